@@ -1,0 +1,125 @@
+"""What can go wrong, as one tree; each class carries its exit code, each instance its stable reason.
+
+    VoicemillError
+    ├── RefusedError        exit 1   refused before starting: bad usage, bad input, failed gate at the orchestrator
+    │   ├── UsageError                 the command line or a setting makes no sense
+    │   └── AudioError                 the source is not audio that can be used
+    ├── BlockedError        exit 2   deterministic; a status file says why
+    │   ├── ConfigError                configuration missing or invalid
+    │   ├── DatasetError               manifest, transcript or clips cannot be used
+    │   ├── GateError                  licence gate, allowlist, checksum
+    │   ├── DependencyError            a package that a step needs is missing
+    │   ├── TrainingError              training cannot go on
+    │   ├── BundleError                bundle cannot be built, promoted or read
+    │   └── StorageError               the disk is full or cannot be written
+    ├── NotAcceptableError  exit 3   a step ran and its result is not good enough
+    └── InterruptedRunError exit 130/143   stopped by a signal; a resumable checkpoint was written
+
+A reason is `snake_case`, optionally `:<detail>`; programs match on the part before the colon (docs/runbook.md lists them all).
+The message is one plain sentence; the hint says what to do next.
+"""
+
+from __future__ import annotations
+
+import errno
+import signal
+
+
+class VoicemillError(Exception):
+    """Base of every error that the library raises on purpose.
+
+    Attributes:
+        reason: stable code, `snake_case` with an optional `:<detail>`.
+        hint: what to do next, one plain sentence; may be empty.
+        exit_code: the process exit code that operator contract section 4 gives to this kind of failure.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, reason: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.hint = hint
+
+    @property
+    def code(self) -> str:
+        """The stable part of the reason, before the colon."""
+        return self.reason.partition(":")[0]
+
+
+class RefusedError(VoicemillError):
+    exit_code = 1
+
+
+class UsageError(RefusedError):
+    def __init__(self, message: str, *, reason: str = "bad_usage", hint: str = "") -> None:
+        super().__init__(message, reason=reason, hint=hint)
+
+
+class AudioError(RefusedError):
+    """The source is not audio that can be used."""
+
+
+class BlockedError(VoicemillError):
+    exit_code = 2
+
+
+class ConfigError(BlockedError):
+    """Configuration missing or invalid."""
+
+
+class DatasetError(BlockedError):
+    """Manifest, transcript or clips cannot be used."""
+
+
+class GateError(BlockedError):
+    """Licence gate, allowlist or checksum refused."""
+
+
+class DependencyError(BlockedError):
+    """A package that a step needs is missing."""
+
+
+class TrainingError(BlockedError):
+    """Training cannot go on."""
+
+
+class BundleError(BlockedError):
+    """A bundle cannot be built, promoted or read."""
+
+
+class StorageError(BlockedError):
+    """The disk is full or cannot be written."""
+
+    @classmethod
+    def from_os_error(cls, error: OSError, path: object) -> StorageError:
+        """Name the usual causes of a failed write plainly."""
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return cls(f"The disk is full: could not write {path}.", reason=f"disk_full:{path}",
+                       hint="Free some space, or choose another place with WORK_DIR, and start again with --resume.")
+        return cls(f"Cannot write {path}: {error.strerror or error}.", reason=f"not_writable:{path}",
+                   hint="Make the folder writable, or choose another place with WORK_DIR.")
+
+
+class NotAcceptableError(VoicemillError):
+    """A step ran and its result is not good enough."""
+
+    exit_code = 3
+
+
+class InterruptedRunError(VoicemillError):
+    """Stopped by a signal after a resumable checkpoint was written."""
+
+    def __init__(self, signum: int = signal.SIGINT) -> None:
+        name = signal.Signals(signum).name
+        super().__init__(f"Stopped by {name}.", reason=f"interrupted:{name.lower()}",
+                         hint="Run the same command with --resume to go on from the checkpoint.")
+        self.exit_code = 128 + signum
+
+
+class BundleFileError(BundleError):
+    """A file of a bundle fails validation: `path` names it, `reason` is a code of the formats contract, section 8."""
+
+    def __init__(self, message: str, *, reason: str, path: str = "", hint: str = "") -> None:
+        super().__init__(message, reason=f"{reason}:{path}" if path else reason, hint=hint)
+        self.path = path

@@ -1,0 +1,143 @@
+"""Lines that other programs read: PROGRESS, STATS, ARTIFACT on stdout, the bracketed lines, and the lane's status file.
+
+One line is one `write` and is flushed at once. A consumer may take each chunk of the pipe for one line, so on a pipe two
+lines are kept a few milliseconds apart (operator contract, section 1).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import IO, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from voicemill import files
+
+LINE_GAP_SECONDS = 0.005
+"""Pause between lines on a pipe, so that a reader of chunks meets one line at a time."""
+
+Scalar = str | int | float | bool | None
+State = Literal["running", "completed", "blocked", "error"]
+
+
+class Protocol:
+    """Writes protocol lines to one binary-safe stream; keeps PROGRESS from ever going back."""
+
+    def __init__(self, stream: IO[str], *, base: Path | None = None) -> None:
+        """
+        Args:
+            stream: usually stdout.
+            base: artifact paths below it are printed relative to it (default: the current directory).
+        """
+        self._stream = stream
+        self._base = (base or Path.cwd()).resolve()
+        self._gap = 0.0 if stream.isatty() else LINE_GAP_SECONDS
+        self._last = 0.0
+        self.current, self.total = 0, 0
+
+    def line(self, text: str) -> None:
+        """One line, one write, flushed; control characters in it are escaped so that it stays one line."""
+        clean = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+        wait = self._last + self._gap - time.monotonic()
+        if self._gap and wait > 0:
+            time.sleep(wait)
+        self._stream.write(clean + "\n")
+        self._stream.flush()
+        self._last = time.monotonic()
+
+    def progress(self, current: int, total: int) -> None:
+        """`PROGRESS current total`; `current` never decreases and never exceeds `total`."""
+        total = max(total, self.total)
+        self.current, self.total = min(max(current, self.current), total), total
+        self.line(f"PROGRESS {self.current} {self.total}")
+
+    def stats(self, values: dict[str, Scalar]) -> None:
+        """`STATS {...}`: one compact JSON object with sorted keys.
+
+        Raises:
+            ValueError: a value is NaN or Infinity.
+        """
+        self.line("STATS " + json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False))
+
+    def artifact(self, path: Path) -> str:
+        """`ARTIFACT path` for a complete file; returns the path as printed.
+
+        Raises:
+            FileNotFoundError: there is no such file yet.
+        """
+        if not path.is_file():
+            raise FileNotFoundError(path)
+        shown = self.shown(path)
+        self.line(f"ARTIFACT {shown}")
+        return shown
+
+    def shown(self, path: Path) -> str:
+        """POSIX path, relative to the base where it lies below it."""
+        absolute = Path(os.path.abspath(path))
+        try:
+            return absolute.relative_to(self._base).as_posix()
+        except ValueError:
+            return absolute.as_posix()
+
+    def head(self, commit: str) -> None:
+        """`[tts-prod] head=<sha8>`; `commit` is `unknown` outside a checkout."""
+        self.line(f"[tts-prod] head={commit if commit == 'unknown' else commit[:8]}")
+
+    def done(self, backend: str) -> None:
+        """`[tts-prod] status=done backend=<b>`."""
+        self.line(f"[tts-prod] status=done backend={backend}")
+
+    def blocked(self, reason: str) -> None:
+        """`[tts-prod] status=blocked reason=<reason>`."""
+        self.line(f"[tts-prod] status=blocked reason={reason}")
+
+
+class Progress(BaseModel):
+    model_config = ConfigDict(frozen=True)
+    current: int = 0
+    total: int = 0
+
+
+class LaneStatus(BaseModel):
+    """`artifacts/train_status.<job>.json` (formats contract, section 1)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    job_type: str
+    status: State
+    state: State
+    reason: str | None = None
+    progress: Progress = Progress()
+    stats: dict[str, Scalar] = {}
+    artifacts: list[str] = []
+
+
+class StatusFile:
+    """The lane's status on disk: `running` from the first second, a final state at the end, whatever happens."""
+
+    def __init__(self, path: Path, job_type: str) -> None:
+        self.path = path
+        self.status = LaneStatus(job_type=job_type, status="running", state="running")
+        self._write()
+
+    def update(self, *, state: State | None = None, reason: str | None = None, progress: tuple[int, int] | None = None,
+               stats: dict[str, Scalar] | None = None, artifact: str | None = None) -> None:
+        """Change what is given, keep the rest, write atomically."""
+        changes: dict[str, object] = {}
+        if state is not None:
+            changes |= {"state": state, "status": state}
+        if reason is not None:
+            changes["reason"] = reason
+        if progress is not None:
+            changes["progress"] = Progress(current=progress[0], total=progress[1])
+        if stats is not None:
+            changes["stats"] = {**self.status.stats, **stats}
+        if artifact is not None and artifact not in self.status.artifacts:
+            changes["artifacts"] = [*self.status.artifacts, artifact]
+        self.status = self.status.model_copy(update=changes)
+        self._write()
+
+    def _write(self) -> None:
+        files.write_json(self.path, self.status.model_dump(mode="json"))

@@ -1,0 +1,136 @@
+"""Environment -> frozen settings, read once by the apps and the scripts (operator contract, section 5).
+
+The library never looks at the environment itself: an entry point passes `os.environ` in and hands the result on.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from voicemill.errors import UsageError
+from voicemill.workspace import Workspace
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+"""Root of the checkout (or of the image's copy of it)."""
+
+DEFAULT_BASE_WEIGHTS = "nvidia/nemo-tts-fastpitch-en"
+"""What the scripts fine-tune from when nothing is said; the apps' default follows the preset."""
+DEFAULT_VOICE = "dottie_default"
+DEFAULT_DISPLAY_NAME = "Dottie"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that the environment may say. Paths of outputs are `None` where the workspace's default holds."""
+
+    repository: Path
+    work_dir: Path
+    cache_dir: Path
+    train_backend: str
+    train_lane: str
+    train_job_type: str | None
+    train_status_path: Path | None
+    audio_path: Path | None
+    expected_head: str | None
+    weights_manifest_path: Path | None
+    voice_profile_id: str
+    voice_display_name: str
+    dry_run: bool
+    base_weights_id: str | None
+    allowlist: Path
+    config: Path
+    dataset_manifest: Path | None
+    source_dir: Path | None
+    artifacts_dir: Path | None
+    status_path: Path | None
+    eval_path: Path | None
+    checkpoints_dir: Path | None
+    bundle_dir: Path | None
+    commit: str
+    max_steps: int | None
+    promoted_bundle_root: Path | None
+    torch_device: str | None
+
+    @property
+    def workspace(self) -> Workspace:
+        return Workspace(work=self.work_dir, cache=self.cache_dir)
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str], *, repository: Path = REPOSITORY, work_dir: Path | None = None) -> Settings:
+        """Read the contract's variables; an empty one counts as not set.
+
+        Args:
+            environ: usually `os.environ`.
+            repository: root of the checkout.
+            work_dir: where results go when WORK_DIR is not set (apps: `<repository>/work`; scripts: the current directory).
+
+        Raises:
+            UsageError: a variable has a value that makes no sense.
+        """
+        def text(name: str) -> str | None:
+            return environ.get(name, "").strip() or None
+
+        def path(name: str) -> Path | None:
+            value = text(name)
+            return Path(value) if value else None
+
+        configs = repository / "configs" / "voice" / "prod_tts"
+        return cls(
+            repository=repository,
+            work_dir=path("WORK_DIR") or work_dir or repository / "work",
+            cache_dir=path("CACHE_DIR") or repository / "cache",
+            train_backend=text("TRAIN_BACKEND") or "local_docker",
+            train_lane=text("TRAIN_LANE") or "tts_prod_train",
+            train_job_type=text("TRAIN_JOB_TYPE"),
+            train_status_path=path("TRAIN_STATUS_PATH"),
+            audio_path=path("AUDIO_PATH"),
+            expected_head=text("EXPECTED_HEAD"),
+            weights_manifest_path=path("WEIGHTS_MANIFEST_PATH"),
+            voice_profile_id=text("VOICE_PROFILE_ID") or DEFAULT_VOICE,
+            voice_display_name=text("VOICE_DISPLAY_NAME") or DEFAULT_DISPLAY_NAME,
+            dry_run=_flag(text("PROD_TTS_DRY_RUN"), "PROD_TTS_DRY_RUN"),
+            base_weights_id=text("PROD_TTS_BASE_WEIGHTS_ID"),
+            allowlist=path("PROD_TTS_ALLOWLIST") or configs / "weights_allowlist.json",
+            config=path("PROD_TTS_CONFIG") or configs / "nemo_fastpitch_hifigan.yaml",
+            dataset_manifest=path("PROD_TTS_DATASET_MANIFEST"),
+            source_dir=path("PROD_TTS_SOURCE_DIR"),
+            artifacts_dir=path("PROD_TTS_ARTIFACTS_DIR"),
+            status_path=path("PROD_TTS_STATUS_PATH"),
+            eval_path=path("PROD_TTS_EVAL_PATH"),
+            checkpoints_dir=path("PROD_TTS_CHECKPOINTS_DIR"),
+            bundle_dir=path("PROD_TTS_BUNDLE_DIR"),
+            commit=text("PROD_TTS_COMMIT") or head_commit(repository, text("VOICEMILL_COMMIT")),
+            max_steps=_positive(text("PROD_TTS_MAX_STEPS"), "PROD_TTS_MAX_STEPS"),
+            promoted_bundle_root=path("PROMOTED_BUNDLE_ROOT"),
+            torch_device=text("TORCH_DEVICE"),
+        )
+
+
+def _flag(value: str | None, name: str) -> bool:
+    if value not in (None, "0", "1"):
+        raise UsageError(f"{name} must be 0 or 1, not {value!r}.", hint=f"Set {name}=0 or {name}=1, or unset it.")
+    return value == "1"
+
+
+def _positive(value: str | None, name: str) -> int | None:
+    if value is None:
+        return None
+    if not value.isascii() or not value.isdigit() or not 0 < int(value[:12]) < 10**9:
+        raise UsageError(f"{name} must be a whole number above zero, not {value[:40]!r}.")
+    return int(value)
+
+
+def head_commit(repository: Path, baked: str | None = None) -> str:
+    """The checkout's HEAD (40 hex digits), else the commit baked into the image, else `unknown`."""
+    if (repository / ".git").exists():
+        try:
+            found = subprocess.run(["git", "-C", str(repository), "rev-parse", "HEAD"],  # noqa: S603, S607
+                                   capture_output=True, text=True, timeout=10, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            return baked or "unknown"
+        if found.returncode == 0:
+            return found.stdout.strip()
+    return baked or "unknown"

@@ -1,0 +1,77 @@
+"""Where things live below the work and cache directories (docs/adr/0001).
+
+`work/` holds results, `cache/` what can be made again. The scripts under `scripts/voice/` write the same tree into the
+current directory, so a workspace is just its root and the names below it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from voicemill.errors import UsageError
+
+_PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def profile_id(name: str) -> str:
+    """A voice profile id that is safe as a folder name on every system.
+
+    Raises:
+        UsageError: it holds a path separator, `..`, or characters beyond letters, digits, `.`, `_` and `-`.
+    """
+    if not _PROFILE.fullmatch(name) or ".." in name:
+        raise UsageError(f"The voice id {name!r} cannot be used as a folder name.", reason="invalid_voice_profile_id",
+                         hint="Use 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit.")
+    return name
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Paths below `work` (results) and `cache` (what can be made again)."""
+
+    work: Path
+    cache: Path
+
+    @property
+    def artifacts(self) -> Path:
+        return self.work / "artifacts"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.work / "checkpoints" / "prod_tts"
+
+    @property
+    def production_bundle(self) -> Path:
+        return self.work / "checkpoints" / "prod_tts_voice_bundle"
+
+    @property
+    def bundles(self) -> Path:
+        return self.work / "bundles"
+
+    @property
+    def reports(self) -> Path:
+        return self.work / "reports"
+
+    @property
+    def weights_cache(self) -> Path:
+        return self.cache / "weights"
+
+    @property
+    def stage_cache(self) -> Path:
+        return self.cache / "stages"
+
+    def dataset(self, voice: str) -> Path:
+        """Prepared dataset of a voice."""
+        return self.work / "datasets" / profile_id(voice)
+
+    def lane_status(self, job: str) -> Path:
+        return self.artifacts / f"train_status.{job}.json"
+
+    def dataset_manifest(self, job: str) -> Path:
+        return self.artifacts / f"dataset_manifest.{job}.json"
+
+    def promoted(self, voice: str) -> Path:
+        """Folder of the promoted bundle of a voice."""
+        return self.bundles / profile_id(voice) / "voice_bundle"

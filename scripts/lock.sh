@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# make lock: resolve pyproject.toml with Poetry and export what pip installs (docs/adr/0002).
+#
+# Poetry declares and locks; pip installs from locks/, with torch and its CUDA companions taken out: which build of torch is
+# right depends on the machine, so scripts/bootstrap.sh installs it first from its own pin.
+set -euo pipefail
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+tools="${CACHE_DIR:-$root/cache}/poetry"
+if ! "$tools/bin/poetry" --version >/dev/null 2>&1; then
+  python3 -m venv "$tools"
+  "$tools/bin/python" -m pip install -qq "poetry>=2.1,<3" "poetry-plugin-export>=1.9" poetry-plugin-pypi-mirror
+fi
+# Some mirrors answer in HTML only, which Poetry cannot read; the plugin asks the index that pip itself uses.
+index="$("$tools/bin/python" -m pip config get global.index-url 2>/dev/null || true)"
+POETRY_PYPI_MIRROR_URL="${index:-$("$tools/bin/python" -c 'from pip._internal.models.index import PyPI; print(PyPI.simple_url)')}"
+export POETRY_PYPI_MIRROR_URL POETRY_VIRTUALENVS_CREATE=false
+cd "$root"
+"$tools/bin/poetry" lock -n
+mkdir -p locks
+# A requirement and its --hash lines are one block: the filter drops whole blocks.
+without_torch() {
+  awk '/^[A-Za-z0-9]/ { drop = ($0 ~ /^(torch|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==/) } !drop'
+}
+"$tools/bin/poetry" export -f requirements.txt --without-urls | without_torch > locks/requirements.txt
+"$tools/bin/poetry" export -f requirements.txt --without-urls --only dev | without_torch > locks/requirements-dev.txt
+wc -l locks/*.txt

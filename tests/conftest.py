@@ -1,0 +1,35 @@
+"""Shared fixtures: a clean environment, and where the checkout and its demo lie."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+_OURS = ("TRAIN_", "PROD_TTS_", "VOICE_", "AUDIO_PATH", "EXPECTED_HEAD", "WEIGHTS_MANIFEST_PATH", "PROMOTED_BUNDLE_ROOT",
+         "WORK_DIR", "CACHE_DIR", "TORCH_DEVICE", "CASIMIR_")
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the person who runs the tests leaks into them."""
+    for name in list(os.environ):
+        if name.startswith(_OURS):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def demo_audio(repository: Path) -> Path:
+    return repository / "data" / "demo" / "demo.flac"
+
+
+@pytest.fixture(scope="session")
+def demo_script(repository: Path) -> Path:
+    return repository / "data" / "demo" / "script.txt"
