@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from voicemill.protocol import Protocol, StatusFile
+
+
+def test_progress_never_goes_back_and_never_passes_the_total() -> None:
+    stream = io.StringIO()
+    protocol = Protocol(stream)
+    for current in (0, 3, 2, 9):
+        protocol.progress(current, 5)
+    assert stream.getvalue().splitlines() == ["PROGRESS 0 5", "PROGRESS 3 5", "PROGRESS 3 5", "PROGRESS 5 5"]
+
+
+def test_stats_are_compact_sorted_and_finite() -> None:
+    stream = io.StringIO()
+    protocol = Protocol(stream)
+    protocol.stats({"b": 1, "a": "é", "none": None})
+    assert stream.getvalue() == 'STATS {"a":"é","b":1,"none":null}\n'
+    with pytest.raises(ValueError, match="JSON compliant"):
+        protocol.stats({"loss": float("inf")})
+
+
+def test_artifact_must_exist_and_is_relative_below_the_base(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    protocol = Protocol(stream, base=tmp_path)
+    with pytest.raises(FileNotFoundError):
+        protocol.artifact(tmp_path / "no.json")
+    (tmp_path / "a b.json").write_text("{}")
+    protocol.artifact(tmp_path / "a b.json")
+    assert stream.getvalue() == "ARTIFACT a b.json\n"
+
+
+def test_a_line_stays_one_line() -> None:
+    stream = io.StringIO()
+    Protocol(stream).blocked("config_missing:a\nPROGRESS 9 9\x1b[2J")
+    assert stream.getvalue().count("\n") == 1
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_a_reader_of_chunks_sees_every_line() -> None:
+    """The job server takes each chunk of the pipe for one line: two lines in one chunk would lose the second."""
+    code = ("import sys; from voicemill.protocol import Protocol; p = Protocol(sys.stdout)\n"
+            "for i in range(40): p.progress(i, 40); p.stats({'i': i})")
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "lib")}
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=environment, bufsize=0) as child:
+        stdout = child.stdout
+        if stdout is None:
+            pytest.fail("no pipe")
+        chunks = []
+        while chunk := os.read(stdout.fileno(), 65536):
+            chunks.append(chunk)
+    # A busy machine may delay the reader past the gap now and then; nearly every chunk must be one line.
+    assert b"".join(chunks).count(b"\n") == 80
+    assert sum(chunk.count(b"\n") == 1 for chunk in chunks) >= 70
+
+
+def test_status_file_exists_from_the_start_and_keeps_what_it_was_told(tmp_path: Path) -> None:
+    path = tmp_path / "artifacts" / "train_status.tts_prod_train.json"
+    status = StatusFile(path, "tts_prod_train")
+    assert json.loads(path.read_text())["state"] == "running"
+    status.update(progress=(3, 100), stats={"a": 1}, artifact="x.json")
+    status.update(stats={"b": 2}, artifact="x.json")
+    status.update(state="blocked", reason="missing_transcript")
+    found = json.loads(path.read_text())
+    assert found == {"job_type": "tts_prod_train", "status": "blocked", "state": "blocked", "reason": "missing_transcript",
+                     "progress": {"current": 3, "total": 100}, "stats": {"a": 1, "b": 2}, "artifacts": ["x.json"]}
