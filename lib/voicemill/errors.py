@@ -13,6 +13,7 @@
     │   ├── BundleError                bundle cannot be built, promoted or read
     │   └── StorageError               the disk is full or cannot be written
     ├── NotAcceptableError  exit 3   a step ran and its result is not good enough
+    │   └── NotMeasurableError         a figure has no meaning for this input; written as null with why
     └── InterruptedRunError exit 130/143   stopped by a signal; a resumable checkpoint was written
 
 A reason is `snake_case`, optionally `:<detail>`; programs match on the part before the colon (docs/runbook.md lists them all).
@@ -41,10 +42,18 @@ class VoicemillError(Exception):
         self.reason = reason
         self.hint = hint
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive pickling, so that a worker process can raise it to its parent; constructors differ, attributes do not."""
+        return (_again, (type(self), self.args), self.__dict__)
+
     @property
     def code(self) -> str:
         """The stable part of the reason, before the colon."""
         return self.reason.partition(":")[0]
+
+
+def _again(kind: type[VoicemillError], args: tuple[object, ...]) -> VoicemillError:
+    return kind.__new__(kind, *args)
 
 
 class RefusedError(VoicemillError):
@@ -105,6 +114,13 @@ class NotAcceptableError(VoicemillError):
     """A step ran and its result is not good enough."""
 
     exit_code = 3
+
+
+class NotMeasurableError(NotAcceptableError):
+    """A figure has no meaning for this input (no voiced frame, no word to compare); the message says why."""
+
+    def __init__(self, message: str, *, reason: str = "not_measurable", hint: str = "") -> None:
+        super().__init__(message, reason=reason, hint=hint)
 
 
 class InterruptedRunError(VoicemillError):

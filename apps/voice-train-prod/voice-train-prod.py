@@ -1,0 +1,61 @@
+"""voice-train-prod: from recordings to a promoted, verified voice, in one command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
+
+import click
+
+from voicemill import console
+from voicemill.settings import Settings
+
+EXAMPLES = """\b
+Examples:
+  voice-train-prod                                        the bundled demo recording
+  voice-train-prod --audio take.flac --script take.txt    one long recording and its text in reading order
+  voice-train-prod --audio clips/                         short clips with a .txt or .lab beside each
+  voice-train-prod --audio LJSpeech/wavs --metadata LJSpeech/metadata.csv
+  voice-train-prod --dataset train.jsonl                  an existing NeMo manifest
+  voice-train-prod --preset smoke                         prove the whole path in a minute or two
+  voice-train-prod --resume                               go on after an interrupted run
+
+\b
+Results land below work/ (WORK_DIR): artifacts/, datasets/<voice>/, checkpoints/, bundles/<voice>/voice_bundle/ with
+sample.wav, and reports/<voice>.html. Exit codes: 0 done, 1 refused, 2 blocked (the status file says why), 3 not good
+enough, 130/143 interrupted (use --resume)."""
+
+
+@click.command(context_settings={"max_content_width": 120, "help_option_names": ["-h", "--help"]}, epilog=EXAMPLES)
+@click.option("--audio", type=click.Path(path_type=Path), help="Recording, or folder of recordings.  [default: the demo]")
+@click.option("--script", type=click.Path(path_type=Path), help="Text of one long recording, in reading order.")
+@click.option("--metadata", type=click.Path(path_type=Path), help="LJSpeech-style metadata.csv for a folder of clips.")
+@click.option("--dataset", type=click.Path(path_type=Path), help="NeMo manifest (JSON Lines) instead of --audio.")
+@click.option("--lexicon", type=click.Path(path_type=Path), help="Pronunciations that add to or override the dictionary.")
+@click.option("--voice", help="Profile id of the voice: names its folders.  [default: dottie_default]")
+@click.option("--display-name", help="Name people see.")
+@click.option("--preset", help="smoke, cpu, finetune or scratch.  [default: finetune on a GPU, else cpu]")
+@click.option("--max-steps", type=click.IntRange(min=1), help="Cap on the training steps of each model.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of splits, initial weights and batches.  [default: the preset's]")
+@click.option("--base-weights", help="Checkpoint of the allowlist to start from.  [default: the preset's]")
+@click.option("--force", is_flag=True, help="Do finished steps again instead of reusing their results.")
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted run.")
+@click.option("--dry-run", is_flag=True, help="Check gates and write placeholder artifacts; trains nothing, needs no torch.")
+def main(**options: object) -> int:
+    """Prepare recordings, train FastPitch and HiFi-GAN with NVIDIA NeMo, measure the voice, bundle, promote and verify it."""
+    settings = Settings.from_environment(os.environ)
+    from voicemill.backends import here
+    from voicemill.backends.request import LaneRequest
+
+    request = LaneRequest.from_options(settings, options)
+    with console.Interrupts() as interrupts, console.Terminal() as terminal:
+        result = here.run_lane(request, settings, terminal, interrupts)
+    terminal.table("Voice", result.rows)
+    return result.exit_code
+
+
+if __name__ == "__main__":
+    raise SystemExit(console.run(main))

@@ -1,0 +1,316 @@
+"""Any recording to checked mono samples, through one ffmpeg helper that treats the file as untrusted.
+
+What a name says does not count: ffmpeg may use only the demuxers of `FORMATS` and only the protocol `file`, so a playlist or a
+concat script that calls itself .wav is refused and nothing that it names is opened or fetched. Names are always given as
+`file:<absolute path>`, so a leading dash or a colon in a name means nothing.
+
+The samples are taken from ffmpeg's pipe at the file's own rate, checked block by block (finite, not silent, not shorter than the
+file promises) and resampled by soxr, the same on every build of ffmpeg. Memory does not grow with the length of the recording.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from voicemill import files
+from voicemill.audio.probing import AudioInfo, Declared, inspect, locate, missing_program, probe
+from voicemill.audio.probing import FORMATS as FORMATS
+from voicemill.audio.probing import SOURCE_SUFFIXES as SOURCE_SUFFIXES
+from voicemill.errors import AudioError
+
+Samples = npt.NDArray[np.float32]
+"""Mono samples (n,), full scale 1.0."""
+
+MIN_SECONDS = 0.5
+"""A source with less sound than this holds no utterance."""
+SILENCE_PEAK = 10.0 ** (-60.0 / 20.0)
+"""A recording whose highest sample stays below -60 dBFS holds no speech."""
+_BLOCK = 1 << 18
+"""Samples per block of the pipe (1 MiB)."""
+_SHORTFALL = 0.1
+"""Seconds that may be missing against the header before a file counts as truncated (codec delay, rounding)."""
+_LOSSY_SHORTFALL = 0.02
+"""Share of the length that a lossy container may be off: without an index its duration is an estimate from the bit rate."""
+_MESSAGE_TAIL = 400
+
+
+@dataclass
+class _Seen:
+    """What the checks have met so far."""
+
+    samples: int = 0
+    peak: float = 0.0
+
+
+def check_source(path: Path, *, min_seconds: float = MIN_SECONDS) -> AudioInfo:
+    """Decode a source to its end and refuse what cannot be used; nothing is written.
+
+    Args:
+        path: the recording.
+        min_seconds: a source with less sound is refused.
+
+    Returns:
+        What the file holds; `duration` is measured, not the header's.
+
+    Raises:
+        AudioError: `missing_audio_path`, `audio_too_small`, `audio_lfs_pointer`, `audio_unreadable`, `audio_truncated` (names
+            the second), `audio_not_finite`, `audio_silent`.
+        DependencyError: ffmpeg is not installed.
+    """
+    declared = inspect(path)
+    seen = _Seen()
+    for block in _checked(path, declared, seen):
+        seen.samples += len(block)
+    return _finish(path, declared, seen, min_seconds)
+
+
+def decode(path: Path, target_wav: Path, *, sample_rate: int, start: float | None = None, end: float | None = None,
+           subtype: Literal["PCM_16", "FLOAT"] = "PCM_16", gain_db: float = 0.0, min_seconds: float = MIN_SECONDS) -> AudioInfo:
+    """Decode, mix to mono, resample and write one WAV, atomically; makes the checks of `check_source` on the way.
+
+    Args:
+        path: the recording.
+        target_wav: written only when everything went well.
+        sample_rate: rate of the result (Hz).
+        start: first second to take, counted in decoded samples, so exact for every codec.
+        end: second to stop before.
+        subtype: 16-bit integers or 32-bit float; float keeps what a gain would clip.
+        gain_db: one constant gain (see `loudness.gain_to`).
+        min_seconds: less sound than this is refused.
+
+    Returns:
+        What the source holds (its own rate and channels); `duration` is that of the part taken.
+
+    Raises:
+        AudioError: see `check_source`; also when the file ends before `start`.
+        DependencyError: ffmpeg is not installed.
+        StorageError: the target cannot be written.
+        ValueError: `end` is not after `start`, or one is negative.
+    """
+    if (start is not None and start < 0) or (end is not None and end <= (start or 0.0)):
+        raise ValueError(f"no time between start={start} and end={end}")
+    declared = inspect(path)
+    seen = _Seen()
+    factor = np.float32(10.0 ** (gain_db / 20.0))
+    with files.atomic_path(target_wav, suffix=".wav") as temporary, _writer(temporary, sample_rate, subtype) as write:
+        stretch = _cut(_checked(path, declared, seen, stop=end), declared.sample_rate, start, end)
+        with _resampler(declared.sample_rate, sample_rate) as convert:
+            for block in stretch:
+                seen.samples += len(block)
+                write(convert(block, False) * factor)
+            write(convert(np.zeros(0, dtype=np.float32), True) * factor)
+        info = _finish(path, declared, seen, min_seconds)
+    return info
+
+
+def read_mono(path: Path) -> tuple[Samples, int]:
+    """Read a WAV or FLAC that this toolbox wrote (or any that libsndfile knows) into memory.
+
+    Returns:
+        Samples (n,), channels averaged, and the rate (Hz).
+
+    Raises:
+        AudioError: `missing_audio_path`, `audio_too_small`, `audio_lfs_pointer`, `audio_unreadable` or `audio_not_finite`.
+    """
+    import soundfile
+
+    locate(path)
+    try:
+        with path.open("rb") as handle:
+            samples, rate = soundfile.read(handle, dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise AudioError(f"{path.name} cannot be read as audio: {error}.", reason="audio_unreadable",
+                         hint="Check that the file plays, or convert it to WAV or FLAC.") from error
+    mono: Samples = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
+    if not np.isfinite(mono).all():
+        raise _not_finite(path, int(np.flatnonzero(~np.isfinite(mono))[0]) / rate)
+    return mono, int(rate)
+
+
+def resample(samples: Samples, rate: int, to: int) -> Samples:
+    """Samples (n,) at `rate` Hz to samples (round(n * to / rate),) at `to` Hz, by soxr's high-quality band-limited filter."""
+    if rate == to:
+        return samples
+    import soxr
+
+    converted: Samples = soxr.resample(samples, rate, to, quality="HQ").astype(np.float32, copy=False)
+    return converted
+
+
+def analyse(path: Path, audio_filter: str) -> str:
+    """Run an ffmpeg measuring filter over the whole file and return its log.
+
+    Raises:
+        AudioError: see `locate`; `audio_unreadable` when ffmpeg fails.
+        DependencyError: ffmpeg is not installed.
+    """
+    declared = inspect(path)
+    with _ffmpeg(path, {"af": audio_filter, "f": "null"}, level="info", output="-") as (process, log):
+        code = process.wait()
+        text = log()
+    if code != 0:
+        raise _unreadable(declared, text)
+    return text
+
+
+def _argv(path: Path, output_options: dict[str, Any], level: str, output: str) -> list[str]:
+    import ffmpeg
+
+    source = ffmpeg.input(f"file:{path.absolute()}", protocol_whitelist="file", format_whitelist=",".join(FORMATS),
+                          err_detect="crccheck+bitstream+buffer")
+    stream = source.output(output, map="0:a:0", **output_options)
+    argv: list[str] = stream.global_args("-nostdin", "-hide_banner", "-nostats", "-loglevel", level).compile()
+    return argv
+
+
+@contextlib.contextmanager
+def _ffmpeg(path: Path, output_options: dict[str, Any], *, level: str = "error",
+            output: str = "pipe:1") -> Iterator[tuple[subprocess.Popen[bytes], Callable[[], str]]]:
+    """The one place that starts ffmpeg: yields the process and a reader of its stderr; never leaves it running."""
+    with tempfile.TemporaryFile() as errors:  # a file, not a pipe: a long log can then never block ffmpeg
+        def log() -> str:
+            errors.seek(0)
+            return errors.read(1 << 20).decode("utf-8", "replace")
+
+        try:
+            process = subprocess.Popen(_argv(path, output_options, level, output), stdin=subprocess.DEVNULL,  # noqa: S603
+                                       stdout=subprocess.PIPE if output == "pipe:1" else subprocess.DEVNULL, stderr=errors)
+        except FileNotFoundError as error:
+            raise missing_program("ffmpeg") from error
+        try:
+            yield process, log
+        finally:
+            if process.poll() is None:
+                process.kill()
+            if process.stdout:
+                process.stdout.close()
+            process.wait()
+
+
+def _blocks(path: Path, declared: Declared, *, complete: bool) -> Iterator[Samples]:
+    """Mono float32 blocks at the file's own rate; raises at the end when ffmpeg failed or the file broke off."""
+    total = 0
+    weights = _mono_weights(declared.channels)
+    width = 4 * declared.channels
+    with _ffmpeg(path, {"f": "f32le", "acodec": "pcm_f32le", "ac": declared.channels, "ar": declared.sample_rate}) as (process, log):
+        if process.stdout is None:
+            raise RuntimeError("ffmpeg was started without a pipe")
+        while data := process.stdout.read(width * (_BLOCK // declared.channels + 1)):
+            block = np.frombuffer(data[:len(data) // width * width], dtype="<f4").reshape(-1, declared.channels)
+            total += len(block)
+            yield block[:, 0] if declared.channels == 1 else block @ weights
+        code = process.wait()
+        text = log()
+    if complete:
+        _judge_end(declared, total / declared.sample_rate, code, text)
+
+
+def _mono_weights(channels: int) -> Samples:
+    """The average of all channels, without the low-frequency effects channel of 5.1 and 7.1.
+
+    Mixed here and not by ffmpeg's `-ac 1`, which adds float channels up beyond full scale.
+    """
+    weights = np.ones(channels, dtype=np.float32)
+    if channels in (6, 8):
+        weights[3] = 0.0
+    return weights / weights.sum()
+
+
+def _judge_end(declared: Declared, seconds: float, code: int, log: str) -> None:
+    """Decide whether the whole file was decoded: ffmpeg's exit code, its complaints, and the length that the header states."""
+    if seconds == 0.0 and (code != 0 or log.strip()):
+        raise _unreadable(declared, log)
+    missing = (declared.duration or 0.0) - seconds
+    allowed = _SHORTFALL if declared.lossless else max(_SHORTFALL, _LOSSY_SHORTFALL * (declared.duration or 0.0))
+    damaged = code != 0 or (declared.lossless and bool(log.strip()))
+    if missing > allowed:
+        raise AudioError(f"{declared.path.name} breaks off: only {seconds:.2f} of its {declared.duration:.2f} seconds can be decoded.",
+                         reason="audio_truncated", hint="Copy or download the file again.")
+    if damaged:
+        raise AudioError(f"{declared.path.name} is damaged before second {seconds:.2f}: {_last_line(log)}", reason="audio_truncated",
+                         hint="Copy or download the file again.")
+
+
+def _checked(path: Path, declared: Declared, seen: _Seen, *, stop: float | None = None) -> Iterator[Samples]:
+    """`_blocks`, refusing NaN and infinity, and remembering the peak; ends early once `stop` seconds are passed."""
+    position = 0
+    limit = None if stop is None else round(stop * declared.sample_rate)
+    for block in _blocks(path, declared, complete=limit is None):
+        finite = np.isfinite(block)
+        if not finite.all():
+            raise _not_finite(path, (position + int(np.argmin(finite))) / declared.sample_rate)
+        seen.peak = max(seen.peak, float(np.abs(block).max()))
+        position += len(block)
+        yield block
+        if limit is not None and position >= limit:
+            return
+
+
+def _cut(blocks: Iterator[Samples], rate: int, start: float | None, end: float | None) -> Iterator[Samples]:
+    first = round((start or 0.0) * rate)
+    last = None if end is None else round(end * rate)
+    position = 0
+    for block in blocks:
+        part = block[max(0, first - position):None if last is None else max(0, last - position)]
+        position += len(block)
+        if len(part):
+            yield part
+
+
+def _finish(path: Path, declared: Declared, seen: _Seen, min_seconds: float) -> AudioInfo:
+    seconds = seen.samples / declared.sample_rate
+    if seconds < min_seconds:
+        raise AudioError(f"{path.name} holds only {seconds:.2f} seconds of sound; at least {min_seconds:g} are needed.",
+                         reason="audio_too_small", hint="Choose a longer recording.")
+    if seen.peak < SILENCE_PEAK:
+        raise AudioError(f"{path.name} is silent: its highest sample stays below -60 dBFS.", reason="audio_silent",
+                         hint="Check the microphone and its level, and record again.")
+    return AudioInfo(duration=seconds, sample_rate=declared.sample_rate, channels=declared.channels, codec=declared.codec,
+                     container=declared.container)
+
+
+@contextlib.contextmanager
+def _writer(path: Path, rate: int, subtype: str) -> Iterator[Callable[[Samples], None]]:
+    import soundfile
+
+    with soundfile.SoundFile(path, "w", samplerate=rate, channels=1, format="WAV", subtype=subtype) as target:
+        yield target.write
+
+
+@contextlib.contextmanager
+def _resampler(rate: int, to: int) -> Iterator[Callable[[Samples, bool], Samples]]:
+    if rate == to:
+        yield lambda block, last: block
+        return
+    import soxr
+
+    stream = soxr.ResampleStream(rate, to, 1, dtype="float32", quality="HQ")
+    yield lambda block, last: stream.resample_chunk(block, last=last)
+
+
+def _not_finite(path: Path, second: float) -> AudioError:
+    return AudioError(f"{path.name} holds a sample that is not a number at second {second:.3f}.", reason="audio_not_finite",
+                      hint="Export the recording again; its float samples are broken.")
+
+
+def _unreadable(declared: Declared, log: str) -> AudioError:
+    return AudioError(f"{declared.path.name} cannot be decoded: {_last_line(log)}", reason="audio_unreadable",
+                      hint="Check that the file plays, or convert it to WAV or FLAC.")
+
+
+def _last_line(log: str) -> str:
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    return (lines[-1] if lines else "ffmpeg gave no reason.")[-_MESSAGE_TAIL:]
+
+
+__all__ = ["FORMATS", "MIN_SECONDS", "SOURCE_SUFFIXES", "AudioInfo", "Samples", "analyse", "check_source", "decode", "probe",
+           "read_mono", "resample"]

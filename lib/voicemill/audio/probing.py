@@ -1,0 +1,185 @@
+"""What a file claims to hold, found out without trusting it: existence, size, LFS pointer, then ffprobe."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from voicemill.errors import AudioError, DependencyError
+
+SOURCE_SUFFIXES = frozenset({".wav", ".wave", ".w64", ".rf64", ".flac", ".aif", ".aiff", ".aifc", ".au", ".caf", ".mp3", ".m4a",
+                             ".mp4", ".aac", ".ogg", ".oga", ".opus", ".webm", ".mka", ".wma"})
+"""Lower-case suffixes by which a folder of recordings is searched; a file that is named outright may have any."""
+
+FORMATS = ("wav", "w64", "flac", "aiff", "au", "caf", "mp3", "mov", "mp4", "m4a", "aac", "ogg", "matroska", "webm", "asf")
+"""ffmpeg demuxers that may open a source: self-contained sound files, none that reads a list of other files or addresses."""
+
+LFS_POINTER = b"version https://git-lfs"
+_MIN_BYTES = 64
+"""Smaller than any header with sound behind it."""
+_PROBE_TIMEOUT = 60.0
+_MAX_CHUNKS = 1000
+_LOSSLESS = ("pcm_", "flac", "alac", "wavpack", "tta", "ape")
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What a source holds.
+
+    Attributes:
+        duration: seconds.
+        sample_rate: Hz.
+        channels: number of channels of the first audio stream.
+        codec: ffmpeg's name, e.g. `flac`, `pcm_s16le`.
+        container: ffmpeg's name of the demuxer, e.g. `wav`, `mov,mp4,m4a,3gp,3g2,mj2`.
+    """
+
+    duration: float
+    sample_rate: int
+    channels: int
+    codec: str
+    container: str
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What the header claims; `duration` is None where it says nothing."""
+
+    path: Path
+    duration: float | None
+    sample_rate: int
+    channels: int
+    codec: str
+    container: str
+
+    @property
+    def lossless(self) -> bool:
+        """Whether the header counts samples, so that its length is exact and every complaint of the decoder is damage."""
+        return self.codec.startswith(_LOSSLESS)
+
+
+def locate(path: Path) -> int:
+    """Refuse what is not a file with content; returns its size in bytes.
+
+    Raises:
+        AudioError: `missing_audio_path`, `audio_lfs_pointer`, `audio_too_small` or `audio_unreadable`.
+    """
+    try:
+        size = path.stat().st_size
+        if not path.is_file():
+            kind = "a folder" if path.is_dir() else "not a regular file"
+            raise AudioError(f"{path} is {kind}, not a recording.", reason=f"missing_audio_path:{path}",
+                             hint="Name a sound file.")
+        with path.open("rb") as handle:
+            head = handle.read(_MIN_BYTES)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise AudioError(f"There is no recording at {path}.", reason=f"missing_audio_path:{path}",
+                         hint="Check the path, or leave it out to use the bundled demo recording.") from error
+    except (OSError, ValueError) as error:
+        detail = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise AudioError(f"{path} cannot be read: {detail}.", reason="audio_unreadable", hint="Check its permissions.") from error
+    if head.startswith(LFS_POINTER):
+        raise AudioError(f"{path.name} is a Git LFS pointer, not the recording itself.", reason="audio_lfs_pointer",
+                         hint="Run `git lfs pull` in the checkout it came from.")
+    if size < _MIN_BYTES:
+        raise AudioError(f"{path.name} has {size} bytes: there is no sound in it.", reason="audio_too_small",
+                         hint="Choose a real recording.")
+    return size
+
+
+def probe(path: Path) -> AudioInfo:
+    """Read the header, without decoding.
+
+    Raises:
+        AudioError: see `locate`; `audio_unreadable` when ffprobe finds no sound that it may open, or no length.
+        DependencyError: ffprobe is not installed.
+    """
+    declared = inspect(path)
+    if declared.duration is None:
+        raise AudioError(f"{path.name} does not say how long it is.", reason="audio_unreadable",
+                         hint="Convert it to WAV or FLAC.")
+    return AudioInfo(duration=declared.duration, sample_rate=declared.sample_rate, channels=declared.channels,
+                     codec=declared.codec, container=declared.container)
+
+
+def inspect(path: Path) -> Declared:
+    """As `probe`, for formats whose header may lack the length.
+
+    Raises:
+        AudioError: see `probe`.
+        DependencyError: ffprobe is not installed.
+    """
+    locate(path)
+    argv = ["ffprobe", "-hide_banner", "-loglevel", "error", "-protocol_whitelist", "file", "-format_whitelist", ",".join(FORMATS),
+            "-select_streams", "a:0", "-show_entries", "format=format_name,duration:stream=codec_name,sample_rate,channels,duration",
+            "-of", "json", "-i", f"file:{path.absolute()}"]
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PROBE_TIMEOUT, check=False)  # noqa: S603
+    except FileNotFoundError as error:
+        raise missing_program("ffprobe") from error
+    except subprocess.TimeoutExpired as error:
+        raise AudioError(f"ffprobe could not make sense of {path.name} within {_PROBE_TIMEOUT:.0f} seconds.",
+                         reason="audio_unreadable", hint="Convert it to WAV or FLAC.") from error
+    complaint = done.stderr.decode("utf-8", "replace").strip()
+    streams, form = _answer(done.stdout)
+    if done.returncode != 0 or not streams:
+        why = complaint.splitlines()[-1] if complaint else "it holds no audio stream"
+        raise AudioError(f"{path.name} is not sound that can be read: {why}", reason="audio_unreadable",
+                         hint="Check that the file plays, or convert it to WAV or FLAC.")
+    rate, channels = int(streams[0].get("sample_rate") or 0), int(streams[0].get("channels") or 0)
+    if not 1_000 <= rate <= 768_000 or channels < 1:
+        raise AudioError(f"{path.name} claims {channels} channels at {rate} Hz.", reason="audio_unreadable",
+                         hint="Convert it to WAV or FLAC.")
+    duration = _riff_seconds(path) or _seconds(streams[0].get("duration")) or _seconds(form.get("duration"))
+    return Declared(path=path, duration=duration, sample_rate=rate, channels=channels,
+                    codec=str(streams[0].get("codec_name", "unknown")), container=str(form.get("format_name", "unknown")))
+
+
+def _riff_seconds(path: Path) -> float | None:
+    """Length that a WAV's header states, because ffprobe tells what is left of a file that broke off.
+
+    None for other files, and for the sizes 0 and 2^32 - 1 that a program writes which could not know the length.
+    """
+    with path.open("rb") as handle:
+        head = handle.read(12)
+        if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+            return None
+        bytes_per_second = 0
+        for _ in range(_MAX_CHUNKS):
+            chunk = handle.read(8)
+            if len(chunk) < 8:
+                return None
+            size = int.from_bytes(chunk[4:], "little")
+            if chunk[:4] == b"data":
+                unknown = bytes_per_second == 0 or size in (0, 0xFFFFFFFF)
+                return None if unknown else _seconds(size / bytes_per_second)
+            if chunk[:4] == b"fmt ":
+                bytes_per_second = int.from_bytes(handle.read(12)[8:], "little")
+                size -= 12
+            handle.seek(size + size % 2, 1)
+    return None
+
+
+def _answer(output: bytes) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    try:
+        answer = json.loads(output or b"{}")
+    except ValueError:
+        return [], {}
+    return answer.get("streams") or [], answer.get("format") or {}
+
+
+def _seconds(text: object) -> float | None:
+    try:
+        value = float(str(text))
+    except ValueError:
+        return None
+    return value if 0.0 < value < 1e7 else None
+
+
+def missing_program(name: str) -> DependencyError:
+    """The error for a system tool that is not installed."""
+    return DependencyError(f"The program {name} is not installed.", reason=f"runtime_dependency_missing:{name}",
+                           hint="Install ffmpeg (Debian: apt-get install ffmpeg) and start again.")

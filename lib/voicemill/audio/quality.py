@@ -1,0 +1,112 @@
+"""Figures of one clip that say whether it is fit for training: peak, clipping, noise, edges."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+FRAME_SECONDS = 0.02
+"""Analysis frame, long enough for a pitch period of 50 Hz."""
+FLOOR_DB = -120.0
+"""Stands for digital silence (dBFS), so that every figure is finite and goes into JSON."""
+SNR_CEILING_DB = 100.0
+"""More than this cannot be told from float rounding."""
+_CLIP_LEVEL = 0.999
+_CLIP_RUN = 2
+_EDGE_ABOVE_NOISE_DB = 10.0
+_EDGE_BELOW_SPEECH_DB = 40.0
+
+
+@dataclass(frozen=True)
+class ClipQuality:
+    """Measured on one mono clip.
+
+    Attributes:
+        peak_dbfs: highest sample (dBFS).
+        clipped_share: share (0 to 1) of samples in runs of two or more at the clip's own ceiling, when that is 0.999 or more.
+        snr_db: level of the loud frames (90th percentile) over the quiet ones (5th), in dB; an estimate from one clip,
+            too high for a clip faded to digital silence (at most 100) and too low for one without any pause.
+        loudness_dbfs: RMS level over the frames that carry speech (dBFS).
+        leading_silence: seconds before the first frame that stands out of the noise.
+        trailing_silence: seconds after the last one.
+    """
+
+    peak_dbfs: float
+    clipped_share: float
+    snr_db: float
+    loudness_dbfs: float
+    leading_silence: float
+    trailing_silence: float
+
+
+def measure(samples: npt.NDArray[np.float32], rate: int) -> ClipQuality:
+    """Measure one clip.
+
+    Args:
+        samples: mono samples (n,), full scale 1.0; must be finite.
+        rate: sample rate (Hz).
+
+    Returns:
+        Finite figures, also for an empty or silent clip (levels at -120 dBFS, all of it leading silence).
+    """
+    seconds = len(samples) / rate
+    levels = frame_levels(samples, rate)
+    if levels.size == 0 or float(levels.max()) <= FLOOR_DB:
+        return ClipQuality(FLOOR_DB, 0.0, 0.0, FLOOR_DB, seconds, seconds)
+    noise, speech = (float(value) for value in np.percentile(levels, (5.0, 90.0)))
+    threshold = max(min(noise + _EDGE_ABOVE_NOISE_DB, speech - 3.0), speech - _EDGE_BELOW_SPEECH_DB)
+    active = np.flatnonzero(levels > threshold)
+    hop = max(1, round(FRAME_SECONDS * rate)) / rate
+    leading = float(active[0]) * hop if active.size else seconds
+    trailing = max(0.0, seconds - float(active[-1] + 1) * hop) if active.size else seconds
+    power = 10.0 ** (levels[active] / 10.0) if active.size else np.array([1e-12])
+    return ClipQuality(
+        peak_dbfs=decibels(float(np.max(np.abs(samples)))),
+        clipped_share=_clipped_share(samples),
+        snr_db=float(np.clip(speech - noise, 0.0, SNR_CEILING_DB)),
+        loudness_dbfs=10.0 * math.log10(float(power.mean())),
+        leading_silence=leading,
+        trailing_silence=trailing,
+    )
+
+
+def frame_levels(samples: npt.NDArray[np.float32], rate: int, seconds: float = FRAME_SECONDS) -> npt.NDArray[np.float64]:
+    """RMS level of each consecutive frame.
+
+    Args:
+        samples: mono samples (n,).
+        rate: sample rate (Hz).
+        seconds: frame length; frames do not overlap, a shorter rest at the end counts as a frame.
+
+    Returns:
+        (ceil(n / frame),) levels in dBFS, -120 for digital silence.
+    """
+    size = max(1, round(seconds * rate))
+    count = -(-len(samples) // size)
+    padded = np.zeros(count * size, dtype=np.float64)
+    padded[:len(samples)] = samples
+    lengths = np.full(count, size)
+    if count:
+        lengths[-1] = len(samples) - (count - 1) * size
+    power = np.square(padded).reshape(count, size).sum(axis=1) / lengths
+    levels: npt.NDArray[np.float64] = 10.0 * np.log10(np.maximum(power, 10.0 ** (FLOOR_DB / 10.0)))
+    return levels
+
+
+def decibels(amplitude: float) -> float:
+    """An amplitude (full scale 1.0) in dBFS, -120 at the least."""
+    return 20.0 * math.log10(max(amplitude, 10.0 ** (FLOOR_DB / 20.0)))
+
+
+def _clipped_share(samples: npt.NDArray[np.float32]) -> float:
+    """A single sample at full scale is a peak; a run of them is a clipped wave."""
+    magnitude = np.abs(samples)
+    flat = magnitude >= max(_CLIP_LEVEL, float(magnitude.max()) * _CLIP_LEVEL)
+    if not flat.any():
+        return 0.0
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], flat, [False])).astype(np.int8)))
+    runs = edges[1::2] - edges[::2]
+    return float(runs[runs >= _CLIP_RUN].sum() / len(samples))

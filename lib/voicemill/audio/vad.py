@@ -1,0 +1,169 @@
+"""Where somebody speaks: Silero's voice activity model through onnxruntime, without torch.
+
+The package `silero_vad` imports torch (2 s, 200 MB) although its sequence model needs only onnxruntime, so the model file is
+taken out of the installed package and run here. The hysteresis that turns probabilities into spans is Silero's own default
+recipe (`get_speech_timestamps_from_probs`); a test holds the two against each other sample for sample.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from voicemill.errors import DependencyError
+
+SAMPLE_RATE = 16_000
+"""The only rate (Hz) that the sequence model knows."""
+FRAME = 512
+"""Samples per probability: 32 ms."""
+CONTEXT = 64
+"""Samples of the frame before that the model sees again."""
+BLOCK = 512
+"""Frames per model call (16.4 s): bounds the memory, costs nothing in speed."""
+
+_ENTER, _LEAVE = 0.5, 0.35
+_MIN_SPEECH = 4_000  # samples, 250 ms: shorter bursts are clicks and breath
+_MIN_SILENCE = 1_600  # samples, 100 ms: shorter dips are stop consonants
+_PAD = 480  # samples, 30 ms: the model reacts late by about one frame
+
+
+@dataclass(frozen=True, order=True)
+class Span:
+    """A stretch of a recording: `start` inclusive, `end` exclusive, in seconds."""
+
+    start: float
+    end: float
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self.end - self.start
+
+
+def speech_spans(samples_16k: npt.NDArray[np.float32]) -> list[Span]:
+    """Find speech.
+
+    Args:
+        samples_16k: mono samples (n,) at 16 kHz.
+
+    Returns:
+        Disjoint spans in ascending order; empty when nobody speaks.
+
+    Raises:
+        DependencyError: onnxruntime or silero-vad is not installed.
+    """
+    probabilities = speech_probabilities(samples_16k)
+    return [Span(start / SAMPLE_RATE, end / SAMPLE_RATE) for start, end in _spans(probabilities, len(samples_16k))]
+
+
+def speech_probabilities(samples_16k: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Probability of speech in each 32 ms frame.
+
+    Args:
+        samples_16k: mono samples (n,) at 16 kHz.
+
+    Returns:
+        (ceil(n / 512),) probabilities; the last frame is filled up with zeros.
+
+    Raises:
+        DependencyError: onnxruntime or silero-vad is not installed.
+    """
+    session = _session()
+    count = -(-len(samples_16k) // FRAME)
+    padded = np.zeros(CONTEXT + count * FRAME, dtype=np.float32)
+    padded[CONTEXT:CONTEXT + len(samples_16k)] = samples_16k
+    hidden = cell = np.zeros((1, 1, 128), dtype=np.float32)
+    found = []
+    for first in range(0, count, BLOCK):
+        frames = min(BLOCK, count - first)
+        # each row is a frame and the 64 samples before it, so rows overlap: a strided view, copied for the model
+        stretch = padded[first * FRAME:(first + frames) * FRAME + CONTEXT]
+        block = np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(stretch, CONTEXT + FRAME)[::FRAME])
+        values, hidden, cell = session.run(["speech_probs", "hn", "cn"], {"input": block, "h": hidden, "c": cell})
+        found.append(values.reshape(-1))
+    return np.concatenate(found) if found else np.zeros(0, dtype=np.float32)
+
+
+def _spans(probabilities: npt.NDArray[np.float32], length: int) -> list[tuple[int, int]]:
+    """Hysteresis with Silero's defaults: enter at 0.5, leave below 0.35 for 100 ms, drop under 250 ms, pad by 30 ms."""
+    spans: list[tuple[int, int]] = []
+    start = quiet = -1
+    for index, probability in enumerate(probabilities.tolist()):
+        now = index * FRAME
+        if probability >= _ENTER:
+            quiet = -1
+            if start < 0:
+                start = now
+        elif probability < _LEAVE and start >= 0:
+            if quiet < 0:
+                quiet = now
+            if now - quiet >= _MIN_SILENCE:
+                if quiet - start > _MIN_SPEECH:
+                    spans.append((start, quiet))
+                start = quiet = -1
+    if start >= 0 and length - start > _MIN_SPEECH:
+        spans.append((start, length))
+    return _padded(spans, length)
+
+
+def _padded(spans: list[tuple[int, int]], length: int) -> list[tuple[int, int]]:
+    """Widen each span by 30 ms on both sides; neighbours closer than 60 ms share the silence between them."""
+    starts = [start for start, _ in spans]
+    ends = [end for _, end in spans]
+    for index in range(len(spans)):
+        if index == 0:
+            starts[0] = max(0, starts[0] - _PAD)
+        if index + 1 == len(spans):
+            ends[index] = min(length, ends[index] + _PAD)
+            continue
+        silence = starts[index + 1] - ends[index]
+        share = silence // 2 if silence < 2 * _PAD else _PAD
+        ends[index] = min(length, ends[index] + share)
+        starts[index + 1] = max(0, starts[index + 1] - share)
+    return list(zip(starts, ends, strict=True))
+
+
+@functools.cache
+def _session() -> Any:
+    """The model, once per process; one thread, because the caller runs one process per core."""
+    if "onnxruntime" not in sys.modules:
+        # onnxruntime >= 1.29 writes a device id below HOME and calls home as soon as it is imported, unless this is set
+        # before; disable_telemetry_events() comes too late for the file
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise _missing("onnxruntime") from error
+    onnxruntime.disable_telemetry_events()
+    options = onnxruntime.SessionOptions()
+    options.inter_op_num_threads = options.intra_op_num_threads = 1
+    options.log_severity_level = 3  # errors only: warnings of the graph optimiser are no business of the user
+    return onnxruntime.InferenceSession(str(model_path()), sess_options=options, providers=["CPUExecutionProvider"])
+
+
+def model_path() -> Path:
+    """The sequence model inside the installed package, found without importing it.
+
+    Raises:
+        DependencyError: silero-vad is not installed, or too old to carry the sequence model.
+    """
+    spec = importlib.util.find_spec("silero_vad")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(folder) / "data" / "silero_vad_16k_sequence.onnx"
+        if path.is_file():
+            return path
+    raise _missing("silero-vad")
+
+
+def _missing(package: str) -> DependencyError:
+    return DependencyError(f"Voice activity detection needs the package {package}, which is not installed.",
+                           reason=f"runtime_dependency_missing:{package}",
+                           hint=f"Install it (pip install {package}) or set the project up again with ./run-direct.")

@@ -1,0 +1,74 @@
+"""A lane without training: gates, statuses, evaluation, bundle and promotion with placeholders that say what they are.
+
+Needs no torch and no audio; byte-identical from run to run but for timestamps (operator contract, section 7).
+"""
+
+from __future__ import annotations
+
+import json
+
+from voicemill import files
+from voicemill.backends import gates, results
+from voicemill.backends.reporter import LaneReporter, Phase
+from voicemill.backends.request import LaneRequest
+from voicemill.bundle.build import build_bundle
+from voicemill.bundle.promote import promote
+from voicemill.dataset.lanefile import write_dry_lane_manifest
+from voicemill.evaluation.model import dry_run_evaluation, write_evaluation
+from voicemill.settings import Settings
+from voicemill.training_status import TrainingMetrics, TrainingStatus, write_training_status
+
+STEPS = 4
+"""PROGRESS of a dry run counts train, eval, bundle, promote."""
+PLACEHOLDER = "voicemill dry-run placeholder: this is not a model. Nothing was trained.\n"
+DATASET_NAME = "prod_tts_dataset_dry_run.jsonl"
+NOTE = "Dry run: nothing was trained."
+
+
+def run_dry(request: LaneRequest, settings: Settings, reporter: LaneReporter, job: str) -> list[tuple[str, str]]:
+    """Write every artifact of a lane without training, and return the rows of the final table.
+
+    Raises:
+        BlockedError: a gate refuses a dry run exactly as it refuses a real one.
+    """
+    cleared = gates.clear(request, settings)
+    reporter.phase(Phase("train", 1))
+    artifacts = settings.artifacts_dir or settings.workspace.artifacts
+    dataset = request.dataset
+    if dataset is None:
+        dataset = artifacts / DATASET_NAME
+        line = {"audio_filepath": "dry_run.wav", "duration": 1.0, "text": "This line stands for a dataset in a dry run."}
+        files.write_text(dataset, json.dumps(line, sort_keys=True) + "\n")
+    config_path = artifacts / "prod_tts_config.json"
+    files.write_json(config_path, cleared.config.model_dump(mode="json"))
+    checkpoints = settings.checkpoints_dir or settings.workspace.checkpoints
+    models = [checkpoints / "dry_run" / name for name in ("fastpitch.nemo", "hifigan.nemo")]
+    for model in models:
+        files.write_text(model, PLACEHOLDER)
+    status_path, eval_path = results.status_path(settings), results.eval_path(settings)
+    write_training_status(status_path, TrainingStatus(
+        objective_status="ready_for_bundle", status="ok", dry_run=True, status_json=results.shown(status_path, settings),
+        selected_weights_id=cleared.acoustic.entry.id, selected_weights=results.weights(cleared.acoustic),
+        vocoder_weights_id=cleared.vocoder.entry.id, vocoder_weights=results.weights(cleared.vocoder),
+        allowlist_path=results.shown(cleared.acoustic.allowlist_path, settings), allowlist_sha256=cleared.acoustic.allowlist_sha256,
+        config_path=results.shown(config_path, settings), config_sha256=files.sha256_file(config_path),
+        dataset_manifest=results.shown(dataset, settings), dataset_sha256=files.sha256_file(dataset),
+        metrics=TrainingMetrics(final_loss=0), artifacts=tuple(results.shown(model, settings) for model in models),
+        train_note=NOTE, commit=settings.commit, seed=cleared.config.seed, started_at=results.now(), ended_at=results.now()))
+    lane_manifest = settings.workspace.dataset_manifest(job)
+    write_dry_lane_manifest(lane_manifest, dataset)
+    reporter.stats({"dry_run": True})
+    reporter.artifact(status_path)
+    reporter.phase(Phase("eval", 2))
+    write_evaluation(eval_path, dry_run_evaluation(source_status="ok"))
+    reporter.artifact(eval_path)
+    reporter.phase(Phase("bundle", 3))
+    bundle = build_bundle(status_path, eval_path, settings.bundle_dir or settings.workspace.production_bundle,
+                          allowlist=settings.allowlist, base=settings.work_dir)
+    reporter.artifact(bundle.manifest_path)
+    reporter.phase(Phase("promote", 4))
+    promoted = promote(bundle.manifest_path, settings.promoted_bundle_root or settings.workspace.bundles, request.voice,
+                       request.display_name, allowlist=settings.allowlist, base=settings.work_dir)
+    reporter.artifact(promoted.manifest_path)
+    return [("dry run", "nothing was trained; the bundle holds placeholders and can never be certified"),
+            ("bundle", str(promoted.root))]

@@ -1,0 +1,110 @@
+"""The gates before a lane starts, in the contract's order, so that the first reason is the same everywhere.
+
+allowlist → config → dataset → runtime dependencies → NeMo → checkpoint
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+from voicemill import files
+from voicemill.backends.request import LaneRequest
+from voicemill.errors import DatasetError, DependencyError, RefusedError
+from voicemill.settings import Settings
+from voicemill.training.config import TrainingConfig, load_config
+from voicemill.weights import allowlist, gate
+from voicemill.weights.archive import inspect
+from voicemill.weights.store import WeightsStore, fetch_https
+
+RUNTIME = ("numpy", "soundfile", "torch")
+FROM_SCRATCH = "voicemill/from-scratch"
+
+
+@dataclass(frozen=True)
+class Cleared:
+    """What the gates let through."""
+
+    config: TrainingConfig
+    config_sha256: str
+    acoustic: gate.Selection
+    vocoder: gate.Selection
+    acoustic_base: Path | None
+    vocoder_base: Path | None
+
+
+def check_head(settings: Settings) -> None:
+    """Refuse another commit than the one that EXPECTED_HEAD names (any prefix of at least 7 digits).
+
+    Raises:
+        RefusedError: `deterministic_head_mismatch`.
+    """
+    expected = settings.expected_head
+    if expected and not (len(expected) >= 7 and settings.commit.startswith(expected.lower())):
+        raise RefusedError(f"The checkout is at {settings.commit[:8]}, not at {expected}.",
+                           reason=f"deterministic_head_mismatch:got={settings.commit[:8]} expected={expected}",
+                           hint="Check out the expected commit, or unset EXPECTED_HEAD.")
+
+
+def clear(request: LaneRequest, settings: Settings) -> Cleared:
+    """Run every gate; nothing is downloaded or loaded before the licence gate has passed.
+
+    Raises:
+        BlockedError: the reasons of operator contract section 4, from `allowlist_*` to `weights_checksum_mismatch`.
+    """
+    listed = allowlist.load(settings.allowlist)
+    if request.base_weights:
+        gate.select(request.base_weights, listed)
+    gate.select_all(gate.TOOL_WEIGHTS, listed)
+    config = configure(request, settings)
+    acoustic = gate.select(config.acoustic.base_weights, listed)
+    vocoder = gate.select(config.vocoder.base_weights, listed)
+    if request.dataset and not request.dataset.is_file():
+        raise DatasetError(f"There is no dataset manifest at {request.dataset}.",
+                           reason=f"dataset_manifest_missing:{request.dataset}", hint="Name a NeMo manifest, or give --audio.")
+    bases: list[Path | None] = [None, None]
+    if not request.dry_run:
+        check_runtime()
+        store = WeightsStore(settings.workspace.weights_cache, settings.repository, fetch=fetch_https)
+        for index, selection in enumerate((acoustic, vocoder)):
+            if selection.entry.files:
+                bases[index] = store.resolve(selection.entry).main
+                inspect(bases[index])
+    return Cleared(config=config, config_sha256=files.content_key(config.model_dump(mode="json")), acoustic=acoustic, vocoder=vocoder,
+                   acoustic_base=bases[0], vocoder_base=bases[1])
+
+
+def configure(request: LaneRequest, settings: Settings) -> TrainingConfig:
+    """The training configuration that the request comes to: preset, then the request's own wishes.
+
+    Raises:
+        ConfigError: `config_missing:<path>`, `config_invalid:<why>`.
+    """
+    wishes: dict[str, object] = {}
+    if request.seed is not None:
+        wishes["seed"] = request.seed
+    if request.base_weights:
+        wishes["acoustic"] = {"base_weights": request.base_weights}
+    config = load_config(settings.config, request.preset, wishes)
+    if request.max_steps is None:
+        return config
+    return config.model_copy(update={
+        "acoustic": config.acoustic.model_copy(update={"max_steps": min(request.max_steps, config.acoustic.max_steps)}),
+        "vocoder": config.vocoder.model_copy(update={"max_steps": min(request.max_steps, config.vocoder.max_steps)}),
+    })
+
+
+def check_runtime() -> None:
+    """Look for what training needs without importing it.
+
+    Raises:
+        DependencyError: `runtime_dependency_missing:<a,b>`, `nemo_runtime_unavailable`.
+    """
+    missing = [name for name in RUNTIME if importlib.util.find_spec(name) is None]
+    if missing:
+        raise DependencyError(f"Training needs {', '.join(missing)}, which this Python does not have.",
+                              reason=f"runtime_dependency_missing:{','.join(missing)}", hint="Run it through ./run-direct, which installs it.")
+    if importlib.util.find_spec("nemo") is None:
+        raise DependencyError("NVIDIA NeMo is not installed in this Python.", reason="nemo_runtime_unavailable",
+                              hint="Run it through ./run-direct, which installs it.")

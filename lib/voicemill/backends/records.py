@@ -1,0 +1,80 @@
+"""What a finished training run left, kept beside its model, so that the same run is not trained twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from voicemill import files
+
+
+class Trained(Protocol):
+    """What acoustic and vocoder training both come to (`AcousticResult`, `VocoderResult`)."""
+
+    @property
+    def nemo_path(self) -> Path | None: ...
+    @property
+    def steps(self) -> int: ...
+    @property
+    def final_loss(self) -> float | None: ...
+    @property
+    def average_loss(self) -> float | None: ...
+    @property
+    def loss_curve(self) -> tuple[tuple[int, float, float], ...]: ...
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def seconds_to_first_step(self) -> float | None: ...
+    @property
+    def peak_memory_bytes(self) -> int: ...
+    @property
+    def weights_sha256(self) -> str: ...
+
+
+class TrainingRecord(BaseModel):
+    """One finished training run.
+
+    Attributes:
+        key: content key of settings, data and base: a run with the same key would give the same model.
+        nemo_sha256: of the archive; a changed file is no cache hit.
+        loss_curve: (step, loss, mel loss) of every step.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    key: str
+    nemo: str
+    nemo_sha256: str
+    steps: int
+    final_loss: float | None
+    average_loss: float | None
+    loss_curve: tuple[tuple[int, float, float], ...]
+    seconds: float
+    seconds_to_first_step: float | None
+    peak_memory_bytes: int
+    weights_sha256: str
+
+    @classmethod
+    def of(cls, key: str, nemo: Path, result: Trained) -> TrainingRecord:
+        """The record of a run that saved its model at `nemo`."""
+        return cls(key=key, nemo=nemo.name, nemo_sha256=files.sha256_file(nemo), steps=result.steps, final_loss=result.final_loss,
+                   average_loss=result.average_loss, loss_curve=result.loss_curve, seconds=round(result.seconds, 3),
+                   seconds_to_first_step=result.seconds_to_first_step, peak_memory_bytes=result.peak_memory_bytes,
+                   weights_sha256=result.weights_sha256)
+
+    def save(self, path: Path) -> None:
+        """Write the record atomically."""
+        files.write_json(path, self.model_dump(mode="json"))
+
+    @classmethod
+    def find(cls, path: Path, key: str) -> TrainingRecord | None:
+        """The record at `path` if it has this key and its model is there unchanged."""
+        try:
+            record = cls.model_validate(files.read_json(path))
+        except (OSError, files.InvalidJsonError, ValidationError):
+            return None  # no record, or one of another version: the run is done again
+        nemo = path.parent / record.nemo
+        if record.key != key or not nemo.is_file() or files.sha256_file(nemo) != record.nemo_sha256:
+            return None
+        return record

@@ -1,0 +1,106 @@
+"""What a lane is asked to do, checked before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from voicemill.errors import AudioError, UsageError
+from voicemill.settings import Settings
+from voicemill.workspace import profile_id
+
+if TYPE_CHECKING:
+    from voicemill.dataset.prepare import PrepareRequest
+
+DEMO_AUDIO = Path("data/demo/demo.flac")
+DEMO_SCRIPT = Path("data/demo/script.txt")
+
+
+@dataclass(frozen=True)
+class LaneRequest:
+    """One voice to make: its sources, its name, and how to train it."""
+
+    # sources
+    audio: Path | None
+    script: Path | None
+    metadata: Path | None
+    dataset: Path | None
+    lexicon: Path | None
+    # the voice
+    voice: str
+    display_name: str
+    # training
+    preset: str
+    max_steps: int | None
+    seed: int | None
+    base_weights: str | None
+    # how to run
+    force: bool
+    resume: bool
+    dry_run: bool
+
+    @classmethod
+    def from_options(cls, settings: Settings, options: Mapping[str, object]) -> LaneRequest:
+        """Join the command line with the environment; an option wins over a variable, a variable over the default.
+
+        Raises:
+            UsageError: options that contradict each other.
+            AudioError: a named source is not there.
+        """
+        audio, dataset = _path(options, "audio"), _path(options, "dataset") or settings.dataset_manifest
+        script, metadata = _path(options, "script"), _path(options, "metadata")
+        if options.get("dataset") and audio:
+            raise UsageError("--dataset and --audio are two sources; choose one.")
+        if script and metadata:
+            raise UsageError("--script and --metadata are two sources of text; choose one.")
+        if (script or metadata) and not (audio or settings.audio_path):
+            raise UsageError("A script or metadata needs its recording.", hint="Name it with --audio.")
+        if audio:
+            dataset = None
+        elif not dataset:
+            audio = settings.audio_path or settings.repository / DEMO_AUDIO
+            if _same(audio, settings.repository / DEMO_AUDIO):
+                script = script or settings.repository / DEMO_SCRIPT
+        if audio and not audio.exists():
+            raise AudioError(f"There is no recording at {audio}.", reason="missing_audio_path",
+                             hint="Name a file or folder with --audio, or in AUDIO_PATH.")
+        for text in (script, metadata, _path(options, "lexicon")):
+            if text and not text.is_file():
+                raise UsageError(f"There is no file {text}.", reason="missing_input_file", hint="Check the path.")
+        voice = str(options.get("voice") or settings.voice_profile_id)
+        return cls(
+            audio=audio, script=script, metadata=metadata, dataset=dataset, lexicon=_path(options, "lexicon"),
+            voice=profile_id(voice),
+            display_name=str(options.get("display_name") or (settings.voice_display_name if not options.get("voice") else voice)),
+            preset=str(options.get("preset") or default_preset(settings)),
+            max_steps=cast("int | None", options.get("max_steps")) or settings.max_steps,
+            seed=cast("int | None", options.get("seed")),
+            base_weights=cast("str | None", options.get("base_weights")) or settings.base_weights_id,
+            force=bool(options.get("force")), resume=bool(options.get("resume")),
+            dry_run=bool(options.get("dry_run")) or settings.dry_run,
+        )
+
+
+    def preparation(self, sample_rate: int, seed: int) -> PrepareRequest:
+        """What the dataset room has to prepare."""
+        from voicemill.dataset.prepare import PrepareRequest
+        return PrepareRequest(voice=self.voice, audio=self.audio, script=self.script, metadata=self.metadata, dataset=self.dataset,
+                              lexicon=self.lexicon, sample_rate=sample_rate, seed=seed, force=self.force)
+
+
+def default_preset(settings: Settings) -> str:
+    """`finetune` where there is an NVIDIA GPU to use, else `cpu`; looks at the device node, so that torch stays out."""
+    if settings.torch_device == "cpu":
+        return "cpu"
+    return "finetune" if settings.torch_device == "cuda" or Path("/dev/nvidia0").exists() else "cpu"
+
+
+def _path(options: Mapping[str, object], name: str) -> Path | None:
+    value = options.get(name)
+    return Path(str(value)) if value else None
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.exists() and other.exists() and one.samefile(other)

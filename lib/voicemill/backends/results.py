@@ -1,0 +1,67 @@
+"""Where a lane's results go and how its files speak of paths, times and versions; needs no torch, so dry runs share it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+
+from voicemill.evaluation.model import not_evaluated, write_evaluation
+from voicemill.settings import Settings
+from voicemill.training_status import SelectedWeights, TrainingStatus, write_training_status
+from voicemill.weights import gate
+
+STATUS_NAME = "prod_tts_train_status.json"
+EVAL_NAME = "prod_tts_eval.json"
+
+
+def status_path(settings: Settings) -> Path:
+    """Where the training status goes."""
+    return settings.status_path or (settings.artifacts_dir or settings.workspace.artifacts) / STATUS_NAME
+
+
+def eval_path(settings: Settings) -> Path:
+    """Where the evaluation goes."""
+    return settings.eval_path or (settings.artifacts_dir or settings.workspace.artifacts) / EVAL_NAME
+
+
+def write_blocked(settings: Settings, reason: str) -> None:
+    """Say in the training status and the evaluation that this run came to nothing, so that no older result stands for it."""
+    path = status_path(settings)
+    write_training_status(path, TrainingStatus(objective_status="blocked", status="blocked", root_cause=reason,
+                                               dry_run=settings.dry_run, status_json=shown(path, settings), commit=settings.commit,
+                                               ended_at=now()))
+    write_evaluation(eval_path(settings), not_evaluated(status="blocked", root_cause=reason, source_status="blocked",
+                                                        why=f"The training was blocked: {reason}.", dry_run=settings.dry_run))
+
+
+def versions() -> dict[str, str | None]:
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    for package, distribution in (("torch", "torch"), ("nemo", "nemo-toolkit"), ("lightning", "lightning"), ("numpy", "numpy")):
+        try:
+            found[package] = importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+def weights(selection: gate.Selection) -> SelectedWeights:
+    """The allowlist entry as a status records it."""
+    return SelectedWeights.model_validate(selection.entry.model_dump(mode="json"))
+
+
+def shown(path: Path, settings: Settings) -> str:
+    """A path as a file may state it: relative to the work directory, else to the repository, else its last two names."""
+    from voicemill.bundle.build import portable
+    absolute = path.absolute()
+    base = settings.work_dir if absolute.is_relative_to(settings.work_dir.absolute()) else settings.repository
+    return portable(path, base)
+
+
+def now() -> str:
+    return rfc3339(datetime.now(UTC))
+
+
+def rfc3339(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,146 @@
+"""The heavy steps of a lane on a prepared dataset: train both models, let the voice speak, measure it.
+
+Each step is a function of a context and the results before it; a finished training run is found again by its content key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from voicemill import files
+from voicemill.backends.gates import Cleared
+from voicemill.backends.records import Trained, TrainingRecord
+from voicemill.backends.reporter import LaneReporter
+from voicemill.backends.request import LaneRequest
+from voicemill.console import Interrupts
+from voicemill.dataset.prepare import PreparedDataset
+from voicemill.dataset.stages import StageClock
+from voicemill.errors import TrainingError
+from voicemill.evaluation.evaluate import Candidate, Reference, VoiceEvaluation, evaluate_voice
+from voicemill.settings import Settings
+from voicemill.training.loop import StepReport
+
+GRIFFIN_LIM = "griffin-lim"
+HIFIGAN = "hifigan"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every step needs to know."""
+
+    request: LaneRequest
+    settings: Settings
+    cleared: Cleared
+    reporter: LaneReporter
+    interrupts: Interrupts
+    clock: StageClock
+    checkpoints: Path
+
+
+@dataclass(frozen=True)
+class Models:
+    """Both trained models; the vocoder may be missing where the preset trains none."""
+
+    acoustic: Path
+    acoustic_record: TrainingRecord
+    vocoder: Path | None
+    vocoder_record: TrainingRecord | None
+
+
+def train_models(context: Context, dataset: PreparedDataset) -> Models:
+    """Train FastPitch, then HiFi-GAN on its ground-truth-aligned mels; finished runs are reused unless `--force`.
+
+    Raises:
+        TrainingError: `non_finite_loss:step=N` and the like.
+        InterruptedRunError: a signal came; the checkpoint is written.
+    """
+    config, cleared = context.cleared.config, context.cleared
+    acoustic_key = files.content_key("acoustic", config.audio.model_dump(), config.acoustic.model_dump(), config.seed,
+                                     dataset.sha256, _digest(cleared.acoustic_base))
+    acoustic = _run(context, "acoustic", "FastPitch", acoustic_key, config.acoustic.max_steps,
+                    lambda folder, resume, on_step, stop: _train_acoustic(context, dataset, folder, resume, on_step, stop))
+    nemo = context.checkpoints / "acoustic" / acoustic.nemo
+    if config.vocoder.max_steps == 0:
+        context.reporter.note("The preset trains no vocoder: the base vocoder is offered as it is.")
+        return Models(nemo, acoustic, cleared.vocoder_base, None)
+    vocoder_key = files.content_key("vocoder", acoustic_key, config.vocoder.model_dump(), _digest(cleared.vocoder_base))
+    vocoder = _run(context, "vocoder", "HiFi-GAN", vocoder_key, config.vocoder.max_steps,
+                   lambda folder, resume, on_step, stop: _train_vocoder(context, dataset, nemo, folder, resume, on_step, stop))
+    return Models(nemo, acoustic, context.checkpoints / "vocoder" / vocoder.nemo, vocoder)
+
+
+Train = Callable[[Path, bool, Callable[[StepReport], None], Callable[[], bool]], Trained]
+
+
+def _run(context: Context, name: str, title: str, key: str, max_steps: int, train: Train) -> TrainingRecord:
+    """One training run, or its record from an earlier time."""
+    folder = context.checkpoints / name
+    record_path = folder / "record.json"
+    found = None if context.request.force else TrainingRecord.find(record_path, key)
+    if found is not None:
+        with context.clock.stage(title, max_steps):
+            context.reporter.note(f"{title} is trained already from the same data and settings; --force trains it again.")
+        return found
+    resume = context.request.resume and any(folder.glob("*.checkpoint"))
+    every = max(1, max_steps // 20)
+
+    def on_step(report: StepReport) -> None:
+        context.reporter.advance(report.step, f"loss {report.loss:.3f}")
+        if report.step % every == 0 or report.step == max_steps:
+            context.reporter.stats({"model": title, "step": report.step, "max_steps": max_steps, "loss": round(report.loss, 5)})
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with context.clock.stage(title, max_steps), context.interrupts.cooperative():
+        result = train(folder, resume, on_step, context.interrupts.should_stop)
+    if result.nemo_path is None:  # only an interrupt ends a run without a model, and cooperative() raises for that
+        raise TrainingError(f"{title} ended without a model.", reason="training_incomplete", hint="Run it again with --resume.")
+    record = TrainingRecord.of(key, result.nemo_path, result)
+    record.save(record_path)
+    return record
+
+
+def _train_acoustic(context: Context, dataset: PreparedDataset, folder: Path, resume: bool, on_step: Callable[[StepReport], None],
+                    stop: Callable[[], bool]) -> Trained:
+    from voicemill.training.loop import train_acoustic
+    return train_acoustic(context.cleared.config, dataset.root, folder, resume=resume, init_from=context.cleared.acoustic_base,
+                          on_step=on_step, should_stop=stop)
+
+
+def _train_vocoder(context: Context, dataset: PreparedDataset, acoustic: Path, folder: Path, resume: bool,
+                   on_step: Callable[[StepReport], None], stop: Callable[[], bool]) -> Trained:
+    from voicemill.training.hifigan import train_vocoder
+    from voicemill.training.synthesis import ground_truth_aligned_mels
+    aligned = folder / "aligned_mels"
+    ground_truth_aligned_mels(acoustic, dataset.root, aligned)
+    return train_vocoder(context.cleared.config, dataset.root, folder, base=context.cleared.vocoder_base, gta_dir=aligned,
+                         resume=resume, on_step=on_step, should_stop=stop)
+
+
+def evaluate(context: Context, dataset: PreparedDataset, models: Models) -> VoiceEvaluation:
+    """Speak the held-out sentences with every vocoder in question and measure them beside the recordings."""
+    from voicemill.audio.decode import read_mono
+    from voicemill.evaluation.speakers import shipped_profiles
+    from voicemill.text.recognition import PocketSphinxRecogniser
+    from voicemill.training.synthesis import Voice
+
+    rate = context.cleared.config.audio.sample_rate
+    candidates = []
+    for name, vocoder in ((HIFIGAN, models.vocoder), (GRIFFIN_LIM, None)):
+        if name == HIFIGAN and vocoder is None:
+            continue
+        voice = Voice.load(models.acoustic, vocoder)
+        candidates.append(Candidate(name=name, speak=voice.speak, resynthesise=voice.resynthesise, description=voice.description))
+    references = [Reference(id=entry.id, text=entry.normalized_text, samples=read_mono(dataset.root / entry.audio_filepath)[0])
+                  for entry in dataset.entries if entry.split == "validation"]
+    own = [read_mono(dataset.root / entry.audio_filepath)[0] for entry in dataset.entries
+           if entry.split == "train"]
+    with context.clock.stage("evaluation"):
+        return evaluate_voice(candidates, references, PocketSphinxRecogniser(), sample_rate=rate, source_status="ok",
+                              final_loss=models.acoustic_record.final_loss, own=own,
+                              others=shipped_profiles(context.settings.repository), observer=context.reporter)
+
+
+def _digest(path: Path | None) -> str | None:
+    return files.sha256_file(path) if path else None

@@ -1,0 +1,211 @@
+"""The manifests of the two bundles (formats contract, sections 7 and 8): one typed model each, and the hash over the first.
+
+Manifests of other producers are read too: unknown fields are ignored, and what may be incomplete there is optional here.
+The bytes that count are the file's own: `artifact_sha256` is recomputed over the JSON as it was read, not over the model.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
+
+from voicemill import files
+from voicemill.bundle.contents import open_regular
+from voicemill.errors import BundleFileError
+
+MANIFEST = "manifest.json"
+PRODUCTION_VERSION = "prod_tts_voice_bundle/1"
+PROMOTED_VERSION = "voice_bundle/1"
+MAX_MANIFEST_BYTES = 4 * 1024 * 1024
+MAX_SAFE_INTEGER = 2**53 - 1
+"""Largest integer that every JSON reader keeps exactly."""
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Vocoder = Literal["hifigan", "griffin-lim"]
+
+
+class FileEntry(BaseModel):
+    """One file of a bundle."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    path: Annotated[str, Field(min_length=1, max_length=1024)]
+    bytes: Annotated[StrictInt, Field(ge=0, le=MAX_SAFE_INTEGER)]
+    sha256: Sha256
+
+
+class WeightsReference(BaseModel):
+    """Where weights come from and what their licences say."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    id: str | None = None
+    weights_license: str | None = None
+    code_license: str | None = None
+    license_url: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        return all((self.id, self.weights_license, self.code_license, self.license_url))
+
+
+class AllowlistReference(BaseModel):
+    """The list that the run's licence gate judged by."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    path: str
+    sha256: Sha256
+
+
+class WeightsReferences(WeightsReference):
+    """The selected base weights; `vocoder` holds the other checkpoint's references, `allowlist` the gate's list."""
+
+    vocoder: WeightsReference | None = None
+    allowlist: AllowlistReference | None = None
+
+
+class ProductionManifest(BaseModel):
+    """`checkpoints/prod_tts_voice_bundle/manifest.json`.
+
+    Attributes:
+        vocoder: what speaks: `hifigan` (then `hifigan.nemo` is in the bundle) or `griffin-lim` (then it is not).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    bundle_version: Literal["prod_tts_voice_bundle/1"]
+    commit: str | None = None
+    config_sha256: str | None = None
+    dataset_sha256: str | None = None
+    weights_refs: WeightsReferences | None = None
+    files: Annotated[tuple[FileEntry, ...], Field(min_length=1, max_length=10_000)]
+    dry_run: StrictBool = False
+    vocoder: Vocoder = "hifigan"
+    objective_status: str | None = None
+    artifact_sha256: str | None = None
+
+
+class Provenance(BaseModel):
+    """What a promoted bundle was made from.
+
+    `source_<field>` repeats a field of the production manifest, so that its `artifact_sha256` recomputes from here.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    source_bundle_version: str
+    source_manifest_path: str
+    source_manifest_sha256: Sha256
+    source_commit: str | None = None
+    source_config_sha256: str | None = None
+    source_dataset_sha256: str | None = None
+    source_weights_refs: WeightsReferences | None = None
+    source_artifact_sha256: str | None = None
+    source_files: tuple[FileEntry, ...] = ()
+    source_dry_run: StrictBool | None = None
+    source_objective_status: str | None = None
+    source_vocoder: Vocoder | None = None
+
+
+class PromotedManifest(BaseModel):
+    """`bundles/<voice_profile_id>/voice_bundle/manifest.json`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    bundle_version: Literal["voice_bundle/1"]
+    voice_profile_id: str
+    display_name: str
+    created_at: str
+    files: Annotated[tuple[FileEntry, ...], Field(min_length=1, max_length=10_000)]
+    provenance: Provenance
+    dry_run: StrictBool = False
+    vocoder: Vocoder = "hifigan"
+
+
+REPEATED_FIELDS = ("bundle_version", "commit", "config_sha256", "dataset_sha256", "weights_refs", "artifact_sha256", "files")
+"""Fields of the production manifest that every provenance repeats, `null` where the source lacks one."""
+REPEATED_WHERE_PRESENT = ("dry_run", "objective_status", "vocoder")
+
+
+Manifest = ProductionManifest | PromotedManifest
+
+
+@dataclass(frozen=True)
+class LoadedManifest:
+    """A manifest as its file says it.
+
+    Attributes:
+        raw: the JSON object as parsed, in the file's own key order.
+        sha256: digest of exactly the bytes that were parsed.
+    """
+
+    manifest: Manifest
+    raw: dict[str, Any]
+    sha256: str
+
+    @property
+    def artifact_sha256_ok(self) -> bool:
+        """True when the (source's) `artifact_sha256` is there and recomputes."""
+        source = self.raw if isinstance(self.manifest, ProductionManifest) else source_manifest(self.raw["provenance"])
+        return source.get("artifact_sha256") == artifact_sha256(source)
+
+
+def artifact_sha256(raw: dict[str, Any]) -> str:
+    """The digest over a manifest without its `artifact_sha256`: sorted keys, two-space indent, no trailing newline."""
+    without = {key: value for key, value in raw.items() if key != "artifact_sha256"}
+    return files.sha256_bytes(files.dump_json(without).removesuffix("\n").encode("utf-8", "surrogatepass"))
+
+
+def source_manifest(provenance: dict[str, Any]) -> dict[str, Any]:
+    """The production manifest as a promoted bundle's provenance repeats it."""
+    fields = [*REPEATED_FIELDS, *REPEATED_WHERE_PRESENT]
+    return {name: provenance[f"source_{name}"] for name in fields if f"source_{name}" in provenance}
+
+
+def load_manifest(root: Path) -> LoadedManifest:
+    """Read the manifest of a bundle folder, of either kind, strictly.
+
+    Raises:
+        BundleFileError: `manifest_missing`, `manifest_invalid`, `not_a_regular_file`.
+    """
+    if not root.is_dir():
+        raise BundleFileError(f"There is no bundle folder at {root}.", reason="manifest_missing", path=MANIFEST,
+                              hint="Give the folder that holds manifest.json.")
+    try:
+        with open_regular(root, MANIFEST) as handle:
+            data = handle.read(MAX_MANIFEST_BYTES + 1)
+    except BundleFileError as error:
+        if error.code != "required_file_missing":
+            raise
+        raise BundleFileError(f"There is no manifest.json in {root}.", reason="manifest_missing", path=MANIFEST,
+                              hint="Give the folder that holds manifest.json, or build the bundle first.") from error
+    return parse_manifest(data)
+
+
+def parse_manifest(data: bytes) -> LoadedManifest:
+    """Parse the bytes of a manifest of either kind.
+
+    Raises:
+        BundleFileError: `manifest_invalid`, with the cause in the message.
+    """
+    try:
+        raw = files.parse_json(data, max_bytes=MAX_MANIFEST_BYTES)
+    except files.InvalidJsonError as error:
+        raise _invalid(str(error)) from error
+    if not isinstance(raw, dict):
+        raise _invalid("it is not an object")
+    models: dict[object, type[ProductionManifest] | type[PromotedManifest]] = {
+        PRODUCTION_VERSION: ProductionManifest, PROMOTED_VERSION: PromotedManifest}
+    version = raw.get("bundle_version")
+    model = models.get(version) if isinstance(version, str) else None
+    if model is None:
+        raise _invalid(f"its bundle_version is {json.dumps(version)[:80]}")
+    try:
+        return LoadedManifest(model.model_validate(raw), raw, files.sha256_bytes(data))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _invalid(f"at {'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
+
+
+def _invalid(why: str) -> BundleFileError:
+    return BundleFileError(f"The bundle's manifest is not valid: {why}.", reason="manifest_invalid", path=MANIFEST,
+                           hint="Build or promote the bundle again.")

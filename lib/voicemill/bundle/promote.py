@@ -1,0 +1,177 @@
+"""Promote a production bundle to a voice profile: copy, hash again, publish whole or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from voicemill import files
+from voicemill.bundle.build import check_replaceable, portable
+from voicemill.bundle.contents import Digest, check_paths, copy_checked, for_each, open_regular, walk
+from voicemill.bundle.manifest import (
+    MANIFEST,
+    MAX_MANIFEST_BYTES,
+    PROMOTED_VERSION,
+    REPEATED_FIELDS,
+    REPEATED_WHERE_PRESENT,
+    FileEntry,
+    LoadedManifest,
+    ProductionManifest,
+    PromotedManifest,
+    Provenance,
+    load_manifest,
+    parse_manifest,
+)
+from voicemill.errors import BundleError, BundleFileError, UsageError
+from voicemill.weights import gate
+from voicemill.workspace import profile_id
+
+MAX_DISPLAY_NAME = 200
+"""Characters."""
+
+
+@dataclass(frozen=True)
+class PromotedBundle:
+    """A published promoted bundle."""
+
+    root: Path
+    manifest: PromotedManifest
+    manifest_sha256: str
+
+    @property
+    def manifest_path(self) -> Path:
+        return self.root / MANIFEST
+
+
+def promote(manifest: Path, output_root: Path, profile: str, display_name: str, *, strict: bool = True,
+            allowlist: Path | None = None, base: Path | None = None, created_at: datetime | None = None) -> PromotedBundle:
+    """Promote the bundle of `manifest` to `<output_root>/<profile>/voice_bundle`.
+
+    Args:
+        manifest: the production bundle's `manifest.json`.
+        output_root: usually `bundles`.
+        profile: voice profile id, safe as a folder name.
+        display_name: what people see.
+        strict: refuse a source whose `artifact_sha256` does not recompute, whose `weights_refs` are incomplete or do not
+            pass the licence gate, or beside whose files something unlisted lies. Without it these are only recorded.
+        allowlist: the licence gate's list; needed when `strict`.
+        base: the manifest's path is recorded relative to it (default: the current directory).
+        created_at: default now.
+
+    Raises:
+        BundleFileError: codes of formats contract section 8; nothing was published and the old bundle is untouched.
+        BundleError: `artifact_sha256_mismatch`, `weights_refs_incomplete`, `dry_run_would_replace_real:<profile>`,
+            `output_not_a_bundle:<path>`.
+        GateError: the weights do not pass the licence gate.
+        UsageError: the profile id or the display name cannot be used.
+    """
+    target = output_root / profile_id(profile) / "voice_bundle"
+    name = _display_name(display_name)
+    source = _load_source(manifest)
+    production = source.manifest
+    if not isinstance(production, ProductionManifest):
+        raise BundleFileError("Only a production bundle can be promoted.", reason="manifest_invalid", path=MANIFEST,
+                              hint="Give the manifest.json of checkpoints/prod_tts_voice_bundle.")
+    check_paths(entry.path for entry in production.files)
+    if strict:
+        _check_strictly(source, production, manifest.parent, allowlist)
+    check_replaceable(target)
+    if production.dry_run:
+        _check_dry_run(target, profile)
+    with files.atomic_directory(target) as staging:
+        entries = _copy(manifest.parent, production, staging)
+        provenance = _provenance(source, portable(manifest, base or Path.cwd()))
+        promoted = PromotedManifest(
+            bundle_version=PROMOTED_VERSION, voice_profile_id=profile, display_name=name, files=entries,
+            created_at=(created_at or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            provenance=Provenance.model_validate(provenance),
+            dry_run=production.dry_run, vocoder=production.vocoder)
+        # The provenance goes out as the source states it, not as our model fills it in.
+        text = files.dump_json(promoted.model_dump(mode="json") | {"provenance": provenance})
+        (staging / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
+    return PromotedBundle(target, promoted, files.sha256_bytes(text.encode("utf-8")))
+
+
+def _load_source(path: Path) -> LoadedManifest:
+    if not path.parent.is_dir():
+        raise BundleFileError(f"There is no bundle manifest at {path}.", reason="manifest_missing", path=path.name,
+                              hint="Build the bundle first.")
+    if path.name == MANIFEST:
+        return load_manifest(path.parent)
+    with open_regular(path.parent, path.name) as handle:
+        return parse_manifest(handle.read(MAX_MANIFEST_BYTES + 1))
+
+
+def _display_name(text: str) -> str:
+    name = text.strip()
+    if not name or len(name) > MAX_DISPLAY_NAME or not name.isprintable():
+        raise UsageError("The display name must be 1 to 200 printable characters.", reason="invalid_display_name",
+                         hint="Give a plain name with --display-name.")
+    return name
+
+
+def _check_strictly(source: LoadedManifest, manifest: ProductionManifest, root: Path, allowlist: Path | None) -> None:
+    if not source.artifact_sha256_ok:
+        raise BundleError("The bundle's artifact_sha256 does not recompute from its manifest.", reason="artifact_sha256_mismatch",
+                          hint="Build the bundle again, or promote with --no-strict to record it as it is.")
+    references = manifest.weights_refs
+    if references is None or not references.complete or (references.vocoder is not None and not references.vocoder.complete):
+        raise BundleError("The bundle's weights_refs are incomplete.", reason="weights_refs_incomplete",
+                          hint="Build the bundle again, or promote with --no-strict to record it as it is.")
+    if allowlist is None:
+        raise UsageError("A strict promotion needs the weights allowlist.", hint="Give --allowlist, or use --no-strict.")
+    ids = [references.id, *([references.vocoder.id] if references.vocoder else [])]
+    gate.select_all([weights_id for weights_id in ids if weights_id], allowlist)
+    listed = {entry.path for entry in manifest.files} | {MANIFEST}
+    found = walk(root)
+    for path in found.irregular:
+        raise BundleFileError(f"{path} is not a regular file.", reason="not_a_regular_file", path=path,
+                              hint="Build the bundle again.")
+    for path in found.regular:
+        if path not in listed:
+            raise BundleFileError(f"{path} lies in the bundle but is not listed.", reason="unlisted_file", path=path,
+                                  hint="Build the bundle again, or remove the file.")
+
+
+def _check_dry_run(target: Path, profile: str) -> None:
+    if not (target / MANIFEST).exists():
+        return
+    try:
+        real = not load_manifest(target).manifest.dry_run
+    except BundleFileError:
+        real = True  # unreadable: it may be a real one
+    if real:
+        raise BundleError(f"The voice {profile} has a promoted bundle that is not a dry run; a dry run does not replace it.",
+                          reason=f"dry_run_would_replace_real:{profile}",
+                          hint="Choose another voice profile for the dry run.")
+
+
+def _copy(root: Path, manifest: ProductionManifest, staging: Path) -> tuple[FileEntry, ...]:
+    """Copy every listed file and compare what was really written with the manifest."""
+    copied = for_each([entry.path for entry in manifest.files], lambda path: copy_checked(root, path, staging / path))
+    for entry, digest in zip(manifest.files, copied, strict=True):
+        check_digest(entry, digest)
+    return tuple(sorted(manifest.files, key=lambda entry: entry.path))
+
+
+def check_digest(entry: FileEntry, found: Digest) -> None:
+    """Compare a file with its entry.
+
+    Raises:
+        BundleFileError: `bytes_mismatch`, `checksum_mismatch`.
+    """
+    if found.bytes != entry.bytes:
+        raise BundleFileError(f"{entry.path} has {found.bytes} bytes, the manifest says {entry.bytes}.",
+                              reason="bytes_mismatch", path=entry.path, hint="Build the bundle again; do not use this one.")
+    if found.sha256 != entry.sha256:
+        raise BundleFileError(f"{entry.path} does not have the sha256 of the manifest.", reason="checksum_mismatch",
+                              path=entry.path, hint="Build the bundle again; do not use this one.")
+
+
+def _provenance(source: LoadedManifest, shown_path: str) -> dict[str, Any]:
+    """The source's fields as its file states them, so that its hash recomputes from here."""
+    repeated = {f"source_{name}": source.raw.get(name) for name in REPEATED_FIELDS}
+    repeated |= {f"source_{name}": source.raw[name] for name in REPEATED_WHERE_PRESENT if name in source.raw}
+    return repeated | {"source_manifest_path": shown_path, "source_manifest_sha256": source.sha256}

@@ -1,0 +1,21 @@
+"""From recordings and their text to the dataset that training reads: clips, manifests, pitch, statistics.
+
+    prepare        the whole way, stage by stage, published at once or not at all
+    sources        --audio, --script, --metadata, --dataset -> recordings and the text that belongs to them
+    recordings     decode, loudness and voice activity of each recording
+    utterances     which stretch of which recording says which text
+    clips          one utterance -> one WAV with its quality figures
+    aligning       words and phones of each clip; clips whose sound does not fit their text are named and left out
+    supplementary  pitch of each frame, in a cache keyed by content and settings
+    split          which clips validate
+    manifest       NeMo manifests: one line a clip, read strictly, written byte-identical for the same inputs and seed
+    statistics     pitch and length figures of a finished dataset
+    description    dataset.json: inputs, settings, figures, what was rejected and why, a digest of every file
+    lanefile       artifacts/dataset_manifest.<job>.json
+    stage_cache    results of one clip, kept by content and settings
+    pool           one clip is one task: the same functions run here, or in a pool of processes
+    stages         seconds and peak memory of each stage
+
+A prepared dataset is a folder: `train.jsonl`, `validation.jsonl`, `clips/<id>.wav` (mono PCM16), `supplementary/<id>.npz`,
+`lexicon.dict`, `dataset.json`, `timings.json`. Every second of the input is accounted for: kept, pause, or rejected by reason.
+"""

@@ -1,0 +1,90 @@
+"""Words and phones of each clip, in a cache keyed by the sound, the text and its pronunciations."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from voicemill import files
+from voicemill.audio import decode
+from voicemill.dataset import stage_cache
+from voicemill.dataset.manifest import WordRow
+from voicemill.errors import DatasetError
+from voicemill.text import alignment, lexicon, normalise
+
+_ALGORITHM = "pocketsphinx-two-pass/1"
+
+
+@dataclass(frozen=True)
+class AlignTask:
+    """Align normalised `text` to `clip` (whose digest is `sha256`); `extra` is the user's own dictionary, `extra_sha256` its digest."""
+
+    clip: Path
+    sha256: str
+    text: str
+    extra: Path | None
+    extra_sha256: str | None
+    cache: Path
+
+
+class AlignedClip(BaseModel):
+    """What alignment found, or why it failed.
+
+    Attributes:
+        words: rows of the manifest's `alignment`; empty when it failed.
+        score: mean acoustic score, 0 best; see `voicemill.text.alignment`.
+        fits: whether sound and text belong together.
+        problem: the aligner's sentence when it could not place the text at all.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    words: list[WordRow]
+    score: float | None
+    fits: bool
+    problem: str | None = None
+    cached: bool = False
+
+
+def align(task: AlignTask) -> AlignedClip:
+    """Align one clip, or take the result from the cache."""
+    aligner, pronunciations = _aligner(task.extra, task.extra_sha256)
+    spoken = [(word, pronunciations.pronounce(word).phones) for word in normalise.words(task.text)]
+    key = files.content_key(_ALGORITHM, lexicon.pocketsphinx_version(), task.sha256, task.text, spoken)
+    stored = stage_cache.entry(task.cache, "alignment", key, ".json")
+    known = _read(stored)
+    if known is not None:
+        return known.model_copy(update={"cached": True})
+    samples, rate = decode.read_mono(task.clip)
+    try:
+        found = aligner.align(decode.resample(samples, rate, alignment.SAMPLE_RATE), task.text)
+    except DatasetError as error:
+        if error.code != "alignment_failed":
+            raise
+        result = AlignedClip(words=[], score=None, fits=False, problem=str(error))
+    else:
+        result = AlignedClip(words=_rows(found), score=round(found.score, 4), fits=found.fits)
+    files.write_text(stored, result.model_dump_json())
+    return result
+
+
+def _read(stored: Path) -> AlignedClip | None:
+    try:
+        return AlignedClip.model_validate_json(stored.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None  # not there, or written by another version: computed again
+
+
+def _rows(found: alignment.Alignment) -> list[WordRow]:
+    return [(word.text, round(word.start, 3), round(word.end, 3),
+             [(phone.name, round(phone.start, 3), round(phone.end, 3)) for phone in word.phones]) for word in found.words]
+
+
+@functools.lru_cache(maxsize=1)
+def _aligner(extra: Path | None, digest: str | None) -> tuple[alignment.Aligner, lexicon.Lexicon]:
+    """One aligner a process; `digest` is part of the key, so that an edited dictionary is read again."""
+    pronunciations = lexicon.Lexicon.load(extra)
+    return alignment.Aligner(pronunciations), pronunciations

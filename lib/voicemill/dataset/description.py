@@ -1,0 +1,114 @@
+"""dataset.json: what a prepared dataset was made of and what is in it. Reading it back checks every file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from voicemill import files
+from voicemill.dataset.report import Report
+from voicemill.dataset.sources import SourceFile
+from voicemill.dataset.statistics import Statistics
+
+NAME = "dataset.json"
+TIMINGS = "timings.json"
+TRAIN, VALIDATION, LEXICON = "train.jsonl", "validation.jsonl", "lexicon.dict"
+VERSION = "voicemill_dataset/1"
+
+
+class PreparationSettings(BaseModel):
+    """Everything beside the input that decides what comes out; lengths in seconds unless named otherwise."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    voice: str
+    seed: int
+    sample_rate: int
+    frame_length: int
+    hop_length: int
+    target_lufs: float
+    peak_limit_dbfs: float
+    min_duration: float
+    max_duration: float
+    min_pause: float
+    max_joined_pause: float
+    min_padding: float
+    max_padding: float
+
+
+class LoudnessFigures(BaseModel):
+    """Of all recordings together, before the gain (dB) that every clip got."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    integrated_lufs: float
+    true_peak_dbfs: float
+    gain_db: float
+
+
+class DatasetDescription(BaseModel):
+    """The file. Pitch figures stand at its top, where training reads them.
+
+    Attributes:
+        content_key: digest of inputs and settings; the same key is the same dataset.
+        dataset_sha256: sha256 of `train.jsonl` followed by `validation.jsonl`, whose lines carry the digest of their clip.
+        files: sha256 of every other file of the dataset but `timings.json`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal["voicemill_dataset/1"] = VERSION
+    content_key: str
+    dataset_sha256: str
+    pitch_mean: float
+    pitch_std: float
+    pitch_fmin: float
+    pitch_fmax: float
+    settings: PreparationSettings
+    inputs: tuple[SourceFile, ...]
+    loudness: LoudnessFigures
+    statistics: Statistics
+    report: Report
+    tools: dict[str, str]
+    files: dict[str, str]
+
+
+def dataset_digest(root: Path) -> str:
+    """sha256 of the two manifests one after the other: `cat train.jsonl validation.jsonl | sha256sum`."""
+    return files.sha256_bytes((root / TRAIN).read_bytes() + (root / VALIDATION).read_bytes())
+
+
+def file_digests(root: Path) -> dict[str, str]:
+    """sha256 of every file below `root`, but of those that cannot carry their own digest or are not deterministic."""
+    found = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    return {name: files.sha256_file(root / name) for name in found if name not in (NAME, TIMINGS)}
+
+
+def read(root: Path) -> DatasetDescription | None:
+    """The description of a finished dataset, or None where there is none of this version."""
+    try:
+        return DatasetDescription.model_validate(files.read_json(root / NAME))
+    except (OSError, files.InvalidJsonError, ValidationError):
+        return None
+
+
+def differences(root: Path, described: DatasetDescription) -> list[str]:
+    """Files that are missing, changed or not listed, sorted; empty when the dataset is what it says."""
+    present = file_digests(root)
+    names = sorted(set(present) | set(described.files))
+    found = []
+    for name in names:
+        if name not in present:
+            found.append(f"missing {name}")
+        elif name not in described.files:
+            found.append(f"unlisted {name}")
+        elif present[name] != described.files[name]:
+            found.append(f"changed {name}")
+    return found
+
+
+def dump(described: DatasetDescription) -> dict[str, Any]:
+    """The description as JSON values."""
+    return described.model_dump(mode="json")

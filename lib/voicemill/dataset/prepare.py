@@ -1,0 +1,212 @@
+"""From what the user gave to a prepared dataset: stage by stage, published at once or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from dataclasses import dataclass
+from importlib import metadata as packages
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from voicemill import __version__, files
+from voicemill.audio.segmentation import Segmentation
+from voicemill.dataset import description, steps, supplementary
+from voicemill.dataset.description import DatasetDescription, LoudnessFigures, PreparationSettings
+from voicemill.dataset.manifest import ManifestEntry, read_entries, write_manifest
+from voicemill.dataset.pool import ClipPool
+from voicemill.dataset.report import Report, make_report
+from voicemill.dataset.sources import SourceFile, Sources, gather
+from voicemill.dataset.stages import StageClock, StageTime
+from voicemill.dataset.statistics import Statistics, summarise
+from voicemill.progress import Observer, SilentObserver
+from voicemill.text.lexicon import Lexicon
+from voicemill.workspace import Workspace, profile_id
+
+PEAK_LIMIT_DBFS = -1.0
+"""True peak that the gain never passes: headroom for what resampling and lossy players add."""
+STAGES = ("decode", "loudness", "voice-activity", "segmentation", "clips", "alignment", "pitch", "manifest")
+"""Names and order of the stages that the observer hears."""
+_TOOLS = ("pocketsphinx", "silero-vad", "soxr", "numpy")
+"""Packages whose version decides what comes out."""
+_TIMES = TypeAdapter(list[StageTime])
+
+
+@dataclass(frozen=True)
+class PrepareRequest:
+    """What to prepare.
+
+    Attributes:
+        audio: a recording, or a folder of recordings.
+        script: its text in reading order.
+        metadata: LJSpeech's metadata.csv.
+        dataset: a NeMo manifest instead of all others.
+        voice: names the dataset's folder and its clips.
+        seed: of the split.
+        sample_rate: of the clips (Hz).
+        limits: of an utterance.
+        target_lufs: loudness of the whole.
+        lexicon: pronunciations that come before the dictionary's.
+        force: do everything again, also what the cache holds.
+        jobs: processes; one a core by default.
+    """
+
+    voice: str
+    audio: Path | None = None
+    script: Path | None = None
+    metadata: Path | None = None
+    dataset: Path | None = None
+    lexicon: Path | None = None
+    seed: int = 0
+    sample_rate: int = 22_050
+    limits: Segmentation = dataclasses.field(default_factory=Segmentation)
+    target_lufs: float = -23.0
+    force: bool = False
+    jobs: int | None = None
+
+    @property
+    def settings(self) -> PreparationSettings:
+        """What goes into the content key and into dataset.json."""
+        return PreparationSettings(
+            voice=profile_id(self.voice), seed=self.seed, sample_rate=self.sample_rate, frame_length=supplementary.FRAME_LENGTH,
+            hop_length=supplementary.HOP_LENGTH, target_lufs=self.target_lufs, peak_limit_dbfs=PEAK_LIMIT_DBFS,
+            **dataclasses.asdict(self.limits))
+
+
+@dataclass(frozen=True)
+class PreparedDataset:
+    """A finished dataset below `root`.
+
+    Attributes:
+        entries: all clips, training and validation, in the order of the input.
+        description: dataset.json.
+        stages: seconds of each stage, of the run that made the dataset.
+        cache_hit: the dataset was there already, made of the same inputs with the same settings.
+    """
+
+    root: Path
+    entries: tuple[ManifestEntry, ...]
+    description: DatasetDescription
+    stages: tuple[StageTime, ...]
+    cache_hit: bool
+
+    @property
+    def train_manifest(self) -> Path:
+        return self.root / description.TRAIN
+
+    @property
+    def validation_manifest(self) -> Path:
+        return self.root / description.VALIDATION
+
+    @property
+    def lexicon(self) -> Path:
+        return self.root / description.LEXICON
+
+    @property
+    def stats(self) -> Statistics:
+        return self.description.statistics
+
+    @property
+    def report(self) -> Report:
+        return self.description.report
+
+    @property
+    def sha256(self) -> str:
+        """`dataset_sha256` of status and bundle."""
+        return self.description.dataset_sha256
+
+
+def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | None = None) -> PreparedDataset:
+    """Make the dataset of a voice, or find it made already.
+
+    The same inputs, settings and seed give byte-identical manifests, clips and supplementary data on the same machine.
+
+    Args:
+        request: inputs and settings.
+        workspace: the result goes to `workspace.dataset(voice)`, results of single clips to `workspace.stage_cache`.
+        observer: hears the stages `STAGES`.
+
+    Raises:
+        UsageError: inputs that contradict each other.
+        AudioError: the recording cannot be used.
+        DatasetError: text or manifest cannot be used, text and sound do not belong together, or too little is left.
+        DependencyError: a tool is missing.
+        StorageError: the result cannot be written.
+    """
+    observer = observer or SilentObserver()
+    root = workspace.dataset(request.voice)
+    sources = gather(request.audio, request.script, request.metadata, request.dataset)
+    lexicon = Lexicon.load(request.lexicon)
+    inputs = _digests(sources, request)
+    tools = {"voicemill": __version__, **{name: packages.version(name) for name in _TOOLS}}
+    key = files.content_key(description.VERSION, tools, request.settings.model_dump(), [source.model_dump() for source in inputs])
+    known = None if request.force else load(root, key)
+    if known is not None:
+        observer.note(f"dataset of {request.voice}: unchanged, taken from the last run ({len(known.entries)} clips)")
+        return known
+    with ClipPool(request.jobs) as pool, files.atomic_directory(root) as staging:
+        cache = staging / ".fresh" if request.force else workspace.stage_cache
+        bench = steps.Bench(pool, StageClock(observer, pool.worker_ids), staging, cache)
+        _fill(bench, request, sources, inputs, lexicon, tools, key)
+    made = load(root, key)
+    if made is None:
+        raise RuntimeError(f"{root} is not the dataset that was just written")
+    return dataclasses.replace(made, cache_hit=False)
+
+
+def load(root: Path, key: str | None = None) -> PreparedDataset | None:
+    """A finished dataset, every file checked against its digest; None when there is none, it was changed, or it has another key.
+
+    Args:
+        root: its folder.
+        key: content key that it must have; None takes any.
+    """
+    described = description.read(root)
+    if described is None or (key is not None and described.content_key != key) or description.differences(root, described):
+        return None
+    entries = sorted(read_entries(root / description.TRAIN) + read_entries(root / description.VALIDATION), key=lambda entry: entry.id)
+    try:
+        stages = tuple(_TIMES.validate_json((root / description.TIMINGS).read_bytes()))
+    except (OSError, ValidationError):
+        stages = ()
+    return PreparedDataset(root, tuple(entries), described, stages, cache_hit=True)
+
+
+def _digests(sources: Sources, request: PrepareRequest) -> tuple[SourceFile, ...]:
+    if request.lexicon is None:
+        return sources.digests()
+    extra = SourceFile(name=request.lexicon.name, role="lexicon", bytes=request.lexicon.stat().st_size,
+                       sha256=files.sha256_file(request.lexicon))
+    return (*sources.digests(), extra)
+
+
+def _fill(bench: steps.Bench, request: PrepareRequest, sources: Sources, inputs: tuple[SourceFile, ...], lexicon: Lexicon,
+          tools: dict[str, str], key: str) -> None:
+    """Run the stages and leave the finished dataset in the staging folder."""
+    decoded = steps.decode_all(bench, sources.recordings, request.sample_rate)
+    decoded, loudness = steps.level(bench, decoded, request.target_lufs, PEAK_LIMIT_DBFS)
+    found = steps.find_utterances(bench, sources, decoded, lexicon, request.limits)
+    made, unfit = steps.cut_clips(bench, found, request.voice, request.sample_rate, loudness.gain_db)
+    shutil.rmtree(bench.decoded)
+    kept, misfits = steps.align_clips(bench, made, request.lexicon)
+    entries = steps.entries_of(kept, request.seed)
+    settings, pitches = steps.pitch_of_clips(bench, kept, request.sample_rate)
+    with bench.clock.stage("manifest"):
+        shutil.rmtree(bench.staging / ".fresh", ignore_errors=True)
+        guessed = lexicon.write(bench.staging / description.LEXICON, [row[0] for entry in entries for row in entry.alignment])
+        for name, part in ((description.TRAIN, "train"), (description.VALIDATION, "validation")):
+            write_manifest(bench.staging / name, [entry for entry in entries if entry.split == part])
+        report = make_report(decoded.seconds, sum(clip.cut.seconds for clip in kept),
+                             [*decoded.rejected, *found.rejected, *unfit, *misfits], found.unspoken, guessed)
+        _describe(bench.staging, request, inputs, loudness, summarise(entries, pitches, settings), report, tools, key)
+    files.write_json(bench.staging / description.TIMINGS, [stage.model_dump(mode="json") for stage in bench.clock.times])
+
+
+def _describe(staging: Path, request: PrepareRequest, inputs: tuple[SourceFile, ...], loudness: LoudnessFigures, stats: Statistics,
+              report: Report, tools: dict[str, str], key: str) -> None:
+    described = DatasetDescription(
+        content_key=key, dataset_sha256=description.dataset_digest(staging), pitch_mean=stats.pitch_mean, pitch_std=stats.pitch_std,
+        pitch_fmin=stats.pitch_fmin, pitch_fmax=stats.pitch_fmax, settings=request.settings, inputs=inputs, loudness=loudness,
+        statistics=stats, report=report, tools=tools, files=description.file_digests(staging))
+    files.write_json(staging / description.NAME, description.dump(described))

@@ -1,0 +1,157 @@
+"""What the user gave -> recordings, and the text that belongs to each of them, or to all of them in reading order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from voicemill import files
+from voicemill.audio import probing
+from voicemill.audio.decode import SOURCE_SUFFIXES
+from voicemill.dataset.manifest import ManifestLine, read_manifest
+from voicemill.dataset.recordings import Recording
+from voicemill.errors import AudioError, DatasetError, UsageError
+from voicemill.text import transcripts
+
+
+class SourceFile(BaseModel):
+    """One input: its name without any machine path, its digest, and what it is for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    role: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ClipText:
+    """Text of one clip: as written, and as spoken where the source says so."""
+
+    text: str
+    normalized: str | None = None
+    speaker: int | None = None
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Recordings with their text: either a script that all of them together read, or one text for each.
+
+    Attributes:
+        recordings: in reading order.
+        script: sentences in reading order; empty when `texts` has one text a recording.
+        texts: one a recording; empty when there is a script.
+        documents: files that the text came from.
+    """
+
+    recordings: tuple[Recording, ...]
+    script: tuple[str, ...]
+    texts: tuple[ClipText, ...]
+    documents: tuple[Path, ...]
+
+    def digests(self) -> tuple[SourceFile, ...]:
+        """Name, size and sha256 of every input file, recordings first."""
+        recordings = {recording.path: recording.name for recording in self.recordings}
+        return (*(_digest(path, name, "recording", required=len(recordings) == 1) for path, name in recordings.items()),
+                *(_digest(path, path.name, "text", required=True) for path in self.documents))
+
+
+def gather(audio: Path | None, script: Path | None, metadata: Path | None, dataset: Path | None) -> Sources:
+    """Find recordings and text.
+
+    Args:
+        audio: a recording, or a folder of recordings.
+        script: text of the recording, or of the folder's recordings in the order of their names.
+        metadata: LJSpeech's `metadata.csv`; `audio` then names the folder of its clips, by default `wavs/` beside it.
+        dataset: a NeMo manifest, instead of all others.
+
+    Raises:
+        UsageError: contradicting or missing inputs.
+        AudioError: `missing_audio_path`, and what `audio.probing.locate` refuses.
+        DatasetError: `missing_transcript` and what else is wrong with a text or a manifest.
+    """
+    if dataset is not None:
+        if audio or script or metadata:
+            raise UsageError("A dataset manifest has its own recordings and text.", hint="Give --dataset alone.")
+        return _from_manifest(dataset)
+    if script is not None and metadata is not None:
+        raise UsageError("A script and metadata are two sources of text.", hint="Choose one of --script and --metadata.")
+    if audio is not None and not audio.exists():
+        raise AudioError(f"There is no recording at {audio}.", reason=f"missing_audio_path:{audio}", hint="Check the path.")
+    if metadata is not None:
+        return _from_metadata(metadata, audio)
+    if audio is None:
+        raise UsageError("There is nothing to prepare.", hint="Name a recording with --audio, or a NeMo manifest with --dataset.")
+    if script is not None:
+        return Sources(_folder(audio) if audio.is_dir() else (_recording(audio, audio.parent),),
+                       tuple(transcripts.read_script(script)), (), (script,))
+    return _from_sidecars(audio)
+
+
+def _from_sidecars(audio: Path) -> Sources:
+    if audio.is_dir():
+        clips = transcripts.read_sidecars(audio)
+        return Sources(tuple(_recording(clip.audio, audio) for clip in clips), (), tuple(ClipText(clip.text) for clip in clips),
+                       tuple(side for clip in clips if (side := transcripts.find_sidecar(clip.audio))))
+    recording = _recording(audio, audio.parent)
+    beside = transcripts.find_sidecar(audio)
+    if beside is None:
+        raise DatasetError(f"There is no text for {audio.name}.", reason="missing_transcript",
+                           hint=f"Give its text in reading order with --script, or as {audio.stem}.txt beside it.")
+    return Sources((recording,), tuple(transcripts.read_script(beside)), (), (beside,))
+
+
+def _from_metadata(metadata: Path, audio: Path | None) -> Sources:
+    folder = None if audio is None else audio if audio.is_dir() else audio.parent
+    clips = transcripts.read_metadata(metadata, folder)
+    return Sources(tuple(_recording(clip.audio, metadata.parent if folder is None else folder) for clip in clips), (),
+                   tuple(ClipText(clip.text, clip.normalized) for clip in clips), (metadata,))
+
+
+def _from_manifest(manifest: Path) -> Sources:
+    recordings, texts = [], []
+    for line in read_manifest(manifest):
+        recordings.append(_listed(line, manifest.parent))
+        texts.append(ClipText(line.text, line.normalized_text, line.speaker))
+    speakers = {text.speaker for text in texts}
+    if len(speakers) > 1:
+        raise DatasetError(f"The manifest {manifest.name} has {len(speakers)} speakers; a voice has one.",
+                           reason="dataset_many_speakers", hint="Give a manifest with the lines of one speaker.")
+    return Sources(tuple(recordings), (), tuple(texts), (manifest,))
+
+
+def _listed(line: ManifestLine, folder: Path) -> Recording:
+    path = Path(line.audio_filepath)
+    name = path.name if path.is_absolute() else path.as_posix()
+    start = line.offset or None
+    end = None if start is None or line.duration is None else start + line.duration
+    return Recording(folder / path, name, start, end)
+
+
+def _folder(folder: Path) -> tuple[Recording, ...]:
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SOURCE_SUFFIXES and path.is_file())
+    if not found:
+        raise DatasetError(f"There are no recordings in {folder}.", reason="dataset_no_valid_audio", hint="Put sound files there.")
+    return tuple(_recording(path, folder) for path in found)
+
+
+def _recording(path: Path, folder: Path) -> Recording:
+    try:
+        name = path.relative_to(folder).as_posix()
+    except ValueError:
+        name = path.name
+    return Recording(path, name)
+
+
+def _digest(path: Path, name: str, role: str, *, required: bool) -> SourceFile:
+    """Digest of one input; one of several recordings may be missing, which the report will say."""
+    try:
+        size = probing.locate(path) if role == "recording" else path.stat().st_size
+    except AudioError:
+        if required:
+            raise
+        return SourceFile(name=name, role=role, bytes=0, sha256="missing")
+    return SourceFile(name=name, role=role, bytes=size, sha256=files.sha256_file(path))

@@ -1,0 +1,96 @@
+"""Pitch of each frame, as NeMo's `TTSDataset` would compute it on first use, made once and kept by content.
+
+NeMo caches its own under a name alone, so that other audio or other limits silently reuse stale files. Here the key is the
+clip's sha256 and every setting, and each file states the settings it was made with.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from voicemill import files
+from voicemill.audio import decode, pitch
+from voicemill.dataset import stage_cache
+
+FRAME_LENGTH = 1024
+HOP_LENGTH = 256
+"""Samples; NeMo's `n_window_size` and `n_window_stride` at 22,050 Hz: a frame of 46 ms every 11.6 ms."""
+RANGE_SECONDS = 60.0
+"""Speech from which a speaker's pitch range is taken."""
+_ALGORITHM = "pyin/1"
+
+
+@dataclass(frozen=True)
+class PitchSettings:
+    """What the pitch of a clip depends on beside its samples: rates in Hz, lengths in samples."""
+
+    sample_rate: int
+    fmin: float
+    fmax: float
+    frame_length: int = FRAME_LENGTH
+    hop_length: int = HOP_LENGTH
+
+
+@dataclass(frozen=True)
+class PitchTask:
+    """Pitch of `clip` (whose digest is `sha256`) to `target`, by way of the cache."""
+
+    clip: Path
+    sha256: str
+    settings: PitchSettings
+    cache: Path
+    target: Path
+
+
+@dataclass(frozen=True)
+class PitchResult:
+    """Voiced frames of a clip (count, sum of Hz, sum of squared Hz), digest of the file, whether the cache had it."""
+
+    voiced: int
+    total: float
+    squares: float
+    frames: int
+    sha256: str
+    cached: bool
+
+
+def range_of_clips(clips: Sequence[Path]) -> tuple[float, float]:
+    """The speaker's pitch range (Hz) from clips spread evenly over the recording, about a minute in all."""
+    chosen: list[npt.NDArray[np.float32]] = []
+    seconds, rate = 0.0, 0
+    step = max(1, len(clips) // 16)
+    for clip in [*clips[::step], *clips]:
+        samples, rate = decode.read_mono(clip)
+        chosen.append(samples)
+        seconds += len(samples) / rate
+        if seconds >= RANGE_SECONDS:
+            break
+    return pitch.range_of(np.concatenate(chosen), rate)
+
+
+def pitch_of(task: PitchTask) -> PitchResult:
+    """Compute, or take from the cache, the pitch of one clip: an npz with `pitch`, float32 Hz, unvoiced 0, samples // hop + 1 frames."""
+    key = files.content_key(_ALGORITHM, task.sha256, asdict(task.settings))
+    stored = stage_cache.entry(task.cache, "pitch", key, ".npz")
+    cached = stage_cache.remember(stored, lambda path: _compute(task, path))
+    shutil.copyfile(stored, task.target)
+    with np.load(task.target, allow_pickle=False) as loaded:
+        hertz = loaded["pitch"].astype(np.float64)
+    voiced = hertz[hertz > 0]
+    return PitchResult(len(voiced), float(voiced.sum()), float(np.square(voiced).sum()), len(hertz), files.sha256_file(task.target), cached)
+
+
+def _compute(task: PitchTask, path: Path) -> None:
+    samples, rate = decode.read_mono(task.clip)
+    if rate != task.settings.sample_rate:
+        raise ValueError(f"{task.clip.name} has {rate} Hz, not {task.settings.sample_rate}")
+    found = pitch.pyin(samples, sample_rate=rate, fmin=task.settings.fmin, fmax=task.settings.fmax,
+                       frame_length=task.settings.frame_length, hop_length=task.settings.hop_length)
+    with path.open("wb") as handle:
+        np.savez(handle, pitch=found.f0.astype(np.float32), **{name: np.asarray(value) for name, value in asdict(task.settings).items()})

@@ -1,0 +1,11 @@
+"""A trained voice measured on held-out sentences, and the report that shows and plays it.
+
+    model      `artifacts/prod_tts_eval.json` as one typed model: every figure measured, or null with why
+    figures    figures with their method, library and version
+    evaluate   speak, recognise, compare: sentences in, evaluation out
+    vocoder    which vocoder the voice ships with, by measurement
+    charts     small SVG charts that follow the reader's light or dark theme
+    report     one self-contained HTML file: players, plots, tables, licences
+
+No figure is derived from the training loss (`docs/evaluation.md`).
+"""

@@ -1,0 +1,158 @@
+"""`artifacts/prod_tts_eval.json` (file formats, section 6): every figure is measured, or null with why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from voicemill import files
+from voicemill.errors import BundleError
+
+MOS_NOT_MEASURED = ("A mean opinion score needs listeners, or a model trained on listeners' scores; none with a "
+                    "licence for commercial use is bundled.")
+DRY_RUN_NOT_MEASURED = "This was a dry run: nothing was trained and nothing was spoken."
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Figure(_Record):
+    """One measured number, or null and why it was not measured."""
+
+    value: Finite | None
+    unit: str
+    """`ratio`, `dB`, `Hz`, `cents`, `s`, `x real time`, or `distance` for a figure without a unit of its own."""
+    method: str
+    """What was measured and how, one sentence; the source of the formula is in docs/evaluation.md."""
+    library: str
+    version: str
+    samples: int | None = None
+    """How many sentences or frames the figure rests on."""
+    interval: tuple[Finite, Finite] | None = None
+    """95% interval over the choice of sentences, where it was computed."""
+    not_measured: str | None = None
+
+    @model_validator(mode="after")
+    def _measured_or_why(self) -> Figure:
+        if (self.value is None) == (self.not_measured is None):
+            raise ValueError("a figure is either measured, or null with not_measured saying why")
+        return self
+
+
+class VocoderResult(_Record):
+    """One vocoder candidate on all held-out sentences."""
+
+    name: str
+    description: str
+    usable: bool
+    """False when it gave no finite, audible sound for a sentence; then `problem` names it and nothing is measured."""
+    problem: str | None = None
+    figures: dict[str, Figure]
+
+
+class SpeakerResult(_Record):
+    """Distance of the synthesised voice to one speaker."""
+
+    name: str
+    own: bool
+    distance: Finite
+
+
+class SentenceResult(_Record):
+    """One held-out sentence: what was heard in the recording and in each vocoder's sound."""
+
+    id: str
+    text: str
+    real_seconds: Finite
+    heard_real: str
+    synthesised_seconds: dict[str, Finite]
+    heard_synthesised: dict[str, str]
+    character_error_rate_real: Finite
+    character_error_rate_synthesised: dict[str, Finite]
+
+
+class Evaluation(_Record):
+    """The whole evaluation of a voice."""
+
+    eval_version: Literal["prod_tts_eval/1"] = "prod_tts_eval/1"
+    status: Literal["ok", "blocked"]
+    root_cause: str
+    """`none`, or the reason of the failure."""
+    source_status: str
+    """`status` of the training status that this evaluates."""
+    dry_run: bool
+    final_loss: Finite | None
+    """Copied from the training status; no other figure is derived from it."""
+    mos_proxy: Finite | None
+    wer_proxy: Finite | None
+    """Word error rate of the recogniser on the voice as it ships (chosen vocoder)."""
+    not_measured: dict[str, str]
+    """Why each null among the top-level figures is null."""
+    chosen_vocoder: str | None
+    vocoder_choice: str
+    """Why that one, with the figures that decided."""
+    recogniser: str | None
+    recogniser_version: str | None
+    figures: dict[str, Figure]
+    vocoders: list[VocoderResult]
+    speakers: list[SpeakerResult]
+    sentences: list[SentenceResult]
+
+    @model_validator(mode="after")
+    def _nulls_have_reasons(self) -> Evaluation:
+        for name in ("mos_proxy", "wer_proxy", "final_loss"):
+            if getattr(self, name) is None and not self.not_measured.get(name):
+                raise ValueError(f"{name} is null, so not_measured must say why")
+        return self
+
+    @property
+    def own_speaker_nearest(self) -> bool | None:
+        """Whether the voice is nearer to its own speaker than to every other; None where nothing was compared."""
+        own = [each.distance for each in self.speakers if each.own]
+        others = [each.distance for each in self.speakers if not each.own]
+        return own[0] < min(others) if own and others else None
+
+
+def not_evaluated(*, status: Literal["ok", "blocked"], root_cause: str, source_status: str, why: str,
+                  final_loss: float | None = None, dry_run: bool = False) -> Evaluation:
+    """An evaluation in which nothing was measured, for a blocked run."""
+    missing = {"mos_proxy": why, "wer_proxy": why}
+    if final_loss is None:
+        missing["final_loss"] = "The training status carries no final loss."
+    return Evaluation(status=status, root_cause=root_cause, source_status=source_status, dry_run=dry_run,
+                      final_loss=final_loss, mos_proxy=None, wer_proxy=None, not_measured=missing, chosen_vocoder=None,
+                      vocoder_choice=why, recogniser=None, recogniser_version=None, figures={}, vocoders=[],
+                      speakers=[], sentences=[])
+
+
+def dry_run_evaluation(*, source_status: str, final_loss: float | None = 0.0) -> Evaluation:
+    """What a dry run writes: the contract's fields, nothing measured, the same bytes each time."""
+    return not_evaluated(status="ok", root_cause="none", source_status=source_status, why=DRY_RUN_NOT_MEASURED,
+                         final_loss=final_loss, dry_run=True)
+
+
+def write_evaluation(path: Path, evaluation: Evaluation) -> None:
+    """Write the evaluation atomically in the contract's JSON form."""
+    files.write_json(path, evaluation.model_dump(mode="json"))
+
+
+def read_evaluation(path: Path) -> Evaluation:
+    """Read and validate an evaluation.
+
+    Raises:
+        BundleError: it is missing or not an evaluation (`missing_evaluation`, `evaluation_invalid`).
+    """
+    try:
+        return Evaluation.model_validate(files.read_json(path))
+    except FileNotFoundError as error:
+        raise BundleError(f"There is no evaluation at {path}.", reason=f"missing_evaluation:{path}",
+                          hint="Run the evaluation step first.") from error
+    except (files.InvalidJsonError, ValidationError, OSError) as error:
+        first = str(error).splitlines()[0]
+        raise BundleError(f"The evaluation {path} cannot be used: {first}.", reason=f"evaluation_invalid:{path}",
+                          hint="Run the evaluation step again.") from error

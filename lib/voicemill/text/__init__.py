@@ -1,0 +1,13 @@
+"""What is said in a recording: scripts and transcripts, spoken form, pronunciations, alignment, recognition.
+
+    transcripts    a plain script, LJSpeech's metadata.csv, .txt/.lab beside clips -> sentences and clip texts
+    normalise      written English -> spoken form -> the words that lexicon, aligner and NeMo's tokenizer share
+    lexicon        word -> phones (ARPABET without stress): CMU dictionary, one's own additions, guesses
+    letters        the guess: joint letter-phone n-grams learned from the dictionary (docs/adr/0003)
+    alignment      samples + text -> words and phones with times, and a score that tells wrong text
+    recognition    samples -> words; an offline measure of intelligibility, never a source of transcripts
+    script         a long recording + its script in reading order -> utterances cut in silence
+
+Invariant: `normalise.words` is the one tokenisation; the lexicon knows one pronunciation a word, so phones of the aligner and
+tokens of the tokenizer match one to one.
+"""

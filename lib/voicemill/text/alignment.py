@@ -1,0 +1,154 @@
+"""Forced alignment: when each word and phone of a known text is spoken.
+
+PocketSphinx with its en-us model, in two passes: words (with silence allowed between them), then phones inside the words found.
+No pruning (`beam=0` and the like): with the default beams the second pass loses its path on one clip in ten once the decoder has
+seen other text, while the unpruned search over one sentence's states costs no more time. Batch mean normalisation makes each clip
+independent of what was aligned before.
+
+The score says how well the sound fits the phones: the mean over the frames of words of PocketSphinx's acoustic score, in which 0
+is the best state among the text's own and every step down is a less likely match. It compares states within one frame, so it does
+not move with loudness.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from voicemill.errors import DatasetError
+from voicemill.text.lexicon import Lexicon
+from voicemill.text.normalise import words as words_of
+
+SAMPLE_RATE = 16_000
+"""Hz; what PocketSphinx's en-us model was trained on."""
+FRAME_RATE = 100
+"""Frames per second of PocketSphinx: times are multiples of 10 ms."""
+SCORE_THRESHOLD = -40.0
+"""Mean score below which text and sound do not belong together; see `Alignment.score`."""
+_PEAK = 0.5
+"""Samples are scaled to this peak before they become 16-bit: quiet recordings keep their resolution."""
+
+
+@dataclass(frozen=True)
+class Phone:
+    """One ARPABET phone, times in seconds from the start of the clip."""
+
+    name: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word of the text with its phones, times in seconds; a pause is the gap between two words."""
+
+    text: str
+    start: float
+    end: float
+    phones: tuple[Phone, ...]
+    score: float
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Words of a text in order, each with the lexicon's phones, one to one.
+
+    Attributes:
+        words: in the order of the text; gaps between them are pauses.
+        score: mean acoustic score of the frames inside words (0 best); below `SCORE_THRESHOLD` the text is wrong.
+    """
+
+    words: tuple[Word, ...]
+    score: float
+
+    @property
+    def fits(self) -> bool:
+        """Whether the score is good enough to believe that this text was spoken."""
+        return self.score >= SCORE_THRESHOLD
+
+
+def to_pcm16(samples: npt.NDArray[np.float32]) -> bytes:
+    """Mono float samples as 16-bit PCM at a fixed peak, for PocketSphinx."""
+    peak = float(np.max(np.abs(samples), initial=0.0))
+    scaled = np.asarray(samples, dtype=np.float32) * (_PEAK / peak if peak > 0 else 1.0)
+    return np.round(scaled * 32767.0).astype("<i2").tobytes()
+
+
+class Aligner:
+    """Aligns one clip after another; holds one decoder, so use one aligner a process."""
+
+    def __init__(self, lexicon: Lexicon) -> None:
+        self._lexicon = lexicon
+        self._decoder: Any = None
+        self._known: set[str] = set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_lexicon": self._lexicon, "_decoder": None, "_known": set()}
+
+    def align(self, samples: npt.NDArray[np.float32], text: str) -> Alignment:
+        """Find the words and phones of `text` in a clip.
+
+        Args:
+            samples: (n,) mono float at 16 kHz, one utterance.
+            text: normalised text; its words are aligned, its punctuation shows as gaps.
+
+        Raises:
+            DatasetError: `alignment_failed`, the text has no words or does not fit into the clip at all. A clip that merely sounds
+                like other text aligns with a low score: see `Alignment.fits`.
+        """
+        spoken = words_of(text)
+        if not spoken:
+            raise _failed(text, "the text holds no words")
+        decoder = self._prepare(spoken)
+        pcm = to_pcm16(samples)
+        try:
+            decoder.set_align_text(" ".join(spoken))
+            _decode(decoder, pcm)
+            decoder.set_alignment()
+            _decode(decoder, pcm)
+            found = [_word(entry) for entry in decoder.get_alignment() if entry.name[0] not in "<["]
+        except (RuntimeError, TypeError) as error:
+            raise _failed(text, f"{samples.size / SAMPLE_RATE:.2f} s of sound cannot hold its {len(spoken)} words") from error
+        if [word.text for word in found] != spoken or any(
+                tuple(phone.name for phone in word.phones) != self._lexicon.pronounce(word.text).phones for word in found):
+            raise _failed(text, "the aligner lost words on the way")
+        frames = np.array([round((word.end - word.start) * FRAME_RATE) for word in found])
+        return Alignment(tuple(found), float(np.average([word.score for word in found], weights=frames)))
+
+    def _prepare(self, spoken: list[str]) -> Any:
+        if self._decoder is None:
+            from pocketsphinx import Decoder
+
+            with tempfile.TemporaryDirectory() as folder:
+                dictionary = Path(folder) / "words.dict"
+                self._lexicon.subset(dictionary, spoken)
+                self._decoder = Decoder(samprate=SAMPLE_RATE, loglevel="FATAL", lm=None, bestpath=False, dict=str(dictionary),
+                                        beam=0.0, wbeam=0.0, pbeam=0.0, maxhmmpf=-1)
+            self._known = set(spoken)
+        for word in spoken:
+            if word not in self._known:
+                self._decoder.add_word(word, " ".join(self._lexicon.pronounce(word).phones), False)
+                self._known.add(word)
+        return self._decoder
+
+
+def _decode(decoder: Any, pcm: bytes) -> None:
+    decoder.start_utt()
+    decoder.process_raw(pcm, full_utt=True)
+    decoder.end_utt()
+
+
+def _word(entry: Any) -> Word:
+    phones = tuple(Phone(phone.name, phone.start / FRAME_RATE, (phone.start + phone.duration) / FRAME_RATE) for phone in entry)
+    return Word(entry.name, entry.start / FRAME_RATE, (entry.start + entry.duration) / FRAME_RATE, phones,
+                score=entry.score / max(1, entry.duration))
+
+
+def _failed(text: str, why: str) -> DatasetError:
+    return DatasetError(f"The text {text[:60]!r} cannot be aligned: {why}.", reason="alignment_failed",
+                        hint="Check that the clip and its text belong together.")

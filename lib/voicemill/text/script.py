@@ -1,0 +1,175 @@
+"""A long recording and its script, in reading order: which sentence is spoken where.
+
+The recording is heard stretch by stretch with a language model made of the script (`hearing`), takes of the sentences are found
+among the heard words (`matching`), and utterances of 1 to 12 s are cut in the pauses around them (`boundaries`). Sentences may be
+left out or repeated, and other speech may come between; a script of some other recording is refused.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from voicemill.audio.segmentation import Segmentation, segment
+from voicemill.audio.vad import Span
+from voicemill.errors import DatasetError
+from voicemill.progress import Observer, SilentObserver
+from voicemill.text.alignment import SAMPLE_RATE
+from voicemill.text.boundaries import Islands, Piece, make_pieces
+from voicemill.text.hearing import HeardWord, hear
+from voicemill.text.lexicon import Lexicon
+from voicemill.text.matching import Match, choose, find_takes
+from voicemill.text.normalise import words as words_of
+
+MIN_SHARE = 0.5
+"""With less than this share of the speech and of the script matched, the script belongs to some other recording."""
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """A stretch of the recording and what is said in it.
+
+    Attributes:
+        start: seconds, in a pause.
+        end: seconds, in a pause.
+        text: the sentences as given to `match_script`, or the part of one that is spoken here.
+        sentences: indices of these sentences in the script.
+        similarity: 1 - word errors of the recogniser / words; 1.0 when every word was heard.
+    """
+
+    start: float
+    end: float
+    text: str
+    sentences: tuple[int, ...]
+    similarity: float
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True)
+class Take:
+    """Another take of a sentence that is among the utterances; the last good take is the one that is kept."""
+
+    start: float
+    end: float
+    sentence: int
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """Speech whose text is known but which makes no clip: `too_long` without a pause, `too_short`, or `extra_speech` in it."""
+
+    start: float
+    end: float
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ScriptMatch:
+    """What was found; every second of `spans` is in an utterance, a repeated take, unusable or unmatched.
+
+    Attributes:
+        utterances: in the order of time, disjoint, within the limits.
+        skipped: indices of sentences that were not found.
+        repeats: other takes of sentences that were found.
+        unusable: speech with known text that cannot be cut to the limits.
+        unmatched: speech with no text.
+        speech_seconds: all speech.
+        matched_seconds: speech in utterances, repeated takes and unusable pieces.
+    """
+
+    utterances: tuple[Utterance, ...]
+    skipped: tuple[int, ...]
+    repeats: tuple[Take, ...]
+    unusable: tuple[Unusable, ...]
+    unmatched: tuple[Span, ...]
+    speech_seconds: float
+    matched_seconds: float
+
+
+def match_script(samples: npt.NDArray[np.float32], spans: Sequence[Span], sentences: Sequence[str], lexicon: Lexicon,
+                 observer: Observer | None = None, *, limits: Segmentation | None = None, processes: int = 2) -> ScriptMatch:
+    """Find the sentences of a script in a recording.
+
+    Args:
+        samples: (n,) the recording, mono at 16 kHz.
+        spans: speech from `vad.speech_spans`, ascending and disjoint.
+        sentences: normalised text, in reading order.
+        lexicon: pronunciations.
+        observer: `advance` counts the spans that have been heard (`len(spans)` in all); the caller announces the stage.
+        limits: durations and padding of utterances.
+        processes: how many processes recognise.
+
+    Raises:
+        DatasetError: `missing_transcript`, the script has no words; `script_mismatch`, the recording says something else (the
+            message names the first spans with no text); `no_speech`, there are no spans.
+    """
+    limits = limits or Segmentation()
+    script = [words_of(sentence) for sentence in sentences]
+    if not any(script):
+        raise DatasetError("The script holds no words.", reason="missing_transcript", hint="Give the text that is read.")
+    if not spans:
+        raise DatasetError("Nobody speaks in the recording.", reason="no_speech", hint="Check the microphone and the level.")
+    heard = hear(samples, spans, script, lexicon, observer or SilentObserver(), processes=processes)
+    takes, repeated = choose(find_takes(script, [word.text for word in heard]), script)
+    islands = Islands(spans, heard)
+    pieces = make_pieces(takes, islands, sentences, limits)
+    repeats = [Take(heard[take.first].start, heard[take.last - 1].end, take.sentence) for take in repeated]
+    covered = sorted([piece.span for piece in pieces] + [Span(take.start, take.end) for take in repeats])
+    unmatched = [span for span in islands.spans if not _mostly_within(span, covered)]
+    speech = sum(span.duration for span in spans)
+    matched = speech - sum(span.duration for span in unmatched)
+    found = {take.sentence for take in takes}
+    skipped = [index for index, words in enumerate(script) if words and index not in found]
+    _check(matched / speech, 1.0 - len(skipped) / sum(map(bool, script)), unmatched)
+    utterances = _pad([piece for piece in pieces if not piece.problem], unmatched, samples, limits)
+    unusable = [Unusable(piece.span.start, piece.span.end, piece.text, piece.problem) for piece in pieces if piece.problem]
+    return ScriptMatch(tuple(utterances), tuple(skipped), tuple(repeats), tuple(unusable), tuple(_merge(unmatched)), speech, matched)
+
+
+def _mostly_within(span: Span, covered: Sequence[Span]) -> bool:
+    inside = sum(max(0.0, min(span.end, other.end) - max(span.start, other.start)) for other in covered)
+    return inside >= 0.5 * span.duration
+
+
+def _merge(spans: Sequence[Span]) -> list[Span]:
+    """Islands that follow each other closely are one stretch to the reader of a report."""
+    merged: list[Span] = []
+    for span in spans:
+        if merged and span.start - merged[-1].end < 0.5:
+            merged[-1] = Span(merged[-1].start, span.end)
+        else:
+            merged.append(span)
+    return merged
+
+
+def _check(speech_share: float, script_share: float, unmatched: Sequence[Span]) -> None:
+    if speech_share >= MIN_SHARE or script_share >= MIN_SHARE:
+        return
+    where = ", ".join(f"{span.start:.1f}-{span.end:.1f} s" for span in _merge(unmatched)[:5])
+    raise DatasetError(
+        f"The script is not what is said: text was found for {speech_share:.0%} of the speech, and {script_share:.0%} of the "
+        f"sentences were found; no text for {where}, ...", reason="script_mismatch",
+        hint="Give the script of this recording, in the order in which it is read.")
+
+
+def _pad(pieces: Sequence[Piece], others: Sequence[Span], samples: npt.NDArray[np.float32], limits: Segmentation) -> list[Utterance]:
+    """Silence around each utterance, up to the quietest point of the pause; no pause is shared with other speech."""
+    spans = sorted([piece.span for piece in pieces] + list(others))
+    spans = [Span(span.start, min(span.end, after.start - 1e-3)) for span, after in itertools.pairwise(spans)] + spans[-1:]
+    # each span stays one: what segmentation would join or split has been decided above
+    alone = replace(limits, min_pause=1e-9, max_joined_pause=1e-9, min_duration=1e-9, max_duration=1e9)
+    padded = {before.start: after for before, after in zip(spans, segment(spans, samples, SAMPLE_RATE, alone), strict=True)}
+    return [Utterance(padded[piece.span.start].start, padded[piece.span.start].end, piece.text, piece.sentences, piece.similarity)
+            for piece in pieces]
+
+
+__all__ = ["HeardWord", "Match", "ScriptMatch", "Take", "Unusable", "Utterance", "match_script"]

@@ -1,0 +1,184 @@
+"""Settings of a training run: typed, frozen, strict about unknown keys.
+
+A configuration is a base file and a preset of a few lines merged over it (`load_config`), so that a preset reads as the list
+of what is different about it. Numbers that the mel spectrogram depends on are NeMo's own for English voices
+(nvidia/tts_en_fastpitch, nvidia/tts_hifigan: examples/tts/conf/fastpitch_align_v1.05.yaml), so that vocoders are
+exchangeable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from voicemill.errors import ConfigError
+
+AlignmentMode = Literal["durations", "forced_prior", "beta_binomial"]
+
+
+class _Settings(BaseModel):
+    """Frozen, and an unknown key is an error rather than a silent default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AudioConfig(_Settings):
+    """The mel spectrogram: natural log of slaney mels of the magnitude spectrum, `log(mel + log_floor)`."""
+
+    sample_rate: int = Field(default=22050, gt=0, description="Hz")
+    n_fft: int = Field(default=1024, gt=0, description="samples in one window and one transform")
+    hop_length: int = Field(default=256, gt=0, description="samples between frames")
+    n_mels: int = Field(default=80, gt=0)
+    fmin: float = Field(default=0.0, ge=0, description="Hz, lower edge of the lowest mel band")
+    fmax: float = Field(default=8000.0, gt=0, description="Hz, upper edge of the highest mel band")
+    log_floor: float = Field(default=1e-5, gt=0, description="added before the logarithm")
+
+    @property
+    def frames_per_second(self) -> float:
+        """Mel frames in one second of audio (86.1 with the defaults)."""
+        return self.sample_rate / self.hop_length
+
+    @model_validator(mode="after")
+    def _check_band(self) -> AudioConfig:
+        if not self.fmin < self.fmax <= self.sample_rate / 2:
+            raise ValueError("fmin < fmax <= sample_rate / 2 must hold")
+        return self
+
+
+class TransformerConfig(_Settings):
+    """One stack of feed-forward transformer layers (encoder: one position a token; decoder: one a mel frame)."""
+
+    layers: int = Field(default=6, gt=0)
+    heads: int = Field(default=1, gt=0)
+    head_width: int = Field(default=64, gt=0)
+    inner_width: int = Field(default=1536, gt=0, description="channels between the two convolutions of a layer")
+    kernel_size: int = Field(default=3, gt=0, description="taps of both convolutions, odd")
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    attention_dropout: float = Field(default=0.1, ge=0, lt=1)
+
+
+class PredictorConfig(_Settings):
+    """Duration and pitch predictors: small convolution stacks on the encoder's output."""
+
+    layers: int = Field(default=2, gt=0)
+    width: int = Field(default=256, gt=0)
+    kernel_size: int = Field(default=3, gt=0)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+
+
+class OptimiserConfig(_Settings):
+    """AdamW and its learning-rate schedule, counted in steps so that a run is the same on every machine."""
+
+    learning_rate: float = Field(default=1e-3, gt=0, description="highest rate")
+    betas: tuple[float, float] = (0.9, 0.98)
+    weight_decay: float = Field(default=1e-6, ge=0)
+    gradient_clip: float = Field(default=1.0, ge=0, description="largest gradient norm; 0 switches clipping off")
+    schedule: Literal["constant", "cosine", "linear", "noam"] = Field(
+        default="cosine",
+        description="after the warm-up: constant, or down to final_ratio at the last step; noam is NeMo's NoamAnnealing with d_model 1",
+    )
+    warmup_steps: int = Field(default=50, ge=0)
+    final_ratio: float = Field(default=0.02, ge=0, le=1, description="last rate as a part of the highest")
+
+
+class AcousticConfig(_Settings):
+    """FastPitch: its size, what teaches it durations, and how long it learns."""
+
+    base_weights: str = Field(default="voicemill/from-scratch", description="id on the weights allowlist to start from")
+    alignment: AlignmentMode = Field(
+        default="durations",
+        description="durations: from the forced alignment, no aligner is trained; forced_prior: NeMo's aligner under a prior from "
+        "the forced alignment; beta_binomial: NeMo's aligner under its usual prior",
+    )
+    width: int = Field(default=384, gt=0, description="channels of embeddings, encoder and decoder")
+    encoder: TransformerConfig = TransformerConfig()
+    decoder: TransformerConfig = TransformerConfig()
+    duration_predictor: PredictorConfig = PredictorConfig()
+    pitch_predictor: PredictorConfig = PredictorConfig()
+    max_token_duration: int = Field(default=75, gt=0, description="frames")
+    optimiser: OptimiserConfig = OptimiserConfig()
+    max_steps: int = Field(default=1000, gt=0)
+    batch_size: int = Field(default=16, gt=0, description="clips")
+    bucket: bool = Field(default=True, description="batches of similar length: less padding to compute")
+    average_decay: float = Field(
+        default=0.0, ge=0, lt=1, description="exponential moving average of the weights that is saved; 0 saves the last weights"
+    )
+    duration_loss_scale: float = Field(default=0.1, ge=0)
+    pitch_loss_scale: float = Field(default=0.1, ge=0)
+    bin_loss_warmup: float = Field(default=0.25, gt=0, le=1, description="part of the steps after which NeMo's aligner counts as binary")
+    bias_from_data: bool = Field(default=True, description="start the output bias at the mean log-mel of the training clips")
+    griffin_lim_iterations: int = Field(default=60, gt=0)
+
+
+class VocoderConfig(_Settings):
+    """HiFi-GAN: generator size, discriminators, and how long it learns."""
+
+
+class TrainingConfig(_Settings):
+    """One training run of a voice."""
+
+    preset: str
+    audio: AudioConfig = AudioConfig()
+    acoustic: AcousticConfig = AcousticConfig()
+    vocoder: VocoderConfig = VocoderConfig()
+    seed: int = Field(default=1, ge=0)
+    threads: int = Field(default=0, ge=0, description="CPU threads of torch; 0 takes as many as the machine gives")
+    checkpoint_interval: int = Field(default=100, gt=0, description="steps between checkpoints to resume from")
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+
+
+def merge(base: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:
+    """`base` with the values of `over`; mappings are merged key by key, anything else is replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def load_config(path: Path, preset: str, overrides: Mapping[str, object] | None = None) -> TrainingConfig:
+    """Read the base file, merge the preset and the overrides over it, and check the result.
+
+    Args:
+        path: the base YAML file; presets lie in `presets/<name>.yaml` beside it.
+        preset: name of a preset.
+        overrides: nested mapping merged last, for example `{"acoustic": {"max_steps": 20}}`.
+
+    Raises:
+        ConfigError: a file is missing or not YAML, the preset is unknown, a key is unknown, or a value does not fit.
+    """
+    presets = path.parent / "presets"
+    preset_path = presets / f"{preset}.yaml"
+    if not preset_path.is_file() or preset_path.parent != presets:
+        known = ", ".join(sorted(found.stem for found in presets.glob("*.yaml")))
+        raise ConfigError(f"There is no preset {preset!r}.", reason=f"unknown_preset:{preset}", hint=f"Choose one of: {known}.")
+    tree = merge(_read_mapping(path), _read_mapping(preset_path))
+    tree = merge(merge(tree, overrides or {}), {"preset": preset})
+    try:
+        return TrainingConfig.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "configuration"
+        raise ConfigError(
+            f"The training configuration (preset {preset}) is wrong at {where}: {first['msg']}.",
+            reason=f"invalid_config:{where}",
+            hint=f"Compare {path.name} and presets/{preset}.yaml with the settings in voicemill/training/config.py.",
+        ) from error
+
+
+def _read_mapping(path: Path) -> dict[str, object]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"Cannot read the configuration {path}: {error.strerror}.", reason=f"config_unreadable:{path.name}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The configuration {path} is not valid YAML: {error}.", reason=f"config_unreadable:{path.name}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise ConfigError(f"The configuration {path} must be a mapping.", reason=f"config_unreadable:{path.name}")
+    return content

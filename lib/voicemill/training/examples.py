@@ -1,0 +1,132 @@
+"""From clips of a prepared dataset to the tensors FastPitch learns from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voicemill.errors import DatasetError
+from voicemill.training.config import AlignmentMode, AudioConfig
+from voicemill.training.data import Clip, DatasetFacts, Example, read_audio, read_pitch
+from voicemill.training.durations import frame_counts, gaussian_prior, token_pitch, token_spans
+
+if TYPE_CHECKING:
+    import torch
+    from nemo.collections.tts.models import FastPitchModel
+
+CACHE_SECONDS = 4 * 3600.0
+"""Mels of up to this much audio stay in memory (28 kB a second, so 400 MB); beyond it they are computed again at each use."""
+
+
+@dataclass
+class ExampleSource:
+    """Makes an example of each clip when it is asked for, and keeps it while there is room.
+
+    Attributes:
+        model: gives tokenizer and mel front end; it stays in evaluation mode while examples are made.
+        strict: tokens must be the aligned phones one to one (our own tokenizer), see `token_spans`.
+    """
+
+    model: FastPitchModel
+    clips: tuple[Clip, ...]
+    facts: DatasetFacts
+    audio: AudioConfig
+    mode: AlignmentMode
+    strict: bool
+    _kept: dict[int, Example] = field(default_factory=dict, repr=False)
+    _kept_seconds: float = 0.0
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, index: int) -> Example:
+        kept = self._kept.get(index)
+        if kept is not None:
+            return kept
+        clip = self.clips[index]
+        example = self._make(clip)
+        if self._kept_seconds + clip.seconds <= CACHE_SECONDS:
+            self._kept[index] = example
+            self._kept_seconds += clip.seconds
+        return example
+
+    def _make(self, clip: Clip) -> Example:
+        import torch
+
+        samples = read_audio(clip.audio, self.audio.sample_rate)
+        mel = log_mel(self.model, samples)
+        tokens, symbols = encode(self.model, clip.text)
+        seconds = len(samples) / self.audio.sample_rate
+        frames = mel.shape[1]
+        spans = token_spans(symbols, clip.words, seconds, clip=clip.id, strict=self.strict)
+        pitch = self._normalised_pitch(clip, frames)
+        durations = prior = None
+        if self.mode == "durations":
+            counts = frame_counts(spans, frames, self.audio.frames_per_second)
+            durations = torch.from_numpy(counts)
+            pitch = token_pitch(pitch, counts)
+        elif self.mode == "forced_prior":
+            prior = torch.from_numpy(gaussian_prior(spans, frames, self.audio.frames_per_second))
+        else:
+            prior = torch.from_numpy(beta_binomial_prior(len(tokens), frames))
+        return Example(torch.tensor(tokens), mel, torch.from_numpy(pitch), durations, prior)
+
+    def _normalised_pitch(self, clip: Clip, frames: int) -> NDArray[np.float32]:
+        """(f0 - mean) / std where voiced, 0 elsewhere; cut to the mel, which is one frame shorter."""
+        hertz = read_pitch(clip)
+        if not 0 <= len(hertz) - frames <= 1:
+            raise DatasetError(
+                f"The pitch of clip {clip.id} has {len(hertz)} frames and its mel {frames}.",
+                reason=f"pitch_length:{clip.id}",
+                hint="Prepare the dataset again with the present audio settings.",
+            )
+        hertz = hertz[:frames]
+        return np.where(hertz > 0, (hertz - self.facts.pitch_mean) / self.facts.pitch_std, 0.0).astype(np.float32)
+
+
+def log_mel(model: FastPitchModel, samples: NDArray[np.float32]) -> torch.Tensor:
+    """Log-mel of shape (mels, samples // hop).
+
+    NeMo's front end computes one frame more and fills it with its padding value, because the length it reports is one short
+    since NeMo 2.5; cutting to the reported length is what its own training sees.
+    """
+    import torch
+
+    with torch.no_grad():
+        audio = torch.from_numpy(samples)[None].to(model.device)
+        mel, length = model.preprocessor(input_signal=audio, length=torch.tensor([len(samples)], device=model.device))
+    cut: torch.Tensor = mel[0, :, : int(length[0])].cpu()
+    return cut
+
+
+def mean_log_mel(source: ExampleSource) -> torch.Tensor:
+    """Mean over all frames of the first clips (as many as stay in memory), shape (mels,). Makes, and so checks, their examples."""
+    import torch
+
+    total, frames, seconds = torch.zeros(source.audio.n_mels, dtype=torch.float64), 0, 0.0
+    for index, clip in enumerate(source.clips):
+        seconds += clip.seconds
+        if seconds > CACHE_SECONDS:
+            break
+        mel = source[index].mel
+        total += mel.sum(dim=1, dtype=torch.float64)
+        frames += mel.shape[1]
+    return (total / max(1, frames)).to(torch.float32)
+
+
+def encode(model: FastPitchModel, text: str) -> tuple[list[int], list[str]]:
+    """Token ids and symbols of a text through the model's own tokenizer, words as phones where the lexicon has them."""
+    ids = [int(token) for token in model.parse(text, normalize=False)[0].tolist()]
+    labels = model.vocab.tokens
+    return ids, [labels[token] for token in ids]
+
+
+def beta_binomial_prior(tokens: int, frames: int) -> NDArray[np.float32]:
+    """NeMo's usual prior, shape (frames, tokens): where a token may lie when nothing but the counts is known."""
+    from nemo.collections.tts.parts.utils.tts_dataset_utils import beta_binomial_prior_distribution  # Shih et al. 2021, RAD-TTS
+
+    prior: NDArray[np.float32] = np.asarray(beta_binomial_prior_distribution(tokens, frames), dtype=np.float32)
+    return prior

@@ -1,0 +1,209 @@
+"""NeMo's FastPitchModel, built from our settings or taken from a base checkpoint.
+
+With durations from the forced alignment the stock module is enough: `FastPitchModel.forward` called with `durs`, pitch per
+token and no spectrogram repeats each token as told and never asks its aligner. The model is still a learn-alignment model
+to NeMo, so that it carries its phoneme tokenizer and its lexicon, and the archive restores and speaks with stock NeMo.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from voicemill.errors import DatasetError
+from voicemill.files import write_text
+from voicemill.training.config import AcousticConfig, AudioConfig, PredictorConfig, TrainingConfig, TransformerConfig
+from voicemill.training.data import DatasetFacts
+
+if TYPE_CHECKING:
+    from nemo.collections.tts.models import FastPitchModel
+
+Tree = dict[str, object]
+"""A piece of NeMo's configuration, as YAML would hold it."""
+
+LEXICON_NAME = "lexicon.cmudict"
+"""The lexicon in NeMo's spelling of the CMU format; packed into the `.nemo`."""
+
+
+def write_nemo_lexicon(source: Path, target: Path) -> None:
+    """Rewrite a CMU dictionary the way NeMo's EnglishG2p reads it: capitals, two spaces, one pronunciation a word.
+
+    EnglishG2p silently skips lines that start with anything but a capital or an apostrophe, and leaves words with two
+    pronunciations as letters.
+
+    Raises:
+        DatasetError: the dictionary is missing or holds no word.
+    """
+    try:
+        lines = source.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"The lexicon {source} cannot be read: {error}.", reason=f"lexicon_unreadable:{source.name}") from error
+    entries: dict[str, str] = {}
+    for line in lines:
+        word, _, phones = line.strip().partition(" ")
+        if word and phones.strip() and "(" not in word and not word.startswith(";;;"):
+            entries.setdefault(word.upper(), " ".join(phones.upper().split()))
+    if not entries:
+        raise DatasetError(f"The lexicon {source} holds no word.", reason=f"lexicon_empty:{source.name}")
+    write_text(target, "".join(f"{word}  {phones}\n" for word, phones in sorted(entries.items())))
+
+
+def build_fastpitch(config: TrainingConfig, facts: DatasetFacts, lexicon: Path) -> FastPitchModel:
+    """A fresh FastPitch with random weights (seed them before). Call within `guests()`.
+
+    Args:
+        config: sizes and audio settings.
+        facts: pitch statistics, which the model keeps for its users.
+        lexicon: dictionary in NeMo's spelling (`write_nemo_lexicon`); it must exist until the model is saved.
+    """
+    from nemo.collections.tts.models import FastPitchModel
+    from omegaconf import OmegaConf
+
+    return FastPitchModel(cfg=OmegaConf.create(model_tree(config, facts, lexicon)))
+
+
+def model_tree(config: TrainingConfig, facts: DatasetFacts, lexicon: Path) -> Tree:
+    """NeMo's model configuration (the shape of examples/tts/conf/fastpitch_align_v1.05.yaml)."""
+    audio, acoustic = config.audio, config.acoustic
+    return {
+        "target": "nemo.collections.tts.models.fastpitch.FastPitchModel",
+        "learn_alignment": True,
+        "bin_loss_warmup_epochs": 1,
+        "n_speakers": 1,
+        "max_token_duration": acoustic.max_token_duration,
+        "symbols_embedding_dim": acoustic.width,
+        "pitch_embedding_kernel_size": 3,
+        "dur_loss_scale": acoustic.duration_loss_scale,
+        "pitch_loss_scale": acoustic.pitch_loss_scale,
+        "pitch_fmin": facts.pitch_fmin,
+        "pitch_fmax": facts.pitch_fmax,
+        "pitch_mean": facts.pitch_mean,
+        "pitch_std": facts.pitch_std,
+        "sample_rate": audio.sample_rate,
+        "n_mel_channels": audio.n_mels,
+        "n_window_size": audio.n_fft,
+        "n_window_stride": audio.hop_length,
+        "n_fft": audio.n_fft,
+        "lowfreq": audio.fmin,
+        "highfreq": audio.fmax,
+        "window": "hann",
+        "text_tokenizer": _tokenizer_tree(lexicon),
+        "train_ds": _dataset_tree(config, facts),
+        "preprocessor": preprocessor_tree(audio),
+        "input_fft": _transformer_tree("FFTransformerEncoder", acoustic.encoder, acoustic.width) | {"d_embed": acoustic.width},
+        "output_fft": _transformer_tree("FFTransformerDecoder", acoustic.decoder, acoustic.width),
+        "alignment_module": {
+            "_target_": "nemo.collections.tts.modules.aligner.AlignmentEncoder",
+            "n_mel_channels": audio.n_mels,
+            "n_text_channels": acoustic.width,
+        },
+        "duration_predictor": _predictor_tree(acoustic.duration_predictor, acoustic.width),
+        "pitch_predictor": _predictor_tree(acoustic.pitch_predictor, acoustic.width),
+        "optim": _optimiser_tree(acoustic),
+    }
+
+
+def _tokenizer_tree(lexicon: Path) -> Tree:
+    return {
+        "_target_": "nemo.collections.common.tokenizers.text_to_speech.tts_tokenizers.EnglishPhonemesTokenizer",
+        "punct": True,
+        "stresses": False,
+        "chars": False,
+        "apostrophe": True,
+        "pad_with_space": True,
+        "g2p": {"_target_": "nemo.collections.tts.g2p.models.en_us_arpabet.EnglishG2p", "phoneme_dict": str(lexicon)},
+    }
+
+
+def _dataset_tree(config: TrainingConfig, facts: DatasetFacts) -> Tree:
+    """What a later user of the archive would train with; our own loop reads the prepared dataset itself.
+
+    FastPitchModel insists on a known dataset class here; `defer_setup` keeps it from opening files.
+    """
+    audio = config.audio
+    return {
+        "defer_setup": True,
+        "dataset": {
+            "_target_": "nemo.collections.tts.data.dataset.TTSDataset",
+            "manifest_filepath": "train.jsonl",
+            "sample_rate": audio.sample_rate,
+            "sup_data_path": "supplementary",
+            "sup_data_types": ["align_prior_matrix", "pitch"],
+            "n_fft": audio.n_fft,
+            "win_length": audio.n_fft,
+            "hop_length": audio.hop_length,
+            "window": "hann",
+            "n_mels": audio.n_mels,
+            "lowfreq": audio.fmin,
+            "highfreq": audio.fmax,
+            "pitch_fmin": facts.pitch_fmin,
+            "pitch_fmax": facts.pitch_fmax,
+            "pitch_norm": True,
+            "pitch_mean": facts.pitch_mean,
+            "pitch_std": facts.pitch_std,
+        },
+        "dataloader_params": {"batch_size": config.acoustic.batch_size, "shuffle": True, "drop_last": False, "num_workers": 0},
+    }
+
+
+def preprocessor_tree(audio: AudioConfig) -> Tree:
+    """NeMo's mel front end; HiFi-GAN is configured with the same, or its mels would not be ours."""
+    return {
+        "_target_": "nemo.collections.asr.modules.AudioToMelSpectrogramPreprocessor",
+        "features": audio.n_mels,
+        "lowfreq": audio.fmin,
+        "highfreq": audio.fmax,
+        "n_fft": audio.n_fft,
+        "n_window_size": audio.n_fft,
+        "window_size": False,
+        "n_window_stride": audio.hop_length,
+        "window_stride": False,
+        "pad_to": 1,
+        "pad_value": 0,
+        "sample_rate": audio.sample_rate,
+        "window": "hann",
+        "normalize": None,
+        "preemph": None,
+        "dither": 0.0,
+        "frame_splicing": 1,
+        "log": True,
+        "log_zero_guard_type": "add",
+        "log_zero_guard_value": audio.log_floor,
+        "mag_power": 1.0,
+    }
+
+
+def _transformer_tree(kind: str, stack: TransformerConfig, width: int) -> Tree:
+    return {
+        "_target_": f"nemo.collections.tts.modules.transformer.{kind}",
+        "n_layer": stack.layers,
+        "n_head": stack.heads,
+        "d_model": width,
+        "d_head": stack.head_width,
+        "d_inner": stack.inner_width,
+        "kernel_size": stack.kernel_size,
+        "dropout": stack.dropout,
+        "dropatt": stack.attention_dropout,
+        "dropemb": 0.0,
+    }
+
+
+def _predictor_tree(predictor: PredictorConfig, width: int) -> Tree:
+    return {
+        "_target_": "nemo.collections.tts.modules.fastpitch.TemporalPredictor",
+        "input_size": width,
+        "kernel_size": predictor.kernel_size,
+        "filter_size": predictor.width,
+        "dropout": predictor.dropout,
+        "n_layers": predictor.layers,
+    }
+
+
+def _optimiser_tree(acoustic: AcousticConfig) -> Tree:
+    optimiser = acoustic.optimiser
+    return {
+        "name": "adamw",
+        "lr": optimiser.learning_rate,
+        "betas": list(optimiser.betas),
+        "weight_decay": optimiser.weight_decay,
+    }

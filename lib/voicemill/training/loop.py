@@ -1,0 +1,343 @@
+"""Acoustic training: a prepared dataset becomes a FastPitch `.nemo`, under Lightning's Trainer, interruptible and resumable."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from voicemill.errors import StorageError, TrainingError
+from voicemill.files import atomic_path, content_key, sha256_file
+from voicemill.training.config import TrainingConfig
+from voicemill.training.data import BatchPlan, PreparedDataset, read_dataset
+from voicemill.training.examples import ExampleSource
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Trainer
+    from nemo.collections.tts.models import FastPitchModel
+
+    from voicemill.training.task import AcousticTask
+
+NEMO_NAME = "fastpitch.nemo"
+CHECKPOINT_NAME = "fastpitch.checkpoint"
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """One step of training; `step` counts from 1 to `max_steps`."""
+
+    step: int
+    max_steps: int
+    loss: float
+    mel_loss: float
+    duration_loss: float
+    pitch_loss: float
+    learning_rate: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class AcousticResult:
+    """What a run of acoustic training came to.
+
+    Attributes:
+        nemo_path: the saved model, or None when the run was interrupted.
+        checkpoint_path: where to resume from.
+        steps: steps done in all, earlier runs included.
+        final_loss: loss of the last step; None when no step was needed.
+        average_loss: mean loss over the last tenth of the steps.
+        loss_curve: (step, loss, mel loss) of every step, earlier runs included.
+        seconds: wall time of this run.
+        seconds_to_first_step: from the call until the first step was done; None without a step.
+        peak_memory_bytes: highest resident memory of the process so far, and of the GPU if one was used.
+        weights_sha256: over the saved weights; the same seed and data give the same on the same CPU.
+        interrupted: `should_stop` said so; a checkpoint was written.
+    """
+
+    nemo_path: Path | None
+    checkpoint_path: Path
+    steps: int
+    final_loss: float | None
+    average_loss: float | None
+    loss_curve: tuple[tuple[int, float, float], ...]
+    seconds: float
+    seconds_to_first_step: float | None
+    peak_memory_bytes: int
+    peak_gpu_memory_bytes: int | None
+    weights_sha256: str
+    interrupted: bool
+
+
+@dataclass
+class _Run:
+    """State that the loop's callback and the end of training share."""
+
+    started: float
+    curve: list[tuple[int, float, float]] = field(default_factory=list)
+    first_step_seconds: float | None = None
+    interrupted: bool = False
+
+
+def train_acoustic(
+    config: TrainingConfig,
+    dataset_dir: Path,
+    out_dir: Path,
+    *,
+    resume: bool = False,
+    init_from: Path | None = None,
+    on_step: Callable[[StepReport], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> AcousticResult:
+    """Train FastPitch on a prepared dataset and save `out_dir/fastpitch.nemo`.
+
+    Args:
+        config: settings; `config.acoustic` decides, and steps, not minutes, end the run.
+        dataset_dir: a prepared dataset, see `voicemill.training.data`.
+        out_dir: gets the `.nemo`, the lexicon in NeMo's spelling, and the checkpoint to resume from.
+        resume: go on from the checkpoint in `out_dir`; there must be one, of the same settings and data.
+        init_from: a FastPitch `.nemo` to start from instead of random weights. Its own sizes, tokenizer and lexicon stay.
+        on_step: called after each step.
+        should_stop: asked after each step; true writes a checkpoint and returns an interrupted result. Signals are the
+            caller's: Lightning's own SIGTERM handler, which ends a run without a checkpoint, is kept out.
+
+    Raises:
+        DatasetError: the dataset cannot be used.
+        TrainingError: the loss is not finite (reason `non_finite_loss:step=N`), the base checkpoint does not fit, or there is
+            nothing to resume.
+        StorageError: something cannot be written.
+    """
+    from voicemill.training.runtime import guests, weights_sha256
+
+    started = time.monotonic()
+    dataset = read_dataset(dataset_dir)
+    with guests():
+        import torch
+
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        torch.set_flush_denormal(True)
+        torch.manual_seed(config.seed)
+        model, strict = _prepare_model(config, dataset, out_dir, init_from)
+        source = ExampleSource(model, dataset.train, dataset.facts, config.audio, config.acoustic.alignment, strict)
+        task, run = _prepare_task(config, dataset, model, source, out_dir, init_from, resume, started)
+        _fit(config, task, source, run, out_dir / CHECKPOINT_NAME, _fingerprint(config, dataset, init_from), on_step, should_stop)
+        nemo_path = None
+        if not run.interrupted:
+            task.use_average()
+            model.eval()
+            nemo_path = save_nemo(model, out_dir / NEMO_NAME)
+        return _result(run, task, nemo_path, out_dir / CHECKPOINT_NAME, weights_sha256(model))
+
+
+def save_nemo(model: FastPitchModel, path: Path) -> Path:
+    """Save NeMo's archive so that a kill leaves the old file or the new one: NeMo's own `save_to` writes in place.
+
+    Raises:
+        StorageError: the disk is full (torch reports that as RuntimeError) or cannot be written.
+    """
+    with atomic_path(path, suffix=".nemo") as temporary:
+        try:
+            model.save_to(str(temporary))
+        except RuntimeError as error:
+            raise StorageError(f"Could not write {path.name}: {error}.", reason=f"disk_full:{path.name}", hint="Free some space and use --resume.") from error
+    return path
+
+
+def _prepare_model(config: TrainingConfig, dataset: PreparedDataset, out_dir: Path, init_from: Path | None) -> tuple[FastPitchModel, bool]:
+    """The model to train, and whether its tokens are our aligner's phones one to one."""
+    from voicemill.training.fastpitch import LEXICON_NAME, build_fastpitch, write_nemo_lexicon
+    from voicemill.training.finetune import base_fastpitch
+
+    if init_from is not None:
+        return base_fastpitch(config, dataset.facts, init_from)
+    lexicon = out_dir / LEXICON_NAME
+    write_nemo_lexicon(dataset.lexicon, lexicon)
+    return build_fastpitch(config, dataset.facts, lexicon), True
+
+
+def _prepare_task(
+    config: TrainingConfig,
+    dataset: PreparedDataset,
+    model: FastPitchModel,
+    source: ExampleSource,
+    out_dir: Path,
+    init_from: Path | None,
+    resume: bool,
+    started: float,
+) -> tuple[AcousticTask, _Run]:
+    import torch
+
+    from voicemill.training.examples import mean_log_mel
+    from voicemill.training.task import AcousticTask
+
+    model.eval()
+    facts = dataset.facts
+    with torch.no_grad():
+        model.fastpitch.pitch_mean.fill_(facts.pitch_mean)
+        model.fastpitch.pitch_std.fill_(facts.pitch_std)
+        mean = mean_log_mel(source)  # makes, and so checks, the examples
+        if config.acoustic.bias_from_data and init_from is None:
+            # Log-mels average about -5: from a bias of zero the first 150 steps would go into learning that.
+            model.fastpitch.proj.bias.copy_(mean)
+    task = AcousticTask(model, config.acoustic, seed=config.seed, first_step=0)
+    run = _Run(started)
+    if resume:
+        _load_checkpoint(out_dir / CHECKPOINT_NAME, task, run, _fingerprint(config, dataset, init_from))
+    return task, run
+
+
+def _fingerprint(config: TrainingConfig, dataset: PreparedDataset, init_from: Path | None) -> str:
+    """What a checkpoint belongs to: settings that matter, data and base. The vocoder's settings and the threads may change."""
+    settings = config.model_dump(mode="json", exclude={"vocoder", "threads", "checkpoint_interval", "accelerator", "preset"})
+    manifest = sha256_file(dataset.root / "train.jsonl")
+    return content_key("acoustic", settings, manifest, dataset.facts.model_dump(mode="json"), sha256_file(init_from) if init_from else None)
+
+
+def _save_checkpoint(path: Path, task: AcousticTask, run: _Run, fingerprint: str) -> None:
+    import torch
+
+    state = {
+        "fingerprint": fingerprint,
+        "step": task.step,
+        "model": task.model.state_dict(),
+        "optimiser": task.trainer.optimizers[0].state_dict(),
+        "average": task.average,
+        "curve": run.curve,
+    }
+    with atomic_path(path) as temporary:
+        try:
+            torch.save(state, temporary)
+        except RuntimeError as error:  # torch reports a full disk so
+            raise StorageError(f"Could not write {path.name}: {error}.", reason=f"disk_full:{path.name}", hint="Free some space and use --resume.") from error
+
+
+def _load_checkpoint(path: Path, task: AcousticTask, run: _Run, fingerprint: str) -> None:
+    from pickle import UnpicklingError
+
+    import torch
+
+    if not path.is_file():
+        raise TrainingError(f"There is no checkpoint {path} to resume from.", reason="no_checkpoint", hint="Start without --resume.")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if state["fingerprint"] != fingerprint:
+            raise TrainingError(
+                f"The checkpoint {path.name} belongs to other settings or another dataset.",
+                reason="checkpoint_mismatch",
+                hint="Start without --resume, or with the settings of the interrupted run.",
+            )
+        task.model.load_state_dict(state["model"])
+    except (OSError, RuntimeError, KeyError, UnpicklingError, EOFError) as error:
+        raise TrainingError(f"The checkpoint {path.name} cannot be read: {error}.", reason=f"checkpoint_unreadable:{path.name}") from error
+    task.step = int(state["step"])
+    task.optimiser_state = state["optimiser"]
+    task.average = state["average"]
+    run.curve.extend((int(step), float(loss), float(mel)) for step, loss, mel in state["curve"])
+
+
+def _fit(
+    config: TrainingConfig,
+    task: AcousticTask,
+    source: ExampleSource,
+    run: _Run,
+    checkpoint: Path,
+    fingerprint: str,
+    on_step: Callable[[StepReport], None] | None,
+    should_stop: Callable[[], bool] | None,
+) -> None:
+    from lightning.pytorch import Callback, LightningModule, Trainer
+
+    from voicemill.training.task import StepBatches, learning_rate
+
+    max_steps = config.acoustic.max_steps
+    if task.step >= max_steps:
+        return
+
+    class Watch(Callback):  # type: ignore[misc]  # Lightning is untyped here
+        """After each step: count, report, checkpoint, stop."""
+
+        def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+            keep_signals.enter_context(_own_signals(handler))
+
+        def on_train_batch_end(self, trainer: Trainer, module: LightningModule, outputs: object, batch: object, batch_idx: int) -> None:
+            losses = task.last_losses
+            if losses is None:
+                return
+            task.after_step()
+            elapsed = time.monotonic() - run.started
+            if run.first_step_seconds is None:
+                run.first_step_seconds = elapsed
+            parts = [float(part) for part in (losses.total, losses.mel, losses.duration, losses.pitch)]
+            run.curve.append((task.step, parts[0], parts[1]))
+            if on_step is not None:
+                rate = learning_rate(config.acoustic.optimiser, task.step - 1, max_steps)
+                on_step(StepReport(task.step, max_steps, *parts, learning_rate=rate, seconds=elapsed))
+            run.interrupted = task.step < max_steps and should_stop is not None and should_stop()
+            if run.interrupted or task.step == max_steps or task.step % config.checkpoint_interval == 0:
+                if trainer.is_global_zero:
+                    _save_checkpoint(checkpoint, task, run, fingerprint)
+            trainer.should_stop = run.interrupted
+
+    handler = signal.getsignal(signal.SIGTERM)
+    trainer = _trainer(config, max_steps - task.step, checkpoint.parent, Watch())
+    plan = BatchPlan([clip.seconds for clip in source.clips], config.acoustic.batch_size, config.seed, config.acoustic.bucket)
+    batches = StepBatches(source, plan, task.step, max_steps, task.model.vocab.pad, trainer.global_rank, trainer.world_size)
+    with contextlib.ExitStack() as keep_signals:
+        trainer.fit(task, train_dataloaders=batches)
+
+
+def _trainer(config: TrainingConfig, steps: int, root: Path, watch: object) -> Trainer:
+    from lightning.pytorch import Trainer
+
+    return Trainer(
+        accelerator=config.accelerator,
+        devices="auto" if config.accelerator != "cpu" else 1,
+        max_steps=steps,
+        max_epochs=1,
+        gradient_clip_val=config.acoustic.optimiser.gradient_clip or None,
+        default_root_dir=root,
+        callbacks=[watch],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        limit_val_batches=0,
+        num_sanity_val_steps=0,
+    )
+
+
+@contextlib.contextmanager
+def _own_signals(handler: object) -> Iterator[None]:
+    """Take SIGTERM back from Lightning, which ends a run on it with exit code 0 and without a checkpoint."""
+    if threading.current_thread() is threading.main_thread() and (callable(handler) or isinstance(handler, signal.Handlers)):
+        signal.signal(signal.SIGTERM, handler)
+    yield
+
+
+def _result(run: _Run, task: AcousticTask, nemo_path: Path | None, checkpoint: Path, digest: str) -> AcousticResult:
+    import resource
+
+    import torch
+
+    losses = [loss for _, loss, _ in run.curve]
+    tail = losses[-max(1, len(losses) // 10) :]
+    return AcousticResult(
+        nemo_path=nemo_path,
+        checkpoint_path=checkpoint,
+        steps=task.step,
+        final_loss=losses[-1] if losses else None,
+        average_loss=sum(tail) / len(tail) if tail else None,
+        loss_curve=tuple(run.curve),
+        seconds=time.monotonic() - run.started,
+        seconds_to_first_step=run.first_step_seconds,
+        peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        peak_gpu_memory_bytes=torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None,
+        weights_sha256=digest,
+        interrupted=run.interrupted,
+    )

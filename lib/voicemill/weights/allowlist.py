@@ -1,0 +1,164 @@
+"""The weights allowlist, `configs/voice/prod_tts/weights_allowlist.json` (formats contract, section 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, field_validator, model_validator
+
+from voicemill import files
+from voicemill.errors import GateError
+
+VERSION = "prod_tts_allowlist/1"
+Kind = Literal["fastpitch", "hifigan", "separation", "vad", "asr", "speaker", "none"]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+WeightsId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*$", max_length=200)]
+SHIPPED = Path("configs/voice/prod_tts/weights_allowlist.json")
+"""Relative to the repository: the list that verification judges by, whatever list a run was given."""
+
+
+class Evidence(BaseModel):
+    """Where a licence statement was read, when, and what it said."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    link: str
+    seen: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    states: str
+
+
+class WeightsFile(BaseModel):
+    """One file of an entry.
+
+    Attributes:
+        path: relative POSIX path below the place that `location` names.
+        sha256: the pinned digest; without it the file is never loaded.
+        location: `cache` (below `cache/weights/<id>/`), `repository` (below the checkout) or `package` (below the
+            folder in which the Python package is installed).
+        package: name of the distribution, for `location` `package`.
+        url: where it can be downloaded, for `location` `cache`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    path: str
+    sha256: Sha256 | None = None
+    bytes: Annotated[int, Field(ge=0)] | None = None
+    location: Literal["cache", "repository", "package"] = "cache"
+    package: str | None = None
+    url: Annotated[str, Field(pattern=r"^https://")] | None = None
+
+    @field_validator("path")
+    @classmethod
+    def _path_is_safe(cls, value: str) -> str:
+        files.safe_relative(value)
+        return value
+
+    @model_validator(mode="after")
+    def _package_is_named(self) -> WeightsFile:
+        if (self.location == "package") != (self.package is not None):
+            raise ValueError("package is given exactly where location is 'package'")
+        return self
+
+
+class AllowlistEntry(BaseModel):
+    """One set of weights and what its licences say. The gate, not the reader, refuses missing licence fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    id: WeightsId
+    provider: str = ""
+    source: str = ""
+    weights_license: str | None = None
+    code_license: str | None = None
+    commercial_use_allowed: StrictBool | None = None
+    redistribution_allowed: StrictBool | None = None
+    attribution_required: StrictBool | None = None
+    license_url: str | None = None
+    kind: Kind = "none"
+    files: tuple[WeightsFile, ...] = ()
+    attribution: str = ""
+    evidence: tuple[Evidence, ...] = ()
+    note: str = ""
+
+
+class Allowlist(BaseModel):
+    """The whole list; ids are unique."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    version: Literal["prod_tts_allowlist/1"] = "prod_tts_allowlist/1"
+    updated_at: str | None = None
+    weights: tuple[AllowlistEntry, ...]
+
+    @model_validator(mode="after")
+    def _ids_are_unique(self) -> Allowlist:
+        seen: set[str] = set()
+        for entry in self.weights:
+            if entry.id in seen:
+                raise ValueError(f"duplicate id {entry.id}")
+            seen.add(entry.id)
+        return self
+
+    def find(self, weights_id: str) -> AllowlistEntry | None:
+        """The entry of that id, if it is listed."""
+        return next((entry for entry in self.weights if entry.id == weights_id), None)
+
+
+@dataclass(frozen=True)
+class LoadedAllowlist:
+    """A list with the path it was read from and the digest of exactly the bytes that were judged."""
+
+    allowlist: Allowlist
+    path: Path
+    sha256: str
+
+
+def load(path: Path) -> LoadedAllowlist:
+    """Read an allowlist strictly.
+
+    Raises:
+        GateError: `allowlist_missing:<path>`, `allowlist_invalid:<why>`.
+    """
+    hint = "Restore configs/voice/prod_tts/weights_allowlist.json, or point PROD_TTS_ALLOWLIST at a valid list."
+    try:
+        with path.open("rb") as handle:
+            data = handle.read(files.MAX_JSON_BYTES + 1)
+    except OSError as error:
+        raise GateError(f"There is no readable weights allowlist at {path}.", reason=f"allowlist_missing:{path.as_posix()}",
+                        hint=hint) from error
+    try:
+        parsed = files.parse_json(data)
+    except files.InvalidJsonError as error:
+        raise GateError(f"The weights allowlist {path} is not acceptable JSON: {error}.",
+                        reason="allowlist_invalid:json", hint=hint) from error
+    if not isinstance(parsed, dict) or not isinstance(parsed.get("weights"), list):
+        raise GateError(f"The weights allowlist {path} has no list 'weights'.",
+                        reason="allowlist_invalid:weights_not_array", hint=hint)
+    try:
+        allowlist = Allowlist.model_validate(parsed)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "weights"
+        raise GateError(f"The weights allowlist {path} is wrong at {where}: {first['msg']}.",
+                        reason=f"allowlist_invalid:{where}", hint=hint) from error
+    return LoadedAllowlist(allowlist, path, files.sha256_bytes(data))
+
+
+def pin(path: Path, weights_id: str, file_path: str, target: Path) -> str:
+    """Record the sha256 and size of `target` for the file `file_path` of an entry, in place; returns the digest.
+
+    Raises:
+        GateError: the entry or the file is not listed, or the list is not valid.
+    """
+    loaded = load(path)
+    entry = loaded.allowlist.find(weights_id)
+    if entry is None or file_path not in {item.path for item in entry.files}:
+        raise GateError(f"{weights_id} with the file {file_path} is not on {path}.",
+                        reason="allowlist_rejected:selected_weights_not_listed", hint="Add the entry by hand first.")
+    digest, size = files.sha256_file(target), target.stat().st_size
+    document = files.read_json(path)
+    for raw in document["weights"]:
+        for item in raw.get("files", []) if raw["id"] == weights_id else []:
+            if item["path"] == file_path:
+                item["sha256"], item["bytes"] = digest, size
+    files.write_json(path, document)
+    return digest

@@ -1,0 +1,150 @@
+"""Structural inspection of a `.nemo` archive, before anything is loaded: nothing is unpacked, imported or executed.
+
+A model archive is a plain tar of flat, regular files: `model_config.yaml`, `model_weights.ckpt` (a stored zip with one pickle of a
+state dict) and text files such as the lexicon. Everything else is refused. Inspect the very bytes that will be loaded: `private_copy`
+copies first and inspects the copy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from voicemill.errors import GateError, UsageError
+from voicemill.weights import nemo_config, plain_tar, plain_zip
+from voicemill.weights.state_dict import MAX_PICKLE_BYTES, Tensor, read_state_dict
+from voicemill.weights.unsafe import unsafe
+
+CONFIG = "model_config.yaml"
+WEIGHTS = "model_weights.ckpt"
+MAX_ARCHIVE_BYTES = 4 * 1024**3
+MAX_TEXT_BYTES = 64 * 1024**2
+"""For lexicons and the like inside the archive; the CMU dictionary has 3 MB."""
+_OTHER_ENTRIES = frozenset({"data.pkl", "version", "byteorder", ".format_version", ".storage_alignment", ".data/serialization_id"})
+
+
+@dataclass(frozen=True)
+class ArchiveReport:
+    """What a safe archive holds.
+
+    Attributes:
+        target: the model class that its configuration names.
+        tensors: number of tensors; `parameters` is their number of elements.
+        members: name and size of each member.
+    """
+
+    bytes: int
+    target: str
+    tensors: int
+    parameters: int
+    members: tuple[tuple[str, int], ...]
+
+
+def inspect(path: Path) -> ArchiveReport:
+    """Check a `.nemo` archive.
+
+    Raises:
+        GateError: `unsafe_archive:<why>`.
+        UsageError: there is no such file.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be opened: {error.strerror}.", reason=f"archive_missing:{path.as_posix()}",
+                         hint="Give the path of a .nemo file.") from error
+    with os.fdopen(descriptor, "rb") as handle:
+        return inspect_open(handle)
+
+
+def inspect_open(handle: BinaryIO) -> ArchiveReport:
+    """`inspect` of an archive that is already open.
+
+    Raises:
+        GateError: `unsafe_archive:<why>`.
+    """
+    status = os.fstat(handle.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        raise unsafe("not_a_regular_file", "The archive is not a regular file.")
+    size = status.st_size
+    if size > MAX_ARCHIVE_BYTES:
+        raise unsafe("too_large", f"The archive is larger than {MAX_ARCHIVE_BYTES} bytes.")
+    members = plain_tar.members(handle, size)
+    for name in (CONFIG, WEIGHTS):
+        if name not in members:
+            raise unsafe(f"missing_member:{name}", f"The archive has no {name}.")
+    for member in members.values():
+        if member.name != WEIGHTS:
+            _check_text(handle, member)
+    config = nemo_config.check_config(_read(handle, members[CONFIG].offset, members[CONFIG].size))
+    tensors = _state_dict(handle, members[WEIGHTS])
+    return ArchiveReport(
+        bytes=size, target=str(config.get("target", "")), tensors=len(tensors),
+        parameters=sum(tensor.numel for tensor in tensors.values()),
+        members=tuple(sorted((member.name, member.size) for member in members.values())))
+
+
+def _check_text(handle: BinaryIO, member: plain_tar.Member) -> None:
+    """Beside the weights only text may lie in an archive: no second pickle, no nested archive."""
+    if member.size > MAX_TEXT_BYTES:
+        raise unsafe("too_large", f"The member {member.name!r} is larger than any lexicon.")
+    data = _read(handle, member.offset, member.size)
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise unsafe("member_not_text", f"The member {member.name!r} is not text.")
+
+
+def _state_dict(handle: BinaryIO, member: plain_tar.Member) -> dict[str, Tensor]:
+    entries = plain_zip.entries(handle, member)
+    storages: dict[str, int] = {}
+    for name, entry in entries.items():
+        folder, _, key = name.partition("/")
+        if folder == "data" and key.isascii() and key.isdigit():
+            storages[key] = entry.size
+        elif name not in _OTHER_ENTRIES:
+            raise unsafe(f"unexpected_entry:{name}", f"The checkpoint holds {name!r}, which a state dict does not need.")
+    pickled = entries.get("data.pkl")
+    if pickled is None or pickled.size > MAX_PICKLE_BYTES:
+        raise unsafe("pickle_invalid", "The checkpoint has no pickle of a plausible size.")
+    return read_state_dict(_read(handle, pickled.offset, pickled.size), storages)
+
+
+def _read(handle: BinaryIO, offset: int, size: int) -> bytes:
+    handle.seek(offset)
+    data = handle.read(size)
+    if len(data) != size:
+        raise unsafe("not_a_plain_tar", "The archive is cut short.")
+    return data
+
+
+@contextlib.contextmanager
+def private_copy(path: Path) -> Iterator[Path]:
+    """Yield an inspected copy of an archive in a folder that only this user can reach; it is gone afterwards.
+
+    Load models from here: the file under its first name could be swapped between inspection and use.
+
+    Raises:
+        GateError: `unsafe_archive:<why>`.
+        UsageError: there is no such file.
+    """
+    with tempfile.TemporaryDirectory(prefix="voicemill-archive-") as folder:
+        copy = Path(folder) / "model.nemo"
+        try:
+            if not path.is_file():
+                raise UsageError(f"{path} is not a file.", reason=f"archive_missing:{path.as_posix()}",
+                                 hint="Give the path of a .nemo file.")
+            shutil.copyfile(path, copy)
+        except OSError as error:
+            raise GateError(f"{path} cannot be copied for loading: {error.strerror}.",
+                            reason=f"weights_unavailable:{path.name}", hint="Check the file and the space for temporary files.") from error
+        inspect(copy)
+        yield copy

@@ -1,0 +1,355 @@
+"""Every form of good and bad input that issue 2 names."""
+
+from __future__ import annotations
+
+import http.server
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from voicemill.audio import decode
+from voicemill.audio.decode import analyse, check_source, probe, read_mono, resample
+from voicemill.errors import AudioError, DependencyError, StorageError
+
+RATE = 22_050
+ENTRIES = (probe, check_source, read_mono)
+
+
+def tone(seconds: float, rate: int = RATE, hertz: float = 440.0, amplitude: float = 0.5) -> np.ndarray:
+    return (amplitude * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
+
+
+def convert(source: Path, target: Path, *options: str) -> Path:
+    subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-i", f"file:{source}", *options, f"file:{target}"], check=True)
+    return target
+
+
+def refused(function: Callable[..., object], *arguments: object, code: str) -> AudioError:
+    with pytest.raises(AudioError) as caught:
+        function(*arguments)
+    assert caught.value.code == code
+    assert caught.value.exit_code == 1
+    assert caught.value.hint
+    return caught.value
+
+
+def decoded(source: Path, folder: Path, **options: object) -> tuple[decode.AudioInfo, np.ndarray]:
+    target = folder / "decoded.wav"
+    info = decode.decode(source, target, sample_rate=RATE, **options)  # type: ignore[arg-type]
+    samples, rate = soundfile.read(target, dtype="float32")
+    assert rate == RATE
+    return info, samples
+
+
+# --- what is not there or is not sound ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("function", ENTRIES)
+def test_no_file(function: Callable[..., object], tmp_path: Path) -> None:
+    error = refused(function, tmp_path / "nobody.wav", code="missing_audio_path")
+    assert str(tmp_path / "nobody.wav") in str(error)
+
+
+def test_a_file_as_folder(wav: Callable[..., Path]) -> None:
+    refused(check_source, wav("a.wav", tone(1), RATE) / "b.wav", code="missing_audio_path")
+
+
+@pytest.mark.parametrize("function", ENTRIES)
+def test_folder(function: Callable[..., object], tmp_path: Path) -> None:
+    assert "folder" in str(refused(function, tmp_path, code="missing_audio_path"))
+
+
+def test_fifo_is_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.wav")
+    refused(check_source, tmp_path / "pipe.wav", code="missing_audio_path")
+
+
+@pytest.mark.parametrize("function", ENTRIES)
+@pytest.mark.parametrize("content", [b"", b"RIFF"])
+def test_empty_file(function: Callable[..., object], content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "empty.wav"
+    path.write_bytes(content)
+    assert f"{len(content)} bytes" in str(refused(function, path, code="audio_too_small"))
+
+
+@pytest.mark.parametrize("function", ENTRIES)
+def test_lfs_pointer(function: Callable[..., object], tmp_path: Path) -> None:
+    path = tmp_path / "demo.flac"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 27101972\n")
+    assert "git lfs pull" in refused(function, path, code="audio_lfs_pointer").hint
+
+
+@pytest.mark.parametrize("function", ENTRIES)
+@pytest.mark.parametrize("content", [b"This is not a recording, it is a text. " * 50, b"\0" * 5000, bytes(range(256)) * 40,
+                                     b"RIFF\xff\xff\xff\xffWAVEfmt " + b"\xff" * 200])
+def test_text_or_noise_named_wav(function: Callable[..., object], content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "text.wav"
+    path.write_bytes(content)
+    refused(function, path, code="audio_unreadable")
+
+
+def test_header_without_samples(wav: Callable[..., Path]) -> None:
+    path = wav("nothing.wav", np.zeros(0, dtype=np.float32), RATE)
+    path.write_bytes(path.read_bytes() + b"LIST" + b"\x64\0\0\0" + b"\0" * 100)
+    assert "0.00 seconds" in str(refused(check_source, path, code="audio_too_small"))
+
+
+def test_film_without_sound(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", "color=size=16x16:duration=1", str(path)], check=True)
+    assert "stream" in str(refused(check_source, path, code="audio_unreadable"))
+
+
+# --- files that name other files or addresses -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def visitors() -> Iterator[tuple[int, list[str]]]:
+    """A web server that records who asks."""
+    asked: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server.server_address[1], asked
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+SCRIPTS = {
+    "concat": "ffconcat version 1.0\nfile 'secret.wav'\nduration 1.0\nfile 'http://127.0.0.1:{port}/a.wav'\n",
+    "hls": "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:10\n#EXTINF:10.0,\nhttp://127.0.0.1:{port}/a.ts\n#EXT-X-ENDLIST\n",
+    "m3u": "#EXTM3U\n#EXTINF:10, a song that plays somewhere else\nhttp://127.0.0.1:{port}/a.mp3\nsecret.wav\n",
+    "pls": "[playlist]\nFile1=http://127.0.0.1:{port}/a.mp3\nNumberOfEntries=1\n",
+    "dash": '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><Period><AdaptationSet mimeType="audio/mp4">'
+            "<Representation id=\"0\"><BaseURL>http://127.0.0.1:{port}/a.mp4</BaseURL></Representation></AdaptationSet></Period></MPD>",
+    "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio {port} RTP/AVP 0\n",
+}
+
+
+@pytest.mark.parametrize("kind", SCRIPTS)
+@pytest.mark.parametrize("suffix", ["wav", "flac", "m3u8"])
+def test_playlists_are_refused_and_nothing_is_fetched(kind: str, suffix: str, tmp_path: Path, wav: Callable[..., Path],
+                                                      visitors: tuple[int, list[str]]) -> None:
+    port, asked = visitors
+    wav("secret.wav", tone(2), RATE)
+    path = tmp_path / f"list.{suffix}"
+    path.write_text(SCRIPTS[kind].format(port=port))
+    for function in (probe, check_source, read_mono):
+        refused(function, path, code="audio_unreadable")
+    refused(analyse, path, "ebur128", code="audio_unreadable")
+    with pytest.raises(AudioError):
+        decode.decode(path, tmp_path / "out.wav", sample_rate=RATE)
+    assert asked == []
+    assert not (tmp_path / "out.wav").exists()
+
+
+# --- sound that cannot be used ----------------------------------------------------------------------------------------------
+
+
+def test_too_short(wav: Callable[..., Path], tmp_path: Path) -> None:
+    path = wav("short.wav", tone(0.2), RATE)
+    assert "0.20 seconds" in str(refused(check_source, path, code="audio_too_small"))
+    assert check_source(path, min_seconds=0.1).duration == pytest.approx(0.2)
+    with pytest.raises(AudioError, match="0.20 seconds"):
+        decode.decode(path, tmp_path / "out.wav", sample_rate=RATE)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["short.wav"]
+
+
+@pytest.mark.parametrize("level", [0.0, 5e-4])
+def test_silence(level: float, wav: Callable[..., Path], tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).uniform(-level, level, 3 * RATE).astype(np.float32)
+    path = wav("silence.wav", noise, RATE, subtype="FLOAT")
+    refused(check_source, path, code="audio_silent")
+    with pytest.raises(AudioError) as caught:
+        decode.decode(path, tmp_path / "out.wav", sample_rate=16_000)
+    assert caught.value.code == "audio_silent"
+    assert not (tmp_path / "out.wav").exists()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_not_a_number(value: float, wav: Callable[..., Path], tmp_path: Path) -> None:
+    samples = tone(3)
+    samples[2 * RATE + 7] = value
+    path = wav("nan.wav", samples, RATE, subtype="FLOAT")
+    assert "second 2.000" in str(refused(check_source, path, code="audio_not_finite"))
+    refused(read_mono, path, code="audio_not_finite")
+    with pytest.raises(AudioError, match="second 2.000"):
+        decode.decode(path, tmp_path / "out.wav", sample_rate=16_000)
+    assert not (tmp_path / "out.wav").exists()
+
+
+@pytest.mark.parametrize("name", ["long.flac", "long.wav", "long.aiff", "long.m4a"])
+def test_broken_off(name: str, babble: Callable[..., np.ndarray], wav: Callable[..., Path], tmp_path: Path) -> None:
+    whole = convert(wav("source.wav", babble(RATE, 8.0), RATE), tmp_path / name, *(("-movflags", "faststart") if "m4a" in name else ()))
+    assert check_source(whole).duration == pytest.approx(8.0, abs=0.1)
+    data = whole.read_bytes()
+    whole.write_bytes(data[:len(data) * 5 // 8])
+    error = refused(check_source, whole, code="audio_truncated")
+    assert any(f"only {second:.1f}" in str(error) for second in np.arange(4.0, 6.0, 0.1)), error
+    with pytest.raises(AudioError):
+        decode.decode(whole, tmp_path / "out.wav", sample_rate=RATE)
+    assert not (tmp_path / "out.wav").exists()
+
+
+def test_length_that_the_writer_could_not_know(babble: Callable[..., np.ndarray], wav: Callable[..., Path], tmp_path: Path) -> None:
+    path = tmp_path / "streamed.wav"
+    source = wav("source.wav", babble(RATE, 3.0), RATE).read_bytes()
+    known = b"data" + (2 * 3 * RATE).to_bytes(4, "little")
+    assert known in source
+    path.write_bytes(source.replace(known, b"data\xff\xff\xff\xff"))
+    assert check_source(path).duration == pytest.approx(3.0)
+
+
+def test_damaged_in_the_middle(babble: Callable[..., np.ndarray], wav: Callable[..., Path]) -> None:
+    path = wav("damaged.flac", babble(RATE, 8.0), RATE)
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle:middle + 2000] = bytes(2000)
+    path.write_bytes(data)
+    refused(check_source, path, code="audio_truncated")
+
+
+# --- sound that can be used -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("channels", [1, 2, 6])
+@pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000, 96_000, 192_000])
+def test_channels_and_rates(channels: int, rate: int, wav: Callable[..., Path], tmp_path: Path) -> None:
+    path = wav("x.wav", np.repeat(tone(1.5, rate)[:, None], channels, axis=1), rate, subtype="PCM_24")
+    info, samples = decoded(path, tmp_path)
+    assert info == probe(path) == check_source(path)
+    assert (info.sample_rate, info.channels, info.codec, info.container) == (rate, channels, "pcm_s24le", "wav")
+    assert info.duration == pytest.approx(1.5)
+    assert len(samples) == pytest.approx(1.5 * RATE, abs=1)
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
+    assert np.argmax(spectrum) * RATE / len(samples) == pytest.approx(440.0, abs=1.0)
+    assert np.abs(samples).max() == pytest.approx(0.5, abs=0.02)
+
+
+@pytest.mark.parametrize(("name", "options"), [
+    ("x.flac", ()), ("x.mp3", ()), ("x.ogg", ("-c:a", "libvorbis")), ("x.opus", ("-c:a", "libopus")), ("x.m4a", ("-c:a", "aac")),
+    ("x.m4a", ("-c:a", "alac")), ("x.aiff", ()), ("x.au", ()), ("x.caf", ()), ("x.webm", ("-c:a", "libopus")), ("x.mka", ("-c:a", "flac")),
+    ("x.w64", ()), ("x.wma", ()), ("x.aac", ()), ("x.wav", ("-c:a", "pcm_f64le")), ("x.wav", ("-c:a", "pcm_u8")), ("x.wav", ("-rf64", "always")),
+])
+def test_codecs(name: str, options: tuple[str, ...], babble: Callable[..., np.ndarray], wav: Callable[..., Path], tmp_path: Path) -> None:
+    speech = babble(44_100, 4.0)
+    path = convert(wav("source.wav", speech, 44_100), tmp_path / name, *options)
+    assert path.suffix in decode.SOURCE_SUFFIXES
+    info, samples = decoded(path, tmp_path)
+    assert info.duration == pytest.approx(4.0, abs=0.12)
+    reference = resample(speech, 44_100, RATE)
+    size = min(len(samples), len(reference))
+    likeness = np.fft.irfft(np.fft.rfft(samples[:size], 2 * size) * np.conj(np.fft.rfft(reference[:size], 2 * size)))
+    energy = np.linalg.norm(samples[:size]) * np.linalg.norm(reference[:size])
+    assert likeness.max() / energy > 0.9
+
+
+@pytest.mark.parametrize("name", ["-i.wav", "--help.wav", "-", "ünïcödé 录音 🎤.wav", "http:x.wav", "concat:a|b.wav", "a b'c\"d.wav",
+                                  "%03d.wav", "new\nline.wav", "file:x.wav", "C:\\x.wav", "[a]*?.wav", "x", "," ])
+def test_names(name: str, wav: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = wav("plain.wav", tone(1.0), RATE)
+    monkeypatch.chdir(tmp_path)
+    made.rename(name)
+    path = Path(name)
+    assert check_source(path).duration == pytest.approx(1.0)
+    assert "Summary:" in analyse(path, "ebur128=framelog=verbose")
+    target = Path(f"-out {name}.wav".replace("/", ""))
+    decode.decode(path, target, sample_rate=16_000)
+    assert len(read_mono(target)[0]) == 16_000
+
+
+def test_part_is_exact(wav: Callable[..., Path], tmp_path: Path) -> None:
+    ramp = np.linspace(-0.9, 0.9, 5 * RATE).astype(np.float32)
+    path = wav("ramp.flac", ramp, RATE)
+    info, samples = decoded(path, tmp_path, start=1.25, end=3.5)
+    np.testing.assert_allclose(samples, ramp[round(1.25 * RATE):round(3.5 * RATE)], atol=2 / 32768)
+    assert info.duration == pytest.approx(2.25, abs=1 / RATE)
+
+
+@pytest.mark.parametrize(("start", "end"), [(-1.0, None), (2.0, 2.0), (None, 0.0), (3.0, 1.0)])
+def test_part_that_makes_no_sense(start: float | None, end: float | None, wav: Callable[..., Path], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no time"):
+        decode.decode(wav("a.wav", tone(1), RATE), tmp_path / "o.wav", sample_rate=RATE, start=start, end=end)
+
+
+def test_part_behind_the_end(wav: Callable[..., Path], tmp_path: Path) -> None:
+    with pytest.raises(AudioError) as caught:
+        decode.decode(wav("a.wav", tone(1), RATE), tmp_path / "o.wav", sample_rate=RATE, start=5.0)
+    assert caught.value.code == "audio_too_small"
+
+
+def test_float_keeps_what_a_gain_would_clip(wav: Callable[..., Path], tmp_path: Path) -> None:
+    path = wav("a.wav", tone(1), RATE)
+    _, samples = decoded(path, tmp_path, subtype="FLOAT", gain_db=12.0)
+    assert soundfile.info(tmp_path / "decoded.wav").subtype == "FLOAT"
+    assert np.abs(samples).max() == pytest.approx(0.5 * 10 ** (12 / 20), rel=1e-3)
+
+
+def test_stereo_is_averaged(wav: Callable[..., Path], tmp_path: Path) -> None:
+    path = wav("a.wav", np.stack([tone(1), np.zeros(RATE, dtype=np.float32)], axis=1), RATE, subtype="FLOAT")
+    assert np.abs(decoded(path, tmp_path)[1]).max() == pytest.approx(0.25, abs=0.01)
+    assert np.abs(read_mono(path)[0]).max() == pytest.approx(0.25, abs=0.01)
+
+
+def test_long_input_in_blocks_equals_one_call(babble: Callable[..., np.ndarray], wav: Callable[..., Path], tmp_path: Path) -> None:
+    speech = babble(48_000, 13.0)
+    _, samples = decoded(wav("a.wav", speech, 48_000, subtype="FLOAT"), tmp_path, subtype="FLOAT")
+    whole = resample(speech, 48_000, RATE)
+    assert len(samples) == len(whole)
+    np.testing.assert_allclose(samples, whole, atol=1e-5)
+
+
+def test_two_decodes_are_the_same_bytes(babble: Callable[..., np.ndarray], wav: Callable[..., Path], tmp_path: Path) -> None:
+    path = wav("a.wav", babble(44_100, 2.0), 44_100)
+    for name in ("one.wav", "two.wav"):
+        decode.decode(path, tmp_path / name, sample_rate=RATE)
+    assert (tmp_path / "one.wav").read_bytes() == (tmp_path / "two.wav").read_bytes()
+
+
+def test_failed_decode_keeps_the_old_target(wav: Callable[..., Path], tmp_path: Path) -> None:
+    target = tmp_path / "out.wav"
+    target.write_bytes(b"old")
+    with pytest.raises(AudioError):
+        decode.decode(wav("short.wav", tone(0.1), RATE), target, sample_rate=RATE)
+    assert target.read_bytes() == b"old"
+
+
+def test_target_that_cannot_be_written(wav: Callable[..., Path], tmp_path: Path) -> None:
+    path = wav("a.wav", tone(1), RATE)
+    with pytest.raises(StorageError) as caught:
+        decode.decode(path, path / "below" / "out.wav", sample_rate=RATE)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("function", [probe, check_source])
+def test_no_ffmpeg(function: Callable[..., object], wav: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    path = wav("a.wav", tone(1), RATE)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(DependencyError) as caught:
+        function(path)
+    assert caught.value.reason == "runtime_dependency_missing:ffprobe"
+    assert "apt-get install ffmpeg" in caught.value.hint
+
+
+def test_resample_keeps_length_and_type() -> None:
+    samples = tone(1.0, 44_100)
+    assert resample(samples, 44_100, 44_100) is samples
+    converted = resample(samples, 44_100, 16_000)
+    assert converted.dtype == np.float32
+    assert len(converted) == 16_000
