@@ -48,11 +48,10 @@ def main(**options: object) -> int:
     """Prepare recordings, train FastPitch and HiFi-GAN with NVIDIA NeMo, measure the voice, bundle, promote and verify it."""
     settings = Settings.from_environment(os.environ)
     from voicemill.backends import here
-    from voicemill.backends.request import LaneRequest
+    from voicemill.protocol import Protocol
 
-    request = LaneRequest.from_options(settings, options)
     with console.Interrupts() as interrupts, console.Terminal() as terminal:
-        result = here.run_lane(request, settings, terminal, interrupts)
+        result = here.run_lane(options, settings, Protocol(sys.stdout), terminal, interrupts)
     terminal.table("Voice", result.rows)
     return result.exit_code
 

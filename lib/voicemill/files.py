@@ -7,6 +7,7 @@ renamed over the target, and the directory is fsynced; on any failure the target
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
 import json
 import os
@@ -214,8 +215,9 @@ def copy_file(source: Path, target: Path) -> None:
 def atomic_directory(target: Path) -> Iterator[Path]:
     """Yield an empty staging folder beside `target`; on success it replaces `target`, on failure it is removed.
 
-    The old folder is moved aside before the new one takes its name, and moved back if that fails; a staging folder that a
-    kill left behind is swept at the next call.
+    Where the system can, old and new folder change places in one step, so that a kill at any moment leaves one of them whole
+    under the name. Elsewhere the old folder is moved aside first, and moved back if the second step fails. A staging folder
+    that a kill left behind is swept at the next call.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     sweep_staging(target)
@@ -227,6 +229,9 @@ def atomic_directory(target: Path) -> Iterator[Path]:
             if path.is_file():
                 with path.open("rb") as handle:
                     os.fsync(handle.fileno())
+            elif path.is_dir():
+                fsync_directory(path)
+        fsync_directory(staging)
         _exchange(staging, target)
         fsync_directory(target.parent)
     except OSError as error:
@@ -239,6 +244,8 @@ def _exchange(staging: Path, target: Path) -> None:
     if not target.exists():
         staging.rename(target)
         return
+    if _swap(staging, target):
+        return  # the old folder lies under the staging name now and goes with it
     aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.old-", dir=target.parent))
     target.rename(aside / target.name)
     try:
@@ -248,6 +255,19 @@ def _exchange(staging: Path, target: Path) -> None:
         raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+"""Constants of Linux's renameat2(2)."""
+
+
+def _swap(one: Path, other: Path) -> bool:
+    """Let two paths change places in one step; False where the system or the file system cannot."""
+    renameat2 = getattr(ctypes.CDLL(None), "renameat2", None)
+    if renameat2 is None:
+        return False
+    return bool(renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), ctypes.c_uint(_RENAME_EXCHANGE)) == 0)
 
 
 def sweep_staging(target: Path) -> None:

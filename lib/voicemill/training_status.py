@@ -1,4 +1,5 @@
-"""`artifacts/prod_tts_train_status.json`: what a training run was, made from, and came to (formats contract, section 2).
+"""`artifacts/prod_tts_train_status.json`: what a training run was, made from, and came to (formats contract, section
+2).
 
 The run writes it, the bundle step reads it. Statuses of other producers are read too: fields that we do not know are
 ignored, and a digest that is absent or no string counts as `missing`, which can never be bundled.
@@ -74,8 +75,8 @@ class TrainingStatus(BaseModel):
     """The training status.
 
     Attributes:
-        artifacts: files for the bundle (checkpoints, sample), relative to the working directory where they lie below it.
-        weights_used: ids of further allowlist entries that the run loaded (voice activity, aligner, lexicon); their
+        artifacts: files for the bundle (checkpoints, sample), relative to the working directory where they lie below
+        it. weights_used: ids of further allowlist entries that the run loaded (voice activity, aligner, lexicon); their
             attribution travels into the bundle too.
         vocoder: what speaks the mel spectrogram: `hifigan`, or `griffin-lim` where no neural vocoder ships.
         allowlist_path: the licence gate's list of this run, with its digest in `allowlist_sha256`.
@@ -117,8 +118,12 @@ class TrainingStatus(BaseModel):
     @property
     def bundleable(self) -> bool:
         """Trained, and every digest is there."""
-        return (self.objective_status == "ready_for_bundle" and self.status == "ok"
-                and is_digest(self.config_sha256) and is_digest(self.dataset_sha256))
+        return (
+            self.objective_status == "ready_for_bundle"
+            and self.status == "ok"
+            and is_digest(self.config_sha256)
+            and is_digest(self.dataset_sha256)
+        )
 
 
 def write_training_status(path: Path, status: TrainingStatus) -> None:
@@ -138,9 +143,15 @@ def read_training_status(path: Path) -> TrainingStatus:
     try:
         return TrainingStatus.model_validate(files.read_json(path))
     except files.InvalidJsonError as error:
-        raise BundleError(f"The training status {path} is not acceptable JSON: {error}.",
-                          reason="train_status_invalid:json", hint=hint) from error
+        raise BundleError(
+            f"The training status {path} is not acceptable JSON: {error}.",
+            reason="train_status_invalid:json",
+            hint=hint,
+        ) from error
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"]) or "top level"
-        raise BundleError(f"The training status {path} is wrong at {where}: {error.errors()[0]['msg']}.",
-                          reason=f"train_status_invalid:{where}", hint=hint) from error
+        raise BundleError(
+            f"The training status {path} is wrong at {where}: {error.errors()[0]['msg']}.",
+            reason=f"train_status_invalid:{where}",
+            hint=hint,
+        ) from error

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Validate a weights manifest: `python scripts/voice/verify_weights_manifest.py [FILE]` (docs: formats contract, section 5)."""
+"""Validate a weights manifest: `python scripts/voice/verify_weights_manifest.py [FILE]`."""
 
 from __future__ import annotations
 

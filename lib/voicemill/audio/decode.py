@@ -1,30 +1,28 @@
 """Any recording to checked mono samples, through one ffmpeg helper that treats the file as untrusted.
 
-What a name says does not count: ffmpeg may use only the demuxers of `FORMATS` and only the protocol `file`, so a playlist or a
-concat script that calls itself .wav is refused and nothing that it names is opened or fetched. Names are always given as
-`file:<absolute path>`, so a leading dash or a colon in a name means nothing.
+What a name says does not count: ffmpeg may use only the demuxers of `engine.FORMATS` and only the protocol `file`, so a
+playlist or a concat script that calls itself .wav is refused and nothing that it names is opened or fetched. Names are
+always given as `file:<absolute path>`, so a leading dash or a colon in a name means nothing.
 
-The samples are taken from ffmpeg's pipe at the file's own rate, checked block by block (finite, not silent, not shorter than the
-file promises) and resampled by soxr, the same on every build of ffmpeg. Memory does not grow with the length of the recording.
+The samples are taken from ffmpeg's pipe at the file's own rate, checked block by block (finite, not silent, not shorter
+than the file promises) and resampled by soxr, the same on every build of ffmpeg. Memory does not grow with the length
+of the recording.
 """
 
 from __future__ import annotations
 
 import contextlib
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from voicemill import files
-from voicemill.audio.probing import AudioInfo, Declared, inspect, locate, missing_program, probe
-from voicemill.audio.probing import FORMATS as FORMATS
-from voicemill.audio.probing import SOURCE_SUFFIXES as SOURCE_SUFFIXES
+from voicemill.audio import engine
+from voicemill.audio.probing import SOURCE_SUFFIXES, AudioInfo, Declared, inspect, locate, probe
 from voicemill.errors import AudioError
 
 Samples = npt.NDArray[np.float32]
@@ -39,8 +37,7 @@ _BLOCK = 1 << 18
 _SHORTFALL = 0.1
 """Seconds that may be missing against the header before a file counts as truncated (codec delay, rounding)."""
 _LOSSY_SHORTFALL = 0.02
-"""Share of the length that a lossy container may be off: without an index its duration is an estimate from the bit rate."""
-_MESSAGE_TAIL = 400
+"""Share of the length that a lossy file may be off: without an index its duration is estimated from the bit rate."""
 
 
 @dataclass
@@ -62,8 +59,8 @@ def check_source(path: Path, *, min_seconds: float = MIN_SECONDS) -> AudioInfo:
         What the file holds; `duration` is measured, not the header's.
 
     Raises:
-        AudioError: `missing_audio_path`, `audio_too_small`, `audio_lfs_pointer`, `audio_unreadable`, `audio_truncated` (names
-            the second), `audio_not_finite`, `audio_silent`.
+        AudioError: `missing_audio_path`, `audio_too_small`, `audio_lfs_pointer`, `audio_unreadable`, `audio_truncated`
+            (names the second), `audio_not_finite`, `audio_silent`.
         DependencyError: ffmpeg is not installed.
     """
     declared = inspect(path)
@@ -74,7 +71,8 @@ def check_source(path: Path, *, min_seconds: float = MIN_SECONDS) -> AudioInfo:
 
 
 def decode(path: Path, target_wav: Path, *, sample_rate: int, start: float | None = None, end: float | None = None,
-           subtype: Literal["PCM_16", "FLOAT"] = "PCM_16", gain_db: float = 0.0, min_seconds: float = MIN_SECONDS) -> AudioInfo:
+           subtype: Literal["PCM_16", "FLOAT"] = "PCM_16", gain_db: float = 0.0,
+           min_seconds: float = MIN_SECONDS) -> AudioInfo:
     """Decode, mix to mono, resample and write one WAV, atomically; makes the checks of `check_source` on the way.
 
     Args:
@@ -119,7 +117,8 @@ def read_mono(path: Path) -> tuple[Samples, int]:
         Samples (n,), channels averaged, and the rate (Hz).
 
     Raises:
-        AudioError: `missing_audio_path`, `audio_too_small`, `audio_lfs_pointer`, `audio_unreadable` or `audio_not_finite`.
+        AudioError: `missing_audio_path`, `audio_too_small`, `audio_lfs_pointer`, `audio_unreadable` or
+            `audio_not_finite`.
     """
     import soundfile
 
@@ -137,7 +136,7 @@ def read_mono(path: Path) -> tuple[Samples, int]:
 
 
 def resample(samples: Samples, rate: int, to: int) -> Samples:
-    """Samples (n,) at `rate` Hz to samples (round(n * to / rate),) at `to` Hz, by soxr's high-quality band-limited filter."""
+    """Bring samples (n,) from `rate` Hz to `to` Hz by soxr's band-limited filter; returns (round(n * to / rate),)."""
     if rate == to:
         return samples
     import soxr
@@ -153,55 +152,25 @@ def analyse(path: Path, audio_filter: str) -> str:
         AudioError: see `locate`; `audio_unreadable` when ffmpeg fails.
         DependencyError: ffmpeg is not installed.
     """
-    declared = inspect(path)
-    with _ffmpeg(path, {"af": audio_filter, "f": "null"}, level="info", output="-") as (process, log):
+    locate(path)
+    with engine.ffmpeg(path, {"af": audio_filter, "f": "null"}, level="info", output="-") as (process, log):
         code = process.wait()
         text = log()
     if code != 0:
-        raise _unreadable(declared, text)
+        raise engine.unreadable(path, text)
     return text
 
 
-def _argv(path: Path, output_options: dict[str, Any], level: str, output: str) -> list[str]:
-    import ffmpeg
+def _blocks(path: Path, declared: Declared) -> Iterator[Samples]:
+    """Mono float32 blocks at the file's own rate; raises at the end when ffmpeg failed or the file broke off.
 
-    source = ffmpeg.input(f"file:{path.absolute()}", protocol_whitelist="file", format_whitelist=",".join(FORMATS),
-                          err_detect="crccheck+bitstream+buffer")
-    stream = source.output(output, map="0:a:0", **output_options)
-    argv: list[str] = stream.global_args("-nostdin", "-hide_banner", "-nostats", "-loglevel", level).compile()
-    return argv
-
-
-@contextlib.contextmanager
-def _ffmpeg(path: Path, output_options: dict[str, Any], *, level: str = "error",
-            output: str = "pipe:1") -> Iterator[tuple[subprocess.Popen[bytes], Callable[[], str]]]:
-    """The one place that starts ffmpeg: yields the process and a reader of its stderr; never leaves it running."""
-    with tempfile.TemporaryFile() as errors:  # a file, not a pipe: a long log can then never block ffmpeg
-        def log() -> str:
-            errors.seek(0)
-            return errors.read(1 << 20).decode("utf-8", "replace")
-
-        try:
-            process = subprocess.Popen(_argv(path, output_options, level, output), stdin=subprocess.DEVNULL,  # noqa: S603
-                                       stdout=subprocess.PIPE if output == "pipe:1" else subprocess.DEVNULL, stderr=errors)
-        except FileNotFoundError as error:
-            raise missing_program("ffmpeg") from error
-        try:
-            yield process, log
-        finally:
-            if process.poll() is None:
-                process.kill()
-            if process.stdout:
-                process.stdout.close()
-            process.wait()
-
-
-def _blocks(path: Path, declared: Declared, *, complete: bool) -> Iterator[Samples]:
-    """Mono float32 blocks at the file's own rate; raises at the end when ffmpeg failed or the file broke off."""
+    A caller that has enough closes the generator, and the file's end is never judged.
+    """
     total = 0
     weights = _mono_weights(declared.channels)
     width = 4 * declared.channels
-    with _ffmpeg(path, {"f": "f32le", "acodec": "pcm_f32le", "ac": declared.channels, "ar": declared.sample_rate}) as (process, log):
+    as_it_is = {"f": "f32le", "acodec": "pcm_f32le", "ac": declared.channels, "ar": declared.sample_rate}
+    with engine.ffmpeg(path, as_it_is) as (process, log):
         if process.stdout is None:
             raise RuntimeError("ffmpeg was started without a pipe")
         while data := process.stdout.read(width * (_BLOCK // declared.channels + 1)):
@@ -210,8 +179,7 @@ def _blocks(path: Path, declared: Declared, *, complete: bool) -> Iterator[Sampl
             yield block[:, 0] if declared.channels == 1 else block @ weights
         code = process.wait()
         text = log()
-    if complete:
-        _judge_end(declared, total / declared.sample_rate, code, text)
+    _judge_end(declared, total / declared.sample_rate, code, text)
 
 
 def _mono_weights(channels: int) -> Samples:
@@ -222,29 +190,30 @@ def _mono_weights(channels: int) -> Samples:
     weights = np.ones(channels, dtype=np.float32)
     if channels in (6, 8):
         weights[3] = 0.0
-    return weights / weights.sum()
+    weights /= weights.sum()
+    return weights
 
 
 def _judge_end(declared: Declared, seconds: float, code: int, log: str) -> None:
-    """Decide whether the whole file was decoded: ffmpeg's exit code, its complaints, and the length that the header states."""
+    """Decide whether all of the file was decoded: by ffmpeg's exit code, its complaints, and the header's length."""
     if seconds == 0.0 and (code != 0 or log.strip()):
-        raise _unreadable(declared, log)
+        raise engine.unreadable(declared.path, log)
     missing = (declared.duration or 0.0) - seconds
     allowed = _SHORTFALL if declared.lossless else max(_SHORTFALL, _LOSSY_SHORTFALL * (declared.duration or 0.0))
     damaged = code != 0 or (declared.lossless and bool(log.strip()))
     if missing > allowed:
-        raise AudioError(f"{declared.path.name} breaks off: only {seconds:.2f} of its {declared.duration:.2f} seconds can be decoded.",
+        raise AudioError(f"{declared.path.name} breaks off at second {seconds:.2f} of {declared.duration:.2f}.",
                          reason="audio_truncated", hint="Copy or download the file again.")
     if damaged:
-        raise AudioError(f"{declared.path.name} is damaged before second {seconds:.2f}: {_last_line(log)}", reason="audio_truncated",
-                         hint="Copy or download the file again.")
+        raise AudioError(f"{declared.path.name} is damaged before second {seconds:.2f}: {engine.last_line(log)}",
+                         reason="audio_truncated", hint="Copy or download the file again.")
 
 
 def _checked(path: Path, declared: Declared, seen: _Seen, *, stop: float | None = None) -> Iterator[Samples]:
     """`_blocks`, refusing NaN and infinity, and remembering the peak; ends early once `stop` seconds are passed."""
     position = 0
     limit = None if stop is None else round(stop * declared.sample_rate)
-    for block in _blocks(path, declared, complete=limit is None):
+    for block in _blocks(path, declared):
         finite = np.isfinite(block)
         if not finite.all():
             raise _not_finite(path, (position + int(np.argmin(finite))) / declared.sample_rate)
@@ -274,8 +243,8 @@ def _finish(path: Path, declared: Declared, seen: _Seen, min_seconds: float) -> 
     if seen.peak < SILENCE_PEAK:
         raise AudioError(f"{path.name} is silent: its highest sample stays below -60 dBFS.", reason="audio_silent",
                          hint="Check the microphone and its level, and record again.")
-    return AudioInfo(duration=seconds, sample_rate=declared.sample_rate, channels=declared.channels, codec=declared.codec,
-                     container=declared.container)
+    return AudioInfo(duration=seconds, sample_rate=declared.sample_rate, channels=declared.channels,
+                     codec=declared.codec, container=declared.container)
 
 
 @contextlib.contextmanager
@@ -298,19 +267,9 @@ def _resampler(rate: int, to: int) -> Iterator[Callable[[Samples, bool], Samples
 
 
 def _not_finite(path: Path, second: float) -> AudioError:
-    return AudioError(f"{path.name} holds a sample that is not a number at second {second:.3f}.", reason="audio_not_finite",
-                      hint="Export the recording again; its float samples are broken.")
+    return AudioError(f"{path.name} holds a sample that is not a number at second {second:.3f}.",
+                      reason="audio_not_finite", hint="Export the recording again; its float samples are broken.")
 
 
-def _unreadable(declared: Declared, log: str) -> AudioError:
-    return AudioError(f"{declared.path.name} cannot be decoded: {_last_line(log)}", reason="audio_unreadable",
-                      hint="Check that the file plays, or convert it to WAV or FLAC.")
-
-
-def _last_line(log: str) -> str:
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    return (lines[-1] if lines else "ffmpeg gave no reason.")[-_MESSAGE_TAIL:]
-
-
-__all__ = ["FORMATS", "MIN_SECONDS", "SOURCE_SUFFIXES", "AudioInfo", "Samples", "analyse", "check_source", "decode", "probe",
+__all__ = ["MIN_SECONDS", "SOURCE_SUFFIXES", "AudioInfo", "Samples", "analyse", "check_source", "decode", "probe",
            "read_mono", "resample"]

@@ -37,8 +37,8 @@ def measure(path: Path) -> Loudness:
     """Measure a file in one pass.
 
     Raises:
-        AudioError: `audio_unreadable` when ffmpeg cannot decode it, `audio_silent` when nothing is louder than -70 LUFS,
-            and what `decode.locate` refuses.
+        AudioError: `audio_unreadable` when ffmpeg cannot decode it, `audio_silent` when nothing is louder than -70
+            LUFS, and what `probing.locate` refuses.
         DependencyError: ffmpeg is not installed.
     """
     log = decode.analyse(path, "ebur128=peak=true:framelog=verbose")
@@ -49,8 +49,8 @@ def measure(path: Path) -> Loudness:
                          hint="Check that the file plays, or convert it to WAV or FLAC.")
     integrated, peak, span = (float(match.group(1)) if match else math.nan for match in found)
     if not integrated > SILENCE_LUFS:
-        raise AudioError(f"{path.name} is silent: nothing in it is louder than {SILENCE_LUFS:.0f} LUFS.", reason="audio_silent",
-                         hint="Check the microphone and its level, and record again.")
+        raise AudioError(f"{path.name} is silent: nothing in it is louder than {SILENCE_LUFS:.0f} LUFS.",
+                         reason="audio_silent", hint="Check the microphone and its level, and record again.")
     return Loudness(integrated_lufs=integrated, true_peak_dbfs=peak, range_lu=span)
 
 

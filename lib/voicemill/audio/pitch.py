@@ -1,21 +1,21 @@
 """F0 by the probabilistic YIN of Mauch and Dixon, frame for frame what `librosa.pyin` returns, many times faster.
 
-NeMo's `TTSDataset` computes pitch with `librosa.pyin(y, fmin=, fmax=, frame_length=, sr=, fill_na=0)` at about the speed of
-the recording. The time goes into a dense Viterbi search over some 1200 states (pitch bins of a tenth of a semitone, voiced and
-unvoiced). The same search is made here exactly, with less work:
+NeMo's `TTSDataset` computes pitch with `librosa.pyin(y, fmin=, fmax=, frame_length=, sr=, fill_na=0)` at about the
+speed of the recording. The time goes into a dense Viterbi search over some 1200 states (pitch bins of a tenth of a
+semitone, voiced and unvoiced). The same search is made here exactly, with less work:
 
-- Transitions outside a band of some 50 bins all have the same probability (librosa adds the smallest float, not zero), so one
-  global candidate stands for all of them.
-- Most voiced states of a frame have the observation probability 0. When a bound proves that none of them can be on a best
-  path, they are not computed (`viterbi.py`).
+- Transitions outside a band of some 50 bins all have the same probability (librosa adds the smallest float, not zero),
+  so one global candidate stands for all of them.
+- Most voiced states of a frame have the observation probability 0. When a bound proves that none of them can be on a
+  best path, they are not computed (`viterbi.py`).
 - Values are kept instead of back pointers; the arg max is searched only along the path that was taken.
 
-The arithmetic keeps librosa's order of operations and its float32, so the frames are the same, not merely similar; a test holds
-the two against each other. Plain numpy, vectorised: numba's compiler would cost more seconds than it saves on a recording of
-some minutes, and a cache of its own on disk.
+The arithmetic keeps librosa's order of operations and its float32, so the frames are the same, not merely similar; a
+test holds the two against each other. Plain numpy, vectorised: numba's compiler would cost more seconds than it saves
+on a recording of some minutes, and a cache of its own on disk.
 
-Sources: M. Mauch, S. Dixon, "pYIN: a fundamental frequency estimator using probabilistic threshold distributions", ICASSP 2014;
-A. de Cheveigné, H. Kawahara, "YIN", JASA 111(4), 2002; the parameters are librosa's defaults.
+Sources: M. Mauch, S. Dixon, "pYIN: a fundamental frequency estimator using probabilistic threshold distributions",
+ICASSP 2014; A. de Cheveigné, H. Kawahara, "YIN", JASA 111(4), 2002; the parameters are librosa's defaults.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ _BOLTZMANN = 2.0
 _NO_TROUGH = 0.01
 _BINS_PER_SEMITONE = 10
 _MAX_TRANSITION_RATE = 35.92  # octaves per second
+_SURELY_VOICED = 0.2
 _BLOCK = 512
 """Frames per block of the difference function: bounds the memory, and a block stays in the processor's cache."""
 
@@ -85,8 +86,9 @@ def pyin(samples: Samples, *, sample_rate: int, fmin: float, fmax: float, frame_
     padded = np.pad(samples, frame_length // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, frame_length)[::hop]
 
-    found = [_observe(_difference(frames[first:first + _BLOCK], min_period, max_period), sample_rate, fmin, min_period, bins)
-             for first in range(0, len(frames), _BLOCK)]
+    blocks = (frames[first:first + _BLOCK] for first in range(0, len(frames), _BLOCK))
+    differences = (_difference(block, min_period, max_period) for block in blocks)
+    found = [_observe(difference, sample_rate, fmin, min_period, bins) for difference in differences]
     observation = viterbi.Observation.join([part for part, _ in found], bins)
     probability = np.concatenate([part for _, part in found])
     width = round(_MAX_TRANSITION_RATE * 12 * hop / sample_rate) * _BINS_PER_SEMITONE + 1
@@ -100,8 +102,10 @@ def pyin(samples: Samples, *, sample_rate: int, fmin: float, fmax: float, frame_
 def range_of(samples: Samples, rate: int, *, seconds: float = 60.0) -> tuple[float, float]:
     """A speaker's own pitch range, from a first pass over a wide one.
 
-    A narrow range avoids octave errors and is faster. The rule is Hirst's: three quarters of the first quartile to one and a
-    half times the third (D. Hirst, "The analysis by synthesis of speech melody", 2011), widened to hold 98% of the voiced frames.
+    A narrow range avoids octave errors and is faster. The rule is Hirst's: three quarters of the first quartile to one
+    and a half times the third (D. Hirst, "The analysis by synthesis of speech melody", 2011), widened to hold 98% of
+    the frames that are surely voiced (room noise passes as voiced too, at the lowest pitch and with a probability of
+    0.01).
 
     Args:
         samples: recording or joined clips (n,).
@@ -122,7 +126,7 @@ def range_of(samples: Samples, rate: int, *, seconds: float = 60.0) -> tuple[flo
         part = samples[start:start + size]
         if len(part):
             found = pyin(part, sample_rate=rate, fmin=lowest, fmax=highest, frame_length=frame, hop_length=hop)
-            voiced.append(found.f0[found.voiced])
+            voiced.append(found.f0[found.voiced & (found.probability > _SURELY_VOICED)])
     f0 = np.concatenate(voiced) if voiced else np.zeros(0)
     if f0.size * hop < rate / 2:
         return 65.0, min(600.0, rate / 2)
@@ -202,12 +206,14 @@ def _observe(yin: npt.NDArray[np.floating], rate: int, fmin: float, min_period: 
     dense[frame, pitch_bin] = probability
     frame, pitch_bin = np.nonzero(dense[:, :bins])
     probability = dense[frame, pitch_bin]
-    voiced = np.clip(np.bincount(frame, weights=probability, minlength=count), 0.0, 1.0)
-    return viterbi.Observation(frame=frame, bin=pitch_bin, probability=probability, unvoiced=(1 - voiced) / bins), voiced
+    voiced: Floats = np.clip(np.bincount(frame, weights=probability, minlength=count), 0.0, 1.0)
+    unvoiced = (1 - voiced) / bins
+    return viterbi.Observation(frame=frame, bin=pitch_bin, probability=probability, unvoiced=unvoiced), voiced
 
 
 def _trough_probabilities(frame: npt.NDArray[np.intp], height: npt.NDArray[np.floating], count: int) -> Floats:
-    """Probability of each trough: for every threshold the troughs below it share the threshold's weight, short periods first.
+    """Probability of each trough: for every threshold the troughs below it share the threshold's weight, short periods
+    first.
 
     Args:
         frame: frame of each trough, ascending; within a frame the periods ascend.
@@ -217,7 +223,7 @@ def _trough_probabilities(frame: npt.NDArray[np.intp], height: npt.NDArray[np.fl
     if not len(frame):
         return np.zeros(0)
     tables = _tables()
-    level = np.searchsorted(tables.thresholds, height, side="right")  # number of thresholds that the trough is not below
+    level = np.searchsorted(tables.thresholds, height, side="right")  # how many thresholds the trough is not below
     result = _shares(frame, level, count)
 
     starts = np.flatnonzero(np.diff(frame, prepend=-1))
@@ -231,8 +237,8 @@ def _trough_probabilities(frame: npt.NDArray[np.intp], height: npt.NDArray[np.fl
 def _shares(frame: npt.NDArray[np.intp], level: npt.NDArray[np.intp], count: int) -> Floats:
     """The sum over thresholds of each trough's Boltzmann share of the threshold's weight.
 
-    Troughs are taken place by place (all first ones, all second ones, ...), over a table of (frames, thresholds) that holds what
-    a trough at this place would get; a trough that is below a threshold leaves exp(-2) of it to the next.
+    Troughs are taken place by place (all first ones, all second ones, ...), over a table of (frames, thresholds) that
+    holds what a trough at this place would get; a trough that is below a threshold leaves exp(-2) of it to the next.
     """
     tables = _tables()
     result = np.zeros(len(frame))
@@ -260,8 +266,9 @@ def _shares(frame: npt.NDArray[np.intp], level: npt.NDArray[np.intp], count: int
     return result
 
 
-def _parabolic_shift(yin: npt.NDArray[np.floating], frame: npt.NDArray[np.intp], period: npt.NDArray[np.intp]) -> Floats:
-    """Offset (in samples) of the parabola through a trough and its neighbours; 0 at the borders and beyond one sample."""
+def _parabolic_shift(yin: npt.NDArray[np.floating], frame: npt.NDArray[np.intp],
+                     period: npt.NDArray[np.intp]) -> Floats:
+    """Offset (samples) of the parabola through a trough and its neighbours; 0 at the borders and beyond one sample."""
     last = yin.shape[1] - 1
     inner = (period > 0) & (period < last)
     left, middle, right = (yin[frame, np.clip(period + step, 0, last)] for step in (-1, 0, 1))

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from voicemill.errors import AudioError, DependencyError
+from voicemill.audio import engine
+from voicemill.errors import AudioError
 
-SOURCE_SUFFIXES = frozenset({".wav", ".wave", ".w64", ".rf64", ".flac", ".aif", ".aiff", ".aifc", ".au", ".caf", ".mp3", ".m4a",
-                             ".mp4", ".aac", ".ogg", ".oga", ".opus", ".webm", ".mka", ".wma"})
+SOURCE_SUFFIXES = frozenset({".wav", ".wave", ".w64", ".rf64", ".flac", ".aif", ".aiff", ".aifc", ".au", ".caf", ".mp3",
+                             ".m4a", ".mp4", ".aac", ".ogg", ".oga", ".opus", ".webm", ".mka", ".wma"})
 """Lower-case suffixes by which a folder of recordings is searched; a file that is named outright may have any."""
-
-FORMATS = ("wav", "w64", "flac", "aiff", "au", "caf", "mp3", "mov", "mp4", "m4a", "aac", "ogg", "matroska", "webm", "asf")
-"""ffmpeg demuxers that may open a source: self-contained sound files, none that reads a list of other files or addresses."""
 
 LFS_POINTER = b"version https://git-lfs"
 _MIN_BYTES = 64
 """Smaller than any header with sound behind it."""
-_PROBE_TIMEOUT = 60.0
 _MAX_CHUNKS = 1000
 _LOSSLESS = ("pcm_", "flac", "alac", "wavpack", "tta", "ape")
 
@@ -57,7 +53,7 @@ class Declared:
 
     @property
     def lossless(self) -> bool:
-        """Whether the header counts samples, so that its length is exact and every complaint of the decoder is damage."""
+        """Whether the header counts samples, so that its length is exact and every complaint means damage."""
         return self.codec.startswith(_LOSSLESS)
 
 
@@ -80,7 +76,8 @@ def locate(path: Path) -> int:
                          hint="Check the path, or leave it out to use the bundled demo recording.") from error
     except (OSError, ValueError) as error:
         detail = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise AudioError(f"{path} cannot be read: {detail}.", reason="audio_unreadable", hint="Check its permissions.") from error
+        raise AudioError(f"{path} cannot be read: {detail}.", reason="audio_unreadable",
+                         hint="Check its permissions.") from error
     if head.startswith(LFS_POINTER):
         raise AudioError(f"{path.name} is a Git LFS pointer, not the recording itself.", reason="audio_lfs_pointer",
                          hint="Run `git lfs pull` in the checkout it came from.")
@@ -113,20 +110,11 @@ def inspect(path: Path) -> Declared:
         DependencyError: ffprobe is not installed.
     """
     locate(path)
-    argv = ["ffprobe", "-hide_banner", "-loglevel", "error", "-protocol_whitelist", "file", "-format_whitelist", ",".join(FORMATS),
-            "-select_streams", "a:0", "-show_entries", "format=format_name,duration:stream=codec_name,sample_rate,channels,duration",
-            "-of", "json", "-i", f"file:{path.absolute()}"]
-    try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PROBE_TIMEOUT, check=False)  # noqa: S603
-    except FileNotFoundError as error:
-        raise missing_program("ffprobe") from error
-    except subprocess.TimeoutExpired as error:
-        raise AudioError(f"ffprobe could not make sense of {path.name} within {_PROBE_TIMEOUT:.0f} seconds.",
-                         reason="audio_unreadable", hint="Convert it to WAV or FLAC.") from error
-    complaint = done.stderr.decode("utf-8", "replace").strip()
-    streams, form = _answer(done.stdout)
-    if done.returncode != 0 or not streams:
-        why = complaint.splitlines()[-1] if complaint else "it holds no audio stream"
+    entries = "format=format_name,duration:stream=codec_name,sample_rate,channels,duration"
+    output, complaint, code = engine.ffprobe(path, entries)
+    streams, form = _answer(output)
+    if code != 0 or not streams:
+        why = engine.last_line(complaint) if complaint else "it holds no audio stream"
         raise AudioError(f"{path.name} is not sound that can be read: {why}", reason="audio_unreadable",
                          hint="Check that the file plays, or convert it to WAV or FLAC.")
     rate, channels = int(streams[0].get("sample_rate") or 0), int(streams[0].get("channels") or 0)
@@ -135,7 +123,8 @@ def inspect(path: Path) -> Declared:
                          hint="Convert it to WAV or FLAC.")
     duration = _riff_seconds(path) or _seconds(streams[0].get("duration")) or _seconds(form.get("duration"))
     return Declared(path=path, duration=duration, sample_rate=rate, channels=channels,
-                    codec=str(streams[0].get("codec_name", "unknown")), container=str(form.get("format_name", "unknown")))
+                    codec=str(streams[0].get("codec_name", "unknown")),
+                    container=str(form.get("format_name", "unknown")))
 
 
 def _riff_seconds(path: Path) -> float | None:
@@ -177,9 +166,3 @@ def _seconds(text: object) -> float | None:
     except ValueError:
         return None
     return value if 0.0 < value < 1e7 else None
-
-
-def missing_program(name: str) -> DependencyError:
-    """The error for a system tool that is not installed."""
-    return DependencyError(f"The program {name} is not installed.", reason=f"runtime_dependency_missing:{name}",
-                           hint="Install ffmpeg (Debian: apt-get install ffmpeg) and start again.")

@@ -26,7 +26,8 @@ class ClipQuality:
 
     Attributes:
         peak_dbfs: highest sample (dBFS).
-        clipped_share: share (0 to 1) of samples in runs of two or more at the clip's own ceiling, when that is 0.999 or more.
+        clipped_share: share (0 to 1) of samples in runs of two or more at the clip's own ceiling, when that is 0.999 or
+            more.
         snr_db: level of the loud frames (90th percentile) over the quiet ones (5th), in dB; an estimate from one clip,
             too high for a clip faded to digital silence (at most 100) and too low for one without any pause.
         loudness_dbfs: RMS level over the frames that carry speech (dBFS).
@@ -73,7 +74,8 @@ def measure(samples: npt.NDArray[np.float32], rate: int) -> ClipQuality:
     )
 
 
-def frame_levels(samples: npt.NDArray[np.float32], rate: int, seconds: float = FRAME_SECONDS) -> npt.NDArray[np.float64]:
+def frame_levels(samples: npt.NDArray[np.float32], rate: int,
+                 seconds: float = FRAME_SECONDS) -> npt.NDArray[np.float64]:
     """RMS level of each consecutive frame.
 
     Args:

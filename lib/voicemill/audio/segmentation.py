@@ -1,8 +1,9 @@
-"""Speech to utterances: pause-delimited stretches of 1 to 12 s, cut in the quietest point of a pause, never inside a word."""
+"""Speech to utterances: stretches of 1 to 12 s, cut in the quietest point of a pause, never inside a word."""
 
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +15,9 @@ from voicemill.audio.vad import Span
 
 _STEP = 0.005
 """Seconds between the levels that a cut is chosen from."""
+_DIP_DB, _DIP_SECONDS = 25.0, 0.08
+"""A pause inside what the voice activity model took for one stretch: so far below its loud parts, for so long. The
+closure of a stop consonant is shorter, a weak fricative louder."""
 _SMOOTH = 5
 """Levels averaged around each point (25 ms), so that a zero crossing inside a word does not look like a pause."""
 
@@ -49,7 +53,7 @@ class Segmentation:
 
 @dataclass(frozen=True)
 class Dropped:
-    """Speech that became no utterance: `too_short` with no neighbour near enough, or `no_pause` in more than the maximum."""
+    """Speech that became no utterance: `too_short` with no neighbour near, or `no_pause` in more than the maximum."""
 
     span: Span
     reason: Literal["too_short", "no_pause"]
@@ -63,7 +67,8 @@ class Plan:
     dropped: list[Dropped]
 
 
-def segment(spans: list[Span], samples: npt.NDArray[np.float32], rate: int, limits: Segmentation | None = None) -> list[Span]:
+def segment(spans: list[Span], samples: npt.NDArray[np.float32], rate: int,
+            limits: Segmentation | None = None) -> list[Span]:
     """Utterances of a recording.
 
     Args:
@@ -81,13 +86,13 @@ def segment(spans: list[Span], samples: npt.NDArray[np.float32], rate: int, limi
 def plan(spans: list[Span], samples: npt.NDArray[np.float32], rate: int, limits: Segmentation | None = None) -> Plan:
     """As `segment`, with the speech that fits into no utterance and why."""
     limits = limits or Segmentation()
-    levels = _smooth_levels(samples, rate)
+    levels = _Levels.of(samples, rate)
     length = len(samples) / rate
     kept: list[Span] = []
     dropped: list[Dropped] = []
     groups = [part for group in _group(spans, limits) for part in _split(group, levels, limits)]
     groups = _join_short(groups, limits)
-    borders = [group[0].start for group in groups[1:]] + [length]
+    borders = [*(group[0].start for group in groups[1:]), length][:len(groups)]
     before = 0.0
     for group, following in zip(groups, borders, strict=True):
         voiced = Span(group[0].start, group[-1].end)
@@ -102,14 +107,27 @@ def plan(spans: list[Span], samples: npt.NDArray[np.float32], rate: int, limits:
     return Plan(kept, dropped)
 
 
-def _smooth_levels(samples: npt.NDArray[np.float32], rate: int) -> npt.NDArray[np.float64]:
-    """Level (dBFS) around each 5 ms step, averaged over 25 ms."""
-    levels = frame_levels(samples, rate, _STEP)
-    if levels.size < _SMOOTH:
-        return levels
-    power = np.pad(10.0 ** (levels / 10.0), _SMOOTH // 2, mode="edge")
-    smooth: npt.NDArray[np.float64] = 10.0 * np.log10(np.convolve(power, np.full(_SMOOTH, 1.0 / _SMOOTH), mode="valid"))
-    return smooth
+@dataclass(frozen=True, eq=False)
+class _Levels:
+    """Level (dBFS) of the 25 ms around each point; point i stands for the second (i + 0.5) * step."""
+
+    values: npt.NDArray[np.float64]
+    step: float
+
+    @classmethod
+    def of(cls, samples: npt.NDArray[np.float32], rate: int) -> _Levels:
+        step = max(1, round(_STEP * rate)) / rate  # a whole number of samples: 5 ms are 110.25 of them at 22,050 Hz
+        levels = frame_levels(samples, rate, _STEP)
+        if levels.size < _SMOOTH:
+            return cls(levels, step)
+        power = np.pad(10.0 ** (levels / 10.0), _SMOOTH // 2, mode="edge")
+        return cls(10.0 * np.log10(np.convolve(power, np.full(_SMOOTH, 1.0 / _SMOOTH), mode="valid")), step)
+
+    def between(self, low: float, high: float) -> tuple[npt.NDArray[np.float64], float]:
+        """The levels of the points in [low, high] seconds, and the second of the first of them."""
+        first = max(0, math.ceil(low / self.step - 0.5))
+        last = max(first, math.floor(high / self.step - 0.5) + 1)
+        return self.values[first:last], (first + 0.5) * self.step
 
 
 def _group(spans: list[Span], limits: Segmentation) -> list[list[Span]]:
@@ -128,34 +146,41 @@ def _room(limits: Segmentation) -> float:
     return limits.max_duration - 2 * limits.max_padding
 
 
-def _split(group: list[Span], levels: npt.NDArray[np.float64], limits: Segmentation) -> list[list[Span]]:
+def _split(group: list[Span], levels: _Levels, limits: Segmentation) -> list[list[Span]]:
     """Split an over-long group at its longest pause that leaves both parts long enough, again and again."""
-    if group[-1].end - group[0].start <= _room(limits):
-        return [group]
-    cuts = [(right.start - left.end, index) for index, (left, right) in enumerate(itertools.pairwise(group), start=1)
-            if left.end - group[0].start >= limits.min_duration and group[-1].end - right.start >= limits.min_duration]
-    if not cuts:
-        finer = _find_pauses(group, levels, limits)
-        return [group] if finer == group else _split(finer, levels, limits)
-    _, index = max(cuts)
-    return _split(group[:index], levels, limits) + _split(group[index:], levels, limits)
+    parts: list[list[Span]] = []
+    pending = [group]  # the next part in time comes last
+    while pending:
+        part = pending.pop()
+        if part[-1].end - part[0].start <= _room(limits):
+            parts.append(part)
+            continue
+        start, end = part[0].start, part[-1].end
+        cuts = [(right.start - left.end, index) for index, (left, right) in enumerate(itertools.pairwise(part), start=1)
+                if left.end - start >= limits.min_duration and end - right.start >= limits.min_duration]
+        if cuts:
+            _, index = max(cuts)
+            pending += [part[index:], part[:index]]
+            continue
+        finer = _find_pauses(part, levels)
+        (parts if finer == part else pending).append(finer)
+    return parts
 
 
-def _find_pauses(group: list[Span], levels: npt.NDArray[np.float64], limits: Segmentation) -> list[Span]:
-    """Pauses that the voice activity model did not separate: at least 80 ms that are 25 dB below the group's loud parts."""
+def _find_pauses(group: list[Span], levels: _Levels) -> list[Span]:
+    """Pauses that the voice activity model did not separate: 80 ms or more that are 25 dB below the loud parts."""
     found: list[Span] = []
     for span in group:
-        first, last = round(span.start / _STEP), round(span.end / _STEP)
-        inside = levels[first:last]
+        inside, beginning = levels.between(span.start, span.end)
         if inside.size == 0:
             found.append(span)
             continue
-        quiet = inside < np.percentile(inside, 90.0) - 25.0
+        quiet = inside < np.percentile(inside, 90.0) - _DIP_DB
         edges = np.flatnonzero(np.diff(np.concatenate(([False], quiet, [False])).astype(np.int8)))
         start = span.start
         for begin, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-            left, right = span.start + begin * _STEP, span.start + end * _STEP
-            if right - left >= 0.08 and left > start and right < span.end:
+            left, right = beginning + (begin - 0.5) * levels.step, beginning + (end - 0.5) * levels.step
+            if right - left >= _DIP_SECONDS and left > start and right < span.end:
                 found.append(Span(start, left))
                 start = right
         found.append(Span(start, span.end))
@@ -188,7 +213,7 @@ def _join_short(groups: list[list[Span]], limits: Segmentation) -> list[list[Spa
     return groups
 
 
-def _edge(levels: npt.NDArray[np.float64], speech: float, border: float, direction: Literal[-1, 1], limits: Segmentation) -> float:
+def _edge(levels: _Levels, speech: float, border: float, direction: Literal[-1, 1], limits: Segmentation) -> float:
     """The quietest point of the pause beside `speech`, between the minimal and the maximal padding.
 
     `border` is where the neighbour ends or starts; of a pause too short for both paddings each side takes at most half,
@@ -199,9 +224,7 @@ def _edge(levels: npt.NDArray[np.float64], speech: float, border: float, directi
     most = min(limits.max_padding, pause / 2)
     least = min(limits.min_padding, most)
     low, high = sorted((speech + direction * least, speech + direction * most))
-    first, last = int(np.ceil(low / _STEP)), int(np.floor(high / _STEP))
-    last = min(last, len(levels) - 1)
-    if last < first:
+    window, first = levels.between(low, high)
+    if window.size == 0:
         return speech + direction * most
-    window = levels[first:last + 1]
-    return float(np.clip((first + int(np.argmin(window))) * _STEP, low, high))
+    return float(np.clip(first + int(np.argmin(window)) * levels.step, low, high))

@@ -1,8 +1,8 @@
 """Where somebody speaks: Silero's voice activity model through onnxruntime, without torch.
 
-The package `silero_vad` imports torch (2 s, 200 MB) although its sequence model needs only onnxruntime, so the model file is
-taken out of the installed package and run here. The hysteresis that turns probabilities into spans is Silero's own default
-recipe (`get_speech_timestamps_from_probs`); a test holds the two against each other sample for sample.
+The package `silero_vad` imports torch (2 s, 200 MB) although its sequence model needs only onnxruntime, so the model
+file is taken out of the installed package and run here. The hysteresis that turns probabilities into spans is Silero's
+own default recipe (`get_speech_timestamps_from_probs`); a test holds the two against each other sample for sample.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The search of `pitch`: the best path through voiced and unvoiced pitch states, exact, in a band.
 
-States 0 to n-1 are voiced pitch bins, n to 2n-1 the unvoiced ones. Values are log probabilities; `TINY` is the logarithm of the
-smallest normal float, which librosa adds to every probability, so a forbidden transition costs about 708, not infinity.
+States 0 to n-1 are voiced pitch bins, n to 2n-1 the unvoiced ones. Values are log probabilities; `TINY` is the
+logarithm of the smallest normal float, which librosa adds to every probability, so a forbidden transition costs about
+708, not infinity.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ class Transitions:
         half: half the width of the band.
         into: [same or other voicing, d, j]: from bin j + d - half into bin j. Shape (2, 2 half + 1, n).
         out_of: [k, d]: from voiced bin k into unvoiced bin k + d - half, or the other way round. Shape (n, 2 half + 1).
-        arriving: [voicing of the target, j, voicing of the source, d]: `into`, laid out so that all moves into one state lie
-            together, in the order of the source states. Shape (2, n, 2, 2 half + 1).
+        arriving: [voicing of the target, j, voicing of the source, d]: `into`, laid out so that all moves into one
+            state lie together, in the order of the source states. Shape (2, n, 2, 2 half + 1).
         floor: the smallest centre of the band: no state is harder to reach than this from its own bin.
     """
 
@@ -184,8 +185,8 @@ class _Search:
         np.maximum(unvoiced, anywhere, out=unvoiced)
         unvoiced += self.log_unvoiced[frame]
 
-        # A voiced state without a candidate is worth at most best + TINY here. Where every unvoiced state, one step later, still
-        # offers more to its own bin, such a state is on no best path and stays -inf.
+        # A voiced state without a candidate is worth at most best + TINY here. Where every unvoiced state, one step
+        # later, still offers more to its own bin, such a state is on no best path and stays -inf.
         self.complete[row] = not best + TINY + _MARGIN < float(unvoiced.min()) + moves.floor
         if self.complete[row]:
             np.add(self.windows[row - 1, 1], moves.into[1], out=self.buffer)
@@ -210,7 +211,8 @@ class _Search:
             return
         reached = self.values[row - 1, 0, half + sources, None] + self.moves.out_of[sources]
         padded = self.values[row, 1]
-        np.maximum.at(padded, sources[:, None] + self.band, reached)  # the padding stays -inf: no move leads out of the range
+        # the padding stays -inf, because no move leads out of the range
+        np.maximum.at(padded, sources[:, None] + self.band, reached)
 
     def _voiced_observation(self, frame: int) -> Floats:
         dense = np.full(self.moves.bins, TINY)

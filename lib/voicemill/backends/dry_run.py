@@ -6,6 +6,7 @@ Needs no torch and no audio; byte-identical from run to run but for timestamps (
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from voicemill import files
 from voicemill.backends import gates, results
@@ -31,8 +32,29 @@ def run_dry(request: LaneRequest, settings: Settings, reporter: LaneReporter, jo
     Raises:
         BlockedError: a gate refuses a dry run exactly as it refuses a real one.
     """
+    with reporter.phase(Phase("train", 1)):
+        status_path = _placeholders(request, settings, job)
+    reporter.stats({"dry_run": True})
+    reporter.artifact(status_path)
+    eval_path = results.eval_path(settings)
+    with reporter.phase(Phase("eval", 2)):
+        write_evaluation(eval_path, dry_run_evaluation(source_status="ok"))
+    reporter.artifact(eval_path)
+    with reporter.phase(Phase("bundle", 3)):
+        bundle = build_bundle(status_path, eval_path, settings.bundle_dir or settings.workspace.production_bundle,
+                              allowlist=settings.allowlist, base=settings.work_dir)
+    reporter.artifact(bundle.manifest_path)
+    with reporter.phase(Phase("promote", 4)):
+        promoted = promote(bundle.manifest_path, settings.promoted_bundle_root or settings.workspace.bundles, request.voice,
+                           request.display_name, allowlist=settings.allowlist, base=settings.work_dir)
+    reporter.artifact(promoted.manifest_path)
+    return [("dry run", "nothing was trained; the bundle holds placeholders and can never be certified"),
+            ("bundle", str(promoted.root))]
+
+
+def _placeholders(request: LaneRequest, settings: Settings, job: str) -> Path:
+    """Gates, then configuration, dataset, models and training status of a run that trained nothing; the status's path."""
     cleared = gates.clear(request, settings)
-    reporter.phase(Phase("train", 1))
     artifacts = settings.artifacts_dir or settings.workspace.artifacts
     dataset = request.dataset
     if dataset is None:
@@ -45,7 +67,7 @@ def run_dry(request: LaneRequest, settings: Settings, reporter: LaneReporter, jo
     models = [checkpoints / "dry_run" / name for name in ("fastpitch.nemo", "hifigan.nemo")]
     for model in models:
         files.write_text(model, PLACEHOLDER)
-    status_path, eval_path = results.status_path(settings), results.eval_path(settings)
+    status_path = results.status_path(settings)
     write_training_status(status_path, TrainingStatus(
         objective_status="ready_for_bundle", status="ok", dry_run=True, status_json=results.shown(status_path, settings),
         selected_weights_id=cleared.acoustic.entry.id, selected_weights=results.weights(cleared.acoustic),
@@ -55,20 +77,5 @@ def run_dry(request: LaneRequest, settings: Settings, reporter: LaneReporter, jo
         dataset_manifest=results.shown(dataset, settings), dataset_sha256=files.sha256_file(dataset),
         metrics=TrainingMetrics(final_loss=0), artifacts=tuple(results.shown(model, settings) for model in models),
         train_note=NOTE, commit=settings.commit, seed=cleared.config.seed, started_at=results.now(), ended_at=results.now()))
-    lane_manifest = settings.workspace.dataset_manifest(job)
-    write_dry_lane_manifest(lane_manifest, dataset)
-    reporter.stats({"dry_run": True})
-    reporter.artifact(status_path)
-    reporter.phase(Phase("eval", 2))
-    write_evaluation(eval_path, dry_run_evaluation(source_status="ok"))
-    reporter.artifact(eval_path)
-    reporter.phase(Phase("bundle", 3))
-    bundle = build_bundle(status_path, eval_path, settings.bundle_dir or settings.workspace.production_bundle,
-                          allowlist=settings.allowlist, base=settings.work_dir)
-    reporter.artifact(bundle.manifest_path)
-    reporter.phase(Phase("promote", 4))
-    promoted = promote(bundle.manifest_path, settings.promoted_bundle_root or settings.workspace.bundles, request.voice,
-                       request.display_name, allowlist=settings.allowlist, base=settings.work_dir)
-    reporter.artifact(promoted.manifest_path)
-    return [("dry run", "nothing was trained; the bundle holds placeholders and can never be certified"),
-            ("bundle", str(promoted.root))]
+    write_dry_lane_manifest(settings.workspace.dataset_manifest(job), dataset)
+    return status_path

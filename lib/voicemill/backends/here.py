@@ -93,20 +93,24 @@ def _run(request: LaneRequest, settings: Settings, reporter: LaneReporter, inter
     from voicemill.dataset.stages import StageClock
 
     started = datetime.now(UTC)
-    reporter.phase(GATES)
-    cleared = gates.clear(request, settings)
-    reporter.phase(PREPARE)
-    dataset = prepare(request.preparation(cleared.config.audio.sample_rate, cleared.config.seed), settings.workspace, reporter)
-    lane_manifest = settings.workspace.dataset_manifest(job)
-    write_lane_manifest(lane_manifest, dataset)
+    with reporter.phase(GATES):
+        cleared = gates.clear(request, settings)
+    with reporter.phase(PREPARE):
+        dataset = prepare(request.preparation(cleared.config.audio.sample_rate, cleared.config.seed), settings.workspace, reporter)
+        lane_manifest = settings.workspace.dataset_manifest(job)
+        write_lane_manifest(lane_manifest, dataset)
     reporter.stats({"dataset_items": len(dataset.entries),
                     "dataset_seconds": round(dataset.stats.train_seconds + dataset.stats.validation_seconds, 2)})
     reporter.artifact(lane_manifest)
     context = steps.Context(request=request, settings=settings, cleared=cleared, reporter=reporter, interrupts=interrupts,
                             clock=StageClock(reporter, list), checkpoints=settings.workspace.checkpoints / request.voice)
-    reporter.phase(TRAIN)
-    models = steps.train_models(context, dataset)
-    reporter.phase(EVALUATE)
-    measured = steps.evaluate(context, dataset, models)
-    reporter.phase(BUNDLE)
-    return outcome.publish(context, dataset, models, measured, started)
+    with reporter.phase(TRAIN):
+        models = steps.train_models(context, dataset)
+    with reporter.phase(EVALUATE):
+        measured = steps.evaluate(context, dataset, models)
+    with reporter.phase(BUNDLE):
+        published = outcome.publish(context, dataset, models, measured, started)
+    reporter.stats(published.figures)
+    for path in published.artifacts:
+        reporter.artifact(path)
+    return published.rows

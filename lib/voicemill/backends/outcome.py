@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from voicemill import files
@@ -12,6 +13,7 @@ from voicemill.bundle.promote import promote
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.evaluation.evaluate import VoiceEvaluation
 from voicemill.evaluation.model import write_evaluation
+from voicemill.protocol import Scalar
 from voicemill.training_status import DatasetStats, SkippedExample, TrainingMetrics, TrainingStatus, write_training_status
 from voicemill.weights import gate
 
@@ -19,7 +21,16 @@ SAMPLE_NAME = "sample.wav"
 DEMO_NOTICE = Path("data/demo/LICENSE.flite.txt")
 
 
-def publish(context: Context, dataset: PreparedDataset, models: Models, measured: VoiceEvaluation, started: datetime) -> list[tuple[str, str]]:
+@dataclass(frozen=True)
+class Published:
+    """What the end of a lane shows: rows for the person, files and figures for programs."""
+
+    rows: list[tuple[str, str]]
+    artifacts: tuple[Path, ...]
+    figures: dict[str, Scalar]
+
+
+def publish(context: Context, dataset: PreparedDataset, models: Models, measured: VoiceEvaluation, started: datetime) -> Published:
     """Write the results down, build and promote the bundle, verify it and draw the report.
 
     Raises:
@@ -29,7 +40,7 @@ def publish(context: Context, dataset: PreparedDataset, models: Models, measured
     from voicemill.backends.summary import draw_report, rows
     from voicemill.verify.differences import check_bundle
 
-    settings, request, reporter = context.settings, context.request, context.reporter
+    settings, request = context.settings, context.request
     with context.clock.stage("bundle"):
         artifacts = _collect(context, models, measured)
         write_evaluation(results.eval_path(settings), measured.evaluation)
@@ -44,12 +55,12 @@ def publish(context: Context, dataset: PreparedDataset, models: Models, measured
     with context.clock.stage("verification"):
         check_bundle(promoted.root)
     report = draw_report(context, dataset, models, measured, status, promoted)
-    for path in (results.status_path(settings), results.eval_path(settings), bundle.manifest_path, promoted.manifest_path,
-                 promoted.root / SAMPLE_NAME, report):
-        reporter.artifact(path)
-    reporter.stats({"bundle_valid": True, "vocoder": measured.evaluation.chosen_vocoder,
-                    "cer": _figure(measured, "cer"), "cer_real": _figure(measured, "cer_real")})
-    return rows(context, dataset, models, measured, promoted, report)
+    return Published(
+        rows=rows(context, dataset, models, measured, promoted, report),
+        artifacts=(results.status_path(settings), results.eval_path(settings), bundle.manifest_path, promoted.manifest_path,
+                   promoted.root / SAMPLE_NAME, report),
+        figures={"bundle_valid": True, "vocoder": measured.evaluation.chosen_vocoder, "cer": _figure(measured, "cer"),
+                 "cer_real": _figure(measured, "cer_real")})
 
 
 def _collect(context: Context, models: Models, measured: VoiceEvaluation) -> list[Path]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,11 +31,13 @@ class LaneReporter:
         self._from, self._phase, self._stages, self._total = 0, Phase("start", 0), 0, 0
         self._move(0)
 
-    def phase(self, phase: Phase) -> None:
-        """Begin a part of the lane; the one before has ended."""
+    @contextlib.contextmanager
+    def phase(self, phase: Phase) -> Iterator[None]:
+        """A part of the lane; at its end PROGRESS has reached its share, so that its STATS and ARTIFACT lines come after."""
         self._from = self._phase.until
         self._phase, self._stages, self._total = phase, 0, 0
-        self._move(self._from)
+        yield
+        self._move(phase.until)
 
     def stage(self, name: str, total: int | None = None) -> None:
         """See `Observer.stage`."""

@@ -18,12 +18,14 @@ from voicemill.console import Interrupts
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.dataset.stages import StageClock
 from voicemill.errors import TrainingError
-from voicemill.evaluation.evaluate import Candidate, Reference, VoiceEvaluation, evaluate_voice
+from voicemill.evaluation.evaluate import Candidate, Reference, Samples, VoiceEvaluation, evaluate_voice
 from voicemill.settings import Settings
 from voicemill.training.loop import StepReport
 
 GRIFFIN_LIM = "griffin-lim"
 HIFIGAN = "hifigan"
+GRIFFIN_LIM_ITERATIONS = 60
+"""More is hardly clearer (docs/benchmarks.md)."""
 
 
 @dataclass(frozen=True)
@@ -110,36 +112,56 @@ def _train_acoustic(context: Context, dataset: PreparedDataset, folder: Path, re
 
 def _train_vocoder(context: Context, dataset: PreparedDataset, acoustic: Path, folder: Path, resume: bool,
                    on_step: Callable[[StepReport], None], stop: Callable[[], bool]) -> Trained:
+    from voicemill.training.data import read_dataset
     from voicemill.training.hifigan import train_vocoder
-    from voicemill.training.synthesis import ground_truth_aligned_mels
+    from voicemill.training.synthesis import ground_truth_aligned_mels, load_speaker
     aligned = folder / "aligned_mels"
-    ground_truth_aligned_mels(acoustic, dataset.root, aligned)
+    ground_truth_aligned_mels(load_speaker(acoustic).fastpitch, read_dataset(dataset.root), aligned)
     return train_vocoder(context.cleared.config, dataset.root, folder, base=context.cleared.vocoder_base, gta_dir=aligned,
                          resume=resume, on_step=on_step, should_stop=stop)
 
 
 def evaluate(context: Context, dataset: PreparedDataset, models: Models) -> VoiceEvaluation:
     """Speak the held-out sentences with every vocoder in question and measure them beside the recordings."""
-    from voicemill.audio.decode import read_mono
     from voicemill.evaluation.speakers import shipped_profiles
     from voicemill.text.recognition import PocketSphinxRecogniser
-    from voicemill.training.synthesis import Voice
 
-    rate = context.cleared.config.audio.sample_rate
-    candidates = []
-    for name, vocoder in ((HIFIGAN, models.vocoder), (GRIFFIN_LIM, None)):
-        if name == HIFIGAN and vocoder is None:
-            continue
-        voice = Voice.load(models.acoustic, vocoder)
-        candidates.append(Candidate(name=name, speak=voice.speak, resynthesise=voice.resynthesise, description=voice.description))
-    references = [Reference(id=entry.id, text=entry.normalized_text, samples=read_mono(dataset.root / entry.audio_filepath)[0])
-                  for entry in dataset.entries if entry.split == "validation"]
-    own = [read_mono(dataset.root / entry.audio_filepath)[0] for entry in dataset.entries
-           if entry.split == "train"]
+    candidates = [_candidate(GRIFFIN_LIM, models.acoustic, None, f"Griffin-Lim, {GRIFFIN_LIM_ITERATIONS} iterations, no trained vocoder")]
+    if models.vocoder is not None:
+        trained = "fine-tuned on this voice" if models.vocoder_record else "the base vocoder as it is"
+        candidates.insert(0, _candidate(HIFIGAN, models.acoustic, models.vocoder, f"HiFi-GAN, {trained}"))
     with context.clock.stage("evaluation"):
-        return evaluate_voice(candidates, references, PocketSphinxRecogniser(), sample_rate=rate, source_status="ok",
-                              final_loss=models.acoustic_record.final_loss, own=own,
+        return evaluate_voice(candidates, references(dataset), PocketSphinxRecogniser(),
+                              sample_rate=context.cleared.config.audio.sample_rate, source_status="ok",
+                              final_loss=models.acoustic_record.final_loss, own=_recordings(dataset, "train"),
                               others=shipped_profiles(context.settings.repository), observer=context.reporter)
+
+
+def _candidate(name: str, acoustic: Path, vocoder: Path | None, description: str) -> Candidate:
+    from voicemill.training.examples import log_mel
+    from voicemill.training.runtime import guests
+    from voicemill.training.synthesis import load_speaker
+
+    speaker = load_speaker(acoustic, vocoder, iterations=GRIFFIN_LIM_ITERATIONS)
+
+    def copy(samples: Samples) -> Samples:
+        with guests():
+            mel = log_mel(speaker.fastpitch, samples).cpu().numpy()
+        return speaker.sound_of(mel)
+
+    return Candidate(name=name, speak=speaker.speak, resynthesise=copy, description=description)
+
+
+def references(dataset: PreparedDataset) -> list[Reference]:
+    """The held-out sentences with their recordings."""
+    held_out = [entry for entry in dataset.entries if entry.split == "validation"]
+    return [Reference(id=entry.id, text=entry.normalized_text, samples=samples)
+            for entry, samples in zip(held_out, _recordings(dataset, "validation"), strict=True)]
+
+
+def _recordings(dataset: PreparedDataset, split: str) -> list[Samples]:
+    from voicemill.audio.decode import read_mono
+    return [read_mono(dataset.root / entry.audio_filepath)[0] for entry in dataset.entries if entry.split == split]
 
 
 def _digest(path: Path | None) -> str | None:

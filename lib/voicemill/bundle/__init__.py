@@ -2,6 +2,7 @@
 
     status + eval + checkpoints ─▶ build ─▶ production bundle ─▶ promote ─▶ promoted bundle
 
-Invariants: a folder is published whole or not at all; every file in it is listed with its size and sha256 and nothing else lies
-beside them; the same inputs give the same bytes. `contents` reads folders without following links, `manifest` holds the models.
+Invariants: a folder is published whole or not at all; every file in it is listed with its size and sha256 and
+nothing else lies beside them; the same inputs give the same bytes. `contents` reads folders without following links,
+`manifest` holds the models.
 """

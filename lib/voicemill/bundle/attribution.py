@@ -19,8 +19,12 @@ def attribution_text(entries: Iterable[AllowlistEntry], data_notice: str = "") -
     """
     blocks = ["This voice was made with the following works. Keep this file with it."]
     for entry in {entry.id: entry for entry in entries}.values():
-        facts = [f"{entry.id} ({entry.provider})", f"Weights licence: {entry.weights_license}",
-                 f"Code licence:    {entry.code_license}", f"Licence text:    {entry.license_url}"]
+        facts = [
+            f"{entry.id} ({entry.provider})",
+            f"Weights licence: {entry.weights_license}",
+            f"Code licence:    {entry.code_license}",
+            f"Licence text:    {entry.license_url}",
+        ]
         if entry.source:
             facts.append(f"Source:          {entry.source}")
         blocks.append("\n".join([RULE, *facts, "", entry.attribution.strip() or "No attribution required."]))

@@ -13,7 +13,6 @@ from voicemill.bundle.attribution import attribution_text
 from voicemill.bundle.contents import Digest, check_paths, copy_checked, digest_file, walk
 from voicemill.bundle.manifest import (
     MANIFEST,
-    PRODUCTION_VERSION,
     AllowlistReference,
     FileEntry,
     ProductionManifest,
@@ -44,8 +43,17 @@ class BuiltBundle:
         return self.root / MANIFEST
 
 
-def build_bundle(status_path: Path, eval_path: Path | None, out_dir: Path, *, allowlist: Path, base: Path,
-                 commit: str | None = None, extra_files: Sequence[Path] = (), data_notice: str = "") -> BuiltBundle:
+def build_bundle(
+    status_path: Path,
+    eval_path: Path | None,
+    out_dir: Path,
+    *,
+    allowlist: Path,
+    base: Path,
+    commit: str | None = None,
+    extra_files: Sequence[Path] = (),
+    data_notice: str = "",
+) -> BuiltBundle:
     """Build the bundle; `out_dir` is replaced whole or left as it was.
 
     Args:
@@ -60,8 +68,8 @@ def build_bundle(status_path: Path, eval_path: Path | None, out_dir: Path, *, al
 
     Raises:
         BundleError: `missing_train_status`, the status's own root cause when it is blocked, `invalid_config_sha256`,
-            `invalid_dataset_sha256`, `no_bundle_artifacts`, `bundle_artifact_missing:<path>`, `not_a_regular_file:<path>`,
-            `unsafe_path:<path>`, `evaluation_invalid`, `output_not_a_bundle:<path>`.
+            `invalid_dataset_sha256`, `no_bundle_artifacts`, `bundle_artifact_missing:<path>`,
+            `not_a_regular_file:<path>`, `unsafe_path:<path>`, `evaluation_invalid`, `output_not_a_bundle:<path>`.
         GateError: the weights do not pass the licence gate.
         StorageError: the disk is full or cannot be written.
     """
@@ -79,7 +87,9 @@ def build_bundle(status_path: Path, eval_path: Path | None, out_dir: Path, *, al
         digests = [Digest(name, digest.bytes, digest.sha256) for name, digest in zip(sources, digests, strict=True)]
         (staging / ATTRIBUTION).write_text(attribution_text(used, data_notice), encoding="utf-8", newline="\n")
         digests.append(digest_file(staging, ATTRIBUTION))
-        manifest = _manifest(status, commit or status.commit, weights_references(selected, vocoder, loaded, base), digests)
+        manifest = _manifest(
+            status, commit or status.commit, weights_references(selected, vocoder, loaded, base), digests
+        )
         text = files.dump_json(manifest.model_dump(mode="json"))
         (staging / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
     return BuiltBundle(out_dir, manifest, files.sha256_bytes(text.encode("utf-8")))
@@ -89,26 +99,37 @@ def _check_status(status: TrainingStatus) -> None:
     hint = "Run the training step until it ends with status ok."
     if status.status != "ok" or status.objective_status != "ready_for_bundle":
         named = status.root_cause != "none" and _REASON.fullmatch(status.root_cause)
-        raise BundleError("The training did not end ready for a bundle.",
-                          reason=status.root_cause if named else "status_not_ready", hint=hint)
+        raise BundleError(
+            "The training did not end ready for a bundle.",
+            reason=status.root_cause if named else "status_not_ready",
+            hint=hint,
+        )
     for name in ("config_sha256", "dataset_sha256"):
         if not is_digest(getattr(status, name)):
             raise BundleError(f"The training status gives no valid {name}.", reason=f"invalid_{name}", hint=hint)
 
 
-def _sources(status: TrainingStatus, eval_path: Path | None, base: Path, extra_files: Sequence[Path]) -> dict[str, Path]:
+def _sources(
+    status: TrainingStatus, eval_path: Path | None, base: Path, extra_files: Sequence[Path]
+) -> dict[str, Path]:
     """Bundle name -> file to copy, sorted by name."""
     if not status.artifacts:
-        raise BundleError("The training status names no artifacts.", reason="no_bundle_artifacts",
-                          hint="Run the training step again; it lists the checkpoints that it saved.")
+        raise BundleError(
+            "The training status names no artifacts.",
+            reason="no_bundle_artifacts",
+            hint="Run the training step again; it lists the checkpoints that it saved.",
+        )
     given = [(Path(artifact).name, base / artifact, artifact) for artifact in status.artifacts]
     given += [(path.name, path, path.as_posix()) for path in extra_files]
     if eval_path is not None:
         given.append((EVALUATION, eval_path, eval_path.as_posix()))
     for _, path, shown in given:
         if not path.exists():
-            raise BundleError(f"The artifact {shown} is not there.", reason=f"bundle_artifact_missing:{shown}",
-                              hint="Run the step that makes it again.")
+            raise BundleError(
+                f"The artifact {shown} is not there.",
+                reason=f"bundle_artifact_missing:{shown}",
+                hint="Run the step that makes it again.",
+            )
     if eval_path is not None:
         _check_evaluation(eval_path)
     check_paths([*(name for name, _, _ in given), ATTRIBUTION])
@@ -119,28 +140,41 @@ def _check_evaluation(path: Path) -> None:
     try:
         parsed = files.read_json(path)
     except files.InvalidJsonError as error:
-        raise BundleError(f"The evaluation {path} is not acceptable JSON: {error}.", reason="evaluation_invalid",
-                          hint="Run the evaluation step again.") from error
+        raise BundleError(
+            f"The evaluation {path} is not acceptable JSON: {error}.",
+            reason="evaluation_invalid",
+            hint="Run the evaluation step again.",
+        ) from error
     if not isinstance(parsed, dict):
-        raise BundleError(f"The evaluation {path} is not a JSON object.", reason="evaluation_invalid",
-                          hint="Run the evaluation step again.")
+        raise BundleError(
+            f"The evaluation {path} is not a JSON object.",
+            reason="evaluation_invalid",
+            hint="Run the evaluation step again.",
+        )
 
 
-def weights_references(selected: AllowlistEntry, vocoder: AllowlistEntry | None, loaded: LoadedAllowlist,
-                       base: Path) -> WeightsReferences:
+def weights_references(
+    selected: AllowlistEntry, vocoder: AllowlistEntry | None, loaded: LoadedAllowlist, base: Path
+) -> WeightsReferences:
     """The manifest's `weights_refs`: ids and licences of the base checkpoints, and the list that let them through."""
     return WeightsReferences(
-        **_reference(selected).model_dump(), vocoder=_reference(vocoder) if vocoder else None,
-        allowlist=AllowlistReference(path=portable(loaded.path, base), sha256=loaded.sha256))
+        **_reference(selected).model_dump(),
+        vocoder=_reference(vocoder) if vocoder else None,
+        allowlist=AllowlistReference(path=portable(loaded.path, base), sha256=loaded.sha256),
+    )
 
 
 def _reference(entry: AllowlistEntry) -> WeightsReference:
-    return WeightsReference(id=entry.id, weights_license=entry.weights_license, code_license=entry.code_license,
-                            license_url=entry.license_url)
+    return WeightsReference(
+        id=entry.id,
+        weights_license=entry.weights_license,
+        code_license=entry.code_license,
+        license_url=entry.license_url,
+    )
 
 
 def portable(path: Path, base: Path) -> str:
-    """A path as files may state it: relative POSIX, below `base` or else just its last two names; never a machine's path."""
+    """A path as files may state it: relative POSIX, below `base` or else its last two names; never a machine's path."""
     absolute, root = path.absolute(), base.absolute()
     try:
         return absolute.relative_to(root).as_posix()
@@ -148,12 +182,20 @@ def portable(path: Path, base: Path) -> str:
         return path.as_posix() if not path.is_absolute() and ".." not in path.parts else "/".join(absolute.parts[-2:])
 
 
-def _manifest(status: TrainingStatus, commit: str, references: WeightsReferences, digests: list[Digest]) -> ProductionManifest:
+def _manifest(
+    status: TrainingStatus, commit: str, references: WeightsReferences, digests: list[Digest]
+) -> ProductionManifest:
     manifest = ProductionManifest(
-        bundle_version=PRODUCTION_VERSION, commit=commit, config_sha256=status.config_sha256,
-        dataset_sha256=status.dataset_sha256, weights_refs=references, dry_run=status.dry_run, vocoder=status.vocoder,
+        bundle_version="prod_tts_voice_bundle/1",
+        commit=commit,
+        config_sha256=status.config_sha256,
+        dataset_sha256=status.dataset_sha256,
+        weights_refs=references,
+        dry_run=status.dry_run,
+        vocoder=status.vocoder,
         objective_status=status.objective_status,
-        files=tuple(FileEntry(path=d.path, bytes=d.bytes, sha256=d.sha256) for d in sorted(digests)))
+        files=tuple(FileEntry(path=d.path, bytes=d.bytes, sha256=d.sha256) for d in sorted(digests)),
+    )
     return manifest.model_copy(update={"artifact_sha256": artifact_sha256(manifest.model_dump(mode="json"))})
 
 
@@ -172,5 +214,8 @@ def check_replaceable(target: Path) -> None:
         if MANIFEST in listing.regular or not (listing.regular or listing.irregular):
             return
         problem = "holds files and no manifest.json"
-    raise BundleError(f"{target} {problem}, so it is not replaced by a bundle.",
-                      reason=f"output_not_a_bundle:{target.as_posix()}", hint="Choose another folder, or empty this one yourself.")
+    raise BundleError(
+        f"{target} {problem}, so it is not replaced by a bundle.",
+        reason=f"output_not_a_bundle:{target.as_posix()}",
+        hint="Choose another folder, or empty this one yourself.",
+    )

@@ -1,4 +1,4 @@
-"""What lies in a folder, read without ever following a link, and hashed through the same descriptor that was checked."""
+"""What lies in a folder: read without following a link, hashed through the same descriptor that was checked."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
 from voicemill import files
 from voicemill.errors import BundleFileError
@@ -32,7 +32,7 @@ class Digest:
 
 @dataclass(frozen=True)
 class Listing:
-    """What a walk found: regular files, folders, and everything that has no place in a bundle (links, pipes, devices)."""
+    """What a walk found: regular files, folders, and what has no place in a bundle (links, pipes, devices)."""
 
     regular: tuple[str, ...]
     folders: tuple[str, ...]
@@ -63,8 +63,11 @@ def walk(root: Path) -> Listing:
                 else:
                     irregular.append(name)
                 if len(regular) + len(irregular) + len(folders) > MAX_ENTRIES:
-                    raise BundleFileError(f"{root} holds more than {MAX_ENTRIES} entries.", reason="unsafe_path",
-                                          hint="This is not a voice bundle.")
+                    raise BundleFileError(
+                        f"{root} holds more than {MAX_ENTRIES} entries.",
+                        reason="unsafe_path",
+                        hint="This is not a voice bundle.",
+                    )
     return Listing(tuple(sorted(regular)), tuple(sorted(folders)), tuple(sorted(irregular)))
 
 
@@ -72,7 +75,8 @@ def check_paths(paths: Iterable[str]) -> None:
     """Refuse lists of paths that could mean two things on some system.
 
     Raises:
-        BundleFileError: `unsafe_path` for a path that leaves the folder, is no relative POSIX path, is the manifest itself, or
+        BundleFileError: `unsafe_path` for a path that leaves the folder, is no relative POSIX path, is the manifest
+        itself, or
             equals or contains another one after case folding and Unicode normalisation.
     """
     seen: dict[str, str] = {}
@@ -100,12 +104,16 @@ def folded(path: str) -> str:
 
 def _unsafe(path: str, why: str) -> BundleFileError:
     shown = path.encode("unicode_escape").decode("ascii")[:200]
-    return BundleFileError(f"The path {shown!r} is not safe in a bundle: {why}.", reason="unsafe_path", path=shown,
-                           hint="Build the bundle again; do not use it as it is.")
+    return BundleFileError(
+        f"The path {shown!r} is not safe in a bundle: {why}.",
+        reason="unsafe_path",
+        path=shown,
+        hint="Build the bundle again; do not use it as it is.",
+    )
 
 
 @contextlib.contextmanager
-def open_regular(root: Path, relative: str) -> Iterator[BinaryIO]:
+def open_regular(root: Path, relative: str) -> Iterator[BufferedReader]:
     """Open a regular file below `root` for reading; no component below `root` may be a link, and a FIFO never blocks.
 
     Raises:
@@ -123,9 +131,15 @@ def open_regular(root: Path, relative: str) -> Iterator[BinaryIO]:
             folder = inner
         descriptor = os.open(parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
     except FileNotFoundError as error:
-        raise BundleFileError(f"{relative} is not there.", reason="required_file_missing", path=relative,
-                              hint="Copy the bundle again, whole.") from error
-    except OSError as error:  # ELOOP for a link, ENOTDIR for a link or file where a folder should be, ENXIO for a socket
+        raise BundleFileError(
+            f"{relative} is not there.",
+            reason="required_file_missing",
+            path=relative,
+            hint="Copy the bundle again, whole.",
+        ) from error
+    except (
+        OSError
+    ) as error:  # ELOOP for a link, ENOTDIR for a link or file where a folder should be, ENXIO for a socket
         raise _irregular(relative) from error
     finally:
         os.close(folder)
@@ -136,8 +150,12 @@ def open_regular(root: Path, relative: str) -> Iterator[BinaryIO]:
 
 
 def _irregular(path: str) -> BundleFileError:
-    return BundleFileError(f"{path} is not a regular file.", reason="not_a_regular_file", path=path,
-                           hint="A bundle holds plain files only: no links, pipes or devices.")
+    return BundleFileError(
+        f"{path} is not a regular file.",
+        reason="not_a_regular_file",
+        path=path,
+        hint="A bundle holds plain files only: no links, pipes or devices.",
+    )
 
 
 def digest_file(root: Path, relative: str) -> Digest:

@@ -1,7 +1,8 @@
-"""The manifests of the two bundles (formats contract, sections 7 and 8): one typed model each, and the hash over the first.
+"""The manifests of the two bundles (formats contract, sections 7 and 8) and the hash over the first.
 
-Manifests of other producers are read too: unknown fields are ignored, and what may be incomplete there is optional here.
-The bytes that count are the file's own: `artifact_sha256` is recomputed over the JSON as it was read, not over the model.
+Manifests of other producers are read too: unknown fields are ignored, and what may be incomplete there is optional
+here. The bytes that count are the file's own: `artifact_sha256` is recomputed over the JSON as it was read, not over
+the model.
 """
 
 from __future__ import annotations
@@ -121,7 +122,15 @@ class PromotedManifest(BaseModel):
     vocoder: Vocoder = "hifigan"
 
 
-REPEATED_FIELDS = ("bundle_version", "commit", "config_sha256", "dataset_sha256", "weights_refs", "artifact_sha256", "files")
+REPEATED_FIELDS = (
+    "bundle_version",
+    "commit",
+    "config_sha256",
+    "dataset_sha256",
+    "weights_refs",
+    "artifact_sha256",
+    "files",
+)
 """Fields of the production manifest that every provenance repeats, `null` where the source lacks one."""
 REPEATED_WHERE_PRESENT = ("dry_run", "objective_status", "vocoder")
 
@@ -156,9 +165,15 @@ def artifact_sha256(raw: dict[str, Any]) -> str:
 
 
 def source_manifest(provenance: dict[str, Any]) -> dict[str, Any]:
-    """The production manifest as a promoted bundle's provenance repeats it."""
+    """The production manifest as a promoted bundle's provenance repeats it.
+
+    The contract's provenance has no `source_dry_run`, so a bundle that another program promoted may lack it: then the
+    value with which the source's `artifact_sha256` recomputes is the one that the source had.
+    """
     fields = [*REPEATED_FIELDS, *REPEATED_WHERE_PRESENT]
-    return {name: provenance[f"source_{name}"] for name in fields if f"source_{name}" in provenance}
+    plain = {name: provenance[f"source_{name}"] for name in fields if f"source_{name}" in provenance}
+    guesses = [plain] if "dry_run" in plain else [plain, plain | {"dry_run": False}, plain | {"dry_run": True}]
+    return next((guess for guess in guesses if guess.get("artifact_sha256") == artifact_sha256(guess)), plain)
 
 
 def load_manifest(root: Path) -> LoadedManifest:
@@ -168,16 +183,24 @@ def load_manifest(root: Path) -> LoadedManifest:
         BundleFileError: `manifest_missing`, `manifest_invalid`, `not_a_regular_file`.
     """
     if not root.is_dir():
-        raise BundleFileError(f"There is no bundle folder at {root}.", reason="manifest_missing", path=MANIFEST,
-                              hint="Give the folder that holds manifest.json.")
+        raise BundleFileError(
+            f"There is no bundle folder at {root}.",
+            reason="manifest_missing",
+            path=MANIFEST,
+            hint="Give the folder that holds manifest.json.",
+        )
     try:
         with open_regular(root, MANIFEST) as handle:
             data = handle.read(MAX_MANIFEST_BYTES + 1)
     except BundleFileError as error:
         if error.code != "required_file_missing":
             raise
-        raise BundleFileError(f"There is no manifest.json in {root}.", reason="manifest_missing", path=MANIFEST,
-                              hint="Give the folder that holds manifest.json, or build the bundle first.") from error
+        raise BundleFileError(
+            f"There is no manifest.json in {root}.",
+            reason="manifest_missing",
+            path=MANIFEST,
+            hint="Give the folder that holds manifest.json, or build the bundle first.",
+        ) from error
     return parse_manifest(data)
 
 
@@ -194,7 +217,9 @@ def parse_manifest(data: bytes) -> LoadedManifest:
     if not isinstance(raw, dict):
         raise _invalid("it is not an object")
     models: dict[object, type[ProductionManifest] | type[PromotedManifest]] = {
-        PRODUCTION_VERSION: ProductionManifest, PROMOTED_VERSION: PromotedManifest}
+        PRODUCTION_VERSION: ProductionManifest,
+        PROMOTED_VERSION: PromotedManifest,
+    }
     version = raw.get("bundle_version")
     model = models.get(version) if isinstance(version, str) else None
     if model is None:
@@ -207,5 +232,9 @@ def parse_manifest(data: bytes) -> LoadedManifest:
 
 
 def _invalid(why: str) -> BundleFileError:
-    return BundleFileError(f"The bundle's manifest is not valid: {why}.", reason="manifest_invalid", path=MANIFEST,
-                           hint="Build or promote the bundle again.")
+    return BundleFileError(
+        f"The bundle's manifest is not valid: {why}.",
+        reason="manifest_invalid",
+        path=MANIFEST,
+        hint="Build or promote the bundle again.",
+    )

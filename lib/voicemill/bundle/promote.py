@@ -13,7 +13,6 @@ from voicemill.bundle.contents import Digest, check_paths, copy_checked, for_eac
 from voicemill.bundle.manifest import (
     MANIFEST,
     MAX_MANIFEST_BYTES,
-    PROMOTED_VERSION,
     REPEATED_FIELDS,
     REPEATED_WHERE_PRESENT,
     FileEntry,
@@ -45,8 +44,17 @@ class PromotedBundle:
         return self.root / MANIFEST
 
 
-def promote(manifest: Path, output_root: Path, profile: str, display_name: str, *, strict: bool = True,
-            allowlist: Path | None = None, base: Path | None = None, created_at: datetime | None = None) -> PromotedBundle:
+def promote(
+    manifest: Path,
+    output_root: Path,
+    profile: str,
+    display_name: str,
+    *,
+    strict: bool = True,
+    allowlist: Path | None = None,
+    base: Path | None = None,
+    created_at: datetime | None = None,
+) -> PromotedBundle:
     """Promote the bundle of `manifest` to `<output_root>/<profile>/voice_bundle`.
 
     Args:
@@ -54,7 +62,8 @@ def promote(manifest: Path, output_root: Path, profile: str, display_name: str, 
         output_root: usually `bundles`.
         profile: voice profile id, safe as a folder name.
         display_name: what people see.
-        strict: refuse a source whose `artifact_sha256` does not recompute, whose `weights_refs` are incomplete or do not
+        strict: refuse a source whose `artifact_sha256` does not recompute, whose `weights_refs` are incomplete or do
+        not
             pass the licence gate, or beside whose files something unlisted lies. Without it these are only recorded.
         allowlist: the licence gate's list; needed when `strict`.
         base: the manifest's path is recorded relative to it (default: the current directory).
@@ -72,8 +81,12 @@ def promote(manifest: Path, output_root: Path, profile: str, display_name: str, 
     source = _load_source(manifest)
     production = source.manifest
     if not isinstance(production, ProductionManifest):
-        raise BundleFileError("Only a production bundle can be promoted.", reason="manifest_invalid", path=MANIFEST,
-                              hint="Give the manifest.json of checkpoints/prod_tts_voice_bundle.")
+        raise BundleFileError(
+            "Only a production bundle can be promoted.",
+            reason="manifest_invalid",
+            path=MANIFEST,
+            hint="Give the manifest.json of checkpoints/prod_tts_voice_bundle.",
+        )
     check_paths(entry.path for entry in production.files)
     if strict:
         _check_strictly(source, production, manifest.parent, allowlist)
@@ -84,20 +97,46 @@ def promote(manifest: Path, output_root: Path, profile: str, display_name: str, 
         entries = _copy(manifest.parent, production, staging)
         provenance = _provenance(source, portable(manifest, base or Path.cwd()))
         promoted = PromotedManifest(
-            bundle_version=PROMOTED_VERSION, voice_profile_id=profile, display_name=name, files=entries,
+            bundle_version="voice_bundle/1",
+            voice_profile_id=profile,
+            display_name=name,
+            files=entries,
             created_at=(created_at or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             provenance=Provenance.model_validate(provenance),
-            dry_run=production.dry_run, vocoder=production.vocoder)
+            dry_run=production.dry_run,
+            vocoder=production.vocoder,
+        )
         # The provenance goes out as the source states it, not as our model fills it in.
         text = files.dump_json(promoted.model_dump(mode="json") | {"provenance": provenance})
         (staging / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
     return PromotedBundle(target, promoted, files.sha256_bytes(text.encode("utf-8")))
 
 
+def source_date(epoch: str | None) -> datetime | None:
+    """The moment that SOURCE_DATE_EPOCH names; `None` where it is not set.
+
+    Raises:
+        UsageError: it is not a whole number of seconds in a sensible range.
+    """
+    if epoch is None or not epoch.strip():
+        return None
+    text = epoch.strip()
+    if not (text.isascii() and text.isdigit() and len(text) <= 11):
+        raise UsageError(
+            f"SOURCE_DATE_EPOCH must be whole seconds since 1970, not {text[:40]!r}.",
+            hint="Set it as `git log -1 --format=%ct` prints it, or unset it.",
+        )
+    return datetime.fromtimestamp(int(text), UTC)
+
+
 def _load_source(path: Path) -> LoadedManifest:
     if not path.parent.is_dir():
-        raise BundleFileError(f"There is no bundle manifest at {path}.", reason="manifest_missing", path=path.name,
-                              hint="Build the bundle first.")
+        raise BundleFileError(
+            f"There is no bundle manifest at {path}.",
+            reason="manifest_missing",
+            path=path.name,
+            hint="Build the bundle first.",
+        )
     if path.name == MANIFEST:
         return load_manifest(path.parent)
     with open_regular(path.parent, path.name) as handle:
@@ -107,32 +146,52 @@ def _load_source(path: Path) -> LoadedManifest:
 def _display_name(text: str) -> str:
     name = text.strip()
     if not name or len(name) > MAX_DISPLAY_NAME or not name.isprintable():
-        raise UsageError("The display name must be 1 to 200 printable characters.", reason="invalid_display_name",
-                         hint="Give a plain name with --display-name.")
+        raise UsageError(
+            "The display name must be 1 to 200 printable characters.",
+            reason="invalid_display_name",
+            hint="Give a plain name with --display-name.",
+        )
     return name
 
 
 def _check_strictly(source: LoadedManifest, manifest: ProductionManifest, root: Path, allowlist: Path | None) -> None:
     if not source.artifact_sha256_ok:
-        raise BundleError("The bundle's artifact_sha256 does not recompute from its manifest.", reason="artifact_sha256_mismatch",
-                          hint="Build the bundle again, or promote with --no-strict to record it as it is.")
+        raise BundleError(
+            "The bundle's artifact_sha256 does not recompute from its manifest.",
+            reason="artifact_sha256_mismatch",
+            hint="Build the bundle again, or promote with --no-strict to record it as it is.",
+        )
     references = manifest.weights_refs
-    if references is None or not references.complete or (references.vocoder is not None and not references.vocoder.complete):
-        raise BundleError("The bundle's weights_refs are incomplete.", reason="weights_refs_incomplete",
-                          hint="Build the bundle again, or promote with --no-strict to record it as it is.")
+    if (
+        references is None
+        or not references.complete
+        or (references.vocoder is not None and not references.vocoder.complete)
+    ):
+        raise BundleError(
+            "The bundle's weights_refs are incomplete.",
+            reason="weights_refs_incomplete",
+            hint="Build the bundle again, or promote with --no-strict to record it as it is.",
+        )
     if allowlist is None:
-        raise UsageError("A strict promotion needs the weights allowlist.", hint="Give --allowlist, or use --no-strict.")
+        raise UsageError(
+            "A strict promotion needs the weights allowlist.", hint="Give --allowlist, or use --no-strict."
+        )
     ids = [references.id, *([references.vocoder.id] if references.vocoder else [])]
     gate.select_all([weights_id for weights_id in ids if weights_id], allowlist)
     listed = {entry.path for entry in manifest.files} | {MANIFEST}
     found = walk(root)
     for path in found.irregular:
-        raise BundleFileError(f"{path} is not a regular file.", reason="not_a_regular_file", path=path,
-                              hint="Build the bundle again.")
+        raise BundleFileError(
+            f"{path} is not a regular file.", reason="not_a_regular_file", path=path, hint="Build the bundle again."
+        )
     for path in found.regular:
         if path not in listed:
-            raise BundleFileError(f"{path} lies in the bundle but is not listed.", reason="unlisted_file", path=path,
-                                  hint="Build the bundle again, or remove the file.")
+            raise BundleFileError(
+                f"{path} lies in the bundle but is not listed.",
+                reason="unlisted_file",
+                path=path,
+                hint="Build the bundle again, or remove the file.",
+            )
 
 
 def _check_dry_run(target: Path, profile: str) -> None:
@@ -143,9 +202,11 @@ def _check_dry_run(target: Path, profile: str) -> None:
     except BundleFileError:
         real = True  # unreadable: it may be a real one
     if real:
-        raise BundleError(f"The voice {profile} has a promoted bundle that is not a dry run; a dry run does not replace it.",
-                          reason=f"dry_run_would_replace_real:{profile}",
-                          hint="Choose another voice profile for the dry run.")
+        raise BundleError(
+            f"The voice {profile} has a promoted bundle that is not a dry run; a dry run does not replace it.",
+            reason=f"dry_run_would_replace_real:{profile}",
+            hint="Choose another voice profile for the dry run.",
+        )
 
 
 def _copy(root: Path, manifest: ProductionManifest, staging: Path) -> tuple[FileEntry, ...]:
@@ -163,11 +224,19 @@ def check_digest(entry: FileEntry, found: Digest) -> None:
         BundleFileError: `bytes_mismatch`, `checksum_mismatch`.
     """
     if found.bytes != entry.bytes:
-        raise BundleFileError(f"{entry.path} has {found.bytes} bytes, the manifest says {entry.bytes}.",
-                              reason="bytes_mismatch", path=entry.path, hint="Build the bundle again; do not use this one.")
+        raise BundleFileError(
+            f"{entry.path} has {found.bytes} bytes, the manifest says {entry.bytes}.",
+            reason="bytes_mismatch",
+            path=entry.path,
+            hint="Build the bundle again; do not use this one.",
+        )
     if found.sha256 != entry.sha256:
-        raise BundleFileError(f"{entry.path} does not have the sha256 of the manifest.", reason="checksum_mismatch",
-                              path=entry.path, hint="Build the bundle again; do not use this one.")
+        raise BundleFileError(
+            f"{entry.path} does not have the sha256 of the manifest.",
+            reason="checksum_mismatch",
+            path=entry.path,
+            hint="Build the bundle again; do not use this one.",
+        )
 
 
 def _provenance(source: LoadedManifest, shown_path: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@
     pool           one clip is one task: the same functions run here, or in a pool of processes
     stages         seconds and peak memory of each stage
 
-A prepared dataset is a folder: `train.jsonl`, `validation.jsonl`, `clips/<id>.wav` (mono PCM16), `supplementary/<id>.npz`,
-`lexicon.dict`, `dataset.json`, `timings.json`. Every second of the input is accounted for: kept, pause, or rejected by reason.
+A prepared dataset is a folder: `manifest.jsonl` and its two parts `train.jsonl` and `validation.jsonl`,
+`clips/<id>.wav` (mono PCM16), `supplementary/<id>.npz`, `lexicon.dict`, `dataset.json`, `timings.json`. Every second of
+the input is accounted for: kept, pause, or rejected by reason.
 """

@@ -15,12 +15,10 @@ from voicemill.dataset.manifest import WordRow
 from voicemill.errors import DatasetError
 from voicemill.text import alignment, lexicon, normalise
 
-_ALGORITHM = "pocketsphinx-two-pass/1"
-
 
 @dataclass(frozen=True)
 class AlignTask:
-    """Align normalised `text` to `clip` (whose digest is `sha256`); `extra` is the user's own dictionary, `extra_sha256` its digest."""
+    """Align normalised `text` to `clip`; `extra` is the user's own dictionary, the digests are of these two files."""
 
     clip: Path
     sha256: str
@@ -53,7 +51,8 @@ def align(task: AlignTask) -> AlignedClip:
     """Align one clip, or take the result from the cache."""
     aligner, pronunciations = _aligner(task.extra, task.extra_sha256)
     spoken = [(word, pronunciations.pronounce(word).phones) for word in normalise.words(task.text)]
-    key = files.content_key(_ALGORITHM, lexicon.pocketsphinx_version(), task.sha256, task.text, spoken)
+    code = stage_cache.code_digest(alignment, decode)
+    key = files.content_key(code, lexicon.pocketsphinx_version(), task.sha256, task.text, spoken)
     stored = stage_cache.entry(task.cache, "alignment", key, ".json")
     known = _read(stored)
     if known is not None:
@@ -79,8 +78,15 @@ def _read(stored: Path) -> AlignedClip | None:
 
 
 def _rows(found: alignment.Alignment) -> list[WordRow]:
-    return [(word.text, round(word.start, 3), round(word.end, 3),
-             [(phone.name, round(phone.start, 3), round(phone.end, 3)) for phone in word.phones]) for word in found.words]
+    return [
+        (
+            word.text,
+            round(word.start, 3),
+            round(word.end, 3),
+            [(phone.name, round(phone.start, 3), round(phone.end, 3)) for phone in word.phones],
+        )
+        for word in found.words
+    ]
 
 
 @functools.lru_cache(maxsize=1)

@@ -60,5 +60,7 @@ def cut(task: CutTask) -> CutClip:
     scaled = samples * np.float32(task.factor)
     # the folder that holds the target is published as a whole by files.atomic_directory
     soundfile.write(task.target, scaled, rate, subtype="PCM_16", format="WAV")
-    figures = dataclasses.replace(quality.measure(scaled, rate), clipped_share=quality.measure(samples, rate).clipped_share)
+    figures = dataclasses.replace(
+        quality.measure(scaled, rate), clipped_share=quality.measure(samples, rate).clipped_share
+    )
     return CutClip(files.sha256_file(task.target), len(samples) / rate, figures)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -14,8 +14,8 @@ from voicemill.dataset.statistics import Statistics
 
 NAME = "dataset.json"
 TIMINGS = "timings.json"
-TRAIN, VALIDATION, LEXICON = "train.jsonl", "validation.jsonl", "lexicon.dict"
-VERSION = "voicemill_dataset/1"
+MANIFEST, TRAIN, VALIDATION, LEXICON = "manifest.jsonl", "train.jsonl", "validation.jsonl", "lexicon.dict"
+VERSION: Final = "voicemill_dataset/1"
 
 
 class PreparationSettings(BaseModel):
@@ -53,7 +53,7 @@ class DatasetDescription(BaseModel):
 
     Attributes:
         content_key: digest of inputs and settings; the same key is the same dataset.
-        dataset_sha256: sha256 of `train.jsonl` followed by `validation.jsonl`, whose lines carry the digest of their clip.
+        dataset_sha256: sha256 of `manifest.jsonl`, whose lines carry the digest and the split of each clip.
         files: sha256 of every other file of the dataset but `timings.json`.
     """
 
@@ -73,11 +73,6 @@ class DatasetDescription(BaseModel):
     report: Report
     tools: dict[str, str]
     files: dict[str, str]
-
-
-def dataset_digest(root: Path) -> str:
-    """sha256 of the two manifests one after the other: `cat train.jsonl validation.jsonl | sha256sum`."""
-    return files.sha256_bytes((root / TRAIN).read_bytes() + (root / VALIDATION).read_bytes())
 
 
 def file_digests(root: Path) -> dict[str, str]:

@@ -93,7 +93,9 @@ class ManifestEntry(BaseModel):
 
     def line(self) -> str:
         """The entry as one line of JSON, keys sorted, without the fields that have no value."""
-        return json.dumps(self.model_dump(mode="json", exclude_none=True), sort_keys=True, ensure_ascii=False, allow_nan=False)
+        return json.dumps(
+            self.model_dump(mode="json", exclude_none=True), sort_keys=True, ensure_ascii=False, allow_nan=False
+        )
 
 
 _Line = TypeVar("_Line", bound=BaseModel)
@@ -103,7 +105,7 @@ def read_manifest(path: Path) -> list[ManifestLine]:
     """Read any NeMo manifest, ours or foreign.
 
     Raises:
-        DatasetError: `dataset_manifest_missing:<path>`, or `dataset_manifest_invalid:<name>:<line>`; no line is skipped.
+        DatasetError: `dataset_manifest_missing:<path>`, `dataset_manifest_invalid:<name>:<line>`; no line is skipped.
     """
     return _read(path, ManifestLine)
 
@@ -126,8 +128,11 @@ def _read(path: Path, model: type[_Line]) -> list[_Line]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise DatasetError(f"There is no dataset manifest at {path}: {error.strerror}.", reason=f"dataset_manifest_missing:{path}",
-                           hint="Name a NeMo manifest with --dataset, or a recording with --audio.") from error
+        raise DatasetError(
+            f"There is no dataset manifest at {path}: {error.strerror}.",
+            reason=f"dataset_manifest_missing:{path}",
+            hint="Name a NeMo manifest with --dataset, or a recording with --audio.",
+        ) from error
     found = []
     for number, line in enumerate(data.split(b"\n"), start=1):
         if not line.strip():
@@ -135,12 +140,17 @@ def _read(path: Path, model: type[_Line]) -> list[_Line]:
         try:
             found.append(model.model_validate(files.parse_json(line, max_bytes=MAX_LINE_BYTES)))
         except ValueError as error:
-            raise DatasetError(f"{path}:{number}: this line of the manifest is not valid: {_why(error)}.",
-                               reason=f"dataset_manifest_invalid:{path.name}:{number}",
-                               hint='Each line needs one JSON object such as {"audio_filepath": "a.wav", "text": "Hello."}.') from error
+            raise DatasetError(
+                f"{path}:{number}: this line of the manifest is not valid: {_why(error)}.",
+                reason=f"dataset_manifest_invalid:{path.name}:{number}",
+                hint='Each line needs one JSON object such as {"audio_filepath": "a.wav", "text": "Hello."}.',
+            ) from error
     if not found:
-        raise DatasetError(f"The dataset manifest {path} holds no entry.", reason="dataset_no_valid_audio",
-                           hint="Give a manifest with at least two clips.")
+        raise DatasetError(
+            f"The dataset manifest {path} holds no entry.",
+            reason="dataset_no_valid_audio",
+            hint="Give a manifest with at least two clips.",
+        )
     return found
 
 

@@ -1,6 +1,6 @@
-"""One clip is one task: run a function over tasks here, or in a pool of processes, with results in the order of the tasks.
+"""One clip is one task: a function over tasks, here or in a pool of processes, results in the order of the tasks.
 
-Workers are spawned, never forked: the caller may hold onnxruntime's or torch's threads, and a fork would copy their locks.
+Workers are spawned, never forked: the caller may hold onnxruntime's or torch's threads, and a fork copies their locks.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ WORTH_A_POOL = 8
 class ClipPool:
     """A context in which `map` runs tasks; processes start with the first `map` that is worth it, and stay.
 
-    Functions must be importable (module level), tasks and results picklable. A task reports what is wrong with its clip in its
-    result; an exception stops the whole `map`.
+    Functions must be importable (module level), tasks and results picklable. A task reports what is wrong with its clip
+    in its result; an exception stops the whole `map`.
     """
 
     def __init__(self, jobs: int | None = None) -> None:
@@ -44,7 +44,9 @@ class ClipPool:
     def __enter__(self) -> ClipPool:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._executor is not None:
             self._executor.shutdown(wait=True, cancel_futures=True)
             self._executor = None
@@ -52,9 +54,13 @@ class ClipPool:
     def start(self) -> None:
         """Start the processes now, so that they load while this one does something else."""
         if self._executor is None and self.jobs > 1:
-            self._executor = ProcessPoolExecutor(self.jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_initialise)
+            self._executor = ProcessPoolExecutor(
+                self.jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_initialise
+            )
 
-    def map(self, function: Callable[[_Task], _Result], tasks: Sequence[_Task], observer: Observer | None = None) -> list[_Result]:
+    def map(
+        self, function: Callable[[_Task], _Result], tasks: Sequence[_Task], observer: Observer | None = None
+    ) -> list[_Result]:
         """`[function(task) for task in tasks]`, telling the observer how many are done.
 
         Raises:
@@ -68,8 +74,11 @@ class ClipPool:
         try:
             return [_told(future.result(), done, observer) for done, future in enumerate(futures, start=1)]
         except BrokenProcessPool as error:
-            raise DatasetError("A worker process of the preparation was ended by the system.", reason="worker_died",
-                               hint="This usually means too little memory: try again with --jobs 1.") from error
+            raise DatasetError(
+                "A worker process of the preparation was ended by the system.",
+                reason="worker_died",
+                hint="This usually means too little memory: try again with --jobs 1.",
+            ) from error
         finally:
             for future in futures:
                 future.cancel()

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from voicemill import __version__, files
+from voicemill import __version__, audio, dataset, files, text
 from voicemill.audio.segmentation import Segmentation
-from voicemill.dataset import description, steps, supplementary
+from voicemill.dataset import description, stage_cache, steps, supplementary
 from voicemill.dataset.description import DatasetDescription, LoudnessFigures, PreparationSettings
 from voicemill.dataset.manifest import ManifestEntry, read_entries, write_manifest
 from voicemill.dataset.pool import ClipPool
@@ -20,6 +20,7 @@ from voicemill.dataset.report import Report, make_report
 from voicemill.dataset.sources import SourceFile, Sources, gather
 from voicemill.dataset.stages import StageClock, StageTime
 from voicemill.dataset.statistics import Statistics, summarise
+from voicemill.errors import DatasetError
 from voicemill.progress import Observer, SilentObserver
 from voicemill.text.lexicon import Lexicon
 from voicemill.workspace import Workspace, profile_id
@@ -69,9 +70,15 @@ class PrepareRequest:
     def settings(self) -> PreparationSettings:
         """What goes into the content key and into dataset.json."""
         return PreparationSettings(
-            voice=profile_id(self.voice), seed=self.seed, sample_rate=self.sample_rate, frame_length=supplementary.FRAME_LENGTH,
-            hop_length=supplementary.HOP_LENGTH, target_lufs=self.target_lufs, peak_limit_dbfs=PEAK_LIMIT_DBFS,
-            **dataclasses.asdict(self.limits))
+            voice=profile_id(self.voice),
+            seed=self.seed,
+            sample_rate=self.sample_rate,
+            frame_length=supplementary.FRAME_LENGTH,
+            hop_length=supplementary.HOP_LENGTH,
+            target_lufs=self.target_lufs,
+            peak_limit_dbfs=PEAK_LIMIT_DBFS,
+            **dataclasses.asdict(self.limits),
+        )
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,11 @@ class PreparedDataset:
     description: DatasetDescription
     stages: tuple[StageTime, ...]
     cache_hit: bool
+
+    @property
+    def manifest(self) -> Path:
+        """All clips; `sha256` is its digest."""
+        return self.root / description.MANIFEST
 
     @property
     def train_manifest(self) -> Path:
@@ -113,7 +125,7 @@ class PreparedDataset:
 
     @property
     def sha256(self) -> str:
-        """`dataset_sha256` of status and bundle."""
+        """`dataset_sha256` of status and bundle: the digest of `manifest`."""
         return self.description.dataset_sha256
 
 
@@ -140,7 +152,8 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
     lexicon = Lexicon.load(request.lexicon)
     inputs = _digests(sources, request)
     tools = {"voicemill": __version__, **{name: packages.version(name) for name in _TOOLS}}
-    key = files.content_key(description.VERSION, tools, request.settings.model_dump(), [source.model_dump() for source in inputs])
+    code = stage_cache.code_digest(audio, text, dataset)
+    key = files.content_key(code, tools, request.settings.model_dump(), [source.model_dump() for source in inputs])
     known = None if request.force else load(root, key)
     if known is not None:
         observer.note(f"dataset of {request.voice}: unchanged, taken from the last run ({len(known.entries)} clips)")
@@ -156,16 +169,23 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
 
 
 def load(root: Path, key: str | None = None) -> PreparedDataset | None:
-    """A finished dataset, every file checked against its digest; None when there is none, it was changed, or it has another key.
+    """A finished dataset, every file checked against its digest; None when it is not there, changed, or of another key.
 
     Args:
         root: its folder.
         key: content key that it must have; None takes any.
     """
     described = description.read(root)
-    if described is None or (key is not None and described.content_key != key) or description.differences(root, described):
+    if (
+        described is None
+        or (key is not None and described.content_key != key)
+        or description.differences(root, described)
+    ):
         return None
-    entries = sorted(read_entries(root / description.TRAIN) + read_entries(root / description.VALIDATION), key=lambda entry: entry.id)
+    try:
+        entries = read_entries(root / description.MANIFEST)
+    except DatasetError:
+        return None
     try:
         stages = tuple(_TIMES.validate_json((root / description.TIMINGS).read_bytes()))
     except (OSError, ValidationError):
@@ -176,13 +196,24 @@ def load(root: Path, key: str | None = None) -> PreparedDataset | None:
 def _digests(sources: Sources, request: PrepareRequest) -> tuple[SourceFile, ...]:
     if request.lexicon is None:
         return sources.digests()
-    extra = SourceFile(name=request.lexicon.name, role="lexicon", bytes=request.lexicon.stat().st_size,
-                       sha256=files.sha256_file(request.lexicon))
+    extra = SourceFile(
+        name=request.lexicon.name,
+        role="lexicon",
+        bytes=request.lexicon.stat().st_size,
+        sha256=files.sha256_file(request.lexicon),
+    )
     return (*sources.digests(), extra)
 
 
-def _fill(bench: steps.Bench, request: PrepareRequest, sources: Sources, inputs: tuple[SourceFile, ...], lexicon: Lexicon,
-          tools: dict[str, str], key: str) -> None:
+def _fill(
+    bench: steps.Bench,
+    request: PrepareRequest,
+    sources: Sources,
+    inputs: tuple[SourceFile, ...],
+    lexicon: Lexicon,
+    tools: dict[str, str],
+    key: str,
+) -> None:
     """Run the stages and leave the finished dataset in the staging folder."""
     decoded = steps.decode_all(bench, sources.recordings, request.sample_rate)
     decoded, loudness = steps.level(bench, decoded, request.target_lufs, PEAK_LIMIT_DBFS)
@@ -194,19 +225,48 @@ def _fill(bench: steps.Bench, request: PrepareRequest, sources: Sources, inputs:
     settings, pitches = steps.pitch_of_clips(bench, kept, request.sample_rate)
     with bench.clock.stage("manifest"):
         shutil.rmtree(bench.staging / ".fresh", ignore_errors=True)
-        guessed = lexicon.write(bench.staging / description.LEXICON, [row[0] for entry in entries for row in entry.alignment])
+        guessed = lexicon.write(
+            bench.staging / description.LEXICON, [row[0] for entry in entries for row in entry.alignment]
+        )
+        write_manifest(bench.staging / description.MANIFEST, entries)
         for name, part in ((description.TRAIN, "train"), (description.VALIDATION, "validation")):
             write_manifest(bench.staging / name, [entry for entry in entries if entry.split == part])
-        report = make_report(decoded.seconds, sum(clip.cut.seconds for clip in kept),
-                             [*decoded.rejected, *found.rejected, *unfit, *misfits], found.unspoken, guessed)
+        report = make_report(
+            decoded.seconds,
+            sum(clip.cut.seconds for clip in kept),
+            [*decoded.rejected, *found.rejected, *unfit, *misfits],
+            found.unspoken,
+            guessed,
+        )
         _describe(bench.staging, request, inputs, loudness, summarise(entries, pitches, settings), report, tools, key)
-    files.write_json(bench.staging / description.TIMINGS, [stage.model_dump(mode="json") for stage in bench.clock.times])
+    files.write_json(
+        bench.staging / description.TIMINGS, [stage.model_dump(mode="json") for stage in bench.clock.times]
+    )
 
 
-def _describe(staging: Path, request: PrepareRequest, inputs: tuple[SourceFile, ...], loudness: LoudnessFigures, stats: Statistics,
-              report: Report, tools: dict[str, str], key: str) -> None:
+def _describe(
+    staging: Path,
+    request: PrepareRequest,
+    inputs: tuple[SourceFile, ...],
+    loudness: LoudnessFigures,
+    stats: Statistics,
+    report: Report,
+    tools: dict[str, str],
+    key: str,
+) -> None:
     described = DatasetDescription(
-        content_key=key, dataset_sha256=description.dataset_digest(staging), pitch_mean=stats.pitch_mean, pitch_std=stats.pitch_std,
-        pitch_fmin=stats.pitch_fmin, pitch_fmax=stats.pitch_fmax, settings=request.settings, inputs=inputs, loudness=loudness,
-        statistics=stats, report=report, tools=tools, files=description.file_digests(staging))
+        content_key=key,
+        dataset_sha256=files.sha256_file(staging / description.MANIFEST),
+        pitch_mean=stats.pitch_mean,
+        pitch_std=stats.pitch_std,
+        pitch_fmin=stats.pitch_fmin,
+        pitch_fmax=stats.pitch_fmax,
+        settings=request.settings,
+        inputs=inputs,
+        loudness=loudness,
+        statistics=stats,
+        report=report,
+        tools=tools,
+        files=description.file_digests(staging),
+    )
     files.write_json(staging / description.NAME, description.dump(described))

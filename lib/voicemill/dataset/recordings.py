@@ -1,4 +1,4 @@
-"""Each recording on its own: decoded to mono, its loudness, where somebody speaks. Each function is a task for `ClipPool`."""
+"""Each recording on its own: decoded to mono, its loudness, where somebody speaks. Tasks for `ClipPool`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a recording cannot be used: an `AudioError` that can travel between processes and become a row of a report."""
+    """Why a recording cannot be used: what an `AudioError` says, as a value that can become a row of a report."""
 
     reason: str
     message: str
@@ -66,7 +66,9 @@ def decode_one(task: DecodeTask) -> float | Refusal:
     """Decode and check one recording; its length in seconds."""
     part = task.recording
     try:
-        return decode.decode(part.path, task.target, sample_rate=task.sample_rate, start=part.start, end=part.end, subtype="FLOAT").duration
+        return decode.decode(
+            part.path, task.target, sample_rate=task.sample_rate, start=part.start, end=part.end, subtype="FLOAT"
+        ).duration
     except AudioError as error:
         return Refusal.of(error)
 
@@ -82,13 +84,17 @@ def loudness_of(decoded: Path) -> Loudness | Refusal:
 def joint_loudness(figures: Sequence[Loudness], seconds: Sequence[float]) -> Loudness:
     """Loudness of several recordings as one: energies averaged by length, the highest peak.
 
-    All clips of a voice get one gain, so that a soft sentence stays softer than a loud one. The gating of EBU R 128 works on
-    each recording alone, so this differs a little from the figure of the recordings joined.
+    All clips of a voice get one gain, so that a soft sentence stays softer than a loud one. The gating of EBU R 128
+    works on each recording alone, so this differs a little from the figure of the recordings joined.
     """
-    energy = sum(length * 10.0 ** (figure.integrated_lufs / 10.0) for figure, length in zip(figures, seconds, strict=True))
-    return Loudness(integrated_lufs=10.0 * math.log10(energy / sum(seconds)),
-                    true_peak_dbfs=max(figure.true_peak_dbfs for figure in figures),
-                    range_lu=max(figure.range_lu for figure in figures))
+    energy = sum(
+        length * 10.0 ** (figure.integrated_lufs / 10.0) for figure, length in zip(figures, seconds, strict=True)
+    )
+    return Loudness(
+        integrated_lufs=10.0 * math.log10(energy / sum(seconds)),
+        true_peak_dbfs=max(figure.true_peak_dbfs for figure in figures),
+        range_lu=max(figure.range_lu for figure in figures),
+    )
 
 
 def speech_of(decoded: Path) -> list[Span]:

@@ -20,8 +20,8 @@ class Rejection(BaseModel):
         start: seconds in it.
         end: seconds in it.
         seconds: length.
-        reason: stable code: `alignment_failed`, `text_mismatch`, `clipped`, `noisy`, `no_speech`, `no_text`, `repeated_take`,
-            `too_long`, `too_short`, `extra_speech`, `text_not_english`, or the `audio_…` reason of an unusable file.
+        reason: stable code: `alignment_failed`, `text_mismatch`, `clipped`, `noisy`, `no_speech`, `no_text`,
+            `repeated_take`, `too_long`, `too_short`, `extra_speech`, `text_not_english`, or why a file is unusable.
         text: what it was said to say.
         detail: figures or a sentence.
     """
@@ -70,8 +70,13 @@ class Report(BaseModel):
     guessed_words: tuple[str, ...]
 
 
-def make_report(seconds_in: float, seconds_kept: float, rejected: Sequence[Rejection], unspoken: Iterable[str],
-                guessed_words: Iterable[str]) -> Report:
+def make_report(
+    seconds_in: float,
+    seconds_kept: float,
+    rejected: Sequence[Rejection],
+    unspoken: Iterable[str],
+    guessed_words: Iterable[str],
+) -> Report:
     """Sum up; what is neither kept nor rejected is pause."""
     totals: dict[str, ReasonTotal] = {}
     for row in rejected:
@@ -80,9 +85,15 @@ def make_report(seconds_in: float, seconds_kept: float, rejected: Sequence[Rejec
         totals[code] = ReasonTotal(count=before.count + 1, seconds=round(before.seconds + row.seconds, 3))
     lost = sum(total.seconds for total in totals.values())
     kept, whole = round(seconds_kept, 3), round(seconds_in, 3)
-    return Report(seconds_in=whole, seconds_kept=kept, seconds_pause=round(whole - kept - lost, 3),
-                  by_reason=dict(sorted(totals.items())), rejected=tuple(sorted(rejected, key=lambda row: (row.source, row.start, row.end))),
-                  unspoken=tuple(unspoken), guessed_words=tuple(guessed_words))
+    return Report(
+        seconds_in=whole,
+        seconds_kept=kept,
+        seconds_pause=round(whole - kept - lost, 3),
+        by_reason=dict(sorted(totals.items())),
+        rejected=tuple(sorted(rejected, key=lambda row: (row.source, row.start, row.end))),
+        unspoken=tuple(unspoken),
+        guessed_words=tuple(guessed_words),
+    )
 
 
 def require_fitting(misfits: Sequence[Rejection], clips: int) -> None:
@@ -95,5 +106,8 @@ def require_fitting(misfits: Sequence[Rejection], clips: int) -> None:
         return
     named = ", ".join(f"{row.source} {row.start:.1f}-{row.end:.1f} s ({row.text[:40]!r})" for row in misfits[:5])
     more = f", and {len(misfits) - 5} more" if len(misfits) > 5 else ""
-    raise DatasetError(f"{len(misfits)} of {clips} clips do not sound like their text: {named}{more}.",
-                       reason=f"text_mismatch:{len(misfits)}_of_{clips}", hint="Check that recording and text belong together.")
+    raise DatasetError(
+        f"{len(misfits)} of {clips} clips do not sound like their text: {named}{more}.",
+        reason=f"text_mismatch:{len(misfits)}_of_{clips}",
+        hint="Check that recording and text belong together.",
+    )

@@ -55,8 +55,10 @@ class Sources:
     def digests(self) -> tuple[SourceFile, ...]:
         """Name, size and sha256 of every input file, recordings first."""
         recordings = {recording.path: recording.name for recording in self.recordings}
-        return (*(_digest(path, name, "recording", required=len(recordings) == 1) for path, name in recordings.items()),
-                *(_digest(path, path.name, "text", required=True) for path in self.documents))
+        return (
+            *(_digest(path, name, "recording", required=len(recordings) == 1) for path, name in recordings.items()),
+            *(_digest(path, path.name, "text", required=True) for path in self.documents),
+        )
 
 
 def gather(audio: Path | None, script: Path | None, metadata: Path | None, dataset: Path | None) -> Sources:
@@ -78,37 +80,58 @@ def gather(audio: Path | None, script: Path | None, metadata: Path | None, datas
             raise UsageError("A dataset manifest has its own recordings and text.", hint="Give --dataset alone.")
         return _from_manifest(dataset)
     if script is not None and metadata is not None:
-        raise UsageError("A script and metadata are two sources of text.", hint="Choose one of --script and --metadata.")
+        raise UsageError(
+            "A script and metadata are two sources of text.", hint="Choose one of --script and --metadata."
+        )
     if audio is not None and not audio.exists():
-        raise AudioError(f"There is no recording at {audio}.", reason=f"missing_audio_path:{audio}", hint="Check the path.")
+        raise AudioError(
+            f"There is no recording at {audio}.", reason=f"missing_audio_path:{audio}", hint="Check the path."
+        )
     if metadata is not None:
         return _from_metadata(metadata, audio)
     if audio is None:
-        raise UsageError("There is nothing to prepare.", hint="Name a recording with --audio, or a NeMo manifest with --dataset.")
+        raise UsageError(
+            "There is nothing to prepare.", hint="Name a recording with --audio, or a NeMo manifest with --dataset."
+        )
     if script is not None:
-        return Sources(_folder(audio) if audio.is_dir() else (_recording(audio, audio.parent),),
-                       tuple(transcripts.read_script(script)), (), (script,))
+        return Sources(
+            _folder(audio) if audio.is_dir() else (_recording(audio, audio.parent),),
+            tuple(transcripts.read_script(script)),
+            (),
+            (script,),
+        )
     return _from_sidecars(audio)
 
 
 def _from_sidecars(audio: Path) -> Sources:
     if audio.is_dir():
         clips = transcripts.read_sidecars(audio)
-        return Sources(tuple(_recording(clip.audio, audio) for clip in clips), (), tuple(ClipText(clip.text) for clip in clips),
-                       tuple(side for clip in clips if (side := transcripts.find_sidecar(clip.audio))))
+        return Sources(
+            tuple(_recording(clip.audio, audio) for clip in clips),
+            (),
+            tuple(ClipText(clip.text) for clip in clips),
+            tuple(side for clip in clips if (side := transcripts.find_sidecar(clip.audio))),
+        )
     recording = _recording(audio, audio.parent)
     beside = transcripts.find_sidecar(audio)
     if beside is None:
-        raise DatasetError(f"There is no text for {audio.name}.", reason="missing_transcript",
-                           hint=f"Give its text in reading order with --script, or as {audio.stem}.txt beside it.")
+        raise DatasetError(
+            f"There is no text for {audio.name}.",
+            reason="missing_transcript",
+            hint=f"Give its text in reading order with --script, or as {audio.stem}.txt beside it.",
+        )
     return Sources((recording,), tuple(transcripts.read_script(beside)), (), (beside,))
 
 
 def _from_metadata(metadata: Path, audio: Path | None) -> Sources:
     folder = None if audio is None else audio if audio.is_dir() else audio.parent
     clips = transcripts.read_metadata(metadata, folder)
-    return Sources(tuple(_recording(clip.audio, metadata.parent if folder is None else folder) for clip in clips), (),
-                   tuple(ClipText(clip.text, clip.normalized) for clip in clips), (metadata,))
+    return Sources(
+        tuple(_recording(clip.audio, metadata.parent if folder is None else folder) for clip in clips),
+        (),
+        tuple(ClipText(clip.text, clip.normalized) for clip in clips),
+        (metadata,),
+    )
 
 
 def _from_manifest(manifest: Path) -> Sources:
@@ -118,8 +141,11 @@ def _from_manifest(manifest: Path) -> Sources:
         texts.append(ClipText(line.text, line.normalized_text, line.speaker))
     speakers = {text.speaker for text in texts}
     if len(speakers) > 1:
-        raise DatasetError(f"The manifest {manifest.name} has {len(speakers)} speakers; a voice has one.",
-                           reason="dataset_many_speakers", hint="Give a manifest with the lines of one speaker.")
+        raise DatasetError(
+            f"The manifest {manifest.name} has {len(speakers)} speakers; a voice has one.",
+            reason="dataset_many_speakers",
+            hint="Give a manifest with the lines of one speaker.",
+        )
     return Sources(tuple(recordings), (), tuple(texts), (manifest,))
 
 
@@ -134,7 +160,9 @@ def _listed(line: ManifestLine, folder: Path) -> Recording:
 def _folder(folder: Path) -> tuple[Recording, ...]:
     found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SOURCE_SUFFIXES and path.is_file())
     if not found:
-        raise DatasetError(f"There are no recordings in {folder}.", reason="dataset_no_valid_audio", hint="Put sound files there.")
+        raise DatasetError(
+            f"There are no recordings in {folder}.", reason="dataset_no_valid_audio", hint="Put sound files there."
+        )
     return tuple(_recording(path, folder) for path in found)
 
 

@@ -19,7 +19,7 @@ MOST = 12
 def assign(seconds: Sequence[float], texts: Sequence[str], *, seed: int) -> list[Split]:
     """Choose about a tenth of the clips for validation, at least 1 and at most 12, one from each stratum of lengths.
 
-    A text that is spoken more than once stays in training, all takes of it: validation must not hear what training has seen.
+    A text that is spoken more than once stays in training, all takes of it: validation must not hear what training saw.
 
     Args:
         seconds: length of each clip.
@@ -35,10 +35,15 @@ def assign(seconds: Sequence[float], texts: Sequence[str], *, seed: int) -> list
     takes = Counter(texts)
     unique = [index for index, text in enumerate(texts) if takes[text] == 1]
     if len(seconds) < 2 or not unique:
-        raise DatasetError(f"{len(seconds)} clips with {len(takes)} different texts are too few to train and to validate on.",
-                           reason="dataset_too_small", hint="Record more sentences; a few minutes are a good start.")
+        raise DatasetError(
+            f"{len(seconds)} clips with {len(takes)} different texts are too few to train and to validate on.",
+            reason="dataset_too_small",
+            hint="Record more sentences; a few minutes are a good start.",
+        )
     wanted = min(MOST, max(1, round(SHARE * len(seconds))), len(unique), len(seconds) - 1)
     by_length = sorted(unique, key=lambda index: (seconds[index], index))
     generator = np.random.default_rng(seed)
-    chosen = {by_length[int(generator.choice(stratum))] for stratum in np.array_split(np.arange(len(by_length)), wanted)}
+    chosen = {
+        by_length[int(generator.choice(stratum))] for stratum in np.array_split(np.arange(len(by_length)), wanted)
+    }
     return ["validation" if index in chosen else "train" for index in range(len(seconds))]

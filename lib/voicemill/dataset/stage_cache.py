@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 from voicemill import files
+
+
+@functools.cache
+def code_digest(*modules: ModuleType) -> str:
+    """Digest of the source of modules and packages: other code may give other results, so it is part of a key."""
+    digests = []
+    for module in modules:
+        places = [Path(place) for place in getattr(module, "__path__", ())]
+        sources = sorted(path for place in places for path in place.glob("*.py")) or [Path(str(module.__file__))]
+        digests += [files.sha256_file(source) for source in sources]
+    return files.content_key(*digests)
 
 
 def entry(root: Path, kind: str, key: str, suffix: str) -> Path:

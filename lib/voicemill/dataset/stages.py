@@ -1,4 +1,4 @@
-"""Seconds and peak memory of each stage of the preparation."""
+"""Stages of the preparation: their seconds, their peak memory, their lines on stdout."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from voicemill.progress import Observer
+from voicemill.protocol import Protocol
 
 
 class StageTime(BaseModel):
@@ -55,8 +56,41 @@ class StageClock:
         seconds = time.perf_counter() - start
         peaks = [_peak_mib("self"), *(_peak_mib(str(pid)) for pid in self.workers())]
         known = [peak for peak in peaks if peak is not None]
-        self.times.append(StageTime(name=name, seconds=round(seconds, 3), peak_mib=round(sum(known), 1) if known else None,
-                                    audio_seconds=None if audio_seconds is None else round(audio_seconds, 3)))
+        self.times.append(
+            StageTime(
+                name=name,
+                seconds=round(seconds, 3),
+                peak_mib=round(sum(known), 1) if known else None,
+                audio_seconds=None if audio_seconds is None else round(audio_seconds, 3),
+            )
+        )
+
+
+class ProgressLines:
+    """An `Observer` that also writes `PROGRESS <stages done> <stages>` lines."""
+
+    def __init__(self, observer: Observer, protocol: Protocol, stages: int) -> None:
+        self._observer, self._protocol, self._stages, self._begun = observer, protocol, stages, 0
+        protocol.progress(0, stages)
+
+    def stage(self, name: str, total: int | None = None) -> None:
+        """See `Observer.stage`."""
+        if self._begun:
+            self._protocol.progress(self._begun, self._stages)
+        self._begun += 1
+        self._observer.stage(name, total)
+
+    def advance(self, done: int, note: str = "") -> None:
+        """See `Observer.advance`."""
+        self._observer.advance(done, note)
+
+    def note(self, text: str) -> None:
+        """See `Observer.note`."""
+        self._observer.note(text)
+
+    def finish(self) -> None:
+        """All is done, also what a cache made unnecessary."""
+        self._protocol.progress(self._stages, self._stages)
 
 
 def _reset_peak() -> None:

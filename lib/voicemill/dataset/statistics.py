@@ -50,16 +50,26 @@ def summarise(entries: Sequence[ManifestEntry], pitches: Sequence[PitchResult], 
     mean = sum(found.total for found in train) / max(voiced, 1)
     variance = sum(found.squares for found in train) / max(voiced, 1) - mean * mean
     if voiced == 0 or variance <= 0:
-        raise DatasetError("No pitch was found in the clips: they hold no voiced speech.", reason="no_pitch",
-                           hint="Check that the recording is of somebody speaking, not whispering.")
-    seconds = {split: sum(entry.duration for entry in entries if entry.split == split) for split in ("train", "validation")}
+        raise DatasetError(
+            "No pitch was found in the clips: they hold no voiced speech.",
+            reason="no_pitch",
+            hint="Check that the recording is of somebody speaking, not whispering.",
+        )
+    seconds = {
+        split: sum(entry.duration for entry in entries if entry.split == split) for split in ("train", "validation")
+    }
     lengths = [entry.duration for entry in entries]
     return Statistics(
-        pitch_mean=round(mean, 4), pitch_std=round(math.sqrt(variance), 4),
-        pitch_fmin=settings.fmin, pitch_fmax=settings.fmax,
+        pitch_mean=round(mean, 4),
+        pitch_std=round(math.sqrt(variance), 4),
+        pitch_fmin=settings.fmin,
+        pitch_fmax=settings.fmax,
         voiced_share=round(voiced / sum(found.frames for found in train), 4),
-        train_clips=len(train), validation_clips=len(entries) - len(train),
-        train_seconds=round(seconds["train"], 3), validation_seconds=round(seconds["validation"], 3),
-        shortest_seconds=round(min(lengths), 3), longest_seconds=round(max(lengths), 3),
+        train_clips=len(train),
+        validation_clips=len(entries) - len(train),
+        train_seconds=round(seconds["train"], 3),
+        validation_seconds=round(seconds["validation"], 3),
+        shortest_seconds=round(min(lengths), 3),
+        longest_seconds=round(max(lengths), 3),
         words=sum(len(entry.alignment) for entry in entries),
     )

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from voicemill import files
 from voicemill.audio.loudness import Loudness, gain_to
@@ -15,7 +16,15 @@ from voicemill.dataset import aligning, clips, split, supplementary
 from voicemill.dataset.description import LoudnessFigures
 from voicemill.dataset.manifest import ManifestEntry, Quality
 from voicemill.dataset.pool import ClipPool
-from voicemill.dataset.recordings import DecodeTask, Recording, Refusal, decode_one, joint_loudness, loudness_of, speech_of
+from voicemill.dataset.recordings import (
+    DecodeTask,
+    Recording,
+    Refusal,
+    decode_one,
+    joint_loudness,
+    loudness_of,
+    speech_of,
+)
 from voicemill.dataset.report import Rejection, require_fitting
 from voicemill.dataset.sources import Sources
 from voicemill.dataset.stages import StageClock
@@ -72,22 +81,35 @@ def decode_all(bench: Bench, recordings: Sequence[Recording], sample_rate: int) 
         DatasetError: `dataset_no_valid_audio`, none of several can.
     """
     bench.decoded.mkdir()
-    tasks = [DecodeTask(recording, bench.decoded / f"{number:06d}.wav", sample_rate) for number, recording in enumerate(recordings)]
+    tasks = [
+        DecodeTask(recording, bench.decoded / f"{number:06d}.wav", sample_rate)
+        for number, recording in enumerate(recordings)
+    ]
     with bench.clock.stage("decode", len(tasks)):
         results = bench.pool.map(decode_one, tasks, bench.clock.observer)
-    refused = [(task.recording, result) for task, result in zip(tasks, results, strict=True) if isinstance(result, Refusal)]
+    refused = [
+        (task.recording, result) for task, result in zip(tasks, results, strict=True) if isinstance(result, Refusal)
+    ]
     if refused and len(tasks) == 1:
         raise refused[0][1].error()
     if len(refused) == len(tasks):
-        raise DatasetError(f"None of the {len(tasks)} recordings can be used; the first: {refused[0][1].message}",
-                           reason="dataset_no_valid_audio", hint=refused[0][1].hint)
-    heard = tuple((index, Heard(task.recording, task.target, result, ())) for index, (task, result)
-                  in enumerate(zip(tasks, results, strict=True)) if not isinstance(result, Refusal))
+        raise DatasetError(
+            f"None of the {len(tasks)} recordings can be used; the first: {refused[0][1].message}",
+            reason="dataset_no_valid_audio",
+            hint=refused[0][1].hint,
+        )
+    heard = tuple(
+        (index, Heard(task.recording, task.target, result, ()))
+        for index, (task, result) in enumerate(zip(tasks, results, strict=True))
+        if not isinstance(result, Refusal)
+    )
     rejected = tuple(_unusable(recording, refusal, 0.0) for recording, refusal in refused)
     return Decoded(heard, rejected, sum(found.seconds for _, found in heard))
 
 
-def level(bench: Bench, decoded: Decoded, target_lufs: float, peak_limit_dbfs: float) -> tuple[Decoded, LoudnessFigures]:
+def level(
+    bench: Bench, decoded: Decoded, target_lufs: float, peak_limit_dbfs: float
+) -> tuple[Decoded, LoudnessFigures]:
     """Stage `loudness`: one gain for all; a silent one of several recordings is left out.
 
     Raises:
@@ -101,8 +123,11 @@ def level(bench: Bench, decoded: Decoded, target_lufs: float, peak_limit_dbfs: f
     if not good:
         raise silent[0][1].error()
     joint = joint_loudness([figure for _, figure in good], [heard.seconds for (_, heard), _ in good])
-    figures = LoudnessFigures(integrated_lufs=round(joint.integrated_lufs, 2), true_peak_dbfs=round(joint.true_peak_dbfs, 2),
-                              gain_db=round(gain_to(joint, target_lufs, peak_limit_dbfs), 2))
+    figures = LoudnessFigures(
+        integrated_lufs=round(joint.integrated_lufs, 2),
+        true_peak_dbfs=round(joint.true_peak_dbfs, 2),
+        gain_db=round(gain_to(joint, target_lufs, peak_limit_dbfs), 2),
+    )
     rejected = tuple(_unusable(heard.recording, refusal, heard.seconds) for heard, refusal in silent)
     return Decoded(tuple(pair for pair, _ in good), decoded.rejected + rejected, decoded.seconds), figures
 
@@ -119,29 +144,57 @@ def find_utterances(bench: Bench, sources: Sources, decoded: Decoded, lexicon: L
     steps = sum(len(one.spans) for one in heard) if sources.script else len(heard)
     with bench.clock.stage("segmentation", steps, decoded.seconds):
         if sources.script:
-            found = from_script(heard, sources.script, lexicon, limits, bench.cache, bench.clock.observer, processes=bench.pool.jobs)
+            found = from_script(
+                heard, sources.script, lexicon, limits, bench.cache, bench.clock.observer, processes=bench.pool.jobs
+            )
         else:
             texts = [sources.texts[index] for index, _ in decoded.heard]
             found = from_clips(heard, texts, limits, bench.cache, bench.clock.observer)
     if not found.utterances:
-        reasons = ", ".join(sorted({row.reason for row in found.rejected})) or "no speech"
-        raise DatasetError(f"No clip can be made of the recording: {reasons}.", reason="dataset_no_valid_audio",
-                           hint="Give recordings of sentences of 1 to 12 seconds with pauses between them.")
+        _nothing(found, sources)
     return found
 
 
-def cut_clips(bench: Bench, found: Found, voice: str, sample_rate: int, gain_db: float) -> tuple[list[Clip], list[Rejection]]:
+def _nothing(found: Found, sources: Sources) -> NoReturn:
+    reasons = {row.reason for row in found.rejected}
+    if sources.script and not reasons & {"too_long", "too_short"}:
+        raise DatasetError(
+            "No sentence of the script was found in the recording.",
+            reason="script_mismatch",
+            hint="Give the script of this recording, in the order in which it is read.",
+        )
+    raise DatasetError(
+        f"No clip can be made of the recording: {', '.join(sorted(reasons)) or 'no speech'}.",
+        reason="dataset_no_valid_audio",
+        hint="Give recordings of sentences of 1 to 12 seconds with pauses between them.",
+    )
+
+
+def cut_clips(
+    bench: Bench, found: Found, voice: str, sample_rate: int, gain_db: float
+) -> tuple[list[Clip], list[Rejection]]:
     """Stage `clips`: write them, leave out what is clipped or noisy."""
     folder = bench.staging / "clips"
     folder.mkdir()
     factor = 10.0 ** (gain_db / 20.0)
     width = max(4, len(str(len(found.utterances))))
     names = [f"{voice}_{number:0{width}d}" for number in range(1, len(found.utterances) + 1)]
-    tasks = [clips.CutTask(said.heard.decoded, round(said.start * sample_rate), round(said.end * sample_rate), factor, folder / f"{name}.wav")
-             for name, said in zip(names, found.utterances, strict=True)]
+    tasks = [
+        clips.CutTask(
+            said.heard.decoded,
+            round(said.start * sample_rate),
+            round(said.end * sample_rate),
+            factor,
+            folder / f"{name}.wav",
+        )
+        for name, said in zip(names, found.utterances, strict=True)
+    ]
     with bench.clock.stage("clips", len(tasks), sum(said.end - said.start for said in found.utterances)):
         results = bench.pool.map(clips.cut, tasks, bench.clock.observer)
-    made = [Clip(name, task.target, said, result) for name, task, said, result in zip(names, tasks, found.utterances, results, strict=True)]
+    made = [
+        Clip(name, task.target, said, result)
+        for name, task, said, result in zip(names, tasks, found.utterances, results, strict=True)
+    ]
     rejected = []
     for clip in made:
         if clip.cut.fault:
@@ -159,7 +212,10 @@ def align_clips(bench: Bench, made: Sequence[Clip], extra: Path | None) -> tuple
         DatasetError: `text_mismatch`, when these are too many.
     """
     digest = None if extra is None else files.sha256_file(extra)
-    tasks = [aligning.AlignTask(clip.path, clip.cut.sha256, clip.utterance.normalized, extra, digest, bench.cache) for clip in made]
+    tasks = [
+        aligning.AlignTask(clip.path, clip.cut.sha256, clip.utterance.normalized, extra, digest, bench.cache)
+        for clip in made
+    ]
     with bench.clock.stage("alignment", len(tasks), sum(clip.cut.seconds for clip in made)):
         results = bench.pool.map(aligning.align, tasks, bench.clock.observer)
     _tell_cached(bench, "alignment", [result.cached for result in results])
@@ -175,14 +231,19 @@ def align_clips(bench: Bench, made: Sequence[Clip], extra: Path | None) -> tuple
     return kept, rejected
 
 
-def pitch_of_clips(bench: Bench, kept: Sequence[Clip], sample_rate: int) -> tuple[supplementary.PitchSettings, list[supplementary.PitchResult]]:
+def pitch_of_clips(
+    bench: Bench, kept: Sequence[Clip], sample_rate: int
+) -> tuple[supplementary.PitchSettings, list[supplementary.PitchResult]]:
     """Stage `pitch`: the speaker's range from a minute of clips, then every clip within it."""
     folder = bench.staging / "supplementary"
     folder.mkdir()
     with bench.clock.stage("pitch", len(kept), sum(clip.cut.seconds for clip in kept)):
         fmin, fmax = supplementary.range_of_clips([clip.path for clip in kept])
         settings = supplementary.PitchSettings(sample_rate, round(fmin, 2), round(fmax, 2))
-        tasks = [supplementary.PitchTask(clip.path, clip.cut.sha256, settings, bench.cache, folder / f"{clip.id}.npz") for clip in kept]
+        tasks = [
+            supplementary.PitchTask(clip.path, clip.cut.sha256, settings, bench.cache, folder / f"{clip.id}.npz")
+            for clip in kept
+        ]
         results = bench.pool.map(supplementary.pitch_of, tasks, bench.clock.observer)
     _tell_cached(bench, "pitch", [result.cached for result in results])
     return settings, results
@@ -198,19 +259,37 @@ def entries_of(kept: Sequence[Clip], seed: int) -> list[ManifestEntry]:
             raise ValueError(f"clip {clip.id} was not aligned")
         figures = {name: round(value, 4) for name, value in dataclasses.asdict(clip.cut.quality).items()}
         offset = said.heard.recording.offset
-        entries.append(ManifestEntry(
-            id=clip.id, audio_filepath=f"clips/{clip.id}.wav", text=said.text, normalized_text=said.normalized,
-            duration=round(clip.cut.seconds, 6), sha256=clip.cut.sha256, speaker=said.speaker, split=part,
-            source=said.heard.recording.name, start=round(offset + said.start, 4), end=round(offset + said.end, 4),
-            alignment=aligned.words, quality=Quality(**figures, alignment_score=aligned.score)))
+        entries.append(
+            ManifestEntry(
+                id=clip.id,
+                audio_filepath=f"clips/{clip.id}.wav",
+                text=said.text,
+                normalized_text=said.normalized,
+                duration=round(clip.cut.seconds, 6),
+                sha256=clip.cut.sha256,
+                speaker=said.speaker,
+                split=part,
+                source=said.heard.recording.name,
+                start=round(offset + said.start, 4),
+                end=round(offset + said.end, 4),
+                alignment=aligned.words,
+                quality=Quality(**figures, alignment_score=aligned.score),
+            )
+        )
     return entries
 
 
 def _unusable(recording: Recording, refusal: Refusal, seconds: float) -> Rejection:
     offset = recording.offset
     whole = Span(offset, offset + seconds)
-    return Rejection(source=recording.name, start=whole.start, end=round(whole.end, 3), seconds=round(seconds, 3),
-                     reason=refusal.reason.partition(":")[0], detail=refusal.message)
+    return Rejection(
+        source=recording.name,
+        start=whole.start,
+        end=round(whole.end, 3),
+        seconds=round(seconds, 3),
+        reason=refusal.reason.partition(":")[0],
+        detail=refusal.message,
+    )
 
 
 def _tell_cached(bench: Bench, stage: str, cached: Sequence[bool]) -> None:

@@ -1,7 +1,7 @@
 """Pitch of each frame, as NeMo's `TTSDataset` would compute it on first use, made once and kept by content.
 
-NeMo caches its own under a name alone, so that other audio or other limits silently reuse stale files. Here the key is the
-clip's sha256 and every setting, and each file states the settings it was made with.
+NeMo caches its own under a name alone, so that other audio or other limits silently reuse stale files. Here the key is
+the clip's sha256 and every setting, and each file states the settings it was made with.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voicemill import files
-from voicemill.audio import decode, pitch
+from voicemill.audio import decode, pitch, viterbi
 from voicemill.dataset import stage_cache
 
 FRAME_LENGTH = 1024
@@ -23,7 +23,6 @@ HOP_LENGTH = 256
 """Samples; NeMo's `n_window_size` and `n_window_stride` at 22,050 Hz: a frame of 46 ms every 11.6 ms."""
 RANGE_SECONDS = 60.0
 """Speech from which a speaker's pitch range is taken."""
-_ALGORITHM = "pyin/1"
 
 
 @dataclass(frozen=True)
@@ -75,22 +74,46 @@ def range_of_clips(clips: Sequence[Path]) -> tuple[float, float]:
 
 
 def pitch_of(task: PitchTask) -> PitchResult:
-    """Compute, or take from the cache, the pitch of one clip: an npz with `pitch`, float32 Hz, unvoiced 0, samples // hop + 1 frames."""
-    key = files.content_key(_ALGORITHM, task.sha256, asdict(task.settings))
+    """Compute the pitch of one clip, or take it from the cache.
+
+    The npz holds `pitch`: float32 Hz, unvoiced 0, shape (samples // hop + 1,), and the settings.
+    """
+    key = files.content_key(stage_cache.code_digest(pitch, viterbi), task.sha256, asdict(task.settings))
     stored = stage_cache.entry(task.cache, "pitch", key, ".npz")
     cached = stage_cache.remember(stored, lambda path: _compute(task, path))
     shutil.copyfile(stored, task.target)
     with np.load(task.target, allow_pickle=False) as loaded:
         hertz = loaded["pitch"].astype(np.float64)
     voiced = hertz[hertz > 0]
-    return PitchResult(len(voiced), float(voiced.sum()), float(np.square(voiced).sum()), len(hertz), files.sha256_file(task.target), cached)
+    return PitchResult(
+        len(voiced),
+        float(voiced.sum()),
+        float(np.square(voiced).sum()),
+        len(hertz),
+        files.sha256_file(task.target),
+        cached,
+    )
 
 
 def _compute(task: PitchTask, path: Path) -> None:
     samples, rate = decode.read_mono(task.clip)
     if rate != task.settings.sample_rate:
         raise ValueError(f"{task.clip.name} has {rate} Hz, not {task.settings.sample_rate}")
-    found = pitch.pyin(samples, sample_rate=rate, fmin=task.settings.fmin, fmax=task.settings.fmax,
-                       frame_length=task.settings.frame_length, hop_length=task.settings.hop_length)
+    found = pitch.pyin(
+        samples,
+        sample_rate=rate,
+        fmin=task.settings.fmin,
+        fmax=task.settings.fmax,
+        frame_length=task.settings.frame_length,
+        hop_length=task.settings.hop_length,
+    )
     with path.open("wb") as handle:
-        np.savez(handle, pitch=found.f0.astype(np.float32), **{name: np.asarray(value) for name, value in asdict(task.settings).items()})
+        np.savez(
+            handle,
+            pitch=found.f0.astype(np.float32),
+            sample_rate=np.int64(task.settings.sample_rate),
+            fmin=np.float64(task.settings.fmin),
+            fmax=np.float64(task.settings.fmax),
+            frame_length=np.int64(task.settings.frame_length),
+            hop_length=np.int64(task.settings.hop_length),
+        )

@@ -63,17 +63,32 @@ class Found:
 def rejection(heard: Heard, span: Span, reason: str, text: str = "", detail: str = "") -> Rejection:
     """A row of the report, with times in the source file."""
     offset = heard.recording.offset
-    return Rejection(source=heard.recording.name, start=round(offset + span.start, 3), end=round(offset + span.end, 3),
-                     seconds=round(span.duration, 3), reason=reason, text=text, detail=detail)
+    return Rejection(
+        source=heard.recording.name,
+        start=round(offset + span.start, 3),
+        end=round(offset + span.end, 3),
+        seconds=round(span.duration, 3),
+        reason=reason,
+        text=text,
+        detail=detail,
+    )
 
 
-def from_clips(clips: Sequence[Heard], texts: Sequence[ClipText], limits: Segmentation, cache: Path, observer: Observer) -> Found:
+def from_clips(
+    clips: Sequence[Heard], texts: Sequence[ClipText], limits: Segmentation, cache: Path, observer: Observer
+) -> Found:
     """One utterance a recording: its speech with a little silence around it. Its pauses stay inside.
 
     A clip with no speech, or one too long or too short, is left out and named.
     """
-    whole = Segmentation(min_duration=limits.min_duration, max_duration=limits.max_duration, min_pause=1e6, max_joined_pause=1e6,
-                         min_padding=limits.min_padding, max_padding=limits.max_padding)
+    whole = Segmentation(
+        min_duration=limits.min_duration,
+        max_duration=limits.max_duration,
+        min_pause=1e6,
+        max_joined_pause=1e6,
+        min_padding=limits.min_padding,
+        max_padding=limits.max_padding,
+    )
     utterances: list[Utterance] = []
     rejected: list[Rejection] = []
     for done, (heard, said) in enumerate(zip(clips, texts, strict=True), start=1):
@@ -92,7 +107,9 @@ def from_clips(clips: Sequence[Heard], texts: Sequence[ClipText], limits: Segmen
         samples, rate = decode.read_mono(heard.decoded)
         plan = segmentation.plan([voiced], samples, rate, whole)
         if len(plan.kept) == 1:
-            utterances.append(Utterance(heard, plan.kept[0].start, plan.kept[0].end, said.text, normalized, said.speaker))
+            utterances.append(
+                Utterance(heard, plan.kept[0].start, plan.kept[0].end, said.text, normalized, said.speaker)
+            )
         else:
             reason = "too_short" if voiced.duration < limits.min_duration else "too_long"
             rejected.append(rejection(heard, voiced, reason, said.text))
@@ -100,8 +117,16 @@ def from_clips(clips: Sequence[Heard], texts: Sequence[ClipText], limits: Segmen
     return Found(tuple(utterances), tuple(rejected))
 
 
-def from_script(recordings: Sequence[Heard], script: Sequence[str], lexicon: Lexicon, limits: Segmentation, cache: Path,
-                observer: Observer, *, processes: int) -> Found:
+def from_script(
+    recordings: Sequence[Heard],
+    script: Sequence[str],
+    lexicon: Lexicon,
+    limits: Segmentation,
+    cache: Path,
+    observer: Observer,
+    *,
+    processes: int,
+) -> Found:
     """Utterances of recordings that read one script together, in order.
 
     Raises:
@@ -120,13 +145,21 @@ def from_script(recordings: Sequence[Heard], script: Sequence[str], lexicon: Lex
         spans += [Span(start + span.start, start + span.end) for span in heard.spans]
         parts += [part, np.zeros(round(GAP_SECONDS * vad.SAMPLE_RATE), dtype=np.float32)]
         length += len(part) + len(parts[-1])
-    match = match_script(np.concatenate(parts[:-1]), spans, normalized, lexicon, observer, limits=limits, processes=processes)
+    match = match_script(
+        np.concatenate(parts[:-1]), spans, normalized, lexicon, observer, limits=limits, processes=processes
+    )
     return _placed(match, recordings, starts, script, normalized)
 
 
-def _placed(match: ScriptMatch, recordings: Sequence[Heard], starts: Sequence[float], script: Sequence[str],
-            normalized: Sequence[str]) -> Found:
+def _placed(
+    match: ScriptMatch,
+    recordings: Sequence[Heard],
+    starts: Sequence[float],
+    script: Sequence[str],
+    normalized: Sequence[str],
+) -> Found:
     """Times of the joined recordings back to times in each of them."""
+
     def place(start: float, end: float) -> tuple[Heard, Span]:
         index = bisect.bisect_right(starts, (start + end) / 2) - 1
         heard = recordings[index]
@@ -138,7 +171,9 @@ def _placed(match: ScriptMatch, recordings: Sequence[Heard], starts: Sequence[fl
         whole = " ".join(normalized[index] for index in found.sentences) == found.text
         text = " ".join(script[index] for index in found.sentences) if whole else found.text
         utterances.append(Utterance(heard, span.start, span.end, text, found.text))
-    rejected = [rejection(*place(take.start, take.end), "repeated_take", script[take.sentence]) for take in match.repeats]
+    rejected = [
+        rejection(*place(take.start, take.end), "repeated_take", script[take.sentence]) for take in match.repeats
+    ]
     rejected += [rejection(*place(part.start, part.end), part.reason, part.text) for part in match.unusable]
     rejected += [rejection(*place(span.start, span.end), "no_text") for span in match.unmatched]
     return Found(tuple(utterances), tuple(rejected), tuple(script[index] for index in match.skipped))

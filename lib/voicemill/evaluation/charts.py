@@ -22,7 +22,7 @@ WIDE_WIDTH, WIDE_HEIGHT = 980, 210
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 12, 44
 MAX_POINTS = 240
 """More points than pixels say nothing; longer series are averaged in equal groups."""
-LOG_SCALE_FROM = 20.0
+LOG_SCALE_FROM = 8.0
 """Positive values that span more than this factor are drawn on a logarithmic axis."""
 MEL_FLOOR, MEL_CEILING = -11.5, 2.0
 """Natural logarithms that the colours of a mel picture span: NeMo's guard to the loudest speech, in every picture."""
@@ -100,7 +100,7 @@ def line_chart(series: Sequence[Series], *, title: str, description: str, x_labe
         description: what a reader sees, in words.
         x_label: name of the horizontal axis.
         y_label: name of the vertical axis.
-        logarithmic: allow a logarithmic vertical axis, which is used where positive values span a factor of 20.
+        logarithmic: allow a logarithmic vertical axis, used where positive values span a factor of 8.
         wide: the whole width of the page instead of half of it.
     """
     shown = [thin(each) for each in map(_finite, series) if any(value is not None for value in each.y)]
@@ -142,10 +142,10 @@ def bars(rows: Sequence[tuple[str, float, str]], *, title: str, description: str
     """Horizontal bars: (label, value, CSS class) each; an empty string without rows."""
     if not rows:
         return Markup("")
-    left, row = 122, 30
+    left, row = min(210.0, 20.0 + 7.5 * max(len(label) for label, _, _ in rows)), 30
     x = _Scale(0.0, max(value for _, value, _ in rows) or 1.0, left, WIDTH - 58)
-    shape = Markup('<text class="label" x="{}" y="{}" text-anchor="end">{}</text>'
-                   '<rect class="bar {}" x="{}" y="{}" width="{:.1f}" height="20" rx="3"/>'
+    shape = Markup('<text class="label" x="{:.0f}" y="{}" text-anchor="end">{}</text>'
+                   '<rect class="bar {}" x="{:.0f}" y="{}" width="{:.1f}" height="20" rx="3"/>'
                    '<text class="value" x="{:.1f}" y="{}">{}</text>')
     body = Markup("")
     for index, (label, value, style) in enumerate(rows):

@@ -118,8 +118,9 @@ def evaluate_voice(candidates: Sequence[Candidate], references: Sequence[Referen
     chosen = next(each for each in spoken if each.candidate.name == choice.name)
     figures = {"cer_real": error_figure("cer", real_characters, detail=", real recordings"),
                "wer_real": error_figure("wer", real_words, detail=", real recordings"), **chosen.figures}
-    speakers = _speakers(chosen.sounds, list(own) or [each.samples for each in references], others or {}, sample_rate,
-                         figures)
+    recorded = [each.samples for each in references]
+    speakers = _speakers(chosen.sounds, list(own) or recorded, others or {}, sample_rate, figures)
+    figures["speaker_distance_real"] = _recorded_distance(recorded, own, sample_rate)
     evaluation = _assemble(choice, figures, results, speakers, recogniser, source_status, final_loss,
                            _sentences(references, heard_real, real_characters, spoken, sample_rate))
     usable = {each.candidate.name: dict(zip((r.id for r in references), each.sounds, strict=True))
@@ -242,11 +243,21 @@ def _speakers(made: Sequence[Samples], own: Sequence[Samples], others: Mapping[s
         figures["speaker_distance"] = missing("speaker_distance", str(error), detail=", to the own speaker")
         return []
     distance = speaker_distance(voice, mine)
-    figures["speaker_distance"] = figure("speaker_distance", distance, samples=voice.frames,
+    figures["speaker_distance"] = figure("speaker_distance", distance, samples=len(made),
                                          detail=", to the own speaker")
     found = [SpeakerResult(name=OWN_SPEAKER, own=True, distance=round(distance, 6))]
     return found + [SpeakerResult(name=name, own=False, distance=round(speaker_distance(voice, profile), 6))
                     for name, profile in sorted(others.items())]
+
+
+def _recorded_distance(recorded: Sequence[Samples], own: Sequence[Samples], sample_rate: int) -> Figure:
+    """How far the held-out recordings are from the speaker's other recordings: the distance of a perfect voice."""
+    detail = ", held-out recordings to the speaker's other recordings"
+    if not own:
+        return missing("speaker_distance", "No other recordings of the speaker were given.", detail=detail)
+    return measured("speaker_distance", lambda: speaker_distance(speaker_profile(recorded, sample_rate),
+                                                                 speaker_profile(own, sample_rate)),
+                    samples=len(recorded), detail=detail)
 
 
 def _sentences(references: Sequence[Reference], heard_real: Sequence[str], real: Sequence[ErrorRate],

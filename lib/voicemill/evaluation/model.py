@@ -32,7 +32,7 @@ class Figure(_Record):
     library: str
     version: str
     samples: int | None = None
-    """How many sentences or frames the figure rests on."""
+    """How many sentences the figure rests on."""
     interval: tuple[Finite, Finite] | None = None
     """95% interval over the choice of sentences, where it was computed."""
     not_measured: str | None = None

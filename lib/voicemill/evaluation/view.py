@@ -29,6 +29,7 @@ LABELS = {
     "f0_frame_error": "F0 frame error", "duration_ratio": "Length, synthesised over recorded", "speed": "Speed",
     "median_f0": "Median pitch, synthesised", "median_f0_real": "Median pitch, recordings",
     "speaker_distance": "Distance to the own speaker",
+    "speaker_distance_real": "Distance of the recordings to their speaker",
 }
 """Figure -> what the report calls it."""
 

@@ -88,9 +88,9 @@ class StoredProfile(BaseModel):
 
     @classmethod
     def of(cls, name: str, source: str, profile: SpeakerProfile) -> StoredProfile:
-        """Round to six digits, which changes a distance by less than 1e-4."""
-        return cls(name=name, source=source, frames=profile.frames, mean=[round(float(v), 6) for v in profile.mean],
-                   covariance=[[round(float(v), 6) for v in row] for row in profile.covariance])
+        """Round to eight significant digits: far finer than two recordings of one speaker agree."""
+        return cls(name=name, source=source, frames=profile.frames, mean=[float(f"{v:.8g}") for v in profile.mean],
+                   covariance=[[float(f"{v:.8g}") for v in row] for row in profile.covariance])
 
     def profile(self) -> SpeakerProfile:
         """The profile itself.

@@ -2,8 +2,8 @@
 
 PocketSphinx with its en-us model, in two passes: words (with silence allowed between them), then phones inside the words found.
 No pruning (`beam=0` and the like): with the default beams the second pass loses its path on one clip in ten once the decoder has
-seen other text, while the unpruned search over one sentence's states costs no more time. Batch mean normalisation makes each clip
-independent of what was aligned before.
+seen other text, while the unpruned search over one sentence's states costs no more time. The front end is reset before every pass,
+so an alignment does not depend on what was aligned before.
 
 The score says how well the sound fits the phones: the mean over the frames of words of PocketSphinx's acoustic score, in which 0
 is the best state among the text's own and every step down is a less likely match. It compares states within one frame, so it does
@@ -138,6 +138,7 @@ class Aligner:
 
 
 def _decode(decoder: Any, pcm: bytes) -> None:
+    decoder.reinit_feat()  # forgets the noise estimate of the clips before: 0.1 ms, and the same clip aligns the same way
     decoder.start_utt()
     decoder.process_raw(pcm, full_utt=True)
     decoder.end_utt()

@@ -23,9 +23,9 @@ from voicemill import files
 from voicemill.text.letters import BASE, BEGIN, END, MODEL, STEP, Chunk, LetterModel
 from voicemill.text.lexicon import Lexicon, Phones
 
-ORDER = 6
-"""Symbols in the longest n-gram; 6 ten-bit symbols fit a 64-bit key."""
-MIN_COUNT = (1, 1, 1, 2, 2, 2)
+ORDER = 5
+"""Symbols in the longest n-gram (at most 6: ten-bit symbols in a 64-bit key); docs/adr/0003 has the figures of others."""
+MIN_COUNT = (1, 1, 1, 2, 2)
 """n-grams seen less often are left out, by order from 1."""
 MIN_CHUNK = 8
 """A pairing of a letter with phones that is rarer than this is a spelling of its own (initials, foreign names)."""

@@ -44,7 +44,7 @@ class RecognisedWord:
 class PocketSphinxRecogniser:
     """PocketSphinx with its wheel's en-us model; no download, no network.
 
-    Each call is independent of those before it (batch mean normalisation), so the same samples give the same words.
+    Each call is independent of those before it (the front end is reset), so the same samples give the same words.
     """
 
     def __init__(self, *, language_model: Path | None = None, dictionary: Path | None = None) -> None:
@@ -77,6 +77,7 @@ class PocketSphinxRecogniser:
         if self._decoder is None:
             self._decoder = self._load()
         decoder = self._decoder
+        decoder.reinit_feat()  # forgets the noise estimate of what was heard before
         decoder.start_utt()
         decoder.process_raw(to_pcm16(samples), full_utt=True)
         decoder.end_utt()

@@ -105,17 +105,58 @@ class AcousticConfig(_Settings):
     batch_size: int = Field(default=16, gt=0, description="clips")
     bucket: bool = Field(default=True, description="batches of similar length: less padding to compute")
     average_decay: float = Field(
-        default=0.0, ge=0, lt=1, description="exponential moving average of the weights that is saved; 0 saves the last weights"
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="exponential moving average of the weights that is saved; 0 saves the last weights",
     )
     duration_loss_scale: float = Field(default=0.1, ge=0)
     pitch_loss_scale: float = Field(default=0.1, ge=0)
-    bin_loss_warmup: float = Field(default=0.25, gt=0, le=1, description="part of the steps after which NeMo's aligner counts as binary")
-    bias_from_data: bool = Field(default=True, description="start the output bias at the mean log-mel of the training clips")
+    bin_loss_warmup: float = Field(
+        default=0.25, gt=0, le=1, description="part of the steps after which NeMo's aligner counts as binary"
+    )
+    bias_from_data: bool = Field(
+        default=True, description="start the output bias at the mean log-mel of the training clips"
+    )
     griffin_lim_iterations: int = Field(default=60, gt=0)
 
 
+class GeneratorConfig(_Settings):
+    """HiFi-GAN's generator. The defaults are the embedded base vocoder's: most work at low rates, so that it is quick on a CPU.
+
+    Published generators: V1 (nvidia/tts_hifigan) resblock 1, rates 8,8,2,2, 512 channels, kernels 3,7,11; V3 resblock 2,
+    rates 8,8,4, 256 channels, kernels 3,5,7 (Kong et al., 2020).
+    """
+
+    resblock: Literal[1, 2] = 2
+    upsample_rates: tuple[int, ...] = Field(default=(2, 2, 2, 4, 8), description="their product is the hop length")
+    upsample_kernel_sizes: tuple[int, ...] = (4, 4, 4, 8, 16)
+    initial_channels: int = Field(default=384, gt=0, description="halved at each rate")
+    resblock_kernel_sizes: tuple[int, ...] = (3, 7)
+    resblock_dilations: tuple[tuple[int, ...], ...] = ((1, 3), (1, 3))
+
+
 class VocoderConfig(_Settings):
-    """HiFi-GAN: generator size, discriminators, and how long it learns."""
+    """HiFi-GAN: generator size, discriminators, and how long it learns. A base vocoder keeps its own sizes."""
+
+    base_weights: str = Field(
+        default="voicemill/base-en-small-hifigan", description="id on the weights allowlist to start from"
+    )
+    generator: GeneratorConfig = GeneratorConfig()
+    small_discriminators: bool = Field(
+        default=True,
+        description="NeMo's `debug`: 1.2 MB of discriminators instead of 283 MB in the archive, and a step that a CPU can make",
+    )
+    max_steps: int = Field(default=0, ge=0, description="0 keeps the base vocoder as it is")
+    batch_size: int = Field(default=8, gt=0, description="segments")
+    segment_frames: int = Field(default=32, gt=0, description="mel frames of a training segment (0.37 s)")
+    learning_rate: float = Field(
+        default=1e-5, gt=0, description="constant; fine-tuning on aligned mels is customary at 1e-5"
+    )
+    betas: tuple[float, float] = (0.8, 0.99)
+    mel_loss_scale: float = Field(
+        default=45.0, ge=0, description="weight of the mel distance beside the adversarial losses"
+    )
 
 
 class TrainingConfig(_Settings):
@@ -155,7 +196,9 @@ def load_config(path: Path, preset: str, overrides: Mapping[str, object] | None 
     preset_path = presets / f"{preset}.yaml"
     if not preset_path.is_file() or preset_path.parent != presets:
         known = ", ".join(sorted(found.stem for found in presets.glob("*.yaml")))
-        raise ConfigError(f"There is no preset {preset!r}.", reason=f"unknown_preset:{preset}", hint=f"Choose one of: {known}.")
+        raise ConfigError(
+            f"There is no preset {preset!r}.", reason=f"unknown_preset:{preset}", hint=f"Choose one of: {known}."
+        )
     tree = merge(_read_mapping(path), _read_mapping(preset_path))
     tree = merge(merge(tree, overrides or {}), {"preset": preset})
     try:
@@ -174,9 +217,13 @@ def _read_mapping(path: Path) -> dict[str, object]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"Cannot read the configuration {path}: {error.strerror}.", reason=f"config_unreadable:{path.name}") from error
+        raise ConfigError(
+            f"Cannot read the configuration {path}: {error.strerror}.", reason=f"config_unreadable:{path.name}"
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The configuration {path} is not valid YAML: {error}.", reason=f"config_unreadable:{path.name}") from error
+        raise ConfigError(
+            f"The configuration {path} is not valid YAML: {error}.", reason=f"config_unreadable:{path.name}"
+        ) from error
     if content is None:
         return {}
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):

@@ -93,7 +93,9 @@ def read_dataset(root: Path) -> PreparedDataset:
             hint="Prepare it again with voice-prep.",
         ) from error
     except ValidationError as error:
-        raise DatasetError(f"dataset.json of {root} is not valid: {error.errors()[0]['msg']}.", reason="dataset_invalid:dataset.json") from error
+        raise DatasetError(
+            f"dataset.json of {root} is not valid: {error.errors()[0]['msg']}.", reason="dataset_invalid:dataset.json"
+        ) from error
     if not train:
         raise DatasetError(f"The dataset {root} has no training clips.", reason="dataset_empty:train.jsonl")
     return PreparedDataset(root, train, validation, facts)
@@ -110,8 +112,12 @@ def _read_manifest(root: Path, name: str) -> Iterator[Clip]:
             pitch = root / "supplementary" / safe_relative(f"{line.id}.npz")
         except ValueError as error:
             detail = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-            raise DatasetError(f"Line {number} of {name} is not valid: {detail}.", reason=f"dataset_invalid:{name}:{number}") from error
-        words = tuple(AlignedWord(word, tuple(Phone(*phone) for phone in phones)) for word, _, _, phones in line.alignment)
+            raise DatasetError(
+                f"Line {number} of {name} is not valid: {detail}.", reason=f"dataset_invalid:{name}:{number}"
+            ) from error
+        words = tuple(
+            AlignedWord(word, tuple(Phone(*phone) for phone in phones)) for word, _, _, phones in line.alignment
+        )
         yield Clip(line.id, audio, pitch, line.normalized_text, line.duration, words)
 
 
@@ -126,7 +132,9 @@ def read_audio(path: Path, sample_rate: int) -> NDArray[np.float32]:
     try:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (OSError, soundfile.SoundFileError) as error:
-        raise DatasetError(f"Clip {path.name} cannot be read: {error}.", reason=f"clip_unreadable:{path.stem}") from error
+        raise DatasetError(
+            f"Clip {path.name} cannot be read: {error}.", reason=f"clip_unreadable:{path.stem}"
+        ) from error
     if rate != sample_rate or samples.shape[1] != 1 or not len(samples) or not np.isfinite(samples).all():
         raise DatasetError(
             f"Clip {path.name} must be mono at {sample_rate} Hz with finite samples; it has {samples.shape[1]} channels at {rate} Hz.",
@@ -142,7 +150,9 @@ def read_pitch(clip: Clip) -> NDArray[np.float32]:
         with np.load(clip.pitch, allow_pickle=False) as stored:
             pitch: NDArray[np.float32] = stored["pitch"].astype(np.float32)
     except (OSError, KeyError, ValueError) as error:
-        raise DatasetError(f"The pitch of clip {clip.id} cannot be read: {error}.", reason=f"pitch_unreadable:{clip.id}") from error
+        raise DatasetError(
+            f"The pitch of clip {clip.id} cannot be read: {error}.", reason=f"pitch_unreadable:{clip.id}"
+        ) from error
     return pitch
 
 

@@ -57,7 +57,9 @@ def is_sounded(symbol: str) -> bool:
     return any(unicodedata.category(character)[0] in "LN" for character in symbol)
 
 
-def token_spans(symbols: Sequence[str], words: Sequence[AlignedWord], seconds: float, *, clip: str, strict: bool = True) -> list[Span]:
+def token_spans(
+    symbols: Sequence[str], words: Sequence[AlignedWord], seconds: float, *, clip: str, strict: bool = True
+) -> list[Span]:
     """Give each token its part of the utterance.
 
     Args:
@@ -81,7 +83,9 @@ def token_spans(symbols: Sequence[str], words: Sequence[AlignedWord], seconds: f
         raise _mismatch(clip, "there is nothing to say in it")
     if [symbols[index].rstrip("012") for index in sounded] != [phone.symbol for phone in phones]:
         if strict:
-            raise _mismatch(clip, _first_difference([symbols[index] for index in sounded], [phone.symbol for phone in phones]))
+            raise _mismatch(
+                clip, _first_difference([symbols[index] for index in sounded], [phone.symbol for phone in phones])
+            )
         phones = list(_shared_by_word(symbols, words, clip))
     return _cover(len(symbols), sounded, phones, seconds)
 

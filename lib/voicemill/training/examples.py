@@ -126,7 +126,9 @@ def encode(model: FastPitchModel, text: str) -> tuple[list[int], list[str]]:
 
 def beta_binomial_prior(tokens: int, frames: int) -> NDArray[np.float32]:
     """NeMo's usual prior, shape (frames, tokens): where a token may lie when nothing but the counts is known."""
-    from nemo.collections.tts.parts.utils.tts_dataset_utils import beta_binomial_prior_distribution  # Shih et al. 2021, RAD-TTS
+    from nemo.collections.tts.parts.utils.tts_dataset_utils import (
+        beta_binomial_prior_distribution,
+    )  # Shih et al. 2021, RAD-TTS
 
     prior: NDArray[np.float32] = np.asarray(beta_binomial_prior_distribution(tokens, frames), dtype=np.float32)
     return prior

@@ -37,7 +37,9 @@ def write_nemo_lexicon(source: Path, target: Path) -> None:
     try:
         lines = source.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"The lexicon {source} cannot be read: {error}.", reason=f"lexicon_unreadable:{source.name}") from error
+        raise DatasetError(
+            f"The lexicon {source} cannot be read: {error}.", reason=f"lexicon_unreadable:{source.name}"
+        ) from error
     entries: dict[str, str] = {}
     for line in lines:
         word, _, phones = line.strip().partition(" ")
@@ -88,9 +90,10 @@ def model_tree(config: TrainingConfig, facts: DatasetFacts, lexicon: Path) -> Tr
         "highfreq": audio.fmax,
         "window": "hann",
         "text_tokenizer": _tokenizer_tree(lexicon),
-        "train_ds": _dataset_tree(config, facts),
+        "train_ds": dataset_tree(config, facts),
         "preprocessor": preprocessor_tree(audio),
-        "input_fft": _transformer_tree("FFTransformerEncoder", acoustic.encoder, acoustic.width) | {"d_embed": acoustic.width},
+        "input_fft": _transformer_tree("FFTransformerEncoder", acoustic.encoder, acoustic.width)
+        | {"d_embed": acoustic.width},
         "output_fft": _transformer_tree("FFTransformerDecoder", acoustic.decoder, acoustic.width),
         "alignment_module": {
             "_target_": "nemo.collections.tts.modules.aligner.AlignmentEncoder",
@@ -99,7 +102,7 @@ def model_tree(config: TrainingConfig, facts: DatasetFacts, lexicon: Path) -> Tr
         },
         "duration_predictor": _predictor_tree(acoustic.duration_predictor, acoustic.width),
         "pitch_predictor": _predictor_tree(acoustic.pitch_predictor, acoustic.width),
-        "optim": _optimiser_tree(acoustic),
+        "optim": optimiser_tree(acoustic),
     }
 
 
@@ -115,7 +118,7 @@ def _tokenizer_tree(lexicon: Path) -> Tree:
     }
 
 
-def _dataset_tree(config: TrainingConfig, facts: DatasetFacts) -> Tree:
+def dataset_tree(config: TrainingConfig, facts: DatasetFacts) -> Tree:
     """What a later user of the archive would train with; our own loop reads the prepared dataset itself.
 
     FastPitchModel insists on a known dataset class here; `defer_setup` keeps it from opening files.
@@ -142,7 +145,25 @@ def _dataset_tree(config: TrainingConfig, facts: DatasetFacts) -> Tree:
             "pitch_mean": facts.pitch_mean,
             "pitch_std": facts.pitch_std,
         },
-        "dataloader_params": {"batch_size": config.acoustic.batch_size, "shuffle": True, "drop_last": False, "num_workers": 0},
+        "dataloader_params": {
+            "batch_size": config.acoustic.batch_size,
+            "shuffle": True,
+            "drop_last": False,
+            "num_workers": 0,
+        },
+    }
+
+
+def mel_facts(audio: AudioConfig) -> dict[str, int | float]:
+    """What a checkpoint's `preprocessor` must say, or its mels are not ours."""
+    return {
+        "sample_rate": audio.sample_rate,
+        "features": audio.n_mels,
+        "n_fft": audio.n_fft,
+        "n_window_size": audio.n_fft,
+        "n_window_stride": audio.hop_length,
+        "lowfreq": audio.fmin,
+        "highfreq": audio.fmax,
     }
 
 
@@ -150,17 +171,11 @@ def preprocessor_tree(audio: AudioConfig) -> Tree:
     """NeMo's mel front end; HiFi-GAN is configured with the same, or its mels would not be ours."""
     return {
         "_target_": "nemo.collections.asr.modules.AudioToMelSpectrogramPreprocessor",
-        "features": audio.n_mels,
-        "lowfreq": audio.fmin,
-        "highfreq": audio.fmax,
-        "n_fft": audio.n_fft,
-        "n_window_size": audio.n_fft,
+        **mel_facts(audio),
         "window_size": False,
-        "n_window_stride": audio.hop_length,
         "window_stride": False,
         "pad_to": 1,
         "pad_value": 0,
-        "sample_rate": audio.sample_rate,
         "window": "hann",
         "normalize": None,
         "preemph": None,
@@ -199,7 +214,8 @@ def _predictor_tree(predictor: PredictorConfig, width: int) -> Tree:
     }
 
 
-def _optimiser_tree(acoustic: AcousticConfig) -> Tree:
+def optimiser_tree(acoustic: AcousticConfig) -> Tree:
+    """NeMo's note of how the model was taught; the loop reads `AcousticConfig` itself."""
     optimiser = acoustic.optimiser
     return {
         "name": "adamw",

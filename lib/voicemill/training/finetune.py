@@ -1,4 +1,71 @@
-"""placeholder"""
+"""Starting from somebody's FastPitch: its own configuration, with data, optimiser and pitch statistics replaced.
+
+The tokenizer, its dictionary and the embeddings belong together and stay as they are: the classic failure is a `word_emb`
+of another size.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from voicemill.errors import TrainingError
 from voicemill.training.config import TrainingConfig
-def base_fastpitch(config, facts, path):
-    raise NotImplementedError
+from voicemill.training.data import DatasetFacts
+from voicemill.training.fastpitch import dataset_tree, mel_facts, optimiser_tree
+from voicemill.training.runtime import read_fastpitch_config, restore_fastpitch
+
+if TYPE_CHECKING:
+    from nemo.collections.tts.models import FastPitchModel
+    from omegaconf import DictConfig
+
+_DROPPED = ("validation_ds", "test_ds", "text_normalizer", "text_normalizer_call_kwargs", "log_config")
+"""Text is normalised in preparation; building NeMo's normaliser would cost 40 s at every start."""
+
+
+def base_fastpitch(config: TrainingConfig, facts: DatasetFacts, path: Path) -> FastPitchModel:
+    """The base model, ready to learn another voice. Call within `guests()`.
+
+    Raises:
+        TrainingError: `base_unusable:<what>` for a model without a tokenizer of its own, with several speakers, or with other
+            mel settings; `shape_mismatch:<weight>` when the archive's weights are not those its configuration makes.
+    """
+    tree = read_fastpitch_config(path)
+    _check_base(tree, config, path)
+    return restore_fastpitch(path, override=_adapted(tree, config, facts))
+
+
+def _check_base(tree: DictConfig, config: TrainingConfig, path: Path) -> None:
+    if not tree.get("learn_alignment", False):
+        raise _unusable(
+            path, "learn_alignment", "it was trained without a tokenizer of its own (learn_alignment: false)"
+        )
+    if tree.get("n_speakers", 1) > 1:
+        raise _unusable(path, "n_speakers", f"it has {tree.n_speakers} speakers, and a voice has one")
+    preprocessor = tree.get("preprocessor", {})
+    for name, wanted in mel_facts(config.audio).items():
+        found = preprocessor.get(name)
+        if found != wanted:
+            raise _unusable(path, name, f"its mel setting {name} is {found}, and ours is {wanted}")
+
+
+def _adapted(tree: DictConfig, config: TrainingConfig, facts: DatasetFacts) -> DictConfig:
+    from omegaconf import OmegaConf, open_dict
+
+    adapted = tree.copy()
+    with open_dict(adapted):
+        for name in _DROPPED:
+            adapted.pop(name, None)
+        adapted.train_ds = OmegaConf.create(dataset_tree(config, facts))
+        adapted.optim = OmegaConf.create(optimiser_tree(config.acoustic))
+        adapted.pitch_mean, adapted.pitch_std = facts.pitch_mean, facts.pitch_std
+        adapted.pitch_fmin, adapted.pitch_fmax = facts.pitch_fmin, facts.pitch_fmax
+    return adapted
+
+
+def _unusable(path: Path, what: str, detail: str) -> TrainingError:
+    return TrainingError(
+        f"The base checkpoint {path.name} cannot be fine-tuned: {detail}.",
+        reason=f"base_unusable:{what}",
+        hint="Choose another base checkpoint, or train with the preset scratch.",
+    )

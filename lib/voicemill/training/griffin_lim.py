@@ -25,7 +25,9 @@ PEAK = 0.95
 """Louder results are scaled down to this, so that nothing clips."""
 
 
-def griffin_lim(log_mel: NDArray[np.float32], audio: AudioConfig, *, iterations: int = 60, sharpen: float = 1.0, seed: int = 0) -> NDArray[np.float32]:
+def griffin_lim(
+    log_mel: NDArray[np.float32], audio: AudioConfig, *, iterations: int = 60, sharpen: float = 1.0, seed: int = 0
+) -> NDArray[np.float32]:
     """Samples in -1..1, shape (frames * hop,), of a log-mel of shape (mels, frames).
 
     Args:
@@ -56,7 +58,9 @@ def mel_basis(audio: AudioConfig) -> torch.Tensor:
     import librosa
     import torch
 
-    basis = librosa.filters.mel(sr=audio.sample_rate, n_fft=audio.n_fft, n_mels=audio.n_mels, fmin=audio.fmin, fmax=audio.fmax, norm="slaney")
+    basis = librosa.filters.mel(
+        sr=audio.sample_rate, n_fft=audio.n_fft, n_mels=audio.n_mels, fmin=audio.fmin, fmax=audio.fmax, norm="slaney"
+    )
     return torch.from_numpy(basis.astype(np.float32))
 
 
@@ -65,14 +69,18 @@ def linear_magnitude(log_mel: NDArray[np.float32], audio: AudioConfig) -> torch.
     import torch
 
     basis = mel_basis(audio)
-    mel = (torch.from_numpy(np.ascontiguousarray(log_mel, dtype=np.float32)).exp() - audio.log_floor).clamp(min=audio.log_floor)
+    mel = (torch.from_numpy(np.ascontiguousarray(log_mel, dtype=np.float32)).exp() - audio.log_floor).clamp(
+        min=audio.log_floor
+    )
     magnitude = (torch.linalg.pinv(basis) @ mel).clamp(min=1e-6)
     for _ in range(INVERSION_ITERATIONS):
         magnitude = magnitude * (basis.T @ mel) / (basis.T @ (basis @ magnitude)).clamp(min=1e-10)
     return magnitude
 
 
-def _reconstruct(magnitude: torch.Tensor, audio: AudioConfig, iterations: int, generator: torch.Generator) -> torch.Tensor:
+def _reconstruct(
+    magnitude: torch.Tensor, audio: AudioConfig, iterations: int, generator: torch.Generator
+) -> torch.Tensor:
     import torch
 
     length = magnitude.shape[1] * audio.hop_length
@@ -87,7 +95,9 @@ def _reconstruct(magnitude: torch.Tensor, audio: AudioConfig, iterations: int, g
 
     for _ in range(iterations):
         samples = to_samples(magnitude * angles)
-        rebuilt = torch.stft(samples, audio.n_fft, audio.hop_length, window=window, pad_mode="constant", return_complex=True)
+        rebuilt = torch.stft(
+            samples, audio.n_fft, audio.hop_length, window=window, pad_mode="constant", return_complex=True
+        )
         moved = rebuilt - MOMENTUM / (1 + MOMENTUM) * previous
         angles = moved / moved.abs().clamp(min=1e-16)
         previous = rebuilt

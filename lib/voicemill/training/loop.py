@@ -125,7 +125,16 @@ def train_acoustic(
         model, strict = _prepare_model(config, dataset, out_dir, init_from)
         source = ExampleSource(model, dataset.train, dataset.facts, config.audio, config.acoustic.alignment, strict)
         task, run = _prepare_task(config, dataset, model, source, out_dir, init_from, resume, started)
-        _fit(config, task, source, run, out_dir / CHECKPOINT_NAME, _fingerprint(config, dataset, init_from), on_step, should_stop)
+        _fit(
+            config,
+            task,
+            source,
+            run,
+            out_dir / CHECKPOINT_NAME,
+            _fingerprint(config, dataset, init_from),
+            on_step,
+            should_stop,
+        )
         nemo_path = None
         if not run.interrupted:
             task.use_average()
@@ -144,17 +153,23 @@ def save_nemo(model: FastPitchModel, path: Path) -> Path:
         try:
             model.save_to(str(temporary))
         except RuntimeError as error:
-            raise StorageError(f"Could not write {path.name}: {error}.", reason=f"disk_full:{path.name}", hint="Free some space and use --resume.") from error
+            raise StorageError(
+                f"Could not write {path.name}: {error}.",
+                reason=f"disk_full:{path.name}",
+                hint="Free some space and use --resume.",
+            ) from error
     return path
 
 
-def _prepare_model(config: TrainingConfig, dataset: PreparedDataset, out_dir: Path, init_from: Path | None) -> tuple[FastPitchModel, bool]:
+def _prepare_model(
+    config: TrainingConfig, dataset: PreparedDataset, out_dir: Path, init_from: Path | None
+) -> tuple[FastPitchModel, bool]:
     """The model to train, and whether its tokens are our aligner's phones one to one."""
     from voicemill.training.fastpitch import LEXICON_NAME, build_fastpitch, write_nemo_lexicon
     from voicemill.training.finetune import base_fastpitch
 
     if init_from is not None:
-        return base_fastpitch(config, dataset.facts, init_from)
+        return base_fastpitch(config, dataset.facts, init_from), False
     lexicon = out_dir / LEXICON_NAME
     write_nemo_lexicon(dataset.lexicon, lexicon)
     return build_fastpitch(config, dataset.facts, lexicon), True
@@ -193,9 +208,17 @@ def _prepare_task(
 
 def _fingerprint(config: TrainingConfig, dataset: PreparedDataset, init_from: Path | None) -> str:
     """What a checkpoint belongs to: settings that matter, data and base. The vocoder's settings and the threads may change."""
-    settings = config.model_dump(mode="json", exclude={"vocoder", "threads", "checkpoint_interval", "accelerator", "preset"})
+    settings = config.model_dump(
+        mode="json", exclude={"vocoder", "threads", "checkpoint_interval", "accelerator", "preset"}
+    )
     manifest = sha256_file(dataset.root / "train.jsonl")
-    return content_key("acoustic", settings, manifest, dataset.facts.model_dump(mode="json"), sha256_file(init_from) if init_from else None)
+    return content_key(
+        "acoustic",
+        settings,
+        manifest,
+        dataset.facts.model_dump(mode="json"),
+        sha256_file(init_from) if init_from else None,
+    )
 
 
 def _save_checkpoint(path: Path, task: AcousticTask, run: _Run, fingerprint: str) -> None:
@@ -213,7 +236,11 @@ def _save_checkpoint(path: Path, task: AcousticTask, run: _Run, fingerprint: str
         try:
             torch.save(state, temporary)
         except RuntimeError as error:  # torch reports a full disk so
-            raise StorageError(f"Could not write {path.name}: {error}.", reason=f"disk_full:{path.name}", hint="Free some space and use --resume.") from error
+            raise StorageError(
+                f"Could not write {path.name}: {error}.",
+                reason=f"disk_full:{path.name}",
+                hint="Free some space and use --resume.",
+            ) from error
 
 
 def _load_checkpoint(path: Path, task: AcousticTask, run: _Run, fingerprint: str) -> None:
@@ -222,7 +249,9 @@ def _load_checkpoint(path: Path, task: AcousticTask, run: _Run, fingerprint: str
     import torch
 
     if not path.is_file():
-        raise TrainingError(f"There is no checkpoint {path} to resume from.", reason="no_checkpoint", hint="Start without --resume.")
+        raise TrainingError(
+            f"There is no checkpoint {path} to resume from.", reason="no_checkpoint", hint="Start without --resume."
+        )
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         if state["fingerprint"] != fingerprint:
@@ -233,7 +262,9 @@ def _load_checkpoint(path: Path, task: AcousticTask, run: _Run, fingerprint: str
             )
         task.model.load_state_dict(state["model"])
     except (OSError, RuntimeError, KeyError, UnpicklingError, EOFError) as error:
-        raise TrainingError(f"The checkpoint {path.name} cannot be read: {error}.", reason=f"checkpoint_unreadable:{path.name}") from error
+        raise TrainingError(
+            f"The checkpoint {path.name} cannot be read: {error}.", reason=f"checkpoint_unreadable:{path.name}"
+        ) from error
     task.step = int(state["step"])
     task.optimiser_state = state["optimiser"]
     task.average = state["average"]
@@ -264,7 +295,9 @@ def _fit(
         def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
             keep_signals.enter_context(_own_signals(handler))
 
-        def on_train_batch_end(self, trainer: Trainer, module: LightningModule, outputs: object, batch: object, batch_idx: int) -> None:
+        def on_train_batch_end(
+            self, trainer: Trainer, module: LightningModule, outputs: object, batch: object, batch_idx: int
+        ) -> None:
             losses = task.last_losses
             if losses is None:
                 return
@@ -285,8 +318,12 @@ def _fit(
 
     handler = signal.getsignal(signal.SIGTERM)
     trainer = _trainer(config, max_steps - task.step, checkpoint.parent, Watch())
-    plan = BatchPlan([clip.seconds for clip in source.clips], config.acoustic.batch_size, config.seed, config.acoustic.bucket)
-    batches = StepBatches(source, plan, task.step, max_steps, task.model.vocab.pad, trainer.global_rank, trainer.world_size)
+    plan = BatchPlan(
+        [clip.seconds for clip in source.clips], config.acoustic.batch_size, config.seed, config.acoustic.bucket
+    )
+    batches = StepBatches(
+        source, plan, task.step, max_steps, task.model.vocab.pad, trainer.global_rank, trainer.world_size
+    )
     with contextlib.ExitStack() as keep_signals:
         trainer.fit(task, train_dataloaders=batches)
 
@@ -315,7 +352,9 @@ def _trainer(config: TrainingConfig, steps: int, root: Path, watch: object) -> T
 @contextlib.contextmanager
 def _own_signals(handler: object) -> Iterator[None]:
     """Take SIGTERM back from Lightning, which ends a run on it with exit code 0 and without a checkpoint."""
-    if threading.current_thread() is threading.main_thread() and (callable(handler) or isinstance(handler, signal.Handlers)):
+    if threading.current_thread() is threading.main_thread() and (
+        callable(handler) or isinstance(handler, signal.Handlers)
+    ):
         signal.signal(signal.SIGTERM, handler)
     yield
 

@@ -6,9 +6,11 @@ import contextlib
 import hashlib
 import logging as python_logging
 import sys
+import tarfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, TypeVar
 
 from voicemill.errors import DependencyError, TrainingError
@@ -16,6 +18,7 @@ from voicemill.errors import DependencyError, TrainingError
 if TYPE_CHECKING:
     import torch
     from nemo.collections.tts.models import FastPitchModel, HifiGanModel
+    from omegaconf import DictConfig
 
 _Model = TypeVar("_Model")
 
@@ -42,63 +45,122 @@ def guests() -> Iterator[None]:
             ) from error
         for handler in python_logging.getLogger("nemo_logger").handlers:
             # NeMo may have been imported, by somebody else, while stdout was in place.
-            if isinstance(handler, python_logging.StreamHandler) and handler.stream is not sys.stderr and hasattr(handler.stream, "fileno"):
+            if (
+                isinstance(handler, python_logging.StreamHandler)
+                and handler.stream is not sys.stderr
+                and hasattr(handler.stream, "fileno")
+            ):
                 handler.setStream(sys.stderr)
         logging.setLevel(logging.ERROR)
         python_logging.getLogger("lightning.pytorch").setLevel(python_logging.WARNING)
         yield
 
 
-def restore_fastpitch(path: Path, *, device: str = "cpu") -> FastPitchModel:
+def restore_fastpitch(path: Path, *, device: str = "cpu", override: DictConfig | None = None) -> FastPitchModel:
     """A FastPitch checkpoint (`.nemo`) in evaluation mode. Call within `guests()`.
 
+    Args:
+        path: the archive.
+        device: where the weights go, as torch names it.
+        override: a configuration in place of the archive's own; its weights must fit it.
+
     Raises:
-        TrainingError: the file is missing or is not a FastPitch checkpoint.
+        TrainingError: the file is missing, is not a FastPitch checkpoint, or its weights do not fit its configuration.
     """
     from nemo.collections.tts.models import FastPitchModel
 
-    return _restore(path, FastPitchModel, device)
+    return _restore(path, FastPitchModel, device, override)
 
 
 def restore_hifigan(path: Path, *, device: str = "cpu") -> HifiGanModel:
     """A HiFi-GAN checkpoint (`.nemo`) in evaluation mode. Call within `guests()`.
 
     Raises:
-        TrainingError: the file is missing or is not a HiFi-GAN checkpoint.
+        TrainingError: the file is missing, is not a HiFi-GAN checkpoint, or its weights do not fit its configuration.
     """
     from nemo.collections.tts.models import HifiGanModel
 
     return _restore(path, HifiGanModel, device)
 
 
-def _restore(path: Path, kind: type[_Model], device: str) -> _Model:
+def read_fastpitch_config(path: Path) -> DictConfig:
+    """The configuration in a FastPitch archive, without building the model. Call within `guests()`.
+
+    Raises:
+        TrainingError: the file is missing or has no readable configuration.
+    """
+    from nemo.collections.tts.models import FastPitchModel
+
+    try:
+        return FastPitchModel.restore_from(str(path), return_config=True)
+    except (OSError, tarfile.TarError, RuntimeError, ValueError, KeyError) as error:
+        raise _unreadable(path, "FastPitchModel", error) from error
+
+
+def shape_mismatches(wanted: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> list[str]:
+    """Weights that are missing, unknown or of another shape, one short sentence each, sorted by name."""
+    problems = []
+    for name in sorted({*wanted, *found}):
+        if name not in found:
+            problems.append(f"{name} is missing")
+        elif name not in wanted:
+            problems.append(f"{name} is not part of the model")
+        elif wanted[name].shape != found[name].shape:
+            problems.append(f"{name} is {list(found[name].shape)} instead of {list(wanted[name].shape)}")
+    return problems
+
+
+def _restore(path: Path, kind: type[_Model], device: str, override: DictConfig | None = None) -> _Model:
     """NeMo's own `restore_from`, with the weights read by `torch.load(weights_only=True)` whatever the environment says.
 
     An explicit argument wins over TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD, so a checkpoint that smuggles code never runs.
     """
-    import tarfile
-    from pickle import UnpicklingError
-
     import torch
     from nemo.core.connectors.save_restore_connector import SaveRestoreConnector
 
-    class WeightsOnly(SaveRestoreConnector):  # type: ignore[misc]  # NeMo has no types
+    class WeightsOnly(SaveRestoreConnector):
         @staticmethod
         def _load_state_dict_from_disk(model_weights: str, map_location: str = "cpu") -> dict[str, torch.Tensor]:
             state: dict[str, torch.Tensor] = torch.load(model_weights, map_location=map_location, weights_only=True)
             return state
 
+        def load_instance_with_state_dict(
+            self, instance: torch.nn.Module, state_dict: dict[str, torch.Tensor], strict: bool
+        ) -> None:
+            problems = shape_mismatches(instance.state_dict(), state_dict)
+            if problems:
+                shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
+                raise TrainingError(
+                    f"The weights of {path.name} do not fit its configuration: {shown}.",
+                    reason=f"shape_mismatch:{problems[0].split()[0]}",
+                )
+            super().load_instance_with_state_dict(instance, state_dict, strict)
+
     try:
-        model = kind.restore_from(str(path), map_location=torch.device(device), save_restore_connector=WeightsOnly())
+        model = kind.restore_from(
+            str(path),
+            override_config_path=override,
+            map_location=torch.device(device),
+            save_restore_connector=WeightsOnly(),
+        )
     except (OSError, tarfile.TarError, UnpicklingError, RuntimeError, ValueError, KeyError) as error:
-        raise TrainingError(
-            f"The checkpoint {path.name} cannot be restored as {kind.__name__}: {str(error).splitlines()[0] if str(error) else error!r}.",
-            reason=f"checkpoint_unreadable:{path.name}",
-        ) from error
+        raise _unreadable(path, kind.__name__, error) from error
     if not isinstance(model, kind):
-        raise TrainingError(f"The checkpoint {path.name} is a {type(model).__name__}, not a {kind.__name__}.", reason=f"checkpoint_wrong_kind:{path.name}")
+        raise TrainingError(
+            f"The checkpoint {path.name} is a {type(model).__name__}, not a {kind.__name__}.",
+            reason=f"checkpoint_wrong_kind:{path.name}",
+        )
     model.eval()
     return model
+
+
+def _unreadable(path: Path, kind: str, error: Exception) -> TrainingError:
+    detail = (str(error) or repr(error)).splitlines()[0]
+    return TrainingError(
+        f"The checkpoint {path.name} cannot be restored as {kind}: {detail}.",
+        reason=f"checkpoint_unreadable:{path.name}",
+        hint="Choose a .nemo file of the right kind.",
+    )
 
 
 def weights_sha256(model: torch.nn.Module) -> str:

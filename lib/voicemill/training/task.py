@@ -48,7 +48,9 @@ def learning_rate(optimiser: OptimiserConfig, step: int, max_steps: int) -> floa
 class StepBatches:
     """The batches of steps `first`..`last - 1`, of this process's share when several train together."""
 
-    def __init__(self, source: ExampleSource, plan: BatchPlan, first: int, last: int, padding: int, rank: int = 0, world: int = 1) -> None:
+    def __init__(
+        self, source: ExampleSource, plan: BatchPlan, first: int, last: int, padding: int, rank: int = 0, world: int = 1
+    ) -> None:
         self._source, self._plan, self._steps, self._padding = source, plan, range(first, last), padding
         self._rank, self._world = rank, world
 
@@ -82,14 +84,22 @@ class AcousticTask(LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         optimiser = self.acoustic.optimiser
         return torch.optim.AdamW(
-            self.trained_parameters(), lr=optimiser.learning_rate, betas=optimiser.betas, weight_decay=optimiser.weight_decay, fused=True
+            self.trained_parameters(),
+            lr=optimiser.learning_rate,
+            betas=optimiser.betas,
+            weight_decay=optimiser.weight_decay,
+            fused=True,
         )
 
     def trained_parameters(self) -> list[torch.nn.Parameter]:
         """All weights, but for the aligner's where nothing teaches it."""
         idle = self.model.aligner.parameters() if self.acoustic.alignment == "durations" else ()
         frozen = {id(parameter) for parameter in idle}
-        return [parameter for parameter in self.model.parameters() if parameter.requires_grad and id(parameter) not in frozen]
+        return [
+            parameter
+            for parameter in self.model.parameters()
+            if parameter.requires_grad and id(parameter) not in frozen
+        ]
 
     def on_train_start(self) -> None:
         if self.optimiser_state is not None:
@@ -133,7 +143,9 @@ class AcousticTask(LightningModule):
             input_lens=batch.token_lengths,
         )
         losses = self._sum(batch, mel, log_durations, durations, pitch, pitch_target)
-        forward_sum = model.forward_sum_loss_fn(attn_logprob=log_probability, in_lens=batch.token_lengths, out_lens=batch.mel_lengths)
+        forward_sum = model.forward_sum_loss_fn(
+            attn_logprob=log_probability, in_lens=batch.token_lengths, out_lens=batch.mel_lengths
+        )
         # NeMo counts this warm-up in epochs, so that a short run would never make its alignment binary.
         weight = min(1.0, self.step / (self.acoustic.bin_loss_warmup * self.acoustic.max_steps))
         binary = model.bin_loss_fn(hard_attention=hard, soft_attention=soft) * weight
@@ -150,7 +162,9 @@ class AcousticTask(LightningModule):
     ) -> Losses:
         model = self.model
         mel_loss = model.mel_loss_fn(spect_predicted=mel, spect_tgt=batch.mels)
-        duration_loss = model.duration_loss_fn(log_durs_predicted=log_durations, durs_tgt=durations, len=batch.token_lengths)
+        duration_loss = model.duration_loss_fn(
+            log_durs_predicted=log_durations, durs_tgt=durations, len=batch.token_lengths
+        )
         pitch_loss = model.pitch_loss_fn(pitch_predicted=pitch, pitch_tgt=pitch_target, len=batch.token_lengths)
         return Losses(mel_loss + duration_loss + pitch_loss, mel_loss, duration_loss, pitch_loss)
 

@@ -2,6 +2,6 @@
 
     bundle folder ─▶ differences ─▶ checklist ─▶ GO / NO-GO
 
-`differences` answers with a sorted list of files that are extra, missing, changed or unsafe, never with a bare "mismatch".
-`checklist` is the promotion checklist of the operator contract, section 8, judged by the shipped allowlist.
+`differences` answers with a sorted list of files that are extra, missing, changed or unsafe, never with a bare
+"mismatch". `checklist` is the promotion checklist of the operator contract, section 8, judged by the shipped allowlist.
 """

@@ -13,7 +13,14 @@ from typing import Any, Literal
 from voicemill.bundle.attribution import NAME as ATTRIBUTION
 from voicemill.bundle.build import EVALUATION
 from voicemill.bundle.contents import open_regular
-from voicemill.bundle.manifest import LoadedManifest, ProductionManifest, WeightsReference, source_manifest
+from voicemill.bundle.manifest import (
+    FileEntry,
+    LoadedManifest,
+    ProductionManifest,
+    PromotedManifest,
+    WeightsReference,
+    source_manifest,
+)
 from voicemill.errors import BundleFileError, GateError
 from voicemill.training_status import TrainingStatus, is_digest
 from voicemill.verify.differences import BundleCheck, compare
@@ -81,12 +88,26 @@ class Verification:
         """For `--json`."""
         loaded = self.check.loaded
         return {
-            "bundle": self.check.root.as_posix(), "ok": self.ok, "certifiable": self.certifiable, "reason": self.reason,
+            "bundle": self.check.root.as_posix(),
+            "ok": self.ok,
+            "certifiable": self.certifiable,
+            "reason": self.reason,
             "bundle_version": loaded.manifest.bundle_version if loaded else None,
-            "manifest_sha256": loaded.sha256 if loaded else None, "dry_run": self.dry_run,
-            "differences": [{"path": d.path, "kind": d.kind, "code": d.code, "detail": d.detail} for d in self.check.differences],
-            "checklist": [{"key": r.key, "title": r.title, "verdict": r.verdict, "detail": r.detail,
-                           "certification_only": r.certification_only} for r in self.rows],
+            "manifest_sha256": loaded.sha256 if loaded else None,
+            "dry_run": self.dry_run,
+            "differences": [
+                {"path": d.path, "kind": d.kind, "code": d.code, "detail": d.detail} for d in self.check.differences
+            ],
+            "checklist": [
+                {
+                    "key": r.key,
+                    "title": r.title,
+                    "verdict": r.verdict,
+                    "detail": r.detail,
+                    "certification_only": r.certification_only,
+                }
+                for r in self.rows
+            ],
         }
 
 
@@ -105,8 +126,10 @@ def verify_bundle(root: Path, allowlist: Path, *, status: TrainingStatus | None 
     listed = load_allowlist(allowlist)
     check = compare(root)
     if check.loaded is None:
-        rows = (Row("files", "Bundle manifest and files", False, check.differences[0].detail or check.differences[0].code),
-                casimir_row())
+        rows: tuple[Row, ...] = (
+            Row("files", "Bundle manifest and files", False, check.differences[0].detail or check.differences[0].code),
+            casimir_row(),
+        )
         return Verification(check, rows, dry_run=False)
     source = _source(check.loaded)
     dry_run = bool(check.loaded.manifest.dry_run or source.get("dry_run"))
@@ -158,13 +181,18 @@ def _status_row(source: dict[str, Any], dry_run: bool, status: TrainingStatus | 
     if dry_run:
         return Row("status", title, False, "dry_run_not_promotable: this bundle comes from a dry run")
     if status is not None:
-        same = status.config_sha256 == source.get("config_sha256") and status.dataset_sha256 == source.get("dataset_sha256")
+        same = status.config_sha256 == source.get("config_sha256") and status.dataset_sha256 == source.get(
+            "dataset_sha256"
+        )
         if not same:
             return Row("status", title, False, "the status belongs to another run: its config or dataset hash differs")
-        return Row("status", title, status.bundleable and not status.dry_run, f"{status.objective_status}, {status.status}")
+        return Row(
+            "status", title, status.bundleable and not status.dry_run, f"{status.objective_status}, {status.status}"
+        )
     recorded = source.get("objective_status")
     if recorded is None or "dry_run" not in source:
-        return Row("status", title, False, "the bundle does not record its training status; give it with --status")
+        why = "the bundle does not record its training status; give it with --status"
+        return Row("status", title, False, why, certification_only=True)
     return Row("status", title, recorded == "ready_for_bundle", f"{recorded}, as the bundle records it")
 
 
@@ -174,7 +202,20 @@ def _files_row(check: BundleCheck) -> Row:
         return Row("files", title, False, f"{len(check.differences)} differences")
     if check.loaded is None or not check.loaded.artifact_sha256_ok:
         return Row("files", title, False, "artifact_sha256 is missing or does not recompute")
-    return Row("files", title, True, f"{len(check.loaded.manifest.files)} files, artifact_sha256 recomputes")
+    manifest = check.loaded.manifest
+    if isinstance(manifest, PromotedManifest):
+        source = manifest.provenance
+        repeated = source.source_vocoder in (None, manifest.vocoder) and source.source_dry_run in (
+            None,
+            manifest.dry_run,
+        )
+        if sorted(map(_as_tuple, manifest.files)) != sorted(map(_as_tuple, source.source_files)) or not repeated:
+            return Row("files", title, False, "the bundle is not the one that its provenance describes")
+    return Row("files", title, True, f"{len(manifest.files)} files, artifact_sha256 recomputes")
+
+
+def _as_tuple(entry: FileEntry) -> tuple[str, int, str]:
+    return entry.path, entry.bytes, entry.sha256
 
 
 def _complete_row(loaded: LoadedManifest, dry_run: bool) -> Row:
@@ -195,7 +236,9 @@ def _archives_row(check: BundleCheck, dry_run: bool) -> Row:
     if dry_run:
         return Row("archives", title, False, "a dry run holds placeholders")
     differing = {difference.path for difference in check.differences}
-    paths = [entry.path for entry in check.loaded.manifest.files if entry.path.endswith(".nemo")] if check.loaded else []
+    paths = (
+        [entry.path for entry in check.loaded.manifest.files if entry.path.endswith(".nemo")] if check.loaded else []
+    )
     for path in paths:
         try:
             if path not in differing:
@@ -213,20 +256,29 @@ def _reproducible_row(source: dict[str, Any]) -> Row:
     if bad or not isinstance(commit, str) or not commit:
         return Row("reproducibility", title, False, f"missing: {', '.join([*bad, *([] if commit else ['commit'])])}")
     if commit == "unknown":
-        return Row("reproducibility", title, False, "built outside a checkout: the commit is unknown", certification_only=True)
+        return Row(
+            "reproducibility", title, False, "built outside a checkout: the commit is unknown", certification_only=True
+        )
     return Row("reproducibility", title, True, f"commit {commit[:12]}")
 
 
 def casimir_row() -> Row:
     """The Casimir gate, until this toolbox carries its evaluator: not evaluated, so no certification."""
-    return Row("casimir", "Casimir gate: PASS, certificate hash, integrityOk", False,
-               "not yet evaluated: this version has no Casimir evaluator", certification_only=True)
+    return Row(
+        "casimir",
+        "Casimir gate: PASS, certificate hash, integrityOk",
+        False,
+        "not yet evaluated: this version has no Casimir evaluator",
+        certification_only=True,
+    )
 
 
 def lines(verification: Verification) -> Iterator[str]:
     """The answer as plain text: differences first, then the checklist, then the sum."""
     for difference in verification.check.differences:
-        yield f"{difference.kind:<8} {difference.code:<22} {difference.path}" + (f"  {difference.detail}" if difference.detail else "")
+        yield f"{difference.kind:<8} {difference.code:<22} {difference.path}" + (
+            f"  {difference.detail}" if difference.detail else ""
+        )
     for row in verification.rows:
         yield f"{row.verdict:<6} {row.title:<52} {row.detail}"
     yield f"bundle: {'OK' if verification.ok else 'NOT ACCEPTABLE'} reason={verification.reason}"

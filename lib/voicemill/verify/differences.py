@@ -16,8 +16,13 @@ from voicemill.errors import BundleFileError, NotAcceptableError, UsageError
 Kind = Literal["missing", "changed", "extra", "unsafe", "invalid"]
 
 KINDS: dict[str, Kind] = {
-    "manifest_missing": "missing", "manifest_invalid": "invalid", "required_file_missing": "missing",
-    "bytes_mismatch": "changed", "checksum_mismatch": "changed", "unlisted_file": "extra", "unsafe_path": "unsafe",
+    "manifest_missing": "missing",
+    "manifest_invalid": "invalid",
+    "required_file_missing": "missing",
+    "bytes_mismatch": "changed",
+    "checksum_mismatch": "changed",
+    "unlisted_file": "extra",
+    "unsafe_path": "unsafe",
     "not_a_regular_file": "unsafe",
 }
 """Failure codes of the formats contract, section 8, and what each means for a person."""
@@ -56,8 +61,11 @@ def compare(root: Path) -> BundleCheck:
         UsageError: `bundle_not_found:<path>`: there is no such folder.
     """
     if not root.is_dir():
-        raise UsageError(f"There is no folder {root}.", reason=f"bundle_not_found:{root.as_posix()}",
-                         hint="Give the folder of a bundle, for example bundles/<voice>/voice_bundle.")
+        raise UsageError(
+            f"There is no folder {root}.",
+            reason=f"bundle_not_found:{root.as_posix()}",
+            hint="Give the folder of a bundle, for example bundles/<voice>/voice_bundle.",
+        )
     try:
         loaded = load_manifest(root)
         check_paths(entry.path for entry in loaded.manifest.files)
@@ -68,8 +76,11 @@ def compare(root: Path) -> BundleCheck:
     found = [Difference(path, "not_a_regular_file", "a link, pipe or device") for path in listing.irregular]
     found += [Difference(path, "unlisted_file") for path in listing.regular if path not in entries and path != MANIFEST]
     parents = {str(parent) for path in entries for parent in PurePosixPath(path).parents}
-    found += [Difference(f"{folder}/", "unlisted_file", "a folder without listed files")
-              for folder in listing.folders if folder not in parents]
+    found += [
+        Difference(f"{folder}/", "unlisted_file", "a folder without listed files")
+        for folder in listing.folders
+        if folder not in parents
+    ]
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         checked = pool.map(lambda entry: _check(root, entry), entries.values())
         found += [difference for difference in checked if difference is not None]
@@ -102,6 +113,9 @@ def check_bundle(root: Path) -> BundleCheck:
     check = compare(root)
     if not check.ok:
         named = ", ".join(f"{each.path} ({each.code})" for each in check.differences[:10])
-        raise NotAcceptableError(f"The bundle {root} is not what its manifest says: {named}.", reason="verification_failed",
-                                 hint="Build or promote it again; do not use it.")
+        raise NotAcceptableError(
+            f"The bundle {root} is not what its manifest says: {named}.",
+            reason="verification_failed",
+            hint="Build or promote it again; do not use it.",
+        )
     return check

@@ -14,7 +14,9 @@ from voicemill.errors import GateError
 VERSION = "prod_tts_allowlist/1"
 Kind = Literal["fastpitch", "hifigan", "separation", "vad", "asr", "speaker", "none"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-WeightsId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*$", max_length=200)]
+WeightsId = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*$", max_length=200)
+]
 SHIPPED = Path("configs/voice/prod_tts/weights_allowlist.json")
 """Relative to the repository: the list that verification judges by, whatever list a run was given."""
 
@@ -24,7 +26,7 @@ class Evidence(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     link: str
-    seen: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    seen: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
     states: str
 
 
@@ -123,23 +125,33 @@ def load(path: Path) -> LoadedAllowlist:
         with path.open("rb") as handle:
             data = handle.read(files.MAX_JSON_BYTES + 1)
     except OSError as error:
-        raise GateError(f"There is no readable weights allowlist at {path}.", reason=f"allowlist_missing:{path.as_posix()}",
-                        hint=hint) from error
+        raise GateError(
+            f"There is no readable weights allowlist at {path}.",
+            reason=f"allowlist_missing:{path.as_posix()}",
+            hint=hint,
+        ) from error
     try:
         parsed = files.parse_json(data)
     except files.InvalidJsonError as error:
-        raise GateError(f"The weights allowlist {path} is not acceptable JSON: {error}.",
-                        reason="allowlist_invalid:json", hint=hint) from error
+        raise GateError(
+            f"The weights allowlist {path} is not acceptable JSON: {error}.", reason="allowlist_invalid:json", hint=hint
+        ) from error
     if not isinstance(parsed, dict) or not isinstance(parsed.get("weights"), list):
-        raise GateError(f"The weights allowlist {path} has no list 'weights'.",
-                        reason="allowlist_invalid:weights_not_array", hint=hint)
+        raise GateError(
+            f"The weights allowlist {path} has no list 'weights'.",
+            reason="allowlist_invalid:weights_not_array",
+            hint=hint,
+        )
     try:
         allowlist = Allowlist.model_validate(parsed)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "weights"
-        raise GateError(f"The weights allowlist {path} is wrong at {where}: {first['msg']}.",
-                        reason=f"allowlist_invalid:{where}", hint=hint) from error
+        raise GateError(
+            f"The weights allowlist {path} is wrong at {where}: {first['msg']}.",
+            reason=f"allowlist_invalid:{where}",
+            hint=hint,
+        ) from error
     return LoadedAllowlist(allowlist, path, files.sha256_bytes(data))
 
 
@@ -152,8 +164,11 @@ def pin(path: Path, weights_id: str, file_path: str, target: Path) -> str:
     loaded = load(path)
     entry = loaded.allowlist.find(weights_id)
     if entry is None or file_path not in {item.path for item in entry.files}:
-        raise GateError(f"{weights_id} with the file {file_path} is not on {path}.",
-                        reason="allowlist_rejected:selected_weights_not_listed", hint="Add the entry by hand first.")
+        raise GateError(
+            f"{weights_id} with the file {file_path} is not on {path}.",
+            reason="allowlist_rejected:selected_weights_not_listed",
+            hint="Add the entry by hand first.",
+        )
     digest, size = files.sha256_file(target), target.stat().st_size
     document = files.read_json(path)
     for raw in document["weights"]:

@@ -1,8 +1,8 @@
 """Structural inspection of a `.nemo` archive, before anything is loaded: nothing is unpacked, imported or executed.
 
-A model archive is a plain tar of flat, regular files: `model_config.yaml`, `model_weights.ckpt` (a stored zip with one pickle of a
-state dict) and text files such as the lexicon. Everything else is refused. Inspect the very bytes that will be loaded: `private_copy`
-copies first and inspects the copy.
+A model archive is a plain tar of flat, regular files: `model_config.yaml`, `model_weights.ckpt` (a stored zip with
+one pickle of a state dict) and text files such as the lexicon. Everything else is refused. Inspect the very bytes
+that will be loaded: `private_copy` copies first and inspects the copy.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ WEIGHTS = "model_weights.ckpt"
 MAX_ARCHIVE_BYTES = 4 * 1024**3
 MAX_TEXT_BYTES = 64 * 1024**2
 """For lexicons and the like inside the archive; the CMU dictionary has 3 MB."""
-_OTHER_ENTRIES = frozenset({"data.pkl", "version", "byteorder", ".format_version", ".storage_alignment", ".data/serialization_id"})
+_OTHER_ENTRIES = frozenset(
+    {"data.pkl", "version", "byteorder", ".format_version", ".storage_alignment", ".data/serialization_id"}
+)
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,11 @@ def inspect(path: Path) -> ArchiveReport:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError as error:
-        raise UsageError(f"{path} cannot be opened: {error.strerror}.", reason=f"archive_missing:{path.as_posix()}",
-                         hint="Give the path of a .nemo file.") from error
+        raise UsageError(
+            f"{path} cannot be opened: {error.strerror}.",
+            reason=f"archive_missing:{path.as_posix()}",
+            hint="Give the path of a .nemo file.",
+        ) from error
     with os.fdopen(descriptor, "rb") as handle:
         return inspect_open(handle)
 
@@ -85,9 +90,12 @@ def inspect_open(handle: BinaryIO) -> ArchiveReport:
     config = nemo_config.check_config(_read(handle, members[CONFIG].offset, members[CONFIG].size))
     tensors = _state_dict(handle, members[WEIGHTS])
     return ArchiveReport(
-        bytes=size, target=str(config.get("target", "")), tensors=len(tensors),
+        bytes=size,
+        target=str(config.get("target", "")),
+        tensors=len(tensors),
         parameters=sum(tensor.numel for tensor in tensors.values()),
-        members=tuple(sorted((member.name, member.size) for member in members.values())))
+        members=tuple(sorted((member.name, member.size) for member in members.values())),
+    )
 
 
 def _check_text(handle: BinaryIO, member: plain_tar.Member) -> None:
@@ -111,7 +119,9 @@ def _state_dict(handle: BinaryIO, member: plain_tar.Member) -> dict[str, Tensor]
         if folder == "data" and key.isascii() and key.isdigit():
             storages[key] = entry.size
         elif name not in _OTHER_ENTRIES:
-            raise unsafe(f"unexpected_entry:{name}", f"The checkpoint holds {name!r}, which a state dict does not need.")
+            raise unsafe(
+                f"unexpected_entry:{name}", f"The checkpoint holds {name!r}, which a state dict does not need."
+            )
     pickled = entries.get("data.pkl")
     if pickled is None or pickled.size > MAX_PICKLE_BYTES:
         raise unsafe("pickle_invalid", "The checkpoint has no pickle of a plausible size.")
@@ -140,11 +150,17 @@ def private_copy(path: Path) -> Iterator[Path]:
         copy = Path(folder) / "model.nemo"
         try:
             if not path.is_file():
-                raise UsageError(f"{path} is not a file.", reason=f"archive_missing:{path.as_posix()}",
-                                 hint="Give the path of a .nemo file.")
+                raise UsageError(
+                    f"{path} is not a file.",
+                    reason=f"archive_missing:{path.as_posix()}",
+                    hint="Give the path of a .nemo file.",
+                )
             shutil.copyfile(path, copy)
         except OSError as error:
-            raise GateError(f"{path} cannot be copied for loading: {error.strerror}.",
-                            reason=f"weights_unavailable:{path.name}", hint="Check the file and the space for temporary files.") from error
+            raise GateError(
+                f"{path} cannot be copied for loading: {error.strerror}.",
+                reason=f"weights_unavailable:{path.name}",
+                hint="Check the file and the space for temporary files.",
+            ) from error
         inspect(copy)
         yield copy

@@ -1,7 +1,7 @@
 """The licence gate: runs before any download or load, and again when a bundle is built, promoted and verified.
 
-Refusals come in a fixed order, so that the first reason is the same everywhere: missing list, invalid list, not listed, licence
-metadata missing, commercial use refused.
+Refusals come in a fixed order, so that the first reason is the same everywhere: missing list, invalid list, not
+listed, licence metadata missing, commercial use refused.
 """
 
 from __future__ import annotations
@@ -44,9 +44,11 @@ def select(weights_id: str, allowlist: Path | LoadedAllowlist) -> Selection:
     loaded = allowlist if isinstance(allowlist, LoadedAllowlist) else load(allowlist)
     entry = loaded.allowlist.find(weights_id)
     if entry is None:
-        raise GateError(f"The weights {weights_id!r} are not on the allowlist {loaded.path}.",
-                        reason="allowlist_rejected:selected_weights_not_listed",
-                        hint="Choose an id of the list, or add an entry with licence, evidence and sha256 after review.")
+        raise GateError(
+            f"The weights {weights_id!r} are not on the allowlist {loaded.path}.",
+            reason="allowlist_rejected:selected_weights_not_listed",
+            hint="Choose an id of the list, or add an entry with licence, evidence and sha256 after review.",
+        )
     check_entry(entry)
     return Selection(entry, loaded.path, loaded.sha256)
 
@@ -59,9 +61,11 @@ def check_entry(entry: AllowlistEntry) -> None:
     """
     missing = [name for name in REQUIRED_METADATA if getattr(entry, name) in (None, "")]
     if missing:
-        raise GateError(f"The allowlist entry {entry.id} does not state {', '.join(missing)}.",
-                        reason=f"allowlist_missing_license_metadata:{','.join(missing)}",
-                        hint="State the licence of the weights, the licence of the code and where they were read.")
+        raise GateError(
+            f"The allowlist entry {entry.id} does not state {', '.join(missing)}.",
+            reason=f"allowlist_missing_license_metadata:{','.join(missing)}",
+            hint="State the licence of the weights, the licence of the code and where they were read.",
+        )
     if entry.commercial_use_allowed is not True:
         raise _rejected(entry.id, "its entry says that commercial use is not allowed")
     for label, expression in (("weights", entry.weights_license), ("code", entry.code_license)):
@@ -77,5 +81,8 @@ def select_all(weights_ids: Iterable[str], allowlist: Path | LoadedAllowlist) ->
 
 
 def _rejected(weights_id: str, why: str) -> GateError:
-    return GateError(f"The weights {weights_id} may not be used: {why}.", reason="allowlist_commercial_rejected",
-                     hint="Choose weights whose own licence clearly allows commercial use.")
+    return GateError(
+        f"The weights {weights_id} may not be used: {why}.",
+        reason="allowlist_commercial_rejected",
+        hint="Choose weights whose own licence clearly allows commercial use.",
+    )

@@ -1,7 +1,7 @@
 """Licence policy on SPDX expressions: may these weights, or this code, be used commercially?
 
-Default deny: an expression counts as permitted only when every licence in it is on the list below. Code licence and weights
-licence are judged by separate calls; neither speaks for the other.
+Default deny: an expression counts as permitted only when every licence in it is on the list below. Code licence and
+weights licence are judged by separate calls; neither speaks for the other.
 """
 
 from __future__ import annotations
@@ -13,27 +13,33 @@ from typing import Any, Literal
 
 Verdict = Literal["permitted", "forbidden", "unclear"]
 
-PERMITTED = frozenset("""
-    0BSD AFL-3.0 AGPL-3.0-only AGPL-3.0-or-later Apache-2.0 Artistic-2.0 BSD-2-Clause BSD-2-Clause-Patent BSD-3-Clause
-    BSD-3-Clause-Clear BSL-1.0 CC-BY-3.0 CC-BY-4.0 CC-BY-SA-3.0 CC-BY-SA-4.0 CC0-1.0 CDLA-Permissive-1.0
-    CDLA-Permissive-2.0 EPL-2.0 GPL-2.0-only GPL-2.0-or-later GPL-3.0-only GPL-3.0-or-later HPND ISC LGPL-2.1-only
-    LGPL-2.1-or-later LGPL-3.0-only LGPL-3.0-or-later MIT MIT-0 MIT-CMU MIT-Festival MPL-2.0 NCSA ODC-By-1.0 OFL-1.1 PDDL-1.0
-    PSF-2.0 Python-2.0 Unlicense UPL-1.0 W3C WTFPL Zlib
-""".split())
-"""SPDX identifiers that allow commercial use and derivatives (some with conditions such as attribution or share-alike)."""
+# fmt: off
+PERMITTED = frozenset({
+    "0BSD", "AFL-3.0", "AGPL-3.0-only", "AGPL-3.0-or-later", "Apache-2.0", "Artistic-2.0", "BSD-2-Clause",
+    "BSD-2-Clause-Patent", "BSD-3-Clause", "BSD-3-Clause-Clear", "BSL-1.0", "CC-BY-3.0", "CC-BY-4.0",
+    "CC-BY-SA-3.0", "CC-BY-SA-4.0", "CC0-1.0", "CDLA-Permissive-1.0", "CDLA-Permissive-2.0", "EPL-2.0",
+    "GPL-2.0-only", "GPL-2.0-or-later", "GPL-3.0-only", "GPL-3.0-or-later", "HPND", "ISC", "LGPL-2.1-only",
+    "LGPL-2.1-or-later", "LGPL-3.0-only", "LGPL-3.0-or-later", "MIT", "MIT-0", "MIT-CMU", "MIT-Festival",
+    "MPL-2.0", "NCSA", "ODC-By-1.0", "OFL-1.1", "PDDL-1.0", "PSF-2.0", "Python-2.0", "Unlicense", "UPL-1.0", "W3C",
+    "WTFPL", "Zlib",
+})
+# fmt: on
+"""SPDX identifiers that allow commercial use and derivatives (some with attribution or share-alike)."""
 
 OWN_REFERENCES = {
     "LicenseRef-own-data": "no third-party weights: the voice is made from the operator's own recordings only",
     "LicenseRef-NVIDIA-Open-Model-License": "commercial use and derivatives allowed, notice required",
 }
-"""References that SPDX does not list and whose text we have read."""
+"""References that SPDX does not list, and what they say (evidence is on the allowlist)."""
 
 ALIASES = {"nvidia open model license": "LicenseRef-NVIDIA-Open-Model-License"}
 """Plain names, as other producers write them, in lower case."""
 
 _FORBIDDEN = re.compile(
     r"(?:^|[^a-z])nc(?:$|[^a-z])|non[\s_-]*commercial|research[\s_-]*(?:only|use)|academic|evaluation[\s_-]*only|"
-    r"personal[\s_-]*use|(?:^|[^a-z])cpml|coqui[\s_-]*public[\s_-]*model", re.IGNORECASE)
+    r"personal[\s_-]*use|(?:^|[^a-z])cpml|coqui[\s_-]*public[\s_-]*model",
+    re.IGNORECASE,
+)
 _NO_DERIVATIVES = re.compile(r"^CC-BY-(?:NC-)?ND-", re.IGNORECASE)
 MAX_EXPRESSION = 500
 """Characters; the parser never sees a longer text."""
@@ -61,7 +67,8 @@ class LicenceJudgement:
 def judge(expression: str | None) -> LicenceJudgement:
     """Judge one licence expression for commercial use.
 
-    `A AND B` needs both; `A OR B` needs one, as its user may choose, but every name in it must be known; `A WITH E` is `A`.
+    `A AND B` needs both; `A OR B` needs one, as its user may choose, but every name in it must be known; `A WITH E`
+    is `A`.
     """
     text = (expression or "").strip()
     if not text:
@@ -77,11 +84,16 @@ def judge(expression: str | None) -> LicenceJudgement:
 
 
 def _judge_tree(tree: Any, text: str) -> LicenceJudgement:
-    keys = [str(getattr(symbol, "key", symbol)) for symbol in _licensing().license_symbols(tree, decompose=True, unique=True)]
+    keys = [
+        str(getattr(symbol, "key", symbol))
+        for symbol in _licensing().license_symbols(tree, decompose=True, unique=True)
+    ]
     keys = [key for key in keys if not _is_exception(key)]
     unknown = sorted(key for key in keys if _verdict_of(key) == "unclear")
     if unknown:
-        return LicenceJudgement(text, "unclear", f"{', '.join(unknown)} is not a licence that we know to allow commercial use")
+        return LicenceJudgement(
+            text, "unclear", f"{', '.join(unknown)} is not a licence that we know to allow commercial use"
+        )
     rendered = str(tree.render("{symbol.key}"))
     if _allows(tree):
         return LicenceJudgement(rendered, "permitted", "commercial use is allowed")
@@ -116,6 +128,7 @@ def _allows(tree: Any) -> bool:
 def _licensing() -> Any:
     """The SPDX licence list of `license-expression` (50 ms to build), with our own references added."""
     from license_expression import LicenseSymbol, Licensing, get_spdx_licensing
+
     known = get_spdx_licensing().known_symbols
     return Licensing([*known.values(), *(LicenseSymbol(key) for key in OWN_REFERENCES)])
 
@@ -126,5 +139,7 @@ def _is_exception(key: str) -> bool:
 
 
 def _parse_errors() -> tuple[type[Exception], ...]:
+    """What the parser raises: its own errors, and those that escape it on texts such as `()`."""
     from license_expression import ExpressionError, ExpressionParseError
-    return (ExpressionError, ExpressionParseError, RecursionError)
+
+    return (ExpressionError, ExpressionParseError, RecursionError, LookupError, AttributeError, TypeError, ValueError)

@@ -1,6 +1,7 @@
-"""The stand-alone weights manifest (formats contract, section 5): one set of weights, its licences and the evidence for them.
+"""The stand-alone weights manifest (formats contract, section 5): weights, their licences and the evidence for them.
 
-The answer is one line and one exit code, both fixed by the contract; the first fault in the contract's order is the one reported.
+The answer is one line and one exit code, both fixed by the contract; the first fault in the contract's order is the
+one reported.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from voicemill import files
 from voicemill.weights import licence
 
 MAX_BYTES = 1 << 20
-RFC3339 = r"^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$"
+RFC3339 = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
 
 Text = Annotated[StrictStr, Field(min_length=1, max_length=4096, pattern=r"\S")]
 
@@ -50,13 +51,19 @@ class WeightsManifest(BaseModel):
     attribution_required: StrictBool
     evidence_links: Annotated[list[Text], Field(min_length=1)]
     checksum: Annotated[StrictStr, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
-    created_at: Annotated[StrictStr, Field(pattern=RFC3339, json_schema_extra={"format": "date-time"}),
-                          AfterValidator(_is_rfc3339)]
+    created_at: Annotated[
+        StrictStr, Field(pattern=RFC3339, json_schema_extra={"format": "date-time"}), AfterValidator(_is_rfc3339)
+    ]
 
 
-EXPECTED = {"model_id": "non_empty_string", "source_url": "http_url", "code_license": "non_empty_string",
-            "weights_license": "non_empty_string", "evidence_links": "array_of_non_empty_strings",
-            "checksum": "sha256:<64_hex>"}
+EXPECTED = {
+    "model_id": "non_empty_string",
+    "source_url": "http_url",
+    "code_license": "non_empty_string",
+    "weights_license": "non_empty_string",
+    "evidence_links": "array_of_non_empty_strings",
+    "checksum": "sha256:<64_hex>",
+}
 
 
 @dataclass(frozen=True)
@@ -123,7 +130,7 @@ def _named_faults(payload: dict[str, Any]) -> ManifestVerdict | None:
 
 
 def _valid_time(value: object) -> bool:
-    if not isinstance(value, str) or not re.match(RFC3339, value):
+    if not isinstance(value, str) or not re.fullmatch(RFC3339, value):
         return False
     try:
         _is_rfc3339(value)
@@ -141,8 +148,15 @@ def _other_faults(payload: dict[str, Any]) -> ManifestVerdict | None:
     return None
 
 
-ErrorCode = Literal["manifest_not_found", "invalid_json", "missing_field", "invalid_type", "invalid_field",
-                    "commercial_use_required", "license_not_commercial"]
+ErrorCode = Literal[
+    "manifest_not_found",
+    "invalid_json",
+    "missing_field",
+    "invalid_type",
+    "invalid_field",
+    "commercial_use_required",
+    "license_not_commercial",
+]
 
 
 def _fault(code: int, error: ErrorCode, **details: str) -> ManifestVerdict:

@@ -1,4 +1,4 @@
-"""`model_config.yaml` of a `.nemo`, read so that it can do nothing: no tags, no aliases, no interpolation, known classes only."""
+"""`model_config.yaml` of a `.nemo`, read so that it can do nothing: no tag, alias, interpolation, unknown class."""
 
 from __future__ import annotations
 
@@ -15,38 +15,40 @@ MAX_PLAIN_SCALAR = 1000
 TARGET_KEYS = frozenset({"_target_", "target", "cls", "class", "class_path"})
 """Keys whose value NeMo or Hydra imports and calls."""
 
-ALLOWED_TARGETS = frozenset({
-    "nemo.collections.tts.models.FastPitchModel",
-    "nemo.collections.tts.models.fastpitch.FastPitchModel",
-    "nemo.collections.tts.models.HifiGanModel",
-    "nemo.collections.tts.models.hifigan.HifiGanModel",
-    "nemo.collections.asr.modules.AudioToMelSpectrogramPreprocessor",
-    "nemo.collections.asr.modules.audio_preprocessing.AudioToMelSpectrogramPreprocessor",
-    "nemo.collections.asr.parts.preprocessing.features.FilterbankFeatures",
-    "nemo.collections.tts.modules.transformer.FFTransformerEncoder",
-    "nemo.collections.tts.modules.transformer.FFTransformerDecoder",
-    "nemo.collections.tts.modules.aligner.AlignmentEncoder",
-    "nemo.collections.tts.modules.fastpitch.TemporalPredictor",
-    "nemo.collections.tts.modules.hifigan_modules.Generator",
-    "nemo.collections.common.tokenizers.text_to_speech.tts_tokenizers.EnglishPhonemesTokenizer",
-    "nemo.collections.common.tokenizers.text_to_speech.tts_tokenizers.EnglishCharsTokenizer",
-    "nemo.collections.common.tokenizers.text_to_speech.tts_tokenizers.IPATokenizer",
-    "nemo.collections.tts.g2p.models.en_us_arpabet.EnglishG2p",
-    "nemo.collections.tts.g2p.models.i18n_ipa.IpaG2p",
-    "nemo.collections.tts.data.dataset.TTSDataset",
-    "nemo.collections.tts.data.dataset.VocoderDataset",
-    "nemo.collections.tts.data.dataset.MelAudioDataset",
-    "nemo_text_processing.text_normalization.normalize.Normalizer",
-    # Names of the same classes in archives that earlier NeMo releases saved.
-    "nemo.collections.tts.torch.data.TTSDataset",
-    "nemo.collections.tts.torch.data.VocoderDataset",
-    "nemo.collections.tts.torch.g2ps.EnglishG2p",
-    "nemo.collections.tts.torch.tts_tokenizers.EnglishPhonemesTokenizer",
-    "nemo.collections.tts.data.datalayers.MelAudioDataset",
-    "nemo.collections.tts.data.datalayers.AudioDataset",
-    "torch.optim.Adam",
-    "torch.optim.AdamW",
-})
+ALLOWED_TARGETS = frozenset(
+    {
+        "nemo.collections.tts.models.FastPitchModel",
+        "nemo.collections.tts.models.fastpitch.FastPitchModel",
+        "nemo.collections.tts.models.HifiGanModel",
+        "nemo.collections.tts.models.hifigan.HifiGanModel",
+        "nemo.collections.asr.modules.AudioToMelSpectrogramPreprocessor",
+        "nemo.collections.asr.modules.audio_preprocessing.AudioToMelSpectrogramPreprocessor",
+        "nemo.collections.asr.parts.preprocessing.features.FilterbankFeatures",
+        "nemo.collections.tts.modules.transformer.FFTransformerEncoder",
+        "nemo.collections.tts.modules.transformer.FFTransformerDecoder",
+        "nemo.collections.tts.modules.aligner.AlignmentEncoder",
+        "nemo.collections.tts.modules.fastpitch.TemporalPredictor",
+        "nemo.collections.tts.modules.hifigan_modules.Generator",
+        "nemo.collections.common.tokenizers.text_to_speech.tts_tokenizers.EnglishPhonemesTokenizer",
+        "nemo.collections.common.tokenizers.text_to_speech.tts_tokenizers.EnglishCharsTokenizer",
+        "nemo.collections.common.tokenizers.text_to_speech.tts_tokenizers.IPATokenizer",
+        "nemo.collections.tts.g2p.models.en_us_arpabet.EnglishG2p",
+        "nemo.collections.tts.g2p.models.i18n_ipa.IpaG2p",
+        "nemo.collections.tts.data.dataset.TTSDataset",
+        "nemo.collections.tts.data.dataset.VocoderDataset",
+        "nemo.collections.tts.data.dataset.MelAudioDataset",
+        "nemo_text_processing.text_normalization.normalize.Normalizer",
+        # Names of the same classes in archives that earlier NeMo releases saved.
+        "nemo.collections.tts.torch.data.TTSDataset",
+        "nemo.collections.tts.torch.data.VocoderDataset",
+        "nemo.collections.tts.torch.g2ps.EnglishG2p",
+        "nemo.collections.tts.torch.tts_tokenizers.EnglishPhonemesTokenizer",
+        "nemo.collections.tts.data.datalayers.MelAudioDataset",
+        "nemo.collections.tts.data.datalayers.AudioDataset",
+        "torch.optim.Adam",
+        "torch.optim.AdamW",
+    }
+)
 
 
 def check_config(data: bytes) -> dict[str, Any]:
@@ -57,6 +59,7 @@ def check_config(data: bytes) -> dict[str, Any]:
             `config_target:<name>`.
     """
     import yaml
+
     if len(data) > MAX_CONFIG_BYTES:
         raise unsafe("config_invalid", "The archive's configuration is larger than any real one.")
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -72,18 +75,21 @@ def check_config(data: bytes) -> dict[str, Any]:
         if isinstance(value, str) and "${" in value:
             raise unsafe("config_interpolation", f"The archive's configuration interpolates at {key!r}.")
         if key.rpartition(".")[2] in TARGET_KEYS and value not in ALLOWED_TARGETS:
-            raise unsafe(f"config_target:{value}", f"The archive's configuration names the class {value!r}, which is not allowed.")
+            raise unsafe(
+                f"config_target:{value}",
+                f"The archive's configuration names the class {value!r}, which is not allowed.",
+            )
     return config
 
 
 def _check_events(events: Iterator[Any]) -> None:
     """Look at the stream before any object is made of it: an alias bomb never gets to expand."""
     import yaml
-    depth = count = 0
+
+    depth = 0
     keys: list[set[str] | None] = []
     expecting_key: list[bool] = []
-    for event in events:
-        count += 1
+    for count, event in enumerate(events):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             raise unsafe("config_alias", "The archive's configuration uses anchors or aliases.")
         if getattr(event, "tag", None) is not None:

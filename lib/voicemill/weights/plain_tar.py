@@ -35,7 +35,8 @@ def members(handle: BinaryIO, total: int) -> dict[str, Member]:
     """The regular members of a tar of `total` bytes, by flat name (a leading `./` is dropped).
 
     Raises:
-        GateError: `unsafe_archive:` with `not_a_plain_tar`, `unsafe_name`, `link_or_special_member`, `duplicate_member`,
+        GateError: `unsafe_archive:` with `not_a_plain_tar`, `unsafe_name`, `link_or_special_member`,
+        `duplicate_member`,
             `too_many_members`, `trailing_data`.
     """
     found: dict[str, Member] = {}

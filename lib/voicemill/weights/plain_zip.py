@@ -5,10 +5,12 @@ Layout: PKWARE APPNOTE 6.3.10, sections 4.3.7 (local header), 4.3.12 (central di
 
 from __future__ import annotations
 
+import itertools
 import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from voicemill.errors import GateError
 from voicemill.weights.plain_tar import Member
 from voicemill.weights.unsafe import unsafe
 
@@ -57,7 +59,7 @@ def entries(handle: BinaryIO, member: Member) -> dict[str, Entry]:
     if position != len(directory):
         raise _not_plain("its directory has a rest")
     spans.sort()
-    if any(end > begin for (_, end), (begin, _) in zip(spans, spans[1:], strict=False)):
+    if any(end > begin for (_, end), (begin, _) in itertools.pairwise(spans)):
         raise _not_plain("entries overlap")
     return {entry.name: entry for entry in found.values()}
 
@@ -67,7 +69,8 @@ def _end_record(handle: BinaryIO, member: Member) -> tuple[int, int, int]:
     if member.size < _END.size:
         raise _not_plain("it is too short")
     signature, disk, first, here, count, size, start, comment = _END.unpack(
-        _read(handle, member, member.size - _END.size, _END.size))
+        _read(handle, member, member.size - _END.size, _END.size)
+    )
     if signature != b"PK\x05\x06" or disk or first or here != count or comment:
         raise _not_plain("it does not end with a plain directory")
     if count > MAX_ENTRIES or size > MAX_DIRECTORY_BYTES or start + size > member.size - _END.size:
@@ -79,8 +82,25 @@ def _central(directory: bytes, position: int) -> tuple[str, int, int, int]:
     """Name, offset of the local header, size, and the position of the next record."""
     if position + _CENTRAL.size > len(directory):
         raise _not_plain("its directory is cut short")
-    (signature, _, _, flags, method, _, _, _, packed, length, name_size, extra_size, comment_size, disk, _, _,
-     local) = _CENTRAL.unpack_from(directory, position)
+    (
+        signature,
+        _,
+        _,
+        flags,
+        method,
+        _,
+        _,
+        _,
+        packed,
+        length,
+        name_size,
+        extra_size,
+        comment_size,
+        disk,
+        _,
+        _,
+        local,
+    ) = _CENTRAL.unpack_from(directory, position)
     if signature != b"PK\x01\x02" or flags & ~_ALLOWED_FLAGS or disk or comment_size:
         raise _not_plain("its directory holds an unusual record")
     if method != 0 or packed != length:
@@ -89,7 +109,7 @@ def _central(directory: bytes, position: int) -> tuple[str, int, int, int]:
         raise _not_plain("it is larger than 4 GiB")
     begin = position + _CENTRAL.size
     try:
-        name = directory[begin:begin + name_size].decode("utf-8")
+        name = directory[begin : begin + name_size].decode("utf-8")
     except UnicodeDecodeError as error:
         raise _not_plain("an entry's name is not UTF-8") from error
     return name, local, length, begin + name_size + extra_size
@@ -98,12 +118,13 @@ def _central(directory: bytes, position: int) -> tuple[str, int, int, int]:
 def _local(handle: BinaryIO, member: Member, offset: int, name: str) -> int:
     """Offset of an entry's data, after checking that its local header agrees with the directory."""
     signature, _, flags, method, _, _, _, _, _, name_size, extra_size = _LOCAL.unpack(
-        _read(handle, member, offset, _LOCAL.size))
+        _read(handle, member, offset, _LOCAL.size)
+    )
     if signature != b"PK\x03\x04" or method != 0 or flags & ~_ALLOWED_FLAGS:
         raise _not_plain(f"the entry {name!r} has an unusual header")
     if _read(handle, member, offset + _LOCAL.size, name_size) != name.encode("utf-8"):
         raise _not_plain(f"the entry {name!r} has another name in its header")
-    return offset + _LOCAL.size + name_size + extra_size
+    return offset + int(_LOCAL.size + name_size + extra_size)
 
 
 def _read(handle: BinaryIO, member: Member, offset: int, size: int) -> bytes:
@@ -116,5 +137,5 @@ def _read(handle: BinaryIO, member: Member, offset: int, size: int) -> bytes:
     return data
 
 
-def _not_plain(why: str) -> Exception:
+def _not_plain(why: str) -> GateError:
     return unsafe("weights_not_a_plain_zip", f"The checkpoint inside the archive is not a plain zip: {why}.")

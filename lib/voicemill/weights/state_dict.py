@@ -1,7 +1,8 @@
 """Read the pickle of a state dict without executing it: a small machine that knows tensors and nothing else.
 
-Where `pickle` would import and call, this machine only compares names. Whatever a plain state dict does not need is refused:
-other globals, other opcodes, tensors that claim more than their storage holds. Opcodes: `pickletools` in Python's library.
+Where `pickle` would import and call, this machine only compares names. Whatever a plain state dict does not need is
+refused: other globals, other opcodes, tensors that claim more than their storage holds. Opcodes: `pickletools` in
+Python's library.
 """
 
 from __future__ import annotations
@@ -16,8 +17,18 @@ from voicemill.weights.unsafe import unsafe
 MAX_PICKLE_BYTES = 1 << 20
 """A FastPitch state dict pickles to 24 kB, a HiFi-GAN with discriminators to about 100 kB."""
 
-ITEM_BYTES = {"DoubleStorage": 8, "FloatStorage": 4, "HalfStorage": 2, "BFloat16Storage": 2, "LongStorage": 8,
-              "IntStorage": 4, "ShortStorage": 2, "CharStorage": 1, "ByteStorage": 1, "BoolStorage": 1}
+ITEM_BYTES = {
+    "DoubleStorage": 8,
+    "FloatStorage": 4,
+    "HalfStorage": 2,
+    "BFloat16Storage": 2,
+    "LongStorage": 8,
+    "IntStorage": 4,
+    "ShortStorage": 2,
+    "CharStorage": 1,
+    "ByteStorage": 1,
+    "BoolStorage": 1,
+}
 ORDERED_DICT = ("collections", "OrderedDict")
 REBUILD_TENSOR = ("torch._utils", "_rebuild_tensor_v2")
 REBUILD_PARAMETER = ("torch._utils", "_rebuild_parameter")
@@ -65,7 +76,9 @@ def read_state_dict(data: bytes, storages: Mapping[str, int]) -> dict[str, Tenso
         GateError: `unsafe_archive:` with `pickle_forbidden:<what>`, `pickle_invalid`, `tensor_outside_storage`.
     """
     if len(data) > MAX_PICKLE_BYTES:
-        raise unsafe("pickle_invalid", f"The checkpoint's pickle has {len(data)} bytes, more than any state dict needs.")
+        raise unsafe(
+            "pickle_invalid", f"The checkpoint's pickle has {len(data)} bytes, more than any state dict needs."
+        )
     try:
         result = _Machine(data, storages).run()
     except (IndexError, KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
@@ -100,8 +113,10 @@ class _Machine:
                 break
             step = dispatch.get(opcode)
             if step is None:
-                raise unsafe(f"pickle_forbidden:opcode_{opcode:02x}",
-                             f"The checkpoint's pickle uses opcode {opcode:#04x}, which a state dict does not need.")
+                raise unsafe(
+                    f"pickle_forbidden:opcode_{opcode:02x}",
+                    f"The checkpoint's pickle uses opcode {opcode:#04x}, which a state dict does not need.",
+                )
             step(self)
         if len(self._stack) != 1 or self._position != len(data):
             raise ValueError("the pickle does not end with one object")
@@ -112,7 +127,7 @@ class _Machine:
         end = self._position + size
         if end > len(self._data):
             raise ValueError("cut short")
-        piece = self._data[self._position:end]
+        piece = self._data[self._position : end]
         self._position = end
         return piece
 
@@ -149,9 +164,12 @@ class _Machine:
         end = self._data.index(b"\n", self._position)
         name = self.take(end - self._position + 1)[:-1].decode("ascii")
         if (module, name) not in (ORDERED_DICT, REBUILD_TENSOR, REBUILD_PARAMETER) and not (
-                module == "torch" and name in ITEM_BYTES):
-            raise unsafe(f"pickle_forbidden:{module}.{name}",
-                         f"The checkpoint's pickle wants {module}.{name}, which a state dict does not need.")
+            module == "torch" and name in ITEM_BYTES
+        ):
+            raise unsafe(
+                f"pickle_forbidden:{module}.{name}",
+                f"The checkpoint's pickle wants {module}.{name}, which a state dict does not need.",
+            )
         self.push(_Global(module, name))
 
     def set_items(self, pairs: list[Any]) -> None:
@@ -167,7 +185,9 @@ class _Machine:
         """`_metadata` of a module's state dict: versions of submodules; read and dropped."""
         state = self.pop()
         if not isinstance(self.top(), _Mapping) or not isinstance(state, dict) or set(state) != {"_metadata"}:
-            raise unsafe("pickle_forbidden:build", "The checkpoint's pickle sets state that a state dict does not have.")
+            raise unsafe(
+                "pickle_forbidden:build", "The checkpoint's pickle sets state that a state dict does not have."
+            )
 
     def reduce(self) -> None:
         arguments, function = self.pop(), self.pop()
@@ -181,11 +201,18 @@ class _Machine:
         elif called == REBUILD_PARAMETER and len(arguments) == 3 and isinstance(arguments[0], Tensor):
             self.push(arguments[0])
         else:
-            raise unsafe("pickle_forbidden:reduce", f"The checkpoint's pickle calls {'.'.join(called)} in an unusual way.")
+            raise unsafe(
+                "pickle_forbidden:reduce", f"The checkpoint's pickle calls {'.'.join(called)} in an unusual way."
+            )
 
     def persistent(self) -> None:
         kind, storage, key, location, numel = self.pop()
-        if kind != "storage" or not isinstance(storage, _Global) or not isinstance(key, str) or not isinstance(location, str):
+        if (
+            kind != "storage"
+            or not isinstance(storage, _Global)
+            or not isinstance(key, str)
+            or not isinstance(location, str)
+        ):
             raise ValueError("unknown persistent object")
         _count(numel)
         held = self._storages.get(key)
@@ -251,4 +278,3 @@ _DISPATCH: dict[int, Callable[[_Machine], None]] = {
     ord("Q"): lambda m: m.persistent(),
     ord("b"): lambda m: m.build(),
 }
-

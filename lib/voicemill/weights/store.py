@@ -1,6 +1,7 @@
 """Where allowed weights lie on this machine, checked against their pinned digests.
 
-Invariant: a path that `resolve` hands out was hashed in this call and matches its pin; an entry without a pin is unavailable.
+Invariant: a path that `resolve` hands out was hashed in this call and matches its pin; an entry without a pin is
+unavailable.
 """
 
 from __future__ import annotations
@@ -67,14 +68,19 @@ class WeightsStore:
     def _resolve_file(self, entry: AllowlistEntry, item: WeightsFile) -> Path:
         path = self.place(entry, item)
         if item.sha256 is None:
-            raise _unavailable(entry, f"{item.path} is not pinned: the allowlist gives no sha256 for it",
-                               "Check the file's origin, then record its sha256 with scripts/voice/pin_weights.py.")
+            raise _unavailable(
+                entry,
+                f"{item.path} is not pinned: the allowlist gives no sha256 for it",
+                "Check the file's origin, then record its sha256 with scripts/voice/pin_weights.py.",
+            )
         if path is None or not path.is_file():
             path = self._download(entry, item)
         if files.sha256_file(path) != item.sha256:
-            raise GateError(f"{path} is not the file that the allowlist pins for {entry.id}.",
-                            reason=f"weights_checksum_mismatch:{entry.id}",
-                            hint="Remove the file and fetch it again from the source that the allowlist names.")
+            raise GateError(
+                f"{path} is not the file that the allowlist pins for {entry.id}.",
+                reason=f"weights_checksum_mismatch:{entry.id}",
+                hint="Remove the file and fetch it again from the source that the allowlist names.",
+            )
         return path
 
     def place(self, entry: AllowlistEntry, item: WeightsFile) -> Path | None:
@@ -90,19 +96,27 @@ class WeightsStore:
 
     def _download(self, entry: AllowlistEntry, item: WeightsFile) -> Path:
         if item.location != "cache" or item.url is None or self._fetch is None:
-            raise _unavailable(entry, f"{item.path} is not on this machine",
-                               f"Put the file at {self.place(entry, item) or item.path}, or run where it can be downloaded.")
+            raise _unavailable(
+                entry,
+                f"{item.path} is not on this machine",
+                f"Put the file at {self.place(entry, item) or item.path}, or run where it can be downloaded.",
+            )
         target = self._cache / entry.id / item.path
         try:
             with files.atomic_path(target) as temporary:
                 self._fetch(item.url, temporary, max_bytes=item.bytes or MAX_DOWNLOAD_BYTES)
                 if files.sha256_file(temporary) != item.sha256:
-                    raise GateError(f"What {item.url} sent is not the file that the allowlist pins for {entry.id}.",
-                                    reason=f"weights_checksum_mismatch:{entry.id}",
-                                    hint="Nothing was kept. Compare the allowlist's sha256 with the provider's.")
+                    raise GateError(
+                        f"What {item.url} sent is not the file that the allowlist pins for {entry.id}.",
+                        reason=f"weights_checksum_mismatch:{entry.id}",
+                        hint="Nothing was kept. Compare the allowlist's sha256 with the provider's.",
+                    )
         except DownloadError as error:
-            raise _unavailable(entry, f"{item.url} could not be downloaded: {error}",
-                               f"Put the file at {target} by hand, or run where it can be downloaded.") from error
+            raise _unavailable(
+                entry,
+                f"{item.url} could not be downloaded: {error}",
+                f"Put the file at {target} by hand, or run where it can be downloaded.",
+            ) from error
         return target
 
 
@@ -118,6 +132,7 @@ def fetch_https(url: str, target: Path, *, max_bytes: int) -> None:
     """
     import http.client
     import urllib.request
+
     try:
         with urllib.request.urlopen(_https(url), timeout=DOWNLOAD_TIMEOUT) as answer, target.open("wb") as out:  # noqa: S310
             _https(answer.geturl())
@@ -138,4 +153,6 @@ def _https(url: str) -> str:
 
 
 def _unavailable(entry: AllowlistEntry, why: str, hint: str) -> GateError:
-    return GateError(f"The weights {entry.id} are not available: {why}.", reason=f"weights_unavailable:{entry.id}", hint=hint)
+    return GateError(
+        f"The weights {entry.id} are not available: {why}.", reason=f"weights_unavailable:{entry.id}", hint=hint
+    )

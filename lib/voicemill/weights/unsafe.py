@@ -12,8 +12,11 @@ def unsafe(why: str, sentence: str) -> GateError:
         why: stable `snake_case` code, optionally `:<detail>`.
         sentence: one plain sentence.
     """
-    return GateError(printable(sentence), reason=f"unsafe_archive:{printable(why)}",
-                     hint="Do not load this archive; fetch it again from a source that you trust.")
+    return GateError(
+        printable(sentence),
+        reason=f"unsafe_archive:{printable(why)}",
+        hint="Do not load this archive; fetch it again from a source that you trust.",
+    )
 
 
 def printable(text: str) -> str:

@@ -24,11 +24,13 @@ def _resonate(signal: npt.NDArray[np.float64], rate: int, centre: float, width: 
 
 
 def _babble(rate: int, seconds: float, seed: int = 0, pitch: float = 160.0) -> Samples:
-    """Something like speech: glottal pulses with a moving pitch through changing formants, syllables, noise between them."""
+    """Something like speech: pulses with a moving pitch through changing formants, syllables, some of them noise."""
     rng = np.random.default_rng(seed)
     count = round(rate * seconds)
     time = np.arange(count) / rate
-    f0 = pitch * np.exp(0.25 * np.sin(2 * np.pi * 0.7 * time + rng.uniform(0, 6)) + 0.08 * np.sin(2 * np.pi * 2.3 * time))
+    f0 = pitch * np.exp(
+        0.25 * np.sin(2 * np.pi * 0.7 * time + rng.uniform(0, 6)) + 0.08 * np.sin(2 * np.pi * 2.3 * time)
+    )
     phase = np.cumsum(f0 / rate)
     pulses = np.diff(np.floor(phase), prepend=0.0)
     result = np.zeros(count)
@@ -54,6 +56,7 @@ def babble() -> Callable[..., Samples]:
 @pytest.fixture
 def wav(tmp_path: Path) -> Callable[..., Path]:
     """Write samples to a sound file: `wav("name.wav", samples, rate, subtype=...)`."""
+
     def write(name: str, samples: npt.NDArray[np.floating], rate: int, subtype: str = "PCM_16") -> Path:
         path = tmp_path / name
         soundfile.write(path, samples, rate, subtype=subtype)

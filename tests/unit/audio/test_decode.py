@@ -26,7 +26,10 @@ def tone(seconds: float, rate: int = RATE, hertz: float = 440.0, amplitude: floa
 
 
 def convert(source: Path, target: Path, *options: str) -> Path:
-    subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-i", f"file:{source}", *options, f"file:{target}"], check=True)
+    subprocess.run(
+        ["ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-i", f"file:{source}", *options, f"file:{target}"],
+        check=True,
+    )
     return target
 
 
@@ -47,7 +50,8 @@ def decoded(source: Path, folder: Path, **options: object) -> tuple[decode.Audio
     return info, samples
 
 
-# --- what is not there or is not sound ------------------------------------------------------------------------------------
+# --- what is not there or is not sound
+# ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("function", ENTRIES)
@@ -86,8 +90,15 @@ def test_lfs_pointer(function: Callable[..., object], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("function", ENTRIES)
-@pytest.mark.parametrize("content", [b"This is not a recording, it is a text. " * 50, b"\0" * 5000, bytes(range(256)) * 40,
-                                     b"RIFF\xff\xff\xff\xffWAVEfmt " + b"\xff" * 200])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"This is not a recording, it is a text. " * 50,
+        b"\0" * 5000,
+        bytes(range(256)) * 40,
+        b"RIFF\xff\xff\xff\xffWAVEfmt " + b"\xff" * 200,
+    ],
+)
 def test_text_or_noise_named_wav(function: Callable[..., object], content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "text.wav"
     path.write_bytes(content)
@@ -102,11 +113,15 @@ def test_header_without_samples(wav: Callable[..., Path]) -> None:
 
 def test_film_without_sound(tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
-    subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", "color=size=16x16:duration=1", str(path)], check=True)
+    subprocess.run(
+        ["ffmpeg", "-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", "color=size=16x16:duration=1", str(path)],
+        check=True,
+    )
     assert "stream" in str(refused(check_source, path, code="audio_unreadable"))
 
 
-# --- files that name other files or addresses -------------------------------------------------------------------------------
+# --- files that name other files or addresses
+# -------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -136,16 +151,19 @@ SCRIPTS = {
     "hls": "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:10\n#EXTINF:10.0,\nhttp://127.0.0.1:{port}/a.ts\n#EXT-X-ENDLIST\n",
     "m3u": "#EXTM3U\n#EXTINF:10, a song that plays somewhere else\nhttp://127.0.0.1:{port}/a.mp3\nsecret.wav\n",
     "pls": "[playlist]\nFile1=http://127.0.0.1:{port}/a.mp3\nNumberOfEntries=1\n",
-    "dash": '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><Period><AdaptationSet mimeType="audio/mp4">'
-            "<Representation id=\"0\"><BaseURL>http://127.0.0.1:{port}/a.mp4</BaseURL></Representation></AdaptationSet></Period></MPD>",
+    "dash": '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><Period>'
+    '<AdaptationSet mimeType="audio/mp4"><Representation id="0"><BaseURL>http://127.0.0.1:{port}/a.mp4</BaseURL></Representation>'
+    "</AdaptationSet></Period></MPD>",
     "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio {port} RTP/AVP 0\n",
 }
 
 
-@pytest.mark.parametrize("kind", SCRIPTS)
-@pytest.mark.parametrize("suffix", ["wav", "flac", "m3u8"])
-def test_playlists_are_refused_and_nothing_is_fetched(kind: str, suffix: str, tmp_path: Path, wav: Callable[..., Path],
-                                                      visitors: tuple[int, list[str]]) -> None:
+@pytest.mark.parametrize(
+    ("kind", "suffix"), [*((kind, "wav") for kind in SCRIPTS), ("hls", "m3u8"), ("concat", "flac")]
+)
+def test_playlists_are_refused_and_nothing_is_fetched(
+    kind: str, suffix: str, tmp_path: Path, wav: Callable[..., Path], visitors: tuple[int, list[str]]
+) -> None:
     port, asked = visitors
     wav("secret.wav", tone(2), RATE)
     path = tmp_path / f"list.{suffix}"
@@ -159,14 +177,15 @@ def test_playlists_are_refused_and_nothing_is_fetched(kind: str, suffix: str, tm
     assert not (tmp_path / "out.wav").exists()
 
 
-# --- sound that cannot be used ----------------------------------------------------------------------------------------------
+# --- sound that cannot be used
+# ----------------------------------------------------------------------------------------------
 
 
 def test_too_short(wav: Callable[..., Path], tmp_path: Path) -> None:
     path = wav("short.wav", tone(0.2), RATE)
     assert "0.20 seconds" in str(refused(check_source, path, code="audio_too_small"))
     assert check_source(path, min_seconds=0.1).duration == pytest.approx(0.2)
-    with pytest.raises(AudioError, match="0.20 seconds"):
+    with pytest.raises(AudioError, match=r"0\.20 seconds"):
         decode.decode(path, tmp_path / "out.wav", sample_rate=RATE)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["short.wav"]
 
@@ -189,25 +208,31 @@ def test_not_a_number(value: float, wav: Callable[..., Path], tmp_path: Path) ->
     path = wav("nan.wav", samples, RATE, subtype="FLOAT")
     assert "second 2.000" in str(refused(check_source, path, code="audio_not_finite"))
     refused(read_mono, path, code="audio_not_finite")
-    with pytest.raises(AudioError, match="second 2.000"):
+    with pytest.raises(AudioError, match=r"second 2\.000"):
         decode.decode(path, tmp_path / "out.wav", sample_rate=16_000)
     assert not (tmp_path / "out.wav").exists()
 
 
 @pytest.mark.parametrize("name", ["long.flac", "long.wav", "long.aiff", "long.m4a"])
 def test_broken_off(name: str, babble: Callable[..., np.ndarray], wav: Callable[..., Path], tmp_path: Path) -> None:
-    whole = convert(wav("source.wav", babble(RATE, 8.0), RATE), tmp_path / name, *(("-movflags", "faststart") if "m4a" in name else ()))
+    whole = convert(
+        wav("source.wav", babble(RATE, 8.0), RATE),
+        tmp_path / name,
+        *(("-movflags", "faststart") if "m4a" in name else ()),
+    )
     assert check_source(whole).duration == pytest.approx(8.0, abs=0.1)
     data = whole.read_bytes()
-    whole.write_bytes(data[:len(data) * 5 // 8])
+    whole.write_bytes(data[: len(data) * 5 // 8])
     error = refused(check_source, whole, code="audio_truncated")
-    assert any(f"only {second:.1f}" in str(error) for second in np.arange(4.0, 6.0, 0.1)), error
+    assert any(f"second {second:.1f}" in str(error) for second in np.arange(4.0, 6.0, 0.1)), error
     with pytest.raises(AudioError):
         decode.decode(whole, tmp_path / "out.wav", sample_rate=RATE)
     assert not (tmp_path / "out.wav").exists()
 
 
-def test_length_that_the_writer_could_not_know(babble: Callable[..., np.ndarray], wav: Callable[..., Path], tmp_path: Path) -> None:
+def test_length_that_the_writer_could_not_know(
+    babble: Callable[..., np.ndarray], wav: Callable[..., Path], tmp_path: Path
+) -> None:
     path = tmp_path / "streamed.wav"
     source = wav("source.wav", babble(RATE, 3.0), RATE).read_bytes()
     known = b"data" + (2 * 3 * RATE).to_bytes(4, "little")
@@ -220,16 +245,21 @@ def test_damaged_in_the_middle(babble: Callable[..., np.ndarray], wav: Callable[
     path = wav("damaged.flac", babble(RATE, 8.0), RATE)
     data = bytearray(path.read_bytes())
     middle = len(data) // 2
-    data[middle:middle + 2000] = bytes(2000)
+    data[middle : middle + 2000] = bytes(2000)
     path.write_bytes(data)
     refused(check_source, path, code="audio_truncated")
 
 
-# --- sound that can be used -------------------------------------------------------------------------------------------------
+# --- sound that can be used
+# -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("channels", [1, 2, 6])
-@pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000, 96_000, 192_000])
+@pytest.mark.parametrize(
+    ("channels", "rate"),
+    [*((2, rate) for rate in (8_000, 16_000, 22_050, 44_100, 48_000, 96_000, 192_000)), (1, 8_000), (1, 192_000)]
+    + [(channels, 48_000) for channels in (3, 4, 6, 7, 8)]
+    + [(6, 8_000), (6, 192_000)],
+)
 def test_channels_and_rates(channels: int, rate: int, wav: Callable[..., Path], tmp_path: Path) -> None:
     path = wav("x.wav", np.repeat(tone(1.5, rate)[:, None], channels, axis=1), rate, subtype="PCM_24")
     info, samples = decoded(path, tmp_path)
@@ -242,12 +272,31 @@ def test_channels_and_rates(channels: int, rate: int, wav: Callable[..., Path], 
     assert np.abs(samples).max() == pytest.approx(0.5, abs=0.02)
 
 
-@pytest.mark.parametrize(("name", "options"), [
-    ("x.flac", ()), ("x.mp3", ()), ("x.ogg", ("-c:a", "libvorbis")), ("x.opus", ("-c:a", "libopus")), ("x.m4a", ("-c:a", "aac")),
-    ("x.m4a", ("-c:a", "alac")), ("x.aiff", ()), ("x.au", ()), ("x.caf", ()), ("x.webm", ("-c:a", "libopus")), ("x.mka", ("-c:a", "flac")),
-    ("x.w64", ()), ("x.wma", ()), ("x.aac", ()), ("x.wav", ("-c:a", "pcm_f64le")), ("x.wav", ("-c:a", "pcm_u8")), ("x.wav", ("-rf64", "always")),
-])
-def test_codecs(name: str, options: tuple[str, ...], babble: Callable[..., np.ndarray], wav: Callable[..., Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("x.flac", ()),
+        ("x.mp3", ()),
+        ("x.ogg", ("-c:a", "libvorbis")),
+        ("x.opus", ("-c:a", "libopus")),
+        ("x.m4a", ("-c:a", "aac")),
+        ("x.m4a", ("-c:a", "alac")),
+        ("x.aiff", ()),
+        ("x.au", ()),
+        ("x.caf", ()),
+        ("x.webm", ("-c:a", "libopus")),
+        ("x.mka", ("-c:a", "flac")),
+        ("x.w64", ()),
+        ("x.wma", ()),
+        ("x.aac", ()),
+        ("x.wav", ("-c:a", "pcm_f64le")),
+        ("x.wav", ("-c:a", "pcm_u8")),
+        ("x.wav", ("-rf64", "always")),
+    ],
+)
+def test_codecs(
+    name: str, options: tuple[str, ...], babble: Callable[..., np.ndarray], wav: Callable[..., Path], tmp_path: Path
+) -> None:
     speech = babble(44_100, 4.0)
     path = convert(wav("source.wav", speech, 44_100), tmp_path / name, *options)
     assert path.suffix in decode.SOURCE_SUFFIXES
@@ -260,8 +309,21 @@ def test_codecs(name: str, options: tuple[str, ...], babble: Callable[..., np.nd
     assert likeness.max() / energy > 0.9
 
 
-@pytest.mark.parametrize("name", ["-i.wav", "--help.wav", "-", "ünïcödé 录音 🎤.wav", "http:x.wav", "concat:a|b.wav", "a b'c\"d.wav",
-                                  "%03d.wav", "new\nline.wav", "file:x.wav", "C:\\x.wav", "[a]*?.wav", "x", "," ])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "-i.wav",
+        "--help.wav",
+        "-",
+        "ünïcödé 录音 🎤.wav",
+        "concat:a|b.wav",
+        "%03d.wav",
+        "new\nline.wav",
+        "file:x.wav",
+        "C:\\x.wav",
+        "[a]*?.wav",
+    ],
+)
 def test_names(name: str, wav: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = wav("plain.wav", tone(1.0), RATE)
     monkeypatch.chdir(tmp_path)
@@ -278,14 +340,27 @@ def test_part_is_exact(wav: Callable[..., Path], tmp_path: Path) -> None:
     ramp = np.linspace(-0.9, 0.9, 5 * RATE).astype(np.float32)
     path = wav("ramp.flac", ramp, RATE)
     info, samples = decoded(path, tmp_path, start=1.25, end=3.5)
-    np.testing.assert_allclose(samples, ramp[round(1.25 * RATE):round(3.5 * RATE)], atol=2 / 32768)
+    np.testing.assert_allclose(samples, ramp[round(1.25 * RATE) : round(3.5 * RATE)], atol=2 / 32768)
     assert info.duration == pytest.approx(2.25, abs=1 / RATE)
 
 
 @pytest.mark.parametrize(("start", "end"), [(-1.0, None), (2.0, 2.0), (None, 0.0), (3.0, 1.0)])
-def test_part_that_makes_no_sense(start: float | None, end: float | None, wav: Callable[..., Path], tmp_path: Path) -> None:
+def test_part_that_makes_no_sense(
+    start: float | None, end: float | None, wav: Callable[..., Path], tmp_path: Path
+) -> None:
     with pytest.raises(ValueError, match="no time"):
         decode.decode(wav("a.wav", tone(1), RATE), tmp_path / "o.wav", sample_rate=RATE, start=start, end=end)
+
+
+def test_part_of_a_file_that_breaks_off(
+    babble: Callable[..., np.ndarray], wav: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = wav("broken.flac", babble(RATE, 8.0), RATE)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert decoded(path, tmp_path, start=0.5, end=2.5)[0].duration == pytest.approx(2.0)
+    with pytest.raises(AudioError) as caught:
+        decode.decode(path, tmp_path / "late.wav", sample_rate=RATE, start=2.0, end=7.0)
+    assert caught.value.code == "audio_truncated"
 
 
 def test_part_behind_the_end(wav: Callable[..., Path], tmp_path: Path) -> None:
@@ -307,7 +382,9 @@ def test_stereo_is_averaged(wav: Callable[..., Path], tmp_path: Path) -> None:
     assert np.abs(read_mono(path)[0]).max() == pytest.approx(0.25, abs=0.01)
 
 
-def test_long_input_in_blocks_equals_one_call(babble: Callable[..., np.ndarray], wav: Callable[..., Path], tmp_path: Path) -> None:
+def test_long_input_in_blocks_equals_one_call(
+    babble: Callable[..., np.ndarray], wav: Callable[..., Path], tmp_path: Path
+) -> None:
     speech = babble(48_000, 13.0)
     _, samples = decoded(wav("a.wav", speech, 48_000, subtype="FLOAT"), tmp_path, subtype="FLOAT")
     whole = resample(speech, 48_000, RATE)
@@ -315,7 +392,9 @@ def test_long_input_in_blocks_equals_one_call(babble: Callable[..., np.ndarray],
     np.testing.assert_allclose(samples, whole, atol=1e-5)
 
 
-def test_two_decodes_are_the_same_bytes(babble: Callable[..., np.ndarray], wav: Callable[..., Path], tmp_path: Path) -> None:
+def test_two_decodes_are_the_same_bytes(
+    babble: Callable[..., np.ndarray], wav: Callable[..., Path], tmp_path: Path
+) -> None:
     path = wav("a.wav", babble(44_100, 2.0), 44_100)
     for name in ("one.wav", "two.wav"):
         decode.decode(path, tmp_path / name, sample_rate=RATE)

@@ -17,9 +17,15 @@ RATE = 22_050
 Samples = npt.NDArray[np.float32]
 
 
-def librosa_pyin(samples: Samples, rate: int, fmin: float, fmax: float, frame_length: int, hop_length: int | None = None) -> Pitch:
+def librosa_pyin(
+    samples: Samples, rate: int, fmin: float, fmax: float, frame_length: int, hop_length: int | None = None
+) -> Pitch:
     librosa = pytest.importorskip("librosa")
-    return Pitch(*librosa.pyin(samples, sr=rate, fmin=fmin, fmax=fmax, frame_length=frame_length, hop_length=hop_length, fill_na=0.0))
+    return Pitch(
+        *librosa.pyin(
+            samples, sr=rate, fmin=fmin, fmax=fmax, frame_length=frame_length, hop_length=hop_length, fill_na=0.0
+        )
+    )
 
 
 def assert_same(ours: Pitch, theirs: Pitch) -> None:
@@ -31,20 +37,27 @@ def assert_same(ours: Pitch, theirs: Pitch) -> None:
 
 @pytest.mark.parametrize(("fmin", "fmax"), [(65.40639132514966, 2093.004522404789), (80.0, 400.0)])
 def test_same_frames_as_librosa_on_the_demo(fmin: float, fmax: float, demo_speech: Samples) -> None:
-    speech = demo_speech[4 * RATE:10 * RATE]
+    speech = demo_speech[4 * RATE : 10 * RATE]
     ours = pyin(speech, sample_rate=RATE, fmin=fmin, fmax=fmax)
     assert 0.2 < ours.voiced.mean() < 0.9
     assert_same(ours, librosa_pyin(speech, RATE, fmin, fmax, 1024))
 
 
-@pytest.mark.parametrize(("rate", "frame_length", "hop", "fmin", "fmax", "seed"), [
-    (22_050, 1024, None, 65.4, 2093.0, 1), (22_050, 1024, 128, 70.0, 500.0, 2), (16_000, 1024, 160, 60.0, 600.0, 3),
-    (8_000, 512, None, 60.0, 900.0, 4), (44_100, 2048, None, 65.4, 700.0, 5),
-])
-def test_same_frames_as_librosa(rate: int, frame_length: int, hop: int | None, fmin: float, fmax: float, seed: int,
-                                babble: Callable[..., Samples]) -> None:
+@pytest.mark.parametrize(
+    ("rate", "frame_length", "hop", "fmin", "fmax", "seed"),
+    [
+        (22_050, 1024, None, 65.4, 2093.0, 1),
+        (22_050, 1024, 128, 70.0, 500.0, 2),
+        (16_000, 1024, 160, 60.0, 600.0, 3),
+        (8_000, 512, None, 60.0, 900.0, 4),
+        (44_100, 2048, None, 65.4, 700.0, 5),
+    ],
+)
+def test_same_frames_as_librosa(
+    rate: int, frame_length: int, hop: int | None, fmin: float, fmax: float, seed: int, babble: Callable[..., Samples]
+) -> None:
     speech = babble(rate, 1.5, seed=seed, pitch=120.0 + 20 * seed)
-    speech[rate // 3:rate // 2] = 0.0  # digital silence in the middle
+    speech[rate // 3 : rate // 2] = 0.0  # digital silence in the middle
     ours = pyin(speech, sample_rate=rate, fmin=fmin, fmax=fmax, frame_length=frame_length, hop_length=hop)
     assert ours.voiced.any()
     assert_same(ours, librosa_pyin(speech, rate, fmin, fmax, frame_length, hop))
@@ -54,9 +67,12 @@ def test_same_frames_as_librosa(rate: int, frame_length: int, hop: int | None, f
 def test_same_frames_as_librosa_on_what_is_not_speech(kind: str) -> None:
     time = np.arange(RATE) / RATE
     signal = {
-        "noise": np.random.default_rng(3).normal(0, 0.3, RATE), "zeros": np.zeros(RATE),
-        "click": np.where(np.arange(RATE) == 9_000, 1.0, 0.0), "square": np.sign(np.sin(2 * np.pi * 200 * time)),
-        "tiny": 1e-20 * np.sin(2 * np.pi * 150 * time), "sine": 0.9 * np.sin(2 * np.pi * 441 * time),
+        "noise": np.random.default_rng(3).normal(0, 0.3, RATE),
+        "zeros": np.zeros(RATE),
+        "click": np.where(np.arange(RATE) == 9_000, 1.0, 0.0),
+        "square": np.sign(np.sin(2 * np.pi * 200 * time)),
+        "tiny": 1e-20 * np.sin(2 * np.pi * 150 * time),
+        "sine": 0.9 * np.sin(2 * np.pi * 441 * time),
     }[kind].astype(np.float32)
     assert_same(pyin(signal, sample_rate=RATE, fmin=65.4, fmax=1000.0), librosa_pyin(signal, RATE, 65.4, 1000.0, 1024))
 
@@ -96,11 +112,17 @@ def test_blocks_make_no_difference(demo_speech: Samples, monkeypatch: pytest.Mon
     assert_same(pyin(demo_speech, sample_rate=RATE, fmin=65.4, fmax=600.0), whole)
 
 
-@pytest.mark.parametrize("arguments", [
-    {"fmin": 0.0, "fmax": 400.0}, {"fmin": 400.0, "fmax": 80.0}, {"fmin": 80.0, "fmax": 12_000.0}, {"fmin": 20.0, "fmax": 400.0},
-])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"fmin": 0.0, "fmax": 400.0},
+        {"fmin": 400.0, "fmax": 80.0},
+        {"fmin": 80.0, "fmax": 12_000.0},
+        {"fmin": 20.0, "fmax": 400.0},
+    ],
+)
 def test_a_range_that_makes_no_sense(arguments: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="fmin|period"):
+    with pytest.raises(ValueError, match=r"fmin|period"):
         pyin(np.ones(4096, dtype=np.float32), sample_rate=RATE, **arguments)
 
 
@@ -130,8 +152,13 @@ def test_range_without_a_voice_is_the_usual_one(samples: npt.NDArray[np.float64]
 
 
 def test_nothing_heavy_is_imported() -> None:
-    code = ("import sys, numpy; import voicemill.audio.pitch as p; p.pyin(numpy.ones(3000, numpy.float32), sample_rate=22050, fmin=80, fmax=400);"
-            "print(sorted({'torch', 'numba', 'librosa', 'scipy.stats', 'soundfile'} & set(sys.modules)))")
+    code = (
+        "import sys, numpy; import voicemill.audio.pitch as p;"
+        "p.pyin(numpy.ones(3000, numpy.float32), sample_rate=22050, fmin=80, fmax=400);"
+        "print(sorted({'torch', 'numba', 'librosa', 'scipy.stats', 'soundfile'} & set(sys.modules)))"
+    )
     library = str(Path(__file__).resolve().parents[3] / "lib")
-    done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": library}, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": library}, capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"

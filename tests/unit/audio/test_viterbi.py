@@ -47,9 +47,17 @@ def observe(voiced: Floats) -> tuple[Observation, Floats]:
 
 
 @settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 10_000), frames=st.integers(1, 40), bins=st.integers(2, 30), half=st.integers(0, 6),
-       sparsity=st.sampled_from([0.0, 0.6, 0.9, 0.99, 1.0]), certain=st.sampled_from([0.0, 0.2, 1.0]))
-def test_same_path_as_a_dense_search(seed: int, frames: int, bins: int, half: int, sparsity: float, certain: float) -> None:
+@given(
+    seed=st.integers(0, 10_000),
+    frames=st.integers(1, 40),
+    bins=st.integers(2, 30),
+    half=st.integers(0, 6),
+    sparsity=st.sampled_from([0.0, 0.6, 0.9, 0.99, 1.0]),
+    certain=st.sampled_from([0.0, 0.2, 1.0]),
+)
+def test_same_path_as_a_dense_search(
+    seed: int, frames: int, bins: int, half: int, sparsity: float, certain: float
+) -> None:
     rng = np.random.default_rng(seed)
     voiced = rng.random((frames, bins)) ** 8 * (rng.random((frames, bins)) >= sparsity)
     total = voiced.sum(axis=1, keepdims=True)

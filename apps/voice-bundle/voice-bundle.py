@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+"""voice-bundle: build, promote and look at voice bundles. See README.md beside this file."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
+
+import click
+
+from voicemill import console
+
+if TYPE_CHECKING:
+    from voicemill.settings import Settings
+
+PATH = click.Path(path_type=Path)
+
+
+def _settings() -> Settings:
+    from voicemill.settings import Settings
+
+    return Settings.from_environment(os.environ)
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="""\b
+Examples:
+  ./run voice-bundle build
+  ./run voice-bundle build --status artifacts/prod_tts_train_status.json --output checkpoints/prod_tts_voice_bundle
+  ./run voice-bundle promote --voice anna --display-name "Anna"
+  ./run voice-bundle inspect work/bundles/anna/voice_bundle
+\b
+Exit codes: 0 done · 1 bad usage · 2 blocked (the reason is on stderr).""",
+)
+def main() -> None:
+    """Turn a trained voice into files that anyone can check, and promote it to a voice profile."""
+
+
+@main.command()
+@click.option(
+    "--status", type=PATH, metavar="FILE", help="Training status [work/artifacts/prod_tts_train_status.json]."
+)
+@click.option("--eval", "evaluation", type=PATH, metavar="FILE", help="Evaluation [work/artifacts/prod_tts_eval.json].")
+@click.option(
+    "--output", type=PATH, metavar="DIR", help="Folder of the bundle [work/checkpoints/prod_tts_voice_bundle]."
+)
+@click.option("--base", type=PATH, metavar="DIR", help="What the status's artifact paths are relative to [work].")
+@click.option(
+    "--file", "extra", type=PATH, metavar="FILE", multiple=True, help="One more file to bundle; may be repeated."
+)
+@click.option("--data-notice", type=PATH, metavar="FILE", help="Notice of the recordings, for ATTRIBUTION.txt.")
+@click.option("--commit", metavar="SHA", help="Commit for the manifest [the status's, else HEAD].")
+def build(
+    status: Path | None,
+    evaluation: Path | None,
+    output: Path | None,
+    base: Path | None,
+    extra: tuple[Path, ...],
+    data_notice: Path | None,
+    commit: str | None,
+) -> None:
+    """Build the production bundle of a finished training."""
+    from voicemill.bundle.build import build_bundle
+    from voicemill.errors import UsageError
+    from voicemill.protocol import Protocol
+
+    settings = _settings()
+    artifacts = settings.artifacts_dir or settings.workspace.artifacts
+    if data_notice and not data_notice.is_file():
+        raise UsageError(f"There is no notice at {data_notice}.", hint="Give the licence text of the recordings.")
+    protocol = Protocol(sys.stdout)
+    protocol.progress(0, 1)
+    built = build_bundle(
+        status or settings.status_path or artifacts / "prod_tts_train_status.json",
+        evaluation or settings.eval_path or artifacts / "prod_tts_eval.json",
+        output or settings.bundle_dir or settings.workspace.production_bundle,
+        allowlist=settings.allowlist,
+        base=base or settings.work_dir,
+        commit=commit,
+        extra_files=extra,
+        data_notice=data_notice.read_text(encoding="utf-8", errors="replace") if data_notice else "",
+    )
+    protocol.progress(1, 1)
+    protocol.stats(
+        {
+            "status": "ok",
+            "bundle_dir": protocol.shown(built.root),
+            "files": len(built.manifest.files),
+            "manifest_sha256": built.manifest_sha256,
+        }
+    )
+    protocol.artifact(built.manifest_path)
+
+
+@main.command()
+@click.option(
+    "--input-manifest",
+    type=PATH,
+    metavar="FILE",
+    help="Manifest of the production bundle [work/checkpoints/prod_tts_voice_bundle/manifest.json].",
+)
+@click.option("--output-root", type=PATH, metavar="DIR", help="Where promoted bundles live [work/bundles].")
+@click.option("--voice", "--voice-profile-id", "voice", metavar="ID", help="Voice profile id [dottie_default].")
+@click.option("--display-name", metavar="NAME", help="What people see [Dottie].")
+@click.option(
+    "--strict/--no-strict",
+    default=True,
+    show_default=True,
+    help="Refuse a source with faults in its record, or only record them.",
+)
+def promote(
+    input_manifest: Path | None, output_root: Path | None, voice: str | None, display_name: str | None, strict: bool
+) -> None:
+    """Promote a production bundle: copy and hash every file again, publish whole or not at all.
+
+    The time of promotion is now, or SOURCE_DATE_EPOCH where it is set (then the same inputs give the same bytes).
+    """
+    from voicemill.bundle.promote import promote as promote_bundle
+    from voicemill.bundle.promote import source_date
+    from voicemill.protocol import Protocol
+
+    settings = _settings()
+    protocol = Protocol(sys.stdout)
+    protocol.progress(0, 1)
+    promoted = promote_bundle(
+        input_manifest or (settings.bundle_dir or settings.workspace.production_bundle) / "manifest.json",
+        output_root or settings.promoted_bundle_root or settings.workspace.bundles,
+        voice or settings.voice_profile_id,
+        display_name or settings.voice_display_name,
+        strict=strict,
+        allowlist=settings.allowlist,
+        base=settings.work_dir if input_manifest is None else None,
+        created_at=source_date(os.environ.get("SOURCE_DATE_EPOCH")),
+    )
+    protocol.progress(1, 1)
+    protocol.stats(
+        {
+            "status": "ok",
+            "profile": promoted.manifest.voice_profile_id,
+            "files": len(promoted.manifest.files),
+            "manifest_sha256": promoted.manifest_sha256,
+        }
+    )
+    protocol.artifact(promoted.manifest_path)
+
+
+@main.command()
+@click.argument("folder", metavar="DIR", type=PATH)
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
+def inspect(folder: Path, as_json: bool) -> None:
+    """Show what a bundle of either kind says of itself (voice-verify checks whether it is true)."""
+    from voicemill.bundle.manifest import load_manifest
+    from voicemill.bundle.summary import summary
+
+    loaded = load_manifest(folder)
+    if as_json:
+        click.echo(json.dumps(loaded.raw, indent=2, sort_keys=True, ensure_ascii=False))
+        return
+    for line in summary(loaded):
+        click.echo(line)
+
+
+if __name__ == "__main__":
+    raise SystemExit(console.run(main))

@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""voice-verify: is this bundle, weights manifest or model archive what it says it is? See README.md."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
+
+import click
+
+from voicemill import console
+
+PATH = click.Path(path_type=Path)
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="""\b
+Examples:
+  ./run voice-verify bundle work/bundles/dottie_default/voice_bundle
+  ./run voice-verify bundle bundles/anna/voice_bundle --json
+  ./run voice-verify weights configs/voice/weights-manifest.example.json
+  ./run voice-verify archive checkpoints/prod_tts/fastpitch.nemo
+\b
+Exit codes: 0 all is well · 1 bad usage or no such file · 2 an archive or the licence gate refuses ·
+3 a bundle is not acceptable · for weights manifests see README.md.""",
+)
+def main() -> None:
+    """Verify voices: nothing heavy is loaded and nothing that is verified is ever executed."""
+
+
+@main.command()
+@click.argument("folder", metavar="DIR", type=PATH)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@click.option(
+    "--status",
+    type=PATH,
+    metavar="FILE",
+    help="Training status to judge by; without it, what the bundle records of it.",
+)
+def bundle(folder: Path, as_json: bool, status: Path | None) -> None:
+    """List every difference between a bundle and its manifest, and go through the promotion checklist.
+
+    Works on production bundles and on promoted ones. Weights are judged by the allowlist that ships with the toolbox,
+    whatever list the training run was given.
+    """
+    from voicemill.errors import NotAcceptableError
+    from voicemill.settings import REPOSITORY
+    from voicemill.training_status import read_training_status
+    from voicemill.verify.checklist import lines, verify_bundle
+    from voicemill.weights.allowlist import SHIPPED
+
+    given = read_training_status(status) if status else None
+    verification = verify_bundle(folder, REPOSITORY / SHIPPED, status=given)
+    if as_json:
+        click.echo(json.dumps(verification.as_dict(), indent=2, sort_keys=True, ensure_ascii=False))
+    else:
+        for line in lines(verification):
+            click.echo(line)
+    if not verification.ok:
+        raise NotAcceptableError(
+            f"The bundle {folder} is not acceptable.",
+            reason=verification.reason,
+            hint="The rows marked NO-GO and the listed differences say why.",
+        )
+
+
+@main.command()
+@click.argument("file", metavar="FILE", type=PATH)
+def weights(file: Path) -> int:
+    """Validate a weights manifest: one line on stdout, and the contract's exit code for each fault."""
+    from voicemill.weights.manifest import validate_file
+
+    verdict = validate_file(file)
+    click.echo(verdict.line)
+    return verdict.exit_code
+
+
+@main.command()
+@click.argument("file", metavar="FILE.nemo", type=PATH)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+def archive(file: Path, as_json: bool) -> None:
+    """Check the structure of a .nemo archive without loading it."""
+    from voicemill.errors import GateError
+    from voicemill.weights.archive import inspect
+
+    try:
+        report = inspect(file)
+    except GateError as error:
+        if as_json:
+            click.echo(
+                json.dumps({"ok": False, "reason": error.reason, "detail": str(error)}, indent=2, sort_keys=True)
+            )
+        raise
+    if as_json:
+        click.echo(
+            json.dumps(
+                {
+                    "ok": True,
+                    "reason": "none",
+                    "bytes": report.bytes,
+                    "target": report.target,
+                    "tensors": report.tensors,
+                    "parameters": report.parameters,
+                    "members": [{"name": name, "bytes": size} for name, size in report.members],
+                },
+                indent=2,
+                sort_keys=True,
+            )
+        )
+        return
+    click.echo(
+        f"archive: OK {report.target} tensors={report.tensors} parameters={report.parameters} bytes={report.bytes}"
+    )
+    for name, size in report.members:
+        click.echo(f"{size:>12} {name}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(console.run(main))

@@ -1,0 +1,115 @@
+"""The one place that starts ffmpeg and ffprobe, on files that nobody vouches for."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from voicemill.errors import AudioError, DependencyError
+
+FORMATS = ("wav", "w64", "flac", "aiff", "au", "caf", "mp3", "mov", "mp4", "m4a", "aac", "ogg", "matroska", "webm",
+           "asf")
+"""ffmpeg demuxers that may open a source: self-contained sound files, none that reads a list of other files."""
+
+_PROTOCOLS = "file"
+_PROBE_TIMEOUT = 60.0
+_MESSAGE_TAIL = 400
+_LOG_LIMIT = 1 << 20
+
+Process = subprocess.Popen[bytes]
+
+
+def source_url(path: Path) -> str:
+    """A name that ffmpeg takes for a local file, whatever characters it holds."""
+    return f"file:{path.absolute()}"
+
+
+@contextlib.contextmanager
+def ffmpeg(path: Path, output_options: dict[str, Any], *, level: str = "error",
+           output: str = "pipe:1") -> Iterator[tuple[Process, Callable[[], str]]]:
+    """Run ffmpeg over the first audio stream of a file; it never outlives the block.
+
+    Args:
+        path: the source.
+        output_options: ffmpeg's options without their dash, e.g. `{"f": "f32le", "ac": 2}`.
+        level: ffmpeg's log level.
+        output: `pipe:1`, or `-` for a filter that only measures.
+
+    Yields:
+        The process, its stdout open for `pipe:1`; and a function that returns what it has logged so far.
+
+    Raises:
+        DependencyError: ffmpeg is not installed.
+    """
+    with tempfile.TemporaryFile() as errors:  # a file, not a pipe: a long log can then never block ffmpeg
+        def log() -> str:
+            errors.seek(0)
+            return errors.read(_LOG_LIMIT).decode("utf-8", "replace")
+
+        try:
+            process = subprocess.Popen(_argv(path, output_options, level, output), stdin=subprocess.DEVNULL,
+                                       stdout=subprocess.PIPE if output == "pipe:1" else subprocess.DEVNULL,
+                                       stderr=errors)
+        except FileNotFoundError as error:
+            raise _missing_program("ffmpeg") from error
+        try:
+            yield process, log
+        finally:
+            if process.poll() is None:
+                process.kill()
+            if process.stdout:
+                process.stdout.close()
+            process.wait()
+
+
+def _argv(path: Path, output_options: dict[str, Any], level: str, output: str) -> list[str]:
+    import ffmpeg as builder
+
+    source = builder.input(source_url(path), protocol_whitelist=_PROTOCOLS, format_whitelist=",".join(FORMATS),
+                           err_detect="crccheck+bitstream+buffer")
+    stream = source.output(output, map="0:a:0", **output_options)
+    argv: list[str] = stream.global_args("-nostdin", "-hide_banner", "-nostats", "-loglevel", level).compile()
+    return argv
+
+
+def ffprobe(path: Path, entries: str) -> tuple[bytes, str, int]:
+    """Ask for header entries of the first audio stream.
+
+    Returns:
+        The JSON that ffprobe printed, its complaints, and its exit code.
+
+    Raises:
+        AudioError: `audio_unreadable` when it does not come to an end.
+        DependencyError: ffprobe is not installed.
+    """
+    argv = ["ffprobe", "-hide_banner", "-loglevel", "error",
+            "-protocol_whitelist", _PROTOCOLS, "-format_whitelist", ",".join(FORMATS),
+            "-select_streams", "a:0", "-show_entries", entries, "-of", "json", "-i", source_url(path)]
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PROBE_TIMEOUT, check=False)
+    except FileNotFoundError as error:
+        raise _missing_program("ffprobe") from error
+    except subprocess.TimeoutExpired as error:
+        raise unreadable(path, f"ffprobe found no end within {_PROBE_TIMEOUT:.0f} seconds.") from error
+    return done.stdout, done.stderr.decode("utf-8", "replace").strip(), done.returncode
+
+
+def unreadable(path: Path, log: str) -> AudioError:
+    """The error for a file that ffmpeg cannot decode, with ffmpeg's own last word."""
+    return AudioError(f"{path.name} cannot be decoded: {last_line(log)}", reason="audio_unreadable",
+                      hint="Check that the file plays, or convert it to WAV or FLAC.")
+
+
+def last_line(log: str) -> str:
+    """The last line of a log that says something."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    return (lines[-1] if lines else "ffmpeg gave no reason.")[-_MESSAGE_TAIL:]
+
+
+def _missing_program(name: str) -> DependencyError:
+    return DependencyError(f"The program {name} is not installed.", reason=f"runtime_dependency_missing:{name}",
+                           hint="Install ffmpeg (Debian: apt-get install ffmpeg) and start again.")

@@ -1,0 +1,60 @@
+"""JSON Schemas (draft 2020-12) of the formats, generated from the same models that read and write them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from voicemill import files
+from voicemill.bundle.manifest import ProductionManifest, PromotedManifest
+from voicemill.dataset.lanefile import LaneDataset
+from voicemill.dataset.manifest import ManifestEntry
+from voicemill.evaluation.model import Evaluation
+from voicemill.protocol import LaneStatus
+from voicemill.training_status import TrainingStatus
+from voicemill.weights.allowlist import Allowlist
+from voicemill.weights.manifest import WeightsManifest
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+FOLDER = Path("configs/voice/schemas")
+MODELS: dict[Path, type[BaseModel]] = {
+    Path("configs/voice/weights-manifest.schema.json"): WeightsManifest,
+    FOLDER / "train-status.schema.json": LaneStatus,
+    FOLDER / "prod-tts-train-status.schema.json": TrainingStatus,
+    FOLDER / "dataset-manifest-line.schema.json": ManifestEntry,
+    FOLDER / "dataset-manifest.schema.json": LaneDataset,
+    FOLDER / "weights-allowlist.schema.json": Allowlist,
+    FOLDER / "prod-tts-eval.schema.json": Evaluation,
+    FOLDER / "prod-tts-voice-bundle.schema.json": ProductionManifest,
+    FOLDER / "voice-bundle.schema.json": PromotedManifest,
+}
+"""Path below the repository -> the model of that file."""
+
+
+def schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The schema of one model, as its files are read."""
+    return {"$schema": DIALECT, **model.model_json_schema(mode="validation")}
+
+
+def texts() -> dict[Path, str]:
+    """Every schema file's content by its path below the repository."""
+    return {path: files.dump_json(schema(model)) for path, model in MODELS.items()}
+
+
+def write(repository: Path) -> list[Path]:
+    """Write the schemas that are not up to date; returns their paths below the repository."""
+    stale = outdated(repository)
+    for path in stale:
+        files.write_text(repository / path, texts()[path])
+    return stale
+
+
+def outdated(repository: Path) -> list[Path]:
+    """Schemas that are missing or differ from their models."""
+    return [
+        path
+        for path, text in texts().items()
+        if not (repository / path).is_file() or (repository / path).read_text(encoding="utf-8") != text
+    ]

@@ -1,0 +1,149 @@
+"""The two kinds of step that the base vocoder learns by. Imports torch at once: import it inside functions, within `guests()`."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from pathlib import Path
+
+import torch
+from corpus import Crops
+from nemo.collections.tts.models import HifiGanModel
+from torch.nn import functional
+
+from voicemill.files import atomic_path
+from voicemill.training.config import TrainingConfig
+from voicemill.training.hifigan import build_hifigan
+
+RESOLUTIONS = (512, 1024, 2048)
+"""Samples in a transform, hop a quarter: the multi-resolution STFT loss of Parallel WaveGAN (Yamamoto et al., 2020)."""
+RECONSTRUCTION_RATE, ADVERSARIAL_RATE = 1e-3, 2e-4
+AVERAGE_DECAY = 0.998
+CONTEXT_FRAMES = 2
+"""Frames beside a segment, so that its outer mel frames see real neighbours instead of zeros."""
+
+
+class Learner:
+    """A HifiGanModel, its optimisers, the average of its generator, and where it stands."""
+
+    def __init__(self, config: TrainingConfig, crops: Crops) -> None:
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.model: HifiGanModel = build_hifigan(config).to(self.device).train()
+        self.config, self.crops = config, crops
+        self.step, self.seconds = 0, 0.0
+        betas = config.vocoder.betas
+        self.generator_optimiser = torch.optim.AdamW(self.model.generator.parameters(), lr=RECONSTRUCTION_RATE, betas=betas)
+        judges = itertools.chain(self.model.msd.parameters(), self.model.mpd.parameters())
+        self.judge_optimiser = torch.optim.AdamW(judges, lr=ADVERSARIAL_RATE, betas=betas)
+        self.average = [weight.detach().clone() for weight in self.model.generator.parameters()]
+        self._windows = {size: torch.hann_window(size, device=self.device) for size in RESOLUTIONS}
+
+    def learn(self, *, adversarial: bool, done: float) -> dict[str, float]:
+        """One step. `done` is the part of the budget that is used; rates fall along a cosine to a tenth."""
+        decay = 0.1 + 0.9 * (1 + math.cos(math.pi * min(1.0, done))) / 2
+        rate = (ADVERSARIAL_RATE if adversarial else RECONSTRUCTION_RATE) * decay * min(1.0, (self.step + 1) / 100)
+        for optimiser in (self.generator_optimiser, self.judge_optimiser):
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+        audio, mel = self._batch()
+        spoken = self.model.generator(x=mel)
+        judged = self._judge(audio, spoken) if adversarial else {}
+        spectral = self._spectral_loss(spoken.squeeze(1), audio.squeeze(1))
+        mel_loss = self._mel_loss(spoken.squeeze(1), audio.squeeze(1))
+        if adversarial:
+            fooled = self._fool(audio, spoken)
+            loss = fooled + mel_loss * self.config.vocoder.mel_loss_scale + spectral
+            judged["fooled"] = float(fooled)
+        else:
+            loss = spectral + 2 * mel_loss
+        self.generator_optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.generator.parameters(), 1000.0 if adversarial else 10.0)
+        self.generator_optimiser.step()
+        self._average()
+        self.step += 1
+        return {"loss": float(loss), "spectral": float(spectral), "mel": float(mel_loss), "rate": rate} | judged
+
+    def _batch(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Audio (B, 1, samples) and its mel spectrogram (B, n_mels, frames), samples = frames * hop."""
+        vocoder, hop = self.config.vocoder, self.config.audio.hop_length
+        length = (vocoder.segment_frames + 2 * CONTEXT_FRAMES) * hop
+        audio = torch.from_numpy(self.crops.batch(self.step, vocoder.batch_size, length)).to(self.device)
+        lengths = torch.full((len(audio),), length, device=self.device)
+        mel, _ = self.model.audio_to_melspec_precessor(audio, lengths)
+        edge = CONTEXT_FRAMES * hop
+        return audio[:, None, edge:-edge], mel[:, :, CONTEXT_FRAMES:-CONTEXT_FRAMES]
+
+    def _mel_loss(self, spoken: torch.Tensor, audio: torch.Tensor) -> torch.Tensor:
+        lengths = torch.full((len(audio),), audio.shape[1], device=self.device)
+        ours, _ = self.model.trg_melspec_fn(spoken, lengths)
+        theirs, _ = self.model.trg_melspec_fn(audio, lengths)
+        return functional.l1_loss(ours, theirs)
+
+    def _spectral_loss(self, spoken: torch.Tensor, audio: torch.Tensor) -> torch.Tensor:
+        """Spectral convergence and log-magnitude distance, mean over the resolutions."""
+        total = torch.zeros((), device=self.device)
+        for size, window in self._windows.items():
+            ours, theirs = (torch.stft(each, size, size // 4, size, window, return_complex=True).abs().clamp_min(1e-5) for each in (spoken, audio))
+            convergence = torch.linalg.norm(theirs - ours) / torch.linalg.norm(theirs).clamp_min(1e-3)
+            total = total + convergence + functional.l1_loss(ours.log(), theirs.log())
+        return total / len(self._windows)
+
+    def _judge(self, audio: torch.Tensor, spoken: torch.Tensor) -> dict[str, float]:
+        """The discriminators' half of NeMo's HifiGanModel.training_step."""
+        model = self.model
+        loss = torch.zeros((), device=self.device)
+        for judge in (model.mpd, model.msd):
+            real, fake, _, _ = judge(y=audio, y_hat=spoken.detach())
+            part, _, _ = model.discriminator_loss(disc_real_outputs=real, disc_generated_outputs=fake)
+            loss = loss + part
+        self.judge_optimiser.zero_grad()
+        loss.backward()
+        self.judge_optimiser.step()
+        return {"judged": float(loss)}
+
+    def _fool(self, audio: torch.Tensor, spoken: torch.Tensor) -> torch.Tensor:
+        """The generator's half of it: adversarial and feature-matching losses."""
+        model = self.model
+        loss = torch.zeros((), device=self.device)
+        for judge in (model.mpd, model.msd):
+            _, fake, real_features, fake_features = judge(y=audio, y_hat=spoken)
+            part, _ = model.generator_loss(disc_outputs=fake)
+            loss = loss + part + model.feature_loss(fmap_r=real_features, fmap_g=fake_features)
+        return loss
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        now = min(AVERAGE_DECAY, (1 + self.step) / (10 + self.step))
+        torch._foreach_lerp_(self.average, list(self.model.generator.parameters()), 1 - now)
+
+    def averaged_model(self) -> HifiGanModel:
+        """The model with the averaged generator, on the CPU, ready to save."""
+        model = build_hifigan(self.config)
+        model.load_state_dict(self.model.state_dict())
+        with torch.no_grad():
+            for weight, average in zip(model.generator.parameters(), self.average, strict=True):
+                weight.copy_(average)
+        return model.eval()
+
+    def save(self, path: Path) -> None:
+        """Write everything that a resumed run needs, atomically."""
+        state = {
+            "step": self.step,
+            "seconds": self.seconds,
+            "model": self.model.state_dict(),
+            "average": self.average,
+            "generator_optimiser": self.generator_optimiser.state_dict(),
+            "judge_optimiser": self.judge_optimiser.state_dict(),
+        }
+        with atomic_path(path) as temporary:
+            torch.save(state, temporary)
+
+    def load(self, path: Path) -> None:
+        """Go on from `save`."""
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.step, self.seconds = int(state["step"]), float(state["seconds"])
+        self.model.load_state_dict(state["model"])
+        self.average = list(state["average"])
+        self.generator_optimiser.load_state_dict(state["generator_optimiser"])
+        self.judge_optimiser.load_state_dict(state["judge_optimiser"])

@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+"""Record sha256 and size of a checkpoint in the shipped allowlist: `pin_weights.py ID [FILE]`.
+
+Do this once, after you have checked where the file comes from: from then on only these bytes are ever loaded.
+FILE defaults to where the entry's first file lies (in the repository, or below cache/weights/ID/).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "lib"))
+
+import click
+
+from voicemill import console
+
+
+@click.command()
+@click.argument("weights_id", metavar="ID")
+@click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
+def main(weights_id: str, file: Path | None) -> None:
+    """Record sha256 and size of the first file of the allowlist entry ID."""
+    from voicemill.errors import UsageError
+    from voicemill.settings import Settings
+    from voicemill.weights import allowlist, archive, gate, store
+
+    settings = Settings.from_environment(os.environ, repository=ROOT)
+    entry = gate.select(weights_id, settings.allowlist).entry
+    if not entry.files:
+        raise UsageError(f"{weights_id} has no files.", hint="Choose an entry with a checkpoint.")
+    item = entry.files[0]
+    target = file or store.WeightsStore(settings.workspace.weights_cache, ROOT).place(entry, item)
+    if target is None or not target.is_file():
+        raise UsageError(f"There is no file at {target}.", hint="Put the checkpoint there, or name it.")
+    if item.path.endswith(".nemo"):
+        archive.inspect(target)
+    click.echo(f"{allowlist.pin(settings.allowlist, weights_id, item.path, target)}  {item.path}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(console.run(main))

@@ -1,0 +1,259 @@
+"""voice-prep as its user meets it: a process with arguments, lines on stdout, an exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+APP = Path("apps", "voice-prep", "voice-prep.py")
+END = 40.3  # seconds: in the pause after the tenth sentence
+SENTENCES = 10
+
+
+@pytest.fixture(scope="module")
+def piece(tmp_path_factory: pytest.TempPathFactory, demo_audio: Path, demo_script: Path) -> Path:
+    folder = tmp_path_factory.mktemp("piece")
+    with soundfile.SoundFile(demo_audio) as source:
+        soundfile.write(
+            folder / "take.flac", source.read(round(END * source.samplerate), dtype="int16"), source.samplerate
+        )
+    (folder / "take.script").write_text("\n".join(demo_script.read_text("utf-8").splitlines()[:SENTENCES]), "utf-8")
+    return folder
+
+
+def _environment(work: Path) -> dict[str, str]:
+    home = work / "home"
+    home.mkdir(parents=True, exist_ok=True)
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "WORK_DIR": str(work / "work"),
+        "CACHE_DIR": str(work / "cache"),
+    }
+
+
+def _run(
+    repository: Path, work: Path, *arguments: str | Path, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, str(repository / APP), *map(str, arguments)]
+    return subprocess.run(
+        argv, capture_output=True, text=True, timeout=300, check=False, env=_environment(work), cwd=cwd or work
+    )
+
+
+def test_help_is_complete_and_instant(repository: Path, tmp_path: Path) -> None:
+    _run(repository, tmp_path, "--help")  # byte code and disk cache
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = _run(repository, tmp_path, "--help")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0
+    for word in (
+        "--audio",
+        "--script",
+        "--metadata",
+        "--dataset",
+        "--lexicon",
+        "--voice",
+        "--seed",
+        "--sample-rate",
+        "--loudness",
+        "--min-seconds",
+        "--max-seconds",
+        "--jobs",
+        "--force",
+        "Examples:",
+        "Exit codes",
+    ):
+        assert word in done.stdout
+    # processor time: what the clock shows depends on what else this machine does
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.3
+
+
+def test_help_imports_nothing_heavy(repository: Path, tmp_path: Path) -> None:
+    code = f"""
+import runpy, sys
+sys.argv = ["voice-prep", "--help"]
+try:
+    runpy.run_path({str(repository / APP)!r}, run_name="__main__")
+except SystemExit as ended:
+    assert ended.code == 0, ended.code
+heavy = sorted(set(sys.modules) & {{"numpy", "pydantic", "rich", "torch", "librosa", "soundfile", "voicemill.dataset"}})
+sys.stderr.write(repr(heavy))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=_environment(tmp_path)
+    )
+    assert (done.returncode, done.stderr) == (0, "[]")
+
+
+def test_a_recording_and_its_script(repository: Path, piece: Path, tmp_path: Path) -> None:
+    arguments = ("--voice", "ann", "--audio", piece / "take.flac", "--script", piece / "take.script")
+    first = _run(repository, tmp_path, *arguments)
+    assert first.returncode == 0, first.stderr
+    lines = first.stdout.splitlines()
+    assert lines[:9] == [f"PROGRESS {done} 8" for done in range(9)]
+    stats = json.loads(lines[9].removeprefix("STATS "))
+    assert (stats["train"], stats["validation"], stats["rejected"], stats["cache_hit"]) == (9, 1, 0, False)
+    shown = [line.removeprefix("ARTIFACT ") for line in lines[10:]]
+    assert shown == [
+        f"work/datasets/ann/{name}" for name in ("manifest.jsonl", "train.jsonl", "validation.jsonl", "dataset.json")
+    ]
+    assert all((tmp_path / path).is_file() for path in shown)
+    assert "9 to train on, 1 to validate" in first.stderr
+    manifest = (tmp_path / shown[0]).read_bytes()
+    assert [path.name for path in (tmp_path / "home").rglob("*")] == []  # nothing is left in the user's home
+
+    second = _run(repository, tmp_path, *arguments)
+    assert second.returncode == 0
+    assert second.stdout.splitlines()[:2] == ["PROGRESS 0 8", "PROGRESS 8 8"]
+    assert json.loads(second.stdout.splitlines()[2].removeprefix("STATS "))["cache_hit"] is True
+
+    forced = _run(repository, tmp_path, *arguments, "--force", "--jobs", "1")
+    assert forced.returncode == 0
+    assert (tmp_path / shown[0]).read_bytes() == manifest
+
+
+def test_names_that_look_like_options_or_are_not_ascii(repository: Path, piece: Path, tmp_path: Path) -> None:
+    shutil.copyfile(piece / "take.flac", tmp_path / "-Aufnahme für Ännchen.flac")
+    shutil.copyfile(piece / "take.script", tmp_path / "-Aufnahme für Ännchen.txt")
+    done = _run(repository, tmp_path, "--audio=-Aufnahme für Ännchen.flac", "--voice", "ann", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    entry = json.loads((tmp_path / "work/datasets/ann/manifest.jsonl").read_text("utf-8").splitlines()[0])
+    assert entry["source"] == "-Aufnahme für Ännchen.flac"
+
+
+def _lfs(path: Path) -> None:
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 27101972\n")
+
+
+def _tone(path: Path, seconds: float, level: float) -> None:
+    time_ = np.arange(round(22_050 * seconds)) / 22_050
+    soundfile.write(path, level * np.sin(2 * np.pi * 220 * time_), 22_050, format="WAV", subtype="FLOAT")
+
+
+def _not_a_number(path: Path) -> None:
+    samples = np.full(44_100, 0.1, dtype=np.float32)
+    samples[30_000] = np.nan
+    soundfile.write(path, samples, 22_050, format="WAV", subtype="FLOAT")
+
+
+BAD = {
+    "audio_too_small": (lambda path: path.write_bytes(b""), 1),
+    "audio_unreadable": (lambda path: path.write_text("I am only called a recording. " * 20), 1),
+    "audio_lfs_pointer": (_lfs, 1),
+    "audio_silent": (lambda path: _tone(path, 3.0, 0.0), 1),
+    "audio_not_finite": (_not_a_number, 1),
+    "no_speech": (lambda path: _tone(path, 3.0, 0.3), 2),
+}
+
+
+@pytest.mark.parametrize("reason", BAD)
+def test_bad_recordings(repository: Path, tmp_path: Path, reason: str) -> None:
+    make, code = BAD[reason]
+    make(tmp_path / "bad.wav")
+    (tmp_path / "bad.txt").write_text("Some words that nobody says.")
+    done = _run(repository, tmp_path, "--audio", "bad.wav", "--voice", "bad")
+    _refused(done, reason, code, tmp_path)
+
+
+def test_too_short(repository: Path, tmp_path: Path) -> None:
+    _tone(tmp_path / "bad.wav", 0.2, 0.3)
+    (tmp_path / "bad.txt").write_text("Some words.")
+    _refused(_run(repository, tmp_path, "--audio", "bad.wav", "--voice", "bad"), "audio_too_small", 1, tmp_path)
+
+
+def test_truncated_flac(repository: Path, piece: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.flac").write_bytes((piece / "take.flac").read_bytes()[:900_000])
+    done = _run(repository, tmp_path, "--audio", "bad.flac", "--script", piece / "take.script", "--voice", "bad")
+    _refused(done, "audio_truncated", 1, tmp_path)
+    assert "40.3" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason", "code"),
+    [
+        ((), "bad_usage", 1),
+        (("--no-such-option",), "bad_usage", 1),
+        (("--seed", "many"), "bad_usage", 1),
+        (("--audio", "none.flac"), "missing_audio_path:none.flac", 1),
+        (("--audio", "take.flac"), "missing_transcript", 2),
+        (("--audio", "take.flac", "--script", "none.txt"), "missing_transcript", 2),
+        (("--audio", "take.flac", "--script", "empty.txt"), "missing_transcript", 2),
+        (("--audio", "take.flac", "--script", "wrong.txt"), "script_mismatch", 2),
+        (("--audio", "take.flac", "--script", "wrong.txt", "--voice", "../up"), "invalid_voice_profile_id", 1),
+        (("--dataset", "none.jsonl"), "dataset_manifest_missing:none.jsonl", 2),
+        (("--dataset", "bad.jsonl"), "dataset_manifest_invalid:bad.jsonl:2", 2),
+        (("--dataset", "bad.jsonl", "--audio", "take.flac"), "bad_usage", 1),
+    ],
+)
+def test_bad_input(
+    repository: Path, piece: Path, tmp_path: Path, arguments: tuple[str, ...], reason: str, code: int
+) -> None:
+    shutil.copyfile(piece / "take.flac", tmp_path / "take.flac")
+    (tmp_path / "empty.txt").write_text(" \n")
+    (tmp_path / "wrong.txt").write_text("Nobody read this line aloud.\nNor was that one ever recorded by anybody.\n")
+    (tmp_path / "bad.jsonl").write_text('{"audio_filepath": "take.flac", "text": "Fine."}\n{"text": "No path."}\n')
+    _refused(_run(repository, tmp_path, *arguments), reason, code, tmp_path)
+
+
+def test_a_work_directory_that_is_a_file(repository: Path, piece: Path, tmp_path: Path) -> None:
+    (tmp_path / "work").write_text("in the way")
+    done = _run(
+        repository, tmp_path, "--audio", piece / "take.flac", "--script", piece / "take.script", "--voice", "ann"
+    )
+    assert done.returncode == 2, done.stderr
+    assert "[tts-prod][error] not_writable:" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted(repository: Path, piece: Path, tmp_path: Path, signum: signal.Signals) -> None:
+    argv = [
+        sys.executable,
+        str(repository / APP),
+        "--audio",
+        str(piece / "take.flac"),
+        "--script",
+        str(piece / "take.script"),
+        "--voice",
+        "ann",
+    ]
+    with subprocess.Popen(
+        argv,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=_environment(tmp_path),
+        cwd=tmp_path,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("PROGRESS 3 "):  # the segmentation has begun, with its worker processes
+                time.sleep(1.0)
+                process.send_signal(signum)
+                break
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + signum, errors
+    assert f"interrupted:{signum.name.lower()}" in errors
+    assert "Traceback" not in errors
+    assert not [path for path in (tmp_path / "work").rglob("*") if path.is_file()]
+
+
+def _refused(done: subprocess.CompletedProcess[str], reason: str, code: int, folder: Path) -> None:
+    assert done.returncode == code, done.stderr
+    assert f"[tts-prod][error] {reason}" in done.stderr.splitlines()
+    assert "Traceback" not in done.stderr
+    assert all(line.startswith("PROGRESS ") for line in done.stdout.splitlines())
+    assert not [path for path in (folder / "work").rglob("*") if path.is_file()]

@@ -1,0 +1,115 @@
+"""Voice activity: the same spans as the package's own, no torch, no trace in the home folder."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import soxr
+
+from voicemill.audio import vad
+from voicemill.audio.vad import Span, speech_probabilities, speech_spans
+from voicemill.errors import DependencyError
+
+Samples = npt.NDArray[np.float32]
+LIBRARY = str(Path(__file__).resolve().parents[3] / "lib")
+
+
+@pytest.fixture(scope="module")
+def speech(demo_speech: Samples) -> Samples:
+    return soxr.resample(demo_speech, 22_050, 16_000).astype(np.float32)
+
+
+def test_finds_the_sentences_of_the_demo(speech: Samples) -> None:
+    spans = speech_spans(speech)
+    assert len(spans) >= 4
+    assert spans == sorted(spans)
+    assert all(left.end <= right.start for left, right in pairwise(spans))
+    level = np.abs(speech)
+    inside = np.concatenate([level[int(span.start * 16_000) : int(span.end * 16_000)] for span in spans])
+    outside = np.concatenate(
+        [level[int(left.end * 16_000) : int(right.start * 16_000)] for left, right in pairwise(spans)]
+    )
+    assert inside.mean() > 20 * outside.mean()
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.load` is deprecated:DeprecationWarning")
+def test_same_spans_as_the_package(speech: Samples) -> None:
+    """The package's own way: its torch model, frame by frame."""
+    silero = pytest.importorskip("silero_vad")
+    torch = pytest.importorskip("torch")
+    expected = silero.get_speech_timestamps(torch.from_numpy(speech), silero.load_silero_vad(), sampling_rate=16_000)
+    found = [(round(span.start * 16_000), round(span.end * 16_000)) for span in speech_spans(speech)]
+    assert found == [(span["start"], span["end"]) for span in expected]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_same_hysteresis_as_the_package(seed: int) -> None:
+    package = pytest.importorskip("silero_vad.utils_vad")
+    rng = np.random.default_rng(seed)
+    count = int(rng.integers(1, 400))
+    walk = np.clip(0.5 + np.cumsum(rng.normal(0, rng.choice([0.05, 0.2, 0.6]), count)) % 1.0 - 0.5, 0, 1).astype(
+        np.float32
+    )
+    length = count * 512 - int(rng.integers(0, 512))
+    expected = package.get_speech_timestamps_from_probs(walk.tolist(), 16_000, audio_length_samples=length)
+    assert vad._spans(walk, length) == [(span["start"], span["end"]) for span in expected]
+
+
+def test_blocks_make_no_difference(speech: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = speech_probabilities(speech)
+    monkeypatch.setattr(vad, "BLOCK", 37)
+    np.testing.assert_allclose(speech_probabilities(speech), whole, atol=1e-5)
+    assert len(whole) == -(-len(speech) // 512)
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        np.zeros(0),
+        np.zeros(100),
+        np.zeros(512),
+        np.zeros(48_000),
+        np.random.default_rng(0).normal(0, 0.001, 48_000),
+        np.ones(5),
+    ],
+)
+def test_nobody_speaks(samples: npt.NDArray[np.float64]) -> None:
+    assert speech_spans(samples.astype(np.float32)) == []
+
+
+def test_span() -> None:
+    assert Span(1.0, 2.5).duration == 1.5
+    with pytest.raises(AttributeError):
+        Span(1.0, 2.0).start = 3.0  # type: ignore[misc]
+
+
+def test_home_stays_clean_and_torch_away(tmp_path: Path) -> None:
+    code = (
+        "import sys, numpy; from voicemill.audio.vad import speech_spans;"
+        "speech_spans(numpy.zeros(32000, numpy.float32));"
+        "print('torch' in sys.modules, 'silero_vad' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": LIBRARY, "HOME": str(tmp_path / "home"), "PATH": ""},
+    )
+    assert done.stdout.split() == ["False", "False"]
+    assert done.stderr == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_package_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(DependencyError) as caught:
+        vad.model_path()
+    assert caught.value.reason == "runtime_dependency_missing:silero-vad"

@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from voicemill import files
+from voicemill.audio.segmentation import Segmentation
+from voicemill.dataset import description
+from voicemill.dataset.manifest import read_entries, read_manifest
+from voicemill.dataset.prepare import STAGES, PreparedDataset, PrepareRequest, load, prepare
+from voicemill.errors import AudioError, DatasetError
+from voicemill.progress import SilentObserver
+from voicemill.workspace import Workspace
+
+
+class Listening(SilentObserver):
+    def __init__(self) -> None:
+        self.stages: list[str] = []
+        self.notes: list[str] = []
+
+    def stage(self, name: str, total: int | None = None) -> None:
+        self.stages.append(name)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@pytest.fixture
+def request_of(piece_audio: Path, piece_script: Path) -> PrepareRequest:
+    return PrepareRequest(voice="demo", audio=piece_audio, script=piece_script, seed=3, jobs=1)
+
+
+def _tree(root: Path) -> dict[str, str]:
+    return {
+        path.relative_to(root).as_posix(): files.sha256_file(path) for path in sorted(root.rglob("*")) if path.is_file()
+    }
+
+
+def test_every_sentence_became_a_clip(prepared: PreparedDataset, sentences: tuple[str, ...]) -> None:
+    assert tuple(entry.text for entry in prepared.entries) == sentences
+    assert not prepared.cache_hit
+    assert prepared.report.rejected == ()
+    assert [stage.name for stage in prepared.stages] == list(STAGES)
+    for entry in prepared.entries:
+        info = soundfile.info(prepared.root / entry.audio_filepath)
+        assert (info.samplerate, info.channels, info.subtype) == (22_050, 1, "PCM_16")
+        assert info.duration == pytest.approx(entry.duration, abs=1e-6)
+        assert 1.0 <= entry.duration <= 12.0
+        assert entry.end - entry.start == pytest.approx(entry.duration, abs=2e-4)
+        assert entry.sha256 == files.sha256_file(prepared.root / entry.audio_filepath)
+
+
+def test_words_and_phones_lie_in_the_clip(prepared: PreparedDataset) -> None:
+    for entry in prepared.entries:
+        times = [time for _, _, _, phones in entry.alignment for _, start, end in phones for time in (start, end)]
+        assert times == sorted(times)
+        assert 0.0 <= times[0] < times[-1] <= entry.duration + 0.02
+        assert entry.quality.alignment_score > -30
+
+
+def test_split_and_manifests(prepared: PreparedDataset) -> None:
+    both = read_entries(prepared.train_manifest) + read_entries(prepared.validation_manifest)
+    assert sorted(entry.id for entry in both) == [entry.id for entry in prepared.entries]
+    assert prepared.stats.validation_clips == len(read_entries(prepared.validation_manifest)) == 1
+    assert prepared.sha256 == files.sha256_file(prepared.manifest)
+    assert all(line.duration for line in read_manifest(prepared.manifest))
+
+
+def test_pitch_has_a_frame_a_hop(prepared: PreparedDataset) -> None:
+    for entry in prepared.entries:
+        with np.load(prepared.root / "supplementary" / f"{entry.id}.npz") as stored:
+            hertz = stored["pitch"]
+            assert stored["fmin"] == prepared.stats.pitch_fmin
+        assert hertz.dtype == np.float32
+        assert len(hertz) == round(entry.duration * 22_050) // 256 + 1
+    assert 150 < prepared.stats.pitch_mean < 200
+    assert prepared.stats.pitch_fmin < prepared.stats.pitch_mean < prepared.stats.pitch_fmax
+
+
+def test_every_second_is_accounted_for(prepared: PreparedDataset) -> None:
+    report = prepared.report
+    assert report.seconds_in == pytest.approx(27.76, abs=0.01)
+    assert report.seconds_kept == pytest.approx(sum(entry.duration for entry in prepared.entries), abs=0.01)
+    assert report.seconds_pause == pytest.approx(report.seconds_in - report.seconds_kept, abs=0.01)
+
+
+def test_loudness_is_brought_to_the_target(prepared: PreparedDataset) -> None:
+    figures = prepared.description.loudness
+    assert figures.integrated_lufs + figures.gain_db == pytest.approx(-23.0, abs=0.1)
+
+
+def test_nothing_else_lies_there(prepared: PreparedDataset) -> None:
+    expected = {
+        "manifest.jsonl",
+        "train.jsonl",
+        "validation.jsonl",
+        "lexicon.dict",
+        "dataset.json",
+        "timings.json",
+        "clips",
+        "supplementary",
+    }
+    assert {path.name for path in prepared.root.iterdir()} == expected
+    assert [path.name for path in prepared.root.parent.iterdir()] == ["demo"]
+
+
+def test_no_machine_path_is_written(prepared: PreparedDataset, workspace: Workspace) -> None:
+    for path in prepared.root.glob("*.json*"):
+        assert str(workspace.work.parent) not in path.read_text("utf-8")
+
+
+def test_the_second_run_finds_it(prepared: PreparedDataset, request_of: PrepareRequest, workspace: Workspace) -> None:
+    observer = Listening()
+    before = _tree(prepared.root)
+    again = prepare(request_of, workspace, observer)
+    assert again.cache_hit
+    assert observer.stages == []
+    assert "unchanged" in observer.notes[0]
+    assert dataclasses.replace(again, cache_hit=False) == prepared
+    assert _tree(prepared.root) == before
+
+
+@pytest.mark.usefixtures("prepared")
+def test_force_and_two_processes_give_the_same_bytes(
+    prepared: PreparedDataset, request_of: PrepareRequest, workspace: Workspace, tmp_path: Path
+) -> None:
+    observer = Listening()
+    elsewhere = Workspace(work=tmp_path, cache=workspace.cache)
+    again = prepare(dataclasses.replace(request_of, force=True, jobs=2), elsewhere, observer)
+    assert observer.stages == list(STAGES)
+    assert not again.cache_hit
+    one, other = _tree(prepared.root), _tree(again.root)
+    for tree in (one, other):
+        del tree["timings.json"]
+    assert one == other
+
+
+def test_clips_come_from_the_cache_when_only_the_seed_differs(
+    prepared: PreparedDataset, request_of: PrepareRequest, workspace: Workspace, tmp_path: Path
+) -> None:
+    observer = Listening()
+    other = prepare(dataclasses.replace(request_of, seed=4), Workspace(work=tmp_path, cache=workspace.cache), observer)
+    assert not other.cache_hit
+    assert "alignment: 7 of 7 clips from the cache" in observer.notes
+    assert "pitch: 7 of 7 clips from the cache" in observer.notes
+    assert [entry.sha256 for entry in other.entries] == [entry.sha256 for entry in prepared.entries]
+
+
+def test_a_changed_file_is_noticed(prepared: PreparedDataset, tmp_path: Path) -> None:
+    root = tmp_path / "copy"
+    shutil.copytree(prepared.root, root)
+    assert load(root) is not None
+    clip = next((root / "clips").iterdir())
+    clip.write_bytes(clip.read_bytes()[:-2] + b"xx")
+    assert load(root) is None
+    described = description.read(root)
+    assert described is not None
+    assert description.differences(root, described) == [f"changed clips/{clip.name}"]
+
+
+def test_the_lexicon_of_the_user_comes_first(request_of: PrepareRequest, workspace: Workspace, tmp_path: Path) -> None:
+    lexicon = tmp_path / "own.dict"
+    lexicon.write_text("carpet K AA R P IH T\n")
+    made = prepare(
+        dataclasses.replace(request_of, lexicon=lexicon), Workspace(work=tmp_path / "w", cache=workspace.cache)
+    )
+    words = {row[0]: [phone for phone, _, _ in row[3]] for entry in made.entries for row in entry.alignment}
+    assert words["carpet"] == ["K", "AA", "R", "P", "IH", "T"]
+    assert "CARPET  K AA R P IH T" in made.lexicon.read_text("utf-8").splitlines()
+    assert [source.role for source in made.description.inputs] == ["recording", "text", "lexicon"]
+
+
+def _clip_folder(prepared: PreparedDataset, folder: Path, count: int = 4) -> list[Path]:
+    folder.mkdir()
+    paths = []
+    for entry in prepared.entries[:count]:
+        path = folder / f"{entry.id}.wav"
+        shutil.copyfile(prepared.root / entry.audio_filepath, path)
+        path.with_suffix(".lab").write_text(entry.text)
+        paths.append(path)
+    return paths
+
+
+def test_clips_with_a_text_beside_each_one_of_them_broken_one_mislabelled(
+    prepared: PreparedDataset, workspace: Workspace, tmp_path: Path
+) -> None:
+    paths = _clip_folder(prepared, tmp_path / "clips", 6)
+    paths[1].write_bytes(paths[1].read_bytes()[:20_000])
+    paths[3].with_suffix(".lab").write_text(
+        "Completely different words stand in this file, thirty or more of them if need be."
+    )
+    made = prepare(
+        PrepareRequest(voice="clips", audio=tmp_path / "clips", jobs=1), Workspace(tmp_path / "w", workspace.cache)
+    )
+    assert [entry.source for entry in made.entries] == [paths[index].name for index in (0, 2, 4, 5)]
+    assert {row.source: row.reason for row in made.report.rejected} in (
+        {paths[1].name: "audio_truncated", paths[3].name: "alignment_failed"},
+        {paths[1].name: "audio_truncated", paths[3].name: "text_mismatch"},
+    )
+
+
+def test_a_nemo_manifest_goes_in_again(prepared: PreparedDataset, workspace: Workspace, tmp_path: Path) -> None:
+    made = prepare(
+        PrepareRequest(voice="again", dataset=prepared.train_manifest, jobs=1), Workspace(tmp_path, workspace.cache)
+    )
+    before = read_entries(prepared.train_manifest)
+    assert [entry.text for entry in made.entries] == [entry.text for entry in before]
+    assert [entry.source for entry in made.entries] == [entry.audio_filepath for entry in before]
+    assert all(abs(new.duration - old.duration) < 0.3 for new, old in zip(made.entries, before, strict=True))
+
+
+def test_a_wrong_script_is_refused_and_the_old_dataset_stays(
+    prepared: PreparedDataset, request_of: PrepareRequest, workspace: Workspace, tmp_path: Path
+) -> None:
+    before = _tree(prepared.root)
+    script = tmp_path / "wrong.txt"
+    script.write_text(
+        "Nobody has ever read these lines aloud.\nThey tell of ships, taxes and turnips.\nNor will anyone start now.\n"
+    )
+    with pytest.raises(DatasetError) as caught:
+        prepare(dataclasses.replace(request_of, script=script), workspace)
+    assert caught.value.code == "script_mismatch"
+    assert _tree(prepared.root) == before
+    assert [path.name for path in prepared.root.parent.iterdir()] == ["demo"]
+
+
+def test_too_many_mislabelled_clips_are_refused_by_name(
+    prepared: PreparedDataset, workspace: Workspace, tmp_path: Path
+) -> None:
+    paths = _clip_folder(prepared, tmp_path / "clips")
+    for path in paths[:3]:
+        path.with_suffix(".lab").write_text("Thunder struck the ancient harbour twice, although nobody noticed.")
+    with pytest.raises(DatasetError, match=paths[0].name) as caught:
+        prepare(
+            PrepareRequest(voice="clips", audio=tmp_path / "clips", jobs=1), Workspace(tmp_path / "w", workspace.cache)
+        )
+    assert caught.value.reason == "text_mismatch:3_of_4"
+    assert not (tmp_path / "w" / "datasets" / "clips").exists()
+
+
+def test_silence_is_refused(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "s.wav", np.zeros(44_100 * 3), 44_100)
+    (tmp_path / "s.txt").write_text("Silence.")
+    with pytest.raises(AudioError) as caught:
+        prepare(PrepareRequest(voice="s", audio=tmp_path / "s.wav"), Workspace(tmp_path / "w", tmp_path / "c"))
+    assert caught.value.reason == "audio_silent"
+    assert list((tmp_path / "w").rglob("*")) == [tmp_path / "w" / "datasets"]
+
+
+def test_no_clip_fits_the_limits(prepared: PreparedDataset, workspace: Workspace, tmp_path: Path) -> None:
+    _clip_folder(prepared, tmp_path / "clips")
+    limits = Segmentation(min_duration=10.0)
+    with pytest.raises(DatasetError, match="too_short") as caught:
+        prepare(
+            PrepareRequest(voice="c", audio=tmp_path / "clips", jobs=1, limits=limits),
+            Workspace(tmp_path / "w", workspace.cache),
+        )
+    assert caught.value.reason == "dataset_no_valid_audio"

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from voicemill.audio.loudness import Loudness
+from voicemill.dataset.recordings import (
+    DecodeTask,
+    Recording,
+    Refusal,
+    decode_one,
+    joint_loudness,
+    loudness_of,
+    speech_of,
+)
+
+END = 27.76
+
+
+def test_decode_then_loudness_then_speech(piece_audio: Path, tmp_path: Path) -> None:
+    target = tmp_path / "d.wav"
+    assert decode_one(DecodeTask(Recording(piece_audio, "piece.flac"), target, 22_050)) == pytest.approx(END, abs=1e-3)
+    info = soundfile.info(target)
+    assert (info.samplerate, info.channels, info.subtype) == (22_050, 1, "FLOAT")
+    assert isinstance(loudness_of(target), Loudness)
+    assert len(speech_of(target)) >= 7
+
+
+def test_a_part_of_a_file(piece_audio: Path, tmp_path: Path) -> None:
+    recording = Recording(piece_audio, "piece.flac", start=5.0, end=8.5)
+    assert decode_one(DecodeTask(recording, tmp_path / "d.wav", 16_000)) == pytest.approx(3.5, abs=1e-3)
+    assert recording.offset == 5.0
+
+
+def test_what_cannot_be_used_is_a_value(tmp_path: Path) -> None:
+    path = tmp_path / "text.wav"
+    path.write_text("This is not sound, whatever its name says; it is long enough to be looked at.")
+    refusal = decode_one(DecodeTask(Recording(path, "text.wav"), tmp_path / "d.wav", 22_050))
+    assert isinstance(refusal, Refusal)
+    assert refusal.error().reason == "audio_unreadable"
+    assert not (tmp_path / "d.wav").exists()
+
+
+def test_joint_loudness_weighs_energy_by_length() -> None:
+    joint = joint_loudness([Loudness(-20.0, -3.0, 4.0), Loudness(-30.0, -9.0, 6.0)], [1.0, 1.0])
+    assert joint.integrated_lufs == pytest.approx(-22.596, abs=1e-3)
+    assert (joint.true_peak_dbfs, joint.range_lu) == (-3.0, 6.0)

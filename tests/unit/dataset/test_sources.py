@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from voicemill import files
+from voicemill.dataset.sources import ClipText, gather
+from voicemill.errors import AudioError, DatasetError, UsageError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two files that look like recordings to somebody who does not decode them, each with its text."""
+    for name, text in (("b", "Second clip."), ("a", "First clip.")):
+        (tmp_path / f"{name}.wav").write_bytes(b"RIFF" + bytes(4000))
+        (tmp_path / f"{name}.txt").write_text(text)
+    return tmp_path
+
+
+def test_a_recording_and_its_script(folder: Path) -> None:
+    script = folder / "script.md"
+    script.write_text("One.\nTwo.\n")
+    sources = gather(folder / "a.wav", script, None, None)
+    assert [recording.name for recording in sources.recordings] == ["a.wav"]
+    assert (sources.script, sources.texts) == (("One.", "Two."), ())
+    digests = sources.digests()
+    assert [(item.name, item.role) for item in digests] == [("a.wav", "recording"), ("script.md", "text")]
+    assert digests[0].sha256 == files.sha256_file(folder / "a.wav")
+
+
+def test_a_folder_that_reads_one_script_by_name(folder: Path) -> None:
+    sources = gather(folder, folder / "a.txt", None, None)
+    assert [recording.name for recording in sources.recordings] == ["a.wav", "b.wav"]
+    assert sources.script == ("First clip.",)
+
+
+def test_a_text_beside_each_clip(folder: Path) -> None:
+    sources = gather(folder, None, None, None)
+    assert sources.texts == (ClipText("First clip."), ClipText("Second clip."))
+    assert sources.script == ()
+
+
+def test_a_text_beside_one_recording_is_its_script(folder: Path) -> None:
+    assert gather(folder / "b.wav", None, None, None).script == ("Second clip.",)
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_ljspeech(folder: Path, elsewhere: bool) -> None:
+    metadata = folder / ("texts" if elsewhere else "") / "metadata.csv"
+    metadata.parent.mkdir(exist_ok=True)
+    metadata.write_text("a|Dr. A.|Doctor A.\nb|Second.\n")
+    sources = gather(folder if elsewhere else None, None, metadata, None)
+    assert sources.texts == (ClipText("Dr. A.", "Doctor A."), ClipText("Second."))
+    assert [recording.path for recording in sources.recordings] == [folder / "a.wav", folder / "b.wav"]
+
+
+def test_a_nemo_manifest(folder: Path) -> None:
+    lines = [
+        {"audio_filepath": "a.wav", "text": "First.", "speaker": 4},
+        {"audio_filepath": str(folder / "b.wav"), "text": "Part.", "offset": 1.5, "duration": 2.0, "speaker": 4},
+    ]
+    manifest = folder / "m.jsonl"
+    manifest.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    sources = gather(None, None, None, manifest)
+    first, second = sources.recordings
+    assert (first.path, first.start, first.end) == (folder / "a.wav", None, None)
+    assert (second.path, second.name, second.start, second.end) == (folder / "b.wav", "b.wav", 1.5, 3.5)
+    assert sources.texts[1] == ClipText("Part.", None, 4)
+
+
+def test_a_voice_has_one_speaker(folder: Path) -> None:
+    lines = [{"audio_filepath": "a.wav", "text": "First.", "speaker": speaker} for speaker in (1, 2)]
+    (folder / "m.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(DatasetError) as caught:
+        gather(None, None, None, folder / "m.jsonl")
+    assert caught.value.reason == "dataset_many_speakers"
+
+
+def test_one_missing_clip_of_many_is_for_the_report_a_single_one_is_an_error(folder: Path) -> None:
+    lines = [{"audio_filepath": name, "text": "First."} for name in ("a.wav", "gone.wav")]
+    (folder / "m.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert [item.sha256 for item in gather(None, None, None, folder / "m.jsonl").digests()][1] == "missing"
+    (folder / "m.jsonl").write_text(json.dumps(lines[1]))
+    with pytest.raises(AudioError) as caught:
+        gather(None, None, None, folder / "m.jsonl").digests()
+    assert caught.value.code == "missing_audio_path"
+
+
+def test_text_is_never_invented(folder: Path) -> None:
+    (folder / "c.wav").write_bytes(bytes(4000))
+    for audio in (folder, folder / "c.wav"):
+        with pytest.raises(DatasetError) as caught:
+            gather(audio, None, None, None)
+        assert caught.value.code == "missing_transcript"
+
+
+@pytest.mark.parametrize(
+    "names", [(None, None, None, None), ("a", "s", "m", None), ("a", None, None, "d"), (None, "s", None, None)]
+)
+def test_contradictions(folder: Path, names: tuple[str | None, ...]) -> None:
+    audio, script, metadata, dataset = (None if name is None else folder / f"{name}.wav" for name in names)
+    for path in (folder / "s.wav", folder / "m.wav", folder / "d.wav"):
+        path.write_text("a|b")
+    with pytest.raises(UsageError):
+        gather(audio, script, metadata, dataset)
+
+
+def test_no_such_recording(tmp_path: Path) -> None:
+    with pytest.raises(AudioError) as caught:
+        gather(tmp_path / "none.wav", None, None, None)
+    assert caught.value.code == "missing_audio_path"
+
+
+def test_an_empty_folder(tmp_path: Path) -> None:
+    (tmp_path / "s.txt").write_text("Words.")
+    (tmp_path / "audio").mkdir()
+    for script in (None, tmp_path / "s.txt"):
+        with pytest.raises(DatasetError) as caught:
+            gather(tmp_path / "audio", script, None, None)
+        assert caught.value.reason == "dataset_no_valid_audio"

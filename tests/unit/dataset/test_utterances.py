@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from voicemill.audio.segmentation import Segmentation
+from voicemill.audio.vad import Span
+from voicemill.dataset import utterances
+from voicemill.dataset.recordings import DecodeTask, Recording, decode_one, speech_of
+from voicemill.dataset.sources import ClipText
+from voicemill.dataset.utterances import GAP_SECONDS, Heard, from_clips, from_script
+from voicemill.progress import SilentObserver
+from voicemill.text.lexicon import Lexicon
+from voicemill.text.script import ScriptMatch, Take, Unusable, Utterance
+
+
+def _heard(audio: Path, folder: Path, number: int, start: float, end: float) -> Heard:
+    recording = Recording(audio, f"part{number}.flac", start, end)
+    target = folder / f"{number}.wav"
+    seconds = decode_one(DecodeTask(recording, target, 22_050))
+    assert isinstance(seconds, float)
+    return Heard(recording, target, seconds, tuple(speech_of(target)))
+
+
+def test_a_clip_keeps_its_pauses_and_loses_its_silence(piece_audio: Path, tmp_path: Path) -> None:
+    """0 to 12.6 s: two seconds of room, then three sentences."""
+    heard = _heard(piece_audio, tmp_path, 0, 0.0, 12.6)
+    found = from_clips([heard], [ClipText("It is.")], Segmentation(), tmp_path, SilentObserver())
+    (utterance,) = found.utterances
+    assert (utterance.start, utterance.end) == pytest.approx((1.95, 12.3), abs=0.15)
+
+
+def test_clips_that_do_not_fit_are_named(piece_audio: Path, tmp_path: Path) -> None:
+    clips = [
+        _heard(piece_audio, tmp_path, 0, 0.0, 1.8),  # nobody speaks yet
+        _heard(piece_audio, tmp_path, 1, 1.9, 2.75),  # "Good morning"
+        _heard(piece_audio, tmp_path, 2, 1.0, 27.0),
+        _heard(piece_audio, tmp_path, 3, 4.8, 8.5),
+    ]
+    texts = [ClipText("Nothing."), ClipText("Good morning."), ClipText("Everything."), ClipText("Привет.")]
+    found = from_clips(clips, texts, Segmentation(), tmp_path, SilentObserver())
+    assert found.utterances == ()
+    assert [row.reason for row in found.rejected] == ["no_speech", "too_short", "too_long", "text_not_english"]
+    assert found.rejected[1].start == pytest.approx(1.95, abs=0.15)
+
+
+def test_two_recordings_read_one_script(piece_audio: Path, sentences: tuple[str, ...], tmp_path: Path) -> None:
+    parts = [_heard(piece_audio, tmp_path, 0, 0.0, 12.6), _heard(piece_audio, tmp_path, 1, 12.6, 27.7)]
+    script = [*sentences[:4], "This sentence was left out by the reader.", *sentences[4:]]
+    found = from_script(parts, script, Lexicon.load(), Segmentation(), tmp_path, SilentObserver(), processes=1)
+    assert [utterance.text for utterance in found.utterances] == list(sentences)
+    assert [utterance.heard.recording.name for utterance in found.utterances] == ["part0.flac"] * 3 + ["part1.flac"] * 4
+    assert found.unspoken == ("This sentence was left out by the reader.",)
+    starts = [utterance.heard.recording.offset + utterance.start for utterance in found.utterances]
+    assert starts == sorted(starts)
+    assert starts[3] == pytest.approx(13.07, abs=0.15)
+
+
+def test_times_of_the_joined_recordings_go_back_to_each(
+    monkeypatch: pytest.MonkeyPatch, piece_audio: Path, tmp_path: Path
+) -> None:
+    parts = [_heard(piece_audio, tmp_path, 0, 0.0, 4.0), _heard(piece_audio, tmp_path, 1, 10.0, 16.0)]
+    second = 4.0 + GAP_SECONDS
+
+    def match(*_: object, **__: object) -> ScriptMatch:
+        said = Utterance(second + 1.0, second + 3.0, "part of one", (0,), 0.9)
+        return ScriptMatch(
+            utterances=(Utterance(0.5, 2.0, "One, and two.", (0,), 1.0), said),
+            skipped=(1,),
+            repeats=(Take(2.5, 3.0, 0),),
+            unusable=(Unusable(second + 3.5, second + 4.0, "One", "too_short"),),
+            unmatched=(Span(second + 5.0, second + 9.0),),
+            speech_seconds=8.0,
+            matched_seconds=4.0,
+        )
+
+    monkeypatch.setattr(utterances, "match_script", match)
+    found = from_script(
+        parts, ["One \u2014 and two.", "Three."], Lexicon({}), Segmentation(), tmp_path, SilentObserver(), processes=1
+    )
+    first, other = found.utterances
+    assert (first.heard.recording.name, first.start) == ("part0.flac", 0.5)
+    assert (first.text, first.normalized) == ("One \u2014 and two.", "One, and two.")
+    assert (other.heard.recording.name, other.start, other.end) == ("part1.flac", 1.0, 3.0)
+    assert other.text == "part of one"
+    rows = [(row.source, row.start, row.end, row.reason) for row in found.rejected]
+    assert rows == [
+        ("part0.flac", 2.5, 3.0, "repeated_take"),
+        ("part1.flac", 13.5, 14.0, "too_short"),
+        ("part1.flac", 15.0, 16.0, "no_text"),  # never beyond the recording
+    ]
+    assert found.unspoken == ("Three.",)

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from voicemill.evaluation.evaluate import Candidate, Reference, VoiceEvaluation, evaluate_voice
+from voicemill.evaluation.model import Figure
+from voicemill.metrics.speaker import speaker_profile
+
+Talk = Callable[..., NDArray[np.float32]]
+
+
+@pytest.fixture(scope="session")
+def talk() -> Talk:
+    """A buzzing 'speaker': pulses at f0 through resonances, in syllables, with noise between them; float32 mono."""
+    from scipy.signal import lfilter
+
+    def make(f0: float = 120.0, formants: tuple[float, ...] = (600.0, 1300.0, 2500.0), seconds: float = 4.0,
+             seed: int = 0, rate: int = 22_050) -> NDArray[np.float32]:
+        rng = np.random.default_rng(seed)
+        time = np.arange(int(seconds * rate)) / rate
+        phase = np.cumsum(f0 * (1.0 + 0.1 * np.sin(2 * np.pi * 1.3 * time + seed))) / rate
+        sound = (np.diff(np.floor(phase), prepend=0.0) > 0).astype(np.float64) + 0.01 * rng.standard_normal(len(time))
+        sway = 1.0 + 0.03 * rng.uniform(-1.0, 1.0)
+        for formant in formants:
+            radius, angle = np.exp(-np.pi * 90.0 / rate), 2 * np.pi * formant * sway / rate
+            sound = lfilter([1.0 - radius], [1.0, -2.0 * radius * np.cos(angle), radius**2], sound)
+        envelope = np.clip(np.sin(2 * np.pi * 3.0 * time) + 0.6, 0.0, 1.0)
+        sound = sound / np.abs(sound).max() * envelope * 0.5 + 1e-4 * rng.standard_normal(len(time))
+        return sound.astype(np.float32)
+
+    return make
+
+
+@dataclass(frozen=True)
+class FakeRecogniser:
+    """Answers from a list, in the order of the calls; the seam that evaluation needs."""
+
+    answers: list[str]
+    calls: list[int] = field(default_factory=list)
+    name: str = "fake"
+    version: str = "1"
+
+    def transcribe(self, samples: NDArray[np.float32]) -> str:
+        self.calls.append(len(samples))
+        return self.answers[len(self.calls) - 1]
+
+
+@pytest.fixture
+def recogniser() -> Callable[[list[str]], FakeRecogniser]:
+    return FakeRecogniser
+
+
+@pytest.fixture
+def figure() -> Callable[..., Figure]:
+    def make(value: float | None = 0.5, unit: str = "ratio", **more: object) -> Figure:
+        if value is None:
+            more.setdefault("not_measured", "There was nothing to measure.")
+        return Figure(value=value, unit=unit, method="A test.", library="none", version="0", **more)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def evaluated(talk: Talk) -> tuple[list[Reference], VoiceEvaluation]:
+    """Two sentences, two vocoders (one mishears a word), another speaker; measured for real but for the recogniser."""
+    texts = ["one two three", "four five"]
+    references = [Reference(f"held-{index}", text, talk(seconds=2.5, seed=index)) for index, text in enumerate(texts)]
+    sounds = {reference.text: reference.samples for reference in references}
+
+    def noisy(level: float) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+        rng = np.random.default_rng(1)
+        return lambda samples: (samples + level * rng.standard_normal(len(samples))).astype(np.float32)
+
+    candidates = [Candidate("HiFi-GAN", lambda text: noisy(0.002)(sounds[text]), noisy(0.002), "A neural vocoder."),
+                  Candidate("Griffin-Lim", lambda text: noisy(0.01)(sounds[text]))]
+    heard = FakeRecogniser(["one two three", "four nine", "one two three", "four five", "one too three", "for nine"])
+    others = {"other": speaker_profile([talk(formants=(350.0, 1000.0, 2200.0), seconds=6.0)])}
+    return references, evaluate_voice(candidates, references, heard, sample_rate=22_050, source_status="ok",
+                                      final_loss=2.5, own=[talk(seconds=6.0, seed=7)], others=others)

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from voicemill.evaluation.comparison import compare, copy_distances, pitch_contour
+
+RANGE = (70.0, 300.0)
+
+
+def test_pitch_runs_in_step_with_the_spectrogram(talk) -> None:
+    samples = talk(f0=150.0, seconds=2.0)
+    contour = pitch_contour(samples, 22_050, RANGE)
+    assert len(contour) == len(samples) // 256 + 1
+    assert np.median(contour[contour > 0]) == pytest.approx(150.0, rel=0.08)
+
+
+def test_a_sound_beside_itself_has_no_error(talk) -> None:
+    samples = talk(seconds=2.0)
+    found = compare(samples, samples, sample_rate=22_050, pitch_range=RANGE)
+    assert (found.mcd, found.f0_rmse, found.voicing_error) == (0.0, 0.0, 0.0)
+
+
+def test_a_higher_voice_is_heard_in_cents(talk) -> None:
+    found = compare(talk(f0=120.0), talk(f0=120.0 * 2 ** (1 / 12)), sample_rate=22_050, pitch_range=RANGE)
+    assert found.f0_rmse == pytest.approx(100.0, abs=30.0)
+
+
+def test_copies_that_do_not_run_in_step_are_not_measured(talk) -> None:
+    recording = talk(seconds=1.0)
+    good = copy_distances(lambda samples: samples, [recording], 22_050)
+    assert good["copy_mcd"].value == 0.0
+    assert good["copy_stft"].value == 0.0
+    short = copy_distances(lambda samples: samples[:5000], [recording], 22_050)
+    assert short["copy_stft"].not_measured == "No recording could be compared with its copy."
+    none = copy_distances(None, [recording], 22_050)
+    assert none["copy_mcd"].not_measured == "No copy synthesis was offered for this vocoder."

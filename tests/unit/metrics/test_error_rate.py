@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+from voicemill.errors import NotMeasurableError
+from voicemill.metrics.error_rate import ErrorRate, character_errors, interval, pooled, spoken_words, word_errors
+
+
+def test_case_and_punctuation_never_count() -> None:
+    assert spoken_words("Well, it's LATE!") == "well it's late"
+    assert pooled(word_errors(["Well, it's late!"], ["well it's late"])).rate == 0.0
+
+
+def test_counts_substitutions_insertions_and_deletions() -> None:
+    found = word_errors(["one two three four", "five six"], ["one too three", "five six seven"])
+    assert [each.errors for each in found] == [2, 1]
+    assert pooled(found) == ErrorRate(errors=3, length=6)
+
+
+def test_the_set_s_rate_weighs_sentences_by_length() -> None:
+    found = character_errors(["abcdefghij", "ab"], ["abcdefghij", ""])
+    assert pooled(found).rate == pytest.approx(2 / 12)
+
+
+def test_nothing_heard_is_everything_missed() -> None:
+    assert pooled(word_errors(["one two"], [""])).rate == 1.0
+
+
+def test_interval_holds_the_rate_and_repeats() -> None:
+    found = [ErrorRate(errors, 20) for errors in (0, 1, 2, 5, 0, 3)]
+    low, high = interval(found)
+    assert low < pooled(found).rate < high
+    assert interval(found) == (low, high)
+
+
+@pytest.mark.parametrize(("references", "hypotheses"), [(["one"], []), (["..."], ["one"])])
+def test_what_does_not_pair_up_is_refused(references: list[str], hypotheses: list[str]) -> None:
+    with pytest.raises(NotMeasurableError):
+        word_errors(references, hypotheses)
+
+
+def test_nothing_to_pool_and_nothing_to_resample() -> None:
+    with pytest.raises(NotMeasurableError):
+        pooled([])
+    with pytest.raises(NotMeasurableError):
+        interval([ErrorRate(1, 2)])

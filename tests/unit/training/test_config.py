@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from voicemill.errors import ConfigError
+from voicemill.training.config import TrainingConfig, load_config, merge
+
+BASE = Path("configs", "voice", "prod_tts", "nemo_fastpitch_hifigan.yaml")
+
+
+@pytest.mark.parametrize("preset", ["smoke", "cpu", "finetune", "scratch"])
+def test_presets_load(repository: Path, preset: str) -> None:
+    config = load_config(repository / BASE, preset)
+    assert config.preset == preset
+    assert config.audio.frames_per_second == pytest.approx(86.13, abs=0.01)
+
+
+def test_overrides_win_over_preset_and_base(repository: Path) -> None:
+    config = load_config(repository / BASE, "smoke", {"seed": 9, "acoustic": {"max_steps": 3}})
+    assert (config.seed, config.acoustic.max_steps) == (9, 3)
+    assert config.acoustic.width == load_config(repository / BASE, "smoke").acoustic.width
+
+
+def test_merge_replaces_lists_and_keeps_the_inputs() -> None:
+    base: dict[str, object] = {"a": {"b": [1, 2], "c": 1}}
+    assert merge(base, {"a": {"b": [3]}}) == {"a": {"b": [3], "c": 1}}
+    assert base == {"a": {"b": [1, 2], "c": 1}}
+
+
+@pytest.mark.parametrize("name", ["nosuch", "../nemo_fastpitch_hifigan", ""])
+def test_unknown_preset_names_the_known_ones(repository: Path, name: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(repository / BASE, name)
+    assert caught.value.code == "unknown_preset"
+    assert "smoke" in caught.value.hint
+
+
+def test_unknown_key_is_an_error_that_says_where(repository: Path) -> None:
+    with pytest.raises(ConfigError, match=r"acoustic\.encoder\.layer\b") as caught:
+        load_config(repository / BASE, "smoke", {"acoustic": {"encoder": {"layer": 2}}})
+    assert caught.value.reason == "invalid_config:acoustic.encoder.layer"
+
+
+@pytest.mark.parametrize("content", ["[1, 2]", "a: [", "1: x"])
+def test_broken_base(tmp_path: Path, content: str) -> None:
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets" / "p.yaml").write_text("seed: 1\n")
+    (tmp_path / "base.yaml").write_text(content)
+    with pytest.raises(ConfigError) as caught:
+        load_config(tmp_path / "base.yaml", "p")
+    assert caught.value.reason == "config_unreadable:base.yaml"
+
+
+def test_settings_are_frozen_and_checked() -> None:
+    config = TrainingConfig(preset="x")
+    with pytest.raises(ValidationError):
+        config.seed = 2  # type: ignore[misc]
+    with pytest.raises(ValidationError, match="fmax"):
+        TrainingConfig.model_validate({"preset": "x", "audio": {"fmax": 12000}})

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from voicemill.verify.checklist import lines, verify_bundle
+
+
+def verdicts(verification) -> dict[str, str]:
+    return {row.key: row.verdict for row in verification.rows}
+
+
+def test_a_sound_bundle_is_acceptable_and_waits_for_casimir(voice):
+    for root in (voice.publish(), voice.root / "built"):
+        verification = verify_bundle(root, voice.shipped)
+        assert verification.ok
+        assert verification.reason == "none"
+        assert not verification.certifiable
+        assert [key for key, verdict in verdicts(verification).items() if verdict == "NO-GO"] == ["casimir"]
+        json.dumps(verification.as_dict())
+        text = list(lines(verification))
+        assert text[-2:] == ["bundle: OK reason=none", "certification: NO-GO"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "row", "reason"),
+    [
+        ({"dry_run": True}, "status", "dry_run_not_promotable"),
+        ({"artifacts": ("fastpitch.nemo", "hifigan.nemo")}, "complete", "verification_failed"),
+        ({"artifacts": ("fastpitch.nemo", "sample.wav")}, "complete", "verification_failed"),
+    ],
+)
+def test_rows_that_say_no(voice, changes, row, reason):
+    verification = verify_bundle(voice.publish(**changes), voice.shipped)
+    assert not verification.ok
+    assert verdicts(verification)[row] == "NO-GO"
+    assert verification.reason == reason
+
+
+def test_griffin_lim_needs_no_neural_vocoder(voice):
+    root = voice.publish(vocoder="griffin-lim", artifacts=("fastpitch.nemo", "sample.wav"))
+    assert verify_bundle(root, voice.shipped).ok
+
+
+def test_an_unknown_commit_only_keeps_it_from_certification(voice):
+    verification = verify_bundle(voice.publish(commit="unknown"), voice.shipped)
+    assert verification.ok
+    assert verdicts(verification)["reproducibility"] == "NO-GO"
+
+
+def test_an_unsafe_archive_is_no_go(voice):
+    (voice.root / "hifigan.nemo").write_bytes(b"not an archive")
+    verification = verify_bundle(voice.publish(), voice.shipped)
+    assert not verification.ok
+    assert verdicts(verification)["archives"] == "NO-GO"
+    assert verification.check.ok
+
+
+def rewrite(root, change) -> None:
+    path = root / "manifest.json"
+    manifest = json.loads(path.read_text())
+    change(manifest)
+    path.write_text(json.dumps(manifest, indent=2, sort_keys=True))
+
+
+@pytest.mark.parametrize(
+    ("change", "row"),
+    [
+        (lambda m: m["provenance"].update(source_commit="forged"), "files"),
+        (lambda m: m["provenance"].update(source_artifact_sha256=None), "files"),
+        (lambda m: m["provenance"]["source_weights_refs"].update(weights_license="MIT"), "allowlist"),
+        (lambda m: m["provenance"]["source_weights_refs"].update(license_url=None), "allowlist"),
+        (lambda m: m["provenance"].update(source_weights_refs=None), "allowlist"),
+        (lambda m: m["provenance"]["source_weights_refs"].update(id="x/y"), "allowlist"),
+        (lambda m: m["provenance"]["source_weights_refs"]["vocoder"].update(id="x/y"), "allowlist"),
+        (lambda m: m["provenance"].update(source_dataset_sha256="missing"), "reproducibility"),
+        (lambda m: m["provenance"].update(source_config_sha256=None), "reproducibility"),
+        (lambda m: m["provenance"].pop("source_objective_status"), "status"),
+        (lambda m: m["provenance"].update(source_objective_status="blocked"), "status"),
+        (lambda m: m["provenance"].update(source_dry_run=True), "status"),
+        (lambda m: m.update(vocoder="griffin-lim"), "files"),
+        (lambda m: m["provenance"]["source_files"].pop(), "files"),
+    ],
+)
+def test_forged_or_incomplete_provenance(voice, change, row):
+    root = voice.publish()
+    rewrite(root, change)
+    verification = verify_bundle(root, voice.shipped)
+    assert not verification.ok
+    assert verdicts(verification)[row] == "NO-GO"
+
+
+def test_a_swapped_file_with_a_forged_entry_does_not_pass_for_the_source(voice):
+    import hashlib
+
+    root = voice.publish()
+    (root / "sample.wav").write_bytes(b"forged")
+
+    def forge(manifest):
+        entry = next(entry for entry in manifest["files"] if entry["path"] == "sample.wav")
+        entry.update(bytes=6, sha256=hashlib.sha256(b"forged").hexdigest())
+
+    rewrite(root, forge)
+    verification = verify_bundle(root, voice.shipped)
+    assert verification.check.ok
+    assert not verification.ok
+    assert verdicts(verification)["files"] == "NO-GO"
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_bundle_that_another_program_made_by_the_contract(voice, dry_run):
+    """Its manifests have the contract's fields and none of ours."""
+    from voicemill.bundle.manifest import artifact_sha256
+
+    root = voice.publish()
+    source = json.loads((voice.root / "built/manifest.json").read_text())
+    source = {key: value for key, value in source.items() if key not in ("objective_status", "vocoder")} | {
+        "dry_run": dry_run
+    }
+
+    def strip(manifest):
+        for name in ("dry_run", "vocoder"):
+            del manifest[name]
+        for name in ("source_dry_run", "source_vocoder", "source_objective_status"):
+            del manifest["provenance"][name]
+        manifest["provenance"]["source_artifact_sha256"] = artifact_sha256(source)
+
+    rewrite(root, strip)
+    verification = verify_bundle(root, voice.shipped)
+    assert verdicts(verification)["files"] == "GO"
+    assert verification.ok is not dry_run
+    assert verification.dry_run is dry_run
+    assert verdicts(verification)["status"] == "NO-GO"
+    assert verdicts(verify_bundle(root, voice.shipped, status=voice.status))["status"] == ("NO-GO" if dry_run else "GO")
+
+
+def test_the_status_itself_decides_when_it_is_given(voice):
+    root = voice.publish()
+    assert verify_bundle(root, voice.shipped, status=voice.status).ok
+    blocked = voice.status.model_copy(update={"status": "blocked"})
+    assert not verify_bundle(root, voice.shipped, status=blocked).ok
+    other = voice.status.model_copy(update={"config_sha256": "d" * 64})
+    assert not verify_bundle(root, voice.shipped, status=other).ok
+
+
+def test_a_bundle_without_a_manifest(voice):
+    root = voice.publish()
+    (root / "manifest.json").unlink()
+    verification = verify_bundle(root, voice.shipped)
+    assert (verification.ok, verification.reason) == (False, "verification_failed")
+    assert "manifest_missing" in "\n".join(lines(verification))
