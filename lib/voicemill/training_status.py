@@ -48,7 +48,7 @@ class SelectedWeights(BaseModel):
 class TrainingMetrics(BaseModel):
     """Measured figures of the training; `None` where nothing was measured. Further figures may be added by name."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
     final_loss: float | None = None
     avg_loss: float | None = None
     steps: int | None = None

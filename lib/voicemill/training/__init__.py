@@ -8,5 +8,6 @@
     griffin_lim    log-mel -> samples without a neural vocoder
     synthesis      text -> samples through the saved checkpoints; ground-truth-aligned mels
 
-Everything heavy (torch, NeMo, Lightning) is imported inside the functions that need it, except in modules that say otherwise.
+Everything heavy (torch, NeMo, Lightning) is imported inside the functions that need it, except in modules that say
+otherwise.
 """

@@ -1,7 +1,7 @@
 """Settings of a training run: typed, frozen, strict about unknown keys.
 
-A configuration is a base file and a preset of a few lines merged over it (`load_config`), so that a preset reads as the list
-of what is different about it. Numbers that the mel spectrogram depends on are NeMo's own for English voices
+A configuration is a base file and a preset of a few lines merged over it (`load_config`), so that a preset reads as the
+list of what is different about it. Numbers that the mel spectrogram depends on are NeMo's own for English voices
 (nvidia/tts_en_fastpitch, nvidia/tts_hifigan: examples/tts/conf/fastpitch_align_v1.05.yaml), so that vocoders are
 exchangeable.
 """
@@ -122,9 +122,11 @@ class AcousticConfig(_Settings):
 
 
 class GeneratorConfig(_Settings):
-    """HiFi-GAN's generator. The defaults are the embedded base vocoder's: most work at low rates, so that it is quick on a CPU.
+    """HiFi-GAN's generator. The defaults are the embedded base vocoder's: most work at low rates, so that it is quick
+    on a CPU.
 
-    Published generators: V1 (nvidia/tts_hifigan) resblock 1, rates 8,8,2,2, 512 channels, kernels 3,7,11; V3 resblock 2,
+    Published generators: V1 (nvidia/tts_hifigan) resblock 1, rates 8,8,2,2, 512 channels, kernels 3,7,11; V3 resblock
+    2,
     rates 8,8,4, 256 channels, kernels 3,5,7 (Kong et al., 2020).
     """
 

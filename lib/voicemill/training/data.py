@@ -1,8 +1,8 @@
 """A prepared dataset, read strictly, and the batches that FastPitch learns from.
 
 Layout (written by `voicemill.dataset`): `train.jsonl` and `validation.jsonl` (NeMo manifest lines with an `alignment`),
-`clips/<id>.wav`, `lexicon.dict`, `supplementary/<id>.npz` with the pitch of each frame, and `dataset.json` with the pitch
-statistics. Batches are a function of seed and step alone, so a resumed run needs no sampler state.
+`clips/<id>.wav`, `lexicon.dict`, `supplementary/<id>.npz` with the pitch of each frame, and `dataset.json` with the
+pitch statistics. Batches are a function of seed and step alone, so a resumed run needs no sampler state.
 """
 
 from __future__ import annotations
@@ -137,7 +137,8 @@ def read_audio(path: Path, sample_rate: int) -> NDArray[np.float32]:
         ) from error
     if rate != sample_rate or samples.shape[1] != 1 or not len(samples) or not np.isfinite(samples).all():
         raise DatasetError(
-            f"Clip {path.name} must be mono at {sample_rate} Hz with finite samples; it has {samples.shape[1]} channels at {rate} Hz.",
+            f"Clip {path.name} must be mono at {sample_rate} Hz with finite samples; "
+            f"it has {samples.shape[1]} channels at {rate} Hz.",
             reason=f"clip_invalid:{path.stem}",
         )
     mono: NDArray[np.float32] = samples[:, 0]
@@ -158,7 +159,9 @@ def read_pitch(clip: Clip) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class Example:
-    """One clip as tensors; the aligner modes carry a prior and pitch per frame, the durations mode frames and pitch per token."""
+    """One clip as tensors; the aligner modes carry a prior and pitch per frame, the durations mode frames and pitch
+    per token.
+    """
 
     tokens: torch.Tensor  # (tokens,) int64
     mel: torch.Tensor  # (mels, frames) float32
@@ -216,7 +219,8 @@ def collate(examples: Sequence[Example], padding: int) -> Batch:
 class BatchPlan:
     """Which clips each step learns from: a function of seed and step, so that resuming and repeating need no state.
 
-    Each pass over the data is shuffled anew. With `bucket`, clips of similar length share a batch (little padding) while
+    Each pass over the data is shuffled anew. With `bucket`, clips of similar length share a batch (little padding)
+    while
     the batches come in random order, and a little noise on the lengths mixes the company a clip keeps.
     """
 

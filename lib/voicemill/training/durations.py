@@ -1,8 +1,8 @@
 """Forced alignment of phones to what FastPitch learns from: frames per token, or an attention prior.
 
-The aligner and the tokenizer share one lexicon with one pronunciation a word, so the phones of an utterance and the phone
-tokens of its text are the same sequence; what lies between phones (spaces, punctuation) gets the pauses. With a foreign
-tokenizer (a base checkpoint that keeps stress marks or spells some words) words are matched instead of phones.
+The aligner and the tokenizer share one lexicon with one pronunciation a word, so the phones of an utterance and the
+phone tokens of its text are the same sequence; what lies between phones (spaces, punctuation) gets the pauses. With a
+foreign tokenizer (a base checkpoint that keeps stress marks or spells some words) words are matched instead of phones.
 """
 
 from __future__ import annotations
@@ -67,11 +67,13 @@ def token_spans(
         words: the forced alignment of the same text.
         seconds: length of the utterance.
         clip: its id, for messages.
-        strict: the phones must be the tokens one to one; otherwise words are matched to runs of sounded tokens, and a word
+        strict: the phones must be the tokens one to one; otherwise words are matched to runs of sounded tokens, and a
+            word
             that is spelled differently shares its time evenly among its tokens.
 
     Returns:
-        One span a token; together they cover 0..`seconds` without gaps. A pause goes to the first space or punctuation mark
+        One span a token; together they cover 0..`seconds` without gaps. A pause goes to the first space or
+        punctuation mark
         where it lies, so that a comma owns its pause and the space after it lasts nothing.
 
     Raises:
@@ -93,7 +95,8 @@ def token_spans(
 def frame_counts(spans: Sequence[Span], frames: int, frames_per_second: float) -> NDArray[np.int64]:
     """Frames per token, shape (tokens,), summing to `frames` exactly.
 
-    Frame `i` of a centred short-time transform looks at the time `i / frames_per_second`, so a boundary at `t` is rounded
+    Frame `i` of a centred short-time transform looks at the time `i / frames_per_second`, so a boundary at `t` is
+    rounded
     once, to a frame, and each token lasts from its rounded start to the next one's.
     """
     ends = np.array([span.end for span in spans])
@@ -104,9 +107,11 @@ def frame_counts(spans: Sequence[Span], frames: int, frames_per_second: float) -
 
 
 def gaussian_prior(spans: Sequence[Span], frames: int, frames_per_second: float) -> NDArray[np.float32]:
-    """Attention prior of shape (frames, tokens): a Gaussian around each token's centre with half its length as deviation.
+    """Attention prior of shape (frames, tokens): a Gaussian around each token's centre with half its length as
+    deviation.
 
-    It stands where NeMo computes a beta-binomial prior from the mere counts of frames and tokens, and leaves the aligner to
+    It stands where NeMo computes a beta-binomial prior from the mere counts of frames and tokens, and leaves the
+    aligner to
     find the exact boundaries. The floor of 1e-6 keeps every path possible.
     """
     starts = np.array([span.start for span in spans]) * frames_per_second
@@ -134,7 +139,9 @@ def token_pitch(pitch: NDArray[np.float32], counts: NDArray[np.int64]) -> NDArra
 
 
 def _cover(tokens: int, sounded: Sequence[int], phones: Sequence[Phone], seconds: float) -> list[Span]:
-    """Spans without gaps: phones where they sound, pauses to the silent tokens between them or, without any, to the phone before."""
+    """Spans without gaps: phones where they sound, pauses to the silent tokens between them or, without any, to the
+    phone before.
+    """
     ends = [0.0] * tokens
     following = [phone.start for phone in phones[1:]] + [seconds]
     if sounded[0] > 0:

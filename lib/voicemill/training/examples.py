@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from nemo.collections.tts.models import FastPitchModel
 
 CACHE_SECONDS = 4 * 3600.0
-"""Mels of up to this much audio stay in memory (28 kB a second, so 400 MB); beyond it they are computed again at each use."""
+"""Mels of up to this much audio stay in memory (28 kB a second, so 400 MB); beyond it they are computed again at each
+use.
+"""
 
 
 @dataclass
@@ -90,7 +92,8 @@ class ExampleSource:
 def log_mel(model: FastPitchModel, samples: NDArray[np.float32]) -> torch.Tensor:
     """Log-mel of shape (mels, samples // hop).
 
-    NeMo's front end computes one frame more and fills it with its padding value, because the length it reports is one short
+    NeMo's front end computes one frame more and fills it with its padding value, because the length it reports is one
+    short
     since NeMo 2.5; cutting to the reported length is what its own training sees.
     """
     import torch
@@ -103,7 +106,9 @@ def log_mel(model: FastPitchModel, samples: NDArray[np.float32]) -> torch.Tensor
 
 
 def mean_log_mel(source: ExampleSource) -> torch.Tensor:
-    """Mean over all frames of the first clips (as many as stay in memory), shape (mels,). Makes, and so checks, their examples."""
+    """Mean over all frames of the first clips (as many as stay in memory), shape (mels,). Makes, and so checks, their
+    examples.
+    """
     import torch
 
     total, frames, seconds = torch.zeros(source.audio.n_mels, dtype=torch.float64), 0, 0.0

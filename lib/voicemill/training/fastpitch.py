@@ -1,8 +1,9 @@
 """NeMo's FastPitchModel, built from our settings or taken from a base checkpoint.
 
-With durations from the forced alignment the stock module is enough: `FastPitchModel.forward` called with `durs`, pitch per
-token and no spectrogram repeats each token as told and never asks its aligner. The model is still a learn-alignment model
-to NeMo, so that it carries its phoneme tokenizer and its lexicon, and the archive restores and speaks with stock NeMo.
+With durations from the forced alignment the stock module is enough: `FastPitchModel.forward` called with `durs`, pitch
+per token and no spectrogram repeats each token as told and never asks its aligner. The model is still a learn-alignment
+model to NeMo, so that it carries its phoneme tokenizer and its lexicon, and the archive restores and speaks with stock
+NeMo.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Starting from somebody's FastPitch: its own configuration, with data, optimiser and pitch statistics replaced.
 
-The tokenizer, its dictionary and the embeddings belong together and stay as they are: the classic failure is a `word_emb`
-of another size.
+The tokenizer, its dictionary and the embeddings belong together and stay as they are: the classic failure is a
+`word_emb` of another size.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def base_fastpitch(config: TrainingConfig, facts: DatasetFacts, path: Path) -> F
     """The base model, ready to learn another voice. Call within `guests()`.
 
     Raises:
-        TrainingError: `base_unusable:<what>` for a model without a tokenizer of its own, with several speakers, or with other
+        TrainingError: `base_unusable:<what>` for a model without a tokenizer of its own, with several speakers, or
+            with other
             mel settings; `shape_mismatch:<weight>` when the archive's weights are not those its configuration makes.
     """
     tree = read_fastpitch_config(path)

@@ -1,8 +1,8 @@
 """Log-mel -> samples without a neural vocoder: mel inversion, then fast Griffin-Lim.
 
 Griffin & Lim 1984, "Signal estimation from modified short-time Fourier transform"; the momentum is that of Perraudin,
-Balazs & Søndergaard 2013, "A fast Griffin-Lim algorithm". It sounds a little hollow, but says what the mel says, so it is
-the honest fallback and the yardstick for vocoders.
+Balazs & Søndergaard 2013, "A fast Griffin-Lim algorithm". It sounds a little hollow, but says what the mel says, so it
+is the honest fallback and the yardstick for vocoders.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ def griffin_lim(
         log_mel: natural logarithm, as `AudioConfig` describes it.
         audio: settings of the mel.
         iterations: more is clearer, with little gain beyond 60.
-        sharpen: exponent of the linear magnitudes; a little above 1 deepens the valleys that a predicted mel smooths over.
+        sharpen: exponent of the linear magnitudes; a little above 1 deepens the valleys that a predicted mel smooths
+            over.
         seed: of the phases at the start; the same seed gives the same samples.
     """
     import torch

@@ -1,4 +1,6 @@
-"""Acoustic training: a prepared dataset becomes a FastPitch `.nemo`, under Lightning's Trainer, interruptible and resumable."""
+"""Acoustic training: a prepared dataset becomes a FastPitch `.nemo`, under Lightning's Trainer, interruptible and
+resumable.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +9,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voicemill.errors import StorageError, TrainingError
-from voicemill.files import atomic_path, content_key, sha256_file
+from voicemill.training.checkpoint import Run, fingerprint, load_checkpoint, save_checkpoint, save_nemo
 from voicemill.training.config import TrainingConfig
 from voicemill.training.data import BatchPlan, PreparedDataset, read_dataset
 from voicemill.training.examples import ExampleSource
@@ -73,16 +74,6 @@ class AcousticResult:
     interrupted: bool
 
 
-@dataclass
-class _Run:
-    """State that the loop's callback and the end of training share."""
-
-    started: float
-    curve: list[tuple[int, float, float]] = field(default_factory=list)
-    first_step_seconds: float | None = None
-    interrupted: bool = False
-
-
 def train_acoustic(
     config: TrainingConfig,
     dataset_dir: Path,
@@ -100,14 +91,16 @@ def train_acoustic(
         dataset_dir: a prepared dataset, see `voicemill.training.data`.
         out_dir: gets the `.nemo`, the lexicon in NeMo's spelling, and the checkpoint to resume from.
         resume: go on from the checkpoint in `out_dir`; there must be one, of the same settings and data.
-        init_from: a FastPitch `.nemo` to start from instead of random weights. Its own sizes, tokenizer and lexicon stay.
+        init_from: a FastPitch `.nemo` to start from instead of random weights. Its own sizes, tokenizer and lexicon
+            stay.
         on_step: called after each step.
         should_stop: asked after each step; true writes a checkpoint and returns an interrupted result. Signals are the
             caller's: Lightning's own SIGTERM handler, which ends a run without a checkpoint, is kept out.
 
     Raises:
         DatasetError: the dataset cannot be used.
-        TrainingError: the loss is not finite (reason `non_finite_loss:step=N`), the base checkpoint does not fit, or there is
+        TrainingError: the loss is not finite (reason `non_finite_loss:step=N`), the base checkpoint does not fit, or
+            there is
             nothing to resume.
         StorageError: something cannot be written.
     """
@@ -131,7 +124,7 @@ def train_acoustic(
             source,
             run,
             out_dir / CHECKPOINT_NAME,
-            _fingerprint(config, dataset, init_from),
+            fingerprint(config, dataset, init_from),
             on_step,
             should_stop,
         )
@@ -141,24 +134,6 @@ def train_acoustic(
             model.eval()
             nemo_path = save_nemo(model, out_dir / NEMO_NAME)
         return _result(run, task, nemo_path, out_dir / CHECKPOINT_NAME, weights_sha256(model))
-
-
-def save_nemo(model: FastPitchModel, path: Path) -> Path:
-    """Save NeMo's archive so that a kill leaves the old file or the new one: NeMo's own `save_to` writes in place.
-
-    Raises:
-        StorageError: the disk is full (torch reports that as RuntimeError) or cannot be written.
-    """
-    with atomic_path(path, suffix=".nemo") as temporary:
-        try:
-            model.save_to(str(temporary))
-        except RuntimeError as error:
-            raise StorageError(
-                f"Could not write {path.name}: {error}.",
-                reason=f"disk_full:{path.name}",
-                hint="Free some space and use --resume.",
-            ) from error
-    return path
 
 
 def _prepare_model(
@@ -184,7 +159,7 @@ def _prepare_task(
     init_from: Path | None,
     resume: bool,
     started: float,
-) -> tuple[AcousticTask, _Run]:
+) -> tuple[AcousticTask, Run]:
     import torch
 
     from voicemill.training.examples import mean_log_mel
@@ -200,88 +175,23 @@ def _prepare_task(
             # Log-mels average about -5: from a bias of zero the first 150 steps would go into learning that.
             model.fastpitch.proj.bias.copy_(mean)
     task = AcousticTask(model, config.acoustic, seed=config.seed, first_step=0)
-    run = _Run(started)
+    run = Run(started)
     if resume:
-        _load_checkpoint(out_dir / CHECKPOINT_NAME, task, run, _fingerprint(config, dataset, init_from))
+        load_checkpoint(out_dir / CHECKPOINT_NAME, task, run, fingerprint(config, dataset, init_from))
     return task, run
-
-
-def _fingerprint(config: TrainingConfig, dataset: PreparedDataset, init_from: Path | None) -> str:
-    """What a checkpoint belongs to: settings that matter, data and base. The vocoder's settings and the threads may change."""
-    settings = config.model_dump(
-        mode="json", exclude={"vocoder", "threads", "checkpoint_interval", "accelerator", "preset"}
-    )
-    manifest = sha256_file(dataset.root / "train.jsonl")
-    return content_key(
-        "acoustic",
-        settings,
-        manifest,
-        dataset.facts.model_dump(mode="json"),
-        sha256_file(init_from) if init_from else None,
-    )
-
-
-def _save_checkpoint(path: Path, task: AcousticTask, run: _Run, fingerprint: str) -> None:
-    import torch
-
-    state = {
-        "fingerprint": fingerprint,
-        "step": task.step,
-        "model": task.model.state_dict(),
-        "optimiser": task.trainer.optimizers[0].state_dict(),
-        "average": task.average,
-        "curve": run.curve,
-    }
-    with atomic_path(path) as temporary:
-        try:
-            torch.save(state, temporary)
-        except RuntimeError as error:  # torch reports a full disk so
-            raise StorageError(
-                f"Could not write {path.name}: {error}.",
-                reason=f"disk_full:{path.name}",
-                hint="Free some space and use --resume.",
-            ) from error
-
-
-def _load_checkpoint(path: Path, task: AcousticTask, run: _Run, fingerprint: str) -> None:
-    from pickle import UnpicklingError
-
-    import torch
-
-    if not path.is_file():
-        raise TrainingError(
-            f"There is no checkpoint {path} to resume from.", reason="no_checkpoint", hint="Start without --resume."
-        )
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        if state["fingerprint"] != fingerprint:
-            raise TrainingError(
-                f"The checkpoint {path.name} belongs to other settings or another dataset.",
-                reason="checkpoint_mismatch",
-                hint="Start without --resume, or with the settings of the interrupted run.",
-            )
-        task.model.load_state_dict(state["model"])
-    except (OSError, RuntimeError, KeyError, UnpicklingError, EOFError) as error:
-        raise TrainingError(
-            f"The checkpoint {path.name} cannot be read: {error}.", reason=f"checkpoint_unreadable:{path.name}"
-        ) from error
-    task.step = int(state["step"])
-    task.optimiser_state = state["optimiser"]
-    task.average = state["average"]
-    run.curve.extend((int(step), float(loss), float(mel)) for step, loss, mel in state["curve"])
 
 
 def _fit(
     config: TrainingConfig,
     task: AcousticTask,
     source: ExampleSource,
-    run: _Run,
+    run: Run,
     checkpoint: Path,
-    fingerprint: str,
+    belongs_to: str,
     on_step: Callable[[StepReport], None] | None,
     should_stop: Callable[[], bool] | None,
 ) -> None:
-    from lightning.pytorch import Callback, LightningModule, Trainer
+    from lightning.pytorch import Callback, LightningModule
 
     from voicemill.training.task import StepBatches, learning_rate
 
@@ -311,9 +221,9 @@ def _fit(
                 rate = learning_rate(config.acoustic.optimiser, task.step - 1, max_steps)
                 on_step(StepReport(task.step, max_steps, *parts, learning_rate=rate, seconds=elapsed))
             run.interrupted = task.step < max_steps and should_stop is not None and should_stop()
-            if run.interrupted or task.step == max_steps or task.step % config.checkpoint_interval == 0:
-                if trainer.is_global_zero:
-                    _save_checkpoint(checkpoint, task, run, fingerprint)
+            due = run.interrupted or task.step == max_steps or task.step % config.checkpoint_interval == 0
+            if due and trainer.is_global_zero:
+                save_checkpoint(checkpoint, task, run, belongs_to)
             trainer.should_stop = run.interrupted
 
     handler = signal.getsignal(signal.SIGTERM)
@@ -359,7 +269,7 @@ def _own_signals(handler: object) -> Iterator[None]:
     yield
 
 
-def _result(run: _Run, task: AcousticTask, nemo_path: Path | None, checkpoint: Path, digest: str) -> AcousticResult:
+def _result(run: Run, task: AcousticTask, nemo_path: Path | None, checkpoint: Path, digest: str) -> AcousticResult:
     import resource
 
     import torch

@@ -111,7 +111,8 @@ def shape_mismatches(wanted: Mapping[str, torch.Tensor], found: Mapping[str, tor
 
 
 def _restore(path: Path, kind: type[_Model], device: str, override: DictConfig | None = None) -> _Model:
-    """NeMo's own `restore_from`, with the weights read by `torch.load(weights_only=True)` whatever the environment says.
+    """NeMo's own `restore_from`, with the weights read by `torch.load(weights_only=True)` whatever the environment
+    says.
 
     An explicit argument wins over TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD, so a checkpoint that smuggles code never runs.
     """

@@ -20,7 +20,6 @@ from voicemill.training.examples import ExampleSource, encode
 from voicemill.training.griffin_lim import griffin_lim
 
 if TYPE_CHECKING:
-    import torch
     from nemo.collections.tts.models import FastPitchModel, HifiGanModel
 
 Pronounce = Callable[[str], Sequence[str]]
@@ -141,7 +140,9 @@ class Speaker:
         return np.clip(samples, -1.0, 1.0)
 
     def unknown_words(self, text: str) -> list[str]:
-        """Words that the voice's lexicon does not hold, in order, once each; stock NeMo drops them, or spells them by letters."""
+        """Words that the voice's lexicon does not hold, in order, once each; stock NeMo drops them, or spells them by
+        letters.
+        """
         known = self.fastpitch.vocab.g2p.phoneme_dict
         unknown = []
         for word in _WORD.findall(text.lower()):
@@ -299,7 +300,8 @@ def ground_truth_aligned_mels(
             )
             if mel.shape != example.mel.shape or not torch.isfinite(mel).all():
                 raise TrainingError(
-                    f"The predicted mel of clip {clip.id} has shape {tuple(mel.shape)} where the clip has {tuple(example.mel.shape)}.",
+                    f"The predicted mel of clip {clip.id} has shape {tuple(mel.shape)}; "
+                    f"its clip has {tuple(example.mel.shape)}.",
                     reason=f"mel_length:{clip.id}",
                 )
             path = out_dir / safe_relative(f"{clip.id}.npy")

@@ -1,4 +1,6 @@
-"""The Lightning side of acoustic training. Imports torch and Lightning at once: import it inside functions, within `guests()`."""
+"""The Lightning side of acoustic training. Imports torch and Lightning at once: import it inside functions, within
+`guests()`.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,8 @@ class Losses:
 def learning_rate(optimiser: OptimiserConfig, step: int, max_steps: int) -> float:
     """Rate of step `step` (from 0).
 
-    `noam` is what NeMo's NoamAnnealing with `d_model: 1` really gives: rate * min(n^-0.5, n * warmup^-1.5), so that a rate of
+    `noam` is what NeMo's NoamAnnealing with `d_model: 1` really gives: rate * min(n^-0.5, n * warmup^-1.5), so that a
+    rate of
     1e-3 with 1000 warm-up steps peaks at 3e-5.
     """
     number = step + 1
@@ -180,7 +183,8 @@ class AcousticTask(LightningModule):
         weights = [parameter.detach() for parameter in self.trained_parameters()]
         if self.average is None:
             self.average = [weight.clone() for weight in weights]
-        # A young average must not remember the random start: (1 + n) / (10 + n) as in TensorFlow's ExponentialMovingAverage.
+        # A young average must not remember the random start: (1 + n) / (10 + n) as in TensorFlow's
+        # ExponentialMovingAverage.
         now = min(decay, (1 + self.step) / (10 + self.step))
         torch._foreach_lerp_(self.average, weights, 1 - now)
 

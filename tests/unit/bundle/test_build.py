@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from voicemill.bundle.build import portable
-from voicemill.errors import BlockedError
+from voicemill.errors import BlockedError, StorageError
 from voicemill.settings import REPOSITORY
 
 
@@ -201,6 +202,25 @@ def test_portable_paths_never_name_a_machine(tmp_path):
     assert portable(tmp_path / "a/b", tmp_path) == "a/b"
     assert portable(Path("/somewhere/else/x/manifest.json"), tmp_path) == "x/manifest.json"
     assert ".." not in portable(Path("../../x/manifest.json"), tmp_path)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
+@pytest.mark.parametrize("nth", [1, 3, 7])
+def test_a_failing_fsync_publishes_nothing(training, monkeypatch, code, nth):
+    before = tree(training.build(commit="old").root)
+    calls = []
+
+    def fail(descriptor):
+        calls.append(descriptor)
+        if len(calls) == nth:
+            raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(StorageError) as caught:
+        training.build(commit="new")
+    assert caught.value.code == ("disk_full" if code == errno.ENOSPC else "not_writable")
+    assert tree(training.out) == before
+    assert [path.name for path in training.out.parent.iterdir() if path.name.startswith(".")] == []
 
 
 KILLED = """

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from voicemill.training.config import TrainingConfig
 
 RATE = 22050

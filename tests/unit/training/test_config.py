@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+
 from voicemill.errors import ConfigError
 from voicemill.training.config import TrainingConfig, load_config, merge
 

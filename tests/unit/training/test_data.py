@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from voicemill.errors import DatasetError
 from voicemill.training.data import BatchPlan, read_audio, read_dataset, read_pitch
 

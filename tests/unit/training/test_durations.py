@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from voicemill.errors import DatasetError
 from voicemill.training.durations import (
     AlignedWord,

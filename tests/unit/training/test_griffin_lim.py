@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+
 from voicemill.training.config import AudioConfig
 from voicemill.training.griffin_lim import griffin_lim, mel_basis
 

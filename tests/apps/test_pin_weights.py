@@ -1,0 +1,79 @@
+"""scripts/voice/pin_weights.py: a checkpoint's digest goes into the allowlist once it has been inspected."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "scripts/voice/pin_weights.py"
+ID = "nvidia/nemo-tts-hifigan-en"
+
+
+@pytest.fixture
+def allowlist(tmp_path: Path) -> Path:
+    return Path(shutil.copy(ROOT / "configs/voice/prod_tts/weights_allowlist.json", tmp_path / "list.json"))
+
+
+def pin(allowlist: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PROD_TTS_ALLOWLIST": str(allowlist), "CACHE_DIR": str(allowlist.parent / "cache")}
+    return subprocess.run(
+        [sys.executable, str(SCRIPT), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
+
+
+def test_only_a_safe_archive_is_pinned(allowlist, tmp_path):
+    before = allowlist.read_bytes()
+    (tmp_path / "evil.nemo").write_bytes(b"evil")
+    done = pin(allowlist, ID, tmp_path / "evil.nemo")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "unsafe_archive" in done.stderr
+    assert allowlist.read_bytes() == before
+
+
+def test_an_honest_archive_is_pinned_and_nothing_else_changes(allowlist, tmp_path):
+    import hashlib
+    import io
+    import tarfile
+
+    import torch
+
+    weights = io.BytesIO()
+    torch.save(torch.nn.Linear(2, 2).state_dict(), weights)
+    model = tmp_path / "model.nemo"
+    with tarfile.open(model, "w:") as tar:
+        for name, data in (
+            ("./model_config.yaml", b"nemo_version: 3.0.0\n"),
+            ("./model_weights.ckpt", weights.getvalue()),
+        ):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    before = json.loads(allowlist.read_text(encoding="utf-8"))
+    done = pin(allowlist, ID, model)
+    digest = hashlib.sha256(model.read_bytes()).hexdigest()
+    assert (done.returncode, done.stdout) == (0, f"{digest}  tts_hifigan.nemo\n")
+    after = json.loads(allowlist.read_text(encoding="utf-8"))
+    item = next(entry for entry in after["weights"] if entry["id"] == ID)["files"][0]
+    assert (item["sha256"], item["bytes"]) == (digest, model.stat().st_size)
+    next(entry for entry in before["weights"] if entry["id"] == ID)["files"][0].update(
+        sha256=digest, bytes=item["bytes"]
+    )
+    assert after == before
+
+
+def test_what_cannot_be_pinned(allowlist, tmp_path):
+    for arguments, code in (([ID], 1), (["voicemill/from-scratch"], 1), (["x/y"], 2), ([], 1)):
+        done = pin(allowlist, *arguments)
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr

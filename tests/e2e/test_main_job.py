@@ -1,0 +1,177 @@
+"""The whole job on a shortened demo recording: real preparation, real NeMo training, a bundle that speaks without us."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[2]
+SENTENCES = 24
+
+SPEAK = """
+import sys, pathlib
+assert not any("voicemill" in name for name in sys.modules)
+from nemo.collections.tts.models import FastPitchModel, HifiGanModel
+import torch
+folder = pathlib.Path(sys.argv[1])
+acoustic = FastPitchModel.restore_from(str(folder / "fastpitch.nemo"), map_location="cpu").eval()
+with torch.no_grad():
+    mel = acoustic.generate_spectrogram(tokens=acoustic.parse("the water is cold."))
+    assert mel.shape[1] == 80 and mel.shape[2] > 10 and torch.isfinite(mel).all()
+    vocoder = HifiGanModel.restore_from(sys.argv[2], map_location="cpu").eval()
+    sound = vocoder.convert_spectrogram_to_audio(spec=mel)
+assert torch.isfinite(sound).all() and sound.abs().max() > 1e-4
+assert not any("voicemill" in name for name in sys.modules)
+print("SPOKE", sound.shape[-1] / mel.shape[-1])
+"""
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The first sentences of the demo, cut in the pause after them."""
+    folder = tmp_path_factory.mktemp("take")
+    script = folder / "take one.txt"
+    lines = (ROOT / "data/demo/script.txt").read_text(encoding="utf-8").splitlines()[:SENTENCES]
+    script.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    from voicemill.audio.decode import decode, read_mono, resample
+    from voicemill.audio.vad import speech_spans
+    wav, audio = folder / "all.wav", folder / "take one.wav"
+    decode(ROOT / "data/demo/demo.flac", wav, sample_rate=22050, start=0.0, end=150.0)
+    samples, rate = read_mono(wav)
+    pauses = [(one.end, two.start) for one, two in zip(spans := speech_spans(resample(samples, rate, 16000)), spans[1:], strict=False)
+              if two.start - one.end > 0.4]
+    end = sum(pauses[SENTENCES - 1]) / 2
+    decode(ROOT / "data/demo/demo.flac", audio, sample_rate=44100, start=0.0, end=end)
+    return audio, script
+
+
+def command(work: Path, audio: Path, script: Path, *more: str) -> tuple[list[str], dict[str, str]]:
+    argv = [sys.executable, str(ROOT / "apps/voice-train-prod/voice-train-prod.py"), "--preset", "smoke", "--voice", "anna",
+            "--display-name", "Anna Ωmega", "--audio", str(audio), "--script", str(script), *more]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PROD_TTS_", "VOICE_", "TRAIN_"))}
+    return argv, {**environment, "WORK_DIR": str(work / "work"), "CACHE_DIR": str(work / "cache"), "HOME": str(work / "home")}
+
+
+@pytest.fixture(scope="module")
+def finished(recording: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """One whole run, stopped by SIGTERM in the middle of training and gone on with --resume."""
+    work = tmp_path_factory.mktemp("job")
+    (work / "home").mkdir()
+    argv, environment = command(work, *recording)
+    with subprocess.Popen(argv, env=environment, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        stdout = child.stdout
+        if stdout is None:
+            pytest.fail("no pipe")
+        for line in stdout:
+            if '"model":"FastPitch"' in line:
+                child.send_signal(signal.SIGTERM)
+                break
+        stopped = time.monotonic()
+        out, err = child.communicate(timeout=300)
+    assert child.returncode == 143, err
+    assert time.monotonic() - stopped < 60
+    assert "[tts-prod][error] interrupted:sigterm" in err
+    assert "Traceback" not in err
+    status = json.loads((work / "work/artifacts/train_status.tts_prod_train.json").read_text())
+    assert (status["state"], status["reason"]) == ("error", "interrupted:sigterm")
+    assert list((work / "work/checkpoints/prod_tts/anna/acoustic").glob("*.checkpoint"))
+    argv, environment = command(work, *recording, "--resume")
+    return work, subprocess.run(argv, env=environment, cwd=work, capture_output=True, text=True, timeout=1200, check=False)
+
+
+def test_the_job_ends_well_and_stdout_is_protocol_only(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    work, done = finished
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("[tts-prod] head=")
+    assert lines[-1] == "[tts-prod] status=done backend=local"
+    progress = [tuple(map(int, line.split()[1:])) for line in lines if line.startswith("PROGRESS")]
+    assert progress[0] == (0, 100)
+    assert progress[-1] == (100, 100)
+    assert progress == sorted(progress)
+    for line in lines[1:-1]:
+        kind, _, payload = line.partition(" ")
+        assert kind in ("PROGRESS", "STATS", "ARTIFACT"), line
+        if kind == "STATS":
+            assert json.dumps(json.loads(payload), sort_keys=True, separators=(",", ":"), ensure_ascii=False) == payload
+        if kind == "ARTIFACT":
+            assert (work / payload).is_file()
+    assert "gone on" in done.stderr or "loss" in done.stderr
+
+
+def test_results_are_where_the_readme_says(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    work = finished[0] / "work"
+    for name in ("artifacts/train_status.tts_prod_train.json", "artifacts/prod_tts_train_status.json", "artifacts/prod_tts_eval.json",
+                 "artifacts/dataset_manifest.tts_prod_train.json", "datasets/anna/train.jsonl", "checkpoints/prod_tts_voice_bundle/manifest.json",
+                 "bundles/anna/voice_bundle/manifest.json", "bundles/anna/voice_bundle/sample.wav", "reports/anna.html"):
+        assert (work / name).stat().st_size > 0, name
+    status = json.loads((work / "artifacts/train_status.tts_prod_train.json").read_text())
+    assert (status["state"], status["progress"]) == ("completed", {"current": 100, "total": 100})
+    manifest = json.loads((work / "bundles/anna/voice_bundle/manifest.json").read_text())
+    assert manifest["display_name"] == "Anna Ωmega"
+    evaluation = json.loads((work / "artifacts/prod_tts_eval.json").read_text())
+    assert 0 <= evaluation["figures"]["cer_real"]["value"] < 0.4
+    assert evaluation["chosen_vocoder"] in ("hifigan", "griffin-lim")
+    assert {row["name"] for row in evaluation["vocoders"]} == {"hifigan", "griffin-lim"}
+
+
+def test_no_file_names_this_machine_or_writes_to_home(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    work = finished[0]
+    for path in (work / "work/artifacts").glob("*.json"):
+        assert str(work) not in path.read_text(encoding="utf-8"), path.name
+    assert [path for path in (work / "home").rglob("*") if path.is_file()] == []
+
+
+def test_the_models_speak_with_stock_nemo_in_a_process_without_our_code(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    work = finished[0] / "work"
+    vocoder = next((work / "checkpoints/prod_tts/anna/vocoder").glob("*.nemo"), ROOT / "data/base/base-en-small-hifigan.nemo")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run([sys.executable, "-c", SPEAK, str(work / "bundles/anna/voice_bundle"), str(vocoder)], capture_output=True,
+                          text=True, timeout=300, cwd=finished[0], env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "SPOKE 256" in done.stdout
+
+
+def test_the_bundle_verifies_after_a_move_and_a_flipped_bit_is_named(finished: tuple[Path, subprocess.CompletedProcess[str]],
+                                                                     tmp_path: Path) -> None:
+    moved = tmp_path / "elsewhere"
+    source = finished[0] / "work/bundles/anna/voice_bundle"
+    moved.mkdir()
+    for path in source.iterdir():
+        (moved / path.name).write_bytes(path.read_bytes())
+    verify = [sys.executable, str(ROOT / "apps/voice-verify/voice-verify.py"), "bundle", str(moved), "--json"]
+    whole = json.loads(subprocess.run(verify, capture_output=True, text=True, timeout=60, check=False).stdout)
+    assert whole["differences"] == []
+    data = bytearray((moved / "sample.wav").read_bytes())
+    data[-1] ^= 1
+    (moved / "sample.wav").write_bytes(data)
+    done = subprocess.run(verify, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 3
+    assert [row["path"] for row in json.loads(done.stdout)["differences"]] == ["sample.wav"]
+
+
+def test_a_second_run_reuses_everything_and_force_gives_the_same_weights(finished: tuple[Path, subprocess.CompletedProcess[str]],
+                                                                         recording: tuple[Path, Path]) -> None:
+    work = finished[0]
+    status = work / "work/artifacts/prod_tts_train_status.json"
+    before = json.loads(status.read_text())
+    argv, environment = command(work, *recording)
+    again = subprocess.run(argv, env=environment, cwd=work, capture_output=True, text=True, timeout=600, check=False)
+    assert again.returncode == 0, again.stderr
+    assert "unchanged" in again.stderr
+    assert "trained already" in again.stderr
+    argv, environment = command(work, *recording, "--force")
+    forced = subprocess.run(argv, env=environment, cwd=work, capture_output=True, text=True, timeout=1200, check=False)
+    assert forced.returncode == 0, forced.stderr
+    after = json.loads(status.read_text())
+    # The first run was interrupted and resumed, this one was not: the weights are the same all the same.
+    assert after["metrics"]["weights_sha256"] == before["metrics"]["weights_sha256"]
+    assert after["dataset_sha256"] == before["dataset_sha256"]
