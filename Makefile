@@ -34,10 +34,10 @@ demo: ## the main job on the bundled demo recording
 	@./run-direct voice-train-prod
 
 bench: ## measure the demo's stages, pitch and start-up (docs/benchmarks.md)
-	@$(dev) && PYTHONPATH=lib "$$VOICEMILL_PYTHON" scripts/bench.py $(ARGS)
+	@$(dev) && PYTHONPATH=lib "$$VOICEMILL_PYTHON" scripts/bench/bench.py $(or $(ARGS),stages)
 
 schemas: ## write the JSON Schemas below configs/voice again from the typed models
-	@$(dev) && PYTHONPATH=lib "$$VOICEMILL_PYTHON" scripts/voice/write_schemas.py
+	@$(dev) && PYTHONPATH=lib "$$VOICEMILL_PYTHON" scripts/voice/generate_schemas.py
 
 clean-work: ## remove results (work/)
 	rm -rf work

@@ -1,7 +1,8 @@
 """Files that matter: atomic writes, streaming sha256, safe relative paths, strict JSON.
 
 Invariant: a reader never meets a half-written file. A write goes to a temporary file in the same directory, is fsynced,
-renamed over the target, and the directory is fsynced; on any failure the target is untouched and the temporary file is gone.
+renamed over the target, and the directory is fsynced; on any failure the target is untouched and the temporary file
+is gone.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ def atomic_path(target: Path, *, suffix: str = "") -> Iterator[Path]:
     try:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:40]}.", suffix=suffix or ".tmp", dir=target.parent)
+            prefix = f".{target.name[:40]}."
+            descriptor, name = tempfile.mkstemp(prefix=prefix, suffix=suffix or ".tmp", dir=target.parent)
             os.close(descriptor)
             temporary = Path(name)
             yield temporary
@@ -215,9 +217,9 @@ def copy_file(source: Path, target: Path) -> None:
 def atomic_directory(target: Path) -> Iterator[Path]:
     """Yield an empty staging folder beside `target`; on success it replaces `target`, on failure it is removed.
 
-    Where the system can, old and new folder change places in one step, so that a kill at any moment leaves one of them whole
-    under the name. Elsewhere the old folder is moved aside first, and moved back if the second step fails. A staging folder
-    that a kill left behind is swept at the next call.
+    Where the system can, old and new folder change places in one step, so that a kill at any moment leaves one of
+    them whole under the name. Elsewhere the old folder is moved aside first, and moved back if the second step
+    fails. A staging folder that a kill left behind is swept at the next call.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     sweep_staging(target)
@@ -267,7 +269,8 @@ def _swap(one: Path, other: Path) -> bool:
     renameat2 = getattr(ctypes.CDLL(None), "renameat2", None)
     if renameat2 is None:
         return False
-    return bool(renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), ctypes.c_uint(_RENAME_EXCHANGE)) == 0)
+    flags = ctypes.c_uint(_RENAME_EXCHANGE)
+    return bool(renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), flags) == 0)
 
 
 def sweep_staging(target: Path) -> None:

@@ -72,6 +72,10 @@ class Workspace:
     def dataset_manifest(self, job: str) -> Path:
         return self.artifacts / f"dataset_manifest.{job}.json"
 
+    def timings(self, job: str) -> Path:
+        """Seconds and peak memory of each stage of the last finished run."""
+        return self.artifacts / f"timings.{job}.json"
+
     def promoted(self, voice: str) -> Path:
         """Folder of the promoted bundle of a voice."""
         return self.bundles / profile_id(voice) / "voice_bundle"

@@ -47,7 +47,9 @@ def render(sentences: Sequence[str], target: Path, *, sample_rate: int, seed: in
         sentence, voice, settings = task
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "clip.wav"
-            subprocess.run(["flite", "-voice", voice, *settings, "-t", sentence, str(path)], check=True, capture_output=True)  # noqa: S607
+            subprocess.run(
+                ["flite", "-voice", voice, *settings, "-t", sentence, str(path)], check=True, capture_output=True
+            )  # noqa: S607
             samples, rate = soundfile.read(path, dtype="float32")
         samples = soxr.resample(samples, rate, sample_rate)
         scaled = samples / max(1e-3, float(np.abs(samples).max())) * PEAK * 32767

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from voicemill.files import atomic_path
 from voicemill.training.config import TrainingConfig
-from voicemill.training.hifigan import build_hifigan
+from voicemill.training.vocoder_model import build_hifigan
 
 RESOLUTIONS = (512, 1024, 2048)
 """Samples in a transform, hop a quarter: the multi-resolution STFT loss of Parallel WaveGAN (Yamamoto et al., 2020)."""
@@ -32,7 +32,9 @@ class Learner:
         self.config, self.crops = config, crops
         self.step, self.seconds = 0, 0.0
         betas = config.vocoder.betas
-        self.generator_optimiser = torch.optim.AdamW(self.model.generator.parameters(), lr=RECONSTRUCTION_RATE, betas=betas)
+        self.generator_optimiser = torch.optim.AdamW(
+            self.model.generator.parameters(), lr=RECONSTRUCTION_RATE, betas=betas
+        )
         judges = itertools.chain(self.model.msd.parameters(), self.model.mpd.parameters())
         self.judge_optimiser = torch.optim.AdamW(judges, lr=ADVERSARIAL_RATE, betas=betas)
         self.average = [weight.detach().clone() for weight in self.model.generator.parameters()]
@@ -84,7 +86,10 @@ class Learner:
         """Spectral convergence and log-magnitude distance, mean over the resolutions."""
         total = torch.zeros((), device=self.device)
         for size, window in self._windows.items():
-            ours, theirs = (torch.stft(each, size, size // 4, size, window, return_complex=True).abs().clamp_min(1e-5) for each in (spoken, audio))
+            ours, theirs = (
+                torch.stft(each, size, size // 4, size, window, return_complex=True).abs().clamp_min(1e-5)
+                for each in (spoken, audio)
+            )
             convergence = torch.linalg.norm(theirs - ours) / torch.linalg.norm(theirs).clamp_min(1e-3)
             total = total + convergence + functional.l1_loss(ours.log(), theirs.log())
         return total / len(self._windows)

@@ -33,7 +33,9 @@ CONFIG = TrainingConfig(preset="base-vocoder", vocoder=VocoderConfig(learning_ra
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True}, help=__doc__)
-@click.option("--text", type=click.Path(path_type=Path), default=ROOT / "data/base/corpus.txt", help="One sentence a line.")
+@click.option(
+    "--text", type=click.Path(path_type=Path), default=ROOT / "data/base/corpus.txt", help="One sentence a line."
+)
 @click.option("--folder", type=click.Path(path_type=Path), required=True, help="Corpus, checkpoint and log.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The .nemo to write.")
 @click.option("--reconstruction-minutes", type=float, default=30.0)
@@ -44,8 +46,16 @@ CONFIG = TrainingConfig(preset="base-vocoder", vocoder=VocoderConfig(learning_ra
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in --folder.")
 @click.option("--export", is_flag=True, help="Write the .nemo of the last checkpoint and end.")
 def main(
-    text: Path, folder: Path, out: Path, reconstruction_minutes: float, adversarial_minutes: float, shifted_part: float,
-    threads: int, seed: int, resume: bool, export: bool,
+    text: Path,
+    folder: Path,
+    out: Path,
+    reconstruction_minutes: float,
+    adversarial_minutes: float,
+    shifted_part: float,
+    threads: int,
+    seed: int,
+    resume: bool,
+    export: bool,
 ) -> None:
     """Render the corpus if it is not there, train, save."""
     from corpus import Crops, render
@@ -86,7 +96,9 @@ def _learn(learner: Learner, checkpoint: Path, log: Path, reconstruction: float,
         if now - last_save > 60 or learner.seconds >= budget:
             last_save = now
             learner.save(checkpoint)
-            line = {"minutes": round(learner.seconds / 60, 2), "step": learner.step} | {name: round(value, 4) for name, value in losses.items()}
+            line = {"minutes": round(learner.seconds / 60, 2), "step": learner.step} | {
+                name: round(value, 4) for name, value in losses.items()
+            }
             with log.open("a", encoding="utf-8") as handle:
                 handle.write(json.dumps(line) + "\n")
             click.echo(line, err=True)

@@ -192,6 +192,7 @@ def test_truncated_flac(repository: Path, piece: Path, tmp_path: Path) -> None:
         (("--audio", "take.flac", "--script", "empty.txt"), "missing_transcript", 2),
         (("--audio", "take.flac", "--script", "wrong.txt"), "script_mismatch", 2),
         (("--audio", "take.flac", "--script", "wrong.txt", "--voice", "../up"), "invalid_voice_profile_id", 1),
+        (("--audio", "take.flac", "--script", "wrong.txt", "--lexicon", "none.dict"), "lexicon_missing:none.dict", 2),
         (("--dataset", "none.jsonl"), "dataset_manifest_missing:none.jsonl", 2),
         (("--dataset", "bad.jsonl"), "dataset_manifest_invalid:bad.jsonl:2", 2),
         (("--dataset", "bad.jsonl", "--audio", "take.flac"), "bad_usage", 1),

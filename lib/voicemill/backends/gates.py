@@ -56,7 +56,6 @@ def clear(request: LaneRequest, settings: Settings) -> Cleared:
     listed = allowlist.load(settings.allowlist)
     if request.base_weights:
         gate.select(request.base_weights, listed)
-    gate.select_all(gate.TOOL_WEIGHTS, listed)
     config = configure(request, settings)
     acoustic = gate.select(config.acoustic.base_weights, listed)
     vocoder = gate.select(config.vocoder.base_weights, listed)
@@ -65,12 +64,14 @@ def clear(request: LaneRequest, settings: Settings) -> Cleared:
                            reason=f"dataset_manifest_missing:{request.dataset}", hint="Name a NeMo manifest, or give --audio.")
     bases: list[Path | None] = [None, None]
     if not request.dry_run:
+        # The tools are ours whatever list a run brings for its voice: they are judged by the list that ships with us.
+        gate.select_all(gate.TOOL_WEIGHTS, settings.repository / allowlist.SHIPPED)
         check_runtime()
         store = WeightsStore(settings.workspace.weights_cache, settings.repository, fetch=fetch_https)
         for index, selection in enumerate((acoustic, vocoder)):
             if selection.entry.files:
-                bases[index] = store.resolve(selection.entry).main
-                inspect(bases[index])
+                bases[index] = found = store.resolve(selection.entry).main
+                inspect(found)
     return Cleared(config=config, config_sha256=files.content_key(config.model_dump(mode="json")), acoustic=acoustic, vocoder=vocoder,
                    acoustic_base=bases[0], vocoder_base=bases[1])
 

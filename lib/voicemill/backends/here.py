@@ -90,7 +90,7 @@ def _run(request: LaneRequest, settings: Settings, reporter: LaneReporter, inter
     from voicemill.backends import outcome, steps
     from voicemill.dataset.lanefile import write_lane_manifest
     from voicemill.dataset.prepare import prepare
-    from voicemill.dataset.stages import StageClock
+    from voicemill.dataset.stages import StageClock, write_timings
 
     started = datetime.now(UTC)
     with reporter.phase(GATES):
@@ -110,6 +110,7 @@ def _run(request: LaneRequest, settings: Settings, reporter: LaneReporter, inter
         measured = steps.evaluate(context, dataset, models)
     with reporter.phase(BUNDLE):
         published = outcome.publish(context, dataset, models, measured, started)
+    write_timings(settings.workspace.timings(job), [*dataset.stages, *context.clock.times])
     reporter.stats(published.figures)
     for path in published.artifacts:
         reporter.artifact(path)

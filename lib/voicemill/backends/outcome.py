@@ -11,11 +11,13 @@ from voicemill.backends.steps import GRIFFIN_LIM, Context, Models
 from voicemill.bundle.build import build_bundle
 from voicemill.bundle.promote import promote
 from voicemill.dataset.prepare import PreparedDataset
+from voicemill.errors import NotAcceptableError
 from voicemill.evaluation.evaluate import VoiceEvaluation
 from voicemill.evaluation.model import write_evaluation
 from voicemill.protocol import Scalar
 from voicemill.training_status import DatasetStats, SkippedExample, TrainingMetrics, TrainingStatus, write_training_status
 from voicemill.weights import gate
+from voicemill.weights.allowlist import SHIPPED
 
 SAMPLE_NAME = "sample.wav"
 DEMO_NOTICE = Path("data/demo/LICENSE.flite.txt")
@@ -38,7 +40,7 @@ def publish(context: Context, dataset: PreparedDataset, models: Models, measured
         NotAcceptableError: `verification_failed`: the promoted bundle is not what was promoted.
     """
     from voicemill.backends.summary import draw_report, rows
-    from voicemill.verify.differences import check_bundle
+    from voicemill.verify.checklist import verify_bundle
 
     settings, request = context.settings, context.request
     with context.clock.stage("bundle"):
@@ -53,10 +55,15 @@ def publish(context: Context, dataset: PreparedDataset, models: Models, measured
         promoted = promote(bundle.manifest_path, settings.promoted_bundle_root or settings.workspace.bundles, request.voice,
                            request.display_name, allowlist=settings.allowlist, base=settings.work_dir)
     with context.clock.stage("verification"):
-        check_bundle(promoted.root)
+        verification = verify_bundle(promoted.root, settings.repository / SHIPPED, status=status)
+        if not verification.ok:
+            named = "; ".join(f"{row.title}: {row.detail}" for row in verification.rows if not row.go and not row.certification_only)
+            raise NotAcceptableError(f"The promoted bundle does not pass verification: {named or 'files differ'}.",
+                                     reason="verification_failed", hint="Look at it with voice-verify bundle; do not use it.")
     report = draw_report(context, dataset, models, measured, status, promoted)
     return Published(
-        rows=rows(context, dataset, models, measured, promoted, report),
+        rows=[*rows(context, dataset, models, measured, promoted, report),
+              *((row.title, f"{row.verdict}: {row.detail}") for row in verification.rows)],
         artifacts=(results.status_path(settings), results.eval_path(settings), bundle.manifest_path, promoted.manifest_path,
                    promoted.root / SAMPLE_NAME, report),
         figures={"bundle_valid": True, "vocoder": measured.evaluation.chosen_vocoder, "cer": _figure(measured, "cer"),

@@ -5,7 +5,8 @@ Each step is a function of a context and the results before it; a finished train
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from voicemill.dataset.prepare import PreparedDataset
 from voicemill.dataset.stages import StageClock
 from voicemill.errors import TrainingError
 from voicemill.evaluation.evaluate import Candidate, Reference, Samples, VoiceEvaluation, evaluate_voice
+from voicemill.metrics.speaker import SpeakerProfile, speaker_distance, speaker_profile
 from voicemill.settings import Settings
 from voicemill.training.loop import StepReport
 
@@ -26,6 +28,9 @@ GRIFFIN_LIM = "griffin-lim"
 HIFIGAN = "hifigan"
 GRIFFIN_LIM_ITERATIONS = 60
 """More is hardly clearer (docs/benchmarks.md)."""
+SAME_SPEAKER = 0.2
+"""Distance below which two profiles are one speaker: the same speaker comes to at most 0.03, others to at least 0.8
+(docs/evaluation.md)."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ def _run(context: Context, name: str, title: str, key: str, max_steps: int, trai
 
     def on_step(report: StepReport) -> None:
         context.reporter.advance(report.step, f"loss {report.loss:.3f}")
-        if report.step % every == 0 or report.step == max_steps:
+        if report.step == 1 or report.step % every == 0 or report.step == max_steps:
             context.reporter.stats({"model": title, "step": report.step, "max_steps": max_steps, "loss": round(report.loss, 5)})
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -123,18 +128,27 @@ def _train_vocoder(context: Context, dataset: PreparedDataset, acoustic: Path, f
 
 def evaluate(context: Context, dataset: PreparedDataset, models: Models) -> VoiceEvaluation:
     """Speak the held-out sentences with every vocoder in question and measure them beside the recordings."""
-    from voicemill.evaluation.speakers import shipped_profiles
     from voicemill.text.recognition import PocketSphinxRecogniser
 
+    own, rate = _recordings(dataset, "train"), context.cleared.config.audio.sample_rate
     candidates = [_candidate(GRIFFIN_LIM, models.acoustic, None, f"Griffin-Lim, {GRIFFIN_LIM_ITERATIONS} iterations, no trained vocoder")]
     if models.vocoder is not None:
         trained = "fine-tuned on this voice" if models.vocoder_record else "the base vocoder as it is"
         candidates.insert(0, _candidate(HIFIGAN, models.acoustic, models.vocoder, f"HiFi-GAN, {trained}"))
     with context.clock.stage("evaluation"):
         return evaluate_voice(candidates, references(dataset), PocketSphinxRecogniser(),
-                              sample_rate=context.cleared.config.audio.sample_rate, source_status="ok",
-                              final_loss=models.acoustic_record.final_loss, own=_recordings(dataset, "train"),
-                              others=shipped_profiles(context.settings.repository), observer=context.reporter)
+                              sample_rate=rate, source_status="ok",
+                              final_loss=models.acoustic_record.final_loss, own=own,
+                              others=other_speakers(own, rate, context.settings.repository), workers=os.cpu_count() or 1,
+                              observer=context.reporter)
+
+
+def other_speakers(own: Sequence[Samples], sample_rate: int, repository: Path) -> dict[str, SpeakerProfile]:
+    """The shipped speakers without the one who speaks here: a voice cannot be nearer to itself than to itself."""
+    from voicemill.evaluation.speakers import shipped_profiles
+
+    mine = speaker_profile(own, sample_rate)
+    return {name: profile for name, profile in shipped_profiles(repository).items() if speaker_distance(mine, profile) > SAME_SPEAKER}
 
 
 def _candidate(name: str, acoustic: Path, vocoder: Path | None, description: str) -> Candidate:

@@ -18,8 +18,9 @@ from voicemill.dataset.manifest import ManifestEntry, read_entries, write_manife
 from voicemill.dataset.pool import ClipPool
 from voicemill.dataset.report import Report, make_report
 from voicemill.dataset.sources import SourceFile, Sources, gather
-from voicemill.dataset.stages import StageClock, StageTime
+from voicemill.dataset.stages import StageClock, StageTime, write_timings
 from voicemill.dataset.statistics import Statistics, summarise
+from voicemill.dataset.utterances import Means
 from voicemill.errors import DatasetError
 from voicemill.progress import Observer, SilentObserver
 from voicemill.text.lexicon import Lexicon
@@ -149,7 +150,6 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
     observer = observer or SilentObserver()
     root = workspace.dataset(request.voice)
     sources = gather(request.audio, request.script, request.metadata, request.dataset)
-    lexicon = Lexicon.load(request.lexicon)
     inputs = _digests(sources, request)
     tools = {"voicemill": __version__, **{name: packages.version(name) for name in _TOOLS}}
     code = stage_cache.code_digest(audio, text, dataset)
@@ -161,7 +161,8 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
     with ClipPool(request.jobs) as pool, files.atomic_directory(root) as staging:
         cache = staging / ".fresh" if request.force else workspace.stage_cache
         bench = steps.Bench(pool, StageClock(observer, pool.worker_ids), staging, cache)
-        _fill(bench, request, sources, inputs, lexicon, tools, key)
+        means = Means(Lexicon.load(request.lexicon), request.limits, workspace.cache / "text-normaliser", pool.jobs)
+        _fill(bench, request, sources, inputs, means, tools, key)
     made = load(root, key)
     if made is None:
         raise RuntimeError(f"{root} is not the dataset that was just written")
@@ -196,6 +197,12 @@ def load(root: Path, key: str | None = None) -> PreparedDataset | None:
 def _digests(sources: Sources, request: PrepareRequest) -> tuple[SourceFile, ...]:
     if request.lexicon is None:
         return sources.digests()
+    if not request.lexicon.is_file():
+        raise DatasetError(
+            f"There is no pronunciation dictionary at {request.lexicon}.",
+            reason=f"lexicon_missing:{request.lexicon}",
+            hint="Check the path given with --lexicon.",
+        )
     extra = SourceFile(
         name=request.lexicon.name,
         role="lexicon",
@@ -210,14 +217,14 @@ def _fill(
     request: PrepareRequest,
     sources: Sources,
     inputs: tuple[SourceFile, ...],
-    lexicon: Lexicon,
+    means: Means,
     tools: dict[str, str],
     key: str,
 ) -> None:
     """Run the stages and leave the finished dataset in the staging folder."""
     decoded = steps.decode_all(bench, sources.recordings, request.sample_rate)
     decoded, loudness = steps.level(bench, decoded, request.target_lufs, PEAK_LIMIT_DBFS)
-    found = steps.find_utterances(bench, sources, decoded, lexicon, request.limits)
+    found = steps.find_utterances(bench, sources, decoded, means)
     made, unfit = steps.cut_clips(bench, found, request.voice, request.sample_rate, loudness.gain_db)
     shutil.rmtree(bench.decoded)
     kept, misfits = steps.align_clips(bench, made, request.lexicon)
@@ -225,7 +232,7 @@ def _fill(
     settings, pitches = steps.pitch_of_clips(bench, kept, request.sample_rate)
     with bench.clock.stage("manifest"):
         shutil.rmtree(bench.staging / ".fresh", ignore_errors=True)
-        guessed = lexicon.write(
+        guessed = means.lexicon.write(
             bench.staging / description.LEXICON, [row[0] for entry in entries for row in entry.alignment]
         )
         write_manifest(bench.staging / description.MANIFEST, entries)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from voicemill import files
 from voicemill.progress import Observer
 from voicemill.protocol import Protocol
 
@@ -91,6 +92,11 @@ class ProgressLines:
     def finish(self) -> None:
         """All is done, also what a cache made unnecessary."""
         self._protocol.progress(self._stages, self._stages)
+
+
+def write_timings(path: Path, times: Sequence[StageTime]) -> None:
+    """Write stage times as a JSON list, atomically."""
+    files.write_json(path, [stage.model_dump(mode="json") for stage in times])
 
 
 def _reset_peak() -> None:

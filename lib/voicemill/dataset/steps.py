@@ -10,7 +10,6 @@ from typing import NoReturn
 
 from voicemill import files
 from voicemill.audio.loudness import Loudness, gain_to
-from voicemill.audio.segmentation import Segmentation
 from voicemill.audio.vad import Span
 from voicemill.dataset import aligning, clips, split, supplementary
 from voicemill.dataset.description import LoudnessFigures
@@ -28,9 +27,8 @@ from voicemill.dataset.recordings import (
 from voicemill.dataset.report import Rejection, require_fitting
 from voicemill.dataset.sources import Sources
 from voicemill.dataset.stages import StageClock
-from voicemill.dataset.utterances import Found, Heard, Utterance, from_clips, from_script
+from voicemill.dataset.utterances import Found, Heard, Means, Utterance, from_clips, from_script
 from voicemill.errors import DatasetError
-from voicemill.text.lexicon import Lexicon
 
 
 @dataclass(frozen=True)
@@ -132,7 +130,7 @@ def level(
     return Decoded(tuple(pair for pair, _ in good), decoded.rejected + rejected, decoded.seconds), figures
 
 
-def find_utterances(bench: Bench, sources: Sources, decoded: Decoded, lexicon: Lexicon, limits: Segmentation) -> Found:
+def find_utterances(bench: Bench, sources: Sources, decoded: Decoded, means: Means) -> Found:
     """Stages `voice-activity` and `segmentation`.
 
     Raises:
@@ -144,12 +142,10 @@ def find_utterances(bench: Bench, sources: Sources, decoded: Decoded, lexicon: L
     steps = sum(len(one.spans) for one in heard) if sources.script else len(heard)
     with bench.clock.stage("segmentation", steps, decoded.seconds):
         if sources.script:
-            found = from_script(
-                heard, sources.script, lexicon, limits, bench.cache, bench.clock.observer, processes=bench.pool.jobs
-            )
+            found = from_script(heard, sources.script, means, bench.clock.observer)
         else:
             texts = [sources.texts[index] for index, _ in decoded.heard]
-            found = from_clips(heard, texts, limits, bench.cache, bench.clock.observer)
+            found = from_clips(heard, texts, means, bench.clock.observer)
     if not found.utterances:
         _nothing(found, sources)
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +16,11 @@ from voicemill.dataset.recordings import Recording
 from voicemill.dataset.report import Rejection
 from voicemill.dataset.sources import ClipText
 from voicemill.errors import DatasetError
-from voicemill.progress import Observer
+from voicemill.progress import Observer, SilentObserver
 from voicemill.text import normalise
 from voicemill.text.lexicon import Lexicon
 from voicemill.text.script import ScriptMatch, match_script
+from voicemill.text.transcripts import split_sentences
 
 GAP_SECONDS = 2.0
 """Silence put between recordings that share one script: longer than any pause that an utterance may hold."""
@@ -74,65 +75,77 @@ def rejection(heard: Heard, span: Span, reason: str, text: str = "", detail: str
     )
 
 
-def from_clips(
-    clips: Sequence[Heard], texts: Sequence[ClipText], limits: Segmentation, cache: Path, observer: Observer
-) -> Found:
-    """One utterance a recording: its speech with a little silence around it. Its pauses stay inside.
+@dataclass(frozen=True)
+class Means:
+    """What finding utterances needs beside recordings and text.
 
-    A clip with no speech, or one too long or too short, is left out and named.
+    Attributes:
+        lexicon: pronunciations.
+        limits: of an utterance.
+        grammars: where the grammars for digits and symbols are kept; they are loaded only when a text needs them.
+        processes: how many may listen to a long recording.
     """
-    whole = Segmentation(
-        min_duration=limits.min_duration,
-        max_duration=limits.max_duration,
-        min_pause=1e6,
-        max_joined_pause=1e6,
-        min_padding=limits.min_padding,
-        max_padding=limits.max_padding,
-    )
-    utterances: list[Utterance] = []
-    rejected: list[Rejection] = []
+
+    lexicon: Lexicon
+    limits: Segmentation
+    grammars: Path
+    processes: int
+
+    def spoken(self, text: str) -> str:
+        """The normalised text."""
+        return normalise.normalise(text, cache_dir=self.grammars)
+
+
+def from_clips(clips: Sequence[Heard], texts: Sequence[ClipText], means: Means, observer: Observer) -> Found:
+    """Utterances of recordings with a text each.
+
+    A clip is one utterance: its speech with a little silence around it, pauses inside and all. A recording with more
+    speech than an utterance may hold is taken apart with its text for a script. What fits neither way is left out and
+    named.
+    """
+    parts = []
     for done, (heard, said) in enumerate(zip(clips, texts, strict=True), start=1):
-        full = Span(0.0, heard.seconds)
         try:
-            normalized = spoken(said.normalized or said.text, cache)
+            parts.append(_of_one(heard, said, means))
         except DatasetError as error:
-            if error.code != "text_not_english":
+            if error.code not in ("text_not_english", "script_mismatch", "missing_transcript"):
                 raise
-            rejected.append(rejection(heard, full, error.code, said.text, str(error)))
-            continue
-        if not heard.spans:
-            rejected.append(rejection(heard, full, "no_speech", said.text))
-            continue
-        voiced = Span(heard.spans[0].start, heard.spans[-1].end)
-        samples, rate = decode.read_mono(heard.decoded)
-        plan = segmentation.plan([voiced], samples, rate, whole)
-        if len(plan.kept) == 1:
-            utterances.append(
-                Utterance(heard, plan.kept[0].start, plan.kept[0].end, said.text, normalized, said.speaker)
-            )
-        else:
-            reason = "too_short" if voiced.duration < limits.min_duration else "too_long"
-            rejected.append(rejection(heard, voiced, reason, said.text))
+            row = rejection(heard, Span(0.0, heard.seconds), error.code, said.text[:200], str(error))
+            parts.append(Found((), (row,)))
         observer.advance(done)
-    return Found(tuple(utterances), tuple(rejected))
+    return Found(
+        tuple(utterance for part in parts for utterance in part.utterances),
+        tuple(row for part in parts for row in part.rejected),
+        tuple(sentence for part in parts for sentence in part.unspoken),
+    )
 
 
-def from_script(
-    recordings: Sequence[Heard],
-    script: Sequence[str],
-    lexicon: Lexicon,
-    limits: Segmentation,
-    cache: Path,
-    observer: Observer,
-    *,
-    processes: int,
-) -> Found:
+def _of_one(heard: Heard, said: ClipText, means: Means) -> Found:
+    limits = means.limits
+    if not heard.spans:
+        return Found((), (rejection(heard, Span(0.0, heard.seconds), "no_speech", said.text),))
+    voiced = Span(heard.spans[0].start, heard.spans[-1].end)
+    if voiced.duration > limits.max_duration:
+        found = from_script([heard], split_sentences(said.normalized or said.text), means, SilentObserver())
+        return replace(found, utterances=tuple(replace(one, speaker=said.speaker) for one in found.utterances))
+    normalized = means.spoken(said.normalized or said.text)
+    samples, rate = decode.read_mono(heard.decoded)
+    # no pause of a clip parts it
+    plan = segmentation.plan([voiced], samples, rate, replace(limits, min_pause=1e6, max_joined_pause=1e6))
+    if len(plan.kept) == 1:
+        span = plan.kept[0]
+        return Found((Utterance(heard, span.start, span.end, said.text, normalized, said.speaker),), ())
+    reason = "too_short" if voiced.duration < limits.min_duration else "too_long"
+    return Found((), (rejection(heard, voiced, reason, said.text),))
+
+
+def from_script(recordings: Sequence[Heard], script: Sequence[str], means: Means, observer: Observer) -> Found:
     """Utterances of recordings that read one script together, in order.
 
     Raises:
         DatasetError: `script_mismatch` when the recordings say something else, `no_speech`.
     """
-    normalized = [spoken(sentence, cache) for sentence in script]
+    normalized = [means.spoken(sentence) for sentence in script]
     starts: list[float] = []
     parts: list[np.ndarray[tuple[int], np.dtype[np.float32]]] = []
     spans: list[Span] = []
@@ -145,8 +158,9 @@ def from_script(
         spans += [Span(start + span.start, start + span.end) for span in heard.spans]
         parts += [part, np.zeros(round(GAP_SECONDS * vad.SAMPLE_RATE), dtype=np.float32)]
         length += len(part) + len(parts[-1])
+    joined = np.concatenate(parts[:-1])
     match = match_script(
-        np.concatenate(parts[:-1]), spans, normalized, lexicon, observer, limits=limits, processes=processes
+        joined, spans, normalized, means.lexicon, observer, limits=means.limits, processes=means.processes
     )
     return _placed(match, recordings, starts, script, normalized)
 
@@ -177,8 +191,3 @@ def _placed(
     rejected += [rejection(*place(part.start, part.end), part.reason, part.text) for part in match.unusable]
     rejected += [rejection(*place(span.start, span.end), "no_text") for span in match.unmatched]
     return Found(tuple(utterances), tuple(rejected), tuple(script[index] for index in match.skipped))
-
-
-def spoken(text: str, cache: Path) -> str:
-    """The normalised text; grammars for digits and symbols are kept below `cache`, and loaded only when needed."""
-    return normalise.normalise(text, cache_dir=cache / "text-normaliser")

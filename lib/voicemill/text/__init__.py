@@ -8,6 +8,6 @@
     recognition    samples -> words; an offline measure of intelligibility, never a source of transcripts
     script         a long recording + its script in reading order -> utterances cut in silence
 
-Invariant: `normalise.words` is the one tokenisation; the lexicon knows one pronunciation a word, so phones of the aligner and
-tokens of the tokenizer match one to one.
+Invariant: `normalise.words` is the one tokenisation; the lexicon knows one pronunciation a word, so phones of the
+aligner and tokens of the tokenizer match one to one.
 """

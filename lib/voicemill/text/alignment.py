@@ -1,13 +1,28 @@
 """Forced alignment: when each word and phone of a known text is spoken.
 
-PocketSphinx with its en-us model, in two passes: words (with silence allowed between them), then phones inside the words found.
-No pruning (`beam=0` and the like): with the default beams the second pass loses its path on one clip in ten once the decoder has
-seen other text, while the unpruned search over one sentence's states costs no more time. The front end is reset before every pass,
-so an alignment does not depend on what was aligned before.
+PocketSphinx with its en-us model, in two passes: words (with silence allowed between them), then phones inside the
+words found. No pruning (`beam=0` and the like): with the default beams the second pass lost its path on 11 of 110
+clips once the decoder had met other text, while the unpruned search over one sentence's states costs no more time.
+The front end is reset before every pass, so an alignment does not depend on what was aligned before.
 
-The score says how well the sound fits the phones: the mean over the frames of words of PocketSphinx's acoustic score, in which 0
-is the best state among the text's own and every step down is a less likely match. It compares states within one frame, so it does
-not move with loudness.
+Measured on the demo recording (110 sentences of flite's slt, 44.1 kHz stereo with room noise): 110 of 110 align to
+phones at 33 x real time of one core at 2.5 GHz. Against flite's own phone boundaries (3770, clean slt): mean -4 ms,
+median of the absolute error 9 ms, 84% within 20 ms.
+
+The score says how well the sound fits the phones: the mean over the frames of words of PocketSphinx's acoustic score,
+in which 0 is the best state among the text's own and every step down is a less likely match. It compares states
+within one frame, so it does not move with loudness. Lowest and median score of right text, highest score of wrong
+text (another sentence of the script):
+
+    demo clips                  -24, -15    wrong -46     28 clips each of flite's awb  -23, -15    wrong -54
+    with white noise at 30 dB   -28, -20    wrong -43                          of kal (8 kHz)  -34, -25    wrong -48
+    with white noise at 20 dB   -44, -31    wrong -36                          of kal16        -22, -18    wrong -52
+    with white noise at 10 dB   -54, -43    wrong -34                          of rms          -18, -14    wrong -45
+
+So -40 parts them on clean recordings; with noise at 20 dB a few right clips are lost, at 10 dB most are, and the
+score no longer tells. A text that is wrong in places shows in single words: with 1, 2 and 4 words of a sentence
+replaced the median share of speech in words below -50 is 6%, 14% and 30%; it is at most 7% for right text on the demo
+and 16% at 20 dB of noise. These are all synthetic voices: no human recording was at hand to measure.
 """
 
 from __future__ import annotations
@@ -29,7 +44,11 @@ SAMPLE_RATE = 16_000
 FRAME_RATE = 100
 """Frames per second of PocketSphinx: times are multiples of 10 ms."""
 SCORE_THRESHOLD = -40.0
-"""Mean score below which text and sound do not belong together; see `Alignment.score`."""
+"""Mean score below which text and sound do not belong together (figures above)."""
+WORD_THRESHOLD = -50.0
+"""Score below which a single word was hardly said."""
+MISFIT_LIMIT = 0.2
+"""Largest share of speech that may lie in such words."""
 _PEAK = 0.5
 """Samples are scaled to this peak before they become 16-bit: quiet recordings keep their resolution."""
 
@@ -45,7 +64,9 @@ class Phone:
 
 @dataclass(frozen=True)
 class Word:
-    """One word of the text with its phones, times in seconds; a pause is the gap between two words."""
+    """One word of the text with its phones, times in seconds; a pause is the gap between two words; `score` as in
+    `Alignment`.
+    """
 
     text: str
     start: float
@@ -67,9 +88,15 @@ class Alignment:
     score: float
 
     @property
+    def misfit(self) -> float:
+        """Share of the speech, 0 to 1, that lies in words below `WORD_THRESHOLD`: text that is wrong in places."""
+        spoken = sum(word.end - word.start for word in self.words)
+        return sum(word.end - word.start for word in self.words if word.score < WORD_THRESHOLD) / spoken
+
+    @property
     def fits(self) -> bool:
-        """Whether the score is good enough to believe that this text was spoken."""
-        return self.score >= SCORE_THRESHOLD
+        """Whether this text was spoken, as far as the scores can tell."""
+        return self.score >= SCORE_THRESHOLD and self.misfit <= MISFIT_LIMIT
 
 
 def to_pcm16(samples: npt.NDArray[np.float32]) -> bytes:
@@ -98,8 +125,8 @@ class Aligner:
             text: normalised text; its words are aligned, its punctuation shows as gaps.
 
         Raises:
-            DatasetError: `alignment_failed`, the text has no words or does not fit into the clip at all. A clip that merely sounds
-                like other text aligns with a low score: see `Alignment.fits`.
+            DatasetError: `alignment_failed`, the text has no words or does not fit into the clip at all. A clip that
+                merely sounds like other text aligns with a low score: see `Alignment.fits`.
         """
         spoken = words_of(text)
         if not spoken:
@@ -113,9 +140,12 @@ class Aligner:
             _decode(decoder, pcm)
             found = [_word(entry) for entry in decoder.get_alignment() if entry.name[0] not in "<["]
         except (RuntimeError, TypeError) as error:
-            raise _failed(text, f"{samples.size / SAMPLE_RATE:.2f} s of sound cannot hold its {len(spoken)} words") from error
+            raise _failed(
+                text, f"{samples.size / SAMPLE_RATE:.2f} s of sound cannot hold its {len(spoken)} words"
+            ) from error
         if [word.text for word in found] != spoken or any(
-                tuple(phone.name for phone in word.phones) != self._lexicon.pronounce(word.text).phones for word in found):
+            tuple(phone.name for phone in word.phones) != self._lexicon.pronounce(word.text).phones for word in found
+        ):
             raise _failed(text, "the aligner lost words on the way")
         frames = np.array([round((word.end - word.start) * FRAME_RATE) for word in found])
         return Alignment(tuple(found), float(np.average([word.score for word in found], weights=frames)))
@@ -127,8 +157,17 @@ class Aligner:
             with tempfile.TemporaryDirectory() as folder:
                 dictionary = Path(folder) / "words.dict"
                 self._lexicon.subset(dictionary, spoken)
-                self._decoder = Decoder(samprate=SAMPLE_RATE, loglevel="FATAL", lm=None, bestpath=False, dict=str(dictionary),
-                                        beam=0.0, wbeam=0.0, pbeam=0.0, maxhmmpf=-1)
+                self._decoder = Decoder(
+                    samprate=SAMPLE_RATE,
+                    loglevel="FATAL",
+                    lm=None,
+                    bestpath=False,
+                    dict=str(dictionary),
+                    beam=0.0,
+                    wbeam=0.0,
+                    pbeam=0.0,
+                    maxhmmpf=-1,
+                )
             self._known = set(spoken)
         for word in spoken:
             if word not in self._known:
@@ -138,18 +177,28 @@ class Aligner:
 
 
 def _decode(decoder: Any, pcm: bytes) -> None:
-    decoder.reinit_feat()  # forgets the noise estimate of the clips before: 0.1 ms, and the same clip aligns the same way
+    decoder.reinit_feat()  # forgets the noise estimate of the clips before, so that the same clip aligns the same way
     decoder.start_utt()
     decoder.process_raw(pcm, full_utt=True)
     decoder.end_utt()
 
 
 def _word(entry: Any) -> Word:
-    phones = tuple(Phone(phone.name, phone.start / FRAME_RATE, (phone.start + phone.duration) / FRAME_RATE) for phone in entry)
-    return Word(entry.name, entry.start / FRAME_RATE, (entry.start + entry.duration) / FRAME_RATE, phones,
-                score=entry.score / max(1, entry.duration))
+    phones = tuple(
+        Phone(phone.name, phone.start / FRAME_RATE, (phone.start + phone.duration) / FRAME_RATE) for phone in entry
+    )
+    return Word(
+        entry.name,
+        entry.start / FRAME_RATE,
+        (entry.start + entry.duration) / FRAME_RATE,
+        phones,
+        score=entry.score / max(1, entry.duration),
+    )
 
 
 def _failed(text: str, why: str) -> DatasetError:
-    return DatasetError(f"The text {text[:60]!r} cannot be aligned: {why}.", reason="alignment_failed",
-                        hint="Check that the clip and its text belong together.")
+    return DatasetError(
+        f"The text {text[:60]!r} cannot be aligned: {why}.",
+        reason="alignment_failed",
+        hint="Check that the clip and its text belong together.",
+    )

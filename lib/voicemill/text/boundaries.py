@@ -1,7 +1,8 @@
-"""From takes of sentences to utterances: cut only in pauses, 1 to 12 s long, every word's text on the right side of a cut.
+"""From takes of sentences to utterances: cut only in pauses, 1 to 12 s long, every word's text on the right side of a
+cut.
 
-Speech is seen as islands: what lies between two pauses. An utterance is a run of whole islands; where two sentences share one, it
-is cut at a silence between their words, and where there is none they stay together.
+Speech is seen as islands: what lies between two pauses. An utterance is a run of whole islands; where two sentences
+share one, it is cut at a silence between their words, and where there is none they stay together.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from voicemill.text.matching import Match
 _ISLAND_PAUSE = 0.15
 """Seconds between two heard words that part two islands."""
 _CUT_PAUSE = 0.06
-"""Seconds of silence that are enough to cut between two sentences; a stop consonant's closure is shorter within a word list."""
+"""Seconds of silence that are enough to cut between two sentences; a stop consonant's closure is shorter within a
+word list.
+"""
 _STRAY = 0.4
 """Seconds of heard words beyond a sentence that count as the recogniser's invention, not as other speech."""
 _NEAR = 0.6
@@ -31,7 +34,9 @@ _WORD = re.compile(r"[a-z]+(?:'[a-z]+)*")
 
 @dataclass(frozen=True)
 class Block:
-    """Takes that are spoken without a pause between them, and the islands that hold them (`first` to `last`, inclusive)."""
+    """Takes that are spoken without a pause between them, and the islands that hold them (`first` to `last`,
+    inclusive).
+    """
 
     takes: tuple[Match, ...]
     first: int
@@ -62,18 +67,29 @@ class Islands:
 
     def __init__(self, spans: Sequence[Span], heard: Sequence[HeardWord]) -> None:
         self.heard = heard
-        cuts = [Span(left.end, right.start) for left, right in itertools.pairwise(heard)
-                if left.stretch == right.stretch and right.start - left.end >= _ISLAND_PAUSE]
+        cuts = [
+            Span(left.end, right.start)
+            for left, right in itertools.pairwise(heard)
+            if left.stretch == right.stretch and right.start - left.end >= _ISLAND_PAUSE
+        ]
         self.spans = [part for span in spans for part in _cut(span, cuts)]
 
     def of(self, word: int) -> int:
         """Index of the island that holds the middle of a heard word."""
         middle = (self.heard[word].start + self.heard[word].end) / 2
-        return min(range(len(self.spans)), key=lambda index: max(self.spans[index].start - middle, middle - self.spans[index].end))
+        return min(
+            range(len(self.spans)),
+            key=lambda index: max(self.spans[index].start - middle, middle - self.spans[index].end),
+        )
 
     def part(self, first: int, last: int) -> bool:
-        """Cut the island between heard words `first` and `last` at the widest silence between words, if there is one."""
-        gaps = [Span(left.end, max(left.end, right.start)) for left, right in itertools.pairwise(self.heard[first:last + 1])]
+        """Cut the island between heard words `first` and `last` at the widest silence between words, if there is
+        one.
+        """
+        gaps = [
+            Span(left.end, max(left.end, right.start))
+            for left, right in itertools.pairwise(self.heard[first : last + 1])
+        ]
         widest = max(gaps, key=lambda gap: gap.duration, default=Span(0.0, 0.0))
         if widest.duration < _CUT_PAUSE:
             return False
@@ -89,7 +105,9 @@ def _cut(span: Span, pauses: Sequence[Span]) -> list[Span]:
     return [Span(start, end) for start, end in zip(starts, ends, strict=True)]
 
 
-def make_pieces(takes: Sequence[Match], islands: Islands, sentences: Sequence[str], limits: Segmentation) -> list[Piece]:
+def make_pieces(
+    takes: Sequence[Match], islands: Islands, sentences: Sequence[str], limits: Segmentation
+) -> list[Piece]:
     """Utterances of the chosen takes, in order of time; those with a `problem` cannot be used.
 
     Args:
@@ -134,8 +152,10 @@ def _separate(takes: Sequence[Match], islands: Islands) -> set[int]:
 
 def _missing(take: Match) -> tuple[int, int]:
     """How many words at the beginning and at the end of the sentence were not heard."""
-    return (next(offset for offset, place in enumerate(take.places) if place is not None),
-            next(offset for offset, place in enumerate(reversed(take.places)) if place is not None))
+    return (
+        next(offset for offset, place in enumerate(take.places) if place is not None),
+        next(offset for offset, place in enumerate(reversed(take.places)) if place is not None),
+    )
 
 
 def _seconds(heard: Sequence[HeardWord], words: Sequence[int]) -> float:
@@ -161,9 +181,13 @@ def _extend(blocks: list[Block], islands: Islands, limits: Segmentation) -> list
         ceiling = blocks[index + 1].first if index + 1 < len(blocks) else len(islands.spans)
         first, last = block.first, block.last
         head, tail = _missing(block.takes[0])[0], _missing(block.takes[-1])[1]
-        if first - 1 > floor and _holds(islands.spans[first - 1], islands.spans[first].start - islands.spans[first - 1].end, head):
+        if first - 1 > floor and _holds(
+            islands.spans[first - 1], islands.spans[first].start - islands.spans[first - 1].end, head
+        ):
             first -= 1
-        if last + 1 < ceiling and _holds(islands.spans[last + 1], islands.spans[last + 1].start - islands.spans[last].end, tail):
+        if last + 1 < ceiling and _holds(
+            islands.spans[last + 1], islands.spans[last + 1].start - islands.spans[last].end, tail
+        ):
             last += 1
         result.append(Block(block.takes, first, last))
     return result
@@ -185,7 +209,7 @@ def _join_short(blocks: list[Block], islands: Islands, limits: Segmentation) -> 
             continue
         options = []
         for left in (index - 1, index):
-            if 0 <= left and left + 1 < len(blocks) and blocks[left].last + 1 == blocks[left + 1].first:
+            if left >= 0 and left + 1 < len(blocks) and blocks[left].last + 1 == blocks[left + 1].first:
                 one, two = _span(blocks[left], islands), _span(blocks[left + 1], islands)
                 if two.start - one.end <= limits.max_joined_pause and two.end - one.start <= _room(limits):
                     options.append((two.start - one.end, left))
@@ -193,8 +217,8 @@ def _join_short(blocks: list[Block], islands: Islands, limits: Segmentation) -> 
             index += 1
             continue
         _, left = min(options)
-        one_block, two_block = blocks[left:left + 2]
-        blocks[left:left + 2] = [Block((*one_block.takes, *two_block.takes), one_block.first, two_block.last)]
+        one_block, two_block = blocks[left : left + 2]
+        blocks[left : left + 2] = [Block((*one_block.takes, *two_block.takes), one_block.first, two_block.last)]
         index = left
     return blocks
 
@@ -217,7 +241,7 @@ def _split(block: Block, islands: Islands, text: str, limits: Segmentation) -> l
     def piece(first: int, last: int, word: int, end: int, problem: str = "") -> Piece:
         numbers = tuple(dict.fromkeys(owners[word:end]))
         value = sum(similarity[owner] for owner in owners[word:end]) / (end - word)
-        words = text[starts[word]:starts[end] if end < len(starts) else None].strip()
+        words = text[starts[word] : starts[end] if end < len(starts) else None].strip()
         return Piece(Span(islands.spans[first].start, islands.spans[last].end), words, numbers, value, problem)
 
     def divide(first: int, last: int, word: int, end: int) -> list[Piece]:
@@ -229,7 +253,10 @@ def _split(block: Block, islands: Islands, text: str, limits: Segmentation) -> l
         options = []
         for left in range(first, last):
             border = _border(places, islands, left, word, end)
-            long_enough = min(islands.spans[left].end - span.start, span.end - islands.spans[left + 1].start) >= limits.min_duration
+            long_enough = (
+                min(islands.spans[left].end - span.start, span.end - islands.spans[left + 1].start)
+                >= limits.min_duration
+            )
             if border is not None and long_enough:
                 options.append((islands.spans[left + 1].start - islands.spans[left].end, left, border))
         if not options:
@@ -241,7 +268,9 @@ def _split(block: Block, islands: Islands, text: str, limits: Segmentation) -> l
 
 
 def _border(places: Sequence[int | None], islands: Islands, left: int, word: int, end: int) -> int | None:
-    """The word of the text that follows island `left`, where the words on both sides of the pause were heard; else None."""
+    """The word of the text that follows island `left`, where the words on both sides of the pause were heard; else
+    None.
+    """
     for index in range(word + 1, end):
         before, after = places[index - 1], places[index]
         if before is not None and after is not None and islands.of(before) == left and islands.of(after) == left + 1:

@@ -1,7 +1,8 @@
 """Listening to a recording with a known script: a language model made of the script, and a pool of recognisers.
 
-A trigram model over the script's own words turns PocketSphinx from a poor general recogniser into a good one for this text, while
-it can still say that something else was spoken. Each stretch is a task of its own, so two processes share the work.
+A trigram model over the script's own words turns PocketSphinx from a poor general recogniser into a good one for this
+text, while it can still say that something else was spoken. Each stretch is a task of its own, so two processes share
+the work.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from voicemill.text.lexicon import Lexicon
 from voicemill.text.recognition import PocketSphinxRecogniser, RecognisedWord
 
 MARGIN = 0.15
-"""Seconds of silence heard before and after a stretch, where there is any: voice activity tends to start inside the first sound."""
+"""Seconds of silence heard before and after a stretch, where there is any: voice activity tends to start inside the
+first sound.
+"""
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,15 @@ def write_language_model(path: Path, sentences: Sequence[Sequence[str]]) -> None
     model.write_file(str(path))
 
 
-def hear(samples: npt.NDArray[np.float32], spans: Sequence[Span], sentences: Sequence[Sequence[str]], lexicon: Lexicon,
-         observer: Observer, *, processes: int = 2) -> list[HeardWord]:
+def hear(
+    samples: npt.NDArray[np.float32],
+    spans: Sequence[Span],
+    sentences: Sequence[Sequence[str]],
+    lexicon: Lexicon,
+    observer: Observer,
+    *,
+    processes: int = 2,
+) -> list[HeardWord]:
     """Recognise every span with the script's own language model.
 
     Args:
@@ -67,7 +77,7 @@ def hear(samples: npt.NDArray[np.float32], spans: Sequence[Span], sentences: Seq
         Words in the order of time.
     """
     windows = _windows(spans, samples.size / SAMPLE_RATE)
-    pieces = [samples[round(window.start * SAMPLE_RATE):round(window.end * SAMPLE_RATE)] for window in windows]
+    pieces = [samples[round(window.start * SAMPLE_RATE) : round(window.end * SAMPLE_RATE)] for window in windows]
     heard: list[HeardWord] = []
     with tempfile.TemporaryDirectory(prefix="voicemill-script-") as folder:
         model, dictionary = Path(folder) / "script.lm", Path(folder) / "script.dict"
@@ -92,7 +102,9 @@ def _windows(spans: Sequence[Span], length: float) -> list[Span]:
     return windows
 
 
-def _recognise(model: Path, dictionary: Path, pieces: list[npt.NDArray[np.float32]], processes: int) -> Iterator[list[RecognisedWord]]:
+def _recognise(
+    model: Path, dictionary: Path, pieces: list[npt.NDArray[np.float32]], processes: int
+) -> Iterator[list[RecognisedWord]]:
     if processes <= 1 or len(pieces) < 2 * processes:
         recogniser = PocketSphinxRecogniser(language_model=model, dictionary=dictionary)
         for piece in pieces:

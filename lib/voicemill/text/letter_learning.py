@@ -1,13 +1,14 @@
 """Learning how letters sound from a pronunciation dictionary: makes the file that `letters` reads.
 
-Each letter of a word is aligned with none, one or two phones (hard expectation maximisation); the resulting pairs, letter and its
-phones, are the symbols of an n-gram model with interpolated Kneser-Ney smoothing (Bisani and Ney 2008, "Joint-sequence models for
-grapheme-to-phoneme conversion", with single letters). Rare long n-grams are left out: the probability that they had goes to the
-shorter context, so every distribution still sums to one.
+Each letter of a word is aligned with none, one or two phones (hard expectation maximisation); the resulting pairs,
+letter and its phones, are the symbols of an n-gram model with interpolated Kneser-Ney smoothing (Bisani and Ney 2008,
+"Joint-sequence models for grapheme-to-phoneme conversion", with single letters). Rare long n-grams are left out: the
+probability that they had goes to the shorter context, so every distribution still sums to one.
 
-To make the shipped file again (the same bytes from the same dictionary, about two minutes):
+To make the shipped file again (the same bytes from the same dictionary; 45 s on a busy core):
 
-    PYTHONPATH=lib python -c "from voicemill.text import letter_learning as l; l.write(l.MODEL, l.learn(l.dictionary_words()))"
+    PYTHONPATH=lib python -c "from voicemill.text import letter_learning as l; l.write(l.MODEL,
+    l.learn(l.dictionary_words()))"
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from voicemill.text.letters import BASE, BEGIN, END, MODEL, STEP, Chunk, LetterM
 from voicemill.text.lexicon import Lexicon, Phones
 
 ORDER = 5
-"""Symbols in the longest n-gram (at most 6: ten-bit symbols in a 64-bit key); docs/adr/0003 has the figures of others."""
+"""Symbols in the longest n-gram (at most 6: ten-bit symbols in a 64-bit key); docs/adr/0003 has the figures of
+others.
+"""
 MIN_COUNT = (1, 1, 1, 2, 2)
 """n-grams seen less often are left out, by order from 1."""
 MIN_CHUNK = 8
@@ -37,7 +40,11 @@ _SKIP = 1e-4
 def dictionary_words() -> dict[str, Phones]:
     """Words of the shipped dictionary that consist of letters alone."""
     lexicon = Lexicon.load()
-    return {word: phones for word in lexicon.words() if word.isalpha() and word.isascii() and (phones := lexicon.phones(word))}
+    return {
+        word: phones
+        for word in lexicon.words()
+        if word.isalpha() and word.isascii() and (phones := lexicon.phones(word))
+    }
 
 
 def align(words: Mapping[str, Phones]) -> list[list[Chunk]]:
@@ -51,7 +58,9 @@ def align(words: Mapping[str, Phones]) -> list[list[Chunk]]:
         for (letter, _phones), count in counts.items():
             letters[letter] += count
         probability = {chunk: math.log(count / letters[chunk[0]]) for chunk, count in counts.items()}
-    common = {chunk for chunk, count in Counter(chunk for found in pairs for chunk in found).items() if count >= MIN_CHUNK}
+    common = {
+        chunk for chunk, count in Counter(chunk for found in pairs for chunk in found).items() if count >= MIN_CHUNK
+    }
     return [found for found in pairs if common.issuperset(found)]
 
 
@@ -80,7 +89,7 @@ def _best_pairs(word: str, phones: Phones, probability: Mapping[Chunk, float]) -
             for size in (0, 1, 2):
                 if size > column or best[row - 1][column - size] == -math.inf:
                     continue
-                chunk = (letter, phones[column - size:column])
+                chunk = (letter, phones[column - size : column])
                 value = best[row - 1][column - size] + probability.get(chunk, floor - size)
                 if value > best[row][column]:
                     best[row][column], taken[row][column] = value, size
@@ -90,7 +99,7 @@ def _best_pairs(word: str, phones: Phones, probability: Mapping[Chunk, float]) -
     column = width
     for row in range(height, 0, -1):
         size = taken[row][column]
-        pairs.append((word[row - 1], phones[column - size:column]))
+        pairs.append((word[row - 1], phones[column - size : column]))
         column -= size
     return pairs[::-1]
 
@@ -108,17 +117,23 @@ def learn(words: Mapping[str, Phones], *, order: int = ORDER, min_count: tuple[i
     backoff: dict[tuple[int, ...], float] = {}
     for size in range(1, order + 1):
         _smooth(counts[size], min_count[size - 1], len(chunks) + 1, probability, backoff)
-    return LetterModel(tuple(chunks), {_key(gram): math.log(value) for gram, value in probability.items()},
-                       {_key(gram): math.log(max(value, 1e-9)) for gram, value in backoff.items()}, order)
+    return LetterModel(
+        tuple(chunks),
+        {_key(gram): math.log(value) for gram, value in probability.items()},
+        {_key(gram): math.log(max(value, 1e-9)) for gram, value in backoff.items()},
+        order,
+    )
 
 
 def _counts(sequences: list[tuple[int, ...]], order: int) -> dict[int, Counter[tuple[int, ...]]]:
-    """Counts of the longest n-grams and of those at a word's beginning; below that the number of different words before (Kneser-Ney)."""
+    """Counts of the longest n-grams and of those at a word's beginning; below that the number of different words
+    before (Kneser-Ney).
+    """
     full: dict[int, Counter[tuple[int, ...]]] = {size: Counter() for size in range(1, order + 1)}
     for sequence in sequences:
         for end in range(2, len(sequence) + 1):
             for size in range(1, min(order, end) + 1):
-                full[size][sequence[end - size:end]] += 1
+                full[size][sequence[end - size : end]] += 1
     counts = {order: full[order]}
     for size in range(order - 1, 0, -1):
         kept: Counter[tuple[int, ...]] = Counter()
@@ -131,8 +146,13 @@ def _counts(sequences: list[tuple[int, ...]], order: int) -> dict[int, Counter[t
     return counts
 
 
-def _smooth(counts: Counter[tuple[int, ...]], least: int, symbols: int, probability: dict[tuple[int, ...], float],
-            backoff: dict[tuple[int, ...], float]) -> None:
+def _smooth(
+    counts: Counter[tuple[int, ...]],
+    least: int,
+    symbols: int,
+    probability: dict[tuple[int, ...], float],
+    backoff: dict[tuple[int, ...], float],
+) -> None:
     """Interpolate one order with the orders below it, which `probability` already holds; adds to both dictionaries."""
     once = sum(count == 1 for count in counts.values())
     twice = sum(count == 2 for count in counts.values())
@@ -151,7 +171,9 @@ def _smooth(counts: Counter[tuple[int, ...]], least: int, symbols: int, probabil
         probability[gram] = kept[gram] + (1.0 - mass[gram[:-1]]) * lower
 
 
-def _lower(gram: tuple[int, ...], probability: Mapping[tuple[int, ...], float], backoff: Mapping[tuple[int, ...], float]) -> float:
+def _lower(
+    gram: tuple[int, ...], probability: Mapping[tuple[int, ...], float], backoff: Mapping[tuple[int, ...], float]
+) -> float:
     weight = 1.0
     while gram not in probability:
         weight *= backoff.get(gram[:-1], 1.0)
@@ -167,7 +189,9 @@ def _key(gram: tuple[int, ...]) -> int:
 
 
 def write(path: Path, model: LetterModel) -> None:
-    """Write a model in the form that `letters.load` reads: sorted keys as differences, log probabilities in steps of `STEP`."""
+    """Write a model in the form that `letters.load` reads: sorted keys as differences, log probabilities in steps of
+    `STEP`.
+    """
     arrays: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]] = {
         "chunks": np.array([" ".join((letter, *phones)) for letter, phones in model.chunks]),
         "order": np.array(model.order),

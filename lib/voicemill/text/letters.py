@@ -1,7 +1,8 @@
 """Guesses for words that no dictionary lists (docs/adr/0003-pronunciation-of-unknown-words.md).
 
-In this order: a known word with a plural or possessive `s`, initials without a vowel letter by letter, else a search through a
-joint n-gram model of letters and phones that `letter_learning` made of the CMU dictionary. Letter names are the last resort.
+In this order: a known word with a plural or possessive `s`, initials without a vowel letter by letter, else a search
+through a joint n-gram model of letters and phones that `letter_learning` made of the CMU dictionary. Letter names are
+the last resort.
 """
 
 from __future__ import annotations
@@ -24,18 +25,43 @@ BEGIN, END = 1, 2
 STEP = 1.0 / 16.0
 """Log probabilities are stored as multiples of this (nats)."""
 _BEAM = 40
-"""Partial pronunciations kept a letter; 20 finds the same ones for 99.9% of words."""
+"""Partial pronunciations kept after each letter."""
 _INITIALS = 4
 """A word without a vowel is spelled out up to this length."""
 
 _SIBILANTS = frozenset(("S", "Z", "SH", "ZH", "CH", "JH"))
 _VOICELESS = frozenset(("P", "T", "K", "F", "TH"))
 LETTER_NAMES: dict[str, Phones] = {
-    letter: tuple(phones.split()) for letter, phones in {
-        "a": "EY", "b": "B IY", "c": "S IY", "d": "D IY", "e": "IY", "f": "EH F", "g": "JH IY", "h": "EY CH", "i": "AY",
-        "j": "JH EY", "k": "K EY", "l": "EH L", "m": "EH M", "n": "EH N", "o": "OW", "p": "P IY", "q": "K Y UW", "r": "AA R",
-        "s": "EH S", "t": "T IY", "u": "Y UW", "v": "V IY", "w": "D AH B AH L Y UW", "x": "EH K S", "y": "W AY", "z": "Z IY",
-    }.items()}
+    letter: tuple(phones.split())
+    for letter, phones in {
+        "a": "EY",
+        "b": "B IY",
+        "c": "S IY",
+        "d": "D IY",
+        "e": "IY",
+        "f": "EH F",
+        "g": "JH IY",
+        "h": "EY CH",
+        "i": "AY",
+        "j": "JH EY",
+        "k": "K EY",
+        "l": "EH L",
+        "m": "EH M",
+        "n": "EH N",
+        "o": "OW",
+        "p": "P IY",
+        "q": "K Y UW",
+        "r": "AA R",
+        "s": "EH S",
+        "t": "T IY",
+        "u": "Y UW",
+        "v": "V IY",
+        "w": "D AH B AH L Y UW",
+        "x": "EH K S",
+        "y": "W AY",
+        "z": "Z IY",
+    }.items()
+}
 
 
 @dataclass(frozen=True)
@@ -91,7 +117,9 @@ class LetterModel:
                     value = total + self.score(context, symbol)
                     if value > grown.get(state, -1e30):
                         grown[state] = value
-            beam = sorted(((value, context, phones) for (context, phones), value in grown.items()), reverse=True)[:_BEAM]
+            beam = sorted(((value, context, phones) for (context, phones), value in grown.items()), reverse=True)[
+                :_BEAM
+            ]
         ended = [(total + self.score(context, END), phones) for total, context, phones in beam if phones]
         return max(ended, default=(0.0, ()))[1]
 
@@ -101,8 +129,16 @@ def load(path: Path = MODEL) -> LetterModel:
     """Read a model that `letter_learning.write` made (0.3 s)."""
     with np.load(path, allow_pickle=False) as data:
         chunks = tuple((letter, tuple(phones)) for letter, *phones in (str(entry).split() for entry in data["chunks"]))
-        tables = {name: dict(zip(np.cumsum(data[f"{name}_keys"], dtype=np.uint64).tolist(),
-                                 (data[f"{name}_steps"] * -STEP).tolist(), strict=True)) for name in ("probability", "backoff")}
+        tables = {
+            name: dict(
+                zip(
+                    np.cumsum(data[f"{name}_keys"], dtype=np.uint64).tolist(),
+                    (data[f"{name}_steps"] * -STEP).tolist(),
+                    strict=True,
+                )
+            )
+            for name in ("probability", "backoff")
+        }
         return LetterModel(chunks, tables["probability"], tables["backoff"], int(data["order"]))
 
 

@@ -1,7 +1,7 @@
 """Pronunciations: the CMU dictionary of PocketSphinx's wheel, one's own additions, and guesses for the rest.
 
-One pronunciation a word (the dictionary's first), ARPABET without stress marks: the aligner and NeMo's tokenizer read the same
-entries, so the phones of an alignment and the tokens of a text match one to one.
+One pronunciation a word (the dictionary's first), ARPABET without stress marks: the aligner and NeMo's tokenizer read
+the same entries, so the phones of an alignment and the tokens of a text match one to one.
 """
 
 from __future__ import annotations
@@ -17,10 +17,15 @@ from voicemill.errors import DatasetError, DependencyError
 
 Phones = tuple[str, ...]
 
-VOWELS = frozenset("AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split())
-CONSONANTS = frozenset("B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH".split())
+VOWELS = frozenset(("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW"))
+CONSONANTS = frozenset(
+    ("B", "CH", "D", "DH", "F", "G", "HH", "JH", "K", "L", "M", "N", "NG", "P", "R", "S", "SH", "T", "TH", "V", "W", "Y")
+    + ("Z", "ZH")
+)
 PHONES = VOWELS | CONSONANTS
-"""The 39 phones of the CMU dictionary, as NeMo's EnglishPhonemesTokenizer and PocketSphinx's en-us model both spell them."""
+"""The 39 phones of the CMU dictionary, as NeMo's EnglishPhonemesTokenizer and PocketSphinx's en-us model both spell
+them.
+"""
 
 _DICTIONARY = Path("model", "en-us", "cmudict-en-us.dict")
 _ALTERNATIVE = re.compile(r"\(\d+\)$")
@@ -45,8 +50,11 @@ def pocketsphinx_folder() -> Path:
     """
     spec = util.find_spec("pocketsphinx")
     if spec is None or spec.origin is None:
-        raise DependencyError("The package pocketsphinx is not installed.", reason="runtime_dependency_missing:pocketsphinx",
-                              hint="Install the locked dependencies: ./run-direct does it, or pip install pocketsphinx.")
+        raise DependencyError(
+            "The package pocketsphinx is not installed.",
+            reason="runtime_dependency_missing:pocketsphinx",
+            hint="Install the locked dependencies: ./run-direct does it, or pip install pocketsphinx.",
+        )
     return Path(spec.origin).parent
 
 
@@ -67,7 +75,8 @@ class Lexicon:
         """The CMU dictionary of PocketSphinx's wheel, first pronunciations; entries of `extra` come before it.
 
         Args:
-            extra: a dictionary of one's own, `word PHONE PHONE ...` a line; stress digits, `;;;` and `#` comments are allowed.
+            extra: a dictionary of one's own, `word PHONE PHONE ...` a line; stress digits, `;;;` and `#` comments are
+                allowed.
 
         Raises:
             DatasetError: `lexicon_missing` or `lexicon_invalid` (names file and line).
@@ -110,9 +119,11 @@ class Lexicon:
         return Pronunciation(self._guesses[word], guessed=True)
 
     def write(self, path: Path, extra_words: Iterable[str] = ()) -> list[str]:
-        """Write the whole dictionary and `extra_words` in the CMU format that NeMo's EnglishG2p reads; returns the guessed words.
+        """Write the whole dictionary and `extra_words` in the CMU format that NeMo's EnglishG2p reads; returns the
+        guessed words.
 
-        Upper-case words, two spaces, phones; sorted. One entry a word, because NeMo spells ambiguous words letter by letter.
+        Upper-case words, two spaces, phones; sorted. One entry a word, because NeMo spells ambiguous words letter by
+        letter.
         """
         entries = {word: phones for word, phones in self._entries.items() if _TOKENIZER_WORD.fullmatch(word)}
         guessed = sorted({word for word in extra_words if word not in self._entries})
@@ -146,8 +157,11 @@ def _read_own(path: Path) -> dict[str, Phones]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"Cannot read the pronunciation dictionary {path}: {error}.", reason=f"lexicon_missing:{path}",
-                           hint="Give a UTF-8 text file with one `word PHONE PHONE ...` a line.") from error
+        raise DatasetError(
+            f"Cannot read the pronunciation dictionary {path}: {error}.",
+            reason=f"lexicon_missing:{path}",
+            hint="Give a UTF-8 text file with one `word PHONE PHONE ...` a line.",
+        ) from error
     entries: dict[str, Phones] = {}
     for number, line in enumerate(text.splitlines(), 1):
         content = line.split("#")[0].strip()
@@ -160,7 +174,10 @@ def _read_own(path: Path) -> dict[str, Phones]:
         wrong = [phone for phone in phones if phone not in PHONES]
         if not phones or wrong or not _PLAIN_WORD.fullmatch(word):
             what = f"unknown phone {wrong[0]!r}" if wrong else "a word of letters and its phones are needed"
-            raise DatasetError(f"{path}:{number}: {what}.", reason=f"lexicon_invalid:{path}:{number}",
-                               hint="Write `word PHONE PHONE ...` with the 39 ARPABET phones of the CMU dictionary.")
+            raise DatasetError(
+                f"{path}:{number}: {what}.",
+                reason=f"lexicon_invalid:{path}:{number}",
+                hint="Write `word PHONE PHONE ...` with the 39 ARPABET phones of the CMU dictionary.",
+            )
         entries.setdefault(word, phones)
     return entries

@@ -1,8 +1,8 @@
 """Where the sentences of a script occur among recognised words: pure sequence work, no sound.
 
-A sentence may be misheard in places, left out, or spoken more than once. Candidates are stretches of heard words within an edit
-distance of a sentence; of these, the heaviest chain in reading order is chosen, and of equally good takes the last one, because a
-reader repeats what went wrong.
+A sentence may be misheard in places, left out, or spoken more than once. Candidates are stretches of heard words
+within an edit distance of a sentence; of these, the heaviest chain in reading order is chosen, and of equally good
+takes the last one, because a reader repeats what went wrong.
 """
 
 from __future__ import annotations
@@ -48,16 +48,26 @@ def find_takes(sentences: Sequence[Sequence[str]], heard: Sequence[str]) -> list
         places[(word,)].append(index)
         if index + 1 < len(heard):
             places[(word, heard[index + 1])].append(index)
-    takes = [take for number, sentence in enumerate(sentences) if sentence
-             for region in _regions(sentence, len(heard), places)
-             for take in _takes_in(number, sentence, heard, *region)]
+    takes = [
+        take
+        for number, sentence in enumerate(sentences)
+        if sentence
+        for region in _regions(sentence, len(heard), places)
+        for take in _takes_in(number, sentence, heard, *region)
+    ]
     return sorted(takes, key=lambda take: (take.first, take.last, take.sentence))
 
 
 def _regions(sentence: Sequence[str], length: int, places: dict[tuple[str, ...], list[int]]) -> list[tuple[int, int]]:
-    """Stretches of heard words worth a closer look: around shared word pairs, for short sentences around shared words."""
+    """Stretches of heard words worth a closer look: around shared word pairs, for short sentences around shared
+    words.
+    """
     size = len(sentence)
-    starts = [place - offset for offset in range(size - 1) for place in places.get((sentence[offset], sentence[offset + 1]), ())]
+    starts = [
+        place - offset
+        for offset in range(size - 1)
+        for place in places.get((sentence[offset], sentence[offset + 1]), ())
+    ]
     if size <= 3:
         starts += [place - offset for offset in range(size) for place in places.get((sentence[offset],), ())]
     slack = 2 + size // 2
@@ -78,7 +88,11 @@ def _takes_in(number: int, sentence: Sequence[str], heard: Sequence[str], begin:
     best = _best(number, sentence, heard, begin, end)
     if best is None:
         return []
-    return [*_takes_in(number, sentence, heard, begin, best.first), best, *_takes_in(number, sentence, heard, best.last, end)]
+    return [
+        *_takes_in(number, sentence, heard, begin, best.first),
+        best,
+        *_takes_in(number, sentence, heard, best.last, end),
+    ]
 
 
 def _best(number: int, sentence: Sequence[str], heard: Sequence[str], begin: int, end: int) -> Match | None:
@@ -123,8 +137,8 @@ def choose(takes: Sequence[Match], sentences: Sequence[Sequence[str]]) -> tuple[
         sentences: words of the script.
 
     Returns:
-        (chosen, repeated): `chosen` has rising sentences and disjoint heard words and the greatest sum of matched words;
-        `repeated` holds takes of chosen sentences that touch no chosen words.
+        (chosen, repeated): `chosen` has rising sentences and disjoint heard words and the greatest sum of matched
+        words; `repeated` holds takes of chosen sentences that touch no chosen words.
     """
     best: dict[int, float] = defaultdict(float)
     for take in takes:
@@ -146,7 +160,9 @@ def choose(takes: Sequence[Match], sentences: Sequence[Sequence[str]]) -> tuple[
 
 def _heaviest_chain(takes: Sequence[Match], weights: Sequence[float], sentences: int) -> list[int]:
     """Indices of the chain with the greatest weight; sentences rise, heard words do not overlap. O(n log n)."""
-    tree: list[tuple[float, int]] = [(0.0, -1)] * (sentences + 1)  # Fenwick tree: heaviest chain that ends below a sentence
+    tree: list[tuple[float, int]] = [(0.0, -1)] * (
+        sentences + 1
+    )  # Fenwick tree: heaviest chain that ends below a sentence
 
     def heaviest(sentence: int) -> tuple[float, int]:
         found = (0.0, -1)

@@ -1,8 +1,9 @@
 """Written English to spoken form, and spoken form to words.
 
-The common case loads nothing heavy: text of letters and punctuation is cleaned here with the standard library. Only text with
-digits, currency signs and the like goes through nemo_text_processing, whose grammars take 40 s to build on two cores and 0.1 s to
-load from a cache directory filled once (`cache_dir`); ask `needs_grammar` beforehand to know which it will be.
+The common case loads nothing heavy: text of letters and punctuation is cleaned here with the standard library. Only
+text with digits, currency signs and the like goes through nemo_text_processing, whose grammars take 40 s to build on
+two cores and 0.1 s to load from a cache directory filled once (`cache_dir`); ask `needs_grammar` beforehand to know
+which it will be.
 """
 
 from __future__ import annotations
@@ -19,18 +20,43 @@ _WORD = re.compile(r"[a-z]+(?:'[a-z]+)*")
 _GRAMMAR = re.compile(r"[0-9]|[$\u20ac\u00a3\u00a5%&@#+=*/\u00b0\u00a7<>^_~|\\]|\b(?:[A-Za-z]\.){2,}")
 """Digits, symbols, and abbreviations such as `a.m.`: what only a grammar can put into words."""
 
-_CHARACTERS = str.maketrans({
-    **dict.fromkeys("\u2018\u2019\u201a\u201b\u0060\u00b4\u2032\u02bc", "'"),
-    **dict.fromkeys("\"\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a\u2033", " "),
-    **dict.fromkeys("\u2012\u2013\u2014\u2015\u2212", " - "),
-    **dict.fromkeys("\u00ad\u200b\u200c\u200d\ufeff\u2060", ""),
-    **dict.fromkeys("()[]{}", " , "),
-    "\u00e6": "ae", "\u00c6": "Ae", "\u0153": "oe", "\u0152": "Oe", "\u00f8": "o", "\u00d8": "O", "\u00df": "ss",
-    "\u0142": "l", "\u0141": "L", "\u00f0": "d", "\u00d0": "D", "\u0111": "d", "\u0110": "D", "\u00fe": "th", "\u00de": "Th",
-})
+_CHARACTERS = str.maketrans(
+    {
+        **dict.fromkeys("\u2018\u2019\u201a\u201b\u0060\u00b4\u2032\u02bc", "'"),
+        **dict.fromkeys('"\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a\u2033', " "),
+        **dict.fromkeys("\u2012\u2013\u2014\u2015\u2212", " - "),
+        **dict.fromkeys("\u00ad\u200b\u200c\u200d\ufeff\u2060", ""),
+        **dict.fromkeys("()[]{}", " , "),
+        "\u00e6": "ae",
+        "\u00c6": "Ae",
+        "\u0153": "oe",
+        "\u0152": "Oe",
+        "\u00f8": "o",
+        "\u00d8": "O",
+        "\u00df": "ss",
+        "\u0142": "l",
+        "\u0141": "L",
+        "\u00f0": "d",
+        "\u00d0": "D",
+        "\u0111": "d",
+        "\u0110": "D",
+        "\u00fe": "th",
+        "\u00de": "Th",
+    }
+)
 
-_TITLES = {"mr": "mister", "mrs": "missus", "ms": "miz", "dr": "doctor", "prof": "professor", "messrs": "messieurs",
-           "etc": "et cetera", "vs": "versus", "jr": "junior", "sr": "senior"}
+_TITLES = {
+    "mr": "mister",
+    "mrs": "missus",
+    "ms": "miz",
+    "dr": "doctor",
+    "prof": "professor",
+    "messrs": "messieurs",
+    "etc": "et cetera",
+    "vs": "versus",
+    "jr": "junior",
+    "sr": "senior",
+}
 _TITLE = re.compile(rf"\b({'|'.join(_TITLES)})\.(?=(\s+\S)?)", re.IGNORECASE)
 
 
@@ -44,7 +70,8 @@ def normalise(text: str, *, cache_dir: Path | None = None) -> str:
 
     Args:
         text: as written; any whitespace, quotes, dashes, accents.
-        cache_dir: where nemo_text_processing keeps its compiled grammars; without it they are built anew in every process.
+        cache_dir: where nemo_text_processing keeps its compiled grammars; without it they are built anew in every
+            process.
 
     Raises:
         DatasetError: `text_not_english`, letters that English spelling cannot express.
@@ -58,7 +85,9 @@ def normalise(text: str, *, cache_dir: Path | None = None) -> str:
 
 
 def words(text: str) -> list[str]:
-    """Lower-case words of a normalised text, exactly as NeMo's English tokenizer looks them up and as the aligner gets them."""
+    """Lower-case words of a normalised text, exactly as NeMo's English tokenizer looks them up and as the aligner
+    gets them.
+    """
     return _WORD.findall(text.lower())
 
 
@@ -74,8 +103,11 @@ def _plain_letters(composed: str, original: str) -> str:
     bare = "".join(c for c in unicodedata.normalize("NFD", composed) if unicodedata.category(c) != "Mn")
     foreign = sorted({c for c in bare if c.isalnum() and not (c.isascii() and c.isalpha())})
     if foreign:
-        raise DatasetError(f"The text {original.strip()[:60]!r} holds {' '.join(foreign[:8])}, which English spelling cannot express.",
-                           reason="text_not_english", hint="Write it as an English reader would say it.")
+        raise DatasetError(
+            f"The text {original.strip()[:60]!r} holds {' '.join(foreign[:8])}, which English spelling cannot express.",
+            reason="text_not_english",
+            hint="Write it as an English reader would say it.",
+        )
     return bare
 
 
@@ -99,10 +131,13 @@ def _normaliser(cache_dir: Path | None) -> Any:
     try:
         from nemo_text_processing.text_normalization.normalize import Normalizer
     except ImportError as error:
-        raise DependencyError("The text holds digits or symbols, and nemo_text_processing, which puts them into words, is missing.",
-                              reason="runtime_dependency_missing:nemo_text_processing",
-                              hint="Install nemo_text_processing, or write numbers and symbols out in words.") from error
+        raise DependencyError(
+            "The text holds digits or symbols, and nemo_text_processing, which puts them into words, is missing.",
+            reason="runtime_dependency_missing:nemo_text_processing",
+            hint="Install nemo_text_processing, or write numbers and symbols out in words.",
+        ) from error
     if cache_dir is not None:
         cache_dir.mkdir(parents=True, exist_ok=True)
-    return Normalizer(input_case="cased", lang="en", cache_dir=None if cache_dir is None else str(cache_dir),
-                      overwrite_cache=False)
+    return Normalizer(
+        input_case="cased", lang="en", cache_dir=None if cache_dir is None else str(cache_dir), overwrite_cache=False
+    )

@@ -1,7 +1,7 @@
 """Speech recognition as an offline measure of intelligibility, and for finding a known script in a recording.
 
-PocketSphinx makes about one error in three words on clean read sentences: right for comparing real with synthesised speech and for
-finding text that is known, wrong for making transcripts. Nothing here ever writes text into a dataset.
+PocketSphinx makes about one error in three words on clean read sentences: right for comparing real with synthesised
+speech and for finding text that is known, wrong for making transcripts. Nothing here ever writes text into a dataset.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ class PocketSphinxRecogniser:
 
     @property
     def name(self) -> str:
-        return "PocketSphinx en-us" if self._language_model is None else f"PocketSphinx en-us, {self._language_model.name}"
+        return (
+            "PocketSphinx en-us" if self._language_model is None else f"PocketSphinx en-us, {self._language_model.name}"
+        )
 
     @property
     def version(self) -> str:
@@ -83,13 +85,22 @@ class PocketSphinxRecogniser:
         decoder.end_utt()
         if decoder.hyp() is None:
             return []
-        return [RecognisedWord(segment.word.partition("(")[0], segment.start_frame / FRAME_RATE, (segment.end_frame + 1) / FRAME_RATE)
-                for segment in decoder.seg() if segment.word[0] not in "<["]
+        return [
+            RecognisedWord(
+                segment.word.partition("(")[0], segment.start_frame / FRAME_RATE, (segment.end_frame + 1) / FRAME_RATE
+            )
+            for segment in decoder.seg()
+            if segment.word[0] not in "<["
+        ]
 
     def _load(self) -> Any:
         from pocketsphinx import Decoder
 
         model = pocketsphinx_folder() / "model" / "en-us"
-        return Decoder(samprate=SAMPLE_RATE, loglevel="FATAL", hmm=str(model / "en-us"),
-                       lm=str(self._language_model or model / "en-us.lm.bin"),
-                       dict=str(self._dictionary or model / "cmudict-en-us.dict"))
+        return Decoder(
+            samprate=SAMPLE_RATE,
+            loglevel="FATAL",
+            hmm=str(model / "en-us"),
+            lm=str(self._language_model or model / "en-us.lm.bin"),
+            dict=str(self._dictionary or model / "cmudict-en-us.dict"),
+        )

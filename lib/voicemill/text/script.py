@@ -1,8 +1,9 @@
 """A long recording and its script, in reading order: which sentence is spoken where.
 
-The recording is heard stretch by stretch with a language model made of the script (`hearing`), takes of the sentences are found
-among the heard words (`matching`), and utterances of 1 to 12 s are cut in the pauses around them (`boundaries`). Sentences may be
-left out or repeated, and other speech may come between; a script of some other recording is refused.
+The recording is heard stretch by stretch with a language model made of the script (`hearing`), takes of the sentences
+are found among the heard words (`matching`), and utterances of 1 to 12 s are cut in the pauses around them
+(`boundaries`). Sentences may be left out or repeated, and other speech may come between; a script of some other
+recording is refused.
 """
 
 from __future__ import annotations
@@ -64,7 +65,9 @@ class Take:
 
 @dataclass(frozen=True)
 class Unusable:
-    """Speech whose text is known but which makes no clip: `too_long` without a pause, `too_short`, or `extra_speech` in it."""
+    """Speech whose text is known but which makes no clip: `too_long` without a pause, `too_short`, or `extra_speech`
+    in it.
+    """
 
     start: float
     end: float
@@ -95,8 +98,16 @@ class ScriptMatch:
     matched_seconds: float
 
 
-def match_script(samples: npt.NDArray[np.float32], spans: Sequence[Span], sentences: Sequence[str], lexicon: Lexicon,
-                 observer: Observer | None = None, *, limits: Segmentation | None = None, processes: int = 2) -> ScriptMatch:
+def match_script(
+    samples: npt.NDArray[np.float32],
+    spans: Sequence[Span],
+    sentences: Sequence[str],
+    lexicon: Lexicon,
+    observer: Observer | None = None,
+    *,
+    limits: Segmentation | None = None,
+    processes: int = 2,
+) -> ScriptMatch:
     """Find the sentences of a script in a recording.
 
     Args:
@@ -109,15 +120,19 @@ def match_script(samples: npt.NDArray[np.float32], spans: Sequence[Span], senten
         processes: how many processes recognise.
 
     Raises:
-        DatasetError: `missing_transcript`, the script has no words; `script_mismatch`, the recording says something else (the
-            message names the first spans with no text); `no_speech`, there are no spans.
+        DatasetError: `missing_transcript`, the script has no words; `script_mismatch`, the recording says something
+            else (the message names the first spans with no text); `no_speech`, there are no spans.
     """
     limits = limits or Segmentation()
     script = [words_of(sentence) for sentence in sentences]
     if not any(script):
-        raise DatasetError("The script holds no words.", reason="missing_transcript", hint="Give the text that is read.")
+        raise DatasetError(
+            "The script holds no words.", reason="missing_transcript", hint="Give the text that is read."
+        )
     if not spans:
-        raise DatasetError("Nobody speaks in the recording.", reason="no_speech", hint="Check the microphone and the level.")
+        raise DatasetError(
+            "Nobody speaks in the recording.", reason="no_speech", hint="Check the microphone and the level."
+        )
     heard = hear(samples, spans, script, lexicon, observer or SilentObserver(), processes=processes)
     takes, repeated = choose(find_takes(script, [word.text for word in heard]), script)
     islands = Islands(spans, heard)
@@ -131,8 +146,12 @@ def match_script(samples: npt.NDArray[np.float32], spans: Sequence[Span], senten
     skipped = [index for index, words in enumerate(script) if words and index not in found]
     _check(matched / speech, 1.0 - len(skipped) / sum(map(bool, script)), unmatched)
     utterances = _pad([piece for piece in pieces if not piece.problem], unmatched, samples, limits)
-    unusable = [Unusable(piece.span.start, piece.span.end, piece.text, piece.problem) for piece in pieces if piece.problem]
-    return ScriptMatch(tuple(utterances), tuple(skipped), tuple(repeats), tuple(unusable), tuple(_merge(unmatched)), speech, matched)
+    unusable = [
+        Unusable(piece.span.start, piece.span.end, piece.text, piece.problem) for piece in pieces if piece.problem
+    ]
+    return ScriptMatch(
+        tuple(utterances), tuple(skipped), tuple(repeats), tuple(unusable), tuple(_merge(unmatched)), speech, matched
+    )
 
 
 def _mostly_within(span: Span, covered: Sequence[Span]) -> bool:
@@ -156,20 +175,32 @@ def _check(speech_share: float, script_share: float, unmatched: Sequence[Span]) 
         return
     where = ", ".join(f"{span.start:.1f}-{span.end:.1f} s" for span in _merge(unmatched)[:5])
     raise DatasetError(
-        f"The script is not what is said: text was found for {speech_share:.0%} of the speech, and {script_share:.0%} of the "
-        f"sentences were found; no text for {where}, ...", reason="script_mismatch",
-        hint="Give the script of this recording, in the order in which it is read.")
+        f"The script is not what is said: text was found for {speech_share:.0%} of the speech, and {script_share:.0%} "
+        f"of the sentences were found; no text for {where}, ...",
+        reason="script_mismatch",
+        hint="Give the script of this recording, in the order in which it is read.",
+    )
 
 
-def _pad(pieces: Sequence[Piece], others: Sequence[Span], samples: npt.NDArray[np.float32], limits: Segmentation) -> list[Utterance]:
+def _pad(
+    pieces: Sequence[Piece], others: Sequence[Span], samples: npt.NDArray[np.float32], limits: Segmentation
+) -> list[Utterance]:
     """Silence around each utterance, up to the quietest point of the pause; no pause is shared with other speech."""
     spans = sorted([piece.span for piece in pieces] + list(others))
-    spans = [Span(span.start, min(span.end, after.start - 1e-3)) for span, after in itertools.pairwise(spans)] + spans[-1:]
+    spans = [Span(span.start, min(span.end, after.start - 1e-3)) for span, after in itertools.pairwise(spans)] + spans[
+        -1:
+    ]
     # each span stays one: what segmentation would join or split has been decided above
     alone = replace(limits, min_pause=1e-9, max_joined_pause=1e-9, min_duration=1e-9, max_duration=1e9)
-    padded = {before.start: after for before, after in zip(spans, segment(spans, samples, SAMPLE_RATE, alone), strict=True)}
-    return [Utterance(padded[piece.span.start].start, padded[piece.span.start].end, piece.text, piece.sentences, piece.similarity)
-            for piece in pieces]
+    padded = {
+        before.start: after for before, after in zip(spans, segment(spans, samples, SAMPLE_RATE, alone), strict=True)
+    }
+    return [
+        Utterance(
+            padded[piece.span.start].start, padded[piece.span.start].end, piece.text, piece.sentences, piece.similarity
+        )
+        for piece in pieces
+    ]
 
 
 __all__ = ["HeardWord", "Match", "ScriptMatch", "Take", "Unusable", "Utterance", "match_script"]

@@ -1,7 +1,7 @@
 """Text that somebody wrote down for recordings: a script, LJSpeech's metadata.csv, or a .txt/.lab beside each clip.
 
-A transcript is never invented, least of all from a file name: what is missing is an error that names the file, and the line where
-there is one.
+A transcript is never invented, least of all from a file name: what is missing is an error that names the file, and
+the line where there is one.
 """
 
 from __future__ import annotations
@@ -41,8 +41,9 @@ class ClipTranscript:
 def read_script(path: Path) -> list[str]:
     """The sentences of a plain-text script, in reading order.
 
-    Lines that mostly end a sentence (or never do) are taken one by one; otherwise the text is wrapped prose and blank lines part
-    its paragraphs. Within each, a full stop, question or exclamation mark before a capital ends a sentence.
+    Lines that mostly end a sentence (or never do) are taken one by one; otherwise the text is wrapped prose and blank
+    lines part its paragraphs. Within each, a full stop, question or exclamation mark before a capital ends a
+    sentence.
 
     Raises:
         DatasetError: `missing_transcript`, no such file, not UTF-8 text, or no words in it.
@@ -56,8 +57,11 @@ def read_script(path: Path) -> list[str]:
         blocks = [" ".join(block.split()) for block in re.split(r"\n\s*\n", "\n".join(lines))]
     sentences = [sentence for block in blocks for sentence in split_sentences(block) if _has_words(sentence)]
     if not sentences:
-        raise DatasetError(f"The script {path} holds no words.", reason="missing_transcript",
-                           hint="Give the text that is read, in reading order, as plain UTF-8 text.")
+        raise DatasetError(
+            f"The script {path} holds no words.",
+            reason="missing_transcript",
+            hint="Give the text that is read, in reading order, as plain UTF-8 text.",
+        )
     return sentences
 
 
@@ -66,7 +70,7 @@ def split_sentences(text: str) -> list[str]:
     parts: list[str] = []
     start = 0
     for match in _SENTENCE.finditer(text):
-        part = text[start:match.end(1)].strip()
+        part = text[start : match.end(1)].strip()
         if _ABBREVIATION.search(part):
             continue
         parts.append(part)
@@ -76,10 +80,12 @@ def split_sentences(text: str) -> list[str]:
 
 
 def read_metadata(path: Path, folder: Path | None = None) -> list[ClipTranscript]:
-    """LJSpeech's form: `id|text` or `id|text|normalized text` a line, the clips in `wavs/` or beside the file, or in `folder`.
+    """LJSpeech's form: `id|text` or `id|text|normalized text` a line, the clips in `wavs/` or beside the file, or in
+    `folder`.
 
     Raises:
-        DatasetError: `missing_transcript` or `metadata_invalid`, with file and line; `missing_clip` when a clip is not there.
+        DatasetError: `missing_transcript` or `metadata_invalid`, with file and line; `missing_clip` when a clip is
+            not there.
     """
     clips: list[ClipTranscript] = []
     seen: dict[str, int] = {}
@@ -120,26 +126,35 @@ def _clip_audio(path: Path, number: int, clip: str, given: Path | None) -> Path:
             candidate = folder / f"{clip}{suffix}"
             if candidate.is_file():
                 return candidate
-    raise DatasetError(f"{path}:{number}: there is no recording of the clip {clip!r}.", reason=f"missing_clip:{clip}",
-                       hint=f"Put {clip}.wav into {folders[0]} or {folders[1]}.")
+    raise DatasetError(
+        f"{path}:{number}: there is no recording of the clip {clip!r}.",
+        reason=f"missing_clip:{clip}",
+        hint=f"Put {clip}.wav into {folders[0]} or {folders[1]}.",
+    )
 
 
 def read_sidecars(folder: Path) -> list[ClipTranscript]:
     """Every recording of a folder with the .txt or .lab of the same name, sorted by name.
 
     Raises:
-        DatasetError: `missing_transcript`, naming the recordings without text; `dataset_no_valid_audio`, no recordings at all.
+        DatasetError: `missing_transcript`, naming the recordings without text; `dataset_no_valid_audio`, no
+            recordings at all.
     """
     recordings = sorted(path for path in folder.iterdir() if path.suffix.lower() in SOURCE_SUFFIXES and path.is_file())
     if not recordings:
-        raise DatasetError(f"There are no recordings in {folder}.", reason="dataset_no_valid_audio",
-                           hint="Put sound files there, each with a .txt of the same name.")
+        raise DatasetError(
+            f"There are no recordings in {folder}.",
+            reason="dataset_no_valid_audio",
+            hint="Put sound files there, each with a .txt of the same name.",
+        )
     found = {path: find_sidecar(path) for path in recordings}
     missing = [path.name for path, sidecar in found.items() if sidecar is None]
     if missing:
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise _missing(f"No .txt or .lab beside {', '.join(missing[:5])}{more} in {folder}.")
-    return [ClipTranscript(path, read_sidecar(sidecar), None, f"{sidecar}:1") for path, sidecar in found.items() if sidecar]
+    return [
+        ClipTranscript(path, read_sidecar(sidecar), None, f"{sidecar}:1") for path, sidecar in found.items() if sidecar
+    ]
 
 
 def find_sidecar(audio: Path) -> Path | None:
@@ -181,10 +196,15 @@ def _text(path: Path) -> str:
     return text
 
 
-def _missing(message: str, hint: str = "Write down what is said, or leave the recording out; no text is ever invented.") -> DatasetError:
+def _missing(
+    message: str, hint: str = "Write down what is said, or leave the recording out; no text is ever invented."
+) -> DatasetError:
     return DatasetError(message, reason="missing_transcript", hint=hint)
 
 
 def _invalid(path: Path, number: int, what: str) -> DatasetError:
-    return DatasetError(f"{path}:{number}: {what}.", reason=f"metadata_invalid:{path}:{number}",
-                        hint="Each line is `id|text` or `id|text|normalized text`, as LJSpeech has it.")
+    return DatasetError(
+        f"{path}:{number}: {what}.",
+        reason=f"metadata_invalid:{path}:{number}",
+        hint="Each line is `id|text` or `id|text|normalized text`, as LJSpeech has it.",
+    )

@@ -79,7 +79,8 @@ class OptimiserConfig(_Settings):
     gradient_clip: float = Field(default=1.0, ge=0, description="largest gradient norm; 0 switches clipping off")
     schedule: Literal["constant", "cosine", "linear", "noam"] = Field(
         default="cosine",
-        description="after the warm-up: constant, or down to final_ratio at the last step; noam is NeMo's NoamAnnealing with d_model 1",
+        description="after the warm-up: constant, or down to final_ratio at the last step; noam: NeMo's NoamAnnealing "
+        "with d_model 1",
     )
     warmup_steps: int = Field(default=50, ge=0)
     final_ratio: float = Field(default=0.02, ge=0, le=1, description="last rate as a part of the highest")
@@ -91,8 +92,8 @@ class AcousticConfig(_Settings):
     base_weights: str = Field(default="voicemill/from-scratch", description="id on the weights allowlist to start from")
     alignment: AlignmentMode = Field(
         default="durations",
-        description="durations: from the forced alignment, no aligner is trained; forced_prior: NeMo's aligner under a prior from "
-        "the forced alignment; beta_binomial: NeMo's aligner under its usual prior",
+        description="durations: from the forced alignment, no aligner is trained; forced_prior: NeMo's aligner under a "
+        "prior from the forced alignment; beta_binomial: NeMo's aligner under its usual prior",
     )
     width: int = Field(default=384, gt=0, description="channels of embeddings, encoder and decoder")
     encoder: TransformerConfig = TransformerConfig()
@@ -194,6 +195,7 @@ def load_config(path: Path, preset: str, overrides: Mapping[str, object] | None 
     Raises:
         ConfigError: a file is missing or not YAML, the preset is unknown, a key is unknown, or a value does not fit.
     """
+    base = _read_mapping(path)
     presets = path.parent / "presets"
     preset_path = presets / f"{preset}.yaml"
     if not preset_path.is_file() or preset_path.parent != presets:
@@ -201,7 +203,7 @@ def load_config(path: Path, preset: str, overrides: Mapping[str, object] | None 
         raise ConfigError(
             f"There is no preset {preset!r}.", reason=f"unknown_preset:{preset}", hint=f"Choose one of: {known}."
         )
-    tree = merge(_read_mapping(path), _read_mapping(preset_path))
+    tree = merge(base, _read_mapping(preset_path))
     tree = merge(merge(tree, overrides or {}), {"preset": preset})
     try:
         return TrainingConfig.model_validate(tree)
@@ -210,7 +212,7 @@ def load_config(path: Path, preset: str, overrides: Mapping[str, object] | None 
         where = ".".join(str(part) for part in first["loc"]) or "configuration"
         raise ConfigError(
             f"The training configuration (preset {preset}) is wrong at {where}: {first['msg']}.",
-            reason=f"invalid_config:{where}",
+            reason=f"config_invalid:{where}",
             hint=f"Compare {path.name} and presets/{preset}.yaml with the settings in voicemill/training/config.py.",
         ) from error
 
@@ -220,14 +222,16 @@ def _read_mapping(path: Path) -> dict[str, object]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(
-            f"Cannot read the configuration {path}: {error.strerror}.", reason=f"config_unreadable:{path.name}"
+            f"Cannot read the configuration {path}: {error.strerror}.",
+            reason=f"config_missing:{path.name}",
+            hint="Restore it, or name another with PROD_TTS_CONFIG.",
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"The configuration {path} is not valid YAML: {error}.", reason=f"config_unreadable:{path.name}"
+            f"The configuration {path} is not valid YAML: {error}.", reason=f"config_invalid:{path.name}"
         ) from error
     if content is None:
         return {}
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise ConfigError(f"The configuration {path} must be a mapping.", reason=f"config_unreadable:{path.name}")
+        raise ConfigError(f"The configuration {path} must be a mapping.", reason=f"config_invalid:{path.name}")
     return content

@@ -135,7 +135,8 @@ def token_pitch(pitch: NDArray[np.float32], counts: NDArray[np.int64]) -> NDArra
     total = np.concatenate(([0.0], np.cumsum(pitch, dtype=np.float64)))
     voiced = np.concatenate(([0], np.cumsum(pitch != 0)))
     sums, numbers = total[ends] - total[starts], voiced[ends] - voiced[starts]
-    return np.divide(sums, numbers, out=np.zeros(len(counts)), where=numbers > 0).astype(np.float32)
+    means: NDArray[np.float64] = np.divide(sums, numbers, out=np.zeros(len(counts)), where=numbers > 0)
+    return means.astype(np.float32)
 
 
 def _cover(tokens: int, sounded: Sequence[int], phones: Sequence[Phone], seconds: float) -> list[Span]:

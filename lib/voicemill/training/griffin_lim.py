@@ -56,10 +56,10 @@ def griffin_lim(
 
 def mel_basis(audio: AudioConfig) -> torch.Tensor:
     """Slaney mel bands, shape (mels, n_fft // 2 + 1), the same as in NeMo's front end."""
-    import librosa
     import torch
+    from librosa.filters import mel as mel_filters
 
-    basis = librosa.filters.mel(
+    basis = mel_filters(
         sr=audio.sample_rate, n_fft=audio.n_fft, n_mels=audio.n_mels, fmin=audio.fmin, fmax=audio.fmax, norm="slaney"
     )
     return torch.from_numpy(basis.astype(np.float32))

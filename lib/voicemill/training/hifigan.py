@@ -1,104 +1,274 @@
-"""NeMo's HifiGanModel: built from our settings."""
+"""HiFi-GAN: NeMo's own HifiGanModel, from a base vocoder or from nothing, learning the voice's mels under Lightning.
+
+The model's own `training_step` does the learning: manual optimisation of discriminators and generator in turn. Around it lie
+the same promises as around FastPitch: everything random in step n depends on the seed and n, checkpoints are atomic, an
+interrupted run goes on where it was, and the archive is NeMo's own.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import math
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
-from voicemill.training.config import AudioConfig, TrainingConfig
+import numpy as np
+from numpy.typing import NDArray
+
+from voicemill.errors import StorageError, TrainingError
+from voicemill.files import atomic_path, content_key, sha256_file
+from voicemill.training.checkpoint import Run, save_nemo
+from voicemill.training.config import TrainingConfig
+from voicemill.training.data import PreparedDataset, read_dataset
+from voicemill.training.loop import AcousticResult as VocoderResult
+from voicemill.training.loop import StepReport
+from voicemill.training.loop import _own_signals as own_signals
+from voicemill.training.vocoder_data import FrontEnd, PairSource, SegmentBatches
+from voicemill.training.vocoder_model import adapt_base, build_hifigan
 
 if TYPE_CHECKING:
+    from lightning.pytorch import Trainer
     from nemo.collections.tts.models import HifiGanModel
 
-Tree = dict[str, object]
-"""A piece of NeMo's configuration, as YAML would hold it."""
+__all__ = ["VocoderResult", "train_vocoder"]
+
+NEMO_NAME = "hifigan.nemo"
+CHECKPOINT_NAME = "hifigan.checkpoint"
 
 
-def build_hifigan(config: TrainingConfig) -> HifiGanModel:
-    """A fresh HifiGanModel with random weights (seed them before). Call within `guests()`."""
-    from nemo.collections.tts.models import HifiGanModel
-    from omegaconf import OmegaConf
+@dataclass
+class _Task:
+    """The model, where it stands, and optimiser states to put back when Lightning has made the optimisers."""
 
-    return HifiGanModel(cfg=OmegaConf.create(model_tree(config)))
-
-
-def model_tree(config: TrainingConfig) -> Tree:
-    """NeMo's model configuration (the shape of examples/tts/conf/hifigan/hifigan.yaml)."""
-    audio, vocoder = config.audio, config.vocoder
-    generator = vocoder.generator
-    return {
-        "target": "nemo.collections.tts.models.hifigan.HifiGanModel",
-        "debug": vocoder.small_discriminators,
-        "l1_loss_factor": vocoder.mel_loss_scale,
-        "max_steps": max(1, vocoder.max_steps),
-        "denoise_strength": 0.0025,
-        "train_ds": dataset_tree(config),
-        "preprocessor": preprocessor_tree(audio),
-        "generator": {
-            "_target_": "nemo.collections.tts.modules.hifigan_modules.Generator",
-            "resblock": generator.resblock,
-            "upsample_rates": list(generator.upsample_rates),
-            "upsample_kernel_sizes": list(generator.upsample_kernel_sizes),
-            "upsample_initial_channel": generator.initial_channels,
-            "resblock_kernel_sizes": list(generator.resblock_kernel_sizes),
-            "resblock_dilation_sizes": [list(each) for each in generator.resblock_dilations],
-            "initial_input_size": audio.n_mels,
-        },
-        "optim": optimiser_tree(config),
-    }
+    model: HifiGanModel
+    step: int = 0
+    optimiser_states: list[dict[str, object]] | None = None
 
 
-def preprocessor_tree(audio: AudioConfig) -> Tree:
-    """NeMo's mel front end as its HiFi-GAN has it: `exact_pad`, so that frame t covers samples [t * hop, (t + 1) * hop).
+def train_vocoder(
+    config: TrainingConfig,
+    dataset_dir: Path,
+    out_dir: Path,
+    *,
+    base: Path | None,
+    gta_dir: Path | None,
+    resume: bool = False,
+    on_step: Callable[[StepReport], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> VocoderResult:
+    """Train HiFi-GAN on a prepared dataset and save `out_dir/hifigan.nemo`.
 
-    FastPitch's front end centres frame t on sample t * hop instead: the same mels, half a hop earlier.
+    Args:
+        config: settings; `config.vocoder` decides, and steps end the run. Zero steps save the base as it is.
+        dataset_dir: a prepared dataset, see `voicemill.training.data`.
+        out_dir: gets the `.nemo` and the checkpoint to resume from.
+        base: a HiFi-GAN `.nemo` to start from; its sizes stay. None starts from random weights of the configured sizes.
+        gta_dir: ground-truth-aligned mels, `<id>.npy` a clip: what the acoustic model will give the vocoder. None learns from
+            the recordings' own mels; such a vocoder sounds noisy behind an acoustic model.
+        resume: go on from the checkpoint in `out_dir`; there must be one, of the same settings and data.
+        on_step: called after each step; duration and pitch loss are 0, `mel_loss` is the L1 distance of log-mels.
+        should_stop: asked after each step; true writes a checkpoint and returns an interrupted result.
+
+    Raises:
+        DatasetError: the dataset cannot be used, or mels and clips do not fit (`mel_length:<clip>`, `mel_missing:<clip>`).
+        TrainingError: the loss is not finite (reason `non_finite_loss:step=N`), the base does not fit, or there is nothing
+            to resume.
+        StorageError: something cannot be written.
     """
-    return {
-        "_target_": "nemo.collections.asr.parts.preprocessing.features.FilterbankFeatures",
-        "nfilt": audio.n_mels,
-        "lowfreq": audio.fmin,
-        "highfreq": audio.fmax,
-        "n_fft": audio.n_fft,
-        "n_window_size": audio.n_fft,
-        "n_window_stride": audio.hop_length,
-        "pad_to": 0,
-        "pad_value": -11.52,
-        "sample_rate": audio.sample_rate,
-        "window": "hann",
-        "normalize": None,
-        "preemph": None,
-        "dither": 0.0,
-        "frame_splicing": 1,
-        "log": True,
-        "log_zero_guard_type": "add",
-        "log_zero_guard_value": audio.log_floor,
-        "mag_power": 1.0,
-        "exact_pad": True,
-        "use_grads": False,
+    from voicemill.training.runtime import guests, restore_hifigan, weights_sha256
+
+    run = Run(time.monotonic())
+    dataset = read_dataset(dataset_dir)
+    checkpoint = out_dir / CHECKPOINT_NAME
+    with guests():
+        import torch
+
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        torch.set_flush_denormal(True)
+        torch.manual_seed(config.seed)
+        model = build_hifigan(config) if base is None else restore_hifigan(base)
+        if base is not None:
+            adapt_base(model, config, base)
+        task = _Task(model)
+        source = PairSource(dataset.train, config.audio, gta_dir, _front_end(model), config.vocoder.segment_frames)
+        belongs_to = _fingerprint(config, dataset, base, gta_dir)
+        if resume:
+            _load(checkpoint, task, run, belongs_to)
+        if task.step < config.vocoder.max_steps:
+            _fit(config, task, source, run, checkpoint, belongs_to, on_step, should_stop)
+        nemo_path = None if run.interrupted else save_nemo(model.cpu().eval(), out_dir / NEMO_NAME)
+        return _result(run, task, nemo_path, checkpoint, weights_sha256(model))
+
+
+def _front_end(model: HifiGanModel) -> FrontEnd:
+    import torch
+
+    def mel_of(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.no_grad():
+            mel, _ = model.audio_to_melspec_precessor(torch.from_numpy(samples)[None], torch.tensor([len(samples)]))
+        return np.asarray(mel[0].numpy())
+
+    return mel_of
+
+
+def _fit(
+    config: TrainingConfig,
+    task: _Task,
+    source: PairSource,
+    run: Run,
+    checkpoint: Path,
+    belongs_to: str,
+    on_step: Callable[[StepReport], None] | None,
+    should_stop: Callable[[], bool] | None,
+) -> None:
+    from lightning.pytorch import Callback, LightningModule, Trainer
+
+    vocoder, max_steps = config.vocoder, config.vocoder.max_steps
+
+    class Watch(Callback):  # type: ignore[misc]  # Lightning is untyped here
+        """After each step: count, report, checkpoint, stop."""
+
+        def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+            keep_signals.enter_context(own_signals(handler))
+            for optimiser, state in zip(trainer.optimizers, task.optimiser_states or (), strict=False):
+                optimiser.load_state_dict(state)
+
+        def on_train_batch_end(
+            self, trainer: Trainer, module: LightningModule, outputs: object, batch: object, batch_idx: int
+        ) -> None:
+            task.step += 1
+            loss, mel_loss = (float(trainer.callback_metrics[name]) for name in ("g_loss", "g_l1_loss"))
+            _check_finite(loss + float(trainer.callback_metrics["d_loss"]), task.step)
+            elapsed = time.monotonic() - run.started
+            if run.first_step_seconds is None:
+                run.first_step_seconds = elapsed
+            run.curve.append((task.step, loss, mel_loss))
+            if on_step is not None:
+                on_step(StepReport(task.step, max_steps, loss, mel_loss, 0.0, 0.0, vocoder.learning_rate, elapsed))
+            run.interrupted = task.step < max_steps and should_stop is not None and should_stop()
+            if run.interrupted or task.step == max_steps or task.step % config.checkpoint_interval == 0:
+                if trainer.is_global_zero:
+                    _save(checkpoint, task, trainer, run, belongs_to)
+            trainer.should_stop = run.interrupted
+
+    handler = signal.getsignal(signal.SIGTERM)
+    trainer = Trainer(
+        accelerator=config.accelerator,
+        devices="auto" if config.accelerator != "cpu" else 1,
+        max_epochs=1,
+        default_root_dir=checkpoint.parent,
+        callbacks=[Watch()],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        limit_val_batches=0,
+        num_sanity_val_steps=0,
+    )
+    batches = SegmentBatches(
+        source,
+        first=task.step,
+        last=max_steps,
+        batch_size=vocoder.batch_size,
+        segment_frames=vocoder.segment_frames,
+        seed=config.seed,
+        rank=trainer.global_rank,
+    )
+    model = task.model.train()
+    model.set_trainer(trainer)
+    model._train_dl = batches  # or NeMo would open the files that the configuration names
+    model.input_as_mel = True
+    with contextlib.ExitStack() as keep_signals:
+        trainer.fit(model, train_dataloaders=batches)
+
+
+def _check_finite(loss: float, step: int) -> None:
+    if not math.isfinite(loss):
+        raise TrainingError(
+            f"The loss became {loss} at step {step}.",
+            reason=f"non_finite_loss:step={step}",
+            hint="Lower vocoder.learning_rate, or look for broken clips.",
+        )
+
+
+def _fingerprint(config: TrainingConfig, dataset: PreparedDataset, base: Path | None, gta_dir: Path | None) -> str:
+    """What a checkpoint belongs to: settings that matter, clips, mels and base."""
+    settings = [config.audio.model_dump(mode="json"), config.vocoder.model_dump(mode="json"), config.seed]
+    mels = [sha256_file(path) for clip in dataset.train if gta_dir and (path := gta_dir / f"{clip.id}.npy").is_file()]
+    manifest = sha256_file(dataset.root / "train.jsonl")
+    return content_key("vocoder", settings, manifest, mels, sha256_file(base) if base else None)
+
+
+def _save(path: Path, task: _Task, trainer: Trainer, run: Run, belongs_to: str) -> None:
+    import torch
+
+    state = {
+        "fingerprint": belongs_to,
+        "step": task.step,
+        "model": task.model.state_dict(),
+        "optimisers": [optimiser.state_dict() for optimiser in trainer.optimizers],
+        "curve": run.curve,
     }
+    with atomic_path(path) as temporary:
+        try:
+            torch.save(state, temporary)
+        except RuntimeError as error:  # torch reports a full disk so
+            raise StorageError(
+                f"Could not write {path.name}: {error}.",
+                reason=f"disk_full:{path.name}",
+                hint="Free some space and use --resume.",
+            ) from error
 
 
-def dataset_tree(config: TrainingConfig) -> Tree:
-    """What a later user of the archive would train with; `defer_setup` keeps NeMo from opening files."""
-    audio, vocoder = config.audio, config.vocoder
-    return {
-        "defer_setup": True,
-        "dataset": {
-            "_target_": "nemo.collections.tts.data.dataset.VocoderDataset",
-            "manifest_filepath": "train.jsonl",
-            "sample_rate": audio.sample_rate,
-            "n_segments": vocoder.segment_frames * audio.hop_length,
-            "load_precomputed_mel": True,
-            "hop_length": audio.hop_length,
-        },
-        "dataloader_params": {"batch_size": vocoder.batch_size, "shuffle": True, "drop_last": False, "num_workers": 0},
-    }
+def _load(path: Path, task: _Task, run: Run, belongs_to: str) -> None:
+    import torch
+
+    if not path.is_file():
+        raise TrainingError(
+            f"There is no checkpoint {path} to resume from.", reason="no_checkpoint", hint="Start without --resume."
+        )
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if state["fingerprint"] != belongs_to:
+            raise TrainingError(
+                f"The checkpoint {path.name} belongs to other settings, another base or another dataset.",
+                reason="checkpoint_mismatch",
+                hint="Start without --resume, or with the settings of the interrupted run.",
+            )
+        task.model.load_state_dict(state["model"])
+    except (OSError, RuntimeError, KeyError, UnpicklingError, EOFError) as error:
+        raise TrainingError(
+            f"The checkpoint {path.name} cannot be read: {error}.", reason=f"checkpoint_unreadable:{path.name}"
+        ) from error
+    task.step, task.optimiser_states = int(state["step"]), list(state["optimisers"])
+    run.curve.extend((int(step), float(loss), float(mel)) for step, loss, mel in state["curve"])
 
 
-def optimiser_tree(config: TrainingConfig) -> Tree:
-    """One of these for the generator and one for the discriminators; HifiGanModel makes both."""
-    return {
-        "_target_": "torch.optim.AdamW",
-        "lr": config.vocoder.learning_rate,
-        "betas": list(config.vocoder.betas),
-        "weight_decay": 0.01,
-    }
+def _result(run: Run, task: _Task, nemo_path: Path | None, checkpoint: Path, digest: str) -> VocoderResult:
+    import resource
+
+    import torch
+
+    losses = [loss for _, loss, _ in run.curve]
+    tail = losses[-max(1, len(losses) // 10) :]
+    return VocoderResult(
+        nemo_path=nemo_path,
+        checkpoint_path=checkpoint,
+        steps=task.step,
+        final_loss=losses[-1] if losses else None,
+        average_loss=sum(tail) / len(tail) if tail else None,
+        loss_curve=tuple(run.curve),
+        seconds=time.monotonic() - run.started,
+        seconds_to_first_step=run.first_step_seconds,
+        peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        peak_gpu_memory_bytes=torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None,
+        weights_sha256=digest,
+        interrupted=run.interrupted,
+    )

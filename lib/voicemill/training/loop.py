@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lightning.pytorch import Trainer
     from nemo.collections.tts.models import FastPitchModel
 
-    from voicemill.training.task import AcousticTask
+    from voicemill.training.task import AcousticTask, Losses
 
 NEMO_NAME = "fastpitch.nemo"
 CHECKPOINT_NAME = "fastpitch.checkpoint"
@@ -91,8 +91,7 @@ def train_acoustic(
         dataset_dir: a prepared dataset, see `voicemill.training.data`.
         out_dir: gets the `.nemo`, the lexicon in NeMo's spelling, and the checkpoint to resume from.
         resume: go on from the checkpoint in `out_dir`; there must be one, of the same settings and data.
-        init_from: a FastPitch `.nemo` to start from instead of random weights. Its own sizes, tokenizer and lexicon
-            stay.
+        init_from: a FastPitch `.nemo` to start from instead of random weights; its sizes, tokenizer and lexicon stay.
         on_step: called after each step.
         should_stop: asked after each step; true writes a checkpoint and returns an interrupted result. Signals are the
             caller's: Lightning's own SIGTERM handler, which ends a run without a checkpoint, is kept out.
@@ -100,8 +99,7 @@ def train_acoustic(
     Raises:
         DatasetError: the dataset cannot be used.
         TrainingError: the loss is not finite (reason `non_finite_loss:step=N`), the base checkpoint does not fit, or
-            there is
-            nothing to resume.
+            there is nothing to resume.
         StorageError: something cannot be written.
     """
     from voicemill.training.runtime import guests, weights_sha256
@@ -215,11 +213,10 @@ def _fit(
             elapsed = time.monotonic() - run.started
             if run.first_step_seconds is None:
                 run.first_step_seconds = elapsed
-            parts = [float(part) for part in (losses.total, losses.mel, losses.duration, losses.pitch)]
-            run.curve.append((task.step, parts[0], parts[1]))
+            run.curve.append((task.step, float(losses.total), float(losses.mel)))
             if on_step is not None:
                 rate = learning_rate(config.acoustic.optimiser, task.step - 1, max_steps)
-                on_step(StepReport(task.step, max_steps, *parts, learning_rate=rate, seconds=elapsed))
+                on_step(_report(task.step, max_steps, losses, rate, elapsed))
             run.interrupted = task.step < max_steps and should_stop is not None and should_stop()
             due = run.interrupted or task.step == max_steps or task.step % config.checkpoint_interval == 0
             if due and trainer.is_global_zero:
@@ -238,12 +235,26 @@ def _fit(
         trainer.fit(task, train_dataloaders=batches)
 
 
+def _report(step: int, max_steps: int, losses: Losses, rate: float, seconds: float) -> StepReport:
+    return StepReport(
+        step=step,
+        max_steps=max_steps,
+        loss=float(losses.total),
+        mel_loss=float(losses.mel),
+        duration_loss=float(losses.duration),
+        pitch_loss=float(losses.pitch),
+        learning_rate=rate,
+        seconds=seconds,
+    )
+
+
 def _trainer(config: TrainingConfig, steps: int, root: Path, watch: object) -> Trainer:
+    import torch
     from lightning.pytorch import Trainer
 
     return Trainer(
         accelerator=config.accelerator,
-        devices="auto" if config.accelerator != "cpu" else 1,
+        devices="auto" if torch.distributed.is_torchelastic_launched() else 1,  # more under torchrun only
         max_steps=steps,
         max_epochs=1,
         gradient_clip_val=config.acoustic.optimiser.gradient_clip or None,

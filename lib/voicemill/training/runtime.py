@@ -18,9 +18,10 @@ from voicemill.errors import DependencyError, TrainingError
 if TYPE_CHECKING:
     import torch
     from nemo.collections.tts.models import FastPitchModel, HifiGanModel
+    from nemo.core import ModelPT
     from omegaconf import DictConfig
 
-_Model = TypeVar("_Model")
+_Model = TypeVar("_Model", bound="ModelPT")
 
 
 @contextlib.contextmanager
@@ -40,7 +41,7 @@ def guests() -> Iterator[None]:
         except ImportError as error:
             raise DependencyError(
                 f"Training needs the package {error.name}, which is not installed.",
-                reason=f"missing_package:{error.name}",
+                reason="nemo_runtime_unavailable",
                 hint="Run the set-up again, or install the locked dependencies.",
             ) from error
         for handler in python_logging.getLogger("nemo_logger").handlers:
@@ -119,7 +120,7 @@ def _restore(path: Path, kind: type[_Model], device: str, override: DictConfig |
     import torch
     from nemo.core.connectors.save_restore_connector import SaveRestoreConnector
 
-    class WeightsOnly(SaveRestoreConnector):
+    class WeightsOnly(SaveRestoreConnector):  # type: ignore[misc]  # NeMo is not typed
         @staticmethod
         def _load_state_dict_from_disk(model_weights: str, map_location: str = "cpu") -> dict[str, torch.Tensor]:
             state: dict[str, torch.Tensor] = torch.load(model_weights, map_location=map_location, weights_only=True)

@@ -37,7 +37,7 @@ _SILENT_BELOW = 1e-4
 
 def sentences(text: str, longest: int = LONGEST_CHUNK) -> list[str]:
     """Cut a text into what is spoken at once: sentences, and clauses or runs of words where a sentence is too long."""
-    chunks = []
+    chunks: list[str] = []
     for sentence in _SENTENCE_END.split(" ".join(text.split())):
         chunks.extend(_shorter(sentence, longest))
     return [chunk for chunk in chunks if _WORD.search(chunk)]
@@ -144,7 +144,7 @@ class Speaker:
         letters.
         """
         known = self.fastpitch.vocab.g2p.phoneme_dict
-        unknown = []
+        unknown: list[str] = []
         for word in _WORD.findall(text.lower()):
             parts = [word] if _listed(word, known) else [part for part in word.split("-") if not _listed(part, known)]
             unknown.extend(part for part in parts if part and part not in unknown)

@@ -38,7 +38,7 @@ def learning_rate(optimiser: OptimiserConfig, step: int, max_steps: int) -> floa
     number = step + 1
     warmup = optimiser.warmup_steps
     if optimiser.schedule == "noam":
-        return optimiser.learning_rate * min(number**-0.5, number * max(1, warmup) ** -1.5)
+        return optimiser.learning_rate * min(1.0 / math.sqrt(number), number / math.sqrt(max(1, warmup) ** 3))
     if number <= warmup:
         return optimiser.learning_rate * number / warmup
     if optimiser.schedule == "constant":
@@ -67,7 +67,7 @@ class StepBatches:
             yield collate([self._source[index] for index in mine], self._padding)
 
 
-class AcousticTask(LightningModule):
+class AcousticTask(LightningModule):  # type: ignore[misc]  # Lightning is not typed here
     """Teaches a FastPitchModel. Composition instead of a subclass, so that what is saved is NeMo's own class.
 
     Everything random in step `n` is seeded by (seed, n), and the rate is a function of `n`: a checkpoint needs weights,

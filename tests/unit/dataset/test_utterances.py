@@ -9,10 +9,12 @@ from voicemill.audio.vad import Span
 from voicemill.dataset import utterances
 from voicemill.dataset.recordings import DecodeTask, Recording, decode_one, speech_of
 from voicemill.dataset.sources import ClipText
-from voicemill.dataset.utterances import GAP_SECONDS, Heard, from_clips, from_script
+from voicemill.dataset.utterances import GAP_SECONDS, Heard, Means, from_clips, from_script
 from voicemill.progress import SilentObserver
 from voicemill.text.lexicon import Lexicon
 from voicemill.text.script import ScriptMatch, Take, Unusable, Utterance
+
+MEANS = Means(Lexicon.load(), Segmentation(), Path("unused"), processes=1)
 
 
 def _heard(audio: Path, folder: Path, number: int, start: float, end: float) -> Heard:
@@ -26,7 +28,7 @@ def _heard(audio: Path, folder: Path, number: int, start: float, end: float) -> 
 def test_a_clip_keeps_its_pauses_and_loses_its_silence(piece_audio: Path, tmp_path: Path) -> None:
     """0 to 12.6 s: two seconds of room, then three sentences."""
     heard = _heard(piece_audio, tmp_path, 0, 0.0, 12.6)
-    found = from_clips([heard], [ClipText("It is.")], Segmentation(), tmp_path, SilentObserver())
+    found = from_clips([heard], [ClipText("It is.")], MEANS, SilentObserver())
     (utterance,) = found.utterances
     assert (utterance.start, utterance.end) == pytest.approx((1.95, 12.3), abs=0.15)
 
@@ -38,17 +40,30 @@ def test_clips_that_do_not_fit_are_named(piece_audio: Path, tmp_path: Path) -> N
         _heard(piece_audio, tmp_path, 2, 1.0, 27.0),
         _heard(piece_audio, tmp_path, 3, 4.8, 8.5),
     ]
-    texts = [ClipText("Nothing."), ClipText("Good morning."), ClipText("Everything."), ClipText("Привет.")]
-    found = from_clips(clips, texts, Segmentation(), tmp_path, SilentObserver())
+    texts = [
+        ClipText("Nothing."),
+        ClipText("Good morning."),
+        ClipText("Nobody ever uttered these words. They are about ships and taxes."),
+        ClipText("Привет."),
+    ]
+    found = from_clips(clips, texts, MEANS, SilentObserver())
     assert found.utterances == ()
-    assert [row.reason for row in found.rejected] == ["no_speech", "too_short", "too_long", "text_not_english"]
+    assert [row.reason for row in found.rejected] == ["no_speech", "too_short", "script_mismatch", "text_not_english"]
     assert found.rejected[1].start == pytest.approx(1.95, abs=0.15)
+
+
+def test_a_long_clip_is_taken_apart_by_its_text(piece_audio: Path, sentences: tuple[str, ...], tmp_path: Path) -> None:
+    heard = _heard(piece_audio, tmp_path, 0, 0.0, 19.75)
+    found = from_clips([heard], [ClipText(" ".join(sentences[:5]), speaker=7)], MEANS, SilentObserver())
+    assert [(utterance.text, utterance.speaker) for utterance in found.utterances] == [
+        (text, 7) for text in sentences[:5]
+    ]
 
 
 def test_two_recordings_read_one_script(piece_audio: Path, sentences: tuple[str, ...], tmp_path: Path) -> None:
     parts = [_heard(piece_audio, tmp_path, 0, 0.0, 12.6), _heard(piece_audio, tmp_path, 1, 12.6, 27.7)]
     script = [*sentences[:4], "This sentence was left out by the reader.", *sentences[4:]]
-    found = from_script(parts, script, Lexicon.load(), Segmentation(), tmp_path, SilentObserver(), processes=1)
+    found = from_script(parts, script, MEANS, SilentObserver())
     assert [utterance.text for utterance in found.utterances] == list(sentences)
     assert [utterance.heard.recording.name for utterance in found.utterances] == ["part0.flac"] * 3 + ["part1.flac"] * 4
     assert found.unspoken == ("This sentence was left out by the reader.",)
@@ -76,9 +91,7 @@ def test_times_of_the_joined_recordings_go_back_to_each(
         )
 
     monkeypatch.setattr(utterances, "match_script", match)
-    found = from_script(
-        parts, ["One \u2014 and two.", "Three."], Lexicon({}), Segmentation(), tmp_path, SilentObserver(), processes=1
-    )
+    found = from_script(parts, ["One \u2014 and two.", "Three."], MEANS, SilentObserver())
     first, other = found.utterances
     assert (first.heard.recording.name, first.start) == ("part0.flac", 0.5)
     assert (first.text, first.normalized) == ("One \u2014 and two.", "One, and two.")

@@ -41,7 +41,7 @@ def test_unknown_preset_names_the_known_ones(repository: Path, name: str) -> Non
 def test_unknown_key_is_an_error_that_says_where(repository: Path) -> None:
     with pytest.raises(ConfigError, match=r"acoustic\.encoder\.layer\b") as caught:
         load_config(repository / BASE, "smoke", {"acoustic": {"encoder": {"layer": 2}}})
-    assert caught.value.reason == "invalid_config:acoustic.encoder.layer"
+    assert caught.value.reason == "config_invalid:acoustic.encoder.layer"
 
 
 @pytest.mark.parametrize("content", ["[1, 2]", "a: [", "1: x"])
@@ -51,7 +51,7 @@ def test_broken_base(tmp_path: Path, content: str) -> None:
     (tmp_path / "base.yaml").write_text(content)
     with pytest.raises(ConfigError) as caught:
         load_config(tmp_path / "base.yaml", "p")
-    assert caught.value.reason == "config_unreadable:base.yaml"
+    assert caught.value.reason == "config_invalid:base.yaml"
 
 
 def test_settings_are_frozen_and_checked() -> None:

@@ -1,0 +1,186 @@
+"""Pairs of a mel spectrogram and the sound it stands for, and the segments of them that HiFi-GAN learns from.
+
+The acoustic model's mel has its frame t centred on sample t * hop. HiFi-GAN's frame t makes samples [t * hop, (t + 1) * hop), and
+so does its own front end (`exact_pad`). Half a hop of silence before the clip brings both together; NeMo's VocoderDataset
+leaves the two 5.8 ms apart, which fine-tuning would have to learn first. Mel and sound are checked and cut to the same
+length here, and short clips padded: the dataset of NeMo crashes on a clip that is one frame longer than a segment.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voicemill.errors import DatasetError
+from voicemill.files import safe_relative
+from voicemill.training.config import AudioConfig
+from voicemill.training.data import Clip, read_audio
+from voicemill.training.examples import CACHE_SECONDS
+
+if TYPE_CHECKING:
+    import torch
+
+FrontEnd = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Samples of shape (frames * hop,) -> log-mel of shape (mels, frames)."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What the vocoder is given, and what it should say.
+
+    Attributes:
+        mel: log-mel, float32 (mels, frames).
+        samples: float32 (frames * hop,) in -1..1; frame t lies at samples [t * hop, (t + 1) * hop).
+    """
+
+    mel: NDArray[np.float32]
+    samples: NDArray[np.float32]
+
+
+@dataclass
+class PairSource:
+    """Makes the pair of a clip when it is asked for, and keeps it while there is room.
+
+    Attributes:
+        clips: the training clips.
+        audio: mel settings.
+        gta_dir: holds `<id>.npy`, the mel that the acoustic model makes with the clip's own timing, (mels, samples // hop)
+            or one frame more. None pairs each clip with its real mel.
+        front_end: HiFi-GAN's own front end, for real mels.
+        least_frames: shorter pairs are padded with silence to this length.
+    """
+
+    clips: tuple[Clip, ...]
+    audio: AudioConfig
+    gta_dir: Path | None
+    front_end: FrontEnd
+    least_frames: int
+    _kept: dict[int, Pair] = field(default_factory=dict, repr=False)
+    _kept_seconds: float = 0.0
+
+    def frames(self) -> NDArray[np.int64]:
+        """Frames of each pair, shape (clips,). Reads headers only, and so checks that every pair fits before training starts.
+
+        Raises:
+            DatasetError: `mel_missing:<clip>` or `mel_length:<clip>`, or a clip cannot be read.
+        """
+        import soundfile
+
+        counts = []
+        for clip in self.clips:
+            try:
+                samples = soundfile.info(clip.audio).frames
+            except (OSError, soundfile.SoundFileError) as error:
+                raise DatasetError(
+                    f"Clip {clip.id} cannot be read: {error}.", reason=f"clip_unreadable:{clip.id}"
+                ) from error
+            frames = samples // self.audio.hop_length if self.gta_dir is None else self._aligned(clip, samples).shape[1]
+            counts.append(max(frames, self.least_frames))
+        return np.asarray(counts, dtype=np.int64)
+
+    def __getitem__(self, index: int) -> Pair:
+        kept = self._kept.get(index)
+        if kept is not None:
+            return kept
+        clip = self.clips[index]
+        pair = self._make(clip)
+        if self._kept_seconds + clip.seconds <= CACHE_SECONDS:
+            self._kept[index] = pair
+            self._kept_seconds += clip.seconds
+        return pair
+
+    def _make(self, clip: Clip) -> Pair:
+        samples = read_audio(clip.audio, self.audio.sample_rate)
+        hop = self.audio.hop_length
+        mel = None if self.gta_dir is None else np.asarray(self._aligned(clip, len(samples)), dtype=np.float32)
+        if mel is not None and not np.isfinite(mel).all():
+            raise DatasetError(
+                f"The mel of clip {clip.id} is not finite.",
+                reason=f"mel_not_finite:{clip.id}",
+                hint="Train the acoustic model again.",
+            )
+        frames = len(samples) // hop if mel is None else mel.shape[1]
+        shifted = _fit(np.concatenate([np.zeros(hop // 2, dtype=np.float32), samples]), frames * hop)
+        if mel is None:
+            mel = self.front_end(shifted) if frames else np.zeros((self.audio.n_mels, 0), dtype=np.float32)
+        missing = max(0, self.least_frames - frames)
+        silence = np.full((mel.shape[0], missing), math.log(self.audio.log_floor), dtype=np.float32)
+        return Pair(np.concatenate([mel, silence], axis=1), _fit(shifted, (frames + missing) * hop))
+
+    def _aligned(self, clip: Clip, samples: int) -> NDArray[np.float32]:
+        """The aligned mel of a clip, mapped from disk; its length must be the clip's."""
+        path = (self.gta_dir or Path()) / safe_relative(f"{clip.id}.npy")
+        try:
+            mel: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise DatasetError(
+                f"The aligned mel of clip {clip.id} cannot be read: {error}.",
+                reason=f"mel_missing:{clip.id}",
+                hint="Make the ground-truth-aligned mels again.",
+            ) from error
+        wanted = samples // self.audio.hop_length
+        if mel.ndim != 2 or mel.shape[0] != self.audio.n_mels or not wanted <= mel.shape[1] <= wanted + 1:
+            raise DatasetError(
+                f"The aligned mel of clip {clip.id} has shape {mel.shape}, and its sound {wanted} frames.",
+                reason=f"mel_length:{clip.id}",
+                hint="Make the ground-truth-aligned mels again from the present clips.",
+            )
+        return mel
+
+
+def _fit(samples: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+    """Cut or pad with silence at the end."""
+    cut = samples[:length]
+    return np.pad(cut, (0, length - len(cut)))
+
+
+class SegmentBatches:
+    """Random segments for steps `first`..`last - 1`: a function of seed and step alone, so a resumed run needs no sampler state.
+
+    Every frame of the data is as likely as any other, so long clips are heard more often. With several processes each takes its
+    own segments.
+    """
+
+    def __init__(
+        self,
+        source: PairSource,
+        *,
+        first: int,
+        last: int,
+        batch_size: int,
+        segment_frames: int,
+        seed: int,
+        rank: int = 0,
+    ) -> None:
+        self._source, self._steps = source, range(first, last)
+        self._size, self._frames, self._seed, self._rank = batch_size, segment_frames, seed, rank
+        self._starts = source.frames() - segment_frames + 1
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+        """Batches as HifiGanModel takes precomputed mels: samples (B, segment), lengths (B,), mels (B, n_mels, frames)."""
+        for step in self._steps:
+            yield self.batch(step)
+
+    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The batch of one step."""
+        import torch
+
+        random = np.random.default_rng([self._seed, step, self._rank])
+        hop = self._source.audio.hop_length
+        chosen = random.choice(len(self._starts), size=self._size, p=self._starts / self._starts.sum())
+        samples, mels = [], []
+        for index in chosen:
+            pair, start = self._source[int(index)], int(random.integers(self._starts[index]))
+            mels.append(torch.from_numpy(pair.mel[:, start : start + self._frames]))
+            samples.append(torch.from_numpy(pair.samples[start * hop : (start + self._frames) * hop]))
+        lengths = torch.full((self._size,), self._frames * hop)
+        return torch.stack(samples), lengths, torch.stack(mels)

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voicemill.errors import DatasetError
+from voicemill.text.normalise import needs_grammar, normalise, words
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("Good morning, and thank you.", "Good morning, and thank you."),
+        ("  Two\n lines\t here ", "Two lines here"),
+        ("\u201cDon\u2019t go,\u201d she said.", "Don't go, she said."),
+        ("'Don't go,' she said.", "Don't go, she said."),
+        ("Wait \u2014 what?", "Wait, what?"),
+        ("Wait\u2014what?", "Wait, what?"),
+        ("well-known", "well known"),
+        ("a caf\u00e9 in \u00c5rhus", "a cafe in Arhus"),
+        ("Mr. Fox met Dr. Lee.", "Mister Fox met Doctor Lee."),
+        ("nuts, figs, etc.", "nuts, figs, et cetera."),
+        ("Stop!!! Now...", "Stop! Now."),
+        ("so ... well", "so, well"),
+        ("one (two) three", "one, two, three"),
+        ("the dogs' bowl", "the dogs' bowl"),
+        ("yes , no", "yes, no"),
+        ("a;b", "a; b"),
+        ("\ufb01ne", "fine"),
+    ],
+)
+def test_plain_text(written: str, spoken: str) -> None:
+    assert normalise(written) == spoken
+
+
+@pytest.mark.parametrize("text", ["\u043f\u0440\u0438\u0432\u0435\u0442", "\u4f60\u597d", "na\u00efve \u03b1"])
+def test_other_scripts_are_refused(text: str) -> None:
+    with pytest.raises(DatasetError) as caught:
+        normalise(text)
+    assert caught.value.code == "text_not_english"
+
+
+@given(st.text(alphabet=st.sampled_from("abcXYZ ',.?!;:-\u2014\u2026\"()\n\u00e9"), max_size=40))
+def test_normalising_twice_changes_nothing(text: str) -> None:
+    once = normalise(text)
+    assert normalise(once) == once
+    assert set(once) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ',.?!;:")
+    assert words(once) == words(normalise(once))
+
+
+def test_words_as_the_tokenizer_sees_them() -> None:
+    assert words("It's the dogs' bowl, o'clock!") == ["it's", "the", "dogs", "bowl", "o'clock"]
+    assert words("...") == []
+
+
+@pytest.mark.parametrize(("text", "needed"), [("Room 12", True), ("5%", True), ("at 5 a.m.", True), ("a.m.", True),
+                                              ("No. Yes.", False), ("Mr. Fox", False), ("it's - well", False)])
+def test_when_the_grammar_is_needed(text: str, needed: bool) -> None:
+    assert needs_grammar(text) is needed
+
+
+def test_plain_text_loads_nothing_heavy(repository: Path) -> None:
+    code = ("import sys; sys.path.insert(0, 'lib'); from voicemill.text.normalise import normalise; "
+            "normalise('Good morning, Mr. Fox'); "
+            "print([name for name in ('numpy', 'torch', 'nemo_text_processing', 'pocketsphinx') if name in sys.modules])")
+    done = subprocess.run([sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_numbers_go_to_the_grammar(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from voicemill.text import normalise as module
+
+    class Grammar:
+        def normalize(self, text: str, *, verbose: bool) -> str:
+            assert not verbose
+            return text.replace("12", "twelve")
+
+    monkeypatch.setattr(module, "_normaliser", lambda cache: Grammar() if cache == tmp_path else None)
+    assert normalise("Room 12, please.", cache_dir=tmp_path) == "Room twelve, please."

@@ -1,0 +1,178 @@
+"""Acoustic training for real: a tiny FastPitch on tones."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from voicemill.errors import DatasetError, TrainingError
+from voicemill.training.config import OptimiserConfig
+from voicemill.training.loop import AcousticResult, StepReport, train_acoustic
+
+from .conftest import tiny_config
+
+
+@pytest.fixture(scope="module")
+def trained(tone_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[AcousticResult, list[StepReport]]:
+    steps: list[StepReport] = []
+    result = train_acoustic(tiny_config(), tone_dataset, tmp_path_factory.mktemp("run"), on_step=steps.append)
+    return result, steps
+
+
+def test_trains_saves_and_reports(trained: tuple[AcousticResult, list[StepReport]]) -> None:
+    result, steps = trained
+    assert [step.step for step in steps] == [1, 2, 3, 4, 5, 6]
+    assert result.steps == 6
+    assert not result.interrupted
+    assert result.nemo_path is not None
+    assert result.nemo_path.is_file()
+    assert [point[1] for point in result.loss_curve] == [step.loss for step in steps]
+    assert result.final_loss == steps[-1].loss
+    assert result.seconds_to_first_step is not None
+    assert 0 < result.seconds_to_first_step < result.seconds
+    assert result.peak_memory_bytes > 50e6
+    assert not list(result.nemo_path.parent.glob(".*")), "no temporary file is left"
+
+
+def test_learns(tone_dataset: Path, tmp_path: Path) -> None:
+    config = tiny_config(max_steps=40, optimiser={"learning_rate": 5e-3, "warmup_steps": 2})
+    result = train_acoustic(config, tone_dataset, tmp_path)
+    assert result.average_loss is not None
+    assert result.average_loss < 0.5 * result.loss_curve[0][1]
+
+
+def test_output_bias_starts_at_the_mean_log_mel(tone_dataset: Path, tmp_path: Path) -> None:
+    first = [
+        train_acoustic(tiny_config(max_steps=1, bias_from_data=bias), tone_dataset, tmp_path / str(bias)).loss_curve[0][2]
+        for bias in (True, False)
+    ]
+    assert first[0] < 0.3 * first[1]
+
+
+def test_same_seed_same_weights(
+    trained: tuple[AcousticResult, list[StepReport]], tone_dataset: Path, tmp_path: Path
+) -> None:
+    again = train_acoustic(tiny_config(), tone_dataset, tmp_path / "again")
+    other = train_acoustic(tiny_config().model_copy(update={"seed": 4}), tone_dataset, tmp_path / "other")
+    assert again.weights_sha256 == trained[0].weights_sha256
+    assert again.loss_curve == trained[0].loss_curve
+    assert other.weights_sha256 != again.weights_sha256
+
+
+@pytest.mark.parametrize("average", [0.0, 0.9])
+def test_an_interrupted_run_resumes_as_if_nothing_had_happened(
+    tone_dataset: Path, tmp_path: Path, average: float
+) -> None:
+    config = tiny_config(average_decay=average)
+    whole = train_acoustic(config, tone_dataset, tmp_path / "whole")
+    seen: list[int] = []
+    stopped = train_acoustic(
+        config, tone_dataset, tmp_path / "cut", on_step=lambda step: seen.append(step.step), should_stop=lambda: seen[-1] == 3
+    )
+    assert stopped.interrupted
+    assert stopped.nemo_path is None
+    assert stopped.steps == 3
+    resumed = train_acoustic(config, tone_dataset, tmp_path / "cut", resume=True)
+    assert resumed.loss_curve == whole.loss_curve
+    assert resumed.weights_sha256 == whole.weights_sha256
+    finished = train_acoustic(config, tone_dataset, tmp_path / "cut", resume=True)
+    assert finished.weights_sha256 == whole.weights_sha256
+    assert finished.seconds_to_first_step is None
+
+
+def test_our_sigterm_handler_stays(tone_dataset: Path, tmp_path: Path) -> None:
+    """Lightning would end the run on SIGTERM with neither checkpoint nor error."""
+    received: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: received.append(number))
+    try:
+        result = train_acoustic(
+            tiny_config(),
+            tone_dataset,
+            tmp_path,
+            on_step=lambda step: os.kill(os.getpid(), signal.SIGTERM) if step.step == 2 else None,
+            should_stop=lambda: bool(received),
+        )
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert received == [signal.SIGTERM]
+    assert result.interrupted
+    assert result.steps == 2
+    assert result.checkpoint_path.is_file()
+
+
+def test_nothing_to_resume(tone_dataset: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError) as caught:
+        train_acoustic(tiny_config(), tone_dataset, tmp_path, resume=True)
+    assert caught.value.reason == "no_checkpoint"
+
+
+def test_a_checkpoint_of_other_settings_or_a_broken_one_is_refused(
+    trained: tuple[AcousticResult, list[StepReport]], tone_dataset: Path, tmp_path: Path
+) -> None:
+    shutil.copy(trained[0].checkpoint_path, tmp_path)
+    with pytest.raises(TrainingError) as caught:
+        train_acoustic(tiny_config(batch_size=3), tone_dataset, tmp_path, resume=True)
+    assert caught.value.reason == "checkpoint_mismatch"
+    (tmp_path / "fastpitch.checkpoint").write_bytes(trained[0].checkpoint_path.read_bytes()[:1000])
+    with pytest.raises(TrainingError) as caught:
+        train_acoustic(tiny_config(), tone_dataset, tmp_path, resume=True)
+    assert caught.value.code == "checkpoint_unreadable"
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tone_dataset: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(tone_dataset, tmp_path / "d")
+    for path in (root / "supplementary").glob("*.npz"):
+        frames = len(np.load(path)["pitch"])
+        np.savez(path, pitch=np.full(frames, np.inf, dtype=np.float32))
+    with pytest.raises(TrainingError) as caught:
+        train_acoustic(tiny_config(), root, tmp_path / "out")
+    assert caught.value.reason == "non_finite_loss:step=1"
+
+
+def test_alignment_that_does_not_fit_is_found_before_training(tone_dataset: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(tone_dataset, tmp_path / "d")
+    lines = [json.loads(line) for line in (root / "train.jsonl").read_text().splitlines()]
+    lines[3]["alignment"].pop()
+    (root / "train.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(DatasetError) as caught:
+        train_acoustic(tiny_config(), root, tmp_path / "out")
+    assert caught.value.reason == "alignment_mismatch:c3"
+
+
+@pytest.mark.parametrize("mode", ["forced_prior", "beta_binomial"])
+def test_nemo_s_aligner_trains_too(tone_dataset: Path, tmp_path: Path, mode: str) -> None:
+    result = train_acoustic(tiny_config(alignment=mode, max_steps=2), tone_dataset, tmp_path)
+    assert result.final_loss is not None
+    assert np.isfinite(result.final_loss)
+
+
+def test_stdout_belongs_to_the_protocol(
+    tone_dataset: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    train_acoustic(tiny_config(max_steps=1), tone_dataset, tmp_path)
+    assert capfd.readouterr().out == ""
+
+
+def test_learning_rates() -> None:
+    from voicemill.training.task import learning_rate
+
+    base = OptimiserConfig(learning_rate=1e-3, warmup_steps=10, final_ratio=0.1)
+    rates = [learning_rate(base, step, 100) for step in range(100)]
+    assert rates[0] == pytest.approx(1e-4)
+    assert max(rates) == rates[9] == pytest.approx(1e-3)
+    assert rates[-1] == pytest.approx(1e-4)
+    assert learning_rate(base.model_copy(update={"schedule": "constant"}), 99, 100) == 1e-3
+    assert learning_rate(base.model_copy(update={"schedule": "linear"}), 99, 100) == pytest.approx(1e-4)
+    noam = base.model_copy(update={"schedule": "noam", "warmup_steps": 1000})
+    assert max(learning_rate(noam, step, 10_000) for step in range(5000)) == pytest.approx(3.16e-5, rel=0.01)
+
+
+def test_results_are_frozen(trained: tuple[AcousticResult, list[StepReport]]) -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        trained[0].steps = 1  # type: ignore[misc]

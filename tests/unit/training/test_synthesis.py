@@ -1,0 +1,126 @@
+"""A saved voice speaks: through us, and through stock NeMo in a process that has never seen our code."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from voicemill.errors import TrainingError, UsageError
+from voicemill.training.data import read_dataset
+from voicemill.training.loop import train_acoustic
+from voicemill.training.synthesis import Speaker, ground_truth_aligned_mels, load_speaker, sentences
+
+from .conftest import tiny_config
+
+
+@pytest.fixture(scope="module")
+def nemo_file(tone_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    result = train_acoustic(
+        tiny_config(max_steps=25, optimiser={"learning_rate": 5e-3}), tone_dataset, tmp_path_factory.mktemp("voice")
+    )
+    assert result.nemo_path is not None
+    return result.nemo_path
+
+
+@pytest.fixture(scope="module")
+def speaker(nemo_file: Path) -> Speaker:
+    return load_speaker(nemo_file, iterations=4, pronounce=lambda word: ["D", "OW"])
+
+
+STOCK = """
+import sys
+from nemo.collections.tts.models import FastPitchModel
+assert not any(name.startswith("voicemill") for name in sys.modules)
+model = FastPitchModel.restore_from(sys.argv[1], map_location="cpu").eval()
+assert type(model) is FastPitchModel
+mel = model.generate_spectrogram(tokens=model.parse("Hello, world."))
+assert mel.shape[0] == 1 and mel.shape[1] == 80 and mel.shape[2] > 5, mel.shape
+assert mel.isfinite().all()
+"""
+
+
+def test_stock_nemo_restores_and_speaks_in_a_fresh_process(nemo_file: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "voice.nemo"
+    moved.write_bytes(nemo_file.read_bytes())
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", STOCK, str(moved)], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_the_archive_carries_its_lexicon_and_no_paths(nemo_file: Path) -> None:
+    with tarfile.open(nemo_file) as archive:
+        names = archive.getnames()
+        config_file = archive.extractfile(next(name for name in names if name.endswith("model_config.yaml")))
+        assert config_file is not None
+        text = config_file.read().decode()
+    config = yaml.safe_load(text)
+    assert config["target"] == "nemo.collections.tts.models.fastpitch.FastPitchModel"
+    assert config["text_tokenizer"]["g2p"]["phoneme_dict"].startswith("nemo:")
+    assert any(name.endswith("lexicon.cmudict") for name in names)
+    assert str(nemo_file.parent) not in text
+    assert config["pitch_mean"] == 180.0
+
+
+def test_speaks(speaker: Speaker) -> None:
+    sound = speaker.speak("Hello, world. Low word!")
+    assert sound.dtype == np.float32
+    assert 0.3 < len(sound) / speaker.audio.sample_rate < 20
+    assert np.abs(sound).max() > 0.001
+    assert speaker.vocoder == "griffin_lim"
+    assert (sound == speaker.speak("Hello, world. Low word!")).all()
+
+
+def test_unknown_words_are_pronounced_not_dropped(speaker: Speaker) -> None:
+    assert speaker.unknown_words("Hello zyx, words' low-quux zyx") == ["zyx", "quux"]
+    assert speaker.pronounceable("Hello Zyx low-quux.") == "Hello |D OW| low |D OW|."
+    from voicemill.training.examples import encode
+
+    assert encode(speaker.fastpitch, speaker.pronounceable("Zyx low."))[1] == [" ", "D", "OW", " ", "L", "OW", ".", " "]
+
+
+def test_without_a_pronouncer_unknown_words_are_named(speaker: Speaker) -> None:
+    mute = Speaker(speaker.fastpitch, None, speaker.audio, 2, None)
+    with pytest.raises(UsageError, match="zyx"):
+        mute.speak("Hello zyx.")
+
+
+@pytest.mark.parametrize("text", ["", "  ... !", "\n"])
+def test_nothing_to_say(speaker: Speaker, text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        speaker.speak(text)
+    assert caught.value.reason == "nothing_to_say"
+
+
+def test_sentences_are_spoken_one_by_one_and_long_ones_cut() -> None:
+    assert sentences('He said "no." Then he left!  Why? ...') == ['He said "no.', "Then he left!", "Why?"]
+    long = ", ".join(["seven words are in this short clause"] * 20) + "."
+    cut = sentences(long)
+    assert max(map(len, cut)) <= 300
+    assert " ".join(cut) == long
+    assert [len(part) <= 300 for part in sentences("word " * 200)] == [True] * 4
+
+
+def test_a_file_that_is_no_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / "x.nemo").write_text("not an archive")
+    for name in ("x.nemo", "missing.nemo"):
+        with pytest.raises(TrainingError) as caught:
+            load_speaker(tmp_path / name)
+        assert caught.value.reason == f"checkpoint_unreadable:{name}"
+
+
+def test_aligned_mels_have_the_length_of_their_clips(speaker: Speaker, tone_dataset: Path, tmp_path: Path) -> None:
+    dataset = read_dataset(tone_dataset)
+    made = ground_truth_aligned_mels(speaker.fastpitch, dataset, tmp_path)
+    assert [mel.clip for mel in made] == [clip.id for clip in dataset.train + dataset.validation]
+    for mel, clip in zip(made, dataset.train + dataset.validation, strict=True):
+        stored = np.load(mel.path, allow_pickle=False)
+        assert stored.shape == (80, mel.frames)
+        assert stored.dtype == np.float32
+        assert mel.frames == int(round(clip.seconds * 22050)) // 256
+        assert 0 < mel.distance < 3
