@@ -1,4 +1,5 @@
-"""Make data/base/speakers.json: profiles of flite's voices reading the base corpus, for the question whose voice a voice is.
+"""Make data/base/speakers.json: profiles of flite's voices reading the base corpus, for the question whose voice a
+voice is.
 
 Needs flite (Debian package `flite`). The demo's speaker, slt, is not among them: her voice has its own recordings.
 """
@@ -38,7 +39,13 @@ def main(out: Path) -> None:
                 subprocess.run(["flite", "-voice", voice, "-t", line, "-o", str(wav)], check=True)  # noqa: S607
                 samples, rate = read_mono(wav)
                 sounds.append(samples)
-            speakers.append(StoredProfile.of(voice, f"flite {voice}, {SENTENCES} sentences of data/base/corpus.txt", speaker_profile(sounds, rate)))
+            speakers.append(
+                StoredProfile.of(
+                    voice,
+                    f"flite {voice}, {SENTENCES} sentences of data/base/corpus.txt",
+                    speaker_profile(sounds, rate),
+                )
+            )
     files.write_json(out, SpeakerFile(speakers=tuple(speakers)).model_dump(mode="json"))
     click.echo(f"{out}: {', '.join(VOICES)}", err=True)
 

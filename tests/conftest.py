@@ -8,8 +8,19 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-_OURS = ("TRAIN_", "PROD_TTS_", "VOICE_", "AUDIO_PATH", "EXPECTED_HEAD", "WEIGHTS_MANIFEST_PATH", "PROMOTED_BUNDLE_ROOT",
-         "WORK_DIR", "CACHE_DIR", "TORCH_DEVICE", "CASIMIR_")
+_OURS = (
+    "TRAIN_",
+    "PROD_TTS_",
+    "VOICE_",
+    "AUDIO_PATH",
+    "EXPECTED_HEAD",
+    "WEIGHTS_MANIFEST_PATH",
+    "PROMOTED_BUNDLE_ROOT",
+    "WORK_DIR",
+    "CACHE_DIR",
+    "TORCH_DEVICE",
+    "CASIMIR_",
+)
 
 
 @pytest.fixture(autouse=True)

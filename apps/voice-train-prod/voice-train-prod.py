@@ -30,22 +30,34 @@ enough, 130/143 interrupted (use --resume)."""
 
 
 @click.command(context_settings={"max_content_width": 120, "help_option_names": ["-h", "--help"]}, epilog=EXAMPLES)
-@click.option("--audio", type=click.Path(path_type=Path), help="Recording, or folder of recordings.  [default: the demo]")
+@click.option(
+    "--audio", type=click.Path(path_type=Path), help="Recording, or folder of recordings.  [default: the demo]"
+)
 @click.option("--script", type=click.Path(path_type=Path), help="Text of one long recording, in reading order.")
 @click.option("--metadata", type=click.Path(path_type=Path), help="LJSpeech-style metadata.csv for a folder of clips.")
 @click.option("--dataset", type=click.Path(path_type=Path), help="NeMo manifest (JSON Lines) instead of --audio.")
-@click.option("--lexicon", type=click.Path(path_type=Path), help="Pronunciations that add to or override the dictionary.")
+@click.option(
+    "--lexicon", type=click.Path(path_type=Path), help="Pronunciations that add to or override the dictionary."
+)
 @click.option("--voice", help="Profile id of the voice: names its folders.  [default: dottie_default]")
 @click.option("--display-name", help="Name people see.")
 @click.option("--preset", help="smoke, cpu, finetune or scratch.  [default: finetune on a GPU, else cpu]")
 @click.option("--max-steps", type=click.IntRange(min=1), help="Cap on the training steps of each model.")
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of splits, initial weights and batches.  [default: the preset's]")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**31 - 1),
+    help="Seed of splits, initial weights and batches.  [default: the preset's]",
+)
 @click.option("--base-weights", help="Checkpoint of the allowlist to start from.  [default: the preset's]")
 @click.option("--force", is_flag=True, help="Do finished steps again instead of reusing their results.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted run.")
-@click.option("--dry-run", is_flag=True, help="Check gates and write placeholder artifacts; trains nothing, needs no torch.")
+@click.option(
+    "--dry-run", is_flag=True, help="Check gates and write placeholder artifacts; trains nothing, needs no torch."
+)
 def main(**options: object) -> int:
-    """Prepare recordings, train FastPitch and HiFi-GAN with NVIDIA NeMo, measure the voice, bundle, promote and verify it."""
+    """Prepare recordings, train FastPitch and HiFi-GAN with NVIDIA NeMo, measure the voice, bundle, promote and
+    verify it.
+    """
     settings = Settings.from_environment(os.environ)
     from voicemill.backends import here
     from voicemill.protocol import Protocol

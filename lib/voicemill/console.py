@@ -22,8 +22,12 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 
-def run(command: click.Command, argv: Sequence[str] | None = None, *,
-        on_error: Callable[[VoicemillError], None] | None = None) -> int:
+def run(
+    command: click.Command,
+    argv: Sequence[str] | None = None,
+    *,
+    on_error: Callable[[VoicemillError], None] | None = None,
+) -> int:
     """Run a click command and return the process exit code of operator contract section 4.
 
     Args:
@@ -83,7 +87,9 @@ class Interrupts:
             self._previous[signum] = signal.signal(signum, self._handle)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for signum, handler in self._previous.items():
             signal.signal(signum, handler)  # type: ignore[arg-type]
 
@@ -121,14 +127,31 @@ class Terminal:
 
     def __enter__(self) -> Terminal:
         if sys.stderr.isatty():
-            from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-            self._progress = Progress(SpinnerColumn(finished_text="[green]✓"), TextColumn("{task.description:<18}"),
-                                      BarColumn(bar_width=28), TextColumn("{task.fields[note]:<34}"), TimeElapsedColumn(),
-                                      TimeRemainingColumn(), console=self.rich, redirect_stdout=False)
+            from rich.progress import (
+                BarColumn,
+                Progress,
+                SpinnerColumn,
+                TextColumn,
+                TimeElapsedColumn,
+                TimeRemainingColumn,
+            )
+
+            self._progress = Progress(
+                SpinnerColumn(finished_text="[green]✓"),
+                TextColumn("{task.description:<18}"),
+                BarColumn(bar_width=28),
+                TextColumn("{task.fields[note]:<34}"),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                console=self.rich,
+                redirect_stdout=False,
+            )
             self._progress.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is None:
             self._finish_stage()
         if self._progress is not None:
@@ -140,6 +163,7 @@ class Terminal:
         """The rich console on stderr."""
         if self._console is None:
             from rich.console import Console as RichConsole
+
             self._console = RichConsole(stderr=True, highlight=False)
         return self._console
 
@@ -177,6 +201,7 @@ class Terminal:
     def table(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
         """A two-column table on stderr."""
         from rich.table import Table
+
         drawn = Table(title=title, show_header=False, title_justify="left", title_style="bold")
         drawn.add_column(style="dim", no_wrap=True)
         drawn.add_column(overflow="fold")

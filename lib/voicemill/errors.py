@@ -16,8 +16,8 @@
     │   └── NotMeasurableError         a figure has no meaning for this input; written as null with why
     └── InterruptedRunError exit 130/143   stopped by a signal; a resumable checkpoint was written
 
-A reason is `snake_case`, optionally `:<detail>`; programs match on the part before the colon (docs/runbook.md lists them all).
-The message is one plain sentence; the hint says what to do next.
+A reason is `snake_case`, optionally `:<detail>`; programs match on the part before the colon (docs/runbook.md lists
+them all). The message is one plain sentence; the hint says what to do next.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class VoicemillError(Exception):
         self.hint = hint
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Survive pickling, so that a worker process can raise it to its parent; constructors differ, attributes do not."""
+        """Survive pickling, so that a worker can raise it to its parent; constructors differ, attributes do not."""
         return (_again, (type(self), self.args), self.__dict__)
 
     @property
@@ -104,10 +104,16 @@ class StorageError(BlockedError):
     def from_os_error(cls, error: OSError, path: object) -> StorageError:
         """Name the usual causes of a failed write plainly."""
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return cls(f"The disk is full: could not write {path}.", reason=f"disk_full:{path}",
-                       hint="Free some space, or choose another place with WORK_DIR, and start again with --resume.")
-        return cls(f"Cannot write {path}: {error.strerror or error}.", reason=f"not_writable:{path}",
-                   hint="Make the folder writable, or choose another place with WORK_DIR.")
+            return cls(
+                f"The disk is full: could not write {path}.",
+                reason=f"disk_full:{path}",
+                hint="Free some space, or choose another place with WORK_DIR, and start again with --resume.",
+            )
+        return cls(
+            f"Cannot write {path}: {error.strerror or error}.",
+            reason=f"not_writable:{path}",
+            hint="Make the folder writable, or choose another place with WORK_DIR.",
+        )
 
 
 class NotAcceptableError(VoicemillError):
@@ -128,8 +134,11 @@ class InterruptedRunError(VoicemillError):
 
     def __init__(self, signum: int = signal.SIGINT) -> None:
         name = signal.Signals(signum).name
-        super().__init__(f"Stopped by {name}.", reason=f"interrupted:{name.lower()}",
-                         hint="Run the same command with --resume to go on from the checkpoint.")
+        super().__init__(
+            f"Stopped by {name}.",
+            reason=f"interrupted:{name.lower()}",
+            hint="Run the same command with --resume to go on from the checkpoint.",
+        )
         self.exit_code = 128 + signum
 
 

@@ -221,10 +221,13 @@ def atomic_directory(target: Path) -> Iterator[Path]:
     them whole under the name. Elsewhere the old folder is moved aside first, and moved back if the second step
     fails. A staging folder that a kill left behind is swept at the next call.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    sweep_staging(target)
-    staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.staging-", dir=target.parent))
-    staging.chmod(0o777 & ~_umask())
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        sweep_staging(target)
+        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.staging-", dir=target.parent))
+        staging.chmod(0o777 & ~_umask())
+    except OSError as error:
+        raise StorageError.from_os_error(error, target) from error
     try:
         yield staging
         for path in sorted(staging.rglob("*")):

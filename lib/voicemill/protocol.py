@@ -1,7 +1,7 @@
 """Lines that other programs read: PROGRESS, STATS, ARTIFACT on stdout, the bracketed lines, and the lane's status file.
 
-One line is one `write` and is flushed at once. A consumer may take each chunk of the pipe for one line, so on a pipe two
-lines are kept a few milliseconds apart (operator contract, section 1).
+One line is one `write` and is flushed at once. A consumer may take each chunk of the pipe for one line, so on a pipe
+two lines are kept a few milliseconds apart (operator contract, section 1).
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ class Protocol:
         Raises:
             ValueError: a value is NaN or Infinity.
         """
-        self.line("STATS " + json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False))
+        self.line(
+            "STATS " + json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        )
 
     def artifact(self, path: Path) -> str:
         """`ARTIFACT path` for a complete file; returns the path as printed.
@@ -122,8 +124,15 @@ class StatusFile:
         self.status = LaneStatus(job_type=job_type, status="running", state="running")
         self._write()
 
-    def update(self, *, state: State | None = None, reason: str | None = None, progress: tuple[int, int] | None = None,
-               stats: dict[str, Scalar] | None = None, artifact: str | None = None) -> None:
+    def update(
+        self,
+        *,
+        state: State | None = None,
+        reason: str | None = None,
+        progress: tuple[int, int] | None = None,
+        stats: dict[str, Scalar] | None = None,
+        artifact: str | None = None,
+    ) -> None:
         """Change what is given, keep the rest, write atomically."""
         changes: dict[str, object] = {}
         if state is not None:

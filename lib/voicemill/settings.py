@@ -59,17 +59,21 @@ class Settings:
         return Workspace(work=self.work_dir, cache=self.cache_dir)
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str], *, repository: Path = REPOSITORY, work_dir: Path | None = None) -> Settings:
+    def from_environment(
+        cls, environ: Mapping[str, str], *, repository: Path = REPOSITORY, work_dir: Path | None = None
+    ) -> Settings:
         """Read the contract's variables; an empty one counts as not set.
 
         Args:
             environ: usually `os.environ`.
             repository: root of the checkout.
-            work_dir: where results go when WORK_DIR is not set (apps: `<repository>/work`; scripts: the current directory).
+            work_dir: where results go when WORK_DIR is not set (apps: `<repository>/work`; scripts: the current
+            directory).
 
         Raises:
             UsageError: a variable has a value that makes no sense.
         """
+
         def text(name: str) -> str | None:
             return environ.get(name, "").strip() or None
 
@@ -127,8 +131,13 @@ def head_commit(repository: Path, baked: str | None = None) -> str:
     """The checkout's HEAD (40 hex digits), else the commit baked into the image, else `unknown`."""
     if (repository / ".git").exists():
         try:
-            found = subprocess.run(["git", "-C", str(repository), "rev-parse", "HEAD"],  # noqa: S603, S607
-                                   capture_output=True, text=True, timeout=10, check=False)
+            found = subprocess.run(
+                ["git", "-C", str(repository), "rev-parse", "HEAD"],  # noqa: S607
+                capture_output=True,
+                text=True,
+                timeout=10,
+                check=False,
+            )
         except (OSError, subprocess.TimeoutExpired):
             return baked or "unknown"
         if found.returncode == 0:

@@ -22,8 +22,11 @@ def profile_id(name: str) -> str:
         UsageError: it holds a path separator, `..`, or characters beyond letters, digits, `.`, `_` and `-`.
     """
     if not _PROFILE.fullmatch(name) or ".." in name:
-        raise UsageError(f"The voice id {name!r} cannot be used as a folder name.", reason="invalid_voice_profile_id",
-                         hint="Use 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit.")
+        raise UsageError(
+            f"The voice id {name!r} cannot be used as a folder name.",
+            reason="invalid_voice_profile_id",
+            hint="Use 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit.",
+        )
     return name
 
 

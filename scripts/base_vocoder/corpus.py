@@ -1,4 +1,6 @@
-"""The speech that the base vocoder learns from: flite's male voices reading data/base/corpus.txt, and random crops of it."""
+"""The speech that the base vocoder learns from: flite's male voices reading data/base/corpus.txt, and random crops of
+it.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ PEAK = 0.9
 SHIFTED_PART = 0.6
 """Part of the crops that is resampled, so that pitch and formants of other speakers are seen."""
 SHIFT = (0.9, 1.55)
-"""Range of the resampling ratio, log-uniform: 100 Hz becomes 90 to 155 Hz, and a man's formants a woman's or a child's."""
+"""Range of the resampling ratio, log-uniform: 100 Hz becomes 90 to 155 Hz, and a man's formants a woman's or a
+child's."""
 LEVEL_DB = (-20.0, 0.0)
 NOISE_DBFS = (-80.0, -55.0)
 """White noise, as a quiet room or a recorder adds."""
@@ -49,7 +52,7 @@ def render(sentences: Sequence[str], target: Path, *, sample_rate: int, seed: in
             path = Path(folder) / "clip.wav"
             subprocess.run(
                 ["flite", "-voice", voice, *settings, "-t", sentence, str(path)], check=True, capture_output=True
-            )  # noqa: S607
+            )
             samples, rate = soundfile.read(path, dtype="float32")
         samples = soxr.resample(samples, rate, sample_rate)
         scaled = samples / max(1e-3, float(np.abs(samples).max())) * PEAK * 32767
@@ -63,7 +66,9 @@ def render(sentences: Sequence[str], target: Path, *, sample_rate: int, seed: in
 
 
 class Crops:
-    """Random crops of the corpus; the crops of step n depend on the seed and n only, so that a resumed run goes on as it would have."""
+    """Random crops of the corpus; the crops of step n depend on the seed and n only, so that a resumed run goes on as
+    it would have.
+    """
 
     def __init__(self, path: Path, *, sample_rate: int, seed: int, shifted_part: float = SHIFTED_PART) -> None:
         with np.load(path) as stored:

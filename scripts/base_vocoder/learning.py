@@ -1,4 +1,6 @@
-"""The two kinds of step that the base vocoder learns by. Imports torch at once: import it inside functions, within `guests()`."""
+"""The two kinds of step that the base vocoder learns by. Imports torch at once: import it inside functions, within
+`guests()`.
+"""
 
 from __future__ import annotations
 

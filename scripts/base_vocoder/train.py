@@ -2,9 +2,9 @@
 """Train the embedded base vocoder (data/base/base-en-small-hifigan.nemo) on flite's voices, from nothing.
 
 Two phases share one budget of wall-clock minutes. First the generator alone learns to match spectra (a multi-resolution
-STFT loss and a mel loss), which is cheap and soon intelligible; then NeMo's discriminators join with HiFi-GAN's own losses,
-and the buzz goes. The saved weights are a moving average. Stop at any moment and start again with --resume; --export writes
-the `.nemo` of the last checkpoint while the training goes on elsewhere.
+STFT loss and a mel loss), which is cheap and soon intelligible; then NeMo's discriminators join with HiFi-GAN's own
+losses, and the buzz goes. The saved weights are a moving average. Stop at any moment and start again with --resume;
+--export writes the `.nemo` of the last checkpoint while the training goes on elsewhere.
 
 The same seed gives the same crops; the weights also depend on how many steps the machine makes in the time, so another
 machine gives another, similar vocoder.

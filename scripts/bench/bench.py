@@ -1,7 +1,7 @@
 """Measure voicemill on this machine: `make bench` (docs/benchmarks.md holds what came out where).
 
-    stages   the demo from a cold cache: seconds, speed and peak memory of each stage, seconds to the first training step
-    start    NeMo's stock way to its first step on the same clips
+    stages   the demo from a cold cache: seconds, speed and peak memory of each stage, seconds to the first training
+    step start    NeMo's stock way to its first step on the same clips
     pitch    our pyin beside librosa's on the demo's clips, frame for frame
     quality  character error rate against minutes of training, on sentences that no training saw (needs flite)
 
@@ -24,7 +24,9 @@ import click
 
 
 @click.group()
-@click.option("--work", type=click.Path(path_type=Path), default=ROOT / "cache/bench", show_default=True, help="Scratch folder.")
+@click.option(
+    "--work", type=click.Path(path_type=Path), default=ROOT / "cache/bench", show_default=True, help="Scratch folder."
+)
 @click.pass_context
 def main(context: click.Context, work: Path) -> None:
     """Benchmarks; each prints Markdown."""
@@ -57,7 +59,9 @@ def stages(work: Path, preset: str) -> None:
 
 
 @main.command()
-@click.option("--dataset", type=click.Path(path_type=Path, exists=True), required=True, help="A prepared dataset folder.")
+@click.option(
+    "--dataset", type=click.Path(path_type=Path, exists=True), required=True, help="A prepared dataset folder."
+)
 @click.pass_obj
 def start(work: Path, dataset: Path) -> None:
     """NeMo's stock way on the same clips, cold; then our training alone from the prepared dataset."""
@@ -69,19 +73,30 @@ def start(work: Path, dataset: Path) -> None:
             raise click.ClickException(done.stderr[-2000:])
         click.echo(f"stock, {name}: {done.stdout.strip().splitlines()[-1]}")
         break
-    code = ("import sys, json, pathlib; from voicemill.training.config import load_config; from voicemill.training.loop import train_acoustic\n"
-            "c = load_config(pathlib.Path(sys.argv[1]) / 'configs/voice/prod_tts/nemo_fastpitch_hifigan.yaml', 'cpu', {'acoustic': {'max_steps': 1}})\n"
-            "r = train_acoustic(c, pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]))\n"
-            "sys.stderr.write(f'FIRST {r.seconds_to_first_step}')")
+    code = (
+        "import sys, json, pathlib; from voicemill.training.config import load_config; from voicemill.training.loop import train_acoustic\n"
+        "c = load_config(pathlib.Path(sys.argv[1]) / 'configs/voice/prod_tts/nemo_fastpitch_hifigan.yaml', 'cpu', {'acoustic': {'max_steps': 1}})\n"
+        "r = train_acoustic(c, pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]))\n"
+        "sys.stderr.write(f'FIRST {r.seconds_to_first_step}')"
+    )
     started = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", code, str(ROOT), str(dataset), str(work / f"ours-{int(time.time())}")], capture_output=True,
-                          text=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT / "lib")})
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(ROOT), str(dataset), str(work / f"ours-{int(time.time())}")],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "lib")},
+    )
     first = float(done.stderr.rsplit("FIRST ", 1)[1])
-    click.echo(f"ours from the prepared dataset: first step after {first:.1f} s in the library, process {time.perf_counter() - started:.1f} s")
+    click.echo(
+        f"ours from the prepared dataset: first step after {first:.1f} s in the library, process {time.perf_counter() - started:.1f} s"
+    )
 
 
 @main.command()
-@click.option("--dataset", type=click.Path(path_type=Path, exists=True), required=True, help="A prepared dataset folder.")
+@click.option(
+    "--dataset", type=click.Path(path_type=Path, exists=True), required=True, help="A prepared dataset folder."
+)
 @click.option("--clips", default=24, show_default=True, help="How many clips.")
 def pitch(dataset: Path, clips: int) -> None:
     """Our pyin beside librosa's, warm, with NeMo's arguments, on one process each."""
@@ -90,40 +105,56 @@ def pitch(dataset: Path, clips: int) -> None:
 
     from voicemill.audio.decode import read_mono
     from voicemill.audio.pitch import pyin
+
     sounds = [read_mono(path) for path in sorted((dataset / "clips").glob("*.wav"))[:clips]]
     low, high = float(librosa.note_to_hz("C2")), float(librosa.note_to_hz("C7"))
     librosa.pyin(sounds[0][0], fmin=low, fmax=high, frame_length=1024, sr=sounds[0][1], fill_na=0.0)  # numba compiles
     seconds = sum(len(sound) / rate for sound, rate in sounds)
     started = time.perf_counter()
-    theirs = [librosa.pyin(sound, fmin=low, fmax=high, frame_length=1024, sr=rate, fill_na=0.0) for sound, rate in sounds]
+    theirs = [
+        librosa.pyin(sound, fmin=low, fmax=high, frame_length=1024, sr=rate, fill_na=0.0) for sound, rate in sounds
+    ]
     between = time.perf_counter()
     ours = [pyin(sound, sample_rate=rate, fmin=low, fmax=high, frame_length=1024) for sound, rate in sounds]
     ended = time.perf_counter()
     frames = sum(len(found.f0) for found in ours)
     same = sum(int(np.sum(found.f0 == reference[0])) for found, reference in zip(ours, theirs, strict=True))
-    click.echo(f"{seconds:.0f} s of speech, {frames} frames, {same} the same. librosa.pyin {seconds / (between - started):.1f} × real time, "
-               f"ours {seconds / (ended - between):.1f} ×: {(between - started) / (ended - between):.0f} times as fast.")
+    click.echo(
+        f"{seconds:.0f} s of speech, {frames} frames, {same} the same. librosa.pyin {seconds / (between - started):.1f} × real time, "
+        f"ours {seconds / (ended - between):.1f} ×: {(between - started) / (ended - between):.0f} times as fast."
+    )
 
 
 @main.command()
-@click.option("--dataset", type=click.Path(path_type=Path, exists=True), required=True, help="A prepared dataset folder of the voice.")
+@click.option(
+    "--dataset",
+    type=click.Path(path_type=Path, exists=True),
+    required=True,
+    help="A prepared dataset folder of the voice.",
+)
 @click.option("--voice", default="slt", show_default=True, help="flite voice that reads the test sentences.")
 @click.option("--preset", default="cpu", show_default=True)
 @click.option("--steps", default="", help="Step budgets, one training each; default the preset's own.")
 @click.option("--set", "overrides", default="{}", help="YAML merged over the preset's acoustic settings.")
 @click.pass_obj
 def quality(work: Path, dataset: Path, voice: str, preset: str, steps: str, overrides: str) -> None:
-    """Train from scratch for each budget and let PocketSphinx write down data/demo/heldout.txt, beside the real voice."""
+    """Train from scratch for each budget and let PocketSphinx write down data/demo/heldout.txt, beside the real
+    voice.
+    """
     import yaml
     from quality import error_rates, recordings, train
 
     texts, sounds = recordings(ROOT / "data/demo/heldout.txt", voice, work / f"heldout-{voice}")
     real = error_rates(texts, sounds, 22050)
-    click.echo(f"real recordings of {len(texts)} sentences: CER {real:.3f}\n\n| steps | seconds | CPU s / 2 | loss | CER | × real |\n|---:|---:|---:|---:|---:|---:|")
+    click.echo(
+        f"real recordings of {len(texts)} sentences: CER {real:.3f}\n\n| steps | seconds | CPU s / 2 | loss | CER | × real |\n|---:|---:|---:|---:|---:|---:|"
+    )
     for budget in [int(each) for each in steps.split(",") if each] or [0]:
         trained = train(dataset, preset, budget, yaml.safe_load(overrides), work / f"quality-{int(time.time())}")
         rate = error_rates(texts, [trained.speaker.speak(text) for text in texts], 22050)
-        click.echo(f"| {trained.steps} | {trained.seconds:.0f} | {trained.cpu_seconds / 2:.0f} | {trained.loss:.4f} | {rate:.3f} | {rate / real:.2f} |")
+        click.echo(
+            f"| {trained.steps} | {trained.seconds:.0f} | {trained.cpu_seconds / 2:.0f} | {trained.loss:.4f} | {rate:.3f} | {rate / real:.2f} |"
+        )
 
 
 if __name__ == "__main__":

@@ -62,8 +62,13 @@ def train(dataset: Path, preset: str, budget: int, overrides: Mapping[str, objec
     result = train_acoustic(config, dataset, out)
     if result.nemo_path is None or result.average_loss is None:
         raise RuntimeError("the training gave no model")
-    return TrainedVoice(load_speaker(result.nemo_path), result.steps, result.seconds - (result.seconds_to_first_step or 0.0),
-                        _cpu() - before, result.average_loss)
+    return TrainedVoice(
+        load_speaker(result.nemo_path),
+        result.steps,
+        result.seconds - (result.seconds_to_first_step or 0.0),
+        _cpu() - before,
+        result.average_loss,
+    )
 
 
 def _cpu() -> float:

@@ -1,8 +1,9 @@
-"""NeMo's stock way from command to first training step, on the clips of a prepared dataset: the yardstick of `make bench`.
+"""NeMo's stock way from command to first training step, on the clips of a prepared dataset: the yardstick of `make
+bench`.
 
-What a user of NeMo 3.0 gets who writes a manifest and starts training: its text normaliser is built, `TTSDataset` computes pitch
-with librosa's pyin on first use, then FastPitchModel trains under Lightning. Sizes are those of our `cpu` preset, so that the step
-itself costs the same; nothing of voicemill but its configuration tree is used.
+What a user of NeMo 3.0 gets who writes a manifest and starts training: its text normaliser is built, `TTSDataset`
+computes pitch with librosa's pyin on first use, then FastPitchModel trains under Lightning. Sizes are those of our
+`cpu` preset, so that the step itself costs the same; nothing of voicemill but its configuration tree is used.
 
     python scripts/bench/stock_start.py DATASET OUT    prints one JSON line with the seconds of each part
 """
@@ -25,6 +26,7 @@ def main(dataset: Path, out: Path) -> None:
     import torch
     from nemo.collections.tts.models import FastPitchModel
     from omegaconf import OmegaConf
+
     imported = time.perf_counter()
     from voicemill.training.config import load_config
     from voicemill.training.data import read_dataset
@@ -33,12 +35,22 @@ def main(dataset: Path, out: Path) -> None:
     prepared = read_dataset(dataset)
     out.mkdir(parents=True, exist_ok=True)
     manifest, lexicon = out / "train.jsonl", out / "lexicon.cmudict"
-    manifest.write_text("".join(json.dumps({"audio_filepath": str(clip.audio.resolve()), "text": clip.text, "duration": clip.seconds}) + "\n"
-                                for clip in prepared.train), encoding="utf-8")
+    manifest.write_text(
+        "".join(
+            json.dumps({"audio_filepath": str(clip.audio.resolve()), "text": clip.text, "duration": clip.seconds})
+            + "\n"
+            for clip in prepared.train
+        ),
+        encoding="utf-8",
+    )
     write_nemo_lexicon(prepared.lexicon, lexicon)
     config = load_config(ROOT / "configs/voice/prod_tts/nemo_fastpitch_hifigan.yaml", "cpu")
     tree = OmegaConf.create(model_tree(config, prepared.facts, lexicon))
-    tree.text_normalizer = {"_target_": "nemo_text_processing.text_normalization.normalize.Normalizer", "lang": "en", "input_case": "cased"}
+    tree.text_normalizer = {
+        "_target_": "nemo_text_processing.text_normalization.normalize.Normalizer",
+        "lang": "en",
+        "input_case": "cased",
+    }
     tree.text_normalizer_call_kwargs = {"verbose": False, "punct_pre_process": True, "punct_post_process": True}
     data = tree.train_ds.dataset
     data.manifest_filepath, data.sup_data_path = str(manifest), str(out / "supplementary")
@@ -53,18 +65,38 @@ def main(dataset: Path, out: Path) -> None:
         def on_train_batch_end(self, *_: object) -> None:
             marks.setdefault("first_step", time.perf_counter())
 
-    trainer = lightning.Trainer(accelerator="cpu", max_steps=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
-                                limit_val_batches=0, num_sanity_val_steps=0, callbacks=[Watch()])
+    trainer = lightning.Trainer(
+        accelerator="cpu",
+        max_steps=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        limit_val_batches=0,
+        num_sanity_val_steps=0,
+        callbacks=[Watch()],
+    )
     trainer.fit(built, train_dataloaders=built._train_dl)
     first = marks["first_step"]
-    # The first step waited for the pitch of its own few clips only; the rest is computed when the first epoch asks for it.
+    # The first step waited for the pitch of its own few clips only; the rest is computed when the first epoch asks
+    # for it.
     for index in range(len(built._train_dl.dataset)):
         built._train_dl.dataset[index]
     cached = time.perf_counter()
-    print(json.dumps({
-        "import": imported - STARTED, "model_and_normaliser": model_built - imported, "first_batch_and_step": first - model_built,
-        "rest_of_supplementary_data": cached - first, "to_first_step": first - STARTED, "to_all_data_ready": cached - STARTED,
-        "clips": len(prepared.train), "audio_seconds": sum(clip.seconds for clip in prepared.train)}), flush=True)
+    print(
+        json.dumps(
+            {
+                "import": imported - STARTED,
+                "model_and_normaliser": model_built - imported,
+                "first_batch_and_step": first - model_built,
+                "rest_of_supplementary_data": cached - first,
+                "to_first_step": first - STARTED,
+                "to_all_data_ready": cached - STARTED,
+                "clips": len(prepared.train),
+                "audio_seconds": sum(clip.seconds for clip in prepared.train),
+            }
+        ),
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -16,18 +16,39 @@ HEAVY = ("torch", "nemo", "numpy", "scipy", "matplotlib", "onnxruntime", "pocket
 
 
 def run(tmp_path: Path, *argv: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    base = {name: value for name, value in os.environ.items() if not name.startswith(("PROD_TTS_", "VOICE_", "TRAIN_", "AUDIO_"))}
-    return subprocess.run([sys.executable, str(APP), *argv], capture_output=True, text=True, timeout=300, cwd=tmp_path, check=False,
-                          env={**base, "WORK_DIR": str(tmp_path / "work"), "CACHE_DIR": str(tmp_path / "cache"), **environment})
+    base = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PROD_TTS_", "VOICE_", "TRAIN_", "AUDIO_"))
+    }
+    return subprocess.run(
+        [sys.executable, str(APP), *argv],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=tmp_path,
+        check=False,
+        env={**base, "WORK_DIR": str(tmp_path / "work"), "CACHE_DIR": str(tmp_path / "cache"), **environment},
+    )
 
 
 @pytest.mark.parametrize("app", ["voice-prep", "voice-train-prod", "voice-bundle", "voice-verify"])
 def test_help_is_complete_and_imports_nothing_heavy(app: str) -> None:
     script = ROOT / "apps" / app / f"{app}.py"
-    done = subprocess.run([sys.executable, "-X", "importtime", str(script), "--help"], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", str(script), "--help"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 0
     assert "Examples:" in done.stdout
-    imported = {line.rsplit("|", 1)[1].strip().partition(".")[0] for line in done.stderr.splitlines() if line.startswith("import time:")}
+    imported = {
+        line.rsplit("|", 1)[1].strip().partition(".")[0]
+        for line in done.stderr.splitlines()
+        if line.startswith("import time:")
+    }
     assert not imported & set(HEAVY)
 
 
@@ -51,21 +72,26 @@ def test_dry_run_writes_every_artifact_and_is_byte_identical(tmp_path: Path) -> 
     assert {path.name: path.read_bytes() for path in bundle.iterdir()} == before
 
 
-@pytest.mark.parametrize(("argv", "environment", "code", "reason"), [
-    (["--audio", "none.wav"], {}, 1, "missing_audio_path"),
-    (["--audio", "a.wav", "--dataset", "b.jsonl"], {}, 1, "bad_usage"),
-    (["--voice", "../evil"], {}, 1, "invalid_voice_profile_id"),
-    (["--max-steps", "0"], {}, 1, "bad_usage"),
-    (["--preset", "huge"], {}, 2, "unknown_preset"),
-    (["--preset", "smoke", "--dataset", "none.jsonl"], {}, 2, "dataset_manifest_missing"),
-    (["--preset", "smoke", "--base-weights", "somebody/model"], {}, 2, "allowlist_rejected"),
-    (["--preset", "finetune"], {}, 2, "weights_unavailable"),
-    ([], {"EXPECTED_HEAD": "deadbeef"}, 1, "deterministic_head_mismatch"),
-    ([], {"PROD_TTS_DRY_RUN": "maybe"}, 1, "bad_usage"),
-    (["--preset", "smoke"], {"PROD_TTS_ALLOWLIST": "none.json"}, 2, "allowlist_missing"),
-    (["--preset", "smoke"], {"PROD_TTS_CONFIG": "none.yaml"}, 2, "config_missing"),
-])
-def test_refusals_name_reason_and_next_step(tmp_path: Path, argv: list[str], environment: dict[str, str], code: int, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("argv", "environment", "code", "reason"),
+    [
+        (["--audio", "none.wav"], {}, 1, "missing_audio_path"),
+        (["--audio", "a.wav", "--dataset", "b.jsonl"], {}, 1, "bad_usage"),
+        (["--voice", "../evil"], {}, 1, "invalid_voice_profile_id"),
+        (["--max-steps", "0"], {}, 1, "bad_usage"),
+        (["--preset", "huge"], {}, 2, "unknown_preset"),
+        (["--preset", "smoke", "--dataset", "none.jsonl"], {}, 2, "dataset_manifest_missing"),
+        (["--preset", "smoke", "--base-weights", "somebody/model"], {}, 2, "allowlist_rejected"),
+        (["--preset", "finetune"], {}, 2, "weights_unavailable"),
+        ([], {"EXPECTED_HEAD": "deadbeef"}, 1, "deterministic_head_mismatch"),
+        ([], {"PROD_TTS_DRY_RUN": "maybe"}, 1, "bad_usage"),
+        (["--preset", "smoke"], {"PROD_TTS_ALLOWLIST": "none.json"}, 2, "allowlist_missing"),
+        (["--preset", "smoke"], {"PROD_TTS_CONFIG": "none.yaml"}, 2, "config_missing"),
+    ],
+)
+def test_refusals_name_reason_and_next_step(
+    tmp_path: Path, argv: list[str], environment: dict[str, str], code: int, reason: str
+) -> None:
     done = run(tmp_path, *argv, **environment)
     assert done.returncode == code, done.stderr
     assert f"[tts-prod][error] {reason}" in done.stderr

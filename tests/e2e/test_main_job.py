@@ -1,4 +1,5 @@
-"""The whole job on a shortened demo recording: real preparation, real NeMo training, a bundle that speaks without us."""
+"""The whole job on a shortened demo recording: real preparation, real NeMo training, a bundle that speaks without
+us."""
 
 from __future__ import annotations
 
@@ -43,30 +44,55 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     script.write_text("\n".join(lines) + "\n", encoding="utf-8")
     from voicemill.audio.decode import decode, read_mono, resample
     from voicemill.audio.vad import speech_spans
+
     wav, audio = folder / "all.wav", folder / "take one.wav"
     decode(ROOT / "data/demo/demo.flac", wav, sample_rate=22050, start=0.0, end=150.0)
     samples, rate = read_mono(wav)
-    pauses = [(one.end, two.start) for one, two in zip(spans := speech_spans(resample(samples, rate, 16000)), spans[1:], strict=False)
-              if two.start - one.end > 0.4]
+    spans = speech_spans(resample(samples, rate, 16000))
+    pauses = [(one.end, two.start) for one, two in zip(spans, spans[1:], strict=False) if two.start - one.end > 0.4]
     end = sum(pauses[SENTENCES - 1]) / 2
     decode(ROOT / "data/demo/demo.flac", audio, sample_rate=44100, start=0.0, end=end)
     return audio, script
 
 
 def command(work: Path, audio: Path, script: Path, *more: str) -> tuple[list[str], dict[str, str]]:
-    argv = [sys.executable, str(ROOT / "apps/voice-train-prod/voice-train-prod.py"), "--preset", "smoke", "--voice", "anna",
-            "--display-name", "Anna Ωmega", "--audio", str(audio), "--script", str(script), *more]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PROD_TTS_", "VOICE_", "TRAIN_"))}
-    return argv, {**environment, "WORK_DIR": str(work / "work"), "CACHE_DIR": str(work / "cache"), "HOME": str(work / "home")}
+    argv = [
+        sys.executable,
+        str(ROOT / "apps/voice-train-prod/voice-train-prod.py"),
+        "--preset",
+        "smoke",
+        "--voice",
+        "anna",
+        "--display-name",
+        "Anna Ωmega",
+        "--audio",
+        str(audio),
+        "--script",
+        str(script),
+        *more,
+    ]
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PROD_TTS_", "VOICE_", "TRAIN_"))
+    }
+    return argv, {
+        **environment,
+        "WORK_DIR": str(work / "work"),
+        "CACHE_DIR": str(work / "cache"),
+        "HOME": str(work / "home"),
+    }
 
 
 @pytest.fixture(scope="module")
-def finished(recording: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+def finished(
+    recording: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, subprocess.CompletedProcess[str]]:
     """One whole run, stopped by SIGTERM in the middle of training and gone on with --resume."""
     work = tmp_path_factory.mktemp("job")
     (work / "home").mkdir()
     argv, environment = command(work, *recording)
-    with subprocess.Popen(argv, env=environment, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(
+        argv, env=environment, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
         stdout = child.stdout
         if stdout is None:
             pytest.fail("no pipe")
@@ -75,7 +101,7 @@ def finished(recording: tuple[Path, Path], tmp_path_factory: pytest.TempPathFact
                 child.send_signal(signal.SIGTERM)
                 break
         stopped = time.monotonic()
-        out, err = child.communicate(timeout=300)
+        _, err = child.communicate(timeout=300)
     assert child.returncode == 143, err
     assert time.monotonic() - stopped < 60
     assert "[tts-prod][error] interrupted:sigterm" in err
@@ -84,7 +110,9 @@ def finished(recording: tuple[Path, Path], tmp_path_factory: pytest.TempPathFact
     assert (status["state"], status["reason"]) == ("error", "interrupted:sigterm")
     assert list((work / "work/checkpoints/prod_tts/anna/acoustic").glob("*.checkpoint"))
     argv, environment = command(work, *recording, "--resume")
-    return work, subprocess.run(argv, env=environment, cwd=work, capture_output=True, text=True, timeout=1200, check=False)
+    return work, subprocess.run(
+        argv, env=environment, cwd=work, capture_output=True, text=True, timeout=1200, check=False
+    )
 
 
 def test_the_job_ends_well_and_stdout_is_protocol_only(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
@@ -109,9 +137,17 @@ def test_the_job_ends_well_and_stdout_is_protocol_only(finished: tuple[Path, sub
 
 def test_results_are_where_the_readme_says(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     work = finished[0] / "work"
-    for name in ("artifacts/train_status.tts_prod_train.json", "artifacts/prod_tts_train_status.json", "artifacts/prod_tts_eval.json",
-                 "artifacts/dataset_manifest.tts_prod_train.json", "datasets/anna/train.jsonl", "checkpoints/prod_tts_voice_bundle/manifest.json",
-                 "bundles/anna/voice_bundle/manifest.json", "bundles/anna/voice_bundle/sample.wav", "reports/anna.html"):
+    for name in (
+        "artifacts/train_status.tts_prod_train.json",
+        "artifacts/prod_tts_train_status.json",
+        "artifacts/prod_tts_eval.json",
+        "artifacts/dataset_manifest.tts_prod_train.json",
+        "datasets/anna/train.jsonl",
+        "checkpoints/prod_tts_voice_bundle/manifest.json",
+        "bundles/anna/voice_bundle/manifest.json",
+        "bundles/anna/voice_bundle/sample.wav",
+        "reports/anna.html",
+    ):
         assert (work / name).stat().st_size > 0, name
     status = json.loads((work / "artifacts/train_status.tts_prod_train.json").read_text())
     assert (status["state"], status["progress"]) == ("completed", {"current": 100, "total": 100})
@@ -130,18 +166,30 @@ def test_no_file_names_this_machine_or_writes_to_home(finished: tuple[Path, subp
     assert [path for path in (work / "home").rglob("*") if path.is_file()] == []
 
 
-def test_the_models_speak_with_stock_nemo_in_a_process_without_our_code(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+def test_the_models_speak_with_stock_nemo_in_a_process_without_our_code(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
     work = finished[0] / "work"
-    vocoder = next((work / "checkpoints/prod_tts/anna/vocoder").glob("*.nemo"), ROOT / "data/base/base-en-small-hifigan.nemo")
+    vocoder = next(
+        (work / "checkpoints/prod_tts/anna/vocoder").glob("*.nemo"), ROOT / "data/base/base-en-small-hifigan.nemo"
+    )
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run([sys.executable, "-c", SPEAK, str(work / "bundles/anna/voice_bundle"), str(vocoder)], capture_output=True,
-                          text=True, timeout=300, cwd=finished[0], env=environment, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", SPEAK, str(work / "bundles/anna/voice_bundle"), str(vocoder)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=finished[0],
+        env=environment,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert "SPOKE 256" in done.stdout
 
 
-def test_the_bundle_verifies_after_a_move_and_a_flipped_bit_is_named(finished: tuple[Path, subprocess.CompletedProcess[str]],
-                                                                     tmp_path: Path) -> None:
+def test_the_bundle_verifies_after_a_move_and_a_flipped_bit_is_named(
+    finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
     moved = tmp_path / "elsewhere"
     source = finished[0] / "work/bundles/anna/voice_bundle"
     moved.mkdir()
@@ -158,8 +206,9 @@ def test_the_bundle_verifies_after_a_move_and_a_flipped_bit_is_named(finished: t
     assert [row["path"] for row in json.loads(done.stdout)["differences"]] == ["sample.wav"]
 
 
-def test_a_second_run_reuses_everything_and_force_gives_the_same_weights(finished: tuple[Path, subprocess.CompletedProcess[str]],
-                                                                         recording: tuple[Path, Path]) -> None:
+def test_a_second_run_reuses_everything_and_force_gives_the_same_weights(
+    finished: tuple[Path, subprocess.CompletedProcess[str]], recording: tuple[Path, Path]
+) -> None:
     work = finished[0]
     status = work / "work/artifacts/prod_tts_train_status.json"
     before = json.loads(status.read_text())

@@ -14,16 +14,31 @@ from voicemill.errors import DatasetError, InterruptedRunError, NotAcceptableErr
 @click.option("--fail", type=click.Choice(["refused", "blocked", "bad", "none", "three", "os"]), default="none")
 def tool(fail: str) -> int:
     """A tool for the tests."""
-    errors = {"refused": RefusedError("No.", reason="no", hint="Do."), "blocked": DatasetError("No text.", reason="missing_transcript:a"),
-              "bad": NotAcceptableError("Poor.", reason="poor"), "os": PermissionError(13, "Permission denied", "work/x")}
+    errors = {
+        "refused": RefusedError("No.", reason="no", hint="Do."),
+        "blocked": DatasetError("No text.", reason="missing_transcript:a"),
+        "bad": NotAcceptableError("Poor.", reason="poor"),
+        "os": PermissionError(13, "Permission denied", "work/x"),
+    }
     if fail in errors:
         raise errors[fail]
     return 3 if fail == "three" else 0
 
 
-@pytest.mark.parametrize(("argv", "code"), [([], 0), (["--help"], 0), (["--fail", "three"], 3), (["--fail", "refused"], 1),
-                                            (["--fail", "blocked"], 2), (["--fail", "bad"], 3), (["--fail", "os"], 2),
-                                            (["--nonsense"], 1), (["--fail", "unheard"], 1)])
+@pytest.mark.parametrize(
+    ("argv", "code"),
+    [
+        ([], 0),
+        (["--help"], 0),
+        (["--fail", "three"], 3),
+        (["--fail", "refused"], 1),
+        (["--fail", "blocked"], 2),
+        (["--fail", "bad"], 3),
+        (["--fail", "os"], 2),
+        (["--nonsense"], 1),
+        (["--fail", "unheard"], 1),
+    ],
+)
 def test_exit_codes(argv: list[str], code: int) -> None:
     assert console.run(tool, argv) == code
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 from pathlib import Path
@@ -11,8 +12,14 @@ from hypothesis import strategies as st
 from voicemill import files
 from voicemill.errors import StorageError
 
-values = st.recursive(st.none() | st.booleans() | st.integers(-10**12, 10**12) | st.floats(allow_nan=False, allow_infinity=False)
-                      | st.text(), lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4))
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**12), 10**12)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+)
 
 
 @given(values)
@@ -22,17 +29,24 @@ def test_json_written_is_read_back_the_same(value: object) -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_parse_or_are_refused_with_a_reason(data: bytes) -> None:
-    try:
+    with contextlib.suppress(files.InvalidJsonError):  # any other error fails the test
         files.parse_json(data)
-    except files.InvalidJsonError as error:
-        assert str(error)
 
 
-@pytest.mark.parametrize(("data", "words"), [
-    (b'{"a": 1, "a": 2}', "duplicate key"), (b"[NaN]", "NaN"), (b"[-Infinity]", "Infinity"), (b"[1e999]", "out of range"),
-    (b"[" * 200_000, "nested deeper"), (b"[" + b"1" * 5000 + b"]", "digits"), (b"\xff", "not UTF-8"), (b"{", "Expecting"),
-    (b"[" + b" " * 100, "exceed"),
-])
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b'{"a": 1, "a": 2}', "duplicate key"),
+        (b"[NaN]", "NaN"),
+        (b"[-Infinity]", "Infinity"),
+        (b"[1e999]", "out of range"),
+        (b"[" * 200_000, "nested deeper"),
+        (b"[" + b"1" * 5000 + b"]", "digits"),
+        (b"\xff", "not UTF-8"),
+        (b"{", "Expecting"),
+        (b"[" + b" " * 100, "exceed"),
+    ],
+)
 def test_bad_json_is_refused_and_named(data: bytes, words: str) -> None:
     with pytest.raises(files.InvalidJsonError, match=words):
         files.parse_json(data, max_bytes=90 if words == "exceed" else 10**6)
@@ -88,9 +102,11 @@ def test_leftovers_of_a_killed_exchange_are_swept_and_the_old_folder_comes_back(
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
 
-@pytest.mark.parametrize("path", ["", "/etc/passwd", "../x", "a/../b", "a//b", "./a", "a\\b", "C:x", "a\nb", "e\u0301", "a/", "x" * 2000])
+@pytest.mark.parametrize(
+    "path", ["", "/etc/passwd", "../x", "a/../b", "a//b", "./a", "a\\b", "C:x", "a\nb", "e\u0301", "a/", "x" * 2000]
+)
 def test_unsafe_relative_paths_are_refused(path: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"\w"):
         files.safe_relative(path)
 
 

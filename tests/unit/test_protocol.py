@@ -48,8 +48,10 @@ def test_a_line_stays_one_line() -> None:
 
 def test_a_reader_of_chunks_sees_every_line() -> None:
     """The job server takes each chunk of the pipe for one line: two lines in one chunk would lose the second."""
-    code = ("import sys; from voicemill.protocol import Protocol; p = Protocol(sys.stdout)\n"
-            "for i in range(40): p.progress(i, 40); p.stats({'i': i})")
+    code = (
+        "import sys; from voicemill.protocol import Protocol; p = Protocol(sys.stdout)\n"
+        "for i in range(40): p.progress(i, 40); p.stats({'i': i})"
+    )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "lib")}
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=environment, bufsize=0) as child:
         stdout = child.stdout
@@ -71,5 +73,12 @@ def test_status_file_exists_from_the_start_and_keeps_what_it_was_told(tmp_path: 
     status.update(stats={"b": 2}, artifact="x.json")
     status.update(state="blocked", reason="missing_transcript")
     found = json.loads(path.read_text())
-    assert found == {"job_type": "tts_prod_train", "status": "blocked", "state": "blocked", "reason": "missing_transcript",
-                     "progress": {"current": 3, "total": 100}, "stats": {"a": 1, "b": 2}, "artifacts": ["x.json"]}
+    assert found == {
+        "job_type": "tts_prod_train",
+        "status": "blocked",
+        "state": "blocked",
+        "reason": "missing_transcript",
+        "progress": {"current": 3, "total": 100},
+        "stats": {"a": 1, "b": 2},
+        "artifacts": ["x.json"],
+    }

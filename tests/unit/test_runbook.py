@@ -1,4 +1,5 @@
-"""Every reason that the code can give stands in the runbook's tables, and the tables hold no reason that nothing gives."""
+"""Every reason that the code can give stands in the runbook's tables, and the tables hold no reason that nothing
+gives."""
 
 from __future__ import annotations
 
@@ -6,8 +7,16 @@ import re
 from pathlib import Path
 
 # Reasons that are put together from parts, with where.
-COMPOSED = {"invalid_config_sha256", "invalid_dataset_sha256", "config_missing", "config_invalid", "bad_usage", "interrupted",
-            "disk_full", "not_writable"}
+COMPOSED = {
+    "invalid_config_sha256",
+    "invalid_dataset_sha256",
+    "config_missing",
+    "config_invalid",
+    "bad_usage",
+    "interrupted",
+    "disk_full",
+    "not_writable",
+}
 
 
 def test_runbook_lists_exactly_the_reasons_of_the_code(repository: Path) -> None:

@@ -20,13 +20,27 @@ def test_defaults_follow_the_contract(tmp_path: Path) -> None:
 
 
 def test_empty_counts_as_not_set_and_values_are_read(tmp_path: Path) -> None:
-    settings = Settings.from_environment({"WORK_DIR": "", "PROD_TTS_MAX_STEPS": "20", "PROD_TTS_DRY_RUN": "1",
-                                          "PROD_TTS_COMMIT": "abc"}, repository=tmp_path)
-    assert (settings.work_dir, settings.max_steps, settings.dry_run, settings.commit) == (tmp_path / "work", 20, True, "abc")
+    settings = Settings.from_environment(
+        {"WORK_DIR": "", "PROD_TTS_MAX_STEPS": "20", "PROD_TTS_DRY_RUN": "1", "PROD_TTS_COMMIT": "abc"},
+        repository=tmp_path,
+    )
+    assert (settings.work_dir, settings.max_steps, settings.dry_run, settings.commit) == (
+        tmp_path / "work",
+        20,
+        True,
+        "abc",
+    )
 
 
-@pytest.mark.parametrize(("name", "value"), [("PROD_TTS_DRY_RUN", "yes"), ("PROD_TTS_MAX_STEPS", "0"), ("PROD_TTS_MAX_STEPS", "-3"),
-                                             ("PROD_TTS_MAX_STEPS", "9" * 5000)])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PROD_TTS_DRY_RUN", "yes"),
+        ("PROD_TTS_MAX_STEPS", "0"),
+        ("PROD_TTS_MAX_STEPS", "-3"),
+        ("PROD_TTS_MAX_STEPS", "9" * 5000),
+    ],
+)
 def test_values_without_sense_are_refused(tmp_path: Path, name: str, value: str) -> None:
     with pytest.raises(UsageError, match=name):
         Settings.from_environment({name: value}, repository=tmp_path)

@@ -41,25 +41,44 @@ def run_dry(request: LaneRequest, settings: Settings, reporter: LaneReporter, jo
         write_evaluation(eval_path, dry_run_evaluation(source_status="ok"))
     reporter.artifact(eval_path)
     with reporter.phase(Phase("bundle", 3)):
-        bundle = build_bundle(status_path, eval_path, settings.bundle_dir or settings.workspace.production_bundle,
-                              allowlist=settings.allowlist, base=settings.work_dir)
+        bundle = build_bundle(
+            status_path,
+            eval_path,
+            settings.bundle_dir or settings.workspace.production_bundle,
+            allowlist=settings.allowlist,
+            base=settings.work_dir,
+        )
     reporter.artifact(bundle.manifest_path)
     with reporter.phase(Phase("promote", 4)):
-        promoted = promote(bundle.manifest_path, settings.promoted_bundle_root or settings.workspace.bundles, request.voice,
-                           request.display_name, allowlist=settings.allowlist, base=settings.work_dir)
+        promoted = promote(
+            bundle.manifest_path,
+            settings.promoted_bundle_root or settings.workspace.bundles,
+            request.voice,
+            request.display_name,
+            allowlist=settings.allowlist,
+            base=settings.work_dir,
+        )
     reporter.artifact(promoted.manifest_path)
-    return [("dry run", "nothing was trained; the bundle holds placeholders and can never be certified"),
-            ("bundle", str(promoted.root))]
+    return [
+        ("dry run", "nothing was trained; the bundle holds placeholders and can never be certified"),
+        ("bundle", str(promoted.root)),
+    ]
 
 
 def _placeholders(request: LaneRequest, settings: Settings, job: str) -> Path:
-    """Gates, then configuration, dataset, models and training status of a run that trained nothing; the status's path."""
+    """Gates, then configuration, dataset, models and training status of a run that trained nothing; the status's
+    path.
+    """
     cleared = gates.clear(request, settings)
     artifacts = settings.artifacts_dir or settings.workspace.artifacts
     dataset = request.dataset
     if dataset is None:
         dataset = artifacts / DATASET_NAME
-        line = {"audio_filepath": "dry_run.wav", "duration": 1.0, "text": "This line stands for a dataset in a dry run."}
+        line = {
+            "audio_filepath": "dry_run.wav",
+            "duration": 1.0,
+            "text": "This line stands for a dataset in a dry run.",
+        }
         files.write_text(dataset, json.dumps(line, sort_keys=True) + "\n")
     config_path = artifacts / "prod_tts_config.json"
     files.write_json(config_path, cleared.config.model_dump(mode="json"))
@@ -68,14 +87,31 @@ def _placeholders(request: LaneRequest, settings: Settings, job: str) -> Path:
     for model in models:
         files.write_text(model, PLACEHOLDER)
     status_path = results.status_path(settings)
-    write_training_status(status_path, TrainingStatus(
-        objective_status="ready_for_bundle", status="ok", dry_run=True, status_json=results.shown(status_path, settings),
-        selected_weights_id=cleared.acoustic.entry.id, selected_weights=results.weights(cleared.acoustic),
-        vocoder_weights_id=cleared.vocoder.entry.id, vocoder_weights=results.weights(cleared.vocoder),
-        allowlist_path=results.shown(cleared.acoustic.allowlist_path, settings), allowlist_sha256=cleared.acoustic.allowlist_sha256,
-        config_path=results.shown(config_path, settings), config_sha256=files.sha256_file(config_path),
-        dataset_manifest=results.shown(dataset, settings), dataset_sha256=files.sha256_file(dataset),
-        metrics=TrainingMetrics(final_loss=0), artifacts=tuple(results.shown(model, settings) for model in models),
-        train_note=NOTE, commit=settings.commit, seed=cleared.config.seed, started_at=results.now(), ended_at=results.now()))
+    write_training_status(
+        status_path,
+        TrainingStatus(
+            objective_status="ready_for_bundle",
+            status="ok",
+            dry_run=True,
+            status_json=results.shown(status_path, settings),
+            selected_weights_id=cleared.acoustic.entry.id,
+            selected_weights=results.weights(cleared.acoustic),
+            vocoder_weights_id=cleared.vocoder.entry.id,
+            vocoder_weights=results.weights(cleared.vocoder),
+            allowlist_path=results.shown(cleared.acoustic.allowlist_path, settings),
+            allowlist_sha256=cleared.acoustic.allowlist_sha256,
+            config_path=results.shown(config_path, settings),
+            config_sha256=files.sha256_file(config_path),
+            dataset_manifest=results.shown(dataset, settings),
+            dataset_sha256=files.sha256_file(dataset),
+            metrics=TrainingMetrics(final_loss=0),
+            artifacts=tuple(results.shown(model, settings) for model in models),
+            train_note=NOTE,
+            commit=settings.commit,
+            seed=cleared.config.seed,
+            started_at=results.now(),
+            ended_at=results.now(),
+        ),
+    )
     write_dry_lane_manifest(settings.workspace.dataset_manifest(job), dataset)
     return status_path

@@ -42,9 +42,11 @@ def check_head(settings: Settings) -> None:
     """
     expected = settings.expected_head
     if expected and not (len(expected) >= 7 and settings.commit.startswith(expected.lower())):
-        raise RefusedError(f"The checkout is at {settings.commit[:8]}, not at {expected}.",
-                           reason=f"deterministic_head_mismatch:got={settings.commit[:8]} expected={expected}",
-                           hint="Check out the expected commit, or unset EXPECTED_HEAD.")
+        raise RefusedError(
+            f"The checkout is at {settings.commit[:8]}, not at {expected}.",
+            reason=f"deterministic_head_mismatch:got={settings.commit[:8]} expected={expected}",
+            hint="Check out the expected commit, or unset EXPECTED_HEAD.",
+        )
 
 
 def clear(request: LaneRequest, settings: Settings) -> Cleared:
@@ -60,8 +62,11 @@ def clear(request: LaneRequest, settings: Settings) -> Cleared:
     acoustic = gate.select(config.acoustic.base_weights, listed)
     vocoder = gate.select(config.vocoder.base_weights, listed)
     if request.dataset and not request.dataset.is_file():
-        raise DatasetError(f"There is no dataset manifest at {request.dataset}.",
-                           reason=f"dataset_manifest_missing:{request.dataset}", hint="Name a NeMo manifest, or give --audio.")
+        raise DatasetError(
+            f"There is no dataset manifest at {request.dataset}.",
+            reason=f"dataset_manifest_missing:{request.dataset}",
+            hint="Name a NeMo manifest, or give --audio.",
+        )
     bases: list[Path | None] = [None, None]
     if not request.dry_run:
         # The tools are ours whatever list a run brings for its voice: they are judged by the list that ships with us.
@@ -72,8 +77,14 @@ def clear(request: LaneRequest, settings: Settings) -> Cleared:
             if selection.entry.files:
                 bases[index] = found = store.resolve(selection.entry).main
                 inspect(found)
-    return Cleared(config=config, config_sha256=files.content_key(config.model_dump(mode="json")), acoustic=acoustic, vocoder=vocoder,
-                   acoustic_base=bases[0], vocoder_base=bases[1])
+    return Cleared(
+        config=config,
+        config_sha256=files.content_key(config.model_dump(mode="json")),
+        acoustic=acoustic,
+        vocoder=vocoder,
+        acoustic_base=bases[0],
+        vocoder_base=bases[1],
+    )
 
 
 def configure(request: LaneRequest, settings: Settings) -> TrainingConfig:
@@ -90,10 +101,16 @@ def configure(request: LaneRequest, settings: Settings) -> TrainingConfig:
     config = load_config(settings.config, request.preset, wishes)
     if request.max_steps is None:
         return config
-    return config.model_copy(update={
-        "acoustic": config.acoustic.model_copy(update={"max_steps": min(request.max_steps, config.acoustic.max_steps)}),
-        "vocoder": config.vocoder.model_copy(update={"max_steps": min(request.max_steps, config.vocoder.max_steps)}),
-    })
+    return config.model_copy(
+        update={
+            "acoustic": config.acoustic.model_copy(
+                update={"max_steps": min(request.max_steps, config.acoustic.max_steps)}
+            ),
+            "vocoder": config.vocoder.model_copy(
+                update={"max_steps": min(request.max_steps, config.vocoder.max_steps)}
+            ),
+        }
+    )
 
 
 def check_runtime() -> None:
@@ -104,8 +121,14 @@ def check_runtime() -> None:
     """
     missing = [name for name in RUNTIME if importlib.util.find_spec(name) is None]
     if missing:
-        raise DependencyError(f"Training needs {', '.join(missing)}, which this Python does not have.",
-                              reason=f"runtime_dependency_missing:{','.join(missing)}", hint="Run it through ./run-direct, which installs it.")
+        raise DependencyError(
+            f"Training needs {', '.join(missing)}, which this Python does not have.",
+            reason=f"runtime_dependency_missing:{','.join(missing)}",
+            hint="Run it through ./run-direct, which installs it.",
+        )
     if importlib.util.find_spec("nemo") is None:
-        raise DependencyError("NVIDIA NeMo is not installed in this Python.", reason="nemo_runtime_unavailable",
-                              hint="Run it through ./run-direct, which installs it.")
+        raise DependencyError(
+            "NVIDIA NeMo is not installed in this Python.",
+            reason="nemo_runtime_unavailable",
+            hint="Run it through ./run-direct, which installs it.",
+        )

@@ -6,14 +6,12 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
-from voicemill import files
 from voicemill.backends import dry_run, gates, results
 from voicemill.backends.reporter import HUNDREDTHS, LaneReporter, Phase
 from voicemill.backends.request import LaneRequest
 from voicemill.console import Interrupts
-from voicemill.errors import NotAcceptableError, StorageError, VoicemillError
+from voicemill.errors import StorageError, VoicemillError
 from voicemill.progress import Observer
 from voicemill.protocol import Protocol, StatusFile
 from voicemill.settings import Settings
@@ -36,8 +34,9 @@ class LaneResult:
     exit_code: int = 0
 
 
-def run_lane(options: Mapping[str, object], settings: Settings, protocol: Protocol, observer: Observer,
-             interrupts: Interrupts) -> LaneResult:
+def run_lane(
+    options: Mapping[str, object], settings: Settings, protocol: Protocol, observer: Observer, interrupts: Interrupts
+) -> LaneResult:
     """Run the lane; the status file says `running` from the start and ends in a final state whatever happens.
 
     Args:
@@ -86,7 +85,9 @@ def _final_state(reporter: LaneReporter, protocol: Protocol, settings: Settings)
         raise
 
 
-def _run(request: LaneRequest, settings: Settings, reporter: LaneReporter, interrupts: Interrupts, job: str) -> list[tuple[str, str]]:
+def _run(
+    request: LaneRequest, settings: Settings, reporter: LaneReporter, interrupts: Interrupts, job: str
+) -> list[tuple[str, str]]:
     from voicemill.backends import outcome, steps
     from voicemill.dataset.lanefile import write_lane_manifest
     from voicemill.dataset.prepare import prepare
@@ -96,14 +97,27 @@ def _run(request: LaneRequest, settings: Settings, reporter: LaneReporter, inter
     with reporter.phase(GATES):
         cleared = gates.clear(request, settings)
     with reporter.phase(PREPARE):
-        dataset = prepare(request.preparation(cleared.config.audio.sample_rate, cleared.config.seed), settings.workspace, reporter)
+        dataset = prepare(
+            request.preparation(cleared.config.audio.sample_rate, cleared.config.seed), settings.workspace, reporter
+        )
         lane_manifest = settings.workspace.dataset_manifest(job)
         write_lane_manifest(lane_manifest, dataset)
-    reporter.stats({"dataset_items": len(dataset.entries),
-                    "dataset_seconds": round(dataset.stats.train_seconds + dataset.stats.validation_seconds, 2)})
+    reporter.stats(
+        {
+            "dataset_items": len(dataset.entries),
+            "dataset_seconds": round(dataset.stats.train_seconds + dataset.stats.validation_seconds, 2),
+        }
+    )
     reporter.artifact(lane_manifest)
-    context = steps.Context(request=request, settings=settings, cleared=cleared, reporter=reporter, interrupts=interrupts,
-                            clock=StageClock(reporter, list), checkpoints=settings.workspace.checkpoints / request.voice)
+    context = steps.Context(
+        request=request,
+        settings=settings,
+        cleared=cleared,
+        reporter=reporter,
+        interrupts=interrupts,
+        clock=StageClock(reporter, list),
+        checkpoints=settings.workspace.checkpoints / request.voice,
+    )
     with reporter.phase(TRAIN):
         models = steps.train_models(context, dataset)
     with reporter.phase(EVALUATE):

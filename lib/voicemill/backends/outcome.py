@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
 from voicemill import files
 from voicemill.backends import results
 from voicemill.backends.steps import GRIFFIN_LIM, Context, Models
@@ -15,7 +16,13 @@ from voicemill.errors import NotAcceptableError
 from voicemill.evaluation.evaluate import VoiceEvaluation
 from voicemill.evaluation.model import write_evaluation
 from voicemill.protocol import Scalar
-from voicemill.training_status import DatasetStats, SkippedExample, TrainingMetrics, TrainingStatus, write_training_status
+from voicemill.training_status import (
+    DatasetStats,
+    SkippedExample,
+    TrainingMetrics,
+    TrainingStatus,
+    write_training_status,
+)
 from voicemill.weights import gate
 from voicemill.weights.allowlist import SHIPPED
 
@@ -32,7 +39,9 @@ class Published:
     figures: dict[str, Scalar]
 
 
-def publish(context: Context, dataset: PreparedDataset, models: Models, measured: VoiceEvaluation, started: datetime) -> Published:
+def publish(
+    context: Context, dataset: PreparedDataset, models: Models, measured: VoiceEvaluation, started: datetime
+) -> Published:
     """Write the results down, build and promote the bundle, verify it and draw the report.
 
     Raises:
@@ -49,25 +58,55 @@ def publish(context: Context, dataset: PreparedDataset, models: Models, measured
         status = _status(context, dataset, models, measured, artifacts, started)
         write_training_status(results.status_path(settings), status)
         notice = (settings.repository / DEMO_NOTICE).read_text(encoding="utf-8") if _is_demo(context) else ""
-        bundle = build_bundle(results.status_path(settings), results.eval_path(settings), settings.bundle_dir or settings.workspace.production_bundle,
-                              allowlist=settings.allowlist, base=settings.work_dir, data_notice=notice)
+        bundle = build_bundle(
+            results.status_path(settings),
+            results.eval_path(settings),
+            settings.bundle_dir or settings.workspace.production_bundle,
+            allowlist=settings.allowlist,
+            base=settings.work_dir,
+            data_notice=notice,
+        )
     with context.clock.stage("promotion"):
-        promoted = promote(bundle.manifest_path, settings.promoted_bundle_root or settings.workspace.bundles, request.voice,
-                           request.display_name, allowlist=settings.allowlist, base=settings.work_dir)
+        promoted = promote(
+            bundle.manifest_path,
+            settings.promoted_bundle_root or settings.workspace.bundles,
+            request.voice,
+            request.display_name,
+            allowlist=settings.allowlist,
+            base=settings.work_dir,
+        )
     with context.clock.stage("verification"):
         verification = verify_bundle(promoted.root, settings.repository / SHIPPED, status=status)
         if not verification.ok:
-            named = "; ".join(f"{row.title}: {row.detail}" for row in verification.rows if not row.go and not row.certification_only)
-            raise NotAcceptableError(f"The promoted bundle does not pass verification: {named or 'files differ'}.",
-                                     reason="verification_failed", hint="Look at it with voice-verify bundle; do not use it.")
+            named = "; ".join(
+                f"{row.title}: {row.detail}" for row in verification.rows if not row.go and not row.certification_only
+            )
+            raise NotAcceptableError(
+                f"The promoted bundle does not pass verification: {named or 'files differ'}.",
+                reason="verification_failed",
+                hint="Look at it with voice-verify bundle; do not use it.",
+            )
     report = draw_report(context, dataset, models, measured, status, promoted)
     return Published(
-        rows=[*rows(context, dataset, models, measured, promoted, report),
-              *((row.title, f"{row.verdict}: {row.detail}") for row in verification.rows)],
-        artifacts=(results.status_path(settings), results.eval_path(settings), bundle.manifest_path, promoted.manifest_path,
-                   promoted.root / SAMPLE_NAME, report),
-        figures={"bundle_valid": True, "vocoder": measured.evaluation.chosen_vocoder, "cer": _figure(measured, "cer"),
-                 "cer_real": _figure(measured, "cer_real")})
+        rows=[
+            *rows(context, dataset, models, measured, promoted, report),
+            *((row.title, f"{row.verdict}: {row.detail}") for row in verification.rows),
+        ],
+        artifacts=(
+            results.status_path(settings),
+            results.eval_path(settings),
+            bundle.manifest_path,
+            promoted.manifest_path,
+            promoted.root / SAMPLE_NAME,
+            report,
+        ),
+        figures={
+            "bundle_valid": True,
+            "vocoder": measured.evaluation.chosen_vocoder,
+            "cer": _figure(measured, "cer"),
+            "cer_real": _figure(measured, "cer_real"),
+        },
+    )
 
 
 def _collect(context: Context, models: Models, measured: VoiceEvaluation) -> list[Path]:
@@ -90,40 +129,73 @@ def _collect(context: Context, models: Models, measured: VoiceEvaluation) -> lis
     return [*collected, sample]
 
 
-def _status(context: Context, dataset: PreparedDataset, models: Models, measured: VoiceEvaluation, artifacts: list[Path],
-            started: datetime) -> TrainingStatus:
+def _status(
+    context: Context,
+    dataset: PreparedDataset,
+    models: Models,
+    measured: VoiceEvaluation,
+    artifacts: list[Path],
+    started: datetime,
+) -> TrainingStatus:
     settings, cleared = context.settings, context.cleared
     config_path = context.checkpoints / "config.json"
     files.write_json(config_path, cleared.config.model_dump(mode="json"))
     acoustic, vocoder = models.acoustic_record, models.vocoder_record
     path = results.status_path(settings)
     return TrainingStatus(
-        objective_status="ready_for_bundle", status="ok", gpu_available=_gpu(), status_json=results.shown(path, settings),
-        selected_weights_id=cleared.acoustic.entry.id, selected_weights=results.weights(cleared.acoustic),
-        vocoder_weights_id=cleared.vocoder.entry.id, vocoder_weights=results.weights(cleared.vocoder), weights_used=gate.TOOL_WEIGHTS,
+        objective_status="ready_for_bundle",
+        status="ok",
+        gpu_available=_gpu(),
+        status_json=results.shown(path, settings),
+        selected_weights_id=cleared.acoustic.entry.id,
+        selected_weights=results.weights(cleared.acoustic),
+        vocoder_weights_id=cleared.vocoder.entry.id,
+        vocoder_weights=results.weights(cleared.vocoder),
+        weights_used=gate.TOOL_WEIGHTS,
         vocoder="griffin-lim" if measured.evaluation.chosen_vocoder == GRIFFIN_LIM else "hifigan",
-        allowlist_path=results.shown(cleared.acoustic.allowlist_path, settings), allowlist_sha256=cleared.acoustic.allowlist_sha256,
-        config_path=results.shown(config_path, settings), config_sha256=files.sha256_file(config_path),
-        dataset_manifest=results.shown(dataset.train_manifest, settings), dataset_sha256=dataset.sha256,
-        metrics=TrainingMetrics.model_validate({
-            "final_loss": acoustic.final_loss, "avg_loss": acoustic.average_loss, "steps": acoustic.steps,
-            "seconds": acoustic.seconds, "seconds_to_first_step": acoustic.seconds_to_first_step,
-            "weights_sha256": acoustic.weights_sha256,
-            "vocoder_final_loss": vocoder.final_loss if vocoder else None, "vocoder_steps": vocoder.steps if vocoder else 0,
-            "vocoder_seconds": vocoder.seconds if vocoder else 0.0}),
-        dataset_stats=DatasetStats(entry_count=len(dataset.entries) + len(dataset.report.rejected),
-                                   used_examples=sum(entry.split == "train" for entry in dataset.entries),
-                                   skipped=tuple(SkippedExample(entry=f"{row.source} {row.start:.2f}-{row.end:.2f} s", reason=row.reason)
-                                                 for row in dataset.report.rejected)),
+        allowlist_path=results.shown(cleared.acoustic.allowlist_path, settings),
+        allowlist_sha256=cleared.acoustic.allowlist_sha256,
+        config_path=results.shown(config_path, settings),
+        config_sha256=files.sha256_file(config_path),
+        dataset_manifest=results.shown(dataset.train_manifest, settings),
+        dataset_sha256=dataset.sha256,
+        metrics=TrainingMetrics.model_validate(
+            {
+                "final_loss": acoustic.final_loss,
+                "avg_loss": acoustic.average_loss,
+                "steps": acoustic.steps,
+                "seconds": acoustic.seconds,
+                "seconds_to_first_step": acoustic.seconds_to_first_step,
+                "weights_sha256": acoustic.weights_sha256,
+                "vocoder_final_loss": vocoder.final_loss if vocoder else None,
+                "vocoder_steps": vocoder.steps if vocoder else 0,
+                "vocoder_seconds": vocoder.seconds if vocoder else 0.0,
+            }
+        ),
+        dataset_stats=DatasetStats(
+            entry_count=len(dataset.entries) + len(dataset.report.rejected),
+            used_examples=sum(entry.split == "train" for entry in dataset.entries),
+            skipped=tuple(
+                SkippedExample(entry=f"{row.source} {row.start:.2f}-{row.end:.2f} s", reason=row.reason)
+                for row in dataset.report.rejected
+            ),
+        ),
         artifacts=tuple(results.shown(artifact, settings) for artifact in artifacts),
-        train_note=measured.evaluation.vocoder_choice, commit=settings.commit, seed=cleared.config.seed,
-        started_at=results.rfc3339(started), ended_at=results.now(), versions=results.versions(), device="cuda" if _gpu() else "cpu",
+        train_note=measured.evaluation.vocoder_choice,
+        commit=settings.commit,
+        seed=cleared.config.seed,
+        started_at=results.rfc3339(started),
+        ended_at=results.now(),
+        versions=results.versions(),
+        device="cuda" if _gpu() else "cpu",
         peak_memory_bytes=max(record.peak_memory_bytes for record in (acoustic, vocoder) if record),
-        settings=cleared.config.model_dump(mode="json"))
+        settings=cleared.config.model_dump(mode="json"),
+    )
 
 
 def _gpu() -> bool:
     import torch
+
     return bool(torch.cuda.is_available())
 
 
@@ -134,5 +206,6 @@ def _figure(measured: VoiceEvaluation, name: str) -> float | None:
 
 def _is_demo(context: Context) -> bool:
     from voicemill.backends.request import DEMO_AUDIO
+
     demo, audio = context.settings.repository / DEMO_AUDIO, context.request.audio
     return audio is not None and audio.exists() and demo.exists() and audio.samefile(demo)

@@ -58,10 +58,19 @@ class TrainingRecord(BaseModel):
     @classmethod
     def of(cls, key: str, nemo: Path, result: Trained) -> TrainingRecord:
         """The record of a run that saved its model at `nemo`."""
-        return cls(key=key, nemo=nemo.name, nemo_sha256=files.sha256_file(nemo), steps=result.steps, final_loss=result.final_loss,
-                   average_loss=result.average_loss, loss_curve=result.loss_curve, seconds=round(result.seconds, 3),
-                   seconds_to_first_step=result.seconds_to_first_step, peak_memory_bytes=result.peak_memory_bytes,
-                   weights_sha256=result.weights_sha256)
+        return cls(
+            key=key,
+            nemo=nemo.name,
+            nemo_sha256=files.sha256_file(nemo),
+            steps=result.steps,
+            final_loss=result.final_loss,
+            average_loss=result.average_loss,
+            loss_curve=result.loss_curve,
+            seconds=round(result.seconds, 3),
+            seconds_to_first_step=result.seconds_to_first_step,
+            peak_memory_bytes=result.peak_memory_bytes,
+            weights_sha256=result.weights_sha256,
+        )
 
     def save(self, path: Path) -> None:
         """Write the record atomically."""

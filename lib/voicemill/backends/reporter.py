@@ -1,4 +1,6 @@
-"""One voice for a lane: what happens is told to the protocol, to the lane's status file and to the person, in that order."""
+"""One voice for a lane: what happens is told to the protocol, to the lane's status file and to the person, in that
+order.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ class Phase:
 
 
 class LaneReporter:
-    """An `Observer` for the rooms; moves PROGRESS through phases whose shares are fixed, so that lines are the same in each run."""
+    """An `Observer` for the rooms; moves PROGRESS through phases whose shares are fixed, so that lines are the same
+    in each run.
+    """
 
     def __init__(self, protocol: Protocol, status: StatusFile, observer: Observer, total: int = HUNDREDTHS) -> None:
         self._protocol, self._status, self._observer, self._all = protocol, status, observer, total
@@ -33,7 +37,9 @@ class LaneReporter:
 
     @contextlib.contextmanager
     def phase(self, phase: Phase) -> Iterator[None]:
-        """A part of the lane; at its end PROGRESS has reached its share, so that its STATS and ARTIFACT lines come after."""
+        """A part of the lane; at its end PROGRESS has reached its share, so that its STATS and ARTIFACT lines come
+        after.
+        """
         self._from = self._phase.until
         self._phase, self._stages, self._total = phase, 0, 0
         yield

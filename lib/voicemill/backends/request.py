@@ -64,30 +64,49 @@ class LaneRequest:
             if _same(audio, settings.repository / DEMO_AUDIO):
                 script = script or settings.repository / DEMO_SCRIPT
         if audio and not audio.exists():
-            raise AudioError(f"There is no recording at {audio}.", reason="missing_audio_path",
-                             hint="Name a file or folder with --audio, or in AUDIO_PATH.")
+            raise AudioError(
+                f"There is no recording at {audio}.",
+                reason="missing_audio_path",
+                hint="Name a file or folder with --audio, or in AUDIO_PATH.",
+            )
         for text in (script, metadata, _path(options, "lexicon")):
             if text and not text.is_file():
                 raise UsageError(f"There is no file {text}.", reason="missing_input_file", hint="Check the path.")
         voice = str(options.get("voice") or settings.voice_profile_id)
         return cls(
-            audio=audio, script=script, metadata=metadata, dataset=dataset, lexicon=_path(options, "lexicon"),
+            audio=audio,
+            script=script,
+            metadata=metadata,
+            dataset=dataset,
+            lexicon=_path(options, "lexicon"),
             voice=profile_id(voice),
-            display_name=str(options.get("display_name") or (settings.voice_display_name if not options.get("voice") else voice)),
+            display_name=str(
+                options.get("display_name") or (settings.voice_display_name if not options.get("voice") else voice)
+            ),
             preset=str(options.get("preset") or default_preset(settings)),
             max_steps=cast("int | None", options.get("max_steps")) or settings.max_steps,
             seed=cast("int | None", options.get("seed")),
             base_weights=cast("str | None", options.get("base_weights")) or settings.base_weights_id,
-            force=bool(options.get("force")), resume=bool(options.get("resume")),
+            force=bool(options.get("force")),
+            resume=bool(options.get("resume")),
             dry_run=bool(options.get("dry_run")) or settings.dry_run,
         )
-
 
     def preparation(self, sample_rate: int, seed: int) -> PrepareRequest:
         """What the dataset room has to prepare."""
         from voicemill.dataset.prepare import PrepareRequest
-        return PrepareRequest(voice=self.voice, audio=self.audio, script=self.script, metadata=self.metadata, dataset=self.dataset,
-                              lexicon=self.lexicon, sample_rate=sample_rate, seed=seed, force=self.force)
+
+        return PrepareRequest(
+            voice=self.voice,
+            audio=self.audio,
+            script=self.script,
+            metadata=self.metadata,
+            dataset=self.dataset,
+            lexicon=self.lexicon,
+            sample_rate=sample_rate,
+            seed=seed,
+            force=self.force,
+        )
 
 
 def default_preset(settings: Settings) -> str:

@@ -1,4 +1,6 @@
-"""Where a lane's results go and how its files speak of paths, times and versions; needs no torch, so dry runs share it."""
+"""Where a lane's results go and how its files speak of paths, times and versions; needs no torch, so dry runs share
+it.
+"""
 
 from __future__ import annotations
 
@@ -27,18 +29,42 @@ def eval_path(settings: Settings) -> Path:
 
 
 def write_blocked(settings: Settings, reason: str) -> None:
-    """Say in the training status and the evaluation that this run came to nothing, so that no older result stands for it."""
+    """Say in the training status and the evaluation that this run came to nothing, so that no older result stands for
+    it.
+    """
     path = status_path(settings)
-    write_training_status(path, TrainingStatus(objective_status="blocked", status="blocked", root_cause=reason,
-                                               dry_run=settings.dry_run, status_json=shown(path, settings), commit=settings.commit,
-                                               ended_at=now()))
-    write_evaluation(eval_path(settings), not_evaluated(status="blocked", root_cause=reason, source_status="blocked",
-                                                        why=f"The training was blocked: {reason}.", dry_run=settings.dry_run))
+    write_training_status(
+        path,
+        TrainingStatus(
+            objective_status="blocked",
+            status="blocked",
+            root_cause=reason,
+            dry_run=settings.dry_run,
+            status_json=shown(path, settings),
+            commit=settings.commit,
+            ended_at=now(),
+        ),
+    )
+    write_evaluation(
+        eval_path(settings),
+        not_evaluated(
+            status="blocked",
+            root_cause=reason,
+            source_status="blocked",
+            why=f"The training was blocked: {reason}.",
+            dry_run=settings.dry_run,
+        ),
+    )
 
 
 def versions() -> dict[str, str | None]:
     found: dict[str, str | None] = {"python": platform.python_version()}
-    for package, distribution in (("torch", "torch"), ("nemo", "nemo-toolkit"), ("lightning", "lightning"), ("numpy", "numpy")):
+    for package, distribution in (
+        ("torch", "torch"),
+        ("nemo", "nemo-toolkit"),
+        ("lightning", "lightning"),
+        ("numpy", "numpy"),
+    ):
         try:
             found[package] = importlib.metadata.version(distribution)
         except importlib.metadata.PackageNotFoundError:
@@ -52,8 +78,11 @@ def weights(selection: gate.Selection) -> SelectedWeights:
 
 
 def shown(path: Path, settings: Settings) -> str:
-    """A path as a file may state it: relative to the work directory, else to the repository, else its last two names."""
+    """A path as a file may state it: relative to the work directory, else to the repository, else its last two
+    names.
+    """
     from voicemill.bundle.build import portable
+
     absolute = path.absolute()
     base = settings.work_dir if absolute.is_relative_to(settings.work_dir.absolute()) else settings.repository
     return portable(path, base)

@@ -1,6 +1,7 @@
 """The heavy steps of a lane on a prepared dataset: train both models, let the voice speak, measure it.
 
-Each step is a function of a context and the results before it; a finished training run is found again by its content key.
+Each step is a function of a context and the results before it; a finished training run is found again by its content
+key.
 """
 
 from __future__ import annotations
@@ -64,17 +65,35 @@ def train_models(context: Context, dataset: PreparedDataset) -> Models:
         InterruptedRunError: a signal came; the checkpoint is written.
     """
     config, cleared = context.cleared.config, context.cleared
-    acoustic_key = files.content_key("acoustic", config.audio.model_dump(), config.acoustic.model_dump(), config.seed,
-                                     dataset.sha256, _digest(cleared.acoustic_base))
-    acoustic = _run(context, "acoustic", "FastPitch", acoustic_key, config.acoustic.max_steps,
-                    lambda folder, resume, on_step, stop: _train_acoustic(context, dataset, folder, resume, on_step, stop))
+    acoustic_key = files.content_key(
+        "acoustic",
+        config.audio.model_dump(),
+        config.acoustic.model_dump(),
+        config.seed,
+        dataset.sha256,
+        _digest(cleared.acoustic_base),
+    )
+    acoustic = _run(
+        context,
+        "acoustic",
+        "FastPitch",
+        acoustic_key,
+        config.acoustic.max_steps,
+        lambda folder, resume, on_step, stop: _train_acoustic(context, dataset, folder, resume, on_step, stop),
+    )
     nemo = context.checkpoints / "acoustic" / acoustic.nemo
     if config.vocoder.max_steps == 0:
         context.reporter.note("The preset trains no vocoder: the base vocoder is offered as it is.")
         return Models(nemo, acoustic, cleared.vocoder_base, None)
     vocoder_key = files.content_key("vocoder", acoustic_key, config.vocoder.model_dump(), _digest(cleared.vocoder_base))
-    vocoder = _run(context, "vocoder", "HiFi-GAN", vocoder_key, config.vocoder.max_steps,
-                   lambda folder, resume, on_step, stop: _train_vocoder(context, dataset, nemo, folder, resume, on_step, stop))
+    vocoder = _run(
+        context,
+        "vocoder",
+        "HiFi-GAN",
+        vocoder_key,
+        config.vocoder.max_steps,
+        lambda folder, resume, on_step, stop: _train_vocoder(context, dataset, nemo, folder, resume, on_step, stop),
+    )
     return Models(nemo, acoustic, context.checkpoints / "vocoder" / vocoder.nemo, vocoder)
 
 
@@ -88,7 +107,9 @@ def _run(context: Context, name: str, title: str, key: str, max_steps: int, trai
     found = None if context.request.force else TrainingRecord.find(record_path, key)
     if found is not None:
         with context.clock.stage(title, max_steps):
-            context.reporter.note(f"{title} is trained already from the same data and settings; --force trains it again.")
+            context.reporter.note(
+                f"{title} is trained already from the same data and settings; --force trains it again."
+            )
         return found
     resume = context.request.resume and any(folder.glob("*.checkpoint"))
     every = max(1, max_steps // 20)
@@ -96,34 +117,68 @@ def _run(context: Context, name: str, title: str, key: str, max_steps: int, trai
     def on_step(report: StepReport) -> None:
         context.reporter.advance(report.step, f"loss {report.loss:.3f}")
         if report.step == 1 or report.step % every == 0 or report.step == max_steps:
-            context.reporter.stats({"model": title, "step": report.step, "max_steps": max_steps, "loss": round(report.loss, 5)})
+            context.reporter.stats(
+                {"model": title, "step": report.step, "max_steps": max_steps, "loss": round(report.loss, 5)}
+            )
 
     folder.mkdir(parents=True, exist_ok=True)
     with context.clock.stage(title, max_steps), context.interrupts.cooperative():
         result = train(folder, resume, on_step, context.interrupts.should_stop)
     if result.nemo_path is None:  # only an interrupt ends a run without a model, and cooperative() raises for that
-        raise TrainingError(f"{title} ended without a model.", reason="training_incomplete", hint="Run it again with --resume.")
+        raise TrainingError(
+            f"{title} ended without a model.", reason="training_incomplete", hint="Run it again with --resume."
+        )
     record = TrainingRecord.of(key, result.nemo_path, result)
     record.save(record_path)
     return record
 
 
-def _train_acoustic(context: Context, dataset: PreparedDataset, folder: Path, resume: bool, on_step: Callable[[StepReport], None],
-                    stop: Callable[[], bool]) -> Trained:
+def _train_acoustic(
+    context: Context,
+    dataset: PreparedDataset,
+    folder: Path,
+    resume: bool,
+    on_step: Callable[[StepReport], None],
+    stop: Callable[[], bool],
+) -> Trained:
     from voicemill.training.loop import train_acoustic
-    return train_acoustic(context.cleared.config, dataset.root, folder, resume=resume, init_from=context.cleared.acoustic_base,
-                          on_step=on_step, should_stop=stop)
+
+    return train_acoustic(
+        context.cleared.config,
+        dataset.root,
+        folder,
+        resume=resume,
+        init_from=context.cleared.acoustic_base,
+        on_step=on_step,
+        should_stop=stop,
+    )
 
 
-def _train_vocoder(context: Context, dataset: PreparedDataset, acoustic: Path, folder: Path, resume: bool,
-                   on_step: Callable[[StepReport], None], stop: Callable[[], bool]) -> Trained:
+def _train_vocoder(
+    context: Context,
+    dataset: PreparedDataset,
+    acoustic: Path,
+    folder: Path,
+    resume: bool,
+    on_step: Callable[[StepReport], None],
+    stop: Callable[[], bool],
+) -> Trained:
     from voicemill.training.data import read_dataset
     from voicemill.training.hifigan import train_vocoder
     from voicemill.training.synthesis import ground_truth_aligned_mels, load_speaker
+
     aligned = folder / "aligned_mels"
     ground_truth_aligned_mels(load_speaker(acoustic).fastpitch, read_dataset(dataset.root), aligned)
-    return train_vocoder(context.cleared.config, dataset.root, folder, base=context.cleared.vocoder_base, gta_dir=aligned,
-                         resume=resume, on_step=on_step, should_stop=stop)
+    return train_vocoder(
+        context.cleared.config,
+        dataset.root,
+        folder,
+        base=context.cleared.vocoder_base,
+        gta_dir=aligned,
+        resume=resume,
+        on_step=on_step,
+        should_stop=stop,
+    )
 
 
 def evaluate(context: Context, dataset: PreparedDataset, models: Models) -> VoiceEvaluation:
@@ -131,16 +186,27 @@ def evaluate(context: Context, dataset: PreparedDataset, models: Models) -> Voic
     from voicemill.text.recognition import PocketSphinxRecogniser
 
     own, rate = _recordings(dataset, "train"), context.cleared.config.audio.sample_rate
-    candidates = [_candidate(GRIFFIN_LIM, models.acoustic, None, f"Griffin-Lim, {GRIFFIN_LIM_ITERATIONS} iterations, no trained vocoder")]
+    candidates = [
+        _candidate(
+            GRIFFIN_LIM, models.acoustic, None, f"Griffin-Lim, {GRIFFIN_LIM_ITERATIONS} iterations, no trained vocoder"
+        )
+    ]
     if models.vocoder is not None:
         trained = "fine-tuned on this voice" if models.vocoder_record else "the base vocoder as it is"
         candidates.insert(0, _candidate(HIFIGAN, models.acoustic, models.vocoder, f"HiFi-GAN, {trained}"))
     with context.clock.stage("evaluation"):
-        return evaluate_voice(candidates, references(dataset), PocketSphinxRecogniser(),
-                              sample_rate=rate, source_status="ok",
-                              final_loss=models.acoustic_record.final_loss, own=own,
-                              others=other_speakers(own, rate, context.settings.repository), workers=os.cpu_count() or 1,
-                              observer=context.reporter)
+        return evaluate_voice(
+            candidates,
+            references(dataset),
+            PocketSphinxRecogniser(),
+            sample_rate=rate,
+            source_status="ok",
+            final_loss=models.acoustic_record.final_loss,
+            own=own,
+            others=other_speakers(own, rate, context.settings.repository),
+            workers=os.cpu_count() or 1,
+            observer=context.reporter,
+        )
 
 
 def other_speakers(own: Sequence[Samples], sample_rate: int, repository: Path) -> dict[str, SpeakerProfile]:
@@ -148,7 +214,11 @@ def other_speakers(own: Sequence[Samples], sample_rate: int, repository: Path) -
     from voicemill.evaluation.speakers import shipped_profiles
 
     mine = speaker_profile(own, sample_rate)
-    return {name: profile for name, profile in shipped_profiles(repository).items() if speaker_distance(mine, profile) > SAME_SPEAKER}
+    return {
+        name: profile
+        for name, profile in shipped_profiles(repository).items()
+        if speaker_distance(mine, profile) > SAME_SPEAKER
+    }
 
 
 def _candidate(name: str, acoustic: Path, vocoder: Path | None, description: str) -> Candidate:
@@ -169,12 +239,15 @@ def _candidate(name: str, acoustic: Path, vocoder: Path | None, description: str
 def references(dataset: PreparedDataset) -> list[Reference]:
     """The held-out sentences with their recordings."""
     held_out = [entry for entry in dataset.entries if entry.split == "validation"]
-    return [Reference(id=entry.id, text=entry.normalized_text, samples=samples)
-            for entry, samples in zip(held_out, _recordings(dataset, "validation"), strict=True)]
+    return [
+        Reference(id=entry.id, text=entry.normalized_text, samples=samples)
+        for entry, samples in zip(held_out, _recordings(dataset, "validation"), strict=True)
+    ]
 
 
 def _recordings(dataset: PreparedDataset, split: str) -> list[Samples]:
     from voicemill.audio.decode import read_mono
+
     return [read_mono(dataset.root / entry.audio_filepath)[0] for entry in dataset.entries if entry.split == split]
 
 

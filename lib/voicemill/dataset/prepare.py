@@ -246,9 +246,7 @@ def _fill(
             guessed,
         )
         _describe(bench.staging, request, inputs, loudness, summarise(entries, pitches, settings), report, tools, key)
-    files.write_json(
-        bench.staging / description.TIMINGS, [stage.model_dump(mode="json") for stage in bench.clock.times]
-    )
+    write_timings(bench.staging / description.TIMINGS, bench.clock.times)
 
 
 def _describe(

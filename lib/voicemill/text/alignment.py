@@ -49,6 +49,8 @@ WORD_THRESHOLD = -50.0
 """Score below which a single word was hardly said."""
 MISFIT_LIMIT = 0.2
 """Largest share of speech that may lie in such words."""
+MIN_SAMPLES = 800
+"""Samples (50 ms) below which PocketSphinx's front end has no frame to give."""
 _PEAK = 0.5
 """Samples are scaled to this peak before they become 16-bit: quiet recordings keep their resolution."""
 
@@ -131,6 +133,8 @@ class Aligner:
         spoken = words_of(text)
         if not spoken:
             raise _failed(text, "the text holds no words")
+        if samples.size < MIN_SAMPLES:
+            raise _failed(text, "the clip is empty")
         decoder = self._prepare(spoken)
         pcm = to_pcm16(samples)
         try:
@@ -140,6 +144,7 @@ class Aligner:
             _decode(decoder, pcm)
             found = [_word(entry) for entry in decoder.get_alignment() if entry.name[0] not in "<["]
         except (RuntimeError, TypeError) as error:
+            self._decoder = None  # it may be in the middle of an utterance
             raise _failed(
                 text, f"{samples.size / SAMPLE_RATE:.2f} s of sound cannot hold its {len(spoken)} words"
             ) from error

@@ -82,10 +82,8 @@ class Lexicon:
             DatasetError: `lexicon_missing` or `lexicon_invalid` (names file and line).
             DependencyError: PocketSphinx is not installed.
         """
-        entries = _read(pocketsphinx_folder() / _DICTIONARY)
-        if extra is not None:
-            entries |= _read_own(extra)
-        return cls(entries)
+        own = _read_own(extra) if extra is not None else {}
+        return cls(_read(pocketsphinx_folder() / _DICTIONARY) | own)
 
     def __contains__(self, word: str) -> bool:
         return word in self._entries

@@ -116,8 +116,7 @@ def _tidy(text: str) -> str:
     text = re.sub(r"(?<=[A-Za-z])-(?=[A-Za-z])", " ", text)
     text = re.sub(r"\s+-+(?=\s)|-{2,}", " , ", text)
     text = re.sub(r"[^A-Za-z',.?!;:\s]", " ", text)
-    text = re.sub(r"(?<![A-Za-z])'(?![A-Za-z])", " ", text)  # an apostrophe that belongs to no word
-    text = re.sub(r"(?<![A-Za-z])'([^']*)(?<=[A-Za-z,.?!;:])'(?![A-Za-z])", r"\1", text)  # quoted, not elided
+    text = re.sub(r"(?<![A-Za-z])'|'(?![A-Za-z])", " ", text)  # a quotation mark, or an elision that nobody hears
     text = re.sub(r"\s+([,.?!;:])", r"\1", text)
     text = re.sub(r"([,;:])(?=[,.?!;:])", "", text)  # of several marks the last and strongest stays
     text = re.sub(r"([.?!])[,.?!;:]+", r"\1", text)

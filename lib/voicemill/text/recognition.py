@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from voicemill.text.alignment import FRAME_RATE, SAMPLE_RATE, to_pcm16
+from voicemill.text.alignment import FRAME_RATE, MIN_SAMPLES, SAMPLE_RATE, to_pcm16
 from voicemill.text.lexicon import pocketsphinx_folder, pocketsphinx_version
 
 
@@ -76,6 +76,8 @@ class PocketSphinxRecogniser:
 
     def words(self, samples: npt.NDArray[np.float32]) -> list[RecognisedWord]:
         """Words with times in (n,) mono float samples at 16 kHz."""
+        if samples.size < MIN_SAMPLES:
+            return []
         if self._decoder is None:
             self._decoder = self._load()
         decoder = self._decoder

@@ -13,7 +13,7 @@ from voicemill.audio.segmentation import Segmentation
 from voicemill.dataset import description
 from voicemill.dataset.manifest import read_entries, read_manifest
 from voicemill.dataset.prepare import STAGES, PreparedDataset, PrepareRequest, load, prepare
-from voicemill.errors import AudioError, DatasetError
+from voicemill.errors import AudioError, DatasetError, StorageError
 from voicemill.progress import SilentObserver
 from voicemill.workspace import Workspace
 
@@ -261,3 +261,10 @@ def test_no_clip_fits_the_limits(prepared: PreparedDataset, workspace: Workspace
             Workspace(tmp_path / "w", workspace.cache),
         )
     assert caught.value.reason == "dataset_no_valid_audio"
+
+
+def test_a_work_directory_that_cannot_be_written(request_of: PrepareRequest, tmp_path: Path) -> None:
+    (tmp_path / "work").write_text("in the way")
+    with pytest.raises(StorageError) as caught:
+        prepare(request_of, Workspace(tmp_path / "work", tmp_path / "cache"))
+    assert caught.value.code == "not_writable"
