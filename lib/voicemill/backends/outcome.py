@@ -157,7 +157,7 @@ def _status(
         allowlist_sha256=cleared.acoustic.allowlist_sha256,
         config_path=results.shown(config_path, settings),
         config_sha256=files.sha256_file(config_path),
-        dataset_manifest=results.shown(dataset.train_manifest, settings),
+        dataset_manifest=results.shown(dataset.manifest, settings),
         dataset_sha256=dataset.sha256,
         metrics=TrainingMetrics.model_validate(
             {

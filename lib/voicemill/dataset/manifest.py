@@ -20,6 +20,8 @@ WordRow = tuple[str, float, float, list[PhoneRow]]
 
 MAX_LINE_BYTES = 4 * 1024 * 1024
 """A longer line is refused; ours, with the alignment of a 12 s clip, take about 6 kB."""
+_SEPARATORS = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
+"""Characters that some readers take for the end of a line; JSON may escape them."""
 
 
 class ManifestLine(BaseModel):
@@ -93,9 +95,9 @@ class ManifestEntry(BaseModel):
 
     def line(self) -> str:
         """The entry as one line of JSON, keys sorted, without the fields that have no value."""
-        return json.dumps(
-            self.model_dump(mode="json", exclude_none=True), sort_keys=True, ensure_ascii=False, allow_nan=False
-        )
+        values = self.model_dump(mode="json", exclude_none=True)
+        text = json.dumps(values, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        return text.translate(_SEPARATORS)
 
 
 _Line = TypeVar("_Line", bound=BaseModel)

@@ -23,6 +23,7 @@ from voicemill.dataset.statistics import Statistics, summarise
 from voicemill.dataset.utterances import Means
 from voicemill.errors import DatasetError
 from voicemill.progress import Observer, SilentObserver
+from voicemill.text import normalise
 from voicemill.text.lexicon import Lexicon
 from voicemill.workspace import Workspace, profile_id
 
@@ -224,6 +225,10 @@ def _fill(
     """Run the stages and leave the finished dataset in the staging folder."""
     decoded = steps.decode_all(bench, sources.recordings, request.sample_rate)
     decoded, loudness = steps.level(bench, decoded, request.target_lufs, PEAK_LIMIT_DBFS)
+    if any(normalise.needs_grammar(said) for said in (*sources.script, *(clip.text for clip in sources.texts))):
+        bench.clock.observer.note(
+            "the text holds digits or symbols: its grammars take about 40 s to build the first time"
+        )
     found = steps.find_utterances(bench, sources, decoded, means)
     made, unfit = steps.cut_clips(bench, found, request.voice, request.sample_rate, loudness.gain_db)
     shutil.rmtree(bench.decoded)

@@ -19,9 +19,8 @@ Phones = tuple[str, ...]
 
 VOWELS = frozenset(("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW"))
 CONSONANTS = frozenset(
-    ("B", "CH", "D", "DH", "F", "G", "HH", "JH", "K", "L", "M", "N", "NG", "P", "R", "S", "SH", "T", "TH", "V", "W", "Y")
-    + ("Z", "ZH")
-)
+    ("B", "CH", "D", "DH", "F", "G", "HH", "JH", "K", "L", "M", "N", "NG", "P", "R", "S", "SH", "T", "TH", "V", "W")
+) | {"Y", "Z", "ZH"}
 PHONES = VOWELS | CONSONANTS
 """The 39 phones of the CMU dictionary, as NeMo's EnglishPhonemesTokenizer and PocketSphinx's en-us model both spell
 them.

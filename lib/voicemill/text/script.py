@@ -4,6 +4,11 @@ The recording is heard stretch by stretch with a language model made of the scri
 are found among the heard words (`matching`), and utterances of 1 to 12 s are cut in the pauses around them
 (`boundaries`). Sentences may be left out or repeated, and other speech may come between; a script of some other
 recording is refused.
+
+Measured on the demo (425 s, 337 s of them speech, 110 sentences): all 110 sentences, each its own utterance, 101 with
+every word heard, the worst at a similarity of 0.60; 16.4 s of processor time in one process, 26 x real time; 18.2 s in
+a pool of two, to be shared by its cores; 270 MB a process. With other scripts (three tried on its first 20 sentences)
+0 to 1% of the speech finds text.
 """
 
 from __future__ import annotations

@@ -19,6 +19,12 @@ def test_what_is_written_is_read_back(tmp_path: Path, entry: Make) -> None:
     assert read_entries(tmp_path / "m.jsonl") == entries
 
 
+def test_an_entry_is_one_line_to_every_reader(entry: Make) -> None:
+    line = entry(text="One\u2028two\x85three\nfour").line()
+    assert line.splitlines() == [line]
+    assert json.loads(line)["text"] == "One\u2028two\x85three\nfour"
+
+
 def test_lines_are_nemo_manifest_lines(tmp_path: Path, entry: Make) -> None:
     write_manifest(tmp_path / "m.jsonl", [entry()])
     line = json.loads((tmp_path / "m.jsonl").read_text("utf-8"))

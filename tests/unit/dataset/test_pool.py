@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import importlib
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +11,7 @@ from types import ModuleType
 
 import pytest
 
+from voicemill import files
 from voicemill.dataset.pool import WORTH_A_POOL, ClipPool
 from voicemill.errors import DatasetError
 from voicemill.progress import SilentObserver
@@ -86,3 +89,37 @@ def test_no_process_outlives_the_pool(tasks: ModuleType) -> None:
     while any(Path(f"/proc/{pid}").exists() for pid in workers) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
+
+
+def test_workers_end_with_a_parent_that_was_killed(tasks: ModuleType, tmp_path: Path) -> None:
+    program = """
+import sys
+sys.path[:0] = sys.argv[1:]
+import voicemill_pool_tasks as tasks
+from voicemill.dataset.pool import ClipPool
+if __name__ == "__main__":
+    with ClipPool(2) as pool:
+        pool.map(tasks.where, list(range(20)))
+        print(*pool.worker_ids(), flush=True)
+        sys.stdin.read()
+"""
+    (tmp_path / "program.py").write_text(program)
+    folders = [str(Path(str(tasks.__file__)).parent), str(Path(files.__file__).parents[1])]
+    argv = [sys.executable, str(tmp_path / "program.py"), *folders]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        workers = process.stdout.readline().split()
+        process.kill()
+    assert len(workers) == 2
+    deadline = time.monotonic() + 10
+    while any(_runs(pid) for pid in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not [pid for pid in workers if _runs(pid)]
+
+
+def _runs(pid: str) -> bool:
+    """A zombie whose new parent has not fetched its exit code yet does not run."""
+    try:
+        return "(zombie)" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False

@@ -47,10 +47,16 @@ def test_punctuation_is_a_gap(clips: list[Clip], aligned: list[Alignment]) -> No
 def test_wrong_text_is_told_by_the_score(clips: list[Clip], lexicon: Lexicon) -> None:
     aligner = Aligner(lexicon)
     for (samples, _), (_, other) in zip(clips, clips[3:] + clips[:3], strict=True):
-        try:
-            assert not aligner.align(samples, other).fits
-        except DatasetError as error:
-            assert error.code == "alignment_failed"
+        assert not fits(aligner, samples, other)
+
+
+def fits(aligner: Aligner, samples: npt.NDArray[np.float32], text: str) -> bool:
+    try:
+        return aligner.align(samples, text).fits
+    except DatasetError as error:
+        if error.code == "alignment_failed":
+            return False
+        raise
 
 
 def test_independent_of_what_came_before(clips: list[Clip], aligned: list[Alignment], lexicon: Lexicon) -> None:
@@ -81,12 +87,7 @@ def test_text_without_words(lexicon: Lexicon, text: str) -> None:
 
 @pytest.mark.parametrize("samples", [np.zeros(0), np.zeros(100), np.zeros(32_000)])
 def test_silence_does_not_fit(lexicon: Lexicon, samples: npt.NDArray[np.float64]) -> None:
-    try:
-        found = Aligner(lexicon).align(samples.astype(np.float32), "good morning everybody")
-    except DatasetError as error:
-        assert error.reason == "alignment_failed"
-    else:
-        assert not found.fits
+    assert not fits(Aligner(lexicon), samples.astype(np.float32), "good morning everybody")
 
 
 def test_guessed_words_align_too(clips: list[Clip], lexicon: Lexicon) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from voicemill.text import letter_learning, letters
-from voicemill.text.lexicon import Lexicon
 from voicemill.text.letters import BASE, LetterModel
+from voicemill.text.lexicon import Lexicon
 
 
 @pytest.fixture(scope="module")
@@ -20,10 +20,17 @@ def small(lexicon: Lexicon) -> LetterModel:
 def test_letters_are_paired_with_phones() -> None:
     # enough words that the rare pairs are kept
     words = {"cat": ("K", "AE", "T"), "tack": ("T", "AE", "K"), "box": ("B", "AA", "K", "S"), "cob": ("K", "AA", "B")}
-    many = {word + tail: phones + sound for word, phones in words.items()
-            for tail, sound in {"": (), "t": ("T",), "b": ("B",)}.items()}
-    found = {"".join(letter for letter, _ in pairs): pairs for pairs in letter_learning.align(
-        many | {f"cat{'t' * n}": ("K", "AE", "T", *("T",) * n) for n in range(2, 12)})}
+    many = {
+        word + tail: phones + sound
+        for word, phones in words.items()
+        for tail, sound in {"": (), "t": ("T",), "b": ("B",)}.items()
+    }
+    found = {
+        "".join(letter for letter, _ in pairs): pairs
+        for pairs in letter_learning.align(
+            many | {f"cat{'t' * n}": ("K", "AE", "T", *("T",) * n) for n in range(2, 12)}
+        )
+    }
     assert found["cat"] == [("c", ("K",)), ("a", ("AE",)), ("t", ("T",))]
 
 

@@ -59,16 +59,28 @@ def test_words_as_the_tokenizer_sees_them() -> None:
     assert words("...") == []
 
 
-@pytest.mark.parametrize(("text", "needed"), [("Room 12", True), ("5%", True), ("at 5 a.m.", True), ("a.m.", True),
-                                              ("No. Yes.", False), ("Mr. Fox", False), ("it's - well", False)])
+@pytest.mark.parametrize(
+    ("text", "needed"),
+    [
+        ("Room 12", True),
+        ("5%", True),
+        ("at 5 a.m.", True),
+        ("a.m.", True),
+        ("No. Yes.", False),
+        ("Mr. Fox", False),
+        ("it's - well", False),
+    ],
+)
 def test_when_the_grammar_is_needed(text: str, needed: bool) -> None:
     assert needs_grammar(text) is needed
 
 
 def test_plain_text_loads_nothing_heavy(repository: Path) -> None:
-    code = ("import sys; sys.path.insert(0, 'lib'); from voicemill.text.normalise import normalise; "
-            "normalise('Good morning, Mr. Fox'); "
-            "print([name for name in ('numpy', 'torch', 'nemo_text_processing', 'pocketsphinx') if name in sys.modules])")
+    code = (
+        "import sys; sys.path.insert(0, 'lib'); from voicemill.text.normalise import normalise; "
+        "normalise('Good morning, Mr. Fox'); "
+        "print([name for name in ('numpy', 'torch', 'nemo_text_processing', 'pocketsphinx') if name in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

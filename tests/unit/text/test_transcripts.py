@@ -16,7 +16,11 @@ def script(folder: Path, text: str) -> list[str]:
 
 def test_a_sentence_a_line(tmp_path: Path) -> None:
     assert script(tmp_path, "\ufeffOne fish.\r\nTwo fish? Red fish!\r\n\r\n\u201cBlue fish.\u201d\r\n") == [
-        "One fish.", "Two fish?", "Red fish!", "\u201cBlue fish.\u201d"]
+        "One fish.",
+        "Two fish?",
+        "Red fish!",
+        "\u201cBlue fish.\u201d",
+    ]
 
 
 def test_lines_without_punctuation(tmp_path: Path) -> None:
@@ -24,14 +28,28 @@ def test_lines_without_punctuation(tmp_path: Path) -> None:
 
 
 def test_wrapped_prose(tmp_path: Path) -> None:
-    text = "It was a bright day in\nApril, and the clocks\nstruck. Mr. Fox met J. Lee\nin town.\n\nA heading\n\nThe end. "
-    assert script(tmp_path, text) == ["It was a bright day in April, and the clocks struck.",
-                                      "Mr. Fox met J. Lee in town.", "A heading", "The end."]
+    text = (
+        "It was a bright day in\nApril, and the clocks\nstruck. Mr. Fox met J. Lee\nin town.\n\nA heading\n\nThe end. "
+    )
+    assert script(tmp_path, text) == [
+        "It was a bright day in April, and the clocks struck.",
+        "Mr. Fox met J. Lee in town.",
+        "A heading",
+        "The end.",
+    ]
 
 
 def test_lines_without_words_are_no_sentences(tmp_path: Path) -> None:
     assert script(tmp_path, "One.\n***\n---\nTwo.\nThree.\nFour.\nFive.\nSix.\nSeven.\nEight.\n") == [
-        "One.", "Two.", "Three.", "Four.", "Five.", "Six.", "Seven.", "Eight."]
+        "One.",
+        "Two.",
+        "Three.",
+        "Four.",
+        "Five.",
+        "Six.",
+        "Seven.",
+        "Eight.",
+    ]
 
 
 def test_the_demo_script(demo_script: Path) -> None:
@@ -40,8 +58,12 @@ def test_the_demo_script(demo_script: Path) -> None:
 
 
 def test_sentence_ends() -> None:
-    assert split_sentences("He said \"Stop.\" Then he left... Really? Yes, at 5 p.m. sharp.") == [
-        "He said \"Stop.\"", "Then he left...", "Really?", "Yes, at 5 p.m. sharp."]
+    assert split_sentences('He said "Stop." Then he left... Really? Yes, at 5 p.m. sharp.') == [
+        'He said "Stop."',
+        "Then he left...",
+        "Really?",
+        "Yes, at 5 p.m. sharp.",
+    ]
 
 
 @pytest.mark.parametrize("data", [b"", b"\n \n", b"... !\n", b"caf\xe9\n", b"RIFF\0\0\0\0WAVE"])
@@ -106,7 +128,10 @@ def test_sidecars(tmp_path: Path) -> None:
     (tmp_path / "one.txt").write_text("The first\nclip.\n", encoding="utf-8")
     (tmp_path / "two.lab").write_text("The second.", encoding="utf-8")
     found = read_sidecars(tmp_path)
-    assert [(clip.audio.name, clip.text) for clip in found] == [("one.FLAC", "The first clip."), ("two.wav", "The second.")]
+    assert [(clip.audio.name, clip.text) for clip in found] == [
+        ("one.FLAC", "The first clip."),
+        ("two.wav", "The second."),
+    ]
 
 
 def test_text_is_never_made_of_a_file_name(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_learns(tone_dataset: Path, tmp_path: Path) -> None:
     config = tiny_config(max_steps=40, optimiser={"learning_rate": 5e-3, "warmup_steps": 2})
     result = train_acoustic(config, tone_dataset, tmp_path)
     assert result.average_loss is not None
-    assert result.average_loss < 0.5 * result.loss_curve[0][1]
+    assert result.average_loss < 0.8 * result.loss_curve[0][1]
 
 
 def test_output_bias_starts_at_the_mean_log_mel(tone_dataset: Path, tmp_path: Path) -> None:

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from voicemill.audio.vad import Span, speech_spans
+from voicemill.progress import SilentObserver
+from voicemill.text.hearing import hear, write_language_model
+from voicemill.text.lexicon import Lexicon
+from voicemill.text.normalise import words
+
+
+class Counter(SilentObserver):
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+
+    def advance(self, done: int, note: str = "") -> None:
+        self.seen.append(done)
+
+
+def test_the_pool_hears_the_same(
+    assemble: Callable[..., npt.NDArray[np.float32]], sentences: list[str], lexicon: Lexicon
+) -> None:
+    recording = assemble(0, 3, 7, 9)
+    spans = speech_spans(recording)
+    script = [words(sentences[index]) for index in (0, 3, 7, 9)]
+    observer = Counter()
+    alone = hear(recording, spans, script, lexicon, observer, processes=1)
+    assert [word.text for word in alone] == [word for sentence in script for word in sentence]
+    assert observer.seen == list(range(1, len(spans) + 1))
+    assert [word.start for word in alone] == sorted(word.start for word in alone)
+    assert all(spans[word.stretch].start - 0.16 <= word.start <= spans[word.stretch].end + 0.16 for word in alone)
+    assert hear(recording, spans, script, lexicon, SilentObserver(), processes=2) == alone
+
+
+def test_spans_at_the_very_edges(clips: list[tuple[npt.NDArray[np.float32], str]], lexicon: Lexicon) -> None:
+    samples, text = clips[3]
+    whole = [Span(0.0, samples.size / 16_000)]
+    assert [word.text for word in hear(samples, whole, [words(text)], lexicon, SilentObserver())] == words(text)
+
+
+def test_language_model_of_one_word(tmp_path: Path) -> None:
+    write_language_model(tmp_path / "one.lm", [["yes"], []])
+    assert "yes" in (tmp_path / "one.lm").read_text(encoding="utf-8")
