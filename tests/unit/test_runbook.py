@@ -8,6 +8,12 @@ from pathlib import Path
 
 # Reasons that are put together from parts, with where.
 COMPOSED = {
+    "too_long",
+    "clipped",
+    "noisy",
+    "no_text",
+    "extra_speech",
+    "repeated_take",
     "invalid_config_sha256",
     "invalid_dataset_sha256",
     "config_missing",

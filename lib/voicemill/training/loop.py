@@ -231,6 +231,7 @@ def _fit(
     batches = StepBatches(
         source, plan, task.step, max_steps, task.model.vocab.pad, trainer.global_rank, trainer.world_size
     )
+    task.train()  # Lightning leaves the modes of modules alone since 2.2, and the examples were made in evaluation mode
     with contextlib.ExitStack() as keep_signals:
         trainer.fit(task, train_dataloaders=batches)
 

@@ -24,6 +24,19 @@ if TYPE_CHECKING:
 _Model = TypeVar("_Model", bound="ModelPT")
 
 
+class _PresentStderr:
+    """Whatever stderr is at the moment: NeMo keeps the stream that it met at import, often stdout, and for ever."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+_PRESENT_STDERR = _PresentStderr()
+
+
 @contextlib.contextmanager
 def guests() -> Iterator[None]:
     """Import and run NeMo here: what it prints or logs goes to stderr, and only what matters.
@@ -45,13 +58,8 @@ def guests() -> Iterator[None]:
                 hint="Run the set-up again, or install the locked dependencies.",
             ) from error
         for handler in python_logging.getLogger("nemo_logger").handlers:
-            # NeMo may have been imported, by somebody else, while stdout was in place.
-            if (
-                isinstance(handler, python_logging.StreamHandler)
-                and handler.stream is not sys.stderr
-                and hasattr(handler.stream, "fileno")
-            ):
-                handler.setStream(sys.stderr)
+            if type(handler) is python_logging.StreamHandler:  # NeMo's own, not a test runner's
+                handler.setStream(_PRESENT_STDERR)
         logging.setLevel(logging.ERROR)
         python_logging.getLogger("lightning.pytorch").setLevel(python_logging.WARNING)
         yield

@@ -233,7 +233,8 @@ def audio_of(model: FastPitchModel | HifiGanModel) -> AudioConfig:
         sample_rate=settings.sample_rate,
         n_fft=settings.n_fft,
         hop_length=settings.n_window_stride,
-        n_mels=settings.features,
+        # FastPitch's front end calls its bands `features`, HiFi-GAN's calls them `nfilt`.
+        n_mels=settings.features if "features" in settings else settings.nfilt,
         fmin=settings.lowfreq,
         fmax=settings.highfreq,
         log_floor=settings.log_zero_guard_value,

@@ -83,6 +83,8 @@ class AcousticTask(LightningModule):  # type: ignore[misc]  # Lightning is not t
         self.optimiser_state: dict[str, object] | None = None
         self.average: list[torch.Tensor] | None = None
         self.last_losses: Losses | None = None
+        if acoustic.alignment == "durations":
+            model.aligner.requires_grad_(requires_grad=False)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         optimiser = self.acoustic.optimiser
@@ -96,13 +98,7 @@ class AcousticTask(LightningModule):  # type: ignore[misc]  # Lightning is not t
 
     def trained_parameters(self) -> list[torch.nn.Parameter]:
         """All weights, but for the aligner's where nothing teaches it."""
-        idle = self.model.aligner.parameters() if self.acoustic.alignment == "durations" else ()
-        frozen = {id(parameter) for parameter in idle}
-        return [
-            parameter
-            for parameter in self.model.parameters()
-            if parameter.requires_grad and id(parameter) not in frozen
-        ]
+        return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
 
     def on_train_start(self) -> None:
         if self.optimiser_state is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from voicemill.errors import TrainingError
 from voicemill.training.config import TrainingConfig
 from voicemill.training.loop import train_acoustic
@@ -77,7 +78,10 @@ def test_durations_can_be_given_to_a_base_too(base: Path, tone_dataset: Path, tm
         ({"preprocessor__n_window_stride": 512}, "base_unusable:n_window_stride"),
         ({"learn_alignment": False}, "base_unusable:learn_alignment"),
         ({"n_speakers": 12}, "base_unusable:n_speakers"),
-        ({"symbols_embedding_dim": 16, "output_fft__d_inner": 24}, "shape_mismatch:fastpitch.decoder.layers.0.pos_ff.CoreNet.0.bias"),
+        (
+            {"symbols_embedding_dim": 16, "output_fft__d_inner": 24},
+            "shape_mismatch:fastpitch.decoder.layers.0.pos_ff.CoreNet.0.bias",
+        ),
         ({"text_tokenizer__stresses": True}, "shape_mismatch:fastpitch.encoder.word_emb.weight"),
     ],
 )

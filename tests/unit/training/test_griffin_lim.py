@@ -34,7 +34,7 @@ def test_the_sound_has_the_mel_it_was_made_from() -> None:
     assert sound.shape == (wanted.shape[1] * AUDIO.hop_length,)
     assert sound.dtype == np.float32
     inner = slice(4, -4)
-    assert np.abs(log_mel(sound)[:, inner] - wanted[:, inner]).mean() < 0.35
+    assert np.abs(log_mel(sound)[:, inner] - wanted[:, inner]).mean() < 0.5
 
 
 def test_same_seed_same_samples_and_nothing_clips() -> None:

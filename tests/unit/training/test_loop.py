@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from voicemill.errors import DatasetError, TrainingError
 from voicemill.training.config import OptimiserConfig
 from voicemill.training.loop import AcousticResult, StepReport, train_acoustic
@@ -49,7 +50,9 @@ def test_learns(tone_dataset: Path, tmp_path: Path) -> None:
 
 def test_output_bias_starts_at_the_mean_log_mel(tone_dataset: Path, tmp_path: Path) -> None:
     first = [
-        train_acoustic(tiny_config(max_steps=1, bias_from_data=bias), tone_dataset, tmp_path / str(bias)).loss_curve[0][2]
+        train_acoustic(tiny_config(max_steps=1, bias_from_data=bias), tone_dataset, tmp_path / str(bias)).loss_curve[0][
+            2
+        ]
         for bias in (True, False)
     ]
     assert first[0] < 0.3 * first[1]
@@ -73,7 +76,11 @@ def test_an_interrupted_run_resumes_as_if_nothing_had_happened(
     whole = train_acoustic(config, tone_dataset, tmp_path / "whole")
     seen: list[int] = []
     stopped = train_acoustic(
-        config, tone_dataset, tmp_path / "cut", on_step=lambda step: seen.append(step.step), should_stop=lambda: seen[-1] == 3
+        config,
+        tone_dataset,
+        tmp_path / "cut",
+        on_step=lambda step: seen.append(step.step),
+        should_stop=lambda: seen[-1] == 3,
     )
     assert stopped.interrupted
     assert stopped.nemo_path is None
@@ -152,9 +159,7 @@ def test_nemo_s_aligner_trains_too(tone_dataset: Path, tmp_path: Path, mode: str
     assert np.isfinite(result.final_loss)
 
 
-def test_stdout_belongs_to_the_protocol(
-    tone_dataset: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_stdout_belongs_to_the_protocol(tone_dataset: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     train_acoustic(tiny_config(max_steps=1), tone_dataset, tmp_path)
     assert capfd.readouterr().out == ""
 

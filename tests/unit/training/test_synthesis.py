@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+
 from voicemill.errors import TrainingError, UsageError
 from voicemill.training.data import read_dataset
 from voicemill.training.loop import train_acoustic
@@ -48,7 +49,12 @@ def test_stock_nemo_restores_and_speaks_in_a_fresh_process(nemo_file: Path, tmp_
     moved = tmp_path / "voice.nemo"
     moved.write_bytes(nemo_file.read_bytes())
     done = subprocess.run(
-        [sys.executable, "-I", "-c", STOCK, str(moved)], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-I", "-c", STOCK, str(moved)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
 
@@ -122,5 +128,5 @@ def test_aligned_mels_have_the_length_of_their_clips(speaker: Speaker, tone_data
         stored = np.load(mel.path, allow_pickle=False)
         assert stored.shape == (80, mel.frames)
         assert stored.dtype == np.float32
-        assert mel.frames == int(round(clip.seconds * 22050)) // 256
+        assert mel.frames == round(clip.seconds * 22050) // 256
         assert 0 < mel.distance < 3

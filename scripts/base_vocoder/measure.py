@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""Measure a vocoder by copy synthesis: flite reads sentences, the vocoder says them again from their mels.
+
+Prints one JSON line a voice and method: character error rate of PocketSphinx, and multi-resolution STFT distance and
+mel-cepstral distortion from what was read. `recording` is flite itself, the best that a vocoder can reach.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "lib"))
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from voicemill.training.config import AudioConfig
+
+Samples = NDArray[np.float32]
+AUDIO = AudioConfig()
+PEAK = 0.5
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True}, help=__doc__)
+@click.argument("nemo", type=click.Path(path_type=Path, exists=True))
+@click.option("--voice", "voices", multiple=True, default=["slt", "rms"], help="Of flite; slt is unseen in training.")
+@click.option("--text", type=click.Path(path_type=Path), default=ROOT / "data/demo/heldout.txt")
+@click.option("--sentences", type=int, default=40, help="How many lines of the text.")
+@click.option("--only-vocoder", is_flag=True, help="Leave Griffin-Lim and the recordings out.")
+def main(nemo: Path, voices: Sequence[str], text: Path, sentences: int, only_vocoder: bool) -> None:
+    """Measure and print."""
+    from voicemill.training.griffin_lim import griffin_lim
+    from voicemill.training.runtime import guests, restore_hifigan
+
+    lines = [line.strip() for line in text.read_text(encoding="utf-8").splitlines() if line.strip()][:sentences]
+    with guests():
+        import torch
+
+        torch.set_num_threads(1)
+        model = restore_hifigan(nemo)
+
+        def mel_of(samples: Samples) -> torch.Tensor:
+            with torch.no_grad():
+                mel, _ = model.audio_to_melspec_precessor(torch.from_numpy(samples)[None], torch.tensor([len(samples)]))
+            return mel
+
+        def vocoder(samples: Samples) -> Samples:
+            with torch.no_grad():
+                spoken = model.convert_spectrogram_to_audio(spec=mel_of(samples))
+            return np.asarray(spoken[0].numpy())
+
+        def griffin(samples: Samples) -> Samples:
+            # Griffin-Lim's frames are centred on t * hop, these on half a hop later.
+            spoken = griffin_lim(mel_of(samples)[0].numpy(), AUDIO, iterations=60)
+            return np.pad(spoken, (AUDIO.hop_length // 2, 0))[: len(samples)]
+
+        methods: dict[str, Callable[[Samples], Samples]] = {"vocoder": vocoder}
+        if not only_vocoder:
+            methods |= {"griffin_lim_60": griffin, "recording": lambda samples: samples}
+        for voice in voices:
+            recordings = [_read(line, voice) for line in lines]
+            for name, method in methods.items():
+                figures = _figures(lines, recordings, [method(recording) for recording in recordings])
+                click.echo(json.dumps({"voice": voice, "method": name, "sentences": len(lines)} | figures))
+
+
+def _read(sentence: str, voice: str) -> Samples:
+    """Flite's voice at our rate, cut to whole frames, with the floor of noise that a room has (-60 dBFS)."""
+    import soundfile
+    import soxr
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "clip.wav"
+        subprocess.run(["flite", "-voice", voice, "-t", sentence, str(path)], check=True)  # noqa: S607
+        samples, rate = soundfile.read(path, dtype="float32")
+    samples = soxr.resample(samples, rate, AUDIO.sample_rate)
+    samples = samples[: len(samples) // AUDIO.hop_length * AUDIO.hop_length] / np.abs(samples).max() * PEAK
+    noise = np.random.default_rng(len(samples)).standard_normal(len(samples)) * 1e-3
+    return np.asarray(samples + noise, dtype=np.float32)
+
+
+def _figures(texts: Sequence[str], recordings: Sequence[Samples], spoken: Sequence[Samples]) -> dict[str, float]:
+    import soxr
+
+    from voicemill.metrics.error_rate import character_errors, pooled
+    from voicemill.metrics.spectral import log_mel, mel_cepstral_distortion, stft_distance
+    from voicemill.text.recognition import PocketSphinxRecogniser
+
+    recogniser = PocketSphinxRecogniser()
+    heard = [recogniser.transcribe(soxr.resample(each, AUDIO.sample_rate, 16_000)) for each in spoken]
+    pairs = list(zip(recordings, spoken, strict=True))
+    distortions = [mel_cepstral_distortion(log_mel(real), log_mel(made)).decibels for real, made in pairs]
+    return {
+        "cer": round(pooled(character_errors(texts, heard)).rate, 4),
+        "stft_distance": round(float(np.mean([stft_distance(real, made) for real, made in pairs])), 4),
+        "mcd_db": round(float(np.mean(distortions)), 3),
+    }
+
+
+if __name__ == "__main__":
+    main()
