@@ -85,19 +85,21 @@ def main(
     click.echo(f"{out} after {learner.step} steps", err=True)
 
 
-def _learn(learner: Learner, checkpoint: Path, log: Path, reconstruction: float, adversarial: float) -> None:
+def _learn(learner: Learner, checkpoint: Path, log: Path, reconstruction: float, adversarial_seconds: float) -> None:
     """Step until the seconds are used; a checkpoint and a line of the log every minute."""
     last_save = now = time.monotonic()
-    budget = reconstruction + adversarial
+    budget = reconstruction + adversarial_seconds
     while learner.seconds < budget:
-        losses = learner.learn(adversarial=learner.seconds >= reconstruction, done=learner.seconds / budget)
+        adversarial = learner.seconds >= reconstruction
+        done = (learner.seconds - reconstruction) / adversarial_seconds if adversarial else learner.seconds / budget
+        losses = learner.learn(adversarial=adversarial, done=done)
         then, now = now, time.monotonic()
         learner.seconds += now - then
         if now - last_save > 60 or learner.seconds >= budget:
             last_save = now
             learner.save(checkpoint)
             line = {"minutes": round(learner.seconds / 60, 2), "step": learner.step} | {
-                name: round(value, 4) for name, value in losses.items()
+                name: float(f"{value:.4g}") for name, value in losses.items()
             }
             with log.open("a", encoding="utf-8") as handle:
                 handle.write(json.dumps(line) + "\n")

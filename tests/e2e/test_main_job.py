@@ -56,30 +56,14 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def command(work: Path, audio: Path, script: Path, *more: str) -> tuple[list[str], dict[str, str]]:
-    argv = [
-        sys.executable,
-        str(ROOT / "apps/voice-train-prod/voice-train-prod.py"),
-        "--preset",
-        "smoke",
-        "--voice",
-        "anna",
-        "--display-name",
-        "Anna Ωmega",
-        "--audio",
-        str(audio),
-        "--script",
-        str(script),
-        *more,
-    ]
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PROD_TTS_", "VOICE_", "TRAIN_"))
-    }
-    return argv, {
-        **environment,
-        "WORK_DIR": str(work / "work"),
-        "CACHE_DIR": str(work / "cache"),
-        "HOME": str(work / "home"),
-    }
+    argv = [str(ROOT / "run-direct"), "voice-train-prod", "--preset", "smoke", "--voice", "anna"]
+    argv += ["--display-name", "Anna Ωmega", "--audio", str(audio), "--script", str(script), *more]
+    ours = ("PROD_TTS_", "VOICE_", "TRAIN_", "MPLCONFIGDIR", "HF_HOME", "TORCH_HOME")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    environment |= {"WORK_DIR": str(work / "work"), "CACHE_DIR": str(work / "cache"), "HOME": str(work / "home")}
+    # The Python that runs the tests runs the job: as in an image, nothing is installed.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    return argv, environment | {"VOICEMILL_IN_IMAGE": "1", "PATH": path}
 
 
 @pytest.fixture(scope="module")

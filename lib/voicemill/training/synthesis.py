@@ -146,7 +146,7 @@ class Speaker:
         known = self.fastpitch.vocab.g2p.phoneme_dict
         unknown: list[str] = []
         for word in _WORD.findall(text.lower()):
-            parts = [word] if _listed(word, known) else [part for part in word.split("-") if not _listed(part, known)]
+            parts = [] if _listed(word, known) else [part for part in word.split("-") if not _listed(part, known)]
             unknown.extend(part for part in parts if part and part not in unknown)
         return unknown
 
