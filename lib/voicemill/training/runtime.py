@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
 import logging as python_logging
@@ -14,6 +15,7 @@ from pickle import UnpicklingError
 from typing import TYPE_CHECKING, TypeVar
 
 from voicemill.errors import DependencyError, TrainingError
+from voicemill.weights.archive import private_copy
 
 if TYPE_CHECKING:
     import torch
@@ -22,6 +24,19 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 _Model = TypeVar("_Model", bound="ModelPT")
+
+
+_CHATTY = {
+    "pytorch_lightning.utilities.rank_zero": python_logging.WARNING,
+    "lightning.pytorch": python_logging.WARNING,
+    "nv_one_logger": python_logging.ERROR,
+}
+"""Loggers that say at each start which accelerators there are not and that nobody collects telemetry -> from which
+level on they are heard."""
+
+
+_COPIES = contextlib.ExitStack()
+atexit.register(_COPIES.close)
 
 
 class _PresentStderr:
@@ -48,6 +63,8 @@ def guests() -> Iterator[None]:
     """
     with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        for name, level in _CHATTY.items():
+            python_logging.getLogger(name).setLevel(level)
         try:
             import nemo.collections.tts.models  # noqa: F401  (13 s at the first import)
             from nemo.utils import logging
@@ -61,7 +78,8 @@ def guests() -> Iterator[None]:
             if type(handler) is python_logging.StreamHandler:  # NeMo's own, not a test runner's
                 handler.setStream(_PRESENT_STDERR)
         logging.setLevel(logging.ERROR)
-        python_logging.getLogger("lightning.pytorch").setLevel(python_logging.WARNING)
+        for name, level in _CHATTY.items():  # again: their packages set their own at import
+            python_logging.getLogger(name).setLevel(level)
         yield
 
 
@@ -74,7 +92,9 @@ def restore_fastpitch(path: Path, *, device: str = "cpu", override: DictConfig |
         override: a configuration in place of the archive's own; its weights must fit it.
 
     Raises:
-        TrainingError: the file is missing, is not a FastPitch checkpoint, or its weights do not fit its configuration.
+        GateError: `unsafe_archive:<why>`, from the inspection that comes before loading.
+        UsageError: there is no such file.
+        TrainingError: it is not a FastPitch checkpoint, or its weights do not fit its configuration.
     """
     from nemo.collections.tts.models import FastPitchModel
 
@@ -85,7 +105,9 @@ def restore_hifigan(path: Path, *, device: str = "cpu") -> HifiGanModel:
     """A HiFi-GAN checkpoint (`.nemo`) in evaluation mode. Call within `guests()`.
 
     Raises:
-        TrainingError: the file is missing, is not a HiFi-GAN checkpoint, or its weights do not fit its configuration.
+        GateError: `unsafe_archive:<why>`, from the inspection that comes before loading.
+        UsageError: there is no such file.
+        TrainingError: it is not a HiFi-GAN checkpoint, or its weights do not fit its configuration.
     """
     from nemo.collections.tts.models import HifiGanModel
 
@@ -100,10 +122,11 @@ def read_fastpitch_config(path: Path) -> DictConfig:
     """
     from nemo.collections.tts.models import FastPitchModel
 
-    try:
-        return FastPitchModel.restore_from(str(path), return_config=True)
-    except (OSError, tarfile.TarError, RuntimeError, ValueError, KeyError) as error:
-        raise _unreadable(path, "FastPitchModel", error) from error
+    with private_copy(path) as checked:
+        try:
+            return FastPitchModel.restore_from(str(checked), return_config=True)
+        except (OSError, tarfile.TarError, RuntimeError, ValueError, KeyError) as error:
+            raise _unreadable(path, "FastPitchModel", error) from error
 
 
 def shape_mismatches(wanted: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> list[str]:
@@ -146,9 +169,12 @@ def _restore(path: Path, kind: type[_Model], device: str, override: DictConfig |
                 )
             super().load_instance_with_state_dict(instance, state_dict, strict)
 
+    # What was inspected is what is loaded: a private copy, so that the file cannot be swapped in between. It stays until
+    # the process ends, because NeMo opens the archive again for its lexicon when the model is saved.
+    checked = _COPIES.enter_context(private_copy(path))
     try:
         model = kind.restore_from(
-            str(path),
+            str(checked),
             override_config_path=override,
             map_location=torch.device(device),
             save_restore_connector=WeightsOnly(),

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from .conftest import RATE, tiny_config, write_clip, write_dataset
 
 from voicemill.errors import DatasetError, TrainingError
 from voicemill.metrics.spectral import log_mel
@@ -19,6 +18,8 @@ from voicemill.training.loop import StepReport
 from voicemill.training.runtime import guests
 from voicemill.training.vocoder_data import PairSource, SegmentBatches
 from voicemill.training.vocoder_model import build_hifigan
+
+from .conftest import RATE, tiny_config, write_clip, write_dataset
 
 HOP = 256
 
@@ -255,4 +256,4 @@ def test_the_archive_names_no_file_of_this_machine(base: Path) -> None:
 
         tree = OmegaConf.to_container(HifiGanModel.restore_from(str(base), return_config=True))
     assert str(base.parent) not in json.dumps(tree)
-    assert RATE == tree["preprocessor"]["sample_rate"]
+    assert tree["preprocessor"]["sample_rate"] == RATE

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-from voicemill.errors import TrainingError, UsageError
+from voicemill.errors import UsageError, VoicemillError
 from voicemill.training.data import read_dataset
 from voicemill.training.loop import train_acoustic
 from voicemill.training.synthesis import Speaker, ground_truth_aligned_mels, load_speaker, sentences
@@ -114,10 +114,10 @@ def test_sentences_are_spoken_one_by_one_and_long_ones_cut() -> None:
 
 def test_a_file_that_is_no_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "x.nemo").write_text("not an archive")
-    for name in ("x.nemo", "missing.nemo"):
-        with pytest.raises(TrainingError) as caught:
+    for name, code in (("x.nemo", "unsafe_archive"), ("missing.nemo", "archive_missing")):
+        with pytest.raises(VoicemillError) as caught:
             load_speaker(tmp_path / name)
-        assert caught.value.reason == f"checkpoint_unreadable:{name}"
+        assert caught.value.code == code
 
 
 def test_aligned_mels_have_the_length_of_their_clips(speaker: Speaker, tone_dataset: Path, tmp_path: Path) -> None:
