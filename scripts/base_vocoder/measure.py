@@ -78,7 +78,7 @@ def _read(sentence: str, voice: str) -> Samples:
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.wav"
-        subprocess.run(["flite", "-voice", voice, "-t", sentence, str(path)], check=True)  # noqa: S607
+        subprocess.run(["flite", "-voice", voice, "-t", sentence, str(path)], check=True)
         samples, rate = soundfile.read(path, dtype="float32")
     samples = soxr.resample(samples, rate, AUDIO.sample_rate)
     samples = samples[: len(samples) // AUDIO.hop_length * AUDIO.hop_length] / np.abs(samples).max() * PEAK

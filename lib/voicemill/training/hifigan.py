@@ -1,8 +1,8 @@
 """HiFi-GAN: NeMo's own HifiGanModel, from a base vocoder or from nothing, learning the voice's mels under Lightning.
 
-The model's own `training_step` does the learning: manual optimisation of discriminators and generator in turn. Around it lie
-the same promises as around FastPitch: everything random in step n depends on the seed and n, checkpoints are atomic, an
-interrupted run goes on where it was, and the archive is NeMo's own.
+The model's own `training_step` does the learning: manual optimisation of discriminators and generator in turn. Around
+it lie the same promises as around FastPitch: everything random in step n depends on the seed and n, checkpoints are
+atomic, an interrupted run goes on where it was, and the archive is NeMo's own.
 """
 
 from __future__ import annotations
@@ -68,30 +68,25 @@ def train_vocoder(
         dataset_dir: a prepared dataset, see `voicemill.training.data`.
         out_dir: gets the `.nemo` and the checkpoint to resume from.
         base: a HiFi-GAN `.nemo` to start from; its sizes stay. None starts from random weights of the configured sizes.
-        gta_dir: ground-truth-aligned mels, `<id>.npy` a clip: what the acoustic model will give the vocoder. None learns from
-            the recordings' own mels; such a vocoder sounds noisy behind an acoustic model.
+        gta_dir: ground-truth-aligned mels, `<id>.npy` a clip: what the acoustic model will give the vocoder. None
+            learns from the recordings' own mels; such a vocoder sounds noisy behind an acoustic model.
         resume: go on from the checkpoint in `out_dir`; there must be one, of the same settings and data.
         on_step: called after each step; duration and pitch loss are 0, `mel_loss` is the L1 distance of log-mels.
         should_stop: asked after each step; true writes a checkpoint and returns an interrupted result.
 
     Raises:
-        DatasetError: the dataset cannot be used, or mels and clips do not fit (`mel_length:<clip>`, `mel_missing:<clip>`).
-        TrainingError: the loss is not finite (reason `non_finite_loss:step=N`), the base does not fit, or there is nothing
-            to resume.
+        DatasetError: the dataset cannot be used, or mels and clips do not fit (`mel_length:<clip>`,
+            `mel_missing:<clip>`).
+        TrainingError: the loss is not finite (reason `non_finite_loss:step=N`), the base does not fit, or there is
+            nothing to resume.
         StorageError: something cannot be written.
     """
-    from voicemill.training.runtime import guests, restore_hifigan, weights_sha256
+    from voicemill.training.runtime import guests, restore_hifigan, seeded, weights_sha256
 
     run = Run(time.monotonic())
     dataset = read_dataset(dataset_dir)
     checkpoint = out_dir / CHECKPOINT_NAME
-    with guests():
-        import torch
-
-        if config.threads:
-            torch.set_num_threads(config.threads)
-        torch.set_flush_denormal(True)
-        torch.manual_seed(config.seed)
+    with guests(), seeded(config.seed, config.threads):
         model = build_hifigan(config) if base is None else restore_hifigan(base)
         if base is not None:
             adapt_base(model, config, base)
@@ -152,9 +147,9 @@ def _fit(
             if on_step is not None:
                 on_step(StepReport(task.step, max_steps, loss, mel_loss, 0.0, 0.0, vocoder.learning_rate, elapsed))
             run.interrupted = task.step < max_steps and should_stop is not None and should_stop()
-            if run.interrupted or task.step == max_steps or task.step % config.checkpoint_interval == 0:
-                if trainer.is_global_zero:
-                    _save(checkpoint, task, trainer, run, belongs_to)
+            due = run.interrupted or task.step == max_steps or task.step % config.checkpoint_interval == 0
+            if due and trainer.is_global_zero:
+                _save(checkpoint, task, trainer, run, belongs_to)
             trainer.should_stop = run.interrupted
 
     handler = signal.getsignal(signal.SIGTERM)

@@ -102,17 +102,11 @@ def train_acoustic(
             there is nothing to resume.
         StorageError: something cannot be written.
     """
-    from voicemill.training.runtime import guests, weights_sha256
+    from voicemill.training.runtime import guests, seeded, weights_sha256
 
     started = time.monotonic()
     dataset = read_dataset(dataset_dir)
-    with guests():
-        import torch
-
-        if config.threads:
-            torch.set_num_threads(config.threads)
-        torch.set_flush_denormal(True)
-        torch.manual_seed(config.seed)
+    with guests(), seeded(config.seed, config.threads):
         model, strict = _prepare_model(config, dataset, out_dir, init_from)
         source = ExampleSource(model, dataset.train, dataset.facts, config.audio, config.acoustic.alignment, strict)
         task, run = _prepare_task(config, dataset, model, source, out_dir, init_from, resume, started)

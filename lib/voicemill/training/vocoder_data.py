@@ -1,9 +1,10 @@
 """Pairs of a mel spectrogram and the sound it stands for, and the segments of them that HiFi-GAN learns from.
 
-The acoustic model's mel has its frame t centred on sample t * hop. HiFi-GAN's frame t makes samples [t * hop, (t + 1) * hop), and
-so does its own front end (`exact_pad`). Half a hop of silence before the clip brings both together; NeMo's VocoderDataset
-leaves the two 5.8 ms apart, which fine-tuning would have to learn first. Mel and sound are checked and cut to the same
-length here, and short clips padded: the dataset of NeMo crashes on a clip that is one frame longer than a segment.
+The acoustic model's mel has its frame t centred on sample t * hop. HiFi-GAN's frame t makes samples
+[t * hop, (t + 1) * hop), and so does its own front end (`exact_pad`). Half a hop of silence before the clip brings both
+together; NeMo's VocoderDataset leaves the two 5.8 ms apart, which fine-tuning would have to learn first. Mel and sound
+are checked and cut to the same length here, and short clips padded: the dataset of NeMo crashes on a clip that is
+exactly as long as a segment.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ class PairSource:
     Attributes:
         clips: the training clips.
         audio: mel settings.
-        gta_dir: holds `<id>.npy`, the mel that the acoustic model makes with the clip's own timing, (mels, samples // hop)
-            or one frame more. None pairs each clip with its real mel.
+        gta_dir: holds `<id>.npy`, the mel that the acoustic model makes with the clip's own timing, of shape
+            (mels, samples // hop) or one frame more. None pairs each clip with its real mel.
         front_end: HiFi-GAN's own front end, for real mels.
         least_frames: shorter pairs are padded with silence to this length.
     """
@@ -65,7 +66,7 @@ class PairSource:
     _kept_seconds: float = 0.0
 
     def frames(self) -> NDArray[np.int64]:
-        """Frames of each pair, shape (clips,). Reads headers only, and so checks that every pair fits before training starts.
+        """Frames of each pair, shape (clips,). Reads headers only, and so checks every pair before training starts.
 
         Raises:
             DatasetError: `mel_missing:<clip>` or `mel_length:<clip>`, or a clip cannot be read.
@@ -141,10 +142,10 @@ def _fit(samples: NDArray[np.float32], length: int) -> NDArray[np.float32]:
 
 
 class SegmentBatches:
-    """Random segments for steps `first`..`last - 1`: a function of seed and step alone, so a resumed run needs no sampler state.
+    """Random segments for steps `first`..`last - 1`: a function of seed and step alone, so resuming needs no state.
 
-    Every frame of the data is as likely as any other, so long clips are heard more often. With several processes each takes its
-    own segments.
+    Every frame of the data is as likely as any other, so long clips are heard more often. With several processes each
+    takes its own segments.
     """
 
     def __init__(
@@ -166,7 +167,7 @@ class SegmentBatches:
         return len(self._steps)
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """Batches as HifiGanModel takes precomputed mels: samples (B, segment), lengths (B,), mels (B, n_mels, frames)."""
+        """Batches as HifiGanModel takes precomputed mels: samples (B, S), lengths (B,), mels (B, n_mels, frames)."""
         for step in self._steps:
             yield self.batch(step)
 

@@ -87,7 +87,7 @@ def model_tree(config: TrainingConfig) -> Tree:
 
 
 def preprocessor_tree(audio: AudioConfig) -> Tree:
-    """NeMo's mel front end as its HiFi-GAN has it: `exact_pad`, so that frame t covers samples [t * hop, (t + 1) * hop).
+    """NeMo's mel front end as its HiFi-GAN has it: `exact_pad`, so frame t covers samples [t * hop, (t + 1) * hop).
 
     FastPitch's front end centres frame t on sample t * hop instead: the same mels, half a hop earlier.
     """

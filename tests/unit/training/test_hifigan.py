@@ -216,7 +216,7 @@ def test_a_short_clip_is_padded_with_silence(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("extra", [0, 1, 2])
 def test_clips_about_as_long_as_a_segment(tmp_path: Path, extra: int) -> None:
-    """NeMo's VocoderDataset dies of a clip that is one frame longer than a segment."""
+    """NeMo's VocoderDataset dies of a clip that is exactly as long as a segment."""
     root = write_dataset(tmp_path / "dataset")
     for number in range(5):
         write_clip(root, f"c{number}", 0.1 * np.ones((16 + extra) * HOP))
