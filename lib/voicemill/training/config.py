@@ -148,7 +148,7 @@ class VocoderConfig(_Settings):
     generator: GeneratorConfig = GeneratorConfig()
     small_discriminators: bool = Field(
         default=True,
-        description="NeMo's `debug`: 1.2 MB of discriminators instead of 283 MB in the archive, and a step that a CPU can make",
+        description="NeMo's `debug`: 1.2 MB of discriminators instead of 283 MB, and steps that a CPU can make",
     )
     max_steps: int = Field(default=0, ge=0, description="0 keeps the base vocoder as it is")
     batch_size: int = Field(default=8, gt=0, description="segments")
