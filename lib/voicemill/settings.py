@@ -132,7 +132,7 @@ def head_commit(repository: Path, baked: str | None = None) -> str:
     if (repository / ".git").exists():
         try:
             found = subprocess.run(
-                ["git", "-C", str(repository), "rev-parse", "HEAD"],  # noqa: S607
+                ["git", "-C", str(repository), "rev-parse", "HEAD"],
                 capture_output=True,
                 text=True,
                 timeout=10,

@@ -41,7 +41,7 @@ def recordings(script: Path, voice: str, folder: Path) -> tuple[list[str], list[
     for index, text in enumerate(texts):
         wav = folder / f"{index:03}.wav"
         if not wav.is_file():
-            subprocess.run(["flite", "-voice", voice, "-t", text, "-o", str(wav)], check=True)  # noqa: S607
+            subprocess.run(["flite", "-voice", voice, "-t", text, "-o", str(wav)], check=True)
         samples, rate = read_mono(wav)
         sounds.append(resample(samples, rate, 22050))
     return texts, sounds

@@ -3,6 +3,7 @@ us."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -49,7 +50,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     decode(ROOT / "data/demo/demo.flac", wav, sample_rate=22050, start=0.0, end=150.0)
     samples, rate = read_mono(wav)
     spans = speech_spans(resample(samples, rate, 16000))
-    pauses = [(one.end, two.start) for one, two in zip(spans, spans[1:], strict=False) if two.start - one.end > 0.4]
+    pauses = [(one.end, two.start) for one, two in itertools.pairwise(spans) if two.start - one.end > 0.4]
     end = sum(pauses[SENTENCES - 1]) / 2
     decode(ROOT / "data/demo/demo.flac", audio, sample_rate=44100, start=0.0, end=end)
     return audio, script

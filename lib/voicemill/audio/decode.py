@@ -70,9 +70,17 @@ def check_source(path: Path, *, min_seconds: float = MIN_SECONDS) -> AudioInfo:
     return _finish(path, declared, seen, min_seconds)
 
 
-def decode(path: Path, target_wav: Path, *, sample_rate: int, start: float | None = None, end: float | None = None,
-           subtype: Literal["PCM_16", "FLOAT"] = "PCM_16", gain_db: float = 0.0,
-           min_seconds: float = MIN_SECONDS) -> AudioInfo:
+def decode(
+    path: Path,
+    target_wav: Path,
+    *,
+    sample_rate: int,
+    start: float | None = None,
+    end: float | None = None,
+    subtype: Literal["PCM_16", "FLOAT"] = "PCM_16",
+    gain_db: float = 0.0,
+    min_seconds: float = MIN_SECONDS,
+) -> AudioInfo:
     """Decode, mix to mono, resample and write one WAV, atomically; makes the checks of `check_source` on the way.
 
     Args:
@@ -127,8 +135,11 @@ def read_mono(path: Path) -> tuple[Samples, int]:
         with path.open("rb") as handle:
             samples, rate = soundfile.read(handle, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:
-        raise AudioError(f"{path.name} cannot be read as audio: {error}.", reason="audio_unreadable",
-                         hint="Check that the file plays, or convert it to WAV or FLAC.") from error
+        raise AudioError(
+            f"{path.name} cannot be read as audio: {error}.",
+            reason="audio_unreadable",
+            hint="Check that the file plays, or convert it to WAV or FLAC.",
+        ) from error
     mono: Samples = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
     if not np.isfinite(mono).all():
         raise _not_finite(path, int(np.flatnonzero(~np.isfinite(mono))[0]) / rate)
@@ -174,7 +185,7 @@ def _blocks(path: Path, declared: Declared) -> Iterator[Samples]:
         if process.stdout is None:
             raise RuntimeError("ffmpeg was started without a pipe")
         while data := process.stdout.read(width * (_BLOCK // declared.channels + 1)):
-            block = np.frombuffer(data[:len(data) // width * width], dtype="<f4").reshape(-1, declared.channels)
+            block = np.frombuffer(data[: len(data) // width * width], dtype="<f4").reshape(-1, declared.channels)
             total += len(block)
             yield block[:, 0] if declared.channels == 1 else block @ weights
         code = process.wait()
@@ -202,11 +213,17 @@ def _judge_end(declared: Declared, seconds: float, code: int, log: str) -> None:
     allowed = _SHORTFALL if declared.lossless else max(_SHORTFALL, _LOSSY_SHORTFALL * (declared.duration or 0.0))
     damaged = code != 0 or (declared.lossless and bool(log.strip()))
     if missing > allowed:
-        raise AudioError(f"{declared.path.name} breaks off at second {seconds:.2f} of {declared.duration:.2f}.",
-                         reason="audio_truncated", hint="Copy or download the file again.")
+        raise AudioError(
+            f"{declared.path.name} breaks off at second {seconds:.2f} of {declared.duration:.2f}.",
+            reason="audio_truncated",
+            hint="Copy or download the file again.",
+        )
     if damaged:
-        raise AudioError(f"{declared.path.name} is damaged before second {seconds:.2f}: {engine.last_line(log)}",
-                         reason="audio_truncated", hint="Copy or download the file again.")
+        raise AudioError(
+            f"{declared.path.name} is damaged before second {seconds:.2f}: {engine.last_line(log)}",
+            reason="audio_truncated",
+            hint="Copy or download the file again.",
+        )
 
 
 def _checked(path: Path, declared: Declared, seen: _Seen, *, stop: float | None = None) -> Iterator[Samples]:
@@ -229,7 +246,7 @@ def _cut(blocks: Iterator[Samples], rate: int, start: float | None, end: float |
     last = None if end is None else round(end * rate)
     position = 0
     for block in blocks:
-        part = block[max(0, first - position):None if last is None else max(0, last - position)]
+        part = block[max(0, first - position) : None if last is None else max(0, last - position)]
         position += len(block)
         if len(part):
             yield part
@@ -238,13 +255,24 @@ def _cut(blocks: Iterator[Samples], rate: int, start: float | None, end: float |
 def _finish(path: Path, declared: Declared, seen: _Seen, min_seconds: float) -> AudioInfo:
     seconds = seen.samples / declared.sample_rate
     if seconds < min_seconds:
-        raise AudioError(f"{path.name} holds only {seconds:.2f} seconds of sound; at least {min_seconds:g} are needed.",
-                         reason="audio_too_small", hint="Choose a longer recording.")
+        raise AudioError(
+            f"{path.name} holds only {seconds:.2f} seconds of sound; at least {min_seconds:g} are needed.",
+            reason="audio_too_small",
+            hint="Choose a longer recording.",
+        )
     if seen.peak < SILENCE_PEAK:
-        raise AudioError(f"{path.name} is silent: its highest sample stays below -60 dBFS.", reason="audio_silent",
-                         hint="Check the microphone and its level, and record again.")
-    return AudioInfo(duration=seconds, sample_rate=declared.sample_rate, channels=declared.channels,
-                     codec=declared.codec, container=declared.container)
+        raise AudioError(
+            f"{path.name} is silent: its highest sample stays below -60 dBFS.",
+            reason="audio_silent",
+            hint="Check the microphone and its level, and record again.",
+        )
+    return AudioInfo(
+        duration=seconds,
+        sample_rate=declared.sample_rate,
+        channels=declared.channels,
+        codec=declared.codec,
+        container=declared.container,
+    )
 
 
 @contextlib.contextmanager
@@ -267,9 +295,22 @@ def _resampler(rate: int, to: int) -> Iterator[Callable[[Samples, bool], Samples
 
 
 def _not_finite(path: Path, second: float) -> AudioError:
-    return AudioError(f"{path.name} holds a sample that is not a number at second {second:.3f}.",
-                      reason="audio_not_finite", hint="Export the recording again; its float samples are broken.")
+    return AudioError(
+        f"{path.name} holds a sample that is not a number at second {second:.3f}.",
+        reason="audio_not_finite",
+        hint="Export the recording again; its float samples are broken.",
+    )
 
 
-__all__ = ["MIN_SECONDS", "SOURCE_SUFFIXES", "AudioInfo", "Samples", "analyse", "check_source", "decode", "probe",
-           "read_mono", "resample"]
+__all__ = [
+    "MIN_SECONDS",
+    "SOURCE_SUFFIXES",
+    "AudioInfo",
+    "Samples",
+    "analyse",
+    "check_source",
+    "decode",
+    "probe",
+    "read_mono",
+    "resample",
+]

@@ -11,8 +11,23 @@ from typing import Any
 
 from voicemill.errors import AudioError, DependencyError
 
-FORMATS = ("wav", "w64", "flac", "aiff", "au", "caf", "mp3", "mov", "mp4", "m4a", "aac", "ogg", "matroska", "webm",
-           "asf")
+FORMATS = (
+    "wav",
+    "w64",
+    "flac",
+    "aiff",
+    "au",
+    "caf",
+    "mp3",
+    "mov",
+    "mp4",
+    "m4a",
+    "aac",
+    "ogg",
+    "matroska",
+    "webm",
+    "asf",
+)
 """ffmpeg demuxers that may open a source: self-contained sound files, none that reads a list of other files."""
 
 _PROTOCOLS = "file"
@@ -29,8 +44,9 @@ def source_url(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def ffmpeg(path: Path, output_options: dict[str, Any], *, level: str = "error",
-           output: str = "pipe:1") -> Iterator[tuple[Process, Callable[[], str]]]:
+def ffmpeg(
+    path: Path, output_options: dict[str, Any], *, level: str = "error", output: str = "pipe:1"
+) -> Iterator[tuple[Process, Callable[[], str]]]:
     """Run ffmpeg over the first audio stream of a file; it never outlives the block.
 
     Args:
@@ -46,14 +62,18 @@ def ffmpeg(path: Path, output_options: dict[str, Any], *, level: str = "error",
         DependencyError: ffmpeg is not installed.
     """
     with tempfile.TemporaryFile() as errors:  # a file, not a pipe: a long log can then never block ffmpeg
+
         def log() -> str:
             errors.seek(0)
             return errors.read(_LOG_LIMIT).decode("utf-8", "replace")
 
         try:
-            process = subprocess.Popen(_argv(path, output_options, level, output), stdin=subprocess.DEVNULL,
-                                       stdout=subprocess.PIPE if output == "pipe:1" else subprocess.DEVNULL,
-                                       stderr=errors)
+            process = subprocess.Popen(
+                _argv(path, output_options, level, output),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE if output == "pipe:1" else subprocess.DEVNULL,
+                stderr=errors,
+            )
         except FileNotFoundError as error:
             raise _missing_program("ffmpeg") from error
         try:
@@ -69,8 +89,12 @@ def ffmpeg(path: Path, output_options: dict[str, Any], *, level: str = "error",
 def _argv(path: Path, output_options: dict[str, Any], level: str, output: str) -> list[str]:
     import ffmpeg as builder
 
-    source = builder.input(source_url(path), protocol_whitelist=_PROTOCOLS, format_whitelist=",".join(FORMATS),
-                           err_detect="crccheck+bitstream+buffer")
+    source = builder.input(
+        source_url(path),
+        protocol_whitelist=_PROTOCOLS,
+        format_whitelist=",".join(FORMATS),
+        err_detect="crccheck+bitstream+buffer",
+    )
     stream = source.output(output, map="0:a:0", **output_options)
     argv: list[str] = stream.global_args("-nostdin", "-hide_banner", "-nostats", "-loglevel", level).compile()
     return argv
@@ -86,9 +110,24 @@ def ffprobe(path: Path, entries: str) -> tuple[bytes, str, int]:
         AudioError: `audio_unreadable` when it does not come to an end.
         DependencyError: ffprobe is not installed.
     """
-    argv = ["ffprobe", "-hide_banner", "-loglevel", "error",
-            "-protocol_whitelist", _PROTOCOLS, "-format_whitelist", ",".join(FORMATS),
-            "-select_streams", "a:0", "-show_entries", entries, "-of", "json", "-i", source_url(path)]
+    argv = [
+        "ffprobe",
+        "-hide_banner",
+        "-loglevel",
+        "error",
+        "-protocol_whitelist",
+        _PROTOCOLS,
+        "-format_whitelist",
+        ",".join(FORMATS),
+        "-select_streams",
+        "a:0",
+        "-show_entries",
+        entries,
+        "-of",
+        "json",
+        "-i",
+        source_url(path),
+    ]
     try:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PROBE_TIMEOUT, check=False)
     except FileNotFoundError as error:
@@ -100,8 +139,11 @@ def ffprobe(path: Path, entries: str) -> tuple[bytes, str, int]:
 
 def unreadable(path: Path, log: str) -> AudioError:
     """The error for a file that ffmpeg cannot decode, with ffmpeg's own last word."""
-    return AudioError(f"{path.name} cannot be decoded: {last_line(log)}", reason="audio_unreadable",
-                      hint="Check that the file plays, or convert it to WAV or FLAC.")
+    return AudioError(
+        f"{path.name} cannot be decoded: {last_line(log)}",
+        reason="audio_unreadable",
+        hint="Check that the file plays, or convert it to WAV or FLAC.",
+    )
 
 
 def last_line(log: str) -> str:
@@ -111,5 +153,8 @@ def last_line(log: str) -> str:
 
 
 def _missing_program(name: str) -> DependencyError:
-    return DependencyError(f"The program {name} is not installed.", reason=f"runtime_dependency_missing:{name}",
-                           hint="Install ffmpeg (Debian: apt-get install ffmpeg) and start again.")
+    return DependencyError(
+        f"The program {name} is not installed.",
+        reason=f"runtime_dependency_missing:{name}",
+        hint="Install ffmpeg (Debian: apt-get install ffmpeg) and start again.",
+    )

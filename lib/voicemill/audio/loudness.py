@@ -42,15 +42,21 @@ def measure(path: Path) -> Loudness:
         DependencyError: ffmpeg is not installed.
     """
     log = decode.analyse(path, "ebur128=peak=true:framelog=verbose")
-    summary = log[log.rfind("Summary:"):] if "Summary:" in log else ""
+    summary = log[log.rfind("Summary:") :] if "Summary:" in log else ""
     found = [pattern.search(summary) for pattern in (_INTEGRATED, _PEAK, _RANGE)]
     if not all(found):
-        raise AudioError(f"ffmpeg gave no loudness for {path.name}: {log.strip()[-200:]}", reason="audio_unreadable",
-                         hint="Check that the file plays, or convert it to WAV or FLAC.")
+        raise AudioError(
+            f"ffmpeg gave no loudness for {path.name}: {log.strip()[-200:]}",
+            reason="audio_unreadable",
+            hint="Check that the file plays, or convert it to WAV or FLAC.",
+        )
     integrated, peak, span = (float(match.group(1)) if match else math.nan for match in found)
     if not integrated > SILENCE_LUFS:
-        raise AudioError(f"{path.name} is silent: nothing in it is louder than {SILENCE_LUFS:.0f} LUFS.",
-                         reason="audio_silent", hint="Check the microphone and its level, and record again.")
+        raise AudioError(
+            f"{path.name} is silent: nothing in it is louder than {SILENCE_LUFS:.0f} LUFS.",
+            reason="audio_silent",
+            hint="Check the microphone and its level, and record again.",
+        )
     return Loudness(integrated_lufs=integrated, true_peak_dbfs=peak, range_lu=span)
 
 

@@ -60,8 +60,15 @@ class Pitch:
     probability: Floats
 
 
-def pyin(samples: Samples, *, sample_rate: int, fmin: float, fmax: float, frame_length: int = FRAME_LENGTH,
-         hop_length: int | None = None) -> Pitch:
+def pyin(
+    samples: Samples,
+    *,
+    sample_rate: int,
+    fmin: float,
+    fmax: float,
+    frame_length: int = FRAME_LENGTH,
+    hop_length: int | None = None,
+) -> Pitch:
     """Pitch of a mono recording.
 
     Args:
@@ -86,7 +93,7 @@ def pyin(samples: Samples, *, sample_rate: int, fmin: float, fmax: float, frame_
     padded = np.pad(samples, frame_length // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, frame_length)[::hop]
 
-    blocks = (frames[first:first + _BLOCK] for first in range(0, len(frames), _BLOCK))
+    blocks = (frames[first : first + _BLOCK] for first in range(0, len(frames), _BLOCK))
     differences = (_difference(block, min_period, max_period) for block in blocks)
     found = [_observe(difference, sample_rate, fmin, min_period, bins) for difference in differences]
     observation = viterbi.Observation.join([part for part, _ in found], bins)
@@ -123,7 +130,7 @@ def range_of(samples: Samples, rate: int, *, seconds: float = 60.0) -> tuple[flo
     size = len(samples) if len(starts) == 1 else stretch
     voiced = []
     for start in starts:
-        part = samples[start:start + size]
+        part = samples[start : start + size]
         if len(part):
             found = pyin(part, sample_rate=rate, fmin=lowest, fmax=highest, frame_length=frame, hop_length=hop)
             voiced.append(found.f0[found.voiced & (found.probability > _SURELY_VOICED)])
@@ -131,8 +138,10 @@ def range_of(samples: Samples, rate: int, *, seconds: float = 60.0) -> tuple[flo
     if f0.size * hop < rate / 2:
         return 65.0, min(600.0, rate / 2)
     low, first, third, high = np.percentile(f0, (1.0, 25.0, 75.0, 99.0)).tolist()
-    return (float(math.floor(max(lowest, min(0.75 * first, 0.95 * low)))),
-            float(math.ceil(min(highest, max(1.5 * third, 1.05 * high)))))
+    return (
+        float(math.floor(max(lowest, min(0.75 * first, 0.95 * low)))),
+        float(math.ceil(min(highest, max(1.5 * third, 1.05 * high)))),
+    )
 
 
 def _check(samples: Samples, rate: int, fmin: float, fmax: float, frame_length: int, hop: int) -> None:
@@ -163,18 +172,21 @@ def _difference(frames: npt.NDArray[np.floating], min_period: int, max_period: i
     spectrum = fft.rfft(frames, n=size, axis=1)
     power = np.square(spectrum.real)
     power += np.square(spectrum.imag)
-    correlation = fft.irfft(power, n=size, axis=1)[:, :max_period + 1]
+    correlation = fft.irfft(power, n=size, axis=1)[:, : max_period + 1]
     energy = np.cumsum(np.square(frames[:, :max_period]), axis=1)
     energy[:, 0] = 0  # as librosa has it: the first lag is not reduced by the first sample's energy
     difference = 2 * (correlation[:, :1] - correlation[:, 1:]) - energy
     mean = np.cumsum(difference, axis=1) / np.arange(1, max_period + 1)
-    denominator = mean[:, min_period - 1:max_period]
-    result: npt.NDArray[np.floating] = difference[:, min_period - 1:] / (denominator + np.finfo(denominator.dtype).tiny)
+    denominator = mean[:, min_period - 1 : max_period]
+    result: npt.NDArray[np.floating] = difference[:, min_period - 1 :] / (
+        denominator + np.finfo(denominator.dtype).tiny
+    )
     return result
 
 
-def _observe(yin: npt.NDArray[np.floating], rate: int, fmin: float, min_period: int,
-             bins: int) -> tuple[viterbi.Observation, Floats]:
+def _observe(
+    yin: npt.NDArray[np.floating], rate: int, fmin: float, min_period: int, bins: int
+) -> tuple[viterbi.Observation, Floats]:
     """Candidates of each frame: the troughs of its difference function, with their probabilities.
 
     Args:
@@ -260,14 +272,15 @@ def _shares(frame: npt.NDArray[np.intp], level: npt.NDArray[np.intp], count: int
     ends = np.cumsum(np.bincount(place))
     for begin, end in zip(np.concatenate(([0], ends[:-1])).tolist(), ends.tolist(), strict=True):
         chosen = below[by_place[begin:end]]
-        active = table[:end - begin]
+        active = table[: end - begin]
         result[chosen] = np.einsum("ij,ij->i", active, tables.under[level[chosen]])
         active *= tables.remaining[level[chosen]]
     return result
 
 
-def _parabolic_shift(yin: npt.NDArray[np.floating], frame: npt.NDArray[np.intp],
-                     period: npt.NDArray[np.intp]) -> Floats:
+def _parabolic_shift(
+    yin: npt.NDArray[np.floating], frame: npt.NDArray[np.intp], period: npt.NDArray[np.intp]
+) -> Floats:
     """Offset (samples) of the parabola through a trough and its neighbours; 0 at the borders and beyond one sample."""
     last = yin.shape[1] - 1
     inner = (period > 0) & (period < last)
@@ -298,5 +311,11 @@ def _tables() -> _Tables:
     number = np.arange(1.0, 400.0)  # 1 - exp(-2 n) is 1 in float64 long before
     normaliser = np.concatenate(([0.0], (1 - np.exp(-_BOLTZMANN)) / (1 - np.exp(-_BOLTZMANN * number))))
     under = (np.arange(_THRESHOLDS + 1)[:, None] <= np.arange(_THRESHOLDS)).astype(np.float64)
-    return _Tables(thresholds=edges[1:], weights=weights, weight_below=np.concatenate(([0.0], np.cumsum(weights))),
-                   normaliser=normaliser, under=under, remaining=np.where(under > 0, np.exp(-_BOLTZMANN), 1.0))
+    return _Tables(
+        thresholds=edges[1:],
+        weights=weights,
+        weight_below=np.concatenate(([0.0], np.cumsum(weights))),
+        normaliser=normaliser,
+        under=under,
+        remaining=np.where(under > 0, np.exp(-_BOLTZMANN), 1.0),
+    )

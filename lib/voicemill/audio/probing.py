@@ -10,8 +10,30 @@ from typing import Any
 from voicemill.audio import engine
 from voicemill.errors import AudioError
 
-SOURCE_SUFFIXES = frozenset({".wav", ".wave", ".w64", ".rf64", ".flac", ".aif", ".aiff", ".aifc", ".au", ".caf", ".mp3",
-                             ".m4a", ".mp4", ".aac", ".ogg", ".oga", ".opus", ".webm", ".mka", ".wma"})
+SOURCE_SUFFIXES = frozenset(
+    {
+        ".wav",
+        ".wave",
+        ".w64",
+        ".rf64",
+        ".flac",
+        ".aif",
+        ".aiff",
+        ".aifc",
+        ".au",
+        ".caf",
+        ".mp3",
+        ".m4a",
+        ".mp4",
+        ".aac",
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".webm",
+        ".mka",
+        ".wma",
+    }
+)
 """Lower-case suffixes by which a folder of recordings is searched; a file that is named outright may have any."""
 
 LFS_POINTER = b"version https://git-lfs"
@@ -67,23 +89,34 @@ def locate(path: Path) -> int:
         size = path.stat().st_size
         if not path.is_file():
             kind = "a folder" if path.is_dir() else "not a regular file"
-            raise AudioError(f"{path} is {kind}, not a recording.", reason=f"missing_audio_path:{path}",
-                             hint="Name a sound file.")
+            raise AudioError(
+                f"{path} is {kind}, not a recording.", reason=f"missing_audio_path:{path}", hint="Name a sound file."
+            )
         with path.open("rb") as handle:
             head = handle.read(_MIN_BYTES)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise AudioError(f"There is no recording at {path}.", reason=f"missing_audio_path:{path}",
-                         hint="Check the path, or leave it out to use the bundled demo recording.") from error
+        raise AudioError(
+            f"There is no recording at {path}.",
+            reason=f"missing_audio_path:{path}",
+            hint="Check the path, or leave it out to use the bundled demo recording.",
+        ) from error
     except (OSError, ValueError) as error:
         detail = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise AudioError(f"{path} cannot be read: {detail}.", reason="audio_unreadable",
-                         hint="Check its permissions.") from error
+        raise AudioError(
+            f"{path} cannot be read: {detail}.", reason="audio_unreadable", hint="Check its permissions."
+        ) from error
     if head.startswith(LFS_POINTER):
-        raise AudioError(f"{path.name} is a Git LFS pointer, not the recording itself.", reason="audio_lfs_pointer",
-                         hint="Run `git lfs pull` in the checkout it came from.")
+        raise AudioError(
+            f"{path.name} is a Git LFS pointer, not the recording itself.",
+            reason="audio_lfs_pointer",
+            hint="Run `git lfs pull` in the checkout it came from.",
+        )
     if size < _MIN_BYTES:
-        raise AudioError(f"{path.name} has {size} bytes: there is no sound in it.", reason="audio_too_small",
-                         hint="Choose a real recording.")
+        raise AudioError(
+            f"{path.name} has {size} bytes: there is no sound in it.",
+            reason="audio_too_small",
+            hint="Choose a real recording.",
+        )
     return size
 
 
@@ -96,10 +129,16 @@ def probe(path: Path) -> AudioInfo:
     """
     declared = inspect(path)
     if declared.duration is None:
-        raise AudioError(f"{path.name} does not say how long it is.", reason="audio_unreadable",
-                         hint="Convert it to WAV or FLAC.")
-    return AudioInfo(duration=declared.duration, sample_rate=declared.sample_rate, channels=declared.channels,
-                     codec=declared.codec, container=declared.container)
+        raise AudioError(
+            f"{path.name} does not say how long it is.", reason="audio_unreadable", hint="Convert it to WAV or FLAC."
+        )
+    return AudioInfo(
+        duration=declared.duration,
+        sample_rate=declared.sample_rate,
+        channels=declared.channels,
+        codec=declared.codec,
+        container=declared.container,
+    )
 
 
 def inspect(path: Path) -> Declared:
@@ -115,16 +154,27 @@ def inspect(path: Path) -> Declared:
     streams, form = _answer(output)
     if code != 0 or not streams:
         why = engine.last_line(complaint) if complaint else "it holds no audio stream"
-        raise AudioError(f"{path.name} is not sound that can be read: {why}", reason="audio_unreadable",
-                         hint="Check that the file plays, or convert it to WAV or FLAC.")
+        raise AudioError(
+            f"{path.name} is not sound that can be read: {why}",
+            reason="audio_unreadable",
+            hint="Check that the file plays, or convert it to WAV or FLAC.",
+        )
     rate, channels = int(streams[0].get("sample_rate") or 0), int(streams[0].get("channels") or 0)
     if not 1_000 <= rate <= 768_000 or channels < 1:
-        raise AudioError(f"{path.name} claims {channels} channels at {rate} Hz.", reason="audio_unreadable",
-                         hint="Convert it to WAV or FLAC.")
+        raise AudioError(
+            f"{path.name} claims {channels} channels at {rate} Hz.",
+            reason="audio_unreadable",
+            hint="Convert it to WAV or FLAC.",
+        )
     duration = _riff_seconds(path) or _seconds(streams[0].get("duration")) or _seconds(form.get("duration"))
-    return Declared(path=path, duration=duration, sample_rate=rate, channels=channels,
-                    codec=str(streams[0].get("codec_name", "unknown")),
-                    container=str(form.get("format_name", "unknown")))
+    return Declared(
+        path=path,
+        duration=duration,
+        sample_rate=rate,
+        channels=channels,
+        codec=str(streams[0].get("codec_name", "unknown")),
+        container=str(form.get("format_name", "unknown")),
+    )
 
 
 def _riff_seconds(path: Path) -> float | None:

@@ -74,8 +74,9 @@ def measure(samples: npt.NDArray[np.float32], rate: int) -> ClipQuality:
     )
 
 
-def frame_levels(samples: npt.NDArray[np.float32], rate: int,
-                 seconds: float = FRAME_SECONDS) -> npt.NDArray[np.float64]:
+def frame_levels(
+    samples: npt.NDArray[np.float32], rate: int, seconds: float = FRAME_SECONDS
+) -> npt.NDArray[np.float64]:
     """RMS level of each consecutive frame.
 
     Args:
@@ -89,7 +90,7 @@ def frame_levels(samples: npt.NDArray[np.float32], rate: int,
     size = max(1, round(seconds * rate))
     count = -(-len(samples) // size)
     padded = np.zeros(count * size, dtype=np.float64)
-    padded[:len(samples)] = samples
+    padded[: len(samples)] = samples
     lengths = np.full(count, size)
     if count:
         lengths[-1] = len(samples) - (count - 1) * size

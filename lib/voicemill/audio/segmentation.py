@@ -67,8 +67,9 @@ class Plan:
     dropped: list[Dropped]
 
 
-def segment(spans: list[Span], samples: npt.NDArray[np.float32], rate: int,
-            limits: Segmentation | None = None) -> list[Span]:
+def segment(
+    spans: list[Span], samples: npt.NDArray[np.float32], rate: int, limits: Segmentation | None = None
+) -> list[Span]:
     """Utterances of a recording.
 
     Args:
@@ -92,7 +93,7 @@ def plan(spans: list[Span], samples: npt.NDArray[np.float32], rate: int, limits:
     dropped: list[Dropped] = []
     groups = [part for group in _group(spans, limits) for part in _split(group, levels, limits)]
     groups = _join_short(groups, limits)
-    borders = [*(group[0].start for group in groups[1:]), length][:len(groups)]
+    borders = [*(group[0].start for group in groups[1:]), length][: len(groups)]
     before = 0.0
     for group, following in zip(groups, borders, strict=True):
         voiced = Span(group[0].start, group[-1].end)
@@ -156,8 +157,11 @@ def _split(group: list[Span], levels: _Levels, limits: Segmentation) -> list[lis
             parts.append(part)
             continue
         start, end = part[0].start, part[-1].end
-        cuts = [(right.start - left.end, index) for index, (left, right) in enumerate(itertools.pairwise(part), start=1)
-                if left.end - start >= limits.min_duration and end - right.start >= limits.min_duration]
+        cuts = [
+            (right.start - left.end, index)
+            for index, (left, right) in enumerate(itertools.pairwise(part), start=1)
+            if left.end - start >= limits.min_duration and end - right.start >= limits.min_duration
+        ]
         if cuts:
             _, index = max(cuts)
             pending += [part[index:], part[:index]]
@@ -208,7 +212,7 @@ def _join_short(groups: list[list[Span]], limits: Segmentation) -> list[list[Spa
             index += 1
             continue
         _, left = min(options)
-        groups[left:left + 2] = [groups[left] + groups[left + 1]]
+        groups[left : left + 2] = [groups[left] + groups[left + 1]]
         index = left
     return groups
 

@@ -79,13 +79,13 @@ def speech_probabilities(samples_16k: npt.NDArray[np.float32]) -> npt.NDArray[np
     session = _session()
     count = -(-len(samples_16k) // FRAME)
     padded = np.zeros(CONTEXT + count * FRAME, dtype=np.float32)
-    padded[CONTEXT:CONTEXT + len(samples_16k)] = samples_16k
+    padded[CONTEXT : CONTEXT + len(samples_16k)] = samples_16k
     hidden = cell = np.zeros((1, 1, 128), dtype=np.float32)
     found = []
     for first in range(0, count, BLOCK):
         frames = min(BLOCK, count - first)
         # each row is a frame and the 64 samples before it, so rows overlap: a strided view, copied for the model
-        stretch = padded[first * FRAME:(first + frames) * FRAME + CONTEXT]
+        stretch = padded[first * FRAME : (first + frames) * FRAME + CONTEXT]
         block = np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(stretch, CONTEXT + FRAME)[::FRAME])
         values, hidden, cell = session.run(["speech_probs", "hn", "cn"], {"input": block, "h": hidden, "c": cell})
         found.append(values.reshape(-1))
@@ -164,6 +164,8 @@ def model_path() -> Path:
 
 
 def _missing(package: str) -> DependencyError:
-    return DependencyError(f"Voice activity detection needs the package {package}, which is not installed.",
-                           reason=f"runtime_dependency_missing:{package}",
-                           hint=f"Install it (pip install {package}) or set the project up again with ./run-direct.")
+    return DependencyError(
+        f"Voice activity detection needs the package {package}, which is not installed.",
+        reason=f"runtime_dependency_missing:{package}",
+        hint=f"Install it (pip install {package}) or set the project up again with ./run-direct.",
+    )

@@ -45,10 +45,12 @@ class Observation:
     def join(cls, parts: list[Observation], bins: int) -> Observation:
         """Blocks of frames, one after the other."""
         offsets = np.cumsum([0] + [len(part.unvoiced) for part in parts])
-        return cls(frame=np.concatenate([part.frame + offset for part, offset in zip(parts, offsets, strict=False)]),
-                   bin=np.concatenate([part.bin for part in parts]),
-                   probability=np.concatenate([part.probability for part in parts]),
-                   unvoiced=np.concatenate([part.unvoiced for part in parts]))
+        return cls(
+            frame=np.concatenate([part.frame + offset for part, offset in zip(parts, offsets, strict=False)]),
+            bin=np.concatenate([part.bin for part in parts]),
+            probability=np.concatenate([part.probability for part in parts]),
+            unvoiced=np.concatenate([part.unvoiced for part in parts]),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +100,9 @@ def transitions(bins: int, width: int) -> Transitions:
         into[:, step, there] = out_of[:, source[there], 2 * half - step]
     same, other = into[0].T, into[1].T
     arriving = np.stack([np.stack([same, other], axis=1), np.stack([other, same], axis=1)])
-    return Transitions(bins=bins, half=half, into=into, out_of=out_of[1], arriving=arriving,
-                       floor=float(out_of[:, :, half].min()))
+    return Transitions(
+        bins=bins, half=half, into=into, out_of=out_of[1], arriving=arriving, floor=float(out_of[:, :, half].min())
+    )
 
 
 def decode(observation: Observation, moves: Transitions) -> npt.NDArray[np.intp]:
@@ -157,7 +160,7 @@ class _Search:
     def forward(self, first: int, last: int, before: Floats | None) -> None:
         """Compute the values of frames `first` to `last`, given those of the frame before (None at the start)."""
         n, half = self.moves.bins, self.moves.half
-        inner = self.values[:, :, half:half + n]
+        inner = self.values[:, :, half : half + n]
         row = 1
         if before is None:
             start = np.log(np.ones(2 * n) / (2 * n) + _EPSILON)
@@ -206,7 +209,7 @@ class _Search:
     def _raise_by_candidates(self, row: int, frame_before: int) -> None:
         """Raise the unvoiced values of `row` to what the voiced candidates of the frame before reach."""
         half = self.moves.half
-        sources = self.bins[self.starts[frame_before]:self.starts[frame_before + 1]]
+        sources = self.bins[self.starts[frame_before] : self.starts[frame_before + 1]]
         if not len(sources):
             return
         reached = self.values[row - 1, 0, half + sources, None] + self.moves.out_of[sources]
@@ -223,7 +226,7 @@ class _Search:
     def final(self, row: int) -> int:
         """The best state of a row."""
         n, half = self.moves.bins, self.moves.half
-        return int(np.argmax(self.values[row, :, half:half + n]))
+        return int(np.argmax(self.values[row, :, half : half + n]))
 
     def predecessor(self, row: int, state: int) -> int:
         """The first of the best states of `row` to come from into `state` of the next."""
@@ -235,7 +238,7 @@ class _Search:
         anywhere = float(self.values[row].max()) + TINY
         if reached[source, step] > anywhere:
             return source * n + target + step - half
-        everything = self.values[row, :, half:half + n] + TINY
+        everything = self.values[row, :, half : half + n] + TINY
         low, high = max(0, target - half), min(n, target + half + 1)
-        everything[:, low:high] = reached[:, low - target + half:high - target + half]
+        everything[:, low:high] = reached[:, low - target + half : high - target + half]
         return int(np.argmax(everything))

@@ -50,8 +50,11 @@ class _Scale:
     logarithmic: bool = False
 
     def __call__(self, value: float) -> float:
-        low, high, at = ((math.log(each) for each in (self.low, self.high, value)) if self.logarithmic
-                         else (self.low, self.high, value))
+        low, high, at = (
+            (math.log(each) for each in (self.low, self.high, value))
+            if self.logarithmic
+            else (self.low, self.high, value)
+        )
         return self.start + (self.end - self.start) * (at - low) / (high - low)
 
 
@@ -86,12 +89,24 @@ def thin(series: Series, limit: int = MAX_POINTS) -> Series:
         return series
     groups = list(pairwise(np.linspace(0, len(series.x), limit + 1).astype(int).tolist()))
     x, y = (np.array(values, dtype=np.float64) for values in (series.x, series.y))
-    return Series(name=series.name, x=[float(x[a:b].mean()) for a, b in groups],
-                  y=[float(y[a:b].mean()) for a, b in groups], style=series.style)
+    return Series(
+        name=series.name,
+        x=[float(x[a:b].mean()) for a, b in groups],
+        y=[float(y[a:b].mean()) for a, b in groups],
+        style=series.style,
+    )
 
 
-def line_chart(series: Sequence[Series], *, title: str, description: str, x_label: str, y_label: str,
-               logarithmic: bool = False, wide: bool = False) -> Markup:
+def line_chart(
+    series: Sequence[Series],
+    *,
+    title: str,
+    description: str,
+    x_label: str,
+    y_label: str,
+    logarithmic: bool = False,
+    wide: bool = False,
+) -> Markup:
     """Lines over a common pair of axes; an empty string without any finite value.
 
     Args:
@@ -119,8 +134,9 @@ def line_chart(series: Sequence[Series], *, title: str, description: str, x_labe
     return _figure(body, title, description, width, height)
 
 
-def histogram(values: Sequence[float], *, title: str, description: str, x_label: str, y_label: str,
-              bins: int = 12) -> Markup:
+def histogram(
+    values: Sequence[float], *, title: str, description: str, x_label: str, y_label: str, bins: int = 12
+) -> Markup:
     """Counts of `values` in equal bins; an empty string without values."""
     if not len(values):
         return Markup("")
@@ -129,12 +145,14 @@ def histogram(values: Sequence[float], *, title: str, description: str, x_label:
     y = _Scale(0.0, float(counts.max()) * 1.08, HEIGHT - BOTTOM, TOP)
     whole = [mark for mark in ticks(0.0, float(counts.max()), 4) if mark == int(mark)]
     body = _axes(x, y, ticks(x.low, x.high, 6), whole, (x_label, y_label))
-    shape = Markup('<rect class="bar" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="2">'
-                   '<title>{}</title></rect>')
+    shape = Markup(
+        '<rect class="bar" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="2"><title>{}</title></rect>'
+    )
     for count, (a, b) in zip(counts.tolist(), pairwise(edges.tolist()), strict=True):
         if count:
-            body += shape.format(x(a) + 1, y(count), x(b) - x(a) - 2, y(0.0) - y(count),
-                                 f"{number(a)} to {number(b)}: {count}")
+            body += shape.format(
+                x(a) + 1, y(count), x(b) - x(a) - 2, y(0.0) - y(count), f"{number(a)} to {number(b)}: {count}"
+            )
     return _figure(body, title, description)
 
 
@@ -144,14 +162,17 @@ def bars(rows: Sequence[tuple[str, float, str]], *, title: str, description: str
         return Markup("")
     left, row = min(210.0, 20.0 + 7.5 * max(len(label) for label, _, _ in rows)), 30
     x = _Scale(0.0, max(value for _, value, _ in rows) or 1.0, left, WIDTH - 58)
-    shape = Markup('<text class="label" x="{:.0f}" y="{}" text-anchor="end">{}</text>'
-                   '<rect class="bar {}" x="{:.0f}" y="{}" width="{:.1f}" height="20" rx="3"/>'
-                   '<text class="value" x="{:.1f}" y="{}">{}</text>')
+    shape = Markup(
+        '<text class="label" x="{:.0f}" y="{}" text-anchor="end">{}</text>'
+        '<rect class="bar {}" x="{:.0f}" y="{}" width="{:.1f}" height="20" rx="3"/>'
+        '<text class="value" x="{:.1f}" y="{}">{}</text>'
+    )
     body = Markup("")
     for index, (label, value, style) in enumerate(rows):
         top, length = TOP + index * row, max(1.5, x(value) - left)
-        body += shape.format(left - 10, top + 15, label, style, left, top, length, left + length + 7, top + 15,
-                             f"{value:.{digits}f}")
+        body += shape.format(
+            left - 10, top + 15, label, style, left, top, length, left + length + 7, top + 15, f"{value:.{digits}f}"
+        )
     return _figure(body, title, description, height=TOP + len(rows) * row + 4)
 
 
@@ -188,21 +209,26 @@ def _span(low: float, high: float, margin: float) -> tuple[float, float]:
 
 def _axes(x: _Scale, y: _Scale, x_ticks: Sequence[float], y_ticks: Sequence[float], labels: tuple[str, str]) -> Markup:
     """Grid, ticks and names of both axes."""
-    grid = Markup('<line class="grid" x1="{:.0f}" x2="{:.0f}" y1="{:.1f}" y2="{:.1f}"/>'
-                  '<text class="tick" x="{:.0f}" y="{:.1f}" text-anchor="end">{}</text>')
+    grid = Markup(
+        '<line class="grid" x1="{:.0f}" x2="{:.0f}" y1="{:.1f}" y2="{:.1f}"/>'
+        '<text class="tick" x="{:.0f}" y="{:.1f}" text-anchor="end">{}</text>'
+    )
     below = Markup('<text class="tick" x="{:.1f}" y="{:.0f}" text-anchor="middle">{}</text>')
-    names = Markup('<line class="axis" x1="{0:.0f}" x2="{1:.0f}" y1="{2:.0f}" y2="{2:.0f}"/>'
-                   '<text class="name" x="{3:.0f}" y="{4:.0f}" text-anchor="middle">{5}</text>'
-                   '<text class="name" x="12" y="{6:.0f}" text-anchor="middle" '
-                   'transform="rotate(-90 12 {6:.0f})">{7}</text>')
+    names = Markup(
+        '<line class="axis" x1="{0:.0f}" x2="{1:.0f}" y1="{2:.0f}" y2="{2:.0f}"/>'
+        '<text class="name" x="{3:.0f}" y="{4:.0f}" text-anchor="middle">{5}</text>'
+        '<text class="name" x="12" y="{6:.0f}" text-anchor="middle" '
+        'transform="rotate(-90 12 {6:.0f})">{7}</text>'
+    )
     floor = y.start
     body = Markup("")
     for mark in y_ticks:
         body += grid.format(x.start, x.end, y(mark), y(mark), x.start - 7, y(mark) + 4, number(mark))
     for mark in x_ticks:
         body += below.format(x(mark), floor + 17, number(mark))
-    return body + names.format(x.start, x.end, floor, (x.start + x.end) / 2, floor + BOTTOM - 6, labels[0],
-                               (y.start + y.end) / 2, labels[1])
+    return body + names.format(
+        x.start, x.end, floor, (x.start + x.end) / 2, floor + BOTTOM - 6, labels[0], (y.start + y.end) / 2, labels[1]
+    )
 
 
 def _line(series: Series, x: _Scale, y: _Scale) -> Markup:
@@ -224,4 +250,5 @@ def _line(series: Series, x: _Scale, y: _Scale) -> Markup:
 
 def _figure(body: Markup, title: str, description: str, width: float = WIDTH, height: float = HEIGHT) -> Markup:
     return Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
-        width, height, f"{title}. {description}", body)
+        width, height, f"{title}. {description}", body
+    )

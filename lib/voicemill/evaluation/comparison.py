@@ -56,9 +56,15 @@ def compare(real: Samples, made: Samples, *, sample_rate: int, pitch_range: tupl
     distortion = mel_cepstral_distortion(log_mel(real, settings), log_mel(made, settings))
     contours = [pitch_contour(samples, sample_rate, pitch_range) for samples in (real, made)]
     errors = pitch_errors(contours[0], contours[1], distortion.path)
-    return Comparison(mcd=distortion.decibels, f0_rmse=errors.f0_rmse_cents, gross_pitch_error=errors.gross_pitch_error,
-                      voicing_error=errors.voicing_decision_error, f0_frame_error=errors.f0_frame_error,
-                      median_f0=_median(contours[1]), median_f0_real=_median(contours[0]))
+    return Comparison(
+        mcd=distortion.decibels,
+        f0_rmse=errors.f0_rmse_cents,
+        gross_pitch_error=errors.gross_pitch_error,
+        voicing_error=errors.voicing_decision_error,
+        f0_frame_error=errors.f0_frame_error,
+        median_f0=_median(contours[1]),
+        median_f0_real=_median(contours[0]),
+    )
 
 
 def _median(contour: NDArray[np.float64]) -> float | None:
@@ -66,8 +72,9 @@ def _median(contour: NDArray[np.float64]) -> float | None:
     return float(np.median(voiced)) if len(voiced) else None
 
 
-def copy_distances(resynthesise: Callable[[Samples], Samples] | None, recordings: Sequence[Samples],
-                   sample_rate: int) -> dict[str, Figure]:
+def copy_distances(
+    resynthesise: Callable[[Samples], Samples] | None, recordings: Sequence[Samples], sample_rate: int
+) -> dict[str, Figure]:
     """What the vocoder alone loses: recordings through their mel spectrogram and back (`copy_mcd`, `copy_stft`)."""
     kinds = ("copy_mcd", "copy_stft")
     if resynthesise is None:

@@ -79,10 +79,19 @@ class _Spoken:
     figures: dict[str, Figure] = field(default_factory=dict)
 
 
-def evaluate_voice(candidates: Sequence[Candidate], references: Sequence[Reference], recogniser: Recogniser, *,
-                   sample_rate: int, source_status: str, final_loss: float | None = None,
-                   own: Sequence[Samples] = (), others: Mapping[str, SpeakerProfile] | None = None,
-                   workers: int = 1, observer: Observer | None = None) -> VoiceEvaluation:
+def evaluate_voice(
+    candidates: Sequence[Candidate],
+    references: Sequence[Reference],
+    recogniser: Recogniser,
+    *,
+    sample_rate: int,
+    source_status: str,
+    final_loss: float | None = None,
+    own: Sequence[Samples] = (),
+    others: Mapping[str, SpeakerProfile] | None = None,
+    workers: int = 1,
+    observer: Observer | None = None,
+) -> VoiceEvaluation:
     """Measure a trained voice on sentences that it was not trained on, and choose the vocoder it ships with.
 
     Args:
@@ -116,15 +125,29 @@ def evaluate_voice(candidates: Sequence[Candidate], references: Sequence[Referen
     results = [_result(each) for each in spoken]
     choice = choose_vocoder(results)
     chosen = next(each for each in spoken if each.candidate.name == choice.name)
-    figures = {"cer_real": error_figure("cer", real_characters, detail=", real recordings"),
-               "wer_real": error_figure("wer", real_words, detail=", real recordings"), **chosen.figures}
+    figures = {
+        "cer_real": error_figure("cer", real_characters, detail=", real recordings"),
+        "wer_real": error_figure("wer", real_words, detail=", real recordings"),
+        **chosen.figures,
+    }
     recorded = [each.samples for each in references]
     speakers = _speakers(chosen.sounds, list(own) or recorded, others or {}, sample_rate, figures)
     figures["speaker_distance_real"] = _recorded_distance(recorded, own, sample_rate)
-    evaluation = _assemble(choice, figures, results, speakers, recogniser, source_status, final_loss,
-                           _sentences(references, heard_real, real_characters, spoken, sample_rate))
-    usable = {each.candidate.name: dict(zip((r.id for r in references), each.sounds, strict=True))
-              for each in spoken if each.problem is None}
+    evaluation = _assemble(
+        choice,
+        figures,
+        results,
+        speakers,
+        recogniser,
+        source_status,
+        final_loss,
+        _sentences(references, heard_real, real_characters, spoken, sample_rate),
+    )
+    usable = {
+        each.candidate.name: dict(zip((r.id for r in references), each.sounds, strict=True))
+        for each in spoken
+        if each.problem is None
+    }
     return VoiceEvaluation(evaluation=evaluation, spoken=usable)
 
 
@@ -141,12 +164,16 @@ class _Progress:
 
 def _check(candidates: Sequence[Candidate], references: Sequence[Reference]) -> None:
     if not candidates or not references:
-        raise UsageError("An evaluation needs at least one vocoder and one held-out sentence.",
-                         reason="nothing_to_evaluate", hint="Keep at least one clip in the validation manifest.")
+        raise UsageError(
+            "An evaluation needs at least one vocoder and one held-out sentence.",
+            reason="nothing_to_evaluate",
+            hint="Keep at least one clip in the validation manifest.",
+        )
     for names in ([each.name for each in candidates], [each.id for each in references]):
         if len(set(names)) != len(names):
-            raise UsageError("Two vocoders or two sentences of an evaluation share a name.",
-                             reason="nothing_to_evaluate")
+            raise UsageError(
+                "Two vocoders or two sentences of an evaluation share a name.", reason="nothing_to_evaluate"
+            )
 
 
 def _speak(candidate: Candidate, references: Sequence[Reference], sample_rate: int, work: _Progress) -> _Spoken:
@@ -171,16 +198,27 @@ def _speak(candidate: Candidate, references: Sequence[Reference], sample_rate: i
     return spoken
 
 
-def _listen(recogniser: Recogniser, references: Sequence[Reference], spoken: Sequence[_Spoken], sample_rate: int,
-            workers: int, work: _Progress) -> list[str]:
+def _listen(
+    recogniser: Recogniser,
+    references: Sequence[Reference],
+    spoken: Sequence[_Spoken],
+    sample_rate: int,
+    workers: int,
+    work: _Progress,
+) -> list[str]:
     """Have the recordings and all usable sounds written down; returns what was heard in the recordings."""
     usable = [each for each in spoken if each.problem is None]
     sounds = [reference.samples for reference in references] + [sound for each in usable for sound in each.sounds]
-    heard = listen(recogniser, sounds, sample_rate, workers=workers,
-                   heard_one=lambda: work.step(f"listening with {recogniser.name}"))
+    heard = listen(
+        recogniser,
+        sounds,
+        sample_rate,
+        workers=workers,
+        heard_one=lambda: work.step(f"listening with {recogniser.name}"),
+    )
     count = len(references)
     for index, each in enumerate(usable, start=1):
-        each.heard = heard[index * count:(index + 1) * count]
+        each.heard = heard[index * count : (index + 1) * count]
     return heard[:count]
 
 
@@ -191,24 +229,36 @@ def _pitch_range(references: Sequence[Reference], sample_rate: int) -> tuple[flo
     return low, high
 
 
-def _measure(spoken: _Spoken, references: Sequence[Reference], sample_rate: int, pitch_range: tuple[float, float],
-             real: Sequence[ErrorRate]) -> None:
+def _measure(
+    spoken: _Spoken,
+    references: Sequence[Reference],
+    sample_rate: int,
+    pitch_range: tuple[float, float],
+    real: Sequence[ErrorRate],
+) -> None:
     """Fill in a usable candidate's figures."""
     texts = [reference.text for reference in references]
     spoken.characters = character_errors(texts, spoken.heard)
     figures = spoken.figures
     figures["cer"] = error_figure("cer", spoken.characters, detail=", synthesised")
     figures["wer"] = error_figure("wer", word_errors(texts, spoken.heard), detail=", synthesised")
-    figures["cer_ratio"] = measured("cer_ratio", lambda: _ratio(pooled(spoken.characters), pooled(real)),
-                                    samples=len(texts))
-    compared = [_compared(reference.samples, samples, sample_rate, pitch_range)
-                for reference, samples in zip(references, spoken.sounds, strict=True)]
+    figures["cer_ratio"] = measured(
+        "cer_ratio", lambda: _ratio(pooled(spoken.characters), pooled(real)), samples=len(texts)
+    )
+    compared = [
+        _compared(reference.samples, samples, sample_rate, pitch_range)
+        for reference, samples in zip(references, spoken.sounds, strict=True)
+    ]
     nothing = "No sentence has frames in both sounds that carry it."
     for kind in ("mcd", "f0_rmse", "gross_pitch_error", "voicing_error", "f0_frame_error"):
         figures[kind] = mean_of(kind, [getattr(each, kind) if each else None for each in compared], why=nothing)
     for name, whose in (("median_f0", "synthesised"), ("median_f0_real", "real recordings")):
-        figures[name] = mean_of("median_f0", [getattr(each, name) if each else None for each in compared],
-                                why="No frame is voiced.", detail=f", mean over sentences, {whose}")
+        figures[name] = mean_of(
+            "median_f0",
+            [getattr(each, name) if each else None for each in compared],
+            why="No frame is voiced.",
+            detail=f", mean over sentences, {whose}",
+        )
     recorded = sum(len(each.samples) for each in references)
     figures["duration_ratio"] = figure("duration_ratio", sum(map(len, spoken.sounds)) / recorded, samples=len(texts))
     figures.update(copy_distances(spoken.candidate.resynthesise, [each.samples for each in references], sample_rate))
@@ -229,12 +279,22 @@ def _compared(real: Samples, made: Samples, sample_rate: int, pitch_range: tuple
 
 def _result(spoken: _Spoken) -> VocoderResult:
     usable = spoken.problem is None
-    return VocoderResult(name=spoken.candidate.name, description=spoken.candidate.description, usable=usable,
-                         problem=spoken.problem, figures=spoken.figures if usable else {})
+    return VocoderResult(
+        name=spoken.candidate.name,
+        description=spoken.candidate.description,
+        usable=usable,
+        problem=spoken.problem,
+        figures=spoken.figures if usable else {},
+    )
 
 
-def _speakers(made: Sequence[Samples], own: Sequence[Samples], others: Mapping[str, SpeakerProfile], sample_rate: int,
-              figures: dict[str, Figure]) -> list[SpeakerResult]:
+def _speakers(
+    made: Sequence[Samples],
+    own: Sequence[Samples],
+    others: Mapping[str, SpeakerProfile],
+    sample_rate: int,
+    figures: dict[str, Figure],
+) -> list[SpeakerResult]:
     """Distances to the own speaker and to the others; the own distance is also a figure."""
     try:
         voice = speaker_profile(made, sample_rate)
@@ -243,11 +303,12 @@ def _speakers(made: Sequence[Samples], own: Sequence[Samples], others: Mapping[s
         figures["speaker_distance"] = missing("speaker_distance", str(error), detail=", to the own speaker")
         return []
     distance = speaker_distance(voice, mine)
-    figures["speaker_distance"] = figure("speaker_distance", distance, samples=len(made),
-                                         detail=", to the own speaker")
+    figures["speaker_distance"] = figure("speaker_distance", distance, samples=len(made), detail=", to the own speaker")
     found = [SpeakerResult(name=OWN_SPEAKER, own=True, distance=round(distance, 6))]
-    return found + [SpeakerResult(name=name, own=False, distance=round(speaker_distance(voice, profile), 6))
-                    for name, profile in sorted(others.items())]
+    return found + [
+        SpeakerResult(name=name, own=False, distance=round(speaker_distance(voice, profile), 6))
+        for name, profile in sorted(others.items())
+    ]
 
 
 def _recorded_distance(recorded: Sequence[Samples], own: Sequence[Samples], sample_rate: int) -> Figure:
@@ -255,33 +316,69 @@ def _recorded_distance(recorded: Sequence[Samples], own: Sequence[Samples], samp
     detail = ", held-out recordings to the speaker's other recordings"
     if not own:
         return missing("speaker_distance", "No other recordings of the speaker were given.", detail=detail)
-    return measured("speaker_distance", lambda: speaker_distance(speaker_profile(recorded, sample_rate),
-                                                                 speaker_profile(own, sample_rate)),
-                    samples=len(recorded), detail=detail)
+    return measured(
+        "speaker_distance",
+        lambda: speaker_distance(speaker_profile(recorded, sample_rate), speaker_profile(own, sample_rate)),
+        samples=len(recorded),
+        detail=detail,
+    )
 
 
-def _sentences(references: Sequence[Reference], heard_real: Sequence[str], real: Sequence[ErrorRate],
-               spoken: Sequence[_Spoken], sample_rate: int) -> list[SentenceResult]:
+def _sentences(
+    references: Sequence[Reference],
+    heard_real: Sequence[str],
+    real: Sequence[ErrorRate],
+    spoken: Sequence[_Spoken],
+    sample_rate: int,
+) -> list[SentenceResult]:
     usable = [each for each in spoken if each.problem is None]
-    return [SentenceResult(
-        id=reference.id, text=reference.text, real_seconds=round(len(reference.samples) / sample_rate, 3),
-        heard_real=heard_real[index],
-        synthesised_seconds={each.candidate.name: round(len(each.sounds[index]) / sample_rate, 3) for each in usable},
-        heard_synthesised={each.candidate.name: each.heard[index] for each in usable},
-        character_error_rate_real=round(real[index].rate, 6),
-        character_error_rate_synthesised={each.candidate.name: round(each.characters[index].rate, 6)
-                                          for each in usable},
-    ) for index, reference in enumerate(references)]
+    return [
+        SentenceResult(
+            id=reference.id,
+            text=reference.text,
+            real_seconds=round(len(reference.samples) / sample_rate, 3),
+            heard_real=heard_real[index],
+            synthesised_seconds={
+                each.candidate.name: round(len(each.sounds[index]) / sample_rate, 3) for each in usable
+            },
+            heard_synthesised={each.candidate.name: each.heard[index] for each in usable},
+            character_error_rate_real=round(real[index].rate, 6),
+            character_error_rate_synthesised={
+                each.candidate.name: round(each.characters[index].rate, 6) for each in usable
+            },
+        )
+        for index, reference in enumerate(references)
+    ]
 
 
-def _assemble(choice: Choice, figures: dict[str, Figure], results: list[VocoderResult], speakers: list[SpeakerResult],
-              recogniser: Recogniser, source_status: str, final_loss: float | None,
-              sentences: list[SentenceResult]) -> Evaluation:
+def _assemble(
+    choice: Choice,
+    figures: dict[str, Figure],
+    results: list[VocoderResult],
+    speakers: list[SpeakerResult],
+    recogniser: Recogniser,
+    source_status: str,
+    final_loss: float | None,
+    sentences: list[SentenceResult],
+) -> Evaluation:
     missing_figures = {"mos_proxy": MOS_NOT_MEASURED}
     if final_loss is None:
         missing_figures["final_loss"] = "The training status carries no final loss."
     return Evaluation(
-        status="ok", root_cause="none", source_status=source_status, dry_run=False, final_loss=final_loss,
-        mos_proxy=None, wer_proxy=figures["wer"].value, not_measured=missing_figures, chosen_vocoder=choice.name,
-        vocoder_choice=choice.why, recogniser=recogniser.name, recogniser_version=recogniser.version, figures=figures,
-        vocoders=results, speakers=speakers, sentences=sentences)
+        status="ok",
+        root_cause="none",
+        source_status=source_status,
+        dry_run=False,
+        final_loss=final_loss,
+        mos_proxy=None,
+        wer_proxy=figures["wer"].value,
+        not_measured=missing_figures,
+        chosen_vocoder=choice.name,
+        vocoder_choice=choice.why,
+        recogniser=recogniser.name,
+        recogniser_version=recogniser.version,
+        figures=figures,
+        vocoders=results,
+        speakers=speakers,
+        sentences=sentences,
+    )

@@ -18,24 +18,47 @@ METHODS: dict[str, tuple[str, str, str]] = {
     "cer": ("ratio", "jiwer", "Character error rate of the recogniser's text, all errors over all characters"),
     "wer": ("ratio", "jiwer", "Word error rate of the recogniser's text, all errors over all words"),
     "cer_ratio": ("ratio", "jiwer", "Character error rate of the synthesised sentences over that of the recordings"),
-    "mcd": ("dB", "voicemill", "Mel-cepstral distortion, coefficients 1 to 13, speech frames paired by dynamic time "
-            "warping, mean over sentences"),
-    "copy_mcd": ("dB", "voicemill", "Mel-cepstral distortion of copy synthesis (the vocoder given the recording's mel "
-                 "spectrogram), mean over sentences"),
+    "mcd": (
+        "dB",
+        "voicemill",
+        "Mel-cepstral distortion, coefficients 1 to 13, speech frames paired by dynamic time "
+        "warping, mean over sentences",
+    ),
+    "copy_mcd": (
+        "dB",
+        "voicemill",
+        "Mel-cepstral distortion of copy synthesis (the vocoder given the recording's mel "
+        "spectrogram), mean over sentences",
+    ),
     "copy_stft": ("distance", "voicemill", "Multi-resolution STFT distance of copy synthesis, mean over sentences"),
-    "f0_rmse": ("cents", "voicemill", "Root mean square F0 difference over paired frames voiced in both without a "
-                "gross error, mean over sentences"),
-    "gross_pitch_error": ("ratio", "voicemill", "Share of paired frames voiced in both whose F0 is more than 20% off, "
-                          "mean over sentences"),
-    "voicing_error": ("ratio", "voicemill", "Share of paired frames voiced in one and unvoiced in the other, mean over "
-                      "sentences"),
-    "f0_frame_error": ("ratio", "voicemill", "Share of paired frames with a gross pitch or a voicing error, mean over "
-                       "sentences"),
+    "f0_rmse": (
+        "cents",
+        "voicemill",
+        "Root mean square F0 difference over paired frames voiced in both without a gross error, mean over sentences",
+    ),
+    "gross_pitch_error": (
+        "ratio",
+        "voicemill",
+        "Share of paired frames voiced in both whose F0 is more than 20% off, mean over sentences",
+    ),
+    "voicing_error": (
+        "ratio",
+        "voicemill",
+        "Share of paired frames voiced in one and unvoiced in the other, mean over sentences",
+    ),
+    "f0_frame_error": (
+        "ratio",
+        "voicemill",
+        "Share of paired frames with a gross pitch or a voicing error, mean over sentences",
+    ),
     "duration_ratio": ("ratio", "voicemill", "Seconds synthesised over seconds recorded for the same sentences"),
     "speed": ("x real time", "python", "Seconds of sound over seconds of computing, text to samples, on this machine"),
     "median_f0": ("Hz", "voicemill", "Median F0 of voiced frames"),
-    "speaker_distance": ("distance", "voicemill", "Bhattacharyya distance of Gaussians over mel cepstra 1 to 12, 80 to "
-                         "3800 Hz, speech frames"),
+    "speaker_distance": (
+        "distance",
+        "voicemill",
+        "Bhattacharyya distance of Gaussians over mel cepstra 1 to 12, 80 to 3800 Hz, speech frames",
+    ),
 }
 """Kind of figure -> unit, library, method."""
 
@@ -52,20 +75,39 @@ def library_version(name: str) -> str:
         return "unknown"
 
 
-def figure(kind: str, value: float, *, samples: int | None = None, interval: tuple[float, float] | None = None,
-           detail: str = "") -> Figure:
+def figure(
+    kind: str,
+    value: float,
+    *,
+    samples: int | None = None,
+    interval: tuple[float, float] | None = None,
+    detail: str = "",
+) -> Figure:
     """A measured figure of a known kind; `detail` is added to the method."""
     unit, library, method = METHODS[kind]
     spread = (round(interval[0], DIGITS), round(interval[1], DIGITS)) if interval else None
-    return Figure(value=round(float(value), DIGITS), unit=unit, method=f"{method}{detail}.", library=library,
-                  version=library_version(library), samples=samples, interval=spread)
+    return Figure(
+        value=round(float(value), DIGITS),
+        unit=unit,
+        method=f"{method}{detail}.",
+        library=library,
+        version=library_version(library),
+        samples=samples,
+        interval=spread,
+    )
 
 
 def missing(kind: str, why: str, *, detail: str = "") -> Figure:
     """A figure that was not measured, and why."""
     unit, library, method = METHODS[kind]
-    return Figure(value=None, unit=unit, method=f"{method}{detail}.", library=library, version=library_version(library),
-                  not_measured=why)
+    return Figure(
+        value=None,
+        unit=unit,
+        method=f"{method}{detail}.",
+        library=library,
+        version=library_version(library),
+        not_measured=why,
+    )
 
 
 def measured(kind: str, measure: Callable[[], float], *, samples: int | None = None, detail: str = "") -> Figure:

@@ -16,8 +16,14 @@ RECOGNISER_RATE = 16_000
 """Hz; what a `Recogniser` listens to."""
 
 
-def listen(recogniser: Recogniser, sounds: Sequence[Samples], sample_rate: int, *, workers: int = 1,
-           heard_one: Callable[[], None] = lambda: None) -> list[str]:
+def listen(
+    recogniser: Recogniser,
+    sounds: Sequence[Samples],
+    sample_rate: int,
+    *,
+    workers: int = 1,
+    heard_one: Callable[[], None] = lambda: None,
+) -> list[str]:
     """What the recogniser hears in each sound, in order.
 
     Args:
@@ -38,8 +44,9 @@ def listen(recogniser: Recogniser, sounds: Sequence[Samples], sample_rate: int, 
     from multiprocessing import get_context
 
     # A forked child would inherit torch's threads in an unknown state; a spawned one starts clean.
-    with ProcessPoolExecutor(min(workers, len(sounds)), mp_context=get_context("spawn"), initializer=_start,
-                             initargs=(recogniser,)) as pool:
+    with ProcessPoolExecutor(
+        min(workers, len(sounds)), mp_context=get_context("spawn"), initializer=_start, initargs=(recogniser,)
+    ) as pool:
         for text in pool.map(_hear_here, [(sound, sample_rate) for sound in sounds]):
             heard.append(text)
             heard_one()

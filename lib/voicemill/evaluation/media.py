@@ -110,9 +110,16 @@ def _take(vocoder: str, samples: Samples, data: ReportData, result: SentenceResu
         rate = result.character_error_rate_synthesised.get(vocoder) if vocoder else result.character_error_rate_real
         heard = heard_markup(result.text, written) if written is not None else None
     mel = log_mel(samples, MelSettings(sample_rate=data.sample_rate))
-    return Take(label=vocoder or "Recording", style="made" if shipped else "other" if vocoder else "real",
-                shipped=shipped, seconds=len(samples) / data.sample_rate, audio=flac_uri(samples, data.sample_rate),
-                picture=mel_picture(mel), heard=heard, error_rate=rate)
+    return Take(
+        label=vocoder or "Recording",
+        style="made" if shipped else "other" if vocoder else "real",
+        shipped=shipped,
+        seconds=len(samples) / data.sample_rate,
+        audio=flac_uri(samples, data.sample_rate),
+        picture=mel_picture(mel),
+        heard=heard,
+        error_rate=rate,
+    )
 
 
 def _pitch_chart(sounds: Mapping[str, Samples], data: ReportData) -> Markup:
@@ -121,12 +128,22 @@ def _pitch_chart(sounds: Mapping[str, Samples], data: ReportData) -> Markup:
         return Markup("")
     names = [name for name in sounds if name in ("", data.evaluation.chosen_vocoder)]
     series = [_pitch_series(name, sounds[name], data.sample_rate, data.pitch_range) for name in names]
-    return line_chart(series, title="Pitch", x_label="seconds", y_label="Hz", wide=True,
-                      description="F0 of the recording and of the synthesised sentence over time.")
+    return line_chart(
+        series,
+        title="Pitch",
+        x_label="seconds",
+        y_label="Hz",
+        wide=True,
+        description="F0 of the recording and of the synthesised sentence over time.",
+    )
 
 
 def _pitch_series(name: str, samples: Samples, sample_rate: int, pitch_range: tuple[float, float]) -> Series:
     contour = pitch_contour(samples, sample_rate, pitch_range)
     times: Sequence[float] = (np.arange(len(contour)) * 256 / sample_rate).tolist()
-    return Series(name=name or "Recording", x=times, y=[float(value) if value > 0 else None for value in contour],
-                  style="made" if name else "real")
+    return Series(
+        name=name or "Recording",
+        x=times,
+        y=[float(value) if value > 0 else None for value in contour],
+        style="made" if name else "real",
+    )

@@ -10,8 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from voicemill import files
 from voicemill.errors import BundleError
 
-MOS_NOT_MEASURED = ("A mean opinion score needs listeners, or a model trained on listeners' scores; none with a "
-                    "licence for commercial use is bundled.")
+MOS_NOT_MEASURED = (
+    "A mean opinion score needs listeners, or a model trained on listeners' scores; none with a "
+    "licence for commercial use is bundled."
+)
 DRY_RUN_NOT_MEASURED = "This was a dry run: nothing was trained and nothing was spoken."
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -118,22 +120,49 @@ class Evaluation(_Record):
         return own[0] < min(others) if own and others else None
 
 
-def not_evaluated(*, status: Literal["ok", "blocked"], root_cause: str, source_status: str, why: str,
-                  final_loss: float | None = None, dry_run: bool = False) -> Evaluation:
+def not_evaluated(
+    *,
+    status: Literal["ok", "blocked"],
+    root_cause: str,
+    source_status: str,
+    why: str,
+    final_loss: float | None = None,
+    dry_run: bool = False,
+) -> Evaluation:
     """An evaluation in which nothing was measured, for a blocked run."""
     missing = {"mos_proxy": why, "wer_proxy": why}
     if final_loss is None:
         missing["final_loss"] = "The training status carries no final loss."
-    return Evaluation(status=status, root_cause=root_cause, source_status=source_status, dry_run=dry_run,
-                      final_loss=final_loss, mos_proxy=None, wer_proxy=None, not_measured=missing, chosen_vocoder=None,
-                      vocoder_choice=why, recogniser=None, recogniser_version=None, figures={}, vocoders=[],
-                      speakers=[], sentences=[])
+    return Evaluation(
+        status=status,
+        root_cause=root_cause,
+        source_status=source_status,
+        dry_run=dry_run,
+        final_loss=final_loss,
+        mos_proxy=None,
+        wer_proxy=None,
+        not_measured=missing,
+        chosen_vocoder=None,
+        vocoder_choice=why,
+        recogniser=None,
+        recogniser_version=None,
+        figures={},
+        vocoders=[],
+        speakers=[],
+        sentences=[],
+    )
 
 
 def dry_run_evaluation(*, source_status: str, final_loss: float | None = 0.0) -> Evaluation:
     """What a dry run writes: the contract's fields, nothing measured, the same bytes each time."""
-    return not_evaluated(status="ok", root_cause="none", source_status=source_status, why=DRY_RUN_NOT_MEASURED,
-                         final_loss=final_loss, dry_run=True)
+    return not_evaluated(
+        status="ok",
+        root_cause="none",
+        source_status=source_status,
+        why=DRY_RUN_NOT_MEASURED,
+        final_loss=final_loss,
+        dry_run=True,
+    )
 
 
 def write_evaluation(path: Path, evaluation: Evaluation) -> None:
@@ -150,9 +179,15 @@ def read_evaluation(path: Path) -> Evaluation:
     try:
         return Evaluation.model_validate(files.read_json(path))
     except FileNotFoundError as error:
-        raise BundleError(f"There is no evaluation at {path}.", reason=f"missing_evaluation:{path}",
-                          hint="Run the evaluation step first.") from error
+        raise BundleError(
+            f"There is no evaluation at {path}.",
+            reason=f"missing_evaluation:{path}",
+            hint="Run the evaluation step first.",
+        ) from error
     except (files.InvalidJsonError, ValidationError, OSError) as error:
         first = str(error).splitlines()[0]
-        raise BundleError(f"The evaluation {path} cannot be used: {first}.", reason=f"evaluation_invalid:{path}",
-                          hint="Run the evaluation step again.") from error
+        raise BundleError(
+            f"The evaluation {path} cannot be used: {first}.",
+            reason=f"evaluation_invalid:{path}",
+            hint="Run the evaluation step again.",
+        ) from error

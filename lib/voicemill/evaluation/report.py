@@ -76,8 +76,9 @@ def render_report(data: ReportData) -> str:
 
     from voicemill.evaluation.view import report_view
 
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
-                                     lstrip_blocks=True)
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(view=report_view(data))
 
 

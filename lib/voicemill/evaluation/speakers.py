@@ -32,7 +32,9 @@ def shipped_profiles(repository: Path) -> dict[str, SpeakerProfile]:
     try:
         found = SpeakerFile.model_validate(files.read_json(path))
     except (OSError, files.InvalidJsonError, ValidationError) as error:
-        raise ConfigError(f"The speaker profiles {SHIPPED} cannot be read: {str(error).splitlines()[0]}.",
-                          reason="speakers_invalid", hint="Restore the file from the repository, or make it again with "
-                                                          "scripts/speaker_profiles.py.") from error
+        raise ConfigError(
+            f"The speaker profiles {SHIPPED} cannot be read: {str(error).splitlines()[0]}.",
+            reason="speakers_invalid",
+            hint="Restore the file from the repository, or make it again with scripts/speaker_profiles.py.",
+        ) from error
     return {speaker.name: speaker.profile() for speaker in found.speakers}

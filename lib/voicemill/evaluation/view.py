@@ -21,13 +21,22 @@ if TYPE_CHECKING:
 NONE = "\N{EN DASH}"
 TIMES = "\N{MULTIPLICATION SIGN}"
 LABELS = {
-    "cer_real": "Character error rate, recordings", "wer_real": "Word error rate, recordings",
-    "cer": "Character error rate, synthesised", "wer": "Word error rate, synthesised",
-    "cer_ratio": "Error rate, synthesised over recorded", "mcd": "Mel-cepstral distortion",
-    "copy_mcd": "Distortion of the vocoder alone", "copy_stft": "STFT distance of the vocoder alone",
-    "f0_rmse": "Pitch error", "gross_pitch_error": "Gross pitch error", "voicing_error": "Voicing error",
-    "f0_frame_error": "F0 frame error", "duration_ratio": "Length, synthesised over recorded", "speed": "Speed",
-    "median_f0": "Median pitch, synthesised", "median_f0_real": "Median pitch, recordings",
+    "cer_real": "Character error rate, recordings",
+    "wer_real": "Word error rate, recordings",
+    "cer": "Character error rate, synthesised",
+    "wer": "Word error rate, synthesised",
+    "cer_ratio": "Error rate, synthesised over recorded",
+    "mcd": "Mel-cepstral distortion",
+    "copy_mcd": "Distortion of the vocoder alone",
+    "copy_stft": "STFT distance of the vocoder alone",
+    "f0_rmse": "Pitch error",
+    "gross_pitch_error": "Gross pitch error",
+    "voicing_error": "Voicing error",
+    "f0_frame_error": "F0 frame error",
+    "duration_ratio": "Length, synthesised over recorded",
+    "speed": "Speed",
+    "median_f0": "Median pitch, synthesised",
+    "median_f0_real": "Median pitch, recordings",
     "speaker_distance": "Distance to the own speaker",
     "speaker_distance_real": "Distance of the recordings to their speaker",
 }
@@ -93,14 +102,23 @@ def report_view(data: ReportData) -> View:
     kinds = [kind for kind in LABELS if any(kind in each.figures for each in usable) and kind != "median_f0_real"]
     figures = sorted(evaluation.figures, key=lambda name: (list(LABELS).index(name) if name in LABELS else 99, name))
     return View(
-        data=data, evaluation=evaluation, headline=headline(evaluation), cards=cards(evaluation), sentences=sentences,
+        data=data,
+        evaluation=evaluation,
+        headline=headline(evaluation),
+        cards=cards(evaluation),
+        sentences=sentences,
         held_back=len(data.references) - len(sentences),
         rows=[row(name, evaluation.figures[name]) for name in figures],
         vocoder_head=[each.name for each in usable],
-        vocoder_rows=[(LABELS[kind], [shown(kind, each.figures[kind]) if kind in each.figures else NONE
-                                      for each in usable]) for kind in kinds],
-        curves=loss_charts(data.curves), clip_chart=clip_chart(data.clip_seconds),
-        speaker_chart=speaker_chart(evaluation), stage_chart=stage_chart(data.stage_seconds))
+        vocoder_rows=[
+            (LABELS[kind], [shown(kind, each.figures[kind]) if kind in each.figures else NONE for each in usable])
+            for kind in kinds
+        ],
+        curves=loss_charts(data.curves),
+        clip_chart=clip_chart(data.clip_seconds),
+        speaker_chart=speaker_chart(evaluation),
+        stage_chart=stage_chart(data.stage_seconds),
+    )
 
 
 def shown(name: str, figure: Figure) -> str:
@@ -126,9 +144,14 @@ def row(name: str, figure: Figure) -> Row:
     """A figure's line in the full table; a null shows why."""
     spread = f"{100 * figure.interval[0]:.1f} to {100 * figure.interval[1]:.1f} %" if figure.interval else NONE
     method = figure.method if figure.value is not None else f"{figure.method} Not measured: {figure.not_measured}"
-    return Row(label=LABELS.get(name, name), value=shown(name, figure), interval=spread, method=method,
-               samples=NONE if figure.samples is None else f"{figure.samples:,}",
-               source=f"{figure.library} {figure.version}")
+    return Row(
+        label=LABELS.get(name, name),
+        value=shown(name, figure),
+        interval=spread,
+        method=method,
+        samples=NONE if figure.samples is None else f"{figure.samples:,}",
+        source=f"{figure.library} {figure.version}",
+    )
 
 
 def headline(evaluation: Evaluation) -> str:
@@ -140,13 +163,18 @@ def headline(evaluation: Evaluation) -> str:
     made, real = _value(evaluation, "cer"), _value(evaluation, "cer_real")
     if made is None or real is None:
         return "The voice speaks, but its intelligibility was not measured."
-    words = (f"Of what this voice says, an offline recogniser gets {100 * made:.1f} % of the characters wrong; "
-             f"of the real recordings of the same sentences, {100 * real:.1f} %.")
+    words = (
+        f"Of what this voice says, an offline recogniser gets {100 * made:.1f} % of the characters wrong; "
+        f"of the real recordings of the same sentences, {100 * real:.1f} %."
+    )
     nearest = evaluation.own_speaker_nearest
     if nearest is None:
         return words
-    return words + (" Of all speakers compared, it sounds most like its own." if nearest
-                    else " It does not sound most like its own speaker: another one is nearer.")
+    return words + (
+        " Of all speakers compared, it sounds most like its own."
+        if nearest
+        else " It does not sound most like its own speaker: another one is nearer."
+    )
 
 
 def cards(evaluation: Evaluation) -> list[Card]:
@@ -164,8 +192,11 @@ def cards(evaluation: Evaluation) -> list[Card]:
     add("f0_rmse", "Pitch error", "from the recordings; 100 cents are a semitone")
     others = [each for each in evaluation.speakers if not each.own]
     nearest = min(others, key=lambda each: each.distance) if others else None
-    add("speaker_distance", "Distance to its speaker",
-        f"the nearest other, {nearest.name}, is at {nearest.distance:.3f}" if nearest else "no other was compared")
+    add(
+        "speaker_distance",
+        "Distance to its speaker",
+        f"the nearest other, {nearest.name}, is at {nearest.distance:.3f}" if nearest else "no other was compared",
+    )
     add("speed", "Speed", "text to samples, on this machine")
     return found
 
@@ -175,11 +206,19 @@ def loss_charts(curves: Sequence[LossCurve]) -> list[Chart]:
     charts = []
     for group in dict.fromkeys(curve.group for curve in curves):
         members = [curve for curve in curves if curve.group == group and len(curve.values)]
-        series = [Series(name=curve.name, x=curve.steps, y=list(curve.values), style=f"c{index % 5}")
-                  for index, curve in enumerate(members)]
+        series = [
+            Series(name=curve.name, x=curve.steps, y=list(curve.values), style=f"c{index % 5}")
+            for index, curve in enumerate(members)
+        ]
         ends = "; ".join(f"{curve.name} from {curve.values[0]:.3g} to {curve.values[-1]:.3g}" for curve in members)
-        svg = line_chart(series, title=f"Loss of {group}", description=f"{ends}.", x_label="training step",
-                         y_label="loss", logarithmic=True)
+        svg = line_chart(
+            series,
+            title=f"Loss of {group}",
+            description=f"{ends}.",
+            x_label="training step",
+            y_label="loss",
+            logarithmic=True,
+        )
         if svg:
             charts.append(Chart(group, svg, f"{ends}.", [(each.name, each.style) for each in series]))
     return charts
@@ -189,10 +228,16 @@ def clip_chart(seconds: Sequence[float]) -> Chart | None:
     """How long the clips are."""
     if not len(seconds):
         return None
-    caption = (f"{len(seconds)} clips, {sum(seconds) / 60:.1f} minutes in all, "
-               f"{min(seconds):.1f} to {max(seconds):.1f} s each.")
-    return Chart("Length of the clips", histogram(seconds, title="Length of the clips", description=caption,
-                                                  x_label="seconds", y_label="clips"), caption, [])
+    caption = (
+        f"{len(seconds)} clips, {sum(seconds) / 60:.1f} minutes in all, "
+        f"{min(seconds):.1f} to {max(seconds):.1f} s each."
+    )
+    return Chart(
+        "Length of the clips",
+        histogram(seconds, title="Length of the clips", description=caption, x_label="seconds", y_label="clips"),
+        caption,
+        [],
+    )
 
 
 def speaker_chart(evaluation: Evaluation) -> Chart | None:
@@ -200,8 +245,9 @@ def speaker_chart(evaluation: Evaluation) -> Chart | None:
     if not evaluation.speakers:
         return None
     ordered = sorted(evaluation.speakers, key=lambda each: each.distance)
-    rows = [("own speaker" if each.own else each.name, each.distance, "made" if each.own else "other")
-            for each in ordered]
+    rows = [
+        ("own speaker" if each.own else each.name, each.distance, "made" if each.own else "other") for each in ordered
+    ]
     caption = "Shorter is nearer. Distance between the statistics of two speakers' cepstra; 0 is the same voice."
     spoken = ", ".join(f"{label} {distance:.2f}" for label, distance, _ in rows)
     return Chart("Whose voice is it?", bars(rows, title="Distance to speakers", description=f"{spoken}."), caption, [])
@@ -213,8 +259,12 @@ def stage_chart(stages: Sequence[tuple[str, float]]) -> Chart | None:
         return None
     total = sum(seconds for _, seconds in stages)
     described = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in stages)
-    svg = bars([(name, seconds, "c0") for name, seconds in stages], title="Seconds of each stage",
-               description=f"{described}.", digits=1)
+    svg = bars(
+        [(name, seconds, "c0") for name, seconds in stages],
+        title="Seconds of each stage",
+        description=f"{described}.",
+        digits=1,
+    )
     return Chart("Where the time went", svg, f"Seconds of each stage; {total / 60:.1f} minutes in all.", [])
 
 

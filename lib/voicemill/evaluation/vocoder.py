@@ -33,8 +33,11 @@ def choose_vocoder(candidates: Sequence[VocoderResult]) -> Choice:
     usable = [each for each in candidates if each.usable]
     if not usable:
         problems = "; ".join(f"{each.name}: {each.problem}" for each in candidates) or "no vocoder was offered"
-        raise NotAcceptableError(f"The trained voice gave no usable sound ({problems}).", reason="synthesis_unusable",
-                                 hint="Train longer or with another preset, and look at the loss curve in the report.")
+        raise NotAcceptableError(
+            f"The trained voice gave no usable sound ({problems}).",
+            reason="synthesis_unusable",
+            hint="Train longer or with another preset, and look at the loss curve in the report.",
+        )
     if len(usable) == 1:
         return Choice(usable[0].name, f"{usable[0].name} is the only usable vocoder.")
     rates = {each.name: _value(each, "cer") for each in usable}
@@ -51,8 +54,10 @@ def choose_vocoder(candidates: Sequence[VocoderResult]) -> Choice:
 
 
 def _nearest(equal: Sequence[VocoderResult], because: str) -> Choice:
-    for figure, words in (("copy_stft", "copy synthesis is nearest to the recordings (multi-resolution STFT distance"),
-                          ("mcd", "sound is nearest to the recordings (mel-cepstral distortion in dB")):
+    for figure, words in (
+        ("copy_stft", "copy synthesis is nearest to the recordings (multi-resolution STFT distance"),
+        ("mcd", "sound is nearest to the recordings (mel-cepstral distortion in dB"),
+    ):
         values = {each.name: _value(each, figure) for each in equal}
         known = {name: value for name, value in values.items() if value is not None}
         if len(known) == len(equal):

@@ -47,8 +47,9 @@ def word_errors(references: Sequence[str], hypotheses: Sequence[str]) -> list[Er
     """
     import jiwer
 
-    return [_count(jiwer.process_words(reference, hypothesis))
-            for reference, hypothesis in _pairs(references, hypotheses)]
+    return [
+        _count(jiwer.process_words(reference, hypothesis)) for reference, hypothesis in _pairs(references, hypotheses)
+    ]
 
 
 def character_errors(references: Sequence[str], hypotheses: Sequence[str]) -> list[ErrorRate]:
@@ -58,8 +59,10 @@ def character_errors(references: Sequence[str], hypotheses: Sequence[str]) -> li
     """
     import jiwer
 
-    return [_count(jiwer.process_characters(reference, hypothesis))
-            for reference, hypothesis in _pairs(references, hypotheses)]
+    return [
+        _count(jiwer.process_characters(reference, hypothesis))
+        for reference, hypothesis in _pairs(references, hypotheses)
+    ]
 
 
 def pooled(sentences: Sequence[ErrorRate]) -> ErrorRate:
@@ -93,15 +96,18 @@ def interval(sentences: Sequence[ErrorRate], *, seed: int = 0) -> tuple[float, f
 
 def _count(found: object) -> ErrorRate:
     substitutions, insertions, deletions, hits = (
-        int(getattr(found, name)) for name in ("substitutions", "insertions", "deletions", "hits"))
+        int(getattr(found, name)) for name in ("substitutions", "insertions", "deletions", "hits")
+    )
     return ErrorRate(errors=substitutions + insertions + deletions, length=hits + substitutions + deletions)
 
 
 def _pairs(references: Sequence[str], hypotheses: Sequence[str]) -> list[tuple[str, str]]:
     if len(references) != len(hypotheses):
         raise NotMeasurableError(f"{len(references)} references and {len(hypotheses)} recognised texts do not pair up.")
-    pairs = [(spoken_words(reference), spoken_words(hypothesis))
-             for reference, hypothesis in zip(references, hypotheses, strict=True)]
+    pairs = [
+        (spoken_words(reference), spoken_words(hypothesis))
+        for reference, hypothesis in zip(references, hypotheses, strict=True)
+    ]
     for index, (reference, _) in enumerate(pairs):
         if not reference:
             raise NotMeasurableError(f"Reference {index + 1} holds no word.")

@@ -57,8 +57,10 @@ def speaker_profile(recordings: Sequence[NDArray[np.float32]], sample_rate: int 
         parts.append(mel_cepstra(mel, ORDER)[speech_frames(mel, RANGE_DB), 1:])
     frames = np.concatenate(parts)
     if len(frames) < MIN_FRAMES:
-        raise NotMeasurableError(f"{len(frames)} frames of speech are too few to know a speaker by; "
-                                 f"{MIN_FRAMES} are needed.", hint="Give more recordings of the speaker.")
+        raise NotMeasurableError(
+            f"{len(frames)} frames of speech are too few to know a speaker by; {MIN_FRAMES} are needed.",
+            hint="Give more recordings of the speaker.",
+        )
     covariance = np.cov(frames, rowvar=False) + RIDGE * np.eye(ORDER)
     return SpeakerProfile(mean=frames.mean(axis=0), covariance=covariance, frames=len(frames))
 
@@ -89,8 +91,13 @@ class StoredProfile(BaseModel):
     @classmethod
     def of(cls, name: str, source: str, profile: SpeakerProfile) -> StoredProfile:
         """Round to eight significant digits: far finer than two recordings of one speaker agree."""
-        return cls(name=name, source=source, frames=profile.frames, mean=[float(f"{v:.8g}") for v in profile.mean],
-                   covariance=[[float(f"{v:.8g}") for v in row] for row in profile.covariance])
+        return cls(
+            name=name,
+            source=source,
+            frames=profile.frames,
+            mean=[float(f"{v:.8g}") for v in profile.mean],
+            covariance=[[float(f"{v:.8g}") for v in row] for row in profile.covariance],
+        )
 
     def profile(self) -> SpeakerProfile:
         """The profile itself.
@@ -100,6 +107,9 @@ class StoredProfile(BaseModel):
         """
         mean, covariance = np.array(self.mean, dtype=np.float64), np.array(self.covariance, dtype=np.float64)
         if mean.shape != (ORDER,) or covariance.shape != (ORDER, ORDER) or np.linalg.slogdet(covariance)[0] <= 0:
-            raise NotMeasurableError(f"The stored profile of speaker {self.name!r} is not usable.",
-                                     reason="speaker_profile_invalid", hint="Write it again from recordings.")
+            raise NotMeasurableError(
+                f"The stored profile of speaker {self.name!r} is not usable.",
+                reason="speaker_profile_invalid",
+                hint="Write it again from recordings.",
+            )
         return SpeakerProfile(mean=mean, covariance=covariance, frames=self.frames)

@@ -44,8 +44,14 @@ class MelSettings:
 def _filters(settings: MelSettings) -> NDArray[np.float32]:
     from librosa.filters import mel
 
-    filters: NDArray[np.float32] = mel(sr=settings.sample_rate, n_fft=settings.n_fft, n_mels=settings.n_mels,
-                                       fmin=settings.low_hz, fmax=settings.high_hz, norm="slaney")
+    filters: NDArray[np.float32] = mel(
+        sr=settings.sample_rate,
+        n_fft=settings.n_fft,
+        n_mels=settings.n_mels,
+        fmin=settings.low_hz,
+        fmax=settings.high_hz,
+        norm="slaney",
+    )
     return filters
 
 
@@ -61,7 +67,7 @@ def magnitudes(samples: NDArray[np.float32], *, n_fft: int, hop_length: int, win
         raise NotMeasurableError("The sound is empty, not mono, or holds NaN or infinite samples.")
     window = np.zeros(n_fft, dtype=np.float64)
     left = (n_fft - win_length) // 2
-    window[left:left + win_length] = np.hanning(win_length)
+    window[left : left + win_length] = np.hanning(win_length)
     padded = np.pad(samples.astype(np.float64), n_fft // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop_length]
     spectrum: NDArray[np.float32] = np.abs(np.fft.rfft(frames * window, axis=1)).T.astype(np.float32)
@@ -96,7 +102,7 @@ def mel_cepstra(mel: NDArray[np.float32], order: int = CEPSTRAL_ORDER) -> NDArra
     from scipy.fft import dct
 
     bands = mel.shape[0]
-    cepstra: NDArray[np.float64] = dct(mel.astype(np.float64), type=2, axis=0)[:order + 1].T / bands
+    cepstra: NDArray[np.float64] = dct(mel.astype(np.float64), type=2, axis=0)[: order + 1].T / bands
     cepstra[:, 0] /= 2.0
     return cepstra
 
@@ -165,8 +171,10 @@ def stft_distance(reference: NDArray[np.float32], other: NDArray[np.float32]) ->
         raise NotMeasurableError("The reference is silent.")
     distances = []
     for n_fft, hop_length, win_length in STFT_RESOLUTIONS:
-        real, made = (magnitudes(samples[:length], n_fft=n_fft, hop_length=hop_length, win_length=win_length)
-                      .astype(np.float64) for samples in (reference, other))
+        real, made = (
+            magnitudes(samples[:length], n_fft=n_fft, hop_length=hop_length, win_length=win_length).astype(np.float64)
+            for samples in (reference, other)
+        )
         convergence = np.linalg.norm(real - made) / np.linalg.norm(real)
         # The guard is that of the mel spectrogram: differences between two inaudible bins are no error.
         logarithm = np.abs(np.log(real + 1e-5) - np.log(made + 1e-5)).mean()

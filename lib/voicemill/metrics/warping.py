@@ -32,8 +32,10 @@ def warping_path(first: NDArray[np.floating], second: NDArray[np.floating]) -> N
     if not len(first) or not len(second):
         raise NotMeasurableError("There is no frame to compare.")
     if len(first) * len(second) > MAX_CELLS:
-        raise NotMeasurableError(f"{len(first)} and {len(second)} frames are too many to align.",
-                                 hint="Compare single sentences instead of whole recordings.")
+        raise NotMeasurableError(
+            f"{len(first)} and {len(second)} frames are too many to align.",
+            hint="Compare single sentences instead of whole recordings.",
+        )
     return _trace_back(_accumulate(_distances(first, second)))
 
 
@@ -62,7 +64,11 @@ def _trace_back(total: NDArray[np.float64]) -> NDArray[np.intp]:
     pairs = [(i - 1, j - 1)]
     while i > 1 or j > 1:
         # Ties go to the diagonal, so that equal sequences pair frame by frame.
-        _, i, j = min((total[i - 1, j - 1], i - 1, j - 1), (total[i - 1, j], i - 1, j), (total[i, j - 1], i, j - 1),
-                      key=lambda step: step[0])
+        _, i, j = min(
+            (total[i - 1, j - 1], i - 1, j - 1),
+            (total[i - 1, j], i - 1, j),
+            (total[i, j - 1], i, j - 1),
+            key=lambda step: step[0],
+        )
         pairs.append((i - 1, j - 1))
     return np.array(pairs[::-1], dtype=np.intp)

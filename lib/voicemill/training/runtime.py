@@ -86,7 +86,8 @@ def guests() -> Iterator[None]:
 @contextlib.contextmanager
 def seeded(seed: int, threads: int) -> Iterator[None]:
     """Within, torch starts from `seed`, uses `threads` threads (0: as many as it likes), and denormal numbers count as
-    zero, which costs no accuracy and saves a CPU minutes; afterwards they count again, also for other libraries."""
+    zero, which costs no accuracy and saves a CPU minutes; afterwards they count again, also for other libraries.
+    """
     import torch
 
     if threads:
@@ -185,7 +186,8 @@ def _restore(path: Path, kind: type[_Model], device: str, override: DictConfig |
                 )
             super().load_instance_with_state_dict(instance, state_dict, strict)
 
-    # What was inspected is what is loaded: a private copy, so that the file cannot be swapped in between. It stays until
+    # What was inspected is what is loaded: a private copy, so that the file cannot be swapped in between. It stays
+    # until
     # the process ends, because NeMo opens the archive again for its lexicon when the model is saved.
     checked = _COPIES.enter_context(private_copy(path))
     try:

@@ -19,8 +19,13 @@ def talk() -> Talk:
     """A buzzing 'speaker': pulses at f0 through resonances, in syllables, with noise between them; float32 mono."""
     from scipy.signal import lfilter
 
-    def make(f0: float = 120.0, formants: tuple[float, ...] = (600.0, 1300.0, 2500.0), seconds: float = 4.0,
-             seed: int = 0, rate: int = 22_050) -> NDArray[np.float32]:
+    def make(
+        f0: float = 120.0,
+        formants: tuple[float, ...] = (600.0, 1300.0, 2500.0),
+        seconds: float = 4.0,
+        seed: int = 0,
+        rate: int = 22_050,
+    ) -> NDArray[np.float32]:
         rng = np.random.default_rng(seed)
         time = np.arange(int(seconds * rate)) / rate
         phase = np.cumsum(f0 * (1.0 + 0.1 * np.sin(2 * np.pi * 1.3 * time + seed))) / rate
@@ -76,9 +81,19 @@ def evaluated(talk: Talk) -> tuple[list[Reference], VoiceEvaluation]:
         rng = np.random.default_rng(1)
         return lambda samples: (samples + level * rng.standard_normal(len(samples))).astype(np.float32)
 
-    candidates = [Candidate("HiFi-GAN", lambda text: noisy(0.002)(sounds[text]), noisy(0.002), "A neural vocoder."),
-                  Candidate("Griffin-Lim", lambda text: noisy(0.01)(sounds[text]))]
+    candidates = [
+        Candidate("HiFi-GAN", lambda text: noisy(0.002)(sounds[text]), noisy(0.002), "A neural vocoder."),
+        Candidate("Griffin-Lim", lambda text: noisy(0.01)(sounds[text])),
+    ]
     heard = FakeRecogniser(["one two three", "four nine", "one two three", "four five", "one too three", "for nine"])
     others = {"other": speaker_profile([talk(formants=(350.0, 1000.0, 2200.0), seconds=6.0)])}
-    return references, evaluate_voice(candidates, references, heard, sample_rate=22_050, source_status="ok",
-                                      final_loss=2.5, own=[talk(seconds=6.0, seed=7)], others=others)
+    return references, evaluate_voice(
+        candidates,
+        references,
+        heard,
+        sample_rate=22_050,
+        source_status="ok",
+        final_loss=2.5,
+        own=[talk(seconds=6.0, seed=7)],
+        others=others,
+    )

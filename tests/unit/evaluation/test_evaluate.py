@@ -44,8 +44,9 @@ def test_a_broken_vocoder_is_named_and_left_out(talk, recogniser) -> None:
     with pytest.raises(NotAcceptableError, match="nan: sentence held-0"):
         evaluate_voice(candidates, [reference], recogniser(["one two"]), sample_rate=22_050, source_status="ok")
     candidates.append(Candidate("good", lambda text: reference.samples))
-    found = evaluate_voice(candidates, [reference], recogniser(["one two", "one two"]), sample_rate=22_050,
-                           source_status="ok")
+    found = evaluate_voice(
+        candidates, [reference], recogniser(["one two", "one two"]), sample_rate=22_050, source_status="ok"
+    )
     assert found.evaluation.chosen_vocoder == "good"
     assert list(found.spoken) == ["good"]
     assert [each.usable for each in found.evaluation.vocoders] == [False, False, False, True]
@@ -53,8 +54,13 @@ def test_a_broken_vocoder_is_named_and_left_out(talk, recogniser) -> None:
 
 def test_no_error_on_the_recordings_leaves_no_ratio(talk, recogniser) -> None:
     reference = Reference("held-0", "one two", talk(seconds=1.0))
-    found = evaluate_voice([Candidate("a", lambda text: reference.samples)], [reference],
-                           recogniser(["one two", "one"]), sample_rate=22_050, source_status="ok").evaluation
+    found = evaluate_voice(
+        [Candidate("a", lambda text: reference.samples)],
+        [reference],
+        recogniser(["one two", "one"]),
+        sample_rate=22_050,
+        source_status="ok",
+    ).evaluation
     assert "nothing to divide by" in (found.figures["cer_ratio"].not_measured or "")
     assert "too few" in (found.figures["speaker_distance"].not_measured or "")
     assert "No other recordings" in (found.figures["speaker_distance_real"].not_measured or "")
@@ -78,8 +84,14 @@ def test_progress_counts_every_sentence_once(talk, recogniser) -> None:
 
     observer = Counting()
     reference = Reference("held-0", "one", talk(seconds=1.0))
-    evaluate_voice([Candidate("a", lambda text: reference.samples)], [reference], recogniser(["one", "one"]),
-                   sample_rate=22_050, source_status="ok", observer=observer)
+    evaluate_voice(
+        [Candidate("a", lambda text: reference.samples)],
+        [reference],
+        recogniser(["one", "one"]),
+        sample_rate=22_050,
+        source_status="ok",
+        observer=observer,
+    )
     assert observer.stages == [("evaluation", 3)]
     assert observer.done == [1, 2, 3]
 

@@ -13,8 +13,15 @@ from voicemill.evaluation.report import ReportData
 
 def data(evaluated, **more) -> ReportData:
     references, measured = evaluated
-    return ReportData(display_name="A", voice="a", created_at="2026-01-01T00:00:00Z", evaluation=measured.evaluation,
-                      references=references, spoken=measured.spoken, **more)
+    return ReportData(
+        display_name="A",
+        voice="a",
+        created_at="2026-01-01T00:00:00Z",
+        evaluation=measured.evaluation,
+        references=references,
+        spoken=measured.spoken,
+        **more,
+    )
 
 
 def test_sound_survives_the_data_uri(talk) -> None:

@@ -62,9 +62,14 @@ def test_what_is_written_is_read_back(tmp_path: Path, evaluated) -> None:
     assert read_evaluation(path) == evaluated[1].evaluation
 
 
-@pytest.mark.parametrize(("content", "reason"), [
-    (None, "missing_evaluation"), ("{", "evaluation_invalid"), ('{"status": "ok"}', "evaluation_invalid"),
-])
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "missing_evaluation"),
+        ("{", "evaluation_invalid"),
+        ('{"status": "ok"}', "evaluation_invalid"),
+    ],
+)
 def test_what_is_no_evaluation_is_refused(tmp_path: Path, content: str | None, reason: str) -> None:
     path = tmp_path / "eval.json"
     if content is not None:

@@ -41,13 +41,22 @@ class Outline(HTMLParser):
 def data(evaluated) -> ReportData:
     references, measured = evaluated
     return ReportData(
-        display_name="Dottie <b>", voice="dottie_default", created_at="2026-11-21T03:10:00Z",
-        evaluation=measured.evaluation, references=references, spoken=measured.spoken,
-        pitch_range=(70.0, 300.0), clip_seconds=[1.0, 2.0, 3.5],
-        curves=[LossCurve("FastPitch", "training", [0, 1, 2], [30.0, 4.0, 2.0])], dataset=[("Clips", "3")],
-        training=[("Seed", "1")], stage_seconds=[("decode", 1.5)],
+        display_name="Dottie <b>",
+        voice="dottie_default",
+        created_at="2026-11-21T03:10:00Z",
+        evaluation=measured.evaluation,
+        references=references,
+        spoken=measured.spoken,
+        pitch_range=(70.0, 300.0),
+        clip_seconds=[1.0, 2.0, 3.5],
+        curves=[LossCurve("FastPitch", "training", [0, 1, 2], [30.0, 4.0, 2.0])],
+        dataset=[("Clips", "3")],
+        training=[("Seed", "1")],
+        stage_seconds=[("decode", 1.5)],
         licences=[Licence("Weights", "CC-BY-4.0", "By A.\nAnd B.", "https://example.org/licence")],
-        provenance=[("Commit", "0" * 40)], notes=["A note."])
+        provenance=[("Commit", "0" * 40)],
+        notes=["A note."],
+    )
 
 
 def outline(document: str) -> Outline:
@@ -91,8 +100,15 @@ def test_text_of_others_is_escaped(data: ReportData) -> None:
 
 def test_a_dry_run_reports_that_there_is_nothing(tmp_path: Path) -> None:
     path = tmp_path / "reports" / "dry.html"
-    size = write_report(path, ReportData(display_name="Dry", voice="dry", created_at="2026-01-01T00:00:00Z",
-                                         evaluation=dry_run_evaluation(source_status="ok")))
+    size = write_report(
+        path,
+        ReportData(
+            display_name="Dry",
+            voice="dry",
+            created_at="2026-01-01T00:00:00Z",
+            evaluation=dry_run_evaluation(source_status="ok"),
+        ),
+    )
     document = path.read_text(encoding="utf-8")
     assert size == path.stat().st_size
     assert "nothing was trained" in document

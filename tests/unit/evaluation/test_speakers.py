@@ -16,7 +16,7 @@ def test_the_shipped_speakers_are_others_than_the_demo_s_and_differ(repository: 
     assert "slt" not in profiles
     names = sorted(profiles)
     for index, name in enumerate(names):
-        for other in names[index + 1:]:
+        for other in names[index + 1 :]:
             assert speaker_distance(profiles[name], profiles[other]) > 0.3
 
 

@@ -17,11 +17,18 @@ from voicemill.evaluation.view import (
 )
 
 
-@pytest.mark.parametrize(("name", "value", "unit", "expected"), [
-    ("cer", 0.0671, "ratio", "6.7 %"), ("cer_ratio", 1.2, "ratio", f"1.20 {TIMES}"), ("mcd", 5.25, "dB", "5.2 dB"),
-    ("f0_rmse", 93.7, "cents", "94 cents"), ("speed", 12.3, "x real time", f"12.3 {TIMES} real time"),
-    ("speaker_distance", 0.1234, "distance", "0.123"), ("mcd", None, "dB", "not measured"),
-])
+@pytest.mark.parametrize(
+    ("name", "value", "unit", "expected"),
+    [
+        ("cer", 0.0671, "ratio", "6.7 %"),
+        ("cer_ratio", 1.2, "ratio", f"1.20 {TIMES}"),
+        ("mcd", 5.25, "dB", "5.2 dB"),
+        ("f0_rmse", 93.7, "cents", "94 cents"),
+        ("speed", 12.3, "x real time", f"12.3 {TIMES} real time"),
+        ("speaker_distance", 0.1234, "distance", "0.123"),
+        ("mcd", None, "dB", "not measured"),
+    ],
+)
 def test_figures_read_as_people_read_them(figure, name: str, value: float | None, unit: str, expected: str) -> None:
     assert shown(name, figure(value, unit)) == expected
 
@@ -52,8 +59,12 @@ def test_cards_show_what_was_measured_only(evaluated) -> None:
 
 
 def test_curves_of_a_group_share_a_chart() -> None:
-    curves = [LossCurve("A", "train", [0, 1], [9.0, 2.0]), LossCurve("A", "validation", [0, 1], [9.0, 3.0]),
-              LossCurve("B", "mel", [0, 1], [1.0, 0.5]), LossCurve("C", "empty", [], [])]
+    curves = [
+        LossCurve("A", "train", [0, 1], [9.0, 2.0]),
+        LossCurve("A", "validation", [0, 1], [9.0, 3.0]),
+        LossCurve("B", "mel", [0, 1], [1.0, 0.5]),
+        LossCurve("C", "empty", [], []),
+    ]
     charts = loss_charts(curves)
     assert [(chart.title, len(chart.legend)) for chart in charts] == [("A", 2), ("B", 1)]
     assert charts[0].caption == "train from 9 to 2; validation from 9 to 3."

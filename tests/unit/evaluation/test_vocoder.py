@@ -9,8 +9,13 @@ from voicemill.evaluation.vocoder import choose_vocoder
 
 def result(name: str, make, *, usable: bool = True, **values: float | None) -> VocoderResult:
     problem = None if usable else "sentence 1 gave silence"
-    return VocoderResult(name=name, description="", usable=usable, problem=problem,
-                         figures={kind: make(value) for kind, value in values.items()})
+    return VocoderResult(
+        name=name,
+        description="",
+        usable=usable,
+        problem=problem,
+        figures={kind: make(value) for kind, value in values.items()},
+    )
 
 
 def test_the_one_that_is_understood_best_wins(figure) -> None:
@@ -27,8 +32,15 @@ def test_among_equals_the_nearer_copy_wins(figure) -> None:
 
 
 def test_without_copies_the_nearer_sound_wins_and_then_the_first(figure) -> None:
-    assert choose_vocoder([result("a", figure, cer=0.1, copy_stft=None, mcd=6.0),
-                           result("b", figure, cer=0.1, copy_stft=0.2, mcd=5.0)]).name == "b"
+    assert (
+        choose_vocoder(
+            [
+                result("a", figure, cer=0.1, copy_stft=None, mcd=6.0),
+                result("b", figure, cer=0.1, copy_stft=0.2, mcd=5.0),
+            ]
+        ).name
+        == "b"
+    )
     assert choose_vocoder([result("a", figure, cer=0.1), result("b", figure, cer=0.1)]).name == "a"
 
 

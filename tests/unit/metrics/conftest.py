@@ -14,8 +14,13 @@ def talk() -> Talk:
     """A buzzing 'speaker': pulses at f0 through resonances, in syllables, with noise between them; float32 mono."""
     from scipy.signal import lfilter
 
-    def make(f0: float = 120.0, formants: tuple[float, ...] = (600.0, 1300.0, 2500.0), seconds: float = 4.0,
-             seed: int = 0, rate: int = 22_050) -> NDArray[np.float32]:
+    def make(
+        f0: float = 120.0,
+        formants: tuple[float, ...] = (600.0, 1300.0, 2500.0),
+        seconds: float = 4.0,
+        seed: int = 0,
+        rate: int = 22_050,
+    ) -> NDArray[np.float32]:
         rng = np.random.default_rng(seed)
         time = np.arange(int(seconds * rate)) / rate
         phase = np.cumsum(f0 * (1.0 + 0.1 * np.sin(2 * np.pi * 1.3 * time + seed))) / rate

@@ -18,8 +18,16 @@ def test_log_mel_is_what_librosa_makes_with_nemo_s_parameters(talk) -> None:
     import librosa
 
     samples = talk(seconds=1.0)
-    spectrum = np.abs(librosa.stft(samples.astype(np.float64), n_fft=1024, hop_length=256, window=np.hanning(1024),
-                                   center=True, pad_mode="constant"))
+    spectrum = np.abs(
+        librosa.stft(
+            samples.astype(np.float64),
+            n_fft=1024,
+            hop_length=256,
+            window=np.hanning(1024),
+            center=True,
+            pad_mode="constant",
+        )
+    )
     filters = librosa.filters.mel(sr=22_050, n_fft=1024, n_mels=80, fmin=0.0, fmax=8000.0)
     expected = np.log(filters @ spectrum + 1e-5)
     mel = log_mel(samples)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from voicemill.backends.gates import check_head, configure
+from voicemill.backends.request import LaneRequest
+from voicemill.errors import RefusedError, UsageError
+from voicemill.settings import Settings
+
+
+def request(repository: Path, environment: dict[str, str] | None = None, **options: object) -> LaneRequest:
+    return LaneRequest.from_options(Settings.from_environment(environment or {}, repository=repository), options)
+
+
+def test_nothing_said_means_the_demo(repository: Path) -> None:
+    found = request(repository)
+    assert found.audio == repository / "data/demo/demo.flac"
+    assert found.script == repository / "data/demo/script.txt"
+    assert (found.voice, found.display_name, found.seed) == ("dottie_default", "Dottie", None)
+
+
+def test_an_option_wins_over_a_variable(repository: Path, tmp_path: Path) -> None:
+    take = tmp_path / "take.wav"
+    take.write_bytes(b"x")
+    environment = {
+        "VOICE_PROFILE_ID": "env",
+        "VOICE_DISPLAY_NAME": "Env",
+        "PROD_TTS_MAX_STEPS": "7",
+        "AUDIO_PATH": str(take),
+    }
+    from_variables = request(repository, environment)
+    assert (from_variables.voice, from_variables.max_steps, from_variables.audio) == ("env", 7, take)
+    assert from_variables.script is None
+    from_options = request(repository, environment, voice="anna", max_steps=3)
+    assert (from_options.voice, from_options.display_name, from_options.max_steps) == ("anna", "anna", 3)
+
+
+def test_the_manifest_of_the_environment_gives_way_to_a_recording(repository: Path, tmp_path: Path) -> None:
+    take = tmp_path / "take.wav"
+    take.write_bytes(b"x")
+    environment = {"PROD_TTS_DATASET_MANIFEST": "train.jsonl"}
+    assert request(repository, environment).dataset == Path("train.jsonl")
+    assert request(repository, environment, audio=take).dataset is None
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"audio": "a.wav", "dataset": "b.jsonl"},
+        {"script": "a.txt", "metadata": "b.csv", "audio": "c"},
+        {"script": "a.txt"},
+    ],
+)
+def test_contradictions_are_refused(repository: Path, options: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        request(repository, **options)
+
+
+def test_steps_are_capped_never_raised(repository: Path) -> None:
+    settings = Settings.from_environment({}, repository=repository)
+    capped = configure(request(repository, preset="cpu", max_steps=20, seed=9), settings)
+    assert (capped.acoustic.max_steps, capped.vocoder.max_steps, capped.seed) == (20, 0, 9)
+    whole = configure(request(repository, preset="cpu"), settings)
+    more = configure(request(repository, preset="cpu", max_steps=10**6), settings)
+    assert more.acoustic.max_steps == whole.acoustic.max_steps
+
+
+def test_expected_head(tmp_path: Path) -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+
+    def settings(expected: str) -> Settings:
+        return Settings.from_environment({"EXPECTED_HEAD": expected, "PROD_TTS_COMMIT": commit}, repository=tmp_path)
+
+    check_head(settings("01234567"))
+    check_head(settings(commit.upper()))
+    for wrong in ("012345", "deadbeef", commit + "0"):
+        with pytest.raises(RefusedError) as caught:
+            check_head(settings(wrong))
+        assert caught.value.code == "deterministic_head_mismatch"
