@@ -3,34 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from voicemill import files
-
-
-class Trained(Protocol):
-    """What acoustic and vocoder training both come to (`AcousticResult`, `VocoderResult`)."""
-
-    @property
-    def nemo_path(self) -> Path | None: ...
-    @property
-    def steps(self) -> int: ...
-    @property
-    def final_loss(self) -> float | None: ...
-    @property
-    def average_loss(self) -> float | None: ...
-    @property
-    def loss_curve(self) -> tuple[tuple[int, float, float], ...]: ...
-    @property
-    def seconds(self) -> float: ...
-    @property
-    def seconds_to_first_step(self) -> float | None: ...
-    @property
-    def peak_memory_bytes(self) -> int: ...
-    @property
-    def weights_sha256(self) -> str: ...
+from voicemill.training.checkpoint import TrainingResult
 
 
 class TrainingRecord(BaseModel):
@@ -56,7 +33,7 @@ class TrainingRecord(BaseModel):
     weights_sha256: str
 
     @classmethod
-    def of(cls, key: str, nemo: Path, result: Trained) -> TrainingRecord:
+    def of(cls, key: str, nemo: Path, result: TrainingResult) -> TrainingRecord:
         """The record of a run that saved its model at `nemo`."""
         return cls(
             key=key,

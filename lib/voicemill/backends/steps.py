@@ -13,7 +13,7 @@ from pathlib import Path
 
 from voicemill import files
 from voicemill.backends.gates import Cleared
-from voicemill.backends.records import Trained, TrainingRecord
+from voicemill.backends.records import TrainingRecord
 from voicemill.backends.reporter import LaneReporter
 from voicemill.backends.request import LaneRequest
 from voicemill.console import Interrupts
@@ -23,7 +23,7 @@ from voicemill.errors import TrainingError
 from voicemill.evaluation.evaluate import Candidate, Reference, Samples, VoiceEvaluation, evaluate_voice
 from voicemill.metrics.speaker import SpeakerProfile, speaker_distance, speaker_profile
 from voicemill.settings import Settings
-from voicemill.training.loop import StepReport
+from voicemill.training.checkpoint import StepReport, TrainingResult
 
 GRIFFIN_LIM = "griffin-lim"
 HIFIGAN = "hifigan"
@@ -97,7 +97,7 @@ def train_models(context: Context, dataset: PreparedDataset) -> Models:
     return Models(nemo, acoustic, context.checkpoints / "vocoder" / vocoder.nemo, vocoder)
 
 
-Train = Callable[[Path, bool, Callable[[StepReport], None], Callable[[], bool]], Trained]
+Train = Callable[[Path, bool, Callable[[StepReport], None], Callable[[], bool]], TrainingResult]
 
 
 def _run(context: Context, name: str, title: str, key: str, max_steps: int, train: Train) -> TrainingRecord:
@@ -140,7 +140,7 @@ def _train_acoustic(
     resume: bool,
     on_step: Callable[[StepReport], None],
     stop: Callable[[], bool],
-) -> Trained:
+) -> TrainingResult:
     from voicemill.training.loop import train_acoustic
 
     return train_acoustic(
@@ -162,7 +162,7 @@ def _train_vocoder(
     resume: bool,
     on_step: Callable[[StepReport], None],
     stop: Callable[[], bool],
-) -> Trained:
+) -> TrainingResult:
     from voicemill.training.data import read_dataset
     from voicemill.training.hifigan import train_vocoder
     from voicemill.training.synthesis import ground_truth_aligned_mels, load_speaker

@@ -1,11 +1,16 @@
-"""What a training run leaves on disk: a checkpoint to resume from, and NeMo's archive. Both are written atomically."""
+"""What both trainings share: how a run is counted and summed up, and what it leaves on disk, written atomically."""
 
 from __future__ import annotations
 
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from voicemill.errors import StorageError, TrainingError
 from voicemill.files import atomic_path, content_key, sha256_file
@@ -13,7 +18,7 @@ from voicemill.training.config import TrainingConfig
 from voicemill.training.data import PreparedDataset
 
 if TYPE_CHECKING:
-    from nemo.collections.tts.models import FastPitchModel
+    from nemo.core.classes import ModelPT
 
     from voicemill.training.task import AcousticTask
 
@@ -35,7 +40,87 @@ class Run:
     interrupted: bool = False
 
 
-def save_nemo(model: FastPitchModel, path: Path) -> Path:
+@dataclass(frozen=True)
+class StepReport:
+    """One step of training; `step` counts from 1 to `max_steps`. A vocoder has no duration and pitch loss: 0."""
+
+    step: int
+    max_steps: int
+    loss: float
+    mel_loss: float
+    duration_loss: float
+    pitch_loss: float
+    learning_rate: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a training run came to.
+
+    Attributes:
+        nemo_path: the saved model, or None when the run was interrupted.
+        checkpoint_path: where to resume from.
+        steps: steps done in all, earlier runs included.
+        final_loss: loss of the last step; None when no step was needed.
+        average_loss: mean loss over the last tenth of the steps.
+        loss_curve: (step, loss, mel loss) of every step, earlier runs included.
+        seconds: wall time of this run.
+        seconds_to_first_step: from the call until the first step was done; None without a step.
+        peak_memory_bytes: highest resident memory of the process so far, and of the GPU if one was used.
+        weights_sha256: over the saved weights; the same seed and data give the same on the same CPU.
+        interrupted: `should_stop` said so; a checkpoint was written.
+    """
+
+    nemo_path: Path | None
+    checkpoint_path: Path
+    steps: int
+    final_loss: float | None
+    average_loss: float | None
+    loss_curve: tuple[tuple[int, float, float], ...]
+    seconds: float
+    seconds_to_first_step: float | None
+    peak_memory_bytes: int
+    peak_gpu_memory_bytes: int | None
+    weights_sha256: str
+    interrupted: bool
+
+
+def result_of(run: Run, steps: int, nemo_path: Path | None, checkpoint: Path, digest: str) -> TrainingResult:
+    """Sum up a run that stands at `steps`; `digest` is that of its weights."""
+    import resource
+
+    import torch
+
+    losses = [loss for _, loss, _ in run.curve]
+    tail = losses[-max(1, len(losses) // 10) :]
+    return TrainingResult(
+        nemo_path=nemo_path,
+        checkpoint_path=checkpoint,
+        steps=steps,
+        final_loss=losses[-1] if losses else None,
+        average_loss=sum(tail) / len(tail) if tail else None,
+        loss_curve=tuple(run.curve),
+        seconds=time.monotonic() - run.started,
+        seconds_to_first_step=run.first_step_seconds,
+        peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        peak_gpu_memory_bytes=torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None,
+        weights_sha256=digest,
+        interrupted=run.interrupted,
+    )
+
+
+@contextlib.contextmanager
+def own_signals(handler: object) -> Iterator[None]:
+    """Take SIGTERM back from Lightning, which ends a run on it with exit code 0 and without a checkpoint."""
+    if threading.current_thread() is threading.main_thread() and (
+        callable(handler) or isinstance(handler, signal.Handlers)
+    ):
+        signal.signal(signal.SIGTERM, handler)
+    yield
+
+
+def save_nemo(model: ModelPT, path: Path) -> Path:
     """Save NeMo's archive so that a kill leaves the old file or the new one: NeMo's own `save_to` writes in place.
 
     Raises:
@@ -45,11 +130,7 @@ def save_nemo(model: FastPitchModel, path: Path) -> Path:
         try:
             model.save_to(str(temporary))
         except RuntimeError as error:
-            raise StorageError(
-                f"Could not write {path.name}: {error}.",
-                reason=f"disk_full:{path.name}",
-                hint="Free some space and use --resume.",
-            ) from error
+            raise _disk_full(path, error) from error
     return path
 
 
@@ -70,38 +151,26 @@ def fingerprint(config: TrainingConfig, dataset: PreparedDataset, init_from: Pat
     )
 
 
-def save_checkpoint(path: Path, task: AcousticTask, run: Run, belongs_to: str) -> None:
-    """Write weights, optimiser state, average and curve; the seed and the step number stand for all randomness.
+def write_state(path: Path, run: Run, belongs_to: str, state: dict[str, object]) -> None:
+    """Write a checkpoint: what the caller gives, the curve so far, and what it belongs to.
 
     Raises:
         StorageError: the disk is full or cannot be written.
     """
     import torch
 
-    state = {
-        "fingerprint": belongs_to,
-        "step": task.step,
-        "model": task.model.state_dict(),
-        "optimiser": task.trainer.optimizers[0].state_dict(),
-        "average": task.average,
-        "curve": run.curve,
-    }
     with atomic_path(path) as temporary:
         try:
-            torch.save(state, temporary)
+            torch.save({**state, "fingerprint": belongs_to, "curve": run.curve}, temporary)
         except RuntimeError as error:  # torch reports a full disk so
-            raise StorageError(
-                f"Could not write {path.name}: {error}.",
-                reason=f"disk_full:{path.name}",
-                hint="Free some space and use --resume.",
-            ) from error
+            raise _disk_full(path, error) from error
 
 
-def load_checkpoint(path: Path, task: AcousticTask, run: Run, belongs_to: str) -> None:
-    """Put a checkpoint back into a fresh task and run.
+def read_state(path: Path, run: Run, belongs_to: str, restore: Callable[[dict[str, Any]], None]) -> None:
+    """Read a checkpoint, let `restore` take what it wrote, and put the curve back.
 
     Raises:
-        TrainingError: there is none, it cannot be read, or it belongs to other settings or data.
+        TrainingError: there is none, it cannot be read, or it belongs to other settings, another base or other data.
     """
     import torch
 
@@ -113,16 +182,38 @@ def load_checkpoint(path: Path, task: AcousticTask, run: Run, belongs_to: str) -
         state = torch.load(path, map_location="cpu", weights_only=True)
         if state["fingerprint"] != belongs_to:
             raise TrainingError(
-                f"The checkpoint {path.name} belongs to other settings or another dataset.",
+                f"The checkpoint {path.name} belongs to other settings, another base or another dataset.",
                 reason="checkpoint_mismatch",
                 hint="Start without --resume, or with the settings of the interrupted run.",
             )
-        task.model.load_state_dict(state["model"])
+        restore(state)
+        run.curve.extend((int(step), float(loss), float(mel)) for step, loss, mel in state["curve"])
     except (OSError, RuntimeError, KeyError, UnpicklingError, EOFError) as error:
         raise TrainingError(
             f"The checkpoint {path.name} cannot be read: {error}.", reason=f"checkpoint_unreadable:{path.name}"
         ) from error
-    task.step = int(state["step"])
-    task.optimiser_state = state["optimiser"]
-    task.average = state["average"]
-    run.curve.extend((int(step), float(loss), float(mel)) for step, loss, mel in state["curve"])
+
+
+def _disk_full(path: Path, error: RuntimeError) -> StorageError:
+    return StorageError(
+        f"Could not write {path.name}: {error}.",
+        reason=f"disk_full:{path.name}",
+        hint="Free some space and use --resume.",
+    )
+
+
+def save_checkpoint(path: Path, task: AcousticTask, run: Run, belongs_to: str) -> None:
+    """Write weights, optimiser state and average; the seed and the step number stand for all randomness."""
+    optimiser = task.trainer.optimizers[0].state_dict()
+    state = {"step": task.step, "model": task.model.state_dict(), "optimiser": optimiser, "average": task.average}
+    write_state(path, run, belongs_to, state)
+
+
+def load_checkpoint(path: Path, task: AcousticTask, run: Run, belongs_to: str) -> None:
+    """Put a checkpoint back into a fresh task and run; raises as `read_state`."""
+
+    def restore(state: dict[str, Any]) -> None:
+        task.model.load_state_dict(state["model"])
+        task.step, task.optimiser_state, task.average = int(state["step"]), state["optimiser"], state["average"]
+
+    read_state(path, run, belongs_to, restore)

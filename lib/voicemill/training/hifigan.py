@@ -14,28 +14,31 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from voicemill.errors import StorageError, TrainingError
-from voicemill.files import atomic_path, content_key, sha256_file
-from voicemill.training.checkpoint import Run, save_nemo
+from voicemill.errors import TrainingError
+from voicemill.files import content_key, sha256_file
+from voicemill.training.checkpoint import (
+    Run,
+    StepReport,
+    TrainingResult,
+    own_signals,
+    read_state,
+    result_of,
+    save_nemo,
+    write_state,
+)
 from voicemill.training.config import TrainingConfig
 from voicemill.training.data import PreparedDataset, read_dataset
-from voicemill.training.loop import AcousticResult as VocoderResult
-from voicemill.training.loop import StepReport
-from voicemill.training.loop import _own_signals as own_signals
 from voicemill.training.vocoder_data import FrontEnd, PairSource, SegmentBatches
 from voicemill.training.vocoder_model import adapt_base, build_hifigan
 
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
     from nemo.collections.tts.models import HifiGanModel
-
-__all__ = ["VocoderResult", "train_vocoder"]
 
 NEMO_NAME = "hifigan.nemo"
 CHECKPOINT_NAME = "hifigan.checkpoint"
@@ -60,7 +63,7 @@ def train_vocoder(
     resume: bool = False,
     on_step: Callable[[StepReport], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
-) -> VocoderResult:
+) -> TrainingResult:
     """Train HiFi-GAN on a prepared dataset and save `out_dir/hifigan.nemo`.
 
     Args:
@@ -98,7 +101,7 @@ def train_vocoder(
         if task.step < config.vocoder.max_steps:
             _fit(config, task, source, run, checkpoint, belongs_to, on_step, should_stop)
         nemo_path = None if run.interrupted else save_nemo(model.cpu().eval(), out_dir / NEMO_NAME)
-        return _result(run, task, nemo_path, checkpoint, weights_sha256(model))
+        return result_of(run, task.step, nemo_path, checkpoint, weights_sha256(model))
 
 
 def _front_end(model: HifiGanModel) -> FrontEnd:
@@ -202,68 +205,13 @@ def _fingerprint(config: TrainingConfig, dataset: PreparedDataset, base: Path | 
 
 
 def _save(path: Path, task: _Task, trainer: Trainer, run: Run, belongs_to: str) -> None:
-    import torch
-
-    state = {
-        "fingerprint": belongs_to,
-        "step": task.step,
-        "model": task.model.state_dict(),
-        "optimisers": [optimiser.state_dict() for optimiser in trainer.optimizers],
-        "curve": run.curve,
-    }
-    with atomic_path(path) as temporary:
-        try:
-            torch.save(state, temporary)
-        except RuntimeError as error:  # torch reports a full disk so
-            raise StorageError(
-                f"Could not write {path.name}: {error}.",
-                reason=f"disk_full:{path.name}",
-                hint="Free some space and use --resume.",
-            ) from error
+    optimisers = [optimiser.state_dict() for optimiser in trainer.optimizers]
+    write_state(path, run, belongs_to, {"step": task.step, "model": task.model.state_dict(), "optimisers": optimisers})
 
 
 def _load(path: Path, task: _Task, run: Run, belongs_to: str) -> None:
-    import torch
-
-    if not path.is_file():
-        raise TrainingError(
-            f"There is no checkpoint {path} to resume from.", reason="no_checkpoint", hint="Start without --resume."
-        )
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        if state["fingerprint"] != belongs_to:
-            raise TrainingError(
-                f"The checkpoint {path.name} belongs to other settings, another base or another dataset.",
-                reason="checkpoint_mismatch",
-                hint="Start without --resume, or with the settings of the interrupted run.",
-            )
+    def restore(state: dict[str, Any]) -> None:
         task.model.load_state_dict(state["model"])
-    except (OSError, RuntimeError, KeyError, UnpicklingError, EOFError) as error:
-        raise TrainingError(
-            f"The checkpoint {path.name} cannot be read: {error}.", reason=f"checkpoint_unreadable:{path.name}"
-        ) from error
-    task.step, task.optimiser_states = int(state["step"]), list(state["optimisers"])
-    run.curve.extend((int(step), float(loss), float(mel)) for step, loss, mel in state["curve"])
+        task.step, task.optimiser_states = int(state["step"]), list(state["optimisers"])
 
-
-def _result(run: Run, task: _Task, nemo_path: Path | None, checkpoint: Path, digest: str) -> VocoderResult:
-    import resource
-
-    import torch
-
-    losses = [loss for _, loss, _ in run.curve]
-    tail = losses[-max(1, len(losses) // 10) :]
-    return VocoderResult(
-        nemo_path=nemo_path,
-        checkpoint_path=checkpoint,
-        steps=task.step,
-        final_loss=losses[-1] if losses else None,
-        average_loss=sum(tail) / len(tail) if tail else None,
-        loss_curve=tuple(run.curve),
-        seconds=time.monotonic() - run.started,
-        seconds_to_first_step=run.first_step_seconds,
-        peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        peak_gpu_memory_bytes=torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None,
-        weights_sha256=digest,
-        interrupted=run.interrupted,
-    )
+    read_state(path, run, belongs_to, restore)

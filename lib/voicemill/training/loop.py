@@ -6,14 +6,22 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voicemill.training.checkpoint import Run, fingerprint, load_checkpoint, save_checkpoint, save_nemo
+from voicemill.training.checkpoint import (
+    Run,
+    StepReport,
+    TrainingResult,
+    fingerprint,
+    load_checkpoint,
+    own_signals,
+    result_of,
+    save_checkpoint,
+    save_nemo,
+)
 from voicemill.training.config import TrainingConfig
 from voicemill.training.data import BatchPlan, PreparedDataset, read_dataset
 from voicemill.training.examples import ExampleSource
@@ -28,52 +36,6 @@ NEMO_NAME = "fastpitch.nemo"
 CHECKPOINT_NAME = "fastpitch.checkpoint"
 
 
-@dataclass(frozen=True)
-class StepReport:
-    """One step of training; `step` counts from 1 to `max_steps`."""
-
-    step: int
-    max_steps: int
-    loss: float
-    mel_loss: float
-    duration_loss: float
-    pitch_loss: float
-    learning_rate: float
-    seconds: float
-
-
-@dataclass(frozen=True)
-class AcousticResult:
-    """What a run of acoustic training came to.
-
-    Attributes:
-        nemo_path: the saved model, or None when the run was interrupted.
-        checkpoint_path: where to resume from.
-        steps: steps done in all, earlier runs included.
-        final_loss: loss of the last step; None when no step was needed.
-        average_loss: mean loss over the last tenth of the steps.
-        loss_curve: (step, loss, mel loss) of every step, earlier runs included.
-        seconds: wall time of this run.
-        seconds_to_first_step: from the call until the first step was done; None without a step.
-        peak_memory_bytes: highest resident memory of the process so far, and of the GPU if one was used.
-        weights_sha256: over the saved weights; the same seed and data give the same on the same CPU.
-        interrupted: `should_stop` said so; a checkpoint was written.
-    """
-
-    nemo_path: Path | None
-    checkpoint_path: Path
-    steps: int
-    final_loss: float | None
-    average_loss: float | None
-    loss_curve: tuple[tuple[int, float, float], ...]
-    seconds: float
-    seconds_to_first_step: float | None
-    peak_memory_bytes: int
-    peak_gpu_memory_bytes: int | None
-    weights_sha256: str
-    interrupted: bool
-
-
 def train_acoustic(
     config: TrainingConfig,
     dataset_dir: Path,
@@ -83,7 +45,7 @@ def train_acoustic(
     init_from: Path | None = None,
     on_step: Callable[[StepReport], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
-) -> AcousticResult:
+) -> TrainingResult:
     """Train FastPitch on a prepared dataset and save `out_dir/fastpitch.nemo`.
 
     Args:
@@ -125,7 +87,7 @@ def train_acoustic(
             task.use_average()
             model.eval()
             nemo_path = save_nemo(model, out_dir / NEMO_NAME)
-        return _result(run, task, nemo_path, out_dir / CHECKPOINT_NAME, weights_sha256(model))
+        return result_of(run, task.step, nemo_path, out_dir / CHECKPOINT_NAME, weights_sha256(model))
 
 
 def _prepare_model(
@@ -195,7 +157,7 @@ def _fit(
         """After each step: count, report, checkpoint, stop."""
 
         def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-            keep_signals.enter_context(_own_signals(handler))
+            keep_signals.enter_context(own_signals(handler))
 
         def on_train_batch_end(
             self, trainer: Trainer, module: LightningModule, outputs: object, batch: object, batch_idx: int
@@ -262,37 +224,4 @@ def _trainer(config: TrainingConfig, steps: int, root: Path, watch: object) -> T
         use_distributed_sampler=False,
         limit_val_batches=0,
         num_sanity_val_steps=0,
-    )
-
-
-@contextlib.contextmanager
-def _own_signals(handler: object) -> Iterator[None]:
-    """Take SIGTERM back from Lightning, which ends a run on it with exit code 0 and without a checkpoint."""
-    if threading.current_thread() is threading.main_thread() and (
-        callable(handler) or isinstance(handler, signal.Handlers)
-    ):
-        signal.signal(signal.SIGTERM, handler)
-    yield
-
-
-def _result(run: Run, task: AcousticTask, nemo_path: Path | None, checkpoint: Path, digest: str) -> AcousticResult:
-    import resource
-
-    import torch
-
-    losses = [loss for _, loss, _ in run.curve]
-    tail = losses[-max(1, len(losses) // 10) :]
-    return AcousticResult(
-        nemo_path=nemo_path,
-        checkpoint_path=checkpoint,
-        steps=task.step,
-        final_loss=losses[-1] if losses else None,
-        average_loss=sum(tail) / len(tail) if tail else None,
-        loss_curve=tuple(run.curve),
-        seconds=time.monotonic() - run.started,
-        seconds_to_first_step=run.first_step_seconds,
-        peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        peak_gpu_memory_bytes=torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None,
-        weights_sha256=digest,
-        interrupted=run.interrupted,
     )

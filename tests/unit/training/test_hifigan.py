@@ -11,10 +11,10 @@ import pytest
 
 from voicemill.errors import DatasetError, TrainingError
 from voicemill.metrics.spectral import log_mel
+from voicemill.training.checkpoint import StepReport
 from voicemill.training.config import AudioConfig, TrainingConfig
 from voicemill.training.data import read_dataset
 from voicemill.training.hifigan import CHECKPOINT_NAME, train_vocoder
-from voicemill.training.loop import StepReport
 from voicemill.training.runtime import guests
 from voicemill.training.vocoder_data import PairSource, SegmentBatches
 from voicemill.training.vocoder_model import build_hifigan

@@ -13,20 +13,21 @@ import numpy as np
 import pytest
 
 from voicemill.errors import DatasetError, TrainingError
+from voicemill.training.checkpoint import StepReport, TrainingResult
 from voicemill.training.config import OptimiserConfig
-from voicemill.training.loop import AcousticResult, StepReport, train_acoustic
+from voicemill.training.loop import train_acoustic
 
 from .conftest import tiny_config
 
 
 @pytest.fixture(scope="module")
-def trained(tone_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[AcousticResult, list[StepReport]]:
+def trained(tone_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainingResult, list[StepReport]]:
     steps: list[StepReport] = []
     result = train_acoustic(tiny_config(), tone_dataset, tmp_path_factory.mktemp("run"), on_step=steps.append)
     return result, steps
 
 
-def test_trains_saves_and_reports(trained: tuple[AcousticResult, list[StepReport]]) -> None:
+def test_trains_saves_and_reports(trained: tuple[TrainingResult, list[StepReport]]) -> None:
     result, steps = trained
     assert [step.step for step in steps] == [1, 2, 3, 4, 5, 6]
     assert result.steps == 6
@@ -59,7 +60,7 @@ def test_output_bias_starts_at_the_mean_log_mel(tone_dataset: Path, tmp_path: Pa
 
 
 def test_same_seed_same_weights(
-    trained: tuple[AcousticResult, list[StepReport]], tone_dataset: Path, tmp_path: Path
+    trained: tuple[TrainingResult, list[StepReport]], tone_dataset: Path, tmp_path: Path
 ) -> None:
     again = train_acoustic(tiny_config(), tone_dataset, tmp_path / "again")
     other = train_acoustic(tiny_config().model_copy(update={"seed": 4}), tone_dataset, tmp_path / "other")
@@ -120,7 +121,7 @@ def test_nothing_to_resume(tone_dataset: Path, tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_of_other_settings_or_a_broken_one_is_refused(
-    trained: tuple[AcousticResult, list[StepReport]], tone_dataset: Path, tmp_path: Path
+    trained: tuple[TrainingResult, list[StepReport]], tone_dataset: Path, tmp_path: Path
 ) -> None:
     shutil.copy(trained[0].checkpoint_path, tmp_path)
     with pytest.raises(TrainingError) as caught:
@@ -178,6 +179,6 @@ def test_learning_rates() -> None:
     assert max(learning_rate(noam, step, 10_000) for step in range(5000)) == pytest.approx(3.16e-5, rel=0.01)
 
 
-def test_results_are_frozen(trained: tuple[AcousticResult, list[StepReport]]) -> None:
+def test_results_are_frozen(trained: tuple[TrainingResult, list[StepReport]]) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         trained[0].steps = 1  # type: ignore[misc]
