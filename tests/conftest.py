@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# How long an example takes says something about the machine, not about the code.
+hypothesis.settings.register_profile("voicemill", deadline=None)
+hypothesis.settings.load_profile("voicemill")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 _OURS = (

@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -62,15 +61,10 @@ def work(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["build", "--help"], ["promote", "--help"], ["inspect", "--help"]])
-def test_help_is_complete_and_quick(tmp_path, arguments):
-    best = 9.0
-    for _ in range(5):
-        start = time.perf_counter()
-        done = run(tmp_path, *arguments)
-        best = min(best, time.perf_counter() - start)
-        assert (done.returncode, done.stderr) == (0, "")
+def test_help_is_complete(tmp_path, arguments):
+    done = run(tmp_path, *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
     assert "Usage:" in done.stdout
-    assert best < 0.3
 
 
 def test_build_promote_inspect(work):

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -69,15 +68,10 @@ def bundle(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["bundle", "--help"], ["weights", "--help"], ["archive", "--help"], ["-h"]]
 )
-def test_help_is_complete_and_quick(arguments):
-    best = 9.0
-    for _ in range(5):
-        start = time.perf_counter()
-        done = run(*arguments)
-        best = min(best, time.perf_counter() - start)
-        assert (done.returncode, done.stderr) == (0, "")
-        assert "Usage:" in done.stdout
-    assert best < 0.3
+def test_help_is_complete(arguments):
+    done = run(*arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Usage:" in done.stdout
 
 
 def test_a_dry_run_bundle_is_laid_out_right_but_never_acceptable(bundle):

@@ -139,7 +139,8 @@ def _is_exception(key: str) -> bool:
 
 
 def _parse_errors() -> tuple[type[Exception], ...]:
-    """What the parser raises: its own errors, and those that escape it on texts such as `()`."""
+    """What the parser raises: its own errors, and those that escape it on texts such as `()` or `(AND MIT`."""
     from license_expression import ExpressionError, ExpressionParseError
 
-    return (ExpressionError, ExpressionParseError, RecursionError, LookupError, AttributeError, TypeError, ValueError)
+    escaping = (AssertionError, RecursionError, LookupError, AttributeError, TypeError, ValueError)
+    return (ExpressionError, ExpressionParseError, *escaping)

@@ -92,14 +92,14 @@ def test_senseless_pickles(archives, rezip, checkpoint, code, refusal):
 
 
 def test_deeply_nested_pickle_is_quick(archives, rezip, checkpoint, refusal):
-    start = time.perf_counter()
+    start = time.process_time()
     assert refusal(archives.write(weights=rezip(checkpoint, pickle=b"\x80\x02)" + b"\x85" * 900_000 + b".")))
     assert refusal(archives.write(weights=rezip(checkpoint, pickle=b"\x80\x02" + b"}" * 900_000 + b".")))
     assert (
         refusal(archives.write(weights=rezip(checkpoint, pickle=b"\x80\x02" + b"}" * 2_000_000 + b".")))
         == "pickle_invalid"
     )
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def tensor_pickle(shape: str, stride: str, numel: int = 12, offset: int = 0) -> bytes:
@@ -191,7 +191,7 @@ def test_zip_whose_local_name_differs(archives, checkpoint, refusal):
     assert refusal(archives.write(weights=swapped)) == "weights_not_a_plain_zip"
 
 
-@settings(max_examples=300, deadline=1000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     code=st.lists(
         st.sampled_from([bytes([c]) for c in b"})(Nt\x85\x86\x87\x88\x89\x8aJKMXqrhjsucRQb.01\x00\n"]), max_size=60

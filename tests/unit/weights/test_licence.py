@@ -92,9 +92,9 @@ def test_every_permitted_id_is_an_spdx_id():
 
 @given(st.text(max_size=600))
 def test_any_text_ends_in_a_verdict(text):
-    start = time.perf_counter()
+    start = time.process_time()
     assert judge(text).verdict in ("permitted", "forbidden", "unclear")
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 @given(
