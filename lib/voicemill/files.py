@@ -15,11 +15,11 @@ import os
 import shutil
 import tempfile
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from voicemill.errors import StorageError, VoicemillError
+from voicemill.errors import StorageError
 
 MAX_JSON_BYTES = 64 * 1024 * 1024
 """Larger JSON is refused; our largest manifests are well below one megabyte."""
@@ -287,10 +287,3 @@ def sweep_staging(target: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
     for left in target.parent.glob(f".{target.name}.staging-*"):
         shutil.rmtree(left, ignore_errors=True)
-
-
-def require_file(path: Path, error: Callable[[str], VoicemillError]) -> Path:
-    """`path` if it is a regular file, else raise what `error` makes of its name."""
-    if not path.is_file():
-        raise error(str(path))
-    return path

@@ -65,14 +65,12 @@ def stages(work: Path, preset: str) -> None:
 @click.pass_obj
 def start(work: Path, dataset: Path) -> None:
     """NeMo's stock way on the same clips, cold; then our training alone from the prepared dataset."""
-    for name in ("cold", "warm normaliser"):
-        out = work / f"stock-{int(time.time())}"
-        argv = [sys.executable, str(ROOT / "scripts/bench/stock_start.py"), str(dataset), str(out)]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise click.ClickException(done.stderr[-2000:])
-        click.echo(f"stock, {name}: {done.stdout.strip().splitlines()[-1]}")
-        break
+    out = work / f"stock-{int(time.time())}"
+    argv = [sys.executable, str(ROOT / "scripts/bench/stock_start.py"), str(dataset), str(out)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise click.ClickException(done.stderr[-2000:])
+    click.echo(f"stock, cold: {done.stdout.strip().splitlines()[-1]}")
     code = (
         "import sys, json, pathlib; from voicemill.training.config import load_config; from voicemill.training.loop import train_acoustic\n"
         "c = load_config(pathlib.Path(sys.argv[1]) / 'configs/voice/prod_tts/nemo_fastpitch_hifigan.yaml', 'cpu', {'acoustic': {'max_steps': 1}})\n"

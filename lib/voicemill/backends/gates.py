@@ -19,7 +19,6 @@ from voicemill.weights.archive import inspect
 from voicemill.weights.store import WeightsStore, fetch_https
 
 RUNTIME = ("numpy", "soundfile", "torch")
-FROM_SCRATCH = "voicemill/from-scratch"
 
 
 @dataclass(frozen=True)
