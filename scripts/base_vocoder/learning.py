@@ -8,6 +8,7 @@ import itertools
 import math
 from pathlib import Path
 
+import numpy as np
 import torch
 from corpus import Crops
 from nemo.collections.tts.models import HifiGanModel
@@ -23,6 +24,10 @@ RECONSTRUCTION_RATE, ADVERSARIAL_RATE = 1e-3, 2e-4
 AVERAGE_DECAY = 0.998
 CONTEXT_FRAMES = 2
 """Frames beside a segment, so that its outer mel frames see real neighbours instead of zeros."""
+BLURRED_PART = 0.4
+"""Part of the segments whose mel is blurred, as an acoustic model blurs it; the sound to learn stays sharp."""
+LARGEST_BLUR = (1.5, 1.2)
+"""Standard deviation of that blur: in mel bands, in frames."""
 
 
 class Learner:
@@ -75,8 +80,15 @@ class Learner:
         audio = torch.from_numpy(self.crops.batch(self.step, vocoder.batch_size, length)).to(self.device)
         lengths = torch.full((len(audio),), length, device=self.device)
         mel, _ = self.model.audio_to_melspec_precessor(audio, lengths)
+        mel = self._blurred(mel)
         edge = CONTEXT_FRAMES * hop
         return audio[:, None, edge:-edge], mel[:, :, CONTEXT_FRAMES:-CONTEXT_FRAMES]
+
+    def _blurred(self, mel: torch.Tensor) -> torch.Tensor:
+        random = np.random.default_rng([self.config.seed, self.step])
+        deviations = random.uniform(0, LARGEST_BLUR, (len(mel), 2)) * (random.random((len(mel), 1)) < BLURRED_PART)
+        bands, frames = torch.from_numpy(deviations.T.astype(np.float32)).to(self.device)
+        return _smoother(mel.shape[1], bands) @ mel @ _smoother(mel.shape[2], frames).transpose(1, 2)
 
     def _mel_loss(self, spoken: torch.Tensor, audio: torch.Tensor) -> torch.Tensor:
         lengths = torch.full((len(audio),), audio.shape[1], device=self.device)
@@ -154,3 +166,10 @@ class Learner:
         self.average = list(state["average"])
         self.generator_optimiser.load_state_dict(state["generator_optimiser"])
         self.judge_optimiser.load_state_dict(state["judge_optimiser"])
+
+
+def _smoother(size: int, deviations: torch.Tensor) -> torch.Tensor:
+    """Matrices (B, size, size) that smooth with Gaussians of these standard deviations (B,); 0 leaves all as it is."""
+    at = torch.arange(size, device=deviations.device)
+    weights = torch.exp(-((at[:, None] - at) ** 2) / (2 * deviations.clamp_min(1e-2)[:, None, None] ** 2))
+    return weights / weights.sum(2, keepdim=True)

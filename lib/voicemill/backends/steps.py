@@ -20,7 +20,8 @@ from voicemill.console import Interrupts
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.dataset.stages import StageClock
 from voicemill.errors import TrainingError
-from voicemill.evaluation.evaluate import Candidate, Reference, Samples, VoiceEvaluation, evaluate_voice
+from voicemill.evaluation.candidates import Candidate, Reference, Samples
+from voicemill.evaluation.evaluate import VoiceEvaluation, evaluate_voice
 from voicemill.metrics.speaker import SpeakerProfile, speaker_distance, speaker_profile
 from voicemill.settings import Settings
 from voicemill.training.checkpoint import StepReport, TrainingResult

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicemill import files
-from voicemill.evaluation.evaluate import Reference
+from voicemill.evaluation.candidates import Reference
 from voicemill.evaluation.model import Evaluation
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from voicemill.evaluation.evaluate import Candidate, Reference, VoiceEvaluation, evaluate_voice
+from voicemill.evaluation.candidates import Candidate, Reference
+from voicemill.evaluation.evaluate import VoiceEvaluation, evaluate_voice
 from voicemill.evaluation.model import Figure
 from voicemill.metrics.speaker import speaker_profile
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from voicemill.errors import NotAcceptableError, UsageError
-from voicemill.evaluation.evaluate import Candidate, Reference, evaluate_voice
+from voicemill.evaluation.candidates import Candidate, Reference
+from voicemill.evaluation.evaluate import evaluate_voice
 
 
 def test_error_rates_are_those_of_what_was_heard(evaluated) -> None:
