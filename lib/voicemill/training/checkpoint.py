@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
@@ -108,16 +105,6 @@ def result_of(run: Run, steps: int, nemo_path: Path | None, checkpoint: Path, di
         weights_sha256=digest,
         interrupted=run.interrupted,
     )
-
-
-@contextlib.contextmanager
-def own_signals(handler: object) -> Iterator[None]:
-    """Take SIGTERM back from Lightning, which ends a run on it with exit code 0 and without a checkpoint."""
-    if threading.current_thread() is threading.main_thread() and (
-        callable(handler) or isinstance(handler, signal.Handlers)
-    ):
-        signal.signal(signal.SIGTERM, handler)
-    yield
 
 
 def save_nemo(model: ModelPT, path: Path) -> Path:

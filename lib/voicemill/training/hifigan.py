@@ -7,9 +7,7 @@ atomic, an interrupted run goes on where it was, and the archive is NeMo's own.
 
 from __future__ import annotations
 
-import contextlib
 import math
-import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +23,6 @@ from voicemill.training.checkpoint import (
     Run,
     StepReport,
     TrainingResult,
-    own_signals,
     read_state,
     result_of,
     save_nemo,
@@ -33,6 +30,7 @@ from voicemill.training.checkpoint import (
 )
 from voicemill.training.config import TrainingConfig
 from voicemill.training.data import PreparedDataset, read_dataset
+from voicemill.training.fitting import Learning, new_trainer
 from voicemill.training.vocoder_data import FrontEnd, PairSource, SegmentBatches
 from voicemill.training.vocoder_model import adapt_base, build_hifigan
 
@@ -125,51 +123,23 @@ def _fit(
     on_step: Callable[[StepReport], None] | None,
     should_stop: Callable[[], bool] | None,
 ) -> None:
-    from lightning.pytorch import Callback, LightningModule, Trainer
-
     vocoder, max_steps = config.vocoder, config.vocoder.max_steps
 
-    class Watch(Callback):  # type: ignore[misc]  # Lightning is untyped here
-        """After each step: count, report, checkpoint, stop."""
+    def begin(trainer: Trainer) -> None:
+        for optimiser, state in zip(trainer.optimizers, task.optimiser_states or (), strict=False):
+            optimiser.load_state_dict(state)
 
-        def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-            keep_signals.enter_context(own_signals(handler))
-            for optimiser, state in zip(trainer.optimizers, task.optimiser_states or (), strict=False):
-                optimiser.load_state_dict(state)
+    def count(trainer: Trainer, seconds: float) -> StepReport:
+        task.step += 1
+        loss, mel_loss = (float(trainer.callback_metrics[name]) for name in ("g_loss", "g_l1_loss"))
+        _check_finite(loss + float(trainer.callback_metrics["d_loss"]), task.step)
+        return StepReport(task.step, max_steps, loss, mel_loss, 0.0, 0.0, vocoder.learning_rate, seconds)
 
-        def on_train_batch_end(
-            self, trainer: Trainer, module: LightningModule, outputs: object, batch: object, batch_idx: int
-        ) -> None:
-            task.step += 1
-            loss, mel_loss = (float(trainer.callback_metrics[name]) for name in ("g_loss", "g_l1_loss"))
-            _check_finite(loss + float(trainer.callback_metrics["d_loss"]), task.step)
-            elapsed = time.monotonic() - run.started
-            if run.first_step_seconds is None:
-                run.first_step_seconds = elapsed
-            run.curve.append((task.step, loss, mel_loss))
-            if on_step is not None:
-                on_step(StepReport(task.step, max_steps, loss, mel_loss, 0.0, 0.0, vocoder.learning_rate, elapsed))
-            run.interrupted = task.step < max_steps and should_stop is not None and should_stop()
-            due = run.interrupted or task.step == max_steps or task.step % config.checkpoint_interval == 0
-            if due and trainer.is_global_zero:
-                _save(checkpoint, task, trainer, run, belongs_to)
-            trainer.should_stop = run.interrupted
+    def save(trainer: Trainer) -> None:
+        _save(checkpoint, task, trainer, run, belongs_to)
 
-    handler = signal.getsignal(signal.SIGTERM)
-    trainer = Trainer(
-        accelerator=config.accelerator,
-        devices="auto" if config.accelerator != "cpu" else 1,
-        max_epochs=1,
-        default_root_dir=checkpoint.parent,
-        callbacks=[Watch()],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-        limit_val_batches=0,
-        num_sanity_val_steps=0,
-    )
+    # The model counts two optimiser steps a batch, so the batches end the fit.
+    trainer = new_trainer(config, Learning(max_steps, count, save, begin), run, checkpoint.parent, on_step, should_stop)
     batches = SegmentBatches(
         source,
         first=task.step,
@@ -183,8 +153,7 @@ def _fit(
     model.set_trainer(trainer)
     model._train_dl = batches  # or NeMo would open the files that the configuration names
     model.input_as_mel = True
-    with contextlib.ExitStack() as keep_signals:
-        trainer.fit(model, train_dataloaders=batches)
+    trainer.fit(model, train_dataloaders=batches)
 
 
 def _check_finite(loss: float, step: int) -> None:

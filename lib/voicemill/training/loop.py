@@ -4,8 +4,6 @@ resumable.
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +15,6 @@ from voicemill.training.checkpoint import (
     TrainingResult,
     fingerprint,
     load_checkpoint,
-    own_signals,
     result_of,
     save_checkpoint,
     save_nemo,
@@ -25,12 +22,13 @@ from voicemill.training.checkpoint import (
 from voicemill.training.config import TrainingConfig
 from voicemill.training.data import BatchPlan, PreparedDataset, read_dataset
 from voicemill.training.examples import ExampleSource
+from voicemill.training.fitting import Learning, new_trainer
 
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
     from nemo.collections.tts.models import FastPitchModel
 
-    from voicemill.training.task import AcousticTask, Losses
+    from voicemill.training.task import AcousticTask
 
 NEMO_NAME = "fastpitch.nemo"
 CHECKPOINT_NAME = "fastpitch.checkpoint"
@@ -145,42 +143,39 @@ def _fit(
     on_step: Callable[[StepReport], None] | None,
     should_stop: Callable[[], bool] | None,
 ) -> None:
-    from lightning.pytorch import Callback, LightningModule
-
     from voicemill.training.task import StepBatches, learning_rate
 
     max_steps = config.acoustic.max_steps
     if task.step >= max_steps:
         return
 
-    class Watch(Callback):  # type: ignore[misc]  # Lightning is untyped here
-        """After each step: count, report, checkpoint, stop."""
+    def count(trainer: Trainer, seconds: float) -> StepReport:
+        rate = learning_rate(config.acoustic.optimiser, task.step, max_steps)
+        losses = task.after_step()
+        return StepReport(
+            step=task.step,
+            max_steps=max_steps,
+            loss=float(losses.total),
+            mel_loss=float(losses.mel),
+            duration_loss=float(losses.duration),
+            pitch_loss=float(losses.pitch),
+            learning_rate=rate,
+            seconds=seconds,
+        )
 
-        def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-            keep_signals.enter_context(own_signals(handler))
+    def save(trainer: Trainer) -> None:
+        save_checkpoint(checkpoint, task, run, belongs_to)
 
-        def on_train_batch_end(
-            self, trainer: Trainer, module: LightningModule, outputs: object, batch: object, batch_idx: int
-        ) -> None:
-            losses = task.last_losses
-            if losses is None:
-                return
-            task.after_step()
-            elapsed = time.monotonic() - run.started
-            if run.first_step_seconds is None:
-                run.first_step_seconds = elapsed
-            run.curve.append((task.step, float(losses.total), float(losses.mel)))
-            if on_step is not None:
-                rate = learning_rate(config.acoustic.optimiser, task.step - 1, max_steps)
-                on_step(_report(task.step, max_steps, losses, rate, elapsed))
-            run.interrupted = task.step < max_steps and should_stop is not None and should_stop()
-            due = run.interrupted or task.step == max_steps or task.step % config.checkpoint_interval == 0
-            if due and trainer.is_global_zero:
-                save_checkpoint(checkpoint, task, run, belongs_to)
-            trainer.should_stop = run.interrupted
-
-    handler = signal.getsignal(signal.SIGTERM)
-    trainer = _trainer(config, max_steps - task.step, checkpoint.parent, Watch())
+    trainer = new_trainer(
+        config,
+        Learning(max_steps, count, save),
+        run,
+        checkpoint.parent,
+        on_step,
+        should_stop,
+        max_steps=max_steps - task.step,
+        gradient_clip=config.acoustic.optimiser.gradient_clip or None,
+    )
     plan = BatchPlan(
         [clip.seconds for clip in source.clips], config.acoustic.batch_size, config.seed, config.acoustic.bucket
     )
@@ -188,40 +183,4 @@ def _fit(
         source, plan, task.step, max_steps, task.model.vocab.pad, trainer.global_rank, trainer.world_size
     )
     task.train()  # Lightning leaves the modes of modules alone since 2.2, and the examples were made in evaluation mode
-    with contextlib.ExitStack() as keep_signals:
-        trainer.fit(task, train_dataloaders=batches)
-
-
-def _report(step: int, max_steps: int, losses: Losses, rate: float, seconds: float) -> StepReport:
-    return StepReport(
-        step=step,
-        max_steps=max_steps,
-        loss=float(losses.total),
-        mel_loss=float(losses.mel),
-        duration_loss=float(losses.duration),
-        pitch_loss=float(losses.pitch),
-        learning_rate=rate,
-        seconds=seconds,
-    )
-
-
-def _trainer(config: TrainingConfig, steps: int, root: Path, watch: object) -> Trainer:
-    import torch
-    from lightning.pytorch import Trainer
-
-    return Trainer(
-        accelerator=config.accelerator,
-        devices="auto" if torch.distributed.is_torchelastic_launched() else 1,  # more under torchrun only
-        max_steps=steps,
-        max_epochs=1,
-        gradient_clip_val=config.acoustic.optimiser.gradient_clip or None,
-        default_root_dir=root,
-        callbacks=[watch],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-        limit_val_batches=0,
-        num_sanity_val_steps=0,
-    )
+    trainer.fit(task, train_dataloaders=batches)

@@ -170,9 +170,15 @@ class AcousticTask(LightningModule):  # type: ignore[misc]  # Lightning is not t
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         return batch.to(device)
 
-    def after_step(self) -> None:
-        """Count the step and move the average towards the new weights."""
+    def after_step(self) -> Losses:
+        """Count the step, move the average towards the new weights, and tell the step's losses."""
+        if self.last_losses is None:
+            raise RuntimeError("no step was taken")
         self.step += 1
+        self._move_average()
+        return self.last_losses
+
+    def _move_average(self) -> None:
         decay = self.acoustic.average_decay
         if decay == 0:
             return

@@ -1,3 +1,5 @@
+"""Fixtures that several rooms share."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
