@@ -3,7 +3,7 @@
 #
 # Makes the virtual environment (VOICEMILL_VENV, default .venv), installs what locks/ pins and names missing system tools.
 # A stamp in the environment holds the hash of the lock, so that a second start costs nothing; a set-up that was interrupted
-# has no stamp and is simply done again, pip keeping what is there already. Nothing is written to stdout.
+# has no stamp and is simply done again, pip keeping what is whole. Nothing is written to stdout.
 
 voicemill_root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 # One place for the pin: torch comes first and alone, so that no other package pulls another build (docs/adr/0002).
@@ -44,6 +44,14 @@ pip_step() { # pip_step LOG SENTENCE ARGUMENTS...
   fi
 }
 
+# pip writes a package's RECORD last: without it the package was cut off while it was copied, and pip would keep the half.
+forget_halves() {
+  local info
+  for info in "$1"/lib/python3*/site-packages/*.dist-info; do
+    if [ -d "$info" ] && [ ! -s "$info/RECORD" ]; then rm -rf "$info"; fi
+  done
+}
+
 # Several starts at once (a batch, two terminals) take turns on a lock beside the environment.
 bootstrap() {
   local kind="$1" venv="${VOICEMILL_VENV:-$voicemill_root/.venv}" locks="$voicemill_root/locks"
@@ -65,6 +73,7 @@ bootstrap() {
       rm -rf "$venv/bin" "$venv/lib" "$venv/lib64" "$venv/include" "$venv/pyvenv.cfg"
       "$base" -m venv "$venv" >>"$log" 2>&1 || { tail -n 5 "$log" >&2; say "Could not make $venv."; exit 1; }
     fi
+    forget_halves "$venv"
     index=(); [ -z "${VOICEMILL_TORCH_INDEX:-}" ] || index=(--index-url "$VOICEMILL_TORCH_INDEX")
     if ! "$VOICEMILL_PYTHON" -c "import importlib.metadata as m; raise SystemExit('torch==' + m.version('torch').split('+')[0] != '$voicemill_torch')" 2>/dev/null; then
       pip_step "$log" "Installing $voicemill_torch." "${index[@]}" "$voicemill_torch" || exit 1
