@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import hashlib
 import json
 import os
@@ -23,6 +24,8 @@ from voicemill.errors import StorageError
 
 MAX_JSON_BYTES = 64 * 1024 * 1024
 """Larger JSON is refused; our largest manifests are well below one megabyte."""
+_NO_ROOM = 1024 * 1024
+"""Bytes; a library that failed to write with less than this left met a full disk."""
 MAX_JSON_DEPTH = 64
 """Deeper nesting is refused before the parser sees it."""
 
@@ -70,6 +73,25 @@ def atomic_path(target: Path, *, suffix: str = "") -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def library_writes(target: Path, *kinds: type[Exception]) -> Iterator[None]:
+    """Within, a library writes `target` and reports failure in its own words, as torch and libsndfile do.
+
+    Args:
+        target: the file, as the error is to name it.
+        kinds: what the library raises when it cannot write.
+
+    Raises:
+        StorageError: `disk_full` when the disk has no room left, else `not_writable`.
+    """
+    try:
+        yield
+    except kinds as error:
+        full = shutil.disk_usage(target.parent).free < _NO_ROOM
+        because = OSError(errno.ENOSPC if full else errno.EIO, str(error).partition("\n")[0])
+        raise StorageError.from_os_error(because, target) from error
 
 
 def _umask() -> int:

@@ -15,6 +15,7 @@ from typing import IO, Literal
 from pydantic import BaseModel, ConfigDict
 
 from voicemill import files
+from voicemill.errors import StorageError
 
 LINE_GAP_SECONDS = 0.005
 """Pause between lines on a pipe, so that a reader of chunks meets one line at a time."""
@@ -149,4 +150,14 @@ class StatusFile:
         self._write()
 
     def _write(self) -> None:
-        files.write_json(self.path, self.status.model_dump(mode="json"))
+        document = self.status.model_dump(mode="json")
+        try:
+            files.write_json(self.path, document)
+        except StorageError as error:
+            if self.status.state == "running" or not self.path.is_file():
+                raise
+            # A full disk has no room for a new file, but for other words in the old one: `running` must not stand.
+            try:
+                self.path.write_text(files.dump_json(document), encoding="utf-8")
+            except OSError:
+                raise error from None

@@ -279,7 +279,10 @@ def _finish(path: Path, declared: Declared, seen: _Seen, min_seconds: float) -> 
 def _writer(path: Path, rate: int, subtype: str) -> Iterator[Callable[[Samples], None]]:
     import soundfile
 
-    with soundfile.SoundFile(path, "w", samplerate=rate, channels=1, format="WAV", subtype=subtype) as target:
+    with (
+        files.library_writes(path, soundfile.LibsndfileError),
+        soundfile.SoundFile(path, "w", samplerate=rate, channels=1, format="WAV", subtype=subtype) as target,
+    ):
         yield target.write
 
 

@@ -55,6 +55,7 @@ def run_lane(
     dry = bool(options.get("dry_run")) or settings.dry_run
     reporter = LaneReporter(protocol, status, observer, dry_run.STEPS if dry else HUNDREDTHS)
     with _final_state(reporter, protocol, settings):
+        reporter.start()
         gates.check_head(settings)
         request = LaneRequest.from_options(settings, options)
         if request.dry_run:

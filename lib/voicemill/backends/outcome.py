@@ -124,7 +124,10 @@ def _collect(context: Context, models: Models, measured: VoiceEvaluation) -> lis
     sounds = measured.spoken[chosen]
     longest = max(sounds, key=lambda name: len(sounds[name]))
     sample = folder / SAMPLE_NAME
-    with files.atomic_path(sample, suffix=".wav") as temporary:
+    with (
+        files.atomic_path(sample, suffix=".wav") as temporary,
+        files.library_writes(sample, soundfile.LibsndfileError),
+    ):
         soundfile.write(temporary, sounds[longest], context.cleared.config.audio.sample_rate, subtype="PCM_16")
     return [*collected, sample]
 

@@ -33,6 +33,9 @@ class LaneReporter:
     def __init__(self, protocol: Protocol, status: StatusFile, observer: Observer, total: int = HUNDREDTHS) -> None:
         self._protocol, self._status, self._observer, self._all = protocol, status, observer, total
         self._from, self._phase, self._stages, self._total = 0, Phase("start", 0), 0, 0
+
+    def start(self) -> None:
+        """The first PROGRESS line."""
         self._move(0)
 
     @contextlib.contextmanager

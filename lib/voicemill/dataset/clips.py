@@ -59,7 +59,8 @@ def cut(task: CutTask) -> CutClip:
         samples = source.read(task.last - task.first, dtype="float32")
     scaled = samples * np.float32(task.factor)
     # the folder that holds the target is published as a whole by files.atomic_directory
-    soundfile.write(task.target, scaled, rate, subtype="PCM_16", format="WAV")
+    with files.library_writes(task.target, soundfile.LibsndfileError):
+        soundfile.write(task.target, scaled, rate, subtype="PCM_16", format="WAV")
     figures = dataclasses.replace(
         quality.measure(scaled, rate), clipped_share=quality.measure(samples, rate).clipped_share
     )

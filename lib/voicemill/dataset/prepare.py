@@ -159,7 +159,8 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
     if known is not None:
         observer.note(f"dataset of {request.voice}: unchanged, taken from the last run ({len(known.entries)} clips)")
         return known
-    with ClipPool(request.jobs) as pool, files.atomic_directory(root) as staging:
+    # The processes end first, or they would write into a folder that is being removed.
+    with files.atomic_directory(root) as staging, ClipPool(request.jobs) as pool:
         cache = staging / ".fresh" if request.force else workspace.stage_cache
         bench = steps.Bench(pool, StageClock(observer, pool.worker_ids), staging, cache)
         means = Means(Lexicon.load(request.lexicon), request.limits, workspace.cache / "text-normaliser", pool.jobs)

@@ -9,8 +9,8 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
-from voicemill.errors import StorageError, TrainingError
-from voicemill.files import atomic_path, content_key, sha256_file
+from voicemill.errors import TrainingError
+from voicemill.files import atomic_path, content_key, library_writes, sha256_file
 from voicemill.training.config import TrainingConfig
 from voicemill.training.data import PreparedDataset
 
@@ -111,13 +111,10 @@ def save_nemo(model: ModelPT, path: Path) -> Path:
     """Save NeMo's archive so that a kill leaves the old file or the new one: NeMo's own `save_to` writes in place.
 
     Raises:
-        StorageError: the disk is full (torch reports that as RuntimeError) or cannot be written.
+        StorageError: the disk is full or cannot be written.
     """
-    with atomic_path(path, suffix=".nemo") as temporary:
-        try:
-            model.save_to(str(temporary))
-        except RuntimeError as error:
-            raise _disk_full(path, error) from error
+    with atomic_path(path, suffix=".nemo") as temporary, library_writes(path, RuntimeError):
+        model.save_to(str(temporary))
     return path
 
 
@@ -146,11 +143,8 @@ def write_state(path: Path, run: Run, belongs_to: str, state: dict[str, object])
     """
     import torch
 
-    with atomic_path(path) as temporary:
-        try:
-            torch.save({**state, "fingerprint": belongs_to, "curve": run.curve}, temporary)
-        except RuntimeError as error:  # torch reports a full disk so
-            raise _disk_full(path, error) from error
+    with atomic_path(path) as temporary, library_writes(path, RuntimeError):
+        torch.save({**state, "fingerprint": belongs_to, "curve": run.curve}, temporary)
 
 
 def read_state(path: Path, run: Run, belongs_to: str, restore: Callable[[dict[str, Any]], None]) -> None:
@@ -179,14 +173,6 @@ def read_state(path: Path, run: Run, belongs_to: str, restore: Callable[[dict[st
         raise TrainingError(
             f"The checkpoint {path.name} cannot be read: {error}.", reason=f"checkpoint_unreadable:{path.name}"
         ) from error
-
-
-def _disk_full(path: Path, error: RuntimeError) -> StorageError:
-    return StorageError(
-        f"Could not write {path.name}: {error}.",
-        reason=f"disk_full:{path.name}",
-        hint="Free some space and use --resume.",
-    )
 
 
 def save_checkpoint(path: Path, task: AcousticTask, run: Run, belongs_to: str) -> None:

@@ -11,7 +11,9 @@ from voicemill.protocol import Protocol, StatusFile
 
 def reporter(tmp_path: Path) -> tuple[LaneReporter, io.StringIO, Path]:
     stream, path = io.StringIO(), tmp_path / "status.json"
-    return LaneReporter(Protocol(stream, base=tmp_path), StatusFile(path, "job"), SilentObserver()), stream, path
+    lane = LaneReporter(Protocol(stream, base=tmp_path), StatusFile(path, "job"), SilentObserver())
+    lane.start()
+    return lane, stream, path
 
 
 def test_stages_share_their_phase_and_advance_fills_them(tmp_path: Path) -> None:
