@@ -10,6 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
 
 import click
+from casimir_commands import casimir, certify
 
 from voicemill import console
 
@@ -24,6 +25,8 @@ Examples:
   ./run voice-verify bundle bundles/anna/voice_bundle --json
   ./run voice-verify weights configs/voice/weights-manifest.example.json
   ./run voice-verify archive checkpoints/prod_tts/fastpitch.nemo
+  ./run voice-verify certify work/bundles/dottie_default/voice_bundle
+  ./run voice-verify casimir --request request.json --json
 \b
 Exit codes: 0 all is well · 1 bad usage or no such file · 2 an archive or the licence gate refuses ·
 3 a bundle is not acceptable · for weights manifests see README.md.""",
@@ -118,6 +121,9 @@ def archive(file: Path, as_json: bool) -> None:
     for name, size in report.members:
         click.echo(f"{size:>12} {name}")
 
+
+main.add_command(casimir)
+main.add_command(certify)
 
 if __name__ == "__main__":
     raise SystemExit(console.run(main))

@@ -53,6 +53,7 @@ class Settings:
     max_steps: int | None
     promoted_bundle_root: Path | None
     torch_device: str | None
+    casimir_url: str | None
 
     @property
     def workspace(self) -> Workspace:
@@ -110,6 +111,7 @@ class Settings:
             max_steps=_positive(text("PROD_TTS_MAX_STEPS"), "PROD_TTS_MAX_STEPS"),
             promoted_bundle_root=path("PROMOTED_BUNDLE_ROOT"),
             torch_device=text("TORCH_DEVICE"),
+            casimir_url=text("CASIMIR_PUBLIC_BASE_URL") or text("CASIMIR_VERIFY_URL"),
         )
 
 

@@ -42,9 +42,7 @@ def run_on_disk(tmp_path: Path, options: str, clips: Path) -> tuple[subprocess.C
     """Run the job with WORK_DIR on a tmpfs; what is left there is copied out before the namespace ends."""
     left = tmp_path / "left"
     (tmp_path / "disk").mkdir()
-    script = (
-        f'mount -t tmpfs -o {options} tmpfs "$DISK" && "$@"; code=$?; cp -a "$DISK" "$LEFT" || true; exit $code'
-    )
+    script = f'mount -t tmpfs -o {options} tmpfs "$DISK" && "$@"; code=$?; cp -a "$DISK" "$LEFT" || true; exit $code'
     app = [sys.executable, str(ROOT / "apps/voice-train-prod/voice-train-prod.py"), "--preset", "smoke"]
     places = {"DISK": str(tmp_path / "disk"), "LEFT": str(left), "WORK_DIR": str(tmp_path / "disk/work")}
     done = subprocess.run(

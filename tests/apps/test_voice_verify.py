@@ -79,7 +79,7 @@ def test_a_dry_run_bundle_is_laid_out_right_but_never_acceptable(bundle):
     assert done.returncode == 3
     assert "[tts-prod][error] dry_run_not_promotable" in done.stderr
     assert "NO-GO  Casimir gate" in done.stdout
-    assert "not yet evaluated" in done.stdout
+    assert "not certified: voice-verify certify" in done.stdout
     assert "Traceback" not in done.stderr
     answer = json.loads(run("bundle", bundle, "--json").stdout)
     assert answer["differences"] == []

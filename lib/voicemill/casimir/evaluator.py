@@ -50,7 +50,7 @@ class Outcome:
         passed: the verdict.
         first_fail: what fails first, or None; a proxy only when no constraint fails.
         certificate: issued or given.
-        recomputed: the hash that these facts have, whatever certificate was given.
+        facts: the JSON that the hash is taken over.
         certified: pass, hash, integrity, and not by proxies alone.
         tier: rung of the ladder, after a request to stay lower.
         proxy: the verdict rests on proxies; None when nobody said so and it does not.
@@ -63,11 +63,16 @@ class Outcome:
     passed: bool
     first_fail: Entry | None
     certificate: Certificate
-    recomputed: str
+    facts: str
     certified: bool
     tier: Tier
     proxy: bool | None
     notes: tuple[str, ...]
+
+    @property
+    def recomputed(self) -> str:
+        """sha256 of the facts, 64 hex digits: the hash that they have, whatever certificate was given."""
+        return _sha256(self.facts)
 
 
 def evaluate(request: Mapping[str, Value], packs: Mapping[str, Pack]) -> Outcome:
@@ -119,11 +124,12 @@ def _judge(pack: Pack, metrics: Metrics, request: Mapping[str, Value], notes: li
     entries = (*constraints, *(judge(each, metrics) for each in pack.proxies))
     proxy = _proxy(request, entries)
     passed = _passes(pack, constraints)
-    recomputed = certificate_hash(pack, metrics, entries, proxy)
+    facts = _facts(pack, metrics, entries, proxy)
+    digest = _sha256(facts)
     certificate = _given(request) or Certificate(
         status=("PROXY" if proxy else pack.certificate.admissible_status) if passed else "FAIL",
-        hash=recomputed,
-        id=f"constraint-pack:{pack.id}:{recomputed[:12]}",
+        hash=digest,
+        id=f"constraint-pack:{pack.id}:{digest[:12]}",
         integrity_ok=True,
     )
     certified = passed and bool(certificate.hash) and certificate.integrity_ok is True and not proxy
@@ -139,7 +145,7 @@ def _judge(pack: Pack, metrics: Metrics, request: Mapping[str, Value], notes: li
         passed=passed,
         first_fail=_first_fail(constraints, entries),
         certificate=certificate,
-        recomputed=recomputed,
+        facts=facts,
         certified=certified,
         tier=tier,
         proxy=proxy,
@@ -147,8 +153,8 @@ def _judge(pack: Pack, metrics: Metrics, request: Mapping[str, Value], notes: li
     )
 
 
-def certificate_hash(pack: Pack, metrics: Metrics, entries: Sequence[Entry], proxy: bool | None) -> str:
-    """sha256 of the compact JSON of what was judged, as JavaScript prints it; 64 hex digits."""
+def _facts(pack: Pack, metrics: Metrics, entries: Sequence[Entry], proxy: bool | None) -> str:
+    """The compact JSON of what was judged, as JavaScript prints it."""
     facts: dict[str, Value] = {
         "packId": pack.id,
         "packVersion": pack.version,
@@ -156,7 +162,11 @@ def certificate_hash(pack: Pack, metrics: Metrics, entries: Sequence[Entry], pro
         "constraints": [entry.as_value() for entry in entries],
         "proxy": proxy,
     }
-    return hashlib.sha256(utf8(stringify(facts))).hexdigest()
+    return stringify(facts)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(utf8(text)).hexdigest()
 
 
 def _passes(pack: Pack, constraints: Sequence[Entry]) -> bool:

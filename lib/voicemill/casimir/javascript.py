@@ -15,9 +15,12 @@ from typing import Any, TypeAlias
 
 from voicemill.files import MAX_JSON_DEPTH, InvalidJsonError
 
-Value: TypeAlias = "None | bool | float | str | list[Value] | dict[str, Value]"
+Value: TypeAlias = "bool | float | str | list[Value] | dict[str, Value] | None"
 
-_WHITE_SPACE = "\t\n\v\f\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+_WHITE_SPACE = (
+    "\t\n\v\f\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?", re.ASCII | re.IGNORECASE)
 _PREFIXED = {"0x": 16, "0o": 8, "0b": 2}
 _LARGEST_INDEX = 2**32 - 2
@@ -56,7 +59,9 @@ def ordered(pairs: Iterable[tuple[str, Value]]) -> dict[str, Value]:
 
 
 def stringify(value: Value) -> str:
-    """`JSON.stringify(value)`: compact, non-ASCII as it is, lone surrogates escaped, numbers that are not finite null."""
+    """`JSON.stringify(value)`: compact, non-ASCII as it is, lone surrogates escaped; null for a number that is not
+    finite.
+    """
     if value is None:
         return "null"
     if isinstance(value, bool):

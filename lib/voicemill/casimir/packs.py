@@ -13,8 +13,10 @@ Severity = Literal["HARD", "SOFT"]
 Tier = Literal["reduced-order", "diagnostic", "certified"]
 TIERS: tuple[Tier, ...] = ("reduced-order", "diagnostic", "certified")
 
+SHIPPED_PACKS = Path("configs/casimir")
+"""Below the checkout's root."""
 PACK_FILES = ("packs.json", "voice-promotion.json")
-"""Below configs/casimir/: the packs of the field, and our own."""
+"""The packs of the field, and our own."""
 
 
 class _Model(BaseModel):

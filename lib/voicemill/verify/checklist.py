@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from voicemill.bundle.attribution import NAME as ATTRIBUTION
 from voicemill.bundle.build import EVALUATION
@@ -21,37 +21,19 @@ from voicemill.bundle.manifest import (
     WeightsReference,
     source_manifest,
 )
+from voicemill.casimir.packs import SHIPPED_PACKS
 from voicemill.errors import BundleFileError, GateError
+from voicemill.settings import REPOSITORY
 from voicemill.training_status import TrainingStatus, is_digest
+from voicemill.verify import certificate
 from voicemill.verify.differences import BundleCheck, compare
+from voicemill.verify.rows import Row
 from voicemill.weights import archive, gate
 from voicemill.weights.allowlist import LoadedAllowlist
 from voicemill.weights.allowlist import load as load_allowlist
 
 ALWAYS_NEEDED = ("fastpitch.nemo", EVALUATION, "sample.wav", ATTRIBUTION)
 NEURAL_VOCODER = "hifigan.nemo"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of the checklist.
-
-    Attributes:
-        key: stable name, `snake_case`.
-        go: the demand is met.
-        detail: why, in plain words.
-        certification_only: a NO-GO here keeps the voice from being certified, but is no fault of the bundle.
-    """
-
-    key: str
-    title: str
-    go: bool
-    detail: str
-    certification_only: bool = False
-
-    @property
-    def verdict(self) -> Literal["GO", "NO-GO"]:
-        return "GO" if self.go else "NO-GO"
 
 
 @dataclass(frozen=True)
@@ -111,24 +93,28 @@ class Verification:
         }
 
 
-def verify_bundle(root: Path, allowlist: Path, *, status: TrainingStatus | None = None) -> Verification:
+def verify_bundle(
+    root: Path, allowlist: Path, *, status: TrainingStatus | None = None, packs: Path = REPOSITORY / SHIPPED_PACKS
+) -> Verification:
     """Compare a bundle of either kind with its manifest and go through the checklist.
 
     Args:
         root: folder of a production or a promoted bundle.
         allowlist: the shipped list.
         status: the training status, where it is at hand; else the bundle's own record of it is judged.
+        packs: folder of the constraint packs that a certificate is recomputed with.
 
     Raises:
         UsageError: there is no such folder.
         GateError: the shipped allowlist itself is missing or invalid.
+        ConfigError: the constraint packs are missing or invalid.
     """
     listed = load_allowlist(allowlist)
     check = compare(root)
     if check.loaded is None:
         rows: tuple[Row, ...] = (
             Row("files", "Bundle manifest and files", False, check.differences[0].detail or check.differences[0].code),
-            casimir_row(),
+            certificate.casimir_row(check, (), packs),
         )
         return Verification(check, rows, dry_run=False)
     source = _source(check.loaded)
@@ -140,9 +126,8 @@ def verify_bundle(root: Path, allowlist: Path, *, status: TrainingStatus | None 
         _complete_row(check.loaded, dry_run),
         _archives_row(check, dry_run),
         _reproducible_row(source),
-        casimir_row(),
     )
-    return Verification(check, rows, dry_run)
+    return Verification(check, (*rows, certificate.casimir_row(check, rows, packs)), dry_run)
 
 
 def _source(loaded: LoadedManifest) -> dict[str, Any]:
@@ -260,17 +245,6 @@ def _reproducible_row(source: dict[str, Any]) -> Row:
             "reproducibility", title, False, "built outside a checkout: the commit is unknown", certification_only=True
         )
     return Row("reproducibility", title, True, f"commit {commit[:12]}")
-
-
-def casimir_row() -> Row:
-    """The Casimir gate, until this toolbox carries its evaluator: not evaluated, so no certification."""
-    return Row(
-        "casimir",
-        "Casimir gate: PASS, certificate hash, integrityOk",
-        False,
-        "not yet evaluated: this version has no Casimir evaluator",
-        certification_only=True,
-    )
 
 
 def lines(verification: Verification) -> Iterator[str]:

@@ -1,0 +1,179 @@
+"""The Casimir gate on a bundle: measure it, judge it by the pack `voice-promotion`, and keep what proves the verdict.
+
+The sha256 of the bundle's manifest is one of the metrics that the certificate's hash is taken over, so a certificate
+is bound to one bundle. To verify one is to measure again and to recompute: nothing in the file is believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from voicemill import __version__, files
+from voicemill.bundle.build import EVALUATION
+from voicemill.casimir.answer import answer_of, refusal
+from voicemill.casimir.evaluator import Outcome, evaluate
+from voicemill.casimir.javascript import Value
+from voicemill.casimir.packs import load_packs
+from voicemill.errors import BundleError, NotAcceptableError
+from voicemill.evaluation.model import Evaluation, read_evaluation
+from voicemill.verify.differences import BundleCheck
+from voicemill.verify.rows import Row
+
+PACK = "voice-promotion"
+NAME = "certificate.json"
+"""Beside the bundle's folder, so that nothing unlisted ever lies in it."""
+TITLE = "Casimir gate: PASS, certificate hash, integrityOk"
+
+_DEMANDS = {
+    "licence.gate": "allowlist",
+    "status.ready": "status",
+    "bundle.integrity": "files",
+    "bundle.complete": "complete",
+    "bundle.archives_safe": "archives",
+    "reproducibility.fields": "reproducibility",
+}
+"""Metric -> row of the checklist that decides it."""
+_FIGURES = {
+    "evaluation.cer": "cer",
+    "evaluation.cer_real": "cer_real",
+    "evaluation.cer_ratio": "cer_ratio",
+    "evaluation.mcd_db": "mcd",
+}
+
+
+class VoiceCertificate(BaseModel):
+    """certificate.json: the verdict on one bundle. `answer.certificate.certificateHash` is the sha256 of `facts`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    certificate_version: Literal["voice_certificate/1"] = "voice_certificate/1"
+    bundle_manifest_sha256: str
+    pack: str
+    pack_version: int
+    facts: str
+    answer: dict[str, Any]
+    issued_at: str
+    issued_by: str
+
+
+def certificate_path(root: Path) -> Path:
+    """Where the certificate of the bundle folder `root` lies."""
+    return root.resolve().parent / NAME
+
+
+def measure(check: BundleCheck, rows: Sequence[Row]) -> dict[str, Value]:
+    """The metrics of a bundle, in the order in which they are hashed.
+
+    Args:
+        check: differences between folder and manifest.
+        rows: the checklist without the Casimir row.
+    """
+    decided = {row.key: row.go for row in rows}
+    metrics: dict[str, Value] = {"bundle.manifest_sha256": check.loaded.sha256 if check.loaded else None}
+    metrics |= {name: decided.get(key) for name, key in _DEMANDS.items()}
+    metrics["bundle.dry_run"] = bool(check.loaded.manifest.dry_run) if check.loaded else None
+    found = _evaluation(check)
+    metrics["training.loss_finite"] = found.final_loss is not None if found else None
+    for name, figure in _FIGURES.items():
+        known = found.figures.get(figure) if found else None
+        metrics[name] = known.value if known else None
+    made, real = metrics["evaluation.cer"], metrics["evaluation.cer_real"]
+    both = isinstance(made, float) and isinstance(real, float)
+    metrics["evaluation.cer_excess"] = round(made - real, 6) if both else None  # type: ignore[operator]
+    metrics["speaker.own_nearest"] = found.own_speaker_nearest if found else None
+    return metrics
+
+
+def judge(check: BundleCheck, rows: Sequence[Row], packs: Path) -> Outcome:
+    """The embedded evaluator's verdict on a bundle; nothing is supplied and nothing overridden."""
+    return evaluate({"id": PACK, "metrics": measure(check, rows)}, load_packs(packs))
+
+
+def certify(check: BundleCheck, rows: Sequence[Row], packs: Path, target: Path) -> tuple[Outcome, dict[str, Value]]:
+    """Judge a bundle and, when it passes, write its certificate; a certificate of another verdict is removed.
+
+    Returns:
+        The outcome and the answer; the caller decides the exit code by `refusal_of`.
+
+    Raises:
+        ConfigError: the packs are missing or invalid.
+        StorageError: the certificate cannot be written.
+    """
+    outcome = judge(check, rows, packs)
+    answer = answer_of(outcome, None)
+    if refusal_of(outcome, answer) is None:
+        record = VoiceCertificate(
+            bundle_manifest_sha256=str(outcome.metrics["bundle.manifest_sha256"]),
+            pack=outcome.pack.id,
+            pack_version=outcome.pack.version,
+            facts=outcome.facts,
+            answer=answer,
+            issued_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            issued_by=f"voicemill {__version__}",
+        )
+        files.write_json(target, record.model_dump(mode="json"))
+    else:
+        target.unlink(missing_ok=True)
+    return outcome, answer
+
+
+def refusal_of(outcome: Outcome, answer: dict[str, Value]) -> str | None:
+    """Why the embedded verdict is no PASS, or None."""
+    return refusal(answer, outcome.pack, trace_id=None, expected_hash=outcome.recomputed)
+
+
+def casimir_row(check: BundleCheck, rows: Sequence[Row], packs: Path) -> Row:
+    """Whether the certificate beside the bundle holds for what was measured now."""
+    path = certificate_path(check.root)
+
+    def no(why: str) -> Row:
+        return Row("casimir", TITLE, False, why, certification_only=True)
+
+    if not path.is_file():
+        return no("not certified: voice-verify certify measures the bundle and writes its certificate")
+    try:
+        record = VoiceCertificate.model_validate(files.read_json(path))
+    except (files.InvalidJsonError, ValidationError, OSError) as error:
+        return no(f"{NAME} cannot be used: {str(error).splitlines()[0]}")
+    outcome = judge(check, rows, packs)
+    if check.loaded is None or record.bundle_manifest_sha256 != check.loaded.sha256:
+        return no(f"{NAME} belongs to another bundle")
+    why = refusal(record.answer, outcome.pack, trace_id=None, expected_hash=outcome.recomputed)
+    if why is None and not outcome.certified:
+        why = f"casimir_fail:{outcome.first_fail.id if outcome.first_fail else 'unknown'}"
+    if why is not None:
+        return no(f"{NAME} does not hold: {why}")
+    return Row("casimir", TITLE, True, f"PASS, certificate {outcome.recomputed[:12]}, recomputed")
+
+
+def require(outcome: Outcome, answer: dict[str, Value], what: str) -> None:
+    """Raise unless the verdict is a PASS.
+
+    Raises:
+        NotAcceptableError: with the reason of `casimir.answer.refusal`.
+    """
+    why = refusal_of(outcome, answer)
+    if why is not None:
+        failing = ", ".join(
+            entry.id for entry in outcome.entries if entry.status != "pass" and entry.severity == "HARD"
+        )
+        raise NotAcceptableError(
+            f"{what} is not certified" + (f": {failing}." if failing else "."),
+            reason=why,
+            hint="voice-verify bundle shows the checklist; configs/casimir holds the limits.",
+        )
+
+
+def _evaluation(check: BundleCheck) -> Evaluation | None:
+    """The bundle's own evaluation, where the bundle is whole; figures of a changed file are no figures."""
+    if check.loaded is None or not check.ok or EVALUATION not in {entry.path for entry in check.loaded.manifest.files}:
+        return None
+    try:
+        return read_evaluation(check.root / EVALUATION)
+    except BundleError:
+        return None
