@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import tarfile
 from pathlib import Path
 
 import hypothesis
@@ -49,3 +51,22 @@ def demo_audio(repository: Path) -> Path:
 @pytest.fixture(scope="session")
 def demo_script(repository: Path) -> Path:
     return repository / "data" / "demo" / "script.txt"
+
+
+_CONFIG = b"target: nemo.collections.tts.models.FastPitchModel\nnemo_version: 3.0.0\n"
+
+
+@pytest.fixture(scope="session")
+def model() -> bytes:
+    """The bytes of a small, honest `.nemo`."""
+    import torch
+
+    weights = io.BytesIO()
+    torch.save(torch.nn.Linear(2, 2).state_dict(), weights)
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:") as tar:
+        for name, data in (("./model_config.yaml", _CONFIG), ("./model_weights.ckpt", weights.getvalue())):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return out.getvalue()

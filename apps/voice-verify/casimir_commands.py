@@ -80,9 +80,8 @@ def certify(folder: Path, as_json: bool, out: Path | None) -> None:
     from voicemill.weights.allowlist import SHIPPED
 
     verification = verify_bundle(folder, REPOSITORY / SHIPPED)
-    rows = [row for row in verification.rows if row.key != "casimir"]
     target = out or certificate.certificate_path(folder)
-    outcome, answer = certificate.certify(verification.check, rows, REPOSITORY / SHIPPED_PACKS, target)
+    outcome, answer = certificate.certify(verification.check, verification.demands, REPOSITORY / SHIPPED_PACKS, target)
     click.echo(stringify(answer) if as_json else _text(answer))
     certificate.require(outcome, answer, f"The bundle {folder}")
     if not as_json:

@@ -29,11 +29,13 @@ def test_runbook_lists_exactly_the_reasons_of_the_code(repository: Path) -> None
     sources = [path for folder in ("lib", "apps", "scripts") for path in sorted((repository / folder).rglob("*.py"))]
     found: set[str] = set()
     for path in sources:
-        found |= set(re.findall(r'reason(?:: str)?\s*=\s*f?"([a-z][a-z0-9_]+)', path.read_text(encoding="utf-8")))
+        text = path.read_text(encoding="utf-8")
+        found |= set(re.findall(r'reason(?:: str)?\s*=\s*f?"([a-z][a-z0-9_-]+)', text))
+        found |= set(re.findall(r'(?:return |why = |_refused\(\s*)f?"(casimir_[a-z_]+)', text))
     found = {reason for reason in found if not reason.endswith("_")} | COMPOSED
     documented: set[str] = set()
     for line in (repository / "docs/runbook.md").read_text(encoding="utf-8").splitlines():
         if line.startswith("| `"):
-            documented |= set(re.findall(r"`([a-z][a-z0-9_]+)`", line.split("|")[1]))
+            documented |= set(re.findall(r"`([a-z][a-z0-9_-]+)`", line.split("|")[1]))
     assert documented >= found, f"not in the runbook: {sorted(found - documented)}"
     assert found >= documented, f"given by nothing: {sorted(documented - found)}"

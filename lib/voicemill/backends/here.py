@@ -23,7 +23,7 @@ GATES = Phase("gates", 1)
 PREPARE = Phase("prepare", 20, stages=8)
 TRAIN = Phase("train", 85, stages=2)
 EVALUATE = Phase("evaluate", 95)
-BUNDLE = Phase("bundle", 99, stages=3)
+BUNDLE = Phase("bundle", 99, stages=4)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from voicemill.backends import results
 from voicemill.backends.steps import GRIFFIN_LIM, Context, Models
 from voicemill.bundle.build import build_bundle
 from voicemill.bundle.promote import promote
+from voicemill.casimir.packs import SHIPPED_PACKS
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.errors import NotAcceptableError
 from voicemill.evaluation.evaluate import VoiceEvaluation
@@ -23,6 +24,7 @@ from voicemill.training_status import (
     TrainingStatus,
     write_training_status,
 )
+from voicemill.verify.certificate import certificate_path, certify
 from voicemill.weights import gate
 from voicemill.weights.allowlist import SHIPPED
 
@@ -86,6 +88,10 @@ def publish(
                 reason="verification_failed",
                 hint="Look at it with voice-verify bundle; do not use it.",
             )
+    with context.clock.stage("certification"):
+        packs = settings.repository / SHIPPED_PACKS
+        certify(verification.check, verification.demands, packs, certificate_path(promoted.root))
+        verification = verify_bundle(promoted.root, settings.repository / SHIPPED, status=status)
     report = draw_report(context, dataset, models, measured, status, promoted)
     return Published(
         rows=[

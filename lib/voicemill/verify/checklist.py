@@ -58,6 +58,11 @@ class Verification:
         return self.check.ok and all(row.go for row in self.rows)
 
     @property
+    def demands(self) -> tuple[Row, ...]:
+        """The rows that a certificate is issued on: all but its own."""
+        return tuple(row for row in self.rows if row.key != "casimir")
+
+    @property
     def reason(self) -> str:
         """`none`, or the stable reason of the refusal."""
         if self.ok:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import tarfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,24 +14,6 @@ from voicemill.bundle.promote import promote
 from voicemill.settings import REPOSITORY
 from voicemill.training_status import TrainingStatus, write_training_status
 from voicemill.weights.allowlist import SHIPPED
-
-CONFIG = b"target: nemo.collections.tts.models.FastPitchModel\nnemo_version: 3.0.0\n"
-
-
-@pytest.fixture(scope="session")
-def model() -> bytes:
-    """The bytes of a small, honest `.nemo`."""
-    import torch
-
-    weights = io.BytesIO()
-    torch.save(torch.nn.Linear(2, 2).state_dict(), weights)
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:") as tar:
-        for name, data in (("./model_config.yaml", CONFIG), ("./model_weights.ckpt", weights.getvalue())):
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-    return out.getvalue()
 
 
 @dataclass
