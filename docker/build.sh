@@ -3,7 +3,7 @@
 #
 # Default tags: voicemill:<what>. The engine's output goes to stderr, or is added to FILE; the exit code is the engine's.
 #   VOICEMILL_BASE_IMAGE     what Dockerfile and Dockerfile.cuda-base start from (default python:3.11-slim-bookworm)
-#   VOICEMILL_WHEELS_IMAGE   an image of wheels that pip looks at first, torch's among them (docker/offline-base.sh makes one)
+#   VOICEMILL_WHEELS_IMAGE   an image that holds a wheel of torch, taken instead of an index's (docker/offline-base.sh makes one)
 #   VOICEMILL_TORCH_INDEX    package index of torch (default: PyTorch's own for the variant)
 #   VOICEMILL_BUILD_NETWORK  network of the build steps, for example host
 set -euo pipefail
