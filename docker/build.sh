@@ -5,7 +5,7 @@
 #   VOICEMILL_BASE_IMAGE     what Dockerfile and Dockerfile.cuda-base start from (default python:3.11-slim-bookworm)
 #   VOICEMILL_WHEELS_IMAGE   an image that holds a wheel of torch, taken instead of an index's (docker/offline-base.sh makes one)
 #   VOICEMILL_TORCH_INDEX    package index of torch (default: PyTorch's own for the variant)
-#   VOICEMILL_BUILD_NETWORK  network of the build steps, for example host
+#   VOICEMILL_NETWORK        network of the build steps, for example host
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 # shellcheck source=docker/engine.sh
@@ -44,7 +44,7 @@ else
   given BASE_IMAGE "${VOICEMILL_BASE_IMAGE:-}"
   given TORCH_INDEX "${VOICEMILL_TORCH_INDEX:-}"
 fi
-[ -z "${VOICEMILL_BUILD_NETWORK:-}" ] || arguments+=(--network "$VOICEMILL_BUILD_NETWORK")
+[ -z "${VOICEMILL_NETWORK:-}" ] || arguments+=(--network "$VOICEMILL_NETWORK")
 # Proxies are passed on by name: the engine knows these arguments and keeps them out of the image.
 for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY; do
   [ -z "${!name:-}" ] || arguments+=(--build-arg "$name")
