@@ -31,11 +31,11 @@ find_builder || exit 1
 arguments=(--tag "$tag" --build-arg "COMMIT=$(source_commit "$root")" --build-arg "SOURCE_DIGEST=$(source_digest "$root")"
   --build-arg "BUILD_DATE=$(date -u +%Y-%m-%dT%H:%M:%SZ)")
 case "$what" in
-  cpu|dev) arguments+=(--file "$root/docker/Dockerfile") ;;
-  *) arguments+=(--file "$root/docker/Dockerfile.$what") ;;
+  cpu) arguments+=(--file "$root/docker/Dockerfile" --target runtime) ;;
+  dev) arguments+=(--file "$root/docker/Dockerfile" --target dev) ;;
+  cuda-base) arguments+=(--file "$root/docker/Dockerfile.cuda-base" --build-arg "LOCKS_DIGEST=$(locks_digest "$root")") ;;
+  cuda) arguments+=(--file "$root/docker/Dockerfile.cuda") ;;
 esac
-[ "$what" != dev ] || arguments+=(--target dev)
-[ "$what" != cpu ] || arguments+=(--target runtime)
 given() { [ -z "${2:-}" ] || arguments+=(--build-arg "$1=$2"); }
 given WHEELS_IMAGE "${VOICEMILL_WHEELS_IMAGE:-}"
 if [ "$what" = cuda ]; then

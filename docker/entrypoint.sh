@@ -11,6 +11,9 @@ if [ "$(id -u)" = 0 ] && [ -e "$owner_of" ] && [ "$(stat -c %u "$owner_of")" != 
   done
   exec setpriv --reuid "$uid" --regid "$gid" --clear-groups -- "$0" "$@"
 fi
+# run names the caller's folder where it lies above the mounted results, so that relative paths are the caller's.
+cd "${VOICEMILL_CWD:-.}"
+export VOICEMILL_LAUNCHER="${VOICEMILL_LAUNCHER:-./run}"
 case "${1:-}" in
   bash|sh|python3) exec "$@" ;;
   python) shift; exec python3 "$@" ;;

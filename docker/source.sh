@@ -19,3 +19,6 @@ source_digest() (
 source_commit() {
   git -C "$1" rev-parse --verify HEAD 2>/dev/null || printf '%s\n' "${VOICEMILL_COMMIT:-unknown}"
 }
+
+# locks_digest ROOT: sha256 over what the dependencies are made of; the label voicemill.locks of the CUDA base image.
+locks_digest() { (cd "$1" && cat locks/requirements.txt locks/torch.txt docker/install-*.sh docker/Dockerfile.cuda-base | sha256_of | cut -d' ' -f1); }
