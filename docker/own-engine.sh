@@ -39,7 +39,9 @@ case "${1:-}" in
     command -v debootstrap >/dev/null || missing+=(debootstrap)
     command -v docker-compose >/dev/null || missing+=(docker-compose)
     if [ "${#missing[@]}" != 0 ]; then
-      [ -n "${CI:-}" ] && command -v apt-get >/dev/null || refuse "Missing here: ${missing[*]} (Debian: sudo apt-get install ${missing[*]})."
+      if [ -z "${CI:-}" ] || ! command -v apt-get >/dev/null; then
+        refuse "Missing here: ${missing[*]} (Debian: sudo apt-get install ${missing[*]})."
+      fi
       { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends iptables "${missing[@]}"; } >&2 \
         || refuse "apt-get could not install ${missing[*]}."
     fi
@@ -54,6 +56,7 @@ case "${1:-}" in
   stop)
     alive || exit 0
     daemon="$(cat "$pidfile")"
+    DOCKER_HOST="unix://$socket" docker image prune --force >/dev/null # what newer builds have replaced
     kill "$daemon"
     while kill -0 "$daemon" 2>/dev/null; do sleep 0.2; done ;;
   *) refuse "usage: docker/own-engine.sh start|stop" ;;
