@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TOOLS = (
     "bash basename cat cksum cut date dirname env find git grep head id mkdir mktemp rm sed sh sha256sum sleep sort tail"
     " tee timeout tr xargs"
-).split()
+)
 STUB = """#!/usr/bin/env bash
 printf '%s\\0' "${0##*/}" "$@" >> "$STUB_LOG"; printf '\\n\\0' >> "$STUB_LOG"
 case "$1" in
@@ -103,7 +103,7 @@ def digest() -> str:
 def make_host(tmp_path: Path, *engines: str) -> Host:
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
-    for name in TOOLS:
+    for name in TOOLS.split():
         (bin_folder / name).symlink_to(str(shutil.which(name)))
     (bin_folder / "python3").symlink_to(sys.executable)
     for name in engines:
