@@ -1,25 +1,25 @@
-"""The terminal side of the apps: live progress and tables on stderr, errors as one plain sentence, signals, exit codes.
+"""The terminal side of the apps: live progress and tables on stderr; how a click command meets the process boundary.
 
 stdout belongs to the protocol; everything a person reads goes to stderr.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from types import FrameType, TracebackType
+from collections.abc import Callable, Sequence
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 import click
 
-from voicemill.errors import InterruptedRunError, StorageError, VoicemillError
+from voicemill.boundary import Interrupts, fail, guarded
+from voicemill.errors import VoicemillError
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.progress import Progress, TaskID
+
+__all__ = ["Interrupts", "Terminal", "run"]
 
 
 def run(
@@ -35,84 +35,18 @@ def run(
         argv: arguments without the program name; `None` takes the process's.
         on_error: called with the library error before it is printed.
     """
-    try:
-        result = command.main(args=None if argv is None else list(argv), standalone_mode=False)
-    except click.ClickException as error:  # click's own 2 for bad usage is 1 here
-        context = getattr(error, "ctx", None)
-        asked = f" Try '{context.command_path} --help'." if context is not None else ""
-        return _fail("bad_usage", f"{error.format_message()}{asked}", "", 1)
-    except (click.Abort, KeyboardInterrupt):
-        return _fail("interrupted:sigint", "Stopped.", "", 130)
-    except VoicemillError as error:
-        if on_error:
-            on_error(error)
-        return _fail(error.reason, str(error), error.hint, error.exit_code)
-    except BrokenPipeError:
-        # The reader of our stdout has gone: say nothing more, and keep the interpreter from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except OSError as error:
-        wrapped = StorageError.from_os_error(error, error.filename or "a file")
-        return _fail(wrapped.reason, str(wrapped), wrapped.hint, wrapped.exit_code)
-    return result if isinstance(result, int) else 0
-
-
-def _fail(reason: str, sentence: str, hint: str, code: int) -> int:
-    """`[tts-prod][error] <reason>` and one plain sentence with what to do next, on stderr."""
-    with contextlib.suppress(BrokenPipeError):
-        sys.stderr.write(f"[tts-prod][error] {_one_line(reason)}\n{_one_line(sentence)}\n")
-        if hint:
-            sys.stderr.write(f"{_one_line(hint)}\n")
-        sys.stderr.flush()
-    return code
-
-
-def _one_line(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
-class Interrupts:
-    """SIGINT and SIGTERM as `InterruptedRunError`, or, while work that can stop by itself runs, as a flag it looks at.
-
-    A second signal while the flag is set raises at once.
-    """
-
-    def __init__(self) -> None:
-        self.received: int | None = None
-        self._cooperative = False
-        self._previous: dict[int, object] = {}
-
-    def __enter__(self) -> Interrupts:
-        for signum in (signal.SIGINT, signal.SIGTERM):
-            self._previous[signum] = signal.signal(signum, self._handle)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for signum, handler in self._previous.items():
-            signal.signal(signum, handler)  # type: ignore[arg-type]
-
-    def _handle(self, signum: int, frame: FrameType | None) -> None:
-        again = self.received is not None
-        self.received = signum
-        if not self._cooperative or again:
-            raise InterruptedRunError(signum)
-
-    def should_stop(self) -> bool:
-        """True once a signal has come."""
-        return self.received is not None
-
-    @contextlib.contextmanager
-    def cooperative(self) -> Iterator[None]:
-        """Within, a signal only sets the flag; at the end a pending one raises."""
-        self._cooperative = True
+    def main() -> int:
         try:
-            yield
-        finally:
-            self._cooperative = False
-        if self.received is not None:
-            raise InterruptedRunError(self.received)
+            result = command.main(args=None if argv is None else list(argv), standalone_mode=False)
+        except click.ClickException as error:  # click's own 2 for bad usage is 1 here
+            context = getattr(error, "ctx", None)
+            asked = f" Try '{context.command_path} --help'." if context is not None else ""
+            return fail("bad_usage", f"{error.format_message()}{asked}", "", 1)
+        except click.Abort:
+            return fail("interrupted:sigint", "Stopped.", "", 130)
+        return result if isinstance(result, int) else 0
+
+    return guarded(main, on_error=on_error)
 
 
 class Terminal:
