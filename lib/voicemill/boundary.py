@@ -6,14 +6,16 @@ engine (docs/adr/0005). The library raises; an entry point calls `guarded` and e
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
+from typing import NoReturn
 
-from voicemill.errors import DependencyError, InterruptedRunError, StorageError, VoicemillError
+from voicemill.errors import DependencyError, InterruptedRunError, StorageError, UsageError, VoicemillError
 
 
 def guarded(main: Callable[[], int], *, on_error: Callable[[VoicemillError], None] | None = None) -> int:
@@ -63,6 +65,20 @@ def missing_module(error: ImportError) -> DependencyError:
         reason=f"runtime_dependency_missing:{name}",
         hint="Run it through ./run-direct, which installs it.",
     )
+
+
+def usage_checked(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The process's arguments by an entry point's parser; bad usage is `bad_usage`, exit 1, as everywhere here.
+
+    Raises:
+        UsageError: the arguments do not fit.
+    """
+
+    def refuse(message: str) -> NoReturn:
+        raise UsageError(f"{parser.prog}: {message}.", hint=f"{parser.prog} --help explains.")
+
+    parser.error = refuse  # type: ignore[method-assign]
+    return parser.parse_args()
 
 
 def fail(reason: str, sentence: str, hint: str, code: int) -> int:

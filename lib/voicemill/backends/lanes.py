@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from voicemill.boundary import missing_module
 from voicemill.errors import DependencyError, StorageError, VoicemillError
 from voicemill.protocol import Protocol, State, StatusFile
 from voicemill.settings import DEFAULT_BASE_WEIGHTS, Settings
@@ -63,23 +64,27 @@ def check_light() -> None:
 
 @contextlib.contextmanager
 def final_state(
-    status: StatusFile, protocol: Protocol, on_blocked: Callable[[str], None] | None = None
+    status: StatusFile | None, protocol: Protocol, on_error: Callable[[str], None] | None = None
 ) -> Iterator[None]:
     """Whatever ends a lane early is written down before it goes on its way; a final state that is there stays.
 
     Args:
-        status: the lane's status file.
+        status: the lane's status file; `None` for a step that runs alone.
         protocol: gets the `status=blocked` line.
-        on_blocked: further files to write; called with the reason of every error that the library raised.
+        on_error: writes further files; called with the reason of every error that the library raised.
+
+    Raises:
+        DependencyError: a package could not be imported.
     """
     try:
-        yield
+        with _imports():
+            yield
     except VoicemillError as error:
         blocked = error.exit_code == 2
         with contextlib.suppress(StorageError):  # the disk may be what failed: the first error is the one to tell
             _finish(status, "blocked" if blocked else "error", error.reason)
-            if on_blocked:
-                on_blocked(error.reason)
+            if on_error:
+                on_error(error.reason)
         if blocked:
             protocol.blocked(error.reason)
         raise
@@ -89,7 +94,20 @@ def final_state(
         raise
 
 
-def _finish(status: StatusFile, state: State, reason: str) -> None:
+@contextlib.contextmanager
+def _imports() -> Iterator[None]:
+    """A package that cannot be imported blocks the lane; one of our own modules would be a defect."""
+    try:
+        yield
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] == "voicemill":
+            raise
+        raise missing_module(error) from error
+
+
+def _finish(status: StatusFile | None, state: State, reason: str) -> None:
+    if status is None:
+        return
     status.take_over()
     if status.status.state == "running":
         status.update(state=state, reason=reason)

@@ -118,7 +118,7 @@ def plan(settings: Settings, environ: Mapping[str, str], image: str) -> Containe
     return ContainerRun(
         image=image,
         command=["python3", f"{ENTRY}"],
-        environment=inside | {"WORK_DIR": f"{WORK}", "CACHE_DIR": f"{CACHE}", "HOME": "/tmp"},  # noqa: S108
+        environment=inside | {"WORK_DIR": f"{WORK}", "CACHE_DIR": f"{CACHE}"},
         mounts=paths.mounts,
         workdir=f"{WORK}",
         name=f"voicemill-prod-train-{os.getpid()}",
