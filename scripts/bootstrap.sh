@@ -6,8 +6,9 @@
 # has no stamp and is simply done again, pip keeping what is there already. Nothing is written to stdout.
 
 voicemill_root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
-# One place for the pin: torch comes first and alone, so that no other package pulls another build (docs/adr/0002).
-voicemill_torch="torch==2.13.0"
+# One place for the pin, for hosts and images: torch comes first and alone, so that no other package pulls another build
+# (docs/adr/0002).
+voicemill_torch="$(cat "$voicemill_root/locks/torch.txt")"
 
 say() { printf '[setup] %s\n' "$*" >&2; }
 
@@ -49,7 +50,7 @@ bootstrap() {
   local kind="$1" venv="${VOICEMILL_VENV:-$voicemill_root/.venv}" locks="$voicemill_root/locks"
   local stamp="$venv/.voicemill-$kind" log want
   VOICEMILL_PYTHON="$venv/bin/python"
-  want="$(cat "$locks/requirements.txt" "$locks/requirements-dev.txt" "${BASH_SOURCE[0]}" | sha256sum | cut -d' ' -f1)"
+  want="$(cat "$locks/requirements.txt" "$locks/requirements-dev.txt" "$locks/torch.txt" "${BASH_SOURCE[0]}" | sha256sum | cut -d' ' -f1)"
   if [ "$(cat "$stamp" 2>/dev/null)" = "$want" ] && [ -x "$VOICEMILL_PYTHON" ]; then
     need_tools /dev/null; return
   fi
