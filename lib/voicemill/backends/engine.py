@@ -60,20 +60,31 @@ class ContainerRun:
     name: str | None = None
     user: str | None = None
     gpus: bool = False
+    network: str | None = None
 
     def argv(self, engine: Engine) -> list[str]:
         """The command line; the container is removed when it ends."""
         argv = [engine.command, "run", "--rm", "--workdir", self.workdir]
         argv += ["--name", self.name] if self.name else []
-        argv += ["--user", self.user] if self.user and not engine.rootless else []
-        if self.gpus:  # data loaders of a GPU run share batches in /dev/shm, whose default is 64 MB
-            argv += ["--shm-size", "2g"]
+        argv += self._owner(engine)
+        argv += ["--network", self.network] if self.network else []
+        # Processes share batches in /dev/shm, whose default is 64 MB; a stopped run has time for its checkpoint.
+        argv += ["--shm-size", "1gb", "--stop-timeout", "120"]
+        if self.gpus:
             argv += ["--device", "nvidia.com/gpu=all"] if engine.command == "podman" else ["--gpus", "all"]
         for mount in self.mounts:
             argv += ["--mount", mount.option]
         for name in sorted(self.environment):
             argv += ["--env", f"{name}={self.environment[name]}"]
         return [*argv, self.image, *self.command]
+
+    def _owner(self, engine: Engine) -> list[str]:
+        """Results belong to the caller; Podman keeps the caller's number, in a rootless engine root is the caller."""
+        if engine.command == "podman":
+            return ["--userns=keep-id", "--security-opt", "label=disable"]
+        if engine.rootless:
+            return ["--user", "0:0"]
+        return ["--user", self.user] if self.user else []
 
 
 def find(repository: Path) -> Engine:
@@ -100,8 +111,11 @@ def find(repository: Path) -> Engine:
     return Engine(lines[0], rootless=lines[1:2] == ["1"])
 
 
-def build_command(repository: Path, variant: str, tag: str, log: Path, dockerfile: Path | None) -> list[str]:
-    """The command line of docker/build.sh for an image of `variant` (`cpu` or `gpu`)."""
-    kind = "cuda" if variant == "gpu" else "cpu"
-    argv = ["bash", str(repository / "docker" / "build.sh"), kind, "--tag", tag, "--log", str(log)]
-    return [*argv, "--file", str(dockerfile)] if dockerfile else argv
+def build_commands(repository: Path, variant: str, tag: str, log: Path, dockerfile: Path | None) -> list[list[str]]:
+    """The command lines that build an image of `variant`: on a GPU the heavy base first, which is mostly cached."""
+    build = ["bash", str(repository / "docker" / "build.sh")]
+    given = ["--file", str(dockerfile)] if dockerfile else []
+    image = [*build, "cuda" if variant == "gpu" else "cpu", "--tag", tag, "--log", str(log), *given]
+    if variant == "gpu" and not dockerfile:
+        return [[*build, "cuda-base", "--log", str(log)], image]
+    return [image]

@@ -1,7 +1,7 @@
 """What the files below `scripts/voice/` start: a lane or one of its steps, with settings from the environment.
 
-Standard library only at import: a Python without the light dependencies is told so in one sentence, with the status files
-that the contract asks for, and never meets a traceback.
+Standard library only at import: a Python without the light dependencies is told so in one sentence, with the status
+files that the contract asks for, and never meets a traceback.
 """
 
 from __future__ import annotations
@@ -103,7 +103,8 @@ def _require_light(settings: Settings, protocol: Protocol, lane: Lane | None, *,
 
 def write_blocked_plainly(settings: Settings, reason: str) -> None:
     """A blocked training status, with the contract's fields, where the typed model cannot be imported."""
-    path = settings.status_path or (settings.artifacts_dir or settings.workspace.artifacts) / "prod_tts_train_status.json"
+    folder = settings.artifacts_dir or settings.workspace.artifacts
+    path = settings.status_path or folder / "prod_tts_train_status.json"
     files.write_json(
         path,
         {

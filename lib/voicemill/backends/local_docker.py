@@ -124,6 +124,7 @@ def plan(settings: Settings, environ: Mapping[str, str], image: str) -> Containe
         name=f"voicemill-prod-train-{os.getpid()}",
         user=f"{os.getuid()}:{os.getgid()}",
         gpus=settings.variant == "gpu",
+        network=environ.get("VOICEMILL_NETWORK") or None,
     )
 
 
@@ -177,17 +178,20 @@ def run_failed(code: int, log: relay.Log) -> RefusedError:
 
 def _build(settings: Settings, image: str, log: relay.Log, interrupts: Interrupts) -> None:
     log.say(f"building {image}")
-    command = engine.build_command(settings.repository, settings.variant, image, log.path.resolve(), settings.dockerfile)
-    code = relay.run(command, on_line=lambda line: log.write(f"{line}\n".encode()), log=None, interrupts=interrupts)
-    if code != 0 and interrupts.received is not None:
-        raise InterruptedRunError(interrupts.received)
-    if code != 0:
-        raise RefusedError(
-            f"The image {image} could not be built.",
-            reason="docker_build_failed",
-            hint=f"The whole log is {log.path}; mend what its last lines name, and start again.",
-            details={"exit_code": code, "image": image, "log": log.path},
-        )
+    for command in engine.build_commands(
+        settings.repository, settings.variant, image, log.path.resolve(), settings.dockerfile
+    ):
+        # build.sh adds to the log itself.
+        code = relay.run(command, on_line=lambda line: log.write(f"{line}\n".encode()), interrupts=interrupts)
+        if code != 0 and interrupts.received is not None:
+            raise InterruptedRunError(interrupts.received)
+        if code != 0:
+            raise RefusedError(
+                f"The image {image} could not be built.",
+                reason="docker_build_failed",
+                hint=f"The whole log is {log.path}; mend what its last lines name, and start again.",
+                details={"exit_code": code, "image": image, "log": log.path},
+            )
 
 
 def _judge_manifest(settings: Settings, found: Engine, image: str, protocol: Protocol, log: relay.Log) -> None:

@@ -1,7 +1,7 @@
 """`scripts/voice/train_production_voice.sh`: gates, then the lane where TRAIN_BACKEND says. Standard library only.
 
-Protocol: `[tts-prod] head=` first, the lane's own lines, `[tts-prod] status=done backend=` last. A status file exists from
-the start and ends in a final state, whoever wrote it last; everything that was said lies in the log.
+Protocol: `[tts-prod] head=` first, the lane's own lines, `[tts-prod] status=done backend=` last. A status file exists
+from the start and ends in a final state, whoever wrote it last; everything that was said lies in the log.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from voicemill.boundary import Interrupts
 from voicemill.errors import BlockedError, DatasetError
 from voicemill.evaluation.model import not_evaluated, write_evaluation
 from voicemill.progress import Observer
-from voicemill.protocol import Protocol
+from voicemill.protocol import Protocol, Scalar
 from voicemill.settings import Settings
 from voicemill.training_status import TrainingStatus, read_training_status
 
@@ -104,10 +104,11 @@ def _measure(settings: Settings, status: TrainingStatus, reporter: LaneReporter)
         measured = steps.evaluate(trained, dataset, settings.repository, StageClock(reporter, list))
         outcome.record_evaluation(settings, status, folder, measured, trained.sample_rate)
     figures = measured.evaluation.figures
-    reporter.stats(
-        {name: figures[name].value for name in ("cer", "cer_real", "wer", "wer_real") if name in figures}
-        | {"vocoder": measured.evaluation.chosen_vocoder}
-    )
+    shown: dict[str, Scalar] = {"vocoder": measured.evaluation.chosen_vocoder}
+    for name in ("cer", "cer_real", "wer", "wer_real"):
+        if name in figures:
+            shown[name] = figures[name].value
+    reporter.stats(shown)
 
 
 def _trained(settings: Settings, status: TrainingStatus) -> tuple[Trained, Path]:

@@ -72,6 +72,7 @@ def run(
     argv: Sequence[str],
     *,
     on_line: Callable[[str], None],
+    on_error_line: Callable[[str], None] | None = None,
     log: Log | None = None,
     interrupts: Interrupts | None = None,
     environment: Mapping[str, str] | None = None,
@@ -82,6 +83,7 @@ def run(
     Args:
         argv: the command.
         on_line: hears each line of the child's stdout, without its newline.
+        on_error_line: hears each line of its stderr, in another thread.
         log: gets both streams.
         interrupts: signals that come meanwhile are sent on to the child.
         environment: of the child; default ours.
@@ -100,7 +102,7 @@ def run(
     )
     if child.stdout is None or child.stderr is None:
         raise OSError("no pipes")
-    listener = threading.Thread(target=_listen, args=(child.stderr, log, show), daemon=True)
+    listener = threading.Thread(target=_listen, args=(child.stderr, log, show, on_error_line), daemon=True)
     listener.start()
     forwarded = interrupts.forwarded(child.send_signal) if interrupts else contextlib.nullcontext()
     try:
@@ -118,7 +120,8 @@ def run(
     return code if code >= 0 else 128 - code
 
 
-def _listen(stream: BinaryIO, log: Log | None, show: bool) -> None:
+def _listen(stream: BinaryIO, log: Log | None, show: bool, on_line: Callable[[str], None] | None) -> None:
+    rest = b""
     while data := os.read(stream.fileno(), CHUNK):
         if log:
             log.write(data)
@@ -126,3 +129,8 @@ def _listen(stream: BinaryIO, log: Log | None, show: bool) -> None:
             with contextlib.suppress(OSError, ValueError):
                 sys.stderr.buffer.write(data)
                 sys.stderr.flush()
+        if on_line:
+            *lines, rest = (rest + data).split(b"\n")
+            rest = rest[-CHUNK:]
+            for line in lines:
+                on_line(line.decode("utf-8", "replace").rstrip("\r"))

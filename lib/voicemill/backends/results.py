@@ -91,7 +91,7 @@ def shown(path: Path, settings: Settings) -> str:
 
 
 def reachable(path: Path, settings: Settings) -> str:
-    """A path that a later step finds again from the work directory: relative to it, with `..` where it lies elsewhere."""
+    """A path that a later step finds again from the work directory: relative to it, `..` where it lies elsewhere."""
     return Path(os.path.relpath(path.absolute(), settings.work_dir.absolute())).as_posix()
 
 
