@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034  # the variables are for those who source this
 # Which container engine answers: sourced by run, docker/build.sh and what else starts containers.
 #
 #   find_engine    ENGINE=docker|podman, and 0; or 1, one plain sentence on stderr and in ENGINE_SENTENCE, and the cause in

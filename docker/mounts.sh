@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154  # work is the caller's
 # Paths of this machine in the container; sourced by run. Needs: refuse, and work (the work folder, physical path).
 #
 # The work folder lies in the container where it lies here, so whatever is below it keeps its name, and what the program prints

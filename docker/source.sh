@@ -4,15 +4,14 @@
 # The paths that the Dockerfiles copy; .dockerignore lets the same through, and a test holds them together.
 image_sources=(apps configs data docker lib locks scripts run-direct LICENSE NOTICE)
 
-sha256_of() { if command -v sha256sum >/dev/null 2>&1; then sha256sum "$@"; else shasum -a 256 "$@"; fi; }
+hashing=(sha256sum); command -v sha256sum >/dev/null 2>&1 || hashing=(shasum -a 256)
 
 # source_digest ROOT: sha256 over names and contents. An image carries it as the label voicemill.source, so that run sees
 # whether the image is older than the checkout.
 source_digest() (
-  cd "$1"
-  find "${image_sources[@]}" -type f ! -name '*.pyc' | LC_ALL=C sort | while IFS= read -r file; do
-    printf '%s\0' "$file"
-  done | xargs -0 "$(command -v sha256sum || command -v shasum)" | sha256_of | cut -d' ' -f1
+  cd "$1" || exit
+  find "${image_sources[@]}" -type f ! -name '*.pyc' | LC_ALL=C sort | tr '\n' '\0' \
+    | xargs -0 "${hashing[@]}" | "${hashing[@]}" | cut -d' ' -f1
 )
 
 # source_commit ROOT: HEAD of the checkout, else what the environment says, else unknown.
@@ -21,4 +20,7 @@ source_commit() {
 }
 
 # locks_digest ROOT: sha256 over what the dependencies are made of; the label voicemill.locks of the CUDA base image.
-locks_digest() { (cd "$1" && cat locks/requirements.txt locks/torch.txt docker/install-*.sh docker/Dockerfile.cuda-base | sha256_of | cut -d' ' -f1); }
+locks_digest() (
+  cd "$1" || exit
+  cat locks/requirements.txt locks/torch.txt docker/install-*.sh docker/Dockerfile.cuda-base | "${hashing[@]}" | cut -d' ' -f1
+)

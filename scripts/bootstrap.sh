@@ -63,7 +63,7 @@ bootstrap() {
     need_tools "$log" || exit 1
     if ! "$VOICEMILL_PYTHON" -m pip --version >/dev/null 2>&1; then
       base="$(need_python)" || exit 1
-      rm -rf "$venv/bin" "$venv/lib" "$venv/lib64" "$venv/include" "$venv/pyvenv.cfg"
+      rm -rf "${venv:?}/bin" "${venv:?}/lib" "${venv:?}/lib64" "${venv:?}/include" "$venv/pyvenv.cfg"
       "$base" -m venv "$venv" >>"$log" 2>&1 || { tail -n 5 "$log" >&2; say "Could not make $venv."; exit 1; }
     fi
     index=(); [ -z "${VOICEMILL_TORCH_INDEX:-}" ] || index=(--index-url "$VOICEMILL_TORCH_INDEX")

@@ -29,6 +29,15 @@ _OURS = (
 )
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """What needs a container engine is collected only where it is named: `pytest tests/docker`, `make test-docker`."""
+    folder = REPOSITORY / "tests" / "docker"
+    if collection_path != folder:
+        return None
+    named = (config.invocation_params.dir / argument.partition("::")[0] for argument in config.args)
+    return not any(path.resolve().is_relative_to(folder) for path in named)
+
+
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the person who runs the tests leaks into them."""
