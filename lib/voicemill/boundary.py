@@ -1,7 +1,7 @@
 """The process boundary: errors as one plain sentence, exit codes, signals.
 
 Only the standard library is imported here: the orchestrator runs where nothing is installed but Python and a container
-engine (docs/adr/0005). The library raises; an entry point calls `guarded` and exits with what it returns.
+engine (docs/adr/0006). The library raises; an entry point calls `guarded` and exits with what it returns.
 """
 
 from __future__ import annotations

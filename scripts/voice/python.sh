@@ -6,7 +6,7 @@
 find_python() {
   local root="$1" candidate
   for candidate in "${VOICEMILL_PYTHON:-}" "${VOICEMILL_VENV:-$root/.venv}/bin/python" python3 python; do
-    [ -n "$candidate" ] && command -v "$candidate" >/dev/null 2>&1 || continue
+    if [ -z "$candidate" ] || ! command -v "$candidate" >/dev/null 2>&1; then continue; fi
     # shellcheck disable=SC2034 # read by who sources this
     if "$candidate" -c 'import sys; raise SystemExit(sys.version_info < (3, 10))' 2>/dev/null; then
       PYTHON="$candidate"; return 0

@@ -1,6 +1,6 @@
 """Gates of the orchestrator, in the contract's order; they refuse before anything is built, installed or trained.
 
-head → source audio → weights manifest → lane and backend. Standard library only (docs/adr/0005), but for the weights
+head → source audio → weights manifest → lane and backend. Standard library only (docs/adr/0006), but for the weights
 manifest, which a machine without pydantic leaves to the container.
 """
 
