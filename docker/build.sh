@@ -61,7 +61,7 @@ else
   DOCKER_BUILDKIT=1 "$BUILDER" build "${arguments[@]}" "$root" </dev/null 2>&1 | tee "$temporary" >&2 || code="${PIPESTATUS[0]}"
 fi
 [ "$code" = 0 ] && exit 0
-if tail -n 60 "${log:-$temporary}" | grep -qiE "no space left on device|not have enough free space"; then
+if tail -n 60 "${log:-$temporary}" | grep -qiE "no space left on device|have enough free space"; then
   echo "The image $tag could not be built: the engine's disk is full. Free some space ($ENGINE system prune), and start again." >&2
 else
   echo "The image $tag could not be built (the engine's exit code was $code). ${log:+The whole log is $log. }Read its last lines, and start again." >&2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import re
 import shutil
 import subprocess
 import zipfile
@@ -65,7 +66,7 @@ def test_an_unknown_user_finds_tools_and_packages_and_installs_nothing(checkout:
 
 def test_the_image_holds_what_the_lock_says(checkout: Checkout, image: str) -> None:
     frozen = inside(checkout, image, "python3", "-m", "pip", "list", "--format=json").stdout
-    have = {each["name"].lower().replace("_", "-"): each["version"] for each in json.loads(frozen)}
+    have = {re.sub("[-_.]+", "-", each["name"].lower()): each["version"] for each in json.loads(frozen)}
     lock = (ROOT / "locks/requirements.txt").read_text().splitlines()
     pins = dict(line.split(" ")[0].split("==") for line in lock if "==" in line and not line.startswith((" ", "#")))
     assert len(pins) > 100
