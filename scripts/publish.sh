@@ -26,10 +26,12 @@ done
 [ -n "$registry" ] || usage "Where to? Give --registry or VOICEMILL_REGISTRY, for example ghcr.io/me/voicemill."
 [[ "$registry" =~ ^[a-z0-9][a-z0-9._:/-]*[a-z0-9]$ ]] || usage "'$registry' is no name of a repository of images."
 
-sha="$(git rev-parse --short=8 HEAD 2>/dev/null)" || refuse not_a_checkout "Images are published from a git checkout, so that their tag names a commit."
+sha="$(git rev-parse --short=8 HEAD 2>/dev/null)" || refuse not_a_checkout \
+  "Images are published from a git checkout, so that their tag names a commit."
 suffix=''
 if [ -n "$(git status --porcelain)" ]; then
-  [ -n "$dirty" ] || refuse dirty_tree "The working tree has changes, so $sha would not say what is in the image: commit them, or use --allow-dirty."
+  [ -n "$dirty" ] || refuse dirty_tree \
+    "The working tree has changes, so $sha would not say what is in the image: commit them, or use --allow-dirty."
   suffix=-dirty
 fi
 case "$what" in

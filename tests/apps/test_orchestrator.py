@@ -39,8 +39,9 @@ elif verb in ("run", "start") :
         for flag, part in zip(sys.argv, sys.argv[1:]) if flag == "--mount"
     )
     if "verify_weights_manifest.py" in " ".join(sys.argv):
-        print("[weights-manifest] error=missing_field field=model_id" if os.environ.get("BAD_MANIFEST") else "[weights-manifest] status=ok")
-        raise SystemExit(4 if os.environ.get("BAD_MANIFEST") else 0)
+        bad = os.environ.get("BAD_MANIFEST")
+        print("[weights-manifest] " + ("error=missing_field field=model_id" if bad else "status=ok"))
+        raise SystemExit(4 if bad else 0)
     status = pathlib.Path(mounts["/work/artifacts"]) / "train_status.tts_prod_train.json"
     say = lambda line: print(line, flush=True)
     say("[tts-prod] head=cafecafe")
@@ -49,7 +50,8 @@ elif verb in ("run", "start") :
     if os.environ.get("WAIT"):
         def stop(signum, frame):
             final = dict(state="error", status="error", reason="interrupted:sigterm")
-            status.write_text(json.dumps(dict(job_type="tts_prod_train", progress=dict(current=7, total=100), stats={{}}, artifacts=[], **final)))
+            final |= dict(job_type="tts_prod_train", progress=dict(current=7, total=100), stats={{}}, artifacts=[])
+            status.write_text(json.dumps(final))
             raise SystemExit(128 + signum)
         signal.signal(signal.SIGTERM, stop); signal.signal(signal.SIGINT, stop)
         say('STATS {{"waiting":true}}')

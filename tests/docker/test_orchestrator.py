@@ -1,6 +1,6 @@
 """train_production_voice.sh with a real engine: build, run, the lane's own report, and each way in which that fails.
 
-The owner of the checkout has a Python without packages (the machine's own), as a host with Docker alone has.
+The Python of the checkout's owner has no packages, as on a host with Docker alone.
 """
 
 from __future__ import annotations
@@ -18,6 +18,15 @@ from .conftest import Checkout, files_below
 LANE = ("bash", "scripts/voice/train_production_voice.sh")
 LOG = "artifacts/voice_train_prod.orchestrator.log"
 REPORT = "=== DOCKER PROD TRAIN REPORT ==="
+
+
+@pytest.fixture(autouse=True)
+def _bare_python(checkout: Checkout, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Python that starts here has its standard library and nothing else."""
+    bare = place / "bare-python"
+    bare.write_text('#!/bin/sh\nexec python3 -S -E "$@"\n')
+    bare.chmod(0o755)
+    monkeypatch.setitem(checkout.extra, "VOICEMILL_PYTHON", str(bare))
 
 
 def status(checkout: Checkout) -> dict[str, Any]:
@@ -68,7 +77,8 @@ def test_the_image_judges_the_weights_manifest_for_a_bare_host(checkout: Checkou
     good = {"WEIGHTS_MANIFEST_PATH": "configs/voice/weights-manifest.example.json", "PROD_TTS_DRY_RUN": "1"}
     done = checkout.run(*LANE, **good)
     assert done.returncode == 0, done.stderr
-    assert "[weights-manifest] status=ok" in done.stdout
+    assert "[weights-manifest] status=ok" in done.stdout.splitlines()
+    assert "[weights-manifest] status=ok" in (checkout.root / LOG).read_text(), "the image said it"
     bad = checkout.root / "weights: bad.json"
     bad.write_text('{"model_id": "a"}')
     checkout.own(bad)
@@ -93,8 +103,8 @@ def test_a_build_that_fails(checkout: Checkout, building: dict[str, str]) -> Non
 
 
 def test_a_run_that_fails(checkout: Checkout, image: str, place: Path) -> None:
-    text = place / "takes: a, b" / "no sound.wav"
-    text.parent.mkdir(exist_ok=True)
+    text = place / "no takes: c, d" / "no sound.wav"
+    text.parent.mkdir()
     text.write_text("this is text " * 999)
     text.with_suffix(".txt").write_text("Hello there.")
     checkout.own(text.parent)

@@ -4,8 +4,8 @@ set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 cd "$root"
 # No setting of the person who runs the suites leaks into them.
-for name in $(compgen -e | grep -E '^(TRAIN_|PROD_TTS_|VOICE_|TOOLBOX_|AUDIO_PATH$|EXPECTED_HEAD$|WEIGHTS_MANIFEST_PATH$|LOG_PATH$)' || true); do
-  unset "$name"
+for name in $(compgen -e); do
+  case "$name" in TRAIN_*|PROD_TTS_*|VOICE_*|TOOLBOX_*|AUDIO_PATH|EXPECTED_HEAD|WEIGHTS_MANIFEST_PATH|LOG_PATH) unset "$name" ;; esac
 done
 if [ -z "${SCRATCH:-}" ]; then
   SCRATCH="$(mktemp -d)"
