@@ -5,6 +5,7 @@ The engine here is a stand-in that records how it is called and fails when told 
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -196,12 +197,12 @@ def test_build_and_run_and_only_the_protocol_on_stdout(run, tmp_path, head, engi
     (ran,) = calls(engine, "run")
     assert ran[-3:] == ["me/voice:1", "python3", "/app/scripts/voice/container_prod_train.py"]
     assert ran[ran.index("--user") + 1] == f"{os.getuid()}:{os.getgid()}"
-    mounts = [value for flag, value in zip(ran, ran[1:], strict=False) if flag == "--mount"]
+    mounts = [value for flag, value in itertools.pairwise(ran) if flag == "--mount"]
     for name in ("artifacts", "checkpoints", "bundles", "datasets", "reports"):
         assert f"type=bind,source={tmp_path}/{name},target=/work/{name}" in mounts
         assert (tmp_path / name).is_dir()
     assert f'type=bind,"source={take.parent}",target=/inputs/0,readonly' in mounts
-    given = dict(value.split("=", 1) for flag, value in zip(ran, ran[1:], strict=False) if flag == "--env")
+    given = dict(value.split("=", 1) for flag, value in itertools.pairwise(ran) if flag == "--env")
     assert given["AUDIO_PATH"] == "/inputs/0/take one.flac"
     assert given["PROD_TTS_ALLOWLIST"] == "/inputs/1/allow.json"
     assert given["PROD_TTS_EVAL_PATH"] == "/work/artifacts/my eval.json"
