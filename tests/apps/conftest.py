@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -53,7 +53,7 @@ def bare_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(checkout: Path, tmp_path: Path) -> Iterator[Run]:
+def run(checkout: Path, tmp_path: Path) -> Run:
     """Start a command of the checkout in a fresh folder, without any of the caller's settings."""
 
     def start(*argv: object, cwd: Path = tmp_path, **environment: object) -> subprocess.CompletedProcess[str]:
@@ -71,4 +71,4 @@ def run(checkout: Path, tmp_path: Path) -> Iterator[Run]:
             env=base | {name: str(value) for name, value in environment.items()},
         )
 
-    yield start
+    return start

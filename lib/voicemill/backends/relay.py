@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -104,6 +105,7 @@ def run(
         raise OSError("no pipes")
     listener = threading.Thread(target=_listen, args=(child.stderr, log, show, on_error_line), daemon=True)
     listener.start()
+    threading.Thread(target=_sweep, args=(child,), daemon=True).start()
     forwarded = interrupts.forwarded(child.send_signal) if interrupts else contextlib.nullcontext()
     try:
         with forwarded:
@@ -112,12 +114,21 @@ def run(
                     log.write(raw if raw.endswith(b"\n") else raw + b"\n")
                 on_line(raw.decode("utf-8", "replace").rstrip("\r\n"))
             code = child.wait()
-            listener.join()
     finally:
         if child.poll() is None:  # our own reader has gone, or something of ours broke
             child.terminate()
             child.wait()
+        child.stdout.close()
+        listener.join()
+        child.stderr.close()
     return code if code >= 0 else 128 - code
+
+
+def _sweep(child: subprocess.Popen[bytes]) -> None:
+    """Helpers of a child that died without them (killed for memory) would hold its pipes open for ever."""
+    child.wait()
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
 
 
 def _listen(stream: BinaryIO, log: Log | None, show: bool, on_line: Callable[[str], None] | None) -> None:
