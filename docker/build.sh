@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Build an image:  docker/build.sh [cpu|cuda-base|cuda|dev] [--tag TAG] [--log FILE]
+# Build an image:  docker/build.sh [cpu|cuda-base|cuda|dev] [--tag TAG] [--log FILE] [--file DOCKERFILE]
 #
 # Default tags: voicemill:<what>. The engine's output goes to stderr, or is added to FILE; the exit code is the engine's.
 #   VOICEMILL_BASE_IMAGE     what Dockerfile and Dockerfile.cuda-base start from (default python:3.11-slim-bookworm)
@@ -13,13 +13,14 @@ root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 # shellcheck source=docker/source.sh
 . "$root/docker/source.sh"
 
-usage() { echo "usage: docker/build.sh [cpu|cuda-base|cuda|dev] [--tag TAG] [--log FILE]    ($1)" >&2; exit 1; }
-what='' tag='' log=''
+usage() { echo "usage: docker/build.sh [cpu|cuda-base|cuda|dev] [--tag TAG] [--log FILE] [--file DOCKERFILE]    ($1)" >&2; exit 1; }
+what='' tag='' log='' file=''
 while [ $# -gt 0 ]; do
   case "$1" in
     cpu|cuda-base|cuda|dev) [ -z "$what" ] || usage "one image at a time"; what="$1" ;;
     --tag) tag="${2:?a tag is missing after --tag}"; shift ;;
     --log) log="${2:?a file is missing after --log}"; shift ;;
+    --file) file="${2:?a Dockerfile is missing after --file}"; shift ;;
     *) usage "'$1' means nothing here" ;;
   esac
   shift
@@ -30,7 +31,8 @@ find_builder || exit 1
 
 arguments=(--tag "$tag" --build-arg "COMMIT=$(source_commit "$root")" --build-arg "SOURCE_DIGEST=$(source_digest "$root")"
   --build-arg "BUILD_DATE=$(date -u +%Y-%m-%dT%H:%M:%SZ)")
-case "$what" in
+case "${file:+given}$what" in
+  given*) arguments+=(--file "$file") ;; # another Dockerfile, built to its end
   cpu) arguments+=(--file "$root/docker/Dockerfile" --target runtime) ;;
   dev) arguments+=(--file "$root/docker/Dockerfile" --target dev) ;;
   cuda-base) arguments+=(--file "$root/docker/Dockerfile.cuda-base" --build-arg "LOCKS_DIGEST=$(locks_digest "$root")") ;;
