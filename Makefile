@@ -1,18 +1,36 @@
-# voicemill: the commands of a working day. `make` alone lists them.
+# voicemill: the commands of a working day. `make` alone lists them; ARGS="…" passes options on.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 dev = . scripts/bootstrap.sh && bootstrap dev
+bin = "$$(dirname "$$VOICEMILL_PYTHON")"
+launcher = $(if $(filter direct,$(TOOLBOX_RUNTIME)),./run-direct,./run)
 
-.PHONY: help test test-fast test-local test-local-fast lint format lock demo bench schemas clean-work clean-cache
+.PHONY: help build build-gpu shell shell-gpu test test-fast test-docker test-local test-local-fast lint format lock demo bench \
+  schemas publish-cpu publish-cuda-base publish-cuda clean-work clean-cache
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-test: ## set up, then the whole pytest suite (ARGS="-k pitch" passes options on)
-	@$(dev) && "$$VOICEMILL_PYTHON" -m pytest $(ARGS)
+build: ## the CPU image
+	@docker/build.sh cpu $(ARGS)
 
-test-fast: ## the tests that train nothing
-	@$(dev) && "$$VOICEMILL_PYTHON" -m pytest -m "not slow" $(ARGS)
+build-gpu: ## the CUDA images: the heavy base, then the thin one with the code
+	@docker/build.sh cuda-base && docker/build.sh cuda $(ARGS)
+
+shell: ## a shell in the CPU image, with work/ and cache/
+	@bash scripts/shell.sh cpu
+
+shell-gpu: ## a shell in the CUDA image, with all GPUs
+	@bash scripts/shell.sh gpu
+
+test: ## pytest, in a container where an engine answers, else here (TOOLBOX_RUNTIME=direct: always here)
+	@bash scripts/test.sh $(ARGS)
+
+test-fast: ## the tests that train nothing, here
+	@TOOLBOX_RUNTIME=direct bash scripts/test.sh -m "not slow" $(ARGS)
+
+test-docker: ## the tests that build images and run containers
+	@$(dev) && "$$VOICEMILL_PYTHON" -m pytest tests/docker --timeout 3600 $(ARGS)
 
 test-local: ## the numbered shell suites of tests/local (ONLY="01 02", SKIP="03" choose)
 	@bash tests/local/run-all.sh
@@ -20,24 +38,34 @@ test-local: ## the numbered shell suites of tests/local (ONLY="01 02", SKIP="03"
 test-local-fast: ## their fast subset
 	@SKIP_SLOW=1 bash tests/local/run-all.sh
 
-lint: ## ruff, mypy --strict, import-linter
-	@$(dev) && bin="$$(dirname "$$VOICEMILL_PYTHON")" && "$$bin/ruff" check . && "$$bin/mypy" && \
-	  PYTHONPATH=lib "$$bin/lint-imports" --no-logo
+lint: ## ruff, mypy --strict, import-linter, shellcheck, hadolint
+	@$(dev) && $(bin)/ruff check . && $(bin)/mypy && PYTHONPATH=lib $(bin)/lint-imports --no-logo && \
+	  $(bin)/shellcheck -x $$(git ls-files --cached --others --exclude-standard '*.sh' run run-direct .ci/run) && \
+	  $(bin)/hadolint docker/Dockerfile*
 
 format: ## let ruff mend what it can
-	@$(dev) && "$$(dirname "$$VOICEMILL_PYTHON")/ruff" check --fix .
+	@$(dev) && $(bin)/ruff check --fix .
 
 lock: ## resolve pyproject.toml again and export locks/
 	@bash scripts/lock.sh
 
 demo: ## the main job on the bundled demo recording
-	@./run-direct voice-train-prod
+	@$(launcher) voice-train-prod $(ARGS)
 
 bench: ## measure the demo's stages, pitch and start-up (docs/benchmarks.md)
 	@$(dev) && PYTHONPATH=lib "$$VOICEMILL_PYTHON" scripts/bench/bench.py $(or $(ARGS),stages)
 
 schemas: ## write the JSON Schemas below configs/voice again from the typed models
 	@$(dev) && PYTHONPATH=lib "$$VOICEMILL_PYTHON" scripts/voice/generate_schemas.py
+
+publish-cpu: ## build and push the CPU image (ARGS="--registry R", "--dry-run", "--allow-dirty")
+	@bash scripts/publish.sh cpu $(ARGS)
+
+publish-cuda-base: ## build and push the heavy CUDA base: when dependencies change
+	@bash scripts/publish.sh cuda-base $(ARGS)
+
+publish-cuda: ## build and push the thin CUDA image: at each change of the code
+	@bash scripts/publish.sh cuda $(ARGS)
 
 clean-work: ## remove results (work/)
 	rm -rf work

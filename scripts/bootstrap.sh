@@ -6,8 +6,9 @@
 # has no stamp and is simply done again, pip keeping what is whole. Nothing is written to stdout.
 
 voicemill_root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
-# One place for the pin: torch comes first and alone, so that no other package pulls another build (docs/adr/0002).
-voicemill_torch="torch==2.13.0"
+# One place for the pin, for hosts and images: torch comes first and alone, so that no other package pulls another build
+# (docs/adr/0002).
+voicemill_torch="$(cat "$voicemill_root/locks/torch.txt")"
 
 say() { printf '[setup] %s\n' "$*" >&2; }
 
@@ -57,7 +58,7 @@ bootstrap() {
   local kind="$1" venv="${VOICEMILL_VENV:-$voicemill_root/.venv}" locks="$voicemill_root/locks"
   local stamp="$venv/.voicemill-$kind" log want
   VOICEMILL_PYTHON="$venv/bin/python"
-  want="$(cat "$locks/requirements.txt" "$locks/requirements-dev.txt" "${BASH_SOURCE[0]}" | sha256sum | cut -d' ' -f1)"
+  want="$(cat "$locks/requirements.txt" "$locks/requirements-dev.txt" "$locks/torch.txt" "${BASH_SOURCE[0]}" | sha256sum | cut -d' ' -f1)"
   if [ "$(cat "$stamp" 2>/dev/null)" = "$want" ] && [ -x "$VOICEMILL_PYTHON" ]; then
     need_tools /dev/null; return
   fi
@@ -70,7 +71,7 @@ bootstrap() {
     need_tools "$log" || exit 1
     if ! "$VOICEMILL_PYTHON" -m pip --version >/dev/null 2>&1; then
       base="$(need_python)" || exit 1
-      rm -rf "$venv/bin" "$venv/lib" "$venv/lib64" "$venv/include" "$venv/pyvenv.cfg"
+      rm -rf "${venv:?}/bin" "${venv:?}/lib" "${venv:?}/lib64" "${venv:?}/include" "$venv/pyvenv.cfg"
       "$base" -m venv "$venv" >>"$log" 2>&1 || { tail -n 5 "$log" >&2; say "Could not make $venv."; exit 1; }
     fi
     forget_halves "$venv"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import tarfile
 from pathlib import Path
@@ -28,6 +29,15 @@ _OURS = (
     "TORCH_DEVICE",
     "CASIMIR_",
 )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """What needs a container engine is collected only where it is named: `pytest tests/docker`, `make test-docker`."""
+    folder = REPOSITORY / "tests" / "docker"
+    if collection_path != folder:
+        return None
+    named = (config.invocation_params.dir / argument.partition("::")[0] for argument in config.args)
+    return not any(path.resolve().is_relative_to(folder) for path in named)
 
 
 @pytest.fixture(autouse=True)
@@ -70,3 +80,26 @@ def model() -> bytes:
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
     return out.getvalue()
+
+
+SENTENCES = 24
+
+
+@pytest.fixture(scope="session")
+def short_take(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The first sentences of the demo, cut in the pause after them: recording, and its text beside it."""
+    folder = tmp_path_factory.mktemp("take")
+    script = folder / "take one.txt"
+    lines = (REPOSITORY / "data/demo/script.txt").read_text(encoding="utf-8").splitlines()[:SENTENCES]
+    script.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    from voicemill.audio.decode import decode, read_mono, resample
+    from voicemill.audio.vad import speech_spans
+
+    wav, audio = folder / "all.wav", folder / "take one.wav"
+    decode(REPOSITORY / "data/demo/demo.flac", wav, sample_rate=22050, start=0.0, end=150.0)
+    samples, rate = read_mono(wav)
+    spans = speech_spans(resample(samples, rate, 16000))
+    pauses = [(one.end, two.start) for one, two in itertools.pairwise(spans) if two.start - one.end > 0.4]
+    end = sum(pauses[SENTENCES - 1]) / 2
+    decode(REPOSITORY / "data/demo/demo.flac", audio, sample_rate=44100, start=0.0, end=end)
+    return audio, script

@@ -66,36 +66,26 @@ def build(
     commit: str | None,
 ) -> None:
     """Build the production bundle of a finished training."""
-    from voicemill.bundle.build import build_bundle
+    from voicemill.backends import publishing
     from voicemill.errors import UsageError
     from voicemill.protocol import Protocol
 
-    settings = _settings()
-    artifacts = settings.artifacts_dir or settings.workspace.artifacts
     if data_notice and not data_notice.is_file():
         raise UsageError(f"There is no notice at {data_notice}.", hint="Give the licence text of the recordings.")
     protocol = Protocol(sys.stdout)
     protocol.progress(0, 1)
-    built = build_bundle(
-        status or settings.status_path or artifacts / "prod_tts_train_status.json",
-        evaluation or settings.eval_path or artifacts / "prod_tts_eval.json",
-        output or settings.bundle_dir or settings.workspace.production_bundle,
-        allowlist=settings.allowlist,
-        base=base or settings.work_dir,
+    built = publishing.build(
+        _settings(),
+        status=status,
+        evaluation=evaluation,
+        output=output,
+        base=base,
         commit=commit,
         extra_files=extra,
         data_notice=data_notice.read_text(encoding="utf-8", errors="replace") if data_notice else "",
     )
     protocol.progress(1, 1)
-    protocol.stats(
-        {
-            "status": "ok",
-            "bundle_dir": protocol.shown(built.root),
-            "files": len(built.manifest.files),
-            "manifest_sha256": built.manifest_sha256,
-        }
-    )
-    protocol.artifact(built.manifest_path)
+    publishing.show_built(protocol, built)
 
 
 @main.command()
@@ -121,33 +111,16 @@ def promote(
 
     The time of promotion is now, or SOURCE_DATE_EPOCH where it is set (then the same inputs give the same bytes).
     """
-    from voicemill.bundle.promote import promote as promote_bundle
-    from voicemill.bundle.promote import source_date
+    from voicemill.backends import publishing
     from voicemill.protocol import Protocol
 
-    settings = _settings()
     protocol = Protocol(sys.stdout)
     protocol.progress(0, 1)
-    promoted = promote_bundle(
-        input_manifest or (settings.bundle_dir or settings.workspace.production_bundle) / "manifest.json",
-        output_root or settings.promoted_bundle_root or settings.workspace.bundles,
-        voice or settings.voice_profile_id,
-        display_name or settings.voice_display_name,
-        strict=strict,
-        allowlist=settings.allowlist,
-        base=settings.work_dir if input_manifest is None else None,
-        created_at=source_date(os.environ.get("SOURCE_DATE_EPOCH")),
+    promoted = publishing.promote(
+        _settings(), voice, display_name, manifest=input_manifest, root=output_root, strict=strict
     )
     protocol.progress(1, 1)
-    protocol.stats(
-        {
-            "status": "ok",
-            "profile": promoted.manifest.voice_profile_id,
-            "files": len(promoted.manifest.files),
-            "manifest_sha256": promoted.manifest_sha256,
-        }
-    )
-    protocol.artifact(promoted.manifest_path)
+    publishing.show_promoted(protocol, promoted)
 
 
 @main.command()

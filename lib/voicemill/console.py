@@ -1,25 +1,16 @@
-"""The terminal side of the apps: live progress and tables on stderr, errors as one plain sentence, signals, exit codes.
-
-stdout belongs to the protocol; everything a person reads goes to stderr.
-"""
+"""The apps' side of the process boundary: a click command, its errors and its exit code."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from types import FrameType, TracebackType
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import click
 
-from voicemill.errors import InterruptedRunError, StorageError, VoicemillError
+from voicemill.boundary import Interrupts, fail, guarded
+from voicemill.errors import VoicemillError
+from voicemill.terminal import Terminal
 
-if TYPE_CHECKING:
-    from rich.console import Console as RichConsole
-    from rich.progress import Progress, TaskID
+__all__ = ["Interrupts", "Terminal", "run"]
 
 
 def run(
@@ -35,176 +26,16 @@ def run(
         argv: arguments without the program name; `None` takes the process's.
         on_error: called with the library error before it is printed.
     """
-    try:
-        result = command.main(args=None if argv is None else list(argv), standalone_mode=False)
-    except click.ClickException as error:  # click's own 2 for bad usage is 1 here
-        context = getattr(error, "ctx", None)
-        asked = f" Try '{context.command_path} --help'." if context is not None else ""
-        return _fail("bad_usage", f"{error.format_message()}{asked}", "", 1)
-    except (click.Abort, KeyboardInterrupt):
-        return _fail("interrupted:sigint", "Stopped.", "", 130)
-    except VoicemillError as error:
-        if on_error:
-            on_error(error)
-        return _fail(error.reason, str(error), error.hint, error.exit_code)
-    except BrokenPipeError:
-        # The reader of our stdout has gone: say nothing more, and keep the interpreter from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except OSError as error:
-        wrapped = StorageError.from_os_error(error, error.filename or "a file")
-        return _fail(wrapped.reason, str(wrapped), wrapped.hint, wrapped.exit_code)
-    return result if isinstance(result, int) else 0
 
-
-def _fail(reason: str, sentence: str, hint: str, code: int) -> int:
-    """`[tts-prod][error] <reason>` and one plain sentence with what to do next, on stderr."""
-    with contextlib.suppress(BrokenPipeError):
-        sys.stderr.write(f"[tts-prod][error] {_one_line(reason)}\n{_one_line(sentence)}\n")
-        if hint:
-            sys.stderr.write(f"{_one_line(hint)}\n")
-        sys.stderr.flush()
-    return code
-
-
-def _one_line(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
-class Interrupts:
-    """SIGINT and SIGTERM as `InterruptedRunError`, or, while work that can stop by itself runs, as a flag it looks at.
-
-    A second signal while the flag is set raises at once.
-    """
-
-    def __init__(self) -> None:
-        self.received: int | None = None
-        self._cooperative = False
-        self._previous: dict[int, object] = {}
-
-    def __enter__(self) -> Interrupts:
-        for signum in (signal.SIGINT, signal.SIGTERM):
-            self._previous[signum] = signal.signal(signum, self._handle)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for signum, handler in self._previous.items():
-            signal.signal(signum, handler)  # type: ignore[arg-type]
-
-    def _handle(self, signum: int, frame: FrameType | None) -> None:
-        again = self.received is not None
-        self.received = signum
-        if not self._cooperative or again:
-            raise InterruptedRunError(signum)
-
-    def should_stop(self) -> bool:
-        """True once a signal has come."""
-        return self.received is not None
-
-    @contextlib.contextmanager
-    def cooperative(self) -> Iterator[None]:
-        """Within, a signal only sets the flag; at the end a pending one raises."""
-        self._cooperative = True
+    def main() -> int:
         try:
-            yield
-        finally:
-            self._cooperative = False
-        if self.received is not None:
-            raise InterruptedRunError(self.received)
+            result = command.main(args=None if argv is None else list(argv), standalone_mode=False)
+        except click.ClickException as error:  # click's own 2 for bad usage is 1 here
+            context = getattr(error, "ctx", None)
+            asked = f" Try '{context.command_path} --help'." if context is not None else ""
+            return fail("bad_usage", f"{error.format_message()}{asked}", "", 1)
+        except click.Abort:
+            return fail("interrupted:sigint", "Stopped.", "", 130)
+        return result if isinstance(result, int) else 0
 
-
-class Terminal:
-    """An `Observer` that draws a rich progress display on a terminal's stderr, and plain lines elsewhere."""
-
-    def __init__(self) -> None:
-        self._progress: Progress | None = None
-        self._task: TaskID | None = None
-        self._console: RichConsole | None = None
-        self._stage = ""
-        self._total: int | None = None
-
-    def __enter__(self) -> Terminal:
-        if sys.stderr.isatty():
-            from rich.progress import (
-                BarColumn,
-                Progress,
-                SpinnerColumn,
-                TextColumn,
-                TimeElapsedColumn,
-                TimeRemainingColumn,
-            )
-
-            self._progress = Progress(
-                SpinnerColumn(finished_text="[green]✓"),
-                TextColumn("{task.description:<18}"),
-                BarColumn(bar_width=28),
-                TextColumn("{task.fields[note]:<34}"),
-                TimeElapsedColumn(),
-                TimeRemainingColumn(),
-                console=self.rich,
-                redirect_stdout=False,
-            )
-            self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self._finish_stage()
-        if self._progress is not None:
-            self._progress.stop()
-            self._progress = None
-
-    @property
-    def rich(self) -> RichConsole:
-        """The rich console on stderr."""
-        if self._console is None:
-            from rich.console import Console as RichConsole
-
-            self._console = RichConsole(stderr=True, highlight=False)
-        return self._console
-
-    def _finish_stage(self) -> None:
-        if self._progress is not None and self._task is not None:
-            total = self._progress.tasks[-1].total or 1
-            self._progress.update(self._task, total=total, completed=total)
-
-    def stage(self, name: str, total: int | None = None) -> None:
-        """See `Observer.stage`."""
-        self._finish_stage()
-        self._stage, self._total = name, total
-        if self._progress is not None:
-            self._task = self._progress.add_task(name, total=total, note="")
-        else:
-            sys.stderr.write(f"{name} …\n")
-            sys.stderr.flush()
-
-    def advance(self, done: int, note: str = "") -> None:
-        """See `Observer.advance`."""
-        if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, completed=done, note=note)
-        elif self._total and done and done % max(1, self._total // 10) == 0:
-            sys.stderr.write(f"{self._stage} {done}/{self._total} {note}".rstrip() + "\n")
-            sys.stderr.flush()
-
-    def note(self, text: str) -> None:
-        """See `Observer.note`."""
-        if self._progress is not None:
-            self._progress.console.print(f"  {text}", markup=False)
-        else:
-            sys.stderr.write(f"  {text}\n")
-            sys.stderr.flush()
-
-    def table(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
-        """A two-column table on stderr."""
-        from rich.table import Table
-
-        drawn = Table(title=title, show_header=False, title_justify="left", title_style="bold")
-        drawn.add_column(style="dim", no_wrap=True)
-        drawn.add_column(overflow="fold")
-        for name, value in rows:
-            drawn.add_row(name, value)
-        self.rich.print(drawn)
+    return guarded(main, on_error=on_error)

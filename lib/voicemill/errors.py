@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import errno
 import signal
+from collections.abc import Mapping
 
 
 class VoicemillError(Exception):
@@ -32,19 +33,28 @@ class VoicemillError(Exception):
     Attributes:
         reason: stable code, `snake_case` with an optional `:<detail>`.
         hint: what to do next, one plain sentence; may be empty.
+        details: `key=value` pairs of the error line, for programs.
         exit_code: the process exit code that operator contract section 4 gives to this kind of failure.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, *, reason: str, hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, reason: str, hint: str = "", details: Mapping[str, object] | None = None
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.hint = hint
+        self.details = {name: str(value) for name, value in (details or {}).items()}
 
     def __reduce__(self) -> tuple[object, ...]:
         """Survive pickling, so that a worker can raise it to its parent; constructors differ, attributes do not."""
         return (_again, (type(self), self.args), self.__dict__)
+
+    @property
+    def line(self) -> str:
+        """The reason and its details, as they stand after `[tts-prod][error]`."""
+        return " ".join([self.reason, *(f"{name}={value}" for name, value in self.details.items())])
 
     @property
     def code(self) -> str:

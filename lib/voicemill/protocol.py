@@ -6,13 +6,13 @@ two lines are kept a few milliseconds apart (operator contract, section 1).
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Literal
-
-from pydantic import BaseModel, ConfigDict
+from typing import IO, ClassVar, Literal
 
 from voicemill import files
 from voicemill.errors import StorageError
@@ -98,23 +98,29 @@ class Protocol:
         self.line(f"[tts-prod] status=blocked reason={reason}")
 
 
-class Progress(BaseModel):
-    model_config = ConfigDict(frozen=True)
+@dataclass(frozen=True)
+class Progress:
+    """Steps done of steps in all."""
+
     current: int = 0
     total: int = 0
 
 
-class LaneStatus(BaseModel):
+@dataclass(frozen=True)
+class LaneStatus:
     """`artifacts/train_status.<job>.json` (formats contract, section 1)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # A plain dataclass, so that it can be written where pydantic is not installed; its JSON Schema is generated all the
+    # same.
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
     job_type: str
     status: State
     state: State
     reason: str | None = None
     progress: Progress = Progress()
-    stats: dict[str, Scalar] = {}
-    artifacts: list[str] = []
+    stats: dict[str, Scalar] = field(default_factory=dict)
+    artifacts: list[str] = field(default_factory=list)
 
 
 class StatusFile:
@@ -146,11 +152,20 @@ class StatusFile:
             changes["stats"] = {**self.status.stats, **stats}
         if artifact is not None and artifact not in self.status.artifacts:
             changes["artifacts"] = [*self.status.artifacts, artifact]
-        self.status = self.status.model_copy(update=changes)
+        self.status = dataclasses.replace(self.status, **changes)  # type: ignore[arg-type]
         self._write()
 
+    def take_over(self) -> None:
+        """Go on from what another process has written into the file since (a lane that ran in a container)."""
+        try:
+            found = files.read_json(self.path)
+            known = {each.name: found[each.name] for each in dataclasses.fields(LaneStatus) if each.name in found}
+            self.status = LaneStatus(**{**known, "progress": Progress(**found["progress"])})
+        except (OSError, files.InvalidJsonError, KeyError, TypeError):
+            return  # gone or not ours: what we know stands
+
     def _write(self) -> None:
-        document = self.status.model_dump(mode="json")
+        document = dataclasses.asdict(self.status)
         try:
             files.write_json(self.path, document)
         except StorageError as error:

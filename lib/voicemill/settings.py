@@ -17,14 +17,35 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 """Root of the checkout (or of the image's copy of it)."""
 
 DEFAULT_BASE_WEIGHTS = "nvidia/nemo-tts-fastpitch-en"
-"""What the scripts fine-tune from when nothing is said; the apps' default follows the preset."""
+"""What the NeMo lane and the PROD_TTS steps fine-tune from when nothing is said; elsewhere the preset decides."""
+FROM_SCRATCH = "voicemill/from-scratch"
+"""Id of the allowlist's entry without third-party weights."""
+LOG_NAME = "voice_train_prod.orchestrator.log"
+RUNTIMES = ("docker", "podman", "direct")
+VARIANTS = ("cpu", "gpu")
 DEFAULT_VOICE = "dottie_default"
 DEFAULT_DISPLAY_NAME = "Dottie"
 
 
 @dataclass(frozen=True)
+class PipSpecs:
+    """Packages that the Colab entry point installs first in a real run."""
+
+    core: tuple[str, ...] = ()
+    tts: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    optional_strict: bool = False
+
+
+@dataclass(frozen=True)
 class Settings:
-    """Everything that the environment may say. Paths of outputs are `None` where the workspace's default holds."""
+    """Everything that the environment may say. Paths of outputs are `None` where the workspace's default holds.
+
+    Attributes:
+        head: the commit that runs (40 hex digits, or `unknown`); `commit` is what manifests record, and may be given.
+        preset: PROD_TTS_PRESET; `None` lets base weights and device decide.
+        runtime: TOOLBOX_RUNTIME; `None` takes what there is.
+    """
 
     repository: Path
     work_dir: Path
@@ -34,8 +55,14 @@ class Settings:
     train_job_type: str | None
     train_status_path: Path | None
     audio_path: Path | None
+    head: str
     expected_head: str | None
     weights_manifest_path: Path | None
+    log_path: Path | None
+    image_tag: str | None
+    dockerfile: Path | None
+    runtime: str | None
+    variant: str
     voice_profile_id: str
     voice_display_name: str
     dry_run: bool
@@ -51,9 +78,13 @@ class Settings:
     bundle_dir: Path | None
     commit: str
     max_steps: int | None
+    preset: str | None
+    resume: bool
+    pip_specs: PipSpecs
     promoted_bundle_root: Path | None
     torch_device: str | None
     casimir_url: str | None
+    source_date_epoch: str | None
 
     @property
     def workspace(self) -> Workspace:
@@ -83,6 +114,7 @@ class Settings:
             return Path(value) if value else None
 
         configs = repository / "configs" / "voice" / "prod_tts"
+        head = head_commit(repository, text("VOICEMILL_COMMIT"))
         return cls(
             repository=repository,
             work_dir=path("WORK_DIR") or work_dir or repository / "work",
@@ -92,8 +124,14 @@ class Settings:
             train_job_type=text("TRAIN_JOB_TYPE"),
             train_status_path=path("TRAIN_STATUS_PATH"),
             audio_path=path("AUDIO_PATH"),
+            head=head,
             expected_head=text("EXPECTED_HEAD"),
             weights_manifest_path=path("WEIGHTS_MANIFEST_PATH"),
+            log_path=path("LOG_PATH"),
+            image_tag=text("IMAGE_TAG"),
+            dockerfile=path("DOCKERFILE"),
+            runtime=_choice(text("TOOLBOX_RUNTIME"), "TOOLBOX_RUNTIME", RUNTIMES),
+            variant=_choice(text("TOOLBOX_VARIANT"), "TOOLBOX_VARIANT", VARIANTS) or VARIANTS[0],
             voice_profile_id=text("VOICE_PROFILE_ID") or DEFAULT_VOICE,
             voice_display_name=text("VOICE_DISPLAY_NAME") or DEFAULT_DISPLAY_NAME,
             dry_run=_flag(text("PROD_TTS_DRY_RUN"), "PROD_TTS_DRY_RUN"),
@@ -107,12 +145,27 @@ class Settings:
             eval_path=path("PROD_TTS_EVAL_PATH"),
             checkpoints_dir=path("PROD_TTS_CHECKPOINTS_DIR"),
             bundle_dir=path("PROD_TTS_BUNDLE_DIR"),
-            commit=text("PROD_TTS_COMMIT") or head_commit(repository, text("VOICEMILL_COMMIT")),
+            commit=text("PROD_TTS_COMMIT") or head,
             max_steps=_positive(text("PROD_TTS_MAX_STEPS"), "PROD_TTS_MAX_STEPS"),
+            preset=text("PROD_TTS_PRESET"),
+            resume=_flag(text("PROD_TTS_RESUME"), "PROD_TTS_RESUME"),
+            pip_specs=PipSpecs(
+                core=tuple(environ.get("PROD_TTS_PIP_CORE_SPECS", "").split()),
+                tts=tuple(environ.get("PROD_TTS_PIP_TTS_SPECS", "").split()),
+                optional=tuple(environ.get("PROD_TTS_PIP_OPTIONAL_SPECS", "").split()),
+                optional_strict=_flag(text("PROD_TTS_OPTIONAL_STRICT"), "PROD_TTS_OPTIONAL_STRICT"),
+            ),
             promoted_bundle_root=path("PROMOTED_BUNDLE_ROOT"),
             torch_device=text("TORCH_DEVICE"),
             casimir_url=text("CASIMIR_PUBLIC_BASE_URL") or text("CASIMIR_VERIFY_URL"),
+            source_date_epoch=text("SOURCE_DATE_EPOCH"),
         )
+
+
+def _choice(value: str | None, name: str, allowed: tuple[str, ...]) -> str | None:
+    if value is not None and value not in allowed:
+        raise UsageError(f"{name} must be one of {', '.join(allowed)}, not {value[:40]!r}.")
+    return value
 
 
 def _flag(value: str | None, name: str) -> bool:

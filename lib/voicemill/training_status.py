@@ -80,6 +80,7 @@ class TrainingStatus(BaseModel):
             attribution travels into the bundle too.
         vocoder: what speaks the mel spectrogram: `hifigan`, or `griffin-lim` where no neural vocoder ships.
         allowlist_path: the licence gate's list of this run, with its digest in `allowlist_sha256`.
+        demo_recording: the voice learned from the bundled demo, whose notice belongs into the bundle.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
@@ -114,6 +115,7 @@ class TrainingStatus(BaseModel):
     device: str = ""
     peak_memory_bytes: int | None = None
     settings: dict[str, JsonValue] = Field(default_factory=dict)
+    demo_recording: bool = False
 
     @property
     def bundleable(self) -> bool:

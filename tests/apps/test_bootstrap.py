@@ -36,9 +36,9 @@ class Checkout:
         self.root, self.wheels = root, root / "wheels"
         for folder in ("scripts", "locks", "wheels"):
             (root / folder).mkdir(parents=True)
-        script = shutil.copy(repository / "scripts/bootstrap.sh", root / "scripts")
-        pin = next(line for line in Path(script).read_text().splitlines() if line.startswith("voicemill_torch="))
-        _wheel(self.wheels, "torch", pin.split("==")[1].strip('"'))
+        shutil.copy(repository / "scripts/bootstrap.sh", root / "scripts")
+        pin = shutil.copy(repository / "locks/torch.txt", root / "locks")
+        _wheel(self.wheels, "torch", Path(pin).read_text().strip().split("==")[1])
         self.lock("1.0")
         (root / "locks/requirements-dev.txt").write_text("")
         self.site = root / "venv/lib/python3.11/site-packages"

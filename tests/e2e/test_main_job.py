@@ -3,7 +3,6 @@ us."""
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import signal
@@ -16,7 +15,6 @@ import pytest
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
-SENTENCES = 24
 
 SPEAK = """
 import sys, pathlib
@@ -37,23 +35,8 @@ print("SPOKE", sound.shape[-1] / mel.shape[-1])
 
 
 @pytest.fixture(scope="module")
-def recording(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The first sentences of the demo, cut in the pause after them."""
-    folder = tmp_path_factory.mktemp("take")
-    script = folder / "take one.txt"
-    lines = (ROOT / "data/demo/script.txt").read_text(encoding="utf-8").splitlines()[:SENTENCES]
-    script.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    from voicemill.audio.decode import decode, read_mono, resample
-    from voicemill.audio.vad import speech_spans
-
-    wav, audio = folder / "all.wav", folder / "take one.wav"
-    decode(ROOT / "data/demo/demo.flac", wav, sample_rate=22050, start=0.0, end=150.0)
-    samples, rate = read_mono(wav)
-    spans = speech_spans(resample(samples, rate, 16000))
-    pauses = [(one.end, two.start) for one, two in itertools.pairwise(spans) if two.start - one.end > 0.4]
-    end = sum(pauses[SENTENCES - 1]) / 2
-    decode(ROOT / "data/demo/demo.flac", audio, sample_rate=44100, start=0.0, end=end)
-    return audio, script
+def recording(short_take: tuple[Path, Path]) -> tuple[Path, Path]:
+    return short_take
 
 
 def command(work: Path, audio: Path, script: Path, *more: str) -> tuple[list[str], dict[str, str]]:

@@ -9,11 +9,9 @@ import json
 from pathlib import Path
 
 from voicemill import files
-from voicemill.backends import gates, results
+from voicemill.backends import gates, publishing, results
 from voicemill.backends.reporter import LaneReporter, Phase
 from voicemill.backends.request import LaneRequest
-from voicemill.bundle.build import build_bundle
-from voicemill.bundle.promote import promote
 from voicemill.dataset.lanefile import write_dry_lane_manifest
 from voicemill.evaluation.model import dry_run_evaluation, write_evaluation
 from voicemill.settings import Settings
@@ -33,31 +31,17 @@ def run_dry(request: LaneRequest, settings: Settings, reporter: LaneReporter, jo
         BlockedError: a gate refuses a dry run exactly as it refuses a real one.
     """
     with reporter.phase(Phase("train", 1)):
-        status_path = _placeholders(request, settings, job)
+        status_path = pretend(request, settings, job)
     reporter.stats({"dry_run": True})
     reporter.artifact(status_path)
-    eval_path = results.eval_path(settings)
     with reporter.phase(Phase("eval", 2)):
-        write_evaluation(eval_path, dry_run_evaluation(source_status="ok"))
+        eval_path = evaluate(settings)
     reporter.artifact(eval_path)
     with reporter.phase(Phase("bundle", 3)):
-        bundle = build_bundle(
-            status_path,
-            eval_path,
-            settings.bundle_dir or settings.workspace.production_bundle,
-            allowlist=settings.allowlist,
-            base=settings.work_dir,
-        )
+        bundle = publishing.build(settings)
     reporter.artifact(bundle.manifest_path)
     with reporter.phase(Phase("promote", 4)):
-        promoted = promote(
-            bundle.manifest_path,
-            settings.promoted_bundle_root or settings.workspace.bundles,
-            request.voice,
-            request.display_name,
-            allowlist=settings.allowlist,
-            base=settings.work_dir,
-        )
+        promoted = publishing.promote(settings, request.voice, request.display_name)
     reporter.artifact(promoted.manifest_path)
     return [
         ("dry run", "nothing was trained; the bundle holds placeholders and can never be certified"),
@@ -65,14 +49,21 @@ def run_dry(request: LaneRequest, settings: Settings, reporter: LaneReporter, jo
     ]
 
 
-def _placeholders(request: LaneRequest, settings: Settings, job: str) -> Path:
+def evaluate(settings: Settings) -> Path:
+    """The evaluation of a dry run: nothing measured; its path."""
+    path = results.eval_path(settings)
+    write_evaluation(path, dry_run_evaluation(source_status="ok"))
+    return path
+
+
+def pretend(request: LaneRequest, settings: Settings, job: str) -> Path:
     """Gates, then configuration, dataset, models and training status of a run that trained nothing; the status's
     path.
     """
     cleared = gates.clear(request, settings)
     artifacts = settings.artifacts_dir or settings.workspace.artifacts
     dataset = request.dataset
-    if dataset is None:
+    if dataset is None or not dataset.is_file():
         dataset = artifacts / DATASET_NAME
         line = {
             "audio_filepath": "dry_run.wav",
@@ -100,12 +91,12 @@ def _placeholders(request: LaneRequest, settings: Settings, job: str) -> Path:
             vocoder_weights=results.weights(cleared.vocoder),
             allowlist_path=results.shown(cleared.acoustic.allowlist_path, settings),
             allowlist_sha256=cleared.acoustic.allowlist_sha256,
-            config_path=results.shown(config_path, settings),
+            config_path=results.reachable(config_path, settings),
             config_sha256=files.sha256_file(config_path),
-            dataset_manifest=results.shown(dataset, settings),
+            dataset_manifest=results.reachable(dataset, settings),
             dataset_sha256=files.sha256_file(dataset),
             metrics=TrainingMetrics(final_loss=0),
-            artifacts=tuple(results.shown(model, settings) for model in models),
+            artifacts=tuple(results.reachable(model, settings) for model in models),
             train_note=NOTE,
             commit=settings.commit,
             seed=cleared.config.seed,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from voicemill import files
 from voicemill.backends.request import LaneRequest
-from voicemill.errors import DatasetError, DependencyError, RefusedError
+from voicemill.errors import DatasetError, DependencyError
 from voicemill.settings import Settings
 from voicemill.training.config import TrainingConfig, load_config
 from voicemill.weights import allowlist, gate
@@ -33,21 +33,6 @@ class Cleared:
     vocoder_base: Path | None
 
 
-def check_head(settings: Settings) -> None:
-    """Refuse another commit than the one that EXPECTED_HEAD names (any prefix of at least 7 digits).
-
-    Raises:
-        RefusedError: `deterministic_head_mismatch`.
-    """
-    expected = settings.expected_head
-    if expected and not (len(expected) >= 7 and settings.commit.startswith(expected.lower())):
-        raise RefusedError(
-            f"The checkout is at {settings.commit[:8]}, not at {expected}.",
-            reason=f"deterministic_head_mismatch:got={settings.commit[:8]} expected={expected}",
-            hint="Check out the expected commit, or unset EXPECTED_HEAD.",
-        )
-
-
 def clear(request: LaneRequest, settings: Settings) -> Cleared:
     """Run every gate; nothing is downloaded or loaded before the licence gate has passed.
 
@@ -60,7 +45,7 @@ def clear(request: LaneRequest, settings: Settings) -> Cleared:
     config = configure(request, settings)
     acoustic = gate.select(config.acoustic.base_weights, listed)
     vocoder = gate.select(config.vocoder.base_weights, listed)
-    if request.dataset and not request.dataset.is_file():
+    if request.dataset and not request.dataset.is_file() and not request.dry_run:
         raise DatasetError(
             f"There is no dataset manifest at {request.dataset}.",
             reason=f"dataset_manifest_missing:{request.dataset}",

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from voicemill.backends import dry_run, gates, results
+from voicemill.backends import dry_run, gates, preflight, results
+from voicemill.backends.lanes import MAIN, Lane, final_state, status_path
 from voicemill.backends.reporter import HUNDREDTHS, LaneReporter, Phase
 from voicemill.backends.request import LaneRequest
-from voicemill.console import Interrupts
-from voicemill.errors import StorageError, VoicemillError
+from voicemill.boundary import Interrupts
 from voicemill.progress import Observer
 from voicemill.protocol import Protocol, StatusFile
 from voicemill.settings import Settings
 
-JOB = "tts_prod_train"
-BACKEND = "local"
+if TYPE_CHECKING:
+    from voicemill.backends import steps
+    from voicemill.dataset.prepare import PreparedDataset
+
+BACKEND = preflight.LOCAL
 
 GATES = Phase("gates", 1)
 PREPARE = Phase("prepare", 20, stages=8)
@@ -35,28 +40,35 @@ class LaneResult:
 
 
 def run_lane(
-    options: Mapping[str, object], settings: Settings, protocol: Protocol, observer: Observer, interrupts: Interrupts
+    options: Mapping[str, object],
+    settings: Settings,
+    protocol: Protocol,
+    observer: Observer,
+    interrupts: Interrupts,
+    lane: Lane = MAIN,
 ) -> LaneResult:
     """Run the lane; the status file says `running` from the start and ends in a final state whatever happens.
 
     Args:
-        options: command-line options by name, see `LaneRequest.from_options`.
+        options: command-line options by name, see `LaneRequest.from_options`; empty where the environment says all.
         settings: the environment.
         protocol: the lines on stdout.
         observer: the person's display.
         interrupts: signals.
+        lane: which lane; its name is the job's.
 
     Raises:
         VoicemillError: with its stable reason and exit code; the status files say the same.
     """
-    job = settings.train_job_type or JOB
-    protocol.head(settings.commit)
-    status = StatusFile(settings.train_status_path or settings.workspace.lane_status(job), job)
+    job = lane.job(settings)
+    settings = dataclasses.replace(settings, base_weights_id=settings.base_weights_id or lane.base_weights)
+    protocol.head(settings.head)
+    status = StatusFile(status_path(settings, job), job)
     dry = bool(options.get("dry_run")) or settings.dry_run
     reporter = LaneReporter(protocol, status, observer, dry_run.STEPS if dry else HUNDREDTHS)
-    with _final_state(reporter, protocol, settings):
+    with final_state(status, protocol, lambda reason: results.write_blocked(settings, reason)):
         reporter.start()
-        gates.check_head(settings)
+        preflight.check_head(settings)
         request = LaneRequest.from_options(settings, options)
         if request.dry_run:
             result = LaneResult(dry_run.run_dry(request, settings, reporter, job))
@@ -67,32 +79,54 @@ def run_lane(
     return result
 
 
-@contextlib.contextmanager
-def _final_state(reporter: LaneReporter, protocol: Protocol, settings: Settings) -> Iterator[None]:
-    """Whatever ends the lane early is written down before it goes on its way."""
-    try:
-        yield
-    except VoicemillError as error:
-        blocked = error.exit_code == 2
-        with contextlib.suppress(StorageError):  # the disk may be what failed: the first error is the one to tell
-            reporter.finish("blocked" if blocked else "error", error.reason)
-            results.write_blocked(settings, error.reason)
-        if blocked:
-            protocol.blocked(error.reason)
-        raise
-    except BaseException as error:  # a defect, or a second Ctrl-C: the record must not say `running` for ever
-        with contextlib.suppress(StorageError):
-            reporter.finish("error", f"internal_error:{type(error).__name__}")
-        raise
-
-
 def _run(
     request: LaneRequest, settings: Settings, reporter: LaneReporter, interrupts: Interrupts, job: str
 ) -> list[tuple[str, str]]:
     from voicemill.backends import outcome, steps
+    from voicemill.dataset.stages import write_timings
+    from voicemill.training_status import read_training_status
+
+    lane_manifest = settings.workspace.dataset_manifest(job)
+    context, dataset, models = train(request, settings, reporter, interrupts, lane_manifest, TRAIN.until)
+    trained = context.trained(models)
+    with reporter.phase(EVALUATE):
+        measured = steps.evaluate(trained, dataset, settings.repository, context.clock)
+        status = read_training_status(results.status_path(settings))
+        outcome.record_evaluation(settings, status, context.checkpoints, measured, trained.sample_rate)
+    with reporter.phase(BUNDLE):
+        published = outcome.publish(context, dataset, models, measured)
+    write_timings(settings.workspace.timings(job), [*dataset.stages, *context.clock.times])
+    reporter.stats(published.figures)
+    for path in published.artifacts:
+        reporter.artifact(path)
+    return published.rows
+
+
+def train(
+    request: LaneRequest,
+    settings: Settings,
+    reporter: LaneReporter,
+    interrupts: Interrupts,
+    lane_manifest: Path,
+    until: int,
+) -> tuple[steps.Context, PreparedDataset, steps.Models]:
+    """Gates, preparation and training; writes the training status.
+
+    Args:
+        request: the voice to make.
+        settings: the environment.
+        reporter: hears of phases.
+        interrupts: signals.
+        lane_manifest: gets the lane's dataset manifest.
+        until: where PROGRESS stands when the models are trained.
+
+    Raises:
+        VoicemillError: a gate refused, or a step cannot go on.
+    """
+    from voicemill.backends import outcome, steps
     from voicemill.dataset.lanefile import write_lane_manifest
     from voicemill.dataset.prepare import prepare
-    from voicemill.dataset.stages import StageClock, write_timings
+    from voicemill.dataset.stages import StageClock
 
     started = datetime.now(UTC)
     with reporter.phase(GATES):
@@ -101,7 +135,6 @@ def _run(
         dataset = prepare(
             request.preparation(cleared.config.audio.sample_rate, cleared.config.seed), settings.workspace, reporter
         )
-        lane_manifest = settings.workspace.dataset_manifest(job)
         write_lane_manifest(lane_manifest, dataset)
     reporter.stats(
         {
@@ -117,16 +150,9 @@ def _run(
         reporter=reporter,
         interrupts=interrupts,
         clock=StageClock(reporter, list),
-        checkpoints=settings.workspace.checkpoints / request.voice,
+        checkpoints=(settings.checkpoints_dir or settings.workspace.checkpoints) / request.voice,
     )
-    with reporter.phase(TRAIN):
+    with reporter.phase(Phase(TRAIN.name, until, TRAIN.stages)):
         models = steps.train_models(context, dataset)
-    with reporter.phase(EVALUATE):
-        measured = steps.evaluate(context, dataset, models)
-    with reporter.phase(BUNDLE):
-        published = outcome.publish(context, dataset, models, measured, started)
-    write_timings(settings.workspace.timings(job), [*dataset.stages, *context.clock.times])
-    reporter.stats(published.figures)
-    for path in published.artifacts:
-        reporter.artifact(path)
-    return published.rows
+        outcome.record_training(context, dataset, models, started)
+    return context, dataset, models

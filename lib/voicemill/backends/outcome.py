@@ -5,31 +5,37 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from voicemill import files
-from voicemill.backends import results
+from voicemill.backends import publishing, results
 from voicemill.backends.steps import GRIFFIN_LIM, Context, Models
-from voicemill.bundle.build import build_bundle
-from voicemill.bundle.promote import promote
+from voicemill.bundle.promote import PromotedBundle
 from voicemill.casimir.packs import SHIPPED_PACKS
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.errors import NotAcceptableError
 from voicemill.evaluation.evaluate import VoiceEvaluation
 from voicemill.evaluation.model import write_evaluation
 from voicemill.protocol import Scalar
+from voicemill.settings import Settings
 from voicemill.training_status import (
     DatasetStats,
     SkippedExample,
     TrainingMetrics,
     TrainingStatus,
+    read_training_status,
     write_training_status,
 )
 from voicemill.verify.certificate import certificate_path, certify
 from voicemill.weights import gate
 from voicemill.weights.allowlist import SHIPPED
 
+if TYPE_CHECKING:
+    from voicemill.verify.checklist import Verification
+
 SAMPLE_NAME = "sample.wav"
-DEMO_NOTICE = Path("data/demo/LICENSE.flite.txt")
+CONFIG_NAME = "config.json"
+VOCODER_NAME = "hifigan.nemo"
 
 
 @dataclass(frozen=True)
@@ -41,57 +47,81 @@ class Published:
     figures: dict[str, Scalar]
 
 
-def publish(
-    context: Context, dataset: PreparedDataset, models: Models, measured: VoiceEvaluation, started: datetime
-) -> Published:
-    """Write the results down, build and promote the bundle, verify it and draw the report.
+def record_training(context: Context, dataset: PreparedDataset, models: Models, started: datetime) -> TrainingStatus:
+    """Lay the trained models out for the bundle and write the training status; evaluation completes it."""
+    folder = context.checkpoints
+    artifacts = [models.acoustic]
+    vocoder = folder / VOCODER_NAME
+    if models.vocoder is not None:
+        if models.vocoder.resolve() != vocoder.resolve():
+            files.copy_file(models.vocoder, vocoder)
+        artifacts.append(vocoder)
+    else:
+        vocoder.unlink(missing_ok=True)
+    status = _status(context, dataset, models, artifacts, started)
+    write_training_status(results.status_path(context.settings), status)
+    return status
+
+
+def record_evaluation(
+    settings: Settings, status: TrainingStatus, folder: Path, measured: VoiceEvaluation, sample_rate: int
+) -> TrainingStatus:
+    """Write the evaluation and a sample, and complete the training status with the vocoder that was chosen.
+
+    Args:
+        settings: the environment.
+        status: as the training wrote it.
+        folder: the voice's checkpoints; gets the sample.
+        measured: the evaluation and its sounds.
+        sample_rate: of the voice, Hz.
+    """
+    import soundfile
+
+    chosen = measured.evaluation.chosen_vocoder or GRIFFIN_LIM
+    sounds = measured.spoken[chosen]
+    longest = max(sounds, key=lambda name: len(sounds[name]))
+    sample = folder / SAMPLE_NAME
+    with (
+        files.atomic_path(sample, suffix=".wav") as temporary,
+        files.library_writes(sample, soundfile.LibsndfileError),
+    ):
+        soundfile.write(temporary, sounds[longest], sample_rate, subtype="PCM_16")
+    write_evaluation(results.eval_path(settings), measured.evaluation)
+    ours = {SAMPLE_NAME, VOCODER_NAME}
+    kept = [artifact for artifact in status.artifacts if Path(artifact).name not in ours]
+    shipped = [folder / VOCODER_NAME, sample] if chosen != GRIFFIN_LIM else [sample]
+    completed = status.model_copy(
+        update={
+            "vocoder": "griffin-lim" if chosen == GRIFFIN_LIM else "hifigan",
+            "artifacts": (*kept, *(results.reachable(path, settings) for path in shipped)),
+            "train_note": measured.evaluation.vocoder_choice,
+        }
+    )
+    write_training_status(results.status_path(settings), completed)
+    return completed
+
+
+def publish(context: Context, dataset: PreparedDataset, models: Models, measured: VoiceEvaluation) -> Published:
+    """Build and promote the bundle, verify it and draw the report.
 
     Raises:
         BundleError: the bundle cannot be built or promoted.
         NotAcceptableError: `verification_failed`: the promoted bundle is not what was promoted.
     """
     from voicemill.backends.summary import draw_report, rows
-    from voicemill.verify.checklist import verify_bundle
 
     settings, request = context.settings, context.request
+    status = read_training_status(results.status_path(settings))
     with context.clock.stage("bundle"):
-        artifacts = _collect(context, models, measured)
-        write_evaluation(results.eval_path(settings), measured.evaluation)
-        status = _status(context, dataset, models, measured, artifacts, started)
-        write_training_status(results.status_path(settings), status)
-        notice = (settings.repository / DEMO_NOTICE).read_text(encoding="utf-8") if _is_demo(context) else ""
-        bundle = build_bundle(
-            results.status_path(settings),
-            results.eval_path(settings),
-            settings.bundle_dir or settings.workspace.production_bundle,
-            allowlist=settings.allowlist,
-            base=settings.work_dir,
-            data_notice=notice,
-        )
+        bundle = publishing.build(settings)
     with context.clock.stage("promotion"):
-        promoted = promote(
-            bundle.manifest_path,
-            settings.promoted_bundle_root or settings.workspace.bundles,
-            request.voice,
-            request.display_name,
-            allowlist=settings.allowlist,
-            base=settings.work_dir,
-        )
+        promoted = publishing.promote(settings, request.voice, request.display_name)
     with context.clock.stage("verification"):
-        verification = verify_bundle(promoted.root, settings.repository / SHIPPED, status=status)
-        if not verification.ok:
-            named = "; ".join(
-                f"{row.title}: {row.detail}" for row in verification.rows if not row.go and not row.certification_only
-            )
-            raise NotAcceptableError(
-                f"The promoted bundle does not pass verification: {named or 'files differ'}.",
-                reason="verification_failed",
-                hint="Look at it with voice-verify bundle; do not use it.",
-            )
+        verification = verified(settings, promoted, status)
     with context.clock.stage("certification"):
         packs = settings.repository / SHIPPED_PACKS
         certify(verification.check, verification.demands, packs, certificate_path(promoted.root))
-        verification = verify_bundle(promoted.root, settings.repository / SHIPPED, status=status)
+        verification = verified(settings, promoted, status)
     report = draw_report(context, dataset, models, measured, status, promoted)
     return Published(
         rows=[
@@ -115,39 +145,32 @@ def publish(
     )
 
 
-def _collect(context: Context, models: Models, measured: VoiceEvaluation) -> list[Path]:
-    """The files of the bundle under the names that the contract gives them."""
-    import soundfile
+def verified(settings: Settings, promoted: PromotedBundle, status: TrainingStatus) -> Verification:
+    """The verification of a promoted bundle that passed.
 
-    folder = context.checkpoints
-    chosen = measured.evaluation.chosen_vocoder or GRIFFIN_LIM
-    collected = [models.acoustic]
-    if chosen != GRIFFIN_LIM and models.vocoder is not None:
-        vocoder = folder / "hifigan.nemo"
-        if models.vocoder.resolve() != vocoder.resolve():
-            files.copy_file(models.vocoder, vocoder)
-        collected.append(vocoder)
-    sounds = measured.spoken[chosen]
-    longest = max(sounds, key=lambda name: len(sounds[name]))
-    sample = folder / SAMPLE_NAME
-    with (
-        files.atomic_path(sample, suffix=".wav") as temporary,
-        files.library_writes(sample, soundfile.LibsndfileError),
-    ):
-        soundfile.write(temporary, sounds[longest], context.cleared.config.audio.sample_rate, subtype="PCM_16")
-    return [*collected, sample]
+    Raises:
+        NotAcceptableError: `verification_failed`.
+    """
+    from voicemill.verify.checklist import verify_bundle
+
+    verification = verify_bundle(promoted.root, settings.repository / SHIPPED, status=status)
+    if not verification.ok:
+        named = "; ".join(
+            f"{row.title}: {row.detail}" for row in verification.rows if not row.go and not row.certification_only
+        )
+        raise NotAcceptableError(
+            f"The promoted bundle does not pass verification: {named or 'files differ'}.",
+            reason="verification_failed",
+            hint="Look at it with voice-verify bundle; do not use it.",
+        )
+    return verification
 
 
 def _status(
-    context: Context,
-    dataset: PreparedDataset,
-    models: Models,
-    measured: VoiceEvaluation,
-    artifacts: list[Path],
-    started: datetime,
+    context: Context, dataset: PreparedDataset, models: Models, artifacts: list[Path], started: datetime
 ) -> TrainingStatus:
     settings, cleared = context.settings, context.cleared
-    config_path = context.checkpoints / "config.json"
+    config_path = context.checkpoints / CONFIG_NAME
     files.write_json(config_path, cleared.config.model_dump(mode="json"))
     acoustic, vocoder = models.acoustic_record, models.vocoder_record
     path = results.status_path(settings)
@@ -161,12 +184,12 @@ def _status(
         vocoder_weights_id=cleared.vocoder.entry.id,
         vocoder_weights=results.weights(cleared.vocoder),
         weights_used=gate.TOOL_WEIGHTS,
-        vocoder="griffin-lim" if measured.evaluation.chosen_vocoder == GRIFFIN_LIM else "hifigan",
+        vocoder="hifigan" if models.vocoder else "griffin-lim",
         allowlist_path=results.shown(cleared.acoustic.allowlist_path, settings),
         allowlist_sha256=cleared.acoustic.allowlist_sha256,
-        config_path=results.shown(config_path, settings),
+        config_path=results.reachable(config_path, settings),
         config_sha256=files.sha256_file(config_path),
-        dataset_manifest=results.shown(dataset.manifest, settings),
+        dataset_manifest=results.reachable(dataset.manifest, settings),
         dataset_sha256=dataset.sha256,
         metrics=TrainingMetrics.model_validate(
             {
@@ -189,8 +212,8 @@ def _status(
                 for row in dataset.report.rejected
             ),
         ),
-        artifacts=tuple(results.shown(artifact, settings) for artifact in artifacts),
-        train_note=measured.evaluation.vocoder_choice,
+        artifacts=tuple(results.reachable(artifact, settings) for artifact in artifacts),
+        train_note="Trained; the evaluation chooses the vocoder.",
         commit=settings.commit,
         seed=cleared.config.seed,
         started_at=results.rfc3339(started),
@@ -199,6 +222,7 @@ def _status(
         device="cuda" if _gpu() else "cpu",
         peak_memory_bytes=max(record.peak_memory_bytes for record in (acoustic, vocoder) if record),
         settings=cleared.config.model_dump(mode="json"),
+        demo_recording=_is_demo(context),
     )
 
 

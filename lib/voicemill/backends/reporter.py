@@ -30,7 +30,16 @@ class LaneReporter:
     in each run.
     """
 
-    def __init__(self, protocol: Protocol, status: StatusFile, observer: Observer, total: int = HUNDREDTHS) -> None:
+    def __init__(
+        self, protocol: Protocol, status: StatusFile | None, observer: Observer, total: int = HUNDREDTHS
+    ) -> None:
+        """
+        Args:
+            protocol: the lines on stdout.
+            status: the lane's status file; `None` for a step that runs alone.
+            observer: the person's display.
+            total: what PROGRESS counts to.
+        """
         self._protocol, self._status, self._observer, self._all = protocol, status, observer, total
         self._from, self._phase, self._stages, self._total = 0, Phase("start", 0), 0, 0
 
@@ -67,17 +76,21 @@ class LaneReporter:
     def stats(self, values: dict[str, Scalar]) -> None:
         """Measured values, on stdout and in the status file."""
         self._protocol.stats(values)
-        self._status.update(stats=values)
+        if self._status:
+            self._status.update(stats=values)
 
     def artifact(self, path: Path) -> None:
         """A complete file, on stdout and in the status file."""
-        self._status.update(artifact=self._protocol.artifact(path))
+        shown = self._protocol.artifact(path)
+        if self._status:
+            self._status.update(artifact=shown)
 
-    def finish(self, state: State, reason: str | None = None) -> None:
+    def finish(self, state: State = "completed", reason: str | None = None) -> None:
         """The final state; only a completed lane reaches the total."""
         if state == "completed":
             self._move(self._all)
-        self._status.update(state=state, reason=reason)
+        if self._status:
+            self._status.update(state=state, reason=reason)
 
     def _at(self, fraction: float) -> int:
         """PROGRESS for a fraction of the current stage; stages share their phase evenly."""
@@ -88,4 +101,5 @@ class LaneReporter:
     def _move(self, current: int) -> None:
         if current > self._protocol.current or self._protocol.total == 0:
             self._protocol.progress(current, self._all)
-            self._status.update(progress=(self._protocol.current, self._protocol.total))
+            if self._status:
+                self._status.update(progress=(self._protocol.current, self._protocol.total))

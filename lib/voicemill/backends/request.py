@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from voicemill.errors import AudioError, UsageError
-from voicemill.settings import Settings
+from voicemill.settings import FROM_SCRATCH, Settings
 from voicemill.workspace import profile_id
 
 if TYPE_CHECKING:
@@ -59,8 +59,9 @@ class LaneRequest:
             raise UsageError("A script or metadata needs its recording.", hint="Name it with --audio.")
         if audio:
             dataset = None
-        elif not dataset:
-            audio = settings.audio_path or settings.repository / DEMO_AUDIO
+        elif not dataset or _replaceable(dataset, options, settings):
+            dataset = None
+            audio = settings.audio_path or settings.source_dir or settings.repository / DEMO_AUDIO
             if _same(audio, settings.repository / DEMO_AUDIO):
                 script = script or settings.repository / DEMO_SCRIPT
         if audio and not audio.exists():
@@ -68,11 +69,13 @@ class LaneRequest:
                 f"There is no recording at {audio}.",
                 reason="missing_audio_path",
                 hint="Name a file or folder with --audio, or in AUDIO_PATH.",
+                details={"path": audio},
             )
         for text in (script, metadata, _path(options, "lexicon")):
             if text and not text.is_file():
                 raise UsageError(f"There is no file {text}.", reason="missing_input_file", hint="Check the path.")
         voice = str(options.get("voice") or settings.voice_profile_id)
+        base_weights = cast("str | None", options.get("base_weights")) or settings.base_weights_id
         return cls(
             audio=audio,
             script=script,
@@ -83,12 +86,12 @@ class LaneRequest:
             display_name=str(
                 options.get("display_name") or (settings.voice_display_name if not options.get("voice") else voice)
             ),
-            preset=str(options.get("preset") or default_preset(settings)),
+            preset=str(options.get("preset") or default_preset(settings, base_weights)),
             max_steps=cast("int | None", options.get("max_steps")) or settings.max_steps,
             seed=cast("int | None", options.get("seed")),
-            base_weights=cast("str | None", options.get("base_weights")) or settings.base_weights_id,
+            base_weights=base_weights,
             force=bool(options.get("force")),
-            resume=bool(options.get("resume")),
+            resume=bool(options.get("resume")) or settings.resume,
             dry_run=bool(options.get("dry_run")) or settings.dry_run,
         )
 
@@ -109,11 +112,27 @@ class LaneRequest:
         )
 
 
-def default_preset(settings: Settings) -> str:
-    """`finetune` where there is an NVIDIA GPU to use, else `cpu`; looks at the device node, so that torch stays out."""
-    if settings.torch_device == "cpu":
-        return "cpu"
-    return "finetune" if settings.torch_device == "cuda" or Path("/dev/nvidia0").exists() else "cpu"
+def default_preset(settings: Settings, base_weights: str | None = None) -> str:
+    """PROD_TTS_PRESET, else what fits base weights and device; looks at the device node, so that torch stays out.
+
+    A checkpoint of the allowlist is fine-tuned. Without one it is `finetune` on an NVIDIA GPU and `cpu` elsewhere, and
+    where weights from scratch are asked for, `scratch` on a GPU.
+    """
+    if settings.preset:
+        return settings.preset
+    if base_weights and base_weights != FROM_SCRATCH:
+        return "finetune"
+    device = settings.torch_device
+    gpu = device != "cpu" and (device == "cuda" or Path("/dev/nvidia0").exists())
+    if base_weights == FROM_SCRATCH:
+        return "scratch" if gpu else "cpu"
+    return "finetune" if gpu else "cpu"
+
+
+def _replaceable(dataset: Path, options: Mapping[str, object], settings: Settings) -> bool:
+    """Whether a manifest of the environment is not there yet, and source audio is, to make one from."""
+    named = options.get("dataset") is not None
+    return not named and not dataset.is_file() and bool(settings.audio_path or settings.source_dir)
 
 
 def _path(options: Mapping[str, object], name: str) -> Path | None:

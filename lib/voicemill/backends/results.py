@@ -5,6 +5,7 @@ it.
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,6 +42,7 @@ def write_blocked(settings: Settings, reason: str) -> None:
             root_cause=reason,
             dry_run=settings.dry_run,
             status_json=shown(path, settings),
+            selected_weights_id=settings.base_weights_id or "",
             commit=settings.commit,
             ended_at=now(),
         ),
@@ -86,6 +88,11 @@ def shown(path: Path, settings: Settings) -> str:
     absolute = path.absolute()
     base = settings.work_dir if absolute.is_relative_to(settings.work_dir.absolute()) else settings.repository
     return portable(path, base)
+
+
+def reachable(path: Path, settings: Settings) -> str:
+    """A path that a later step finds again from the work directory: relative to it, `..` where it lies elsewhere."""
+    return Path(os.path.relpath(path.absolute(), settings.work_dir.absolute())).as_posix()
 
 
 def now() -> str:

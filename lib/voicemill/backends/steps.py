@@ -16,7 +16,7 @@ from voicemill.backends.gates import Cleared
 from voicemill.backends.records import TrainingRecord
 from voicemill.backends.reporter import LaneReporter
 from voicemill.backends.request import LaneRequest
-from voicemill.console import Interrupts
+from voicemill.boundary import Interrupts
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.dataset.stages import StageClock
 from voicemill.errors import TrainingError
@@ -36,6 +36,34 @@ SAME_SPEAKER = 0.2
 
 
 @dataclass(frozen=True)
+class Models:
+    """Both trained models; the vocoder may be missing where the preset trains none."""
+
+    acoustic: Path
+    acoustic_record: TrainingRecord
+    vocoder: Path | None
+    vocoder_record: TrainingRecord | None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What evaluation has to know of a training.
+
+    Attributes:
+        acoustic: FastPitch archive.
+        vocoder: HiFi-GAN archive in question; `None` leaves Griffin-Lim.
+        vocoder_tuned: it learned this voice.
+        sample_rate: of the voice, Hz.
+    """
+
+    acoustic: Path
+    vocoder: Path | None
+    vocoder_tuned: bool
+    final_loss: float | None
+    sample_rate: int
+
+
+@dataclass(frozen=True)
 class Context:
     """What every step needs to know."""
 
@@ -47,15 +75,15 @@ class Context:
     clock: StageClock
     checkpoints: Path
 
-
-@dataclass(frozen=True)
-class Models:
-    """Both trained models; the vocoder may be missing where the preset trains none."""
-
-    acoustic: Path
-    acoustic_record: TrainingRecord
-    vocoder: Path | None
-    vocoder_record: TrainingRecord | None
+    def trained(self, models: Models) -> Trained:
+        """What evaluation has to know of these models."""
+        return Trained(
+            acoustic=models.acoustic,
+            vocoder=models.vocoder,
+            vocoder_tuned=models.vocoder_record is not None,
+            final_loss=models.acoustic_record.final_loss,
+            sample_rate=self.cleared.config.audio.sample_rate,
+        )
 
 
 def train_models(context: Context, dataset: PreparedDataset) -> Models:
@@ -182,31 +210,38 @@ def _train_vocoder(
     )
 
 
-def evaluate(context: Context, dataset: PreparedDataset, models: Models) -> VoiceEvaluation:
-    """Speak the held-out sentences with every vocoder in question and measure them beside the recordings."""
+def evaluate(trained: Trained, dataset: PreparedDataset, repository: Path, clock: StageClock) -> VoiceEvaluation:
+    """Speak the held-out sentences with every vocoder in question and measure them beside the recordings.
+
+    Args:
+        trained: the models.
+        dataset: what they learned from, with its held-out sentences.
+        repository: where other speakers' profiles lie.
+        clock: measures the stage; its observer hears of each sentence.
+    """
     from voicemill.text.recognition import PocketSphinxRecogniser
 
-    own, rate = _recordings(dataset, "train"), context.cleared.config.audio.sample_rate
+    own, rate = _recordings(dataset, "train"), trained.sample_rate
     candidates = [
         _candidate(
-            GRIFFIN_LIM, models.acoustic, None, f"Griffin-Lim, {GRIFFIN_LIM_ITERATIONS} iterations, no trained vocoder"
+            GRIFFIN_LIM, trained.acoustic, None, f"Griffin-Lim, {GRIFFIN_LIM_ITERATIONS} iterations, no trained vocoder"
         )
     ]
-    if models.vocoder is not None:
-        trained = "fine-tuned on this voice" if models.vocoder_record else "the base vocoder as it is"
-        candidates.insert(0, _candidate(HIFIGAN, models.acoustic, models.vocoder, f"HiFi-GAN, {trained}"))
-    with context.clock.stage("evaluation"):
+    if trained.vocoder is not None:
+        origin = "fine-tuned on this voice" if trained.vocoder_tuned else "the base vocoder as it is"
+        candidates.insert(0, _candidate(HIFIGAN, trained.acoustic, trained.vocoder, f"HiFi-GAN, {origin}"))
+    with clock.stage("evaluation"):
         return evaluate_voice(
             candidates,
             references(dataset),
             PocketSphinxRecogniser(),
             sample_rate=rate,
             source_status="ok",
-            final_loss=models.acoustic_record.final_loss,
+            final_loss=trained.final_loss,
             own=own,
-            others=other_speakers(own, rate, context.settings.repository),
+            others=other_speakers(own, rate, repository),
             workers=os.cpu_count() or 1,
-            observer=context.reporter,
+            observer=clock.observer,
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from voicemill import files
 from voicemill.bundle.manifest import ProductionManifest, PromotedManifest
@@ -19,7 +19,7 @@ from voicemill.weights.manifest import WeightsManifest
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FOLDER = Path("configs/voice/schemas")
-MODELS: dict[Path, type[BaseModel]] = {
+MODELS: dict[Path, type[BaseModel] | type[LaneStatus]] = {
     Path("configs/voice/weights-manifest.schema.json"): WeightsManifest,
     FOLDER / "train-status.schema.json": LaneStatus,
     FOLDER / "prod-tts-train-status.schema.json": TrainingStatus,
@@ -33,9 +33,9 @@ MODELS: dict[Path, type[BaseModel]] = {
 """Path below the repository -> the model of that file."""
 
 
-def schema(model: type[BaseModel]) -> dict[str, Any]:
+def schema(model: type[BaseModel] | type[LaneStatus]) -> dict[str, Any]:
     """The schema of one model, as its files are read."""
-    return {"$schema": DIALECT, **model.model_json_schema(mode="validation")}
+    return {"$schema": DIALECT, **TypeAdapter(model).json_schema(mode="validation")}
 
 
 def texts() -> dict[Path, str]:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from voicemill.backends.gates import check_head, configure
+from voicemill.backends.gates import configure
+from voicemill.backends.preflight import check_head
 from voicemill.backends.request import LaneRequest
 from voicemill.errors import RefusedError, UsageError
 from voicemill.settings import Settings
@@ -71,7 +72,7 @@ def test_expected_head(tmp_path: Path) -> None:
     commit = "0123456789abcdef0123456789abcdef01234567"
 
     def settings(expected: str) -> Settings:
-        return Settings.from_environment({"EXPECTED_HEAD": expected, "PROD_TTS_COMMIT": commit}, repository=tmp_path)
+        return Settings.from_environment({"EXPECTED_HEAD": expected, "VOICEMILL_COMMIT": commit}, repository=tmp_path)
 
     check_head(settings("01234567"))
     check_head(settings(commit.upper()))

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Build an image:  docker/build.sh [cpu|cuda-base|cuda|dev] [--tag TAG] [--log FILE] [--file DOCKERFILE]
+#
+# Default tags: voicemill:<what>. The engine's output goes to stderr, or is added to FILE; the exit code is the engine's.
+#   VOICEMILL_BASE_IMAGE     what Dockerfile and Dockerfile.cuda-base start from (default python:3.11-slim-bookworm)
+#   VOICEMILL_WHEELS_IMAGE   an image that holds a wheel of torch, taken instead of an index's (docker/offline-base.sh makes one)
+#   VOICEMILL_TORCH_INDEX    package index of torch (default: PyTorch's own for the variant)
+#   VOICEMILL_NETWORK        network of the build steps, for example host
+set -euo pipefail
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+# shellcheck source=docker/engine.sh
+. "$root/docker/engine.sh"
+# shellcheck source=docker/source.sh
+. "$root/docker/source.sh"
+
+usage() { echo "usage: docker/build.sh [cpu|cuda-base|cuda|dev] [--tag TAG] [--log FILE] [--file DOCKERFILE]    ($1)" >&2; exit 1; }
+what='' tag='' log='' file=''
+while [ $# -gt 0 ]; do
+  case "$1" in
+    cpu|cuda-base|cuda|dev) [ -z "$what" ] || usage "one image at a time"; what="$1" ;;
+    --tag) tag="${2:?a tag is missing after --tag}"; shift ;;
+    --log) log="${2:?a file is missing after --log}"; shift ;;
+    --file) file="${2:?a Dockerfile is missing after --file}"; shift ;;
+    *) usage "'$1' means nothing here" ;;
+  esac
+  shift
+done
+what="${what:-cpu}" tag="${tag:-voicemill:${what:-cpu}}"
+find_engine || exit 1
+find_builder || exit 1
+
+arguments=(--tag "$tag" --build-arg "COMMIT=$(source_commit "$root")" --build-arg "SOURCE_DIGEST=$(source_digest "$root")"
+  --build-arg "BUILD_DATE=$(date -u +%Y-%m-%dT%H:%M:%SZ)")
+case "${file:+given}$what" in
+  given*) arguments+=(--file "$file") ;; # another Dockerfile, built to its end
+  cpu) arguments+=(--file "$root/docker/Dockerfile" --target runtime) ;;
+  dev) arguments+=(--file "$root/docker/Dockerfile" --target dev) ;;
+  cuda-base) arguments+=(--file "$root/docker/Dockerfile.cuda-base" --build-arg "LOCKS_DIGEST=$(locks_digest "$root")") ;;
+  cuda) arguments+=(--file "$root/docker/Dockerfile.cuda") ;;
+esac
+given() { [ -z "${2:-}" ] || arguments+=(--build-arg "$1=$2"); }
+given WHEELS_IMAGE "${VOICEMILL_WHEELS_IMAGE:-}"
+if [ "$what" = cuda ]; then
+  given CUDA_BASE_IMAGE "${VOICEMILL_CUDA_BASE_IMAGE:-}"
+else
+  given BASE_IMAGE "${VOICEMILL_BASE_IMAGE:-}"
+  given TORCH_INDEX "${VOICEMILL_TORCH_INDEX:-}"
+fi
+[ -z "${VOICEMILL_NETWORK:-}" ] || arguments+=(--network "$VOICEMILL_NETWORK")
+# Proxies are passed on by name: the engine knows these arguments and keeps them out of the image.
+for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY; do
+  [ -z "${!name:-}" ] || arguments+=(--build-arg "$name")
+done
+
+if [ -n "$log" ] && ! { : >> "$log"; } 2>/dev/null; then echo "The log $log cannot be written: choose another file." >&2; exit 1; fi
+[ -n "$log" ] || { temporary="$(mktemp)"; trap 'rm -f "$temporary"' EXIT; }
+code=0
+if [ -n "$log" ]; then
+  DOCKER_BUILDKIT=1 "$BUILDER" build "${arguments[@]}" "$root" </dev/null >>"$log" 2>&1 || code=$?
+else
+  DOCKER_BUILDKIT=1 "$BUILDER" build "${arguments[@]}" "$root" </dev/null 2>&1 | tee "$temporary" >&2 || code="${PIPESTATUS[0]}"
+fi
+[ "$code" = 0 ] && exit 0
+if tail -n 60 "${log:-$temporary}" | grep -qiE "no space left on device|have enough free space"; then
+  echo "The image $tag could not be built: the engine's disk is full. Free some space ($ENGINE system prune), and start again." >&2
+else
+  echo "The image $tag could not be built (the engine's exit code was $code). ${log:+The whole log is $log. }Read its last lines, and start again." >&2
+fi
+exit "$code"

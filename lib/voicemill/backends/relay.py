@@ -1,0 +1,147 @@
+"""One child process whose voice is ours: its protocol lines go out on our stdout, everything it says into a log.
+
+Used where a lane runs elsewhere (a container, another Python): stdout stays protocol, stderr stays for people, signals
+reach the child, and the log's tail can be shown when it fails. Standard library only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from voicemill.boundary import Interrupts
+from voicemill.errors import StorageError
+
+TAIL_LINES = 20
+TAIL_BYTES = 16 * 1024
+CHUNK = 64 * 1024
+
+
+@dataclass
+class Log:
+    """A file that grows while the run goes on; lines of several writers do not mix."""
+
+    path: Path
+    handle: BinaryIO
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def write(self, data: bytes) -> None:
+        """Append; a full disk ends the logging, not the run."""
+        with self.lock, contextlib.suppress(OSError):
+            self.handle.write(data)
+            self.handle.flush()
+
+    def say(self, text: str) -> None:
+        """One line of our own."""
+        self.write(f"# {text}\n".encode())
+
+    def tail(self) -> str:
+        """The last lines."""
+        with self.path.open("rb") as handle:
+            handle.seek(0, os.SEEK_END)
+            handle.seek(max(0, handle.tell() - TAIL_BYTES))
+            lines = handle.read().decode("utf-8", "replace").splitlines()
+        return "\n".join(lines[-TAIL_LINES:])
+
+
+@contextlib.contextmanager
+def open_log(path: Path) -> Iterator[Log]:
+    """A new log at `path`; an earlier one is replaced.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+        handle = path.open("ab")  # others append to it too
+    except OSError as error:
+        raise StorageError.from_os_error(error, path) from error
+    with handle:
+        yield Log(path, handle)
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    on_line: Callable[[str], None],
+    on_error_line: Callable[[str], None] | None = None,
+    log: Log | None = None,
+    interrupts: Interrupts | None = None,
+    environment: Mapping[str, str] | None = None,
+    show: bool = True,
+) -> int:
+    """Run a command to its end and return its exit code (128 + n when signal n ended it).
+
+    Args:
+        argv: the command.
+        on_line: hears each line of the child's stdout, without its newline.
+        on_error_line: hears each line of its stderr, in another thread.
+        log: gets both streams.
+        interrupts: signals that come meanwhile are sent on to the child.
+        environment: of the child; default ours.
+        show: pass the child's stderr on to ours.
+
+    Raises:
+        OSError: the command cannot be started.
+    """
+    child = subprocess.Popen(
+        list(argv),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=None if environment is None else dict(environment),
+        start_new_session=True,  # a terminal's Ctrl-C comes to us alone, and reaches the child once
+    )
+    if child.stdout is None or child.stderr is None:
+        raise OSError("no pipes")
+    listener = threading.Thread(target=_listen, args=(child.stderr, log, show, on_error_line), daemon=True)
+    listener.start()
+    threading.Thread(target=_sweep, args=(child,), daemon=True).start()
+    forwarded = interrupts.forwarded(child.send_signal) if interrupts else contextlib.nullcontext()
+    try:
+        with forwarded:
+            for raw in child.stdout:
+                if log:
+                    log.write(raw if raw.endswith(b"\n") else raw + b"\n")
+                on_line(raw.decode("utf-8", "replace").rstrip("\r\n"))
+            code = child.wait()
+    finally:
+        if child.poll() is None:  # our own reader has gone, or something of ours broke
+            child.terminate()
+            child.wait()
+        child.stdout.close()
+        listener.join()
+        child.stderr.close()
+    return code if code >= 0 else 128 - code
+
+
+def _sweep(child: subprocess.Popen[bytes]) -> None:
+    """Helpers of a child that died without them (killed for memory) would hold its pipes open for ever."""
+    child.wait()
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+
+
+def _listen(stream: BinaryIO, log: Log | None, show: bool, on_line: Callable[[str], None] | None) -> None:
+    rest = b""
+    while data := os.read(stream.fileno(), CHUNK):
+        if log:
+            log.write(data)
+        if show:
+            with contextlib.suppress(OSError, ValueError):
+                sys.stderr.buffer.write(data)
+                sys.stderr.flush()
+        if on_line:
+            *lines, rest = (rest + data).split(b"\n")
+            rest = rest[-CHUNK:]
+            for line in lines:
+                on_line(line.decode("utf-8", "replace").rstrip("\r"))

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# make shell, make shell-gpu: a shell in the image, in the checkout's place, with work/ and cache/ as the apps see them.
+set -euo pipefail
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
+cd "$root"
+# shellcheck source=docker/engine.sh
+. docker/engine.sh
+find_engine || exit 1
+gpu=() image=voicemill:cpu
+if [ "${1:-cpu}" = gpu ]; then
+  image=voicemill:cuda gpu=(--gpus all)
+  [ "$ENGINE" != podman ] || gpu=(--device nvidia.com/gpu=all)
+  docker/build.sh cuda-base && docker/build.sh cuda
+else
+  docker/build.sh cpu
+fi
+user=(--user "$(id -u):$(id -g)")
+[ "$ENGINE" != podman ] || user=(--userns=keep-id --security-opt label=disable)
+[ -z "$ENGINE_ROOTLESS" ] || [ "$ENGINE" = podman ] || user=(--user 0:0)
+network=(); [ -z "${VOICEMILL_NETWORK:-}" ] || network=(--network "$VOICEMILL_NETWORK")
+terminal=(); [ ! -t 0 ] || terminal=(--interactive --tty)
+mkdir -p work cache
+exec "$ENGINE" run --rm "${user[@]}" ${network[@]+"${network[@]}"} ${gpu[@]+"${gpu[@]}"} ${terminal[@]+"${terminal[@]}"} --shm-size 1gb \
+  --mount "type=bind,\"source=$root/work\",target=/work" --mount "type=bind,\"source=$root/cache\",target=/cache" "$image" bash

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# make test: pytest in the development image where a container engine answers, else on this machine. Options go to pytest.
+#   TOOLBOX_RUNTIME=direct: on this machine. Tests that need an engine themselves are `make test-docker`.
+set -euo pipefail
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
+cd "$root"
+# shellcheck source=docker/engine.sh
+. docker/engine.sh
+if [ "${TOOLBOX_RUNTIME:-}" = direct ] || ! find_engine; then
+  # shellcheck source=scripts/bootstrap.sh
+  . scripts/bootstrap.sh
+  bootstrap dev
+  exec "$VOICEMILL_PYTHON" -m pytest --ignore=tests/docker "$@"
+fi
+docker/build.sh dev
+user=(--user "$(id -u):$(id -g)")
+[ "$ENGINE" != podman ] || user=(--userns=keep-id --security-opt label=disable)
+[ -z "$ENGINE_ROOTLESS" ] || [ "$ENGINE" = podman ] || user=(--user 0:0)
+network=(); [ -z "${VOICEMILL_NETWORK:-}" ] || network=(--network "$VOICEMILL_NETWORK")
+exec "$ENGINE" run --rm --init "${user[@]}" ${network[@]+"${network[@]}"} --shm-size 1gb --workdir /src \
+  --mount "type=bind,\"source=$root\",target=/src" --env PYTHONDONTWRITEBYTECODE=1 --env HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis \
+  voicemill:dev python3 -m pytest -p no:cacheprovider --ignore=tests/docker "$@"

@@ -1,0 +1,26 @@
+#!/usr/bin/env python3
+"""What the production container runs: the lane `tts_prod_train`, and a report block at the end (standard library)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "lib"))
+
+from voicemill.backends.container import run_reported
+from voicemill.boundary import Interrupts, guarded
+from voicemill.protocol import Protocol
+from voicemill.settings import Settings
+
+
+def main() -> int:
+    settings = Settings.from_environment(os.environ, repository=ROOT, work_dir=Path.cwd())
+    with Interrupts() as interrupts:
+        return run_reported(settings, os.environ, Protocol(sys.stdout), interrupts)
+
+
+if __name__ == "__main__":
+    raise SystemExit(guarded(main))

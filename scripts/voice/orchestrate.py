@@ -1,0 +1,26 @@
+#!/usr/bin/env python3
+"""What `train_production_voice.sh` starts: gates, then the lane in a container or on this machine (standard library)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "lib"))
+
+from voicemill.backends.orchestrator import orchestrate
+from voicemill.boundary import Interrupts, guarded
+from voicemill.protocol import Protocol
+from voicemill.settings import Settings
+
+
+def main() -> int:
+    settings = Settings.from_environment(os.environ, repository=ROOT, work_dir=Path.cwd())
+    with Interrupts() as interrupts:
+        return orchestrate(settings, os.environ, Protocol(sys.stdout), interrupts)
+
+
+if __name__ == "__main__":
+    raise SystemExit(guarded(main))

@@ -1,0 +1,22 @@
+#!/usr/bin/env python3
+"""Step 2 of 4: the trained voice measured on held-out sentences; writes prod_tts_eval.json."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "lib"))
+
+from voicemill.backends.entry import run_step
+from voicemill.boundary import guarded
+
+
+def main() -> int:
+    return run_step("eval", os.environ, ROOT)
+
+
+if __name__ == "__main__":
+    raise SystemExit(guarded(main))

@@ -1,0 +1,233 @@
+"""What is in the images, what a rebuild does again, and what a build says when it fails."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import re
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from .conftest import ROOT, Checkout, assignments, bash, give_up, step
+
+
+def inspect(checkout: Checkout, image: str) -> dict[str, object]:
+    shown = checkout.run("docker", "image", "inspect", "--format", "{{json .Config}}", image)
+    assert shown.returncode == 0, shown.stderr
+    config: dict[str, object] = json.loads(shown.stdout)
+    return config
+
+
+def inside(checkout: Checkout, image: str, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run something in the image as a user whom it does not know."""
+    return checkout.run("docker", "run", "--rm", "--network", "none", "--user", "34567:34567", image, *command)
+
+
+def test_labels_name_commit_and_time(checkout: Checkout, image: str) -> None:
+    config = inspect(checkout, image)
+    labels, environment = config["Labels"], config["Env"]
+    assert isinstance(labels, dict)
+    assert isinstance(environment, list)
+    assert labels["org.opencontainers.image.revision"] == checkout.commit
+    created = datetime.datetime.fromisoformat(labels["org.opencontainers.image.created"])
+    assert created.tzinfo is not None
+    digest = checkout.run("bash", "-c", '. docker/source.sh; source_digest "$PWD"').stdout.strip()
+    assert (len(digest), labels["voicemill.source"]) == (64, digest)
+    assert {
+        f"VOICEMILL_COMMIT={checkout.commit}",
+        "HF_HOME=/cache/huggingface",
+        "TORCH_HOME=/cache/torch",
+        "WORK_DIR=/work",
+        "CACHE_DIR=/cache",
+    } <= set(environment)
+
+
+def test_an_unknown_user_finds_tools_and_packages_and_installs_nothing(checkout: Checkout, image: str) -> None:
+    script = (
+        "set -e; id -u; whoami 2>&1 | head -c 60; for tool in ffmpeg ffprobe sox tini; do command -v $tool; done;"
+        ' touch "$HOME/a" /work/a /cache/a; ! touch /app/a 2>/dev/null;'
+        ' python3 -c "import sys, torch, nemo; print(sys.prefix == sys.base_prefix, torch.__version__)";'
+        " /app/run-direct voice-verify --help | head -1; ps -o comm= 1 2>/dev/null || cat /proc/1/comm"
+    )
+    done = inside(checkout, image, "bash", "-c", script)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "34567"
+    pin = (ROOT / "locks/torch.txt").read_text().strip().partition("==")[2]
+    assert f"True {pin}" in done.stdout.replace("+cpu", "")  # no virtual environment
+    assert lines[-1] == "tini"
+    assert "[setup]" not in done.stderr
+
+
+def test_the_image_holds_what_the_lock_says(checkout: Checkout, image: str) -> None:
+    frozen = inside(checkout, image, "python3", "-m", "pip", "list", "--format=json").stdout
+    have = {re.sub("[-_.]+", "-", each["name"].lower()): each["version"] for each in json.loads(frozen)}
+    lock = (ROOT / "locks/requirements.txt").read_text().splitlines()
+    pins = dict(line.split(" ")[0].split("==") for line in lock if "==" in line and not line.startswith((" ", "#")))
+    assert len(pins) > 100
+    assert {name: have.get(name) for name in pins} == pins
+    assert not [name for name in have if name.startswith("nvidia-")]  # the CPU image carries no CUDA
+
+
+def test_without_an_app_the_image_lists_them_and_an_unknown_one_is_refused(checkout: Checkout, image: str) -> None:
+    listed = inside(checkout, image)
+    assert "voice-train-prod" in listed.stdout
+    refused = inside(checkout, image, "voice-nope")
+    assert refused.returncode == 1
+    assert "[tts-prod][error] bad_usage" in refused.stderr
+
+
+def test_a_code_change_rebuilds_only_the_last_layers(checkout: Checkout, image: str, place: Path) -> None:
+    changed = checkout.root / "lib/voicemill/__init__.py"
+    before = changed.read_bytes()
+    log = place / "rebuild.log"
+    try:
+        changed.write_bytes(before + b"\n# changed\n")
+        built = checkout.run("docker/build.sh", "cpu", "--tag", "voicemill:changed", "--log", str(log))
+    finally:
+        changed.write_bytes(before)
+    assert built.returncode == 0, built.stderr
+    text = log.read_text()
+    assert step(text, "apt-get install -y --no-install-recommends ca-certificates")
+    assert step(text, "install-packages.sh /mnt/locks/requirements.txt")
+    assert step(text, "bash /mnt/install-torch.sh")
+    assert not step(text, "COPY . .")
+    assert not step(text, "compileall")
+    checkout.run("docker", "image", "rm", "voicemill:changed")
+
+
+def stub_wheel(folder: Path, name: str, version: str) -> None:
+    """A package of one empty module: enough to see which one a Dockerfile asks for."""
+    info = f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{name}.py", f"__version__ = {version!r}\n")
+        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{info}/RECORD", "")
+
+
+@pytest.fixture(scope="module")
+def cuda_wheels(checkout: Checkout, place: Path) -> str:
+    """An image with stubs of what PyTorch's CUDA index would give."""
+    folder = place / "wheels"
+    folder.mkdir()
+    pin = (ROOT / "locks/torch.txt").read_text().strip().partition("==")[2]
+    stub_wheel(folder, "torch", f"{pin}+cu130")
+    stub_wheel(folder, "torchaudio", "2.11.0+cu130")
+    made = bash(f"tar -C '{folder}' -c . | docker import - voicemill-wheels:stub", checkout.environment)
+    assert made.returncode == 0, made.stderr
+    return "voicemill-wheels:stub"
+
+
+def test_switching_the_device_rebuilds_only_the_torch_layer(
+    checkout: Checkout, image: str, building: dict[str, str], cuda_wheels: str
+) -> None:
+    base = building.get("VOICEMILL_BASE_IMAGE", "python:3.11-slim-bookworm")
+    built = bash(
+        ". docker/engine.sh; find_engine; find_builder; DOCKER_BUILDKIT=1 $BUILDER build -f docker/Dockerfile"
+        f" --target dependencies --build-arg COMPUTE=cu130 --build-arg BASE_IMAGE={base}"
+        f" --build-arg WHEELS_IMAGE={cuda_wheels} --network {building.get('VOICEMILL_NETWORK', 'default')} .",
+        checkout.environment,
+        checkout.root,
+    )
+    assert built.returncode == 0, built.stderr[-3000:]
+    assert step(built.stderr, "apt-get install -y --no-install-recommends ca-certificates")
+    assert step(built.stderr, "install-packages.sh /mnt/locks/requirements.txt")
+    assert not step(built.stderr, "bash /mnt/install-torch.sh")
+
+
+def test_the_cuda_images_are_built_from_the_same_lock(
+    checkout: Checkout, image: str, place: Path, cuda_wheels: str
+) -> None:
+    log = place / "cuda.log"
+    base = checkout.run(
+        *("docker/build.sh", "cuda-base", "--tag", "voicemill:cuda-base-stub", "--log", str(log)),
+        VOICEMILL_WHEELS_IMAGE=cuda_wheels,
+    )
+    assert base.returncode == 0, log.read_text()[-3000:]
+    # The very layers of the CPU image: the same tools, the same locked packages.
+    assert step(log.read_text(), "apt-get install -y --no-install-recommends ca-certificates")
+    assert step(log.read_text(), "install-packages.sh /mnt/locks/requirements.txt")
+    assert not step(log.read_text(), "bash /mnt/install-torch.sh torchaudio")
+    thin = checkout.run(
+        *("docker/build.sh", "cuda", "--tag", "voicemill:cuda-stub", "--log", str(log)),
+        VOICEMILL_CUDA_BASE_IMAGE="voicemill:cuda-base-stub",
+    )
+    assert thin.returncode == 0, log.read_text()[-3000:]
+    config = inspect(checkout, "voicemill:cuda-stub")
+    labels, environment = config["Labels"], config["Env"]
+    assert isinstance(labels, dict)
+    assert isinstance(environment, list)
+    assert "TORCH_DEVICE=cuda" in environment
+    assert labels["org.opencontainers.image.revision"] == checkout.commit
+    locks = checkout.run("bash", "-c", '. docker/source.sh; locks_digest "$PWD"').stdout.strip()
+    assert labels["voicemill.locks"] == locks
+    shown = inside(
+        checkout, "voicemill:cuda-stub", "python3", "-c", "import torch, torchaudio; print(torch.__version__)"
+    )
+    cpu = inside(checkout, image, "python3", "-c", "import torch; print(torch.__version__)")
+    assert shown.stdout.strip().partition("+")[0] == cpu.stdout.strip().partition("+")[0]
+    assert shown.stdout.strip().endswith("+cu130")
+    helped = inside(checkout, "voicemill:cuda-stub", "voice-verify", "--help")
+    assert helped.returncode == 0, helped.stderr
+    checkout.run("docker", "image", "rm", "voicemill:cuda-stub", "voicemill:cuda-base-stub")
+
+
+def test_a_build_that_fails_says_so_and_keeps_the_engines_exit_code(
+    checkout: Checkout, image: str, place: Path
+) -> None:
+    log = place / "failing.log"
+    none = "voicemill-there-is-no-such-image:none"
+    built = checkout.run("docker/build.sh", "cpu", "--log", str(log), "--tag", "voicemill:x", VOICEMILL_BASE_IMAGE=none)
+    assert built.returncode not in (0, 2)
+    assert "could not be built" in built.stderr
+    assert str(log) in built.stderr
+    assert none in log.read_text()
+    # run builds because the checkout has changed; it does not start the old image instead.
+    changed = checkout.root / "lib/voicemill/__init__.py"
+    before = changed.read_bytes()
+    try:
+        changed.write_bytes(before + b"\n# changed\n")
+        done = checkout.run("./run", "voice-verify", "--help", VOICEMILL_BASE_IMAGE=none)
+    finally:
+        changed.write_bytes(before)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "[run] Bringing the image voicemill:cpu up to date" in done.stderr
+    assert "[tts-prod][error] docker_build_failed" in done.stderr
+
+
+def test_a_full_disk_during_the_build_is_named(checkout: Checkout, building: dict[str, str], place: Path) -> None:
+    """A second daemon whose whole store is a memory disk, a little larger than the base image."""
+    if os.getuid() != 0 or not shutil.which("dockerd"):
+        give_up("a second daemon on a small disk needs root and dockerd")
+    base = building.get("VOICEMILL_BASE_IMAGE", "python:3.11-slim-bookworm")
+    store = place / "small"
+    store.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=420m", "tmpfs", str(store)], check=True)
+    own = {**building, "VOICEMILL_ENGINE_STORE": str(store)}
+    try:
+        started = bash("docker/own-engine.sh start", own)
+        assert started.returncode == 0, started.stderr
+        small = {**own, **assignments(started.stdout), "VOICEMILL_WHEELS_IMAGE": ""}
+        # Exported and imported: one layer, which is written once.
+        moved = bash(
+            f"id=$(docker create {base} true) && docker export $id | DOCKER_HOST={small['DOCKER_HOST']} docker import - {base};"
+            " code=$?; docker rm $id >/dev/null; exit $code",
+            building,
+        )
+        assert moved.returncode == 0, moved.stderr
+        small["VOICEMILL_BASE_IMAGE"] = base
+        built = bash("docker/build.sh cpu --log small.log", small, checkout.root)
+        log = (checkout.root / "small.log").read_text()
+        assert built.returncode not in (0, 2), log[-2000:]
+        assert "disk is full" in built.stderr, log[-2000:]
+        assert len(built.stderr.strip().splitlines()) == 1
+    finally:
+        bash("docker/own-engine.sh stop", own)
+        subprocess.run(["umount", "--recursive", str(store)], check=False)
+        (checkout.root / "small.log").unlink(missing_ok=True)

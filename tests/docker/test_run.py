@@ -1,0 +1,298 @@
+"""The apps in containers, for real: results and their owner, caches, signals, resume, refusals, Compose."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pty
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .conftest import SENTENCES, Checkout, files_below
+
+PROTOCOL = ("PROGRESS ", "STATS ", "ARTIFACT ", "[tts-prod] ")
+
+
+def stats(stdout: str, key: str) -> dict[str, object]:
+    """The last STATS line that has this key."""
+    found = [json.loads(line[6:]) for line in stdout.splitlines() if line.startswith("STATS ")]
+    return next(each for each in reversed(found) if key in each)
+
+
+def belongs(checkout: Checkout, folder: Path) -> None:
+    owners = {(path.lstat().st_uid, path.lstat().st_gid) for path in files_below(folder)}
+    assert owners == {(checkout.uid, checkout.uid)}
+
+
+def containers(checkout: Checkout) -> str:
+    return checkout.run("docker", "ps", "--all", "--quiet", "--filter", "ancestor=voicemill:cpu").stdout
+
+
+@pytest.fixture(scope="module")
+def prepared(checkout: Checkout, image: str, take: Path) -> subprocess.CompletedProcess[str]:
+    """`./run voice-prep` on a recording outside the checkout, its text beside it."""
+    return checkout.run("./run", "voice-prep", "--voice", "anna", "--audio", str(take))
+
+
+def test_prep_makes_a_dataset_that_belongs_to_the_caller(
+    checkout: Checkout, prepared: subprocess.CompletedProcess[str], take: Path
+) -> None:
+    assert prepared.returncode == 0, prepared.stderr
+    assert all(line.startswith(PROTOCOL) for line in prepared.stdout.splitlines())
+    assert f"[run] mounted read-only: {take} is /in/1/{take.name} in the container" in prepared.stderr
+    assert stats(prepared.stdout, "cache_hit")["cache_hit"] is False
+    artifacts = [line[9:] for line in prepared.stdout.splitlines() if line.startswith("ARTIFACT ")]
+    assert artifacts[0] == "work/datasets/anna/manifest.jsonl"
+    for each in artifacts:
+        assert (checkout.root / each).is_file()
+    belongs(checkout, checkout.root / "work")
+    belongs(checkout, checkout.root / "cache")
+    description = json.loads((checkout.root / "work/datasets/anna/dataset.json").read_text())
+    assert take.name in json.dumps(description, ensure_ascii=False)
+    assert "/in/" not in json.dumps(description)
+
+
+def test_a_second_run_finds_everything_there(
+    checkout: Checkout, prepared: subprocess.CompletedProcess[str], take: Path
+) -> None:
+    launcher = str(checkout.root / "run")
+    again = checkout.run(launcher, "voice-prep", "--voice", "anna", f"--audio={take.name}", cwd=take.parent)
+    assert again.returncode == 0, again.stderr
+    assert stats(again.stdout, "cache_hit") == stats(prepared.stdout, "cache_hit") | {"cache_hit": True}
+    # From elsewhere the paths are whole, and true on this machine.
+    assert f"ARTIFACT {checkout.root}/work/datasets/anna/manifest.jsonl" in again.stdout
+    assert "mounted read-only" in again.stderr
+
+
+def wait_for(child: subprocess.Popen[str], text: str) -> str:
+    seen = []
+    assert child.stdout is not None
+    for line in child.stdout:
+        seen.append(line)
+        if text in line:
+            return "".join(seen)
+    _, err = child.communicate()
+    raise AssertionError(f"{text!r} was not printed: {err}")
+
+
+@pytest.fixture(scope="module")
+def trained(
+    checkout: Checkout, prepared: subprocess.CompletedProcess[str], take: Path
+) -> tuple[subprocess.CompletedProcess[str], int, dict[str, object]]:
+    """The whole job, interrupted in the middle of training as Ctrl-C does it, then gone on with."""
+    argv = ["./run", "voice-train-prod", "--preset", "smoke", "--voice", "anna", "--audio", str(take)]
+    with checkout.start(*argv) as child:
+        wait_for(child, '"model":"FastPitch"')
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=200)
+    assert "interrupted:sigint" in err, err
+    status = json.loads((checkout.root / "work/artifacts/train_status.tts_prod_train.json").read_text())
+    assert containers(checkout) == ""
+    assert list((checkout.root / "work/checkpoints/prod_tts/anna/acoustic").glob("*.checkpoint"))
+    return checkout.run(*argv, "--resume"), child.returncode, status
+
+
+def test_ctrl_c_writes_the_checkpoint_and_a_final_status(
+    trained: tuple[subprocess.CompletedProcess[str], int, dict[str, object]],
+) -> None:
+    _, code, status = trained
+    assert code == 130
+    assert (status["state"], status["reason"]) == ("error", "interrupted:sigint")
+
+
+def test_resume_ends_the_job_and_all_belongs_to_the_caller(
+    checkout: Checkout, trained: tuple[subprocess.CompletedProcess[str], int, dict[str, object]]
+) -> None:
+    done, _, status = trained
+    before = status["stats"]
+    assert isinstance(before, dict)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert all(line.startswith(PROTOCOL) for line in lines)
+    assert lines[0] == f"[tts-prod] head={checkout.commit[:8]}"
+    assert lines[-1] == "[tts-prod] status=done backend=local"
+    steps = [json.loads(line[6:])["step"] for line in lines if '"model":"FastPitch"' in line]
+    assert steps[0] > before["step"]  # it went on, and did not begin again
+    work = checkout.root / "work"
+    belongs(checkout, work)
+    belongs(checkout, checkout.root / "cache")
+    assert (work / "bundles/anna/voice_bundle/sample.wav").stat().st_size > 1000
+    manifest = json.loads((work / "bundles/anna/voice_bundle/manifest.json").read_text())
+    assert checkout.commit in json.dumps(manifest)
+    for path in (work / "artifacts").glob("*.json"):
+        assert str(checkout.root) not in path.read_text(), path
+
+
+def test_verify_accepts_the_bundle_wherever_it_lies(
+    checkout: Checkout, trained: tuple[subprocess.CompletedProcess[str], int, dict[str, object]], place: Path
+) -> None:
+    below = checkout.run("./run", "voice-verify", "bundle", "work/bundles/anna/voice_bundle")
+    assert below.returncode == 0, below.stdout + below.stderr
+    moved = place / "brought, by: mail ü"
+    copied = checkout.run("cp", "-r", "work/bundles/anna/voice_bundle", str(place / "home" / moved.name))
+    assert copied.returncode == 0
+    elsewhere = checkout.run("./run", "voice-verify", "bundle", "--json", str(place / "home" / moved.name))
+    assert elsewhere.returncode == 0, elsewhere.stdout + elsewhere.stderr
+    assert json.loads(elsewhere.stdout)
+    (place / "home" / moved.name / "sample.wav").write_bytes(b"RIFF")
+    assert checkout.run("./run", "voice-verify", "bundle", str(place / "home" / moved.name)).returncode == 3
+
+
+def test_sigterm_stops_the_container_and_is_the_exit_code(checkout: Checkout, image: str, take: Path) -> None:
+    argv = ["./run", "voice-prep", "--voice", "bert", "--force", "--audio", str(take)]
+    with checkout.start(*argv) as child:
+        wait_for(child, "PROGRESS 1 ")
+        child.terminate()
+        _, err = child.communicate(timeout=100)
+    assert child.returncode == 143, err
+    assert "interrupted:sigterm" in err
+    assert containers(checkout) == ""
+    assert not (checkout.root / "work/datasets/bert").exists()
+
+
+def test_a_terminal_is_passed_on_and_ctrl_c_typed_there_works(checkout: Checkout, image: str, take: Path) -> None:
+    ours, theirs = pty.openpty()
+    argv = ["./run", "voice-prep", "--voice", "carl", "--force", "--audio", str(take)]
+    with subprocess.Popen(
+        checkout.argv(*argv), cwd=checkout.root, stdin=theirs, stdout=theirs, stderr=theirs,
+        env=checkout.environment | {"TERM": "xterm"}, start_new_session=True,
+    ) as child:  # fmt: skip
+        os.close(theirs)
+        seen = b""
+        typed = False
+        while True:
+            try:
+                chunk = os.read(ours, 65536)
+            except OSError:  # the other end is closed
+                break
+            if not chunk:
+                break
+            seen += chunk
+            if not typed and b"PROGRESS 1 " in seen:
+                os.write(ours, b"\x03")
+                typed = True
+        code = child.wait(timeout=100)
+    os.close(ours)
+    assert typed, seen
+    assert b"\x1b[" in seen  # the app saw a terminal and drew on it
+    assert code == 130, seen[-2000:]
+    assert containers(checkout) == ""
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "reason"),
+    [
+        (["voice-train-prod", "--audio", "/nowhere/take.wav"], 1, "missing_audio_path"),
+        (["voice-train-prod", "--preset", "huge"], 2, "unknown_preset"),
+        (["voice-verify", "archive", "README.md"], 2, "unsafe_archive"),
+        (["voice-prep", "--no-such-option"], 1, "bad_usage"),
+    ],
+)
+def test_refusals_and_exit_codes_of_the_apps_pass_through(
+    checkout: Checkout, image: str, argv: list[str], code: int, reason: str
+) -> None:
+    done = checkout.run("./run", *argv)
+    assert done.returncode == code, done.stderr
+    assert f"[tts-prod][error] {reason}" in done.stderr
+
+
+def test_a_container_that_cannot_be_made_is_one_sentence(checkout: Checkout, image: str) -> None:
+    done = checkout.run("./run", "voice-verify", "--help", VOICEMILL_NETWORK="container:there-is-none")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "[tts-prod][error] docker_run_failed" in done.stderr
+    assert "could not start the container" in done.stderr
+
+
+def test_no_permission_on_the_socket_is_one_sentence(checkout: Checkout, image: str) -> None:
+    if checkout.uid == os.getuid():
+        pytest.skip("only root can become somebody without permission")
+    stranger = dataclasses.replace(checkout, groups=())
+    done = stranger.run("./run", "voice-verify", "--help", TOOLBOX_RUNTIME="docker")
+    assert (done.returncode, done.stdout) == (1, "")
+    reason, sentence = done.stderr.strip().splitlines()
+    assert reason == "[tts-prod][error] container_engine_unavailable"
+    assert sentence.startswith("You may not talk to docker's socket: join its group")
+
+
+def test_a_daemon_that_is_down_is_one_sentence(checkout: Checkout, image: str, place: Path) -> None:
+    done = checkout.run(
+        "./run", "voice-verify", "--help", TOOLBOX_RUNTIME="docker", DOCKER_HOST=f"unix://{place}/none.sock"
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    reason, sentence = done.stderr.strip().splitlines()
+    assert reason == "[tts-prod][error] container_engine_unavailable"
+    assert sentence.startswith("docker is installed but does not answer: start it")
+
+
+def test_a_gpu_that_the_engine_cannot_give_is_one_sentence(checkout: Checkout, image: str) -> None:
+    if Path("/dev/nvidiactl").exists():
+        pytest.skip("this machine has a GPU")
+    done = checkout.run("./run", "voice-verify", "--help", TOOLBOX_VARIANT="gpu", VOICEMILL_IMAGE=image)
+    assert done.returncode == 1
+    assert "[tts-prod][error] gpu_unavailable" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 2
+
+
+def test_outputs_outside_the_work_folder_are_written_there(
+    checkout: Checkout, trained: tuple[subprocess.CompletedProcess[str], int, dict[str, object]], place: Path
+) -> None:
+    shelf = place / "home" / "shelf, of: voices"
+    done = checkout.run("./run", "voice-bundle", "promote", "--voice", "anna", PROMOTED_BUNDLE_ROOT=str(shelf))
+    assert done.returncode == 0, done.stderr
+    assert f"ARTIFACT {shelf}/anna/voice_bundle/manifest.json" in done.stdout
+    belongs(checkout, shelf)
+
+
+def test_compose_runs_the_apps_and_the_results_belong_to_the_checkouts_owner(
+    checkout: Checkout, prepared: subprocess.CompletedProcess[str], take: Path
+) -> None:
+    # As root on purpose: Compose has no way to ask who is calling, so the image looks whose checkout it is.
+    (checkout.root / "work/takes").mkdir(exist_ok=True)
+    for each in (take, take.with_suffix(".txt")):
+        (checkout.root / "work/takes" / each.name).write_bytes(each.read_bytes())
+    checkout.own(checkout.root / "work/takes")
+
+    def compose(*argv: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["docker-compose", "run", "--rm", "-T", "voicemill", *argv],
+            cwd=checkout.root, env=checkout.environment, capture_output=True, text=True, check=False, timeout=600,
+        )  # fmt: skip
+
+    done = compose("voice-prep", "--voice", "emil", "--audio", f"work/takes/{take.name}")
+    assert done.returncode == 0, done.stderr
+    assert f"pitch: {SENTENCES} of {SENTENCES} clips from the cache" in done.stderr  # what ./run has left in ./cache
+    assert "ARTIFACT work/datasets/emil/manifest.jsonl" in done.stdout
+    dry = compose("voice-train-prod", "--preset", "smoke", "--voice", "dora", "--dry-run")
+    assert dry.returncode == 0, dry.stderr
+    belongs(checkout, checkout.root / "work")
+    assert compose("voice-train-prod", "--preset", "huge").returncode == 2
+
+
+def test_compose_and_run_agree(checkout: Checkout, building: dict[str, str]) -> None:
+    def config(*files: str) -> str:
+        arguments = [part for name in files for part in ("-f", name)]
+        shown = subprocess.run(
+            ["docker-compose", *arguments, "config"], cwd=checkout.root, env=building, capture_output=True, text=True,
+            check=True,
+        )  # fmt: skip
+        return shown.stdout
+
+    cpu = config("docker-compose.yml")
+    gpu = config("docker-compose.yml", "docker-compose.gpu.yml")
+    assert "image: voicemill:cpu\n" in cpu
+    assert "shm_size: 1gb\n" in cpu
+    assert "image: voicemill:cuda\n" in gpu
+    assert "shm_size: 8gb\n" in gpu
+    assert "count: all" in gpu
+    assert "dockerfile: docker/Dockerfile.cuda\n" in gpu
+
+
+def test_an_image_as_new_as_the_checkout_is_used_as_it_is(checkout: Checkout, image: str) -> None:
+    identity = checkout.run("docker", "image", "inspect", "--format", "{{.Id}}", image).stdout
+    done = checkout.run("./run", "voice-verify", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert checkout.run("docker", "image", "inspect", "--format", "{{.Id}}", image).stdout == identity
