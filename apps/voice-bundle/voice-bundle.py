@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
 
 import click
+from sharing_commands import export_, import_, keygen, sign
 
 from voicemill import console
 
@@ -35,6 +36,10 @@ Examples:
   ./run voice-bundle build --status artifacts/prod_tts_train_status.json --output checkpoints/prod_tts_voice_bundle
   ./run voice-bundle promote --voice anna --display-name "Anna"
   ./run voice-bundle inspect work/bundles/anna/voice_bundle
+  ./run voice-bundle keygen --private anna.pem --public anna.pub.pem
+  ./run voice-bundle sign work/bundles/anna/voice_bundle --key anna.pem
+  ./run voice-bundle export work/bundles/anna/voice_bundle anna.tar
+  ./run voice-bundle import anna.tar
 \b
 Exit codes: 0 done · 1 bad usage · 2 blocked (the reason is on stderr).""",
 )
@@ -138,6 +143,9 @@ def inspect(folder: Path, as_json: bool) -> None:
     for line in summary(loaded):
         click.echo(line)
 
+
+for command in (keygen, sign, export_, import_):
+    main.add_command(command)
 
 if __name__ == "__main__":
     raise SystemExit(console.run(main))

@@ -44,7 +44,17 @@ def main() -> None:
     metavar="FILE",
     help="Training status to judge by; without it, what the bundle records of it.",
 )
-def bundle(folder: Path, as_json: bool, status: Path | None) -> None:
+@click.option("--public-key", type=PATH, metavar="FILE", help="Check the signature beside DIR with this key.")
+@click.option("--signature", type=PATH, metavar="FILE", help="Signature elsewhere than beside DIR.")
+@click.option("--require-signature", is_flag=True, help="A bundle without a signature is not acceptable.")
+def bundle(
+    folder: Path,
+    as_json: bool,
+    status: Path | None,
+    public_key: Path | None,
+    signature: Path | None,
+    require_signature: bool,
+) -> None:
     """List every difference between a bundle and its manifest, and go through the promotion checklist.
 
     Works on production bundles and on promoted ones. Weights are judged by the allowlist that ships with the toolbox,
@@ -54,10 +64,12 @@ def bundle(folder: Path, as_json: bool, status: Path | None) -> None:
     from voicemill.settings import REPOSITORY
     from voicemill.training_status import read_training_status
     from voicemill.verify.checklist import lines, verify_bundle
+    from voicemill.verify.signature import Demand
     from voicemill.weights.allowlist import SHIPPED
 
     given = read_training_status(status) if status else None
-    verification = verify_bundle(folder, REPOSITORY / SHIPPED, status=given)
+    demand = Demand(public_key, signature, require_signature) if public_key or require_signature else None
+    verification = verify_bundle(folder, REPOSITORY / SHIPPED, status=given, signature=demand)
     if as_json:
         click.echo(json.dumps(verification.as_dict(), indent=2, sort_keys=True, ensure_ascii=False))
     else:

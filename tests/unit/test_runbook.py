@@ -31,7 +31,7 @@ def test_runbook_lists_exactly_the_reasons_of_the_code(repository: Path) -> None
     for path in sources:
         text = path.read_text(encoding="utf-8")
         found |= set(re.findall(r'reason(?:: str)?\s*=\s*f?"([a-z][a-z0-9_-]+)', text))
-        found |= set(re.findall(r'(?:return |why = |_refused\(\s*)f?"(casimir_[a-z_]+)', text))
+        found |= set(re.findall(r'(?:return |why = |refused\(\s*)f?"((?:casimir|signature)_[a-z_]+)', text))
     for path in [repository / "run", repository / "run-direct", *sorted(repository.rglob("*/*.sh"))]:
         if path.relative_to(repository).parts[0] in ("run", "run-direct", "docker", "scripts"):
             text = path.read_text(encoding="utf-8")

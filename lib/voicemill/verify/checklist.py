@@ -28,6 +28,7 @@ from voicemill.training_status import TrainingStatus, is_digest
 from voicemill.verify import certificate
 from voicemill.verify.differences import BundleCheck, compare
 from voicemill.verify.rows import Row
+from voicemill.verify.signature import Demand, signature_row
 from voicemill.weights import archive, gate
 from voicemill.weights.allowlist import LoadedAllowlist
 from voicemill.weights.allowlist import load as load_allowlist
@@ -60,7 +61,7 @@ class Verification:
     @property
     def demands(self) -> tuple[Row, ...]:
         """The rows that a certificate is issued on: all but its own."""
-        return tuple(row for row in self.rows if row.key != "casimir")
+        return tuple(row for row in self.rows if row.key not in ("casimir", "signature"))
 
     @property
     def reason(self) -> str:
@@ -99,7 +100,12 @@ class Verification:
 
 
 def verify_bundle(
-    root: Path, allowlist: Path, *, status: TrainingStatus | None = None, packs: Path = REPOSITORY / SHIPPED_PACKS
+    root: Path,
+    allowlist: Path,
+    *,
+    status: TrainingStatus | None = None,
+    packs: Path = REPOSITORY / SHIPPED_PACKS,
+    signature: Demand | None = None,
 ) -> Verification:
     """Compare a bundle of either kind with its manifest and go through the checklist.
 
@@ -108,6 +114,7 @@ def verify_bundle(
         allowlist: the shipped list.
         status: the training status, where it is at hand; else the bundle's own record of it is judged.
         packs: folder of the constraint packs that a certificate is recomputed with.
+        signature: how a signature is to be checked; None asks for none.
 
     Raises:
         UsageError: there is no such folder.
@@ -132,7 +139,10 @@ def verify_bundle(
         _archives_row(check, dry_run),
         _reproducible_row(source),
     )
-    return Verification(check, (*rows, certificate.casimir_row(check, rows, packs)), dry_run)
+    rows = (*rows, certificate.casimir_row(check, rows, packs))
+    if signature is not None:
+        rows = (*rows, signature_row(root, signature))
+    return Verification(check, rows, dry_run)
 
 
 def _source(loaded: LoadedManifest) -> dict[str, Any]:

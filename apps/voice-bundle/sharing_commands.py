@@ -1,0 +1,60 @@
+"""voice-bundle keygen, sign, export and import: hand a voice to others so that they can check it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option("--private", type=PATH, metavar="FILE", required=True, help="Private key to write (PEM, mode 0600).")
+@click.option("--public", type=PATH, metavar="FILE", required=True, help="Public key to write (PEM).")
+def keygen(private: Path, public: Path) -> None:
+    """Make a P-256 key pair; neither file is ever overwritten."""
+    from voicemill.bundle.signing import generate_keys
+
+    generate_keys(private, public)
+    click.echo(f"keys: private={private} public={public}")
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=PATH)
+@click.option("--key", type=PATH, metavar="FILE", required=True, help="Private key (P-256, PEM).")
+@click.option("--output", type=PATH, metavar="FILE", help="Signature [voice_bundle.sig beside DIR].")
+def sign(folder: Path, key: Path, output: Path | None) -> None:
+    """Sign a bundle, and write signed provenance and a bill of materials beside it.
+
+    The signature is in the OpenSSF model-signing format; provenance is SLSA v1, the bill of materials CycloneDX 1.6.
+    """
+    from voicemill.bundle.statements import sign_bundle
+
+    for path in sign_bundle(folder, key, output):
+        click.echo(f"signed: {path}")
+
+
+@click.command("export")
+@click.argument("folder", metavar="DIR", type=PATH)
+@click.argument("target", metavar="FILE.tar", type=PATH)
+def export_(folder: Path, target: Path) -> None:
+    """Write a promoted bundle, its certificate and its signature as one tar; the same bundle gives the same bytes."""
+    from voicemill.bundle.packing import export_bundle
+
+    names = export_bundle(folder, target)
+    click.echo(f"exported: {target} files={len(names)}")
+
+
+@click.command("import")
+@click.argument("archive", metavar="FILE.tar", type=PATH)
+@click.option("--output-root", type=PATH, metavar="DIR", help="Where promoted bundles live [work/bundles].")
+def import_(archive: Path, output_root: Path | None) -> None:
+    """Unpack an exported voice, checked before it is published, in place of an older one of its name."""
+    from voicemill.bundle.packing import import_bundle
+    from voicemill.settings import Settings
+
+    settings = Settings.from_environment(os.environ)
+    imported = import_bundle(archive, output_root or settings.promoted_bundle_root or settings.workspace.bundles)
+    click.echo(f"imported: {imported.voice} {imported.root}")

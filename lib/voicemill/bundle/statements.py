@@ -1,0 +1,249 @@
+"""What is said of a bundle: its files (model-signing), where they come from (SLSA), what is in them (CycloneDX)."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from pathlib import Path
+from typing import Any
+
+from voicemill import __version__, files
+from voicemill.bundle.contents import Digest, digest_file, for_each, walk
+from voicemill.bundle.manifest import MANIFEST, LoadedManifest, PromotedManifest, load_manifest, source_manifest
+from voicemill.bundle.signing import Statement, read_private_key, read_public_key, refused, seal, unseal
+from voicemill.errors import UsageError
+
+SIGNATURE = "voice_bundle.sig"
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+MODEL_PREDICATE = "https://model_signing/signature/v1.0"
+PROVENANCE_PREDICATE = "https://slsa.dev/provenance/v1"
+BUILD_TYPE = "urn:voicemill:build:voice-bundle:v1"
+_NAMESPACE = uuid.UUID("6c1c2b0e-6f0a-5a58-8c83-6a7d8d0f3a51")
+"""For serial numbers that follow from the bundle."""
+
+
+def digests(root: Path) -> list[Digest]:
+    """Every file of a bundle folder, sorted by path.
+
+    Raises:
+        UsageError: there is no such folder.
+        NotAcceptableError: `signature_mismatch`, when something in it is no regular file.
+    """
+    if not root.is_dir():
+        raise UsageError(f"There is no folder {root}.", reason=f"bundle_not_found:{root.as_posix()}")
+    listing = walk(root)
+    if listing.irregular:
+        raise refused("signature_mismatch", f"The bundle holds what is no regular file: {listing.irregular[0]}.")
+    return for_each(listing.regular, lambda path: digest_file(root, path))
+
+
+def model_statement(root: Path) -> Statement:
+    """The statement that model-signing 1.1 makes of the folder with method `files` and sha256."""
+    found = digests(root)
+    return {
+        "_type": STATEMENT_TYPE,
+        "subject": [{"name": root.name, "digest": {"sha256": _together([each.sha256 for each in found])}}],
+        "predicateType": MODEL_PREDICATE,
+        "predicate": {
+            "serialization": {"method": "files", "hash_type": "sha256", "allow_symlinks": False, "ignore_paths": []},
+            "resources": [{"name": each.path, "algorithm": "sha256", "digest": each.sha256} for each in found],
+        },
+    }
+
+
+def check_model_statement(statement: Statement, root: Path) -> None:
+    """Compare a verified statement with the folder: the same files, the same bytes, nothing beside them.
+
+    Raises:
+        NotAcceptableError: `signature_malformed`, or `signature_mismatch` naming the first files.
+    """
+    try:
+        if (statement["_type"], statement["predicateType"]) != (STATEMENT_TYPE, MODEL_PREDICATE):
+            raise refused("signature_malformed", "The signature says something else than which files a model has.")
+        how = statement["predicate"]["serialization"]
+        if (how["method"], how["hash_type"], how.get("allow_symlinks", False)) != ("files", "sha256", False):
+            raise refused("signature_malformed", "The signature was made over other digests than plain files' sha256.")
+        resources = statement["predicate"]["resources"]
+        signed = {each["name"]: each["digest"] for each in resources if each["algorithm"] == "sha256"}
+        subject = [each["digest"]["sha256"] for each in statement["subject"]]
+        complete = len(signed) == len(resources)
+        together = _together([each["digest"] for each in resources])
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise refused("signature_malformed", "The signed statement lacks a part.") from error
+    lying = {each.path: each.sha256 for each in digests(root)}
+    differing = sorted(name for name in {*signed, *lying} if signed.get(name) != lying.get(name))
+    if differing or not complete:
+        raise refused("signature_mismatch", f"The bundle is not what was signed: {', '.join(differing[:5])}.")
+    if subject != [together]:
+        raise refused("signature_mismatch", "The statement's subject is not the digest of its files.")
+
+
+def _together(hex_digests: list[str]) -> str:
+    """model-signing's digest of a model: sha256 over the raw digests, in the order in which they are listed."""
+    return hashlib.sha256(b"".join(map(bytes.fromhex, hex_digests))).hexdigest()
+
+
+def provenance(root: Path) -> Statement:
+    """A SLSA provenance statement: what the bundle was built from, by what, from the record in its manifest.
+
+    Raises:
+        BundleFileError: the manifest cannot be read.
+    """
+    loaded = load_manifest(root)
+    source = _source(loaded)
+    references = source.get("weights_refs") or {}
+    dependencies = [
+        _dependency("dataset", source.get("dataset_sha256")),
+        _dependency("config", source.get("config_sha256")),
+        {"name": "voicemill", "digest": {"gitCommit": source.get("commit")}},
+    ]
+    weights = [each for each in (references, references.get("vocoder")) if each]
+    dependencies += [{"name": each["id"], "annotations": _licences(each)} for each in weights if each.get("id")]
+    return {
+        "_type": STATEMENT_TYPE,
+        "subject": [{"name": each.path, "digest": {"sha256": each.sha256}} for each in digests(root)],
+        "predicateType": PROVENANCE_PREDICATE,
+        "predicate": {
+            "buildDefinition": {
+                "buildType": BUILD_TYPE,
+                "externalParameters": {"config_sha256": source.get("config_sha256"), "vocoder": source.get("vocoder")},
+                "internalParameters": {},
+                "resolvedDependencies": [each for each in dependencies if each],
+            },
+            "runDetails": {
+                "builder": {"id": "urn:voicemill:builder:v1", "version": {"voicemill": __version__}},
+                "metadata": {"invocationId": source.get("artifact_sha256") or loaded.sha256},
+            },
+        },
+    }
+
+
+def bill_of_materials(root: Path) -> Statement:
+    """A CycloneDX 1.6 ML-BOM: the models with their licences, the dataset, the files.
+
+    Raises:
+        BundleFileError: the manifest cannot be read.
+    """
+    loaded = load_manifest(root)
+    source = _source(loaded)
+    name = loaded.manifest.voice_profile_id if isinstance(loaded.manifest, PromotedManifest) else root.name
+    references = source.get("weights_refs") or {}
+    origins = {"fastpitch.nemo": references, "hifigan.nemo": references.get("vocoder") or {}}
+    components = [_component(each, origins.get(each.path)) for each in digests(root) if each.path != MANIFEST]
+    dataset = {
+        "type": "data",
+        "bom-ref": "dataset",
+        "name": f"{name} recordings",
+        "hashes": _hash(source.get("dataset_sha256")),
+        "data": [{"type": "dataset", "name": f"{name} recordings"}],
+    }
+    return {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "serialNumber": f"urn:uuid:{uuid.uuid5(_NAMESPACE, loaded.sha256)}",
+        "version": 1,
+        "metadata": {
+            "tools": {"components": [{"type": "application", "name": "voicemill", "version": __version__}]},
+            "component": {
+                "type": "machine-learning-model",
+                "bom-ref": "voice",
+                "name": name,
+                "hashes": _hash(loaded.sha256),
+                "modelCard": {
+                    "modelParameters": {
+                        "task": "text-to-speech",
+                        "architectureFamily": "FastPitch",
+                        "datasets": [{"ref": "dataset"}],
+                    }
+                },
+            },
+        },
+        "components": [*components, {key: value for key, value in dataset.items() if value}],
+    }
+
+
+def _source(loaded: LoadedManifest) -> dict[str, Any]:
+    if isinstance(loaded.manifest, PromotedManifest):
+        return source_manifest(loaded.raw["provenance"])
+    return loaded.raw
+
+
+def _component(each: Digest, origin: dict[str, Any] | None) -> dict[str, Any]:
+    model = each.path.endswith(".nemo")
+    component: dict[str, Any] = {
+        "type": "machine-learning-model" if model else "file",
+        "bom-ref": each.path,
+        "name": each.path,
+        "hashes": _hash(each.sha256),
+    }
+    if model and origin and origin.get("id"):
+        component["description"] = f"trained from {origin['id']}"
+        component["licenses"] = [{"license": _licence(str(origin["weights_license"]))}]
+    return component
+
+
+def _licence(name: str) -> dict[str, str]:
+    """A `LicenseRef-` is no SPDX id: CycloneDX wants it as a name."""
+    return {"name": name} if name.startswith("LicenseRef-") else {"id": name}
+
+
+def _licences(reference: dict[str, Any]) -> dict[str, Any]:
+    return {name: reference.get(name) for name in ("weights_license", "code_license", "license_url")}
+
+
+def _dependency(name: str, sha256: object) -> dict[str, Any] | None:
+    return {"name": name, "digest": {"sha256": sha256}} if sha256 else None
+
+
+def _hash(sha256: object) -> list[dict[str, object]]:
+    return [{"alg": "SHA-256", "content": sha256}] if sha256 else []
+
+
+def sign_bundle(root: Path, key: Path, signature: Path | None = None) -> list[Path]:
+    """Sign a bundle and write what is said of it beside its folder.
+
+    Args:
+        root: folder of the bundle.
+        key: private key, see `signing.read_private_key`.
+        signature: where the signature goes; `voice_bundle.sig` beside the folder when None. Provenance (signed too) and
+            bill of materials go beside it under the same stem.
+
+    Returns:
+        The files written: signature, signed provenance, bill of materials.
+
+    Raises:
+        UsageError: the key or the folder cannot be used.
+        BundleFileError: the manifest cannot be read.
+        StorageError: something cannot be written.
+    """
+    private = read_private_key(key)
+    target = signature or signature_path(root)
+    beside = target.with_suffix("")
+    written = {
+        target: seal(model_statement(root), private),
+        beside.with_name(f"{beside.name}.provenance.sig"): seal(provenance(root), private),
+        beside.with_name(f"{beside.name}.cdx.json"): bill_of_materials(root),
+    }
+    for path, document in written.items():
+        files.write_json(path, document)
+    return list(written)
+
+
+def signature_path(root: Path) -> Path:
+    """Where the signature of the bundle folder `root` lies: beside it, so that nothing unlisted lies in it."""
+    return root.resolve().parent / SIGNATURE
+
+
+def check_signature(root: Path, signature: Path, public_key: Path) -> None:
+    """Verify a signature file against a public key and the bundle as it lies there.
+
+    Raises:
+        UsageError: the key cannot be used.
+        NotAcceptableError: `signature_missing`, and see `signing.unseal` and `check_model_statement`.
+    """
+    key = read_public_key(public_key)
+    try:
+        data = signature.read_bytes()
+    except OSError as error:
+        raise refused("signature_missing", f"There is no signature at {signature}.") from error
+    check_model_statement(unseal(data, key), root)
