@@ -64,6 +64,6 @@ fi
 if tail -n 60 "${log:-$temporary}" | grep -qiE "no space left on device|have enough free space"; then
   echo "The image $tag could not be built: the engine's disk is full. Free some space ($ENGINE system prune), and start again." >&2
 else
-  echo "The image $tag could not be built (the engine's exit code was $code). ${log:+The whole log is $log. }Read its last lines, and start again." >&2
+  echo "The image $tag could not be built (the engine's exit code was $code): read the last lines ${log:+of $log}, and start again." >&2
 fi
 exit "$code"

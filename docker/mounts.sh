@@ -18,7 +18,9 @@ csv_field() {
 
 # add_mount SOURCE TARGET [readonly]
 add_mount() {
-  case "$1$2" in *[[:cntrl:]]*) refuse bad_usage "A name holds a line break or another control character: rename $(printf '%q' "$1")." ;; esac
+  case "$1$2" in
+    *[[:cntrl:]]*) refuse bad_usage "A name holds a line break or another control character: rename $(printf '%q' "$1")." ;;
+  esac
   mounts+=(--mount "type=bind,$(csv_field "source=$1"),$(csv_field "target=$2")${3:+,$3}")
 }
 
@@ -78,7 +80,6 @@ belongs_to_image() {
 # map_output PATH [file|folder]: where results shall go. Its folder is made, and writable in the container.
 map_output() {
   local path="$1" how="${2:-file}" folder
-  MAPPED="$path"
   if MAPPED="$(absolute "$path")" && in_work "$MAPPED"; then return 0; fi
   folder="$path"; [ "$how" = folder ] || folder="$(dirname -- "$path")"
   case "$folder" in /*) ;; *) folder="$PWD/$folder" ;; esac

@@ -167,7 +167,9 @@ def test_the_cuda_images_are_built_from_the_same_lock(
     assert labels["org.opencontainers.image.revision"] == checkout.commit
     locks = checkout.run("bash", "-c", '. docker/source.sh; locks_digest "$PWD"').stdout.strip()
     assert labels["voicemill.locks"] == locks
-    shown = inside(checkout, "voicemill:cuda-stub", "python3", "-c", "import torch, torchaudio; print(torch.__version__)")
+    shown = inside(
+        checkout, "voicemill:cuda-stub", "python3", "-c", "import torch, torchaudio; print(torch.__version__)"
+    )
     cpu = inside(checkout, image, "python3", "-c", "import torch; print(torch.__version__)")
     assert shown.stdout.strip().partition("+")[0] == cpu.stdout.strip().partition("+")[0]
     assert shown.stdout.strip().endswith("+cu130")

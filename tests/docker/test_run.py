@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import pty
@@ -106,13 +107,16 @@ def test_ctrl_c_writes_the_checkpoint_and_a_final_status(
 def test_resume_ends_the_job_and_all_belongs_to_the_caller(
     checkout: Checkout, trained: tuple[subprocess.CompletedProcess[str], int, dict[str, object]]
 ) -> None:
-    done, _, _ = trained
+    done, _, status = trained
+    before = status["stats"]
+    assert isinstance(before, dict)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert all(line.startswith(PROTOCOL) for line in lines)
     assert lines[0] == f"[tts-prod] head={checkout.commit[:8]}"
     assert lines[-1] == "[tts-prod] status=done backend=local"
-    assert "gone on" in done.stderr or "going on" in done.stderr or "resum" in done.stderr.lower()
+    steps = [json.loads(line[6:])["step"] for line in lines if '"model":"FastPitch"' in line]
+    assert steps[0] > before["step"]  # it went on, and did not begin again
     work = checkout.root / "work"
     belongs(checkout, work)
     belongs(checkout, checkout.root / "cache")
@@ -201,6 +205,27 @@ def test_a_container_that_cannot_be_made_is_one_sentence(checkout: Checkout, ima
     assert (done.returncode, done.stdout) == (1, "")
     assert "[tts-prod][error] docker_run_failed" in done.stderr
     assert "could not start the container" in done.stderr
+
+
+def test_no_permission_on_the_socket_is_one_sentence(checkout: Checkout, image: str) -> None:
+    if checkout.uid == os.getuid():
+        pytest.skip("only root can become somebody without permission")
+    stranger = dataclasses.replace(checkout, groups=())
+    done = stranger.run("./run", "voice-verify", "--help", TOOLBOX_RUNTIME="docker")
+    assert (done.returncode, done.stdout) == (1, "")
+    reason, sentence = done.stderr.strip().splitlines()
+    assert reason == "[tts-prod][error] container_engine_unavailable"
+    assert sentence.startswith("You may not talk to docker's socket: join its group")
+
+
+def test_a_daemon_that_is_down_is_one_sentence(checkout: Checkout, image: str, place: Path) -> None:
+    done = checkout.run(
+        "./run", "voice-verify", "--help", TOOLBOX_RUNTIME="docker", DOCKER_HOST=f"unix://{place}/none.sock"
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    reason, sentence = done.stderr.strip().splitlines()
+    assert reason == "[tts-prod][error] container_engine_unavailable"
+    assert sentence.startswith("docker is installed but does not answer: start it")
 
 
 def test_a_gpu_that_the_engine_cannot_give_is_one_sentence(checkout: Checkout, image: str) -> None:

@@ -1,0 +1,491 @@
+"""./run without an engine, and what it tells one: a stub on PATH records its arguments. The real thing is tests/docker."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOLS = (
+    "bash basename cat cksum cut date dirname env find git grep head id mkdir mktemp rm sed sh sha256sum sleep sort tail"
+    " tee timeout tr xargs"
+)
+STUB = """#!/usr/bin/env bash
+printf '%s\\0' "${0##*/}" "$@" >> "$STUB_LOG"; printf '\\n\\0' >> "$STUB_LOG"
+case "$1" in
+  info) [ -z "${STUB_REFUSAL:-}" ] || { echo "$STUB_REFUSAL" >&2; exit 1; }; echo "${STUB_INFO:-{\\}}" ;;
+  --version) echo "${0##*/} version 20.10.24" ;;
+  image) label="$(cat "$STUB_LOG.label" 2>/dev/null)" || exit 1; printf '%s\\n' "$label" ;;
+  build) printf '%s\\n' "${STUB_BUILD:-built}"; [ "${STUB_BUILD_CODE:-0}" = 0 ] || exit "$STUB_BUILD_CODE"
+         printf '%s\\n' "$@" | sed -n 's/^SOURCE_DIGEST=//p' > "$STUB_LOG.label" ;;
+  run) echo "said by the app"; exit "${STUB_CODE:-0}" ;;
+esac
+"""
+
+
+@dataclass
+class Host:
+    """A machine with these tools on PATH, this Python, and the stub under the names of its engines."""
+
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def run(self, *argv: str, cwd: Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(ROOT / "run"), *argv], cwd=cwd or self.folder, env=self.environment | more, capture_output=True,
+            text=True, check=False, timeout=120, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def calls(self, command: str) -> list[list[str]]:
+        """The arguments of each call of the engine's command (run, build, …)."""
+        log = self.folder / "log"
+        fields = log.read_text(encoding="utf-8").split("\0") if log.exists() else []
+        found: list[list[str]] = [[]]
+        for each in fields[:-1]:
+            if each == "\n":
+                found.append([])
+            else:
+                found[-1].append(each)
+        return [call for call in found if call[1:2] == [command]]
+
+    def started(self) -> Started:
+        calls = [call for call in self.calls("run") if "--entrypoint" not in call]
+        assert len(calls) == 1
+        return Started.read(calls[0])
+
+
+@dataclass
+class Started:
+    """One `docker run`, taken apart."""
+
+    engine: str
+    options: list[str]
+    mounts: dict[str, tuple[str, bool]]
+    environment: dict[str, str | None]
+    image: str
+    argv: list[str]
+
+    @classmethod
+    def read(cls, call: list[str]) -> Started:
+        image = next(index for index, each in enumerate(call) if each.startswith("voicemill:"))
+        options, mounts, environment = [], {}, dict[str, str | None]()
+        rest = iter(call[2:image])
+        for each in rest:
+            if each == "--mount":
+                (fields,) = csv.reader([next(rest)])  # as the engine reads it
+                values = dict(part.partition("=")[::2] for part in fields)
+                assert values["type"] == "bind"
+                mounts[values["target"]] = (values["source"], "readonly" in values)
+            elif each == "--env":
+                name, equals, value = next(rest).partition("=")
+                environment[name] = value if equals else None
+            else:
+                options.append(each)
+        return cls(call[0], options, mounts, environment, call[image], call[image + 1 :])
+
+
+@functools.cache
+def digest() -> str:
+    """What the label of an image says that is as new as this checkout."""
+    script = '. docker/source.sh; source_digest "$PWD"'
+    return subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def make_host(tmp_path: Path, *engines: str) -> Host:
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
+    for name in TOOLS.split():
+        (bin_folder / name).symlink_to(str(shutil.which(name)))
+    (bin_folder / "python3").symlink_to(sys.executable)
+    for name in engines:
+        (bin_folder / name).write_text(STUB)
+        (bin_folder / name).chmod(0o755)
+    (tmp_path / "log.label").write_text(digest())
+    environment = {
+        "PATH": str(bin_folder),
+        "HOME": str(tmp_path),
+        "STUB_LOG": str(tmp_path / "log"),
+        "WORK_DIR": str(tmp_path / "w"),
+        "CACHE_DIR": str(tmp_path / "c"),
+        "VOICEMILL_IN_IMAGE": "1",  # ./run-direct installs nothing here
+    }
+    return Host(tmp_path, environment)
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    return make_host(tmp_path, "docker")
+
+
+def test_bare_it_lists_the_apps(host: Host) -> None:
+    done = host.run()
+    assert done.stdout.startswith("usage: ./run <app>")
+    assert all(app.name in done.stdout for app in (ROOT / "apps").iterdir())
+    assert not (host.folder / "log").exists()
+
+
+@pytest.mark.parametrize("app", ["voice-nope", "../apps/voice-prep", "voice-prep/voice-prep"])
+def test_an_unknown_app_is_refused_before_any_container(host: Host, app: str) -> None:
+    done = host.run(app)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("[tts-prod][error] bad_usage\n")
+    assert not (host.folder / "log").exists()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("TOOLBOX_VARIANT", "tpu"), ("TOOLBOX_RUNTIME", "lxc"), ("VOICEMILL_IMAGE", "voicemill:no")]
+)
+def test_unknown_choices_are_refused(host: Host, variable: str, value: str) -> None:
+    (host.folder / "log.label").unlink()
+    done = host.run("voice-verify", "--help", **{variable: value})
+    assert (done.returncode, done.stdout) == (1, "")
+    reason, sentence = done.stderr.splitlines()
+    assert reason == "[tts-prod][error] bad_usage"
+    assert value in sentence
+    assert not host.calls("run")
+
+
+def test_with_no_engine_it_says_so_in_one_line_and_runs_here(tmp_path: Path) -> None:
+    done = make_host(tmp_path).run("voice-verify", "--help")
+    assert done.returncode == 0
+    assert "Usage:" in done.stdout
+    (line,) = done.stderr.splitlines()
+    assert "No container engine is installed" in line
+
+
+DOWN = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?"
+FORBIDDEN = "Got permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "says"), [(DOWN, "does not answer: start it"), (FORBIDDEN, "You may not talk to docker's socket")]
+)
+def test_an_engine_that_does_not_answer_is_one_line_or_a_refusal(host: Host, refusal: str, says: str) -> None:
+    done = host.run("voice-verify", "--help", STUB_REFUSAL=refusal)
+    assert done.returncode == 0
+    assert "Usage:" in done.stdout
+    (line,) = done.stderr.splitlines()
+    assert says in line
+    forced = host.run("voice-verify", "--help", STUB_REFUSAL=refusal, TOOLBOX_RUNTIME="docker")
+    assert (forced.returncode, forced.stdout) == (1, "")
+    reason, sentence = forced.stderr.splitlines()
+    assert reason == "[tts-prod][error] container_engine_unavailable"
+    assert says in sentence
+
+
+def test_a_forced_engine_that_is_not_installed_is_refused(tmp_path: Path) -> None:
+    done = make_host(tmp_path).run("voice-verify", "--help", TOOLBOX_RUNTIME="podman")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == "[tts-prod][error] container_engine_unavailable"
+    assert "podman is not installed" in done.stderr
+
+
+def test_direct_asks_no_engine(host: Host) -> None:
+    done = host.run("voice-verify", "--help", TOOLBOX_RUNTIME="direct")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not (host.folder / "log").exists()
+
+
+def test_podman_is_taken_where_there_is_no_docker_and_keeps_the_caller(tmp_path: Path) -> None:
+    host = make_host(tmp_path, "podman")
+    assert host.run("voice-verify", "--help").returncode == 0
+    started = host.started()
+    assert started.engine == "podman"
+    assert "--userns=keep-id" in started.options
+
+
+def test_the_start_is_the_callers_with_the_values_of_the_compose_file(host: Host) -> None:
+    done = host.run("voice-verify", "--help")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "said by the app\n", "")
+    started = host.started()
+    work, cache = host.folder / "w", host.folder / "c"
+    assert started.mounts == {"/work": (str(work), False), str(work): (str(work), False), "/cache": (str(cache), False)}
+    assert started.argv == ["voice-verify", "--help"]
+    assert (started.image, started.environment["WORK_DIR"]) == ("voicemill:cpu", str(work))
+    assert started.environment["VOICEMILL_CWD"] == str(host.folder)  # the work folder lies below it
+    options = started.options
+    assert options[options.index("--user") + 1] == f"{os.getuid()}:{os.getgid()}"
+    assert options[options.index("--shm-size") + 1] == "1gb"
+    assert "--tty" not in options
+    assert "--interactive" not in options
+
+
+def test_a_rootless_engine_is_given_its_root(host: Host) -> None:
+    host.run("voice-verify", "--help", STUB_INFO='{"SecurityOptions":["name=rootless"]}')
+    options = host.started().options
+    assert options[options.index("--user") + 1] == "0:0"
+
+
+NAMES = [
+    "plain.wav",
+    "-dash.wav",
+    "a,b.wav",
+    'say "hi", ok.wav',
+    "a:b=c.wav",
+    "two  words.wav",
+    "über ÿ 声.wav",
+    "$x;`y`'.wav",
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [(name, "apart") for name in NAMES] + [(NAMES[3], "joined"), (NAMES[1], "relative"), (NAMES[6], "variable")],
+)
+def test_an_input_outside_is_mounted_read_only_whatever_its_name(host: Host, name: str, how: str) -> None:
+    folder = host.folder / "takes, of: ü"
+    folder.mkdir()
+    take = folder / name
+    take.write_bytes(b"x")
+    argv, more, cwd = ["--audio", str(take)], dict[str, str](), host.folder
+    if how == "joined":
+        argv = [f"--audio={take}"]
+    elif how == "relative":
+        argv, cwd = ["--audio", name], folder
+    elif how == "variable":
+        argv, more = [], {"AUDIO_PATH": str(take)}
+    done = host.run("voice-prep", *argv, cwd=cwd, **more)
+    assert done.returncode == 0, done.stderr
+    started = host.started()
+    inside = f"/in/1/{name}"
+    assert started.mounts[inside] == (str(take), True)
+    expected = {
+        "apart": ["--audio", inside],
+        "joined": [f"--audio={inside}"],
+        "relative": ["--audio", inside],
+        "variable": [],
+    }
+    assert started.argv == ["voice-prep", *expected[how]]
+    assert started.environment.get("AUDIO_PATH") == (inside if how == "variable" else None)
+    assert done.stderr == f"[run] mounted read-only: {take} is {inside} in the container\n"
+
+
+def test_a_name_with_a_line_break_is_refused(host: Host) -> None:
+    take = host.folder / "a\nb.wav"
+    take.write_bytes(b"x")
+    done = host.run("voice-prep", "--audio", str(take))
+    assert done.returncode == 1
+    assert done.stderr.startswith("[tts-prod][error] bad_usage\n")
+    assert not host.calls("run")
+
+
+def test_the_text_beside_a_recording_comes_along_and_a_folder_comes_whole(host: Host) -> None:
+    folder = host.folder / "t"
+    folder.mkdir()
+    for name in ("a.wav", "a.txt", "a.lab", "b.txt"):
+        (folder / name).write_bytes(b"x")
+    host.run("voice-prep", "--audio", str(folder / "a.wav"), "--lexicon", str(folder / "b.txt"))
+    inputs = {target: source for target, (source, _) in host.started().mounts.items() if target.startswith("/in/")}
+    assert inputs == {
+        "/in/1/a.wav": str(folder / "a.wav"),
+        "/in/1/a.txt": str(folder / "a.txt"),
+        "/in/1/a.lab": str(folder / "a.lab"),
+        "/in/2/b.txt": str(folder / "b.txt"),
+    }
+
+
+def test_metadata_comes_with_its_folder_and_a_manifest_with_what_it_names(host: Host) -> None:
+    corpus, far = host.folder / "LJ" / "data", host.folder / "far, away"
+    for each in (corpus / "wavs", far):
+        each.mkdir(parents=True)
+    (corpus / "metadata.csv").write_text("a|b")
+    lines = [
+        {"audio_filepath": str(far / "x.wav")},
+        {"audio_filepath": "wavs/y.wav"},
+        {"audio_filepath": "/etc/passwd"},
+    ]
+    (corpus / "train.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    host.run("voice-prep", "--metadata", str(corpus / "metadata.csv"))
+    started = host.started()
+    assert started.argv[2] == "/in/1/data/metadata.csv"
+    assert started.mounts["/in/1/data"] == (str(corpus), True)
+    (host.folder / "log").unlink()
+    host.run("voice-prep", "--dataset", str(corpus / "train.jsonl"))
+    started = host.started()
+    assert started.argv[2] == "/in/1/data/train.jsonl"
+    assert started.mounts["/in/1/data"] == (str(corpus), True)
+    assert started.mounts[str(far)] == (str(far), True)
+    assert "/etc" not in started.mounts  # the image's own
+
+
+def test_what_lies_in_the_work_folder_what_is_missing_and_what_is_no_path_stays_as_it_is(host: Host) -> None:
+    work = host.folder / "w" / "bundles"
+    work.mkdir(parents=True)
+    (host.folder / "anna").mkdir()
+    (host.folder / "bundle").mkdir()
+    argv = ["voice-prep", "--voice", "anna", "--audio", "none.wav", "--script", str(work), "--force"]
+    done = host.run(*argv)
+    assert (host.started().argv, done.stderr) == (argv, "")
+    (host.folder / "log").unlink()
+    host.run("voice-verify", "bundle", "--json", "anna")
+    assert host.started().argv == ["voice-verify", "bundle", "--json", "/in/1/anna"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "mounted"),
+    [
+        ("PROMOTED_BUNDLE_ROOT", "shelf: a, b", "shelf: a, b"),
+        ("PROD_TTS_EVAL_PATH", "some/where/eval.json", "some/where"),
+        ("TRAIN_STATUS_PATH", "w/artifacts/status.json", None),
+    ],
+)
+def test_outputs_keep_their_place(host: Host, name: str, value: str, mounted: str | None) -> None:
+    done = host.run("voice-train-prod", **{name: value})
+    assert done.returncode == 0, done.stderr
+    started = host.started()
+    expected = value if mounted is None else str(host.folder / value)
+    assert started.environment[name] in (expected, str(host.folder / value))
+    if mounted is None:
+        assert len(started.mounts) == 3
+    else:
+        assert started.mounts[str(host.folder / mounted)] == (str(host.folder / mounted), False)
+        assert (host.folder / mounted).is_dir()
+
+
+def test_an_output_over_a_folder_of_the_image_is_refused(host: Host) -> None:
+    done = host.run("voice-bundle", "promote", "--output-root", "/usr/lib")
+    assert done.returncode == 1
+    assert done.stderr.startswith("[tts-prod][error] bad_usage\n")
+
+
+def test_the_contracts_variables_pass_by_name_and_nothing_else_does(host: Host) -> None:
+    passed = {
+        "VOICE_PROFILE_ID": "anna, ü",
+        "PROD_TTS_DRY_RUN": "1",
+        "EXPECTED_HEAD": "abc",
+        "TRAIN_JOB_TYPE": "t",
+        "HF_TOKEN": "secret",
+        "CASIMIR_URL": "x",
+        "TORCH_DEVICE": "cpu",
+    }
+    host.run("voice-train-prod", **passed, AWS_SECRET="no", HF_HOME="/elsewhere", LD_PRELOAD="")
+    given = host.started().environment
+    assert {name: given.get(name, "missing") for name in passed} == dict.fromkeys(passed)
+    assert set(given) - set(passed) <= {"WORK_DIR", "VOICEMILL_CWD", "VOICEMILL_COMMIT"}
+
+
+def test_a_missing_image_is_built_and_an_older_one_brought_up_to_date(host: Host) -> None:
+    (host.folder / "log.label").unlink()
+    done = host.run("voice-verify", "--help", VOICEMILL_BASE_IMAGE="mirror/python:3.11", VOICEMILL_NETWORK="host")
+    assert (done.returncode, done.stdout) == (0, "said by the app\n")
+    assert "[run] Building the image voicemill:cpu" in done.stderr
+    (build,) = host.calls("build")
+    assert "BASE_IMAGE=mirror/python:3.11" in build
+    assert build[build.index("--network") + 1] == "host"
+    assert any(each.startswith("COMMIT=") for each in build)
+    assert host.run("voice-verify", "--help").stderr == ""
+    assert len(host.calls("build")) == 1
+    (host.folder / "log.label").write_text("older\n")
+    assert "Bringing the image voicemill:cpu up to date" in host.run("voice-verify", "--help").stderr
+    assert len(host.calls("build")) == 2
+
+
+def test_a_given_image_is_used_as_it_is(host: Host) -> None:
+    (host.folder / "log.label").write_text("older\n")
+    assert host.run("voice-verify", "--help", VOICEMILL_IMAGE="voicemill:mine").stderr == ""
+    started = host.started()
+    assert started.image == "voicemill:mine"
+    assert "VOICEMILL_COMMIT" not in started.environment
+    assert not host.calls("build")
+
+
+@pytest.mark.parametrize(
+    ("output", "says"),
+    [("write /x: no space left on device", "the engine's disk is full"), ("anything else", "could not be built")],
+)
+def test_a_build_that_fails_is_told_and_nothing_starts(host: Host, output: str, says: str) -> None:
+    (host.folder / "log.label").unlink()
+    done = host.run("voice-verify", "--help", STUB_BUILD=output, STUB_BUILD_CODE="17")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "[tts-prod][error] docker_build_failed" in done.stderr
+    assert says in done.stderr
+    assert not host.calls("run")
+
+
+@pytest.mark.parametrize("code", [0, 2, 3, 143])
+def test_the_apps_exit_code_is_ours(host: Host, code: int) -> None:
+    assert host.run("voice-verify", "--help", STUB_CODE=str(code)).returncode == code
+
+
+def test_a_container_that_does_not_start_is_refused_in_a_sentence(host: Host) -> None:
+    done = host.run("voice-verify", "--help", STUB_CODE="125")
+    assert done.returncode == 1
+    assert "[tts-prod][error] docker_run_failed" in done.stderr
+
+
+def test_the_gpu_variant_uses_the_cuda_image_and_the_overlay(host: Host) -> None:
+    done = host.run("voice-train-prod", TOOLBOX_VARIANT="gpu", DOCKER_HOST="tcp://gpu-box:2376")
+    assert done.returncode == 0, done.stderr
+    assert [call[call.index("--tag") + 1] for call in host.calls("build")] == []
+    started = host.started()
+    assert started.image == "voicemill:cuda"
+    options = started.options
+    assert options[options.index("--shm-size") + 1] == "8gb"
+    assert options[options.index("--gpus") + 1] == "all"
+
+
+def test_without_cuda_images_both_are_built_base_first(host: Host) -> None:
+    (host.folder / "log.label").unlink()
+    done = host.run("voice-train-prod", TOOLBOX_VARIANT="gpu", DOCKER_HOST="tcp://gpu-box:2376")
+    assert done.returncode == 0, done.stderr
+    assert [call[call.index("--tag") + 1] for call in host.calls("build")] == ["voicemill:cuda-base", "voicemill:cuda"]
+
+
+@pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="this machine has a GPU")
+def test_without_a_gpu_here_the_variant_is_refused_before_anything_is_built(host: Host) -> None:
+    done = host.run("voice-train-prod", TOOLBOX_VARIANT="gpu")
+    assert done.returncode == 1
+    assert done.stderr.startswith("[tts-prod][error] gpu_unavailable\n")
+    assert not host.calls("build")
+
+
+def test_a_work_folder_that_is_a_file_is_one_sentence(host: Host) -> None:
+    (host.folder / "w").write_text("a file")
+    done = host.run("voice-verify", "--help")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == f"[tts-prod][error] not_writable:{host.folder}/w"
+    assert len(done.stderr.splitlines()) == 2
+
+
+def build(host: Host, *argv: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(ROOT / "docker/build.sh"), *argv], env=host.environment | more, cwd=host.folder, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+
+
+def test_build_writes_its_log_where_asked_and_keeps_the_exit_code(host: Host) -> None:
+    log = host.folder / "b.log"
+    done = build(host, "cuda-base", "--tag", "x:y", "--log", str(log), STUB_BUILD_CODE="17", STUB_BUILD="broken")
+    assert (done.returncode, done.stdout) == (17, "")
+    assert log.read_text() == "broken\n"
+    (call,) = host.calls("build")
+    assert call[call.index("--tag") + 1] == "x:y"
+    assert str(ROOT / "docker/Dockerfile.cuda-base") in call
+
+
+@pytest.mark.parametrize("argv", [["gpu"], ["cpu", "cuda"], ["--tag"], ["--nope"]])
+def test_build_refuses_what_it_does_not_know(host: Host, argv: list[str]) -> None:
+    done = build(host, *argv)
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not host.calls("build")
+
+
+def test_a_client_without_buildkit_is_named(host: Host) -> None:
+    stub = host.folder / "bin" / "docker"
+    stub.write_text(
+        STUB.replace("version 20.10.24", "version 28.2.2").replace("case", '[ "$1" != buildx ] || exit 1\ncase', 1)
+    )
+    done = build(host, "cpu")
+    assert done.returncode == 1
+    assert "buildx" in done.stderr

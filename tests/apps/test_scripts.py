@@ -1,0 +1,103 @@
+"""Shell scripts, Dockerfiles and what has to agree between them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCKERFILES = sorted((ROOT / "docker").glob("Dockerfile*"))
+
+
+def tool(name: str) -> str:
+    """The linter of the development lock, beside this Python or on PATH."""
+    found = shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if found is None:
+        if os.environ.get("CI"):
+            pytest.fail(f"{name} is missing: CI installs the development lock")
+        pytest.skip(f"{name} is not installed (make test installs the development lock)")
+    return found
+
+
+def scripts() -> list[Path]:
+    """Every file of the checkout that bash or sh runs or sources."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    if listed.returncode == 0:
+        paths = [ROOT / name for name in listed.stdout.decode().split("\0") if name]
+    else:  # an unpacked archive
+        folders = ("docker", "scripts", "tests", ".ci")
+        paths = [*ROOT.glob("*"), *(path for folder in folders for path in (ROOT / folder).rglob("*"))]
+    found = []
+    for path in paths:
+        if path.is_file() and path.suffix in ("", ".sh"):
+            with path.open("rb") as file:
+                first = file.readline(200)
+            if path.suffix == ".sh" or re.match(rb"#!.*\b(ba)?sh\b", first):
+                found.append(path)
+    return found
+
+
+def test_shellcheck_is_clean_on_every_script() -> None:
+    found = scripts()
+    assert {"run", "run-direct", "bootstrap.sh", "entrypoint.sh"} <= {path.name for path in found}
+    done = subprocess.run([tool("shellcheck"), *map(str, found)], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_hadolint_is_clean_on_every_dockerfile() -> None:
+    assert {"Dockerfile", "Dockerfile.cuda", "Dockerfile.cuda-base"} == {path.name for path in DOCKERFILES}
+    done = subprocess.run(
+        [tool("hadolint"), *map(str, DOCKERFILES)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_torch_is_pinned_in_one_place_that_agrees_with_what_was_resolved() -> None:
+    pin = (ROOT / "locks/torch.txt").read_text().strip()
+    name, version = pin.split("==")
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert f"{name} (=={version})" in declared
+    for path in (*DOCKERFILES, *scripts()):
+        assert version not in path.read_text(encoding="utf-8"), f"{path} repeats the pin"
+
+
+def steps(name: str) -> list[str]:
+    """The instructions of a Dockerfile, one line each, without comments."""
+    text = re.sub(r"^#.*\n", "", (ROOT / "docker" / name).read_text(encoding="utf-8"), flags=re.M)
+    return [line for line in text.replace("\\\n", " ").splitlines() if line]
+
+
+def test_both_images_make_the_same_steps_from_the_same_lock() -> None:
+    cpu, cuda = steps("Dockerfile"), steps("Dockerfile.cuda-base")
+    until = cpu.index("ARG COMPUTE=cpu")
+    assert cpu[:until] == cuda[: cuda.index("ARG COMPUTE=cu130")]
+    assert any("requirements.txt" in line for line in cpu[:until])
+    torch = next(line for line in cpu if "install-torch.sh" in line)
+    assert f"{torch} torchaudio" in cuda
+    ours = steps("Dockerfile.cuda")
+    assert cpu[cpu.index("WORKDIR /app") :] == ours[ours.index("WORKDIR /app") :]
+
+
+def test_no_dockerfile_needs_a_frontend_from_a_registry() -> None:
+    for path in DOCKERFILES:
+        assert "syntax=" not in path.read_text(encoding="utf-8")
+
+
+def test_the_context_is_what_the_digest_covers() -> None:
+    script = '. docker/source.sh; printf "%s\\n" "${image_sources[@]}"'
+    listed = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    allowed = re.findall(r"^!(.*)$", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.M)
+    assert sorted(listed) == sorted(allowed)
+    assert all((ROOT / name).exists() for name in listed)
