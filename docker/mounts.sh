@@ -77,7 +77,8 @@ belongs_to_image() {
   esac
 }
 
-# map_output PATH [file|folder]: where results shall go. Its folder is made, and writable in the container.
+# map_output PATH [file|folder]: where results shall go; made, and writable in the container. What is replaced as a whole, a file or
+# a bundle, needs the folder that it lies in.
 map_output() {
   local path="$1" how="${2:-file}" folder
   if MAPPED="$(absolute "$path")" && in_work "$MAPPED"; then return 0; fi
@@ -86,7 +87,7 @@ map_output() {
   if in_work "$folder"; then MAPPED="$folder"; [ "$how" = folder ] || MAPPED="$folder/$(basename -- "$path")"; return 0; fi
   mkdir -p -- "$folder" 2>/dev/null || refuse "not_writable:$folder" "Cannot make the folder $folder: choose another place." 2
   folder="$(absolute "$folder")"
-  ! belongs_to_image "$folder" || refuse bad_usage "Results cannot go straight into $folder: name a folder in it."
+  [ "$folder" = /tmp ] || ! belongs_to_image "$folder" || refuse bad_usage "Results cannot go straight into $folder: name a folder in it."
   MAPPED="$folder"; [ "$how" = folder ] || MAPPED="$folder/$(basename -- "$path")"
   add_mount "$folder" "$folder"
   echo "[run] mounted writable: $folder" >&2
@@ -118,7 +119,8 @@ map_value() {
     --dataset) map_input "$2" manifest ;;
     --metadata|--input-manifest) map_input "$2" folder ;;
     --script|--lexicon|--public-key|--file|--data-notice|--status|--eval|--base) map_input "$2" ;;
-    --output|--output-root) map_output "$2" folder ;;
+    --output-root) map_output "$2" folder ;;
+    --output) map_output "$2" file ;;
     *) MAPPED="$2" ;;
   esac
 }
