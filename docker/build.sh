@@ -3,6 +3,7 @@
 #
 # Default tags: voicemill:<what>. The engine's output goes to stderr, or is added to FILE; the exit code is the engine's.
 #   VOICEMILL_BASE_IMAGE     what Dockerfile and Dockerfile.cuda-base start from (default python:3.11-slim-bookworm)
+#   VOICEMILL_CUDA_BASE_IMAGE  what Dockerfile.cuda starts from (default voicemill:cuda-base)
 #   VOICEMILL_WHEELS_IMAGE   an image that holds a wheel of torch, taken instead of an index's (docker/offline-base.sh makes one)
 #   VOICEMILL_TORCH_INDEX    package index of torch (default: PyTorch's own for the variant)
 #   VOICEMILL_NETWORK        network of the build steps, for example host
@@ -38,6 +39,7 @@ case "${file:+given}$what" in
   cuda-base) arguments+=(--file "$root/docker/Dockerfile.cuda-base" --build-arg "LOCKS_DIGEST=$(locks_digest "$root")") ;;
   cuda) arguments+=(--file "$root/docker/Dockerfile.cuda") ;;
 esac
+[ "$ENGINE" != podman ] || arguments+=(--format docker) # the format that knows SHELL
 given() { [ -z "${2:-}" ] || arguments+=(--build-arg "$1=$2"); }
 given WHEELS_IMAGE "${VOICEMILL_WHEELS_IMAGE:-}"
 if [ "$what" = cuda ]; then
@@ -64,6 +66,6 @@ fi
 if tail -n 60 "${log:-$temporary}" | grep -qiE "no space left on device|have enough free space"; then
   echo "The image $tag could not be built: the engine's disk is full. Free some space ($ENGINE system prune), and start again." >&2
 else
-  echo "The image $tag could not be built (the engine's exit code was $code). ${log:+The whole log is $log. }Read its last lines, and start again." >&2
+  echo "The image $tag could not be built (the engine's exit code was $code): read the last lines ${log:+of $log}, and start again." >&2
 fi
 exit "$code"

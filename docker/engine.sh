@@ -25,6 +25,8 @@ ask_engine() {
     case "$said" in
       *"Cannot connect to the Docker daemon"*|*"permission denied"*) ;;
       *)
+        # Podman may answer under Docker's name.
+        case "$("$name" --version 2>/dev/null)" in podman*) name=podman ;; esac
         ENGINE="$name" ENGINE_REASON='' ENGINE_SENTENCE='' ENGINE_ROOTLESS=''
         case "$said" in *'"rootless":true'*|*name=rootless*) ENGINE_ROOTLESS=1 ;; esac
         return 0 ;;

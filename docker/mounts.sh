@@ -18,7 +18,9 @@ csv_field() {
 
 # add_mount SOURCE TARGET [readonly]
 add_mount() {
-  case "$1$2" in *[[:cntrl:]]*) refuse bad_usage "A name holds a line break or another control character: rename $(printf '%q' "$1")." ;; esac
+  case "$1$2" in
+    *[[:cntrl:]]*) refuse bad_usage "A name holds a line break or another control character: rename $(printf '%q' "$1")." ;;
+  esac
   mounts+=(--mount "type=bind,$(csv_field "source=$1"),$(csv_field "target=$2")${3:+,$3}")
 }
 
@@ -75,17 +77,17 @@ belongs_to_image() {
   esac
 }
 
-# map_output PATH [file|folder]: where results shall go. Its folder is made, and writable in the container.
+# map_output PATH [file|folder]: where results shall go; made, and writable in the container. What is replaced as a whole, a file or
+# a bundle, needs the folder that it lies in.
 map_output() {
   local path="$1" how="${2:-file}" folder
-  MAPPED="$path"
   if MAPPED="$(absolute "$path")" && in_work "$MAPPED"; then return 0; fi
   folder="$path"; [ "$how" = folder ] || folder="$(dirname -- "$path")"
   case "$folder" in /*) ;; *) folder="$PWD/$folder" ;; esac
   if in_work "$folder"; then MAPPED="$folder"; [ "$how" = folder ] || MAPPED="$folder/$(basename -- "$path")"; return 0; fi
   mkdir -p -- "$folder" 2>/dev/null || refuse "not_writable:$folder" "Cannot make the folder $folder: choose another place." 2
   folder="$(absolute "$folder")"
-  ! belongs_to_image "$folder" || refuse bad_usage "Results cannot go straight into $folder: name a folder in it."
+  [ "$folder" = /tmp ] || ! belongs_to_image "$folder" || refuse bad_usage "Results cannot go straight into $folder: name a folder in it."
   MAPPED="$folder"; [ "$how" = folder ] || MAPPED="$folder/$(basename -- "$path")"
   add_mount "$folder" "$folder"
   echo "[run] mounted writable: $folder" >&2
@@ -117,7 +119,8 @@ map_value() {
     --dataset) map_input "$2" manifest ;;
     --metadata|--input-manifest) map_input "$2" folder ;;
     --script|--lexicon|--public-key|--file|--data-notice|--status|--eval|--base) map_input "$2" ;;
-    --output|--output-root) map_output "$2" folder ;;
+    --output-root) map_output "$2" folder ;;
+    --output) map_output "$2" file ;;
     *) MAPPED="$2" ;;
   esac
 }

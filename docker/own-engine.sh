@@ -42,14 +42,16 @@ case "${1:-}" in
       if [ -z "${CI:-}" ] || ! command -v apt-get >/dev/null; then
         refuse "Missing here: ${missing[*]} (Debian: sudo apt-get install ${missing[*]})."
       fi
-      { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends iptables "${missing[@]}"; } >&2 \
-        || refuse "apt-get could not install ${missing[*]}."
+      { apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends iptables "${missing[@]}"
+      } >&2 || refuse "apt-get could not install ${missing[*]}."
     fi
     mkdir -p "$store" "$place"
     rm -f "$place/network"
     : > "$store/dockerd.log"
     if ! begin; then
-      begin --iptables=false --bridge=none || { tail -n 15 "$store/dockerd.log" >&2; refuse "dockerd did not start; its log is $store/dockerd.log."; }
+      begin --iptables=false --bridge=none \
+        || { tail -n 15 "$store/dockerd.log" >&2; refuse "dockerd did not start; its log is $store/dockerd.log."; }
       echo host > "$place/network"
     fi
     tell ;;

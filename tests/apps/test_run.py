@@ -203,6 +203,15 @@ def test_podman_is_taken_where_there_is_no_docker_and_keeps_the_caller(tmp_path:
     assert "--userns=keep-id" in started.options
 
 
+def test_podman_under_dockers_name_is_podman(host: Host) -> None:
+    stub = host.folder / "bin" / "docker"
+    (host.folder / "bin" / "podman").write_text(STUB)
+    (host.folder / "bin" / "podman").chmod(0o755)
+    stub.write_text(STUB.replace("${0##*/} version 20.10.24", "podman version 4.3.1"))
+    host.run("voice-verify", "--help")
+    assert host.started().engine == "podman"
+
+
 def test_the_start_is_the_callers_with_the_values_of_the_compose_file(host: Host) -> None:
     done = host.run("voice-verify", "--help")
     assert (done.returncode, done.stdout, done.stderr) == (0, "said by the app\n", "")
@@ -334,6 +343,7 @@ def test_what_lies_in_the_work_folder_what_is_missing_and_what_is_no_path_stays_
     ("name", "value", "mounted"),
     [
         ("PROMOTED_BUNDLE_ROOT", "shelf: a, b", "shelf: a, b"),
+        ("PROD_TTS_BUNDLE_DIR", "some/bundle", "some"),
         ("PROD_TTS_EVAL_PATH", "some/where/eval.json", "some/where"),
         ("TRAIN_STATUS_PATH", "w/artifacts/status.json", None),
     ],

@@ -244,7 +244,12 @@ def test_outputs_outside_the_work_folder_are_written_there(
     done = checkout.run("./run", "voice-bundle", "promote", "--voice", "anna", PROMOTED_BUNDLE_ROOT=str(shelf))
     assert done.returncode == 0, done.stderr
     assert f"ARTIFACT {shelf}/anna/voice_bundle/manifest.json" in done.stdout
+    built = checkout.run("./run", "voice-bundle", "build", "--output", str(place / "home" / "made" / "bundle"))
+    assert built.returncode == 0, built.stderr
+    again = checkout.run("./run", "voice-bundle", "build", "--output", str(place / "home" / "made" / "bundle"))
+    assert again.returncode == 0, again.stderr  # it replaces the first as a whole
     belongs(checkout, shelf)
+    belongs(checkout, place / "home" / "made")
 
 
 def test_compose_runs_the_apps_and_the_results_belong_to_the_checkouts_owner(
