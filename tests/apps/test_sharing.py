@@ -312,4 +312,6 @@ def test_what_is_no_tar_is_refused(tmp_path: Path, content: bytes) -> None:
     done = start(BUNDLE_APP, "import", archive, "--output-root", tmp_path / "bundles")
     assert done.returncode == 2
     assert "import_unsafe:not_a_tar" in done.stderr
-    assert start(BUNDLE_APP, "import", tmp_path / "none.tar").returncode == 1
+    none = start(BUNDLE_APP, "import", tmp_path / "none.tar")
+    assert none.returncode == 1
+    assert "import_missing" in none.stderr

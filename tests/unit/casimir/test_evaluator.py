@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from voicemill.casimir.answer import answer_of, read_request, refusal, trace_line
 from voicemill.casimir.evaluator import evaluate
+from voicemill.casimir.gate import Remote, ask
 from voicemill.casimir.javascript import parse
 from voicemill.casimir.judging import coerce, judge
 from voicemill.casimir.packs import SHIPPED_PACKS, Constraint, load_packs
@@ -271,6 +272,23 @@ def test_only_what_is_plainly_right_counts_as_a_pass(parts, reason) -> None:
     answer = changed(answer_of(outcome, "t"), **parts)
     found = refusal(answer, PACKS["tool-use-budget"], trace_id="t", expected_hash=outcome.recomputed)
     assert found == reason
+
+
+def test_an_answer_without_a_certificate_is_no_pass() -> None:
+    outcome = evaluate({"id": "tool-use-budget", "metrics": BUDGET}, PACKS)
+    answer = {**answer_of(outcome, "t"), "certificate": None}
+    pack = PACKS["tool-use-budget"]
+    assert refusal(answer, pack, trace_id="t", expected_hash=outcome.recomputed) == "casimir_certificate_missing"
+
+
+def test_a_verdict_by_proxy_does_not_count_even_with_a_certificate_that_recomputes(tmp_path: Path) -> None:
+    request = {"id": "tool-use-budget", "metrics": BUDGET, "proxy": True}
+    digest = evaluate(request, PACKS).recomputed
+    given = {"status": "APPROVED", "certificateHash": digest, "certificateId": "x", "integrityOk": True}
+    document = {"mode": "constraint-pack", "pack": {**request, "certificate": given}}
+    verdict = ask(json.dumps(document).encode(), REPOSITORY, Remote(), tmp_path / "trace.jsonl")
+    assert verdict.answer["verdict"] == "PASS"
+    assert verdict.refusal == "casimir_proxy"
 
 
 def test_packs_that_are_missing_or_broken_are_named(tmp_path: Path) -> None:
