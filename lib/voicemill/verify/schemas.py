@@ -14,6 +14,7 @@ from voicemill.dataset.manifest import ManifestEntry
 from voicemill.evaluation.model import Evaluation
 from voicemill.protocol import LaneStatus
 from voicemill.training_status import TrainingStatus
+from voicemill.verify.certificate import VoiceCertificate
 from voicemill.weights.allowlist import Allowlist
 from voicemill.weights.manifest import WeightsManifest
 
@@ -29,6 +30,7 @@ MODELS: dict[Path, type[BaseModel] | type[LaneStatus]] = {
     FOLDER / "prod-tts-eval.schema.json": Evaluation,
     FOLDER / "prod-tts-voice-bundle.schema.json": ProductionManifest,
     FOLDER / "voice-bundle.schema.json": PromotedManifest,
+    FOLDER / "voice-certificate.schema.json": VoiceCertificate,
 }
 """Path below the repository -> the model of that file."""
 
