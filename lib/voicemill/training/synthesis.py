@@ -95,8 +95,13 @@ class Speaker:
             raise UsageError("There is nothing to say in the text.", reason="nothing_to_say")
         return np.concatenate(pieces[:-1])
 
-    def mel_for(self, text: str) -> NDArray[np.float32]:
+    def mel_for(self, text: str, *, speed: float = 1.0, semitones: float = 0.0) -> NDArray[np.float32]:
         """Log-mel of shape (mels, frames) of one sentence, spoken at once.
+
+        Args:
+            text: normalised.
+            speed: 1 as trained, 2 twice as fast.
+            semitones: how much the mean pitch is shifted.
 
         Raises:
             UsageError: no word of it can be pronounced.
@@ -111,7 +116,11 @@ class Speaker:
             if not tokens:
                 raise UsageError("There is nothing to say in the text.", reason="nothing_to_say")
             batch = torch.tensor([tokens], device=self.fastpitch.device)
-            mel: NDArray[np.float32] = self.fastpitch.generate_spectrogram(tokens=batch)[0].float().cpu().numpy()
+            module = self.fastpitch.fastpitch
+            # The model's pitch is (Hz - mean) / deviation of the training clips.
+            offset = float(module.pitch_mean / module.pitch_std) * (2 ** (semitones / 12) - 1)
+            pitch = torch.full((1, 1), offset, device=batch.device)
+            mel: NDArray[np.float32] = module.infer(text=batch, pitch=pitch, pace=speed)[0][0].float().cpu().numpy()
         if not mel.size or not np.isfinite(mel).all():
             raise TrainingError(
                 "The voice gave an empty or broken mel spectrogram.",

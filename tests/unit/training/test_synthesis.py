@@ -77,6 +77,44 @@ def test_the_archive_carries_its_lexicon_and_no_paths(nemo_file: Path) -> None:
     assert config["pitch_mean"] == 180.0
 
 
+def test_speed_shortens_and_pitch_moves_the_mel(speaker: Speaker) -> None:
+    import torch
+
+    from voicemill.training.examples import encode
+
+    text = "no more rain today."
+    plain, fast = speaker.mel_for(text), speaker.mel_for(text, speed=2.0)
+    assert fast.shape[1] == pytest.approx(plain.shape[1] / 2, rel=0.15)
+    assert speaker.mel_for(text, semitones=4.0).shape == plain.shape
+    assert not np.allclose(speaker.mel_for(text, semitones=4.0), plain)
+    # Without a shift it is what NeMo's own method gives.
+    tokens, _ = encode(speaker.fastpitch, speaker.pronounceable(text))
+    with torch.no_grad():
+        stock = speaker.fastpitch.generate_spectrogram(tokens=torch.tensor([tokens]))[0].numpy()
+    np.testing.assert_allclose(plain, stock, atol=1e-5)
+
+
+def test_a_text_is_said_with_its_pauses_at_the_wished_loudness(speaker: Speaker, tmp_path: Path) -> None:
+    import soundfile
+
+    from voicemill.audio.loudness import measure
+    from voicemill.training.saying import Manner, say, say_to_file
+
+    quick = Manner(sentence_pause=0.0, paragraph_pause=0.0, loudness_lufs=None)
+    one = say(speaker, "No more rain.", quick, str)
+    with_break = say(speaker, 'No more rain. <break time="1.5s"/> No more rain.', quick, str)
+    rate = speaker.audio.sample_rate
+    assert len(with_break) == 2 * len(one) + round(1.5 * rate)
+    assert not with_break[len(one) : len(one) + rate].any()
+    spaced = say(speaker, "No more rain. No more rain.\n\nNo more rain.", Manner(0.5 * 2, 0.0, 0.25, 0.75), str)
+    assert len(spaced) == 3 * len(one) + rate
+    target = tmp_path / "say.wav"
+    seconds, _ = say_to_file(speaker, "No more rain.", target, Manner(loudness_lufs=-30.0), str)
+    assert soundfile.info(target).duration == pytest.approx(seconds)
+    assert measure(target).integrated_lufs == pytest.approx(-30.0, abs=0.5)
+    assert [path.name for path in tmp_path.iterdir()] == ["say.wav"]
+
+
 def test_speaks(speaker: Speaker) -> None:
     sound = speaker.speak("Hello, world. Low word!")
     assert sound.dtype == np.float32
