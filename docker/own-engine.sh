@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A Docker daemon of our own, for tests on a machine where none runs:  docker/own-engine.sh start|stop     (as root)
 #
-# start prints the variables to use it (DOCKER_HOST=…, and VOICEMILL_NETWORK=host where this kernel has no bridges) on stdout.
+# start prints the variables to use it (DOCKER_HOST=…, and VOICEMILL_NETWORK=host where this kernel has no bridges) on stdout,
+# and VOICEMILL_ENGINE_STARTED=1 unless an earlier start's daemon still runs: then it is that one's to stop it.
 # Images stay below the user's cache folder, so that layers are used again. stop ends the daemon that start began, by its id.
 set -euo pipefail
 store="${VOICEMILL_ENGINE_STORE:-${XDG_CACHE_HOME:-$HOME/.cache}/voicemill/docker}"
@@ -54,7 +55,8 @@ case "${1:-}" in
         || { tail -n 15 "$store/dockerd.log" >&2; refuse "dockerd did not start; its log is $store/dockerd.log."; }
       echo host > "$place/network"
     fi
-    tell ;;
+    tell
+    echo "VOICEMILL_ENGINE_STARTED=1" ;;
   stop)
     alive || exit 0
     daemon="$(cat "$pidfile")"

@@ -65,7 +65,8 @@ def engine() -> Iterator[dict[str, str]]:
             give_up(checked.stderr.strip())
         yield base
     finally:
-        bash("docker/own-engine.sh stop", base)
+        if "VOICEMILL_ENGINE_STARTED" in base:
+            bash("docker/own-engine.sh stop", base)
 
 
 @pytest.fixture(scope="session")

@@ -193,9 +193,9 @@ def test_a_terminal_is_passed_on_and_ctrl_c_typed_there_works(checkout: Checkout
     ],
 )
 def test_refusals_and_exit_codes_of_the_apps_pass_through(
-    checkout: Checkout, image: str, argv: list[str], code: int, reason: str
+    checkout: Checkout, image: str, place: Path, argv: list[str], code: int, reason: str
 ) -> None:
-    done = checkout.run("./run", *argv)
+    done = checkout.run("./run", *argv, WORK_DIR=str(place / "home" / "refused"))
     assert done.returncode == code, done.stderr
     assert f"[tts-prod][error] {reason}" in done.stderr
 
