@@ -35,7 +35,9 @@ Exit codes: 0 done, 1 refused (bad usage, unusable audio), 2 blocked (text or da
 
 
 @click.command(context_settings={"max_content_width": 120, "help_option_names": ["-h", "--help"]}, epilog=EXAMPLES)
-@click.option("--audio", type=click.Path(path_type=Path), help="Recording, or folder of recordings.")
+@click.option("--audio", help="Recording, folder of recordings, or web address of a recording (needs yt-dlp).")
+@click.option("--start", help="Where to begin in one long recording: 90, 1:30 or 1:02:30.5.")
+@click.option("--end", help="Where to stop in it.")
 @click.option("--script", type=click.Path(path_type=Path), help="Text of the recording, in reading order.")
 @click.option(
     "--metadata", type=click.Path(path_type=Path), help="LJSpeech-style metadata.csv: id|text|normalized text."
@@ -65,7 +67,9 @@ def main(**options: object) -> int:
     from voicemill.settings import Settings
 
     settings = Settings.from_environment(os.environ)
+    from voicemill.audio.download import place
     from voicemill.audio.segmentation import Segmentation
+    from voicemill.audio.times import parse_part
     from voicemill.dataset.prepare import STAGES, PrepareRequest, prepare
     from voicemill.dataset.stages import ProgressLines
     from voicemill.protocol import Protocol
@@ -73,8 +77,14 @@ def main(**options: object) -> int:
     limits = Segmentation(
         min_duration=cast(float, options["min_seconds"]), max_duration=cast(float, options["max_seconds"])
     )
+    audio, url = place(options["audio"])
+    start, end = parse_part(cast("str | None", options["start"]), cast("str | None", options["end"]))
     request = PrepareRequest(
-        **{name: cast("Path | None", options[name]) for name in ("audio", "script", "metadata", "dataset", "lexicon")},
+        audio=audio,
+        url=url,
+        start=start,
+        end=end,
+        **{name: cast("Path | None", options[name]) for name in ("script", "metadata", "dataset", "lexicon")},
         voice=str(options["voice"] or settings.voice_profile_id),
         seed=cast(int, options["seed"]),
         sample_rate=cast(int, options["sample_rate"]),

@@ -114,6 +114,12 @@ def decode(
                 seen.samples += len(block)
                 write(convert(block, False) * factor)
             write(convert(np.zeros(0, dtype=np.float32), True) * factor)
+        if seen.samples == 0 and start:
+            raise AudioError(
+                f"{path.name} ends before second {start:g}, where it should begin.",
+                reason="audio_too_small",
+                hint="Choose an earlier start.",
+            )
         info = _finish(path, declared, seen, min_seconds)
     return info
 
@@ -217,6 +223,12 @@ def _judge_end(declared: Declared, seconds: float, code: int, log: str) -> None:
             f"{declared.path.name} breaks off at second {seconds:.2f} of {declared.duration:.2f}.",
             reason="audio_truncated",
             hint="Copy or download the file again.",
+        )
+    if not declared.ended:
+        raise AudioError(
+            f"{declared.path.name} breaks off at second {seconds:.2f}: it has no end mark.",
+            reason="audio_truncated",
+            hint="Copy the file again; if it is a recorded stream and this is all of it, write it to FLAC with ffmpeg.",
         )
     if damaged:
         raise AudioError(

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from voicemill.audio.download import place
+from voicemill.audio.times import parse_part
 from voicemill.errors import AudioError, UsageError
 from voicemill.settings import Settings
 from voicemill.workspace import profile_id
@@ -24,6 +26,9 @@ class LaneRequest:
 
     # sources
     audio: Path | None
+    url: str | None
+    start: float | None
+    end: float | None
     script: Path | None
     metadata: Path | None
     dataset: Path | None
@@ -49,15 +54,16 @@ class LaneRequest:
             UsageError: options that contradict each other.
             AudioError: a named source is not there.
         """
-        audio, dataset = _path(options, "audio"), _path(options, "dataset") or settings.dataset_manifest
+        (audio, url), dataset = place(options.get("audio")), _path(options, "dataset") or settings.dataset_manifest
+        start, end = parse_part(cast("str | None", options.get("start")), cast("str | None", options.get("end")))
         script, metadata = _path(options, "script"), _path(options, "metadata")
-        if options.get("dataset") and audio:
+        if options.get("dataset") and (audio or url):
             raise UsageError("--dataset and --audio are two sources; choose one.")
         if script and metadata:
             raise UsageError("--script and --metadata are two sources of text; choose one.")
-        if (script or metadata) and not (audio or settings.audio_path):
+        if (script or metadata) and not (audio or url or settings.audio_path):
             raise UsageError("A script or metadata needs its recording.", hint="Name it with --audio.")
-        if audio:
+        if audio or url:
             dataset = None
         elif not dataset:
             audio = settings.audio_path or settings.repository / DEMO_AUDIO
@@ -75,6 +81,9 @@ class LaneRequest:
         voice = str(options.get("voice") or settings.voice_profile_id)
         return cls(
             audio=audio,
+            url=url,
+            start=start,
+            end=end,
             script=script,
             metadata=metadata,
             dataset=dataset,
@@ -99,6 +108,9 @@ class LaneRequest:
         return PrepareRequest(
             voice=self.voice,
             audio=self.audio,
+            url=self.url,
+            start=self.start,
+            end=self.end,
             script=self.script,
             metadata=self.metadata,
             dataset=self.dataset,

@@ -36,6 +36,8 @@ class PreparationSettings(BaseModel):
     max_joined_pause: float
     min_padding: float
     max_padding: float
+    start: float | None = None
+    end: float | None = None
 
 
 class LoudnessFigures(BaseModel):

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from voicemill import __version__, audio, dataset, files, text
+from voicemill import __version__, dataset, files, text
+from voicemill.audio import download
 from voicemill.audio.segmentation import Segmentation
 from voicemill.dataset import description, stage_cache, steps, supplementary
 from voicemill.dataset.description import DatasetDescription, LoudnessFigures, PreparationSettings
@@ -42,6 +43,9 @@ class PrepareRequest:
 
     Attributes:
         audio: a recording, or a folder of recordings.
+        url: a web address of a recording, instead of `audio`.
+        start: first second of one long recording that is wanted.
+        end: second of it to stop before.
         script: its text in reading order.
         metadata: LJSpeech's metadata.csv.
         dataset: a NeMo manifest instead of all others.
@@ -57,6 +61,9 @@ class PrepareRequest:
 
     voice: str
     audio: Path | None = None
+    url: str | None = None
+    start: float | None = None
+    end: float | None = None
     script: Path | None = None
     metadata: Path | None = None
     dataset: Path | None = None
@@ -79,6 +86,8 @@ class PrepareRequest:
             hop_length=supplementary.HOP_LENGTH,
             target_lufs=self.target_lufs,
             peak_limit_dbfs=PEAK_LIMIT_DBFS,
+            start=self.start,
+            end=self.end,
             **dataclasses.asdict(self.limits),
         )
 
@@ -150,7 +159,11 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
     """
     observer = observer or SilentObserver()
     root = workspace.dataset(request.voice)
-    sources = gather(request.audio, request.script, request.metadata, request.dataset)
+    audio = request.audio
+    if request.url is not None:
+        audio = download.fetch(request.url, workspace.downloads, observer, force=request.force)
+    part = (request.start, request.end)
+    sources = gather(audio, request.script, request.metadata, request.dataset, part)
     inputs = _digests(sources, request)
     tools = {"voicemill": __version__, **{name: packages.version(name) for name in _TOOLS}}
     code = stage_cache.code_digest(audio, text, dataset)
@@ -197,8 +210,11 @@ def load(root: Path, key: str | None = None) -> PreparedDataset | None:
 
 
 def _digests(sources: Sources, request: PrepareRequest) -> tuple[SourceFile, ...]:
+    found = sources.digests()
+    if request.url is not None:
+        found = tuple(one.model_copy(update={"url": request.url}) if one.role == "recording" else one for one in found)
     if request.lexicon is None:
-        return sources.digests()
+        return found
     if not request.lexicon.is_file():
         raise DatasetError(
             f"There is no pronunciation dictionary at {request.lexicon}.",
@@ -211,7 +227,7 @@ def _digests(sources: Sources, request: PrepareRequest) -> tuple[SourceFile, ...
         bytes=request.lexicon.stat().st_size,
         sha256=files.sha256_file(request.lexicon),
     )
-    return (*sources.digests(), extra)
+    return (*found, extra)
 
 
 def _fill(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -25,6 +25,7 @@ class SourceFile(BaseModel):
     role: str
     bytes: int
     sha256: str
+    url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,13 @@ class Sources:
         )
 
 
-def gather(audio: Path | None, script: Path | None, metadata: Path | None, dataset: Path | None) -> Sources:
+def gather(
+    audio: Path | None,
+    script: Path | None,
+    metadata: Path | None,
+    dataset: Path | None,
+    part: tuple[float | None, float | None] = (None, None),
+) -> Sources:
     """Find recordings and text.
 
     Args:
@@ -69,12 +76,26 @@ def gather(audio: Path | None, script: Path | None, metadata: Path | None, datas
         script: text of the recording, or of the folder's recordings in the order of their names.
         metadata: LJSpeech's `metadata.csv`; `audio` then names the folder of its clips, by default `wavs/` beside it.
         dataset: a NeMo manifest, instead of all others.
+        part: start and end (seconds) of the stretch of one long recording that is wanted.
 
     Raises:
         UsageError: contradicting or missing inputs.
         AudioError: `missing_audio_path`, and what `audio.probing.locate` refuses.
         DatasetError: `missing_transcript` and what else is wrong with a text or a manifest.
     """
+    wanted = part != (None, None)
+    if wanted and (dataset is not None or metadata is not None or (audio is not None and audio.is_dir())):
+        raise UsageError(
+            "--start and --end take a part of one recording.",
+            hint="Name that recording with --audio, or leave --start and --end out.",
+        )
+    found = _gather(audio, script, metadata, dataset)
+    if not wanted:
+        return found
+    return replace(found, recordings=tuple(replace(one, start=part[0], end=part[1]) for one in found.recordings))
+
+
+def _gather(audio: Path | None, script: Path | None, metadata: Path | None, dataset: Path | None) -> Sources:
     if dataset is not None:
         if audio or script or metadata:
             raise UsageError("A dataset manifest has its own recordings and text.", hint="Give --dataset alone.")
