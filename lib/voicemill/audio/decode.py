@@ -109,7 +109,7 @@ def decode(
     factor = np.float32(10.0 ** (gain_db / 20.0))
     with files.atomic_path(target_wav, suffix=".wav") as temporary, _writer(temporary, sample_rate, subtype) as write:
         stretch = _cut(_checked(path, declared, seen, stop=end), declared.sample_rate, start, end)
-        with _resampler(declared.sample_rate, sample_rate) as convert:
+        with resampler(declared.sample_rate, sample_rate) as convert:
             for block in stretch:
                 seen.samples += len(block)
                 write(convert(block, False) * factor)
@@ -299,7 +299,8 @@ def _writer(path: Path, rate: int, subtype: str) -> Iterator[Callable[[Samples],
 
 
 @contextlib.contextmanager
-def _resampler(rate: int, to: int) -> Iterator[Callable[[Samples, bool], Samples]]:
+def resampler(rate: int, to: int) -> Iterator[Callable[[Samples, bool], Samples]]:
+    """A function that takes block after block at `rate` Hz (and whether it is the last) and returns it at `to` Hz."""
     if rate == to:
         yield lambda block, last: block
         return
@@ -328,4 +329,5 @@ __all__ = [
     "probe",
     "read_mono",
     "resample",
+    "resampler",
 ]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from voicemill import __version__, dataset, files, text
+from voicemill import __version__, audio, dataset, files, text
 from voicemill.audio import download
 from voicemill.audio.segmentation import Segmentation
 from voicemill.dataset import description, stage_cache, steps, supplementary
@@ -159,11 +159,11 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
     """
     observer = observer or SilentObserver()
     root = workspace.dataset(request.voice)
-    audio = request.audio
+    place = request.audio
     if request.url is not None:
-        audio = download.fetch(request.url, workspace.downloads, observer, force=request.force)
+        place = download.fetch(request.url, workspace.downloads, observer, force=request.force)
     part = (request.start, request.end)
-    sources = gather(audio, request.script, request.metadata, request.dataset, part)
+    sources = gather(place, request.script, request.metadata, request.dataset, part)
     inputs = _digests(sources, request)
     tools = {"voicemill": __version__, **{name: packages.version(name) for name in _TOOLS}}
     code = stage_cache.code_digest(audio, text, dataset)
@@ -176,7 +176,8 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
     with files.atomic_directory(root) as staging, ClipPool(request.jobs) as pool:
         cache = staging / ".fresh" if request.force else workspace.stage_cache
         bench = steps.Bench(pool, StageClock(observer, pool.worker_ids), staging, cache)
-        means = Means(Lexicon.load(request.lexicon), request.limits, workspace.cache / "text-normaliser", pool.jobs)
+        grammars = workspace.cache / "text-normaliser"
+        means = Means(Lexicon.load(request.lexicon), request.limits, grammars, pool.jobs, cache)
         _fill(bench, request, sources, inputs, means, tools, key)
     made = load(root, key)
     if made is None:

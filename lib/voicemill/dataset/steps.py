@@ -19,6 +19,7 @@ from voicemill.dataset.recordings import (
     DecodeTask,
     Recording,
     Refusal,
+    SpeechTask,
     decode_one,
     joint_loudness,
     loudness_of,
@@ -137,8 +138,13 @@ def find_utterances(bench: Bench, sources: Sources, decoded: Decoded, means: Mea
         DatasetError: `script_mismatch`, `no_speech`, or `dataset_no_valid_audio` when no utterance is left.
     """
     with bench.clock.stage("voice-activity", len(decoded.heard), decoded.seconds):
-        spans = bench.pool.map(speech_of, [heard.decoded for _, heard in decoded.heard], bench.clock.observer)
-    heard = [dataclasses.replace(one, spans=tuple(found)) for (_, one), found in zip(decoded.heard, spans, strict=True)]
+        tasks = [SpeechTask(heard.decoded, bench.cache) for _, heard in decoded.heard]
+        speech = bench.pool.map(speech_of, tasks, bench.clock.observer)
+    _tell_cached(bench, "voice-activity", [found.cached for found in speech], "recordings")
+    heard = [
+        dataclasses.replace(one, spans=tuple(Span(*span) for span in found.spans), digest=found.digest)
+        for (_, one), found in zip(decoded.heard, speech, strict=True)
+    ]
     steps = sum(len(one.spans) for one in heard) if sources.script else len(heard)
     with bench.clock.stage("segmentation", steps, decoded.seconds):
         if sources.script:
@@ -288,6 +294,6 @@ def _unusable(recording: Recording, refusal: Refusal, seconds: float) -> Rejecti
     )
 
 
-def _tell_cached(bench: Bench, stage: str, cached: Sequence[bool]) -> None:
+def _tell_cached(bench: Bench, stage: str, cached: Sequence[bool], what: str = "clips") -> None:
     if any(cached):
-        bench.clock.observer.note(f"{stage}: {sum(cached)} of {len(cached)} clips from the cache")
+        bench.clock.observer.note(f"{stage}: {sum(cached)} of {len(cached)} {what} from the cache")

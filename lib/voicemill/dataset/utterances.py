@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
-from voicemill.audio import decode, segmentation, vad
+from voicemill.audio import segmentation
+from voicemill.audio.cuts import Cut, Join
+from voicemill.audio.levels import Levels
 from voicemill.audio.segmentation import Segmentation
+from voicemill.audio.sound import OnDisk
 from voicemill.audio.vad import Span
+from voicemill.dataset.listening import Memory
 from voicemill.dataset.recordings import Recording
 from voicemill.dataset.report import Rejection
 from voicemill.dataset.sources import ClipText
@@ -28,17 +30,24 @@ GAP_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Heard:
-    """A decoded recording: 32-bit float at the dataset's rate, its length, where somebody speaks."""
+    """A decoded recording: 32-bit float at the dataset's rate, its length, where somebody speaks, its digest."""
 
     recording: Recording
     decoded: Path
     seconds: float
     spans: tuple[Span, ...]
+    digest: str = ""
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """A stretch of a decoded recording (seconds in it) and what it says."""
+    """A stretch of a decoded recording (seconds in it) and what it says.
+
+    Attributes:
+        character_errors: what a recogniser heard in it against its text; None when nobody listened.
+        cuts: why it begins and ends where it does; seconds in the recording, as `start` and `end`.
+        joins: pauses inside it at which it was not parted.
+    """
 
     heard: Heard
     start: float
@@ -46,6 +55,9 @@ class Utterance:
     text: str
     normalized: str
     speaker: int | None = None
+    character_errors: float | None = None
+    cuts: tuple[Cut, ...] = ()
+    joins: tuple[Join, ...] = ()
 
     def rejected(self, reason: str, detail: str = "") -> Rejection:
         """A row of the report that says why this utterance became no clip."""
@@ -84,12 +96,14 @@ class Means:
         limits: of an utterance.
         grammars: where the grammars for digits and symbols are kept; they are loaded only when a text needs them.
         processes: how many may listen to a long recording.
+        cache: where what was heard is kept.
     """
 
     lexicon: Lexicon
     limits: Segmentation
     grammars: Path
     processes: int
+    cache: Path
 
     def spoken(self, text: str) -> str:
         """The normalised text."""
@@ -129,12 +143,12 @@ def _of_one(heard: Heard, said: ClipText, means: Means) -> Found:
         found = from_script([heard], split_sentences(said.normalized or said.text), means, SilentObserver())
         return replace(found, utterances=tuple(replace(one, speaker=said.speaker) for one in found.utterances))
     normalized = means.spoken(said.normalized or said.text)
-    samples, rate = decode.read_mono(heard.decoded)
     # no pause of a clip parts it
-    plan = segmentation.plan([voiced], samples, rate, replace(limits, min_pause=1e6, max_joined_pause=1e6))
+    whole = replace(limits, min_pause=1e6, max_joined_pause=1e6)
+    plan = segmentation.plan_by_levels([voiced], Levels.of_sound(OnDisk((heard.decoded,))), whole)
     if len(plan.kept) == 1:
-        span = plan.kept[0]
-        return Found((Utterance(heard, span.start, span.end, said.text, normalized, said.speaker),), ())
+        span, cuts = plan.kept[0], plan.cuts[0]
+        return Found((Utterance(heard, span.start, span.end, said.text, normalized, said.speaker, cuts=cuts),), ())
     reason = "too_short" if voiced.duration < limits.min_duration else "too_long"
     return Found((), (rejection(heard, voiced, reason, said.text),))
 
@@ -146,21 +160,22 @@ def from_script(recordings: Sequence[Heard], script: Sequence[str], means: Means
         DatasetError: `script_mismatch` when the recordings say something else, `no_speech`.
     """
     normalized = [means.spoken(sentence) for sentence in script]
-    starts: list[float] = []
-    parts: list[np.ndarray[tuple[int], np.dtype[np.float32]]] = []
-    spans: list[Span] = []
-    length = 0
-    for heard in recordings:
-        samples, rate = decode.read_mono(heard.decoded)
-        part = decode.resample(samples, rate, vad.SAMPLE_RATE)
-        start = length / vad.SAMPLE_RATE
-        starts.append(start)
-        spans += [Span(start + span.start, start + span.end) for span in heard.spans]
-        parts += [part, np.zeros(round(GAP_SECONDS * vad.SAMPLE_RATE), dtype=np.float32)]
-        length += len(part) + len(parts[-1])
-    joined = np.concatenate(parts[:-1])
+    joined = OnDisk(tuple(heard.decoded for heard in recordings), GAP_SECONDS)
+    starts = joined.starts
+    spans = [
+        Span(start + span.start, start + span.end)
+        for start, heard in zip(starts, recordings, strict=True)
+        for span in heard.spans
+    ]
     match = match_script(
-        joined, spans, normalized, means.lexicon, observer, limits=means.limits, processes=means.processes
+        joined,
+        spans,
+        normalized,
+        means.lexicon,
+        observer,
+        limits=means.limits,
+        processes=means.processes,
+        listen=Memory(tuple(heard.digest for heard in recordings), GAP_SECONDS, means.cache),
     )
     return _placed(match, recordings, starts, script, normalized)
 
@@ -184,7 +199,19 @@ def _placed(
         heard, span = place(found.start, found.end)
         whole = " ".join(normalized[index] for index in found.sentences) == found.text
         text = " ".join(script[index] for index in found.sentences) if whole else found.text
-        utterances.append(Utterance(heard, span.start, span.end, text, found.text))
+        begin = starts[bisect.bisect_right(starts, (found.start + found.end) / 2) - 1]
+        utterances.append(
+            Utterance(
+                heard,
+                span.start,
+                span.end,
+                text,
+                found.text,
+                character_errors=found.character_errors,
+                cuts=tuple(replace(cut, second=cut.second - begin) for cut in found.cuts),
+                joins=tuple(replace(join, second=join.second - begin) for join in found.joins),
+            )
+        )
     rejected = [
         rejection(*place(take.start, take.end), "repeated_take", script[take.sentence]) for take in match.repeats
     ]

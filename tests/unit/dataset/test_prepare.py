@@ -268,3 +268,22 @@ def test_a_work_directory_that_cannot_be_written(request_of: PrepareRequest, tmp
     with pytest.raises(StorageError) as caught:
         prepare(request_of, Workspace(tmp_path / "work", tmp_path / "cache"))
     assert caught.value.code == "not_writable"
+
+
+def test_another_loudness_does_not_listen_again(
+    prepared: PreparedDataset, request_of: PrepareRequest, workspace: Workspace, tmp_path: Path
+) -> None:
+    """Loudness and what follows are done again, voice activity and hearing are not."""
+    observer = Listening()
+    other = prepare(
+        dataclasses.replace(request_of, target_lufs=-26.0), Workspace(work=tmp_path, cache=workspace.cache), observer
+    )
+    assert observer.stages == list(STAGES)
+    assert "voice-activity: 1 of 1 recordings from the cache" in observer.notes
+    assert any(note.startswith("segmentation: ") and "heard before" in note for note in observer.notes)
+    assert not any(note.startswith(("alignment", "pitch")) for note in observer.notes)
+    assert other.description.loudness.gain_db == pytest.approx(prepared.description.loudness.gain_db - 3.0, abs=0.02)
+    assert [(entry.start, entry.end, entry.text) for entry in other.entries] == [
+        (entry.start, entry.end, entry.text) for entry in prepared.entries
+    ]
+    assert {entry.sha256 for entry in other.entries}.isdisjoint(entry.sha256 for entry in prepared.entries)
