@@ -60,6 +60,9 @@ Exit codes: 0 done, 1 refused (bad usage, unusable audio), 2 blocked (text or da
 )
 @click.option("--min-seconds", type=click.FloatRange(0.5, 5.0), default=1.0, show_default=True, help="Shortest clip.")
 @click.option("--max-seconds", type=click.FloatRange(5.0, 30.0), default=12.0, show_default=True, help="Longest clip.")
+@click.option("--limit", "changes", multiple=True, metavar="NAME=VALUE", help="Change a quality limit (see README.md).")
+@click.option("--keep-rejected", is_flag=True, help="Keep the sounds of what is left out, in rejected/.")
+@click.option("--explain", is_flag=True, help="Print why each cut was made; cuts.tsv has it in any case.")
 @click.option("--jobs", type=click.IntRange(1, 256), help="Processes that work on clips.  [default: one a core]")
 @click.option("--force", is_flag=True, help="Do everything again, also what the caches hold.")
 def main(**options: object) -> int:
@@ -70,6 +73,8 @@ def main(**options: object) -> int:
     from voicemill.audio.download import place
     from voicemill.audio.segmentation import Segmentation
     from voicemill.audio.times import parse_part
+    from voicemill.dataset import explain
+    from voicemill.dataset.limits import QualityLimits, with_changes
     from voicemill.dataset.prepare import STAGES, PrepareRequest, prepare
     from voicemill.dataset.stages import ProgressLines
     from voicemill.protocol import Protocol
@@ -89,6 +94,8 @@ def main(**options: object) -> int:
         seed=cast(int, options["seed"]),
         sample_rate=cast(int, options["sample_rate"]),
         limits=limits,
+        quality=with_changes(QualityLimits(), cast("tuple[str, ...]", options["changes"])),
+        keep_rejected=bool(options["keep_rejected"]),
         target_lufs=cast(float, options["loudness"]),
         force=bool(options["force"]),
         jobs=cast("int | None", options["jobs"]),
@@ -116,6 +123,8 @@ def main(**options: object) -> int:
         prepared.root / "dataset.json",
     ):
         protocol.artifact(path)
+    if options["explain"]:
+        terminal.table("Cuts", explain.told(prepared.cuts))
     terminal.table("Dataset", rows(prepared))
     return 0
 
@@ -147,7 +156,8 @@ def rows(prepared: PreparedDataset) -> list[tuple[str, str]]:
             )
         )
     if report.guessed_words:
-        shown.append(("guessed words", ", ".join(report.guessed_words[:20])))
+        guessed = [f"{word} ({phones})" for word, phones in report.guessed_pronunciations.items()]
+        shown.append(("guessed words", ", ".join(guessed[:20])))
     shown += [
         ("seconds", ", ".join(f"{stage.name} {stage.seconds:.1f}" for stage in prepared.stages) or "not measured")
     ]

@@ -138,6 +138,26 @@ def plan_by_levels(spans: list[Span], levels: Levels, limits: Segmentation | Non
     return found
 
 
+def pad(spans: list[Span], levels: Levels, limits: Segmentation) -> list[tuple[Span, tuple[Cut, Cut]]]:
+    """Silence around stretches of speech that are decided already, up to the quietest point of the pauses between.
+
+    Args:
+        spans: in the order of time; where two overlap, the first ends where the second begins.
+        levels: of the recording.
+        limits: its padding; its durations and pauses do not count.
+
+    Returns:
+        Each span with its padding, and why it ends there, in the same order.
+    """
+    ends = [min(one.end, two.start - 1e-3) for one, two in itertools.pairwise(spans)]
+    apart = [
+        Span(span.start, end) for span, end in zip(spans, [*ends, *(span.end for span in spans[-1:])], strict=True)
+    ]
+    alone = replace(limits, min_pause=1e-9, max_joined_pause=1e-9, min_duration=1e-9, max_duration=1e9)
+    found = plan_by_levels(apart, levels, alone)
+    return list(zip(found.kept, found.cuts, strict=True))
+
+
 def _group(spans: list[Span], limits: Segmentation) -> list[_Part]:
     """Speech spans with less than `min_pause` between them belong together."""
     groups: list[_Part] = []

@@ -14,6 +14,7 @@ from voicemill.settings import Settings
 from voicemill.workspace import profile_id
 
 if TYPE_CHECKING:
+    from voicemill.dataset.limits import QualityLimits
     from voicemill.dataset.prepare import PrepareRequest
 
 DEMO_AUDIO = Path("data/demo/demo.flac")
@@ -101,7 +102,7 @@ class LaneRequest:
             dry_run=bool(options.get("dry_run")) or settings.dry_run,
         )
 
-    def preparation(self, sample_rate: int, seed: int) -> PrepareRequest:
+    def preparation(self, sample_rate: int, seed: int, quality: QualityLimits) -> PrepareRequest:
         """What the dataset room has to prepare."""
         from voicemill.dataset.prepare import PrepareRequest
 
@@ -116,6 +117,7 @@ class LaneRequest:
             dataset=self.dataset,
             lexicon=self.lexicon,
             sample_rate=sample_rate,
+            quality=quality,
             seed=seed,
             force=self.force,
         )

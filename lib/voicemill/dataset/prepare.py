@@ -13,8 +13,10 @@ from pydantic import TypeAdapter, ValidationError
 from voicemill import __version__, audio, dataset, files, text
 from voicemill.audio import download
 from voicemill.audio.segmentation import Segmentation
-from voicemill.dataset import description, stage_cache, steps, supplementary
+from voicemill.dataset import clip_steps, description, explain, stage_cache, steps, supplementary
+from voicemill.dataset.clip_steps import Rejects
 from voicemill.dataset.description import DatasetDescription, LoudnessFigures, PreparationSettings
+from voicemill.dataset.limits import QualityLimits
 from voicemill.dataset.manifest import ManifestEntry, read_entries, write_manifest
 from voicemill.dataset.pool import ClipPool
 from voicemill.dataset.report import Report, make_report
@@ -54,6 +56,8 @@ class PrepareRequest:
         sample_rate: of the clips (Hz).
         limits: of an utterance.
         target_lufs: loudness of the whole.
+        quality: limits of a clip's figures.
+        keep_rejected: keep the sounds of what is left out, in `rejected/`.
         lexicon: pronunciations that come before the dictionary's.
         force: do everything again, also what the cache holds.
         jobs: processes; one a core by default.
@@ -72,6 +76,8 @@ class PrepareRequest:
     sample_rate: int = 22_050
     limits: Segmentation = dataclasses.field(default_factory=Segmentation)
     target_lufs: float = -23.0
+    quality: QualityLimits = dataclasses.field(default_factory=QualityLimits)
+    keep_rejected: bool = False
     force: bool = False
     jobs: int | None = None
 
@@ -88,6 +94,8 @@ class PrepareRequest:
             peak_limit_dbfs=PEAK_LIMIT_DBFS,
             start=self.start,
             end=self.end,
+            quality=self.quality,
+            keep_rejected=self.keep_rejected,
             **dataclasses.asdict(self.limits),
         )
 
@@ -125,6 +133,11 @@ class PreparedDataset:
     @property
     def lexicon(self) -> Path:
         return self.root / description.LEXICON
+
+    @property
+    def cuts(self) -> Path:
+        """Why each clip begins and ends where it does."""
+        return self.root / explain.NAME
 
     @property
     def stats(self) -> Statistics:
@@ -248,11 +261,17 @@ def _fill(
             "the text holds digits or symbols: its grammars take about 40 s to build the first time"
         )
     found = steps.find_utterances(bench, sources, decoded, means)
-    made, unfit = steps.cut_clips(bench, found, request.voice, request.sample_rate, loudness.gain_db)
+    rate, gain = request.sample_rate, loudness.gain_db
+    if request.keep_rejected:
+        found = clip_steps.keep_stretches(bench, found, request.voice, rate, gain)
+    rejects = Rejects(bench.staging, request.keep_rejected)
+    made = clip_steps.cut_clips(bench, found, request.voice, rate, gain)
     shutil.rmtree(bench.decoded)
-    kept, misfits = steps.align_clips(bench, made, request.lexicon)
-    entries = steps.entries_of(kept, request.seed)
-    settings, pitches = steps.pitch_of_clips(bench, kept, request.sample_rate)
+    kept = clip_steps.judge_sound(made, rejects, request.quality)
+    kept = clip_steps.align_clips(bench, kept, request.lexicon, rejects)
+    kept = clip_steps.judge_speech(kept, rejects, request.quality)
+    entries = clip_steps.entries_of(kept, request.seed)
+    settings, pitches = clip_steps.pitch_of_clips(bench, kept, rate)
     with bench.clock.stage("manifest"):
         shutil.rmtree(bench.staging / ".fresh", ignore_errors=True)
         guessed = means.lexicon.write(
@@ -261,12 +280,13 @@ def _fill(
         write_manifest(bench.staging / description.MANIFEST, entries)
         for name, part in ((description.TRAIN, "train"), (description.VALIDATION, "validation")):
             write_manifest(bench.staging / name, [entry for entry in entries if entry.split == part])
+        explain.write(bench.staging / explain.NAME, explain.rows(made, {row.id: row.reason for row in rejects.rows}))
         report = make_report(
             decoded.seconds,
             sum(clip.cut.seconds for clip in kept),
-            [*decoded.rejected, *found.rejected, *unfit, *misfits],
+            [*decoded.rejected, *found.rejected, *rejects.rows],
             found.unspoken,
-            guessed,
+            {word: " ".join(means.lexicon.pronounce(word).phones) for word in guessed},
         )
         _describe(bench.staging, request, inputs, loudness, summarise(entries, pitches, settings), report, tools, key)
     write_timings(bench.staging / description.TIMINGS, bench.clock.times)

@@ -14,6 +14,7 @@ from voicemill.dataset.manifest import ManifestLine, read_manifest
 from voicemill.dataset.recordings import Recording
 from voicemill.errors import AudioError, DatasetError, UsageError
 from voicemill.text import transcripts
+from voicemill.text.captions import Caption, is_timed
 
 
 class SourceFile(BaseModel):
@@ -30,11 +31,12 @@ class SourceFile(BaseModel):
 
 @dataclass(frozen=True)
 class ClipText:
-    """Text of one clip: as written, and as spoken where the source says so."""
+    """Text of one clip: as written, as spoken where the source says so, and when, where it is timed."""
 
     text: str
     normalized: str | None = None
     speaker: int | None = None
+    captions: tuple[Caption, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,13 @@ def _gather(audio: Path | None, script: Path | None, metadata: Path | None, data
         raise UsageError(
             "There is nothing to prepare.", hint="Name a recording with --audio, or a NeMo manifest with --dataset."
         )
+    if script is not None and is_timed(script):
+        if audio.is_dir():
+            raise UsageError(
+                "A timed transcript belongs to one recording.",
+                hint=f"Name that recording with --audio, or put a {script.suffix} beside each.",
+            )
+        return _timed(audio, script)
     if script is not None:
         return Sources(
             _folder(audio) if audio.is_dir() else (_recording(audio, audio.parent),),
@@ -130,7 +139,7 @@ def _from_sidecars(audio: Path) -> Sources:
         return Sources(
             tuple(_recording(clip.audio, audio) for clip in clips),
             (),
-            tuple(ClipText(clip.text) for clip in clips),
+            tuple(ClipText(clip.text, captions=clip.captions) for clip in clips),
             tuple(side for clip in clips if (side := transcripts.find_sidecar(clip.audio))),
         )
     recording = _recording(audio, audio.parent)
@@ -141,7 +150,16 @@ def _from_sidecars(audio: Path) -> Sources:
             reason="missing_transcript",
             hint=f"Give its text in reading order with --script, or as {audio.stem}.txt beside it.",
         )
+    if is_timed(beside):
+        return _timed(audio, beside)
     return Sources((recording,), tuple(transcripts.read_script(beside)), (), (beside,))
+
+
+def _timed(audio: Path, transcript: Path) -> Sources:
+    said = transcripts.read_beside(audio, transcript)
+    return Sources(
+        (_recording(audio, audio.parent),), (), (ClipText(said.text, captions=said.captions),), (transcript,)
+    )
 
 
 def _from_metadata(metadata: Path, audio: Path | None) -> Sources:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from voicemill.audio.levels import Levels
 from voicemill.audio.segmentation import Segmentation
 from voicemill.audio.sound import OnDisk
 from voicemill.audio.vad import Span
+from voicemill.dataset import captioned
 from voicemill.dataset.listening import Memory
 from voicemill.dataset.recordings import Recording
 from voicemill.dataset.report import Rejection
@@ -24,6 +26,7 @@ from voicemill.text.lexicon import Lexicon
 from voicemill.text.script import ScriptMatch, match_script
 from voicemill.text.transcripts import split_sentences
 
+_SLIVER = 0.01
 GAP_SECONDS = 2.0
 """Silence put between recordings that share one script: longer than any pause that an utterance may hold."""
 
@@ -66,11 +69,14 @@ class Utterance:
 
 @dataclass(frozen=True)
 class Found:
-    """Utterances in reading order, what was left out, and the sentences of the script that nobody said."""
+    """Utterances in reading order, what was left out, and the sentences of the script that nobody said; `heard` are
+    the recordings.
+    """
 
     utterances: tuple[Utterance, ...]
     rejected: tuple[Rejection, ...]
     unspoken: tuple[str, ...] = ()
+    heard: tuple[Heard, ...] = ()
 
 
 def rejection(heard: Heard, span: Span, reason: str, text: str = "", detail: str = "") -> Rejection:
@@ -138,6 +144,8 @@ def _of_one(heard: Heard, said: ClipText, means: Means) -> Found:
     limits = means.limits
     if not heard.spans:
         return Found((), (rejection(heard, Span(0.0, heard.seconds), "no_speech", said.text),))
+    if said.captions:
+        return _of_captions(heard, said, means)
     voiced = Span(heard.spans[0].start, heard.spans[-1].end)
     if voiced.duration > limits.max_duration:
         found = from_script([heard], split_sentences(said.normalized or said.text), means, SilentObserver())
@@ -151,6 +159,44 @@ def _of_one(heard: Heard, said: ClipText, means: Means) -> Found:
         return Found((Utterance(heard, span.start, span.end, said.text, normalized, said.speaker, cuts=cuts),), ())
     reason = "too_short" if voiced.duration < limits.min_duration else "too_long"
     return Found((), (rejection(heard, voiced, reason, said.text),))
+
+
+def _of_captions(heard: Heard, said: ClipText, means: Means) -> Found:
+    """Utterances of a timed transcript; captions outside the part that was taken are passed over."""
+    offset = heard.recording.offset
+    captions = [replace(one, start=one.start - offset, end=one.end - offset) for one in said.captions]
+    captions = [one for one in captions if one.start < heard.seconds and one.end > 0.0]
+    groups = captioned.group(captions, heard.spans, heard.seconds, means.limits)
+    rejected: list[Rejection] = []
+    good: list[tuple[captioned.Group, str]] = []
+    for one in groups:
+        try:
+            spoken = means.spoken(one.text)
+        except DatasetError as error:
+            if error.code != "text_not_english":
+                raise
+            one, spoken = replace(one, problem=error.code), ""
+        if not one.problem:
+            good.append((one, spoken))
+    taken = [one.voiced for one, _ in good]
+    others = [(part, "no_text", "") for span in heard.spans for part in outside(span, [one.voiced for one in groups])]
+    levels = Levels.of_sound(OnDisk((heard.decoded,)))
+    spans = sorted(taken + [part for part, _, _ in others])
+    padded = dict(zip((span.start for span in spans), segmentation.pad(spans, levels, means.limits), strict=True))
+    utterances = []
+    for one, spoken in good:
+        span, (start, end) = padded[one.voiced.start]
+        cuts = (replace(start, reason="caption"), replace(end, reason="caption"))
+        utterances.append(
+            Utterance(heard, span.start, span.end, one.text, spoken, said.speaker, cuts=cuts, joins=one.joins)
+        )
+    held = [Span(one.start, one.end) for one in utterances]
+    faulty = [(one.voiced, one.problem, one.text) for one in groups if one.voiced not in taken]
+    for claim, reason, text in faulty + others:
+        for rest in outside(Span(max(0.0, claim.start), min(heard.seconds, claim.end)), held):
+            rejected.append(rejection(heard, rest, reason or "text_not_english", text))
+            held.append(rest)
+    return Found(tuple(utterances), tuple(rejected))
 
 
 def from_script(recordings: Sequence[Heard], script: Sequence[str], means: Means, observer: Observer) -> Found:
@@ -212,9 +258,27 @@ def _placed(
                 joins=tuple(replace(join, second=join.second - begin) for join in found.joins),
             )
         )
-    rejected = [
-        rejection(*place(take.start, take.end), "repeated_take", script[take.sentence]) for take in match.repeats
-    ]
-    rejected += [rejection(*place(part.start, part.end), part.reason, part.text) for part in match.unusable]
-    rejected += [rejection(*place(span.start, span.end), "no_text") for span in match.unmatched]
+    claims = [(place(take.start, take.end), "repeated_take", script[take.sentence]) for take in match.repeats]
+    claims += [(place(part.start, part.end), part.reason, part.text) for part in match.unusable]
+    claims += [(place(span.start, span.end), "no_text", "") for span in match.unmatched]
+    rejected = []
+    taken: dict[Path, list[Span]] = defaultdict(list)  # each second counts once, or the report would not add up
+    for utterance in utterances:
+        taken[utterance.heard.decoded].append(Span(utterance.start, utterance.end))
+    for (heard, span), reason, text in claims:
+        for rest in outside(span, taken[heard.decoded]):
+            rejected.append(rejection(heard, rest, reason, text))
+            taken[heard.decoded].append(rest)
     return Found(tuple(utterances), tuple(rejected), tuple(script[index] for index in match.skipped))
+
+
+def outside(span: Span, taken: Sequence[Span]) -> list[Span]:
+    """The parts of a span that no other span holds, in the order of time; slivers of less than 10 ms are left out."""
+    rest, position = [], span.start
+    for other in sorted(taken):
+        if other.end <= position or other.start >= span.end:
+            continue
+        rest.append(Span(position, other.start))
+        position = other.end
+    rest.append(Span(position, span.end))
+    return [part for part in rest if part.duration >= _SLIVER]

@@ -112,7 +112,8 @@ def _recognise(model: Path, dictionary: Path, pieces: list[_Piece], processes: i
     # spawn: the parent may hold threads of onnxruntime or torch, which do not survive a fork
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context, initializer=_start, initargs=(model, dictionary)) as pool:
-        yield from pool.map(_words, pieces, chunksize=max(1, len(pieces) // (processes * 8)))
+        # small chunks: whoever stops the run waits for those that have begun
+        yield from pool.map(_words, pieces, chunksize=min(4, max(1, len(pieces) // (processes * 8))))
 
 
 _recogniser: PocketSphinxRecogniser | None = None

@@ -21,7 +21,7 @@ from typing import Protocol
 
 from voicemill.audio.cuts import Cut, Join
 from voicemill.audio.levels import Levels
-from voicemill.audio.segmentation import Segmentation, plan_by_levels
+from voicemill.audio.segmentation import Segmentation, pad
 from voicemill.audio.sound import Sound
 from voicemill.audio.vad import Span
 from voicemill.errors import DatasetError
@@ -238,13 +238,7 @@ def _check(speech_share: float, script_share: float, unmatched: Sequence[Span]) 
 def _pad(pieces: Sequence[Piece], others: Sequence[Span], sound: Sound, limits: Segmentation) -> list[Utterance]:
     """Silence around each utterance, up to the quietest point of the pause; no pause is shared with other speech."""
     spans = sorted([piece.span for piece in pieces] + list(others))
-    spans = [Span(span.start, min(span.end, after.start - 1e-3)) for span, after in itertools.pairwise(spans)] + spans[
-        -1:
-    ]
-    # each span stays one: what segmentation would join or split has been decided above
-    alone = replace(limits, min_pause=1e-9, max_joined_pause=1e-9, min_duration=1e-9, max_duration=1e9)
-    plan = plan_by_levels(spans, Levels.of_sound(sound), alone)
-    padded = {before.start: (after, cuts) for before, after, cuts in zip(spans, plan.kept, plan.cuts, strict=True)}
+    padded = dict(zip((span.start for span in spans), pad(spans, Levels.of_sound(sound), limits), strict=True))
     found = []
     for piece in pieces:
         span, (start, end) = padded[piece.span.start]

@@ -3,6 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from voicemill.audio.segmentation import Segmentation
 from voicemill.audio.vad import Span
@@ -114,3 +116,23 @@ def test_times_of_the_joined_recordings_go_back_to_each(
         ("part1.flac", 15.0, 16.0, "no_text"),  # never beyond the recording
     ]
     assert found.unspoken == ("Three.",)
+
+
+_SPANS = st.lists(
+    st.tuples(st.floats(0.0, 100.0), st.floats(0.0, 10.0)).map(lambda pair: Span(pair[0], pair[0] + pair[1])),
+    max_size=8,
+)
+
+
+@given(_SPANS, _SPANS)
+def test_no_second_counts_twice(claims: list[Span], taken: list[Span]) -> None:
+    """What is claimed, in turn, lies outside what was taken, and together they cover all that was claimed."""
+    held = list(taken)
+    for claim in claims:
+        parts = utterances.outside(claim, held)
+        assert all(claim.start <= part.start < part.end <= claim.end for part in parts)
+        assert not any(min(part.end, other.end) - max(part.start, other.start) > 0 for part in parts for other in held)
+        held += parts
+    for claim in claims:
+        left = utterances.outside(claim, held)
+        assert left == []
