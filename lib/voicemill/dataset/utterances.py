@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from voicemill.audio import segmentation
-from voicemill.audio.cuts import Cut, Join
+from voicemill.audio.cuts import Cut, CutReason, Join
 from voicemill.audio.levels import Levels
 from voicemill.audio.segmentation import Segmentation
 from voicemill.audio.sound import OnDisk
@@ -27,6 +27,7 @@ from voicemill.text.script import ScriptMatch, match_script
 from voicemill.text.transcripts import split_sentences
 
 _SLIVER = 0.01
+_CAPTION: CutReason = "caption"
 GAP_SECONDS = 2.0
 """Silence put between recordings that share one script: longer than any pause that an utterance may hold."""
 
@@ -186,7 +187,7 @@ def _of_captions(heard: Heard, said: ClipText, means: Means) -> Found:
     utterances = []
     for one, spoken in good:
         span, (start, end) = padded[one.voiced.start]
-        cuts = (replace(start, reason="caption"), replace(end, reason="caption"))
+        cuts = (replace(start, reason=_CAPTION), replace(end, reason=_CAPTION))
         utterances.append(
             Utterance(heard, span.start, span.end, one.text, spoken, said.speaker, cuts=cuts, joins=one.joins)
         )
