@@ -35,7 +35,9 @@ Exit codes: 0 done, 1 refused (bad usage, unusable audio), 2 blocked (text or da
 
 
 @click.command(context_settings={"max_content_width": 120, "help_option_names": ["-h", "--help"]}, epilog=EXAMPLES)
-@click.option("--audio", type=click.Path(path_type=Path), help="Recording, or folder of recordings.")
+@click.option("--audio", help="Recording, folder of recordings, or web address of a recording (needs yt-dlp).")
+@click.option("--start", help="Where to begin in one long recording: 90, 1:30 or 1:02:30.5.")
+@click.option("--end", help="Where to stop in it.")
 @click.option("--script", type=click.Path(path_type=Path), help="Text of the recording, in reading order.")
 @click.option(
     "--metadata", type=click.Path(path_type=Path), help="LJSpeech-style metadata.csv: id|text|normalized text."
@@ -58,6 +60,9 @@ Exit codes: 0 done, 1 refused (bad usage, unusable audio), 2 blocked (text or da
 )
 @click.option("--min-seconds", type=click.FloatRange(0.5, 5.0), default=1.0, show_default=True, help="Shortest clip.")
 @click.option("--max-seconds", type=click.FloatRange(5.0, 30.0), default=12.0, show_default=True, help="Longest clip.")
+@click.option("--limit", "changes", multiple=True, metavar="NAME=VALUE", help="Change a quality limit (see README.md).")
+@click.option("--keep-rejected", is_flag=True, help="Keep the sounds of what is left out, in rejected/.")
+@click.option("--explain", is_flag=True, help="Print why each cut was made; cuts.tsv has it in any case.")
 @click.option("--jobs", type=click.IntRange(1, 256), help="Processes that work on clips.  [default: one a core]")
 @click.option("--force", is_flag=True, help="Do everything again, also what the caches hold.")
 def main(**options: object) -> int:
@@ -65,7 +70,11 @@ def main(**options: object) -> int:
     from voicemill.settings import Settings
 
     settings = Settings.from_environment(os.environ)
+    from voicemill.audio.download import place
     from voicemill.audio.segmentation import Segmentation
+    from voicemill.audio.times import parse_part
+    from voicemill.dataset import explain
+    from voicemill.dataset.limits import QualityLimits, with_changes
     from voicemill.dataset.prepare import STAGES, PrepareRequest, prepare
     from voicemill.dataset.stages import ProgressLines
     from voicemill.protocol import Protocol
@@ -73,12 +82,20 @@ def main(**options: object) -> int:
     limits = Segmentation(
         min_duration=cast(float, options["min_seconds"]), max_duration=cast(float, options["max_seconds"])
     )
+    audio, url = place(options["audio"])
+    start, end = parse_part(cast("str | None", options["start"]), cast("str | None", options["end"]))
     request = PrepareRequest(
-        **{name: cast("Path | None", options[name]) for name in ("audio", "script", "metadata", "dataset", "lexicon")},
+        audio=audio,
+        url=url,
+        start=start,
+        end=end,
+        **{name: cast("Path | None", options[name]) for name in ("script", "metadata", "dataset", "lexicon")},
         voice=str(options["voice"] or settings.voice_profile_id),
         seed=cast(int, options["seed"]),
         sample_rate=cast(int, options["sample_rate"]),
         limits=limits,
+        quality=with_changes(QualityLimits(), cast("tuple[str, ...]", options["changes"])),
+        keep_rejected=bool(options["keep_rejected"]),
         target_lufs=cast(float, options["loudness"]),
         force=bool(options["force"]),
         jobs=cast("int | None", options["jobs"]),
@@ -106,6 +123,8 @@ def main(**options: object) -> int:
         prepared.root / "dataset.json",
     ):
         protocol.artifact(path)
+    if options["explain"]:
+        terminal.table("Cuts", explain.told(prepared.cuts))
     terminal.table("Dataset", rows(prepared))
     return 0
 
@@ -137,7 +156,8 @@ def rows(prepared: PreparedDataset) -> list[tuple[str, str]]:
             )
         )
     if report.guessed_words:
-        shown.append(("guessed words", ", ".join(report.guessed_words[:20])))
+        guessed = [f"{word} ({phones})" for word, phones in report.guessed_pronunciations.items()]
+        shown.append(("guessed words", ", ".join(guessed[:20])))
     shown += [
         ("seconds", ", ".join(f"{stage.name} {stage.seconds:.1f}" for stage in prepared.stages) or "not measured")
     ]

@@ -30,9 +30,9 @@ enough, 130/143 interrupted (use --resume)."""
 
 
 @click.command(context_settings={"max_content_width": 120, "help_option_names": ["-h", "--help"]}, epilog=EXAMPLES)
-@click.option(
-    "--audio", type=click.Path(path_type=Path), help="Recording, or folder of recordings.  [default: the demo]"
-)
+@click.option("--audio", help="Recording, folder of recordings, or web address (needs yt-dlp).  [default: the demo]")
+@click.option("--start", help="Where to begin in one long recording: 90, 1:30 or 1:02:30.5.")
+@click.option("--end", help="Where to stop in it.")
 @click.option("--script", type=click.Path(path_type=Path), help="Text of one long recording, in reading order.")
 @click.option("--metadata", type=click.Path(path_type=Path), help="LJSpeech-style metadata.csv for a folder of clips.")
 @click.option("--dataset", type=click.Path(path_type=Path), help="NeMo manifest (JSON Lines) instead of --audio.")

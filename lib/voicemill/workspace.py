@@ -62,6 +62,11 @@ class Workspace:
         return self.cache / "weights"
 
     @property
+    def downloads(self) -> Path:
+        """Recordings that came from web addresses."""
+        return self.cache / "downloads"
+
+    @property
     def stage_cache(self) -> Path:
         return self.cache / "stages"
 

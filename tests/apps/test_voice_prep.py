@@ -7,6 +7,7 @@ import os
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -70,6 +71,11 @@ def test_help_is_complete_and_instant(repository: Path, tmp_path: Path) -> None:
         "--loudness",
         "--min-seconds",
         "--max-seconds",
+        "--start",
+        "--end",
+        "--limit",
+        "--keep-rejected",
+        "--explain",
         "--jobs",
         "--force",
         "Examples:",
@@ -122,6 +128,47 @@ def test_a_recording_and_its_script(repository: Path, piece: Path, tmp_path: Pat
     forced = _run(repository, tmp_path, *arguments, "--force", "--jobs", "1")
     assert forced.returncode == 0
     assert (tmp_path / shown[0]).read_bytes() == manifest
+
+
+def test_a_part_with_explanations(repository: Path, piece: Path, demo_script: Path, tmp_path: Path) -> None:
+    (tmp_path / "part.txt").write_text("\n".join(demo_script.read_text("utf-8").splitlines()[3:SENTENCES]), "utf-8")
+    done = _run(
+        repository,
+        tmp_path,
+        *("--audio", piece / "take.flac", "--start", "0:12.6", "--script", "part.txt", "--voice", "ann"),
+        *("--explain", "--limit", "min_snr_db=12", "--keep-rejected"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == "PROGRESS 0 8"  # explanations are for people, on stderr
+    assert "a pause in the speech" in done.stderr
+    assert "ann_0001 start 13." in done.stderr
+    described = json.loads((tmp_path / "work/datasets/ann/dataset.json").read_text("utf-8"))
+    assert described["settings"]["start"] == 12.6
+    assert described["settings"]["quality"]["min_snr_db"] == 12.0
+    assert (tmp_path / "work/datasets/ann/cuts.tsv").read_text("utf-8").startswith("id\tsource\tedge\t")
+
+
+PLAYLISTS = {
+    "hls": "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10.0,\n{url}/a.ts\n#EXT-X-ENDLIST\n",
+    "m3u": "#EXTM3U\n#EXTINF:10, song\n{url}/a.mp3\n",
+    "concat": "ffconcat version 1.0\nfile '{url}/a.wav'\n",
+    "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio {port} RTP/AVP 0\n",
+}
+
+
+@pytest.mark.parametrize("kind", PLAYLISTS)
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_playlist_named_wav_fetches_nothing(repository: Path, tmp_path: Path, kind: str, folder: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.2)
+        port = server.getsockname()[1]
+        (tmp_path / "in").mkdir()
+        (tmp_path / "in" / "take.wav").write_text(PLAYLISTS[kind].format(url=f"http://127.0.0.1:{port}", port=port))
+        (tmp_path / "in" / "take.txt").write_text("Some words.")
+        source = "in" if folder else "in/take.wav"
+        _refused(_run(repository, tmp_path, "--audio", source, "--voice", "bad"), "audio_unreadable", 1, tmp_path)
+        with pytest.raises(TimeoutError):  # nobody has knocked
+            server.accept()
 
 
 def test_names_that_look_like_options_or_are_not_ascii(repository: Path, piece: Path, tmp_path: Path) -> None:
@@ -193,6 +240,11 @@ def test_truncated_flac(repository: Path, piece: Path, tmp_path: Path) -> None:
         (("--audio", "take.flac", "--script", "wrong.txt"), "script_mismatch", 2),
         (("--audio", "take.flac", "--script", "wrong.txt", "--voice", "../up"), "invalid_voice_profile_id", 1),
         (("--audio", "take.flac", "--script", "wrong.txt", "--lexicon", "none.dict"), "lexicon_missing:none.dict", 2),
+        (("--audio", "take.flac", "--script", "wrong.txt", "--start", "1:60"), "bad_usage", 1),
+        (("--audio", "take.flac", "--script", "wrong.txt", "--start", "9", "--end", "5"), "bad_usage", 1),
+        (("--audio", "take.flac", "--script", "wrong.txt", "--start", "1:00:00"), "audio_too_small", 1),
+        (("--audio", "take.flac", "--script", "wrong.txt", "--limit", "min_snr=3"), "bad_usage", 1),
+        (("--audio", "take.flac", "--script", "bad.srt"), "captions_invalid:bad.srt:1", 2),
         (("--dataset", "none.jsonl"), "dataset_manifest_missing:none.jsonl", 2),
         (("--dataset", "bad.jsonl"), "dataset_manifest_invalid:bad.jsonl:2", 2),
         (("--dataset", "bad.jsonl", "--audio", "take.flac"), "bad_usage", 1),
@@ -204,6 +256,7 @@ def test_bad_input(
     shutil.copyfile(piece / "take.flac", tmp_path / "take.flac")
     (tmp_path / "empty.txt").write_text(" \n")
     (tmp_path / "wrong.txt").write_text("Nobody read this line aloud.\nNor was that one ever recorded by anybody.\n")
+    (tmp_path / "bad.srt").write_text("This is no caption.\n")
     (tmp_path / "bad.jsonl").write_text('{"audio_filepath": "take.flac", "text": "Fine."}\n{"text": "No path."}\n')
     _refused(_run(repository, tmp_path, *arguments), reason, code, tmp_path)
 

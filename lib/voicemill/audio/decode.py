@@ -109,11 +109,17 @@ def decode(
     factor = np.float32(10.0 ** (gain_db / 20.0))
     with files.atomic_path(target_wav, suffix=".wav") as temporary, _writer(temporary, sample_rate, subtype) as write:
         stretch = _cut(_checked(path, declared, seen, stop=end), declared.sample_rate, start, end)
-        with _resampler(declared.sample_rate, sample_rate) as convert:
+        with resampler(declared.sample_rate, sample_rate) as convert:
             for block in stretch:
                 seen.samples += len(block)
                 write(convert(block, False) * factor)
             write(convert(np.zeros(0, dtype=np.float32), True) * factor)
+        if seen.samples == 0 and start:
+            raise AudioError(
+                f"{path.name} ends before second {start:g}, where it should begin.",
+                reason="audio_too_small",
+                hint="Choose an earlier start.",
+            )
         info = _finish(path, declared, seen, min_seconds)
     return info
 
@@ -218,6 +224,12 @@ def _judge_end(declared: Declared, seconds: float, code: int, log: str) -> None:
             reason="audio_truncated",
             hint="Copy or download the file again.",
         )
+    if not declared.ended:
+        raise AudioError(
+            f"{declared.path.name} breaks off at second {seconds:.2f}: it has no end mark.",
+            reason="audio_truncated",
+            hint="Copy the file again; if it is a recorded stream and this is all of it, write it to FLAC with ffmpeg.",
+        )
     if damaged:
         raise AudioError(
             f"{declared.path.name} is damaged before second {seconds:.2f}: {engine.last_line(log)}",
@@ -287,7 +299,8 @@ def _writer(path: Path, rate: int, subtype: str) -> Iterator[Callable[[Samples],
 
 
 @contextlib.contextmanager
-def _resampler(rate: int, to: int) -> Iterator[Callable[[Samples, bool], Samples]]:
+def resampler(rate: int, to: int) -> Iterator[Callable[[Samples, bool], Samples]]:
+    """A function that takes block after block at `rate` Hz (and whether it is the last) and returns it at `to` Hz."""
     if rate == to:
         yield lambda block, last: block
         return
@@ -316,4 +329,5 @@ __all__ = [
     "probe",
     "read_mono",
     "resample",
+    "resampler",
 ]

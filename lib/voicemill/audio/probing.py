@@ -25,6 +25,9 @@ SOURCE_SUFFIXES = frozenset(
         ".mp3",
         ".m4a",
         ".mp4",
+        ".m4v",
+        ".mov",
+        ".mkv",
         ".aac",
         ".ogg",
         ".oga",
@@ -40,6 +43,8 @@ LFS_POINTER = b"version https://git-lfs"
 _MIN_BYTES = 64
 """Smaller than any header with sound behind it."""
 _MAX_CHUNKS = 1000
+_OGG_PAGE = 65_307
+"""Largest Ogg page in bytes."""
 _LOSSLESS = ("pcm_", "flac", "alac", "wavpack", "tta", "ape")
 
 
@@ -64,7 +69,9 @@ class AudioInfo:
 
 @dataclass(frozen=True)
 class Declared:
-    """What the header claims; `duration` is None where it says nothing."""
+    """What the header claims; `duration` is None where it says nothing; `ended` is False where the file lacks its mark
+    of the end.
+    """
 
     path: Path
     duration: float | None
@@ -72,6 +79,7 @@ class Declared:
     channels: int
     codec: str
     container: str
+    ended: bool = True
 
     @property
     def lossless(self) -> bool:
@@ -149,7 +157,8 @@ def inspect(path: Path) -> Declared:
         DependencyError: ffprobe is not installed.
     """
     locate(path)
-    entries = "format=format_name,duration:stream=codec_name,sample_rate,channels,duration"
+    entries = "format=format_name,duration,nb_streams:stream=codec_name,sample_rate,channels,duration"
+    entries += ":stream_tags=DURATION"
     output, complaint, code = engine.ffprobe(path, entries)
     streams, form = _answer(output)
     if code != 0 or not streams:
@@ -166,7 +175,9 @@ def inspect(path: Path) -> Declared:
             reason="audio_unreadable",
             hint="Convert it to WAV or FLAC.",
         )
-    duration = _riff_seconds(path) or _seconds(streams[0].get("duration")) or _seconds(form.get("duration"))
+    duration = _riff_seconds(path) or _stream_seconds(streams[0])
+    if duration is None and form.get("nb_streams") == 1:  # of a film, the whole may be longer than its sound
+        duration = _seconds(form.get("duration"))
     return Declared(
         path=path,
         duration=duration,
@@ -174,7 +185,19 @@ def inspect(path: Path) -> Declared:
         channels=channels,
         codec=str(streams[0].get("codec_name", "unknown")),
         container=str(form.get("format_name", "unknown")),
+        ended=form.get("format_name") != "ogg" or _ogg_ended(path),
     )
+
+
+def _ogg_ended(path: Path) -> bool:
+    """Whether the last page of an Ogg file carries the end-of-stream flag (RFC 3533, section 6); ffprobe takes the
+    length of such a file from the last page that it finds, so a file that breaks off looks whole.
+    """
+    with path.open("rb") as handle:
+        handle.seek(max(0, path.stat().st_size - 2 * _OGG_PAGE))
+        tail = handle.read()
+    last = tail.rfind(b"OggS\0")
+    return 0 <= last < len(tail) - 5 and bool(tail[last + 5] & 4)
 
 
 def _riff_seconds(path: Path) -> float | None:
@@ -200,6 +223,15 @@ def _riff_seconds(path: Path) -> float | None:
                 size -= 12
             handle.seek(size + size % 2, 1)
     return None
+
+
+def _stream_seconds(stream: dict[str, Any]) -> float | None:
+    """Length of the sound alone; Matroska states it in a tag, `00:01:02.500000000`."""
+    known = _seconds(stream.get("duration"))
+    parts = str((stream.get("tags") or {}).get("DURATION", "")).split(":")
+    if known is None and len(parts) == 3 and all(part.replace(".", "", 1).isdecimal() for part in parts):
+        return _seconds(3600.0 * float(parts[0]) + 60.0 * float(parts[1]) + float(parts[2]))
+    return known
 
 
 def _answer(output: bytes) -> tuple[list[dict[str, Any]], dict[str, Any]]:

@@ -18,6 +18,8 @@ _CLIP_LEVEL = 0.999
 _CLIP_RUN = 2
 _EDGE_ABOVE_NOISE_DB = 10.0
 _EDGE_BELOW_SPEECH_DB = 40.0
+_BAND_HZ = 100.0
+_BAND_ABOVE_DB, _BAND_BELOW_DB = 10.0, 70.0
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,9 @@ class ClipQuality:
         loudness_dbfs: RMS level over the frames that carry speech (dBFS).
         leading_silence: seconds before the first frame that stands out of the noise.
         trailing_silence: seconds after the last one.
+        bandwidth_hz: upper end of the highest band of 100 Hz in which there is speech: the loudest three eighths of the
+            frames are 10 dB above the quietest eighth there, and less than 70 dB below the strongest band. A telephone
+            ends near 3400.
     """
 
     peak_dbfs: float
@@ -41,6 +46,7 @@ class ClipQuality:
     loudness_dbfs: float
     leading_silence: float
     trailing_silence: float
+    bandwidth_hz: float = 0.0
 
 
 def measure(samples: npt.NDArray[np.float32], rate: int) -> ClipQuality:
@@ -66,12 +72,28 @@ def measure(samples: npt.NDArray[np.float32], rate: int) -> ClipQuality:
     power = 10.0 ** (levels[active] / 10.0) if active.size else np.array([1e-12])
     return ClipQuality(
         peak_dbfs=decibels(float(np.max(np.abs(samples)))),
-        clipped_share=_clipped_share(samples),
+        clipped_share=clipped_share(samples),
         snr_db=float(np.clip(speech - noise, 0.0, SNR_CEILING_DB)),
         loudness_dbfs=10.0 * math.log10(float(power.mean())),
         leading_silence=leading,
         trailing_silence=trailing,
+        bandwidth_hz=bandwidth(samples, rate),
     )
+
+
+def bandwidth(samples: npt.NDArray[np.float32], rate: int) -> float:
+    """See `ClipQuality.bandwidth_hz`; 0 where nothing rises above its own noise."""
+    size = round(rate / _BAND_HZ) * 2  # bins of 50 Hz, two a band
+    if len(samples) < 2 * size:
+        return 0.0
+    frames = np.lib.stride_tricks.sliding_window_view(samples, size)[:: size // 2] * np.hanning(size)
+    power = np.square(np.abs(np.fft.rfft(frames, axis=1)))[:, : size // 2]
+    bands = power.reshape(len(power), -1, 2).sum(axis=2)
+    order = np.argsort(power.sum(axis=1))
+    some = max(1, len(order) // 8)
+    quiet, loud = (10.0 * np.log10(bands[part].mean(axis=0) + 1e-14) for part in (order[:some], order[-3 * some :]))
+    carries = np.flatnonzero((loud - quiet >= _BAND_ABOVE_DB) & (loud >= loud.max() - _BAND_BELOW_DB))
+    return float((carries[-1] + 1) * rate / size * 2) if carries.size else 0.0
 
 
 def frame_levels(
@@ -104,7 +126,7 @@ def decibels(amplitude: float) -> float:
     return 20.0 * math.log10(max(amplitude, 10.0 ** (FLOOR_DB / 20.0)))
 
 
-def _clipped_share(samples: npt.NDArray[np.float32]) -> float:
+def clipped_share(samples: npt.NDArray[np.float32]) -> float:
     """A single sample at full scale is a peak; a run of them is a clipped wave."""
     magnitude = np.abs(samples)
     flat = magnitude >= max(_CLIP_LEVEL, float(magnitude.max()) * _CLIP_LEVEL)

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import itertools
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from voicemill.audio.quality import frame_levels
+from voicemill.audio.cuts import Cut, CutReason, Join
+from voicemill.audio.levels import Levels
 from voicemill.audio.vad import Span
 
-_STEP = 0.005
-"""Seconds between the levels that a cut is chosen from."""
 _DIP_DB, _DIP_SECONDS = 25.0, 0.08
 """A pause inside what the voice activity model took for one stretch: so far below its loud parts, for so long. The
 closure of a stop consonant is shorter, a weak fricative louder."""
-_SMOOTH = 5
-"""Levels averaged around each point (25 ms), so that a zero crossing inside a word does not look like a pause."""
+_EDGE: CutReason = "edge"
 
 
 @dataclass(frozen=True)
@@ -61,10 +58,36 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Plan:
-    """Utterances and the speech that was left out, each in ascending order."""
+    """Utterances and the speech that was left out, each in ascending order.
+
+    Attributes:
+        kept: the utterances.
+        dropped: speech that became none.
+        cuts: beginning and end of each utterance, and why there.
+        joins: pauses inside each utterance that were passed over because a part was too short.
+    """
 
     kept: list[Span]
     dropped: list[Dropped]
+    cuts: list[tuple[Cut, Cut]] = field(default_factory=list)
+    joins: list[tuple[Join, ...]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Speech that becomes one utterance, why it is cut off from what comes before, and what was joined in it."""
+
+    spans: list[Span]
+    before: CutReason
+    joins: tuple[Join, ...] = ()
+
+    @property
+    def start(self) -> float:
+        return self.spans[0].start
+
+    @property
+    def end(self) -> float:
+        return self.spans[-1].end
 
 
 def segment(
@@ -85,60 +108,64 @@ def segment(
 
 
 def plan(spans: list[Span], samples: npt.NDArray[np.float32], rate: int, limits: Segmentation | None = None) -> Plan:
-    """As `segment`, with the speech that fits into no utterance and why."""
+    """As `segment`, with the speech that fits into no utterance and why, and the reason of every cut."""
+    return plan_by_levels(spans, Levels.of(samples, rate), limits)
+
+
+def plan_by_levels(spans: list[Span], levels: Levels, limits: Segmentation | None = None) -> Plan:
+    """As `plan`, for a recording of which only the levels are in memory."""
     limits = limits or Segmentation()
-    levels = _Levels.of(samples, rate)
-    length = len(samples) / rate
-    kept: list[Span] = []
-    dropped: list[Dropped] = []
-    groups = [part for group in _group(spans, limits) for part in _split(group, levels, limits)]
-    groups = _join_short(groups, limits)
-    borders = [*(group[0].start for group in groups[1:]), length][: len(groups)]
+    found = Plan([], [])
+    parts = [part for group in _group(spans, limits) for part in _split(group, levels, limits)]
+    parts = _join_short(parts, limits)
     before = 0.0
-    for group, following in zip(groups, borders, strict=True):
-        voiced = Span(group[0].start, group[-1].end)
-        padded = Span(_edge(levels, voiced.start, before, -1, limits), _edge(levels, voiced.end, following, 1, limits))
+    for index, part in enumerate(parts):
+        border, reason = levels.seconds, _EDGE
+        if index + 1 < len(parts):
+            border, reason = parts[index + 1].start, parts[index + 1].before
+        start = _edge(levels, part.start, before, -1, limits, part.before)
+        end = _edge(levels, part.end, border, 1, limits, reason)
+        voiced, padded = Span(part.start, part.end), Span(start.second, end.second)
         before = max(voiced.end, padded.end)
         if padded.duration < limits.min_duration:
-            dropped.append(Dropped(voiced, "too_short"))
+            found.dropped.append(Dropped(voiced, "too_short"))
         elif padded.duration > limits.max_duration:
-            dropped.append(Dropped(voiced, "no_pause"))
+            found.dropped.append(Dropped(voiced, "no_pause"))
         else:
-            kept.append(padded)
-    return Plan(kept, dropped)
+            found.kept.append(padded)
+            found.cuts.append((start, end))
+            found.joins.append(part.joins)
+    return found
 
 
-@dataclass(frozen=True, eq=False)
-class _Levels:
-    """Level (dBFS) of the 25 ms around each point; point i stands for the second (i + 0.5) * step."""
+def pad(spans: list[Span], levels: Levels, limits: Segmentation) -> list[tuple[Span, tuple[Cut, Cut]]]:
+    """Silence around stretches of speech that are decided already, up to the quietest point of the pauses between.
 
-    values: npt.NDArray[np.float64]
-    step: float
+    Args:
+        spans: in the order of time; where two overlap, the first ends where the second begins.
+        levels: of the recording.
+        limits: its padding; its durations and pauses do not count.
 
-    @classmethod
-    def of(cls, samples: npt.NDArray[np.float32], rate: int) -> _Levels:
-        step = max(1, round(_STEP * rate)) / rate  # a whole number of samples: 5 ms are 110.25 of them at 22,050 Hz
-        levels = frame_levels(samples, rate, _STEP)
-        if levels.size < _SMOOTH:
-            return cls(levels, step)
-        power = np.pad(10.0 ** (levels / 10.0), _SMOOTH // 2, mode="edge")
-        return cls(10.0 * np.log10(np.convolve(power, np.full(_SMOOTH, 1.0 / _SMOOTH), mode="valid")), step)
-
-    def between(self, low: float, high: float) -> tuple[npt.NDArray[np.float64], float]:
-        """The levels of the points in [low, high] seconds, and the second of the first of them."""
-        first = max(0, math.ceil(low / self.step - 0.5))
-        last = max(first, math.floor(high / self.step - 0.5) + 1)
-        return self.values[first:last], (first + 0.5) * self.step
+    Returns:
+        Each span with its padding, and why it ends there, in the same order.
+    """
+    ends = [min(one.end, two.start - 1e-3) for one, two in itertools.pairwise(spans)]
+    apart = [
+        Span(span.start, end) for span, end in zip(spans, [*ends, *(span.end for span in spans[-1:])], strict=True)
+    ]
+    alone = replace(limits, min_pause=1e-9, max_joined_pause=1e-9, min_duration=1e-9, max_duration=1e9)
+    found = plan_by_levels(apart, levels, alone)
+    return list(zip(found.kept, found.cuts, strict=True))
 
 
-def _group(spans: list[Span], limits: Segmentation) -> list[list[Span]]:
+def _group(spans: list[Span], limits: Segmentation) -> list[_Part]:
     """Speech spans with less than `min_pause` between them belong together."""
-    groups: list[list[Span]] = []
+    groups: list[_Part] = []
     for span in spans:
-        if groups and span.start - groups[-1][-1].end < limits.min_pause:
-            groups[-1].append(span)
+        if groups and span.start - groups[-1].end < limits.min_pause:
+            groups[-1].spans.append(span)
         else:
-            groups.append([span])
+            groups.append(_Part([span], "pause" if groups else "edge"))
     return groups
 
 
@@ -147,31 +174,35 @@ def _room(limits: Segmentation) -> float:
     return limits.max_duration - 2 * limits.max_padding
 
 
-def _split(group: list[Span], levels: _Levels, limits: Segmentation) -> list[list[Span]]:
+def _split(group: _Part, levels: Levels, limits: Segmentation) -> list[_Part]:
     """Split an over-long group at its longest pause that leaves both parts long enough, again and again."""
-    parts: list[list[Span]] = []
+    parts: list[_Part] = []
     pending = [group]  # the next part in time comes last
+    seen = {span.start for span in group.spans}  # by voice activity; other pauses were found by their level
     while pending:
         part = pending.pop()
-        if part[-1].end - part[0].start <= _room(limits):
+        if part.end - part.start <= _room(limits):
             parts.append(part)
             continue
-        start, end = part[0].start, part[-1].end
         cuts = [
             (right.start - left.end, index)
-            for index, (left, right) in enumerate(itertools.pairwise(part), start=1)
-            if left.end - start >= limits.min_duration and end - right.start >= limits.min_duration
+            for index, (left, right) in enumerate(itertools.pairwise(part.spans), start=1)
+            if left.end - part.start >= limits.min_duration and part.end - right.start >= limits.min_duration
         ]
         if cuts:
             _, index = max(cuts)
-            pending += [part[index:], part[:index]]
+            reason: CutReason = "longest_pause" if part.spans[index].start in seen else "dip"
+            pending += [_Part(part.spans[index:], reason), replace(part, spans=part.spans[:index])]
             continue
-        finer = _find_pauses(part, levels)
-        (parts if finer == part else pending).append(finer)
+        finer = _find_pauses(part.spans, levels)
+        if finer == part.spans:
+            parts.append(part)
+        else:
+            pending.append(replace(part, spans=finer))
     return parts
 
 
-def _find_pauses(group: list[Span], levels: _Levels) -> list[Span]:
+def _find_pauses(group: list[Span], levels: Levels) -> list[Span]:
     """Pauses that the voice activity model did not separate: 80 ms or more that are 25 dB below the loud parts."""
     found: list[Span] = []
     for span in group:
@@ -191,33 +222,36 @@ def _find_pauses(group: list[Span], levels: _Levels) -> list[Span]:
     return found
 
 
-def _join_short(groups: list[list[Span]], limits: Segmentation) -> list[list[Span]]:
+def _join_short(parts: list[_Part], limits: Segmentation) -> list[_Part]:
     """Join what is shorter than the minimum with the nearer neighbour, where the pause and the sum allow it."""
-    groups = [list(group) for group in groups]
+    parts = list(parts)
     index = 0
-    while index < len(groups):
-        group = groups[index]
-        if group[-1].end - group[0].start + 2 * limits.min_padding >= limits.min_duration:
+    while index < len(parts):
+        part = parts[index]
+        if part.end - part.start + 2 * limits.min_padding >= limits.min_duration:
             index += 1
             continue
         options = []
         for left in (index - 1, index):
-            if left < 0 or left + 1 >= len(groups):
+            if left < 0 or left + 1 >= len(parts):
                 continue
-            pause = groups[left + 1][0].start - groups[left][-1].end
-            total = groups[left + 1][-1].end - groups[left][0].start
-            if pause <= limits.max_joined_pause and total <= _room(limits):
+            pause = parts[left + 1].start - parts[left].end
+            if pause <= limits.max_joined_pause and parts[left + 1].end - parts[left].start <= _room(limits):
                 options.append((pause, left))
         if not options:
             index += 1
             continue
-        _, left = min(options)
-        groups[left : left + 2] = [groups[left] + groups[left + 1]]
+        pause, left = min(options)
+        one, two = parts[left : left + 2]
+        join = Join((one.end + two.start) / 2, "too_short", pause)
+        parts[left : left + 2] = [_Part(one.spans + two.spans, one.before, (*one.joins, join, *two.joins))]
         index = left
-    return groups
+    return parts
 
 
-def _edge(levels: _Levels, speech: float, border: float, direction: Literal[-1, 1], limits: Segmentation) -> float:
+def _edge(
+    levels: Levels, speech: float, border: float, direction: Literal[-1, 1], limits: Segmentation, reason: CutReason
+) -> Cut:
     """The quietest point of the pause beside `speech`, between the minimal and the maximal padding.
 
     `border` is where the neighbour ends or starts; of a pause too short for both paddings each side takes at most half,
@@ -228,7 +262,7 @@ def _edge(levels: _Levels, speech: float, border: float, direction: Literal[-1, 
     most = min(limits.max_padding, pause / 2)
     least = min(limits.min_padding, most)
     low, high = sorted((speech + direction * least, speech + direction * most))
-    window, first = levels.between(low, high)
-    if window.size == 0:
-        return speech + direction * most
-    return float(np.clip(first + int(np.argmin(window)) * levels.step, low, high))
+    found = levels.quietest(low, high)
+    if found is None:
+        return Cut(speech + direction * most, reason, pause, None)
+    return Cut(found[0], reason, pause, found[1])

@@ -11,6 +11,7 @@ import functools
 import importlib.util
 import os
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from voicemill.audio.sound import Sound, blocks_at
 from voicemill.errors import DependencyError
 
 SAMPLE_RATE = 16_000
@@ -48,6 +50,20 @@ class Span:
         return self.end - self.start
 
 
+def speech_in(sound: Sound) -> list[Span]:
+    """As `speech_spans`, of a recording at any rate that is read block by block; its length costs no memory."""
+    length = 0
+
+    def counted() -> Iterator[npt.NDArray[np.float32]]:
+        nonlocal length
+        for block in blocks_at(sound, SAMPLE_RATE):
+            length += len(block)
+            yield block
+
+    probabilities = _probabilities(counted())
+    return [Span(start / SAMPLE_RATE, end / SAMPLE_RATE) for start, end in _spans(probabilities, length)]
+
+
 def speech_spans(samples_16k: npt.NDArray[np.float32]) -> list[Span]:
     """Find speech.
 
@@ -76,20 +92,38 @@ def speech_probabilities(samples_16k: npt.NDArray[np.float32]) -> npt.NDArray[np
     Raises:
         DependencyError: onnxruntime or silero-vad is not installed.
     """
+    return _probabilities([samples_16k])
+
+
+def _probabilities(blocks: Iterable[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+    """As `speech_probabilities`, over blocks of any length."""
     session = _session()
-    count = -(-len(samples_16k) // FRAME)
-    padded = np.zeros(CONTEXT + count * FRAME, dtype=np.float32)
-    padded[CONTEXT : CONTEXT + len(samples_16k)] = samples_16k
-    hidden = cell = np.zeros((1, 1, 128), dtype=np.float32)
+    state = (np.zeros((1, 1, 128), dtype=np.float32),) * 2
+    waiting = np.zeros(CONTEXT, dtype=np.float32)  # the 64 samples before, then what has not been looked at
     found = []
-    for first in range(0, count, BLOCK):
-        frames = min(BLOCK, count - first)
-        # each row is a frame and the 64 samples before it, so rows overlap: a strided view, copied for the model
-        stretch = padded[first * FRAME : (first + frames) * FRAME + CONTEXT]
-        block = np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(stretch, CONTEXT + FRAME)[::FRAME])
-        values, hidden, cell = session.run(["speech_probs", "hn", "cn"], {"input": block, "h": hidden, "c": cell})
-        found.append(values.reshape(-1))
+    for block in blocks:
+        waiting = np.concatenate((waiting, block))
+        while len(waiting) - CONTEXT >= BLOCK * FRAME:
+            values, state = _look(session, waiting[: CONTEXT + BLOCK * FRAME], state)
+            found.append(values)
+            waiting = waiting[BLOCK * FRAME :]
+    count = -(-(len(waiting) - CONTEXT) // FRAME)
+    if count:
+        rest = np.zeros(CONTEXT + count * FRAME, dtype=np.float32)
+        rest[: len(waiting)] = waiting
+        found.append(_look(session, rest, state)[0])
     return np.concatenate(found) if found else np.zeros(0, dtype=np.float32)
+
+
+_State = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+
+
+def _look(session: Any, stretch: npt.NDArray[np.float32], state: _State) -> tuple[npt.NDArray[np.float32], _State]:
+    """Probabilities of whole frames, which follow 64 samples of context, and the state after them."""
+    # each row is a frame and the 64 samples before it, so rows overlap: a strided view, copied for the model
+    frames = np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(stretch, CONTEXT + FRAME)[::FRAME])
+    values, hidden, cell = session.run(["speech_probs", "hn", "cn"], {"input": frames, "h": state[0], "c": state[1]})
+    return values.reshape(-1), (hidden, cell)
 
 
 def _spans(probabilities: npt.NDArray[np.float32], length: int) -> list[tuple[int, int]]:

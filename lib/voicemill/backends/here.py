@@ -132,9 +132,9 @@ def train(
     with reporter.phase(GATES):
         cleared = gates.clear(request, settings)
     with reporter.phase(PREPARE):
-        dataset = prepare(
-            request.preparation(cleared.config.audio.sample_rate, cleared.config.seed), settings.workspace, reporter
-        )
+        config = cleared.config
+        wanted = request.preparation(config.audio.sample_rate, config.seed, config.quality)
+        dataset = prepare(wanted, settings.workspace, reporter)
         write_lane_manifest(lane_manifest, dataset)
     reporter.stats(
         {

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from voicemill.audio.download import place
+from voicemill.audio.times import parse_part
 from voicemill.errors import AudioError, UsageError
 from voicemill.settings import FROM_SCRATCH, Settings
 from voicemill.workspace import profile_id
 
 if TYPE_CHECKING:
+    from voicemill.dataset.limits import QualityLimits
     from voicemill.dataset.prepare import PrepareRequest
 
 DEMO_AUDIO = Path("data/demo/demo.flac")
@@ -24,6 +27,9 @@ class LaneRequest:
 
     # sources
     audio: Path | None
+    url: str | None
+    start: float | None
+    end: float | None
     script: Path | None
     metadata: Path | None
     dataset: Path | None
@@ -49,15 +55,16 @@ class LaneRequest:
             UsageError: options that contradict each other.
             AudioError: a named source is not there.
         """
-        audio, dataset = _path(options, "audio"), _path(options, "dataset") or settings.dataset_manifest
+        (audio, url), dataset = place(options.get("audio")), _path(options, "dataset") or settings.dataset_manifest
+        start, end = parse_part(cast("str | None", options.get("start")), cast("str | None", options.get("end")))
         script, metadata = _path(options, "script"), _path(options, "metadata")
-        if options.get("dataset") and audio:
+        if options.get("dataset") and (audio or url):
             raise UsageError("--dataset and --audio are two sources; choose one.")
         if script and metadata:
             raise UsageError("--script and --metadata are two sources of text; choose one.")
-        if (script or metadata) and not (audio or settings.audio_path):
+        if (script or metadata) and not (audio or url or settings.audio_path):
             raise UsageError("A script or metadata needs its recording.", hint="Name it with --audio.")
-        if audio:
+        if audio or url:
             dataset = None
         elif not dataset or _replaceable(dataset, options, settings):
             dataset = None
@@ -78,6 +85,9 @@ class LaneRequest:
         base_weights = cast("str | None", options.get("base_weights")) or settings.base_weights_id
         return cls(
             audio=audio,
+            url=url,
+            start=start,
+            end=end,
             script=script,
             metadata=metadata,
             dataset=dataset,
@@ -95,18 +105,22 @@ class LaneRequest:
             dry_run=bool(options.get("dry_run")) or settings.dry_run,
         )
 
-    def preparation(self, sample_rate: int, seed: int) -> PrepareRequest:
+    def preparation(self, sample_rate: int, seed: int, quality: QualityLimits) -> PrepareRequest:
         """What the dataset room has to prepare."""
         from voicemill.dataset.prepare import PrepareRequest
 
         return PrepareRequest(
             voice=self.voice,
             audio=self.audio,
+            url=self.url,
+            start=self.start,
+            end=self.end,
             script=self.script,
             metadata=self.metadata,
             dataset=self.dataset,
             lexicon=self.lexicon,
             sample_rate=sample_rate,
+            quality=quality,
             seed=seed,
             force=self.force,
         )

@@ -3,8 +3,13 @@
     prepare        the whole way, stage by stage, published at once or not at all
     sources        --audio, --script, --metadata, --dataset -> recordings and the text that belongs to them
     recordings     decode, loudness and voice activity of each recording
+    listening      what was heard in a long recording, remembered
+    captioned      captions of a timed transcript -> stretches of speech
     utterances     which stretch of which recording says which text
     clips          one utterance -> one WAV with its quality figures
+    limits         what a clip must be like, in one model
+    judging        why a clip is unfit: figure, unit, limit
+    explain        cuts.tsv: why each clip begins and ends where it does
     aligning       words and phones of each clip; clips whose sound does not fit their text are named and left out
     supplementary  pitch of each frame, in a cache keyed by content and settings
     split          which clips validate
@@ -17,6 +22,7 @@
     stages         seconds and peak memory of each stage
 
 A prepared dataset is a folder: `manifest.jsonl` and its two parts `train.jsonl` and `validation.jsonl`,
-`clips/<id>.wav` (mono PCM16), `supplementary/<id>.npz`, `lexicon.dict`, `dataset.json`, `timings.json`. Every second of
+`clips/<id>.wav` (mono PCM16), `supplementary/<id>.npz`, `lexicon.dict`, `dataset.json`,
+`cuts.tsv`, `timings.json`. Every second of
 the input is accounted for: kept, pause, or rejected by reason.
 """

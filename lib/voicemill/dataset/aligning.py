@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from voicemill import files
 from voicemill.audio import decode
@@ -54,7 +54,7 @@ def align(task: AlignTask) -> AlignedClip:
     code = stage_cache.code_digest(alignment, decode)
     key = files.content_key(code, lexicon.pocketsphinx_version(), task.sha256, task.text, spoken)
     stored = stage_cache.entry(task.cache, "alignment", key, ".json")
-    known = _read(stored)
+    known = stage_cache.read_model(stored, AlignedClip)
     if known is not None:
         return known.model_copy(update={"cached": True})
     samples, rate = decode.read_mono(task.clip)
@@ -68,13 +68,6 @@ def align(task: AlignTask) -> AlignedClip:
         result = AlignedClip(words=_rows(found), score=round(found.score, 4), fits=found.fits)
     files.write_text(stored, result.model_dump_json())
     return result
-
-
-def _read(stored: Path) -> AlignedClip | None:
-    try:
-        return AlignedClip.model_validate_json(stored.read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return None  # not there, or written by another version: computed again
 
 
 def _rows(found: alignment.Alignment) -> list[WordRow]:

@@ -7,13 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voicemill import files
-from voicemill.audio import quality
+from voicemill.audio import quality, voice
 from voicemill.audio.quality import ClipQuality
-
-MAX_CLIPPED_SHARE = 0.005
-"""More samples than this at the ceiling are audible distortion, which a model would learn."""
-MIN_SNR_DB = 10.0
-"""Speech that stands out less from its background teaches the noise as well."""
+from voicemill.audio.voice import Voice
 
 
 @dataclass(frozen=True)
@@ -29,20 +25,12 @@ class CutTask:
 
 @dataclass(frozen=True)
 class CutClip:
-    """A written clip: digest of the file, length in seconds, figures."""
+    """A written clip: digest of the file, length in seconds, figures; `voice` is None where nobody is heard."""
 
     sha256: str
     seconds: float
     quality: ClipQuality
-
-    @property
-    def fault(self) -> str | None:
-        """Why the clip is not fit for training, None when it is."""
-        if self.quality.clipped_share > MAX_CLIPPED_SHARE:
-            return "clipped"
-        if self.quality.snr_db < MIN_SNR_DB:
-            return "noisy"
-        return None
+    voice: Voice | None
 
 
 def cut(task: CutTask) -> CutClip:
@@ -61,7 +49,5 @@ def cut(task: CutTask) -> CutClip:
     # the folder that holds the target is published as a whole by files.atomic_directory
     with files.library_writes(task.target, soundfile.LibsndfileError):
         soundfile.write(task.target, scaled, rate, subtype="PCM_16", format="WAV")
-    figures = dataclasses.replace(
-        quality.measure(scaled, rate), clipped_share=quality.measure(samples, rate).clipped_share
-    )
-    return CutClip(files.sha256_file(task.target), len(samples) / rate, figures)
+    figures = dataclasses.replace(quality.measure(scaled, rate), clipped_share=quality.clipped_share(samples))
+    return CutClip(files.sha256_file(task.target), len(samples) / rate, figures, voice.measure(samples, rate))

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from voicemill import files
+from voicemill.dataset.limits import QualityLimits
 from voicemill.dataset.report import Report
 from voicemill.dataset.sources import SourceFile
 from voicemill.dataset.statistics import Statistics
@@ -36,6 +37,10 @@ class PreparationSettings(BaseModel):
     max_joined_pause: float
     min_padding: float
     max_padding: float
+    start: float | None = None
+    end: float | None = None
+    quality: QualityLimits = QualityLimits()
+    keep_rejected: bool = False
 
 
 class LoudnessFigures(BaseModel):

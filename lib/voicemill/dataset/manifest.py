@@ -46,7 +46,15 @@ class ManifestLine(BaseModel):
 
 
 class Quality(BaseModel):
-    """Figures of one clip; levels in dBFS, silences in seconds (see `voicemill.audio.quality`)."""
+    """Figures of one clip; levels in dBFS, silences in seconds (see `voicemill.audio.quality` and `audio.voice`).
+
+    Attributes:
+        alignment_score: of the forced alignment, 0 best.
+        phones_per_second: while words are spoken, pauses left out.
+        character_errors: what a recogniser that knows the script heard, errors / characters; None when none listened.
+        pitch_hz: median.
+        formant_hz: mean of the second to fourth formant.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -57,6 +65,11 @@ class Quality(BaseModel):
     leading_silence: float
     trailing_silence: float
     alignment_score: float
+    bandwidth_hz: float | None = None
+    phones_per_second: float | None = None
+    character_errors: float | None = None
+    pitch_hz: float | None = None
+    formant_hz: float | None = None
 
 
 class ManifestEntry(BaseModel):

@@ -11,9 +11,12 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from voicemill import __version__, audio, dataset, files, text
+from voicemill.audio import download
 from voicemill.audio.segmentation import Segmentation
-from voicemill.dataset import description, stage_cache, steps, supplementary
+from voicemill.dataset import clip_steps, description, explain, stage_cache, steps, supplementary
+from voicemill.dataset.clip_steps import Rejects
 from voicemill.dataset.description import DatasetDescription, LoudnessFigures, PreparationSettings
+from voicemill.dataset.limits import QualityLimits
 from voicemill.dataset.manifest import ManifestEntry, read_entries, write_manifest
 from voicemill.dataset.pool import ClipPool
 from voicemill.dataset.report import Report, make_report
@@ -42,6 +45,9 @@ class PrepareRequest:
 
     Attributes:
         audio: a recording, or a folder of recordings.
+        url: a web address of a recording, instead of `audio`.
+        start: first second of one long recording that is wanted.
+        end: second of it to stop before.
         script: its text in reading order.
         metadata: LJSpeech's metadata.csv.
         dataset: a NeMo manifest instead of all others.
@@ -50,6 +56,8 @@ class PrepareRequest:
         sample_rate: of the clips (Hz).
         limits: of an utterance.
         target_lufs: loudness of the whole.
+        quality: limits of a clip's figures.
+        keep_rejected: keep the sounds of what is left out, in `rejected/`.
         lexicon: pronunciations that come before the dictionary's.
         force: do everything again, also what the cache holds.
         jobs: processes; one a core by default.
@@ -57,6 +65,9 @@ class PrepareRequest:
 
     voice: str
     audio: Path | None = None
+    url: str | None = None
+    start: float | None = None
+    end: float | None = None
     script: Path | None = None
     metadata: Path | None = None
     dataset: Path | None = None
@@ -65,6 +76,8 @@ class PrepareRequest:
     sample_rate: int = 22_050
     limits: Segmentation = dataclasses.field(default_factory=Segmentation)
     target_lufs: float = -23.0
+    quality: QualityLimits = dataclasses.field(default_factory=QualityLimits)
+    keep_rejected: bool = False
     force: bool = False
     jobs: int | None = None
 
@@ -79,6 +92,10 @@ class PrepareRequest:
             hop_length=supplementary.HOP_LENGTH,
             target_lufs=self.target_lufs,
             peak_limit_dbfs=PEAK_LIMIT_DBFS,
+            start=self.start,
+            end=self.end,
+            quality=self.quality,
+            keep_rejected=self.keep_rejected,
             **dataclasses.asdict(self.limits),
         )
 
@@ -118,6 +135,11 @@ class PreparedDataset:
         return self.root / description.LEXICON
 
     @property
+    def cuts(self) -> Path:
+        """Why each clip begins and ends where it does."""
+        return self.root / explain.NAME
+
+    @property
     def stats(self) -> Statistics:
         return self.description.statistics
 
@@ -150,7 +172,11 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
     """
     observer = observer or SilentObserver()
     root = workspace.dataset(request.voice)
-    sources = gather(request.audio, request.script, request.metadata, request.dataset)
+    place = request.audio
+    if request.url is not None:
+        place = download.fetch(request.url, workspace.downloads, observer, force=request.force)
+    part = (request.start, request.end)
+    sources = gather(place, request.script, request.metadata, request.dataset, part)
     inputs = _digests(sources, request)
     tools = {"voicemill": __version__, **{name: packages.version(name) for name in _TOOLS}}
     code = stage_cache.code_digest(audio, text, dataset)
@@ -163,7 +189,8 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
     with files.atomic_directory(root) as staging, ClipPool(request.jobs) as pool:
         cache = staging / ".fresh" if request.force else workspace.stage_cache
         bench = steps.Bench(pool, StageClock(observer, pool.worker_ids), staging, cache)
-        means = Means(Lexicon.load(request.lexicon), request.limits, workspace.cache / "text-normaliser", pool.jobs)
+        grammars = workspace.cache / "text-normaliser"
+        means = Means(Lexicon.load(request.lexicon), request.limits, grammars, pool.jobs, cache)
         _fill(bench, request, sources, inputs, means, tools, key)
     made = load(root, key)
     if made is None:
@@ -197,8 +224,11 @@ def load(root: Path, key: str | None = None) -> PreparedDataset | None:
 
 
 def _digests(sources: Sources, request: PrepareRequest) -> tuple[SourceFile, ...]:
+    found = sources.digests()
+    if request.url is not None:
+        found = tuple(one.model_copy(update={"url": request.url}) if one.role == "recording" else one for one in found)
     if request.lexicon is None:
-        return sources.digests()
+        return found
     if not request.lexicon.is_file():
         raise DatasetError(
             f"There is no pronunciation dictionary at {request.lexicon}.",
@@ -211,7 +241,7 @@ def _digests(sources: Sources, request: PrepareRequest) -> tuple[SourceFile, ...
         bytes=request.lexicon.stat().st_size,
         sha256=files.sha256_file(request.lexicon),
     )
-    return (*sources.digests(), extra)
+    return (*found, extra)
 
 
 def _fill(
@@ -231,11 +261,17 @@ def _fill(
             "the text holds digits or symbols: its grammars take about 40 s to build the first time"
         )
     found = steps.find_utterances(bench, sources, decoded, means)
-    made, unfit = steps.cut_clips(bench, found, request.voice, request.sample_rate, loudness.gain_db)
+    rate, gain = request.sample_rate, loudness.gain_db
+    if request.keep_rejected:
+        found = clip_steps.keep_stretches(bench, found, request.voice, rate, gain)
+    rejects = Rejects(bench.staging, request.keep_rejected)
+    made = clip_steps.cut_clips(bench, found, request.voice, rate, gain)
     shutil.rmtree(bench.decoded)
-    kept, misfits = steps.align_clips(bench, made, request.lexicon)
-    entries = steps.entries_of(kept, request.seed)
-    settings, pitches = steps.pitch_of_clips(bench, kept, request.sample_rate)
+    kept = clip_steps.judge_sound(made, rejects, request.quality)
+    kept = clip_steps.align_clips(bench, kept, request.lexicon, rejects)
+    kept = clip_steps.judge_speech(kept, rejects, request.quality)
+    entries = clip_steps.entries_of(kept, request.seed)
+    settings, pitches = clip_steps.pitch_of_clips(bench, kept, rate)
     with bench.clock.stage("manifest"):
         shutil.rmtree(bench.staging / ".fresh", ignore_errors=True)
         guessed = means.lexicon.write(
@@ -244,12 +280,13 @@ def _fill(
         write_manifest(bench.staging / description.MANIFEST, entries)
         for name, part in ((description.TRAIN, "train"), (description.VALIDATION, "validation")):
             write_manifest(bench.staging / name, [entry for entry in entries if entry.split == part])
+        explain.write(bench.staging / explain.NAME, explain.rows(made, {row.id: row.reason for row in rejects.rows}))
         report = make_report(
             decoded.seconds,
             sum(clip.cut.seconds for clip in kept),
-            [*decoded.rejected, *found.rejected, *unfit, *misfits],
+            [*decoded.rejected, *found.rejected, *rejects.rows],
             found.unspoken,
-            guessed,
+            {word: " ".join(means.lexicon.pronounce(word).phones) for word in guessed},
         )
         _describe(bench.staging, request, inputs, loudness, summarise(entries, pitches, settings), report, tools, key)
     write_timings(bench.staging / description.TIMINGS, bench.clock.times)

@@ -5,11 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import metadata as packages
 from pathlib import Path
 
-from voicemill.audio import decode, loudness, vad
+from pydantic import BaseModel, ConfigDict
+
+from voicemill import files
+from voicemill.audio import decode, loudness, sound, vad
 from voicemill.audio.loudness import Loudness
-from voicemill.audio.vad import Span
+from voicemill.audio.sound import OnDisk
+from voicemill.dataset import stage_cache
 from voicemill.errors import AudioError
 
 
@@ -97,7 +102,33 @@ def joint_loudness(figures: Sequence[Loudness], seconds: Sequence[float]) -> Lou
     )
 
 
-def speech_of(decoded: Path) -> list[Span]:
-    """Where somebody speaks in a decoded recording."""
-    samples, rate = decode.read_mono(decoded)
-    return vad.speech_spans(decode.resample(samples, rate, vad.SAMPLE_RATE))
+@dataclass(frozen=True)
+class SpeechTask:
+    """Find speech in `decoded`, or take what was found in the same sound before from the cache."""
+
+    decoded: Path
+    cache: Path
+
+
+class Speech(BaseModel):
+    """Where somebody speaks: (start, end) in seconds, and the digest of the sound it was found in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    digest: str
+    spans: tuple[tuple[float, float], ...]
+    cached: bool = False
+
+
+def speech_of(task: SpeechTask) -> Speech:
+    """Where somebody speaks in a decoded recording, whatever its length, in bounded memory."""
+    heard = OnDisk((task.decoded,))
+    digest = sound.digest(heard)
+    key = files.content_key(stage_cache.code_digest(vad, sound, decode), packages.version("silero-vad"), digest)
+    stored = stage_cache.entry(task.cache, "speech", key, ".json")
+    known = stage_cache.read_model(stored, Speech)
+    if known is not None:
+        return known.model_copy(update={"cached": True})
+    found = Speech(digest=digest, spans=tuple((span.start, span.end) for span in vad.speech_in(heard)))
+    files.write_text(stored, found.model_dump_json())
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
@@ -21,9 +21,15 @@ class Rejection(BaseModel):
         end: seconds in it.
         seconds: length.
         reason: stable code: `alignment_failed`, `text_mismatch`, `clipped`, `noisy`, `no_speech`, `no_text`,
-            `repeated_take`, `too_long`, `too_short`, `extra_speech`, `text_not_english`, or why a file is unusable.
+            `repeated_take`, `too_long`, `too_short`, `extra_speech`, `text_not_english`, a code of `judging`, or why a
+            file is unusable.
         text: what it was said to say.
-        detail: figures or a sentence.
+        detail: a sentence.
+        figure: what was measured, in `unit`; None where the reason is no matter of degree.
+        unit: of `figure` and `limit`.
+        limit: that the figure passed.
+        id: of the clip, where one was cut.
+        audio: its sound below the dataset, where rejected sounds are kept.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +41,11 @@ class Rejection(BaseModel):
     reason: str
     text: str = ""
     detail: str = ""
+    figure: float | None = None
+    unit: str = ""
+    limit: float | None = None
+    id: str = ""
+    audio: str = ""
 
 
 class ReasonTotal(BaseModel):
@@ -57,6 +68,7 @@ class Report(BaseModel):
         rejected: each rejected stretch, in the order of the input.
         unspoken: sentences of the script that were not found in the recording.
         guessed_words: words that no dictionary lists; their pronunciation is a guess worth a look.
+        guessed_pronunciations: each of these words and the phones that were guessed, as a line of `--lexicon` has them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,6 +80,7 @@ class Report(BaseModel):
     rejected: tuple[Rejection, ...]
     unspoken: tuple[str, ...]
     guessed_words: tuple[str, ...]
+    guessed_pronunciations: dict[str, str] = {}
 
 
 def make_report(
@@ -75,7 +88,7 @@ def make_report(
     seconds_kept: float,
     rejected: Sequence[Rejection],
     unspoken: Iterable[str],
-    guessed_words: Iterable[str],
+    guessed: Mapping[str, str],
 ) -> Report:
     """Sum up; what is neither kept nor rejected is pause."""
     totals: dict[str, ReasonTotal] = {}
@@ -92,7 +105,8 @@ def make_report(
         by_reason=dict(sorted(totals.items())),
         rejected=tuple(sorted(rejected, key=lambda row: (row.source, row.start, row.end))),
         unspoken=tuple(unspoken),
-        guessed_words=tuple(guessed_words),
+        guessed_words=tuple(guessed),
+        guessed_pronunciations=dict(guessed),
     )
 
 

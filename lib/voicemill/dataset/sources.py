@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -14,6 +14,7 @@ from voicemill.dataset.manifest import ManifestLine, read_manifest
 from voicemill.dataset.recordings import Recording
 from voicemill.errors import AudioError, DatasetError, UsageError
 from voicemill.text import transcripts
+from voicemill.text.captions import Caption, is_timed
 
 
 class SourceFile(BaseModel):
@@ -25,15 +26,17 @@ class SourceFile(BaseModel):
     role: str
     bytes: int
     sha256: str
+    url: str | None = None
 
 
 @dataclass(frozen=True)
 class ClipText:
-    """Text of one clip: as written, and as spoken where the source says so."""
+    """Text of one clip: as written, as spoken where the source says so, and when, where it is timed."""
 
     text: str
     normalized: str | None = None
     speaker: int | None = None
+    captions: tuple[Caption, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,13 @@ class Sources:
         )
 
 
-def gather(audio: Path | None, script: Path | None, metadata: Path | None, dataset: Path | None) -> Sources:
+def gather(
+    audio: Path | None,
+    script: Path | None,
+    metadata: Path | None,
+    dataset: Path | None,
+    part: tuple[float | None, float | None] = (None, None),
+) -> Sources:
     """Find recordings and text.
 
     Args:
@@ -69,12 +78,26 @@ def gather(audio: Path | None, script: Path | None, metadata: Path | None, datas
         script: text of the recording, or of the folder's recordings in the order of their names.
         metadata: LJSpeech's `metadata.csv`; `audio` then names the folder of its clips, by default `wavs/` beside it.
         dataset: a NeMo manifest, instead of all others.
+        part: start and end (seconds) of the stretch of one long recording that is wanted.
 
     Raises:
         UsageError: contradicting or missing inputs.
         AudioError: `missing_audio_path`, and what `audio.probing.locate` refuses.
         DatasetError: `missing_transcript` and what else is wrong with a text or a manifest.
     """
+    wanted = part != (None, None)
+    if wanted and (dataset is not None or metadata is not None or (audio is not None and audio.is_dir())):
+        raise UsageError(
+            "--start and --end take a part of one recording.",
+            hint="Name that recording with --audio, or leave --start and --end out.",
+        )
+    found = _gather(audio, script, metadata, dataset)
+    if not wanted:
+        return found
+    return replace(found, recordings=tuple(replace(one, start=part[0], end=part[1]) for one in found.recordings))
+
+
+def _gather(audio: Path | None, script: Path | None, metadata: Path | None, dataset: Path | None) -> Sources:
     if dataset is not None:
         if audio or script or metadata:
             raise UsageError("A dataset manifest has its own recordings and text.", hint="Give --dataset alone.")
@@ -93,6 +116,13 @@ def gather(audio: Path | None, script: Path | None, metadata: Path | None, datas
         raise UsageError(
             "There is nothing to prepare.", hint="Name a recording with --audio, or a NeMo manifest with --dataset."
         )
+    if script is not None and is_timed(script):
+        if audio.is_dir():
+            raise UsageError(
+                "A timed transcript belongs to one recording.",
+                hint=f"Name that recording with --audio, or put a {script.suffix} beside each.",
+            )
+        return _timed(audio, script)
     if script is not None:
         return Sources(
             _folder(audio) if audio.is_dir() else (_recording(audio, audio.parent),),
@@ -109,7 +139,7 @@ def _from_sidecars(audio: Path) -> Sources:
         return Sources(
             tuple(_recording(clip.audio, audio) for clip in clips),
             (),
-            tuple(ClipText(clip.text) for clip in clips),
+            tuple(ClipText(clip.text, captions=clip.captions) for clip in clips),
             tuple(side for clip in clips if (side := transcripts.find_sidecar(clip.audio))),
         )
     recording = _recording(audio, audio.parent)
@@ -120,7 +150,16 @@ def _from_sidecars(audio: Path) -> Sources:
             reason="missing_transcript",
             hint=f"Give its text in reading order with --script, or as {audio.stem}.txt beside it.",
         )
+    if is_timed(beside):
+        return _timed(audio, beside)
     return Sources((recording,), tuple(transcripts.read_script(beside)), (), (beside,))
+
+
+def _timed(audio: Path, transcript: Path) -> Sources:
+    said = transcripts.read_beside(audio, transcript)
+    return Sources(
+        (_recording(audio, audio.parent),), (), (ClipText(said.text, captions=said.captions),), (transcript,)
+    )
 
 
 def _from_metadata(metadata: Path, audio: Path | None) -> Sources:

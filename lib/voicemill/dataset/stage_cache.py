@@ -6,8 +6,13 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from voicemill import files
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 @functools.cache
@@ -37,3 +42,11 @@ def remember(path: Path, make: Callable[[Path], None]) -> bool:
     with files.atomic_path(path, suffix=path.suffix) as temporary:
         make(temporary)
     return False
+
+
+def read_model(path: Path, model: type[_Model]) -> _Model | None:
+    """A JSON entry, or None where there is none that this version can read: it is computed again."""
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None

@@ -1,4 +1,4 @@
-"""The stages between recordings and a folder that can be published; `prepare` runs them in order."""
+"""The stages from recordings to utterances; `clip_steps` has those from there on, `prepare` runs them in order."""
 
 from __future__ import annotations
 
@@ -8,26 +8,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from voicemill import files
 from voicemill.audio.loudness import Loudness, gain_to
 from voicemill.audio.vad import Span
-from voicemill.dataset import aligning, clips, split, supplementary
 from voicemill.dataset.description import LoudnessFigures
-from voicemill.dataset.manifest import ManifestEntry, Quality
 from voicemill.dataset.pool import ClipPool
 from voicemill.dataset.recordings import (
     DecodeTask,
     Recording,
     Refusal,
+    SpeechTask,
     decode_one,
     joint_loudness,
     loudness_of,
     speech_of,
 )
-from voicemill.dataset.report import Rejection, require_fitting
+from voicemill.dataset.report import Rejection
 from voicemill.dataset.sources import Sources
 from voicemill.dataset.stages import StageClock
-from voicemill.dataset.utterances import Found, Heard, Means, Utterance, from_clips, from_script
+from voicemill.dataset.utterances import Found, Heard, Means, from_clips, from_script
 from voicemill.errors import DatasetError
 
 
@@ -49,17 +47,6 @@ class Bench:
     def decoded(self) -> Path:
         """Folder of the decoded recordings."""
         return self.staging / ".decoded"
-
-
-@dataclass(frozen=True)
-class Clip:
-    """An utterance that was written to a file, and, once aligned, its words."""
-
-    id: str
-    path: Path
-    utterance: Utterance
-    cut: clips.CutClip
-    aligned: aligning.AlignedClip | None = None
 
 
 @dataclass(frozen=True)
@@ -137,8 +124,13 @@ def find_utterances(bench: Bench, sources: Sources, decoded: Decoded, means: Mea
         DatasetError: `script_mismatch`, `no_speech`, or `dataset_no_valid_audio` when no utterance is left.
     """
     with bench.clock.stage("voice-activity", len(decoded.heard), decoded.seconds):
-        spans = bench.pool.map(speech_of, [heard.decoded for _, heard in decoded.heard], bench.clock.observer)
-    heard = [dataclasses.replace(one, spans=tuple(found)) for (_, one), found in zip(decoded.heard, spans, strict=True)]
+        tasks = [SpeechTask(heard.decoded, bench.cache) for _, heard in decoded.heard]
+        speech = bench.pool.map(speech_of, tasks, bench.clock.observer)
+    tell_cached(bench, "voice-activity", [found.cached for found in speech], "recordings")
+    heard = [
+        dataclasses.replace(one, spans=tuple(Span(*span) for span in found.spans), digest=found.digest)
+        for (_, one), found in zip(decoded.heard, speech, strict=True)
+    ]
     steps = sum(len(one.spans) for one in heard) if sources.script else len(heard)
     with bench.clock.stage("segmentation", steps, decoded.seconds):
         if sources.script:
@@ -148,7 +140,7 @@ def find_utterances(bench: Bench, sources: Sources, decoded: Decoded, means: Mea
             found = from_clips(heard, texts, means, bench.clock.observer)
     if not found.utterances:
         _nothing(found, sources)
-    return found
+    return dataclasses.replace(found, heard=tuple(heard))
 
 
 def _nothing(found: Found, sources: Sources) -> NoReturn:
@@ -166,115 +158,6 @@ def _nothing(found: Found, sources: Sources) -> NoReturn:
     )
 
 
-def cut_clips(
-    bench: Bench, found: Found, voice: str, sample_rate: int, gain_db: float
-) -> tuple[list[Clip], list[Rejection]]:
-    """Stage `clips`: write them, leave out what is clipped or noisy."""
-    folder = bench.staging / "clips"
-    folder.mkdir()
-    factor = 10.0 ** (gain_db / 20.0)
-    width = max(4, len(str(len(found.utterances))))
-    names = [f"{voice}_{number:0{width}d}" for number in range(1, len(found.utterances) + 1)]
-    tasks = [
-        clips.CutTask(
-            said.heard.decoded,
-            round(said.start * sample_rate),
-            round(said.end * sample_rate),
-            factor,
-            folder / f"{name}.wav",
-        )
-        for name, said in zip(names, found.utterances, strict=True)
-    ]
-    with bench.clock.stage("clips", len(tasks), sum(said.end - said.start for said in found.utterances)):
-        results = bench.pool.map(clips.cut, tasks, bench.clock.observer)
-    made = [
-        Clip(name, task.target, said, result)
-        for name, task, said, result in zip(names, tasks, found.utterances, results, strict=True)
-    ]
-    rejected = []
-    for clip in made:
-        if clip.cut.fault:
-            figures = clip.cut.quality
-            detail = f"clipped share {figures.clipped_share:.4f}, signal-to-noise ratio {figures.snr_db:.1f} dB"
-            rejected.append(clip.utterance.rejected(clip.cut.fault, detail))
-            clip.path.unlink()
-    return [clip for clip in made if not clip.cut.fault], rejected
-
-
-def align_clips(bench: Bench, made: Sequence[Clip], extra: Path | None) -> tuple[list[Clip], list[Rejection]]:
-    """Stage `alignment`: words and phones; clips that do not sound like their text are left out.
-
-    Raises:
-        DatasetError: `text_mismatch`, when these are too many.
-    """
-    digest = None if extra is None else files.sha256_file(extra)
-    tasks = [
-        aligning.AlignTask(clip.path, clip.cut.sha256, clip.utterance.normalized, extra, digest, bench.cache)
-        for clip in made
-    ]
-    with bench.clock.stage("alignment", len(tasks), sum(clip.cut.seconds for clip in made)):
-        results = bench.pool.map(aligning.align, tasks, bench.clock.observer)
-    _tell_cached(bench, "alignment", [result.cached for result in results])
-    rejected, kept = [], []
-    for clip, result in zip(made, results, strict=True):
-        if result.fits:
-            kept.append(dataclasses.replace(clip, aligned=result))
-            continue
-        reason = "alignment_failed" if result.score is None else "text_mismatch"
-        rejected.append(clip.utterance.rejected(reason, result.problem or f"alignment score {result.score:.1f}"))
-        clip.path.unlink()
-    require_fitting(rejected, len(made))
-    return kept, rejected
-
-
-def pitch_of_clips(
-    bench: Bench, kept: Sequence[Clip], sample_rate: int
-) -> tuple[supplementary.PitchSettings, list[supplementary.PitchResult]]:
-    """Stage `pitch`: the speaker's range from a minute of clips, then every clip within it."""
-    folder = bench.staging / "supplementary"
-    folder.mkdir()
-    with bench.clock.stage("pitch", len(kept), sum(clip.cut.seconds for clip in kept)):
-        fmin, fmax = supplementary.range_of_clips([clip.path for clip in kept])
-        settings = supplementary.PitchSettings(sample_rate, round(fmin, 2), round(fmax, 2))
-        tasks = [
-            supplementary.PitchTask(clip.path, clip.cut.sha256, settings, bench.cache, folder / f"{clip.id}.npz")
-            for clip in kept
-        ]
-        results = bench.pool.map(supplementary.pitch_of, tasks, bench.clock.observer)
-    _tell_cached(bench, "pitch", [result.cached for result in results])
-    return settings, results
-
-
-def entries_of(kept: Sequence[Clip], seed: int) -> list[ManifestEntry]:
-    """Manifest entries with their split, in the order of the input."""
-    splits = split.assign([clip.cut.seconds for clip in kept], [clip.utterance.normalized for clip in kept], seed=seed)
-    entries = []
-    for clip, part in zip(kept, splits, strict=True):
-        said, aligned = clip.utterance, clip.aligned
-        if aligned is None or aligned.score is None:
-            raise ValueError(f"clip {clip.id} was not aligned")
-        figures = {name: round(value, 4) for name, value in dataclasses.asdict(clip.cut.quality).items()}
-        offset = said.heard.recording.offset
-        entries.append(
-            ManifestEntry(
-                id=clip.id,
-                audio_filepath=f"clips/{clip.id}.wav",
-                text=said.text,
-                normalized_text=said.normalized,
-                duration=round(clip.cut.seconds, 6),
-                sha256=clip.cut.sha256,
-                speaker=said.speaker,
-                split=part,
-                source=said.heard.recording.name,
-                start=round(offset + said.start, 4),
-                end=round(offset + said.end, 4),
-                alignment=aligned.words,
-                quality=Quality(**figures, alignment_score=aligned.score),
-            )
-        )
-    return entries
-
-
 def _unusable(recording: Recording, refusal: Refusal, seconds: float) -> Rejection:
     offset = recording.offset
     whole = Span(offset, offset + seconds)
@@ -288,6 +171,7 @@ def _unusable(recording: Recording, refusal: Refusal, seconds: float) -> Rejecti
     )
 
 
-def _tell_cached(bench: Bench, stage: str, cached: Sequence[bool]) -> None:
+def tell_cached(bench: Bench, stage: str, cached: Sequence[bool], what: str = "clips") -> None:
+    """Say what the stage cache made unnecessary."""
     if any(cached):
-        bench.clock.observer.note(f"{stage}: {sum(cached)} of {len(cached)} clips from the cache")
+        bench.clock.observer.note(f"{stage}: {sum(cached)} of {len(cached)} {what} from the cache")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import bisect
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
-from voicemill.audio import decode, segmentation, vad
+from voicemill.audio import segmentation
+from voicemill.audio.cuts import Cut, CutReason, Join
+from voicemill.audio.levels import Levels
 from voicemill.audio.segmentation import Segmentation
+from voicemill.audio.sound import OnDisk
 from voicemill.audio.vad import Span
+from voicemill.dataset import captioned
+from voicemill.dataset.listening import Memory
 from voicemill.dataset.recordings import Recording
 from voicemill.dataset.report import Rejection
 from voicemill.dataset.sources import ClipText
@@ -22,23 +26,32 @@ from voicemill.text.lexicon import Lexicon
 from voicemill.text.script import ScriptMatch, match_script
 from voicemill.text.transcripts import split_sentences
 
+_SLIVER = 0.01
+_CAPTION: CutReason = "caption"
 GAP_SECONDS = 2.0
 """Silence put between recordings that share one script: longer than any pause that an utterance may hold."""
 
 
 @dataclass(frozen=True)
 class Heard:
-    """A decoded recording: 32-bit float at the dataset's rate, its length, where somebody speaks."""
+    """A decoded recording: 32-bit float at the dataset's rate, its length, where somebody speaks, its digest."""
 
     recording: Recording
     decoded: Path
     seconds: float
     spans: tuple[Span, ...]
+    digest: str = ""
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """A stretch of a decoded recording (seconds in it) and what it says."""
+    """A stretch of a decoded recording (seconds in it) and what it says.
+
+    Attributes:
+        character_errors: what a recogniser heard in it against its text; None when nobody listened.
+        cuts: why it begins and ends where it does; seconds in the recording, as `start` and `end`.
+        joins: pauses inside it at which it was not parted.
+    """
 
     heard: Heard
     start: float
@@ -46,6 +59,9 @@ class Utterance:
     text: str
     normalized: str
     speaker: int | None = None
+    character_errors: float | None = None
+    cuts: tuple[Cut, ...] = ()
+    joins: tuple[Join, ...] = ()
 
     def rejected(self, reason: str, detail: str = "") -> Rejection:
         """A row of the report that says why this utterance became no clip."""
@@ -54,11 +70,14 @@ class Utterance:
 
 @dataclass(frozen=True)
 class Found:
-    """Utterances in reading order, what was left out, and the sentences of the script that nobody said."""
+    """Utterances in reading order, what was left out, and the sentences of the script that nobody said; `heard` are
+    the recordings.
+    """
 
     utterances: tuple[Utterance, ...]
     rejected: tuple[Rejection, ...]
     unspoken: tuple[str, ...] = ()
+    heard: tuple[Heard, ...] = ()
 
 
 def rejection(heard: Heard, span: Span, reason: str, text: str = "", detail: str = "") -> Rejection:
@@ -84,12 +103,14 @@ class Means:
         limits: of an utterance.
         grammars: where the grammars for digits and symbols are kept; they are loaded only when a text needs them.
         processes: how many may listen to a long recording.
+        cache: where what was heard is kept.
     """
 
     lexicon: Lexicon
     limits: Segmentation
     grammars: Path
     processes: int
+    cache: Path
 
     def spoken(self, text: str) -> str:
         """The normalised text."""
@@ -124,19 +145,59 @@ def _of_one(heard: Heard, said: ClipText, means: Means) -> Found:
     limits = means.limits
     if not heard.spans:
         return Found((), (rejection(heard, Span(0.0, heard.seconds), "no_speech", said.text),))
+    if said.captions:
+        return _of_captions(heard, said, means)
     voiced = Span(heard.spans[0].start, heard.spans[-1].end)
     if voiced.duration > limits.max_duration:
         found = from_script([heard], split_sentences(said.normalized or said.text), means, SilentObserver())
         return replace(found, utterances=tuple(replace(one, speaker=said.speaker) for one in found.utterances))
     normalized = means.spoken(said.normalized or said.text)
-    samples, rate = decode.read_mono(heard.decoded)
     # no pause of a clip parts it
-    plan = segmentation.plan([voiced], samples, rate, replace(limits, min_pause=1e6, max_joined_pause=1e6))
+    whole = replace(limits, min_pause=1e6, max_joined_pause=1e6)
+    plan = segmentation.plan_by_levels([voiced], Levels.of_sound(OnDisk((heard.decoded,))), whole)
     if len(plan.kept) == 1:
-        span = plan.kept[0]
-        return Found((Utterance(heard, span.start, span.end, said.text, normalized, said.speaker),), ())
+        span, cuts = plan.kept[0], plan.cuts[0]
+        return Found((Utterance(heard, span.start, span.end, said.text, normalized, said.speaker, cuts=cuts),), ())
     reason = "too_short" if voiced.duration < limits.min_duration else "too_long"
     return Found((), (rejection(heard, voiced, reason, said.text),))
+
+
+def _of_captions(heard: Heard, said: ClipText, means: Means) -> Found:
+    """Utterances of a timed transcript; captions outside the part that was taken are passed over."""
+    offset = heard.recording.offset
+    captions = [replace(one, start=one.start - offset, end=one.end - offset) for one in said.captions]
+    captions = [one for one in captions if one.start < heard.seconds and one.end > 0.0]
+    groups = captioned.group(captions, heard.spans, heard.seconds, means.limits)
+    rejected: list[Rejection] = []
+    good: list[tuple[captioned.Group, str]] = []
+    for one in groups:
+        try:
+            spoken = means.spoken(one.text)
+        except DatasetError as error:
+            if error.code != "text_not_english":
+                raise
+            one, spoken = replace(one, problem=error.code), ""
+        if not one.problem:
+            good.append((one, spoken))
+    taken = [one.voiced for one, _ in good]
+    others = [(part, "no_text", "") for span in heard.spans for part in outside(span, [one.voiced for one in groups])]
+    levels = Levels.of_sound(OnDisk((heard.decoded,)))
+    spans = sorted(taken + [part for part, _, _ in others])
+    padded = dict(zip((span.start for span in spans), segmentation.pad(spans, levels, means.limits), strict=True))
+    utterances = []
+    for one, spoken in good:
+        span, (start, end) = padded[one.voiced.start]
+        cuts = (replace(start, reason=_CAPTION), replace(end, reason=_CAPTION))
+        utterances.append(
+            Utterance(heard, span.start, span.end, one.text, spoken, said.speaker, cuts=cuts, joins=one.joins)
+        )
+    held = [Span(one.start, one.end) for one in utterances]
+    faulty = [(one.voiced, one.problem, one.text) for one in groups if one.voiced not in taken]
+    for claim, reason, text in faulty + others:
+        for rest in outside(Span(max(0.0, claim.start), min(heard.seconds, claim.end)), held):
+            rejected.append(rejection(heard, rest, reason or "text_not_english", text))
+            held.append(rest)
+    return Found(tuple(utterances), tuple(rejected))
 
 
 def from_script(recordings: Sequence[Heard], script: Sequence[str], means: Means, observer: Observer) -> Found:
@@ -146,21 +207,22 @@ def from_script(recordings: Sequence[Heard], script: Sequence[str], means: Means
         DatasetError: `script_mismatch` when the recordings say something else, `no_speech`.
     """
     normalized = [means.spoken(sentence) for sentence in script]
-    starts: list[float] = []
-    parts: list[np.ndarray[tuple[int], np.dtype[np.float32]]] = []
-    spans: list[Span] = []
-    length = 0
-    for heard in recordings:
-        samples, rate = decode.read_mono(heard.decoded)
-        part = decode.resample(samples, rate, vad.SAMPLE_RATE)
-        start = length / vad.SAMPLE_RATE
-        starts.append(start)
-        spans += [Span(start + span.start, start + span.end) for span in heard.spans]
-        parts += [part, np.zeros(round(GAP_SECONDS * vad.SAMPLE_RATE), dtype=np.float32)]
-        length += len(part) + len(parts[-1])
-    joined = np.concatenate(parts[:-1])
+    joined = OnDisk(tuple(heard.decoded for heard in recordings), GAP_SECONDS)
+    starts = joined.starts
+    spans = [
+        Span(start + span.start, start + span.end)
+        for start, heard in zip(starts, recordings, strict=True)
+        for span in heard.spans
+    ]
     match = match_script(
-        joined, spans, normalized, means.lexicon, observer, limits=means.limits, processes=means.processes
+        joined,
+        spans,
+        normalized,
+        means.lexicon,
+        observer,
+        limits=means.limits,
+        processes=means.processes,
+        listen=Memory(tuple(heard.digest for heard in recordings), GAP_SECONDS, means.cache),
     )
     return _placed(match, recordings, starts, script, normalized)
 
@@ -184,10 +246,40 @@ def _placed(
         heard, span = place(found.start, found.end)
         whole = " ".join(normalized[index] for index in found.sentences) == found.text
         text = " ".join(script[index] for index in found.sentences) if whole else found.text
-        utterances.append(Utterance(heard, span.start, span.end, text, found.text))
-    rejected = [
-        rejection(*place(take.start, take.end), "repeated_take", script[take.sentence]) for take in match.repeats
-    ]
-    rejected += [rejection(*place(part.start, part.end), part.reason, part.text) for part in match.unusable]
-    rejected += [rejection(*place(span.start, span.end), "no_text") for span in match.unmatched]
+        begin = starts[bisect.bisect_right(starts, (found.start + found.end) / 2) - 1]
+        utterances.append(
+            Utterance(
+                heard,
+                span.start,
+                span.end,
+                text,
+                found.text,
+                character_errors=found.character_errors,
+                cuts=tuple(replace(cut, second=cut.second - begin) for cut in found.cuts),
+                joins=tuple(replace(join, second=join.second - begin) for join in found.joins),
+            )
+        )
+    claims = [(place(take.start, take.end), "repeated_take", script[take.sentence]) for take in match.repeats]
+    claims += [(place(part.start, part.end), part.reason, part.text) for part in match.unusable]
+    claims += [(place(span.start, span.end), "no_text", "") for span in match.unmatched]
+    rejected = []
+    taken: dict[Path, list[Span]] = defaultdict(list)  # each second counts once, or the report would not add up
+    for utterance in utterances:
+        taken[utterance.heard.decoded].append(Span(utterance.start, utterance.end))
+    for (heard, span), reason, text in claims:
+        for rest in outside(span, taken[heard.decoded]):
+            rejected.append(rejection(heard, rest, reason, text))
+            taken[heard.decoded].append(rest)
     return Found(tuple(utterances), tuple(rejected), tuple(script[index] for index in match.skipped))
+
+
+def outside(span: Span, taken: Sequence[Span]) -> list[Span]:
+    """The parts of a span that no other span holds, in the order of time; slivers of less than 10 ms are left out."""
+    rest, position = [], span.start
+    for other in sorted(taken):
+        if other.end <= position or other.start >= span.end:
+            continue
+        rest.append(Span(position, other.start))
+        position = other.end
+    rest.append(Span(position, span.end))
+    return [part for part in rest if part.duration >= _SLIVER]

@@ -1,6 +1,8 @@
 """What is said in a recording: scripts and transcripts, spoken form, pronunciations, alignment, recognition.
 
     transcripts    a plain script, LJSpeech's metadata.csv, .txt/.lab beside clips -> sentences and clip texts
+    captions       srt, vtt and TextGrid -> captions: text with times
+    textgrid       Praat's format
     normalise      written English -> spoken form -> the words that lexicon, aligner and NeMo's tokenizer share
     lexicon        word -> phones (ARPABET without stress): CMU dictionary, one's own additions, guesses
     letters        the guess: joint letter-phone n-grams learned from the dictionary (docs/adr/0003)

@@ -7,11 +7,14 @@ share one, it is cut at a silence between their words, and where there is none t
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from voicemill.audio.cuts import CutReason, Join
 from voicemill.audio.segmentation import Segmentation
 from voicemill.audio.vad import Span
 from voicemill.text.hearing import HeardWord
@@ -29,18 +32,20 @@ _NEAR = 0.6
 """Seconds within which an island that nobody claims may hold the missing first or last words of a sentence."""
 _WORD_SECONDS = (0.08, 0.7)
 """Shortest and longest time a word plausibly takes."""
+_Reasons = tuple[CutReason, CutReason]
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)*")
 
 
 @dataclass(frozen=True)
 class Block:
     """Takes that are spoken without a pause between them, and the islands that hold them (`first` to `last`,
-    inclusive).
+    inclusive), and what was joined.
     """
 
     takes: tuple[Match, ...]
     first: int
     last: int
+    joins: tuple[Join, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,9 @@ class Piece:
         sentences: indices of the sentences of which it holds words.
         similarity: 1 - word edits / words, over these sentences.
         problem: why it cannot be used, or empty: `extra_speech`, `too_long`, `too_short`.
+        before: why it begins where it does.
+        after: why it ends where it does.
+        joins: sentences inside it that were not parted.
     """
 
     span: Span
@@ -60,6 +68,9 @@ class Piece:
     sentences: tuple[int, ...]
     similarity: float
     problem: str = ""
+    before: CutReason = "pause"
+    after: CutReason = "pause"
+    joins: tuple[Join, ...] = ()
 
 
 class Islands:
@@ -67,18 +78,37 @@ class Islands:
 
     def __init__(self, spans: Sequence[Span], heard: Sequence[HeardWord]) -> None:
         self.heard = heard
-        cuts = [
-            Span(left.end, right.start)
-            for left, right in itertools.pairwise(heard)
-            if left.stretch == right.stretch and right.start - left.end >= _ISLAND_PAUSE
-        ]
-        self.spans = [part for span in spans for part in _cut(span, cuts)]
+        self._reasons: dict[float, CutReason] = {}
+        cuts: dict[int, list[Span]] = defaultdict(list)
+        for left, right in itertools.pairwise(heard):
+            if left.stretch == right.stretch and right.start - left.end >= _ISLAND_PAUSE:
+                cuts[left.stretch].append(Span(left.end, right.start))
+        self._place([part for index, span in enumerate(spans) for part in self._cut(span, cuts[index], "word_pause")])
+
+    def _place(self, spans: list[Span]) -> None:
+        self.spans = spans
+        self._starts = [span.start for span in spans]
+
+    def _cut(self, span: Span, pauses: Sequence[Span], reason: CutReason) -> list[Span]:
+        """The span without the pauses inside it."""
+        inside = [pause for pause in pauses if span.start < pause.start and pause.end < span.end]
+        starts = [span.start, *(pause.end for pause in inside)]
+        ends = [*(pause.start for pause in inside), span.end]
+        self._reasons |= {start: reason for start in starts[1:]}
+        return [Span(start, end) for start, end in zip(starts, ends, strict=True)]
+
+    def reason(self, island: int) -> CutReason:
+        """What parts an island from the one before it; `edge` at both ends of the recording."""
+        if not 0 < island < len(self.spans):
+            return "edge"
+        return self._reasons.get(self.spans[island].start, "pause")
 
     def of(self, word: int) -> int:
-        """Index of the island that holds the middle of a heard word."""
+        """Index of the island that holds the middle of a heard word, or is nearest to it."""
         middle = (self.heard[word].start + self.heard[word].end) / 2
+        left = max(0, bisect.bisect_right(self._starts, middle) - 1)
         return min(
-            range(len(self.spans)),
+            range(left, min(left + 2, len(self.spans))),
             key=lambda index: max(self.spans[index].start - middle, middle - self.spans[index].end),
         )
 
@@ -93,16 +123,10 @@ class Islands:
         widest = max(gaps, key=lambda gap: gap.duration, default=Span(0.0, 0.0))
         if widest.duration < _CUT_PAUSE:
             return False
-        self.spans = [part for span in self.spans for part in _cut(span, [widest])]
+        index = max(0, bisect.bisect_right(self._starts, widest.start) - 1)
+        parts = self._cut(self.spans[index], [widest], "sentence_gap")
+        self._place([*self.spans[:index], *parts, *self.spans[index + 1 :]])
         return True
-
-
-def _cut(span: Span, pauses: Sequence[Span]) -> list[Span]:
-    """The span without the pauses inside it."""
-    inside = [pause for pause in pauses if span.start < pause.start and pause.end < span.end]
-    starts = [span.start, *(pause.end for pause in inside)]
-    ends = [*(pause.start for pause in inside), span.end]
-    return [Span(start, end) for start, end in zip(starts, ends, strict=True)]
 
 
 def make_pieces(
@@ -167,7 +191,10 @@ def _blocks(takes: Sequence[Match], islands: Islands) -> list[Block]:
     for take in takes:
         first, last = islands.of(take.first), islands.of(take.last - 1)
         if blocks and blocks[-1].last >= first:
-            blocks[-1] = Block((*blocks[-1].takes, take), blocks[-1].first, last)
+            heard, before = islands.heard, blocks[-1]
+            left, right = heard[before.takes[-1].last - 1].end, heard[take.first].start
+            join = Join((left + right) / 2, "no_silence", max(0.0, right - left))
+            blocks[-1] = Block((*before.takes, take), before.first, last, (*before.joins, join))
         else:
             blocks.append(Block((take,), first, last))
     return blocks
@@ -189,7 +216,7 @@ def _extend(blocks: list[Block], islands: Islands, limits: Segmentation) -> list
             islands.spans[last + 1], islands.spans[last + 1].start - islands.spans[last].end, tail
         ):
             last += 1
-        result.append(Block(block.takes, first, last))
+        result.append(replace(block, first=first, last=last))
     return result
 
 
@@ -216,9 +243,10 @@ def _join_short(blocks: list[Block], islands: Islands, limits: Segmentation) -> 
         if not options:
             index += 1
             continue
-        _, left = min(options)
-        one_block, two_block = blocks[left : left + 2]
-        blocks[left : left + 2] = [Block((*one_block.takes, *two_block.takes), one_block.first, two_block.last)]
+        pause, left = min(options)
+        a, b = blocks[left : left + 2]
+        join = Join((_span(a, islands).end + _span(b, islands).start) / 2, "too_short", pause)
+        blocks[left : left + 2] = [Block((*a.takes, *b.takes), a.first, b.last, (*a.joins, join, *b.joins))]
         index = left
     return blocks
 
@@ -238,18 +266,20 @@ def _split(block: Block, islands: Islands, text: str, limits: Segmentation) -> l
     starts = [match.start() for match in _WORD.finditer(text.lower())]
     similarity = {take.sentence: take.similarity for take in block.takes}
 
-    def piece(first: int, last: int, word: int, end: int, problem: str = "") -> Piece:
+    def piece(first: int, last: int, word: int, end: int, cuts: _Reasons, problem: str = "") -> Piece:
         numbers = tuple(dict.fromkeys(owners[word:end]))
         value = sum(similarity[owner] for owner in owners[word:end]) / (end - word)
         words = text[starts[word] : starts[end] if end < len(starts) else None].strip()
-        return Piece(Span(islands.spans[first].start, islands.spans[last].end), words, numbers, value, problem)
+        span = Span(islands.spans[first].start, islands.spans[last].end)
+        joins = tuple(join for join in block.joins if span.start < join.second < span.end)
+        return Piece(span, words, numbers, value, problem, *cuts, joins)
 
-    def divide(first: int, last: int, word: int, end: int) -> list[Piece]:
+    def divide(first: int, last: int, word: int, end: int, cuts: _Reasons) -> list[Piece]:
         span = Span(islands.spans[first].start, islands.spans[last].end)
         if span.duration + 2 * limits.max_padding < limits.min_duration:
-            return [piece(first, last, word, end, "too_short")]
+            return [piece(first, last, word, end, cuts, "too_short")]
         if span.duration <= _room(limits):
-            return [piece(first, last, word, end)]
+            return [piece(first, last, word, end, cuts)]
         options = []
         for left in range(first, last):
             border = _border(places, islands, left, word, end)
@@ -260,11 +290,15 @@ def _split(block: Block, islands: Islands, text: str, limits: Segmentation) -> l
             if border is not None and long_enough:
                 options.append((islands.spans[left + 1].start - islands.spans[left].end, left, border))
         if not options:
-            return [piece(first, last, word, end, "too_long")]
+            return [piece(first, last, word, end, cuts, "too_long")]
         _, left, border = max(options)
-        return divide(first, left, word, border) + divide(left + 1, last, border, end)
+        before, after = cuts
+        return divide(first, left, word, border, (before, "longest_pause")) + divide(
+            left + 1, last, border, end, ("longest_pause", after)
+        )
 
-    return divide(block.first, block.last, 0, len(places))
+    whole = islands.reason(block.first), islands.reason(block.last + 1)
+    return divide(block.first, block.last, 0, len(places), whole)
 
 
 def _border(places: Sequence[int | None], islands: Islands, left: int, word: int, end: int) -> int | None:

@@ -15,9 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
+from voicemill.audio.sound import Sound, piece
 from voicemill.audio.vad import Span
 from voicemill.progress import Observer
 from voicemill.text.alignment import SAMPLE_RATE
@@ -28,6 +26,9 @@ MARGIN = 0.15
 """Seconds of silence heard before and after a stretch, where there is any: voice activity tends to start inside the
 first sound.
 """
+
+
+_Piece = tuple[Sound, Span]
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def write_language_model(path: Path, sentences: Sequence[Sequence[str]]) -> None
 
 
 def hear(
-    samples: npt.NDArray[np.float32],
+    sound: Sound,
     spans: Sequence[Span],
     sentences: Sequence[Sequence[str]],
     lexicon: Lexicon,
@@ -66,7 +67,7 @@ def hear(
     """Recognise every span with the script's own language model.
 
     Args:
-        samples: (n,) the recording, mono at 16 kHz.
+        sound: the recording; each stretch is read, by the process that hears it, when its turn comes.
         spans: stretches of speech, ascending and disjoint, in seconds.
         sentences: the script's words, sentence by sentence.
         lexicon: pronunciations of these words.
@@ -76,8 +77,8 @@ def hear(
     Returns:
         Words in the order of time.
     """
-    windows = _windows(spans, samples.size / SAMPLE_RATE)
-    pieces = [samples[round(window.start * SAMPLE_RATE) : round(window.end * SAMPLE_RATE)] for window in windows]
+    windows = _windows(spans, sound.seconds)
+    pieces = [(sound, window) for window in windows]
     heard: list[HeardWord] = []
     with tempfile.TemporaryDirectory(prefix="voicemill-script-") as folder:
         model, dictionary = Path(folder) / "script.lm", Path(folder) / "script.dict"
@@ -102,18 +103,17 @@ def _windows(spans: Sequence[Span], length: float) -> list[Span]:
     return windows
 
 
-def _recognise(
-    model: Path, dictionary: Path, pieces: list[npt.NDArray[np.float32]], processes: int
-) -> Iterator[list[RecognisedWord]]:
+def _recognise(model: Path, dictionary: Path, pieces: list[_Piece], processes: int) -> Iterator[list[RecognisedWord]]:
     if processes <= 1 or len(pieces) < 2 * processes:
         recogniser = PocketSphinxRecogniser(language_model=model, dictionary=dictionary)
-        for piece in pieces:
-            yield recogniser.words(piece)
+        for sound, window in pieces:
+            yield recogniser.words(piece(sound, window.start, window.end, SAMPLE_RATE))
         return
     # spawn: the parent may hold threads of onnxruntime or torch, which do not survive a fork
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context, initializer=_start, initargs=(model, dictionary)) as pool:
-        yield from pool.map(_words, pieces, chunksize=max(1, len(pieces) // (processes * 8)))
+        # small chunks: whoever stops the run waits for those that have begun
+        yield from pool.map(_words, pieces, chunksize=min(4, max(1, len(pieces) // (processes * 8))))
 
 
 _recogniser: PocketSphinxRecogniser | None = None
@@ -125,7 +125,8 @@ def _start(model: Path, dictionary: Path) -> None:
     _recogniser = PocketSphinxRecogniser(language_model=model, dictionary=dictionary)
 
 
-def _words(samples: npt.NDArray[np.float32]) -> list[RecognisedWord]:
+def _words(stretch: _Piece) -> list[RecognisedWord]:
     if _recogniser is None:
         raise RuntimeError("the worker was not started")
-    return _recogniser.words(samples)
+    sound, window = stretch
+    return _recogniser.words(piece(sound, window.start, window.end, SAMPLE_RATE))

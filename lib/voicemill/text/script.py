@@ -13,18 +13,19 @@ a pool of two, to be shared by its cores; 270 MB a process. With other scripts (
 
 from __future__ import annotations
 
+import bisect
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-from voicemill.audio.segmentation import Segmentation, segment
+from voicemill.audio.cuts import Cut, Join
+from voicemill.audio.levels import Levels
+from voicemill.audio.segmentation import Segmentation, pad
+from voicemill.audio.sound import Sound
 from voicemill.audio.vad import Span
 from voicemill.errors import DatasetError
 from voicemill.progress import Observer, SilentObserver
-from voicemill.text.alignment import SAMPLE_RATE
 from voicemill.text.boundaries import Islands, Piece, make_pieces
 from voicemill.text.hearing import HeardWord, hear
 from voicemill.text.lexicon import Lexicon
@@ -45,6 +46,9 @@ class Utterance:
         text: the sentences as given to `match_script`, or the part of one that is spoken here.
         sentences: indices of these sentences in the script.
         similarity: 1 - word errors of the recogniser / words; 1.0 when every word was heard.
+        character_errors: what the recogniser heard in it against its text, errors / characters; None when not measured.
+        cuts: why it begins and ends where it does.
+        joins: pauses inside it at which it was not parted.
     """
 
     start: float
@@ -52,6 +56,9 @@ class Utterance:
     text: str
     sentences: tuple[int, ...]
     similarity: float
+    character_errors: float | None = None
+    cuts: tuple[Cut, ...] = ()
+    joins: tuple[Join, ...] = ()
 
     @property
     def duration(self) -> float:
@@ -103,8 +110,25 @@ class ScriptMatch:
     matched_seconds: float
 
 
+class Listen(Protocol):
+    """Recognises stretches of a recording: `hearing.hear`, or something that remembers what it heard."""
+
+    def __call__(
+        self,
+        sound: Sound,
+        spans: Sequence[Span],
+        sentences: Sequence[Sequence[str]],
+        lexicon: Lexicon,
+        observer: Observer,
+        /,
+        *,
+        processes: int,
+    ) -> list[HeardWord]:
+        """See `hearing.hear`."""
+
+
 def match_script(
-    samples: npt.NDArray[np.float32],
+    sound: Sound,
     spans: Sequence[Span],
     sentences: Sequence[str],
     lexicon: Lexicon,
@@ -112,17 +136,19 @@ def match_script(
     *,
     limits: Segmentation | None = None,
     processes: int = 2,
+    listen: Listen = hear,
 ) -> ScriptMatch:
     """Find the sentences of a script in a recording.
 
     Args:
-        samples: (n,) the recording, mono at 16 kHz.
+        sound: the recording.
         spans: speech from `vad.speech_spans`, ascending and disjoint.
         sentences: normalised text, in reading order.
         lexicon: pronunciations.
         observer: `advance` counts the spans that have been heard (`len(spans)` in all); the caller announces the stage.
         limits: durations and padding of utterances.
         processes: how many processes recognise.
+        listen: how the recording is heard.
 
     Raises:
         DatasetError: `missing_transcript`, the script has no words; `script_mismatch`, the recording says something
@@ -138,19 +164,20 @@ def match_script(
         raise DatasetError(
             "Nobody speaks in the recording.", reason="no_speech", hint="Check the microphone and the level."
         )
-    heard = hear(samples, spans, script, lexicon, observer or SilentObserver(), processes=processes)
+    heard = listen(sound, spans, script, lexicon, observer or SilentObserver(), processes=processes)
     takes, repeated = choose(find_takes(script, [word.text for word in heard]), script)
     islands = Islands(spans, heard)
     pieces = make_pieces(takes, islands, sentences, limits)
     repeats = [Take(heard[take.first].start, heard[take.last - 1].end, take.sentence) for take in repeated]
     covered = sorted([piece.span for piece in pieces] + [Span(take.start, take.end) for take in repeats])
-    unmatched = [span for span in islands.spans if not _mostly_within(span, covered)]
+    unmatched = _outside(islands.spans, covered)
     speech = sum(span.duration for span in spans)
     matched = speech - sum(span.duration for span in unmatched)
     found = {take.sentence for take in takes}
     skipped = [index for index, words in enumerate(script) if words and index not in found]
     _check(matched / speech, 1.0 - len(skipped) / sum(map(bool, script)), unmatched)
-    utterances = _pad([piece for piece in pieces if not piece.problem], unmatched, samples, limits)
+    utterances = _pad([piece for piece in pieces if not piece.problem], unmatched, sound, limits)
+    utterances = _compare(utterances, heard)
     unusable = [
         Unusable(piece.span.start, piece.span.end, piece.text, piece.problem) for piece in pieces if piece.problem
     ]
@@ -159,9 +186,30 @@ def match_script(
     )
 
 
-def _mostly_within(span: Span, covered: Sequence[Span]) -> bool:
-    inside = sum(max(0.0, min(span.end, other.end) - max(span.start, other.start)) for other in covered)
-    return inside >= 0.5 * span.duration
+def _outside(spans: Sequence[Span], covered: Sequence[Span]) -> list[Span]:
+    """The spans of which less than half lies within `covered` (in the order of time)."""
+    starts = [span.start for span in covered]
+    ends = list(itertools.accumulate((span.end for span in covered), max))
+    found = []
+    for span in spans:
+        near = covered[bisect.bisect_right(ends, span.start) : bisect.bisect_left(starts, span.end)]
+        inside = sum(max(0.0, min(span.end, other.end) - max(span.start, other.start)) for other in near)
+        if inside < 0.5 * span.duration:
+            found.append(span)
+    return found
+
+
+def _compare(utterances: Sequence[Utterance], heard: Sequence[HeardWord]) -> list[Utterance]:
+    """What was heard within each utterance against its text, in characters."""
+    import jiwer
+
+    middles = [(word.start + word.end) / 2 for word in heard]
+    compared = []
+    for one in utterances:
+        words = heard[bisect.bisect_left(middles, one.start) : bisect.bisect_right(middles, one.end)]
+        rate = jiwer.cer(" ".join(words_of(one.text)), " ".join(word.text for word in words))
+        compared.append(replace(one, character_errors=float(rate)))
+    return compared
 
 
 def _merge(spans: Sequence[Span]) -> list[Span]:
@@ -187,25 +235,18 @@ def _check(speech_share: float, script_share: float, unmatched: Sequence[Span]) 
     )
 
 
-def _pad(
-    pieces: Sequence[Piece], others: Sequence[Span], samples: npt.NDArray[np.float32], limits: Segmentation
-) -> list[Utterance]:
+def _pad(pieces: Sequence[Piece], others: Sequence[Span], sound: Sound, limits: Segmentation) -> list[Utterance]:
     """Silence around each utterance, up to the quietest point of the pause; no pause is shared with other speech."""
     spans = sorted([piece.span for piece in pieces] + list(others))
-    spans = [Span(span.start, min(span.end, after.start - 1e-3)) for span, after in itertools.pairwise(spans)] + spans[
-        -1:
-    ]
-    # each span stays one: what segmentation would join or split has been decided above
-    alone = replace(limits, min_pause=1e-9, max_joined_pause=1e-9, min_duration=1e-9, max_duration=1e9)
-    padded = {
-        before.start: after for before, after in zip(spans, segment(spans, samples, SAMPLE_RATE, alone), strict=True)
-    }
-    return [
-        Utterance(
-            padded[piece.span.start].start, padded[piece.span.start].end, piece.text, piece.sentences, piece.similarity
+    padded = dict(zip((span.start for span in spans), pad(spans, Levels.of_sound(sound), limits), strict=True))
+    found = []
+    for piece in pieces:
+        span, (start, end) = padded[piece.span.start]
+        cuts = (replace(start, reason=piece.before), replace(end, reason=piece.after))
+        found.append(
+            Utterance(span.start, span.end, piece.text, piece.sentences, piece.similarity, cuts=cuts, joins=piece.joins)
         )
-        for piece in pieces
-    ]
+    return found
 
 
-__all__ = ["HeardWord", "Match", "ScriptMatch", "Take", "Unusable", "Utterance", "match_script"]
+__all__ = ["HeardWord", "Listen", "Match", "ScriptMatch", "Take", "Unusable", "Utterance", "match_script"]

@@ -13,9 +13,10 @@ from pathlib import Path
 from voicemill import files
 from voicemill.audio.decode import SOURCE_SUFFIXES
 from voicemill.errors import DatasetError
+from voicemill.text.captions import Caption, find_timed, is_timed, read_captions
+from voicemill.text.reading import missing, read_text
 
 SIDECAR_SUFFIXES = (".txt", ".lab")
-_MAX_BYTES = 16 * 1024 * 1024
 _END = re.compile(r"[.?!]+[\"'\u2019\u201d)\]]*$")
 _SENTENCE = re.compile(r"(?<=[.?!])([\"'\u2019\u201d)\]]*)\s+(?=[\"'\u2018\u201c(\[]*[A-Z0-9])")
 _ABBREVIATION = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|Messrs|Sr|Jr|vs|No|Vol|e\.g|i\.e)|\b[A-Z])\.$")
@@ -30,12 +31,14 @@ class ClipTranscript:
         text: as written.
         normalized: spoken form where the source gives one (LJSpeech's third column).
         source: `file:line` for messages.
+        captions: where the text is timed: its parts, and when they are said.
     """
 
     audio: Path
     text: str
     normalized: str | None
     source: str
+    captions: tuple[Caption, ...] = ()
 
 
 def read_script(path: Path) -> list[str]:
@@ -48,7 +51,7 @@ def read_script(path: Path) -> list[str]:
     Raises:
         DatasetError: `missing_transcript`, no such file, not UTF-8 text, or no words in it.
     """
-    lines = [line.strip() for line in _text(path).splitlines()]
+    lines = [line.strip() for line in read_text(path).splitlines()]
     filled = [line for line in lines if line]
     endings = sum(_END.search(line) is not None for line in filled)
     if endings >= 0.8 * len(filled) or endings <= 0.1 * len(filled):
@@ -89,7 +92,7 @@ def read_metadata(path: Path, folder: Path | None = None) -> list[ClipTranscript
     """
     clips: list[ClipTranscript] = []
     seen: dict[str, int] = {}
-    for number, line in enumerate(_text(path).splitlines(), 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         if not line.strip():
             continue
         clip, text, normalized = _fields(path, number, line)
@@ -98,7 +101,7 @@ def read_metadata(path: Path, folder: Path | None = None) -> list[ClipTranscript
         seen[clip] = number
         clips.append(ClipTranscript(_clip_audio(path, number, clip, folder), text, normalized, f"{path}:{number}"))
     if not clips:
-        raise _missing(f"{path} lists no clips.")
+        raise missing(f"{path} lists no clips.")
     return clips
 
 
@@ -112,7 +115,7 @@ def _fields(path: Path, number: int, line: str) -> tuple[str, str, str | None]:
     except ValueError as error:
         raise _invalid(path, number, f"the clip id {clip[:80]!r} cannot be a file name: {error}") from error
     if not _has_words(text) and not _has_words(normalized):
-        raise _missing(f"{path}:{number}: the clip {clip!r} has no text.")
+        raise missing(f"{path}:{number}: the clip {clip!r} has no text.")
     return clip, text or normalized, normalized or None
 
 
@@ -134,7 +137,7 @@ def _clip_audio(path: Path, number: int, clip: str, given: Path | None) -> Path:
 
 
 def read_sidecars(folder: Path) -> list[ClipTranscript]:
-    """Every recording of a folder with the .txt or .lab of the same name, sorted by name.
+    """Every recording of a folder with the text of the same name, sorted by name.
 
     Raises:
         DatasetError: `missing_transcript`, naming the recordings without text; `dataset_no_valid_audio`, no
@@ -148,18 +151,29 @@ def read_sidecars(folder: Path) -> list[ClipTranscript]:
             hint="Put sound files there, each with a .txt of the same name.",
         )
     found = {path: find_sidecar(path) for path in recordings}
-    missing = [path.name for path, sidecar in found.items() if sidecar is None]
-    if missing:
-        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        raise _missing(f"No .txt or .lab beside {', '.join(missing[:5])}{more} in {folder}.")
-    return [
-        ClipTranscript(path, read_sidecar(sidecar), None, f"{sidecar}:1") for path, sidecar in found.items() if sidecar
-    ]
+    absent = [path.name for path, sidecar in found.items() if sidecar is None]
+    if absent:
+        more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
+        raise missing(f"No .txt, .lab, .srt, .vtt or .TextGrid beside {', '.join(absent[:5])}{more} in {folder}.")
+    return [read_beside(path, sidecar) for path, sidecar in found.items() if sidecar]
+
+
+def read_beside(audio: Path, sidecar: Path) -> ClipTranscript:
+    """The text that lies beside a recording, timed or not.
+
+    Raises:
+        DatasetError: see `read_sidecar` and `captions.read_captions`.
+    """
+    if not is_timed(sidecar):
+        return ClipTranscript(audio, read_sidecar(sidecar), None, f"{sidecar}:1")
+    captions = tuple(read_captions(sidecar))
+    return ClipTranscript(audio, " ".join(one.text for one in captions), None, f"{sidecar}:1", captions)
 
 
 def find_sidecar(audio: Path) -> Path | None:
-    """The .txt or .lab beside a recording, or None."""
-    return next((side for suffix in SIDECAR_SUFFIXES if (side := audio.with_suffix(suffix)).is_file()), None)
+    """The .txt or .lab beside a recording, else its timed transcript, or None."""
+    plain = next((side for suffix in SIDECAR_SUFFIXES if (side := audio.with_suffix(suffix)).is_file()), None)
+    return plain or find_timed(audio)
 
 
 def read_sidecar(path: Path) -> str:
@@ -168,38 +182,14 @@ def read_sidecar(path: Path) -> str:
     Raises:
         DatasetError: `missing_transcript`, the file is empty, has no words or is not UTF-8.
     """
-    text = " ".join(_text(path).split())
+    text = " ".join(read_text(path).split())
     if not _has_words(text):
-        raise _missing(f"{path} holds no words.")
+        raise missing(f"{path} holds no words.")
     return text
 
 
 def _has_words(text: str) -> bool:
     return any(character.isalnum() for character in text)
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as handle:
-            data = handle.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise _missing(f"Cannot read the transcript {path}: {error.strerror or error}.") from error
-    if len(data) > _MAX_BYTES:
-        raise _missing(f"{path} is larger than 16 MiB, no transcript is.")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise _missing(f"{path}:{line}: not UTF-8 text.", "Save the transcript as UTF-8 text.") from error
-    if "\0" in text:
-        raise _missing(f"{path} is not a text file.", "Save the transcript as UTF-8 text.")
-    return text
-
-
-def _missing(
-    message: str, hint: str = "Write down what is said, or leave the recording out; no text is ever invented."
-) -> DatasetError:
-    return DatasetError(message, reason="missing_transcript", hint=hint)
 
 
 def _invalid(path: Path, number: int, what: str) -> DatasetError:

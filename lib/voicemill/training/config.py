@@ -15,6 +15,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from voicemill.dataset.limits import QualityLimits
 from voicemill.errors import ConfigError
 
 AlignmentMode = Literal["durations", "forced_prior", "beta_binomial"]
@@ -172,6 +173,7 @@ class TrainingConfig(_Settings):
     seed: int = Field(default=1, ge=0)
     threads: int = Field(default=0, ge=0, description="CPU threads of torch; 0 takes as many as the machine gives")
     checkpoint_interval: int = Field(default=100, gt=0, description="steps between checkpoints to resume from")
+    quality: QualityLimits = Field(default=QualityLimits(), description="limits of the clips that are trained on")
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
 
 

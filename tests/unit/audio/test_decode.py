@@ -286,6 +286,7 @@ def test_channels_and_rates(channels: int, rate: int, wav: Callable[..., Path], 
         ("x.caf", ()),
         ("x.webm", ("-c:a", "libopus")),
         ("x.mka", ("-c:a", "flac")),
+        ("x.mov", ("-c:a", "pcm_s16le")),
         ("x.w64", ()),
         ("x.wma", ()),
         ("x.aac", ()),
@@ -307,6 +308,64 @@ def test_codecs(
     likeness = np.fft.irfft(np.fft.rfft(samples[:size], 2 * size) * np.conj(np.fft.rfft(reference[:size], 2 * size)))
     energy = np.linalg.norm(samples[:size]) * np.linalg.norm(reference[:size])
     assert likeness.max() / energy > 0.9
+
+
+FILMS = {
+    "film.mkv": ("-c:v", "mpeg4", "-c:a", "aac"),
+    "film.mp4": ("-c:v", "mpeg4", "-c:a", "aac", "-movflags", "faststart"),
+    "film.webm": ("-c:v", "libvpx", "-deadline", "realtime", "-c:a", "libopus"),
+}
+
+
+def film(name: str, source: Path) -> Path:
+    """A moving picture with the sound of `source`, the picture first."""
+    target = source.parent / name
+    subprocess.run(
+        [
+            "ffmpeg",
+            "-nostdin",
+            "-loglevel",
+            "error",
+            "-y",
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc=size=64x48:rate=5",
+            "-i",
+            f"file:{source}",
+            "-shortest",
+            *FILMS[name],
+            str(target),
+        ],
+        check=True,
+    )
+    return target
+
+
+@pytest.mark.parametrize("name", FILMS)
+def test_the_sound_of_a_film(
+    name: str, babble: Callable[..., np.ndarray], wav: Callable[..., Path], tmp_path: Path
+) -> None:
+    speech = babble(48_000, 4.0)
+    path = film(name, wav("source.wav", speech, 48_000))
+    assert path.suffix in decode.SOURCE_SUFFIXES
+    info, samples = decoded(path, tmp_path)
+    assert info.duration == pytest.approx(4.0, abs=0.12)
+    reference = resample(speech, 48_000, RATE)
+    size = min(len(samples), len(reference))
+    likeness = np.fft.irfft(np.fft.rfft(samples[:size], 2 * size) * np.conj(np.fft.rfft(reference[:size], 2 * size)))
+    assert likeness.max() / (np.linalg.norm(samples[:size]) * np.linalg.norm(reference[:size])) > 0.9
+
+
+@pytest.mark.parametrize("name", ["long.mp3", "long.ogg", "long.opus", "long.mka", *FILMS])
+def test_lossy_files_that_break_off(name: str, babble: Callable[..., np.ndarray], wav: Callable[..., Path]) -> None:
+    source = wav("source.wav", babble(48_000, 8.0), 48_000)
+    whole = film(name, source) if name in FILMS else convert(source, source.parent / name)
+    assert check_source(whole).duration == pytest.approx(8.0, abs=0.2)
+    data = whole.read_bytes()
+    whole.write_bytes(data[: len(data) * 5 // 8])
+    error = refused(check_source, whole, code="audio_truncated")
+    assert any(f"second {second:.1f}" in str(error) for second in np.arange(3.0, 6.5, 0.1)), error
 
 
 @pytest.mark.parametrize(
@@ -367,6 +426,7 @@ def test_part_behind_the_end(wav: Callable[..., Path], tmp_path: Path) -> None:
     with pytest.raises(AudioError) as caught:
         decode.decode(wav("a.wav", tone(1), RATE), tmp_path / "o.wav", sample_rate=RATE, start=5.0)
     assert caught.value.code == "audio_too_small"
+    assert "ends before second 5" in str(caught.value)
 
 
 def test_float_keeps_what_a_gain_would_clip(wav: Callable[..., Path], tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from voicemill.audio.quality import decibels, frame_levels, measure
+from voicemill.audio.quality import bandwidth, decibels, frame_levels, measure
 
 RATE = 22_050
 
@@ -76,3 +76,20 @@ def test_frame_levels() -> None:
 def test_decibels() -> None:
     assert decibels(1.0) == 0.0
     assert decibels(0.0) == -120.0
+
+
+@pytest.mark.parametrize("limit", [1_500, 3_400, 7_000])
+def test_bandwidth_is_where_the_speech_ends(limit: int) -> None:
+    """Syllables of white noise below a limit, in a room with white noise 60 dB below them."""
+    rate, rng = 22_050, np.random.default_rng(0)
+    spectrum = np.fft.rfft(rng.normal(0, 0.2, 3 * rate))
+    spectrum[np.fft.rfftfreq(3 * rate, 1 / rate) > limit] = 0
+    syllables = np.square(np.sin(2 * np.pi * 1.5 * np.arange(3 * rate) / rate))
+    samples = np.fft.irfft(spectrum, 3 * rate) * syllables + rng.normal(0, 2e-4, 3 * rate)
+    assert bandwidth(samples.astype(np.float32), rate) == pytest.approx(limit, abs=250)
+
+
+def test_bandwidth_of_nothing() -> None:
+    steady = np.random.default_rng(0).normal(0, 0.1, 22_050).astype(np.float32)
+    for samples in (np.zeros(22_050, dtype=np.float32), steady, steady[:100]):
+        assert bandwidth(samples, 22_050) == 0.0

@@ -7,7 +7,9 @@ import pytest
 import soundfile
 
 from voicemill import files
+from voicemill.dataset import judging
 from voicemill.dataset.clips import CutTask, cut
+from voicemill.dataset.limits import QualityLimits
 
 RATE = 22_050
 
@@ -34,7 +36,7 @@ def test_exact_samples_gain_and_digest(tmp_path: Path) -> None:
     assert (rate, len(written), soundfile.info(path).subtype) == (RATE, 30_000, "PCM_16")
     np.testing.assert_allclose(written, 2.0 * samples[1000:31_000], atol=1 / 32_000)
     assert clip.sha256 == files.sha256_file(path)  # type: ignore[attr-defined]
-    assert clip.fault is None  # type: ignore[attr-defined]
+    assert judging.of_sound(clip.quality, QualityLimits(min_snr_db=0, min_bandwidth_hz=0)) is None  # type: ignore[attr-defined]
 
 
 def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -47,10 +49,16 @@ def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("factor", [1.0, 0.25])
 def test_clipping_is_seen_whatever_the_gain(tmp_path: Path, factor: float) -> None:
     _, clip = _cut(tmp_path, np.clip(_tone(3.0), -1.0, 1.0), factor=factor)
-    assert clip.fault == "clipped"  # type: ignore[attr-defined]
+    fault = judging.of_sound(clip.quality, QualityLimits())  # type: ignore[attr-defined]
+    assert fault is not None
+    assert (fault.reason, fault.unit, fault.limit) == ("clipped", "share", 0.005)
+    assert fault.figure > 0.1
 
 
 def test_noise_is_seen(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).normal(0, 0.05, 2 * RATE).astype(np.float32)
     _, clip = _cut(tmp_path, noise)
-    assert clip.fault == "noisy"  # type: ignore[attr-defined]
+    fault = judging.of_sound(clip.quality, QualityLimits())  # type: ignore[attr-defined]
+    assert fault is not None
+    assert (fault.reason, fault.unit) == ("noisy", "dB")
+    assert fault.figure < 10

@@ -10,7 +10,7 @@ import soundfile
 
 from voicemill import files
 from voicemill.audio.segmentation import Segmentation
-from voicemill.dataset import description
+from voicemill.dataset import description, explain
 from voicemill.dataset.manifest import read_entries, read_manifest
 from voicemill.dataset.prepare import STAGES, PreparedDataset, PrepareRequest, load, prepare
 from voicemill.errors import AudioError, DatasetError, StorageError
@@ -101,6 +101,7 @@ def test_nothing_else_lies_there(prepared: PreparedDataset) -> None:
         "validation.jsonl",
         "lexicon.dict",
         "dataset.json",
+        "cuts.tsv",
         "timings.json",
         "clips",
         "supplementary",
@@ -268,3 +269,137 @@ def test_a_work_directory_that_cannot_be_written(request_of: PrepareRequest, tmp
     with pytest.raises(StorageError) as caught:
         prepare(request_of, Workspace(tmp_path / "work", tmp_path / "cache"))
     assert caught.value.code == "not_writable"
+
+
+def test_another_loudness_does_not_listen_again(
+    prepared: PreparedDataset, request_of: PrepareRequest, workspace: Workspace, tmp_path: Path
+) -> None:
+    """Loudness and what follows are done again, voice activity and hearing are not."""
+    observer = Listening()
+    other = prepare(
+        dataclasses.replace(request_of, target_lufs=-26.0), Workspace(work=tmp_path, cache=workspace.cache), observer
+    )
+    assert observer.stages == list(STAGES)
+    assert "voice-activity: 1 of 1 recordings from the cache" in observer.notes
+    assert any(note.startswith("segmentation: ") and "heard before" in note for note in observer.notes)
+    assert not any(note.startswith(("alignment", "pitch")) for note in observer.notes)
+    assert other.description.loudness.gain_db == pytest.approx(prepared.description.loudness.gain_db - 3.0, abs=0.02)
+    assert [(entry.start, entry.end, entry.text) for entry in other.entries] == [
+        (entry.start, entry.end, entry.text) for entry in prepared.entries
+    ]
+    assert {entry.sha256 for entry in other.entries}.isdisjoint(entry.sha256 for entry in prepared.entries)
+
+
+def test_why_each_cut_was_made(prepared: PreparedDataset) -> None:
+    rows = explain.read(prepared.cuts)
+    for entry in prepared.entries:
+        mine = [row for row in rows if row["id"] == entry.id]
+        assert [row["edge"] for row in mine] == ["start", "end"]
+        assert [float(row["second"]) for row in mine] == pytest.approx([entry.start, entry.end], abs=1e-3)
+        assert {row["outcome"] for row in mine} == {"kept"}
+        assert all(float(row["level_dbfs"]) < -50 for row in mine)  # the recording's own room, not speech
+    assert [rows[0]["reason"], rows[-1]["reason"]] == ["edge", "edge"]
+    assert {row["reason"] for row in rows[1:-1]} <= {"pause", "word_pause", "sentence_gap"}
+    assert len(explain.told(prepared.cuts)) == len(rows)
+
+
+def test_figures_of_every_clip(prepared: PreparedDataset) -> None:
+    for entry in prepared.entries:
+        figures = entry.quality
+        assert figures.bandwidth_hz is not None
+        assert 5_000 < figures.bandwidth_hz <= 11_025
+        assert figures.phones_per_second is not None
+        assert 8 < figures.phones_per_second < 22
+        assert figures.character_errors is not None
+        assert figures.character_errors < 0.3
+        assert figures.pitch_hz == pytest.approx(prepared.stats.pitch_mean, rel=0.15)
+        assert figures.formant_hz == pytest.approx(2835, rel=0.15)
+
+
+def test_copies_and_another_voice_are_left_out_and_kept_aside(
+    prepared: PreparedDataset, workspace: Workspace, tmp_path: Path
+) -> None:
+    paths = _clip_folder(prepared, tmp_path / "clips", 7)
+    copy = tmp_path / "clips" / "x_copy.wav"
+    samples, rate = soundfile.read(paths[2], dtype="float32")
+    soundfile.write(copy, 0.5 * samples[: -rate // 50], rate)
+    shutil.copyfile(paths[2].with_suffix(".lab"), copy.with_suffix(".lab"))
+    guest = tmp_path / "clips" / "y_guest.wav"
+    samples, rate = soundfile.read(paths[3], dtype="float32")
+    soundfile.write(guest, samples, round(rate / 1.5))  # a fifth lower, and as much longer a throat
+    shutil.copyfile(paths[3].with_suffix(".lab"), guest.with_suffix(".lab"))
+    request = PrepareRequest(voice="clips", audio=tmp_path / "clips", jobs=1, keep_rejected=True)
+    made = prepare(request, Workspace(tmp_path / "w", workspace.cache))
+    rows = {row.source: row for row in made.report.rejected}
+    assert [entry.source for entry in made.entries] == [path.name for path in paths]
+    assert {source: row.reason for source, row in rows.items()} == {copy.name: "duplicate", guest.name: "other_voice"}
+    assert (rows[copy.name].unit, rows[guest.name].unit) == ("correlation", "semitones")
+    assert rows[guest.name].figure == pytest.approx(-12 * np.log2(1.5), abs=1.0)
+    for row in rows.values():
+        assert soundfile.info(made.root / row.audio).duration == pytest.approx(row.seconds, abs=0.01)
+        assert row.audio in made.description.files
+    report = made.report
+    lost = sum(row.seconds for row in report.rejected)
+    assert report.seconds_in == pytest.approx(report.seconds_kept + report.seconds_pause + lost, abs=2e-3)
+    assert report.seconds_pause >= 0
+    outcomes = {row["source"]: row["outcome"] for row in explain.read(made.cuts)}
+    assert (outcomes[copy.name], outcomes[paths[0].name]) == ("duplicate", "kept")
+
+
+def test_what_the_script_does_not_hold_is_kept_aside(
+    request_of: PrepareRequest, sentences: tuple[str, ...], workspace: Workspace, tmp_path: Path
+) -> None:
+    script = tmp_path / "script.txt"
+    script.write_text("\n".join([*sentences[:3], *sentences[4:]]))
+    request = dataclasses.replace(request_of, script=script, keep_rejected=True)
+    made = prepare(request, Workspace(tmp_path / "w", workspace.cache))
+    (row,) = made.report.rejected
+    assert (row.reason, row.id, row.audio) == ("no_text", "demo_x0001", "rejected/demo_x0001.wav")
+    assert soundfile.info(made.root / row.audio).duration == pytest.approx(row.seconds, abs=0.01)
+
+
+def test_a_part_of_a_recording(
+    request_of: PrepareRequest, sentences: tuple[str, ...], workspace: Workspace, tmp_path: Path
+) -> None:
+    script = tmp_path / "script.txt"
+    script.write_text("\n".join(sentences[3:]))
+    request = dataclasses.replace(request_of, script=script, start=12.6)
+    made = prepare(request, Workspace(tmp_path / "w", workspace.cache))
+    assert [entry.text for entry in made.entries] == list(sentences[3:])
+    assert made.entries[0].start == pytest.approx(13.07, abs=0.15)  # in the file, not in the part
+    assert made.report.seconds_in == pytest.approx(27.76 - 12.6, abs=0.01)
+
+
+def _clock(seconds: float) -> str:
+    return f"00:{int(seconds // 60):02d}:{seconds % 60:06.3f}".replace(".", ",")
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_timed_captions_instead_of_a_script(
+    prepared: PreparedDataset, piece_audio: Path, workspace: Workspace, tmp_path: Path, beside: bool
+) -> None:
+    """Times up to 0.2 s wrong, the second sentence over two captions, the last one left out."""
+    lines, moved = [], np.random.default_rng(0).uniform(-0.2, 0.2, (7, 2))
+    for (early, late), entry in zip(moved, prepared.entries[:-1], strict=False):
+        start, end = entry.start + early, entry.end + late
+        words = entry.text.split()
+        cuts = [(start, end, words)]
+        if entry is prepared.entries[1]:
+            third = len(words) // 3
+            middle = entry.start + entry.alignment[third][1]
+            cuts = [(start, middle, words[:third]), (middle, end, words[third:])]
+        lines += [f"{_clock(begin)} --> {_clock(stop)}\n{' '.join(part)}\n" for begin, stop, part in cuts]
+    audio = tmp_path / "take.flac"
+    shutil.copyfile(piece_audio, audio)
+    captions = tmp_path / ("take.srt" if beside else "captions.srt")
+    captions.write_text("\n".join(lines), "utf-8")
+    request = PrepareRequest(voice="srt", audio=audio, script=None if beside else captions, jobs=1)
+    made = prepare(request, Workspace(tmp_path / "w", workspace.cache))
+    assert [entry.text for entry in made.entries] == [entry.text for entry in prepared.entries[:-1]]
+    for new, old in zip(made.entries, prepared.entries, strict=False):
+        assert (new.start, new.end) == pytest.approx((old.start, old.end), abs=0.1)
+    (left_out,) = made.report.by_reason
+    assert left_out == "no_text"
+    assert sum(row.seconds for row in made.report.rejected) == pytest.approx(prepared.entries[-1].duration, abs=0.4)
+    assert {row["reason"] for row in explain.read(made.cuts)} <= {"caption", "no_silence", "too_short"}
+    assert [(source.name, source.role) for source in made.description.inputs][1] == (captions.name, "text")

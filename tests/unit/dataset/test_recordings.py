@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 import soundfile
 
+from voicemill.audio import decode, vad
 from voicemill.audio.loudness import Loudness
 from voicemill.dataset.recordings import (
     DecodeTask,
     Recording,
     Refusal,
+    SpeechTask,
     decode_one,
     joint_loudness,
     loudness_of,
@@ -25,7 +27,14 @@ def test_decode_then_loudness_then_speech(piece_audio: Path, tmp_path: Path) -> 
     info = soundfile.info(target)
     assert (info.samplerate, info.channels, info.subtype) == (22_050, 1, "FLOAT")
     assert isinstance(loudness_of(target), Loudness)
-    assert len(speech_of(target)) >= 7
+    task = SpeechTask(target, tmp_path / "cache")
+    found = speech_of(task)
+    assert len(found.spans) >= 7
+    assert not found.cached
+    samples, rate = decode.read_mono(target)
+    whole = vad.speech_spans(decode.resample(samples, rate, vad.SAMPLE_RATE))
+    assert found.spans == tuple((span.start, span.end) for span in whole)  # in blocks as at once
+    assert speech_of(task) == found.model_copy(update={"cached": True})
 
 
 def test_a_part_of_a_file(piece_audio: Path, tmp_path: Path) -> None:

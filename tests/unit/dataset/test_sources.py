@@ -120,3 +120,15 @@ def test_an_empty_folder(tmp_path: Path) -> None:
         with pytest.raises(DatasetError) as caught:
             gather(tmp_path / "audio", script, None, None)
         assert caught.value.reason == "dataset_no_valid_audio"
+
+
+def test_a_part_of_one_recording(folder: Path) -> None:
+    (recording,) = gather(folder / "a.wav", None, None, None, (90.0, None)).recordings
+    assert (recording.start, recording.end, recording.offset) == (90.0, None, 90.0)
+    for arguments in (
+        (folder, None, None, None),
+        (None, None, folder / "m.csv", None),
+        (None, None, None, folder / "m"),
+    ):
+        with pytest.raises(UsageError, match="one recording"):
+            gather(*arguments, (None, 3.0))

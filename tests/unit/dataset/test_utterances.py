@@ -3,18 +3,23 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from voicemill.audio.segmentation import Segmentation
 from voicemill.audio.vad import Span
 from voicemill.dataset import utterances
-from voicemill.dataset.recordings import DecodeTask, Recording, decode_one, speech_of
+from voicemill.dataset.recordings import DecodeTask, Recording, SpeechTask, decode_one, speech_of
 from voicemill.dataset.sources import ClipText
 from voicemill.dataset.utterances import GAP_SECONDS, Heard, Means, from_clips, from_script
 from voicemill.progress import SilentObserver
 from voicemill.text.lexicon import Lexicon
 from voicemill.text.script import ScriptMatch, Take, Unusable, Utterance
 
-MEANS = Means(Lexicon.load(), Segmentation(), Path("unused"), processes=1)
+
+@pytest.fixture
+def means(tmp_path: Path) -> Means:
+    return Means(Lexicon.load(), Segmentation(), Path("unused"), processes=1, cache=tmp_path / "cache")
 
 
 def _heard(audio: Path, folder: Path, number: int, start: float, end: float) -> Heard:
@@ -22,18 +27,19 @@ def _heard(audio: Path, folder: Path, number: int, start: float, end: float) -> 
     target = folder / f"{number}.wav"
     seconds = decode_one(DecodeTask(recording, target, 22_050))
     assert isinstance(seconds, float)
-    return Heard(recording, target, seconds, tuple(speech_of(target)))
+    found = speech_of(SpeechTask(target, folder / "cache"))
+    return Heard(recording, target, seconds, tuple(Span(*span) for span in found.spans), found.digest)
 
 
-def test_a_clip_keeps_its_pauses_and_loses_its_silence(piece_audio: Path, tmp_path: Path) -> None:
+def test_a_clip_keeps_its_pauses_and_loses_its_silence(means: Means, piece_audio: Path, tmp_path: Path) -> None:
     """0 to 12.6 s: two seconds of room, then three sentences."""
     heard = _heard(piece_audio, tmp_path, 0, 0.0, 12.6)
-    found = from_clips([heard], [ClipText("It is.")], MEANS, SilentObserver())
+    found = from_clips([heard], [ClipText("It is.")], means, SilentObserver())
     (utterance,) = found.utterances
     assert (utterance.start, utterance.end) == pytest.approx((1.95, 12.3), abs=0.15)
 
 
-def test_clips_that_do_not_fit_are_named(piece_audio: Path, tmp_path: Path) -> None:
+def test_clips_that_do_not_fit_are_named(means: Means, piece_audio: Path, tmp_path: Path) -> None:
     clips = [
         _heard(piece_audio, tmp_path, 0, 0.0, 1.8),  # nobody speaks yet
         _heard(piece_audio, tmp_path, 1, 1.9, 2.75),  # "Good morning"
@@ -46,7 +52,7 @@ def test_clips_that_do_not_fit_are_named(piece_audio: Path, tmp_path: Path) -> N
         ClipText("Nobody ever uttered these words. They are about ships and taxes."),
         ClipText("Привет."),
     ]
-    found = from_clips(clips, texts, MEANS, SilentObserver())
+    found = from_clips(clips, texts, means, SilentObserver())
     assert found.utterances == ()
     reasons = [row.reason for row in found.rejected]
     assert (reasons[0], reasons[1], reasons[-1]) == ("no_speech", "too_short", "text_not_english")
@@ -54,18 +60,22 @@ def test_clips_that_do_not_fit_are_named(piece_audio: Path, tmp_path: Path) -> N
     assert found.rejected[1].start == pytest.approx(1.95, abs=0.15)
 
 
-def test_a_long_clip_is_taken_apart_by_its_text(piece_audio: Path, sentences: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_long_clip_is_taken_apart_by_its_text(
+    means: Means, piece_audio: Path, sentences: tuple[str, ...], tmp_path: Path
+) -> None:
     heard = _heard(piece_audio, tmp_path, 0, 0.0, 19.75)
-    found = from_clips([heard], [ClipText(" ".join(sentences[:5]), speaker=7)], MEANS, SilentObserver())
+    found = from_clips([heard], [ClipText(" ".join(sentences[:5]), speaker=7)], means, SilentObserver())
     assert [(utterance.text, utterance.speaker) for utterance in found.utterances] == [
         (text, 7) for text in sentences[:5]
     ]
 
 
-def test_two_recordings_read_one_script(piece_audio: Path, sentences: tuple[str, ...], tmp_path: Path) -> None:
+def test_two_recordings_read_one_script(
+    means: Means, piece_audio: Path, sentences: tuple[str, ...], tmp_path: Path
+) -> None:
     parts = [_heard(piece_audio, tmp_path, 0, 0.0, 12.6), _heard(piece_audio, tmp_path, 1, 12.6, 27.7)]
     script = [*sentences[:4], "This sentence was left out by the reader.", *sentences[4:]]
-    found = from_script(parts, script, MEANS, SilentObserver())
+    found = from_script(parts, script, means, SilentObserver())
     assert [utterance.text for utterance in found.utterances] == list(sentences)
     assert [utterance.heard.recording.name for utterance in found.utterances] == ["part0.flac"] * 3 + ["part1.flac"] * 4
     assert found.unspoken == ("This sentence was left out by the reader.",)
@@ -75,7 +85,7 @@ def test_two_recordings_read_one_script(piece_audio: Path, sentences: tuple[str,
 
 
 def test_times_of_the_joined_recordings_go_back_to_each(
-    monkeypatch: pytest.MonkeyPatch, piece_audio: Path, tmp_path: Path
+    means: Means, monkeypatch: pytest.MonkeyPatch, piece_audio: Path, tmp_path: Path
 ) -> None:
     parts = [_heard(piece_audio, tmp_path, 0, 0.0, 4.0), _heard(piece_audio, tmp_path, 1, 10.0, 16.0)]
     second = 4.0 + GAP_SECONDS
@@ -93,7 +103,7 @@ def test_times_of_the_joined_recordings_go_back_to_each(
         )
 
     monkeypatch.setattr(utterances, "match_script", match)
-    found = from_script(parts, ["One \u2014 and two.", "Three."], MEANS, SilentObserver())
+    found = from_script(parts, ["One \u2014 and two.", "Three."], means, SilentObserver())
     first, other = found.utterances
     assert (first.heard.recording.name, first.start) == ("part0.flac", 0.5)
     assert (first.text, first.normalized) == ("One \u2014 and two.", "One, and two.")
@@ -106,3 +116,23 @@ def test_times_of_the_joined_recordings_go_back_to_each(
         ("part1.flac", 15.0, 16.0, "no_text"),  # never beyond the recording
     ]
     assert found.unspoken == ("Three.",)
+
+
+_SPANS = st.lists(
+    st.tuples(st.floats(0.0, 100.0), st.floats(0.0, 10.0)).map(lambda pair: Span(pair[0], pair[0] + pair[1])),
+    max_size=8,
+)
+
+
+@given(_SPANS, _SPANS)
+def test_no_second_counts_twice(claims: list[Span], taken: list[Span]) -> None:
+    """What is claimed, in turn, lies outside what was taken, and together they cover all that was claimed."""
+    held = list(taken)
+    for claim in claims:
+        parts = utterances.outside(claim, held)
+        assert all(claim.start <= part.start < part.end <= claim.end for part in parts)
+        assert not any(min(part.end, other.end) - max(part.start, other.start) > 0 for part in parts for other in held)
+        held += parts
+    for claim in claims:
+        left = utterances.outside(claim, held)
+        assert left == []

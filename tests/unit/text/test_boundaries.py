@@ -30,7 +30,9 @@ def pieces(script: list[str], *stretches: list[tuple[str, float, float]], limits
 
 def test_a_sentence_over_two_stretches() -> None:
     [found] = pieces(["Every Tuesday, my aunt drives."], even("every tuesday", 1.0), even("my aunt drives", 2.1))
-    assert found == Piece(Span(1.0, pytest.approx(3.3)), "Every Tuesday, my aunt drives.", (0,), 1.0)
+    assert found == Piece(
+        Span(1.0, pytest.approx(3.3)), "Every Tuesday, my aunt drives.", (0,), 1.0, "", "edge", "edge"
+    )
 
 
 def test_two_sentences_in_one_stretch_are_cut_at_the_silence_between_them() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from voicemill.audio.sound import InMemory
 from voicemill.audio.vad import Span, speech_spans
 from voicemill.progress import SilentObserver
 from voicemill.text.hearing import hear, write_language_model
@@ -28,18 +29,20 @@ def test_the_pool_hears_the_same(
     spans = speech_spans(recording)
     script = [words(sentences[index]) for index in (0, 3, 7, 9)]
     observer = Counter()
-    alone = hear(recording, spans, script, lexicon, observer, processes=1)
+    alone = hear(InMemory(recording, 16_000), spans, script, lexicon, observer, processes=1)
     assert [word.text for word in alone] == [word for sentence in script for word in sentence]
     assert observer.seen == list(range(1, len(spans) + 1))
     assert [word.start for word in alone] == sorted(word.start for word in alone)
     assert all(spans[word.stretch].start - 0.16 <= word.start <= spans[word.stretch].end + 0.16 for word in alone)
-    assert hear(recording, spans, script, lexicon, SilentObserver(), processes=2) == alone
+    assert hear(InMemory(recording, 16_000), spans, script, lexicon, SilentObserver(), processes=2) == alone
 
 
 def test_spans_at_the_very_edges(clips: list[tuple[npt.NDArray[np.float32], str]], lexicon: Lexicon) -> None:
     samples, text = clips[3]
     whole = [Span(0.0, samples.size / 16_000)]
-    assert [word.text for word in hear(samples, whole, [words(text)], lexicon, SilentObserver())] == words(text)
+    assert [
+        word.text for word in hear(InMemory(samples, 16_000), whole, [words(text)], lexicon, SilentObserver())
+    ] == words(text)
 
 
 def test_language_model_of_one_word(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from voicemill.audio.segmentation import Segmentation
+from voicemill.audio.sound import InMemory
 from voicemill.audio.vad import speech_spans
 from voicemill.errors import DatasetError
 from voicemill.text.lexicon import Lexicon
@@ -22,7 +23,7 @@ Match = Callable[[Samples, list[str]], ScriptMatch]
 @pytest.fixture
 def match(lexicon: Lexicon) -> Match:
     def run(samples: Samples, script: list[str]) -> ScriptMatch:
-        return match_script(samples, speech_spans(samples), script, lexicon, processes=1)
+        return match_script(InMemory(samples, 16_000), speech_spans(samples), script, lexicon, processes=1)
 
     return run
 
@@ -33,7 +34,7 @@ def texts(found: ScriptMatch) -> list[str]:
 
 def test_the_whole_demo(demo: Samples, sentences: list[str], lexicon: Lexicon) -> None:
     spans = speech_spans(demo)
-    found = match_script(demo, spans, sentences, lexicon)
+    found = match_script(InMemory(demo, 16_000), spans, sentences, lexicon)
     assert texts(found) == sentences
     assert [utterance.sentences for utterance in found.utterances] == [(index,) for index in range(len(sentences))]
     assert (found.skipped, found.repeats, found.unusable, found.unmatched) == ((), (), (), ())
@@ -123,8 +124,8 @@ def test_words_that_no_dictionary_lists(assemble: Assemble, sentences: list[str]
 def test_nothing_to_match(lexicon: Lexicon, sentences: list[str]) -> None:
     silence = np.zeros(32_000, dtype=np.float32)
     with pytest.raises(DatasetError) as caught:
-        match_script(silence, [], sentences, lexicon)
+        match_script(InMemory(silence, 16_000), [], sentences, lexicon)
     assert caught.value.reason == "no_speech"
     with pytest.raises(DatasetError) as caught:
-        match_script(silence, [], [normalise("...")], lexicon)
+        match_script(InMemory(silence, 16_000), [], [normalise("...")], lexicon)
     assert caught.value.reason == "missing_transcript"

@@ -1,0 +1,46 @@
+"""Why an utterance begins and ends where it does: the record of a decision, made where the decision is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+CutReason = Literal[
+    "edge",  # the recording begins or ends here
+    "pause",  # a pause between two stretches of speech, as voice activity sees them
+    "word_pause",  # a pause between two heard words inside one stretch of speech
+    "sentence_gap",  # two sentences of the script meet without a pause: the widest silence between their words
+    "longest_pause",  # the stretch was too long: its longest pause
+    "dip",  # the same, in a pause that voice activity did not see
+    "caption",  # a timed transcript says so; moved into the silence beside it
+]
+JoinReason = Literal[
+    "too_short",  # the stretch alone was shorter than the minimum: joined to the nearer neighbour
+    "no_silence",  # two sentences, or captions, with no silence between them
+]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One end of an utterance.
+
+    Attributes:
+        second: where it lies, in the recording.
+        reason: why here.
+        pause: seconds of silence in which it lies, from speech to speech, or to the recording's edge.
+        level: dBFS of the 25 ms around it, the lowest that the padding allows; None where there was no choice.
+    """
+
+    second: float
+    reason: CutReason
+    pause: float
+    level: float | None
+
+
+@dataclass(frozen=True)
+class Join:
+    """A pause inside an utterance at which it was not cut, though it might have been: `second` is its middle."""
+
+    second: float
+    reason: JoinReason
+    pause: float

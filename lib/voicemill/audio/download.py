@@ -1,0 +1,157 @@
+"""A recording from a web address, through yt-dlp, which is not installed unless somebody wants it.
+
+Nothing is fetched but what the user named: http and https only, one recording and no list, no post-processing. What
+arrives is then as untrusted as any other file and goes through `decode`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from voicemill import files
+from voicemill.errors import AudioError, DependencyError, UsageError
+from voicemill.progress import Observer, SilentObserver
+
+_RECORD = "source.json"
+_TIMEOUT = 30.0
+_MESSAGE = 300
+
+
+class Download(BaseModel):
+    """`source.json` beside a downloaded recording: where it came from and what arrived."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str
+    file: str
+    sha256: str
+    title: str = ""
+    tool: str
+
+
+def is_url(place: str) -> bool:
+    """Whether a source is a web address rather than a path."""
+    return place.lower().startswith(("http://", "https://"))
+
+
+def place(given: object) -> tuple[Path | None, str | None]:
+    """What `--audio` names: a path, or a web address."""
+    text = str(given) if given else ""
+    if is_url(text):
+        return None, text
+    return (Path(text) if text else None), None
+
+
+def fetch(url: str, cache: Path, observer: Observer | None = None, *, force: bool = False) -> Path:
+    """Download the recording at an address once; later calls find it in the cache.
+
+    Args:
+        url: http or https.
+        cache: folder of downloads; each address has one of its own below it.
+        observer: hears what is done.
+        force: download again.
+
+    Raises:
+        UsageError: not a web address.
+        DependencyError: `extra_missing:yt-dlp`.
+        AudioError: `url_unreadable`, there is no recording at the address, or it cannot be had.
+        StorageError: the cache cannot be written.
+    """
+    observer = observer or SilentObserver()
+    if not is_url(url) or not urlsplit(url).hostname:
+        raise UsageError(f"{url[:200]!r} is not a web address.", hint="Give an http or https address, or a path.")
+    folder = cache / files.content_key("download", url)
+    known = None if force else _known(folder, url)
+    if known is not None:
+        observer.note(f"{url}: already downloaded")
+        return known
+    tool = _yt_dlp()
+    observer.note(f"downloading {url}")
+    with files.atomic_directory(folder) as staging:
+        got, title = _download(tool, url, staging)
+        record = Download(
+            url=url,
+            file=got.name,
+            sha256=files.sha256_file(got),
+            title=title,
+            tool=f"yt-dlp {tool.version.__version__}",
+        )
+        files.write_json(staging / _RECORD, record.model_dump())
+    return folder / record.file
+
+
+def _known(folder: Path, url: str) -> Path | None:
+    try:
+        record = Download.model_validate(files.read_json(folder / _RECORD))
+        path = folder / files.safe_relative(record.file)
+        return path if record.url == url and files.sha256_file(path) == record.sha256 else None
+    except (OSError, ValueError, ValidationError):
+        return None  # not there, or cut off: downloaded again
+
+
+def _yt_dlp() -> Any:
+    try:
+        return importlib.import_module("yt_dlp")
+    except ImportError as error:
+        raise DependencyError(
+            "A recording from a web address needs yt-dlp, which is not installed.",
+            reason="extra_missing:yt-dlp",
+            hint="Install it (pip install yt-dlp), or download the recording yourself and give its path.",
+        ) from error
+
+
+def _download(tool: Any, url: str, folder: Path) -> tuple[Path, str]:
+    options = {
+        "format": "bestaudio/best",
+        "outtmpl": str(folder / "recording.%(ext)s"),
+        "noplaylist": True,
+        "playlist_items": "1:2",  # enough to tell a list from a recording
+        "fixup": "never",  # would run ffmpeg, without our precautions, on what has just arrived
+        "hls_prefer_native": True,
+        "cachedir": False,
+        "quiet": True,
+        "noprogress": True,
+        "logger": _Quiet(),
+        "socket_timeout": _TIMEOUT,
+        "retries": 3,
+    }
+    try:
+        with tool.YoutubeDL(options) as downloader:
+            info = downloader.extract_info(url, download=False)
+            if info is None or info.get("_type", "video") != "video":
+                raise _unreadable(url, "it is a list of recordings, not one")
+            info = downloader.process_ie_result(info, download=True)
+    except tool.utils.YoutubeDLError as error:
+        raise _unreadable(url, str(error).partition("\n")[0][:_MESSAGE]) from error
+    found = [Path(item["filepath"]) for item in info.get("requested_downloads") or () if item.get("filepath")]
+    if len(found) != 1 or not found[0].is_file() or found[0].parent != folder:
+        raise _unreadable(url, "nothing arrived")
+    return found[0], str(info.get("title") or "")[:_MESSAGE]
+
+
+class _Quiet:
+    """yt-dlp's logger: what matters comes back as an exception."""
+
+    def debug(self, message: str) -> None: ...
+
+    def info(self, message: str) -> None: ...
+
+    def warning(self, message: str) -> None: ...
+
+    def error(self, message: str) -> None: ...
+
+
+def _unreadable(url: str, why: str) -> AudioError:
+    return AudioError(
+        f"There is no recording to be had from {url}: {why}.",
+        reason="url_unreadable",
+        hint="Check the address in a browser, or download the recording yourself and give its path.",
+    )
+
+
+__all__ = ["Download", "fetch", "is_url", "place"]

@@ -1,0 +1,73 @@
+"""How loud a recording is at each moment: what cuts are chosen by."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from voicemill.audio.quality import frame_levels
+from voicemill.audio.sound import InMemory, Sound
+
+STEP = 0.005
+"""Seconds between two levels."""
+_SMOOTH = 5
+"""Levels averaged around each point (25 ms), so that a zero crossing inside a word does not look like a pause."""
+
+
+@dataclass(frozen=True, eq=False)
+class Levels:
+    """Level (dBFS) of the 25 ms around each point; point i stands for the second (i + 0.5) * step.
+
+    Attributes:
+        values: (points,) dBFS.
+        step: seconds from point to point, about 5 ms.
+        seconds: length of the recording.
+    """
+
+    values: npt.NDArray[np.float64]
+    step: float
+    seconds: float
+
+    @classmethod
+    def of(cls, samples: npt.NDArray[np.float32], rate: int) -> Levels:
+        """Levels of samples (n,) at `rate` Hz."""
+        return cls.of_sound(InMemory(samples, rate))
+
+    @classmethod
+    def of_sound(cls, sound: Sound) -> Levels:
+        """Levels of a recording, read block by block."""
+        size = max(1, round(STEP * sound.rate))  # whole samples: 5 ms are 110.25 of them at 22,050 Hz
+        waiting, found, length = np.zeros(0, dtype=np.float32), [], 0
+        for block in sound.blocks():
+            length += len(block)
+            waiting = np.concatenate((waiting, block))
+            whole = len(waiting) // size * size
+            found.append(frame_levels(waiting[:whole], sound.rate, STEP))
+            waiting = waiting[whole:]
+        found.append(frame_levels(waiting, sound.rate, STEP))
+        return cls(_smooth(np.concatenate(found)), size / sound.rate, length / sound.rate)
+
+    def between(self, low: float, high: float) -> tuple[npt.NDArray[np.float64], float]:
+        """The levels of the points in [low, high] seconds, and the second of the first of them."""
+        first = max(0, math.ceil(low / self.step - 0.5))
+        last = max(first, math.floor(high / self.step - 0.5) + 1)
+        return self.values[first:last], (first + 0.5) * self.step
+
+    def quietest(self, low: float, high: float) -> tuple[float, float] | None:
+        """The second of the lowest level in [low, high], and that level (dBFS); None where no point lies."""
+        window, first = self.between(low, high)
+        if window.size == 0:
+            return None
+        index = int(np.argmin(window))
+        return float(np.clip(first + index * self.step, low, high)), float(window[index])
+
+
+def _smooth(levels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    if levels.size < _SMOOTH:
+        return levels
+    power = np.pad(10.0 ** (levels / 10.0), _SMOOTH // 2, mode="edge")
+    smoothed: npt.NDArray[np.float64] = np.convolve(power, np.full(_SMOOTH, 1.0 / _SMOOTH), mode="valid")
+    return 10.0 * np.log10(smoothed)

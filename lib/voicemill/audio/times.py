@@ -1,0 +1,49 @@
+"""A point in a recording as people write it: `90`, `1:30`, `1:02:30.5`."""
+
+from __future__ import annotations
+
+import re
+
+from voicemill.errors import UsageError
+
+_TIME = re.compile(r"(?:(?:(?P<hours>\d{1,3}):)?(?P<minutes>\d{1,3}):)?(?P<seconds>\d{1,6}(?:\.\d{1,6})?)", re.ASCII)
+
+
+def parse_time(text: str, name: str = "The time") -> float:
+    """Seconds from the beginning of a recording.
+
+    Args:
+        text: seconds (`90`, `90.5`), `minutes:seconds` (`1:30`) or `hours:minutes:seconds` (`1:02:30.5`).
+        name: what the message calls it, e.g. `--start`.
+
+    Raises:
+        UsageError: anything else; 60 and more after a colon is a slip of the pen and refused as well.
+    """
+    found = _TIME.fullmatch(text.strip())
+    hint = "Write seconds (90), minutes and seconds (1:30), or hours, minutes and seconds (1:02:30.5)."
+    if found is None:
+        raise UsageError(f"{name} cannot be {text[:40]!r}.", hint=hint)
+    hours, minutes, seconds = found["hours"], found["minutes"], float(found["seconds"])
+    if minutes is not None and seconds >= 60:
+        raise UsageError(f"{name} cannot be {text[:40]!r}: a minute has no second {found['seconds']}.", hint=hint)
+    if hours is not None and int(minutes) >= 60:
+        raise UsageError(f"{name} cannot be {text[:40]!r}: an hour has no minute {minutes}.", hint=hint)
+    return 3600.0 * int(hours or 0) + 60.0 * int(minutes or 0) + seconds
+
+
+def parse_part(start: str | None, end: str | None) -> tuple[float | None, float | None]:
+    """`--start` and `--end` as seconds; None where nothing was said.
+
+    Raises:
+        UsageError: a time that is none, or an end that is not after the start.
+    """
+    first = None if start is None else parse_time(start, "--start")
+    last = None if end is None else parse_time(end, "--end")
+    if last is not None and last <= (first or 0.0):
+        raise UsageError(
+            f"--end {end} is not after --start {start or 0}.", hint="Give an end that comes later than the start."
+        )
+    return first, last
+
+
+__all__ = ["parse_part", "parse_time"]

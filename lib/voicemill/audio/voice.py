@@ -1,0 +1,111 @@
+"""Pitch and formants of one clip: enough to notice that somebody else speaks, no more.
+
+A stand-in for a speaker model, which would need weights: two people with the same pitch and the same length of the
+vocal tract cannot be told apart by it. On 14 sentences each of flite's four voices the median pitch of a clip stays
+within 1.4 semitones of its voice's (the voices are 2 to 11 apart) and the formants within 8%, in two clips 10 and 17%
+(a woman's and a man's are 20% apart), so the pitch decides and the formants only second it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from voicemill.audio import decode
+
+RATE = 10_000
+"""Hz; the first four formants lie below half of it."""
+_FRAME, _HOP = 500, 100  # samples: 50 ms hold three periods of 60 Hz; a frame every 10 ms
+_FRAMES = 120
+"""Frames looked at, spread over the loud ones of a clip."""
+_LOWEST, _HIGHEST = 60.0, 500.0
+_VOICED = 0.5
+"""Normalised autocorrelation from which a frame counts as voiced."""
+_ORDER = 12
+"""Of the linear prediction: two poles a formant up to 5 kHz, and two for the slope."""
+_MIN_FRAMES = 20
+
+
+@dataclass(frozen=True)
+class Voice:
+    """Of one clip.
+
+    Attributes:
+        pitch_hz: median over voiced frames.
+        formant_hz: geometric mean of the medians of formants 2 to 4, which moves with the length of the vocal tract.
+    """
+
+    pitch_hz: float
+    formant_hz: float
+
+
+def measure(samples: npt.NDArray[np.float32], rate: int) -> Voice | None:
+    """Measure a clip.
+
+    Args:
+        samples: mono samples (n,).
+        rate: Hz.
+
+    Returns:
+        None with fewer than 20 voiced frames among those looked at, or no formants: a whisper, or no speech.
+    """
+    sound = decode.resample(samples, rate, RATE).astype(np.float64)
+    if len(sound) < _FRAME + _HOP:
+        return None
+    frames = np.lib.stride_tricks.sliding_window_view(sound, _FRAME)[::_HOP]
+    energy = np.square(frames).sum(axis=1)
+    loud = np.flatnonzero(energy > max(float(np.percentile(energy, 50.0)), 1e-9))
+    chosen = frames[loud[:: max(1, len(loud) // _FRAMES)]]
+    pitch, voiced = _pitch(chosen)
+    if int(voiced.sum()) < _MIN_FRAMES:
+        return None
+    found = [formants for frame in chosen[voiced] if (formants := _formants(frame)) is not None]
+    if len(found) < _MIN_FRAMES // 2:
+        return None
+    medians = np.median(np.log(np.array(found)), axis=0)
+    return Voice(float(np.median(pitch[voiced])), float(np.exp(medians[1:].mean())))
+
+
+def _pitch(frames: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Autocorrelation over that of the window (Boersma 1993); the shortest lag within 15% of the best, against octaves
+    too low.
+    """
+    window = np.hanning(_FRAME)
+    size = 2 * _FRAME
+
+    def correlate(signal: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        spectrum = np.abs(np.fft.rfft(signal, size)) ** 2
+        result = np.fft.irfft(spectrum, size)[..., :_FRAME]
+        scaled: npt.NDArray[np.float64] = result / np.maximum(result[..., :1], 1e-12)
+        return scaled
+
+    first, last = int(RATE / _HIGHEST), int(RATE / _LOWEST)
+    values = (correlate((frames - frames.mean(axis=1, keepdims=True)) * window) / correlate(window))[
+        :, first : last + 1
+    ]
+    inner = values[:, 1:-1]
+    peaks = (inner > values[:, :-2]) & (inner >= values[:, 2:])
+    heights = np.where(peaks, inner, 0.0)
+    best = heights.max(axis=1)
+    lag = np.argmax(heights >= 0.85 * best[:, None], axis=1) + first + 1
+    return RATE / lag, best >= _VOICED
+
+
+def _formants(frame: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
+    """The first four resonances (Hz) by linear prediction, or None where there are fewer."""
+    from scipy.linalg import solve_toeplitz
+
+    emphasised = np.append(frame[:1], frame[1:] - 0.97 * frame[:-1]) * np.hamming(_FRAME)
+    spectrum = np.abs(np.fft.rfft(emphasised, 2 * _FRAME)) ** 2
+    correlation = np.fft.irfft(spectrum)[: _ORDER + 1]
+    if correlation[0] <= 0:
+        return None
+    correlation[0] *= 1.0001  # a trace of noise keeps the equations solvable
+    poles = np.roots(np.concatenate(([1.0], -solve_toeplitz(correlation[:-1], correlation[1:]))))
+    poles = poles[poles.imag > 0]
+    hertz = np.angle(poles) * RATE / (2 * np.pi)
+    width = -np.log(np.abs(poles)) * RATE / np.pi
+    kept: npt.NDArray[np.float64] = np.sort(hertz[(hertz > 150) & (hertz < 4800) & (width < 500)])[:4]
+    return kept if len(kept) == 4 else None

@@ -1,0 +1,76 @@
+"""`cuts.tsv`: why each utterance begins and ends where it does, one row a cut; for people and programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from voicemill import files
+from voicemill.audio.cuts import Cut, CutReason, Join, JoinReason
+from voicemill.dataset.clip_steps import Clip
+
+NAME = "cuts.tsv"
+COLUMNS = ("id", "source", "edge", "second", "reason", "pause_seconds", "level_dbfs", "outcome", "explanation")
+
+_CUTS: dict[CutReason, str] = {
+    "edge": "nothing but silence from here to the recording's edge",
+    "pause": "a pause in the speech",
+    "word_pause": "a pause between two heard words",
+    "sentence_gap": "two sentences follow closely: the widest silence between their words",
+    "longest_pause": "too long otherwise: the longest pause in it",
+    "dip": "too long otherwise: the longest dip in its level, as it has no pause",
+    "caption": "the timed transcript parts two captions here; moved into the silence beside",
+}
+_JOINS: dict[JoinReason, str] = {
+    "too_short": "not cut: a part would be shorter than the minimum",
+    "no_silence": "not cut: no silence between the words",
+}
+
+
+def rows(made: Sequence[Clip], outcomes: Mapping[str, str]) -> list[tuple[str, ...]]:
+    """The table without its head: for each clip its beginning, the pauses inside that were passed over, and its end.
+
+    Args:
+        made: all clips that were cut, also those left out later.
+        outcomes: reason by id of those that were left out.
+    """
+    found: list[tuple[str, ...]] = []
+    for clip in made:
+        said, outcome = clip.utterance, outcomes.get(clip.id, "kept")
+        source, offset = said.heard.recording.name, said.heard.recording.offset
+        marks: list[tuple[str, Cut | Join]] = [("inside", join) for join in said.joins]
+        if said.cuts:
+            marks = [("start", said.cuts[0]), *marks, ("end", said.cuts[-1])]
+        for edge, mark in marks:
+            level = "" if isinstance(mark, Join) or mark.level is None else f"{mark.level:.1f}"
+            why = _JOINS[mark.reason] if isinstance(mark, Join) else _CUTS[mark.reason]
+            place = f"{offset + mark.second:.3f}"
+            found.append((clip.id, source, edge, place, mark.reason, f"{mark.pause:.3f}", level, outcome, why))
+    return found
+
+
+def write(path: Path, table: Iterable[Sequence[str]]) -> None:
+    """Write head and rows, atomically; a tab or line break in a name becomes a blank."""
+    lines = [COLUMNS, *table]
+    files.write_text(path, "".join("\t".join(" ".join(cell.split()) for cell in line) + "\n" for line in lines))
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    """The rows by column."""
+    head, *lines = path.read_text("utf-8").splitlines()
+    return [dict(zip(head.split("\t"), line.split("\t"), strict=True)) for line in lines]
+
+
+def told(path: Path) -> list[tuple[str, str]]:
+    """The rows as two columns for a person: where, and why."""
+    shown = []
+    for row in read(path):
+        level = f", {row['level_dbfs']} dBFS" if row["level_dbfs"] else ""
+        outcome = "" if row["outcome"] == "kept" else f" ({row['outcome']})"
+        shown.append(
+            (
+                f"{row['id']} {row['edge']} {float(row['second']):.2f} s",
+                f"{row['explanation']}; pause of {float(row['pause_seconds']):.2f} s{level}{outcome}",
+            )
+        )
+    return shown

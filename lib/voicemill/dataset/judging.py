@@ -1,0 +1,131 @@
+"""Whether a clip is fit to be trained on, and if not: why, by which figure, against which limit."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from voicemill.audio.likeness import Print, likeness
+from voicemill.audio.quality import ClipQuality
+from voicemill.audio.voice import Voice
+from voicemill.dataset.limits import QualityLimits
+from voicemill.dataset.manifest import WordRow
+
+MIN_CLIPS = 5
+"""With fewer clips nobody can say who the speaker is and who the guest."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a clip is left out: a stable reason, the figure, its unit, the limit that it passed, and a sentence."""
+
+    reason: str
+    figure: float
+    unit: str
+    limit: float
+    detail: str
+
+
+def of_sound(figures: ClipQuality, limits: QualityLimits) -> Fault | None:
+    """Judge a clip by its sound alone: `clipped`, `noisy`, `narrow_band`, `long_silence`."""
+    if figures.clipped_share > limits.max_clipped_share:
+        return _fault("clipped", figures.clipped_share, "share", limits.max_clipped_share, "of the samples are clipped")
+    if figures.snr_db < limits.min_snr_db:
+        return _fault("noisy", figures.snr_db, "dB", limits.min_snr_db, "of speech above the background")
+    if figures.bandwidth_hz < limits.min_bandwidth_hz:
+        return _fault("narrow_band", figures.bandwidth_hz, "Hz", limits.min_bandwidth_hz, "of bandwidth")
+    silence = max(figures.leading_silence, figures.trailing_silence)
+    if silence > limits.max_edge_silence:
+        return _fault("long_silence", silence, "s", limits.max_edge_silence, "of silence at one end")
+    return None
+
+
+def of_speech(words: Sequence[WordRow], character_errors: float | None, limits: QualityLimits) -> Fault | None:
+    """Judge an aligned clip by what is said in it: `misheard`, `speaking_rate`."""
+    if character_errors is not None and character_errors > limits.max_character_errors:
+        return _fault(
+            "misheard", character_errors, "errors/character", limits.max_character_errors, "heard against the text"
+        )
+    rate = phones_per_second(words)
+    if not limits.min_phones_per_second <= rate <= limits.max_phones_per_second:
+        slow = rate < limits.min_phones_per_second
+        limit = limits.min_phones_per_second if slow else limits.max_phones_per_second
+        return _fault("speaking_rate", rate, "phones/s", limit, "while words are spoken")
+    return None
+
+
+def phones_per_second(words: Sequence[WordRow]) -> float:
+    """Phones over the seconds in which words are spoken; 0 without any."""
+    seconds = sum(end - start for _, start, end, _ in words)
+    return sum(len(phones) for _, _, _, phones in words) / seconds if seconds > 0 else 0.0
+
+
+def of_voices(voices: Sequence[Voice | None], limits: QualityLimits) -> list[Fault | None]:
+    """Judge clips by who speaks, as far as pitch and formants tell: `other_voice`.
+
+    The speaker is the median of all clips, so this holds as long as most of them are of one person. A clip without a
+    figure is not judged.
+    """
+    known = [voice for voice in voices if voice is not None]
+    if len(known) < MIN_CLIPS:
+        return [None] * len(voices)
+    pitch = float(np.median([voice.pitch_hz for voice in known]))
+    formant = float(np.median([voice.formant_hz for voice in known]))
+
+    def judge(voice: Voice | None) -> Fault | None:
+        if voice is None:
+            return None
+        shift = 12.0 * math.log2(voice.pitch_hz / pitch)
+        stretched = voice.formant_hz / formant - 1.0
+        seconded = abs(stretched) > limits.max_formant_shift and shift * stretched > 0
+        limit = limits.max_pitch_shift / 2 if seconded else limits.max_pitch_shift
+        if abs(shift) <= limit:
+            return None
+        return _fault(
+            "other_voice",
+            shift,
+            "semitones",
+            limit,
+            f"from the speaker's pitch ({voice.pitch_hz:.0f} Hz against {pitch:.0f}), formants {stretched:+.0%}; no "
+            "speaker model was asked",
+        )
+
+    return [judge(voice) for voice in voices]
+
+
+def of_copies(
+    texts: Sequence[str], digests: Sequence[str], print_of: Callable[[int], Print], limits: QualityLimits
+) -> list[Fault | None]:
+    """Judge clips by whether an earlier one of the same text is the same sound: `duplicate`.
+
+    Args:
+        texts: what each clip says, in one spelling.
+        digests: of each clip's file.
+        print_of: fingerprint of a clip by its index; asked only where a text comes more than once.
+        limits: `max_likeness`.
+    """
+    groups: dict[str, list[int]] = defaultdict(list)
+    for index, text in enumerate(texts):
+        groups[text].append(index)
+    faults: list[Fault | None] = [None] * len(texts)
+    for members in groups.values():
+        prints: dict[int, Print] = {}
+        for index in members if len(members) > 1 else ():
+            same = next((earlier for earlier in prints if digests[earlier] == digests[index]), None)
+            own = print_of(index)
+            best = 1.0 if same is not None else max((likeness(own, one) for one in prints.values()), default=0.0)
+            if best > limits.max_likeness:
+                faults[index] = _fault(
+                    "duplicate", best, "correlation", limits.max_likeness, "with an earlier clip of the same text"
+                )
+            else:
+                prints[index] = own
+    return faults
+
+
+def _fault(reason: str, figure: float, unit: str, limit: float, what: str) -> Fault:
+    return Fault(reason, round(figure, 4), unit, limit, f"{figure:.4g} {unit} {what}; the limit is {limit:g}")

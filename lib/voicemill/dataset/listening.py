@@ -1,0 +1,71 @@
+"""What was heard in long recordings, in a cache keyed by their sound, the stretches of speech, the script and its
+pronunciations: a change of what comes after (the loudness of the clips, say) does not listen again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from voicemill import files
+from voicemill.audio import decode, sound, vad
+from voicemill.audio.sound import Sound
+from voicemill.audio.vad import Span
+from voicemill.dataset import stage_cache
+from voicemill.progress import Observer
+from voicemill.text import alignment, hearing, lexicon, recognition
+from voicemill.text.hearing import HeardWord
+
+
+class _Heard(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    words: tuple[tuple[str, float, float, int], ...]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A `Listen` that remembers.
+
+    Attributes:
+        digests: of the recordings that the sound is made of, in order.
+        gap: seconds of silence between them.
+        cache: the stage cache.
+    """
+
+    digests: tuple[str, ...]
+    gap: float
+    cache: Path
+
+    def __call__(
+        self,
+        heard: Sound,
+        spans: Sequence[Span],
+        sentences: Sequence[Sequence[str]],
+        pronunciations: lexicon.Lexicon,
+        observer: Observer,
+        *,
+        processes: int,
+    ) -> list[HeardWord]:
+        """See `hearing.hear`."""
+        spoken = {word: pronunciations.pronounce(word).phones for sentence in sentences for word in sentence}
+        code = stage_cache.code_digest(hearing, recognition, alignment, sound, decode, vad)
+        key = files.content_key(
+            code,
+            lexicon.pocketsphinx_version(),
+            (self.digests, self.gap),
+            [(span.start, span.end) for span in spans],
+            (sentences, spoken),
+        )
+        stored = stage_cache.entry(self.cache, "heard", key, ".json")
+        known = stage_cache.read_model(stored, _Heard)
+        if known is not None:
+            observer.note(f"segmentation: {len(spans)} stretches of speech, heard before, from the cache")
+            return [HeardWord(*word) for word in known.words]
+        found = hearing.hear(heard, spans, sentences, pronunciations, observer, processes=processes)
+        entry = _Heard(words=tuple((word.text, word.start, word.end, word.stretch) for word in found))
+        files.write_text(stored, entry.model_dump_json())
+        return found

@@ -1,0 +1,45 @@
+"""Text files that somebody else wrote, read with a plain word for whatever is wrong with them."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+
+from voicemill.errors import DatasetError
+
+_MAX_BYTES = 16 * 1024 * 1024
+
+
+def read_text(path: Path, *, utf_16: bool = False) -> str:
+    """The whole of a UTF-8 text file.
+
+    Args:
+        path: the file.
+        utf_16: take UTF-16 with its mark as well; Praat writes it.
+
+    Raises:
+        DatasetError: `missing_transcript`, no such file, no text, or larger than 16 MiB.
+    """
+    try:
+        with path.open("rb") as handle:
+            data = handle.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise missing(f"Cannot read the transcript {path}: {error.strerror or error}.") from error
+    if len(data) > _MAX_BYTES:
+        raise missing(f"{path} is larger than 16 MiB, no transcript is.")
+    marked = utf_16 and data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = data.decode("utf-16" if marked else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise missing(f"{path}:{line}: not UTF-8 text.", "Save the transcript as UTF-8 text.") from error
+    if "\0" in text:
+        raise missing(f"{path} is not a text file.", "Save the transcript as UTF-8 text.")
+    return text
+
+
+def missing(
+    message: str, hint: str = "Write down what is said, or leave the recording out; no text is ever invented."
+) -> DatasetError:
+    """The error for a text that is not there."""
+    return DatasetError(message, reason="missing_transcript", hint=hint)

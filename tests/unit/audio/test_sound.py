@@ -1,0 +1,74 @@
+"""Reading piece by piece gives the samples of reading at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from voicemill.audio import sound
+from voicemill.audio.decode import resample
+from voicemill.audio.levels import Levels
+from voicemill.audio.sound import InMemory, OnDisk, blocks_at, digest, piece
+from voicemill.audio.vad import speech_in, speech_spans
+
+RATE = 22_050
+
+
+@pytest.fixture
+def parts(babble: Callable[..., np.ndarray], wav: Callable[..., Path]) -> tuple[OnDisk, np.ndarray]:
+    """Two files with a gap of half a second, and the same as one array."""
+    first, second = babble(RATE, 12.3, 1), babble(RATE, 3.1, 2)
+    paths = (wav("a.wav", first, RATE, subtype="FLOAT"), wav("b.wav", second, RATE, subtype="FLOAT"))
+    whole = np.concatenate([first, np.zeros(RATE // 2, dtype=np.float32), second])
+    return OnDisk(paths, 0.5), whole
+
+
+def test_two_files_and_the_silence_between_them(parts: tuple[OnDisk, np.ndarray]) -> None:
+    disk, whole = parts
+    assert disk.seconds == pytest.approx(15.9)
+    assert disk.starts == pytest.approx([0.0, 12.8])
+    np.testing.assert_array_equal(np.concatenate(list(disk.blocks())), whole)
+    memory = InMemory(whole, RATE)
+    np.testing.assert_array_equal(np.concatenate(list(memory.blocks())), whole)
+    assert max(map(len, memory.blocks())) == max(map(len, disk.blocks())) == 10 * RATE
+    for start, end in (
+        (0.0, 0.5),
+        (11.9, 13.4),
+        (12.35, 12.75),
+        (12.5, 15.0),
+        (14.0, 99.0),
+        (-1.0, 1.0),
+        (99.0, 100.0),
+    ):
+        np.testing.assert_array_equal(disk.read(start, end), memory.read(start, end))
+    assert digest(disk) == digest(memory) != digest(InMemory(whole[:-1], RATE))
+    assert digest(InMemory(whole, 16_000)) != digest(memory)
+
+
+def test_files_that_do_not_belong_together(wav: Callable[..., Path]) -> None:
+    silence = np.zeros(1000)
+    with pytest.raises(ValueError, match=r"b\.wav is not mono at 22050 Hz"):
+        _ = OnDisk((wav("a.wav", silence, RATE), wav("b.wav", silence, 16_000))).rate
+
+
+def test_another_rate(parts: tuple[OnDisk, np.ndarray]) -> None:
+    disk, whole = parts
+    np.testing.assert_allclose(np.concatenate(list(blocks_at(disk, 16_000))), resample(whole, RATE, 16_000), atol=1e-5)
+    assert len(piece(disk, 2.0, 3.5, 16_000)) == 24_000
+
+
+def test_levels_and_speech_do_not_depend_on_the_blocks(
+    parts: tuple[OnDisk, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, whole = parts
+    at_once = Levels.of(whole, RATE)
+    spans = speech_in(disk)
+    assert spans == speech_spans(resample(whole, RATE, 16_000))
+    monkeypatch.setattr(sound, "BLOCK_SECONDS", 0.377)
+    in_blocks = Levels.of_sound(disk)
+    np.testing.assert_array_equal(in_blocks.values, at_once.values)
+    assert (in_blocks.step, in_blocks.seconds) == (at_once.step, at_once.seconds)
+    assert speech_in(disk) == spans
