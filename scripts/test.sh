@@ -7,6 +7,7 @@ cd "$root"
 # shellcheck source=docker/engine.sh
 . docker/engine.sh
 if [ "${TOOLBOX_RUNTIME:-}" = direct ] || ! find_engine; then
+  case "${TOOLBOX_RUNTIME:-direct}" in direct) ;; *) exit 1 ;; esac # an engine that was asked for by name is not replaced
   # shellcheck source=scripts/bootstrap.sh
   . scripts/bootstrap.sh
   bootstrap dev

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from pathlib import Path
@@ -11,12 +12,13 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "lib"))
 
 from voicemill.backends.orchestrator import orchestrate
-from voicemill.boundary import Interrupts, guarded
+from voicemill.boundary import Interrupts, guarded, usage_checked
 from voicemill.protocol import Protocol
 from voicemill.settings import Settings
 
 
 def main() -> int:
+    usage_checked(argparse.ArgumentParser(description=f"{__doc__} Settings come from the environment."))
     settings = Settings.from_environment(os.environ, repository=ROOT, work_dir=Path.cwd())
     with Interrupts() as interrupts:
         return orchestrate(settings, os.environ, Protocol(sys.stdout), interrupts)

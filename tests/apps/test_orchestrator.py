@@ -369,3 +369,14 @@ def test_work_that_cannot_be_written_is_one_sentence(run, tmp_path):
     assert done.returncode == 2
     assert "[tts-prod][error] not_writable" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("script", [LANE, "colab_run_prod_tts_once.sh"])
+def test_arguments_are_bad_usage_and_help_helps(run, tmp_path, script):
+    done = run(script, "--audio", "take.flac")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "[tts-prod][error] bad_usage" in done.stderr
+    assert not (tmp_path / "artifacts").exists()
+    helped = run(script, "--help")
+    assert helped.returncode == 0
+    assert "environment" in helped.stdout

@@ -30,3 +30,5 @@ expect 1 dirty_tree "${publish[@]}" cpu --registry r.io/v --dry-run
 expect 0 '' "${publish[@]}" cpu --registry r.io/v --dry-run --allow-dirty
 says "[publish] docker push r.io/v:$sha-dirty"
 ! grep -q latest "$SCRATCH/out" || fail "a dirty tree moves the tag latest"
+mkdir -p "$SCRATCH/plain/scripts" && cp scripts/publish.sh "$SCRATCH/plain/scripts/"
+expect 1 not_a_checkout bash "$SCRATCH/plain/scripts/publish.sh" cpu --registry r.io/v --dry-run

@@ -41,3 +41,13 @@ def test_runbook_lists_exactly_the_reasons_of_the_code(repository: Path) -> None
             documented |= set(re.findall(r"`([a-z][a-z0-9_]+)`", line.split("|")[1]))
     assert documented >= found, f"not in the runbook: {sorted(found - documented)}"
     assert found >= documented, f"given by nothing: {sorted(documented - found)}"
+
+
+def test_every_reason_of_the_runbook_is_named_by_a_test_that_brings_it_about(repository: Path) -> None:
+    tests = [path for path in (repository / "tests").rglob("*") if path.suffix in (".py", ".sh")]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in tests if path != Path(__file__))
+    documented: set[str] = set()
+    for line in (repository / "docs/runbook.md").read_text(encoding="utf-8").splitlines():
+        if line.startswith("| `"):
+            documented |= set(re.findall(r"`([a-z][a-z0-9_]+)`", line.split("|")[1]))
+    assert sorted(reason for reason in documented if not re.search(rf"\b{reason}\b", text)) == []

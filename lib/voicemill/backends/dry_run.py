@@ -6,6 +6,7 @@ Needs no torch and no audio; byte-identical from run to run but for timestamps (
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from voicemill import files
@@ -56,11 +57,19 @@ def evaluate(settings: Settings) -> Path:
     return path
 
 
-def pretend(request: LaneRequest, settings: Settings, job: str) -> Path:
-    """Gates, then configuration, dataset, models and training status of a run that trained nothing; the status's
-    path.
+def pretend(
+    request: LaneRequest, settings: Settings, job: str, reached: Callable[[int], None] = lambda done: None
+) -> Path:
+    """Gates, then dataset, models and training status of a run that trained nothing; returns the status's path.
+
+    Args:
+        request: the voice.
+        settings: the environment.
+        job: name of the job in the lane's dataset manifest.
+        reached: hears 1 when the gates are passed, 2 when there is a dataset, 3 when there are models.
     """
     cleared = gates.clear(request, settings)
+    reached(1)
     artifacts = settings.artifacts_dir or settings.workspace.artifacts
     dataset = request.dataset
     if dataset is None or not dataset.is_file():
@@ -71,12 +80,14 @@ def pretend(request: LaneRequest, settings: Settings, job: str) -> Path:
             "text": "This line stands for a dataset in a dry run.",
         }
         files.write_text(dataset, json.dumps(line, sort_keys=True) + "\n")
+    reached(2)
     config_path = artifacts / "prod_tts_config.json"
     files.write_json(config_path, cleared.config.model_dump(mode="json"))
     checkpoints = settings.checkpoints_dir or settings.workspace.checkpoints
     models = [checkpoints / "dry_run" / name for name in ("fastpitch.nemo", "hifigan.nemo")]
     for model in models:
         files.write_text(model, PLACEHOLDER)
+    reached(3)
     status_path = results.status_path(settings)
     write_training_status(
         status_path,

@@ -42,10 +42,7 @@ def train(settings: Settings, protocol: Protocol, observer: Observer, interrupts
     with final_state(None, protocol, lambda reason: results.write_blocked(settings, reason)):
         request = LaneRequest.from_options(settings, {})
         if request.dry_run:
-            for done, name in enumerate(("gates", "dataset", "models"), start=1):
-                with reporter.phase(Phase(name, done)):
-                    pass
-            dry_run.pretend(request, settings, job)
+            dry_run.pretend(request, settings, job, reporter.reached)
         else:
             lane_manifest = settings.workspace.dataset_manifest(job)
             here.train(request, settings, reporter, interrupts, lane_manifest, HUNDREDTHS)

@@ -54,6 +54,10 @@ class LaneReporter:
         yield
         self._move(phase.until)
 
+    def reached(self, current: int) -> None:
+        """PROGRESS of a step without stages."""
+        self._move(current)
+
     def stage(self, name: str, total: int | None = None) -> None:
         """See `Observer.stage`."""
         self._stages, self._total = self._stages + 1, total or 0

@@ -80,3 +80,40 @@ def test_expected_head(tmp_path: Path) -> None:
         with pytest.raises(RefusedError) as caught:
             check_head(settings(wrong))
         assert caught.value.code == "deterministic_head_mismatch"
+
+
+def test_a_text_that_is_not_there_is_refused(repository: Path, tmp_path: Path) -> None:
+    take = tmp_path / "take.wav"
+    take.write_bytes(b"x")
+    for option in ("script", "metadata", "lexicon"):
+        with pytest.raises(UsageError) as caught:
+            request(repository, audio=take, **{option: tmp_path / "none.txt"})
+        assert caught.value.reason == "missing_input_file"
+
+
+@pytest.mark.parametrize(
+    ("environment", "preset"),
+    [
+        ({}, "cpu"),
+        ({"PROD_TTS_BASE_WEIGHTS_ID": "voicemill/from-scratch"}, "cpu"),
+        ({"PROD_TTS_BASE_WEIGHTS_ID": "nvidia/nemo-tts-fastpitch-en"}, "finetune"),
+        ({"PROD_TTS_BASE_WEIGHTS_ID": "nvidia/nemo-tts-fastpitch-en", "PROD_TTS_PRESET": "smoke"}, "smoke"),
+        ({"TORCH_DEVICE": "cuda"}, "finetune"),
+        ({"TORCH_DEVICE": "cuda", "PROD_TTS_BASE_WEIGHTS_ID": "voicemill/from-scratch"}, "scratch"),
+    ],
+)
+def test_base_weights_and_device_choose_the_preset(repository: Path, environment: dict[str, str], preset: str) -> None:
+    assert request(repository, {"TORCH_DEVICE": "cpu", **environment}).preset == preset
+
+
+def test_sources_of_the_environment(repository: Path, tmp_path: Path) -> None:
+    """A manifest that is there, else a recording or a folder to make one from, else the demo."""
+    folder, manifest = tmp_path / "takes", tmp_path / "train.jsonl"
+    folder.mkdir()
+    environment = {"PROD_TTS_SOURCE_DIR": str(folder), "PROD_TTS_DATASET_MANIFEST": str(manifest)}
+    missing = request(repository, environment)
+    assert (missing.audio, missing.dataset) == (folder, None)
+    manifest.touch()
+    there = request(repository, environment)
+    assert (there.audio, there.dataset) == (None, manifest)
+    assert request(repository, {"PROD_TTS_RESUME": "1"}).resume

@@ -35,8 +35,9 @@ def test_interval_holds_the_rate_and_repeats() -> None:
 
 @pytest.mark.parametrize(("references", "hypotheses"), [(["one"], []), (["..."], ["one"])])
 def test_what_does_not_pair_up_is_refused(references: list[str], hypotheses: list[str]) -> None:
-    with pytest.raises(NotMeasurableError):
+    with pytest.raises(NotMeasurableError) as caught:
         word_errors(references, hypotheses)
+    assert (caught.value.reason, caught.value.exit_code) == ("not_measurable", 3)
 
 
 def test_nothing_to_pool_and_nothing_to_resample() -> None:

@@ -51,5 +51,6 @@ def test_a_stored_profile_comes_back(talk) -> None:
 @pytest.mark.parametrize("covariance", [[[1.0]], (-np.eye(12)).tolist()[:11], np.zeros((12, 12)).tolist()])
 def test_a_broken_profile_is_refused(covariance: list[list[float]]) -> None:
     stored = StoredProfile(name="x", source="a test", frames=300, mean=[0.0] * 12, covariance=covariance)
-    with pytest.raises(NotMeasurableError, match="not usable"):
+    with pytest.raises(NotMeasurableError, match="not usable") as caught:
         stored.profile()
+    assert caught.value.reason == "speaker_profile_invalid"

@@ -9,6 +9,7 @@ import pytest
 
 from voicemill.errors import DatasetError
 from voicemill.training.data import BatchPlan, read_audio, read_dataset, read_pitch
+from voicemill.training.fastpitch import write_nemo_lexicon
 
 
 def test_reads_what_is_there(tone_dataset: Path) -> None:
@@ -45,8 +46,31 @@ def test_a_missing_file_is_named(tone_dataset: Path, tmp_path: Path, name: str, 
 def test_no_training_clips(tone_dataset: Path, tmp_path: Path) -> None:
     root = shutil.copytree(tone_dataset, tmp_path / "d")
     (root / "train.jsonl").write_text("\n")
-    with pytest.raises(DatasetError, match="no training clips"):
+    with pytest.raises(DatasetError, match="no training clips") as caught:
         read_dataset(root)
+    assert caught.value.reason == "dataset_empty:train.jsonl"
+
+
+def test_pitch_that_cannot_be_read_names_its_clip(tone_dataset: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(tone_dataset, tmp_path / "d")
+    first = read_dataset(root).train[0]
+    first.pitch.write_bytes(b"not an archive")
+    with pytest.raises(DatasetError) as caught:
+        read_pitch(first)
+    assert caught.value.reason == f"pitch_unreadable:{first.id}"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(None, "lexicon_unreadable:lexicon.dict"), ("", "lexicon_empty:lexicon.dict"), (";;; a note\n", "lexicon_empty")],
+)
+def test_a_lexicon_without_words_is_refused(tmp_path: Path, content: str | None, reason: str) -> None:
+    lexicon = tmp_path / "lexicon.dict"
+    if content is not None:
+        lexicon.write_text(content)
+    with pytest.raises(DatasetError) as caught:
+        write_nemo_lexicon(lexicon, tmp_path / "out")
+    assert caught.value.reason.startswith(reason)
 
 
 def test_audio_of_another_rate_is_refused(tone_dataset: Path) -> None:

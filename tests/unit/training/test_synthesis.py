@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -11,12 +12,15 @@ import numpy as np
 import pytest
 import yaml
 
-from voicemill.errors import UsageError, VoicemillError
+from voicemill.errors import DatasetError, TrainingError, UsageError, VoicemillError
 from voicemill.training.data import read_dataset
+from voicemill.training.examples import ExampleSource
 from voicemill.training.loop import train_acoustic
 from voicemill.training.synthesis import Speaker, ground_truth_aligned_mels, load_speaker, sentences
 
 from .conftest import tiny_config
+
+VOCODER = "data/base/base-en-small-hifigan.nemo"
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +134,42 @@ def test_aligned_mels_have_the_length_of_their_clips(speaker: Speaker, tone_data
         assert stored.dtype == np.float32
         assert mel.frames == round(clip.seconds * 22050) // 256
         assert 0 < mel.distance < 3
+
+
+def test_weights_that_are_not_numbers_give_no_sound(nemo_file: Path) -> None:
+    import torch
+
+    broken = load_speaker(nemo_file, iterations=4)
+    with torch.no_grad():
+        broken.fastpitch.fastpitch.proj.weight.fill_(float("nan"))
+    with pytest.raises(TrainingError) as caught:
+        broken.speak("Hello, world.")
+    assert caught.value.reason == "synthesis_non_finite"
+
+
+def test_a_vocoder_in_the_place_of_the_voice_is_refused(repository: Path) -> None:
+    with pytest.raises(TrainingError) as caught:
+        load_speaker(repository / VOCODER)
+    assert caught.value.reason == "checkpoint_wrong_kind:base-en-small-hifigan.nemo"
+
+
+def test_a_vocoder_of_other_mels_is_refused(repository: Path, tone_dataset: Path, tmp_path: Path) -> None:
+    config = tiny_config(max_steps=1)
+    narrow = config.model_copy(update={"audio": config.audio.model_copy(update={"fmax": 7000.0})})
+    voice = train_acoustic(narrow, tone_dataset, tmp_path).nemo_path
+    assert voice is not None
+    with pytest.raises(TrainingError) as caught:
+        load_speaker(voice, repository / VOCODER)
+    assert caught.value.reason == "vocoder_mismatch"
+
+
+def test_pitch_of_another_length_is_refused(nemo_file: Path, tone_dataset: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(tone_dataset, tmp_path / "d")
+    dataset = read_dataset(root)
+    clip = dataset.train[0]
+    np.savez(clip.pitch, pitch=np.ones(5, dtype=np.float32))
+    model = load_speaker(nemo_file).fastpitch
+    source = ExampleSource(model, dataset.train, dataset.facts, tiny_config().audio, "durations", True)
+    with pytest.raises(DatasetError) as caught:
+        source[0]
+    assert caught.value.reason == f"pitch_length:{clip.id}"
