@@ -150,8 +150,8 @@ def test_a_part_with_explanations(repository: Path, piece: Path, demo_script: Pa
 
 PLAYLISTS = {
     "hls": "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10.0,\n{url}/a.ts\n#EXT-X-ENDLIST\n",
-    "m3u": "#EXTM3U\n#EXTINF:10, song\n{url}/a.mp3\n",
-    "concat": "ffconcat version 1.0\nfile '{url}/a.wav'\n",
+    "m3u": "#EXTM3U\n#EXTINF:10, song\n{url}/a/song/that/plays/somewhere/else.mp3\n",
+    "concat": "ffconcat version 1.0\nfile '{url}/a/recording/somewhere/else.wav'\n",
     "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio {port} RTP/AVP 0\n",
 }
 

@@ -93,3 +93,14 @@ def test_bandwidth_of_nothing() -> None:
     steady = np.random.default_rng(0).normal(0, 0.1, 22_050).astype(np.float32)
     for samples in (np.zeros(22_050, dtype=np.float32), steady, steady[:100]):
         assert bandwidth(samples, 22_050) == 0.0
+
+
+def test_bandwidth_of_speech_and_of_a_telephone(demo_speech: np.ndarray) -> None:
+    """The sentence with the fewest hisses decides how far a limit may reach; each of 2.5 s here."""
+    import soxr
+
+    for start in range(3, 17, 3):
+        clip = demo_speech[start * RATE : start * RATE + round(2.5 * RATE)]
+        assert bandwidth(clip, RATE) > 6_500
+        telephone = soxr.resample(soxr.resample(clip, RATE, 7_000), 7_000, RATE).astype(np.float32)
+        assert bandwidth(telephone, RATE) == pytest.approx(3_500, abs=250)

@@ -188,3 +188,29 @@ def test_utterances_of_the_demo(demo_speech: np.ndarray) -> None:
         for second in (item.start, item.end - 0.005)
     ]
     assert 20 * np.log10(max(edge)) < -50
+
+
+def test_every_cut_says_why() -> None:
+    spans = spans_of(1.0, 3.0, 3.5, 4.0, 6.0, 11.0, 11.15, 15.0, 15.25, 19.0)
+    found = plan(spans, recording(spans, 20.0), RATE)
+    assert not found.dropped
+    reasons = [(start.reason, end.reason) for start, end in found.cuts]
+    assert reasons == [("edge", "pause"), ("pause", "longest_pause"), ("longest_pause", "edge")]
+    for utterance, (start, end) in zip(found.kept, found.cuts, strict=True):
+        assert (utterance.start, utterance.end) == (start.second, end.second)
+        assert start.level is not None
+        assert start.level == pytest.approx(-60, abs=3)  # of the noise, not of the speech
+    assert [cut.pause for cut in found.cuts[0]] == pytest.approx([1.0, 2.0])
+    assert [
+        [(join.reason, round(join.second, 2), round(join.pause, 2)) for join in joins] for joins in found.joins
+    ] == [
+        [("too_short", 3.25, 0.5)],
+        [],
+        [],
+    ]
+
+
+def test_a_dip_is_told_from_a_pause() -> None:
+    samples = recording(spans_of(1.0, 8.0, 8.15, 15.0), 16.0)
+    found = plan([Span(1.0, 15.0)], samples, RATE)
+    assert [(start.reason, end.reason) for start, end in found.cuts] == [("edge", "dip"), ("dip", "edge")]

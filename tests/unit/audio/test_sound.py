@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -72,3 +73,33 @@ def test_levels_and_speech_do_not_depend_on_the_blocks(
     np.testing.assert_array_equal(in_blocks.values, at_once.values)
     assert (in_blocks.step, in_blocks.seconds) == (at_once.step, at_once.seconds)
     assert speech_in(disk) == spans
+
+
+class Endless:
+    """Minutes of noise that are nowhere as a whole."""
+
+    rate = RATE
+
+    def __init__(self, minutes: float) -> None:
+        self.seconds = 60.0 * minutes
+
+    def read(self, start: float, end: float) -> np.ndarray:
+        return np.zeros(round((end - start) * RATE), dtype=np.float32)
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        noise = np.random.default_rng(0).normal(0, 0.1, 10 * RATE).astype(np.float32)
+        for _ in range(round(self.seconds / 10)):
+            yield noise.copy()
+
+
+@pytest.mark.parametrize("work", [Levels.of_sound, digest, speech_in])
+def test_memory_does_not_grow_with_the_samples(work: Callable[[Endless], object]) -> None:
+    """20 minutes are 106 MB of samples; what is kept of them is a level each 5 ms (2 MB) and a probability each 32 ms."""
+    work(Endless(0.5))  # models and tables are loaded once
+    tracemalloc.start()
+    try:
+        work(Endless(20.0))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 30e6

@@ -7,6 +7,7 @@ import pytest
 from voicemill.backends.gates import configure
 from voicemill.backends.preflight import check_head
 from voicemill.backends.request import LaneRequest
+from voicemill.dataset.limits import QualityLimits
 from voicemill.errors import RefusedError, UsageError
 from voicemill.settings import Settings
 
@@ -117,3 +118,18 @@ def test_sources_of_the_environment(repository: Path, tmp_path: Path) -> None:
     there = request(repository, environment)
     assert (there.audio, there.dataset) == (None, manifest)
     assert request(repository, {"PROD_TTS_RESUME": "1"}).resume
+
+
+def test_a_web_address_and_a_part_of_it(repository: Path) -> None:
+    wanted = request(
+        repository, {"AUDIO_PATH": "elsewhere.wav"}, audio="https://example.org/a?b=c//d", start="1:30", end="1:02:30.5"
+    )
+    assert (wanted.audio, wanted.url) == (None, "https://example.org/a?b=c//d")
+    assert (wanted.start, wanted.end) == (90.0, 3750.5)
+    limits = QualityLimits(min_snr_db=20.0)
+    prepared = wanted.preparation(22_050, 1, limits)
+    assert (prepared.url, prepared.start, prepared.end, prepared.quality) == (wanted.url, 90.0, 3750.5, limits)
+    with pytest.raises(UsageError, match="two sources"):
+        request(repository, audio="https://example.org/a", dataset="m.jsonl")
+    with pytest.raises(UsageError, match="not after"):
+        request(repository, start="2:00", end="90")

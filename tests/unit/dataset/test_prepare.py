@@ -307,7 +307,7 @@ def test_figures_of_every_clip(prepared: PreparedDataset) -> None:
     for entry in prepared.entries:
         figures = entry.quality
         assert figures.bandwidth_hz is not None
-        assert 5_000 < figures.bandwidth_hz <= 11_025
+        assert 6_500 < figures.bandwidth_hz <= 11_025
         assert figures.phones_per_second is not None
         assert 8 < figures.phones_per_second < 22
         assert figures.character_errors is not None
