@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
+sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "lib"), str(Path(__file__).resolve().parent)]
 
 import click
+from subcommands import WithDefault
 
 from voicemill import console
 
@@ -34,7 +35,9 @@ with the same input finds it there.
 Exit codes: 0 done, 1 refused (bad usage, unusable audio), 2 blocked (text or dataset), 130/143 interrupted."""
 
 
-@click.command(context_settings={"max_content_width": 120, "help_option_names": ["-h", "--help"]}, epilog=EXAMPLES)
+@click.command(
+    "prepare", context_settings={"max_content_width": 120, "help_option_names": ["-h", "--help"]}, epilog=EXAMPLES
+)
 @click.option("--audio", type=click.Path(path_type=Path), help="Recording, or folder of recordings.")
 @click.option("--script", type=click.Path(path_type=Path), help="Text of the recording, in reading order.")
 @click.option(
@@ -60,7 +63,7 @@ Exit codes: 0 done, 1 refused (bad usage, unusable audio), 2 blocked (text or da
 @click.option("--max-seconds", type=click.FloatRange(5.0, 30.0), default=12.0, show_default=True, help="Longest clip.")
 @click.option("--jobs", type=click.IntRange(1, 256), help="Processes that work on clips.  [default: one a core]")
 @click.option("--force", is_flag=True, help="Do everything again, also what the caches hold.")
-def main(**options: object) -> int:
+def prepare_command(**options: object) -> int:
     """Decode, level, cut and align recordings; write NeMo manifests, pitch, and a report of what was left out."""
     from voicemill.settings import Settings
 
@@ -143,6 +146,8 @@ def rows(prepared: PreparedDataset) -> list[tuple[str, str]]:
     ]
     return [*shown, ("sha256", prepared.sha256)]
 
+
+main = WithDefault(prepare_command)
 
 if __name__ == "__main__":
     raise SystemExit(console.run(main))
