@@ -14,6 +14,7 @@ COMPOSED = {
     "no_text",
     "extra_speech",
     "repeated_take",
+    "dropped_in_review",
     "invalid_config_sha256",
     "invalid_dataset_sha256",
     "config_missing",

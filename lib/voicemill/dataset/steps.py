@@ -61,6 +61,13 @@ class Clip:
     cut: clips.CutClip
     aligned: aligning.AlignedClip | None = None
 
+    @property
+    def fault(self) -> str | None:
+        """Why it is left out: what it measures, unless a person decided."""
+        if self.utterance.verdict is None:
+            return self.cut.fault
+        return "dropped_in_review" if self.utterance.verdict == "drop" else None
+
 
 @dataclass(frozen=True)
 class Decoded:
@@ -193,12 +200,12 @@ def cut_clips(
     ]
     rejected = []
     for clip in made:
-        if clip.cut.fault:
+        if clip.fault:
             figures = clip.cut.quality
             detail = f"clipped share {figures.clipped_share:.4f}, signal-to-noise ratio {figures.snr_db:.1f} dB"
-            rejected.append(clip.utterance.rejected(clip.cut.fault, detail))
+            rejected.append(clip.utterance.rejected(clip.fault, detail))
             clip.path.unlink()
-    return [clip for clip in made if not clip.cut.fault], rejected
+    return [clip for clip in made if not clip.fault], rejected
 
 
 def align_clips(bench: Bench, made: Sequence[Clip], extra: Path | None) -> tuple[list[Clip], list[Rejection]]:
@@ -217,7 +224,7 @@ def align_clips(bench: Bench, made: Sequence[Clip], extra: Path | None) -> tuple
     _tell_cached(bench, "alignment", [result.cached for result in results])
     rejected, kept = [], []
     for clip, result in zip(made, results, strict=True):
-        if result.fits:
+        if result.fits or (clip.utterance.verdict == "keep" and result.score is not None):
             kept.append(dataclasses.replace(clip, aligned=result))
             continue
         reason = "alignment_failed" if result.score is None else "text_mismatch"

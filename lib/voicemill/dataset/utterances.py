@@ -6,6 +6,7 @@ import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -38,7 +39,11 @@ class Heard:
 
 @dataclass(frozen=True)
 class Utterance:
-    """A stretch of a decoded recording (seconds in it) and what it says."""
+    """A stretch of a decoded recording (seconds in it) and what it says.
+
+    Attributes:
+        verdict: of a person: `drop` leaves it out, `keep` takes it whatever it measures.
+    """
 
     heard: Heard
     start: float
@@ -46,6 +51,7 @@ class Utterance:
     text: str
     normalized: str
     speaker: int | None = None
+    verdict: Literal["drop", "keep"] | None = None
 
     def rejected(self, reason: str, detail: str = "") -> Rejection:
         """A row of the report that says why this utterance became no clip."""
