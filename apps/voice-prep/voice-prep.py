@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "lib"), str(Path(__file__).resolve().parent)]
 
 import click
+from review_command import review_command
 from subcommands import WithDefault
 
 from voicemill import console
@@ -148,6 +149,7 @@ def rows(prepared: PreparedDataset) -> list[tuple[str, str]]:
 
 
 main = WithDefault(prepare_command)
+main.add_command(review_command)
 
 if __name__ == "__main__":
     raise SystemExit(console.run(main))

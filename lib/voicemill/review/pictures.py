@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +37,8 @@ class ClipPictures(BaseModel):
     """What the pages show of a clip's sound.
 
     Attributes:
-        wave: SVG path in a box of `COLUMNS` times `2 * HALF` units, full scale at the edges of the box.
+        wave: SVG path in a box of `COLUMNS` times `2 * HALF` units: the square root of the samples, full
+            scale at the edges of the box.
         spectrogram: data URI of a PNG, low notes below, 0 to 8 kHz.
         pitch_hz: median over the voiced frames, None without any.
     """
@@ -50,9 +52,8 @@ class ClipPictures(BaseModel):
 
 def pictures_of(task: PictureTask) -> ClipPictures:
     """Draw one clip, or take the pictures from the cache; a damaged entry is drawn again."""
-    key = files.content_key(
-        stage_cache.code_digest(charts, spectral), COLUMNS, BANDS, task.sha256, files.sha256_file(task.pitch)
-    )
+    code = stage_cache.code_digest(charts, spectral, sys.modules[__name__])
+    key = files.content_key(code, task.sha256, files.sha256_file(task.pitch))
     stored = stage_cache.entry(task.cache, "pictures", key, ".json")
     try:
         return ClipPictures.model_validate(files.read_json(stored))
@@ -74,8 +75,9 @@ def wave_path(samples: NDArray[np.float32]) -> str:
     if not len(samples):
         return ""
     edges = np.unique(np.linspace(0, len(samples), COLUMNS + 1).astype(int)[:-1])
-    high = np.clip(np.maximum.reduceat(samples, edges), -1.0, 1.0)
-    low = np.clip(np.minimum.reduceat(samples, edges), -1.0, 1.0)
+    # square root: speech at -23 LUFS stands a third of the box high, and full scale still ends at its edge
+    high = np.sqrt(np.clip(np.maximum.reduceat(samples, edges), 0.0, 1.0))
+    low = -np.sqrt(np.clip(-np.minimum.reduceat(samples, edges), 0.0, 1.0))
     above = (HALF - HALF * np.maximum(high, 0.02)).round(1)
     below = (HALF - HALF * np.minimum(low, -0.02)).round(1)
     points = [f"{x} {y:g}" for x, y in enumerate(above.tolist())]

@@ -20,6 +20,7 @@ from voicemill.evaluation.media import flac_uri
 from voicemill.evaluation.page import render
 from voicemill.progress import Observer, SilentObserver
 from voicemill.review.pictures import ClipPictures, PictureTask, pictures_of
+from voicemill.review.session import RowState
 from voicemill.review.view import Sound, View, view_of
 
 FOLDER = Path(__file__).parent
@@ -87,12 +88,20 @@ def write_report(
     return path
 
 
-def page(view: View, *, live: Sequence[dict[str, object]] | None = None) -> str:
-    """The page as one document; `live` is the state of each row where clips can be edited, see `session`."""
+def page(view: View, states: Sequence[RowState] | None = None) -> str:
+    """The page as one document; with the state of each row it is the one where clips can be edited."""
+    live = states is not None
     scripts = [SCRIPT.read_text(encoding="utf-8")]
-    if live is not None:
+    if live:
         scripts.append(LIVE_SCRIPT.read_text(encoding="utf-8"))
-    return render(TEMPLATE, view=view, live=live is not None, scripts=scripts, policy=policy(scripts, live is not None))
+    return render(
+        TEMPLATE,
+        view=view,
+        live=live,
+        scripts=scripts,
+        policy=policy(scripts, live),
+        states=[state.model_dump(mode="json") for state in states or ()],
+    )
 
 
 def policy(scripts: Sequence[str], live: bool) -> str:
