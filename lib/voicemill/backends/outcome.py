@@ -57,7 +57,7 @@ def publish(
         write_evaluation(results.eval_path(settings), measured.evaluation)
         status = _status(context, dataset, models, measured, artifacts, started)
         write_training_status(results.status_path(settings), status)
-        notice = (settings.repository / DEMO_NOTICE).read_text(encoding="utf-8") if _is_demo(context) else ""
+        notice = recordings_notice(dataset, settings.repository / DEMO_NOTICE if _is_demo(context) else None)
         bundle = build_bundle(
             results.status_path(settings),
             results.eval_path(settings),
@@ -200,6 +200,13 @@ def _gpu() -> bool:
     import torch
 
     return bool(torch.cuda.is_available())
+
+
+def recordings_notice(dataset: PreparedDataset, shipped: Path | None) -> str:
+    """What ATTRIBUTION.txt says of the recordings: the notice of the bundled ones, licence and consent as stated."""
+    held = dataset.description.rights
+    parts = [shipped.read_text(encoding="utf-8").strip() if shipped else "", held.notice if held else ""]
+    return "\n\n".join(part for part in parts if part)
 
 
 def _figure(measured: VoiceEvaluation, name: str) -> float | None:
