@@ -195,16 +195,16 @@ def test_the_report_in_a_browser(lab: Lab, tmp_path: Path) -> None:
             ids = "[...document.querySelectorAll('.clip:not([hidden])')].map(row => row.id)"
             everything = await evaluate(ids)
             assert len(everything) == SENTENCES
-            await evaluate("sort.value = '-seconds', sort.dispatchEvent(new Event('change'))")
+            await evaluate("s = document.getElementById('sort'), s.value = '-seconds', s.dispatchEvent(new Event('change'))")
             longest = await evaluate("[...document.querySelectorAll('.clip')].map(row => +row.dataset.seconds)")
             assert longest == sorted(longest, reverse=True)
-            await evaluate("find.value = 'CARPET small', find.dispatchEvent(new Event('input'))")
+            await evaluate("box = document.getElementById('find'), box.value = 'CARPET small', box.dispatchEvent(new Event('input'))")
             assert await evaluate(ids) == ["ann_0002"]
             assert await evaluate("document.getElementById('count').textContent") == f"1 of {SENTENCES}"
-            await evaluate("find.value = 'zebra', find.dispatchEvent(new Event('input'))")
+            await evaluate("box.value = 'zebra', box.dispatchEvent(new Event('input'))")
             assert await evaluate(ids) == []
             assert await evaluate("document.getElementById('none').hidden") is False
-            await evaluate("find.value = '', find.dispatchEvent(new Event('input'))")
+            await evaluate("box.value = '', box.dispatchEvent(new Event('input'))")
             await evaluate("document.querySelector('#ann_0003 .play').click()")
             await _until(evaluate, "parseFloat(document.querySelector('#ann_0003.playing .sight i')?.style.left) > 5")
             await evaluate("document.querySelector('#ann_0004 .play').click()")  # one sound at a time
