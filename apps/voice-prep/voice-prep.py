@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
+sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "lib"), str(Path(__file__).resolve().parent)]
 
 import click
+from outcome import publish, rows
+from registry_commands import COMMANDS
+from review_command import review_command
+from subcommands import WithDefault
 
 from voicemill import console
-
-if TYPE_CHECKING:
-    from voicemill.dataset.prepare import PreparedDataset
 
 EXAMPLES = """\b
 Examples:
@@ -34,7 +35,9 @@ with the same input finds it there.
 Exit codes: 0 done, 1 refused (bad usage, unusable audio), 2 blocked (text or dataset), 130/143 interrupted."""
 
 
-@click.command(context_settings={"max_content_width": 120, "help_option_names": ["-h", "--help"]}, epilog=EXAMPLES)
+@click.command(
+    "prepare", context_settings={"max_content_width": 120, "help_option_names": ["-h", "--help"]}, epilog=EXAMPLES
+)
 @click.option("--audio", help="Recording, folder of recordings, or web address of a recording (needs yt-dlp).")
 @click.option("--start", help="Where to begin in one long recording: 90, 1:30 or 1:02:30.5.")
 @click.option("--end", help="Where to stop in it.")
@@ -64,8 +67,11 @@ Exit codes: 0 done, 1 refused (bad usage, unusable audio), 2 blocked (text or da
 @click.option("--keep-rejected", is_flag=True, help="Keep the sounds of what is left out, in rejected/.")
 @click.option("--explain", is_flag=True, help="Print why each cut was made; cuts.tsv has it in any case.")
 @click.option("--jobs", type=click.IntRange(1, 256), help="Processes that work on clips.  [default: one a core]")
+@click.option("--consent", metavar="FILE|TEXT", help="Statement of consent of the speaker; carried into the bundle.")
+@click.option("--licence", metavar="SPDX", help="Licence of the recordings, for instance CC-BY-4.0.")
+@click.option("--report/--no-report", default=True, help="Write report.html into the dataset's folder.  [default: on]")
 @click.option("--force", is_flag=True, help="Do everything again, also what the caches hold.")
-def main(**options: object) -> int:
+def prepare_command(**options: object) -> int:
     """Decode, level, cut and align recordings; write NeMo manifests, pitch, and a report of what was left out."""
     from voicemill.settings import Settings
 
@@ -78,6 +84,7 @@ def main(**options: object) -> int:
     from voicemill.dataset.prepare import STAGES, PrepareRequest, prepare
     from voicemill.dataset.stages import ProgressLines
     from voicemill.protocol import Protocol
+    from voicemill.voices.rights import stated
 
     limits = Segmentation(
         min_duration=cast(float, options["min_seconds"]), max_duration=cast(float, options["max_seconds"])
@@ -99,11 +106,13 @@ def main(**options: object) -> int:
         target_lufs=cast(float, options["loudness"]),
         force=bool(options["force"]),
         jobs=cast("int | None", options["jobs"]),
+        rights=stated(cast("str | None", options["consent"]), cast("str | None", options["licence"])),
     )
     protocol = Protocol(sys.stdout)
     with console.Interrupts(), console.Terminal() as terminal:
         lines = ProgressLines(terminal, protocol, len(STAGES))
         prepared = prepare(request, settings.workspace, lines)
+        extra = publish(prepared, settings.workspace, terminal, request.jobs, bool(options["report"]))
     lines.finish()
     stats = prepared.stats
     protocol.stats(
@@ -125,43 +134,13 @@ def main(**options: object) -> int:
         protocol.artifact(path)
     if options["explain"]:
         terminal.table("Cuts", explain.told(prepared.cuts))
-    terminal.table("Dataset", rows(prepared))
+    terminal.table("Dataset", [*rows(prepared), *extra])
     return 0
 
 
-def rows(prepared: PreparedDataset) -> list[tuple[str, str]]:
-    """What a person wants to know, as rows of a table."""
-    stats, report = prepared.stats, prepared.report
-    shown = [
-        ("folder", str(prepared.root)),
-        ("clips", f"{stats.train_clips} to train on, {stats.validation_clips} to validate"),
-        (
-            "speech",
-            f"{report.seconds_kept:.1f} s of {report.seconds_in:.1f} s; {report.seconds_pause:.1f} s are pauses",
-        ),
-        (
-            "pitch",
-            f"{stats.pitch_mean:.0f} ± {stats.pitch_std:.0f} Hz, in {stats.pitch_fmin:.0f} to {stats.pitch_fmax:.0f}",
-        ),
-    ]
-    shown += [
-        (f"left out: {reason}", f"{total.count} ({total.seconds:.1f} s)") for reason, total in report.by_reason.items()
-    ]
-    if report.unspoken:
-        shown.append(
-            (
-                "not spoken",
-                "\n".join(report.unspoken[:5])
-                + (f"\nand {len(report.unspoken) - 5} more" if len(report.unspoken) > 5 else ""),
-            )
-        )
-    if report.guessed_words:
-        guessed = [f"{word} ({phones})" for word, phones in report.guessed_pronunciations.items()]
-        shown.append(("guessed words", ", ".join(guessed[:20])))
-    shown += [
-        ("seconds", ", ".join(f"{stage.name} {stage.seconds:.1f}" for stage in prepared.stages) or "not measured")
-    ]
-    return [*shown, ("sha256", prepared.sha256)]
+main = WithDefault(prepare_command)
+for command in (review_command, *COMMANDS):
+    main.add_command(command)
 
 
 if __name__ == "__main__":

@@ -70,6 +70,11 @@ class Workspace:
     def stage_cache(self) -> Path:
         return self.cache / "stages"
 
+    @property
+    def voices(self) -> Path:
+        """Records of prepared voices."""
+        return self.cache / "voices"
+
     def dataset(self, voice: str) -> Path:
         """Prepared dataset of a voice."""
         return self.work / "datasets" / profile_id(voice)

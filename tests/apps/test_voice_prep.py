@@ -311,3 +311,19 @@ def _refused(done: subprocess.CompletedProcess[str], reason: str, code: int, fol
     assert "Traceback" not in done.stderr
     assert all(line.startswith("PROGRESS ") for line in done.stdout.splitlines())
     assert not [path for path in (folder / "work").rglob("*") if path.is_file()]
+
+
+def test_prepare_is_the_name_of_the_call_without_a_name(repository: Path, piece: Path, tmp_path: Path) -> None:
+    arguments = ("--voice", "ann", "--audio", piece / "take.flac", "--script", piece / "take.script")
+    named = _run(repository, tmp_path, "prepare", *arguments)
+    assert named.returncode == 0, named.stderr
+    bare = _run(repository, tmp_path, *arguments)
+    assert bare.returncode == 0, bare.stderr
+    stats = json.loads(bare.stdout.splitlines()[2].removeprefix("STATS "))
+    assert stats["cache_hit"] is True
+
+
+def test_a_command_that_there_is_not(repository: Path, tmp_path: Path) -> None:
+    done = _run(repository, tmp_path, "no-such-command")
+    _refused(done, "bad_usage", 1, tmp_path)
+    assert "no-such-command" in done.stderr

@@ -20,6 +20,7 @@ COMPOSED = {
     "speaking_rate",
     "other_voice",
     "duplicate",
+    "dropped_in_review",
     "invalid_config_sha256",
     "invalid_dataset_sha256",
     "config_missing",

@@ -16,6 +16,8 @@
     manifest       NeMo manifests: one line a clip, read strictly, written byte-identical for the same inputs and seed
     statistics     pitch and length figures of a finished dataset
     description    dataset.json: inputs, settings, figures, what was rejected and why, a digest of every file
+    edits          edits.jsonl: what a person decided about single clips, applied by the next preparation
+    rights         consent and licence of the recordings
     lanefile       artifacts/dataset_manifest.<job>.json
     stage_cache    results of one clip, kept by content and settings
     pool           one clip is one task: the same functions run here, or in a pool of processes

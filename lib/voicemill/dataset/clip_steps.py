@@ -62,11 +62,14 @@ class Rejects:
         return row
 
     def sift(self, made: Sequence[Clip], faults: Sequence[Fault | None]) -> list[Clip]:
-        """The clips without a fault; the others are left out."""
+        """The clips without a fault, or kept by a person's word; the others are left out."""
+        kept = []
         for clip, fault in zip(made, faults, strict=True):
-            if fault is not None:
+            if fault is None or clip.utterance.verdict == "keep":
+                kept.append(clip)
+            else:
                 self.add(clip, fault.reason, fault.detail, fault)
-        return [clip for clip, fault in zip(made, faults, strict=True) if fault is None]
+        return kept
 
 
 def cut_clips(bench: Bench, found: Found, voice: str, sample_rate: int, gain_db: float) -> list[Clip]:
@@ -119,7 +122,11 @@ def _task(heard: Heard, start: float, end: float, rate: int, factor: float, targ
 
 
 def judge_sound(made: Sequence[Clip], rejects: Rejects, limits: QualityLimits) -> list[Clip]:
-    """Leave out what is unfit whatever it says."""
+    """Leave out what a person dropped, and what is unfit whatever it says."""
+    for clip in made:
+        if clip.utterance.verdict == "drop":
+            rejects.add(clip, "dropped_in_review", "left out by a person")
+    made = [clip for clip in made if clip.utterance.verdict != "drop"]
     return rejects.sift(made, [judging.of_sound(clip.cut.quality, limits) for clip in made])
 
 
@@ -139,7 +146,7 @@ def align_clips(bench: Bench, made: Sequence[Clip], extra: Path | None, rejects:
     tell_cached(bench, "alignment", [result.cached for result in results])
     misfits, kept = [], []
     for clip, result in zip(made, results, strict=True):
-        if result.fits:
+        if result.fits or (clip.utterance.verdict == "keep" and result.score is not None):
             kept.append(dataclasses.replace(clip, aligned=result))
         elif result.score is None:
             misfits.append(rejects.add(clip, "alignment_failed", result.problem or ""))

@@ -8,13 +8,19 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from voicemill import files
+from voicemill.dataset import edits
 from voicemill.dataset.limits import QualityLimits
 from voicemill.dataset.report import Report
+from voicemill.dataset.rights import Rights
 from voicemill.dataset.sources import SourceFile
 from voicemill.dataset.statistics import Statistics
 
 NAME = "dataset.json"
 TIMINGS = "timings.json"
+REPORT = "report.html"
+BESIDE = (NAME, TIMINGS, edits.NAME, REPORT)
+"""Files of the folder that `files` does not list: they cannot carry their own digest, differ from run to run, or belong
+to the person who reviews."""
 MANIFEST, TRAIN, VALIDATION, LEXICON = "manifest.jsonl", "train.jsonl", "validation.jsonl", "lexicon.dict"
 VERSION: Final = "voicemill_dataset/1"
 
@@ -59,7 +65,8 @@ class DatasetDescription(BaseModel):
     Attributes:
         content_key: digest of inputs and settings; the same key is the same dataset.
         dataset_sha256: sha256 of `manifest.jsonl`, whose lines carry the digest and the split of each clip.
-        files: sha256 of every other file of the dataset but `timings.json`.
+        rights: consent and licence, as the operator stated them; no part of the content key.
+        files: sha256 of every other file of the dataset but those of `BESIDE`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -77,13 +84,14 @@ class DatasetDescription(BaseModel):
     statistics: Statistics
     report: Report
     tools: dict[str, str]
+    rights: Rights | None = None
     files: dict[str, str]
 
 
 def file_digests(root: Path) -> dict[str, str]:
-    """sha256 of every file below `root`, but of those that cannot carry their own digest or are not deterministic."""
+    """sha256 of every file below `root` but those of `BESIDE`."""
     found = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
-    return {name: files.sha256_file(root / name) for name in found if name not in (NAME, TIMINGS)}
+    return {name: files.sha256_file(root / name) for name in found if name not in BESIDE}
 
 
 def read(root: Path) -> DatasetDescription | None:

@@ -13,13 +13,15 @@ from pydantic import TypeAdapter, ValidationError
 from voicemill import __version__, audio, dataset, files, text
 from voicemill.audio import download
 from voicemill.audio.segmentation import Segmentation
-from voicemill.dataset import clip_steps, description, explain, stage_cache, steps, supplementary
+from voicemill.dataset import clip_steps, description, edits, explain, rights, stage_cache, steps, supplementary
 from voicemill.dataset.clip_steps import Rejects
 from voicemill.dataset.description import DatasetDescription, LoudnessFigures, PreparationSettings
+from voicemill.dataset.edits import ClipEdit
 from voicemill.dataset.limits import QualityLimits
 from voicemill.dataset.manifest import ManifestEntry, read_entries, write_manifest
 from voicemill.dataset.pool import ClipPool
 from voicemill.dataset.report import Report, make_report
+from voicemill.dataset.rights import Rights
 from voicemill.dataset.sources import SourceFile, Sources, gather
 from voicemill.dataset.stages import StageClock, StageTime, write_timings
 from voicemill.dataset.statistics import Statistics, summarise
@@ -61,6 +63,8 @@ class PrepareRequest:
         lexicon: pronunciations that come before the dictionary's.
         force: do everything again, also what the cache holds.
         jobs: processes; one a core by default.
+        rights: consent and licence of the recordings; None leaves what was stated for the same recordings before.
+        edits: decisions of a review; None takes those that lie in the dataset's folder.
     """
 
     voice: str
@@ -80,6 +84,8 @@ class PrepareRequest:
     keep_rejected: bool = False
     force: bool = False
     jobs: int | None = None
+    rights: Rights | None = None
+    edits: tuple[ClipEdit, ...] | None = None
 
     @property
     def settings(self) -> PreparationSettings:
@@ -178,13 +184,15 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
     part = (request.start, request.end)
     sources = gather(place, request.script, request.metadata, request.dataset, part)
     inputs = _digests(sources, request)
+    request = _with_what_people_said(request, root, inputs)
+    inputs = (*inputs, *edits.source_file(request.edits or ()))
     tools = {"voicemill": __version__, **{name: packages.version(name) for name in _TOOLS}}
     code = stage_cache.code_digest(audio, text, dataset)
     key = files.content_key(code, tools, request.settings.model_dump(), [source.model_dump() for source in inputs])
     known = None if request.force else load(root, key)
     if known is not None:
         observer.note(f"dataset of {request.voice}: unchanged, taken from the last run ({len(known.entries)} clips)")
-        return known
+        return _stating(known, request.rights)
     # The processes end first, or they would write into a folder that is being removed.
     with files.atomic_directory(root) as staging, ClipPool(request.jobs) as pool:
         cache = staging / ".fresh" if request.force else workspace.stage_cache
@@ -192,6 +200,7 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
         grammars = workspace.cache / "text-normaliser"
         means = Means(Lexicon.load(request.lexicon), request.limits, grammars, pool.jobs, cache)
         _fill(bench, request, sources, inputs, means, tools, key)
+        edits.carry(root, staging)
     made = load(root, key)
     if made is None:
         raise RuntimeError(f"{root} is not the dataset that was just written")
@@ -221,6 +230,22 @@ def load(root: Path, key: str | None = None) -> PreparedDataset | None:
     except (OSError, ValidationError):
         stages = ()
     return PreparedDataset(root, tuple(entries), described, stages, cache_hit=True)
+
+
+def _with_what_people_said(request: PrepareRequest, root: Path, inputs: tuple[SourceFile, ...]) -> PrepareRequest:
+    """The request with the edits and the rights that hold: what it says itself, else what the dataset's folder says."""
+    before = description.read(root)
+    held = rights.of_dataset(request.rights, before.rights if before else None, edits.recordings(inputs).values())
+    return dataclasses.replace(request, rights=held, edits=edits.read(root) if request.edits is None else request.edits)
+
+
+def _stating(known: PreparedDataset, held: Rights | None) -> PreparedDataset:
+    """A finished dataset with other rights: they are no part of what was made, so nothing is made again."""
+    if known.description.rights == held:
+        return known
+    described = known.description.model_copy(update={"rights": held})
+    files.write_json(known.root / description.NAME, description.dump(described))
+    return dataclasses.replace(known, description=described)
 
 
 def _digests(sources: Sources, request: PrepareRequest) -> tuple[SourceFile, ...]:
@@ -261,6 +286,7 @@ def _fill(
             "the text holds digits or symbols: its grammars take about 40 s to build the first time"
         )
     found = steps.find_utterances(bench, sources, decoded, means)
+    found = edits.apply(found, request.edits or (), edits.recordings(inputs), means.spoken, bench.clock.observer)
     rate, gain = request.sample_rate, loudness.gain_db
     if request.keep_rejected:
         found = clip_steps.keep_stretches(bench, found, request.voice, rate, gain)
@@ -315,6 +341,7 @@ def _describe(
         statistics=stats,
         report=report,
         tools=tools,
+        rights=request.rights,
         files=description.file_digests(staging),
     )
     files.write_json(staging / description.NAME, description.dump(described))

@@ -21,7 +21,8 @@ class Rejection(BaseModel):
         end: seconds in it.
         seconds: length.
         reason: stable code: `alignment_failed`, `text_mismatch`, `clipped`, `noisy`, `no_speech`, `no_text`,
-            `repeated_take`, `too_long`, `too_short`, `extra_speech`, `text_not_english`, a code of `judging`, or why a
+            `repeated_take`, `too_long`, `too_short`, `extra_speech`, `text_not_english`, a code of `judging`,
+            `dropped_in_review`, or why a
             file is unusable.
         text: what it was said to say.
         detail: a sentence.

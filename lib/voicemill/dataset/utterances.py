@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from voicemill.audio import segmentation
 from voicemill.audio.cuts import Cut, CutReason, Join
@@ -51,6 +52,7 @@ class Utterance:
         character_errors: what a recogniser heard in it against its text; None when nobody listened.
         cuts: why it begins and ends where it does; seconds in the recording, as `start` and `end`.
         joins: pauses inside it at which it was not parted.
+        verdict: of a person: `drop` leaves it out, `keep` takes it whatever it measures.
     """
 
     heard: Heard
@@ -62,6 +64,7 @@ class Utterance:
     character_errors: float | None = None
     cuts: tuple[Cut, ...] = ()
     joins: tuple[Join, ...] = ()
+    verdict: Literal["drop", "keep"] | None = None
 
     def rejected(self, reason: str, detail: str = "") -> Rejection:
         """A row of the report that says why this utterance became no clip."""

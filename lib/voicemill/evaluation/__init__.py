@@ -5,6 +5,7 @@
     evaluate   speak, recognise, compare: sentences in, evaluation out
     vocoder    which vocoder the voice ships with, by measurement
     charts     small SVG charts that follow the reader's light or dark theme
+    page       templates with one look, also for the pages of other rooms
     report     one self-contained HTML file: players, plots, tables, licences
 
 No figure is derived from the training loss (`docs/evaluation.md`).

@@ -72,14 +72,10 @@ class ReportData:
 
 def render_report(data: ReportData) -> str:
     """The report as one HTML document."""
-    import jinja2
-
+    from voicemill.evaluation.page import render
     from voicemill.evaluation.view import report_view
 
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(view=report_view(data))
+    return render(TEMPLATE, view=report_view(data))
 
 
 def write_report(path: Path, data: ReportData) -> int:

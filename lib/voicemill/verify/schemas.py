@@ -9,12 +9,14 @@ from pydantic import BaseModel, TypeAdapter
 
 from voicemill import files
 from voicemill.bundle.manifest import ProductionManifest, PromotedManifest
+from voicemill.dataset.edits import ClipEdit
 from voicemill.dataset.lanefile import LaneDataset
 from voicemill.dataset.manifest import ManifestEntry
 from voicemill.evaluation.model import Evaluation
 from voicemill.protocol import LaneStatus
 from voicemill.training_status import TrainingStatus
 from voicemill.verify.certificate import VoiceCertificate
+from voicemill.voices.record import VoiceRecord
 from voicemill.weights.allowlist import Allowlist
 from voicemill.weights.manifest import WeightsManifest
 
@@ -26,6 +28,8 @@ MODELS: dict[Path, type[BaseModel] | type[LaneStatus]] = {
     FOLDER / "prod-tts-train-status.schema.json": TrainingStatus,
     FOLDER / "dataset-manifest-line.schema.json": ManifestEntry,
     FOLDER / "dataset-manifest.schema.json": LaneDataset,
+    FOLDER / "voice.schema.json": VoiceRecord,
+    FOLDER / "dataset-edits-line.schema.json": ClipEdit,
     FOLDER / "weights-allowlist.schema.json": Allowlist,
     FOLDER / "prod-tts-eval.schema.json": Evaluation,
     FOLDER / "prod-tts-voice-bundle.schema.json": ProductionManifest,

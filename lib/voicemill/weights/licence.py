@@ -83,6 +83,27 @@ def judge(expression: str | None) -> LicenceJudgement:
     return _judge_tree(tree, text)
 
 
+_OWN_REFERENCE = re.compile(r"LicenseRef-[A-Za-z0-9.-]{1,100}")
+
+
+def expression(text: str) -> str | None:
+    """A licence expression in its normal form; None when it is none, or names a licence that SPDX does not list.
+
+    A single `LicenseRef-` name is taken as it stands: SPDX leaves it to whoever uses it. This says nothing of what a
+    licence allows; `judge` does.
+    """
+    text = text.strip()
+    if not text or len(text) > MAX_EXPRESSION or not text.isprintable():
+        return None
+    if _OWN_REFERENCE.fullmatch(text):
+        return text
+    try:
+        tree = _licensing().parse(text, validate=True, strict=True)
+    except _parse_errors():
+        return None
+    return str(tree.render("{symbol.key}")) if tree is not None else None
+
+
 def _judge_tree(tree: Any, text: str) -> LicenceJudgement:
     keys = [
         str(getattr(symbol, "key", symbol))

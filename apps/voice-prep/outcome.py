@@ -1,0 +1,64 @@
+"""What `voice-prep prepare` leaves beside the dataset, and what it shows of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from voicemill.console import Terminal
+    from voicemill.dataset.prepare import PreparedDataset
+    from voicemill.workspace import Workspace
+
+
+def publish(
+    prepared: PreparedDataset, workspace: Workspace, terminal: Terminal, jobs: int | None, report: bool
+) -> list[tuple[str, str]]:
+    """Register the voice and write its report where that is asked for; rows for the table."""
+    from voicemill.review.report import write_report
+    from voicemill.voices import registry
+    from voicemill.voices.rights import warning
+
+    registry.register(prepared.root, workspace)
+    shown = []
+    path, described = prepared.root / "report.html", prepared.root / "dataset.json"
+    # older than dataset.json: somebody stated other rights since
+    if report and not (path.is_file() and path.stat().st_mtime_ns >= described.stat().st_mtime_ns):
+        write_report(prepared, workspace.stage_cache, terminal, jobs=jobs)
+    if path.is_file():
+        shown.append(("report", str(path)))
+    caution = warning(prepared.description.rights)
+    return [*shown, ("note", caution)] if caution else shown
+
+
+def rows(prepared: PreparedDataset) -> list[tuple[str, str]]:
+    """What a person wants to know, as rows of a table."""
+    stats, report = prepared.stats, prepared.report
+    shown = [
+        ("folder", str(prepared.root)),
+        ("clips", f"{stats.train_clips} to train on, {stats.validation_clips} to validate"),
+        (
+            "speech",
+            f"{report.seconds_kept:.1f} s of {report.seconds_in:.1f} s; {report.seconds_pause:.1f} s are pauses",
+        ),
+        (
+            "pitch",
+            f"{stats.pitch_mean:.0f} ± {stats.pitch_std:.0f} Hz, in {stats.pitch_fmin:.0f} to {stats.pitch_fmax:.0f}",
+        ),
+    ]
+    shown += [
+        (f"left out: {reason}", f"{total.count} ({total.seconds:.1f} s)") for reason, total in report.by_reason.items()
+    ]
+    if report.unspoken:
+        shown.append(
+            (
+                "not spoken",
+                "\n".join(report.unspoken[:5])
+                + (f"\nand {len(report.unspoken) - 5} more" if len(report.unspoken) > 5 else ""),
+            )
+        )
+    if report.guessed_words:
+        shown.append(("guessed words", ", ".join(report.guessed_words[:20])))
+    shown += [
+        ("seconds", ", ".join(f"{stage.name} {stage.seconds:.1f}" for stage in prepared.stages) or "not measured")
+    ]
+    return [*shown, ("sha256", prepared.sha256)]

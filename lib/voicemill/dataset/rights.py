@@ -1,0 +1,120 @@
+"""Whose voice it is and under which licence the recording stands: stated by the operator, carried into the bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from voicemill import files
+from voicemill.errors import UsageError
+
+MAX_BYTES = 64 * 1024
+"""A statement is a page or two; what is larger is some other file."""
+_FILE_SUFFIXES = (".txt", ".md", ".pdf", ".doc", ".docx", ".odt", ".rtf", ".html")
+
+
+class Rights(BaseModel):
+    """What the operator stated about the recordings.
+
+    Attributes:
+        consent: the statement of consent, word for word.
+        consent_sha256: of the statement's UTF-8 bytes, so that a signed original can be matched with it.
+        licence: SPDX expression of the recordings' licence.
+        recordings: sha256 of the recordings that the statement was made for, sorted. It is not carried to others.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    consent: str | None = Field(default=None, max_length=MAX_BYTES)
+    consent_sha256: str | None = None
+    licence: str | None = Field(default=None, max_length=500)
+    recordings: tuple[str, ...] = ()
+
+    @property
+    def notice(self) -> str:
+        """What a bundle's attribution says of the recordings."""
+        parts = []
+        if self.licence:
+            parts.append(f"Licence of the recordings: {self.licence}")
+        if self.consent:
+            parts.append(f"Consent of the speaker, as stated (sha256 {self.consent_sha256}):\n\n{self.consent}")
+        return "\n\n".join(parts)
+
+
+def stated(consent: str | None, licence: str | None) -> Rights | None:
+    """Rights from the command line; None when nothing is stated.
+
+    Args:
+        consent: a file with the statement, or the statement itself.
+        licence: SPDX expression, checked already.
+
+    Raises:
+        UsageError: `consent_missing` for what looks like a file and is none, `consent_unreadable` for one that is not
+            text.
+    """
+    if consent is None and licence is None:
+        return None
+    text = None if consent is None else _statement(consent)
+    digest = None if text is None else files.sha256_bytes(text.encode("utf-8"))
+    return Rights(consent=text, consent_sha256=digest, licence=licence)
+
+
+def of_dataset(new: Rights | None, old: Rights | None, recordings: Iterable[str]) -> Rights | None:
+    """Rights of a dataset that is being prepared: what is stated now, and where nothing is, what was stated before.
+
+    Args:
+        new: from the command line.
+        old: of the dataset that is there already.
+        recordings: sha256 of the recordings that go in; an older statement holds only if it was made for all of them.
+    """
+    covered = tuple(sorted(set(recordings)))
+    before = old if old is not None and set(covered) <= set(old.recordings) else None
+    if new is None:
+        return before
+    base = before or Rights()
+    changes = {name: value for name, value in new.model_dump(exclude={"recordings"}).items() if value is not None}
+    return base.model_copy(update={**changes, "recordings": covered})
+
+
+def _statement(consent: str) -> str:
+    if "\n" not in consent and len(consent) < 4096:
+        path = Path(consent)
+        if path.is_file():
+            return _from_file(path)
+        if consent.lower().endswith(_FILE_SUFFIXES) or path.is_dir():
+            raise UsageError(
+                f"There is no file {consent} with a statement of consent.",
+                reason="consent_missing",
+                hint="Check the path given with --consent, or give the statement itself in quotes.",
+            )
+    return _checked(consent, "The statement of consent")
+
+
+def _from_file(path: Path) -> str:
+    with path.open("rb") as handle:
+        data = handle.read(MAX_BYTES + 1)
+    try:
+        return _checked(data.decode("utf-8-sig"), str(path))
+    except UnicodeDecodeError as error:
+        raise _unreadable(str(path), "it is not UTF-8 text") from error
+
+
+def _checked(text: str, name: str) -> str:
+    clean = text.replace("\r\n", "\n").strip()
+    if len(clean.encode("utf-8")) > MAX_BYTES:
+        raise _unreadable(name, f"it is larger than {MAX_BYTES // 1024} KiB")
+    if not clean:
+        raise _unreadable(name, "it is empty")
+    if any(not character.isprintable() and character not in "\n\t" for character in clean):
+        raise _unreadable(name, "it holds control characters")
+    return clean
+
+
+def _unreadable(name: str, why: str) -> UsageError:
+    return UsageError(
+        f"{name} cannot be used as a statement of consent: {why}.",
+        reason="consent_unreadable",
+        hint="Give plain text; keep a signed scan elsewhere and name it in the statement.",
+    )

@@ -1,0 +1,117 @@
+"""`report.html` of a prepared dataset: one file to look at, to listen to, to send.
+
+Sound is embedded as FLAC (the exact samples, 1 ms to encode, half of a WAV; a lossy codec would hide the hiss that a
+reviewer listens for) up to a limit; clips beyond it are linked by their path beside the file, and the page says so.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from voicemill import files
+from voicemill.audio import decode
+from voicemill.dataset import description
+from voicemill.dataset.pool import ClipPool
+from voicemill.dataset.prepare import PreparedDataset
+from voicemill.evaluation.media import flac_uri
+from voicemill.evaluation.page import render
+from voicemill.progress import Observer, SilentObserver
+from voicemill.review.pictures import ClipPictures, PictureTask, pictures_of
+from voicemill.review.session import RowState
+from voicemill.review.view import Sound, View, view_of
+
+FOLDER = Path(__file__).parent
+TEMPLATE = FOLDER / "page.html.j2"
+SCRIPT, LIVE_SCRIPT = FOLDER / "page.js", FOLDER / "live.js"
+AUDIO_BUDGET = 24_000_000
+"""Bytes of data URIs: about 14 minutes of speech; browsers open such a file in a second or two."""
+STAGE = "report"
+
+
+def draw_clips(
+    dataset: PreparedDataset, cache: Path, observer: Observer | None = None, jobs: int | None = None
+) -> list[ClipPictures]:
+    """Pictures of all clips in their order, from the cache where they are known."""
+    tasks = [
+        PictureTask(
+            dataset.root / entry.audio_filepath,
+            entry.sha256,
+            dataset.root / "supplementary" / f"{entry.id}.npz",
+            cache,
+        )
+        for entry in dataset.entries
+    ]
+    observer = observer or SilentObserver()
+    observer.stage(STAGE, len(tasks))
+    with ClipPool(jobs) as pool:
+        return pool.map(pictures_of, tasks, observer)
+
+
+def sounds_within(dataset: PreparedDataset, budget: int) -> list[Sound]:
+    """Clips as data URIs in their order until the budget is spent, then as paths beside the page."""
+    sounds = []
+    for entry in dataset.entries:
+        if budget > 0:
+            samples, rate = decode.read_mono(dataset.root / entry.audio_filepath)
+            address = flac_uri(samples, rate)
+            budget -= len(address)
+            if budget >= 0:
+                sounds.append(Sound(address, embedded=True))
+                continue
+        sounds.append(Sound(entry.audio_filepath, embedded=False))
+    return sounds
+
+
+def write_report(
+    dataset: PreparedDataset,
+    cache: Path,
+    observer: Observer | None = None,
+    *,
+    jobs: int | None = None,
+    audio_budget: int = AUDIO_BUDGET,
+) -> Path:
+    """Write the report into the dataset's folder, atomically; neither its digests nor its cache hits know of it.
+
+    Args:
+        dataset: a finished dataset.
+        cache: where the pictures are kept.
+        observer: hears the stage `STAGE`.
+        jobs: processes; one a core by default.
+        audio_budget: bytes of sound that the file may carry.
+    """
+    pictures = draw_clips(dataset, cache, observer, jobs)
+    path = dataset.root / description.REPORT
+    files.write_text(path, page(view_of(dataset, pictures, sounds_within(dataset, audio_budget))))
+    return path
+
+
+def page(view: View, states: Sequence[RowState] | None = None) -> str:
+    """The page as one document; with the state of each row it is the one where clips can be edited."""
+    live = states is not None
+    scripts = [SCRIPT.read_text(encoding="utf-8")]
+    if live:
+        scripts.append(LIVE_SCRIPT.read_text(encoding="utf-8"))
+    return render(
+        TEMPLATE,
+        view=view,
+        live=live,
+        scripts=scripts,
+        policy=policy(scripts, live),
+        states=[state.model_dump(mode="json") for state in states or ()],
+    )
+
+
+def policy(scripts: Sequence[str], live: bool) -> str:
+    """Content security policy: only our own scripts run, by their digest; nothing comes from anywhere else."""
+    digests = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"
+        for text in scripts
+    )
+    media, connect = ("'self'", "'self'") if live else ("data: file: 'self'", "'none'")
+    return (
+        f"default-src 'none'; img-src data:; media-src {media}; connect-src {connect}; "
+        f"style-src 'unsafe-inline'; script-src {digests}; base-uri 'none'; form-action 'none'"
+    )

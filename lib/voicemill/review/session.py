@@ -1,0 +1,189 @@
+"""Decisions of a person about a dataset, saved at once as edits beside its manifest."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from voicemill.dataset import description, edits
+from voicemill.dataset.edits import MAX_TEXT, ClipEdit
+from voicemill.dataset.manifest import ManifestEntry
+from voicemill.dataset.prepare import PreparedDataset
+from voicemill.dataset.report import Rejection
+from voicemill.errors import UsageError
+from voicemill.review.view import KEEPABLE
+
+
+class Decision(BaseModel):
+    """What the page sends: about a clip by its id, or about a stretch that was left out by its number.
+
+    Attributes:
+        dataset: `dataset_sha256` of the dataset that the page shows.
+        text: the text as it should be.
+        verdict: `none` takes an earlier verdict back.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    dataset: str
+    clip: str | None = None
+    rejected: int | None = Field(default=None, ge=0)
+    text: str | None = Field(default=None, max_length=MAX_TEXT)
+    verdict: Literal["drop", "keep", "none"] | None = None
+
+    @model_validator(mode="after")
+    def _about_one_thing(self) -> Decision:
+        if (self.clip is None) == (self.rejected is None):
+            raise ValueError("name either a clip or a stretch that was left out")
+        if (self.text is None) == (self.verdict is None):
+            raise ValueError("give either a text or a verdict")
+        if self.rejected is not None and self.verdict is None:
+            raise ValueError("what was left out can be kept or left as it is")
+        return self
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """The stretch of a recording that a row of the page is about, and its text."""
+
+    source: str
+    sha256: str
+    start: float
+    end: float
+    text: str
+
+
+class RowState(BaseModel):
+    """What an edit says of one row of the page, and whether the whole set differs from what was applied."""
+
+    model_config = ConfigDict(frozen=True)
+
+    clip: str | None
+    rejected: int | None
+    text: str | None
+    was: str
+    verdict: Literal["drop", "keep"] | None
+    waiting: bool
+    edits: int
+
+
+class Session:
+    """One dataset under review. Its methods may be called from several threads.
+
+    Every decision reads the edits from the disk and writes them again, so two pages and a text editor agree.
+    """
+
+    def __init__(self, dataset: PreparedDataset) -> None:
+        self.dataset = dataset
+        self._lock = threading.Lock()
+        self._entries = {entry.id: entry for entry in dataset.entries}
+        self._digests = edits.recordings(dataset.description.inputs)
+        edits.read(dataset.root)  # a file that cannot be read is told now, not at the first click
+
+    @property
+    def root(self) -> Path:
+        """The dataset's folder."""
+        return self.dataset.root
+
+    def clip_file(self, clip: str) -> Path | None:
+        """The sound of a clip of the manifest."""
+        entry = self._entries.get(clip)
+        return None if entry is None else self.root / entry.audio_filepath
+
+    def decide(self, decision: Decision) -> RowState:
+        """Save one decision.
+
+        Raises:
+            UsageError: `dataset_changed`, `no_such_clip`, `invalid_edit`.
+            DatasetError: `edits_invalid`, somebody broke the file meanwhile.
+            StorageError: it cannot be written.
+        """
+        with self._lock:
+            now = description.read(self.root)
+            if now is None or not decision.dataset == now.dataset_sha256 == self.dataset.sha256:
+                raise UsageError(
+                    "The dataset was prepared again since this page was opened.",
+                    reason="dataset_changed",
+                    hint="Start voice-prep review again.",
+                )
+            stretch = self._stretch(decision)
+            before = edits.read(self.root)
+            known = edits.find(before, stretch.sha256, stretch.start, stretch.end)
+            after = self._changed(decision, known, stretch)
+            others = [edit for edit in before if edit != known]
+            edits.write(self.root, [*others, after] if after else others)
+        return next(row for row in self.states() if (row.clip, row.rejected) == (decision.clip, decision.rejected))
+
+    def states(self) -> list[RowState]:
+        """The state of every row of the page, clips first."""
+        current = edits.read(self.root)
+        applied = [source for source in self.dataset.description.inputs if source.role == "edits"]
+        waiting = list(edits.source_file(current)) != applied
+
+        def state(clip: str | None, rejected: int | None, source: str, start: float, end: float, text: str) -> RowState:
+            edit = edits.find(current, self._digests.get(source, ""), start, end)
+            return RowState(
+                clip=clip,
+                rejected=rejected,
+                text=edit.text if edit else None,
+                was=edit.was if edit else text,
+                verdict=edit.verdict if edit else None,
+                waiting=waiting,
+                edits=len(current),
+            )
+
+        rows = [state(e.id, None, e.source, e.start, e.end, e.text) for e in self.dataset.entries]
+        left = enumerate(self.dataset.report.rejected)
+        return rows + [state(None, n, r.source, r.start, r.end, r.text) for n, r in left]
+
+    def farewell(self) -> str:
+        """What is left to do, in a sentence."""
+        current = edits.read(self.root)
+        applied = [source for source in self.dataset.description.inputs if source.role == "edits"]
+        if list(edits.source_file(current)) == applied:
+            return "Nothing waits: the dataset is as you decided."
+        return f"{len(current)} decisions in {edits.NAME}; run the same voice-prep command again to apply them."
+
+    def _stretch(self, decision: Decision) -> Stretch:
+        row: ManifestEntry | Rejection | None = None
+        if decision.clip is not None:
+            row = self._entries.get(decision.clip)
+        elif decision.rejected is not None and decision.rejected < len(self.dataset.report.rejected):
+            left = self.dataset.report.rejected[decision.rejected]
+            row = left if left.reason in KEEPABLE or left.reason == "dropped_in_review" else None
+        if row is None or row.source not in self._digests:
+            raise UsageError("There is no such clip to decide about.", reason="no_such_clip", hint="Reload the page.")
+        return Stretch(row.source, self._digests[row.source], row.start, row.end, row.text)
+
+    @staticmethod
+    def _changed(decision: Decision, known: ClipEdit | None, stretch: Stretch) -> ClipEdit | None:
+        """The edit after a decision; None when nothing is left of it."""
+        was = known.was if known else stretch.text
+        text, verdict = (known.text, known.verdict) if known else (None, None)
+        if decision.text is not None:
+            clean = " ".join(decision.text.split())
+            text = None if clean == was else clean
+        else:
+            verdict = decision.verdict if decision.verdict in ("drop", "keep") else None
+        if text is None and verdict is None:
+            return None
+        try:
+            return ClipEdit(
+                source=stretch.source,
+                source_sha256=stretch.sha256,
+                start=stretch.start,
+                end=stretch.end,
+                was=was,
+                text=text,
+                verdict=verdict,
+            )
+        except ValidationError as error:
+            raise UsageError(
+                f"This text cannot be saved: {error.errors()[0]['msg']}.",
+                reason="invalid_edit",
+                hint="Give what is said, in one line.",
+            ) from error

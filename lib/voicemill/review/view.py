@@ -1,0 +1,298 @@
+"""What the pages about a dataset show, worked out beforehand: headline, cards, charts, a row a clip."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from voicemill.dataset.manifest import ManifestEntry
+from voicemill.dataset.prepare import PreparedDataset
+from voicemill.dataset.report import Rejection
+from voicemill.evaluation.charts import bars, histogram
+from voicemill.evaluation.view import NONE, Card, Chart
+from voicemill.review.pictures import ClipPictures
+
+VOWELS = frozenset(["AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW"])
+"""ARPABET vowels: each is the middle of one syllable."""
+SENTENCES = {
+    "alignment_failed": "its words could not be placed",
+    "clipped": "the wave is cut off at full scale",
+    "dropped_in_review": "dropped in the review",
+    "extra_speech": "speech that the script does not hold",
+    "no_speech": "nobody speaks",
+    "no_text": "speech without text",
+    "noisy": "too little above its background",
+    "repeated_take": "a repeated take; another one is kept",
+    "text_mismatch": "does not sound like its text",
+    "text_not_english": "the text cannot be spoken",
+    "too_long": "too long without a pause",
+    "too_short": "too short",
+}
+"""Reason -> what it means; a reason that is not here is shown as it stands."""
+KEEPABLE = frozenset({"clipped", "noisy", "text_mismatch"})
+"""Reasons that a person may overrule: a measurement spoke, and the clip can be made all the same."""
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Where the page finds a clip's sound: a data URI, or a path relative to it."""
+
+    address: str
+    embedded: bool
+
+
+@dataclass(frozen=True)
+class ClipRow:
+    """A clip that was kept. `keys` are what it can be sorted by, `figures` what it shows: (name, value) each."""
+
+    id: str
+    text: str
+    spoken: str
+    source: str
+    place: str
+    seconds: float
+    validates: bool
+    pictures: ClipPictures
+    sound: Sound
+    keys: dict[str, float]
+    figures: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class RejectedRow:
+    """A stretch that was left out."""
+
+    number: int
+    source: str
+    place: str
+    seconds: float
+    start: float
+    reason: str
+    means: str
+    text: str
+    detail: str
+    restorable: bool
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything that the template shows."""
+
+    voice: str
+    headline: str
+    cards: list[Card]
+    charts: list[Chart]
+    where: Chart
+    clips: list[ClipRow]
+    rejected: list[RejectedRow]
+    reasons: list[tuple[str, int]]
+    linked: int
+    embedded: int
+    notes: list[tuple[str, list[str]]]
+    settings: list[tuple[str, str]]
+    inputs: list[tuple[str, str, str, str]]
+    rights: list[tuple[str, str]]
+    sha256: str
+
+
+def view_of(dataset: PreparedDataset, pictures: Sequence[ClipPictures], sounds: Sequence[Sound]) -> View:
+    """Work out everything that the template shows; pictures and sounds in the order of the entries."""
+    report = dataset.report
+    rows = [clip_row(*each) for each in zip(dataset.entries, pictures, sounds, strict=True)]
+    rejected = [rejected_row(number, row) for number, row in enumerate(report.rejected)]
+    embedded = sum(sound.embedded for sound in sounds)
+    notes = [
+        ("Sentences of the script that nobody read", list(report.unspoken)),
+        ("Words that no dictionary lists; their pronunciation is a guess", list(report.guessed_words)),
+    ]
+    return View(
+        voice=dataset.description.settings.voice,
+        headline=headline(dataset),
+        cards=cards(dataset),
+        charts=histograms(rows),
+        where=where_chart(dataset),
+        clips=rows,
+        rejected=rejected,
+        reasons=[(reason, total.count) for reason, total in report.by_reason.items()],
+        linked=len(rows) - embedded,
+        embedded=embedded,
+        notes=[(title, items) for title, items in notes if items],
+        settings=settings(dataset),
+        inputs=[
+            (source.name, source.role, f"{source.bytes:,} bytes", source.sha256)
+            for source in dataset.description.inputs
+        ],
+        rights=rights(dataset),
+        sha256=dataset.sha256,
+    )
+
+
+def clock(seconds: float) -> str:
+    """Seconds as `1:02.5` or `1:02:30.5`."""
+    whole = round(seconds * 10)
+    minutes, tenths = divmod(whole, 600)
+    hours, minutes = divmod(minutes, 60)
+    head = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
+    return f"{head}:{tenths // 10:02d}.{tenths % 10}"
+
+
+def length(seconds: float) -> tuple[str, str]:
+    """A length with the unit that suits it."""
+    if seconds < 60:
+        return f"{seconds:.1f}", "s"
+    return (f"{seconds / 60:.1f}", "min") if seconds < 3600 else (f"{seconds / 3600:.2f}", "h")
+
+
+def syllables_per_second(entry: ManifestEntry) -> float:
+    """Vowels over the time from the first word to the last; pauses inside count, silence at the edges does not."""
+    vowels = sum(phone[0].rstrip("012") in VOWELS for word in entry.alignment for phone in word[3])
+    return vowels / max(entry.alignment[-1][2] - entry.alignment[0][1], 0.05)
+
+
+def clip_row(entry: ManifestEntry, pictures: ClipPictures, sound: Sound) -> ClipRow:
+    """A clip as the page shows it."""
+    quality, rate = entry.quality, syllables_per_second(entry)
+    hertz = pictures.pitch_hz
+    return ClipRow(
+        id=entry.id,
+        text=entry.text,
+        spoken=entry.normalized_text if entry.normalized_text != entry.text else "",
+        source=entry.source,
+        place=f"{clock(entry.start)} to {clock(entry.end)}",
+        seconds=entry.duration,
+        validates=entry.split == "validation",
+        pictures=pictures,
+        sound=sound,
+        keys={
+            "seconds": round(entry.duration, 3),
+            "snr": quality.snr_db,
+            "loudness": quality.loudness_dbfs,
+            "rate": round(rate, 3),
+            "pitch": hertz or 0.0,
+            "score": quality.alignment_score,
+        },
+        figures=[
+            ("length", f"{entry.duration:.2f} s"),
+            ("alignment", f"{quality.alignment_score:.1f}"),
+            ("SNR", f"{quality.snr_db:.0f} dB"),
+            ("level", f"{quality.loudness_dbfs:.1f} dBFS"),
+            ("peak", f"{quality.peak_dbfs:.1f} dBFS"),
+            ("rate", f"{rate:.1f} syll/s"),
+            ("pitch", f"{hertz:.0f} Hz" if hertz else NONE),
+        ],
+    )
+
+
+def rejected_row(number: int, row: Rejection) -> RejectedRow:
+    """A stretch that was left out, as the page shows it."""
+    code = row.reason.partition(":")[0]
+    return RejectedRow(
+        number=number,
+        source=row.source,
+        place=f"{clock(row.start)} to {clock(row.end)}",
+        seconds=row.seconds,
+        start=row.start,
+        reason=code,
+        means=SENTENCES.get(code, code.replace("_", " ")),
+        text=row.text,
+        detail=row.detail,
+        restorable=code in KEEPABLE or code == "dropped_in_review",
+    )
+
+
+def headline(dataset: PreparedDataset) -> str:
+    """The outcome in a sentence or two."""
+    report, clips = dataset.report, len(dataset.entries)
+    came, kept = (" ".join(length(seconds)) for seconds in (report.seconds_in, report.seconds_kept))
+    words = f"{kept} of {came} of recording became {clips} clips, each with its exact words."
+    if not report.rejected:
+        return f"{words} Nothing was left out but the pauses between them."
+    lost = " ".join(length(sum(total.seconds for total in report.by_reason.values())))
+    several = len(report.rejected) != 1
+    stretches = f"{len(report.rejected)} stretches" if several else "One stretch"
+    return f"{words} {stretches} ({lost}) {'were' if several else 'was'} left out, for reasons that are named below."
+
+
+def cards(dataset: PreparedDataset) -> list[Card]:
+    """The key figures."""
+    report, stats, loudness = dataset.report, dataset.stats, dataset.description.loudness
+    whole = max(report.seconds_in, 1e-9)
+    lost = sum(total.seconds for total in report.by_reason.values())
+    gain = f"{loudness.gain_db:+.1f} dB on every clip; before it {loudness.integrated_lufs:.1f} LUFS"
+    return [
+        Card("Came in", *length(report.seconds_in), f"{_recordings(dataset)}, pauses included"),
+        Card("Kept", *length(report.seconds_kept), f"{100 * report.seconds_kept / whole:.1f} % of it"),
+        Card("Clips", f"{len(dataset.entries):,}", "", f"{stats.train_clips} train, {stats.validation_clips} validate"),
+        Card("Left out", *length(lost), f"{len(report.rejected)} stretches; {report.seconds_pause:.1f} s are pauses"),
+        Card("Loudness", f"{dataset.description.settings.target_lufs:.0f}", "LUFS", gain),
+        Card(
+            "Pitch",
+            f"{stats.pitch_mean:.0f}",
+            "Hz",
+            f"± {stats.pitch_std:.0f} Hz; {100 * stats.voiced_share:.0f} % of the frames are voiced",
+        ),
+    ]
+
+
+def _recordings(dataset: PreparedDataset) -> str:
+    count = sum(source.role == "recording" for source in dataset.description.inputs)
+    return "one recording" if count == 1 else f"{count:,} recordings"
+
+
+def histograms(rows: Sequence[ClipRow]) -> list[Chart]:
+    """Length, signal-to-noise ratio, level, speaking rate and pitch over the clips."""
+    kinds = (
+        ("seconds", "Length", "seconds", "s", 1),
+        ("snr", "Signal-to-noise ratio", "dB", "dB", 0),
+        ("loudness", "Level of the speech", "dBFS", "dBFS", 1),
+        ("rate", "Speaking rate", "syllables a second", "syllables a second", 1),
+        ("pitch", "Pitch", "Hz, median of a clip", "Hz", 0),
+        ("score", "Alignment score", "score, 0 is best", "", 1),
+    )
+    found = []
+    for key, title, label, unit, digits in kinds:
+        values = [row.keys[key] for row in rows if key != "pitch" or row.keys[key]]
+        if not values:
+            continue
+        middle, low, high = (f"{each:.{digits}f}" for each in (statistics.median(values), min(values), max(values)))
+        caption = f"Median {middle}, from {low} to {high} {unit}".rstrip() + "."
+        svg = histogram(values, title=title, description=caption, x_label=label, y_label="clips", bins=16)
+        found.append(Chart(title, svg, caption, []))
+    return found
+
+
+def where_chart(dataset: PreparedDataset) -> Chart:
+    """Where the seconds of the recording went."""
+    report = dataset.report
+    rows = [("kept", report.seconds_kept, "c0"), ("pauses", report.seconds_pause, "other")]
+    rows += [(reason.replace("_", " "), total.seconds, "made") for reason, total in report.by_reason.items()]
+    described = ", ".join(f"{name} {seconds:.1f} s" for name, seconds, _ in rows)
+    svg = bars(rows, title="Where the seconds went", description=f"{described}.", digits=1)
+    total = report.seconds_kept + report.seconds_pause + sum(each.seconds for each in report.by_reason.values())
+    caption = f"Seconds; together {total:.1f} of {report.seconds_in:.1f} s that came in."
+    return Chart("Where the seconds went", svg, caption, [])
+
+
+def settings(dataset: PreparedDataset) -> list[tuple[str, str]]:
+    """What decided what came out."""
+    described, used = dataset.description, dataset.description.settings
+    return [
+        ("Clips", f"{used.sample_rate:,} Hz, mono, 16 bit"),
+        ("Length of a clip", f"{used.min_duration:g} to {used.max_duration:g} s"),
+        ("Silence kept around speech", f"{1000 * used.min_padding:.0f} to {1000 * used.max_padding:.0f} ms"),
+        ("Loudness", f"{used.target_lufs:g} LUFS, true peak at most {used.peak_limit_dbfs:g} dBFS"),
+        ("Pitch searched", f"{dataset.stats.pitch_fmin:.0f} to {dataset.stats.pitch_fmax:.0f} Hz"),
+        ("Seed of the split", str(used.seed)),
+        ("Tools", ", ".join(f"{name} {version}" for name, version in sorted(described.tools.items()))),
+        ("Dataset sha256", dataset.sha256),
+    ]
+
+
+def rights(dataset: PreparedDataset) -> list[tuple[str, str]]:
+    """Consent and licence; what was not stated says so."""
+    held = dataset.description.rights
+    return [
+        ("Consent of the speaker", (held.consent if held else None) or "not stated (--consent)"),
+        ("Licence of the recordings", (held.licence if held else None) or "not stated (--licence)"),
+    ]

@@ -1,0 +1,129 @@
+"""`voice.json`: what a prepared voice was made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from voicemill import files
+from voicemill.dataset.description import DatasetDescription, PreparationSettings
+from voicemill.dataset.report import ReasonTotal
+from voicemill.dataset.rights import Rights
+from voicemill.dataset.sources import SourceFile
+from voicemill.errors import DatasetError
+
+NAME = "voice.json"
+SHA256 = r"^[0-9a-f]{64}$"
+
+
+class ClipCounts(BaseModel):
+    """Clips and seconds of the dataset."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    train: int
+    validation: int
+    rejected: int
+    seconds: float
+    seconds_in: float
+    rejected_by_reason: dict[str, ReasonTotal]
+
+
+class TextFigures(BaseModel):
+    """The text that is spoken: words in all, and what a person should look at."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    words: int
+    guessed_words: int
+    unspoken_sentences: int
+
+
+class VoiceRecord(BaseModel):
+    """The file.
+
+    Attributes:
+        slug: the voice's name; the dataset lies in `work/datasets/<slug>`.
+        prepared_as: the name under which it was prepared, which its clips carry.
+        source: every input with its digest: recordings, texts, lexicon, edits of a review.
+        settings: everything beside the input that decided what came out.
+        content_key: of the preparation; the same key is the same dataset.
+        dataset_sha256: of `manifest.jsonl`, whose lines carry the digest of each clip.
+        rights: consent and licence as the operator stated them.
+        tools: versions of what made it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal["voicemill_voice/1"] = "voicemill_voice/1"
+    slug: str = Field(min_length=1, max_length=64)
+    prepared_as: str
+    source: tuple[SourceFile, ...]
+    clips: ClipCounts
+    text: TextFigures
+    settings: PreparationSettings
+    content_key: str = Field(pattern=SHA256)
+    dataset_sha256: str = Field(pattern=SHA256)
+    rights: Rights | None = None
+    tools: dict[str, str]
+
+    @classmethod
+    def of(cls, described: DatasetDescription, slug: str) -> VoiceRecord:
+        """The record of a finished dataset."""
+        stats, report = described.statistics, described.report
+        return cls(
+            slug=slug,
+            prepared_as=described.settings.voice,
+            source=described.inputs,
+            clips=ClipCounts(
+                train=stats.train_clips,
+                validation=stats.validation_clips,
+                rejected=len(report.rejected),
+                seconds=report.seconds_kept,
+                seconds_in=report.seconds_in,
+                rejected_by_reason=report.by_reason,
+            ),
+            text=TextFigures(
+                words=stats.words,
+                guessed_words=len(report.guessed_words),
+                unspoken_sentences=len(report.unspoken),
+            ),
+            settings=described.settings,
+            content_key=described.content_key,
+            dataset_sha256=described.dataset_sha256,
+            rights=described.rights,
+            tools=described.tools,
+        )
+
+    def dump(self) -> str:
+        """The file's text."""
+        return files.dump_json(self.model_dump(mode="json"))
+
+
+def parse(data: bytes, name: str) -> VoiceRecord:
+    """Read a record strictly.
+
+    Raises:
+        DatasetError: `voice_invalid:<name>`.
+    """
+    try:
+        return VoiceRecord.model_validate(files.parse_json(data))
+    except (files.InvalidJsonError, ValidationError) as error:
+        why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        raise DatasetError(
+            f"{NAME} of {name} is not valid: {why}.",
+            reason=f"voice_invalid:{name}",
+            hint="Remove that file; it is made again from the dataset.",
+        ) from error
+
+
+def read(path: Path) -> VoiceRecord:
+    """`parse` of a file.
+
+    Raises:
+        DatasetError: `voice_invalid:<slug>`.
+        OSError: it cannot be read.
+    """
+    return parse(path.read_bytes(), path.parent.name)

@@ -1,0 +1,164 @@
+"""Prepared voices by slug: registered by the preparation, listed, shown, renamed, deleted."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from voicemill import files
+from voicemill.dataset import description
+from voicemill.errors import StorageError, UsageError
+from voicemill.voices import record
+from voicemill.voices.record import VoiceRecord
+from voicemill.voices.rights import warning
+from voicemill.workspace import Workspace, profile_id
+
+State = Literal["ready", "missing"]
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A voice that is known. `missing`: the record is there and its dataset is not."""
+
+    record: VoiceRecord
+    state: State
+    dataset: Path
+
+    def as_dict(self) -> dict[str, Any]:
+        """For programs: the record, and whether its dataset is there."""
+        return {**self.record.model_dump(mode="json"), "state": self.state}
+
+    def rows(self) -> list[tuple[str, str]]:
+        """For people."""
+        known, clips, held = self.record, self.record.clips, self.record.rights
+        shown = [
+            ("dataset", f"{self.dataset} ({self.state})"),
+            ("clips", f"{clips.train} to train on, {clips.validation} to validate, {clips.rejected} left out"),
+            ("speech", f"{clips.seconds:.1f} s of {clips.seconds_in:.1f} s"),
+            ("text", f"{known.text.words} words, {known.text.guessed_words} with a guessed pronunciation"),
+            *((source.role, f"{source.name} ({source.bytes:,} bytes, {source.sha256})") for source in known.source),
+            ("consent", (held.consent if held else None) or "not stated"),
+            ("licence", (held.licence if held else None) or "not stated"),
+        ]
+        if known.prepared_as != known.slug:
+            shown.append(("prepared as", known.prepared_as))
+        caution = warning(held)
+        if caution:
+            shown.append(("note", caution))
+        return [*shown, ("sha256", known.dataset_sha256)]
+
+
+def register(root: Path, workspace: Workspace) -> VoiceRecord:
+    """Write the record of the dataset that lies in `workspace.dataset(slug)`; an unchanged one is left alone."""
+    described = description.read(root)
+    if described is None:
+        raise UsageError(
+            f"There is no prepared dataset in {root}.",
+            reason=f"dataset_not_found:{root.name}",
+            hint="Prepare the voice with voice-prep.",
+        )
+    made = VoiceRecord.of(described, root.name)
+    path = _path(workspace, root.name)
+    if not path.is_file() or path.read_text(encoding="utf-8") != made.dump():
+        files.write_text(path, made.dump())
+    return made
+
+
+def known(workspace: Workspace) -> list[Voice]:
+    """All voices by slug: those with a dataset, whose record is brought up to date, and records without one.
+
+    Raises:
+        DatasetError: `voice_invalid:<slug>`.
+    """
+    found: dict[str, Voice] = {}
+    for path in sorted(workspace.voices.glob(f"*/{record.NAME}")):
+        found[path.parent.name] = Voice(record.read(path), "missing", workspace.dataset(path.parent.name))
+    for path in sorted((workspace.work / "datasets").glob(f"*/{description.NAME}")):
+        slug = path.parent.name
+        if not slug.startswith(".") and description.read(path.parent) is not None:
+            found[slug] = Voice(register(path.parent, workspace), "ready", path.parent)
+    return [found[slug] for slug in sorted(found)]
+
+
+def get(workspace: Workspace, slug: str) -> Voice:
+    """One voice.
+
+    Raises:
+        UsageError: `voice_not_found:<slug>`.
+        DatasetError: `voice_invalid:<slug>`.
+    """
+    root = workspace.dataset(slug)
+    if description.read(root) is not None:
+        return Voice(register(root, workspace), "ready", root)
+    path = _path(workspace, slug)
+    if path.is_file():
+        return Voice(record.read(path), "missing", root)
+    raise UsageError(
+        f"There is no prepared voice {slug!r}.",
+        reason=f"voice_not_found:{slug}",
+        hint="voice-prep list shows the voices that there are.",
+    )
+
+
+def require_free(workspace: Workspace, slug: str) -> None:
+    """Refuse a slug that is taken.
+
+    Raises:
+        UsageError: `voice_exists:<slug>`.
+    """
+    if _path(workspace, slug).exists() or workspace.dataset(slug).exists():
+        raise UsageError(
+            f"There is a voice {slug!r} already.",
+            reason=f"voice_exists:{slug}",
+            hint="Choose another name, or delete that one first with voice-prep delete.",
+        )
+
+
+def rename(workspace: Workspace, old: str, new: str) -> Voice:
+    """Give a voice another slug: its dataset and record move, the clips keep the names they were prepared under.
+
+    Raises:
+        UsageError: `voice_not_found`, `voice_exists`, `invalid_voice_profile_id`.
+        StorageError: a folder cannot be moved; the voice stays what it was.
+    """
+    voice = get(workspace, old)
+    require_free(workspace, profile_id(new))
+    target = workspace.dataset(new)
+    if voice.state == "ready":
+        try:
+            voice.dataset.rename(target)
+        except OSError as error:
+            raise StorageError.from_os_error(error, target) from error
+        register(target, workspace)
+    else:
+        files.write_text(_path(workspace, new), voice.record.model_copy(update={"slug": new}).dump())
+    shutil.rmtree(_path(workspace, old).parent, ignore_errors=True)
+    return get(workspace, new)
+
+
+def delete(workspace: Workspace, slug: str) -> Voice:
+    """Remove a voice's dataset and record; trained bundles and cached stages stay.
+
+    Raises:
+        UsageError: `voice_not_found`.
+        StorageError: something cannot be removed.
+    """
+    voice = get(workspace, slug)
+    try:
+        if voice.dataset.is_dir():
+            # out of sight first, so that a kill in the middle leaves no half of a dataset under its name
+            aside = voice.dataset.with_name(f".{slug}.staging-deleted")
+            shutil.rmtree(aside, ignore_errors=True)
+            voice.dataset.rename(aside)
+            shutil.rmtree(aside)
+        if _path(workspace, slug).parent.is_dir():
+            shutil.rmtree(_path(workspace, slug).parent)
+    except OSError as error:
+        raise StorageError.from_os_error(error, voice.dataset) from error
+    return voice
+
+
+def _path(workspace: Workspace, slug: str) -> Path:
+    return workspace.voices / profile_id(slug) / record.NAME

@@ -1,0 +1,322 @@
+"""Registry, rights and archives on a dataset that was really prepared."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import stat
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from voicemill.dataset import description, edits
+from voicemill.dataset.edits import ClipEdit
+from voicemill.dataset.prepare import PreparedDataset, load
+from voicemill.dataset.rights import Rights
+from voicemill.errors import DatasetError, UsageError, VoicemillError
+from voicemill.settings import REPOSITORY
+from voicemill.voices import archive, record, registry, rights
+from voicemill.workspace import Workspace
+
+
+@pytest.fixture
+def home(prepared: PreparedDataset, tmp_path: Path) -> Workspace:
+    """A workspace with one voice, `ann`."""
+    made = Workspace(work=tmp_path / "work", cache=tmp_path / "cache")
+    shutil.copytree(prepared.root, made.dataset("ann"))
+    return made
+
+
+def _edit(home: Workspace) -> ClipEdit:
+    loaded = load(home.dataset("ann"))
+    assert loaded is not None
+    entry = loaded.entries[0]
+    digest = edits.recordings(loaded.description.inputs)[entry.source]
+    return ClipEdit(
+        source=entry.source, source_sha256=digest, start=entry.start, end=entry.end, was=entry.text, verdict="drop"
+    )
+
+
+def _reason(caught: pytest.ExceptionInfo[VoicemillError]) -> str:
+    return caught.value.reason
+
+
+def test_a_voice_is_registered_and_its_file_is_valid(home: Workspace, prepared: PreparedDataset) -> None:
+    made = registry.register(home.dataset("ann"), home)
+    path = home.cache / "voices/ann/voice.json"
+    assert record.read(path) == made
+    schema = json.loads((REPOSITORY / "configs/voice/schemas/voice.schema.json").read_text("utf-8"))
+    document = json.loads(path.read_text("utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(document)
+    assert (document["slug"], document["prepared_as"]) == ("ann", "demo")
+    assert document["dataset_sha256"] == prepared.sha256
+    assert [source["role"] for source in document["source"]] == ["recording", "text"]
+    assert document["clips"]["train"] + document["clips"]["validation"] == len(prepared.entries)
+    before = path.stat().st_mtime_ns
+    registry.register(home.dataset("ann"), home)
+    assert path.stat().st_mtime_ns == before
+
+
+def test_list_and_show(home: Workspace) -> None:
+    assert [(voice.record.slug, voice.state) for voice in registry.known(home)] == [("ann", "ready")]
+    shutil.rmtree(home.dataset("ann"))
+    assert [(voice.record.slug, voice.state) for voice in registry.known(home)] == [("ann", "missing")]
+    assert registry.get(home, "ann").as_dict()["state"] == "missing"
+    assert ("consent", "not stated") in registry.get(home, "ann").rows()
+    with pytest.raises(UsageError) as caught:
+        registry.get(home, "eve")
+    assert _reason(caught) == "voice_not_found:eve"
+
+
+def test_a_cache_that_was_cleaned_is_filled_again(home: Workspace) -> None:
+    known = registry.known(home)
+    shutil.rmtree(home.cache)
+    assert registry.known(home) == known
+
+
+def test_a_broken_record_is_named(home: Workspace) -> None:
+    shutil.rmtree(home.dataset("ann"))
+    path = home.voices / "eve/voice.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"slug": "eve"}', "utf-8")
+    with pytest.raises(DatasetError) as caught:
+        registry.known(home)
+    assert _reason(caught) == "voice_invalid:eve"
+
+
+def test_rename_and_delete(home: Workspace) -> None:
+    registry.register(home.dataset("ann"), home)
+    edits.write(home.dataset("ann"), [_edit(home)])
+    renamed = registry.rename(home, "ann", "eve")
+    assert (renamed.record.slug, renamed.state) == ("eve", "ready")
+    assert [voice.record.slug for voice in registry.known(home)] == ["eve"]
+    assert load(home.dataset("eve")) is not None
+    assert edits.read(home.dataset("eve"))
+    for old, new, reason in (
+        ("ann", "bob", "voice_not_found:ann"),
+        ("eve", "eve", "voice_exists:eve"),
+        ("eve", "../up", "invalid_voice_profile_id"),
+        ("eve", "a/b", "invalid_voice_profile_id"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            registry.rename(home, old, new)
+        assert _reason(caught) == reason
+    registry.delete(home, "eve")
+    assert registry.known(home) == []
+    assert not list((home.work / "datasets").iterdir())
+    with pytest.raises(UsageError):
+        registry.delete(home, "eve")
+
+
+@pytest.mark.parametrize(
+    ("licence", "stated", "warns"),
+    [
+        ("CC-BY-4.0", "CC-BY-4.0", False),
+        ("cc0-1.0", "CC0-1.0", False),
+        ("CC-BY-4.0 OR MIT", "CC-BY-4.0 OR MIT", False),
+        ("CC-BY-NC-4.0", "CC-BY-NC-4.0", True),
+        ("LicenseRef-Studio-Contract-7", "LicenseRef-Studio-Contract-7", False),
+    ],
+)
+def test_licences_that_are_spdx(licence: str, stated: str, warns: bool) -> None:
+    held = rights.stated(None, licence)
+    assert held is not None
+    assert held.licence == stated
+    assert (rights.warning(held) is not None) is warns
+
+
+@pytest.mark.parametrize(
+    "licence", ["", "free for all", "CC-BY-99.0", "MIT AND", "()", "MIT\n", "x" * 600, "LicenseRef-"]
+)
+def test_licences_that_are_not(licence: str) -> None:
+    if licence == "MIT\n":
+        assert rights.stated(None, licence) == Rights(licence="MIT")
+        return
+    with pytest.raises(UsageError) as caught:
+        rights.stated("I agree.", licence)
+    assert _reason(caught) == "licence_invalid"
+
+
+def test_an_export_is_deterministic_and_comes_back_whole(home: Workspace, tmp_path: Path) -> None:
+    edits.write(home.dataset("ann"), [_edit(home)])
+    (home.dataset("ann") / "report.html").write_text("<p>stays here</p>")
+    first = archive.export(home, "ann", tmp_path / "one.zip")
+    other = Workspace(work=tmp_path / "other/work", cache=tmp_path / "other/cache")
+    shutil.copytree(home.dataset("ann"), other.dataset("ann"))
+    (other.dataset("ann") / "timings.json").unlink()
+    second = archive.export(other, "ann", tmp_path / "two.zip")
+    assert first.sha256 == second.sha256
+    with zipfile.ZipFile(first.path) as written:
+        names = written.namelist()
+        assert written.testzip() is None
+    assert names == ["voice.json", *sorted(names[1:])]
+    assert first.entries == len(names)
+    assert not {"dataset/report.html", "dataset/timings.json"} & set(names)
+
+    shutil.rmtree(other.work)
+    shutil.rmtree(other.cache)
+    taken = archive.import_voice(other, first.path)
+    assert (taken.record.slug, taken.state) == ("ann", "ready")
+    assert edits.read(other.dataset("ann")) == edits.read(home.dataset("ann"))
+    one, two = load(home.dataset("ann")), load(other.dataset("ann"))
+    assert one is not None
+    assert two is not None
+    assert one.description == two.description
+    with pytest.raises(UsageError) as caught:
+        archive.import_voice(other, first.path)
+    assert _reason(caught) == "voice_exists:ann"
+    assert archive.import_voice(other, first.path, "bea").record.slug == "bea"
+    assert archive.export(other, "ann", tmp_path / "three.zip").sha256 == first.sha256
+
+
+def test_a_changed_dataset_is_not_exported(home: Workspace, tmp_path: Path) -> None:
+    (home.dataset("ann") / "lexicon.dict").write_text("a AH\n")
+    with pytest.raises(DatasetError) as caught:
+        archive.export(home, "ann", tmp_path / "one.zip")
+    assert caught.value.code == "dataset_incomplete"
+    assert not (tmp_path / "one.zip").exists()
+
+
+Tamper = Callable[[zipfile.ZipFile], None]
+LINK = zipfile.ZipInfo("dataset/link")
+LINK.external_attr = (stat.S_IFLNK | 0o777) << 16
+
+
+def _add(name: str, data: bytes = b"x", method: int = zipfile.ZIP_STORED) -> Tamper:
+    return lambda target: target.writestr(name, data, compress_type=method)
+
+
+HOSTILE: dict[str, tuple[Tamper, str]] = {
+    "parent": (_add("dataset/../../../evil"), "voice_archive_unsafe:unsafe_path"),
+    "absolute": (_add("/evil"), "voice_archive_unsafe:unsafe_path"),
+    "drive": (_add("C:/evil"), "voice_archive_unsafe:unsafe_path"),
+    "backslash": (_add("dataset\\..\\evil"), "voice_archive_unsafe:unsafe_path"),
+    "folder": (_add("dataset/clips/"), "voice_archive_unsafe:unsafe_path"),
+    "elsewhere": (_add("other/file"), "voice_archive_unsafe:unexpected_entry"),
+    "top": (_add("README"), "voice_archive_unsafe:unexpected_entry"),
+    "link": (lambda target: target.writestr(LINK, "/etc/passwd"), "voice_archive_unsafe:link_or_device"),
+    "bomb": (_add("dataset/bomb", b"\0" * 5_000_000, zipfile.ZIP_DEFLATED), "voice_archive_unsafe:compressed"),
+    "case": (_add("dataset/Manifest.jsonl"), "voice_archive_unsafe:duplicate"),
+    "unlisted": (_add("dataset/extra.txt"), "voice_archive_mismatch:extra.txt"),
+    "report": (_add("dataset/report.html", b"<script>"), "voice_archive_mismatch:report.html"),
+    "edits": (_add("dataset/edits.jsonl", b"{}"), "edits_invalid:1"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_hostile_archives_leave_nothing_behind(home: Workspace, tmp_path: Path, name: str) -> None:
+    tamper, reason = HOSTILE[name]
+    path = archive.export(home, "ann", tmp_path / "voice.zip").path
+    with zipfile.ZipFile(path, "a") as target:
+        tamper(target)
+    _refused(path, reason, tmp_path)
+
+
+def _refused(path: Path, reason: str, tmp_path: Path) -> None:
+    other = Workspace(work=tmp_path / "in/work", cache=tmp_path / "in/cache")
+    with pytest.raises((DatasetError, UsageError)) as caught:
+        archive.import_voice(other, path)
+    assert _reason(caught) == reason
+    assert str(caught.value).endswith(".")
+    assert [found for found in (tmp_path / "in").rglob("*") if found.is_file()] == []
+
+
+def test_the_same_name_twice(home: Workspace, tmp_path: Path) -> None:
+    path = archive.export(home, "ann", tmp_path / "voice.zip").path
+    with zipfile.ZipFile(path, "a") as target, pytest.warns(UserWarning, match="Duplicate name"):
+        target.writestr("dataset/manifest.jsonl", "{}")
+    _refused(path, "voice_archive_unsafe:duplicate", tmp_path)
+
+
+def test_two_entries_over_the_same_bytes(home: Workspace, tmp_path: Path) -> None:
+    """The central directory names one file twice at one place: the way of the overlapping zip bomb."""
+    path = archive.export(home, "ann", tmp_path / "voice.zip").path
+    with zipfile.ZipFile(path, "a") as target:
+        target.writestr("dataset/zz", b"x" * 1000)
+        target.writestr("dataset/zy", b"x" * 1000)
+    data = path.read_bytes()
+    offsets = [info.header_offset for info in zipfile.ZipFile(path).infolist()]
+    last, before = struct.pack("<L", offsets[-1]), struct.pack("<L", offsets[-2])
+    place = data.rindex(b"dataset/zy") - 4
+    assert data[place : place + 4] == last
+    path.write_bytes(data[:place] + before + data[place + 4 :])
+    _refused(path, "voice_archive_unsafe:overlapping", tmp_path)
+
+
+def test_sizes_that_are_a_lie(home: Workspace, tmp_path: Path) -> None:
+    path = archive.export(home, "ann", tmp_path / "voice.zip").path
+    data = bytearray(path.read_bytes())
+    entry = data.rindex(b"PK\x01\x02")
+    data[entry + 20 : entry + 28] = struct.pack("<LL", 4_000_000_000, 4_000_000_000)
+    path.write_bytes(bytes(data))
+    _refused(path, "voice_archive_unsafe:too_large", tmp_path)
+
+
+def test_an_entry_that_claims_to_be_encrypted(home: Workspace, tmp_path: Path) -> None:
+    path = archive.export(home, "ann", tmp_path / "voice.zip").path
+    data = bytearray(path.read_bytes())
+    data[data.rindex(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(bytes(data))
+    _refused(path, "voice_archive_unsafe:encrypted", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("clips/demo_0001.wav", "voice_archive_mismatch:clips/demo_0001.wav"),
+        ("manifest.jsonl", "voice_archive_mismatch:manifest.jsonl"),
+        ("dataset.json", "voice_archive_mismatch:dataset.json"),
+    ],
+)
+def test_bytes_that_were_changed(home: Workspace, tmp_path: Path, name: str, reason: str) -> None:
+    path = archive.export(home, "ann", tmp_path / "voice.zip").path
+    _rewrite(path, {f"dataset/{name}": lambda data: data[:-3] + b"\0\0\0"})
+    _refused(path, reason, tmp_path)
+
+
+def test_a_record_that_says_other_things(home: Workspace, tmp_path: Path) -> None:
+    path = archive.export(home, "ann", tmp_path / "voice.zip").path
+    _rewrite(path, {"voice.json": lambda data: data.replace(b'"rights": null', b'"rights": {"licence": "MIT"}')})
+    _refused(path, "voice_archive_mismatch:voice.json", tmp_path)
+
+
+def test_what_is_no_archive(home: Workspace, tmp_path: Path) -> None:
+    whole = archive.export(home, "ann", tmp_path / "voice.zip").path.read_bytes()
+    (tmp_path / "cut.zip").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "text.zip").write_text("hello")
+    for name in ("cut.zip", "text.zip"):
+        _refused(tmp_path / name, "voice_archive_unsafe:not_a_zip", tmp_path)
+    _refused(tmp_path / "none.zip", "voice_archive_missing", tmp_path)
+    empty = io.BytesIO()
+    with zipfile.ZipFile(empty, "w"):
+        pass
+    (tmp_path / "empty.zip").write_bytes(empty.getvalue())
+    _refused(tmp_path / "empty.zip", "voice_archive_unsafe:incomplete", tmp_path)
+
+
+def test_rights_travel(home: Workspace, tmp_path: Path) -> None:
+    root = home.dataset("ann")
+    described = description.read(root)
+    assert described is not None
+    held = Rights(consent="I agree.", consent_sha256="0" * 64, licence="CC-BY-4.0", recordings=("a",))
+    (root / "dataset.json").write_text(described.model_copy(update={"rights": held}).model_dump_json(), "utf-8")
+    path = archive.export(home, "ann", tmp_path / "voice.zip").path
+    other = Workspace(work=tmp_path / "in/work", cache=tmp_path / "in/cache")
+    assert archive.import_voice(other, path).record.rights == held
+
+
+def _rewrite(path: Path, changes: dict[str, Callable[[bytes], bytes]]) -> None:
+    """The same archive with other contents, checksums of the zip included."""
+    with zipfile.ZipFile(path) as source:
+        entries = [(info, source.read(info)) for info in source.infolist()]
+    with zipfile.ZipFile(path, "w") as target:
+        for info, data in entries:
+            changed = changes.get(info.filename, bytes)(data)
+            assert (changed != data) == (info.filename in changes)
+            target.writestr(zipfile.ZipInfo(info.filename, info.date_time), changed)
