@@ -36,8 +36,9 @@ def fingerprint(samples: npt.NDArray[np.float32], rate: int) -> Print:
 def likeness(one: Print, other: Print) -> float:
     """Correlation of two fingerprints at the best shift, -1 to 1; what hangs over counts as unlike.
 
-    Copies of one recording reach 0.93 and more (quieter, noisier, with 8 bits, cut 200 ms earlier: 0.93 to 1.00); the
-    same sentence 2% slower has 0.86, 4% slower 0.65, and another sentence 0.44, all measured on one demo sentence.
+    One demo sentence: copies (quieter, noisier, with 8 bits, cut 200 ms earlier) 0.93 to 1.00; 2% slower 0.86, 4%
+    slower 0.65, another sentence 0.44. The demo played over and over for an hour, cut anew each time: 764 copies, of
+    which two lie between 0.91 and 0.92 and half above 0.99.
     """
     best = -1.0
     scale = float(np.linalg.norm(one)) * float(np.linalg.norm(other))

@@ -37,8 +37,8 @@ class ClipQuality:
         loudness_dbfs: RMS level over the frames that carry speech (dBFS).
         leading_silence: seconds before the first frame that stands out of the noise.
         trailing_silence: seconds after the last one.
-        bandwidth_hz: upper end of the highest band of 100 Hz in which there is speech: its loudest 3% of moments (50
-            ms) are 10 dB above the clip's quietest eighth, and less than 70 dB below the strongest band's. A telephone ends
+        bandwidth_hz: upper end of the highest band of 100 Hz in which there is speech: its loudest 3% of 50 ms
+            are 10 dB above the clip's quietest eighth, and less than 70 dB below the strongest band's. A telephone ends
             near 3400.
     """
 

@@ -43,7 +43,7 @@ class QualityLimits(BaseModel):
         default=0.12, gt=0, description="change of the formants, as a share, that seconds a change of pitch"
     )
     max_likeness: float = Field(
-        default=0.92, ge=0, le=1, description="correlation of the sound of two clips of one text; more is a copy"
+        default=0.9, ge=0, le=1, description="correlation of the sound of two clips of one text; more is a copy"
     )
 
 
