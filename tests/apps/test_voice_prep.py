@@ -41,6 +41,7 @@ def _environment(work: Path) -> dict[str, str]:
         "HOME": str(home),
         "WORK_DIR": str(work / "work"),
         "CACHE_DIR": str(work / "cache"),
+        "MPLCONFIGDIR": str(work / "cache/matplotlib"),  # as run-direct has it
     }
 
 
