@@ -195,10 +195,14 @@ def test_the_report_in_a_browser(lab: Lab, tmp_path: Path) -> None:
             ids = "[...document.querySelectorAll('.clip:not([hidden])')].map(row => row.id)"
             everything = await evaluate(ids)
             assert len(everything) == SENTENCES
-            await evaluate("s = document.getElementById('sort'), s.value = '-seconds', s.dispatchEvent(new Event('change'))")
+            await evaluate(
+                "s = document.getElementById('sort'), s.value = '-seconds', s.dispatchEvent(new Event('change'))"
+            )
             longest = await evaluate("[...document.querySelectorAll('.clip')].map(row => +row.dataset.seconds)")
             assert longest == sorted(longest, reverse=True)
-            await evaluate("box = document.getElementById('find'), box.value = 'CARPET small', box.dispatchEvent(new Event('input'))")
+            await evaluate(
+                "box = document.getElementById('find'), box.value = 'CARPET small', box.dispatchEvent(new Event('input'))"
+            )
             assert await evaluate(ids) == ["ann_0002"]
             assert await evaluate("document.getElementById('count').textContent") == f"1 of {SENTENCES}"
             await evaluate("box.value = 'zebra', box.dispatchEvent(new Event('input'))")
