@@ -24,6 +24,14 @@ MAX_POINTS = 240
 """More points than pixels say nothing; longer series are averaged in equal groups."""
 LOG_SCALE_FROM = 8.0
 """Positive values that span more than this factor are drawn on a logarithmic axis."""
+MAGMA = bytes.fromhex(
+    "00000402010903031206051a0a08220e0b2b130d34180f3d1d114722115029115a2f116336106b3d0f71440f764a1079"
+    "52137c59157e5f187f651a806b1d81721f817822817e24828426818b2981912b81982d809e2f7fa5317eab337cb2357b"
+    "ba3878c03a76c73d73cd4071d3436ed9466bdf4a68e44f64e95462ed5a5ff1605df4675cf66e5cf8765cfa7d5efb8560"
+    "fc8e64fd9668fe9d6cfea571feac76feb47bfebb81fec287feca8dfed194fed89afde0a1fde7a9fceeb0fcf6b8fcfdbf"
+)
+"""64 colours of matplotlib's `magma` (CC0), red, green and blue each: matplotlib itself takes half a second to load and
+writes into the home folder."""
 MEL_FLOOR, MEL_CEILING = -11.5, 2.0
 """Natural logarithms that the colours of a mel picture span: NeMo's guard to the loudest speech, in every picture."""
 
@@ -182,14 +190,12 @@ def mel_picture(mel: NDArray[np.float32]) -> str:
     Args:
         mel: (n_mels, frames), natural logarithm.
     """
-    from matplotlib import colormaps
     from PIL import Image
 
     level = np.clip((mel - MEL_FLOOR) / (MEL_CEILING - MEL_FLOOR), 0.0, 1.0)
     # 64 steps are finer than the eye and compress to half the size of 256.
     picture = Image.fromarray(np.ascontiguousarray((level[::-1] * 63.0).astype(np.uint8)))
-    palette = (colormaps["magma"](np.linspace(0.0, 1.0, 64))[:, :3] * 255.0).round().astype(np.uint8)
-    picture.putpalette(palette.tobytes())
+    picture.putpalette(MAGMA)
     target = io.BytesIO()
     picture.save(target, format="PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(target.getvalue()).decode("ascii")

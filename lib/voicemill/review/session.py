@@ -146,7 +146,8 @@ class Session:
         applied = [source for source in self.dataset.description.inputs if source.role == "edits"]
         if list(edits.source_file(current)) == applied:
             return "Nothing waits: the dataset is as you decided."
-        return f"{len(current)} decisions in {edits.NAME}; run the same voice-prep command again to apply them."
+        count = "1 decision" if len(current) == 1 else f"{len(current)} decisions"
+        return f"{count} in {edits.NAME}; run the same voice-prep command again to apply what is new."
 
     def _stretch(self, decision: Decision) -> Stretch:
         row: ManifestEntry | Rejection | None = None

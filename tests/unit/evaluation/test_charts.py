@@ -7,7 +7,18 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
-from voicemill.evaluation.charts import Series, bars, histogram, line_chart, log_ticks, mel_picture, number, thin, ticks
+from voicemill.evaluation.charts import (
+    MAGMA,
+    Series,
+    bars,
+    histogram,
+    line_chart,
+    log_ticks,
+    mel_picture,
+    number,
+    thin,
+    ticks,
+)
 
 
 def chart(series: list[Series], **more: bool) -> ElementTree.Element:
@@ -79,3 +90,10 @@ def test_mel_picture_is_one_pixel_a_frame_and_band_with_low_notes_below() -> Non
     pixels = np.asarray(picture)
     assert pixels[-1].min() > 200
     assert pixels[0].max() < 10
+
+
+def test_the_palette_is_matplotlibs():
+    from matplotlib import colormaps
+
+    wanted = (colormaps["magma"](np.linspace(0.0, 1.0, 64))[:, :3] * 255.0).round().astype(np.uint8)
+    assert wanted.tobytes() == MAGMA

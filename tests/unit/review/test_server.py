@@ -34,7 +34,7 @@ def test_decisions_become_edits_and_go_away_again(session: Session) -> None:
     entry = session.dataset.entries[2]
     state = _decide(session, clip=entry.id, text="  Other\n words. ")
     assert (state["text"], state["was"], state["waiting"], state["edits"]) == ("Other words.", entry.text, True, 1)
-    assert "1 decisions" in session.farewell()
+    assert "1 decision in" in session.farewell()
     _decide(session, clip=entry.id, verdict="drop")
     written = edits.read(session.root)
     assert [(edit.text, edit.verdict, edit.start) for edit in written] == [("Other words.", "drop", entry.start)]
