@@ -35,8 +35,9 @@ absolute() {
 
 in_work() { case "$1" in "$work"|"$work"/*) return 0 ;; *) return 1 ;; esac; }
 
-# map_input PATH [alone|beside|folder|manifest]: what lies there, read-only.
+# map_input PATH [alone|beside|bundle|folder|manifest]: what lies there, read-only.
 #   beside    a recording: the text of the same name beside it comes along
+#   bundle    a bundle's folder: what travels beside it (certificate, signature) comes along
 #   folder    a file that names others beside or below it: its whole folder comes along
 #   manifest  the same, and the folders that it names from the root
 map_input() {
@@ -48,10 +49,14 @@ map_input() {
   [ "$source" != / ] || refuse bad_usage "The whole file system cannot be an input: name a folder in it."
   inputs=$((inputs + 1)) name="$(basename -- "$source")" folder="$(dirname -- "$source")"
   MAPPED="/in/$inputs/$name"
-  if [ -d "$source" ] || [ "$how" = alone ] || [ "$how" = beside ] || [ "$folder" = / ]; then
+  if [ -d "$source" ] || [ "$how" = alone ] || [ "$how" = beside ] || [ "$how" = bundle ] || [ "$folder" = / ]; then
     add_mount "$source" "$MAPPED" readonly
     if [ "$how" = beside ] && [ -f "$source" ]; then
       for side in "${source%.*}".txt "${source%.*}".lab; do
+        [ ! -f "$side" ] || add_mount "$side" "/in/$inputs/$(basename -- "$side")" readonly
+      done
+    elif [ "$how" = bundle ] && [ -d "$source" ]; then
+      for side in "$folder"/certificate.json "$folder"/voice_bundle.*; do
         [ ! -f "$side" ] || add_mount "$side" "/in/$inputs/$(basename -- "$side")" readonly
       done
     fi
@@ -95,18 +100,25 @@ map_output() {
 
 # map_arguments APP ARGUMENTS...: fills `arguments`. Known path options and, where an app takes paths, bare arguments are mapped.
 map_arguments() {
-  local app="$1" argument option='' value position=0
+  local app="$1" argument option='' value command='' words=0
   arguments=("$app"); shift
   for argument in "$@"; do
-    position=$((position + 1))
     if [ -n "$option" ]; then map_value "$option" "$argument"; arguments+=("$MAPPED"); option=''; continue; fi
     case "$argument" in
       --*=*) option="${argument%%=*}" value="${argument#*=}"; map_value "$option" "$value"; arguments+=("$option=$MAPPED"); option='' ;;
-      --json|--strict|--no-strict|--force|--resume|--dry-run|-h|--help) arguments+=("$argument") ;;
+      --json|--strict|--no-strict|--force|--resume|--dry-run|--explain|--keep-rejected|--report|--no-report|--open|--yes|--ci|\
+      --require-signature|-h|--help) arguments+=("$argument") ;;
       -?*) arguments+=("$argument"); option="$argument" ;;
-      *) # the first bare word of these apps is their command
-        MAPPED="$argument"
-        case "$app" in voice-bundle|voice-verify) [ "$position" = 1 ] || map_input "$argument" ;; esac
+      *) # the first bare word is the command; what the others are depends on it
+        words=$((words + 1)) MAPPED="$argument"
+        [ "$words" != 1 ] || command="$argument"
+        case "$app $command $words" in
+          *" 1") ;;
+          "voice-bundle export 3") map_output "$argument" file ;;
+          "voice-bundle sign 2"|"voice-verify certify 2") map_output "$argument" file ;; # they write beside the folder
+          "voice-verify bundle "*|"voice-bundle export 2") map_input "$argument" bundle ;;
+          voice-bundle*|voice-verify*|"voice-prep import 2") map_input "$argument" ;;
+        esac
         arguments+=("$MAPPED") ;;
     esac
   done
@@ -118,9 +130,10 @@ map_value() {
     --audio) map_input "$2" beside ;;
     --dataset) map_input "$2" manifest ;;
     --metadata|--input-manifest) map_input "$2" folder ;;
-    --script|--lexicon|--public-key|--file|--data-notice|--status|--eval|--base) map_input "$2" ;;
+    --script|--lexicon|--public-key|--file|--data-notice|--status|--eval|--base|--key|--signature|--request|--consent)
+      map_input "$2" ;;
     --output-root) map_output "$2" folder ;;
-    --output) map_output "$2" file ;;
+    --output|--out|--trace-out|--private|--public) map_output "$2" file ;;
     *) MAPPED="$2" ;;
   esac
 }

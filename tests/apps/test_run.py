@@ -6,6 +6,7 @@ import csv
 import functools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -337,6 +338,66 @@ def test_what_lies_in_the_work_folder_what_is_missing_and_what_is_no_path_stays_
     (host.folder / "log").unlink()
     host.run("voice-verify", "bundle", "--json", "anna")
     assert host.started().argv == ["voice-verify", "bundle", "--json", "/in/1/anna"]
+
+
+def test_a_flag_takes_no_value_so_what_follows_it_is_mapped(host: Host) -> None:
+    """Every flag of every app must be known to the launcher, or it would swallow the option after it."""
+    known = (ROOT / "docker/mounts.sh").read_text(encoding="utf-8")
+    flags = set()
+    for path in sorted((ROOT / "apps").rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        for option in re.findall(r"click\.option\((.*?)\n?\)\n(?=@|def |\w)", text, flags=re.DOTALL):
+            names = re.findall(r'"(--[a-z-]+)(?:/(--[a-z-]+))?"', option)
+            if "is_flag=True" in option or any(second for _, second in names):
+                flags |= {name for pair in names for name in pair if name}
+    assert {"--json", "--explain", "--require-signature", "--no-report", "--ci"} <= flags
+    assert not [flag for flag in flags if not re.search(rf"[ |]{flag}[|)\\]", known)]
+    (host.folder / "take.wav").touch()
+    host.run("voice-prep", "--explain", "--audio", "take.wav")
+    assert host.started().argv == ["voice-prep", "--explain", "--audio", "/in/1/take.wav"]
+
+
+def test_a_bundle_comes_with_what_lies_beside_it(host: Host) -> None:
+    root = host.folder / "bundles" / "anna"
+    (root / "voice_bundle").mkdir(parents=True)
+    for name in ("certificate.json", "voice_bundle.sig", "private notes.txt"):
+        (root / name).touch()
+    (host.folder / "a.pem").touch()
+    host.run("voice-verify", "bundle", "bundles/anna/voice_bundle", "--require-signature", "--public-key", "a.pem")
+    started = host.started()
+    assert started.argv == [
+        "voice-verify", "bundle", "/in/1/voice_bundle", "--require-signature", "--public-key", "/in/2/a.pem"
+    ]  # fmt: skip
+    assert {target for target in started.mounts if target.startswith("/in/1/")} == {
+        "/in/1/voice_bundle",
+        "/in/1/certificate.json",
+        "/in/1/voice_bundle.sig",
+    }
+
+
+def test_what_is_written_beside_a_bundle_or_named_as_output_is_writable(host: Host) -> None:
+    (host.folder / "far" / "anna" / "voice_bundle").mkdir(parents=True)
+    host.run("voice-bundle", "sign", "far/anna/voice_bundle", "--key", "none.pem", "--output", "sigs/a.sig")
+    started = host.started()
+    folder = str(host.folder / "far" / "anna")
+    assert started.mounts[folder] == (folder, False)
+    assert started.argv[2:] == [f"{folder}/voice_bundle", "--key", "none.pem", "--output", f"{host.folder}/sigs/a.sig"]
+    (host.folder / "log").unlink()
+    host.run("voice-bundle", "export", "far/anna/voice_bundle", "out/anna.tar")
+    assert host.started().argv == ["voice-bundle", "export", "/in/1/voice_bundle", f"{host.folder}/out/anna.tar"]
+
+
+def test_standard_input_reaches_the_app_where_it_is_asked_for(host: Host) -> None:
+    host.run("voice-verify", "casimir", "--request", "-")
+    assert "--interactive" in host.started().options
+    (host.folder / "log").unlink()
+    host.run("voice-verify", "casimir", "--request", "request.json")
+    assert "--interactive" not in host.started().options
+
+
+def test_the_review_page_is_served_on_this_machines_loopback(host: Host) -> None:
+    host.run("voice-prep", "review", "anna")
+    assert host.started().options[-2:] == ["--network", "host"]
 
 
 @pytest.mark.parametrize(
