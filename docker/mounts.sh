@@ -130,7 +130,7 @@ map_value() {
     --audio) map_input "$2" beside ;;
     --dataset) map_input "$2" manifest ;;
     --metadata|--input-manifest) map_input "$2" folder ;;
-    --script|--lexicon|--public-key|--file|--data-notice|--status|--eval|--base|--key|--signature|--request|--consent)
+    --script|--lexicon|--public-key|--file|--data-notice|--status|--eval|--base|--key|--signature|--request|--consent|--bundle)
       map_input "$2" ;;
     --output-root) map_output "$2" folder ;;
     --output|--out|--trace-out|--private|--public) map_output "$2" file ;;

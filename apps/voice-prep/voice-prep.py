@@ -13,9 +13,9 @@ import click
 from outcome import publish, rows
 from registry_commands import COMMANDS
 from review_command import review_command
-from subcommands import WithDefault
 
 from voicemill import console
+from voicemill.commands import WithDefault
 
 EXAMPLES = """\b
 Examples:
@@ -138,7 +138,7 @@ def prepare_command(**options: object) -> int:
     return 0
 
 
-main = WithDefault(prepare_command)
+main = WithDefault("voice-prep", prepare_command)
 for command in (review_command, *COMMANDS):
     main.add_command(command)
 

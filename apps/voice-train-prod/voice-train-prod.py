@@ -6,11 +6,13 @@ import os
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
+sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "lib"), str(Path(__file__).resolve().parent)]
 
 import click
+from say_command import say_command
 
 from voicemill import console
+from voicemill.commands import WithDefault
 from voicemill.settings import Settings
 
 EXAMPLES = """\b
@@ -22,6 +24,7 @@ Examples:
   voice-train-prod --dataset train.jsonl                  an existing NeMo manifest
   voice-train-prod --preset smoke                         prove the whole path in a minute or two
   voice-train-prod --resume                               go on after an interrupted run
+  voice-train-prod say --voice anna --text "Good morning." --out morning.wav
 
 \b
 Results land below work/ (WORK_DIR): artifacts/, datasets/<voice>/, checkpoints/, bundles/<voice>/voice_bundle/ with
@@ -29,7 +32,9 @@ sample.wav, and reports/<voice>.html. Exit codes: 0 done, 1 refused, 2 blocked (
 enough, 130/143 interrupted (use --resume)."""
 
 
-@click.command(context_settings={"max_content_width": 120, "help_option_names": ["-h", "--help"]}, epilog=EXAMPLES)
+@click.command(
+    "train", context_settings={"max_content_width": 120, "help_option_names": ["-h", "--help"]}, epilog=EXAMPLES
+)
 @click.option("--audio", help="Recording, folder of recordings, or web address (needs yt-dlp).  [default: the demo]")
 @click.option("--start", help="Where to begin in one long recording: 90, 1:30 or 1:02:30.5.")
 @click.option("--end", help="Where to stop in it.")
@@ -54,7 +59,7 @@ enough, 130/143 interrupted (use --resume)."""
 @click.option(
     "--dry-run", is_flag=True, help="Check gates and write placeholder artifacts; trains nothing, needs no torch."
 )
-def main(**options: object) -> int:
+def train_command(**options: object) -> int:
     """Prepare recordings, train FastPitch and HiFi-GAN with NVIDIA NeMo, measure the voice, bundle, promote and
     verify it.
     """
@@ -67,6 +72,9 @@ def main(**options: object) -> int:
     terminal.table("Voice", result.rows)
     return result.exit_code
 
+
+main = WithDefault("voice-train-prod", train_command)
+main.add_command(say_command)
 
 if __name__ == "__main__":
     raise SystemExit(console.run(main))

@@ -52,6 +52,33 @@ def test_help_is_complete_and_imports_nothing_heavy(app: str) -> None:
     assert not imported & set(HEAVY)
 
 
+@pytest.mark.parametrize(
+    ("argv", "code", "reason"),
+    [
+        ([], 1, "bad_usage"),
+        (["--text", "a", "--file", "b.txt"], 1, "bad_usage"),
+        (["--text", "a", "--speed", "9"], 1, "bad_usage"),
+        (["--text", "a"], 1, "bundle_not_found"),
+        (["--text", "a", "--voice", "../x"], 1, "invalid_voice_profile_id"),
+        (["--file", "none.txt"], 1, "text_unreadable"),
+        (["--file", "latin.txt"], 1, "text_unreadable"),
+    ],
+)
+def test_what_cannot_be_said_is_refused(tmp_path: Path, argv: list[str], code: int, reason: str) -> None:
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
+    done = run(tmp_path, "say", "--out", "out.wav", *argv)
+    assert done.returncode == code, done.stderr
+    assert f"[tts-prod][error] {reason}" in done.stderr
+    assert not (tmp_path / "out.wav").exists()
+
+
+def test_a_dry_runs_bundle_cannot_speak(tmp_path: Path) -> None:
+    assert run(tmp_path, "--dry-run", "--preset", "smoke").returncode == 0
+    done = run(tmp_path, "say", "--text", "Hello.", "--out", "out.wav")
+    assert done.returncode == 1
+    assert "dry_run_cannot_speak" in done.stderr
+
+
 def test_dry_run_writes_every_artifact_and_is_byte_identical(tmp_path: Path) -> None:
     first = run(tmp_path, "--dry-run", "--preset", "smoke")
     assert first.returncode == 0, first.stderr

@@ -155,6 +155,37 @@ def test_the_models_speak_with_stock_nemo_in_a_process_without_our_code(
     assert "SPOKE 256" in done.stdout
 
 
+def test_the_voice_says_a_text(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    import soundfile
+
+    work = finished[0]
+    environment = {**os.environ, "WORK_DIR": str(work / "work"), "CACHE_DIR": str(work / "cache")}
+    said = {}
+    for name, more in {"plain": [], "fast": ["--speed", "1.6"]}.items():
+        out = work / f"{name}.wav"
+        argv = [
+            str(ROOT / "run-direct"),
+            "voice-train-prod",
+            "say",
+            "--voice",
+            "anna",
+            "--file",
+            "-",
+            "--out",
+            str(out),
+        ]
+        done = subprocess.run(
+            [*argv, *more], env=environment, cwd=work, input="The water is cold.", capture_output=True, text=True,
+            timeout=300, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[-1] == f"ARTIFACT {name}.wav"
+        samples, rate = soundfile.read(out)
+        assert abs(samples).max() > 0.01
+        said[name] = len(samples) / rate
+    assert said["fast"] < 0.8 * said["plain"]
+
+
 def test_the_bundle_verifies_after_a_move_and_a_flipped_bit_is_named(
     finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:

@@ -1,6 +1,8 @@
-"""The commands of voice-prep as one group: `voice-prep --audio …` stays what it was, `prepare` is its name."""
+"""An app of several commands, one of which needs no name: `voice-prep --audio …` means `voice-prep prepare …`."""
 
 from __future__ import annotations
+
+import inspect
 
 import click
 
@@ -13,10 +15,10 @@ class WithDefault(click.Group):
     `--help` shows the options of the default command as well as the other commands.
     """
 
-    def __init__(self, default: click.Command) -> None:
+    def __init__(self, name: str, default: click.Command) -> None:
         super().__init__(
-            name="voice-prep",
-            help=f"{default.help}\n\nWithout a command's name: prepare.",
+            name=name,
+            help=f"{inspect.cleandoc(default.help or '')}\n\nWithout a command's name: {default.name}.",
             epilog=default.epilog,
             context_settings=default.context_settings,
             subcommand_metavar="[COMMAND] [OPTIONS]...",

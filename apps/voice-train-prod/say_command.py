@@ -1,0 +1,57 @@
+"""voice-train-prod say: let a finished voice say a text."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from pathlib import Path
+
+import click
+
+EXAMPLES = """\b
+Examples:
+  voice-train-prod say --voice anna --text "Good morning." --out morning.wav
+  voice-train-prod say --voice anna --file chapter.txt --out chapter.wav --speed 0.95
+  voice-train-prod say --bundle shared/anna/voice_bundle --text 'Wait <break time="1s"/> now.' --out now.wav
+  echo "Good morning." | voice-train-prod say --voice anna --file - --out morning.wav"""
+
+
+@click.command("say", epilog=EXAMPLES)
+@click.option("--voice", help="Promoted voice.  [default: VOICE_PROFILE_ID or dottie_default]")
+@click.option("--bundle", type=click.Path(path_type=Path), help="Bundle folder elsewhere, instead of --voice.")
+@click.option("--text", help='What to say; <break time="500ms"/> pauses.')
+@click.option("--file", type=click.Path(path_type=Path), help="Text file, UTF-8; - for standard input.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="WAV file to write.")
+@click.option("--speed", type=float, default=1.0, show_default=True, help="0.5 to 2.")
+@click.option("--semitones", type=float, default=0.0, show_default=True, help="Pitch shift, -12 to 12.")
+@click.option("--loudness", type=click.FloatRange(-40.0, -10.0), default=-23.0, show_default=True, help="LUFS.")
+def say_command(
+    voice: str | None,
+    bundle: Path | None,
+    text: str | None,
+    file: Path | None,
+    out: Path,
+    speed: float,
+    semitones: float,
+    loudness: float,
+) -> None:
+    """Say a text with a promoted voice, through the vocoder that it ships with."""
+    from voicemill.backends.speaking import speaker_of, spoken_text
+    from voicemill.errors import UsageError
+    from voicemill.protocol import Protocol
+    from voicemill.settings import Settings
+    from voicemill.text.normalise import normalise
+    from voicemill.training.saying import Manner, say_to_file
+
+    settings = Settings.from_environment(os.environ)
+    if (text is None) == (file is None):
+        raise UsageError("Give either --text or --file.", hint="For example --text 'Good morning.'.")
+    manner = Manner(speed=speed, semitones=semitones, loudness_lufs=loudness)
+    words = text if text is not None else spoken_text(file or Path("-"), sys.stdin.buffer)
+    speaker = speaker_of(settings, voice, bundle)
+    grammars = functools.partial(normalise, cache_dir=settings.workspace.cache / "text-normaliser")
+    seconds, _ = say_to_file(speaker, words, out, manner, grammars)
+    protocol = Protocol(sys.stdout)
+    protocol.stats({"seconds": round(seconds, 3), "vocoder": speaker.vocoder})
+    protocol.artifact(out)

@@ -1,0 +1,68 @@
+"""A promoted voice as a speaker, checked before anything of it is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from voicemill.errors import UsageError
+from voicemill.settings import Settings
+
+if TYPE_CHECKING:
+    from voicemill.training.synthesis import Speaker
+
+MAX_TEXT_BYTES = 4 * 1024 * 1024
+
+
+def speaker_of(settings: Settings, voice: str | None, bundle: Path | None) -> Speaker:
+    """Restore a voice from its bundle with the vocoder that it ships with.
+
+    Args:
+        settings: where promoted bundles live, and which voice is meant when none is named.
+        voice: profile id.
+        bundle: folder of a bundle, instead.
+
+    Raises:
+        UsageError: there is no such bundle.
+        NotAcceptableError: `verification_failed`, when a file is not as the manifest says.
+        GateError: a model archive is not safe to load.
+        TrainingError: a model cannot be restored.
+    """
+    from voicemill.training.synthesis import load_speaker
+    from voicemill.verify.differences import check_bundle
+    from voicemill.workspace import profile_id
+
+    shelf = settings.promoted_bundle_root or settings.workspace.bundles
+    root = bundle or shelf / profile_id(voice or settings.voice_profile_id) / "voice_bundle"
+    check = check_bundle(root)
+    neural = check.loaded is not None and check.loaded.manifest.vocoder == "hifigan"
+    if check.loaded is not None and check.loaded.manifest.dry_run:
+        raise UsageError(
+            f"The bundle {root} comes from a dry run and cannot speak.",
+            reason="dry_run_cannot_speak",
+            hint="Train the voice first.",
+        )
+    return load_speaker(root / "fastpitch.nemo", root / "hifigan.nemo" if neural else None)
+
+
+def spoken_text(path: Path, stdin: IO[bytes]) -> str:
+    """The text of a file, or of standard input for `-`.
+
+    Raises:
+        UsageError: `text_unreadable:<path>`: it is not there, not UTF-8, or larger than 4 MiB.
+    """
+    try:
+        if str(path) == "-":
+            data = stdin.read(MAX_TEXT_BYTES + 1)
+        else:
+            with path.open("rb") as handle:
+                data = handle.read(MAX_TEXT_BYTES + 1)
+        if len(data) > MAX_TEXT_BYTES:
+            raise ValueError(f"it is larger than {MAX_TEXT_BYTES} bytes")
+        return data.decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"Cannot read the text {path}: {error}.",
+            reason=f"text_unreadable:{path}",
+            hint="Give a text file in UTF-8, or the words with --text.",
+        ) from error
