@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from voicemill import files
-from voicemill.casimir.evaluator import Outcome
+from voicemill.casimir.evaluator import Outcome, invalid_request
 from voicemill.casimir.javascript import Value, parse, stringify
 from voicemill.casimir.packs import Pack
 from voicemill.errors import UsageError
@@ -30,23 +30,23 @@ def read_request(data: bytes, *, tenant: str | None = None) -> tuple[str | None,
         UsageError: `casimir_request_invalid:<where>`, `tenant-mismatch`, `policy-profile-not-supported`.
     """
     if len(data) > MAX_REQUEST_BYTES:
-        raise _invalid("document", f"is larger than {MAX_REQUEST_BYTES} bytes")
+        raise invalid_request("document", f"is larger than {MAX_REQUEST_BYTES} bytes")
     try:
         document = parse(data.decode("utf-8-sig"))
     except (UnicodeDecodeError, files.InvalidJsonError) as error:
-        raise _invalid("document", f"is not JSON: {error}") from error
+        raise invalid_request("document", f"is not JSON: {error}") from error
     if not isinstance(document, dict):
-        raise _invalid("document", "must be an object")
+        raise invalid_request("document", "must be an object")
     unknown = sorted(set(document) - _REQUEST_KEYS)
     if unknown:
-        raise _invalid(unknown[0], "is not a part of a request")
+        raise invalid_request(unknown[0], "is not a part of a request")
     if document.get("mode", "constraint-pack") != "constraint-pack":
-        raise _invalid("mode", "must be constraint-pack")
+        raise invalid_request("mode", "must be constraint-pack")
     trace, pack = document.get("traceId"), document.get("pack")
     if not isinstance(pack, dict):
-        raise _invalid("pack", "must be an object")
+        raise invalid_request("pack", "must be an object")
     if trace is not None and (not isinstance(trace, str) or not trace.isprintable() or not 0 < len(trace) <= 200):
-        raise _invalid("traceId", "must be a short printable string")
+        raise invalid_request("traceId", "must be a short printable string")
     override = pack.get("policyOverride")
     named = [document.get("tenantId"), override.get("tenantId") if isinstance(override, dict) else None]
     if any(each not in (None, tenant) for each in named):
@@ -150,11 +150,3 @@ def refusal(answer: Mapping[str, Value], pack: Pack, *, trace_id: str | None, ex
     if expected_hash is not None and given != expected_hash:
         return "casimir_hash_mismatch"
     return None
-
-
-def _invalid(where: str, why: str) -> UsageError:
-    return UsageError(
-        f"The Casimir request is not usable: {where} {why}.",
-        reason=f"casimir_request_invalid:{where}",
-        hint="See docs/casimir.md for the shape of a request.",
-    )

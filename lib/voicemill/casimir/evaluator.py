@@ -89,7 +89,7 @@ def evaluate(request: Mapping[str, Value], packs: Mapping[str, Pack]) -> Outcome
     """
     unknown = sorted(set(request) - _REQUEST_KEYS)
     if unknown:
-        raise _invalid(unknown[0], "is not a part of a request")
+        raise invalid_request(unknown[0], "is not a part of a request")
     name = request.get("id")
     if not isinstance(name, str) or name not in packs:
         raise UsageError(
@@ -114,7 +114,7 @@ def evaluate(request: Mapping[str, Value], packs: Mapping[str, Pack]) -> Outcome
     given_notes = request.get("notes")
     if given_notes is not None:
         if not isinstance(given_notes, list) or not all(isinstance(each, str) for each in given_notes):
-            raise _invalid("notes", "must be a list of strings")
+            raise invalid_request("notes", "must be a list of strings")
         notes = [*map(str, given_notes), *notes]
     return _judge(pack, metrics_of(name, telemetry, metrics), request, [*pack.notes, *notes])
 
@@ -187,7 +187,7 @@ def _proxy(request: Mapping[str, Value], entries: Sequence[Entry]) -> bool | Non
     given = request.get("proxy")
     if given is not None:
         if not isinstance(given, bool):
-            raise _invalid("proxy", "must be true or false")
+            raise invalid_request("proxy", "must be true or false")
         return given
     known = {bool(each.proxy) for each in entries if each.status != "unknown"}
     return True if known == {True} else None
@@ -199,7 +199,7 @@ def _tier(request: Mapping[str, Value], certified: bool, proxy: bool | None) -> 
     if asked is None:
         return reached
     if asked not in TIERS:
-        raise _invalid("ladderTier", f"must be one of {', '.join(TIERS)}")
+        raise invalid_request("ladderTier", f"must be one of {', '.join(TIERS)}")
     return min(reached, TIERS[TIERS.index(asked)], key=TIERS.index)
 
 
@@ -216,7 +216,7 @@ def _given(request: Mapping[str, Value]) -> Certificate | None:
     ):
         value = given.get(key)
         if value is not None and not isinstance(value, kind):
-            raise _invalid(f"certificate.{key}", "has the wrong type")
+            raise invalid_request(f"certificate.{key}", "has the wrong type")
         fields[name] = value
     return Certificate(**fields)
 
@@ -227,7 +227,7 @@ def _apply(pack: Pack, override: Mapping[str, Value]) -> tuple[Pack, list[str]]:
         return pack, []
     unknown = sorted(set(override) - _OVERRIDE_KEYS)
     if unknown:
-        raise _invalid(f"policyOverride.{unknown[0]}", "is not a part of an override")
+        raise invalid_request(f"policyOverride.{unknown[0]}", "is not a part of an override")
     if override.get("packId") not in (None, pack.id):
         raise UsageError(
             f"The policy override is for the pack {override['packId']!r}, not for {pack.id!r}.",
@@ -252,7 +252,7 @@ def _apply(pack: Pack, override: Mapping[str, Value]) -> tuple[Pack, list[str]]:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "policyOverride"
-        raise _invalid(f"policyOverride.{where}", first["msg"]) from error
+        raise invalid_request(f"policyOverride.{where}", first["msg"]) from error
 
 
 def _changes(override: Mapping[str, Value], part: str) -> dict[str, dict[str, Value]]:
@@ -260,12 +260,12 @@ def _changes(override: Mapping[str, Value], part: str) -> dict[str, dict[str, Va
     if listed is None:
         return {}
     if not isinstance(listed, list):
-        raise _invalid(f"policyOverride.{part}", "must be a list")
+        raise invalid_request(f"policyOverride.{part}", "must be a list")
     changes: dict[str, dict[str, Value]] = {}
     for each in listed:
         name = each.get("id") if isinstance(each, dict) else None
         if not isinstance(each, dict) or not isinstance(name, str):
-            raise _invalid(f"policyOverride.{part}", "holds an entry without an id")
+            raise invalid_request(f"policyOverride.{part}", "holds an entry without an id")
         changes[name] = each
     return changes
 
@@ -280,11 +280,12 @@ def _object(source: Mapping[str, Value], name: str) -> dict[str, Value]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise _invalid(name, "must be an object")
+        raise invalid_request(name, "must be an object")
     return value
 
 
-def _invalid(where: str, why: str) -> UsageError:
+def invalid_request(where: str, why: str) -> UsageError:
+    """A request that cannot be judged: `casimir_request_invalid:<where>`."""
     return UsageError(
         f"The Casimir request is not usable: {where} {why}.",
         reason=f"casimir_request_invalid:{where}",
