@@ -40,6 +40,7 @@ def train(settings: Settings, protocol: Protocol, observer: Observer, interrupts
     settings = dataclasses.replace(settings, base_weights_id=settings.base_weights_id or NEMO.base_weights)
     reporter = LaneReporter(protocol, None, observer, dry_run.STEPS if settings.dry_run else HUNDREDTHS)
     with final_state(None, protocol, lambda reason: results.write_blocked(settings, reason)):
+        reporter.start()
         request = LaneRequest.from_options(settings, {})
         if request.dry_run:
             dry_run.pretend(request, settings, job, reporter.reached)
@@ -76,6 +77,7 @@ def evaluate(settings: Settings, protocol: Protocol, observer: Observer) -> None
         write_evaluation(path, blocked)
 
     with final_state(None, protocol, refused):
+        reporter.start()
         status = read_training_status(results.status_path(settings))
         if status.status != "ok":
             raise BlockedError(
