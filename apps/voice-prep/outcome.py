@@ -57,7 +57,8 @@ def rows(prepared: PreparedDataset) -> list[tuple[str, str]]:
             )
         )
     if report.guessed_words:
-        shown.append(("guessed words", ", ".join(report.guessed_words[:20])))
+        guessed = [f"{word} ({phones})" for word, phones in report.guessed_pronunciations.items()]
+        shown.append(("guessed words", ", ".join(guessed[:20])))
     shown += [
         ("seconds", ", ".join(f"{stage.name} {stage.seconds:.1f}" for stage in prepared.stages) or "not measured")
     ]

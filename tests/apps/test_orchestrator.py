@@ -283,7 +283,8 @@ def test_without_pydantic_the_image_judges_the_weights_manifest(run, tmp_path, e
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_reaches_the_container_and_is_the_exit_code(checkout, tmp_path, path, signum, code):
-    environment = {**os.environ, "PATH": path, "WAIT": "1", "VOICEMILL_PYTHON": sys.executable}
+    base = {name: value for name, value in os.environ.items() if not name.startswith("TOOLBOX_")}
+    environment = {**base, "PATH": path, "WAIT": "1", "VOICEMILL_PYTHON": sys.executable}
     with subprocess.Popen(
         ["bash", str(checkout / "scripts/voice" / LANE)],
         cwd=tmp_path,

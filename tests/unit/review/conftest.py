@@ -30,6 +30,6 @@ def hostile(dataset: PreparedDataset) -> PreparedDataset:
         Rejection(source=first.source, start=40.0, end=42.0, seconds=2.0, reason="dropped_in_review", text="Gone."),
         Rejection(source=first.source, start=50.0, end=51.0, seconds=1.0, reason="no_text", detail=EVIL),
     ]
-    report = make_report(60.0, dataset.report.seconds_kept, rows, [EVIL], [EVIL])
+    report = make_report(60.0, dataset.report.seconds_kept, rows, [EVIL], {EVIL: "AH"})
     described = dataset.description.model_copy(update={"report": report})
     return dataclasses.replace(dataset, entries=tuple(entries), description=described)
