@@ -5,7 +5,7 @@
 #   VOICEMILL_BASE_IMAGE     what Dockerfile and Dockerfile.cuda-base start from (default python:3.11-slim-bookworm)
 #   VOICEMILL_CUDA_BASE_IMAGE  what Dockerfile.cuda starts from (default voicemill:cuda-base)
 #   VOICEMILL_WHEELS_IMAGE   an image that holds a wheel of torch, taken instead of an index's (docker/offline-base.sh makes one)
-#   VOICEMILL_TORCH_INDEX    package index of torch (default: PyTorch's own for the variant)
+#   VOICEMILL_TORCH_INDEX    package index of torch (PyTorch's own for the variant makes the CPU image smaller)
 #   VOICEMILL_NETWORK        network of the build steps, for example host
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"

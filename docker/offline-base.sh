@@ -20,7 +20,7 @@ pip_setting() { # pip_setting NAME: what pip would use, from its files and the e
 }
 mirror="$(sed -n -e 's/^URIs: *//p' -e 's/^deb  *\(\[[^]]*\] *\)\{0,1\}\([^ ]*\) .*/\2/p' \
   /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null | grep -v security | head -n 1 || true)"
-mirror="${mirror:-$DEBIAN_MIRROR}"
+[ -n "$mirror" ] || refuse "No Debian mirror is named in /etc/apt: debootstrap has nowhere to look."
 bundle="$(pip_setting cert)"
 [ -n "$bundle" ] || bundle="${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}"
 pip_conf="$(printf '[global]\ntimeout = 180\ncert = /etc/ssl/certs/of-the-host.crt\n'
