@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +27,7 @@ from voicemill.training_status import (
     read_training_status,
     write_training_status,
 )
-from voicemill.verify.certificate import certificate_path, certify
+from voicemill.verify.certificate import casimir_row, certificate_path, certify
 from voicemill.weights import gate
 from voicemill.weights.allowlist import SHIPPED
 
@@ -121,8 +122,11 @@ def publish(context: Context, dataset: PreparedDataset, models: Models, measured
         verification = verified(settings, promoted, status)
     with context.clock.stage("certification"):
         packs = settings.repository / SHIPPED_PACKS
-        certify(verification.check, verification.demands, packs, certificate_path(promoted.root))
-        verification = verified(settings, promoted, status)
+        demands = verification.demands
+        certify(verification.check, demands, packs, certificate_path(promoted.root))
+        # Only this row can be another one now; the files were hashed a moment ago.
+        row = casimir_row(verification.check, demands, packs)
+        verification = dataclasses.replace(verification, rows=(*demands, row))
     report = draw_report(context, dataset, models, measured, status, promoted)
     return Published(
         rows=[

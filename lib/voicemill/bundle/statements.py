@@ -37,12 +37,11 @@ def digests(root: Path) -> list[Digest]:
     return for_each(listing.regular, lambda path: digest_file(root, path))
 
 
-def model_statement(root: Path) -> Statement:
-    """The statement that model-signing 1.1 makes of the folder with method `files` and sha256."""
-    found = digests(root)
+def model_statement(name: str, found: list[Digest]) -> Statement:
+    """The statement that model-signing 1.1 makes of a folder of this name, with method `files` and sha256."""
     return {
         "_type": STATEMENT_TYPE,
-        "subject": [{"name": root.name, "digest": {"sha256": _together([each.sha256 for each in found])}}],
+        "subject": [{"name": name, "digest": {"sha256": _together([each.sha256 for each in found])}}],
         "predicateType": MODEL_PREDICATE,
         "predicate": {
             "serialization": {"method": "files", "hash_type": "sha256", "allow_symlinks": False, "ignore_paths": []},
@@ -83,13 +82,8 @@ def _together(hex_digests: list[str]) -> str:
     return hashlib.sha256(b"".join(map(bytes.fromhex, hex_digests))).hexdigest()
 
 
-def provenance(root: Path) -> Statement:
-    """A SLSA provenance statement: what the bundle was built from, by what, from the record in its manifest.
-
-    Raises:
-        BundleFileError: the manifest cannot be read.
-    """
-    loaded = load_manifest(root)
+def provenance(loaded: LoadedManifest, found: list[Digest]) -> Statement:
+    """A SLSA provenance statement: what the bundle was built from, by what, from the record in its manifest."""
     source = _source(loaded)
     references = source.get("weights_refs") or {}
     dependencies = [
@@ -101,7 +95,7 @@ def provenance(root: Path) -> Statement:
     dependencies += [{"name": each["id"], "annotations": _licences(each)} for each in weights if each.get("id")]
     return {
         "_type": STATEMENT_TYPE,
-        "subject": [{"name": each.path, "digest": {"sha256": each.sha256}} for each in digests(root)],
+        "subject": [{"name": each.path, "digest": {"sha256": each.sha256}} for each in found],
         "predicateType": PROVENANCE_PREDICATE,
         "predicate": {
             "buildDefinition": {
@@ -118,18 +112,15 @@ def provenance(root: Path) -> Statement:
     }
 
 
-def bill_of_materials(root: Path) -> Statement:
-    """A CycloneDX 1.6 ML-BOM: the models with their licences, the dataset, the files.
-
-    Raises:
-        BundleFileError: the manifest cannot be read.
+def bill_of_materials(loaded: LoadedManifest, found: list[Digest], fallback: str) -> Statement:
+    """A CycloneDX 1.6 ML-BOM: the models with their licences, the dataset, the files; `fallback` names what no profile
+    does.
     """
-    loaded = load_manifest(root)
     source = _source(loaded)
-    name = loaded.manifest.voice_profile_id if isinstance(loaded.manifest, PromotedManifest) else root.name
+    name = loaded.manifest.voice_profile_id if isinstance(loaded.manifest, PromotedManifest) else fallback
     references = source.get("weights_refs") or {}
     origins = {"fastpitch.nemo": references, "hifigan.nemo": references.get("vocoder") or {}}
-    components = [_component(each, origins.get(each.path)) for each in digests(root) if each.path != MANIFEST]
+    components = [_component(each, origins.get(each.path)) for each in found if each.path != MANIFEST]
     dataset = {
         "type": "data",
         "bom-ref": "dataset",
@@ -217,12 +208,13 @@ def sign_bundle(root: Path, key: Path, signature: Path | None = None) -> list[Pa
         StorageError: something cannot be written.
     """
     private = read_private_key(key)
+    found, loaded = digests(root), load_manifest(root)
     target = signature or signature_path(root)
     beside = target.with_suffix("")
     written = {
-        target: seal(model_statement(root), private),
-        beside.with_name(f"{beside.name}.provenance.sig"): seal(provenance(root), private),
-        beside.with_name(f"{beside.name}.cdx.json"): bill_of_materials(root),
+        target: seal(model_statement(root.name, found), private),
+        beside.with_name(f"{beside.name}.provenance.sig"): seal(provenance(loaded, found), private),
+        beside.with_name(f"{beside.name}.cdx.json"): bill_of_materials(loaded, found, root.name),
     }
     for path, document in written.items():
         files.write_json(path, document)
