@@ -134,8 +134,9 @@ def pitch(dataset: Path, clips: int) -> None:
 @click.option("--preset", default="cpu", show_default=True)
 @click.option("--steps", default="", help="Step budgets, one training each; default the preset's own.")
 @click.option("--set", "overrides", default="{}", help="YAML merged over the preset's acoustic settings.")
+@click.option("--seed", default=1, show_default=True)
 @click.pass_obj
-def quality(work: Path, dataset: Path, voice: str, preset: str, steps: str, overrides: str) -> None:
+def quality(work: Path, dataset: Path, voice: str, preset: str, steps: str, overrides: str, seed: int) -> None:
     """Train from scratch for each budget and let PocketSphinx write down data/demo/heldout.txt, beside the real
     voice.
     """
@@ -148,7 +149,7 @@ def quality(work: Path, dataset: Path, voice: str, preset: str, steps: str, over
         f"real recordings of {len(texts)} sentences: CER {real:.3f}\n\n| steps | seconds | CPU s / 2 | loss | CER | × real |\n|---:|---:|---:|---:|---:|---:|"
     )
     for budget in [int(each) for each in steps.split(",") if each] or [0]:
-        trained = train(dataset, preset, budget, yaml.safe_load(overrides), work / f"quality-{int(time.time())}")
+        trained = train(dataset, preset, budget, yaml.safe_load(overrides), work / f"quality-{time.time_ns()}", seed)
         rate = error_rates(texts, [trained.speaker.speak(text) for text in texts], 22050)
         click.echo(
             f"| {trained.steps} | {trained.seconds:.0f} | {trained.cpu_seconds / 2:.0f} | {trained.loss:.4f} | {rate:.3f} | {rate / real:.2f} |"

@@ -60,10 +60,13 @@ def error_rates(texts: Sequence[str], sounds: Sequence[Samples], sample_rate: in
     return pooled(character_errors(list(texts), heard)).rate
 
 
-def train(dataset: Path, preset: str, budget: int, overrides: Mapping[str, object], out: Path) -> TrainedVoice:
+def train(
+    dataset: Path, preset: str, budget: int, overrides: Mapping[str, object], out: Path, seed: int = 1
+) -> TrainedVoice:
     """Train FastPitch from scratch and load it with Griffin-Lim."""
     acoustic = {**overrides, **({"max_steps": budget} if budget else {})}
-    config = load_config(ROOT / "configs/voice/prod_tts/nemo_fastpitch_hifigan.yaml", preset, {"acoustic": acoustic})
+    settings = {"seed": seed, "acoustic": acoustic}
+    config = load_config(ROOT / "configs/voice/prod_tts/nemo_fastpitch_hifigan.yaml", preset, settings)
     before = _cpu()
     result = train_acoustic(config, dataset, out)
     if result.nemo_path is None or result.average_loss is None:
