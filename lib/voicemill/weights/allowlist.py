@@ -12,7 +12,8 @@ from voicemill import files
 from voicemill.errors import GateError
 
 VERSION = "prod_tts_allowlist/1"
-Kind = Literal["fastpitch", "hifigan", "separation", "vad", "asr", "speaker", "none"]
+Kind = Literal["fastpitch", "hifigan", "separation", "vad", "asr", "speaker", "musicgen", "none"]
+"""`musicgen` is the experimental lane's; its weights are non-commercial, so the gate refuses them everywhere else."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 WeightsId = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*$", max_length=200)

@@ -42,6 +42,17 @@ def select(weights_id: str, allowlist: Path | LoadedAllowlist) -> Selection:
             `allowlist_commercial_rejected`.
     """
     loaded = allowlist if isinstance(allowlist, LoadedAllowlist) else load(allowlist)
+    entry = listed(weights_id, loaded)
+    check_entry(entry)
+    return Selection(entry, loaded.path, loaded.sha256)
+
+
+def listed(weights_id: str, loaded: LoadedAllowlist) -> AllowlistEntry:
+    """The entry of that id; its licences are not judged here.
+
+    Raises:
+        GateError: `allowlist_rejected:selected_weights_not_listed`.
+    """
     entry = loaded.allowlist.find(weights_id)
     if entry is None:
         raise GateError(
@@ -49,8 +60,7 @@ def select(weights_id: str, allowlist: Path | LoadedAllowlist) -> Selection:
             reason="allowlist_rejected:selected_weights_not_listed",
             hint="Choose an id of the list, or add an entry with licence, evidence and sha256 after review.",
         )
-    check_entry(entry)
-    return Selection(entry, loaded.path, loaded.sha256)
+    return entry
 
 
 def check_entry(entry: AllowlistEntry) -> None:
@@ -59,6 +69,21 @@ def check_entry(entry: AllowlistEntry) -> None:
     Raises:
         GateError: `allowlist_missing_license_metadata:<fields>`, `allowlist_commercial_rejected`.
     """
+    check_stated(entry)
+    if entry.commercial_use_allowed is not True:
+        raise _rejected(entry.id, "its entry says that commercial use is not allowed")
+    for label, expression in (("weights", entry.weights_license), ("code", entry.code_license)):
+        judgement = licence.judge(expression)
+        if not judgement.permitted:
+            raise _rejected(entry.id, f"the licence of its {label} is {judgement.verdict}: {judgement.why}")
+
+
+def check_stated(entry: AllowlistEntry) -> None:
+    """Refuse an entry that does not say what its licences are, whatever they allow.
+
+    Raises:
+        GateError: `allowlist_missing_license_metadata:<fields>`.
+    """
     missing = [name for name in REQUIRED_METADATA if getattr(entry, name) in (None, "")]
     if missing:
         raise GateError(
@@ -66,12 +91,6 @@ def check_entry(entry: AllowlistEntry) -> None:
             reason=f"allowlist_missing_license_metadata:{','.join(missing)}",
             hint="State the licence of the weights, the licence of the code and where they were read.",
         )
-    if entry.commercial_use_allowed is not True:
-        raise _rejected(entry.id, "its entry says that commercial use is not allowed")
-    for label, expression in (("weights", entry.weights_license), ("code", entry.code_license)):
-        judgement = licence.judge(expression)
-        if not judgement.permitted:
-            raise _rejected(entry.id, f"the licence of its {label} is {judgement.verdict}: {judgement.why}")
 
 
 def select_all(weights_ids: Iterable[str], allowlist: Path | LoadedAllowlist) -> tuple[Selection, ...]:

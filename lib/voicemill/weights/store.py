@@ -7,6 +7,7 @@ unavailable.
 from __future__ import annotations
 
 import importlib.metadata
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -45,16 +46,25 @@ class ResolvedWeights:
 class WeightsStore:
     """Finds, downloads where allowed, and checks the files of allowlist entries."""
 
-    def __init__(self, cache: Path, repository: Path, *, fetch: Fetch | None = None) -> None:
+    def __init__(
+        self,
+        cache: Path,
+        repository: Path,
+        *,
+        fetch: Fetch | None = None,
+        judge: Callable[[AllowlistEntry], None] = check_entry,
+    ) -> None:
         """
         Args:
             cache: the weights cache (`Workspace.weights_cache`).
             repository: root of the checkout.
             fetch: how to download; `None` works offline.
+            judge: refuses an entry that may not be used; only the experimental lane gives another than the gate's.
         """
         self._cache = cache
         self._repository = repository
         self._fetch = fetch
+        self._judge = judge
 
     def resolve(self, entry: AllowlistEntry) -> ResolvedWeights:
         """Local, checked files of `entry`; an entry of kind `none` has none.
@@ -62,7 +72,7 @@ class WeightsStore:
         Raises:
             GateError: what the gate says, `weights_unavailable:<id>`, `weights_checksum_mismatch:<id>`.
         """
-        check_entry(entry)
+        self._judge(entry)
         return ResolvedWeights(entry, {item.path: self._resolve_file(entry, item) for item in entry.files})
 
     def _resolve_file(self, entry: AllowlistEntry, item: WeightsFile) -> Path:

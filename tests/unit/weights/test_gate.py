@@ -123,12 +123,24 @@ def test_the_shipped_list_names_what_the_toolbox_loads_and_every_entry_passes():
         *gate.TOOL_WEIGHTS,
     ):
         assert needed in ids
-    for selection in gate.select_all(ids, listed):
+    fenced = {entry.id for entry in listed.allowlist.weights if entry.kind == "musicgen"}
+    assert fenced == {"facebook/musicgen-small"}
+    for selection in gate.select_all([each for each in ids if each not in fenced], listed):
         assert selection.entry.evidence
         assert selection.entry.attribution
         assert bool(selection.entry.files) == (selection.entry.kind != "none")
     scratch = listed.allowlist.find("voicemill/from-scratch")
     assert (scratch.kind, scratch.weights_license) == ("none", "LicenseRef-own-data")
+
+
+def test_the_experimental_weights_are_refused_for_their_licence():
+    listed = load(REPOSITORY / SHIPPED)
+    assert reason(REPOSITORY / SHIPPED, "facebook/musicgen-small") == "allowlist_commercial_rejected"
+    entry = listed.allowlist.find("facebook/musicgen-small")
+    flattered = entry.model_copy(update={"commercial_use_allowed": True})
+    with pytest.raises(GateError) as caught:
+        gate.check_entry(flattered)
+    assert caught.value.reason == "allowlist_commercial_rejected", "the licence itself says no, whatever the flag says"
 
 
 def test_pin_records_digest_and_size(tmp_path):
