@@ -28,6 +28,11 @@ _OURS = (
     "CACHE_DIR",
     "TORCH_DEVICE",
     "CASIMIR_",
+    "RUN_",
+    "CLEAR_PREVIOUS_ARTIFACTS",
+    "RESET_TRAIN_OUTPUTS",
+    "KNOWLEDGE_",
+    "EFFICIENT_ATTENTION_BACKEND",
 )
 
 
@@ -103,3 +108,60 @@ def short_take(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     end = sum(pauses[SENTENCES - 1]) / 2
     decode(REPOSITORY / "data/demo/demo.flac", audio, sample_rate=44100, start=0.0, end=end)
     return audio, script
+
+
+@pytest.fixture(scope="session")
+def tiny_musicgen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A MusicGen of random weights as `save_pretrained` writes it: T5, EnCodec at 32 kHz, decoder of two layers."""
+    import warnings
+
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import transformers
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    torch.manual_seed(7)
+    codec = transformers.EncodecConfig(
+        sampling_rate=32000,
+        num_filters=4,
+        upsampling_ratios=[8, 5, 4, 4],
+        codebook_size=32,
+        codebook_dim=16,
+        hidden_size=16,
+        num_lstm_layers=1,
+        target_bandwidths=[1.0],
+    )
+    decoder = transformers.MusicgenDecoderConfig(
+        vocab_size=32,
+        hidden_size=16,
+        num_hidden_layers=2,
+        ffn_dim=32,
+        num_attention_heads=2,
+        num_codebooks=4,
+        pad_token_id=32,
+        bos_token_id=32,
+        max_position_embeddings=512,
+        initializer_factor=0.5,
+    )
+    text = transformers.T5Config(vocab_size=64, d_model=8, d_kv=4, d_ff=16, num_layers=1, num_heads=2)
+    config = transformers.MusicgenConfig(
+        text_encoder=text.to_dict(), audio_encoder=codec.to_dict(), decoder=decoder.to_dict()
+    )
+    model = transformers.MusicgenForConditionalGeneration(config)
+    with torch.no_grad():  # a fresh codec's codebooks are all zero: spread them as its encoder spreads a noise
+        points = model.audio_encoder.encoder(torch.randn(1, 1, 32000) * 0.1)[0]
+        for number, layer in enumerate(model.audio_encoder.quantizer.layers):
+            spread = points.std(dim=1) * 0.5**number
+            layer.codebook.embed.copy_(
+                torch.randn_like(layer.codebook.embed) * spread + (number == 0) * points.mean(dim=1)
+            )
+    folder = tmp_path_factory.mktemp("musicgen") / "tiny"
+    model.save_pretrained(folder)
+    words = {word: number for number, word in enumerate(("<pad>", "</s>", "speech", "of", "one", "person"))}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="<pad>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return folder

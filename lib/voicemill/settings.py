@@ -134,7 +134,7 @@ class Settings:
             variant=_choice(text("TOOLBOX_VARIANT"), "TOOLBOX_VARIANT", VARIANTS) or VARIANTS[0],
             voice_profile_id=text("VOICE_PROFILE_ID") or DEFAULT_VOICE,
             voice_display_name=text("VOICE_DISPLAY_NAME") or DEFAULT_DISPLAY_NAME,
-            dry_run=_flag(text("PROD_TTS_DRY_RUN"), "PROD_TTS_DRY_RUN"),
+            dry_run=flag(text("PROD_TTS_DRY_RUN"), "PROD_TTS_DRY_RUN"),
             base_weights_id=text("PROD_TTS_BASE_WEIGHTS_ID"),
             allowlist=path("PROD_TTS_ALLOWLIST") or configs / "weights_allowlist.json",
             config=path("PROD_TTS_CONFIG") or configs / "nemo_fastpitch_hifigan.yaml",
@@ -148,12 +148,12 @@ class Settings:
             commit=text("PROD_TTS_COMMIT") or head,
             max_steps=_positive(text("PROD_TTS_MAX_STEPS"), "PROD_TTS_MAX_STEPS"),
             preset=text("PROD_TTS_PRESET"),
-            resume=_flag(text("PROD_TTS_RESUME"), "PROD_TTS_RESUME"),
+            resume=flag(text("PROD_TTS_RESUME"), "PROD_TTS_RESUME"),
             pip_specs=PipSpecs(
                 core=tuple(environ.get("PROD_TTS_PIP_CORE_SPECS", "").split()),
                 tts=tuple(environ.get("PROD_TTS_PIP_TTS_SPECS", "").split()),
                 optional=tuple(environ.get("PROD_TTS_PIP_OPTIONAL_SPECS", "").split()),
-                optional_strict=_flag(text("PROD_TTS_OPTIONAL_STRICT"), "PROD_TTS_OPTIONAL_STRICT"),
+                optional_strict=flag(text("PROD_TTS_OPTIONAL_STRICT"), "PROD_TTS_OPTIONAL_STRICT"),
             ),
             promoted_bundle_root=path("PROMOTED_BUNDLE_ROOT"),
             torch_device=text("TORCH_DEVICE"),
@@ -168,7 +168,12 @@ def _choice(value: str | None, name: str, allowed: tuple[str, ...]) -> str | Non
     return value
 
 
-def _flag(value: str | None, name: str) -> bool:
+def flag(value: str | None, name: str) -> bool:
+    """`0` or `1`; unset is 0.
+
+    Raises:
+        UsageError: anything else.
+    """
     if value not in (None, "0", "1"):
         raise UsageError(f"{name} must be 0 or 1, not {value!r}.", hint=f"Set {name}=0 or {name}=1, or unset it.")
     return value == "1"

@@ -2,7 +2,8 @@
 """Record sha256 and size of a checkpoint in the shipped allowlist: `pin_weights.py ID [FILE]`.
 
 Do this once, after you have checked where the file comes from: from then on only these bytes are ever loaded.
-FILE defaults to where the entry's first file lies (in the repository, or below cache/weights/ID/).
+Without FILE all files of the entry are pinned where they lie (in the repository, or below cache/weights/ID/); FILE
+stands for the first.
 """
 
 from __future__ import annotations
@@ -23,22 +24,26 @@ from voicemill import console
 @click.argument("weights_id", metavar="ID")
 @click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
 def main(weights_id: str, file: Path | None) -> None:
-    """Record sha256 and size of the first file of the allowlist entry ID."""
+    """Record sha256 and size of the files of the allowlist entry ID."""
     from voicemill.errors import UsageError
+    from voicemill.experimental import weights as experimental
     from voicemill.settings import Settings
     from voicemill.weights import allowlist, archive, gate, store
 
     settings = Settings.from_environment(os.environ, repository=ROOT)
-    entry = gate.select(weights_id, settings.allowlist).entry
+    own = experimental.select if weights_id == experimental.BASE else None
+    entry = (own(settings.allowlist) if own else gate.select(weights_id, settings.allowlist)).entry
     if not entry.files:
         raise UsageError(f"{weights_id} has no files.", hint="Choose an entry with a checkpoint.")
-    item = entry.files[0]
-    target = file or store.WeightsStore(settings.workspace.weights_cache, ROOT).place(entry, item)
-    if target is None or not target.is_file():
-        raise UsageError(f"There is no file at {target}.", hint="Put the checkpoint there, or name it.")
-    if item.path.endswith(".nemo"):
-        archive.inspect(target)
-    click.echo(f"{allowlist.pin(settings.allowlist, weights_id, item.path, target)}  {item.path}")
+    place = store.WeightsStore(settings.workspace.weights_cache, ROOT).place
+    targets = {item.path: file or place(entry, item) for item in entry.files[: 1 if file else None]}
+    for path, target in targets.items():
+        if target is None or not target.is_file():
+            raise UsageError(f"There is no file at {target}.", hint="Put the checkpoint there, or name it.")
+        if path.endswith(".nemo"):
+            archive.inspect(target)
+    for path, target in targets.items():
+        click.echo(f"{allowlist.pin(settings.allowlist, weights_id, path, target)}  {path}")
 
 
 if __name__ == "__main__":

@@ -30,6 +30,11 @@ OURS = (
     "EXPECTED_HEAD",
     "WORK_DIR",
     "CACHE_DIR",
+    "RUN_",
+    "CLEAR_PREVIOUS_ARTIFACTS",
+    "RESET_TRAIN_OUTPUTS",
+    "KNOWLEDGE_",
+    "EFFICIENT_ATTENTION_BACKEND",
 )
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

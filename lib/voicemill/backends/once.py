@@ -118,7 +118,7 @@ def _pipeline(
     protocol.progress(0, total)
     for step in STEPS:
         until = step.dry_until if settings.dry_run else step.until
-        lines = _Lines(protocol, begun, until, total)
+        lines = relay.StepLines(protocol, begun, until, total)
         code = relay.run(
             [sys.executable, str(settings.repository / SCRIPTS / step.script)],
             on_line=lines.out,
@@ -129,45 +129,9 @@ def _pipeline(
         )
         if code != 0:
             return Outcome(step.name, code, lines.reason or f"lane_died:exit_code={code}")
-        protocol.progress(until, total)
-        lines.hand_on()
+        lines.finish()
         begun = until
     return Outcome()
-
-
-class _Lines:
-    """One step's lines on their way to our stdout: its PROGRESS becomes a part of ours, the rest follows it."""
-
-    def __init__(self, protocol: Protocol, begun: int, until: int, total: int) -> None:
-        self._protocol, self._begun, self._until, self._total = protocol, begun, until, total
-        self._kept: list[str] = []
-        self.reason = ""
-
-    def out(self, line: str) -> None:
-        """A line of the step's stdout."""
-        kind, _, rest = line.partition(" ")
-        numbers = rest.split()
-        if kind == "PROGRESS" and len(numbers) == 2 and all(number.isdigit() for number in numbers):
-            done, of = map(int, numbers)
-            current = self._begun + (self._until - self._begun) * done // max(of, 1)
-            if current > self._protocol.current and current < self._until:
-                self._protocol.progress(current, self._total)
-        elif kind in ("STATS", "ARTIFACT"):
-            if self._protocol.current < self._until - 1 and kind == "STATS":
-                self._protocol.line(line)
-            else:
-                self._kept.append(line)
-
-    def error(self, line: str) -> None:
-        """A line of the step's stderr; the first error line names the reason."""
-        marker = "[tts-prod][error] "
-        if line.startswith(marker) and not self.reason:
-            self.reason = line[len(marker) :].partition(" ")[0]
-
-    def hand_on(self) -> None:
-        """What belongs after the step's last PROGRESS."""
-        for line in self._kept:
-            self._protocol.line(line)
 
 
 def bootstrap(settings: Settings, log: relay.Log, interrupts: Interrupts) -> None:

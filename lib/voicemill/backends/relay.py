@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 from voicemill.boundary import Interrupts
 from voicemill.errors import StorageError
+from voicemill.protocol import Protocol
 
 TAIL_LINES = 20
 TAIL_BYTES = 16 * 1024
@@ -145,3 +146,39 @@ def _listen(stream: BinaryIO, log: Log | None, show: bool, on_line: Callable[[st
             rest = rest[-CHUNK:]
             for line in lines:
                 on_line(line.decode("utf-8", "replace").rstrip("\r"))
+
+
+class StepLines:
+    """One step's lines on their way to our stdout: its PROGRESS becomes a part of ours, the rest follows it."""
+
+    def __init__(self, protocol: Protocol, begun: int, until: int, total: int) -> None:
+        self._protocol, self._begun, self._until, self._total = protocol, begun, until, total
+        self._kept: list[str] = []
+        self.reason = ""
+
+    def out(self, line: str) -> None:
+        """A line of the step's stdout."""
+        kind, _, rest = line.partition(" ")
+        numbers = rest.split()
+        if kind == "PROGRESS" and len(numbers) == 2 and all(number.isdigit() for number in numbers):
+            done, of = map(int, numbers)
+            current = self._begun + (self._until - self._begun) * done // max(of, 1)
+            if current > self._protocol.current and current < self._until:
+                self._protocol.progress(current, self._total)
+        elif kind in ("STATS", "ARTIFACT"):
+            if self._protocol.current < self._until - 1 and kind == "STATS":
+                self._protocol.line(line)
+            else:
+                self._kept.append(line)
+
+    def error(self, line: str) -> None:
+        """A line of the step's stderr; the first error line names the reason."""
+        marker = "[tts-prod][error] "
+        if line.startswith(marker) and not self.reason:
+            self.reason = line[len(marker) :].partition(" ")[0]
+
+    def finish(self) -> None:
+        """The step has ended well: its share of PROGRESS, and what belongs after it."""
+        self._protocol.progress(self._until, self._total)
+        for line in self._kept:
+            self._protocol.line(line)

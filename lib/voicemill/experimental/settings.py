@@ -1,0 +1,101 @@
+"""Environment of the experimental lane -> frozen settings, read once by the entry point (operator contract, section
+10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from voicemill.errors import UsageError
+from voicemill.settings import Settings, flag
+
+JOB = "tts_voice_train"
+CHECKPOINT = "tts_voice_train_musicgen_small.pt"
+MANIFEST = "voice_dataset_manifest.json"
+LOGS = ("colab_bootstrap_stdout.log", "colab_bootstrap_stderr.log")
+AGAIN = "Nothing was kept of this step: run the same command again."
+"""After a signal: the lane takes minutes and has no checkpoint to go on from."""
+ATTENTION = "torch"
+"""The only EFFICIENT_ATTENTION_BACKEND: torch's scaled dot-product attention. Audiocraft's other one, xformers, is no
+part of the toolbox."""
+
+
+@dataclass(frozen=True)
+class VoiceTrainSettings:
+    """What the environment says of this lane.
+
+    Attributes:
+        common: the variables that all lanes share.
+        git_sync: fetch, check out and pull first.
+        clear_previous: remove results of earlier runs before anything else.
+        reset_outputs: remove status and checkpoint right before the training.
+        source_dir: folder of recordings; `None` takes AUDIO_PATH alone.
+        audio_dir: where the clips and their manifest go.
+    """
+
+    common: Settings
+    git_sync: bool
+    clear_previous: bool
+    reset_outputs: bool
+    run_prepare: bool
+    run_train: bool
+    source_dir: Path | None
+    audio_dir: Path
+
+    @property
+    def job(self) -> str:
+        return self.common.train_job_type or JOB
+
+    @property
+    def artifacts(self) -> Path:
+        return self.common.workspace.artifacts
+
+    @property
+    def status_path(self) -> Path:
+        return self.common.train_status_path or self.common.workspace.lane_status(self.job)
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.common.work_dir / "checkpoints" / CHECKPOINT
+
+    @property
+    def manifest(self) -> Path:
+        return self.audio_dir / MANIFEST
+
+    @classmethod
+    def from_environment(
+        cls, environ: Mapping[str, str], *, repository: Path, work_dir: Path | None = None
+    ) -> VoiceTrainSettings:
+        """Read the variables; an empty one counts as not set.
+
+        Raises:
+            UsageError: a variable has a value that makes no sense.
+        """
+
+        def switch(name: str, *, default: bool) -> bool:
+            value = environ.get(name, "").strip() or None
+            return default if value is None else flag(value, name)
+
+        def path(name: str) -> Path | None:
+            value = environ.get(name, "").strip()
+            return Path(value) if value else None
+
+        common = Settings.from_environment(environ, repository=repository, work_dir=work_dir)
+        backend = environ.get("EFFICIENT_ATTENTION_BACKEND", "").strip() or ATTENTION
+        if backend != ATTENTION:
+            raise UsageError(
+                f"EFFICIENT_ATTENTION_BACKEND must be {ATTENTION}, not {backend[:40]!r}.",
+                hint="Unset it: torch's own attention needs no further package.",
+            )
+        return cls(
+            common=common,
+            git_sync=switch("RUN_GIT_SYNC", default=False),
+            clear_previous=switch("CLEAR_PREVIOUS_ARTIFACTS", default=True),
+            reset_outputs=switch("RESET_TRAIN_OUTPUTS", default=True),
+            run_prepare=switch("RUN_PREPARE", default=True),
+            run_train=switch("RUN_TRAIN", default=True),
+            source_dir=path("KNOWLEDGE_SOURCE_DIR"),
+            audio_dir=path("KNOWLEDGE_AUDIO_DIR") or common.work_dir / "datasets" / JOB,
+        )

@@ -1,0 +1,99 @@
+"""`artifacts/train_status.tts_voice_train.json`: a lane's status, with loss and checkpoint. Standard library only.
+
+Invariant: the file says `completed` only with a finite loss and the digest of a checkpoint that lies there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from voicemill import files
+from voicemill.errors import TrainingError
+from voicemill.protocol import LaneStatus, StatusFile
+
+
+@dataclass(frozen=True)
+class VoiceTrainStatus(LaneStatus):
+    """Fields of every lane (formats contract, section 1), and this one's.
+
+    Attributes:
+        loss: of the last step; a number only where a training was completed.
+        checkpoint: the adapter, relative to the working directory where it lies below it.
+        promotable: never; it stands here for whoever looks.
+    """
+
+    loss: float | None = None
+    checkpoint: str | None = None
+    checkpoint_sha256: str | None = None
+    base_weights_id: str = ""
+    weights_license: str = ""
+    promotable: bool = False
+
+
+class VoiceTrainStatusFile(StatusFile):
+    """The status on disk."""
+
+    def __init__(self, path: Path, job_type: str) -> None:
+        super().__init__(path, job_type)
+        self.status = VoiceTrainStatus(job_type=job_type, status="running", state="running")
+        self._write()
+
+    def take_over(self) -> None:
+        """Nobody else writes into it while this process does."""
+
+    def based_on(self, weights_id: str, licence: str) -> None:
+        """Name the base weights and their licence."""
+        self._change(base_weights_id=weights_id, weights_license=licence)
+
+    def complete(self, *, loss: float, checkpoint: str, checkpoint_sha256: str) -> None:
+        """The final state of a training that came to something.
+
+        Raises:
+            ValueError: the loss is no finite number.
+        """
+        if not math.isfinite(loss):
+            raise ValueError(f"a training with the loss {loss} is not completed")
+        self._change(
+            state="completed",
+            status="completed",
+            loss=loss,
+            checkpoint=checkpoint,
+            checkpoint_sha256=checkpoint_sha256,
+        )
+
+    def _change(self, **changes: Any) -> None:
+        self.status = dataclasses.replace(self.status, **changes)
+        self._write()
+
+
+def check_outputs(status_path: Path, checkpoint: Path) -> None:
+    """What a finished training must have left: a completed status with a finite loss, and the checkpoint it names.
+
+    The file is read as any program reads it: `NaN` in it parses, and is refused here.
+
+    Raises:
+        TrainingError: `training_incomplete`.
+    """
+    problem = ""
+    try:
+        found = json.loads(status_path.read_bytes())
+        loss = found["loss"]
+        if found["status"] != "completed" or found["state"] != "completed":
+            problem = f"its status says {found['status']}"
+        elif not isinstance(loss, int | float) or isinstance(loss, bool) or not math.isfinite(loss):
+            problem = f"its status says completed with the loss {loss}"
+        elif files.sha256_file(checkpoint) != found["checkpoint_sha256"]:
+            problem = f"{checkpoint.name} is not the checkpoint that its status names"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        problem = f"its status or checkpoint cannot be read ({type(error).__name__})"
+    if problem:
+        raise TrainingError(
+            f"The training ended without a usable result: {problem}.",
+            reason="training_incomplete",
+            hint="Run it again; the logs below artifacts/ say what happened.",
+        )
