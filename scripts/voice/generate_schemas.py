@@ -9,7 +9,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "lib"))
 
+from voicemill.experimental import formats
 from voicemill.verify import schemas
+
+ALL = {**schemas.MODELS, **formats.MODELS}
 
 
 def main() -> int:
@@ -18,9 +21,9 @@ def main() -> int:
     if sys.argv[1:] and not check:
         print("usage: generate_schemas.py [--check]", file=sys.stderr)
         return 1
-    for path in schemas.outdated(ROOT) if check else schemas.write(ROOT):
+    for path in schemas.outdated(ROOT, ALL) if check else schemas.write(ROOT, ALL):
         print(f"{'out of date' if check else 'written'}: {path.as_posix()}")
-    return 1 if check and schemas.outdated(ROOT) else 0
+    return 1 if check and schemas.outdated(ROOT, ALL) else 0
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from voicemill import files
 from voicemill.errors import TrainingError
@@ -32,7 +32,7 @@ class VoiceTrainStatus(LaneStatus):
     checkpoint_sha256: str | None = None
     base_weights_id: str = ""
     weights_license: str = ""
-    promotable: bool = False
+    promotable: Literal[False] = False
 
 
 class VoiceTrainStatusFile(StatusFile):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from voicemill.weights.manifest import WeightsManifest
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FOLDER = Path("configs/voice/schemas")
-MODELS: dict[Path, type[BaseModel] | type[LaneStatus]] = {
+Models = Mapping[Path, type[BaseModel] | type[LaneStatus]]
+MODELS: Models = {
     Path("configs/voice/weights-manifest.schema.json"): WeightsManifest,
     FOLDER / "train-status.schema.json": LaneStatus,
     FOLDER / "prod-tts-train-status.schema.json": TrainingStatus,
@@ -44,23 +46,23 @@ def schema(model: type[BaseModel] | type[LaneStatus]) -> dict[str, Any]:
     return {"$schema": DIALECT, **TypeAdapter(model).json_schema(mode="validation")}
 
 
-def texts() -> dict[Path, str]:
+def texts(models: Models = MODELS) -> dict[Path, str]:
     """Every schema file's content by its path below the repository."""
-    return {path: files.dump_json(schema(model)) for path, model in MODELS.items()}
+    return {path: files.dump_json(schema(model)) for path, model in models.items()}
 
 
-def write(repository: Path) -> list[Path]:
+def write(repository: Path, models: Models = MODELS) -> list[Path]:
     """Write the schemas that are not up to date; returns their paths below the repository."""
-    stale = outdated(repository)
+    stale = outdated(repository, models)
     for path in stale:
-        files.write_text(repository / path, texts()[path])
+        files.write_text(repository / path, texts(models)[path])
     return stale
 
 
-def outdated(repository: Path) -> list[Path]:
+def outdated(repository: Path, models: Models = MODELS) -> list[Path]:
     """Schemas that are missing or differ from their models."""
     return [
         path
-        for path, text in texts().items()
+        for path, text in texts(models).items()
         if not (repository / path).is_file() or (repository / path).read_text(encoding="utf-8") != text
     ]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import jsonschema
 import numpy as np
 import pytest
 import soundfile
@@ -10,6 +11,7 @@ from voicemill.audio.decode import decode
 from voicemill.errors import AudioError, DatasetError
 from voicemill.experimental import dataset
 from voicemill.progress import SilentObserver
+from voicemill.verify import schemas
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +44,8 @@ def test_pieces_of_real_sound(recording, tmp_path):
         info = soundfile.info(path)
         assert (info.samplerate, info.frames, info.channels) == (32000, 320000, 1)
     text = manifest.read_text(encoding="utf-8")
+    schema = schemas.schema(dataset.VoiceDataset)
+    jsonschema.validate(json.loads(text), schema)
     assert str(tmp_path) not in text
     assert '"source": "ä b.wav"' in text
     first = manifest.read_bytes()
