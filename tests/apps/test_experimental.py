@@ -96,10 +96,17 @@ def test_the_lane_trains_and_reports(lane, tmp_path, head, command):
     assert math.isfinite(status["loss"])
     losses = [json.loads(line[6:])["loss"] for line in lines if line.startswith("STATS ") and "loss" in line]
     assert len(losses) == 20
+    assert (status["stats"]["device"], status["stats"]["dtype"]) == ("cpu", "float32")
     assert sum(losses[-5:]) < sum(losses[:5])
     assert status["checkpoint"] == CHECKPOINT
     assert status["checkpoint_sha256"] == hashlib.sha256((tmp_path / CHECKPOINT).read_bytes()).hexdigest()
     assert (status["base_weights_id"], status["weights_license"], status["promotable"]) == (BASE, "CC-BY-NC-4.0", False)
+    import torch
+
+    adapter = torch.load(tmp_path / CHECKPOINT, weights_only=True)
+    base = tmp_path / "cache/weights" / BASE / "model.safetensors"
+    assert adapter["base_sha256"] == hashlib.sha256(base.read_bytes()).hexdigest()
+    assert (adapter["loss"], adapter["commit"], adapter["steps"]) == (status["loss"], head, 20)
     manifest = json.loads((tmp_path / MANIFEST).read_text(encoding="utf-8"))
     assert len(manifest["entries"]) == 8
     for artifact in (MANIFEST, CHECKPOINT, STATUS):
@@ -117,7 +124,7 @@ REFUSALS = [
     ({"RUN_PREPARE": "0"}, "bootstrap", "dataset_manifest_missing:", 2),
     ({"CACHE_DIR": "elsewhere"}, "bootstrap", f"weights_unavailable:{BASE}", 2),
     ({"RUN_GIT_SYNC": "1"}, "git_sync", "git_sync_failed:fetch", 1),
-    ({"KNOWLEDGE_AUDIO_DIR": "list.json"}, "prepare", "not_writable", 2),
+    ({"KNOWLEDGE_AUDIO_DIR": "list.json"}, "bootstrap", "not_writable", 2),
 ]
 
 
@@ -132,10 +139,9 @@ def test_each_refusal_ends_in_a_report_a_status_and_logs(lane, tmp_path, environ
     assert (f"[tts-prod] status=blocked reason={reason}" in done.stdout) == (code == 2)
     assert reason in (tmp_path / LOGS[1]).read_text(encoding="utf-8")
     assert (tmp_path / LOGS[0]).exists()
-    if reason != "bad_usage":  # a variable that makes no sense leaves no place to write a status to
-        found = status_of(tmp_path)
-        assert (found["state"], found["reason"]) == ("blocked" if code == 2 else "error", cause)
-        assert (found["loss"], found["checkpoint"]) == (None, None)
+    found = status_of(tmp_path)
+    assert (found["state"], found["reason"]) == ("blocked" if code == 2 else "error", cause)
+    assert (found["loss"], found["checkpoint"]) == (None, None)
     assert not (tmp_path / CHECKPOINT).exists()
 
 
@@ -199,6 +205,20 @@ def test_a_poisoned_weight_never_completes(run, tmp_path, tiny_musicgen, recordi
     assert not (tmp_path / CHECKPOINT).exists()
     assert "non_finite_loss:step=1" in (tmp_path / LOGS[1]).read_text(encoding="utf-8")
     assert "PROGRESS 20 100" in (tmp_path / LOGS[0]).read_text(encoding="utf-8")
+
+
+def test_a_step_that_is_killed_is_reported(lane, tmp_path):
+    """As the kernel does it for want of memory: the step cannot say anything any more."""
+    (tmp_path / "stub").mkdir()
+    (tmp_path / "stub/sitecustomize.py").write_text(
+        "import os, sys\n"
+        "if any(each.endswith('experimental_step.py') for each in sys.orig_argv) and 'train' in sys.orig_argv:\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    done = lane(PYTHONPATH=tmp_path / "stub")
+    assert (done.returncode, report(done)) == (137, ("blocked", "train", "lane_died:exit_code=137"))
+    found = status_of(tmp_path)
+    assert (found["state"], found["reason"]) == ("error", "lane_died:exit_code=137"), "not `running` for ever"
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ from voicemill.backends.preflight import check_head
 from voicemill.boundary import Interrupts, fail
 from voicemill.errors import DependencyError, InterruptedRunError, StorageError, VoicemillError
 from voicemill.experimental import git_sync, sources
-from voicemill.experimental.settings import AGAIN, LOGS, VoiceTrainSettings
+from voicemill.experimental.settings import AGAIN, JOB, LOGS, VoiceTrainSettings
 from voicemill.experimental.status import VoiceTrainStatusFile, check_outputs
 from voicemill.protocol import Protocol, State
 from voicemill.settings import head_commit
@@ -217,13 +217,15 @@ def _close(
     settings: VoiceTrainSettings | None, artifacts: Path, protocol: Protocol, said: Transcript, outcome: Outcome
 ) -> None:
     """The status's final state, the logs of a failure, and the report, which a full disk does not silence."""
+    job = settings.job if settings else JOB
+    path = settings.status_path if settings else artifacts / f"train_status.{JOB}.json"
     if outcome.code:
         state: State = "blocked" if outcome.code == 2 else "error"
         if state == "blocked":
             protocol.blocked(outcome.reason)
         try:
-            if settings is not None and not _says(settings.status_path, outcome.reason):
-                VoiceTrainStatusFile(settings.status_path, settings.job).update(state=state, reason=outcome.reason)
+            if not _says(path, outcome.reason):
+                VoiceTrainStatusFile(path, job).update(state=state, reason=outcome.reason)
             said.save(artifacts)
         except StorageError as error:
             _tell(error, said)

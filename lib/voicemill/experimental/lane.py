@@ -80,6 +80,7 @@ def _train(settings: VoiceTrainSettings, protocol: Protocol, observer: Observer,
         with model.guest(), weights.private_copy(resolved) as folder:
             observer.stage("musicgen")
             base = model.load(folder, _device(settings))
+            status.update(stats={"device": base.device, "dtype": base.dtype})
             observer.stage("adapter", steps)
             trained = training.train(base, clips, options, on_step=on_step)
     except InterruptedRunError as error:
@@ -87,7 +88,7 @@ def _train(settings: VoiceTrainSettings, protocol: Protocol, observer: Observer,
         raise
     facts = {
         "base_weights_id": resolved.entry.id,
-        "base_sha256": next(iter(resolved.entry.files)).sha256 or "",
+        "base_sha256": {item.path: item.sha256 for item in resolved.entry.files}[weights.TENSORS] or "",
         "weights_license": resolved.entry.weights_license or "",
         "dataset_sha256": files.sha256_file(settings.manifest),
         "commit": settings.common.commit,

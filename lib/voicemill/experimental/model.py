@@ -55,6 +55,11 @@ class MusicGen:
     device: str
 
     @property
+    def dtype(self) -> str:
+        """Of every weight, as torch names it without its prefix."""
+        return ",".join(sorted({str(weight.dtype).removeprefix("torch.") for weight in self.model.parameters()}))
+
+    @property
     def codebooks(self) -> int:
         return int(self.model.decoder.num_codebooks)
 
@@ -115,6 +120,9 @@ def load(folder: Path, device: str) -> MusicGen:
         raise _unusable(f"{len(info['missing_keys'])} weights that {CONFIG} asks for are missing")
     model = model.float().to(device).eval().requires_grad_(requires_grad=False)
     tokens = _tokens(folder / TOKENIZER)
+    codec, decoder = model.config.audio_encoder, model.config.decoder
+    if codec.audio_channels != 1 or decoder.audio_channels != 1 or codec.codebook_size > decoder.vocab_size:
+        raise _unusable("its codec is not mono, or has more codes than its decoder knows")
     if not tokens or max(tokens) >= model.config.text_encoder.vocab_size:
         raise _unusable(f"{TOKENIZER} does not belong to its text encoder")
     return MusicGen(model, _condition(model, tokens, device), device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import shutil
 
@@ -64,7 +65,7 @@ def test_half_precision_is_loaded_as_float32(tiny_musicgen, tmp_path, clip):
     with model.guest():
         base.model.to(torch.bfloat16).save_pretrained(half)
     again = load(half)
-    assert {value.dtype for value in again.model.parameters()} == {torch.float32}
+    assert again.dtype == "float32"
     assert again.logits(objective.shifted(objective.delayed(again.codes(clip), 32), 32)).dtype == torch.float32
 
 
@@ -135,6 +136,16 @@ def test_weights_that_do_not_fit_their_configuration(tiny_musicgen, place, tmp_p
     save_file(tensors, weak / "model.safetensors", metadata={"format": "pt"})
     resolved = resolve(place(weak))
     with private_copy(resolved) as folder, pytest.raises(TrainingError, match="missing") as caught:
+        load(folder)
+    assert caught.value.reason == "base_unusable"
+
+
+def test_a_codec_that_does_not_fit(tiny_musicgen, tmp_path):
+    folder = shutil.copytree(tiny_musicgen, tmp_path / "odd")
+    config = json.loads((folder / "config.json").read_text())
+    config["audio_encoder"]["audio_channels"] = 2
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(TrainingError) as caught:
         load(folder)
     assert caught.value.reason == "base_unusable"
 
