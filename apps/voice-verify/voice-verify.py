@@ -11,6 +11,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "lib"), str(Path(__fil
 
 import click
 from casimir_commands import casimir, certify
+from quality_command import quality
 
 from voicemill import console
 
@@ -27,12 +28,13 @@ Examples:
   ./run voice-verify archive checkpoints/prod_tts/fastpitch.nemo
   ./run voice-verify certify work/bundles/dottie_default/voice_bundle
   ./run voice-verify casimir --request request.json --json
+  ./run voice-verify quality dottie_default --dataset dottie_default
 \b
 Exit codes: 0 all is well · 1 bad usage or no such file · 2 an archive or the licence gate refuses ·
 3 a bundle is not acceptable · for weights manifests see README.md.""",
 )
 def main() -> None:
-    """Verify voices: nothing heavy is loaded and nothing that is verified is ever executed."""
+    """Verify voices: but for `quality` nothing heavy is loaded and nothing that is verified is ever executed."""
 
 
 @main.command()
@@ -136,6 +138,7 @@ def archive(file: Path, as_json: bool) -> None:
 
 main.add_command(casimir)
 main.add_command(certify)
+main.add_command(quality)
 
 if __name__ == "__main__":
     raise SystemExit(console.run(main))

@@ -82,7 +82,7 @@ def run_lane(
 def _run(
     request: LaneRequest, settings: Settings, reporter: LaneReporter, interrupts: Interrupts, job: str
 ) -> list[tuple[str, str]]:
-    from voicemill.backends import outcome, steps
+    from voicemill.backends import measuring, outcome
     from voicemill.dataset.stages import write_timings
     from voicemill.training_status import read_training_status
 
@@ -90,9 +90,10 @@ def _run(
     context, dataset, models = train(request, settings, reporter, interrupts, lane_manifest, TRAIN.until)
     trained = context.trained(models)
     with reporter.phase(EVALUATE):
-        measured = steps.evaluate(trained, dataset, settings.repository, context.clock)
+        measured = measuring.evaluate(trained, dataset, settings, context.clock)
         status = read_training_status(results.status_path(settings))
         outcome.record_evaluation(settings, status, context.checkpoints, measured, trained.sample_rate)
+        outcome.require_quality(context, dataset, models, measured)
     with reporter.phase(BUNDLE):
         published = outcome.publish(context, dataset, models, measured)
     write_timings(settings.workspace.timings(job), [*dataset.stages, *context.clock.times])

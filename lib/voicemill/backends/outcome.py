@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from voicemill import files
 from voicemill.backends import publishing, results
-from voicemill.backends.steps import GRIFFIN_LIM, Context, Models
+from voicemill.backends.measuring import GRIFFIN_LIM
+from voicemill.backends.steps import Context, Models
 from voicemill.bundle.promote import PromotedBundle
 from voicemill.casimir.packs import SHIPPED_PACKS
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.errors import NotAcceptableError
 from voicemill.evaluation.evaluate import VoiceEvaluation
+from voicemill.evaluation.judging import require_limits
 from voicemill.evaluation.model import write_evaluation
 from voicemill.protocol import Scalar
 from voicemill.settings import Settings
@@ -100,6 +102,23 @@ def record_evaluation(
     )
     write_training_status(results.status_path(settings), completed)
     return completed
+
+
+def require_quality(context: Context, dataset: PreparedDataset, models: Models, measured: VoiceEvaluation) -> None:
+    """Go on only with a voice inside its preset's limits; of another one the report is drawn and nothing is bundled.
+
+    Raises:
+        NotAcceptableError: `quality_outside_limits:<figures>`.
+    """
+    from voicemill.backends.summary import draw_report
+
+    try:
+        require_limits(measured.evaluation)
+    except NotAcceptableError:
+        status = read_training_status(results.status_path(context.settings))
+        context.reporter.artifact(results.eval_path(context.settings))
+        context.reporter.artifact(draw_report(context, dataset, models, measured, status, None))
+        raise
 
 
 def publish(context: Context, dataset: PreparedDataset, models: Models, measured: VoiceEvaluation) -> Published:

@@ -18,15 +18,15 @@ from voicemill.backends.lanes import NEMO, final_state
 from voicemill.backends.reporter import HUNDREDTHS, LaneReporter, Phase
 from voicemill.backends.request import LaneRequest
 from voicemill.boundary import Interrupts
-from voicemill.errors import BlockedError, DatasetError
-from voicemill.evaluation.model import not_evaluated, write_evaluation
+from voicemill.errors import BlockedError, DatasetError, NotAcceptableError
+from voicemill.evaluation.judging import require_limits
 from voicemill.progress import Observer
 from voicemill.protocol import Protocol, Scalar
 from voicemill.settings import Settings
 from voicemill.training_status import TrainingStatus, read_training_status
 
 if TYPE_CHECKING:
-    from voicemill.backends.steps import Trained
+    from voicemill.backends.measuring import Trained
     from voicemill.dataset.prepare import PreparedDataset
 
 
@@ -70,11 +70,7 @@ def evaluate(settings: Settings, protocol: Protocol, observer: Observer) -> None
     reporter = LaneReporter(protocol, None, observer, HUNDREDTHS)
 
     def refused(reason: str) -> None:
-        why = f"Nothing could be measured: {reason}."
-        blocked = not_evaluated(
-            status="blocked", root_cause=reason, source_status="blocked", why=why, dry_run=settings.dry_run
-        )
-        write_evaluation(path, blocked)
+        results.write_blocked_evaluation(settings, reason, f"Nothing could be measured: {reason}.")
 
     with final_state(None, protocol, refused):
         reporter.start()
@@ -94,13 +90,13 @@ def evaluate(settings: Settings, protocol: Protocol, observer: Observer) -> None
 
 
 def _measure(settings: Settings, status: TrainingStatus, reporter: LaneReporter) -> None:
-    from voicemill.backends import outcome, steps
+    from voicemill.backends import measuring, outcome
     from voicemill.dataset.stages import StageClock
 
     with reporter.phase(Phase("eval", HUNDREDTHS)):
         trained, folder = _trained(settings, status)
         dataset = _dataset(settings, status)
-        measured = steps.evaluate(trained, dataset, settings.repository, StageClock(reporter, list))
+        measured = measuring.evaluate(trained, dataset, settings, StageClock(reporter, list))
         outcome.record_evaluation(settings, status, folder, measured, trained.sample_rate)
     figures = measured.evaluation.figures
     shown: dict[str, Scalar] = {"vocoder": measured.evaluation.chosen_vocoder}
@@ -108,12 +104,17 @@ def _measure(settings: Settings, status: TrainingStatus, reporter: LaneReporter)
         if name in figures:
             shown[name] = figures[name].value
     reporter.stats(shown)
+    try:
+        require_limits(measured.evaluation)
+    except NotAcceptableError as error:
+        results.write_blocked(settings, error.reason)  # the bundle step goes by the training status
+        raise
 
 
 def _trained(settings: Settings, status: TrainingStatus) -> tuple[Trained, Path]:
     """The models that a training status speaks of, and their folder."""
+    from voicemill.backends.measuring import Trained
     from voicemill.backends.outcome import VOCODER_NAME
-    from voicemill.backends.steps import Trained
     from voicemill.training.config import TrainingConfig
 
     config_path = settings.work_dir / status.config_path
@@ -142,6 +143,7 @@ def _trained(settings: Settings, status: TrainingStatus) -> tuple[Trained, Path]
             vocoder_tuned=tuned,
             final_loss=status.metrics.final_loss,
             sample_rate=config.audio.sample_rate,
+            evaluation=config.evaluation,
         ),
         config_path.parent,
     )

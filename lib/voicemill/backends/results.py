@@ -4,13 +4,16 @@ it.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import platform
 from datetime import UTC, datetime
 from pathlib import Path
 
-from voicemill.evaluation.model import not_evaluated, write_evaluation
+from voicemill.errors import BundleError
+from voicemill.evaluation.judging import OUTSIDE
+from voicemill.evaluation.model import not_evaluated, read_evaluation, write_evaluation
 from voicemill.settings import Settings
 from voicemill.training_status import SelectedWeights, TrainingStatus, write_training_status
 from voicemill.weights import gate
@@ -47,15 +50,18 @@ def write_blocked(settings: Settings, reason: str) -> None:
             ended_at=now(),
         ),
     )
+    write_blocked_evaluation(settings, reason, f"The training was blocked: {reason}.")
+
+
+def write_blocked_evaluation(settings: Settings, reason: str, why: str) -> None:
+    """Say in the evaluation why nothing stands in it; one that was measured and is itself the reason is kept."""
+    path = eval_path(settings)
+    with contextlib.suppress(BundleError):
+        if read_evaluation(path).root_cause == reason and reason.partition(":")[0] == OUTSIDE:
+            return
     write_evaluation(
-        eval_path(settings),
-        not_evaluated(
-            status="blocked",
-            root_cause=reason,
-            source_status="blocked",
-            why=f"The training was blocked: {reason}.",
-            dry_run=settings.dry_run,
-        ),
+        path,
+        not_evaluated(status="blocked", root_cause=reason, source_status="blocked", why=why, dry_run=settings.dry_run),
     )
 
 

@@ -1,4 +1,4 @@
-"""The heavy steps of a lane on a prepared dataset: train both models, let the voice speak, measure it.
+"""The training of a lane on a prepared dataset: both models.
 
 Each step is a function of a context and the results before it; a finished training run is found again by its content
 key.
@@ -6,13 +6,13 @@ key.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from voicemill import files
 from voicemill.backends.gates import Cleared
+from voicemill.backends.measuring import Trained
 from voicemill.backends.records import TrainingRecord
 from voicemill.backends.reporter import LaneReporter
 from voicemill.backends.request import LaneRequest
@@ -20,19 +20,8 @@ from voicemill.boundary import Interrupts
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.dataset.stages import StageClock
 from voicemill.errors import TrainingError
-from voicemill.evaluation.candidates import Candidate, Reference, Samples
-from voicemill.evaluation.evaluate import VoiceEvaluation, evaluate_voice
-from voicemill.metrics.speaker import SpeakerProfile, speaker_distance, speaker_profile
 from voicemill.settings import Settings
 from voicemill.training.checkpoint import StepReport, TrainingResult
-
-GRIFFIN_LIM = "griffin-lim"
-HIFIGAN = "hifigan"
-GRIFFIN_LIM_ITERATIONS = 60
-"""More is hardly clearer (docs/benchmarks.md)."""
-SAME_SPEAKER = 0.2
-"""Distance below which two profiles are one speaker: the same speaker comes to at most 0.03, others to at least 0.8
-(docs/evaluation.md)."""
 
 
 @dataclass(frozen=True)
@@ -43,24 +32,6 @@ class Models:
     acoustic_record: TrainingRecord
     vocoder: Path | None
     vocoder_record: TrainingRecord | None
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What evaluation has to know of a training.
-
-    Attributes:
-        acoustic: FastPitch archive.
-        vocoder: HiFi-GAN archive in question; `None` leaves Griffin-Lim.
-        vocoder_tuned: it learned this voice.
-        sample_rate: of the voice, Hz.
-    """
-
-    acoustic: Path
-    vocoder: Path | None
-    vocoder_tuned: bool
-    final_loss: float | None
-    sample_rate: int
 
 
 @dataclass(frozen=True)
@@ -83,6 +54,7 @@ class Context:
             vocoder_tuned=models.vocoder_record is not None,
             final_loss=models.acoustic_record.final_loss,
             sample_rate=self.cleared.config.audio.sample_rate,
+            evaluation=self.cleared.config.evaluation,
         )
 
 
@@ -208,83 +180,6 @@ def _train_vocoder(
         on_step=on_step,
         should_stop=stop,
     )
-
-
-def evaluate(trained: Trained, dataset: PreparedDataset, repository: Path, clock: StageClock) -> VoiceEvaluation:
-    """Speak the held-out sentences with every vocoder in question and measure them beside the recordings.
-
-    Args:
-        trained: the models.
-        dataset: what they learned from, with its held-out sentences.
-        repository: where other speakers' profiles lie.
-        clock: measures the stage; its observer hears of each sentence.
-    """
-    from voicemill.text.recognition import PocketSphinxRecogniser
-
-    own, rate = _recordings(dataset, "train"), trained.sample_rate
-    candidates = [
-        _candidate(
-            GRIFFIN_LIM, trained.acoustic, None, f"Griffin-Lim, {GRIFFIN_LIM_ITERATIONS} iterations, no trained vocoder"
-        )
-    ]
-    if trained.vocoder is not None:
-        origin = "fine-tuned on this voice" if trained.vocoder_tuned else "the base vocoder as it is"
-        candidates.insert(0, _candidate(HIFIGAN, trained.acoustic, trained.vocoder, f"HiFi-GAN, {origin}"))
-    with clock.stage("evaluation"):
-        return evaluate_voice(
-            candidates,
-            references(dataset),
-            PocketSphinxRecogniser(),
-            sample_rate=rate,
-            source_status="ok",
-            final_loss=trained.final_loss,
-            own=own,
-            others=other_speakers(own, rate, repository),
-            workers=os.cpu_count() or 1,
-            observer=clock.observer,
-        )
-
-
-def other_speakers(own: Sequence[Samples], sample_rate: int, repository: Path) -> dict[str, SpeakerProfile]:
-    """The shipped speakers without the one who speaks here: a voice cannot be nearer to itself than to itself."""
-    from voicemill.evaluation.speakers import shipped_profiles
-
-    mine = speaker_profile(own, sample_rate)
-    return {
-        name: profile
-        for name, profile in shipped_profiles(repository).items()
-        if speaker_distance(mine, profile) > SAME_SPEAKER
-    }
-
-
-def _candidate(name: str, acoustic: Path, vocoder: Path | None, description: str) -> Candidate:
-    from voicemill.training.examples import log_mel
-    from voicemill.training.runtime import guests
-    from voicemill.training.synthesis import load_speaker
-
-    speaker = load_speaker(acoustic, vocoder, iterations=GRIFFIN_LIM_ITERATIONS)
-
-    def copy(samples: Samples) -> Samples:
-        with guests():
-            mel = log_mel(speaker.fastpitch, samples).cpu().numpy()
-        return speaker.sound_of(mel)
-
-    return Candidate(name=name, speak=speaker.speak, resynthesise=copy, description=description)
-
-
-def references(dataset: PreparedDataset) -> list[Reference]:
-    """The held-out sentences with their recordings."""
-    held_out = [entry for entry in dataset.entries if entry.split == "validation"]
-    return [
-        Reference(id=entry.id, text=entry.normalized_text, samples=samples)
-        for entry, samples in zip(held_out, _recordings(dataset, "validation"), strict=True)
-    ]
-
-
-def _recordings(dataset: PreparedDataset, split: str) -> list[Samples]:
-    from voicemill.audio.decode import read_mono
-
-    return [read_mono(dataset.root / entry.audio_filepath)[0] for entry in dataset.entries if entry.split == split]
 
 
 def _digest(path: Path | None) -> str | None:

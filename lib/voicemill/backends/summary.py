@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from voicemill.backends import results
+from voicemill.backends.measuring import references
 from voicemill.backends.records import TrainingRecord
-from voicemill.backends.steps import Context, Models, references
+from voicemill.backends.steps import Context, Models
 from voicemill.bundle.promote import PromotedBundle
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.evaluation.evaluate import VoiceEvaluation
@@ -24,9 +25,9 @@ def draw_report(
     models: Models,
     measured: VoiceEvaluation,
     status: TrainingStatus,
-    promoted: PromotedBundle,
+    promoted: PromotedBundle | None,
 ) -> Path:
-    """Write `reports/<voice>.html` and return its path."""
+    """Write `reports/<voice>.html` and return its path; `promoted` is None where the voice was not good enough."""
     path = context.settings.workspace.reports / f"{context.request.voice}.html"
     write_report(
         path,
@@ -36,8 +37,9 @@ def draw_report(
             created_at=results.now(),
             evaluation=measured.evaluation,
             sample_rate=context.cleared.config.audio.sample_rate,
-            references=references(dataset),
+            references=references(dataset, context.cleared.config.audio.sample_rate),
             spoken=measured.spoken,
+            trials=measured.trials,
             pitch_range=(dataset.stats.pitch_fmin, dataset.stats.pitch_fmax),
             curves=[*_curves("FastPitch", models.acoustic_record), *_curves("HiFi-GAN", models.vocoder_record)],
             clip_seconds=[entry.duration for entry in dataset.entries],
@@ -171,11 +173,14 @@ def _licences(context: Context, status: TrainingStatus) -> list[Licence]:
     ]
 
 
-def _provenance(status: TrainingStatus, promoted: PromotedBundle) -> Sequence[Row]:
+def _provenance(status: TrainingStatus, promoted: PromotedBundle | None) -> Sequence[Row]:
     return [
         ("commit", status.commit),
         ("config sha256", status.config_sha256),
         ("dataset sha256", status.dataset_sha256),
         ("weights sha256", str(status.metrics.model_dump().get("weights_sha256"))),
-        ("bundle manifest sha256", promoted.manifest_sha256),
+        (
+            "bundle manifest sha256",
+            promoted.manifest_sha256 if promoted else "no bundle: outside its limits",
+        ),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,27 @@ if TYPE_CHECKING:
     from voicemill.text.recognition import Recogniser
 
 Samples = NDArray[np.float32]
+PAIRED = (
+    "mcd",
+    "f0_rmse",
+    "f0_correlation",
+    "gross_pitch_error",
+    "voicing_error",
+    "f0_frame_error",
+    "duration_error",
+)
+"""Figures of a sentence beside its recording, as `Comparison` calls them."""
 AUDIBLE = 1e-4
 """Peak below which a synthesised sound counts as silence (-80 dBFS)."""
+
+
+class Sentence(Protocol):
+    """Something to say: a normalised text and its name."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def text(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -45,6 +64,19 @@ class Candidate:
     resynthesise: Callable[[Samples], Samples] | None = None
     """Copy synthesis: a recording through its mel spectrogram and back, samples in step with the input."""
     description: str = ""
+
+
+@dataclass(frozen=True)
+class HeardErrors:
+    """What the recogniser got wrong, sentence by sentence."""
+
+    characters: list[ErrorRate]
+    words: list[ErrorRate]
+
+    @classmethod
+    def of(cls, texts: Sequence[str], heard: Sequence[str]) -> HeardErrors:
+        """Compare what was heard with what was spoken."""
+        return cls(character_errors(texts, heard), word_errors(texts, heard))
 
 
 @dataclass
@@ -71,7 +103,7 @@ class Progress:
         self.observer.advance(self.done, note)
 
 
-def speak(candidate: Candidate, references: Sequence[Reference], sample_rate: int, work: Progress) -> Spoken:
+def speak(candidate: Candidate, references: Sequence[Sentence], sample_rate: int, work: Progress) -> Spoken:
     """Speak every sentence; the first that gives no usable sound disqualifies the candidate, with its name."""
     spoken = Spoken(candidate)
     for reference in references:
@@ -88,9 +120,18 @@ def speak(candidate: Candidate, references: Sequence[Reference], sample_rate: in
         else:
             spoken.sounds.append(np.clip(samples, -1.0, 1.0))
     if spoken.problem is None:
-        total = sum(map(len, spoken.sounds)) / sample_rate
-        spoken.figures["speed"] = figure("speed", total / max(spoken.seconds, 1e-9), samples=len(references))
+        spoken.figures.update(speed_figures(spoken, sample_rate))
     return spoken
+
+
+def speed_figures(spoken: Spoken, sample_rate: int) -> dict[str, Figure]:
+    """How fast the candidate spoke what it has spoken, both ways round."""
+    total, seconds = sum(map(len, spoken.sounds)) / sample_rate, max(spoken.seconds, 1e-9)
+    count = len(spoken.sounds)
+    return {
+        "speed": figure("speed", total / seconds, samples=count),
+        "real_time_factor": figure("real_time_factor", seconds / total, samples=count),
+    }
 
 
 def hear(
@@ -130,23 +171,29 @@ def measure(
     references: Sequence[Reference],
     sample_rate: int,
     pitch_range: tuple[float, float],
-    real: Sequence[ErrorRate],
+    real: HeardErrors,
 ) -> None:
     """Fill in a usable candidate's figures."""
     texts = [reference.text for reference in references]
     spoken.characters = character_errors(texts, spoken.heard)
     figures = spoken.figures
+    words = word_errors(texts, spoken.heard)
     figures["cer"] = error_figure("cer", spoken.characters, detail=", synthesised")
-    figures["wer"] = error_figure("wer", word_errors(texts, spoken.heard), detail=", synthesised")
+    figures["wer"] = error_figure("wer", words, detail=", synthesised")
+    for kind, made, recorded_errors in (
+        ("cer_excess", spoken.characters, real.characters),
+        ("wer_excess", words, real.words),
+    ):
+        figures[kind] = figure(kind, pooled(made).rate - pooled(recorded_errors).rate, samples=len(texts))
     figures["cer_ratio"] = measured(
-        "cer_ratio", lambda: _ratio(pooled(spoken.characters), pooled(real)), samples=len(texts)
+        "cer_ratio", lambda: _ratio(pooled(spoken.characters), pooled(real.characters)), samples=len(texts)
     )
     compared = [
         _compared(reference.samples, samples, sample_rate, pitch_range)
         for reference, samples in zip(references, spoken.sounds, strict=True)
     ]
     nothing = "No sentence has frames in both sounds that carry it."
-    for kind in ("mcd", "f0_rmse", "gross_pitch_error", "voicing_error", "f0_frame_error"):
+    for kind in PAIRED:
         figures[kind] = mean_of(kind, [getattr(each, kind) if each else None for each in compared], why=nothing)
     for name, whose in (("median_f0", "synthesised"), ("median_f0_real", "real recordings")):
         figures[name] = mean_of(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from voicemill.errors import NotMeasurableError
 from voicemill.evaluation.figures import mean_of, missing
 from voicemill.evaluation.model import Figure
+from voicemill.metrics.durations import duration_error
 from voicemill.metrics.pitch_errors import pitch_errors
 from voicemill.metrics.spectral import MelSettings, log_mel, mel_cepstral_distortion, stft_distance
 
@@ -24,8 +25,10 @@ class Comparison:
     mcd: float
     f0_rmse: float | None
     gross_pitch_error: float | None
+    f0_correlation: float | None
     voicing_error: float
     f0_frame_error: float
+    duration_error: float
     median_f0: float | None
     """Hz, of the synthesised sound."""
     median_f0_real: float | None
@@ -60,8 +63,10 @@ def compare(real: Samples, made: Samples, *, sample_rate: int, pitch_range: tupl
         mcd=distortion.decibels,
         f0_rmse=errors.f0_rmse_cents,
         gross_pitch_error=errors.gross_pitch_error,
+        f0_correlation=errors.f0_correlation,
         voicing_error=errors.voicing_decision_error,
         f0_frame_error=errors.f0_frame_error,
+        duration_error=duration_error(len(real) / sample_rate, len(made) / sample_rate),
         median_f0=_median(contours[1]),
         median_f0_real=_median(contours[0]),
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from voicemill.errors import NotMeasurableError, UsageError
 from voicemill.evaluation.candidates import (
     Candidate,
+    HeardErrors,
     Progress,
     Reference,
     Samples,
@@ -20,6 +21,7 @@ from voicemill.evaluation.candidates import (
     speak,
 )
 from voicemill.evaluation.figures import error_figure, figure, measured, missing
+from voicemill.evaluation.learned import NO_SPEAKER_MODEL, Embedding, speaker_similarity
 from voicemill.evaluation.model import (
     MOS_NOT_MEASURED,
     Evaluation,
@@ -28,8 +30,8 @@ from voicemill.evaluation.model import (
     SpeakerResult,
     VocoderResult,
 )
+from voicemill.evaluation.trials import TrialOutcome, Trials, run_trials
 from voicemill.evaluation.vocoder import Choice, choose_vocoder
-from voicemill.metrics.error_rate import ErrorRate, character_errors, word_errors
 from voicemill.metrics.speaker import SpeakerProfile, speaker_distance, speaker_profile
 from voicemill.progress import Observer, SilentObserver
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from voicemill.text.recognition import Recogniser
 
 OWN_SPEAKER = "own"
+NO_TRIALS = Trials((), {})
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class VoiceEvaluation:
     evaluation: Evaluation
     spoken: Mapping[str, Mapping[str, Samples]]
     """Vocoder -> sentence id -> samples; usable candidates only."""
+    trials: Sequence[Samples] = ()
+    """Sounds of `evaluation.trials`, in order; of the chosen vocoder."""
 
 
 def evaluate_voice(
@@ -58,6 +63,8 @@ def evaluate_voice(
     final_loss: float | None = None,
     own: Sequence[Samples] = (),
     others: Mapping[str, SpeakerProfile] | None = None,
+    embedding: Embedding | str = NO_SPEAKER_MODEL,
+    trials: Trials = NO_TRIALS,
     workers: int = 1,
     observer: Observer | None = None,
 ) -> VoiceEvaluation:
@@ -72,6 +79,8 @@ def evaluate_voice(
         final_loss: of the training status; copied, never used.
         own: recordings of the voice's own speaker (training clips); the held-out recordings when empty.
         others: profiles of other speakers, for the question whose voice this is.
+        embedding: model of speaker similarity, or why there is none.
+        trials: sentences without recordings, spoken by the chosen vocoder.
         workers: processes that listen; more than one needs a recogniser that can be pickled.
         observer: hears of each sentence.
 
@@ -81,43 +90,47 @@ def evaluate_voice(
     """
     _check(candidates, references)
     observer = observer or SilentObserver()
-    observer.stage("evaluation", len(references) * (1 + 2 * len(candidates)))
+    observer.stage("evaluation", len(references) * (1 + 2 * len(candidates)) + 2 * len(trials.trials))
     work = Progress(observer)
     spoken = [speak(candidate, references, sample_rate, work) for candidate in candidates]
     heard_real = hear(recogniser, references, spoken, sample_rate, workers, work)
     texts = [reference.text for reference in references]
-    real_characters, real_words = character_errors(texts, heard_real), word_errors(texts, heard_real)
+    real = HeardErrors.of(texts, heard_real)
     pitch_range = pitch_range_of(references, sample_rate)
     for each in spoken:
         if each.problem is None:
-            measure(each, references, sample_rate, pitch_range, real_characters)
+            measure(each, references, sample_rate, pitch_range, real)
     results = [result_of(each) for each in spoken]
     choice = choose_vocoder(results)
     chosen = next(each for each in spoken if each.candidate.name == choice.name)
+    tried = run_trials(trials, chosen.candidate, recogniser, sample_rate, workers, work)
     figures = {
-        "cer_real": error_figure("cer", real_characters, detail=", real recordings"),
-        "wer_real": error_figure("wer", real_words, detail=", real recordings"),
+        "cer_real": error_figure("cer", real.characters, detail=", real recordings"),
+        "wer_real": error_figure("wer", real.words, detail=", real recordings"),
         **chosen.figures,
+        **tried.figures,
     }
     recorded = [each.samples for each in references]
     speakers = _speakers(chosen.sounds, list(own) or recorded, others or {}, sample_rate, figures)
+    figures["speaker_similarity"] = speaker_similarity(chosen.sounds, list(own) or recorded, sample_rate, embedding)
     figures["speaker_distance_real"] = _recorded_distance(recorded, own, sample_rate)
-    evaluation = _assemble(
+    evaluation = assemble(
         choice,
         figures,
         results,
-        speakers,
         recogniser,
-        source_status,
-        final_loss,
-        _sentences(references, heard_real, real_characters, spoken, sample_rate),
+        speakers=speakers,
+        source_status=source_status,
+        final_loss=final_loss,
+        sentences=_sentences(references, heard_real, real, spoken, sample_rate),
+        trials=tried,
     )
     usable = {
         each.candidate.name: dict(zip((r.id for r in references), each.sounds, strict=True))
         for each in spoken
         if each.problem is None
     }
-    return VoiceEvaluation(evaluation=evaluation, spoken=usable)
+    return VoiceEvaluation(evaluation=evaluation, spoken=usable, trials=tried.sounds)
 
 
 def _check(candidates: Sequence[Candidate], references: Sequence[Reference]) -> None:
@@ -173,7 +186,7 @@ def _recorded_distance(recorded: Sequence[Samples], own: Sequence[Samples], samp
 def _sentences(
     references: Sequence[Reference],
     heard_real: Sequence[str],
-    real: Sequence[ErrorRate],
+    real: HeardErrors,
     spoken: Sequence[Spoken],
     sample_rate: int,
 ) -> list[SentenceResult]:
@@ -188,7 +201,7 @@ def _sentences(
                 each.candidate.name: round(len(each.sounds[index]) / sample_rate, 3) for each in usable
             },
             heard_synthesised={each.candidate.name: each.heard[index] for each in usable},
-            character_error_rate_real=round(real[index].rate, 6),
+            character_error_rate_real=round(real.characters[index].rate, 6),
             character_error_rate_synthesised={
                 each.candidate.name: round(each.characters[index].rate, 6) for each in usable
             },
@@ -197,19 +210,24 @@ def _sentences(
     ]
 
 
-def _assemble(
+def assemble(
     choice: Choice,
     figures: dict[str, Figure],
     results: list[VocoderResult],
-    speakers: list[SpeakerResult],
     recogniser: Recogniser,
+    *,
     source_status: str,
-    final_loss: float | None,
-    sentences: list[SentenceResult],
+    trials: TrialOutcome,
+    final_loss: float | None = None,
+    speakers: Sequence[SpeakerResult] = (),
+    sentences: Sequence[SentenceResult] = (),
 ) -> Evaluation:
+    """The evaluation file of what was measured; nulls at its top get their reasons."""
     missing_figures = {"mos_proxy": MOS_NOT_MEASURED}
     if final_loss is None:
         missing_figures["final_loss"] = "The training status carries no final loss."
+    if figures["wer"].value is None:
+        missing_figures["wer_proxy"] = figures["wer"].not_measured or ""
     return Evaluation(
         status="ok",
         root_cause="none",
@@ -225,6 +243,7 @@ def _assemble(
         recogniser_version=recogniser.version,
         figures=figures,
         vocoders=results,
-        speakers=speakers,
-        sentences=sentences,
+        speakers=list(speakers),
+        sentences=list(sentences),
+        trials=trials.results,
     )

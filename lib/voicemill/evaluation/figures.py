@@ -18,6 +18,8 @@ METHODS: dict[str, tuple[str, str, str]] = {
     "cer": ("ratio", "jiwer", "Character error rate of the recogniser's text, all errors over all characters"),
     "wer": ("ratio", "jiwer", "Word error rate of the recogniser's text, all errors over all words"),
     "cer_ratio": ("ratio", "jiwer", "Character error rate of the synthesised sentences over that of the recordings"),
+    "cer_excess": ("ratio", "jiwer", "Character error rate of the synthesised sentences less that of the recordings"),
+    "wer_excess": ("ratio", "jiwer", "Word error rate of the synthesised sentences less that of the recordings"),
     "mcd": (
         "dB",
         "voicemill",
@@ -36,6 +38,11 @@ METHODS: dict[str, tuple[str, str, str]] = {
         "voicemill",
         "Root mean square F0 difference over paired frames voiced in both without a gross error, mean over sentences",
     ),
+    "f0_correlation": (
+        "correlation",
+        "numpy",
+        "Pearson's correlation of F0 over paired frames voiced in both, mean over sentences",
+    ),
     "gross_pitch_error": (
         "ratio",
         "voicemill",
@@ -52,7 +59,40 @@ METHODS: dict[str, tuple[str, str, str]] = {
         "Share of paired frames with a gross pitch or a voicing error, mean over sentences",
     ),
     "duration_ratio": ("ratio", "voicemill", "Seconds synthesised over seconds recorded for the same sentences"),
+    "duration_error": (
+        "ratio",
+        "voicemill",
+        "Difference of the synthesised sentence's length from the recording's, as a share of it, mean over sentences",
+    ),
     "speed": ("x real time", "python", "Seconds of sound over seconds of computing, text to samples, on this machine"),
+    "real_time_factor": ("ratio", "python", "Seconds of computing over seconds of sound, the inverse of the speed"),
+    "long_cer": ("ratio", "jiwer", "Character error rate of the shipped long sentences, each spoken at once"),
+    "long_cer_excess": ("ratio", "jiwer", "That of long sentences less that of their clauses, spoken one by one"),
+    "long_duration_ratio": (
+        "ratio",
+        "voicemill",
+        "Seconds of the long sentences, each spoken at once, over those of their clauses, spoken one by one",
+    ),
+    "number_cer": (
+        "ratio",
+        "jiwer",
+        "Character error rate of the shipped sentences with digits, against how a person would read them",
+    ),
+    "number_wer": (
+        "ratio",
+        "jiwer",
+        "Word error rate of the shipped sentences with digits, against how a person would read them",
+    ),
+    "number_reading": (
+        "ratio",
+        "nemo_text_processing",
+        "Share of the shipped sentences with digits that the normaliser reads as a person would",
+    ),
+    "speaker_similarity": (
+        "cosine",
+        "onnxruntime",
+        "Cosine similarity of speaker embeddings, mean over sentences, to the mean of the speaker's own recordings",
+    ),
     "median_f0": ("Hz", "voicemill", "Median F0 of voiced frames"),
     "speaker_distance": (
         "distance",

@@ -26,6 +26,9 @@ Samples = NDArray[np.float32]
 MEDIA_BUDGET = 6_000_000
 """Bytes of data URIs in one report; sentences beyond it are listed without players, and the report says so."""
 
+TRIAL_BUDGET = 3_000_000
+"""The same for the test sentences without recordings."""
+
 
 @dataclass(frozen=True)
 class Take:
@@ -78,6 +81,45 @@ def heard_markup(text: str, heard: str) -> Markup:
         if d > c:
             parts.append(Markup("<ins>{}</ins>").format(" ".join(written[c:d])))
     return Markup(" ").join(parts)
+
+
+@dataclass(frozen=True)
+class TrialTake:
+    """A test sentence without a recording."""
+
+    kind: str
+    text: str
+    spoken: str
+    """As the normaliser reads it; empty where that is no other text."""
+    read_well: bool | None
+    heard: Markup
+    error_rate: float
+    seconds: float
+    audio: str
+    """Empty beyond the budget."""
+
+
+def trial_takes(data: ReportData, budget: int = TRIAL_BUDGET) -> list[TrialTake]:
+    """The test sentences but for the clauses, which lie in the long ones, with players as far as the budget goes."""
+    found: list[TrialTake] = []
+    for index, result in enumerate(data.evaluation.trials):
+        if result.kind == "clause":
+            continue
+        audio = flac_uri(data.trials[index], data.sample_rate) if index < len(data.trials) else ""
+        budget -= len(audio)
+        found.append(
+            TrialTake(
+                kind=result.kind,
+                text=result.text,
+                spoken=result.spoken if result.spoken != result.text else "",
+                read_well=result.read_well,
+                heard=heard_markup(result.spoken, result.heard),
+                error_rate=result.character_error_rate,
+                seconds=result.seconds,
+                audio=audio if budget >= 0 else "",
+            )
+        )
+    return found
 
 
 def sentences_within_budget(data: ReportData, budget: int = MEDIA_BUDGET) -> list[Sentence]:

@@ -78,6 +78,35 @@ class SentenceResult(_Record):
     character_error_rate_synthesised: dict[str, Finite]
 
 
+TrialKind = Literal["plain", "long", "clause", "number"]
+
+
+class TrialResult(_Record):
+    """One of the shipped test sentences, of which nobody has a recording, spoken by the voice as it ships."""
+
+    kind: TrialKind
+    text: str
+    """As written; digits and all."""
+    spoken: str
+    """What the normaliser made of it, and the voice was given."""
+    read_well: bool | None = None
+    """Whether that is one of the ways in which a person would read it; None where nothing needed reading."""
+    heard: str
+    seconds: Finite
+    character_error_rate: Finite
+
+
+class LimitResult(_Record):
+    """One limit of the preset, and whether its figure is inside."""
+
+    name: str
+    figure: str
+    bound: Finite
+    value: Finite | None
+    """None: the figure could not be measured, which counts as outside."""
+    holds: bool
+
+
 class Evaluation(_Record):
     """The whole evaluation of a voice."""
 
@@ -104,6 +133,8 @@ class Evaluation(_Record):
     vocoders: list[VocoderResult]
     speakers: list[SpeakerResult]
     sentences: list[SentenceResult]
+    trials: list[TrialResult] = []
+    limits: list[LimitResult] = []
 
     @model_validator(mode="after")
     def _nulls_have_reasons(self) -> Evaluation:

@@ -56,6 +56,8 @@ class ReportData:
     references: Sequence[Reference] = ()
     spoken: Mapping[str, Mapping[str, NDArray[np.float32]]] = field(default_factory=dict)
     """`VoiceEvaluation.spoken`: vocoder -> sentence id -> samples."""
+    trials: Sequence[NDArray[np.float32]] = ()
+    """`VoiceEvaluation.trials`: the test sentences, in step with `evaluation.trials`."""
     pitch_range: tuple[float, float] | None = None
     """Hz; pitch charts are left out without it."""
     # how it was made

@@ -12,35 +12,12 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from voicemill.evaluation.charts import Series, bars, histogram, line_chart
-from voicemill.evaluation.media import Sentence, sentences_within_budget
-from voicemill.evaluation.model import Evaluation, Figure
+from voicemill.evaluation.media import Sentence, TrialTake, sentences_within_budget, trial_takes
+from voicemill.evaluation.model import Evaluation, LimitResult
+from voicemill.evaluation.wording import LABELS, NONE, Row, in_order, row, shown, value_and_unit
 
 if TYPE_CHECKING:
     from voicemill.evaluation.report import LossCurve, ReportData
-
-NONE = "\N{EN DASH}"
-TIMES = "\N{MULTIPLICATION SIGN}"
-LABELS = {
-    "cer_real": "Character error rate, recordings",
-    "wer_real": "Word error rate, recordings",
-    "cer": "Character error rate, synthesised",
-    "wer": "Word error rate, synthesised",
-    "cer_ratio": "Error rate, synthesised over recorded",
-    "mcd": "Mel-cepstral distortion",
-    "copy_mcd": "Distortion of the vocoder alone",
-    "copy_stft": "STFT distance of the vocoder alone",
-    "f0_rmse": "Pitch error",
-    "gross_pitch_error": "Gross pitch error",
-    "voicing_error": "Voicing error",
-    "f0_frame_error": "F0 frame error",
-    "duration_ratio": "Length, synthesised over recorded",
-    "speed": "Speed",
-    "median_f0": "Median pitch, synthesised",
-    "median_f0_real": "Median pitch, recordings",
-    "speaker_distance": "Distance to the own speaker",
-    "speaker_distance_real": "Distance of the recordings to their speaker",
-}
-"""Figure -> what the report calls it."""
 
 
 @dataclass(frozen=True)
@@ -54,15 +31,13 @@ class Card:
 
 
 @dataclass(frozen=True)
-class Row:
-    """A figure in the full table."""
+class LimitRow:
+    """A limit of the preset beside its figure."""
 
     label: str
     value: str
-    interval: str
-    samples: str
-    method: str
-    source: str
+    bound: str
+    holds: bool
 
 
 @dataclass(frozen=True)
@@ -86,6 +61,8 @@ class View:
     sentences: list[Sentence]
     held_back: int
     rows: list[Row]
+    trials: list[TrialTake]
+    limits: list[LimitRow]
     vocoder_head: list[str]
     vocoder_rows: list[tuple[str, list[str]]]
     curves: list[Chart]
@@ -100,7 +77,6 @@ def report_view(data: ReportData) -> View:
     sentences = sentences_within_budget(data)
     usable = [each for each in evaluation.vocoders if each.usable]
     kinds = [kind for kind in LABELS if any(kind in each.figures for each in usable) and kind != "median_f0_real"]
-    figures = sorted(evaluation.figures, key=lambda name: (list(LABELS).index(name) if name in LABELS else 99, name))
     return View(
         data=data,
         evaluation=evaluation,
@@ -108,7 +84,9 @@ def report_view(data: ReportData) -> View:
         cards=cards(evaluation),
         sentences=sentences,
         held_back=len(data.references) - len(sentences),
-        rows=[row(name, evaluation.figures[name]) for name in figures],
+        rows=[row(name, evaluation.figures[name]) for name in in_order(evaluation)],
+        trials=trial_takes(data),
+        limits=[limit_row(result, evaluation) for result in evaluation.limits],
         vocoder_head=[each.name for each in usable],
         vocoder_rows=[
             (LABELS[kind], [shown(kind, each.figures[kind]) if kind in each.figures else NONE for each in usable])
@@ -121,43 +99,24 @@ def report_view(data: ReportData) -> View:
     )
 
 
-def shown(name: str, figure: Figure) -> str:
-    """A figure's value and unit in one string; `not measured` for a null."""
-    return " ".join(part for part in value_and_unit(name, figure) if part)
-
-
-def value_and_unit(name: str, figure: Figure) -> tuple[str, str]:
-    """A figure as a reader wants it: error rates in percent, the rest with few digits."""
-    if figure.value is None:
-        return "not measured", ""
-    if name in ("cer_ratio", "duration_ratio"):
-        return f"{figure.value:.2f}", TIMES
-    if figure.unit == "ratio":
-        return f"{100 * figure.value:.1f}", "%"
-    if figure.unit == "distance":
-        return f"{figure.value:.3f}", ""
-    digits = 0 if figure.unit in ("Hz", "cents") else 1
-    return f"{figure.value:.{digits}f}", f"{TIMES} real time" if figure.unit == "x real time" else figure.unit
-
-
-def row(name: str, figure: Figure) -> Row:
-    """A figure's line in the full table; a null shows why."""
-    spread = f"{100 * figure.interval[0]:.1f} to {100 * figure.interval[1]:.1f} %" if figure.interval else NONE
-    method = figure.method if figure.value is not None else f"{figure.method} Not measured: {figure.not_measured}"
-    return Row(
-        label=LABELS.get(name, name),
-        value=shown(name, figure),
-        interval=spread,
-        method=method,
-        samples=NONE if figure.samples is None else f"{figure.samples:,}",
-        source=f"{figure.library} {figure.version}",
-    )
+def limit_row(result: LimitResult, evaluation: Evaluation) -> LimitRow:
+    """A limit as a reader wants it, in the unit of its figure."""
+    known = evaluation.figures.get(result.figure)
+    value, bound = "not measured", f"{result.bound:g}"
+    if known is not None:
+        value = shown(result.figure, known)
+        bound = shown(result.figure, known.model_copy(update={"value": result.bound}))
+    word = "at most" if result.name.startswith("max_") else "at least"
+    return LimitRow(LABELS.get(result.figure, result.figure), value, f"{word} {bound}", result.holds)
 
 
 def headline(evaluation: Evaluation) -> str:
     """The outcome in one or two plain sentences."""
     if evaluation.dry_run:
         return "A dry run: nothing was trained and nothing was spoken, so there is nothing to hear."
+    outside = [LABELS.get(result.figure, result.figure) for result in evaluation.limits if not result.holds]
+    if outside:
+        return f"This voice is outside its limits and was not bundled: {', '.join(dict.fromkeys(outside))}."
     if evaluation.status != "ok":
         return f"The voice was not evaluated ({evaluation.root_cause})."
     made, real = _value(evaluation, "cer"), _value(evaluation, "cer_real")
@@ -190,6 +149,9 @@ def cards(evaluation: Evaluation) -> list[Card]:
     add("wer", "Word error rate", _beside(evaluation, "wer_real"))
     add("mcd", "Mel-cepstral distortion", "from the recordings; 0 is identical")
     add("f0_rmse", "Pitch error", "from the recordings; 100 cents are a semitone")
+    add("duration_error", "Error of sentence lengths", "from the recordings; 0 is identical")
+    add("long_cer", "Long sentences misheard", _beside_clauses(evaluation))
+    add("number_cer", "Numbers and dates misheard", _read_well(evaluation))
     others = [each for each in evaluation.speakers if not each.own]
     nearest = min(others, key=lambda each: each.distance) if others else None
     add(
@@ -271,6 +233,18 @@ def stage_chart(stages: Sequence[tuple[str, float]]) -> Chart | None:
 def _value(evaluation: Evaluation, name: str) -> float | None:
     figure = evaluation.figures.get(name)
     return figure.value if figure else None
+
+
+def _beside_clauses(evaluation: Evaluation) -> str:
+    at_once, excess = _value(evaluation, "long_cer"), _value(evaluation, "long_cer_excess")
+    if at_once is None or excess is None:
+        return "the clauses were not measured"
+    return f"clause by clause: {100 * (at_once - excess):.1f} %"
+
+
+def _read_well(evaluation: Evaluation) -> str:
+    share = _value(evaluation, "number_reading")
+    return "how they are read was not measured" if share is None else f"read as a person would: {100 * share:.0f} %"
 
 
 def _beside(evaluation: Evaluation, name: str) -> str:

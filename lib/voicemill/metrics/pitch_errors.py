@@ -15,6 +15,8 @@ from voicemill.errors import NotMeasurableError
 GROSS_ERROR = 0.2
 """A voiced frame more than 20% off is a gross error (Rabiner et al., 1976)."""
 CENTS_PER_OCTAVE = 1200.0
+MIN_CORRELATED = 10
+"""Frames (0.1 s) below which a correlation says nothing."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class PitchErrors:
     """Share of all frames with either error (Chu and Alwan, 2009)."""
     f0_rmse_cents: float | None
     """Root mean square difference in cents over frames voiced in both without a gross error."""
+    f0_correlation: float | None
+    """Pearson's correlation of F0 in Hz over all frames voiced in both: whether the melody goes the same way."""
     frames: int
 
 
@@ -60,5 +64,13 @@ def pitch_errors(reference: NDArray[np.floating], other: NDArray[np.floating], p
         voicing_decision_error=float(voicing.mean()),
         f0_frame_error=float((voicing | gross).mean()),
         f0_rmse_cents=float(np.sqrt(np.mean(cents**2))) if fine.any() else None,
+        f0_correlation=_correlation(a[both], b[both]),
         frames=len(path),
     )
+
+
+def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float | None:
+    """Pearson's r; None for too few frames, or where one voice does not move at all."""
+    if len(a) < MIN_CORRELATED or min(np.ptp(a), np.ptp(b)) <= 1e-9 * max(a.max(), b.max()):
+        return None
+    return float(np.clip(np.corrcoef(a, b)[0, 1], -1.0, 1.0))

@@ -10,7 +10,8 @@ from voicemill.dataset.manifest import ManifestEntry
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.dataset.report import Rejection
 from voicemill.evaluation.charts import bars, histogram
-from voicemill.evaluation.view import NONE, Card, Chart
+from voicemill.evaluation.view import Card, Chart
+from voicemill.evaluation.wording import NONE
 from voicemill.review.pictures import ClipPictures
 
 VOWELS = frozenset(["AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW"])

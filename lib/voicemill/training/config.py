@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from voicemill.dataset.limits import QualityLimits
 from voicemill.errors import ConfigError
+from voicemill.metrics.limits import EvaluationSettings
 
 AlignmentMode = Literal["durations", "forced_prior", "beta_binomial"]
 
@@ -174,6 +175,7 @@ class TrainingConfig(_Settings):
     threads: int = Field(default=0, ge=0, description="CPU threads of torch; 0 takes as many as the machine gives")
     checkpoint_interval: int = Field(default=100, gt=0, description="steps between checkpoints to resume from")
     quality: QualityLimits = Field(default=QualityLimits(), description="limits of the clips that are trained on")
+    evaluation: EvaluationSettings = Field(default=EvaluationSettings(), description="tests and limits of the voice")
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
 
 

@@ -1,0 +1,36 @@
+"""voice-verify quality: how well a finished voice speaks."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import click
+
+
+@click.command()
+@click.argument("voice", metavar="BUNDLE|VOICE")
+@click.option("--dataset", metavar="DIR|VOICE", help="Prepared dataset whose held-out clips to compare with.")
+@click.option("--preset", metavar="NAME", help="Judge by this preset's limits; outside them the exit code is 3.")
+@click.option("--json", "as_json", is_flag=True, help="Print the evaluation as JSON instead of text.")
+def quality(voice: str, dataset: str | None, preset: str | None, as_json: bool) -> None:
+    """Let a bundle or promoted voice speak and measure it (docs/evaluation.md says what each figure is).
+
+    Without --dataset only what needs no recording is measured. Unlike the other commands this one loads and runs the
+    models, after every file was checked against its manifest.
+    """
+    from voicemill import console
+    from voicemill.backends.quality import measure_quality
+    from voicemill.evaluation.judging import require_limits
+    from voicemill.evaluation.wording import lines
+    from voicemill.settings import Settings
+
+    settings = Settings.from_environment(os.environ)
+    with console.Terminal() as terminal:
+        evaluation = measure_quality(settings, voice, dataset, preset, terminal)
+    if as_json:
+        click.echo(json.dumps(evaluation.model_dump(mode="json"), indent=2, sort_keys=True, ensure_ascii=False))
+    else:
+        for line in lines(evaluation):
+            click.echo(line)
+    require_limits(evaluation)

@@ -1,0 +1,55 @@
+"""Is a measured voice inside the limits of its preset?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from voicemill.errors import NotAcceptableError
+from voicemill.evaluation.model import Evaluation, Figure, LimitResult
+from voicemill.metrics.limits import FigureLimits
+
+OUTSIDE = "quality_outside_limits"
+
+
+def judged(evaluation: Evaluation, limits: FigureLimits) -> Evaluation:
+    """The evaluation with the verdict on each limit; `blocked`, with the figures in its cause, when one is exceeded."""
+    results = _results(evaluation.figures, limits)
+    outside = [result.figure for result in results if not result.holds]
+    if not outside:
+        return evaluation.model_copy(update={"limits": results})
+    cause = f"{OUTSIDE}:{','.join(dict.fromkeys(outside))}"
+    return evaluation.model_copy(update={"limits": results, "status": "blocked", "root_cause": cause})
+
+
+def _results(figures: Mapping[str, Figure], limits: FigureLimits) -> list[LimitResult]:
+    found = []
+    for limit in limits.limits():
+        measured = figures.get(limit.figure)
+        value = measured.value if measured else None
+        found.append(
+            LimitResult(name=limit.name, figure=limit.figure, bound=limit.bound, value=value, holds=limit.holds(value))
+        )
+    return found
+
+
+def outside_words(result: LimitResult) -> str:
+    """A limit that does not hold, as a person says it: `mcd 9.1, at most 8`."""
+    value = "not measured" if result.value is None else f"{result.value:.4g}"
+    return f"{result.figure} {value}, {'at most' if result.name.startswith('max_') else 'at least'} {result.bound:.4g}"
+
+
+def require_limits(evaluation: Evaluation) -> None:
+    """Go on only with a voice inside its limits.
+
+    Raises:
+        NotAcceptableError: `quality_outside_limits:<figures>`; the sentence and the details name figure and limit.
+    """
+    outside = [result for result in evaluation.limits if not result.holds]
+    if not outside:
+        return
+    raise NotAcceptableError(
+        f"The voice is outside its limits: {'; '.join(map(outside_words, outside))}.",
+        reason=evaluation.root_cause,
+        hint="Listen to it in the report; train longer or on more speech, or set other limits in the preset.",
+        details={result.name: f"{result.bound:g}" for result in outside},
+    )
