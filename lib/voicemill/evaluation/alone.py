@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 NO_RECORDING = "No recordings were given to compare with."
 NEEDS_RECORDINGS = (
-    *("cer_real", "wer_real", "cer_ratio", "cer_excess", "wer_excess", "mcd", "copy_mcd", "copy_stft", "f0_rmse"),
-    *("f0_correlation", "gross_pitch_error", "voicing_error", "f0_frame_error", "duration_ratio", "duration_error"),
+    *("cer_ratio", "cer_excess", "wer_excess", "mcd", "copy_mcd", "copy_stft", "f0_rmse", "f0_correlation"),
+    *("gross_pitch_error", "voicing_error", "f0_frame_error", "duration_ratio", "duration_error"),
     *("median_f0", "speaker_distance", "speaker_similarity"),
 )
 """Figures that compare with a recording."""

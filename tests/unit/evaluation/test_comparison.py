@@ -35,3 +35,29 @@ def test_copies_that_do_not_run_in_step_are_not_measured(talk) -> None:
     assert short["copy_stft"].not_measured == "No recording could be compared with its copy."
     none = copy_distances(None, [recording], 22_050)
     assert none["copy_mcd"].not_measured == "No copy synthesis was offered for this vocoder."
+
+
+@pytest.mark.parametrize("semitones", [-2, 1, 2])
+def test_a_recording_shifted_by_known_semitones_is_off_by_them(talk, semitones: int) -> None:
+    """librosa's phase vocoder shifts; length, voicing and the way of the melody stay."""
+    import librosa
+
+    real = talk(f0=150.0, seconds=3.0)
+    made = librosa.effects.pitch_shift(real, sr=22_050, n_steps=semitones).astype(np.float32)
+    found = compare(real, made, sample_rate=22_050, pitch_range=RANGE)
+    assert found.f0_rmse == pytest.approx(abs(100.0 * semitones), abs=25.0)
+    assert found.median_f0 / found.median_f0_real == pytest.approx(2 ** (semitones / 12), rel=0.01)
+    assert found.f0_correlation > 0.8
+    assert found.gross_pitch_error < 0.1
+    assert found.duration_error == pytest.approx(0.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("rate", [0.8, 1.25])
+def test_a_recording_stretched_by_a_known_factor_has_the_known_length_error(talk, rate: float) -> None:
+    import librosa
+
+    real = talk(f0=150.0, seconds=3.0)
+    made = librosa.effects.time_stretch(real, rate=rate).astype(np.float32)
+    found = compare(real, made, sample_rate=22_050, pitch_range=RANGE)
+    assert found.duration_error == pytest.approx(abs(1 / rate - 1), abs=0.01)
+    assert found.f0_rmse < 60.0

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import dataclasses
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
-from voicemill.evaluation.model import dry_run_evaluation
+from voicemill.evaluation.judging import judged
+from voicemill.evaluation.media import trial_takes
+from voicemill.evaluation.model import TrialResult, dry_run_evaluation
 from voicemill.evaluation.report import Licence, LossCurve, ReportData, render_report, write_report
+from voicemill.metrics.limits import FigureLimits
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
@@ -118,3 +122,38 @@ def test_a_dry_run_reports_that_there_is_nothing(tmp_path: Path) -> None:
 
 def test_the_same_voice_gives_the_same_report(data: ReportData) -> None:
     assert render_report(data) == render_report(data)
+
+
+def test_sentences_without_recordings_and_limits_are_shown(data: ReportData, talk) -> None:
+    trials = [
+        TrialResult(kind="long", text="One, two.", spoken="One, two.", heard="one", seconds=2.0, character_error_rate=0.5),
+        TrialResult(kind="clause", text="Two.", spoken="Two.", heard="two", seconds=1.0, character_error_rate=0.0),
+        TrialResult(
+            kind="number", text="Room <12>.", spoken="Room one two.", read_well=False, heard="room one two", seconds=1.0,
+            character_error_rate=0.25,
+        ),
+    ]  # fmt: skip
+    limits = FigureLimits(max_mcd=0.001, max_cer_excess=1, min_f0_correlation=0, max_number_cer=1)
+    evaluation = judged(data.evaluation.model_copy(update={"trials": trials}), limits)
+    sounds = [talk(seconds=2.0), talk(seconds=1.0), talk(seconds=1.0)]
+    document = render_report(dataclasses.replace(data, evaluation=evaluation, trials=sounds))
+    found = outline(document)
+    assert found.problems == []
+    labels = [str(player["aria-label"]) for player in found.all("audio")]
+    assert [label for label in labels if label.startswith("Synthesised: ")] == [
+        "Synthesised: One, two.",
+        "Synthesised: Room <12>.",
+    ], "a clause lies in its long sentence"
+    assert "Room &lt;12&gt;." in document
+    assert "a person would read it otherwise" in document
+    assert "outside its limits and was not bundled: Mel-cepstral distortion, " in document
+    rows = re.findall(r"<td class=\"n[^>]*>([^<]*)</td><td class=\"n\">(at [^<]*)</td><td>(?:<b>)?(\w+)", document)
+    assert [(bound, verdict) for _, bound, verdict in rows] == [
+        ("at most 100.0 %", "inside"),
+        ("at most 0.0 dB", "outside"),
+        ("at least 0.000", "inside"),
+        ("at most 1", "outside"),
+    ]
+    assert rows[-1][0] == "not measured"
+    kept = trial_takes(dataclasses.replace(data, evaluation=evaluation, trials=sounds), budget=10)
+    assert [each.audio for each in kept] == ["", ""], "beyond the budget there are no players"

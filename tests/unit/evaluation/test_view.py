@@ -5,16 +5,14 @@ import pytest
 from voicemill.evaluation.model import SpeakerResult, dry_run_evaluation, not_evaluated
 from voicemill.evaluation.report import LossCurve
 from voicemill.evaluation.view import (
-    TIMES,
     cards,
     clip_chart,
     headline,
     loss_charts,
-    row,
-    shown,
     speaker_chart,
     stage_chart,
 )
+from voicemill.evaluation.wording import TIMES, row, shown
 
 
 @pytest.mark.parametrize(

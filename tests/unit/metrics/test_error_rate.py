@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import jiwer
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from voicemill.errors import NotMeasurableError
 from voicemill.metrics.error_rate import ErrorRate, character_errors, interval, pooled, spoken_words, word_errors
@@ -45,3 +48,26 @@ def test_nothing_to_pool_and_nothing_to_resample() -> None:
         pooled([])
     with pytest.raises(NotMeasurableError):
         interval([ErrorRate(1, 2)])
+
+
+sentence = st.lists(st.sampled_from(["one", "two", "three", "four", "it's"]), min_size=1, max_size=8).map(" ".join)
+
+
+def distance(reference: str | list[str], heard: str | list[str]) -> int:
+    """Levenshtein's distance, the textbook recursion."""
+    row = list(range(len(heard) + 1))
+    for i, one in enumerate(reference, 1):
+        last, row[0] = row[0], i
+        for j, other in enumerate(heard, 1):
+            last, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, last + (one != other))
+    return row[-1]
+
+
+@given(st.lists(st.tuples(sentence, sentence), min_size=1, max_size=4))
+def test_rates_are_levenshtein_s_and_jiwer_s(pairs: list[tuple[str, str]]) -> None:
+    references, heard = [a for a, _ in pairs], [b for _, b in pairs]
+    words, characters = word_errors(references, heard), character_errors(references, heard)
+    assert [each.errors for each in words] == [distance(a.split(), b.split()) for a, b in pairs]
+    assert [each.errors for each in characters] == [distance(a, b) for a, b in pairs]
+    assert pooled(words).rate == pytest.approx(jiwer.wer(references, heard))
+    assert pooled(characters).rate == pytest.approx(jiwer.cer(references, heard))

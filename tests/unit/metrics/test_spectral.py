@@ -89,3 +89,19 @@ def test_stft_distance_grows_with_noise_and_wants_equal_lengths(talk) -> None:
         stft_distance(sound, sound[: len(sound) // 2])
     with pytest.raises(NotMeasurableError, match="silent"):
         stft_distance(np.zeros(5000, dtype=np.float32), noise[:5000])
+
+
+def test_distortion_is_that_of_an_independent_computation(talk) -> None:
+    """Kubichek's formula over librosa's warping path and scipy's cosine transform, from the spectrogram on."""
+    import librosa
+    from scipy.fft import dct
+
+    real, made = log_mel(talk(seconds=1.5)), log_mel(talk(seconds=1.2, seed=4, formants=(500.0, 1500.0, 2600.0)))
+    a, b = (dct(each.astype(np.float64), type=2, axis=0)[1:14] / 80 for each in (real, made))
+    _, path = librosa.sequence.dtw(X=a, Y=b, metric="euclidean")
+    levels = 10 * np.log10((np.exp(real.astype(np.float64)) ** 2).mean(axis=0))
+    loud = levels > np.quantile(levels, 0.9) - 40.0
+    each = [10 / np.log(10) * np.sqrt(2 * ((a[:, i] - b[:, j]) ** 2).sum()) for i, j in path.tolist() if loud[i]]
+    found = mel_cepstral_distortion(real, made)
+    assert found.decibels == pytest.approx(float(np.mean(each)), rel=0.01)
+    assert found.frames == pytest.approx(len(each), rel=0.02)
