@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from voicemill.errors import BundleError
-from voicemill.evaluation.judging import OUTSIDE
 from voicemill.evaluation.model import not_evaluated, read_evaluation, write_evaluation
 from voicemill.settings import Settings
 from voicemill.training_status import SelectedWeights, TrainingStatus, write_training_status
@@ -57,7 +56,8 @@ def write_blocked_evaluation(settings: Settings, reason: str, why: str) -> None:
     """Say in the evaluation why nothing stands in it; one that was measured and is itself the reason is kept."""
     path = eval_path(settings)
     with contextlib.suppress(BundleError):
-        if read_evaluation(path).root_cause == reason and reason.partition(":")[0] == OUTSIDE:
+        found = read_evaluation(path)
+        if found.limits and found.root_cause == reason:
             return
     write_evaluation(
         path,

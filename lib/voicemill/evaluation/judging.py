@@ -8,8 +8,6 @@ from voicemill.errors import NotAcceptableError
 from voicemill.evaluation.model import Evaluation, Figure, LimitResult
 from voicemill.metrics.limits import FigureLimits
 
-OUTSIDE = "quality_outside_limits"
-
 
 def judged(evaluation: Evaluation, limits: FigureLimits) -> Evaluation:
     """The evaluation with the verdict on each limit; `blocked`, with the figures in its cause, when one is exceeded."""
@@ -17,8 +15,8 @@ def judged(evaluation: Evaluation, limits: FigureLimits) -> Evaluation:
     outside = [result.figure for result in results if not result.holds]
     if not outside:
         return evaluation.model_copy(update={"limits": results})
-    cause = f"{OUTSIDE}:{','.join(dict.fromkeys(outside))}"
-    return evaluation.model_copy(update={"limits": results, "status": "blocked", "root_cause": cause})
+    reason = f"quality_outside_limits:{','.join(dict.fromkeys(outside))}"
+    return evaluation.model_copy(update={"limits": results, "status": "blocked", "root_cause": reason})
 
 
 def _results(figures: Mapping[str, Figure], limits: FigureLimits) -> list[LimitResult]:
