@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -51,7 +52,9 @@ def say_command(
     words = text if text is not None else spoken_text(file or Path("-"), sys.stdin.buffer)
     speaker = speaker_of(settings, voice, bundle)
     grammars = functools.partial(normalise, cache_dir=settings.workspace.cache / "text-normaliser")
+    started = time.perf_counter()
     seconds, _ = say_to_file(speaker, words, out, manner, grammars)
+    speed = seconds / (time.perf_counter() - started)
     protocol = Protocol(sys.stdout)
-    protocol.stats({"seconds": round(seconds, 3), "vocoder": speaker.vocoder})
+    protocol.stats({"seconds": round(seconds, 3), "vocoder": speaker.vocoder, "x_real_time": round(speed, 2)})
     protocol.artifact(out)

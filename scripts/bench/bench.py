@@ -3,6 +3,7 @@
     stages   the demo from a cold cache: seconds, speed and peak memory of each stage, seconds to the first training
     step start    NeMo's stock way to its first step on the same clips
     pitch    our pyin beside librosa's on the demo's clips, frame for frame
+    say      seconds of sound in a second, of a finished voice on a long text
     quality  character error rate against minutes of training, on sentences that no training saw (needs flite)
 
 Ratios come from one run: machines differ, and this one may be busy. Nothing here is a test.
@@ -153,6 +154,45 @@ def quality(work: Path, dataset: Path, voice: str, preset: str, steps: str, over
         rate = error_rates(texts, [trained.speaker.speak(text) for text in texts], 22050)
         click.echo(
             f"| {trained.steps} | {trained.seconds:.0f} | {trained.cpu_seconds / 2:.0f} | {trained.loss:.4f} | {rate:.3f} | {rate / real:.2f} |"
+        )
+
+
+@main.command("say")
+@click.option(
+    "--bundle", type=click.Path(path_type=Path, exists=True), required=True, help="A promoted bundle's folder."
+)
+@click.option("--threads", default=0, help="CPU threads of torch; 0 takes torch's own number.")
+@click.pass_obj
+def say_(work: Path, bundle: Path, threads: int) -> None:
+    """A finished voice says a long text (data/demo/heldout.txt in paragraphs), as `voice-train-prod say` does."""
+    import resource
+
+    import torch
+
+    from voicemill.backends.speaking import speaker_of
+    from voicemill.settings import Settings
+    from voicemill.text.normalise import normalise
+    from voicemill.training.saying import Manner, say, say_to_file
+
+    torch.set_num_threads(threads or torch.get_num_threads())
+    lines = (ROOT / "data/demo/heldout.txt").read_text(encoding="utf-8").splitlines()
+    text = "\n\n".join(" ".join(lines[at : at + 8]) for at in range(0, len(lines), 8))
+    started = time.perf_counter()
+    speaker = speaker_of(Settings.from_environment(os.environ), None, bundle)
+    speaker.speak("The first sentence warms everything up.")
+    loaded = time.perf_counter() - started
+    for name, spoken in (
+        ("speech alone", lambda: len(say(speaker, text, Manner(), normalise)) / speaker.audio.sample_rate),
+        ("with loudness and the file", lambda: say_to_file(speaker, text, work / "said.wav", Manner(), normalise)[0]),
+    ):
+        before, started = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+        seconds = spoken()
+        wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF)
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        click.echo(
+            f"{name}: {len(text)} characters, {seconds:.1f} s of sound through {speaker.vocoder} in {wall:.1f} s: "
+            f"{seconds / wall:.1f} × real time; {cpu:.1f} s of CPU time: {seconds / cpu:.1f} × real time a core busy "
+            f"({torch.get_num_threads()} threads; loading took {loaded:.1f} s)"
         )
 
 

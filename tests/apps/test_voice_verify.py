@@ -66,7 +66,8 @@ def bundle(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["bundle", "--help"], ["weights", "--help"], ["archive", "--help"], ["-h"]]
+    "arguments",
+    [["--help"], ["bundle", "--help"], ["weights", "--help"], ["archive", "--help"], ["quality", "--help"], ["-h"]],
 )
 def test_help_is_complete(arguments):
     done = run(*arguments)

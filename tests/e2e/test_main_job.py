@@ -180,7 +180,10 @@ def test_the_voice_says_a_text(finished: tuple[Path, subprocess.CompletedProcess
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert done.stdout.splitlines()[-1] == f"ARTIFACT {name}.wav"
+        stats = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("STATS "))[6:])
         samples, rate = soundfile.read(out)
+        assert stats["seconds"] == pytest.approx(len(samples) / rate, abs=1e-3)
+        assert stats["x_real_time"] > 0
         assert abs(samples).max() > 0.01
         said[name] = len(samples) / rate
     assert said["fast"] < 0.8 * said["plain"]
