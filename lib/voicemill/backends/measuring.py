@@ -19,6 +19,7 @@ from voicemill.evaluation.learned import NO_SPEAKER_MODEL, Embedding, OnnxEmbedd
 from voicemill.evaluation.trials import Trials, plan, shipped_sentences
 from voicemill.metrics.limits import EvaluationSettings
 from voicemill.metrics.speaker import SpeakerProfile, speaker_distance, speaker_profile
+from voicemill.progress import Observer
 from voicemill.settings import Settings
 from voicemill.training.synthesis import Speaker, load_speaker
 from voicemill.weights import allowlist
@@ -75,7 +76,9 @@ def evaluate(trained: Trained, dataset: PreparedDataset, settings: Settings, clo
         candidates.insert(0, _candidate(HIFIGAN, trained.acoustic, trained.vocoder, f"HiFi-GAN, {origin}"))
     with clock.stage("evaluation"):
         trials = planned(settings, trained.evaluation, plain=False)
-        measured = beside(candidates, dataset, settings, trials, clock, trained.sample_rate, trained.final_loss)
+        measured = beside(
+            candidates, dataset, settings, trials, clock.observer, trained.sample_rate, trained.final_loss
+        )
     return with_changes(measured, evaluation=judged(measured.evaluation, trained.evaluation.limits))
 
 
@@ -84,11 +87,11 @@ def beside(
     dataset: PreparedDataset,
     settings: Settings,
     trials: Trials,
-    clock: StageClock,
+    observer: Observer,
     sample_rate: int,
     final_loss: float | None = None,
 ) -> VoiceEvaluation:
-    """Measure candidates beside a dataset's held-out recordings; arguments as in `evaluate`."""
+    """Measure candidates beside a dataset's held-out recordings; arguments as in `evaluate_voice`."""
     from voicemill.text.recognition import PocketSphinxRecogniser
 
     own = _recordings(dataset, "train", sample_rate)
@@ -104,7 +107,7 @@ def beside(
         embedding=speaker_model(settings),
         trials=trials,
         workers=os.cpu_count() or 1,
-        observer=clock.observer,
+        observer=observer,
     )
 
 

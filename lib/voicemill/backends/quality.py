@@ -37,7 +37,6 @@ def measure_quality(
     """
     from voicemill.backends import measuring
     from voicemill.backends.speaking import speaker_of
-    from voicemill.dataset.stages import StageClock
 
     wanted = EvaluationSettings()
     if preset is not None:
@@ -53,8 +52,7 @@ def measure_quality(
     trials = measuring.planned(settings, wanted, plain=found is None)
     rate = speaker.audio.sample_rate
     if found is not None:
-        clock = StageClock(observer, list)
-        measured = measuring.beside([candidate], found, settings, trials, clock, rate)
+        measured = measuring.beside([candidate], found, settings, trials, observer, rate)
         return judged(measured.evaluation, wanted.limits)
     from voicemill.evaluation.alone import NEEDS_RECORDINGS, evaluate_alone
     from voicemill.text.recognition import PocketSphinxRecogniser
