@@ -24,11 +24,17 @@ class Place:
     strict: Path
 
     def app(self, name: str, *argv: object, **environment: object) -> subprocess.CompletedProcess[str]:
+        return self._start(ROOT / f"apps/{name}/{name}.py", *argv, **environment)
+
+    def step(self, name: str) -> subprocess.CompletedProcess[str]:
+        return self._start(ROOT / "scripts/voice/prod" / name)
+
+    def _start(self, script: Path, *argv: object, **environment: object) -> subprocess.CompletedProcess[str]:
         ours = ("PROD_TTS_", "VOICE_", "TRAIN_", "AUDIO_")
         base = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
         base |= {"WORK_DIR": str(self.folder / "work"), "CACHE_DIR": str(self.folder / "cache")}
         return subprocess.run(
-            [sys.executable, str(ROOT / f"apps/{name}/{name}.py"), *map(str, argv)],
+            [sys.executable, str(script), *map(str, argv)],
             capture_output=True,
             text=True,
             timeout=800,
@@ -126,6 +132,27 @@ def test_quality_repeats_the_figures_of_the_evaluation(
     assert "quality_outside_limits:mcd" in strict.stderr
     assert "Mel-cepstral distortion" in strict.stdout
     assert "OUTSIDE  mcd " in strict.stdout
+
+
+@pytest.mark.slow
+def test_the_evaluation_step_alone_refuses_too_and_nothing_is_bundled_after_it(
+    place: Place, accepted: subprocess.CompletedProcess[str], tmp_path: Path
+) -> None:
+    shutil.copytree(place.folder / "work", tmp_path / "work")
+    config = tmp_path / "work/checkpoints/prod_tts/anna/config.json"
+    settings = json.loads(config.read_text(encoding="utf-8"))
+    settings["evaluation"]["limits"]["min_f0_correlation"] = 1.0
+    config.write_text(json.dumps(settings), encoding="utf-8")
+    here = Place(tmp_path, place.strict)
+    done = here.step("eval_nemo_tts.py")
+    assert done.returncode == 3, done.stderr
+    assert "quality_outside_limits:f0_correlation min_f0_correlation=1" in done.stderr
+    evaluation = here.json("artifacts/prod_tts_eval.json")
+    assert evaluation["root_cause"] == "quality_outside_limits:f0_correlation"
+    assert evaluation["figures"]["mcd"]["value"] is not None  # type: ignore[index]
+    shutil.rmtree(tmp_path / "work/checkpoints/prod_tts_voice_bundle")
+    assert here.step("build_voice_bundle.py").returncode == 2
+    assert not (tmp_path / "work/checkpoints/prod_tts_voice_bundle").exists()
 
 
 @pytest.mark.slow
