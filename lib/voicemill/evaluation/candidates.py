@@ -175,16 +175,12 @@ def measure(
 ) -> None:
     """Fill in a usable candidate's figures."""
     texts = [reference.text for reference in references]
-    spoken.characters = character_errors(texts, spoken.heard)
-    figures = spoken.figures
-    words = word_errors(texts, spoken.heard)
-    figures["cer"] = error_figure("cer", spoken.characters, detail=", synthesised")
-    figures["wer"] = error_figure("wer", words, detail=", synthesised")
-    for kind, made, recorded_errors in (
-        ("cer_excess", spoken.characters, real.characters),
-        ("wer_excess", words, real.words),
-    ):
-        figures[kind] = figure(kind, pooled(made).rate - pooled(recorded_errors).rate, samples=len(texts))
+    made, figures = HeardErrors.of(texts, spoken.heard), spoken.figures
+    spoken.characters = made.characters
+    for kind, ours, theirs in (("cer", made.characters, real.characters), ("wer", made.words, real.words)):
+        figures[kind] = error_figure(kind, ours, detail=", synthesised")
+        excess = pooled(ours).rate - pooled(theirs).rate
+        figures[f"{kind}_excess"] = figure(f"{kind}_excess", excess, samples=len(texts))
     figures["cer_ratio"] = measured(
         "cer_ratio", lambda: _ratio(pooled(spoken.characters), pooled(real.characters)), samples=len(texts)
     )

@@ -226,8 +226,6 @@ def assemble(
     missing_figures = {"mos_proxy": MOS_NOT_MEASURED}
     if final_loss is None:
         missing_figures["final_loss"] = "The training status carries no final loss."
-    if figures["wer"].value is None:
-        missing_figures["wer_proxy"] = figures["wer"].not_measured or ""
     return Evaluation(
         status="ok",
         root_cause="none",
