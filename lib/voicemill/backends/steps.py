@@ -22,6 +22,8 @@ from voicemill.dataset.stages import StageClock
 from voicemill.errors import TrainingError
 from voicemill.settings import Settings
 from voicemill.training.checkpoint import StepReport, TrainingResult
+from voicemill.training.hooks import Hooks
+from voicemill.training.store import any_checkpoint
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def train_models(context: Context, dataset: PreparedDataset) -> Models:
         "FastPitch",
         acoustic_key,
         config.acoustic.max_steps,
-        lambda folder, resume, on_step, stop: _train_acoustic(context, dataset, folder, resume, on_step, stop),
+        lambda folder, resume, hooks: _train_acoustic(context, dataset, folder, resume, hooks),
     )
     nemo = context.checkpoints / "acoustic" / acoustic.nemo
     if config.vocoder.max_steps == 0:
@@ -93,12 +95,12 @@ def train_models(context: Context, dataset: PreparedDataset) -> Models:
         "HiFi-GAN",
         vocoder_key,
         config.vocoder.max_steps,
-        lambda folder, resume, on_step, stop: _train_vocoder(context, dataset, nemo, folder, resume, on_step, stop),
+        lambda folder, resume, hooks: _train_vocoder(context, dataset, nemo, folder, resume, hooks),
     )
     return Models(nemo, acoustic, context.checkpoints / "vocoder" / vocoder.nemo, vocoder)
 
 
-Train = Callable[[Path, bool, Callable[[StepReport], None], Callable[[], bool]], TrainingResult]
+Train = Callable[[Path, bool, Hooks], TrainingResult]
 
 
 def _run(context: Context, name: str, title: str, key: str, max_steps: int, train: Train) -> TrainingRecord:
@@ -112,7 +114,7 @@ def _run(context: Context, name: str, title: str, key: str, max_steps: int, trai
                 f"{title} is trained already from the same data and settings; --force trains it again."
             )
         return found
-    resume = context.request.resume and any(folder.glob("*.checkpoint"))
+    resume = context.request.resume and any_checkpoint(folder)
     every = max(1, max_steps // 20)
 
     def on_step(report: StepReport) -> None:
@@ -123,8 +125,14 @@ def _run(context: Context, name: str, title: str, key: str, max_steps: int, trai
             )
 
     folder.mkdir(parents=True, exist_ok=True)
-    with context.clock.stage(title, max_steps), context.interrupts.cooperative():
-        result = train(folder, resume, on_step, context.interrupts.should_stop)
+    hooks = Hooks(
+        on_step=on_step,
+        should_stop=context.interrupts.should_stop,
+        note=context.reporter.note,
+        taking_steps=context.interrupts.cooperative,
+    )
+    with context.clock.stage(title, max_steps):
+        result = train(folder, resume, hooks)
     if result.nemo_path is None:  # only an interrupt ends a run without a model, and cooperative() raises for that
         raise TrainingError(
             f"{title} ended without a model.", reason="training_incomplete", hint="Run it again with --resume."
@@ -139,8 +147,7 @@ def _train_acoustic(
     dataset: PreparedDataset,
     folder: Path,
     resume: bool,
-    on_step: Callable[[StepReport], None],
-    stop: Callable[[], bool],
+    hooks: Hooks,
 ) -> TrainingResult:
     from voicemill.training.loop import train_acoustic
 
@@ -150,8 +157,7 @@ def _train_acoustic(
         folder,
         resume=resume,
         init_from=context.cleared.acoustic_base,
-        on_step=on_step,
-        should_stop=stop,
+        hooks=hooks,
     )
 
 
@@ -161,8 +167,7 @@ def _train_vocoder(
     acoustic: Path,
     folder: Path,
     resume: bool,
-    on_step: Callable[[StepReport], None],
-    stop: Callable[[], bool],
+    hooks: Hooks,
 ) -> TrainingResult:
     from voicemill.training.data import read_dataset
     from voicemill.training.hifigan import train_vocoder
@@ -177,8 +182,7 @@ def _train_vocoder(
         base=context.cleared.vocoder_base,
         gta_dir=aligned,
         resume=resume,
-        on_step=on_step,
-        should_stop=stop,
+        hooks=hooks,
     )
 
 

@@ -1,23 +1,22 @@
-"""What both trainings share: how a run is counted and summed up, and what it leaves on disk, written atomically."""
+"""What both trainings share: how a run is counted and summed up, what it belongs to, and its model, saved atomically."""
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from voicemill.errors import TrainingError
-from voicemill.files import atomic_path, content_key, library_writes, sha256_file
+from voicemill.files import atomic_path, content_key, library_writes, sha256_file, sweep_staging
 from voicemill.training.config import TrainingConfig
 from voicemill.training.data import PreparedDataset
 
 if TYPE_CHECKING:
     from nemo.core.classes import ModelPT
-
-    from voicemill.training.task import AcousticTask
 
 
 @dataclass
@@ -26,7 +25,7 @@ class Run:
 
     Attributes:
         started: `time.monotonic()` at the call.
-        curve: (step, loss, mel loss) of every step.
+        curve: (step, loss, mel loss) of every step that taught something.
         first_step_seconds: from the call until the first step was done.
         interrupted: the caller asked to stop.
     """
@@ -57,7 +56,7 @@ class TrainingResult:
 
     Attributes:
         nemo_path: the saved model, or None when the run was interrupted.
-        checkpoint_path: where to resume from.
+        checkpoint_path: where to resume from; None when no step was needed.
         steps: steps done in all, earlier runs included.
         final_loss: loss of the last step; None when no step was needed.
         average_loss: mean loss over the last tenth of the steps.
@@ -70,7 +69,7 @@ class TrainingResult:
     """
 
     nemo_path: Path | None
-    checkpoint_path: Path
+    checkpoint_path: Path | None
     steps: int
     final_loss: float | None
     average_loss: float | None
@@ -83,7 +82,7 @@ class TrainingResult:
     interrupted: bool
 
 
-def result_of(run: Run, steps: int, nemo_path: Path | None, checkpoint: Path, digest: str) -> TrainingResult:
+def result_of(run: Run, steps: int, nemo_path: Path | None, checkpoint: Path | None, digest: str) -> TrainingResult:
     """Sum up a run that stands at `steps`; `digest` is that of its weights."""
     import resource
 
@@ -113,9 +112,22 @@ def save_nemo(model: ModelPT, path: Path) -> Path:
     Raises:
         StorageError: the disk is full or cannot be written.
     """
-    with atomic_path(path, suffix=".nemo") as temporary, library_writes(path, RuntimeError):
+    with atomic_path(path, suffix=".nemo") as temporary, library_writes(path, RuntimeError), _staged_beside(path):
         model.save_to(str(temporary))
     return path
+
+
+@contextlib.contextmanager
+def _staged_beside(path: Path) -> Iterator[None]:
+    """Within, what NeMo gathers before it packs lies beside the archive: another disk may be full, or of memory."""
+    sweep_staging(path)
+    staging, before = tempfile.mkdtemp(prefix=f".{path.name}.staging-", dir=path.parent), tempfile.tempdir
+    tempfile.tempdir = staging
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def fingerprint(config: TrainingConfig, dataset: PreparedDataset, init_from: Path | None) -> str:
@@ -133,60 +145,3 @@ def fingerprint(config: TrainingConfig, dataset: PreparedDataset, init_from: Pat
         dataset.facts.model_dump(mode="json"),
         sha256_file(init_from) if init_from else None,
     )
-
-
-def write_state(path: Path, run: Run, belongs_to: str, state: dict[str, object]) -> None:
-    """Write a checkpoint: what the caller gives, the curve so far, and what it belongs to.
-
-    Raises:
-        StorageError: the disk is full or cannot be written.
-    """
-    import torch
-
-    with atomic_path(path) as temporary, library_writes(path, RuntimeError):
-        torch.save({**state, "fingerprint": belongs_to, "curve": run.curve}, temporary)
-
-
-def read_state(path: Path, run: Run, belongs_to: str, restore: Callable[[dict[str, Any]], None]) -> None:
-    """Read a checkpoint, let `restore` take what it wrote, and put the curve back.
-
-    Raises:
-        TrainingError: there is none, it cannot be read, or it belongs to other settings, another base or other data.
-    """
-    import torch
-
-    if not path.is_file():
-        raise TrainingError(
-            f"There is no checkpoint {path} to resume from.", reason="no_checkpoint", hint="Start without --resume."
-        )
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        if state["fingerprint"] != belongs_to:
-            raise TrainingError(
-                f"The checkpoint {path.name} belongs to other settings, another base or another dataset.",
-                reason="checkpoint_mismatch",
-                hint="Start without --resume, or with the settings of the interrupted run.",
-            )
-        restore(state)
-        run.curve.extend((int(step), float(loss), float(mel)) for step, loss, mel in state["curve"])
-    except (OSError, RuntimeError, KeyError, UnpicklingError, EOFError) as error:
-        raise TrainingError(
-            f"The checkpoint {path.name} cannot be read: {error}.", reason=f"checkpoint_unreadable:{path.name}"
-        ) from error
-
-
-def save_checkpoint(path: Path, task: AcousticTask, run: Run, belongs_to: str) -> None:
-    """Write weights, optimiser state and average; the seed and the step number stand for all randomness."""
-    optimiser = task.trainer.optimizers[0].state_dict()
-    state = {"step": task.step, "model": task.model.state_dict(), "optimiser": optimiser, "average": task.average}
-    write_state(path, run, belongs_to, state)
-
-
-def load_checkpoint(path: Path, task: AcousticTask, run: Run, belongs_to: str) -> None:
-    """Put a checkpoint back into a fresh task and run; raises as `read_state`."""
-
-    def restore(state: dict[str, Any]) -> None:
-        task.model.load_state_dict(state["model"])
-        task.step, task.optimiser_state, task.average = int(state["step"]), state["optimiser"], state["average"]
-
-    read_state(path, run, belongs_to, restore)

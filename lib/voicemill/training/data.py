@@ -188,6 +188,52 @@ class Batch:
         return Batch(**moved)
 
 
+@dataclass(frozen=True)
+class Part:
+    """Some clips of a batch, and their share of the whole: gradients of parts, so weighted, add up to the batch's.
+
+    NeMo's losses are means: the mel loss over the values that are not padding, duration and pitch loss over tokens, the
+    aligner's over clips and over frames.
+    """
+
+    batch: Batch
+    values: float = 1.0
+    tokens: float = 1.0
+    clips: float = 1.0
+    frames: float = 1.0
+
+
+def split_batch(batch: Batch, parts: int) -> list[Part]:
+    """The batch in up to `parts` parts of consecutive clips, each cut to its own longest clip."""
+    import torch
+
+    if parts == 1:
+        return [Part(batch)]
+    found = []
+    for rows in torch.arange(len(batch.tokens)).tensor_split(min(parts, len(batch.tokens))):
+        tokens, frames = int(batch.token_lengths[rows].max()), int(batch.mel_lengths[rows].max())
+        pitch = tokens if batch.durations is not None else frames
+        one = Batch(
+            tokens=batch.tokens[rows, :tokens],
+            token_lengths=batch.token_lengths[rows],
+            mels=batch.mels[rows, :, :frames],
+            mel_lengths=batch.mel_lengths[rows],
+            pitch=batch.pitch[rows, :pitch],
+            durations=None if batch.durations is None else batch.durations[rows, :tokens],
+            prior=None if batch.prior is None else batch.prior[rows, :frames, :tokens],
+        )
+        found.append(
+            Part(
+                one,
+                values=float(one.mels.count_nonzero() / batch.mels.count_nonzero()),
+                tokens=float(one.token_lengths.sum() / batch.token_lengths.sum()),
+                clips=len(rows) / len(batch.tokens),
+                frames=float(one.mel_lengths.sum() / batch.mel_lengths.sum()),
+            )
+        )
+    return found
+
+
 def collate(examples: Sequence[Example], padding: int) -> Batch:
     """Pad to the longest example; mels with 0, which NeMo's loss takes for "not there"."""
     import torch

@@ -5,58 +5,29 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from voicemill.training.checkpoint import Run, StepReport
+from voicemill.training.checkpoint import Run
 from voicemill.training.config import TrainingConfig
+from voicemill.training.hooks import Hooks
+from voicemill.training.store import CheckpointStore
 
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
 
-
-@dataclass(frozen=True)
-class Learning:
-    """What differs between the trainings.
-
-    Attributes:
-        max_steps: the step that ends it.
-        count: called after each step, before anything is saved: counts it and tells its figures. The second argument
-            is the seconds since the start of the run.
-        save: writes the checkpoint.
-        begin: called when Lightning has made the optimisers.
-    """
-
-    max_steps: int
-    count: Callable[[Trainer, float], StepReport]
-    save: Callable[[Trainer], None]
-    begin: Callable[[Trainer], None] = lambda trainer: None
+    from voicemill.training.teaching import Task
 
 
-def new_trainer(
-    config: TrainingConfig,
-    learning: Learning,
-    run: Run,
-    root: Path,
-    on_step: Callable[[StepReport], None] | None,
-    should_stop: Callable[[], bool] | None,
-    *,
-    max_steps: int = -1,
-    gradient_clip: float | None = None,
-) -> Trainer:
-    """A Trainer that keeps `run` up to date and leaves stdout, logs and checkpoints alone.
+def new_trainer(config: TrainingConfig, task: Task, run: Run, store: CheckpointStore, hooks: Hooks) -> Trainer:
+    """A Trainer that keeps `run` up to date and leaves stdout, logs and checkpoints alone; the batches end the fit.
 
     Args:
         config: for the accelerator and the interval of checkpoints.
-        learning: what to do after a step.
+        task: what learns.
         run: gets the curve, the time of the first step, and whether the run was interrupted.
-        root: folder that Lightning may call its own.
-        on_step: called after each step.
-        should_stop: asked after each step; true writes a checkpoint and ends the fit.
-        max_steps: when Lightning itself ends the fit; -1 leaves that to the batches.
-        gradient_clip: largest gradient norm, for Lightning's automatic optimisation.
+        store: gets a checkpoint at each interval, at the last step, and when the run is to stop.
+        hooks: what the caller hears and decides.
     """
     import torch
     from lightning.pytorch import Callback, LightningModule, Trainer
@@ -64,32 +35,28 @@ def new_trainer(
     class Watch(Callback):  # type: ignore[misc]  # Lightning is untyped here
         def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
             _take_back_sigterm(handler)
-            learning.begin(trainer)
 
         def on_train_batch_end(
             self, trainer: Trainer, module: LightningModule, outputs: object, batch: object, batch_idx: int
         ) -> None:
             elapsed = time.monotonic() - run.started
-            report = learning.count(trainer, elapsed)
-            if run.first_step_seconds is None:
-                run.first_step_seconds = elapsed
-            run.curve.append((report.step, report.loss, report.mel_loss))
-            if on_step is not None:
-                on_step(report)
-            last = report.step == learning.max_steps
-            run.interrupted = not last and should_stop is not None and should_stop()
-            if (run.interrupted or last or report.step % config.checkpoint_interval == 0) and trainer.is_global_zero:
-                learning.save(trainer)
+            report = task.report(elapsed)
+            if report is not None:
+                run.first_step_seconds = run.first_step_seconds or elapsed
+                run.curve.append((report.step, report.loss, report.mel_loss))
+                hooks.on_step(report)
+            last = task.step == task.max_steps
+            run.interrupted = not last and hooks.should_stop()
+            if (run.interrupted or last or task.step % config.checkpoint_interval == 0) and trainer.is_global_zero:
+                store.save(task.step, task.state() | {"curve": run.curve})
             trainer.should_stop = run.interrupted
 
     handler = signal.getsignal(signal.SIGTERM)
     return Trainer(
         accelerator=config.accelerator,
         devices="auto" if torch.distributed.is_torchelastic_launched() else 1,  # more under torchrun only
-        max_steps=max_steps,
         max_epochs=1,
-        gradient_clip_val=gradient_clip,
-        default_root_dir=root,
+        default_root_dir=store.folder,
         callbacks=[Watch()],
         logger=False,
         enable_checkpointing=False,
@@ -99,6 +66,28 @@ def new_trainer(
         limit_val_batches=0,
         num_sanity_val_steps=0,
     )
+
+
+def fit(trainer: Trainer, task: Task, batches: Iterable[object], hooks: Hooks) -> None:
+    """Let the task learn from the batches; a signal is heard between steps, where there is something to save.
+
+    A signal that came before finds the checkpoint on disk as it is, and stops at once.
+    """
+    task.note = hooks.note
+    task.train()  # Lightning leaves the modes of modules alone since 2.2, and examples are made in evaluation mode
+    with hooks.taking_steps():
+        trainer.fit(task, train_dataloaders=batches)
+
+
+def restore(store: CheckpointStore, task: Task, run: Run, hooks: Hooks) -> None:
+    """Put the newest good checkpoint back into a fresh task and run; raises as `CheckpointStore.load`."""
+
+    def take(state: dict[str, object]) -> None:
+        curve = [(int(step), float(loss), float(mel)) for step, loss, mel in state["curve"]]  # type: ignore[attr-defined]
+        task.restore(state)
+        run.curve[:] = curve
+
+    store.load(take, hooks.note)
 
 
 def _take_back_sigterm(handler: object) -> None:

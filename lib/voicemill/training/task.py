@@ -7,15 +7,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule
 from nemo.collections.tts.models import FastPitchModel
 
-from voicemill.errors import TrainingError
+from voicemill.training.checkpoint import StepReport
 from voicemill.training.config import AcousticConfig, OptimiserConfig
-from voicemill.training.data import Batch, BatchPlan, collate
+from voicemill.training.data import Batch, BatchPlan, Part, collate, split_batch
 from voicemill.training.examples import ExampleSource
+from voicemill.training.teaching import Task
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,14 @@ class Losses:
     mel: torch.Tensor
     duration: torch.Tensor
     pitch: torch.Tensor
+
+    def plus(self, other: Losses) -> Losses:
+        """The losses of two parts of a batch together, without their graphs."""
+        return Losses(*(getattr(self, name) + getattr(other, name).detach() for name in vars(self)))
+
+    def detached(self) -> Losses:
+        """The same figures without the graph that keeps a step's memory."""
+        return Losses(*(each.detach() for each in vars(self).values()))
 
 
 def learning_rate(optimiser: OptimiserConfig, step: int, max_steps: int) -> float:
@@ -67,22 +76,22 @@ class StepBatches:
             yield collate([self._source[index] for index in mine], self._padding)
 
 
-class AcousticTask(LightningModule):  # type: ignore[misc]  # Lightning is not typed here
-    """Teaches a FastPitchModel. Composition instead of a subclass, so that what is saved is NeMo's own class.
+class AcousticTask(Task):
+    """Teaches a FastPitchModel; what is random in a step and its rate are functions of the step, see `Task`."""
 
-    Everything random in step `n` is seeded by (seed, n), and the rate is a function of `n`: a checkpoint needs weights,
-    optimiser state and the step, no more.
-    """
+    model: FastPitchModel
 
-    def __init__(self, model: FastPitchModel, acoustic: AcousticConfig, *, seed: int, first_step: int) -> None:
-        super().__init__()
-        self.model = model
+    def __init__(self, model: FastPitchModel, acoustic: AcousticConfig, *, seed: int) -> None:
+        super().__init__(
+            model,
+            seed=seed,
+            max_steps=acoustic.max_steps,
+            hint="Lower acoustic.optimiser.learning_rate, or look for broken clips.",
+        )
         self.acoustic = acoustic
-        self.seed_base = seed
-        self.step = first_step
-        self.optimiser_state: dict[str, object] | None = None
         self.average: list[torch.Tensor] | None = None
-        self.last_losses: Losses | None = None
+        self._losses: Losses | None = None
+        self._rate = 0.0
         if acoustic.alignment == "durations":
             model.aligner.requires_grad_(requires_grad=False)
 
@@ -100,39 +109,63 @@ class AcousticTask(LightningModule):  # type: ignore[misc]  # Lightning is not t
         """All weights, but for the aligner's where nothing teaches it."""
         return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
 
-    def on_train_start(self) -> None:
-        if self.optimiser_state is not None:
-            self.trainer.optimizers[0].load_state_dict(self.optimiser_state)
-            self.optimiser_state = None
+    def state(self) -> dict[str, object]:
+        return super().state() | {"average": self.average}
 
-    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
-        torch.manual_seed(self.seed_base * 1_000_003 + self.step)
-        rate = learning_rate(self.acoustic.optimiser, self.step, self.acoustic.max_steps)
-        for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = rate
-        losses = self.losses(batch)
-        if not torch.isfinite(losses.total):
-            raise TrainingError(
-                f"The loss became {float(losses.total)} at step {self.step + 1}.",
-                reason=f"non_finite_loss:step={self.step + 1}",
-                hint="Lower acoustic.optimiser.learning_rate, or look for broken clips.",
-            )
-        self.last_losses = losses
-        return losses.total
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self.average = state["average"]
 
-    def losses(self, batch: Batch) -> Losses:
-        """Loss of one batch through NeMo's own forward pass and loss functions."""
-        if batch.durations is not None:
-            return self._losses_with_durations(batch)
-        return self._losses_with_aligner(batch)
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        self._rate = self.set_rate(learning_rate(self.acoustic.optimiser, self.step, self.max_steps))
+        learned: list[Losses] = []
 
-    def _losses_with_durations(self, batch: Batch) -> Losses:
-        model = self.model
-        mel, _, _, log_durations, pitch, *_ = model(text=batch.tokens, durs=batch.durations, pitch=batch.pitch)
-        return self._sum(batch, mel, log_durations, batch.durations, pitch, batch.pitch)
+        def learn(part: Part) -> None:
+            losses = self.losses(part)
+            self.manual_backward(losses.total)
+            learned.append(losses.detached())
 
-    def _losses_with_aligner(self, batch: Batch) -> Losses:
-        model = self.model
+        self.in_parts(batch, split_batch, learn, learned.clear)
+        losses = learned[0]
+        for more in learned[1:]:
+            losses = losses.plus(more)
+        optimiser = self.acoustic.optimiser
+        taught = self.update(self.optimizers(), losses.total, optimiser.gradient_clip)
+        self.step += 1
+        self._losses = losses if taught else None
+        if taught:
+            self._move_average()
+        else:
+            self.note(self.recovery.skip(self.step, float(losses.total), last=self.step == self.max_steps))
+
+    def report(self, seconds: float) -> StepReport | None:
+        losses = self._losses
+        if losses is None:
+            return None
+        return StepReport(
+            step=self.step,
+            max_steps=self.max_steps,
+            loss=float(losses.total),
+            mel_loss=float(losses.mel),
+            duration_loss=float(losses.duration),
+            pitch_loss=float(losses.pitch),
+            learning_rate=self._rate,
+            seconds=seconds,
+        )
+
+    def losses(self, part: Part) -> Losses:
+        """Losses of some clips of a batch through NeMo's own forward pass and loss functions, by their shares."""
+        if part.batch.durations is not None:
+            return self._losses_with_durations(part)
+        return self._losses_with_aligner(part)
+
+    def _losses_with_durations(self, part: Part) -> Losses:
+        batch = part.batch
+        mel, _, _, log_durations, pitch, *_ = self.model(text=batch.tokens, durs=batch.durations, pitch=batch.pitch)
+        return self._sum(part, mel, log_durations, batch.durations, pitch, batch.pitch)
+
+    def _losses_with_aligner(self, part: Part) -> Losses:
+        model, batch = self.model, part.batch
         mel, _, _, log_durations, pitch, soft, log_probability, hard, durations, pitch_target, *_ = model(
             text=batch.tokens,
             pitch=batch.pitch,
@@ -141,42 +174,36 @@ class AcousticTask(LightningModule):  # type: ignore[misc]  # Lightning is not t
             mel_lens=batch.mel_lengths,
             input_lens=batch.token_lengths,
         )
-        losses = self._sum(batch, mel, log_durations, durations, pitch, pitch_target)
+        losses = self._sum(part, mel, log_durations, durations, pitch, pitch_target)
         forward_sum = model.forward_sum_loss_fn(
             attn_logprob=log_probability, in_lens=batch.token_lengths, out_lens=batch.mel_lengths
         )
         # NeMo counts this warm-up in epochs, so that a short run would never make its alignment binary.
-        weight = min(1.0, self.step / (self.acoustic.bin_loss_warmup * self.acoustic.max_steps))
+        weight = min(1.0, self.step / (self.acoustic.bin_loss_warmup * self.max_steps))
         binary = model.bin_loss_fn(hard_attention=hard, soft_attention=soft) * weight
-        return Losses(losses.total + forward_sum + binary, losses.mel, losses.duration, losses.pitch)
+        total = losses.total + forward_sum * part.clips + binary * part.frames
+        return Losses(total, losses.mel, losses.duration, losses.pitch)
 
     def _sum(
         self,
-        batch: Batch,
+        part: Part,
         mel: torch.Tensor,
         log_durations: torch.Tensor,
         durations: torch.Tensor | None,
         pitch: torch.Tensor,
         pitch_target: torch.Tensor,
     ) -> Losses:
-        model = self.model
-        mel_loss = model.mel_loss_fn(spect_predicted=mel, spect_tgt=batch.mels)
+        model, batch = self.model, part.batch
+        mel_loss = model.mel_loss_fn(spect_predicted=mel, spect_tgt=batch.mels) * part.values
         duration_loss = model.duration_loss_fn(
             log_durs_predicted=log_durations, durs_tgt=durations, len=batch.token_lengths
         )
         pitch_loss = model.pitch_loss_fn(pitch_predicted=pitch, pitch_tgt=pitch_target, len=batch.token_lengths)
+        duration_loss, pitch_loss = duration_loss * part.tokens, pitch_loss * part.tokens
         return Losses(mel_loss + duration_loss + pitch_loss, mel_loss, duration_loss, pitch_loss)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         return batch.to(device)
-
-    def after_step(self) -> Losses:
-        """Count the step, move the average towards the new weights, and tell the step's losses."""
-        if self.last_losses is None:
-            raise RuntimeError("no step was taken")
-        self.step += 1
-        self._move_average()
-        return self.last_losses
 
     def _move_average(self) -> None:
         decay = self.acoustic.average_decay

@@ -14,6 +14,7 @@ from voicemill.errors import TrainingError
 from voicemill.progress import SilentObserver
 from voicemill.protocol import Protocol
 from voicemill.training.checkpoint import TrainingResult
+from voicemill.training.hooks import Hooks
 
 
 def test_a_training_that_ends_without_a_model_is_no_success(tmp_path: Path) -> None:
@@ -26,10 +27,10 @@ def test_a_training_that_ends_without_a_model_is_no_success(tmp_path: Path) -> N
         clock=StageClock(reporter, list),
     )
 
-    def train(folder: Path, resume: bool, on_step: object, stop: object) -> TrainingResult:
+    def train(folder: Path, resume: bool, hooks: Hooks) -> TrainingResult:
         return TrainingResult(
             nemo_path=None,
-            checkpoint_path=folder / "fastpitch.checkpoint",
+            checkpoint_path=folder / "fastpitch-0001.checkpoint",
             steps=3,
             final_loss=1.0,
             average_loss=1.0,

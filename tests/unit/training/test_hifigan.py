@@ -14,7 +14,8 @@ from voicemill.metrics.spectral import log_mel
 from voicemill.training.checkpoint import StepReport
 from voicemill.training.config import AudioConfig, TrainingConfig
 from voicemill.training.data import read_dataset
-from voicemill.training.hifigan import CHECKPOINT_NAME, train_vocoder
+from voicemill.training.hifigan import train_vocoder
+from voicemill.training.hooks import Hooks
 from voicemill.training.runtime import guests
 from voicemill.training.vocoder_data import PairSource, SegmentBatches
 from voicemill.training.vocoder_model import build_hifigan
@@ -69,7 +70,7 @@ def base(tone_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_stock_nemo_restores_what_was_trained(tone_dataset: Path, aligned: Path, tmp_path: Path) -> None:
     reports: list[StepReport] = []
-    result = train_vocoder(config(), tone_dataset, tmp_path, base=None, gta_dir=aligned, on_step=reports.append)
+    result = train_vocoder(config(), tone_dataset, tmp_path, base=None, gta_dir=aligned, hooks=Hooks(on_step=reports.append))
     assert [report.step for report in reports] == [1, 2, 3, 4]
     assert result.steps == 4
     assert not result.interrupted
@@ -112,12 +113,12 @@ def test_an_interrupted_run_goes_on_where_it_was(tone_dataset: Path, aligned: Pa
         asked.append(None)
         return len(asked) == 2
 
-    part = train_vocoder(
-        config(), tone_dataset, tmp_path / "part", base=None, gta_dir=aligned, should_stop=stop_after_two
-    )
+    hooks = Hooks(should_stop=stop_after_two)
+    part = train_vocoder(config(), tone_dataset, tmp_path / "part", base=None, gta_dir=aligned, hooks=hooks)
     assert part.interrupted
     assert part.steps == 2
     assert part.nemo_path is None
+    assert part.checkpoint_path is not None
     assert part.checkpoint_path.is_file()
     rest = train_vocoder(config(), tone_dataset, tmp_path / "part", base=None, gta_dir=aligned, resume=True)
     assert rest.steps == 4
@@ -132,7 +133,8 @@ def test_there_must_be_something_to_resume(
     tone_dataset: Path, base: Path, tmp_path: Path, content: bytes | None, reason: str
 ) -> None:
     if content is not None:
-        (tmp_path / CHECKPOINT_NAME).write_bytes(content)
+        for name in ("hifigan-0001.checkpoint", "hifigan-0001.checkpoint.json"):
+            (tmp_path / name).write_bytes(content)
     with pytest.raises(TrainingError) as caught:
         train_vocoder(config(), tone_dataset, tmp_path, base=base, gta_dir=None, resume=True)
     assert caught.value.code == reason

@@ -15,6 +15,7 @@ import pytest
 from voicemill.errors import DatasetError, TrainingError
 from voicemill.training.checkpoint import StepReport, TrainingResult
 from voicemill.training.config import OptimiserConfig
+from voicemill.training.hooks import Hooks
 from voicemill.training.loop import train_acoustic
 
 from .conftest import tiny_config
@@ -23,7 +24,7 @@ from .conftest import tiny_config
 @pytest.fixture(scope="module")
 def trained(tone_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainingResult, list[StepReport]]:
     steps: list[StepReport] = []
-    result = train_acoustic(tiny_config(), tone_dataset, tmp_path_factory.mktemp("run"), on_step=steps.append)
+    result = train_acoustic(tiny_config(), tone_dataset, tmp_path_factory.mktemp("run"), hooks=Hooks(on_step=steps.append))
     return result, steps
 
 
@@ -80,8 +81,7 @@ def test_an_interrupted_run_resumes_as_if_nothing_had_happened(
         config,
         tone_dataset,
         tmp_path / "cut",
-        on_step=lambda step: seen.append(step.step),
-        should_stop=lambda: seen[-1] == 3,
+        hooks=Hooks(on_step=lambda step: seen.append(step.step), should_stop=lambda: seen[-1] == 3),
     )
     assert stopped.interrupted
     assert stopped.nemo_path is None
@@ -103,14 +103,17 @@ def test_our_sigterm_handler_stays(tone_dataset: Path, tmp_path: Path) -> None:
             tiny_config(),
             tone_dataset,
             tmp_path,
-            on_step=lambda step: os.kill(os.getpid(), signal.SIGTERM) if step.step == 2 else None,
-            should_stop=lambda: bool(received),
+            hooks=Hooks(
+                on_step=lambda step: os.kill(os.getpid(), signal.SIGTERM) if step.step == 2 else None,
+                should_stop=lambda: bool(received),
+            ),
         )
     finally:
         signal.signal(signal.SIGTERM, before)
     assert received == [signal.SIGTERM]
     assert result.interrupted
     assert result.steps == 2
+    assert result.checkpoint_path is not None
     assert result.checkpoint_path.is_file()
 
 
@@ -123,11 +126,15 @@ def test_nothing_to_resume(tone_dataset: Path, tmp_path: Path) -> None:
 def test_a_checkpoint_of_other_settings_or_a_broken_one_is_refused(
     trained: tuple[TrainingResult, list[StepReport]], tone_dataset: Path, tmp_path: Path
 ) -> None:
-    shutil.copy(trained[0].checkpoint_path, tmp_path)
+    checkpoint = trained[0].checkpoint_path
+    if checkpoint is None:
+        pytest.fail("a run that took steps has a checkpoint")
+    for name in (checkpoint.name, f"{checkpoint.name}.json"):
+        shutil.copy(checkpoint.with_name(name), tmp_path)
     with pytest.raises(TrainingError) as caught:
         train_acoustic(tiny_config(batch_size=3), tone_dataset, tmp_path, resume=True)
     assert caught.value.reason == "checkpoint_mismatch"
-    (tmp_path / "fastpitch.checkpoint").write_bytes(trained[0].checkpoint_path.read_bytes()[:1000])
+    (tmp_path / checkpoint.name).write_bytes(checkpoint.read_bytes()[:1000])
     with pytest.raises(TrainingError) as caught:
         train_acoustic(tiny_config(), tone_dataset, tmp_path, resume=True)
     assert caught.value.code == "checkpoint_unreadable"
@@ -140,7 +147,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tone_dataset: Path, tmp_path: P
         np.savez(path, pitch=np.full(frames, np.inf, dtype=np.float32))
     with pytest.raises(TrainingError) as caught:
         train_acoustic(tiny_config(), root, tmp_path / "out")
-    assert caught.value.reason == "non_finite_loss:step=1"
+    assert caught.value.reason == "non_finite_loss:step=5"
 
 
 def test_alignment_that_does_not_fit_is_found_before_training(tone_dataset: Path, tmp_path: Path) -> None:

@@ -1,0 +1,27 @@
+"""What the caller of a training hears and decides while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+from voicemill.training.checkpoint import StepReport
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """Every hook is optional.
+
+    Attributes:
+        on_step: called after each step that taught something.
+        should_stop: asked after each step; true writes a checkpoint and ends the run as interrupted. Signals are the
+            caller's: Lightning's own SIGTERM handler, which ends a run without a checkpoint, is kept out.
+        note: hears of what a person should know: a broken checkpoint, a skipped step, a batch that had to be split.
+        taking_steps: entered while steps are taken, that is, while there is something to save when a signal comes.
+    """
+
+    on_step: Callable[[StepReport], None] = lambda report: None
+    should_stop: Callable[[], bool] = lambda: False
+    note: Callable[[str], None] = lambda text: None
+    taking_steps: Callable[[], AbstractContextManager[None]] = nullcontext

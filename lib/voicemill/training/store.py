@@ -1,0 +1,168 @@
+"""Where a run keeps its checkpoints: the last two, each whole or not there, newest first.
+
+    fastpitch-0007.checkpoint        the state, written beside its place, fsynced and renamed
+    fastpitch-0007.checkpoint.json   its commit marker: sha256, bytes, step; written after it in the same way
+
+Invariant: a checkpoint counts only with its marker, and is believed only if its bytes are the marker's. An older one
+goes after the newer is committed, so that a kill or a full disk at any moment leaves the good one. Numbers go up across
+runs: a run that starts afresh takes the place of an earlier one with its first checkpoint, not before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from voicemill import files
+from voicemill.errors import TrainingError
+
+KEPT = 2
+SUFFIX = ".checkpoint"
+_NUMBERED = re.compile(r"-(\d{4,})\.checkpoint")
+
+
+class Marker(BaseModel):
+    """What was committed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    sha256: str
+    bytes: int
+    step: int
+
+
+@dataclass(frozen=True)
+class CheckpointStore:
+    """The checkpoints of one model in a folder.
+
+    Attributes:
+        folder: holds them; other models' may lie there too.
+        name: of the model, the first part of the file names.
+        belongs_to: digest of settings, data and base; a checkpoint of another one is refused.
+    """
+
+    folder: Path
+    name: str
+    belongs_to: str
+
+    def committed(self) -> list[Path]:
+        """Checkpoints that have their marker, newest first."""
+        found = {_number(path): path for path in self.folder.glob(f"{self.name}-*{SUFFIX}") if _marker(path).is_file()}
+        return [found[number] for number in sorted(found, reverse=True)]
+
+    def newest(self) -> Path | None:
+        """The last checkpoint that was committed."""
+        return next(iter(self.committed()), None)
+
+    def save(self, step: int, state: dict[str, object]) -> Path:
+        """Write and commit a checkpoint, then remove all but the last two and what killed runs left.
+
+        Raises:
+            StorageError: the disk is full or cannot be written; the checkpoints before are as they were.
+        """
+        import torch
+
+        before = self.committed()
+        path = self.folder / f"{self.name}-{_number(before[0]) + 1 if before else 1:04}{SUFFIX}"
+        with files.atomic_path(path) as temporary, files.library_writes(path, RuntimeError):
+            torch.save({**state, "fingerprint": self.belongs_to}, temporary)
+            marker = Marker(sha256=files.sha256_file(temporary), bytes=temporary.stat().st_size, step=step)
+        try:
+            files.write_json(_marker(path), marker.model_dump(mode="json"))
+        except BaseException:
+            path.unlink(missing_ok=True)  # without its marker it only takes room
+            raise
+        self._sweep(keep=[path, *before[: KEPT - 1]])
+        return path
+
+    def _sweep(self, keep: list[Path]) -> None:
+        for path in self.folder.glob(f"{self.name}-*{SUFFIX}"):
+            if path not in keep:
+                _remove(path)
+        for left in self.folder.glob(f".{self.name}-*.tmp"):  # of a run that was killed in the middle of a save
+            left.unlink()
+
+    def load(self, restore: Callable[[dict[str, Any]], None], note: Callable[[str], None]) -> Path:
+        """Let `restore` take the newest checkpoint that can be read, and return where it lies.
+
+        Args:
+            restore: takes the state; what it raises on a broken one counts as unreadable.
+            note: hears of each checkpoint that had to be passed over.
+
+        Raises:
+            TrainingError: `no_checkpoint`; `checkpoint_unreadable` when all of them are broken; `checkpoint_mismatch`
+                when it belongs to other settings, another base or other data.
+        """
+        candidates = self.committed()
+        if not candidates:
+            raise TrainingError(
+                f"There is no checkpoint in {self.folder} to resume from.",
+                reason="no_checkpoint",
+                hint="Start without --resume.",
+            )
+        problems: list[str] = []
+        for path in candidates:
+            try:
+                restore(self._read(path))
+            except (OSError, RuntimeError, KeyError, ValueError, UnpicklingError, EOFError) as error:
+                problems.append(f"{path.name}: {str(error).splitlines()[0] if str(error) else repr(error)}")
+                continue
+            for problem, broken in zip(problems, candidates, strict=False):
+                note(f"Warning: a checkpoint cannot be used ({problem}); going on from {path.name} before it.")
+                _remove(broken)  # or the next save would keep it in place of this one
+            return path
+        raise TrainingError(
+            f"No checkpoint can be read ({'; '.join(problems)}).",
+            reason=f"checkpoint_unreadable:{candidates[0].name}",
+            hint="Start without --resume.",
+        )
+
+    def _read(self, path: Path) -> dict[str, Any]:
+        """The state of a checkpoint whose bytes are the committed ones.
+
+        Raises:
+            TrainingError: `checkpoint_mismatch`.
+            ValueError: the bytes are not the committed ones.
+        """
+        import torch
+
+        try:
+            marker = Marker.model_validate(files.read_json(_marker(path)))
+        except ValidationError as error:
+            raise ValueError("its commit marker is not valid") from error
+        if path.stat().st_size != marker.bytes:
+            raise ValueError(f"it has {path.stat().st_size} bytes instead of {marker.bytes}")
+        if files.sha256_file(path) != marker.sha256:
+            raise ValueError("its bytes are not those that were committed")
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        if state["fingerprint"] != self.belongs_to:
+            raise TrainingError(
+                f"The checkpoint {path.name} belongs to other settings, another base or another dataset.",
+                reason="checkpoint_mismatch",
+                hint="Start without --resume, or with the settings of the interrupted run.",
+            )
+        return state
+
+
+def any_checkpoint(folder: Path) -> bool:
+    """Whether a run has committed a checkpoint in this folder."""
+    return any(_marker(path).is_file() for path in folder.glob(f"*{SUFFIX}"))
+
+
+def _remove(path: Path) -> None:
+    _marker(path).unlink(missing_ok=True)  # first: what has a marker is whole
+    path.unlink(missing_ok=True)
+
+
+def _marker(path: Path) -> Path:
+    return path.with_name(f"{path.name}.json")
+
+
+def _number(path: Path) -> int:
+    found = _NUMBERED.search(path.name)
+    return int(found[1]) if found else 0
