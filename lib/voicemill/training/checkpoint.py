@@ -112,6 +112,8 @@ def save_nemo(model: ModelPT, path: Path) -> Path:
     Raises:
         StorageError: the disk is full or cannot be written.
     """
+    for left in path.parent.glob(f".{path.name}.*.nemo"):  # of a run that was killed in the middle of it
+        left.unlink()
     with atomic_path(path, suffix=".nemo") as temporary, library_writes(path, RuntimeError), _staged_beside(path):
         model.save_to(str(temporary))
     return path

@@ -9,6 +9,14 @@ from dataclasses import dataclass
 from voicemill.training.checkpoint import StepReport
 
 
+def _unheard(told: object) -> None:
+    pass
+
+
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Hooks:
     """Every hook is optional.
@@ -21,7 +29,7 @@ class Hooks:
         taking_steps: entered while steps are taken, that is, while there is something to save when a signal comes.
     """
 
-    on_step: Callable[[StepReport], None] = lambda report: None
-    should_stop: Callable[[], bool] = lambda: False
-    note: Callable[[str], None] = lambda text: None
+    on_step: Callable[[StepReport], None] = _unheard
+    should_stop: Callable[[], bool] = _never
+    note: Callable[[str], None] = _unheard
     taking_steps: Callable[[], AbstractContextManager[None]] = nullcontext

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-_SAID_ON_CPU = ("can't allocate memory", "not enough memory", "std::bad_alloc", "Cannot allocate memory")
+_SAID_ON_CPU = (
+    "can't allocate memory",
+    "not enough memory",
+    "std::bad_alloc",
+    "Cannot allocate memory",
+    "could not create a primitive",  # oneDNN's words; what else they mean shows again when the batch is one clip
+    "could not execute a primitive",
+)
 """How torch's CPU allocator and what it calls say it: a plain RuntimeError where CUDA has a class of its own."""
 _CGROUP = Path("/sys/fs/cgroup")
 

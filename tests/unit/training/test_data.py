@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 
 from voicemill.errors import DatasetError
-from voicemill.training.data import BatchPlan, read_audio, read_dataset, read_pitch
-from voicemill.training.fastpitch import write_nemo_lexicon
+from voicemill.training.data import BatchPlan, collate, read_audio, read_dataset, read_pitch, split_batch
+from voicemill.training.examples import ExampleSource
+from voicemill.training.fastpitch import build_fastpitch, write_nemo_lexicon
+from voicemill.training.runtime import guests
+
+from .conftest import tiny_config
 
 
 def test_reads_what_is_there(tone_dataset: Path) -> None:
@@ -112,3 +116,28 @@ def test_buckets_save_padding() -> None:
         return sum(len(batch) * max(seconds[index] for index in batch) for batch in map(plan.batch, range(8)))
 
     assert padded(True) < 0.8 * padded(False)
+
+
+@pytest.mark.parametrize("mode", ["durations", "forced_prior"])
+def test_the_losses_of_parts_add_up_to_the_batch_s(tone_dataset: Path, tmp_path: Path, mode: str) -> None:
+    dataset = read_dataset(tone_dataset)
+    config = tiny_config(alignment=mode)
+    write_nemo_lexicon(dataset.lexicon, tmp_path / "lexicon")
+    with guests():
+        import torch
+
+        from voicemill.training.task import AcousticTask
+
+        torch.manual_seed(1)
+        model = build_fastpitch(config, dataset.facts, tmp_path / "lexicon").eval()
+        source = ExampleSource(model, dataset.train, dataset.facts, config.audio, config.acoustic.alignment, True)
+        batch = collate([source[0]] * 5, model.vocab.pad)
+        batch.mels[3, :, 2:40] = 0.0  # as if it were padding, so that values and frames have other shares
+        task = AcousticTask(model, config.acoustic, seed=1)
+        task.step = 2
+        (whole,) = (task.losses(part).detached() for part in split_batch(batch, 1))
+        parts = [task.losses(part).detached() for part in split_batch(batch, 3)]
+    assert [len(part.batch.tokens) for part in split_batch(batch, 3)] == [2, 2, 1]
+    total = parts[0].plus(parts[1]).plus(parts[2])
+    for name, value in vars(whole).items():
+        assert float(getattr(total, name)) == pytest.approx(float(value), rel=1e-5), name

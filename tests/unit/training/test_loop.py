@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from voicemill.errors import DatasetError, TrainingError
 from voicemill.training.checkpoint import StepReport, TrainingResult
 from voicemill.training.config import OptimiserConfig
+from voicemill.training.data import BatchPlan, read_dataset
 from voicemill.training.hooks import Hooks
 from voicemill.training.loop import train_acoustic
 
@@ -140,16 +144,6 @@ def test_a_checkpoint_of_other_settings_or_a_broken_one_is_refused(
     assert caught.value.code == "checkpoint_unreadable"
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(tone_dataset: Path, tmp_path: Path) -> None:
-    root = shutil.copytree(tone_dataset, tmp_path / "d")
-    for path in (root / "supplementary").glob("*.npz"):
-        frames = len(np.load(path)["pitch"])
-        np.savez(path, pitch=np.full(frames, np.inf, dtype=np.float32))
-    with pytest.raises(TrainingError) as caught:
-        train_acoustic(tiny_config(), root, tmp_path / "out")
-    assert caught.value.reason == "non_finite_loss:step=5"
-
-
 def test_alignment_that_does_not_fit_is_found_before_training(tone_dataset: Path, tmp_path: Path) -> None:
     root = shutil.copytree(tone_dataset, tmp_path / "d")
     lines = [json.loads(line) for line in (root / "train.jsonl").read_text().splitlines()]
@@ -189,3 +183,79 @@ def test_learning_rates() -> None:
 def test_results_are_frozen(trained: tuple[TrainingResult, list[StepReport]]) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         trained[0].steps = 1  # type: ignore[misc]
+
+
+def poisoned(tone_dataset: Path, target: Path, clips: list[str]) -> Path:
+    """The dataset with an infinite pitch in some of its clips."""
+    root = shutil.copytree(tone_dataset, target)
+    for clip in clips:
+        path = root / "supplementary" / f"{clip}.npz"
+        np.savez(path, pitch=np.full(len(np.load(path)["pitch"]), np.inf, dtype=np.float32))
+    return root
+
+
+def test_a_poisoned_batch_teaches_nothing_and_halves_the_rate(tone_dataset: Path, tmp_path: Path) -> None:
+    root = poisoned(tone_dataset, tmp_path / "d", ["c1"])
+    config = tiny_config(max_steps=5, optimiser={"schedule": "constant", "warmup_steps": 0, "learning_rate": 1e-3})
+    plan = BatchPlan([clip.seconds for clip in read_dataset(root).train], 2, config.seed, bucket=True)
+    bad = [step + 1 for step in range(5) if 1 in plan.batch(step)]
+    assert bad
+    assert 5 not in bad
+    steps: list[StepReport] = []
+    notes: list[str] = []
+    whole = train_acoustic(config, root, tmp_path / "whole", hooks=Hooks(on_step=steps.append, note=notes.append))
+    assert [step.step for step in steps] == [step for step in range(1, 6) if step not in bad]
+    assert [step for step, _, _ in whole.loss_curve] == [step.step for step in steps]
+    for step in steps:
+        assert step.learning_rate == 1e-3 * 0.5 ** sum(each < step.step for each in bad)
+    assert [note.split()[2] for note in notes] == [str(step) for step in bad]
+    assert whole.final_loss is not None
+    assert np.isfinite(whole.final_loss)
+    cut = Hooks(should_stop=lambda: (tmp_path / "cut").exists())
+    train_acoustic(config, root, tmp_path / "cut", hooks=cut)
+    rest = train_acoustic(config, root, tmp_path / "cut", resume=True)
+    assert rest.loss_curve == whole.loss_curve
+    assert rest.weights_sha256 == whole.weights_sha256
+
+
+def test_weights_never_learn_from_what_is_not_finite(tone_dataset: Path, tmp_path: Path) -> None:
+    root = poisoned(tone_dataset, tmp_path / "d", [f"c{number}" for number in range(5)])
+    config = tiny_config().model_copy(update={"checkpoint_interval": 1})
+    with pytest.raises(TrainingError) as caught:
+        train_acoustic(config, root, tmp_path / "out")
+    assert caught.value.reason == "non_finite_loss:step=5"
+    assert not (tmp_path / "out/fastpitch.nemo").exists()
+    first, last = (
+        torch.load(path, weights_only=True)["model"] for path in sorted((tmp_path / "out").glob("*.checkpoint"))
+    )
+    assert all(torch.equal(first[name], last[name]) and last[name].isfinite().all() for name in last)
+
+
+def test_a_run_whose_last_step_is_not_finite_is_never_completed(tone_dataset: Path, tmp_path: Path) -> None:
+    root = poisoned(tone_dataset, tmp_path / "d", [f"c{number}" for number in range(5)])
+    with pytest.raises(TrainingError) as caught:
+        train_acoustic(tiny_config(max_steps=1), root, tmp_path / "out")
+    assert caught.value.reason == "non_finite_loss:step=1"
+
+
+def test_a_rate_that_overflows_ends_the_run(tone_dataset: Path, tmp_path: Path) -> None:
+    config = tiny_config(max_steps=20, optimiser={"learning_rate": 1e30, "warmup_steps": 0})
+    with pytest.raises(TrainingError) as caught:
+        train_acoustic(config, tone_dataset, tmp_path)
+    assert caught.value.code == "non_finite_loss"
+    assert not (tmp_path / "fastpitch.nemo").exists()
+
+
+def test_a_signal_before_the_first_step_stops_at_once(tone_dataset: Path, tmp_path: Path) -> None:
+    """Steps are what a signal waits for, and the examples come before them."""
+    entered: list[str] = []
+
+    @contextlib.contextmanager
+    def taking_steps() -> Iterator[None]:
+        entered.append("steps")
+        yield
+        entered.append("done")
+
+    steps = Hooks(taking_steps=taking_steps, on_step=lambda step: entered.append("step"))
+    train_acoustic(tiny_config(max_steps=1), tone_dataset, tmp_path, hooks=steps)
+    assert entered == ["steps", "step", "done"]
