@@ -1,4 +1,4 @@
-"""What both trainings share: how a run is counted and summed up, what it belongs to, and its model, saved atomically."""
+"""What both trainings share: how a run is counted and summed up, what it belongs to, and its model saved atomically."""
 
 from __future__ import annotations
 

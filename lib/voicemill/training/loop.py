@@ -17,6 +17,7 @@ from voicemill.training.hooks import Hooks
 from voicemill.training.store import CheckpointStore
 
 if TYPE_CHECKING:
+    import torch
     from nemo.collections.tts.models import FastPitchModel
 
     from voicemill.training.task import AcousticTask
@@ -118,7 +119,30 @@ def _learn(
     plan = BatchPlan(
         [clip.seconds for clip in source.clips], config.acoustic.batch_size, config.seed, config.acoustic.bucket
     )
+    _fit_memory(task, source, plan, trainer.strategy.root_device, hooks)
     batches = StepBatches(
         source, plan, task.step, task.max_steps, task.model.vocab.pad, trainer.global_rank, trainer.world_size
     )
     fit(trainer, task, batches, hooks)
+
+
+def _fit_memory(task: AcousticTask, source: ExampleSource, plan: BatchPlan, device: torch.device, hooks: Hooks) -> None:
+    """Split batches from the start where memory will not do for the largest of the first pass."""
+    from voicemill.training.memory import acoustic_need, available_bytes
+
+    available = available_bytes(device)
+    if available is None:
+        return
+    first_pass = [plan.batch(step) for step in range(plan.batches_per_pass)]
+    largest = max(first_pass, key=lambda batch: len(batch) * max(source.clips[index].seconds for index in batch))
+    examples = [source[index] for index in largest]
+    need = acoustic_need(
+        task.acoustic,
+        sum(weight.numel() for weight in task.parameters()),
+        len(largest),
+        max(example.mel.shape[1] for example in examples),
+        max(len(example.tokens) for example in examples),
+    )
+    if need.parts(available) > task.parts:
+        task.parts = need.parts(available)
+        hooks.note(need.warning(available))

@@ -74,7 +74,9 @@ def processes() -> ForkServerContext:
     return context
 
 
-def start(processes: ForkServerContext, model: Model, dataset: Path, folder: Path, resume: bool) -> tuple[object, Connection]:
+def start(
+    processes: ForkServerContext, model: Model, dataset: Path, folder: Path, resume: bool
+) -> tuple[object, Connection]:
     """A process that trains, and the reports of its steps."""
     train, config, more = model
     here, there = processes.Pipe(duplex=False)
@@ -285,9 +287,7 @@ def test_a_batch_too_large_for_memory_is_learned_in_parts_with_the_same_losses(
         assert mel == pytest.approx(same_mel, rel=5e-3)
 
 
-def test_when_not_even_one_clip_fits_it_says_so(
-    many_clips: Path, tmp_path: Path, processes: ForkServerContext
-) -> None:
+def test_when_not_even_one_clip_fits_it_says_so(many_clips: Path, tmp_path: Path, processes: ForkServerContext) -> None:
     told = in_little_memory(processes, wide_config(), many_clips, tmp_path, 0)
     assert told[-1] == "out_of_memory"
 

@@ -70,7 +70,9 @@ def base(tone_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_stock_nemo_restores_what_was_trained(tone_dataset: Path, aligned: Path, tmp_path: Path) -> None:
     reports: list[StepReport] = []
-    result = train_vocoder(config(), tone_dataset, tmp_path, base=None, gta_dir=aligned, hooks=Hooks(on_step=reports.append))
+    result = train_vocoder(
+        config(), tone_dataset, tmp_path, base=None, gta_dir=aligned, hooks=Hooks(on_step=reports.append)
+    )
     assert [report.step for report in reports] == [1, 2, 3, 4]
     assert result.steps == 4
     assert not result.interrupted

@@ -28,7 +28,9 @@ from .conftest import tiny_config
 @pytest.fixture(scope="module")
 def trained(tone_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainingResult, list[StepReport]]:
     steps: list[StepReport] = []
-    result = train_acoustic(tiny_config(), tone_dataset, tmp_path_factory.mktemp("run"), hooks=Hooks(on_step=steps.append))
+    result = train_acoustic(
+        tiny_config(), tone_dataset, tmp_path_factory.mktemp("run"), hooks=Hooks(on_step=steps.append)
+    )
     return result, steps
 
 
