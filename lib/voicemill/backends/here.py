@@ -144,6 +144,8 @@ def train(
         }
     )
     reporter.artifact(lane_manifest)
+    # Only now is it known how much there is to learn from.
+    cleared = dataclasses.replace(cleared, config=config.for_audio(dataset.stats.train_seconds))
     context = steps.Context(
         request=request,
         settings=settings,

@@ -88,6 +88,15 @@ class OptimiserConfig(_Settings):
     final_ratio: float = Field(default=0.02, ge=0, le=1, description="last rate as a part of the highest")
 
 
+class ValidationConfig(_Settings):
+    """Held-out sentences spoken and measured during training, in a process beside it (`training.validation`)."""
+
+    interval: int = Field(default=0, ge=0, description="steps between two; 0 keeps the last weights unheard")
+    sentences: int = Field(default=4, gt=0, description="of the validation split, the first ones")
+    patience: int = Field(default=5, gt=0, description="validations without a gain after which training ends")
+    least_gain: float = Field(default=0.01, ge=0, description="part of the best score that counts as a gain")
+
+
 class AcousticConfig(_Settings):
     """FastPitch: its size, what teaches it durations, and how long it learns."""
 
@@ -105,6 +114,10 @@ class AcousticConfig(_Settings):
     max_token_duration: int = Field(default=75, gt=0, description="frames")
     optimiser: OptimiserConfig = OptimiserConfig()
     max_steps: int = Field(default=1000, gt=0)
+    steps_per_minute: float | None = Field(
+        default=None, gt=0, description="steps for each minute of training clips, at most max_steps; null: max_steps"
+    )
+    validation: ValidationConfig = ValidationConfig()
     batch_size: int = Field(default=16, gt=0, description="clips")
     bucket: bool = Field(default=True, description="batches of similar length: less padding to compute")
     average_decay: float = Field(
@@ -153,6 +166,9 @@ class VocoderConfig(_Settings):
         description="NeMo's `debug`: 1.2 MB of discriminators instead of 283 MB, and steps that a CPU can make",
     )
     max_steps: int = Field(default=0, ge=0, description="0 keeps the base vocoder as it is")
+    steps_per_minute: float | None = Field(
+        default=None, gt=0, description="steps for each minute of training clips, at most max_steps; null: max_steps"
+    )
     batch_size: int = Field(default=8, gt=0, description="segments")
     segment_frames: int = Field(default=32, gt=0, description="mel frames of a training segment (0.37 s)")
     learning_rate: float = Field(
@@ -177,6 +193,24 @@ class TrainingConfig(_Settings):
     quality: QualityLimits = Field(default=QualityLimits(), description="limits of the clips that are trained on")
     evaluation: EvaluationSettings = Field(default=EvaluationSettings(), description="tests and limits of the voice")
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+
+    def for_audio(self, seconds: float) -> TrainingConfig:
+        """The same with the step budgets that this much training audio comes to, see `steps_per_minute`.
+
+        What is a part of the budget goes with it: the end of the schedule, the warm-up of the binary alignment.
+        """
+        acoustic = _budget(self.acoustic.max_steps, self.acoustic.steps_per_minute, seconds)
+        vocoder = _budget(self.vocoder.max_steps, self.vocoder.steps_per_minute, seconds)
+        return self.model_copy(
+            update={
+                "acoustic": self.acoustic.model_copy(update={"max_steps": acoustic}),
+                "vocoder": self.vocoder.model_copy(update={"max_steps": vocoder}),
+            }
+        )
+
+
+def _budget(most: int, per_minute: float | None, seconds: float) -> int:
+    return most if per_minute is None else min(most, max(1, round(per_minute * seconds / 60)))
 
 
 def merge(base: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:

@@ -16,10 +16,18 @@ from voicemill.training.store import CheckpointStore
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
 
+    from voicemill.training.selection import Selection
     from voicemill.training.teaching import Task
 
 
-def new_trainer(config: TrainingConfig, task: Task, run: Run, store: CheckpointStore, hooks: Hooks) -> Trainer:
+def new_trainer(
+    config: TrainingConfig,
+    task: Task,
+    run: Run,
+    store: CheckpointStore,
+    hooks: Hooks,
+    selection: Selection | None = None,
+) -> Trainer:
     """A Trainer that keeps `run` up to date and leaves stdout, logs and checkpoints alone; the batches end the fit.
 
     Args:
@@ -28,6 +36,7 @@ def new_trainer(config: TrainingConfig, task: Task, run: Run, store: CheckpointS
         run: gets the curve, the time of the first step, and whether the run was interrupted.
         store: gets a checkpoint at each interval, at the last step, and when the run is to stop.
         hooks: what the caller hears and decides.
+        selection: measures the voice now and then, and may end the run.
     """
     import torch
     from lightning.pytorch import Callback, LightningModule, Trainer
@@ -46,10 +55,14 @@ def new_trainer(config: TrainingConfig, task: Task, run: Run, store: CheckpointS
                 run.curve.append((report.step, report.loss, report.mel_loss))
                 hooks.on_step(report)
             last = task.step == task.max_steps
+            if selection is not None:
+                selection.after_step()
+                last = last or selection.finished
             run.interrupted = not last and hooks.should_stop()
             if (run.interrupted or last or task.step % config.checkpoint_interval == 0) and trainer.is_global_zero:
-                store.save(task.step, task.state() | {"curve": run.curve})
-            trainer.should_stop = run.interrupted
+                chosen = None if selection is None else selection.state()
+                store.save(task.step, task.state() | {"curve": run.curve, "selection": chosen})
+            trainer.should_stop = run.interrupted or last
 
     handler = signal.getsignal(signal.SIGTERM)
     return Trainer(
@@ -79,12 +92,14 @@ def fit(trainer: Trainer, task: Task, batches: Iterable[object], hooks: Hooks) -
         trainer.fit(task, train_dataloaders=batches)
 
 
-def restore(store: CheckpointStore, task: Task, run: Run, hooks: Hooks) -> None:
+def restore(store: CheckpointStore, task: Task, run: Run, hooks: Hooks, selection: Selection | None = None) -> None:
     """Put the newest good checkpoint back into a fresh task and run; raises as `CheckpointStore.load`."""
 
     def take(state: dict[str, object]) -> None:
         curve = [(int(step), float(loss), float(mel)) for step, loss, mel in state["curve"]]  # type: ignore[attr-defined]
         task.restore(state)
+        if selection is not None:
+            selection.restore(state["selection"])  # type: ignore[arg-type]
         run.curve[:] = curve
 
     store.load(take, hooks.note)

@@ -4,6 +4,7 @@ resumable.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import torch
     from nemo.collections.tts.models import FastPitchModel
 
+    from voicemill.training.selection import Selection
     from voicemill.training.task import AcousticTask
 
 MODEL = "fastpitch"
@@ -63,13 +65,17 @@ def train_acoustic(
         source = ExampleSource(model, dataset.train, dataset.facts, config.audio, config.acoustic.alignment, strict)
         _start_from_data(config, dataset, source, from_base=init_from is not None)
         task = AcousticTask(model, config.acoustic, seed=config.seed)
-        if resume:
-            restore(store, task, run, hooks)
-        if task.step < task.max_steps:
-            _learn(config, task, source, run, store, hooks)
+        selection = _selection(config, dataset, task, hooks)
+        with selection.listening() if selection else contextlib.nullcontext():
+            if resume:
+                restore(store, task, run, hooks, selection)
+            if task.step < task.max_steps and not (selection and selection.finished):
+                _learn(config, task, source, run, store, hooks, selection)
         nemo_path = None
         if not run.interrupted:
             task.use_average()
+            if selection:
+                selection.use_best()
             model.eval()
             nemo_path = save_nemo(model, out_dir / NEMO_NAME)
         return result_of(run, task.step, nemo_path, store.newest(), weights_sha256(model))
@@ -112,10 +118,11 @@ def _learn(
     run: Run,
     store: CheckpointStore,
     hooks: Hooks,
+    selection: Selection | None,
 ) -> None:
     from voicemill.training.task import StepBatches
 
-    trainer = new_trainer(config, task, run, store, hooks)
+    trainer = new_trainer(config, task, run, store, hooks, selection)
     plan = BatchPlan(
         [clip.seconds for clip in source.clips], config.acoustic.batch_size, config.seed, config.acoustic.bucket
     )
@@ -124,6 +131,29 @@ def _learn(
         source, plan, task.step, task.max_steps, task.model.vocab.pad, trainer.global_rank, trainer.world_size
     )
     fit(trainer, task, batches, hooks)
+
+
+def _selection(config: TrainingConfig, dataset: PreparedDataset, task: AcousticTask, hooks: Hooks) -> Selection | None:
+    """Where the settings and the dataset have validation: what measures the voice on its held-out sentences."""
+    from voicemill.training.selection import Selection
+    from voicemill.training.synthesis import Speaker, guess
+    from voicemill.training.validation import Listener, Mel, held_out
+
+    wanted = config.acoustic.validation
+    clips = dataset.validation[: wanted.sentences]
+    if not wanted.interval or not clips:
+        return None
+    speaker = Speaker(task.model, None, config.audio, 0, guess)
+
+    def predict() -> list[Mel]:
+        task.model.eval()
+        try:
+            return [speaker.mel_for(clip.text) for clip in clips]
+        finally:
+            task.train()
+
+    listener = Listener([held_out(clip, config.audio) for clip in clips], config.audio, dataset.facts)
+    return Selection(wanted, task, listener, predict, hooks.note)
 
 
 def _fit_memory(task: AcousticTask, source: ExampleSource, plan: BatchPlan, device: torch.device, hooks: Hooks) -> None:

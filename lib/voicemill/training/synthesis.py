@@ -230,10 +230,11 @@ def load_speaker(
             raise TrainingError(
                 "The vocoder was made for mels of other settings than the voice's.", reason="vocoder_mismatch"
             )
-    return Speaker(model, vocoder, audio, iterations, pronounce or _guess)
+    return Speaker(model, vocoder, audio, iterations, pronounce or guess)
 
 
-def _guess(word: str) -> Sequence[str]:
+def guess(word: str) -> Sequence[str]:
+    """Phones of a word by the text room's dictionary and letter rules."""
     from voicemill.text.lexicon import Lexicon
 
     return Lexicon.load().pronounce(word).phones

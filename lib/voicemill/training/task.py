@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -217,10 +218,21 @@ class AcousticTask(Task):
         now = min(decay, (1 + self.step) / (10 + self.step))
         torch._foreach_lerp_(self.average, weights, 1 - now)
 
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Within, the averaged weights, if any, stand in place of the last ones."""
+        last = [weight.detach().clone() for weight in self.trained_parameters()] if self.average else []
+        self.use_average()
+        try:
+            yield
+        finally:
+            self._put(last)
+
     def use_average(self) -> None:
         """Put the averaged weights, if any, in place of the last ones."""
-        if self.average is None:
-            return
+        self._put(self.average or [])
+
+    def _put(self, values: list[torch.Tensor]) -> None:
         with torch.no_grad():
-            for parameter, value in zip(self.trained_parameters(), self.average, strict=True):
+            for parameter, value in zip(self.trained_parameters(), values, strict=False):
                 parameter.copy_(value)

@@ -1,0 +1,72 @@
+"""Validation by measured quality, on a model that really trains."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from voicemill.training.config import AudioConfig
+from voicemill.training.data import read_dataset
+from voicemill.training.hooks import Hooks
+from voicemill.training.loop import train_acoustic
+from voicemill.training.selection import no_gain
+from voicemill.training.validation import NO_SOUND, held_out, measure
+
+from .conftest import tiny_config
+
+
+def test_when_to_give_up() -> None:
+    assert no_gain([], 0.01) == 0
+    assert no_gain([1.0, 0.9, 0.8], 0.01) == 0
+    assert no_gain([1.0, 0.9, 0.895, 0.899, 0.95], 0.01) == 3
+    assert no_gain([math.inf, math.inf, 5.0], 0.01) == 0
+    assert no_gain([1.0, 2.0, 0.5, 0.5], 0.0) == 1
+
+
+def test_the_recording_itself_is_better_than_another_sentence_and_silence_is_worst(tone_dataset: Path) -> None:
+    dataset, audio = read_dataset(tone_dataset), AudioConfig()
+    clip = held_out(dataset.validation[0], audio)
+    other = held_out(dataset.train[1], audio)
+    same = measure([clip], [clip.mel], audio, dataset.facts)
+    different = measure([clip], [other.mel], audio, dataset.facts)
+    assert same.mel_distance == pytest.approx(0.0, abs=1e-6)
+    assert different.mel_distance > 1.0
+    assert same.score < different.score < NO_SOUND.score
+    assert np.isfinite(different.score)
+
+
+def test_the_best_weights_are_kept_and_a_resumed_run_keeps_the_same(tone_dataset: Path, tmp_path: Path) -> None:
+    config = tiny_config(max_steps=9, average_decay=0.5, validation={"interval": 2, "patience": 50, "sentences": 1})
+    notes: list[str] = []
+    whole = train_acoustic(config, tone_dataset, tmp_path / "whole", hooks=Hooks(note=notes.append))
+    spoken = [int(note.split()[4][:-1]) for note in notes if note.startswith("Held-out")]
+    assert spoken == [2, 4, 6, 8, 9]
+    assert any("spoke the held-out sentences best" in note for note in notes)
+    seen: list[int] = []
+    cut = Hooks(on_step=lambda report: seen.append(report.step), should_stop=lambda: seen[-1] == 5)
+    train_acoustic(config, tone_dataset, tmp_path / "cut", hooks=cut)
+    again: list[str] = []
+    rest = train_acoustic(config, tone_dataset, tmp_path / "cut", resume=True, hooks=Hooks(note=again.append))
+    assert again == [note for note in notes if not note.startswith("Held-out sentences at step 2:")]
+    assert rest.weights_sha256 == whole.weights_sha256
+    off = train_acoustic(tiny_config(max_steps=9, average_decay=0.5), tone_dataset, tmp_path / "off")
+    assert off.loss_curve == whole.loss_curve, "measuring does not change what is learned"
+
+
+def test_a_voice_that_no_longer_improves_ends_early_and_stays_ended(tone_dataset: Path, tmp_path: Path) -> None:
+    """With a rate of nearly nothing the voice stays as it is."""
+    config = tiny_config(
+        max_steps=50,
+        optimiser={"learning_rate": 1e-12, "warmup_steps": 0},
+        validation={"interval": 2, "patience": 2, "sentences": 1},
+    )
+    result = train_acoustic(config, tone_dataset, tmp_path)
+    assert result.steps == 8  # measured at 2, no gain at 4 and 6; known at 8
+    assert not result.interrupted
+    assert result.nemo_path is not None
+    again = train_acoustic(config, tone_dataset, tmp_path, resume=True)
+    assert again.steps == 8
+    assert again.weights_sha256 == result.weights_sha256
