@@ -12,6 +12,7 @@ from pathlib import Path
 
 from voicemill import files
 from voicemill.backends.gates import Cleared
+from voicemill.backends.live import StepDisplay
 from voicemill.backends.measuring import Trained
 from voicemill.backends.records import TrainingRecord
 from voicemill.backends.reporter import LaneReporter
@@ -21,7 +22,7 @@ from voicemill.dataset.prepare import PreparedDataset
 from voicemill.dataset.stages import StageClock
 from voicemill.errors import TrainingError
 from voicemill.settings import Settings
-from voicemill.training.checkpoint import StepReport, TrainingResult
+from voicemill.training.checkpoint import TrainingResult
 from voicemill.training.hooks import Hooks
 from voicemill.training.store import any_checkpoint
 
@@ -115,18 +116,9 @@ def _run(context: Context, name: str, title: str, key: str, max_steps: int, trai
             )
         return found
     resume = context.request.resume and any_checkpoint(folder)
-    every = max(1, max_steps // 20)
-
-    def on_step(report: StepReport) -> None:
-        context.reporter.advance(report.step, f"loss {report.loss:.3f}")
-        if report.step == 1 or report.step % every == 0 or report.step == max_steps:
-            context.reporter.stats(
-                {"model": title, "step": report.step, "max_steps": max_steps, "loss": round(report.loss, 5)}
-            )
-
     folder.mkdir(parents=True, exist_ok=True)
     hooks = Hooks(
-        on_step=on_step,
+        on_step=StepDisplay(title, max_steps, context.reporter).step,
         should_stop=context.interrupts.should_stop,
         note=context.reporter.note,
         taking_steps=context.interrupts.cooperative,

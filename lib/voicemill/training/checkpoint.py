@@ -38,7 +38,13 @@ class Run:
 
 @dataclass(frozen=True)
 class StepReport:
-    """One step of training; `step` counts from 1 to `max_steps`. A vocoder has no duration and pitch loss: 0."""
+    """One step of training; `step` counts from 1 to `max_steps`. A vocoder has no duration and pitch loss: 0.
+
+    Attributes:
+        learning_rate: as it was used, after halvings.
+        seconds: since the start of the run.
+        frames: mel frames in the batch, padding not counted.
+    """
 
     step: int
     max_steps: int
@@ -48,6 +54,7 @@ class StepReport:
     pitch_loss: float
     learning_rate: float
     seconds: float
+    frames: int
 
 
 @dataclass(frozen=True)

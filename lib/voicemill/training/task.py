@@ -93,6 +93,7 @@ class AcousticTask(Task):
         self.average: list[torch.Tensor] | None = None
         self._losses: Losses | None = None
         self._rate = 0.0
+        self._frames = 0
         if acoustic.alignment == "durations":
             model.aligner.requires_grad_(requires_grad=False)
 
@@ -133,7 +134,7 @@ class AcousticTask(Task):
         optimiser = self.acoustic.optimiser
         taught = self.update(self.optimizers(), losses.total, optimiser.gradient_clip)
         self.step += 1
-        self._losses = losses if taught else None
+        self._losses, self._frames = losses if taught else None, int(batch.mel_lengths.sum())
         if taught:
             self._move_average()
         else:
@@ -152,6 +153,7 @@ class AcousticTask(Task):
             pitch_loss=float(losses.pitch),
             learning_rate=self._rate,
             seconds=seconds,
+            frames=self._frames,
         )
 
     def losses(self, part: Part) -> Losses:

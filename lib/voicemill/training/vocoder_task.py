@@ -136,4 +136,5 @@ class VocoderTask(Task):
         if self._figures is None:
             return None
         loss, distance = self._figures
-        return StepReport(self.step, self.max_steps, loss, distance, 0.0, 0.0, self._rate, seconds)
+        frames = self.vocoder.batch_size * self.vocoder.segment_frames
+        return StepReport(self.step, self.max_steps, loss, distance, 0.0, 0.0, self._rate, seconds, frames)

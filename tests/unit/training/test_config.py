@@ -60,3 +60,27 @@ def test_settings_are_frozen_and_checked() -> None:
         config.seed = 2  # type: ignore[misc]
     with pytest.raises(ValidationError, match="fmax"):
         TrainingConfig.model_validate({"preset": "x", "audio": {"fmax": 12000}})
+
+
+def test_steps_follow_the_minutes_where_the_preset_says_so(repository: Path) -> None:
+    base = repository / "configs/voice/prod_tts/nemo_fastpitch_hifigan.yaml"
+    finetune = load_config(base, "finetune")
+    assert [finetune.for_audio(60 * minutes).acoustic.max_steps for minutes in (0.0, 0.5, 3, 30)] == [
+        1,
+        500,
+        3000,
+        20000,
+    ]
+    assert finetune.for_audio(180).vocoder.max_steps == 1500
+    capped = finetune.model_copy(update={"acoustic": finetune.acoustic.model_copy(update={"max_steps": 100})})
+    assert capped.for_audio(180).acoustic.max_steps == 100
+    cpu = load_config(base, "cpu")
+    assert cpu.for_audio(180) == cpu
+
+
+def test_the_quick_presets_do_not_stop_to_listen(repository: Path) -> None:
+    base = repository / "configs/voice/prod_tts/nemo_fastpitch_hifigan.yaml"
+    intervals = {
+        preset: load_config(base, preset).acoustic.validation.interval for preset in ("smoke", "cpu", "finetune")
+    }
+    assert intervals == {"smoke": 0, "cpu": 0, "finetune": 500}
