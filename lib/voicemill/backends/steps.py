@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voicemill import files
+from voicemill.backends.events import event_log
 from voicemill.backends.gates import Cleared
 from voicemill.backends.live import StepDisplay
 from voicemill.backends.measuring import Trained
@@ -22,7 +23,7 @@ from voicemill.dataset.prepare import PreparedDataset
 from voicemill.dataset.stages import StageClock
 from voicemill.errors import TrainingError
 from voicemill.settings import Settings
-from voicemill.training.checkpoint import TrainingResult
+from voicemill.training.checkpoint import StepReport, TrainingResult
 from voicemill.training.hooks import Hooks
 from voicemill.training.store import any_checkpoint
 
@@ -117,13 +118,19 @@ def _run(context: Context, name: str, title: str, key: str, max_steps: int, trai
         return found
     resume = context.request.resume and any_checkpoint(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    hooks = Hooks(
-        on_step=StepDisplay(title, max_steps, context.reporter).step,
-        should_stop=context.interrupts.should_stop,
-        note=context.reporter.note,
-        taking_steps=context.interrupts.cooperative,
-    )
-    with context.clock.stage(title, max_steps):
+    display = StepDisplay(title, max_steps, context.reporter)
+    with context.clock.stage(title, max_steps), event_log(folder) as log:
+
+        def on_step(report: StepReport) -> None:
+            display.step(report)
+            log(report)
+
+        hooks = Hooks(
+            on_step=on_step,
+            should_stop=context.interrupts.should_stop,
+            note=context.reporter.note,
+            taking_steps=context.interrupts.cooperative,
+        )
         result = train(folder, resume, hooks)
     if result.nemo_path is None:  # only an interrupt ends a run without a model, and cooperative() raises for that
         raise TrainingError(
