@@ -18,7 +18,7 @@ SegmentBatch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 @dataclass
-class _Segments:
+class Segments:
     """Some segments of a batch, their share of it, and, where the batch is whole, what the generator made of them."""
 
     samples: torch.Tensor
@@ -28,10 +28,11 @@ class _Segments:
     made: torch.Tensor | None = None
 
 
-def _split(batch: SegmentBatch, parts: int) -> list[_Segments]:
+def split_segments(batch: SegmentBatch, parts: int) -> list[Segments]:
+    """The batch in up to `parts` parts; losses are means over segments of one length, so their shares are exact."""
     samples, lengths, mels = batch
     rows = torch.arange(len(samples)).tensor_split(min(parts, len(samples)))
-    return [_Segments(samples[row], lengths[row], mels[row], len(row) / len(samples)) for row in rows]
+    return [Segments(samples[row], lengths[row], mels[row], len(row) / len(samples)) for row in rows]
 
 
 class VocoderTask(Task):
@@ -60,19 +61,19 @@ class VocoderTask(Task):
     def training_step(self, batch: SegmentBatch, batch_idx: int) -> None:
         self._rate = self.set_rate(self.vocoder.learning_rate)
         generator, discriminators = self.optimizers()
-        whole: list[_Segments] = []
+        whole: list[Segments] = []
 
-        def segments(batch: SegmentBatch, parts: int) -> list[_Segments]:
-            found = _split(batch, parts)
+        def segments(batch: SegmentBatch, parts: int) -> list[Segments]:
+            found = split_segments(batch, parts)
             return whole if parts == 1 and whole else found
 
         judged: list[torch.Tensor] = []
 
-        def judge(part: _Segments) -> None:
+        def judge(part: Segments) -> None:
             # The generator's work on a whole batch is kept for its own turn.
             with torch.set_grad_enabled(part.share == 1.0):
                 made = self.model.generator(x=part.mels)
-            loss = self._discriminator_loss(part.samples.unsqueeze(1), made.detach()) * part.share
+            loss = self.discriminator_loss(part.samples.unsqueeze(1), made.detach()) * part.share
             self.manual_backward(loss)
             judged.append(loss.detach())
             if part.share == 1.0:
@@ -83,15 +84,15 @@ class VocoderTask(Task):
             judged.clear()
             whole.clear()
 
-        self.in_parts(batch, _split, judge, forget)
+        self.in_parts(batch, split_segments, judge, forget)
         judgement = torch.stack(judged).sum()
         taught = self.update(discriminators, judgement)
 
         made: list[torch.Tensor] = []
         nearness: list[torch.Tensor] = []
 
-        def generate(part: _Segments) -> None:
-            loss, distance = self._generator_loss(part)
+        def generate(part: Segments) -> None:
+            loss, distance = self.generator_loss(part)
             self.manual_backward(loss * part.share)
             made.append(loss.detach() * part.share)
             nearness.append(distance.detach() * part.share)
@@ -110,7 +111,8 @@ class VocoderTask(Task):
             bad = float(loss + judgement)
             self.note(self.recovery.skip(self.step, bad, last=self.step == self.max_steps))
 
-    def _discriminator_loss(self, real: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
+    def discriminator_loss(self, real: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
+        """How badly recordings are told from the generator's work, both (B, 1, S)."""
         total = torch.zeros((), device=real.device)
         for discriminator in (self.model.mpd, self.model.msd):
             of_real, of_made, _, _ = discriminator(y=real, y_hat=made)
@@ -118,7 +120,7 @@ class VocoderTask(Task):
             total = total + loss
         return total
 
-    def _generator_loss(self, part: _Segments) -> tuple[torch.Tensor, torch.Tensor]:
+    def generator_loss(self, part: Segments) -> tuple[torch.Tensor, torch.Tensor]:
         """Loss of the generator, and the mean distance of the log-mels in it."""
         model = self.model
         made = model.generator(x=part.mels) if part.made is None else part.made

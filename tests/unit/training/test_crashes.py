@@ -100,6 +100,7 @@ def kill_in_a_save(folder: Path, alive: Callable[[], bool]) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_loses_an_interval_at_most_and_resumes_bit_for_bit(
     tone_dataset: Path, tmp_path: Path, model: tuple[str, Model], processes: ForkServerContext
 ) -> None:
@@ -217,7 +218,7 @@ def limited():
 
 hooks = Hooks(note=lambda text: told.send(text), taking_steps=limited)
 try:
-    result = train(config, dataset, folder, hooks=hooks)
+    result = train(config, dataset, folder, hooks=hooks, **more)
     told.send(result.loss_curve)
 except Exception as error:
     told.send(getattr(error, "reason", repr(error)))
@@ -226,12 +227,13 @@ except Exception as error:
 
 
 def in_little_memory(
-    processes: ForkServerContext, config: TrainingConfig, dataset: Path, folder: Path, room: int
+    processes: ForkServerContext, model: Model, dataset: Path, folder: Path, room: int
 ) -> list[object]:
     """What a training in `room` bytes told: notes, then the losses or the reason."""
     here, there = processes.Pipe(duplex=False)
-    names = {"config": config, "dataset": dataset, "folder": folder, "told": there, "room": room}
-    process = processes.Process(target=exec, args=(SCRIPT, {**names, "train": train_acoustic}))
+    names = dict(zip(("train", "config", "more"), model, strict=True))
+    names |= {"dataset": dataset, "folder": folder, "told": there, "room": room}
+    process = processes.Process(target=exec, args=(SCRIPT, names))
     process.start()
     there.close()
     told = []
@@ -272,14 +274,18 @@ def many_clips(tone_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return root
 
 
+WIDE: Model = (train_acoustic, wide_config(), {})
+
+
+@pytest.mark.slow
 def test_a_batch_too_large_for_memory_is_learned_in_parts_with_the_same_losses(
     many_clips: Path, tmp_path: Path, processes: ForkServerContext
 ) -> None:
     whole = train_acoustic(wide_config(), many_clips, tmp_path / "whole")
-    *notes, curve = in_little_memory(processes, wide_config(), many_clips, tmp_path / "tight", ROOM)
+    *notes, curve = in_little_memory(processes, WIDE, many_clips, tmp_path / "tight", ROOM)
+    assert isinstance(curve, tuple), curve
     assert notes
     assert "memory ran out in step" in str(notes[0])
-    assert isinstance(curve, tuple), curve
     # Not to the last digit: NeMo's convolutions see a little of the padding, which is less where clips have less company.
     for (step, loss, mel), (same_step, same_loss, same_mel) in zip(curve, whole.loss_curve, strict=True):
         assert step == same_step
@@ -287,8 +293,9 @@ def test_a_batch_too_large_for_memory_is_learned_in_parts_with_the_same_losses(
         assert mel == pytest.approx(same_mel, rel=5e-3)
 
 
+@pytest.mark.slow
 def test_when_not_even_one_clip_fits_it_says_so(many_clips: Path, tmp_path: Path, processes: ForkServerContext) -> None:
-    told = in_little_memory(processes, wide_config(), many_clips, tmp_path, 0)
+    told = in_little_memory(processes, WIDE, many_clips, tmp_path, 0)
     assert told[-1] == "out_of_memory"
 
 
@@ -334,6 +341,7 @@ def _may_mount() -> bool:
     return subprocess.run(trial, capture_output=True, check=False).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not _may_mount(), reason="needs root and the right to mount")
 def test_a_disk_that_fills_up_keeps_the_good_checkpoints_and_no_other_disk_is_needed(
     tone_dataset: Path, tmp_path: Path

@@ -261,3 +261,27 @@ def test_the_archive_names_no_file_of_this_machine(base: Path) -> None:
         tree = OmegaConf.to_container(HifiGanModel.restore_from(str(base), return_config=True))
     assert str(base.parent) not in json.dumps(tree)
     assert tree["preprocessor"]["sample_rate"] == RATE
+
+
+def test_the_losses_of_parts_add_up_to_the_batch_s(tone_dataset: Path) -> None:
+    source = PairSource(read_dataset(tone_dataset).train, AudioConfig(), None, zero_mel, 16)
+    batch = SegmentBatches(source, first=0, last=1, batch_size=5, segment_frames=16, seed=1).batch(0)
+    with guests():
+        import torch
+
+        from voicemill.training.vocoder_task import VocoderTask, split_segments
+
+        torch.manual_seed(1)
+        task = VocoderTask(build_hifigan(config()), config().vocoder, seed=1)
+        totals = []
+        for parts in (1, 3):
+            segments = split_segments(batch, parts)
+            with torch.no_grad():
+                judged = [
+                    task.discriminator_loss(part.samples.unsqueeze(1), task.model.generator(x=part.mels)) * part.share
+                    for part in segments
+                ]
+                made = [task.generator_loss(part)[0] * part.share for part in segments]
+            totals.append((len(segments), float(sum(judged)), float(sum(made))))
+    assert [count for count, _, _ in totals] == [1, 3]
+    assert totals[1][1:] == pytest.approx(totals[0][1:], rel=1e-4)
