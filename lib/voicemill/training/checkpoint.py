@@ -144,7 +144,7 @@ def fingerprint(config: TrainingConfig, dataset: PreparedDataset, init_from: Pat
     change.
     """
     settings = config.model_dump(
-        mode="json", exclude={"vocoder", "threads", "checkpoint_interval", "accelerator", "preset"}
+        mode="json", exclude={"vocoder", "threads", "checkpoint_interval", "accelerator", "preset", "evaluation"}
     )
     manifest = sha256_file(dataset.root / "train.jsonl")
     return content_key(

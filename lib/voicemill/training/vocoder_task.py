@@ -64,8 +64,7 @@ class VocoderTask(Task):
         whole: list[Segments] = []
 
         def segments(batch: SegmentBatch, parts: int) -> list[Segments]:
-            found = split_segments(batch, parts)
-            return whole if parts == 1 and whole else found
+            return whole if parts == 1 and whole else split_segments(batch, parts)
 
         judged: list[torch.Tensor] = []
 
