@@ -66,7 +66,7 @@ Exit codes: 0 done, 1 refused (bad usage, unusable audio), 2 blocked (text or da
 @click.option("--limit", "changes", multiple=True, metavar="NAME=VALUE", help="Change a quality limit (see README.md).")
 @click.option("--keep-rejected", is_flag=True, help="Keep the sounds of what is left out, in rejected/.")
 @click.option("--explain", is_flag=True, help="Print why each cut was made; cuts.tsv has it in any case.")
-@click.option("--jobs", type=click.IntRange(1, 256), help="Processes that work on clips.  [default: one a core]")
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes that work on clips.  [default: one a core]")
 @click.option("--consent", metavar="FILE|TEXT", help="Statement of consent of the speaker; carried into the bundle.")
 @click.option("--licence", metavar="SPDX", help="Licence of the recordings, for instance CC-BY-4.0.")
 @click.option("--report/--no-report", default=True, help="Write report.html into the dataset's folder.  [default: on]")
@@ -105,14 +105,14 @@ def prepare_command(**options: object) -> int:
         keep_rejected=bool(options["keep_rejected"]),
         target_lufs=cast(float, options["loudness"]),
         force=bool(options["force"]),
-        jobs=cast("int | None", options["jobs"]),
+        workers=cast("int | None", options["workers"]),
         rights=stated(cast("str | None", options["consent"]), cast("str | None", options["licence"])),
     )
     protocol = Protocol(sys.stdout)
     with console.Interrupts(), console.Terminal() as terminal:
         lines = ProgressLines(terminal, protocol, len(STAGES))
         prepared = prepare(request, settings.workspace, lines)
-        extra = publish(prepared, settings.workspace, terminal, request.jobs, bool(options["report"]))
+        extra = publish(prepared, settings.workspace, terminal, request.workers, bool(options["report"]))
     lines.finish()
     stats = prepared.stats
     protocol.stats(

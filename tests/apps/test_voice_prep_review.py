@@ -62,7 +62,7 @@ class Lab:
         return done
 
     def prepare(self, *more: str) -> dict[str, Any]:
-        made = self.run("--voice", "ann", "--audio", "take.flac", "--script", "take.script", "--jobs", "1", *more)
+        made = self.run("--voice", "ann", "--audio", "take.flac", "--script", "take.script", "--workers", "1", *more)
         line = next(line for line in made.stdout.splitlines() if line.startswith("STATS "))
         return dict(json.loads(line.removeprefix("STATS ")))
 
@@ -77,7 +77,7 @@ class Lab:
     def review(self) -> Iterator[str]:
         """The review page while it is served; it must end with Ctrl-C and code 0."""
         with subprocess.Popen(
-            self.argv("review", "ann", "--jobs", "1"),
+            self.argv("review", "ann", "--workers", "1"),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -182,7 +182,7 @@ def test_the_report_lies_in_the_dataset_and_a_second_run_leaves_it(lab: Lab) -> 
     assert lab.prepare()["cache_hit"] is True
     assert path.stat().st_mtime_ns == before
     path.unlink()
-    shown = lab.run("review", "ann", "--report", "--jobs", "1").stdout.splitlines()
+    shown = lab.run("review", "ann", "--report", "--workers", "1").stdout.splitlines()
     assert shown == ["ARTIFACT work/datasets/ann/report.html"]
     assert CONSENT in path.read_text("utf-8")
 
@@ -290,7 +290,7 @@ def test_a_review_in_a_browser_survives_a_run(lab: Lab, tmp_path: Path) -> None:
 
 def test_terminated_while_it_serves(lab: Lab) -> None:
     with subprocess.Popen(
-        lab.argv("review", "ann", "--jobs", "1"),
+        lab.argv("review", "ann", "--workers", "1"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

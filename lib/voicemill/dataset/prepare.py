@@ -62,7 +62,7 @@ class PrepareRequest:
         keep_rejected: keep the sounds of what is left out, in `rejected/`.
         lexicon: pronunciations that come before the dictionary's.
         force: do everything again, also what the cache holds.
-        jobs: processes; one a core by default.
+        workers: processes; one a core by default.
         rights: consent and licence of the recordings; None leaves what was stated for the same recordings before.
         edits: decisions of a review; None takes those that lie in the dataset's folder.
     """
@@ -83,7 +83,7 @@ class PrepareRequest:
     quality: QualityLimits = dataclasses.field(default_factory=QualityLimits)
     keep_rejected: bool = False
     force: bool = False
-    jobs: int | None = None
+    workers: int | None = None
     rights: Rights | None = None
     edits: tuple[ClipEdit, ...] | None = None
 
@@ -194,11 +194,11 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
         observer.note(f"dataset of {request.voice}: unchanged, taken from the last run ({len(known.entries)} clips)")
         return _stating(known, request.rights)
     # The processes end first, or they would write into a folder that is being removed.
-    with files.atomic_directory(root) as staging, ClipPool(request.jobs) as pool:
+    with files.atomic_directory(root) as staging, ClipPool(request.workers) as pool:
         cache = staging / ".fresh" if request.force else workspace.stage_cache
         bench = steps.Bench(pool, StageClock(observer, pool.worker_ids), staging, cache)
         grammars = workspace.cache / "text-normaliser"
-        means = Means(Lexicon.load(request.lexicon), request.limits, grammars, pool.jobs, cache)
+        means = Means(Lexicon.load(request.lexicon), request.limits, grammars, pool.workers, cache)
         _fill(bench, request, sources, inputs, means, tools, key)
         edits.carry(root, staging)
     made = load(root, key)

@@ -13,7 +13,12 @@ from voicemill.review.view import Sound, view_of
 
 
 def serve_dataset(
-    dataset: PreparedDataset, cache: Path, observer: Observer | None = None, *, port: int = 0, jobs: int | None = None
+    dataset: PreparedDataset,
+    cache: Path,
+    observer: Observer | None = None,
+    *,
+    port: int = 0,
+    workers: int | None = None,
 ) -> ReviewServer:
     """A server that is bound and waits for `serve`.
 
@@ -22,7 +27,7 @@ def serve_dataset(
         cache: where the pictures are kept.
         observer: hears the drawing.
         port: 0 lets the system choose.
-        jobs: processes that draw.
+        workers: processes that draw.
 
     Raises:
         DatasetError: `edits_invalid`.
@@ -30,5 +35,5 @@ def serve_dataset(
     """
     session = Session(dataset)
     sounds = [Sound(entry.audio_filepath, embedded=False) for entry in dataset.entries]
-    view = view_of(dataset, draw_clips(dataset, cache, observer, jobs), sounds)
+    view = view_of(dataset, draw_clips(dataset, cache, observer, workers), sounds)
     return ReviewServer(session, lambda: page(view, session.states()), port)

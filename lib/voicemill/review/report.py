@@ -32,7 +32,7 @@ STAGE = "report"
 
 
 def draw_clips(
-    dataset: PreparedDataset, cache: Path, observer: Observer | None = None, jobs: int | None = None
+    dataset: PreparedDataset, cache: Path, observer: Observer | None = None, workers: int | None = None
 ) -> list[ClipPictures]:
     """Pictures of all clips in their order, from the cache where they are known."""
     tasks = [
@@ -46,7 +46,7 @@ def draw_clips(
     ]
     observer = observer or SilentObserver()
     observer.stage(STAGE, len(tasks))
-    with ClipPool(jobs) as pool:
+    with ClipPool(workers) as pool:
         return pool.map(pictures_of, tasks, observer)
 
 
@@ -70,7 +70,7 @@ def write_report(
     cache: Path,
     observer: Observer | None = None,
     *,
-    jobs: int | None = None,
+    workers: int | None = None,
     audio_budget: int = AUDIO_BUDGET,
 ) -> Path:
     """Write the report into the dataset's folder, atomically; neither its digests nor its cache hits know of it.
@@ -79,10 +79,10 @@ def write_report(
         dataset: a finished dataset.
         cache: where the pictures are kept.
         observer: hears the stage `STAGE`.
-        jobs: processes; one a core by default.
+        workers: processes; one a core by default.
         audio_budget: bytes of sound that the file may carry.
     """
-    pictures = draw_clips(dataset, cache, observer, jobs)
+    pictures = draw_clips(dataset, cache, observer, workers)
     path = dataset.root / description.REPORT
     files.write_text(path, page(view_of(dataset, pictures, sounds_within(dataset, audio_budget))))
     return path

@@ -45,7 +45,7 @@ def _page(dataset: PreparedDataset, states: list | None = None) -> str:
 
 
 def test_the_report_carries_everything_and_disturbs_nothing(dataset: PreparedDataset, tmp_path: Path) -> None:
-    path = report.write_report(dataset, tmp_path / "cache", jobs=1)
+    path = report.write_report(dataset, tmp_path / "cache", workers=1)
     assert path == dataset.root / "report.html"
     assert load(dataset.root, dataset.description.content_key) is not None
     document = path.read_text("utf-8")
@@ -73,7 +73,7 @@ def test_beyond_the_limit_clips_are_linked_and_the_page_says_so(dataset: Prepare
     assert [sound.embedded for sound in two] == [True, True] + [False] * (len(whole) - 2)
     assert two[2].address == dataset.entries[2].audio_filepath
     budget = len(whole[0].address) + len(whole[1].address)
-    document = report.write_report(dataset, tmp_path / "cache", jobs=1, audio_budget=budget).read_text("utf-8")
+    document = report.write_report(dataset, tmp_path / "cache", workers=1, audio_budget=budget).read_text("utf-8")
     assert "The sound of 2 clips lies in this file; that of the other 5" in document
     assert 'data-src="clips/demo_0003.wav"' in document
 
