@@ -67,6 +67,13 @@ Exit codes: 0 done, 1 refused (bad usage, unusable audio), 2 blocked (text or da
 @click.option("--keep-rejected", is_flag=True, help="Keep the sounds of what is left out, in rejected/.")
 @click.option("--explain", is_flag=True, help="Print why each cut was made; cuts.tsv has it in any case.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes that work on clips.  [default: one a core]")
+@click.option(
+    "--ray",
+    is_flag=False,
+    flag_value="auto",
+    metavar="[HOST:PORT]",
+    help="Let a Ray cluster work on recordings and clips.  [default: the one that runs on this machine]",
+)
 @click.option("--consent", metavar="FILE|TEXT", help="Statement of consent of the speaker; carried into the bundle.")
 @click.option("--licence", metavar="SPDX", help="Licence of the recordings, for instance CC-BY-4.0.")
 @click.option("--report/--no-report", default=True, help="Write report.html into the dataset's folder.  [default: on]")
@@ -106,6 +113,7 @@ def prepare_command(**options: object) -> int:
         target_lufs=cast(float, options["loudness"]),
         force=bool(options["force"]),
         workers=cast("int | None", options["workers"]),
+        ray=cast("str | None", options["ray"]),
         rights=stated(cast("str | None", options["consent"]), cast("str | None", options["licence"])),
     )
     protocol = Protocol(sys.stdout)

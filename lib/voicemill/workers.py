@@ -34,6 +34,8 @@ PATIENCE = 3.0
 OUR_TURN = 0.5
 """Seconds after a worker was ended by SIGTERM in which the same signal may reach us."""
 
+WORKER_DIED = "worker_died"
+
 _Pipe = connection.Connection
 
 
@@ -170,7 +172,7 @@ def _died(worker: _Worker) -> NoReturn:
         time.sleep(OUR_TURN)  # a signal to the whole group: ours says more than its death
     raise BlockedError(
         "A worker process was ended by the system.",
-        reason="worker_died",
+        reason=WORKER_DIED,
         hint="This usually means too little memory: try again with --workers 1.",
     )
 
@@ -187,10 +189,11 @@ def _serve(pipe: _Pipe, prepare: Callable[..., object] | None, arguments: tuple[
     with contextlib.suppress(EOFError, OSError):
         while True:
             function, task = pipe.recv()
-            pipe.send(_outcome(function, task))
+            pipe.send(outcome(function, task))
 
 
-def _outcome(function: Callable[[Any], object], task: object) -> tuple[bool, object]:
+def outcome(function: Callable[[Any], object], task: object) -> tuple[bool, object]:
+    """What came of a task: whether it was done, and its result, or else its error in a form that can travel."""
     try:
         return True, function(task)
     except Exception as error:  # the process's boundary: the parent raises it again

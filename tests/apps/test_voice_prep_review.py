@@ -69,9 +69,11 @@ class Lab:
     def dataset(self) -> dict[str, Any]:
         return dict(json.loads((self.work / "datasets/ann/dataset.json").read_text("utf-8")))
 
+    def manifest(self) -> list[str]:
+        return (self.work / "datasets/ann/manifest.jsonl").read_text("utf-8").splitlines()
+
     def texts(self) -> list[str]:
-        lines = (self.work / "datasets/ann/manifest.jsonl").read_text("utf-8").splitlines()
-        return [json.loads(line)["text"] for line in lines]
+        return [json.loads(line)["text"] for line in self.manifest()]
 
     @contextmanager
     def review(self) -> Iterator[str]:
@@ -222,6 +224,38 @@ def test_the_report_in_a_browser(lab: Lab, tmp_path: Path) -> None:
             assert asked.pop().endswith("report.html")
 
     asyncio.run(look())
+
+
+@needs_browser
+def test_what_was_left_out_in_a_browser(lab: Lab, tmp_path: Path) -> None:
+    wanted = ("--voice", "strict", "--audio", "take.flac", "--script", "take.script", "--keep-rejected")
+    rates = [json.loads(line)["quality"]["phones_per_second"] for line in lab.manifest()]
+    fastest = sorted(rates)[-2:]
+    lab.run(*wanted, "--limit", f"max_phones_per_second={fastest[0] - 0.01}", "--workers", "1")
+    row = "document.querySelector('#rejected tbody tr:not([hidden])')"
+
+    async def look() -> None:
+        async with _browser(tmp_path / "profile") as (evaluate, call, events):
+            await _open(evaluate, call, (lab.work / "datasets/strict/report.html").as_uri())
+            figures = "[...document.querySelectorAll('#rejected tbody tr')].map(row => +row.dataset.value)"
+            await evaluate("document.querySelector('#rejected [data-by=value]').click()")
+            assert await evaluate(figures) == pytest.approx(fastest, abs=1e-3)
+            await evaluate("document.querySelector('#rejected [data-by=value]').click()")
+            assert await evaluate(figures) == pytest.approx(fastest[::-1], abs=1e-3)
+            assert "phones/s" in await evaluate(f"{row}.textContent")
+            await evaluate(f"{row}.querySelector('.play').click()")
+            await _until(evaluate, f"{row}.matches('.playing')")
+            await evaluate(
+                "box = document.getElementById('seek'), box.value = 'speaking zebra', box.dispatchEvent(new Event('input'))"
+            )
+            assert await evaluate("document.getElementById('left-count').textContent") == "0 of 2"
+            assert await evaluate("document.getElementById('left-none').hidden") is False
+            await evaluate("box.value = 'Speaking_Rate', box.dispatchEvent(new Event('input'))")
+            assert await evaluate("document.getElementById('left-count').textContent") == "2 of 2"
+            assert _complaints(events) == []
+
+    asyncio.run(look())
+    lab.run("delete", "strict", "--yes")
 
 
 def _colours(picture: bytes) -> int:

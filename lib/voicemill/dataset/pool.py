@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from voicemill.progress import Observer
 from voicemill.workers import Workers, usable_cores
@@ -14,6 +14,20 @@ _Result = TypeVar("_Result")
 
 WORTH_A_POOL = 8
 """Fewer tasks than this are done before two processes have started and loaded what they need."""
+
+
+class TaskPool(Protocol):
+    """Where tasks run: `ClipPool` on this machine, `cluster.RayPool` on many."""
+
+    workers: int
+
+    def map(
+        self, function: Callable[[_Task], _Result], tasks: Sequence[_Task], observer: Observer | None = None
+    ) -> list[_Result]:
+        """`[function(task) for task in tasks]`, telling the observer how many are done."""
+
+    def worker_ids(self) -> list[int]:
+        """Process ids of the running workers of this machine."""
 
 
 class ClipPool:

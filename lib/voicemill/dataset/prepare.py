@@ -15,6 +15,7 @@ from voicemill.audio import download
 from voicemill.audio.segmentation import Segmentation
 from voicemill.dataset import clip_steps, description, edits, explain, rights, stage_cache, steps, supplementary
 from voicemill.dataset.clip_steps import Rejects
+from voicemill.dataset.cluster import RayPool
 from voicemill.dataset.description import DatasetDescription, LoudnessFigures, PreparationSettings
 from voicemill.dataset.edits import ClipEdit
 from voicemill.dataset.limits import QualityLimits
@@ -63,6 +64,7 @@ class PrepareRequest:
         lexicon: pronunciations that come before the dictionary's.
         force: do everything again, also what the cache holds.
         workers: processes; one a core by default.
+        ray: address of a Ray cluster that works on the recordings and clips instead; see `cluster`.
         rights: consent and licence of the recordings; None leaves what was stated for the same recordings before.
         edits: decisions of a review; None takes those that lie in the dataset's folder.
     """
@@ -84,6 +86,7 @@ class PrepareRequest:
     keep_rejected: bool = False
     force: bool = False
     workers: int | None = None
+    ray: str | None = None
     rights: Rights | None = None
     edits: tuple[ClipEdit, ...] | None = None
 
@@ -194,7 +197,7 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
         observer.note(f"dataset of {request.voice}: unchanged, taken from the last run ({len(known.entries)} clips)")
         return _stating(known, request.rights)
     # The processes end first, or they would write into a folder that is being removed.
-    with files.atomic_directory(root) as staging, ClipPool(request.workers) as pool:
+    with files.atomic_directory(root) as staging, _pool(request, staging) as pool:
         cache = staging / ".fresh" if request.force else workspace.stage_cache
         bench = steps.Bench(pool, StageClock(observer, pool.worker_ids), staging, cache)
         grammars = workspace.cache / "text-normaliser"
@@ -205,6 +208,10 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
     if made is None:
         raise RuntimeError(f"{root} is not the dataset that was just written")
     return dataclasses.replace(made, cache_hit=False)
+
+
+def _pool(request: PrepareRequest, shared: Path) -> ClipPool | RayPool:
+    return ClipPool(request.workers) if request.ray is None else RayPool(request.ray, shared, request.workers)
 
 
 def load(root: Path, key: str | None = None) -> PreparedDataset | None:

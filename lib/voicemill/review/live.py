@@ -6,10 +6,11 @@ from pathlib import Path
 
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.progress import Observer
+from voicemill.review.left_out import Sound
 from voicemill.review.report import draw_clips, page
 from voicemill.review.server import ReviewServer
-from voicemill.review.session import Session
-from voicemill.review.view import Sound, view_of
+from voicemill.review.session import Session, sound_paths
+from voicemill.review.view import view_of
 
 
 def serve_dataset(
@@ -34,6 +35,6 @@ def serve_dataset(
         StorageError: `port_unavailable`.
     """
     session = Session(dataset)
-    sounds = [Sound(entry.audio_filepath, embedded=False) for entry in dataset.entries]
+    sounds = {path: Sound(path, embedded=False) for path in sound_paths(dataset)}
     view = view_of(dataset, draw_clips(dataset, cache, observer, workers), sounds)
     return ReviewServer(session, lambda: page(view, session.states()), port)

@@ -19,9 +19,10 @@ from voicemill.dataset.prepare import PreparedDataset
 from voicemill.evaluation.media import flac_uri
 from voicemill.evaluation.page import render
 from voicemill.progress import Observer, SilentObserver
+from voicemill.review.left_out import Sound
 from voicemill.review.pictures import ClipPictures, PictureTask, pictures_of
-from voicemill.review.session import RowState
-from voicemill.review.view import Sound, View, view_of
+from voicemill.review.session import RowState, sound_paths
+from voicemill.review.view import View, view_of
 
 FOLDER = Path(__file__).parent
 TEMPLATE = FOLDER / "page.html.j2"
@@ -50,18 +51,18 @@ def draw_clips(
         return pool.map(pictures_of, tasks, observer)
 
 
-def sounds_within(dataset: PreparedDataset, budget: int) -> list[Sound]:
-    """Clips as data URIs in their order until the budget is spent, then as paths beside the page."""
-    sounds = []
-    for entry in dataset.entries:
+def sounds_within(dataset: PreparedDataset, budget: int) -> dict[str, Sound]:
+    """Clips, then what was left out and kept, as data URIs until the budget is spent, then as paths beside the page."""
+    sounds = {}
+    for path in sound_paths(dataset):
         if budget > 0:
-            samples, rate = decode.read_mono(dataset.root / entry.audio_filepath)
+            samples, rate = decode.read_mono(dataset.root / path)
             address = flac_uri(samples, rate)
             budget -= len(address)
             if budget >= 0:
-                sounds.append(Sound(address, embedded=True))
+                sounds[path] = Sound(address, embedded=True)
                 continue
-        sounds.append(Sound(entry.audio_filepath, embedded=False))
+        sounds[path] = Sound(path, embedded=False)
     return sounds
 
 

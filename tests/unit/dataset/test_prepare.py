@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import shutil
 from pathlib import Path
 
@@ -340,6 +341,10 @@ def test_copies_and_another_voice_are_left_out_and_kept_aside(
         assert soundfile.info(made.root / row.audio).duration == pytest.approx(row.seconds, abs=0.01)
         assert row.audio in made.description.files
     report = made.report
+    parts = [(e.source, e.start, e.end) for e in made.entries] + [(r.source, r.start, r.end) for r in report.rejected]
+    for (one, _, end), (other, start, _) in itertools.pairwise(sorted(parts)):
+        assert one != other or end <= start + 1e-3  # no second counts twice
+    assert report.seconds_kept == pytest.approx(sum(entry.duration for entry in made.entries), abs=1e-3)
     lost = sum(row.seconds for row in report.rejected)
     assert report.seconds_in == pytest.approx(report.seconds_kept + report.seconds_pause + lost, abs=2e-3)
     assert report.seconds_pause >= 0
