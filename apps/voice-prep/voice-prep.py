@@ -42,6 +42,7 @@ Exit codes: 0 done, 1 refused (bad usage, unusable audio), 2 blocked (text or da
 @click.option("--start", help="Where to begin in one long recording: 90, 1:30 or 1:02:30.5.")
 @click.option("--end", help="Where to stop in it.")
 @click.option("--script", type=click.Path(path_type=Path), help="Text of the recording, in reading order.")
+@click.option("--tier", help="Tier of a TextGrid that holds the words.  [default: see README.md]")
 @click.option(
     "--metadata", type=click.Path(path_type=Path), help="LJSpeech-style metadata.csv: id|text|normalized text."
 )
@@ -61,8 +62,9 @@ Exit codes: 0 done, 1 refused (bad usage, unusable audio), 2 blocked (text or da
 @click.option(
     "--loudness", type=click.FloatRange(-40.0, -10.0), default=-23.0, show_default=True, help="Target in LUFS."
 )
-@click.option("--min-seconds", type=click.FloatRange(0.5, 5.0), default=1.0, show_default=True, help="Shortest clip.")
-@click.option("--max-seconds", type=click.FloatRange(5.0, 30.0), default=12.0, show_default=True, help="Longest clip.")
+@click.option("--preset", default="standard", show_default=True, help="Cutting and quality: standard, studio, archive.")
+@click.option("--min-seconds", type=click.FloatRange(0.5, 5.0), help="Shortest clip.  [default: the preset's, 1]")
+@click.option("--max-seconds", type=click.FloatRange(5.0, 30.0), help="Longest clip.  [default: the preset's, 12]")
 @click.option("--limit", "changes", multiple=True, metavar="NAME=VALUE", help="Change a quality limit (see README.md).")
 @click.option("--keep-rejected", is_flag=True, help="Keep the sounds of what is left out, in rejected/.")
 @click.option("--explain", is_flag=True, help="Print why each cut was made; cuts.tsv has it in any case.")
@@ -84,17 +86,20 @@ def prepare_command(**options: object) -> int:
 
     settings = Settings.from_environment(os.environ)
     from voicemill.audio.download import place
-    from voicemill.audio.segmentation import Segmentation
     from voicemill.audio.times import parse_part
     from voicemill.dataset import explain
-    from voicemill.dataset.limits import QualityLimits, with_changes
+    from voicemill.dataset.limits import with_changes
     from voicemill.dataset.prepare import STAGES, PrepareRequest, prepare
+    from voicemill.dataset.presets import SHIPPED, load_preset
     from voicemill.dataset.stages import ProgressLines
     from voicemill.protocol import Protocol
     from voicemill.voices.rights import stated
 
-    limits = Segmentation(
-        min_duration=cast(float, options["min_seconds"]), max_duration=cast(float, options["max_seconds"])
+    lengths = {"min_duration": options["min_seconds"], "max_duration": options["max_seconds"]}
+    preset = load_preset(
+        settings.repository / SHIPPED,
+        str(options["preset"]),
+        {name: cast(float, value) for name, value in lengths.items() if value is not None},
     )
     audio, url = place(options["audio"])
     start, end = parse_part(cast("str | None", options["start"]), cast("str | None", options["end"]))
@@ -104,11 +109,12 @@ def prepare_command(**options: object) -> int:
         start=start,
         end=end,
         **{name: cast("Path | None", options[name]) for name in ("script", "metadata", "dataset", "lexicon")},
+        tier=cast("str | None", options["tier"]),
         voice=str(options["voice"] or settings.voice_profile_id),
         seed=cast(int, options["seed"]),
         sample_rate=cast(int, options["sample_rate"]),
-        limits=limits,
-        quality=with_changes(QualityLimits(), cast("tuple[str, ...]", options["changes"])),
+        limits=preset.segmentation,
+        quality=with_changes(preset.quality, cast("tuple[str, ...]", options["changes"])),
         keep_rejected=bool(options["keep_rejected"]),
         target_lufs=cast(float, options["loudness"]),
         force=bool(options["force"]),

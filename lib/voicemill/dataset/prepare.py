@@ -52,6 +52,7 @@ class PrepareRequest:
         start: first second of one long recording that is wanted.
         end: second of it to stop before.
         script: its text in reading order.
+        tier: of a TextGrid, the one with the words.
         metadata: LJSpeech's metadata.csv.
         dataset: a NeMo manifest instead of all others.
         voice: names the dataset's folder and its clips.
@@ -75,6 +76,7 @@ class PrepareRequest:
     start: float | None = None
     end: float | None = None
     script: Path | None = None
+    tier: str | None = None
     metadata: Path | None = None
     dataset: Path | None = None
     lexicon: Path | None = None
@@ -103,6 +105,7 @@ class PrepareRequest:
             peak_limit_dbfs=PEAK_LIMIT_DBFS,
             start=self.start,
             end=self.end,
+            tier=self.tier,
             quality=self.quality,
             keep_rejected=self.keep_rejected,
             **dataclasses.asdict(self.limits),
@@ -185,7 +188,7 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
     if request.url is not None:
         place = download.fetch(request.url, workspace.downloads, observer, force=request.force)
     part = (request.start, request.end)
-    sources = gather(place, request.script, request.metadata, request.dataset, part)
+    sources = gather(place, request.script, request.metadata, request.dataset, part, request.tier)
     inputs = _digests(sources, request)
     request = _with_what_people_said(request, root, inputs)
     inputs = (*inputs, *edits.source_file(request.edits or ()))
