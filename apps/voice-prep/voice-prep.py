@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import cast
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "lib"), str(Path(__file__).resolve().parent)]
 
 import click
+from asked import request_of
 from outcome import publish, rows
 from registry_commands import COMMANDS
 from review_command import review_command
@@ -76,6 +76,9 @@ Exit codes: 0 done, 1 refused (bad usage, unusable audio), 2 blocked (text or da
     metavar="[HOST:PORT]",
     help="Let a Ray cluster work on recordings and clips.  [default: the one that runs on this machine]",
 )
+@click.option(
+    "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Computes the pitch."
+)
 @click.option("--consent", metavar="FILE|TEXT", help="Statement of consent of the speaker; carried into the bundle.")
 @click.option("--licence", metavar="SPDX", help="Licence of the recordings, for instance CC-BY-4.0.")
 @click.option("--report/--no-report", default=True, help="Write report.html into the dataset's folder.  [default: on]")
@@ -85,43 +88,12 @@ def prepare_command(**options: object) -> int:
     from voicemill.settings import Settings
 
     settings = Settings.from_environment(os.environ)
-    from voicemill.audio.download import place
-    from voicemill.audio.times import parse_part
     from voicemill.dataset import explain
-    from voicemill.dataset.limits import with_changes
-    from voicemill.dataset.prepare import STAGES, PrepareRequest, prepare
-    from voicemill.dataset.presets import SHIPPED, load_preset
+    from voicemill.dataset.prepare import STAGES, prepare
     from voicemill.dataset.stages import ProgressLines
     from voicemill.protocol import Protocol
-    from voicemill.voices.rights import stated
 
-    lengths = {"min_duration": options["min_seconds"], "max_duration": options["max_seconds"]}
-    preset = load_preset(
-        settings.repository / SHIPPED,
-        str(options["preset"]),
-        {name: cast(float, value) for name, value in lengths.items() if value is not None},
-    )
-    audio, url = place(options["audio"])
-    start, end = parse_part(cast("str | None", options["start"]), cast("str | None", options["end"]))
-    request = PrepareRequest(
-        audio=audio,
-        url=url,
-        start=start,
-        end=end,
-        **{name: cast("Path | None", options[name]) for name in ("script", "metadata", "dataset", "lexicon")},
-        tier=cast("str | None", options["tier"]),
-        voice=str(options["voice"] or settings.voice_profile_id),
-        seed=cast(int, options["seed"]),
-        sample_rate=cast(int, options["sample_rate"]),
-        limits=preset.segmentation,
-        quality=with_changes(preset.quality, cast("tuple[str, ...]", options["changes"])),
-        keep_rejected=bool(options["keep_rejected"]),
-        target_lufs=cast(float, options["loudness"]),
-        force=bool(options["force"]),
-        workers=cast("int | None", options["workers"]),
-        ray=cast("str | None", options["ray"]),
-        rights=stated(cast("str | None", options["consent"]), cast("str | None", options["licence"])),
-    )
+    request = request_of(options, settings)
     protocol = Protocol(sys.stdout)
     with console.Interrupts(), console.Terminal() as terminal:
         lines = ProgressLines(terminal, protocol, len(STAGES))

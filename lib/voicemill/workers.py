@@ -34,8 +34,6 @@ PATIENCE = 3.0
 OUR_TURN = 0.5
 """Seconds after a worker was ended by SIGTERM in which the same signal may reach us."""
 
-WORKER_DIED = "worker_died"
-
 _Pipe = connection.Connection
 
 
@@ -172,7 +170,7 @@ def _died(worker: _Worker) -> NoReturn:
         time.sleep(OUR_TURN)  # a signal to the whole group: ours says more than its death
     raise BlockedError(
         "A worker process was ended by the system.",
-        reason=WORKER_DIED,
+        reason="worker_died",
         hint="This usually means too little memory: try again with --workers 1.",
     )
 

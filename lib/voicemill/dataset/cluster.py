@@ -23,7 +23,7 @@ from voicemill import audio, dataset, text
 from voicemill.dataset import stage_cache
 from voicemill.errors import BlockedError, DependencyError, UsageError
 from voicemill.progress import Observer
-from voicemill.workers import WORKER_DIED, outcome, usable_cores
+from voicemill.workers import outcome, usable_cores
 
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
@@ -100,7 +100,7 @@ def _result(ray: Any, reference: Any) -> Any:
     except ray.exceptions.RayError as error:
         raise BlockedError(
             "Workers of the Ray cluster ended again and again.",
-            reason=WORKER_DIED,
+            reason="worker_died",
             hint="This usually means too little memory on its nodes: give each fewer CPUs.",
         ) from error
     if not done:

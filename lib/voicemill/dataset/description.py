@@ -48,6 +48,7 @@ class PreparationSettings(BaseModel):
     tier: str | None = None
     quality: QualityLimits = QualityLimits()
     keep_rejected: bool = False
+    device: str = "cpu"
 
 
 class LoudnessFigures(BaseModel):

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from voicemill import __version__, audio, dataset, files, text
-from voicemill.audio import download
+from voicemill.audio import device, download
 from voicemill.audio.segmentation import Segmentation
 from voicemill.dataset import clip_steps, description, edits, explain, rights, stage_cache, steps, supplementary
 from voicemill.dataset.clip_steps import Rejects
@@ -66,6 +66,7 @@ class PrepareRequest:
         force: do everything again, also what the cache holds.
         workers: processes; one a core by default.
         ray: address of a Ray cluster that works on the recordings and clips instead; see `cluster`.
+        device: computes the pitch, `cpu` or `cuda`.
         rights: consent and licence of the recordings; None leaves what was stated for the same recordings before.
         edits: decisions of a review; None takes those that lie in the dataset's folder.
     """
@@ -89,6 +90,7 @@ class PrepareRequest:
     force: bool = False
     workers: int | None = None
     ray: str | None = None
+    device: str = device.CPU
     rights: Rights | None = None
     edits: tuple[ClipEdit, ...] | None = None
 
@@ -108,6 +110,7 @@ class PrepareRequest:
             tier=self.tier,
             quality=self.quality,
             keep_rejected=self.keep_rejected,
+            device=self.device,
             **dataclasses.asdict(self.limits),
         )
 
@@ -182,6 +185,7 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
         DependencyError: a tool is missing.
         StorageError: the result cannot be written.
     """
+    device.require(request.device)
     observer = observer or SilentObserver()
     root = workspace.dataset(request.voice)
     place = request.audio
@@ -307,7 +311,7 @@ def _fill(
     kept = clip_steps.align_clips(bench, kept, request.lexicon, rejects)
     kept = clip_steps.judge_speech(kept, rejects, request.quality)
     entries = clip_steps.entries_of(kept, request.seed)
-    settings, pitches = clip_steps.pitch_of_clips(bench, kept, rate)
+    settings, pitches = clip_steps.pitch_of_clips(bench, kept, rate, request.device)
     with bench.clock.stage("manifest"):
         shutil.rmtree(bench.staging / ".fresh", ignore_errors=True)
         guessed = means.lexicon.write(

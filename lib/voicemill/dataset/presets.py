@@ -32,7 +32,9 @@ class PreparationPreset(BaseModel):
     def _known(cls, value: object) -> object:
         unknown = sorted(set(value) - _SEGMENTATION) if isinstance(value, Mapping) else []
         if unknown:
-            raise ValueError(f"there is no {', '.join(map(str, unknown))}; there are {', '.join(sorted(_SEGMENTATION))}")
+            raise ValueError(
+                f"there is no {', '.join(map(str, unknown))}; there are {', '.join(sorted(_SEGMENTATION))}"
+            )
         return value
 
 
@@ -56,5 +58,5 @@ def load_preset(path: Path, name: str, segmentation: Mapping[str, float] | None 
         raise ConfigError(
             f"The preset {name} of the preparation is wrong at {where}: {first['msg']}.",
             reason=f"config_invalid:{where}",
-            hint=f"Compare presets/{name}.yaml with {path.name} beside it, and look at --min-seconds and --max-seconds.",
+            hint=f"Compare presets/{name}.yaml with {path.name}, and look at --min-seconds and --max-seconds.",
         ) from error

@@ -253,7 +253,9 @@ def test_the_app_says_nothing_but_its_lines(cluster: Cluster, tmp_path: Path, pr
     environment = cluster.environment | {"WORK_DIR": "work", "CACHE_DIR": "cache"}
     arguments = (("--ray", cluster.address), ("--ray", "127.0.0.1:1"), ("--ray", "here"))
     good, absent, wrong = (
-        subprocess.run([*app, "--force", *more], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+        subprocess.run(
+            [*app, "--force", *more], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
         for more in arguments
     )
     assert good.returncode == 0, good.stderr

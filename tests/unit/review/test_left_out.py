@@ -27,7 +27,9 @@ def test_every_reason_has_a_sentence() -> None:
     judged = set(re.findall(r'_fault\(\s*"(\w+)"', Path(judging.__file__).read_text("utf-8")))
     assert len(judged) >= 8
     code = _sources(dataset, text)
-    others = set(re.findall(r'(?:problem=|rejects\.add\(clip, |\.rejected\(|Unusable\([^)]*?, )"([a-z]+_[a-z_]+)"', code))
+    others = set(
+        re.findall(r'(?:problem=|rejects\.add\(clip, |\.rejected\(|Unusable\([^)]*?, )"([a-z]+_[a-z_]+)"', code)
+    )
     others |= set(re.findall(r'reason=f?"(audio_[a-z_]+|missing_audio_path)', _sources(audio)))
     assert {"alignment_failed", "text_mismatch", "audio_silent"} <= others
     assert judged | others <= set(SENTENCES)

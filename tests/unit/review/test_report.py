@@ -15,8 +15,8 @@ from PIL import Image
 from voicemill.dataset.prepare import PreparedDataset, load
 from voicemill.errors import DatasetError, UsageError
 from voicemill.review import left_out, loading, pictures, report, view
-from voicemill.review.pictures import ClipPictures
 from voicemill.review.left_out import Sound
+from voicemill.review.pictures import ClipPictures
 from voicemill.review.session import sound_paths
 from voicemill.workspace import Workspace
 
