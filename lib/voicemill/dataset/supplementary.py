@@ -118,4 +118,5 @@ def _compute(task: PitchTask, path: Path) -> None:
             fmax=np.float64(task.settings.fmax),
             frame_length=np.int64(task.settings.frame_length),
             hop_length=np.int64(task.settings.hop_length),
+            device=np.str_(task.settings.device),
         )
