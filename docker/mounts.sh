@@ -103,6 +103,7 @@ map_arguments() {
   local app="$1" argument option='' value command='' words=0
   arguments=("$app"); shift
   for argument in "$@"; do
+    case "$option $argument" in "--ray -"*) option='' ;; esac # its value may be left out
     if [ -n "$option" ]; then map_value "$option" "$argument"; arguments+=("$MAPPED"); option=''; continue; fi
     case "$argument" in
       --*=*) option="${argument%%=*}" value="${argument#*=}"; map_value "$option" "$value"; arguments+=("$option=$MAPPED"); option='' ;;

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def publish(
-    prepared: PreparedDataset, workspace: Workspace, terminal: Terminal, jobs: int | None, report: bool
+    prepared: PreparedDataset, workspace: Workspace, terminal: Terminal, workers: int | None, report: bool
 ) -> list[tuple[str, str]]:
     """Register the voice and write its report where that is asked for; rows for the table."""
     from voicemill.review.report import write_report
@@ -23,7 +23,7 @@ def publish(
     path, described = prepared.root / "report.html", prepared.root / "dataset.json"
     # older than dataset.json: somebody stated other rights since
     if report and not (path.is_file() and path.stat().st_mtime_ns >= described.stat().st_mtime_ns):
-        write_report(prepared, workspace.stage_cache, terminal, jobs=jobs)
+        write_report(prepared, workspace.stage_cache, terminal, workers=workers)
     if path.is_file():
         shown.append(("report", str(path)))
     caution = warning(prepared.description.rights)

@@ -26,8 +26,8 @@ Exit codes: 0 done, 1 refused, 2 blocked (no dataset, port taken, disk full), 14
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Port on 127.0.0.1.  [default: a free one]")
 @click.option("--open", "open_browser", is_flag=True, help="Open the page in the browser.")
 @click.option("--report", "only_report", is_flag=True, help="Write report.html into the dataset's folder and end.")
-@click.option("--jobs", type=click.IntRange(1, 256), help="Processes that draw.  [default: one a core]")
-def review_command(dataset: str, port: int, open_browser: bool, only_report: bool, jobs: int | None) -> int:
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes that draw.  [default: one a core]")
+def review_command(dataset: str, port: int, open_browser: bool, only_report: bool, workers: int | None) -> int:
     """Listen to a prepared dataset, fix texts, leave clips out or take them back, on a page for this machine only."""
     from voicemill import console
     from voicemill.errors import InterruptedRunError
@@ -40,9 +40,9 @@ def review_command(dataset: str, port: int, open_browser: bool, only_report: boo
     with console.Interrupts() as interrupts, console.Terminal() as terminal:
         loaded = loading.load(loading.find(dataset, workspace))
         if only_report:
-            protocol.artifact(report.write_report(loaded, workspace.stage_cache, terminal, jobs=jobs))
+            protocol.artifact(report.write_report(loaded, workspace.stage_cache, terminal, workers=workers))
             return 0
-        server = live.serve_dataset(loaded, workspace.stage_cache, terminal, port=port, jobs=jobs)
+        server = live.serve_dataset(loaded, workspace.stage_cache, terminal, port=port, workers=workers)
         protocol.stats({"clips": len(loaded.entries), "url": server.url})
         terminal.note(f"The page: {server.url}")
         terminal.note("Ctrl-C ends it; what you decide is saved at once.")

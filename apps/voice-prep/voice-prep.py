@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import cast
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "lib"), str(Path(__file__).resolve().parent)]
 
 import click
+from asked import request_of
 from outcome import publish, rows
 from registry_commands import COMMANDS
 from review_command import review_command
@@ -42,6 +42,7 @@ Exit codes: 0 done, 1 refused (bad usage, unusable audio), 2 blocked (text or da
 @click.option("--start", help="Where to begin in one long recording: 90, 1:30 or 1:02:30.5.")
 @click.option("--end", help="Where to stop in it.")
 @click.option("--script", type=click.Path(path_type=Path), help="Text of the recording, in reading order.")
+@click.option("--tier", help="Tier of a TextGrid that holds the words.  [default: see README.md]")
 @click.option(
     "--metadata", type=click.Path(path_type=Path), help="LJSpeech-style metadata.csv: id|text|normalized text."
 )
@@ -61,12 +62,23 @@ Exit codes: 0 done, 1 refused (bad usage, unusable audio), 2 blocked (text or da
 @click.option(
     "--loudness", type=click.FloatRange(-40.0, -10.0), default=-23.0, show_default=True, help="Target in LUFS."
 )
-@click.option("--min-seconds", type=click.FloatRange(0.5, 5.0), default=1.0, show_default=True, help="Shortest clip.")
-@click.option("--max-seconds", type=click.FloatRange(5.0, 30.0), default=12.0, show_default=True, help="Longest clip.")
+@click.option("--preset", default="standard", show_default=True, help="Cutting and quality: standard, studio, archive.")
+@click.option("--min-seconds", type=click.FloatRange(0.5, 5.0), help="Shortest clip.  [default: the preset's, 1]")
+@click.option("--max-seconds", type=click.FloatRange(5.0, 30.0), help="Longest clip.  [default: the preset's, 12]")
 @click.option("--limit", "changes", multiple=True, metavar="NAME=VALUE", help="Change a quality limit (see README.md).")
 @click.option("--keep-rejected", is_flag=True, help="Keep the sounds of what is left out, in rejected/.")
 @click.option("--explain", is_flag=True, help="Print why each cut was made; cuts.tsv has it in any case.")
-@click.option("--jobs", type=click.IntRange(1, 256), help="Processes that work on clips.  [default: one a core]")
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes that work on clips.  [default: one a core]")
+@click.option(
+    "--ray",
+    is_flag=False,
+    flag_value="auto",
+    metavar="[HOST:PORT]",
+    help="Let a Ray cluster work on recordings and clips.  [default: the one that runs on this machine]",
+)
+@click.option(
+    "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Computes the pitch."
+)
 @click.option("--consent", metavar="FILE|TEXT", help="Statement of consent of the speaker; carried into the bundle.")
 @click.option("--licence", metavar="SPDX", help="Licence of the recordings, for instance CC-BY-4.0.")
 @click.option("--report/--no-report", default=True, help="Write report.html into the dataset's folder.  [default: on]")
@@ -76,43 +88,17 @@ def prepare_command(**options: object) -> int:
     from voicemill.settings import Settings
 
     settings = Settings.from_environment(os.environ)
-    from voicemill.audio.download import place
-    from voicemill.audio.segmentation import Segmentation
-    from voicemill.audio.times import parse_part
     from voicemill.dataset import explain
-    from voicemill.dataset.limits import QualityLimits, with_changes
-    from voicemill.dataset.prepare import STAGES, PrepareRequest, prepare
+    from voicemill.dataset.prepare import STAGES, prepare
     from voicemill.dataset.stages import ProgressLines
     from voicemill.protocol import Protocol
-    from voicemill.voices.rights import stated
 
-    limits = Segmentation(
-        min_duration=cast(float, options["min_seconds"]), max_duration=cast(float, options["max_seconds"])
-    )
-    audio, url = place(options["audio"])
-    start, end = parse_part(cast("str | None", options["start"]), cast("str | None", options["end"]))
-    request = PrepareRequest(
-        audio=audio,
-        url=url,
-        start=start,
-        end=end,
-        **{name: cast("Path | None", options[name]) for name in ("script", "metadata", "dataset", "lexicon")},
-        voice=str(options["voice"] or settings.voice_profile_id),
-        seed=cast(int, options["seed"]),
-        sample_rate=cast(int, options["sample_rate"]),
-        limits=limits,
-        quality=with_changes(QualityLimits(), cast("tuple[str, ...]", options["changes"])),
-        keep_rejected=bool(options["keep_rejected"]),
-        target_lufs=cast(float, options["loudness"]),
-        force=bool(options["force"]),
-        jobs=cast("int | None", options["jobs"]),
-        rights=stated(cast("str | None", options["consent"]), cast("str | None", options["licence"])),
-    )
+    request = request_of(options, settings)
     protocol = Protocol(sys.stdout)
     with console.Interrupts(), console.Terminal() as terminal:
         lines = ProgressLines(terminal, protocol, len(STAGES))
         prepared = prepare(request, settings.workspace, lines)
-        extra = publish(prepared, settings.workspace, terminal, request.jobs, bool(options["report"]))
+        extra = publish(prepared, settings.workspace, terminal, request.workers, bool(options["report"]))
     lines.finish()
     stats = prepared.stats
     protocol.stats(

@@ -44,6 +44,9 @@ enough, 130/143 interrupted (use --resume)."""
 @click.option(
     "--lexicon", type=click.Path(path_type=Path), help="Pronunciations that add to or override the dictionary."
 )
+@click.option("--tier", help="Tier of a TextGrid that holds the words.  [default: see voice-prep]")
+@click.option("--consent", metavar="FILE|TEXT", help="Statement of consent of the speaker; carried into the bundle.")
+@click.option("--licence", metavar="SPDX", help="Licence of the recordings, for instance CC-BY-4.0.")
 @click.option("--voice", help="Profile id of the voice: names its folders.  [default: dottie_default]")
 @click.option("--display-name", help="Name people see.")
 @click.option("--preset", help="smoke, cpu, finetune or scratch.  [default: finetune on a GPU, else cpu]")

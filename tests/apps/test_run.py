@@ -357,6 +357,12 @@ def test_a_flag_takes_no_value_so_what_follows_it_is_mapped(host: Host) -> None:
     assert host.started().argv == ["voice-prep", "--explain", "--audio", "/in/1/take.wav"]
 
 
+def test_an_option_whose_value_may_be_left_out(host: Host) -> None:
+    (host.folder / "take.wav").touch()
+    host.run("voice-prep", "--ray", "--audio", "take.wav")
+    assert host.started().argv == ["voice-prep", "--ray", "--audio", "/in/1/take.wav"]
+
+
 def test_a_bundle_comes_with_what_lies_beside_it(host: Host) -> None:
     root = host.folder / "bundles" / "anna"
     (root / "voice_bundle").mkdir(parents=True)

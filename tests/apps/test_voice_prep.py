@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -77,7 +78,11 @@ def test_help_is_complete_and_instant(repository: Path, tmp_path: Path) -> None:
         "--limit",
         "--keep-rejected",
         "--explain",
-        "--jobs",
+        "--workers",
+        "--ray",
+        "--device",
+        "--preset",
+        "--tier",
         "--force",
         "Examples:",
         "Exit codes",
@@ -126,7 +131,7 @@ def test_a_recording_and_its_script(repository: Path, piece: Path, tmp_path: Pat
     assert second.stdout.splitlines()[:2] == ["PROGRESS 0 8", "PROGRESS 8 8"]
     assert json.loads(second.stdout.splitlines()[2].removeprefix("STATS "))["cache_hit"] is True
 
-    forced = _run(repository, tmp_path, *arguments, "--force", "--jobs", "1")
+    forced = _run(repository, tmp_path, *arguments, "--force", "--workers", "1")
     assert forced.returncode == 0
     assert (tmp_path / shown[0]).read_bytes() == manifest
 
@@ -245,6 +250,8 @@ def test_truncated_flac(repository: Path, piece: Path, tmp_path: Path) -> None:
         (("--audio", "take.flac", "--script", "wrong.txt", "--start", "9", "--end", "5"), "bad_usage", 1),
         (("--audio", "take.flac", "--script", "wrong.txt", "--start", "1:00:00"), "audio_too_small", 1),
         (("--audio", "take.flac", "--script", "wrong.txt", "--limit", "min_snr=3"), "bad_usage", 1),
+        (("--audio", "take.flac", "--script", "wrong.txt", "--preset", "none"), "unknown_preset:none", 2),
+        (("--audio", "take.flac", "--script", "wrong.txt", "--tier", "words"), "bad_usage", 1),
         (("--audio", "take.flac", "--script", "bad.srt"), "captions_invalid:bad.srt:1", 2),
         (("--dataset", "none.jsonl"), "dataset_manifest_missing:none.jsonl", 2),
         (("--dataset", "bad.jsonl"), "dataset_manifest_invalid:bad.jsonl:2", 2),
@@ -272,38 +279,64 @@ def test_a_work_directory_that_is_a_file(repository: Path, piece: Path, tmp_path
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted(repository: Path, piece: Path, tmp_path: Path, signum: signal.Signals) -> None:
-    argv = [
-        sys.executable,
-        str(repository / APP),
-        "--audio",
-        str(piece / "take.flac"),
-        "--script",
-        str(piece / "take.script"),
-        "--voice",
-        "ann",
-    ]
-    with subprocess.Popen(
-        argv,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=_environment(tmp_path),
-        cwd=tmp_path,
-        start_new_session=True,
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("PROGRESS 3 "):  # the segmentation has begun, with its worker processes
-                time.sleep(1.0)
-                process.send_signal(signum)
-                break
-        _, errors = process.communicate(timeout=60)
+@pytest.mark.parametrize(
+    ("app", "stage", "signum"),
+    [
+        ("voice-prep", "segmentation", signal.SIGTERM),
+        ("voice-prep", "segmentation", signal.SIGINT),
+        ("voice-prep", "alignment", signal.SIGTERM),
+        ("voice-train-prod", "segmentation", signal.SIGTERM),
+    ],
+)
+def test_a_signal_to_the_whole_group_while_all_are_busy(
+    repository: Path, tmp_path: Path, demo_audio: Path, demo_script: Path, app: str, stage: str, signum: signal.Signals
+) -> None:
+    argv = [sys.executable, str(repository / "apps" / app / f"{app}.py"), "--audio", str(demo_audio)]
+    told = tmp_path / "stderr"
+    with (
+        told.open("wb") as stderr,
+        subprocess.Popen(
+            [*argv, "--script", str(demo_script), "--voice", "ann"],
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            env=_environment(tmp_path),
+            cwd=tmp_path,
+            start_new_session=True,
+        ) as process,
+    ):
+        while f"{stage} …" not in told.read_text("utf-8"):
+            assert process.poll() is None, told.read_text("utf-8")
+            time.sleep(0.02)
+        before, busy = _ticks(process.pid), set[int]()
+        while len(busy) < min(2, len(os.sched_getaffinity(0))):
+            assert process.poll() is None, told.read_text("utf-8")
+            time.sleep(0.02)
+            busy |= {pid for pid, ticks in _ticks(process.pid).items() if ticks > before.get(pid, 0) + 20}
+        os.killpg(process.pid, signum)
+        try:
+            process.wait(timeout=10)
+        finally:
+            process.kill()
+    errors = told.read_text("utf-8")
     assert process.returncode == 128 + signum, errors
-    assert f"interrupted:{signum.name.lower()}" in errors
+    assert f"[tts-prod][error] interrupted:{signum.name.lower()}" in errors.splitlines()
     assert "Traceback" not in errors
-    assert not [path for path in (tmp_path / "work").rglob("*") if path.is_file()]
+    assert not [pid for pid in busy if Path(f"/proc/{pid}").exists()]
+    assert not (tmp_path / "work/datasets/ann").exists()
+    if app == "voice-train-prod":
+        status = json.loads((tmp_path / "work/artifacts/train_status.tts_prod_train.json").read_text("utf-8"))
+        assert (status["status"], status["reason"]) == ("error", f"interrupted:{signum.name.lower()}")
+
+
+def _ticks(parent: int) -> dict[int, int]:
+    """Processor time of the child processes, in clock ticks (proc(5), stat: 4 parent, 14 user, 15 system)."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = path.read_text().rpartition(")")[2].split()
+            if int(fields[1]) == parent:
+                found[int(path.parent.name)] = int(fields[11]) + int(fields[12])
+    return found
 
 
 def _refused(done: subprocess.CompletedProcess[str], reason: str, code: int, folder: Path) -> None:

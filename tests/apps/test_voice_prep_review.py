@@ -62,22 +62,24 @@ class Lab:
         return done
 
     def prepare(self, *more: str) -> dict[str, Any]:
-        made = self.run("--voice", "ann", "--audio", "take.flac", "--script", "take.script", "--jobs", "1", *more)
+        made = self.run("--voice", "ann", "--audio", "take.flac", "--script", "take.script", "--workers", "1", *more)
         line = next(line for line in made.stdout.splitlines() if line.startswith("STATS "))
         return dict(json.loads(line.removeprefix("STATS ")))
 
     def dataset(self) -> dict[str, Any]:
         return dict(json.loads((self.work / "datasets/ann/dataset.json").read_text("utf-8")))
 
+    def manifest(self) -> list[str]:
+        return (self.work / "datasets/ann/manifest.jsonl").read_text("utf-8").splitlines()
+
     def texts(self) -> list[str]:
-        lines = (self.work / "datasets/ann/manifest.jsonl").read_text("utf-8").splitlines()
-        return [json.loads(line)["text"] for line in lines]
+        return [json.loads(line)["text"] for line in self.manifest()]
 
     @contextmanager
     def review(self) -> Iterator[str]:
         """The review page while it is served; it must end with Ctrl-C and code 0."""
         with subprocess.Popen(
-            self.argv("review", "ann", "--jobs", "1"),
+            self.argv("review", "ann", "--workers", "1"),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -182,7 +184,7 @@ def test_the_report_lies_in_the_dataset_and_a_second_run_leaves_it(lab: Lab) -> 
     assert lab.prepare()["cache_hit"] is True
     assert path.stat().st_mtime_ns == before
     path.unlink()
-    shown = lab.run("review", "ann", "--report", "--jobs", "1").stdout.splitlines()
+    shown = lab.run("review", "ann", "--report", "--workers", "1").stdout.splitlines()
     assert shown == ["ARTIFACT work/datasets/ann/report.html"]
     assert CONSENT in path.read_text("utf-8")
 
@@ -222,6 +224,38 @@ def test_the_report_in_a_browser(lab: Lab, tmp_path: Path) -> None:
             assert asked.pop().endswith("report.html")
 
     asyncio.run(look())
+
+
+@needs_browser
+def test_what_was_left_out_in_a_browser(lab: Lab, tmp_path: Path) -> None:
+    wanted = ("--voice", "strict", "--audio", "take.flac", "--script", "take.script", "--keep-rejected")
+    rates = [json.loads(line)["quality"]["phones_per_second"] for line in lab.manifest()]
+    fastest = sorted(rates)[-2:]
+    lab.run(*wanted, "--limit", f"max_phones_per_second={fastest[0] - 0.01}", "--workers", "1")
+    row = "document.querySelector('#rejected tbody tr:not([hidden])')"
+
+    async def look() -> None:
+        async with _browser(tmp_path / "profile") as (evaluate, call, events):
+            await _open(evaluate, call, (lab.work / "datasets/strict/report.html").as_uri())
+            figures = "[...document.querySelectorAll('#rejected tbody tr')].map(row => +row.dataset.value)"
+            await evaluate("document.querySelector('#rejected [data-by=value]').click()")
+            assert await evaluate(figures) == pytest.approx(fastest, abs=1e-3)
+            await evaluate("document.querySelector('#rejected [data-by=value]').click()")
+            assert await evaluate(figures) == pytest.approx(fastest[::-1], abs=1e-3)
+            assert "phones/s" in await evaluate(f"{row}.textContent")
+            await evaluate(f"{row}.querySelector('.play').click()")
+            await _until(evaluate, f"{row}.matches('.playing')")
+            await evaluate(
+                "box = document.getElementById('seek'), box.value = 'speaking zebra', box.dispatchEvent(new Event('input'))"
+            )
+            assert await evaluate("document.getElementById('left-count').textContent") == "0 of 2"
+            assert await evaluate("document.getElementById('left-none').hidden") is False
+            await evaluate("box.value = 'Speaking_Rate', box.dispatchEvent(new Event('input'))")
+            assert await evaluate("document.getElementById('left-count').textContent") == "2 of 2"
+            assert _complaints(events) == []
+
+    asyncio.run(look())
+    lab.run("delete", "strict", "--yes")
 
 
 def _colours(picture: bytes) -> int:
@@ -290,7 +324,7 @@ def test_a_review_in_a_browser_survives_a_run(lab: Lab, tmp_path: Path) -> None:
 
 def test_terminated_while_it_serves(lab: Lab) -> None:
     with subprocess.Popen(
-        lab.argv("review", "ann", "--jobs", "1"),
+        lab.argv("review", "ann", "--workers", "1"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -48,7 +48,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture(scope="session")
 def prepared(piece_audio: Path, piece_script: Path, workspace: Workspace) -> PreparedDataset:
     """Made once; tests only look at it."""
-    request = PrepareRequest(voice="demo", audio=piece_audio, script=piece_script, seed=3, jobs=1)
+    request = PrepareRequest(voice="demo", audio=piece_audio, script=piece_script, seed=3, workers=1)
     return prepare(request, workspace)
 
 

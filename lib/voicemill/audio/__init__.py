@@ -9,6 +9,7 @@
     vad           where somebody speaks (Silero)
     segmentation  speech -> utterances of 1 to 12 s, cut only in pauses
     cuts          why an utterance begins and ends where it does
+    device        the pitch search's dense part on a GPU
     pitch         F0 of each frame: pyin, frame for frame as librosa computes it, many times faster
     quality       peak, clipping, signal-to-noise ratio, bandwidth and edges of one clip
     voice         pitch and formants of one clip, to notice that somebody else speaks

@@ -22,12 +22,13 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from voicemill.audio import viterbi
+from voicemill.audio import device, viterbi
 
 Floats = npt.NDArray[np.float64]
 Samples = npt.NDArray[np.float32]
@@ -68,6 +69,7 @@ def pyin(
     fmax: float,
     frame_length: int = FRAME_LENGTH,
     hop_length: int | None = None,
+    on: str = device.CPU,
 ) -> Pitch:
     """Pitch of a mono recording.
 
@@ -78,6 +80,7 @@ def pyin(
         fmax: highest pitch (Hz), at most half the sample rate.
         frame_length: analysis frame (samples).
         hop_length: samples from frame to frame; a quarter of the frame by default.
+        on: device of torch's that computes the difference function; on the CPU numpy does, as librosa would.
 
     Returns:
         n // hop_length + 1 frames.
@@ -94,8 +97,12 @@ def pyin(
     frames = np.lib.stride_tricks.sliding_window_view(padded, frame_length)[::hop]
 
     blocks = (frames[first : first + _BLOCK] for first in range(0, len(frames), _BLOCK))
-    differences = (_difference(block, min_period, max_period) for block in blocks)
-    found = [_observe(difference, sample_rate, fmin, min_period, bins) for difference in differences]
+    differences: Iterator[npt.NDArray[np.floating]]
+    if on == device.CPU:
+        differences = (difference(block, min_period, max_period) for block in blocks)
+    else:
+        differences = iter((device.difference(frames, min_period, max_period, on),))
+    found = [_observe(yin, sample_rate, fmin, min_period, bins) for yin in differences]
     observation = viterbi.Observation.join([part for part, _ in found], bins)
     probability = np.concatenate([part for _, part in found])
     width = round(_MAX_TRANSITION_RATE * 12 * hop / sample_rate) * _BINS_PER_SEMITONE + 1
@@ -155,7 +162,7 @@ def _check(samples: Samples, rate: int, fmin: float, fmax: float, frame_length: 
         raise ValueError(f"a frame of {frame_length} samples at {rate} Hz cannot hold a period of {fmin} Hz")
 
 
-def _difference(frames: npt.NDArray[np.floating], min_period: int, max_period: int) -> npt.NDArray[np.floating]:
+def difference(frames: npt.NDArray[np.floating], min_period: int, max_period: int) -> npt.NDArray[np.floating]:
     """YIN's cumulative mean normalised difference function (its equation 8).
 
     Args:

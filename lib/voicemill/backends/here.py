@@ -128,6 +128,7 @@ def train(
     from voicemill.dataset.lanefile import write_lane_manifest
     from voicemill.dataset.prepare import prepare
     from voicemill.dataset.stages import StageClock
+    from voicemill.voices.rights import warning
 
     started = datetime.now(UTC)
     with reporter.phase(GATES):
@@ -137,6 +138,9 @@ def train(
         wanted = request.preparation(config.audio.sample_rate, config.seed, config.quality)
         dataset = prepare(wanted, settings.workspace, reporter)
         write_lane_manifest(lane_manifest, dataset)
+        caution = warning(dataset.description.rights)
+        if caution:
+            reporter.note(caution)
     reporter.stats(
         {
             "dataset_items": len(dataset.entries),

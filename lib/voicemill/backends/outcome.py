@@ -133,8 +133,7 @@ def publish(context: Context, dataset: PreparedDataset, models: Models, measured
     settings, request = context.settings, context.request
     status = read_training_status(results.status_path(settings))
     with context.clock.stage("bundle"):
-        shipped = settings.repository / publishing.DEMO_NOTICE if _is_demo(context) else None
-        bundle = publishing.build(settings, data_notice=recordings_notice(dataset, shipped))
+        bundle = publishing.build(settings)
     with context.clock.stage("promotion"):
         promoted = publishing.promote(settings, request.voice, request.display_name)
     with context.clock.stage("verification"):
@@ -254,13 +253,6 @@ def _gpu() -> bool:
     import torch
 
     return bool(torch.cuda.is_available())
-
-
-def recordings_notice(dataset: PreparedDataset, shipped: Path | None) -> str:
-    """What ATTRIBUTION.txt says of the recordings: the notice of the bundled ones, licence and consent as stated."""
-    held = dataset.description.rights
-    parts = [shipped.read_text(encoding="utf-8").strip() if shipped else "", held.notice if held else ""]
-    return "\n\n".join(part for part in parts if part)
 
 
 def _figure(measured: VoiceEvaluation, name: str) -> float | None:

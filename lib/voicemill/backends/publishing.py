@@ -10,9 +10,10 @@ from voicemill.bundle import promote as promotion
 from voicemill.bundle.build import BuiltBundle, build_bundle
 from voicemill.bundle.manifest import MANIFEST
 from voicemill.bundle.promote import PromotedBundle, source_date
+from voicemill.dataset import rights
 from voicemill.protocol import Protocol
 from voicemill.settings import Settings
-from voicemill.training_status import read_training_status
+from voicemill.training_status import TrainingStatus, read_training_status
 
 DEMO_NOTICE = Path("data/demo/LICENSE.flite.txt")
 
@@ -33,19 +34,34 @@ def build(
     Raises:
         BundleError, GateError, StorageError: see `voicemill.bundle.build`.
     """
-    status = status or results.status_path(settings)
-    if not data_notice and read_training_status(status).demo_recording:
-        data_notice = (settings.repository / DEMO_NOTICE).read_text(encoding="utf-8")
+    status, base = status or results.status_path(settings), base or settings.work_dir
     return build_bundle(
         status,
         evaluation or results.eval_path(settings),
         output or production_bundle(settings),
         allowlist=settings.allowlist,
-        base=base or settings.work_dir,
+        base=base,
         commit=commit,
         extra_files=extra_files,
-        data_notice=data_notice,
+        data_notice=recordings_notice(read_training_status(status), settings.repository, base, data_notice),
     )
+
+
+def recordings_notice(status: TrainingStatus, repository: Path, base: Path, given: str = "") -> str:
+    """What ATTRIBUTION.txt says of the recordings: their notice, then licence and consent as the operator stated them.
+
+    Args:
+        status: of the training.
+        repository: has the notice of the bundled recording.
+        base: what the status's paths are relative to.
+        given: a notice that comes instead of that of the bundled recording.
+    """
+    if not given and status.demo_recording:
+        given = (repository / DEMO_NOTICE).read_text(encoding="utf-8")
+    held = None
+    if status.dataset_manifest and status.dataset_sha256:
+        held = rights.of_manifest(base / status.dataset_manifest, status.dataset_sha256)
+    return "\n\n".join(part for part in (given.strip(), held.notice if held else "") if part)
 
 
 def promote(

@@ -16,6 +16,7 @@ from voicemill.workspace import profile_id
 if TYPE_CHECKING:
     from voicemill.dataset.limits import QualityLimits
     from voicemill.dataset.prepare import PrepareRequest
+    from voicemill.dataset.rights import Rights
 
 DEMO_AUDIO = Path("data/demo/demo.flac")
 DEMO_SCRIPT = Path("data/demo/script.txt")
@@ -31,9 +32,11 @@ class LaneRequest:
     start: float | None
     end: float | None
     script: Path | None
+    tier: str | None
     metadata: Path | None
     dataset: Path | None
     lexicon: Path | None
+    rights: Rights | None
     # the voice
     voice: str
     display_name: str
@@ -89,9 +92,11 @@ class LaneRequest:
             start=start,
             end=end,
             script=script,
+            tier=cast("str | None", options.get("tier")),
             metadata=metadata,
             dataset=dataset,
             lexicon=_path(options, "lexicon"),
+            rights=_stated(options),
             voice=profile_id(voice),
             display_name=str(
                 options.get("display_name") or (settings.voice_display_name if not options.get("voice") else voice)
@@ -116,9 +121,11 @@ class LaneRequest:
             start=self.start,
             end=self.end,
             script=self.script,
+            tier=self.tier,
             metadata=self.metadata,
             dataset=self.dataset,
             lexicon=self.lexicon,
+            rights=self.rights,
             sample_rate=sample_rate,
             quality=quality,
             seed=seed,
@@ -152,6 +159,16 @@ def _replaceable(dataset: Path, options: Mapping[str, object], settings: Setting
 def _path(options: Mapping[str, object], name: str) -> Path | None:
     value = options.get(name)
     return Path(str(value)) if value else None
+
+
+def _stated(options: Mapping[str, object]) -> Rights | None:
+    """Consent and licence as the operator stated them; where nothing was, nothing is loaded to judge it."""
+    consent, licence = (cast("str | None", options.get(name)) for name in ("consent", "licence"))
+    if consent is None and licence is None:
+        return None
+    from voicemill.voices.rights import stated
+
+    return stated(consent, licence)
 
 
 def _same(one: Path, other: Path) -> bool:

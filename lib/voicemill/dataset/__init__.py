@@ -20,7 +20,8 @@
     rights         consent and licence of the recordings
     lanefile       artifacts/dataset_manifest.<job>.json
     stage_cache    results of one clip, kept by content and settings
-    pool           one clip is one task: the same functions run here, or in a pool of processes
+    pool           one clip is one task: the same functions run here, or on several processes
+    cluster        the same tasks on a Ray cluster
     stages         seconds and peak memory of each stage
 
 A prepared dataset is a folder: `manifest.jsonl` and its two parts `train.jsonl` and `validation.jsonl`,

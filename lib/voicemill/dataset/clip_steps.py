@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from voicemill import files
-from voicemill.audio import decode, likeness
+from voicemill.audio import decode, device, likeness
 from voicemill.dataset import aligning, clips, judging, split, supplementary
 from voicemill.dataset.judging import Fault
 from voicemill.dataset.limits import QualityLimits
 from voicemill.dataset.manifest import ManifestEntry, Quality
+from voicemill.dataset.pool import ClipPool
 from voicemill.dataset.report import Rejection, require_fitting
 from voicemill.dataset.steps import Bench, tell_cached
 from voicemill.dataset.utterances import Found, Heard, Utterance
@@ -174,19 +175,23 @@ def judge_speech(made: Sequence[Clip], rejects: Rejects, limits: QualityLimits) 
 
 
 def pitch_of_clips(
-    bench: Bench, kept: Sequence[Clip], sample_rate: int
+    bench: Bench, kept: Sequence[Clip], sample_rate: int, on: str
 ) -> tuple[supplementary.PitchSettings, list[supplementary.PitchResult]]:
-    """Stage `pitch`: the speaker's range from a minute of clips, then every clip within it."""
+    """Stage `pitch`: the speaker's range from a minute of clips, then every clip within it.
+
+    `on` is the device that computes; a GPU does so from this process alone, each process would take memory of its own.
+    """
     folder = bench.staging / "supplementary"
     folder.mkdir()
     with bench.clock.stage("pitch", len(kept), sum(clip.cut.seconds for clip in kept)):
         fmin, fmax = supplementary.range_of_clips([clip.path for clip in kept])
-        settings = supplementary.PitchSettings(sample_rate, round(fmin, 2), round(fmax, 2))
+        settings = supplementary.PitchSettings(sample_rate, round(fmin, 2), round(fmax, 2), device=on)
         tasks = [
             supplementary.PitchTask(clip.path, clip.cut.sha256, settings, bench.cache, folder / f"{clip.id}.npz")
             for clip in kept
         ]
-        results = bench.pool.map(supplementary.pitch_of, tasks, bench.clock.observer)
+        pool = bench.pool if on == device.CPU else ClipPool(1)
+        results = pool.map(supplementary.pitch_of, tasks, bench.clock.observer)
     tell_cached(bench, "pitch", [result.cached for result in results])
     return settings, results
 

@@ -8,14 +8,14 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from voicemill import files
-from voicemill.dataset import edits
+from voicemill.dataset import edits, rights
 from voicemill.dataset.limits import QualityLimits
 from voicemill.dataset.report import Report
 from voicemill.dataset.rights import Rights
 from voicemill.dataset.sources import SourceFile
 from voicemill.dataset.statistics import Statistics
 
-NAME = "dataset.json"
+NAME = rights.DATASET
 TIMINGS = "timings.json"
 REPORT = "report.html"
 BESIDE = (NAME, TIMINGS, edits.NAME, REPORT)
@@ -45,8 +45,10 @@ class PreparationSettings(BaseModel):
     max_padding: float
     start: float | None = None
     end: float | None = None
+    tier: str | None = None
     quality: QualityLimits = QualityLimits()
     keep_rejected: bool = False
+    device: str = "cpu"
 
 
 class LoudnessFigures(BaseModel):

@@ -1,29 +1,33 @@
-"""One clip is one task: a function over tasks, here or in a pool of processes, results in the order of the tasks.
-
-Workers are spawned, never forked: the caller may hold onnxruntime's or torch's threads, and a fork copies their locks.
-"""
+"""One clip is one task: a function over tasks, here or on several processes, results in the order of the tasks."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import connection
 from types import TracebackType
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from voicemill.errors import DatasetError
 from voicemill.progress import Observer
+from voicemill.workers import Workers, usable_cores
 
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
 
 WORTH_A_POOL = 8
 """Fewer tasks than this are done before two processes have started and loaded what they need."""
+
+
+class TaskPool(Protocol):
+    """Where tasks run: `ClipPool` on this machine, `cluster.RayPool` on many."""
+
+    workers: int
+
+    def map(
+        self, function: Callable[[_Task], _Result], tasks: Sequence[_Task], observer: Observer | None = None
+    ) -> list[_Result]:
+        """`[function(task) for task in tasks]`, telling the observer how many are done."""
+
+    def worker_ids(self) -> list[int]:
+        """Process ids of the running workers of this machine."""
 
 
 class ClipPool:
@@ -33,13 +37,13 @@ class ClipPool:
     in its result; an exception stops the whole `map`.
     """
 
-    def __init__(self, jobs: int | None = None) -> None:
+    def __init__(self, workers: int | None = None) -> None:
         """
         Args:
-            jobs: number of processes; by default one for each core that this process may use.
+            workers: number of processes; by default one for each core that this process may use.
         """
-        self.jobs = jobs or _usable_cores()
-        self._executor: ProcessPoolExecutor | None = None
+        self.workers = workers or usable_cores()
+        self._processes = Workers(self.workers)
 
     def __enter__(self) -> ClipPool:
         return self
@@ -47,16 +51,7 @@ class ClipPool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._executor is not None:
-            self._executor.shutdown(wait=True, cancel_futures=True)
-            self._executor = None
-
-    def start(self) -> None:
-        """Start the processes now, so that they load while this one does something else."""
-        if self._executor is None and self.jobs > 1:
-            self._executor = ProcessPoolExecutor(
-                self.jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_initialise
-            )
+        self._processes.stop(at_once=kind is not None)
 
     def map(
         self, function: Callable[[_Task], _Result], tasks: Sequence[_Task], observer: Observer | None = None
@@ -64,51 +59,23 @@ class ClipPool:
         """`[function(task) for task in tasks]`, telling the observer how many are done.
 
         Raises:
-            DatasetError: `worker_died`, when the system ended a process (usually for want of memory).
+            BlockedError: `worker_died`, when the system ended a process (usually for want of memory).
         """
-        if self.jobs > 1 and len(tasks) >= WORTH_A_POOL:
-            self.start()
-        if self._executor is None or len(tasks) < 2:
-            return [_told(function(task), done, observer) for done, task in enumerate(tasks, start=1)]
-        futures: list[Future[_Result]] = [self._executor.submit(function, task) for task in tasks]
-        try:
-            return [_told(future.result(), done, observer) for done, future in enumerate(futures, start=1)]
-        except BrokenProcessPool as error:
-            raise DatasetError(
-                "A worker process of the preparation was ended by the system.",
-                reason="worker_died",
-                hint="This usually means too little memory: try again with --jobs 1.",
-            ) from error
-        finally:
-            for future in futures:
-                future.cancel()
+        advance = observer.advance if observer is not None else _unheard
+        few = len(tasks) < WORTH_A_POOL and not self._processes.ids
+        if self.workers == 1 or few or len(tasks) < 2:
+            return [_told(function(task), done, advance) for done, task in enumerate(tasks, start=1)]
+        return self._processes.run(function, tasks, advance)
 
     def worker_ids(self) -> list[int]:
         """Process ids of the running workers."""
-        processes = getattr(self._executor, "_processes", None) or {}
-        return sorted(processes)
+        return self._processes.ids
 
 
-def _usable_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _unheard(done: int) -> None:
+    """Nobody listens."""
 
 
-def _told(result: _Result, done: int, observer: Observer | None) -> _Result:
-    if observer is not None:
-        observer.advance(done)
+def _told(result: _Result, done: int, advance: Callable[[int], None]) -> _Result:
+    advance(done)
     return result
-
-
-def _initialise() -> None:
-    """In a worker: Ctrl-C is the parent's business, and without a parent there is nothing left to do."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
-
-
-def _follow(sentinel: int) -> None:
-    """End this process when the parent is gone, killed without a word."""
-    connection.wait([sentinel])
-    os._exit(1)

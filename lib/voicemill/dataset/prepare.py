@@ -11,10 +11,11 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from voicemill import __version__, audio, dataset, files, text
-from voicemill.audio import download
+from voicemill.audio import device, download
 from voicemill.audio.segmentation import Segmentation
 from voicemill.dataset import clip_steps, description, edits, explain, rights, stage_cache, steps, supplementary
 from voicemill.dataset.clip_steps import Rejects
+from voicemill.dataset.cluster import RayPool
 from voicemill.dataset.description import DatasetDescription, LoudnessFigures, PreparationSettings
 from voicemill.dataset.edits import ClipEdit
 from voicemill.dataset.limits import QualityLimits
@@ -51,6 +52,7 @@ class PrepareRequest:
         start: first second of one long recording that is wanted.
         end: second of it to stop before.
         script: its text in reading order.
+        tier: of a TextGrid, the one with the words.
         metadata: LJSpeech's metadata.csv.
         dataset: a NeMo manifest instead of all others.
         voice: names the dataset's folder and its clips.
@@ -62,7 +64,9 @@ class PrepareRequest:
         keep_rejected: keep the sounds of what is left out, in `rejected/`.
         lexicon: pronunciations that come before the dictionary's.
         force: do everything again, also what the cache holds.
-        jobs: processes; one a core by default.
+        workers: processes; one a core by default.
+        ray: address of a Ray cluster that works on the recordings and clips instead; see `cluster`.
+        device: computes the pitch, `cpu` or `cuda`.
         rights: consent and licence of the recordings; None leaves what was stated for the same recordings before.
         edits: decisions of a review; None takes those that lie in the dataset's folder.
     """
@@ -73,6 +77,7 @@ class PrepareRequest:
     start: float | None = None
     end: float | None = None
     script: Path | None = None
+    tier: str | None = None
     metadata: Path | None = None
     dataset: Path | None = None
     lexicon: Path | None = None
@@ -83,7 +88,9 @@ class PrepareRequest:
     quality: QualityLimits = dataclasses.field(default_factory=QualityLimits)
     keep_rejected: bool = False
     force: bool = False
-    jobs: int | None = None
+    workers: int | None = None
+    ray: str | None = None
+    device: str = device.CPU
     rights: Rights | None = None
     edits: tuple[ClipEdit, ...] | None = None
 
@@ -100,8 +107,10 @@ class PrepareRequest:
             peak_limit_dbfs=PEAK_LIMIT_DBFS,
             start=self.start,
             end=self.end,
+            tier=self.tier,
             quality=self.quality,
             keep_rejected=self.keep_rejected,
+            device=self.device,
             **dataclasses.asdict(self.limits),
         )
 
@@ -176,13 +185,14 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
         DependencyError: a tool is missing.
         StorageError: the result cannot be written.
     """
+    device.require(request.device)
     observer = observer or SilentObserver()
     root = workspace.dataset(request.voice)
     place = request.audio
     if request.url is not None:
         place = download.fetch(request.url, workspace.downloads, observer, force=request.force)
     part = (request.start, request.end)
-    sources = gather(place, request.script, request.metadata, request.dataset, part)
+    sources = gather(place, request.script, request.metadata, request.dataset, part, request.tier)
     inputs = _digests(sources, request)
     request = _with_what_people_said(request, root, inputs)
     inputs = (*inputs, *edits.source_file(request.edits or ()))
@@ -194,17 +204,21 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
         observer.note(f"dataset of {request.voice}: unchanged, taken from the last run ({len(known.entries)} clips)")
         return _stating(known, request.rights)
     # The processes end first, or they would write into a folder that is being removed.
-    with files.atomic_directory(root) as staging, ClipPool(request.jobs) as pool:
+    with files.atomic_directory(root) as staging, _pool(request, staging) as pool:
         cache = staging / ".fresh" if request.force else workspace.stage_cache
         bench = steps.Bench(pool, StageClock(observer, pool.worker_ids), staging, cache)
         grammars = workspace.cache / "text-normaliser"
-        means = Means(Lexicon.load(request.lexicon), request.limits, grammars, pool.jobs, cache)
+        means = Means(Lexicon.load(request.lexicon), request.limits, grammars, pool.workers, cache)
         _fill(bench, request, sources, inputs, means, tools, key)
         edits.carry(root, staging)
     made = load(root, key)
     if made is None:
         raise RuntimeError(f"{root} is not the dataset that was just written")
     return dataclasses.replace(made, cache_hit=False)
+
+
+def _pool(request: PrepareRequest, shared: Path) -> ClipPool | RayPool:
+    return ClipPool(request.workers) if request.ray is None else RayPool(request.ray, shared, request.workers)
 
 
 def load(root: Path, key: str | None = None) -> PreparedDataset | None:
@@ -297,7 +311,7 @@ def _fill(
     kept = clip_steps.align_clips(bench, kept, request.lexicon, rejects)
     kept = clip_steps.judge_speech(kept, rejects, request.quality)
     entries = clip_steps.entries_of(kept, request.seed)
-    settings, pitches = clip_steps.pitch_of_clips(bench, kept, rate)
+    settings, pitches = clip_steps.pitch_of_clips(bench, kept, rate, request.device)
     with bench.clock.stage("manifest"):
         shutil.rmtree(bench.staging / ".fresh", ignore_errors=True)
         guessed = means.lexicon.write(

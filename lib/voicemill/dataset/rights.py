@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from voicemill import files
 from voicemill.errors import UsageError
 
+DATASET = "dataset.json"
+"""Where a finished dataset keeps them, beside all else that describes it."""
 MAX_BYTES = 64 * 1024
 """A statement is a page or two; what is larger is some other file."""
 _FILE_SUFFIXES = (".txt", ".md", ".pdf", ".doc", ".docx", ".odt", ".rtf", ".html")
@@ -76,6 +78,23 @@ def of_dataset(new: Rights | None, old: Rights | None, recordings: Iterable[str]
     base = before or Rights()
     changes = {name: value for name, value in new.model_dump(exclude={"recordings"}).items() if value is not None}
     return base.model_copy(update={**changes, "recordings": covered})
+
+
+def of_manifest(manifest: Path, sha256: str) -> Rights | None:
+    """Rights of the finished dataset that a manifest belongs to; None where there is none, or another by now.
+
+    Args:
+        manifest: `manifest.jsonl` of the dataset.
+        sha256: of the dataset, as a training recorded it.
+    """
+    try:
+        described = files.read_json(manifest.parent / DATASET)
+        if not isinstance(described, dict) or described.get("dataset_sha256") != sha256:
+            return None
+        held = described.get("rights")
+        return None if held is None else Rights.model_validate(held)
+    except (OSError, files.InvalidJsonError, ValidationError):
+        return None
 
 
 def _statement(consent: str) -> str:

@@ -70,6 +70,7 @@ def gather(
     metadata: Path | None,
     dataset: Path | None,
     part: tuple[float | None, float | None] = (None, None),
+    tier: str | None = None,
 ) -> Sources:
     """Find recordings and text.
 
@@ -79,6 +80,7 @@ def gather(
         metadata: LJSpeech's `metadata.csv`; `audio` then names the folder of its clips, by default `wavs/` beside it.
         dataset: a NeMo manifest, instead of all others.
         part: start and end (seconds) of the stretch of one long recording that is wanted.
+        tier: of a TextGrid, the one with the words.
 
     Raises:
         UsageError: contradicting or missing inputs.
@@ -91,13 +93,17 @@ def gather(
             "--start and --end take a part of one recording.",
             hint="Name that recording with --audio, or leave --start and --end out.",
         )
-    found = _gather(audio, script, metadata, dataset)
+    found = _gather(audio, script, metadata, dataset, tier)
+    if tier is not None and not any(document.suffix.lower() == ".textgrid" for document in found.documents):
+        raise UsageError("--tier names a tier of a TextGrid, and there is none.", hint="Leave --tier out.")
     if not wanted:
         return found
     return replace(found, recordings=tuple(replace(one, start=part[0], end=part[1]) for one in found.recordings))
 
 
-def _gather(audio: Path | None, script: Path | None, metadata: Path | None, dataset: Path | None) -> Sources:
+def _gather(
+    audio: Path | None, script: Path | None, metadata: Path | None, dataset: Path | None, tier: str | None
+) -> Sources:
     if dataset is not None:
         if audio or script or metadata:
             raise UsageError("A dataset manifest has its own recordings and text.", hint="Give --dataset alone.")
@@ -122,7 +128,7 @@ def _gather(audio: Path | None, script: Path | None, metadata: Path | None, data
                 "A timed transcript belongs to one recording.",
                 hint=f"Name that recording with --audio, or put a {script.suffix} beside each.",
             )
-        return _timed(audio, script)
+        return _timed(audio, script, tier)
     if script is not None:
         return Sources(
             _folder(audio) if audio.is_dir() else (_recording(audio, audio.parent),),
@@ -130,12 +136,12 @@ def _gather(audio: Path | None, script: Path | None, metadata: Path | None, data
             (),
             (script,),
         )
-    return _from_sidecars(audio)
+    return _from_sidecars(audio, tier)
 
 
-def _from_sidecars(audio: Path) -> Sources:
+def _from_sidecars(audio: Path, tier: str | None) -> Sources:
     if audio.is_dir():
-        clips = transcripts.read_sidecars(audio)
+        clips = transcripts.read_sidecars(audio, tier)
         return Sources(
             tuple(_recording(clip.audio, audio) for clip in clips),
             (),
@@ -151,12 +157,12 @@ def _from_sidecars(audio: Path) -> Sources:
             hint=f"Give its text in reading order with --script, or as {audio.stem}.txt beside it.",
         )
     if is_timed(beside):
-        return _timed(audio, beside)
+        return _timed(audio, beside, tier)
     return Sources((recording,), tuple(transcripts.read_script(beside)), (), (beside,))
 
 
-def _timed(audio: Path, transcript: Path) -> Sources:
-    said = transcripts.read_beside(audio, transcript)
+def _timed(audio: Path, transcript: Path, tier: str | None) -> Sources:
+    said = transcripts.read_beside(audio, transcript, tier)
     return Sources(
         (_recording(audio, audio.parent),), (), (ClipText(said.text, captions=said.captions),), (transcript,)
     )

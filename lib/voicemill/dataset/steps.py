@@ -11,7 +11,7 @@ from typing import NoReturn
 from voicemill.audio.loudness import Loudness, gain_to
 from voicemill.audio.vad import Span
 from voicemill.dataset.description import LoudnessFigures
-from voicemill.dataset.pool import ClipPool
+from voicemill.dataset.pool import TaskPool
 from voicemill.dataset.recordings import (
     DecodeTask,
     Recording,
@@ -38,7 +38,7 @@ class Bench:
         cache: results that outlive a run.
     """
 
-    pool: ClipPool
+    pool: TaskPool
     clock: StageClock
     staging: Path
     cache: Path

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voicemill import files
-from voicemill.audio import decode, pitch, viterbi
+from voicemill.audio import decode, device, pitch, viterbi
 from voicemill.dataset import stage_cache
 
 FRAME_LENGTH = 1024
@@ -34,6 +34,7 @@ class PitchSettings:
     fmax: float
     frame_length: int = FRAME_LENGTH
     hop_length: int = HOP_LENGTH
+    device: str = device.CPU
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def pitch_of(task: PitchTask) -> PitchResult:
 
     The npz holds `pitch`: float32 Hz, unvoiced 0, shape (samples // hop + 1,), and the settings.
     """
-    key = files.content_key(stage_cache.code_digest(pitch, viterbi), task.sha256, asdict(task.settings))
+    key = files.content_key(stage_cache.code_digest(device, pitch, viterbi), task.sha256, asdict(task.settings))
     stored = stage_cache.entry(task.cache, "pitch", key, ".npz")
     cached = stage_cache.remember(stored, lambda path: _compute(task, path))
     shutil.copyfile(stored, task.target)
@@ -106,6 +107,7 @@ def _compute(task: PitchTask, path: Path) -> None:
         fmax=task.settings.fmax,
         frame_length=task.settings.frame_length,
         hop_length=task.settings.hop_length,
+        on=task.settings.device,
     )
     with path.open("wb") as handle:
         np.savez(
@@ -116,4 +118,5 @@ def _compute(task: PitchTask, path: Path) -> None:
             fmax=np.float64(task.settings.fmax),
             frame_length=np.int64(task.settings.frame_length),
             hop_length=np.int64(task.settings.hop_length),
+            device=np.str_(task.settings.device),
         )

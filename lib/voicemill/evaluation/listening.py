@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from voicemill.workers import Workers
+
 if TYPE_CHECKING:
     from voicemill.text.recognition import Recogniser
 
@@ -40,17 +42,8 @@ def listen(
             heard.append(_hear(job))
             heard_one()
         return heard
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
-    # A forked child would inherit torch's threads in an unknown state; a spawned one starts clean.
-    with ProcessPoolExecutor(
-        min(workers, len(sounds)), mp_context=get_context("spawn"), initializer=_start, initargs=(recogniser,)
-    ) as pool:
-        for text in pool.map(_hear_here, [(sound, sample_rate) for sound in sounds]):
-            heard.append(text)
-            heard_one()
-    return heard
+    with Workers(min(workers, len(sounds)), _start, recogniser) as processes:
+        return processes.run(_hear_here, [(sound, sample_rate) for sound in sounds], lambda done: heard_one())
 
 
 _own: list[Recogniser] = []

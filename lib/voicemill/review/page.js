@@ -13,7 +13,7 @@
     row.querySelector(".play").setAttribute("aria-label", (state === "playing" ? "Stop " : "Play ") + row.dataset.id);
   }
   function line() {
-    if (!current || !player.duration) return;
+    if (!current || !player.duration || !sight(current)) return;
     sight(current).querySelector("i").style.left = 100 * player.currentTime / player.duration + "%";
     sight(current).setAttribute("aria-valuenow", player.currentTime.toFixed(2));
   }
@@ -37,8 +37,8 @@
   player.addEventListener("pause", function () { if (current) { mark(current, "paused"); line(); } });
   player.addEventListener("ended", function () { mark(current, ""); });
 
-  list.addEventListener("click", function (event) {
-    var row = event.target.closest(".clip");
+  document.addEventListener("click", function (event) {
+    var row = event.target.closest("[data-src]");
     if (!row) return;
     if (event.target.closest(".play")) return toggle(row);
     var box = event.target.closest(".sight");
@@ -87,17 +87,33 @@
   var reason = document.getElementById("reason"), table = document.getElementById("rejected");
   if (table) {
     var lines = Array.prototype.slice.call(table.tBodies[0].rows), sorted = "";
-    reason.addEventListener("change", function () {
-      lines.forEach(function (row) { row.hidden = !!reason.value && row.dataset.reason !== reason.value; });
-    });
+    var seek = document.getElementById("seek");
+    var sift = function () {
+      var asked = seek.value.trim().toLowerCase().split(/\s+/), shown = 0;
+      lines.forEach(function (row) {
+        var told = row.textContent.toLowerCase();
+        row.hidden = !!reason.value && row.dataset.reason !== reason.value ||
+          !asked.every(function (part) { return told.indexOf(part) >= 0; });
+        if (!row.hidden) shown += 1;
+      });
+      document.getElementById("left-count").textContent = shown + " of " + lines.length;
+      document.getElementById("left-none").hidden = shown > 0;
+    };
+    reason.addEventListener("change", sift);
+    seek.addEventListener("input", sift);
     table.tHead.addEventListener("click", function (event) {
       var button = event.target.closest("button");
       if (!button) return;
       var by = button.dataset.by, turn = sorted === by ? -1 : 1;
       sorted = turn > 0 ? by : "";
       lines.sort(function (a, b) {
-        if (by === "seconds") return turn * (a.dataset.seconds - b.dataset.seconds);
-        return turn * (a.dataset.source.localeCompare(b.dataset.source) || a.dataset.start - b.dataset.start);
+        var place = a.dataset.source.localeCompare(b.dataset.source) || a.dataset.start - b.dataset.start;
+        var why = a.dataset.reason.localeCompare(b.dataset.reason);
+        if (by === "seconds") return turn * (a.dataset.seconds - b.dataset.seconds) || place;
+        if (by === "reason") return turn * why || place;
+        // figures of one reason have one unit; what was not measured comes last
+        if (by === "value") return !a.dataset.value - !b.dataset.value || why || turn * (a.dataset.value - b.dataset.value) || place;
+        return turn * place;
       });
       table.tBodies[0].append.apply(table.tBodies[0], lines);
     });

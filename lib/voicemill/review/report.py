@@ -19,9 +19,10 @@ from voicemill.dataset.prepare import PreparedDataset
 from voicemill.evaluation.media import flac_uri
 from voicemill.evaluation.page import render
 from voicemill.progress import Observer, SilentObserver
+from voicemill.review.left_out import Sound
 from voicemill.review.pictures import ClipPictures, PictureTask, pictures_of
-from voicemill.review.session import RowState
-from voicemill.review.view import Sound, View, view_of
+from voicemill.review.session import RowState, sound_paths
+from voicemill.review.view import View, view_of
 
 FOLDER = Path(__file__).parent
 TEMPLATE = FOLDER / "page.html.j2"
@@ -32,7 +33,7 @@ STAGE = "report"
 
 
 def draw_clips(
-    dataset: PreparedDataset, cache: Path, observer: Observer | None = None, jobs: int | None = None
+    dataset: PreparedDataset, cache: Path, observer: Observer | None = None, workers: int | None = None
 ) -> list[ClipPictures]:
     """Pictures of all clips in their order, from the cache where they are known."""
     tasks = [
@@ -46,22 +47,22 @@ def draw_clips(
     ]
     observer = observer or SilentObserver()
     observer.stage(STAGE, len(tasks))
-    with ClipPool(jobs) as pool:
+    with ClipPool(workers) as pool:
         return pool.map(pictures_of, tasks, observer)
 
 
-def sounds_within(dataset: PreparedDataset, budget: int) -> list[Sound]:
-    """Clips as data URIs in their order until the budget is spent, then as paths beside the page."""
-    sounds = []
-    for entry in dataset.entries:
+def sounds_within(dataset: PreparedDataset, budget: int) -> dict[str, Sound]:
+    """Clips, then what was left out and kept, as data URIs until the budget is spent, then as paths beside the page."""
+    sounds = {}
+    for path in sound_paths(dataset):
         if budget > 0:
-            samples, rate = decode.read_mono(dataset.root / entry.audio_filepath)
+            samples, rate = decode.read_mono(dataset.root / path)
             address = flac_uri(samples, rate)
             budget -= len(address)
             if budget >= 0:
-                sounds.append(Sound(address, embedded=True))
+                sounds[path] = Sound(address, embedded=True)
                 continue
-        sounds.append(Sound(entry.audio_filepath, embedded=False))
+        sounds[path] = Sound(path, embedded=False)
     return sounds
 
 
@@ -70,7 +71,7 @@ def write_report(
     cache: Path,
     observer: Observer | None = None,
     *,
-    jobs: int | None = None,
+    workers: int | None = None,
     audio_budget: int = AUDIO_BUDGET,
 ) -> Path:
     """Write the report into the dataset's folder, atomically; neither its digests nor its cache hits know of it.
@@ -79,10 +80,10 @@ def write_report(
         dataset: a finished dataset.
         cache: where the pictures are kept.
         observer: hears the stage `STAGE`.
-        jobs: processes; one a core by default.
+        workers: processes; one a core by default.
         audio_budget: bytes of sound that the file may carry.
     """
-    pictures = draw_clips(dataset, cache, observer, jobs)
+    pictures = draw_clips(dataset, cache, observer, workers)
     path = dataset.root / description.REPORT
     files.write_text(path, page(view_of(dataset, pictures, sounds_within(dataset, audio_budget))))
     return path

@@ -97,8 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
         if path == "":
             self._send(HTTPStatus.OK, "text/html; charset=utf-8", self.server.page().encode("utf-8"))
             return
-        name = path.removeprefix("clips/").removesuffix(".wav")
-        clip = self.server.session.clip_file(name) if path == f"clips/{name}.wav" else None
+        clip = self.server.session.sound_file(path)
         if clip is None or not clip.is_file():
             self._refuse(HTTPStatus.NOT_FOUND, "not_found", "There is nothing here.")
             return

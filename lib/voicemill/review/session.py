@@ -15,7 +15,7 @@ from voicemill.dataset.manifest import ManifestEntry
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.dataset.report import Rejection
 from voicemill.errors import UsageError
-from voicemill.review.view import KEEPABLE
+from voicemill.review.left_out import restorable
 
 
 class Decision(BaseModel):
@@ -71,6 +71,12 @@ class RowState(BaseModel):
     edits: int
 
 
+def sound_paths(dataset: PreparedDataset) -> list[str]:
+    """Paths of all sounds in a dataset: of the clips, then of what was left out, where that was kept."""
+    left = [row.audio for row in dataset.report.rejected if row.audio]
+    return [*(entry.audio_filepath for entry in dataset.entries), *left]
+
+
 class Session:
     """One dataset under review. Its methods may be called from several threads.
 
@@ -80,6 +86,7 @@ class Session:
     def __init__(self, dataset: PreparedDataset) -> None:
         self.dataset = dataset
         self._lock = threading.Lock()
+        self._sounds = frozenset(sound_paths(dataset))
         self._entries = {entry.id: entry for entry in dataset.entries}
         self._digests = edits.recordings(dataset.description.inputs)
         edits.read(dataset.root)  # a file that cannot be read is told now, not at the first click
@@ -89,10 +96,9 @@ class Session:
         """The dataset's folder."""
         return self.dataset.root
 
-    def clip_file(self, clip: str) -> Path | None:
-        """The sound of a clip of the manifest."""
-        entry = self._entries.get(clip)
-        return None if entry is None else self.root / entry.audio_filepath
+    def sound_file(self, path: str) -> Path | None:
+        """A sound of the dataset by its path in it; None for everything else."""
+        return self.root / path if path in self._sounds else None
 
     def decide(self, decision: Decision) -> RowState:
         """Save one decision.
@@ -155,7 +161,7 @@ class Session:
             row = self._entries.get(decision.clip)
         elif decision.rejected is not None and decision.rejected < len(self.dataset.report.rejected):
             left = self.dataset.report.rejected[decision.rejected]
-            row = left if left.reason in KEEPABLE or left.reason == "dropped_in_review" else None
+            row = left if restorable(left) else None
         if row is None or row.source not in self._digests:
             raise UsageError("There is no such clip to decide about.", reason="no_such_clip", hint="Reload the page.")
         return Stretch(row.source, self._digests[row.source], row.start, row.end, row.text)

@@ -3,44 +3,19 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from voicemill.dataset.manifest import ManifestEntry
 from voicemill.dataset.prepare import PreparedDataset
-from voicemill.dataset.report import Rejection
 from voicemill.evaluation.charts import bars, histogram
 from voicemill.evaluation.view import Card, Chart
 from voicemill.evaluation.wording import NONE
+from voicemill.review.left_out import RejectedRow, Sound, accounts, clock, rejected_row
 from voicemill.review.pictures import ClipPictures
 
 VOWELS = frozenset(["AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW"])
 """ARPABET vowels: each is the middle of one syllable."""
-SENTENCES = {
-    "alignment_failed": "its words could not be placed",
-    "clipped": "the wave is cut off at full scale",
-    "dropped_in_review": "dropped in the review",
-    "extra_speech": "speech that the script does not hold",
-    "no_speech": "nobody speaks",
-    "no_text": "speech without text",
-    "noisy": "too little above its background",
-    "repeated_take": "a repeated take; another one is kept",
-    "text_mismatch": "does not sound like its text",
-    "text_not_english": "the text cannot be spoken",
-    "too_long": "too long without a pause",
-    "too_short": "too short",
-}
-"""Reason -> what it means; a reason that is not here is shown as it stands."""
-KEEPABLE = frozenset({"clipped", "noisy", "text_mismatch"})
-"""Reasons that a person may overrule: a measurement spoke, and the clip can be made all the same."""
-
-
-@dataclass(frozen=True)
-class Sound:
-    """Where the page finds a clip's sound: a data URI, or a path relative to it."""
-
-    address: str
-    embedded: bool
 
 
 @dataclass(frozen=True)
@@ -61,22 +36,6 @@ class ClipRow:
 
 
 @dataclass(frozen=True)
-class RejectedRow:
-    """A stretch that was left out."""
-
-    number: int
-    source: str
-    place: str
-    seconds: float
-    start: float
-    reason: str
-    means: str
-    text: str
-    detail: str
-    restorable: bool
-
-
-@dataclass(frozen=True)
 class View:
     """Everything that the template shows."""
 
@@ -87,6 +46,7 @@ class View:
     where: Chart
     clips: list[ClipRow]
     rejected: list[RejectedRow]
+    accounts: list[tuple[str, str]]
     reasons: list[tuple[str, int]]
     linked: int
     embedded: int
@@ -97,12 +57,21 @@ class View:
     sha256: str
 
 
-def view_of(dataset: PreparedDataset, pictures: Sequence[ClipPictures], sounds: Sequence[Sound]) -> View:
-    """Work out everything that the template shows; pictures and sounds in the order of the entries."""
+def view_of(dataset: PreparedDataset, pictures: Sequence[ClipPictures], sounds: Mapping[str, Sound]) -> View:
+    """Work out everything that the template shows.
+
+    Args:
+        dataset: what is shown.
+        pictures: in the order of the entries.
+        sounds: by path in the dataset, of the clips and of what was left out, where that was kept.
+    """
     report = dataset.report
-    rows = [clip_row(*each) for each in zip(dataset.entries, pictures, sounds, strict=True)]
-    rejected = [rejected_row(number, row) for number, row in enumerate(report.rejected)]
-    embedded = sum(sound.embedded for sound in sounds)
+    rows = [
+        clip_row(entry, drawn, sounds[entry.audio_filepath])
+        for entry, drawn in zip(dataset.entries, pictures, strict=True)
+    ]
+    rejected = [rejected_row(number, row, sounds.get(row.audio)) for number, row in enumerate(report.rejected)]
+    embedded = sum(row.sound.embedded for row in rows)
     notes = [
         ("Sentences of the script that nobody read", list(report.unspoken)),
         ("Words that no dictionary lists; their pronunciation is a guess", list(report.guessed_words)),
@@ -115,6 +84,7 @@ def view_of(dataset: PreparedDataset, pictures: Sequence[ClipPictures], sounds: 
         where=where_chart(dataset),
         clips=rows,
         rejected=rejected,
+        accounts=accounts(report),
         reasons=[(reason, total.count) for reason, total in report.by_reason.items()],
         linked=len(rows) - embedded,
         embedded=embedded,
@@ -127,15 +97,6 @@ def view_of(dataset: PreparedDataset, pictures: Sequence[ClipPictures], sounds: 
         rights=rights(dataset),
         sha256=dataset.sha256,
     )
-
-
-def clock(seconds: float) -> str:
-    """Seconds as `1:02.5` or `1:02:30.5`."""
-    whole = round(seconds * 10)
-    minutes, tenths = divmod(whole, 600)
-    hours, minutes = divmod(minutes, 60)
-    head = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
-    return f"{head}:{tenths // 10:02d}.{tenths % 10}"
 
 
 def length(seconds: float) -> tuple[str, str]:
@@ -182,23 +143,6 @@ def clip_row(entry: ManifestEntry, pictures: ClipPictures, sound: Sound) -> Clip
             ("rate", f"{rate:.1f} syll/s"),
             ("pitch", f"{hertz:.0f} Hz" if hertz else NONE),
         ],
-    )
-
-
-def rejected_row(number: int, row: Rejection) -> RejectedRow:
-    """A stretch that was left out, as the page shows it."""
-    code = row.reason.partition(":")[0]
-    return RejectedRow(
-        number=number,
-        source=row.source,
-        place=f"{clock(row.start)} to {clock(row.end)}",
-        seconds=row.seconds,
-        start=row.start,
-        reason=code,
-        means=SENTENCES.get(code, code.replace("_", " ")),
-        text=row.text,
-        detail=row.detail,
-        restorable=code in KEEPABLE or code == "dropped_in_review",
     )
 
 

@@ -8,10 +8,8 @@ the work.
 from __future__ import annotations
 
 import io
-import multiprocessing
 import tempfile
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from voicemill.progress import Observer
 from voicemill.text.alignment import SAMPLE_RATE
 from voicemill.text.lexicon import Lexicon
 from voicemill.text.recognition import PocketSphinxRecogniser, RecognisedWord
+from voicemill.workers import Workers
 
 MARGIN = 0.15
 """Seconds of silence heard before and after a stretch, where there is any: voice activity tends to start inside the
@@ -84,10 +83,9 @@ def hear(
         model, dictionary = Path(folder) / "script.lm", Path(folder) / "script.dict"
         write_language_model(model, sentences)
         lexicon.subset(dictionary, (word for sentence in sentences for word in sentence))
-        results = _recognise(model, dictionary, pieces, processes)
+        results = _recognise(model, dictionary, pieces, processes, observer)
         for index, (window, found) in enumerate(zip(windows, results, strict=True)):
             heard += [HeardWord(word.text, window.start + word.start, window.start + word.end, index) for word in found]
-            observer.advance(index + 1)
     return heard
 
 
@@ -103,17 +101,18 @@ def _windows(spans: Sequence[Span], length: float) -> list[Span]:
     return windows
 
 
-def _recognise(model: Path, dictionary: Path, pieces: list[_Piece], processes: int) -> Iterator[list[RecognisedWord]]:
-    if processes <= 1 or len(pieces) < 2 * processes:
-        recogniser = PocketSphinxRecogniser(language_model=model, dictionary=dictionary)
-        for sound, window in pieces:
-            yield recogniser.words(piece(sound, window.start, window.end, SAMPLE_RATE))
-        return
-    # spawn: the parent may hold threads of onnxruntime or torch, which do not survive a fork
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context, initializer=_start, initargs=(model, dictionary)) as pool:
-        # small chunks: whoever stops the run waits for those that have begun
-        yield from pool.map(_words, pieces, chunksize=min(4, max(1, len(pieces) // (processes * 8))))
+def _recognise(
+    model: Path, dictionary: Path, pieces: list[_Piece], processes: int, observer: Observer
+) -> list[list[RecognisedWord]]:
+    if processes > 1 and len(pieces) >= 2 * processes:
+        with Workers(processes, _start, model, dictionary) as workers:
+            return workers.run(_words, pieces, observer.advance)
+    recogniser = PocketSphinxRecogniser(language_model=model, dictionary=dictionary)
+    found = []
+    for done, (sound, window) in enumerate(pieces, start=1):
+        found.append(recogniser.words(piece(sound, window.start, window.end, SAMPLE_RATE)))
+        observer.advance(done)
+    return found
 
 
 _recogniser: PocketSphinxRecogniser | None = None

@@ -49,10 +49,11 @@ def read_intervals(path: Path, tier: str | None = None) -> list[Interval]:
         chosen = [found for start in PREFERRED for name, found in tiers if name.lower().startswith(start)]
     if not chosen:
         names = ", ".join(repr(name) for name, _ in tiers) or "none"
+        what = "does not say which tier holds the text" if tier is None else f"has no interval tier {tier[:60]!r}"
         raise DatasetError(
-            f"{path.name} does not say which tier holds the text; its interval tiers: {names}.",
+            f"{path.name} {what}; its interval tiers: {names}.",
             reason="textgrid_tier",
-            hint="Call that tier 'sentences', or leave it alone in the file.",
+            hint="Name the tier with the words with --tier.",
         )
     return chosen[0]
 

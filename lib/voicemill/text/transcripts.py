@@ -136,8 +136,8 @@ def _clip_audio(path: Path, number: int, clip: str, given: Path | None) -> Path:
     )
 
 
-def read_sidecars(folder: Path) -> list[ClipTranscript]:
-    """Every recording of a folder with the text of the same name, sorted by name.
+def read_sidecars(folder: Path, tier: str | None = None) -> list[ClipTranscript]:
+    """Every recording of a folder with the text of the same name, sorted by name; `tier` is of TextGrids.
 
     Raises:
         DatasetError: `missing_transcript`, naming the recordings without text; `dataset_no_valid_audio`, no
@@ -155,18 +155,18 @@ def read_sidecars(folder: Path) -> list[ClipTranscript]:
     if absent:
         more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
         raise missing(f"No .txt, .lab, .srt, .vtt or .TextGrid beside {', '.join(absent[:5])}{more} in {folder}.")
-    return [read_beside(path, sidecar) for path, sidecar in found.items() if sidecar]
+    return [read_beside(path, sidecar, tier) for path, sidecar in found.items() if sidecar]
 
 
-def read_beside(audio: Path, sidecar: Path) -> ClipTranscript:
-    """The text that lies beside a recording, timed or not.
+def read_beside(audio: Path, sidecar: Path, tier: str | None = None) -> ClipTranscript:
+    """The text that lies beside a recording, timed or not; `tier` is of a TextGrid.
 
     Raises:
         DatasetError: see `read_sidecar` and `captions.read_captions`.
     """
     if not is_timed(sidecar):
         return ClipTranscript(audio, read_sidecar(sidecar), None, f"{sidecar}:1")
-    captions = tuple(read_captions(sidecar))
+    captions = tuple(read_captions(sidecar, tier))
     return ClipTranscript(audio, " ".join(one.text for one in captions), None, f"{sidecar}:1", captions)
 
 

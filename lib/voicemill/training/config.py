@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from voicemill.dataset.limits import QualityLimits
 from voicemill.errors import ConfigError
+from voicemill.layers import merge, read_layers
 from voicemill.metrics.limits import EvaluationSettings
 
 AlignmentMode = Literal["durations", "forced_prior", "beta_binomial"]
@@ -213,15 +213,6 @@ def _budget(most: int, per_minute: float | None, seconds: float) -> int:
     return most if per_minute is None else min(most, max(1, round(per_minute * seconds / 60)))
 
 
-def merge(base: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:
-    """`base` with the values of `over`; mappings are merged key by key, anything else is replaced."""
-    merged = dict(base)
-    for key, value in over.items():
-        below = merged.get(key)
-        merged[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
-    return merged
-
-
 def load_config(path: Path, preset: str, overrides: Mapping[str, object] | None = None) -> TrainingConfig:
     """Read the base file, merge the preset and the overrides over it, and check the result.
 
@@ -233,16 +224,7 @@ def load_config(path: Path, preset: str, overrides: Mapping[str, object] | None 
     Raises:
         ConfigError: a file is missing or not YAML, the preset is unknown, a key is unknown, or a value does not fit.
     """
-    base = _read_mapping(path)
-    presets = path.parent / "presets"
-    preset_path = presets / f"{preset}.yaml"
-    if not preset_path.is_file() or preset_path.parent != presets:
-        known = ", ".join(sorted(found.stem for found in presets.glob("*.yaml")))
-        raise ConfigError(
-            f"There is no preset {preset!r}.", reason=f"unknown_preset:{preset}", hint=f"Choose one of: {known}."
-        )
-    tree = merge(base, _read_mapping(preset_path))
-    tree = merge(merge(tree, overrides or {}), {"preset": preset})
+    tree = merge(merge(read_layers(path, preset), overrides or {}), {"preset": preset})
     try:
         return TrainingConfig.model_validate(tree)
     except ValidationError as error:
@@ -253,23 +235,3 @@ def load_config(path: Path, preset: str, overrides: Mapping[str, object] | None 
             reason=f"config_invalid:{where}",
             hint=f"Compare {path.name} and presets/{preset}.yaml with the settings in voicemill/training/config.py.",
         ) from error
-
-
-def _read_mapping(path: Path) -> dict[str, object]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(
-            f"Cannot read the configuration {path}: {error.strerror}.",
-            reason=f"config_missing:{path.name}",
-            hint="Restore it, or name another with PROD_TTS_CONFIG.",
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"The configuration {path} is not valid YAML: {error}.", reason=f"config_invalid:{path.name}"
-        ) from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise ConfigError(f"The configuration {path} must be a mapping.", reason=f"config_invalid:{path.name}")
-    return content

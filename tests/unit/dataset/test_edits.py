@@ -95,7 +95,7 @@ def test_a_broken_line_is_named(edit: Make, tmp_path: Path) -> None:
 
 @pytest.fixture
 def request_of(piece_audio: Path, piece_script: Path) -> PrepareRequest:
-    return PrepareRequest(voice="demo", audio=piece_audio, script=piece_script, seed=3, jobs=1)
+    return PrepareRequest(voice="demo", audio=piece_audio, script=piece_script, seed=3, workers=1)
 
 
 def _about(prepared: PreparedDataset, index: int, **changes: object) -> ClipEdit:

@@ -2,16 +2,11 @@ from __future__ import annotations
 
 import importlib
 import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from voicemill import files
 from voicemill.dataset.pool import WORTH_A_POOL, ClipPool
 from voicemill.errors import DatasetError
 from voicemill.progress import SilentObserver
@@ -27,9 +22,6 @@ def fail(number):
     if number == 3:
         raise DatasetError("Third.", reason="third:3", hint="Skip it.")
     return number
-
-def die(number):
-    os._exit(9)
 """
 
 
@@ -73,53 +65,3 @@ def test_an_error_of_ours_arrives_whole_and_stops_the_map(tasks: ModuleType) -> 
     with ClipPool(2) as pool, pytest.raises(DatasetError) as caught:
         pool.map(tasks.fail, list(range(20)))
     assert (str(caught.value), caught.value.reason, caught.value.hint) == ("Third.", "third:3", "Skip it.")
-
-
-def test_a_worker_that_the_system_ends_is_told_plainly(tasks: ModuleType) -> None:
-    with ClipPool(2) as pool, pytest.raises(DatasetError) as caught:
-        pool.map(tasks.die, list(range(WORTH_A_POOL)))
-    assert caught.value.reason == "worker_died"
-
-
-def test_no_process_outlives_the_pool(tasks: ModuleType) -> None:
-    with ClipPool(2) as pool:
-        pool.map(tasks.where, list(range(WORTH_A_POOL)))
-        workers = pool.worker_ids()
-    deadline = time.monotonic() + 5
-    while any(Path(f"/proc/{pid}").exists() for pid in workers) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
-
-
-def test_workers_end_with_a_parent_that_was_killed(tasks: ModuleType, tmp_path: Path) -> None:
-    program = """
-import sys
-sys.path[:0] = sys.argv[1:]
-import voicemill_pool_tasks as tasks
-from voicemill.dataset.pool import ClipPool
-if __name__ == "__main__":
-    with ClipPool(2) as pool:
-        pool.map(tasks.where, list(range(20)))
-        print(*pool.worker_ids(), flush=True)
-        sys.stdin.read()
-"""
-    (tmp_path / "program.py").write_text(program)
-    folders = [str(Path(str(tasks.__file__)).parent), str(Path(files.__file__).parents[1])]
-    argv = [sys.executable, str(tmp_path / "program.py"), *folders]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        workers = process.stdout.readline().split()
-        process.kill()
-    assert len(workers) == 2
-    deadline = time.monotonic() + 10
-    while any(_runs(pid) for pid in workers) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not [pid for pid in workers if _runs(pid)]
-
-
-def _runs(pid: str) -> bool:
-    """A zombie whose new parent has not fetched its exit code yet does not run."""
-    try:
-        return "(zombie)" not in Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return False

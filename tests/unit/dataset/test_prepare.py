@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import shutil
 from pathlib import Path
 
@@ -32,7 +33,7 @@ class Listening(SilentObserver):
 
 @pytest.fixture
 def request_of(piece_audio: Path, piece_script: Path) -> PrepareRequest:
-    return PrepareRequest(voice="demo", audio=piece_audio, script=piece_script, seed=3, jobs=1)
+    return PrepareRequest(voice="demo", audio=piece_audio, script=piece_script, seed=3, workers=1)
 
 
 def _tree(root: Path) -> dict[str, str]:
@@ -132,7 +133,7 @@ def test_force_and_two_processes_give_the_same_bytes(
 ) -> None:
     observer = Listening()
     elsewhere = Workspace(work=tmp_path, cache=workspace.cache)
-    again = prepare(dataclasses.replace(request_of, force=True, jobs=2), elsewhere, observer)
+    again = prepare(dataclasses.replace(request_of, force=True, workers=2), elsewhere, observer)
     assert observer.stages == list(STAGES)
     assert not again.cache_hit
     one, other = _tree(prepared.root), _tree(again.root)
@@ -196,7 +197,7 @@ def test_clips_with_a_text_beside_each_one_of_them_broken_one_mislabelled(
         "Completely different words stand in this file, thirty or more of them if need be."
     )
     made = prepare(
-        PrepareRequest(voice="clips", audio=tmp_path / "clips", jobs=1), Workspace(tmp_path / "w", workspace.cache)
+        PrepareRequest(voice="clips", audio=tmp_path / "clips", workers=1), Workspace(tmp_path / "w", workspace.cache)
     )
     assert [entry.source for entry in made.entries] == [paths[index].name for index in (0, 2, 4, 5)]
     assert {row.source: row.reason for row in made.report.rejected} in (
@@ -207,7 +208,7 @@ def test_clips_with_a_text_beside_each_one_of_them_broken_one_mislabelled(
 
 def test_a_nemo_manifest_goes_in_again(prepared: PreparedDataset, workspace: Workspace, tmp_path: Path) -> None:
     made = prepare(
-        PrepareRequest(voice="again", dataset=prepared.train_manifest, jobs=1), Workspace(tmp_path, workspace.cache)
+        PrepareRequest(voice="again", dataset=prepared.train_manifest, workers=1), Workspace(tmp_path, workspace.cache)
     )
     before = read_entries(prepared.train_manifest)
     assert [entry.text for entry in made.entries] == [entry.text for entry in before]
@@ -238,7 +239,8 @@ def test_too_many_mislabelled_clips_are_refused_by_name(
         path.with_suffix(".lab").write_text("Thunder struck the ancient harbour twice, although nobody noticed.")
     with pytest.raises(DatasetError, match=paths[0].name) as caught:
         prepare(
-            PrepareRequest(voice="clips", audio=tmp_path / "clips", jobs=1), Workspace(tmp_path / "w", workspace.cache)
+            PrepareRequest(voice="clips", audio=tmp_path / "clips", workers=1),
+            Workspace(tmp_path / "w", workspace.cache),
         )
     assert caught.value.reason == "text_mismatch:3_of_4"
     assert not (tmp_path / "w" / "datasets" / "clips").exists()
@@ -258,7 +260,7 @@ def test_no_clip_fits_the_limits(prepared: PreparedDataset, workspace: Workspace
     limits = Segmentation(min_duration=10.0)
     with pytest.raises(DatasetError, match="too_short") as caught:
         prepare(
-            PrepareRequest(voice="c", audio=tmp_path / "clips", jobs=1, limits=limits),
+            PrepareRequest(voice="c", audio=tmp_path / "clips", workers=1, limits=limits),
             Workspace(tmp_path / "w", workspace.cache),
         )
     assert caught.value.reason == "dataset_no_valid_audio"
@@ -328,7 +330,7 @@ def test_copies_and_another_voice_are_left_out_and_kept_aside(
     samples, rate = soundfile.read(paths[3], dtype="float32")
     soundfile.write(guest, samples, round(rate / 1.5))  # a fifth lower, and as much longer a throat
     shutil.copyfile(paths[3].with_suffix(".lab"), guest.with_suffix(".lab"))
-    request = PrepareRequest(voice="clips", audio=tmp_path / "clips", jobs=1, keep_rejected=True)
+    request = PrepareRequest(voice="clips", audio=tmp_path / "clips", workers=1, keep_rejected=True)
     made = prepare(request, Workspace(tmp_path / "w", workspace.cache))
     rows = {row.source: row for row in made.report.rejected}
     assert [entry.source for entry in made.entries] == [path.name for path in paths]
@@ -339,6 +341,10 @@ def test_copies_and_another_voice_are_left_out_and_kept_aside(
         assert soundfile.info(made.root / row.audio).duration == pytest.approx(row.seconds, abs=0.01)
         assert row.audio in made.description.files
     report = made.report
+    parts = [(e.source, e.start, e.end) for e in made.entries] + [(r.source, r.start, r.end) for r in report.rejected]
+    for (one, _, end), (other, start, _) in itertools.pairwise(sorted(parts)):
+        assert one != other or end <= start + 1e-3  # no second counts twice
+    assert report.seconds_kept == pytest.approx(sum(entry.duration for entry in made.entries), abs=1e-3)
     lost = sum(row.seconds for row in report.rejected)
     assert report.seconds_in == pytest.approx(report.seconds_kept + report.seconds_pause + lost, abs=2e-3)
     assert report.seconds_pause >= 0
@@ -393,7 +399,7 @@ def test_timed_captions_instead_of_a_script(
     shutil.copyfile(piece_audio, audio)
     captions = tmp_path / ("take.srt" if beside else "captions.srt")
     captions.write_text("\n".join(lines), "utf-8")
-    request = PrepareRequest(voice="srt", audio=audio, script=None if beside else captions, jobs=1)
+    request = PrepareRequest(voice="srt", audio=audio, script=None if beside else captions, workers=1)
     made = prepare(request, Workspace(tmp_path / "w", workspace.cache))
     assert [entry.text for entry in made.entries] == [entry.text for entry in prepared.entries[:-1]]
     for new, old in zip(made.entries, prepared.entries, strict=False):

@@ -34,7 +34,7 @@ def test_pitch_of_a_tone(task: PitchTask) -> None:
         samples, _ = soundfile.read(task.clip, dtype="float32")
         expected = pitch.pyin(samples, sample_rate=RATE, fmin=80.0, fmax=300.0).f0.astype(np.float32)
         np.testing.assert_array_equal(stored["pitch"], expected)
-        assert {name: float(stored[name]) for name in stored.files if name != "pitch"} == dataclasses.asdict(
+        assert {name: stored[name].item() for name in stored.files if name != "pitch"} == dataclasses.asdict(
             task.settings
         )
 

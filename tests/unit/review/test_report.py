@@ -14,9 +14,10 @@ from PIL import Image
 
 from voicemill.dataset.prepare import PreparedDataset, load
 from voicemill.errors import DatasetError, UsageError
-from voicemill.review import loading, pictures, report, view
+from voicemill.review import left_out, loading, pictures, report, view
+from voicemill.review.left_out import Sound
 from voicemill.review.pictures import ClipPictures
-from voicemill.review.view import Sound
+from voicemill.review.session import sound_paths
 from voicemill.workspace import Workspace
 
 PICTURE = ClipPictures(wave="M0 0Z", spectrogram="data:image/png;base64,AA==", pitch_hz=170.0)
@@ -40,12 +41,12 @@ class Tags(HTMLParser):
 
 
 def _page(dataset: PreparedDataset, states: list | None = None) -> str:
-    sounds = [Sound(entry.audio_filepath, embedded=False) for entry in dataset.entries]
-    return report.page(view.view_of(dataset, [PICTURE] * len(sounds), sounds), states)
+    sounds = {path: Sound(path, embedded=False) for path in sound_paths(dataset)}
+    return report.page(view.view_of(dataset, [PICTURE] * len(dataset.entries), sounds), states)
 
 
 def test_the_report_carries_everything_and_disturbs_nothing(dataset: PreparedDataset, tmp_path: Path) -> None:
-    path = report.write_report(dataset, tmp_path / "cache", jobs=1)
+    path = report.write_report(dataset, tmp_path / "cache", workers=1)
     assert path == dataset.root / "report.html"
     assert load(dataset.root, dataset.description.content_key) is not None
     document = path.read_text("utf-8")
@@ -68,12 +69,12 @@ def test_the_report_carries_everything_and_disturbs_nothing(dataset: PreparedDat
 
 
 def test_beyond_the_limit_clips_are_linked_and_the_page_says_so(dataset: PreparedDataset, tmp_path: Path) -> None:
-    whole = report.sounds_within(dataset, 10**9)
-    two = report.sounds_within(dataset, len(whole[0].address) + len(whole[1].address))
+    whole = list(report.sounds_within(dataset, 10**9).values())
+    budget = len(whole[0].address) + len(whole[1].address)
+    two = list(report.sounds_within(dataset, budget).values())
     assert [sound.embedded for sound in two] == [True, True] + [False] * (len(whole) - 2)
     assert two[2].address == dataset.entries[2].audio_filepath
-    budget = len(whole[0].address) + len(whole[1].address)
-    document = report.write_report(dataset, tmp_path / "cache", jobs=1, audio_budget=budget).read_text("utf-8")
+    document = report.write_report(dataset, tmp_path / "cache", workers=1, audio_budget=budget).read_text("utf-8")
     assert "The sound of 2 clips lies in this file; that of the other 5" in document
     assert 'data-src="clips/demo_0003.wav"' in document
 
@@ -117,7 +118,7 @@ def test_sums_of_the_summary(hostile: PreparedDataset) -> None:
     ("seconds", "shown"), [(0.0, "0:00.0"), (62.46, "1:02.5"), (59.96, "1:00.0"), (3750.5, "1:02:30.5")]
 )
 def test_times(seconds: float, shown: str) -> None:
-    assert view.clock(seconds) == shown
+    assert left_out.clock(seconds) == shown
 
 
 def test_the_speaking_rate_counts_vowels(prepared: PreparedDataset) -> None:

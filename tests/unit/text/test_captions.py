@@ -193,3 +193,13 @@ def test_no_text_makes_it_stumble(tmp_path_factory: pytest.TempPathFactory, text
     with contextlib.suppress(DatasetError):  # any other exception is a stumble
         captions = read_captions(path)
     assert all(one.end > one.start for one in captions)
+
+
+def test_a_named_tier_and_one_that_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "a.TextGrid"
+    path.write_text(SHORT)
+    assert _said(read_captions(path, "anything")) == _said(read_captions(path))
+    with pytest.raises(DatasetError, match=r"no interval tier 'words'.*'anything'") as caught:
+        read_captions(path, "words")
+    assert caught.value.reason == "textgrid_tier"
+    assert "--tier" in caught.value.hint

@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from voicemill.errors import ConfigError
-from voicemill.training.config import TrainingConfig, load_config, merge
+from voicemill.layers import merge
+from voicemill.training.config import TrainingConfig, load_config
 
 BASE = Path("configs", "voice", "prod_tts", "nemo_fastpitch_hifigan.yaml")
 

@@ -1,0 +1,60 @@
+"""Configuration in layers: a base file, and a preset of a few lines merged over it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from voicemill.errors import ConfigError
+
+
+def merge(base: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:
+    """`base` with the values of `over`; mappings are merged key by key, anything else is replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def read_layers(path: Path, preset: str) -> dict[str, object]:
+    """A base file with a preset merged over it, not yet checked against any model.
+
+    Args:
+        path: the base YAML file; presets lie in `presets/<name>.yaml` beside it.
+        preset: name of a preset.
+
+    Raises:
+        ConfigError: `config_missing`, `config_invalid`, `unknown_preset`.
+    """
+    base = _read_mapping(path)
+    presets = path.parent / "presets"
+    preset_path = presets / f"{preset}.yaml"
+    if not preset_path.is_file() or preset_path.parent != presets:
+        known = ", ".join(sorted(found.stem for found in presets.glob("*.yaml")))
+        raise ConfigError(
+            f"There is no preset {preset!r}.", reason=f"unknown_preset:{preset}", hint=f"Choose one of: {known}."
+        )
+    return merge(base, _read_mapping(preset_path))
+
+
+def _read_mapping(path: Path) -> dict[str, object]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"Cannot read the configuration {path}: {error.strerror}.",
+            reason=f"config_missing:{path.name}",
+            hint="Restore it, or name another where there is a setting for it (PROD_TTS_CONFIG for training).",
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"The configuration {path} is not valid YAML: {error}.", reason=f"config_invalid:{path.name}"
+        ) from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise ConfigError(f"The configuration {path} must be a mapping.", reason=f"config_invalid:{path.name}")
+    return content

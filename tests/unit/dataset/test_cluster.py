@@ -1,0 +1,273 @@
+"""A real Ray cluster of two nodes on loopback: what it makes is what the processes make, whoever dies."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from voicemill.dataset.cluster import RayPool
+from voicemill.dataset.prepare import PreparedDataset
+from voicemill.errors import DependencyError
+from voicemill.settings import REPOSITORY
+
+pytestmark = pytest.mark.slow
+
+TASKS = """
+import os
+import time
+from pathlib import Path
+from voicemill.errors import DatasetError
+
+def where(number):
+    return number, os.getpid()
+
+def note(task):
+    folder, number = task
+    Path(folder, f"{number}-{os.getpid()}-{time.monotonic_ns()}").touch()
+    time.sleep(0.1)
+    return number
+
+def fail(number):
+    if number == 3:
+        raise DatasetError("Third.", reason="third:3", hint="Skip it.")
+    return number
+
+def die(number):
+    os._exit(9)
+
+def see_nothing(token):
+    return False, ""
+"""
+
+DRIVER = """
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+sys.path[:0] = json.loads(sys.argv[1])
+import voicemill_cluster_tasks as tasks
+from voicemill.boundary import Interrupts
+from voicemill.dataset import cluster
+from voicemill.dataset.cluster import RayPool
+from voicemill.dataset.prepare import PrepareRequest, prepare
+from voicemill.errors import VoicemillError
+from voicemill.progress import SilentObserver
+from voicemill.workspace import Workspace
+
+def workers(parents):
+    # processes of a node that work on tasks: children of its raylet
+    children = [c for pid in parents for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [int(pid) for pid in children if Path(f"/proc/{pid}/cmdline").read_bytes().startswith((b"ray::_at", b"ray::ID"))]
+
+class Killer(SilentObserver):
+    # ends what it is told to, once, when so much of a stage is done
+    def __init__(self, stage, half, victims):
+        self.name, self.half, self.victims, self.now = stage, half, victims, ""
+
+    def stage(self, name, total=None):
+        self.now = name
+
+    def advance(self, done, note=""):
+        if self.now == self.name and done >= self.half and self.victims:
+            for pid in self.victims():
+                os.kill(pid, signal.SIGKILL)
+            self.victims = None
+
+def map_all(address, folder):
+    with RayPool(address, Path(folder)) as pool:
+        found = pool.map(tasks.where, list(range(100)))
+        reasons = []
+        for function in (tasks.fail, tasks.die):
+            try:
+                pool.map(function, list(range(5)))
+            except VoicemillError as error:
+                reasons.append(error.reason)
+        try:
+            with Interrupts():
+                pool.map(tasks.note, [(folder, number) for number in range(60)], Stopper())
+        except VoicemillError as error:
+            reasons.append(error.reason)
+    cluster._look = tasks.see_nothing
+    try:
+        with RayPool(address, Path(folder)):
+            pass
+    except VoicemillError as error:
+        reasons.append(error.reason.partition(":")[0])
+    return {"found": found, "reasons": reasons}
+
+class Stopper(SilentObserver):
+    def advance(self, done, note=""):
+        signal.raise_signal(signal.SIGTERM)
+
+def map_while_a_node_dies(address, folder, *node):
+    killed = []
+    def victims():
+        killed.extend(workers(node))
+        return [*killed, *map(int, node)]
+    with RayPool(address, Path(folder)) as pool:
+        found = pool.map(tasks.note, [(folder, number) for number in range(60)], Killer("", 10, victims))
+    return {"found": found, "killed": killed}
+
+def prepare_while_a_worker_dies(address, folder, audio, script, *node):
+    killed = []
+    def victims():
+        killed.extend(workers(node)[:1])
+        return killed
+    request = PrepareRequest(voice="demo", audio=Path(audio), script=Path(script), seed=3, workers=1, ray=address)
+    os.chdir(folder)
+    made = prepare(request, Workspace(Path("work"), Path("cache")), Killer("alignment", 2, victims))
+    return {"sha256": made.sha256, "files": made.description.files, "killed": killed}
+
+print(json.dumps(globals()[sys.argv[2]](*sys.argv[3:])))
+"""
+
+
+CLUSTER = """
+import json
+import sys
+from ray.cluster_utils import Cluster
+
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 80_000_000})
+cluster.add_node(num_cpus=1, object_store_memory=80_000_000)
+nodes = [cluster.head_node, *cluster.worker_nodes]
+pids = [[info.process.pid for infos in node.all_processes.values() for info in infos] for node in nodes]
+print(json.dumps([cluster.address, *pids]), flush=True)
+sys.stdin.read()
+"""
+
+
+class Cluster:
+    """Two nodes of one CPU each."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        for name, code in (("voicemill_cluster_tasks", TASKS), ("driver", DRIVER), ("cluster", CLUSTER)):
+            (folder / f"{name}.py").write_text(code)
+        self.environment = {
+            **os.environ,
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # or Ray puts this machine's own address for 127.0.0.1
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN": secrets.token_hex(32),
+            "RAY_TMPDIR": str(folder),
+            "HOME": str(folder),
+            "OMP_NUM_THREADS": "1",
+        }
+        (folder / "ray").mkdir()
+        with (folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, str(folder / "cluster.py")],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=self.environment,
+                start_new_session=True,
+            )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, (folder / "log").read_text()
+        self.address, self.head, self.other = json.loads(line)
+
+    def end(self) -> None:
+        """Kill everything that belongs to it."""
+        for pid in {*_family(self._process.pid), *(pid for one in (*self.head, *self.other) for pid in _family(one))}:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.communicate()
+
+    def drive(self, *arguments: object) -> Any:
+        """Run a function of the driver in a process of its own; what it returned."""
+        paths = json.dumps([str(self._folder), str(REPOSITORY / "lib")])
+        argv = [sys.executable, "-W", "error", str(self._folder / "driver.py"), paths, *map(str, arguments)]
+        done = subprocess.run(
+            argv, env=self.environment, capture_output=True, text=True, timeout=180, check=False, cwd=self._folder
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)  # nothing but our line
+
+
+def _family(pid: int) -> list[int]:
+    """A process and all below it."""
+    found = [pid]
+    with contextlib.suppress(OSError):
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            found += _family(int(child))
+    return found
+
+
+def test_ray_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(DependencyError) as caught, RayPool("127.0.0.1:6379", tmp_path):
+        pass
+    assert caught.value.reason == "extra_missing:ray"
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("the extra ray is not installed")
+    folder = Path(tempfile.mkdtemp(prefix="vm-ray-"))  # short: the names of its sockets have at most 107 characters
+    started = Cluster(folder)
+    try:
+        yield started
+    finally:
+        started.end()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_tasks_run_on_all_nodes(cluster: Cluster, tmp_path: Path) -> None:
+    made = cluster.drive("map_all", cluster.address, tmp_path)
+    assert [number for number, _ in made["found"]] == list(range(100))
+    assert len({pid for _, pid in made["found"]}) >= 2
+    assert made["reasons"] == ["third:3", "worker_died", "interrupted:sigterm", "ray_node_unfit"]
+
+
+def test_a_preparation_whose_worker_dies_makes_the_same_bytes(
+    cluster: Cluster, tmp_path: Path, piece_audio: Path, piece_script: Path, prepared: PreparedDataset
+) -> None:
+    made = cluster.drive(
+        "prepare_while_a_worker_dies", cluster.address, tmp_path, piece_audio, piece_script, *cluster.other
+    )
+    assert len(made["killed"]) == 1
+    assert made["sha256"] == prepared.sha256
+    assert made["files"] == prepared.description.files
+
+
+def test_the_app_says_nothing_but_its_lines(cluster: Cluster, tmp_path: Path, prepared: PreparedDataset) -> None:
+    app = [sys.executable, str(REPOSITORY / "apps/voice-prep/voice-prep.py"), "--dataset", str(prepared.train_manifest)]
+    environment = cluster.environment | {"WORK_DIR": "work", "CACHE_DIR": "cache"}
+    arguments = (("--ray", cluster.address), ("--ray", "127.0.0.1:1"), ("--ray", "here"))
+    good, absent, wrong = (
+        subprocess.run(
+            [*app, "--force", *more], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        for more in arguments
+    )
+    assert good.returncode == 0, good.stderr
+    assert {line.partition(" ")[0] for line in good.stdout.splitlines()} == {"PROGRESS", "STATS", "ARTIFACT"}
+    assert (absent.returncode, wrong.returncode) == (2, 1)
+    assert "[tts-prod][error] ray_unreachable:127.0.0.1:1" in absent.stderr.splitlines()
+    assert "[tts-prod][error] bad_usage" in wrong.stderr.splitlines()
+
+
+def test_a_node_that_dies_loses_nothing(cluster: Cluster, tmp_path: Path) -> None:
+    made = cluster.drive("map_while_a_node_dies", cluster.address, tmp_path, *cluster.other)
+    assert made["found"] == list(range(60))
+    begun = [path.name.split("-")[:2] for path in tmp_path.iterdir()]
+    assert {int(number) for number, _ in begun} == set(range(60))
+    assert set(made["killed"]) & {int(worker) for _, worker in begun}  # the node had its share of the work
