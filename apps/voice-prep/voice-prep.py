@@ -10,6 +10,7 @@ from typing import cast
 sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "lib"), str(Path(__file__).resolve().parent)]
 
 import click
+from model_options import model_options, models
 from outcome import publish, rows
 from registry_commands import COMMANDS
 from review_command import review_command
@@ -65,6 +66,7 @@ Exit codes: 0 done, 1 refused (bad usage, unusable audio), 2 blocked (text or da
 @click.option("--max-seconds", type=click.FloatRange(5.0, 30.0), default=12.0, show_default=True, help="Longest clip.")
 @click.option("--limit", "changes", multiple=True, metavar="NAME=VALUE", help="Change a quality limit (see README.md).")
 @click.option("--keep-rejected", is_flag=True, help="Keep the sounds of what is left out, in rejected/.")
+@model_options
 @click.option("--explain", is_flag=True, help="Print why each cut was made; cuts.tsv has it in any case.")
 @click.option("--jobs", type=click.IntRange(1, 256), help="Processes that work on clips.  [default: one a core]")
 @click.option("--consent", metavar="FILE|TEXT", help="Statement of consent of the speaker; carried into the bundle.")
@@ -103,6 +105,7 @@ def prepare_command(**options: object) -> int:
         limits=limits,
         quality=with_changes(QualityLimits(), cast("tuple[str, ...]", options["changes"])),
         keep_rejected=bool(options["keep_rejected"]),
+        **models(options, settings),
         target_lufs=cast(float, options["loudness"]),
         force=bool(options["force"]),
         jobs=cast("int | None", options["jobs"]),

@@ -134,7 +134,7 @@ def train(
         cleared = gates.clear(request, settings)
     with reporter.phase(PREPARE):
         config = cleared.config
-        wanted = request.preparation(config.audio.sample_rate, config.seed, config.quality)
+        wanted = request.preparation(config.audio.sample_rate, config.seed, config.quality, settings.allowlist)
         dataset = prepare(wanted, settings.workspace, reporter)
         write_lane_manifest(lane_manifest, dataset)
     reporter.stats(

@@ -31,7 +31,9 @@ class SourceFile(BaseModel):
 
 @dataclass(frozen=True)
 class ClipText:
-    """Text of one clip: as written, as spoken where the source says so, and when, where it is timed."""
+    """Text of one clip: as written, as spoken where the source says so, and when, where it is timed; an empty one is
+    left to a recogniser.
+    """
 
     text: str
     normalized: str | None = None
@@ -70,6 +72,8 @@ def gather(
     metadata: Path | None,
     dataset: Path | None,
     part: tuple[float | None, float | None] = (None, None),
+    *,
+    recognise: bool = False,
 ) -> Sources:
     """Find recordings and text.
 
@@ -79,6 +83,7 @@ def gather(
         metadata: LJSpeech's `metadata.csv`; `audio` then names the folder of its clips, by default `wavs/` beside it.
         dataset: a NeMo manifest, instead of all others.
         part: start and end (seconds) of the stretch of one long recording that is wanted.
+        recognise: recordings may lack their text.
 
     Raises:
         UsageError: contradicting or missing inputs.
@@ -91,13 +96,15 @@ def gather(
             "--start and --end take a part of one recording.",
             hint="Name that recording with --audio, or leave --start and --end out.",
         )
-    found = _gather(audio, script, metadata, dataset)
+    found = _gather(audio, script, metadata, dataset, recognise)
     if not wanted:
         return found
     return replace(found, recordings=tuple(replace(one, start=part[0], end=part[1]) for one in found.recordings))
 
 
-def _gather(audio: Path | None, script: Path | None, metadata: Path | None, dataset: Path | None) -> Sources:
+def _gather(
+    audio: Path | None, script: Path | None, metadata: Path | None, dataset: Path | None, recognise: bool
+) -> Sources:
     if dataset is not None:
         if audio or script or metadata:
             raise UsageError("A dataset manifest has its own recordings and text.", hint="Give --dataset alone.")
@@ -130,12 +137,12 @@ def _gather(audio: Path | None, script: Path | None, metadata: Path | None, data
             (),
             (script,),
         )
-    return _from_sidecars(audio)
+    return _from_sidecars(audio, recognise)
 
 
-def _from_sidecars(audio: Path) -> Sources:
+def _from_sidecars(audio: Path, recognise: bool) -> Sources:
     if audio.is_dir():
-        clips = transcripts.read_sidecars(audio)
+        clips = transcripts.read_sidecars(audio, all_of_them=not recognise)
         return Sources(
             tuple(_recording(clip.audio, audio) for clip in clips),
             (),
@@ -144,11 +151,13 @@ def _from_sidecars(audio: Path) -> Sources:
         )
     recording = _recording(audio, audio.parent)
     beside = transcripts.find_sidecar(audio)
+    if beside is None and recognise:
+        return Sources((recording,), (), (ClipText(""),), ())
     if beside is None:
         raise DatasetError(
             f"There is no text for {audio.name}.",
             reason="missing_transcript",
-            hint=f"Give its text in reading order with --script, or as {audio.stem}.txt beside it.",
+            hint=f"Give it with --script, as {audio.stem}.txt beside the recording, or let --recognise make it.",
         )
     if is_timed(beside):
         return _timed(audio, beside)
