@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from model_options import models
+
 if TYPE_CHECKING:
     from voicemill.dataset.prepare import PrepareRequest
     from voicemill.settings import Settings
@@ -41,6 +43,7 @@ def request_of(options: Mapping[str, object], settings: Settings) -> PrepareRequ
         limits=preset.segmentation,
         quality=with_changes(preset.quality, cast("tuple[str, ...]", options["changes"])),
         keep_rejected=bool(options["keep_rejected"]),
+        **models(options, settings),
         target_lufs=cast(float, options["loudness"]),
         force=bool(options["force"]),
         workers=cast("int | None", options["workers"]),

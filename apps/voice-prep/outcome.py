@@ -45,6 +45,7 @@ def rows(prepared: PreparedDataset) -> list[tuple[str, str]]:
             f"{stats.pitch_mean:.0f} ± {stats.pitch_std:.0f} Hz, in {stats.pitch_fmin:.0f} to {stats.pitch_fmax:.0f}",
         ),
     ]
+    shown += _background(prepared)
     shown += [
         (f"left out: {reason}", f"{total.count} ({total.seconds:.1f} s)") for reason, total in report.by_reason.items()
     ]
@@ -63,3 +64,18 @@ def rows(prepared: PreparedDataset) -> list[tuple[str, str]]:
         ("seconds", ", ".join(f"{stage.name} {stage.seconds:.1f}" for stage in prepared.stages) or "not measured")
     ]
     return [*shown, ("sha256", prepared.sha256)]
+
+
+def _background(prepared: PreparedDataset) -> list[tuple[str, str]]:
+    """What lies behind the speech, and what was done about it."""
+    figures = prepared.description.separation
+    levels = [one.background_db for one in figures.recordings if one.background_db is not None] if figures else []
+    if figures is None or not levels:
+        return []
+    told = f"{max(levels):.0f} dB against the speech where it is loudest"
+    seconds = sum(one.separated_seconds for one in figures.recordings)
+    if seconds:
+        told += f"; the voice was taken out of {seconds:.0f} s with {figures.weights_id}"
+    elif figures.unavailable and max(levels) > figures.limit_db:
+        told += f"; not separated: {figures.unavailable}"
+    return [("background", told)]

@@ -10,6 +10,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "lib"), str(Path(__fil
 
 import click
 from asked import request_of
+from model_options import model_options
 from outcome import publish, rows
 from registry_commands import COMMANDS
 from review_command import review_command
@@ -67,6 +68,7 @@ Exit codes: 0 done, 1 refused (bad usage, unusable audio), 2 blocked (text or da
 @click.option("--max-seconds", type=click.FloatRange(5.0, 30.0), help="Longest clip.  [default: the preset's, 12]")
 @click.option("--limit", "changes", multiple=True, metavar="NAME=VALUE", help="Change a quality limit (see README.md).")
 @click.option("--keep-rejected", is_flag=True, help="Keep the sounds of what is left out, in rejected/.")
+@model_options
 @click.option("--explain", is_flag=True, help="Print why each cut was made; cuts.tsv has it in any case.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes that work on clips.  [default: one a core]")
 @click.option(

@@ -28,7 +28,7 @@ def main(weights_id: str, file: Path | None) -> None:
     from voicemill.errors import UsageError
     from voicemill.experimental import weights as experimental
     from voicemill.settings import Settings
-    from voicemill.weights import allowlist, archive, gate, store
+    from voicemill.weights import allowlist, archive, demucs_package, gate, nemo_config, store
 
     settings = Settings.from_environment(os.environ, repository=ROOT)
     own = experimental.select if weights_id == experimental.BASE else None
@@ -37,11 +37,14 @@ def main(weights_id: str, file: Path | None) -> None:
         raise UsageError(f"{weights_id} has no files.", hint="Choose an entry with a checkpoint.")
     place = store.WeightsStore(settings.workspace.weights_cache, ROOT).place
     targets = {item.path: file or place(entry, item) for item in entry.files[: 1 if file else None]}
+    classes = nemo_config.RECOGNITION_TARGETS if entry.kind == "asr" else nemo_config.ALLOWED_TARGETS
     for path, target in targets.items():
         if target is None or not target.is_file():
             raise UsageError(f"There is no file at {target}.", hint="Put the checkpoint there, or name it.")
         if path.endswith(".nemo"):
-            archive.inspect(target)
+            archive.inspect(target, classes)
+        elif path.endswith(".th"):
+            demucs_package.inspect(target)
     for path, target in targets.items():
         click.echo(f"{allowlist.pin(settings.allowlist, weights_id, path, target)}  {path}")
 

@@ -47,11 +47,17 @@ def _environment(work: Path) -> dict[str, str]:
 
 
 def _run(
-    repository: Path, work: Path, *arguments: str | Path, cwd: Path | None = None
+    repository: Path, work: Path, *arguments: str | Path, cwd: Path | None = None, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, str(repository / APP), *map(str, arguments)]
     return subprocess.run(
-        argv, capture_output=True, text=True, timeout=300, check=False, env=_environment(work), cwd=cwd or work
+        argv,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env=_environment(work) | variables,
+        cwd=cwd or work,
     )
 
 
@@ -114,10 +120,10 @@ def test_a_recording_and_its_script(repository: Path, piece: Path, tmp_path: Pat
     first = _run(repository, tmp_path, *arguments)
     assert first.returncode == 0, first.stderr
     lines = first.stdout.splitlines()
-    assert lines[:9] == [f"PROGRESS {done} 8" for done in range(9)]
-    stats = json.loads(lines[9].removeprefix("STATS "))
+    assert lines[:10] == [f"PROGRESS {done} 9" for done in range(10)]
+    stats = json.loads(lines[10].removeprefix("STATS "))
     assert (stats["train"], stats["validation"], stats["rejected"], stats["cache_hit"]) == (9, 1, 0, False)
-    shown = [line.removeprefix("ARTIFACT ") for line in lines[10:]]
+    shown = [line.removeprefix("ARTIFACT ") for line in lines[11:]]
     assert shown == [
         f"work/datasets/ann/{name}" for name in ("manifest.jsonl", "train.jsonl", "validation.jsonl", "dataset.json")
     ]
@@ -128,12 +134,50 @@ def test_a_recording_and_its_script(repository: Path, piece: Path, tmp_path: Pat
 
     second = _run(repository, tmp_path, *arguments)
     assert second.returncode == 0
-    assert second.stdout.splitlines()[:2] == ["PROGRESS 0 8", "PROGRESS 8 8"]
+    assert second.stdout.splitlines()[:2] == ["PROGRESS 0 9", "PROGRESS 9 9"]
     assert json.loads(second.stdout.splitlines()[2].removeprefix("STATS "))["cache_hit"] is True
 
     forced = _run(repository, tmp_path, *arguments, "--force", "--workers", "1")
     assert forced.returncode == 0
     assert (tmp_path / shown[0]).read_bytes() == manifest
+
+
+def test_separation_is_asked_for_in_vain(repository: Path, piece: Path, tmp_path: Path) -> None:
+    arguments = ("--audio", piece / "take.flac", "--script", piece / "take.script", "--separate", "always")
+    done = _run(repository, tmp_path, *arguments)
+    assert (done.returncode, done.stdout) == (2, "PROGRESS 0 9\n")
+    assert "allowlist_commercial_rejected" in done.stderr
+    entry = {
+        "id": "own/separator",
+        "weights_license": "LicenseRef-own-data",
+        "code_license": "MIT",
+        "commercial_use_allowed": True,
+        "license_url": "https://a.example",
+        "kind": "separation",
+        "files": [{"path": "own.th", "sha256": "0" * 64}],
+    }
+    (tmp_path / "list.json").write_text(json.dumps({"weights": [entry]}))
+    listed = {"PROD_TTS_ALLOWLIST": str(tmp_path / "list.json")}
+    done = _run(repository, tmp_path, *arguments, "--separator", "own/separator", **listed)
+    assert done.returncode == 2
+    assert "weights_unavailable:own/separator" in done.stderr
+    assert not (tmp_path / "work/datasets").exists()
+
+
+def test_recognition_without_its_weights(repository: Path, piece: Path, tmp_path: Path) -> None:
+    for wanted, code, reason in (
+        ("nemo:nvidia/stt_en_conformer_ctc_small", 2, "weights_unavailable:nvidia/stt_en_conformer_ctc_small"),
+        ("nemo:nobody/nothing", 2, "allowlist_rejected:selected_weights_not_listed"),
+        ("pocketsphinx:en-us", 1, "bad_usage"),
+    ):
+        done = _run(repository, tmp_path, "--audio", piece / "take.flac", "--recognise", wanted)
+        assert done.returncode == code, done.stderr
+        assert reason in done.stderr
+    without = _run(repository, tmp_path, "--audio", piece / "take.flac")
+    assert without.returncode == 2
+    assert "missing_transcript" in without.stderr
+    assert "--recognise" in without.stderr
+    assert not (tmp_path / "work/datasets").exists()
 
 
 def test_a_part_with_explanations(repository: Path, piece: Path, demo_script: Path, tmp_path: Path) -> None:
@@ -145,7 +189,7 @@ def test_a_part_with_explanations(repository: Path, piece: Path, demo_script: Pa
         *("--explain", "--limit", "min_snr_db=12", "--keep-rejected"),
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[0] == "PROGRESS 0 8"  # explanations are for people, on stderr
+    assert done.stdout.splitlines()[0] == "PROGRESS 0 9"  # explanations are for people, on stderr
     assert "a pause in the speech" in done.stderr
     assert "ann_0001 start 13." in done.stderr
     described = json.loads((tmp_path / "work/datasets/ann/dataset.json").read_text("utf-8"))

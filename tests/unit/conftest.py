@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
+from voicemill.audio.decode import resample
 from voicemill.dataset.prepare import PreparedDataset, PrepareRequest, prepare
 from voicemill.workspace import Workspace
 
+Chords = Callable[..., NDArray[np.float32]]
 Talk = Callable[..., NDArray[np.float32]]
 SENTENCES = 7
 END = 27.76  # seconds: in the pause after the seventh sentence
@@ -77,3 +80,58 @@ def talk() -> Talk:
         return sound.astype(np.float32)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def chords() -> Chords:
+    """Music of a kind: a new chord every half second, `chords(seconds, rate, seed)`; its level is 0.05 a tone."""
+
+    def make(seconds: float, rate: int, seed: int = 0) -> NDArray[np.float32]:
+        rng = np.random.default_rng(seed)
+        time = np.arange(round(seconds * rate)) / rate
+        roots = rng.choice([220, 247, 262, 294, 330, 349, 392], size=int(seconds * 2) + 1)[(time * 2).astype(int)]
+        tones = [np.sin(2 * np.pi * roots * third * part * time) / part for third in (1, 1.25, 1.5) for part in (1, 2)]
+        return (0.05 * np.sum(tones, axis=0)).astype(np.float32)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def separator_package(tmp_path_factory: pytest.TempPathFactory, demo_audio: Path, chords: Chords) -> Path:
+    """A tiny HTDemucs in Demucs's own format, trained for some seconds to tell the demo's speaker from chords."""
+    import torch
+    from demucs.htdemucs import HTDemucs
+    from demucs.states import save_with_checksum, serialize_model
+    from omegaconf import OmegaConf
+
+    rate, length = 8_000, 16_000
+    with soundfile.SoundFile(demo_audio) as source:
+        start = 40 * source.samplerate  # not what the tests separate
+        source.seek(start)
+        speech = source.read(30 * source.samplerate, dtype="float32", always_2d=True).mean(axis=1)
+        speech = resample(speech.astype(np.float32), source.samplerate, rate)
+    torch.manual_seed(0)
+    model = HTDemucs(
+        sources=["music", "vocals"],
+        samplerate=rate,
+        segment=Fraction(2),
+        channels=8,
+        depth=3,
+        nfft=256,
+        t_layers=0,
+        dconv_mode=0,
+    )
+    optimiser, rng, music = torch.optim.Adam(model.parameters(), 3e-3), np.random.default_rng(0), chords(60, rate)
+    for _ in range(60):
+        at = [(rng.integers(len(music) - length), rng.integers(len(speech) - length)) for _ in range(4)]
+        pairs = [np.stack([music[one : one + length], speech[two : two + length]]) for one, two in at]
+        target = torch.from_numpy(np.stack(pairs))[:, :, None].expand(-1, -1, 2, -1)
+        mixed = target.sum(dim=1)
+        loss = torch.nn.functional.l1_loss(model(mixed / mixed.std()) * mixed.std(), target)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    folder = tmp_path_factory.mktemp("separator")
+    training = OmegaConf.create({"epochs": 1, "lr": 3e-3, "dset": {"wav": None, "sources": ["music", "vocals"]}})
+    save_with_checksum(serialize_model(model, training), folder / "tiny.th")
+    return next(folder.glob("tiny-*.th"))

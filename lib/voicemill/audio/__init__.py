@@ -1,4 +1,4 @@
-"""Sound in, measured speech out: the first room; it imports no other.
+"""Sound in, measured speech out; of the other rooms it imports only `weights`.
 
     decode        any recording -> checked mono WAV or float32 samples (one ffmpeg helper, untrusted files)
     times         `1:02:30.5` -> seconds
@@ -7,6 +7,8 @@
     levels        how loud it is at each moment
     loudness      EBU R 128 figures of a file, and the one constant gain that brings it to a target
     vad           where somebody speaks (Silero)
+    background    windows around speech, and how loud music or noise is in them
+    separation    the voice alone (Demucs)
     segmentation  speech -> utterances of 1 to 12 s, cut only in pauses
     cuts          why an utterance begins and ends where it does
     device        the pitch search's dense part on a GPU

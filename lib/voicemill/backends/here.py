@@ -135,7 +135,7 @@ def train(
         cleared = gates.clear(request, settings)
     with reporter.phase(PREPARE):
         config = cleared.config
-        wanted = request.preparation(config.audio.sample_rate, config.seed, config.quality)
+        wanted = request.preparation(config.audio.sample_rate, config.seed, config.quality, settings.allowlist)
         dataset = prepare(wanted, settings.workspace, reporter)
         write_lane_manifest(lane_manifest, dataset)
         caution = warning(dataset.description.rights)

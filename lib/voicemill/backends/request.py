@@ -110,8 +110,8 @@ class LaneRequest:
             dry_run=bool(options.get("dry_run")) or settings.dry_run,
         )
 
-    def preparation(self, sample_rate: int, seed: int, quality: QualityLimits) -> PrepareRequest:
-        """What the dataset room has to prepare."""
+    def preparation(self, sample_rate: int, seed: int, quality: QualityLimits, allowlist: Path) -> PrepareRequest:
+        """What the dataset room has to prepare; `allowlist` judges the weights of its tools."""
         from voicemill.dataset.prepare import PrepareRequest
 
         return PrepareRequest(
@@ -128,6 +128,7 @@ class LaneRequest:
             rights=self.rights,
             sample_rate=sample_rate,
             quality=quality,
+            allowlist=allowlist,
             seed=seed,
             force=self.force,
         )

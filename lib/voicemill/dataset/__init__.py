@@ -1,8 +1,11 @@
 """From recordings and their text to the dataset that training reads: clips, manifests, pitch, statistics.
 
     prepare        the whole way, stage by stage, published at once or not at all
+    prepared       a finished dataset, and reading it back
     sources        --audio, --script, --metadata, --dataset -> recordings and the text that belongs to them
     recordings     decode, loudness and voice activity of each recording
+    separating     windows with music or noise behind the voice; the voice alone
+    recognising    what a recogniser heard where there is no text, remembered
     listening      what was heard in a long recording, remembered
     captioned      captions of a timed transcript -> stretches of speech
     utterances     which stretch of which recording says which text

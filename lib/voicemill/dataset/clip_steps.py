@@ -218,6 +218,8 @@ def entries_of(kept: Sequence[Clip], seed: int) -> list[ManifestEntry]:
                 source=said.heard.recording.name,
                 start=round(offset + said.start, 4),
                 end=round(offset + said.end, 4),
+                separated=True if said.separated else None,
+                text_source="recogniser" if said.recognised else None,
                 alignment=clip.aligned.words,
                 quality=_quality(clip, clip.aligned),
             )

@@ -25,6 +25,9 @@ MANIFEST, TRAIN, VALIDATION, LEXICON = "manifest.jsonl", "train.jsonl", "validat
 VERSION: Final = "voicemill_dataset/1"
 
 
+SeparationMode = Literal["auto", "always", "never"]
+
+
 class PreparationSettings(BaseModel):
     """Everything beside the input that decides what comes out; lengths in seconds unless named otherwise."""
 
@@ -49,6 +52,8 @@ class PreparationSettings(BaseModel):
     quality: QualityLimits = QualityLimits()
     keep_rejected: bool = False
     device: str = "cpu"
+    separate: SeparationMode = "auto"
+    recognise: str | None = None
 
 
 class LoudnessFigures(BaseModel):
@@ -59,6 +64,45 @@ class LoudnessFigures(BaseModel):
     integrated_lufs: float
     true_peak_dbfs: float
     gain_db: float
+
+
+class RecordingBackground(BaseModel):
+    """What was measured in one recording, and what was done.
+
+    Attributes:
+        source: name of the recording.
+        background_db: level of pauses against speech in its worst window (dB); None where nobody speaks.
+        windows: stretches around speech; `separated` is how many of them went through the separator.
+        separated_seconds: length of these.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    background_db: float | None
+    windows: int
+    separated: int
+    separated_seconds: float
+
+
+class SeparationFigures(BaseModel):
+    """Part of dataset.json.
+
+    Attributes:
+        mode: `auto`, `always` or `never`.
+        limit_db: background against speech above which `auto` separates.
+        weights_id: of the separator, where one was at hand; `sha256` is that of its file.
+        unavailable: the reason (docs/runbook.md) for which there was none.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mode: SeparationMode
+    limit_db: float
+    weights_id: str | None = None
+    sha256: str | None = None
+    unavailable: str | None = None
+    recordings: tuple[RecordingBackground, ...] = ()
 
 
 class DatasetDescription(BaseModel):
@@ -83,6 +127,7 @@ class DatasetDescription(BaseModel):
     settings: PreparationSettings
     inputs: tuple[SourceFile, ...]
     loudness: LoudnessFigures
+    separation: SeparationFigures | None = None
     statistics: Statistics
     report: Report
     tools: dict[str, str]

@@ -203,8 +203,10 @@ def _tell(observer: Observer, edits: Sequence[ClipEdit], unused: Sequence[ClipEd
 def _edited(said: Utterance, edit: ClipEdit, spoken: Callable[[str], str]) -> Utterance | Rejection:
     if edit.text is None or said.text not in (edit.was, edit.text):
         return dataclasses.replace(said, verdict=edit.verdict)
+    heard = said.recognised and edit.text == edit.was
     try:
-        return dataclasses.replace(said, text=edit.text, normalized=spoken(edit.text), verdict=edit.verdict)
+        spelt = spoken(edit.text)
+        return dataclasses.replace(said, text=edit.text, normalized=spelt, verdict=edit.verdict, recognised=heard)
     except DatasetError as error:
         if error.code != "text_not_english":
             raise

@@ -83,6 +83,8 @@ class ManifestEntry(BaseModel):
         duration: seconds of the clip.
         sha256: of the clip's file, so that a digest of the manifest covers the sound.
         source: name of the recording; `start` and `end` are seconds in it.
+        text_source: `recogniser` where no person wrote the text.
+        separated: True where the voice was taken out of music or noise.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -98,6 +100,8 @@ class ManifestEntry(BaseModel):
     source: str
     start: float = Field(ge=0)
     end: float = Field(gt=0)
+    separated: Literal[True] | None = None
+    text_source: Literal["recogniser"] | None = None
     alignment: list[WordRow] = Field(min_length=1)
     quality: Quality
 

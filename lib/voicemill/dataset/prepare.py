@@ -8,38 +8,67 @@ from dataclasses import dataclass
 from importlib import metadata as packages
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
 from voicemill import __version__, audio, dataset, files, text
 from voicemill.audio import device, download
 from voicemill.audio.segmentation import Segmentation
-from voicemill.dataset import clip_steps, description, edits, explain, rights, stage_cache, steps, supplementary
+from voicemill.dataset import (
+    clip_steps,
+    description,
+    edits,
+    explain,
+    recognising,
+    rights,
+    separating,
+    stage_cache,
+    steps,
+    supplementary,
+)
 from voicemill.dataset.clip_steps import Rejects
 from voicemill.dataset.cluster import RayPool
-from voicemill.dataset.description import DatasetDescription, LoudnessFigures, PreparationSettings
+from voicemill.dataset.description import (
+    DatasetDescription,
+    LoudnessFigures,
+    PreparationSettings,
+    SeparationFigures,
+    SeparationMode,
+)
 from voicemill.dataset.edits import ClipEdit
 from voicemill.dataset.limits import QualityLimits
-from voicemill.dataset.manifest import ManifestEntry, read_entries, write_manifest
+from voicemill.dataset.manifest import write_manifest
 from voicemill.dataset.pool import ClipPool
+from voicemill.dataset.prepared import PreparedDataset, load, stating
+from voicemill.dataset.recognising import Ears
 from voicemill.dataset.report import Report, make_report
 from voicemill.dataset.rights import Rights
 from voicemill.dataset.sources import SourceFile, Sources, gather
-from voicemill.dataset.stages import StageClock, StageTime, write_timings
+from voicemill.dataset.stages import StageClock, write_timings
 from voicemill.dataset.statistics import Statistics, summarise
 from voicemill.dataset.utterances import Means
 from voicemill.errors import DatasetError
 from voicemill.progress import Observer, SilentObserver
+from voicemill.settings import REPOSITORY
 from voicemill.text import normalise
 from voicemill.text.lexicon import Lexicon
+from voicemill.weights.allowlist import SHIPPED
+from voicemill.weights.shelf import Shelf
 from voicemill.workspace import Workspace, profile_id
 
 PEAK_LIMIT_DBFS = -1.0
 """True peak that the gain never passes: headroom for what resampling and lossy players add."""
-STAGES = ("decode", "loudness", "voice-activity", "segmentation", "clips", "alignment", "pitch", "manifest")
+STAGES = (
+    "decode",
+    "voice-activity",
+    "separation",
+    "loudness",
+    "segmentation",
+    "clips",
+    "alignment",
+    "pitch",
+    "manifest",
+)
 """Names and order of the stages that the observer hears."""
 _TOOLS = ("pocketsphinx", "silero-vad", "soxr", "numpy")
 """Packages whose version decides what comes out."""
-_TIMES = TypeAdapter(list[StageTime])
 
 
 @dataclass(frozen=True)
@@ -62,6 +91,10 @@ class PrepareRequest:
         target_lufs: loudness of the whole.
         quality: limits of a clip's figures.
         keep_rejected: keep the sounds of what is left out, in `rejected/`.
+        separate: take the voice out of music and noise: where they are measured, always, or never.
+        separator: id of the separator's weights on the allowlist.
+        recognise: `nemo:<id>` or `faster-whisper:<id>` for recordings without text.
+        allowlist: of weights; the one that ships with us by default.
         lexicon: pronunciations that come before the dictionary's.
         force: do everything again, also what the cache holds.
         workers: processes; one a core by default.
@@ -87,6 +120,10 @@ class PrepareRequest:
     target_lufs: float = -23.0
     quality: QualityLimits = dataclasses.field(default_factory=QualityLimits)
     keep_rejected: bool = False
+    separate: SeparationMode = "auto"
+    separator: str = separating.WEIGHTS
+    recognise: str | None = None
+    allowlist: Path | None = None
     force: bool = False
     workers: int | None = None
     ray: str | None = None
@@ -111,61 +148,10 @@ class PrepareRequest:
             quality=self.quality,
             keep_rejected=self.keep_rejected,
             device=self.device,
+            separate=self.separate,
+            recognise=self.recognise,
             **dataclasses.asdict(self.limits),
         )
-
-
-@dataclass(frozen=True)
-class PreparedDataset:
-    """A finished dataset below `root`.
-
-    Attributes:
-        entries: all clips, training and validation, in the order of the input.
-        description: dataset.json.
-        stages: seconds of each stage, of the run that made the dataset.
-        cache_hit: the dataset was there already, made of the same inputs with the same settings.
-    """
-
-    root: Path
-    entries: tuple[ManifestEntry, ...]
-    description: DatasetDescription
-    stages: tuple[StageTime, ...]
-    cache_hit: bool
-
-    @property
-    def manifest(self) -> Path:
-        """All clips; `sha256` is its digest."""
-        return self.root / description.MANIFEST
-
-    @property
-    def train_manifest(self) -> Path:
-        return self.root / description.TRAIN
-
-    @property
-    def validation_manifest(self) -> Path:
-        return self.root / description.VALIDATION
-
-    @property
-    def lexicon(self) -> Path:
-        return self.root / description.LEXICON
-
-    @property
-    def cuts(self) -> Path:
-        """Why each clip begins and ends where it does."""
-        return self.root / explain.NAME
-
-    @property
-    def stats(self) -> Statistics:
-        return self.description.statistics
-
-    @property
-    def report(self) -> Report:
-        return self.description.report
-
-    @property
-    def sha256(self) -> str:
-        """`dataset_sha256` of status and bundle: the digest of `manifest`."""
-        return self.description.dataset_sha256
 
 
 def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | None = None) -> PreparedDataset:
@@ -183,6 +169,7 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
         AudioError: the recording cannot be used.
         DatasetError: text or manifest cannot be used, text and sound do not belong together, or too little is left.
         DependencyError: a tool is missing.
+        GateError: weights that are asked for may not be used, or are not there.
         StorageError: the result cannot be written.
     """
     device.require(request.device)
@@ -192,24 +179,40 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
     if request.url is not None:
         place = download.fetch(request.url, workspace.downloads, observer, force=request.force)
     part = (request.start, request.end)
-    sources = gather(place, request.script, request.metadata, request.dataset, part, request.tier)
+    sources = gather(
+        place,
+        request.script,
+        request.metadata,
+        request.dataset,
+        part,
+        tier=request.tier,
+        recognise=request.recognise is not None,
+    )
     inputs = _digests(sources, request)
     request = _with_what_people_said(request, root, inputs)
     inputs = (*inputs, *edits.source_file(request.edits or ()))
+    shelf = Shelf(request.allowlist or REPOSITORY / SHIPPED, workspace.weights_cache, REPOSITORY)
+    separator = separating.choose(request.separate, request.separator, shelf)
+    recogniser = recognising.choose(request.recognise, shelf)
     tools = {"voicemill": __version__, **{name: packages.version(name) for name in _TOOLS}}
+    if separator.model is not None:
+        tools |= {"demucs": packages.version("demucs"), separator.model.weights_id: separator.model.sha256}
+    if recogniser is not None:
+        tools |= Ears(recogniser, workspace.stage_cache).tools
     code = stage_cache.code_digest(audio, text, dataset)
     key = files.content_key(code, tools, request.settings.model_dump(), [source.model_dump() for source in inputs])
     known = None if request.force else load(root, key)
     if known is not None:
         observer.note(f"dataset of {request.voice}: unchanged, taken from the last run ({len(known.entries)} clips)")
-        return _stating(known, request.rights)
+        return stating(known, request.rights)
     # The processes end first, or they would write into a folder that is being removed.
     with files.atomic_directory(root) as staging, _pool(request, staging) as pool:
         cache = staging / ".fresh" if request.force else workspace.stage_cache
         bench = steps.Bench(pool, StageClock(observer, pool.worker_ids), staging, cache)
         grammars = workspace.cache / "text-normaliser"
-        means = Means(Lexicon.load(request.lexicon), request.limits, grammars, pool.workers, cache)
-        _fill(bench, request, sources, inputs, means, tools, key)
+        ears = Ears(recogniser, cache) if recogniser else None
+        means = Means(Lexicon.load(request.lexicon), request.limits, grammars, pool.workers, cache, ears)
+        _fill(bench, request, sources, inputs, means, separator, tools, key)
         edits.carry(root, staging)
     made = load(root, key)
     if made is None:
@@ -221,45 +224,11 @@ def _pool(request: PrepareRequest, shared: Path) -> ClipPool | RayPool:
     return ClipPool(request.workers) if request.ray is None else RayPool(request.ray, shared, request.workers)
 
 
-def load(root: Path, key: str | None = None) -> PreparedDataset | None:
-    """A finished dataset, every file checked against its digest; None when it is not there, changed, or of another key.
-
-    Args:
-        root: its folder.
-        key: content key that it must have; None takes any.
-    """
-    described = description.read(root)
-    if (
-        described is None
-        or (key is not None and described.content_key != key)
-        or description.differences(root, described)
-    ):
-        return None
-    try:
-        entries = read_entries(root / description.MANIFEST)
-    except DatasetError:
-        return None
-    try:
-        stages = tuple(_TIMES.validate_json((root / description.TIMINGS).read_bytes()))
-    except (OSError, ValidationError):
-        stages = ()
-    return PreparedDataset(root, tuple(entries), described, stages, cache_hit=True)
-
-
 def _with_what_people_said(request: PrepareRequest, root: Path, inputs: tuple[SourceFile, ...]) -> PrepareRequest:
     """The request with the edits and the rights that hold: what it says itself, else what the dataset's folder says."""
     before = description.read(root)
     held = rights.of_dataset(request.rights, before.rights if before else None, edits.recordings(inputs).values())
     return dataclasses.replace(request, rights=held, edits=edits.read(root) if request.edits is None else request.edits)
-
-
-def _stating(known: PreparedDataset, held: Rights | None) -> PreparedDataset:
-    """A finished dataset with other rights: they are no part of what was made, so nothing is made again."""
-    if known.description.rights == held:
-        return known
-    described = known.description.model_copy(update={"rights": held})
-    files.write_json(known.root / description.NAME, description.dump(described))
-    return dataclasses.replace(known, description=described)
 
 
 def _digests(sources: Sources, request: PrepareRequest) -> tuple[SourceFile, ...]:
@@ -289,11 +258,13 @@ def _fill(
     sources: Sources,
     inputs: tuple[SourceFile, ...],
     means: Means,
+    separator: separating.Choice,
     tools: dict[str, str],
     key: str,
 ) -> None:
     """Run the stages and leave the finished dataset in the staging folder."""
     decoded = steps.decode_all(bench, sources.recordings, request.sample_rate)
+    decoded, separated = separating.separate(bench, steps.find_speech(bench, decoded), separator)
     decoded, loudness = steps.level(bench, decoded, request.target_lufs, PEAK_LIMIT_DBFS)
     if any(normalise.needs_grammar(said) for said in (*sources.script, *(clip.text for clip in sources.texts))):
         bench.clock.observer.note(
@@ -328,7 +299,8 @@ def _fill(
             found.unspoken,
             {word: " ".join(means.lexicon.pronounce(word).phones) for word in guessed},
         )
-        _describe(bench.staging, request, inputs, loudness, summarise(entries, pitches, settings), report, tools, key)
+        stats = summarise(entries, pitches, settings)
+        _describe(bench.staging, request, inputs, loudness, separated, stats, report, tools, key)
     write_timings(bench.staging / description.TIMINGS, bench.clock.times)
 
 
@@ -337,6 +309,7 @@ def _describe(
     request: PrepareRequest,
     inputs: tuple[SourceFile, ...],
     loudness: LoudnessFigures,
+    separated: SeparationFigures,
     stats: Statistics,
     report: Report,
     tools: dict[str, str],
@@ -352,6 +325,7 @@ def _describe(
         settings=request.settings,
         inputs=inputs,
         loudness=loudness,
+        separation=separated,
         statistics=stats,
         report=report,
         tools=tools,
@@ -359,3 +333,6 @@ def _describe(
         files=description.file_digests(staging),
     )
     files.write_json(staging / description.NAME, description.dump(described))
+
+
+__all__ = ["PEAK_LIMIT_DBFS", "STAGES", "PrepareRequest", "PreparedDataset", "load", "prepare"]

@@ -31,7 +31,9 @@ class SourceFile(BaseModel):
 
 @dataclass(frozen=True)
 class ClipText:
-    """Text of one clip: as written, as spoken where the source says so, and when, where it is timed."""
+    """Text of one clip: as written, as spoken where the source says so, and when, where it is timed; an empty one is
+    left to a recogniser.
+    """
 
     text: str
     normalized: str | None = None
@@ -70,7 +72,9 @@ def gather(
     metadata: Path | None,
     dataset: Path | None,
     part: tuple[float | None, float | None] = (None, None),
+    *,
     tier: str | None = None,
+    recognise: bool = False,
 ) -> Sources:
     """Find recordings and text.
 
@@ -81,6 +85,7 @@ def gather(
         dataset: a NeMo manifest, instead of all others.
         part: start and end (seconds) of the stretch of one long recording that is wanted.
         tier: of a TextGrid, the one with the words.
+        recognise: recordings may lack their text.
 
     Raises:
         UsageError: contradicting or missing inputs.
@@ -93,7 +98,7 @@ def gather(
             "--start and --end take a part of one recording.",
             hint="Name that recording with --audio, or leave --start and --end out.",
         )
-    found = _gather(audio, script, metadata, dataset, tier)
+    found = _gather(audio, script, metadata, dataset, tier, recognise)
     if tier is not None and not any(document.suffix.lower() == ".textgrid" for document in found.documents):
         raise UsageError("--tier names a tier of a TextGrid, and there is none.", hint="Leave --tier out.")
     if not wanted:
@@ -102,7 +107,12 @@ def gather(
 
 
 def _gather(
-    audio: Path | None, script: Path | None, metadata: Path | None, dataset: Path | None, tier: str | None
+    audio: Path | None,
+    script: Path | None,
+    metadata: Path | None,
+    dataset: Path | None,
+    tier: str | None,
+    recognise: bool,
 ) -> Sources:
     if dataset is not None:
         if audio or script or metadata:
@@ -136,12 +146,12 @@ def _gather(
             (),
             (script,),
         )
-    return _from_sidecars(audio, tier)
+    return _from_sidecars(audio, tier, recognise)
 
 
-def _from_sidecars(audio: Path, tier: str | None) -> Sources:
+def _from_sidecars(audio: Path, tier: str | None, recognise: bool) -> Sources:
     if audio.is_dir():
-        clips = transcripts.read_sidecars(audio, tier)
+        clips = transcripts.read_sidecars(audio, tier, all_of_them=not recognise)
         return Sources(
             tuple(_recording(clip.audio, audio) for clip in clips),
             (),
@@ -150,11 +160,13 @@ def _from_sidecars(audio: Path, tier: str | None) -> Sources:
         )
     recording = _recording(audio, audio.parent)
     beside = transcripts.find_sidecar(audio)
+    if beside is None and recognise:
+        return Sources((recording,), (), (ClipText(""),), ())
     if beside is None:
         raise DatasetError(
             f"There is no text for {audio.name}.",
             reason="missing_transcript",
-            hint=f"Give its text in reading order with --script, or as {audio.stem}.txt beside it.",
+            hint=f"Give it with --script, as {audio.stem}.txt beside the recording, or let --recognise make it.",
         )
     if is_timed(beside):
         return _timed(audio, beside, tier)

@@ -117,20 +117,26 @@ def level(
     return Decoded(tuple(pair for pair, _ in good), decoded.rejected + rejected, decoded.seconds), figures
 
 
-def find_utterances(bench: Bench, sources: Sources, decoded: Decoded, means: Means) -> Found:
-    """Stages `voice-activity` and `segmentation`.
-
-    Raises:
-        DatasetError: `script_mismatch`, `no_speech`, or `dataset_no_valid_audio` when no utterance is left.
-    """
+def find_speech(bench: Bench, decoded: Decoded) -> Decoded:
+    """Stage `voice-activity`: where somebody speaks in each recording."""
     with bench.clock.stage("voice-activity", len(decoded.heard), decoded.seconds):
         tasks = [SpeechTask(heard.decoded, bench.cache) for _, heard in decoded.heard]
         speech = bench.pool.map(speech_of, tasks, bench.clock.observer)
     tell_cached(bench, "voice-activity", [found.cached for found in speech], "recordings")
-    heard = [
-        dataclasses.replace(one, spans=tuple(Span(*span) for span in found.spans), digest=found.digest)
-        for (_, one), found in zip(decoded.heard, speech, strict=True)
-    ]
+    heard = tuple(
+        (index, dataclasses.replace(one, spans=tuple(Span(*span) for span in found.spans), digest=found.digest))
+        for (index, one), found in zip(decoded.heard, speech, strict=True)
+    )
+    return dataclasses.replace(decoded, heard=heard)
+
+
+def find_utterances(bench: Bench, sources: Sources, decoded: Decoded, means: Means) -> Found:
+    """Stage `segmentation`.
+
+    Raises:
+        DatasetError: `script_mismatch`, `no_speech`, or `dataset_no_valid_audio` when no utterance is left.
+    """
+    heard = [one for _, one in decoded.heard]
     steps = sum(len(one.spans) for one in heard) if sources.script else len(heard)
     with bench.clock.stage("segmentation", steps, decoded.seconds):
         if sources.script:

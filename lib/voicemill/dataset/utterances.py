@@ -17,6 +17,7 @@ from voicemill.audio.sound import OnDisk
 from voicemill.audio.vad import Span
 from voicemill.dataset import captioned
 from voicemill.dataset.listening import Memory
+from voicemill.dataset.recognising import Ears
 from voicemill.dataset.recordings import Recording
 from voicemill.dataset.report import Rejection
 from voicemill.dataset.sources import ClipText
@@ -29,19 +30,23 @@ from voicemill.text.transcripts import split_sentences
 
 _SLIVER = 0.01
 _CAPTION: CutReason = "caption"
+_DROPPED = {"too_short": "too_short", "no_pause": "too_long"}
 GAP_SECONDS = 2.0
 """Silence put between recordings that share one script: longer than any pause that an utterance may hold."""
 
 
 @dataclass(frozen=True)
 class Heard:
-    """A decoded recording: 32-bit float at the dataset's rate, its length, where somebody speaks, its digest."""
+    """A decoded recording: 32-bit float at the dataset's rate, its length, where somebody speaks, its digest, and where
+    the voice was taken out of music or noise.
+    """
 
     recording: Recording
     decoded: Path
     seconds: float
     spans: tuple[Span, ...]
     digest: str = ""
+    separated: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class Utterance:
         character_errors: what a recogniser heard in it against its text; None when nobody listened.
         cuts: why it begins and ends where it does; seconds in the recording, as `start` and `end`.
         joins: pauses inside it at which it was not parted.
+        recognised: its text was made by a recogniser.
         verdict: of a person: `drop` leaves it out, `keep` takes it whatever it measures.
     """
 
@@ -64,7 +70,13 @@ class Utterance:
     character_errors: float | None = None
     cuts: tuple[Cut, ...] = ()
     joins: tuple[Join, ...] = ()
+    recognised: bool = False
     verdict: Literal["drop", "keep"] | None = None
+
+    @property
+    def separated(self) -> bool:
+        """Whether the voice was taken out of music or noise somewhere in it."""
+        return any(window.start < self.end and self.start < window.end for window in self.heard.separated)
 
     def rejected(self, reason: str, detail: str = "") -> Rejection:
         """A row of the report that says why this utterance became no clip."""
@@ -107,6 +119,7 @@ class Means:
         grammars: where the grammars for digits and symbols are kept; they are loaded only when a text needs them.
         processes: how many may listen to a long recording.
         cache: where what was heard is kept.
+        ears: a recogniser for recordings without text.
     """
 
     lexicon: Lexicon
@@ -114,6 +127,7 @@ class Means:
     grammars: Path
     processes: int
     cache: Path
+    ears: Ears | None = None
 
     def spoken(self, text: str) -> str:
         """The normalised text."""
@@ -150,6 +164,8 @@ def _of_one(heard: Heard, said: ClipText, means: Means) -> Found:
         return Found((), (rejection(heard, Span(0.0, heard.seconds), "no_speech", said.text),))
     if said.captions:
         return _of_captions(heard, said, means)
+    if not said.text and means.ears is not None:
+        return _of_ears(heard, means, means.ears)
     voiced = Span(heard.spans[0].start, heard.spans[-1].end)
     if voiced.duration > limits.max_duration:
         found = from_script([heard], split_sentences(said.normalized or said.text), means, SilentObserver())
@@ -163,6 +179,28 @@ def _of_one(heard: Heard, said: ClipText, means: Means) -> Found:
         return Found((Utterance(heard, span.start, span.end, said.text, normalized, said.speaker, cuts=cuts),), ())
     reason = "too_short" if voiced.duration < limits.min_duration else "too_long"
     return Found((), (rejection(heard, voiced, reason, said.text),))
+
+
+def _of_ears(heard: Heard, means: Means, ears: Ears) -> Found:
+    """Utterances of a recording without text: cut in its pauses, and what a recogniser hears in each."""
+    sound = OnDisk((heard.decoded,))
+    plan = segmentation.plan_by_levels(list(heard.spans), Levels.of_sound(sound), means.limits)
+    rejected = [rejection(heard, one.span, _DROPPED[one.reason]) for one in plan.dropped]
+    utterances = []
+    texts = ears.hear(sound, plan.kept)
+    for span, text, cuts, joins in zip(plan.kept, texts, plan.cuts, plan.joins, strict=True):
+        try:
+            spoken = means.spoken(text) if text else ""
+        except DatasetError as error:
+            if error.code != "text_not_english":
+                raise
+            rejected.append(rejection(heard, span, error.code, text, str(error)))
+            continue
+        if not spoken:
+            rejected.append(rejection(heard, span, "no_text", text, "the recogniser understood nothing"))
+            continue
+        utterances.append(Utterance(heard, span.start, span.end, text, spoken, cuts=cuts, joins=joins, recognised=True))
+    return Found(tuple(utterances), tuple(rejected))
 
 
 def _of_captions(heard: Heard, said: ClipText, means: Means) -> Found:

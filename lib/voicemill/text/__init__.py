@@ -7,6 +7,7 @@
     lexicon        word -> phones (ARPABET without stress): CMU dictionary, one's own additions, guesses
     letters        the guess: joint letter-phone n-grams learned from the dictionary (docs/adr/0003)
     alignment      samples + text -> words and phones with times, and a score that tells wrong text
+    transcribing   text for recordings without any, by NeMo or faster-whisper
     recognition    samples -> words; an offline measure of intelligibility, never a source of transcripts
     script         a long recording + its script in reading order -> utterances cut in silence
 

@@ -136,8 +136,13 @@ def _clip_audio(path: Path, number: int, clip: str, given: Path | None) -> Path:
     )
 
 
-def read_sidecars(folder: Path, tier: str | None = None) -> list[ClipTranscript]:
-    """Every recording of a folder with the text of the same name, sorted by name; `tier` is of TextGrids.
+def read_sidecars(folder: Path, tier: str | None = None, *, all_of_them: bool = True) -> list[ClipTranscript]:
+    """Every recording of a folder with the text of the same name, sorted by name.
+
+    Args:
+        folder: it.
+        tier: of TextGrids, the one with the words.
+        all_of_them: every recording must have its text; else it is empty where there is none.
 
     Raises:
         DatasetError: `missing_transcript`, naming the recordings without text; `dataset_no_valid_audio`, no
@@ -152,10 +157,13 @@ def read_sidecars(folder: Path, tier: str | None = None) -> list[ClipTranscript]
         )
     found = {path: find_sidecar(path) for path in recordings}
     absent = [path.name for path, sidecar in found.items() if sidecar is None]
-    if absent:
+    if absent and all_of_them:
         more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
         raise missing(f"No .txt, .lab, .srt, .vtt or .TextGrid beside {', '.join(absent[:5])}{more} in {folder}.")
-    return [read_beside(path, sidecar, tier) for path, sidecar in found.items() if sidecar]
+    return [
+        read_beside(path, sidecar, tier) if sidecar else ClipTranscript(path, "", None, f"{path}:0")
+        for path, sidecar in found.items()
+    ]
 
 
 def read_beside(audio: Path, sidecar: Path, tier: str | None = None) -> ClipTranscript:

@@ -18,18 +18,18 @@ from pathlib import Path
 from typing import BinaryIO
 
 from voicemill.errors import GateError, UsageError
-from voicemill.weights import nemo_config, plain_tar, plain_zip
-from voicemill.weights.state_dict import MAX_PICKLE_BYTES, Tensor, read_state_dict
+from voicemill.weights import checkpoint, nemo_config, plain_tar, sentencepiece_model
+from voicemill.weights.nemo_config import ALLOWED_TARGETS, RECOGNITION_TARGETS
+from voicemill.weights.state_dict import read_state_dict
 from voicemill.weights.unsafe import unsafe
 
 CONFIG = "model_config.yaml"
 WEIGHTS = "model_weights.ckpt"
+TOKENIZER = "tokenizer.model"
+"""End of the name of the one binary member beside the weights, in a recogniser with word pieces."""
 MAX_ARCHIVE_BYTES = 4 * 1024**3
 MAX_TEXT_BYTES = 64 * 1024**2
 """For lexicons and the like inside the archive; the CMU dictionary has 3 MB."""
-_OTHER_ENTRIES = frozenset(
-    {"data.pkl", "version", "byteorder", ".format_version", ".storage_alignment", ".data/serialization_id"}
-)
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class ArchiveReport:
     members: tuple[tuple[str, int], ...]
 
 
-def inspect(path: Path) -> ArchiveReport:
-    """Check a `.nemo` archive.
+def inspect(path: Path, targets: frozenset[str] = ALLOWED_TARGETS) -> ArchiveReport:
+    """Check a `.nemo` archive; `targets` are the classes that its configuration may name.
 
     Raises:
         GateError: `unsafe_archive:<why>`.
@@ -65,10 +65,10 @@ def inspect(path: Path) -> ArchiveReport:
             hint="Give the path of a .nemo file.",
         ) from error
     with os.fdopen(descriptor, "rb") as handle:
-        return inspect_open(handle)
+        return inspect_open(handle, targets)
 
 
-def inspect_open(handle: BinaryIO) -> ArchiveReport:
+def inspect_open(handle: BinaryIO, targets: frozenset[str] = ALLOWED_TARGETS) -> ArchiveReport:
     """`inspect` of an archive that is already open.
 
     Raises:
@@ -85,10 +85,12 @@ def inspect_open(handle: BinaryIO) -> ArchiveReport:
         if name not in members:
             raise unsafe(f"missing_member:{name}", f"The archive has no {name}.")
     for member in members.values():
-        if member.name != WEIGHTS:
+        if targets is RECOGNITION_TARGETS and member.name.endswith(TOKENIZER):
+            sentencepiece_model.check(_read(handle, member.offset, min(member.size, MAX_TEXT_BYTES)))
+        elif member.name != WEIGHTS:
             _check_text(handle, member)
-    config = nemo_config.check_config(_read(handle, members[CONFIG].offset, members[CONFIG].size))
-    tensors = _state_dict(handle, members[WEIGHTS])
+    config = nemo_config.check_config(_read(handle, members[CONFIG].offset, members[CONFIG].size), targets)
+    tensors = read_state_dict(*checkpoint.read(handle, members[WEIGHTS]))
     return ArchiveReport(
         bytes=size,
         target=str(config.get("target", "")),
@@ -111,23 +113,6 @@ def _check_text(handle: BinaryIO, member: plain_tar.Member) -> None:
         raise unsafe("member_not_text", f"The member {member.name!r} is not text.")
 
 
-def _state_dict(handle: BinaryIO, member: plain_tar.Member) -> dict[str, Tensor]:
-    entries = plain_zip.entries(handle, member)
-    storages: dict[str, int] = {}
-    for name, entry in entries.items():
-        folder, _, key = name.partition("/")
-        if folder == "data" and key.isascii() and key.isdigit():
-            storages[key] = entry.size
-        elif name not in _OTHER_ENTRIES:
-            raise unsafe(
-                f"unexpected_entry:{name}", f"The checkpoint holds {name!r}, which a state dict does not need."
-            )
-    pickled = entries.get("data.pkl")
-    if pickled is None or pickled.size > MAX_PICKLE_BYTES:
-        raise unsafe("pickle_invalid", "The checkpoint has no pickle of a plausible size.")
-    return read_state_dict(_read(handle, pickled.offset, pickled.size), storages)
-
-
 def _read(handle: BinaryIO, offset: int, size: int) -> bytes:
     handle.seek(offset)
     data = handle.read(size)
@@ -137,7 +122,7 @@ def _read(handle: BinaryIO, offset: int, size: int) -> bytes:
 
 
 @contextlib.contextmanager
-def private_copy(path: Path) -> Iterator[Path]:
+def private_copy(path: Path, targets: frozenset[str] = ALLOWED_TARGETS) -> Iterator[Path]:
     """Yield an inspected copy of an archive in a folder that only this user can reach; it is gone afterwards.
 
     Load models from here: the file under its first name could be swapped between inspection and use.
@@ -162,5 +147,5 @@ def private_copy(path: Path) -> Iterator[Path]:
                 reason=f"weights_unavailable:{path.name}",
                 hint="Check the file and the space for temporary files.",
             ) from error
-        inspect(copy)
+        inspect(copy, targets)
         yield copy

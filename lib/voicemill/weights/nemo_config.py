@@ -51,8 +51,25 @@ ALLOWED_TARGETS = frozenset(
 )
 
 
-def check_config(data: bytes) -> dict[str, Any]:
-    """Parse and check the configuration of a model archive.
+RECOGNITION_TARGETS = frozenset(
+    {
+        "nemo.collections.asr.models.EncDecCTCModel",
+        "nemo.collections.asr.models.ctc_models.EncDecCTCModel",
+        "nemo.collections.asr.models.EncDecCTCModelBPE",
+        "nemo.collections.asr.models.ctc_bpe_models.EncDecCTCModelBPE",
+        "nemo.collections.asr.modules.AudioToMelSpectrogramPreprocessor",
+        "nemo.collections.asr.modules.audio_preprocessing.AudioToMelSpectrogramPreprocessor",
+        "nemo.collections.asr.modules.SpectrogramAugmentation",
+        "nemo.collections.asr.modules.ConvASREncoder",
+        "nemo.collections.asr.modules.ConformerEncoder",
+        "nemo.collections.asr.modules.ConvASRDecoder",
+    }
+)
+"""Classes of a speech recogniser with a CTC head; what the TTS list names has no business in one, and the other way."""
+
+
+def check_config(data: bytes, targets: frozenset[str] = ALLOWED_TARGETS) -> dict[str, Any]:
+    """Parse and check the configuration of a model archive; `targets` are the classes that it may name.
 
     Raises:
         GateError: `unsafe_archive:` with `config_invalid`, `config_alias`, `config_tag`, `config_interpolation`,
@@ -74,7 +91,7 @@ def check_config(data: bytes) -> dict[str, Any]:
     for key, value in _scalars("", config):
         if isinstance(value, str) and "${" in value:
             raise unsafe("config_interpolation", f"The archive's configuration interpolates at {key!r}.")
-        if key.rpartition(".")[2] in TARGET_KEYS and value not in ALLOWED_TARGETS:
+        if key.rpartition(".")[2] in TARGET_KEYS and value not in targets:
             raise unsafe(
                 f"config_target:{value}",
                 f"The archive's configuration names the class {value!r}, which is not allowed.",

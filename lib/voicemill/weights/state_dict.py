@@ -1,68 +1,16 @@
-"""Read the pickle of a state dict without executing it: a small machine that knows tensors and nothing else.
-
-Where `pickle` would import and call, this machine only compares names. Whatever a plain state dict does not need is
-refused: other globals, other opcodes, tensors that claim more than their storage holds. Opcodes: `pickletools` in
-Python's library.
-"""
+"""Read the pickle of a state dict without executing it: names and tensors, and nothing else."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
+from voicemill.weights import pickles
+from voicemill.weights.pickles import Tensor
 from voicemill.weights.unsafe import unsafe
 
 MAX_PICKLE_BYTES = 1 << 20
 """A FastPitch state dict pickles to 24 kB, a HiFi-GAN with discriminators to about 100 kB."""
-
-ITEM_BYTES = {
-    "DoubleStorage": 8,
-    "FloatStorage": 4,
-    "HalfStorage": 2,
-    "BFloat16Storage": 2,
-    "LongStorage": 8,
-    "IntStorage": 4,
-    "ShortStorage": 2,
-    "CharStorage": 1,
-    "ByteStorage": 1,
-    "BoolStorage": 1,
-}
-ORDERED_DICT = ("collections", "OrderedDict")
-REBUILD_TENSOR = ("torch._utils", "_rebuild_tensor_v2")
-REBUILD_PARAMETER = ("torch._utils", "_rebuild_parameter")
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """What a state dict says of one tensor."""
-
-    dtype: str
-    shape: tuple[int, ...]
-
-    @property
-    def numel(self) -> int:
-        return math.prod(self.shape)
-
-
-@dataclass(frozen=True)
-class _Global:
-    module: str
-    name: str
-
-
-@dataclass(frozen=True)
-class _Storage:
-    dtype: str
-    numel: int
-
-
-class _Mapping(dict[str, Any]):
-    """Stands for an OrderedDict."""
-
-
-_MARK = object()
 
 
 def read_state_dict(data: bytes, storages: Mapping[str, int]) -> dict[str, Tensor]:
@@ -79,202 +27,18 @@ def read_state_dict(data: bytes, storages: Mapping[str, int]) -> dict[str, Tenso
         raise unsafe(
             "pickle_invalid", f"The checkpoint's pickle has {len(data)} bytes, more than any state dict needs."
         )
-    try:
-        result = _Machine(data, storages).run()
-    except (IndexError, KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
-        raise unsafe("pickle_invalid", f"The checkpoint's pickle makes no sense: {type(error).__name__}.") from error
-    if not isinstance(result, dict):
+    return check_tensors(pickles.read(data, storages))
+
+
+def check_tensors(state: Any) -> dict[str, Tensor]:
+    """Refuse what is no state dict.
+
+    Raises:
+        GateError: `unsafe_archive:pickle_invalid`.
+    """
+    if not isinstance(state, dict):
         raise unsafe("pickle_invalid", "The checkpoint is not a state dict.")
-    for name, value in result.items():
+    for name, value in state.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise unsafe("pickle_invalid", f"The checkpoint holds something else than tensors at {name!r}.")
-    return result
-
-
-class _Machine:
-    """Runs the opcodes of pickle protocol 2 that `torch.save` of a state dict uses, over plain data."""
-
-    def __init__(self, data: bytes, storages: Mapping[str, int]) -> None:
-        self._data = data
-        self._storages = storages
-        self._position = 0
-        self._stack: list[Any] = []
-        self._memo: dict[int, Any] = {}
-
-    def run(self) -> Any:
-        data, dispatch = self._data, _DISPATCH
-        if data[:2] != b"\x80\x02":
-            raise unsafe("pickle_forbidden:protocol", "The checkpoint's pickle is not of protocol 2.")
-        self._position = 2
-        while True:
-            opcode = data[self._position]
-            self._position += 1
-            if opcode == 0x2E:  # STOP
-                break
-            step = dispatch.get(opcode)
-            if step is None:
-                raise unsafe(
-                    f"pickle_forbidden:opcode_{opcode:02x}",
-                    f"The checkpoint's pickle uses opcode {opcode:#04x}, which a state dict does not need.",
-                )
-            step(self)
-        if len(self._stack) != 1 or self._position != len(data):
-            raise ValueError("the pickle does not end with one object")
-        return self._stack[0]
-
-    def take(self, size: int) -> bytes:
-        """The next `size` bytes of the pickle."""
-        end = self._position + size
-        if end > len(self._data):
-            raise ValueError("cut short")
-        piece = self._data[self._position : end]
-        self._position = end
-        return piece
-
-    def number(self, size: int, *, signed: bool = False) -> int:
-        return int.from_bytes(self.take(size), "little", signed=signed)
-
-    def push(self, value: Any) -> None:
-        self._stack.append(value)
-
-    def pop(self) -> Any:
-        value = self._stack.pop()
-        if value is _MARK:
-            raise ValueError("unexpected mark")
-        return value
-
-    def pop_to_mark(self) -> list[Any]:
-        items: list[Any] = []
-        while (value := self._stack.pop()) is not _MARK:
-            items.append(value)
-        return items[::-1]
-
-    def top(self) -> Any:
-        return self._stack[-1]
-
-    def remember(self, index: int) -> None:
-        self._memo[index] = self._stack[-1]
-
-    def recall(self, index: int) -> None:
-        self.push(self._memo[index])
-
-    def load_global(self) -> None:
-        end = self._data.index(b"\n", self._position)
-        module = self.take(end - self._position + 1)[:-1].decode("ascii")
-        end = self._data.index(b"\n", self._position)
-        name = self.take(end - self._position + 1)[:-1].decode("ascii")
-        if (module, name) not in (ORDERED_DICT, REBUILD_TENSOR, REBUILD_PARAMETER) and not (
-            module == "torch" and name in ITEM_BYTES
-        ):
-            raise unsafe(
-                f"pickle_forbidden:{module}.{name}",
-                f"The checkpoint's pickle wants {module}.{name}, which a state dict does not need.",
-            )
-        self.push(_Global(module, name))
-
-    def set_items(self, pairs: list[Any]) -> None:
-        target = self.top()
-        if not isinstance(target, dict) or len(pairs) % 2:
-            raise ValueError("items for something else than a dict")
-        for key, value in zip(pairs[::2], pairs[1::2], strict=True):
-            if not isinstance(key, str) or key in target:
-                raise ValueError("a key is no text, or comes twice")
-            target[key] = value
-
-    def build(self) -> None:
-        """`_metadata` of a module's state dict: versions of submodules; read and dropped."""
-        state = self.pop()
-        if not isinstance(self.top(), _Mapping) or not isinstance(state, dict) or set(state) != {"_metadata"}:
-            raise unsafe(
-                "pickle_forbidden:build", "The checkpoint's pickle sets state that a state dict does not have."
-            )
-
-    def reduce(self) -> None:
-        arguments, function = self.pop(), self.pop()
-        if not isinstance(function, _Global) or not isinstance(arguments, tuple):
-            raise unsafe("pickle_forbidden:reduce", "The checkpoint's pickle calls something that is no function.")
-        called = (function.module, function.name)
-        if called == ORDERED_DICT and arguments == ():
-            self.push(_Mapping())
-        elif called == REBUILD_TENSOR and len(arguments) in (6, 7):
-            self.push(_tensor(*arguments[:4]))
-        elif called == REBUILD_PARAMETER and len(arguments) == 3 and isinstance(arguments[0], Tensor):
-            self.push(arguments[0])
-        else:
-            raise unsafe(
-                "pickle_forbidden:reduce", f"The checkpoint's pickle calls {'.'.join(called)} in an unusual way."
-            )
-
-    def persistent(self) -> None:
-        kind, storage, key, location, numel = self.pop()
-        if (
-            kind != "storage"
-            or not isinstance(storage, _Global)
-            or not isinstance(key, str)
-            or not isinstance(location, str)
-        ):
-            raise ValueError("unknown persistent object")
-        _count(numel)
-        held = self._storages.get(key)
-        if storage.name not in ITEM_BYTES or held is None or held != numel * ITEM_BYTES[storage.name]:
-            raise unsafe("tensor_outside_storage", f"The storage {key!r} does not hold what the checkpoint claims.")
-        self.push(_Storage(storage.name.removesuffix("Storage").lower(), numel))
-
-
-def _count(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError("not a count")
-    return value
-
-
-def _tensor(storage: object, offset: object, shape: object, stride: object) -> Tensor:
-    """Check that a tensor lies in its storage and does not repeat its elements."""
-    if not isinstance(storage, _Storage) or not isinstance(shape, tuple) or not isinstance(stride, tuple):
-        raise ValueError("not a tensor")
-    sizes, steps = [_count(size) for size in shape], [_count(step) for step in stride]
-    if len(sizes) != len(steps) or len(sizes) > 8:
-        raise ValueError("not a tensor's shape")
-    numel = math.prod(sizes)
-    last = _count(offset) + sum((size - 1) * step for size, step in zip(sizes, steps, strict=True))
-    if numel > storage.numel or (numel and last >= storage.numel):
-        raise unsafe("tensor_outside_storage", f"A tensor of shape {tuple(sizes)} claims more than its storage holds.")
-    return Tensor(storage.dtype, tuple(sizes))
-
-
-def _tuple(machine: _Machine, size: int) -> None:
-    items = [machine.pop() for _ in range(size)][::-1]
-    machine.push(tuple(items))
-
-
-def _set_item(machine: _Machine) -> None:
-    value, key = machine.pop(), machine.pop()
-    machine.set_items([key, value])
-
-
-_DISPATCH: dict[int, Callable[[_Machine], None]] = {
-    ord("}"): lambda m: m.push({}),
-    ord(")"): lambda m: m.push(()),
-    ord("("): lambda m: m.push(_MARK),
-    ord("N"): lambda m: m.push(None),
-    ord("t"): lambda m: m.push(tuple(m.pop_to_mark())),
-    0x85: lambda m: _tuple(m, 1),
-    0x86: lambda m: _tuple(m, 2),
-    0x87: lambda m: _tuple(m, 3),
-    0x88: lambda m: m.push(True),
-    0x89: lambda m: m.push(False),
-    0x8A: lambda m: m.push(m.number(m.number(1), signed=True)),  # LONG1
-    ord("J"): lambda m: m.push(m.number(4, signed=True)),
-    ord("K"): lambda m: m.push(m.number(1)),
-    ord("M"): lambda m: m.push(m.number(2)),
-    ord("X"): lambda m: m.push(m.take(m.number(4)).decode("utf-8")),
-    ord("q"): lambda m: m.remember(m.number(1)),
-    ord("r"): lambda m: m.remember(m.number(4)),
-    ord("h"): lambda m: m.recall(m.number(1)),
-    ord("j"): lambda m: m.recall(m.number(4)),
-    ord("s"): _set_item,
-    ord("u"): lambda m: m.set_items(m.pop_to_mark()),
-    ord("c"): lambda m: m.load_global(),
-    ord("R"): lambda m: m.reduce(),
-    ord("Q"): lambda m: m.persistent(),
-    ord("b"): lambda m: m.build(),
-}
+    return state

@@ -127,7 +127,8 @@ def test_a_web_address_and_a_part_of_it(repository: Path) -> None:
     assert (wanted.audio, wanted.url) == (None, "https://example.org/a?b=c//d")
     assert (wanted.start, wanted.end) == (90.0, 3750.5)
     limits = QualityLimits(min_snr_db=20.0)
-    prepared = wanted.preparation(22_050, 1, limits)
+    prepared = wanted.preparation(22_050, 1, limits, Path("list.json"))
+    assert prepared.allowlist == Path("list.json")
     assert (prepared.url, prepared.start, prepared.end, prepared.quality) == (wanted.url, 90.0, 3750.5, limits)
     with pytest.raises(UsageError, match="two sources"):
         request(repository, audio="https://example.org/a", dataset="m.jsonl")

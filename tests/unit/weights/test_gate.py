@@ -112,7 +112,11 @@ def test_an_entry_that_nobody_selected_may_lack_licences(tmp_path):
     assert gate.select("a/b", write(tmp_path, {"id": "c"}, ENTRY)).entry.id == "a/b"
 
 
-def test_the_shipped_list_names_what_the_toolbox_loads_and_every_entry_passes():
+REFUSED = {"adefossez/htdemucs"}
+"""Listed so that the evidence is on record and a user is told why: its author allows research only."""
+
+
+def test_the_shipped_list_names_what_the_toolbox_loads_and_every_entry_but_one_passes():
     listed = load(REPOSITORY / SHIPPED)
     ids = [entry.id for entry in listed.allowlist.weights]
     for needed in (
@@ -121,11 +125,15 @@ def test_the_shipped_list_names_what_the_toolbox_loads_and_every_entry_passes():
         "voicemill/from-scratch",
         "voicemill/base-en-small-hifigan",
         *gate.TOOL_WEIGHTS,
+        *REFUSED,
     ):
         assert needed in ids
     fenced = {entry.id for entry in listed.allowlist.weights if entry.kind == "musicgen"}
     assert fenced == {"facebook/musicgen-small"}
-    for selection in gate.select_all([each for each in ids if each not in fenced], listed):
+    for refused in REFUSED:
+        assert reason(REPOSITORY / SHIPPED, refused) == "allowlist_commercial_rejected"
+        assert len(listed.allowlist.find(refused).evidence) > 1
+    for selection in gate.select_all([one for one in ids if one not in fenced | REFUSED], listed):
         assert selection.entry.evidence
         assert selection.entry.attribution
         assert bool(selection.entry.files) == (selection.entry.kind != "none")

@@ -1,0 +1,78 @@
+"""Windows of a recording around its speech, and how loud what lies behind the speech is in each of them."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from voicemill.audio.quality import frame_levels
+from voicemill.audio.sound import Sound
+from voicemill.audio.vad import Span
+
+MAX_WINDOW = 30.0
+"""Seconds; bounds the memory of whatever works on a window."""
+MARGIN = 1.0
+"""Seconds around speech that belong to its window: an utterance takes its padding from there."""
+_FAR = 2.0
+"""Seconds without speech from which on two windows are not one."""
+_AWAY = 0.1
+"""Seconds from speech at which a pause begins: words die away slowly."""
+_FRAME = 0.02
+_FEW = 10
+"""Frames of pause (0.2 s) below which they say nothing, and the quietest frames of all stand for them."""
+
+
+def windows(spans: Sequence[Span], seconds: float) -> list[Span]:
+    """Disjoint stretches of at most `MAX_WINDOW` that hold all speech and what is near it, in ascending order.
+
+    Args:
+        spans: where somebody speaks, ascending and disjoint.
+        seconds: length of the recording.
+    """
+    groups: list[list[Span]] = []
+    for span in spans:
+        if groups and span.start - groups[-1][-1].end < _FAR and span.end - groups[-1][0].start <= MAX_WINDOW - 2:
+            groups[-1].append(span)
+        else:
+            groups.append([span])
+    if not groups:
+        return []
+    middles = [(one[-1].end + two[0].start) / 2 for one, two in itertools.pairwise(groups)]
+    found = []
+    for group, low, high in zip(groups, [0.0, *middles], [*middles, seconds], strict=True):
+        start, end = max(low, group[0].start - MARGIN), min(high, group[-1].end + MARGIN)
+        parts = max(1, math.ceil((end - start) / MAX_WINDOW))  # one breath may last longer than a window
+        edges = [start + (end - start) * index / parts for index in range(parts)] + [end]
+        found += [Span(first, last) for first, last in itertools.pairwise(edges)]
+    return found
+
+
+def behind_speech(sound: Sound, window: Span, spans: Sequence[Span]) -> float:
+    """Level of the background against that of the speech, in dB: about -60 in a quiet room, 0 where both are as loud.
+
+    The background is the median of the 20 ms frames in the pauses of the window, so it holds music and noise alike; a
+    window without pauses is judged by its quietest twentieth. The speech is the 90th percentile of the frames in which
+    somebody speaks.
+
+    Args:
+        sound: the recording.
+        window: the stretch of it to judge.
+        spans: all speech of the recording.
+    """
+    samples = sound.read(window.start, window.end)
+    levels = frame_levels(samples, sound.rate, _FRAME)
+    if levels.size == 0:
+        return -math.inf
+    centres = window.start + (np.arange(levels.size) + 0.5) * _FRAME
+    speech, near = np.zeros(levels.size, dtype=bool), np.zeros(levels.size, dtype=bool)
+    for span in spans:
+        if span.end > window.start - _AWAY and span.start < window.end + _AWAY:
+            speech |= (centres >= span.start) & (centres < span.end)
+            near |= (centres >= span.start - _AWAY) & (centres < span.end + _AWAY)
+    loud = float(np.percentile(levels[speech] if speech.any() else levels, 90.0))
+    pause = levels[~near]
+    quiet = float(np.median(pause) if pause.size >= _FEW else np.percentile(levels, 5.0))
+    return quiet - loud

@@ -1,0 +1,170 @@
+"""A voice taken out of music and noise, with Demucs.
+
+The model is the package that the weights room let through: its sha256 is compared, and its pickle read without being
+executed, on a private copy that Demucs then loads. Nothing is ever fetched by Demucs itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from voicemill import files
+from voicemill.audio import decode
+from voicemill.audio.sound import BLOCK_SECONDS, Sound
+from voicemill.audio.vad import Span
+from voicemill.errors import DependencyError
+from voicemill.weights import demucs_package
+
+Samples = npt.NDArray[np.float32]
+
+CONTEXT = 0.5
+"""Seconds on both sides of a window that the model hears as well, so that a window's edge is no edge to it."""
+FADE = 0.01
+"""Seconds over which a separated window goes over into what lies beside it."""
+
+
+@dataclass(frozen=True)
+class SeparationModel:
+    """A Demucs package that passed the gate: its file, its id on the allowlist, its pinned digest."""
+
+    path: Path
+    weights_id: str
+    sha256: str
+
+
+class Separator(Protocol):
+    """Takes the voice out of samples (n,) at `rate` Hz; gives back as many."""
+
+    def voice(self, samples: Samples, rate: int) -> Samples: ...
+
+
+class DemucsSeparator:
+    """Demucs on the CPU, one segment of its own at a time."""
+
+    def __init__(self, model: SeparationModel) -> None:
+        """
+        Raises:
+            DependencyError: `extra_missing:demucs`.
+            GateError: `weights_checksum_mismatch:<id>`, `unsafe_archive:<why>`.
+        """
+        api = _demucs()
+        with demucs_package.private_copy(model.path, model.weights_id, model.sha256) as folder:
+            # no random shifts: the same sound has to give the same samples
+            self._demucs = api.Separator(model=demucs_package.NAME, repo=folder, device="cpu", shifts=0)
+
+    def voice(self, samples: Samples, rate: int) -> Samples:
+        """See `Separator.voice`."""
+        import torch
+
+        if not samples.size:
+            return samples
+        heard = decode.resample(samples, rate, self._demucs.samplerate)
+        wave = torch.from_numpy(heard)[None].expand(self._demucs.audio_channels, -1).contiguous()
+        _, stems = self._demucs.separate_tensor(wave)
+        voice: Samples = stems[demucs_package.VOICE].mean(dim=0).numpy()
+        found = decode.resample(voice, self._demucs.samplerate, rate)
+        result = np.zeros(len(samples), dtype=np.float32)  # resampling there and back may be off by one
+        result[: len(found)] = found[: len(samples)]
+        return result
+
+
+@functools.lru_cache(maxsize=1)
+def load(model: SeparationModel) -> DemucsSeparator:
+    """The separator of this process.
+
+    Raises:
+        DependencyError: `extra_missing:demucs`.
+        GateError: `weights_checksum_mismatch:<id>`, `unsafe_archive:<why>`.
+    """
+    return DemucsSeparator(model)
+
+
+def separate(sound: Sound, window: Span, separator: Separator) -> Samples:
+    """The voice in a window of a recording, sample for sample in the window's place."""
+    first, last = bounds(sound, window)
+    start = max(0.0, window.start - CONTEXT)
+    heard = sound.read(start, window.end + CONTEXT)
+    before = first - round(start * sound.rate)
+    return separator.voice(heard, sound.rate)[before : before + last - first]
+
+
+def bounds(sound: Sound, window: Span) -> tuple[int, int]:
+    """First sample of a window, and the one after its last, as `Sound.read` counts them."""
+    whole = round(sound.seconds * sound.rate)
+    return max(0, round(window.start * sound.rate)), min(whole, round(window.end * sound.rate))
+
+
+def put_together(sound: Sound, parts: Sequence[tuple[Span, Path]], target: Path) -> None:
+    """Write the recording with some of its windows replaced, as 32-bit float, block by block.
+
+    Args:
+        sound: the recording.
+        parts: windows in ascending order, and the file with the samples of each.
+        target: written with its edges faded over `FADE`.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    import soundfile
+
+    with (
+        files.library_writes(target, soundfile.LibsndfileError),
+        soundfile.SoundFile(target, "w", samplerate=sound.rate, channels=1, format="WAV", subtype="FLOAT") as out,
+    ):
+        position = 0
+        starts = [bounds(sound, window)[0] for window, _ in parts]
+        for (window, path), after in zip(parts, [*starts[1:], -1], strict=True):
+            first, last = bounds(sound, window)
+            for block in _plain(sound, position, first):
+                out.write(block)
+            original = sound.read(first / sound.rate, last / sound.rate)
+            replaced = soundfile.read(path, dtype="float32")[0]
+            # a window right beside another goes over into it, not into the music
+            sides = (first > position or position == 0, last != after)
+            out.write(_faded(original, replaced, sound.rate, sides))
+            position = last
+        for block in _plain(sound, position, round(sound.seconds * sound.rate)):
+            out.write(block)
+
+
+def _plain(sound: Sound, first: int, last: int) -> Iterator[Samples]:
+    size = round(BLOCK_SECONDS * sound.rate)
+    for begin in range(first, last, size):
+        yield sound.read(begin / sound.rate, min(last, begin + size) / sound.rate)
+
+
+def _faded(original: Samples, replaced: Samples, rate: int, sides: tuple[bool, bool]) -> Samples:
+    """`replaced`, going over from and into `original` at its start and end where `sides` says so; both (n,)."""
+    size = min(math.floor(FADE * rate), len(original) // 2)
+    weight = np.ones(len(original), dtype=np.float32)
+    ramp = np.linspace(0.0, 1.0, size, endpoint=False, dtype=np.float32)
+    if sides[0]:
+        weight[:size] = ramp
+    if sides[1]:
+        weight[len(weight) - size :] = ramp[::-1]
+    return weight * replaced + (1.0 - weight) * original
+
+
+def missing() -> DependencyError:
+    """That Demucs is not installed."""
+    return DependencyError(
+        "Separating a voice from music needs demucs, which is not installed.",
+        reason="extra_missing:demucs",
+        hint="Install it (pip install demucs), or prepare with --separate never.",
+    )
+
+
+def _demucs() -> Any:
+    try:
+        from demucs import api
+    except ImportError as error:
+        raise missing() from error
+    return api

@@ -1,0 +1,108 @@
+"""A dataset that lies there finished: what is in it, and reading it back with every file checked."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from voicemill import files
+from voicemill.dataset import description, explain
+from voicemill.dataset.description import DatasetDescription
+from voicemill.dataset.manifest import ManifestEntry, read_entries
+from voicemill.dataset.report import Report
+from voicemill.dataset.rights import Rights
+from voicemill.dataset.stages import StageTime
+from voicemill.dataset.statistics import Statistics
+from voicemill.errors import DatasetError
+
+_TIMES = TypeAdapter(list[StageTime])
+
+
+@dataclass(frozen=True)
+class PreparedDataset:
+    """A finished dataset below `root`.
+
+    Attributes:
+        entries: all clips, training and validation, in the order of the input.
+        description: dataset.json.
+        stages: seconds of each stage, of the run that made the dataset.
+        cache_hit: the dataset was there already, made of the same inputs with the same settings.
+    """
+
+    root: Path
+    entries: tuple[ManifestEntry, ...]
+    description: DatasetDescription
+    stages: tuple[StageTime, ...]
+    cache_hit: bool
+
+    @property
+    def manifest(self) -> Path:
+        """All clips; `sha256` is its digest."""
+        return self.root / description.MANIFEST
+
+    @property
+    def train_manifest(self) -> Path:
+        return self.root / description.TRAIN
+
+    @property
+    def validation_manifest(self) -> Path:
+        return self.root / description.VALIDATION
+
+    @property
+    def lexicon(self) -> Path:
+        return self.root / description.LEXICON
+
+    @property
+    def cuts(self) -> Path:
+        """Why each clip begins and ends where it does."""
+        return self.root / explain.NAME
+
+    @property
+    def stats(self) -> Statistics:
+        return self.description.statistics
+
+    @property
+    def report(self) -> Report:
+        return self.description.report
+
+    @property
+    def sha256(self) -> str:
+        """`dataset_sha256` of status and bundle: the digest of `manifest`."""
+        return self.description.dataset_sha256
+
+
+def load(root: Path, key: str | None = None) -> PreparedDataset | None:
+    """A finished dataset, every file checked against its digest; None when it is not there, changed, or of another key.
+
+    Args:
+        root: its folder.
+        key: content key that it must have; None takes any.
+    """
+    described = description.read(root)
+    if (
+        described is None
+        or (key is not None and described.content_key != key)
+        or description.differences(root, described)
+    ):
+        return None
+    try:
+        entries = read_entries(root / description.MANIFEST)
+    except DatasetError:
+        return None
+    try:
+        stages = tuple(_TIMES.validate_json((root / description.TIMINGS).read_bytes()))
+    except (OSError, ValidationError):
+        stages = ()
+    return PreparedDataset(root, tuple(entries), described, stages, cache_hit=True)
+
+
+def stating(known: PreparedDataset, held: Rights | None) -> PreparedDataset:
+    """A finished dataset with other rights: they are no part of what was made, so nothing is made again."""
+    if known.description.rights == held:
+        return known
+    described = known.description.model_copy(update={"rights": held})
+    files.write_json(known.root / description.NAME, description.dump(described))
+    return dataclasses.replace(known, description=described)

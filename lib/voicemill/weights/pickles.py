@@ -1,0 +1,314 @@
+"""Read a pickle that `torch.save` wrote without executing it: a small machine that knows tensors and plain values.
+
+Where `pickle` would import and call, this machine only compares names. Whatever is not listed is refused: other
+globals, other opcodes, tensors that claim more than their storage holds. Opcodes: `pickletools` in Python's library.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from voicemill.weights.unsafe import unsafe
+
+ITEM_BYTES = {
+    "DoubleStorage": 8,
+    "FloatStorage": 4,
+    "HalfStorage": 2,
+    "BFloat16Storage": 2,
+    "LongStorage": 8,
+    "IntStorage": 4,
+    "ShortStorage": 2,
+    "CharStorage": 1,
+    "ByteStorage": 1,
+    "BoolStorage": 1,
+}
+ORDERED_DICT = ("collections", "OrderedDict")
+REBUILD_TENSOR = ("torch._utils", "_rebuild_tensor_v2")
+REBUILD_PARAMETER = ("torch._utils", "_rebuild_parameter")
+FRACTION = ("fractions", "Fraction")
+_RATIO = re.compile(r"[0-9]{1,9}(?:/[1-9][0-9]{0,8})?")
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """What a pickle says of one tensor."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+    @property
+    def numel(self) -> int:
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Named:
+    """A class or function that the pickle names; here it is a name and nothing else."""
+
+    module: str
+    name: str
+
+
+@dataclass(frozen=True)
+class _Storage:
+    dtype: str
+    numel: int
+
+
+class _Mapping(dict[str, Any]):
+    """Stands for an OrderedDict."""
+
+
+_MARK = object()
+
+
+def read(
+    data: bytes, storages: Mapping[str, int], *, classes: frozenset[tuple[str, str]] = frozenset(), plain: bool = False
+) -> Any:
+    """What a pickle of protocol 2 holds: dicts, tuples, numbers, texts, `Tensor`, `Named`.
+
+    Args:
+        data: bytes of `data.pkl`.
+        storages: bytes of each storage by its key, from the archive's directory.
+        classes: (module, name) that may be named beside those of tensors; none of them is called but `FRACTION`.
+        plain: lists and floating-point numbers are known too.
+
+    Raises:
+        GateError: `unsafe_archive:` with `pickle_forbidden:<what>`, `pickle_invalid`, `tensor_outside_storage`.
+    """
+    try:
+        return _Machine(data, storages, classes, _PLAIN if plain else _DISPATCH).run()
+    except (IndexError, KeyError, TypeError, ValueError, UnicodeDecodeError, struct.error) as error:
+        raise unsafe("pickle_invalid", f"The checkpoint's pickle makes no sense: {type(error).__name__}.") from error
+
+
+class _Machine:
+    """Runs the opcodes of pickle protocol 2 that `torch.save` uses, over plain data."""
+
+    def __init__(
+        self,
+        data: bytes,
+        storages: Mapping[str, int],
+        classes: frozenset[tuple[str, str]],
+        dispatch: Mapping[int, Callable[[_Machine], None]],
+    ) -> None:
+        self._data = data
+        self._storages = storages
+        self._classes = classes
+        self._dispatch = dispatch
+        self._position = 0
+        self._stack: list[Any] = []
+        self._memo: dict[int, Any] = {}
+
+    def run(self) -> Any:
+        data, dispatch = self._data, self._dispatch
+        if data[:2] != b"\x80\x02":
+            raise unsafe("pickle_forbidden:protocol", "The checkpoint's pickle is not of protocol 2.")
+        self._position = 2
+        while True:
+            opcode = data[self._position]
+            self._position += 1
+            if opcode == 0x2E:  # STOP
+                break
+            step = dispatch.get(opcode)
+            if step is None:
+                raise unsafe(
+                    f"pickle_forbidden:opcode_{opcode:02x}",
+                    f"The checkpoint's pickle uses opcode {opcode:#04x}, which its weights do not need.",
+                )
+            step(self)
+        if len(self._stack) != 1 or self._position != len(data):
+            raise ValueError("the pickle does not end with one object")
+        return self._stack[0]
+
+    def take(self, size: int) -> bytes:
+        """The next `size` bytes of the pickle."""
+        end = self._position + size
+        if end > len(self._data):
+            raise ValueError("cut short")
+        piece = self._data[self._position : end]
+        self._position = end
+        return piece
+
+    def number(self, size: int, *, signed: bool = False) -> int:
+        return int.from_bytes(self.take(size), "little", signed=signed)
+
+    def push(self, value: Any) -> None:
+        self._stack.append(value)
+
+    def pop(self) -> Any:
+        value = self._stack.pop()
+        if value is _MARK:
+            raise ValueError("unexpected mark")
+        return value
+
+    def pop_to_mark(self) -> list[Any]:
+        items: list[Any] = []
+        while (value := self._stack.pop()) is not _MARK:
+            items.append(value)
+        return items[::-1]
+
+    def top(self) -> Any:
+        return self._stack[-1]
+
+    def remember(self, index: int) -> None:
+        self._memo[index] = self._stack[-1]
+
+    def recall(self, index: int) -> None:
+        self.push(self._memo[index])
+
+    def load_global(self) -> None:
+        end = self._data.index(b"\n", self._position)
+        module = self.take(end - self._position + 1)[:-1].decode("ascii")
+        end = self._data.index(b"\n", self._position)
+        name = self.take(end - self._position + 1)[:-1].decode("ascii")
+        known = (module, name) in (ORDERED_DICT, REBUILD_TENSOR, REBUILD_PARAMETER) or (
+            module == "torch" and name in ITEM_BYTES
+        )
+        if not known and (module, name) not in self._classes:
+            raise unsafe(
+                f"pickle_forbidden:{module}.{name}",
+                f"The checkpoint's pickle wants {module}.{name}, which its weights do not need.",
+            )
+        self.push(Named(module, name))
+
+    def set_items(self, pairs: list[Any]) -> None:
+        target = self.top()
+        if not isinstance(target, dict) or len(pairs) % 2:
+            raise ValueError("items for something else than a dict")
+        for key, value in zip(pairs[::2], pairs[1::2], strict=True):
+            if not isinstance(key, str) or key in target:
+                raise ValueError("a key is no text, or comes twice")
+            target[key] = value
+
+    def extend(self, items: list[Any]) -> None:
+        target = self.top()
+        if not isinstance(target, list):
+            raise ValueError("items for something else than a list")
+        target.extend(items)
+
+    def build(self) -> None:
+        """`_metadata` of a module's state dict: versions of submodules; read and dropped."""
+        state = self.pop()
+        if not isinstance(self.top(), _Mapping) or not isinstance(state, dict) or set(state) != {"_metadata"}:
+            raise unsafe(
+                "pickle_forbidden:build", "The checkpoint's pickle sets state that a state dict does not have."
+            )
+
+    def reduce(self) -> None:
+        arguments, function = self.pop(), self.pop()
+        if not isinstance(function, Named) or not isinstance(arguments, tuple):
+            raise unsafe("pickle_forbidden:reduce", "The checkpoint's pickle calls something that is no function.")
+        called = (function.module, function.name)
+        if called == ORDERED_DICT and arguments == ():
+            self.push(_Mapping())
+        elif called == REBUILD_TENSOR and len(arguments) in (6, 7):
+            self.push(_tensor(*arguments[:4]))
+        elif called == REBUILD_PARAMETER and len(arguments) == 3 and isinstance(arguments[0], Tensor):
+            self.push(arguments[0])
+        elif called == FRACTION:
+            self.push(_fraction(arguments))
+        else:
+            raise unsafe(
+                "pickle_forbidden:reduce", f"The checkpoint's pickle calls {'.'.join(called)} in an unusual way."
+            )
+
+    def persistent(self) -> None:
+        kind, storage, key, location, numel = self.pop()
+        if (
+            kind != "storage"
+            or not isinstance(storage, Named)
+            or not isinstance(key, str)
+            or not isinstance(location, str)
+        ):
+            raise ValueError("unknown persistent object")
+        _count(numel)
+        held = self._storages.get(key)
+        if storage.name not in ITEM_BYTES or held is None or held != numel * ITEM_BYTES[storage.name]:
+            raise unsafe("tensor_outside_storage", f"The storage {key!r} does not hold what the checkpoint claims.")
+        self.push(_Storage(storage.name.removesuffix("Storage").lower(), numel))
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError("not a count")
+    return value
+
+
+def _tensor(storage: object, offset: object, shape: object, stride: object) -> Tensor:
+    """Check that a tensor lies in its storage and does not repeat its elements."""
+    if not isinstance(storage, _Storage) or not isinstance(shape, tuple) or not isinstance(stride, tuple):
+        raise ValueError("not a tensor")
+    sizes, steps = [_count(size) for size in shape], [_count(step) for step in stride]
+    if len(sizes) != len(steps) or len(sizes) > 8:
+        raise ValueError("not a tensor's shape")
+    numel = math.prod(sizes)
+    last = _count(offset) + sum((size - 1) * step for size, step in zip(sizes, steps, strict=True))
+    if numel > storage.numel or (numel and last >= storage.numel):
+        raise unsafe("tensor_outside_storage", f"A tensor of shape {tuple(sizes)} claims more than its storage holds.")
+    return Tensor(storage.dtype, tuple(sizes))
+
+
+def _fraction(arguments: tuple[object, ...]) -> Fraction:
+    """`Fraction(39, 5)` or, from Python before 3.11, `Fraction("39/5")`; a longer text could take for ever."""
+    if len(arguments) == 2:
+        numerator, denominator = (_count(part) for part in arguments)
+        if not denominator:
+            raise ValueError("not a fraction")
+        return Fraction(numerator, denominator)
+    (text,) = arguments
+    if not isinstance(text, str) or not _RATIO.fullmatch(text):
+        raise ValueError("not a fraction")
+    return Fraction(text)
+
+
+def _tuple(machine: _Machine, size: int) -> None:
+    items = [machine.pop() for _ in range(size)][::-1]
+    machine.push(tuple(items))
+
+
+def _set_item(machine: _Machine) -> None:
+    value, key = machine.pop(), machine.pop()
+    machine.set_items([key, value])
+
+
+_DISPATCH: dict[int, Callable[[_Machine], None]] = {
+    ord("}"): lambda m: m.push({}),
+    ord(")"): lambda m: m.push(()),
+    ord("("): lambda m: m.push(_MARK),
+    ord("N"): lambda m: m.push(None),
+    ord("t"): lambda m: m.push(tuple(m.pop_to_mark())),
+    0x85: lambda m: _tuple(m, 1),
+    0x86: lambda m: _tuple(m, 2),
+    0x87: lambda m: _tuple(m, 3),
+    0x88: lambda m: m.push(True),
+    0x89: lambda m: m.push(False),
+    0x8A: lambda m: m.push(m.number(m.number(1), signed=True)),  # LONG1
+    ord("J"): lambda m: m.push(m.number(4, signed=True)),
+    ord("K"): lambda m: m.push(m.number(1)),
+    ord("M"): lambda m: m.push(m.number(2)),
+    ord("X"): lambda m: m.push(m.take(m.number(4)).decode("utf-8")),
+    ord("q"): lambda m: m.remember(m.number(1)),
+    ord("r"): lambda m: m.remember(m.number(4)),
+    ord("h"): lambda m: m.recall(m.number(1)),
+    ord("j"): lambda m: m.recall(m.number(4)),
+    ord("s"): _set_item,
+    ord("u"): lambda m: m.set_items(m.pop_to_mark()),
+    ord("c"): lambda m: m.load_global(),
+    ord("R"): lambda m: m.reduce(),
+    ord("Q"): lambda m: m.persistent(),
+    ord("b"): lambda m: m.build(),
+}
+_PLAIN: dict[int, Callable[[_Machine], None]] = {
+    **_DISPATCH,
+    ord("]"): lambda m: m.push([]),
+    ord("a"): lambda m: m.extend([m.pop()]),
+    ord("e"): lambda m: m.extend(m.pop_to_mark()),
+    ord("G"): lambda m: m.push(struct.unpack(">d", m.take(8))[0]),
+}

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from demucs.htdemucs import HTDemucs
+
+from voicemill import files
+from voicemill.errors import GateError
+from voicemill.weights import demucs_package
+from voicemill.weights.demucs_package import inspect, private_copy
+
+Save = Callable[..., Path]
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Save:
+    """Write a package as `torch.save` does, with some of its parts replaced or left out (None)."""
+
+    def write(**changes: Any) -> Path:
+        package = {
+            "klass": HTDemucs,
+            "args": (),
+            "kwargs": {"sources": ["music", "vocals"], "segment": Fraction(39, 5), "nfft": 4096},
+            "state": {"weight": torch.zeros(3, 4, dtype=torch.half)},
+            "training_args": {"lr": 3e-4, "big": 10**12, "on": True, "off": None, "list": [1, [2.5, "a"]]},
+        } | changes
+        path = tmp_path / "package.th"
+        torch.save({name: value for name, value in package.items() if value is not None}, path)
+        return path
+
+    return write
+
+
+class _Evil:
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.system, ("true",)
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(GateError) as caught:
+        inspect(path)
+    assert caught.value.exit_code == 2
+    return caught.value.reason
+
+
+def test_an_honest_package_is_described(save: Save) -> None:
+    report = inspect(save())
+    assert (report.sources, report.tensors, report.parameters) == (("music", "vocals"), 1, 12)
+
+
+def test_what_demucs_itself_saves_is_honest(separator_package: Path) -> None:
+    report = inspect(separator_package)
+    assert report.sources == ("music", "vocals")
+    assert report.parameters == sum(
+        value.numel() for value in torch.load(separator_package, weights_only=False)["state"].values()
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"training_args": _Evil()}, "pickle_forbidden:posix.system"),
+        ({"kwargs": {"sources": ["vocals"], "segment": _Evil()}}, "pickle_forbidden:posix.system"),
+        ({"state": {"weight": _Evil()}}, "pickle_forbidden:posix.system"),
+        ({"klass": os.system}, "pickle_forbidden:posix.system"),
+        ({"klass": torch.nn.Linear}, "pickle_forbidden:torch.nn.modules.linear.Linear"),
+        ({"klass": Fraction}, "package_invalid"),
+        ({"kwargs": {"sources": ["vocals"], "segment": HTDemucs}}, "package_invalid"),
+        ({"kwargs": {"sources": ["vocals"], "segment": torch.zeros(2)}}, "package_invalid"),
+        ({"kwargs": {"sources": ["drums", "bass"]}}, "package_invalid"),
+        ({"kwargs": ["sources"]}, "package_invalid"),
+        ({"training_args": None}, "package_invalid"),
+        ({"more": 1}, "package_invalid"),
+        ({"state": {"weight": 1.0}}, "pickle_invalid"),
+        ({"state": [torch.zeros(2)]}, "pickle_invalid"),
+        ({"training_args": {1, 2}}, "pickle_forbidden:__builtin__.set"),
+        ({"training_args": [0] * (demucs_package.MAX_VALUES + 1)}, "package_invalid"),
+    ],
+)
+def test_what_a_package_does_not_need_is_refused(save: Save, changes: dict[str, Any], reason: str) -> None:
+    assert refused(save(**changes)).startswith(f"unsafe_archive:{reason}")
+
+
+def test_values_that_hold_themselves_are_refused(save: Save) -> None:
+    endless: list[object] = []
+    endless.append(endless)
+    assert refused(save(training_args=endless)) == "unsafe_archive:package_invalid"
+    many: list[object] = []
+    for _ in range(18):  # 4 ** 18 values in a few bytes
+        many = [many] * 4
+    assert refused(save(training_args=many)) == "unsafe_archive:package_invalid"
+
+
+def test_a_fraction_is_no_way_in(save: Save, rezip: Callable[..., bytes]) -> None:
+    path = save()
+    with zipfile.ZipFile(path) as archive:
+        pickle = archive.read("package/data.pkl")
+    ratio = b"K\x27K\x05\x86"
+    assert pickle.count(ratio) == 1
+    for evil in (b"K\x27K\x00\x86", b"X\x09\x00\x00\x001e9999999\x85", b")"):
+        path.write_bytes(rezip(path.read_bytes(), pickle=pickle.replace(ratio, evil)))
+        assert refused(path) == "unsafe_archive:pickle_invalid"
+    path.write_bytes(rezip(path.read_bytes(), pickle=pickle.replace(ratio, b"X\x04\x00\x00\x0039/5\x85")))
+    assert inspect(path).sources == ("music", "vocals")
+
+
+def test_only_a_plain_stored_zip_is_read(save: Save, rezip: Callable[..., bytes]) -> None:
+    path = save()
+    honest = path.read_bytes()
+    path.write_bytes(rezip(honest, method=zipfile.ZIP_DEFLATED))
+    assert refused(path) == "unsafe_archive:compressed_weights"
+    path.write_bytes(rezip(honest, extra={"package/code.py": b"import os"}))
+    assert refused(path) == "unsafe_archive:unexpected_entry:code.py"
+    path.write_bytes(honest[: len(honest) // 2])
+    assert refused(path) == "unsafe_archive:weights_not_a_plain_zip"
+    out = io.BytesIO()
+    torch.save({"klass": HTDemucs}, out, _use_new_zipfile_serialization=False)
+    path.write_bytes(out.getvalue())
+    assert refused(path) == "unsafe_archive:weights_not_a_plain_zip"
+
+
+def test_a_copy_is_compared_in_full_before_anything_reads_it(save: Save, tmp_path: Path) -> None:
+    path = save()
+    digest = files.sha256_file(path)
+    with private_copy(path, "a/b", digest) as folder:
+        assert files.sha256_file(folder / "model.th") == digest
+        assert folder.stat().st_mode & 0o077 == 0
+    assert not folder.exists()
+    near = digest[:8] + "0" * 56  # as much of it as Demucs would look at
+    with pytest.raises(GateError) as caught, private_copy(path, "a/b", near):
+        pass
+    assert caught.value.reason == "weights_checksum_mismatch:a/b"
+    with pytest.raises(GateError) as caught, private_copy(tmp_path / "none.th", "a/b", digest):
+        pass
+    assert caught.value.reason == "weights_unavailable:a/b"
+    evil = save(training_args=_Evil())
+    with pytest.raises(GateError) as caught, private_copy(evil, "a/b", files.sha256_file(evil)):
+        pass
+    assert caught.value.reason == "unsafe_archive:pickle_forbidden:posix.system"
