@@ -190,7 +190,7 @@ def test_model_signing_verifies_ours_and_we_verify_theirs(signed: Path, keys: Ke
     )
     from voicemill.bundle.statements import check_signature
 
-    check_signature(signed, made, keys.public)
+    check_signature(signed, made, keys.public, {})
     (signed / "a/x").write_text("3")
     row = start(VERIFY_APP, "bundle", signed, "--public-key", keys.public, "--signature", made)
     assert "signature_mismatch: The bundle is not what was signed: a/x." in row.stdout

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from voicemill import __version__, files
-from voicemill.bundle.contents import Digest, digest_file, for_each, walk
-from voicemill.bundle.manifest import MANIFEST, LoadedManifest, PromotedManifest, load_manifest, source_manifest
-from voicemill.bundle.signing import Statement, read_private_key, read_public_key, refused, seal, unseal
-from voicemill.errors import UsageError
+from voicemill.bundle.contents import Digest, digest_file, walk
+from voicemill.bundle.differences import check_bundle
+from voicemill.bundle.manifest import MANIFEST, LoadedManifest, PromotedManifest, source_manifest
+from voicemill.bundle.signing import (
+    MAX_SIGNATURE_BYTES,
+    Statement,
+    read_private_key,
+    read_public_key,
+    refused,
+    seal,
+    unseal,
+)
+from voicemill.errors import BundleFileError
 
 SIGNATURE = "voice_bundle.sig"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -20,21 +30,6 @@ PROVENANCE_PREDICATE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:voicemill:build:voice-bundle:v1"
 _NAMESPACE = uuid.UUID("6c1c2b0e-6f0a-5a58-8c83-6a7d8d0f3a51")
 """For serial numbers that follow from the bundle."""
-
-
-def digests(root: Path) -> list[Digest]:
-    """Every file of a bundle folder, sorted by path.
-
-    Raises:
-        UsageError: there is no such folder.
-        NotAcceptableError: `signature_mismatch`, when something in it is no regular file.
-    """
-    if not root.is_dir():
-        raise UsageError(f"There is no folder {root}.", reason=f"bundle_not_found:{root.as_posix()}")
-    listing = walk(root)
-    if listing.irregular:
-        raise refused("signature_mismatch", f"The bundle holds what is no regular file: {listing.irregular[0]}.")
-    return for_each(listing.regular, lambda path: digest_file(root, path))
 
 
 def model_statement(name: str, found: list[Digest]) -> Statement:
@@ -50,8 +45,13 @@ def model_statement(name: str, found: list[Digest]) -> Statement:
     }
 
 
-def check_model_statement(statement: Statement, root: Path) -> None:
+def check_model_statement(statement: Statement, root: Path, known: Mapping[str, Digest]) -> None:
     """Compare a verified statement with the folder: the same files, the same bytes, nothing beside them.
+
+    Args:
+        statement: whose signature holds.
+        root: the folder.
+        known: digests that were computed already, by path; what is not among them is hashed here.
 
     Raises:
         NotAcceptableError: `signature_malformed`, or `signature_mismatch` naming the first files.
@@ -69,12 +69,23 @@ def check_model_statement(statement: Statement, root: Path) -> None:
         together = _together([each["digest"] for each in resources])
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise refused("signature_malformed", "The signed statement lacks a part.") from error
-    lying = {each.path: each.sha256 for each in digests(root)}
+    lying = _lying(root, known)
     differing = sorted(name for name in {*signed, *lying} if signed.get(name) != lying.get(name))
     if differing or not complete:
         raise refused("signature_mismatch", f"The bundle is not what was signed: {', '.join(differing[:5])}.")
     if subject != [together]:
         raise refused("signature_mismatch", "The statement's subject is not the digest of its files.")
+
+
+def _lying(root: Path, known: Mapping[str, Digest]) -> dict[str, str]:
+    listing = walk(root)
+    if listing.irregular:
+        raise refused("signature_mismatch", f"The bundle holds what is no regular file: {listing.irregular[0]}.")
+    try:
+        found = [known.get(path) or digest_file(root, path) for path in listing.regular]
+    except BundleFileError as error:
+        raise refused("signature_mismatch", f"The bundle changed meanwhile: {error}") from error
+    return {each.path: each.sha256 for each in found}
 
 
 def _together(hex_digests: list[str]) -> str:
@@ -204,11 +215,14 @@ def sign_bundle(root: Path, key: Path, signature: Path | None = None) -> list[Pa
 
     Raises:
         UsageError: the key or the folder cannot be used.
-        BundleFileError: the manifest cannot be read.
+        NotAcceptableError: `verification_failed`: the bundle is not what its manifest says.
         StorageError: something cannot be written.
     """
     private = read_private_key(key)
-    found, loaded = digests(root), load_manifest(root)
+    check = check_bundle(root)
+    if check.loaded is None:
+        raise RuntimeError("a checked bundle has a manifest")
+    loaded, found = check.loaded, sorted(check.digests.values())
     target = signature or signature_path(root)
     beside = target.with_suffix("")
     written = {
@@ -226,8 +240,14 @@ def signature_path(root: Path) -> Path:
     return root.resolve().parent / SIGNATURE
 
 
-def check_signature(root: Path, signature: Path, public_key: Path) -> None:
+def check_signature(root: Path, signature: Path, public_key: Path, known: Mapping[str, Digest]) -> None:
     """Verify a signature file against a public key and the bundle as it lies there.
+
+    Args:
+        root: the bundle's folder.
+        signature: the file.
+        public_key: of whoever should have signed.
+        known: digests of the bundle's files that were computed already, by path.
 
     Raises:
         UsageError: the key cannot be used.
@@ -235,7 +255,7 @@ def check_signature(root: Path, signature: Path, public_key: Path) -> None:
     """
     key = read_public_key(public_key)
     try:
-        data = signature.read_bytes()
+        data = files.read_bounded(signature, MAX_SIGNATURE_BYTES)
     except OSError as error:
         raise refused("signature_missing", f"There is no signature at {signature}.") from error
-    check_model_statement(unseal(data, key), root)
+    check_model_statement(unseal(data, key), root, known)

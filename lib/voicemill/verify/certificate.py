@@ -15,13 +15,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from voicemill import __version__, files
 from voicemill.bundle.build import EVALUATION
+from voicemill.bundle.contents import open_unchanged
+from voicemill.bundle.differences import BundleCheck
 from voicemill.casimir.answer import answer_of, refusal
 from voicemill.casimir.evaluator import Outcome, evaluate
 from voicemill.casimir.javascript import Value
 from voicemill.casimir.packs import load_packs
 from voicemill.errors import BundleError, NotAcceptableError
-from voicemill.evaluation.model import Evaluation, read_evaluation
-from voicemill.verify.differences import BundleCheck
+from voicemill.evaluation.model import Evaluation
 from voicemill.verify.rows import Row
 
 PACK = "voice-promotion"
@@ -174,6 +175,7 @@ def _evaluation(check: BundleCheck) -> Evaluation | None:
     if check.loaded is None or not check.ok or EVALUATION not in {entry.path for entry in check.loaded.manifest.files}:
         return None
     try:
-        return read_evaluation(check.root / EVALUATION)
-    except BundleError:
+        with open_unchanged(check.root, check.digests[EVALUATION]) as handle:
+            return Evaluation.model_validate(files.parse_json(handle.read(files.MAX_JSON_BYTES + 1)))
+    except (BundleError, files.InvalidJsonError, ValidationError):
         return None
