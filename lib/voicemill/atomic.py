@@ -153,11 +153,13 @@ def _replace_folder(made: Path, target: Path) -> None:
         previous.rename(target)
         aside.rmdir()
 
-    target.rename(previous)
     try:
+        target.rename(previous)
         made.rename(target)
     except OSError:
-        undo()
+        if previous.exists():
+            previous.rename(target)
+        aside.rmdir()
         raise
     _flushed(target.parent, undo)
     shutil.rmtree(aside, ignore_errors=True)
@@ -184,12 +186,23 @@ def fsync_directory(path: Path) -> None:
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 """Constants of Linux's renameat2(2)."""
+_CANNOT_EXCHANGE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOENT)
+"""What it says where the kernel or the file system has no exchange, or where one of the names has gone."""
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Let two names change places in one step; False where the system or the file system cannot."""
-    renameat2 = getattr(ctypes.CDLL(None), "renameat2", None)
+    """Let two names change places in one step; False where the system or the file system cannot.
+
+    Raises:
+        OSError: it can, and failed.
+    """
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if renameat2 is None:
         return False
     flags = ctypes.c_uint(_RENAME_EXCHANGE)
-    return bool(renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), flags) == 0)
+    if renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), flags) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in _CANNOT_EXCHANGE:
+        return False
+    raise OSError(number, os.strerror(number), str(other))

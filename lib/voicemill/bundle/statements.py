@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,13 +46,12 @@ def model_statement(name: str, found: list[Digest]) -> Statement:
     }
 
 
-def check_model_statement(statement: Statement, root: Path, known: Mapping[str, Digest]) -> None:
-    """Compare a verified statement with the folder: the same files, the same bytes, nothing beside them.
+def check_model_statement(statement: Statement, lying: Mapping[str, str]) -> None:
+    """Compare a verified statement with a folder: the same files, the same bytes, nothing beside them.
 
     Args:
         statement: whose signature holds.
-        root: the folder.
-        known: digests that were computed already, by path; what is not among them is hashed here.
+        lying: sha256 of every file that lies in the folder, by path.
 
     Raises:
         NotAcceptableError: `signature_malformed`, or `signature_mismatch` naming the first files.
@@ -69,7 +69,6 @@ def check_model_statement(statement: Statement, root: Path, known: Mapping[str, 
         together = _together([each["digest"] for each in resources])
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise refused("signature_malformed", "The signed statement lacks a part.") from error
-    lying = _lying(root, known)
     differing = sorted(name for name in {*signed, *lying} if signed.get(name) != lying.get(name))
     if differing or not complete:
         raise refused("signature_mismatch", f"The bundle is not what was signed: {', '.join(differing[:5])}.")
@@ -93,8 +92,14 @@ def _together(hex_digests: list[str]) -> str:
     return hashlib.sha256(b"".join(map(bytes.fromhex, hex_digests))).hexdigest()
 
 
-def provenance(loaded: LoadedManifest, found: list[Digest]) -> Statement:
-    """A SLSA provenance statement: what the bundle was built from, by what, from the record in its manifest."""
+def provenance(loaded: LoadedManifest, found: list[Digest], byproducts: Mapping[str, str]) -> Statement:
+    """A SLSA provenance statement: what the bundle was built from, by what, from the record in its manifest.
+
+    Args:
+        loaded: the manifest.
+        found: digests of the bundle's files.
+        byproducts: sha256 of what was made along with it, by name.
+    """
     source = _source(loaded)
     references = source.get("weights_refs") or {}
     dependencies = [
@@ -118,6 +123,7 @@ def provenance(loaded: LoadedManifest, found: list[Digest]) -> Statement:
             "runDetails": {
                 "builder": {"id": "urn:voicemill:builder:v1", "version": {"voicemill": __version__}},
                 "metadata": {"invocationId": source.get("artifact_sha256") or loaded.sha256},
+                "byproducts": [{"name": name, "digest": {"sha256": sha256}} for name, sha256 in byproducts.items()],
             },
         },
     }
@@ -224,15 +230,19 @@ def sign_bundle(root: Path, key: Path, signature: Path | None = None) -> list[Pa
         raise RuntimeError("a checked bundle has a manifest")
     loaded, found = check.loaded, sorted(check.digests.values())
     target = signature or signature_path(root)
-    beside = target.with_suffix("")
-    written = {
-        target: seal(model_statement(root.name, found), private),
-        beside.with_name(f"{beside.name}.provenance.sig"): seal(provenance(loaded, found), private),
-        beside.with_name(f"{beside.name}.cdx.json"): bill_of_materials(loaded, found, root.name),
-    }
-    for path, document in written.items():
-        files.write_json(path, document)
-    return list(written)
+    proof, materials = _companions(target)
+    text = files.dump_json(bill_of_materials(loaded, found, root.name))
+    byproducts = {materials.name: files.sha256_bytes(text.encode("utf-8"))}
+    files.write_text(materials, text)
+    files.write_json(proof, seal(provenance(loaded, found, byproducts), private))
+    files.write_json(target, seal(model_statement(root.name, found), private))
+    return [target, proof, materials]
+
+
+def _companions(signature: Path) -> tuple[Path, Path]:
+    """Where signed provenance and bill of materials lie: beside the signature, under its stem."""
+    stem = signature.with_suffix("").name
+    return signature.with_name(f"{stem}.provenance.sig"), signature.with_name(f"{stem}.cdx.json")
 
 
 def signature_path(root: Path) -> Path:
@@ -251,11 +261,36 @@ def check_signature(root: Path, signature: Path, public_key: Path, known: Mappin
 
     Raises:
         UsageError: the key cannot be used.
-        NotAcceptableError: `signature_missing`, and see `signing.unseal` and `check_model_statement`.
+        NotAcceptableError: `signature_missing`, and see `signing.unseal` and `check_model_statement`. Signed
+            provenance and a bill of materials beside it must hold as well where they are there.
     """
     key = read_public_key(public_key)
+    if not os.path.lexists(signature):
+        raise refused("signature_missing", f"There is no signature at {signature}.")
+    lying = _lying(root, known)
+    check_model_statement(unseal(_read(signature), key), lying)
+    proof, materials = _companions(signature)
+    if os.path.lexists(proof):
+        _check_provenance(unseal(_read(proof), key), lying, materials)
+
+
+def _check_provenance(statement: Statement, lying: Mapping[str, str], materials: Path) -> None:
+    """Signed provenance belongs to this bundle, and the bill of materials beside it is the one that was made then."""
     try:
-        data = files.read_bounded(signature, MAX_SIGNATURE_BYTES)
+        subjects = {each["name"]: each["digest"]["sha256"] for each in statement["subject"]}
+        byproducts = statement["predicate"]["runDetails"].get("byproducts", [])
+        made = {each["name"]: each["digest"]["sha256"] for each in byproducts}
+        kind = statement["predicateType"]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise refused("signature_malformed", "The signed provenance lacks a part.") from error
+    if kind != PROVENANCE_PREDICATE or subjects != dict(lying):
+        raise refused("signature_mismatch", "The signed provenance belongs to another bundle.")
+    if os.path.lexists(materials) and made.get(materials.name) != files.sha256_bytes(_read(materials)):
+        raise refused("signature_mismatch", f"{materials.name} is not the one that was signed.")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return files.read_bounded(path, MAX_SIGNATURE_BYTES)
     except OSError as error:
-        raise refused("signature_missing", f"There is no signature at {signature}.") from error
-    check_model_statement(unseal(data, key), root, known)
+        raise refused("signature_malformed", f"{path.name} cannot be read: {error.strerror}.") from error

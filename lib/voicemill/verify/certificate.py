@@ -145,11 +145,22 @@ def casimir_row(check: BundleCheck, rows: Sequence[Row], packs: Path) -> Row:
     if check.loaded is None or record.bundle_manifest_sha256 != check.loaded.sha256:
         return no(f"{NAME} belongs to another bundle")
     why = refusal(record.answer, outcome.pack, trace_id=None, expected_hash=outcome.recomputed)
+    if why is None and not _says_the_same(record, outcome):
+        why = "casimir_integrity"
     if why is None and not outcome.certified:
         why = f"casimir_fail:{outcome.first_fail.id if outcome.first_fail else 'unknown'}"
     if why is not None:
         return no(f"{NAME} does not hold: {why}")
     return Row("casimir", TITLE, True, f"PASS, certificate {outcome.recomputed[:12]}, recomputed")
+
+
+def _says_the_same(record: VoiceCertificate, outcome: Outcome) -> bool:
+    """Whether all that a certificate says of the verdict is what was found again; when and by whom are remarks."""
+    stated = (record.pack, record.pack_version, record.facts, record.answer)
+    trace = record.answer.get("traceId")
+    if not isinstance(trace, str):
+        return False
+    return stated == (outcome.pack.id, outcome.pack.version, outcome.facts, answer_of(outcome, trace))
 
 
 def require(outcome: Outcome, answer: dict[str, Value], what: str) -> None:
