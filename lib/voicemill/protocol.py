@@ -178,9 +178,11 @@ class StatusFile:
         try:
             files.write_json(self.path, document)
         except StorageError as error:
-            if self.status.state == "running" or not self.path.is_file():
+            final = self.status.state in ("blocked", "error") or error.code == "disk_full"
+            if self.status.state == "running" or not final or not self.path.is_file():
                 raise
             # A full disk has no room for a new file, but for other words in the old one: `running` must not stand.
+            # What could not be flushed is never called completed.
             try:
                 self.path.write_text(files.dump_json(document), encoding="utf-8")
             except OSError:

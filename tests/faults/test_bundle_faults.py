@@ -141,7 +141,8 @@ def test_a_kill_where_names_cannot_change_places(driver: Driver, work: Fresh, na
     before, after, calls = reference(driver, work, command, Fault(CHANGES, exchange=False))
     for at in range(1, calls + 1):
         root = work()
-        assert driver(root, *command.argv, fault=Fault(CHANGES, KILL, at, exchange=False)).code == -9
+        fault = Fault(CHANGES, KILL, at, exchange=False)
+        assert driver(root, *command.argv, fault=fault, SOURCE_DATE_EPOCH=EPOCH).code == -9
         # Between two renames there is nothing under the name; whoever writes there next puts the old one back.
         for place in {path.parent for path in root.rglob(".*.voicemill-*")}:
             atomic.sweep(place)

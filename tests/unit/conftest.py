@@ -1,5 +1,4 @@
-"""Fixtures that several rooms share; among them the first seven sentences of the demo, prepared once, and a
-small promoted bundle."""
+"""Fixtures that several rooms share; among them a small promoted bundle."""
 
 from __future__ import annotations
 
@@ -11,54 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 from numpy.typing import NDArray
 
 from voicemill.bundle.build import build_bundle
 from voicemill.bundle.promote import promote
-from voicemill.dataset.prepare import PreparedDataset, PrepareRequest, prepare
 from voicemill.settings import REPOSITORY
 from voicemill.training_status import TrainingStatus, write_training_status
 from voicemill.weights.allowlist import SHIPPED
-from voicemill.workspace import Workspace
 
 Talk = Callable[..., NDArray[np.float32]]
-SENTENCES = 7
-END = 27.76  # seconds: in the pause after the seventh sentence
-
-
-@pytest.fixture(scope="session")
-def piece_audio(tmp_path_factory: pytest.TempPathFactory, demo_audio: Path) -> Path:
-    path = tmp_path_factory.mktemp("piece") / "piece.flac"
-    with soundfile.SoundFile(demo_audio) as source:
-        samples = source.read(round(END * source.samplerate), dtype="int16")
-        soundfile.write(path, samples, source.samplerate, subtype="PCM_16")
-    return path
-
-
-@pytest.fixture(scope="session")
-def sentences(demo_script: Path) -> tuple[str, ...]:
-    return tuple(demo_script.read_text("utf-8").splitlines()[:SENTENCES])
-
-
-@pytest.fixture(scope="session")
-def piece_script(tmp_path_factory: pytest.TempPathFactory, sentences: tuple[str, ...]) -> Path:
-    path = tmp_path_factory.mktemp("script") / "script.txt"
-    path.write_text("\n".join(sentences) + "\n", "utf-8")
-    return path
-
-
-@pytest.fixture(scope="session")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    root = tmp_path_factory.mktemp("workspace")
-    return Workspace(work=root / "work", cache=root / "cache")
-
-
-@pytest.fixture(scope="session")
-def prepared(piece_audio: Path, piece_script: Path, workspace: Workspace) -> PreparedDataset:
-    """Made once; tests only look at it."""
-    request = PrepareRequest(voice="demo", audio=piece_audio, script=piece_script, seed=3, jobs=1)
-    return prepare(request, workspace)
 
 
 @pytest.fixture(scope="session")
