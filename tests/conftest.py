@@ -7,9 +7,14 @@ import itertools
 import os
 import tarfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from voicemill.dataset.prepare import PreparedDataset
+    from voicemill.workspace import Workspace
 
 # How long an example takes says something about the machine, not about the code.
 hypothesis.settings.register_profile("voicemill", deadline=None)
@@ -165,3 +170,48 @@ def tiny_musicgen(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.save(str(folder / "tokenizer.json"))
     return folder
+
+
+FEW = 7
+END = 27.76  # seconds: in the pause after the seventh sentence
+
+
+@pytest.fixture(scope="session")
+def piece_audio(tmp_path_factory: pytest.TempPathFactory, demo_audio: Path) -> Path:
+    """The first seven sentences of the demo."""
+    import soundfile
+
+    path = tmp_path_factory.mktemp("piece") / "piece.flac"
+    with soundfile.SoundFile(demo_audio) as source:
+        samples = source.read(round(END * source.samplerate), dtype="int16")
+        soundfile.write(path, samples, source.samplerate, subtype="PCM_16")
+    return path
+
+
+@pytest.fixture(scope="session")
+def sentences(demo_script: Path) -> tuple[str, ...]:
+    return tuple(demo_script.read_text("utf-8").splitlines()[:FEW])
+
+
+@pytest.fixture(scope="session")
+def piece_script(tmp_path_factory: pytest.TempPathFactory, sentences: tuple[str, ...]) -> Path:
+    path = tmp_path_factory.mktemp("script") / "script.txt"
+    path.write_text("\n".join(sentences) + "\n", "utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    from voicemill.workspace import Workspace
+
+    root = tmp_path_factory.mktemp("workspace")
+    return Workspace(work=root / "work", cache=root / "cache")
+
+
+@pytest.fixture(scope="session")
+def prepared(piece_audio: Path, piece_script: Path, workspace: Workspace) -> PreparedDataset:
+    """Made once; tests only look at it."""
+    from voicemill.dataset.prepare import PrepareRequest, prepare
+
+    request = PrepareRequest(voice="demo", audio=piece_audio, script=piece_script, seed=3, workers=1)
+    return prepare(request, workspace)

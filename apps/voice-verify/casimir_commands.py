@@ -53,7 +53,7 @@ def casimir(source: Path, as_json: bool, report: bool, **options: Any) -> None:
         timeout=options["timeout"],
         ci=options["ci"],
     )
-    data = sys.stdin.buffer.read() if str(source) == "-" else _read(source)
+    data = _read(source)
     trace = options["trace_out"] or settings.workspace.artifacts / "training-trace.jsonl"
     verdict = ask(data, settings.repository, remote, trace)
     if as_json:
@@ -89,10 +89,14 @@ def certify(folder: Path, as_json: bool, out: Path | None) -> None:
 
 
 def _read(path: Path) -> bytes:
+    from voicemill.casimir.answer import MAX_REQUEST_BYTES
     from voicemill.errors import UsageError
 
     try:
-        return path.read_bytes()
+        if str(path) == "-":
+            return sys.stdin.buffer.read(MAX_REQUEST_BYTES + 1)
+        with path.open("rb") as handle:
+            return handle.read(MAX_REQUEST_BYTES + 1)
     except OSError as error:
         raise UsageError(
             f"Cannot read the request {path}: {error.strerror}.", reason=f"casimir_request_missing:{path}"

@@ -11,7 +11,7 @@
     │   ├── DependencyError            a package that a step needs is missing
     │   ├── TrainingError              training cannot go on
     │   ├── BundleError                bundle cannot be built, promoted or read
-    │   └── StorageError               the disk is full or cannot be written
+    │   └── StorageError               the disk is full, cannot be written or cannot be read
     ├── NotAcceptableError  exit 3   a step ran and its result is not good enough
     │   └── NotMeasurableError         a figure has no meaning for this input; written as null with why
     └── InterruptedRunError exit 130/143   stopped by a signal; a resumable checkpoint was written
@@ -108,7 +108,16 @@ class BundleError(BlockedError):
 
 
 class StorageError(BlockedError):
-    """The disk is full or cannot be written."""
+    """The disk is full, cannot be written or cannot be read."""
+
+    @classmethod
+    def unreadable(cls, error: OSError, path: object) -> StorageError:
+        """A file that is there and cannot be read."""
+        return cls(
+            f"Cannot read {path}: {error.strerror or error}.",
+            reason=f"not_readable:{path}",
+            hint="Check its permissions and the disk, then start again.",
+        )
 
     @classmethod
     def from_os_error(cls, error: OSError, path: object) -> StorageError:

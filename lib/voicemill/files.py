@@ -8,18 +8,19 @@ is gone.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import hashlib
 import json
 import os
+import re
 import shutil
-import tempfile
+import stat
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from voicemill import atomic
 from voicemill.errors import StorageError
 
 MAX_JSON_BYTES = 64 * 1024 * 1024
@@ -28,19 +29,14 @@ _NO_ROOM = 1024 * 1024
 """Bytes; a library that failed to write with less than this left met a full disk."""
 MAX_JSON_DEPTH = 64
 """Deeper nesting is refused before the parser sees it."""
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+_BRACKET = re.compile(r"[\[\]{}]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class InvalidJsonError(ValueError):
     """The bytes are not JSON that we accept: duplicate keys, NaN, absurd size or depth, or plain syntax."""
-
-
-def fsync_directory(path: Path) -> None:
-    """Make a rename in `path` durable."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -54,25 +50,21 @@ def atomic_path(target: Path, *, suffix: str = "") -> Iterator[Path]:
     Raises:
         StorageError: the disk is full or cannot be written.
     """
-    temporary: Path | None = None
+    claim: atomic.Claim | None = None
     try:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            prefix = f".{target.name[:40]}."
-            descriptor, name = tempfile.mkstemp(prefix=prefix, suffix=suffix or ".tmp", dir=target.parent)
-            os.close(descriptor)
-            temporary = Path(name)
-            yield temporary
-            with temporary.open("rb") as handle:
+            claim = atomic.claim_file(target, suffix)
+            yield claim.path
+            with claim.path.open("rb") as handle:
                 os.fsync(handle.fileno())
-            temporary.chmod(0o666 & ~_umask())
-            temporary.replace(target)
-            fsync_directory(target.parent)
+            claim.path.chmod(0o666 & ~_umask())
+            atomic.publish(claim.path, target)
         except OSError as error:
             raise StorageError.from_os_error(error, target) from error
     finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        if claim is not None:
+            claim.release()
 
 
 @contextlib.contextmanager
@@ -139,11 +131,14 @@ def parse_json(data: bytes, *, max_bytes: int = MAX_JSON_BYTES) -> Any:
         raise InvalidJsonError(f"not UTF-8 at byte {error.start}") from error
     _check_depth(text)
     try:
-        return json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant, parse_float=_finite)
+        value = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant, parse_float=_finite)
     except InvalidJsonError:
         raise
     except ValueError as error:  # JSONDecodeError, and integers beyond Python's digit limit
         raise InvalidJsonError(str(error)) from error
+    if _SURROGATE_ESCAPE.search(text):
+        _check_characters(value)
+    return value
 
 
 def read_json(path: Path, *, max_bytes: int = MAX_JSON_BYTES) -> Any:
@@ -153,8 +148,19 @@ def read_json(path: Path, *, max_bytes: int = MAX_JSON_BYTES) -> Any:
         InvalidJsonError: see `parse_json`.
         OSError: the file cannot be read.
     """
-    with path.open("rb") as handle:
-        return parse_json(handle.read(max_bytes + 1), max_bytes=max_bytes)
+    return parse_json(read_bounded(path, max_bytes), max_bytes=max_bytes)
+
+
+def read_bounded(path: Path, max_bytes: int) -> bytes:
+    """The bytes of a regular file, at most one more than `max_bytes`; a pipe or device never makes us wait.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file.
+    """
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as handle:
+        if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        return handle.read(max_bytes + 1)
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -178,23 +184,25 @@ def _finite(text: str) -> float:
 
 
 def _check_depth(text: str) -> None:
-    depth, in_string, escaped = 0, False, False
-    for character in text:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif character == "\\":
-                escaped = True
-            elif character == '"':
-                in_string = False
-        elif character == '"':
-            in_string = True
-        elif character in "[{":
-            depth += 1
-            if depth > MAX_JSON_DEPTH:
-                raise InvalidJsonError(f"nested deeper than {MAX_JSON_DEPTH}")
-        elif character in "]}":
-            depth -= 1
+    depth = 0
+    for bracket in _BRACKET.findall(_STRING.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        if depth > MAX_JSON_DEPTH:
+            raise InvalidJsonError(f"nested deeper than {MAX_JSON_DEPTH}")
+
+
+def _check_characters(value: Any) -> None:
+    """Refuse half a character, which no UTF-8 file can hold."""
+    if isinstance(value, str):
+        if _SURROGATE.search(value):
+            raise InvalidJsonError("a string holds a lone surrogate")
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            _check_characters(key)
+            _check_characters(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            _check_characters(inner)
 
 
 def sha256_file(path: Path) -> str:
@@ -217,6 +225,8 @@ def safe_relative(path: str) -> PurePosixPath:
     """Accept a relative POSIX path that stays inside its folder on every system, or raise ValueError saying why."""
     if not path or len(path) > 1024:
         raise ValueError("empty or too long")
+    if _SURROGATE.search(path):
+        raise ValueError("not UTF-8")
     if any(ord(character) < 32 or ord(character) == 127 for character in path):
         raise ValueError("control character")
     if "\\" in path or path.startswith("/") or (len(path) > 1 and path[1] == ":"):
@@ -240,72 +250,51 @@ def atomic_directory(target: Path) -> Iterator[Path]:
     """Yield an empty staging folder beside `target`; on success it replaces `target`, on failure it is removed.
 
     Where the system can, old and new folder change places in one step, so that a kill at any moment leaves one of
-    them whole under the name. Elsewhere the old folder is moved aside first, and moved back if the second step
-    fails. A staging folder that a kill left behind is swept at the next call.
+    them whole under the name. Elsewhere a kill between the two steps leaves the old one aside, and the next call puts
+    it back. What a kill left behind is swept at the next call.
+
+    Raises:
+        StorageError: the disk is full or cannot be written; nothing was published.
     """
+    claim: atomic.Claim | None = None
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        sweep_staging(target)
-        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.staging-", dir=target.parent))
-        staging.chmod(0o777 & ~_umask())
-    except OSError as error:
-        raise StorageError.from_os_error(error, target) from error
-    try:
-        yield staging
-        for path in sorted(staging.rglob("*")):
-            if path.is_file():
-                with path.open("rb") as handle:
-                    os.fsync(handle.fileno())
-            elif path.is_dir():
-                fsync_directory(path)
-        fsync_directory(staging)
-        _exchange(staging, target)
-        fsync_directory(target.parent)
-    except OSError as error:
-        raise StorageError.from_os_error(error, target) from error
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            claim = atomic.claim_folder(target)
+            claim.path.chmod(0o777 & ~_umask())
+            yield claim.path
+            _flush_tree(claim.path)
+            atomic.publish(claim.path, target)
+        except OSError as error:
+            raise StorageError.from_os_error(error, target) from error
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        if claim is not None:
+            claim.release()
 
 
-def _exchange(staging: Path, target: Path) -> None:
-    if not target.exists():
-        staging.rename(target)
-        return
-    if _swap(staging, target):
-        return  # the old folder lies under the staging name now and goes with it
-    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.old-", dir=target.parent))
-    target.rename(aside / target.name)
+def _flush_tree(root: Path) -> None:
+    for path in sorted(root.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as handle:
+                os.fsync(handle.fileno())
+        elif path.is_dir():
+            atomic.fsync_directory(path)
+    atomic.fsync_directory(root)
+
+
+def remove_directory(path: Path) -> None:
+    """Remove a folder whole: it is out of sight before its first file goes, so a kill leaves no half of it.
+
+    Raises:
+        StorageError: it cannot be removed.
+    """
+    claim: atomic.Claim | None = None
     try:
-        staging.rename(target)
-    except OSError:
-        (aside / target.name).rename(target)
-        raise
+        claim = atomic.claim_folder(path)
+        path.rename(claim.path / path.name)
+        shutil.rmtree(claim.path)
+    except OSError as error:
+        raise StorageError.from_os_error(error, path) from error
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
-
-
-_AT_FDCWD = -100
-_RENAME_EXCHANGE = 2
-"""Constants of Linux's renameat2(2)."""
-
-
-def _swap(one: Path, other: Path) -> bool:
-    """Let two paths change places in one step; False where the system or the file system cannot."""
-    renameat2 = getattr(ctypes.CDLL(None), "renameat2", None)
-    if renameat2 is None:
-        return False
-    flags = ctypes.c_uint(_RENAME_EXCHANGE)
-    return bool(renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), flags) == 0)
-
-
-def sweep_staging(target: Path) -> None:
-    """Remove what a killed run left beside `target`; an old folder whose successor never arrived is put back."""
-    if not target.parent.is_dir():
-        return
-    for left in target.parent.glob(f".{target.name}.old-*"):
-        previous = left / target.name
-        if previous.exists() and not target.exists():
-            previous.rename(target)
-        shutil.rmtree(left, ignore_errors=True)
-    for left in target.parent.glob(f".{target.name}.staging-*"):
-        shutil.rmtree(left, ignore_errors=True)
+        if claim is not None:
+            claim.release()

@@ -24,6 +24,16 @@ Scalar = str | int | float | bool | None
 State = Literal["running", "completed", "blocked", "error"]
 
 
+def one_line(text: str, most: int | None = None) -> str:
+    """`text` as one line that does nothing to a terminal: what is not printable is escaped.
+
+    Args:
+        text: from anywhere.
+        most: characters of it that are kept.
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text[:most])
+
+
 class Protocol:
     """Writes protocol lines to one binary-safe stream; keeps PROGRESS from ever going back."""
 
@@ -41,11 +51,10 @@ class Protocol:
 
     def line(self, text: str) -> None:
         """One line, one write, flushed; control characters in it are escaped so that it stays one line."""
-        clean = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
         wait = self._last + self._gap - time.monotonic()
         if self._gap and wait > 0:
             time.sleep(wait)
-        self._stream.write(clean + "\n")
+        self._stream.write(one_line(text) + "\n")
         self._stream.flush()
         self._last = time.monotonic()
 
@@ -169,9 +178,11 @@ class StatusFile:
         try:
             files.write_json(self.path, document)
         except StorageError as error:
-            if self.status.state == "running" or not self.path.is_file():
+            final = self.status.state in ("blocked", "error") or error.code == "disk_full"
+            if self.status.state == "running" or not final or not self.path.is_file():
                 raise
             # A full disk has no room for a new file, but for other words in the old one: `running` must not stand.
+            # What could not be flushed is never called completed.
             try:
                 self.path.write_text(files.dump_json(document), encoding="utf-8")
             except OSError:

@@ -4,6 +4,7 @@
     step start    NeMo's stock way to its first step on the same clips
     pitch    our pyin beside librosa's on the demo's clips, frame for frame
     say      seconds of sound in a second, of a finished voice on a long text
+    verify   a bundle of 600 MB verified, beside sha256sum over the same files
     quality  character error rate against minutes of training, on sentences that no training saw (needs flite)
 
 Ratios come from one run: machines differ, and this one may be busy. Nothing here is a test.
@@ -122,6 +123,22 @@ def pitch(dataset: Path, clips: int) -> None:
         f"{seconds:.0f} s of speech, {frames} frames, {same} the same. librosa.pyin {seconds / (between - started):.1f} × real time, "
         f"ours {seconds / (ended - between):.1f} ×: {(between - started) / (ended - between):.0f} times as fast."
     )
+
+
+@main.command()
+@click.option("--megabytes", default=600, show_default=True)
+@click.option("--rounds", default=5, show_default=True, help="The best of them counts.")
+@click.pass_obj
+def verify(work: Path, megabytes: int, rounds: int) -> None:
+    """`voice-verify bundle` beside sha256sum, on one core and on two."""
+    from verification import compared, large_bundle
+
+    root = large_bundle(work / f"bundle-{megabytes}", megabytes)
+    click.echo("| | seconds | MB/s | × sha256sum |\n|---|---:|---:|---:|")
+    timed = compared(ROOT / "apps/voice-verify/voice-verify.py", root, rounds)
+    for each in timed:
+        speed, ratio = megabytes / each.seconds, timed[0].seconds / each.seconds
+        click.echo(f"| {each.name} | {each.seconds:.2f} | {speed:.0f} | {ratio:.2f} |")
 
 
 @main.command()

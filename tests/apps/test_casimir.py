@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
 import http.server
 import json
@@ -295,6 +296,11 @@ def _endless(handler: http.server.BaseHTTPRequestHandler, body: Any) -> None:
         pass
 
 
+def _gzipped(handler: http.server.BaseHTTPRequestHandler, body: Any) -> None:
+    """An honest answer, but compressed; so would a bomb be."""
+    Adapter.send(handler, gzip.compress(json.dumps(Adapter.answer(body)).encode()), **{"Content-Encoding": "gzip"})
+
+
 def _says(data: bytes, code: int = 200, **headers: str) -> Callable[[http.server.BaseHTTPRequestHandler, Any], None]:
     return lambda handler, body: Adapter.send(handler, data, code, **headers)
 
@@ -309,6 +315,7 @@ def _changed(**changes: Any) -> Callable[[http.server.BaseHTTPRequestHandler, An
         (_late, "casimir_timeout"),
         (_dripping, "casimir_timeout"),
         (_endless, "casimir_oversized"),
+        (_gzipped, "casimir_malformed"),
         (_says(b"", 302, Location="http://127.0.0.1:1/"), "casimir_redirect"),
         (_says(b"{}", 500), "casimir_status:500"),
         (_says(b"{}", 404), "casimir_status:404"),
@@ -392,6 +399,25 @@ def test_a_voice_that_cannot_be_understood_is_not_certified(certifiable: Callabl
     assert "[tts-prod][error] casimir_fail:intelligible" in done.stderr
     assert json.loads(done.stdout)["firstFail"]["id"] == "intelligible"
     assert not (root.parent / "certificate.json").exists()
+
+
+def test_a_certificate_that_says_more_than_was_found_does_not_hold(certifiable: Callable[..., Path]) -> None:
+    root = certifiable("emil")
+    assert verify("certify", root).returncode == 0
+    path = root.parent / "certificate.json"
+    honest = json.loads(path.read_text())
+    for change in (
+        {"facts": honest["facts"].replace("0.12", "0.01")},
+        {"pack_version": 2},
+        {"pack": "repo-convergence"},
+        {"answer": {**honest["answer"], "deltas": [{"id": "x"}]}},
+        {"answer": {**honest["answer"], "runId": "another"}},
+    ):
+        path.write_text(json.dumps({**honest, **change}))
+        done = verify("bundle", root)
+        assert done.returncode == 0
+        assert "does not hold: casimir_integrity" in done.stdout
+        assert "certification: NO-GO" in done.stdout
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"a":1,"a":2}', "[1]", "\x00"])

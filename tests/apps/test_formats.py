@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from voicemill.verify.differences import compare
+from voicemill.bundle.differences import compare
 
 NODE = shutil.which("node") or shutil.which("nodejs")
 pytestmark = pytest.mark.skipif(NODE is None, reason="node is not installed")

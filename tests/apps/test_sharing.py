@@ -6,6 +6,8 @@ import base64
 import importlib.util
 import io
 import json
+import os
+import re
 import shutil
 import stat
 import subprocess
@@ -190,7 +192,7 @@ def test_model_signing_verifies_ours_and_we_verify_theirs(signed: Path, keys: Ke
     )
     from voicemill.bundle.statements import check_signature
 
-    check_signature(signed, made, keys.public)
+    check_signature(signed, made, keys.public, {})
     (signed / "a/x").write_text("3")
     row = start(VERIFY_APP, "bundle", signed, "--public-key", keys.public, "--signature", made)
     assert "signature_mismatch: The bundle is not what was signed: a/x." in row.stdout
@@ -303,6 +305,91 @@ def test_a_damaged_archive_never_replaces_a_good_voice(signed: Path, tmp_path: P
     archive.write_bytes(bytes(data[: len(data) // 2]))
     assert start(BUNDLE_APP, "import", archive, "--output-root", signed.parents[1]).returncode == 2
     assert {path.name: path.read_bytes() for path in signed.iterdir()} == before
+
+
+def test_an_import_replaces_voices_only(signed: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "anna.tar"
+    assert start(BUNDLE_APP, "export", signed, archive).returncode == 0
+    home = tmp_path / "home"
+    (home / "anna").mkdir(parents=True)
+    (home / "anna/thesis.txt").write_text("ten years of work")
+    done = start(BUNDLE_APP, "import", archive, "--output-root", home)
+    assert done.returncode == 2
+    assert "[tts-prod][error] output_not_a_bundle" in done.stderr
+    assert (home / "anna/thesis.txt").read_text() == "ten years of work"
+
+
+def test_an_imported_dry_run_does_not_replace_a_real_voice(signed: Path, tmp_path: Path) -> None:
+    before = (signed / "manifest.json").read_bytes()
+    dry = tmp_path / "dry"
+    shutil.copytree(signed.parent, dry / "anna")
+    manifest = json.loads(before)
+    manifest["dry_run"] = True
+    (dry / "anna/voice_bundle/manifest.json").write_text(json.dumps(manifest))
+    archive = tmp_path / "dry.tar"
+    assert start(BUNDLE_APP, "export", dry / "anna/voice_bundle", archive).returncode == 0
+    done = start(BUNDLE_APP, "import", archive, "--output-root", signed.parents[1])
+    assert done.returncode == 2
+    assert "[tts-prod][error] dry_run_would_replace_real:anna" in done.stderr
+    assert (signed / "manifest.json").read_bytes() == before
+    assert start(BUNDLE_APP, "import", archive, "--output-root", tmp_path / "elsewhere").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"created_at": "yesterday"}, "manifest_invalid"),
+        ({"created_at": "2026-02-24"}, "manifest_invalid"),
+        ({"voice_profile_id": "../../evil"}, "invalid_voice_profile_id"),
+    ],
+)
+def test_a_foreign_manifest_that_makes_no_tar_is_refused(
+    signed: Path, tmp_path: Path, changes: dict[str, str], reason: str
+) -> None:
+    path = signed / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    done = start(BUNDLE_APP, "export", signed, tmp_path / "x.tar")
+    assert f"[tts-prod][error] {reason}" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "x.tar").exists()
+
+
+def test_a_damaged_bundle_is_neither_signed_nor_exported(signed: Path, keys: Keys, tmp_path: Path) -> None:
+    before = {path.name: path.read_bytes() for path in signed.parent.iterdir() if path.is_file()}
+    _flip(signed / "sample.wav")
+    for command in (("sign", signed, "--key", keys.private), ("export", signed, tmp_path / "x.tar")):
+        done = start(BUNDLE_APP, *command)
+        assert done.returncode == 3
+        assert "[tts-prod][error] verification_failed" in done.stderr
+        assert "sample.wav (checksum_mismatch)" in done.stderr
+    assert {path.name: path.read_bytes() for path in signed.parent.iterdir() if path.is_file()} == before
+    assert not (tmp_path / "x.tar").exists()
+
+
+@pytest.mark.parametrize("name", ["voice_bundle.provenance.sig", "voice_bundle.cdx.json"])
+def test_what_is_said_beside_the_signature_holds_too(signed: Path, keys: Keys, name: str) -> None:
+    _flip(signed.parent / name)
+    done = verify(signed, keys, "--require-signature")
+    assert done.returncode == 3
+    assert re.search("signature_(mismatch|malformed|invalid|payload_type)", done.stdout)
+    (signed.parent / name).unlink()
+    assert verify(signed, keys, "--require-signature").returncode == 0
+
+
+def test_a_signature_that_is_a_pipe_makes_nobody_wait(signed: Path, keys: Keys) -> None:
+    (signed.parent / "voice_bundle.sig").unlink()
+    os.mkfifo(signed.parent / "voice_bundle.sig")
+    done = verify(signed, keys, "--require-signature")
+    assert done.returncode == 3
+    assert "signature_malformed" in done.stdout
+
+
+def test_half_a_pair_of_keys_is_no_pair(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    done = start(BUNDLE_APP, "keygen", "--private", tmp_path / "a.pem", "--public", tmp_path / "file/a.pub.pem")
+    assert done.returncode == 2
+    assert "[tts-prod][error] not_writable" in done.stderr
+    assert not (tmp_path / "a.pem").exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"no tar", b"\x1f\x8b\x08\x00"])

@@ -1,8 +1,11 @@
-"""Fixtures that several rooms share; among them the first seven sentences of the demo, prepared once."""
+"""Fixtures that several rooms share; among them a small promoted bundle."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,47 +15,14 @@ import soundfile
 from numpy.typing import NDArray
 
 from voicemill.audio.decode import resample
-from voicemill.dataset.prepare import PreparedDataset, PrepareRequest, prepare
-from voicemill.workspace import Workspace
+from voicemill.bundle.build import build_bundle
+from voicemill.bundle.promote import promote
+from voicemill.settings import REPOSITORY
+from voicemill.training_status import TrainingStatus, write_training_status
+from voicemill.weights.allowlist import SHIPPED
 
 Chords = Callable[..., NDArray[np.float32]]
 Talk = Callable[..., NDArray[np.float32]]
-SENTENCES = 7
-END = 27.76  # seconds: in the pause after the seventh sentence
-
-
-@pytest.fixture(scope="session")
-def piece_audio(tmp_path_factory: pytest.TempPathFactory, demo_audio: Path) -> Path:
-    path = tmp_path_factory.mktemp("piece") / "piece.flac"
-    with soundfile.SoundFile(demo_audio) as source:
-        samples = source.read(round(END * source.samplerate), dtype="int16")
-        soundfile.write(path, samples, source.samplerate, subtype="PCM_16")
-    return path
-
-
-@pytest.fixture(scope="session")
-def sentences(demo_script: Path) -> tuple[str, ...]:
-    return tuple(demo_script.read_text("utf-8").splitlines()[:SENTENCES])
-
-
-@pytest.fixture(scope="session")
-def piece_script(tmp_path_factory: pytest.TempPathFactory, sentences: tuple[str, ...]) -> Path:
-    path = tmp_path_factory.mktemp("script") / "script.txt"
-    path.write_text("\n".join(sentences) + "\n", "utf-8")
-    return path
-
-
-@pytest.fixture(scope="session")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    root = tmp_path_factory.mktemp("workspace")
-    return Workspace(work=root / "work", cache=root / "cache")
-
-
-@pytest.fixture(scope="session")
-def prepared(piece_audio: Path, piece_script: Path, workspace: Workspace) -> PreparedDataset:
-    """Made once; tests only look at it."""
-    request = PrepareRequest(voice="demo", audio=piece_audio, script=piece_script, seed=3, workers=1)
-    return prepare(request, workspace)
 
 
 @pytest.fixture(scope="session")
@@ -135,3 +105,54 @@ def separator_package(tmp_path_factory: pytest.TempPathFactory, demo_audio: Path
     training = OmegaConf.create({"epochs": 1, "lr": 3e-3, "dset": {"wav": None, "sources": ["music", "vocals"]}})
     save_with_checksum(serialize_model(model, training), folder / "tiny.th")
     return next(folder.glob("tiny-*.th"))
+
+
+@dataclass
+class Voice:
+    """A voice that can be bundled again after a change of its status or files."""
+
+    root: Path
+    status: TrainingStatus
+    shipped: Path = REPOSITORY / SHIPPED
+
+    def publish(self, **changes: object) -> Path:
+        """Build and promote; returns the promoted folder."""
+        self.status = self.status.model_copy(update=changes)
+        write_training_status(self.root / "status.json", self.status)
+        built = build_bundle(
+            self.root / "status.json",
+            self.root / "eval.json",
+            self.root / "built",
+            allowlist=self.shipped,
+            base=self.root,
+        )
+        return promote(
+            built.manifest_path,
+            self.root / "bundles",
+            "anna",
+            "Anna",
+            allowlist=self.shipped,
+            base=self.root,
+            created_at=datetime(2026, 2, 24, tzinfo=UTC),
+        ).root
+
+
+@pytest.fixture
+def voice(tmp_path: Path, model: bytes) -> Voice:
+    for name in ("fastpitch.nemo", "hifigan.nemo"):
+        (tmp_path / name).write_bytes(model)
+    (tmp_path / "sample.wav").write_bytes(b"RIFF....WAVE")
+    (tmp_path / "eval.json").write_text(json.dumps({"status": "ok"}))
+    return Voice(
+        tmp_path,
+        TrainingStatus(
+            objective_status="ready_for_bundle",
+            status="ok",
+            selected_weights_id="voicemill/from-scratch",
+            vocoder_weights_id="voicemill/base-en-small-hifigan",
+            config_sha256="a" * 64,
+            dataset_sha256="b" * 64,
+            commit="c" * 40,
+            artifacts=("fastpitch.nemo", "hifigan.nemo", "sample.wav"),
+        ),
+    )

@@ -3,13 +3,16 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicemill import files
+from voicemill import atomic, files
 from voicemill.errors import StorageError
 
 values = st.recursive(
@@ -45,11 +48,25 @@ def test_any_bytes_parse_or_are_refused_with_a_reason(data: bytes) -> None:
         (b"\xff", "not UTF-8"),
         (b"{", "Expecting"),
         (b"[" + b" " * 100, "exceed"),
+        (b'"a\x00b"', "control character"),
+        (b'["a\tb"]', "control character"),
+        (b'{"a": ["\\ud83d"]}', "surrogate"),
+        (b'{"\\uDE00": 1}', "surrogate"),
     ],
 )
 def test_bad_json_is_refused_and_named(data: bytes, words: str) -> None:
     with pytest.raises(files.InvalidJsonError, match=words):
         files.parse_json(data, max_bytes=90 if words == "exceed" else 10**6)
+
+
+def test_brackets_in_strings_are_no_depth_and_pairs_of_surrogates_are_characters() -> None:
+    assert files.parse_json(b'{"' + b"[" * 200 + b'": "\\"[[", "b": "\\ud83d\\ude00"}')["b"] == "\U0001f600"
+
+
+def test_a_pipe_never_makes_a_reader_wait(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="not a regular file"):
+        files.read_json(tmp_path / "pipe")
 
 
 def test_dump_refuses_nan() -> None:
@@ -92,18 +109,74 @@ def test_directory_replaces_the_old_one_whole_or_not_at_all(tmp_path: Path) -> N
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
 
-def test_leftovers_of_a_killed_exchange_are_swept_and_the_old_folder_comes_back(tmp_path: Path) -> None:
-    target = tmp_path / "bundle"
-    (tmp_path / ".bundle.old-x" / "bundle").mkdir(parents=True)
-    (tmp_path / ".bundle.old-x" / "bundle" / "a").write_text("old")
-    (tmp_path / ".bundle.staging-y").mkdir()
-    files.sweep_staging(target)
-    assert (target / "a").read_text() == "old"
+def test_leftovers_of_a_killed_process_are_swept_and_an_old_folder_comes_back(tmp_path: Path) -> None:
+    (tmp_path / ".bundle.voicemill-was-abcdefgh" / "bundle").mkdir(parents=True)
+    (tmp_path / ".bundle.voicemill-was-abcdefgh" / "bundle" / "a").write_text("old")
+    (tmp_path / ".bundle.voicemill-01234567").mkdir()
+    (tmp_path / ".status.json.voicemill-0123456_.tmp").write_text("half")
+    others = [".bundle.voicemill-x", ".other.tmp", "bundle.voicemill-01234567"]
+    for name in others:
+        (tmp_path / name).write_text("not ours")
+    atomic.sweep(tmp_path)
+    assert (tmp_path / "bundle" / "a").read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["bundle", *others])
+
+
+def test_what_another_process_is_making_is_not_swept(tmp_path: Path) -> None:
+    lib = Path(atomic.__file__).parents[1]
+    code = (
+        f"import sys; sys.path.insert(0, {str(lib)!r}); from pathlib import Path; from voicemill import files\n"
+        "with files.atomic_directory(Path('bundle')) as staging:\n"
+        "    (staging / 'a').write_text('made'); print('ready', flush=True); input()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tmp_path
+    ) as maker:
+        assert maker.stdout is not None
+        assert maker.stdout.readline() == "ready\n"
+        atomic.sweep(tmp_path)
+        maker.communicate("go on\n", timeout=60)
+    assert maker.returncode == 0
+    assert (tmp_path / "bundle" / "a").read_text() == "made"
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
 
+@pytest.mark.parametrize("exchange", [True, False])
+def test_a_folder_that_cannot_be_flushed_is_not_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchange: bool
+) -> None:
+    def fail(path: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    if not exchange:
+        monkeypatch.setattr(atomic, "_exchange", lambda one, other: False)
+    for target in (tmp_path / "new", tmp_path / "old"):
+        made = tmp_path / "made"
+        made.mkdir()
+        if target.name == "old":
+            target.mkdir()
+            (target / "a").write_text("old")
+        with monkeypatch.context() as patch:
+            patch.setattr(atomic, "fsync_directory", fail)
+            with pytest.raises(OSError, match="Input/output"):
+                atomic.publish(made, target)
+        assert target.exists() == (target.name == "old")
+        made.rmdir()
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+    assert (tmp_path / "old" / "a").read_text() == "old"
+
+
+def test_a_file_never_takes_the_place_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    with pytest.raises(StorageError) as caught:
+        files.write_text(tmp_path / "x", "text")
+    assert caught.value.code == "not_writable"
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
 @pytest.mark.parametrize(
-    "path", ["", "/etc/passwd", "../x", "a/../b", "a//b", "./a", "a\\b", "C:x", "a\nb", "e\u0301", "a/", "x" * 2000]
+    "path",
+    ["", "\ud800", "/etc/passwd", "../x", "a/../b", "a//b", "./a", "a\\b", "C:x", "a\nb", "e\u0301", "a/", "x" * 2000],
 )
 def test_unsafe_relative_paths_are_refused(path: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):

@@ -28,6 +28,7 @@ COMPOSED = {
     "bad_usage",
     "interrupted",
     "disk_full",
+    "unlisted_file",
     "not_writable",
 }
 

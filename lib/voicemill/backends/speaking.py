@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -25,11 +26,13 @@ def speaker_of(settings: Settings, voice: str | None, bundle: Path | None) -> Sp
     Raises:
         UsageError: there is no such bundle.
         NotAcceptableError: `verification_failed`, when a file is not as the manifest says.
+        BundleFileError: `checksum_mismatch`, when a file was changed after that.
         GateError: a model archive is not safe to load.
         TrainingError: a model cannot be restored.
     """
+    from voicemill.bundle.contents import copy_checked
+    from voicemill.bundle.differences import check_bundle, check_digest
     from voicemill.training.synthesis import load_speaker
-    from voicemill.verify.differences import check_bundle
     from voicemill.workspace import profile_id
 
     shelf = settings.promoted_bundle_root or settings.workspace.bundles
@@ -42,7 +45,15 @@ def speaker_of(settings: Settings, voice: str | None, bundle: Path | None) -> Sp
             reason="dry_run_cannot_speak",
             hint="Train the voice first.",
         )
-    return load_speaker(root / "fastpitch.nemo", root / "hifigan.nemo" if neural else None)
+    listed = {entry.path: entry for entry in check.loaded.manifest.files} if check.loaded else {}
+    with tempfile.TemporaryDirectory(prefix="voicemill-voice-") as folder:
+        copies = []
+        for name in ("fastpitch.nemo", "hifigan.nemo") if neural else ("fastpitch.nemo",):
+            # Loaded is the very copy whose bytes were hashed: the bundle could be swapped after its check.
+            if name in listed:
+                check_digest(listed[name], copy_checked(root, name, Path(folder) / name))
+            copies.append(Path(folder) / name)
+        return load_speaker(*copies)
 
 
 def spoken_text(path: Path, stdin: IO[bytes]) -> str:

@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import stat
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from voicemill import files
-from voicemill.errors import BundleFileError
+from voicemill.errors import BundleFileError, StorageError
 
 MAX_ENTRIES = 10_000
 """A bundle has a handful of files; a folder with more entries is refused before it is walked further."""
 BLOCK_BYTES = 1 << 20
+_IRREGULAR = (errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EISDIR)
+"""What opening says of a link, of a link or file where a folder should be, of a socket."""
+
+
+Stamp = tuple[int, int, int, int, int]
+"""Device, inode, size, and the times of the last change of content and of the inode: nobody can set the last one."""
 
 
 @dataclass(frozen=True, order=True)
 class Digest:
-    """Size and sha256 of one file of a folder."""
+    """Size and sha256 of one file of a folder; `stamp` tells whether it is still the file that was hashed."""
 
     path: str
     bytes: int
     sha256: str
+    stamp: Stamp | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -44,8 +53,15 @@ def walk(root: Path) -> Listing:
 
     Raises:
         BundleFileError: `unsafe_path` when it holds more than `MAX_ENTRIES` entries.
-        OSError: it cannot be read.
+        StorageError: `not_readable`.
     """
+    try:
+        return _walk(root)
+    except OSError as error:
+        raise StorageError.unreadable(error, error.filename or root) from error
+
+
+def _walk(root: Path) -> Listing:
     regular: list[str] = []
     folders: list[str] = []
     irregular: list[str] = []
@@ -118,12 +134,16 @@ def open_regular(root: Path, relative: str) -> Iterator[BufferedReader]:
 
     Raises:
         BundleFileError: `unsafe_path`, `required_file_missing`, `not_a_regular_file`.
+        StorageError: `not_readable`.
     """
     try:
         parts = files.safe_relative(relative).parts
     except ValueError as error:
         raise _unsafe(relative, str(error)) from error
-    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise StorageError.unreadable(error, root) from error
     try:
         for part in parts[:-1]:
             inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
@@ -137,9 +157,9 @@ def open_regular(root: Path, relative: str) -> Iterator[BufferedReader]:
             path=relative,
             hint="Copy the bundle again, whole.",
         ) from error
-    except (
-        OSError
-    ) as error:  # ELOOP for a link, ENOTDIR for a link or file where a folder should be, ENXIO for a socket
+    except OSError as error:
+        if error.errno not in _IRREGULAR:
+            raise StorageError.unreadable(error, root / relative) from error
         raise _irregular(relative) from error
     finally:
         os.close(folder)
@@ -147,6 +167,20 @@ def open_regular(root: Path, relative: str) -> Iterator[BufferedReader]:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise _irregular(relative)
         yield handle
+
+
+def read_regular(root: Path, relative: str, most: int) -> bytes:
+    """The bytes of a small file, at most one more than `most`.
+
+    Raises:
+        BundleFileError: see `open_regular`.
+        StorageError: `not_readable`.
+    """
+    with open_regular(root, relative) as handle:
+        try:
+            return handle.read(most + 1)
+        except OSError as error:
+            raise StorageError.unreadable(error, root / relative) from error
 
 
 def _irregular(path: str) -> BundleFileError:
@@ -158,15 +192,50 @@ def _irregular(path: str) -> BundleFileError:
     )
 
 
+def _stamp(handle: BufferedReader) -> Stamp:
+    status = os.fstat(handle.fileno())
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+@contextlib.contextmanager
+def open_unchanged(root: Path, digest: Digest) -> Iterator[BufferedReader]:
+    """Open a file that was hashed before, and vouch that it was the same untouched file until the end.
+
+    Raises:
+        BundleFileError: see `open_regular`; `checksum_mismatch` when it was swapped or written since.
+        StorageError: `not_readable`.
+    """
+    with open_regular(root, digest.path) as handle:
+        _vouch(handle, digest.path, digest.stamp)
+        yield handle
+        _vouch(handle, digest.path, digest.stamp)
+
+
+def _vouch(handle: BufferedReader, path: str, stamp: Stamp | None) -> None:
+    if _stamp(handle) != stamp:
+        raise BundleFileError(
+            f"{path} was changed while it was being checked.",
+            reason="checksum_mismatch",
+            path=path,
+            hint="Let nothing write into the bundle, and start again.",
+        )
+
+
 def digest_file(root: Path, relative: str) -> Digest:
     """Size and sha256 of one file, of exactly the bytes that were read.
 
     Raises:
-        BundleFileError: see `open_regular`.
+        BundleFileError: see `open_regular`; `checksum_mismatch` when somebody wrote into it meanwhile.
+        StorageError: `not_readable`.
     """
     with open_regular(root, relative) as handle:
-        digest = hashlib.file_digest(handle, "sha256").hexdigest()
-        return Digest(relative, handle.tell(), digest)
+        stamp = _stamp(handle)
+        try:
+            digest = hashlib.file_digest(handle, "sha256").hexdigest()
+        except OSError as error:
+            raise StorageError.unreadable(error, root / relative) from error
+        _vouch(handle, relative, stamp)
+        return Digest(relative, handle.tell(), digest, stamp)
 
 
 def copy_checked(root: Path, relative: str, target: Path) -> Digest:
@@ -174,18 +243,30 @@ def copy_checked(root: Path, relative: str, target: Path) -> Digest:
 
     Raises:
         BundleFileError: see `open_regular`.
+        StorageError: `not_readable`.
     """
     digest, size = hashlib.sha256(), 0
     target.parent.mkdir(parents=True, exist_ok=True)
     with open_regular(root, relative) as source, target.open("xb") as out:
-        while block := source.read(BLOCK_BYTES):
+        while block := _block(source, root / relative):
             digest.update(block)
             out.write(block)
             size += len(block)
     return Digest(relative, size, digest.hexdigest())
 
 
-def for_each(paths: Iterable[str], work: Callable[[str], Digest]) -> list[Digest]:
-    """Run `work` over files in parallel (hashing releases the interpreter lock), results in the order given."""
+def _block(source: BufferedReader, path: Path) -> bytes:
+    try:
+        return source.read(BLOCK_BYTES)
+    except OSError as error:
+        raise StorageError.unreadable(error, path) from error
+
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def for_each(items: Sequence[Item], work: Callable[[Item], Result]) -> list[Result]:
+    """Run `work` over items in parallel (hashing releases the interpreter lock), results in the order given."""
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        return list(pool.map(work, paths))
+        return list(pool.map(work, items))

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
 
 from voicemill import files
-from voicemill.bundle.contents import open_regular
+from voicemill.bundle.contents import read_regular
 from voicemill.errors import BundleFileError
 
 MANIFEST = "manifest.json"
@@ -181,6 +181,7 @@ def load_manifest(root: Path) -> LoadedManifest:
 
     Raises:
         BundleFileError: `manifest_missing`, `manifest_invalid`, `not_a_regular_file`.
+        StorageError: `not_readable`.
     """
     if not root.is_dir():
         raise BundleFileError(
@@ -190,8 +191,7 @@ def load_manifest(root: Path) -> LoadedManifest:
             hint="Give the folder that holds manifest.json.",
         )
     try:
-        with open_regular(root, MANIFEST) as handle:
-            data = handle.read(MAX_MANIFEST_BYTES + 1)
+        data = read_regular(root, MANIFEST, MAX_MANIFEST_BYTES)
     except BundleFileError as error:
         if error.code != "required_file_missing":
             raise

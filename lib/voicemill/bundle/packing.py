@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from voicemill import files
-from voicemill.bundle.contents import MAX_ENTRIES, check_paths, digest_file, open_regular, walk
-from voicemill.bundle.manifest import MANIFEST, PromotedManifest, load_manifest
-from voicemill.bundle.promote import check_digest
+from voicemill.bundle.contents import MAX_ENTRIES, Digest, check_paths, open_regular, open_unchanged
+from voicemill.bundle.differences import check_bundle, compare
+from voicemill.bundle.manifest import MANIFEST, PromotedManifest
+from voicemill.bundle.promote import check_dry_run
 from voicemill.errors import BundleError, BundleFileError, UsageError
+from voicemill.protocol import one_line
 from voicemill.workspace import profile_id
 
 BUNDLE = "voice_bundle"
@@ -44,39 +48,60 @@ def export_bundle(root: Path, target: Path) -> list[str]:
         The names in the tar.
 
     Raises:
-        BundleFileError: the folder is not a promoted bundle, or something in it cannot be read.
+        NotAcceptableError: `verification_failed`: it is not what its manifest says.
+        BundleFileError: it is no promoted bundle, or was changed while it was being written.
         StorageError: the tar cannot be written.
     """
-    loaded = load_manifest(root)
-    if not isinstance(loaded.manifest, PromotedManifest):
+    check = check_bundle(root)
+    manifest = check.loaded.manifest if check.loaded else None
+    if not isinstance(manifest, PromotedManifest):
         raise BundleFileError(
             f"{root} is not a promoted bundle.",
             reason="manifest_invalid",
             path=MANIFEST,
             hint="Promote it first: voice-bundle promote.",
         )
-    voice = loaded.manifest.voice_profile_id
-    seconds = int(datetime.fromisoformat(loaded.manifest.created_at).timestamp())
-    members = [(f"{voice}/{BUNDLE}/{path}", root, path) for path in walk(root).regular]
+    voice, seconds = profile_id(manifest.voice_profile_id), _moment(manifest.created_at)
     beside = root.resolve().parent
-    members += [(f"{voice}/{name}", beside, name) for name in COMPANIONS if (beside / name).is_file()]
-    members.sort()
+    members: dict[str, str | Digest] = {f"{voice}/{BUNDLE}/{path}": digest for path, digest in check.digests.items()}
+    members |= {f"{voice}/{name}": name for name in COMPANIONS if os.path.lexists(beside / name)}
     with (
         files.atomic_path(target, suffix=".tar") as temporary,
         tarfile.open(temporary, "w:", format=tarfile.PAX_FORMAT) as tar,
     ):
-        for name, folder, path in members:
-            _add(tar, name, folder, path, seconds)
-    return [name for name, _, _ in members]
+        for name, source in sorted(members.items()):
+            opened = open_unchanged(root, source) if isinstance(source, Digest) else open_regular(beside, source)
+            with opened as handle:
+                _add(tar, name, handle, seconds)
+    return sorted(members)
 
 
-def _add(tar: tarfile.TarFile, name: str, folder: Path, path: str, seconds: int) -> None:
-    with open_regular(folder, path) as handle:
-        info = tarfile.TarInfo(name)
-        info.size = handle.seek(0, 2)
-        handle.seek(0)
-        info.mtime, info.mode = seconds, 0o644
-        tar.addfile(info, handle)
+def _moment(created_at: str) -> int:
+    """Seconds since 1970 of a manifest's `created_at`.
+
+    Raises:
+        BundleFileError: `manifest_invalid`.
+    """
+    try:
+        moment = datetime.fromisoformat(created_at)
+        if moment.tzinfo is None or moment.year < 1980:
+            raise ValueError(created_at)
+        return int(moment.timestamp())
+    except ValueError as error:
+        raise BundleFileError(
+            f"The bundle's created_at is no time: {one_line(created_at, 40)}.",
+            reason="manifest_invalid",
+            path=MANIFEST,
+            hint="Promote the bundle again.",
+        ) from error
+
+
+def _add(tar: tarfile.TarFile, name: str, handle: BinaryIO, seconds: int) -> None:
+    info = tarfile.TarInfo(name)
+    info.size = handle.seek(0, 2)
+    handle.seek(0)
+    info.mtime, info.mode = seconds, 0o644
+    tar.addfile(info, handle)
 
 
 def import_bundle(archive: Path, bundles: Path) -> Imported:
@@ -88,8 +113,10 @@ def import_bundle(archive: Path, bundles: Path) -> Imported:
 
     Raises:
         UsageError: there is no such file.
-        BundleError: `import_unsafe:<why>`: it holds anything else than one voice's regular files.
+        BundleError: `import_unsafe:<why>`: it holds anything else than one voice's regular files;
+            `output_not_a_bundle`: what is there under its name is no voice; `dry_run_would_replace_real`.
         BundleFileError: the bundle inside is not what its manifest says.
+        StorageError: it cannot be written.
     """
     if not archive.is_file():
         raise UsageError(f"There is no file {archive}.", reason=f"import_missing:{archive.as_posix()}")
@@ -97,11 +124,11 @@ def import_bundle(archive: Path, bundles: Path) -> Imported:
         with tarfile.open(archive, "r:") as tar:
             members = list(_members(tar))
             voice = members[0].name.partition("/")[0]
-            profile_id(voice)
+            _check_place(bundles / profile_id(voice))
             with files.atomic_directory(bundles / voice) as staging:
                 for member in members:
                     _unpack(tar, member, staging / member.name.partition("/")[2])
-                _check_inside(staging, voice)
+                _check_inside(staging, bundles / voice)
     except (tarfile.TarError, EOFError, UnicodeError, ValueError) as error:
         raise _unsafe("not_a_tar", f"{archive.name} is not a plain tar of a voice") from error
     return Imported(voice, bundles / voice / BUNDLE)
@@ -144,18 +171,29 @@ def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None
         raise _unsafe("not_a_tar", "The archive is cut short")
 
 
-def _check_inside(staging: Path, voice: str) -> None:
+def _check_inside(staging: Path, place: Path) -> None:
     """Before it is published: a promoted bundle of this name, every file as its manifest says."""
-    root = staging / BUNDLE
-    loaded = load_manifest(root)
-    if not isinstance(loaded.manifest, PromotedManifest) or loaded.manifest.voice_profile_id != voice:
+    check = compare(staging / BUNDLE)
+    for difference in check.differences:
+        raise difference.error()
+    manifest = check.loaded.manifest if check.loaded else None
+    if not isinstance(manifest, PromotedManifest) or manifest.voice_profile_id != place.name:
         raise _unsafe("foreign_member", "The bundle in the archive is another voice's")
-    listed = {entry.path: entry for entry in loaded.manifest.files}
-    for path in walk(root).regular:
-        if path != MANIFEST and path not in listed:
-            raise BundleFileError(f"{path} is not listed.", reason="unlisted_file", path=path)
-    for entry in listed.values():
-        check_digest(entry, digest_file(root, entry.path))
+    if manifest.dry_run:
+        check_dry_run(place / BUNDLE, place.name)
+
+
+def _check_place(place: Path) -> None:
+    """A voice is replaced whole, so nothing else may lie where it goes."""
+    if not os.path.lexists(place):
+        return
+    known = {BUNDLE, *COMPANIONS}
+    if place.is_symlink() or not place.is_dir() or any(path.name not in known for path in place.iterdir()):
+        raise BundleError(
+            f"{place} holds something else than a voice, so it is not replaced by one.",
+            reason=f"output_not_a_bundle:{place.as_posix()}",
+            hint="Choose another --output-root, or move it away yourself.",
+        )
 
 
 def _unsafe(why: str, sentence: str) -> BundleError:

@@ -9,7 +9,8 @@ from typing import Any
 
 from voicemill import files
 from voicemill.bundle.build import check_replaceable, portable
-from voicemill.bundle.contents import Digest, check_paths, copy_checked, for_each, open_regular, walk
+from voicemill.bundle.contents import check_paths, copy_checked, for_each, read_regular, walk
+from voicemill.bundle.differences import check_digest, unexpected
 from voicemill.bundle.manifest import (
     MANIFEST,
     MAX_MANIFEST_BYTES,
@@ -92,7 +93,7 @@ def promote(
         _check_strictly(source, production, manifest.parent, allowlist)
     check_replaceable(target)
     if production.dry_run:
-        _check_dry_run(target, profile)
+        check_dry_run(target, profile)
     with files.atomic_directory(target) as staging:
         entries = _copy(manifest.parent, production, staging)
         provenance = _provenance(source, portable(manifest, base or Path.cwd()))
@@ -139,8 +140,7 @@ def _load_source(path: Path) -> LoadedManifest:
         )
     if path.name == MANIFEST:
         return load_manifest(path.parent)
-    with open_regular(path.parent, path.name) as handle:
-        return parse_manifest(handle.read(MAX_MANIFEST_BYTES + 1))
+    return parse_manifest(read_regular(path.parent, path.name, MAX_MANIFEST_BYTES))
 
 
 def _display_name(text: str) -> str:
@@ -178,23 +178,16 @@ def _check_strictly(source: LoadedManifest, manifest: ProductionManifest, root: 
         )
     ids = [references.id, *([references.vocoder.id] if references.vocoder else [])]
     gate.select_all([weights_id for weights_id in ids if weights_id], allowlist)
-    listed = {entry.path for entry in manifest.files} | {MANIFEST}
-    found = walk(root)
-    for path in found.irregular:
-        raise BundleFileError(
-            f"{path} is not a regular file.", reason="not_a_regular_file", path=path, hint="Build the bundle again."
-        )
-    for path in found.regular:
-        if path not in listed:
-            raise BundleFileError(
-                f"{path} lies in the bundle but is not listed.",
-                reason="unlisted_file",
-                path=path,
-                hint="Build the bundle again, or remove the file.",
-            )
+    for difference in unexpected(walk(root), manifest.files):
+        raise difference.error()
 
 
-def _check_dry_run(target: Path, profile: str) -> None:
+def check_dry_run(target: Path, profile: str) -> None:
+    """Refuse to let a dry run take the place of a promoted bundle that is none.
+
+    Raises:
+        BundleError: `dry_run_would_replace_real:<profile>`.
+    """
     if not (target / MANIFEST).exists():
         return
     try:
@@ -215,28 +208,6 @@ def _copy(root: Path, manifest: ProductionManifest, staging: Path) -> tuple[File
     for entry, digest in zip(manifest.files, copied, strict=True):
         check_digest(entry, digest)
     return tuple(sorted(manifest.files, key=lambda entry: entry.path))
-
-
-def check_digest(entry: FileEntry, found: Digest) -> None:
-    """Compare a file with its entry.
-
-    Raises:
-        BundleFileError: `bytes_mismatch`, `checksum_mismatch`.
-    """
-    if found.bytes != entry.bytes:
-        raise BundleFileError(
-            f"{entry.path} has {found.bytes} bytes, the manifest says {entry.bytes}.",
-            reason="bytes_mismatch",
-            path=entry.path,
-            hint="Build the bundle again; do not use this one.",
-        )
-    if found.sha256 != entry.sha256:
-        raise BundleFileError(
-            f"{entry.path} does not have the sha256 of the manifest.",
-            reason="checksum_mismatch",
-            path=entry.path,
-            hint="Build the bundle again; do not use this one.",
-        )
 
 
 def _provenance(source: LoadedManifest, shown_path: str) -> dict[str, Any]:

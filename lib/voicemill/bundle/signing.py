@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 MAX_SIGNATURE_BYTES = 16 * 1024 * 1024
+MAX_KEY_BYTES = 64 * 1024
 
 Statement = dict[str, Any]
 """An in-toto statement, as JSON holds it."""
@@ -55,8 +56,14 @@ def generate_keys(private: Path, public: Path) -> None:
             handle.flush()
             os.fsync(handle.fileno())
     except OSError as error:
+        if not isinstance(error, FileExistsError):
+            private.unlink(missing_ok=True)
         raise StorageError.from_os_error(error, private) from error
-    files.write_bytes(public, _pem(key.public_key()))
+    try:
+        files.write_bytes(public, _pem(key.public_key()))
+    except StorageError:
+        private.unlink(missing_ok=True)  # half a pair would stand in the way of the next attempt
+        raise
 
 
 def read_private_key(path: Path) -> EllipticCurvePrivateKey:
@@ -69,7 +76,7 @@ def read_private_key(path: Path) -> EllipticCurvePrivateKey:
     from cryptography.hazmat.primitives.asymmetric import ec
 
     try:
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        key = serialization.load_pem_private_key(files.read_bounded(path, MAX_KEY_BYTES), password=None)
     except (OSError, ValueError, TypeError) as error:
         raise _unreadable_key(path, "a private key in PEM without a passphrase") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
@@ -87,7 +94,7 @@ def read_public_key(path: Path) -> EllipticCurvePublicKey:
     from cryptography.hazmat.primitives.asymmetric import ec
 
     try:
-        key = serialization.load_pem_public_key(path.read_bytes())
+        key = serialization.load_pem_public_key(files.read_bounded(path, MAX_KEY_BYTES))
     except (OSError, ValueError) as error:
         raise _unreadable_key(path, "a public key in PEM") from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):

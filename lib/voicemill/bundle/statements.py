@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from voicemill import __version__, files
-from voicemill.bundle.contents import Digest, digest_file, for_each, walk
-from voicemill.bundle.manifest import MANIFEST, LoadedManifest, PromotedManifest, load_manifest, source_manifest
-from voicemill.bundle.signing import Statement, read_private_key, read_public_key, refused, seal, unseal
-from voicemill.errors import UsageError
+from voicemill.bundle.contents import Digest, digest_file, walk
+from voicemill.bundle.differences import check_bundle
+from voicemill.bundle.manifest import MANIFEST, LoadedManifest, PromotedManifest, source_manifest
+from voicemill.bundle.signing import (
+    MAX_SIGNATURE_BYTES,
+    Statement,
+    read_private_key,
+    read_public_key,
+    refused,
+    seal,
+    unseal,
+)
+from voicemill.errors import BundleFileError
 
 SIGNATURE = "voice_bundle.sig"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -20,21 +31,6 @@ PROVENANCE_PREDICATE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:voicemill:build:voice-bundle:v1"
 _NAMESPACE = uuid.UUID("6c1c2b0e-6f0a-5a58-8c83-6a7d8d0f3a51")
 """For serial numbers that follow from the bundle."""
-
-
-def digests(root: Path) -> list[Digest]:
-    """Every file of a bundle folder, sorted by path.
-
-    Raises:
-        UsageError: there is no such folder.
-        NotAcceptableError: `signature_mismatch`, when something in it is no regular file.
-    """
-    if not root.is_dir():
-        raise UsageError(f"There is no folder {root}.", reason=f"bundle_not_found:{root.as_posix()}")
-    listing = walk(root)
-    if listing.irregular:
-        raise refused("signature_mismatch", f"The bundle holds what is no regular file: {listing.irregular[0]}.")
-    return for_each(listing.regular, lambda path: digest_file(root, path))
 
 
 def model_statement(name: str, found: list[Digest]) -> Statement:
@@ -50,8 +46,12 @@ def model_statement(name: str, found: list[Digest]) -> Statement:
     }
 
 
-def check_model_statement(statement: Statement, root: Path) -> None:
-    """Compare a verified statement with the folder: the same files, the same bytes, nothing beside them.
+def check_model_statement(statement: Statement, lying: Mapping[str, str]) -> None:
+    """Compare a verified statement with a folder: the same files, the same bytes, nothing beside them.
+
+    Args:
+        statement: whose signature holds.
+        lying: sha256 of every file that lies in the folder, by path.
 
     Raises:
         NotAcceptableError: `signature_malformed`, or `signature_mismatch` naming the first files.
@@ -69,7 +69,6 @@ def check_model_statement(statement: Statement, root: Path) -> None:
         together = _together([each["digest"] for each in resources])
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise refused("signature_malformed", "The signed statement lacks a part.") from error
-    lying = {each.path: each.sha256 for each in digests(root)}
     differing = sorted(name for name in {*signed, *lying} if signed.get(name) != lying.get(name))
     if differing or not complete:
         raise refused("signature_mismatch", f"The bundle is not what was signed: {', '.join(differing[:5])}.")
@@ -77,13 +76,30 @@ def check_model_statement(statement: Statement, root: Path) -> None:
         raise refused("signature_mismatch", "The statement's subject is not the digest of its files.")
 
 
+def _lying(root: Path, known: Mapping[str, Digest]) -> dict[str, str]:
+    listing = walk(root)
+    if listing.irregular:
+        raise refused("signature_mismatch", f"The bundle holds what is no regular file: {listing.irregular[0]}.")
+    try:
+        found = [known.get(path) or digest_file(root, path) for path in listing.regular]
+    except BundleFileError as error:
+        raise refused("signature_mismatch", f"The bundle changed meanwhile: {error}") from error
+    return {each.path: each.sha256 for each in found}
+
+
 def _together(hex_digests: list[str]) -> str:
     """model-signing's digest of a model: sha256 over the raw digests, in the order in which they are listed."""
     return hashlib.sha256(b"".join(map(bytes.fromhex, hex_digests))).hexdigest()
 
 
-def provenance(loaded: LoadedManifest, found: list[Digest]) -> Statement:
-    """A SLSA provenance statement: what the bundle was built from, by what, from the record in its manifest."""
+def provenance(loaded: LoadedManifest, found: list[Digest], byproducts: Mapping[str, str]) -> Statement:
+    """A SLSA provenance statement: what the bundle was built from, by what, from the record in its manifest.
+
+    Args:
+        loaded: the manifest.
+        found: digests of the bundle's files.
+        byproducts: sha256 of what was made along with it, by name.
+    """
     source = _source(loaded)
     references = source.get("weights_refs") or {}
     dependencies = [
@@ -107,6 +123,7 @@ def provenance(loaded: LoadedManifest, found: list[Digest]) -> Statement:
             "runDetails": {
                 "builder": {"id": "urn:voicemill:builder:v1", "version": {"voicemill": __version__}},
                 "metadata": {"invocationId": source.get("artifact_sha256") or loaded.sha256},
+                "byproducts": [{"name": name, "digest": {"sha256": sha256}} for name, sha256 in byproducts.items()],
             },
         },
     }
@@ -204,21 +221,28 @@ def sign_bundle(root: Path, key: Path, signature: Path | None = None) -> list[Pa
 
     Raises:
         UsageError: the key or the folder cannot be used.
-        BundleFileError: the manifest cannot be read.
+        NotAcceptableError: `verification_failed`: the bundle is not what its manifest says.
         StorageError: something cannot be written.
     """
     private = read_private_key(key)
-    found, loaded = digests(root), load_manifest(root)
+    check = check_bundle(root)
+    if check.loaded is None:
+        raise RuntimeError("a checked bundle has a manifest")
+    loaded, found = check.loaded, sorted(check.digests.values())
     target = signature or signature_path(root)
-    beside = target.with_suffix("")
-    written = {
-        target: seal(model_statement(root.name, found), private),
-        beside.with_name(f"{beside.name}.provenance.sig"): seal(provenance(loaded, found), private),
-        beside.with_name(f"{beside.name}.cdx.json"): bill_of_materials(loaded, found, root.name),
-    }
-    for path, document in written.items():
-        files.write_json(path, document)
-    return list(written)
+    proof, materials = _companions(target)
+    text = files.dump_json(bill_of_materials(loaded, found, root.name))
+    byproducts = {materials.name: files.sha256_bytes(text.encode("utf-8"))}
+    files.write_text(materials, text)
+    files.write_json(proof, seal(provenance(loaded, found, byproducts), private))
+    files.write_json(target, seal(model_statement(root.name, found), private))
+    return [target, proof, materials]
+
+
+def _companions(signature: Path) -> tuple[Path, Path]:
+    """Where signed provenance and bill of materials lie: beside the signature, under its stem."""
+    stem = signature.with_suffix("").name
+    return signature.with_name(f"{stem}.provenance.sig"), signature.with_name(f"{stem}.cdx.json")
 
 
 def signature_path(root: Path) -> Path:
@@ -226,16 +250,47 @@ def signature_path(root: Path) -> Path:
     return root.resolve().parent / SIGNATURE
 
 
-def check_signature(root: Path, signature: Path, public_key: Path) -> None:
+def check_signature(root: Path, signature: Path, public_key: Path, known: Mapping[str, Digest]) -> None:
     """Verify a signature file against a public key and the bundle as it lies there.
+
+    Args:
+        root: the bundle's folder.
+        signature: the file.
+        public_key: of whoever should have signed.
+        known: digests of the bundle's files that were computed already, by path.
 
     Raises:
         UsageError: the key cannot be used.
-        NotAcceptableError: `signature_missing`, and see `signing.unseal` and `check_model_statement`.
+        NotAcceptableError: `signature_missing`, and see `signing.unseal` and `check_model_statement`. Signed
+            provenance and a bill of materials beside it must hold as well where they are there.
     """
     key = read_public_key(public_key)
+    if not os.path.lexists(signature):
+        raise refused("signature_missing", f"There is no signature at {signature}.")
+    lying = _lying(root, known)
+    check_model_statement(unseal(_read(signature), key), lying)
+    proof, materials = _companions(signature)
+    if os.path.lexists(proof):
+        _check_provenance(unseal(_read(proof), key), lying, materials)
+
+
+def _check_provenance(statement: Statement, lying: Mapping[str, str], materials: Path) -> None:
+    """Signed provenance belongs to this bundle, and the bill of materials beside it is the one that was made then."""
     try:
-        data = signature.read_bytes()
+        subjects = {each["name"]: each["digest"]["sha256"] for each in statement["subject"]}
+        byproducts = statement["predicate"]["runDetails"].get("byproducts", [])
+        made = {each["name"]: each["digest"]["sha256"] for each in byproducts}
+        kind = statement["predicateType"]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise refused("signature_malformed", "The signed provenance lacks a part.") from error
+    if kind != PROVENANCE_PREDICATE or subjects != dict(lying):
+        raise refused("signature_mismatch", "The signed provenance belongs to another bundle.")
+    if os.path.lexists(materials) and made.get(materials.name) != files.sha256_bytes(_read(materials)):
+        raise refused("signature_mismatch", f"{materials.name} is not the one that was signed.")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return files.read_bounded(path, MAX_SIGNATURE_BYTES)
     except OSError as error:
-        raise refused("signature_missing", f"There is no signature at {signature}.") from error
-    check_model_statement(unseal(data, key), root)
+        raise refused("signature_malformed", f"{path.name} cannot be read: {error.strerror}.") from error

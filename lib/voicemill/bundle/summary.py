@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from voicemill.bundle.manifest import LoadedManifest, ProductionManifest, source_manifest
+from voicemill.protocol import one_line
 
 
 def summary(loaded: LoadedManifest) -> Iterator[str]:
@@ -33,6 +34,4 @@ def summary(loaded: LoadedManifest) -> Iterator[str]:
 
 
 def _one_line(value: object) -> str:
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "replace").decode("ascii") for c in str(value)[:300]
-    )
+    return one_line(str(value), 300)

@@ -76,7 +76,8 @@ class Adapter:
         self, method: str, url: str, most: int, *, body: bytes | None = None, params: Mapping[str, str] | None = None
     ) -> bytes:
         httpx = _httpx()
-        headers = {"Accept": "application/json", **self.trace_context}
+        # Not compressed: a few kilobytes may unpack to gigabytes before they can be counted.
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity", **self.trace_context}
         if body is not None:
             headers["Content-Type"] = "application/json"
         if self.token:
@@ -94,6 +95,8 @@ class Adapter:
                     raise _refused(
                         f"casimir_status:{response.status_code}", f"The adapter answered {response.status_code}"
                     )
+                if response.headers.get("Content-Encoding", "identity") != "identity":
+                    raise _refused("casimir_malformed", "The adapter's answer is compressed, which was not asked for")
                 return _bounded(response, most, time.monotonic() + PATIENCE * self.timeout)
         except httpx.TimeoutException as error:
             raise _refused("casimir_timeout", f"The adapter did not answer in {self.timeout:g} seconds") from error
@@ -129,7 +132,7 @@ def export_address(url: str) -> str:
 
 def _bounded(response: httpx.Response, most: int, until: float) -> bytes:
     held = bytearray()
-    for block in response.iter_bytes():
+    for block in response.iter_raw():
         held += block
         if time.monotonic() > until:  # a drop now and then would keep each single read in time for ever
             raise _refused("casimir_timeout", "The adapter's answer does not end")

@@ -14,7 +14,7 @@ from voicemill.casimir.javascript import Value, parse, stringify
 from voicemill.casimir.packs import Pack
 from voicemill.errors import UsageError
 
-MAX_REQUEST_BYTES = 16 * 1024 * 1024
+MAX_REQUEST_BYTES = 4 * 1024 * 1024
 _HASH = re.compile(r"[0-9a-f]{64}")
 _REQUEST_KEYS = frozenset({"mode", "traceId", "pack", "policy", "tenantId"})
 

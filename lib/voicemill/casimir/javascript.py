@@ -24,6 +24,7 @@ _WHITE_SPACE = (
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?", re.ASCII | re.IGNORECASE)
 _PREFIXED = {"0x": 16, "0o": 8, "0b": 2}
 _LARGEST_INDEX = 2**32 - 2
+_DIGITS = frozenset("0123456789")
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _ESCAPED = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')
 
@@ -55,6 +56,8 @@ def ordered(pairs: Iterable[tuple[str, Value]]) -> dict[str, Value]:
     for name, value in pairs:
         merged[name] = value
     indices = sorted((name for name in merged if _is_index(name)), key=int)
+    if not indices:
+        return merged
     return {name: merged[name] for name in [*indices, *(name for name in merged if not _is_index(name))]}
 
 
@@ -135,15 +138,22 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def _is_index(name: str) -> bool:
-    if not (name.isascii() and name.isdigit()) or len(name) > 10 or (len(name) > 1 and name[0] == "0"):
+    if (
+        name[:1] not in _DIGITS
+        or not (name.isascii() and name.isdigit())
+        or len(name) > 10
+        or (len(name) > 1 and name[0] == "0")
+    ):
         return False
     return int(name) <= _LARGEST_INDEX
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    if len(set(names)) != len(names):
-        raise InvalidJsonError(f"the key {next(name for name in names if names.count(name) > 1)!r} comes twice")
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            raise InvalidJsonError(f"the key {name[:80]!r} comes twice")
+        seen.add(name)
     return ordered(pairs)
 
 

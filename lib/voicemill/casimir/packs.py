@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from voicemill import files
 from voicemill.errors import ConfigError
 
 Severity = Literal["HARD", "SOFT"]
@@ -96,16 +97,17 @@ def load_packs(folder: Path) -> dict[str, Pack]:
     for name in PACK_FILES:
         path = folder / name
         try:
-            loaded = _PACKS.validate_json(path.read_bytes())
+            loaded = _PACKS.validate_python(files.read_json(path))
         except OSError as error:
             raise ConfigError(
                 f"Cannot read the constraint packs {path}: {error.strerror}.",
                 reason=f"config_missing:{path.name}",
                 hint="Restore the file from the checkout.",
             ) from error
-        except ValidationError as error:
+        except (files.InvalidJsonError, ValidationError) as error:
+            why = error.errors(include_url=False)[0]["msg"] if isinstance(error, ValidationError) else str(error)
             raise ConfigError(
-                f"The constraint packs {path} are not valid: {error.errors(include_url=False)[0]['msg']}.",
+                f"The constraint packs {path} are not valid: {why}.",
                 reason=f"config_invalid:{path.name}",
             ) from error
         packs.update({pack.id: pack for pack in loaded})

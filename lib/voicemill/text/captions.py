@@ -24,7 +24,7 @@ SUFFIXES = (".srt", ".vtt", ".TextGrid", ".textgrid")
 _TIME = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{2})[.,](\d{3})"
 _ARROW = re.compile(rf"\s*{_TIME}\s+-->\s+{_TIME}(?:\s.*)?", re.ASCII)
 _MARKUP = re.compile(r"</?[A-Za-z][^<>]*>|<\d[\d:.]*>|\{\\[^{}]*\}")
-_NOTE = re.compile(r"[\[(][^\])]*[\])]|[♪♫#]+")
+_NOTE = re.compile(r"[\[(][^\[\]()]*[\])]|[♪♫#]+")
 _OVERLAP = 0.05
 """Seconds by which captions may overlap, from rounding; more is two people at once, or text that rolls."""
 

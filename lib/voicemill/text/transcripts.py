@@ -21,6 +21,9 @@ _END = re.compile(r"[.?!]+[\"'\u2019\u201d)\]]*$")
 _SENTENCE = re.compile(r"(?<=[.?!])([\"'\u2019\u201d)\]]*)\s+(?=[\"'\u2018\u201c(\[]*[A-Z0-9])")
 _ABBREVIATION = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|Messrs|Sr|Jr|vs|No|Vol|e\.g|i\.e)|\b[A-Z])\.$")
 
+_LONGEST = 16
+"""Characters; no abbreviation of `_ABBREVIATION` is as long, with the one before it."""
+
 
 @dataclass(frozen=True)
 class ClipTranscript:
@@ -73,10 +76,10 @@ def split_sentences(text: str) -> list[str]:
     parts: list[str] = []
     start = 0
     for match in _SENTENCE.finditer(text):
-        part = text[start : match.end(1)].strip()
-        if _ABBREVIATION.search(part):
+        # The end alone is looked at: a million initials in a row would else be read again for each.
+        if _ABBREVIATION.search(text[max(start, match.end(1) - _LONGEST) : match.end(1)]):
             continue
-        parts.append(part)
+        parts.append(text[start : match.end(1)].strip())
         start = match.end()
     parts.append(text[start:].strip())
     return [part for part in parts if part]

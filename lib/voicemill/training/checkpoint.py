@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -11,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voicemill.files import atomic_path, content_key, library_writes, sha256_file, sweep_staging
+from voicemill.atomic import claim_folder
+from voicemill.files import atomic_path, content_key, library_writes, sha256_file
 from voicemill.training.config import TrainingConfig
 from voicemill.training.data import PreparedDataset
 
@@ -119,8 +119,6 @@ def save_nemo(model: ModelPT, path: Path) -> Path:
     Raises:
         StorageError: the disk is full or cannot be written.
     """
-    for left in path.parent.glob(f".{path.name}.*.nemo"):  # of a run that was killed in the middle of it
-        left.unlink()
     with atomic_path(path, suffix=".nemo") as temporary, library_writes(path, RuntimeError), _staged_beside(path):
         model.save_to(str(temporary))
     return path
@@ -129,14 +127,13 @@ def save_nemo(model: ModelPT, path: Path) -> Path:
 @contextlib.contextmanager
 def _staged_beside(path: Path) -> Iterator[None]:
     """Within, what NeMo gathers before it packs lies beside the archive: another disk may be full, or of memory."""
-    sweep_staging(path)
-    staging, before = tempfile.mkdtemp(prefix=f".{path.name}.staging-", dir=path.parent), tempfile.tempdir
-    tempfile.tempdir = staging
+    staging, before = claim_folder(path), tempfile.tempdir
+    tempfile.tempdir = str(staging.path)
     try:
         yield
     finally:
         tempfile.tempdir = before
-        shutil.rmtree(staging, ignore_errors=True)
+        staging.release()
 
 
 def fingerprint(config: TrainingConfig, dataset: PreparedDataset, init_from: Path | None) -> str:

@@ -60,7 +60,7 @@ class CheckpointStore:
         return next(iter(self.committed()), None)
 
     def save(self, step: int, state: dict[str, object]) -> Path:
-        """Write and commit a checkpoint, then remove all but the last two and what killed runs left.
+        """Write and commit a checkpoint, then remove all but the last two.
 
         Raises:
             StorageError: the disk is full or cannot be written; the checkpoints before are as they were.
@@ -84,8 +84,6 @@ class CheckpointStore:
         for path in self.folder.glob(f"{self.name}-*{SUFFIX}"):
             if path not in keep:
                 _remove(path)
-        for left in self.folder.glob(f".{self.name}-*.tmp"):  # of a run that was killed in the middle of a save
-            left.unlink()
 
     def load(self, restore: Callable[[dict[str, Any]], None], note: Callable[[str], None]) -> Path:
         """Let `restore` take the newest checkpoint that can be read, and return where it lies.

@@ -15,13 +15,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from voicemill import __version__, files
 from voicemill.bundle.build import EVALUATION
+from voicemill.bundle.contents import open_unchanged
+from voicemill.bundle.differences import BundleCheck
 from voicemill.casimir.answer import answer_of, refusal
 from voicemill.casimir.evaluator import Outcome, evaluate
 from voicemill.casimir.javascript import Value
 from voicemill.casimir.packs import load_packs
 from voicemill.errors import BundleError, NotAcceptableError
-from voicemill.evaluation.model import Evaluation, read_evaluation
-from voicemill.verify.differences import BundleCheck
+from voicemill.evaluation.model import Evaluation
 from voicemill.verify.rows import Row
 
 PACK = "voice-promotion"
@@ -144,11 +145,22 @@ def casimir_row(check: BundleCheck, rows: Sequence[Row], packs: Path) -> Row:
     if check.loaded is None or record.bundle_manifest_sha256 != check.loaded.sha256:
         return no(f"{NAME} belongs to another bundle")
     why = refusal(record.answer, outcome.pack, trace_id=None, expected_hash=outcome.recomputed)
+    if why is None and not _says_the_same(record, outcome):
+        why = "casimir_integrity"
     if why is None and not outcome.certified:
         why = f"casimir_fail:{outcome.first_fail.id if outcome.first_fail else 'unknown'}"
     if why is not None:
         return no(f"{NAME} does not hold: {why}")
     return Row("casimir", TITLE, True, f"PASS, certificate {outcome.recomputed[:12]}, recomputed")
+
+
+def _says_the_same(record: VoiceCertificate, outcome: Outcome) -> bool:
+    """Whether all that a certificate says of the verdict is what was found again; when and by whom are remarks."""
+    stated = (record.pack, record.pack_version, record.facts, record.answer)
+    trace = record.answer.get("traceId")
+    if not isinstance(trace, str):
+        return False
+    return stated == (outcome.pack.id, outcome.pack.version, outcome.facts, answer_of(outcome, trace))
 
 
 def require(outcome: Outcome, answer: dict[str, Value], what: str) -> None:
@@ -174,6 +186,7 @@ def _evaluation(check: BundleCheck) -> Evaluation | None:
     if check.loaded is None or not check.ok or EVALUATION not in {entry.path for entry in check.loaded.manifest.files}:
         return None
     try:
-        return read_evaluation(check.root / EVALUATION)
-    except BundleError:
+        with open_unchanged(check.root, check.digests[EVALUATION]) as handle:
+            return Evaluation.model_validate(files.parse_json(handle.read(files.MAX_JSON_BYTES + 1)))
+    except (BundleError, files.InvalidJsonError, ValidationError):
         return None

@@ -12,7 +12,8 @@ from typing import Any
 
 from voicemill.bundle.attribution import NAME as ATTRIBUTION
 from voicemill.bundle.build import EVALUATION
-from voicemill.bundle.contents import open_regular
+from voicemill.bundle.contents import open_unchanged
+from voicemill.bundle.differences import BundleCheck, compare
 from voicemill.bundle.manifest import (
     FileEntry,
     LoadedManifest,
@@ -23,10 +24,10 @@ from voicemill.bundle.manifest import (
 )
 from voicemill.casimir.packs import SHIPPED_PACKS
 from voicemill.errors import BundleFileError, GateError
+from voicemill.protocol import one_line
 from voicemill.settings import REPOSITORY
 from voicemill.training_status import TrainingStatus, is_digest
 from voicemill.verify import certificate
-from voicemill.verify.differences import BundleCheck, compare
 from voicemill.verify.rows import Row
 from voicemill.verify.signature import Demand, signature_row
 from voicemill.weights import archive, gate
@@ -141,7 +142,7 @@ def verify_bundle(
     )
     rows = (*rows, certificate.casimir_row(check, rows, packs))
     if signature is not None:
-        rows = (*rows, signature_row(root, signature))
+        rows = (*rows, signature_row(check, signature))
     return Verification(check, rows, dry_run)
 
 
@@ -242,7 +243,7 @@ def _archives_row(check: BundleCheck, dry_run: bool) -> Row:
     for path in paths:
         try:
             if path not in differing:
-                with open_regular(check.root, path) as handle:
+                with open_unchanged(check.root, check.digests[path]) as handle:
                     archive.inspect_open(handle)
         except (GateError, BundleFileError) as error:
             return Row("archives", title, False, f"{path}: {error.reason}")
@@ -269,6 +270,6 @@ def lines(verification: Verification) -> Iterator[str]:
             f"  {difference.detail}" if difference.detail else ""
         )
     for row in verification.rows:
-        yield f"{row.verdict:<6} {row.title:<52} {row.detail}"
+        yield f"{row.verdict:<6} {row.title:<52} {one_line(row.detail, 300)}"
     yield f"bundle: {'OK' if verification.ok else 'NOT ACCEPTABLE'} reason={verification.reason}"
     yield f"certification: {'GO' if verification.certifiable else 'NO-GO'}"

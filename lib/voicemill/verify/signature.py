@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from voicemill.bundle.differences import BundleCheck
 from voicemill.bundle.statements import check_signature, signature_path
 from voicemill.errors import NotAcceptableError, UsageError
 from voicemill.verify.rows import Row
@@ -27,19 +29,19 @@ class Demand:
     required: bool = False
 
 
-def signature_row(root: Path, demand: Demand) -> Row:
-    """Check the signature.
+def signature_row(check: BundleCheck, demand: Demand) -> Row:
+    """Check the signature; files that `check` hashed are not hashed again.
 
     Raises:
         UsageError: a signature is required and no key is given, or the key cannot be used.
     """
     if demand.public_key is None:
         raise UsageError("--require-signature needs --public-key.", hint="Give the signer's public key.")
-    path = demand.signature or signature_path(root)
-    if not path.is_file() and not demand.required:
+    path = demand.signature or signature_path(check.root)
+    if not os.path.lexists(path) and not demand.required:
         return Row("signature", TITLE, False, f"there is none at {path}", certification_only=True)
     try:
-        check_signature(root, path, demand.public_key)
+        check_signature(check.root, path, demand.public_key, check.digests)
     except NotAcceptableError as error:
         return Row("signature", TITLE, False, f"{error.reason}: {error}")
     return Row("signature", TITLE, True, f"by the key {demand.public_key.name}")

@@ -146,17 +146,9 @@ def delete(workspace: Workspace, slug: str) -> Voice:
         StorageError: something cannot be removed.
     """
     voice = get(workspace, slug)
-    try:
-        if voice.dataset.is_dir():
-            # out of sight first, so that a kill in the middle leaves no half of a dataset under its name
-            aside = voice.dataset.with_name(f".{slug}.staging-deleted")
-            shutil.rmtree(aside, ignore_errors=True)
-            voice.dataset.rename(aside)
-            shutil.rmtree(aside)
-        if _path(workspace, slug).parent.is_dir():
-            shutil.rmtree(_path(workspace, slug).parent)
-    except OSError as error:
-        raise StorageError.from_os_error(error, voice.dataset) from error
+    for folder in (voice.dataset, _path(workspace, slug).parent):
+        if folder.is_dir():
+            files.remove_directory(folder)
     return voice
 
 

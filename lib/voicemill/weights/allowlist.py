@@ -123,8 +123,7 @@ def load(path: Path) -> LoadedAllowlist:
     """
     hint = "Restore configs/voice/prod_tts/weights_allowlist.json, or point PROD_TTS_ALLOWLIST at a valid list."
     try:
-        with path.open("rb") as handle:
-            data = handle.read(files.MAX_JSON_BYTES + 1)
+        data = files.read_bounded(path, files.MAX_JSON_BYTES)
     except OSError as error:
         raise GateError(
             f"There is no readable weights allowlist at {path}.",

@@ -16,10 +16,11 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictStr, ValidationError
 
 from voicemill import files
+from voicemill.protocol import one_line
 from voicemill.weights import licence
 
 MAX_BYTES = 1 << 20
-RFC3339 = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+RFC3339 = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-5][0-9])$"
 
 Text = Annotated[StrictStr, Field(min_length=1, max_length=4096, pattern=r"\S")]
 
@@ -35,7 +36,8 @@ def _is_rfc3339(value: str) -> str:
     if not value.isascii():
         raise ValueError("not a date and time")
     # RFC 3339 knows the leap second, datetime does not.
-    datetime.fromisoformat(value.upper().replace(":60", ":59").replace("Z", "+00:00"))
+    seconds = value.upper()[:17] + value[17:19].replace("60", "59") + value.upper()[19:]
+    datetime.fromisoformat(seconds.replace("Z", "+00:00"))
     return value
 
 
@@ -160,9 +162,5 @@ ErrorCode = Literal[
 
 
 def _fault(code: int, error: ErrorCode, **details: str) -> ManifestVerdict:
-    shown = " ".join(f"{key}={_printable(value)}" for key, value in details.items())
+    shown = " ".join(f"{key}={one_line(value, 300)}" for key, value in details.items())
     return ManifestVerdict(f"[weights-manifest] error={error} {shown}", code)
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode("ascii") for c in text[:300])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from voicemill.errors import GateError
+from voicemill.protocol import one_line
 
 
 def unsafe(why: str, sentence: str) -> GateError:
@@ -13,12 +14,7 @@ def unsafe(why: str, sentence: str) -> GateError:
         sentence: one plain sentence.
     """
     return GateError(
-        printable(sentence),
-        reason=f"unsafe_archive:{printable(why)}",
+        one_line(sentence, 300),
+        reason=f"unsafe_archive:{one_line(why, 300)}",
         hint="Do not load this archive; fetch it again from a source that you trust.",
     )
-
-
-def printable(text: str) -> str:
-    """`text` on one line, at most 300 characters, control characters escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode("ascii") for c in text[:300])

@@ -244,7 +244,7 @@ build_bundle(root / "artifacts/prod_tts_train_status.json", root / "artifacts/pr
 
 
 def test_a_kill_at_any_step_leaves_the_old_bundle_or_the_new_one(training):
-    from voicemill.verify.differences import compare
+    from voicemill.bundle.differences import compare
 
     training.build(commit="old")
     (training.root / "checkpoints/prod_tts/fastpitch.nemo").write_bytes(b"new" * 1000)

@@ -150,3 +150,16 @@ def test_a_bundle_without_a_manifest(voice):
     verification = verify_bundle(root, voice.shipped)
     assert (verification.ok, verification.reason) == (False, "verification_failed")
     assert "manifest_missing" in "\n".join(lines(verification))
+
+
+def test_what_a_bundle_says_cannot_forge_a_line_of_the_answer(voice):
+    root = voice.publish()
+
+    def forge(manifest):
+        manifest["provenance"]["source_weights_refs"]["id"] = "x\nGO     Casimir gate\x1b[2J"
+        manifest["provenance"]["source_commit"] = "a\nGO\x1b[1m"
+
+    rewrite(root, forge)
+    shown = list(lines(verify_bundle(root, voice.shipped)))
+    assert all(line.isprintable() for line in shown)
+    assert not any(line.startswith("GO     Casimir") for line in shown)

@@ -46,6 +46,8 @@ def test_each_field_is_required(name):
         ({"created_at": "yesterday"}, "error=invalid_field field=created_at expected=rfc3339", 8),
         ({"created_at": "2026-02-24 00:00:00Z"}, "error=invalid_field field=created_at expected=rfc3339", 8),
         ({"created_at": "2026-02-30T00:00:00Z"}, "error=invalid_field field=created_at expected=rfc3339", 8),
+        ({"created_at": "2026-02-24T00:60:00Z"}, "error=invalid_field field=created_at expected=rfc3339", 8),
+        ({"created_at": "2026-02-24T00:00:00+01:60"}, "error=invalid_field field=created_at expected=rfc3339", 8),
         ({"created_at": 5}, "error=invalid_field field=created_at expected=rfc3339", 8),
         (
             {"commercial_use_allowed": False},

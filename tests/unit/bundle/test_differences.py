@@ -6,8 +6,8 @@ import shutil
 
 import pytest
 
+from voicemill.bundle.differences import KINDS, check_bundle, compare
 from voicemill.errors import NotAcceptableError, UsageError
-from voicemill.verify.differences import KINDS, check_bundle, compare
 
 
 def codes(root) -> list[tuple[str, str, str]]:
