@@ -5,7 +5,7 @@ dev = . scripts/bootstrap.sh && bootstrap dev
 bin = "$$(dirname "$$VOICEMILL_PYTHON")"
 launcher = $(if $(filter direct,$(TOOLBOX_RUNTIME)),./run-direct,./run)
 
-.PHONY: help build build-gpu shell shell-gpu test test-fast test-docker test-local test-local-fast lint format lock demo bench \
+.PHONY: help build build-gpu shell shell-gpu test test-fast test-docker test-local test-local-fast lint format lock demo batch bench \
   schemas publish-cpu publish-cuda-base publish-cuda clean-work clean-cache
 
 help: ## this list
@@ -51,6 +51,9 @@ lock: ## resolve pyproject.toml again and export locks/
 
 demo: ## the main job on the bundled demo recording
 	@$(launcher) voice-train-prod $(ARGS)
+
+batch: ## run the lines of a task file: TASKS=jobs.txt (ARGS="--parallel N", "--fail-fast", "--force")
+	@bash scripts/batch.sh "$(TASKS)" $(ARGS)
 
 bench: ## measure the demo's stages, pitch and start-up (docs/benchmarks.md)
 	@$(dev) && PYTHONPATH=lib "$$VOICEMILL_PYTHON" scripts/bench/bench.py $(or $(ARGS),stages)
