@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "lib"))
@@ -21,6 +22,7 @@ from voicemill.backends.rental.settings import RentalSettings
 from voicemill.backends.rental.state import State
 from voicemill.backends.rental.talk import Talk
 from voicemill.boundary import Interrupts, guarded, usage_checked
+from voicemill.errors import UsageError
 from voicemill.protocol import Protocol
 from voicemill.settings import Settings
 
@@ -28,12 +30,26 @@ ALL = Path()
 """Marks --push-work and --push-cache without a folder."""
 
 
+class Part(argparse.ArgumentParser):
+    """The options of one command; a mistake in them is bad usage as everywhere, exit 1."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.prog}: {message}.", hint=f"{self.prog} --help explains.")
+
+
+def count(text: str) -> int:
+    """A number of lines at once."""
+    if not text.isdigit() or not 1 <= int(text) <= 256:
+        raise argparse.ArgumentTypeError("a number from 1 to 256 is needed")
+    return int(text)
+
+
 def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     top = argparse.ArgumentParser(
         prog="scripts/vast.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    named = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    named = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Part)
     named.add_parser("search", help="what is on offer, best value first")
     named.add_parser("status", help="what runs and costs; destroys what killed runs have left")
     for name, explained in (("pull", "bring the results of an instance"), ("destroy", "destroy an instance")):
@@ -42,7 +58,9 @@ def parser() -> argparse.ArgumentParser:
         one = named.add_parser(name, help=explained)
         if name == "run":
             one.add_argument("--tasks", type=Path, help="the task file; or one app and its options after --")
-            one.add_argument("--parallel", type=int, default=1, metavar="N", help="so many lines at once (default: 1)")
+            one.add_argument(
+                "--parallel", type=count, default=1, metavar="N", help="so many lines at once (default: 1)"
+            )
             one.add_argument("--fail-fast", action="store_true", help="begin nothing new after the first failure")
             one.add_argument("--instance", type=int, metavar="ID", help="use this instance, which is there already")
         else:

@@ -290,3 +290,27 @@ def test_a_shell_on_a_machine_that_is_rented_for_it(person: Person, vast: Vast) 
         path for path in person.checkout.glob("work_remote/*/where") if vast.made[0]["label"].endswith(path.parent.name)
     ]
     assert where.read_text().strip() == str(Path(vast.sshd.root) / "workspace/voicemill")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["rent"], ["run"], ["destroy"], ["destroy", "x"], ["run", "--tasks", "a", "--parallel", "0"], ["run", "--tasks", "a", "--", "voice-prep"]],
+)  # fmt: skip
+def test_bad_usage(person: Person, vast: Vast, arguments: list[str]) -> None:
+    code, _, said = person.run(*arguments)
+    assert (code, vast.requests) == (1, [])
+    assert said.startswith("[tts-prod][error] bad_usage\n")
+
+
+def test_what_is_pushed_has_a_place_there(person: Person, vast: Vast) -> None:
+    (person.home / "elsewhere").mkdir()
+    for option, path in (("--push", "elsewhere"), ("--push-work", "elsewhere"), ("--push", "nothing")):
+        code, _, said = person.run("run", "--yes", option, str(person.home / path), "--tasks", person.tasks("!true\n"))
+        assert (code, vast.requests) == (1, [])
+        assert said.startswith("[tts-prod][error] bad_usage\n")
+    (person.checkout / "work_remote/takes").mkdir(parents=True, exist_ok=True)
+    (person.checkout / "work_remote/takes/x.lab").write_text("pushed")
+    line = "!cat work_remote/takes/x.lab\n"
+    code, _, said = person.run("run", "--yes", "--push", "work_remote/takes", "--tasks", person.tasks(line))
+    assert code == 0, said
+    assert "[1] pushed" in said

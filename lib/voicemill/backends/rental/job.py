@@ -30,7 +30,7 @@ echo $$ >{job}/pid.new && mv {job}/pid.new {job}/pid
 bash scripts/batch.sh {job}/tasks.txt {options}
 echo $? >{job}/rc.new && mv {job}/rc.new {job}/rc
 """
-FOLLOW = "tail -c +{start} -f --pid=$(cat {job}/pid) {job}/output"
+FOLLOW = "tail -c +{start} -f -s 0.2 --pid=$(cat {job}/pid) {job}/output"
 KILLED = 137
 
 

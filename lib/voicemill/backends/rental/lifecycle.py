@@ -177,16 +177,20 @@ def _destroy_all(session: Session, lease: Lease, *, doubt: bool = False) -> None
         doubt: an order may still become an instance; the lease stays when nothing is found.
     """
     until, pause, what, said = time.monotonic() + session.settings.reconnect, 0.1, "an instance", ""
+    told = (
+        set() if lease.instance is None else {lease.instance}
+    )  # destroyed at least once, also while the list does not show it yet
     while True:
         try:
-            found = [i for i in session.market.instances() if i.id == lease.instance or i.label == lease.label]
-            if not found:
+            found = {i.id for i in session.market.instances() if i.id == lease.instance or i.label == lease.label}
+            if not found | told:
                 break
-            what = " and ".join(f"instance {instance.id}" for instance in found)
-            for instance in found:
-                session.market.destroy(instance.id)
-                lease = dataclasses.replace(lease, instance=instance.id)
-                session.talk.say(f"Destroyed instance {instance.id}.")
+            what = " and ".join(f"instance {number}" for number in sorted(found | told))
+            for number in sorted(found | told):
+                session.market.destroy(number)
+                lease = dataclasses.replace(lease, instance=number)
+                session.talk.say(f"Destroyed instance {number}.")
+            told = set()
         except VoicemillError as error:
             said = str(error)
         if time.monotonic() > until:
@@ -219,13 +223,16 @@ def wait_until_running(session: Session, lease: Lease) -> tuple[Instance, Remote
     """
     settings, number = session.settings, int(lease.instance or 0)
     public = require_key(settings)
-    until, told, attached, said = time.monotonic() + settings.wait, "", False, ""
+    until, told, attached, said = time.monotonic() + settings.wait, "", False, "it is not listed"
     remote: Remote | None = None
     while time.monotonic() < until:
         instance = session.market.instance(number)
         if instance is None:
-            said = "it is gone"
-            break
+            if told:
+                said = "it is gone"
+                break
+            time.sleep(settings.poll)
+            continue
         state = f"{instance.status}{f' ({instance.message})' if instance.message else ''}"
         if state != told:
             session.talk.say(f"Instance {number}: {state}; {cost(lease.dollars, time.time() - lease.began)} so far.")
