@@ -118,6 +118,7 @@ class Vast:
     ssh_after: float = 0.0
     down: bool = False
     fail_create: bool = False
+    hidden: bool = False
     late: threading.Timer = field(default_factory=lambda: threading.Timer(0.0, lambda: None))
     answer_create: threading.Event = field(default_factory=threading.Event)
     create_asked: threading.Event = field(default_factory=threading.Event)
@@ -133,7 +134,8 @@ class Vast:
         if method == "PUT" and path.startswith("/api/v0/asks/"):
             return self._create(number, body)
         if method == "GET" and path.startswith("/api/v1/instances/"):
-            return 200, {"instances": [self._seen(row) for row in self.running.values()], "next_token": None}
+            rows = [] if self.hidden else [self._seen(row) for row in self.running.values()]
+            return 200, {"instances": rows, "next_token": None}
         if method == "POST" and path.endswith("/ssh/"):
             with self.sshd.keys.open("a") as keys:
                 keys.write(f"{body['ssh_key']}\n")

@@ -25,6 +25,14 @@ def test_a_machine_that_never_runs(person: Person, vast: Vast) -> None:
     assert person.report(out)["how"] == "rental_never_ran"
 
 
+def test_a_machine_that_is_not_listed_is_destroyed_by_its_number(person: Person, vast: Vast) -> None:
+    vast.hidden = True
+    code, _, said = person.run("run", "--yes", "--tasks", person.tasks("!true\n"), VAST_WAIT_SECONDS="1")
+    assert code == 2
+    assert "it is not listed" in said
+    assert (len(vast.made), vast.running, person.leases) == (1, {}, [])
+
+
 def test_ssh_that_refuses_then_works(person: Person, vast: Vast) -> None:
     vast.ssh_after = 2.0
     code, _, said = person.run("run", "--yes", "--tasks", person.tasks("!true\n"))
