@@ -123,12 +123,13 @@ def test_no_offer(person: Person, vast: Vast) -> None:
 
 
 def test_the_best_value_is_taken_and_the_next_when_it_is_gone(person: Person, vast: Vast) -> None:
-    vast.offers.append({**vast.offers[1], "id": 13, "dph_total": 0.03, "dlperf_per_dphtotal": 300.0})
+    vast.offers.append({**vast.offers[1], "id": 13, "dph_total": 0.03, "dlperf_per_dphtotal": 300.0, "gpu_name": "A10"})
     vast.gone = {12}
     code, out, said = person.run("run", "--yes", "--tasks", person.tasks("!true\n"))
     assert code == 0, said
     assert "Offer 12 is gone." in said
-    assert person.report(out)["dollars_per_hour"] == 0.03
+    report = person.report(out)
+    assert (report["dollars_per_hour"], report["gpu"], report["image"]) == (0.03, "A10", vast.made[0]["image"])
     code, _, said = person.run("search")
     assert code == 0
     assert said.index("        12 ") < said.index("        13 ") < said.index("        11 ")

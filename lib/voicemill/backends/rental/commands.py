@@ -123,8 +123,7 @@ def _machine(session: Session, plan: Plan, report: Report) -> Iterator[Lease]:
     )
     with holder as lease:
         report.instance, report.dollars_per_hour = lease.instance, lease.dollars
-        if offers:
-            report.gpu, report.image = offers[0].gpu, offers[0].image(session.settings)
+        report.gpu, report.image = lease.gpu, lease.image
         yield lease
 
 

@@ -138,7 +138,8 @@ def _order(session: Session, offers: list[Offer], lease: Lease) -> Lease:
     for offer in offers:
         number = session.market.create(offer, lease.label)
         if number is not None:
-            lease = dataclasses.replace(lease, instance=number, dollars=offer.dollars)
+            chosen = {"dollars": offer.dollars, "gpu": offer.gpu, "image": offer.image(session.settings)}
+            lease = dataclasses.replace(lease, instance=number, **chosen)  # type: ignore[arg-type]
             session.state.write(lease)
             session.talk.say(f"Instance {number} is ordered for ${lease.dollars:.3f} an hour.")
             return lease

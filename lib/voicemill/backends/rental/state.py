@@ -30,6 +30,7 @@ class Lease:
         dollars: its price an hour.
         began: when it was ordered, seconds since 1970.
         kept: `--keep`: the next start leaves it alone.
+        gpu, image: of the offer that was taken.
     """
 
     job: str
@@ -38,6 +39,8 @@ class Lease:
     dollars: float = 0.0
     began: float = 0.0
     kept: bool = False
+    gpu: str | None = None
+    image: str | None = None
 
 
 class State:
