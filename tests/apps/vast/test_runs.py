@@ -111,6 +111,10 @@ def test_a_dry_run_says_every_step_and_touches_nothing(person: Person, vast: Vas
     ):
         assert step in out, step
     assert "secret" not in out + said
+    (person.home / "work").mkdir()
+    code, out, said = person.run("run", "--dry-run", "--push-work", "--tasks", person.tasks(TASKS))
+    assert code == 0, said
+    assert 0 < out.index("ask whether recordings") < out.index("order it") < out.index("send the code")
 
 
 def test_no_offer(person: Person, vast: Vast) -> None:
