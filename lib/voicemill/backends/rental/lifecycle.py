@@ -178,9 +178,8 @@ def _destroy_all(session: Session, lease: Lease, *, doubt: bool = False) -> None
         doubt: an order may still become an instance; the lease stays when nothing is found.
     """
     until, pause, what, said = time.monotonic() + session.settings.reconnect, 0.1, "an instance", ""
-    told = (
-        set() if lease.instance is None else {lease.instance}
-    )  # destroyed at least once, also while the list does not show it yet
+    # What has a number is destroyed at least once, also while the list does not show it yet.
+    told = set() if lease.instance is None else {lease.instance}
     while True:
         try:
             found = {i.id for i in session.market.instances() if i.id == lease.instance or i.label == lease.label}
