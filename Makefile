@@ -5,7 +5,8 @@ dev = . scripts/bootstrap.sh && bootstrap dev
 bin = "$$(dirname "$$VOICEMILL_PYTHON")"
 launcher = $(if $(filter direct,$(TOOLBOX_RUNTIME)),./run-direct,./run)
 
-.PHONY: help build build-gpu shell shell-gpu test test-fast test-docker test-local test-local-fast lint format lock demo bench \
+.PHONY: help build build-gpu shell shell-gpu test test-fast test-docker test-local test-local-fast lint format lock demo batch bench vast-search vast-run vast-shell \
+  vast-status vast-pull vast-destroy vast-remote-test \
   schemas publish-cpu publish-cuda-base publish-cuda clean-work clean-cache
 
 help: ## this list
@@ -51,6 +52,30 @@ lock: ## resolve pyproject.toml again and export locks/
 
 demo: ## the main job on the bundled demo recording
 	@$(launcher) voice-train-prod $(ARGS)
+
+batch: ## run the lines of a task file: TASKS=jobs.txt (ARGS="--parallel N", "--fail-fast", "--force")
+	@bash scripts/batch.sh "$(TASKS)" $(ARGS)
+
+vast-search: ## what can be rented at vast.ai, best value first
+	@bash scripts/vast.sh search
+
+vast-run: ## rent, run TASKS=jobs.txt or ARGS='-- app …', bring the results, destroy (ARGS="--push-work --yes …")
+	@bash scripts/vast.sh run $(if $(TASKS),--tasks "$(TASKS)") $(ARGS)
+
+vast-shell: ## rent and open a shell; ID=… for an instance that is there
+	@bash scripts/vast.sh shell $(if $(ID),--id "$(ID)") $(ARGS)
+
+vast-status: ## what is rented and what it costs; destroys what killed runs have left
+	@bash scripts/vast.sh status
+
+vast-pull: ## bring the results of instance ID=…
+	@bash scripts/vast.sh pull "$(ID)"
+
+vast-destroy: ## destroy instance ID=…
+	@bash scripts/vast.sh destroy "$(ID)"
+
+vast-remote-test: ## the test suite on a rented GPU
+	@bash scripts/vast.sh run --fail-fast --tasks scripts/vast-remote-test.txt $(ARGS)
 
 bench: ## measure the demo's stages, pitch and start-up (docs/benchmarks.md)
 	@$(dev) && PYTHONPATH=lib "$$VOICEMILL_PYTHON" scripts/bench/bench.py $(or $(ARGS),stages)

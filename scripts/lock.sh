@@ -16,11 +16,19 @@ POETRY_PYPI_MIRROR_URL="${index:-$("$tools/bin/python" -c 'from pip._internal.mo
 export POETRY_PYPI_MIRROR_URL POETRY_VIRTUALENVS_CREATE=false
 cd "$root"
 "$tools/bin/poetry" lock -n
-mkdir -p locks
+mkdir -p locks/vast
 # A requirement and its --hash lines are one block: the filter drops whole blocks.
 without_torch() {
   awk '/^[A-Za-z0-9]/ { drop = ($0 ~ /^(torch|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==/) } !drop'
 }
 "$tools/bin/poetry" export -f requirements.txt --without-urls | without_torch > locks/requirements.txt
 "$tools/bin/poetry" export -f requirements.txt --without-urls --only dev | without_torch > locks/requirements-dev.txt
-wc -l locks/*.txt
+# vast.ai's client has an environment of its own (docs/adr/0010). borb (AGPL) writes invoices as PDF; nothing here calls it.
+vast="$(mktemp -d)"
+trap 'rm -rf "$vast"' EXIT
+printf '%s\n' '[project]' 'name = "voicemill-vast"' 'version = "0"' 'requires-python = ">=3.10,<4.0"' \
+  'dependencies = ["vastai (>=1.9,<2)"]' '[tool.poetry]' 'package-mode = false' > "$vast/pyproject.toml"
+"$tools/bin/poetry" -C "$vast" lock -n
+"$tools/bin/poetry" -C "$vast" export -f requirements.txt --without-urls \
+  | awk '/^[A-Za-z0-9]/ { drop = ($0 ~ /^(borb|fonttools|lxml|pillow|python-barcode|qrcode|setuptools|colorama)==/) } !drop' > locks/vast/requirements.txt
+wc -l locks/*.txt locks/vast/*.txt

@@ -19,5 +19,5 @@ user=(--user "$(id -u):$(id -g)")
 [ -z "$ENGINE_ROOTLESS" ] || [ "$ENGINE" = podman ] || user=(--user 0:0)
 network=(); [ -z "${VOICEMILL_NETWORK:-}" ] || network=(--network "$VOICEMILL_NETWORK")
 exec "$ENGINE" run --rm --init "${user[@]}" ${network[@]+"${network[@]}"} --shm-size 1gb --workdir /src \
-  --mount "type=bind,\"source=$root\",target=/src" --env PYTHONDONTWRITEBYTECODE=1 --env HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis \
+  --mount "type=bind,\"source=$root\",target=/src" --env PYTHONDONTWRITEBYTECODE=1 --env VOICEMILL_VAST_VENV=/tmp/vast-client --env HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis \
   voicemill:dev python3 -m pytest -p no:cacheprovider --ignore=tests/docker "$@"

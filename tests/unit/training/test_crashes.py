@@ -96,7 +96,7 @@ def steps_of(folder: Path) -> list[int]:
 
 
 def kill_in_a_save(folder: Path, alive: Callable[[], bool]) -> None:
-    while not any(folder.glob(".*-*.tmp")) and alive():
+    while not any(folder.glob(".*.voicemill-*")) and alive():
         pass
 
 
@@ -127,7 +127,7 @@ def test_killed_at_any_moment_it_loses_an_interval_at_most_and_resumes_bit_for_b
         done = steps_of(folder)
         assert seen - max(done, default=0) <= INTERVAL
         assert len(done) <= 2
-        died_in_a_save += any(folder.glob(".*-*.tmp"))
+        died_in_a_save += any(folder.glob(".*.voicemill-*"))
         if process.exitcode == 0:
             break
     assert died_in_a_save, "no kill came in the middle of a save"

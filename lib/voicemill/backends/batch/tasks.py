@@ -1,0 +1,137 @@
+"""A task file: one app invocation a line, `!command` for a line of shell, `#` for a comment.
+
+UTF-8, with or without a byte order mark, with the line ends of any system. Words are quoted as in a shell; nothing else
+of a shell happens in an app's line: no variables, no patterns, no pipes.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Container
+from dataclasses import dataclass
+from pathlib import Path
+
+from voicemill import files
+from voicemill.errors import RefusedError
+
+MAX_BYTES = 4 * 1024 * 1024
+"""A larger file is no list of jobs."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One line that runs something.
+
+    Attributes:
+        line: its number in the file, from 1.
+        text: the line as it stands there, without the blanks around it.
+        key: what the journal knows it by: the same for the same text, however the lines around it change; a second line
+            of the same text has another key.
+        app: name of the app; `None` for a line of shell.
+        arguments: of the app, or the shell's one line.
+    """
+
+    line: int
+    text: str
+    key: str
+    app: str | None
+    arguments: tuple[str, ...]
+
+    def command(self, repository: Path) -> list[str]:
+        """The command line, below the checkout `repository`."""
+        if self.app is None:
+            return ["bash", "-c", *self.arguments]
+        return [str(repository / "run"), self.app, *self.arguments]
+
+
+def apps(repository: Path) -> frozenset[str]:
+    """The names that a line may begin with."""
+    return frozenset(path.parent.name for path in (repository / "apps").glob("*/*.py") if path.stem == path.parent.name)
+
+
+def read(path: Path, known: Container[str]) -> tuple[Task, ...]:
+    """Read a task file and judge every line.
+
+    Args:
+        path: the file.
+        known: names of the apps.
+
+    Raises:
+        RefusedError: `tasks_missing`, or `tasks_invalid` with file and line.
+    """
+    try:
+        with path.open("rb") as handle:
+            data = handle.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise RefusedError(
+            f"The task file {path} cannot be read: {error.strerror}.",
+            reason="tasks_missing",
+            hint="Give a text file with one app and its options a line, e.g. TASKS=jobs.txt.",
+        ) from error
+    return parse(data, str(path), known)
+
+
+def parse(data: bytes, name: str, known: Container[str]) -> tuple[Task, ...]:
+    """Judge the bytes of a task file that is called `name`; see `read`."""
+    if len(data) > MAX_BYTES:
+        raise _invalid(name, 1, f"the file is larger than {MAX_BYTES // 1024 // 1024} MiB")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _invalid(name, data[: error.start].count(b"\n") + 1, "it is not UTF-8") from error
+    found: list[Task] = []
+    seen: dict[str, int] = {}
+    for number, raw in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1):
+        line = raw.strip()
+        if any(ord(character) < 32 and character != "\t" for character in line):
+            raise _invalid(name, number, "it holds a control character")
+        if not line or line.startswith("#"):
+            continue
+        seen[line] = seen.get(line, 0) + 1
+        app, arguments = _words(line, name, number, known)
+        found.append(Task(number, line, files.content_key(line, seen[line])[:16], app, arguments))
+    if not found:
+        raise _invalid(name, 1, "there is no task in it")
+    return tuple(found)
+
+
+def _words(line: str, name: str, number: int, known: Container[str]) -> tuple[str | None, tuple[str, ...]]:
+    if line.startswith("!"):
+        command = line[1:].strip()
+        if not command:
+            raise _invalid(name, number, "nothing follows the !")
+        return None, (command,)
+    try:
+        words = shlex.split(_without_comment(line))
+    except ValueError as error:
+        raise _invalid(name, number, f"{str(error).lower()} (quote as in a shell)") from error
+    if words[0] not in known:
+        raise _invalid(name, number, f"there is no app {words[0][:60]!r}")
+    return words[0], tuple(words[1:])
+
+
+def _without_comment(line: str) -> str:
+    """Without a `#` that begins a word, and what follows it; in the middle of a word or in quotes it is a letter."""
+    quote, begins, skip = "", True, False
+    for at, character in enumerate(line):
+        if skip:
+            skip = False
+        elif character == "\\" and quote != "'":
+            skip, begins = True, False
+        elif quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"":
+            quote, begins = character, False
+        elif character == "#" and begins:
+            return line[:at]
+        else:
+            begins = character.isspace()
+    return line
+
+
+def _invalid(name: str, number: int, why: str) -> RefusedError:
+    return RefusedError(
+        f"Line {number} of {name} cannot be used: {why}.",
+        reason=f"tasks_invalid:{name}:{number}",
+        hint="Nothing was started. Correct the line and start again.",
+    )

@@ -1,0 +1,99 @@
+"""The code at one commit, as a tar: what the rented machine gets. Only what git tracks is in it."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from voicemill import files
+from voicemill.backends.rental.talk import Talk
+from voicemill.errors import RefusedError
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A commit and, where the person allowed it, what was changed since.
+
+    Attributes:
+        commit: 40 hex digits: HEAD.
+        tree: what is sent: HEAD, or a commit of git's that holds the changed files too.
+    """
+
+    commit: str
+    tree: str
+
+    @property
+    def recorded(self) -> str:
+        """The commit that manifests made there record: none, when the code is no commit's."""
+        return self.commit if self.tree == self.commit else "unknown"
+
+
+def take(repository: Path, talk: Talk, *, allow_dirty: bool = False) -> Snapshot:
+    """See what would be sent.
+
+    Raises:
+        RefusedError: `not_a_checkout`, `dirty_tree`, `secret_in_git`.
+    """
+    commit = _git(repository, "rev-parse", "--verify", "HEAD")
+    if commit is None:
+        raise RefusedError(
+            "The rented machine gets the code of a commit, and this is no git checkout.",
+            reason="not_a_checkout",
+            hint="Clone the repository with git.",
+        )
+    if _git(repository, "ls-files", "--", ".env", "*/.env"):
+        raise RefusedError(
+            "A file .env is in git, and would go to the rented machine.",
+            reason="secret_in_git",
+            hint="git rm --cached .env, commit, and make new keys: the old ones are in the history.",
+        )
+    changed = _git(repository, "status", "--porcelain") or ""
+    if not changed:
+        return Snapshot(commit, commit)
+    if not allow_dirty:
+        raise RefusedError(
+            f"The working tree has changes, so commit {commit[:8]} is not what you see.",
+            reason="dirty_tree",
+            hint="Commit them, or send the changed files as they are with --allow-dirty.",
+        )
+    left = sum(line.startswith("??") for line in changed.splitlines())
+    if left:
+        talk.say(f"{left} files that git does not track are not sent.")
+    return Snapshot(commit, _git(repository, "stash", "create") or commit)
+
+
+@contextlib.contextmanager
+def packed(repository: Path, snapshot: Snapshot) -> Iterator[tuple[Path, str]]:
+    """A tar of the snapshot and its sha256, while the block lasts."""
+    with tempfile.TemporaryDirectory(prefix="voicemill-") as folder:
+        path = Path(folder) / "code.tar"
+        subprocess.run(
+            ["git", "-C", str(repository), "archive", "--format=tar", "--output", str(path), snapshot.tree],
+            check=True,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        yield path, files.sha256_file(path)
+
+
+def tracked(repository: Path, path: Path) -> bool:
+    """True when something at or below `path` is in git, and so goes with the code."""
+    return bool(_git(repository, "ls-files", "--", str(path)))
+
+
+def _git(repository: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(repository), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except OSError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

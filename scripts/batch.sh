@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# make batch TASKS=jobs.txt: run the lines of a task file, one app invocation each (docs/remote.md). --help explains.
+set -euo pipefail
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
+# shellcheck source=scripts/voice/python.sh
+. "$root/scripts/voice/python.sh"
+find_python "$root"
+exec "$PYTHON" "$root/scripts/batch.py" "$@"

@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""Rent a GPU at vast.ai by the hour, run a task file on it, bring the results, destroy it.
+
+Settings and keys come from the environment or .env (.env.example lists them); docs/remote.md shows a first run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "lib"))
+
+from voicemill.backends.rental import commands, dry, request
+from voicemill.backends.rental.lifecycle import Session
+from voicemill.backends.rental.market import Market
+from voicemill.backends.rental.settings import RentalSettings
+from voicemill.backends.rental.state import State
+from voicemill.backends.rental.talk import Talk
+from voicemill.boundary import Interrupts, guarded, usage_checked
+from voicemill.errors import UsageError
+from voicemill.protocol import Protocol
+from voicemill.settings import Settings
+
+ALL = Path()
+"""Marks --push-work and --push-cache without a folder."""
+
+
+class Part(argparse.ArgumentParser):
+    """The options of one command; a mistake in them is bad usage as everywhere, exit 1."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.prog}: {message}.", hint=f"{self.prog} --help explains.")
+
+
+def count(text: str) -> int:
+    """A number of lines at once."""
+    if not text.isdigit() or not 1 <= int(text) <= 256:
+        raise argparse.ArgumentTypeError("a number from 1 to 256 is needed")
+    return int(text)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    top = argparse.ArgumentParser(
+        prog="scripts/vast.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    named = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Part)
+    named.add_parser("search", help="what is on offer, best value first")
+    named.add_parser("status", help="what runs and costs; destroys what killed runs have left")
+    for name, explained in (("pull", "bring the results of an instance"), ("destroy", "destroy an instance")):
+        named.add_parser(name, help=explained).add_argument("id", type=int)
+    for name, explained in (("run", "run tasks on a rented machine"), ("shell", "a shell on a rented machine")):
+        one = named.add_parser(name, help=explained)
+        if name == "run":
+            one.add_argument("--tasks", type=Path, help="the task file; or one app and its options after --")
+            one.add_argument(
+                "--parallel", type=count, default=1, metavar="N", help="so many lines at once (default: 1)"
+            )
+            one.add_argument("--fail-fast", action="store_true", help="begin nothing new after the first failure")
+            one.add_argument("--instance", type=int, metavar="ID", help="use this instance, which is there already")
+        else:
+            one.add_argument("--id", type=int, metavar="ID", help="on this instance, which is there already and stays")
+        one.add_argument("--push-work", nargs="?", const=ALL, type=Path, metavar="FOLDER", help="send work/, or a part")
+        one.add_argument(
+            "--push-cache", nargs="?", const=ALL, type=Path, metavar="FOLDER", help="send cache/, or a part"
+        )
+        one.add_argument(
+            "--push", action="append", default=[], type=Path, metavar="PATH", help="send a path that git does not track"
+        )
+        one.add_argument(
+            "--yes", action="store_true", help="agree to the price, and to recordings leaving this machine"
+        )
+        one.add_argument("--keep", action="store_true", help="do not destroy the instance: it goes on costing money")
+        one.add_argument("--another", action="store_true", help="rent although an instance is there already")
+        one.add_argument("--allow-dirty", action="store_true", help="send changed files as they are")
+        one.add_argument("--dry-run", action="store_true", help="say every step, and do nothing")
+    return top
+
+
+def wish(options: argparse.Namespace, rest: tuple[str, ...], settings: Settings) -> request.Wish:
+    """The options of run and shell."""
+
+    def folder(given: Path | None, default: Path) -> Path | None:
+        return default if given == ALL else given
+
+    shell = options.command == "shell"
+    return request.Wish(
+        tasks=None if shell else options.tasks,
+        command=rest,
+        push_work=folder(options.push_work, settings.work_dir),
+        push_cache=folder(options.push_cache, settings.cache_dir),
+        push=tuple(options.push),
+        instance=None if shell else options.instance,
+        another=options.another,
+        keep=options.keep,
+        allow_dirty=options.allow_dirty,
+        parallel=1 if shell else options.parallel,
+        fail_fast=False if shell else options.fail_fast,
+        shell=shell,
+    )
+
+
+def main() -> int:
+    words = sys.argv[1:]
+    at = words.index("--") if "--" in words else len(words)
+    rest, sys.argv[1:] = tuple(words[at + 1 :]), words[:at]
+    options = usage_checked(parser())
+    general = Settings.from_environment(os.environ, repository=ROOT)
+    settings = RentalSettings.from_environment(os.environ, home=Path.home(), env_file=ROOT / ".env")
+    talk = Talk(settings.secrets, yes=getattr(options, "yes", False))
+    results = ROOT / "work_remote"
+    with Interrupts() as interrupts, commands.hangup_stops(), Market(settings) as market:
+        session = Session(settings, market, State(settings.state), talk, interrupts)
+        if options.command == "search":
+            commands.search(session)
+        elif options.command == "status":
+            commands.status(session)
+        elif options.command == "pull":
+            commands.pull(session, options.id, results)
+        elif options.command == "destroy":
+            commands.destroy(session, options.id)
+        elif options.command == "shell" and options.id is not None:
+            return commands.shell(session, options.id)
+        else:
+            plan = request.judge(
+                wish(options, rest, general), settings, ROOT, general.work_dir, general.cache_dir, talk
+            )
+            if options.dry_run:
+                dry.show(plan, settings, results)
+            else:
+                commands.run(session, plan, ROOT, results, Protocol(sys.stdout))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(guarded(main))
