@@ -1,0 +1,238 @@
+#!/usr/bin/env python3
+"""Build a long recording whose every second is known: audio, its script, and what was really said when.
+
+A voice of flite reads data/construction/time-machine.txt, a sentence a line, in the room noise of a home recording and
+with pauses of 0.25 to 3 s. It goes wrong as readings do: a sentence read twice, one broken off and read again, one read
+and then begun anew and given up; two sentences skipped; two remarks that are in no script; four sentences by other
+voices, two of the script and two that are not; one minute of music.
+
+    python scripts/construction/build.py --minutes 12 --seed 1 OUT    OUT/recording.flac, script.txt, truth.json
+    python scripts/construction/build.py --minutes 600 OUT            longer than the text: it is read again and again
+
+Needs the program flite. All random choices come from the seed. Memory does not grow with the length beyond each
+sentence's samples, once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import soundfile
+import soxr
+from music import play
+from numpy.typing import NDArray
+from scipy.signal import butter, sosfilt
+from speech import EDGE, RATE, Lexicon, Spoken, speak
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = ROOT / "data/construction/time-machine.txt"
+RECORDING_RATE = 44_100
+SPEECH_DBFS, NOISE_DBFS, MUSIC_DBFS, HISS_DBFS = -24.0, -58.0, -26.0, -84.0
+"""RMS of the speech of each voice, of the room, of the music, of each channel's own hiss."""
+GAIN_DB = (0.0, -0.6)
+"""Of the left and the right channel."""
+LEAD = 2.0
+"""Seconds of room before and after everything."""
+OTHERS = ("rms", "awb")
+REMARKS = (
+    "Sorry, I will drink a little water before we go on.",
+    "Let me find my place on this page again.",
+)
+"""What the reader says beside the script."""
+PROMPTS = (
+    "Please move a bit closer to the microphone.",
+    "That was good, carry on with the next paragraph.",
+)
+"""What the others say beside the script."""
+
+Kind = Literal["said", "superseded", "broken", "inserted", "other_voice", "music"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that can be heard.
+
+    Attributes:
+        kind: `said` is the take of a sentence that belongs in a dataset; `superseded` a good one before it; `broken` one
+            that was given up; `inserted` a remark of the reader; `other_voice` and `music` as they say.
+        voice: flite's name, empty for music.
+        text: what is said, as written.
+        sentence: line of the script, from 0; None for what is in no script.
+        start: second at which the first phone begins.
+        end: second at which the last phone ends.
+        words: word, start, end, in seconds of the recording.
+    """
+
+    kind: Kind
+    voice: str
+    text: str
+    sentence: int | None = None
+    start: float = 0.0
+    end: float = 0.0
+    words: list[tuple[str, float, float]] = field(default_factory=list)
+
+
+def plan(lines: list[str], voice: str, minutes: float, pace: float, rng: np.random.Generator) -> tuple[list[Event], list[str], list[int]]:
+    """What is heard in order, the script, and which of its lines are skipped.
+
+    Args:
+        pace: seconds that a word takes, pauses between sentences included.
+    """
+    needed, script = minutes * 60.0, []
+    while needed > 0:
+        script.append(lines[len(script) % len(lines)])
+        needed -= len(script[-1].split()) * pace
+    long = [index for index, line in enumerate(script) if 8 <= len(line.split()) <= 25 and 0 < index < len(script) - 1]
+    twice, again, broken, given_up, skipped, skipped_too, foreign, foreign_too = rng.choice(long, 8, replace=False).tolist()
+    events: list[Event] = []
+    for index, line in enumerate(script):
+        half = " ".join(line.split()[: max(2, len(line.split()) * 2 // 5)]).rstrip(",;:.")
+        if index in (skipped, skipped_too):
+            continue
+        if index in (foreign, foreign_too):
+            events.append(Event("other_voice", OTHERS[index == foreign], line, index))
+            continue
+        if index in (twice, again):
+            events.append(Event("superseded", voice, line, index))
+        if index == broken:
+            events.append(Event("broken", voice, half, index))
+        events.append(Event("said", voice, line, index))
+        if index == given_up:
+            events.append(Event("broken", voice, half, index))
+    extras = [Event("inserted", voice, text) for text in REMARKS]
+    extras += [Event("other_voice", other, text) for other, text in zip(OTHERS, PROMPTS, strict=True)]
+    extras.append(Event("music", "", ""))
+    for extra in extras:
+        events.insert(int(rng.integers(1, len(events))), extra)
+    return events, script, sorted((skipped, skipped_too))
+
+
+def pause(rng: np.random.Generator) -> float:
+    """Seconds between two events: mostly 0.4 to 1.1, one in ten shorter, one in ten up to 3."""
+    kind = rng.random()
+    low, high = (0.25, 0.4) if kind < 0.1 else (1.1, 3.0) if kind < 0.2 else (0.4, 1.1)
+    return float(rng.uniform(low, high))
+
+
+def say_all(events: list[Event], jobs: int) -> dict[tuple[str, str], Spoken]:
+    """Each text by each voice, once."""
+    lexicon = Lexicon.load()
+    wanted = list(dict.fromkeys((event.text, event.voice) for event in events if event.voice))
+    with ThreadPoolExecutor(jobs) as pool:
+        return dict(zip(wanted, pool.map(lambda key: speak(*key, lexicon), wanted), strict=True))
+
+
+def assemble(
+    events: list[Event], spoken: dict[tuple[str, str], Spoken], music_seconds: float, rng: np.random.Generator
+) -> Iterator[tuple[NDArray[np.float32], Event | None]]:
+    """Mono pieces of the recording in order, without noise, each with its event as it came to lie; pauses have none."""
+    gains = _gains(spoken)
+    written = 0
+
+    def silence(seconds: float) -> NDArray[np.float32]:
+        return np.zeros(max(0, round(seconds * RECORDING_RATE)), dtype=np.float32)
+
+    gap = silence(LEAD)
+    for event in events:
+        written += len(gap)
+        yield gap, None
+        if event.kind == "music":
+            samples = play(music_seconds, RECORDING_RATE) * np.float32(10 ** (MUSIC_DBFS / 20))
+            start = written / RECORDING_RATE
+            placed = Event("music", "", "", None, round(start, 4), round(start + music_seconds, 4))
+            edge = 0.0
+        else:
+            one = spoken[event.text, event.voice]
+            samples = one.samples.astype(np.float32) * gains[event.voice]
+            samples = soxr.resample(samples, RATE, RECORDING_RATE, quality="VHQ")
+            start, edge = written / RECORDING_RATE + EDGE, EDGE
+            said = [(word, round(start + begin, 3), round(start + end, 3)) for word, begin, end in one.words]
+            placed = Event(
+                event.kind, event.voice, event.text, event.sentence, round(start, 4), round(start + one.seconds, 4), said
+            )
+        written += len(samples)
+        yield samples, placed
+        gap = silence(pause(rng) - 2 * edge)
+    yield silence(LEAD), None
+
+
+def _gains(spoken: dict[tuple[str, str], Spoken]) -> dict[str, np.float32]:
+    """One gain a voice, from its first twenty sentences."""
+    found = {}
+    for voice in {voice for _, voice in spoken}:
+        own = [one.samples.astype(np.float64) / 32768 for (_, by), one in spoken.items() if by == voice][:20]
+        loud = np.concatenate(own)
+        loud = loud[np.abs(loud) > 0.004]
+        found[voice] = np.float32(10 ** (SPEECH_DBFS / 20) / np.sqrt(np.mean(loud**2)) / 32768)
+    return found
+
+
+class Room:
+    """Noise that falls by 6 dB an octave from 150 Hz and by 12 from 2 kHz, the same for both channels, and their hiss."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._filter = np.vstack([butter(1, corner, fs=RECORDING_RATE, output="sos") for corner in (150.0, 2000.0)])
+        self._state = np.zeros((len(self._filter), 2))
+        probe, _ = sosfilt(self._filter, np.random.default_rng(0).standard_normal(RECORDING_RATE * 4), zi=self._state)
+        self._gain = 10 ** (NOISE_DBFS / 20) / float(np.sqrt(np.mean(probe**2)))
+
+    def around(self, mono: NDArray[np.float32]) -> NDArray[np.int16]:
+        """(n, 2) samples of a recorder: the sound in the room, hiss, dither, 16 bits.
+
+        Raises:
+            SystemExit: it would be clipped.
+        """
+        noise, self._state = sosfilt(self._filter, self._rng.standard_normal(len(mono)), zi=self._state)
+        room = mono + noise * self._gain
+        hiss = 10 ** (HISS_DBFS / 20)
+        stereo = np.stack(
+            [room * 10 ** (gain / 20) + self._rng.standard_normal(len(mono)) * hiss for gain in GAIN_DB], axis=1
+        )
+        stereo += (self._rng.random(stereo.shape) - self._rng.random(stereo.shape)) / 32768
+        if np.max(np.abs(stereo), initial=0.0) >= 0.99:
+            raise SystemExit("the recording would be clipped: lower SPEECH_DBFS")
+        return np.round(stereo * 32767).astype(np.int16)
+
+
+def main() -> None:
+    """Read the command line and build."""
+    parser = argparse.ArgumentParser(description="Build a long recording whose every second is known.")
+    parser.add_argument("folder", type=Path, help="where recording.flac, script.txt and truth.json go")
+    parser.add_argument("--minutes", type=float, default=120.0, help="about how long (default: 120)")
+    parser.add_argument("--seed", type=int, default=1, help="of everything random")
+    parser.add_argument("--voice", default="slt", help="the reader (default: slt)")
+    parser.add_argument("--music", type=float, default=60.0, metavar="SECONDS", help="length of the music (default: 60)")
+    parser.add_argument("--pace", type=float, default=0.345, help="seconds a word, pauses included (default: 0.345)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    args = parser.parse_args()
+    rng = np.random.default_rng(args.seed)
+    lines = TEXT.read_text("utf-8").splitlines()
+    begin = 0 if args.minutes > 60 else int(rng.integers(len(lines)))  # short ones read another page with each seed
+    events, script, skipped = plan(lines[begin:] + lines[:begin], args.voice, args.minutes, args.pace, rng)
+    spoken = say_all(events, args.jobs)
+    args.folder.mkdir(parents=True, exist_ok=True)
+    room, placed, length = Room(rng), [], 0
+    target = args.folder / "recording.flac"
+    with soundfile.SoundFile(target, "w", RECORDING_RATE, len(GAIN_DB), "PCM_16", format="FLAC") as out:
+        for mono, event in assemble(events, spoken, args.music, rng):
+            out.write(room.around(mono))
+            length += len(mono)
+            placed += [] if event is None else [asdict(event)]
+    (args.folder / "script.txt").write_text("\n".join(script) + "\n", "utf-8")
+    truth = {"seconds": round(length / RECORDING_RATE, 3), "skipped": skipped, "events": placed}
+    (args.folder / "truth.json").write_text(json.dumps(truth) + "\n", "utf-8")
+    print(f"{target}: {length / RECORDING_RATE:.1f} s, {len(script)} sentences, {target.stat().st_size / 1e6:.0f} MB", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
