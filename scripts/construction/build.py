@@ -81,18 +81,21 @@ class Event:
     words: list[tuple[str, float, float]] = field(default_factory=list)
 
 
-def plan(lines: list[str], voice: str, minutes: float, pace: float, rng: np.random.Generator) -> tuple[list[Event], list[str], list[int]]:
+def plan(
+    lines: list[str], voice: str, minutes: float, pace: float, rng: np.random.Generator
+) -> tuple[list[Event], list[str], list[int]]:
     """What is heard in order, the script, and which of its lines are skipped.
 
-    Args:
-        pace: seconds that a word takes, pauses between sentences included.
+    `pace` is the seconds that a word takes, pauses between sentences included.
     """
     needed, script = minutes * 60.0, []
     while needed > 0:
         script.append(lines[len(script) % len(lines)])
         needed -= len(script[-1].split()) * pace
     long = [index for index, line in enumerate(script) if 8 <= len(line.split()) <= 25 and 0 < index < len(script) - 1]
-    twice, again, broken, given_up, skipped, skipped_too, foreign, foreign_too = rng.choice(long, 8, replace=False).tolist()
+    twice, again, broken, given_up, skipped, skipped_too, foreign, foreign_too = rng.choice(
+        long, 8, replace=False
+    ).tolist()
     events: list[Event] = []
     for index, line in enumerate(script):
         half = " ".join(line.split()[: max(2, len(line.split()) * 2 // 5)]).rstrip(",;:.")
@@ -157,7 +160,13 @@ def assemble(
             start, edge = written / RECORDING_RATE + EDGE, EDGE
             said = [(word, round(start + begin, 3), round(start + end, 3)) for word, begin, end in one.words]
             placed = Event(
-                event.kind, event.voice, event.text, event.sentence, round(start, 4), round(start + one.seconds, 4), said
+                event.kind,
+                event.voice,
+                event.text,
+                event.sentence,
+                round(start, 4),
+                round(start + one.seconds, 4),
+                said,
             )
         written += len(samples)
         yield samples, placed
@@ -211,7 +220,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=120.0, help="about how long (default: 120)")
     parser.add_argument("--seed", type=int, default=1, help="of everything random")
     parser.add_argument("--voice", default="slt", help="the reader (default: slt)")
-    parser.add_argument("--music", type=float, default=60.0, metavar="SECONDS", help="length of the music (default: 60)")
+    parser.add_argument(
+        "--music", type=float, default=60.0, metavar="SECONDS", help="length of the music (default: 60)"
+    )
     parser.add_argument("--pace", type=float, default=0.345, help="seconds a word, pauses included (default: 0.345)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     args = parser.parse_args()
@@ -231,7 +242,10 @@ def main() -> None:
     (args.folder / "script.txt").write_text("\n".join(script) + "\n", "utf-8")
     truth = {"seconds": round(length / RECORDING_RATE, 3), "skipped": skipped, "events": placed}
     (args.folder / "truth.json").write_text(json.dumps(truth) + "\n", "utf-8")
-    print(f"{target}: {length / RECORDING_RATE:.1f} s, {len(script)} sentences, {target.stat().st_size / 1e6:.0f} MB", file=sys.stderr)
+    print(
+        f"{target}: {length / RECORDING_RATE:.1f} s, {len(script)} sentences, {target.stat().st_size / 1e6:.0f} MB",
+        file=sys.stderr,
+    )
 
 
 if __name__ == "__main__":

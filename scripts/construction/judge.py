@@ -168,7 +168,9 @@ def _edge_errors(
     entries: list[ManifestEntry], events: list[dict[str, Any]], described: DatasetDescription
 ) -> tuple[list[float], int]:
     limits = described.settings
-    heard = [(start, end) for event in events for _, start, end in event["words"] or [("", event["start"], event["end"])]]
+    heard = [
+        (start, end) for event in events for _, start, end in event["words"] or [("", event["start"], event["end"])]
+    ]
     starts, ends = [start for start, _ in heard], [end for _, end in heard]
     errors, inside = [], 0
     for entry in entries:

@@ -79,9 +79,7 @@ def _phones(printed: str) -> list[tuple[str, float, float]]:
     return found
 
 
-def place(
-    phones: list[tuple[str, float, float]], said: list[str], lexicon: Lexicon
-) -> list[tuple[str, float, float]]:
+def place(phones: list[tuple[str, float, float]], said: list[str], lexicon: Lexicon) -> list[tuple[str, float, float]]:
     """Start and end of each word, by the cheapest way to lay the dictionary's phones along those that were said."""
     wanted = [(phone, number) for number, word in enumerate(said) for phone in lexicon.pronounce(word).phones]
     rows, columns = len(wanted), len(phones)

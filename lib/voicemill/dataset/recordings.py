@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from voicemill import files
-from voicemill.audio import decode, loudness, sound, vad
+from voicemill.audio import decode, edges, levels, loudness, quality, sound, vad
 from voicemill.audio.loudness import Loudness
 from voicemill.audio.sound import OnDisk
 from voicemill.dataset import stage_cache
@@ -124,11 +124,13 @@ def speech_of(task: SpeechTask) -> Speech:
     """Where somebody speaks in a decoded recording, whatever its length, in bounded memory."""
     heard = OnDisk((task.decoded,))
     digest = sound.digest(heard)
-    key = files.content_key(stage_cache.code_digest(vad, sound, decode), packages.version("silero-vad"), digest)
+    code = stage_cache.code_digest(vad, edges, levels, quality, sound, decode)
+    key = files.content_key(code, packages.version("silero-vad"), digest)
     stored = stage_cache.entry(task.cache, "speech", key, ".json")
     known = stage_cache.read_model(stored, Speech)
     if known is not None:
         return known.model_copy(update={"cached": True})
-    found = Speech(digest=digest, spans=tuple((span.start, span.end) for span in vad.speech_in(heard)))
+    spans = edges.refine(vad.speech_in(heard), levels.Levels.of_sound(heard))
+    found = Speech(digest=digest, spans=tuple((span.start, span.end) for span in spans))
     files.write_text(stored, found.model_dump_json())
     return found

@@ -27,6 +27,7 @@ and 16% at 20 dB of noise. These are all synthetic voices: no human recording wa
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,8 +50,16 @@ WORD_THRESHOLD = -50.0
 """Score below which a single word was hardly said."""
 MISFIT_LIMIT = 0.2
 """Largest share of speech that may lie in such words."""
+MAX_RUSHED = 5
+"""Most phones one after the other at the aligner's shortest, 30 ms: that is what becomes of words that were not said.
+In 220 clips of right text (scripts/construction) the longest run was of 4, in the one that lacked a word of 8."""
+_SHORTEST = 0.035
 MIN_SAMPLES = 800
 """Samples (50 ms) below which PocketSphinx's front end has no frame to give."""
+_ROOM, _ROOM_OF = 0.2, 0.04
+"""Seconds of the clip's own background put before and after it, made of so much at each of its ends: with the 50 to
+150 ms that a clip has, the first or last phone takes some of the silence for itself. On 30 clips of
+scripts/construction the error of first beginnings fell from 65 to 41 ms at the 95th percentile, of last ends from 87 to 59."""
 _PEAK = 0.5
 """Samples are scaled to this peak before they become 16-bit: quiet recordings keep their resolution."""
 
@@ -96,9 +105,15 @@ class Alignment:
         return sum(word.end - word.start for word in self.words if word.score < WORD_THRESHOLD) / spoken
 
     @property
+    def rushed(self) -> int:
+        """Longest run of phones that are as short as can be."""
+        short = [phone.end - phone.start < _SHORTEST for word in self.words for phone in word.phones]
+        return max((len(list(run)) for rushed, run in itertools.groupby(short) if rushed), default=0)
+
+    @property
     def fits(self) -> bool:
-        """Whether this text was spoken, as far as the scores can tell."""
-        return self.score >= SCORE_THRESHOLD and self.misfit <= MISFIT_LIMIT
+        """Whether this text was spoken, as far as scores and lengths can tell."""
+        return self.score >= SCORE_THRESHOLD and self.misfit <= MISFIT_LIMIT and self.rushed <= MAX_RUSHED
 
 
 def to_pcm16(samples: npt.NDArray[np.float32]) -> bytes:
@@ -136,13 +151,14 @@ class Aligner:
         if samples.size < MIN_SAMPLES:
             raise _failed(text, "the clip is empty")
         decoder = self._prepare(spoken)
-        pcm = to_pcm16(samples)
+        pcm = to_pcm16(_with_room(samples))
+        length = samples.size / SAMPLE_RATE
         try:
             decoder.set_align_text(" ".join(spoken))
             _decode(decoder, pcm)
             decoder.set_alignment()
             _decode(decoder, pcm)
-            found = [_word(entry) for entry in decoder.get_alignment() if entry.name[0] not in "<["]
+            found = [_word(entry, length) for entry in decoder.get_alignment() if entry.name[0] not in "<["]
         except (RuntimeError, TypeError) as error:
             self._decoder = None  # it may be in the middle of an utterance
             raise _failed(
@@ -152,7 +168,9 @@ class Aligner:
             tuple(phone.name for phone in word.phones) != self._lexicon.pronounce(word.text).phones for word in found
         ):
             raise _failed(text, "the aligner lost words on the way")
-        frames = np.array([round((word.end - word.start) * FRAME_RATE) for word in found])
+        if sum(phone.end - phone.start < 0.5 / FRAME_RATE for word in found for phone in word.phones) > 1:
+            raise _failed(text, "a part of it found no place in the clip")
+        frames = np.array([max(1, round((word.end - word.start) * FRAME_RATE)) for word in found])
         return Alignment(tuple(found), float(np.average([word.score for word in found], weights=frames)))
 
     def _prepare(self, spoken: list[str]) -> Any:
@@ -188,17 +206,23 @@ def _decode(decoder: Any, pcm: bytes) -> None:
     decoder.end_utt()
 
 
-def _word(entry: Any) -> Word:
-    phones = tuple(
-        Phone(phone.name, phone.start / FRAME_RATE, (phone.start + phone.duration) / FRAME_RATE) for phone in entry
-    )
-    return Word(
-        entry.name,
-        entry.start / FRAME_RATE,
-        (entry.start + entry.duration) / FRAME_RATE,
-        phones,
-        score=entry.score / max(1, entry.duration),
-    )
+def _with_room(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The clip between stretches of its own background, mirrored so that no edge clicks."""
+    some, length = round(_ROOM_OF * SAMPLE_RATE), round(_ROOM * SAMPLE_RATE)
+    before = np.pad(samples[:some], (length, 0), mode="symmetric")[:length]
+    after = np.pad(samples[-some:], (0, length), mode="symmetric")[-length:]
+    return np.concatenate((before, samples, after))
+
+
+def _word(entry: Any, length: float) -> Word:
+    """Times in the clip of `length` seconds: what was put around it is taken off."""
+
+    def second(frame: int) -> float:
+        return min(max(0.0, frame / FRAME_RATE - _ROOM), length)
+
+    phones = tuple(Phone(phone.name, second(phone.start), second(phone.start + phone.duration)) for phone in entry)
+    end = entry.start + entry.duration
+    return Word(entry.name, second(entry.start), second(end), phones, score=entry.score / max(1, entry.duration))
 
 
 def _failed(text: str, why: str) -> DatasetError:

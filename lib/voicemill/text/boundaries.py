@@ -22,7 +22,7 @@ from voicemill.text.matching import Match
 
 _ISLAND_PAUSE = 0.15
 """Seconds between two heard words that part two islands."""
-_CUT_PAUSE = 0.06
+CUT_PAUSE = 0.06
 """Seconds of silence that are enough to cut between two sentences; a stop consonant's closure is shorter within a
 word list.
 """
@@ -121,7 +121,7 @@ class Islands:
             for left, right in itertools.pairwise(self.heard[first : last + 1])
         ]
         widest = max(gaps, key=lambda gap: gap.duration, default=Span(0.0, 0.0))
-        if widest.duration < _CUT_PAUSE:
+        if widest.duration < CUT_PAUSE:
             return False
         index = max(0, bisect.bisect_right(self._starts, widest.start) - 1)
         parts = self._cut(self.spans[index], [widest], "sentence_gap")

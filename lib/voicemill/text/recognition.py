@@ -6,6 +6,7 @@ speech and for finding text that is known, wrong for making transcripts. Nothing
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -47,14 +48,22 @@ class PocketSphinxRecogniser:
     Each call is independent of those before it (the front end is reset), so the same samples give the same words.
     """
 
-    def __init__(self, *, language_model: Path | None = None, dictionary: Path | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        language_model: Path | None = None,
+        dictionary: Path | None = None,
+        settings: Mapping[str, object] | None = None,
+    ) -> None:
         """
         Args:
             language_model: an ARPA model over the words of `dictionary`; default: the wheel's general English model.
             dictionary: words and phones as `Lexicon.subset` writes them; default: the whole CMU dictionary.
+            settings: of PocketSphinx's search, over its defaults.
         """
         self._language_model = language_model
         self._dictionary = dictionary
+        self._settings = dict(settings or {})
         self._decoder: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -105,4 +114,5 @@ class PocketSphinxRecogniser:
             hmm=str(model / "en-us"),
             lm=str(self._language_model or model / "en-us.lm.bin"),
             dict=str(self._dictionary or model / "cmudict-en-us.dict"),
+            **self._settings,
         )

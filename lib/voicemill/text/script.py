@@ -26,7 +26,9 @@ from voicemill.audio.sound import Sound
 from voicemill.audio.vad import Span
 from voicemill.errors import DatasetError
 from voicemill.progress import Observer, SilentObserver
+from voicemill.text.alignment import Aligner
 from voicemill.text.boundaries import Islands, Piece, make_pieces
+from voicemill.text.dividing import divide
 from voicemill.text.hearing import HeardWord, hear
 from voicemill.text.lexicon import Lexicon
 from voicemill.text.matching import Match, choose, find_takes
@@ -167,7 +169,12 @@ def match_script(
     heard = listen(sound, spans, script, lexicon, observer or SilentObserver(), processes=processes)
     takes, repeated = choose(find_takes(script, [word.text for word in heard]), script)
     islands = Islands(spans, heard)
-    pieces = make_pieces(takes, islands, sentences, limits)
+    aligner = Aligner(lexicon)
+    pieces = [
+        part
+        for whole in make_pieces(takes, islands, sentences, limits)
+        for part in (divide(whole, sound, sentences, aligner, limits) if whole.problem == "too_long" else [whole])
+    ]
     repeats = [Take(heard[take.first].start, heard[take.last - 1].end, take.sentence) for take in repeated]
     covered = sorted([piece.span for piece in pieces] + [Span(take.start, take.end) for take in repeats])
     unmatched = _outside(islands.spans, covered)
