@@ -5,6 +5,7 @@
     pitch    our pyin beside librosa's on the demo's clips, frame for frame
     say      seconds of sound in a second, of a finished voice on a long text
     verify   a bundle of 600 MB verified, beside sha256sum over the same files
+    preparation  a long recording with its script beside a script of the usual tools (needs flite)
     quality  character error rate against minutes of training, on sentences that no training saw (needs flite)
 
 Ratios come from one run: machines differ, and this one may be busy. Nothing here is a test.
@@ -139,6 +140,22 @@ def verify(work: Path, megabytes: int, rounds: int) -> None:
     for each in timed:
         speed, ratio = megabytes / each.seconds, timed[0].seconds / each.seconds
         click.echo(f"| {each.name} | {each.seconds:.2f} | {speed:.0f} | {ratio:.2f} |")
+
+
+@main.command()
+@click.option("--minutes", default=12.0, show_default=True, help="Length of the recording that is built.")
+@click.option("--recording", type=click.Path(path_type=Path, exists=True), help="One that was built before.")
+@click.option("--part", default=120.0, show_default=True, help="Seconds of it for the usual tools.")
+@click.pass_obj
+def preparation(work: Path, minutes: float, recording: Path | None, part: float) -> None:
+    """The whole preparation, its stages, its memory, and the usual tools on a part of the same recording."""
+    from preparation import report
+
+    if recording is None:
+        recording = work / f"recording-{minutes:g}"
+        build = [sys.executable, str(ROOT / "scripts/construction/build.py"), "--minutes", str(minutes), str(recording)]
+        subprocess.run(build, check=True)
+    click.echo(report(recording, work / f"preparation-{int(time.time())}", part))
 
 
 @main.command()

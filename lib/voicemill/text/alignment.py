@@ -59,7 +59,8 @@ MIN_SAMPLES = 800
 _ROOM, _ROOM_OF = 0.2, 0.04
 """Seconds of the clip's own background put before and after it, made of so much at each of its ends: with the 50 to
 150 ms that a clip has, the first or last phone takes some of the silence for itself. On 30 clips of
-scripts/construction the error of first beginnings fell from 65 to 41 ms at the 95th percentile, of last ends from 87 to 59."""
+scripts/construction the error of first beginnings fell from 65 to 41 ms at the 95th percentile, that of last ends from
+87 to 59."""
 _PEAK = 0.5
 """Samples are scaled to this peak before they become 16-bit: quiet recordings keep their resolution."""
 
