@@ -77,7 +77,7 @@ vast-destroy: ## destroy instance ID=…
 vast-remote-test: ## the test suite on a rented GPU
 	@bash scripts/vast.sh run --fail-fast --tasks scripts/vast-remote-test.txt $(ARGS)
 
-bench: ## measure the demo's stages, pitch and start-up (docs/benchmarks.md)
+bench: ## measure the demo's stages; ARGS="preparation", "pitch ...", "start ..." (docs/benchmarks.md)
 	@$(dev) && PYTHONPATH=lib "$$VOICEMILL_PYTHON" scripts/bench/bench.py $(or $(ARGS),stages)
 
 schemas: ## write the JSON Schemas below configs/voice again from the typed models

@@ -118,3 +118,21 @@ def test_pcm_keeps_the_form_at_a_fixed_peak() -> None:
     pcm = np.frombuffer(to_pcm16(np.array([0.0, 0.001, -0.002], dtype=np.float32)), dtype="<i2")
     assert pcm.tolist() == [0, 8192, -16384]
     assert to_pcm16(np.zeros(3, dtype=np.float32)) == bytes(6)
+
+
+def test_words_that_were_not_said_are_told_by_their_haste(clips: list[Clip], lexicon: Lexicon) -> None:
+    aligner = Aligner(lexicon)
+    for samples, text in clips[:6]:
+        assert not fits(aligner, samples, f"Particularly unmistakable, {text}")
+        assert not fits(aligner, samples, f"{text} Particularly unmistakable.")
+
+
+def test_a_clip_without_silence_around_it_aligns_from_end_to_end(clips: list[Clip], lexicon: Lexicon) -> None:
+    aligner = Aligner(lexicon)
+    for samples, text in clips[:6]:
+        loose = aligner.align(samples, text)
+        first, last = (round(second * 16_000) for second in (loose.words[0].start, loose.words[-1].end))
+        tight = aligner.align(samples[first:last], text)
+        assert tight.fits
+        assert tight.words[0].start < 0.05
+        assert tight.words[-1].end > (last - first) / 16_000 - 0.05

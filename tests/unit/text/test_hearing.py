@@ -9,9 +9,10 @@ import numpy.typing as npt
 from voicemill.audio.sound import InMemory
 from voicemill.audio.vad import Span, speech_spans
 from voicemill.progress import SilentObserver
-from voicemill.text.hearing import hear, write_language_model
+from voicemill.text.hearing import doubtful, hear, write_language_model
 from voicemill.text.lexicon import Lexicon
 from voicemill.text.normalise import words
+from voicemill.text.recognition import RecognisedWord
 
 
 class Counter(SilentObserver):
@@ -48,3 +49,20 @@ def test_spans_at_the_very_edges(clips: list[tuple[npt.NDArray[np.float32], str]
 def test_language_model_of_one_word(tmp_path: Path) -> None:
     write_language_model(tmp_path / "one.lm", [["yes"], []])
     assert "yes" in (tmp_path / "one.lm").read_text(encoding="utf-8")
+
+
+def test_what_is_no_running_part_of_the_script_is_heard_again() -> None:
+    def heard(text: str, start: float = 0.2, seconds: float = 2.0) -> list[RecognisedWord]:
+        spoken = text.split()
+        step = (seconds - 0.4) / max(1, len(spoken))
+        return [
+            RecognisedWord(word, start + step * index, start + step * (index + 1)) for index, word in enumerate(spoken)
+        ]
+
+    stream = " the water is cold the sun is warm "
+    assert not doubtful(heard("is cold the sun"), 2.0, stream)
+    assert doubtful(heard("is cold a sun"), 2.0, stream)
+    assert doubtful([], 2.0, stream)
+    assert doubtful(heard("water is cold", start=0.8), 2.6, stream), "a word before them may have been missed"
+    assert doubtful(heard("water is"), 3.0, stream), "a word after them may have been missed"
+    assert doubtful(heard("is col"), 2.0, stream)
