@@ -112,9 +112,15 @@ class Alignment:
         return max((len(list(run)) for rushed, run in itertools.groupby(short) if rushed), default=0)
 
     @property
+    def outside(self) -> int:
+        """Phones that found no place in the clip; one may be a tight cut, two are words that are not in it."""
+        return sum(phone.end - phone.start < 0.5 / FRAME_RATE for word in self.words for phone in word.phones)
+
+    @property
     def fits(self) -> bool:
         """Whether this text was spoken, as far as scores and lengths can tell."""
-        return self.score >= SCORE_THRESHOLD and self.misfit <= MISFIT_LIMIT and self.rushed <= MAX_RUSHED
+        in_time = self.rushed <= MAX_RUSHED and self.outside <= 1
+        return in_time and self.score >= SCORE_THRESHOLD and self.misfit <= MISFIT_LIMIT
 
 
 def to_pcm16(samples: npt.NDArray[np.float32]) -> bytes:
@@ -169,8 +175,6 @@ class Aligner:
             tuple(phone.name for phone in word.phones) != self._lexicon.pronounce(word.text).phones for word in found
         ):
             raise _failed(text, "the aligner lost words on the way")
-        if sum(phone.end - phone.start < 0.5 / FRAME_RATE for word in found for phone in word.phones) > 1:
-            raise _failed(text, "a part of it found no place in the clip")
         frames = np.array([max(1, round((word.end - word.start) * FRAME_RATE)) for word in found])
         return Alignment(tuple(found), float(np.average([word.score for word in found], weights=frames)))
 
