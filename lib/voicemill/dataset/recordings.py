@@ -130,7 +130,7 @@ def speech_of(task: SpeechTask) -> Speech:
     known = stage_cache.read_model(stored, Speech)
     if known is not None:
         return known.model_copy(update={"cached": True})
-    spans = edges.refine(vad.speech_in(heard), levels.Levels.of_sound(heard))
+    spans = edges.refine(vad.afresh(heard, vad.speech_in(heard)), levels.Levels.of_sound(heard))
     found = Speech(digest=digest, spans=tuple((span.start, span.end) for span in spans))
     files.write_text(stored, found.model_dump_json())
     return found

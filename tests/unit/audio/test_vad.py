@@ -13,6 +13,7 @@ import pytest
 import soxr
 
 from voicemill.audio import vad
+from voicemill.audio.sound import InMemory
 from voicemill.audio.vad import Span, speech_probabilities, speech_spans
 from voicemill.errors import DependencyError
 
@@ -113,3 +114,14 @@ def test_package_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DependencyError) as caught:
         vad.model_path()
     assert caught.value.reason == "runtime_dependency_missing:silero-vad"
+
+
+def test_asked_again_after_a_long_stretch_without_speech(speech: Samples) -> None:
+    """What memory made the model overlook is found; where speech follows speech nothing is asked."""
+    quiet = np.random.default_rng(0).normal(0.0, 1e-4, 4 * 16_000).astype(np.float32)
+    recording = np.concatenate((quiet, speech[: 8 * 16_000]))
+    whole = speech_spans(recording)
+    late = [Span(whole[0].start + 0.4, whole[0].end), *(Span(span.start + 0.1, span.end) for span in whole[1:])]
+    found = vad.afresh(InMemory(recording, 16_000), late)
+    assert found[0].start == pytest.approx(whole[0].start, abs=0.1)
+    assert found[1:] == late[1:]
