@@ -6,6 +6,7 @@
 #   VOICEMILL_CUDA_BASE_IMAGE  what Dockerfile.cuda starts from (default voicemill:cuda-base)
 #   VOICEMILL_WHEELS_IMAGE   an image that holds a wheel of torch, taken instead of an index's (docker/offline-base.sh makes one)
 #   VOICEMILL_TORCH_INDEX    package index of torch (PyTorch's own for the variant makes the CPU image smaller)
+#   VOICEMILL_COMPUTE        CUDA version of cuda-base, as PyTorch writes it (default: Dockerfile.cuda-base's, cu130)
 #   VOICEMILL_NETWORK        network of the build steps, for example host
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -47,6 +48,7 @@ if [ "$what" = cuda ]; then
 else
   given BASE_IMAGE "${VOICEMILL_BASE_IMAGE:-}"
   given TORCH_INDEX "${VOICEMILL_TORCH_INDEX:-}"
+  [ "$what" != cuda-base ] || given COMPUTE "${VOICEMILL_COMPUTE:-}"
 fi
 [ -z "${VOICEMILL_NETWORK:-}" ] || arguments+=(--network "$VOICEMILL_NETWORK")
 # Proxies are passed on by name: the engine knows these arguments and keeps them out of the image.

@@ -8,3 +8,12 @@ pin="$(cat /mnt/locks/torch.txt)"
 index=(); [ -z "${TORCH_INDEX:-}" ] || index=(--index-url "$TORCH_INDEX")
 if compgen -G "/mnt/wheels/torch-*+$COMPUTE-*.whl" >/dev/null; then index=(--no-index --find-links /mnt/wheels); fi
 python3 -m pip install "${index[@]}" "$pin" "$@"
+# Another build of CUDA than the one that was asked for would run under a tag that lies.
+case "$COMPUTE" in
+  cu*)
+    have="$(python3 -c 'import torch; print("cu" + str(torch.version.cuda).replace(".", ""))')"
+    if [ "$have" != "$COMPUTE" ]; then
+      echo "torch came as a build for $have, not $COMPUTE: name PyTorch's index of $COMPUTE in VOICEMILL_TORCH_INDEX." >&2
+      exit 1
+    fi ;;
+esac

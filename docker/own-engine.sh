@@ -39,6 +39,8 @@ case "${1:-}" in
     command -v dockerd >/dev/null || missing+=(docker.io)
     command -v debootstrap >/dev/null || missing+=(debootstrap)
     command -v docker-compose >/dev/null || missing+=(docker-compose)
+    # Not the daemon's: the tests push images to it.
+    [ -z "${CI:-}" ] || command -v docker-registry >/dev/null || missing+=(docker-registry)
     if [ "${#missing[@]}" != 0 ]; then
       if [ -z "${CI:-}" ] || ! command -v apt-get >/dev/null; then
         refuse "Missing here: ${missing[*]} (Debian: sudo apt-get install ${missing[*]})."

@@ -4,7 +4,10 @@
 #   --dry-run       say what would be done, and do nothing
 #   --allow-dirty   also from a working tree with changes; the tag then ends in -dirty
 #
-# cpu: R:<sha8> and R:latest · cuda-base: R:cuda-base-<digest of locks/ and its Dockerfile> and R:cuda-base · cuda: R:cuda-<sha8> and R:cuda
+# cpu: R:<sha8>, R:latest · cuda-base: R:cuda-base-<digest of the locks>, R:cuda-base · cuda: R:cuda-<sha8>, R:cuda, R:cuda130
+# VOICEMILL_COMPUTE=cu128 takes another CUDA than Dockerfile.cuda-base's own: R:cuda128-base-<digest>, R:cuda128-<sha8>, R:cuda128.
+#
+# A tag that names a commit or locks is pushed once: where the registry has it, its bytes stay, and only the moving tags are set to it.
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 cd "$root"
@@ -34,20 +37,51 @@ if [ -n "$(git status --porcelain)" ]; then
     "The working tree has changes, so $sha would not say what is in the image: commit them, or use --allow-dirty."
   suffix=-dirty
 fi
+default="$(sed -n 's/^ARG COMPUTE=//p' docker/Dockerfile.cuda-base)"
+compute="${VOICEMILL_COMPUTE:-$default}"
+[[ "$compute" =~ ^cu[0-9]{3}$ ]] || usage "VOICEMILL_COMPUTE must be a CUDA version as PyTorch writes it, such as $default, not '$compute'."
+version="cuda${compute#cu}" name=cuda
+[ "$compute" = "$default" ] || name="$version"
+# shellcheck source=docker/source.sh
+. docker/source.sh
+base="$name-base-$(locks_digest . | cut -c1-8)" # of its contents: the same locks give the same tag, in any commit
 case "$what" in
   cpu) tags=("$sha$suffix" latest) ;;
-  cuda) tags=("cuda-$sha$suffix" cuda) ;;
-  cuda-base) # made of the locks alone, so the same locks give the same tag
-    tags=("cuda-base-$(cat locks/*.txt docker/Dockerfile docker/Dockerfile.cuda-base | sha256sum | cut -c1-8)$suffix" cuda-base) ;;
+  cuda-base) tags=("$base" "$name-base") ;;
+  cuda) tags=("$name-$sha$suffix" "$name"); [ "$name" = "$version" ] || tags+=("$version") ;;
 esac
 [ -z "$suffix" ] || tags=("${tags[0]}") # a moving tag never points to what no commit holds
+fixed="$registry:${tags[0]}"
 
 run() { printf '[publish] %s\n' "$*"; [ -n "$dry" ] || "$@"; }
+push() { run "${ENGINE:-docker}" push "$1" || refuse push_failed "$1 could not be pushed: look at the lines above; if access was denied, $ENGINE login ${registry%%/*}."; }
+there() { # there IMAGE: the registry has it, as far as we may look
+  local plain=()
+  case "$registry" in localhost[:/]*|127.*) if [ "$ENGINE" = podman ]; then plain=(--tls-verify=false); else plain=(--insecure); fi ;; esac
+  "$ENGINE" manifest inspect "${plain[@]}" "$1" >/dev/null 2>&1
+}
+
 if [ -z "$dry" ]; then
   # shellcheck source=docker/engine.sh
   . docker/engine.sh
   find_engine || exit 1
 fi
-run docker/build.sh "$what" --tag "$registry:${tags[0]}"
-for tag in "${tags[@]:1}"; do run "${ENGINE:-docker}" tag "$registry:${tags[0]}" "$registry:$tag"; done
-for tag in "${tags[@]}"; do run "${ENGINE:-docker}" push "$registry:$tag"; done
+build=(docker/build.sh "$what" --tag "$fixed")
+if [ "$what" = cuda-base ]; then build=(env "VOICEMILL_COMPUTE=$compute" "${build[@]}"); fi
+if [ "$what" = cuda ]; then build=(env "VOICEMILL_CUDA_BASE_IMAGE=$registry:$base" "${build[@]}"); fi
+if [ -z "$dry" ] && [ -z "$suffix" ] && there "$fixed"; then
+  printf '[publish] %s is there already: its bytes stay\n' "$fixed"
+  run "$ENGINE" pull --quiet "$fixed"
+else
+  if [ -z "$dry" ] && [ "$what" = cuda ] && ! there "$registry:$base"; then
+    refuse cuda_base_missing "$registry:$base, the base with today's locks, is not in the registry: publish cuda-base first."
+  fi
+  run "${build[@]}"
+  push "$fixed"
+fi
+for tag in "${tags[@]:1}"; do
+  run "${ENGINE:-docker}" tag "$fixed" "$registry:$tag"
+  push "$registry:$tag"
+done
+[ -n "$dry" ] || "$ENGINE" image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$fixed" \
+  | sed -n "s|^\($registry@sha256:[0-9a-f]*\)\$|[publish] published \1|p"

@@ -21,11 +21,26 @@ expect 0 '' "${publish[@]}" cpu --registry example.org/me/voicemill --dry-run
 cmp "$SCRATCH/first" "$SCRATCH/out" || fail "the tags change from run to run"
 expect 0 '' env VOICEMILL_REGISTRY=example.org/me/voicemill make publish-cuda ARGS=--dry-run
 says "[publish] docker push example.org/me/voicemill:cuda-$sha"
+says "[publish] docker push example.org/me/voicemill:cuda130"
 expect 0 '' "${publish[@]}" cuda-base --registry r.io/v --dry-run
 begins '\[publish\] docker push r.io/v:cuda-base-[0-9a-f]{8}$'
+base="$(sed -n 's/^\[publish\] docker push \(r.io.*-[0-9a-f]\{8\}\)$/\1/p' "$SCRATCH/out")"
+expect 0 '' "${publish[@]}" cuda --registry r.io/v --dry-run
+begins "\[publish\] env VOICEMILL_CUDA_BASE_IMAGE=$base docker/build.sh cuda "
+expect 0 '' env VOICEMILL_COMPUTE=cu128 "${publish[@]}" cuda-base --registry r.io/v --dry-run
+begins '\[publish\] env VOICEMILL_COMPUTE=cu128 docker/build.sh cuda-base --tag r.io/v:cuda128-base-[0-9a-f]{8}$'
+says '[publish] docker push r.io/v:cuda128-base'
+! grep -q v:cuda-base "$SCRATCH/out" || fail "another CUDA moves the tag cuda-base"
+expect 0 '' env VOICEMILL_COMPUTE=cu128 "${publish[@]}" cuda --registry r.io/v --dry-run
+says "[publish] docker push r.io/v:cuda128-$sha"
+expect 1 bad_usage env VOICEMILL_COMPUTE=12.8 "${publish[@]}" cuda --registry r.io/v --dry-run
 expect 1 bad_usage "${publish[@]}" cpu --dry-run
 expect 1 bad_usage "${publish[@]}" cpu --registry 'Not A Name' --dry-run
 expect 1 bad_usage "${publish[@]}" everything --registry r.io/v
+git -c user.name=t -c user.email=t@example.org commit -qm code --allow-empty
+expect 0 '' "${publish[@]}" cuda-base --registry r.io/v --dry-run
+says "[publish] docker push $base" # the same locks, another commit
+sha="$(git rev-parse --short=8 HEAD)"
 touch untracked
 expect 1 dirty_tree "${publish[@]}" cpu --registry r.io/v --dry-run
 expect 0 '' "${publish[@]}" cpu --registry r.io/v --dry-run --allow-dirty
