@@ -34,7 +34,7 @@ class Registry:
         return f"{self.host}/v"
 
     def get(self, path: str) -> tuple[bytes, dict[str, str]]:
-        request = urllib.request.Request(f"http://{self.host}/v2/{path}", headers={"Accept": MANIFEST})  # noqa: S310
+        request = urllib.request.Request(f"http://{self.host}/v2/{path}", headers={"Accept": MANIFEST})
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
             return answer.read(), {name.lower(): value for name, value in answer.headers.items()}
 
@@ -148,12 +148,8 @@ def test_every_tag_names_the_same_bytes_and_they_come_back(
     assert checkout.run("docker", "image", "inspect", pinned).returncode != 0
     assert checkout.run("docker", "pull", "--quiet", pinned).returncode == 0
     assert checkout.run("docker", "image", "inspect", "--format", "{{.Id}}", pinned).stdout == identity
-    script = (
-        'cd /app && . docker/source.sh && find "${image_sources[@]}" -type f ! -name "*.pyc" | LC_ALL=C sort | xargs -d "\\n" sha256sum'
-    )
-    inside = checkout.run(
-        *("docker", "run", "--rm", "--network", "none", "--entrypoint", "bash", pinned, "-c", script)
-    )
+    script = 'cd /app && . docker/source.sh && find "${image_sources[@]}" -type f ! -name "*.pyc" | LC_ALL=C sort | xargs -d "\\n" sha256sum'
+    inside = checkout.run(*("docker", "run", "--rm", "--network", "none", "--entrypoint", "bash", pinned, "-c", script))
     outside = checkout.run("bash", "-c", script.replace("cd /app && ", ""))
     assert len(outside.stdout.splitlines()) > 200
     assert inside.stdout == outside.stdout, inside.stderr
@@ -167,7 +163,9 @@ def test_a_commits_tag_is_pushed_once_and_its_bytes_stay(
     again = publish(checkout, registry.repository, "cuda")
     assert again.returncode == 0, again.stderr
     assert said(again)[0] == f"{registry.repository}:{tag} is there already: its bytes stay"
-    assert not [line for line in said(again) if "build.sh" in line or line.endswith(f"push {registry.repository}:{tag}")]
+    assert not [
+        line for line in said(again) if "build.sh" in line or line.endswith(f"push {registry.repository}:{tag}")
+    ]
     assert {registry.digest(name) for name in (tag, "cuda", "cuda130")} == {before}
 
 

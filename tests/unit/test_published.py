@@ -15,7 +15,9 @@ def test_the_table_of_images_says_what_is_built(repository: Path) -> None:
     base = (repository / "docker/Dockerfile.cuda-base").read_text()
     compute = re.search(r"^ARG COMPUTE=cu(\d\d)(\d)$", base, re.MULTILINE)
     assert compute
-    toolkit = re.search(r'^cuda-toolkit = {version = "(\d+\.\d+)', (repository / "poetry.lock").read_text(), re.MULTILINE)
+    toolkit = re.search(
+        r'^cuda-toolkit = {version = "(\d+\.\d+)', (repository / "poetry.lock").read_text(), re.MULTILINE
+    )
     assert toolkit
     assert toolkit[1] == f"{compute[1]}.{compute[2]}", "the lock's torch is built for another CUDA than the image's"
     by_tag = {row[0].split("`")[1]: row for row in rows}
