@@ -45,6 +45,7 @@ class Settings:
         head: the commit that runs (40 hex digits, or `unknown`); `commit` is what manifests record, and may be given.
         preset: PROD_TTS_PRESET; `None` lets base weights and device decide.
         runtime: TOOLBOX_RUNTIME; `None` takes what there is.
+        managed: VOICEMILL_MANAGED, the SkyPilot task file of a managed job; `None` blocks TRAIN_BACKEND=managed_job.
     """
 
     repository: Path
@@ -85,6 +86,7 @@ class Settings:
     torch_device: str | None
     casimir_url: str | None
     source_date_epoch: str | None
+    managed: Path | None
 
     @property
     def workspace(self) -> Workspace:
@@ -159,6 +161,7 @@ class Settings:
             torch_device=text("TORCH_DEVICE"),
             casimir_url=text("CASIMIR_PUBLIC_BASE_URL") or text("CASIMIR_VERIFY_URL"),
             source_date_epoch=text("SOURCE_DATE_EPOCH"),
+            managed=path("VOICEMILL_MANAGED"),
         )
 
 

@@ -10,7 +10,7 @@ import contextlib
 import sys
 from collections.abc import Iterator, Mapping
 
-from voicemill.backends import local_docker, preflight, relay
+from voicemill.backends import local_docker, managed_job, preflight, relay
 from voicemill.backends.lanes import LANES, MAIN, SCRIPTS, Lane, final_state, status_path
 from voicemill.boundary import Interrupts
 from voicemill.errors import RefusedError, VoicemillError
@@ -47,6 +47,13 @@ def orchestrate(settings: Settings, environ: Mapping[str, str], protocol: Protoc
             status.take_over()
             if status.status.state != "completed":
                 raise local_docker.run_failed(0, log)
+            protocol.done(backend)
+            return 0
+        if backend == preflight.MANAGED_JOB:
+            task = managed_job.run_lane(lane, settings, environ, protocol, interrupts, log)
+            status.update(
+                state="completed", progress=(protocol.current, protocol.total), artifact=protocol.artifact(task)
+            )
             protocol.done(backend)
             return 0
         return _run_here(lane, settings, environ, protocol, interrupts, log, status)

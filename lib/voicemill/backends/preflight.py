@@ -123,10 +123,10 @@ def check_backend(settings: Settings) -> str:
             hint=f"TRAIN_BACKEND is one of {', '.join(BACKENDS)}.",
             details={"backend": settings.train_backend},
         )
-    if settings.train_backend == MANAGED_JOB:
+    if settings.train_backend == MANAGED_JOB and settings.managed is None:
         raise BlockedError(
-            "Managed jobs are not implemented.",
+            "No managed job is configured.",
             reason="managed_job_not_implemented",
-            hint="Use TRAIN_BACKEND=local_docker, or TRAIN_BACKEND=local without a container.",
+            hint="Name a SkyPilot task file in VOICEMILL_MANAGED (docs/managed.md), or use TRAIN_BACKEND=local_docker.",
         )
     return settings.train_backend
