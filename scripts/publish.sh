@@ -54,10 +54,16 @@ esac
 fixed="$registry:${tags[0]}"
 
 run() { printf '[publish] %s\n' "$*"; [ -n "$dry" ] || "$@"; }
-push() { run "${ENGINE:-docker}" push "$1" || refuse push_failed "$1 could not be pushed: look at the lines above; if access was denied, $ENGINE login ${registry%%/*}."; }
+push() {
+  run "${ENGINE:-docker}" push "$1" && return
+  refuse push_failed "$1 could not be pushed: look at the lines above; if access was denied, $ENGINE login ${registry%%/*}."
+}
 there() { # there IMAGE: the registry has it, as far as we may look
   local plain=()
-  case "$registry" in localhost[:/]*|127.*) if [ "$ENGINE" = podman ]; then plain=(--tls-verify=false); else plain=(--insecure); fi ;; esac
+  case "$registry:$ENGINE" in # on loopback engines speak plain HTTP anyway
+    localhost[:/]*:podman|127.*:podman) plain=(--tls-verify=false) ;;
+    localhost[:/]*|127.*) plain=(--insecure) ;;
+  esac
   "$ENGINE" manifest inspect "${plain[@]}" "$1" >/dev/null 2>&1
 }
 
@@ -69,7 +75,7 @@ fi
 build=(docker/build.sh "$what" --tag "$fixed")
 if [ "$what" = cuda-base ]; then build=(env "VOICEMILL_COMPUTE=$compute" "${build[@]}"); fi
 if [ "$what" = cuda ]; then build=(env "VOICEMILL_CUDA_BASE_IMAGE=$registry:$base" "${build[@]}"); fi
-if [ -z "$dry" ] && [ -z "$suffix" ] && there "$fixed"; then
+if [ -z "$dry" ] && [ "${fixed%-dirty}" = "$fixed" ] && there "$fixed"; then
   printf '[publish] %s is there already: its bytes stay\n' "$fixed"
   run "$ENGINE" pull --quiet "$fixed"
 else

@@ -169,6 +169,26 @@ def test_a_commits_tag_is_pushed_once_and_its_bytes_stay(
     assert {registry.digest(name) for name in (tag, "cuda", "cuda130")} == {before}
 
 
+def test_a_base_of_the_same_locks_is_not_built_again_whatever_else_changed(
+    checkout: Checkout, registry: Registry, published: subprocess.CompletedProcess[str], base_tag: str
+) -> None:
+    before = registry.digest(base_tag)
+    stray = checkout.root / "stray"
+    try:
+        stray.touch()
+        dirty = publish(checkout, registry.repository, "cuda-base", "--allow-dirty")
+        assert dirty.returncode == 0, dirty.stderr
+        assert "cuda-base" not in registry.tags()  # no moving tag from a dirty tree
+    finally:
+        stray.unlink()
+    clean = publish(checkout, registry.repository, "cuda-base")
+    assert clean.returncode == 0, clean.stderr
+    for done in (dirty, clean):
+        assert said(done)[0] == f"{registry.repository}:{base_tag} is there already: its bytes stay"
+        assert "build.sh" not in done.stdout
+    assert registry.digest(base_tag) == registry.digest("cuda-base") == before
+
+
 def test_a_new_commit_moves_the_moving_tags_and_a_dirty_tree_moves_none(
     checkout: Checkout, registry: Registry, published: subprocess.CompletedProcess[str]
 ) -> None:
