@@ -118,7 +118,7 @@ class Model:
 
     @property
     def beside_hours(self) -> float:
-        """A GPU waits: starting, evaluation and bundle, as long as on two cores."""
+        """A GPU waits: starting, evaluation (its processor time, on one core) and bundle."""
         return sum(self.measured[name] for name in ("start", "evaluation", "bundle")) / 3600 * self.job.voices
 
     def gpu_hours(self, gpu: Gpu) -> float:
