@@ -80,7 +80,7 @@ class RentalSettings:
             query=text("VAST_QUERY", QUERY),
             max_monthly=_number(text("VAST_MAX_MONTHLY_PRICE", "40"), "VAST_MAX_MONTHLY_PRICE"),
             image=text("VAST_IMAGE", f"{registry}:cuda" if registry else ""),
-            image_blackwell=text("VAST_IMAGE_BLACKWELL", f"{registry}:cuda128" if registry else ""),
+            image_blackwell=text("VAST_IMAGE_BLACKWELL", f"{registry}:cuda130" if registry else ""),
             disk_gb=int(_number(text("VAST_DISK_GB", "60"), "VAST_DISK_GB")),
             ssh_key=next((path for path in keys if path.is_file()), None),
             ssh_user=text("VAST_SSH_USER", "root"),

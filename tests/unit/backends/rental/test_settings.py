@@ -30,7 +30,7 @@ def test_the_environment_goes_before_the_file_and_secrets_stay_out_of_sight(tmp_
     environ = {"VAST_API_KEY": "of-the-environment", "PATH": "/bin"}
     read = RentalSettings.from_environment(environ, home=tmp_path, env_file=tmp_path / ".env")
     assert (read.key, read.token, read.max_monthly) == ("of-the-environment", "token", 40.0)
-    assert (read.image, read.image_blackwell) == ("r.io/me/v:cuda", "r.io/me/v:cuda128")
+    assert (read.image, read.image_blackwell) == ("r.io/me/v:cuda", "r.io/me/v:cuda130")
     assert read.environment == {"PATH": "/bin"}
     assert not any(secret in repr(read) for secret in ("of-the-environment", "token"))
     assert read.ssh_key is None
