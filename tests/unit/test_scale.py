@@ -45,7 +45,10 @@ def test_the_budgets_are_the_presets(repository: Path) -> None:
     acoustic = yaml.safe_load((presets / "scratch.yaml").read_text(encoding="utf-8"))["acoustic"]
     vocoder = yaml.safe_load((presets / "finetune.yaml").read_text(encoding="utf-8"))["vocoder"]
     assert f"{acoustic['max_steps']:,} steps of {acoustic['batch_size']} clips a voice (preset `scratch`)" in page
-    assert f"{vocoder['max_steps']:,} steps of {vocoder['batch_size']} segments of 8192 samples (preset `finetune`)" in page
+    assert (
+        f"{vocoder['max_steps']:,} steps of {vocoder['batch_size']} segments of 8192 samples (preset `finetune`)"
+        in page
+    )
 
 
 def test_twice_the_audio_is_twice_the_preparation_and_the_same_training(repository: Path) -> None:
