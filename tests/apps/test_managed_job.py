@@ -160,10 +160,12 @@ def test_what_the_job_runs_goes_on_after_a_recovery_and_runs_the_lane(run, tmp_p
 
 
 @pytest.mark.parametrize("given", [{}, {"AUDIO_PATH": "take.flac", "TRAIN_LANE": "tts_prod_train_nemo"}])
-def test_skypilots_own_parser_takes_the_task(run, tmp_path, path, sky, given):
+def test_skypilots_own_parser_takes_the_manuals_example(run, tmp_path, path, sky, checkout, given):
     command = shutil.which("sky")
     if command is None:
         pytest.skip("SkyPilot is not installed: its command sky is not on PATH (pipx install skypilot)")
+    example = (checkout / "docs/managed.md").read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0]
+    sky.write_text(example)
     (tmp_path / "take.flac").write_bytes(b"x" * 200)
     assert launch(run, path, sky, **given).returncode == 0
     python = Path(command).read_text().splitlines()[0].removeprefix("#!").strip()
