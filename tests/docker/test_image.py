@@ -178,6 +178,24 @@ def test_the_cuda_images_are_built_from_the_same_lock(
     checkout.run("docker", "image", "rm", "voicemill:cuda-stub", "voicemill:cuda-base-stub")
 
 
+def test_a_torch_of_another_cuda_than_was_asked_for_is_refused(checkout: Checkout, image: str, place: Path) -> None:
+    folder = place / "wrong-wheels"
+    folder.mkdir()
+    pin = (ROOT / "locks/torch.txt").read_text().strip().partition("==")[2]
+    stub_wheel(folder, "torch", f"{pin}+cu128")  # by its name; inside it says 13.0
+    stub_wheel(folder, "torchaudio", "2.11.0+cu128")
+    wheels, log = "voicemill-wheels:wrong", place / "wrong.log"
+    assert bash(f"tar -C '{folder}' -c . | docker import - {wheels}", checkout.environment).returncode == 0
+    built = checkout.run(
+        *("docker/build.sh", "cuda-base", "--tag", "voicemill:wrong", "--log", str(log)),
+        VOICEMILL_WHEELS_IMAGE=wheels,
+        VOICEMILL_COMPUTE="cu128",
+    )
+    assert built.returncode != 0
+    assert "torch came as a build for cu130, not cu128: name PyTorch's index" in log.read_text()
+    checkout.run("docker", "image", "rm", wheels)
+
+
 def test_a_build_that_fails_says_so_and_keeps_the_engines_exit_code(
     checkout: Checkout, image: str, place: Path
 ) -> None:
