@@ -8,7 +8,7 @@ root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 tools="${CACHE_DIR:-$root/cache}/poetry"
 if ! "$tools/bin/poetry" --version >/dev/null 2>&1; then
   python3 -m venv "$tools"
-  "$tools/bin/python" -m pip install -qq "poetry>=2.1,<3" "poetry-plugin-export>=1.9" poetry-plugin-pypi-mirror
+  "$tools/bin/python" -m pip install -qq "poetry>=2.1,<3" "poetry-plugin-export>=1.9" poetry-plugin-pypi-mirror uv
 fi
 # Some mirrors answer in HTML only, which Poetry cannot read; the plugin asks the index that pip itself uses.
 index="$("$tools/bin/python" -m pip config get global.index-url 2>/dev/null || true)"
@@ -23,6 +23,11 @@ without_torch() {
 }
 "$tools/bin/poetry" export -f requirements.txt --without-urls | without_torch > locks/requirements.txt
 "$tools/bin/poetry" export -f requirements.txt --without-urls --only dev | without_torch > locks/requirements-dev.txt
+# Demucs names torch and numpy twice, by platform; beside NeMo's markers Poetry resolves that for longer than anybody waits. What
+# it needs besides these packages is in the lock.
+printf '%s\n' 'demucs>=4.1,<4.2' julius lameenc sphn | "$tools/bin/uv" pip compile - --no-deps --generate-hashes --python-version 3.11 \
+  --no-header --no-annotate --no-emit-index-url --default-index "$POETRY_PYPI_MIRROR_URL" -q \
+  | sed -E '/^[a-z]/s/ \\$/ ; sys_platform == "linux" \\/' >> locks/requirements.txt
 # vast.ai's client has an environment of its own (docs/adr/0010). borb (AGPL) writes invoices as PDF; nothing here calls it.
 vast="$(mktemp -d)"
 trap 'rm -rf "$vast"' EXIT
