@@ -12,11 +12,13 @@ from pathlib import Path
 from voicemill import files
 from voicemill.backends.request import LaneRequest
 from voicemill.errors import DatasetError, DependencyError
+from voicemill.progress import Observer
 from voicemill.settings import Settings
 from voicemill.training.config import TrainingConfig, load_config
 from voicemill.weights import allowlist, gate
 from voicemill.weights.archive import inspect
-from voicemill.weights.store import WeightsStore, fetch_https
+from voicemill.weights.download import fetch
+from voicemill.weights.store import WeightsStore
 
 RUNTIME = ("numpy", "soundfile", "torch")
 
@@ -33,7 +35,7 @@ class Cleared:
     vocoder_base: Path | None
 
 
-def clear(request: LaneRequest, settings: Settings) -> Cleared:
+def clear(request: LaneRequest, settings: Settings, observer: Observer | None = None) -> Cleared:
     """Run every gate; nothing is downloaded or loaded before the licence gate has passed.
 
     Raises:
@@ -56,7 +58,7 @@ def clear(request: LaneRequest, settings: Settings) -> Cleared:
         # The tools are ours whatever list a run brings for its voice: they are judged by the list that ships with us.
         gate.select_all(gate.TOOL_WEIGHTS, settings.repository / allowlist.SHIPPED)
         check_runtime()
-        store = WeightsStore(settings.workspace.weights_cache, settings.repository, fetch=fetch_https)
+        store = WeightsStore(settings.workspace.weights_cache, settings.repository, fetch=fetch, observer=observer)
         for index, selection in enumerate((acoustic, vocoder)):
             if selection.entry.files:
                 bases[index] = found = store.resolve(selection.entry).main

@@ -132,7 +132,7 @@ def train(
 
     started = datetime.now(UTC)
     with reporter.phase(GATES):
-        cleared = gates.clear(request, settings)
+        cleared = gates.clear(request, settings, reporter)
     with reporter.phase(PREPARE):
         config = cleared.config
         wanted = request.preparation(config.audio.sample_rate, config.seed, config.quality, settings.allowlist)

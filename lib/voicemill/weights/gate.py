@@ -12,7 +12,7 @@ from pathlib import Path
 
 from voicemill.errors import GateError
 from voicemill.weights import licence
-from voicemill.weights.allowlist import AllowlistEntry, LoadedAllowlist, load
+from voicemill.weights.allowlist import AllowlistEntry, Kind, LoadedAllowlist, load
 
 REQUIRED_METADATA = ("weights_license", "code_license", "commercial_use_allowed", "license_url")
 
@@ -90,6 +90,20 @@ def check_stated(entry: AllowlistEntry) -> None:
             f"The allowlist entry {entry.id} does not state {', '.join(missing)}.",
             reason=f"allowlist_missing_license_metadata:{','.join(missing)}",
             hint="State the licence of the weights, the licence of the code and where they were read.",
+        )
+
+
+def require_kind(entry: AllowlistEntry, *kinds: Kind) -> None:
+    """Refuse weights of another kind than the ones asked for.
+
+    Raises:
+        GateError: `allowlist_rejected:kind_is_<kind>`.
+    """
+    if entry.kind not in kinds:
+        raise GateError(
+            f"The weights {entry.id} are of kind {entry.kind}, not {kinds[0]}.",
+            reason=f"allowlist_rejected:kind_is_{entry.kind}",
+            hint=f"Choose weights of kind {kinds[0]} from the allowlist.",
         )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from voicemill.errors import GateError
 from voicemill.weights import gate
 from voicemill.weights.allowlist import Kind
-from voicemill.weights.store import ResolvedWeights, WeightsStore, fetch_https
+from voicemill.weights.download import fetch
+from voicemill.weights.store import ResolvedWeights, WeightsStore
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,6 @@ class Shelf:
                 `weights_checksum_mismatch:<id>`.
         """
         entry = gate.select(weights_id, self.allowlist).entry
-        if entry.kind != kind:
-            raise GateError(
-                f"The weights {weights_id} are of kind {entry.kind}, not {kind}.",
-                reason=f"allowlist_rejected:kind_is_{entry.kind}",
-                hint=f"Choose weights of kind {kind} from the allowlist {self.allowlist}.",
-            )
-        store = WeightsStore(self.cache, self.repository, fetch=fetch_https if download else None)
+        gate.require_kind(entry, kind)
+        store = WeightsStore(self.cache, self.repository, fetch=fetch if download else None)
         return store.resolve(entry)

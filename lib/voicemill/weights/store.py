@@ -10,24 +10,17 @@ import importlib.metadata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
-from urllib.parse import urlsplit
 
 from voicemill import files
-from voicemill.errors import GateError
+from voicemill.errors import GateError, StorageError
+from voicemill.progress import Observer, SilentObserver
 from voicemill.weights.allowlist import AllowlistEntry, WeightsFile
+from voicemill.weights.download import DownloadError, Fetch, Progress
 from voicemill.weights.gate import check_entry
 
 MAX_DOWNLOAD_BYTES = 2 * 1024**3
 """Larger downloads are cut off; NVIDIA's FastPitch and HiFi-GAN archives are below 400 MB."""
-DOWNLOAD_TIMEOUT = 30.0
-"""Seconds without an answer."""
-
-
-class Fetch(Protocol):
-    """Brings a URL into a file; raises OSError when it cannot."""
-
-    def __call__(self, url: str, target: Path, *, max_bytes: int) -> None: ...
+_MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -53,6 +46,7 @@ class WeightsStore:
         *,
         fetch: Fetch | None = None,
         judge: Callable[[AllowlistEntry], None] = check_entry,
+        observer: Observer | None = None,
     ) -> None:
         """
         Args:
@@ -60,11 +54,13 @@ class WeightsStore:
             repository: root of the checkout.
             fetch: how to download; `None` works offline.
             judge: refuses an entry that may not be used; only the experimental lane gives another than the gate's.
+            observer: hears of downloads.
         """
         self._cache = cache
         self._repository = repository
         self._fetch = fetch
         self._judge = judge
+        self._observer = observer or SilentObserver()
 
     def resolve(self, entry: AllowlistEntry) -> ResolvedWeights:
         """Local, checked files of `entry`; an entry of kind `none` has none.
@@ -112,54 +108,48 @@ class WeightsStore:
                 f"Put the file at {self.place(entry, item) or item.path}, or run where it can be downloaded.",
             )
         target = self._cache / entry.id / item.path
+        # Of another pin it would be another file: what is there of that one is not gone on with.
+        partial = target.with_name(f".{target.name}.{(item.sha256 or '')[:16]}.part")
         try:
-            with files.atomic_path(target) as temporary:
-                self._fetch(item.url, temporary, max_bytes=item.bytes or MAX_DOWNLOAD_BYTES)
-                if files.sha256_file(temporary) != item.sha256:
-                    raise GateError(
-                        f"What {item.url} sent is not the file that the allowlist pins for {entry.id}.",
-                        reason=f"weights_checksum_mismatch:{entry.id}",
-                        hint="Nothing was kept. Compare the allowlist's sha256 with the provider's.",
-                    )
+            partial.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError.from_os_error(error, partial.parent) from error
+        try:
+            self._fetch(
+                item.url, partial, max_bytes=item.bytes or MAX_DOWNLOAD_BYTES, progress=self._progress(entry, item)
+            )
         except DownloadError as error:
             raise _unavailable(
                 entry,
                 f"{item.url} could not be downloaded: {error}",
-                f"Put the file at {target} by hand, or run where it can be downloaded.",
+                f"Start again: it goes on where it stopped. Or put the file at {target} by hand.",
             ) from error
+        if files.sha256_file(partial) != item.sha256:
+            partial.unlink()
+            raise GateError(
+                f"What {item.url} sent is not the file that the allowlist pins for {entry.id}.",
+                reason=f"weights_checksum_mismatch:{entry.id}",
+                hint="Nothing was kept. Compare the allowlist's sha256 with the provider's.",
+            )
+        with files.atomic_path(target) as temporary:
+            partial.replace(temporary)
         return target
 
+    def _progress(self, entry: AllowlistEntry, item: WeightsFile) -> Progress:
+        """Tells the observer, in tenths of the file where its size is known."""
+        self._observer.stage(f"download {entry.id}", 100)
+        told = -1
 
-class DownloadError(Exception):
-    """A download failed; the message says why."""
+        def progress(done: int, total: int | None) -> None:
+            nonlocal told
+            whole = item.bytes or total
+            tenth = min(10, done * 10 // whole) if whole else 0
+            if tenth != told:
+                told = tenth
+                megabytes = f"{done / _MEGABYTE:.1f}" + (f" of {whole / _MEGABYTE:.1f}" if whole else "")
+                self._observer.advance(tenth * 10, f"{megabytes} MB")
 
-
-def fetch_https(url: str, target: Path, *, max_bytes: int) -> None:
-    """Download over HTTPS, never following a redirect away from it, cut off at `max_bytes`.
-
-    Raises:
-        DownloadError: no answer, an error status, another scheme, or too many bytes.
-    """
-    import http.client
-    import urllib.request
-
-    try:
-        with urllib.request.urlopen(_https(url), timeout=DOWNLOAD_TIMEOUT) as answer, target.open("wb") as out:  # noqa: S310
-            _https(answer.geturl())
-            received = 0
-            while block := answer.read(1 << 20):
-                received += len(block)
-                if received > max_bytes:
-                    raise DownloadError(f"more than {max_bytes} bytes")
-                out.write(block)
-    except (OSError, http.client.HTTPException) as error:
-        raise DownloadError(str(error) or type(error).__name__) from error
-
-
-def _https(url: str) -> str:
-    if urlsplit(url).scheme != "https":
-        raise DownloadError("not an https address")
-    return url
+        return progress
 
 
 def _unavailable(entry: AllowlistEntry, why: str, hint: str) -> GateError:
