@@ -173,7 +173,9 @@ def _train_vocoder(
     from voicemill.training.synthesis import ground_truth_aligned_mels, load_speaker
 
     aligned = folder / "aligned_mels"
-    ground_truth_aligned_mels(load_speaker(acoustic).fastpitch, read_dataset(dataset.root), aligned)
+    own_tokenizer = context.cleared.acoustic_base is None  # a base's dictionary and phones may be others
+    speaker = load_speaker(acoustic)
+    ground_truth_aligned_mels(speaker.fastpitch, read_dataset(dataset.root), aligned, strict=own_tokenizer)
     return train_vocoder(
         context.cleared.config,
         dataset.root,

@@ -12,6 +12,7 @@ from voicemill.errors import DatasetError
 from voicemill.training.config import AlignmentMode, AudioConfig
 from voicemill.training.data import Clip, DatasetFacts, Example, read_audio, read_pitch
 from voicemill.training.durations import frame_counts, gaussian_prior, token_pitch, token_spans
+from voicemill.training.spelling import guess, pronounceable
 
 if TYPE_CHECKING:
     import torch
@@ -60,7 +61,7 @@ class ExampleSource:
 
         samples = read_audio(clip.audio, self.audio.sample_rate)
         mel = log_mel(self.model, samples)
-        tokens, symbols = encode(self.model, clip.text)
+        tokens, symbols = encode(self.model, clip.text if self.strict else self._spelled(clip))
         seconds = len(samples) / self.audio.sample_rate
         frames = mel.shape[1]
         spans = token_spans(symbols, clip.words, seconds, clip=clip.id, strict=self.strict)
@@ -75,6 +76,11 @@ class ExampleSource:
         else:
             prior = torch.from_numpy(beta_binomial_prior(len(tokens), frames))
         return Example(torch.tensor(tokens), mel, torch.from_numpy(pitch), durations, prior)
+
+    def _spelled(self, clip: Clip) -> str:
+        """The text for a base's own dictionary: words that it lacks as the aligner heard them."""
+        heard = {word.word.lower(): [phone.symbol for phone in word.phones] for word in clip.words}
+        return pronounceable(self.model, clip.text, lambda word: heard.get(word) or guess(word))
 
     def _normalised_pitch(self, clip: Clip, frames: int) -> NDArray[np.float32]:
         """(f0 - mean) / std where voiced, 0 elsewhere; cut to the mel, which is one frame shorter."""

@@ -136,7 +136,8 @@ def _learn(
 def _selection(config: TrainingConfig, dataset: PreparedDataset, task: AcousticTask, hooks: Hooks) -> Selection | None:
     """Where the settings and the dataset have validation: what measures the voice on its held-out sentences."""
     from voicemill.training.selection import Selection
-    from voicemill.training.synthesis import Speaker, guess
+    from voicemill.training.spelling import guess
+    from voicemill.training.synthesis import Speaker
     from voicemill.training.validation import Listener, Mel, held_out
 
     wanted = config.acoustic.validation

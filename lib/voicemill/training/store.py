@@ -142,7 +142,7 @@ class CheckpointStore:
             raise TrainingError(
                 f"The checkpoint {path.name} belongs to other settings, another base or another dataset.",
                 reason="checkpoint_mismatch",
-                hint="Start without --resume, or with the settings of the interrupted run.",
+                hint="Start without --resume, or with the settings of the interrupted run and what it began with.",
             )
         return state
 

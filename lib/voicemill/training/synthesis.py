@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,12 +18,10 @@ from voicemill.training.config import AudioConfig
 from voicemill.training.data import Clip, PreparedDataset
 from voicemill.training.examples import ExampleSource, encode
 from voicemill.training.griffin_lim import griffin_lim
+from voicemill.training.spelling import WORD, Pronounce, guess, pronounceable, unknown_words
 
 if TYPE_CHECKING:
     from nemo.collections.tts.models import FastPitchModel, HifiGanModel
-
-Pronounce = Callable[[str], Sequence[str]]
-"""Phones of a lower-case word that the voice's lexicon lacks."""
 
 PAUSE_SECONDS = 0.1
 """Between sentences, beside the silence that the voice itself gives to a full stop."""
@@ -31,7 +29,6 @@ LONGEST_CHUNK = 300
 """Characters; a longer sentence is split at a comma, or else at a space, because attention grows with the square."""
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+")
 _CLAUSE_END = re.compile(r"(?<=[,;:])\s+")
-_WORD = re.compile(r"[a-z]+(?:[a-z'-]*[a-z]+)*", re.IGNORECASE)
 _SILENT_BELOW = 1e-4
 
 
@@ -40,7 +37,7 @@ def sentences(text: str, longest: int = LONGEST_CHUNK) -> list[str]:
     chunks: list[str] = []
     for sentence in _SENTENCE_END.split(" ".join(text.split())):
         chunks.extend(_shorter(sentence, longest))
-    return [chunk for chunk in chunks if _WORD.search(chunk)]
+    return [chunk for chunk in chunks if WORD.search(chunk)]
 
 
 def _shorter(sentence: str, longest: int) -> Iterator[str]:
@@ -152,52 +149,15 @@ class Speaker:
         half = self.audio.hop_length // 2
         return np.pad(np.clip(samples, -1.0, 1.0)[half:], (0, half))
 
-    def unknown_words(self, text: str) -> list[str]:
-        """Words that the voice's lexicon does not hold, in order, once each; stock NeMo drops them, or spells them by
-        letters.
-        """
-        known = self.fastpitch.vocab.g2p.phoneme_dict
-        unknown: list[str] = []
-        for word in _WORD.findall(text.lower()):
-            parts = [] if _listed(word, known) else [part for part in word.split("-") if not _listed(part, known)]
-            unknown.extend(part for part in parts if part and part not in unknown)
-        return unknown
-
     def pronounceable(self, text: str) -> str:
-        """The text with unknown words written as phones between bars, which NeMo's tokenizer takes as they are.
+        """The text with unknown words written as phones, see `spelling.pronounceable`.
 
         Raises:
             UsageError: the text has unknown words and the speaker was given no way to pronounce them.
         """
-        text = text.replace("|", " ")
-        unknown = self.unknown_words(text)
-        if not unknown:
-            return text
-        if self.pronounce is None:
+        if self.pronounce is None and (unknown := unknown_words(self.fastpitch, text)):
             raise UsageError(f"The voice cannot pronounce: {', '.join(unknown)}.", reason=f"unknown_words:{unknown[0]}")
-        phones = {word: f"|{' '.join(self.pronounce(word))}|" for word in unknown}
-        return _WORD.sub(lambda match: _spelled(match[0], phones), text)
-
-
-def _listed(word: str, lexicon: object) -> bool:
-    """Whether EnglishG2p finds the word, its plural included (see its `parse_one_word`)."""
-    if not isinstance(lexicon, dict):
-        return False
-    return (
-        word in lexicon
-        or (word.endswith("'s") and word[:-2] in lexicon)
-        or (word.endswith("s") and word[:-1] in lexicon)
-    )
-
-
-def _spelled(word: str, phones: dict[str, str]) -> str:
-    if word.lower() in phones:
-        return phones[word.lower()]
-    return (
-        " ".join(phones.get(part.lower(), part) for part in word.split("-"))
-        if "-" in word and phones.keys() & set(word.lower().split("-"))
-        else word
-    )
+        return pronounceable(self.fastpitch, text, self.pronounce or guess)
 
 
 def load_speaker(
@@ -231,13 +191,6 @@ def load_speaker(
                 "The vocoder was made for mels of other settings than the voice's.", reason="vocoder_mismatch"
             )
     return Speaker(model, vocoder, audio, iterations, pronounce or guess)
-
-
-def guess(word: str) -> Sequence[str]:
-    """Phones of a word by the text room's dictionary and letter rules."""
-    from voicemill.text.lexicon import Lexicon
-
-    return Lexicon.load().pronounce(word).phones
 
 
 def audio_of(model: FastPitchModel | HifiGanModel) -> AudioConfig:

@@ -60,7 +60,9 @@ def test_goes_on_with_the_base_s_sizes_and_the_new_pitch(base: Path, tone_datase
     assert result.loss_curve[0][2] < fresh.loss_curve[0][2], "it starts from what the base has learned"
     assert result.nemo_path is not None
     with guests():
-        model = restore_fastpitch(result.nemo_path)
+        model, before = restore_fastpitch(result.nemo_path), restore_fastpitch(base)
+        assert model.vocab.tokens == before.vocab.tokens
+        assert model.vocab.g2p.phoneme_dict == before.vocab.g2p.phoneme_dict
         assert model.cfg.symbols_embedding_dim == 16
         assert model.cfg.pitch_mean == 120.0
         assert float(model.fastpitch.pitch_mean) == 120.0
@@ -70,6 +72,36 @@ def test_goes_on_with_the_base_s_sizes_and_the_new_pitch(base: Path, tone_datase
 def test_durations_can_be_given_to_a_base_too(base: Path, tone_dataset: Path, tmp_path: Path) -> None:
     result = train_acoustic(tiny_config(max_steps=1), tone_dataset, tmp_path, init_from=base)
     assert result.steps == 1
+
+
+def test_words_that_the_base_does_not_know_are_learned_by_their_phones(
+    base: Path, tone_dataset: Path, tmp_path: Path
+) -> None:
+    from voicemill.training.data import read_dataset
+    from voicemill.training.examples import ExampleSource
+    from voicemill.training.runtime import guests, restore_fastpitch
+    from voicemill.training.synthesis import ground_truth_aligned_mels
+
+    root = shutil.copytree(tone_dataset, tmp_path / "d")
+    for name in ("train.jsonl", "validation.jsonl", "lexicon.dict"):
+        text = (root / name).read_text()
+        (root / name).write_text(text.replace("Low", "Loh").replace("low", "loh"))
+    result = train_acoustic(finetune_config(), root, tmp_path / "out", init_from=base)
+    assert result.nemo_path is not None
+    with guests():
+        model = restore_fastpitch(result.nemo_path)
+        dataset = read_dataset(root)
+        wanted = ExampleSource(
+            restore_fastpitch(base), read_dataset(tone_dataset).train, dataset.facts, tiny_config().audio,
+            "forced_prior", strict=True,
+        )  # fmt: skip
+        found = ExampleSource(model, dataset.train, dataset.facts, tiny_config().audio, "forced_prior", strict=False)
+        for one, other in zip(found, wanted, strict=True):
+            assert one.tokens.tolist() == other.tokens.tolist(), "no word is dropped"
+            assert one.prior is not None
+            assert one.prior.shape == (one.mel.shape[1], len(one.tokens))
+        made = ground_truth_aligned_mels(model, dataset, tmp_path / "mels", strict=False)
+    assert len(made) == len(dataset.train) + len(dataset.validation)
 
 
 @pytest.mark.parametrize(
