@@ -130,7 +130,7 @@ map_value() {
   case "$1" in
     --audio) map_input "$2" beside ;;
     --dataset) map_input "$2" manifest ;;
-    --metadata|--input-manifest) map_input "$2" folder ;;
+    --metadata|--input-manifest|--init-from) map_input "$2" folder ;;
     --script|--lexicon|--public-key|--file|--data-notice|--status|--eval|--base|--key|--signature|--request|--consent|--bundle)
       map_input "$2" ;;
     --output-root) map_output "$2" folder ;;

@@ -57,6 +57,9 @@ enough, 130/143 interrupted (use --resume)."""
     help="Seed of splits, initial weights and batches.  [default: the preset's]",
 )
 @click.option("--base-weights", help="Checkpoint of the allowlist to start from.  [default: the preset's]")
+@click.option(
+    "--init-from", type=click.Path(path_type=Path), help="fastpitch.nemo of an earlier voice's bundle to start from."
+)
 @click.option("--force", is_flag=True, help="Do finished steps again instead of reusing their results.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted run.")
 @click.option(

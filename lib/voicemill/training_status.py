@@ -45,6 +45,22 @@ class SelectedWeights(BaseModel):
     attribution: str | None = None
 
 
+class Ancestor(BaseModel):
+    """The earlier voice that a run began with.
+
+    Attributes:
+        voice: its profile id.
+        file: name of its acoustic model in its bundle, with the digest in `sha256`.
+        notice: its `ATTRIBUTION.txt`, which is inherited.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    voice: str
+    file: str
+    sha256: str
+    notice: str = ""
+
+
 class TrainingMetrics(BaseModel):
     """Measured figures of the training; `None` where nothing was measured. Further figures may be added by name."""
 
@@ -81,6 +97,7 @@ class TrainingStatus(BaseModel):
         vocoder: what speaks the mel spectrogram: `hifigan`, or `griffin-lim` where no neural vocoder ships.
         allowlist_path: the licence gate's list of this run, with its digest in `allowlist_sha256`.
         demo_recording: the voice learned from the bundled demo, whose notice belongs into the bundle.
+        init_from: the earlier voice that it began with; `selected_weights` are those that this one began with.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
@@ -116,6 +133,7 @@ class TrainingStatus(BaseModel):
     peak_memory_bytes: int | None = None
     settings: dict[str, JsonValue] = Field(default_factory=dict)
     demo_recording: bool = False
+    init_from: Ancestor | None = None
 
     @property
     def bundleable(self) -> bool:

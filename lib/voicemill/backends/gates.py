@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voicemill import files
+from voicemill.backends import ancestry
 from voicemill.backends.request import LaneRequest
-from voicemill.errors import DatasetError, DependencyError
+from voicemill.errors import DatasetError, DependencyError, GateError
 from voicemill.progress import Observer
 from voicemill.settings import Settings
 from voicemill.training.config import TrainingConfig, load_config
+from voicemill.training_status import Ancestor
 from voicemill.weights import allowlist, gate
 from voicemill.weights.archive import inspect
 from voicemill.weights.download import fetch
@@ -32,6 +34,7 @@ class Cleared:
     acoustic: gate.Selection
     vocoder: gate.Selection
     acoustic_base: Path | None
+    ancestor: Ancestor | None
     vocoder_base: Path | None
 
 
@@ -42,9 +45,11 @@ def clear(request: LaneRequest, settings: Settings, observer: Observer | None = 
         BlockedError: the reasons of operator contract section 4, from `allowlist_*` to `weights_checksum_mismatch`.
     """
     listed = allowlist.load(settings.allowlist)
-    if request.base_weights:
-        gate.select(request.base_weights, listed)
-    config = configure(request, settings)
+    inherited, ancestor = ancestry.select(request.init_from, listed) if request.init_from else (None, None)
+    base_weights = inherited.entry.id if inherited else request.base_weights
+    if base_weights:
+        _require_kind(gate.select(base_weights, listed), "fastpitch")
+    config = configure(request, settings, base_weights)
     acoustic = gate.select(config.acoustic.base_weights, listed)
     vocoder = gate.select(config.vocoder.base_weights, listed)
     if request.dataset and not request.dataset.is_file() and not request.dry_run:
@@ -60,7 +65,10 @@ def clear(request: LaneRequest, settings: Settings, observer: Observer | None = 
         check_runtime()
         store = WeightsStore(settings.workspace.weights_cache, settings.repository, fetch=fetch, observer=observer)
         for index, selection in enumerate((acoustic, vocoder)):
-            if selection.entry.files:
+            if index == 0 and request.init_from:
+                bases[index] = found = request.init_from
+                inspect(found)
+            elif selection.entry.files:
                 bases[index] = found = store.resolve(selection.entry).main
                 inspect(found)
     return Cleared(
@@ -69,11 +77,21 @@ def clear(request: LaneRequest, settings: Settings, observer: Observer | None = 
         acoustic=acoustic,
         vocoder=vocoder,
         acoustic_base=bases[0],
+        ancestor=ancestor,
         vocoder_base=bases[1],
     )
 
 
-def configure(request: LaneRequest, settings: Settings) -> TrainingConfig:
+def _require_kind(selection: gate.Selection, kind: str) -> None:
+    if selection.entry.kind not in (kind, "none"):
+        raise GateError(
+            f"The weights {selection.entry.id} are of kind {selection.entry.kind}, not {kind}.",
+            reason=f"allowlist_rejected:kind_is_{selection.entry.kind}",
+            hint=f"Choose weights of kind {kind} from the allowlist.",
+        )
+
+
+def configure(request: LaneRequest, settings: Settings, base_weights: str | None) -> TrainingConfig:
     """The training configuration that the request comes to: preset, then the request's own wishes.
 
     Raises:
@@ -82,8 +100,8 @@ def configure(request: LaneRequest, settings: Settings) -> TrainingConfig:
     wishes: dict[str, object] = {}
     if request.seed is not None:
         wishes["seed"] = request.seed
-    if request.base_weights:
-        wishes["acoustic"] = {"base_weights": request.base_weights}
+    if base_weights:
+        wishes["acoustic"] = {"base_weights": base_weights}
     config = load_config(settings.config, request.preset, wishes)
     if request.max_steps is None:
         return config

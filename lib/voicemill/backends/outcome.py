@@ -246,6 +246,7 @@ def _status(
         peak_memory_bytes=max(record.peak_memory_bytes for record in (acoustic, vocoder) if record),
         settings=cleared.config.model_dump(mode="json"),
         demo_recording=_is_demo(context),
+        init_from=cleared.ancestor,
     )
 
 

@@ -61,7 +61,10 @@ def recordings_notice(status: TrainingStatus, repository: Path, base: Path, give
     held = None
     if status.dataset_manifest and status.dataset_sha256:
         held = rights.of_manifest(base / status.dataset_manifest, status.dataset_sha256)
-    return "\n\n".join(part for part in (given.strip(), held.notice if held else "") if part)
+    parts = [given.strip(), held.notice if held else ""]
+    if status.init_from:
+        parts.append(f"It began with the voice {status.init_from.voice}, whose own notices are:\n\n{status.init_from.notice}")
+    return "\n\n".join(part for part in parts if part)
 
 
 def promote(

@@ -45,6 +45,7 @@ class LaneRequest:
     max_steps: int | None
     seed: int | None
     base_weights: str | None
+    init_from: Path | None
     # how to run
     force: bool
     resume: bool
@@ -85,7 +86,10 @@ class LaneRequest:
             if text and not text.is_file():
                 raise UsageError(f"There is no file {text}.", reason="missing_input_file", hint="Check the path.")
         voice = str(options.get("voice") or settings.voice_profile_id)
-        base_weights = cast("str | None", options.get("base_weights")) or settings.base_weights_id
+        named, init_from = cast("str | None", options.get("base_weights")), _path(options, "init_from")
+        if named and init_from:
+            raise UsageError("--base-weights and --init-from are two starts; choose one.")
+        base_weights = None if init_from else named or settings.base_weights_id
         return cls(
             audio=audio,
             url=url,
@@ -105,6 +109,7 @@ class LaneRequest:
             max_steps=cast("int | None", options.get("max_steps")) or settings.max_steps,
             seed=cast("int | None", options.get("seed")),
             base_weights=base_weights,
+            init_from=init_from,
             force=bool(options.get("force")),
             resume=bool(options.get("resume")) or settings.resume,
             dry_run=bool(options.get("dry_run")) or settings.dry_run,
