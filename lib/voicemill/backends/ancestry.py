@@ -38,7 +38,11 @@ def select(path: Path, listed: LoadedAllowlist) -> tuple[gate.Selection, Ancesto
     if isinstance(manifest, ProductionManifest):
         references, dry_run, voice = manifest.weights_refs, manifest.dry_run, "the voice bundle"
     else:
-        references, dry_run, voice = manifest.provenance.source_weights_refs, manifest.dry_run, manifest.voice_profile_id
+        references, dry_run, voice = (
+            manifest.provenance.source_weights_refs,
+            manifest.dry_run,
+            manifest.voice_profile_id,
+        )
     entries = {entry.path: entry for entry in manifest.files}
     missing = [name for name in (path.name, ATTRIBUTION) if name not in entries]
     if missing or dry_run or references is None or references.id is None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from voicemill import files
 from voicemill.backends import ancestry
 from voicemill.backends.request import LaneRequest
-from voicemill.errors import DatasetError, DependencyError, GateError
+from voicemill.errors import DatasetError, DependencyError
 from voicemill.progress import Observer
 from voicemill.settings import Settings
 from voicemill.training.config import TrainingConfig, load_config
@@ -48,7 +48,7 @@ def clear(request: LaneRequest, settings: Settings, observer: Observer | None = 
     inherited, ancestor = ancestry.select(request.init_from, listed) if request.init_from else (None, None)
     base_weights = inherited.entry.id if inherited else request.base_weights
     if base_weights:
-        _require_kind(gate.select(base_weights, listed), "fastpitch")
+        gate.require_kind(gate.select(base_weights, listed).entry, "fastpitch", "none")
     config = configure(request, settings, base_weights)
     acoustic = gate.select(config.acoustic.base_weights, listed)
     vocoder = gate.select(config.vocoder.base_weights, listed)
@@ -82,17 +82,13 @@ def clear(request: LaneRequest, settings: Settings, observer: Observer | None = 
     )
 
 
-def _require_kind(selection: gate.Selection, kind: str) -> None:
-    if selection.entry.kind not in (kind, "none"):
-        raise GateError(
-            f"The weights {selection.entry.id} are of kind {selection.entry.kind}, not {kind}.",
-            reason=f"allowlist_rejected:kind_is_{selection.entry.kind}",
-            hint=f"Choose weights of kind {kind} from the allowlist.",
-        )
-
-
-def configure(request: LaneRequest, settings: Settings, base_weights: str | None) -> TrainingConfig:
+def configure(request: LaneRequest, settings: Settings, inherited: str | None = None) -> TrainingConfig:
     """The training configuration that the request comes to: preset, then the request's own wishes.
+
+    Args:
+        request: the voice.
+        settings: the environment.
+        inherited: id of the weights that the voice to start from began with.
 
     Raises:
         ConfigError: `config_missing:<path>`, `config_invalid:<why>`.
@@ -100,7 +96,7 @@ def configure(request: LaneRequest, settings: Settings, base_weights: str | None
     wishes: dict[str, object] = {}
     if request.seed is not None:
         wishes["seed"] = request.seed
-    if base_weights:
+    if base_weights := inherited or request.base_weights:
         wishes["acoustic"] = {"base_weights": base_weights}
     config = load_config(settings.config, request.preset, wishes)
     if request.max_steps is None:

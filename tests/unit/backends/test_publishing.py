@@ -11,7 +11,7 @@ from voicemill.dataset import description
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.dataset.rights import Rights
 from voicemill.settings import REPOSITORY
-from voicemill.training_status import TrainingStatus
+from voicemill.training_status import Ancestor, TrainingStatus
 
 HELD = Rights(consent="I, Ann, agree.", consent_sha256="ab" * 32, licence="CC-BY-4.0")
 
@@ -34,6 +34,12 @@ def test_consent_and_licence_reach_the_attribution(status: TrainingStatus, tmp_p
     text = recordings_notice(status, REPOSITORY, tmp_path, "Another notice.\n")
     assert text.startswith("Another notice.\n\nLicence of the recordings: CC-BY-4.0")
     assert "Carnegie Mellon" not in text
+
+
+def test_the_notices_of_the_voice_that_it_began_with_are_inherited(status: TrainingStatus, tmp_path: Path) -> None:
+    before = Ancestor(voice="old", file="fastpitch.nemo", sha256="0" * 64, notice="Thanks to Zoe.\n")
+    text = recordings_notice(status.model_copy(update={"init_from": before}), REPOSITORY, tmp_path)
+    assert text.endswith("It began with the voice old, whose own notices are:\n\nThanks to Zoe.")
 
 
 def test_rights_of_another_dataset_are_not_carried(status: TrainingStatus, tmp_path: Path) -> None:

@@ -39,6 +39,14 @@ def test_an_option_wins_over_a_variable(repository: Path, tmp_path: Path) -> Non
     assert (from_options.voice, from_options.display_name, from_options.max_steps) == ("anna", "anna", 3)
 
 
+def test_there_is_one_start(repository: Path, tmp_path: Path) -> None:
+    environment = {"PROD_TTS_BASE_WEIGHTS_ID": "nvidia/nemo-tts-fastpitch-en"}
+    assert request(repository, environment).base_weights == "nvidia/nemo-tts-fastpitch-en"
+    assert request(repository, environment, init_from=tmp_path / "m.nemo").base_weights is None
+    with pytest.raises(UsageError, match="two starts"):
+        request(repository, base_weights="a/b", init_from=tmp_path / "m.nemo")
+
+
 def test_the_manifest_of_the_environment_gives_way_to_a_recording(repository: Path, tmp_path: Path) -> None:
     take = tmp_path / "take.wav"
     take.write_bytes(b"x")
