@@ -36,17 +36,15 @@ def select(path: Path, listed: LoadedAllowlist) -> tuple[gate.Selection, Ancesto
     except BundleFileError as error:
         raise _unrecorded(path, str(error)) from error
     if isinstance(manifest, ProductionManifest):
-        references, dry_run, voice = manifest.weights_refs, manifest.dry_run, "the voice bundle"
+        references, voice = manifest.weights_refs, "of an unpromoted bundle"
     else:
-        references, dry_run, voice = (
-            manifest.provenance.source_weights_refs,
-            manifest.dry_run,
-            manifest.voice_profile_id,
-        )
+        references, voice = manifest.provenance.source_weights_refs, manifest.voice_profile_id
     entries = {entry.path: entry for entry in manifest.files}
     missing = [name for name in (path.name, ATTRIBUTION) if name not in entries]
-    if missing or dry_run or references is None or references.id is None:
-        what = f"does not list {missing[0]}" if missing else "is a dry run's" if dry_run else "names no weights"
+    if missing or manifest.dry_run or references is None or references.id is None:
+        what = (
+            f"does not list {missing[0]}" if missing else "is a dry run's" if manifest.dry_run else "names no weights"
+        )
         raise _unrecorded(path, f"{MANIFEST} {what}")
     for name in (path.name, ATTRIBUTION):
         check_digest(entries[name], digest_file(path.parent, name))
@@ -69,5 +67,5 @@ def _unrecorded(path: Path, why: str) -> GateError:
     return GateError(
         f"Nothing says what {path.name} was made from, so its licence is not known: {why.rstrip('.')}.",
         reason=f"init_from_unrecorded:{path.name}",
-        hint="Name the fastpitch.nemo inside a voice bundle; put a model of others on the allowlist for --base-weights.",
+        hint="Name the fastpitch.nemo of a voice bundle. A model of others needs the allowlist and --base-weights.",
     )

@@ -46,10 +46,9 @@ def clear(request: LaneRequest, settings: Settings, observer: Observer | None = 
     """
     listed = allowlist.load(settings.allowlist)
     inherited, ancestor = ancestry.select(request.init_from, listed) if request.init_from else (None, None)
-    base_weights = inherited.entry.id if inherited else request.base_weights
-    if base_weights:
-        gate.require_kind(gate.select(base_weights, listed).entry, "fastpitch", "none")
-    config = configure(request, settings, base_weights)
+    if request.base_weights:
+        gate.require_kind(gate.select(request.base_weights, listed).entry, "fastpitch", "none")
+    config = configure(request, settings, inherited.entry.id if inherited else None)
     acoustic = gate.select(config.acoustic.base_weights, listed)
     vocoder = gate.select(config.vocoder.base_weights, listed)
     if request.dataset and not request.dataset.is_file() and not request.dry_run:
