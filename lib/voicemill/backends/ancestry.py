@@ -42,9 +42,7 @@ def select(path: Path, listed: LoadedAllowlist) -> tuple[gate.Selection, Ancesto
     entries = {entry.path: entry for entry in manifest.files}
     missing = [name for name in (path.name, ATTRIBUTION) if name not in entries]
     if missing or manifest.dry_run or references is None or references.id is None:
-        what = (
-            f"does not list {missing[0]}" if missing else "is a dry run's" if manifest.dry_run else "names no weights"
-        )
+        what = f"does not list {missing[0]}" if missing else "names no weights that a model was trained from"
         raise _unrecorded(path, f"{MANIFEST} {what}")
     for name in (path.name, ATTRIBUTION):
         check_digest(entries[name], digest_file(path.parent, name))

@@ -47,10 +47,12 @@ def clear(request: LaneRequest, settings: Settings, observer: Observer | None = 
     listed = allowlist.load(settings.allowlist)
     inherited, ancestor = ancestry.select(request.init_from, listed) if request.init_from else (None, None)
     if request.base_weights:
-        gate.require_kind(gate.select(request.base_weights, listed).entry, "fastpitch", "none")
+        gate.select(request.base_weights, listed)
     config = configure(request, settings, inherited.entry.id if inherited else None)
     acoustic = gate.select(config.acoustic.base_weights, listed)
+    gate.require_kind(acoustic.entry, "fastpitch", "none")
     vocoder = gate.select(config.vocoder.base_weights, listed)
+    gate.require_kind(vocoder.entry, "hifigan", "none")
     if request.dataset and not request.dataset.is_file() and not request.dry_run:
         raise DatasetError(
             f"There is no dataset manifest at {request.dataset}.",
