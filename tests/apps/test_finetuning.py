@@ -151,7 +151,7 @@ def test_the_base_s_tokenizer_and_dictionary_are_kept_and_the_pitch_is_the_speak
     assert float(voice.fastpitch.pitch_mean) != pytest.approx(float(base.fastpitch.pitch_mean), rel=1e-3)
 
 
-def test_an_earlier_voice_is_a_start_whose_licence_is_inherited(
+def test_an_earlier_voice_is_a_start_whose_licence_is_inherited_by_two_processes_too(
     finetuned: subprocess.CompletedProcess[str], studio: Path, server: FileServer, short_take: tuple[Path, Path]
 ) -> None:
     assert finetuned.returncode == 0, finetuned.stderr
@@ -160,11 +160,15 @@ def test_an_earlier_voice_is_a_start_whose_licence_is_inherited(
     both = lane(studio, server, short_take, "--init-from", str(start), "--base-weights", BASE)
     assert both.returncode == 1
     assert "two starts" in both.stderr
-    done = lane(studio, server, short_take, "--voice", "bea", "--init-from", str(start), "--max-steps", "2")
+    done = lane(
+        studio, server, short_take, "--voice", "bea", "--init-from", str(start), "--max-steps", "2", "--devices", "2"
+    )
     assert done.returncode == 0, done.stderr
     assert len(server.ranges) == asked, "nothing is fetched again"
     status = json.loads((studio / "work/artifacts/prod_tts_train_status.json").read_text())
     assert status["selected_weights_id"] == BASE
     assert (status["init_from"]["voice"], status["init_from"]["sha256"]) == ("anna", files.sha256_file(start))
+    assert "torchrun" not in done.stdout
+    assert (status["metrics"]["steps"], status["settings"]["devices"]) == (2, 2)
     said = (studio / "work/bundles/bea/voice_bundle/ATTRIBUTION.txt").read_text()
     assert said.count("Made by Somebody out of tones.") == 2, "as its own base, and among the notices of anna"

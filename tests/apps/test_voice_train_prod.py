@@ -99,6 +99,14 @@ def test_dry_run_writes_every_artifact_and_is_byte_identical(tmp_path: Path) -> 
     assert {path.name: path.read_bytes() for path in bundle.iterdir()} == before
 
 
+def test_a_dry_run_shows_the_command_for_several_machines(tmp_path: Path) -> None:
+    done = run(tmp_path, "--dry-run", "--preset", "smoke", "--devices", "4", "--nodes", "2")
+    assert done.returncode == 0, done.stderr
+    for part in ("torch.distributed.run", "--nproc-per-node 4", "--nnodes 2", "--node-rank 0", "train_rank.py"):
+        assert part in done.stderr
+    assert "torch" not in done.stdout
+
+
 @pytest.mark.parametrize(
     ("argv", "environment", "code", "reason"),
     [

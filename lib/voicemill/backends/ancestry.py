@@ -10,8 +10,8 @@ from pathlib import Path
 
 from voicemill.bundle.attribution import NAME as ATTRIBUTION
 from voicemill.bundle.contents import digest_file
+from voicemill.bundle.differences import check_digest
 from voicemill.bundle.manifest import MANIFEST, ProductionManifest, load_manifest
-from voicemill.bundle.promote import check_digest
 from voicemill.errors import BundleFileError, GateError, UsageError
 from voicemill.training_status import Ancestor
 from voicemill.weights import gate

@@ -99,6 +99,7 @@ def configure(request: LaneRequest, settings: Settings, inherited: str | None = 
         wishes["seed"] = request.seed
     if base_weights := inherited or request.base_weights:
         wishes["acoustic"] = {"base_weights": base_weights}
+    wishes |= {name: value for name in ("devices", "nodes") if (value := getattr(request, name)) > 1}
     config = load_config(settings.config, request.preset, wishes)
     if request.max_steps is None:
         return config

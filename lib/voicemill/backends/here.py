@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from voicemill.boundary import Interrupts
 from voicemill.progress import Observer
 from voicemill.protocol import Protocol, StatusFile
 from voicemill.settings import Settings
+from voicemill.training import launch
 
 if TYPE_CHECKING:
     from voicemill.backends import steps
@@ -71,6 +73,8 @@ def run_lane(
         preflight.check_head(settings)
         request = LaneRequest.from_options(settings, options)
         if request.dry_run:
+            if request.devices * request.nodes > 1:
+                reporter.note(f"It would train with: {shlex.join(launch.command(request.devices, request.nodes))}")
             result = LaneResult(dry_run.run_dry(request, settings, reporter, job))
         else:
             result = LaneResult(_run(request, settings, reporter, interrupts, job))

@@ -46,6 +46,8 @@ class LaneRequest:
     seed: int | None
     base_weights: str | None
     init_from: Path | None
+    devices: int
+    nodes: int
     # how to run
     force: bool
     resume: bool
@@ -110,6 +112,8 @@ class LaneRequest:
             seed=cast("int | None", options.get("seed")),
             base_weights=base_weights,
             init_from=init_from,
+            devices=cast("int | None", options.get("devices")) or 1,
+            nodes=cast("int | None", options.get("nodes")) or 1,
             force=bool(options.get("force")),
             resume=bool(options.get("resume")) or settings.resume,
             dry_run=bool(options.get("dry_run")) or settings.dry_run,

@@ -23,9 +23,12 @@ from voicemill.dataset.prepare import PreparedDataset
 from voicemill.dataset.stages import StageClock
 from voicemill.errors import TrainingError
 from voicemill.settings import Settings
+from voicemill.training import launch
 from voicemill.training.checkpoint import StepReport, TrainingResult
+from voicemill.training.config import TrainingConfig
 from voicemill.training.hooks import Hooks
 from voicemill.training.store import any_checkpoint
+from voicemill.training.worker import Work
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ def train_models(context: Context, dataset: PreparedDataset) -> Models:
         config.audio.model_dump(),
         config.acoustic.model_dump(),
         config.seed,
+        *_together(config),
         dataset.sha256,
         _digest(cleared.acoustic_base),
     )
@@ -90,7 +94,9 @@ def train_models(context: Context, dataset: PreparedDataset) -> Models:
     if config.vocoder.max_steps == 0:
         context.reporter.note("The preset trains no vocoder: the base vocoder is offered as it is.")
         return Models(nemo, acoustic, cleared.vocoder_base, None)
-    vocoder_key = files.content_key("vocoder", acoustic_key, config.vocoder.model_dump(), _digest(cleared.vocoder_base))
+    vocoder_key = files.content_key(
+        "vocoder", acoustic_key, config.vocoder.model_dump(), *_together(config), _digest(cleared.vocoder_base)
+    )
     vocoder = _run(
         context,
         "vocoder",
@@ -148,14 +154,19 @@ def _train_acoustic(
     resume: bool,
     hooks: Hooks,
 ) -> TrainingResult:
+    config, base = context.cleared.config, context.cleared.acoustic_base
+    if config.devices * config.nodes > 1:
+        return launch.train(
+            Work(model="acoustic", config=config, dataset=dataset.root, out=folder, base=base, resume=resume), hooks
+        )
     from voicemill.training.loop import train_acoustic
 
     return train_acoustic(
-        context.cleared.config,
+        config,
         dataset.root,
         folder,
         resume=resume,
-        init_from=context.cleared.acoustic_base,
+        init_from=base,
         hooks=hooks,
     )
 
@@ -176,15 +187,26 @@ def _train_vocoder(
     own_tokenizer = context.cleared.acoustic_base is None  # a base's dictionary and phones may be others
     speaker = load_speaker(acoustic)
     ground_truth_aligned_mels(speaker.fastpitch, read_dataset(dataset.root), aligned, strict=own_tokenizer)
+    config, base = context.cleared.config, context.cleared.vocoder_base
+    if config.devices * config.nodes > 1:
+        work = Work(
+            model="vocoder", config=config, dataset=dataset.root, out=folder, base=base, gta_dir=aligned, resume=resume
+        )
+        return launch.train(work, hooks)
     return train_vocoder(
-        context.cleared.config,
+        config,
         dataset.root,
         folder,
-        base=context.cleared.vocoder_base,
+        base=base,
         gta_dir=aligned,
         resume=resume,
         hooks=hooks,
     )
+
+
+def _together(config: TrainingConfig) -> list[int]:
+    """Where several processes train, their number belongs to what a run is: each learns a batch of its own a step."""
+    return [config.devices * config.nodes] if config.devices * config.nodes > 1 else []
 
 
 def _digest(path: Path | None) -> str | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from voicemill.atomic import claim_folder
 from voicemill.files import atomic_path, content_key, library_writes, sha256_file
+from voicemill.training import ranks
 from voicemill.training.config import TrainingConfig
 from voicemill.training.data import PreparedDataset
 
@@ -137,16 +138,16 @@ def _staged_beside(path: Path) -> Iterator[None]:
 
 
 def fingerprint(config: TrainingConfig, dataset: PreparedDataset, init_from: Path | None) -> str:
-    """What a checkpoint belongs to: settings that matter, data and base. The vocoder's settings and the threads may
-    change.
+    """What a checkpoint belongs to: settings that matter, how many train together, data and base. The vocoder's
+    settings and the threads may change.
     """
-    settings = config.model_dump(
-        mode="json", exclude={"vocoder", "threads", "checkpoint_interval", "accelerator", "preset", "evaluation"}
-    )
+    free = {"vocoder", "threads", "checkpoint_interval", "accelerator", "preset", "evaluation", "devices", "nodes"}
+    settings = config.model_dump(mode="json", exclude=free)
     manifest = sha256_file(dataset.root / "train.jsonl")
     return content_key(
         "acoustic",
         settings,
+        ranks.world(),
         manifest,
         dataset.facts.model_dump(mode="json"),
         sha256_file(init_from) if init_from else None,

@@ -193,6 +193,8 @@ class TrainingConfig(_Settings):
     quality: QualityLimits = Field(default=QualityLimits(), description="limits of the clips that are trained on")
     evaluation: EvaluationSettings = Field(default=EvaluationSettings(), description="tests and limits of the voice")
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    devices: int = Field(default=1, gt=0, description="training processes on each machine; each learns a batch a step")
+    nodes: int = Field(default=1, gt=0, description="machines that train together")
 
     def for_audio(self, seconds: float) -> TrainingConfig:
         """The same with the step budgets that this much training audio comes to, see `steps_per_minute`.

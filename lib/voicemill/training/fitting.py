@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from voicemill.training import ranks
 from voicemill.training.checkpoint import Run
 from voicemill.training.config import TrainingConfig
 from voicemill.training.hooks import Hooks
@@ -38,8 +39,8 @@ def new_trainer(
         hooks: what the caller hears and decides.
         selection: measures the voice now and then, and may end the run.
     """
-    import torch
     from lightning.pytorch import Callback, LightningModule, Trainer
+    from lightning.pytorch.strategies import DDPStrategy
 
     class Watch(Callback):  # type: ignore[misc]  # Lightning is untyped here
         def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
@@ -57,9 +58,10 @@ def new_trainer(
             last = task.step == task.max_steps
             if selection is not None:
                 selection.after_step()
-                last = last or selection.finished
-            run.interrupted = not last and hooks.should_stop()
-            if (run.interrupted or last or task.step % config.checkpoint_interval == 0) and trainer.is_global_zero:
+            finished, asked = ranks.any_of(selection is not None and selection.finished, hooks.should_stop())
+            last = last or finished
+            run.interrupted = not last and asked
+            if (run.interrupted or last or task.step % config.checkpoint_interval == 0) and ranks.rank() == 0:
                 chosen = None if selection is None else selection.state()
                 store.save(task.step, task.state() | {"curve": run.curve, "selection": chosen})
             trainer.should_stop = run.interrupted or last
@@ -67,7 +69,9 @@ def new_trainer(
     handler = signal.getsignal(signal.SIGTERM)
     return Trainer(
         accelerator=config.accelerator,
-        devices="auto" if torch.distributed.is_torchelastic_launched() else 1,  # more under torchrun only
+        devices=config.devices if ranks.world() > 1 else 1,
+        num_nodes=config.nodes if ranks.world() > 1 else 1,
+        strategy=DDPStrategy(timeout=ranks.PATIENCE) if ranks.world() > 1 else "auto",
         max_epochs=1,
         default_root_dir=store.folder,
         callbacks=[Watch()],
@@ -102,7 +106,11 @@ def restore(store: CheckpointStore, task: Task, run: Run, hooks: Hooks, selectio
             selection.restore(state["selection"])  # type: ignore[arg-type]
         run.curve[:] = curve
 
+    if ranks.rank():
+        ranks.from_first(None)  # the first one puts broken ones away
     store.load(take, hooks.note)
+    if not ranks.rank():
+        ranks.from_first(None)
 
 
 def _take_back_sigterm(handler: object) -> None:

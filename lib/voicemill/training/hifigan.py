@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicemill.files import content_key, sha256_file
+from voicemill.training import ranks
 from voicemill.training.checkpoint import Run, TrainingResult, result_of, save_nemo
 from voicemill.training.config import TrainingConfig
 from voicemill.training.data import PreparedDataset, read_dataset
@@ -79,7 +80,9 @@ def train_vocoder(
             restore(store, task, run, hooks)
         if task.step < task.max_steps:
             _learn(config, task, source, run, store, hooks)
-        nemo_path = None if run.interrupted else save_nemo(model.cpu().eval(), out_dir / NEMO_NAME)
+        nemo_path = None
+        if not run.interrupted and ranks.rank() == 0:
+            nemo_path = save_nemo(model.cpu().eval(), out_dir / NEMO_NAME)
         return result_of(run, task.step, nemo_path, store.newest(), weights_sha256(model))
 
 
@@ -105,7 +108,8 @@ def _learn(
         batch_size=config.vocoder.batch_size,
         segment_frames=config.vocoder.segment_frames,
         seed=config.seed,
-        rank=trainer.global_rank,
+        rank=ranks.rank(),
+        world=ranks.world(),
     )
     fit(trainer, task, batches, hooks)
 
@@ -115,4 +119,4 @@ def _fingerprint(config: TrainingConfig, dataset: PreparedDataset, base: Path | 
     settings = [config.audio.model_dump(mode="json"), config.vocoder.model_dump(mode="json"), config.seed]
     mels = [sha256_file(path) for clip in dataset.train if gta_dir and (path := gta_dir / f"{clip.id}.npy").is_file()]
     manifest = sha256_file(dataset.root / "train.jsonl")
-    return content_key("vocoder", settings, manifest, mels, sha256_file(base) if base else None)
+    return content_key("vocoder", settings, ranks.world(), manifest, mels, sha256_file(base) if base else None)

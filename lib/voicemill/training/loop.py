@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from voicemill.training import ranks
 from voicemill.training.checkpoint import Run, TrainingResult, fingerprint, result_of, save_nemo
 from voicemill.training.config import TrainingConfig
 from voicemill.training.data import BatchPlan, PreparedDataset, read_dataset
@@ -69,7 +70,8 @@ def train_acoustic(
         with selection.listening() if selection else contextlib.nullcontext():
             if resume:
                 restore(store, task, run, hooks, selection)
-            if task.step < task.max_steps and not (selection and selection.finished):
+            (finished,) = ranks.any_of(selection is not None and selection.finished)
+            if task.step < task.max_steps and not finished:
                 _learn(config, task, source, run, store, hooks, selection)
         nemo_path = None
         if not run.interrupted:
@@ -77,7 +79,7 @@ def train_acoustic(
             if selection:
                 selection.use_best()
             model.eval()
-            nemo_path = save_nemo(model, out_dir / NEMO_NAME)
+            nemo_path = save_nemo(model, out_dir / NEMO_NAME) if ranks.rank() == 0 else None
         return result_of(run, task.step, nemo_path, store.newest(), weights_sha256(model))
 
 
@@ -91,7 +93,9 @@ def _prepare_model(
     if init_from is not None:
         return base_fastpitch(config, dataset.facts, init_from), False
     lexicon = out_dir / LEXICON_NAME
-    write_nemo_lexicon(dataset.lexicon, lexicon)
+    if ranks.rank() == 0:
+        write_nemo_lexicon(dataset.lexicon, lexicon)
+    ranks.from_first(None)  # it is there
     return build_fastpitch(config, dataset.facts, lexicon), True
 
 
@@ -124,12 +128,13 @@ def _learn(
 
     trainer = new_trainer(config, task, run, store, hooks, selection)
     plan = BatchPlan(
-        [clip.seconds for clip in source.clips], config.acoustic.batch_size, config.seed, config.acoustic.bucket
+        [clip.seconds for clip in source.clips],
+        config.acoustic.batch_size * ranks.world(),
+        config.seed,
+        config.acoustic.bucket,
     )
     _fit_memory(task, source, plan, trainer.strategy.root_device, hooks)
-    batches = StepBatches(
-        source, plan, task.step, task.max_steps, task.model.vocab.pad, trainer.global_rank, trainer.world_size
-    )
+    batches = StepBatches(source, plan, task.step, task.max_steps, task.model.vocab.pad, ranks.rank(), ranks.world())
     fit(trainer, task, batches, hooks)
 
 
@@ -142,7 +147,7 @@ def _selection(config: TrainingConfig, dataset: PreparedDataset, task: AcousticT
 
     wanted = config.acoustic.validation
     clips = dataset.validation[: wanted.sentences]
-    if not wanted.interval or not clips:
+    if not wanted.interval or not clips or ranks.rank():
         return None
     speaker = Speaker(task.model, None, config.audio, 0, guess)
 
@@ -164,7 +169,8 @@ def _fit_memory(task: AcousticTask, source: ExampleSource, plan: BatchPlan, devi
     available = available_bytes(device)
     if available is None:
         return
-    first_pass = [plan.batch(step) for step in range(plan.batches_per_pass)]
+    batches = (plan.batch(step) for step in range(plan.batches_per_pass))
+    first_pass = [batch[ranks.rank() :: ranks.world()] or batch[:1] for batch in batches]
     largest = max(first_pass, key=lambda batch: len(batch) * max(source.clips[index].seconds for index in batch))
     examples = [source[index] for index in largest]
     need = acoustic_need(

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from nemo.collections.tts.models import FastPitchModel
 
+from voicemill.training import ranks
 from voicemill.training.checkpoint import StepReport
 from voicemill.training.config import AcousticConfig, OptimiserConfig
 from voicemill.training.data import Batch, BatchPlan, Part, collate, split_batch
@@ -32,6 +33,10 @@ class Losses:
     def plus(self, other: Losses) -> Losses:
         """The losses of two parts of a batch together, without their graphs."""
         return Losses(*(getattr(self, name) + getattr(other, name).detach() for name in vars(self)))
+
+    def averaged(self) -> Losses:
+        """The mean over the processes that train together."""
+        return Losses(*ranks.average(list(vars(self).values())))
 
     def detached(self) -> Losses:
         """The same figures without the graph that keeps a step's memory."""
@@ -131,10 +136,11 @@ class AcousticTask(Task):
         losses = learned[0]
         for more in learned[1:]:
             losses = losses.plus(more)
+        losses = losses.averaged()
         optimiser = self.acoustic.optimiser
         taught = self.update(self.optimizers(), losses.total, optimiser.gradient_clip)
         self.step += 1
-        self._losses, self._frames = losses if taught else None, int(batch.mel_lengths.sum())
+        self._losses, self._frames = losses if taught else None, int(batch.mel_lengths.sum()) * ranks.world()
         if taught:
             self._move_average()
         else:

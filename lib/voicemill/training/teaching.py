@@ -6,13 +6,15 @@ Imports torch and Lightning at once: import it inside functions, within `guests(
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.strategies import ParallelStrategy
 
 from voicemill.errors import TrainingError
-from voicemill.training import memory
+from voicemill.training import memory, ranks
 from voicemill.training.checkpoint import StepReport
 from voicemill.training.recovery import Recovery
 
@@ -97,11 +99,13 @@ class Task(LightningModule):  # type: ignore[misc]  # Lightning is not typed her
             TrainingError: `out_of_memory`: even one clip at a time is too much.
         """
         while True:
-            torch.manual_seed(self.seed_base * 1_000_003 + self.step)
+            torch.manual_seed(self.seed_base * 1_000_003 + self.step + ranks.rank() * 1_000_000_007)
             parts = split(batch, self.parts)
             try:
-                for part in parts:
-                    learn(part)
+                # Ranks may split differently: gradients meet once a step, in `update`.
+                with self._unsynchronised():
+                    for part in parts:
+                        learn(part)
             except (RuntimeError, MemoryError) as error:
                 if not memory.is_out_of_memory(error):
                     raise
@@ -124,17 +128,22 @@ class Task(LightningModule):  # type: ignore[misc]  # Lightning is not typed her
                 "parts, with the same effect."
             )
 
+    def _unsynchronised(self) -> AbstractContextManager[None]:
+        strategy = self.trainer.strategy
+        return strategy.block_backward_sync() if isinstance(strategy, ParallelStrategy) else nullcontext()
+
     def update(self, optimiser: Any, loss: torch.Tensor, gradient_clip: float = 0.0) -> bool:
         """Step an optimiser, unless the loss or the gradient is not finite; either way the gradient is used up.
 
-        Gradients decide for all processes alike: they are summed over them, and with them whatever is not finite.
+        All ranks decide alike: gradients are averaged over them, and with them whatever is not finite.
 
         Args:
             optimiser: one of `self.optimizers()`.
-            loss: what the gradients are of.
+            loss: what the gradients are of, averaged over the ranks.
             gradient_clip: largest gradient norm; 0 does not clip.
         """
         weights = [weight for group in optimiser.param_groups for weight in group["params"] if weight.grad is not None]
+        ranks.average_gradients(weights)
         if gradient_clip:
             norm = torch.nn.utils.clip_grad_norm_(weights, gradient_clip)
         else:

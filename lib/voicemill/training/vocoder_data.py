@@ -144,8 +144,8 @@ def _fit(samples: NDArray[np.float32], length: int) -> NDArray[np.float32]:
 class SegmentBatches:
     """Random segments for steps `first`..`last - 1`: a function of seed and step alone, so resuming needs no state.
 
-    Every frame of the data is as likely as any other, so long clips are heard more often. With several processes each
-    takes its own segments.
+    Every frame of the data is as likely as any other, so long clips are heard more often. Of several
+    processes each takes its share of a larger batch.
     """
 
     def __init__(
@@ -158,9 +158,11 @@ class SegmentBatches:
         segment_frames: int,
         seed: int,
         rank: int = 0,
+        world: int = 1,
     ) -> None:
         self._source, self._steps = source, range(first, last)
         self._size, self._frames, self._seed, self._rank = batch_size, segment_frames, seed, rank
+        self._world = world
         self._starts = source.frames() - segment_frames + 1
 
     def __len__(self) -> int:
@@ -175,12 +177,13 @@ class SegmentBatches:
         """The batch of one step."""
         import torch
 
-        random = np.random.default_rng([self._seed, step, self._rank])
+        random = np.random.default_rng([self._seed, step, 0])
         hop = self._source.audio.hop_length
-        chosen = random.choice(len(self._starts), size=self._size, p=self._starts / self._starts.sum())
+        chosen = random.choice(len(self._starts), size=self._size * self._world, p=self._starts / self._starts.sum())
+        starts = [int(random.integers(self._starts[index])) for index in chosen]
         samples, mels = [], []
-        for index in chosen:
-            pair, start = self._source[int(index)], int(random.integers(self._starts[index]))
+        for index, start in list(zip(chosen, starts, strict=True))[self._rank :: self._world]:
+            pair = self._source[int(index)]
             mels.append(torch.from_numpy(pair.mel[:, start : start + self._frames]))
             samples.append(torch.from_numpy(pair.samples[start * hop : (start + self._frames) * hop]))
         lengths = torch.full((self._size,), self._frames * hop)

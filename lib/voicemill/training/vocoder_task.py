@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from nemo.collections.tts.models import HifiGanModel
 
+from voicemill.training import ranks
 from voicemill.training.checkpoint import StepReport
 from voicemill.training.config import VocoderConfig
 from voicemill.training.teaching import Task
@@ -84,7 +85,7 @@ class VocoderTask(Task):
             whole.clear()
 
         self.in_parts(batch, split_segments, judge, forget)
-        judgement = torch.stack(judged).sum()
+        (judgement,) = ranks.average([torch.stack(judged).sum()])
         taught = self.update(discriminators, judgement)
 
         made: list[torch.Tensor] = []
@@ -101,11 +102,11 @@ class VocoderTask(Task):
                 kept.clear()
 
         self.in_parts(batch, segments, generate, forget_generated)
-        loss = torch.stack(made).sum()
+        loss, distance = ranks.average([torch.stack(made).sum(), torch.stack(nearness).sum()])
         taught = self.update(generator, loss) and taught
         discriminators.zero_grad(set_to_none=True)  # the generator's loss went through them
         self.step += 1
-        self._figures = (float(loss), float(torch.stack(nearness).sum())) if taught else None
+        self._figures = (float(loss), float(distance)) if taught else None
         if not taught:
             bad = float(loss + judgement)
             self.note(self.recovery.skip(self.step, bad, last=self.step == self.max_steps))
@@ -137,5 +138,5 @@ class VocoderTask(Task):
         if self._figures is None:
             return None
         loss, distance = self._figures
-        frames = self.vocoder.batch_size * self.vocoder.segment_frames
+        frames = self.vocoder.batch_size * self.vocoder.segment_frames * ranks.world()
         return StepReport(self.step, self.max_steps, loss, distance, 0.0, 0.0, self._rate, seconds, frames)

@@ -1,0 +1,16 @@
+"""One rank of a training on several devices; torchrun starts it, see `voicemill.training.launch`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
+
+from voicemill.training.worker import work
+
+if __name__ == "__main__":
+    with os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8") as told:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # libraries print what they like
+        raise SystemExit(work(Path(sys.argv[1]), told))
