@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import selectors
 import signal
 import socket
 import subprocess
@@ -87,11 +88,11 @@ def train(work: Work, hooks: Hooks) -> TrainingResult:
 
 
 @contextlib.contextmanager
-def _running(argv: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[str]]:
+def _running(argv: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The processes in a session of their own, so that Ctrl-C reaches them through us alone; none outlives this."""
     with (
         (folder / "ranks.log").open("w", encoding="utf-8") as log,
-        subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True) as child,
+        subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=log, start_new_session=True) as child,
     ):
         try:
             yield child
@@ -100,13 +101,11 @@ def _running(argv: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[str
                 os.killpg(child.pid, signal.SIGKILL)
 
 
-def _lines(child: subprocess.Popen[str], hooks: Hooks) -> Iterator[tuple[str, Any]]:
+def _lines(child: subprocess.Popen[bytes], hooks: Hooks) -> Iterator[tuple[str, Any]]:
     """What the ranks tell; asks them to stop, once, when it is time."""
-    import selectors
-
     if child.stdout is None:
         return
-    asked = False
+    asked, rest = False, b""
     with selectors.DefaultSelector() as selector:
         selector.register(child.stdout, selectors.EVENT_READ)
         while True:
@@ -115,11 +114,13 @@ def _lines(child: subprocess.Popen[str], hooks: Hooks) -> Iterator[tuple[str, An
                 child.terminate()  # torchrun hands it on to every rank
             if not selector.select(timeout=0.5):
                 continue
-            line = child.stdout.readline()
-            if not line:
+            block = os.read(child.stdout.fileno(), 1 << 16)
+            if not block:
                 return
-            with contextlib.suppress(ValueError, AttributeError):  # a library's own words are no news
-                yield from json.loads(line).items()
+            *lines, rest = (rest + block).split(b"\n")
+            for line in lines:
+                with contextlib.suppress(ValueError, AttributeError):  # a library's own words are no news
+                    yield from json.loads(line).items()
 
 
 def _result(value: dict[str, Any]) -> TrainingResult:

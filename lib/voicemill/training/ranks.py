@@ -46,6 +46,8 @@ def joined(accelerator: str) -> Iterator[None]:
     import torch.distributed as dist
 
     cuda = accelerator != "cpu" and torch.cuda.is_available()
+    if cuda:
+        torch.cuda.set_device(dist.get_node_local_rank())
     try:
         dist.init_process_group("nccl" if cuda else "gloo", timeout=PATIENCE)
         yield
