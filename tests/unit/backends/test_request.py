@@ -146,11 +146,11 @@ def test_a_web_address_and_a_part_of_it(repository: Path) -> None:
 
 def test_rights_and_tier_reach_the_preparation(repository: Path) -> None:
     asked = request(repository, consent="I, Ann, agree.", licence="cc-by-4.0", tier="words")
-    prepared = asked.preparation(22_050, 1, QualityLimits())
+    prepared = asked.preparation(22_050, 1, QualityLimits(), Path("list.json"))
     assert prepared.tier == "words"
     assert prepared.rights is not None
     assert (prepared.rights.consent, prepared.rights.licence) == ("I, Ann, agree.", "CC-BY-4.0")
-    assert request(repository).preparation(22_050, 1, QualityLimits()).rights is None
+    assert request(repository).preparation(22_050, 1, QualityLimits(), Path("list.json")).rights is None
     with pytest.raises(UsageError) as caught:
         request(repository, licence="none at all")
     assert caught.value.reason == "licence_invalid"
