@@ -1,7 +1,9 @@
 """Measure voicemill on this machine: `make bench` (docs/benchmarks.md holds what came out where).
 
     stages   the demo from a cold cache: seconds, speed and peak memory of each stage, seconds to the first training
-    step start    NeMo's stock way to its first step on the same clips
+    step
+    start    NeMo's stock way to its first step on the same clips
+    training NeMo's stock recipe and ours in turns: steps and real mel frames in a second
     pitch    our pyin beside librosa's on the demo's clips, frame for frame
     say      seconds of sound in a second, of a finished voice on a long text
     verify   a bundle of 600 MB verified, beside sha256sum over the same files
@@ -21,6 +23,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+CONFIG = ROOT / "configs/voice/prod_tts/nemo_fastpitch_hifigan.yaml"
 sys.path.insert(0, str(ROOT / "lib"))
 
 import click
@@ -92,6 +95,47 @@ def start(work: Path, dataset: Path) -> None:
     click.echo(
         f"ours from the prepared dataset: first step after {first:.1f} s in the library, process {time.perf_counter() - started:.1f} s"
     )
+
+
+@main.command()
+@click.option(
+    "--dataset", type=click.Path(path_type=Path, exists=True), required=True, help="A prepared dataset folder."
+)
+@click.option("--preset", default="cpu", show_default=True)
+@click.option("--set", "overrides", default="{}", help="YAML merged over the preset's acoustic settings.")
+@click.option("--rounds", default=3, show_default=True, help="Turns of each side.")
+@click.option("--steps", default=0, help="Steps of a turn; 0: a pass over the clips.")
+@click.pass_obj
+def training(work: Path, dataset: Path, preset: str, overrides: str, rounds: int, steps: int) -> None:
+    """NeMo's stock recipe and ours take turns on the same clips with the same model."""
+    import yaml
+    from training import sides, take_turns
+
+    from voicemill.training.config import load_config
+    from voicemill.training.data import read_dataset
+    from voicemill.training.runtime import guests
+
+    # More steps than are taken, so that no checkpoint falls into the clocked time.
+    settings = {"acoustic": {**yaml.safe_load(overrides), "max_steps": 10**6}, "checkpoint_interval": 10**6}
+    config = load_config(CONFIG, preset, settings)
+    prepared = read_dataset(dataset)
+    frames = [round(clip.seconds * config.audio.sample_rate) // config.audio.hop_length for clip in prepared.train]
+    with guests():
+        taking = sides(prepared, config, work / f"training-{time.time_ns()}")
+        clocked = take_turns(taking, frames, steps or taking[0].plan.batches_per_pass, rounds)
+    stock = clocked[0]
+    click.echo(
+        "| side | steps/s | real mel frames/s | × stock | CPU s a step | real frames a CPU s, × stock | "
+        "forward and backward | padding |\n|---|---:|---:|---:|---:|---:|---:|---:|"
+    )
+    for side, took in zip(taking, clocked, strict=True):
+        wall = took.real_frames / took.wall / (stock.real_frames / stock.wall)
+        cpu = took.real_frames / took.cpu / (stock.real_frames / stock.cpu)
+        click.echo(
+            f"| {side.name} | {took.steps / took.wall:.2f} | {took.real_frames / took.wall:.0f} | {wall:.2f} | "
+            f"{took.cpu / took.steps:.3f} | {cpu:.2f} | {took.model_cpu / took.cpu:.0%} | "
+            f"{1 - took.real_frames / took.padded_frames:.0%} |"
+        )
 
 
 @main.command()

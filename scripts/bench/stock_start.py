@@ -24,40 +24,18 @@ def main(dataset: Path, out: Path) -> None:
     """Train one step of stock FastPitch and print where the time went."""
     import lightning.pytorch as lightning
     import torch
-    from nemo.collections.tts.models import FastPitchModel
-    from omegaconf import OmegaConf
+    import nemo.collections.tts.models  # noqa: F401
 
     imported = time.perf_counter()
+    from stock import stock_model, stock_trainer
+
     from voicemill.training.config import load_config
     from voicemill.training.data import read_dataset
-    from voicemill.training.fastpitch import model_tree, write_nemo_lexicon
 
     prepared = read_dataset(dataset)
-    out.mkdir(parents=True, exist_ok=True)
-    manifest, lexicon = out / "train.jsonl", out / "lexicon.cmudict"
-    manifest.write_text(
-        "".join(
-            json.dumps({"audio_filepath": str(clip.audio.resolve()), "text": clip.text, "duration": clip.seconds})
-            + "\n"
-            for clip in prepared.train
-        ),
-        encoding="utf-8",
-    )
-    write_nemo_lexicon(prepared.lexicon, lexicon)
     config = load_config(ROOT / "configs/voice/prod_tts/nemo_fastpitch_hifigan.yaml", "cpu")
-    tree = OmegaConf.create(model_tree(config, prepared.facts, lexicon))
-    tree.text_normalizer = {
-        "_target_": "nemo_text_processing.text_normalization.normalize.Normalizer",
-        "lang": "en",
-        "input_case": "cased",
-    }
-    tree.text_normalizer_call_kwargs = {"verbose": False, "punct_pre_process": True, "punct_post_process": True}
-    data = tree.train_ds.dataset
-    data.manifest_filepath, data.sup_data_path = str(manifest), str(out / "supplementary")
-    data.pitch_fmin, data.pitch_fmax = 65.40639132514966, 2093.004522404789  # NeMo's defaults: librosa's C2 and C7
-    tree.train_ds.pop("defer_setup")
     torch.manual_seed(1)
-    built = FastPitchModel(cfg=tree, trainer=None)
+    built = stock_model(prepared, config, out, normaliser=True, own_pitch=True)
     model_built = time.perf_counter()
     marks: dict[str, float] = {}
 
@@ -65,16 +43,7 @@ def main(dataset: Path, out: Path) -> None:
         def on_train_batch_end(self, *_: object) -> None:
             marks.setdefault("first_step", time.perf_counter())
 
-    trainer = lightning.Trainer(
-        accelerator="cpu",
-        max_steps=1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        limit_val_batches=0,
-        num_sanity_val_steps=0,
-        callbacks=[Watch()],
-    )
+    trainer = stock_trainer(max_steps=1, callbacks=[Watch()])
     trainer.fit(built, train_dataloaders=built._train_dl)
     first = marks["first_step"]
     # The first step waited for the pitch of its own few clips only; the rest is computed when the first epoch asks
