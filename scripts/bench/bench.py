@@ -8,6 +8,7 @@
     say      seconds of sound in a second, of a finished voice on a long text
     verify   a bundle of 600 MB verified, beside sha256sum over the same files
     preparation  a long recording with its script beside a script of the usual tools (needs flite)
+    curve    error rate, distortion and pitch error against minutes of training, stock NeMo beside ours (needs flite)
     quality  character error rate against minutes of training, on sentences that no training saw (needs flite)
 
 Ratios come from one run: machines differ, and this one may be busy. Nothing here is a test.
@@ -233,6 +234,60 @@ def quality(work: Path, dataset: Path, voice: str, preset: str, steps: str, over
         click.echo(
             f"| {trained.steps} | {trained.seconds:.0f} | {trained.cpu_seconds / 2:.0f} | {trained.loss:.4f} | {rate:.3f} | {rate / real:.2f} |"
         )
+
+
+@main.command()
+@click.option("--voices", default="slt", show_default=True, help="flite voices, for example slt,rms,awb.")
+@click.option("--audio", default="6", show_default=True, help="Minutes of training clips, for example 1,6,20.")
+@click.option("--minutes", default="1,2,4", show_default=True, help="Of training, on two cores, by CPU time.")
+@click.option("--sentences", default=40, show_default=True, help="Of data/demo/heldout.txt.")
+@click.option("--script", type=click.Path(path_type=Path, exists=True), default=ROOT / "data/demo/script.txt")
+@click.option("--dataset", type=click.Path(path_type=Path, exists=True), help="Prepared already, of the only voice.")
+@click.option("--preset", default="cpu", show_default=True)
+@click.option("--seed", default=1, show_default=True)
+@click.option("--plot", "target", type=click.Path(path_type=Path), help="SVG; the points beside it as JSON.")
+@click.pass_obj
+def curve(
+    work: Path,
+    voices: str,
+    audio: str,
+    minutes: str,
+    sentences: int,
+    script: Path,
+    dataset: Path | None,
+    preset: str,
+    seed: int,
+    target: Path | None,
+) -> None:
+    """Stock NeMo's recipe and ours on the same clips for the same time (`make bench-quality`)."""
+    import curve as curves
+    from quality import prepared_voice, recordings
+
+    from voicemill.training.config import load_config
+    from voicemill.training.data import read_dataset
+
+    points, real = [], {}
+    config = load_config(CONFIG, preset, {"seed": seed})
+    budgets = [float(each) for each in minutes.split(",")]
+    for voice in voices.split(","):
+        texts, sounds = recordings(ROOT / "data/demo/heldout.txt", voice, work / f"heldout-{voice}")
+        texts, sounds = texts[:sentences], sounds[:sentences]
+        folder = dataset or prepared_voice(script, voice, work / f"voice-{voice}-{script.stem}")
+        facts = read_dataset(folder).facts
+        test = curves.TestSet(texts, sounds, (facts.pitch_fmin, facts.pitch_fmax))
+        real[voice] = curves.error_rates(texts, sounds, test.sample_rate)
+        click.echo(f"{voice}: recordings of {len(texts)} sentences: CER {real[voice]:.3f}\n\n{curves.HEAD}")
+        for amount in [float(each) for each in audio.split(",")]:
+            out = work / f"curve-{time.time_ns()}"
+            part = curves.part_of(folder, amount, out / "dataset")
+            for budget in budgets:
+                points.append(curves.our_point(part, preset, test, budget, out / f"ours-{budget}", seed, voice))
+                click.echo(curves.row(points[-1], real[voice]))
+            for point in curves.stock_points(read_dataset(part), config, test, budgets, out / "stock", voice):
+                points.append(point)
+                click.echo(curves.row(point, real[voice]))
+    if target is not None:
+        curves.plot(points, real, target)
 
 
 @main.command("say")

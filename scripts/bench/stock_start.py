@@ -23,8 +23,8 @@ sys.path.insert(0, str(ROOT / "lib"))
 def main(dataset: Path, out: Path) -> None:
     """Train one step of stock FastPitch and print where the time went."""
     import lightning.pytorch as lightning
-    import torch
     import nemo.collections.tts.models  # noqa: F401
+    import torch
 
     imported = time.perf_counter()
     from stock import stock_model, stock_trainer
