@@ -69,33 +69,34 @@ def stages(work: Path, preset: str) -> None:
 @click.option(
     "--dataset", type=click.Path(path_type=Path, exists=True), required=True, help="A prepared dataset folder."
 )
+@click.option("--cold", is_flag=True, help="Also stock without its pitch on disk; takes a minute of pyin.")
+@click.option("--rounds", default=2, show_default=True, help="Turns of each side.")
 @click.pass_obj
-def start(work: Path, dataset: Path) -> None:
-    """NeMo's stock way on the same clips, cold; then our training alone from the prepared dataset."""
-    out = work / f"stock-{int(time.time())}"
-    argv = [sys.executable, str(ROOT / "scripts/bench/stock_start.py"), str(dataset), str(out)]
+def start(work: Path, dataset: Path, cold: bool, rounds: int) -> None:
+    """Command to first step on a prepared dataset: NeMo's stock way, warm, and ours, in turns."""
+    out = work / f"start-{time.time_ns()}"
+    if cold:
+        click.echo(f"stock, cold: {json.dumps(_started('stock_start.py', dataset, out / 'cold'))}")
+    wall: dict[str, float] = {}
+    cpu: dict[str, float] = {}
+    for round_ in range(rounds):
+        for side, script, more in (("stock, warm", "stock_start.py", ["warm"]), ("voicemill", "our_start.py", [])):
+            took = _started(script, dataset, out / f"{side}-{round_}", *more)
+            wall[side] = wall.get(side, 0.0) + took["to_first_step"] / rounds
+            cpu[side] = cpu.get(side, 0.0) + took["cpu_to_first_step"] / rounds
+            click.echo(f"{side}: {took['to_first_step']:.1f} s, {took['cpu_to_first_step']:.1f} s of CPU time")
+    (stock, ours) = wall
+    click.echo(f"voicemill / stock: {wall[ours] / wall[stock]:.2f}; of CPU time {cpu[ours] / cpu[stock]:.2f}")
+
+
+def _started(script: str, dataset: Path, out: Path, *more: str) -> dict[str, float]:
+    """One fresh process; the folder `out` is its own."""
+    argv = [sys.executable, str(ROOT / "scripts/bench" / script), str(dataset), str(out), *more]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode:
         raise click.ClickException(done.stderr[-2000:])
-    click.echo(f"stock, cold: {done.stdout.strip().splitlines()[-1]}")
-    code = (
-        "import sys, json, pathlib; from voicemill.training.config import load_config; from voicemill.training.loop import train_acoustic\n"
-        "c = load_config(pathlib.Path(sys.argv[1]) / 'configs/voice/prod_tts/nemo_fastpitch_hifigan.yaml', 'cpu', {'acoustic': {'max_steps': 1}})\n"
-        "r = train_acoustic(c, pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]))\n"
-        "sys.stderr.write(f'FIRST {r.seconds_to_first_step}')"
-    )
-    started = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(ROOT), str(dataset), str(work / f"ours-{int(time.time())}")],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "lib")},
-    )
-    first = float(done.stderr.rsplit("FIRST ", 1)[1])
-    click.echo(
-        f"ours from the prepared dataset: first step after {first:.1f} s in the library, process {time.perf_counter() - started:.1f} s"
-    )
+    figures: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
+    return figures
 
 
 @main.command()
@@ -280,8 +281,10 @@ def curve(
         for amount in [float(each) for each in audio.split(",")]:
             out = work / f"curve-{time.time_ns()}"
             part = curves.part_of(folder, amount, out / "dataset")
+            step = curves.seconds_a_step(part, preset, out / "trial", seed)
             for budget in budgets:
-                points.append(curves.our_point(part, preset, test, budget, out / f"ours-{budget}", seed, voice))
+                steps = max(1, round(budget * 60 * curves.CORES / step))
+                points.append(curves.our_point(part, preset, test, steps, out / f"ours-{steps}", seed, voice))
                 click.echo(curves.row(points[-1], real[voice]))
             for point in curves.stock_points(read_dataset(part), config, test, budgets, out / "stock", voice):
                 points.append(point)

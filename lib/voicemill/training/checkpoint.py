@@ -141,7 +141,8 @@ def fingerprint(config: TrainingConfig, dataset: PreparedDataset, init_from: Pat
     change.
     """
     settings = config.model_dump(
-        mode="json", exclude={"vocoder", "threads", "checkpoint_interval", "accelerator", "preset", "evaluation"}
+        mode="json",
+        exclude={"vocoder", "threads", "checkpoint_interval", "accelerator", "preset", "evaluation", "training_pages"},
     )
     manifest = sha256_file(dataset.root / "train.jsonl")
     return content_key(
