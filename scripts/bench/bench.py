@@ -107,24 +107,25 @@ def _started(script: str, dataset: Path, out: Path, *more: str) -> dict[str, flo
 @click.option("--set", "overrides", default="{}", help="YAML merged over the preset's acoustic settings.")
 @click.option("--rounds", default=3, show_default=True, help="Turns of each side.")
 @click.option("--steps", default=0, help="Steps of a turn; 0: a pass over the clips.")
+@click.option("--same-batches", is_flag=True, help="Ours on the stock side's very batches as well.")
 @click.pass_obj
-def training(work: Path, dataset: Path, preset: str, overrides: str, rounds: int, steps: int) -> None:
+def training(
+    work: Path, dataset: Path, preset: str, overrides: str, rounds: int, steps: int, same_batches: bool
+) -> None:
     """NeMo's stock recipe and ours take turns on the same clips with the same model."""
     import yaml
     from training import sides, take_turns
 
     from voicemill.training.config import load_config
     from voicemill.training.data import read_dataset
-    from voicemill.training.runtime import guests
 
     # More steps than are taken, so that no checkpoint falls into the clocked time.
     settings = {"acoustic": {**yaml.safe_load(overrides), "max_steps": 10**6}, "checkpoint_interval": 10**6}
     config = load_config(CONFIG, preset, settings)
     prepared = read_dataset(dataset)
     frames = [round(clip.seconds * config.audio.sample_rate) // config.audio.hop_length for clip in prepared.train]
-    with guests():
-        taking = sides(prepared, config, work / f"training-{time.time_ns()}")
-        clocked = take_turns(taking, frames, steps or taking[0].plan.batches_per_pass, rounds)
+    taking = sides(prepared, config, work / f"training-{time.time_ns()}", same_batches=same_batches)
+    clocked = take_turns(taking, frames, steps or taking[0].plan.batches_per_pass, rounds)
     stock = clocked[0]
     click.echo(
         "| side | steps/s | real mel frames/s | × stock | CPU s a step | real frames a CPU s, × stock | "

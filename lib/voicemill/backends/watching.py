@@ -51,7 +51,7 @@ class Painter:
             return True
         self._inbox.put(None)
         self._process.join(LAST_PAGE_SECONDS)
-        drawn = self._process.exitcode == 0
+        drawn: bool = self._process.exitcode == 0
         self.stop()
         return drawn
 
