@@ -12,6 +12,7 @@ each with NeMo's aligner (`forced_prior`) and with supervised durations (the pre
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import time
 from collections.abc import Callable
@@ -103,8 +104,9 @@ def _take_part(pipe: Any, make: Callable[..., Any], plan: BatchPlan, *told: obje
 
     with guests():
         side = make(plan, *told)
-        while True:
-            pipe.send(side.run(*pipe.recv()))
+        with contextlib.suppress(EOFError):  # the bench is done
+            while True:
+                pipe.send(side.run(*pipe.recv()))
 
 
 class Stock:
