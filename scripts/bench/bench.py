@@ -1,11 +1,14 @@
 """Measure voicemill on this machine: `make bench` (docs/benchmarks.md holds what came out where).
 
     stages   the demo from a cold cache: seconds, speed and peak memory of each stage, seconds to the first training
-    step start    NeMo's stock way to its first step on the same clips
+    step
+    start    NeMo's stock way to its first step on the same clips
+    training NeMo's stock recipe and ours in turns: steps and real mel frames in a second
     pitch    our pyin beside librosa's on the demo's clips, frame for frame
     say      seconds of sound in a second, of a finished voice on a long text
     verify   a bundle of 600 MB verified, beside sha256sum over the same files
     preparation  a long recording with its script beside a script of the usual tools (needs flite)
+    curve    error rate, distortion and pitch error against minutes of training, stock NeMo beside ours (needs flite)
     quality  character error rate against minutes of training, on sentences that no training saw (needs flite)
 
 Ratios come from one run: machines differ, and this one may be busy. Nothing here is a test.
@@ -21,6 +24,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+CONFIG = ROOT / "configs/voice/prod_tts/nemo_fastpitch_hifigan.yaml"
 sys.path.insert(0, str(ROOT / "lib"))
 
 import click
@@ -65,33 +69,76 @@ def stages(work: Path, preset: str) -> None:
 @click.option(
     "--dataset", type=click.Path(path_type=Path, exists=True), required=True, help="A prepared dataset folder."
 )
+@click.option("--cold", is_flag=True, help="Also stock without its pitch on disk; takes a minute of pyin.")
+@click.option("--rounds", default=2, show_default=True, help="Turns of each side.")
 @click.pass_obj
-def start(work: Path, dataset: Path) -> None:
-    """NeMo's stock way on the same clips, cold; then our training alone from the prepared dataset."""
-    out = work / f"stock-{int(time.time())}"
-    argv = [sys.executable, str(ROOT / "scripts/bench/stock_start.py"), str(dataset), str(out)]
+def start(work: Path, dataset: Path, cold: bool, rounds: int) -> None:
+    """Command to first step on a prepared dataset: NeMo's stock way, warm, and ours, in turns."""
+    out = work / f"start-{time.time_ns()}"
+    if cold:
+        click.echo(f"stock, cold: {json.dumps(_started('stock_start.py', dataset, out / 'cold'))}")
+    wall: dict[str, float] = {}
+    cpu: dict[str, float] = {}
+    for round_ in range(rounds):
+        for side, script, more in (("stock, warm", "stock_start.py", ["warm"]), ("voicemill", "our_start.py", [])):
+            took = _started(script, dataset, out / f"{side}-{round_}", *more)
+            wall[side] = wall.get(side, 0.0) + took["to_first_step"] / rounds
+            cpu[side] = cpu.get(side, 0.0) + took["cpu_to_first_step"] / rounds
+            click.echo(f"{side}: {took['to_first_step']:.1f} s, {took['cpu_to_first_step']:.1f} s of CPU time")
+    (stock, ours) = wall
+    click.echo(f"voicemill / stock: {wall[ours] / wall[stock]:.2f}; of CPU time {cpu[ours] / cpu[stock]:.2f}")
+
+
+def _started(script: str, dataset: Path, out: Path, *more: str) -> dict[str, float]:
+    """One fresh process; the folder `out` is its own."""
+    argv = [sys.executable, str(ROOT / "scripts/bench" / script), str(dataset), str(out), *more]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode:
         raise click.ClickException(done.stderr[-2000:])
-    click.echo(f"stock, cold: {done.stdout.strip().splitlines()[-1]}")
-    code = (
-        "import sys, json, pathlib; from voicemill.training.config import load_config; from voicemill.training.loop import train_acoustic\n"
-        "c = load_config(pathlib.Path(sys.argv[1]) / 'configs/voice/prod_tts/nemo_fastpitch_hifigan.yaml', 'cpu', {'acoustic': {'max_steps': 1}})\n"
-        "r = train_acoustic(c, pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]))\n"
-        "sys.stderr.write(f'FIRST {r.seconds_to_first_step}')"
-    )
-    started = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(ROOT), str(dataset), str(work / f"ours-{int(time.time())}")],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "lib")},
-    )
-    first = float(done.stderr.rsplit("FIRST ", 1)[1])
+    figures: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
+    return figures
+
+
+@main.command()
+@click.option(
+    "--dataset", type=click.Path(path_type=Path, exists=True), required=True, help="A prepared dataset folder."
+)
+@click.option("--preset", default="cpu", show_default=True)
+@click.option("--set", "overrides", default="{}", help="YAML merged over the preset's acoustic settings.")
+@click.option("--rounds", default=3, show_default=True, help="Turns of each side.")
+@click.option("--steps", default=0, help="Steps of a turn; 0: a pass over the clips.")
+@click.option("--same-batches", is_flag=True, help="Ours on the stock side's very batches as well.")
+@click.pass_obj
+def training(
+    work: Path, dataset: Path, preset: str, overrides: str, rounds: int, steps: int, same_batches: bool
+) -> None:
+    """NeMo's stock recipe and ours take turns on the same clips with the same model."""
+    import yaml
+    from training import sides, take_turns
+
+    from voicemill.training.config import load_config
+    from voicemill.training.data import read_dataset
+
+    # More steps than are taken, so that no checkpoint falls into the clocked time.
+    settings = {"acoustic": {**yaml.safe_load(overrides), "max_steps": 10**6}, "checkpoint_interval": 10**6}
+    config = load_config(CONFIG, preset, settings)
+    prepared = read_dataset(dataset)
+    frames = [round(clip.seconds * config.audio.sample_rate) // config.audio.hop_length for clip in prepared.train]
+    taking = sides(prepared, config, work / f"training-{time.time_ns()}", same_batches=same_batches)
+    clocked = take_turns(taking, frames, steps or taking[0].plan.batches_per_pass, rounds)
+    stock = clocked[0]
     click.echo(
-        f"ours from the prepared dataset: first step after {first:.1f} s in the library, process {time.perf_counter() - started:.1f} s"
+        "| side | steps/s | real mel frames/s | × stock | CPU s a step | real frames a CPU s, × stock | "
+        "forward and backward | padding |\n|---|---:|---:|---:|---:|---:|---:|---:|"
     )
+    for side, took in zip(taking, clocked, strict=True):
+        wall = took.real_frames / took.wall / (stock.real_frames / stock.wall)
+        cpu = took.real_frames / took.cpu / (stock.real_frames / stock.cpu)
+        click.echo(
+            f"| {side.name} | {took.steps / took.wall:.2f} | {took.real_frames / took.wall:.0f} | {wall:.2f} | "
+            f"{took.cpu / took.steps:.3f} | {cpu:.2f} | {took.model_cpu / took.cpu:.0%} | "
+            f"{1 - took.real_frames / took.padded_frames:.0%} |"
+        )
 
 
 @main.command()
@@ -189,6 +236,62 @@ def quality(work: Path, dataset: Path, voice: str, preset: str, steps: str, over
         click.echo(
             f"| {trained.steps} | {trained.seconds:.0f} | {trained.cpu_seconds / 2:.0f} | {trained.loss:.4f} | {rate:.3f} | {rate / real:.2f} |"
         )
+
+
+@main.command()
+@click.option("--voices", default="slt", show_default=True, help="flite voices, for example slt,rms,awb.")
+@click.option("--audio", default="6", show_default=True, help="Minutes of training clips, for example 1,6,20.")
+@click.option("--minutes", default="1,2,4", show_default=True, help="Of training, on two cores, by CPU time.")
+@click.option("--sentences", default=40, show_default=True, help="Of data/demo/heldout.txt.")
+@click.option("--script", type=click.Path(path_type=Path, exists=True), default=ROOT / "data/demo/script.txt")
+@click.option("--dataset", type=click.Path(path_type=Path, exists=True), help="Prepared already, of the only voice.")
+@click.option("--preset", default="cpu", show_default=True)
+@click.option("--seed", default=1, show_default=True)
+@click.option("--plot", "target", type=click.Path(path_type=Path), help="SVG; the points beside it as JSON.")
+@click.pass_obj
+def curve(
+    work: Path,
+    voices: str,
+    audio: str,
+    minutes: str,
+    sentences: int,
+    script: Path,
+    dataset: Path | None,
+    preset: str,
+    seed: int,
+    target: Path | None,
+) -> None:
+    """Stock NeMo's recipe and ours on the same clips for the same time (`make bench-quality`)."""
+    import curve as curves
+    from quality import prepared_voice, recordings
+
+    from voicemill.training.config import load_config
+    from voicemill.training.data import read_dataset
+
+    points, real = [], {}
+    config = load_config(CONFIG, preset, {"seed": seed})
+    budgets = [float(each) for each in minutes.split(",")]
+    for voice in voices.split(","):
+        texts, sounds = recordings(ROOT / "data/demo/heldout.txt", voice, work / f"heldout-{voice}")
+        texts, sounds = texts[:sentences], sounds[:sentences]
+        folder = dataset or prepared_voice(script, voice, work / f"voice-{voice}-{script.stem}")
+        facts = read_dataset(folder).facts
+        test = curves.TestSet(texts, sounds, (facts.pitch_fmin, facts.pitch_fmax))
+        real[voice] = curves.error_rates(texts, sounds, test.sample_rate)
+        click.echo(f"{voice}: recordings of {len(texts)} sentences: CER {real[voice]:.3f}\n\n{curves.HEAD}")
+        for amount in [float(each) for each in audio.split(",")]:
+            out = work / f"curve-{time.time_ns()}"
+            part = curves.part_of(folder, amount, out / "dataset")
+            step = curves.seconds_a_step(part, preset, out / "trial", seed)
+            for budget in budgets:
+                steps = max(1, round(budget * 60 * curves.CORES / step))
+                points.append(curves.our_point(part, preset, test, steps, out / f"ours-{steps}", seed, voice))
+                click.echo(curves.row(points[-1], real[voice]))
+            for point in curves.stock_points(read_dataset(part), config, test, budgets, out / "stock", voice):
+                points.append(point)
+                click.echo(curves.row(point, real[voice]))
+    if target is not None:
+        curves.plot(points, real, target)
 
 
 @main.command("say")

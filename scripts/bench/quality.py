@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicemill.audio.decode import read_mono, resample
-from voicemill.dataset.prepare import PrepareRequest, prepare
+from voicemill.dataset.prepare import PreparedDataset, PrepareRequest, prepare
 from voicemill.metrics.error_rate import character_errors, pooled
 from voicemill.text.recognition import PocketSphinxRecogniser
 from voicemill.training.config import load_config
+from voicemill.training.hooks import Hooks
 from voicemill.training.loop import train_acoustic
 from voicemill.training.synthesis import Speaker, load_speaker
 from voicemill.workspace import Workspace
@@ -33,6 +34,9 @@ class TrainedVoice:
     steps: int
     seconds: float
     cpu_seconds: float
+    """Of the whole call, with building the model and its examples."""
+    step_cpu_seconds: float
+    """From the first step's end to the last one's, spread over all steps."""
     loss: float
 
 
@@ -42,15 +46,24 @@ def recordings(script: Path, voice: str, folder: Path) -> tuple[list[str], list[
     The voice learns the room with the speech, and the recogniser minds the room: on flite's bare output its error rate is a
     third lower, and a comparison with that would measure the room.
     """
+    dataset = _prepared(script, voice, folder, "heldout")
+    texts = [entry.normalized_text for entry in dataset.entries]
+    return texts, [read_mono(dataset.root / entry.audio_filepath)[0] for entry in dataset.entries]
+
+
+def prepared_voice(script: Path, voice: str, folder: Path) -> Path:
+    """A dataset folder of a flite voice that reads a script as the demo's was read."""
+    return _prepared(script, voice, folder, voice).root
+
+
+def _prepared(script: Path, voice: str, folder: Path, name: str) -> PreparedDataset:
     folder.mkdir(parents=True, exist_ok=True)
     audio = folder / "take.flac"
     if not audio.is_file():
         build = [sys.executable, str(ROOT / "data/demo/build.py"), "--script", str(script), "--voice", voice]
         subprocess.run([*build, "--output", str(audio)], check=True)
-    request = PrepareRequest(voice="heldout", audio=audio, script=script)
-    dataset = prepare(request, Workspace(folder / "work", folder / "cache"))
-    texts = [entry.normalized_text for entry in dataset.entries]
-    return texts, [read_mono(dataset.root / entry.audio_filepath)[0] for entry in dataset.entries]
+    request = PrepareRequest(voice=name, audio=audio, script=script)
+    return prepare(request, Workspace(folder / "work", folder / "cache"))
 
 
 def error_rates(texts: Sequence[str], sounds: Sequence[Samples], sample_rate: int) -> float:
@@ -67,8 +80,9 @@ def train(
     acoustic = {**overrides, **({"max_steps": budget} if budget else {})}
     settings = {"seed": seed, "acoustic": acoustic}
     config = load_config(ROOT / "configs/voice/prod_tts/nemo_fastpitch_hifigan.yaml", preset, settings)
+    at: list[float] = []
     before = _cpu()
-    result = train_acoustic(config, dataset, out)
+    result = train_acoustic(config, dataset, out, hooks=Hooks(on_step=lambda report: at.append(_cpu())))
     if result.nemo_path is None or result.average_loss is None:
         raise RuntimeError("the training gave no model")
     return TrainedVoice(
@@ -76,6 +90,7 @@ def train(
         result.steps,
         result.seconds - (result.seconds_to_first_step or 0.0),
         _cpu() - before,
+        (at[-1] - at[0]) * len(at) / max(1, len(at) - 1),
         result.average_loss,
     )
 

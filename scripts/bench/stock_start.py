@@ -5,7 +5,9 @@ What a user of NeMo 3.0 gets who writes a manifest and starts training: its text
 computes pitch with librosa's pyin on first use, then FastPitchModel trains under Lightning. Sizes are those of our
 `cpu` preset, so that the step itself costs the same; nothing of voicemill but its configuration tree is used.
 
-    python scripts/bench/stock_start.py DATASET OUT    prints one JSON line with the seconds of each part
+    python scripts/bench/stock_start.py DATASET OUT [warm]    prints one JSON line with the seconds of each part
+
+Warm: the pitch of all clips lies on disk already.
 """
 
 from __future__ import annotations
@@ -20,61 +22,31 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "lib"))
 
 
-def main(dataset: Path, out: Path) -> None:
+def main(dataset: Path, out: Path, *, warm: bool) -> None:
     """Train one step of stock FastPitch and print where the time went."""
     import lightning.pytorch as lightning
+    import nemo.collections.tts.models  # noqa: F401
     import torch
-    from nemo.collections.tts.models import FastPitchModel
-    from omegaconf import OmegaConf
 
     imported = time.perf_counter()
+    from stock import stock_model, stock_trainer
+
     from voicemill.training.config import load_config
     from voicemill.training.data import read_dataset
-    from voicemill.training.fastpitch import model_tree, write_nemo_lexicon
 
     prepared = read_dataset(dataset)
-    out.mkdir(parents=True, exist_ok=True)
-    manifest, lexicon = out / "train.jsonl", out / "lexicon.cmudict"
-    manifest.write_text(
-        "".join(
-            json.dumps({"audio_filepath": str(clip.audio.resolve()), "text": clip.text, "duration": clip.seconds})
-            + "\n"
-            for clip in prepared.train
-        ),
-        encoding="utf-8",
-    )
-    write_nemo_lexicon(prepared.lexicon, lexicon)
     config = load_config(ROOT / "configs/voice/prod_tts/nemo_fastpitch_hifigan.yaml", "cpu")
-    tree = OmegaConf.create(model_tree(config, prepared.facts, lexicon))
-    tree.text_normalizer = {
-        "_target_": "nemo_text_processing.text_normalization.normalize.Normalizer",
-        "lang": "en",
-        "input_case": "cased",
-    }
-    tree.text_normalizer_call_kwargs = {"verbose": False, "punct_pre_process": True, "punct_post_process": True}
-    data = tree.train_ds.dataset
-    data.manifest_filepath, data.sup_data_path = str(manifest), str(out / "supplementary")
-    data.pitch_fmin, data.pitch_fmax = 65.40639132514966, 2093.004522404789  # NeMo's defaults: librosa's C2 and C7
-    tree.train_ds.pop("defer_setup")
     torch.manual_seed(1)
-    built = FastPitchModel(cfg=tree, trainer=None)
+    built = stock_model(prepared, config, out, normaliser=True, own_pitch=not warm)
     model_built = time.perf_counter()
     marks: dict[str, float] = {}
 
     class Watch(lightning.Callback):
         def on_train_batch_end(self, *_: object) -> None:
             marks.setdefault("first_step", time.perf_counter())
+            marks.setdefault("cpu", time.process_time())
 
-    trainer = lightning.Trainer(
-        accelerator="cpu",
-        max_steps=1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        limit_val_batches=0,
-        num_sanity_val_steps=0,
-        callbacks=[Watch()],
-    )
+    trainer = stock_trainer(max_steps=1, callbacks=[Watch()])
     trainer.fit(built, train_dataloaders=built._train_dl)
     first = marks["first_step"]
     # The first step waited for the pitch of its own few clips only; the rest is computed when the first epoch asks
@@ -90,6 +62,7 @@ def main(dataset: Path, out: Path) -> None:
                 "first_batch_and_step": first - model_built,
                 "rest_of_supplementary_data": cached - first,
                 "to_first_step": first - STARTED,
+                "cpu_to_first_step": marks["cpu"],
                 "to_all_data_ready": cached - STARTED,
                 "clips": len(prepared.train),
                 "audio_seconds": sum(clip.seconds for clip in prepared.train),
@@ -100,4 +73,4 @@ def main(dataset: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), warm=sys.argv[3:] == ["warm"])

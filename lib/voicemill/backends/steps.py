@@ -18,6 +18,7 @@ from voicemill.backends.measuring import Trained
 from voicemill.backends.records import TrainingRecord
 from voicemill.backends.reporter import LaneReporter
 from voicemill.backends.request import LaneRequest
+from voicemill.backends.watching import page_path, watched
 from voicemill.boundary import Interrupts
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.dataset.stages import StageClock
@@ -154,21 +155,31 @@ def _train_acoustic(
     resume: bool,
     hooks: Hooks,
 ) -> TrainingResult:
-    config, base = context.cleared.config, context.cleared.acoustic_base
+    config, base, request = context.cleared.config, context.cleared.acoustic_base, context.request
     if config.devices * config.nodes > 1:
         return launch.train(
             Work(model="acoustic", config=config, dataset=dataset.root, out=folder, base=base, resume=resume), hooks
         )
+    from voicemill.evaluation.training_page import TrainingPage
     from voicemill.training.loop import train_acoustic
 
-    return train_acoustic(
-        config,
-        dataset.root,
-        folder,
-        resume=resume,
-        init_from=base,
-        hooks=hooks,
+    page = TrainingPage(
+        path=page_path(context.settings.workspace.reports, request.voice),
+        display_name=request.display_name,
+        voice=request.voice,
+        audio=config.audio,
+        pitch_range=(dataset.stats.pitch_fmin, dataset.stats.pitch_fmax),
+        max_steps=config.acoustic.max_steps,
     )
+    with watched(hooks, page, config.training_pages) as watching:
+        return train_acoustic(
+            config,
+            dataset.root,
+            folder,
+            resume=resume,
+            init_from=base,
+            hooks=watching,
+        )
 
 
 def _train_vocoder(

@@ -141,7 +141,17 @@ def fingerprint(config: TrainingConfig, dataset: PreparedDataset, init_from: Pat
     """What a checkpoint belongs to: settings that matter, how many train together, data and base. The vocoder's
     settings and the threads may change.
     """
-    free = {"vocoder", "threads", "checkpoint_interval", "accelerator", "preset", "evaluation", "devices", "nodes"}
+    free = {
+        "vocoder",
+        "threads",
+        "checkpoint_interval",
+        "accelerator",
+        "preset",
+        "evaluation",
+        "training_pages",
+        "devices",
+        "nodes",
+    }
     settings = config.model_dump(mode="json", exclude=free)
     manifest = sha256_file(dataset.root / "train.jsonl")
     return content_key(

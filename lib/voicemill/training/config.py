@@ -189,6 +189,9 @@ class TrainingConfig(_Settings):
     vocoder: VocoderConfig = VocoderConfig()
     seed: int = Field(default=1, ge=0)
     threads: int = Field(default=0, ge=0, description="CPU threads of torch; 0 takes as many as the machine gives")
+    training_pages: int = Field(
+        default=5, ge=0, description="times that the training report is drawn while FastPitch learns; 0 draws none"
+    )
     checkpoint_interval: int = Field(default=100, gt=0, description="steps between checkpoints to resume from")
     quality: QualityLimits = Field(default=QualityLimits(), description="limits of the clips that are trained on")
     evaluation: EvaluationSettings = Field(default=EvaluationSettings(), description="tests and limits of the voice")

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from voicemill.training.checkpoint import StepReport
+
+if TYPE_CHECKING:
+    from voicemill.training.previews import Preview
 
 
 def _unheard(told: object) -> None:
@@ -25,11 +29,15 @@ class Hooks:
         on_step: called after each step that taught something.
         should_stop: asked after each step; true writes a checkpoint and ends the run as interrupted. Signals are the
             caller's: Lightning's own SIGTERM handler, which ends a run without a checkpoint, is kept out.
+        preview_every: steps between two previews of an acoustic model; 0 makes none.
+        on_preview: called with the previews of the fixed sentences (`training.previews`).
         note: hears of what a person should know: a broken checkpoint, a skipped step, a batch that had to be split.
         taking_steps: entered while steps are taken, that is, while there is something to save when a signal comes.
     """
 
     on_step: Callable[[StepReport], None] = _unheard
     should_stop: Callable[[], bool] = _never
+    preview_every: int = 0
+    on_preview: Callable[[list[Preview]], None] = _unheard
     note: Callable[[str], None] = _unheard
     taking_steps: Callable[[], AbstractContextManager[None]] = nullcontext

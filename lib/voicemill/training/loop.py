@@ -16,6 +16,7 @@ from voicemill.training.data import BatchPlan, PreparedDataset, read_dataset
 from voicemill.training.examples import ExampleSource
 from voicemill.training.fitting import fit, new_trainer, restore
 from voicemill.training.hooks import Hooks
+from voicemill.training.previews import previewing
 from voicemill.training.store import CheckpointStore
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def train_acoustic(
         source = ExampleSource(model, dataset.train, dataset.facts, config.audio, config.acoustic.alignment, strict)
         _start_from_data(config, dataset, source, from_base=init_from is not None)
         task = AcousticTask(model, config.acoustic, seed=config.seed)
+        hooks = previewing(hooks, task, dataset)
         selection = _selection(config, dataset, task, hooks)
         with selection.listening() if selection else contextlib.nullcontext():
             if resume:

@@ -1,0 +1,185 @@
+"""The page that shows a training while it runs: curves, durations, pitch, and the voice's sound at each checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from voicemill import files
+from voicemill.evaluation.charts import Series, line_chart, mel_picture
+from voicemill.evaluation.comparison import pitch_contour
+from voicemill.evaluation.media import Take, flac_uri
+from voicemill.evaluation.page import render
+from voicemill.evaluation.view import Chart
+from voicemill.metrics.spectral import MelSettings, log_mel
+from voicemill.training.checkpoint import StepReport
+from voicemill.training.config import AudioConfig
+from voicemill.training.data import Clip, read_audio
+from voicemill.training.durations import token_spans
+from voicemill.training.griffin_lim import griffin_lim
+from voicemill.training.previews import Preview
+
+TEMPLATE = Path(__file__).with_name("training_page.html.j2")
+ITERATIONS = 30
+"""Of Griffin-Lim: enough to follow a voice by ear, at half the time of the voice's own."""
+KEPT_TAKES = 6
+"""Checkpoints whose sound is kept for each sentence: the first, and the newest."""
+
+
+@dataclass
+class TrainingSentence:
+    """A fixed sentence: its recording first, then the voice after more and more steps."""
+
+    text: str
+    takes: list[Take]
+    pitch: Markup = field(default_factory=Markup)
+    alignment: Markup = field(default_factory=Markup)
+
+
+@dataclass
+class TrainingPage:
+    """Gathers what a training tells and writes the page; belongs to a process of its own, because it makes sound.
+
+    Attributes:
+        path: of the HTML file.
+        pitch_range: lowest and highest F0 of the speaker, Hz.
+        finished: the training is over, so that the page needs no next version.
+    """
+
+    path: Path
+    display_name: str
+    voice: str
+    audio: AudioConfig
+    pitch_range: tuple[float, float]
+    max_steps: int
+    finished: bool = False
+    reports: list[StepReport] = field(default_factory=list)
+    _sentences: dict[str, TrainingSentence] = field(default_factory=dict, repr=False)
+
+    @property
+    def sentences(self) -> list[TrainingSentence]:
+        """Those that the voice could say at least once."""
+        return list(self._sentences.values())
+
+    @property
+    def headline(self) -> str:
+        """How far the training is."""
+        if not self.reports:
+            return "No step has been taken yet."
+        step, loss = self.reports[-1].step, self.reports[-1].loss
+        ending = "The training is over" if self.finished else "The training goes on"
+        return f"{ending}: step {step} of {self.max_steps}, loss {loss:.3f}."
+
+    @property
+    def drawn_at(self) -> str:
+        """RFC 3339."""
+        return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    @property
+    def curves(self) -> list[Chart]:
+        """Loss terms, and the learning rate."""
+        terms = {
+            "total": [each.loss for each in self.reports],
+            "mel": [each.mel_loss for each in self.reports],
+            "duration": [each.duration_loss for each in self.reports],
+            "pitch": [each.pitch_loss for each in self.reports],
+        }
+        rates = {"learning rate": [each.learning_rate for each in self.reports]}
+        both = (("Loss and its terms", "loss", terms, True), ("Learning rate", "rate", rates, False))
+        return [chart for each in both if (chart := self._curve(*each))]
+
+    def add(self, previews: Sequence[Preview]) -> None:
+        """Make sound and pictures of the voice's newest state."""
+        for preview in previews:
+            self._add(preview)
+
+    def write(self) -> None:
+        """Put the page in place, whole.
+
+        Raises:
+            StorageError: the disk is full or cannot be written.
+        """
+        files.write_text(self.path, render(TEMPLATE, page=self))
+
+    def _add(self, preview: Preview) -> None:
+        clip, rate = preview.clip, self.audio.sample_rate
+        real = read_audio(clip.audio, rate)
+        if clip.id not in self._sentences:
+            mel = log_mel(real, MelSettings(sample_rate=rate))
+            self._sentences[clip.id] = TrainingSentence(clip.text, [_take("Recording", "real", real, mel, rate)])
+        sentence = self._sentences[clip.id]
+        made = griffin_lim(preview.mel, self.audio, iterations=ITERATIONS)
+        sentence.takes.append(_take(f"Step {preview.step}", "made", made, preview.mel, rate))
+        if len(sentence.takes) > 1 + KEPT_TAKES:
+            del sentence.takes[2]
+        sentence.pitch = self._pitch_chart(real, made)
+        sentence.alignment = alignment_chart(preview, len(real) / rate, self.audio)
+
+    def _pitch_chart(self, real: NDArray[np.float32], made: NDArray[np.float32]) -> Markup:
+        series = []
+        for style, samples in (("real", real), ("made", made)):
+            contour = pitch_contour(samples, self.audio.sample_rate, self.pitch_range)
+            times = (np.arange(len(contour)) / self.audio.frames_per_second).tolist()
+            series.append(Series(style, times, [value or None for value in contour.tolist()], style))
+        return line_chart(
+            series,
+            title="Pitch",
+            description="F0 of the recording and of the voice over time.",
+            x_label="seconds",
+            y_label="Hz",
+            wide=True,
+        )
+
+    def _curve(self, title: str, unit: str, named: dict[str, list[float]], logarithmic: bool) -> Chart | None:
+        steps = [each.step for each in self.reports]
+        shown = [(name, values) for name, values in named.items() if any(values)]
+        series = [Series(name, steps, values, f"c{index}") for index, (name, values) in enumerate(shown)]
+        ends = "; ".join(f"{name} from {values[0]:.3g} to {values[-1]:.3g}" for name, values in shown)
+        svg = line_chart(
+            series,
+            title=title,
+            description=f"{ends}.",
+            x_label="training step",
+            y_label=unit,
+            logarithmic=logarithmic,
+        )
+        return Chart(title, svg, f"{ends}.", [(each.name, each.style) for each in series]) if svg else None
+
+
+def alignment_chart(preview: Preview, seconds: float, audio: AudioConfig) -> Markup:
+    """Tokens against the time at which they end: by the forced alignment of the recording, and by the voice."""
+    clip: Clip = preview.clip
+    spans = token_spans(list(preview.tokens), clip.words, seconds, clip=clip.id, strict=False)
+    ends = {
+        "real": [span.end for span in spans],
+        "made": [frames / audio.frames_per_second for frames in accumulate(preview.durations)],
+    }
+    series = [Series(style, [0.0, *at], list(range(len(at) + 1)), style) for style, at in ends.items()]
+    return line_chart(
+        series,
+        title="When each phone is reached",
+        description=f"Recording {ends['real'][-1]:.2f} s, voice {ends['made'][-1]:.2f} s for {len(spans)} tokens.",
+        x_label="seconds",
+        y_label="phones and pauses so far",
+        wide=True,
+    )
+
+
+def _take(label: str, style: str, samples: NDArray[np.float32], mel: NDArray[np.float32], rate: int) -> Take:
+    return Take(
+        label=label,
+        style=style,
+        shipped=False,
+        seconds=len(samples) / rate,
+        audio=flac_uri(samples, rate),
+        picture=mel_picture(mel),
+        heard=None,
+        error_rate=None,
+    )

@@ -1,0 +1,209 @@
+"""What `bench.py curve` (`make bench-quality`) does: stock NeMo's recipe and ours learn the same voice for the same
+time, and both are heard.
+
+Time is CPU seconds of the training steps alone, divided by two: minutes of two busy cores, whatever else runs on the
+machine. Stock trains once and is heard as it passes each point, because its learning rate does not know when it ends;
+ours knows, so each point is a training of its own. Both speak through Griffin-Lim, so that only the acoustic model
+differs.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from quality import Samples, error_rates
+from quality import train as train_ours
+
+from voicemill.errors import NotMeasurableError, TrainingError
+from voicemill.evaluation.comparison import compare
+from voicemill.training.config import TrainingConfig
+from voicemill.training.data import PreparedDataset, read_dataset
+from voicemill.training.synthesis import Speaker, guess
+
+CORES = 2
+_TIMED_STEPS = 40
+"""Steps that tell how many fit into a budget."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Test sentences of a voice beside their recordings; None where no sentence could be compared."""
+
+    cer: float
+    mcd: float | None
+    """dB, mel-cepstral distortion, mean over the sentences that could be compared."""
+    pitch: float | None
+    """Cents, root mean square over frames voiced in both, mean over sentences."""
+    compared: int
+    """Sentences that `mcd` is the mean of."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A voice after some training."""
+
+    speaker: str
+    audio_minutes: float
+    recipe: str
+    steps: int
+    minutes: float
+    """Of training, on two cores."""
+    heard: Heard
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """Sentences that no training saw, and their recordings."""
+
+    texts: Sequence[str]
+    sounds: Sequence[Samples]
+    pitch_range: tuple[float, float]
+    sample_rate: int = 22050
+
+    def hear(self, speak: Callable[[str], Samples]) -> Heard:
+        """Measure a voice; a sentence that gives no sound is silence to the recogniser."""
+        made = [self._sound(speak, text) for text in self.texts]
+        found = []
+        for real, sound in zip(self.sounds, made, strict=True):
+            try:
+                found.append(compare(real, sound, sample_rate=self.sample_rate, pitch_range=self.pitch_range))
+            except NotMeasurableError:
+                continue
+        pitches = [each.f0_rmse for each in found if each.f0_rmse is not None]
+        return Heard(
+            error_rates(self.texts, made, self.sample_rate),
+            float(np.mean([each.mcd for each in found])) if found else None,
+            float(np.mean(pitches)) if pitches else None,
+            len(found),
+        )
+
+    def _sound(self, speak: Callable[[str], Samples], text: str) -> Samples:
+        try:
+            return speak(text)
+        except TrainingError:  # a voice that is too young to give any sound
+            return np.zeros(self.sample_rate, dtype=np.float32)
+
+
+def part_of(dataset: Path, minutes: float, out: Path) -> Path:
+    """A dataset folder with the first `minutes` of training clips; all of them where there are no more."""
+    out.mkdir(parents=True)
+    for name in ("clips", "supplementary", "lexicon.dict", "dataset.json", "validation.jsonl"):
+        (out / name).symlink_to((dataset / name).resolve())
+    kept, seconds = [], 0.0
+    for line in (dataset / "train.jsonl").read_text(encoding="utf-8").splitlines():
+        if seconds >= minutes * 60:
+            break
+        kept.append(line)
+        seconds += json.loads(line)["duration"]
+    (out / "train.jsonl").write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+    return out
+
+
+def minutes_of(prepared: PreparedDataset) -> float:
+    """Of training clips."""
+    return sum(clip.seconds for clip in prepared.train) / 60
+
+
+def stock_points(
+    prepared: PreparedDataset, config: TrainingConfig, test: TestSet, minutes: Sequence[float], out: Path, speaker: str
+) -> list[Point]:
+    """Stock NeMo's recipe, heard as it passes each of `minutes`; what the listening takes does not count."""
+    import lightning.pytorch as lightning
+    import torch
+    from stock import stock_model, stock_trainer
+
+    from voicemill.training.runtime import guests
+
+    points: list[Point] = []
+    left = sorted(minutes)
+
+    class Watch(lightning.Callback):
+        def on_train_start(self, *_: object) -> None:
+            self.began = time.process_time()
+
+        def on_train_batch_end(self, trainer: Any, module: Any, *_: object) -> None:
+            taken = (time.process_time() - self.began) / CORES / 60
+            if taken < left[0]:
+                return
+            left.pop(0)
+            before = time.process_time()
+            module.eval()
+            heard = test.hear(Speaker(module, None, config.audio, config.acoustic.griffin_lim_iterations, guess).speak)
+            module.train()
+            self.began += time.process_time() - before
+            points.append(Point(speaker, minutes_of(prepared), "stock NeMo", trainer.global_step, taken, heard))
+            trainer.should_stop = not left
+
+    with guests():
+        torch.manual_seed(config.seed)
+        model = stock_model(prepared, config, out, normaliser=False, own_pitch=False)
+        model.train()
+        stock_trainer(max_epochs=10**6, callbacks=[Watch()]).fit(model, train_dataloaders=model._train_dl)
+    return points
+
+
+def seconds_a_step(dataset: Path, preset: str, out: Path, seed: int) -> float:
+    """CPU seconds of our step on these clips, by a short trial: what turns minutes into steps."""
+    return train_ours(dataset, preset, _TIMED_STEPS, {}, out, seed).step_cpu_seconds / _TIMED_STEPS
+
+
+def our_point(dataset: Path, preset: str, test: TestSet, steps: int, out: Path, seed: int, speaker: str) -> Point:
+    """Our recipe with a budget of steps; its rate decays over them."""
+    voice = train_ours(dataset, preset, steps, {}, out, seed)
+    taken = voice.step_cpu_seconds / CORES / 60
+    audio = minutes_of(read_dataset(dataset))
+    return Point(speaker, audio, "voicemill", voice.steps, taken, test.hear(voice.speaker.speak))
+
+
+def row(point: Point, real_cer: float) -> str:
+    """A Markdown row."""
+    heard = point.heard
+    mcd, pitch = (
+        "not measurable" if value is None else f"{value:.{digits}f}"
+        for value, digits in ((heard.mcd, 2), (heard.pitch, 0))
+    )
+    return (
+        f"| {point.speaker} | {point.audio_minutes:.1f} | {point.recipe} | {point.minutes:.2f} | {point.steps} | "
+        f"{heard.cer:.3f} | {heard.cer / real_cer:.2f} | {mcd} | {pitch} | {heard.compared} |"
+    )
+
+
+HEAD = (
+    "| speaker | min of audio | recipe | min of training | steps | CER | × real | distortion, dB | pitch error, cents | "
+    "sentences compared |\n|---|---:|---|---:|---:|---:|---:|---:|---:|---:|"
+)
+
+
+def plot(points: Sequence[Point], real_cer: dict[str, float], target: Path) -> None:
+    """Three curves against minutes of training, one line a speaker, amount of audio and recipe; raw points beside it."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams["svg.hashsalt"] = "voicemill"  # the same points give the same file
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
+    names = ("character error rate", "mel-cepstral distortion, dB", "pitch error, cents")
+    for axis, name, field in zip(axes, names, ("cer", "mcd", "pitch"), strict=True):
+        for key in dict.fromkeys((each.speaker, round(each.audio_minutes, 1), each.recipe) for each in points):
+            mine = [each for each in points if (each.speaker, round(each.audio_minutes, 1), each.recipe) == key]
+            mine = [
+                each for each in sorted(mine, key=lambda one: one.minutes) if getattr(each.heard, field) is not None
+            ]
+            label = f"{key[2]}, {key[0]}, {key[1]} min"
+            values = [getattr(each.heard, field) for each in mine]
+            axis.plot([each.minutes for each in mine], values, "s--" if "stock" in label else "o-", label=label)
+        axis.set(xlabel="minutes of training on two cores", ylabel=name, ylim=(0, None))
+    for speaker, rate in real_cer.items():
+        axes[0].axhline(rate, color="grey", linewidth=0.8, label=f"recordings of {speaker}")
+    axes[0].legend(fontsize=7)
+    figure.savefig(target, metadata={"Date": None})
+    target.with_suffix(".json").write_text(
+        json.dumps([asdict(each) for each in points], indent=1) + "\n", encoding="utf-8"
+    )

@@ -1,0 +1,205 @@
+"""What `bench.py training` does: stock NeMo and voicemill take turns on the same clips, and each step is clocked.
+
+The sides differ in what feeds and teaches the model, never in its sizes:
+
+    stock                   TTSDataset (sound, pitch and prior from disk and by computation at each use), mels computed
+                            in each step, NeMo's aligner under a beta-binomial prior, shuffled batches
+    voicemill, same batches mels, tokens, pitch and prior kept in memory; the very batches of the stock side
+    voicemill, buckets      the same clips in batches of similar length
+
+each with NeMo's aligner (`forced_prior`) and with supervised durations (the preset).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voicemill.training.config import TrainingConfig
+from voicemill.training.data import BatchPlan, PreparedDataset
+
+if TYPE_CHECKING:
+    import torch
+    from lightning.pytorch import Callback
+
+WARM_UP_STEPS = 2
+"""Not counted: what is compiled and allocated only once."""
+
+
+@dataclass
+class Clocked:
+    """What some steps took: wall and CPU seconds of all, CPU seconds of forward (with losses) and backward, frames."""
+
+    steps: int = 0
+    wall: float = 0.0
+    cpu: float = 0.0
+    model_cpu: float = 0.0
+    real_frames: int = 0
+    padded_frames: int = 0
+
+    def add(self, other: Clocked) -> None:
+        """Count another burst in."""
+        for name in vars(self):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+def clock(model: torch.nn.Module, clocked: Clocked) -> Callback:
+    """A Lightning callback that clocks the fit it takes part in; the same for all sides."""
+    import lightning.pytorch as lightning
+
+    class Clock(lightning.Callback):
+        def __init__(self) -> None:
+            self.hook: Any = None
+            self.at = 0.0
+
+        def on_train_start(self, *_: object) -> None:
+            self.hook = model.register_forward_pre_hook(self._forward, with_kwargs=True)
+            self.wall, self.cpu = time.perf_counter(), time.process_time()
+
+        def _forward(self, module: object, args: object, inputs: dict[str, Any]) -> None:
+            self.at = time.process_time()
+
+        def on_after_backward(self, *_: object) -> None:
+            clocked.model_cpu += time.process_time() - self.at
+
+        def on_train_batch_end(self, *_: object) -> None:
+            clocked.steps += 1
+
+        def on_train_end(self, *_: object) -> None:
+            self.hook.remove()
+            clocked.wall += time.perf_counter() - self.wall
+            clocked.cpu += time.process_time() - self.cpu
+
+    return Clock()
+
+
+class Side:
+    """One way of training in a process of its own, which waits while others have their turn.
+
+    In one process they slowed each other down: ours took five times the CPU time that it takes alone (why was not found).
+    """
+
+    def __init__(self, name: str, plan: BatchPlan, make: Callable[..., Any], *told: object) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.name, self.plan = name, plan
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_take_part, args=(theirs, make, plan, *told), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def run(self, first: int, last: int) -> Clocked:
+        """Take the steps `first`..`last - 1` of the plan; the model goes on where it stopped."""
+        self._pipe.send((first, last))
+        clocked: Clocked = self._pipe.recv()
+        return clocked
+
+
+def _take_part(pipe: Any, make: Callable[..., Any], plan: BatchPlan, *told: object) -> None:
+    from voicemill.training.runtime import guests
+
+    with guests():
+        side = make(plan, *told)
+        with contextlib.suppress(EOFError):  # the bench is done
+            while True:
+                pipe.send(side.run(*pipe.recv()))
+
+
+class Stock:
+    """NeMo's recipe on the plan's batches."""
+
+    def __init__(self, plan: BatchPlan, prepared: PreparedDataset, config: TrainingConfig, out: Path) -> None:
+        import torch
+        from stock import PlannedBatches, stock_model
+
+        self._model = stock_model(prepared, config, out, normaliser=False, own_pitch=False)
+        data = self._model._train_dl.dataset
+        self._batches = PlannedBatches(plan)
+        self._loader = torch.utils.data.DataLoader(data, batch_sampler=self._batches, collate_fn=data.collate_fn)
+        self._model._train_dl = self._loader
+
+    def run(self, first: int, last: int) -> Clocked:
+        from stock import stock_trainer
+
+        self._batches.steps, clocked = range(first, last), Clocked()
+        self._model.train()
+        trainer = stock_trainer(max_epochs=1, callbacks=[clock(self._model, clocked)])
+        trainer.fit(self._model, train_dataloaders=self._loader)
+        return clocked
+
+
+class Ours:
+    """Our loop, as `train_acoustic` runs it, without the checkpoint at the end."""
+
+    def __init__(self, plan: BatchPlan, prepared: PreparedDataset, config: TrainingConfig, out: Path) -> None:
+        from voicemill.training import loop
+        from voicemill.training.examples import ExampleSource
+        from voicemill.training.store import CheckpointStore
+        from voicemill.training.task import AcousticTask
+
+        self.plan, self._config = plan, config
+        out.mkdir(parents=True)
+        model, strict = loop._prepare_model(config, prepared, out, None)
+        self._source = ExampleSource(
+            model, prepared.train, prepared.facts, config.audio, config.acoustic.alignment, strict
+        )
+        loop._start_from_data(config, prepared, self._source, from_base=False)
+        self._task = AcousticTask(model, config.acoustic, seed=config.seed)
+        self._store = CheckpointStore(out, "fastpitch", "bench")
+
+    def run(self, first: int, last: int) -> Clocked:
+        from voicemill.training.checkpoint import Run
+        from voicemill.training.fitting import fit, new_trainer
+        from voicemill.training.hooks import Hooks
+        from voicemill.training.runtime import seeded
+        from voicemill.training.task import StepBatches
+
+        clocked, hooks, task = Clocked(), Hooks(), self._task
+        with seeded(self._config.seed, self._config.threads):
+            trainer = new_trainer(self._config, task, Run(time.monotonic()), self._store, hooks)
+            trainer.callbacks.append(clock(task.model, clocked))
+            fit(trainer, task, StepBatches(self._source, self.plan, first, last, task.model.vocab.pad), hooks)
+        return clocked
+
+
+def sides(prepared: PreparedDataset, config: TrainingConfig, out: Path, *, same_batches: bool) -> list[Side]:
+    """All sides with fresh models of the same sizes; with `same_batches` ours also on the stock side's very batches."""
+    lengths = [clip.seconds for clip in prepared.train]
+    size, seed = config.acoustic.batch_size, config.seed
+    shuffled, bucketed = (BatchPlan(lengths, size, seed, bucket) for bucket in (False, True))
+    plans = [(shuffled, "same batches")] * same_batches + [(bucketed, "buckets")]
+    found = [Side("stock NeMo", shuffled, Stock, prepared, config, out / "stock")]
+    for alignment, told in (("forced_prior", "NeMo's aligner"), ("durations", "supervised durations")):
+        settings = config.acoustic.model_copy(update={"alignment": alignment})
+        one = config.model_copy(update={"acoustic": settings})
+        for plan, company in plans:
+            found.append(Side(f"voicemill, {told}, {company}", plan, Ours, prepared, one, out / f"ours-{len(found)}"))
+    return found
+
+
+def take_turns(taking: list[Side], frames: list[int], steps: int, rounds: int) -> list[Clocked]:
+    """`rounds` times `steps` steps of each side, one after the other; what each took in all its bursts.
+
+    Args:
+        taking: the sides.
+        frames: mel frames of each clip.
+        steps: of a burst; a whole pass gives each side the same clips.
+        rounds: how often the sides alternate.
+    """
+    totals = [Clocked() for _ in taking]
+    for side in taking:
+        side.run(0, WARM_UP_STEPS)
+    for round_ in range(rounds):
+        first = round_ * steps
+        for side, total in zip(taking, totals, strict=True):
+            burst = side.run(first, first + steps)
+            for step in range(first, first + steps):
+                lengths = [frames[index] for index in side.plan.batch(step)]
+                burst.real_frames += sum(lengths)
+                burst.padded_frames += max(lengths) * len(lengths)
+            total.add(burst)
+    return totals
