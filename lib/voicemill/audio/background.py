@@ -23,6 +23,8 @@ _AWAY = 0.1
 _FRAME = 0.02
 _FEW = 10
 """Frames of pause (0.2 s) below which they say nothing, and the quietest frames of all stand for them."""
+_PASTED = -100.0
+"""dBFS; no microphone is that quiet: somebody put the silence there, so it says nothing about what is behind speech."""
 
 
 def windows(spans: Sequence[Span], seconds: float) -> list[Span]:
@@ -73,6 +75,6 @@ def behind_speech(sound: Sound, window: Span, spans: Sequence[Span]) -> float:
             speech |= (centres >= span.start) & (centres < span.end)
             near |= (centres >= span.start - _AWAY) & (centres < span.end + _AWAY)
     loud = float(np.percentile(levels[speech] if speech.any() else levels, 90.0))
-    pause = levels[~near]
+    pause = levels[~near & (levels > _PASTED)]
     quiet = float(np.median(pause) if pause.size >= _FEW else np.percentile(levels, 5.0))
     return quiet - loud

@@ -78,7 +78,7 @@ class Sshd:
         """Cut every connection; the server goes on."""
         for child in self._children(self.process.pid if self.process else 0):
             for one in (child, *self._children(child)):
-                with contextlib.suppress(ProcessLookupError):
+                with contextlib.suppress(ProcessLookupError, FileNotFoundError):  # it has just ended
                     if Path(f"/proc/{one}/exe").resolve().name.startswith("sshd"):
                         os.kill(one, signal.SIGKILL)
 
