@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -26,6 +26,7 @@ from voicemill.protocol import Protocol
 LOCK = "running.lock"
 PATIENCE_SECONDS = 150.0
 """How long the tasks of a killed batch may take to write their checkpoints and end."""
+WAKE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,11 @@ def _run_all(batch: Batch, journal: Journal, protocol: Protocol, children: Fanou
 
     left = [task for task in batch.tasks if results[task.key].record is None]
     with ThreadPoolExecutor(max_workers=max(1, batch.parallel)) as pool:
-        for done in [pool.submit(work, task) for task in left]:
+        waiting = [pool.submit(work, task) for task in left]
+        # Not one long wait: a signal that the system gives to another thread is handled when this one wakes.
+        while wait(waiting, timeout=WAKE_SECONDS).not_done:
+            pass
+        for done in waiting:
             done.result()
     if broken:
         raise broken[0]
