@@ -117,6 +117,24 @@ class Interrupts:
     ) -> None:
         for signum, handler in self._previous.items():
             signal.signal(signum, handler)  # type: ignore[arg-type]
+        self._unmask(error)
+
+    def _unmask(self, error: BaseException | None) -> None:
+        if self.received is not None and isinstance(error, (ImportError, DependencyError)):
+            raise InterruptedRunError(self.received) from error
+
+    @contextlib.contextmanager
+    def unmasked(self) -> Iterator[None]:
+        """Within, and at the end of it all, an import that a signal broke is the interruption that it was.
+
+        Compiled modules turn whatever is raised while they are loaded into an ImportError, so the signal would be told
+        as a package that is not installed.
+        """
+        try:
+            yield
+        except (ImportError, DependencyError) as error:
+            self._unmask(error)
+            raise
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         again = self.received is not None

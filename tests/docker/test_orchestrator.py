@@ -83,6 +83,7 @@ def test_the_image_judges_the_weights_manifest_for_a_bare_host(checkout: Checkou
     bad.write_text('{"model_id": "a"}')
     checkout.own(bad)
     done = checkout.run(*LANE, PROD_TTS_DRY_RUN="1", WEIGHTS_MANIFEST_PATH=bad.name)
+    bad.unlink()  # the checkout is clean for those who publish from it
     assert done.returncode == 1
     assert "[weights-manifest] error=missing_field field=source_url" in done.stdout
     assert f"[tts-prod][error] invalid_weights_manifest path={bad.name}" in done.stderr
@@ -95,6 +96,7 @@ def test_a_build_that_fails(checkout: Checkout, building: dict[str, str]) -> Non
     broken.write_text(f"FROM {base}\nRUN echo this-goes-wrong && exit 9\n")
     checkout.own(broken)
     done = checkout.run(*LANE, DOCKERFILE=broken.name, IMAGE_TAG="voicemill-broken:test")
+    broken.unlink()
     assert done.returncode == 1
     assert "[tts-prod][error] docker_build_failed exit_code=" in done.stderr
     assert "this-goes-wrong" in done.stderr

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from voicemill import boundary
-from voicemill.errors import RefusedError
+from voicemill.errors import InterruptedRunError, RefusedError
 
 BARE = (
     "voicemill.backends.orchestrator",
@@ -59,3 +60,18 @@ def test_bad_usage_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RefusedError) as caught:
         boundary.usage_checked(argparse.ArgumentParser("tool"))
     assert (caught.value.reason, caught.value.exit_code) == ("bad_usage", 1)
+
+
+def test_an_import_that_a_signal_broke_is_the_interruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a compiled module does it: what is raised while it is loaded comes out as an ImportError."""
+    lines = ("import os, signal", "try:", "    os.kill(os.getpid(), signal.SIGTERM)", "except Exception as error:")
+    (tmp_path / "half_loaded.py").write_text(
+        "\n".join((*lines, "    raise ImportError('initialization failed') from error"))
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    for _ in range(2):
+        with pytest.raises(InterruptedRunError) as caught, boundary.Interrupts() as interrupts, interrupts.unmasked():
+            importlib.import_module("half_loaded")
+        assert (caught.value.reason, caught.value.exit_code) == ("interrupted:sigterm", 143)
+    with pytest.raises(ImportError), boundary.Interrupts() as interrupts, interrupts.unmasked():
+        importlib.import_module("not_there_at_all")

@@ -68,7 +68,7 @@ def run_lane(
     status = StatusFile(status_path(settings, job), job)
     dry = bool(options.get("dry_run")) or settings.dry_run
     reporter = LaneReporter(protocol, status, observer, dry_run.STEPS if dry else HUNDREDTHS)
-    with final_state(status, protocol, lambda reason: results.write_blocked(settings, reason)):
+    with final_state(status, protocol, lambda reason: results.write_blocked(settings, reason)), interrupts.unmasked():
         reporter.start()
         preflight.check_head(settings)
         request = LaneRequest.from_options(settings, options)

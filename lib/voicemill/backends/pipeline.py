@@ -39,7 +39,7 @@ def train(settings: Settings, protocol: Protocol, observer: Observer, interrupts
     job = NEMO.job(settings)
     settings = dataclasses.replace(settings, base_weights_id=settings.base_weights_id or NEMO.base_weights)
     reporter = LaneReporter(protocol, None, observer, dry_run.STEPS if settings.dry_run else HUNDREDTHS)
-    with final_state(None, protocol, lambda reason: results.write_blocked(settings, reason)):
+    with final_state(None, protocol, lambda reason: results.write_blocked(settings, reason)), interrupts.unmasked():
         reporter.start()
         request = LaneRequest.from_options(settings, {})
         if request.dry_run:
