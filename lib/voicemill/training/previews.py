@@ -68,7 +68,10 @@ def previews(task: AcousticTask, clips: tuple[Clip, ...]) -> list[Preview]:
             for clip in clips:
                 ids, symbols = encode(model, clip.text)
                 text, shift = torch.tensor([ids], device=model.device), torch.zeros(1, 1, device=model.device)
-                spoken, _, durations, *_ = model.fastpitch.infer(text=text, pitch=shift)
+                try:
+                    spoken, _, durations, *_ = model.fastpitch.infer(text=text, pitch=shift)
+                except RuntimeError:  # it predicts fewer frames than its convolutions are wide; no page ends a training
+                    continue
                 mel = spoken[0].float().cpu().numpy()
                 if mel.size and np.isfinite(mel).all():
                     frames = tuple(round(float(each)) for each in durations[0])
