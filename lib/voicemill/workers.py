@@ -130,6 +130,23 @@ class Workers:
                 advance(len(results))
         return [results[index] for index in range(len(tasks))]
 
+    def begin(self, function: Callable[[_Task], object], task: _Task) -> None:
+        """Hand one task to the first process and go on; `finish` brings what comes of it.
+
+        Raises:
+            BlockedError: `worker_died`.
+        """
+        self.start()
+        _sent(self._workers[0], (function, task))
+
+    def finish(self) -> Any:
+        """The result of the task that was begun; waits for it and raises what `run` does."""
+        try:
+            return _received(self._workers[0])
+        except BaseException:
+            self.stop(at_once=True)
+            raise
+
     def stop(self, *, at_once: bool = False) -> None:
         """End the processes: when their task is done, or at once; one that does not go is killed."""
         workers, self._workers = self._workers, []
@@ -145,6 +162,15 @@ class Workers:
             for worker in workers:
                 worker.process.kill()
                 worker.process.join()
+
+
+def give_way() -> None:
+    """What a process beside a training does first: Ctrl-C is its parent's business, and the training has the cores."""
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(10)
+    torch.set_num_threads(1)
 
 
 def _sent(worker: _Worker, message: object) -> None:

@@ -123,6 +123,18 @@ def test_an_error_that_cannot_travel_is_told(tasks: ModuleType) -> None:
         workers.run(tasks.fail_awkwardly, [1])
 
 
+def test_one_task_can_be_begun_and_its_result_taken_later(tasks: ModuleType) -> None:
+    with Workers(1) as workers:
+        workers.begin(tasks.where, 5)
+        ids = workers.ids
+        assert workers.finish() == (5, ids[0], [])
+        workers.begin(tasks.fail, 3)
+        with pytest.raises(DatasetError, match="Third"):
+            workers.finish()
+        assert not workers.ids
+    assert not _runs(ids[0])
+
+
 @pytest.mark.parametrize("end", ["die", "die_while_answering"])
 def test_a_worker_that_the_system_ends_is_told_plainly(tasks: ModuleType, end: str) -> None:
     with Workers(2) as workers, pytest.raises(BlockedError) as caught:

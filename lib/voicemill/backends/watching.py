@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
 import queue
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from voicemill.training.checkpoint import StepReport
 from voicemill.training.hooks import Hooks
+from voicemill.workers import give_way
 
 if TYPE_CHECKING:
     from voicemill.evaluation.training_page import TrainingPage
@@ -98,13 +98,7 @@ def page_path(reports: Path, voice: str) -> Path:
 
 def _paint(page: TrainingPage, inbox: multiprocessing.Queue[tuple[list[StepReport], list[Preview]] | None]) -> None:
     """The life of the process: draw what comes, and only the newest of what has piled up."""
-    import signal
-
-    import torch
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the training decides
-    os.nice(10)
-    torch.set_num_threads(1)
+    give_way()
     while not page.finished:
         told = inbox.get()
         while told is not None:

@@ -56,9 +56,10 @@ def new_trainer(
                 run.curve.append((report.step, report.loss, report.mel_loss))
                 hooks.on_step(report)
             last = task.step == task.max_steps
-            if selection is not None:
+            asked = hooks.should_stop()
+            if selection is not None and (last or not asked):  # who is to stop does not wait for a listener
                 selection.after_step()
-            finished, asked = ranks.any_of(selection is not None and selection.finished, hooks.should_stop())
+            finished, asked = ranks.any_of(selection is not None and selection.finished, asked)
             last = last or finished
             run.interrupted = not last and asked
             if (run.interrupted or last or task.step % config.checkpoint_interval == 0) and ranks.rank() == 0:

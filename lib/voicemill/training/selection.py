@@ -122,13 +122,16 @@ class Selection:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take what `state` kept."""
+        """Take what `state` kept, and begin the validation that an interruption right at its step put off."""
         self.measured = [(int(step), float(score)) for step, score in state["measured"]]
         self.best_step, self._best, self.finished = int(state["best_step"]), state["best"], bool(state["finished"])
         waiting = state["waiting"]
         if waiting is not None:
             mels = None if waiting["mels"] is None else [mel.numpy() for mel in waiting["mels"]]
             self._begin(_Candidate(int(waiting["step"]), mels, waiting["weights"]))
+        begun = self._candidate.step if self._candidate else max((step for step, _ in self.measured), default=0)
+        if self._task.step > begun and not self.finished:
+            self.after_step()
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:

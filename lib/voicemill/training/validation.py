@@ -8,17 +8,16 @@ and measures. The result of one validation is taken at the next, whenever it was
 from __future__ import annotations
 
 import math
-import multiprocessing
-import os
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from voicemill.errors import NotMeasurableError
+from voicemill.errors import BlockedError, NotMeasurableError
 from voicemill.training.config import AudioConfig
 from voicemill.training.data import Clip, DatasetFacts, read_audio, read_pitch
+from voicemill.workers import Workers, give_way
 
 Mel = NDArray[np.float32]
 
@@ -89,7 +88,7 @@ def held_out(clip: Clip, audio: AudioConfig) -> HeldOut:
     return HeldOut(clip.text, log_mel(read_audio(clip.audio, audio.sample_rate), settings), read_pitch(clip))
 
 
-def measure(sentences: list[HeldOut], spoken: list[Mel], audio: AudioConfig, facts: DatasetFacts) -> Quality:
+def measure(spoken: list[Mel], sentences: list[HeldOut], audio: AudioConfig, facts: DatasetFacts) -> Quality:
     """Compare predicted log-mels with the recordings of the same sentences; an importable function for a worker."""
     from voicemill.audio.decode import resample
     from voicemill.audio.pitch import pyin
@@ -126,39 +125,31 @@ class Listener:
     """The process beside the training; it starts with the first sentences and gives way to the training."""
 
     def __init__(self, sentences: list[HeldOut], audio: AudioConfig, facts: DatasetFacts) -> None:
-        self._sentences, self._audio, self._facts = sentences, audio, facts
-        self._pool: ProcessPoolExecutor | None = None
-        self._pending: Future[Quality] | None = None
+        self._measure = partial(measure, sentences=sentences, audio=audio, facts=facts)
+        self._workers = Workers(1, give_way)
+        self._spoken: list[Mel] | None = None
+        self._heard: Quality | None = None
 
     def submit(self, spoken: list[Mel] | None) -> None:
         """Have these mels measured; None for a voice that could not speak."""
-        if spoken is None:
-            self._pending = Future()
-            self._pending.set_result(NO_SOUND)
-            return
-        if self._pool is None:
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=_give_way)
-        self._pending = self._pool.submit(measure, self._sentences, spoken, self._audio, self._facts)
+        self._spoken, self._heard = spoken, NO_SOUND if spoken is None else None
+        if spoken is not None:
+            self._workers.begin(self._measure, spoken)
 
     def result(self) -> Quality:
-        """Of what was submitted last; waits for it."""
-        if self._pending is None:
-            raise RuntimeError("nothing was submitted")
-        return self._pending.result()
+        """Of what was submitted last; waits for it. A process that is gone, as after a signal to all, has a second try.
+
+        Raises:
+            BlockedError: `worker_died`, when the second one is ended too.
+        """
+        if self._heard is None:
+            try:
+                self._heard = self._workers.finish()
+            except BlockedError:
+                self._workers.begin(self._measure, self._spoken)
+                self._heard = self._workers.finish()
+        return self._heard
 
     def close(self) -> None:
         """End the process, whatever it does."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
-            self._pool = None
-
-
-def _give_way() -> None:
-    import signal
-
-    import torch
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the training decides
-    os.nice(10)
-    torch.set_num_threads(1)
+        self._workers.stop(at_once=True)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +16,7 @@ from voicemill.training.data import read_dataset
 from voicemill.training.hooks import Hooks
 from voicemill.training.loop import train_acoustic
 from voicemill.training.selection import no_gain
-from voicemill.training.validation import NO_SOUND, held_out, measure
+from voicemill.training.validation import NO_SOUND, Listener, held_out, measure
 
 from .conftest import tiny_config
 
@@ -30,27 +33,39 @@ def test_the_recording_itself_is_better_than_another_sentence_and_silence_is_wor
     dataset, audio = read_dataset(tone_dataset), AudioConfig()
     clip = held_out(dataset.validation[0], audio)
     other = held_out(dataset.train[1], audio)
-    same = measure([clip], [clip.mel], audio, dataset.facts)
-    different = measure([clip], [other.mel], audio, dataset.facts)
+    same = measure([clip.mel], [clip], audio, dataset.facts)
+    different = measure([other.mel], [clip], audio, dataset.facts)
     assert same.mel_distance == pytest.approx(0.0, abs=1e-6)
     assert different.mel_distance > 1.0
     assert same.score < different.score < NO_SOUND.score
     assert np.isfinite(different.score)
 
 
-def test_the_best_weights_are_kept_and_a_resumed_run_keeps_the_same(tone_dataset: Path, tmp_path: Path) -> None:
+def measured(notes: list[str]) -> list[int]:
+    """The steps whose quality was told."""
+    return [int(note.split()[4][:-1]) for note in notes if note.startswith("Held-out")]
+
+
+@pytest.mark.parametrize(("last_step", "told_before"), [(5, [2]), (4, [])])
+def test_the_best_weights_are_kept_and_a_resumed_run_keeps_the_same(
+    tone_dataset: Path, tmp_path: Path, last_step: int, told_before: list[int]
+) -> None:
+    """Also where the interruption comes right at a step whose sentences are to be heard: nobody waits for them then."""
     config = tiny_config(max_steps=9, average_decay=0.5, validation={"interval": 2, "patience": 50, "sentences": 1})
     notes: list[str] = []
     whole = train_acoustic(config, tone_dataset, tmp_path / "whole", hooks=Hooks(note=notes.append))
-    spoken = [int(note.split()[4][:-1]) for note in notes if note.startswith("Held-out")]
-    assert spoken == [2, 4, 6, 8, 9]
+    assert measured(notes) == [2, 4, 6, 8, 9]
     assert any("spoke the held-out sentences best" in note for note in notes)
     seen: list[int] = []
-    cut = Hooks(on_step=lambda report: seen.append(report.step), should_stop=lambda: seen[-1] == 5)
+    told: list[str] = []
+    cut = Hooks(
+        note=told.append, on_step=lambda report: seen.append(report.step), should_stop=lambda: seen[-1] == last_step
+    )
     train_acoustic(config, tone_dataset, tmp_path / "cut", hooks=cut)
+    assert measured(told) == told_before
     again: list[str] = []
     rest = train_acoustic(config, tone_dataset, tmp_path / "cut", resume=True, hooks=Hooks(note=again.append))
-    assert again == [note for note in notes if not note.startswith("Held-out sentences at step 2:")]
+    assert told + again == notes
     assert rest.weights_sha256 == whole.weights_sha256
     off = train_acoustic(tiny_config(max_steps=9, average_decay=0.5), tone_dataset, tmp_path / "off")
     assert off.loss_curve == whole.loss_curve, "measuring does not change what is learned"
@@ -70,3 +85,18 @@ def test_a_voice_that_no_longer_improves_ends_early_and_stays_ended(tone_dataset
     again = train_acoustic(config, tone_dataset, tmp_path, resume=True)
     assert again.steps == 8
     assert again.weights_sha256 == result.weights_sha256
+
+
+def test_a_listener_that_was_ended_is_replaced_once_and_says_the_same(tone_dataset: Path) -> None:
+    dataset, audio = read_dataset(tone_dataset), AudioConfig()
+    clip = held_out(dataset.validation[0], audio)
+    listener = Listener([clip], audio, dataset.facts)
+    try:
+        listener.submit([clip.mel])
+        [worker] = multiprocessing.active_children()
+        os.kill(worker.pid or 0, signal.SIGTERM)
+        assert listener.result() == measure([clip.mel], [clip], audio, dataset.facts)
+        assert multiprocessing.active_children() != [worker]
+    finally:
+        listener.close()
+    assert not multiprocessing.active_children()
