@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voicemill.training.checkpoint import StepReport
-from voicemill.training.hooks import Hooks
+from voicemill.training.hooks import Hooks, Preview
 from voicemill.workers import give_way
 
 if TYPE_CHECKING:
     from voicemill.evaluation.training_page import TrainingPage
-    from voicemill.training.previews import Preview
 
 LAST_PAGE_SECONDS = 120.0
 """How long the end of a training waits for its last page, at most: a second, where nothing else runs."""

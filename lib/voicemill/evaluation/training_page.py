@@ -24,7 +24,7 @@ from voicemill.training.config import AudioConfig
 from voicemill.training.data import Clip, read_audio
 from voicemill.training.durations import token_spans
 from voicemill.training.griffin_lim import griffin_lim
-from voicemill.training.previews import Preview
+from voicemill.training.hooks import Preview
 
 TEMPLATE = Path(__file__).with_name("training_page.html.j2")
 ITERATIONS = 30

@@ -5,12 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from voicemill.training.checkpoint import StepReport
+from voicemill.training.data import Clip
 
-if TYPE_CHECKING:
-    from voicemill.training.previews import Preview
+
+@dataclass(frozen=True)
+class Preview:
+    """One sentence as the voice would speak it after `step` steps.
+
+    Attributes:
+        clip: the held-out clip that it is compared with.
+        mel: predicted log-mel, (mels, frames).
+        tokens: symbols of the text.
+        durations: predicted frames of each token.
+    """
+
+    step: int
+    clip: Clip
+    mel: NDArray[np.float32]
+    tokens: tuple[str, ...]
+    durations: tuple[int, ...]
 
 
 def _unheard(told: object) -> None:

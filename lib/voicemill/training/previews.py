@@ -6,39 +6,20 @@ sound and pictures of it is the caller's, outside of the training's way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from voicemill.training.checkpoint import StepReport
 from voicemill.training.data import Clip, PreparedDataset
-from voicemill.training.hooks import Hooks
+from voicemill.training.hooks import Hooks, Preview
 
 if TYPE_CHECKING:
     from voicemill.training.task import AcousticTask
 
 SENTENCES = 2
 """Of the validation split, the first ones."""
-
-
-@dataclass(frozen=True)
-class Preview:
-    """One sentence as the voice would speak it after `step` steps.
-
-    Attributes:
-        clip: the held-out clip that it is compared with.
-        mel: predicted log-mel, (mels, frames).
-        tokens: symbols of the text.
-        durations: predicted frames of each token.
-    """
-
-    step: int
-    clip: Clip
-    mel: NDArray[np.float32]
-    tokens: tuple[str, ...]
-    durations: tuple[int, ...]
 
 
 def previewing(hooks: Hooks, task: AcousticTask, dataset: PreparedDataset) -> Hooks:
