@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
+from voicemill import files
 from voicemill.audio.decode import resample
 from voicemill.bundle.build import build_bundle
 from voicemill.bundle.promote import promote
@@ -50,6 +52,74 @@ def talk() -> Talk:
         return sound.astype(np.float32)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def timbre_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real ONNX graph that tells speakers by the colour of their voices: (1, samples) at 16 kHz -> (1, 24).
+
+    Logarithm of the mean power in 25 bands of 200 to 6000 Hz (a windowed Fourier transform of 32 ms), each less the one
+    below.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    size, bands = 512, 25
+    time = np.arange(size) / 16_000
+    angle = 2 * np.pi * np.geomspace(200, 6000, bands)[:, None] * time
+    kernels = (np.hanning(size) * np.concatenate([np.cos(angle), np.sin(angle)]))[:, None].astype(np.float32)
+    constants = {"kernels": kernels, "middle": np.array([1], dtype=np.int64), "floor": np.float32(1e-6)}
+    constants |= {
+        name: np.array([at], dtype=np.int64) for name, at in (("first", 0), ("second", 1), ("last", -1), ("end", bands))
+    }
+    nodes = [
+        helper.make_node("Unsqueeze", ["sound", "middle"], ["one"]),
+        helper.make_node("Conv", ["one", "kernels"], ["waves"], strides=[256]),
+        helper.make_node("Mul", ["waves", "waves"], ["squares"]),
+        helper.make_node("Split", ["squares"], ["cos", "sin"], axis=1),
+        helper.make_node("Add", ["cos", "sin"], ["power"]),
+        helper.make_node("ReduceMean", ["power"], ["mean"], axes=[2], keepdims=0),
+        helper.make_node("Add", ["mean", "floor"], ["some"]),
+        helper.make_node("Log", ["some"], ["levels"]),
+        helper.make_node("Slice", ["levels", "second", "end", "middle"], ["upper"]),
+        helper.make_node("Slice", ["levels", "first", "last", "middle"], ["lower"]),
+        helper.make_node("Sub", ["upper", "lower"], ["embedding"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "timbre",
+        [helper.make_tensor_value_info("sound", TensorProto.FLOAT, [1, "samples"])],
+        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [1, bands - 1])],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    path = tmp_path_factory.mktemp("onnx") / "speaker.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), str(path))
+    return path
+
+
+@pytest.fixture
+def speaker_listed(timbre_model: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Writes an allowlist that lets the model through (`weights_cache` gets its file), and gives its path."""
+
+    def write(weights_cache: Path | None = None, **changes: object) -> Path:
+        entry = {
+            "id": "somebody/speaker",
+            "weights_license": "CC-BY-4.0",
+            "code_license": "MIT",
+            "commercial_use_allowed": True,
+            "license_url": "https://a.example",
+            "kind": "speaker",
+            "files": [{"path": "speaker.onnx", "sha256": files.sha256_file(timbre_model)}],
+        }
+        if weights_cache is not None:
+            target = weights_cache / "somebody/speaker/speaker.onnx"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(timbre_model, target)
+        path = tmp_path / "speakers.json"
+        path.write_text(json.dumps({"weights": [entry | changes]}))
+        return path
+
+    return write
 
 
 @pytest.fixture(scope="session")

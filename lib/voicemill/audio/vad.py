@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-import os
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from voicemill.audio import onnx
 from voicemill.audio.sound import Sound, blocks_at, piece
-from voicemill.errors import DependencyError
 
 SAMPLE_RATE = 16_000
 """The only rate (Hz) that the sequence model knows."""
@@ -192,20 +190,8 @@ def _padded(spans: list[tuple[int, int]], length: int) -> list[tuple[int, int]]:
 
 @functools.cache
 def _session() -> Any:
-    """The model, once per process; one thread, because the caller runs one process per core."""
-    if "onnxruntime" not in sys.modules:
-        # onnxruntime >= 1.29 writes a device id below HOME and calls home as soon as it is imported, unless this is set
-        # before; disable_telemetry_events() comes too late for the file
-        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise _missing("onnxruntime") from error
-    onnxruntime.disable_telemetry_events()
-    options = onnxruntime.SessionOptions()
-    options.inter_op_num_threads = options.intra_op_num_threads = 1
-    options.log_severity_level = 3  # errors only: warnings of the graph optimiser are no business of the user
-    return onnxruntime.InferenceSession(str(model_path()), sess_options=options, providers=["CPUExecutionProvider"])
+    """The model, once per process."""
+    return onnx.open_session(model_path())
 
 
 def model_path() -> Path:
@@ -219,12 +205,4 @@ def model_path() -> Path:
         path = Path(folder) / "data" / "silero_vad_16k_sequence.onnx"
         if path.is_file():
             return path
-    raise _missing("silero-vad")
-
-
-def _missing(package: str) -> DependencyError:
-    return DependencyError(
-        f"Voice activity detection needs the package {package}, which is not installed.",
-        reason=f"runtime_dependency_missing:{package}",
-        hint=f"Install it (pip install {package}) or set the project up again with ./run-direct.",
-    )
+    raise onnx.missing("silero-vad")

@@ -9,21 +9,19 @@ from dataclasses import dataclass
 from dataclasses import replace as with_changes
 from pathlib import Path
 
+from voicemill.audio import embedding
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.dataset.stages import StageClock
-from voicemill.errors import GateError
 from voicemill.evaluation.candidates import Candidate, Reference, Samples
 from voicemill.evaluation.evaluate import VoiceEvaluation, evaluate_voice
 from voicemill.evaluation.judging import judged
-from voicemill.evaluation.learned import NO_SPEAKER_MODEL, Embedding, OnnxEmbedding
 from voicemill.evaluation.trials import Trials, plan, shipped_sentences
 from voicemill.metrics.limits import EvaluationSettings
 from voicemill.metrics.speaker import SpeakerProfile, speaker_distance, speaker_profile
 from voicemill.progress import Observer
 from voicemill.settings import Settings
 from voicemill.training.synthesis import Speaker, load_speaker
-from voicemill.weights import allowlist
-from voicemill.weights.store import WeightsStore
+from voicemill.weights.shelf import Shelf
 
 GRIFFIN_LIM = "griffin-lim"
 HIFIGAN = "hifigan"
@@ -95,6 +93,7 @@ def beside(
     from voicemill.text.recognition import PocketSphinxRecogniser
 
     own = _recordings(dataset, "train", sample_rate)
+    shelf = Shelf(settings.allowlist, settings.workspace.weights_cache, settings.repository)
     return evaluate_voice(
         candidates,
         references(dataset, sample_rate),
@@ -104,7 +103,7 @@ def beside(
         final_loss=final_loss,
         own=own,
         others=other_speakers(own, sample_rate, settings.repository),
-        embedding=speaker_model(settings),
+        embedding=embedding.choose(shelf),
         trials=trials,
         workers=os.cpu_count() or 1,
         observer=observer,
@@ -121,19 +120,6 @@ def planned(settings: Settings, wanted: EvaluationSettings, *, plain: bool) -> T
 
     grammars = functools.partial(normalise, cache_dir=settings.workspace.cache / "text-normaliser")
     return plan(shipped_sentences(settings.repository), wanted, grammars, plain=plain)
-
-
-def speaker_model(settings: Settings) -> Embedding | str:
-    """The speaker-embedding model of the allowlist that is here and passes the licence gate, or why there is none."""
-    why = NO_SPEAKER_MODEL
-    store = WeightsStore(settings.workspace.weights_cache, settings.repository)
-    for entry in allowlist.load(settings.allowlist).allowlist.weights:
-        if entry.kind == "speaker":
-            try:
-                return OnnxEmbedding(entry.id, store.resolve(entry).main)
-            except GateError as error:
-                why = f"{entry.id} cannot be used: {error.reason}."
-    return why
 
 
 def other_speakers(own: Sequence[Samples], sample_rate: int, repository: Path) -> dict[str, SpeakerProfile]:

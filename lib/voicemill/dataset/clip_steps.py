@@ -9,7 +9,8 @@ from pathlib import Path
 
 from voicemill import files
 from voicemill.audio import decode, device, likeness
-from voicemill.dataset import aligning, clips, judging, split, supplementary
+from voicemill.audio.embedding import SpeakerModel
+from voicemill.dataset import aligning, clips, judging, speakers, split, supplementary
 from voicemill.dataset.judging import Fault
 from voicemill.dataset.limits import QualityLimits
 from voicemill.dataset.manifest import ManifestEntry, Quality
@@ -25,13 +26,14 @@ REJECTED = "rejected"
 
 @dataclass(frozen=True)
 class Clip:
-    """An utterance that was written to a file, and, once aligned, its words."""
+    """An utterance that was written to a file, once aligned its words, and how near its speaker is to the voice's."""
 
     id: str
     path: Path
     utterance: Utterance
     cut: clips.CutClip
     aligned: aligning.AlignedClip | None = None
+    similarity: float | None = None
 
     @property
     def words(self) -> str:
@@ -158,20 +160,35 @@ def align_clips(bench: Bench, made: Sequence[Clip], extra: Path | None, rejects:
     return kept
 
 
-def judge_speech(made: Sequence[Clip], rejects: Rejects, limits: QualityLimits) -> list[Clip]:
-    """Leave out what was not said as the text has it, what somebody else says, and copies."""
+def judge_speech(
+    bench: Bench, made: Sequence[Clip], rejects: Rejects, limits: QualityLimits, model: SpeakerModel | str
+) -> list[Clip]:
+    """Leave out what was not said as the text has it, what somebody else says, and copies.
+
+    `model` tells who speaks; where it is the reason why there is none, pitch and formants do.
+    """
     faults = [
         judging.of_speech(clip.aligned.words if clip.aligned else [], clip.utterance.character_errors, limits)
         for clip in made
     ]
     kept = rejects.sift(made, faults)
-    kept = rejects.sift(kept, judging.of_voices([clip.cut.voice for clip in kept], limits))
+    if isinstance(model, str):
+        kept = rejects.sift(kept, judging.of_voices([clip.cut.voice for clip in kept], limits))
+    else:
+        kept = _compared(bench, kept, model)
+        kept = rejects.sift(kept, judging.of_speakers([clip.similarity for clip in kept], limits, model.name))
 
     def print_of(index: int) -> likeness.Print:
         return likeness.fingerprint(*decode.read_mono(kept[index].path))
 
     copies = judging.of_copies([clip.words for clip in kept], [clip.cut.sha256 for clip in kept], print_of, limits)
     return rejects.sift(kept, copies)
+
+
+def _compared(bench: Bench, made: Sequence[Clip], model: SpeakerModel) -> list[Clip]:
+    tasks = [speakers.EmbedTask(clip.path, clip.cut.sha256, model, bench.cache) for clip in made]
+    found = speakers.similarities(bench.pool.map(speakers.embed, tasks))
+    return [dataclasses.replace(clip, similarity=one) for clip, one in zip(made, found, strict=True)]
 
 
 def pitch_of_clips(
@@ -238,4 +255,5 @@ def _quality(clip: Clip, aligned: aligning.AlignedClip) -> Quality:
         character_errors=None if errors is None else round(errors, 4),
         pitch_hz=None if voice is None else round(voice.pitch_hz, 2),
         formant_hz=None if voice is None else round(voice.formant_hz, 1),
+        speaker_similarity=None if clip.similarity is None else round(clip.similarity, 4),
     )

@@ -65,7 +65,7 @@ def phones_per_second(words: Sequence[WordRow]) -> float:
 
 
 def of_voices(voices: Sequence[Voice | None], limits: QualityLimits) -> list[Fault | None]:
-    """Judge clips by who speaks, as far as pitch and formants tell: `other_voice`.
+    """Judge clips by who speaks, as far as pitch and formants tell: `other_voice`, where no speaker model is here.
 
     The speaker is the median of all clips, so this holds as long as most of them are of one person. A clip without a
     figure is not judged.
@@ -95,6 +95,25 @@ def of_voices(voices: Sequence[Voice | None], limits: QualityLimits) -> list[Fau
         )
 
     return [judge(voice) for voice in voices]
+
+
+def of_speakers(similarities: Sequence[float | None], limits: QualityLimits, model: str) -> list[Fault | None]:
+    """Judge clips by who speaks, as a speaker model tells: `other_voice`.
+
+    Args:
+        similarities: cosine of each clip's embedding to the speaker's (`speakers.similarities`); None is not judged.
+        limits: `min_speaker_similarity`.
+        model: its id.
+    """
+    if sum(one is not None for one in similarities) < MIN_CLIPS:
+        return [None] * len(similarities)
+    least = limits.min_speaker_similarity
+    return [
+        None
+        if one is None or one >= least
+        else _fault("other_voice", one, "cosine", least, f"to the speaker's embedding, by {model}")
+        for one in similarities
+    ]
 
 
 def of_copies(

@@ -42,6 +42,13 @@ class QualityLimits(BaseModel):
     max_formant_shift: float = Field(
         default=0.12, gt=0, description="change of the formants, as a share, that seconds a change of pitch"
     )
+    min_speaker_similarity: float = Field(
+        default=0.4,
+        ge=-1,
+        le=1,
+        description="cosine of a clip's embedding to the speaker's, where a speaker model is in the cache; less is "
+        "somebody else (0.4 is where NeMo's `verify_speakers` draws its line)",
+    )
     max_likeness: float = Field(
         default=0.9, ge=0, le=1, description="correlation of the sound of two clips of one text; more is a copy"
     )

@@ -54,6 +54,7 @@ class Quality(BaseModel):
         character_errors: what a recogniser that knows the script heard, errors / characters; None when none listened.
         pitch_hz: median.
         formant_hz: mean of the second to fourth formant.
+        speaker_similarity: cosine to the speaker's embedding; None where no speaker model is in the cache.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -70,6 +71,7 @@ class Quality(BaseModel):
     character_errors: float | None = None
     pitch_hz: float | None = None
     formant_hz: float | None = None
+    speaker_similarity: float | None = None
 
 
 class ManifestEntry(BaseModel):

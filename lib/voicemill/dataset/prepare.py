@@ -9,7 +9,8 @@ from importlib import metadata as packages
 from pathlib import Path
 
 from voicemill import __version__, audio, dataset, files, text
-from voicemill.audio import device, download
+from voicemill.audio import device, download, embedding
+from voicemill.audio.embedding import SpeakerModel
 from voicemill.audio.segmentation import Segmentation
 from voicemill.dataset import (
     clip_steps,
@@ -194,9 +195,12 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
     shelf = Shelf(request.allowlist or REPOSITORY / SHIPPED, workspace.weights_cache, REPOSITORY)
     separator = separating.choose(request.separate, request.separator, shelf)
     recogniser = recognising.choose(request.recognise, shelf)
+    speaker = embedding.choose(shelf)
     tools = {"voicemill": __version__, **{name: packages.version(name) for name in _TOOLS}}
     if separator.model is not None:
         tools |= {"demucs": packages.version("demucs"), separator.model.weights_id: separator.model.sha256}
+    if isinstance(speaker, SpeakerModel):
+        tools |= {speaker.name: speaker.sha256}
     if recogniser is not None:
         tools |= Ears(recogniser, workspace.stage_cache).tools
     code = stage_cache.code_digest(audio, text, dataset)
@@ -212,7 +216,7 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
         grammars = workspace.cache / "text-normaliser"
         ears = Ears(recogniser, cache) if recogniser else None
         means = Means(Lexicon.load(request.lexicon), request.limits, grammars, pool.workers, cache, ears)
-        _fill(bench, request, sources, inputs, means, separator, tools, key)
+        _fill(bench, request, sources, inputs, means, separator, speaker, tools, key)
         edits.carry(root, staging)
     made = load(root, key)
     if made is None:
@@ -259,6 +263,7 @@ def _fill(
     inputs: tuple[SourceFile, ...],
     means: Means,
     separator: separating.Choice,
+    speaker: SpeakerModel | str,
     tools: dict[str, str],
     key: str,
 ) -> None:
@@ -280,7 +285,7 @@ def _fill(
     shutil.rmtree(bench.decoded)
     kept = clip_steps.judge_sound(made, rejects, request.quality)
     kept = clip_steps.align_clips(bench, kept, request.lexicon, rejects)
-    kept = clip_steps.judge_speech(kept, rejects, request.quality)
+    kept = clip_steps.judge_speech(bench, kept, rejects, request.quality, speaker)
     entries = clip_steps.entries_of(kept, request.seed)
     settings, pitches = clip_steps.pitch_of_clips(bench, kept, rate, request.device)
     with bench.clock.stage("manifest"):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from voicemill.audio.embedding import NO_MODEL, SpeakerModel
 from voicemill.errors import NotMeasurableError, UsageError
 from voicemill.evaluation.candidates import (
     Candidate,
@@ -21,7 +22,7 @@ from voicemill.evaluation.candidates import (
     speak,
 )
 from voicemill.evaluation.figures import error_figure, figure, measured, missing
-from voicemill.evaluation.learned import NO_SPEAKER_MODEL, Embedding, speaker_similarity
+from voicemill.evaluation.learned import speaker_similarity
 from voicemill.evaluation.model import (
     MOS_NOT_MEASURED,
     Evaluation,
@@ -63,7 +64,7 @@ def evaluate_voice(
     final_loss: float | None = None,
     own: Sequence[Samples] = (),
     others: Mapping[str, SpeakerProfile] | None = None,
-    embedding: Embedding | str = NO_SPEAKER_MODEL,
+    embedding: SpeakerModel | str = NO_MODEL,
     trials: Trials = NO_TRIALS,
     workers: int = 1,
     observer: Observer | None = None,

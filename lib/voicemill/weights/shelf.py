@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from voicemill.weights import gate
+from voicemill.errors import GateError
+from voicemill.weights import allowlist, gate
 from voicemill.weights.allowlist import Kind
 from voicemill.weights.download import fetch
 from voicemill.weights.store import ResolvedWeights, WeightsStore
@@ -39,5 +40,22 @@ class Shelf:
         """
         entry = gate.select(weights_id, self.allowlist).entry
         gate.require_kind(entry, kind)
-        store = WeightsStore(self.cache, self.repository, fetch=fetch if download else None)
-        return store.resolve(entry)
+        return self._store(download).resolve(entry)
+
+    def first(self, kind: Kind) -> tuple[ResolvedWeights | None, str | None]:
+        """The first entry of a kind that may be used and whose files are here; fetches nothing.
+
+        Returns:
+            The weights, or None and why the last of them cannot be used (None where none is listed).
+        """
+        why = None
+        for entry in allowlist.load(self.allowlist).allowlist.weights:
+            if entry.kind == kind:
+                try:
+                    return self._store(download=False).resolve(entry), None
+                except GateError as error:
+                    why = f"{entry.id} cannot be used: {error.reason}."
+        return None, why
+
+    def _store(self, download: bool) -> WeightsStore:
+        return WeightsStore(self.cache, self.repository, fetch=fetch if download else None)

@@ -1,0 +1,85 @@
+"""Who speaks, as a learned model tells it: a vector for a sound, near to the vectors of the same speaker.
+
+A speaker-embedding model is an entry of the weights allowlist of kind `speaker` whose first file is an ONNX graph with
+one input, float32 (1, samples) of mono sound at 16 kHz, and the embedding as its first output. None is listed today:
+preparation then judges by pitch and formants, and evaluation leaves its figure null.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voicemill.audio import onnx
+from voicemill.audio.decode import resample
+from voicemill.errors import NotMeasurableError
+from voicemill.weights.shelf import Shelf
+
+RATE = 16_000
+"""Hz; what an embedding model listens to."""
+NO_MODEL = "No speaker-embedding model is on the weights allowlist."
+
+
+@dataclass(frozen=True)
+class SpeakerModel:
+    """A checked embedding model.
+
+    Attributes:
+        name: id on the weights allowlist.
+        path: the ONNX graph.
+        sha256: of the file.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+
+    def embed(self, samples: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
+        """(dimensions,) of length 1, of mono samples (n,).
+
+        Raises:
+            NotMeasurableError: the model gives nothing, or something that is not finite.
+        """
+        session = _session(self.path)
+        sound = resample(samples, sample_rate, RATE)[None].astype(np.float32)
+        found = session.run(None, {session.get_inputs()[0].name: sound})[0]
+        vector = np.asarray(found, dtype=np.float64).ravel()
+        length = float(np.linalg.norm(vector))
+        if not np.isfinite(length) or length == 0.0:
+            raise NotMeasurableError("The embedding of a sound is empty or not finite.")
+        return np.asarray(vector / length)
+
+
+@functools.lru_cache(maxsize=1)
+def _session(path: Path) -> Any:
+    """Once per process: tasks that name the model travel between processes, the session cannot."""
+    return onnx.open_session(path)
+
+
+def choose(shelf: Shelf) -> SpeakerModel | str:
+    """The first speaker model of the allowlist that is here and passes the licence gate, or why there is none."""
+    found, why = shelf.first("speaker")
+    if found is None:
+        return why or NO_MODEL
+    return SpeakerModel(found.entry.id, found.main, found.entry.files[0].sha256 or "")
+
+
+def centre(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The speaker that several embeddings tell of: their mean, brought to length 1.
+
+    As speaker verification enrols somebody from several recordings (L. Wan et al., "Generalized end-to-end loss for
+    speaker verification", 2018).
+
+    Args:
+        vectors: (sounds, dimensions), each of length 1.
+
+    Returns:
+        (dimensions,) of length 1.
+    """
+    mean = vectors.mean(axis=0)
+    return np.asarray(mean / np.linalg.norm(mean))

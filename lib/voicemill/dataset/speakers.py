@@ -1,0 +1,66 @@
+"""Whether a clip is by the speaker of all the others, as a speaker model tells, where one is in the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from voicemill import files
+from voicemill.audio import decode, embedding
+from voicemill.audio.embedding import SpeakerModel
+from voicemill.dataset import stage_cache
+from voicemill.errors import NotMeasurableError
+
+
+@dataclass(frozen=True)
+class EmbedTask:
+    """Embed one clip, whose digest is `sha256`, or take the vector from the cache."""
+
+    clip: Path
+    sha256: str
+    model: SpeakerModel
+    cache: Path
+
+
+class Embedded(BaseModel):
+    """A vector of length 1; None where the model gives none for this sound."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    vector: tuple[float, ...] | None
+
+
+def embed(task: EmbedTask) -> Embedded:
+    """One clip's vector."""
+    code = stage_cache.code_digest(embedding, decode)
+    key = files.content_key(code, task.model.sha256, task.sha256)
+    stored = stage_cache.entry(task.cache, "speaker", key, ".json")
+    known = stage_cache.read_model(stored, Embedded)
+    if known is not None:
+        return known
+    try:
+        found = Embedded(vector=tuple(task.model.embed(*decode.read_mono(task.clip)).tolist()))
+    except NotMeasurableError:
+        found = Embedded(vector=None)
+    files.write_text(stored, found.model_dump_json())
+    return found
+
+
+def similarities(clips: Sequence[Embedded]) -> list[float | None]:
+    """Cosine of each clip to the speaker of most of them, -1 to 1; None for a clip without a vector.
+
+    The speaker is the centre of the half of the clips that lie nearest to the centre of all, so that guests do not pull
+    it over.
+    """
+    known = [clip.vector for clip in clips if clip.vector is not None]
+    if not known:
+        return [None] * len(clips)
+    vectors = np.array(known)
+    first = vectors @ embedding.centre(vectors)
+    near = vectors[first >= np.median(first)]
+    found = iter((vectors @ embedding.centre(near)).tolist())
+    return [None if clip.vector is None else next(found) for clip in clips]

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from voicemill.audio.embedding import NO_MODEL, SpeakerModel, centre, choose
+from voicemill.errors import NotMeasurableError
+from voicemill.weights.allowlist import SHIPPED
+from voicemill.weights.shelf import Shelf
+
+OTHER_THROAT = (750.0, 1700.0, 3300.0)
+
+
+def test_speakers_are_told_apart_at_any_level_rate_and_pitch(timbre_model: Path, talk: Callable[..., object]) -> None:
+    model = SpeakerModel("somebody/speaker", timbre_model, "0" * 64)
+    mine = [model.embed(talk(seed=seed), 22_050) for seed in range(3)]
+    assert [float(np.linalg.norm(one)) for one in mine] == pytest.approx([1.0] * 3)
+    speaker = centre(np.array(mine))
+    same = [
+        model.embed(0.1 * talk(seed=7), 22_050),
+        model.embed(talk(seed=8, rate=16_000), 16_000),
+        model.embed(talk(f0=140.0, seed=9), 22_050),
+    ]
+    other = model.embed(talk(formants=OTHER_THROAT, seed=10), 22_050)
+    assert min(float(one @ speaker) for one in same) > 0.8 > 0.4 > float(other @ speaker)
+
+
+def test_what_says_nothing_is_not_measured(timbre_model: Path) -> None:
+    model = SpeakerModel("somebody/speaker", timbre_model, "0" * 64)
+    with pytest.raises(NotMeasurableError, match="empty or not finite"):
+        model.embed(np.full(16_000, np.nan, dtype=np.float32), 16_000)
+
+
+def test_a_listed_model_must_be_here_and_pass_the_gate(
+    speaker_listed: Callable[..., Path], tmp_path: Path, repository: Path
+) -> None:
+    cache = tmp_path / "cache"
+
+    def chosen(*place: Path, **changes: object) -> SpeakerModel | str:
+        return choose(Shelf(speaker_listed(*place, **changes), cache, tmp_path))
+
+    assert chosen() == "somebody/speaker cannot be used: weights_unavailable:somebody/speaker."
+    found = chosen(cache)
+    assert isinstance(found, SpeakerModel)
+    assert (found.name, found.path) == ("somebody/speaker", cache / "somebody/speaker/speaker.onnx")
+    assert "allowlist_commercial_rejected" in str(chosen(weights_license="CC-BY-NC-4.0"))
+    (cache / "somebody/speaker/speaker.onnx").write_bytes(b"changed")
+    assert "weights_checksum_mismatch" in str(chosen())
+    assert choose(Shelf(repository / SHIPPED, cache, repository)) == NO_MODEL
+
+
+def test_onnxruntime_calls_nobody(timbre_model: Path, tmp_path: Path, repository: Path) -> None:
+    """It would leave a device id below HOME as soon as it is imported."""
+    code = (
+        "import sys, numpy; from pathlib import Path; from voicemill.audio.embedding import SpeakerModel\n"
+        "SpeakerModel('a', Path(sys.argv[1]), '').embed(numpy.ones(16000, dtype=numpy.float32), 16000)"
+    )
+    environment = {"HOME": str(tmp_path), "PYTHONPATH": str(repository / "lib"), "PATH": "/usr/bin:/bin"}
+    subprocess.run([sys.executable, "-c", code, str(timbre_model)], env=environment, check=True)
+    assert not list(tmp_path.rglob("*"))
