@@ -5,12 +5,14 @@ The library never looks at the environment itself: an entry point passes `os.env
 
 from __future__ import annotations
 
-import subprocess
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from voicemill import git
 from voicemill.errors import UsageError
+from voicemill.git import GitError
 from voicemill.workspace import Workspace
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -21,6 +23,8 @@ DEFAULT_BASE_WEIGHTS = "nvidia/nemo-tts-fastpitch-en"
 FROM_SCRATCH = "voicemill/from-scratch"
 """Id of the allowlist's entry without third-party weights."""
 LOG_NAME = "voice_train_prod.orchestrator.log"
+DEMO_AUDIO = Path("data/demo/demo.flac")
+"""The bundled recording, below the repository."""
 RUNTIMES = ("docker", "podman", "direct")
 VARIANTS = ("cpu", "gpu")
 DEFAULT_VOICE = "dottie_default"
@@ -165,6 +169,12 @@ class Settings:
         )
 
 
+def is_demo(path: Path, repository: Path) -> bool:
+    """Whether `path` is the bundled recording."""
+    demo = repository / DEMO_AUDIO
+    return path.exists() and demo.exists() and path.samefile(demo)
+
+
 def _choice(value: str | None, name: str, allowed: tuple[str, ...]) -> str | None:
     if value is not None and value not in allowed:
         raise UsageError(f"{name} must be one of {', '.join(allowed)}, not {value[:40]!r}.")
@@ -193,16 +203,6 @@ def _positive(value: str | None, name: str) -> int | None:
 def head_commit(repository: Path, baked: str | None = None) -> str:
     """The checkout's HEAD (40 hex digits), else the commit baked into the image, else `unknown`."""
     if (repository / ".git").exists():
-        try:
-            found = subprocess.run(
-                ["git", "-C", str(repository), "rev-parse", "HEAD"],
-                capture_output=True,
-                text=True,
-                timeout=10,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return baked or "unknown"
-        if found.returncode == 0:
-            return found.stdout.strip()
+        with contextlib.suppress(GitError):
+            return git.ask(repository, "rev-parse", "HEAD", seconds=10.0).strip()
     return baked or "unknown"

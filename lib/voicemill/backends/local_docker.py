@@ -16,7 +16,7 @@ from voicemill.backends.engine import ContainerRun, Engine, Mount
 from voicemill.boundary import Interrupts
 from voicemill.errors import InterruptedRunError, RefusedError, StorageError
 from voicemill.protocol import Protocol
-from voicemill.settings import Settings
+from voicemill.settings import Settings, is_demo
 
 OUTPUTS = ("artifacts", "checkpoints", "bundles", "datasets", "reports")
 """Folders of the work directory that a lane writes."""
@@ -108,7 +108,8 @@ def plan(settings: Settings, environ: Mapping[str, str], image: str) -> Containe
     given = {name: environ[name].strip() for name in (*PLAIN, *INPUTS, *RESULTS) if environ.get(name, "").strip()}
     inside = {name: given[name] for name in PLAIN if name in given}
     for name in INPUTS:
-        if name in given and not _is_demo(name, Path(given[name]), settings.repository):
+        # the demo lies in the image together with its script
+        if name in given and not (name == "AUDIO_PATH" and is_demo(Path(given[name]), settings.repository)):
             inside[name] = paths.read_only(Path(given[name]))
     for name in RESULTS:
         if name in given:
@@ -222,9 +223,3 @@ def _make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError.from_os_error(error, folder) from error
-
-
-def _is_demo(name: str, path: Path, repository: Path) -> bool:
-    """The demo lies in the image together with its script."""
-    demo = repository / preflight.DEMO_AUDIO
-    return name == "AUDIO_PATH" and path.exists() and demo.exists() and path.samefile(demo)

@@ -18,12 +18,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from voicemill import files
-from voicemill.backends import local_docker, preflight, relay
+from voicemill.backends import local_docker, relay
 from voicemill.backends.lanes import Lane, check_light
 from voicemill.boundary import Interrupts
 from voicemill.errors import ConfigError, DependencyError, InterruptedRunError, RefusedError
 from voicemill.protocol import Protocol
-from voicemill.settings import Settings
+from voicemill.settings import DEMO_AUDIO, Settings
 
 TASK_FILE = "managed_job.sky.yaml"
 """What SkyPilot is given, in the artifacts folder."""
@@ -158,7 +158,7 @@ def _inputs(settings: Settings, environ: Mapping[str, str]) -> tuple[dict[str, s
         else:
             mounts[str(target)], named[name] = str(path.parent), str(target / path.name)
     if not any(name in named for name in ("AUDIO_PATH", "PROD_TTS_DATASET_MANIFEST", "PROD_TTS_SOURCE_DIR")):
-        named["AUDIO_PATH"] = preflight.DEMO_AUDIO
+        named["AUDIO_PATH"] = DEMO_AUDIO.as_posix()
     return mounts, named
 
 

@@ -20,7 +20,7 @@ from voicemill.evaluation.evaluate import VoiceEvaluation
 from voicemill.evaluation.judging import require_limits
 from voicemill.evaluation.model import write_evaluation
 from voicemill.protocol import Scalar
-from voicemill.settings import Settings
+from voicemill.settings import Settings, is_demo
 from voicemill.training_status import (
     DatasetStats,
     SkippedExample,
@@ -245,7 +245,7 @@ def _status(
         device="cuda" if _gpu() else "cpu",
         peak_memory_bytes=max(record.peak_memory_bytes for record in (acoustic, vocoder) if record),
         settings=cleared.config.model_dump(mode="json"),
-        demo_recording=_is_demo(context),
+        demo_recording=context.request.audio is not None and is_demo(context.request.audio, settings.repository),
         init_from=cleared.ancestor,
     )
 
@@ -259,10 +259,3 @@ def _gpu() -> bool:
 def _figure(measured: VoiceEvaluation, name: str) -> float | None:
     figure = measured.evaluation.figures.get(name)
     return None if figure is None or figure.value is None else round(figure.value, 5)
-
-
-def _is_demo(context: Context) -> bool:
-    from voicemill.backends.request import DEMO_AUDIO
-
-    demo, audio = context.settings.repository / DEMO_AUDIO, context.request.audio
-    return audio is not None and audio.exists() and demo.exists() and audio.samefile(demo)

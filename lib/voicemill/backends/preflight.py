@@ -12,9 +12,8 @@ from voicemill.audio import probing
 from voicemill.backends.lanes import LANES, LIGHT, Lane
 from voicemill.errors import AudioError, BlockedError, RefusedError
 from voicemill.protocol import Protocol
-from voicemill.settings import Settings
+from voicemill.settings import DEMO_AUDIO, Settings
 
-DEMO_AUDIO = "data/demo/demo.flac"
 LOCAL_DOCKER = "local_docker"
 MANAGED_JOB = "managed_job"
 LOCAL = "local"

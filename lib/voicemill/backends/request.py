@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from voicemill.audio.download import place
 from voicemill.audio.times import parse_part
 from voicemill.errors import AudioError, UsageError
-from voicemill.settings import FROM_SCRATCH, Settings
+from voicemill.settings import DEMO_AUDIO, FROM_SCRATCH, Settings, is_demo
 from voicemill.workspace import profile_id
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from voicemill.dataset.prepare import PrepareRequest
     from voicemill.dataset.rights import Rights
 
-DEMO_AUDIO = Path("data/demo/demo.flac")
 DEMO_SCRIPT = Path("data/demo/script.txt")
 
 
@@ -75,7 +74,7 @@ class LaneRequest:
         elif not dataset or _replaceable(dataset, options, settings):
             dataset = None
             audio = settings.audio_path or settings.source_dir or settings.repository / DEMO_AUDIO
-            if _same(audio, settings.repository / DEMO_AUDIO):
+            if is_demo(audio, settings.repository):
                 script = script or settings.repository / DEMO_SCRIPT
         if audio and not audio.exists():
             raise AudioError(
@@ -179,7 +178,3 @@ def _stated(options: Mapping[str, object]) -> Rights | None:
     from voicemill.voices.rights import stated
 
     return stated(consent, licence)
-
-
-def _same(one: Path, other: Path) -> bool:
-    return one.exists() and other.exists() and one.samefile(other)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
+from voicemill import git
 from voicemill.errors import RefusedError
+from voicemill.git import GitError
 
 REMOTE = "origin"
 _TIMEOUT = 300
@@ -39,25 +40,11 @@ def sync(repository: Path) -> None:
 
 
 def _git(repository: Path, step: str, *arguments: str) -> str:
-    """Run git without anybody to ask for a password; returns its stdout."""
     try:
-        done = subprocess.run(
-            ["git", "-C", str(repository), *arguments],
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            text=True,
-            timeout=_TIMEOUT,
-            check=False,
-        )
-        complaint = done.stderr if done.returncode else None
-    except (OSError, subprocess.TimeoutExpired) as error:
-        complaint = str(error)
-    if complaint is not None:
-        last = (complaint.strip().splitlines() or ["it gave no reason"])[-1]
+        return git.ask(repository, *arguments, seconds=_TIMEOUT)
+    except GitError as error:
         raise RefusedError(
-            f"git {arguments[0]} failed: {last}.",
+            f"git {arguments[0]} failed: {error}.",
             reason=f"git_sync_failed:{step}",
             hint="Do it by hand to see why, or unset RUN_GIT_SYNC.",
-        )
-    return done.stdout
+        ) from error

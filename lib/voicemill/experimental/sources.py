@@ -7,8 +7,8 @@ from pathlib import Path
 from voicemill.audio import probing
 from voicemill.errors import AudioError
 from voicemill.experimental.settings import VoiceTrainSettings
+from voicemill.settings import DEMO_AUDIO
 
-DEMO_AUDIO = "data/demo/demo.flac"
 MIN_BYTES = 5_000_000
 """A source must be larger than 5 MB (operator contract, section 10): less is a stub or a pointer."""
 

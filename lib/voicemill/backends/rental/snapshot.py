@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from voicemill import files
+from voicemill import files, git
 from voicemill.backends.rental.talk import Talk
 from voicemill.errors import RefusedError
+from voicemill.git import GitError
 
 
 @dataclass(frozen=True)
@@ -35,23 +35,30 @@ class Snapshot:
 def take(repository: Path, talk: Talk, *, allow_dirty: bool = False) -> Snapshot:
     """See what would be sent.
 
+    What git cannot say is never taken for a clean tree.
+
     Raises:
         RefusedError: `not_a_checkout`, `dirty_tree`, `secret_in_git`.
     """
-    commit = _git(repository, "rev-parse", "--verify", "HEAD")
-    if commit is None:
+    try:
+        return _taken(repository, talk, allow_dirty=allow_dirty)
+    except GitError as error:
         raise RefusedError(
-            "The rented machine gets the code of a commit, and this is no git checkout.",
+            f"The rented machine gets the code of a commit, and git knows none here: {error}.",
             reason="not_a_checkout",
-            hint="Clone the repository with git.",
-        )
-    if _git(repository, "ls-files", "--", ".env", "*/.env"):
+            hint="Clone the repository with git, or mend what git complains of.",
+        ) from error
+
+
+def _taken(repository: Path, talk: Talk, *, allow_dirty: bool) -> Snapshot:
+    commit = git.ask(repository, "rev-parse", "--verify", "HEAD").strip()
+    if git.ask(repository, "ls-files", "--", ".env", "*/.env"):
         raise RefusedError(
             "A file .env is in git, and would go to the rented machine.",
             reason="secret_in_git",
             hint="git rm --cached .env, commit, and make new keys: the old ones are in the history.",
         )
-    changed = _git(repository, "status", "--porcelain") or ""
+    changed = git.ask(repository, "status", "--porcelain")
     if not changed:
         return Snapshot(commit, commit)
     if not allow_dirty:
@@ -63,37 +70,26 @@ def take(repository: Path, talk: Talk, *, allow_dirty: bool = False) -> Snapshot
     left = sum(line.startswith("??") for line in changed.splitlines())
     if left:
         talk.say(f"{left} files that git does not track are not sent.")
-    return Snapshot(commit, _git(repository, "stash", "create") or commit)
+    return Snapshot(commit, git.ask(repository, "stash", "create").strip() or commit)
 
 
 @contextlib.contextmanager
 def packed(repository: Path, snapshot: Snapshot) -> Iterator[tuple[Path, str]]:
-    """A tar of the snapshot and its sha256, while the block lasts."""
+    """A tar of the snapshot and its sha256, while the block lasts.
+
+    Raises:
+        StorageError: it cannot be written; `disk_full` where there is no room for temporary files.
+    """
     with tempfile.TemporaryDirectory(prefix="voicemill-") as folder:
         path = Path(folder) / "code.tar"
-        subprocess.run(
-            ["git", "-C", str(repository), "archive", "--format=tar", "--output", str(path), snapshot.tree],
-            check=True,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with files.library_writes(path, GitError):
+            git.ask(repository, "archive", "--format=tar", "--output", str(path), snapshot.tree)
         yield path, files.sha256_file(path)
 
 
 def tracked(repository: Path, path: Path) -> bool:
     """True when something at or below `path` is in git, and so goes with the code."""
-    return bool(_git(repository, "ls-files", "--", str(path)))
-
-
-def _git(repository: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(
-            ["git", "-C", str(repository), *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except OSError:
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+        return bool(git.ask(repository, "ls-files", "--", str(path)))
+    except GitError:
+        return False
