@@ -11,8 +11,9 @@ from voicemill.backends.records import TrainingRecord
 from voicemill.backends.steps import Context, Models
 from voicemill.bundle.promote import PromotedBundle
 from voicemill.dataset.prepare import PreparedDataset
+from voicemill.evaluation.contents import Licence, LossCurve, ReportData
 from voicemill.evaluation.evaluate import VoiceEvaluation
-from voicemill.evaluation.report import Licence, LossCurve, ReportData, write_report
+from voicemill.evaluation.report import write_report
 from voicemill.training_status import TrainingStatus
 from voicemill.weights import allowlist, gate
 

@@ -11,6 +11,7 @@
     wording    figures as people read them
     charts     small SVG charts that follow the reader's light or dark theme
     page       templates with one look, also for the pages of other rooms
+    contents   what the report is made of
     report     one self-contained HTML file: players, plots, tables, licences
 
 No figure is derived from the training loss (`docs/evaluation.md`).

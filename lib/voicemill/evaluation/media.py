@@ -7,7 +7,6 @@ import difflib
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from markupsafe import Markup
@@ -15,12 +14,10 @@ from numpy.typing import NDArray
 
 from voicemill.evaluation.charts import Series, line_chart, mel_picture
 from voicemill.evaluation.comparison import pitch_contour
+from voicemill.evaluation.contents import ReportData
+from voicemill.evaluation.model import SentenceResult
 from voicemill.metrics.error_rate import spoken_words
 from voicemill.metrics.spectral import MelSettings, log_mel
-
-if TYPE_CHECKING:
-    from voicemill.evaluation.model import SentenceResult
-    from voicemill.evaluation.report import ReportData
 
 Samples = NDArray[np.float32]
 MEDIA_BUDGET = 6_000_000

@@ -7,17 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
 from voicemill.evaluation.charts import Series, bars, histogram, line_chart
+from voicemill.evaluation.contents import LossCurve, ReportData
 from voicemill.evaluation.media import Sentence, TrialTake, sentences_within_budget, trial_takes
 from voicemill.evaluation.model import Evaluation, LimitResult
 from voicemill.evaluation.wording import LABELS, NONE, Row, in_order, row, shown, value_and_unit
-
-if TYPE_CHECKING:
-    from voicemill.evaluation.report import LossCurve, ReportData
 
 
 @dataclass(frozen=True)

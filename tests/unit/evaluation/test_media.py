@@ -7,8 +7,8 @@ import numpy as np
 import soundfile
 
 from voicemill.evaluation import media
+from voicemill.evaluation.contents import ReportData
 from voicemill.evaluation.media import flac_uri, heard_markup, sentences_within_budget
-from voicemill.evaluation.report import ReportData
 
 
 def data(evaluated, **more) -> ReportData:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from voicemill.evaluation.contents import Licence, LossCurve, ReportData
 from voicemill.evaluation.judging import judged
 from voicemill.evaluation.media import trial_takes
 from voicemill.evaluation.model import TrialResult, dry_run_evaluation
-from voicemill.evaluation.report import Licence, LossCurve, ReportData, render_report, write_report
+from voicemill.evaluation.report import render_report, write_report
 from voicemill.metrics.limits import FigureLimits
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}

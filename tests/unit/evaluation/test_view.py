@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from voicemill.evaluation.contents import LossCurve
 from voicemill.evaluation.model import SpeakerResult, dry_run_evaluation, not_evaluated
-from voicemill.evaluation.report import LossCurve
 from voicemill.evaluation.view import (
     cards,
     clip_chart,
