@@ -18,7 +18,7 @@ from pathlib import Path
 
 from voicemill import files
 from voicemill.dataset import description, edits
-from voicemill.errors import DatasetError, UsageError
+from voicemill.errors import DatasetError, StorageError, UsageError
 from voicemill.review import loading
 from voicemill.voices import record, registry
 from voicemill.voices.record import VoiceRecord
@@ -92,7 +92,7 @@ def import_voice(workspace: Workspace, source: Path, slug: str | None = None) ->
     Raises:
         UsageError: `voice_archive_missing`, `voice_exists`, `invalid_voice_profile_id`.
         DatasetError: `voice_archive_unsafe:<why>`, `voice_archive_mismatch:<file>`, `voice_invalid`.
-        StorageError: it cannot be written.
+        StorageError: it cannot be written; `disk_full` before the first byte where it does not fit.
     """
     if not source.is_file():
         raise UsageError(f"There is no archive at {source}.", reason="voice_archive_missing", hint="Check the path.")
@@ -192,7 +192,11 @@ def _room(workspace: Workspace, needed: int) -> None:
     workspace.work.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(workspace.work).free
     if needed > free:
-        raise _unsafe("too_large", f"it needs {needed:,} bytes and the disk has {free:,}")
+        raise StorageError(
+            f"The voice needs {needed:,} bytes and the disk has {free:,}.",
+            reason=f"disk_full:{workspace.work}",
+            hint="Free some space, or choose another place with WORK_DIR.",
+        )
 
 
 def _check(staging: Path, stated: VoiceRecord) -> None:

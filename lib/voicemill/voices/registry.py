@@ -51,7 +51,12 @@ class Voice:
 
 
 def register(root: Path, workspace: Workspace) -> VoiceRecord:
-    """Write the record of the dataset that lies in `workspace.dataset(slug)`; an unchanged one is left alone."""
+    """Write the record of the dataset that lies in `workspace.dataset(slug)`; an unchanged one is left alone.
+
+    Raises:
+        UsageError: `dataset_not_found:<slug>`.
+        StorageError: it cannot be written.
+    """
     described = description.read(root)
     if described is None:
         raise UsageError(
@@ -61,8 +66,9 @@ def register(root: Path, workspace: Workspace) -> VoiceRecord:
         )
     made = VoiceRecord.of(described, root.name)
     path = _path(workspace, root.name)
-    if not path.is_file() or path.read_text(encoding="utf-8") != made.dump():
-        files.write_text(path, made.dump())
+    text = made.dump()
+    if not path.is_file() or path.read_bytes() != text.encode():
+        files.write_text(path, text)
     return made
 
 
@@ -70,15 +76,17 @@ def known(workspace: Workspace) -> list[Voice]:
     """All voices by slug: those with a dataset, whose record is brought up to date, and records without one.
 
     Raises:
-        DatasetError: `voice_invalid:<slug>`.
+        DatasetError: `voice_invalid:<slug>`, of a record without a dataset that it could be made again from.
     """
     found: dict[str, Voice] = {}
-    for path in sorted(workspace.voices.glob(f"*/{record.NAME}")):
-        found[path.parent.name] = Voice(record.read(path), "missing", workspace.dataset(path.parent.name))
     for path in sorted((workspace.work / "datasets").glob(f"*/{description.NAME}")):
         slug = path.parent.name
         if not slug.startswith(".") and description.read(path.parent) is not None:
             found[slug] = Voice(register(path.parent, workspace), "ready", path.parent)
+    for path in sorted(workspace.voices.glob(f"*/{record.NAME}")):
+        slug = path.parent.name
+        if slug not in found:
+            found[slug] = Voice(record.read(path), "missing", workspace.dataset(slug))
     return [found[slug] for slug in sorted(found)]
 
 

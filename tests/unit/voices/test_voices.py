@@ -10,6 +10,7 @@ import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
 import pytest
@@ -18,7 +19,7 @@ from voicemill.dataset import description, edits
 from voicemill.dataset.edits import ClipEdit
 from voicemill.dataset.prepare import PreparedDataset, load
 from voicemill.dataset.rights import Rights
-from voicemill.errors import DatasetError, UsageError, VoicemillError
+from voicemill.errors import DatasetError, StorageError, UsageError, VoicemillError
 from voicemill.settings import REPOSITORY
 from voicemill.voices import archive, record, registry, rights
 from voicemill.workspace import Workspace
@@ -87,6 +88,17 @@ def test_a_broken_record_is_named(home: Workspace) -> None:
     with pytest.raises(DatasetError) as caught:
         registry.known(home)
     assert _reason(caught) == "voice_invalid:eve"
+
+
+@pytest.mark.parametrize("damage", [b"\xff", b"{"])
+def test_a_broken_record_of_a_voice_that_is_there_is_made_again(home: Workspace, damage: bytes) -> None:
+    (known,) = registry.known(home)
+    path = home.voices / "ann/voice.json"
+    path.write_bytes(damage)
+    assert registry.known(home) == [known]
+    path.write_bytes(damage)
+    assert registry.get(home, "ann") == known
+    assert record.read(path) == known.record
 
 
 def test_rename_and_delete(home: Workspace) -> None:
@@ -232,6 +244,17 @@ def test_the_same_name_twice(home: Workspace, tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "a") as target, pytest.warns(UserWarning, match="Duplicate name"):
         target.writestr("dataset/manifest.jsonl", "{}")
     _refused(path, "voice_archive_unsafe:duplicate", tmp_path)
+
+
+def test_a_voice_that_does_not_fit_says_that_the_disk_is_full(
+    home: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = archive.export(home, "ann", tmp_path / "voice.zip").path
+    monkeypatch.setattr(archive.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
+    with pytest.raises(StorageError) as caught:
+        archive.import_voice(home, path, "eve")
+    assert caught.value.code == "disk_full"
+    assert not home.dataset("eve").exists()
 
 
 def test_two_entries_over_the_same_bytes(home: Workspace, tmp_path: Path) -> None:
