@@ -115,7 +115,7 @@ def _measured(figure: float, unit: str) -> str:
 
 def _limit(figure: float, limit: float, unit: str) -> str:
     """A figure may leave a range at either end, and a shift in either direction."""
-    if abs(figure) > abs(limit):
+    if (abs(figure) if unit == "semitones" else figure) > limit:
         return f"at most {_measured(limit, unit)}"
     return f"at least {_measured(limit, unit)}"
 

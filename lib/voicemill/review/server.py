@@ -27,6 +27,7 @@ from voicemill.review.session import Decision, Session
 MAX_BODY = 64 * 1024
 """Bytes of one decision; a text has at most 2,000 characters."""
 _RANGE = re.compile(r"bytes=(\d{1,12})-(\d{0,12})")
+_LENGTH = re.compile(r"[0-9]{1,9}")
 
 
 class ReviewServer(ThreadingHTTPServer):
@@ -95,7 +96,12 @@ class _Handler(BaseHTTPRequestHandler):
         if path is None:
             return
         if path == "":
-            self._send(HTTPStatus.OK, "text/html; charset=utf-8", self.server.page().encode("utf-8"))
+            try:
+                page = self.server.page().encode("utf-8")
+            except VoicemillError as error:  # somebody broke the edits meanwhile
+                self._fail(error)
+                return
+            self._send(HTTPStatus.OK, "text/html; charset=utf-8", page)
             return
         clip = self.server.session.sound_file(path)
         if clip is None or not clip.is_file():
@@ -108,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
         if path is None:
             return
         length = self.headers.get("Content-Length", "")
-        if not length.isascii() or not length.isdigit() or not 0 < int(length[:9]) <= MAX_BODY:
+        if not _LENGTH.fullmatch(length) or not 0 < int(length) <= MAX_BODY:
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", "This is no decision.")
             return
         if self.headers.get("Origin") != f"http://{self.headers['Host']}":
@@ -123,7 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
         except (files.InvalidJsonError, ValidationError):
             self._refuse(HTTPStatus.BAD_REQUEST, "bad_request", "This is no decision.")
         except VoicemillError as error:
-            self._refuse(HTTPStatus.CONFLICT, error.reason, f"{error} {error.hint}".strip())
+            self._fail(error)
         else:
             self._json(HTTPStatus.OK, state.model_dump(mode="json"))
 
@@ -155,6 +161,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         where = {"Accept-Ranges": "bytes", "Content-Range": f"bytes {first}-{last}/{len(data)}"}
         self._send(HTTPStatus.PARTIAL_CONTENT, "audio/wav", data[first : last + 1], where)
+
+    def _fail(self, error: VoicemillError) -> None:
+        self._refuse(HTTPStatus.CONFLICT, error.reason, f"{error} {error.hint}".strip())
 
     def _refuse(self, status: HTTPStatus, code: str, sentence: str) -> None:
         self.close_connection = True  # a body that was not read must not be taken for the next request

@@ -41,8 +41,10 @@ def test_every_reason_has_a_sentence() -> None:
     ("changes", "figure", "limit"),
     [
         ({"figure": 8.126, "unit": "dB", "limit": 10.0}, "8.126 dB", "at least 10 dB"),
+        ({"reason": "noisy", "figure": -12.5, "unit": "dB", "limit": 10.0}, "-12.5 dB", "at least 10 dB"),
         ({"reason": "speaking_rate", "figure": 31.0, "unit": "phones/s", "limit": 28.0}, "31 phones/s", "at most 28 phones/s"),
         ({"reason": "other_voice", "figure": -9.5, "unit": "semitones", "limit": 6.0}, "-9.5 semitones", "at most 6 semitones"),
+        ({"reason": "other_voice", "figure": -0.75, "unit": "cosine", "limit": 0.25}, "-0.75 cosine", "at least 0.25 cosine"),
         ({"reason": "text_mismatch", "figure": -31.25, "unit": "score"}, "-31.25 score", ""),
         ({"reason": "no_text"}, "", ""),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
@@ -14,6 +15,7 @@ import pytest
 from voicemill.dataset import description, edits
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.errors import StorageError, UsageError
+from voicemill.review.live import serve_dataset
 from voicemill.review.server import ReviewServer
 from voicemill.review.session import Decision, Session
 
@@ -81,16 +83,23 @@ def test_a_dataset_that_was_prepared_again_meanwhile(session: Session) -> None:
     assert caught.value.reason == "dataset_changed"
 
 
-@pytest.fixture
-def server(session: Session) -> Iterator[ReviewServer]:
-    made = ReviewServer(session, lambda: "<!doctype html><p>page</p>")
+@contextlib.contextmanager
+def serving(made: ReviewServer) -> Iterator[ReviewServer]:
     stop = threading.Event()
     thread = threading.Thread(target=made.serve, args=(stop.is_set, 0.02))
     thread.start()
-    yield made
-    stop.set()
-    thread.join(10)
+    try:
+        yield made
+    finally:
+        stop.set()
+        thread.join(10)
     assert not thread.is_alive()
+
+
+@pytest.fixture
+def server(session: Session) -> Iterator[ReviewServer]:
+    with serving(ReviewServer(session, lambda: "<!doctype html><p>page</p>")) as made:
+        yield made
 
 
 def _ask(server: ReviewServer, method: str, path: str, body: object = None, **headers: str) -> Answer:
@@ -180,6 +189,7 @@ def test_a_decision_over_the_wire(server: ReviewServer, session: Session) -> Non
         ({"Host": "example.org"}, 421),
         ({"Content_Length": "-1"}, 413),
         ({"Content_Length": "9999999"}, 413),
+        ({"Content_Length": "0000000019999999"}, 413),
     ],
 )
 def test_decisions_of_strangers(server: ReviewServer, session: Session, changes: dict[str, str], status: int) -> None:
@@ -193,6 +203,13 @@ def test_bodies_that_are_no_decision(server: ReviewServer, body: bytes) -> None:
     assert _post(server, body)[0] == 400
     assert _ask(server, "OPTIONS", f"/{server.token}/edit")[0] == 501
     assert _ask(server, "PUT", f"/{server.token}/edit", b"{}")[0] == 501
+
+
+def test_edits_that_somebody_broke_are_told_instead_of_the_page(dataset: PreparedDataset) -> None:
+    with serving(serve_dataset(dataset, dataset.root.parent / "cache", workers=1)) as server:
+        (dataset.root / edits.NAME).write_text("{")
+        status, _, body = _ask(server, "GET", f"/{server.token}/")
+    assert (status, json.loads(body)["error"].partition(":")[0]) == (409, "edits_invalid")
 
 
 def test_a_port_that_is_taken(session: Session, tmp_path: Path) -> None:
