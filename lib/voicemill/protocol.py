@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ from voicemill.errors import StorageError
 
 LINE_GAP_SECONDS = 0.005
 """Pause between lines on a pipe, so that a reader of chunks meets one line at a time."""
+
+_PROGRESS = re.compile(r"PROGRESS +([0-9]{1,9}) +([0-9]{1,9})")
 
 Scalar = str | int | float | bool | None
 State = Literal["running", "completed", "blocked", "error"]
@@ -32,6 +35,12 @@ def one_line(text: str, most: int | None = None) -> str:
         most: characters of it that are kept.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text[:most])
+
+
+def read_progress(line: str) -> tuple[int, int] | None:
+    """Steps done and steps in all of a `PROGRESS` line; None of any other line."""
+    found = _PROGRESS.fullmatch(line.rstrip())
+    return (int(found[1]), int(found[2])) if found else None
 
 
 class Protocol:

@@ -33,6 +33,7 @@ job("PROGRESS 0 100")
 job("PROGRESS 60 100")
 job('STATS {{"loss":0.5}}')
 job("STATS not json")
+job('STATS {{"loss":NaN}}')
 if os.environ.get("WAIT"):
     print("waiting", file=sys.stderr, flush=True)
     time.sleep(60)
@@ -234,6 +235,7 @@ def test_a_signal_cancels_the_job(checkout, tmp_path, path, sky, signum, code, c
         ({"file_mounts": {}}, "WORK_DIR"),
         ({"file_mounts": {"/results": "/here"}}, "WORK_DIR"),
         ({"file_mounts": {"/results": {"source": "s3://mine", "mode": "COPY"}}}, "WORK_DIR"),
+        ({"file_mounts": {"/results": {"source": "s3://mine", "mode": "copy"}}}, "WORK_DIR"),
         ({"envs": {"WORK_DIR": None}}, "WORK_DIR"),
     ],
 )

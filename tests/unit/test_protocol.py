@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from voicemill.protocol import Protocol, StatusFile
+from voicemill.protocol import Protocol, StatusFile, read_progress
 
 
 def test_progress_never_goes_back_and_never_passes_the_total() -> None:
@@ -82,3 +82,19 @@ def test_status_file_exists_from_the_start_and_keeps_what_it_was_told(tmp_path: 
         "stats": {"a": 1, "b": 2},
         "artifacts": ["x.json"],
     }
+
+
+@pytest.mark.parametrize(
+    ("line", "steps"),
+    [
+        ("PROGRESS 3 9", (3, 9)),
+        ("PROGRESS 3 9\r", (3, 9)),
+        ("PROGRESS ² 9", None),
+        ("PROGRESS -1 9", None),
+        (f"PROGRESS {'9' * 5000} 9", None),
+        ("PROGRESS 3", None),
+        ("progress 3 9", None),
+    ],
+)
+def test_progress_is_read_from_anybodys_line(line: str, steps: tuple[int, int] | None) -> None:
+    assert read_progress(line) == steps

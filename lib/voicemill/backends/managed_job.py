@@ -8,9 +8,8 @@ is taken away, and gives it back.
 
 from __future__ import annotations
 
-import json
-import os
 import re
+import secrets
 import shutil
 import sys
 from collections.abc import Mapping
@@ -22,7 +21,7 @@ from voicemill.backends import local_docker, relay
 from voicemill.backends.lanes import Lane, check_light
 from voicemill.boundary import Interrupts
 from voicemill.errors import ConfigError, DependencyError, InterruptedRunError, RefusedError
-from voicemill.protocol import Protocol
+from voicemill.protocol import Protocol, read_progress
 from voicemill.settings import DEMO_AUDIO, Settings
 
 TASK_FILE = "managed_job.sky.yaml"
@@ -115,7 +114,9 @@ def make_task(lane: Lane, settings: Settings, environ: Mapping[str, str]) -> dic
         raise _invalid(settings, "num_nodes", "a lane runs on one node")
     mounts = dict(_mapping(settings, task, "file_mounts"))
     given = {str(name): str(value) for name, value in _mapping(settings, task, "envs").items() if value is not None}
-    stores = (path for path, what in mounts.items() if isinstance(what, dict) and what.get("mode") != "COPY")
+    stores = (
+        path for path, what in mounts.items() if isinstance(what, dict) and str(what.get("mode")).upper() != "COPY"
+    )
     kept = [str(path) for path in (*stores, *_mapping(settings, task, "volumes"))]
     work = PurePosixPath(given.get("WORK_DIR", ""))
     if not any(work.is_relative_to(path) for path in kept):
@@ -127,7 +128,7 @@ def make_task(lane: Lane, settings: Settings, environ: Mapping[str, str]) -> dic
     voice = re.sub("[^a-z0-9]+", "-", settings.voice_profile_id.lower()).strip("-")
     return {
         **task,
-        "name": f"voicemill-{voice[:30]}-{settings.head[:8]}-{os.getpid()}",
+        "name": f"voicemill-{voice[:30]}-{settings.head[:8]}-{secrets.token_hex(3)}",
         "workdir": str(settings.repository),
         "file_mounts": mounts | inputs,
         "envs": given | passed | ours | head,
@@ -174,8 +175,8 @@ class _Heard:
         plain = COLOUR.sub("", text).rstrip()
         found = FROM_THE_JOB.fullmatch(plain)
         said = found[1] if found else ""
-        if match := re.fullmatch(r"PROGRESS (\d{1,9}) (\d{1,9})", said):
-            self._protocol.progress(int(match[1]), int(match[2]))  # after a recovery it may have gone back
+        if (steps := read_progress(said)) is not None:
+            self._protocol.progress(*steps)  # after a recovery it may have gone back
         elif said.startswith("STATS ") and _is_object(said.removeprefix("STATS ")):
             self._protocol.line(said)
         else:
@@ -187,8 +188,8 @@ class _Heard:
 
 def _is_object(text: str) -> bool:
     try:
-        return isinstance(json.loads(text), dict)
-    except ValueError:
+        return isinstance(files.parse_json(text.encode()), dict)
+    except files.InvalidJsonError:
         return False
 
 

@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from voicemill.boundary import Interrupts
 from voicemill.errors import StorageError
-from voicemill.protocol import Protocol
+from voicemill.protocol import Protocol, read_progress
 
 TAIL_LINES = 20
 TAIL_BYTES = 16 * 1024
@@ -158,10 +158,10 @@ class StepLines:
 
     def out(self, line: str) -> None:
         """A line of the step's stdout."""
-        kind, _, rest = line.partition(" ")
-        numbers = rest.split()
-        if kind == "PROGRESS" and len(numbers) == 2 and all(number.isdigit() for number in numbers):
-            done, of = map(int, numbers)
+        kind = line.partition(" ")[0]
+        steps = read_progress(line)
+        if steps is not None:
+            done, of = steps
             current = self._begun + (self._until - self._begun) * done // max(of, 1)
             if current > self._protocol.current and current < self._until:
                 self._protocol.progress(current, self._total)

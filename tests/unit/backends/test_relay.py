@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 import select
 import signal
@@ -12,6 +13,7 @@ import pytest
 from voicemill.backends import relay
 from voicemill.boundary import Interrupts
 from voicemill.errors import StorageError
+from voicemill.protocol import Protocol
 
 
 def child(code: str) -> list[str]:
@@ -109,3 +111,11 @@ def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(StorageError) as caught, relay.open_log(tmp_path / "file/log"):
         pass
     assert caught.value.code == "not_writable"
+
+
+def test_a_line_that_only_looks_like_progress_is_no_progress() -> None:
+    out = io.StringIO()
+    lines = relay.StepLines(Protocol(out), 0, 10, 10)
+    for line in ("PROGRESS ² 4", "PROGRESS 2 4"):
+        lines.out(line)
+    assert out.getvalue() == "PROGRESS 5 10\n"
