@@ -34,7 +34,8 @@ def main() -> int:
     if not 1 <= options.parallel <= 256:
         parser.error("--parallel takes a number from 1 to 256")
     settings = Settings.from_environment(os.environ, repository=ROOT)
-    found = tasks.read(options.tasks, tasks.apps(ROOT))
+    data = tasks.load(options.tasks)
+    found = tasks.parse(data, str(options.tasks), tasks.apps(ROOT))
     name = options.tasks.resolve()
     batch = running.Batch(
         found,
@@ -43,7 +44,7 @@ def main() -> int:
         parallel=options.parallel,
         fail_fast=options.fail_fast,
         force=options.force,
-        head={"file": str(options.tasks), "sha256": files.sha256_file(options.tasks), "commit": settings.head},
+        head={"file": str(options.tasks), "sha256": files.sha256_bytes(data), "commit": settings.head},
     )
     with Interrupts() as interrupts:
         running.run(batch, Protocol(sys.stdout), interrupts)

@@ -105,11 +105,26 @@ def wish(options: argparse.Namespace, rest: tuple[str, ...], settings: Settings)
     )
 
 
+def check(options: argparse.Namespace, rest: tuple[str, ...]) -> None:
+    """What would be passed over without a word is refused."""
+    if rest and options.command != "run":
+        raise UsageError("Only run takes an app after --.", hint="scripts/vast.sh run --help explains.")
+    if options.command == "shell" and options.id is not None:
+        given = [name for name, value in vars(options).items() if value and name not in ("command", "id", "yes")]
+        if given:
+            option = given[0].replace("_", "-")
+            raise UsageError(
+                f"--id opens a shell on an instance as it is, so --{option} does not go with it.",
+                hint="scripts/vast.sh shell --help explains.",
+            )
+
+
 def main() -> int:
     words = sys.argv[1:]
     at = words.index("--") if "--" in words else len(words)
     rest, sys.argv[1:] = tuple(words[at + 1 :]), words[:at]
     options = usage_checked(parser())
+    check(options, rest)
     general = Settings.from_environment(os.environ, repository=ROOT)
     settings = RentalSettings.from_environment(os.environ, home=Path.home(), env_file=ROOT / ".env")
     talk = Talk(settings.secrets, yes=getattr(options, "yes", False))

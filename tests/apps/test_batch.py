@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -133,6 +134,23 @@ def test_bad_usage(batch: Run) -> None:
         done = batch("!true\n", *options)
         assert done.returncode == 1
         assert done.stderr.startswith("[tts-prod][error] bad_usage\n")
+
+
+def test_a_task_file_may_be_a_pipe(environment: dict[str, str], tmp_path: Path) -> None:
+    """It is read once: a second look at a pipe would find nothing."""
+    text = b"!true\n"
+    done = subprocess.run(
+        ["bash", str(ROOT / "scripts/batch.sh"), "/dev/stdin"],
+        cwd=tmp_path,
+        env=environment,
+        input=text,
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (path,) = tmp_path.glob("work/batches/*/summary.json")
+    assert json.loads(path.read_text(encoding="utf-8"))["sha256"] == hashlib.sha256(text).hexdigest()
 
 
 def start(environment: dict[str, str], folder: Path, *options: str) -> subprocess.Popen[bytes]:

@@ -263,3 +263,31 @@ def test_a_link_on_the_machine_stays_there(person: Person, vast: Vast) -> None:
     assert (folder / "plain").read_text() == "y\n"
     assert not (folder / "link").is_symlink()
     assert not (folder / "link").exists()
+
+
+def test_tasks_that_cannot_be_started(person: Person, vast: Vast) -> None:
+    vast.sshd.command("setsid", "exit 1")
+    code, _, said = person.run("run", "--yes", "--tasks", person.tasks("!true\n"))
+    assert code == 2, said
+    assert "[tts-prod][error] rental_command_failed" in said
+    assert "did not start" in said
+    assert vast.running == {}
+
+
+def test_an_exit_code_that_is_none(person: Person, vast: Vast) -> None:
+    vast.sshd.command("cat", '[[ "$*" == */rc ]] && { echo nonsense; exit; }\nexec /usr/bin/cat "$@"')
+    code, _, said = person.run("run", "--yes", "--tasks", person.tasks("!true\n"))
+    assert code == 3, said
+    assert "[tts-prod][error] batch_failed:exit_code=137" in said
+    assert vast.running == {}
+
+
+def test_half_a_result_never_has_its_name(person: Person, vast: Vast) -> None:
+    vast.sshd.command("rsync", '/usr/bin/rsync "$@" | { dd bs=1 count=300000 status=none; kill -9 0; }')
+    line = "!mkdir -p work && head -c 3000000 /dev/urandom > work/sound.wav\n"
+    code, out, said = person.run("run", "--yes", "--tasks", person.tasks(line))
+    assert code == 2, said
+    assert "[tts-prod][error] rental_connection_lost" in said
+    (path,) = [line.removeprefix("ARTIFACT ") for line in out.splitlines() if line.startswith("ARTIFACT ")]
+    assert not (person.checkout / path).with_name("sound.wav").exists()
+    assert vast.running == {}

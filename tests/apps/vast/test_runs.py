@@ -261,6 +261,52 @@ def test_destroy(person: Person, vast: Vast) -> None:
     assert "nothing costs money" in person.run("status")[2]
 
 
+def test_destroy_sees_that_the_machine_is_gone(person: Person, vast: Vast) -> None:
+    number, vast.deaf = vast.somebodys(), 1
+    code, _, said = person.run("destroy", str(number))
+    assert code == 0, said
+    assert (vast.running, person.leases) == ({}, [])
+    number, vast.deaf = vast.somebodys(), 1000
+    code, _, said = person.run("destroy", str(number), VAST_RECONNECT_SECONDS="1")
+    assert code == 2, said
+    assert "[tts-prod][error] rental_not_destroyed" in said
+    assert len(person.leases) == 1
+    vast.deaf = 0
+    assert person.run("status")[0] == 0
+    assert (vast.running, person.leases) == ({}, []), "the next start has destroyed it"
+
+
+def test_a_machine_whose_beginning_is_not_known_has_no_cost_yet(person: Person, vast: Vast) -> None:
+    number = vast.somebodys(born=None)
+    code, _, said = person.run("run", "--yes", "--tasks", person.tasks("!true\n"))
+    assert code == 1
+    assert f"[tts-prod][error] rental_already_running:{number}" in said
+    assert "$0.0000 so far" in said
+
+
+def test_work_may_be_a_link(person: Person, vast: Vast) -> None:
+    (person.home / "work").mkdir()
+    (person.home / "work/take.flac").write_bytes(b"x")
+    link = person.home / "link"
+    link.symlink_to("work")
+    tasks = person.tasks(f"voice-prep --voice a --audio {link}/take.flac\n")
+    code, _, said = person.run("run", "--dry-run", "--tasks", tasks, WORK_DIR=str(link))
+    assert code == 0, said
+    assert "what is there now is not sent without --push-work" in said
+
+
+def test_a_tool_that_is_missing_here_is_said_before_anything_is_paid_for(person: Person, vast: Vast) -> None:
+    tools = person.home / "bin"
+    tools.mkdir()
+    for folder in ("/usr/bin", "/bin"):
+        for tool in Path(folder).iterdir():
+            if tool.name != "rsync" and not (tools / tool.name).is_symlink():
+                (tools / tool.name).symlink_to(tool)
+    code, _, said = person.run("run", "--yes", "--tasks", person.tasks("!true\n"), PATH=str(tools))
+    assert (code, vast.requests) == (2, []), said
+    assert said.startswith("[tts-prod][error] runtime_dependency_missing:rsync\n")
+
+
 def typed(person: Person, *arguments: str, lines: str, after: str = "") -> tuple[int, str]:
     """A command at a terminal, where somebody types; exit code and what it said."""
     ours, its = os.openpty()
@@ -299,7 +345,10 @@ def test_a_shell_on_a_machine_that_is_rented_for_it(person: Person, vast: Vast) 
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["rent"], ["run"], ["destroy"], ["destroy", "x"], ["run", "--tasks", "a", "--parallel", "0"], ["run", "--tasks", "a", "--", "voice-prep"]],
+    [
+        [], ["rent"], ["run"], ["destroy"], ["destroy", "x"], ["run", "--tasks", "a", "--parallel", "0"], ["run", "--tasks", "a", "--", "voice-prep"],
+        ["status", "--", "voice-prep"], ["shell", "--dry-run", "--", "voice-prep"], ["shell", "--id", "7", "--dry-run"], ["shell", "--id", "7", "--push-work"],
+    ],
 )  # fmt: skip
 def test_bad_usage(person: Person, vast: Vast, arguments: list[str]) -> None:
     code, _, said = person.run(*arguments)

@@ -49,30 +49,34 @@ def apps(repository: Path) -> frozenset[str]:
     return frozenset(path.parent.name for path in (repository / "apps").glob("*/*.py") if path.stem == path.parent.name)
 
 
-def read(path: Path, known: Container[str]) -> tuple[Task, ...]:
-    """Read a task file and judge every line.
-
-    Args:
-        path: the file.
-        known: names of the apps.
+def load(path: Path) -> bytes:
+    """The bytes of a task file, read once: it may be a pipe.
 
     Raises:
-        RefusedError: `tasks_missing`, or `tasks_invalid` with file and line.
+        RefusedError: `tasks_missing`.
     """
     try:
         with path.open("rb") as handle:
-            data = handle.read(MAX_BYTES + 1)
+            return handle.read(MAX_BYTES + 1)
     except OSError as error:
         raise RefusedError(
             f"The task file {path} cannot be read: {error.strerror}.",
             reason="tasks_missing",
             hint="Give a text file with one app and its options a line, e.g. TASKS=jobs.txt.",
         ) from error
-    return parse(data, str(path), known)
 
 
 def parse(data: bytes, name: str, known: Container[str]) -> tuple[Task, ...]:
-    """Judge the bytes of a task file that is called `name`; see `read`."""
+    """Judge every line of a task file.
+
+    Args:
+        data: its bytes.
+        name: what it is called.
+        known: names of the apps.
+
+    Raises:
+        RefusedError: `tasks_invalid` with file and line.
+    """
     if len(data) > MAX_BYTES:
         raise _invalid(name, 1, f"the file is larger than {MAX_BYTES // 1024 // 1024} MiB")
     try:

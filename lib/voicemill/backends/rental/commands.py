@@ -18,7 +18,7 @@ from voicemill.backends.rental.report import Report
 from voicemill.backends.rental.request import Plan
 from voicemill.backends.rental.state import Lease
 from voicemill.errors import BlockedError, InterruptedRunError, NotAcceptableError, RefusedError, VoicemillError
-from voicemill.protocol import Protocol
+from voicemill.protocol import Protocol, read_progress
 
 COST_SECONDS = 300.0
 """So often the cost is said while tasks run."""
@@ -158,11 +158,10 @@ def _follow(
             session.talk.say(f"{cost(lease.dollars, time.time() - lease.began)} so far.")
 
     def on_line(line: str) -> None:
-        kind, _, rest = line.partition(" ")
-        numbers = rest.split()
-        if kind == "PROGRESS" and len(numbers) == 2 and all(number.isdigit() for number in numbers):
-            protocol.progress(*map(int, numbers))
-        elif kind != "ARTIFACT":
+        steps = read_progress(line)
+        if steps is not None:
+            protocol.progress(*steps)
+        elif not line.startswith("ARTIFACT "):
             session.talk.say(line, "")
 
     try:
@@ -198,7 +197,7 @@ def status(session: Session) -> None:
     found = session.market.instances()
     session.talk.say(f"{'instance':>10}  {'state':<10} {'GPU':<18} {'$/h':>7} {'so far':>9}  label", "")
     for one in found:
-        so_far = cost(one.dollars, time.time() - one.started if one.started else 0.0)
+        so_far = cost(one.dollars, one.seconds)
         mark = " (kept)" if one.id in kept else ""
         row = f"{one.id:>10}  {one.status:<10} {one.gpu:<18} {one.dollars:>7.3f} {so_far:>9}  {one.label}{mark}"
         session.talk.say(row, "")
@@ -236,25 +235,24 @@ def _reached(session: Session, number: int) -> tuple[Remote, Instance]:
 
 
 def destroy(session: Session, number: int) -> None:
-    """Destroy an instance.
+    """Destroy an instance, and see that it is gone.
 
     Raises:
         RefusedError: `rental_not_found`.
+        BlockedError: `rental_not_destroyed`.
     """
-    instance = lifecycle.existing(session, number)
-    session.market.destroy(number)
     session.state.prepare()
-    for lease in session.state.leases():
-        if lease.instance == number:
-            session.state.drop(lease)
-    so_far = cost(instance.dollars, time.time() - instance.started if instance.started else 0.0)
-    session.talk.say(f"Destroyed instance {number}; it has cost about {so_far}.")
+    with lifecycle.taken_over(session, number, lifecycle.new_job()) as lease:
+        so_far = cost(lease.dollars, time.time() - lease.began)
+    session.talk.say(f"Instance {number} has cost about {so_far}.")
 
 
 @contextmanager
 def hangup_stops() -> Iterator[None]:
-    """A terminal that is closed stops a run as SIGTERM does, so that the instance is destroyed."""
-    before = signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
+    """A terminal that is closed stops a run as SIGTERM does, so that the instance is destroyed; nohup is respected."""
+    before = signal.getsignal(signal.SIGHUP)
+    if before != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
     try:
         yield
     finally:

@@ -23,7 +23,10 @@ cd {code}
 rm -f {job}/rc {job}/pid
 {environment}
 setsid bash -c {inner} >{job}/output 2>&1 </dev/null &
-until [ -s {job}/pid ]; do sleep 0.05; done
+until [ -s {job}/pid ]; do
+  if ! kill -0 $! 2>/dev/null && ! [ -s {job}/pid ]; then echo "the tasks did not start" >&2; exit 1; fi
+  sleep 0.05
+done
 """
 INNER = """trap : TERM INT
 echo $$ >{job}/pid.new && mv {job}/pid.new {job}/pid
@@ -99,7 +102,8 @@ class Job:
                 if ended.returncode == 0:
                     if rest:
                         on_line(rest.decode("utf-8", "replace"))
-                    return int(ended.stdout or KILLED)
+                    told = ended.stdout.strip()
+                    return int(told) if told.isdigit() and len(told) <= 3 else KILLED
             elif code != LOST:
                 raise ConnectionLostError(said)
             self.remote.judge(LOST, said.encode())

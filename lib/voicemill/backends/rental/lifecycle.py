@@ -69,7 +69,7 @@ def refuse_double(session: Session) -> None:
     running = session.market.instances()
     if running:
         one = running[0]
-        since = cost(one.dollars, time.time() - one.started)
+        since = cost(one.dollars, one.seconds)
         raise RefusedError(
             f"Instance {one.id} ({one.gpu}, ${one.dollars:.3f} an hour, {since} so far) is there already.",
             reason=f"rental_already_running:{one.id}",
@@ -121,7 +121,7 @@ def taken_over(session: Session, number: int, job: str, *, keep: bool = False) -
 
     Raises:
         RefusedError: `rental_not_found`.
-        BlockedError: `rental_not_destroyed`.
+        BlockedError: `rental_not_destroyed`; the lease stays, and the next start tries again.
     """
     instance = existing(session, number)
     known = [lease for lease in session.state.leases() if lease.instance == number]

@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,11 @@ class Instance:
     place: str
     endpoints: tuple[tuple[str, int], ...]
 
+    @property
+    def seconds(self) -> float:
+        """For which it has been there; 0 while vast.ai does not say since when."""
+        return max(0.0, time.time() - self.started) if self.started else 0.0
+
 
 class Market:
     """vast.ai's API through the vendor's client; a process that is started at the first question."""
@@ -76,10 +82,7 @@ class Market:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._process is not None and self._process.stdin:
-            with contextlib.suppress(OSError):
-                self._process.stdin.close()
-            self._process.wait()
+        self._end()
 
     def offers(self, query: str) -> list[Offer]:
         """What can be rented, best value first."""
@@ -174,7 +177,8 @@ class Market:
                 if answer["id"] == self._last:
                     break
         if answer.get("id") != self._last:
-            self._process = None
+            process.kill()
+            self._end()
             raise DependencyError(
                 "The vast.ai client does not start or has died.",
                 reason="vast_client_missing",
@@ -192,6 +196,12 @@ class Market:
                 hint="It may have expired: make a new one at vast.ai under Keys, and put it into .env.",
             )
         raise MarketError(call, int(answer["status"]), message)
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            with contextlib.suppress(OSError):
+                process.communicate()  # closes its stdin, whereupon it ends
 
     def _bridge(self) -> subprocess.Popen[str]:
         if self._process is None or self._process.poll() is not None:

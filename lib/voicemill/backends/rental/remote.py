@@ -6,6 +6,7 @@ user's ssh set-up is used but the one key: no agent is forwarded, no variable is
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import IO
 from voicemill import files
 from voicemill.backends.rental.market import Instance
 from voicemill.backends.rental.settings import RentalSettings
-from voicemill.errors import BlockedError, NotAcceptableError, RefusedError
+from voicemill.errors import BlockedError, DependencyError, NotAcceptableError, RefusedError
 
 LOST = 255
 """ssh's exit code when it is the connection that failed."""
@@ -95,11 +96,13 @@ class Remote:
 
         Raises:
             RefusedError: `ssh_key_missing`.
+            DependencyError: `runtime_dependency_missing:<ssh,rsync>`.
         """
         self.layout = Layout(settings.remote_root)
         self._settings, self._folder, self._instance = settings, folder, instance
         self._known = folder / "known_hosts"
         self._config = folder / "ssh_config"
+        require_tools()
         require_key(settings)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -239,6 +242,21 @@ class Done:
     returncode: int
     stdout: bytes
     stderr: bytes
+
+
+def require_tools() -> None:
+    """See that what reaches a rented machine is installed here.
+
+    Raises:
+        DependencyError: `runtime_dependency_missing:<ssh,rsync>`.
+    """
+    missing = [tool for tool in ("ssh", "rsync") if shutil.which(tool) is None]
+    if missing:
+        raise DependencyError(
+            f"A rented machine is reached with {' and '.join(missing)}, not installed here.",
+            reason=f"runtime_dependency_missing:{','.join(missing)}",
+            hint="Install openssh-client and rsync.",
+        )
 
 
 def require_key(settings: RentalSettings) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from voicemill.backends.batch import tasks
 from voicemill.backends.batch.tasks import Task
 from voicemill.backends.rental import snapshot, transfer
-from voicemill.backends.rental.remote import require_key
+from voicemill.backends.rental.remote import require_key, require_tools
 from voicemill.backends.rental.settings import RentalSettings
 from voicemill.backends.rental.snapshot import Snapshot
 from voicemill.backends.rental.talk import Talk
@@ -62,7 +63,8 @@ def judge(wish: Wish, settings: RentalSettings, repository: Path, work: Path, ca
 
     Raises:
         RefusedError: `tasks_missing`, `tasks_invalid`, `dirty_tree`, `not_a_checkout`, `ssh_key_missing`,
-            `rental_image_missing`, `rental_input_not_sent`.
+            `secret_in_git`, `rental_image_missing`, `rental_input_not_sent`.
+        DependencyError: `runtime_dependency_missing:<ssh,rsync>`.
         UsageError: options that do not fit.
     """
     text, found = b"", tuple[Task, ...]()
@@ -70,11 +72,12 @@ def judge(wish: Wish, settings: RentalSettings, repository: Path, work: Path, ca
     if not wish.shell and (wish.tasks is None) == (not wish.command):
         raise UsageError("Give either a task file or one app after --.", hint="TASKS=jobs.txt, or ARGS='-- app …'.")
     if wish.tasks is not None:
-        found = tasks.read(wish.tasks, known)
-        text = wish.tasks.read_bytes()
+        text = tasks.load(wish.tasks)
+        found = tasks.parse(text, str(wish.tasks), known)
     elif wish.command:
-        text = shlex.join(wish.command).encode()
+        text = os.fsencode(shlex.join(wish.command))
         found = tasks.parse(text, COMMAND_LINE, known)
+    require_tools()
     require_key(settings)
     if not settings.image:
         raise RefusedError(
@@ -94,6 +97,7 @@ def judge(wish: Wish, settings: RentalSettings, repository: Path, work: Path, ca
 
 def _check_inputs(plan: Plan, repository: Path, work: Path, cache: Path, talk: Talk) -> None:
     """A file that a line names and that is here, but not there, is noticed before it costs money."""
+    sent = [place.resolve() for place in (work, cache)]
     for task in plan.tasks:
         for word in task.arguments if task.app else ():
             path = Path(word.partition("=")[2] if word.startswith("--") else word)
@@ -102,7 +106,7 @@ def _check_inputs(plan: Plan, repository: Path, work: Path, cache: Path, talk: T
             resolved = path.resolve()
             if any(resolved.is_relative_to(push.source) for push in plan.pushes):
                 continue
-            if resolved.is_relative_to(work) or resolved.is_relative_to(cache):
+            if any(resolved.is_relative_to(place) for place in sent):
                 talk.say(
                     f"Line {task.line} names {path}; what is there now is not sent without --push-work or --push-cache."
                 )

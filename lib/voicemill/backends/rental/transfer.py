@@ -30,6 +30,8 @@ rm {job}/code.tar
 ln -sfn {work} {code}/work
 ln -sfn {cache} {code}/cache
 """
+PARTIAL = ".voicemill-partial"
+"""What is half here lies in folders of this name, never under the name of a result."""
 HASHES = "cd {work} && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 -r sha256sum --zero"
 
 
@@ -126,7 +128,7 @@ def fetch(remote: Remote, target: Path, talk: Talk) -> Fetched:
     talk.say(f"Bringing {len(listed)} files to {target}.")
     wrong = list(listed)
     for more in ([], ["--checksum"]):
-        options = ["-rt", "-s", "--partial", "--no-perms", "--chmod=D755,F644", *more]
+        options = ["-rt", "-s", f"--partial-dir={PARTIAL}", "--no-perms", "--chmod=D755,F644", *more]
         remote.rsync(options, [f"vm:{remote.layout.work}/"], f"{target}/", lambda said: talk.say(f"Again: {said}"))
         wrong = [name for name in wrong if not _same(target / name, listed[name])]
         if not wrong:

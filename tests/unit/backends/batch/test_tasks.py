@@ -54,7 +54,7 @@ def test_what_cannot_be_used_is_named_with_file_and_line(data: bytes, line: int,
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(RefusedError) as caught:
-        tasks.read(tmp_path / "jobs.txt", KNOWN)
+        tasks.load(tmp_path / "jobs.txt")
     assert caught.value.reason == "tasks_missing"
 
 
