@@ -27,6 +27,7 @@ class FileServer:
         breaks: lengths after which the next answers break off, in turn; an empty list breaks none.
         ranges: what each request asked for in `Range`, in turn; None where it asked for the whole.
         knows_ranges: answers with a part where asked for one.
+        length: what it says of an answer's length; None for the truth.
     """
 
     def __init__(self, certificate: Path, data: bytes) -> None:
@@ -34,6 +35,7 @@ class FileServer:
         self.breaks: list[int] = []
         self.ranges: list[str | None] = []
         self.knows_ranges = True
+        self.length: str | None = None
         self.url = ""
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
@@ -48,7 +50,7 @@ class FileServer:
         request.send_response(206 if found else 200)
         if found:
             request.send_header("Content-Range", f"bytes {start}-{len(self.data) - 1}/{len(self.data)}")
-        request.send_header("Content-Length", str(len(body)))
+        request.send_header("Content-Length", self.length or str(len(body)))
         request.end_headers()
         request.wfile.write(body[: self.breaks.pop(0)] if self.breaks else body)
         request.close_connection = True

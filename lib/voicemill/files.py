@@ -67,6 +67,24 @@ def atomic_path(target: Path, *, suffix: str = "") -> Iterator[Path]:
             claim.release()
 
 
+def publish_file(made: Path, target: Path) -> None:
+    """Let a finished file beside `target`, such as a download, take that name, durably.
+
+    It is never under a temporary name of ours meanwhile: only what `atomic_path` has made is locked, and another
+    process would sweep it away.
+
+    Raises:
+        StorageError: `target` is what it was.
+    """
+    try:
+        with made.open("rb") as handle:
+            os.fsync(handle.fileno())
+        atomic.publish(made, target)
+        made.unlink(missing_ok=True)  # what had the name before
+    except OSError as error:
+        raise StorageError.from_os_error(error, target) from error
+
+
 @contextlib.contextmanager
 def library_writes(target: Path, *kinds: type[Exception]) -> Iterator[None]:
     """Within, a library writes `target` and reports failure in its own words, as torch and libsndfile do.

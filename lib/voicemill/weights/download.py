@@ -143,8 +143,7 @@ def _receive(url: str, out: _Guarded) -> None:
                 out.truncate()
         elif not str(answer.headers.get("Content-Range", "")).startswith(f"bytes {out.size}-"):
             raise DownloadError("the server sent another part than it was asked for")
-        length = answer.headers.get("Content-Length")
-        out.total = out.size + int(length) if length else None
+        out.total = None if answer.length is None else out.size + answer.length
         while block := answer.read(BLOCK):
             out.write(block)
     if out.total is not None and out.size < out.total:

@@ -242,7 +242,7 @@ def _count(value: object) -> int:
 
 
 def _tensor(storage: object, offset: object, shape: object, stride: object) -> Tensor:
-    """Check that a tensor lies in its storage and does not repeat its elements."""
+    """Check that a tensor lies in its storage, and has no more elements than it."""
     if not isinstance(storage, _Storage) or not isinstance(shape, tuple) or not isinstance(stride, tuple):
         raise ValueError("not a tensor")
     sizes, steps = [_count(size) for size in shape], [_count(step) for step in stride]

@@ -131,8 +131,7 @@ class WeightsStore:
                 reason=f"weights_checksum_mismatch:{entry.id}",
                 hint="Nothing was kept. Compare the allowlist's sha256 with the provider's.",
             )
-        with files.atomic_path(target) as temporary:
-            partial.replace(temporary)
+        files.publish_file(partial, target)
         return target
 
     def _progress(self, entry: AllowlistEntry, item: WeightsFile) -> Progress:

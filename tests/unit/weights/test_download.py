@@ -76,6 +76,12 @@ def test_a_broken_connection_is_made_again_for_what_is_missing(server: FileServe
     assert starts[0] < starts[1] <= 23_000_000
 
 
+def test_a_length_that_makes_no_sense_is_no_length(server: FileServer, tmp_path: Path) -> None:
+    server.length = "many"
+    into(tmp_path / "part", from_web, server.url)
+    assert (tmp_path / "part").read_bytes() == DATA
+
+
 @pytest.mark.parametrize("way", [from_web, from_hub])
 def test_the_next_run_goes_on_where_this_one_stopped(server: FileServer, tmp_path: Path, way: object) -> None:
     part = tmp_path / "part"

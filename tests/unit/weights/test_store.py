@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
+from voicemill import atomic
 from voicemill.errors import GateError
 from voicemill.settings import REPOSITORY
 from voicemill.weights import gate
@@ -83,6 +85,23 @@ def test_download_is_checked_and_kept(tmp_path):
     assert store.resolve(item).main.read_bytes() == DATA
     store.resolve(item)
     assert fetch.calls == 1
+
+
+def test_a_download_survives_the_sweep_of_another_process(tmp_path, monkeypatch):
+    """Another file of the same entry is fetched by a second process, whose first write sweeps the folder."""
+    flush, swept = os.fsync, []
+
+    def fsync(descriptor):
+        flush(descriptor)
+        atomic.sweep(tmp_path / "a/b")
+        swept.append(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    store = WeightsStore(tmp_path, tmp_path, fetch=Fetcher(DATA))
+    path = store.resolve(entry(sha256=SHA, url="https://x.example/m")).main
+    assert path.read_bytes() == DATA
+    assert swept
+    assert [each.name for each in path.parent.iterdir()] == ["m.nemo"]
 
 
 @pytest.mark.parametrize("weights_id", gate.TOOL_WEIGHTS)
