@@ -21,7 +21,8 @@ from typing import Any
 from voicemill import files
 from voicemill.errors import GateError
 from voicemill.weights import checkpoint, pickles
-from voicemill.weights.pickles import FRACTION, Named
+from voicemill.weights.pickled import Named
+from voicemill.weights.pickles import FRACTION
 from voicemill.weights.plain_tar import Member
 from voicemill.weights.state_dict import check_tensors
 from voicemill.weights.unsafe import unsafe

@@ -6,59 +6,17 @@ globals, other opcodes, tensors that claim more than their storage holds. Opcode
 
 from __future__ import annotations
 
-import math
-import re
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
+from voicemill.weights.pickled import ITEM_BYTES, Named, Storage, Tensor, count, fraction, tensor
 from voicemill.weights.unsafe import unsafe
 
-ITEM_BYTES = {
-    "DoubleStorage": 8,
-    "FloatStorage": 4,
-    "HalfStorage": 2,
-    "BFloat16Storage": 2,
-    "LongStorage": 8,
-    "IntStorage": 4,
-    "ShortStorage": 2,
-    "CharStorage": 1,
-    "ByteStorage": 1,
-    "BoolStorage": 1,
-}
 ORDERED_DICT = ("collections", "OrderedDict")
 REBUILD_TENSOR = ("torch._utils", "_rebuild_tensor_v2")
 REBUILD_PARAMETER = ("torch._utils", "_rebuild_parameter")
 FRACTION = ("fractions", "Fraction")
-_RATIO = re.compile(r"[0-9]{1,9}(?:/[1-9][0-9]{0,8})?")
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """What a pickle says of one tensor."""
-
-    dtype: str
-    shape: tuple[int, ...]
-
-    @property
-    def numel(self) -> int:
-        return math.prod(self.shape)
-
-
-@dataclass(frozen=True)
-class Named:
-    """A class or function that the pickle names; here it is a name and nothing else."""
-
-    module: str
-    name: str
-
-
-@dataclass(frozen=True)
-class _Storage:
-    dtype: str
-    numel: int
 
 
 class _Mapping(dict[str, Any]):
@@ -209,11 +167,11 @@ class _Machine:
         if called == ORDERED_DICT and arguments == ():
             self.push(_Mapping())
         elif called == REBUILD_TENSOR and len(arguments) in (6, 7):
-            self.push(_tensor(*arguments[:4]))
+            self.push(tensor(*arguments[:4]))
         elif called == REBUILD_PARAMETER and len(arguments) == 3 and isinstance(arguments[0], Tensor):
             self.push(arguments[0])
         elif called == FRACTION:
-            self.push(_fraction(arguments))
+            self.push(fraction(arguments))
         else:
             raise unsafe(
                 "pickle_forbidden:reduce", f"The checkpoint's pickle calls {'.'.join(called)} in an unusual way."
@@ -228,44 +186,11 @@ class _Machine:
             or not isinstance(location, str)
         ):
             raise ValueError("unknown persistent object")
-        _count(numel)
+        count(numel)
         held = self._storages.get(key)
         if storage.name not in ITEM_BYTES or held is None or held != numel * ITEM_BYTES[storage.name]:
             raise unsafe("tensor_outside_storage", f"The storage {key!r} does not hold what the checkpoint claims.")
-        self.push(_Storage(storage.name.removesuffix("Storage").lower(), numel))
-
-
-def _count(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError("not a count")
-    return value
-
-
-def _tensor(storage: object, offset: object, shape: object, stride: object) -> Tensor:
-    """Check that a tensor lies in its storage, and has no more elements than it."""
-    if not isinstance(storage, _Storage) or not isinstance(shape, tuple) or not isinstance(stride, tuple):
-        raise ValueError("not a tensor")
-    sizes, steps = [_count(size) for size in shape], [_count(step) for step in stride]
-    if len(sizes) != len(steps) or len(sizes) > 8:
-        raise ValueError("not a tensor's shape")
-    numel = math.prod(sizes)
-    last = _count(offset) + sum((size - 1) * step for size, step in zip(sizes, steps, strict=True))
-    if numel > storage.numel or (numel and last >= storage.numel):
-        raise unsafe("tensor_outside_storage", f"A tensor of shape {tuple(sizes)} claims more than its storage holds.")
-    return Tensor(storage.dtype, tuple(sizes))
-
-
-def _fraction(arguments: tuple[object, ...]) -> Fraction:
-    """`Fraction(39, 5)` or, from Python before 3.11, `Fraction("39/5")`; a longer text could take for ever."""
-    if len(arguments) == 2:
-        numerator, denominator = (_count(part) for part in arguments)
-        if not denominator:
-            raise ValueError("not a fraction")
-        return Fraction(numerator, denominator)
-    (text,) = arguments
-    if not isinstance(text, str) or not _RATIO.fullmatch(text):
-        raise ValueError("not a fraction")
-    return Fraction(text)
+        self.push(Storage(storage.name.removesuffix("Storage").lower(), numel))
 
 
 def _tuple(machine: _Machine, size: int) -> None:

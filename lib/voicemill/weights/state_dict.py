@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from voicemill.weights import pickles
-from voicemill.weights.pickles import Tensor
+from voicemill.weights.pickled import Tensor
 from voicemill.weights.unsafe import unsafe
 
 MAX_PICKLE_BYTES = 1 << 20
