@@ -94,27 +94,49 @@ def run(
     Raises:
         OSError: the command cannot be started.
     """
-    child = subprocess.Popen(
-        list(argv),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=None if environment is None else dict(environment),
-        start_new_session=True,  # a terminal's Ctrl-C comes to us alone, and reaches the child once
-    )
+    child: subprocess.Popen[bytes] | None = None
+    early: list[int] = []
+
+    def forward(signum: int) -> None:
+        if child is None:
+            early.append(signum)
+        else:
+            child.send_signal(signum)
+
+    with interrupts.forwarded(forward) if interrupts else contextlib.nullcontext():
+        child = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=None if environment is None else dict(environment),
+            start_new_session=True,  # a terminal's Ctrl-C comes to us alone, and reaches the child once
+        )
+        for signum in early:  # it came while the child was started
+            child.send_signal(signum)
+        return _heard(child, on_line, on_error_line, log, show=show)
+
+
+def _heard(
+    child: subprocess.Popen[bytes],
+    on_line: Callable[[str], None],
+    on_error_line: Callable[[str], None] | None,
+    log: Log | None,
+    *,
+    show: bool,
+) -> int:
+    """A child that runs, to its end."""
     if child.stdout is None or child.stderr is None:
         raise OSError("no pipes")
     listener = threading.Thread(target=_listen, args=(child.stderr, log, show, on_error_line), daemon=True)
     listener.start()
     threading.Thread(target=_sweep, args=(child,), daemon=True).start()
-    forwarded = interrupts.forwarded(child.send_signal) if interrupts else contextlib.nullcontext()
     try:
-        with forwarded:
-            for raw in child.stdout:
-                if log:
-                    log.write(raw if raw.endswith(b"\n") else raw + b"\n")
-                on_line(raw.decode("utf-8", "replace").rstrip("\r\n"))
-            code = child.wait()
+        for raw in child.stdout:
+            if log:
+                log.write(raw if raw.endswith(b"\n") else raw + b"\n")
+            on_line(raw.decode("utf-8", "replace").rstrip("\r\n"))
+        code = child.wait()
     finally:
         if child.poll() is None:  # our own reader has gone, or something of ours broke
             child.terminate()

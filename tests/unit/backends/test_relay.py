@@ -4,9 +4,11 @@ import io
 import os
 import select
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,6 +62,18 @@ def test_signals_go_to_the_child_once_and_are_remembered() -> None:
         assert relay.run(child(code), on_line=on_line, interrupts=interrupts) == 143
         assert interrupts.received == signal.SIGTERM
     assert lines == ["ready", "1"]
+
+
+def test_a_signal_while_the_child_is_started_reaches_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(relay.subprocess, "Popen", Interrupted)
+    with Interrupts() as interrupts:
+        assert relay.run(child("time.sleep(60)"), on_line=print, interrupts=interrupts) == 143
+        assert interrupts.received == signal.SIGTERM
 
 
 def test_a_child_does_not_outlive_a_reader_that_has_gone(tmp_path: Path) -> None:
