@@ -10,12 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.records import finished, measured
 
 from voicemill.bundle.build import build_bundle
 from voicemill.bundle.promote import promote
-from voicemill.evaluation.model import Figure, SpeakerResult, dry_run_evaluation, write_evaluation
+from voicemill.evaluation.model import write_evaluation
 from voicemill.settings import REPOSITORY
-from voicemill.training_status import TrainingStatus, write_training_status
+from voicemill.training_status import write_training_status
 from voicemill.weights.allowlist import SHIPPED
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,10 +99,6 @@ def run(checkout: Path, tmp_path: Path) -> Run:
     return start
 
 
-def _rate(value: float) -> Figure:
-    return Figure(value=value, unit="ratio", method="of a test", library="none", version="1", samples=1)
-
-
 @pytest.fixture
 def certifiable(tmp_path: Path, model: bytes) -> Callable[..., Path]:
     """Promote a small voice whose evaluation says what the test says; returns the promoted folder."""
@@ -111,32 +108,12 @@ def certifiable(tmp_path: Path, model: bytes) -> Callable[..., Path]:
         base.mkdir()
         (base / "fastpitch.nemo").write_bytes(model)
         (base / "sample.wav").write_bytes(b"RIFF....WAVE")
-        evaluation = dry_run_evaluation(source_status="ok", final_loss=0.5).model_copy(
-            update={
-                "dry_run": False,
-                "figures": {
-                    "cer": _rate(cer),
-                    "cer_real": _rate(cer_real),
-                    "cer_ratio": _rate(cer / cer_real),
-                    "mcd": _rate(2.5),
-                },
-                "speakers": [
-                    SpeakerResult(name="own", own=True, distance=own),
-                    SpeakerResult(name="other", own=False, distance=1.0),
-                ],
-            }
-        )
+        evaluation = measured(cer=cer, cer_real=cer_real, own=own)
         write_evaluation(base / "eval.json", evaluation)
         write_training_status(
             base / "status.json",
-            TrainingStatus(
-                objective_status="ready_for_bundle",
-                status="ok",
-                selected_weights_id="voicemill/from-scratch",
+            finished(
                 vocoder="griffin-lim",
-                config_sha256="a" * 64,
-                dataset_sha256="b" * 64,
-                commit="c" * 40,
                 artifacts=("fastpitch.nemo", "sample.wav"),
             ),
         )

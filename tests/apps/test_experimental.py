@@ -15,13 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.records import finished
 
 from voicemill.audio.decode import decode
 from voicemill.bundle.build import build_bundle
 from voicemill.errors import GateError
 from voicemill.evaluation.model import dry_run_evaluation, write_evaluation
 from voicemill.settings import REPOSITORY
-from voicemill.training_status import TrainingStatus, write_training_status
+from voicemill.training_status import write_training_status
 from voicemill.weights.allowlist import SHIPPED
 
 BASE = "facebook/musicgen-small"
@@ -369,14 +370,9 @@ def _dressed_up(folder: Path) -> tuple[Path, Path]:
     """A production status and evaluation that name the lane's checkpoint and base weights."""
     (folder / "adapter.pt").write_bytes(b"an adapter")
     write_evaluation(folder / "eval.json", dry_run_evaluation(source_status="ok", final_loss=0.5))
-    status = TrainingStatus(
-        objective_status="ready_for_bundle",
-        status="ok",
+    status = finished(
         selected_weights_id=BASE,
         vocoder="griffin-lim",
-        config_sha256="a" * 64,
-        dataset_sha256="b" * 64,
-        commit="c" * 40,
         artifacts=("adapter.pt",),
     )
     write_training_status(folder / "status.json", status)

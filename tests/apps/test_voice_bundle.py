@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.records import finished
 
-from voicemill.training_status import TrainingStatus, write_training_status
+from voicemill.training_status import write_training_status
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "apps/voice-bundle/voice-bundle.py"
@@ -45,13 +46,7 @@ def work(tmp_path: Path) -> Path:
     (tmp_path / "artifacts/prod_tts_eval.json").write_text("{}")
     write_training_status(
         tmp_path / "artifacts/prod_tts_train_status.json",
-        TrainingStatus(
-            objective_status="ready_for_bundle",
-            status="ok",
-            selected_weights_id="voicemill/from-scratch",
-            config_sha256="a" * 64,
-            dataset_sha256="b" * 64,
-            commit="c" * 40,
+        finished(
             artifacts=tuple(
                 f"checkpoints/prod_tts/{name}" for name in ("fastpitch.nemo", "hifigan.nemo", "sample.wav")
             ),

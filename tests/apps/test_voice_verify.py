@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests.records import finished
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "apps/voice-verify/voice-verify.py"
@@ -33,21 +34,15 @@ def bundle(tmp_path: Path) -> Path:
     """A promoted dry-run bundle."""
     from voicemill.bundle.build import build_bundle
     from voicemill.bundle.promote import promote
-    from voicemill.training_status import TrainingStatus, write_training_status
+    from voicemill.training_status import write_training_status
 
     for name in ("fastpitch.nemo", "hifigan.nemo"):
         (tmp_path / name).write_text(f"dry-run placeholder for {name}\n")
     (tmp_path / "eval.json").write_text("{}")
     write_training_status(
         tmp_path / "status.json",
-        TrainingStatus(
-            objective_status="ready_for_bundle",
-            status="ok",
+        finished(
             dry_run=True,
-            selected_weights_id="voicemill/from-scratch",
-            config_sha256="a" * 64,
-            dataset_sha256="b" * 64,
-            commit="c" * 40,
             artifacts=("fastpitch.nemo", "hifigan.nemo"),
         ),
     )

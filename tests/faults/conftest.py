@@ -13,14 +13,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pytest
+from tests.records import finished, measured
 
 from voicemill.bundle.build import build_bundle
 from voicemill.bundle.packing import export_bundle
 from voicemill.bundle.promote import promote
 from voicemill.bundle.signing import generate_keys
-from voicemill.evaluation.model import Figure, SpeakerResult, dry_run_evaluation, write_evaluation
+from voicemill.evaluation.model import write_evaluation
 from voicemill.settings import REPOSITORY
-from voicemill.training_status import TrainingStatus, write_training_status
+from voicemill.training_status import write_training_status
 from voicemill.weights.allowlist import SHIPPED
 
 HERE = Path(__file__).parent
@@ -124,41 +125,18 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
     made.close()
 
 
-def _rate(value: float) -> Figure:
-    return Figure(value=value, unit="ratio", method="of a test", library="none", version="1", samples=1)
-
-
 def training(root: Path, model: bytes, commit: str) -> None:
     """What a training leaves in a work folder; `commit` tells one training from another."""
     models = root / "checkpoints/prod_tts"
     models.mkdir(parents=True, exist_ok=True)
     (models / "fastpitch.nemo").write_bytes(model)
     (models / "sample.wav").write_bytes(b"RIFF" + commit.encode() * 20 + b"WAVE")
-    evaluation = dry_run_evaluation(source_status="ok", final_loss=0.5).model_copy(
-        update={
-            "dry_run": False,
-            "figures": {
-                "cer": _rate(0.12),
-                "cer_real": _rate(0.11),
-                "cer_ratio": _rate(1.09),
-                "mcd": _rate(2.5),
-            },
-            "speakers": [
-                SpeakerResult(name="own", own=True, distance=0.1),
-                SpeakerResult(name="other", own=False, distance=1.0),
-            ],
-        }
-    )
+    evaluation = measured()
     write_evaluation(root / "artifacts/prod_tts_eval.json", evaluation)
     write_training_status(
         root / "artifacts/prod_tts_train_status.json",
-        TrainingStatus(
-            objective_status="ready_for_bundle",
-            status="ok",
-            selected_weights_id="voicemill/from-scratch",
+        finished(
             vocoder="griffin-lim",
-            config_sha256="a" * 64,
-            dataset_sha256="b" * 64,
             commit=commit * 40,
             artifacts=("checkpoints/prod_tts/fastpitch.nemo", "checkpoints/prod_tts/sample.wav"),
         ),

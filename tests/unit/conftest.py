@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 from numpy.typing import NDArray
+from tests.records import finished
 
 from voicemill import files
 from voicemill.audio.decode import resample
@@ -215,14 +216,8 @@ def voice(tmp_path: Path, model: bytes) -> Voice:
     (tmp_path / "eval.json").write_text(json.dumps({"status": "ok"}))
     return Voice(
         tmp_path,
-        TrainingStatus(
-            objective_status="ready_for_bundle",
-            status="ok",
-            selected_weights_id="voicemill/from-scratch",
+        finished(
             vocoder_weights_id="voicemill/base-en-small-hifigan",
-            config_sha256="a" * 64,
-            dataset_sha256="b" * 64,
-            commit="c" * 40,
             artifacts=("fastpitch.nemo", "hifigan.nemo", "sample.wav"),
         ),
     )

@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.records import finished
 
 from voicemill.backends import ancestry
 from voicemill.bundle.build import build_bundle
 from voicemill.bundle.promote import promote
 from voicemill.errors import BundleFileError, UsageError, VoicemillError
 from voicemill.settings import REPOSITORY
-from voicemill.training_status import TrainingStatus, write_training_status
+from voicemill.training_status import write_training_status
 from voicemill.weights import allowlist
 from voicemill.weights.allowlist import SHIPPED, LoadedAllowlist
 
@@ -28,14 +29,9 @@ def listed() -> LoadedAllowlist:
 def voice(tmp_path: Path, model: bytes) -> Path:
     """The model in a promoted bundle."""
     (tmp_path / "fastpitch.nemo").write_bytes(model)
-    status = TrainingStatus(
-        objective_status="ready_for_bundle",
-        status="ok",
+    status = finished(
         selected_weights_id=SCRATCH,
         vocoder="griffin-lim",
-        config_sha256="a" * 64,
-        dataset_sha256="b" * 64,
-        commit="c" * 40,
         artifacts=("fastpitch.nemo",),
     )
     write_training_status(tmp_path / "status.json", status)

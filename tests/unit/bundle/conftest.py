@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.records import finished
 
 from voicemill.settings import REPOSITORY
 from voicemill.training_status import TrainingStatus, write_training_status
@@ -65,15 +66,9 @@ def training(tmp_path: Path) -> Training:
     (models / "fastpitch.nemo").write_bytes(b"fastpitch" * 1000)
     (models / "hifigan.nemo").write_bytes(b"hifigan" * 500)
     (models / "sample.wav").write_bytes(b"RIFF....WAVE")
-    status = TrainingStatus(
-        objective_status="ready_for_bundle",
-        status="ok",
-        selected_weights_id="voicemill/from-scratch",
+    status = finished(
         vocoder_weights_id="voicemill/base-en-small-hifigan",
         weights_used=("cmusphinx/pocketsphinx-en-us",),
-        config_sha256="a" * 64,
-        dataset_sha256="b" * 64,
-        commit="c" * 40,
         artifacts=tuple(f"checkpoints/prod_tts/{name}" for name in ("fastpitch.nemo", "hifigan.nemo", "sample.wav")),
     )
     result = Training(tmp_path, status)
