@@ -307,6 +307,22 @@ def test_a_tool_that_is_missing_here_is_said_before_anything_is_paid_for(person:
     assert said.startswith("[tts-prod][error] runtime_dependency_missing:rsync\n")
 
 
+def test_results_that_would_have_no_place_here_cost_nothing(person: Person, vast: Vast) -> None:
+    place, aside = person.checkout / "work_remote", person.checkout.parent / "aside"
+    there = place.exists()
+    if there:
+        place.rename(aside)
+    place.touch()
+    try:
+        code, _, said = person.run("run", "--yes", "--allow-dirty", "--tasks", person.tasks("!true\n"))
+    finally:
+        place.unlink()
+        if there:
+            aside.rename(place)
+    assert (code, vast.made) == (2, []), said
+    assert "[tts-prod][error] not_writable:" in said
+
+
 def typed(person: Person, *arguments: str, lines: str, after: str = "") -> tuple[int, str]:
     """A command at a terminal, where somebody types; exit code and what it said."""
     ours, its = os.openpty()

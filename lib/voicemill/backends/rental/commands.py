@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,14 @@ from voicemill.backends.rental.remote import ConnectionLostError, Remote
 from voicemill.backends.rental.report import Report
 from voicemill.backends.rental.request import Plan
 from voicemill.backends.rental.state import Lease
-from voicemill.errors import BlockedError, InterruptedRunError, NotAcceptableError, RefusedError, VoicemillError
+from voicemill.errors import (
+    BlockedError,
+    InterruptedRunError,
+    NotAcceptableError,
+    RefusedError,
+    StorageError,
+    VoicemillError,
+)
 from voicemill.protocol import Protocol, read_progress
 
 COST_SECONDS = 300.0
@@ -75,7 +83,9 @@ def run(session: Session, plan: Plan, repository: Path, results: Path, protocol:
         NotAcceptableError: `batch_failed`: a task failed; its results are here. `rental_results_differ`.
         BlockedError: the machine or the connection failed.
         InterruptedRunError: stopped; what was there is here.
+        StorageError: results could not be written here; nothing was paid for.
     """
+    _check_place(results)
     report = Report(lifecycle.new_job(), plan.code.recorded)
     folder, began, code = results / report.job, 0.0, 0
     with session.state.lock():
@@ -100,6 +110,16 @@ def run(session: Session, plan: Plan, repository: Path, results: Path, protocol:
             reason=f"batch_failed:exit_code={code}",
             hint="Mend the task file or its inputs and start again.",
         )
+
+
+def _check_place(results: Path) -> None:
+    """What has no place to come back to is not begun."""
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=results):
+            pass
+    except OSError as error:
+        raise StorageError.from_os_error(error, results) from error
 
 
 @contextmanager
