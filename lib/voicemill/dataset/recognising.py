@@ -35,11 +35,13 @@ def choose(wanted: str | None, shelf: Shelf) -> Recogniser | None:
     Raises:
         UsageError: it names none.
         GateError: its weights may not be used or are not there.
-        DependencyError: `extra_missing:faster-whisper`.
+        DependencyError: `extra_missing:faster-whisper`, `nemo_runtime_unavailable`.
     """
     if wanted is None:
         return None
     engine, weights_id = transcribing.parse(wanted)
+    shelf.entry(weights_id, "asr")  # the licence gate speaks first, wherever this runs
+    transcribing.require(engine)
     found = shelf.take(weights_id, "asr", download=True)
     digest = files.content_key([item.sha256 for item in found.entry.files])
     return Recogniser(engine, weights_id, found.main if engine == "nemo" else found.main.parent, digest)

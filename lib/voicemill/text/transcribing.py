@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from voicemill.boundary import missing_module
 from voicemill.errors import DependencyError, UsageError
 
 Samples = npt.NDArray[np.float32]
@@ -51,7 +52,6 @@ def parse(text: str) -> tuple[str, str]:
 
     Raises:
         UsageError: it is neither.
-        DependencyError: `extra_missing:faster-whisper`, `nemo_runtime_unavailable`.
     """
     engine, _, weights_id = text.partition(":")
     if engine not in ENGINES or not weights_id:
@@ -59,13 +59,23 @@ def parse(text: str) -> tuple[str, str]:
             f"--recognise {text[:80]!r} names no recogniser.",
             hint="Give nemo:<id> or faster-whisper:<id>, with an id of the weights allowlist.",
         )
+    return engine, weights_id
+
+
+def require(engine: str) -> None:
+    """See that an engine is installed, without importing it.
+
+    Raises:
+        DependencyError: `extra_missing:faster-whisper`, `nemo_runtime_unavailable`.
+    """
     if engine == "faster-whisper" and importlib.util.find_spec("faster_whisper") is None:
         raise DependencyError(
             "Recognition with faster-whisper needs that package, which is not installed.",
             reason="extra_missing:faster-whisper",
             hint="Install it (pip install faster-whisper), or choose --recognise nemo:<id>.",
         )
-    return engine, weights_id
+    if engine == "nemo" and importlib.util.find_spec("nemo") is None:
+        raise missing_module(ModuleNotFoundError("it is not installed", name="nemo"))
 
 
 @functools.lru_cache(maxsize=1)

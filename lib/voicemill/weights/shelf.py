@@ -7,7 +7,7 @@ from pathlib import Path
 
 from voicemill.errors import GateError
 from voicemill.weights import allowlist, gate
-from voicemill.weights.allowlist import Kind
+from voicemill.weights.allowlist import AllowlistEntry, Kind
 from voicemill.weights.download import fetch
 from voicemill.weights.store import ResolvedWeights, WeightsStore
 
@@ -26,6 +26,16 @@ class Shelf:
     cache: Path
     repository: Path
 
+    def entry(self, weights_id: str, kind: Kind) -> AllowlistEntry:
+        """What the list says of them.
+
+        Raises:
+            GateError: what the gate says, `allowlist_rejected:kind_is_<kind>`.
+        """
+        entry = gate.select(weights_id, self.allowlist).entry
+        gate.require_kind(entry, kind)
+        return entry
+
     def take(self, weights_id: str, kind: Kind, *, download: bool) -> ResolvedWeights:
         """Checked files of an entry.
 
@@ -35,12 +45,9 @@ class Shelf:
             download: whether missing files may be fetched from where the list says.
 
         Raises:
-            GateError: what the gate says, `allowlist_rejected:kind_is_<kind>`, `weights_unavailable:<id>`,
-                `weights_checksum_mismatch:<id>`.
+            GateError: see `entry`; `weights_unavailable:<id>`, `weights_checksum_mismatch:<id>`.
         """
-        entry = gate.select(weights_id, self.allowlist).entry
-        gate.require_kind(entry, kind)
-        return self._store(download).resolve(entry)
+        return self._store(download).resolve(self.entry(weights_id, kind))
 
     def first(self, kind: Kind) -> tuple[ResolvedWeights | None, str | None]:
         """The first entry of a kind that may be used and whose files are here; fetches nothing.

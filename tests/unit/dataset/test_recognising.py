@@ -1,25 +1,22 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import shutil
+import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import jiwer
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from voicemill import files
 from voicemill.audio import decode, segmentation, vad
 from voicemill.audio.levels import Levels
 from voicemill.audio.segmentation import Segmentation
 from voicemill.dataset import recognising
 from voicemill.dataset.prepare import PrepareRequest, prepare
 from voicemill.dataset.recognising import Ears, choose
-from voicemill.errors import DatasetError, GateError, UsageError
+from voicemill.errors import DatasetError, GateError, UsageError, VoicemillError
 from voicemill.text import transcribing
 from voicemill.text.normalise import words
 from voicemill.weights.shelf import Shelf
@@ -102,32 +99,11 @@ def recogniser_archive(
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path / "work", tmp_path / "cache")
-
-
-@pytest.fixture
-def listed(tmp_path: Path, recogniser_archive: Path, place: Workspace) -> Callable[..., Path]:
+def listed(recogniser_archive: Path, shelve: Callable[..., Path]) -> Callable[..., Path]:
     """An allowlist that lets the small recogniser through; its file lies in the cache."""
 
-    def write(**changes: Any) -> Path:
-        entry = {
-            "id": ID,
-            "weights_license": "LicenseRef-own-data",
-            "code_license": "Apache-2.0",
-            "commercial_use_allowed": True,
-            "license_url": "https://a.example",
-            "kind": "asr",
-            "files": [{"path": "tiny.nemo", "sha256": files.sha256_file(recogniser_archive)} | changes.pop("file", {})],
-        }
-        target = place.weights_cache / ID / "tiny.nemo"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(recogniser_archive, target)
-        path = tmp_path / "list.json"
-        path.write_text(json.dumps({"weights": [entry | changes]}))
-        return path
-
-    return write
+    own = {"kind": "asr", "weights_license": "LicenseRef-own-data", "code_license": "Apache-2.0"}
+    return functools.partial(shelve, ID, recogniser_archive, **own)
 
 
 @pytest.mark.slow
@@ -238,10 +214,18 @@ def test_the_shipped_recognisers_wait_for_their_pins(repository: Path, tmp_path:
     assert caught.value.reason == "allowlist_rejected:kind_is_vad"
 
 
-def test_faster_whisper_is_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from voicemill.errors import DependencyError
-
+@pytest.mark.parametrize(
+    ("wanted", "reason"),
+    [
+        ("faster-whisper:Systran/faster-whisper-small", "extra_missing:faster-whisper"),
+        ("nemo:nvidia/stt_en_conformer_ctc_small", "nemo_runtime_unavailable"),
+        ("nemo:snakers4/silero-vad", "allowlist_rejected:kind_is_vad"),
+    ],
+)
+def test_an_engine_that_is_not_installed_is_told_before_its_weights_are_fetched(
+    wanted: str, reason: str, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(recognising.transcribing.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(DependencyError) as caught:
-        choose("faster-whisper:Systran/faster-whisper-small", Shelf(tmp_path / "list.json", tmp_path, tmp_path))
-    assert caught.value.reason == "extra_missing:faster-whisper"
+    with pytest.raises(VoicemillError) as caught:
+        choose(wanted, Shelf(repository / "configs/voice/prod_tts/weights_allowlist.json", tmp_path, repository))
+    assert caught.value.reason == reason

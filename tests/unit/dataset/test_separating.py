@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib.util
-import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -59,33 +58,10 @@ def noisy_audio(piece_audio: Path, chords: Callable[..., Samples], tmp_path_fact
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path / "work", tmp_path / "cache")
-
-
-@pytest.fixture
-def listed(tmp_path: Path, separator_package: Path, place: Workspace) -> Callable[..., Path]:
+def listed(separator_package: Path, shelve: Callable[..., Path]) -> Callable[..., Path]:
     """An allowlist that lets the tiny separator through; its file lies in the cache."""
 
-    def write(**changes: Any) -> Path:
-        item = {"path": "tiny.th", "sha256": files.sha256_file(separator_package)} | changes.pop("file", {})
-        entry = {
-            "id": WEIGHTS,
-            "weights_license": "MIT",
-            "code_license": "MIT",
-            "commercial_use_allowed": True,
-            "license_url": "https://a.example",
-            "kind": "separation",
-            "files": [item],
-        }
-        target = place.weights_cache / WEIGHTS / "tiny.th"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(separator_package, target)
-        path = tmp_path / "list.json"
-        path.write_text(json.dumps({"weights": [entry | changes]}))
-        return path
-
-    return write
+    return functools.partial(shelve, WEIGHTS, separator_package, kind="separation")
 
 
 @pytest.fixture
