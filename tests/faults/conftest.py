@@ -143,6 +143,19 @@ def training(root: Path, model: bytes, commit: str) -> None:
     )
 
 
+@pytest.fixture
+def empty(tmp_path: Path) -> Callable[[], Path]:
+    """Makes a folder to work in, empty every time."""
+
+    def fresh() -> Path:
+        root = tmp_path / "work"
+        shutil.rmtree(root, ignore_errors=True)
+        root.mkdir()
+        return root
+
+    return fresh
+
+
 @pytest.fixture(scope="session")
 def shelf(tmp_path_factory: pytest.TempPathFactory, model: bytes) -> Path:
     """A work folder after two trainings: the first is built, promoted, signed and exported; the second is trained."""

@@ -31,17 +31,6 @@ def parcel(prepared: PreparedDataset, tmp_path: Path) -> Path:
     return archive.export(made, "ann", tmp_path / "ann.zip").path
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Callable[[], Path]:
-    def fresh() -> Path:
-        root = tmp_path / "work"
-        shutil.rmtree(root, ignore_errors=True)
-        root.mkdir()
-        return root
-
-    return fresh
-
-
 def dataset(root: Path) -> bool:
     """Whether the dataset is there; half of one is an error."""
     place = root / "datasets/ann"
@@ -59,12 +48,12 @@ def spread(calls: int) -> list[int]:
 
 
 @pytest.mark.slow
-def test_a_killed_import_leaves_the_voice_or_none(driver: Driver, home: Callable[[], Path], parcel: Path) -> None:
+def test_a_killed_import_leaves_the_voice_or_none(driver: Driver, empty: Callable[[], Path], parcel: Path) -> None:
     for kinds, how in ((CHANGES, KILL), (WRITE, HALF)):
-        calls = driver(home(), PREP, "import", parcel, fault=Fault(kinds)).seen
+        calls = driver(empty(), PREP, "import", parcel, fault=Fault(kinds)).seen
         assert calls > 20
         for at in spread(calls):
-            root = home()
+            root = empty()
             killed = driver(root, PREP, "import", parcel, fault=Fault(kinds, how, at))
             assert killed.code == -9, (at, killed.stderr)
             there = dataset(root)
@@ -87,12 +76,12 @@ def test_a_killed_import_leaves_the_voice_or_none(driver: Driver, home: Callable
     ],
 )
 def test_an_import_that_fails_publishes_no_dataset(
-    driver: Driver, home: Callable[[], Path], parcel: Path, kinds: int, error: int, reason: str
+    driver: Driver, empty: Callable[[], Path], parcel: Path, kinds: int, error: int, reason: str
 ) -> None:
-    whole = driver(home(), PREP, "import", parcel, fault=Fault(kinds))
+    whole = driver(empty(), PREP, "import", parcel, fault=Fault(kinds))
     assert whole.code == 0, whole.stderr
     for at in spread(whole.seen):
-        root = home()
+        root = empty()
         done = driver(root, PREP, "import", parcel, fault=Fault(kinds, FAIL_FROM, at, error))
         plainly(done, 2, reason)
         dataset(root)  # whole or not there; only its record in the cache may be missing

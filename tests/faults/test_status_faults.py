@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,17 +19,6 @@ LANE = REPOSITORY / "scripts/voice/train_production_tts.py"
 STATUS = Path("artifacts/train_status.tts_prod_train.json")
 DRY = {"PROD_TTS_DRY_RUN": 1, "SOURCE_DATE_EPOCH": 1771891200, "TORCH_DEVICE": "cpu"}
 FINAL = {"completed", "blocked", "error"}
-
-
-@pytest.fixture
-def empty(tmp_path: Path) -> Callable[[], Path]:
-    def fresh() -> Path:
-        root = tmp_path / "lane"
-        shutil.rmtree(root, ignore_errors=True)
-        root.mkdir()
-        return root
-
-    return fresh
 
 
 def whole(root: Path) -> None:
