@@ -30,6 +30,8 @@ LONGEST_CHUNK = 300
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+")
 _CLAUSE_END = re.compile(r"(?<=[,;:])\s+")
 _SILENT_BELOW = 1e-4
+_NO_FRAMES = "Kernel size can't be greater than actual input size"
+"""What torch says where a very young voice predicts fewer frames than its convolutions are wide."""
 
 
 def sentences(text: str, longest: int = LONGEST_CHUNK) -> list[str]:
@@ -117,7 +119,12 @@ class Speaker:
             # The model's pitch is (Hz - mean) / deviation of the training clips.
             offset = float(module.pitch_mean / module.pitch_std) * (2 ** (semitones / 12) - 1)
             pitch = torch.full((1, 1), offset, device=batch.device)
-            mel: NDArray[np.float32] = module.infer(text=batch, pitch=pitch, pace=speed)[0][0].float().cpu().numpy()
+            try:
+                mel: NDArray[np.float32] = module.infer(text=batch, pitch=pitch, pace=speed)[0][0].float().cpu().numpy()
+            except RuntimeError as error:
+                if _NO_FRAMES not in str(error):
+                    raise
+                mel = np.zeros((0, 0), dtype=np.float32)
         if not mel.size or not np.isfinite(mel).all():
             raise TrainingError(
                 "The voice gave an empty or broken mel spectrogram.",

@@ -186,6 +186,20 @@ def test_weights_that_are_not_numbers_give_no_sound(nemo_file: Path) -> None:
     assert caught.value.reason == "synthesis_non_finite"
 
 
+def test_a_voice_that_predicts_hardly_any_frames_gives_no_sound(nemo_file: Path) -> None:
+    import torch
+
+    young = load_speaker(nemo_file, iterations=4)
+    predictor = young.fastpitch.fastpitch.duration_predictor.fc
+    with torch.no_grad():
+        predictor.weight.zero_()
+        for bias in (-20.0, 0.3):  # no frame at all; and so few that a convolution is wider
+            predictor.bias.fill_(bias)
+            with pytest.raises(TrainingError) as caught:
+                young.mel_for("Oh")
+            assert caught.value.reason == "synthesis_non_finite"
+
+
 def test_a_vocoder_in_the_place_of_the_voice_is_refused(repository: Path) -> None:
     with pytest.raises(TrainingError) as caught:
         load_speaker(repository / VOCODER)
