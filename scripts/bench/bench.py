@@ -149,8 +149,9 @@ def training(
 @click.option("--preset", default="cpu", show_default=True)
 @click.option("--rounds", default=3, show_default=True, help="Turns of each side.")
 @click.option("--steps", default=30, show_default=True, help="Steps of a turn.")
+@click.option("--compile/--no-compile", "compiling", default=True, help="With torch.compile, which takes minutes.")
 @click.pass_obj
-def speedups_(work: Path, dataset: Path, preset: str, rounds: int, steps: int) -> None:
+def speedups_(work: Path, dataset: Path, preset: str, rounds: int, steps: int, compiling: bool) -> None:
     """bfloat16 and torch.compile beside plain steps of ours, in turns; CPU time includes the compiler's."""
     from training import LONG_WARM_UP, speedups, take_turns
 
@@ -160,7 +161,7 @@ def speedups_(work: Path, dataset: Path, preset: str, rounds: int, steps: int) -
     settings = {"acoustic": {"max_steps": 10**6}, "checkpoint_interval": 10**6, "threads": 1}
     config, prepared = load_config(CONFIG, preset, settings), read_dataset(dataset)
     frames = [round(clip.seconds * config.audio.sample_rate) // config.audio.hop_length for clip in prepared.train]
-    taking = speedups(prepared, config, work / f"speedups-{time.time_ns()}")
+    taking = speedups(prepared, config, work / f"speedups-{time.time_ns()}", compiling=compiling)
     clocked = take_turns(taking, frames, steps, rounds, LONG_WARM_UP)
     click.echo(
         f"| side | CPU s of the first {LONG_WARM_UP} steps | CPU s a step | × float32 | steps/s |\n|---|---:|---:|---:|---:|"

@@ -208,16 +208,13 @@ def sides(prepared: PreparedDataset, config: TrainingConfig, out: Path, *, same_
     return found
 
 
-def speedups(prepared: PreparedDataset, config: TrainingConfig, out: Path) -> list[Side]:
-    """Our side as it is, in bfloat16, and compiled."""
+def speedups(prepared: PreparedDataset, config: TrainingConfig, out: Path, *, compiling: bool) -> list[Side]:
+    """Our side as it is, in bfloat16, and with `compiling` also compiled."""
     lengths = [clip.seconds for clip in prepared.train]
     plan = BatchPlan(lengths, config.acoustic.batch_size, config.seed, config.acoustic.bucket)
     found = []
-    for name, precision, compiled in (
-        ("float32", "float32", False),
-        ("bfloat16", "bfloat16", False),
-        ("float32, compiled", "float32", True),
-    ):
+    wanted = [("float32", "float32", False), ("bfloat16", "bfloat16", False)]
+    for name, precision, compiled in wanted + [("float32, compiled", "float32", True)] * compiling:
         acoustic = config.acoustic.model_copy(update={"compile": compiled})
         one = config.model_copy(update={"acoustic": acoustic, "precision": precision})
         found.append(Side(name, plan, Ours, prepared, one, out / f"ours-{len(found)}"))

@@ -33,13 +33,17 @@ class Device:
 
 
 def device_of(config: TrainingConfig) -> Device:
-    """The facts of the device that a training will use."""
+    """The facts of the device that a training will use.
+
+    Of CPUs only those with AMX count as having the units. With AVX-512 bf16 alone a step took a quarter less CPU time
+    (docs/benchmarks.md), but no voice that learned so was heard yet.
+    """
     import torch
 
     compiler = shutil.which(COMPILER) is not None
     if config.accelerator != "cpu" and torch.cuda.is_available():
         return Device("cuda", torch.cuda.is_bf16_supported(including_emulation=False), compiler)
-    return Device("cpu", torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported(), compiler)
+    return Device("cpu", torch.cpu._is_amx_tile_supported(), compiler)
 
 
 def precision(config: TrainingConfig, device: Device) -> Literal["32-true", "bf16-mixed"]:

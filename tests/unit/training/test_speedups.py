@@ -65,7 +65,7 @@ def test_the_facts_of_this_machine() -> None:
     found = device_of(config())
     assert found.kind == "cpu", "the settings say so"
     flags = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags")).split()
-    assert found.bfloat16 == ("avx512_bf16" in flags or "amx_tile" in flags)
+    assert found.bfloat16 == ("amx_tile" in flags)
     assert found.compiler == (shutil.which("g++") is not None)
 
 
@@ -119,7 +119,7 @@ def test_compiled_steps_learn_the_same(tone_dataset: Path, tmp_path: Path) -> No
     notes: list[str] = []
     runs = [
         train_acoustic(
-            config("float32", compile=wanted, max_steps=4, pitch_predictor=PREDICTOR, duration_predictor=PREDICTOR),
+            config("float32", compile=wanted, max_steps=3, pitch_predictor=PREDICTOR, duration_predictor=PREDICTOR),
             tone_dataset,
             tmp_path / str(wanted),
             hooks=Hooks(note=notes.append),
