@@ -14,7 +14,7 @@ from voicemill.training.checkpoint import Run, TrainingResult, fingerprint, resu
 from voicemill.training.config import TrainingConfig
 from voicemill.training.data import BatchPlan, PreparedDataset, read_dataset
 from voicemill.training.examples import ExampleSource
-from voicemill.training.fitting import fit, new_trainer, quiet_trainer, restore
+from voicemill.training.fitting import fit, new_trainer, restore
 from voicemill.training.hooks import Hooks
 from voicemill.training.memory import Need, acoustic_need, split_to_fit
 from voicemill.training.previews import previewing
@@ -131,11 +131,9 @@ def _find_rate(
     found = rate_search.kept(store) if resume else None
     if found is None:
         hooks.note(f"The learning rate is searched with {rate_search.STEPS} steps before the training.")
-        task = AcousticTask(source.model, config.acoustic, seed=config.seed)
-        trainer, plan = quiet_trainer(config, store.folder), _plan(config, source)
-        split_to_fit(task, _need(task, source, plan), trainer.strategy.root_device, lambda text: None)
+        task, plan = AcousticTask(source.model, config.acoustic, seed=config.seed), _plan(config, source)
         batches = StepBatches(source, plan, 0, rate_search.STEPS, source.model.vocab.pad)
-        found = rate_search.search(config, task, trainer, batches, store)
+        found = rate_search.search(config, task, _need(task, source, plan), batches, store)
     hooks.note(found.sentence)
     with open_dict(source.model.cfg):
         source.model.cfg.optim.lr = found.learning_rate

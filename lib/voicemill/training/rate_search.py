@@ -20,7 +20,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from voicemill import files
 from voicemill.atomic import claim_folder
-from voicemill.training.fitting import take_back_sigterm
+from voicemill.errors import TrainingError
+from voicemill.training.fitting import quiet_trainer, take_back_sigterm
+from voicemill.training.memory import Need, is_out_of_memory, split_to_fit
 from voicemill.training.store import CheckpointStore
 
 if TYPE_CHECKING:
@@ -85,44 +87,62 @@ def read_curve(path: Path) -> list[tuple[float, float]]:
 
 
 def search(
-    config: TrainingConfig, task: AcousticTask, trainer: Trainer, batches: Iterable[object], store: CheckpointStore
+    config: TrainingConfig, task: AcousticTask, need: Need, batches: Iterable[object], store: CheckpointStore
 ) -> RateSearch:
     """Run the test and keep what it found beside the checkpoints.
 
     Args:
         config: of the run; its rate is what remains where nothing can be found.
-        task: of the model that will learn; it is not itself changed.
-        trainer: of one process; its folder is not used.
+        task: of the model that will learn.
+        need: memory of a batch.
         batches: at least STEPS.
         store: of the run.
 
     Raises:
+        TrainingError: `not_enough_memory`, `out_of_memory`.
         StorageError: the disk is full or cannot be written.
     """
     import torch
-    from lightning.pytorch.tuner import Tuner
 
+    target, learning = store.folder / NAME, task.model.training
     state = {name: value.detach().clone() for name, value in task.model.state_dict().items()}
-    claim = claim_folder(store.folder / NAME)  # Lightning keeps a checkpoint of its own meanwhile
-    trainer._default_root_dir = str(claim.path)
-    learning = task.model.training
     gpus = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
+    claim = claim_folder(target)  # Lightning keeps a checkpoint of its own meanwhile
     try:
-        # Its progress bar has no switch.
-        with torch.random.fork_rng(gpus), contextlib.redirect_stderr(io.StringIO()):
-            finder: Any = Tuner(trainer).lr_find(
-                _probe(task), batches, min_lr=LEAST, max_lr=MOST, num_training=STEPS, update_attr=False
-            )
-            suggestion = finder.suggestion()
+        trainer = quiet_trainer(config, claim.path)
+        split_to_fit(task, need, trainer.strategy.root_device, lambda text: None)  # the training will tell
+        with torch.random.fork_rng(gpus), files.library_writes(target, OSError):
+            suggestion, curve = _test(trainer, task, batches)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise TrainingError(
+            "There is not enough memory to search the learning rate.",
+            reason="out_of_memory",
+            hint="Close other programs, take a smaller preset, or leave out --find-learning-rate.",
+        ) from error
     finally:
         claim.release()
         task.model.cpu().load_state_dict(state)
         task.model.train(learning)
-    curve = [pair for pair in zip(finder.results["lr"], finder.results["loss"], strict=False) if math.isfinite(pair[1])]
     rate = config.acoustic.optimiser.learning_rate if suggestion is None else _bounded(suggestion)
-    found = RateSearch(belongs_to=store.belongs_to, suggestion=suggestion, learning_rate=rate, curve=tuple(curve))
-    files.write_json(store.folder / NAME, found.model_dump(mode="json"))
+    found = RateSearch(belongs_to=store.belongs_to, suggestion=suggestion, learning_rate=rate, curve=curve)
+    files.write_json(target, found.model_dump(mode="json"))
     return found
+
+
+def _test(
+    trainer: Trainer, task: AcousticTask, batches: Iterable[object]
+) -> tuple[float | None, tuple[tuple[float, float], ...]]:
+    """Lightning's suggestion and curve; its progress bar has no switch, and nobody sees it."""
+    from lightning.pytorch.tuner import Tuner
+
+    with contextlib.redirect_stderr(io.StringIO()):
+        finder: Any = Tuner(trainer).lr_find(
+            _probe(task), batches, min_lr=LEAST, max_lr=MOST, num_training=STEPS, update_attr=False
+        )
+        pairs = zip(finder.results["lr"], finder.results["loss"], strict=False)
+        return finder.suggestion(), tuple(pair for pair in pairs if math.isfinite(pair[1]))
 
 
 def _bounded(rate: float) -> float:

@@ -10,16 +10,19 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from voicemill.errors import TrainingError
 from voicemill.training import rate_search
 from voicemill.training.checkpoint import TrainingResult
 from voicemill.training.config import TrainingConfig
 from voicemill.training.hooks import Hooks
 from voicemill.training.loop import train_acoustic
+from voicemill.training.memory import Need
 from voicemill.training.rate_search import BOUNDS, LEAST, MOST, STEPS, RateSearch, read_curve
 
 from .conftest import tiny_config
 
 FIND = {"warmup_steps": 2, "find_learning_rate": True}
+NOTHING = Need(weights=0, batch=0, clips=1)
 DROPOUT = {"layers": 1, "heads": 1, "head_width": 8, "inner_width": 16, "dropout": 0.2}
 
 
@@ -105,7 +108,6 @@ def test_batches_in_parts_are_searched_alike(tone_dataset: Path, tmp_path: Path)
     from voicemill.training.checkpoint import fingerprint
     from voicemill.training.data import read_dataset
     from voicemill.training.examples import ExampleSource
-    from voicemill.training.fitting import quiet_trainer
     from voicemill.training.runtime import guests, seeded
     from voicemill.training.store import CheckpointStore
 
@@ -125,14 +127,32 @@ def test_batches_in_parts_are_searched_alike(tone_dataset: Path, tmp_path: Path)
             torch.manual_seed(9)
             expected = torch.get_rng_state()
             batches = StepBatches(source, loop._plan(config, source), 0, STEPS, model.vocab.pad)
-            trainer = quiet_trainer(config, folder)
-            curves.append(rate_search.search(config, task, trainer, batches, store).curve)
+            curves.append(rate_search.search(config, task, NOTHING, batches, store).curve)
         assert torch.equal(torch.get_rng_state(), expected)
         for name, value in model.state_dict().items():
             assert torch.equal(value, before[name]), name
     for (rate, whole), (same, split) in zip(*(curve[:60] for curve in curves), strict=True):
         assert rate == same
         assert split == pytest.approx(whole, rel=0.02)
+
+
+def test_memory_that_runs_out_is_said_and_leaves_nothing(
+    tone_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from voicemill.training.runtime import guests
+
+    with guests():
+        from voicemill.training.task import AcousticTask
+
+    def losses(*_: object) -> None:
+        torch.empty(2**60)
+
+    monkeypatch.setattr(AcousticTask, "losses", losses)
+    with pytest.raises(TrainingError) as caught:
+        train_acoustic(finding(), tone_dataset, tmp_path)
+    assert caught.value.reason == "out_of_memory"
+    assert "--find-learning-rate" in caught.value.hint
+    assert not list(tmp_path.glob(".*")) + list(tmp_path.glob("*.json"))
 
 
 def test_where_it_cannot_be_searched() -> None:
