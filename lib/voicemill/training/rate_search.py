@@ -112,7 +112,7 @@ def search(
         trainer = quiet_trainer(config, claim.path)
         split_to_fit(task, need, trainer.strategy.root_device, lambda text: None)  # the training will tell
         with torch.random.fork_rng(gpus), files.library_writes(target, OSError):
-            suggestion, curve = _test(trainer, task, batches)
+            suggestion, curve = _range_test(trainer, task, batches)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
@@ -131,7 +131,7 @@ def search(
     return found
 
 
-def _test(
+def _range_test(
     trainer: Trainer, task: AcousticTask, batches: Iterable[object]
 ) -> tuple[float | None, tuple[tuple[float, float], ...]]:
     """Lightning's suggestion and curve; its progress bar has no switch, and nobody sees it."""

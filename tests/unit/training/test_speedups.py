@@ -119,7 +119,7 @@ def test_compiled_steps_learn_the_same(tone_dataset: Path, tmp_path: Path) -> No
     notes: list[str] = []
     runs = [
         train_acoustic(
-            config("float32", compile=wanted, max_steps=3, pitch_predictor=PREDICTOR, duration_predictor=PREDICTOR),
+            config("float32", compile=wanted, max_steps=2, pitch_predictor=PREDICTOR, duration_predictor=PREDICTOR),
             tone_dataset,
             tmp_path / str(wanted),
             hooks=Hooks(note=notes.append),
