@@ -108,7 +108,7 @@ map_arguments() {
     case "$argument" in
       --*=*) option="${argument%%=*}" value="${argument#*=}"; map_value "$option" "$value"; arguments+=("$option=$MAPPED"); option='' ;;
       --json|--strict|--no-strict|--force|--resume|--dry-run|--explain|--keep-rejected|--report|--no-report|--open|--yes|--ci|\
-      --require-signature|-h|--help) arguments+=("$argument") ;;
+      --require-signature|--find-learning-rate|-h|--help) arguments+=("$argument") ;;
       -?*) arguments+=("$argument"); option="$argument" ;;
       *) # the first bare word is the command; what the others are depends on it
         words=$((words + 1)) MAPPED="$argument"

@@ -60,6 +60,9 @@ enough, 130/143 interrupted (use --resume)."""
 @click.option(
     "--init-from", type=click.Path(path_type=Path), help="fastpitch.nemo of an earlier voice's bundle to start from."
 )
+@click.option(
+    "--find-learning-rate", is_flag=True, help="Search FastPitch's learning rate with 100 steps before the training."
+)
 @click.option("--devices", type=click.IntRange(1, 64), help="Training processes, one for each GPU.  [default: 1]")
 @click.option("--nodes", type=click.IntRange(1, 1024), help="Machines that train together.  [default: 1]")
 @click.option("--force", is_flag=True, help="Do finished steps again instead of reusing their results.")

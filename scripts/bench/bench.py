@@ -4,6 +4,7 @@
     step
     start    NeMo's stock way to its first step on the same clips
     training NeMo's stock recipe and ours in turns: steps and real mel frames in a second
+    speedups ours in float32, in bfloat16 and compiled, in turns: CPU seconds a step, and of compiling
     pitch    our pyin beside librosa's on the demo's clips, frame for frame
     say      seconds of sound in a second, of a finished voice on a long text
     verify   a bundle of 600 MB verified, beside sha256sum over the same files
@@ -138,6 +139,38 @@ def training(
             f"| {side.name} | {took.steps / took.wall:.2f} | {took.real_frames / took.wall:.0f} | {wall:.2f} | "
             f"{took.cpu / took.steps:.3f} | {cpu:.2f} | {took.model_cpu / took.cpu:.0%} | "
             f"{1 - took.real_frames / took.padded_frames:.0%} |"
+        )
+
+
+@main.command("speedups")
+@click.option(
+    "--dataset", type=click.Path(path_type=Path, exists=True), required=True, help="A prepared dataset folder."
+)
+@click.option("--preset", default="cpu", show_default=True)
+@click.option("--rounds", default=3, show_default=True, help="Turns of each side.")
+@click.option("--steps", default=30, show_default=True, help="Steps of a turn.")
+@click.option("--compile/--no-compile", "compiling", default=True, help="With torch.compile, which takes minutes.")
+@click.pass_obj
+def speedups_(work: Path, dataset: Path, preset: str, rounds: int, steps: int, compiling: bool) -> None:
+    """bfloat16 and torch.compile beside plain steps of ours, in turns; CPU time includes the compiler's."""
+    from training import LONG_WARM_UP, speedups, take_turns
+
+    from voicemill.training.config import load_config
+    from voicemill.training.data import read_dataset
+
+    settings = {"acoustic": {"max_steps": 10**6}, "checkpoint_interval": 10**6, "threads": 1}
+    config, prepared = load_config(CONFIG, preset, settings), read_dataset(dataset)
+    frames = [round(clip.seconds * config.audio.sample_rate) // config.audio.hop_length for clip in prepared.train]
+    taking = speedups(prepared, config, work / f"speedups-{time.time_ns()}", compiling=compiling)
+    clocked = take_turns(taking, frames, steps, rounds, LONG_WARM_UP)
+    click.echo(
+        f"| side | CPU s of the first {LONG_WARM_UP} steps | CPU s a step | × float32 | steps/s |\n|---|---:|---:|---:|---:|"
+    )
+    for side, took in zip(taking, clocked, strict=True):
+        ratio = took.cpu / took.steps / (clocked[0].cpu / clocked[0].steps)
+        click.echo(
+            f"| {side.name} | {took.warm_up_cpu:.1f} | {took.cpu / took.steps:.3f} | {ratio:.2f} | "
+            f"{took.steps / took.wall:.2f} |"
         )
 
 

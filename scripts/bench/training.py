@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,11 +30,15 @@ if TYPE_CHECKING:
 
 WARM_UP_STEPS = 2
 """Not counted: what is compiled and allocated only once."""
+LONG_WARM_UP = 12
+"""The same for torch.compile, which compiles again while it still meets lengths of new kinds."""
 
 
 @dataclass
 class Clocked:
-    """What some steps took: wall and CPU seconds of all, CPU seconds of forward (with losses) and backward, frames."""
+    """What some steps took: wall and CPU seconds of all, CPU seconds of forward (with losses) and backward, frames;
+    apart from them the CPU seconds of the warm-up.
+    """
 
     steps: int = 0
     wall: float = 0.0
@@ -41,6 +46,7 @@ class Clocked:
     model_cpu: float = 0.0
     real_frames: int = 0
     padded_frames: int = 0
+    warm_up_cpu: float = 0.0
 
     def add(self, other: Clocked) -> None:
         """Count another burst in."""
@@ -48,8 +54,17 @@ class Clocked:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
-def clock(model: torch.nn.Module, clocked: Clocked) -> Callback:
-    """A Lightning callback that clocks the fit it takes part in; the same for all sides."""
+def cpu_seconds() -> float:
+    """Of this process and of the children that ended: a compiler is one."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def clock(model: torch.nn.Module | None, clocked: Clocked) -> Callback:
+    """A Lightning callback that clocks the fit it takes part in; the same for all sides.
+
+    Without a model, forward and backward are not told apart: its hook would have a compiled model compiled again.
+    """
     import lightning.pytorch as lightning
 
     class Clock(lightning.Callback):
@@ -58,8 +73,9 @@ def clock(model: torch.nn.Module, clocked: Clocked) -> Callback:
             self.at = 0.0
 
         def on_train_start(self, *_: object) -> None:
-            self.hook = model.register_forward_pre_hook(self._forward, with_kwargs=True)
-            self.wall, self.cpu = time.perf_counter(), time.process_time()
+            if model is not None:
+                self.hook = model.register_forward_pre_hook(self._forward, with_kwargs=True)
+            self.wall, self.cpu = time.perf_counter(), cpu_seconds()
 
         def _forward(self, module: object, args: object, inputs: dict[str, Any]) -> None:
             self.at = time.process_time()
@@ -71,9 +87,10 @@ def clock(model: torch.nn.Module, clocked: Clocked) -> Callback:
             clocked.steps += 1
 
         def on_train_end(self, *_: object) -> None:
-            self.hook.remove()
+            if self.hook is not None:
+                self.hook.remove()
             clocked.wall += time.perf_counter() - self.wall
-            clocked.cpu += time.process_time() - self.cpu
+            clocked.cpu += cpu_seconds() - self.cpu
 
     return Clock()
 
@@ -136,7 +153,10 @@ class Ours:
     """Our loop, as `train_acoustic` runs it, without the checkpoint at the end."""
 
     def __init__(self, plan: BatchPlan, prepared: PreparedDataset, config: TrainingConfig, out: Path) -> None:
+        import torch._inductor.config
+
         from voicemill.training import loop
+        from voicemill.training import speedups as speedups_of
         from voicemill.training.examples import ExampleSource
         from voicemill.training.store import CheckpointStore
         from voicemill.training.task import AcousticTask
@@ -149,6 +169,13 @@ class Ours:
         )
         loop._start_from_data(config, prepared, self._source, from_base=False)
         self._task = AcousticTask(model, config.acoustic, seed=config.seed)
+        self._watched = model
+        device = speedups_of.device_of(config)
+        if speedups_of.compiles(config, device):
+            # In this process and its children, so that their CPU time is counted.
+            torch._inductor.config.compile_threads = 1
+            self._watched = None
+            self._task.forward_pass = speedups_of.compiled(self._task.forward_pass, device, print)
         self._store = CheckpointStore(out, "fastpitch", "bench")
 
     def run(self, first: int, last: int) -> Clocked:
@@ -161,7 +188,7 @@ class Ours:
         clocked, hooks, task = Clocked(), Hooks(), self._task
         with seeded(self._config.seed, self._config.threads):
             trainer = new_trainer(self._config, task, Run(time.monotonic()), self._store, hooks)
-            trainer.callbacks.append(clock(task.model, clocked))
+            trainer.callbacks.append(clock(self._watched, clocked))
             fit(trainer, task, StepBatches(self._source, self.plan, first, last, task.model.vocab.pad), hooks)
         return clocked
 
@@ -181,7 +208,22 @@ def sides(prepared: PreparedDataset, config: TrainingConfig, out: Path, *, same_
     return found
 
 
-def take_turns(taking: list[Side], frames: list[int], steps: int, rounds: int) -> list[Clocked]:
+def speedups(prepared: PreparedDataset, config: TrainingConfig, out: Path, *, compiling: bool) -> list[Side]:
+    """Our side as it is, in bfloat16, and with `compiling` also compiled."""
+    lengths = [clip.seconds for clip in prepared.train]
+    plan = BatchPlan(lengths, config.acoustic.batch_size, config.seed, config.acoustic.bucket)
+    found = []
+    wanted = [("float32", "float32", False), ("bfloat16", "bfloat16", False)]
+    for name, precision, compiled in wanted + [("float32, compiled", "float32", True)] * compiling:
+        acoustic = config.acoustic.model_copy(update={"compile": compiled})
+        one = config.model_copy(update={"acoustic": acoustic, "precision": precision})
+        found.append(Side(name, plan, Ours, prepared, one, out / f"ours-{len(found)}"))
+    return found
+
+
+def take_turns(
+    taking: list[Side], frames: list[int], steps: int, rounds: int, warm_up: int = WARM_UP_STEPS
+) -> list[Clocked]:
     """`rounds` times `steps` steps of each side, one after the other; what each took in all its bursts.
 
     Args:
@@ -189,10 +231,11 @@ def take_turns(taking: list[Side], frames: list[int], steps: int, rounds: int) -
         frames: mel frames of each clip.
         steps: of a burst; a whole pass gives each side the same clips.
         rounds: how often the sides alternate.
+        warm_up: steps before, which do not count.
     """
     totals = [Clocked() for _ in taking]
-    for side in taking:
-        side.run(0, WARM_UP_STEPS)
+    for side, total in zip(taking, totals, strict=True):
+        total.warm_up_cpu = side.run(0, warm_up).cpu
     for round_ in range(rounds):
         first = round_ * steps
         for side, total in zip(taking, totals, strict=True):

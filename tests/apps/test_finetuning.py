@@ -109,7 +109,7 @@ def finetuned(studio: Path, server: FileServer, short_take: tuple[Path, Path]) -
     (part,) = (studio / "cache/weights" / BASE).iterdir()
     assert part.stat().st_size == third
     server.breaks = [third]
-    return lane(studio, server, short_take, "--voice", "anna")
+    return lane(studio, server, short_take, "--voice", "anna", "--find-learning-rate")
 
 
 def test_the_download_goes_on_where_it_broke_off(
@@ -133,6 +133,20 @@ def test_the_voice_says_what_it_began_with(finetuned: subprocess.CompletedProces
     manifest = json.loads((bundle / "manifest.json").read_text())
     assert manifest["provenance"]["source_weights_refs"]["id"] == BASE
     assert list((studio / "work/checkpoints/prod_tts/anna/vocoder/aligned_mels").glob("*.npy"))
+
+
+def test_the_rate_that_was_found_stands_in_the_settings(
+    finetuned: subprocess.CompletedProcess[str], studio: Path
+) -> None:
+    assert finetuned.returncode == 0, finetuned.stderr
+    found = json.loads((studio / "work/checkpoints/prod_tts/anna/acoustic/learning_rate.json").read_text())
+    status = json.loads((studio / "work/artifacts/prod_tts_train_status.json").read_text())
+    config = json.loads((studio / "work/checkpoints/prod_tts/anna/config.json").read_text())
+    for settings in (status["settings"], config):
+        optimiser = settings["acoustic"]["optimiser"]
+        assert (optimiser["find_learning_rate"], optimiser["learning_rate"]) == (True, found["learning_rate"])
+    assert "The learning-rate finder" in finetuned.stderr
+    assert "The learning-rate finder does not apply to HiFi-GAN" in finetuned.stderr
 
 
 def test_the_base_s_tokenizer_and_dictionary_are_kept_and_the_pitch_is_the_speaker_s(

@@ -107,6 +107,13 @@ def test_a_dry_run_shows_the_command_for_several_machines(tmp_path: Path) -> Non
     assert "torch" not in done.stdout
 
 
+def test_a_rate_is_searched_in_one_process(tmp_path: Path) -> None:
+    done = run(tmp_path, "--dry-run", "--preset", "smoke", "--devices", "2", "--find-learning-rate")
+    assert (done.returncode, "[tts-prod][error] config_invalid" in done.stderr) == (2, True), done.stderr
+    assert "the learning rate is searched in one process" in done.stderr
+    assert run(tmp_path, "--dry-run", "--preset", "smoke", "--find-learning-rate").returncode == 0
+
+
 @pytest.mark.parametrize(
     ("argv", "environment", "code", "reason"),
     [

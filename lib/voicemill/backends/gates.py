@@ -95,10 +95,14 @@ def configure(request: LaneRequest, settings: Settings, inherited: str | None = 
         ConfigError: `config_missing:<path>`, `config_invalid:<why>`.
     """
     wishes: dict[str, object] = {}
+    acoustic: dict[str, object] = {}
     if request.seed is not None:
         wishes["seed"] = request.seed
     if base_weights := inherited or request.base_weights:
-        wishes["acoustic"] = {"base_weights": base_weights}
+        acoustic["base_weights"] = base_weights
+    if request.find_learning_rate:
+        acoustic["optimiser"] = {"find_learning_rate": True}
+    wishes["acoustic"] = acoustic
     wishes |= {name: value for name in ("devices", "nodes") if (value := getattr(request, name)) > 1}
     config = load_config(settings.config, request.preset, wishes)
     if request.max_steps is None:

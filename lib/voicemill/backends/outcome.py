@@ -193,9 +193,11 @@ def _status(
     context: Context, dataset: PreparedDataset, models: Models, artifacts: list[Path], started: datetime
 ) -> TrainingStatus:
     settings, cleared = context.settings, context.cleared
-    config_path = context.checkpoints / CONFIG_NAME
-    files.write_json(config_path, cleared.config.model_dump(mode="json"))
     acoustic, vocoder = models.acoustic_record, models.vocoder_record
+    config, config_path = cleared.config, context.checkpoints / CONFIG_NAME
+    if acoustic.learning_rate is not None:  # it was searched
+        config = config.with_learning_rate(acoustic.learning_rate)
+    files.write_json(config_path, config.model_dump(mode="json"))
     path = results.status_path(settings)
     return TrainingStatus(
         objective_status="ready_for_bundle",
@@ -244,7 +246,7 @@ def _status(
         versions=results.versions(),
         device="cuda" if _gpu() else "cpu",
         peak_memory_bytes=max(record.peak_memory_bytes for record in (acoustic, vocoder) if record),
-        settings=cleared.config.model_dump(mode="json"),
+        settings=config.model_dump(mode="json"),
         demo_recording=context.request.audio is not None and is_demo(context.request.audio, settings.repository),
         init_from=cleared.ancestor,
     )

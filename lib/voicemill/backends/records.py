@@ -17,6 +17,7 @@ class TrainingRecord(BaseModel):
         key: content key of settings, data and base: a run with the same key would give the same model.
         nemo_sha256: of the archive; a changed file is no cache hit.
         loss_curve: (step, loss, mel loss) of every step.
+        learning_rate: the highest rate, where it was searched.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,6 +32,7 @@ class TrainingRecord(BaseModel):
     seconds_to_first_step: float | None
     peak_memory_bytes: int
     weights_sha256: str
+    learning_rate: float | None = None
 
     @classmethod
     def of(cls, key: str, nemo: Path, result: TrainingResult) -> TrainingRecord:
@@ -47,6 +49,7 @@ class TrainingRecord(BaseModel):
             seconds_to_first_step=result.seconds_to_first_step,
             peak_memory_bytes=result.peak_memory_bytes,
             weights_sha256=result.weights_sha256,
+            learning_rate=result.learning_rate,
         )
 
     def save(self, path: Path) -> None:

@@ -45,6 +45,7 @@ class LaneRequest:
     seed: int | None
     base_weights: str | None
     init_from: Path | None
+    find_learning_rate: bool
     devices: int
     nodes: int
     # how to run
@@ -111,6 +112,7 @@ class LaneRequest:
             seed=cast("int | None", options.get("seed")),
             base_weights=base_weights,
             init_from=init_from,
+            find_learning_rate=bool(options.get("find_learning_rate")),
             devices=cast("int | None", options.get("devices")) or 1,
             nodes=cast("int | None", options.get("nodes")) or 1,
             force=bool(options.get("force")),

@@ -24,7 +24,7 @@ from voicemill.dataset.prepare import PreparedDataset
 from voicemill.dataset.stages import StageClock
 from voicemill.errors import TrainingError
 from voicemill.settings import Settings
-from voicemill.training import launch
+from voicemill.training import launch, rate_search
 from voicemill.training.checkpoint import StepReport, TrainingResult
 from voicemill.training.config import TrainingConfig
 from voicemill.training.hooks import Hooks
@@ -170,6 +170,7 @@ def _train_acoustic(
         audio=config.audio,
         pitch_range=(dataset.stats.pitch_fmin, dataset.stats.pitch_fmax),
         max_steps=config.acoustic.max_steps,
+        rate_search=folder / rate_search.NAME if config.acoustic.optimiser.find_learning_rate else None,
     )
     with watched(hooks, page, config.training_pages) as watching:
         return train_acoustic(

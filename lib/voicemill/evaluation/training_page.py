@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from voicemill.training.data import Clip, read_audio
 from voicemill.training.durations import token_spans
 from voicemill.training.griffin_lim import griffin_lim
 from voicemill.training.hooks import Preview
+from voicemill.training.rate_search import read_curve
 
 TEMPLATE = Path(__file__).with_name("training_page.html.j2")
 ITERATIONS = 30
@@ -51,6 +53,7 @@ class TrainingPage:
         path: of the HTML file.
         pitch_range: lowest and highest F0 of the speaker, Hz.
         finished: the training is over, so that the page needs no next version.
+        rate_search: what the learning-rate finder left, if it was asked for (`training.rate_search`).
     """
 
     path: Path
@@ -60,6 +63,7 @@ class TrainingPage:
     pitch_range: tuple[float, float]
     max_steps: int
     finished: bool = False
+    rate_search: Path | None = None
     reports: list[StepReport] = field(default_factory=list)
     _sentences: dict[str, TrainingSentence] = field(default_factory=dict, repr=False)
 
@@ -84,7 +88,7 @@ class TrainingPage:
 
     @property
     def curves(self) -> list[Chart]:
-        """Loss terms, and the learning rate."""
+        """Loss terms, the learning rate, and how it was found."""
         terms = {
             "total": [each.loss for each in self.reports],
             "mel": [each.mel_loss for each in self.reports],
@@ -93,7 +97,8 @@ class TrainingPage:
         }
         rates = {"learning rate": [each.learning_rate for each in self.reports]}
         both = (("Loss and its terms", "loss", terms, True), ("Learning rate", "rate", rates, False))
-        return [chart for each in both if (chart := self._curve(*each))]
+        found = [chart for each in both if (chart := self._curve(*each))]
+        return [*found, search] if (search := self._search_curve()) else found
 
     def add(self, previews: Sequence[Preview]) -> None:
         """Make sound and pictures of the voice's newest state."""
@@ -136,6 +141,23 @@ class TrainingPage:
             y_label="Hz",
             wide=True,
         )
+
+    def _search_curve(self) -> Chart | None:
+        curve = read_curve(self.rate_search) if self.rate_search else []
+        if not curve:
+            return None
+        rates, losses = ([pair[index] for pair in curve] for index in (0, 1))
+        title, told = "Search of the learning rate", f"Loss at rates from {rates[0]:.0e} to {rates[-1]:.0e}, smoothed."
+        series = [Series("loss", [math.log10(rate) for rate in rates], losses, "c0")]
+        svg = line_chart(
+            series,
+            title=title,
+            description=told,
+            x_label="learning rate, power of ten",
+            y_label="loss",
+            logarithmic=True,
+        )
+        return Chart(title, svg, told, [("loss", "c0")])
 
     def _curve(self, title: str, unit: str, named: dict[str, list[float]], logarithmic: bool) -> Chart | None:
         steps = [each.step for each in self.reports]

@@ -35,7 +35,12 @@ def run_step(step: str, environ: Mapping[str, str], repository: Path) -> int:
     settings = VoiceTrainSettings.from_environment(environ, repository=repository, work_dir=Path.cwd())
     protocol = Protocol(sys.stdout)
     status = VoiceTrainStatusFile(settings.status_path, settings.job) if step == "train" else None
-    with Interrupts(), Terminal() as terminal, final_state(status, protocol):
+    with (
+        Interrupts() as interrupts,
+        Terminal() as terminal,
+        final_state(status, protocol),
+        interrupts.unmasked(),
+    ):
         check_light()
         if status is None:
             _prepare(settings, protocol, terminal)

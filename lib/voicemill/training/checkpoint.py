@@ -29,12 +29,14 @@ class Run:
         curve: (step, loss, mel loss) of every step that taught something.
         first_step_seconds: from the call until the first step was done.
         interrupted: the caller asked to stop.
+        learning_rate: the highest rate that was searched; None where the settings name it.
     """
 
     started: float
     curve: list[tuple[int, float, float]] = field(default_factory=list)
     first_step_seconds: float | None = None
     interrupted: bool = False
+    learning_rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class TrainingResult:
         peak_memory_bytes: highest resident memory of the process so far, and of the GPU if one was used.
         weights_sha256: over the saved weights; the same seed and data give the same on the same CPU.
         interrupted: `should_stop` said so; a checkpoint was written.
+        learning_rate: the highest rate, where it was searched.
     """
 
     nemo_path: Path | None
@@ -88,6 +91,7 @@ class TrainingResult:
     peak_gpu_memory_bytes: int | None
     weights_sha256: str
     interrupted: bool
+    learning_rate: float | None
 
 
 def result_of(run: Run, steps: int, nemo_path: Path | None, checkpoint: Path | None, digest: str) -> TrainingResult:
@@ -111,6 +115,7 @@ def result_of(run: Run, steps: int, nemo_path: Path | None, checkpoint: Path | N
         peak_gpu_memory_bytes=torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None,
         weights_sha256=digest,
         interrupted=run.interrupted,
+        learning_rate=run.learning_rate,
     )
 
 
@@ -146,6 +151,7 @@ def fingerprint(config: TrainingConfig, dataset: PreparedDataset, init_from: Pat
         "threads",
         "checkpoint_interval",
         "accelerator",
+        "precision",
         "preset",
         "evaluation",
         "training_pages",

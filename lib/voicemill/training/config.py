@@ -76,6 +76,9 @@ class OptimiserConfig(_Settings):
     """AdamW and its learning-rate schedule, counted in steps so that a run is the same on every machine."""
 
     learning_rate: float = Field(default=1e-3, gt=0, description="highest rate")
+    find_learning_rate: bool = Field(
+        default=False, description="search the highest rate before the first step, see `training.rate_search`"
+    )
     betas: tuple[float, float] = (0.9, 0.98)
     weight_decay: float = Field(default=1e-6, ge=0)
     gradient_clip: float = Field(default=1.0, ge=0, description="largest gradient norm; 0 switches clipping off")
@@ -86,6 +89,12 @@ class OptimiserConfig(_Settings):
     )
     warmup_steps: int = Field(default=50, ge=0)
     final_ratio: float = Field(default=0.02, ge=0, le=1, description="last rate as a part of the highest")
+
+    @model_validator(mode="after")
+    def _check_search(self) -> OptimiserConfig:
+        if self.find_learning_rate and self.schedule == "noam":
+            raise ValueError("noam's learning_rate is not the highest rate, so none can be searched for it")
+        return self
 
 
 class ValidationConfig(_Settings):
@@ -135,6 +144,9 @@ class AcousticConfig(_Settings):
         default=True, description="start the output bias at the mean log-mel of the training clips"
     )
     griffin_lim_iterations: int = Field(default=60, gt=0)
+    compile: Literal["auto"] | bool = Field(
+        default="auto", description="torch.compile for the steps; auto: where it was worth it, see `training.speedups`"
+    )
 
 
 class GeneratorConfig(_Settings):
@@ -196,8 +208,23 @@ class TrainingConfig(_Settings):
     quality: QualityLimits = Field(default=QualityLimits(), description="limits of the clips that are trained on")
     evaluation: EvaluationSettings = Field(default=EvaluationSettings(), description="tests and limits of the voice")
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto",
+        description="arithmetic of a step; weights stay float32. auto: bfloat16 where the device has units for it",
+    )
     devices: int = Field(default=1, gt=0, description="training processes on each machine; each learns a batch a step")
     nodes: int = Field(default=1, gt=0, description="machines that train together")
+
+    @model_validator(mode="after")
+    def _check_search(self) -> TrainingConfig:
+        if self.acoustic.optimiser.find_learning_rate and self.devices * self.nodes > 1:
+            raise ValueError("the learning rate is searched in one process: devices and nodes have to be 1")
+        return self
+
+    def with_learning_rate(self, rate: float) -> TrainingConfig:
+        """The same with another highest rate of FastPitch."""
+        optimiser = self.acoustic.optimiser.model_copy(update={"learning_rate": rate})
+        return self.model_copy(update={"acoustic": self.acoustic.model_copy(update={"optimiser": optimiser})})
 
     def for_audio(self, seconds: float) -> TrainingConfig:
         """The same with the step budgets that this much training audio comes to, see `steps_per_minute`.

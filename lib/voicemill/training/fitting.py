@@ -6,9 +6,10 @@ import signal
 import threading
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from voicemill.training import ranks
+from voicemill.training import ranks, speedups
 from voicemill.training.checkpoint import Run
 from voicemill.training.config import TrainingConfig
 from voicemill.training.hooks import Hooks
@@ -39,12 +40,12 @@ def new_trainer(
         hooks: what the caller hears and decides.
         selection: measures the voice now and then, and may end the run.
     """
-    from lightning.pytorch import Callback, LightningModule, Trainer
+    from lightning.pytorch import Callback, LightningModule
     from lightning.pytorch.strategies import DDPStrategy
 
     class Watch(Callback):  # type: ignore[misc]  # Lightning is untyped here
         def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-            _take_back_sigterm(handler)
+            take_back_sigterm(handler)
 
         def on_train_batch_end(
             self, trainer: Trainer, module: LightningModule, outputs: object, batch: object, batch_idx: int
@@ -68,14 +69,26 @@ def new_trainer(
             trainer.should_stop = run.interrupted or last
 
     handler = signal.getsignal(signal.SIGTERM)
-    return Trainer(
-        accelerator=config.accelerator,
+    return quiet_trainer(
+        config,
+        store.folder,
         devices=config.devices if ranks.world() > 1 else 1,
         num_nodes=config.nodes if ranks.world() > 1 else 1,
         strategy=DDPStrategy(timeout=ranks.PATIENCE) if ranks.world() > 1 else "auto",
-        max_epochs=1,
-        default_root_dir=store.folder,
         callbacks=[Watch()],
+    )
+
+
+def quiet_trainer(config: TrainingConfig, folder: Path, **options: Any) -> Trainer:
+    """A Trainer on the configured device that writes nothing by itself; one process unless `options` say otherwise."""
+    from lightning.pytorch import Trainer
+
+    return Trainer(
+        **{"devices": 1, **options},
+        accelerator=config.accelerator,
+        precision=speedups.precision(config, speedups.device_of(config)),
+        max_epochs=1,
+        default_root_dir=folder,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -114,7 +127,7 @@ def restore(store: CheckpointStore, task: Task, run: Run, hooks: Hooks, selectio
         ranks.from_first(None)
 
 
-def _take_back_sigterm(handler: object) -> None:
+def take_back_sigterm(handler: object) -> None:
     """Lightning's own handler ends a run with exit code 0 and without a checkpoint."""
     if threading.current_thread() is threading.main_thread() and (
         callable(handler) or isinstance(handler, signal.Handlers)

@@ -20,6 +20,7 @@ from voicemill.training.config import TrainingConfig
 from voicemill.training.data import PreparedDataset, read_dataset
 from voicemill.training.fitting import fit, new_trainer, restore
 from voicemill.training.hooks import Hooks
+from voicemill.training.memory import split_to_fit
 from voicemill.training.store import CheckpointStore
 from voicemill.training.vocoder_data import FrontEnd, PairSource, SegmentBatches
 from voicemill.training.vocoder_model import adapt_base, build_hifigan
@@ -66,6 +67,11 @@ def train_vocoder(
     from voicemill.training.runtime import guests, restore_hifigan, seeded, weights_sha256
 
     run, hooks = Run(time.monotonic()), hooks or Hooks()
+    if config.acoustic.optimiser.find_learning_rate and config.vocoder.max_steps:
+        hooks.note(
+            "The learning-rate finder does not apply to HiFi-GAN, whose generator and discriminators work against each "
+            f"other, so that no loss falls with a good rate; it learns at {config.vocoder.learning_rate:.0e}."
+        )
     dataset = read_dataset(dataset_dir)
     store = CheckpointStore(out_dir, MODEL, _fingerprint(config, dataset, base, gta_dir))
     with guests(), seeded(config.seed, config.threads):
@@ -111,6 +117,7 @@ def _learn(
         rank=ranks.rank(),
         world=ranks.world(),
     )
+    split_to_fit(task, task.need(batches.batch(task.step)), trainer.strategy.root_device, hooks.note)
     fit(trainer, task, batches, hooks)
 
 

@@ -9,18 +9,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voicemill.training import ranks
+from voicemill.training import ranks, rate_search, speedups
 from voicemill.training.checkpoint import Run, TrainingResult, fingerprint, result_of, save_nemo
 from voicemill.training.config import TrainingConfig
 from voicemill.training.data import BatchPlan, PreparedDataset, read_dataset
 from voicemill.training.examples import ExampleSource
 from voicemill.training.fitting import fit, new_trainer, restore
 from voicemill.training.hooks import Hooks
+from voicemill.training.memory import Need, acoustic_need, split_to_fit
 from voicemill.training.previews import previewing
 from voicemill.training.store import CheckpointStore
 
 if TYPE_CHECKING:
-    import torch
     from nemo.collections.tts.models import FastPitchModel
 
     from voicemill.training.selection import Selection
@@ -66,6 +66,9 @@ def train_acoustic(
         model, strict = _prepare_model(config, dataset, out_dir, init_from)
         source = ExampleSource(model, dataset.train, dataset.facts, config.audio, config.acoustic.alignment, strict)
         _start_from_data(config, dataset, source, from_base=init_from is not None)
+        if config.acoustic.optimiser.find_learning_rate:
+            config = _find_rate(config, source, store, hooks, resume=resume)
+            run.learning_rate = config.acoustic.optimiser.learning_rate
         task = AcousticTask(model, config.acoustic, seed=config.seed)
         hooks = previewing(hooks, task, dataset)
         selection = _selection(config, dataset, task, hooks)
@@ -117,6 +120,31 @@ def _start_from_data(config: TrainingConfig, dataset: PreparedDataset, source: E
             model.fastpitch.proj.bias.copy_(mean)
 
 
+def _find_rate(
+    config: TrainingConfig, source: ExampleSource, store: CheckpointStore, hooks: Hooks, *, resume: bool
+) -> TrainingConfig:
+    """The settings with the highest rate that a range test finds, or that the run that is resumed found."""
+    from omegaconf import open_dict
+
+    from voicemill.training.task import AcousticTask, StepBatches
+
+    found = rate_search.kept(store) if resume else None
+    if found is None:
+        hooks.note(f"The learning rate is searched with {rate_search.STEPS} steps before the training.")
+        task, plan = AcousticTask(source.model, config.acoustic, seed=config.seed), _plan(config, source)
+        batches = StepBatches(source, plan, 0, rate_search.STEPS, source.model.vocab.pad)
+        found = rate_search.search(config, task, _need(task, source, plan), batches, store)
+    hooks.note(found.sentence)
+    with open_dict(source.model.cfg):
+        source.model.cfg.optim.lr = found.learning_rate
+    return config.with_learning_rate(found.learning_rate)
+
+
+def _plan(config: TrainingConfig, source: ExampleSource) -> BatchPlan:
+    size = config.acoustic.batch_size * ranks.world()
+    return BatchPlan([clip.seconds for clip in source.clips], size, config.seed, config.acoustic.bucket)
+
+
 def _learn(
     config: TrainingConfig,
     task: AcousticTask,
@@ -129,13 +157,10 @@ def _learn(
     from voicemill.training.task import StepBatches
 
     trainer = new_trainer(config, task, run, store, hooks, selection)
-    plan = BatchPlan(
-        [clip.seconds for clip in source.clips],
-        config.acoustic.batch_size * ranks.world(),
-        config.seed,
-        config.acoustic.bucket,
-    )
-    _fit_memory(task, source, plan, trainer.strategy.root_device, hooks)
+    plan, device = _plan(config, source), speedups.device_of(config)
+    split_to_fit(task, _need(task, source, plan), trainer.strategy.root_device, hooks.note)
+    if speedups.compiles(config, device):
+        task.forward_pass = speedups.compiled(task.forward_pass, device, hooks.note)
     batches = StepBatches(source, plan, task.step, task.max_steps, task.model.vocab.pad, ranks.rank(), ranks.world())
     fit(trainer, task, batches, hooks)
 
@@ -164,24 +189,16 @@ def _selection(config: TrainingConfig, dataset: PreparedDataset, task: AcousticT
     return Selection(wanted, task, listener, predict, hooks.note)
 
 
-def _fit_memory(task: AcousticTask, source: ExampleSource, plan: BatchPlan, device: torch.device, hooks: Hooks) -> None:
-    """Split batches from the start where memory will not do for the largest of the first pass."""
-    from voicemill.training.memory import acoustic_need, available_bytes
-
-    available = available_bytes(device)
-    if available is None:
-        return
+def _need(task: AcousticTask, source: ExampleSource, plan: BatchPlan) -> Need:
+    """Memory of this process's largest batch of the first pass."""
     batches = (plan.batch(step) for step in range(plan.batches_per_pass))
     first_pass = [batch[ranks.rank() :: ranks.world()] or batch[:1] for batch in batches]
     largest = max(first_pass, key=lambda batch: len(batch) * max(source.clips[index].seconds for index in batch))
     examples = [source[index] for index in largest]
-    need = acoustic_need(
+    return acoustic_need(
         task.acoustic,
         sum(weight.numel() for weight in task.parameters()),
         len(largest),
         max(example.mel.shape[1] for example in examples),
         max(len(example.tokens) for example in examples),
     )
-    if need.parts(available) > task.parts:
-        task.parts = need.parts(available)
-        hooks.note(need.warning(available))

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,7 +83,12 @@ class StepBatches:
 
 
 class AcousticTask(Task):
-    """Teaches a FastPitchModel; what is random in a step and its rate are functions of the step, see `Task`."""
+    """Teaches a FastPitchModel; what is random in a step and its rate are functions of the step, see `Task`.
+
+    Attributes:
+        average: moving average of the weights; None where none is kept.
+        forward_pass: the model's, in a step; it may be compiled (`training.speedups`).
+    """
 
     model: FastPitchModel
 
@@ -99,6 +104,7 @@ class AcousticTask(Task):
         self._losses: Losses | None = None
         self._rate = 0.0
         self._frames = 0
+        self.forward_pass: Callable[..., Any] = self._forward_pass
         if acoustic.alignment == "durations":
             model.aligner.requires_grad_(requires_grad=False)
 
@@ -168,14 +174,19 @@ class AcousticTask(Task):
             return self._losses_with_durations(part)
         return self._losses_with_aligner(part)
 
+    def _forward_pass(self, **inputs: object) -> Any:
+        return self.model(**inputs)
+
     def _losses_with_durations(self, part: Part) -> Losses:
         batch = part.batch
-        mel, _, _, log_durations, pitch, *_ = self.model(text=batch.tokens, durs=batch.durations, pitch=batch.pitch)
+        mel, _, _, log_durations, pitch, *_ = self.forward_pass(
+            text=batch.tokens, durs=batch.durations, pitch=batch.pitch
+        )
         return self._sum(part, mel, log_durations, batch.durations, pitch, batch.pitch)
 
     def _losses_with_aligner(self, part: Part) -> Losses:
         model, batch = self.model, part.batch
-        mel, _, _, log_durations, pitch, soft, log_probability, hard, durations, pitch_target, *_ = model(
+        mel, _, _, log_durations, pitch, soft, log_probability, hard, durations, pitch_target, *_ = self.forward_pass(
             text=batch.tokens,
             pitch=batch.pitch,
             spec=batch.mels,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from nemo.collections.tts.models import HifiGanModel
 
-from voicemill.training import ranks
+from voicemill.training import memory, ranks
 from voicemill.training.checkpoint import StepReport
 from voicemill.training.config import VocoderConfig
 from voicemill.training.teaching import Task
@@ -133,6 +133,17 @@ class VocoderTask(Task):
             adversarial, _ = model.generator_loss(disc_outputs=of_made)
             total = total + adversarial + model.feature_loss(fmap_r=features_real, fmap_g=features_made)
         return total, distance
+
+    def need(self, batch: SegmentBatch) -> memory.Need:
+        """Memory of a step on such a batch. The generator's turn keeps most: its own pass and both discriminators'."""
+        samples, lengths, mels = batch
+
+        def forward(count: int) -> torch.Tensor:
+            rows = torch.arange(count) % len(samples)
+            loss, _ = self.generator_loss(Segments(samples[rows], lengths[rows], mels[rows], 1.0))
+            return loss
+
+        return memory.measured_need(self, forward, len(samples))
 
     def report(self, seconds: float) -> StepReport | None:
         if self._figures is None:

@@ -77,6 +77,18 @@ def test_steps_are_capped_never_raised(repository: Path) -> None:
     assert more.acoustic.max_steps == whole.acoustic.max_steps
 
 
+def test_a_search_of_the_rate_and_other_weights_are_wished_for_together(repository: Path) -> None:
+    settings = Settings.from_environment({}, repository=repository)
+    wished = request(repository, preset="cpu", find_learning_rate=True, base_weights="nvidia/nemo-tts-fastpitch-en")
+    acoustic, preset = (
+        configure(wished, settings).acoustic,
+        configure(request(repository, preset="cpu"), settings).acoustic,
+    )
+    assert (acoustic.base_weights, acoustic.optimiser.find_learning_rate) == ("nvidia/nemo-tts-fastpitch-en", True)
+    assert acoustic.optimiser.warmup_steps == preset.optimiser.warmup_steps
+    assert not preset.optimiser.find_learning_rate
+
+
 def test_expected_head(tmp_path: Path) -> None:
     commit = "0123456789abcdef0123456789abcdef01234567"
 

@@ -12,6 +12,7 @@ import pytest
 from voicemill.backends.watching import page_path, watched
 from voicemill.errors import TrainingError
 from voicemill.evaluation.training_page import TrainingPage
+from voicemill.training import rate_search
 from voicemill.training.checkpoint import StepReport
 from voicemill.training.hooks import Hooks
 from voicemill.training.loop import train_acoustic
@@ -67,6 +68,21 @@ def test_a_page_that_cannot_be_drawn_does_not_end_the_training(tmp_path: Path, t
         watching.on_step(StepReport(1, 4, 2.0, 1.5, 0.3, 0.2, 1e-3, 0.5, 100))
         watching.on_preview([])
     assert notes == ["Warning: v.training.html does not show the end of the training: it could not be drawn in time."]
+
+
+def test_the_page_shows_how_the_learning_rate_was_found(tmp_path: Path, tones: ModuleType) -> None:
+    curve = ((1e-6, 3.0), (1e-4, 2.0), (1e-2, 9.0))
+    path = tmp_path / rate_search.NAME
+    page = page_for(tmp_path / "v.html", 4, tones)
+    page.rate_search = path
+    assert page.curves == [], "the search goes on"
+    found = rate_search.RateSearch(belongs_to="", suggestion=1e-4, learning_rate=1e-4, curve=curve)
+    path.write_text(found.model_dump_json())
+    page.write()
+    drawn = page.path.read_text(encoding="utf-8")
+    assert 'aria-label="Search of the learning rate. Loss at rates from 1e-06 to 1e-02, smoothed."' in drawn
+    for power in ("-6", "-4", "-2"):
+        assert f">{power}</text>" in drawn.replace("−", "-")
 
 
 def test_an_interrupted_training_ends_the_process_beside_it(tmp_path: Path, tones: ModuleType) -> None:

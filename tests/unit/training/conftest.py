@@ -97,5 +97,6 @@ def tiny_config(**acoustic: object) -> TrainingConfig:
             "threads": 1,
             "checkpoint_interval": 4,
             "accelerator": "cpu",
+            "precision": "float32",
         }
     )

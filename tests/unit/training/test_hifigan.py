@@ -317,3 +317,83 @@ def test_the_losses_of_parts_add_up_to_the_batch_s(tone_dataset: Path) -> None:
             totals.append((len(segments), float(sum(judged)), float(sum(made))))
     assert [count for count, _, _ in totals] == [1, 3]
     assert totals[1][1:] == pytest.approx(totals[0][1:], rel=1e-4)
+
+
+def test_the_memory_of_a_step_is_counted_on_the_model_itself(tone_dataset: Path) -> None:
+    source = PairSource(read_dataset(tone_dataset).train, AudioConfig(), None, zero_mel, 16)
+    with guests():
+        import torch
+
+        from voicemill.training.vocoder_task import VocoderTask
+
+        task = VocoderTask(build_hifigan(config()), config().vocoder, seed=1).train()
+        before = {name: value.clone() for name, value in task.state_dict().items()}
+        needs = []
+        for size, frames in ((2, 16), (4, 16), (4, 32)):
+            batches = SegmentBatches(source, first=0, last=1, batch_size=size, segment_frames=frames, seed=1)
+            torch.manual_seed(5)
+            needs.append(task.need(batches.batch(0)))
+            drawn = torch.rand(1)
+            torch.manual_seed(5)
+            assert torch.equal(drawn, torch.rand(1)), "no random number is used"
+        few, more, longer = needs
+        assert (few.clips, more.clips) == (2, 4)
+        assert more.batch == pytest.approx(2 * few.batch, rel=1e-3)
+        assert 1.5 * more.batch < longer.batch < 2.5 * more.batch
+        assert few.weights >= 20 * sum(weight.numel() for weight in task.parameters())
+        # What one generator pass gives alone has to be kept for its backward pass.
+        assert few.batch > 4 * 2 * 16 * HOP * 2
+        assert task.training
+        for name, value in task.state_dict().items():
+            assert torch.equal(value, before[name]), name
+
+
+def test_little_memory_splits_the_batch_from_the_start(
+    tone_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only how much is free is made up: this machine has plenty."""
+    from voicemill.training import memory
+
+    whole = train_vocoder(config(), tone_dataset, tmp_path / "whole", base=None, gta_dir=None)
+    told: list[str] = []
+
+    def available(device: object) -> int:
+        return 10**6
+
+    monkeypatch.setattr(memory, "available_bytes", available)
+    with pytest.raises(TrainingError) as caught:
+        train_vocoder(config(), tone_dataset, tmp_path / "none", base=None, gta_dir=None)
+    assert caught.value.reason == "not_enough_memory"
+    needed = int(str(caught.value).partition("needs ")[2].partition(" MB")[0])
+    monkeypatch.setattr(memory, "available_bytes", lambda device: (needed + 1) * 2**20)
+    hooks = Hooks(note=told.append)
+    split = train_vocoder(config(), tone_dataset, tmp_path / "split", base=None, gta_dir=None, hooks=hooks)
+    assert len(told) == 1
+    assert "a batch is learned in 2 parts" in told[0]
+    for (_, one, _), (_, other, _) in zip(whole.loss_curve, split.loss_curve, strict=True):
+        assert other == pytest.approx(one, rel=0.02)
+
+
+def test_the_learning_rate_finder_does_not_apply(tone_dataset: Path, base: Path, tmp_path: Path) -> None:
+    wished = TrainingConfig.model_validate(
+        config(max_steps=1).model_dump() | {"acoustic": {"optimiser": {"find_learning_rate": True}}}
+    )
+    told: list[str] = []
+    train_vocoder(wished, tone_dataset, tmp_path, base=base, gta_dir=None, hooks=Hooks(note=told.append))
+    assert len(told) == 1
+    assert told[0].startswith("The learning-rate finder does not apply to HiFi-GAN")
+    assert told[0].endswith("it learns at 1e-03.")
+    assert not (tmp_path / "learning_rate.json").exists()
+
+
+def test_bfloat16_learns_what_float32_learns(tone_dataset: Path, base: Path, tmp_path: Path) -> None:
+    fine, rough = (
+        train_vocoder(
+            config().model_copy(update={"precision": name}), tone_dataset, tmp_path / name, base=base, gta_dir=None
+        ).loss_curve
+        for name in ("float32", "bfloat16")
+    )
+    for (_, one, _), (_, other, _) in zip(fine, rough, strict=True):
+        assert math.isfinite(other)
+        assert other == pytest.approx(one, rel=0.05)
+    assert rough != fine

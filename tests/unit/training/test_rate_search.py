@@ -1,0 +1,174 @@
+"""The learning-rate finder: a real range test of a tiny FastPitch, and the run that goes on from it."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from voicemill.errors import TrainingError
+from voicemill.training import rate_search
+from voicemill.training.checkpoint import TrainingResult
+from voicemill.training.config import TrainingConfig
+from voicemill.training.hooks import Hooks
+from voicemill.training.loop import train_acoustic
+from voicemill.training.memory import Need
+from voicemill.training.rate_search import BOUNDS, LEAST, MOST, STEPS, RateSearch, read_curve
+
+from .conftest import tiny_config
+
+FIND = {"warmup_steps": 2, "find_learning_rate": True}
+NOTHING = Need(weights=0, batch=0, clips=1)
+DROPOUT = {"layers": 1, "heads": 1, "head_width": 8, "inner_width": 16, "dropout": 0.2}
+
+
+def finding(**acoustic: object) -> TrainingConfig:
+    return tiny_config(**{"optimiser": FIND, "decoder": DROPOUT} | acoustic)
+
+
+@pytest.fixture(scope="module")
+def searched(tone_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainingResult, list[str]]:
+    folder, notes = tmp_path_factory.mktemp("searched"), []
+    return folder, train_acoustic(finding(), tone_dataset, folder, hooks=Hooks(note=notes.append)), notes
+
+
+def test_it_finds_a_rate_says_so_and_keeps_its_curve(searched: tuple[Path, TrainingResult, list[str]]) -> None:
+    folder, result, notes = searched
+    kept = RateSearch.model_validate_json((folder / rate_search.NAME).read_bytes())
+    assert kept.learning_rate == result.learning_rate
+    assert kept.suggestion is not None
+    assert BOUNDS[0] <= kept.learning_rate <= BOUNDS[1]
+    rates, losses = zip(*kept.curve, strict=True)
+    assert 20 < len(rates) <= STEPS
+    assert rates[0] == pytest.approx(LEAST)
+    assert list(rates) == sorted(rates)
+    assert rates[-1] <= MOST * 1.01
+    assert all(math.isfinite(loss) for loss in losses)
+    assert min(losses[20:]) < 0.9 * max(losses), "somewhere in between the model learns"
+    assert read_curve(folder / rate_search.NAME) == list(kept.curve)
+    assert notes[0] == "The learning rate is searched with 100 steps before the training."
+    assert notes[1] == kept.sentence
+    assert not list(folder.glob(".*")), "Lightning's own checkpoint is gone"
+
+
+def test_the_run_is_that_of_the_same_rate_given(
+    searched: tuple[Path, TrainingResult, list[str]], tone_dataset: Path, tmp_path: Path
+) -> None:
+    """With dropout: neither weights nor random numbers remember the search."""
+    _, result, _ = searched
+    assert result.learning_rate is not None
+    named = finding(optimiser={"warmup_steps": 2, "learning_rate": result.learning_rate})
+    given = train_acoustic(named, tone_dataset, tmp_path)
+    assert given.learning_rate is None
+    assert given.loss_curve == result.loss_curve
+    assert given.weights_sha256 == result.weights_sha256
+
+
+def test_a_resumed_run_does_not_search_again(
+    searched: tuple[Path, TrainingResult, list[str]], tone_dataset: Path, tmp_path: Path
+) -> None:
+    _, whole, _ = searched
+    stop = Hooks(should_stop=lambda: True)
+    train_acoustic(finding(), tone_dataset, tmp_path, hooks=stop)
+    path, notes = tmp_path / rate_search.NAME, []
+    before = path.stat().st_mtime_ns
+    resumed = train_acoustic(finding(), tone_dataset, tmp_path, resume=True, hooks=Hooks(note=notes.append))
+    assert path.stat().st_mtime_ns == before
+    assert not any("searched" in note for note in notes)
+    assert resumed.loss_curve == whole.loss_curve
+    assert resumed.weights_sha256 == whole.weights_sha256
+
+
+@pytest.mark.parametrize("damage", ["gone", "broken", "of another run"])
+def test_what_was_found_and_lost_is_found_again(
+    searched: tuple[Path, TrainingResult, list[str]], tone_dataset: Path, tmp_path: Path, damage: str
+) -> None:
+    """The search starts from the run's first weights, whatever the checkpoint holds."""
+    _, whole, _ = searched
+    train_acoustic(finding(), tone_dataset, tmp_path, hooks=Hooks(should_stop=lambda: True))
+    path = tmp_path / rate_search.NAME
+    if damage == "gone":
+        path.unlink()
+    elif damage == "broken":
+        path.write_text("{")
+    else:
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"belongs_to": "other", "learning_rate": 1.0}))
+    resumed = train_acoustic(finding(), tone_dataset, tmp_path, resume=True)
+    assert resumed.learning_rate == whole.learning_rate
+    assert resumed.loss_curve == whole.loss_curve
+
+
+def test_batches_in_parts_are_searched_alike(tone_dataset: Path, tmp_path: Path) -> None:
+    """The gradient of a batch in parts is the batch's but for a little padding: the curves lie together."""
+    from voicemill.training import loop
+    from voicemill.training.checkpoint import fingerprint
+    from voicemill.training.data import read_dataset
+    from voicemill.training.examples import ExampleSource
+    from voicemill.training.runtime import guests, seeded
+    from voicemill.training.store import CheckpointStore
+
+    config, dataset, curves = tiny_config(optimiser=FIND, bucket=False), read_dataset(tone_dataset), []
+    for parts in (1, 2):
+        folder = tmp_path / str(parts)
+        folder.mkdir()
+        store = CheckpointStore(folder, "fastpitch", fingerprint(config, dataset, None))
+        with guests(), seeded(1, 1):
+            from voicemill.training.task import AcousticTask, StepBatches
+
+            model, strict = loop._prepare_model(config, dataset, folder, None)
+            source = ExampleSource(model, dataset.train, dataset.facts, config.audio, "durations", strict)
+            task = AcousticTask(model, config.acoustic, seed=1)
+            task.parts = parts
+            before = {name: value.clone() for name, value in model.state_dict().items()}
+            torch.manual_seed(9)
+            expected = torch.get_rng_state()
+            batches = StepBatches(source, loop._plan(config, source), 0, STEPS, model.vocab.pad)
+            curves.append(rate_search.search(config, task, NOTHING, batches, store).curve)
+        assert torch.equal(torch.get_rng_state(), expected)
+        for name, value in model.state_dict().items():
+            assert torch.equal(value, before[name]), name
+    for (rate, whole), (same, split) in zip(*(curve[:60] for curve in curves), strict=True):
+        assert rate == same
+        assert split == pytest.approx(whole, rel=0.02)
+
+
+def test_memory_that_runs_out_is_said_and_leaves_nothing(
+    tone_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from voicemill.training.runtime import guests
+
+    with guests():
+        from voicemill.training.task import AcousticTask
+
+    def losses(*_: object) -> None:
+        torch.empty(2**60)
+
+    monkeypatch.setattr(AcousticTask, "losses", losses)
+    with pytest.raises(TrainingError) as caught:
+        train_acoustic(finding(), tone_dataset, tmp_path)
+    assert caught.value.reason == "out_of_memory"
+    assert "--find-learning-rate" in caught.value.hint
+    assert not list(tmp_path.glob(".*")) + list(tmp_path.glob("*.json"))
+
+
+def test_where_it_cannot_be_searched() -> None:
+    with pytest.raises(ValidationError, match="one process: devices and nodes have to be 1"):
+        TrainingConfig.model_validate(finding().model_dump() | {"devices": 2})
+    with pytest.raises(ValidationError, match="noam"):
+        finding(optimiser=FIND | {"schedule": "noam"})
+
+
+def test_what_it_says() -> None:
+    def sentence(suggestion: float | None, taken: float) -> str:
+        curve = ((1e-6, 3.0), (1e-1, 9.0))
+        return RateSearch(belongs_to="", suggestion=suggestion, learning_rate=taken, curve=curve).sentence
+
+    assert sentence(2e-4, 2e-4) == (
+        "The learning-rate finder suggests 2.00e-04 (2 rates from 1e-06 to 1e-01 tried); the run takes it."
+    )
+    assert "the run takes 5.00e-03, the nearest of 1e-05 to 5e-03" in sentence(2e-2, 5e-3)
+    assert "found no rate; the run keeps 1.00e-03" in sentence(None, 1e-3)
