@@ -65,6 +65,9 @@ enough, 130/143 interrupted (use --resume)."""
 )
 @click.option("--devices", type=click.IntRange(1, 64), help="Training processes, one for each GPU.  [default: 1]")
 @click.option("--nodes", type=click.IntRange(1, 1024), help="Machines that train together.  [default: 1]")
+@click.option(
+    "--ray", is_flag=False, flag_value="auto", metavar="[HOST:PORT]", help="Prepare and train on a Ray cluster."
+)
 @click.option("--force", is_flag=True, help="Do finished steps again instead of reusing their results.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted run.")
 @click.option(

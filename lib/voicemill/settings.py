@@ -48,6 +48,7 @@ class Settings:
     Attributes:
         head: the commit that runs (40 hex digits, or `unknown`); `commit` is what manifests record, and may be given.
         preset: PROD_TTS_PRESET; `None` lets base weights and device decide.
+        ray_address: RAY_ADDRESS, of the head node for TRAIN_BACKEND=ray; `None` is the cluster of this machine.
         runtime: TOOLBOX_RUNTIME; `None` takes what there is.
         managed: VOICEMILL_MANAGED, the SkyPilot task file of a managed job; `None` blocks TRAIN_BACKEND=managed_job.
     """
@@ -85,6 +86,9 @@ class Settings:
     max_steps: int | None
     preset: str | None
     resume: bool
+    devices: int | None
+    nodes: int | None
+    ray_address: str | None
     pip_specs: PipSpecs
     promoted_bundle_root: Path | None
     torch_device: str | None
@@ -155,6 +159,9 @@ class Settings:
             max_steps=_positive(text("PROD_TTS_MAX_STEPS"), "PROD_TTS_MAX_STEPS"),
             preset=text("PROD_TTS_PRESET"),
             resume=flag(text("PROD_TTS_RESUME"), "PROD_TTS_RESUME"),
+            devices=_positive(text("PROD_TTS_DEVICES"), "PROD_TTS_DEVICES"),
+            nodes=_positive(text("PROD_TTS_NODES"), "PROD_TTS_NODES"),
+            ray_address=text("RAY_ADDRESS"),
             pip_specs=PipSpecs(
                 core=tuple(environ.get("PROD_TTS_PIP_CORE_SPECS", "").split()),
                 tts=tuple(environ.get("PROD_TTS_PIP_TTS_SPECS", "").split()),

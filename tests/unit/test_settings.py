@@ -38,6 +38,7 @@ def test_empty_counts_as_not_set_and_values_are_read(tmp_path: Path) -> None:
         ("PROD_TTS_DRY_RUN", "yes"),
         ("PROD_TTS_MAX_STEPS", "0"),
         ("PROD_TTS_MAX_STEPS", "-3"),
+        ("PROD_TTS_NODES", "two"),
         ("PROD_TTS_MAX_STEPS", "9" * 5000),
     ],
 )

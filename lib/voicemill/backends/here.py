@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from voicemill.backends import steps
     from voicemill.dataset.prepare import PreparedDataset
 
-BACKEND = preflight.LOCAL
-
 GATES = Phase("gates", 1)
 PREPARE = Phase("prepare", 20, stages=8)
 TRAIN = Phase("train", 85, stages=2)
@@ -73,13 +71,16 @@ def run_lane(
         preflight.check_head(settings)
         request = LaneRequest.from_options(settings, options)
         if request.dry_run:
-            if request.devices * request.nodes > 1:
+            if request.ray is not None:
+                processes = request.devices * request.nodes
+                reporter.note(f"It would train on the Ray cluster at {request.ray}, in {processes} process(es).")
+            elif request.devices * request.nodes > 1:
                 reporter.note(f"It would train with: {shlex.join(launch.command(request.devices, request.nodes))}")
             result = LaneResult(dry_run.run_dry(request, settings, reporter, job))
         else:
             result = LaneResult(_run(request, settings, reporter, interrupts, job))
     reporter.finish("completed")
-    protocol.done(BACKEND)
+    protocol.done(preflight.LOCAL if request.ray is None else preflight.RAY)
     return result
 
 

@@ -17,7 +17,8 @@ from voicemill.settings import DEMO_AUDIO, Settings
 LOCAL_DOCKER = "local_docker"
 MANAGED_JOB = "managed_job"
 LOCAL = "local"
-BACKENDS = (LOCAL_DOCKER, MANAGED_JOB, LOCAL)
+RAY = "ray"
+BACKENDS = (LOCAL_DOCKER, MANAGED_JOB, LOCAL, RAY)
 
 
 def check_head(settings: Settings) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from voicemill.audio.download import place
 from voicemill.audio.times import parse_part
+from voicemill.backends.preflight import RAY
 from voicemill.errors import AudioError, UsageError
 from voicemill.settings import DEMO_AUDIO, FROM_SCRATCH, Settings, is_demo
 from voicemill.workspace import profile_id
@@ -49,6 +50,7 @@ class LaneRequest:
     devices: int
     nodes: int
     # how to run
+    ray: str | None
     force: bool
     resume: bool
     dry_run: bool
@@ -113,8 +115,9 @@ class LaneRequest:
             base_weights=base_weights,
             init_from=init_from,
             find_learning_rate=bool(options.get("find_learning_rate")),
-            devices=cast("int | None", options.get("devices")) or 1,
-            nodes=cast("int | None", options.get("nodes")) or 1,
+            devices=cast("int | None", options.get("devices")) or settings.devices or 1,
+            nodes=cast("int | None", options.get("nodes")) or settings.nodes or 1,
+            ray=_cluster(options, settings),
             force=bool(options.get("force")),
             resume=bool(options.get("resume")) or settings.resume,
             dry_run=bool(options.get("dry_run")) or settings.dry_run,
@@ -141,6 +144,7 @@ class LaneRequest:
             allowlist=allowlist,
             seed=seed,
             force=self.force,
+            ray=self.ray,
         )
 
 
@@ -159,6 +163,16 @@ def default_preset(settings: Settings, base_weights: str | None = None) -> str:
     if base_weights == FROM_SCRATCH:
         return "scratch" if gpu else "cpu"
     return "finetune" if gpu else "cpu"
+
+
+def _cluster(options: Mapping[str, object], settings: Settings) -> str | None:
+    """Address of the Ray cluster that prepares and trains; None where none was asked for."""
+    named = cast("str | None", options.get("ray"))
+    if named is None and settings.train_backend != RAY:
+        return None
+    from voicemill.dataset.cluster import RUNNING
+
+    return settings.ray_address or RUNNING if named in (None, RUNNING) else named
 
 
 def _replaceable(dataset: Path, options: Mapping[str, object], settings: Settings) -> bool:

@@ -28,7 +28,7 @@ from voicemill.training import launch, rate_search
 from voicemill.training.checkpoint import StepReport, TrainingResult
 from voicemill.training.config import TrainingConfig
 from voicemill.training.hooks import Hooks
-from voicemill.training.store import any_checkpoint
+from voicemill.training.store import commits
 from voicemill.training.worker import Work
 
 
@@ -123,7 +123,7 @@ def _run(context: Context, name: str, title: str, key: str, max_steps: int, trai
                 f"{title} is trained already from the same data and settings; --force trains it again."
             )
         return found
-    resume = context.request.resume and any_checkpoint(folder)
+    resume = context.request.resume and bool(commits(folder))
     folder.mkdir(parents=True, exist_ok=True)
     display = StepDisplay(title, max_steps, context.reporter)
     with context.clock.stage(title, max_steps), event_log(folder) as log:
@@ -156,10 +156,9 @@ def _train_acoustic(
     hooks: Hooks,
 ) -> TrainingResult:
     config, base, request = context.cleared.config, context.cleared.acoustic_base, context.request
-    if config.devices * config.nodes > 1:
-        return launch.train(
-            Work(model="acoustic", config=config, dataset=dataset.root, out=folder, base=base, resume=resume), hooks
-        )
+    if _apart(context):
+        work = Work(model="acoustic", config=config, dataset=dataset.root, out=folder, base=base, resume=resume)
+        return _train_apart(context, work, hooks)
     from voicemill.evaluation.training_page import TrainingPage
     from voicemill.training.loop import train_acoustic
 
@@ -200,11 +199,11 @@ def _train_vocoder(
     speaker = load_speaker(acoustic)
     ground_truth_aligned_mels(speaker.fastpitch, read_dataset(dataset.root), aligned, strict=own_tokenizer)
     config, base = context.cleared.config, context.cleared.vocoder_base
-    if config.devices * config.nodes > 1:
+    if _apart(context):
         work = Work(
             model="vocoder", config=config, dataset=dataset.root, out=folder, base=base, gta_dir=aligned, resume=resume
         )
-        return launch.train(work, hooks)
+        return _train_apart(context, work, hooks)
     return train_vocoder(
         config,
         dataset.root,
@@ -214,6 +213,19 @@ def _train_vocoder(
         resume=resume,
         hooks=hooks,
     )
+
+
+def _apart(context: Context) -> bool:
+    """Whether other processes train, and this one waits."""
+    return context.request.ray is not None or bool(_together(context.cleared.config))
+
+
+def _train_apart(context: Context, work: Work, hooks: Hooks) -> TrainingResult:
+    if context.request.ray is None:
+        return launch.train(work, hooks)
+    from voicemill.training import cluster
+
+    return cluster.train(work, hooks, context.request.ray)
 
 
 def _together(config: TrainingConfig) -> list[int]:

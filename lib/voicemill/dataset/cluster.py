@@ -8,6 +8,7 @@ node dies is done again elsewhere; it writes the same bytes to the same place, a
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
 import socket
@@ -15,7 +16,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any, TypeVar
 
 import voicemill
@@ -30,6 +31,8 @@ _Result = TypeVar("_Result")
 
 RUNNING = "auto"
 """Address of the cluster that runs on this machine."""
+CODE = (voicemill, audio, text, dataset)
+"""What a preparation runs."""
 RETRIES = 3
 """Times that a task is done again when its worker or node dies."""
 _PATIENCE = 10.0
@@ -53,8 +56,8 @@ class RayPool:
 
     def __enter__(self) -> RayPool:
         with contextlib.ExitStack() as stack:
-            ray = stack.enter_context(_connected(self._address))
-            _ask_nodes(ray, self._shared)
+            ray = stack.enter_context(connected(self._address))
+            require_nodes(ray, self._shared, CODE)
             self._remote = ray.remote(max_retries=RETRIES, num_cpus=1)(_at)
             self._stack = stack.pop_all()
         return self
@@ -109,8 +112,16 @@ def _result(ray: Any, reference: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _connected(address: str) -> Iterator[Any]:
-    """Ray, joined to a cluster; quiet, and without its statistics of use."""
+def connected(address: str) -> Iterator[Any]:
+    """Ray, joined to a cluster; quiet, and without its statistics of use.
+
+    Args:
+        address: see `RayPool`.
+
+    Raises:
+        DependencyError: `extra_missing:ray`, `ray_unreachable:<address>`.
+        UsageError: the address is none.
+    """
     try:
         import ray
     except ModuleNotFoundError as error:
@@ -155,27 +166,36 @@ def _unreachable(address: str, why: str) -> DependencyError:
     )
 
 
-def _ask_nodes(ray: Any, shared: Path) -> None:
-    """Let every node look at a file that we write, and say which code it runs.
+def require_nodes(ray: Any, shared: Path, code: Sequence[ModuleType], more: Sequence[Path] = ()) -> None:
+    """Let every node look for a file that we write, and say which code it runs.
+
+    Args:
+        ray: a cluster that we are connected to.
+        shared: a folder that every node must see.
+        code: packages that must be the same everywhere.
+        more: files that every node must see too.
 
     Raises:
         BlockedError: `ray_node_unfit:<node>`.
     """
+    names = [module.__name__ for module in code]
     with tempfile.NamedTemporaryFile(dir=shared, prefix=".seen-from-here-") as token:
+        wanted = {os.path.abspath(token.name): shared} | {os.path.abspath(path): path for path in more}
         for node in ray.nodes():
             if not node["Alive"] or not node["Resources"].get("CPU"):
                 continue
             here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             ask = ray.remote(num_cpus=1, scheduling_strategy=here)(_look)
             try:
-                seen, code = ray.get(ask.remote(os.path.abspath(token.name)))
+                missing, theirs = ray.get(ask.remote(list(wanted), names))
             except ray.exceptions.RayError:
-                seen, code = False, ""
-            why = "" if code == _code() else "it runs other code, or cannot import voicemill"
-            if why or not seen:
+                missing, theirs = [], ""
+            why = "" if theirs == _digest(names) else "it runs other code, or cannot import voicemill"
+            if why or missing:
                 where = node["NodeManagerHostname"]
                 raise BlockedError(
-                    f"The node {where} of the Ray cluster cannot work on this: {why or f'it does not see {shared}'}.",
+                    f"The node {where} of the Ray cluster cannot work on this: "
+                    f"{why or f'it does not see {wanted[missing[0]]}'}.",
                     reason=f"ray_node_unfit:{where}",
                     hint="All nodes need the work, cache and source folders and this checkout under the same paths.",
                 )
@@ -187,9 +207,9 @@ def _at(folder: Path, function: Callable[[Any], object], task: object) -> tuple[
     return outcome(function, task)
 
 
-def _look(token: str) -> tuple[bool, str]:
-    return Path(token).is_file(), _code()
+def _look(wanted: Sequence[str], names: Sequence[str]) -> tuple[list[str], str]:
+    return [path for path in wanted if not Path(path).is_file()], _digest(names)
 
 
-def _code() -> str:
-    return stage_cache.code_digest(voicemill, audio, text, dataset)
+def _digest(names: Sequence[str]) -> str:
+    return stage_cache.code_digest(*(importlib.import_module(name) for name in names))

@@ -41,7 +41,14 @@ def new_trainer(
         selection: measures the voice now and then, and may end the run.
     """
     from lightning.pytorch import Callback, LightningModule
+    from lightning.pytorch.plugins.environments import TorchElasticEnvironment
     from lightning.pytorch.strategies import DDPStrategy
+
+    class Joined(TorchElasticEnvironment):  # type: ignore[misc]
+        """To Lightning each process is a machine of its own: it need not know how many of us share one."""
+
+        def local_rank(self) -> int:
+            return 0
 
     class Watch(Callback):  # type: ignore[misc]  # Lightning is untyped here
         def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
@@ -72,8 +79,9 @@ def new_trainer(
     return quiet_trainer(
         config,
         store.folder,
-        devices=config.devices if ranks.world() > 1 else 1,
-        num_nodes=config.nodes if ranks.world() > 1 else 1,
+        devices=ranks.devices(),
+        num_nodes=ranks.world(),
+        plugins=[Joined()] if ranks.world() > 1 else None,
         strategy=DDPStrategy(timeout=ranks.PATIENCE) if ranks.world() > 1 else "auto",
         callbacks=[Watch()],
     )

@@ -15,15 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from voicemill import files
-from voicemill.errors import TrainingError, VoicemillError
+from voicemill.errors import TrainingError
 from voicemill.training.checkpoint import StepReport, TrainingResult
 from voicemill.training.hooks import Hooks
-from voicemill.training.worker import Work
+from voicemill.training.worker import Heard, Kind, Work
 
 SCRIPT = Path(__file__).resolve().parents[3] / "scripts/voice/train_rank.py"
 PORT = 29_500
 """Where the machines of one training meet, on the first one."""
 NAME = "work.json"
+LOG = "ranks.log"
 
 
 def command(
@@ -61,29 +62,18 @@ def train(work: Work, hooks: Hooks) -> TrainingResult:
     if config.nodes > 1:
         other = command(config.devices, config.nodes, path, node="N")
         hooks.note(f"On each other machine, with its number N and this one's name: {' '.join(other)}")
-    errors: list[dict[str, Any]] = []
-    result: TrainingResult | None = None
+    heard = Heard(hooks)
     argv = command(config.devices, config.nodes, path, meeting=socket.gethostname())
     with hooks.taking_steps(), _running(argv, work.out) as child:
         for kind, value in _lines(child, hooks):
-            if kind == "step":
-                hooks.on_step(StepReport(**value))
-            elif kind == "note":
-                hooks.note(value)
-            elif kind == "error":
-                errors.append(value)
-            elif kind == "result":
-                result = _result(value)
+            heard.hear(kind, _read(kind, value))
         code = child.wait()
-    if result is not None:
-        return result
-    errors.sort(key=lambda error: error["reason"] == "rank_lost")  # what came first is the cause
-    if errors:
-        raise _raised(errors[0])
-    raise TrainingError(
-        "A training process ended without a word, and so all of them.",
-        reason=f"rank_died:exit_code={code}",
-        hint=f"{work.out / 'ranks.log'} may say more; start again with --resume.",
+    return heard.result(
+        TrainingError(
+            "A training process ended without a word, and so all of them.",
+            reason=f"rank_died:exit_code={code}",
+            hint=f"{work.out / LOG} may say more; start again with --resume.",
+        )
     )
 
 
@@ -91,7 +81,7 @@ def train(work: Work, hooks: Hooks) -> TrainingResult:
 def _running(argv: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The processes in a session of their own, so that Ctrl-C reaches them through us alone; none outlives this."""
     with (
-        (folder / "ranks.log").open("w", encoding="utf-8") as log,
+        (folder / LOG).open("w", encoding="utf-8") as log,
         subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=log, start_new_session=True) as child,
     ):
         try:
@@ -101,7 +91,7 @@ def _running(argv: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[byt
                 os.killpg(child.pid, signal.SIGKILL)
 
 
-def _lines(child: subprocess.Popen[bytes], hooks: Hooks) -> Iterator[tuple[str, Any]]:
+def _lines(child: subprocess.Popen[bytes], hooks: Hooks) -> Iterator[tuple[Kind, Any]]:
     """What the ranks tell; asks them to stop, once, when it is time."""
     if child.stdout is None:
         return
@@ -123,14 +113,17 @@ def _lines(child: subprocess.Popen[bytes], hooks: Hooks) -> Iterator[tuple[str, 
                     yield from json.loads(line).items()
 
 
-def _result(value: dict[str, Any]) -> TrainingResult:
-    for name in ("nemo_path", "checkpoint_path"):
-        value[name] = Path(value[name]) if value[name] else None
-    value["loss_curve"] = tuple(tuple(point) for point in value["loss_curve"])
-    return TrainingResult(**value)
-
-
-def _raised(error: dict[str, Any]) -> VoicemillError:
-    raised = TrainingError(error["message"], reason=error["reason"], hint=error["hint"])
-    raised.exit_code = error["code"]
-    return raised
+def _read(kind: Kind, value: Any) -> object:
+    """What a line's JSON stands for."""
+    if kind == "step":
+        return StepReport(**value)
+    if kind == "error":
+        error = TrainingError(value["message"], reason=value["reason"], hint=value["hint"])
+        error.exit_code = value["code"]
+        return error
+    if kind == "result":
+        for name in ("nemo_path", "checkpoint_path"):
+            value[name] = Path(value[name]) if value[name] else None
+        value["loss_curve"] = tuple(tuple(point) for point in value["loss_curve"])
+        return TrainingResult(**value)
+    return value

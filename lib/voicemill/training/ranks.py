@@ -35,9 +35,16 @@ def world() -> int:
     return dist.get_world_size() if _together() else 1
 
 
+def devices() -> int | list[int]:
+    """This process's device, as Lightning's Trainer takes it: the number of its GPU, or one of whatever there is."""
+    import torch.distributed as dist
+
+    return [dist.get_node_local_rank()] if _together() and dist.get_backend() == "nccl" else 1
+
+
 @contextlib.contextmanager
 def joined(accelerator: str) -> Iterator[None]:
-    """Within, this process is one of those that torchrun started.
+    """Within, this process is one of those that torchrun started, or Ray, which has joined them already.
 
     Raises:
         TrainingError: `rank_lost`: another process has ended, or does not answer.
@@ -49,7 +56,8 @@ def joined(accelerator: str) -> Iterator[None]:
     if cuda:
         torch.cuda.set_device(dist.get_node_local_rank())
     try:
-        dist.init_process_group("nccl" if cuda else "gloo", timeout=PATIENCE)
+        if not dist.is_initialized():
+            dist.init_process_group("nccl" if cuda else "gloo", timeout=PATIENCE)
         yield
     except (dist.DistError, RuntimeError) as error:
         if isinstance(error, dist.DistError) or "gloo" in str(error) or "Connection" in str(error):

@@ -147,9 +147,9 @@ class CheckpointStore:
         return state
 
 
-def any_checkpoint(folder: Path) -> bool:
-    """Whether a run has committed a checkpoint in this folder."""
-    return any(_marker(path).is_file() for path in folder.glob(f"*{SUFFIX}"))
+def commits(folder: Path) -> frozenset[str]:
+    """Names of the checkpoints that runs have committed in this folder."""
+    return frozenset(path.name for path in folder.glob(f"*{SUFFIX}") if _marker(path).is_file())
 
 
 def _remove(path: Path) -> None:

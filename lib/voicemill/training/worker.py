@@ -1,6 +1,7 @@
-"""One of several processes that train a model together, and the lines by which it tells the process that waits.
+"""One of several processes that train a model together, and what it tells the process that waits.
 
-torchrun starts it on each device; only the first rank tells steps, notes and the result. Each may tell why it ended.
+torchrun starts it on each device, or Ray (`cluster`); only the first rank tells steps, notes and the result. Each may
+tell why it ended.
 """
 
 from __future__ import annotations
@@ -9,15 +10,17 @@ import dataclasses
 import json
 import signal
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TextIO
 
 from pydantic import BaseModel, ConfigDict
 
 from voicemill import files
-from voicemill.errors import VoicemillError
+from voicemill.errors import TrainingError, VoicemillError
 from voicemill.training import ranks
-from voicemill.training.checkpoint import TrainingResult
+from voicemill.training.checkpoint import StepReport, TrainingResult
 from voicemill.training.config import TrainingConfig
 from voicemill.training.hooks import Hooks
 
@@ -40,6 +43,76 @@ class Work(BaseModel):
     resume: bool = False
 
 
+Kind = Literal["step", "note", "error", "result"]
+Tell = Callable[[Kind, object], None]
+
+
+def take_part(task: Work, tell: Tell, should_stop: Callable[[], bool]) -> None:
+    """Train as one of the ranks of a group.
+
+    Args:
+        task: what to train, the same for all ranks.
+        tell: hears each `StepReport` (step), line for a person (note) and the `TrainingResult` (result).
+        should_stop: asked after each step; one rank that wants to stop is enough.
+
+    Raises:
+        VoicemillError: the training cannot go on; or `rank_lost`.
+    """
+    with ranks.joined(task.config.accelerator):
+        if ranks.rank():
+            _train(task, Hooks(should_stop=should_stop))
+            return
+        hooks = Hooks(
+            on_step=lambda report: tell("step", report), note=lambda text: tell("note", text), should_stop=should_stop
+        )
+        tell("result", _train(task, hooks))
+
+
+@dataclass
+class Heard:
+    """What the ranks have told, on the side that waits.
+
+    Attributes:
+        hooks: hear of steps and notes.
+        errors: why ranks ended.
+    """
+
+    hooks: Hooks
+    errors: list[VoicemillError] = field(default_factory=list)
+    _result: TrainingResult | None = None
+    _last: StepReport | None = None
+    _before: float = 0.0
+
+    def hear(self, kind: Kind, value: object) -> None:
+        """Take what a rank told."""
+        if isinstance(value, StepReport):
+            if self._last is None or value.step > self._last.step:
+                self._last = dataclasses.replace(value, seconds=self._before + value.seconds)
+                self.hooks.on_step(self._last)
+        elif isinstance(value, VoicemillError):
+            self.errors.append(value)
+        elif isinstance(value, TrainingResult):
+            self._result = value
+        elif kind == "note":
+            self.hooks.note(str(value))
+
+    def restarted(self) -> None:
+        """All ranks begin again: steps that they learn again are old news, and their clocks start at zero."""
+        self.errors.clear()
+        self._before = self._last.seconds if self._last else 0.0
+
+    def result(self, died: TrainingError) -> TrainingResult:
+        """The result.
+
+        Raises:
+            VoicemillError: what the first rank that failed said, or `died` where none said anything.
+        """
+        if self._result is not None:
+            return self._result
+        self.errors.sort(key=lambda error: error.reason == "rank_lost")  # what came first is the cause
+        raise self.errors[0] if self.errors else died
+
+
 def work(path: Path, told: TextIO) -> int:
     """Do the work that a file describes, as the rank that torchrun's environment says; returns the exit code.
 
@@ -51,20 +124,9 @@ def work(path: Path, told: TextIO) -> int:
     signal.signal(signal.SIGTERM, lambda number, frame: asked.set())
     lines = Lines(told)
     try:
-        task = Work.model_validate(files.read_json(path))
-        with ranks.joined(task.config.accelerator):
-            if ranks.rank():
-                _train(task, Hooks(should_stop=asked.is_set))
-            else:
-                hooks = Hooks(
-                    on_step=lambda report: lines.tell("step", dataclasses.asdict(report)),
-                    note=lambda text: lines.tell("note", text),
-                    should_stop=asked.is_set,
-                )
-                lines.tell("result", {**dataclasses.asdict(_train(task, hooks))})
+        take_part(Work.model_validate(files.read_json(path)), lines.tell, asked.is_set)
     except VoicemillError as error:
-        told_error = {"message": str(error), "reason": error.reason, "hint": error.hint, "code": error.exit_code}
-        lines.tell("error", told_error)
+        lines.tell("error", error)
         return error.exit_code
     return 0
 
@@ -87,7 +149,11 @@ class Lines:
     def __init__(self, told: TextIO) -> None:
         self._told = told
 
-    def tell(self, kind: str, value: object) -> None:
+    def tell(self, kind: Kind, value: object) -> None:
         """One line."""
+        if isinstance(value, VoicemillError):
+            value = {"message": str(value), "reason": value.reason, "hint": value.hint, "code": value.exit_code}
+        elif isinstance(value, StepReport | TrainingResult):
+            value = dataclasses.asdict(value)
         self._told.write(json.dumps({kind: value}, default=str) + "\n")
         self._told.flush()

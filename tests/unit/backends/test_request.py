@@ -39,6 +39,17 @@ def test_an_option_wins_over_a_variable(repository: Path, tmp_path: Path) -> Non
     assert (from_options.voice, from_options.display_name, from_options.max_steps) == ("anna", "anna", 3)
 
 
+def test_a_cluster_is_used_where_the_backend_or_an_option_says(repository: Path) -> None:
+    assert request(repository, {"RAY_ADDRESS": "head:1"}).ray is None
+    assert request(repository, {"TRAIN_BACKEND": "ray"}).ray == "auto"
+    assert request(repository, {"TRAIN_BACKEND": "ray", "RAY_ADDRESS": "head:1"}).ray == "head:1"
+    assert request(repository, {"RAY_ADDRESS": "head:1"}, ray="auto").ray == "head:1"
+    many = {"TRAIN_BACKEND": "ray", "RAY_ADDRESS": "head:1", "PROD_TTS_DEVICES": "4", "PROD_TTS_NODES": "2"}
+    found = request(repository, many, ray="other:2", nodes=3)
+    assert (found.ray, found.devices, found.nodes) == ("other:2", 4, 3)
+    assert found.preparation(22050, 1, QualityLimits(), Path("list.json")).ray == "other:2"
+
+
 def test_there_is_one_start(repository: Path, tmp_path: Path) -> None:
     environment = {"PROD_TTS_BASE_WEIGHTS_ID": "nvidia/nemo-tts-fastpitch-en"}
     assert request(repository, environment).base_weights == "nvidia/nemo-tts-fastpitch-en"
