@@ -128,7 +128,7 @@ def connected(address: str) -> Iterator[Any]:
         raise DependencyError(
             "Work on a cluster needs Ray, which is not installed.",
             reason="extra_missing:ray",
-            hint="Install it (pip install ray), or leave out --ray.",
+            hint="Install it (pip install ray), or do without a cluster.",
         ) from error
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # Ray has no other switch
     handler = signal.getsignal(signal.SIGTERM)

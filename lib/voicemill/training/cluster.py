@@ -126,9 +126,10 @@ def train(work: Work, hooks: Hooks, address: str) -> TrainingResult:
         with hooks.taking_steps(), _group(work, share, post) as group:
             _follow(ray, group, post, heard)
         (work.out / LOG).write_text(group.said, encoding="utf-8")
+    why = group.said.strip().partition("\n")[0].rstrip(".:") or "it ended without a result"
     result = heard.result(
         TrainingError(
-            "Ray Train gave up: " + (group.said.strip().partition("\n")[0] or "it ended without a result") + ".",
+            f"Ray Train gave up: {why}.",
             reason="rank_died:ray",
             hint=f"{work.out / LOG} says more; start again with --resume.",
         )

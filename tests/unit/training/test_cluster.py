@@ -68,7 +68,7 @@ def run(address, work, at=0, action="", nodes=()):
     return told
 
 def runs(address, asked, *nodes):
-    # one after the other; then what is left of them on the nodes
+    # what they told, one after the other; then what is left of them on the nodes
     told = [run(address, **one) for one in json.loads(asked)]
     for attempt in range(60):
         if not ranks(*nodes):
