@@ -82,8 +82,7 @@ class Cluster:
     def drive(self, *arguments: object) -> Any:
         """Run a function of the module `driver` in a process of its own; what it printed as JSON."""
         paths = json.dumps([str(self._folder), str(REPOSITORY / "lib")])
-        own = "ignore::DeprecationWarning:ray.data.context"  # about itself, where Ray Train makes its defaults
-        argv = [sys.executable, "-W", "error", "-W", own, str(self._folder / "driver.py"), paths, *map(str, arguments)]
+        argv = [sys.executable, "-W", "error", str(self._folder / "driver.py"), paths, *map(str, arguments)]
         done = subprocess.run(
             argv, env=self.environment, capture_output=True, text=True, timeout=600, check=False, cwd=self._folder
         )

@@ -1,7 +1,7 @@
 """Training on a Ray cluster: Ray Train places the processes and starts them again; what each does is a rank's work.
 
-    train -> TorchTrainer -> _rank in each process -> worker.take_part, as under torchrun
-      ^----------- Post -----------------v          an actor beside us: they tell, we ask them to stop
+    train -> _fit: Ray Train -> _rank in each process -> worker.take_part, as under torchrun
+      ^------------- Post -----------------v          an actor beside us: they tell, we ask them to stop
 
 Checkpoints are our own store's, in the run's folder, which every node must see. When a process dies, Ray ends the
 others and starts all of them again, and they go on from the last checkpoint that this run has committed.
@@ -14,7 +14,7 @@ import dataclasses
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,8 @@ RESTARTS = 5
 """Times that the processes of one training are started again."""
 PATIENCE = 10
 """Minutes that a restart waits for a node to come back; Ray asks for one each time."""
+NOTES = ".ray"
+"""Folder for what Ray Train writes down of a run, of no use after it."""
 _BEAT = 0.5
 """Seconds between two looks into the post, on both sides."""
 
@@ -113,20 +115,23 @@ def train(work: Work, hooks: Hooks, address: str) -> TrainingResult:
     """
     began = time.monotonic()
     heard = Heard(hooks)
-    with connected(address) as ray:
+    notes = work.out / NOTES
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, notes, ignore_errors=True)
+        ray = stack.enter_context(connected(address))
         work = _absolute(work)
         share = _share(ray, work.config)
-        files = [work.dataset / "train.jsonl", *([work.base] if work.base else [])]
-        require_nodes(ray, work.out, CODE, more=files)
+        require_nodes(ray, work.out, CODE, more=[work.dataset / "train.jsonl", *([work.base] if work.base else [])])
         hooks.note(f"Training on the Ray cluster at {address}: {share}.")
-        here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
-            ray.get_runtime_context().get_node_id(), soft=False
-        )
+        shutil.rmtree(notes, ignore_errors=True)
+        nodes = ray.util.scheduling_strategies
+        here = nodes.NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         post = ray.remote(num_cpus=0, scheduling_strategy=here)(Post).remote()
-        with hooks.taking_steps(), _group(work, share, post) as group:
-            _follow(ray, group, post, heard)
-        (work.out / LOG).write_text(group.said, encoding="utf-8")
-    why = group.said.strip().partition("\n")[0].rstrip(".:") or "it ended without a result"
+        fit = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=here)(_fit)
+        with hooks.taking_steps():
+            said = _follow(ray, fit.remote(post, work, share, commits(work.out)), post, heard)
+        (work.out / LOG).write_text(said, encoding="utf-8")
+    why = said.strip().partition("\n")[0].rstrip(".:") or "it ended without a result"
     result = heard.result(
         TrainingError(
             f"Ray Train gave up: {why}.",
@@ -163,24 +168,40 @@ def _share(ray: Any, config: TrainingConfig) -> Share:
     return share
 
 
-class _Fit(threading.Thread):
-    """Ray Train's own waiting; not in the main thread, where it would take Ctrl-C for itself."""
+def _follow(ray: Any, fit: Any, post: Any, heard: Heard) -> str:
+    """Hear what the ranks tell until they have ended; ask them to stop, once, when it is time.
 
-    def __init__(self, fit: Callable[[], object]) -> None:
-        super().__init__(daemon=True)
-        self._fit = fit
-        self.said = ""
+    Returns:
+        What Ray said of it where it did not end well.
+    """
+    asked, learning, ended = False, False, False
+    try:
+        while not ended:
+            ended = bool(ray.wait([fit], timeout=_BEAT)[0])
+            for kind, value in ray.get(post.take.remote()):
+                learning = kind == "step" or (learning and kind is not None)
+                if kind is None:
+                    heard.restarted()
+                    heard.hooks.note(str(value))
+                else:
+                    heard.hear(kind, value)
+            if heard.hooks.should_stop() and not ended:
+                if not learning:
+                    return ""  # nothing is newer than the disk
+                if not asked:
+                    asked = True
+                    post.stop.remote()
+        return str(ray.get(fit))
+    except ray.exceptions.RayError as error:
+        return f"{error}\n"
 
-    def run(self) -> None:
-        try:
-            self._fit()
-        except Exception as error:
-            self.said = f"{error}\n"
 
+def _fit(post: Any, work: Work, share: Share, before: frozenset[str]) -> str:
+    """Ray Train's own waiting, in a process of Ray's beside us: in ours it would take Ctrl-C for itself.
 
-@contextlib.contextmanager
-def _group(work: Work, share: Share, post: Any) -> Iterator[_Fit]:
-    """The processes, started by Ray Train."""
+    Returns:
+        What it said where it did not end well.
+    """
     from ray.train import FailureConfig, RunConfig, ScalingConfig, UserCallback
     from ray.train.torch import TorchConfig, TorchTrainer
 
@@ -190,11 +211,8 @@ def _group(work: Work, share: Share, post: Any) -> Iterator[_Fit]:
             post.tell.remote(None, f"Warning: training process {who} was lost; all go on from the last checkpoint.")
 
     config = work.config.model_copy(update={"accelerator": "gpu" if share.gpu else "cpu"})
-    task = work.model_copy(update={"config": config})
-    notes = work.out / ".ray"  # Ray Train's notes of a run, of no use after it
-    shutil.rmtree(notes, ignore_errors=True)
     trainer = TorchTrainer(
-        partial(_rank, post, task, commits(work.out)),
+        partial(_rank, post, work.model_copy(update={"config": config}), before),
         torch_config=TorchConfig(
             backend="nccl" if share.gpu else "gloo", timeout_s=round(ranks.PATIENCE.total_seconds())
         ),
@@ -206,43 +224,16 @@ def _group(work: Work, share: Share, post: Any) -> Iterator[_Fit]:
         ),
         run_config=RunConfig(
             name="run",
-            storage_path=str(notes),
+            storage_path=str(work.out / NOTES),
             failure_config=FailureConfig(max_failures=RESTARTS, controller_failure_limit=PATIENCE),
             callbacks=[Losses()],
         ),
     )
-    group = _Fit(trainer.fit)
-    group.start()
     try:
-        yield group
-    finally:
-        shutil.rmtree(notes, ignore_errors=True)
-
-
-def _follow(ray: Any, group: _Fit, post: Any, heard: Heard) -> None:
-    """Hear what the ranks tell until they have ended; ask them to stop, once, when it is time."""
-    asked, learning, ended = False, False, False
-    while not ended:
-        ended = not group.is_alive()
-        try:
-            told = ray.get(post.take.remote())
-        except ray.exceptions.RayError as error:
-            group.said = f"{error}\n"
-            return
-        for kind, value in told:
-            learning = kind == "step" or (learning and kind is not None)
-            if kind is None:
-                heard.restarted()
-                heard.hooks.note(str(value))
-            else:
-                heard.hear(kind, value)
-        if heard.hooks.should_stop():
-            if not learning:
-                return  # nothing is newer than the disk
-            if not asked:
-                asked = True
-                post.stop.remote()
-        group.join(_BEAT)
+        trainer.fit()
+    except Exception as error:
+        return f"{error}\n"
+    return ""
 
 
 def _rank(post: Any, work: Work, before: frozenset[str]) -> None:
