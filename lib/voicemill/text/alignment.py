@@ -28,22 +28,20 @@ and 16% at 20 dB of noise. These are all synthetic voices: no human recording wa
 from __future__ import annotations
 
 import itertools
-import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from voicemill.errors import DatasetError
+from voicemill.text import acoustics, features, paths
+from voicemill.text.features import FRAME_RATE, SAMPLE_RATE
 from voicemill.text.lexicon import Lexicon
 from voicemill.text.normalise import words as words_of
+from voicemill.text.paths import Stretch
 
-SAMPLE_RATE = 16_000
-"""Hz; what PocketSphinx's en-us model was trained on."""
-FRAME_RATE = 100
-"""Frames per second of PocketSphinx: times are multiples of 10 ms."""
 SCORE_THRESHOLD = -40.0
 """Mean score below which text and sound do not belong together (figures above)."""
 WORD_THRESHOLD = -50.0
@@ -131,15 +129,14 @@ def to_pcm16(samples: npt.NDArray[np.float32]) -> bytes:
 
 
 class Aligner:
-    """Aligns one clip after another; holds one decoder, so use one aligner a process."""
+    """Aligns one clip after another; holds one front end, so use one aligner a process."""
 
     def __init__(self, lexicon: Lexicon) -> None:
         self._lexicon = lexicon
-        self._decoder: Any = None
-        self._known: set[str] = set()
+        self._front: features.FrontEnd | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_lexicon": self._lexicon, "_decoder": None, "_known": set()}
+        return {"_lexicon": self._lexicon, "_front": None}
 
     def align(self, samples: npt.NDArray[np.float32], text: str) -> Alignment:
         """Find the words and phones of `text` in a clip.
@@ -157,58 +154,18 @@ class Aligner:
             raise _failed(text, "the text holds no words")
         if samples.size < MIN_SAMPLES:
             raise _failed(text, "the clip is empty")
-        decoder = self._prepare(spoken)
-        pcm = to_pcm16(_with_room(samples))
+        if self._front is None:
+            self._front = features.FrontEnd()
+        model = acoustics.load()
+        pronounced = [self._lexicon.pronounce(word).phones for word in spoken]
+        cepstra = self._front.cepstra(to_pcm16(_with_room(samples)))
+        found = paths.best_path(model, paths.network(model, pronounced), features.streams(cepstra))
         length = samples.size / SAMPLE_RATE
-        try:
-            decoder.set_align_text(" ".join(spoken))
-            _decode(decoder, pcm)
-            decoder.set_alignment()
-            _decode(decoder, pcm)
-            found = [_word(entry, length) for entry in decoder.get_alignment() if entry.name[0] not in "<["]
-        except (RuntimeError, TypeError) as error:
-            self._decoder = None  # it may be in the middle of an utterance
-            raise _failed(
-                text, f"{samples.size / SAMPLE_RATE:.2f} s of sound cannot hold its {len(spoken)} words"
-            ) from error
-        if [word.text for word in found] != spoken or any(
-            tuple(phone.name for phone in word.phones) != self._lexicon.pronounce(word.text).phones for word in found
-        ):
-            raise _failed(text, "the aligner lost words on the way")
-        frames = np.array([max(1, round((word.end - word.start) * FRAME_RATE)) for word in found])
-        return Alignment(tuple(found), float(np.average([word.score for word in found], weights=frames)))
-
-    def _prepare(self, spoken: list[str]) -> Any:
-        if self._decoder is None:
-            from pocketsphinx import Decoder
-
-            with tempfile.TemporaryDirectory() as folder:
-                dictionary = Path(folder) / "words.dict"
-                self._lexicon.subset(dictionary, spoken)
-                self._decoder = Decoder(
-                    samprate=SAMPLE_RATE,
-                    loglevel="FATAL",
-                    lm=None,
-                    bestpath=False,
-                    dict=str(dictionary),
-                    beam=0.0,
-                    wbeam=0.0,
-                    pbeam=0.0,
-                    maxhmmpf=-1,
-                )
-            self._known = set(spoken)
-        for word in spoken:
-            if word not in self._known:
-                self._decoder.add_word(word, " ".join(self._lexicon.pronounce(word).phones), False)
-                self._known.add(word)
-        return self._decoder
-
-
-def _decode(decoder: Any, pcm: bytes) -> None:
-    decoder.reinit_feat()  # forgets the noise estimate of the clips before, so that the same clip aligns the same way
-    decoder.start_utt()
-    decoder.process_raw(pcm, full_utt=True)
-    decoder.end_utt()
+        if found is None:
+            raise _failed(text, f"{length:.2f} s of sound cannot hold its {len(spoken)} words")
+        words = _words(spoken, pronounced, found, length)
+        frames = np.array([max(1, round((word.end - word.start) * FRAME_RATE)) for word in words])
+        return Alignment(words, float(np.average([word.score for word in words], weights=frames)))
 
 
 def _with_room(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -219,15 +176,25 @@ def _with_room(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.concatenate((before, samples, after))
 
 
-def _word(entry: Any, length: float) -> Word:
+def _words(
+    spoken: Sequence[str], pronounced: Sequence[Sequence[str]], found: Sequence[Stretch], length: float
+) -> tuple[Word, ...]:
     """Times in the clip of `length` seconds: what was put around it is taken off."""
 
     def second(frame: int) -> float:
         return min(max(0.0, frame / FRAME_RATE - _ROOM), length)
 
-    phones = tuple(Phone(phone.name, second(phone.start), second(phone.start + phone.duration)) for phone in entry)
-    end = entry.start + entry.duration
-    return Word(entry.name, second(entry.start), second(end), phones, score=entry.score / max(1, entry.duration))
+    words = []
+    for index, group in itertools.groupby(found, key=lambda stretch: stretch.word):
+        parts = list(group)
+        phones = tuple(
+            Phone(name, second(part.first), second(part.end))
+            for name, part in zip(pronounced[index], parts, strict=True)
+        )
+        frames = parts[-1].end - parts[0].first
+        score = sum(part.score for part in parts) / frames
+        words.append(Word(spoken[index], phones[0].start, phones[-1].end, phones, score))
+    return tuple(words)
 
 
 def _failed(text: str, why: str) -> DatasetError:
