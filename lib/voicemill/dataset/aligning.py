@@ -59,7 +59,7 @@ def align(task: AlignTask) -> AlignedClip:
         return known.model_copy(update={"cached": True})
     samples, rate = decode.read_mono(task.clip)
     try:
-        found = aligner.align(decode.resample(samples, rate, alignment.SAMPLE_RATE), task.text)
+        found = aligner.align(decode.resample(samples, rate, features.SAMPLE_RATE), task.text)
     except DatasetError as error:
         if error.code != "alignment_failed":
             raise
