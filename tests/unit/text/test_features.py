@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
+from voicemill.errors import StorageError
 from voicemill.text.alignment import to_pcm16
 from voicemill.text.features import CEPSTRA, FrontEnd, streams
 
@@ -27,6 +29,17 @@ def test_nothing_stays_in_the_folder_for_temporary_files(clips: list[Clip]) -> N
     front = FrontEnd()
     front.cepstra(to_pcm16(clips[0][0]))
     assert not list(Path(tempfile.gettempdir()).glob(f"{front._folder.name}*"))
+
+
+def test_a_place_that_cannot_be_written_is_told(
+    clips: list[Clip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    front = FrontEnd()
+    front._folder.write_text("in the way")
+    with pytest.raises(StorageError) as caught:
+        front.cepstra(to_pcm16(clips[0][0]))
+    assert caught.value.reason == f"not_writable:{front._folder}"
 
 
 def test_streams_tell_how_the_cepstra_move() -> None:
