@@ -13,7 +13,7 @@ from voicemill.audio import decode
 from voicemill.dataset import stage_cache
 from voicemill.dataset.manifest import WordRow
 from voicemill.errors import DatasetError
-from voicemill.text import alignment, lexicon, normalise
+from voicemill.text import acoustics, alignment, features, lexicon, normalise, paths
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def align(task: AlignTask) -> AlignedClip:
     """Align one clip, or take the result from the cache."""
     aligner, pronunciations = _aligner(task.extra, task.extra_sha256)
     spoken = [(word, pronunciations.pronounce(word).phones) for word in normalise.words(task.text)]
-    code = stage_cache.code_digest(alignment, decode)
+    code = stage_cache.code_digest(alignment, acoustics, features, paths, decode)
     key = files.content_key(code, lexicon.pocketsphinx_version(), task.sha256, task.text, spoken)
     stored = stage_cache.entry(task.cache, "alignment", key, ".json")
     known = stage_cache.read_model(stored, AlignedClip)
@@ -59,7 +59,7 @@ def align(task: AlignTask) -> AlignedClip:
         return known.model_copy(update={"cached": True})
     samples, rate = decode.read_mono(task.clip)
     try:
-        found = aligner.align(decode.resample(samples, rate, alignment.SAMPLE_RATE), task.text)
+        found = aligner.align(decode.resample(samples, rate, features.SAMPLE_RATE), task.text)
     except DatasetError as error:
         if error.code != "alignment_failed":
             raise

@@ -16,7 +16,7 @@ from voicemill.audio.sound import Sound
 from voicemill.audio.vad import Span
 from voicemill.dataset import stage_cache
 from voicemill.progress import Observer
-from voicemill.text import alignment, hearing, lexicon, recognition
+from voicemill.text import alignment, features, hearing, lexicon, recognition
 from voicemill.text.hearing import HeardWord
 
 
@@ -52,7 +52,7 @@ class Memory:
     ) -> list[HeardWord]:
         """See `hearing.hear`."""
         spoken = {word: pronunciations.pronounce(word).phones for sentence in sentences for word in sentence}
-        code = stage_cache.code_digest(hearing, recognition, alignment, sound, decode, vad)
+        code = stage_cache.code_digest(hearing, recognition, alignment, features, sound, decode, vad)
         key = files.content_key(
             code,
             lexicon.pocketsphinx_version(),

@@ -15,8 +15,9 @@ from voicemill.audio.segmentation import Segmentation
 from voicemill.audio.sound import Sound, piece
 from voicemill.audio.vad import Span
 from voicemill.errors import DatasetError
-from voicemill.text.alignment import SAMPLE_RATE, Aligner, Word
+from voicemill.text.alignment import Aligner, Word
 from voicemill.text.boundaries import CUT_PAUSE, Piece
+from voicemill.text.features import SAMPLE_RATE
 from voicemill.text.normalise import words as words_of
 
 LONGEST = 60.0

@@ -4,24 +4,27 @@ A trigram model over the script's own words turns PocketSphinx from a poor gener
 text, while it can still say that something else was spoken. Each stretch is a task of its own, so two processes share
 the work.
 
-Every stretch is heard quickly first (every other frame scored anew, one pass instead of two); what was heard then and
-is no running part of the script from end to end of the stretch is heard again with all care. On 40 to 50 stretches of
-three recordings (scripts/construction, flite's slt) the quick way took 54 x real time of one core for 24, with 1.1, 2.2
-and 1.7% of the words wrong for 1.3, 1.0 and 1.0%; with the script of two hours 40 x for 20, and 3.1% for 2.6%.
+Every stretch is heard quickly first (every other frame scored anew, the two best densities of a codebook instead of
+four, one pass instead of two); what was heard then and is no running part of the script from end to end of the stretch
+is heard again with all care. On 100 stretches of two recordings (scripts/construction, flite's slt) the quick way took
+63 x real time of one core, 20 stretches were heard again, both ways together took 41, and 0.9% of the words were wrong;
+on 30 stretches with the script of two hours 39, 10 and 23, and 2.2%. With two densities in the careful way as well a
+sentence was found in speech in which nobody says it, among a script of eleven words.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from voicemill.audio.sound import Sound, piece
 from voicemill.audio.vad import Span
 from voicemill.progress import Observer, SilentObserver
-from voicemill.text.alignment import SAMPLE_RATE
+from voicemill.text.features import SAMPLE_RATE
 from voicemill.text.lexicon import Lexicon
 from voicemill.text.recognition import PocketSphinxRecogniser, RecognisedWord
 from voicemill.workers import Workers
@@ -32,10 +35,19 @@ first sound.
 """
 _SILENT_EDGE = 0.35
 """Seconds at an end of a stretch in which no word was heard: one may have been missed."""
-_QUICK: Mapping[str, object] = {"ds": 2, "fwdflat": False}
+_QUICK: Mapping[str, object] = {"ds": 2, "topn": 2, "fwdflat": False}
 _CAREFUL: Mapping[str, object] = {}
 
-_Piece = tuple[Sound, Span]
+
+@dataclass(frozen=True)
+class _Task:
+    """A stretch of a recording to be heard, with the files that say what may be said."""
+
+    sound: Sound
+    window: Span
+    model: Path
+    dictionary: Path
+    careful: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,19 +104,21 @@ def hear(
         Words in the order of time.
     """
     windows = _windows(spans, sound.seconds)
-    pieces = [(sound, window) for window in windows]
     stream = f" {' '.join(word for sentence in sentences for word in sentence)} "
-    with tempfile.TemporaryDirectory(prefix="voicemill-script-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="voicemill-script-") as folder,
+        Workers(processes if len(windows) >= 2 * processes else 1) as workers,
+    ):
         model, dictionary = Path(folder) / "script.lm", Path(folder) / "script.dict"
         write_language_model(model, sentences)
         lexicon.subset(dictionary, (word for sentence in sentences for word in sentence))
-        found = _recognise(model, dictionary, pieces, processes, _QUICK, observer)
+        tasks = [_Task(sound, window, model, dictionary) for window in windows]
+        found = _recognise(workers, tasks, observer)
         again = [index for index, words in enumerate(found) if doubtful(words, windows[index].duration, stream)]
         if again:
             observer.note(f"segmentation: {len(again)} of {len(windows)} stretches are heard again with all care")
-        doubted = [pieces[index] for index in again]
-        careful = _recognise(model, dictionary, doubted, processes, _CAREFUL, SilentObserver())
-        for index, words in zip(again, careful, strict=True):
+        doubted = [replace(tasks[index], careful=True) for index in again]
+        for index, words in zip(again, _recognise(workers, doubted, SilentObserver()), strict=True):
             found[index] = words
     return [
         HeardWord(word.text, window.start + word.start, window.start + word.end, index)
@@ -132,36 +146,28 @@ def _windows(spans: Sequence[Span], length: float) -> list[Span]:
     return windows
 
 
-def _recognise(
-    model: Path,
-    dictionary: Path,
-    pieces: list[_Piece],
-    processes: int,
-    settings: Mapping[str, object],
-    observer: Observer,
-) -> list[list[RecognisedWord]]:
-    if processes > 1 and len(pieces) >= 2 * processes:
-        with Workers(processes, _start, model, dictionary, dict(settings)) as workers:
-            return workers.run(_words, pieces, observer.advance)
-    recogniser = PocketSphinxRecogniser(language_model=model, dictionary=dictionary, settings=settings)
-    found = []
-    for done, (sound, window) in enumerate(pieces, start=1):
-        found.append(recogniser.words(piece(sound, window.start, window.end, SAMPLE_RATE)))
-        observer.advance(done)
-    return found
+def _recognise(workers: Workers, tasks: Sequence[_Task], observer: Observer) -> list[list[RecognisedWord]]:
+    # the longest first, so that no process is left alone with a long one at the end
+    order = sorted(range(len(tasks)), key=lambda index: -tasks[index].window.duration)
+    ordered = [tasks[index] for index in order]
+    if workers.count > 1:
+        words = workers.run(_words, ordered, observer.advance)
+    else:
+        words = []
+        for done, task in enumerate(ordered, start=1):
+            words.append(_words(task))
+            observer.advance(done)
+        _recogniser.cache_clear()
+    return [found for _, found in sorted(zip(order, words, strict=True), key=lambda pair: pair[0])]
 
 
-_recogniser: PocketSphinxRecogniser | None = None
+@functools.lru_cache(maxsize=1)
+def _recogniser(model: Path, dictionary: Path, careful: bool) -> PocketSphinxRecogniser:
+    """One at a time in each process: they take some memory."""
+    settings = _CAREFUL if careful else _QUICK
+    return PocketSphinxRecogniser(language_model=model, dictionary=dictionary, settings=settings)
 
 
-def _start(model: Path, dictionary: Path, settings: Mapping[str, object]) -> None:
-    """Of a worker process: load the recogniser once."""
-    global _recogniser
-    _recogniser = PocketSphinxRecogniser(language_model=model, dictionary=dictionary, settings=settings)
-
-
-def _words(stretch: _Piece) -> list[RecognisedWord]:
-    if _recogniser is None:
-        raise RuntimeError("the worker was not started")
-    sound, window = stretch
-    return _recogniser.words(piece(sound, window.start, window.end, SAMPLE_RATE))
+def _words(task: _Task) -> list[RecognisedWord]:
+    recogniser = _recogniser(task.model, task.dictionary, task.careful)
+    return recogniser.words(piece(task.sound, task.window.start, task.window.end, SAMPLE_RATE))

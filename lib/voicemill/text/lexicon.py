@@ -28,7 +28,7 @@ them.
 
 _DICTIONARY = Path("model", "en-us", "cmudict-en-us.dict")
 _ALTERNATIVE = re.compile(r"\(\d+\)$")
-_TOKENIZER_WORD = re.compile(r"[a-z]+(?:[a-z'-]*[a-z]+)*")
+_TOKENIZER_WORD = re.compile(r"[a-z](?:[a-z'-]*[a-z])?")
 """Words that NeMo's English tokenizer can look up; entries such as `'bout` or `a.m.` never reach its dictionary."""
 _PLAIN_WORD = re.compile(r"[a-z]+(?:'[a-z]+)*")
 

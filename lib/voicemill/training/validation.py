@@ -95,7 +95,7 @@ def measure(spoken: list[Mel], sentences: list[HeldOut], audio: AudioConfig, fac
     from voicemill.metrics.error_rate import character_errors, pooled
     from voicemill.metrics.pitch_errors import pitch_errors
     from voicemill.metrics.spectral import mel_cepstral_distortion
-    from voicemill.text.alignment import SAMPLE_RATE
+    from voicemill.text.features import SAMPLE_RATE
     from voicemill.text.recognition import PocketSphinxRecogniser
     from voicemill.training.griffin_lim import griffin_lim
 

@@ -76,3 +76,17 @@ def test_own_dictionary_missing(tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         Lexicon.load(tmp_path / "none.dict")
     assert caught.value.code == "lexicon_missing"
+
+
+def test_what_the_tokenizer_cannot_look_up_is_left_out_however_long(tmp_path: Path) -> None:
+    entries = {
+        "a" * 60 + ".": ("AH",),
+        "o'clock": ("AH",),
+        "'bout": ("B",),
+        "x-ray": ("EH",),
+        "a": ("AH",),
+        "so-": ("S",),
+    }
+    Lexicon(entries).write(tmp_path / "words.dict")
+    written = [line.split()[0] for line in (tmp_path / "words.dict").read_text("utf-8").splitlines()]
+    assert written == ["A", "O'CLOCK", "X-RAY"]
