@@ -24,7 +24,7 @@ from voicemill import audio, dataset, text
 from voicemill.dataset import stage_cache
 from voicemill.errors import BlockedError, DependencyError, UsageError
 from voicemill.progress import Observer
-from voicemill.workers import outcome, usable_cores
+from voicemill.workers import outcome
 
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
@@ -42,14 +42,12 @@ _PATIENCE = 10.0
 class RayPool:
     """A context in which `map` runs tasks on a Ray cluster."""
 
-    def __init__(self, address: str, shared: Path, workers: int | None = None) -> None:
+    def __init__(self, address: str, shared: Path) -> None:
         """
         Args:
             address: `host:port` of the head node, or `RUNNING`; this machine must be part of the cluster.
             shared: a folder that every node must see.
-            workers: processes here, for what runs beside the cluster.
         """
-        self.workers = workers or usable_cores()
         self._address, self._shared = address, shared
         self._stack = contextlib.ExitStack()
         self._remote: Any = None

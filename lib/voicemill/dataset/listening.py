@@ -15,6 +15,7 @@ from voicemill.audio import decode, sound, vad
 from voicemill.audio.sound import Sound
 from voicemill.audio.vad import Span
 from voicemill.dataset import stage_cache
+from voicemill.dataset.pool import TaskPool
 from voicemill.progress import Observer
 from voicemill.text import alignment, features, hearing, lexicon, recognition
 from voicemill.text.hearing import HeardWord
@@ -34,11 +35,15 @@ class Memory:
         digests: of the recordings that the sound is made of, in order.
         gap: seconds of silence between them.
         cache: the stage cache.
+        pool: listens.
+        shared: a folder that all of the pool see.
     """
 
     digests: tuple[str, ...]
     gap: float
     cache: Path
+    pool: TaskPool
+    shared: Path
 
     def __call__(
         self,
@@ -47,8 +52,6 @@ class Memory:
         sentences: Sequence[Sequence[str]],
         pronunciations: lexicon.Lexicon,
         observer: Observer,
-        *,
-        processes: int,
     ) -> list[HeardWord]:
         """See `hearing.hear`."""
         spoken = {word: pronunciations.pronounce(word).phones for sentence in sentences for word in sentence}
@@ -65,7 +68,7 @@ class Memory:
         if known is not None:
             observer.note(f"segmentation: {len(spans)} stretches of speech, heard before, from the cache")
             return [HeardWord(*word) for word in known.words]
-        found = hearing.hear(heard, spans, sentences, pronunciations, observer, processes=processes)
+        found = hearing.hear(heard, spans, sentences, pronunciations, observer, run=self.pool.map, folder=self.shared)
         entry = _Heard(words=tuple((word.text, word.start, word.end, word.stretch) for word in found))
         files.write_text(stored, entry.model_dump_json())
         return found

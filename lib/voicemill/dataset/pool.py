@@ -19,8 +19,6 @@ WORTH_A_POOL = 8
 class TaskPool(Protocol):
     """Where tasks run: `ClipPool` on this machine, `cluster.RayPool` on many."""
 
-    workers: int
-
     def map(
         self, function: Callable[[_Task], _Result], tasks: Sequence[_Task], observer: Observer | None = None
     ) -> list[_Result]:
@@ -42,8 +40,7 @@ class ClipPool:
         Args:
             workers: number of processes; by default one for each core that this process may use.
         """
-        self.workers = workers or usable_cores()
-        self._processes = Workers(self.workers)
+        self._processes = Workers(workers or usable_cores())
 
     def __enter__(self) -> ClipPool:
         return self
@@ -63,7 +60,7 @@ class ClipPool:
         """
         advance = observer.advance if observer is not None else _unheard
         few = len(tasks) < WORTH_A_POOL and not self._processes.ids
-        if self.workers == 1 or few or len(tasks) < 2:
+        if self._processes.count == 1 or few or len(tasks) < 2:
             return [_told(function(task), done, advance) for done, task in enumerate(tasks, start=1)]
         return self._processes.run(function, tasks, advance)
 

@@ -215,7 +215,7 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
         bench = steps.Bench(pool, StageClock(observer, pool.worker_ids), staging, cache)
         grammars = workspace.cache / "text-normaliser"
         ears = Ears(recogniser, cache) if recogniser else None
-        means = Means(Lexicon.load(request.lexicon), request.limits, grammars, pool.workers, cache, ears)
+        means = Means(Lexicon.load(request.lexicon), request.limits, grammars, pool, staging, cache, ears)
         _fill(bench, request, sources, inputs, means, separator, speaker, tools, key)
         edits.carry(root, staging)
     made = load(root, key)
@@ -225,7 +225,7 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
 
 
 def _pool(request: PrepareRequest, shared: Path) -> ClipPool | RayPool:
-    return ClipPool(request.workers) if request.ray is None else RayPool(request.ray, shared, request.workers)
+    return ClipPool(request.workers) if request.ray is None else RayPool(request.ray, shared)
 
 
 def _with_what_people_said(request: PrepareRequest, root: Path, inputs: tuple[SourceFile, ...]) -> PrepareRequest:

@@ -17,6 +17,7 @@ from voicemill.audio.sound import OnDisk
 from voicemill.audio.vad import Span
 from voicemill.dataset import captioned
 from voicemill.dataset.listening import Memory
+from voicemill.dataset.pool import TaskPool
 from voicemill.dataset.recognising import Ears
 from voicemill.dataset.recordings import Recording
 from voicemill.dataset.report import Rejection
@@ -117,7 +118,8 @@ class Means:
         lexicon: pronunciations.
         limits: of an utterance.
         grammars: where the grammars for digits and symbols are kept; they are loaded only when a text needs them.
-        processes: how many may listen to a long recording.
+        pool: listens to a long recording.
+        shared: a folder that all of the pool see.
         cache: where what was heard is kept.
         ears: a recogniser for recordings without text.
     """
@@ -125,7 +127,8 @@ class Means:
     lexicon: Lexicon
     limits: Segmentation
     grammars: Path
-    processes: int
+    pool: TaskPool
+    shared: Path
     cache: Path
     ears: Ears | None = None
 
@@ -262,8 +265,7 @@ def from_script(recordings: Sequence[Heard], script: Sequence[str], means: Means
         means.lexicon,
         observer,
         limits=means.limits,
-        processes=means.processes,
-        listen=Memory(tuple(heard.digest for heard in recordings), GAP_SECONDS, means.cache),
+        listen=Memory(tuple(heard.digest for heard in recordings), GAP_SECONDS, means.cache, means.pool, means.shared),
     )
     return _placed(match, recordings, starts, script, normalized)
 

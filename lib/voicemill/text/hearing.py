@@ -1,8 +1,7 @@
-"""Listening to a recording with a known script: a language model made of the script, and a pool of recognisers.
+"""Listening to a recording with a known script: a language model made of the script, and tasks for a pool.
 
 A trigram model over the script's own words turns PocketSphinx from a poor general recogniser into a good one for this
-text, while it can still say that something else was spoken. Each stretch is a task of its own, so two processes share
-the work.
+text, while it can still say that something else was spoken. Each stretch is a task of its own.
 
 Every stretch is heard quickly first (every other frame scored anew, the two best densities of a codebook instead of
 four, one pass instead of two); what was heard then and is no running part of the script from end to end of the stretch
@@ -17,7 +16,7 @@ from __future__ import annotations
 import functools
 import itertools
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,7 +26,6 @@ from voicemill.progress import Observer, SilentObserver
 from voicemill.text.features import SAMPLE_RATE
 from voicemill.text.lexicon import Lexicon
 from voicemill.text.recognition import PocketSphinxRecogniser, RecognisedWord
-from voicemill.workers import Workers
 
 MARGIN = 0.15
 """Seconds of silence heard before and after a stretch, where there is any: voice activity tends to start inside the
@@ -48,6 +46,10 @@ class _Task:
     model: Path
     dictionary: Path
     careful: bool = False
+
+
+Run = Callable[[Callable[[_Task], list[RecognisedWord]], Sequence[_Task], Observer], list[list[RecognisedWord]]]
+"""Gives the results of a function over tasks, in their order, and tells how many are done."""
 
 
 @dataclass(frozen=True)
@@ -88,38 +90,39 @@ def hear(
     lexicon: Lexicon,
     observer: Observer,
     *,
-    processes: int = 2,
+    run: Run | None = None,
+    folder: Path | None = None,
 ) -> list[HeardWord]:
     """Recognise every span with the script's own language model.
 
     Args:
-        sound: the recording; each stretch is read, by the process that hears it, when its turn comes.
+        sound: the recording; each stretch is read, by whoever hears it, when its turn comes.
         spans: stretches of speech, ascending and disjoint, in seconds.
         sentences: the script's words, sentence by sentence.
         lexicon: pronunciations of these words.
         observer: `advance` counts the spans that are done; the caller announces the stage.
-        processes: size of the pool; 1 works in this process.
+        run: does the tasks; one after the other in this process by default.
+        folder: where the language model lies for so long; all that `run` gives tasks to must see it.
 
     Returns:
         Words in the order of time.
     """
     windows = _windows(spans, sound.seconds)
     stream = f" {' '.join(word for sentence in sentences for word in sentence)} "
-    with (
-        tempfile.TemporaryDirectory(prefix="voicemill-script-") as folder,
-        Workers(processes if len(windows) >= 2 * processes else 1) as workers,
-    ):
-        model, dictionary = Path(folder) / "script.lm", Path(folder) / "script.dict"
+    run = run or _alone
+    with tempfile.TemporaryDirectory(prefix=".script-", dir=folder) as made:
+        model, dictionary = Path(made) / "script.lm", Path(made) / "script.dict"
         write_language_model(model, sentences)
         lexicon.subset(dictionary, (word for sentence in sentences for word in sentence))
         tasks = [_Task(sound, window, model, dictionary) for window in windows]
-        found = _recognise(workers, tasks, observer)
+        found = _recognise(run, tasks, observer)
         again = [index for index, words in enumerate(found) if doubtful(words, windows[index].duration, stream)]
         if again:
             observer.note(f"segmentation: {len(again)} of {len(windows)} stretches are heard again with all care")
         doubted = [replace(tasks[index], careful=True) for index in again]
-        for index, words in zip(again, _recognise(workers, doubted, SilentObserver()), strict=True):
+        for index, words in zip(again, _recognise(run, doubted, SilentObserver()), strict=True):
             found[index] = words
+    _recogniser.cache_clear()  # where this process has listened itself
     return [
         HeardWord(word.text, window.start + word.start, window.start + word.end, index)
         for index, (window, words) in enumerate(zip(windows, found, strict=True))
@@ -146,19 +149,21 @@ def _windows(spans: Sequence[Span], length: float) -> list[Span]:
     return windows
 
 
-def _recognise(workers: Workers, tasks: Sequence[_Task], observer: Observer) -> list[list[RecognisedWord]]:
+def _recognise(run: Run, tasks: Sequence[_Task], observer: Observer) -> list[list[RecognisedWord]]:
     # the longest first, so that no process is left alone with a long one at the end
     order = sorted(range(len(tasks)), key=lambda index: -tasks[index].window.duration)
-    ordered = [tasks[index] for index in order]
-    if workers.count > 1:
-        words = workers.run(_words, ordered, observer.advance)
-    else:
-        words = []
-        for done, task in enumerate(ordered, start=1):
-            words.append(_words(task))
-            observer.advance(done)
-        _recogniser.cache_clear()
+    words = run(_words, [tasks[index] for index in order], observer)
     return [found for _, found in sorted(zip(order, words, strict=True), key=lambda pair: pair[0])]
+
+
+def _alone(
+    function: Callable[[_Task], list[RecognisedWord]], tasks: Sequence[_Task], observer: Observer
+) -> list[list[RecognisedWord]]:
+    found = []
+    for done, task in enumerate(tasks, start=1):
+        found.append(function(task))
+        observer.advance(done)
+    return found
 
 
 @functools.lru_cache(maxsize=1)

@@ -123,8 +123,6 @@ class Listen(Protocol):
         lexicon: Lexicon,
         observer: Observer,
         /,
-        *,
-        processes: int,
     ) -> list[HeardWord]:
         """See `hearing.hear`."""
 
@@ -137,7 +135,6 @@ def match_script(
     observer: Observer | None = None,
     *,
     limits: Segmentation | None = None,
-    processes: int = 2,
     listen: Listen = hear,
 ) -> ScriptMatch:
     """Find the sentences of a script in a recording.
@@ -149,7 +146,6 @@ def match_script(
         lexicon: pronunciations.
         observer: `advance` counts the spans that have been heard (`len(spans)` in all); the caller announces the stage.
         limits: durations and padding of utterances.
-        processes: how many processes recognise.
         listen: how the recording is heard.
 
     Raises:
@@ -166,7 +162,7 @@ def match_script(
         raise DatasetError(
             "Nobody speaks in the recording.", reason="no_speech", hint="Check the microphone and the level."
         )
-    heard = listen(sound, spans, script, lexicon, observer or SilentObserver(), processes=processes)
+    heard = listen(sound, spans, script, lexicon, observer or SilentObserver())
     takes, repeated = choose(find_takes(script, [word.text for word in heard]), script)
     islands = Islands(spans, heard)
     aligner = Aligner(lexicon)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from voicemill.audio.segmentation import Segmentation
 from voicemill.audio.vad import Span
 from voicemill.dataset import utterances
+from voicemill.dataset.pool import ClipPool
 from voicemill.dataset.recordings import DecodeTask, Recording, SpeechTask, decode_one, speech_of
 from voicemill.dataset.sources import ClipText
 from voicemill.dataset.utterances import GAP_SECONDS, Heard, Means, from_clips, from_script
@@ -19,7 +20,7 @@ from voicemill.text.script import ScriptMatch, Take, Unusable, Utterance
 
 @pytest.fixture
 def means(tmp_path: Path) -> Means:
-    return Means(Lexicon.load(), Segmentation(), Path("unused"), processes=1, cache=tmp_path / "cache")
+    return Means(Lexicon.load(), Segmentation(), Path("unused"), ClipPool(1), tmp_path, tmp_path / "cache")
 
 
 def _heard(audio: Path, folder: Path, number: int, start: float, end: float) -> Heard:

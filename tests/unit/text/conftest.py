@@ -45,7 +45,7 @@ def sentences(demo_script: Path) -> list[str]:
 def clips(demo: Samples, sentences: list[str], lexicon: Lexicon) -> list[tuple[Samples, str]]:
     """The first sentences as clips with their texts."""
     minute = demo[: 58 * RATE]
-    found = match_script(InMemory(minute, RATE), speech_spans(minute), sentences[:FIRST], lexicon, processes=1)
+    found = match_script(InMemory(minute, RATE), speech_spans(minute), sentences[:FIRST], lexicon)
     assert [utterance.text for utterance in found.utterances] == sentences[:FIRST]
     return [(cut(minute, utterance), utterance.text) for utterance in found.utterances]
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +8,12 @@ import numpy.typing as npt
 
 from voicemill.audio.sound import InMemory
 from voicemill.audio.vad import Span, speech_spans
-from voicemill.progress import SilentObserver
+from voicemill.progress import Observer, SilentObserver
 from voicemill.text.hearing import doubtful, hear, write_language_model
 from voicemill.text.lexicon import Lexicon
 from voicemill.text.normalise import words
 from voicemill.text.recognition import RecognisedWord
+from voicemill.workers import Workers
 
 
 class Counter(SilentObserver):
@@ -24,18 +25,26 @@ class Counter(SilentObserver):
 
 
 def test_the_pool_hears_the_same(
-    assemble: Callable[..., npt.NDArray[np.float32]], sentences: list[str], lexicon: Lexicon
+    assemble: Callable[..., npt.NDArray[np.float32]], sentences: list[str], lexicon: Lexicon, tmp_path: Path
 ) -> None:
     recording = assemble(0, 3, 7, 9)
     spans = speech_spans(recording)
     script = [words(sentences[index]) for index in (0, 3, 7, 9)]
     observer = Counter()
-    alone = hear(InMemory(recording, 16_000), spans, script, lexicon, observer, processes=1)
+    alone = hear(InMemory(recording, 16_000), spans, script, lexicon, observer)
     assert [word.text for word in alone] == [word for sentence in script for word in sentence]
     assert observer.seen == list(range(1, len(spans) + 1))
     assert [word.start for word in alone] == sorted(word.start for word in alone)
     assert all(spans[word.stretch].start - 0.16 <= word.start <= spans[word.stretch].end + 0.16 for word in alone)
-    assert hear(InMemory(recording, 16_000), spans, script, lexicon, SilentObserver(), processes=2) == alone
+
+    def run(function: Callable[..., object], tasks: Sequence[object], observer: Observer) -> list[object]:
+        assert any(tmp_path.iterdir())  # the language model lies where all of the pool can see it
+        return workers.run(function, tasks, observer.advance)
+
+    with Workers(2) as workers:
+        heard = hear(InMemory(recording, 16_000), spans, script, lexicon, observer, run=run, folder=tmp_path)
+    assert heard == alone
+    assert not any(tmp_path.iterdir())
 
 
 def test_spans_at_the_very_edges(clips: list[tuple[npt.NDArray[np.float32], str]], lexicon: Lexicon) -> None:

@@ -23,7 +23,7 @@ Match = Callable[[Samples, list[str]], ScriptMatch]
 @pytest.fixture
 def match(lexicon: Lexicon) -> Match:
     def run(samples: Samples, script: list[str]) -> ScriptMatch:
-        return match_script(InMemory(samples, 16_000), speech_spans(samples), script, lexicon, processes=1)
+        return match_script(InMemory(samples, 16_000), speech_spans(samples), script, lexicon)
 
     return run
 
