@@ -15,6 +15,7 @@
     pitch         F0 of each frame: pyin, frame for frame as librosa computes it, many times faster
     quality       peak, clipping, signal-to-noise ratio, bandwidth and edges of one clip
     voice         pitch and formants of one clip, to notice that somebody else speaks
+    embedding     who speaks, by a speaker model where there is one; `onnx` runs its graph, and Silero's
     likeness      whether two clips are the same sound
 
 Samples are float32 numpy arrays of shape (samples,), full scale 1.0; times are seconds; rates and frequencies are Hz.

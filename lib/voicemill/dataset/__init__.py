@@ -1,6 +1,7 @@
 """From recordings and their text to the dataset that training reads: clips, manifests, pitch, statistics.
 
     prepare        the whole way, stage by stage, published at once or not at all
+    request        what a preparation is asked for
     prepared       a finished dataset, and reading it back
     sources        --audio, --script, --metadata, --dataset -> recordings and the text that belongs to them
     recordings     decode, loudness and voice activity of each recording
@@ -11,6 +12,7 @@
     utterances     which stretch of which recording says which text
     clips          one utterance -> one WAV with its quality figures
     limits         what a clip must be like, in one model
+    speakers       how near each clip is to the speaker of most of them, as a speaker model tells
     judging        why a clip is unfit: figure, unit, limit
     explain        cuts.tsv: why each clip begins and ends where it does
     aligning       words and phones of each clip; clips whose sound does not fit their text are named and left out
