@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("voicemill", deadline=None)
 hypothesis.settings.load_profile("voicemill")
 
-# A shell's background job ignores Ctrl-C, and so would everything that the tests start.
+# A shell's background job ignores Ctrl-C, one under nohup the end of its terminal, and so would all that the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 _OURS = (
