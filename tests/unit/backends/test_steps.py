@@ -40,6 +40,7 @@ def test_a_training_that_ends_without_a_model_is_no_success(tmp_path: Path) -> N
             peak_memory_bytes=1,
             peak_gpu_memory_bytes=None,
             weights_sha256="0" * 64,
+            learning_rate=1e-3,
             interrupted=True,
         )
 
