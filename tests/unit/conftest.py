@@ -23,6 +23,7 @@ from voicemill.bundle.promote import promote
 from voicemill.settings import REPOSITORY
 from voicemill.training_status import TrainingStatus, write_training_status
 from voicemill.weights.allowlist import SHIPPED
+from voicemill.workspace import Workspace
 
 Chords = Callable[..., NDArray[np.float32]]
 Talk = Callable[..., NDArray[np.float32]]
@@ -99,24 +100,27 @@ def timbre_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def speaker_listed(timbre_model: Path, tmp_path: Path) -> Callable[..., Path]:
-    """Writes an allowlist that lets the model through (`weights_cache` gets its file), and gives its path."""
+def place(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path / "work", tmp_path / "cache")
 
-    def write(weights_cache: Path | None = None, **changes: object) -> Path:
-        entry = {
-            "id": "somebody/speaker",
-            "weights_license": "CC-BY-4.0",
+
+@pytest.fixture
+def shelve(tmp_path: Path, place: Workspace) -> Callable[..., Path]:
+    """Writes an allowlist that lets a file through, unless the changes say otherwise, and puts the file into the cache."""
+
+    def write(weights_id: str, made: Path, *, file: dict[str, object] | None = None, **changes: object) -> Path:
+        entry: dict[str, object] = {
+            "id": weights_id,
+            "weights_license": "MIT",
             "code_license": "MIT",
             "commercial_use_allowed": True,
             "license_url": "https://a.example",
-            "kind": "speaker",
-            "files": [{"path": "speaker.onnx", "sha256": files.sha256_file(timbre_model)}],
+            "files": [{"path": made.name, "sha256": files.sha256_file(made)} | (file or {})],
         }
-        if weights_cache is not None:
-            target = weights_cache / "somebody/speaker/speaker.onnx"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(timbre_model, target)
-        path = tmp_path / "speakers.json"
+        target = place.weights_cache / weights_id / made.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(made, target)
+        path = tmp_path / "list.json"
         path.write_text(json.dumps({"weights": [entry | changes]}))
         return path
 

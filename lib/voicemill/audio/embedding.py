@@ -7,10 +7,8 @@ preparation then judges by pitch and formants, and evaluation leaves its figure 
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +43,7 @@ class SpeakerModel:
         Raises:
             NotMeasurableError: the model gives nothing, or something that is not finite.
         """
-        session = _session(self.path)
+        session = onnx.session(self.path)
         sound = resample(samples, sample_rate, RATE)[None].astype(np.float32)
         found = session.run(None, {session.get_inputs()[0].name: sound})[0]
         vector = np.asarray(found, dtype=np.float64).ravel()
@@ -53,12 +51,6 @@ class SpeakerModel:
         if not np.isfinite(length) or length == 0.0:
             raise NotMeasurableError("The embedding of a sound is empty or not finite.")
         return np.asarray(vector / length)
-
-
-@functools.lru_cache(maxsize=1)
-def _session(path: Path) -> Any:
-    """Once per process: tasks that name the model travel between processes, the session cannot."""
-    return onnx.open_session(path)
 
 
 def choose(shelf: Shelf) -> SpeakerModel | str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from pathlib import Path
@@ -10,8 +11,11 @@ from typing import Any
 from voicemill.errors import DependencyError
 
 
-def open_session(path: Path) -> Any:
-    """An `onnxruntime.InferenceSession` of a graph; one thread, because the caller runs one process per core.
+@functools.cache
+def session(path: Path) -> Any:
+    """The `onnxruntime.InferenceSession` of a graph, once per process: a task that names it may travel, a session not.
+
+    It has one thread, because the caller runs one process per core.
 
     Raises:
         DependencyError: onnxruntime is not installed.

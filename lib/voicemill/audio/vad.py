@@ -7,7 +7,6 @@ own default recipe (`get_speech_timestamps_from_probs`); a test holds the two ag
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -120,7 +119,7 @@ def speech_probabilities(samples_16k: npt.NDArray[np.float32]) -> npt.NDArray[np
 
 def _probabilities(blocks: Iterable[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
     """As `speech_probabilities`, over blocks of any length."""
-    session = _session()
+    session = onnx.session(model_path())
     state = (np.zeros((1, 1, 128), dtype=np.float32),) * 2
     waiting = np.zeros(CONTEXT, dtype=np.float32)  # the 64 samples before, then what has not been looked at
     found = []
@@ -186,12 +185,6 @@ def _padded(spans: list[tuple[int, int]], length: int) -> list[tuple[int, int]]:
         ends[index] = min(length, ends[index] + share)
         starts[index + 1] = max(0, starts[index + 1] - share)
     return list(zip(starts, ends, strict=True))
-
-
-@functools.cache
-def _session() -> Any:
-    """The model, once per process."""
-    return onnx.open_session(model_path())
 
 
 def model_path() -> Path:

@@ -20,13 +20,13 @@ from voicemill.evaluation.media import Take, flac_uri
 from voicemill.evaluation.page import render
 from voicemill.evaluation.view import Chart
 from voicemill.metrics.spectral import MelSettings, log_mel
+from voicemill.training import rate_search
 from voicemill.training.checkpoint import StepReport
 from voicemill.training.config import AudioConfig
 from voicemill.training.data import Clip, read_audio
 from voicemill.training.durations import token_spans
 from voicemill.training.griffin_lim import griffin_lim
 from voicemill.training.hooks import Preview
-from voicemill.training.rate_search import read_curve
 
 TEMPLATE = Path(__file__).with_name("training_page.html.j2")
 ITERATIONS = 30
@@ -143,10 +143,10 @@ class TrainingPage:
         )
 
     def _search_curve(self) -> Chart | None:
-        curve = read_curve(self.rate_search) if self.rate_search else []
-        if not curve:
+        found = rate_search.read(self.rate_search) if self.rate_search else None
+        if found is None or not found.curve:
             return None
-        rates, losses = ([pair[index] for pair in curve] for index in (0, 1))
+        rates, losses = ([pair[index] for pair in found.curve] for index in (0, 1))
         title, told = "Search of the learning rate", f"Loss at rates from {rates[0]:.0e} to {rates[-1]:.0e}, smoothed."
         series = [Series("loss", [math.log10(rate) for rate in rates], losses, "c0")]
         svg = line_chart(

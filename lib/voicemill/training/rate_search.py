@@ -72,18 +72,15 @@ class RateSearch(BaseModel):
 
 def kept(store: CheckpointStore) -> RateSearch | None:
     """What the interrupted run whose checkpoints these are found; None where it left nothing readable."""
+    found = read(store.folder / NAME)
+    return found if found is not None and found.belongs_to == store.belongs_to else None
+
+
+def read(path: Path) -> RateSearch | None:
+    """What a finished search left; None where there is nothing readable."""
     with contextlib.suppress(OSError, files.InvalidJsonError, ValidationError):
-        found = RateSearch.model_validate(files.read_json(store.folder / NAME))
-        if found.belongs_to == store.belongs_to:
-            return found
+        return RateSearch.model_validate(files.read_json(path))
     return None
-
-
-def read_curve(path: Path) -> list[tuple[float, float]]:
-    """The curve of a finished search; empty where there is none."""
-    with contextlib.suppress(OSError, files.InvalidJsonError, ValidationError):
-        return list(RateSearch.model_validate(files.read_json(path)).curve)
-    return []
 
 
 def search(

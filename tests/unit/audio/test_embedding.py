@@ -12,6 +12,7 @@ from voicemill.audio.embedding import NO_MODEL, SpeakerModel, centre, choose
 from voicemill.errors import NotMeasurableError
 from voicemill.weights.allowlist import SHIPPED
 from voicemill.weights.shelf import Shelf
+from voicemill.workspace import Workspace
 
 OTHER_THROAT = (750.0, 1700.0, 3300.0)
 
@@ -37,20 +38,23 @@ def test_what_says_nothing_is_not_measured(timbre_model: Path) -> None:
 
 
 def test_a_listed_model_must_be_here_and_pass_the_gate(
-    speaker_listed: Callable[..., Path], tmp_path: Path, repository: Path
+    shelve: Callable[..., Path], place: Workspace, timbre_model: Path, repository: Path
 ) -> None:
-    cache = tmp_path / "cache"
+    cache = place.weights_cache
+    file = cache / "somebody/speaker/speaker.onnx"
 
-    def chosen(*place: Path, **changes: object) -> SpeakerModel | str:
-        return choose(Shelf(speaker_listed(*place, **changes), cache, tmp_path))
+    def listed(**changes: object) -> Shelf:
+        return Shelf(shelve("somebody/speaker", timbre_model, kind="speaker", **changes), cache, repository)
 
-    assert chosen() == "somebody/speaker cannot be used: weights_unavailable:somebody/speaker."
-    found = chosen(cache)
+    shelf = listed()
+    found = choose(shelf)
     assert isinstance(found, SpeakerModel)
-    assert (found.name, found.path) == ("somebody/speaker", cache / "somebody/speaker/speaker.onnx")
-    assert "allowlist_commercial_rejected" in str(chosen(weights_license="CC-BY-NC-4.0"))
-    (cache / "somebody/speaker/speaker.onnx").write_bytes(b"changed")
-    assert "weights_checksum_mismatch" in str(chosen())
+    assert (found.name, found.path) == ("somebody/speaker", file)
+    file.write_bytes(b"changed")
+    assert "weights_checksum_mismatch" in str(choose(shelf))
+    file.unlink()
+    assert choose(shelf) == "somebody/speaker cannot be used: weights_unavailable:somebody/speaker."
+    assert "allowlist_commercial_rejected" in str(choose(listed(weights_license="CC-BY-NC-4.0")))
     assert choose(Shelf(repository / SHIPPED, cache, repository)) == NO_MODEL
 
 

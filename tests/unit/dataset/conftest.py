@@ -1,45 +1,12 @@
-"""Small manifest entries made by hand, and a list of weights with one file of a test's own."""
+"""Small manifest entries made by hand."""
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from voicemill import files
 from voicemill.dataset.manifest import ManifestEntry
-from voicemill.workspace import Workspace
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path / "work", tmp_path / "cache")
-
-
-@pytest.fixture
-def shelve(tmp_path: Path, place: Workspace) -> Callable[..., Path]:
-    """Writes an allowlist that lets a file through, unless the changes say otherwise, and puts the file into the cache."""
-
-    def write(weights_id: str, made: Path, *, file: dict[str, object] | None = None, **changes: object) -> Path:
-        entry: dict[str, object] = {
-            "id": weights_id,
-            "weights_license": "MIT",
-            "code_license": "MIT",
-            "commercial_use_allowed": True,
-            "license_url": "https://a.example",
-            "files": [{"path": made.name, "sha256": files.sha256_file(made)} | (file or {})],
-        }
-        target = place.weights_cache / weights_id / made.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(made, target)
-        path = tmp_path / "list.json"
-        path.write_text(json.dumps({"weights": [entry | changes]}))
-        return path
-
-    return write
 
 
 @pytest.fixture

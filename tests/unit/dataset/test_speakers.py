@@ -31,7 +31,7 @@ def test_a_guest_does_not_pull_the_speaker_over() -> None:
 
 
 def test_a_speaker_model_in_the_cache_hears_a_guest_whom_pitch_does_not_give_away(
-    prepared: PreparedDataset, workspace: Workspace, speaker_listed: Callable[..., Path], tmp_path: Path
+    prepared: PreparedDataset, place: Workspace, shelve: Callable[..., Path], timbre_model: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "clips"
     folder.mkdir()
@@ -41,13 +41,16 @@ def test_a_speaker_model_in_the_cache_hears_a_guest_whom_pitch_does_not_give_awa
     guest = folder / f"{prepared.entries[3].id}.wav"
     samples, rate = soundfile.read(guest, dtype="float32")
     soundfile.write(guest, samples, round(1.15 * rate))  # a shorter throat, and a pitch only 2.4 semitones higher
-    place = Workspace(tmp_path / "w", workspace.cache)
-    request = PrepareRequest(voice="clips", audio=folder, workers=1, allowlist=speaker_listed())
+    allowlist = shelve("somebody/speaker", timbre_model, kind="speaker")
+    model, aside = place.weights_cache / "somebody/speaker/speaker.onnx", tmp_path / "aside"
+    model.rename(aside)
+    request = PrepareRequest(voice="clips", audio=folder, workers=1, allowlist=allowlist)
     without = prepare(request, place)
     assert [entry.source for entry in without.entries] == sorted(path.name for path in folder.glob("*.wav"))
     assert {entry.quality.speaker_similarity for entry in without.entries} == {None}
 
-    request = dataclasses.replace(request, allowlist=speaker_listed(place.weights_cache), workers=2)
+    aside.rename(model)
+    request = dataclasses.replace(request, workers=2)
     made = prepare(request, place)
     assert not made.cache_hit
     assert "somebody/speaker" in made.description.tools

@@ -17,7 +17,7 @@ from voicemill.training.config import TrainingConfig
 from voicemill.training.hooks import Hooks
 from voicemill.training.loop import train_acoustic
 from voicemill.training.memory import Need
-from voicemill.training.rate_search import BOUNDS, LEAST, MOST, STEPS, RateSearch, read_curve
+from voicemill.training.rate_search import BOUNDS, LEAST, MOST, STEPS, RateSearch
 
 from .conftest import tiny_config
 
@@ -49,7 +49,7 @@ def test_it_finds_a_rate_says_so_and_keeps_its_curve(searched: tuple[Path, Train
     assert rates[-1] <= MOST * 1.01
     assert all(math.isfinite(loss) for loss in losses)
     assert min(losses[20:]) < 0.9 * max(losses), "somewhere in between the model learns"
-    assert read_curve(folder / rate_search.NAME) == list(kept.curve)
+    assert rate_search.read(folder / rate_search.NAME) == kept
     assert notes[0] == "The learning rate is searched with 100 steps before the training."
     assert notes[1] == kept.sentence
     assert not list(folder.glob(".*")), "Lightning's own checkpoint is gone"
