@@ -17,7 +17,7 @@ from voicemill.audio.vad import Span
 from voicemill.dataset import stage_cache
 from voicemill.dataset.pool import TaskPool
 from voicemill.progress import Observer
-from voicemill.text import alignment, features, hearing, lexicon, recognition
+from voicemill.text import alignment, features, hearing, lexicon, matching, nearby, recognition
 from voicemill.text.hearing import HeardWord
 
 
@@ -55,7 +55,7 @@ class Memory:
     ) -> list[HeardWord]:
         """See `hearing.hear`."""
         spoken = {word: pronunciations.pronounce(word).phones for sentence in sentences for word in sentence}
-        code = stage_cache.code_digest(hearing, recognition, alignment, features, sound, decode, vad)
+        code = stage_cache.code_digest(hearing, nearby, matching, recognition, alignment, features, sound, decode, vad)
         key = files.content_key(
             code,
             lexicon.pocketsphinx_version(),

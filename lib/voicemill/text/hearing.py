@@ -6,9 +6,13 @@ text, while it can still say that something else was spoken. Each stretch is a t
 Every stretch is heard quickly first (every other frame scored anew, the two best densities of a codebook instead of
 four, one pass instead of two); what was heard then and is no running part of the script from end to end of the stretch
 is heard again with all care. On 100 stretches of two recordings (scripts/construction, flite's slt) the quick way took
-63 x real time of one core, 20 stretches were heard again, both ways together took 41, and 0.9% of the words were wrong;
-on 30 stretches with the script of two hours 39, 10 and 23, and 2.2%. With two densities in the careful way as well a
-sentence was found in speech in which nobody says it, among a script of eleven words.
+63 x real time of one core, 20 stretches were heard again, both ways together took 41, and 0.9% of the words were wrong.
+With two densities in the careful way as well a sentence was found in speech in which nobody says it, among a script of
+eleven words.
+
+Of a long script only the part that is near is expected (`nearby`); what hardly holds a run of it is heard once more
+with the whole. On 96 stretches of two hours that took 29 to 36 x real time of one core, for 17 to 22 with the whole
+script.
 """
 
 from __future__ import annotations
@@ -16,13 +20,14 @@ from __future__ import annotations
 import functools
 import itertools
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from voicemill.audio.sound import Sound, piece
 from voicemill.audio.vad import Span
 from voicemill.progress import Observer, SilentObserver
+from voicemill.text import nearby
 from voicemill.text.features import SAMPLE_RATE
 from voicemill.text.lexicon import Lexicon
 from voicemill.text.recognition import PocketSphinxRecogniser, RecognisedWord
@@ -33,23 +38,71 @@ first sound.
 """
 _SILENT_EDGE = 0.35
 """Seconds at an end of a stretch in which no word was heard: one may have been missed."""
+_RUN = 3
+"""Words in a row that the script has too: fewer may be chance."""
+_STRANGE = 0.6
+"""Share of words in such runs below which something else was said than what was expected. Of 96 stretches of two hours
+9 stayed doubtful with the right part of the script and had 0.71 to 0.97; of 20 with a wrong part 16 had 0.67 or less.
+"""
 _QUICK: Mapping[str, object] = {"ds": 2, "topn": 2, "fwdflat": False}
 _CAREFUL: Mapping[str, object] = {}
 
 
 @dataclass(frozen=True)
+class _Expected:
+    """A part of a script, or all of it: the files that say what may be said, and its words in a row."""
+
+    model: Path
+    dictionary: Path
+    stream: str
+
+
+@dataclass(frozen=True)
 class _Task:
-    """A stretch of a recording to be heard, with the files that say what may be said."""
+    """A stretch of a recording to be heard."""
 
     sound: Sound
     window: Span
     model: Path
     dictionary: Path
-    careful: bool = False
+    careful: bool
 
 
 Run = Callable[[Callable[[_Task], list[RecognisedWord]], Sequence[_Task], Observer], list[list[RecognisedWord]]]
 """Gives the results of a function over tasks, in their order, and tells how many are done."""
+
+
+@dataclass(frozen=True)
+class _Ears:
+    """Hears stretches of a recording."""
+
+    sound: Sound
+    windows: Sequence[Span]
+    run: Run
+
+    def hear(
+        self, expected: Mapping[int, _Expected], observer: Observer, *, careful: bool = False
+    ) -> dict[int, list[RecognisedWord]]:
+        """The words in each stretch, when this is expected in it."""
+        # by what is expected, as a process knows one script at a time; the longest first, so that none is left alone
+        # with a long one at the end
+        order = sorted(expected, key=lambda index: (str(expected[index].model), -self.windows[index].duration))
+        tasks = [
+            _Task(self.sound, self.windows[index], expected[index].model, expected[index].dictionary, careful)
+            for index in order
+        ]
+        return dict(zip(order, self.run(_words, tasks, observer), strict=True))
+
+
+class _Further(SilentObserver):
+    """Counts on from what was done before."""
+
+    def __init__(self, observer: Observer, before: int) -> None:
+        self._observer = observer
+        self._before = before
+
+    def advance(self, done: int, note: str = "") -> None:
+        self._observer.advance(self._before + done, note)
 
 
 @dataclass(frozen=True)
@@ -108,25 +161,34 @@ def hear(
         Words in the order of time.
     """
     windows = _windows(spans, sound.seconds)
-    stream = f" {' '.join(word for sentence in sentences for word in sentence)} "
-    run = run or _alone
     with tempfile.TemporaryDirectory(prefix=".script-", dir=folder) as made:
-        model, dictionary = Path(made) / "script.lm", Path(made) / "script.dict"
-        write_language_model(model, sentences)
-        lexicon.subset(dictionary, (word for sentence in sentences for word in sentence))
-        tasks = [_Task(sound, window, model, dictionary) for window in windows]
-        found = _recognise(run, tasks, observer)
-        again = [index for index, words in enumerate(found) if doubtful(words, windows[index].duration, stream)]
+        whole = _expect(Path(made) / "script", sentences, lexicon)
+        ears = _Ears(sound, windows, run or _alone)
+        found: dict[int, list[RecognisedWord]] = {}
+        expected = dict.fromkeys(range(len(windows)), whole)
+        if first := nearby.sample(len(windows)):
+            found |= ears.hear({index: whole for index in first}, observer)
+            said = {index: [word.text for word in words] for index, words in found.items()}
+            for stretches, part in nearby.parts(len(windows), said, sentences):
+                near = _expect(Path(made) / f"near-{stretches.start}", sentences[part.start : part.stop], lexicon)
+                expected |= dict.fromkeys(stretches, near)
+        rest = {index: one for index, one in expected.items() if index not in found}
+        found |= ears.hear(rest, _Further(observer, len(found)))
+        again = {
+            index: one for index, one in expected.items() if doubtful(found[index], windows[index].duration, one.stream)
+        }
         if again:
             observer.note(f"segmentation: {len(again)} of {len(windows)} stretches are heard again with all care")
-        doubted = [replace(tasks[index], careful=True) for index in again]
-        for index, words in zip(again, _recognise(run, doubted, SilentObserver()), strict=True):
-            found[index] = words
+        found |= ears.hear(again, SilentObserver(), careful=True)
+        lost = [index for index, one in again.items() if one is not whole and strange(found[index], one.stream)]
+        if lost:
+            observer.note(f"segmentation: {len(lost)} of them once more, as if they could be anywhere in the script")
+        found |= ears.hear(dict.fromkeys(lost, whole), SilentObserver(), careful=True)
     _recogniser.cache_clear()  # where this process has listened itself
     return [
         HeardWord(word.text, window.start + word.start, window.start + word.end, index)
-        for index, (window, words) in enumerate(zip(windows, found, strict=True))
-        for word in words
+        for index, window in enumerate(windows)
+        for word in found[index]
     ]
 
 
@@ -134,7 +196,27 @@ def doubtful(words: Sequence[RecognisedWord], seconds: float, stream: str) -> bo
     """Whether something else may have been said: no running part of the script, or not from end to end."""
     if not words or words[0].start > MARGIN + _SILENT_EDGE or words[-1].end < seconds - MARGIN - _SILENT_EDGE:
         return True
-    return f" {' '.join(word.text for word in words)} " not in stream
+    return _joined(word.text for word in words) not in stream
+
+
+def strange(words: Sequence[RecognisedWord], stream: str) -> bool:
+    """Whether hardly any of the words stand in a row as the script has them: it was not this part that was read."""
+    runs = [_joined(word.text for word in words[at : at + _RUN]) in stream for at in range(len(words) - _RUN + 1)]
+    within = sum(any(runs[max(0, at - _RUN + 1) : at + 1]) for at in range(len(words)))
+    return within < _STRANGE * len(words) or not words
+
+
+def _joined(words: Iterable[str]) -> str:
+    return f" {' '.join(words)} "
+
+
+def _expect(stem: Path, sentences: Sequence[Sequence[str]], lexicon: Lexicon) -> _Expected:
+    """Write the files `stem`.lm and `stem`.dict."""
+    words = [word for sentence in sentences for word in sentence]
+    expected = _Expected(stem.with_suffix(".lm"), stem.with_suffix(".dict"), _joined(words))
+    write_language_model(expected.model, sentences)
+    lexicon.subset(expected.dictionary, words)
+    return expected
 
 
 def _windows(spans: Sequence[Span], length: float) -> list[Span]:
@@ -147,13 +229,6 @@ def _windows(spans: Sequence[Span], length: float) -> list[Span]:
         right = MARGIN if index + 1 == len(spans) else min(MARGIN, (after - span.end) / 2)
         windows.append(Span(max(0.0, span.start - left), min(length, span.end + right)))
     return windows
-
-
-def _recognise(run: Run, tasks: Sequence[_Task], observer: Observer) -> list[list[RecognisedWord]]:
-    # the longest first, so that no process is left alone with a long one at the end
-    order = sorted(range(len(tasks)), key=lambda index: -tasks[index].window.duration)
-    words = run(_words, [tasks[index] for index in order], observer)
-    return [found for _, found in sorted(zip(order, words, strict=True), key=lambda pair: pair[0])]
 
 
 def _alone(
