@@ -295,6 +295,8 @@ def curve(
     target: Path | None,
 ) -> None:
     """Stock NeMo's recipe and ours on the same clips for the same time (`make bench-quality`)."""
+    # one thread on both sides: CPU time is the measure, and threads that wait for each other use it up
+    os.environ |= {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
     import curve as curves
     from quality import prepared_voice, recordings
 

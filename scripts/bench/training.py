@@ -98,7 +98,8 @@ def clock(model: torch.nn.Module | None, clocked: Clocked) -> Callback:
 class Side:
     """One way of training in a process of its own, which waits while others have their turn.
 
-    In one process they slowed each other down: ours took five times the CPU time that it takes alone (why was not found).
+    In one process they slow each other down: numba, which stock's aligner starts, gives torch its own number of threads,
+    and where other work keeps the cores busy, threads that wait for each other take five times the CPU time.
     """
 
     def __init__(self, name: str, plan: BatchPlan, make: Callable[..., Any], *told: object) -> None:

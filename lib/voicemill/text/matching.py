@@ -7,7 +7,7 @@ takes the last one, because a reader repeats what went wrong.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -97,6 +97,8 @@ def _takes_in(number: int, sentence: Sequence[str], heard: Sequence[str], begin:
 
 def _best(number: int, sentence: Sequence[str], heard: Sequence[str], begin: int, end: int) -> Match | None:
     """Semi-global edit distance: the whole sentence against any stretch of `heard[begin:end]`."""
+    if _shared(sentence, heard, begin, end) < MIN_SIMILARITY * len(sentence):
+        return None  # each word of the sentence that is not there costs an edit; most regions share common words only
     width = end - begin
     costs = [[0] * (width + 1)]
     for row, word in enumerate(sentence, 1):
@@ -127,6 +129,15 @@ def _best(number: int, sentence: Sequence[str], heard: Sequence[str], begin: int
     if not found:
         return None
     return Match(number, found[0], found[-1] + 1, tuple(places), similarity)
+
+
+def _shared(sentence: Sequence[str], heard: Sequence[str], begin: int, end: int) -> int:
+    """How many words of the sentence `heard[begin:end]` has, in any order, each as often as there."""
+    missing = Counter(sentence)
+    for word in heard[begin:end]:
+        if missing.get(word):
+            missing[word] -= 1
+    return len(sentence) - missing.total()
 
 
 def choose(takes: Sequence[Match], sentences: Sequence[Sequence[str]]) -> tuple[list[Match], list[Match]]:

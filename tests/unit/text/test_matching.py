@@ -44,6 +44,16 @@ def test_similarity_and_places() -> None:
     assert match == Match(0, 1, 5, (1, None, 3, 4), similarity=0.75)
 
 
+def test_half_of_the_words_are_enough_and_fewer_are_not() -> None:
+    def similarities(heard: str, sentence: int) -> list[float]:
+        return [take.similarity for take in find_takes(SCRIPT, heard.split()) if take.sentence == sentence]
+
+    assert similarities("well a dog then", 1) == [0.5]
+    assert similarities("look the cat mat there", 0) == [0.5]
+    assert similarities("look the cat there", 0) == []
+    assert similarities("sat cat the mat on the", 0) == [0.5], "all of its words, but not in its order"
+
+
 def test_skipped_sentences() -> None:
     assert chosen("the cat sat on the mat the end of the story is near")[0] == [
         (0, "the cat sat on the mat"),
