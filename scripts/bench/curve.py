@@ -188,21 +188,22 @@ def plot(points: Sequence[Point], real_cer: dict[str, float], target: Path) -> N
     matplotlib.rcParams["svg.hashsalt"] = "voicemill"  # the same points give the same file
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
+    figure, axes = pyplot.subplots(1, 3, figsize=(13, 3.8), layout="constrained")
     names = ("character error rate", "mel-cepstral distortion, dB", "pitch error, cents")
+    voices = list(dict.fromkeys((each.speaker, round(each.audio_minutes)) for each in points))
     for axis, name, field in zip(axes, names, ("cer", "mcd", "pitch"), strict=True):
-        for key in dict.fromkeys((each.speaker, round(each.audio_minutes, 1), each.recipe) for each in points):
-            mine = [each for each in points if (each.speaker, round(each.audio_minutes, 1), each.recipe) == key]
-            mine = [
-                each for each in sorted(mine, key=lambda one: one.minutes) if getattr(each.heard, field) is not None
-            ]
-            label = f"{key[2]}, {key[0]}, {key[1]} min"
-            values = [getattr(each.heard, field) for each in mine]
-            axis.plot([each.minutes for each in mine], values, "s--" if "stock" in label else "o-", label=label)
+        for key in dict.fromkeys((each.speaker, round(each.audio_minutes), each.recipe) for each in points):
+            mine = [each for each in points if (each.speaker, round(each.audio_minutes), each.recipe) == key]
+            mine = sorted(mine, key=lambda one: one.minutes)
+            known = [(each.minutes, getattr(each.heard, field)) for each in mine]
+            minutes, values = [[pair[at] for pair in known if pair[1] is not None] for at in (0, 1)]
+            label, style = f"{key[2]}, {key[0]}, {key[1]} min", "s--" if "stock" in key[2] else "o-"
+            axis.plot(minutes, values, style, color=f"C{voices.index(key[:2])}", markersize=4, label=label)
         axis.set(xlabel="minutes of training on two cores", ylabel=name, ylim=(0, None))
     for speaker, rate in real_cer.items():
-        axes[0].axhline(rate, color="grey", linewidth=0.8, label=f"recordings of {speaker}")
-    axes[0].legend(fontsize=7)
+        colour = next((f"C{at}" for at, voice in enumerate(voices) if voice[0] == speaker), "grey")
+        axes[0].axhline(rate, color=colour, linewidth=0.8, linestyle=":", label=f"recordings of {speaker}")
+    figure.legend(*axes[0].get_legend_handles_labels(), fontsize=7, loc="outside right upper")
     figure.savefig(target, metadata={"Date": None})
     target.with_suffix(".json").write_text(
         json.dumps([asdict(each) for each in points], indent=1) + "\n", encoding="utf-8"

@@ -11,6 +11,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 MIN_SIMILARITY = 0.5
 """A stretch with more than half of its words wrong, missing or added is not a take of the sentence."""
 _LATER_TAKE = 0.15
@@ -99,17 +101,18 @@ def _best(number: int, sentence: Sequence[str], heard: Sequence[str], begin: int
     """Semi-global edit distance: the whole sentence against any stretch of `heard[begin:end]`."""
     if _shared(sentence, heard, begin, end) < MIN_SIMILARITY * len(sentence):
         return None  # each word of the sentence that is not there costs an edit; most regions share common words only
-    width = end - begin
-    costs = [[0] * (width + 1)]
+    codes = {word: code for code, word in enumerate(dict.fromkeys(sentence))}
+    said = np.array([codes.get(word, -1) for word in heard[begin:end]])
+    ramp = np.arange(end - begin + 1)
+    costs = [np.zeros_like(ramp)]
     for row, word in enumerate(sentence, 1):
-        above, current = costs[-1], [row]
-        for column in range(1, width + 1):
-            same = heard[begin + column - 1] == word
-            current.append(min(above[column - 1] + (not same), above[column] + 1, current[column - 1] + 1))
-        costs.append(current)
+        above = costs[-1]
+        reached = np.minimum(above[:-1] + (said != codes[word]), above[1:] + 1)
+        # a word too many costs one, and so on to the right
+        costs.append(np.minimum.accumulate(np.concatenate(([row], reached)) - ramp) + ramp)
     final = costs[-1]
-    column = min(range(width + 1), key=lambda index: (final[index], -index))  # of equals the later one
-    similarity = 1.0 - final[column] / len(sentence)
+    column = end - begin - int(np.argmin(final[::-1]))  # of equals the later one
+    similarity = 1.0 - int(final[column]) / len(sentence)
     if similarity < MIN_SIMILARITY:
         return None
     places: list[int | None] = [None] * len(sentence)
