@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 WIDTH, HEIGHT = 460, 250
 WIDE_WIDTH, WIDE_HEIGHT = 980, 210
-LEFT, RIGHT, TOP, BOTTOM = 52, 14, 12, 44
+LEFT, RIGHT, TOP, BOTTOM = 62, 14, 12, 44
 MAX_POINTS = 240
 """More points than pixels say nothing; longer series are averaged in equal groups."""
 LOG_SCALE_FROM = 8.0
