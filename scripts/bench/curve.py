@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -190,15 +191,17 @@ def plot(points: Sequence[Point], real_cer: dict[str, float], target: Path) -> N
 
     figure, axes = pyplot.subplots(1, 3, figsize=(13, 3.8), layout="constrained")
     names = ("character error rate", "mel-cepstral distortion, dB", "pitch error, cents")
-    voices = list(dict.fromkeys((each.speaker, round(each.audio_minutes)) for each in points))
+    series: dict[tuple[str, int, str], list[Point]] = defaultdict(list)
+    for each in points:
+        series[each.speaker, round(each.audio_minutes), each.recipe].append(each)
+    voices = list(dict.fromkeys((speaker, audio) for speaker, audio, _ in series))
     for axis, name, field in zip(axes, names, ("cer", "mcd", "pitch"), strict=True):
-        for key in dict.fromkeys((each.speaker, round(each.audio_minutes), each.recipe) for each in points):
-            mine = [each for each in points if (each.speaker, round(each.audio_minutes), each.recipe) == key]
-            mine = sorted(mine, key=lambda one: one.minutes)
-            known = [(each.minutes, getattr(each.heard, field)) for each in mine]
+        for (speaker, audio, recipe), mine in series.items():
+            known = [(each.minutes, getattr(each.heard, field)) for each in sorted(mine, key=lambda one: one.minutes)]
             minutes, values = [[pair[at] for pair in known if pair[1] is not None] for at in (0, 1)]
-            label, style = f"{key[2]}, {key[0]}, {key[1]} min", "s--" if "stock" in key[2] else "o-"
-            axis.plot(minutes, values, style, color=f"C{voices.index(key[:2])}", markersize=4, label=label)
+            label, style = f"{recipe}, {speaker}, {audio} min", "s--" if "stock" in recipe else "o-"
+            colour = f"C{voices.index((speaker, audio))}"
+            axis.plot(minutes, values, style, color=colour, markersize=4, label=label)
         axis.set(xlabel="minutes of training on two cores", ylabel=name, ylim=(0, None))
     for speaker, rate in real_cer.items():
         colour = next((f"C{at}" for at, voice in enumerate(voices) if voice[0] == speaker), "grey")

@@ -102,8 +102,7 @@ def report(recording: Path, work: Path, part: float) -> str:
         f"| {each['name']} | {each['seconds']:.1f} | {seconds / each['seconds']:.0f} | {each['peak_mib'] or 0:.0f} |"
         for each in stages
     ]
-    aligned = wall["segmentation"] + wall["alignment"]
-    alike = ours.wall - aligned  # what the usual tools do, and quality control
+    alike = ours.wall - wall["segmentation"] - wall["alignment"]  # what the usual tools do, and quality control
     pitched = json.loads((dataset / "dataset.json").read_text("utf-8"))["report"]["seconds_kept"]
     scale = seconds / theirs["seconds"]
     rows += [

@@ -11,7 +11,7 @@
     alignment      samples + text -> words and phones with times, and a score that tells wrong text
     transcribing   text for recordings without any, by NeMo or faster-whisper
     recognition    samples -> words; an offline measure of intelligibility, never a source of transcripts
-    hearing        a long recording -> words, with the script's own language model
+    hearing        a long recording -> words, with the script's own language model; `nearby` tells which part to expect
     script         a long recording + its script in reading order -> utterances cut in silence
 
 Invariant: `normalise.words` is the one tokenisation; the lexicon knows one pronunciation a word, so phones of the

@@ -167,7 +167,7 @@ def hear(
         found: dict[int, list[RecognisedWord]] = {}
         expected = dict.fromkeys(range(len(windows)), whole)
         if first := nearby.sample(len(windows)):
-            found |= ears.hear({index: whole for index in first}, observer)
+            found |= ears.hear(dict.fromkeys(first, whole), observer)
             said = {index: [word.text for word in words] for index, words in found.items()}
             for stretches, part in nearby.parts(len(windows), said, sentences):
                 near = _expect(Path(made) / f"near-{stretches.start}", sentences[part.start : part.stop], lexicon)
@@ -203,7 +203,7 @@ def strange(words: Sequence[RecognisedWord], stream: str) -> bool:
     """Whether hardly any of the words stand in a row as the script has them: it was not this part that was read."""
     runs = [_joined(word.text for word in words[at : at + _RUN]) in stream for at in range(len(words) - _RUN + 1)]
     within = sum(any(runs[max(0, at - _RUN + 1) : at + 1]) for at in range(len(words)))
-    return within < _STRANGE * len(words) or not words
+    return not words or within < _STRANGE * len(words)
 
 
 def _joined(words: Iterable[str]) -> str:

@@ -99,7 +99,7 @@ def _takes_in(number: int, sentence: Sequence[str], heard: Sequence[str], begin:
 
 def _best(number: int, sentence: Sequence[str], heard: Sequence[str], begin: int, end: int) -> Match | None:
     """Semi-global edit distance: the whole sentence against any stretch of `heard[begin:end]`."""
-    if _shared(sentence, heard, begin, end) < MIN_SIMILARITY * len(sentence):
+    if (Counter(sentence) & Counter(heard[begin:end])).total() < MIN_SIMILARITY * len(sentence):
         return None  # each word of the sentence that is not there costs an edit; most regions share common words only
     codes = {word: code for code, word in enumerate(dict.fromkeys(sentence))}
     said = np.array([codes.get(word, -1) for word in heard[begin:end]])
@@ -132,15 +132,6 @@ def _best(number: int, sentence: Sequence[str], heard: Sequence[str], begin: int
     if not found:
         return None
     return Match(number, found[0], found[-1] + 1, tuple(places), similarity)
-
-
-def _shared(sentence: Sequence[str], heard: Sequence[str], begin: int, end: int) -> int:
-    """How many words of the sentence `heard[begin:end]` has, in any order, each as often as there."""
-    missing = Counter(sentence)
-    for word in heard[begin:end]:
-        if missing.get(word):
-            missing[word] -= 1
-    return len(sentence) - missing.total()
 
 
 def choose(takes: Sequence[Match], sentences: Sequence[Sequence[str]]) -> tuple[list[Match], list[Match]]:
