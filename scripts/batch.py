@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "lib"))
 
 from voicemill import files
-from voicemill.backends.batch import running, tasks
 from voicemill.boundary import Interrupts, guarded, usage_checked
+from voicemill.launch.batch import runner, tasks
 from voicemill.protocol import Protocol
 from voicemill.settings import Settings
 
@@ -37,7 +37,7 @@ def main() -> int:
     data = tasks.load(options.tasks)
     found = tasks.parse(data, str(options.tasks), tasks.apps(ROOT))
     name = options.tasks.resolve()
-    batch = running.Batch(
+    batch = runner.Batch(
         found,
         folder=settings.work_dir / "batches" / f"{name.stem}-{files.sha256_bytes(os.fsencode(name))[:8]}",
         repository=ROOT,
@@ -47,7 +47,7 @@ def main() -> int:
         head={"file": str(options.tasks), "sha256": files.sha256_bytes(data), "commit": settings.head},
     )
     with Interrupts() as interrupts:
-        running.run(batch, Protocol(sys.stdout), interrupts)
+        runner.run(batch, Protocol(sys.stdout), interrupts)
     return 0
 
 

@@ -15,16 +15,16 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "lib"))
 
-from voicemill.backends.rental import commands, dry, request
-from voicemill.backends.rental.lifecycle import Session
-from voicemill.backends.rental.market import Market
-from voicemill.backends.rental.settings import RentalSettings
-from voicemill.backends.rental.state import State
-from voicemill.backends.rental.talk import Talk
 from voicemill.boundary import Interrupts, guarded, usage_checked
 from voicemill.errors import UsageError
 from voicemill.protocol import Protocol
 from voicemill.settings import Settings
+from voicemill_rental import commands, dry_run, request
+from voicemill_rental.console import Talk
+from voicemill_rental.lifecycle import Session
+from voicemill_rental.market import Market
+from voicemill_rental.settings import RentalSettings
+from voicemill_rental.state import State
 
 ALL = Path()
 """Marks --push-work and --push-cache without a folder."""
@@ -146,7 +146,7 @@ def main() -> int:
                 wish(options, rest, general), settings, ROOT, general.work_dir, general.cache_dir, talk
             )
             if options.dry_run:
-                dry.show(plan, settings, results)
+                dry_run.show(plan, settings, results)
             else:
                 commands.run(session, plan, ROOT, results, Protocol(sys.stdout))
     return 0

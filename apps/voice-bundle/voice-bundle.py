@@ -71,8 +71,8 @@ def build(
     commit: str | None,
 ) -> None:
     """Build the production bundle of a finished training."""
-    from voicemill.backends import publishing
     from voicemill.errors import UsageError
+    from voicemill.lane import publishing
     from voicemill.protocol import Protocol
 
     if data_notice and not data_notice.is_file():
@@ -116,7 +116,7 @@ def promote(
 
     The time of promotion is now, or SOURCE_DATE_EPOCH where it is set (then the same inputs give the same bytes).
     """
-    from voicemill.backends import publishing
+    from voicemill.lane import publishing
     from voicemill.protocol import Protocol
 
     protocol = Protocol(sys.stdout)

@@ -38,8 +38,8 @@ def say_command(
     loudness: float,
 ) -> None:
     """Say a text with a promoted voice, through the vocoder that it ships with."""
-    from voicemill.backends.speaking import speaker_of, spoken_text
     from voicemill.errors import UsageError
+    from voicemill.lane.load_voice import speaker_of, spoken_text
     from voicemill.protocol import Protocol
     from voicemill.settings import Settings
     from voicemill.text.normalise import normalise

@@ -78,11 +78,11 @@ def train_command(**options: object) -> int:
     verify it.
     """
     settings = Settings.from_environment(os.environ)
-    from voicemill.backends import here
+    from voicemill.lane import runner
     from voicemill.protocol import Protocol
 
     with console.Interrupts() as interrupts, console.Terminal() as terminal:
-        result = here.run_lane(options, settings, Protocol(sys.stdout), terminal, interrupts)
+        result = runner.run_lane(options, settings, Protocol(sys.stdout), terminal, interrupts)
     terminal.table("Voice", result.rows)
     return result.exit_code
 

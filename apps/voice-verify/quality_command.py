@@ -20,9 +20,9 @@ def quality(voice: str, dataset: str | None, preset: str | None, as_json: bool) 
     models, after every file was checked against its manifest.
     """
     from voicemill import console
-    from voicemill.backends.quality import measure_quality
     from voicemill.evaluation.judging import require_limits
     from voicemill.evaluation.wording import lines
+    from voicemill.lane.quality import measure_quality
     from voicemill.settings import Settings
 
     settings = Settings.from_environment(os.environ)

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from voicemill.files import atomic_path
 from voicemill.training.config import TrainingConfig
-from voicemill.training.vocoder_model import build_hifigan
+from voicemill.training.hifigan_model import build_hifigan
 
 RESOLUTIONS = (512, 1024, 2048)
 """Samples in a transform, hop a quarter: the multi-resolution STFT loss of Parallel WaveGAN (Yamamoto et al., 2020)."""

@@ -89,9 +89,9 @@ def _read(sentence: str, voice: str) -> Samples:
 def _figures(texts: Sequence[str], recordings: Sequence[Samples], spoken: Sequence[Samples]) -> dict[str, float]:
     import soxr
 
+    from voicemill.align.recognition import PocketSphinxRecogniser
     from voicemill.metrics.error_rate import character_errors, pooled
     from voicemill.metrics.spectral import log_mel, mel_cepstral_distortion, stft_distance
-    from voicemill.text.recognition import PocketSphinxRecogniser
 
     recogniser = PocketSphinxRecogniser()
     heard = [recogniser.transcribe(soxr.resample(each, AUDIO.sample_rate, 16_000)) for each in spoken]

@@ -341,7 +341,7 @@ def say_(work: Path, bundle: Path, threads: int) -> None:
 
     import torch
 
-    from voicemill.backends.speaking import speaker_of
+    from voicemill.lane.load_voice import speaker_of
     from voicemill.settings import Settings
     from voicemill.text.normalise import normalise
     from voicemill.training.saying import Manner, say, say_to_file

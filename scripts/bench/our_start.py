@@ -19,7 +19,7 @@ def main(dataset: Path, out: Path) -> None:
     """Train one step of the `cpu` preset, all examples made and checked before, and print the seconds to it."""
     from voicemill.training.config import load_config
     from voicemill.training.hooks import Hooks
-    from voicemill.training.loop import train_acoustic
+    from voicemill.training.train_fastpitch import train_acoustic
 
     marks: dict[str, float] = {}
 

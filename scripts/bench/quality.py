@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from voicemill.align.recognition import PocketSphinxRecogniser
 from voicemill.audio.decode import read_mono, resample
 from voicemill.dataset.prepare import PreparedDataset, PrepareRequest, prepare
 from voicemill.metrics.error_rate import character_errors, pooled
-from voicemill.text.recognition import PocketSphinxRecogniser
 from voicemill.training.config import load_config
 from voicemill.training.hooks import Hooks
-from voicemill.training.loop import train_acoustic
 from voicemill.training.synthesis import Speaker, load_speaker
+from voicemill.training.train_fastpitch import train_acoustic
 from voicemill.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -55,7 +55,7 @@ def stock_model(
     from nemo.collections.tts.models import FastPitchModel
     from omegaconf import OmegaConf
 
-    from voicemill.training.fastpitch import model_tree, write_nemo_lexicon
+    from voicemill.training.fastpitch_model import model_tree, write_nemo_lexicon
 
     out.mkdir(parents=True, exist_ok=True)
     manifest, lexicon = out / "train.jsonl", out / "lexicon.cmudict"

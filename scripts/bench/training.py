@@ -156,19 +156,19 @@ class Ours:
     def __init__(self, plan: BatchPlan, prepared: PreparedDataset, config: TrainingConfig, out: Path) -> None:
         import torch._inductor.config
 
-        from voicemill.training import loop
         from voicemill.training import speedups as speedups_of
+        from voicemill.training import train_fastpitch
         from voicemill.training.examples import ExampleSource
+        from voicemill.training.fastpitch_module import AcousticTask
         from voicemill.training.store import CheckpointStore
-        from voicemill.training.task import AcousticTask
 
         self.plan, self._config = plan, config
         out.mkdir(parents=True)
-        model, strict = loop._prepare_model(config, prepared, out, None)
+        model, strict = train_fastpitch._prepare_model(config, prepared, out, None)
         self._source = ExampleSource(
             model, prepared.train, prepared.facts, config.audio, config.acoustic.alignment, strict
         )
-        loop._start_from_data(config, prepared, self._source, from_base=False)
+        train_fastpitch._start_from_data(config, prepared, self._source, from_base=False)
         self._task = AcousticTask(model, config.acoustic, seed=config.seed)
         self._watched = model
         device = speedups_of.device_of(config)
@@ -181,10 +181,10 @@ class Ours:
 
     def run(self, first: int, last: int) -> Clocked:
         from voicemill.training.checkpoint import Run
+        from voicemill.training.fastpitch_module import StepBatches
         from voicemill.training.fitting import fit, new_trainer
         from voicemill.training.hooks import Hooks
         from voicemill.training.runtime import seeded
-        from voicemill.training.task import StepBatches
 
         clocked, hooks, task = Clocked(), Hooks(), self._task
         with seeded(self._config.seed, self._config.threads):

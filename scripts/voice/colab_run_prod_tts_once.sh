@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The NeMo lane in one go, ending in a report (docs/runbook.md); the work is in lib/voicemill/backends/once.py.
+# The NeMo lane in one go, ending in a report (docs/runbook.md); the work is in lib/voicemill/lane/colab_entry.py.
 #   PROD_TTS_DRY_RUN=1 bash scripts/voice/colab_run_prod_tts_once.sh
 #   PROD_TTS_BASE_WEIGHTS_ID=<id> bash scripts/voice/colab_run_prod_tts_once.sh
 set -euo pipefail

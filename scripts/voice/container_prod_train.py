@@ -10,8 +10,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "lib"))
 
-from voicemill.backends.container import run_reported
 from voicemill.boundary import Interrupts, guarded
+from voicemill.launch.container import run_reported
 from voicemill.protocol import Protocol
 from voicemill.settings import Settings
 

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "lib"))
 
 from voicemill.boundary import guarded, usage_checked
-from voicemill.experimental import lane
+from voicemill_musicgen import lane
 
 
 def main() -> int:

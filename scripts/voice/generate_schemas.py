@@ -9,8 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "lib"))
 
-from voicemill.experimental import formats
 from voicemill.verify import schemas
+from voicemill_musicgen import formats
 
 ALL = {**schemas.MODELS, **formats.MODELS}
 

@@ -11,8 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "lib"))
 
-from voicemill.backends.orchestrator import orchestrate
 from voicemill.boundary import Interrupts, guarded, usage_checked
+from voicemill.launch.orchestrator import orchestrate
 from voicemill.protocol import Protocol
 from voicemill.settings import Settings
 

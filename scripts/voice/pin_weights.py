@@ -26,9 +26,9 @@ from voicemill import console
 def main(weights_id: str, file: Path | None) -> None:
     """Record sha256 and size of the files of the allowlist entry ID."""
     from voicemill.errors import UsageError
-    from voicemill.experimental import weights as experimental
     from voicemill.settings import Settings
     from voicemill.weights import allowlist, archive, demucs_package, gate, nemo_config, store
+    from voicemill_musicgen import weights as experimental
 
     settings = Settings.from_environment(os.environ, repository=ROOT)
     own = experimental.select if weights_id == experimental.BASE else None

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "lib"))
 
 from voicemill.boundary import Interrupts, guarded, usage_checked
-from voicemill.experimental import colab
+from voicemill_musicgen import colab
 
 
 def main() -> int:

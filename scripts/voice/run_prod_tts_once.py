@@ -11,8 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "lib"))
 
-from voicemill.backends.once import run_once
 from voicemill.boundary import Interrupts, guarded, usage_checked
+from voicemill.lane.colab_entry import run_once
 from voicemill.protocol import Protocol
 from voicemill.settings import Settings
 

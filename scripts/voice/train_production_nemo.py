@@ -10,9 +10,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "lib"))
 
-from voicemill.backends.entry import run_lane
-from voicemill.backends.lanes import NEMO
 from voicemill.boundary import guarded
+from voicemill.lane.entry import run_lane
+from voicemill.launch.lanes import NEMO
 
 
 def main() -> int:

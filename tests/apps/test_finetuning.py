@@ -18,7 +18,7 @@ from tests.unit.training.conftest import tiny_config, write_dataset
 from tests.weights_server import FileServer, serving
 
 from voicemill import files
-from voicemill.training.loop import train_acoustic
+from voicemill.training.train_fastpitch import train_acoustic
 from voicemill.weights.allowlist import SHIPPED
 
 from .conftest import OURS

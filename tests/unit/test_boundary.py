@@ -12,10 +12,10 @@ from voicemill import boundary
 from voicemill.errors import InterruptedRunError, RefusedError
 
 BARE = (
-    "voicemill.backends.orchestrator",
-    "voicemill.backends.container",
-    "voicemill.backends.entry",
-    "voicemill.backends.once",
+    "voicemill.launch.orchestrator",
+    "voicemill.launch.container",
+    "voicemill.lane.entry",
+    "voicemill.lane.colab_entry",
 )
 
 

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voicemill import files
-from voicemill.audio import engine
+from voicemill.audio import ffmpeg
 from voicemill.audio.probing import SOURCE_SUFFIXES, AudioInfo, Declared, inspect, locate, probe
 from voicemill.errors import AudioError
 
@@ -170,11 +170,11 @@ def analyse(path: Path, audio_filter: str) -> str:
         DependencyError: ffmpeg is not installed.
     """
     locate(path)
-    with engine.ffmpeg(path, {"af": audio_filter, "f": "null"}, level="info", output="-") as (process, log):
+    with ffmpeg.ffmpeg(path, {"af": audio_filter, "f": "null"}, level="info", output="-") as (process, log):
         code = process.wait()
         text = log()
     if code != 0:
-        raise engine.unreadable(path, text)
+        raise ffmpeg.unreadable(path, text)
     return text
 
 
@@ -187,7 +187,7 @@ def _blocks(path: Path, declared: Declared) -> Iterator[Samples]:
     weights = _mono_weights(declared.channels)
     width = 4 * declared.channels
     as_it_is = {"f": "f32le", "acodec": "pcm_f32le", "ac": declared.channels, "ar": declared.sample_rate}
-    with engine.ffmpeg(path, as_it_is) as (process, log):
+    with ffmpeg.ffmpeg(path, as_it_is) as (process, log):
         if process.stdout is None:
             raise RuntimeError("ffmpeg was started without a pipe")
         while data := process.stdout.read(width * (_BLOCK // declared.channels + 1)):
@@ -214,7 +214,7 @@ def _mono_weights(channels: int) -> Samples:
 def _judge_end(declared: Declared, seconds: float, code: int, log: str) -> None:
     """Decide whether all of the file was decoded: by ffmpeg's exit code, its complaints, and the header's length."""
     if seconds == 0.0 and (code != 0 or log.strip()):
-        raise engine.unreadable(declared.path, log)
+        raise ffmpeg.unreadable(declared.path, log)
     missing = (declared.duration or 0.0) - seconds
     allowed = _SHORTFALL if declared.lossless else max(_SHORTFALL, _LOSSY_SHORTFALL * (declared.duration or 0.0))
     damaged = code != 0 or (declared.lossless and bool(log.strip()))
@@ -232,7 +232,7 @@ def _judge_end(declared: Declared, seconds: float, code: int, log: str) -> None:
         )
     if damaged:
         raise AudioError(
-            f"{declared.path.name} is damaged before second {seconds:.2f}: {engine.last_line(log)}",
+            f"{declared.path.name} is damaged before second {seconds:.2f}: {ffmpeg.last_line(log)}",
             reason="audio_truncated",
             hint="Copy or download the file again.",
         )

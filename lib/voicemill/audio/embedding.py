@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from voicemill.audio import onnx
 from voicemill.audio.decode import resample
 from voicemill.errors import NotMeasurableError
-from voicemill.weights.shelf import Shelf
+from voicemill.weights.registry import Shelf
 
 RATE = 16_000
 """Hz; what an embedding model listens to."""

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from voicemill.audio import device, viterbi
+from voicemill.audio import device, pitch_viterbi
 
 Floats = npt.NDArray[np.float64]
 Samples = npt.NDArray[np.float32]
@@ -103,10 +103,10 @@ def pyin(
     else:
         differences = iter((device.difference(frames, min_period, max_period, on),))
     found = [_observe(yin, sample_rate, fmin, min_period, bins) for yin in differences]
-    observation = viterbi.Observation.join([part for part, _ in found], bins)
+    observation = pitch_viterbi.Observation.join([part for part, _ in found], bins)
     probability = np.concatenate([part for _, part in found])
     width = round(_MAX_TRANSITION_RATE * 12 * hop / sample_rate) * _BINS_PER_SEMITONE + 1
-    states = viterbi.decode(observation, viterbi.transitions(bins, width))
+    states = pitch_viterbi.decode(observation, pitch_viterbi.transitions(bins, width))
     voiced = states < bins
     f0 = (fmin * 2 ** (np.arange(bins) / (12 * _BINS_PER_SEMITONE)))[states % bins]
     f0[~voiced] = 0.0
@@ -193,7 +193,7 @@ def difference(frames: npt.NDArray[np.floating], min_period: int, max_period: in
 
 def _observe(
     yin: npt.NDArray[np.floating], rate: int, fmin: float, min_period: int, bins: int
-) -> tuple[viterbi.Observation, Floats]:
+) -> tuple[pitch_viterbi.Observation, Floats]:
     """Candidates of each frame: the troughs of its difference function, with their probabilities.
 
     Args:
@@ -227,7 +227,7 @@ def _observe(
     probability = dense[frame, pitch_bin]
     voiced: Floats = np.clip(np.bincount(frame, weights=probability, minlength=count), 0.0, 1.0)
     unvoiced = (1 - voiced) / bins
-    return viterbi.Observation(frame=frame, bin=pitch_bin, probability=probability, unvoiced=unvoiced), voiced
+    return pitch_viterbi.Observation(frame=frame, bin=pitch_bin, probability=probability, unvoiced=unvoiced), voiced
 
 
 def _trough_probabilities(frame: npt.NDArray[np.intp], height: npt.NDArray[np.floating], count: int) -> Floats:

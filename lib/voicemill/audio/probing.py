@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from voicemill.audio import engine
+from voicemill.audio import ffmpeg
 from voicemill.errors import AudioError
 
 SOURCE_SUFFIXES = frozenset(
@@ -159,10 +159,10 @@ def inspect(path: Path) -> Declared:
     locate(path)
     entries = "format=format_name,duration,nb_streams:stream=codec_name,sample_rate,channels,duration"
     entries += ":stream_tags=DURATION"
-    output, complaint, code = engine.ffprobe(path, entries)
+    output, complaint, code = ffmpeg.ffprobe(path, entries)
     streams, form = _answer(output)
     if code != 0 or not streams:
-        why = engine.last_line(complaint) if complaint else "it holds no audio stream"
+        why = ffmpeg.last_line(complaint) if complaint else "it holds no audio stream"
         raise AudioError(
             f"{path.name} is not sound that can be read: {why}",
             reason="audio_unreadable",

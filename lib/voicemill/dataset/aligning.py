@@ -9,11 +9,12 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from voicemill import files
+from voicemill.align import acoustic_model, features, forced_alignment, viterbi
 from voicemill.audio import decode
 from voicemill.dataset import stage_cache
 from voicemill.dataset.manifest import WordRow
 from voicemill.errors import DatasetError
-from voicemill.text import acoustics, alignment, features, lexicon, normalise, paths
+from voicemill.text import lexicon, normalise
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class AlignedClip(BaseModel):
 
     Attributes:
         words: rows of the manifest's `alignment`; empty when it failed.
-        score: mean acoustic score, 0 best; see `voicemill.text.alignment`.
+        score: mean acoustic score, 0 best; see `voicemill.align.forced_alignment`.
         fits: whether sound and text belong together.
         problem: the aligner's sentence when it could not place the text at all.
     """
@@ -51,7 +52,7 @@ def align(task: AlignTask) -> AlignedClip:
     """Align one clip, or take the result from the cache."""
     aligner, pronunciations = _aligner(task.extra, task.extra_sha256)
     spoken = [(word, pronunciations.pronounce(word).phones) for word in normalise.words(task.text)]
-    code = stage_cache.code_digest(alignment, acoustics, features, paths, decode)
+    code = stage_cache.code_digest(forced_alignment, acoustic_model, features, viterbi, decode)
     key = files.content_key(code, lexicon.pocketsphinx_version(), task.sha256, task.text, spoken)
     stored = stage_cache.entry(task.cache, "alignment", key, ".json")
     known = stage_cache.read_model(stored, AlignedClip)
@@ -70,7 +71,7 @@ def align(task: AlignTask) -> AlignedClip:
     return result
 
 
-def _rows(found: alignment.Alignment) -> list[WordRow]:
+def _rows(found: forced_alignment.Alignment) -> list[WordRow]:
     return [
         (
             word.text,
@@ -83,7 +84,7 @@ def _rows(found: alignment.Alignment) -> list[WordRow]:
 
 
 @functools.lru_cache(maxsize=1)
-def _aligner(extra: Path | None, digest: str | None) -> tuple[alignment.Aligner, lexicon.Lexicon]:
+def _aligner(extra: Path | None, digest: str | None) -> tuple[forced_alignment.Aligner, lexicon.Lexicon]:
     """One aligner a process; `digest` is part of the key, so that an edited dictionary is read again."""
     pronunciations = lexicon.Lexicon.load(extra)
-    return alignment.Aligner(pronunciations), pronunciations
+    return forced_alignment.Aligner(pronunciations), pronunciations

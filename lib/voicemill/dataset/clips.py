@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voicemill import files
-from voicemill.audio import quality, voice
+from voicemill.audio import quality, voice_traits
 from voicemill.audio.quality import ClipQuality
-from voicemill.audio.voice import Voice
+from voicemill.audio.voice_traits import Voice
 
 
 @dataclass(frozen=True)
@@ -50,4 +50,4 @@ def cut(task: CutTask) -> CutClip:
     with files.library_writes(task.target, soundfile.LibsndfileError):
         soundfile.write(task.target, scaled, rate, subtype="PCM_16", format="WAV")
     figures = dataclasses.replace(quality.measure(scaled, rate), clipped_share=quality.clipped_share(samples))
-    return CutClip(files.sha256_file(task.target), len(samples) / rate, figures, voice.measure(samples, rate))
+    return CutClip(files.sha256_file(task.target), len(samples) / rate, figures, voice_traits.measure(samples, rate))

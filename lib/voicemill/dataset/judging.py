@@ -11,7 +11,7 @@ import numpy as np
 
 from voicemill.audio.likeness import Print, likeness
 from voicemill.audio.quality import ClipQuality
-from voicemill.audio.voice import Voice
+from voicemill.audio.voice_traits import Voice
 from voicemill.dataset.limits import QualityLimits
 from voicemill.dataset.manifest import WordRow
 

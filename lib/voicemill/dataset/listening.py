@@ -11,14 +11,15 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from voicemill import files
+from voicemill.align import features, forced_alignment, recognition, script_matching, script_recognition, script_windows
+from voicemill.align.script_recognition import HeardWord
 from voicemill.audio import decode, sound, vad
 from voicemill.audio.sound import Sound
 from voicemill.audio.vad import Span
 from voicemill.dataset import stage_cache
 from voicemill.dataset.pool import TaskPool
 from voicemill.progress import Observer
-from voicemill.text import alignment, features, hearing, lexicon, matching, nearby, recognition
-from voicemill.text.hearing import HeardWord
+from voicemill.text import lexicon
 
 
 class _Heard(BaseModel):
@@ -55,7 +56,17 @@ class Memory:
     ) -> list[HeardWord]:
         """See `hearing.hear`."""
         spoken = {word: pronunciations.pronounce(word).phones for sentence in sentences for word in sentence}
-        code = stage_cache.code_digest(hearing, nearby, matching, recognition, alignment, features, sound, decode, vad)
+        code = stage_cache.code_digest(
+            script_recognition,
+            script_windows,
+            script_matching,
+            recognition,
+            forced_alignment,
+            features,
+            sound,
+            decode,
+            vad,
+        )
         key = files.content_key(
             code,
             lexicon.pocketsphinx_version(),
@@ -68,7 +79,9 @@ class Memory:
         if known is not None:
             observer.note(f"segmentation: {len(spans)} stretches of speech, heard before, from the cache")
             return [HeardWord(*word) for word in known.words]
-        found = hearing.hear(heard, spans, sentences, pronunciations, observer, run=self.pool.map, folder=self.shared)
+        found = script_recognition.hear(
+            heard, spans, sentences, pronunciations, observer, run=self.pool.map, folder=self.shared
+        )
         entry = _Heard(words=tuple((word.text, word.start, word.end, word.stretch) for word in found))
         files.write_text(stored, entry.model_dump_json())
         return found

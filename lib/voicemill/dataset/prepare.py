@@ -7,7 +7,7 @@ import shutil
 from importlib import metadata as packages
 from pathlib import Path
 
-from voicemill import __version__, audio, dataset, files, text
+from voicemill import __version__, align, audio, dataset, files, text
 from voicemill.audio import device, download, embedding
 from voicemill.audio.embedding import SpeakerModel
 from voicemill.dataset import (
@@ -40,7 +40,7 @@ from voicemill.settings import REPOSITORY
 from voicemill.text import normalise
 from voicemill.text.lexicon import Lexicon
 from voicemill.weights.allowlist import SHIPPED
-from voicemill.weights.shelf import Shelf
+from voicemill.weights.registry import Shelf
 from voicemill.workspace import Workspace
 
 STAGES = (
@@ -107,7 +107,7 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
         tools |= {speaker.name: speaker.sha256}
     if recogniser is not None:
         tools |= Ears(recogniser, workspace.stage_cache).tools
-    code = stage_cache.code_digest(audio, text, dataset)
+    code = stage_cache.code_digest(audio, text, align, dataset)
     key = files.content_key(code, tools, request.settings.model_dump(), [source.model_dump() for source in inputs])
     known = None if request.force else load(root, key)
     if known is not None:

@@ -10,13 +10,13 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from voicemill import files
+from voicemill.align import transcription
+from voicemill.align.transcription import SAMPLE_RATE, Recogniser
 from voicemill.audio import sound
 from voicemill.audio.sound import InMemory, Sound
 from voicemill.audio.vad import Span
 from voicemill.dataset import stage_cache
-from voicemill.text import transcribing
-from voicemill.text.transcribing import SAMPLE_RATE, Recogniser
-from voicemill.weights.shelf import Shelf
+from voicemill.weights.registry import Shelf
 
 _PACKAGES = {"nemo": "nemo-toolkit", "faster-whisper": "faster-whisper"}
 _AT_ONCE = 8
@@ -39,9 +39,9 @@ def choose(wanted: str | None, shelf: Shelf) -> Recogniser | None:
     """
     if wanted is None:
         return None
-    engine, weights_id = transcribing.parse(wanted)
+    engine, weights_id = transcription.parse(wanted)
     shelf.entry(weights_id, "asr")  # the licence gate speaks first, wherever this runs
-    transcribing.require(engine)
+    transcription.require(engine)
     found = shelf.take(weights_id, "asr", download=True)
     digest = files.content_key([item.sha256 for item in found.entry.files])
     return Recogniser(engine, weights_id, found.main if engine == "nemo" else found.main.parent, digest)
@@ -74,7 +74,7 @@ class Ears:
             known = [stage_cache.read_model(key, _Heard) for key in keys]
             new = [index for index, one in enumerate(known) if one is None]
             if new:
-                said = transcribing.load(self.recogniser).transcribe([pieces[index] for index in new])
+                said = transcription.load(self.recogniser).transcribe([pieces[index] for index in new])
                 for index, text in zip(new, said, strict=True):
                     known[index] = _Heard(text=text)
                     files.write_text(keys[index], _Heard(text=text).model_dump_json())
@@ -82,6 +82,6 @@ class Ears:
         return texts
 
     def _key(self, samples: InMemory) -> Path:
-        code = stage_cache.code_digest(transcribing, sound)
+        code = stage_cache.code_digest(transcription, sound)
         key = files.content_key(code, self.tools, sound.digest(samples))
         return stage_cache.entry(self.cache, "recognition", key, ".json")

@@ -21,7 +21,7 @@ from voicemill.dataset.recordings import SpeechTask, speech_of
 from voicemill.dataset.steps import Bench, Decoded, tell_cached
 from voicemill.dataset.utterances import Heard
 from voicemill.errors import DependencyError, GateError, VoicemillError
-from voicemill.weights.shelf import Shelf
+from voicemill.weights.registry import Shelf
 
 WEIGHTS = "adefossez/htdemucs"
 """Demucs's own model, by its id on the allowlist."""

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voicemill import files
-from voicemill.audio import decode, device, pitch, viterbi
+from voicemill.audio import decode, device, pitch, pitch_viterbi
 from voicemill.dataset import stage_cache
 
 FRAME_LENGTH = 1024
@@ -79,7 +79,7 @@ def pitch_of(task: PitchTask) -> PitchResult:
 
     The npz holds `pitch`: float32 Hz, unvoiced 0, shape (samples // hop + 1,), and the settings.
     """
-    key = files.content_key(stage_cache.code_digest(device, pitch, viterbi), task.sha256, asdict(task.settings))
+    key = files.content_key(stage_cache.code_digest(device, pitch, pitch_viterbi), task.sha256, asdict(task.settings))
     stored = stage_cache.entry(task.cache, "pitch", key, ".npz")
     cached = stage_cache.remember(stored, lambda path: _compute(task, path))
     shutil.copyfile(stored, task.target)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from voicemill.align.script import ScriptMatch, match_script
 from voicemill.audio import segmentation
 from voicemill.audio.cuts import Cut, CutReason, Join
 from voicemill.audio.levels import Levels
@@ -26,7 +27,6 @@ from voicemill.errors import DatasetError
 from voicemill.progress import Observer, SilentObserver
 from voicemill.text import normalise
 from voicemill.text.lexicon import Lexicon
-from voicemill.text.script import ScriptMatch, match_script
 from voicemill.text.transcripts import split_sentences
 
 _SLIVER = 0.01

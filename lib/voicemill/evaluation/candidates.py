@@ -19,7 +19,7 @@ from voicemill.metrics.error_rate import ErrorRate, character_errors, pooled, wo
 from voicemill.progress import Observer
 
 if TYPE_CHECKING:
-    from voicemill.text.recognition import Recogniser
+    from voicemill.align.recognition import Recogniser
 
 Samples = NDArray[np.float32]
 PAIRED = (

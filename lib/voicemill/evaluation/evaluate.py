@@ -22,7 +22,6 @@ from voicemill.evaluation.candidates import (
     speak,
 )
 from voicemill.evaluation.figures import error_figure, figure, measured, missing
-from voicemill.evaluation.learned import speaker_similarity
 from voicemill.evaluation.model import (
     MOS_NOT_MEASURED,
     Evaluation,
@@ -31,13 +30,14 @@ from voicemill.evaluation.model import (
     SpeakerResult,
     VocoderResult,
 )
+from voicemill.evaluation.neural_metrics import speaker_similarity
 from voicemill.evaluation.trials import TrialOutcome, Trials, run_trials
 from voicemill.evaluation.vocoder import Choice, choose_vocoder
 from voicemill.metrics.speaker import SpeakerProfile, speaker_distance, speaker_profile
 from voicemill.progress import Observer, SilentObserver
 
 if TYPE_CHECKING:
-    from voicemill.text.recognition import Recogniser
+    from voicemill.align.recognition import Recogniser
 
 OWN_SPEAKER = "own"
 NO_TRIALS = Trials((), {})

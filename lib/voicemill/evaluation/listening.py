@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from voicemill.workers import Workers
 
 if TYPE_CHECKING:
-    from voicemill.text.recognition import Recogniser
+    from voicemill.align.recognition import Recogniser
 
 Samples = NDArray[np.float32]
 RECOGNISER_RATE = 16_000

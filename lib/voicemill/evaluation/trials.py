@@ -27,8 +27,8 @@ from voicemill.evaluation.model import Figure, TrialKind, TrialResult
 from voicemill.metrics.error_rate import ErrorRate, character_errors, pooled, spoken_words, word_errors
 
 if TYPE_CHECKING:
+    from voicemill.align.recognition import Recogniser
     from voicemill.metrics.limits import EvaluationSettings
-    from voicemill.text.recognition import Recogniser
 
 SHIPPED = Path("data/base/test_sentences.json")
 LONG = ("long_cer", "long_cer_excess", "long_duration_ratio")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from voicemill.errors import TrainingError
 from voicemill.training.config import TrainingConfig
 from voicemill.training.data import DatasetFacts
-from voicemill.training.fastpitch import dataset_tree, mel_facts, optimiser_tree
+from voicemill.training.fastpitch_model import dataset_tree, mel_facts, optimiser_tree
 from voicemill.training.runtime import read_fastpitch_config, restore_fastpitch
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from voicemill.training.store import CheckpointStore
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
 
+    from voicemill.training.manual_optimisation import Task
     from voicemill.training.selection import Selection
-    from voicemill.training.teaching import Task
 
 
 def new_trainer(

@@ -13,7 +13,7 @@ from voicemill.training.config import AcousticConfig, TransformerConfig
 if TYPE_CHECKING:
     import torch
 
-    from voicemill.training.teaching import Task
+    from voicemill.training.manual_optimisation import Task
 
 _SAID_ON_CPU = (
     "can't allocate memory",

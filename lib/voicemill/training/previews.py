@@ -16,7 +16,7 @@ from voicemill.training.data import Clip, PreparedDataset
 from voicemill.training.hooks import Hooks, Preview
 
 if TYPE_CHECKING:
-    from voicemill.training.task import AcousticTask
+    from voicemill.training.fastpitch_module import AcousticTask
 
 SENTENCES = 2
 """Of the validation split, the first ones."""

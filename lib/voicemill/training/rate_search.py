@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from voicemill.training.config import TrainingConfig
     from voicemill.training.data import Batch
-    from voicemill.training.task import AcousticTask
+    from voicemill.training.fastpitch_module import AcousticTask
 
 NAME = "learning_rate.json"
 STEPS = 100

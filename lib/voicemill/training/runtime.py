@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voicemill.weights.archive import private_copy
-from voicemill.weights.nemo_guest import accept_tar_filters, guests, restore, shape_mismatches, unreadable
+from voicemill.weights.nemo_runtime import accept_tar_filters, guests, restore, shape_mismatches, unreadable
 
 if TYPE_CHECKING:
     import torch

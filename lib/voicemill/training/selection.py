@@ -15,7 +15,7 @@ from voicemill.training.validation import Listener, Mel, Quality
 if TYPE_CHECKING:
     import torch
 
-    from voicemill.training.task import AcousticTask
+    from voicemill.training.fastpitch_module import AcousticTask
 
 
 @dataclass

@@ -90,13 +90,13 @@ def held_out(clip: Clip, audio: AudioConfig) -> HeldOut:
 
 def measure(spoken: list[Mel], sentences: list[HeldOut], audio: AudioConfig, facts: DatasetFacts) -> Quality:
     """Compare predicted log-mels with the recordings of the same sentences; an importable function for a worker."""
+    from voicemill.align.features import SAMPLE_RATE
+    from voicemill.align.recognition import PocketSphinxRecogniser
     from voicemill.audio.decode import resample
     from voicemill.audio.pitch import pyin
     from voicemill.metrics.error_rate import character_errors, pooled
     from voicemill.metrics.pitch_errors import pitch_errors
     from voicemill.metrics.spectral import mel_cepstral_distortion
-    from voicemill.text.features import SAMPLE_RATE
-    from voicemill.text.recognition import PocketSphinxRecogniser
     from voicemill.training.griffin_lim import griffin_lim
 
     recogniser = PocketSphinxRecogniser()

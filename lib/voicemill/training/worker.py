@@ -133,10 +133,10 @@ def work(path: Path, told: TextIO) -> int:
 
 def _train(task: Work, hooks: Hooks) -> TrainingResult:
     if task.model == "acoustic":
-        from voicemill.training.loop import train_acoustic
+        from voicemill.training.train_fastpitch import train_acoustic
 
         return train_acoustic(task.config, task.dataset, task.out, resume=task.resume, init_from=task.base, hooks=hooks)
-    from voicemill.training.hifigan import train_vocoder
+    from voicemill.training.train_hifigan import train_vocoder
 
     return train_vocoder(
         task.config, task.dataset, task.out, base=task.base, gta_dir=task.gta_dir, resume=task.resume, hooks=hooks

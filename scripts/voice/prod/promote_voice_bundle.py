@@ -11,8 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "lib"))
 
-from voicemill.backends.entry import promote_step
 from voicemill.boundary import guarded, usage_checked
+from voicemill.lane.entry import promote_step
 
 
 def main() -> int:

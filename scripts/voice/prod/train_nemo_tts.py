@@ -10,8 +10,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "lib"))
 
-from voicemill.backends.entry import run_step
 from voicemill.boundary import guarded
+from voicemill.lane.entry import run_step
 
 
 def main() -> int:

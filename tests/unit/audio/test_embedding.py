@@ -11,7 +11,7 @@ import pytest
 from voicemill.audio.embedding import NO_MODEL, SpeakerModel, centre, choose
 from voicemill.errors import NotMeasurableError
 from voicemill.weights.allowlist import SHIPPED
-from voicemill.weights.shelf import Shelf
+from voicemill.weights.registry import Shelf
 from voicemill.workspace import Workspace
 
 OTHER_THROAT = (750.0, 1700.0, 3300.0)

@@ -107,7 +107,7 @@ def test_unvoiced_frames_are_zero(babble: Callable[..., Samples]) -> None:
 
 def test_blocks_make_no_difference(demo_speech: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = pyin(demo_speech, sample_rate=RATE, fmin=65.4, fmax=600.0)
-    monkeypatch.setattr("voicemill.audio.viterbi._BLOCK", 333)
+    monkeypatch.setattr("voicemill.audio.pitch_viterbi._BLOCK", 333)
     monkeypatch.setattr("voicemill.audio.pitch._BLOCK", 100)
     assert_same(pyin(demo_speech, sample_rate=RATE, fmin=65.4, fmax=600.0), whole)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from voicemill.audio.quality import ClipQuality
-from voicemill.audio.voice import Voice
+from voicemill.audio.voice_traits import Voice
 from voicemill.dataset import judging
 from voicemill.dataset.limits import QualityLimits
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from voicemill.align import transcription
 from voicemill.audio import decode, segmentation, vad
 from voicemill.audio.levels import Levels
 from voicemill.audio.segmentation import Segmentation
@@ -17,9 +18,8 @@ from voicemill.dataset import recognising
 from voicemill.dataset.prepare import PrepareRequest, prepare
 from voicemill.dataset.recognising import Ears, choose
 from voicemill.errors import DatasetError, GateError, UsageError, VoicemillError
-from voicemill.text import transcribing
 from voicemill.text.normalise import words
-from voicemill.weights.shelf import Shelf
+from voicemill.weights.registry import Shelf
 from voicemill.workspace import Workspace
 
 Samples = NDArray[np.float32]
@@ -69,7 +69,7 @@ def recogniser_archive(
     utterances: list[Samples], sentences: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A small NeMo CTC model that learned the piece's seven sentences by heart, as NeMo saves it."""
-    from voicemill.weights.nemo_guest import guests
+    from voicemill.weights.nemo_runtime import guests
 
     path = tmp_path_factory.mktemp("recogniser") / "tiny.nemo"
     with guests("asr"):
@@ -132,7 +132,7 @@ def test_a_recording_without_text_gets_it_from_the_recogniser(
     def never(recogniser: object) -> None:
         raise AssertionError("asked again")
 
-    monkeypatch.setattr(transcribing, "load", never)
+    monkeypatch.setattr(transcription, "load", never)
     louder = prepare(dataclasses.replace(request, target_lufs=-20.0), place)
     assert [entry.text for entry in louder.entries] == [entry.text for entry in dataset.entries]
 
@@ -184,8 +184,8 @@ def test_what_was_not_understood_is_left_out(tmp_path: Path, monkeypatch: pytest
             asked.append(len(utterances))
             return ["" if one[0] == 0 else f"number {one[0]:.2f}" for one in utterances]
 
-    monkeypatch.setattr(transcribing, "load", lambda recogniser: Fake())
-    ears = Ears(transcribing.Recogniser("nemo", ID, tmp_path / "none", "0" * 64), tmp_path)
+    monkeypatch.setattr(transcription, "load", lambda recogniser: Fake())
+    ears = Ears(transcription.Recogniser("nemo", ID, tmp_path / "none", "0" * 64), tmp_path)
     sound = InMemory(np.repeat(np.arange(10, dtype=np.float32) / 16, 16_000), 16_000)
     spans = [Span(float(second), second + 1.0) for second in range(10)]
     texts = ears.hear(sound, spans)

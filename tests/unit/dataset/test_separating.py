@@ -27,7 +27,7 @@ from voicemill.dataset.steps import Bench, Decoded, find_speech
 from voicemill.dataset.utterances import Heard, Utterance
 from voicemill.errors import DatasetError, DependencyError, GateError
 from voicemill.progress import SilentObserver
-from voicemill.weights.shelf import Shelf
+from voicemill.weights.registry import Shelf
 from voicemill.workspace import Workspace
 
 Samples = NDArray[np.float32]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from voicemill import text
-from voicemill.audio import pitch, viterbi
+from voicemill.audio import pitch, pitch_viterbi
 from voicemill.dataset import stage_cache
 
 
@@ -35,6 +35,6 @@ def test_a_failed_entry_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_code_is_part_of_a_key() -> None:
-    assert stage_cache.code_digest(pitch) != stage_cache.code_digest(viterbi)
+    assert stage_cache.code_digest(pitch) != stage_cache.code_digest(pitch_viterbi)
     assert stage_cache.code_digest(text) == stage_cache.code_digest(text)
     assert len(stage_cache.code_digest(text)) == 64

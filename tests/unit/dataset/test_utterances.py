@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from voicemill.align.script import ScriptMatch, Take, Unusable, Utterance
 from voicemill.audio.segmentation import Segmentation
 from voicemill.audio.vad import Span
 from voicemill.dataset import utterances
@@ -15,7 +16,6 @@ from voicemill.dataset.sources import ClipText
 from voicemill.dataset.utterances import GAP_SECONDS, Heard, Means, from_clips, from_script
 from voicemill.progress import SilentObserver
 from voicemill.text.lexicon import Lexicon
-from voicemill.text.script import ScriptMatch, Take, Unusable, Utterance
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from voicemill.align.recognition import PocketSphinxRecogniser
 from voicemill.evaluation.listening import listen
-from voicemill.text.recognition import PocketSphinxRecogniser
 
 
 def test_sounds_reach_the_recogniser_at_its_rate_and_in_order(recogniser) -> None:

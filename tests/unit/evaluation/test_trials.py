@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from voicemill.errors import ConfigError, DependencyError, NotAcceptableError
-from voicemill.evaluation.alone import NEEDS_RECORDINGS, NO_RECORDING, evaluate_alone
 from voicemill.evaluation.candidates import Candidate, Progress
 from voicemill.evaluation.figures import METHODS
+from voicemill.evaluation.reference_free import NEEDS_RECORDINGS, NO_RECORDING, evaluate_alone
 from voicemill.evaluation.trials import NOT_ASKED, SHIPPED, plan, run_trials, shipped_sentences
 from voicemill.metrics.limits import EvaluationSettings
 from voicemill.progress import SilentObserver

@@ -21,9 +21,9 @@ from voicemill.errors import TrainingError
 from voicemill.files import read_json
 from voicemill.training.checkpoint import TrainingResult
 from voicemill.training.config import TrainingConfig
-from voicemill.training.hifigan import train_vocoder
 from voicemill.training.hooks import Hooks
-from voicemill.training.loop import train_acoustic
+from voicemill.training.train_fastpitch import train_acoustic
+from voicemill.training.train_hifigan import train_vocoder
 
 from .conftest import tiny_config
 
@@ -305,7 +305,7 @@ from pathlib import Path
 from voicemill.errors import VoicemillError
 from voicemill.training.config import TrainingConfig
 from voicemill.training.hooks import Hooks
-from voicemill.training.loop import train_acoustic
+from voicemill.training.train_fastpitch import train_acoustic
 
 config = TrainingConfig.model_validate_json(Path(sys.argv[1]).read_bytes())
 disk = Path(sys.argv[3])

@@ -10,7 +10,7 @@ import pytest
 from voicemill.errors import DatasetError
 from voicemill.training.data import BatchPlan, collate, read_audio, read_dataset, read_pitch, split_batch
 from voicemill.training.examples import ExampleSource
-from voicemill.training.fastpitch import build_fastpitch, write_nemo_lexicon
+from voicemill.training.fastpitch_model import build_fastpitch, write_nemo_lexicon
 from voicemill.training.runtime import guests
 
 from .conftest import tiny_config
@@ -126,7 +126,7 @@ def test_the_losses_of_parts_add_up_to_the_batch_s(tone_dataset: Path, tmp_path:
     with guests():
         import torch
 
-        from voicemill.training.task import AcousticTask
+        from voicemill.training.fastpitch_module import AcousticTask
 
         torch.manual_seed(1)
         model = build_fastpitch(config, dataset.facts, tmp_path / "lexicon").eval()

@@ -13,7 +13,7 @@ import yaml
 
 from voicemill.errors import TrainingError
 from voicemill.training.config import TrainingConfig
-from voicemill.training.loop import train_acoustic
+from voicemill.training.train_fastpitch import train_acoustic
 
 from .conftest import tiny_config
 

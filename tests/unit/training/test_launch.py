@@ -15,10 +15,10 @@ import pytest
 from voicemill.errors import TrainingError
 from voicemill.training.checkpoint import StepReport, TrainingResult
 from voicemill.training.config import TrainingConfig
-from voicemill.training.hifigan import train_vocoder
 from voicemill.training.hooks import Hooks
 from voicemill.training.launch import train
-from voicemill.training.loop import train_acoustic
+from voicemill.training.train_fastpitch import train_acoustic
+from voicemill.training.train_hifigan import train_vocoder
 from voicemill.training.worker import Work
 
 from .conftest import tiny_config, write_dataset

@@ -15,9 +15,9 @@ from voicemill.training import rate_search
 from voicemill.training.checkpoint import TrainingResult
 from voicemill.training.config import TrainingConfig
 from voicemill.training.hooks import Hooks
-from voicemill.training.loop import train_acoustic
 from voicemill.training.memory import Need
 from voicemill.training.rate_search import BOUNDS, LEAST, MOST, STEPS, RateSearch
+from voicemill.training.train_fastpitch import train_acoustic
 
 from .conftest import tiny_config
 
@@ -104,7 +104,7 @@ def test_what_was_found_and_lost_is_found_again(
 
 def test_batches_in_parts_are_searched_alike(tone_dataset: Path, tmp_path: Path) -> None:
     """The gradient of a batch in parts is the batch's but for a little padding: the curves lie together."""
-    from voicemill.training import loop
+    from voicemill.training import train_fastpitch
     from voicemill.training.checkpoint import fingerprint
     from voicemill.training.data import read_dataset
     from voicemill.training.examples import ExampleSource
@@ -117,16 +117,16 @@ def test_batches_in_parts_are_searched_alike(tone_dataset: Path, tmp_path: Path)
         folder.mkdir()
         store = CheckpointStore(folder, "fastpitch", fingerprint(config, dataset, None))
         with guests(), seeded(1, 1):
-            from voicemill.training.task import AcousticTask, StepBatches
+            from voicemill.training.fastpitch_module import AcousticTask, StepBatches
 
-            model, strict = loop._prepare_model(config, dataset, folder, None)
+            model, strict = train_fastpitch._prepare_model(config, dataset, folder, None)
             source = ExampleSource(model, dataset.train, dataset.facts, config.audio, "durations", strict)
             task = AcousticTask(model, config.acoustic, seed=1)
             task.parts = parts
             before = {name: value.clone() for name, value in model.state_dict().items()}
             torch.manual_seed(9)
             expected = torch.get_rng_state()
-            batches = StepBatches(source, loop._plan(config, source), 0, STEPS, model.vocab.pad)
+            batches = StepBatches(source, train_fastpitch._plan(config, source), 0, STEPS, model.vocab.pad)
             curves.append(rate_search.search(config, task, NOTHING, batches, store).curve)
         assert torch.equal(torch.get_rng_state(), expected)
         for name, value in model.state_dict().items():
@@ -142,7 +142,7 @@ def test_memory_that_runs_out_is_said_and_leaves_nothing(
     from voicemill.training.runtime import guests
 
     with guests():
-        from voicemill.training.task import AcousticTask
+        from voicemill.training.fastpitch_module import AcousticTask
 
     def losses(*_: object) -> None:
         torch.empty(2**60)

@@ -14,8 +14,8 @@ import pytest
 from voicemill.training.config import AudioConfig
 from voicemill.training.data import read_dataset
 from voicemill.training.hooks import Hooks
-from voicemill.training.loop import train_acoustic
 from voicemill.training.selection import no_gain
+from voicemill.training.train_fastpitch import train_acoustic
 from voicemill.training.validation import NO_SOUND, Listener, held_out, measure
 
 from .conftest import tiny_config

@@ -13,8 +13,8 @@ from voicemill.training import speedups
 from voicemill.training.config import TrainingConfig
 from voicemill.training.data import read_dataset
 from voicemill.training.hooks import Hooks
-from voicemill.training.loop import train_acoustic
 from voicemill.training.speedups import LONG, Device, compiled, compiles, device_of, precision
+from voicemill.training.train_fastpitch import train_acoustic
 
 from .conftest import tiny_config
 
@@ -87,7 +87,7 @@ def test_bfloat16_learns_what_float32_learns(tone_dataset: Path, tmp_path: Path,
 
 def test_long_clips_keep_their_durations_in_bfloat16(tone_dataset: Path, tmp_path: Path) -> None:
     """bfloat16 counts exactly to 256 only; NeMo's regulate_len counts frames in the type of the encoder's output."""
-    from voicemill.training.fastpitch import build_fastpitch, write_nemo_lexicon
+    from voicemill.training.fastpitch_model import build_fastpitch, write_nemo_lexicon
     from voicemill.training.runtime import guests, seeded
 
     dataset = read_dataset(tone_dataset)

@@ -15,9 +15,9 @@ import yaml
 from voicemill.errors import DatasetError, TrainingError, UsageError, VoicemillError
 from voicemill.training.data import read_dataset
 from voicemill.training.examples import ExampleSource
-from voicemill.training.loop import train_acoustic
 from voicemill.training.spelling import unknown_words
 from voicemill.training.synthesis import Speaker, ground_truth_aligned_mels, load_speaker, sentences
+from voicemill.training.train_fastpitch import train_acoustic
 
 from .conftest import tiny_config
 

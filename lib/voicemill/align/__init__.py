@@ -1,0 +1,15 @@
+"""Speech aligned with text: everything that takes sound and gives words.
+
+acoustic_model        PocketSphinx's acoustic model: frame log-likelihoods per HMM state (docs/adr/0012)
+features              the cepstral features that the acoustic model scores
+viterbi               Viterbi decoding over the states of a known text
+forced_alignment      samples + text -> words and phones with times, and a score that detects wrong text
+recognition           samples -> words; an offline measure of intelligibility, never a source of transcripts
+transcription         text for recordings without any, by NeMo or faster-whisper
+script_recognition    a long recording -> words, with the script's own language model
+script_windows        the part of a long script that each stretch of a recording is likely to read
+script_matching       recognised words -> takes of the script's sentences
+utterance_boundaries  takes -> utterances cut in pauses
+long_utterances       long utterances split by forced alignment
+script                a long recording + its script in reading order -> utterances cut in silence
+"""

@@ -1,0 +1,132 @@
+"""Text for recordings that have none, by a speech recogniser that the user names. PocketSphinx is never asked."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from voicemill.boundary import missing_module
+from voicemill.errors import DependencyError, UsageError
+
+Samples = npt.NDArray[np.float32]
+
+SAMPLE_RATE = 16_000
+"""Hz that both recognisers want."""
+ENGINES = ("nemo", "faster-whisper")
+_BATCH = 8
+"""Utterances of at most 12 s at a time: bounds the memory."""
+
+
+class Transcriber(Protocol):
+    """Turns utterances, mono samples (n,) at `SAMPLE_RATE`, into one text each; an empty one where nothing is said."""
+
+    def transcribe(self, utterances: Sequence[Samples]) -> list[str]: ...
+
+
+@dataclass(frozen=True)
+class Recogniser:
+    """A recogniser that passed the gate.
+
+    Attributes:
+        engine: one of `ENGINES`.
+        weights_id: on the allowlist.
+        path: its archive (`nemo`), or the folder of its files (`faster-whisper`).
+        digest: over the pinned digests of its files.
+    """
+
+    engine: str
+    weights_id: str
+    path: Path
+    digest: str
+
+
+def parse(text: str) -> tuple[str, str]:
+    """Engine and weights id of `nemo:<id>` or `faster-whisper:<id>`.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    engine, _, weights_id = text.partition(":")
+    if engine not in ENGINES or not weights_id:
+        raise UsageError(
+            f"--recognise {text[:80]!r} names no recogniser.",
+            hint="Give nemo:<id> or faster-whisper:<id>, with an id of the weights allowlist.",
+        )
+    return engine, weights_id
+
+
+def require(engine: str) -> None:
+    """See that an engine is installed, without importing it.
+
+    Raises:
+        DependencyError: `extra_missing:faster-whisper`, `nemo_runtime_unavailable`.
+    """
+    if engine == "faster-whisper" and importlib.util.find_spec("faster_whisper") is None:
+        raise DependencyError(
+            "Recognition with faster-whisper needs that package, which is not installed.",
+            reason="extra_missing:faster-whisper",
+            hint="Install it (pip install faster-whisper), or choose --recognise nemo:<id>.",
+        )
+    if engine == "nemo" and importlib.util.find_spec("nemo") is None:
+        raise missing_module(ModuleNotFoundError("it is not installed", name="nemo"))
+
+
+@functools.lru_cache(maxsize=1)
+def load(recogniser: Recogniser) -> Transcriber:
+    """The recogniser of this process.
+
+    Raises:
+        GateError: `unsafe_archive:<why>`.
+        TrainingError: `checkpoint_unreadable:<name>`, `checkpoint_wrong_kind:<name>`.
+        DependencyError: a package is missing.
+    """
+    return NemoTranscriber(recogniser.path) if recogniser.engine == "nemo" else WhisperTranscriber(recogniser.path)
+
+
+class NemoTranscriber:
+    """A recogniser of NVIDIA NeMo with a CTC head, on the CPU."""
+
+    def __init__(self, archive: Path) -> None:
+        """See `load`."""
+        from voicemill.weights import nemo_config
+        from voicemill.weights.nemo_runtime import guests, restore
+
+        with guests("asr"):
+            from nemo.collections.asr.models import EncDecCTCModel
+
+            self._model = restore(archive, EncDecCTCModel, "cpu", targets=nemo_config.RECOGNITION_TARGETS)
+
+    def transcribe(self, utterances: Sequence[Samples]) -> list[str]:
+        """See `Transcriber.transcribe`."""
+        from voicemill.weights.nemo_runtime import guests
+
+        with guests("asr"):
+            found = self._model.transcribe(list(utterances), batch_size=_BATCH, num_workers=0, verbose=False)
+        return [" ".join(one.text.split()) for one in found]
+
+
+class WhisperTranscriber:
+    """faster-whisper, English, on the CPU in 8-bit integers; the same sound gives the same text."""
+
+    def __init__(self, folder: Path) -> None:
+        """See `load`."""
+        from faster_whisper import WhisperModel
+
+        self._model = WhisperModel(str(folder), device="cpu", compute_type="int8", local_files_only=True)
+
+    def transcribe(self, utterances: Sequence[Samples]) -> list[str]:
+        """See `Transcriber.transcribe`."""
+        texts = []
+        for samples in utterances:
+            parts, _ = self._model.transcribe(
+                samples, language="en", beam_size=5, temperature=0.0, condition_on_previous_text=False
+            )
+            texts.append(" ".join(" ".join(part.text for part in parts).split()))
+        return texts

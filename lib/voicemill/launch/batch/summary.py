@@ -1,0 +1,67 @@
+"""How a batch went: a table on stderr and summary.json."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from voicemill import files
+from voicemill.launch.batch.journal import Record
+from voicemill.launch.batch.tasks import Task
+
+NAME = "summary.json"
+SHOWN = 60
+"""Letters of a task in the table; summary.json has all of them."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A task and how it ended: `ok`, `failed`, `stopped` by a signal, or `not_run`."""
+
+    task: Task
+    record: Record | None = None
+    stopped: bool = False
+
+    @property
+    def state(self) -> str:
+        if self.record is None or self.record.exit_code is None:
+            return "not_run"
+        if self.record.exit_code == 0:
+            return "ok"
+        return "stopped" if self.stopped else "failed"
+
+
+def write(folder: Path, head: Mapping[str, object], results: Sequence[Result]) -> Path:
+    """Write summary.json and return its path."""
+    rows = []
+    for result in results:
+        record = result.record
+        rows.append(
+            {
+                "line": result.task.line,
+                "task": result.task.text,
+                "state": result.state,
+                "exit_code": record.exit_code if record else None,
+                "seconds": record.seconds if record else None,
+                "log": record.log if record and record.log else None,
+                "artifacts": list(record.artifacts) if record else [],
+            }
+        )
+    path = folder / NAME
+    files.write_json(path, {**head, "tasks": rows})
+    return path
+
+
+def show(results: Sequence[Result]) -> None:
+    """The table, for people."""
+    lines = [f"{'line':>5}  {'how':<8} {'code':>4} {'seconds':>9}  task"]
+    for result in results:
+        record = result.record
+        code = "" if record is None or record.exit_code is None else str(record.exit_code)
+        seconds = "" if record is None or record.seconds is None else f"{record.seconds:.1f}"
+        text = result.task.text if len(result.task.text) <= SHOWN else result.task.text[: SHOWN - 1] + "…"
+        lines.append(f"{result.task.line:>5}  {result.state:<8} {code:>4} {seconds:>9}  {text}")
+    sys.stderr.write("\n".join(lines) + "\n")
+    sys.stderr.flush()

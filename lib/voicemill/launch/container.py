@@ -1,0 +1,40 @@
+"""Inside the production container: the lane as a child process, then the report block for the orchestrator."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from voicemill.boundary import Interrupts
+from voicemill.launch import relay
+from voicemill.launch.lanes import MAIN, SCRIPTS, status_path
+from voicemill.protocol import Protocol
+from voicemill.settings import Settings
+
+HEADING = "=== DOCKER PROD TRAIN REPORT ==="
+LOG_NAME = "voice_train_prod.container.log"
+
+
+def run_reported(settings: Settings, environ: Mapping[str, str], protocol: Protocol, interrupts: Interrupts) -> int:
+    """Run the lane and report how it ended, whatever ends it; returns the lane's exit code.
+
+    Raises:
+        StorageError: the log cannot be written.
+    """
+    status = status_path(settings, MAIN.job(settings))
+    script = settings.repository / SCRIPTS / MAIN.script
+    with relay.open_log(settings.workspace.artifacts / LOG_NAME) as log:
+        code = relay.run(
+            [sys.executable, str(script)],
+            on_line=protocol.line,
+            log=log,
+            interrupts=interrupts,
+            environment=environ,
+        )
+    protocol.line(HEADING)
+    protocol.line(f"outcome={'success' if code == 0 else 'failed'}")
+    protocol.line(f"exit_code={code}")
+    protocol.line(f"train_status_path={protocol.shown(status)}")
+    protocol.line(f"log_path={protocol.shown(log.path)}")
+    protocol.line(f"train_status_present={'true' if status.is_file() else 'false'}")
+    return code

@@ -1,0 +1,226 @@
+"""`TRAIN_BACKEND=local_docker`: the lane in the production image on this machine. Standard library only.
+
+build -> run -> the container's own report. Results land in artifacts/, checkpoints/, bundles/ (and datasets/, reports/)
+of the work directory, which are mounted writable; everything that goes in is mounted read-only.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from voicemill.boundary import Interrupts
+from voicemill.errors import InterruptedRunError, RefusedError, StorageError
+from voicemill.launch import engine, preflight, relay
+from voicemill.launch.engine import ContainerRun, Engine, Mount
+from voicemill.protocol import Protocol
+from voicemill.settings import Settings, is_demo
+
+OUTPUTS = ("artifacts", "checkpoints", "bundles", "datasets", "reports")
+"""Folders of the work directory that a lane writes."""
+WORK = PurePosixPath("/work")
+CACHE = PurePosixPath("/cache")
+APP = PurePosixPath("/app")
+ENTRY = APP / "scripts/voice/container_prod_train.py"
+VALIDATOR = APP / "scripts/voice/verify_weights_manifest.py"
+REPORT = "=== DOCKER PROD TRAIN REPORT ==="
+CONTAINER_LOG = "voice_train_prod.container.log"
+
+INPUTS = (
+    "AUDIO_PATH",
+    "PROD_TTS_ALLOWLIST",
+    "PROD_TTS_CONFIG",
+    "PROD_TTS_DATASET_MANIFEST",
+    "PROD_TTS_SOURCE_DIR",
+)
+"""Variables that name what goes in: mounted read-only with the folder around it, where texts and presets lie."""
+RESULTS = (
+    "TRAIN_STATUS_PATH",
+    "PROD_TTS_ARTIFACTS_DIR",
+    "PROD_TTS_STATUS_PATH",
+    "PROD_TTS_EVAL_PATH",
+    "PROD_TTS_CHECKPOINTS_DIR",
+    "PROD_TTS_BUNDLE_DIR",
+    "PROMOTED_BUNDLE_ROOT",
+)
+"""Variables that name what comes out: below the work directory as it is, elsewhere through a mount of its own."""
+FOLDERS = ("PROD_TTS_ARTIFACTS_DIR", "PROD_TTS_CHECKPOINTS_DIR", "PROMOTED_BUNDLE_ROOT")
+"""Those of RESULTS that are folders to write into, and not something to put into its parent folder."""
+PLAIN = (
+    "TRAIN_JOB_TYPE",
+    "VOICE_PROFILE_ID",
+    "VOICE_DISPLAY_NAME",
+    "PROD_TTS_DRY_RUN",
+    "PROD_TTS_BASE_WEIGHTS_ID",
+    "PROD_TTS_MAX_STEPS",
+    "PROD_TTS_PRESET",
+    "PROD_TTS_RESUME",
+    "PROD_TTS_DEVICES",
+    "TORCH_DEVICE",
+    "SOURCE_DATE_EPOCH",
+)
+"""Variables that mean the same inside."""
+
+
+@dataclass
+class _Paths:
+    """Translates paths of the host into paths of the container, and collects the mounts for it."""
+
+    work: Path
+    mounts: list[Mount] = field(default_factory=list)
+    inputs: int = 0
+    results: int = 0
+
+    def read_only(self, path: Path) -> str:
+        absolute = path.resolve()
+        around = absolute if absolute.is_dir() else absolute.parent
+        target = f"/inputs/{self.inputs}"
+        self.inputs += 1
+        self.mounts.append(Mount(around, target))
+        return target if around == absolute else f"{target}/{absolute.name}"
+
+    def writable(self, path: Path, *, folder: bool) -> str:
+        absolute = Path(os.path.abspath(path))
+        if absolute.is_relative_to(self.work) and absolute.relative_to(self.work).parts[:1] in [(n,) for n in OUTPUTS]:
+            return (WORK / absolute.relative_to(self.work).as_posix()).as_posix()
+        around = absolute if folder else absolute.parent
+        _make(around)
+        target = f"/results/{self.results}"
+        self.results += 1
+        self.mounts.append(Mount(around.resolve(), target, writable=True))
+        return target if folder else f"{target}/{absolute.name}"
+
+
+def plan(settings: Settings, environ: Mapping[str, str], image: str) -> ContainerRun:
+    """What to run for a lane: command, environment, mounts. Makes the folders that are mounted writable.
+
+    Raises:
+        StorageError: a folder for results cannot be made.
+    """
+    work = settings.work_dir.resolve()
+    paths = _Paths(work)
+    for name in OUTPUTS:
+        _make(work / name)
+        paths.mounts.append(Mount((work / name).resolve(), f"{WORK}/{name}", writable=True))
+    _make(settings.cache_dir)
+    paths.mounts.append(Mount(settings.cache_dir.resolve(), f"{CACHE}", writable=True))
+    given = {name: environ[name].strip() for name in (*PLAIN, *INPUTS, *RESULTS) if environ.get(name, "").strip()}
+    inside = {name: given[name] for name in PLAIN if name in given}
+    for name in INPUTS:
+        # the demo lies in the image together with its script
+        if name in given and not (name == "AUDIO_PATH" and is_demo(Path(given[name]), settings.repository)):
+            inside[name] = paths.read_only(Path(given[name]))
+    for name in RESULTS:
+        if name in given:
+            inside[name] = paths.writable(Path(given[name]), folder=name in FOLDERS)
+    if settings.commit != "unknown":
+        inside["PROD_TTS_COMMIT"] = settings.commit
+    return ContainerRun(
+        image=image,
+        command=["python3", f"{ENTRY}"],
+        environment=inside | {"WORK_DIR": f"{WORK}", "CACHE_DIR": f"{CACHE}"},
+        mounts=paths.mounts,
+        workdir=f"{WORK}",
+        name=f"voicemill-prod-train-{os.getpid()}",
+        user=f"{os.getuid()}:{os.getgid()}",
+        gpus=settings.variant == "gpu",
+        network=environ.get("VOICEMILL_NETWORK") or None,
+    )
+
+
+def run_lane(
+    settings: Settings,
+    environ: Mapping[str, str],
+    protocol: Protocol,
+    interrupts: Interrupts,
+    log: relay.Log,
+    *,
+    manifest_judged: bool,
+) -> None:
+    """Build the image and run the lane in it; its protocol lines and its report come out on stdout.
+
+    Args:
+        settings: the environment, read.
+        environ: the environment, for what is passed on.
+        protocol: the lines on stdout.
+        interrupts: signals, sent on to the container.
+        log: everything that engine and container say.
+        manifest_judged: whether the weights manifest passed its gate already; else the image judges it first.
+
+    Raises:
+        RefusedError: `container_engine_unavailable`, `docker_build_failed`, `docker_run_failed`,
+            `invalid_weights_manifest`.
+        InterruptedRunError: a signal ended the run.
+    """
+    found = engine.find(settings.repository)
+    image = settings.image_tag or f"voicemill:{'cuda' if settings.variant == 'gpu' else 'cpu'}"
+    _build(settings, image, log, interrupts)
+    if not manifest_judged:
+        _judge_manifest(settings, found, image, protocol, log)
+    container = plan(settings, environ, image)
+    log.say(f"running {image}")
+    code = _start(container.argv(found), protocol, log, interrupts)
+    if code != 0 and interrupts.received is not None:
+        raise InterruptedRunError(interrupts.received)
+    if code != 0:
+        raise run_failed(code, log)
+
+
+def run_failed(code: int, log: relay.Log) -> RefusedError:
+    """A container that did not bring a finished lane."""
+    return RefusedError(
+        f"The container ended with exit code {code}" + (", but without a finished lane." if code == 0 else "."),
+        reason="docker_run_failed",
+        hint=f"The whole log is {log.path}; the lane's status file names the reason.",
+        details={"exit_code": code, "log": log.path},
+    )
+
+
+def _build(settings: Settings, image: str, log: relay.Log, interrupts: Interrupts) -> None:
+    log.say(f"building {image}")
+    for command in engine.build_commands(
+        settings.repository, settings.variant, image, log.path.resolve(), settings.dockerfile
+    ):
+        # build.sh adds to the log itself.
+        code = relay.run(command, on_line=lambda line: log.write(f"{line}\n".encode()), interrupts=interrupts)
+        if code != 0 and interrupts.received is not None:
+            raise InterruptedRunError(interrupts.received)
+        if code != 0:
+            raise RefusedError(
+                f"The image {image} could not be built.",
+                reason="docker_build_failed",
+                hint=f"The whole log is {log.path}; mend what its last lines name, and start again.",
+                details={"exit_code": code, "image": image, "log": log.path},
+            )
+
+
+def _judge_manifest(settings: Settings, found: Engine, image: str, protocol: Protocol, log: relay.Log) -> None:
+    """The weights manifest gate inside the image, for a host without what the gate needs."""
+    paths = _Paths(settings.work_dir)
+    inside = paths.read_only(settings.weights_manifest_path or Path())
+    judge = ContainerRun(image, ["python3", f"{VALIDATOR}", inside], mounts=paths.mounts)
+    if relay.run(judge.argv(found), on_line=protocol.line, log=log) != 0:
+        raise preflight.weights_manifest_refused(settings)
+
+
+def _start(argv: list[str], protocol: Protocol, log: relay.Log, interrupts: Interrupts) -> int:
+    """Run the container. The bracketed lines of the lane inside stay in the log: ours say how the whole ended."""
+
+    def on_line(line: str) -> None:
+        if not line.startswith("[tts-prod]"):
+            protocol.line(line)
+
+    try:
+        return relay.run(argv, on_line=on_line, log=log, interrupts=interrupts)
+    except OSError as error:
+        log.say(f"the engine could not be started: {error}")
+        return 127
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError.from_os_error(error, folder) from error

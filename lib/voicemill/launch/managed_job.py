@@ -1,0 +1,242 @@
+"""`TRAIN_BACKEND=managed_job`: the lane as a SkyPilot managed job (docs/managed.md).
+
+VOICEMILL_MANAGED names the operator's task file: which machine, and where results stay. What is to be run, with which
+code, inputs and settings, is added here; the whole is written to artifacts/ and handed to the `sky` command, so that
+SkyPilot may live in an environment of its own. SkyPilot finds a machine, starts again on another when a spot machine
+is taken away, and gives it back.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from voicemill import files
+from voicemill.boundary import Interrupts
+from voicemill.errors import ConfigError, DependencyError, InterruptedRunError, RefusedError
+from voicemill.launch import local_docker, relay
+from voicemill.launch.lanes import Lane, check_light
+from voicemill.protocol import Protocol, read_progress
+from voicemill.settings import DEMO_AUDIO, Settings
+
+TASK_FILE = "managed_job.sky.yaml"
+"""What SkyPilot is given, in the artifacts folder."""
+INPUTS = PurePosixPath("/voicemill-inputs")
+OURS = ("name", "workdir", "run")
+"""Keys of a task file that are written here."""
+SIDECARS = (".txt", ".lab")
+RUN = """\
+set -eu
+# After a recovery the checkpoints of the machine that was taken away lie in WORK_DIR.
+if find "$WORK_DIR/checkpoints" -name '*.checkpoint' 2>/dev/null | grep -q .; then export PROD_TTS_RESUME=1; fi
+if ! python3 -c 'import importlib.util as u; raise SystemExit(u.find_spec("nemo") is None)' 2>/dev/null; then
+  . scripts/bootstrap.sh
+  bootstrap runtime
+fi
+TRAIN_BACKEND=local bash scripts/voice/train_production_voice.sh
+"""
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+FROM_THE_JOB = re.compile(r"\([^()]*\bpid=\d+[^()]*\) (.*)")
+"""A line of the job as SkyPilot shows it: `(name, pid=123) PROGRESS 1 9`."""
+
+
+def run_lane(
+    lane: Lane,
+    settings: Settings,
+    environ: Mapping[str, str],
+    protocol: Protocol,
+    interrupts: Interrupts,
+    log: relay.Log,
+) -> Path:
+    """Launch the job and follow it to its end; its PROGRESS and STATS come out on stdout, all else on stderr.
+
+    Returns:
+        The task file that was launched. The lane's results lie where the operator's file says.
+
+    Raises:
+        ConfigError: `managed_job_invalid:<what>`.
+        DependencyError: SkyPilot, or what reads its files, is not installed.
+        RefusedError: `managed_job_failed`.
+        InterruptedRunError: a signal; the job was cancelled.
+    """
+    check_light()
+    task = make_task(lane, settings, environ)
+    if shutil.which("sky") is None:
+        raise DependencyError(
+            "SkyPilot's command sky is not on PATH.",
+            reason="runtime_dependency_missing:skypilot",
+            hint="Install it in an environment of its own (pipx install skypilot, with your cloud as an extra).",
+        )
+    path = settings.workspace.artifacts / TASK_FILE
+    files.write_text(path, _dumped(task))
+    for local in task["file_mounts"].values():
+        if isinstance(local, str) and "://" not in local:
+            _tell(f"leaves this machine, for the job's storage: {local}", log)
+    heard = _Heard(protocol)
+    code = relay.run(
+        ["sky", "jobs", "launch", "--yes", "--name", task["name"], str(path)],
+        on_line=heard.line,
+        log=log,
+        interrupts=interrupts,
+    )
+    if interrupts.received is not None:
+        _tell(f"cancelling the job {task['name']}", log)
+        cancel = ["sky", "jobs", "cancel", "--yes", "--name", task["name"]]
+        if relay.run(cancel, on_line=lambda line: _tell(line, log), log=log) != 0:
+            _tell(f"THE JOB MAY STILL RUN AND COST MONEY: {' '.join(cancel)}", log)
+        raise InterruptedRunError(interrupts.received)
+    if code != 0:
+        raise RefusedError(
+            f"The managed job {task['name']} ended with exit code {code}.",
+            reason="managed_job_failed",
+            hint=f"Its log: sky jobs logs --name {task['name']}; what came of it lies in its WORK_DIR.",
+            details={"exit_code": code, "job": task["name"], **({"lane": heard.reason} if heard.reason else {})},
+        )
+    return path
+
+
+def make_task(lane: Lane, settings: Settings, environ: Mapping[str, str]) -> dict[str, Any]:
+    """The operator's task file, with our part added.
+
+    Raises:
+        ConfigError: `managed_job_invalid:<what>`: it is no task file, or one whose results would be lost.
+    """
+    task = _read(settings.managed or Path())
+    for key in OURS:
+        if key in task:
+            raise _invalid(settings, key, f"{key} is written by voicemill: leave it out")
+    if task.get("num_nodes", 1) != 1:
+        raise _invalid(settings, "num_nodes", "a lane runs on one node")
+    mounts = dict(_mapping(settings, task, "file_mounts"))
+    given = {str(name): str(value) for name, value in _mapping(settings, task, "envs").items() if value is not None}
+    stores = (
+        path for path, what in mounts.items() if isinstance(what, dict) and str(what.get("mode")).upper() != "COPY"
+    )
+    kept = [str(path) for path in (*stores, *_mapping(settings, task, "volumes"))]
+    work = PurePosixPath(given.get("WORK_DIR", ""))
+    if not any(work.is_relative_to(path) for path in kept):
+        lost = "envs must put WORK_DIR below mounted storage or a volume, or results are lost with the machine"
+        raise _invalid(settings, "WORK_DIR", lost)
+    inputs, ours = _inputs(settings, environ)
+    passed = {name: environ[name].strip() for name in local_docker.PLAIN if environ.get(name, "").strip()}
+    head = {"VOICEMILL_COMMIT": settings.head, "PROD_TTS_COMMIT": settings.commit, "TRAIN_LANE": lane.name}
+    voice = re.sub("[^a-z0-9]+", "-", settings.voice_profile_id.lower()).strip("-")
+    return {
+        **task,
+        "name": f"voicemill-{voice[:30]}-{settings.head[:8]}-{secrets.token_hex(3)}",
+        "workdir": str(settings.repository),
+        "file_mounts": mounts | inputs,
+        "envs": given | passed | ours | head,
+        "run": RUN,
+    }
+
+
+def _inputs(settings: Settings, environ: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """What goes in: file mounts, and the variables that name them there.
+
+    What the repository itself holds travels with the checkout. Of a recording goes the file and the text beside it, of
+    other inputs the folder around them, which they refer to.
+    """
+    mounts: dict[str, str] = {}
+    named: dict[str, str] = {}
+    root = settings.repository.resolve()
+    for number, name in enumerate(name for name in local_docker.INPUTS if environ.get(name, "").strip()):
+        path = Path(environ[name].strip()).resolve()
+        target = INPUTS / str(number)
+        if any(path.is_relative_to(root / part) for part in ("configs", "data")):
+            named[name] = path.relative_to(root).as_posix()
+        elif path.is_dir():
+            mounts[str(target)], named[name] = str(path), str(target)
+        elif name == "AUDIO_PATH":
+            beside = (path.with_suffix(suffix) for suffix in SIDECARS)
+            mounts |= {str(target / each.name): str(each) for each in (path, *beside) if each.is_file()}
+            named[name] = str(target / path.name)
+        else:
+            mounts[str(target)], named[name] = str(path.parent), str(target / path.name)
+    if not any(name in named for name in ("AUDIO_PATH", "PROD_TTS_DATASET_MANIFEST", "PROD_TTS_SOURCE_DIR")):
+        named["AUDIO_PATH"] = DEMO_AUDIO.as_posix()
+    return mounts, named
+
+
+class _Heard:
+    """What SkyPilot says: the job's own protocol lines, and all the rest."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        self._protocol = protocol
+        self.reason = ""
+
+    def line(self, text: str) -> None:
+        """One line of `sky jobs launch`. ARTIFACT lines name files of the other machine: here they are for people."""
+        plain = COLOUR.sub("", text).rstrip()
+        found = FROM_THE_JOB.fullmatch(plain)
+        said = found[1] if found else ""
+        if (steps := read_progress(said)) is not None:
+            self._protocol.progress(*steps)  # after a recovery it may have gone back
+        elif said.startswith("STATS ") and _is_object(said.removeprefix("STATS ")):
+            self._protocol.line(said)
+        else:
+            if said.startswith("[tts-prod][error] "):
+                self.reason = said.split()[1]
+            sys.stderr.write(f"{plain}\n")
+            sys.stderr.flush()
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(files.parse_json(text.encode()), dict)
+    except files.InvalidJsonError:
+        return False
+
+
+def _read(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        task = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        why = str(error).splitlines()[0]
+        raise ConfigError(
+            f"VOICEMILL_MANAGED names {path}, which cannot be read: {why}.",
+            reason="managed_job_invalid:unreadable",
+            hint="It is a SkyPilot task file; docs/managed.md has one to begin with.",
+        ) from error
+    if not isinstance(task, dict):
+        raise ConfigError(
+            f"{path} is no SkyPilot task file: it holds no keys.",
+            reason="managed_job_invalid:no_mapping",
+            hint="docs/managed.md has one to begin with.",
+        )
+    return task
+
+
+def _mapping(settings: Settings, task: Mapping[str, Any], key: str) -> dict[Any, Any]:
+    value = task.get(key) or {}
+    if not isinstance(value, dict):
+        raise _invalid(settings, key, f"{key} must be keys with values")
+    return value
+
+
+def _invalid(settings: Settings, what: str, why: str) -> ConfigError:
+    return ConfigError(
+        f"{settings.managed} cannot be launched: {why}.",
+        reason=f"managed_job_invalid:{what}",
+        hint="docs/managed.md says what belongs into it.",
+    )
+
+
+def _dumped(task: Mapping[str, Any]) -> str:
+    import yaml
+
+    text: str = yaml.safe_dump(dict(task), sort_keys=False, allow_unicode=True, width=120)
+    return text
+
+
+def _tell(text: str, log: relay.Log) -> None:
+    log.say(text)
+    sys.stderr.write(f"[managed] {text}\n")
+    sys.stderr.flush()

@@ -1,0 +1,100 @@
+"""`scripts/voice/train_production_voice.sh`: gates, then the lane where TRAIN_BACKEND says. Standard library only.
+
+Protocol: `[tts-prod] head=` first, the lane's own lines, `[tts-prod] status=done backend=` last. A status file exists
+from the start and ends in a final state, whoever wrote it last; everything that was said lies in the log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator, Mapping
+
+from voicemill.boundary import Interrupts
+from voicemill.errors import RefusedError, VoicemillError
+from voicemill.launch import local_docker, managed_job, preflight, relay
+from voicemill.launch.lanes import LANES, MAIN, SCRIPTS, Lane, final_state, status_path
+from voicemill.protocol import Protocol, StatusFile
+from voicemill.settings import LOG_NAME, Settings
+
+FROM_THE_LOG = ("docker_build_failed", "docker_run_failed")
+
+
+def orchestrate(settings: Settings, environ: Mapping[str, str], protocol: Protocol, interrupts: Interrupts) -> int:
+    """Run a lane and return the exit code.
+
+    Args:
+        settings: the environment, read.
+        environ: the environment itself, for the child.
+        protocol: the lines on stdout.
+        interrupts: signals; a child that runs gets them too.
+
+    Raises:
+        VoicemillError: a gate refused, or the engine failed; the status file says the same.
+    """
+    protocol.head(settings.head)
+    known = LANES.get(settings.train_lane, MAIN)
+    status = StatusFile(status_path(settings, known.job(settings)), known.job(settings))
+    log_path = settings.log_path or settings.workspace.artifacts / LOG_NAME
+    with final_state(status, protocol), relay.open_log(log_path) as log, _tail_on_failure(log):
+        preflight.check_head(settings)
+        preflight.check_audio(settings)
+        judged = preflight.check_weights_manifest(settings, protocol)
+        lane = preflight.check_lane(settings)
+        backend = preflight.check_backend(settings)
+        if lane is MAIN and backend == preflight.LOCAL_DOCKER:
+            local_docker.run_lane(settings, environ, protocol, interrupts, log, manifest_judged=judged)
+            status.take_over()
+            if status.status.state != "completed":
+                raise local_docker.run_failed(0, log)
+            protocol.done(backend)
+            return 0
+        if backend == preflight.MANAGED_JOB:
+            task = managed_job.run_lane(lane, settings, environ, protocol, interrupts, log)
+            status.update(
+                state="completed", progress=(protocol.current, protocol.total), artifact=protocol.artifact(task)
+            )
+            protocol.done(backend)
+            return 0
+        return _run_here(lane, settings, environ, protocol, interrupts, log, status)
+
+
+def _run_here(
+    lane: Lane,
+    settings: Settings,
+    environ: Mapping[str, str],
+    protocol: Protocol,
+    interrupts: Interrupts,
+    log: relay.Log,
+    status: StatusFile,
+) -> int:
+    """The lane's own entry point on this Python; it says itself how it ended, and its exit code is ours."""
+
+    def on_line(line: str) -> None:
+        if not line.startswith("[tts-prod] head="):
+            protocol.line(line)
+
+    script = settings.repository / SCRIPTS / lane.script
+    code = relay.run(
+        [sys.executable, str(script)], on_line=on_line, log=log, interrupts=interrupts, environment=environ
+    )
+    status.take_over()
+    if status.status.state == "running":
+        raise RefusedError(
+            f"The lane ended with exit code {code} and left no result.",
+            reason=f"lane_died:exit_code={code}",
+            hint=f"A process that is killed usually lacked memory; the whole log is {log.path}.",
+        )
+    return code
+
+
+@contextlib.contextmanager
+def _tail_on_failure(log: relay.Log) -> Iterator[None]:
+    """The log's last lines on stderr where the engine failed."""
+    try:
+        yield
+    except VoicemillError as error:
+        if error.code in FROM_THE_LOG:
+            sys.stderr.write(f"--- the last lines of {log.path} ---\n{log.tail()}\n---\n")
+            sys.stderr.flush()
+        raise

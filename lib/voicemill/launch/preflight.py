@@ -1,0 +1,132 @@
+"""Gates of the orchestrator, in the contract's order; they refuse before anything is built, installed or trained.
+
+head → source audio → weights manifest → lane and backend. Standard library only (docs/adr/0006), but for the weights
+manifest, which a machine without pydantic leaves to the container.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+
+from voicemill.audio import probing
+from voicemill.errors import AudioError, BlockedError, RefusedError
+from voicemill.launch.lanes import LANES, LIGHT, Lane
+from voicemill.protocol import Protocol
+from voicemill.settings import DEMO_AUDIO, Settings
+
+LOCAL_DOCKER = "local_docker"
+MANAGED_JOB = "managed_job"
+LOCAL = "local"
+RAY = "ray"
+BACKENDS = (LOCAL_DOCKER, MANAGED_JOB, LOCAL, RAY)
+
+
+def check_head(settings: Settings) -> None:
+    """Refuse another commit than the one that EXPECTED_HEAD names (any prefix of at least 7 digits).
+
+    Raises:
+        RefusedError: `deterministic_head_mismatch`.
+    """
+    expected = settings.expected_head
+    if expected and not (len(expected) >= 7 and settings.head.startswith(expected.lower())):
+        raise RefusedError(
+            f"The checkout is at {settings.head[:8]}, not at {expected}.",
+            reason="deterministic_head_mismatch",
+            hint="Check out the expected commit, or unset EXPECTED_HEAD.",
+            details={"got": settings.head if settings.head == "unknown" else settings.head[:8], "expected": expected},
+        )
+
+
+def check_audio(settings: Settings) -> None:
+    """Refuse a source that is not there, empty, or only a pointer to one; the preparation judges what it holds.
+
+    Raises:
+        AudioError: `missing_audio_path`, `audio_lfs_pointer`, `audio_too_small`.
+    """
+    if settings.audio_path is None and (settings.dataset_manifest or settings.source_dir):
+        return
+    path = settings.audio_path or settings.repository / DEMO_AUDIO
+    if not path.exists():
+        raise AudioError(
+            f"There is no recording at {path}.",
+            reason="missing_audio_path",
+            hint="Name a file or folder in AUDIO_PATH, or unset it to take the bundled demo.",
+            details={"path": path},
+        )
+    if path.is_file():
+        probing.locate(path)
+
+
+def check_weights_manifest(settings: Settings, protocol: Protocol) -> bool:
+    """Judge the manifest that WEIGHTS_MANIFEST_PATH names; its verdict is a line on stdout.
+
+    Returns:
+        False where this Python lacks what the judgement needs, so that the container has to make it.
+
+    Raises:
+        RefusedError: `invalid_weights_manifest`.
+    """
+    path = settings.weights_manifest_path
+    if path is None:
+        return True
+    if path.is_file() and any(importlib.util.find_spec(name) is None for name in LIGHT):
+        return False
+    if path.is_file():
+        from voicemill.weights.manifest import validate_file
+
+        verdict = validate_file(path)
+        protocol.line(verdict.line)
+        if verdict.ok:
+            return True
+    else:
+        protocol.line(f"[weights-manifest] error=manifest_not_found path={path.as_posix()}")
+    raise weights_manifest_refused(settings)
+
+
+def weights_manifest_refused(settings: Settings) -> RefusedError:
+    """The gate's refusal, wherever it was made."""
+    return RefusedError(
+        f"The weights manifest {settings.weights_manifest_path} was refused.",
+        reason="invalid_weights_manifest",
+        hint="The [weights-manifest] line says what is wrong; correct it, or unset WEIGHTS_MANIFEST_PATH.",
+        details={"path": settings.weights_manifest_path},
+    )
+
+
+def check_lane(settings: Settings) -> Lane:
+    """The lane that TRAIN_LANE names.
+
+    Raises:
+        RefusedError: `invalid_lane`.
+    """
+    if settings.train_lane not in LANES:
+        raise RefusedError(
+            f"There is no lane {settings.train_lane}.",
+            reason="invalid_lane",
+            hint=f"TRAIN_LANE is one of {', '.join(LANES)}.",
+            details={"lane": settings.train_lane},
+        )
+    return LANES[settings.train_lane]
+
+
+def check_backend(settings: Settings) -> str:
+    """The backend that TRAIN_BACKEND names.
+
+    Raises:
+        RefusedError: `invalid_backend`.
+        BlockedError: `managed_job_not_implemented`.
+    """
+    if settings.train_backend not in BACKENDS:
+        raise RefusedError(
+            f"There is no backend {settings.train_backend}.",
+            reason="invalid_backend",
+            hint=f"TRAIN_BACKEND is one of {', '.join(BACKENDS)}.",
+            details={"backend": settings.train_backend},
+        )
+    if settings.train_backend == MANAGED_JOB and settings.managed is None:
+        raise BlockedError(
+            "No managed job is configured.",
+            reason="managed_job_not_implemented",
+            hint="Name a SkyPilot task file in VOICEMILL_MANAGED (docs/managed.md), or use TRAIN_BACKEND=local_docker.",
+        )
+    return settings.train_backend

@@ -1,0 +1,62 @@
+"""What the lane learns from: AUDIO_PATH, the recordings of KNOWLEDGE_SOURCE_DIR, or both. Standard library only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from voicemill.audio import probing
+from voicemill.errors import AudioError
+from voicemill.settings import DEMO_AUDIO
+from voicemill_musicgen.settings import VoiceTrainSettings
+
+MIN_BYTES = 5_000_000
+"""A source must be larger than 5 MB (operator contract, section 10): less is a stub or a pointer."""
+
+
+def find(settings: VoiceTrainSettings) -> tuple[Path, ...]:
+    """The recordings, each looked at; AUDIO_PATH must be real by itself, those of a folder together.
+
+    Raises:
+        AudioError: `missing_audio_path`, `audio_lfs_pointer`, `audio_too_small`, `audio_unreadable`.
+    """
+    found: list[Path] = []
+    if settings.source_dir is not None:
+        found = _recordings(settings.source_dir)
+        _check_size(sum(map(probing.locate, found)), settings.source_dir)
+    audio = settings.common.audio_path
+    if audio is None and not found:
+        audio = settings.common.repository / DEMO_AUDIO
+    if audio is not None:
+        if not audio.exists():
+            raise _missing(audio, "AUDIO_PATH")
+        _check_size(probing.locate(audio), audio)
+        if audio.resolve() not in {path.resolve() for path in found}:
+            found.append(audio)
+    return tuple(found)
+
+
+def _recordings(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise _missing(folder, "KNOWLEDGE_SOURCE_DIR")
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in probing.SOURCE_SUFFIXES)
+    if not found:
+        raise _missing(folder, "KNOWLEDGE_SOURCE_DIR")
+    return found
+
+
+def _missing(path: Path, variable: str) -> AudioError:
+    return AudioError(
+        f"There is no recording at {path}.",
+        reason="missing_audio_path",
+        hint=f"Correct {variable}, or unset it to take the bundled demo.",
+        details={"path": path},
+    )
+
+
+def _check_size(size: int, path: Path) -> None:
+    if size <= MIN_BYTES:
+        raise AudioError(
+            f"{path} has {size} bytes of sound; this lane wants more than {MIN_BYTES}.",
+            reason="audio_too_small",
+            hint="Name a real, longer recording in AUDIO_PATH or KNOWLEDGE_SOURCE_DIR.",
+        )

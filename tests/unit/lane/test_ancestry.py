@@ -1,0 +1,95 @@
+"""What an earlier voice hands on to the one that begins with it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.records import finished
+
+from voicemill.bundle.build import build_bundle
+from voicemill.bundle.promote import promote
+from voicemill.errors import BundleFileError, UsageError, VoicemillError
+from voicemill.lane import ancestry
+from voicemill.settings import REPOSITORY
+from voicemill.training_status import write_training_status
+from voicemill.weights import allowlist
+from voicemill.weights.allowlist import SHIPPED, LoadedAllowlist
+
+SCRATCH = "voicemill/from-scratch"
+
+
+@pytest.fixture
+def listed() -> LoadedAllowlist:
+    return allowlist.load(REPOSITORY / SHIPPED)
+
+
+@pytest.fixture
+def voice(tmp_path: Path, model: bytes) -> Path:
+    """The model in a promoted bundle."""
+    (tmp_path / "fastpitch.nemo").write_bytes(model)
+    status = finished(
+        selected_weights_id=SCRATCH,
+        vocoder="griffin-lim",
+        artifacts=("fastpitch.nemo",),
+    )
+    write_training_status(tmp_path / "status.json", status)
+    built = build_bundle(
+        tmp_path / "status.json", None, tmp_path / "built", allowlist=REPOSITORY / SHIPPED, base=tmp_path,
+        data_notice="Spoken by Zoe.",
+    )  # fmt: skip
+    promoted = promote(built.manifest_path, tmp_path / "bundles", "zoe", "Zoe", strict=False, base=tmp_path)
+    return promoted.root / "fastpitch.nemo"
+
+
+def test_licence_and_notices_are_inherited(voice: Path, tmp_path: Path, listed: LoadedAllowlist) -> None:
+    selection, before = ancestry.select(voice, listed)
+    assert selection.entry.id == SCRATCH
+    assert (before.voice, before.file) == ("zoe", "fastpitch.nemo")
+    assert "Spoken by Zoe." in before.notice
+    assert ancestry.select(tmp_path / "built/fastpitch.nemo", listed)[0].entry.id == SCRATCH
+
+
+def test_what_it_began_with_must_pass_the_gate_today(voice: Path, listed: LoadedAllowlist) -> None:
+    kept = tuple(entry for entry in listed.allowlist.weights if entry.id != SCRATCH)
+    shorter = LoadedAllowlist(listed.allowlist.model_copy(update={"weights": kept}), listed.path, listed.sha256)
+    with pytest.raises(VoicemillError) as caught:
+        ancestry.select(voice, shorter)
+    assert caught.value.reason == "allowlist_rejected:selected_weights_not_listed"
+
+
+def test_another_file_than_the_bundle_s_is_refused(voice: Path, listed: LoadedAllowlist) -> None:
+    voice.write_bytes(voice.read_bytes()[:-1] + b"x")
+    with pytest.raises(BundleFileError) as caught:
+        ancestry.select(voice, listed)
+    assert caught.value.reason.startswith("checksum_mismatch")
+
+
+@pytest.mark.parametrize("how", ["alone", "unlisted", "dry_run", "unnamed"])
+def test_a_model_of_unknown_origin_is_refused(voice: Path, listed: LoadedAllowlist, how: str) -> None:
+    path, manifest = voice, voice.parent / "manifest.json"
+    said = json.loads(manifest.read_text())
+    if how == "unlisted":
+        path = voice.with_name("other.nemo")
+        path.write_bytes(voice.read_bytes())
+    elif how == "dry_run":
+        said["dry_run"] = True
+    elif how == "unnamed":
+        said["provenance"]["source_weights_refs"] = None
+    manifest.write_text(json.dumps(said))
+    if how == "alone":
+        manifest.unlink()
+    with pytest.raises(VoicemillError) as caught:
+        ancestry.select(path, listed)
+    assert caught.value.reason == f"init_from_unrecorded:{path.name}"
+    assert caught.value.exit_code == 2
+
+
+def test_a_checkpoint_is_something_to_resume_from(tmp_path: Path, listed: LoadedAllowlist) -> None:
+    with pytest.raises(UsageError, match="not a model") as caught:
+        ancestry.select(tmp_path / "fastpitch-0001.checkpoint", listed)
+    assert "--resume" in caught.value.hint
+    with pytest.raises(UsageError) as caught:
+        ancestry.select(tmp_path / "none.nemo", listed)
+    assert caught.value.reason == "missing_input_file"

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from voicemill.boundary import Interrupts
+from voicemill.dataset.stages import StageClock
+from voicemill.errors import TrainingError
+from voicemill.lane import training
+from voicemill.lane.reporter import LaneReporter
+from voicemill.progress import SilentObserver
+from voicemill.protocol import Protocol
+from voicemill.training.checkpoint import TrainingResult
+from voicemill.training.hooks import Hooks
+
+
+def test_a_training_that_ends_without_a_model_is_no_success(tmp_path: Path) -> None:
+    reporter = LaneReporter(Protocol(io.StringIO()), None, SilentObserver())
+    context = SimpleNamespace(
+        checkpoints=tmp_path,
+        request=SimpleNamespace(force=False, resume=False),
+        reporter=reporter,
+        interrupts=Interrupts(),
+        clock=StageClock(reporter, list),
+    )
+
+    def train(folder: Path, resume: bool, hooks: Hooks) -> TrainingResult:
+        return TrainingResult(
+            nemo_path=None,
+            checkpoint_path=folder / "fastpitch-0001.checkpoint",
+            steps=3,
+            final_loss=1.0,
+            average_loss=1.0,
+            loss_curve=(),
+            seconds=0.1,
+            seconds_to_first_step=0.1,
+            peak_memory_bytes=1,
+            peak_gpu_memory_bytes=None,
+            weights_sha256="0" * 64,
+            learning_rate=1e-3,
+            interrupted=True,
+        )
+
+    with pytest.raises(TrainingError) as caught:
+        training._run(context, "acoustic", "FastPitch", "key", 9, train)  # type: ignore[arg-type]
+    assert caught.value.reason == "training_incomplete"
+    assert not (tmp_path / "acoustic/record.json").exists()

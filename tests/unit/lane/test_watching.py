@@ -1,0 +1,105 @@
+"""The training report, on a model that really trains, drawn by the process that really draws it."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from voicemill.errors import TrainingError
+from voicemill.evaluation.training_page import TrainingPage
+from voicemill.lane.watching import page_path, watched
+from voicemill.training import rate_search
+from voicemill.training.checkpoint import StepReport
+from voicemill.training.hooks import Hooks
+from voicemill.training.train_fastpitch import train_acoustic
+
+
+@pytest.fixture(scope="session")
+def tones() -> ModuleType:
+    path = Path(__file__).parents[1] / "training/conftest.py"
+    spec = importlib.util.spec_from_file_location("tones", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def page_for(path: Path, max_steps: int, tones: ModuleType) -> TrainingPage:
+    return TrainingPage(path, "A <b>voice</b>", "v", tones.tiny_config().audio, (65.0, 400.0), max_steps)
+
+
+@pytest.mark.slow
+def test_the_page_shows_the_training_and_the_losses_stay_the_same(tmp_path: Path, tones: ModuleType) -> None:
+    data = tones.write_dataset(tmp_path / "data")
+    config, notes = tones.tiny_config(max_steps=6, average_decay=0.5), []
+    plain = train_acoustic(config, data, tmp_path / "plain")
+    path = page_path(tmp_path / "reports", "v")
+    steps: list[int] = []
+    hooks = Hooks(on_step=lambda report: steps.append(report.step), note=notes.append)
+    with watched(hooks, page_for(path, 6, tones), 2) as watching:
+        seen = train_acoustic(config, data, tmp_path / "seen", hooks=watching)
+    assert seen.loss_curve == plain.loss_curve
+    assert seen.weights_sha256 == plain.weights_sha256
+    assert steps == [1, 2, 3, 4, 5, 6]
+    assert notes == []
+    page = path.read_text(encoding="utf-8")
+    assert "The training is over: step 6 of 6" in page
+    assert "A &lt;b&gt;voice" in page
+    assert re.findall(r'</span>(Recording|Step \d)<span class="seconds">', page) == ["Recording", "Step 3", "Step 6"]
+    assert page.count("<audio") == page.count('src="data:audio/flac') == 3
+    for chart in ("Loss and its terms", "Learning rate", "Pitch", "When each phone is reached"):
+        assert f'aria-label="{chart}.' in page
+    assert "setInterval" not in page, "a finished page has no next version"
+    assert not re.search(r"(?:src|href)=\"(?!data:)", page)
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+def test_a_page_that_cannot_be_drawn_does_not_end_the_training(tmp_path: Path, tones: ModuleType) -> None:
+    """There is a file where the folder should be."""
+    (tmp_path / "reports").write_text("in the way")
+    notes: list[str] = []
+    page = page_for(page_path(tmp_path / "reports", "v"), 4, tones)
+    with watched(Hooks(note=notes.append), page, 2) as watching:
+        watching.on_step(StepReport(1, 4, 2.0, 1.5, 0.3, 0.2, 1e-3, 0.5, 100))
+        watching.on_preview([])
+    assert notes == ["Warning: v.training.html does not show the end of the training: it could not be drawn in time."]
+
+
+def test_the_page_shows_how_the_learning_rate_was_found(tmp_path: Path, tones: ModuleType) -> None:
+    curve = ((1e-6, 3.0), (1e-4, 2.0), (1e-2, 9.0))
+    path = tmp_path / rate_search.NAME
+    page = page_for(tmp_path / "v.html", 4, tones)
+    page.rate_search = path
+    assert page.curves == [], "the search goes on"
+    found = rate_search.RateSearch(belongs_to="", suggestion=1e-4, learning_rate=1e-4, curve=curve)
+    path.write_text(found.model_dump_json())
+    page.write()
+    drawn = page.path.read_text(encoding="utf-8")
+    assert 'aria-label="Search of the learning rate. Loss at rates from 1e-06 to 1e-02, smoothed."' in drawn
+    for power in ("-6", "-4", "-2"):
+        assert f">{power}</text>" in drawn.replace("−", "-")
+
+
+def test_an_interrupted_training_ends_the_process_beside_it(tmp_path: Path, tones: ModuleType) -> None:
+    import multiprocessing
+
+    def stop() -> None:
+        with watched(Hooks(), page_for(tmp_path / "v.html", 4, tones), 2) as watching:
+            watching.on_preview([])
+            assert multiprocessing.active_children()
+            raise TrainingError("Enough.", reason="enough")
+
+    with pytest.raises(TrainingError):
+        stop()
+    assert not multiprocessing.active_children()
+
+
+def test_no_pages_leave_the_hooks_as_they_are(tmp_path: Path, tones: ModuleType) -> None:
+    hooks = Hooks()
+    with watched(hooks, page_for(tmp_path / "v.html", 4, tones), 0) as watching:
+        assert watching is hooks
