@@ -1,5 +1,5 @@
 """The two kinds of step that the base vocoder learns by. Imports torch at once: import it inside functions, within
-`guests()`.
+`nemo_runtime()`.
 """
 
 from __future__ import annotations

@@ -37,10 +37,10 @@ PEAK = 0.5
 def main(nemo: Path, voices: Sequence[str], text: Path, sentences: int, only_vocoder: bool) -> None:
     """Measure and print."""
     from voicemill.training.griffin_lim import griffin_lim
-    from voicemill.training.runtime import guests, restore_hifigan
+    from voicemill.training.runtime import nemo_runtime, restore_hifigan
 
     lines = [line.strip() for line in text.read_text(encoding="utf-8").splitlines() if line.strip()][:sentences]
-    with guests():
+    with nemo_runtime():
         import torch
 
         torch.set_num_threads(1)

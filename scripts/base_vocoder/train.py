@@ -60,14 +60,14 @@ def main(
     """Render the corpus if it is not there, train, save."""
     from corpus import Crops, render
 
-    from voicemill.training.runtime import guests
+    from voicemill.training.runtime import nemo_runtime
 
     corpus = folder / "corpus.npz"
     rate = CONFIG.audio.sample_rate
     if not corpus.is_file():
         sentences = [line.strip() for line in text.read_text(encoding="utf-8").splitlines() if line.strip()]
         render(sentences, corpus, sample_rate=rate, seed=seed, jobs=threads)
-    with guests():
+    with nemo_runtime():
         import torch
         from learning import Learner
 

@@ -119,7 +119,7 @@ def stock_points(
     import torch
     from stock import stock_model, stock_trainer
 
-    from voicemill.training.runtime import guests
+    from voicemill.training.runtime import nemo_runtime
 
     points: list[Point] = []
     left = sorted(minutes)
@@ -141,7 +141,7 @@ def stock_points(
             points.append(Point(speaker, minutes_of(prepared), "stock NeMo", trainer.global_step, taken, heard))
             trainer.should_stop = not left
 
-    with guests():
+    with nemo_runtime():
         torch.manual_seed(config.seed)
         model = stock_model(prepared, config, out, normaliser=False, own_pitch=False)
         model.train()

@@ -118,9 +118,9 @@ class Side:
 
 
 def _take_part(pipe: Any, make: Callable[..., Any], plan: BatchPlan, *told: object) -> None:
-    from voicemill.training.runtime import guests
+    from voicemill.training.runtime import nemo_runtime
 
-    with guests():
+    with nemo_runtime():
         side = make(plan, *told)
         with contextlib.suppress(EOFError):  # the bench is done
             while True:

@@ -152,11 +152,11 @@ def test_the_rate_that_was_found_stands_in_the_settings(
 def test_the_base_s_tokenizer_and_dictionary_are_kept_and_the_pitch_is_the_speaker_s(
     finetuned: subprocess.CompletedProcess[str], studio: Path
 ) -> None:
-    from voicemill.training.runtime import guests, restore_fastpitch
+    from voicemill.training.runtime import nemo_runtime, restore_fastpitch
 
     assert finetuned.returncode == 0, finetuned.stderr
     facts = json.loads((studio / "work/datasets/anna/dataset.json").read_text())
-    with guests():
+    with nemo_runtime():
         base = restore_fastpitch(studio / "cache/weights" / BASE / "base.nemo")
         voice = restore_fastpitch(studio / "work/bundles/anna/voice_bundle/fastpitch.nemo")
     assert voice.vocab.g2p.phoneme_dict == base.vocab.g2p.phoneme_dict

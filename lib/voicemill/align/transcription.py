@@ -96,18 +96,18 @@ class NemoTranscriber:
     def __init__(self, archive: Path) -> None:
         """See `load`."""
         from voicemill.weights import nemo_config
-        from voicemill.weights.nemo_runtime import guests, restore
+        from voicemill.weights.nemo_runtime import nemo_runtime, restore
 
-        with guests("asr"):
+        with nemo_runtime("asr"):
             from nemo.collections.asr.models import EncDecCTCModel
 
             self._model = restore(archive, EncDecCTCModel, "cpu", targets=nemo_config.RECOGNITION_TARGETS)
 
     def transcribe(self, utterances: Sequence[Samples]) -> list[str]:
         """See `Transcriber.transcribe`."""
-        from voicemill.weights.nemo_runtime import guests
+        from voicemill.weights.nemo_runtime import nemo_runtime
 
-        with guests("asr"):
+        with nemo_runtime("asr"):
             found = self._model.transcribe(list(utterances), batch_size=_BATCH, num_workers=0, verbose=False)
         return [" ".join(one.text.split()) for one in found]
 

@@ -141,10 +141,10 @@ def _candidate(name: str, acoustic: Path, vocoder: Path | None, description: str
 def candidate_of(name: str, speaker: Speaker, description: str) -> Candidate:
     """A speaker as the evaluation takes it, with copy synthesis."""
     from voicemill.training.examples import log_mel
-    from voicemill.training.runtime import guests
+    from voicemill.training.runtime import nemo_runtime
 
     def copy(samples: Samples) -> Samples:
-        with guests():
+        with nemo_runtime():
             mel = log_mel(speaker.fastpitch, samples).cpu().numpy()
         return speaker.sound_of(mel)
 

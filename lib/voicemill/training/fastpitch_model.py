@@ -52,7 +52,7 @@ def write_nemo_lexicon(source: Path, target: Path) -> None:
 
 
 def build_fastpitch(config: TrainingConfig, facts: DatasetFacts, lexicon: Path) -> FastPitchModel:
-    """A fresh FastPitch with random weights (seed them before). Call within `guests()`.
+    """A fresh FastPitch with random weights (seed them before). Call within `nemo_runtime()`.
 
     Args:
         config: sizes and audio settings.

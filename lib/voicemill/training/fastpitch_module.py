@@ -1,5 +1,5 @@
 """The Lightning side of acoustic training. Imports torch and Lightning at once: import it inside functions, within
-`guests()`.
+`nemo_runtime()`.
 """
 
 from __future__ import annotations

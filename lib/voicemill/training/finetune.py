@@ -24,7 +24,7 @@ _DROPPED = ("validation_ds", "test_ds", "text_normalizer", "text_normalizer_call
 
 
 def base_fastpitch(config: TrainingConfig, facts: DatasetFacts, path: Path) -> FastPitchModel:
-    """The base model, ready to learn another voice. Call within `guests()`.
+    """The base model, ready to learn another voice. Call within `nemo_runtime()`.
 
     Raises:
         TrainingError: `base_unusable:<what>` for a model without a tokenizer of its own, with several speakers, or

@@ -16,7 +16,7 @@ Tree = dict[str, object]
 
 
 def build_hifigan(config: TrainingConfig) -> HifiGanModel:
-    """A fresh HifiGanModel with random weights (seed them before). Call within `guests()`."""
+    """A fresh HifiGanModel with random weights (seed them before). Call within `nemo_runtime()`."""
     from nemo.collections.tts.models import HifiGanModel
     from omegaconf import OmegaConf
 

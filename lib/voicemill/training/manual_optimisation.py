@@ -1,6 +1,6 @@
 """What both trainings do alike in a step: guard the weights, split a batch that is too large, keep and restore state.
 
-Imports torch and Lightning at once: import it inside functions, within `guests()`.
+Imports torch and Lightning at once: import it inside functions, within `nemo_runtime()`.
 """
 
 from __future__ import annotations

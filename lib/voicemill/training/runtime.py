@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voicemill.weights.archive import private_copy
-from voicemill.weights.nemo_runtime import accept_tar_filters, guests, restore, shape_mismatches, unreadable
+from voicemill.weights.nemo_runtime import accept_tar_filters, nemo_runtime, restore, shape_mismatches, unreadable
 
 if TYPE_CHECKING:
     import torch
@@ -36,7 +36,7 @@ def seeded(seed: int, threads: int) -> Iterator[None]:
 
 
 def restore_fastpitch(path: Path, *, device: str = "cpu", override: DictConfig | None = None) -> FastPitchModel:
-    """A FastPitch checkpoint (`.nemo`) in evaluation mode. Call within `guests()`.
+    """A FastPitch checkpoint (`.nemo`) in evaluation mode. Call within `nemo_runtime()`.
 
     Args:
         path: the archive.
@@ -54,7 +54,7 @@ def restore_fastpitch(path: Path, *, device: str = "cpu", override: DictConfig |
 
 
 def restore_hifigan(path: Path, *, device: str = "cpu") -> HifiGanModel:
-    """A HiFi-GAN checkpoint (`.nemo`) in evaluation mode. Call within `guests()`.
+    """A HiFi-GAN checkpoint (`.nemo`) in evaluation mode. Call within `nemo_runtime()`.
 
     Raises:
         GateError: `unsafe_archive:<why>`, from the inspection that comes before loading.
@@ -67,7 +67,7 @@ def restore_hifigan(path: Path, *, device: str = "cpu") -> HifiGanModel:
 
 
 def read_fastpitch_config(path: Path) -> DictConfig:
-    """The configuration in a FastPitch archive, without building the model. Call within `guests()`.
+    """The configuration in a FastPitch archive, without building the model. Call within `nemo_runtime()`.
 
     Raises:
         TrainingError: the file is missing or has no readable configuration.
@@ -95,7 +95,7 @@ def weights_sha256(model: torch.nn.Module) -> str:
 
 __all__ = [
     "accept_tar_filters",
-    "guests",
+    "nemo_runtime",
     "read_fastpitch_config",
     "restore_fastpitch",
     "restore_hifigan",

@@ -108,9 +108,9 @@ class Speaker:
         """
         import torch
 
-        from voicemill.training.runtime import guests
+        from voicemill.training.runtime import nemo_runtime
 
-        with guests(), torch.no_grad():
+        with nemo_runtime(), torch.no_grad():
             tokens, _ = encode(self.fastpitch, self.pronounceable(text))
             if not tokens:
                 raise UsageError("There is nothing to say in the text.", reason="nothing_to_say")
@@ -137,11 +137,11 @@ class Speaker:
         """Samples, shape (frames * hop,), of a log-mel of shape (mels, frames)."""
         import torch
 
-        from voicemill.training.runtime import guests
+        from voicemill.training.runtime import nemo_runtime
 
         if self.hifigan is None:
             return griffin_lim(mel, self.audio, iterations=self.iterations)
-        with guests(), torch.no_grad():
+        with nemo_runtime(), torch.no_grad():
             spectrogram = torch.from_numpy(mel)[None].to(self.hifigan.device)
             samples: NDArray[np.float32] = (
                 self.hifigan.convert_spectrogram_to_audio(spec=spectrogram)[0].float().cpu().numpy()
@@ -187,9 +187,9 @@ def load_speaker(
     Raises:
         TrainingError: a file cannot be restored, or the two do not share their mel settings.
     """
-    from voicemill.training.runtime import guests, restore_fastpitch, restore_hifigan
+    from voicemill.training.runtime import nemo_runtime, restore_fastpitch, restore_hifigan
 
-    with guests():
+    with nemo_runtime():
         model = restore_fastpitch(fastpitch, device=device)
         audio = audio_of(model)
         vocoder = None if hifigan is None else restore_hifigan(hifigan, device=device)
@@ -255,11 +255,11 @@ def ground_truth_aligned_mels(
     """
     import torch
 
-    from voicemill.training.runtime import guests
+    from voicemill.training.runtime import nemo_runtime
 
     chosen = tuple(dataset.train + dataset.validation if clips is None else clips)
     made = []
-    with guests(), torch.no_grad():
+    with nemo_runtime(), torch.no_grad():
         model.eval()
         source = ExampleSource(model, chosen, dataset.facts, audio_of(model), "durations", strict)
         for index, clip in enumerate(chosen):

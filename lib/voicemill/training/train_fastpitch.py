@@ -55,12 +55,12 @@ def train_acoustic(
             suffice for one clip (`out_of_memory`), the base checkpoint does not fit, or there is nothing to resume.
         StorageError: something cannot be written.
     """
-    from voicemill.training.runtime import guests, seeded, weights_sha256
+    from voicemill.training.runtime import nemo_runtime, seeded, weights_sha256
 
     run, hooks = Run(time.monotonic()), hooks or Hooks()
     dataset = read_dataset(dataset_dir)
     store = CheckpointStore(out_dir, MODEL, fingerprint(config, dataset, init_from))
-    with guests(), seeded(config.seed, config.threads):
+    with nemo_runtime(), seeded(config.seed, config.threads):
         from voicemill.training.fastpitch_module import AcousticTask
 
         model, strict = _prepare_model(config, dataset, out_dir, init_from)

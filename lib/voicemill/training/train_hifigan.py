@@ -64,7 +64,7 @@ def train_vocoder(
             suffice for one segment (`out_of_memory`), the base does not fit, or there is nothing to resume.
         StorageError: something cannot be written.
     """
-    from voicemill.training.runtime import guests, restore_hifigan, seeded, weights_sha256
+    from voicemill.training.runtime import nemo_runtime, restore_hifigan, seeded, weights_sha256
 
     run, hooks = Run(time.monotonic()), hooks or Hooks()
     if config.acoustic.optimiser.find_learning_rate and config.vocoder.max_steps:
@@ -74,7 +74,7 @@ def train_vocoder(
         )
     dataset = read_dataset(dataset_dir)
     store = CheckpointStore(out_dir, MODEL, _fingerprint(config, dataset, base, gta_dir))
-    with guests(), seeded(config.seed, config.threads):
+    with nemo_runtime(), seeded(config.seed, config.threads):
         from voicemill.training.hifigan_module import VocoderTask
 
         model = build_hifigan(config) if base is None else restore_hifigan(base)

@@ -1,4 +1,4 @@
-"""NeMo as a guest: quiet on stdout, and its archives loaded only through torch's weights-only path."""
+"""NeMo in this process: quiet on stdout, and its archives loaded only through torch's weights-only path."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _PRESENT_STDERR = _PresentStderr()
 
 
 @contextlib.contextmanager
-def guests(collection: Literal["tts", "asr"] = "tts") -> Iterator[None]:
+def nemo_runtime(collection: Literal["tts", "asr"] = "tts") -> Iterator[None]:
     """Import a collection of NeMo and run it here: what it prints or logs goes to stderr, and only what matters.
 
     stdout belongs to the protocol. A protocol writer that holds the real stdout keeps writing there.
@@ -130,7 +130,7 @@ def restore(
     targets: frozenset[str] = ALLOWED_TARGETS,
 ) -> _Model:
     """NeMo's own `restore_from`, with the weights read by `torch.load(weights_only=True)` whatever the environment
-    says. Call within `guests()`.
+    says. Call within `nemo_runtime()`.
 
     An explicit argument wins over TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD, so a checkpoint that smuggles code never runs.
 

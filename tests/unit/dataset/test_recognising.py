@@ -69,10 +69,10 @@ def recogniser_archive(
     utterances: list[Samples], sentences: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A small NeMo CTC model that learned the piece's seven sentences by heart, as NeMo saves it."""
-    from voicemill.weights.nemo_runtime import guests
+    from voicemill.weights.nemo_runtime import nemo_runtime
 
     path = tmp_path_factory.mktemp("recogniser") / "tiny.nemo"
-    with guests("asr"):
+    with nemo_runtime("asr"):
         import torch
         from nemo.collections.asr.models import EncDecCTCModel
         from omegaconf import OmegaConf

@@ -11,7 +11,7 @@ from voicemill.errors import DatasetError
 from voicemill.training.data import BatchPlan, collate, read_audio, read_dataset, read_pitch, split_batch
 from voicemill.training.examples import ExampleSource
 from voicemill.training.fastpitch_model import build_fastpitch, write_nemo_lexicon
-from voicemill.training.runtime import guests
+from voicemill.training.runtime import nemo_runtime
 
 from .conftest import tiny_config
 
@@ -123,7 +123,7 @@ def test_the_losses_of_parts_add_up_to_the_batch_s(tone_dataset: Path, tmp_path:
     dataset = read_dataset(tone_dataset)
     config = tiny_config(alignment=mode)
     write_nemo_lexicon(dataset.lexicon, tmp_path / "lexicon")
-    with guests():
+    with nemo_runtime():
         import torch
 
         from voicemill.training.fastpitch_module import AcousticTask

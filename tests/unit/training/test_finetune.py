@@ -50,7 +50,7 @@ def finetune_config(**acoustic: object) -> TrainingConfig:
 
 
 def test_goes_on_with_the_base_s_sizes_and_the_new_pitch(base: Path, tone_dataset: Path, tmp_path: Path) -> None:
-    from voicemill.training.runtime import guests, restore_fastpitch
+    from voicemill.training.runtime import nemo_runtime, restore_fastpitch
 
     root = shutil.copytree(tone_dataset, tmp_path / "d")
     facts = json.loads((root / "dataset.json").read_text())
@@ -59,7 +59,7 @@ def test_goes_on_with_the_base_s_sizes_and_the_new_pitch(base: Path, tone_datase
     fresh = train_acoustic(tiny_config(max_steps=1), tone_dataset, tmp_path / "fresh")
     assert result.loss_curve[0][2] < fresh.loss_curve[0][2], "it starts from what the base has learned"
     assert result.nemo_path is not None
-    with guests():
+    with nemo_runtime():
         model, before = restore_fastpitch(result.nemo_path), restore_fastpitch(base)
         assert model.vocab.tokens == before.vocab.tokens
         assert model.vocab.g2p.phoneme_dict == before.vocab.g2p.phoneme_dict
@@ -79,7 +79,7 @@ def test_words_that_the_base_does_not_know_are_learned_by_their_phones(
 ) -> None:
     from voicemill.training.data import read_dataset
     from voicemill.training.examples import ExampleSource
-    from voicemill.training.runtime import guests, restore_fastpitch
+    from voicemill.training.runtime import nemo_runtime, restore_fastpitch
     from voicemill.training.synthesis import ground_truth_aligned_mels
 
     root = shutil.copytree(tone_dataset, tmp_path / "d")
@@ -88,7 +88,7 @@ def test_words_that_the_base_does_not_know_are_learned_by_their_phones(
         (root / name).write_text(text.replace("Low", "Loh").replace("low", "loh"))
     result = train_acoustic(finetune_config(), root, tmp_path / "out", init_from=base)
     assert result.nemo_path is not None
-    with guests():
+    with nemo_runtime():
         model = restore_fastpitch(result.nemo_path)
         dataset = read_dataset(root)
         wanted = ExampleSource(

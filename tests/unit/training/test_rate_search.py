@@ -108,7 +108,7 @@ def test_batches_in_parts_are_searched_alike(tone_dataset: Path, tmp_path: Path)
     from voicemill.training.checkpoint import fingerprint
     from voicemill.training.data import read_dataset
     from voicemill.training.examples import ExampleSource
-    from voicemill.training.runtime import guests, seeded
+    from voicemill.training.runtime import nemo_runtime, seeded
     from voicemill.training.store import CheckpointStore
 
     config, dataset, curves = tiny_config(optimiser=FIND, bucket=False), read_dataset(tone_dataset), []
@@ -116,7 +116,7 @@ def test_batches_in_parts_are_searched_alike(tone_dataset: Path, tmp_path: Path)
         folder = tmp_path / str(parts)
         folder.mkdir()
         store = CheckpointStore(folder, "fastpitch", fingerprint(config, dataset, None))
-        with guests(), seeded(1, 1):
+        with nemo_runtime(), seeded(1, 1):
             from voicemill.training.fastpitch_module import AcousticTask, StepBatches
 
             model, strict = train_fastpitch._prepare_model(config, dataset, folder, None)
@@ -139,9 +139,9 @@ def test_batches_in_parts_are_searched_alike(tone_dataset: Path, tmp_path: Path)
 def test_memory_that_runs_out_is_said_and_leaves_nothing(
     tone_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from voicemill.training.runtime import guests
+    from voicemill.training.runtime import nemo_runtime
 
-    with guests():
+    with nemo_runtime():
         from voicemill.training.fastpitch_module import AcousticTask
 
     def losses(*_: object) -> None:

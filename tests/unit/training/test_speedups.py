@@ -88,11 +88,11 @@ def test_bfloat16_learns_what_float32_learns(tone_dataset: Path, tmp_path: Path,
 def test_long_clips_keep_their_durations_in_bfloat16(tone_dataset: Path, tmp_path: Path) -> None:
     """bfloat16 counts exactly to 256 only; NeMo's regulate_len counts frames in the type of the encoder's output."""
     from voicemill.training.fastpitch_model import build_fastpitch, write_nemo_lexicon
-    from voicemill.training.runtime import guests, seeded
+    from voicemill.training.runtime import nemo_runtime, seeded
 
     dataset = read_dataset(tone_dataset)
     write_nemo_lexicon(dataset.lexicon, tmp_path / "lexicon")
-    with guests(), seeded(1, 1):
+    with nemo_runtime(), seeded(1, 1):
         import torch
 
         model = build_fastpitch(config(), dataset.facts, tmp_path / "lexicon").eval()

@@ -17,7 +17,7 @@ from voicemill.training.data import read_dataset
 from voicemill.training.hifigan_data import PairSource, SegmentBatches
 from voicemill.training.hifigan_model import build_hifigan
 from voicemill.training.hooks import Hooks
-from voicemill.training.runtime import guests
+from voicemill.training.runtime import nemo_runtime
 from voicemill.training.train_hifigan import train_vocoder
 
 from .conftest import RATE, tiny_config, write_clip, write_dataset
@@ -81,7 +81,7 @@ def test_stock_nemo_restores_what_was_trained(tone_dataset: Path, aligned: Path,
     assert math.isfinite(result.final_loss)
     assert result.nemo_path is not None
     assert result.nemo_path.stat().st_size < 3_000_000  # with NeMo's full discriminators it would be 283 MB
-    with guests():
+    with nemo_runtime():
         import torch
         from nemo.collections.tts.models import HifiGanModel
 
@@ -187,7 +187,7 @@ def test_every_mel_must_have_the_length_of_its_clip(
 
 def test_mel_and_sound_of_a_pair_belong_to_the_same_time(tone_dataset: Path) -> None:
     clips = read_dataset(tone_dataset).train
-    with guests():
+    with nemo_runtime():
         import torch
 
         model = build_hifigan(config())
@@ -229,7 +229,7 @@ def test_the_length_that_nemo_s_front_end_reports_is_the_length_of_all(tmp_path:
     write_clip(root, "c0", clip)
     dataset, settings = read_dataset(root), tiny_config()
     write_nemo_lexicon(dataset.lexicon, tmp_path / "lexicon")
-    with guests():
+    with nemo_runtime():
         import torch
 
         model = build_fastpitch(settings, dataset.facts, tmp_path / "lexicon").eval()
@@ -285,7 +285,7 @@ def test_a_broken_mel_is_named(tone_dataset: Path, aligned: Path, base: Path, tm
 
 
 def test_the_archive_names_no_file_of_this_machine(base: Path) -> None:
-    with guests():
+    with nemo_runtime():
         from nemo.collections.tts.models import HifiGanModel
         from omegaconf import OmegaConf
 
@@ -297,7 +297,7 @@ def test_the_archive_names_no_file_of_this_machine(base: Path) -> None:
 def test_the_losses_of_parts_add_up_to_the_batch_s(tone_dataset: Path) -> None:
     source = PairSource(read_dataset(tone_dataset).train, AudioConfig(), None, zero_mel, 16)
     batch = SegmentBatches(source, first=0, last=1, batch_size=5, segment_frames=16, seed=1).batch(0)
-    with guests():
+    with nemo_runtime():
         import torch
 
         from voicemill.training.hifigan_module import VocoderTask, split_segments
@@ -321,7 +321,7 @@ def test_the_losses_of_parts_add_up_to_the_batch_s(tone_dataset: Path) -> None:
 
 def test_the_memory_of_a_step_is_counted_on_the_model_itself(tone_dataset: Path) -> None:
     source = PairSource(read_dataset(tone_dataset).train, AudioConfig(), None, zero_mel, 16)
-    with guests():
+    with nemo_runtime():
         import torch
 
         from voicemill.training.hifigan_module import VocoderTask
