@@ -22,7 +22,7 @@ from voicemill.training.train_hifigan import train_vocoder
 from voicemill.training.worker import Work
 
 from .conftest import tiny_config, write_dataset
-from .test_hifigan import config as vocoder_config
+from .test_train_hifigan import config as vocoder_config
 
 STEPS = 6
 
