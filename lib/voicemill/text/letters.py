@@ -1,8 +1,12 @@
-"""Guesses for words that no dictionary lists (docs/adr/0003-pronunciation-of-unknown-words.md).
+"""Letter-to-sound: pronunciations of words that no dictionary lists (docs/adr/0003-pronunciation-of-unknown-words.md).
 
-In this order: a known word with a plural or possessive `s`, initials without a vowel letter by letter, else a search
-through a joint n-gram model of letters and phones that `letter_learning` made of the CMU dictionary. Letter names are
-the last resort.
+The rules, in this order:
+
+- A known word with a plural or possessive `s` is the word's own pronunciation and the sound of the `s`.
+- A short word without a vowel letter is spelled letter by letter, as initials are.
+- Any other word is decoded by beam search with a joint n-gram model of letters and phones, which
+  scripts/letter_to_sound/train.py trains on the CMU dictionary.
+- A word for which the search finds nothing is spelled letter by letter.
 """
 
 from __future__ import annotations
@@ -16,18 +20,18 @@ import numpy as np
 
 Phones = tuple[str, ...]
 Chunk = tuple[str, Phones]
-"""A letter and the 0 to 2 phones that it stands for."""
+"""A letter and the 0 to 2 phones it is pronounced as."""
 
 MODEL = Path(__file__).with_name("letters_en.npz")
 BASE = 1024
-"""Symbols of an n-gram are digits of a number in this base."""
+"""An n-gram is stored as one integer whose digits in this base are its symbols."""
 BEGIN, END = 1, 2
 STEP = 1.0 / 16.0
-"""Log probabilities are stored as multiples of this (nats)."""
+"""Quantisation step of stored log probabilities (nats)."""
 _BEAM = 40
 """Partial pronunciations kept after each letter."""
 _INITIALS = 4
-"""A word without a vowel is spelled out up to this length."""
+"""Longest word without a vowel letter that is spelled letter by letter."""
 
 _SIBILANTS = frozenset(("S", "Z", "SH", "ZH", "CH", "JH"))
 _VOICELESS = frozenset(("P", "T", "K", "F", "TH"))
@@ -66,10 +70,10 @@ LETTER_NAMES: dict[str, Phones] = {
 
 @dataclass(frozen=True)
 class LetterModel:
-    """n-grams over chunks; chunk i has the symbol i + 3.
+    """An n-gram model over chunks; chunk i has the symbol i + 3.
 
     Attributes:
-        chunks: what the symbols mean.
+        chunks: the vocabulary, in the order of its symbols.
         probability: log probability of an n-gram's last symbol after the others.
         backoff: log weight of the shorter context after a context.
         order: symbols in the longest n-gram.
@@ -82,7 +86,7 @@ class LetterModel:
 
     @functools.cached_property
     def choices(self) -> dict[str, list[tuple[int, Phones]]]:
-        """Symbols and phones that each letter can have."""
+        """Symbols and phones of each letter."""
         table: dict[str, list[tuple[int, Phones]]] = {}
         for index, (letter, phones) in enumerate(self.chunks):
             table.setdefault(letter, []).append((index + 3, phones))
@@ -98,7 +102,7 @@ class LetterModel:
             if found is not None:
                 return weight + found
             if not context:
-                return weight - 20.0  # a symbol never seen: as unlikely as anything
+                return weight - 20.0  # a symbol that was not in the training data
             weight += self.backoff.get(context, 0.0)
             limit = BASE
             while limit * BASE <= context:
@@ -106,7 +110,7 @@ class LetterModel:
             context = context % limit if context >= BASE else 0
 
     def pronounce(self, word: str) -> Phones:
-        """The most likely phones of a word of letters; empty when the model has no way to say it."""
+        """The most likely phones of a word of letters; empty if the model has no chunk for one of the letters."""
         beam: list[tuple[float, int, Phones]] = [(0.0, BEGIN, ())]
         limit = BASE ** (self.order - 1)
         for letter in word:
@@ -126,7 +130,7 @@ class LetterModel:
 
 @functools.cache
 def load(path: Path = MODEL) -> LetterModel:
-    """Read a model that `letter_learning.write` made (0.3 s)."""
+    """Read a model that scripts/letter_to_sound/train.py wrote (0.3 s)."""
     with np.load(path, allow_pickle=False) as data:
         chunks = tuple((letter, tuple(phones)) for letter, *phones in (str(entry).split() for entry in data["chunks"]))
         tables = {
@@ -147,7 +151,7 @@ def guess(word: str, known: Callable[[str], Phones | None]) -> Phones:
 
     Args:
         word: a word that the dictionary does not list.
-        known: looks up the dictionary.
+        known: dictionary lookup; None for a word that is not listed.
     """
     for ending in ("'s", "s"):
         if word.endswith(ending) and len(word) > len(ending) + 1:

@@ -1,44 +1,47 @@
-"""Learning how letters sound from a pronunciation dictionary: makes the file that `letters` reads.
+#!/usr/bin/env python3
+"""Train the letter-to-sound model (lib/voicemill/text/letters_en.npz) on PocketSphinx's pronunciation dictionary.
 
-Each letter of a word is aligned with none, one or two phones (hard expectation maximisation); the resulting pairs,
-letter and its phones, are the symbols of an n-gram model with interpolated Kneser-Ney smoothing (Bisani and Ney 2008,
-"Joint-sequence models for grapheme-to-phoneme conversion", with single letters). Rare long n-grams are left out: the
-probability that they had goes to the shorter context, so every distribution still sums to one.
+    scripts/letter_to_sound/train.py [OUT.npz]
 
-To make the shipped file again (the same bytes from the same dictionary; 45 s on a busy core):
+The same dictionary gives the same bytes; training takes about 45 s on one core. `voicemill.text.letters` reads the file.
 
-    PYTHONPATH=lib python -c "from voicemill.text import letter_learning as l; l.write(l.MODEL,
-    l.learn(l.dictionary_words()))"
+Each letter of a word is aligned with zero, one or two phones (hard expectation maximisation). The resulting pairs of a
+letter and its phones are the symbols of an n-gram model with interpolated Kneser-Ney smoothing. Rare long n-grams are
+pruned; their probability mass goes to the shorter context, so every distribution still sums to one.
+
+Source: M. Bisani, H. Ney, "Joint-sequence models for grapheme-to-phoneme conversion", Speech Communication 50(5), 2008,
+with single letters as graphemes.
 """
 
 from __future__ import annotations
 
 import math
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
+
 from voicemill import files
 from voicemill.text.letters import BASE, BEGIN, END, MODEL, STEP, Chunk, LetterModel
 from voicemill.text.lexicon import Lexicon, Phones
 
 ORDER = 5
-"""Symbols in the longest n-gram (at most 6: ten-bit symbols in a 64-bit key); docs/adr/0003 has the figures of
-others.
-"""
+"""Symbols in the longest n-gram, at most 6 (ten-bit symbols in a 64-bit key); docs/adr/0003 compares other orders."""
 MIN_COUNT = (1, 1, 1, 2, 2)
-"""n-grams seen less often are left out, by order from 1."""
+"""n-grams with a lower count are pruned; one threshold for each order from 1."""
 MIN_CHUNK = 8
-"""A pairing of a letter with phones that is rarer than this is a spelling of its own (initials, foreign names)."""
+"""Words with a rarer pair of a letter and its phones are left out: they are initials or foreign names."""
 _ITERATIONS = 5
 _SKIP = 1e-4
-"""Floor of a pairing's probability while aligning."""
+"""Lower bound of a pair's probability during alignment."""
 
 
 def dictionary_words() -> dict[str, Phones]:
-    """Words of the shipped dictionary that consist of letters alone."""
+    """Words of the dictionary in PocketSphinx's wheel that consist of ASCII letters only."""
     lexicon = Lexicon.load()
     return {
         word: phones
@@ -48,7 +51,7 @@ def dictionary_words() -> dict[str, Phones]:
 
 
 def align(words: Mapping[str, Phones]) -> list[list[Chunk]]:
-    """Pair the letters of each word with 0 to 2 phones each; words that cannot be paired (initials) are left out."""
+    """Pair each letter of each word with 0 to 2 phones; words that cannot be paired (initials) are left out."""
     probability = _first_guess(words)
     pairs: list[list[Chunk]] = []
     for _ in range(_ITERATIONS):
@@ -65,7 +68,7 @@ def align(words: Mapping[str, Phones]) -> list[list[Chunk]]:
 
 
 def _first_guess(words: Mapping[str, Phones]) -> dict[Chunk, float]:
-    """Log probabilities from words with as many phones as letters, read side by side."""
+    """Log probabilities from the words that have as many phones as letters, paired one to one."""
     counts: Counter[Chunk] = Counter()
     letters: Counter[str] = Counter()
     for word, phones in words.items():
@@ -104,8 +107,8 @@ def _best_pairs(word: str, phones: Phones, probability: Mapping[Chunk, float]) -
     return pairs[::-1]
 
 
-def learn(words: Mapping[str, Phones], *, order: int = ORDER, min_count: tuple[int, ...] = MIN_COUNT) -> LetterModel:
-    """Align a dictionary and make the n-gram model of its letter and phone pairs."""
+def train(words: Mapping[str, Phones], *, order: int = ORDER, min_count: tuple[int, ...] = MIN_COUNT) -> LetterModel:
+    """Align a dictionary and train the n-gram model of its letter-phone pairs."""
     pairs = align(words)
     chunks = sorted({chunk for found in pairs for chunk in found})
     if len(chunks) + 2 >= BASE:
@@ -126,8 +129,8 @@ def learn(words: Mapping[str, Phones], *, order: int = ORDER, min_count: tuple[i
 
 
 def _counts(sequences: list[tuple[int, ...]], order: int) -> dict[int, Counter[tuple[int, ...]]]:
-    """Counts of the longest n-grams and of those at a word's beginning; below that the number of different words
-    before (Kneser-Ney).
+    """Kneser-Ney counts by order: occurrences of the longest n-grams and of those that begin a word; for the others
+    the number of distinct symbols that precede them.
     """
     full: dict[int, Counter[tuple[int, ...]]] = {size: Counter() for size in range(1, order + 1)}
     for sequence in sequences:
@@ -153,7 +156,7 @@ def _smooth(
     probability: dict[tuple[int, ...], float],
     backoff: dict[tuple[int, ...], float],
 ) -> None:
-    """Interpolate one order with the orders below it, which `probability` already holds; adds to both dictionaries."""
+    """Interpolate one order with the lower orders, which `probability` already holds; updates both dictionaries."""
     once = sum(count == 1 for count in counts.values())
     twice = sum(count == 2 for count in counts.values())
     discount = once / (once + 2 * twice) if once else 0.5
@@ -189,7 +192,7 @@ def _key(gram: tuple[int, ...]) -> int:
 
 
 def write(path: Path, model: LetterModel) -> None:
-    """Write a model in the form that `letters.load` reads: sorted keys as differences, log probabilities in steps of
+    """Write a model in the format of `letters.load`: differences of sorted keys, log probabilities as multiples of
     `STEP`.
     """
     arrays: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]] = {
@@ -205,4 +208,11 @@ def write(path: Path, model: LetterModel) -> None:
         np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]  # numpy types its keywords narrowly
 
 
-__all__ = ["MODEL", "align", "dictionary_words", "learn", "write"]
+def main() -> int:
+    """Train on the shipped dictionary and write the model."""
+    write(Path(sys.argv[1]) if len(sys.argv) > 1 else MODEL, train(dictionary_words()))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

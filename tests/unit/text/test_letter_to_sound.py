@@ -1,23 +1,39 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import math
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from voicemill.text import letter_learning, letters
+from voicemill.text import letters
 from voicemill.text.letters import BASE, LetterModel
 from voicemill.text.lexicon import Lexicon
 
 
 @pytest.fixture(scope="module")
-def small(lexicon: Lexicon) -> LetterModel:
+def trainer(repository: Path) -> ModuleType:
+    """scripts/letter_to_sound/train.py."""
+    spec = importlib.util.spec_from_file_location(
+        "letter_to_sound", repository / "scripts" / "letter_to_sound" / "train.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def small(lexicon: Lexicon, trainer: ModuleType) -> LetterModel:
     words = [word for word in lexicon.words() if word.isalpha()][::40]
-    return letter_learning.learn({word: lexicon.phones(word) or () for word in words})
+    model: LetterModel = trainer.train({word: lexicon.phones(word) or () for word in words})
+    return model
 
 
-def test_letters_are_paired_with_phones() -> None:
+def test_letters_are_paired_with_phones(trainer: ModuleType) -> None:
     # enough words that the rare pairs are kept
     words = {"cat": ("K", "AE", "T"), "tack": ("T", "AE", "K"), "box": ("B", "AA", "K", "S"), "cob": ("K", "AA", "B")}
     many = {
@@ -27,9 +43,7 @@ def test_letters_are_paired_with_phones() -> None:
     }
     found = {
         "".join(letter for letter, _ in pairs): pairs
-        for pairs in letter_learning.align(
-            many | {f"cat{'t' * n}": ("K", "AE", "T", *("T",) * n) for n in range(2, 12)}
-        )
+        for pairs in trainer.align(many | {f"cat{'t' * n}": ("K", "AE", "T", *("T",) * n) for n in range(2, 12)})
     }
     assert found["cat"] == [("c", ("K",)), ("a", ("AE",)), ("t", ("T",))]
 
@@ -41,10 +55,10 @@ def test_distributions_sum_to_one(small: LetterModel) -> None:
         assert sum(math.exp(small.score(context, symbol)) for symbol in symbols) == pytest.approx(1.0, abs=0.02)
 
 
-def test_written_and_read(small: LetterModel, tmp_path: Path) -> None:
+def test_written_and_read(small: LetterModel, trainer: ModuleType, tmp_path: Path) -> None:
     digests = set()
     for name in ("one.npz", "two.npz"):
-        letter_learning.write(tmp_path / name, small)
+        trainer.write(tmp_path / name, small)
         digests.add(hashlib.sha256((tmp_path / name).read_bytes()).hexdigest())
     assert len(digests) == 1  # the same bytes from the same dictionary
     read = letters.load(tmp_path / "one.npz")
@@ -54,5 +68,5 @@ def test_written_and_read(small: LetterModel, tmp_path: Path) -> None:
         assert read.pronounce(word) == small.pronounce(word)
 
 
-def test_the_shipped_file_is_of_the_order_that_the_learner_makes() -> None:
-    assert letters.load().order == letter_learning.ORDER
+def test_the_shipped_model_has_the_order_of_the_trainer(trainer: ModuleType) -> None:
+    assert letters.load().order == trainer.ORDER
