@@ -133,14 +133,13 @@ def promote(
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 def inspect(folder: Path, as_json: bool) -> None:
     """Show what a bundle of either kind says of itself (voice-verify checks whether it is true)."""
-    from voicemill.bundle.manifest import load_manifest
-    from voicemill.bundle.summary import summary
+    from voicemill.bundle.manifest import load_manifest, summary_lines
 
     loaded = load_manifest(folder)
     if as_json:
         click.echo(json.dumps(loaded.raw, indent=2, sort_keys=True, ensure_ascii=False))
         return
-    for line in summary(loaded):
+    for line in summary_lines(loaded):
         click.echo(line)
 
 

@@ -20,7 +20,7 @@ def request_of(options: Mapping[str, object], settings: Settings) -> PrepareRequ
     from voicemill.dataset.limits import with_changes
     from voicemill.dataset.prepare import PrepareRequest
     from voicemill.dataset.presets import SHIPPED, load_preset
-    from voicemill.voices.rights import stated
+    from voicemill.voices.rights import parse_rights
 
     lengths = {"min_duration": options["min_seconds"], "max_duration": options["max_seconds"]}
     preset = load_preset(
@@ -49,5 +49,5 @@ def request_of(options: Mapping[str, object], settings: Settings) -> PrepareRequ
         workers=cast("int | None", options["workers"]),
         device=str(options["device"]),
         ray=cast("str | None", options["ray"]),
-        rights=stated(cast("str | None", options["consent"]), cast("str | None", options["licence"])),
+        rights=parse_rights(cast("str | None", options["consent"]), cast("str | None", options["licence"])),
     )

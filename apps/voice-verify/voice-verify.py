@@ -66,7 +66,7 @@ def bundle(
     from voicemill.settings import REPOSITORY
     from voicemill.training_status import read_training_status
     from voicemill.verify.checklist import lines, verify_bundle
-    from voicemill.verify.signature import Demand
+    from voicemill.verify.rows import Demand
     from voicemill.weights.allowlist import SHIPPED
 
     given = read_training_status(status) if status else None

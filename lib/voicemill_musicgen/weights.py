@@ -15,8 +15,8 @@ from pathlib import Path
 from voicemill import files
 from voicemill.errors import GateError, StorageError
 from voicemill.weights import allowlist, gate
+from voicemill.weights.archive_bytes import unsafe
 from voicemill.weights.store import ResolvedWeights, WeightsStore
-from voicemill.weights.unsafe import unsafe
 from voicemill_musicgen.settings import VoiceTrainSettings
 
 BASE = "facebook/musicgen-small"

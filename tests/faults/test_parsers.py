@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from voicemill.bundle import manifest as bundle_manifest
 from voicemill.bundle.packing import import_bundle
-from voicemill.bundle.signing import unseal
+from voicemill.bundle.signing import verify_dsse
 from voicemill.casimir import packs
 from voicemill.casimir.answer import answer_of, read_request
 from voicemill.casimir.evaluator import evaluate
@@ -65,7 +65,7 @@ def _packs(path: Path) -> None:
 def _signature(path: Path) -> None:
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    unseal(path.read_bytes(), ec.derive_private_key(7, ec.SECP256R1()).public_key())
+    verify_dsse(path.read_bytes(), ec.derive_private_key(7, ec.SECP256R1()).public_key())
 
 
 def _lane(path: Path) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from voicemill.audio import onnx
 from voicemill.audio.decode import resample
 from voicemill.errors import NotMeasurableError
-from voicemill.weights.registry import Shelf
+from voicemill.weights.registry import WeightsRegistry
 
 RATE = 16_000
 """Hz; what an embedding model listens to."""
@@ -53,9 +53,9 @@ class SpeakerModel:
         return np.asarray(vector / length)
 
 
-def choose(shelf: Shelf) -> SpeakerModel | str:
+def choose(registry: WeightsRegistry) -> SpeakerModel | str:
     """The first speaker model of the allowlist that is here and passes the licence gate, or why there is none."""
-    found, why = shelf.first("speaker")
+    found, why = registry.first("speaker")
     if found is None:
         return why or NO_MODEL
     return SpeakerModel(found.entry.id, found.main, found.entry.files[0].sha256 or "")

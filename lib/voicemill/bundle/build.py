@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from voicemill import files
-from voicemill.bundle.attribution import NAME as ATTRIBUTION
-from voicemill.bundle.attribution import attribution_text
 from voicemill.bundle.contents import Digest, check_paths, copy_checked, digest_file, walk
 from voicemill.bundle.manifest import (
     MANIFEST,
@@ -27,6 +25,9 @@ from voicemill.weights.allowlist import AllowlistEntry, LoadedAllowlist
 from voicemill.weights.allowlist import load as load_allowlist
 
 EVALUATION = "prod_tts_eval.json"
+ATTRIBUTION = "ATTRIBUTION.txt"
+"""Notices of everything that went into a voice, as the allowlist states them."""
+_RULE = "-" * 78
 _REASON = re.compile(r"[a-z][a-z0-9_]*(?::.*)?")
 
 
@@ -197,6 +198,29 @@ def _manifest(
         files=tuple(FileEntry(path=d.path, bytes=d.bytes, sha256=d.sha256) for d in sorted(digests)),
     )
     return manifest.model_copy(update={"artifact_sha256": artifact_sha256(manifest.model_dump(mode="json"))})
+
+
+def attribution_text(entries: Iterable[AllowlistEntry], data_notice: str = "") -> str:
+    """One block per entry, in the order given, then the notice of the recordings if there is one.
+
+    Args:
+        entries: the weights that were used; a repeated entry is named once.
+        data_notice: notice of the recordings that the voice was trained on.
+    """
+    blocks = ["This voice was made with the following works. Keep this file with it."]
+    for entry in {entry.id: entry for entry in entries}.values():
+        facts = [
+            f"{entry.id} ({entry.provider})",
+            f"Weights licence: {entry.weights_license}",
+            f"Code licence:    {entry.code_license}",
+            f"Licence text:    {entry.license_url}",
+        ]
+        if entry.source:
+            facts.append(f"Source:          {entry.source}")
+        blocks.append("\n".join([_RULE, *facts, "", entry.attribution.strip() or "No attribution required."]))
+    if data_notice.strip():
+        blocks.append("\n".join([_RULE, "Training recordings", "", data_notice.strip()]))
+    return "\n\n".join(blocks) + "\n"
 
 
 def check_replaceable(target: Path) -> None:

@@ -102,7 +102,7 @@ def read_public_key(path: Path) -> EllipticCurvePublicKey:
     return key
 
 
-def seal(statement: Statement, key: EllipticCurvePrivateKey) -> Statement:
+def sign_dsse(statement: Statement, key: EllipticCurvePrivateKey) -> Statement:
     """The signature file of a statement, as JSON holds it."""
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -123,7 +123,7 @@ def seal(statement: Statement, key: EllipticCurvePrivateKey) -> Statement:
     }
 
 
-def unseal(data: bytes, key: EllipticCurvePublicKey) -> Statement:
+def verify_dsse(data: bytes, key: EllipticCurvePublicKey) -> Statement:
     """The statement in a signature file, after its signature was verified; nothing in it is looked at before.
 
     Raises:

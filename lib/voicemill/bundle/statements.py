@@ -19,8 +19,8 @@ from voicemill.bundle.signing import (
     read_private_key,
     read_public_key,
     refused,
-    seal,
-    unseal,
+    sign_dsse,
+    verify_dsse,
 )
 from voicemill.errors import BundleFileError
 
@@ -234,8 +234,8 @@ def sign_bundle(root: Path, key: Path, signature: Path | None = None) -> list[Pa
     text = files.dump_json(bill_of_materials(loaded, found, root.name))
     byproducts = {materials.name: files.sha256_bytes(text.encode("utf-8"))}
     files.write_text(materials, text)
-    files.write_json(proof, seal(provenance(loaded, found, byproducts), private))
-    files.write_json(target, seal(model_statement(root.name, found), private))
+    files.write_json(proof, sign_dsse(provenance(loaded, found, byproducts), private))
+    files.write_json(target, sign_dsse(model_statement(root.name, found), private))
     return [target, proof, materials]
 
 
@@ -261,17 +261,17 @@ def check_signature(root: Path, signature: Path, public_key: Path, known: Mappin
 
     Raises:
         UsageError: the key cannot be used.
-        NotAcceptableError: `signature_missing`, and see `signing.unseal` and `check_model_statement`. Signed
+        NotAcceptableError: `signature_missing`, and see `signing.verify_dsse` and `check_model_statement`. Signed
             provenance and a bill of materials beside it must hold as well where they are there.
     """
     key = read_public_key(public_key)
     if not os.path.lexists(signature):
         raise refused("signature_missing", f"There is no signature at {signature}.")
     lying = _lying(root, known)
-    check_model_statement(unseal(_read(signature), key), lying)
+    check_model_statement(verify_dsse(_read(signature), key), lying)
     proof, materials = _companions(signature)
     if os.path.lexists(proof):
-        _check_provenance(unseal(_read(proof), key), lying, materials)
+        _check_provenance(verify_dsse(_read(proof), key), lying, materials)
 
 
 def _check_provenance(statement: Statement, lying: Mapping[str, str], materials: Path) -> None:

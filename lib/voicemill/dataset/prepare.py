@@ -40,7 +40,7 @@ from voicemill.settings import REPOSITORY
 from voicemill.text import normalise
 from voicemill.text.lexicon import Lexicon
 from voicemill.weights.allowlist import SHIPPED
-from voicemill.weights.registry import Shelf
+from voicemill.weights.registry import WeightsRegistry
 from voicemill.workspace import Workspace
 
 STAGES = (
@@ -96,10 +96,10 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
     inputs = _digests(sources, request)
     request = _with_what_people_said(request, root, inputs)
     inputs = (*inputs, *edits.source_file(request.edits or ()))
-    shelf = Shelf(request.allowlist or REPOSITORY / SHIPPED, workspace.weights_cache, REPOSITORY)
-    separator = separating.choose(request.separate, request.separator, shelf)
-    recogniser = recognising.choose(request.recognise, shelf)
-    speaker = embedding.choose(shelf)
+    registry = WeightsRegistry(request.allowlist or REPOSITORY / SHIPPED, workspace.weights_cache, REPOSITORY)
+    separator = separating.choose(request.separate, request.separator, registry)
+    recogniser = recognising.choose(request.recognise, registry)
+    speaker = embedding.choose(registry)
     tools = {"voicemill": __version__, **{name: packages.version(name) for name in _TOOLS}}
     if separator.model is not None:
         tools |= {"demucs": packages.version("demucs"), separator.model.weights_id: separator.model.sha256}

@@ -16,7 +16,7 @@ from voicemill.audio import sound
 from voicemill.audio.sound import InMemory, Sound
 from voicemill.audio.vad import Span
 from voicemill.dataset import stage_cache
-from voicemill.weights.registry import Shelf
+from voicemill.weights.registry import WeightsRegistry
 
 _PACKAGES = {"nemo": "nemo-toolkit", "faster-whisper": "faster-whisper"}
 _AT_ONCE = 8
@@ -29,7 +29,7 @@ class _Heard(BaseModel):
     text: str
 
 
-def choose(wanted: str | None, shelf: Shelf) -> Recogniser | None:
+def choose(wanted: str | None, registry: WeightsRegistry) -> Recogniser | None:
     """The recogniser that `--recognise` names, its files checked; None where none is wanted.
 
     Raises:
@@ -40,9 +40,9 @@ def choose(wanted: str | None, shelf: Shelf) -> Recogniser | None:
     if wanted is None:
         return None
     engine, weights_id = transcription.parse(wanted)
-    shelf.entry(weights_id, "asr")  # the licence gate speaks first, wherever this runs
+    registry.entry(weights_id, "asr")  # the licence gate speaks first, wherever this runs
     transcription.require(engine)
-    found = shelf.take(weights_id, "asr", download=True)
+    found = registry.resolve(weights_id, "asr", download=True)
     digest = files.content_key([item.sha256 for item in found.entry.files])
     return Recogniser(engine, weights_id, found.main if engine == "nemo" else found.main.parent, digest)
 

@@ -21,7 +21,7 @@ from voicemill.dataset.recordings import SpeechTask, speech_of
 from voicemill.dataset.steps import Bench, Decoded, tell_cached
 from voicemill.dataset.utterances import Heard
 from voicemill.errors import DependencyError, GateError, VoicemillError
-from voicemill.weights.registry import Shelf
+from voicemill.weights.registry import WeightsRegistry
 
 WEIGHTS = "adefossez/htdemucs"
 """Demucs's own model, by its id on the allowlist."""
@@ -38,7 +38,7 @@ class Choice:
     why: VoicemillError | None = None
 
 
-def choose(mode: SeparationMode, weights_id: str, shelf: Shelf) -> Choice:
+def choose(mode: SeparationMode, weights_id: str, registry: WeightsRegistry) -> Choice:
     """Find the separator's weights. `auto` takes what is in the cache and fetches nothing.
 
     Raises:
@@ -50,7 +50,7 @@ def choose(mode: SeparationMode, weights_id: str, shelf: Shelf) -> Choice:
     try:
         if importlib.util.find_spec("demucs") is None:
             raise separation.missing()
-        found = shelf.take(weights_id, "separation", download=mode == "always")
+        found = registry.resolve(weights_id, "separation", download=mode == "always")
     except (DependencyError, GateError) as error:
         known = ("extra_missing", "weights_unavailable", "allowlist_rejected", "allowlist_commercial_rejected")
         if mode == "always" or error.code not in known:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from voicemill.bundle.attribution import NAME as ATTRIBUTION
+from voicemill.bundle.build import ATTRIBUTION
 from voicemill.bundle.contents import digest_file
 from voicemill.bundle.differences import check_digest
 from voicemill.bundle.manifest import MANIFEST, ProductionManifest, load_manifest

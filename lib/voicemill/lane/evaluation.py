@@ -21,7 +21,7 @@ from voicemill.metrics.speaker import SpeakerProfile, speaker_distance, speaker_
 from voicemill.progress import Observer
 from voicemill.settings import Settings
 from voicemill.training.synthesis import Speaker, load_speaker
-from voicemill.weights.registry import Shelf
+from voicemill.weights.registry import WeightsRegistry
 
 GRIFFIN_LIM = "griffin-lim"
 HIFIGAN = "hifigan"
@@ -93,7 +93,7 @@ def beside(
     from voicemill.align.recognition import PocketSphinxRecogniser
 
     own = _recordings(dataset, "train", sample_rate)
-    shelf = Shelf(settings.allowlist, settings.workspace.weights_cache, settings.repository)
+    registry = WeightsRegistry(settings.allowlist, settings.workspace.weights_cache, settings.repository)
     return evaluate_voice(
         candidates,
         references(dataset, sample_rate),
@@ -103,7 +103,7 @@ def beside(
         final_loss=final_loss,
         own=own,
         others=other_speakers(own, sample_rate, settings.repository),
-        embedding=embedding.choose(shelf),
+        embedding=embedding.choose(registry),
         trials=trials,
         workers=os.cpu_count() or 1,
         observer=observer,

@@ -191,6 +191,6 @@ def _stated(options: Mapping[str, object]) -> Rights | None:
     consent, licence = (cast("str | None", options.get(name)) for name in ("consent", "licence"))
     if consent is None and licence is None:
         return None
-    from voicemill.voices.rights import stated
+    from voicemill.voices.rights import parse_rights
 
-    return stated(consent, licence)
+    return parse_rights(consent, licence)

@@ -8,7 +8,7 @@ from voicemill.errors import UsageError
 from voicemill.weights import licence as spdx
 
 
-def stated(consent: str | None, licence: str | None) -> Rights | None:
+def parse_rights(consent: str | None, licence: str | None) -> Rights | None:
     """Rights as the operator stated them; None when nothing was.
 
     A licence that forbids commercial use is recorded as well: it is a fact about the recordings. `warning` says so.

@@ -19,9 +19,8 @@ from typing import BinaryIO
 
 from voicemill.errors import GateError, UsageError
 from voicemill.weights import checkpoint, nemo_config, plain_tar, sentencepiece_model
+from voicemill.weights.archive_bytes import Member, read_exact, unsafe
 from voicemill.weights.nemo_config import ALLOWED_TARGETS, RECOGNITION_TARGETS
-from voicemill.weights.state_dict import read_state_dict
-from voicemill.weights.unsafe import unsafe
 
 CONFIG = "model_config.yaml"
 WEIGHTS = "model_weights.ckpt"
@@ -90,7 +89,7 @@ def inspect_open(handle: BinaryIO, targets: frozenset[str] = ALLOWED_TARGETS) ->
         elif member.name != WEIGHTS:
             _check_text(handle, member)
     config = nemo_config.check_config(_read(handle, members[CONFIG].offset, members[CONFIG].size), targets)
-    tensors = read_state_dict(*checkpoint.read(handle, members[WEIGHTS]))
+    tensors = checkpoint.state_dict(checkpoint.read(handle, members[WEIGHTS]).value)
     return ArchiveReport(
         bytes=size,
         target=str(config.get("target", "")),
@@ -100,7 +99,7 @@ def inspect_open(handle: BinaryIO, targets: frozenset[str] = ALLOWED_TARGETS) ->
     )
 
 
-def _check_text(handle: BinaryIO, member: plain_tar.Member) -> None:
+def _check_text(handle: BinaryIO, member: Member) -> None:
     """Beside the weights only text may lie in an archive: no second pickle, no nested archive."""
     if member.size > MAX_TEXT_BYTES:
         raise unsafe("too_large", f"The member {member.name!r} is larger than any lexicon.")
@@ -114,11 +113,7 @@ def _check_text(handle: BinaryIO, member: plain_tar.Member) -> None:
 
 
 def _read(handle: BinaryIO, offset: int, size: int) -> bytes:
-    handle.seek(offset)
-    data = handle.read(size)
-    if len(data) != size:
-        raise unsafe("not_a_plain_tar", "The archive is cut short.")
-    return data
+    return read_exact(handle, offset, size, "not_a_plain_tar")
 
 
 @contextlib.contextmanager

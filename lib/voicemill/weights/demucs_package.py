@@ -20,12 +20,9 @@ from typing import Any
 
 from voicemill import files
 from voicemill.errors import GateError
-from voicemill.weights import checkpoint, pickles
-from voicemill.weights.pickled import Named
-from voicemill.weights.pickles import FRACTION
-from voicemill.weights.plain_tar import Member
-from voicemill.weights.state_dict import check_tensors
-from voicemill.weights.unsafe import unsafe
+from voicemill.weights import checkpoint
+from voicemill.weights.archive_bytes import Member, unsafe
+from voicemill.weights.checkpoint import FRACTION, Named
 
 HTDEMUCS = Named("demucs.htdemucs", "HTDemucs")
 KEYS = frozenset({"klass", "args", "kwargs", "state", "training_args"})
@@ -55,15 +52,15 @@ def inspect(path: Path) -> PackageReport:
     """
     with path.open("rb") as handle:
         member = Member(path.name, 0, os.fstat(handle.fileno()).st_size)
-        data, storages = checkpoint.read(handle, member)
-    package = pickles.read(data, storages, classes=frozenset({(HTDEMUCS.module, HTDEMUCS.name), FRACTION}), plain=True)
+        classes = frozenset({(HTDEMUCS.module, HTDEMUCS.name), FRACTION})
+        package = checkpoint.read(handle, member, classes=classes, plain=True).value
     if not isinstance(package, dict) or set(package) != KEYS or package["klass"] != HTDEMUCS:
         raise unsafe("package_invalid", "The file is no Demucs package of the model HTDemucs.")
     arguments, options = package["args"], package["kwargs"]
     if not isinstance(arguments, tuple) or not isinstance(options, dict):
         raise unsafe("package_invalid", "The package's arguments are no arguments.")
     _Plain().check([arguments, options, package["training_args"]])
-    tensors = check_tensors(package["state"])
+    tensors = checkpoint.state_dict(package["state"])
     sources = options.get("sources", arguments[0] if arguments else None)
     if not isinstance(sources, list) or not all(isinstance(name, str) for name in sources) or VOICE not in sources:
         raise unsafe("package_invalid", f"The package does not say that it separates {VOICE}.")

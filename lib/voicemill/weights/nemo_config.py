@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from voicemill.weights.unsafe import unsafe
+from voicemill.weights.archive_bytes import unsafe
 
 MAX_CONFIG_BYTES = 1 << 20
 MAX_DEPTH = 40

@@ -7,10 +7,9 @@ A `.nemo` archive is a POSIX tar (`ustar`, with pax headers that only carry time
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import BinaryIO
 
-from voicemill.weights.unsafe import unsafe
+from voicemill.weights.archive_bytes import Member, read_exact, unsafe
 
 BLOCK = 512
 RECORD = 20 * BLOCK
@@ -22,22 +21,12 @@ _PAX_LINE = re.compile(rb"\d{1,4} (?:mtime|atime|ctime)=-?\d{1,20}(?:\.\d{1,20})
 _MAGICS = (b"ustar\x0000", b"ustar  \x00")
 
 
-@dataclass(frozen=True)
-class Member:
-    """A regular file inside the tar: its bytes lie at `offset`, `size` of them."""
-
-    name: str
-    offset: int
-    size: int
-
-
 def members(handle: BinaryIO, total: int) -> dict[str, Member]:
     """The regular members of a tar of `total` bytes, by flat name (a leading `./` is dropped).
 
     Raises:
         GateError: `unsafe_archive:` with `not_a_plain_tar`, `unsafe_name`, `link_or_special_member`,
-        `duplicate_member`,
-            `too_many_members`, `trailing_data`.
+            `duplicate_member`, `too_many_members`, `trailing_data`.
     """
     found: dict[str, Member] = {}
     taken: set[str] = set()
@@ -68,11 +57,7 @@ def members(handle: BinaryIO, total: int) -> dict[str, Member]:
 
 
 def _read(handle: BinaryIO, offset: int, size: int) -> bytes:
-    handle.seek(offset)
-    data = handle.read(size)
-    if len(data) != size:
-        raise unsafe("not_a_plain_tar", "The archive is cut short.")
-    return data
+    return read_exact(handle, offset, size, "not_a_plain_tar")
 
 
 def _parse(header: bytes) -> tuple[str, int, bytes]:

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import itertools
 import struct
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from voicemill.errors import GateError
-from voicemill.weights.plain_tar import Member
-from voicemill.weights.unsafe import unsafe
+from voicemill.weights.archive_bytes import Member, read_exact, unsafe
 
 _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
@@ -23,16 +21,7 @@ _ALLOWED_FLAGS = 0x0808
 """Bit 3: sizes also follow the data; bit 11: names are UTF-8. Encryption and patches are not among them."""
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A stored entry: its bytes lie at `offset` of the whole file, `size` of them."""
-
-    name: str
-    offset: int
-    size: int
-
-
-def entries(handle: BinaryIO, member: Member) -> dict[str, Entry]:
+def entries(handle: BinaryIO, member: Member) -> dict[str, Member]:
     """The entries of the zip that fills `member`, by name without their common top folder.
 
     Raises:
@@ -40,7 +29,7 @@ def entries(handle: BinaryIO, member: Member) -> dict[str, Entry]:
     """
     count, start, size = _end_record(handle, member)
     directory = _read(handle, member, start, size)
-    found: dict[str, Entry] = {}
+    found: dict[str, Member] = {}
     spans: list[tuple[int, int]] = []
     position, top = 0, ""
     for _ in range(count):
@@ -55,7 +44,7 @@ def entries(handle: BinaryIO, member: Member) -> dict[str, Entry]:
         if data + length > start:
             raise _not_plain("an entry overlaps the directory")
         spans.append((local, data + length))
-        found[inner.casefold()] = Entry(inner, member.offset + data, length)
+        found[inner.casefold()] = Member(inner, member.offset + data, length)
     if position != len(directory):
         raise _not_plain("its directory has a rest")
     spans.sort()
@@ -130,11 +119,7 @@ def _local(handle: BinaryIO, member: Member, offset: int, name: str) -> int:
 def _read(handle: BinaryIO, member: Member, offset: int, size: int) -> bytes:
     if offset + size > member.size:
         raise _not_plain("it is cut short")
-    handle.seek(member.offset + offset)
-    data = handle.read(size)
-    if len(data) != size:
-        raise _not_plain("it is cut short")
-    return data
+    return read_exact(handle, member.offset + offset, size, "weights_not_a_plain_zip")
 
 
 def _not_plain(why: str) -> GateError:

@@ -13,7 +13,7 @@ from voicemill.weights.store import ResolvedWeights, WeightsStore
 
 
 @dataclass(frozen=True)
-class Shelf:
+class WeightsRegistry:
     """Where weights are taken from.
 
     Attributes:
@@ -36,7 +36,7 @@ class Shelf:
         gate.require_kind(entry, kind)
         return entry
 
-    def take(self, weights_id: str, kind: Kind, *, download: bool) -> ResolvedWeights:
+    def resolve(self, weights_id: str, kind: Kind, *, download: bool) -> ResolvedWeights:
         """Checked files of an entry.
 
         Args:

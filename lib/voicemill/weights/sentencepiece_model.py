@@ -6,7 +6,7 @@ them a nested message. Wire format: protobuf's encoding guide.
 
 from __future__ import annotations
 
-from voicemill.weights.unsafe import unsafe
+from voicemill.weights.archive_bytes import unsafe
 
 MAX_BYTES = 8 * 1024 * 1024
 """Of English models with 128 to 1024 pieces, which have some 250 kB."""

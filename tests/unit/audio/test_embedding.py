@@ -11,7 +11,7 @@ import pytest
 from voicemill.audio.embedding import NO_MODEL, SpeakerModel, centre, choose
 from voicemill.errors import NotMeasurableError
 from voicemill.weights.allowlist import SHIPPED
-from voicemill.weights.registry import Shelf
+from voicemill.weights.registry import WeightsRegistry
 from voicemill.workspace import Workspace
 
 OTHER_THROAT = (750.0, 1700.0, 3300.0)
@@ -43,19 +43,19 @@ def test_a_listed_model_must_be_here_and_pass_the_gate(
     cache = place.weights_cache
     file = cache / "somebody/speaker/speaker.onnx"
 
-    def listed(**changes: object) -> Shelf:
-        return Shelf(shelve("somebody/speaker", timbre_model, kind="speaker", **changes), cache, repository)
+    def listed(**changes: object) -> WeightsRegistry:
+        return WeightsRegistry(shelve("somebody/speaker", timbre_model, kind="speaker", **changes), cache, repository)
 
-    shelf = listed()
-    found = choose(shelf)
+    registry = listed()
+    found = choose(registry)
     assert isinstance(found, SpeakerModel)
     assert (found.name, found.path) == ("somebody/speaker", file)
     file.write_bytes(b"changed")
-    assert "weights_checksum_mismatch" in str(choose(shelf))
+    assert "weights_checksum_mismatch" in str(choose(registry))
     file.unlink()
-    assert choose(shelf) == "somebody/speaker cannot be used: weights_unavailable:somebody/speaker."
+    assert choose(registry) == "somebody/speaker cannot be used: weights_unavailable:somebody/speaker."
     assert "allowlist_commercial_rejected" in str(choose(listed(weights_license="CC-BY-NC-4.0")))
-    assert choose(Shelf(repository / SHIPPED, cache, repository)) == NO_MODEL
+    assert choose(WeightsRegistry(repository / SHIPPED, cache, repository)) == NO_MODEL
 
 
 def test_onnxruntime_calls_nobody(timbre_model: Path, tmp_path: Path, repository: Path) -> None:

@@ -19,7 +19,7 @@ from voicemill.dataset.prepare import PrepareRequest, prepare
 from voicemill.dataset.recognising import Ears, choose
 from voicemill.errors import DatasetError, GateError, UsageError, VoicemillError
 from voicemill.text.normalise import words
-from voicemill.weights.registry import Shelf
+from voicemill.weights.registry import WeightsRegistry
 from voicemill.workspace import Workspace
 
 Samples = NDArray[np.float32]
@@ -198,20 +198,20 @@ def test_what_was_not_understood_is_left_out(tmp_path: Path, monkeypatch: pytest
 @pytest.mark.parametrize("text", ["", "nemo", "nemo:", "pocketsphinx:en-us", "vosk:small"])
 def test_only_two_recognisers_are_known(text: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
-        choose(text, Shelf(tmp_path / "list.json", tmp_path, tmp_path))
+        choose(text, WeightsRegistry(tmp_path / "list.json", tmp_path, tmp_path))
     assert "faster-whisper:<id>" in caught.value.hint
 
 
 def test_the_shipped_recognisers_wait_for_their_pins(repository: Path, tmp_path: Path) -> None:
-    shelf = Shelf(repository / "configs/voice/prod_tts/weights_allowlist.json", tmp_path, repository)
+    registry = WeightsRegistry(repository / "configs/voice/prod_tts/weights_allowlist.json", tmp_path, repository)
     with pytest.raises(GateError) as caught:
-        choose("nemo:nvidia/stt_en_conformer_ctc_small", shelf)
+        choose("nemo:nvidia/stt_en_conformer_ctc_small", registry)
     assert caught.value.reason == "weights_unavailable:nvidia/stt_en_conformer_ctc_small"
     with pytest.raises(GateError) as caught:
-        shelf.take("Systran/faster-whisper-small", "asr", download=True)
+        registry.resolve("Systran/faster-whisper-small", "asr", download=True)
     assert caught.value.reason == "weights_unavailable:Systran/faster-whisper-small"
     with pytest.raises(GateError) as caught:
-        choose("nemo:snakers4/silero-vad", shelf)
+        choose("nemo:snakers4/silero-vad", registry)
     assert caught.value.reason == "allowlist_rejected:kind_is_vad"
 
 
@@ -228,5 +228,5 @@ def test_an_engine_that_is_not_installed_is_told_before_its_weights_are_fetched(
 ) -> None:
     monkeypatch.setattr(recognising.transcribing.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(VoicemillError) as caught:
-        choose(wanted, Shelf(repository / "configs/voice/prod_tts/weights_allowlist.json", tmp_path, repository))
+        choose(wanted, WeightsRegistry(repository / "configs/voice/prod_tts/weights_allowlist.json", tmp_path, repository))
     assert caught.value.reason == reason

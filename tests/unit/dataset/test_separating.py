@@ -27,7 +27,7 @@ from voicemill.dataset.steps import Bench, Decoded, find_speech
 from voicemill.dataset.utterances import Heard, Utterance
 from voicemill.errors import DatasetError, DependencyError, GateError
 from voicemill.progress import SilentObserver
-from voicemill.weights.registry import Shelf
+from voicemill.weights.registry import WeightsRegistry
 from voicemill.workspace import Workspace
 
 Samples = NDArray[np.float32]
@@ -189,12 +189,12 @@ def test_without_demucs_only_always_stops(
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name, *rest: None if name == "demucs" else find(name, *rest)
     )
-    shelf = Shelf(listed(), place.weights_cache, place.work)
+    registry = WeightsRegistry(listed(), place.weights_cache, place.work)
     with pytest.raises(DependencyError) as caught:
-        choose("always", WEIGHTS, shelf)
+        choose("always", WEIGHTS, registry)
     assert caught.value.reason == "extra_missing:demucs"
-    assert "demucs" in str(choose("auto", WEIGHTS, shelf).why)
-    assert choose("never", WEIGHTS, shelf) == Choice("never")
+    assert "demucs" in str(choose("auto", WEIGHTS, registry).why)
+    assert choose("never", WEIGHTS, registry) == Choice("never")
 
 
 def test_always_separates_every_window(

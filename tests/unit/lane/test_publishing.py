@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from voicemill import files
-from voicemill.bundle.attribution import attribution_text
+from voicemill.bundle.build import attribution_text
 from voicemill.dataset import description
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.dataset.rights import Rights

@@ -136,7 +136,7 @@ def test_rename_and_delete(home: Workspace) -> None:
     ],
 )
 def test_licences_that_are_spdx(licence: str, stated: str, warns: bool) -> None:
-    held = rights.stated(None, licence)
+    held = rights.parse_rights(None, licence)
     assert held is not None
     assert held.licence == stated
     assert (rights.warning(held) is not None) is warns
@@ -147,10 +147,10 @@ def test_licences_that_are_spdx(licence: str, stated: str, warns: bool) -> None:
 )
 def test_licences_that_are_not(licence: str) -> None:
     if licence == "MIT\n":
-        assert rights.stated(None, licence) == Rights(licence="MIT")
+        assert rights.parse_rights(None, licence) == Rights(licence="MIT")
         return
     with pytest.raises(UsageError) as caught:
-        rights.stated("I agree.", licence)
+        rights.parse_rights("I agree.", licence)
     assert _reason(caught) == "licence_invalid"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from voicemill.errors import GateError
-from voicemill.weights.registry import Shelf
+from voicemill.weights.registry import WeightsRegistry
 
 
 def test_gate_and_kind_come_before_the_file(tmp_path: Path) -> None:
@@ -20,12 +20,12 @@ def test_gate_and_kind_come_before_the_file(tmp_path: Path) -> None:
         "files": [{"path": "m.nemo", "url": "https://127.0.0.1:9/m.nemo"}],
     }
     path = tmp_path / "list.json"
-    shelf = Shelf(path, tmp_path / "cache", tmp_path)
+    registry = WeightsRegistry(path, tmp_path / "cache", tmp_path)
 
     def reason(**changes: object) -> str:
         path.write_text(json.dumps({"weights": [entry | changes]}))
         with pytest.raises(GateError) as caught:
-            shelf.take("a/b", "separation", download=False)
+            registry.resolve("a/b", "separation", download=False)
         return caught.value.reason
 
     assert reason(commercial_use_allowed=False) == "allowlist_commercial_rejected"
