@@ -16,7 +16,7 @@ import pytest
 
 from voicemill import atomic
 from voicemill.bundle.differences import compare
-from voicemill.bundle.signing import read_public_key, unseal
+from voicemill.bundle.signing import read_public_key, verify_dsse
 
 from .conftest import (
     APPS,
@@ -58,7 +58,7 @@ def signatures(root: Path) -> object:
         found.append("voice_bundle.cdx.json")
     for name in ("voice_bundle.provenance.sig", "voice_bundle.sig"):  # in the order in which they are written
         if (beside / name).exists():
-            assert unseal((beside / name).read_bytes(), key)
+            assert verify_dsse((beside / name).read_bytes(), key)
             found.append(name)
     return tuple(found)
 
