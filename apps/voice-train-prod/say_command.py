@@ -42,19 +42,19 @@ def say_command(
     from voicemill.lane.load_voice import speaker_of, spoken_text
     from voicemill.protocol import Protocol
     from voicemill.settings import Settings
+    from voicemill.synthesis.speech import SynthesisOptions, synthesise_to_file
     from voicemill.text.normalise import normalise
-    from voicemill.training.saying import Manner, say_to_file
 
     settings = Settings.from_environment(os.environ)
     if (text is None) == (file is None):
         raise UsageError("Give either --text or --file.", hint="For example --text 'Good morning.'.")
-    manner = Manner(speed=speed, semitones=semitones, loudness_lufs=loudness)
+    options = SynthesisOptions(speed=speed, semitones=semitones, loudness_lufs=loudness)
     words = text if text is not None else spoken_text(file or Path("-"), sys.stdin.buffer)
     speaker = speaker_of(settings, voice, bundle)
     grammars = functools.partial(normalise, cache_dir=settings.workspace.cache / "text-normaliser")
     started = time.perf_counter()
-    seconds, _ = say_to_file(speaker, words, out, manner, grammars)
+    seconds, _ = synthesise_to_file(speaker, words, out, options, grammars)
     speed = seconds / (time.perf_counter() - started)
     protocol = Protocol(sys.stdout)
-    protocol.stats({"seconds": round(seconds, 3), "vocoder": speaker.vocoder, "x_real_time": round(speed, 2)})
+    protocol.stats({"seconds": round(seconds, 3), "vocoder": speaker.vocoder.name, "x_real_time": round(speed, 2)})
     protocol.artifact(out)

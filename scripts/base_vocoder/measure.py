@@ -21,7 +21,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from voicemill.training.config import AudioConfig
+from voicemill.synthesis.mel import AudioConfig
 
 Samples = NDArray[np.float32]
 AUDIO = AudioConfig()
@@ -36,7 +36,7 @@ PEAK = 0.5
 @click.option("--only-vocoder", is_flag=True, help="Leave Griffin-Lim and the recordings out.")
 def main(nemo: Path, voices: Sequence[str], text: Path, sentences: int, only_vocoder: bool) -> None:
     """Measure and print."""
-    from voicemill.training.griffin_lim import griffin_lim
+    from voicemill.synthesis.griffin_lim import griffin_lim
     from voicemill.training.runtime import nemo_runtime, restore_hifigan
 
     lines = [line.strip() for line in text.read_text(encoding="utf-8").splitlines() if line.strip()][:sentences]

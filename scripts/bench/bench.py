@@ -265,7 +265,7 @@ def quality(work: Path, dataset: Path, voice: str, preset: str, steps: str, over
     )
     for budget in [int(each) for each in steps.split(",") if each] or [0]:
         trained = train(dataset, preset, budget, yaml.safe_load(overrides), work / f"quality-{time.time_ns()}", seed)
-        rate = error_rates(texts, [trained.speaker.speak(text) for text in texts], 22050)
+        rate = error_rates(texts, [trained.speaker.synthesise(text) for text in texts], 22050)
         click.echo(
             f"| {trained.steps} | {trained.seconds:.0f} | {trained.cpu_seconds / 2:.0f} | {trained.loss:.4f} | {rate:.3f} | {rate / real:.2f} |"
         )
@@ -343,26 +343,32 @@ def say_(work: Path, bundle: Path, threads: int) -> None:
 
     from voicemill.lane.load_voice import speaker_of
     from voicemill.settings import Settings
+    from voicemill.synthesis.speech import SynthesisOptions, synthesise, synthesise_to_file
     from voicemill.text.normalise import normalise
-    from voicemill.training.saying import Manner, say, say_to_file
 
     torch.set_num_threads(threads or torch.get_num_threads())
     lines = (ROOT / "data/demo/heldout.txt").read_text(encoding="utf-8").splitlines()
     text = "\n\n".join(" ".join(lines[at : at + 8]) for at in range(0, len(lines), 8))
     started = time.perf_counter()
     speaker = speaker_of(Settings.from_environment(os.environ), None, bundle)
-    speaker.speak("The first sentence warms everything up.")
+    speaker.synthesise("The first sentence warms everything up.")
     loaded = time.perf_counter() - started
     for name, spoken in (
-        ("speech alone", lambda: len(say(speaker, text, Manner(), normalise)) / speaker.audio.sample_rate),
-        ("with loudness and the file", lambda: say_to_file(speaker, text, work / "said.wav", Manner(), normalise)[0]),
+        (
+            "speech alone",
+            lambda: len(synthesise(speaker, text, SynthesisOptions(), normalise)) / speaker.audio.sample_rate,
+        ),
+        (
+            "with loudness and the file",
+            lambda: synthesise_to_file(speaker, text, work / "long_text.wav", SynthesisOptions(), normalise)[0],
+        ),
     ):
         before, started = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
         seconds = spoken()
         wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF)
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         click.echo(
-            f"{name}: {len(text)} characters, {seconds:.1f} s of sound through {speaker.vocoder} in {wall:.1f} s: "
+            f"{name}: {len(text)} characters, {seconds:.1f} s of sound through {speaker.vocoder.name} in {wall:.1f} s: "
             f"{seconds / wall:.1f} × real time; {cpu:.1f} s of CPU time: {seconds / cpu:.1f} × real time a core busy "
             f"({torch.get_num_threads()} threads; loading took {loaded:.1f} s)"
         )

@@ -23,9 +23,11 @@ from quality import train as train_ours
 
 from voicemill.errors import NotMeasurableError, TrainingError
 from voicemill.evaluation.comparison import compare
+from voicemill.synthesis.out_of_vocabulary import default_pronunciation
+from voicemill.synthesis.vocoders import GriffinLimVocoder
 from voicemill.training.config import TrainingConfig
 from voicemill.training.data import PreparedDataset, read_dataset
-from voicemill.training.synthesis import Speaker, guess
+from voicemill.training.speaker import Speaker
 
 CORES = 2
 _TIMED_STEPS = 40
@@ -135,7 +137,8 @@ def stock_points(
             left.pop(0)
             before = time.process_time()
             module.eval()
-            heard = test.hear(Speaker(module, None, config.audio, config.acoustic.griffin_lim_iterations, guess).speak)
+            griffin_lim = GriffinLimVocoder(config.audio, config.acoustic.griffin_lim_iterations)
+            heard = test.hear(Speaker(module, griffin_lim, config.audio, default_pronunciation).synthesise)
             module.train()
             self.began += time.process_time() - before
             points.append(Point(speaker, minutes_of(prepared), "stock NeMo", trainer.global_step, taken, heard))
@@ -159,7 +162,7 @@ def our_point(dataset: Path, preset: str, test: TestSet, steps: int, out: Path, 
     voice = train_ours(dataset, preset, steps, {}, out, seed)
     taken = voice.step_cpu_seconds / CORES / 60
     audio = minutes_of(read_dataset(dataset))
-    return Point(speaker, audio, "voicemill", voice.steps, taken, test.hear(voice.speaker.speak))
+    return Point(speaker, audio, "voicemill", voice.steps, taken, test.hear(voice.speaker.synthesise))
 
 
 def row(point: Point, real_cer: float) -> str:

@@ -18,7 +18,7 @@ from voicemill.dataset.prepare import PreparedDataset, PrepareRequest, prepare
 from voicemill.metrics.error_rate import character_errors, pooled
 from voicemill.training.config import load_config
 from voicemill.training.hooks import Hooks
-from voicemill.training.synthesis import Speaker, load_speaker
+from voicemill.training.speaker import Speaker, load_speaker
 from voicemill.training.train_fastpitch import train_acoustic
 from voicemill.workspace import Workspace
 

@@ -20,12 +20,12 @@ from voicemill.evaluation.media import Take, flac_uri
 from voicemill.evaluation.page import render
 from voicemill.evaluation.view import Chart
 from voicemill.metrics.spectral import MelSettings, log_mel
+from voicemill.synthesis.griffin_lim import griffin_lim
+from voicemill.synthesis.mel import AudioConfig
 from voicemill.training import rate_search
 from voicemill.training.checkpoint import StepReport
-from voicemill.training.config import AudioConfig
 from voicemill.training.data import Clip, read_audio
 from voicemill.training.durations import token_spans
-from voicemill.training.griffin_lim import griffin_lim
 from voicemill.training.hooks import Preview
 
 TEMPLATE = Path(__file__).with_name("training_page.html.j2")

@@ -20,7 +20,7 @@ from voicemill.metrics.limits import EvaluationSettings
 from voicemill.metrics.speaker import SpeakerProfile, speaker_distance, speaker_profile
 from voicemill.progress import Observer
 from voicemill.settings import Settings
-from voicemill.training.synthesis import Speaker, load_speaker
+from voicemill.training.speaker import Speaker, load_speaker
 from voicemill.weights.registry import WeightsRegistry
 
 GRIFFIN_LIM = "griffin-lim"
@@ -146,9 +146,9 @@ def candidate_of(name: str, speaker: Speaker, description: str) -> Candidate:
     def copy(samples: Samples) -> Samples:
         with nemo_runtime():
             mel = log_mel(speaker.fastpitch, samples).cpu().numpy()
-        return speaker.sound_of(mel)
+        return speaker.vocode(mel)
 
-    return Candidate(name=name, speak=speaker.speak, resynthesise=copy, description=description)
+    return Candidate(name=name, speak=speaker.synthesise, resynthesise=copy, description=description)
 
 
 def references(dataset: PreparedDataset, sample_rate: int) -> list[Reference]:

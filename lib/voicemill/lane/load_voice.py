@@ -10,7 +10,7 @@ from voicemill.errors import UsageError
 from voicemill.settings import Settings
 
 if TYPE_CHECKING:
-    from voicemill.training.synthesis import Speaker
+    from voicemill.training.speaker import Speaker
 
 MAX_TEXT_BYTES = 4 * 1024 * 1024
 
@@ -32,7 +32,7 @@ def speaker_of(settings: Settings, voice: str | None, bundle: Path | None) -> Sp
     """
     from voicemill.bundle.contents import copy_checked
     from voicemill.bundle.differences import check_bundle, check_digest
-    from voicemill.training.synthesis import load_speaker
+    from voicemill.training.speaker import load_speaker
     from voicemill.workspace import profile_id
 
     shelf = settings.promoted_bundle_root or settings.workspace.bundles

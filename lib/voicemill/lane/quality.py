@@ -47,7 +47,7 @@ def measure_quality(
     folder = Path(voice)
     named = folder if len(folder.parts) > 1 or folder.is_dir() else None
     speaker = speaker_of(settings, voice, named)
-    name = evaluation.GRIFFIN_LIM if speaker.hifigan is None else evaluation.HIFIGAN
+    name = evaluation.GRIFFIN_LIM if speaker.vocoder.name == "griffin_lim" else evaluation.HIFIGAN
     candidate = evaluation.candidate_of(name, speaker, "as the bundle ships it")
     trials = evaluation.planned(settings, wanted, plain=found is None)
     rate = speaker.audio.sample_rate

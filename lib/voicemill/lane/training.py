@@ -190,8 +190,9 @@ def _train_vocoder(
     resume: bool,
     hooks: Hooks,
 ) -> TrainingResult:
+    from voicemill.training.aligned_mels import ground_truth_aligned_mels
     from voicemill.training.data import read_dataset
-    from voicemill.training.synthesis import ground_truth_aligned_mels, load_speaker
+    from voicemill.training.speaker import load_speaker
     from voicemill.training.train_hifigan import train_vocoder
 
     aligned = folder / "aligned_mels"

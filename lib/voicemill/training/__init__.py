@@ -1,17 +1,38 @@
-"""Training: a prepared dataset becomes NeMo checkpoints that speak.
+"""Training: a prepared dataset -> NeMo checkpoints of FastPitch and HiFi-GAN.
 
-    config         typed settings: one base file and short presets
-    durations      forced alignment -> frames per token, or an attention prior
-    data           prepared dataset -> batches of tokens, mels, pitch and durations
-    fastpitch      NeMo's FastPitchModel built from our settings, or taken from a base checkpoint
-    loop, hifigan  the two trainings: FastPitch, and HiFi-GAN on its aligned mels
-    teaching       what a step of either does alike: guard the weights, split a batch, keep and restore state
-    fitting        the Lightning Trainer around it; store: its checkpoints, two of them, atomic
-    recovery       what to do about a loss that is not finite; memory: how much a step takes
-    selection      held-out sentences measured beside the training (validation): the best weights, and when to stop
-    griffin_lim    log-mel -> samples without a neural vocoder
-    synthesis      text -> samples through the saved checkpoints; ground-truth-aligned mels
+Settings and data:
 
-Everything heavy (torch, NeMo, Lightning) is imported inside the functions that need it, except in modules that say
-otherwise.
+    config               typed settings: one base file and short presets
+    data                 prepared dataset -> clips, examples, batches
+    durations            forced alignment -> frames per token, or an attention prior
+    examples             a clip -> tokens, mel, pitch and durations
+    hifigan_data         a clip -> pairs of a mel and its samples
+
+Models and their steps:
+
+    fastpitch_model      NeMo's FastPitchModel from our settings; finetune: from a base checkpoint
+    hifigan_model        NeMo's HifiGanModel, likewise
+    manual_optimisation  the LightningModule of both trainings
+    fastpitch_module     a step of FastPitch; hifigan_module: a step of HiFi-GAN
+    memory               memory of a step, and micro-batches that fit
+    recovery             non-finite losses
+    speedups             bfloat16 and torch.compile
+
+A run:
+
+    train_fastpitch      FastPitch, from a dataset to a `.nemo`; train_hifigan: HiFi-GAN
+    rate_search          learning-rate range test before the first step
+    fitting              the Lightning Trainer; hooks: its callbacks to the caller; timing: the time left
+    checkpoint           counts, results, and the saved model; store: checkpoints to resume from
+    validation           held-out sentences measured in a child process; selection: the best weights, early stopping
+    previews             mels of fixed sentences during a run
+    launch               several processes under torchrun; cluster: on Ray; worker, ranks: one of the processes
+
+Trained voices:
+
+    runtime              restored models, seeds, digest of weights
+    speaker              text -> samples through saved checkpoints
+    aligned_mels         ground-truth-aligned mels, for fine-tuning the vocoder
+
+torch, NeMo and Lightning are imported inside the functions that need them, except in modules that say otherwise.
 """

@@ -1,9 +1,7 @@
 """Settings of a training run: typed, frozen, strict about unknown keys.
 
 A configuration is a base file and a preset of a few lines merged over it (`load_config`), so that a preset reads as the
-list of what is different about it. Numbers that the mel spectrogram depends on are NeMo's own for English voices
-(nvidia/tts_en_fastpitch, nvidia/tts_hifigan: examples/tts/conf/fastpitch_align_v1.05.yaml), so that vocoders are
-exchangeable.
+list of what is different about it. The settings of the mel spectrogram are in `voicemill.synthesis.mel`.
 """
 
 from __future__ import annotations
@@ -18,6 +16,7 @@ from voicemill.dataset.limits import QualityLimits
 from voicemill.errors import ConfigError
 from voicemill.layers import merge, read_layers
 from voicemill.metrics.limits import EvaluationSettings
+from voicemill.synthesis.mel import AudioConfig
 
 AlignmentMode = Literal["durations", "forced_prior", "beta_binomial"]
 
@@ -26,29 +25,6 @@ class _Settings(BaseModel):
     """Frozen, and an unknown key is an error rather than a silent default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class AudioConfig(_Settings):
-    """The mel spectrogram: natural log of slaney mels of the magnitude spectrum, `log(mel + log_floor)`."""
-
-    sample_rate: int = Field(default=22050, gt=0, description="Hz")
-    n_fft: int = Field(default=1024, gt=0, description="samples in one window and one transform")
-    hop_length: int = Field(default=256, gt=0, description="samples between frames")
-    n_mels: int = Field(default=80, gt=0)
-    fmin: float = Field(default=0.0, ge=0, description="Hz, lower edge of the lowest mel band")
-    fmax: float = Field(default=8000.0, gt=0, description="Hz, upper edge of the highest mel band")
-    log_floor: float = Field(default=1e-5, gt=0, description="added before the logarithm")
-
-    @property
-    def frames_per_second(self) -> float:
-        """Mel frames in one second of audio (86.1 with the defaults)."""
-        return self.sample_rate / self.hop_length
-
-    @model_validator(mode="after")
-    def _check_band(self) -> AudioConfig:
-        if not self.fmin < self.fmax <= self.sample_rate / 2:
-            raise ValueError("fmin < fmax <= sample_rate / 2 must hold")
-        return self
 
 
 class TransformerConfig(_Settings):

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicemill.errors import DatasetError
-from voicemill.training.config import AlignmentMode, AudioConfig
+from voicemill.synthesis.mel import AudioConfig
+from voicemill.synthesis.out_of_vocabulary import Vocabulary, default_pronunciation
+from voicemill.training.config import AlignmentMode
 from voicemill.training.data import Clip, DatasetFacts, Example, read_audio, read_pitch
 from voicemill.training.durations import frame_counts, gaussian_prior, token_pitch, token_spans
-from voicemill.training.spelling import guess, pronounceable
 
 if TYPE_CHECKING:
     import torch
@@ -61,7 +62,7 @@ class ExampleSource:
 
         samples = read_audio(clip.audio, self.audio.sample_rate)
         mel = log_mel(self.model, samples)
-        tokens, symbols = encode(self.model, clip.text if self.strict else self._spelled(clip))
+        tokens, symbols = encode(self.model, clip.text if self.strict else self._with_phones(clip))
         seconds = len(samples) / self.audio.sample_rate
         frames = mel.shape[1]
         spans = token_spans(symbols, clip.words, seconds, clip=clip.id, strict=self.strict)
@@ -77,10 +78,12 @@ class ExampleSource:
             prior = torch.from_numpy(beta_binomial_prior(len(tokens), frames))
         return Example(torch.tensor(tokens), mel, torch.from_numpy(pitch), durations, prior)
 
-    def _spelled(self, clip: Clip) -> str:
-        """The text for a base's own dictionary: words that it lacks as the aligner heard them."""
-        heard = {word.word.lower(): [phone.symbol for phone in word.phones] for word in clip.words}
-        return pronounceable(self.model, clip.text, lambda word: heard.get(word) or guess(word))
+    def _with_phones(self, clip: Clip) -> str:
+        """The text for the tokenizer of a base checkpoint: words that its dictionary lacks, as they were aligned."""
+        aligned = {word.word.lower(): [phone.symbol for phone in word.phones] for word in clip.words}
+        return vocabulary_of(self.model).replace_unknown_words(
+            clip.text, lambda word: aligned.get(word) or default_pronunciation(word)
+        )
 
     def _normalised_pitch(self, clip: Clip, frames: int) -> NDArray[np.float32]:
         """(f0 - mean) / std where voiced, 0 elsewhere; cut to the mel, which is one frame shorter."""
@@ -133,6 +136,12 @@ def encode(model: FastPitchModel, text: str) -> tuple[list[int], list[str]]:
     ids = [int(token) for token in model.parse(text, normalize=False)[0].tolist()]
     labels = model.vocab.tokens
     return ids, [labels[token] for token in ids]
+
+
+def vocabulary_of(model: FastPitchModel) -> Vocabulary:
+    """The words and tokens of the model's own tokenizer; no words where it has no pronunciation dictionary."""
+    words = model.vocab.g2p.phoneme_dict
+    return Vocabulary(words if isinstance(words, dict) else {}, model.vocab.tokens)
 
 
 def beta_binomial_prior(tokens: int, frames: int) -> NDArray[np.float32]:

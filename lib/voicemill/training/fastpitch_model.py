@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from voicemill.errors import DatasetError
 from voicemill.files import write_text
-from voicemill.training.config import AcousticConfig, AudioConfig, PredictorConfig, TrainingConfig, TransformerConfig
+from voicemill.synthesis.mel import AudioConfig
+from voicemill.training.config import AcousticConfig, PredictorConfig, TrainingConfig, TransformerConfig
 from voicemill.training.data import DatasetFacts
 
 if TYPE_CHECKING:

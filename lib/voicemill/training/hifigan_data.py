@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from voicemill.errors import DatasetError
 from voicemill.files import safe_relative
-from voicemill.training.config import AudioConfig
+from voicemill.synthesis.mel import AudioConfig
 from voicemill.training.data import Clip, read_audio
 from voicemill.training.examples import CACHE_SECONDS
 

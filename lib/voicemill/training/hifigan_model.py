@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voicemill.errors import TrainingError
-from voicemill.training.config import AudioConfig, TrainingConfig
+from voicemill.synthesis.mel import AudioConfig
+from voicemill.training.config import TrainingConfig
 
 if TYPE_CHECKING:
     from nemo.collections.tts.models import HifiGanModel

@@ -167,21 +167,22 @@ def _learn(
 
 def _selection(config: TrainingConfig, dataset: PreparedDataset, task: AcousticTask, hooks: Hooks) -> Selection | None:
     """Where the settings and the dataset have validation: what measures the voice on its held-out sentences."""
+    from voicemill.synthesis.out_of_vocabulary import default_pronunciation
+    from voicemill.synthesis.vocoders import GriffinLimVocoder
     from voicemill.training.selection import Selection
-    from voicemill.training.spelling import guess
-    from voicemill.training.synthesis import Speaker
+    from voicemill.training.speaker import Speaker
     from voicemill.training.validation import Listener, Mel, held_out
 
     wanted = config.acoustic.validation
     clips = dataset.validation[: wanted.sentences]
     if not wanted.interval or not clips or ranks.rank():
         return None
-    speaker = Speaker(task.model, None, config.audio, 0, guess)
+    speaker = Speaker(task.model, GriffinLimVocoder(config.audio), config.audio, default_pronunciation)
 
     def predict() -> list[Mel]:
         task.model.eval()
         try:
-            return [speaker.mel_for(clip.text) for clip in clips]
+            return [speaker.predict_mel(clip.text) for clip in clips]
         finally:
             task.train()
 

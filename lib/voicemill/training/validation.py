@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicemill.errors import BlockedError, NotMeasurableError
-from voicemill.training.config import AudioConfig
+from voicemill.synthesis.mel import AudioConfig
 from voicemill.training.data import Clip, DatasetFacts, read_audio, read_pitch
 from voicemill.workers import Workers, give_way
 
@@ -97,7 +97,7 @@ def measure(spoken: list[Mel], sentences: list[HeldOut], audio: AudioConfig, fac
     from voicemill.metrics.error_rate import character_errors, pooled
     from voicemill.metrics.pitch_errors import pitch_errors
     from voicemill.metrics.spectral import mel_cepstral_distortion
-    from voicemill.training.griffin_lim import griffin_lim
+    from voicemill.synthesis.griffin_lim import griffin_lim
 
     recogniser = PocketSphinxRecogniser()
     distances, pitches, heard = [], [], []

@@ -14,7 +14,7 @@ from voicemill.evaluation.reference_free import NEEDS_RECORDINGS, NO_RECORDING, 
 from voicemill.evaluation.trials import NOT_ASKED, SHIPPED, plan, run_trials, shipped_sentences
 from voicemill.metrics.limits import EvaluationSettings
 from voicemill.progress import SilentObserver
-from voicemill.training.synthesis import LONGEST_CHUNK
+from voicemill.synthesis.input_text import LONGEST_CHUNK
 
 RATE = 22_050
 EVERYTHING = EvaluationSettings()

@@ -77,10 +77,10 @@ def test_durations_can_be_given_to_a_base_too(base: Path, tone_dataset: Path, tm
 def test_words_that_the_base_does_not_know_are_learned_by_their_phones(
     base: Path, tone_dataset: Path, tmp_path: Path
 ) -> None:
+    from voicemill.training.aligned_mels import ground_truth_aligned_mels
     from voicemill.training.data import read_dataset
     from voicemill.training.examples import ExampleSource
     from voicemill.training.runtime import nemo_runtime, restore_fastpitch
-    from voicemill.training.synthesis import ground_truth_aligned_mels
 
     root = shutil.copytree(tone_dataset, tmp_path / "d")
     for name in ("train.jsonl", "validation.jsonl", "lexicon.dict"):

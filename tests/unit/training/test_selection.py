@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voicemill.training.config import AudioConfig
+from voicemill.synthesis.mel import AudioConfig
 from voicemill.training.data import read_dataset
 from voicemill.training.hooks import Hooks
 from voicemill.training.selection import no_gain

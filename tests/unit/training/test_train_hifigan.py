@@ -11,8 +11,9 @@ import pytest
 
 from voicemill.errors import DatasetError, TrainingError
 from voicemill.metrics.spectral import log_mel
+from voicemill.synthesis.mel import AudioConfig
 from voicemill.training.checkpoint import StepReport
-from voicemill.training.config import AudioConfig, TrainingConfig
+from voicemill.training.config import TrainingConfig
 from voicemill.training.data import read_dataset
 from voicemill.training.hifigan_data import PairSource, SegmentBatches
 from voicemill.training.hifigan_model import build_hifigan
@@ -220,9 +221,9 @@ def test_a_short_clip_is_padded_with_silence(tmp_path: Path) -> None:
 
 def test_the_length_that_nemo_s_front_end_reports_is_the_length_of_all(tmp_path: Path) -> None:
     """Since NeMo 2.5 it reports one frame less than it computes: 25600 samples give 101 frames and the length 100."""
+    from voicemill.training.aligned_mels import ground_truth_aligned_mels
     from voicemill.training.examples import ExampleSource
     from voicemill.training.fastpitch_model import build_fastpitch, write_nemo_lexicon
-    from voicemill.training.synthesis import ground_truth_aligned_mels
 
     root = write_dataset(tmp_path / "dataset")
     clip = 0.1 * np.sin(np.arange(100 * HOP) / 7)

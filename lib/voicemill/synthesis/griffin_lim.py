@@ -1,8 +1,8 @@
 """Log-mel -> samples without a neural vocoder: mel inversion, then fast Griffin-Lim.
 
 Griffin & Lim 1984, "Signal estimation from modified short-time Fourier transform"; the momentum is that of Perraudin,
-Balazs & Søndergaard 2013, "A fast Griffin-Lim algorithm". It sounds a little hollow, but says what the mel says, so it
-is the honest fallback and the yardstick for vocoders.
+Balazs & Søndergaard 2013, "A fast Griffin-Lim algorithm". It sounds a little hollow but adds nothing to the mel, so it
+is the fallback and the baseline for vocoders.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from voicemill.training.config import AudioConfig
+from voicemill.synthesis.mel import AudioConfig
 
 if TYPE_CHECKING:
     import torch

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicemill.errors import UsageError
-from voicemill.training.saying import Manner, passages
+from voicemill.synthesis.input_text import parse_breaks, split_into_chunks
 
 
 @pytest.mark.parametrize(
@@ -21,8 +21,8 @@ from voicemill.training.saying import Manner, passages
         ("1 < 2 and so on", ["1 < 2 and so on"]),
     ],
 )
-def test_passages(text: str, expected: list[str | float]) -> None:
-    assert passages(text) == expected
+def test_breaks_and_paragraphs_are_pauses(text: str, expected: list[str | float]) -> None:
+    assert parse_breaks(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -31,22 +31,24 @@ def test_passages(text: str, expected: list[str | float]) -> None:
 )
 def test_other_markup_is_refused_and_never_read_aloud(text: str) -> None:
     with pytest.raises(UsageError) as caught:
-        passages(text)
+        parse_breaks(text)
     assert caught.value.reason == "markup_unsupported"
+    assert str(caught.value).startswith("Unsupported markup: <")
 
 
 @given(st.text(alphabet="ab<>/=\"'\n 1smbreakti", max_size=60))
-def test_any_text_has_passages_or_is_refused(text: str) -> None:
+def test_any_text_is_parsed_or_refused(text: str) -> None:
     try:
-        found = passages(text)
+        parsed = parse_breaks(text)
     except UsageError:
         return
-    assert all(isinstance(each, float) or each.strip() for each in found)
+    assert all(isinstance(each, float) or each.strip() for each in parsed)
 
 
-@pytest.mark.parametrize(
-    "changes", [{"speed": 0.4}, {"speed": float("nan")}, {"semitones": 13}, {"sentence_pause": -1}]
-)
-def test_manners_beyond_their_range_are_refused(changes: dict[str, float]) -> None:
-    with pytest.raises(UsageError):
-        Manner(**changes)
+def test_sentences_are_split_and_long_ones_cut() -> None:
+    assert split_into_chunks('He said "no." Then he left!  Why? ...') == ['He said "no.', "Then he left!", "Why?"]
+    long = ", ".join(["seven words are in this short clause"] * 20) + "."
+    cut = split_into_chunks(long)
+    assert max(map(len, cut)) <= 300
+    assert " ".join(cut) == long
+    assert [len(part) <= 300 for part in split_into_chunks("word " * 200)] == [True] * 4

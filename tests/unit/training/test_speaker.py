@@ -1,4 +1,4 @@
-"""A saved voice speaks: through us, and through stock NeMo in a process that has never seen our code."""
+"""A saved voice synthesises: through us, and through stock NeMo in a process without our code."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ import pytest
 import yaml
 
 from voicemill.errors import DatasetError, TrainingError, UsageError, VoicemillError
+from voicemill.synthesis.vocoders import GriffinLimVocoder
+from voicemill.training.aligned_mels import ground_truth_aligned_mels
 from voicemill.training.data import read_dataset
 from voicemill.training.examples import ExampleSource
-from voicemill.training.spelling import unknown_words
-from voicemill.training.synthesis import Speaker, ground_truth_aligned_mels, load_speaker, sentences
+from voicemill.training.speaker import Speaker, load_speaker
 from voicemill.training.train_fastpitch import train_acoustic
 
 from .conftest import tiny_config
@@ -50,7 +51,7 @@ assert mel.isfinite().all()
 """
 
 
-def test_stock_nemo_restores_and_speaks_in_a_fresh_process(nemo_file: Path, tmp_path: Path) -> None:
+def test_stock_nemo_restores_and_synthesises_in_a_fresh_process(nemo_file: Path, tmp_path: Path) -> None:
     moved = tmp_path / "voice.nemo"
     moved.write_bytes(nemo_file.read_bytes())
     done = subprocess.run(
@@ -84,75 +85,46 @@ def test_speed_shortens_and_pitch_moves_the_mel(speaker: Speaker) -> None:
     from voicemill.training.examples import encode
 
     text = "no more rain today."
-    plain, fast = speaker.mel_for(text), speaker.mel_for(text, speed=2.0)
+    plain, fast = speaker.predict_mel(text), speaker.predict_mel(text, speed=2.0)
     assert fast.shape[1] == pytest.approx(plain.shape[1] / 2, rel=0.15)
-    assert speaker.mel_for(text, semitones=4.0).shape == plain.shape
-    assert not np.allclose(speaker.mel_for(text, semitones=4.0), plain)
+    assert speaker.predict_mel(text, semitones=4.0).shape == plain.shape
+    assert not np.allclose(speaker.predict_mel(text, semitones=4.0), plain)
     # Without a shift it is what NeMo's own method gives.
-    tokens, _ = encode(speaker.fastpitch, speaker.pronounceable(text))
+    tokens, _ = encode(speaker.fastpitch, speaker.with_phones(text))
     with torch.no_grad():
         stock = speaker.fastpitch.generate_spectrogram(tokens=torch.tensor([tokens]))[0].numpy()
     np.testing.assert_allclose(plain, stock, atol=1e-5)
 
 
-def test_a_text_is_said_with_its_pauses_at_the_wished_loudness(speaker: Speaker, tmp_path: Path) -> None:
-    import soundfile
-
-    from voicemill.audio.loudness import measure
-    from voicemill.training.saying import Manner, say, say_to_file
-
-    quick = Manner(sentence_pause=0.0, paragraph_pause=0.0, loudness_lufs=None)
-    one = say(speaker, "No more rain.", quick, str)
-    with_break = say(speaker, 'No more rain. <break time="1.5s"/> No more rain.', quick, str)
-    rate = speaker.audio.sample_rate
-    assert len(with_break) == 2 * len(one) + round(1.5 * rate)
-    assert not with_break[len(one) : len(one) + rate].any()
-    spaced = say(speaker, "No more rain. No more rain.\n\nNo more rain.", Manner(0.5 * 2, 0.0, 0.25, 0.75), str)
-    assert len(spaced) == 3 * len(one) + rate
-    target = tmp_path / "say.wav"
-    seconds, _ = say_to_file(speaker, "No more rain.", target, Manner(loudness_lufs=-30.0), str)
-    assert soundfile.info(target).duration == pytest.approx(seconds)
-    assert measure(target).integrated_lufs == pytest.approx(-30.0, abs=0.5)
-    assert [path.name for path in tmp_path.iterdir()] == ["say.wav"]
-
-
-def test_speaks(speaker: Speaker) -> None:
-    sound = speaker.speak("Hello, world. Low word!")
+def test_synthesis(speaker: Speaker) -> None:
+    sound = speaker.synthesise("Hello, world. Low word!")
     assert sound.dtype == np.float32
     assert 0.3 < len(sound) / speaker.audio.sample_rate < 20
     assert np.abs(sound).max() > 0.001
-    assert speaker.vocoder == "griffin_lim"
-    assert (sound == speaker.speak("Hello, world. Low word!")).all()
+    assert speaker.vocoder.name == "griffin_lim"
+    assert (sound == speaker.synthesise("Hello, world. Low word!")).all()
 
 
 def test_unknown_words_are_pronounced_not_dropped(speaker: Speaker) -> None:
-    assert unknown_words(speaker.fastpitch, "Hello zyx, words' low-quux zyx") == ["zyx", "quux"]
-    assert speaker.pronounceable("Hello Zyx low-quux.") == "Hello |D OW| low |D OW|."
-    from voicemill.training.examples import encode
+    from voicemill.training.examples import encode, vocabulary_of
 
-    assert encode(speaker.fastpitch, speaker.pronounceable("Zyx low."))[1] == [" ", "D", "OW", " ", "L", "OW", ".", " "]
+    assert vocabulary_of(speaker.fastpitch).unknown_words("Hello zyx, words' low-quux zyx") == ["zyx", "quux"]
+    assert speaker.with_phones("Hello Zyx low-quux.") == "Hello |D OW| low |D OW|."
+
+    assert encode(speaker.fastpitch, speaker.with_phones("Zyx low."))[1] == [" ", "D", "OW", " ", "L", "OW", ".", " "]
 
 
 def test_without_a_pronouncer_unknown_words_are_named(speaker: Speaker) -> None:
-    mute = Speaker(speaker.fastpitch, None, speaker.audio, 2, None)
+    mute = Speaker(speaker.fastpitch, GriffinLimVocoder(speaker.audio, 2), speaker.audio, None)
     with pytest.raises(UsageError, match="zyx"):
-        mute.speak("Hello zyx.")
+        mute.synthesise("Hello zyx.")
 
 
 @pytest.mark.parametrize("text", ["", "  ... !", "\n"])
 def test_nothing_to_say(speaker: Speaker, text: str) -> None:
     with pytest.raises(UsageError) as caught:
-        speaker.speak(text)
+        speaker.synthesise(text)
     assert caught.value.reason == "nothing_to_say"
-
-
-def test_sentences_are_spoken_one_by_one_and_long_ones_cut() -> None:
-    assert sentences('He said "no." Then he left!  Why? ...') == ['He said "no.', "Then he left!", "Why?"]
-    long = ", ".join(["seven words are in this short clause"] * 20) + "."
-    cut = sentences(long)
-    assert max(map(len, cut)) <= 300
-    assert " ".join(cut) == long
-    assert [len(part) <= 300 for part in sentences("word " * 200)] == [True] * 4
 
 
 def test_a_file_that_is_no_checkpoint(tmp_path: Path) -> None:
@@ -182,7 +154,7 @@ def test_weights_that_are_not_numbers_give_no_sound(nemo_file: Path) -> None:
     with torch.no_grad():
         broken.fastpitch.fastpitch.proj.weight.fill_(float("nan"))
     with pytest.raises(TrainingError) as caught:
-        broken.speak("Hello, world.")
+        broken.synthesise("Hello, world.")
     assert caught.value.reason == "synthesis_non_finite"
 
 
@@ -196,7 +168,7 @@ def test_a_voice_that_predicts_hardly_any_frames_gives_no_sound(nemo_file: Path)
         for bias in (-20.0, 0.3):  # no frame at all; and so few that a convolution is wider
             predictor.bias.fill_(bias)
             with pytest.raises(TrainingError) as caught:
-                young.mel_for("Oh")
+                young.predict_mel("Oh")
             assert caught.value.reason == "synthesis_non_finite"
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from voicemill.training.config import AudioConfig
-from voicemill.training.griffin_lim import griffin_lim, mel_basis
+from voicemill.synthesis.griffin_lim import griffin_lim, mel_basis
+from voicemill.synthesis.mel import AudioConfig
 
 AUDIO = AudioConfig()
 

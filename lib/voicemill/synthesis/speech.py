@@ -1,0 +1,129 @@
+"""Synthesis of a text of any length, chunk by chunk, with pauses, speed, pitch and loudness."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voicemill import files
+from voicemill.errors import UsageError
+from voicemill.synthesis.input_text import LONGEST_BREAK, parse_breaks, split_into_chunks
+from voicemill.synthesis.mel import AudioConfig
+
+Samples = NDArray[np.float32]
+"""In -1..1, shape (samples,)."""
+
+
+@dataclass(frozen=True)
+class SynthesisOptions:
+    """Options of synthesis."""
+
+    # The acoustic model.
+    speed: float = 1.0
+    """1 as trained, 2 twice as fast; 0.5 to 2."""
+    semitones: float = 0.0
+    """Pitch shift, -12 to 12. The voice's mean pitch moves by this ratio, and every frame by the same number of Hz,
+    which is what FastPitch supports; beyond a few semitones the voice no longer sounds like the person."""
+
+    # Pauses, in seconds, 0 to 10.
+    sentence_pause: float = 0.3
+    paragraph_pause: float = 0.7
+
+    # The file.
+    loudness_lufs: float | None = -23.0
+    """Integrated loudness (EBU R 128); None keeps the level of the vocoder."""
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("speed", 0.5, 2.0),
+            ("semitones", -12.0, 12.0),
+            ("sentence_pause", 0.0, LONGEST_BREAK),
+            ("paragraph_pause", 0.0, LONGEST_BREAK),
+        ):
+            if not low <= getattr(self, name) <= high:
+                raise UsageError(f"{name} must lie between {low:g} and {high:g}.")
+
+
+class Synthesiser(Protocol):
+    """An acoustic model with its vocoder."""
+
+    @property
+    def audio(self) -> AudioConfig:
+        """Settings of its mels; `audio.sample_rate` is the rate of its samples, in Hz."""
+
+    def predict_mel(self, text: str, *, speed: float = 1.0, semitones: float = 0.0) -> NDArray[np.float32]:
+        """Log-mel of shape (mels, frames) of one normalised chunk of text."""
+
+    def vocode(self, mel: NDArray[np.float32]) -> Samples:
+        """Samples, shape (frames * hop,), of a log-mel of shape (mels, frames)."""
+
+
+def synthesise(
+    synthesiser: Synthesiser, text: str, options: SynthesisOptions, normalise: Callable[[str], str]
+) -> Samples:
+    """Samples in -1..1 at the voice's rate, shape (samples,).
+
+    Args:
+        synthesiser: the voice.
+        text: plain, with breaks; any length.
+        options: speed, pitch, pauses.
+        normalise: written text -> spoken form, see `text.normalise`.
+
+    Raises:
+        UsageError: there are no words in the text (`nothing_to_say`), or `markup_unsupported`.
+        DatasetError: `text_not_english`.
+        TrainingError: `synthesis_non_finite`: the output is empty or not finite.
+    """
+    rate = synthesiser.audio.sample_rate
+    pieces: list[Samples] = []
+    has_speech = False
+    for passage in parse_breaks(text, options.paragraph_pause):
+        if isinstance(passage, float):
+            pieces.append(_silence(passage, rate))
+            continue
+        for index, chunk in enumerate(split_into_chunks(normalise(passage))):
+            if index:
+                pieces.append(_silence(options.sentence_pause, rate))
+            mel = synthesiser.predict_mel(chunk, speed=options.speed, semitones=options.semitones)
+            pieces.append(synthesiser.vocode(mel))
+            has_speech = True
+    if not has_speech:
+        raise UsageError("There is nothing to say in the text.", reason="nothing_to_say", hint="Give words to say.")
+    return np.concatenate(pieces)
+
+
+def synthesise_to_file(
+    synthesiser: Synthesiser, text: str, target: Path, options: SynthesisOptions, normalise: Callable[[str], str]
+) -> tuple[float, float]:
+    """Synthesise a text into a mono 16-bit WAV file, written atomically.
+
+    Returns:
+        Seconds of sound, and the gain in dB that gave the file its loudness.
+
+    Raises:
+        as `synthesise`; StorageError: the file cannot be written.
+    """
+    import soundfile
+
+    from voicemill.audio.loudness import gain_to, measure
+
+    samples, rate = synthesise(synthesiser, text, options, normalise), synthesiser.audio.sample_rate
+    gain = 0.0
+    with (
+        files.atomic_path(target, suffix=".wav") as temporary,
+        files.library_writes(target, soundfile.LibsndfileError),
+    ):
+        if options.loudness_lufs is not None:
+            soundfile.write(temporary, samples, rate, subtype="FLOAT")
+            gain = gain_to(measure(temporary), options.loudness_lufs)
+        soundfile.write(temporary, np.clip(samples * 10 ** (gain / 20), -1.0, 1.0), rate, subtype="PCM_16")
+    return len(samples) / rate, gain
+
+
+def _silence(seconds: float, rate: int) -> Samples:
+    return np.zeros(round(seconds * rate), dtype=np.float32)
