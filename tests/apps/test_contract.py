@@ -133,12 +133,11 @@ def test_the_other_commands_have_tests_of_their_own(row: str) -> None:
 @pytest.mark.parametrize("code", sorted(REASONS))
 def test_every_reason_of_the_contract_is_documented_and_brought_about(code: int) -> None:
     runbook = (ROOT / "docs/runbook.md").read_text(encoding="utf-8")
-    sections = runbook.split("\n### ")
-    documented = "".join(section for section in sections if f"(exit {code})" in section.partition("\n")[0])
+    rows = [line.split(" | ") for line in runbook.splitlines() if line.startswith("| `")]
+    documented = "\n".join(row[0] for row in rows if row[1] == str(code))
     others = [path for path in sorted((ROOT / "tests").rglob("*")) if path.suffix in (".py", ".sh")]
     ours = {Path(__file__).resolve(), ROOT / "tests/unit/test_runbook.py"}
     text = "\n".join(path.read_text(encoding="utf-8") for path in others if path.resolve() not in ours)
     for reason in REASONS[code].split():
-        if code != 3:  # a dry run's verdict is voice-verify's answer, not a step's failure
-            assert re.search(rf"^\| .*`{reason}`", documented, re.MULTILINE), reason
+        assert f"`{reason}`" in documented, reason
         assert re.search(rf"\b{reason}\b", text), reason

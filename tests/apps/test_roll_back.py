@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def blocks() -> list[list[list[str]]]:
     """The fenced blocks of the section, each a list of commands."""
     text = (ROOT / "docs/runbook.md").read_text(encoding="utf-8")
-    section = text.split("### Roll back\n", 1)[1].split("\n## ", 1)[0]
+    section = text.split("### Roll back\n", 1)[1].split("\n### ", 1)[0]
     found = re.findall(r"```bash\n(.*?)```", section, re.DOTALL)
     return [[shlex.split(line) for line in block.splitlines()] for block in found]
 
