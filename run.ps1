@@ -7,7 +7,7 @@ if ($args.Count -eq 0 -or $args[0] -in '-h', '--help') {
     "usage: .\run.ps1 <app> [options]"; "apps:"; $apps | ForEach-Object { "  $_" }
     exit $(if ($args.Count -eq 0) { 1 } else { 0 })
 }
-function Refuse($reason, $sentence) { [Console]::Error.WriteLine("[tts-prod][error] $reason`n$sentence"); exit 1 }
+function Refuse($reason, $sentence) { [Console]::Error.WriteLine("[run][error] $reason`n$sentence"); exit 1 }
 if ($args[0] -notin $apps) { Refuse 'bad_usage' "There is no app '$($args[0])'. The apps are: $($apps -join ', ')." }
 $variant = if ($env:TOOLBOX_VARIANT) { $env:TOOLBOX_VARIANT } else { 'cpu' }
 if ($variant -notin 'cpu', 'gpu') { Refuse 'bad_usage' "TOOLBOX_VARIANT must be cpu or gpu, not '$variant'." }

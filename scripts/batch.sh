@@ -4,5 +4,5 @@ set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 # shellcheck source=scripts/voice/python.sh
 . "$root/scripts/voice/python.sh"
-find_python "$root"
+find_python "$root" batch
 exec "$PYTHON" "$root/scripts/batch.py" "$@"

@@ -14,7 +14,7 @@ vast_client() {
         && "$venv/bin/python" -m pip install --disable-pip-version-check --no-input --no-deps --require-hashes -r "$root/locks/vast/requirements.txt"; } \
         >"$venv.log" 2>&1; then
       tail -n 8 "$venv.log" >&2
-      printf '%s\n' "[tts-prod][error] vast_client_missing" "vast.ai's client could not be installed; the whole log is $venv.log." >&2
+      printf '%s\n' "[vast][error] vast_client_missing" "vast.ai's client could not be installed; the whole log is $venv.log." >&2
       exit 2
     fi
     printf '%s\n' "$want" > "$venv/.voicemill"

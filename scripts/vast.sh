@@ -7,7 +7,7 @@ root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 . "$root/scripts/voice/python.sh"
 # shellcheck source=scripts/vast-client.sh
 . "$root/scripts/vast-client.sh"
-find_python "$root"
+find_python "$root" vast
 needed=1
 for argument in "$@"; do
   case "$argument" in --) break ;; -h|--help|--dry-run) needed='' ;; esac

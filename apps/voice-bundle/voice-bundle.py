@@ -147,4 +147,4 @@ for command in (keygen, sign, export_, import_):
     main.add_command(command)
 
 if __name__ == "__main__":
-    raise SystemExit(console.run(main))
+    raise SystemExit(console.run(main, program="voice-bundle"))

@@ -132,4 +132,4 @@ for command in (review_command, *COMMANDS):
 
 
 if __name__ == "__main__":
-    raise SystemExit(console.run(main))
+    raise SystemExit(console.run(main, program="voice-prep"))

@@ -141,4 +141,4 @@ main.add_command(certify)
 main.add_command(quality)
 
 if __name__ == "__main__":
-    raise SystemExit(console.run(main))
+    raise SystemExit(console.run(main, program="voice-verify"))

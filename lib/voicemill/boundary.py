@@ -1,7 +1,7 @@
-"""The process boundary: errors as one plain sentence, exit codes, signals.
+"""The process boundary: error messages, exit codes and signals.
 
-Only the standard library is imported here: the orchestrator runs where nothing is installed but Python and a container
-engine (docs/adr/0006). The library raises; an entry point calls `guarded` and exits with what it returns.
+Standard library only: the orchestrator runs on a host that has Python and a container engine (docs/adr/0006). The
+library raises; an entry point calls `guarded` and exits with the code that it returns.
 """
 
 from __future__ import annotations
@@ -17,41 +17,47 @@ from typing import NoReturn
 
 from voicemill.errors import DependencyError, InterruptedRunError, StorageError, UsageError, VoicemillError
 
+LANE = "tts-prod"
+"""The name under which the production lane and the entry points in scripts/voice print their errors."""
 
-def guarded(main: Callable[[], int], *, on_error: Callable[[VoicemillError], None] | None = None) -> int:
+
+def guarded(
+    main: Callable[[], int], *, program: str = LANE, on_error: Callable[[VoicemillError], None] | None = None
+) -> int:
     """Run `main` and return the process exit code of operator contract section 4.
 
     Args:
         main: the entry point's work; returns its exit code.
+        program: the name in brackets before an error.
         on_error: called with the library error before it is printed.
     """
     try:
         return main()
     except KeyboardInterrupt:
-        return fail("interrupted:sigint", "Stopped.", "", 130)
+        return fail("interrupted:sigint", "Stopped.", "", 130, program=program)
     except VoicemillError as error:
-        return _told(error, on_error)
+        return _report(error, program, on_error)
     except ModuleNotFoundError as error:
-        return _told(missing_module(error), on_error)
+        return _report(missing_module(error), program, on_error)
     except BrokenPipeError:
-        # The reader of our stdout has gone: say nothing more, and keep the interpreter from complaining at exit.
+        # The reader of stdout has exited: print nothing more, and keep the interpreter from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
-        return _told(StorageError.from_os_error(error, error.filename or "a file"), on_error)
+        return _report(StorageError.from_os_error(error, error.filename or "a file"), program, on_error)
 
 
-def _told(error: VoicemillError, on_error: Callable[[VoicemillError], None] | None) -> int:
+def _report(error: VoicemillError, program: str, on_error: Callable[[VoicemillError], None] | None) -> int:
     if on_error:
         on_error(error)
-    return fail(error.line, str(error), error.hint, error.exit_code)
+    return fail(error.line, str(error), error.hint, error.exit_code, program=program)
 
 
 def missing_module(error: ImportError) -> DependencyError:
-    """An import that failed, as the reason that the contract gives it.
+    """The contract's reason for a failed import.
 
-    `nemo_runtime_unavailable` where NeMo or something that only it needs cannot be imported,
-    `runtime_dependency_missing:<name>` for what else is missing.
+    `nemo_runtime_unavailable` if NeMo or a package that only NeMo needs cannot be imported, else
+    `runtime_dependency_missing:<name>`.
     """
     name = (error.name or "unknown").partition(".")[0]
     if name in ("nemo", "lightning", "unknown"):
@@ -68,23 +74,23 @@ def missing_module(error: ImportError) -> DependencyError:
 
 
 def usage_checked(parser: argparse.ArgumentParser) -> argparse.Namespace:
-    """The process's arguments by an entry point's parser; bad usage is `bad_usage`, exit 1, as everywhere here.
+    """Parse the process's arguments; bad usage is `bad_usage` with exit code 1 instead of argparse's 2.
 
     Raises:
-        UsageError: the arguments do not fit.
+        UsageError: invalid arguments.
     """
 
     def refuse(message: str) -> NoReturn:
-        raise UsageError(f"{parser.prog}: {message}.", hint=f"{parser.prog} --help explains.")
+        raise UsageError(f"{parser.prog}: {message}.", hint=f"See {parser.prog} --help.")
 
     parser.error = refuse  # type: ignore[method-assign]
     return parser.parse_args()
 
 
-def fail(reason: str, sentence: str, hint: str, code: int) -> int:
-    """`[tts-prod][error] <reason>` and one plain sentence with what to do next, on stderr; returns `code`."""
+def fail(reason: str, sentence: str, hint: str, code: int, *, program: str = LANE) -> int:
+    """Print `[<program>][error] <reason>`, a sentence and a hint to stderr; returns `code`."""
     with contextlib.suppress(BrokenPipeError):
-        sys.stderr.write(f"[tts-prod][error] {_one_line(reason)}\n{_one_line(sentence)}\n")
+        sys.stderr.write(f"[{program}][error] {_one_line(reason)}\n{_one_line(sentence)}\n")
         if hint:
             sys.stderr.write(f"{_one_line(hint)}\n")
         sys.stderr.flush()
@@ -96,9 +102,9 @@ def _one_line(text: str) -> str:
 
 
 class Interrupts:
-    """SIGINT and SIGTERM as `InterruptedRunError`, or, while work that can stop by itself runs, as a flag it looks at.
+    """SIGINT and SIGTERM as `InterruptedRunError`, or as a flag that cooperative work polls.
 
-    A second signal while the flag is set raises at once. While a child process does the work, signals are sent on.
+    A second signal while the flag is set raises at once. While a child process does the work, signals are forwarded.
     """
 
     def __init__(self) -> None:
@@ -125,10 +131,9 @@ class Interrupts:
 
     @contextlib.contextmanager
     def unmasked(self) -> Iterator[None]:
-        """Within, and at the end of it all, an import that a signal broke is the interruption that it was.
+        """Report an import that a signal interrupted as the interruption, not as a missing package.
 
-        Compiled modules turn whatever is raised while they are loaded into an ImportError, so the signal would be told
-        as a package that is not installed.
+        Compiled modules turn every exception raised while they are loaded into an ImportError.
         """
         try:
             yield
@@ -146,12 +151,12 @@ class Interrupts:
             raise InterruptedRunError(signum)
 
     def should_stop(self) -> bool:
-        """True once a signal has come."""
+        """True once a signal has arrived."""
         return self.received is not None
 
     @contextlib.contextmanager
     def cooperative(self) -> Iterator[None]:
-        """Within, a signal only sets the flag; at the end a pending one raises."""
+        """Inside the block a signal only sets the flag; a pending one raises at the end of the block."""
         self._cooperative = True
         try:
             yield
@@ -162,7 +167,7 @@ class Interrupts:
 
     @contextlib.contextmanager
     def forwarded(self, send: Callable[[int], None]) -> Iterator[None]:
-        """Within, each signal is given to `send` and remembered in `received`; nothing raises."""
+        """Inside the block each signal is passed to `send` and recorded in `received`; nothing raises."""
         self._forward = send
         try:
             yield

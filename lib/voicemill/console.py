@@ -1,4 +1,4 @@
-"""The apps' side of the process boundary: a click command, its errors and its exit code."""
+"""Runs a click command as a process: its error messages and its exit code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from voicemill.boundary import Interrupts, fail, guarded
+from voicemill.boundary import LANE, Interrupts, fail, guarded
 from voicemill.errors import VoicemillError
 from voicemill.terminal import Terminal
 
@@ -17,6 +17,7 @@ def run(
     command: click.Command,
     argv: Sequence[str] | None = None,
     *,
+    program: str = LANE,
     on_error: Callable[[VoicemillError], None] | None = None,
 ) -> int:
     """Run a click command and return the process exit code of operator contract section 4.
@@ -24,6 +25,7 @@ def run(
     Args:
         command: the app's command or group; a callback may return an int, which becomes the exit code.
         argv: arguments without the program name; `None` takes the process's.
+        program: the name in brackets before an error.
         on_error: called with the library error before it is printed.
     """
 
@@ -32,10 +34,10 @@ def run(
             result = command.main(args=None if argv is None else list(argv), standalone_mode=False)
         except click.ClickException as error:  # click's own 2 for bad usage is 1 here
             context = getattr(error, "ctx", None)
-            asked = f" Try '{context.command_path} --help'." if context is not None else ""
-            return fail("bad_usage", f"{error.format_message()}{asked}", "", 1)
+            see = f" Try '{context.command_path} --help'." if context is not None else ""
+            return fail("bad_usage", f"{error.format_message()}{see}", "", 1, program=program)
         except click.Abort:
-            return fail("interrupted:sigint", "Stopped.", "", 130)
+            return fail("interrupted:sigint", "Stopped.", "", 130, program=program)
         return result if isinstance(result, int) else 0
 
-    return guarded(main, on_error=on_error)
+    return guarded(main, program=program, on_error=on_error)

@@ -53,7 +53,7 @@ class VoicemillError(Exception):
 
     @property
     def line(self) -> str:
-        """The reason and its details, as they stand after `[tts-prod][error]`."""
+        """The reason and its details, as printed after `[<program>][error]`."""
         return " ".join([self.reason, *(f"{name}={value}" for name, value in self.details.items())])
 
     @property

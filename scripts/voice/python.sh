@@ -4,7 +4,7 @@
 # First the one that VOICEMILL_PYTHON names, then the project's environment where it is set up already (nothing is installed
 # here), else the machine's. The gates and the container backend need the standard library of Python 3.10 only.
 find_python() {
-  local root="$1" candidate
+  local root="$1" candidate # $2: the name that errors are printed under
   for candidate in "${VOICEMILL_PYTHON:-}" "${VOICEMILL_VENV:-$root/.venv}/bin/python" python3 python; do
     if [ -z "$candidate" ] || ! command -v "$candidate" >/dev/null 2>&1; then continue; fi
     # shellcheck disable=SC2034 # read by who sources this
@@ -12,7 +12,7 @@ find_python() {
       PYTHON="$candidate"; return 0
     fi
   done
-  printf '%s\n' "[tts-prod][error] runtime_dependency_missing:python3" \
+  printf '%s\n' "[${2:-tts-prod}][error] runtime_dependency_missing:python3" \
     "Python 3.10 or newer was not found: install it (Debian: apt-get install python3), or use ./run, which needs Docker only." >&2
   return 1
 }

@@ -91,7 +91,7 @@ def test_a_failed_line_is_named_and_only_what_did_not_end_well_runs_again(batch:
     text = "!echo x >> first\n!test -e mended\n!echo x >> third\n"
     done = batch(text)
     assert done.returncode == 3
-    assert "[tts-prod][error] batch_failed" in done.stderr
+    assert "[batch][error] batch_failed" in done.stderr
     assert "line 2" in done.stderr
     (tmp_path / "mended").touch()
     again = batch(f"# a new line above\n{text}")
@@ -125,7 +125,7 @@ def test_several_at_once(batch: Run, tmp_path: Path) -> None:
 def test_nothing_runs_when_one_line_is_wrong(batch: Run, tmp_path: Path, text: str) -> None:
     done = batch(text)
     assert done.returncode == 1
-    assert done.stderr.startswith("[tts-prod][error] tasks_invalid:jobs.txt:2\n"), done.stderr
+    assert done.stderr.startswith("[batch][error] tasks_invalid:jobs.txt:2\n"), done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["jobs.txt"]
 
 
@@ -133,7 +133,7 @@ def test_bad_usage(batch: Run) -> None:
     for options in (["--parallel", "0"], ["--parallel", "many"], ["--loud"]):
         done = batch("!true\n", *options)
         assert done.returncode == 1
-        assert done.stderr.startswith("[tts-prod][error] bad_usage\n")
+        assert done.stderr.startswith("[batch][error] bad_usage\n")
 
 
 def test_a_task_file_may_be_a_pipe(environment: dict[str, str], tmp_path: Path) -> None:
@@ -207,4 +207,4 @@ def test_two_batches_of_one_file_do_not_meet(batch: Run, environment: dict[str, 
     second = batch(text)
     (tmp_path / "go").touch()
     assert running.wait(60) == 0
-    assert (second.returncode, "[tts-prod][error] batch_busy" in second.stderr) == (1, True)
+    assert (second.returncode, "[batch][error] batch_busy" in second.stderr) == (1, True)

@@ -119,7 +119,7 @@ def test_a_file_and_a_chosen_trace_path(tmp_path: Path) -> None:
 def test_what_is_no_pass_exits_with_its_reason(tmp_path: Path, request_: str, code: int, reason: str) -> None:
     done = ask(tmp_path, request_, "--json")
     assert done.returncode == code, done.stderr
-    assert f"[tts-prod][error] {reason}" in done.stderr
+    assert f"[voice-verify][error] {reason}" in done.stderr
     assert "Traceback" not in done.stderr
     if code == 3:
         assert "certificate" in json.loads(done.stdout)  # the answer is printed as it is
@@ -340,7 +340,7 @@ def test_a_misbehaving_adapter_is_never_a_pass(
     adapter.reply = reply
     done = ask(tmp_path, document(), "--url", adapter.url, "--timeout", "0.5")
     assert done.returncode == 3, done.stderr
-    assert f"[tts-prod][error] {reason}" in done.stderr
+    assert f"[voice-verify][error] {reason}" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -356,7 +356,7 @@ def test_a_misbehaving_adapter_is_never_a_pass(
 def test_an_address_where_nobody_answers(tmp_path: Path, url: str, code: int, reason: str) -> None:
     done = ask(tmp_path, document(), "--url", url)
     assert done.returncode == code, done.stderr
-    assert f"[tts-prod][error] {reason}" in done.stderr
+    assert f"[voice-verify][error] {reason}" in done.stderr
 
 
 def verify(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -396,7 +396,7 @@ def test_a_voice_that_cannot_be_understood_is_not_certified(certifiable: Callabl
     (root.parent / "certificate.json").write_text("{}")
     done = verify("certify", root, "--json")
     assert done.returncode == 3
-    assert "[tts-prod][error] casimir_fail:intelligible" in done.stderr
+    assert "[voice-verify][error] casimir_fail:intelligible" in done.stderr
     assert json.loads(done.stdout)["firstFail"]["id"] == "intelligible"
     assert not (root.parent / "certificate.json").exists()
 

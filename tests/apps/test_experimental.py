@@ -383,7 +383,7 @@ def test_no_bundle_is_built_on_these_weights(tmp_path, run):
     status, evaluation = _dressed_up(tmp_path)
     built = _app("voice-bundle", "build", "--status", status, "--eval", evaluation, "--output", tmp_path / "bundle")
     assert built.returncode == 2, built.stdout + built.stderr
-    assert "[tts-prod][error] allowlist_commercial_rejected" in built.stderr
+    assert "[voice-bundle][error] allowlist_commercial_rejected" in built.stderr
     assert not (tmp_path / "bundle").exists()
     with pytest.raises(GateError) as caught:
         build_bundle(status, evaluation, tmp_path / "bundle", allowlist=REPOSITORY / SHIPPED, base=tmp_path)
@@ -415,7 +415,7 @@ def test_a_bundle_built_with_a_flattering_list_is_neither_promoted_nor_verified(
     arguments = (*arguments, "--voice-profile-id", "x", "--display-name", "X")
     promoted = _app("voice-bundle", "promote", *arguments)
     assert promoted.returncode == 2, promoted.stdout + promoted.stderr
-    assert "[tts-prod][error] allowlist_commercial_rejected" in promoted.stderr
+    assert "[voice-bundle][error] allowlist_commercial_rejected" in promoted.stderr
     assert not (tmp_path / "voices/x").exists()
     recorded = _app("voice-bundle", "promote", "--no-strict", *arguments)
     assert recorded.returncode == 0, recorded.stderr

@@ -182,7 +182,7 @@ def test_quality_without_recordings_measures_what_needs_none(
 def test_what_cannot_be_measured_is_refused(place: Place, argv: list[str], code: int, reason: str) -> None:
     done = place.app("voice-verify", "quality", *argv)
     assert (done.returncode, done.stdout) == (code, ""), done.stderr
-    assert f"[tts-prod][error] {reason}" in done.stderr
+    assert f"[voice-verify][error] {reason}" in done.stderr
     assert "Traceback" not in done.stderr
 
 

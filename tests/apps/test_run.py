@@ -138,7 +138,7 @@ def test_bare_it_lists_the_apps(host: Host) -> None:
 def test_an_unknown_app_is_refused_before_any_container(host: Host, app: str) -> None:
     done = host.run(app)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("[tts-prod][error] bad_usage\n")
+    assert done.stderr.startswith("[run][error] bad_usage\n")
     assert not (host.folder / "log").exists()
 
 
@@ -150,7 +150,7 @@ def test_unknown_choices_are_refused(host: Host, variable: str, value: str) -> N
     done = host.run("voice-verify", "--help", **{variable: value})
     assert (done.returncode, done.stdout) == (1, "")
     reason, sentence = done.stderr.splitlines()
-    assert reason == "[tts-prod][error] bad_usage"
+    assert reason == "[run][error] bad_usage"
     assert value in sentence
     assert not host.calls("run")
 
@@ -179,14 +179,14 @@ def test_an_engine_that_does_not_answer_is_one_line_or_a_refusal(host: Host, ref
     forced = host.run("voice-verify", "--help", STUB_REFUSAL=refusal, TOOLBOX_RUNTIME="docker")
     assert (forced.returncode, forced.stdout) == (1, "")
     reason, sentence = forced.stderr.splitlines()
-    assert reason == "[tts-prod][error] container_engine_unavailable"
+    assert reason == "[run][error] container_engine_unavailable"
     assert says in sentence
 
 
 def test_a_forced_engine_that_is_not_installed_is_refused(tmp_path: Path) -> None:
     done = make_host(tmp_path).run("voice-verify", "--help", TOOLBOX_RUNTIME="podman")
     assert done.returncode == 1
-    assert done.stderr.splitlines()[0] == "[tts-prod][error] container_engine_unavailable"
+    assert done.stderr.splitlines()[0] == "[run][error] container_engine_unavailable"
     assert "podman is not installed" in done.stderr
 
 
@@ -284,7 +284,7 @@ def test_a_name_with_a_line_break_is_refused(host: Host) -> None:
     take.write_bytes(b"x")
     done = host.run("voice-prep", "--audio", str(take))
     assert done.returncode == 1
-    assert done.stderr.startswith("[tts-prod][error] bad_usage\n")
+    assert done.stderr.startswith("[run][error] bad_usage\n")
     assert not host.calls("run")
 
 
@@ -431,7 +431,7 @@ def test_outputs_keep_their_place(host: Host, name: str, value: str, mounted: st
 def test_an_output_over_a_folder_of_the_image_is_refused(host: Host) -> None:
     done = host.run("voice-bundle", "promote", "--output-root", "/usr/lib")
     assert done.returncode == 1
-    assert done.stderr.startswith("[tts-prod][error] bad_usage\n")
+    assert done.stderr.startswith("[run][error] bad_usage\n")
 
 
 def test_the_contracts_variables_pass_by_name_and_nothing_else_does(host: Host) -> None:
@@ -483,7 +483,7 @@ def test_a_build_that_fails_is_told_and_nothing_starts(host: Host, output: str, 
     (host.folder / "log.label").unlink()
     done = host.run("voice-verify", "--help", STUB_BUILD=output, STUB_BUILD_CODE="17")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "[tts-prod][error] docker_build_failed" in done.stderr
+    assert "[run][error] docker_build_failed" in done.stderr
     assert says in done.stderr
     assert not host.calls("run")
 
@@ -496,7 +496,7 @@ def test_the_apps_exit_code_is_ours(host: Host, code: int) -> None:
 def test_a_container_that_does_not_start_is_refused_in_a_sentence(host: Host) -> None:
     done = host.run("voice-verify", "--help", STUB_CODE="125")
     assert done.returncode == 1
-    assert "[tts-prod][error] docker_run_failed" in done.stderr
+    assert "[run][error] docker_run_failed" in done.stderr
 
 
 def test_the_gpu_variant_uses_the_cuda_image_and_the_overlay(host: Host) -> None:
@@ -521,7 +521,7 @@ def test_without_cuda_images_both_are_built_base_first(host: Host) -> None:
 def test_without_a_gpu_here_the_variant_is_refused_before_anything_is_built(host: Host) -> None:
     done = host.run("voice-train-prod", TOOLBOX_VARIANT="gpu")
     assert done.returncode == 1
-    assert done.stderr.startswith("[tts-prod][error] gpu_unavailable\n")
+    assert done.stderr.startswith("[run][error] gpu_unavailable\n")
     assert not host.calls("build")
 
 
@@ -529,7 +529,7 @@ def test_a_work_folder_that_is_a_file_is_one_sentence(host: Host) -> None:
     (host.folder / "w").write_text("a file")
     done = host.run("voice-verify", "--help")
     assert done.returncode == 2
-    assert done.stderr.splitlines()[0] == f"[tts-prod][error] not_writable:{host.folder}/w"
+    assert done.stderr.splitlines()[0] == f"[run][error] not_writable:{host.folder}/w"
     assert len(done.stderr.splitlines()) == 2
 
 

@@ -315,7 +315,7 @@ def test_an_import_replaces_voices_only(signed: Path, tmp_path: Path) -> None:
     (home / "anna/thesis.txt").write_text("ten years of work")
     done = start(BUNDLE_APP, "import", archive, "--output-root", home)
     assert done.returncode == 2
-    assert "[tts-prod][error] output_not_a_bundle" in done.stderr
+    assert "[voice-bundle][error] output_not_a_bundle" in done.stderr
     assert (home / "anna/thesis.txt").read_text() == "ten years of work"
 
 
@@ -330,7 +330,7 @@ def test_an_imported_dry_run_does_not_replace_a_real_voice(signed: Path, tmp_pat
     assert start(BUNDLE_APP, "export", dry / "anna/voice_bundle", archive).returncode == 0
     done = start(BUNDLE_APP, "import", archive, "--output-root", signed.parents[1])
     assert done.returncode == 2
-    assert "[tts-prod][error] dry_run_would_replace_real:anna" in done.stderr
+    assert "[voice-bundle][error] dry_run_would_replace_real:anna" in done.stderr
     assert (signed / "manifest.json").read_bytes() == before
     assert start(BUNDLE_APP, "import", archive, "--output-root", tmp_path / "elsewhere").returncode == 0
 
@@ -349,7 +349,7 @@ def test_a_foreign_manifest_that_makes_no_tar_is_refused(
     path = signed / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
     done = start(BUNDLE_APP, "export", signed, tmp_path / "x.tar")
-    assert f"[tts-prod][error] {reason}" in done.stderr
+    assert f"[voice-bundle][error] {reason}" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "x.tar").exists()
 
@@ -360,7 +360,7 @@ def test_a_damaged_bundle_is_neither_signed_nor_exported(signed: Path, keys: Key
     for command in (("sign", signed, "--key", keys.private), ("export", signed, tmp_path / "x.tar")):
         done = start(BUNDLE_APP, *command)
         assert done.returncode == 3
-        assert "[tts-prod][error] verification_failed" in done.stderr
+        assert "[voice-bundle][error] verification_failed" in done.stderr
         assert "sample.wav (checksum_mismatch)" in done.stderr
     assert {path.name: path.read_bytes() for path in signed.parent.iterdir() if path.is_file()} == before
     assert not (tmp_path / "x.tar").exists()
@@ -388,7 +388,7 @@ def test_half_a_pair_of_keys_is_no_pair(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     done = start(BUNDLE_APP, "keygen", "--private", tmp_path / "a.pem", "--public", tmp_path / "file/a.pub.pem")
     assert done.returncode == 2
-    assert "[tts-prod][error] not_writable" in done.stderr
+    assert "[voice-bundle][error] not_writable" in done.stderr
     assert not (tmp_path / "a.pem").exists()
 
 

@@ -125,7 +125,7 @@ def test_refusals(work, prepare, arguments, reason, code):
     prepare(work)
     done = run(work, *arguments)
     assert done.returncode == code
-    assert done.stderr.startswith(f"[tts-prod][error] {reason}\n")
+    assert done.stderr.startswith(f"[voice-bundle][error] {reason}\n")
     assert "Traceback" not in done.stderr
     assert not (work / "bundles").exists()
 
@@ -136,7 +136,7 @@ def test_strict_promotion_and_its_opposite(work):
     path.write_text(re.sub(r'"commit": "c+"', '"commit": "forged"', path.read_text()))
     done = run(work, "promote", "--voice", "anna")
     assert done.returncode == 2
-    assert done.stderr.startswith("[tts-prod][error] artifact_sha256_mismatch\n")
+    assert done.stderr.startswith("[voice-bundle][error] artifact_sha256_mismatch\n")
     assert run(work, "promote", "--voice", "anna", "--no-strict").returncode == 0
 
 

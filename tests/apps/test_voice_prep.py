@@ -319,7 +319,7 @@ def test_a_work_directory_that_is_a_file(repository: Path, piece: Path, tmp_path
         repository, tmp_path, "--audio", piece / "take.flac", "--script", piece / "take.script", "--voice", "ann"
     )
     assert done.returncode == 2, done.stderr
-    assert "[tts-prod][error] not_writable:" in done.stderr
+    assert "[voice-prep][error] not_writable:" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -363,7 +363,8 @@ def test_a_signal_to_the_whole_group_while_all_are_busy(
             process.kill()
     errors = told.read_text("utf-8")
     assert process.returncode == 128 + signum, errors
-    assert f"[tts-prod][error] interrupted:{signum.name.lower()}" in errors.splitlines()
+    program = "tts-prod" if app == "voice-train-prod" else app
+    assert f"[{program}][error] interrupted:{signum.name.lower()}" in errors.splitlines()
     assert "Traceback" not in errors
     assert not [pid for pid in busy if Path(f"/proc/{pid}").exists()]
     assert not (tmp_path / "work/datasets/ann").exists()
@@ -385,7 +386,7 @@ def _ticks(parent: int) -> dict[int, int]:
 
 def _refused(done: subprocess.CompletedProcess[str], reason: str, code: int, folder: Path) -> None:
     assert done.returncode == code, done.stderr
-    assert f"[tts-prod][error] {reason}" in done.stderr.splitlines()
+    assert f"[voice-prep][error] {reason}" in done.stderr.splitlines()
     assert "Traceback" not in done.stderr
     assert all(line.startswith("PROGRESS ") for line in done.stdout.splitlines())
     assert not [path for path in (folder / "work").rglob("*") if path.is_file()]

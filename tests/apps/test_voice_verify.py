@@ -73,7 +73,7 @@ def test_help_is_complete(arguments):
 def test_a_dry_run_bundle_is_laid_out_right_but_never_acceptable(bundle):
     done = run("bundle", bundle)
     assert done.returncode == 3
-    assert "[tts-prod][error] dry_run_not_promotable" in done.stderr
+    assert "[voice-verify][error] dry_run_not_promotable" in done.stderr
     assert "NO-GO  Casimir gate" in done.stdout
     assert "not certified: voice-verify certify" in done.stdout
     assert "Traceback" not in done.stderr
@@ -105,7 +105,7 @@ def test_bad_usage_and_missing_folders_exit_with_1(tmp_path):
     ):
         done = run(*arguments)
         assert done.returncode == 1, arguments
-        assert "[tts-prod][error]" in done.stderr
+        assert "[voice-verify][error]" in done.stderr
         assert "Traceback" not in done.stderr
 
 
@@ -121,7 +121,7 @@ def test_archive_refuses_a_placeholder(bundle):
     done = run("archive", bundle / "fastpitch.nemo", "--json")
     assert done.returncode == 2
     assert json.loads(done.stdout)["reason"] == "unsafe_archive:not_a_plain_tar"
-    assert "[tts-prod][error] unsafe_archive:not_a_plain_tar" in done.stderr
+    assert "[voice-verify][error] unsafe_archive:not_a_plain_tar" in done.stderr
 
 
 def test_only_light_modules_are_imported(bundle):

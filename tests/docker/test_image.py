@@ -79,7 +79,7 @@ def test_without_an_app_the_image_lists_them_and_an_unknown_one_is_refused(check
     assert "voice-train-prod" in listed.stdout
     refused = inside(checkout, image, "voice-nope")
     assert refused.returncode == 1
-    assert "[tts-prod][error] bad_usage" in refused.stderr
+    assert "[run][error] bad_usage" in refused.stderr
 
 
 def test_a_code_change_rebuilds_only_the_last_layers(checkout: Checkout, image: str, place: Path) -> None:
@@ -216,7 +216,7 @@ def test_a_build_that_fails_says_so_and_keeps_the_engines_exit_code(
         changed.write_bytes(before)
     assert (done.returncode, done.stdout) == (1, "")
     assert "[run] Bringing the image voicemill:cpu up to date" in done.stderr
-    assert "[tts-prod][error] docker_build_failed" in done.stderr
+    assert "[run][error] docker_build_failed" in done.stderr
 
 
 def test_a_full_disk_during_the_build_is_named(checkout: Checkout, building: dict[str, str], place: Path) -> None:

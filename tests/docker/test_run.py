@@ -197,13 +197,14 @@ def test_refusals_and_exit_codes_of_the_apps_pass_through(
 ) -> None:
     done = checkout.run("./run", *argv, WORK_DIR=str(place / "home" / "refused"))
     assert done.returncode == code, done.stderr
-    assert f"[tts-prod][error] {reason}" in done.stderr
+    program = "tts-prod" if argv[0] == "voice-train-prod" else argv[0]
+    assert f"[{program}][error] {reason}" in done.stderr
 
 
 def test_a_container_that_cannot_be_made_is_one_sentence(checkout: Checkout, image: str) -> None:
     done = checkout.run("./run", "voice-verify", "--help", VOICEMILL_NETWORK="container:there-is-none")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "[tts-prod][error] docker_run_failed" in done.stderr
+    assert "[run][error] docker_run_failed" in done.stderr
     assert "could not start the container" in done.stderr
 
 
@@ -214,7 +215,7 @@ def test_no_permission_on_the_socket_is_one_sentence(checkout: Checkout, image: 
     done = stranger.run("./run", "voice-verify", "--help", TOOLBOX_RUNTIME="docker")
     assert (done.returncode, done.stdout) == (1, "")
     reason, sentence = done.stderr.strip().splitlines()
-    assert reason == "[tts-prod][error] container_engine_unavailable"
+    assert reason == "[run][error] container_engine_unavailable"
     assert sentence.startswith("You may not talk to docker's socket: join its group")
 
 
@@ -224,7 +225,7 @@ def test_a_daemon_that_is_down_is_one_sentence(checkout: Checkout, image: str, p
     )
     assert (done.returncode, done.stdout) == (1, "")
     reason, sentence = done.stderr.strip().splitlines()
-    assert reason == "[tts-prod][error] container_engine_unavailable"
+    assert reason == "[run][error] container_engine_unavailable"
     assert sentence.startswith("docker is installed but does not answer: start it")
 
 
@@ -233,7 +234,7 @@ def test_a_gpu_that_the_engine_cannot_give_is_one_sentence(checkout: Checkout, i
         pytest.skip("this machine has a GPU")
     done = checkout.run("./run", "voice-verify", "--help", TOOLBOX_VARIANT="gpu", VOICEMILL_IMAGE=image)
     assert done.returncode == 1
-    assert "[tts-prod][error] gpu_unavailable" in done.stderr
+    assert "[run][error] gpu_unavailable" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 2
 
 

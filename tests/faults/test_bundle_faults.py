@@ -150,11 +150,11 @@ def test_a_kill_where_names_cannot_change_places(driver: Driver, work: Fresh, na
         assert litter(root) == [], at
 
 
-def plainly(done: Done, code: int, reason: str) -> None:
+def plainly(done: Done, program: str, code: int, reason: str) -> None:
     """One error line with its reason, one sentence, one hint; nothing else."""
     assert done.code == code, (done.code, done.stderr)
     lines = done.stderr.splitlines()
-    assert lines[0].startswith(f"[tts-prod][error] {reason}"), lines
+    assert lines[0].startswith(f"[{program}][error] {reason}"), lines
     assert len(lines) in (2, 3), lines
     assert "Traceback" not in done.stderr
 
@@ -171,7 +171,7 @@ def test_a_disk_that_fills_up_at_any_call_is_named_and_nothing_is_published(
         done = driver(
             root, *command.argv, fault=Fault(needs_room, FAIL_FROM, at, errno.ENOSPC), SOURCE_DATE_EPOCH=EPOCH
         )
-        plainly(done, 2, "disk_full")
+        plainly(done, command.argv[0].stem, 2, "disk_full")
         assert "The disk is full: could not write" in done.stderr
         found = command.state(root)
         assert found == before or (command.steps and acceptable(command, found, before, after)), at
@@ -189,6 +189,6 @@ def test_a_failed_flush_or_rename_is_fatal_and_nothing_is_published(
     for at in range(1, calls + 1):
         root = work()
         done = driver(root, *command.argv, fault=Fault(kind, FAIL_FROM, at, errno.EIO), SOURCE_DATE_EPOCH=EPOCH)
-        plainly(done, 2, "not_writable")
+        plainly(done, command.argv[0].stem, 2, "not_writable")
         found = command.state(root)
         assert found == before or (command.steps and acceptable(command, found, before, after)), at

@@ -76,7 +76,7 @@ def test_a_file_that_cannot_be_read_is_named_and_never_counts_as_right(driver: D
             assert litter(root) == []
     done = driver(root, VERIFY, "bundle", PROMOTED, fault=Fault(READ, FAIL_FROM, 1, suffix="sample.wav"))
     assert done.code == 2
-    assert done.stderr.startswith("[tts-prod][error] not_readable:")
+    assert done.stderr.startswith("[voice-verify][error] not_readable:")
     assert f"Cannot read {PROMOTED}/sample.wav: Input/output error." in done.stderr
 
 
@@ -142,7 +142,7 @@ def test_a_small_disk_gets_a_whole_bundle_or_none(work: Fresh, tmp_path: Path, s
         assert compare(left / "anna/voice_bundle").ok
     else:
         assert done.returncode == 2, done.stderr
-        assert "[tts-prod][error] disk_full" in done.stderr
+        assert "[voice-bundle][error] disk_full" in done.stderr
         assert "Traceback" not in done.stderr
         assert [path for path in left.rglob("*") if path.is_file()] == []
 
@@ -160,7 +160,7 @@ def test_a_limit_of_the_process_is_named_and_the_old_bundle_stays(work: Fresh, s
     before = (root / PROMOTED / "manifest.json").read_bytes()
     done = limited(root, script, BUNDLE, "import", "d.tar")
     assert done.returncode == 2, done.stderr
-    assert f"[tts-prod][error] {reason}" in done.stderr
+    assert f"[voice-bundle][error] {reason}" in done.stderr
     assert "Traceback" not in done.stderr
     assert (root / PROMOTED / "manifest.json").read_bytes() == before
     assert compare(root / PROMOTED).ok

@@ -48,6 +48,8 @@ def test_a_failure_is_a_reason_a_sentence_and_a_hint(capsys: pytest.CaptureFixtu
     out = capsys.readouterr()
     assert out.out == ""
     assert out.err == "[tts-prod][error] no\nNo.\nDo.\n"
+    console.run(tool, ["--fail", "refused"], program="voice-prep")
+    assert capsys.readouterr().err == "[voice-prep][error] no\nNo.\nDo.\n"
 
 
 def test_signals_raise_at_once_or_wait_for_work_that_can_stop() -> None:

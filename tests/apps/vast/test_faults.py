@@ -19,7 +19,7 @@ def test_a_machine_that_never_runs(person: Person, vast: Vast) -> None:
     vast.starts = False
     code, out, said = person.run("run", "--yes", "--tasks", person.tasks("!true\n"), VAST_WAIT_SECONDS="1")
     assert code == 2
-    assert "[tts-prod][error] rental_never_ran" in said
+    assert "[vast][error] rental_never_ran" in said
     assert "pulling the image" in said
     assert (len(vast.made), vast.running, person.leases) == (1, {}, [])
     assert person.report(out)["how"] == "rental_never_ran"
@@ -47,7 +47,7 @@ def test_ssh_that_never_works(person: Person, vast: Vast) -> None:
     finally:
         vast.late.cancel()
     assert code == 2
-    assert "[tts-prod][error] ssh_unreachable" in said
+    assert "[vast][error] ssh_unreachable" in said
     assert vast.running == {}
 
 
@@ -73,7 +73,7 @@ def test_a_connection_that_is_lost_for_good(person: Person, vast: Vast) -> None:
     vast.sshd.stop()
     process.communicate(timeout=90)
     assert process.returncode == 2
-    assert "[tts-prod][error] rental_connection_lost" in person.log.read_text()
+    assert "[vast][error] rental_connection_lost" in person.log.read_text()
     assert (vast.running, person.leases) == ({}, [])
 
 
@@ -85,7 +85,7 @@ def test_another_host_key_after_the_first_contact(person: Person, vast: Vast) ->
     vast.sshd.start()
     process.communicate(timeout=90)
     assert process.returncode == 3
-    assert "[tts-prod][error] ssh_host_key_changed" in person.log.read_text()
+    assert "[vast][error] ssh_host_key_changed" in person.log.read_text()
     assert vast.running == {}
 
 
@@ -93,7 +93,7 @@ def test_a_machine_that_is_no_image_of_ours(person: Person, vast: Vast) -> None:
     (vast.sshd.root / "workspace").write_text("in the way")
     code, _, said = person.run("run", "--yes", "--tasks", person.tasks("!true\n"))
     assert code == 2
-    assert "[tts-prod][error] rental_command_failed" in said
+    assert "[vast][error] rental_command_failed" in said
     assert vast.running == {}
 
 
@@ -130,7 +130,7 @@ def test_ctrl_c_at_each_stage(person: Person, vast: Vast, stage: str) -> None:
     vast.late.cancel()
     said = person.log.read_text()
     assert process.returncode == 130, said
-    assert "[tts-prod][error] interrupted:sigint" in said
+    assert "[vast][error] interrupted:sigint" in said
     assert (vast.running, person.leases) == ({}, []), said
     if stage == "running":
         newest = max(person.checkout.glob("work_remote/*/checkpoint"), key=lambda path: path.stat().st_mtime)
@@ -170,7 +170,7 @@ def test_an_order_whose_answer_is_lost_is_looked_for(person: Person, vast: Vast)
     vast.fail_create = True
     code, _, said = person.run("run", "--yes", "--tasks", person.tasks("!true\n"))
     assert code == 2
-    assert "[tts-prod][error] vast_api_failed" in said
+    assert "[vast][error] vast_api_failed" in said
     assert (len(vast.made), vast.running) == (1, {}), "it was made all the same, and destroyed by its label"
 
 
@@ -181,7 +181,7 @@ def test_vast_that_is_out_of_order_at_the_end(person: Person, vast: Vast) -> Non
     process.communicate(timeout=90)
     said = person.log.read_text()
     assert process.returncode == 2, said
-    assert "[tts-prod][error] rental_not_destroyed" in said
+    assert "[vast][error] rental_not_destroyed" in said
     assert "may GO ON COSTING MONEY" in said
     assert len(person.leases) == 1
     vast.down = False
@@ -195,7 +195,7 @@ def test_one_run_at_a_time(person: Person, vast: Vast) -> None:
     person.log = person.home / "second"
     code, _, said = person.run("run", "--yes", "--tasks", person.tasks("!true\n"))
     assert (code, len(vast.made)) == (1, 1)
-    assert "[tts-prod][error] rental_busy:" in said
+    assert "[vast][error] rental_busy:" in said
     assert person.run("status")[0] == 0
     assert len(vast.running) == 1, "a run that is alive is no orphan"
     person.log = first
@@ -212,7 +212,7 @@ def test_no_link_is_followed_in_the_state_folder(person: Person, vast: Vast) -> 
     (person.state / "vast.lock").symlink_to(victim)
     code, _, said = person.run("status")
     assert code == 1
-    assert f"[tts-prod][error] state_unsafe:{person.state}/vast.lock" in said
+    assert f"[vast][error] state_unsafe:{person.state}/vast.lock" in said
     assert victim.read_text() == "precious"
     (person.state / "vast.lock").unlink()
     (person.state / "leases").mkdir(exist_ok=True)
@@ -233,7 +233,7 @@ def test_a_client_that_is_damaged(person: Person, vast: Vast, tmp_path: Path) ->
     (venv / ".voicemill").write_bytes(stamp.read_bytes())
     code, _, said = person.run("status", VOICEMILL_VAST_VENV=str(venv))
     assert code == 2
-    assert "[tts-prod][error] vast_client_missing" in said
+    assert "[vast][error] vast_client_missing" in said
 
 
 LIE = '[[ "$*" {how} ]] && {{ cat >/dev/null; printf \'%064d  ./x\\0\' 1; exit; }}\nexec /usr/bin/sha256sum "$@"'
@@ -243,7 +243,7 @@ def test_code_that_arrives_as_something_else(person: Person, vast: Vast) -> None
     vast.sshd.command("sha256sum", LIE.format(how="!= *zero*"))
     code, _, said = person.run("run", "--yes", "--tasks", person.tasks("!true\n"))
     assert code == 2
-    assert "[tts-prod][error] rental_upload_failed" in said
+    assert "[vast][error] rental_upload_failed" in said
     assert vast.running == {}
 
 
@@ -251,7 +251,7 @@ def test_results_that_are_not_what_they_are_said_to_be(person: Person, vast: Vas
     vast.sshd.command("sha256sum", LIE.format(how="== *zero*"))
     code, _, said = person.run("run", "--yes", "--tasks", person.tasks("!mkdir -p work && echo y > work/x\n"))
     assert code == 3
-    assert "[tts-prod][error] rental_results_differ" in said
+    assert "[vast][error] rental_results_differ" in said
     assert vast.running == {}
 
 
@@ -269,7 +269,7 @@ def test_tasks_that_cannot_be_started(person: Person, vast: Vast) -> None:
     vast.sshd.command("setsid", "exit 1")
     code, _, said = person.run("run", "--yes", "--tasks", person.tasks("!true\n"))
     assert code == 2, said
-    assert "[tts-prod][error] rental_command_failed" in said
+    assert "[vast][error] rental_command_failed" in said
     assert "did not start" in said
     assert vast.running == {}
 
@@ -278,7 +278,7 @@ def test_an_exit_code_that_is_none(person: Person, vast: Vast) -> None:
     vast.sshd.command("cat", '[[ "$*" == */rc ]] && { echo nonsense; exit; }\nexec /usr/bin/cat "$@"')
     code, _, said = person.run("run", "--yes", "--tasks", person.tasks("!true\n"))
     assert code == 3, said
-    assert "[tts-prod][error] batch_failed:exit_code=137" in said
+    assert "[vast][error] batch_failed:exit_code=137" in said
     assert vast.running == {}
 
 
@@ -287,7 +287,7 @@ def test_half_a_result_never_has_its_name(person: Person, vast: Vast) -> None:
     line = "!mkdir -p work && head -c 3000000 /dev/urandom > work/sound.wav\n"
     code, out, said = person.run("run", "--yes", "--tasks", person.tasks(line))
     assert code == 2, said
-    assert "[tts-prod][error] rental_connection_lost" in said
+    assert "[vast][error] rental_connection_lost" in said
     (path,) = [line.removeprefix("ARTIFACT ") for line in out.splitlines() if line.startswith("ARTIFACT ")]
     assert not (person.checkout / path).with_name("sound.wav").exists()
     assert vast.running == {}

@@ -43,7 +43,7 @@ def test_tasks_that_fail_bring_their_logs_and_destroy_the_machine(person: Person
         "run", "--fail-fast", "--yes", "--tasks", person.tasks("!echo why; exit 9\n!touch never\n")
     )
     assert code == 3, said
-    assert "[tts-prod][error] batch_failed" in said
+    assert "[vast][error] batch_failed" in said
     assert (vast.running, person.leases) == ({}, [])
     report = person.report(out)
     assert [(row["state"], row["exit_code"]) for row in report["tasks"]] == [("failed", 9), ("not_run", None)]
@@ -67,7 +67,7 @@ def test_what_is_pushed_arrives_without_secrets_and_is_asked_about(person: Perso
     tasks = person.tasks("!cat 'work/takes/a ü.txt'; test ! -e work/signing.pem\n")
     code, _, said = person.run("run", "--push-work", "--tasks", tasks)
     assert (code, vast.made) == (1, [])
-    assert "[tts-prod][error] confirmation_needed" in said
+    assert "[vast][error] confirmation_needed" in said
     assert "Recordings leave this machine" in said
     code, _, said = person.run("run", "--push-work", "--tasks", tasks, "--yes")
     assert code == 0, said
@@ -81,7 +81,7 @@ def test_an_input_that_would_be_missing_there_costs_nothing(person: Person, vast
     take.write_bytes(b"x")
     code, _, said = person.run("run", "--yes", "--tasks", person.tasks(f"voice-prep --voice a --audio {take}\n"))
     assert (code, vast.requests) == (1, [])
-    assert said.startswith("[tts-prod][error] rental_input_not_sent\nLine 1 names")
+    assert said.startswith("[vast][error] rental_input_not_sent\nLine 1 names")
 
 
 @pytest.mark.parametrize(("text", "where"), [(b"voice-sing\n", 1), (b"\xef\xbb\xbf!true\r\nvoice-prep 'open\r\n", 2)])
@@ -90,7 +90,7 @@ def test_a_task_file_is_judged_before_anything_is_rented(person: Person, vast: V
     path.write_bytes(text)
     code, _, said = person.run("run", "--yes", "--tasks", str(path))
     assert (code, vast.requests) == (1, [])
-    assert said.startswith(f"[tts-prod][error] tasks_invalid:{path}:{where}\n"), said
+    assert said.startswith(f"[vast][error] tasks_invalid:{path}:{where}\n"), said
 
 
 def test_a_dry_run_says_every_step_and_touches_nothing(person: Person, vast: Vast) -> None:
@@ -122,7 +122,7 @@ def test_no_offer(person: Person, vast: Vast) -> None:
     for command in (["search"], ["run", "--yes", "--tasks", person.tasks("!true\n")]):
         code, _, said = person.run(*command)
         assert code == 1
-        assert "[tts-prod][error] rental_no_offer" in said
+        assert "[vast][error] rental_no_offer" in said
     assert vast.made == []
 
 
@@ -152,7 +152,7 @@ def test_a_price_above_the_ceiling_is_asked_about(person: Person, vast: Vast) ->
     tasks = person.tasks("!true\n")
     code, _, said = person.run("run", "--tasks", tasks, VAST_MAX_MONTHLY_PRICE="10")
     assert (code, vast.made) == (1, [])
-    assert "[tts-prod][error] rental_price_too_high" in said
+    assert "[vast][error] rental_price_too_high" in said
     assert "$29.20 a month is above VAST_MAX_MONTHLY_PRICE ($10.00)" in said
     code, _, said = person.run("run", "--tasks", tasks, "--yes", VAST_MAX_MONTHLY_PRICE="10")
     assert code == 0, said
@@ -169,7 +169,7 @@ def test_what_is_missing_here_is_said_before_anything_is_paid_for(person: Person
     ):
         code, _, said = person.run("run", "--yes", "--tasks", tasks, **environment)
         assert (code, vast.made) == (exit_code, []), said
-        assert f"[tts-prod][error] {reason}\n" in said, said
+        assert f"[vast][error] {reason}\n" in said, said
         assert "expired-key" not in said
 
 
@@ -191,7 +191,7 @@ def test_keys_come_from_the_env_file_and_are_seen_nowhere(person: Person, vast: 
         env.write_text("this is no setting\n")
         code, _, said = person.run("status")
         assert code == 1
-        assert said.startswith("[tts-prod][error] env_invalid\nLine 1 of ")
+        assert said.startswith("[vast][error] env_invalid\nLine 1 of ")
     finally:
         env.unlink()
 
@@ -205,7 +205,7 @@ def test_a_dirty_tree_is_refused_unless_told(person: Person, vast: Vast) -> None
         tasks = person.tasks("!cat apps/voice-verify/README.md; test ! -e untracked\n")
         code, _, said = person.run("run", "--yes", "--tasks", tasks)
         assert (code, vast.requests) == (1, [])
-        assert "[tts-prod][error] dirty_tree" in said
+        assert "[vast][error] dirty_tree" in said
         code, out, said = person.run("run", "--yes", "--tasks", tasks, "--allow-dirty")
         assert code == 0, said
         assert "[1] changed" in said
@@ -221,7 +221,7 @@ def test_a_file_of_keys_in_git_is_noticed(person: Person, vast: Vast) -> None:
         subprocess.run(["git", "-C", str(person.checkout), "add", "-f", ".env"], check=True)
         code, _, said = person.run("run", "--yes", "--tasks", person.tasks("!true\n"))
         assert (code, vast.requests) == (1, [])
-        assert "[tts-prod][error] secret_in_git" in said
+        assert "[vast][error] secret_in_git" in said
     finally:
         subprocess.run(["git", "-C", str(person.checkout), "rm", "-qf", ".env"], check=True)
 
@@ -238,7 +238,7 @@ def test_keep_is_loud_and_what_is_kept_can_be_used_pulled_and_destroyed(person: 
     assert list(vast.running) == [7001], "the next start leaves it alone"
     code, _, said = person.run("run", "--yes", "--tasks", tasks)
     assert (code, len(vast.made)) == (1, 1)
-    assert "[tts-prod][error] rental_already_running:7001" in said
+    assert "[vast][error] rental_already_running:7001" in said
     code, _, said = person.run("pull", "7001")
     assert code == 0, said
     (pulled,) = [
@@ -250,7 +250,7 @@ def test_keep_is_loud_and_what_is_kept_can_be_used_pulled_and_destroyed(person: 
     assert (len(vast.made), vast.running, person.leases) == (1, {}, [])
     code, _, said = person.run("destroy", "7001")
     assert code == 1
-    assert "[tts-prod][error] rental_not_found:7001" in said
+    assert "[vast][error] rental_not_found:7001" in said
 
 
 def test_destroy(person: Person, vast: Vast) -> None:
@@ -269,7 +269,7 @@ def test_destroy_sees_that_the_machine_is_gone(person: Person, vast: Vast) -> No
     number, vast.deaf = vast.somebodys(), 1000
     code, _, said = person.run("destroy", str(number), VAST_RECONNECT_SECONDS="1")
     assert code == 2, said
-    assert "[tts-prod][error] rental_not_destroyed" in said
+    assert "[vast][error] rental_not_destroyed" in said
     assert len(person.leases) == 1
     vast.deaf = 0
     assert person.run("status")[0] == 0
@@ -280,7 +280,7 @@ def test_a_machine_whose_beginning_is_not_known_has_no_cost_yet(person: Person, 
     number = vast.somebodys(born=None)
     code, _, said = person.run("run", "--yes", "--tasks", person.tasks("!true\n"))
     assert code == 1
-    assert f"[tts-prod][error] rental_already_running:{number}" in said
+    assert f"[vast][error] rental_already_running:{number}" in said
     assert "$0.0000 so far" in said
 
 
@@ -304,7 +304,7 @@ def test_a_tool_that_is_missing_here_is_said_before_anything_is_paid_for(person:
                 (tools / tool.name).symlink_to(tool)
     code, _, said = person.run("run", "--yes", "--tasks", person.tasks("!true\n"), PATH=str(tools))
     assert (code, vast.requests) == (2, []), said
-    assert said.startswith("[tts-prod][error] runtime_dependency_missing:rsync\n")
+    assert said.startswith("[vast][error] runtime_dependency_missing:rsync\n")
 
 
 def test_results_that_would_have_no_place_here_cost_nothing(person: Person, vast: Vast) -> None:
@@ -320,7 +320,7 @@ def test_results_that_would_have_no_place_here_cost_nothing(person: Person, vast
         if there:
             aside.rename(place)
     assert (code, vast.made) == (2, []), said
-    assert "[tts-prod][error] not_writable:" in said
+    assert "[vast][error] not_writable:" in said
 
 
 def typed(person: Person, *arguments: str, lines: str, after: str = "") -> tuple[int, str]:
@@ -341,7 +341,7 @@ def test_a_question_at_a_terminal(person: Person, vast: Vast) -> None:
     tasks = person.tasks("!true\n")
     code, said = typed(person, "run", "--push-work", "--tasks", tasks, lines="n\n")
     assert (code, vast.made) == (1, []), said
-    assert "[tts-prod][error] declined" in said
+    assert "[vast][error] declined" in said
     code, said = typed(person, "run", "--push-work", "--tasks", tasks, lines="y\n")
     assert code == 0, said
     assert vast.running == {}
@@ -369,7 +369,7 @@ def test_a_shell_on_a_machine_that_is_rented_for_it(person: Person, vast: Vast) 
 def test_bad_usage(person: Person, vast: Vast, arguments: list[str]) -> None:
     code, _, said = person.run(*arguments)
     assert (code, vast.requests) == (1, [])
-    assert said.startswith("[tts-prod][error] bad_usage\n")
+    assert said.startswith("[vast][error] bad_usage\n")
 
 
 def test_what_is_pushed_has_a_place_there(person: Person, vast: Vast) -> None:
@@ -377,7 +377,7 @@ def test_what_is_pushed_has_a_place_there(person: Person, vast: Vast) -> None:
     for option, path in (("--push", "elsewhere"), ("--push-work", "elsewhere"), ("--push", "nothing")):
         code, _, said = person.run("run", "--yes", option, str(person.home / path), "--tasks", person.tasks("!true\n"))
         assert (code, vast.requests) == (1, [])
-        assert said.startswith("[tts-prod][error] bad_usage\n")
+        assert said.startswith("[vast][error] bad_usage\n")
     (person.checkout / "work_remote/takes").mkdir(parents=True, exist_ok=True)
     (person.checkout / "work_remote/takes/x.lab").write_text("pushed")
     line = "!cat work_remote/takes/x.lab\n"

@@ -184,8 +184,8 @@ def test_the_app_says_nothing_but_its_lines(cluster: Cluster, tmp_path: Path, pr
     assert good.returncode == 0, good.stderr
     assert {line.partition(" ")[0] for line in good.stdout.splitlines()} == {"PROGRESS", "STATS", "ARTIFACT"}
     assert (absent.returncode, wrong.returncode) == (2, 1)
-    assert "[tts-prod][error] ray_unreachable:127.0.0.1:1" in absent.stderr.splitlines()
-    assert "[tts-prod][error] bad_usage" in wrong.stderr.splitlines()
+    assert "[voice-prep][error] ray_unreachable:127.0.0.1:1" in absent.stderr.splitlines()
+    assert "[voice-prep][error] bad_usage" in wrong.stderr.splitlines()
 
 
 def test_a_node_that_dies_loses_nothing(cluster: Cluster, tmp_path: Path) -> None:
