@@ -22,7 +22,7 @@ from quality import Samples, error_rates
 from quality import train as train_ours
 
 from voicemill.errors import NotMeasurableError, TrainingError
-from voicemill.evaluation.comparison import compare
+from voicemill.metrics.inputs import SentencePair
 from voicemill.synthesis.out_of_vocabulary import default_pronunciation
 from voicemill.synthesis.vocoders import GriffinLimVocoder
 from voicemill.training.config import TrainingConfig
@@ -75,13 +75,15 @@ class TestSet:
         found = []
         for real, sound in zip(self.sounds, made, strict=True):
             try:
-                found.append(compare(real, sound, sample_rate=self.sample_rate, pitch_range=self.pitch_range))
+                found.append(
+                    SentencePair.align(real, sound, sample_rate=self.sample_rate, pitch_range=self.pitch_range)
+                )
             except NotMeasurableError:
                 continue
-        pitches = [each.f0_rmse for each in found if each.f0_rmse is not None]
+        pitches = [each.pitch.f0_rmse_cents for each in found if each.pitch.f0_rmse_cents is not None]
         return Heard(
             error_rates(self.texts, made, self.sample_rate),
-            float(np.mean([each.mcd for each in found])) if found else None,
+            float(np.mean([each.distortion.decibels for each in found])) if found else None,
             float(np.mean(pitches)) if pitches else None,
             len(found),
         )

@@ -1,106 +1,19 @@
-"""Figures with their method, library and version: the one place that says how each number came about."""
+"""Figures of an evaluation: metrics of the catalogue measured on an input, with method, library and version."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 
 from voicemill import __version__
 from voicemill.errors import NotMeasurableError
 from voicemill.evaluation.model import Figure
-from voicemill.metrics.error_rate import ErrorRate, interval, pooled
+from voicemill.metrics.catalogue import BY_NAME, metrics_of
+from voicemill.metrics.metric import Estimate, Metric
 
 DIGITS = 6
-"""Figures are rounded to this many decimals: far below what any of them can resolve, and short enough to read."""
-
-METHODS: dict[str, tuple[str, str, str]] = {
-    "cer": ("ratio", "jiwer", "Character error rate of the recogniser's text, all errors over all characters"),
-    "wer": ("ratio", "jiwer", "Word error rate of the recogniser's text, all errors over all words"),
-    "cer_ratio": ("ratio", "jiwer", "Character error rate of the synthesised sentences over that of the recordings"),
-    "cer_excess": ("ratio", "jiwer", "Character error rate of the synthesised sentences less that of the recordings"),
-    "wer_excess": ("ratio", "jiwer", "Word error rate of the synthesised sentences less that of the recordings"),
-    "mcd": (
-        "dB",
-        "voicemill",
-        "Mel-cepstral distortion, coefficients 1 to 13, speech frames paired by dynamic time "
-        "warping, mean over sentences",
-    ),
-    "copy_mcd": (
-        "dB",
-        "voicemill",
-        "Mel-cepstral distortion of copy synthesis (the vocoder given the recording's mel "
-        "spectrogram), mean over sentences",
-    ),
-    "copy_stft": ("distance", "voicemill", "Multi-resolution STFT distance of copy synthesis, mean over sentences"),
-    "f0_rmse": (
-        "cents",
-        "voicemill",
-        "Root mean square F0 difference over paired frames voiced in both without a gross error, mean over sentences",
-    ),
-    "f0_correlation": (
-        "correlation",
-        "numpy",
-        "Pearson's correlation of F0 over paired frames voiced in both, mean over sentences",
-    ),
-    "gross_pitch_error": (
-        "ratio",
-        "voicemill",
-        "Share of paired frames voiced in both whose F0 is more than 20% off, mean over sentences",
-    ),
-    "voicing_error": (
-        "ratio",
-        "voicemill",
-        "Share of paired frames voiced in one and unvoiced in the other, mean over sentences",
-    ),
-    "f0_frame_error": (
-        "ratio",
-        "voicemill",
-        "Share of paired frames with a gross pitch or a voicing error, mean over sentences",
-    ),
-    "duration_ratio": ("ratio", "voicemill", "Seconds synthesised over seconds recorded for the same sentences"),
-    "duration_error": (
-        "ratio",
-        "voicemill",
-        "Difference of the synthesised sentence's length from the recording's, as a share of it, mean over sentences",
-    ),
-    "speed": ("x real time", "python", "Seconds of sound over seconds of computing, text to samples, on this machine"),
-    "real_time_factor": ("ratio", "python", "Seconds of computing over seconds of sound, the inverse of the speed"),
-    "long_cer": ("ratio", "jiwer", "Character error rate of the shipped long sentences, each spoken at once"),
-    "long_cer_excess": ("ratio", "jiwer", "That of long sentences less that of their clauses, spoken one by one"),
-    "long_duration_ratio": (
-        "ratio",
-        "voicemill",
-        "Seconds of the long sentences, each spoken at once, over those of their clauses, spoken one by one",
-    ),
-    "number_cer": (
-        "ratio",
-        "jiwer",
-        "Character error rate of the shipped sentences with digits, against how a person would read them",
-    ),
-    "number_wer": (
-        "ratio",
-        "jiwer",
-        "Word error rate of the shipped sentences with digits, against how a person would read them",
-    ),
-    "number_reading": (
-        "ratio",
-        "nemo_text_processing",
-        "Share of the shipped sentences with digits that the normaliser reads as a person would",
-    ),
-    "speaker_similarity": (
-        "cosine",
-        "onnxruntime",
-        "Cosine similarity of speaker embeddings, mean over sentences, to the mean of the speaker's own recordings",
-    ),
-    "median_f0": ("Hz", "voicemill", "Median F0 of voiced frames"),
-    "speaker_distance": (
-        "distance",
-        "voicemill",
-        "Bhattacharyya distance of Gaussians over mel cepstra 1 to 12, 80 to 3800 Hz, speech frames",
-    ),
-}
-"""Kind of figure -> unit, library, method."""
+"""Figures are rounded to this many decimals: finer than any of them can resolve, and short enough to read."""
 
 
 def library_version(name: str) -> str:
@@ -115,58 +28,81 @@ def library_version(name: str) -> str:
         return "unknown"
 
 
-def figure(
-    kind: str,
-    value: float,
-    *,
-    samples: int | None = None,
-    interval: tuple[float, float] | None = None,
-    detail: str = "",
-) -> Figure:
-    """A measured figure of a known kind; `detail` is added to the method."""
-    unit, library, method = METHODS[kind]
-    spread = (round(interval[0], DIGITS), round(interval[1], DIGITS)) if interval else None
+def figure(metric: Metric, estimate: Estimate, subject: str | None = None) -> Figure:
+    """The figure of an estimate.
+
+    Args:
+        metric: what was measured.
+        estimate: the value, or None and the reason.
+        subject: what it was measured on, in place of the metric's own `subject`.
+    """
+    on = estimate.subject or (metric.subject if subject is None else subject)
+    spread = estimate.interval
     return Figure(
-        value=round(float(value), DIGITS),
-        unit=unit,
-        method=f"{method}{detail}.",
-        library=library,
-        version=library_version(library),
-        samples=samples,
-        interval=spread,
+        value=None if estimate.value is None else round(float(estimate.value), DIGITS),
+        unit=metric.unit,
+        method=f"{metric.method}, {on}." if on else f"{metric.method}.",
+        library=metric.library,
+        version=library_version(metric.library),
+        samples=estimate.samples,
+        interval=(round(spread[0], DIGITS), round(spread[1], DIGITS)) if spread else None,
+        not_measured=estimate.not_measured,
     )
 
 
-def missing(kind: str, why: str, *, detail: str = "") -> Figure:
-    """A figure that was not measured, and why."""
-    unit, library, method = METHODS[kind]
-    return Figure(
-        value=None,
-        unit=unit,
-        method=f"{method}{detail}.",
-        library=library,
-        version=library_version(library),
-        not_measured=why,
-    )
+def missing(names: Iterable[str], why: str) -> dict[str, Figure]:
+    """Figures that were not measured, with the reason."""
+    return {name: figure(BY_NAME[name], Estimate(None, not_measured=why), subject="") for name in names}
 
 
-def measured(kind: str, measure: Callable[[], float], *, samples: int | None = None, detail: str = "") -> Figure:
-    """Call `measure`; an input that it has no meaning for becomes a null with the error's sentence."""
+def measure(given: object, subject: str | None = None) -> dict[str, Figure]:
+    """Every metric that is computed from this kind of input; null, with the reason, where it has no meaning.
+
+    Args:
+        given: an instance of a class of `voicemill.metrics.inputs`.
+        subject: what it was measured on, in place of the metrics' own `subject`.
+    """
+    return {metric.name: figure(metric, _estimate(metric, given), subject) for metric in metrics_of(type(given))}
+
+
+def _estimate(metric: Metric, given: object) -> Estimate:
     try:
-        return figure(kind, measure(), samples=samples, detail=detail)
+        found = metric.measure(given)
     except NotMeasurableError as error:
-        return missing(kind, str(error), detail=detail)
+        return Estimate(None, not_measured=str(error))
+    return found if isinstance(found, Estimate) else Estimate(found)
 
 
-def mean_of(kind: str, values: Sequence[float | None], *, why: str, detail: str = "") -> Figure:
-    """Mean over the sentences that carry the figure; null with `why` where none does."""
-    present = [value for value in values if value is not None]
+def measure_mean(kind: type, inputs: Iterable[object]) -> dict[str, Figure]:
+    """Every metric of one sentence, as its mean over the sentences that carry it.
+
+    Args:
+        kind: class of the inputs, `SentencePair` or `CopyPair`.
+        inputs: one for each sentence; it is consumed as it is made, so that only one is in memory.
+    """
+    metrics = list(metrics_of(kind))
+    values: dict[str, list[float]] = {metric.name: [] for metric in metrics}
+    for each in inputs:
+        _collect(metrics, each, values)
+    return {metric.name: _mean(metric, values, kind) for metric in metrics}
+
+
+def _collect(metrics: Sequence[Metric], given: object, values: Mapping[str, list[float]]) -> None:
+    """Append the values of one sentence. The mean is over the sentences that can be measured; the figure has their
+    number.
+    """
+    for metric in metrics:
+        try:
+            value = metric.measure(given)
+        except NotMeasurableError:
+            return
+        if isinstance(value, float):
+            values[metric.name].append(value)
+
+
+def _mean(metric: Metric, values: Mapping[str, list[float]], kind: type) -> Figure:
+    present = values[metric.name]
     if not present:
-        return missing(kind, why, detail=detail)
-    return figure(kind, sum(present) / len(present), samples=len(present), detail=detail)
-
-
-def error_figure(kind: str, sentences: Sequence[ErrorRate], *, detail: str = "") -> Figure:
-    """Error rate of a set of sentences with its 95% interval (of two sentences and more)."""
-    spread = interval(sentences) if len(sentences) > 1 else None
-    return figure(kind, pooled(sentences).rate, samples=len(sentences), interval=spread, detail=detail)
+        why = metric.unmeasured or str(getattr(kind, "UNMEASURED", "No sentence carries it."))
+        return figure(metric, Estimate(None, not_measured=why))
+    return figure(metric, Estimate(sum(present) / len(present), samples=len(present)))

@@ -1,61 +1,57 @@
-"""A voice of which no recording is at hand: what needs none is measured on the shipped test sentences."""
+"""Evaluation of a voice without recordings: the shipped test sentences, and the metrics that need no reference."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from voicemill.errors import NotAcceptableError
-from voicemill.evaluation.candidates import Candidate, Progress
-from voicemill.evaluation.evaluate import VoiceEvaluation, assemble
+from voicemill.evaluation.candidates import Candidate
+from voicemill.evaluation.evaluate import (
+    Measurements,
+    TestMaterial,
+    TrainingSummary,
+    VoiceEvaluation,
+    assemble,
+    start_progress,
+)
 from voicemill.evaluation.figures import missing
-from voicemill.evaluation.trials import Trials, run_trials
+from voicemill.evaluation.recogniser_pool import RecogniserPool
+from voicemill.evaluation.trials import run_trials
 from voicemill.evaluation.vocoder import Choice
-from voicemill.progress import Observer, SilentObserver
-
-if TYPE_CHECKING:
-    from voicemill.align.recognition import Recogniser
+from voicemill.metrics.catalogue import metrics_of
+from voicemill.metrics.inputs import CopyPair, HeldOutSentences, SentencePair, SpeakerSounds
+from voicemill.progress import Observer
 
 NO_RECORDING = "No recordings were given to compare with."
-NEEDS_RECORDINGS = (
-    *("cer_ratio", "cer_excess", "wer_excess", "mcd", "copy_mcd", "copy_stft", "f0_rmse", "f0_correlation"),
-    *("gross_pitch_error", "voicing_error", "f0_frame_error", "duration_ratio", "duration_error"),
-    *("median_f0", "speaker_distance", "speaker_similarity"),
+NEEDS_RECORDINGS = tuple(
+    metric.name
+    for metric in metrics_of(HeldOutSentences, SentencePair, CopyPair, SpeakerSounds)
+    if not metric.of_recordings
 )
-"""Figures that compare with a recording."""
+"""Figures that compare the voice with a recording."""
 
 
-def evaluate_alone(
-    candidate: Candidate,
-    recogniser: Recogniser,
-    trials: Trials,
-    *,
-    sample_rate: int,
-    workers: int = 1,
-    observer: Observer | None = None,
+def evaluate_without_recordings(
+    candidate: Candidate, material: TestMaterial, pool: RecogniserPool, observer: Observer | None = None
 ) -> VoiceEvaluation:
     """Measure a voice without a reference.
 
     Args:
         candidate: the voice with the vocoder that it ships with.
-        recogniser: writes down what it hears.
-        trials: with plain sentences, on which error rate and speed are measured.
-        sample_rate: of what it speaks, Hz.
-        workers: processes that listen.
-        observer: hears of each sentence.
+        material: its trials are spoken; the plain ones give error rate and speed.
+        pool: recognises the sounds.
+        observer: receives the progress, sentence by sentence.
 
     Raises:
         NotAcceptableError: a sentence gave no usable sound (`synthesis_unusable`).
     """
-    observer = observer or SilentObserver()
-    observer.stage("evaluation", 2 * len(trials.trials))
-    tried = run_trials(trials, candidate, recogniser, sample_rate, workers, Progress(observer))
+    progress = start_progress(observer, 2 * len(material.trials.trials))
+    tried = run_trials(material.trials, candidate, material.sample_rate, pool, progress)
     if tried.problem is not None:
         raise NotAcceptableError(
             f"The voice gave no usable sound: {tried.problem}.",
             reason="synthesis_unusable",
             hint="Train longer or with another preset.",
         )
-    figures = {name: missing(name, NO_RECORDING) for name in NEEDS_RECORDINGS} | tried.figures
+    measurements = Measurements(figures=missing(NEEDS_RECORDINGS, NO_RECORDING) | tried.figures, trials=tried.results)
     choice = Choice(candidate.name, "The vocoder that the bundle ships with; no other was tried.")
-    evaluation = assemble(choice, figures, [], recogniser, source_status="ok", trials=tried)
+    evaluation = assemble(choice, measurements, pool.recogniser, TrainingSummary())
     return VoiceEvaluation(evaluation=evaluation, spoken={}, trials=tried.sounds)

@@ -15,10 +15,8 @@ from numpy.typing import NDArray
 
 from voicemill import files
 from voicemill.evaluation.charts import Series, line_chart, mel_picture
-from voicemill.evaluation.comparison import pitch_contour
-from voicemill.evaluation.media import Take, flac_uri
-from voicemill.evaluation.page import render
-from voicemill.evaluation.view import Chart
+from voicemill.evaluation.pages import Chart, SoundPlayer, flac_uri, render
+from voicemill.metrics.pitch_errors import pitch_contour
 from voicemill.metrics.spectral import MelSettings, log_mel
 from voicemill.synthesis.griffin_lim import griffin_lim
 from voicemill.synthesis.mel import AudioConfig
@@ -40,7 +38,7 @@ class TrainingSentence:
     """A fixed sentence: its recording first, then the voice after more and more steps."""
 
     text: str
-    takes: list[Take]
+    takes: list[SoundPlayer]
     pitch: Markup = field(default_factory=Markup)
     alignment: Markup = field(default_factory=Markup)
 
@@ -118,10 +116,10 @@ class TrainingPage:
         real = read_audio(clip.audio, rate)
         if clip.id not in self._sentences:
             mel = log_mel(real, MelSettings(sample_rate=rate))
-            self._sentences[clip.id] = TrainingSentence(clip.text, [_take("Recording", "real", real, mel, rate)])
+            self._sentences[clip.id] = TrainingSentence(clip.text, [_player("Recording", "real", real, mel, rate)])
         sentence = self._sentences[clip.id]
         made = griffin_lim(preview.mel, self.audio, iterations=ITERATIONS)
-        sentence.takes.append(_take(f"Step {preview.step}", "made", made, preview.mel, rate))
+        sentence.takes.append(_player(f"Step {preview.step}", "made", made, preview.mel, rate))
         if len(sentence.takes) > 1 + KEPT_TAKES:
             del sentence.takes[2]
         sentence.pitch = self._pitch_chart(real, made)
@@ -194,8 +192,8 @@ def alignment_chart(preview: Preview, seconds: float, audio: AudioConfig) -> Mar
     )
 
 
-def _take(label: str, style: str, samples: NDArray[np.float32], mel: NDArray[np.float32], rate: int) -> Take:
-    return Take(
+def _player(label: str, style: str, samples: NDArray[np.float32], mel: NDArray[np.float32], rate: int) -> SoundPlayer:
+    return SoundPlayer(
         label=label,
         style=style,
         shipped=False,

@@ -11,8 +11,8 @@ so a wrong reading counts as misheard, whatever the voice does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -20,19 +20,25 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from voicemill import files
 from voicemill.errors import ConfigError, DependencyError
-from voicemill.evaluation.candidates import Candidate, Progress, Samples, Spoken, speak, speed_figures
-from voicemill.evaluation.figures import error_figure, figure, missing
-from voicemill.evaluation.listening import listen
+from voicemill.evaluation.candidates import (
+    Candidate,
+    CandidateRun,
+    Samples,
+    SentenceProgress,
+    speed_figures,
+    synthesise,
+)
+from voicemill.evaluation.figures import measure, missing
 from voicemill.evaluation.model import Figure, TrialKind, TrialResult
-from voicemill.metrics.error_rate import ErrorRate, character_errors, pooled, spoken_words, word_errors
+from voicemill.evaluation.recogniser_pool import RecogniserPool
+from voicemill.metrics.catalogue import metrics_of
+from voicemill.metrics.error_rate import spoken_words
+from voicemill.metrics.inputs import LongSentences, NumberSentences, RecognisedSentences, SynthesisTime
 
 if TYPE_CHECKING:
-    from voicemill.align.recognition import Recogniser
     from voicemill.metrics.limits import EvaluationSettings
 
 SHIPPED = Path("data/base/test_sentences.json")
-LONG = ("long_cer", "long_cer_excess", "long_duration_ratio")
-NUMBER = ("number_cer", "number_wer", "number_reading")
 NOT_ASKED = "The preset leaves this test out."
 
 
@@ -73,10 +79,10 @@ class Trial:
 
 @dataclass(frozen=True)
 class Trials:
-    """What is to be spoken, and why the rest is not."""
+    """Sentences to be spoken, and the reasons for those that are not."""
 
-    trials: tuple[Trial, ...]
-    left_out: dict[str, str]
+    trials: tuple[Trial, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
     """Figure -> why it will not be measured."""
 
 
@@ -128,14 +134,14 @@ def plan(
         clauses = [clause for each in sentences.long for clause in each]
         found += [_trial("clause", index, f"{text[0].upper()}{text[1:]}.") for index, text in enumerate(clauses)]
     else:
-        left_out |= dict.fromkeys(LONG, NOT_ASKED)
+        left_out |= dict.fromkeys(_names({"long"}), NOT_ASKED)
     if settings.numbers:
         try:
             found += [_number(index, each, normalise) for index, each in enumerate(sentences.numbers)]
         except DependencyError as error:
-            left_out |= dict.fromkeys(NUMBER, str(error))
+            left_out |= dict.fromkeys(_names({"number"}), str(error))
     else:
-        left_out |= dict.fromkeys(NUMBER, NOT_ASKED)
+        left_out |= dict.fromkeys(_names({"number"}), NOT_ASKED)
     return Trials(tuple(found), left_out)
 
 
@@ -157,79 +163,68 @@ def _number(index: int, sentence: NumberSentence, normalise: Callable[[str], str
 
 
 def run_trials(
-    planned: Trials, candidate: Candidate, recogniser: Recogniser, sample_rate: int, workers: int, work: Progress
+    planned: Trials, candidate: Candidate, sample_rate: int, pool: RecogniserPool, progress: SentenceProgress
 ) -> TrialOutcome:
-    """Speak the planned sentences, have them written down, and measure.
+    """Synthesise the planned sentences, recognise and measure them.
 
-    A sentence that gives no usable sound leaves all these figures unmeasured and is named: that is the outcome.
+    A sentence that gives no usable sound leaves all these figures unmeasured; the outcome names it.
     """
-    figures = {name: missing(name, why) for name, why in planned.left_out.items()}
+    figures: dict[str, Figure] = {}
+    for name, why in planned.left_out.items():
+        figures |= missing([name], why)
     trials = planned.trials
     if not trials:
         return TrialOutcome(figures, [], [])
-    spoken = speak(candidate, trials, sample_rate, work)
-    if spoken.problem is not None:
-        kinds = _kinds(trials)
-        figures |= {name: missing(name, f"The {spoken.problem}.") for name in kinds}
-        return TrialOutcome(figures, [], [], spoken.problem)
-    heard = listen(
-        recogniser,
-        spoken.sounds,
-        sample_rate,
-        workers=workers,
-        heard_one=lambda: work.step(f"listening with {recogniser.name}"),
-    )
-    expected = [trial.expected for trial in trials]
-    characters, words = character_errors(expected, heard), word_errors(expected, heard)
-    figures |= _measured(trials, spoken, characters, words)
+    run = synthesise(candidate, trials, sample_rate, progress)
+    if run.problem is not None:
+        figures |= missing(_names({trial.kind for trial in trials}), f"The {run.problem}.")
+        return TrialOutcome(figures, [], [], run.problem)
+    note = f"listening with {pool.recogniser.name}"
+    texts = pool.transcribe(run.sounds, sample_rate, lambda: progress.step(note))
+    errors = RecognisedSentences.compare([trial.expected for trial in trials], texts)
+    for kind in dict.fromkeys(trial.kind for trial in trials):
+        figures |= _figures(kind, trials, run, errors)
     if any(trial.kind == "plain" for trial in trials):
-        figures |= speed_figures(spoken, sample_rate)
+        figures |= speed_figures(run, sample_rate)
     results = [
         TrialResult(
             kind=trial.kind,
             text=trial.written,
             spoken=trial.text,
             read_well=trial.read_well,
-            heard=heard[index],
-            seconds=round(len(spoken.sounds[index]) / sample_rate, 3),
-            character_error_rate=round(characters[index].rate, 6),
+            heard=texts[index],
+            seconds=round(len(run.sounds[index]) / sample_rate, 3),
+            character_error_rate=round(errors.characters[index].rate, 6),
         )
         for index, trial in enumerate(trials)
     ]
-    return TrialOutcome(figures, results, spoken.sounds)
+    return TrialOutcome(figures, results, run.sounds)
 
 
-def _kinds(trials: Sequence[Trial]) -> list[str]:
-    kinds = {trial.kind for trial in trials}
-    named = {"plain": ("cer", "wer", "speed", "real_time_factor"), "long": LONG, "number": NUMBER}
-    return [name for kind, names in named.items() if kind in kinds for name in names]
+def _names(kinds: Set[str]) -> list[str]:
+    """Figures that sentences of these kinds carry."""
+    inputs = {"plain": (RecognisedSentences, SynthesisTime), "long": (LongSentences,), "number": (NumberSentences,)}
+    return [metric.name for kind, needed in inputs.items() if kind in kinds for metric in metrics_of(*needed)]
 
 
-def _measured(
-    trials: Sequence[Trial], spoken: Spoken, characters: Sequence[ErrorRate], words: Sequence[ErrorRate]
+def _figures(
+    kind: TrialKind, trials: Sequence[Trial], run: CandidateRun, errors: RecognisedSentences
 ) -> dict[str, Figure]:
-    def of(kind: TrialKind, values: Sequence[ErrorRate]) -> list[ErrorRate]:
-        return [value for trial, value in zip(trials, values, strict=True) if trial.kind == kind]
+    """Figures of the trials of one kind; the clauses belong to the long sentences."""
 
-    def length(kind: TrialKind) -> int:
-        return sum(len(sound) for trial, sound in zip(trials, spoken.sounds, strict=True) if trial.kind == kind)
-
-    figures: dict[str, Figure] = {}
-    plain, long, numbers = of("plain", characters), of("long", characters), of("number", characters)
-    if plain:
-        detail = ", shipped plain sentences, synthesised"
-        figures["cer"] = error_figure("cer", plain, detail=detail)
-        figures["wer"] = error_figure("wer", of("plain", words), detail=detail)
-    if long:
-        excess = pooled(long).rate - pooled(of("clause", characters)).rate
-        figures["long_cer"] = error_figure("long_cer", long)
-        figures["long_cer_excess"] = figure("long_cer_excess", excess, samples=len(long))
-        figures["long_duration_ratio"] = figure(
-            "long_duration_ratio", length("long") / length("clause"), samples=len(long)
+    def of(wanted: TrialKind) -> tuple[RecognisedSentences, int]:
+        chosen = [index for index, trial in enumerate(trials) if trial.kind == wanted]
+        recognised = RecognisedSentences(
+            [errors.characters[index] for index in chosen], [errors.words[index] for index in chosen]
         )
-    if numbers:
-        read = [trial.read_well for trial in trials if trial.kind == "number"]
-        figures["number_cer"] = error_figure("number_cer", numbers)
-        figures["number_wer"] = error_figure("number_wer", of("number", words))
-        figures["number_reading"] = figure("number_reading", sum(map(bool, read)) / len(read), samples=len(read))
-    return figures
+        return recognised, sum(len(run.sounds[index]) for index in chosen)
+
+    recognised, samples = of(kind)
+    if kind == "plain":
+        return measure(recognised, subject="shipped plain sentences, synthesised")
+    if kind == "long":
+        clauses, clause_samples = of("clause")
+        return measure(LongSentences(recognised.characters, clauses.characters, samples, clause_samples))
+    if kind == "number":
+        return measure(NumberSentences(recognised, [bool(each.read_well) for each in trials if each.kind == kind]))
+    return {}

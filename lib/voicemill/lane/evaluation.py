@@ -13,8 +13,15 @@ from voicemill.audio import embedding
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.dataset.stages import StageClock
 from voicemill.evaluation.candidates import Candidate, Reference, Samples
-from voicemill.evaluation.evaluate import VoiceEvaluation, evaluate_voice
+from voicemill.evaluation.evaluate import (
+    SpeakerReferences,
+    TestMaterial,
+    TrainingSummary,
+    VoiceEvaluation,
+    evaluate_voice,
+)
 from voicemill.evaluation.judging import judged
+from voicemill.evaluation.recogniser_pool import RecogniserPool
 from voicemill.evaluation.trials import Trials, plan, shipped_sentences
 from voicemill.metrics.limits import EvaluationSettings
 from voicemill.metrics.speaker import SpeakerProfile, speaker_distance, speaker_profile
@@ -94,19 +101,17 @@ def beside(
 
     own = _recordings(dataset, "train", sample_rate)
     registry = WeightsRegistry(settings.allowlist, settings.workspace.weights_cache, settings.repository)
-    return evaluate_voice(
-        candidates,
-        references(dataset, sample_rate),
-        PocketSphinxRecogniser(),
-        sample_rate=sample_rate,
-        source_status="ok",
-        final_loss=final_loss,
+    speakers = SpeakerReferences(
         own=own,
         others=other_speakers(own, sample_rate, settings.repository),
         embedding=embedding.choose(registry),
-        trials=trials,
-        workers=os.cpu_count() or 1,
-        observer=observer,
+    )
+    return evaluate_voice(
+        candidates,
+        TestMaterial(sample_rate, references(dataset, sample_rate), speakers, trials),
+        RecogniserPool(PocketSphinxRecogniser(), workers=os.cpu_count() or 1),
+        TrainingSummary(final_loss=final_loss),
+        observer,
     )
 
 

@@ -55,17 +55,13 @@ def measure_quality(
         measured = evaluation.beside([candidate], found, settings, trials, observer, rate)
         return judged(measured.evaluation, wanted.limits)
     from voicemill.align.recognition import PocketSphinxRecogniser
-    from voicemill.evaluation.reference_free import NEEDS_RECORDINGS, evaluate_alone
+    from voicemill.evaluation.evaluate import TestMaterial
+    from voicemill.evaluation.recogniser_pool import RecogniserPool
+    from voicemill.evaluation.reference_free import NEEDS_RECORDINGS, evaluate_without_recordings
 
-    alone = evaluate_alone(
-        candidate,
-        PocketSphinxRecogniser(),
-        trials,
-        sample_rate=rate,
-        workers=os.cpu_count() or 1,
-        observer=observer,
-    )
-    return judged(alone.evaluation, _without(wanted.limits, NEEDS_RECORDINGS))
+    pool = RecogniserPool(PocketSphinxRecogniser(), workers=os.cpu_count() or 1)
+    measured = evaluate_without_recordings(candidate, TestMaterial(rate, trials=trials), pool, observer)
+    return judged(measured.evaluation, _without(wanted.limits, NEEDS_RECORDINGS))
 
 
 def _without(limits: FigureLimits, figures: tuple[str, ...]) -> FigureLimits:

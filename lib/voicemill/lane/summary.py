@@ -7,9 +7,10 @@ from pathlib import Path
 
 from voicemill.bundle.promote import PromotedBundle
 from voicemill.dataset.prepare import PreparedDataset
-from voicemill.evaluation.contents import Licence, LossCurve, ReportData
 from voicemill.evaluation.evaluate import VoiceEvaluation
-from voicemill.evaluation.report import write_report
+from voicemill.evaluation.report_charts import LossCurve
+from voicemill.evaluation.report_sentences import ReportSounds
+from voicemill.evaluation.voice_report import Licence, ReportData, write_report
 from voicemill.lane import results
 from voicemill.lane.evaluation import references
 from voicemill.lane.training import Context, Models
@@ -30,6 +31,7 @@ def draw_report(
 ) -> Path:
     """Write `reports/<voice>.html` and return its path; `promoted` is None where the voice was not good enough."""
     path = context.settings.workspace.reports / f"{context.request.voice}.html"
+    sample_rate = context.cleared.config.audio.sample_rate
     write_report(
         path,
         ReportData(
@@ -37,11 +39,13 @@ def draw_report(
             voice=context.request.voice,
             created_at=results.now(),
             evaluation=measured.evaluation,
-            sample_rate=context.cleared.config.audio.sample_rate,
-            references=references(dataset, context.cleared.config.audio.sample_rate),
-            spoken=measured.spoken,
-            trials=measured.trials,
-            pitch_range=(dataset.stats.pitch_fmin, dataset.stats.pitch_fmax),
+            sounds=ReportSounds(
+                sample_rate=sample_rate,
+                references=references(dataset, sample_rate),
+                spoken=measured.spoken,
+                trials=measured.trials,
+                pitch_range=(dataset.stats.pitch_fmin, dataset.stats.pitch_fmax),
+            ),
             curves=[*_curves("FastPitch", models.acoustic_record), *_curves("HiFi-GAN", models.vocoder_record)],
             clip_seconds=[entry.duration for entry in dataset.entries],
             dataset=_dataset_rows(dataset),

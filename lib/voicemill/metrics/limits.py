@@ -1,15 +1,18 @@
-"""Limits that a preset sets to the figures of a voice, each with its unit; the names are those of the figures.
+"""Limits that a preset sets on the figures of a voice, each in the unit of its figure.
 
-`max_x` and `min_x` bound the figure `x` of `prod_tts_eval.json`; null is no limit. A figure that has a limit and could
-not be measured counts as outside: nobody can vouch for it.
+`max_x` and `min_x` bound the figure `x` of `prod_tts_eval.json`; null means no limit. A figure that has a limit and
+could not be measured counts as outside.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from voicemill.metrics.catalogue import METRICS
 
 
 @dataclass(frozen=True)
@@ -29,48 +32,47 @@ class Limit:
         return value is not None and (value <= self.bound if self.upper else value >= self.bound)
 
 
-class FigureLimits(BaseModel):
+class _Limits(BaseModel):
     """Bounds of a voice that may ship. What each figure is: docs/evaluation.md."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    max_cer_excess: float | None = Field(
-        default=None, ge=0, description="character error rate above that of the recordings"
-    )
-    max_wer_excess: float | None = Field(default=None, ge=0, description="word error rate above that of the recordings")
-    max_mcd: float | None = Field(default=None, ge=0, description="dB of mel-cepstral distortion")
-    max_f0_rmse: float | None = Field(default=None, ge=0, description="cents of pitch error")
-    min_f0_correlation: float | None = Field(default=None, ge=-1, le=1, description="correlation of the two melodies")
-    max_gross_pitch_error: float | None = Field(default=None, ge=0, le=1, description="share of frames, 0 to 1")
-    max_voicing_error: float | None = Field(default=None, ge=0, le=1, description="share of frames, 0 to 1")
-    max_duration_error: float | None = Field(default=None, ge=0, description="mean relative error of sentence lengths")
-    max_speaker_distance: float | None = Field(default=None, ge=0, description="distance to the voice's own speaker")
-    min_speaker_similarity: float | None = Field(default=None, ge=-1, le=1, description="cosine of embeddings")
-    min_speed: float | None = Field(default=None, ge=0, description="seconds of sound in a second of computing")
-    max_long_cer_excess: float | None = Field(
-        default=None, ge=0, description="character error rate of long sentences above that of their clauses"
-    )
-    min_long_duration_ratio: float | None = Field(
-        default=None, ge=0, description="seconds of long sentences over those of their clauses"
-    )
-    max_long_duration_ratio: float | None = Field(default=None, ge=0, description="the same, upper bound")
-    max_number_cer: float | None = Field(
-        default=None, ge=0, description="character error rate of sentences with numbers and dates"
-    )
-    min_number_reading: float | None = Field(
-        default=None, ge=0, le=1, description="share of such sentences that the normaliser reads as a person would"
-    )
-
     def limits(self) -> Iterator[Limit]:
-        """The bounds that are set, in the order of the fields."""
+        """The bounds that are set, in the order of the catalogue."""
         for name in type(self).model_fields:
             bound = getattr(self, name)
             if bound is not None:
                 yield Limit(name=name, figure=name.partition("_")[2], bound=bound)
 
 
+def _fields() -> dict[str, Any]:
+    """A field for each limit that the catalogue allows."""
+    fields: dict[str, Any] = {}
+    for metric in METRICS:
+        for index, name in enumerate(metric.limit_names):
+            rule = metric.limit
+            if rule is not None:
+                description = "the same, upper bound" if index else rule.description
+                bound = Field(default=None, ge=rule.lowest, le=rule.highest, description=description)
+                fields[name] = (float | None, bound)
+    return fields
+
+
+if TYPE_CHECKING:
+
+    class FigureLimits(_Limits):
+        """Bounds of a voice that may ship: `max_<name>` and `min_<name>` for each metric that allows a limit."""
+
+        def __init__(self, **bounds: float | None) -> None: ...
+
+else:
+    FigureLimits = create_model(
+        "FigureLimits", __base__=_Limits, __doc__=_Limits.__doc__, __module__=__name__, **_fields()
+    )
+
+
 class EvaluationSettings(BaseModel):
-    """What an evaluation does beside the held-out sentences, and what it demands."""
+    """Tests that an evaluation runs beside the held-out sentences, and the limits that a voice must keep."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -74,3 +74,13 @@ def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float | None
     if len(a) < MIN_CORRELATED or min(np.ptp(a), np.ptp(b)) <= 1e-9 * max(a.max(), b.max()):
         return None
     return float(np.clip(np.corrcoef(a, b)[0, 1], -1.0, 1.0))
+
+
+def pitch_contour(
+    samples: NDArray[np.float32], sample_rate: int, pitch_range: tuple[float, float]
+) -> NDArray[np.float64]:
+    """F0 in Hz every 256 samples (in step with the mel spectrogram), 0 where unvoiced."""
+    from voicemill.audio.pitch import pyin
+
+    pitch = pyin(samples, sample_rate=sample_rate, fmin=pitch_range[0], fmax=pitch_range[1])
+    return np.where(pitch.voiced, np.nan_to_num(pitch.f0), 0.0)

@@ -16,8 +16,7 @@ from voicemill.audio import decode
 from voicemill.dataset import description
 from voicemill.dataset.pool import ClipPool
 from voicemill.dataset.prepare import PreparedDataset
-from voicemill.evaluation.media import flac_uri
-from voicemill.evaluation.page import render
+from voicemill.evaluation.pages import flac_uri, render
 from voicemill.progress import Observer, SilentObserver
 from voicemill.review.left_out import Sound
 from voicemill.review.pictures import ClipPictures, PictureTask, pictures_of

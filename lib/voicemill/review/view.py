@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from voicemill.dataset.manifest import ManifestEntry
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.evaluation.charts import bars, histogram
-from voicemill.evaluation.view import Card, Chart
+from voicemill.evaluation.pages import Card, Chart
 from voicemill.evaluation.wording import NONE
 from voicemill.review.left_out import RejectedRow, Sound, accounts, clock, rejected_row
 from voicemill.review.pictures import ClipPictures

@@ -8,8 +8,15 @@ import pytest
 from numpy.typing import NDArray
 
 from voicemill.evaluation.candidates import Candidate, Reference
-from voicemill.evaluation.evaluate import VoiceEvaluation, evaluate_voice
+from voicemill.evaluation.evaluate import (
+    SpeakerReferences,
+    TestMaterial,
+    TrainingSummary,
+    VoiceEvaluation,
+    evaluate_voice,
+)
 from voicemill.evaluation.model import Figure
+from voicemill.evaluation.recogniser_pool import RecogniserPool
 from voicemill.metrics.speaker import speaker_profile
 
 Talk = Callable[..., NDArray[np.float32]]
@@ -63,11 +70,7 @@ def evaluated(talk: Talk) -> tuple[list[Reference], VoiceEvaluation]:
     others = {"other": speaker_profile([talk(formants=(350.0, 1000.0, 2200.0), seconds=6.0)])}
     return references, evaluate_voice(
         candidates,
-        references,
-        heard,
-        sample_rate=22_050,
-        source_status="ok",
-        final_loss=2.5,
-        own=[talk(seconds=6.0, seed=7)],
-        others=others,
+        TestMaterial(22_050, references, SpeakerReferences([talk(seconds=6.0, seed=7)], others)),
+        RecogniserPool(heard),
+        TrainingSummary(final_loss=2.5),
     )

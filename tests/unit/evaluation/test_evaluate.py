@@ -5,7 +5,8 @@ import pytest
 
 from voicemill.errors import NotAcceptableError, UsageError
 from voicemill.evaluation.candidates import Candidate, Reference
-from voicemill.evaluation.evaluate import evaluate_voice
+from voicemill.evaluation.evaluate import TestMaterial, evaluate_voice
+from voicemill.evaluation.recogniser_pool import RecogniserPool
 
 
 def test_error_rates_are_those_of_what_was_heard(evaluated) -> None:
@@ -43,10 +44,10 @@ def test_a_broken_vocoder_is_named_and_left_out(talk, recogniser) -> None:
     broken = {"nan": np.full(100, np.nan), "nothing": np.zeros(0), "silence": np.zeros(22_050)}
     candidates = [Candidate(name, lambda text, sound=sound: sound.astype(np.float32)) for name, sound in broken.items()]
     with pytest.raises(NotAcceptableError, match="nan: sentence held-0"):
-        evaluate_voice(candidates, [reference], recogniser(["one two"]), sample_rate=22_050, source_status="ok")
+        evaluate_voice(candidates, TestMaterial(22_050, [reference]), RecogniserPool(recogniser(["one two"])))
     candidates.append(Candidate("good", lambda text: reference.samples))
     found = evaluate_voice(
-        candidates, [reference], recogniser(["one two", "one two"]), sample_rate=22_050, source_status="ok"
+        candidates, TestMaterial(22_050, [reference]), RecogniserPool(recogniser(["one two", "one two"]))
     )
     assert found.evaluation.chosen_vocoder == "good"
     assert list(found.spoken) == ["good"]
@@ -57,10 +58,8 @@ def test_no_error_on_the_recordings_leaves_no_ratio(talk, recogniser) -> None:
     reference = Reference("held-0", "one two", talk(seconds=1.0))
     found = evaluate_voice(
         [Candidate("a", lambda text: reference.samples)],
-        [reference],
-        recogniser(["one two", "one"]),
-        sample_rate=22_050,
-        source_status="ok",
+        TestMaterial(22_050, [reference]),
+        RecogniserPool(recogniser(["one two", "one"])),
     ).evaluation
     assert "nothing to divide by" in (found.figures["cer_ratio"].not_measured or "")
     assert "too few" in (found.figures["speaker_distance"].not_measured or "")
@@ -87,10 +86,8 @@ def test_progress_counts_every_sentence_once(talk, recogniser) -> None:
     reference = Reference("held-0", "one", talk(seconds=1.0))
     evaluate_voice(
         [Candidate("a", lambda text: reference.samples)],
-        [reference],
-        recogniser(["one", "one"]),
-        sample_rate=22_050,
-        source_status="ok",
+        TestMaterial(22_050, [reference]),
+        RecogniserPool(recogniser(["one", "one"])),
         observer=observer,
     )
     assert observer.stages == [("evaluation", 3)]
@@ -103,5 +100,5 @@ def test_nothing_to_evaluate_is_refused(talk, recogniser) -> None:
     wrong = ([], [reference]), ([good], []), ([good, good], [reference]), ([good], [reference] * 2)
     for candidates, references in wrong:
         with pytest.raises(UsageError) as caught:
-            evaluate_voice(candidates, references, recogniser([]), sample_rate=22_050, source_status="ok")
+            evaluate_voice(candidates, TestMaterial(22_050, references), RecogniserPool(recogniser([])))
         assert caught.value.reason == "nothing_to_evaluate"

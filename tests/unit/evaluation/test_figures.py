@@ -6,16 +6,24 @@ import pytest
 
 from voicemill import __version__
 from voicemill.errors import NotMeasurableError
-from voicemill.evaluation.figures import METHODS, error_figure, figure, library_version, mean_of, measured, missing
+from voicemill.evaluation.figures import figure, library_version, measure, measure_mean, missing
+from voicemill.metrics.catalogue import BY_NAME, METRICS
 from voicemill.metrics.error_rate import ErrorRate
+from voicemill.metrics.inputs import RecognisedSentences
+from voicemill.metrics.metric import Estimate, Metric
 
 
-@pytest.mark.parametrize("kind", METHODS)
-def test_every_kind_carries_method_library_and_version(kind: str) -> None:
-    found = figure(kind, 1.23456789)
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+def test_every_figure_has_its_method_library_and_version(metric: Metric) -> None:
+    found = figure(metric, Estimate(1.23456789))
     assert found.value == 1.234568
     assert found.method.endswith(".")
+    assert not metric.method.endswith(".")
     assert found.version != "unknown"
+
+
+def test_names_and_labels_are_unique() -> None:
+    assert len(BY_NAME) == len({metric.label for metric in METRICS}) == len(METRICS)
 
 
 def test_versions_are_those_installed() -> None:
@@ -24,23 +32,46 @@ def test_versions_are_those_installed() -> None:
     assert library_version("no-such-library") == "unknown"
 
 
-def test_what_has_no_meaning_becomes_null_with_the_reason() -> None:
-    def fail() -> float:
+class Voiced:
+    """A test input."""
+
+    UNMEASURED = "none"
+
+    def __init__(self, value: float | None) -> None:
+        self.value = value
+
+
+def value_of(given: Voiced) -> float | None:
+    if given.value == 0:
         raise NotMeasurableError("No frame is voiced.")
-
-    assert measured("median_f0", fail).not_measured == "No frame is voiced."
-    assert measured("median_f0", lambda: 120.0).value == 120.0
-    assert missing("mcd", "why").value is None
+    return given.value
 
 
-def test_means_skip_what_is_missing_and_count_the_rest() -> None:
-    assert mean_of("mcd", [4.0, None, 6.0], why="none").value == 5.0
-    assert mean_of("mcd", [4.0, None, 6.0], why="none").samples == 2
-    assert mean_of("mcd", [None], why="none").not_measured == "none"
+@pytest.fixture
+def voiced(monkeypatch: pytest.MonkeyPatch) -> None:
+    metric = Metric("voiced", "Voiced", "ratio", "voicemill", "A test", Voiced, value_of, subject="on nothing")
+    monkeypatch.setattr("voicemill.metrics.catalogue.METRICS", (metric,))
+
+
+@pytest.mark.usefixtures("voiced")
+def test_a_metric_without_meaning_becomes_null_with_the_reason() -> None:
+    assert measure(Voiced(0))["voiced"].not_measured == "No frame is voiced."
+    assert measure(Voiced(120.0))["voiced"].value == 120.0
+    assert measure(Voiced(120.0))["voiced"].method == "A test, on nothing."
+    assert measure(Voiced(120.0), subject="on one")["voiced"].method == "A test, on one."
+    assert missing(["mcd"], "why")["mcd"].value is None
+
+
+@pytest.mark.usefixtures("voiced")
+def test_means_skip_missing_values_and_count_the_rest() -> None:
+    found = measure_mean(Voiced, map(Voiced, (4.0, None, 0, 6.0)))["voiced"]
+    assert (found.value, found.samples) == (5.0, 2)
+    assert measure_mean(Voiced, [Voiced(None)])["voiced"].not_measured == "none"
 
 
 def test_one_sentence_has_no_interval() -> None:
-    assert error_figure("cer", [ErrorRate(1, 10)]).interval is None
-    several = error_figure("cer", [ErrorRate(1, 10), ErrorRate(3, 10)])
+    one, two = [ErrorRate(1, 10)], [ErrorRate(1, 10), ErrorRate(3, 10)]
+    assert measure(RecognisedSentences(one, one))["cer"].interval is None
+    several = measure(RecognisedSentences(two, two))["cer"]
     assert several.value == 0.2
     assert several.interval == (0.1, 0.3)

@@ -8,16 +8,19 @@ import numpy as np
 import pytest
 
 from voicemill.errors import ConfigError, DependencyError, NotAcceptableError
-from voicemill.evaluation.candidates import Candidate, Progress
-from voicemill.evaluation.figures import METHODS
-from voicemill.evaluation.reference_free import NEEDS_RECORDINGS, NO_RECORDING, evaluate_alone
+from voicemill.evaluation.candidates import Candidate, SentenceProgress
+from voicemill.evaluation.evaluate import TestMaterial
+from voicemill.evaluation.recogniser_pool import RecogniserPool
+from voicemill.evaluation.reference_free import NEEDS_RECORDINGS, NO_RECORDING, evaluate_without_recordings
 from voicemill.evaluation.trials import NOT_ASKED, SHIPPED, plan, run_trials, shipped_sentences
+from voicemill.metrics.catalogue import BY_NAME
 from voicemill.metrics.limits import EvaluationSettings
 from voicemill.progress import SilentObserver
 from voicemill.synthesis.input_text import LONGEST_CHUNK
 
 RATE = 22_050
 EVERYTHING = EvaluationSettings()
+PROGRESS = SentenceProgress(SilentObserver())
 
 
 def reading(text: str) -> str:
@@ -56,7 +59,7 @@ def test_what_was_heard_and_how_long_it_took_become_figures(repository: Path, ta
     def drawl(text: str) -> float:
         return 1.5 if len(text) > 200 else 1.0
 
-    found = run_trials(planned, candidate(talk, drawl), recogniser(heard), RATE, 1, Progress(SilentObserver()))
+    found = run_trials(planned, candidate(talk, drawl), RATE, RecogniserPool(recogniser(heard)), PROGRESS)
     values = {name: each.value for name, each in found.figures.items()}
     total = sum(len(planned.trials[index].expected.replace(",", "").rstrip(".")) for index in long)
     assert values["long_cer"] == pytest.approx(len(lost) / 2 / total, rel=0.05)
@@ -77,7 +80,7 @@ def test_a_wrong_reading_counts_as_misheard_however_well_it_is_spoken(repository
 
     planned = plan(sentences, only, spelled, plain=False)
     fake = recogniser([trial.text for trial in planned.trials])
-    found = run_trials(planned, candidate(talk), fake, RATE, 1, Progress(SilentObserver()))
+    found = run_trials(planned, candidate(talk), RATE, RecogniserPool(fake), PROGRESS)
     assert found.figures["number_reading"].value == pytest.approx(1 - 1 / len(sentences.numbers))
     assert found.figures["number_cer"].value > 0.02
     assert found.figures["long_cer"].not_measured == NOT_ASKED
@@ -95,24 +98,28 @@ def test_a_missing_normaliser_leaves_the_number_test_out_and_is_named(repository
 def test_a_sentence_without_sound_is_the_outcome(repository: Path, recogniser) -> None:
     planned = plan(shipped_sentences(repository), EVERYTHING, reading, plain=False)
     silent = Candidate("silent", lambda text: np.zeros(1000, dtype=np.float32))
-    found = run_trials(planned, silent, recogniser([]), RATE, 1, Progress(SilentObserver()))
+    found = run_trials(planned, silent, RATE, RecogniserPool(recogniser([])), PROGRESS)
     assert found.figures["long_cer"].not_measured == "The sentence long-1 gave silence."
     assert found.figures["number_cer"].value is None
     alone = plan(shipped_sentences(repository), EVERYTHING, reading, plain=True)
     with pytest.raises(NotAcceptableError) as caught:
-        evaluate_alone(silent, recogniser([]), alone, sample_rate=RATE)
+        evaluate_without_recordings(silent, TestMaterial(RATE, trials=alone), RecogniserPool(recogniser([])))
     assert caught.value.reason == "synthesis_unusable"
 
 
 def test_alone_a_voice_is_measured_by_what_needs_no_recording(repository: Path, talk, recogniser) -> None:
     planned = plan(shipped_sentences(repository), EvaluationSettings(long_sentences=False), reading, plain=True)
     heard = ["", *(trial.expected for trial in planned.trials[1:])]
-    found = evaluate_alone(candidate(talk), recogniser(heard), planned, sample_rate=RATE).evaluation
+    found = evaluate_without_recordings(
+        candidate(talk), TestMaterial(RATE, trials=planned), RecogniserPool(recogniser(heard))
+    ).evaluation
     assert 0 < found.figures["cer"].value < 0.2
     assert found.wer_proxy == found.figures["wer"].value
     assert found.figures["real_time_factor"].value == pytest.approx(1 / found.figures["speed"].value, abs=1e-6)
     assert all(found.figures[name].not_measured == NO_RECORDING for name in NEEDS_RECORDINGS)
-    assert set(found.figures) >= set(METHODS), "every kind of figure is there, measured or null"
+    assert set(found.figures) >= {name for name, metric in BY_NAME.items() if not metric.of_recordings}, (
+        "every kind of figure is there, measured or null"
+    )
 
 
 @pytest.mark.parametrize("content", [None, "{", '{"plain": []}'])

@@ -1,22 +1,21 @@
-"""Sound and pictures of the sentences, as data URIs within a budget."""
+"""Sentences of the voice report with their sounds and pictures, as data URIs within a budget."""
 
 from __future__ import annotations
 
-import base64
 import difflib
-import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from voicemill.evaluation.candidates import Reference
 from voicemill.evaluation.charts import Series, line_chart, mel_picture
-from voicemill.evaluation.comparison import pitch_contour
-from voicemill.evaluation.contents import ReportData
-from voicemill.evaluation.model import SentenceResult
+from voicemill.evaluation.model import Evaluation, SentenceResult
+from voicemill.evaluation.pages import SoundPlayer, flac_uri
 from voicemill.metrics.error_rate import spoken_words
+from voicemill.metrics.pitch_errors import pitch_contour
 from voicemill.metrics.spectral import MelSettings, log_mel
 
 Samples = NDArray[np.float32]
@@ -28,41 +27,31 @@ TRIAL_BUDGET = 3_000_000
 
 
 @dataclass(frozen=True)
-class Take:
-    """One sound of a sentence: the recording, or the voice through one vocoder."""
+class ReportSounds:
+    """Sounds of an evaluation, as the report plays them."""
 
-    label: str
-    style: str
-    """`real`, `made` (the chosen vocoder) or `other`."""
-    shipped: bool
-    seconds: float
-    audio: str
-    picture: str
-    heard: Markup | None
-    error_rate: float | None
+    sample_rate: int = 22_050
+    references: Sequence[Reference] = ()
+    spoken: Mapping[str, Mapping[str, Samples]] = field(default_factory=dict)
+    """`VoiceEvaluation.spoken`: vocoder -> sentence id -> samples."""
+    trials: Sequence[Samples] = ()
+    """`VoiceEvaluation.trials`: the test sentences, in step with `evaluation.trials`."""
+    pitch_range: tuple[float, float] | None = None
+    """Hz; pitch charts are left out without it."""
 
 
 @dataclass(frozen=True)
-class Sentence:
+class ReportSentence:
     """One sentence with all its sounds and a chart of their pitch."""
 
     id: str
     text: str
-    takes: list[Take]
+    takes: list[SoundPlayer]
     pitch: Markup
 
     @property
     def size(self) -> int:
         return sum(len(take.audio) + len(take.picture) for take in self.takes) + len(self.pitch)
-
-
-def flac_uri(samples: Samples, sample_rate: int) -> str:
-    """A sound as the data URI of a 16-bit FLAC file: lossless, half of a WAV, played by every current browser."""
-    import soundfile
-
-    target = io.BytesIO()
-    soundfile.write(target, np.clip(samples, -1.0, 1.0), sample_rate, format="FLAC", subtype="PCM_16")
-    return "data:audio/flac;base64," + base64.b64encode(target.getvalue()).decode("ascii")
 
 
 def heard_markup(text: str, heard: str) -> Markup:
@@ -81,7 +70,7 @@ def heard_markup(text: str, heard: str) -> Markup:
 
 
 @dataclass(frozen=True)
-class TrialTake:
+class TrialRow:
     """A test sentence without a recording."""
 
     kind: str
@@ -96,16 +85,16 @@ class TrialTake:
     """Empty beyond the budget."""
 
 
-def trial_takes(data: ReportData, budget: int = TRIAL_BUDGET) -> list[TrialTake]:
+def trial_rows(sounds: ReportSounds, evaluation: Evaluation, budget: int = TRIAL_BUDGET) -> list[TrialRow]:
     """The test sentences but for the clauses, which lie in the long ones, with players as far as the budget goes."""
-    found: list[TrialTake] = []
-    for index, result in enumerate(data.evaluation.trials):
+    found: list[TrialRow] = []
+    for index, result in enumerate(evaluation.trials):
         if result.kind == "clause":
             continue
-        audio = flac_uri(data.trials[index], data.sample_rate) if index < len(data.trials) else ""
+        audio = flac_uri(sounds.trials[index], sounds.sample_rate) if index < len(sounds.trials) else ""
         budget -= len(audio)
         found.append(
-            TrialTake(
+            TrialRow(
                 kind=result.kind,
                 text=result.text,
                 spoken=result.spoken if result.spoken != result.text else "",
@@ -119,16 +108,21 @@ def trial_takes(data: ReportData, budget: int = TRIAL_BUDGET) -> list[TrialTake]
     return found
 
 
-def sentences_within_budget(data: ReportData, budget: int = MEDIA_BUDGET) -> list[Sentence]:
+def sentences_within_budget(
+    sounds: ReportSounds, evaluation: Evaluation, budget: int = MEDIA_BUDGET
+) -> list[ReportSentence]:
     """The sentences in order, as many as fit; loudness differences between the sounds are kept as they are."""
-    results = {each.id: each for each in data.evaluation.sentences}
-    chosen: list[Sentence] = []
-    for reference in data.references:
-        sounds: dict[str, Samples] = {"": reference.samples}
-        sounds |= {name: each[reference.id] for name, each in _shipped_first(data).items() if reference.id in each}
+    results = {each.id: each for each in evaluation.sentences}
+    shipped = evaluation.chosen_vocoder
+    vocoders = sorted(sounds.spoken, key=lambda name: name != shipped)
+    chosen: list[ReportSentence] = []
+    for reference in sounds.references:
+        samples: dict[str, Samples] = {"": reference.samples}
+        samples |= {name: found for name in vocoders if (found := sounds.spoken[name].get(reference.id)) is not None}
         result = results.get(reference.id)
-        takes = [_take(name, samples, data, result) for name, samples in sounds.items()]
-        sentence = Sentence(id=reference.id, text=reference.text, takes=takes, pitch=_pitch_chart(sounds, data))
+        takes = [_player(name, each, sounds.sample_rate, shipped, result) for name, each in samples.items()]
+        pitch = _pitch_chart(samples, sounds, shipped)
+        sentence = ReportSentence(id=reference.id, text=reference.text, takes=takes, pitch=pitch)
         budget -= sentence.size
         if budget < 0 and chosen:
             break
@@ -136,37 +130,33 @@ def sentences_within_budget(data: ReportData, budget: int = MEDIA_BUDGET) -> lis
     return chosen
 
 
-def _shipped_first(data: ReportData) -> Mapping[str, Mapping[str, Samples]]:
-    shipped = data.evaluation.chosen_vocoder
-    return dict(sorted(data.spoken.items(), key=lambda item: item[0] != shipped))
-
-
-def _take(vocoder: str, samples: Samples, data: ReportData, result: SentenceResult | None) -> Take:
-    shipped = bool(vocoder) and vocoder == data.evaluation.chosen_vocoder
+def _player(
+    vocoder: str, samples: Samples, sample_rate: int, chosen: str | None, result: SentenceResult | None
+) -> SoundPlayer:
+    shipped = bool(vocoder) and vocoder == chosen
     heard, rate = None, None
     if result is not None:
         written = result.heard_synthesised.get(vocoder) if vocoder else result.heard_real
         rate = result.character_error_rate_synthesised.get(vocoder) if vocoder else result.character_error_rate_real
         heard = heard_markup(result.text, written) if written is not None else None
-    mel = log_mel(samples, MelSettings(sample_rate=data.sample_rate))
-    return Take(
+    return SoundPlayer(
         label=vocoder or "Recording",
         style="made" if shipped else "other" if vocoder else "real",
         shipped=shipped,
-        seconds=len(samples) / data.sample_rate,
-        audio=flac_uri(samples, data.sample_rate),
-        picture=mel_picture(mel),
+        seconds=len(samples) / sample_rate,
+        audio=flac_uri(samples, sample_rate),
+        picture=mel_picture(log_mel(samples, MelSettings(sample_rate=sample_rate))),
         heard=heard,
         error_rate=rate,
     )
 
 
-def _pitch_chart(sounds: Mapping[str, Samples], data: ReportData) -> Markup:
+def _pitch_chart(samples: Mapping[str, Samples], sounds: ReportSounds, chosen: str | None) -> Markup:
     """Pitch of the recording and of the voice as it ships, each on its own time axis."""
-    if data.pitch_range is None:
+    if sounds.pitch_range is None:
         return Markup("")
-    names = [name for name in sounds if name in ("", data.evaluation.chosen_vocoder)]
-    series = [_pitch_series(name, sounds[name], data.sample_rate, data.pitch_range) for name in names]
+    names = [name for name in samples if name in ("", chosen)]
+    series = [_pitch_series(name, samples[name], sounds.sample_rate, sounds.pitch_range) for name in names]
     return line_chart(
         series,
         title="Pitch",

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from voicemill.evaluation.contents import Licence, LossCurve, ReportData
 from voicemill.evaluation.judging import judged
-from voicemill.evaluation.media import trial_takes
 from voicemill.evaluation.model import TrialResult, dry_run_evaluation
-from voicemill.evaluation.report import render_report, write_report
+from voicemill.evaluation.report_charts import LossCurve
+from voicemill.evaluation.report_sentences import ReportSounds, trial_rows
+from voicemill.evaluation.voice_report import Licence, ReportData, render_report, write_report
 from voicemill.metrics.limits import FigureLimits
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -50,9 +50,7 @@ def data(evaluated) -> ReportData:
         voice="dottie_default",
         created_at="2026-11-21T03:10:00Z",
         evaluation=measured.evaluation,
-        references=references,
-        spoken=measured.spoken,
-        pitch_range=(70.0, 300.0),
+        sounds=ReportSounds(references=references, spoken=measured.spoken, pitch_range=(70.0, 300.0)),
         clip_seconds=[1.0, 2.0, 3.5],
         curves=[LossCurve("FastPitch", "training", [0, 1, 2], [30.0, 4.0, 2.0])],
         dataset=[("Clips", "3")],
@@ -136,8 +134,8 @@ def test_sentences_without_recordings_and_limits_are_shown(data: ReportData, tal
     ]  # fmt: skip
     limits = FigureLimits(max_mcd=0.001, max_cer_excess=1, min_f0_correlation=0, max_number_cer=1)
     evaluation = judged(data.evaluation.model_copy(update={"trials": trials}), limits)
-    sounds = [talk(seconds=2.0), talk(seconds=1.0), talk(seconds=1.0)]
-    document = render_report(dataclasses.replace(data, evaluation=evaluation, trials=sounds))
+    sounds = dataclasses.replace(data.sounds, trials=[talk(seconds=2.0), talk(seconds=1.0), talk(seconds=1.0)])
+    document = render_report(dataclasses.replace(data, evaluation=evaluation, sounds=sounds))
     found = outline(document)
     assert found.problems == []
     labels = [str(player["aria-label"]) for player in found.all("audio")]
@@ -156,5 +154,5 @@ def test_sentences_without_recordings_and_limits_are_shown(data: ReportData, tal
         ("at most 1", "outside"),
     ]
     assert rows[-1][0] == "not measured"
-    kept = trial_takes(dataclasses.replace(data, evaluation=evaluation, trials=sounds), budget=10)
+    kept = trial_rows(sounds, evaluation, budget=10)
     assert [each.audio for each in kept] == ["", ""], "beyond the budget there are no players"

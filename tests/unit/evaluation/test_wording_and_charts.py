@@ -2,17 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from voicemill.evaluation.contents import LossCurve
 from voicemill.evaluation.model import SpeakerResult, dry_run_evaluation, not_evaluated
-from voicemill.evaluation.view import (
-    cards,
-    clip_chart,
-    headline,
-    loss_charts,
-    speaker_chart,
-    stage_chart,
-)
-from voicemill.evaluation.wording import TIMES, row, shown
+from voicemill.evaluation.report_charts import LossCurve, clip_chart, loss_charts, speaker_chart, stage_chart
+from voicemill.evaluation.voice_report import cards, headline
+from voicemill.evaluation.wording import figure_row, shown
+from voicemill.metrics.metric import TIMES
 
 
 @pytest.mark.parametrize(
@@ -32,10 +26,10 @@ def test_figures_read_as_people_read_them(figure, name: str, value: float | None
 
 
 def test_a_null_explains_itself_in_the_table(figure) -> None:
-    found = row("mcd", figure(None, "dB"))
+    found = figure_row("mcd", figure(None, "dB"))
     assert found.value == "not measured"
     assert found.method == "A test. Not measured: There was nothing to measure."
-    assert row("cer", figure(0.1, interval=(0.05, 0.2), samples=1200)).interval == "5.0 to 20.0 %"
+    assert figure_row("cer", figure(0.1, interval=(0.05, 0.2), samples=1200)).interval == "5.0 to 20.0 %"
 
 
 def test_headlines_are_plain_about_the_outcome(evaluated) -> None:

@@ -1,30 +1,64 @@
-"""What the report's template draws, worked out beforehand: headline, cards, charts and table rows.
+"""The voice report: one HTML file with players, plots, tables and licences of a trained voice.
 
-The template only places things; every sentence and every rounding is decided here, where it can be tested.
+The file is self-contained: it includes sound, pictures, style and script, and a content security policy forbids it to
+load anything else. It opens from a disk, a mail attachment or a build server alike. The template only places things;
+every sentence and every rounding is decided here, where it can be tested.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from markupsafe import Markup
-
-from voicemill.evaluation.charts import Series, bars, histogram, line_chart
-from voicemill.evaluation.contents import LossCurve, ReportData
-from voicemill.evaluation.media import Sentence, TrialTake, sentences_within_budget, trial_takes
+from voicemill import files
 from voicemill.evaluation.model import Evaluation, LimitResult
-from voicemill.evaluation.wording import LABELS, NONE, Row, in_order, row, shown, value_and_unit
+from voicemill.evaluation.pages import Card, Chart, render
+from voicemill.evaluation.report_charts import LossCurve, clip_chart, loss_charts, speaker_chart, stage_chart
+from voicemill.evaluation.report_sentences import (
+    ReportSentence,
+    ReportSounds,
+    TrialRow,
+    sentences_within_budget,
+    trial_rows,
+)
+from voicemill.evaluation.wording import NONE, FigureRow, figure_row, in_order, label, shown, value_and_unit
+from voicemill.metrics.catalogue import METRICS
+
+TEMPLATE = Path(__file__).with_name("voice_report.html.j2")
 
 
 @dataclass(frozen=True)
-class Card:
-    """A key figure with the one fact that puts it in proportion."""
+class Licence:
+    """A third-party part of the voice, or something that it was made with."""
 
-    label: str
-    value: str
-    unit: str
-    context: str
+    name: str
+    licence: str
+    attribution: str
+    address: str = ""
+    """Shown as text, not as a link: the report contains no links."""
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Content of the report. Rows are (label, value) pairs, shown unchanged."""
+
+    display_name: str
+    voice: str
+    created_at: str
+    """RFC 3339."""
+    evaluation: Evaluation
+    sounds: ReportSounds = field(default_factory=ReportSounds)
+    # how it was made
+    curves: Sequence[LossCurve] = ()
+    clip_seconds: Sequence[float] = ()
+    dataset: Sequence[tuple[str, str]] = ()
+    training: Sequence[tuple[str, str]] = ()
+    stage_seconds: Sequence[tuple[str, float]] = ()
+    # small print
+    licences: Sequence[Licence] = ()
+    provenance: Sequence[tuple[str, str]] = ()
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -38,27 +72,17 @@ class LimitRow:
 
 
 @dataclass(frozen=True)
-class Chart:
-    """A chart with its caption and legend: (name, CSS class) each."""
-
-    title: str
-    svg: Markup
-    caption: str
-    legend: list[tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class View:
+class VoiceReportView:
     """Everything that the template shows."""
 
     data: ReportData
     evaluation: Evaluation
     headline: str
     cards: list[Card]
-    sentences: list[Sentence]
+    sentences: list[ReportSentence]
     held_back: int
-    rows: list[Row]
-    trials: list[TrialTake]
+    rows: list[FigureRow]
+    trials: list[TrialRow]
     limits: list[LimitRow]
     vocoder_head: list[str]
     vocoder_rows: list[tuple[str, list[str]]]
@@ -68,32 +92,52 @@ class View:
     stage_chart: Chart | None
 
 
-def report_view(data: ReportData) -> View:
+def report_view(data: ReportData) -> VoiceReportView:
     """Work out everything that the template shows."""
     evaluation = data.evaluation
-    sentences = sentences_within_budget(data)
+    sentences = sentences_within_budget(data.sounds, evaluation)
     usable = [each for each in evaluation.vocoders if each.usable]
-    kinds = [kind for kind in LABELS if any(kind in each.figures for each in usable) and kind != "median_f0_real"]
-    return View(
+    compared = [
+        metric.name
+        for metric in METRICS
+        if not metric.of_recordings and any(metric.name in each.figures for each in usable)
+    ]
+    return VoiceReportView(
         data=data,
         evaluation=evaluation,
         headline=headline(evaluation),
         cards=cards(evaluation),
         sentences=sentences,
-        held_back=len(data.references) - len(sentences),
-        rows=[row(name, evaluation.figures[name]) for name in in_order(evaluation)],
-        trials=trial_takes(data),
+        held_back=len(data.sounds.references) - len(sentences),
+        rows=[figure_row(name, evaluation.figures[name]) for name in in_order(evaluation)],
+        trials=trial_rows(data.sounds, evaluation),
         limits=[limit_row(result, evaluation) for result in evaluation.limits],
         vocoder_head=[each.name for each in usable],
         vocoder_rows=[
-            (LABELS[kind], [shown(kind, each.figures[kind]) if kind in each.figures else NONE for each in usable])
-            for kind in kinds
+            (label(name), [shown(name, each.figures[name]) if name in each.figures else NONE for each in usable])
+            for name in compared
         ],
         curves=loss_charts(data.curves),
         clip_chart=clip_chart(data.clip_seconds),
         speaker_chart=speaker_chart(evaluation),
         stage_chart=stage_chart(data.stage_seconds),
     )
+
+
+def render_report(data: ReportData) -> str:
+    """The report as one HTML document."""
+    return render(TEMPLATE, view=report_view(data))
+
+
+def write_report(path: Path, data: ReportData) -> int:
+    """Write the report atomically and return its size in bytes.
+
+    Raises:
+        StorageError: the disk is full or cannot be written.
+    """
+    document = render_report(data).encode("utf-8")
+    files.write_bytes(path, document)
+    return len(document)
 
 
 def limit_row(result: LimitResult, evaluation: Evaluation) -> LimitRow:
@@ -104,14 +148,14 @@ def limit_row(result: LimitResult, evaluation: Evaluation) -> LimitRow:
         value = shown(result.figure, known)
         bound = shown(result.figure, known.model_copy(update={"value": result.bound}))
     word = "at most" if result.name.startswith("max_") else "at least"
-    return LimitRow(LABELS.get(result.figure, result.figure), value, f"{word} {bound}", result.holds)
+    return LimitRow(label(result.figure), value, f"{word} {bound}", result.holds)
 
 
 def headline(evaluation: Evaluation) -> str:
     """The outcome in one or two plain sentences."""
     if evaluation.dry_run:
         return "A dry run: nothing was trained and nothing was spoken, so there is nothing to hear."
-    outside = [LABELS.get(result.figure, result.figure) for result in evaluation.limits if not result.holds]
+    outside = [label(result.figure) for result in evaluation.limits if not result.holds]
     if outside:
         return f"This voice is outside its limits and was not bundled: {', '.join(dict.fromkeys(outside))}."
     if evaluation.status != "ok":
@@ -138,9 +182,9 @@ def cards(evaluation: Evaluation) -> list[Card]:
     found: list[Card] = []
     figures = evaluation.figures
 
-    def add(name: str, label: str, context: str) -> None:
+    def add(name: str, title: str, context: str) -> None:
         if name in figures and figures[name].value is not None:
-            found.append(Card(label, *value_and_unit(name, figures[name]), context))
+            found.append(Card(title, *value_and_unit(name, figures[name]), context))
 
     add("cer", "Character error rate", _beside(evaluation, "cer_real"))
     add("wer", "Word error rate", _beside(evaluation, "wer_real"))
@@ -158,73 +202,6 @@ def cards(evaluation: Evaluation) -> list[Card]:
     )
     add("speed", "Speed", "text to samples, on this machine")
     return found
-
-
-def loss_charts(curves: Sequence[LossCurve]) -> list[Chart]:
-    """One chart a group of curves."""
-    charts = []
-    for group in dict.fromkeys(curve.group for curve in curves):
-        members = [curve for curve in curves if curve.group == group and len(curve.values)]
-        series = [
-            Series(name=curve.name, x=curve.steps, y=list(curve.values), style=f"c{index % 5}")
-            for index, curve in enumerate(members)
-        ]
-        ends = "; ".join(f"{curve.name} from {curve.values[0]:.3g} to {curve.values[-1]:.3g}" for curve in members)
-        svg = line_chart(
-            series,
-            title=f"Loss of {group}",
-            description=f"{ends}.",
-            x_label="training step",
-            y_label="loss",
-            logarithmic=True,
-        )
-        if svg:
-            charts.append(Chart(group, svg, f"{ends}.", [(each.name, each.style) for each in series]))
-    return charts
-
-
-def clip_chart(seconds: Sequence[float]) -> Chart | None:
-    """How long the clips are."""
-    if not len(seconds):
-        return None
-    caption = (
-        f"{len(seconds)} clips, {sum(seconds) / 60:.1f} minutes in all, "
-        f"{min(seconds):.1f} to {max(seconds):.1f} s each."
-    )
-    return Chart(
-        "Length of the clips",
-        histogram(seconds, title="Length of the clips", description=caption, x_label="seconds", y_label="clips"),
-        caption,
-        [],
-    )
-
-
-def speaker_chart(evaluation: Evaluation) -> Chart | None:
-    """Distances of the synthesised voice to its own speaker and to the others."""
-    if not evaluation.speakers:
-        return None
-    ordered = sorted(evaluation.speakers, key=lambda each: each.distance)
-    rows = [
-        ("own speaker" if each.own else each.name, each.distance, "made" if each.own else "other") for each in ordered
-    ]
-    caption = "Shorter is nearer. Distance between the statistics of two speakers' cepstra; 0 is the same voice."
-    spoken = ", ".join(f"{label} {distance:.2f}" for label, distance, _ in rows)
-    return Chart("Whose voice is it?", bars(rows, title="Distance to speakers", description=f"{spoken}."), caption, [])
-
-
-def stage_chart(stages: Sequence[tuple[str, float]]) -> Chart | None:
-    """Where the time went."""
-    if not stages:
-        return None
-    total = sum(seconds for _, seconds in stages)
-    described = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in stages)
-    svg = bars(
-        [(name, seconds, "c0") for name, seconds in stages],
-        title="Seconds of each stage",
-        description=f"{described}.",
-        digits=1,
-    )
-    return Chart("Where the time went", svg, f"Seconds of each stage; {total / 60:.1f} minutes in all.", [])
 
 
 def _value(evaluation: Evaluation, name: str) -> float | None:

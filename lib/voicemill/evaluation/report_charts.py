@@ -1,0 +1,88 @@
+"""Charts of the voice report: training losses, lengths of clips, distances to speakers, seconds of each stage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from voicemill.evaluation.charts import Series, bars, histogram, line_chart
+from voicemill.evaluation.model import Evaluation
+from voicemill.evaluation.pages import Chart
+
+
+@dataclass(frozen=True)
+class LossCurve:
+    """One training curve. Curves of one group share a chart."""
+
+    group: str
+    """Title of the chart: `FastPitch`, `HiFi-GAN`."""
+    name: str
+    steps: Sequence[float]
+    values: Sequence[float]
+
+
+def loss_charts(curves: Sequence[LossCurve]) -> list[Chart]:
+    """One chart a group of curves."""
+    charts = []
+    for group in dict.fromkeys(curve.group for curve in curves):
+        members = [curve for curve in curves if curve.group == group and len(curve.values)]
+        series = [
+            Series(name=curve.name, x=curve.steps, y=list(curve.values), style=f"c{index % 5}")
+            for index, curve in enumerate(members)
+        ]
+        ends = "; ".join(f"{curve.name} from {curve.values[0]:.3g} to {curve.values[-1]:.3g}" for curve in members)
+        svg = line_chart(
+            series,
+            title=f"Loss of {group}",
+            description=f"{ends}.",
+            x_label="training step",
+            y_label="loss",
+            logarithmic=True,
+        )
+        if svg:
+            charts.append(Chart(group, svg, f"{ends}.", [(each.name, each.style) for each in series]))
+    return charts
+
+
+def clip_chart(seconds: Sequence[float]) -> Chart | None:
+    """How long the clips are."""
+    if not len(seconds):
+        return None
+    caption = (
+        f"{len(seconds)} clips, {sum(seconds) / 60:.1f} minutes in all, "
+        f"{min(seconds):.1f} to {max(seconds):.1f} s each."
+    )
+    return Chart(
+        "Length of the clips",
+        histogram(seconds, title="Length of the clips", description=caption, x_label="seconds", y_label="clips"),
+        caption,
+        [],
+    )
+
+
+def speaker_chart(evaluation: Evaluation) -> Chart | None:
+    """Distances of the synthesised voice to its own speaker and to the others."""
+    if not evaluation.speakers:
+        return None
+    ordered = sorted(evaluation.speakers, key=lambda each: each.distance)
+    rows = [
+        ("own speaker" if each.own else each.name, each.distance, "made" if each.own else "other") for each in ordered
+    ]
+    caption = "Shorter is nearer. Distance between the statistics of two speakers' cepstra; 0 is the same voice."
+    spoken = ", ".join(f"{label} {distance:.2f}" for label, distance, _ in rows)
+    return Chart("Whose voice is it?", bars(rows, title="Distance to speakers", description=f"{spoken}."), caption, [])
+
+
+def stage_chart(stages: Sequence[tuple[str, float]]) -> Chart | None:
+    """Where the time went."""
+    if not stages:
+        return None
+    total = sum(seconds for _, seconds in stages)
+    described = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in stages)
+    svg = bars(
+        [(name, seconds, "c0") for name, seconds in stages],
+        title="Seconds of each stage",
+        description=f"{described}.",
+        digits=1,
+    )
+    return Chart("Where the time went", svg, f"Seconds of each stage; {total / 60:.1f} minutes in all.", [])
