@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 def request_of(options: Mapping[str, object], settings: Settings) -> PrepareRequest:
     """The request, preset and options put together; an option wins."""
-    from voicemill.audio.download import place
-    from voicemill.audio.times import parse_part
+    from voicemill.audio.download import parse_source
+    from voicemill.audio.timestamps import parse_time_range
     from voicemill.dataset.limits import with_changes
     from voicemill.dataset.prepare import PrepareRequest
     from voicemill.dataset.presets import SHIPPED, load_preset
@@ -28,8 +28,8 @@ def request_of(options: Mapping[str, object], settings: Settings) -> PrepareRequ
         str(options["preset"]),
         {name: cast(float, value) for name, value in lengths.items() if value is not None},
     )
-    audio, url = place(options["audio"])
-    start, end = parse_part(cast("str | None", options["start"]), cast("str | None", options["end"]))
+    audio, url = parse_source(options["audio"])
+    start, end = parse_time_range(cast("str | None", options["start"]), cast("str | None", options["end"]))
     return PrepareRequest(
         audio=audio,
         url=url,

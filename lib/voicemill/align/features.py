@@ -1,7 +1,7 @@
-"""The features that PocketSphinx's acoustic model judges: cepstra of its own front end, and how they move.
+"""Features of PocketSphinx's acoustic model: cepstra of its own front end, with delta and delta-delta.
 
-PocketSphinx keeps its cepstra to itself but for one door, its log of them (`mfclogdir`): a file an utterance, which is
-read and removed at once. So frames, filters and its removal of noise are exactly those that the model was made with.
+PocketSphinx gives access to its cepstra only through a log (`mfclogdir`), one file per utterance, which is read and
+removed at once. Frames, filters and noise removal are therefore exactly those that the model was trained with.
 """
 
 from __future__ import annotations
@@ -21,34 +21,34 @@ SAMPLE_RATE = 16_000
 """Hz; what PocketSphinx's en-us model was trained on."""
 FRAME_RATE = 100
 """Frames per second of PocketSphinx: times are multiples of 10 ms."""
-CEPSTRA = 13
-"""Numbers a frame."""
+COEFFICIENTS = 13
+"""Cepstral coefficients per frame."""
 _WINDOW = 410
-"""Samples that a frame is made of."""
-_REACH = 3
-"""Frames to each side that tell how the cepstra move."""
+"""Samples per frame."""
+_DELTA_CONTEXT = 3
+"""Frames on each side that the differences need."""
 
 Floats = npt.NDArray[np.float32]
 
 
 class FrontEnd:
-    """Cepstra of one utterance after another; holds one decoder, so use one a process."""
+    """Computes cepstra, one utterance at a time; contains a decoder, so use one instance per process."""
 
     def __init__(self) -> None:
         from pocketsphinx import Decoder
 
-        # a folder that is there only while something is written: a process that is killed leaves nothing behind
+        # the folder exists only during a call, so a killed process leaves nothing behind between calls
         self._folder = Path(tempfile.gettempdir()) / f"voicemill-cepstra-{uuid.uuid4().hex}"
         with tempfile.TemporaryDirectory(prefix="voicemill-words-") as folder:
             dictionary = Path(folder) / "words.dict"
-            dictionary.write_text("a AH\n", encoding="ascii")  # no utterance starts without a search for words
+            dictionary.write_text("a AH\n", encoding="ascii")  # an utterance cannot start without a search
             self._decoder: Any = Decoder(
                 samprate=SAMPLE_RATE, loglevel="FATAL", lm=None, dict=str(dictionary), mfclogdir=str(self._folder)
             )
         self._decoder.set_align_text("a")
 
     def cepstra(self, pcm: bytes) -> Floats:
-        """(frames, 13) of 16-bit mono PCM at 16 kHz, less their means over the utterance.
+        """Cepstra (frames, 13) of 16-bit mono PCM at 16 kHz, minus their mean over the utterance.
 
         Raises:
             StorageError: the folder for temporary files cannot be written.
@@ -59,31 +59,33 @@ class FrontEnd:
                 raw = self._logged(pcm)
             finally:
                 shutil.rmtree(self._folder)
-        found = np.frombuffer(raw, ">f4", offset=4).reshape(-1, CEPSTRA).astype(np.float32)
+        found = np.frombuffer(raw, ">f4", offset=4).reshape(-1, COEFFICIENTS).astype(np.float32)
         less: Floats = found - found.mean(axis=0)
         return less
 
     def _logged(self, pcm: bytes) -> bytes:
-        """What the decoder writes down about an utterance: how many numbers, and the numbers."""
-        self._decoder.reinit_feat()  # forgets the noise of the utterance before: the same sound, the same numbers
+        """The decoder's log of an utterance: the number of coefficients, and the coefficients."""
+        self._decoder.reinit_feat()  # resets the noise estimate of earlier utterances
         self._decoder.start_utt()
         self._decoder.process_raw(pcm, no_search=True, full_utt=True)
         self._decoder.end_utt()
         (written,) = self._folder.iterdir()
         raw = written.read_bytes()
         frames = (len(pcm) // 2 - _WINDOW) // (SAMPLE_RATE // FRAME_RATE) + 1
-        if len(raw) < 4 + 4 * CEPSTRA * frames:  # PocketSphinx does not say when a disk is full
-            raise OSError(f"{written.name} is not whole")
+        if len(raw) < 4 + 4 * COEFFICIENTS * frames:  # PocketSphinx does not report a full disk
+            raise OSError(f"{written.name} is incomplete")
         return raw
 
 
 def streams(cepstra: Floats) -> list[Floats]:
-    """The three streams of the model, each (frames, 13): the cepstra, their difference over four frames, and the
-    difference of that over two more; beyond its ends the utterance stands still.
+    """The three feature streams of the model, each (frames, 13).
+
+    They are the cepstra, their difference over four frames (delta), and its difference over two frames (delta-delta).
+    The first and last frame are repeated beyond the ends.
     """
-    around = np.pad(cepstra, ((_REACH, _REACH), (0, 0)), mode="edge")
+    around = np.pad(cepstra, ((_DELTA_CONTEXT, _DELTA_CONTEXT), (0, 0)), mode="edge")
 
     def at(shift: int) -> Floats:
-        return around[_REACH + shift : _REACH + shift + len(cepstra)]
+        return around[_DELTA_CONTEXT + shift : _DELTA_CONTEXT + shift + len(cepstra)]
 
     return [cepstra, at(2) - at(-2), (at(3) - at(-1)) - (at(1) - at(-3))]

@@ -1,29 +1,11 @@
-"""Forced alignment: when each word and phone of a known text is spoken.
+"""Forced alignment: the times of each word and phone of a known text, and a score that detects wrong text.
 
-PocketSphinx's en-us model and front end (`acoustics`, `features`) and the best path through all ways to say the text
-(`paths`), in one pass: nothing is pruned, and an alignment does not depend on what was aligned before. PocketSphinx's
-own aligner takes two passes, words and then phones inside them; nine phones in ten come out the same.
+One pass of Viterbi alignment (`viterbi`) with PocketSphinx's en-us acoustic model and front end (`acoustic_model`,
+`features`). Nothing is pruned, and an alignment does not depend on earlier ones.
 
-Measured on 204 clips of two hours of flite's slt in the noise of a room (scripts/construction), one core at 2.5 GHz, in
-turns with PocketSphinx's aligner: 153 x real time, PocketSphinx's 27 x. Error of words' beginnings and ends at the
-50th, 95th and 99th percentile 9, 30 and 52 ms (10, 32 and 98), of a clip's first and last 45 ms at the 95th (48).
-
-The score says how well the sound fits the phones: the mean over the frames of words of the acoustic score, in which 0
-is the best state among the text's own and every step down is a less likely match. It compares states within one frame,
-so it does not move with loudness. Lowest and median score of right text, highest score of wrong text (another sentence
-of the script):
-
-    demo clips                  -24, -15    wrong -43     28 clips each of flite's awb  -20, -13    wrong -50
-    with white noise at 30 dB   -24, -17    wrong -36                          of kal (8 kHz)  -30, -23    wrong -42
-    with white noise at 20 dB   -33, -24    wrong -30                          of kal16        -21, -15    wrong -47
-    with white noise at 10 dB   -50, -34    wrong -27                          of rms          -19, -13    wrong -43
-
-So -36 parts most of them on clean recordings and at 30 dB. With the other signs below (`Alignment.fits`) 3 of 330 wrong
-texts pass on clean clips, of three words each (1 with PocketSphinx's aligner and -40), and 5 at 20 dB (4), where 109 of
-110 right clips do; at 10 dB many right ones are lost, and the score no longer tells. A text that is wrong in places
-shows in single words: with 1, 2 and 4 words of a sentence replaced the median share of speech in words below -50 is 8%,
-16% and 33%; it is at most 7% for right text on the demo and 16% at 20 dB of noise. These are all synthetic voices: no
-human recording was at hand to measure.
+The score of a word is the mean over its frames of the acoustic score, in units of about 0.1 nat: 0 if the aligned state
+is the best of the text's own states in every frame, lower for a worse match. It compares states within one frame, so it
+does not depend on loudness. Accuracy, speed, and the scores of right and wrong text are in docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -38,30 +20,28 @@ import numpy.typing as npt
 
 from voicemill.align import acoustic_model, features, viterbi
 from voicemill.align.features import FRAME_RATE, SAMPLE_RATE
-from voicemill.align.viterbi import Stretch
+from voicemill.align.viterbi import PhoneSegment
 from voicemill.errors import DatasetError
 from voicemill.text.lexicon import Lexicon
 from voicemill.text.normalise import words as words_of
 
 SCORE_THRESHOLD = -36.0
-"""Mean score below which text and sound do not belong together (figures above)."""
+"""Mean score below which the text does not belong to the audio (docs/benchmarks.md)."""
 WORD_THRESHOLD = -50.0
-"""Score below which a single word was hardly said."""
+"""Score below which a single word was probably not spoken."""
 MISFIT_LIMIT = 0.2
-"""Largest share of speech that may lie in such words."""
-MAX_RUSHED = 5
-"""Most phones one after the other at the aligner's shortest, 30 ms: that is what becomes of words that were not said.
-In 220 clips of right text (scripts/construction) the longest run was of 4, in the one that lacked a word of 8."""
-_SHORTEST = 0.035
+"""Largest share of the speech in such words."""
+MAX_MINIMAL_RUN = 5
+"""Most consecutive phones of the minimal length, 30 ms: words that were not spoken are aligned with such runs."""
+_MINIMAL_PHONE = 0.035
+"""Seconds; phones of the minimal length, three frames, are shorter."""
 MIN_SAMPLES = 800
-"""Samples (50 ms) below which PocketSphinx's front end has no frame to give."""
-_ROOM, _ROOM_OF = 0.2, 0.04
-"""Seconds of the clip's own background put before and after it, made of so much at each of its ends: with the 50 to
-150 ms that a clip has, the first or last phone takes some of the silence for itself. On 30 clips of
-scripts/construction the error of first beginnings fell from 65 to 41 ms at the 95th percentile, that of last ends from
-87 to 59."""
+"""Samples (50 ms) below which PocketSphinx's front end gives no frame."""
+_PADDING, _PADDING_SOURCE = 0.2, 0.04
+"""Seconds of background added before and after a clip, and seconds at each end of the clip that it is mirrored from.
+Without it the first and last phone extend into the short silence of the clip (docs/benchmarks.md)."""
 _PEAK = 0.5
-"""Samples are scaled to this peak before they become 16-bit: quiet recordings keep their resolution."""
+"""Samples are scaled to this peak before the conversion to 16 bits, so that quiet recordings keep their resolution."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +55,14 @@ class Phone:
 
 @dataclass(frozen=True)
 class Word:
-    """One word of the text with its phones, times in seconds; a pause is the gap between two words; `score` as in
-    `Alignment`.
+    """One word of the text with its phones, times in seconds from the start of the clip.
+
+    Attributes:
+        text: the word in lower case.
+        start: seconds.
+        end: seconds; a gap before the next word is a pause.
+        phones: in order, without gaps.
+        score: mean acoustic score of its frames, see `Alignment`.
     """
 
     text: str
@@ -88,11 +74,11 @@ class Word:
 
 @dataclass(frozen=True)
 class Alignment:
-    """Words of a text in order, each with the lexicon's phones, one to one.
+    """The words of a text in order, each with its phones in the lexicon.
 
     Attributes:
         words: in the order of the text; gaps between them are pauses.
-        score: mean acoustic score of the frames inside words (0 best); below `SCORE_THRESHOLD` the text is wrong.
+        score: mean acoustic score of the frames inside words; 0 is best.
     """
 
     words: tuple[Word, ...]
@@ -100,25 +86,25 @@ class Alignment:
 
     @property
     def misfit(self) -> float:
-        """Share of the speech, 0 to 1, that lies in words below `WORD_THRESHOLD`: text that is wrong in places."""
+        """Share of the speech, 0 to 1, in words with a score below `WORD_THRESHOLD`; high if some words are wrong."""
         spoken = sum(word.end - word.start for word in self.words)
         return sum(word.end - word.start for word in self.words if word.score < WORD_THRESHOLD) / spoken
 
     @property
-    def rushed(self) -> int:
-        """Longest run of phones that are as short as can be."""
-        short = [phone.end - phone.start < _SHORTEST for word in self.words for phone in word.phones]
-        return max((len(list(run)) for rushed, run in itertools.groupby(short) if rushed), default=0)
+    def longest_minimal_run(self) -> int:
+        """Length of the longest run of phones of the minimal length."""
+        short = [phone.end - phone.start < _MINIMAL_PHONE for word in self.words for phone in word.phones]
+        return max((len(list(run)) for minimal, run in itertools.groupby(short) if minimal), default=0)
 
     @property
-    def outside(self) -> int:
-        """Phones that found no place in the clip; one may be a tight cut, two are words that are not in it."""
+    def missing_phones(self) -> int:
+        """Number of phones aligned outside the clip: a tight cut can cause one; two mean that words are missing."""
         return sum(phone.end - phone.start < 0.5 / FRAME_RATE for word in self.words for phone in word.phones)
 
     @property
     def fits(self) -> bool:
-        """Whether this text was spoken, as far as scores and lengths can tell."""
-        in_time = self.rushed <= MAX_RUSHED and self.outside <= 1
+        """Whether the clip probably contains this text, by the scores of its words and the lengths of its phones."""
+        in_time = self.longest_minimal_run <= MAX_MINIMAL_RUN and self.missing_phones <= 1
         return in_time and self.score >= SCORE_THRESHOLD and self.misfit <= MISFIT_LIMIT
 
 
@@ -130,7 +116,7 @@ def to_pcm16(samples: npt.NDArray[np.float32]) -> bytes:
 
 
 class Aligner:
-    """Aligns one clip after another; holds one front end, so use one aligner a process."""
+    """Aligns clips with their text; contains a front end, so use one instance per process."""
 
     def __init__(self, lexicon: Lexicon) -> None:
         self._lexicon = lexicon
@@ -140,53 +126,53 @@ class Aligner:
         return {"_lexicon": self._lexicon, "_front": None}
 
     def align(self, samples: npt.NDArray[np.float32], text: str) -> Alignment:
-        """Find the words and phones of `text` in a clip.
+        """Align a clip with its text.
 
         Args:
             samples: (n,) mono float at 16 kHz, one utterance.
-            text: normalised text; its words are aligned, its punctuation shows as gaps.
+            text: normalised text; punctuation is ignored.
 
         Raises:
-            DatasetError: `alignment_failed`, the text has no words or does not fit into the clip at all. A clip that
-                merely sounds like other text aligns with a low score: see `Alignment.fits`.
+            DatasetError: `alignment_failed`, the text has no words or the clip is too short for it. A clip of another
+                text aligns with a low score, see `Alignment.fits`.
         """
         spoken = words_of(text)
         if not spoken:
-            raise _failed(text, "the text holds no words")
+            raise _failed(text, "the text contains no words")
         if samples.size < MIN_SAMPLES:
             raise _failed(text, "the clip is empty")
         if self._front is None:
             self._front = features.FrontEnd()
         model = acoustic_model.load()
         pronounced = [self._lexicon.pronounce(word).phones for word in spoken]
-        cepstra = self._front.cepstra(to_pcm16(_with_room(samples)))
-        found = viterbi.best_path(model, viterbi.network(model, pronounced), features.streams(cepstra))
+        cepstra = self._front.cepstra(to_pcm16(_with_padding(samples)))
+        found = viterbi.best_path(model, viterbi.decoding_graph(model, pronounced), features.streams(cepstra))
         length = samples.size / SAMPLE_RATE
         if found is None:
-            raise _failed(text, f"{length:.2f} s of sound cannot hold its {len(spoken)} words")
+            raise _failed(text, f"{length:.2f} s of audio are too short for its {len(spoken)} words")
         words = _words(spoken, pronounced, found, length)
         frames = np.array([max(1, round((word.end - word.start) * FRAME_RATE)) for word in words])
         return Alignment(words, float(np.average([word.score for word in words], weights=frames)))
 
 
-def _with_room(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """The clip between stretches of its own background, mirrored so that no edge clicks."""
-    some, length = round(_ROOM_OF * SAMPLE_RATE), round(_ROOM * SAMPLE_RATE)
+def _with_padding(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The clip with its own background added at both ends, mirrored so that there is no click."""
+    some, length = round(_PADDING_SOURCE * SAMPLE_RATE), round(_PADDING * SAMPLE_RATE)
     before = np.pad(samples[:some], (length, 0), mode="symmetric")[:length]
     after = np.pad(samples[-some:], (0, length), mode="symmetric")[-length:]
     return np.concatenate((before, samples, after))
 
 
 def _words(
-    spoken: Sequence[str], pronounced: Sequence[Sequence[str]], found: Sequence[Stretch], length: float
+    spoken: Sequence[str], pronounced: Sequence[Sequence[str]], found: Sequence[PhoneSegment], length: float
 ) -> tuple[Word, ...]:
-    """Times in the clip of `length` seconds: what was put around it is taken off."""
+    """Words with times in the clip of `length` seconds, without the padding."""
 
     def second(frame: int) -> float:
-        return min(max(0.0, frame / FRAME_RATE - _ROOM), length)
+        return min(max(0.0, frame / FRAME_RATE - _PADDING), length)
 
     words = []
-    for index, group in itertools.groupby(found, key=lambda stretch: stretch.word):
+    for index, group in itertools.groupby(found, key=lambda segment: segment.word):
         parts = list(group)
         phones = tuple(
             Phone(name, second(part.first), second(part.end))

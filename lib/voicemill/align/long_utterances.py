@@ -1,7 +1,7 @@
-"""Sentences that are too long for an utterance and whose pauses hearing could not tell: forced alignment finds them.
+"""Long utterances: split at pauses that forced alignment finds.
 
-A pause is a place to cut only where the words on both sides of it are known. Hearing knows them when it heard both;
-where it did not, the text is known all the same, and alignment says where its words lie.
+A cut needs the words on both sides of a pause. Script recognition may have missed one of them. The text is known
+nevertheless, and forced alignment gives the times of all of its words.
 """
 
 from __future__ import annotations
@@ -13,57 +13,62 @@ from dataclasses import replace
 
 from voicemill.align.features import SAMPLE_RATE
 from voicemill.align.forced_alignment import Aligner, Word
-from voicemill.align.utterance_boundaries import CUT_PAUSE, Piece
+from voicemill.align.utterance_boundaries import CUT_PAUSE, UtteranceDraft
 from voicemill.audio.segmentation import Segmentation
-from voicemill.audio.sound import Sound, piece
 from voicemill.audio.vad import Span
+from voicemill.audio.waveform import Waveform, excerpt
 from voicemill.errors import DatasetError
 from voicemill.text.normalise import words as words_of
 
 LONGEST = 60.0
-"""Seconds; what goes on for longer without a pause that anybody heard is not taken apart."""
-_ROOM = 0.1
-"""Seconds of sound before and after that the aligner gets."""
+"""Seconds; longer utterances are not split."""
+_CONTEXT = 0.1
+"""Seconds of audio before and after the utterance that are aligned with it."""
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)*")
 
 
-def divide(whole: Piece, sound: Sound, sentences: Sequence[str], aligner: Aligner, limits: Segmentation) -> list[Piece]:
-    """The parts of a piece that is `too_long`, cut at its longest pauses; the piece itself where that cannot be done.
+def split_long_utterance(
+    draft: UtteranceDraft, waveform: Waveform, sentences: Sequence[str], aligner: Aligner, limits: Segmentation
+) -> list[UtteranceDraft]:
+    """Split a draft at its longest pauses.
 
     Args:
-        whole: a piece with the problem `too_long`.
-        sound: the recording.
+        draft: with the problem `too_long`.
+        waveform: the recording.
         sentences: normalised text of the script.
-        aligner: of the script's lexicon.
+        aligner: with the script's lexicon.
         limits: durations of an utterance.
+
+    Returns:
+        The parts in ascending order, without a problem; the draft alone if its text does not align or it has no pauses.
     """
-    if whole.span.duration > LONGEST:
-        return [whole]
-    begin = max(0.0, whole.span.start - _ROOM)
-    samples = piece(sound, begin, min(sound.seconds, whole.span.end + _ROOM), SAMPLE_RATE)
+    if draft.span.duration > LONGEST:
+        return [draft]
+    begin = max(0.0, draft.span.start - _CONTEXT)
+    samples = excerpt(waveform, begin, min(waveform.seconds, draft.span.end + _CONTEXT), SAMPLE_RATE)
     try:
-        found = aligner.align(samples, whole.text)
+        found = aligner.align(samples, draft.text)
     except DatasetError as error:
         if error.code != "alignment_failed":
             raise
-        return [whole]
+        return [draft]
     if not found.fits:
-        return [whole]
-    starts = _starts(found.words, [word.start + begin for word in found.words], whole.span, limits)
+        return [draft]
+    starts = _starts(found.words, [word.start + begin for word in found.words], draft.span, limits)
     if starts is None:
-        return [whole]
-    owners = [number for number in whole.sentences for _ in words_of(sentences[number])]
+        return [draft]
+    owners = [number for number in draft.sentences for _ in words_of(sentences[number])]
     if len(owners) != len(found.words):
-        owners = []  # a part of a sentence
+        owners = []  # the draft is a part of a sentence
     return [
-        _part(whole, found.words, begin, first, last, owners[first:last])
+        _part(draft, found.words, begin, first, last, owners[first:last])
         for first, last in itertools.pairwise([0, *starts, len(found.words)])
     ]
 
 
 def _starts(words: Sequence[Word], times: Sequence[float], span: Span, limits: Segmentation) -> list[int] | None:
-    """Indices of the words that begin a part, the first one's not; None where no pause does."""
-    room = limits.max_duration - 2 * limits.max_padding
+    """Indices of the words that begin a part, except the first word; None if a pause to cut in is missing."""
+    longest = limits.max_duration - 2 * limits.max_padding
     shift = times[0] - words[0].start
     cuts: list[int] = []
     pending = [(0, len(words))]
@@ -71,7 +76,7 @@ def _starts(words: Sequence[Word], times: Sequence[float], span: Span, limits: S
         first, last = pending.pop()
         start = span.start if first == 0 else times[first]
         end = span.end if last == len(words) else words[last - 1].end + shift
-        if end - start <= room:
+        if end - start <= longest:
             continue
         options = [
             (words[index].start - words[index - 1].end, index)
@@ -86,20 +91,22 @@ def _starts(words: Sequence[Word], times: Sequence[float], span: Span, limits: S
     return sorted(cuts)
 
 
-def _part(whole: Piece, words: Sequence[Word], shift: float, first: int, last: int, owners: Sequence[int]) -> Piece:
-    places = [match.start() for match in _WORD.finditer(whole.text.lower())]
-    text = whole.text[places[first] : places[last] if last < len(words) else None].strip()
+def _part(
+    draft: UtteranceDraft, words: Sequence[Word], shift: float, first: int, last: int, owners: Sequence[int]
+) -> UtteranceDraft:
+    places = [match.start() for match in _WORD.finditer(draft.text.lower())]
+    text = draft.text[places[first] : places[last] if last < len(words) else None].strip()
     span = Span(
-        whole.span.start if first == 0 else words[first].start + shift,
-        whole.span.end if last == len(words) else words[last - 1].end + shift,
+        draft.span.start if first == 0 else words[first].start + shift,
+        draft.span.end if last == len(words) else words[last - 1].end + shift,
     )
     return replace(
-        whole,
+        draft,
         span=span,
         text=text,
-        sentences=tuple(dict.fromkeys(owners)) or whole.sentences,
+        sentences=tuple(dict.fromkeys(owners)) or draft.sentences,
         problem="",
-        before=whole.before if first == 0 else "longest_pause",
-        after=whole.after if last == len(words) else "longest_pause",
-        joins=tuple(join for join in whole.joins if span.start < join.second < span.end),
+        before=draft.before if first == 0 else "longest_pause",
+        after=draft.after if last == len(words) else "longest_pause",
+        joins=tuple(join for join in draft.joins if span.start < join.second < span.end),
     )

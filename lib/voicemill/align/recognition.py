@@ -1,7 +1,7 @@
-"""Speech recognition as an offline measure of intelligibility, and for finding a known script in a recording.
+"""Speech recognition with PocketSphinx: a measure of intelligibility, and script recognition.
 
-PocketSphinx makes about one error in three words on clean read sentences: right for comparing real with synthesised
-speech and for finding text that is known, wrong for making transcripts. Nothing here ever writes text into a dataset.
+PocketSphinx makes about one error in three words on clean read sentences. That suffices to compare recordings with
+synthesised speech and to find a known text, but not for transcripts: its words never become text of a dataset.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from voicemill.text.lexicon import pocketsphinx_folder, pocketsphinx_version
 
 
 class Recogniser(Protocol):
-    """Turns speech into lower-case words; the seam for other recognisers."""
+    """Transcribes speech to lower-case words."""
 
     @property
     def name(self) -> str:
-        """What it is, as reports print it."""
+        """Name of the recogniser and its model for reports."""
 
     @property
     def version(self) -> str:
-        """Version of the library that recognises."""
+        """Version of the recogniser's library."""
 
     def transcribe(self, samples: npt.NDArray[np.float32]) -> str:
         """Words of (n,) mono float samples at 16 kHz, in lower case, separated by single spaces."""
@@ -36,7 +36,7 @@ class Recogniser(Protocol):
 
 @dataclass(frozen=True)
 class RecognisedWord:
-    """A word that the recogniser heard; times in seconds from the start of the samples."""
+    """A recognised word; times in seconds from the start of the samples."""
 
     text: str
     start: float
@@ -44,9 +44,9 @@ class RecognisedWord:
 
 
 class PocketSphinxRecogniser:
-    """PocketSphinx with its wheel's en-us model; no download, no network.
+    """PocketSphinx with the en-us model of its wheel; needs no download.
 
-    Each call is independent of those before it (the front end is reset), so the same samples give the same words.
+    Calls are independent of each other: the front end is reset, so the same samples give the same words.
     """
 
     def __init__(
@@ -58,9 +58,9 @@ class PocketSphinxRecogniser:
     ) -> None:
         """
         Args:
-            language_model: an ARPA model over the words of `dictionary`; default: the wheel's general English model.
-            dictionary: words and phones as `Lexicon.subset` writes them; default: the whole CMU dictionary.
-            settings: of PocketSphinx's search, over its defaults.
+            language_model: an ARPA model over the words of `dictionary`; the wheel's general English model by default.
+            dictionary: words and phones as `Lexicon.subset` writes them; the whole CMU dictionary by default.
+            settings: of PocketSphinx's search, in place of its defaults.
         """
         self._language_model = language_model
         self._dictionary = dictionary
@@ -91,7 +91,7 @@ class PocketSphinxRecogniser:
         if self._decoder is None:
             self._decoder = self._load()
         decoder = self._decoder
-        decoder.reinit_feat()  # forgets the noise estimate of what was heard before
+        decoder.reinit_feat()  # resets the noise estimate of earlier calls
         decoder.start_utt()
         decoder.process_raw(to_pcm16(samples), full_utt=True)
         decoder.end_utt()

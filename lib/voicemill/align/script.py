@@ -1,14 +1,10 @@
-"""A long recording and its script, in reading order: which sentence is spoken where.
+"""A long recording and its script, in reading order: utterances of 1 to 12 s, cut in pauses.
 
-The recording is heard stretch by stretch with a language model made of the script (`hearing`), takes of the sentences
-are found among the heard words (`matching`), and utterances of 1 to 12 s are cut in the pauses around them
-(`boundaries`). Sentences may be left out or repeated, and other speech may come between; a script of some other
-recording is refused.
+1. `script_recognition` recognises the speech with a language model of the script.
+2. `script_matching` finds takes of the script's sentences among the recognised words.
+3. `utterance_boundaries` cuts utterances in the pauses around the takes; `long_utterances` splits the long ones.
 
-Measured on the demo (425 s, 337 s of them speech, 110 sentences): all 110 sentences, each its own utterance, 101 with
-every word heard, the worst at a similarity of 0.60; 16.4 s of processor time in one process, 26 x real time; 18.2 s in
-a pool of two, to be shared by its cores; 270 MB a process. With other scripts (three tried on its first 20 sentences)
-0 to 1% of the speech finds text.
+Sentences may be skipped or repeated, and other speech may come between them. A script of another recording is refused.
 """
 
 from __future__ import annotations
@@ -20,37 +16,38 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from voicemill.align.forced_alignment import Aligner
-from voicemill.align.long_utterances import divide
-from voicemill.align.script_matching import Match, choose, find_takes
-from voicemill.align.script_recognition import HeardWord, hear
-from voicemill.align.utterance_boundaries import Islands, Piece, make_pieces
+from voicemill.align.long_utterances import split_long_utterance
+from voicemill.align.script_matching import choose_takes, find_takes
+from voicemill.align.script_recognition import HypothesisWord, Script, recognise_script
+from voicemill.align.utterance_boundaries import SpeechRegions, UtteranceDraft, draft_utterances
 from voicemill.audio.cuts import Cut, Join
-from voicemill.audio.levels import Levels
+from voicemill.audio.level_envelope import LevelEnvelope
 from voicemill.audio.segmentation import Segmentation, pad
-from voicemill.audio.sound import Sound
 from voicemill.audio.vad import Span
+from voicemill.audio.waveform import Waveform
 from voicemill.errors import DatasetError
 from voicemill.progress import Observer, SilentObserver
-from voicemill.text.lexicon import Lexicon
 from voicemill.text.normalise import words as words_of
 
 MIN_SHARE = 0.5
-"""With less than this share of the speech and of the script matched, the script belongs to some other recording."""
+"""If less than this share of the speech and of the script is matched, the script belongs to another recording."""
+_MERGE_SECONDS = 0.5
+"""Unmatched spans with a shorter pause between them are reported as one."""
 
 
 @dataclass(frozen=True)
-class Utterance:
-    """A stretch of the recording and what is said in it.
+class ScriptUtterance:
+    """An utterance of a recording with the part of the script that it reads.
 
     Attributes:
         start: seconds, in a pause.
         end: seconds, in a pause.
-        text: the sentences as given to `match_script`, or the part of one that is spoken here.
+        text: normalised sentences of the script, or the part of a sentence that is read here.
         sentences: indices of these sentences in the script.
-        similarity: 1 - word errors of the recogniser / words; 1.0 when every word was heard.
-        character_errors: what the recogniser heard in it against its text, errors / characters; None when not measured.
-        cuts: why it begins and ends where it does.
-        joins: pauses inside it at which it was not parted.
+        similarity: 1 - word errors / words, where errors compare the recogniser's hypothesis with the text.
+        character_errors: character error rate of the hypothesis against the text; None if not measured.
+        cuts: position of its start and end, with the reason for each.
+        joins: pauses inside it at which it was not split.
     """
 
     start: float
@@ -69,8 +66,8 @@ class Utterance:
 
 
 @dataclass(frozen=True)
-class Take:
-    """Another take of a sentence that is among the utterances; the last good take is the one that is kept."""
+class RepeatedTake:
+    """A take of a sentence that is not used, because a later good take of the sentence is."""
 
     start: float
     end: float
@@ -79,8 +76,10 @@ class Take:
 
 @dataclass(frozen=True)
 class Unusable:
-    """Speech whose text is known but which makes no clip: `too_long` without a pause, `too_short`, or `extra_speech`
-    in it.
+    """Speech with known text that cannot be a clip.
+
+    The reason is `too_long` (no pause to split at), `too_short` or `extra_speech` (contains speech that is not in the
+    script).
     """
 
     start: float
@@ -91,106 +90,114 @@ class Unusable:
 
 @dataclass(frozen=True)
 class ScriptMatch:
-    """What was found; every second of `spans` is in an utterance, a repeated take, unusable or unmatched.
+    """The result; every speech span is in an utterance, a repeated take, an unusable part or an unmatched span.
 
     Attributes:
-        utterances: in the order of time, disjoint, within the limits.
-        skipped: indices of sentences that were not found.
-        repeats: other takes of sentences that were found.
+        utterances: ascending, disjoint, within the limits.
+        skipped: indices of the sentences that were not found.
+        repeats: unused takes of sentences that were found.
         unusable: speech with known text that cannot be cut to the limits.
-        unmatched: speech with no text.
-        speech_seconds: all speech.
-        matched_seconds: speech in utterances, repeated takes and unusable pieces.
+        unmatched: speech without text.
+        speech_seconds: length of all speech.
+        matched_seconds: length of the speech in utterances, repeated takes and unusable parts.
     """
 
-    utterances: tuple[Utterance, ...]
+    utterances: tuple[ScriptUtterance, ...]
     skipped: tuple[int, ...]
-    repeats: tuple[Take, ...]
+    repeats: tuple[RepeatedTake, ...]
     unusable: tuple[Unusable, ...]
     unmatched: tuple[Span, ...]
     speech_seconds: float
     matched_seconds: float
 
 
-class Listen(Protocol):
-    """Recognises stretches of a recording: `hearing.hear`, or something that remembers what it heard."""
+class ScriptRecogniser(Protocol):
+    """Recognises the speech spans of a recording: `script_recognition.recognise_script`, or a cache in front of it."""
 
     def __call__(
-        self,
-        sound: Sound,
-        spans: Sequence[Span],
-        sentences: Sequence[Sequence[str]],
-        lexicon: Lexicon,
-        observer: Observer,
-        /,
-    ) -> list[HeardWord]:
-        """See `hearing.hear`."""
+        self, waveform: Waveform, spans: Sequence[Span], script: Script, observer: Observer, /
+    ) -> list[HypothesisWord]:
+        """See `script_recognition.recognise_script`."""
 
 
 def match_script(
-    sound: Sound,
+    waveform: Waveform,
     spans: Sequence[Span],
-    sentences: Sequence[str],
-    lexicon: Lexicon,
+    script: Script,
     observer: Observer | None = None,
     *,
     limits: Segmentation | None = None,
-    listen: Listen = hear,
+    recognise: ScriptRecogniser = recognise_script,
 ) -> ScriptMatch:
     """Find the sentences of a script in a recording.
 
     Args:
-        sound: the recording.
+        waveform: the recording.
         spans: speech from `vad.speech_spans`, ascending and disjoint.
-        sentences: normalised text, in reading order.
-        lexicon: pronunciations.
-        observer: `advance` counts the spans that have been heard (`len(spans)` in all); the caller announces the stage.
+        script: normalised sentences in reading order, and their lexicon.
+        observer: `advance` counts the recognised spans (`len(spans)` in all); the caller announces the stage.
         limits: durations and padding of utterances.
-        listen: how the recording is heard.
+        recognise: recognises the speech.
 
     Raises:
-        DatasetError: `missing_transcript`, the script has no words; `script_mismatch`, the recording says something
-            else (the message names the first spans with no text); `no_speech`, there are no spans.
+        DatasetError: `missing_transcript`, the script has no words; `no_speech`, there are no spans; `script_mismatch`,
+            the recording reads another text (the message names the first spans without text).
     """
     limits = limits or Segmentation()
-    script = [words_of(sentence) for sentence in sentences]
-    if not any(script):
+    if not any(script.words):
         raise DatasetError(
-            "The script holds no words.", reason="missing_transcript", hint="Give the text that is read."
+            "The script contains no words.", reason="missing_transcript", hint="Give the text that is read."
         )
     if not spans:
         raise DatasetError(
-            "Nobody speaks in the recording.", reason="no_speech", hint="Check the microphone and the level."
+            "The recording contains no speech.", reason="no_speech", hint="Check the microphone and the level."
         )
-    heard = listen(sound, spans, script, lexicon, observer or SilentObserver())
-    takes, repeated = choose(find_takes(script, [word.text for word in heard]), script)
-    islands = Islands(spans, heard)
-    aligner = Aligner(lexicon)
-    pieces = [
-        part
-        for whole in make_pieces(takes, islands, sentences, limits)
-        for part in (divide(whole, sound, sentences, aligner, limits) if whole.problem == "too_long" else [whole])
+    hypothesis = recognise(waveform, spans, script, observer or SilentObserver())
+    takes, repeated = choose_takes(find_takes(script.words, [word.text for word in hypothesis]), script.words)
+    regions = SpeechRegions(spans, hypothesis)
+    drafts = _draft(draft_utterances(takes, regions, script.sentences, limits), waveform, script, limits)
+    repeats = [
+        RepeatedTake(hypothesis[take.first].start, hypothesis[take.last - 1].end, take.sentence) for take in repeated
     ]
-    repeats = [Take(heard[take.first].start, heard[take.last - 1].end, take.sentence) for take in repeated]
-    covered = sorted([piece.span for piece in pieces] + [Span(take.start, take.end) for take in repeats])
-    unmatched = _outside(islands.spans, covered)
+    covered = sorted([draft.span for draft in drafts] + [Span(take.start, take.end) for take in repeats])
+    unmatched = _uncovered(regions.spans, covered)
     speech = sum(span.duration for span in spans)
     matched = speech - sum(span.duration for span in unmatched)
     found = {take.sentence for take in takes}
-    skipped = [index for index, words in enumerate(script) if words and index not in found]
-    _check(matched / speech, 1.0 - len(skipped) / sum(map(bool, script)), unmatched)
-    utterances = _pad([piece for piece in pieces if not piece.problem], unmatched, sound, limits)
-    utterances = _compare(utterances, heard)
-    unusable = [
-        Unusable(piece.span.start, piece.span.end, piece.text, piece.problem) for piece in pieces if piece.problem
-    ]
+    skipped = [index for index, words in enumerate(script.words) if words and index not in found]
+    _check(matched / speech, 1.0 - len(skipped) / sum(map(bool, script.words)), unmatched)
+    utterances = _pad([draft for draft in drafts if not draft.problem], unmatched, waveform, limits)
     return ScriptMatch(
-        tuple(utterances), tuple(skipped), tuple(repeats), tuple(unusable), tuple(_merge(unmatched)), speech, matched
+        utterances=tuple(_with_character_errors(utterances, hypothesis)),
+        skipped=tuple(skipped),
+        repeats=tuple(repeats),
+        unusable=tuple(
+            Unusable(draft.span.start, draft.span.end, draft.text, draft.problem) for draft in drafts if draft.problem
+        ),
+        unmatched=tuple(_merge(unmatched)),
+        speech_seconds=speech,
+        matched_seconds=matched,
     )
 
 
-def _outside(spans: Sequence[Span], covered: Sequence[Span]) -> list[Span]:
-    """The spans of which less than half lies within `covered` (in the order of time)."""
+def _draft(
+    drafts: Sequence[UtteranceDraft], waveform: Waveform, script: Script, limits: Segmentation
+) -> list[UtteranceDraft]:
+    """The drafts, those that are too long split by forced alignment where possible."""
+    aligner = Aligner(script.lexicon)
+    return [
+        part
+        for draft in drafts
+        for part in (
+            split_long_utterance(draft, waveform, script.sentences, aligner, limits)
+            if draft.problem == "too_long"
+            else [draft]
+        )
+    ]
+
+
+def _uncovered(spans: Sequence[Span], covered: Sequence[Span]) -> list[Span]:
+    """The spans with less than half of their length inside `covered` (in ascending order)."""
     starts = [span.start for span in covered]
     ends = list(itertools.accumulate((span.end for span in covered), max))
     found = []
@@ -202,24 +209,26 @@ def _outside(spans: Sequence[Span], covered: Sequence[Span]) -> list[Span]:
     return found
 
 
-def _compare(utterances: Sequence[Utterance], heard: Sequence[HeardWord]) -> list[Utterance]:
-    """What was heard within each utterance against its text, in characters."""
+def _with_character_errors(
+    utterances: Sequence[ScriptUtterance], hypothesis: Sequence[HypothesisWord]
+) -> list[ScriptUtterance]:
+    """The utterances with the character error rate of the hypothesis inside each of them."""
     import jiwer
 
-    middles = [(word.start + word.end) / 2 for word in heard]
+    middles = [(word.start + word.end) / 2 for word in hypothesis]
     compared = []
     for one in utterances:
-        words = heard[bisect.bisect_left(middles, one.start) : bisect.bisect_right(middles, one.end)]
+        words = hypothesis[bisect.bisect_left(middles, one.start) : bisect.bisect_right(middles, one.end)]
         rate = jiwer.cer(" ".join(words_of(one.text)), " ".join(word.text for word in words))
         compared.append(replace(one, character_errors=float(rate)))
     return compared
 
 
 def _merge(spans: Sequence[Span]) -> list[Span]:
-    """Islands that follow each other closely are one stretch to the reader of a report."""
+    """Spans with only a short pause between them, as one span for a report."""
     merged: list[Span] = []
     for span in spans:
-        if merged and span.start - merged[-1].end < 0.5:
+        if merged and span.start - merged[-1].end < _MERGE_SECONDS:
             merged[-1] = Span(merged[-1].start, span.end)
         else:
             merged.append(span)
@@ -231,25 +240,47 @@ def _check(speech_share: float, script_share: float, unmatched: Sequence[Span]) 
         return
     where = ", ".join(f"{span.start:.1f}-{span.end:.1f} s" for span in _merge(unmatched)[:5])
     raise DatasetError(
-        f"The script is not what is said: text was found for {speech_share:.0%} of the speech, and {script_share:.0%} "
-        f"of the sentences were found; no text for {where}, ...",
+        f"The script does not match the recording: {speech_share:.0%} of the speech has text in the script, and "
+        f"{script_share:.0%} of the sentences were found; no text for {where}, ...",
         reason="script_mismatch",
         hint="Give the script of this recording, in the order in which it is read.",
     )
 
 
-def _pad(pieces: Sequence[Piece], others: Sequence[Span], sound: Sound, limits: Segmentation) -> list[Utterance]:
-    """Silence around each utterance, up to the quietest point of the pause; no pause is shared with other speech."""
-    spans = sorted([piece.span for piece in pieces] + list(others))
-    padded = dict(zip((span.start for span in spans), pad(spans, Levels.of_sound(sound), limits), strict=True))
+def _pad(
+    drafts: Sequence[UtteranceDraft], others: Sequence[Span], waveform: Waveform, limits: Segmentation
+) -> list[ScriptUtterance]:
+    """Utterances with silence on both sides, cut at the quietest point of each pause.
+
+    `others` is the speech outside the drafts: pauses beside it are shared with it.
+    """
+    spans = sorted([draft.span for draft in drafts] + list(others))
+    levels = LevelEnvelope.of_waveform(waveform)
+    padded = dict(zip((span.start for span in spans), pad(spans, levels, limits), strict=True))
     found = []
-    for piece in pieces:
-        span, (start, end) = padded[piece.span.start]
-        cuts = (replace(start, reason=piece.before), replace(end, reason=piece.after))
+    for draft in drafts:
+        span, (start, end) = padded[draft.span.start]
         found.append(
-            Utterance(span.start, span.end, piece.text, piece.sentences, piece.similarity, cuts=cuts, joins=piece.joins)
+            ScriptUtterance(
+                start=span.start,
+                end=span.end,
+                text=draft.text,
+                sentences=draft.sentences,
+                similarity=draft.similarity,
+                cuts=(replace(start, reason=draft.before), replace(end, reason=draft.after)),
+                joins=draft.joins,
+            )
         )
     return found
 
 
-__all__ = ["HeardWord", "Listen", "Match", "ScriptMatch", "Take", "Unusable", "Utterance", "match_script"]
+__all__ = [
+    "HypothesisWord",
+    "RepeatedTake",
+    "Script",
+    "ScriptMatch",
+    "ScriptRecogniser",
+    "ScriptUtterance",
+    "Unusable",
+    "match_script",
+]

@@ -1,8 +1,8 @@
-"""Where the sentences of a script occur among recognised words: pure sequence work, no sound.
+"""Matching a script with recognised words: takes of the script's sentences, by edit distance.
 
-A sentence may be misheard in places, left out, or spoken more than once. Candidates are stretches of heard words
-within an edit distance of a sentence; of these, the heaviest chain in reading order is chosen, and of equally good
-takes the last one, because a reader repeats what went wrong.
+Works on words only, without audio. A sentence may be misrecognised in places, skipped, or read more than once. The
+heaviest chain of takes in reading order is chosen. Of equally good takes of a sentence the last one is used, because
+readers repeat a sentence when they made a mistake.
 """
 
 from __future__ import annotations
@@ -14,64 +14,66 @@ from dataclasses import dataclass
 import numpy as np
 
 MIN_SIMILARITY = 0.5
-"""A stretch with more than half of its words wrong, missing or added is not a take of the sentence."""
+"""Words are a take of a sentence only if at most half of its words are substituted, deleted or inserted."""
 _LATER_TAKE = 0.15
-"""Similarity that a later take may lack and still be preferred."""
+"""A later take is preferred even if its similarity is lower by up to this much."""
 
 
 @dataclass(frozen=True)
-class Match:
-    """A take of a sentence among the heard words.
+class Take:
+    """A take of a sentence: a range of hypothesis words.
 
     Attributes:
         sentence: index into the script.
-        first: index of the first heard word.
-        last: index after the last heard word.
-        places: for each word of the sentence the index of the heard word that equals it, or None.
+        first: index of its first hypothesis word.
+        last: index after its last hypothesis word.
+        positions: for each word of the sentence the index of the hypothesis word aligned with it, None if it differs.
         similarity: 1 - word edits / words of the sentence, 0 to 1.
     """
 
     sentence: int
     first: int
     last: int
-    places: tuple[int | None, ...]
+    positions: tuple[int | None, ...]
     similarity: float
 
 
-def find_takes(sentences: Sequence[Sequence[str]], heard: Sequence[str]) -> list[Match]:
-    """All takes of all sentences, in the order of the heard words; takes of one sentence do not overlap each other.
+def find_takes(sentences: Sequence[Sequence[str]], hypothesis: Sequence[str]) -> list[Take]:
+    """All takes of all sentences, in ascending order; takes of the same sentence do not overlap.
 
     Args:
         sentences: words of the script, sentence by sentence.
-        heard: recognised words.
+        hypothesis: recognised words of the recording.
     """
-    places: dict[tuple[str, ...], list[int]] = defaultdict(list)
-    for index, word in enumerate(heard):
-        places[(word,)].append(index)
-        if index + 1 < len(heard):
-            places[(word, heard[index + 1])].append(index)
+    positions: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for index, word in enumerate(hypothesis):
+        positions[(word,)].append(index)
+        if index + 1 < len(hypothesis):
+            positions[(word, hypothesis[index + 1])].append(index)
     takes = [
         take
         for number, sentence in enumerate(sentences)
         if sentence
-        for region in _regions(sentence, len(heard), places)
-        for take in _takes_in(number, sentence, heard, *region)
+        for region in _regions(sentence, len(hypothesis), positions)
+        for take in _takes_in(number, sentence, hypothesis, *region)
     ]
     return sorted(takes, key=lambda take: (take.first, take.last, take.sentence))
 
 
-def _regions(sentence: Sequence[str], length: int, places: dict[tuple[str, ...], list[int]]) -> list[tuple[int, int]]:
-    """Stretches of heard words worth a closer look: around shared word pairs, for short sentences around shared
-    words.
+def _regions(
+    sentence: Sequence[str], length: int, positions: dict[tuple[str, ...], list[int]]
+) -> list[tuple[int, int]]:
+    """Ranges of hypothesis words that may contain the sentence: around word pairs that both contain, and for sentences
+    of up to three words around single words.
     """
     size = len(sentence)
     starts = [
-        place - offset
+        position - offset
         for offset in range(size - 1)
-        for place in places.get((sentence[offset], sentence[offset + 1]), ())
+        for position in positions.get((sentence[offset], sentence[offset + 1]), ())
     ]
     if size <= 3:
-        starts += [place - offset for offset in range(size) for place in places.get((sentence[offset],), ())]
+        starts += [position - offset for offset in range(size) for position in positions.get((sentence[offset],), ())]
     slack = 2 + size // 2
     regions: list[tuple[int, int]] = []
     for start in sorted(set(starts)):
@@ -83,67 +85,67 @@ def _regions(sentence: Sequence[str], length: int, places: dict[tuple[str, ...],
     return regions
 
 
-def _takes_in(number: int, sentence: Sequence[str], heard: Sequence[str], begin: int, end: int) -> list[Match]:
-    """The best take within a region, then the best on either side of it, and so on."""
+def _takes_in(number: int, sentence: Sequence[str], hypothesis: Sequence[str], begin: int, end: int) -> list[Take]:
+    """The best take inside a range, and recursively those on both sides of it."""
     if end <= begin:
         return []
-    best = _best(number, sentence, heard, begin, end)
+    best = _best_take(number, sentence, hypothesis, begin, end)
     if best is None:
         return []
     return [
-        *_takes_in(number, sentence, heard, begin, best.first),
+        *_takes_in(number, sentence, hypothesis, begin, best.first),
         best,
-        *_takes_in(number, sentence, heard, best.last, end),
+        *_takes_in(number, sentence, hypothesis, best.last, end),
     ]
 
 
-def _best(number: int, sentence: Sequence[str], heard: Sequence[str], begin: int, end: int) -> Match | None:
-    """Semi-global edit distance: the whole sentence against any stretch of `heard[begin:end]`."""
-    if (Counter(sentence) & Counter(heard[begin:end])).total() < MIN_SIMILARITY * len(sentence):
-        return None  # each word of the sentence that is not there costs an edit; most regions share common words only
+def _best_take(number: int, sentence: Sequence[str], hypothesis: Sequence[str], begin: int, end: int) -> Take | None:
+    """The best take by semi-global edit distance: the whole sentence against any part of `hypothesis[begin:end]`."""
+    if (Counter(sentence) & Counter(hypothesis[begin:end])).total() < MIN_SIMILARITY * len(sentence):
+        return None  # a cheap lower bound: each missing word costs an edit, and most ranges share only common words
     codes = {word: code for code, word in enumerate(dict.fromkeys(sentence))}
-    said = np.array([codes.get(word, -1) for word in heard[begin:end]])
+    coded = np.array([codes.get(word, -1) for word in hypothesis[begin:end]])
     ramp = np.arange(end - begin + 1)
     costs = [np.zeros_like(ramp)]
     for row, word in enumerate(sentence, 1):
         above = costs[-1]
-        reached = np.minimum(above[:-1] + (said != codes[word]), above[1:] + 1)
-        # a word too many costs one, and so on to the right
+        reached = np.minimum(above[:-1] + (coded != codes[word]), above[1:] + 1)
+        # insertions cost one each, to the right
         costs.append(np.minimum.accumulate(np.concatenate(([row], reached)) - ramp) + ramp)
     final = costs[-1]
-    column = end - begin - int(np.argmin(final[::-1]))  # of equals the later one
+    column = end - begin - int(np.argmin(final[::-1]))  # the last of equal ones
     similarity = 1.0 - int(final[column]) / len(sentence)
     if similarity < MIN_SIMILARITY:
         return None
-    places: list[int | None] = [None] * len(sentence)
+    positions: list[int | None] = [None] * len(sentence)
     row = len(sentence)
     while row > 0:
         cost = costs[row][column]
-        if column > 0 and heard[begin + column - 1] == sentence[row - 1] and cost == costs[row - 1][column - 1]:
+        if column > 0 and hypothesis[begin + column - 1] == sentence[row - 1] and cost == costs[row - 1][column - 1]:
             row, column = row - 1, column - 1
-            places[row] = begin + column
+            positions[row] = begin + column
         elif column > 0 and cost == costs[row - 1][column - 1] + 1:
             row, column = row - 1, column - 1
         elif column > 0 and cost == costs[row][column - 1] + 1:
             column -= 1
         else:
             row -= 1
-    found = [place for place in places if place is not None]
+    found = [position for position in positions if position is not None]
     if not found:
         return None
-    return Match(number, found[0], found[-1] + 1, tuple(places), similarity)
+    return Take(number, found[0], found[-1] + 1, tuple(positions), similarity)
 
 
-def choose(takes: Sequence[Match], sentences: Sequence[Sequence[str]]) -> tuple[list[Match], list[Match]]:
-    """The takes to keep, in reading order, and the other takes of kept sentences.
+def choose_takes(takes: Sequence[Take], sentences: Sequence[Sequence[str]]) -> tuple[list[Take], list[Take]]:
+    """Choose the takes to use, in reading order.
 
     Args:
         takes: from `find_takes`.
         sentences: words of the script.
 
     Returns:
-        (chosen, repeated): `chosen` has rising sentences and disjoint heard words and the greatest sum of matched
-        words; `repeated` holds takes of chosen sentences that touch no chosen words.
+        (chosen, repeated): `chosen` has ascending sentences, disjoint hypothesis words and the greatest sum of matched
+        words; `repeated` are the other takes of chosen sentences that share no word with a chosen take.
     """
     best: dict[int, float] = defaultdict(float)
     for take in takes:
@@ -163,8 +165,8 @@ def choose(takes: Sequence[Match], sentences: Sequence[Sequence[str]]) -> tuple[
     return chosen, repeated
 
 
-def _heaviest_chain(takes: Sequence[Match], weights: Sequence[float], sentences: int) -> list[int]:
-    """Indices of the chain with the greatest weight; sentences rise, heard words do not overlap. O(n log n)."""
+def _heaviest_chain(takes: Sequence[Take], weights: Sequence[float], sentences: int) -> list[int]:
+    """Indices of the heaviest chain of takes with ascending sentences and disjoint words, in O(n log n)."""
     tree: list[tuple[float, int]] = [(0.0, -1)] * (
         sentences + 1
     )  # Fenwick tree: heaviest chain that ends below a sentence

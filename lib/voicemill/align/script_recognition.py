@@ -1,18 +1,18 @@
-"""Listening to a recording with a known script: a language model made of the script, and tasks for a pool.
+"""Script recognition: words with times in a long recording, recognised with a language model of its own script.
 
-A trigram model over the script's own words turns PocketSphinx from a poor general recogniser into a good one for this
-text, while it can still say that something else was spoken. Each stretch is a task of its own.
+The language model is a trigram model of the script's words. Speech spans are recognised in up to three passes:
 
-Every stretch is heard quickly first (every other frame scored anew, the two best densities of a codebook instead of
-four, one pass instead of two); what was heard then and is no running part of the script from end to end of the stretch
-is heard again with all care. On 100 stretches of two recordings (scripts/construction, flite's slt) the quick way took
-63 x real time of one core, 20 stretches were heard again, both ways together took 41, and 0.9% of the words were wrong.
-With two densities in the careful way as well a sentence was found in speech in which nobody says it, among a script of
-eleven words.
+1. First pass over every span: PocketSphinx with every other frame skipped, two densities per codebook, and no second
+   search.
+2. Full pass, with PocketSphinx's defaults, over the spans for which `needs_full_pass` holds: the words of the first
+   pass are not a contiguous part of the script that fills the span.
+3. Full pass with the model of the whole script over the spans that are still `off_script`, if they were recognised
+   with a window of the script.
 
-Of a long script only the part that is near is expected (`nearby`); what hardly holds a run of it is heard once more
-with the whole. On 96 stretches of two hours that took 29 to 36 x real time of one core, for 17 to 22 with the whole
-script.
+For a long script each span is first recognised with the language model of a window of the script (`script_windows`).
+
+Every span is a task of its own, so a pool of processes can recognise them. Speed and error rates are in
+docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -23,107 +23,147 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from voicemill.align import script_windows
 from voicemill.align.features import SAMPLE_RATE
 from voicemill.align.recognition import PocketSphinxRecogniser, RecognisedWord
-from voicemill.audio.sound import Sound, piece
 from voicemill.audio.vad import Span
+from voicemill.audio.waveform import Waveform, excerpt
 from voicemill.progress import Observer, SilentObserver
 from voicemill.text.lexicon import Lexicon
+from voicemill.text.normalise import words as words_of
 
 MARGIN = 0.15
-"""Seconds of silence heard before and after a stretch, where there is any: voice activity tends to start inside the
-first sound.
-"""
-_SILENT_EDGE = 0.35
-"""Seconds at an end of a stretch in which no word was heard: one may have been missed."""
+"""Seconds of audio recognised before and after a speech span, where the pause is long enough: voice activity detection
+tends to start inside the first phone."""
+_MAX_EDGE_SILENCE = 0.35
+"""Seconds without a word at an edge of a span from which on a word may be missing there."""
 _RUN = 3
-"""Words in a row that the script has too: fewer may be chance."""
-_STRANGE = 0.6
-"""Share of words in such runs below which something else was said than what was expected. Of 96 stretches of two hours
-9 stayed doubtful with the right part of the script and had 0.71 to 0.97; of 20 with a wrong part 16 had 0.67 or less.
-"""
-_QUICK: Mapping[str, object] = {"ds": 2, "topn": 2, "fwdflat": False}
-_CAREFUL: Mapping[str, object] = {}
+"""Consecutive words that must match the script: shorter runs may match by chance."""
+_MIN_RUN_SHARE = 0.6
+"""Share of words in such runs below which a span does not read the expected part of the script."""
+_FIRST_PASS: Mapping[str, object] = {"ds": 2, "topn": 2, "fwdflat": False}
+"""PocketSphinx's settings for the first pass."""
+_FULL_PASS: Mapping[str, object] = {}
+"""PocketSphinx's settings for the full pass: its defaults. Two densities per codebook are too few: with a script of
+eleven words they found a sentence in speech that did not contain it."""
+
+_Task = TypeVar("_Task")
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
-class _Expected:
-    """A part of a script, or all of it: the files that say what may be said, and its words in a row."""
+class Script:
+    """A script in reading order.
 
-    model: Path
-    dictionary: Path
-    stream: str
+    Attributes:
+        sentences: normalised text.
+        lexicon: pronunciations of its words.
+    """
 
+    sentences: tuple[str, ...]
+    lexicon: Lexicon
 
-@dataclass(frozen=True)
-class _Task:
-    """A stretch of a recording to be heard."""
-
-    sound: Sound
-    window: Span
-    model: Path
-    dictionary: Path
-    careful: bool
-
-
-Run = Callable[[Callable[[_Task], list[RecognisedWord]], Sequence[_Task], Observer], list[list[RecognisedWord]]]
-"""Gives the results of a function over tasks, in their order, and tells how many are done."""
+    @functools.cached_property
+    def words(self) -> list[list[str]]:
+        """The words of each sentence; an empty list for a sentence without words."""
+        return [words_of(sentence) for sentence in self.sentences]
 
 
 @dataclass(frozen=True)
-class _Ears:
-    """Hears stretches of a recording."""
+class HypothesisWord:
+    """A word of the recogniser's hypothesis; times in seconds from the start of the recording.
 
-    sound: Sound
-    windows: Sequence[Span]
-    run: Run
-
-    def hear(
-        self, expected: Mapping[int, _Expected], observer: Observer, *, careful: bool = False
-    ) -> dict[int, list[RecognisedWord]]:
-        """The words in each stretch, when this is expected in it."""
-        # by what is expected, as a process knows one script at a time; the longest first, so that none is left alone
-        # with a long one at the end
-        order = sorted(expected, key=lambda index: (str(expected[index].model), -self.windows[index].duration))
-        tasks = [
-            _Task(self.sound, self.windows[index], expected[index].model, expected[index].dictionary, careful)
-            for index in order
-        ]
-        return dict(zip(order, self.run(_words, tasks, observer), strict=True))
-
-
-class _Further(SilentObserver):
-    """Counts on from what was done before."""
-
-    def __init__(self, observer: Observer, before: int) -> None:
-        self._observer = observer
-        self._before = before
-
-    def advance(self, done: int, note: str = "") -> None:
-        self._observer.advance(self._before + done, note)
-
-
-@dataclass(frozen=True)
-class HeardWord:
-    """A recognised word; times in seconds from the start of the recording, `stretch` is the index of the span."""
+    Attributes:
+        text: the word in lower case.
+        start: seconds.
+        end: seconds.
+        span_index: index of the speech span that contains it.
+    """
 
     text: str
     start: float
     end: float
-    stretch: int
+    span_index: int
+
+
+class TaskRunner(Protocol):
+    """Runs a function over tasks, in this process or in others."""
+
+    def __call__(
+        self, function: Callable[[_Task], _Result], tasks: Sequence[_Task], observer: Observer, /
+    ) -> list[_Result]:
+        """`[function(task) for task in tasks]`; `observer.advance` counts the finished tasks.
+
+        Functions are importable and tasks and results can be pickled.
+        """
+
+
+@dataclass(frozen=True)
+class _LanguageModel:
+    """The language model of a script or of a window of it: two files, and the words in one string."""
+
+    model: Path
+    dictionary: Path
+    text: str
+
+
+@dataclass(frozen=True)
+class _RecognitionTask:
+    """One speech span to recognise."""
+
+    waveform: Waveform
+    window: Span
+    model: Path
+    dictionary: Path
+    full_pass: bool
+
+
+@dataclass(frozen=True)
+class _SpanRecogniser:
+    """Recognises speech spans of one recording."""
+
+    waveform: Waveform
+    windows: Sequence[Span]
+    run: TaskRunner
+
+    def recognise(
+        self, models: Mapping[int, _LanguageModel], observer: Observer, *, full_pass: bool = False
+    ) -> dict[int, list[RecognisedWord]]:
+        """The words of each span, by its index, with the language model given for it."""
+        # grouped by model, because a process keeps one model at a time; the longest first, so that no process is left
+        # with a long span at the end
+        order = sorted(models, key=lambda index: (str(models[index].model), -self.windows[index].duration))
+        tasks = [
+            _RecognitionTask(
+                self.waveform, self.windows[index], models[index].model, models[index].dictionary, full_pass
+            )
+            for index in order
+        ]
+        return dict(zip(order, self.run(_recognise_span, tasks, observer), strict=True))
+
+
+class _OffsetObserver(SilentObserver):
+    """Adds the number of tasks finished earlier to the count of the current ones."""
+
+    def __init__(self, observer: Observer, finished: int) -> None:
+        self._observer = observer
+        self._finished = finished
+
+    def advance(self, done: int, note: str = "") -> None:
+        self._observer.advance(self._finished + done, note)
 
 
 def write_language_model(path: Path, sentences: Sequence[Sequence[str]]) -> None:
-    """Write a trigram model of a script in ARPA form: every sentence alone, and the whole as one stream.
+    """Write a trigram model of a script in ARPA format, trained on each sentence and on the whole script as one line.
 
-    The stream lets a stretch run from one sentence into the next or begin in the middle of one.
+    The line with the whole script lets a span begin in the middle of a sentence or run on into the next one.
     """
     from pocketsphinx.lm import ArpaBoLM
 
     model = ArpaBoLM()
-    # counted here: its own reader takes a time that grows with the square of a line's length
+    # counted here: the time of PocketSphinx's own reader grows with the square of a line's length
     for words in (*filter(None, sentences), [word for sentence in sentences for word in sentence]):
         line = ["<s>", *words, "</s>"]
         for word in line:
@@ -136,118 +176,126 @@ def write_language_model(path: Path, sentences: Sequence[Sequence[str]]) -> None
     model.write_file(str(path))
 
 
-def hear(
-    sound: Sound,
+def recognise_script(
+    waveform: Waveform,
     spans: Sequence[Span],
-    sentences: Sequence[Sequence[str]],
-    lexicon: Lexicon,
+    script: Script,
     observer: Observer,
     *,
-    run: Run | None = None,
+    run: TaskRunner | None = None,
     folder: Path | None = None,
-) -> list[HeardWord]:
-    """Recognise every span with the script's own language model.
+) -> list[HypothesisWord]:
+    """Recognise every speech span with a language model of the script.
 
     Args:
-        sound: the recording; each stretch is read, by whoever hears it, when its turn comes.
-        spans: stretches of speech, ascending and disjoint, in seconds.
-        sentences: the script's words, sentence by sentence.
-        lexicon: pronunciations of these words.
-        observer: `advance` counts the spans that are done; the caller announces the stage.
-        run: does the tasks; one after the other in this process by default.
-        folder: where the language model lies for so long; all that `run` gives tasks to must see it.
+        waveform: the recording; each task reads its own span.
+        spans: speech spans, ascending and disjoint, in seconds.
+        script: the script that is read.
+        observer: `advance` counts the finished spans; the caller announces the stage.
+        run: runs the tasks; one after the other in this process by default.
+        folder: where the temporary files of the language models go; every process of `run` must be able to read it.
 
     Returns:
-        Words in the order of time.
+        Words in ascending order of time.
     """
-    windows = _windows(spans, sound.seconds)
+    windows = _padded(spans, waveform.seconds)
+    sentences = script.words
     with tempfile.TemporaryDirectory(prefix=".script-", dir=folder) as made:
-        whole = _expect(Path(made) / "script", sentences, lexicon)
-        ears = _Ears(sound, windows, run or _alone)
+        whole = _write_models(Path(made) / "script", sentences, script.lexicon)
+        recogniser = _SpanRecogniser(waveform, windows, run or _run_serially)
         found: dict[int, list[RecognisedWord]] = {}
-        expected = dict.fromkeys(range(len(windows)), whole)
-        if first := script_windows.sample(len(windows)):
-            found |= ears.hear(dict.fromkeys(first, whole), observer)
-            said = {index: [word.text for word in words] for index, words in found.items()}
-            for stretches, part in script_windows.parts(len(windows), said, sentences):
-                near = _expect(Path(made) / f"near-{stretches.start}", sentences[part.start : part.stop], lexicon)
-                expected |= dict.fromkeys(stretches, near)
-        rest = {index: one for index, one in expected.items() if index not in found}
-        found |= ears.hear(rest, _Further(observer, len(found)))
-        again = {
-            index: one for index, one in expected.items() if doubtful(found[index], windows[index].duration, one.stream)
+        models = dict.fromkeys(range(len(windows)), whole)
+        if anchors := script_windows.anchor_spans(len(windows)):
+            found |= recogniser.recognise(dict.fromkeys(anchors, whole), observer)
+            hypotheses = {index: [word.text for word in words] for index, words in found.items()}
+            for block, part in script_windows.windows(len(windows), hypotheses, sentences):
+                near = _write_models(
+                    Path(made) / f"near-{block.start}", sentences[part.start : part.stop], script.lexicon
+                )
+                models |= dict.fromkeys(block, near)
+        rest = {index: one for index, one in models.items() if index not in found}
+        found |= recogniser.recognise(rest, _OffsetObserver(observer, len(found)))
+        unsure = {
+            index: one
+            for index, one in models.items()
+            if needs_full_pass(found[index], windows[index].duration, one.text)
         }
-        if again:
-            observer.note(f"segmentation: {len(again)} of {len(windows)} stretches are heard again with all care")
-        found |= ears.hear(again, SilentObserver(), careful=True)
-        lost = [index for index, one in again.items() if one is not whole and strange(found[index], one.stream)]
+        if unsure:
+            observer.note(f"segmentation: full recognition pass for {len(unsure)} of {len(windows)} speech spans")
+        found |= recogniser.recognise(unsure, SilentObserver(), full_pass=True)
+        lost = [index for index, one in unsure.items() if one is not whole and off_script(found[index], one.text)]
         if lost:
-            observer.note(f"segmentation: {len(lost)} of them once more, as if they could be anywhere in the script")
-        found |= ears.hear(dict.fromkeys(lost, whole), SilentObserver(), careful=True)
-    _recogniser.cache_clear()  # where this process has listened itself
+            observer.note(f"segmentation: {len(lost)} of them once more, with the whole script as language model")
+        found |= recogniser.recognise(dict.fromkeys(lost, whole), SilentObserver(), full_pass=True)
+    _recogniser.cache_clear()  # frees the model if tasks ran in this process
     return [
-        HeardWord(word.text, window.start + word.start, window.start + word.end, index)
+        HypothesisWord(word.text, window.start + word.start, window.start + word.end, index)
         for index, window in enumerate(windows)
         for word in found[index]
     ]
 
 
-def doubtful(words: Sequence[RecognisedWord], seconds: float, stream: str) -> bool:
-    """Whether something else may have been said: no running part of the script, or not from end to end."""
-    if not words or words[0].start > MARGIN + _SILENT_EDGE or words[-1].end < seconds - MARGIN - _SILENT_EDGE:
+def needs_full_pass(words: Sequence[RecognisedWord], seconds: float, text: str) -> bool:
+    """Whether the words of the first pass are uncertain: not contiguous in the script, or not up to both edges.
+
+    Args:
+        words: of the first pass, in one span.
+        seconds: length of the span with its margins.
+        text: the words that the language model was trained on, see `_joined`.
+    """
+    if not words or words[0].start > MARGIN + _MAX_EDGE_SILENCE or words[-1].end < seconds - MARGIN - _MAX_EDGE_SILENCE:
         return True
-    return _joined(word.text for word in words) not in stream
+    return _joined(word.text for word in words) not in text
 
 
-def strange(words: Sequence[RecognisedWord], stream: str) -> bool:
-    """Whether hardly any of the words stand in a row as the script has them: it was not this part that was read."""
-    runs = [_joined(word.text for word in words[at : at + _RUN]) in stream for at in range(len(words) - _RUN + 1)]
+def off_script(words: Sequence[RecognisedWord], text: str) -> bool:
+    """Whether so few words lie in runs that the script contains that the span reads another part of the script."""
+    runs = [_joined(word.text for word in words[at : at + _RUN]) in text for at in range(len(words) - _RUN + 1)]
     within = sum(any(runs[max(0, at - _RUN + 1) : at + 1]) for at in range(len(words)))
-    return not words or within < _STRANGE * len(words)
+    return not words or within < _MIN_RUN_SHARE * len(words)
 
 
 def _joined(words: Iterable[str]) -> str:
+    """Words separated and surrounded by spaces, so that `in` compares whole words."""
     return f" {' '.join(words)} "
 
 
-def _expect(stem: Path, sentences: Sequence[Sequence[str]], lexicon: Lexicon) -> _Expected:
+def _write_models(stem: Path, sentences: Sequence[Sequence[str]], lexicon: Lexicon) -> _LanguageModel:
     """Write the files `stem`.lm and `stem`.dict."""
     words = [word for sentence in sentences for word in sentence]
-    expected = _Expected(stem.with_suffix(".lm"), stem.with_suffix(".dict"), _joined(words))
-    write_language_model(expected.model, sentences)
-    lexicon.subset(expected.dictionary, words)
-    return expected
+    written = _LanguageModel(stem.with_suffix(".lm"), stem.with_suffix(".dict"), _joined(words))
+    write_language_model(written.model, sentences)
+    lexicon.subset(written.dictionary, words)
+    return written
 
 
-def _windows(spans: Sequence[Span], length: float) -> list[Span]:
-    """Spans with a margin of silence, never more than half of the pause to the neighbour."""
-    windows = []
+def _padded(spans: Sequence[Span], length: float) -> list[Span]:
+    """Spans with a margin on both sides, at most half of the pause to the neighbour."""
+    padded = []
     for index, span in enumerate(spans):
         before = spans[index - 1].end if index else 0.0
         after = spans[index + 1].start if index + 1 < len(spans) else length
         left = MARGIN if index == 0 else min(MARGIN, (span.start - before) / 2)
         right = MARGIN if index + 1 == len(spans) else min(MARGIN, (after - span.end) / 2)
-        windows.append(Span(max(0.0, span.start - left), min(length, span.end + right)))
-    return windows
+        padded.append(Span(max(0.0, span.start - left), min(length, span.end + right)))
+    return padded
 
 
-def _alone(
-    function: Callable[[_Task], list[RecognisedWord]], tasks: Sequence[_Task], observer: Observer
-) -> list[list[RecognisedWord]]:
-    found = []
+def _run_serially(function: Callable[[_Task], _Result], tasks: Sequence[_Task], observer: Observer, /) -> list[_Result]:
+    results = []
     for done, task in enumerate(tasks, start=1):
-        found.append(function(task))
+        results.append(function(task))
         observer.advance(done)
-    return found
+    return results
 
 
 @functools.lru_cache(maxsize=1)
-def _recogniser(model: Path, dictionary: Path, careful: bool) -> PocketSphinxRecogniser:
-    """One at a time in each process: they take some memory."""
-    settings = _CAREFUL if careful else _QUICK
+def _recogniser(model: Path, dictionary: Path, full_pass: bool) -> PocketSphinxRecogniser:
+    """One decoder at a time in each process, to bound the memory."""
+    settings = _FULL_PASS if full_pass else _FIRST_PASS
     return PocketSphinxRecogniser(language_model=model, dictionary=dictionary, settings=settings)
 
 
-def _words(task: _Task) -> list[RecognisedWord]:
-    recogniser = _recogniser(task.model, task.dictionary, task.careful)
-    return recogniser.words(piece(task.sound, task.window.start, task.window.end, SAMPLE_RATE))
+def _recognise_span(task: _RecognitionTask) -> list[RecognisedWord]:
+    recogniser = _recogniser(task.model, task.dictionary, task.full_pass)
+    return recogniser.words(excerpt(task.waveform, task.window.start, task.window.end, SAMPLE_RATE))

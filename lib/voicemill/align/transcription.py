@@ -1,4 +1,7 @@
-"""Text for recordings that have none, by a speech recogniser that the user names. PocketSphinx is never asked."""
+"""Transcription of recordings without text, with a recogniser that the user names: NeMo or faster-whisper.
+
+PocketSphinx is never used for this.
+"""
 
 from __future__ import annotations
 
@@ -18,27 +21,27 @@ from voicemill.errors import DependencyError, UsageError
 Samples = npt.NDArray[np.float32]
 
 SAMPLE_RATE = 16_000
-"""Hz that both recognisers want."""
+"""Sample rate (Hz) of both recognisers."""
 ENGINES = ("nemo", "faster-whisper")
 _BATCH = 8
-"""Utterances of at most 12 s at a time: bounds the memory."""
+"""Utterances per batch, which bounds the memory."""
 
 
 class Transcriber(Protocol):
-    """Turns utterances, mono samples (n,) at `SAMPLE_RATE`, into one text each; an empty one where nothing is said."""
+    """Transcribes utterances, mono samples (n,) at `SAMPLE_RATE`: one text each, empty if no speech is recognised."""
 
     def transcribe(self, utterances: Sequence[Samples]) -> list[str]: ...
 
 
 @dataclass(frozen=True)
-class Recogniser:
-    """A recogniser that passed the gate.
+class RecogniserModel:
+    """The model of a recogniser, after the weights gate.
 
     Attributes:
         engine: one of `ENGINES`.
-        weights_id: on the allowlist.
-        path: its archive (`nemo`), or the folder of its files (`faster-whisper`).
-        digest: over the pinned digests of its files.
+        weights_id: id on the weights allowlist.
+        path: its archive (`nemo`) or folder (`faster-whisper`).
+        digest: of the pinned digests of its files.
     """
 
     engine: str
@@ -51,19 +54,19 @@ def parse(text: str) -> tuple[str, str]:
     """Engine and weights id of `nemo:<id>` or `faster-whisper:<id>`.
 
     Raises:
-        UsageError: it is neither.
+        UsageError: the value has another form.
     """
     engine, _, weights_id = text.partition(":")
     if engine not in ENGINES or not weights_id:
         raise UsageError(
-            f"--recognise {text[:80]!r} names no recogniser.",
+            f"--recognise {text[:80]!r} is not a recogniser.",
             hint="Give nemo:<id> or faster-whisper:<id>, with an id of the weights allowlist.",
         )
     return engine, weights_id
 
 
 def require(engine: str) -> None:
-    """See that an engine is installed, without importing it.
+    """Check that an engine is installed, without importing it.
 
     Raises:
         DependencyError: `extra_missing:faster-whisper`, `nemo_runtime_unavailable`.
@@ -79,8 +82,8 @@ def require(engine: str) -> None:
 
 
 @functools.lru_cache(maxsize=1)
-def load(recogniser: Recogniser) -> Transcriber:
-    """The recogniser of this process.
+def load(recogniser: RecogniserModel) -> Transcriber:
+    """Load a recogniser, once per process.
 
     Raises:
         GateError: `unsafe_archive:<why>`.
@@ -91,7 +94,7 @@ def load(recogniser: Recogniser) -> Transcriber:
 
 
 class NemoTranscriber:
-    """A recogniser of NVIDIA NeMo with a CTC head, on the CPU."""
+    """A CTC model of NVIDIA NeMo, on the CPU."""
 
     def __init__(self, archive: Path) -> None:
         """See `load`."""
@@ -113,7 +116,7 @@ class NemoTranscriber:
 
 
 class WhisperTranscriber:
-    """faster-whisper, English, on the CPU in 8-bit integers; the same sound gives the same text."""
+    """faster-whisper for English, on the CPU with int8 weights; deterministic."""
 
     def __init__(self, folder: Path) -> None:
         """See `load`."""

@@ -1,8 +1,8 @@
-"""The way through the states of a known text that fits a sound best: Viterbi's search, nothing left out.
+"""Viterbi alignment of a known text with acoustic features.
 
-Words follow each other directly or with silence between them; before the first and after the last there may be silence
-as well. A word's first and last phone sound different beside silence than beside the other word, so both ways are in
-the network, and the best path takes one.
+In the decoding graph, words follow each other directly or with a silence between them; silences before the first and
+after the last word are optional too. The first and last phone of a word have different senones beside a silence and
+beside another word, so the graph contains both variants.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from voicemill.align.acoustic_model import SILENCE, STATES, AcousticModel
+from voicemill.align.acoustic_model import SILENCE, STATES_PER_PHONE, AcousticModel
 
 SILENCE_COST = -100
-"""Units of score for a silence, wherever it is. PocketSphinx takes 336 (a chance of 0.005 under its language weight of
-6.5) and now and then passes over a pause: on 204 clips of scripts/construction the error of words was then 86 ms at the
-99th percentile, with 100 it is 52, with 50 it is 50; medians are the same."""
+"""Score of entering a silence. PocketSphinx's own value, -336 (probability 0.005, language weight 6.5), misses some
+pauses; docs/benchmarks.md compares values."""
 _NEVER = -(2**29)
 _START = -1
 
@@ -28,142 +27,156 @@ Integers = npt.NDArray[np.int32]
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """A phone of the text between two neighbours, or a silence.
+    """A phone of the text in its context, or a silence.
 
     Attributes:
         word: index of its word; -1 for silence.
-        place: index of the phone in its word.
+        position: index of the phone in its word.
         phone: index in the model.
-        senones: (3,)
-        before: nodes that it may follow; -1 stands for the beginning of the sound.
+        senones: (3,) one for each state.
+        predecessors: indices of the nodes before it; -1 is the start of the audio.
     """
 
     word: int
-    place: int
+    position: int
     phone: int
     senones: npt.NDArray[np.uint16]
-    before: tuple[int, ...]
+    predecessors: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Network:
-    """All ways to say a text; the sound ends in one of `last`."""
+class DecodingGraph:
+    """All pronunciations of a text, with optional silences; a path ends in one of the nodes `final`."""
 
     nodes: tuple[Node, ...]
-    last: tuple[int, ...]
+    final: tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """A phone on the best path: frames `first` to `end` (exclusive), and the sum of their scores."""
+class PhoneSegment:
+    """A phone on the best path: frames `first` to `end` (exclusive) and the sum of their scores."""
 
     word: int
-    place: int
+    position: int
     first: int
     end: int
     score: int
 
 
-def network(model: AcousticModel, words: Sequence[Sequence[str]]) -> Network:
-    """The network of words, each a sequence of phones."""
+def decoding_graph(model: AcousticModel, words: Sequence[Sequence[str]]) -> DecodingGraph:
+    """The decoding graph of words, each a sequence of phones."""
     silence = model.phones[SILENCE]
     spelled = [[model.phones[name] for name in word] for word in words]
     nodes: list[Node] = []
 
-    def add(word: int, place: int, phone: int, senones: npt.NDArray[np.uint16], before: Sequence[int]) -> int:
-        nodes.append(Node(word, place, phone, senones, tuple(before)))
+    def add(word: int, position: int, phone: int, senones: npt.NDArray[np.uint16], predecessors: Sequence[int]) -> int:
+        nodes.append(Node(word, position, phone, senones, tuple(predecessors)))
         return len(nodes) - 1
 
-    def pause(before: Sequence[int]) -> int:
-        return add(-1, 0, silence, model.alone(silence), before)
+    def pause(predecessors: Sequence[int]) -> int:
+        return add(-1, 0, silence, model.context_independent_senones(silence), predecessors)
 
-    def ways(index: int, place: int, right: int, position: str, lefts: Mapping[int, Sequence[int]]) -> list[int]:
-        """A phone of a word before another phone, once for each phone that it may follow."""
-        phone = spelled[index][place]
+    def variants(
+        index: int, position: int, right: int, word_position: str, lefts: Mapping[int, Sequence[int]]
+    ) -> list[int]:
+        """One node for a phone of a word for each left context; `right` is the phone after it."""
+        phone = spelled[index][position]
         return [
-            add(index, place, phone, model.senones(phone, left, right, position), before)
-            for left, before in lefts.items()
+            add(index, position, phone, model.senones(phone, left, right, word_position), predecessors)
+            for left, predecessors in lefts.items()
         ]
 
-    # the nodes that come before what is added next, by the phone that it hears on its left
+    # the predecessors of the next nodes, by their left context
     lefts: dict[int, list[int]] = {silence: [pause([_START]), _START]}
-    said: list[int] = []
+    word_ends: list[int] = []
     for index, word in enumerate(spelled):
-        for place, (phone, right) in enumerate(itertools.pairwise(word)):
-            lefts = {phone: ways(index, place, right, "i" if place else "b", lefts)}
-        end, last = len(word) - 1, "e" if len(word) > 1 else "s"
-        said = ways(index, end, silence, last, lefts)
-        following = {silence: [pause(said)]}
+        for position, (phone, right) in enumerate(itertools.pairwise(word)):
+            lefts = {phone: variants(index, position, right, "i" if position else "b", lefts)}
+        end, word_position = len(word) - 1, "e" if len(word) > 1 else "s"
+        word_ends = variants(index, end, silence, word_position, lefts)
+        following = {silence: [pause(word_ends)]}
         if index + 1 < len(spelled):
-            following[word[-1]] = ways(index, end, spelled[index + 1][0], last, lefts)
+            following[word[-1]] = variants(index, end, spelled[index + 1][0], word_position, lefts)
         lefts = following
-    return Network(tuple(nodes), (*lefts[silence], *said))
+    return DecodingGraph(tuple(nodes), (*lefts[silence], *word_ends))
 
 
-def best_path(model: AcousticModel, net: Network, streams: Sequence[npt.NDArray[np.float32]]) -> list[Stretch] | None:
-    """Where each phone of the best path lies; None when the sound is too short for the text.
+def best_path(
+    model: AcousticModel, graph: DecodingGraph, streams: Sequence[npt.NDArray[np.float32]]
+) -> list[PhoneSegment] | None:
+    """Viterbi alignment, without pruning.
 
-    Whole numbers throughout, so that the path does not hang on the order of sums.
+    All scores are integers, so the path does not depend on the order of additions.
+
+    Args:
+        model: the acoustic model.
+        graph: of the text, see `decoding_graph`.
+        streams: (frames, dimensions) of each feature stream, see `features.streams`.
+
+    Returns:
+        The phones of the best path in order; None if the audio has fewer frames than the text has states.
     """
-    states = np.concatenate([node.senones for node in net.nodes])
+    states = np.concatenate([node.senones for node in graph.nodes])
     senones, first, of_state = np.unique(states, return_index=True, return_inverse=True)
-    phones = np.array([node.phone for node in net.nodes])
-    scores = model.scores(streams, senones, phones[first // STATES])
-    stay, leave = model.stay[phones].ravel(), model.leave[phones].ravel()
-    origins, costs, begin = _links(net, leave)
+    phones = np.array([node.phone for node in graph.nodes])
+    scores = model.log_likelihoods(streams, senones, phones[first // STATES_PER_PHONE])
+    self_loop, forward = model.self_loop[phones].ravel(), model.forward[phones].ravel()
+    origins, costs, begin = _links(graph, forward)
     doubled = np.flatnonzero(origins[1] < len(states))
     others, other_costs = origins[1][doubled], costs[1][doubled]
-    values = np.full(len(states) + 1, _NEVER, dtype=np.int32)  # the last one is nowhere
+    values = np.full(len(states) + 1, _NEVER, dtype=np.int32)  # the last element is a state that no path reaches
     values[:-1] = begin + scores[0][of_state]
-    came = np.zeros((len(scores), len(states)), dtype=np.int8)  # from itself, or from its first or second origin
+    # 0: from the state itself, 1 or 2: from its first or second predecessor
+    backpointers = np.zeros((len(scores), len(states)), dtype=np.int8)
     for frame in range(1, len(scores)):
-        best, along = values[:-1] + stay, values[origins[0]] + costs[0]
-        came[frame] = along > best
+        best, along = values[:-1] + self_loop, values[origins[0]] + costs[0]
+        backpointers[frame] = along > best
         best = np.maximum(best, along)
         along = values[others] + other_costs
         better = along > best[doubled]
-        came[frame, doubled[better]] = 2
+        backpointers[frame, doubled[better]] = 2
         best[doubled[better]] = along[better]
         values[:-1] = np.maximum(best + scores[frame][of_state], _NEVER)
-    ends = [STATES * node + STATES - 1 for node in net.last]
-    state = max(ends, key=lambda end: int(values[end] + leave[end]))
+    ends = [STATES_PER_PHONE * node + STATES_PER_PHONE - 1 for node in graph.final]
+    state = max(ends, key=lambda end: int(values[end] + forward[end]))
     if values[state] <= _NEVER // 2:
         return None
     path = np.empty(len(scores), dtype=np.int64)
     for frame in range(len(scores) - 1, -1, -1):
         path[frame] = state
-        if came[frame, state]:
-            state = int(origins[came[frame, state] - 1][state])
+        if backpointers[frame, state]:
+            state = int(origins[backpointers[frame, state] - 1][state])
     each = scores[np.arange(len(scores)), of_state[path]].astype(np.int32)
-    each[1:] += np.where(path[1:] == path[:-1], stay[path[1:]], leave[path[:-1]])
-    return _stretches(net, path // STATES, each)
+    each[1:] += np.where(path[1:] == path[:-1], self_loop[path[1:]], forward[path[:-1]])
+    return _segments(graph, path // STATES_PER_PHONE, each)
 
 
-def _links(net: Network, leave: Integers) -> tuple[list[npt.NDArray[np.int64]], list[Integers], Integers]:
-    """For each state up to two others that it may follow (beside itself) with their scores, and the score of beginning
-    in it; a missing other is the number of states.
+def _links(graph: DecodingGraph, forward: Integers) -> tuple[list[npt.NDArray[np.int64]], list[Integers], Integers]:
+    """Up to two predecessors of each state besides itself, their transition scores, and the score of starting in it.
+
+    A missing predecessor has the index `number of states`.
     """
-    count = STATES * len(net.nodes)
+    count = STATES_PER_PHONE * len(graph.nodes)
     origins = [np.full(count, count, dtype=np.int64) for _ in range(2)]
     costs = [np.full(count, _NEVER, dtype=np.int32) for _ in range(2)]
     begin = np.full(count, _NEVER, dtype=np.int32)
-    inner = np.flatnonzero(np.arange(count) % STATES)
-    origins[0][inner], costs[0][inner] = inner - 1, leave[inner - 1]
-    for index, node in enumerate(net.nodes):
-        entry, cost = STATES * index, SILENCE_COST if node.word < 0 else 0
-        if _START in node.before:
+    inner = np.flatnonzero(np.arange(count) % STATES_PER_PHONE)
+    origins[0][inner], costs[0][inner] = inner - 1, forward[inner - 1]
+    for index, node in enumerate(graph.nodes):
+        entry, cost = STATES_PER_PHONE * index, SILENCE_COST if node.word < 0 else 0
+        if _START in node.predecessors:
             begin[entry] = cost
-        ends = [STATES * other + STATES - 1 for other in node.before if other != _START]
+        ends = [STATES_PER_PHONE * other + STATES_PER_PHONE - 1 for other in node.predecessors if other != _START]
         for origin, price, end in zip(origins, costs, ends, strict=False):
-            origin[entry], price[entry] = end, leave[end] + cost
+            origin[entry], price[entry] = end, forward[end] + cost
     return origins, costs, begin
 
 
-def _stretches(net: Network, path: npt.NDArray[np.int64], each: Integers) -> list[Stretch]:
+def _segments(graph: DecodingGraph, path: npt.NDArray[np.int64], each: Integers) -> list[PhoneSegment]:
     edges = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist(), len(path)]
     found = []
     for first, end in itertools.pairwise(edges):
-        node = net.nodes[path[first]]
+        node = graph.nodes[path[first]]
         if node.word >= 0:
-            found.append(Stretch(node.word, node.place, first, end, int(each[first:end].sum())))
+            found.append(PhoneSegment(node.word, node.position, first, end, int(each[first:end].sum())))
     return found

@@ -34,12 +34,12 @@ class Download(BaseModel):
     tool: str
 
 
-def is_url(place: str) -> bool:
+def is_url(parse_source: str) -> bool:
     """Whether a source is a web address rather than a path."""
-    return place.lower().startswith(("http://", "https://"))
+    return parse_source.lower().startswith(("http://", "https://"))
 
 
-def place(given: object) -> tuple[Path | None, str | None]:
+def parse_source(given: object) -> tuple[Path | None, str | None]:
     """What `--audio` names: a path, or a web address."""
     text = str(given) if given else ""
     if is_url(text):
@@ -154,4 +154,4 @@ def _unreadable(url: str, why: str) -> AudioError:
     )
 
 
-__all__ = ["Download", "fetch", "is_url", "place"]
+__all__ = ["Download", "fetch", "is_url", "parse_source"]

@@ -53,7 +53,7 @@ class SpeakerModel:
         return np.asarray(vector / length)
 
 
-def choose(registry: WeightsRegistry) -> SpeakerModel | str:
+def find_speaker_model(registry: WeightsRegistry) -> SpeakerModel | str:
     """The first speaker model of the allowlist that is here and passes the licence gate, or why there is none."""
     found, why = registry.first("speaker")
     if found is None:
@@ -61,7 +61,7 @@ def choose(registry: WeightsRegistry) -> SpeakerModel | str:
     return SpeakerModel(found.entry.id, found.main, found.entry.files[0].sha256 or "")
 
 
-def centre(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+def centroid(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     """The speaker that several embeddings tell of: their mean, brought to length 1.
 
     As speaker verification enrols somebody from several recordings (L. Wan et al., "Generalized end-to-end loss for

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voicemill.audio.cuts import Cut, CutReason, Join
-from voicemill.audio.levels import Levels
+from voicemill.audio.level_envelope import LevelEnvelope
 from voicemill.audio.vad import Span
 
 _DIP_DB, _DIP_SECONDS = 25.0, 0.08
@@ -109,10 +109,10 @@ def segment(
 
 def plan(spans: list[Span], samples: npt.NDArray[np.float32], rate: int, limits: Segmentation | None = None) -> Plan:
     """As `segment`, with the speech that fits into no utterance and why, and the reason of every cut."""
-    return plan_by_levels(spans, Levels.of(samples, rate), limits)
+    return plan_by_levels(spans, LevelEnvelope.of(samples, rate), limits)
 
 
-def plan_by_levels(spans: list[Span], levels: Levels, limits: Segmentation | None = None) -> Plan:
+def plan_by_levels(spans: list[Span], levels: LevelEnvelope, limits: Segmentation | None = None) -> Plan:
     """As `plan`, for a recording of which only the levels are in memory."""
     limits = limits or Segmentation()
     found = Plan([], [])
@@ -138,7 +138,7 @@ def plan_by_levels(spans: list[Span], levels: Levels, limits: Segmentation | Non
     return found
 
 
-def pad(spans: list[Span], levels: Levels, limits: Segmentation) -> list[tuple[Span, tuple[Cut, Cut]]]:
+def pad(spans: list[Span], levels: LevelEnvelope, limits: Segmentation) -> list[tuple[Span, tuple[Cut, Cut]]]:
     """Silence around stretches of speech that are decided already, up to the quietest point of the pauses between.
 
     Args:
@@ -174,7 +174,7 @@ def _room(limits: Segmentation) -> float:
     return limits.max_duration - 2 * limits.max_padding
 
 
-def _split(group: _Part, levels: Levels, limits: Segmentation) -> list[_Part]:
+def _split(group: _Part, levels: LevelEnvelope, limits: Segmentation) -> list[_Part]:
     """Split an over-long group at its longest pause that leaves both parts long enough, again and again."""
     parts: list[_Part] = []
     pending = [group]  # the next part in time comes last
@@ -202,7 +202,7 @@ def _split(group: _Part, levels: Levels, limits: Segmentation) -> list[_Part]:
     return parts
 
 
-def _find_pauses(group: list[Span], levels: Levels) -> list[Span]:
+def _find_pauses(group: list[Span], levels: LevelEnvelope) -> list[Span]:
     """Pauses that the voice activity model did not separate: 80 ms or more that are 25 dB below the loud parts."""
     found: list[Span] = []
     for span in group:
@@ -250,7 +250,12 @@ def _join_short(parts: list[_Part], limits: Segmentation) -> list[_Part]:
 
 
 def _edge(
-    levels: Levels, speech: float, border: float, direction: Literal[-1, 1], limits: Segmentation, reason: CutReason
+    levels: LevelEnvelope,
+    speech: float,
+    border: float,
+    direction: Literal[-1, 1],
+    limits: Segmentation,
+    reason: CutReason,
 ) -> Cut:
     """The quietest point of the pause beside `speech`, between the minimal and the maximal padding.
 

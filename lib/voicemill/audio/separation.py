@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from voicemill import files
 from voicemill.audio import decode
-from voicemill.audio.sound import BLOCK_SECONDS, Sound
 from voicemill.audio.vad import Span
+from voicemill.audio.waveform import BLOCK_SECONDS, Waveform
 from voicemill.errors import DependencyError
 from voicemill.weights import demucs_package
 
@@ -87,26 +87,26 @@ def load(model: SeparationModel) -> DemucsSeparator:
     return DemucsSeparator(model)
 
 
-def separate(sound: Sound, window: Span, separator: Separator) -> Samples:
+def separate(waveform: Waveform, window: Span, separator: Separator) -> Samples:
     """The voice in a window of a recording, sample for sample in the window's place."""
-    first, last = bounds(sound, window)
+    first, last = bounds(waveform, window)
     start = max(0.0, window.start - CONTEXT)
-    heard = sound.read(start, window.end + CONTEXT)
-    before = first - round(start * sound.rate)
-    return separator.voice(heard, sound.rate)[before : before + last - first]
+    heard = waveform.read(start, window.end + CONTEXT)
+    before = first - round(start * waveform.rate)
+    return separator.voice(heard, waveform.rate)[before : before + last - first]
 
 
-def bounds(sound: Sound, window: Span) -> tuple[int, int]:
-    """First sample of a window, and the one after its last, as `Sound.read` counts them."""
-    whole = round(sound.seconds * sound.rate)
-    return max(0, round(window.start * sound.rate)), min(whole, round(window.end * sound.rate))
+def bounds(waveform: Waveform, window: Span) -> tuple[int, int]:
+    """First sample of a window, and the one after its last, as `Waveform.read` counts them."""
+    whole = round(waveform.seconds * waveform.rate)
+    return max(0, round(window.start * waveform.rate)), min(whole, round(window.end * waveform.rate))
 
 
-def put_together(sound: Sound, parts: Sequence[tuple[Span, Path]], target: Path) -> None:
+def replace_windows(waveform: Waveform, parts: Sequence[tuple[Span, Path]], target: Path) -> None:
     """Write the recording with some of its windows replaced, as 32-bit float, block by block.
 
     Args:
-        sound: the recording.
+        waveform: the recording.
         parts: windows in ascending order, and the file with the samples of each.
         target: written with its edges faded over `FADE`.
 
@@ -117,28 +117,28 @@ def put_together(sound: Sound, parts: Sequence[tuple[Span, Path]], target: Path)
 
     with (
         files.library_writes(target, soundfile.LibsndfileError),
-        soundfile.SoundFile(target, "w", samplerate=sound.rate, channels=1, format="WAV", subtype="FLOAT") as out,
+        soundfile.SoundFile(target, "w", samplerate=waveform.rate, channels=1, format="WAV", subtype="FLOAT") as out,
     ):
         position = 0
-        starts = [bounds(sound, window)[0] for window, _ in parts]
+        starts = [bounds(waveform, window)[0] for window, _ in parts]
         for (window, path), after in zip(parts, [*starts[1:], -1], strict=True):
-            first, last = bounds(sound, window)
-            for block in _plain(sound, position, first):
+            first, last = bounds(waveform, window)
+            for block in _plain(waveform, position, first):
                 out.write(block)
-            original = sound.read(first / sound.rate, last / sound.rate)
+            original = waveform.read(first / waveform.rate, last / waveform.rate)
             replaced = soundfile.read(path, dtype="float32")[0]
             # a window right beside another goes over into it, not into the music
             sides = (first > position or position == 0, last != after)
-            out.write(_faded(original, replaced, sound.rate, sides))
+            out.write(_faded(original, replaced, waveform.rate, sides))
             position = last
-        for block in _plain(sound, position, round(sound.seconds * sound.rate)):
+        for block in _plain(waveform, position, round(waveform.seconds * waveform.rate)):
             out.write(block)
 
 
-def _plain(sound: Sound, first: int, last: int) -> Iterator[Samples]:
-    size = round(BLOCK_SECONDS * sound.rate)
+def _plain(waveform: Waveform, first: int, last: int) -> Iterator[Samples]:
+    size = round(BLOCK_SECONDS * waveform.rate)
     for begin in range(first, last, size):
-        yield sound.read(begin / sound.rate, min(last, begin + size) / sound.rate)
+        yield waveform.read(begin / waveform.rate, min(last, begin + size) / waveform.rate)
 
 
 def _faded(original: Samples, replaced: Samples, rate: int, sides: tuple[bool, bool]) -> Samples:

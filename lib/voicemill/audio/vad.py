@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voicemill.audio import onnx
-from voicemill.audio.sound import Sound, blocks_at, piece
+from voicemill.audio.waveform import Waveform, blocks_at, excerpt
 
 SAMPLE_RATE = 16_000
 """The only rate (Hz) that the sequence model knows."""
@@ -49,13 +49,13 @@ class Span:
         return self.end - self.start
 
 
-def speech_in(sound: Sound) -> list[Span]:
+def detect_speech(waveform: Waveform) -> list[Span]:
     """As `speech_spans`, of a recording at any rate that is read block by block; its length costs no memory."""
     length = 0
 
     def counted() -> Iterator[npt.NDArray[np.float32]]:
         nonlocal length
-        for block in blocks_at(sound, SAMPLE_RATE):
+        for block in blocks_at(waveform, SAMPLE_RATE):
             length += len(block)
             yield block
 
@@ -63,7 +63,7 @@ def speech_in(sound: Sound) -> list[Span]:
     return [Span(start / SAMPLE_RATE, end / SAMPLE_RATE) for start, end in _spans(probabilities, length)]
 
 
-def afresh(sound: Sound, spans: Sequence[Span]) -> list[Span]:
+def recover_missed_onsets(waveform: Waveform, spans: Sequence[Span]) -> list[Span]:
     """The same spans, with what the model overlooked right before those that follow a long stretch without speech.
 
     The model remembers what it heard: after a minute of music it missed the first word, up to half a second of it, in
@@ -75,7 +75,7 @@ def afresh(sound: Sound, spans: Sequence[Span]) -> list[Span]:
         start = span.start
         if start - before >= _DULLED:
             begin = max(before, start - _LOOK)
-            look = piece(sound, begin, min(span.end, start + _LOOK), SAMPLE_RATE)
+            look = excerpt(waveform, begin, min(span.end, start + _LOOK), SAMPLE_RATE)
             for other in (Span(begin + one.start, begin + one.end) for one in speech_spans(look)):
                 if other.end < span.start:
                     found.append(other)

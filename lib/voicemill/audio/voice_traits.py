@@ -29,7 +29,7 @@ _MIN_FRAMES = 20
 
 
 @dataclass(frozen=True)
-class Voice:
+class VoiceTraits:
     """Of one clip.
 
     Attributes:
@@ -41,7 +41,7 @@ class Voice:
     formant_hz: float
 
 
-def measure(samples: npt.NDArray[np.float32], rate: int) -> Voice | None:
+def measure(samples: npt.NDArray[np.float32], rate: int) -> VoiceTraits | None:
     """Measure a clip.
 
     Args:
@@ -65,7 +65,7 @@ def measure(samples: npt.NDArray[np.float32], rate: int) -> Voice | None:
     if len(found) < _MIN_FRAMES // 2:
         return None
     medians = np.median(np.log(np.array(found)), axis=0)
-    return Voice(float(np.median(pitch[voiced])), float(np.exp(medians[1:].mean())))
+    return VoiceTraits(float(np.median(pitch[voiced])), float(np.exp(medians[1:].mean())))
 
 
 def _pitch(frames: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:

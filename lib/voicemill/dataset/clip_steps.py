@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from voicemill import files
-from voicemill.audio import decode, device, likeness
+from voicemill.audio import decode, device, fingerprints
 from voicemill.audio.embedding import SpeakerModel
 from voicemill.dataset import aligning, clips, judging, speakers, split, supplementary
 from voicemill.dataset.judging import Fault
@@ -178,8 +178,8 @@ def judge_speech(
         kept = _compared(bench, kept, model)
         kept = rejects.sift(kept, judging.of_speakers([clip.similarity for clip in kept], limits, model.name))
 
-    def print_of(index: int) -> likeness.Print:
-        return likeness.fingerprint(*decode.read_mono(kept[index].path))
+    def print_of(index: int) -> fingerprints.Fingerprint:
+        return fingerprints.fingerprint(*decode.read_mono(kept[index].path))
 
     copies = judging.of_copies([clip.words for clip in kept], [clip.cut.sha256 for clip in kept], print_of, limits)
     return rejects.sift(kept, copies)

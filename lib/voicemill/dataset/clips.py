@@ -9,7 +9,7 @@ from pathlib import Path
 from voicemill import files
 from voicemill.audio import quality, voice_traits
 from voicemill.audio.quality import ClipQuality
-from voicemill.audio.voice_traits import Voice
+from voicemill.audio.voice_traits import VoiceTraits
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class CutClip:
     sha256: str
     seconds: float
     quality: ClipQuality
-    voice: Voice | None
+    voice: VoiceTraits | None
 
 
 def cut(task: CutTask) -> CutClip:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from voicemill.audio.likeness import Print, likeness
+from voicemill.audio.fingerprints import Fingerprint, similarity
 from voicemill.audio.quality import ClipQuality
-from voicemill.audio.voice_traits import Voice
+from voicemill.audio.voice_traits import VoiceTraits
 from voicemill.dataset.limits import QualityLimits
 from voicemill.dataset.manifest import WordRow
 
@@ -64,7 +64,7 @@ def phones_per_second(words: Sequence[WordRow]) -> float:
     return sum(len(phones) for _, _, _, phones in words) / seconds if seconds > 0 else 0.0
 
 
-def of_voices(voices: Sequence[Voice | None], limits: QualityLimits) -> list[Fault | None]:
+def of_voices(voices: Sequence[VoiceTraits | None], limits: QualityLimits) -> list[Fault | None]:
     """Judge clips by who speaks, as far as pitch and formants tell: `other_voice`, where no speaker model is here.
 
     The speaker is the median of all clips, so this holds as long as most of them are of one person. A clip without a
@@ -76,7 +76,7 @@ def of_voices(voices: Sequence[Voice | None], limits: QualityLimits) -> list[Fau
     pitch = float(np.median([voice.pitch_hz for voice in known]))
     formant = float(np.median([voice.formant_hz for voice in known]))
 
-    def judge(voice: Voice | None) -> Fault | None:
+    def judge(voice: VoiceTraits | None) -> Fault | None:
         if voice is None:
             return None
         shift = 12.0 * math.log2(voice.pitch_hz / pitch)
@@ -117,7 +117,7 @@ def of_speakers(similarities: Sequence[float | None], limits: QualityLimits, mod
 
 
 def of_copies(
-    texts: Sequence[str], digests: Sequence[str], print_of: Callable[[int], Print], limits: QualityLimits
+    texts: Sequence[str], digests: Sequence[str], print_of: Callable[[int], Fingerprint], limits: QualityLimits
 ) -> list[Fault | None]:
     """Judge clips by whether an earlier one of the same text is the same sound: `duplicate`.
 
@@ -132,11 +132,11 @@ def of_copies(
         groups[text].append(index)
     faults: list[Fault | None] = [None] * len(texts)
     for members in groups.values():
-        prints: dict[int, Print] = {}
+        prints: dict[int, Fingerprint] = {}
         for index in members if len(members) > 1 else ():
             same = next((earlier for earlier in prints if digests[earlier] == digests[index]), None)
             own = print_of(index)
-            best = 1.0 if same is not None else max((likeness(own, one) for one in prints.values()), default=0.0)
+            best = 1.0 if same is not None else max((similarity(own, one) for one in prints.values()), default=0.0)
             if best > limits.max_likeness:
                 faults[index] = _fault(
                     "duplicate", best, "correlation", limits.max_likeness, "with an earlier clip of the same text"

@@ -12,10 +12,10 @@ from pydantic import BaseModel, ConfigDict
 
 from voicemill import files
 from voicemill.align import features, forced_alignment, recognition, script_matching, script_recognition, script_windows
-from voicemill.align.script_recognition import HeardWord
-from voicemill.audio import decode, sound, vad
-from voicemill.audio.sound import Sound
+from voicemill.align.script_recognition import HypothesisWord, Script
+from voicemill.audio import decode, vad, waveform
 from voicemill.audio.vad import Span
+from voicemill.audio.waveform import Waveform
 from voicemill.dataset import stage_cache
 from voicemill.dataset.pool import TaskPool
 from voicemill.progress import Observer
@@ -30,7 +30,7 @@ class _Heard(BaseModel):
 
 @dataclass(frozen=True)
 class Memory:
-    """A `Listen` that remembers.
+    """A `ScriptRecogniser` that remembers.
 
     Attributes:
         digests: of the recordings that the sound is made of, in order.
@@ -48,14 +48,13 @@ class Memory:
 
     def __call__(
         self,
-        heard: Sound,
+        heard: Waveform,
         spans: Sequence[Span],
-        sentences: Sequence[Sequence[str]],
-        pronunciations: lexicon.Lexicon,
+        script: Script,
         observer: Observer,
-    ) -> list[HeardWord]:
-        """See `hearing.hear`."""
-        spoken = {word: pronunciations.pronounce(word).phones for sentence in sentences for word in sentence}
+    ) -> list[HypothesisWord]:
+        """See `script_recognition.recognise_script`."""
+        spoken = {word: script.lexicon.pronounce(word).phones for sentence in script.words for word in sentence}
         code = stage_cache.code_digest(
             script_recognition,
             script_windows,
@@ -63,7 +62,7 @@ class Memory:
             recognition,
             forced_alignment,
             features,
-            sound,
+            waveform,
             decode,
             vad,
         )
@@ -72,16 +71,16 @@ class Memory:
             lexicon.pocketsphinx_version(),
             (self.digests, self.gap),
             [(span.start, span.end) for span in spans],
-            (sentences, spoken),
+            (script.words, spoken),
         )
         stored = stage_cache.entry(self.cache, "heard", key, ".json")
         known = stage_cache.read_model(stored, _Heard)
         if known is not None:
             observer.note(f"segmentation: {len(spans)} stretches of speech, heard before, from the cache")
-            return [HeardWord(*word) for word in known.words]
-        found = script_recognition.hear(
-            heard, spans, sentences, pronunciations, observer, run=self.pool.map, folder=self.shared
+            return [HypothesisWord(*word) for word in known.words]
+        found = script_recognition.recognise_script(
+            heard, spans, script, observer, run=self.pool.map, folder=self.shared
         )
-        entry = _Heard(words=tuple((word.text, word.start, word.end, word.stretch) for word in found))
+        entry = _Heard(words=tuple((word.text, word.start, word.end, word.span_index) for word in found))
         files.write_text(stored, entry.model_dump_json())
         return found

@@ -99,7 +99,7 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
     registry = WeightsRegistry(request.allowlist or REPOSITORY / SHIPPED, workspace.weights_cache, REPOSITORY)
     separator = separating.choose(request.separate, request.separator, registry)
     recogniser = recognising.choose(request.recognise, registry)
-    speaker = embedding.choose(registry)
+    speaker = embedding.find_speaker_model(registry)
     tools = {"voicemill": __version__, **{name: packages.version(name) for name in _TOOLS}}
     if separator.model is not None:
         tools |= {"demucs": packages.version("demucs"), separator.model.weights_id: separator.model.sha256}

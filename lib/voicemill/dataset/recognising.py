@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict
 
 from voicemill import files
 from voicemill.align import transcription
-from voicemill.align.transcription import SAMPLE_RATE, Recogniser
-from voicemill.audio import sound
-from voicemill.audio.sound import InMemory, Sound
+from voicemill.align.transcription import SAMPLE_RATE, RecogniserModel
+from voicemill.audio import waveform
 from voicemill.audio.vad import Span
+from voicemill.audio.waveform import MemoryWaveform, Waveform
 from voicemill.dataset import stage_cache
 from voicemill.weights.registry import WeightsRegistry
 
@@ -29,7 +29,7 @@ class _Heard(BaseModel):
     text: str
 
 
-def choose(wanted: str | None, registry: WeightsRegistry) -> Recogniser | None:
+def choose(wanted: str | None, registry: WeightsRegistry) -> RecogniserModel | None:
     """The recogniser that `--recognise` names, its files checked; None where none is wanted.
 
     Raises:
@@ -44,7 +44,7 @@ def choose(wanted: str | None, registry: WeightsRegistry) -> Recogniser | None:
     transcription.require(engine)
     found = registry.resolve(weights_id, "asr", download=True)
     digest = files.content_key([item.sha256 for item in found.entry.files])
-    return Recogniser(engine, weights_id, found.main if engine == "nemo" else found.main.parent, digest)
+    return RecogniserModel(engine, weights_id, found.main if engine == "nemo" else found.main.parent, digest)
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Ears:
         cache: the stage cache.
     """
 
-    recogniser: Recogniser
+    recogniser: RecogniserModel
     cache: Path
 
     @property
@@ -65,12 +65,14 @@ class Ears:
         package = _PACKAGES[self.recogniser.engine]
         return {package: packages.version(package), self.recogniser.weights_id: self.recogniser.digest}
 
-    def hear(self, heard: Sound, spans: Sequence[Span]) -> list[str]:
+    def hear(self, heard: Waveform, spans: Sequence[Span]) -> list[str]:
         """What is said in each stretch of a recording; empty where nothing was understood."""
         texts: list[str] = []
         for first in range(0, len(spans), _AT_ONCE):
-            pieces = [sound.piece(heard, one.start, one.end, SAMPLE_RATE) for one in spans[first : first + _AT_ONCE]]
-            keys = [self._key(InMemory(samples, SAMPLE_RATE)) for samples in pieces]
+            pieces = [
+                waveform.excerpt(heard, one.start, one.end, SAMPLE_RATE) for one in spans[first : first + _AT_ONCE]
+            ]
+            keys = [self._key(MemoryWaveform(samples, SAMPLE_RATE)) for samples in pieces]
             known = [stage_cache.read_model(key, _Heard) for key in keys]
             new = [index for index, one in enumerate(known) if one is None]
             if new:
@@ -81,7 +83,7 @@ class Ears:
             texts += [one.text for one in known if one is not None]
         return texts
 
-    def _key(self, samples: InMemory) -> Path:
-        code = stage_cache.code_digest(transcription, sound)
-        key = files.content_key(code, self.tools, sound.digest(samples))
+    def _key(self, samples: MemoryWaveform) -> Path:
+        code = stage_cache.code_digest(transcription, waveform)
+        key = files.content_key(code, self.tools, waveform.digest(samples))
         return stage_cache.entry(self.cache, "recognition", key, ".json")

@@ -11,9 +11,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from voicemill import files
-from voicemill.audio import decode, edges, levels, loudness, quality, sound, vad
+from voicemill.audio import decode, endpointing, level_envelope, loudness, quality, vad, waveform
 from voicemill.audio.loudness import Loudness
-from voicemill.audio.sound import OnDisk
+from voicemill.audio.waveform import FileWaveform
 from voicemill.dataset import stage_cache
 from voicemill.errors import AudioError
 
@@ -122,15 +122,17 @@ class Speech(BaseModel):
 
 def speech_of(task: SpeechTask) -> Speech:
     """Where somebody speaks in a decoded recording, whatever its length, in bounded memory."""
-    heard = OnDisk((task.decoded,))
-    digest = sound.digest(heard)
-    code = stage_cache.code_digest(vad, edges, levels, quality, sound, decode)
+    heard = FileWaveform((task.decoded,))
+    digest = waveform.digest(heard)
+    code = stage_cache.code_digest(vad, endpointing, level_envelope, quality, waveform, decode)
     key = files.content_key(code, packages.version("silero-vad"), digest)
     stored = stage_cache.entry(task.cache, "speech", key, ".json")
     known = stage_cache.read_model(stored, Speech)
     if known is not None:
         return known.model_copy(update={"cached": True})
-    spans = edges.refine(vad.afresh(heard, vad.speech_in(heard)), levels.Levels.of_sound(heard))
+    spans = endpointing.refine(
+        vad.recover_missed_onsets(heard, vad.detect_speech(heard)), level_envelope.LevelEnvelope.of_waveform(heard)
+    )
     found = Speech(digest=digest, spans=tuple((span.start, span.end) for span in spans))
     files.write_text(stored, found.model_dump_json())
     return found

@@ -11,10 +11,10 @@ from importlib import metadata as packages
 from pathlib import Path
 
 from voicemill import files
-from voicemill.audio import background, decode, separation, sound
+from voicemill.audio import background_level, decode, separation, waveform
 from voicemill.audio.separation import SeparationModel
-from voicemill.audio.sound import OnDisk
 from voicemill.audio.vad import Span
+from voicemill.audio.waveform import FileWaveform
 from voicemill.dataset import stage_cache
 from voicemill.dataset.description import RecordingBackground, SeparationFigures, SeparationMode
 from voicemill.dataset.recordings import SpeechTask, speech_of
@@ -69,9 +69,9 @@ class MeasureTask:
 
 def measure_one(task: MeasureTask) -> list[tuple[Span, float]]:
     """Each window, and its background against its speech in dB."""
-    heard = OnDisk((task.decoded,))
-    found = background.windows(task.spans, heard.seconds)
-    return [(window, background.behind_speech(heard, window, task.spans)) for window in found]
+    heard = FileWaveform((task.decoded,))
+    found = background_level.speech_windows(task.spans, heard.seconds)
+    return [(window, background_level.background_level_db(heard, window, task.spans)) for window in found]
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,12 @@ def separate_one(task: WindowTask) -> tuple[Path, bool]:
     """The file with the voice of a window (32-bit float), and whether it was there already."""
     import soundfile
 
-    heard = OnDisk((task.decoded,))
+    heard = FileWaveform((task.decoded,))
     near = heard.read(max(0.0, task.window.start - separation.CONTEXT), task.window.end + separation.CONTEXT)
     first, last = separation.bounds(heard, task.window)
-    code = stage_cache.code_digest(separation, decode, sound)
+    code = stage_cache.code_digest(separation, decode, waveform)
     tools = [packages.version(name) for name in ("demucs", "torch")]
-    content = sound.digest(sound.InMemory(near, heard.rate))
+    content = waveform.digest(waveform.MemoryWaveform(near, heard.rate))
     # the same sound may begin its window elsewhere
     place = [first - round(max(0.0, task.window.start - separation.CONTEXT) * heard.rate), last - first]
     key = files.content_key(code, tools, task.model.sha256, content, place)
@@ -175,7 +175,9 @@ def _separated(
             found.append(one)
             continue
         target = one.decoded.with_suffix(".voice.wav")
-        separation.put_together(OnDisk((one.decoded,)), [(window, next(results)[0]) for window in windows], target)
+        separation.replace_windows(
+            FileWaveform((one.decoded,)), [(window, next(results)[0]) for window in windows], target
+        )
         os.replace(target, one.decoded)
         speech = speech_of(SpeechTask(one.decoded, bench.cache))
         spans = tuple(Span(*span) for span in speech.spans)

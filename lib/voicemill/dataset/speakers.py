@@ -60,7 +60,7 @@ def similarities(clips: Sequence[Embedded]) -> list[float | None]:
     if not known:
         return [None] * len(clips)
     vectors = np.array(known)
-    first = vectors @ embedding.centre(vectors)
+    first = vectors @ embedding.centroid(vectors)
     near = vectors[first >= np.median(first)]
-    found = iter((vectors @ embedding.centre(near)).tolist())
+    found = iter((vectors @ embedding.centroid(near)).tolist())
     return [None if clip.vector is None else next(found) for clip in clips]

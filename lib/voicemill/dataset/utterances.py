@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from voicemill.align.script import ScriptMatch, match_script
+from voicemill.align.script import Script, ScriptMatch, match_script
 from voicemill.audio import segmentation
 from voicemill.audio.cuts import Cut, CutReason, Join
-from voicemill.audio.levels import Levels
+from voicemill.audio.level_envelope import LevelEnvelope
 from voicemill.audio.segmentation import Segmentation
-from voicemill.audio.sound import OnDisk
 from voicemill.audio.vad import Span
+from voicemill.audio.waveform import FileWaveform
 from voicemill.dataset import captioned
 from voicemill.dataset.listening import Memory
 from voicemill.dataset.pool import TaskPool
@@ -176,7 +176,7 @@ def _of_one(heard: Heard, said: ClipText, means: Means) -> Found:
     normalized = means.spoken(said.normalized or said.text)
     # no pause of a clip parts it
     whole = replace(limits, min_pause=1e6, max_joined_pause=1e6)
-    plan = segmentation.plan_by_levels([voiced], Levels.of_sound(OnDisk((heard.decoded,))), whole)
+    plan = segmentation.plan_by_levels([voiced], LevelEnvelope.of_waveform(FileWaveform((heard.decoded,))), whole)
     if len(plan.kept) == 1:
         span, cuts = plan.kept[0], plan.cuts[0]
         return Found((Utterance(heard, span.start, span.end, said.text, normalized, said.speaker, cuts=cuts),), ())
@@ -186,11 +186,11 @@ def _of_one(heard: Heard, said: ClipText, means: Means) -> Found:
 
 def _of_ears(heard: Heard, means: Means, ears: Ears) -> Found:
     """Utterances of a recording without text: cut in its pauses, and what a recogniser hears in each."""
-    sound = OnDisk((heard.decoded,))
-    plan = segmentation.plan_by_levels(list(heard.spans), Levels.of_sound(sound), means.limits)
+    waveform = FileWaveform((heard.decoded,))
+    plan = segmentation.plan_by_levels(list(heard.spans), LevelEnvelope.of_waveform(waveform), means.limits)
     rejected = [rejection(heard, one.span, _DROPPED[one.reason]) for one in plan.dropped]
     utterances = []
-    texts = ears.hear(sound, plan.kept)
+    texts = ears.hear(waveform, plan.kept)
     for span, text, cuts, joins in zip(plan.kept, texts, plan.cuts, plan.joins, strict=True):
         try:
             spoken = means.spoken(text) if text else ""
@@ -225,7 +225,7 @@ def _of_captions(heard: Heard, said: ClipText, means: Means) -> Found:
             good.append((one, spoken))
     taken = [one.voiced for one, _ in good]
     others = [(part, "no_text", "") for span in heard.spans for part in outside(span, [one.voiced for one in groups])]
-    levels = Levels.of_sound(OnDisk((heard.decoded,)))
+    levels = LevelEnvelope.of_waveform(FileWaveform((heard.decoded,)))
     spans = sorted(taken + [part for part, _, _ in others])
     padded = dict(zip((span.start for span in spans), segmentation.pad(spans, levels, means.limits), strict=True))
     utterances = []
@@ -251,7 +251,7 @@ def from_script(recordings: Sequence[Heard], script: Sequence[str], means: Means
         DatasetError: `script_mismatch` when the recordings say something else, `no_speech`.
     """
     normalized = [means.spoken(sentence) for sentence in script]
-    joined = OnDisk(tuple(heard.decoded for heard in recordings), GAP_SECONDS)
+    joined = FileWaveform(tuple(heard.decoded for heard in recordings), GAP_SECONDS)
     starts = joined.starts
     spans = [
         Span(start + span.start, start + span.end)
@@ -261,11 +261,12 @@ def from_script(recordings: Sequence[Heard], script: Sequence[str], means: Means
     match = match_script(
         joined,
         spans,
-        normalized,
-        means.lexicon,
+        Script(tuple(normalized), means.lexicon),
         observer,
         limits=means.limits,
-        listen=Memory(tuple(heard.digest for heard in recordings), GAP_SECONDS, means.cache, means.pool, means.shared),
+        recognise=Memory(
+            tuple(heard.digest for heard in recordings), GAP_SECONDS, means.cache, means.pool, means.shared
+        ),
     )
     return _placed(match, recordings, starts, script, normalized)
 

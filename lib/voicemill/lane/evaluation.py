@@ -104,7 +104,7 @@ def beside(
     speakers = SpeakerReferences(
         own=own,
         others=other_speakers(own, sample_rate, settings.repository),
-        embedding=embedding.choose(registry),
+        embedding=embedding.find_speaker_model(registry),
     )
     return evaluate_voice(
         candidates,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from voicemill.audio.download import place
-from voicemill.audio.times import parse_part
+from voicemill.audio.download import parse_source
+from voicemill.audio.timestamps import parse_time_range
 from voicemill.errors import AudioError, UsageError
 from voicemill.launch.preflight import RAY
 from voicemill.settings import DEMO_AUDIO, FROM_SCRATCH, Settings, is_demo
@@ -63,8 +63,11 @@ class LaneRequest:
             UsageError: options that contradict each other.
             AudioError: a named source is not there.
         """
-        (audio, url), dataset = place(options.get("audio")), _path(options, "dataset") or settings.dataset_manifest
-        start, end = parse_part(cast("str | None", options.get("start")), cast("str | None", options.get("end")))
+        (audio, url), dataset = (
+            parse_source(options.get("audio")),
+            _path(options, "dataset") or settings.dataset_manifest,
+        )
+        start, end = parse_time_range(cast("str | None", options.get("start")), cast("str | None", options.get("end")))
         script, metadata = _path(options, "script"), _path(options, "metadata")
         if options.get("dataset") and (audio or url):
             raise UsageError("--dataset and --audio are two sources; choose one.")

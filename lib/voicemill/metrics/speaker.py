@@ -104,10 +104,10 @@ def speaker_similarity(
         return Estimate(None, not_measured=model)
     if not synthesised or not own:
         return Estimate(None, not_measured="There are no recordings of the speaker to compare with.")
-    from voicemill.audio.embedding import centre
+    from voicemill.audio.embedding import centroid
 
     try:
-        enrolled = centre(np.array([model.embed(sound, sample_rate) for sound in own]))
+        enrolled = centroid(np.array([model.embed(sound, sample_rate) for sound in own]))
         found = [float(model.embed(sound, sample_rate) @ enrolled) for sound in synthesised]
     except NotMeasurableError as error:
         return Estimate(None, not_measured=str(error), subject=model.name)

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from voicemill.align.script import Utterance, match_script
-from voicemill.audio.sound import InMemory
+from voicemill.align.script import Script, ScriptUtterance, match_script
 from voicemill.audio.vad import speech_spans
+from voicemill.audio.waveform import MemoryWaveform
 from voicemill.text.lexicon import Lexicon
 from voicemill.text.normalise import normalise
 from voicemill.text.transcripts import read_script
@@ -45,12 +45,12 @@ def sentences(demo_script: Path) -> list[str]:
 def clips(demo: Samples, sentences: list[str], lexicon: Lexicon) -> list[tuple[Samples, str]]:
     """The first sentences as clips with their texts."""
     minute = demo[: 58 * RATE]
-    found = match_script(InMemory(minute, RATE), speech_spans(minute), sentences[:FIRST], lexicon)
+    found = match_script(MemoryWaveform(minute, RATE), speech_spans(minute), Script(tuple(sentences[:FIRST]), lexicon))
     assert [utterance.text for utterance in found.utterances] == sentences[:FIRST]
     return [(cut(minute, utterance), utterance.text) for utterance in found.utterances]
 
 
-def cut(samples: Samples, utterance: Utterance) -> Samples:
+def cut(samples: Samples, utterance: ScriptUtterance) -> Samples:
     return samples[round(utterance.start * RATE) : round(utterance.end * RATE)]
 
 

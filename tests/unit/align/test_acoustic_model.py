@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from voicemill.align import acoustic_model
-from voicemill.align.acoustic_model import BLOCK, STATES, AcousticModel
+from voicemill.align.acoustic_model import BLOCK_FRAMES, STATES_PER_PHONE, AcousticModel
 from voicemill.align.features import SAMPLE_RATE, FrontEnd, streams
 from voicemill.align.forced_alignment import to_pcm16
 
@@ -23,12 +23,12 @@ def model() -> AcousticModel:
 
 @pytest.fixture(scope="module")
 def codebooks(model: AcousticModel) -> npt.NDArray[np.int64]:
-    """Of each senone: the phone whose kinds hold it."""
+    """The codebook of each senone."""
     found = np.full(model.weights.shape[2], -1)
-    for phone, kind in enumerate(model.plain):
-        found[model.sequences[kind]] = phone
+    for phone, kind in enumerate(model.context_independent):
+        found[model.senone_sequences[kind]] = phone
     for code, kind in model.triphones.items():
-        found[model.sequences[kind]] = code >> 12 & 63
+        found[model.senone_sequences[kind]] = code >> 12 & 63
     assert (found >= 0).all()
     return found
 
@@ -62,7 +62,9 @@ def test_every_senone_has_the_score_that_pocketsphinx_gives_it(
 ) -> None:
     pcm = to_pcm16(clips[0][0][:24_000])
     theirs = -logged(pcm, tmp_path).astype(np.int64)
-    ours = model.scores(streams(FrontEnd().cepstra(pcm)), np.arange(len(codebooks)), codebooks).astype(np.int64)
+    ours = model.log_likelihoods(streams(FrontEnd().cepstra(pcm)), np.arange(len(codebooks)), codebooks).astype(
+        np.int64
+    )
     assert ours.shape == theirs.shape
     assert (ours.max(axis=1) == 0).all()
     near = theirs > -40  # farther off, PocketSphinx's floor for single densities shows
@@ -77,25 +79,25 @@ def test_scores_do_not_depend_on_the_order_of_senones_or_on_blocks(
 ) -> None:
     parts = streams(FrontEnd().cepstra(to_pcm16(clips[1][0][:32_000])))
     senones = np.array([5000, 3, 700, 701, 2])
-    found = model.scores(parts, senones, codebooks[senones])
-    assert len(found) > BLOCK
-    turned = model.scores(parts, senones[::-1], codebooks[senones[::-1]])
+    found = model.log_likelihoods(parts, senones, codebooks[senones])
+    assert len(found) > BLOCK_FRAMES
+    turned = model.log_likelihoods(parts, senones[::-1], codebooks[senones[::-1]])
     assert np.array_equal(turned, found[:, ::-1])
-    whole_blocks = [stream[:BLOCK] for stream in parts]
-    assert np.array_equal(model.scores(whole_blocks, senones, codebooks[senones]), found[:BLOCK])
+    whole_blocks = [stream[:BLOCK_FRAMES] for stream in parts]
+    assert np.array_equal(model.log_likelihoods(whole_blocks, senones, codebooks[senones]), found[:BLOCK_FRAMES])
 
 
-def test_neighbours_change_a_phone_and_what_is_not_known_falls_back(model: AcousticModel) -> None:
+def test_senones_depend_on_the_context_and_fall_back_without_it(model: AcousticModel) -> None:
     names = model.phones
     between = model.senones(names["IY"], names["S"], names["T"], "i")
-    assert len(between) == STATES
+    assert len(between) == STATES_PER_PHONE
     assert between.tolist() != model.senones(names["IY"], names["B"], names["SIL"], "e").tolist()
     # silence has no neighbours in the model: it is always itself
-    plain = model.alone(names["SIL"]).tolist()
-    assert model.senones(names["SIL"], names["S"], names["T"], "s").tolist() == plain
+    context_independent = model.context_independent_senones(names["SIL"]).tolist()
+    assert model.senones(names["SIL"], names["S"], names["T"], "s").tolist() == context_independent
 
 
-def test_each_state_is_left_in_the_end(model: AcousticModel) -> None:
-    assert model.stay.shape == model.leave.shape == (len(model.phones), STATES)
-    chances = np.exp(model.stay * acoustic_model.UNIT) + np.exp(model.leave * acoustic_model.UNIT)
+def test_transition_probabilities_sum_to_one(model: AcousticModel) -> None:
+    assert model.self_loop.shape == model.forward.shape == (len(model.phones), STATES_PER_PHONE)
+    chances = np.exp(model.self_loop * acoustic_model.SCORE_UNIT) + np.exp(model.forward * acoustic_model.SCORE_UNIT)
     assert chances == pytest.approx(1.0, abs=0.1)  # rounded to units of a tenth

@@ -44,7 +44,7 @@ def test_punctuation_is_a_gap(clips: list[Clip], aligned: list[Alignment]) -> No
     assert all(two.start - one.end < 0.03 for one, two in itertools.pairwise([following, *rest]))
 
 
-def test_wrong_text_is_told_by_the_score(clips: list[Clip], lexicon: Lexicon) -> None:
+def test_wrong_text_has_a_low_score(clips: list[Clip], lexicon: Lexicon) -> None:
     aligner = Aligner(lexicon)
     for (samples, _), (_, other) in zip(clips, clips[3:] + clips[:3], strict=True):
         assert not fits(aligner, samples, other)
@@ -59,7 +59,7 @@ def fits(aligner: Aligner, samples: npt.NDArray[np.float32], text: str) -> bool:
         raise
 
 
-def test_independent_of_what_came_before(clips: list[Clip], aligned: list[Alignment], lexicon: Lexicon) -> None:
+def test_independent_of_earlier_clips(clips: list[Clip], aligned: list[Alignment], lexicon: Lexicon) -> None:
     aligner = Aligner(lexicon)
     assert [aligner.align(samples, text) for samples, text in clips[:4][::-1]] == aligned[:4][::-1]
 
@@ -97,13 +97,13 @@ def test_guessed_words_align_too(clips: list[Clip], lexicon: Lexicon) -> None:
     assert tuple(phone.name for phone in found.words[1].phones) == lexicon.pronounce("mawnink").phones
 
 
-def test_a_new_process_can_have_it(clips: list[Clip], aligned: list[Alignment], lexicon: Lexicon) -> None:
+def test_an_aligner_can_be_pickled(clips: list[Clip], aligned: list[Alignment], lexicon: Lexicon) -> None:
     aligner = Aligner(lexicon)
     aligner.align(*clips[1])
     assert pickle.loads(pickle.dumps(aligner)).align(*clips[0]) == aligned[0]  # noqa: S301  # our own bytes
 
 
-def test_misfit_counts_speech_in_bad_words() -> None:
+def test_misfit_is_the_share_of_speech_in_low_scored_words() -> None:
     def word(start: float, end: float, score: float) -> Word:
         return Word("a", start, end, (Phone("AH", start, end),), score)
 
@@ -114,13 +114,13 @@ def test_misfit_counts_speech_in_bad_words() -> None:
     assert not Alignment(partly.words[:1], score=-41.0).fits
 
 
-def test_pcm_keeps_the_form_at_a_fixed_peak() -> None:
+def test_pcm_has_a_fixed_peak() -> None:
     pcm = np.frombuffer(to_pcm16(np.array([0.0, 0.001, -0.002], dtype=np.float32)), dtype="<i2")
     assert pcm.tolist() == [0, 8192, -16384]
     assert to_pcm16(np.zeros(3, dtype=np.float32)) == bytes(6)
 
 
-def test_words_that_were_not_said_are_told_by_their_haste(clips: list[Clip], lexicon: Lexicon) -> None:
+def test_words_that_were_not_spoken_are_detected_by_minimal_phones(clips: list[Clip], lexicon: Lexicon) -> None:
     aligner = Aligner(lexicon)
     for samples, text in clips[:6]:
         assert not fits(aligner, samples, f"Particularly unmistakable, {text}")

@@ -30,13 +30,13 @@ def test_words_with_times(clips: list[Clip], recogniser: PocketSphinxRecogniser)
     assert all(0.0 <= word.start < word.end <= samples.size / 16_000 + 0.02 for word in found)
 
 
-def test_the_same_whatever_came_before(clips: list[Clip], recogniser: PocketSphinxRecogniser) -> None:
+def test_independent_of_earlier_calls(clips: list[Clip], recogniser: PocketSphinxRecogniser) -> None:
     first = [recogniser.words(samples) for samples, _ in clips[:3]]
     assert [recogniser.words(samples) for samples, _ in clips[:3][::-1]] == first[::-1]
 
 
 @pytest.mark.parametrize("size", [0, 100, 16_000])
-def test_nothing_said(recogniser: PocketSphinxRecogniser, size: int) -> None:
+def test_silence(recogniser: PocketSphinxRecogniser, size: int) -> None:
     assert len(recogniser.transcribe(np.zeros(size, dtype=np.float32)).split()) <= 1
 
 
@@ -53,7 +53,7 @@ def test_names_its_model(recogniser: PocketSphinxRecogniser) -> None:
     assert recogniser.name == "PocketSphinx en-us, demo.lm"
 
 
-def test_files_may_lie_anywhere(lexicon: Lexicon, tmp_path: Path) -> None:
+def test_paths_with_spaces_and_accents(lexicon: Lexicon, tmp_path: Path) -> None:
     folder = tmp_path / "a b \u00e9"
     folder.mkdir()
     write_language_model(folder / "x.lm", [["good", "morning"]])

@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from voicemill.align.script import ScriptMatch, match_script
+from voicemill.align.script import Script, ScriptMatch, match_script
 from voicemill.audio.segmentation import Segmentation
-from voicemill.audio.sound import InMemory
 from voicemill.audio.vad import speech_spans
+from voicemill.audio.waveform import MemoryWaveform
 from voicemill.errors import DatasetError
 from voicemill.text.lexicon import Lexicon
 from voicemill.text.normalise import normalise
@@ -23,7 +23,7 @@ Match = Callable[[Samples, list[str]], ScriptMatch]
 @pytest.fixture
 def match(lexicon: Lexicon) -> Match:
     def run(samples: Samples, script: list[str]) -> ScriptMatch:
-        return match_script(InMemory(samples, 16_000), speech_spans(samples), script, lexicon)
+        return match_script(MemoryWaveform(samples, 16_000), speech_spans(samples), Script(tuple(script), lexicon))
 
     return run
 
@@ -34,7 +34,7 @@ def texts(found: ScriptMatch) -> list[str]:
 
 def test_the_whole_demo(demo: Samples, sentences: list[str], lexicon: Lexicon) -> None:
     spans = speech_spans(demo)
-    found = match_script(InMemory(demo, 16_000), spans, sentences, lexicon)
+    found = match_script(MemoryWaveform(demo, 16_000), spans, Script(tuple(sentences), lexicon))
     assert texts(found) == sentences
     assert [utterance.sentences for utterance in found.utterances] == [(index,) for index in range(len(sentences))]
     assert (found.skipped, found.repeats, found.unusable, found.unmatched) == ((), (), (), ())
@@ -77,7 +77,7 @@ def test_other_speech_and_false_starts(
     assert found.utterances[2].duration == pytest.approx(true, abs=0.3)
 
 
-def test_hardly_a_pause(assemble: Assemble, sentences: list[str], match: Match) -> None:
+def test_very_short_pauses(assemble: Assemble, sentences: list[str], match: Match) -> None:
     found = match(assemble(3, 4, 5, 6, gap=0.05), sentences[3:7])
     assert " ".join(texts(found)) == " ".join(sentences[3:7])
 
@@ -124,8 +124,8 @@ def test_words_that_no_dictionary_lists(assemble: Assemble, sentences: list[str]
 def test_nothing_to_match(lexicon: Lexicon, sentences: list[str]) -> None:
     silence = np.zeros(32_000, dtype=np.float32)
     with pytest.raises(DatasetError) as caught:
-        match_script(InMemory(silence, 16_000), [], sentences, lexicon)
+        match_script(MemoryWaveform(silence, 16_000), [], Script(tuple(sentences), lexicon))
     assert caught.value.reason == "no_speech"
     with pytest.raises(DatasetError) as caught:
-        match_script(InMemory(silence, 16_000), [], [normalise("...")], lexicon)
+        match_script(MemoryWaveform(silence, 16_000), [], Script((normalise("..."),), lexicon))
     assert caught.value.reason == "missing_transcript"

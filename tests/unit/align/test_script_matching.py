@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicemill.align.script_matching import Match, choose, find_takes
+from voicemill.align.script_matching import Take, choose_takes, find_takes
 
 SCRIPT = [
     line.split()
@@ -13,11 +13,11 @@ SCRIPT = [
 ]
 
 
-def chosen(heard: str) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
-    words = heard.split()
-    takes, repeated = choose(find_takes(SCRIPT, words), SCRIPT)
+def chosen(hypothesis: str) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
+    words = hypothesis.split()
+    takes, repeated = choose_takes(find_takes(SCRIPT, words), SCRIPT)
 
-    def shown(matches: list[Match]) -> list[tuple[int, str]]:
+    def shown(matches: list[Take]) -> list[tuple[int, str]]:
         return [(match.sentence, " ".join(words[match.first : match.last])) for match in matches]
 
     return shown(takes), shown(repeated)
@@ -29,7 +29,7 @@ def test_all_in_order() -> None:
     assert repeated == []
 
 
-def test_misheard_words() -> None:
+def test_misrecognised_words() -> None:
     takes, _ = chosen("the cat sat in mat a dog ran away join us peas the end off the story is near")
     assert takes == [
         (0, "the cat sat in mat"),
@@ -41,12 +41,12 @@ def test_misheard_words() -> None:
 
 def test_similarity_and_places() -> None:
     [match] = find_takes([["the", "cat", "sat", "down"]], ["oh", "the", "bat", "sat", "down"])
-    assert match == Match(0, 1, 5, (1, None, 3, 4), similarity=0.75)
+    assert match == Take(0, 1, 5, (1, None, 3, 4), similarity=0.75)
 
 
-def test_half_of_the_words_are_enough_and_fewer_are_not() -> None:
-    def similarities(heard: str, sentence: int) -> list[float]:
-        return [take.similarity for take in find_takes(SCRIPT, heard.split()) if take.sentence == sentence]
+def test_a_take_needs_half_of_the_words() -> None:
+    def similarities(hypothesis: str, sentence: int) -> list[float]:
+        return [take.similarity for take in find_takes(SCRIPT, hypothesis.split()) if take.sentence == sentence]
 
     assert similarities("well a dog then", 1) == [0.5]
     assert similarities("look the cat mat there", 0) == [0.5]
@@ -84,7 +84,7 @@ def test_the_last_good_take_is_kept() -> None:
         "us",
         "please",
     ]
-    kept, _ = choose(find_takes(SCRIPT, words), SCRIPT)
+    kept, _ = choose_takes(find_takes(SCRIPT, words), SCRIPT)
     assert kept[1].first == 10
 
 
@@ -120,7 +120,7 @@ def test_a_restart_keeps_the_second_round() -> None:
         "us",
         "please",
     ]
-    takes, repeated = choose(find_takes(SCRIPT, words), SCRIPT)
+    takes, repeated = choose_takes(find_takes(SCRIPT, words), SCRIPT)
     assert [take.first for take in takes] == [10, 16, 20]
     assert [take.first for take in repeated] == [0, 6]
 
@@ -157,19 +157,19 @@ def test_other_words() -> None:
         max_size=40,
     )
 )
-def test_invariants(heard: list[str]) -> None:
-    takes = find_takes(SCRIPT, heard)
-    kept, repeated = choose(takes, SCRIPT)
+def test_invariants(hypothesis: list[str]) -> None:
+    takes = find_takes(SCRIPT, hypothesis)
+    kept, repeated = choose_takes(takes, SCRIPT)
     assert [match.sentence for match in kept] == sorted({match.sentence for match in kept})
     for one, two in itertools.pairwise(kept):
         assert one.last <= two.first
     for match in takes:
-        places = [place for place in match.places if place is not None]
-        assert places == sorted(set(places))
-        assert (match.first, match.last) == (places[0], places[-1] + 1)
+        positions = [place for place in match.positions if place is not None]
+        assert positions == sorted(set(positions))
+        assert (match.first, match.last) == (positions[0], positions[-1] + 1)
         assert all(
-            heard[place] == word
-            for place, word in zip(match.places, SCRIPT[match.sentence], strict=True)
+            hypothesis[place] == word
+            for place, word in zip(match.positions, SCRIPT[match.sentence], strict=True)
             if place is not None
         )
         assert 0.5 <= match.similarity <= 1.0

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from voicemill.align.script_windows import BLOCK, EVERY, parts, sample
+from voicemill.align.script_windows import ANCHOR_INTERVAL, BLOCK, anchor_spans, windows
 
 WORDS = [first + last for first in "bdfgklmnprst" for last in ("ad", "en", "ip", "ol", "ush", "ay", "ear", "oon")]
 
@@ -16,46 +16,46 @@ def script() -> list[list[str]]:
     return [rng.choices(WORDS, k=rng.randint(3, 14)) if index % 50 else [] for index in range(600)]
 
 
-def misheard(words: list[str], rng: random.Random) -> list[str]:
+def misrecognised(words: list[str], rng: random.Random) -> list[str]:
     """One word in eight is another one."""
     return [rng.choice(WORDS) if rng.random() < 0.125 else word for word in words]
 
 
-def near(script: list[list[str]], read: list[int]) -> list[tuple[int, range]]:
-    """The sentence that is said in each stretch, and the sentences that are expected there."""
+def windows_of_sentences(script: list[list[str]], read: list[int]) -> list[tuple[int, range]]:
+    """The sentence that each span reads, and the window of the script for it."""
     rng, count = random.Random(2), len(read)
-    heard = {index: misheard(script[read[index]], rng) for index in sample(count)}
-    found = parts(count, heard, script)
-    assert [stretch for stretches, _ in found for stretch in stretches] == list(range(count))
-    return [(read[stretch], part) for stretches, part in found for stretch in stretches]
+    hypotheses = {index: misrecognised(script[read[index]], rng) for index in anchor_spans(count)}
+    found = windows(count, hypotheses, script)
+    assert [span for spans, _ in found for span in spans] == list(range(count))
+    return [(read[span], part) for spans, part in found for span in spans]
 
 
-def test_a_short_recording_needs_no_sample() -> None:
-    assert not sample(4 * BLOCK - 1)
-    assert len(sample(4 * BLOCK)) == 4 * BLOCK // EVERY
+def test_a_short_recording_has_no_anchors() -> None:
+    assert not anchor_spans(4 * BLOCK - 1)
+    assert len(anchor_spans(4 * BLOCK)) == 4 * BLOCK // ANCHOR_INTERVAL
 
 
-def test_what_is_read_is_near_and_most_of_the_script_is_not(script: list[list[str]]) -> None:
-    found = near(script, list(range(600)))
+def test_windows_contain_the_sentence_that_is_read_and_little_else(script: list[list[str]]) -> None:
+    found = windows_of_sentences(script, list(range(600)))
     assert all(sentence in part for sentence, part in found)
     assert max(len(part) for _, part in found) < len(script) / 4
 
 
-def test_a_reader_may_leave_out_a_chapter_and_read_a_page_twice(script: list[list[str]]) -> None:
-    found = near(script, [*range(120), *range(300, 400), *range(380, 600)])
+def test_a_skipped_chapter_and_a_repeated_page(script: list[list[str]]) -> None:
+    found = windows_of_sentences(script, [*range(120), *range(300, 400), *range(380, 600)])
     assert sum(sentence in part for sentence, part in found) >= len(found) - 2
     assert sum(len(part) < len(script) / 4 for _, part in found) > len(found) / 2
 
 
-def test_a_voice_that_says_something_else_in_between_does_not_lead_astray(script: list[list[str]]) -> None:
+def test_other_speech_between_the_anchors(script: list[list[str]]) -> None:
     rng = random.Random(3)
-    heard = {index: misheard(script[index], rng) for index in sample(600)}
-    for index in list(heard)[5::9]:
-        heard[index] = script[-index]
-    for stretches, part in parts(600, heard, script):
-        assert set(stretches) <= set(part)
+    hypotheses = {index: misrecognised(script[index], rng) for index in anchor_spans(600)}
+    for index in list(hypotheses)[5::9]:
+        hypotheses[index] = script[-index]
+    for spans, part in windows(600, hypotheses, script):
+        assert set(spans) <= set(part)
 
 
-def test_the_whole_script_where_nothing_of_it_was_heard(script: list[list[str]]) -> None:
+def test_the_window_is_the_whole_script_if_no_sentence_was_found(script: list[list[str]]) -> None:
     for nothing in ({}, {8: []}, {8: ["quite", "another", "text"]}):
-        assert {part for _, part in parts(200, nothing, script)} == {range(600)}
+        assert {part for _, part in windows(200, nothing, script)} == {range(600)}

@@ -2,62 +2,68 @@ from __future__ import annotations
 
 import pytest
 
-from voicemill.align.script_matching import choose, find_takes
-from voicemill.align.script_recognition import HeardWord
-from voicemill.align.utterance_boundaries import Islands, Piece, make_pieces
+from voicemill.align.script_matching import choose_takes, find_takes
+from voicemill.align.script_recognition import HypothesisWord
+from voicemill.align.utterance_boundaries import SpeechRegions, UtteranceDraft, draft_utterances
 from voicemill.audio.segmentation import Segmentation
 from voicemill.audio.vad import Span
 
 LIMITS = Segmentation()
 
 
-def spoken(*stretches: list[tuple[str, float, float]]) -> tuple[list[Span], list[HeardWord]]:
+def spoken(*stretches: list[tuple[str, float, float]]) -> tuple[list[Span], list[HypothesisWord]]:
     """Stretches of (word, start, end); a span is as long as its words."""
     spans = [Span(stretch[0][1], stretch[-1][2]) for stretch in stretches]
-    return spans, [HeardWord(*word, index) for index, stretch in enumerate(stretches) for word in stretch]
+    return spans, [HypothesisWord(*word, index) for index, stretch in enumerate(stretches) for word in stretch]
 
 
 def even(text: str, start: float, word: float = 0.4) -> list[tuple[str, float, float]]:
     return [(spelled, start + index * word, start + (index + 1) * word) for index, spelled in enumerate(text.split())]
 
 
-def pieces(script: list[str], *stretches: list[tuple[str, float, float]], limits: Segmentation = LIMITS) -> list[Piece]:
-    spans, heard = spoken(*stretches)
+def drafts(
+    script: list[str], *stretches: list[tuple[str, float, float]], limits: Segmentation = LIMITS
+) -> list[UtteranceDraft]:
+    spans, hypothesis = spoken(*stretches)
     sentences = [sentence.lower().replace(",", "").replace(".", "").split() for sentence in script]
-    takes, _ = choose(find_takes(sentences, [word.text for word in heard]), sentences)
-    return make_pieces(takes, Islands(spans, heard), script, limits)
+    takes, _ = choose_takes(find_takes(sentences, [word.text for word in hypothesis]), sentences)
+    return draft_utterances(takes, SpeechRegions(spans, hypothesis), script, limits)
 
 
 def test_a_sentence_over_two_stretches() -> None:
-    [found] = pieces(["Every Tuesday, my aunt drives."], even("every tuesday", 1.0), even("my aunt drives", 2.1))
-    assert found == Piece(
+    [found] = drafts(["Every Tuesday, my aunt drives."], even("every tuesday", 1.0), even("my aunt drives", 2.1))
+    assert found == UtteranceDraft(
         Span(1.0, pytest.approx(3.3)), "Every Tuesday, my aunt drives.", (0,), 1.0, "", "edge", "edge"
     )
 
 
 def test_two_sentences_in_one_stretch_are_cut_at_the_silence_between_them() -> None:
-    found = pieces(["One big fish.", "Two red fish."], even("one big fish", 1.0) + even("two red fish", 2.3))
-    assert [(piece.text, piece.span.end, piece.problem) for piece in found] == [
+    found = drafts(["One big fish.", "Two red fish."], even("one big fish", 1.0) + even("two red fish", 2.3))
+    assert [(draft.text, draft.span.end, draft.problem) for draft in found] == [
         ("One big fish.", pytest.approx(2.2), ""),
         ("Two red fish.", pytest.approx(3.5), ""),
     ]
 
 
 def test_two_sentences_without_a_pause_stay_together() -> None:
-    [found] = pieces(["One big fish.", "Two red fish."], even("one big fish two red fish", 1.0))
+    [found] = drafts(["One big fish.", "Two red fish."], even("one big fish two red fish", 1.0))
     assert (found.text, found.sentences, found.problem) == ("One big fish. Two red fish.", (0, 1), "")
 
 
 def test_a_missed_first_word_is_still_inside() -> None:
-    [found] = pieces(
+    [found] = drafts(
         ["Good morning, dear people."],
         even("morning dear people", 1.4),
     )
     assert found.span.start == 1.4
-    spans, heard = spoken(even("morning dear people", 1.8))
-    takes, _ = choose(find_takes([["good", "morning", "dear", "people"]], [word.text for word in heard]), [["x"] * 4])
-    [wider] = make_pieces(takes, Islands([Span(1.0, 1.4), *spans], heard), ["Good morning, dear people."], LIMITS)
-    assert wider.span.start == 1.0  # an island of its own, near, and as long as the word that is missing
+    spans, hypothesis = spoken(even("morning dear people", 1.8))
+    takes, _ = choose_takes(
+        find_takes([["good", "morning", "dear", "people"]], [word.text for word in hypothesis]), [["x"] * 4]
+    )
+    [wider] = draft_utterances(
+        takes, SpeechRegions([Span(1.0, 1.4), *spans], hypothesis), ["Good morning, dear people."], LIMITS
+    )
+    assert wider.span.start == 1.0  # a region of its own, near, and as long as the word that is missing
 
 
 def test_a_long_sentence_is_split_at_its_longest_pause() -> None:
@@ -67,35 +73,35 @@ def test_a_long_sentence_is_split_at_its_longest_pause() -> None:
         even("six seven eight nine ten", 5.3, 1.0),
         even("a b c d e f g h i j k l m n", 10.5, 0.3),
     )
-    found = pieces(script, first, second, third)
-    assert [piece.text for piece in found] == [
+    found = drafts(script, first, second, third)
+    assert [draft.text for draft in found] == [
         "One two three four five,",
         "six seven eight nine ten, a b c d e f g h i j k l m n.",
     ]
-    assert all(piece.sentences == (0,) and not piece.problem for piece in found)
-    assert all(piece.span.duration <= LIMITS.max_duration for piece in found)
+    assert all(draft.sentences == (0,) and not draft.problem for draft in found)
+    assert all(draft.span.duration <= LIMITS.max_duration for draft in found)
 
 
 def test_too_long_without_a_pause() -> None:
-    [found] = pieces([" ".join("abcdefghijklmno")], even(" ".join("abcdefghijklmno"), 0.0, 1.0))
+    [found] = drafts([" ".join("abcdefghijklmno")], even(" ".join("abcdefghijklmno"), 0.0, 1.0))
     assert found.problem == "too_long"
 
 
 def test_a_short_sentence_joins_its_neighbour() -> None:
-    found = pieces(["Run.", "The dog ran away."], even("run", 1.0), even("the dog ran away", 1.9))
-    assert [(piece.text, piece.sentences) for piece in found] == [("Run. The dog ran away.", (0, 1))]
+    found = drafts(["Run.", "The dog ran away."], even("run", 1.0), even("the dog ran away", 1.9))
+    assert [(draft.text, draft.sentences) for draft in found] == [("Run. The dog ran away.", (0, 1))]
 
 
 def test_a_short_sentence_far_from_others() -> None:
-    found = pieces(["Run.", "The dog ran away."], even("run", 1.0), even("the dog ran away", 9.0))
-    assert [(piece.text, piece.problem) for piece in found] == [("Run.", "too_short"), ("The dog ran away.", "")]
+    found = drafts(["Run.", "The dog ran away."], even("run", 1.0), even("the dog ran away", 9.0))
+    assert [(draft.text, draft.problem) for draft in found] == [("Run.", "too_short"), ("The dog ran away.", "")]
 
 
 def test_other_speech_is_cut_off_at_a_silence() -> None:
-    [found] = pieces(["The dog ran away."], even("oh no well", 0.0) + even("the dog ran away", 1.3))
+    [found] = drafts(["The dog ran away."], even("oh no well", 0.0) + even("the dog ran away", 1.3))
     assert (found.span.start, found.problem) == (pytest.approx(1.3), "")
 
 
-def test_other_speech_without_a_silence_spoils_the_clip() -> None:
-    [found] = pieces(["The dog ran away."], even("oh no well the dog ran away", 0.0))
+def test_other_speech_without_a_silence_makes_the_clip_unusable() -> None:
+    [found] = drafts(["The dog ran away."], even("oh no well the dog ran away", 0.0))
     assert found.problem == "extra_speech"

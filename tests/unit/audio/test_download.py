@@ -15,15 +15,15 @@ import pytest
 
 from voicemill import files
 from voicemill.audio import download
-from voicemill.audio.download import fetch, is_url, place
+from voicemill.audio.download import fetch, is_url, parse_source
 from voicemill.errors import AudioError, DependencyError, UsageError
 
 installed = pytest.mark.skipif(importlib.util.find_spec("yt_dlp") is None, reason="yt-dlp is an optional extra")
 
 
 def test_what_is_a_web_address() -> None:
-    assert place("https://example.org/a?b=c//d") == (None, "https://example.org/a?b=c//d")
-    assert place("HTTP://example.org/a") == (None, "HTTP://example.org/a")
+    assert parse_source("https://example.org/a?b=c//d") == (None, "https://example.org/a?b=c//d")
+    assert parse_source("HTTP://example.org/a") == (None, "HTTP://example.org/a")
     for path in (
         "a.wav",
         "/tmp/a.wav",
@@ -33,8 +33,8 @@ def test_what_is_a_web_address() -> None:
         "concat:a|b",
     ):
         assert not is_url(path)
-        assert place(path) == (Path(path), None)
-    assert place(None) == (None, None)
+        assert parse_source(path) == (Path(path), None)
+    assert parse_source(None) == (None, None)
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.org/a.wav", "http://", "https:///a", "a.wav"])

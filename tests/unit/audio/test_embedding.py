@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voicemill.audio.embedding import NO_MODEL, SpeakerModel, centre, choose
+from voicemill.audio.embedding import NO_MODEL, SpeakerModel, centroid, find_speaker_model
 from voicemill.errors import NotMeasurableError
 from voicemill.weights.allowlist import SHIPPED
 from voicemill.weights.registry import WeightsRegistry
@@ -21,7 +21,7 @@ def test_speakers_are_told_apart_at_any_level_rate_and_pitch(timbre_model: Path,
     model = SpeakerModel("somebody/speaker", timbre_model, "0" * 64)
     mine = [model.embed(talk(seed=seed), 22_050) for seed in range(3)]
     assert [float(np.linalg.norm(one)) for one in mine] == pytest.approx([1.0] * 3)
-    speaker = centre(np.array(mine))
+    speaker = centroid(np.array(mine))
     same = [
         model.embed(0.1 * talk(seed=7), 22_050),
         model.embed(talk(seed=8, rate=16_000), 16_000),
@@ -47,15 +47,15 @@ def test_a_listed_model_must_be_here_and_pass_the_gate(
         return WeightsRegistry(shelve("somebody/speaker", timbre_model, kind="speaker", **changes), cache, repository)
 
     registry = listed()
-    found = choose(registry)
+    found = find_speaker_model(registry)
     assert isinstance(found, SpeakerModel)
     assert (found.name, found.path) == ("somebody/speaker", file)
     file.write_bytes(b"changed")
-    assert "weights_checksum_mismatch" in str(choose(registry))
+    assert "weights_checksum_mismatch" in str(find_speaker_model(registry))
     file.unlink()
-    assert choose(registry) == "somebody/speaker cannot be used: weights_unavailable:somebody/speaker."
-    assert "allowlist_commercial_rejected" in str(choose(listed(weights_license="CC-BY-NC-4.0")))
-    assert choose(WeightsRegistry(repository / SHIPPED, cache, repository)) == NO_MODEL
+    assert find_speaker_model(registry) == "somebody/speaker cannot be used: weights_unavailable:somebody/speaker."
+    assert "allowlist_commercial_rejected" in str(find_speaker_model(listed(weights_license="CC-BY-NC-4.0")))
+    assert find_speaker_model(WeightsRegistry(repository / SHIPPED, cache, repository)) == NO_MODEL
 
 
 def test_onnxruntime_calls_nobody(timbre_model: Path, tmp_path: Path, repository: Path) -> None:

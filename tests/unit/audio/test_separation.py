@@ -11,9 +11,9 @@ import soundfile
 from numpy.typing import NDArray
 
 from voicemill import files
-from voicemill.audio.separation import DemucsSeparator, SeparationModel, bounds, put_together, separate
-from voicemill.audio.sound import InMemory, OnDisk
+from voicemill.audio.separation import DemucsSeparator, SeparationModel, bounds, replace_windows, separate
 from voicemill.audio.vad import Span
+from voicemill.audio.waveform import FileWaveform, MemoryWaveform
 from voicemill.errors import DependencyError, GateError
 
 Samples = NDArray[np.float32]
@@ -41,13 +41,13 @@ def test_the_voice_comes_out_of_the_music(
 
 
 def test_a_window_lies_where_it_lay(model: SeparationModel, demo_speech: Samples) -> None:
-    sound, separator = InMemory(demo_speech, RATE), DemucsSeparator(model)
+    waveform, separator = MemoryWaveform(demo_speech, RATE), DemucsSeparator(model)
     window = Span(3.00001, 9.4)
-    first, last = bounds(sound, window)
-    part = separate(sound, window, separator)
+    first, last = bounds(waveform, window)
+    part = separate(waveform, window, separator)
     assert len(part) == last - first
     assert sdr(demo_speech[first:last], part) > 5.0
-    beginning = separate(sound, Span(0.0, 4.0), separator)
+    beginning = separate(waveform, Span(0.0, 4.0), separator)
     assert len(beginning) == 4 * RATE
     assert sdr(demo_speech[: 4 * RATE], beginning) > 5.0
     assert separator.voice(np.zeros(0, dtype=np.float32), RATE).size == 0
@@ -68,7 +68,9 @@ def mark(tmp_path: Path) -> Callable[[float, float], tuple[Span, Path]]:
 def test_windows_are_put_back_and_the_rest_stays(
     demo_speech: Samples, tmp_path: Path, mark: Callable[[float, float], tuple[Span, Path]]
 ) -> None:
-    put_together(InMemory(demo_speech, RATE), [mark(2.0, 5.0), mark(5.0, 6.0), mark(19.0, 20.0)], tmp_path / "new.wav")
+    replace_windows(
+        MemoryWaveform(demo_speech, RATE), [mark(2.0, 5.0), mark(5.0, 6.0), mark(19.0, 20.0)], tmp_path / "new.wav"
+    )
     found, rate = soundfile.read(tmp_path / "new.wav", dtype="float32")
     assert (len(found), rate) == (len(demo_speech), RATE)
     for start, end in ((0.0, 2.0), (6.0, 19.0)):
@@ -90,7 +92,7 @@ def test_memory_does_not_grow_with_the_recording(
     parts = [mark(float(start), start + 30.0) for start in range(0, 600, 60)]
     tracemalloc.start()
     try:
-        put_together(OnDisk((long,)), parts, tmp_path / "new.wav")
+        replace_windows(FileWaveform((long,)), parts, tmp_path / "new.wav")
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -13,8 +13,8 @@ import pytest
 import soxr
 
 from voicemill.audio import vad
-from voicemill.audio.sound import InMemory
 from voicemill.audio.vad import Span, speech_probabilities, speech_spans
+from voicemill.audio.waveform import MemoryWaveform
 from voicemill.errors import DependencyError
 
 Samples = npt.NDArray[np.float32]
@@ -122,6 +122,6 @@ def test_asked_again_after_a_long_stretch_without_speech(speech: Samples) -> Non
     recording = np.concatenate((quiet, speech[: 8 * 16_000]))
     whole = speech_spans(recording)
     late = [Span(whole[0].start + 0.4, whole[0].end), *(Span(span.start + 0.1, span.end) for span in whole[1:])]
-    found = vad.afresh(InMemory(recording, 16_000), late)
+    found = vad.recover_missed_onsets(MemoryWaveform(recording, 16_000), late)
     assert found[0].start == pytest.approx(whole[0].start, abs=0.1)
     assert found[1:] == late[1:]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soxr
 
-from voicemill.audio.likeness import fingerprint, likeness
+from voicemill.audio.fingerprints import fingerprint, similarity
 from voicemill.audio.voice_traits import measure
 
 RATE = 22_050
@@ -50,11 +50,11 @@ def test_a_copy_is_told_from_another_reading(demo_speech: np.ndarray) -> None:
     own = fingerprint(clip, RATE)
     noise = np.random.default_rng(0).normal(0, 1e-3, len(clip)).astype(np.float32)
     moved = np.concatenate([np.zeros(RATE // 5, dtype=np.float32), clip])[: len(clip) + RATE // 10]
-    assert likeness(own, own) == pytest.approx(1.0, abs=1e-4)
+    assert similarity(own, own) == pytest.approx(1.0, abs=1e-4)
     for copy in (0.3 * clip, clip + noise, moved, np.round(clip * 127) / 127):
-        assert likeness(own, fingerprint(copy.astype(np.float32), RATE)) > 0.92
+        assert similarity(own, fingerprint(copy.astype(np.float32), RATE)) > 0.92
     slower = soxr.resample(clip, 100, 106).astype(np.float32)  # the same words, read 6% slower
-    assert likeness(own, fingerprint(slower, RATE)) < 0.85
+    assert similarity(own, fingerprint(slower, RATE)) < 0.85
     other = demo_speech[round(9.0 * RATE) : round(12.3 * RATE)]
-    assert likeness(own, fingerprint(other, RATE)) < 0.6
-    assert likeness(own, fingerprint(other[:0], RATE)) == 0.0
+    assert similarity(own, fingerprint(other, RATE)) < 0.6
+    assert similarity(own, fingerprint(other[:0], RATE)) == 0.0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from voicemill.audio.quality import ClipQuality
-from voicemill.audio.voice_traits import Voice
+from voicemill.audio.voice_traits import VoiceTraits
 from voicemill.dataset import judging
 from voicemill.dataset.limits import QualityLimits
 
@@ -51,9 +51,9 @@ def test_speech() -> None:
 
 
 def test_another_voice() -> None:
-    own = [Voice(pitch, 2400.0) for pitch in (170.0, 180.0, 175.0, 160.0, 190.0, 172.0)]
-    lower, near = Voice(110.0, 2300.0), Voice(135.0, 2350.0)
-    seconded, against = Voice(135.0, 2050.0), Voice(135.0, 2800.0)
+    own = [VoiceTraits(pitch, 2400.0) for pitch in (170.0, 180.0, 175.0, 160.0, 190.0, 172.0)]
+    lower, near = VoiceTraits(110.0, 2300.0), VoiceTraits(135.0, 2350.0)
+    seconded, against = VoiceTraits(135.0, 2050.0), VoiceTraits(135.0, 2800.0)
     faults = judging.of_voices([*own, None, lower, near, seconded, against], LIMITS)
     assert [fault is None for fault in faults] == [True] * 7 + [False, True, False, True]
     assert faults[7] is not None

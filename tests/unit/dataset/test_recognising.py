@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from voicemill.align import transcription
 from voicemill.audio import decode, segmentation, vad
-from voicemill.audio.levels import Levels
+from voicemill.audio.level_envelope import LevelEnvelope
 from voicemill.audio.segmentation import Segmentation
 from voicemill.dataset import recognising
 from voicemill.dataset.prepare import PrepareRequest, prepare
@@ -60,7 +60,7 @@ def utterances(piece_audio: Path, tmp_path_factory: pytest.TempPathFactory) -> l
     path = tmp_path_factory.mktemp("utterances") / "piece.wav"
     decode.decode(piece_audio, path, sample_rate=16_000, subtype="FLOAT")
     samples = decode.read_mono(path)[0]
-    plan = segmentation.plan_by_levels(vad.speech_spans(samples), Levels.of(samples, 16_000), Segmentation())
+    plan = segmentation.plan_by_levels(vad.speech_spans(samples), LevelEnvelope.of(samples, 16_000), Segmentation())
     return [samples[round(one.start * 16_000) : round(one.end * 16_000)] for one in plan.kept]
 
 
@@ -82,9 +82,9 @@ def recogniser_archive(
         texts = [torch.tensor([LETTERS.index(letter) for letter in " ".join(words(one))]) for one in sentences]
         sounds = [torch.from_numpy(one) for one in utterances]
         lengths = [torch.tensor([len(one) for one in many]) for many in (sounds, texts)]
-        sound, text = (torch.nn.utils.rnn.pad_sequence(many, batch_first=True) for many in (sounds, texts))
+        waveform, text = (torch.nn.utils.rnn.pad_sequence(many, batch_first=True) for many in (sounds, texts))
         with torch.no_grad():
-            features, frames = model.preprocessor(input_signal=sound, length=lengths[0])
+            features, frames = model.preprocessor(input_signal=waveform, length=lengths[0])
         optimiser = torch.optim.Adam(model.parameters(), 2e-3)
         model.train()
         for _ in range(STEPS):
@@ -174,8 +174,8 @@ def test_without_text_the_flag_is_named(piece_audio: Path, place: Workspace) -> 
 
 def test_what_was_not_understood_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The seam itself: an answer for each stretch, in order, and never twice for the same sound."""
-    from voicemill.audio.sound import InMemory
     from voicemill.audio.vad import Span
+    from voicemill.audio.waveform import MemoryWaveform
 
     asked: list[int] = []
 
@@ -185,13 +185,13 @@ def test_what_was_not_understood_is_left_out(tmp_path: Path, monkeypatch: pytest
             return ["" if one[0] == 0 else f"number {one[0]:.2f}" for one in utterances]
 
     monkeypatch.setattr(transcription, "load", lambda recogniser: Fake())
-    ears = Ears(transcription.Recogniser("nemo", ID, tmp_path / "none", "0" * 64), tmp_path)
-    sound = InMemory(np.repeat(np.arange(10, dtype=np.float32) / 16, 16_000), 16_000)
+    ears = Ears(transcription.RecogniserModel("nemo", ID, tmp_path / "none", "0" * 64), tmp_path)
+    waveform = MemoryWaveform(np.repeat(np.arange(10, dtype=np.float32) / 16, 16_000), 16_000)
     spans = [Span(float(second), second + 1.0) for second in range(10)]
-    texts = ears.hear(sound, spans)
+    texts = ears.hear(waveform, spans)
     assert texts == ["", *(f"number {index / 16:.2f}" for index in range(1, 10))]
     assert asked == [8, 2]
-    assert ears.hear(sound, spans[3:5]) == texts[3:5]
+    assert ears.hear(waveform, spans[3:5]) == texts[3:5]
     assert asked == [8, 2]
 
 
@@ -226,7 +226,9 @@ def test_the_shipped_recognisers_wait_for_their_pins(repository: Path, tmp_path:
 def test_an_engine_that_is_not_installed_is_told_before_its_weights_are_fetched(
     wanted: str, reason: str, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recognising.transcribing.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(recognising.transcription.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(VoicemillError) as caught:
-        choose(wanted, WeightsRegistry(repository / "configs/voice/prod_tts/weights_allowlist.json", tmp_path, repository))
+        choose(
+            wanted, WeightsRegistry(repository / "configs/voice/prod_tts/weights_allowlist.json", tmp_path, repository)
+        )
     assert caught.value.reason == reason

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from voicemill.audio import decode, edges, vad
-from voicemill.audio.levels import Levels
+from voicemill.audio import decode, endpointing, vad
+from voicemill.audio.level_envelope import LevelEnvelope
 from voicemill.audio.loudness import Loudness
 from voicemill.dataset.recordings import (
     DecodeTask,
@@ -34,7 +34,7 @@ def test_decode_then_loudness_then_speech(piece_audio: Path, tmp_path: Path) -> 
     assert not found.cached
     samples, rate = decode.read_mono(target)
     whole = vad.speech_spans(decode.resample(samples, rate, vad.SAMPLE_RATE))
-    whole = edges.refine(whole, Levels.of(samples, rate))
+    whole = endpointing.refine(whole, LevelEnvelope.of(samples, rate))
     assert found.spans == tuple((span.start, span.end) for span in whole)  # in blocks as at once
     assert speech_of(task) == found.model_copy(update={"cached": True})
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from voicemill import files
 from voicemill.audio import decode
-from voicemill.audio.background import behind_speech
+from voicemill.audio.background_level import background_level_db
 from voicemill.audio.separation import SeparationModel
-from voicemill.audio.sound import InMemory
+from voicemill.audio.waveform import MemoryWaveform
 from voicemill.dataset.description import SeparationFigures
 from voicemill.dataset.pool import ClipPool
 from voicemill.dataset.prepare import PreparedDataset, PrepareRequest, prepare
@@ -127,7 +127,10 @@ def test_the_background_falls_and_the_rest_of_the_recording_stays(
     assert np.array_equal(after[:edge], before[:edge])
     assert len(after) == len(before)
     assert heard.digest != decoded.heard[0][1].digest
-    levels = [behind_speech(InMemory(samples, rate), window, decoded.heard[0][1].spans) for samples in (before, after)]
+    levels = [
+        background_level_db(MemoryWaveform(samples, rate), window, decoded.heard[0][1].spans)
+        for samples in (before, after)
+    ]
     assert levels[0] > LIMIT_DB
     assert levels[1] < levels[0] - 6.0
     assert Utterance(heard, window.start, window.end, "a", "a").separated

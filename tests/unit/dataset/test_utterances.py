@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicemill.align.script import ScriptMatch, Take, Unusable, Utterance
+from voicemill.align.script import RepeatedTake, ScriptMatch, ScriptUtterance, Unusable
 from voicemill.audio.segmentation import Segmentation
 from voicemill.audio.vad import Span
 from voicemill.dataset import utterances
@@ -92,11 +92,11 @@ def test_times_of_the_joined_recordings_go_back_to_each(
     second = 4.0 + GAP_SECONDS
 
     def match(*_: object, **__: object) -> ScriptMatch:
-        said = Utterance(second + 1.0, second + 3.0, "part of one", (0,), 0.9)
+        said = ScriptUtterance(second + 1.0, second + 3.0, "part of one", (0,), 0.9)
         return ScriptMatch(
-            utterances=(Utterance(0.5, 2.0, "One, and two.", (0,), 1.0), said),
+            utterances=(ScriptUtterance(0.5, 2.0, "One, and two.", (0,), 1.0), said),
             skipped=(1,),
-            repeats=(Take(2.5, 3.0, 0),),
+            repeats=(RepeatedTake(2.5, 3.0, 0),),
             unusable=(Unusable(second + 3.5, second + 4.0, "One", "too_short"),),
             unmatched=(Span(second + 5.0, second + 9.0),),
             speech_seconds=8.0,

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voicemill.audio.quality import frame_levels
-from voicemill.audio.sound import InMemory, Sound
+from voicemill.audio.waveform import MemoryWaveform, Waveform
 
 STEP = 0.005
 """Seconds between two levels."""
@@ -18,7 +18,7 @@ _SMOOTH = 5
 
 
 @dataclass(frozen=True, eq=False)
-class Levels:
+class LevelEnvelope:
     """Level (dBFS) of the 25 ms around each point; point i stands for the second (i + 0.5) * step.
 
     Attributes:
@@ -32,23 +32,23 @@ class Levels:
     seconds: float
 
     @classmethod
-    def of(cls, samples: npt.NDArray[np.float32], rate: int) -> Levels:
+    def of(cls, samples: npt.NDArray[np.float32], rate: int) -> LevelEnvelope:
         """Levels of samples (n,) at `rate` Hz."""
-        return cls.of_sound(InMemory(samples, rate))
+        return cls.of_waveform(MemoryWaveform(samples, rate))
 
     @classmethod
-    def of_sound(cls, sound: Sound) -> Levels:
+    def of_waveform(cls, waveform: Waveform) -> LevelEnvelope:
         """Levels of a recording, read block by block."""
-        size = max(1, round(STEP * sound.rate))  # whole samples: 5 ms are 110.25 of them at 22,050 Hz
+        size = max(1, round(STEP * waveform.rate))  # whole samples: 5 ms are 110.25 of them at 22,050 Hz
         waiting, found, length = np.zeros(0, dtype=np.float32), [], 0
-        for block in sound.blocks():
+        for block in waveform.blocks():
             length += len(block)
             waiting = np.concatenate((waiting, block))
             whole = len(waiting) // size * size
-            found.append(frame_levels(waiting[:whole], sound.rate, STEP))
+            found.append(frame_levels(waiting[:whole], waveform.rate, STEP))
             waiting = waiting[whole:]
-        found.append(frame_levels(waiting, sound.rate, STEP))
-        return cls(_smooth(np.concatenate(found)), size / sound.rate, length / sound.rate)
+        found.append(frame_levels(waiting, waveform.rate, STEP))
+        return cls(_smooth(np.concatenate(found)), size / waveform.rate, length / waveform.rate)
 
     def between(self, low: float, high: float) -> tuple[npt.NDArray[np.float64], float]:
         """The levels of the points in [low, high] seconds, and the second of the first of them."""

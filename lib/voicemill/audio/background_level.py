@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from voicemill.audio.quality import frame_levels
-from voicemill.audio.sound import Sound
 from voicemill.audio.vad import Span
+from voicemill.audio.waveform import Waveform
 
 MAX_WINDOW = 30.0
 """Seconds; bounds the memory of whatever works on a window."""
@@ -27,7 +27,7 @@ _PASTED = -100.0
 """dBFS; no microphone is that quiet: somebody put the silence there, so it says nothing about what is behind speech."""
 
 
-def windows(spans: Sequence[Span], seconds: float) -> list[Span]:
+def speech_windows(spans: Sequence[Span], seconds: float) -> list[Span]:
     """Disjoint stretches of at most `MAX_WINDOW` that hold all speech and what is near it, in ascending order.
 
     Args:
@@ -52,7 +52,7 @@ def windows(spans: Sequence[Span], seconds: float) -> list[Span]:
     return found
 
 
-def behind_speech(sound: Sound, window: Span, spans: Sequence[Span]) -> float:
+def background_level_db(waveform: Waveform, window: Span, spans: Sequence[Span]) -> float:
     """Level of the background against that of the speech, in dB: about -60 in a quiet room, 0 where both are as loud.
 
     The background is the median of the 20 ms frames in the pauses of the window, so it holds music and noise alike; a
@@ -60,12 +60,12 @@ def behind_speech(sound: Sound, window: Span, spans: Sequence[Span]) -> float:
     somebody speaks.
 
     Args:
-        sound: the recording.
+        waveform: the recording.
         window: the stretch of it to judge.
         spans: all speech of the recording.
     """
-    samples = sound.read(window.start, window.end)
-    levels = frame_levels(samples, sound.rate, _FRAME)
+    samples = waveform.read(window.start, window.end)
+    levels = frame_levels(samples, waveform.rate, _FRAME)
     if levels.size == 0:
         return -math.inf
     centres = window.start + (np.arange(levels.size) + 0.5) * _FRAME

@@ -9,30 +9,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voicemill.audio import sound
+from voicemill.audio import waveform
 from voicemill.audio.decode import resample
-from voicemill.audio.levels import Levels
-from voicemill.audio.sound import InMemory, OnDisk, blocks_at, digest, piece
-from voicemill.audio.vad import speech_in, speech_spans
+from voicemill.audio.level_envelope import LevelEnvelope
+from voicemill.audio.vad import detect_speech, speech_spans
+from voicemill.audio.waveform import FileWaveform, MemoryWaveform, blocks_at, digest, excerpt
 
 RATE = 22_050
 
 
 @pytest.fixture
-def parts(babble: Callable[..., np.ndarray], wav: Callable[..., Path]) -> tuple[OnDisk, np.ndarray]:
+def parts(babble: Callable[..., np.ndarray], wav: Callable[..., Path]) -> tuple[FileWaveform, np.ndarray]:
     """Two files with a gap of half a second, and the same as one array."""
     first, second = babble(RATE, 12.3, 1), babble(RATE, 3.1, 2)
     paths = (wav("a.wav", first, RATE, subtype="FLOAT"), wav("b.wav", second, RATE, subtype="FLOAT"))
     whole = np.concatenate([first, np.zeros(RATE // 2, dtype=np.float32), second])
-    return OnDisk(paths, 0.5), whole
+    return FileWaveform(paths, 0.5), whole
 
 
-def test_two_files_and_the_silence_between_them(parts: tuple[OnDisk, np.ndarray]) -> None:
+def test_two_files_and_the_silence_between_them(parts: tuple[FileWaveform, np.ndarray]) -> None:
     disk, whole = parts
     assert disk.seconds == pytest.approx(15.9)
     assert disk.starts == pytest.approx([0.0, 12.8])
     np.testing.assert_array_equal(np.concatenate(list(disk.blocks())), whole)
-    memory = InMemory(whole, RATE)
+    memory = MemoryWaveform(whole, RATE)
     np.testing.assert_array_equal(np.concatenate(list(memory.blocks())), whole)
     assert max(map(len, memory.blocks())) == max(map(len, disk.blocks())) == 10 * RATE
     for start, end in (
@@ -45,34 +45,34 @@ def test_two_files_and_the_silence_between_them(parts: tuple[OnDisk, np.ndarray]
         (99.0, 100.0),
     ):
         np.testing.assert_array_equal(disk.read(start, end), memory.read(start, end))
-    assert digest(disk) == digest(memory) != digest(InMemory(whole[:-1], RATE))
-    assert digest(InMemory(whole, 16_000)) != digest(memory)
+    assert digest(disk) == digest(memory) != digest(MemoryWaveform(whole[:-1], RATE))
+    assert digest(MemoryWaveform(whole, 16_000)) != digest(memory)
 
 
 def test_files_that_do_not_belong_together(wav: Callable[..., Path]) -> None:
     silence = np.zeros(1000)
     with pytest.raises(ValueError, match=r"b\.wav is not mono at 22050 Hz"):
-        _ = OnDisk((wav("a.wav", silence, RATE), wav("b.wav", silence, 16_000))).rate
+        _ = FileWaveform((wav("a.wav", silence, RATE), wav("b.wav", silence, 16_000))).rate
 
 
-def test_another_rate(parts: tuple[OnDisk, np.ndarray]) -> None:
+def test_another_rate(parts: tuple[FileWaveform, np.ndarray]) -> None:
     disk, whole = parts
     np.testing.assert_allclose(np.concatenate(list(blocks_at(disk, 16_000))), resample(whole, RATE, 16_000), atol=1e-5)
-    assert len(piece(disk, 2.0, 3.5, 16_000)) == 24_000
+    assert len(excerpt(disk, 2.0, 3.5, 16_000)) == 24_000
 
 
 def test_levels_and_speech_do_not_depend_on_the_blocks(
-    parts: tuple[OnDisk, np.ndarray], monkeypatch: pytest.MonkeyPatch
+    parts: tuple[FileWaveform, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk, whole = parts
-    at_once = Levels.of(whole, RATE)
-    spans = speech_in(disk)
+    at_once = LevelEnvelope.of(whole, RATE)
+    spans = detect_speech(disk)
     assert spans == speech_spans(resample(whole, RATE, 16_000))
-    monkeypatch.setattr(sound, "BLOCK_SECONDS", 0.377)
-    in_blocks = Levels.of_sound(disk)
+    monkeypatch.setattr(waveform, "BLOCK_SECONDS", 0.377)
+    in_blocks = LevelEnvelope.of_waveform(disk)
     np.testing.assert_array_equal(in_blocks.values, at_once.values)
     assert (in_blocks.step, in_blocks.seconds) == (at_once.step, at_once.seconds)
-    assert speech_in(disk) == spans
+    assert detect_speech(disk) == spans
 
 
 class Endless:
@@ -92,7 +92,7 @@ class Endless:
             yield noise.copy()
 
 
-@pytest.mark.parametrize("work", [Levels.of_sound, digest, speech_in])
+@pytest.mark.parametrize("work", [LevelEnvelope.of_waveform, digest, detect_speech])
 def test_memory_does_not_grow_with_the_samples(work: Callable[[Endless], object]) -> None:
     """20 minutes are 106 MB of samples; what is kept of them is a level each 5 ms (2 MB) and a probability each 32 ms."""
     work(Endless(0.5))  # models and tables are loaded once

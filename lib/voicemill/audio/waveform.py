@@ -21,7 +21,7 @@ BLOCK_SECONDS = 10.0
 """Length of what `blocks` gives at a time."""
 
 
-class Sound(Protocol):
+class Waveform(Protocol):
     """Mono samples at `rate` Hz, wherever they are."""
 
     @property
@@ -40,7 +40,7 @@ class Sound(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class InMemory:
+class MemoryWaveform:
     """Samples (n,) that are there already."""
 
     samples: Samples
@@ -51,18 +51,18 @@ class InMemory:
         return len(self.samples) / self.rate
 
     def read(self, start: float, end: float) -> Samples:
-        """See `Sound.read`."""
+        """See `Waveform.read`."""
         return self.samples[max(0, round(start * self.rate)) : max(0, round(end * self.rate))]
 
     def blocks(self) -> Iterator[Samples]:
-        """See `Sound.blocks`."""
+        """See `Waveform.blocks`."""
         size = round(BLOCK_SECONDS * self.rate)
         for first in range(0, len(self.samples), size):
             yield self.samples[first : first + size]
 
 
 @dataclass(frozen=True)
-class OnDisk:
+class FileWaveform:
     """Decoded mono files of one rate, one after the other, with `gap` seconds of silence between them."""
 
     paths: tuple[Path, ...]
@@ -99,7 +99,7 @@ class OnDisk:
         return (starts[-1] + lengths[-1]) / self.rate
 
     def read(self, start: float, end: float) -> Samples:
-        """See `Sound.read`."""
+        """See `Waveform.read`."""
         import soundfile
 
         rate, starts, lengths = self._layout
@@ -117,7 +117,7 @@ class OnDisk:
         return result
 
     def blocks(self) -> Iterator[Samples]:
-        """See `Sound.blocks`."""
+        """See `Waveform.blocks`."""
         import soundfile
 
         rate = self.rate
@@ -128,22 +128,22 @@ class OnDisk:
                 yield from source.blocks(round(BLOCK_SECONDS * rate), dtype="float32")
 
 
-def piece(sound: Sound, start: float, end: float, rate: int) -> Samples:
+def excerpt(waveform: Waveform, start: float, end: float, rate: int) -> Samples:
     """The samples between two times (seconds), at another rate."""
-    return decode.resample(sound.read(start, end), sound.rate, rate)
+    return decode.resample(waveform.read(start, end), waveform.rate, rate)
 
 
-def blocks_at(sound: Sound, rate: int) -> Iterator[Samples]:
+def blocks_at(waveform: Waveform, rate: int) -> Iterator[Samples]:
     """All samples in order at another rate."""
-    with decode.resampler(sound.rate, rate) as convert:
-        for block in sound.blocks():
+    with decode.resampler(waveform.rate, rate) as convert:
+        for block in waveform.blocks():
             yield convert(block, False)
         yield convert(np.zeros(0, dtype=np.float32), True)
 
 
-def digest(sound: Sound) -> str:
+def digest(waveform: Waveform) -> str:
     """sha256 over rate and samples; of a file only what is heard counts, not its header."""
-    found = hashlib.sha256(str(sound.rate).encode())
-    for block in sound.blocks():
+    found = hashlib.sha256(str(waveform.rate).encode())
+    for block in waveform.blocks():
         found.update(np.ascontiguousarray(block, dtype="<f4").tobytes())
     return found.hexdigest()

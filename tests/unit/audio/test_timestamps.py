@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicemill.audio.times import parse_part, parse_time
+from voicemill.audio.timestamps import parse_time_range, parse_timestamp
 from voicemill.errors import UsageError
 
 
@@ -22,7 +22,7 @@ from voicemill.errors import UsageError
     ],
 )
 def test_times(text: str, seconds: float) -> None:
-    assert parse_time(text) == seconds
+    assert parse_timestamp(text) == seconds
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_times(text: str, seconds: float) -> None:
 )
 def test_what_is_no_time(text: str) -> None:
     with pytest.raises(UsageError, match="--start cannot be") as caught:
-        parse_time(text, "--start")
+        parse_timestamp(text, "--start")
     assert (caught.value.reason, caught.value.exit_code) == ("bad_usage", 1)
     assert "1:02:30.5" in caught.value.hint
 
@@ -56,13 +56,13 @@ def test_what_is_no_time(text: str) -> None:
 @given(st.integers(0, 99), st.integers(0, 59), st.integers(0, 59), st.integers(0, 999))
 def test_hours_minutes_seconds_come_back(hours: int, minutes: int, seconds: int, milliseconds: int) -> None:
     text = f"{hours}:{minutes:02d}:{seconds:02d}.{milliseconds:03d}"
-    assert parse_time(text) == pytest.approx(3600 * hours + 60 * minutes + seconds + milliseconds / 1000)
+    assert parse_timestamp(text) == pytest.approx(3600 * hours + 60 * minutes + seconds + milliseconds / 1000)
 
 
 def test_parts() -> None:
-    assert parse_part(None, None) == (None, None)
-    assert parse_part("1:30", "2:00.5") == (90.0, 120.5)
-    assert parse_part(None, "5") == (None, 5.0)
+    assert parse_time_range(None, None) == (None, None)
+    assert parse_time_range("1:30", "2:00.5") == (90.0, 120.5)
+    assert parse_time_range(None, "5") == (None, 5.0)
     for start, end in (("2:00", "90"), ("5", "5"), (None, "0")):
         with pytest.raises(UsageError, match="not after"):
-            parse_part(start, end)
+            parse_time_range(start, end)

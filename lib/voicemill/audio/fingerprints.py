@@ -15,10 +15,10 @@ _SHIFT = 15
 _FLOOR_DB = 60.0
 """Below the loudest band, where the noise of a room begins to matter more than the speech."""
 
-Print = npt.NDArray[np.float32]
+Fingerprint = npt.NDArray[np.float32]
 
 
-def fingerprint(samples: npt.NDArray[np.float32], rate: int) -> Print:
+def fingerprint(samples: npt.NDArray[np.float32], rate: int) -> Fingerprint:
     """Levels (frames, 16) in dB, 20 ms apart, in bands of 150 to 3800 Hz, each band's mean taken out."""
     sound = decode.resample(samples, rate, _RATE)
     padded = np.pad(sound, (0, max(0, _FRAME - len(sound))))
@@ -29,11 +29,11 @@ def fingerprint(samples: npt.NDArray[np.float32], rate: int) -> Print:
     bands = np.add.reduceat(power[:, : edges[-1]], edges[:-1], axis=1)
     levels = 10.0 * np.log10(bands + 1e-12)
     levels = np.maximum(levels, levels.max() - _FLOOR_DB)
-    result: Print = (levels - levels.mean(axis=0)).astype(np.float32)
+    result: Fingerprint = (levels - levels.mean(axis=0)).astype(np.float32)
     return result
 
 
-def likeness(one: Print, other: Print) -> float:
+def similarity(one: Fingerprint, other: Fingerprint) -> float:
     """Correlation of two fingerprints at the best shift, -1 to 1; what hangs over counts as unlike.
 
     One demo sentence: copies (quieter, noisier, with 8 bits, cut 200 ms earlier) 0.93 to 1.00; 2% slower 0.86, 4%

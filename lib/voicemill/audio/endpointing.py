@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from voicemill.audio.levels import Levels
+from voicemill.audio.level_envelope import LevelEnvelope
 from voicemill.audio.vad import Span
 
 _START, _END = (0.35, 0.06), (0.12, 0.15)
@@ -29,11 +29,11 @@ _CLEAR_DB = 15.0
 _LOUD, _QUIET = 90.0, 10.0
 
 
-def refine(spans: Sequence[Span], levels: Levels) -> list[Span]:
+def refine(spans: Sequence[Span], levels: LevelEnvelope) -> list[Span]:
     """Spans of speech with their edges where the sound begins and ends.
 
     Args:
-        spans: from `vad.speech_in`, ascending and disjoint.
+        spans: from `vad.detect_speech`, ascending and disjoint.
         levels: of the same recording.
 
     Returns:
@@ -53,7 +53,7 @@ def refine(spans: Sequence[Span], levels: Levels) -> list[Span]:
     return found
 
 
-def _edge(levels: Levels, edge: float, low: float, high: float, loud: float, *, first: bool) -> float:
+def _edge(levels: LevelEnvelope, edge: float, low: float, high: float, loud: float, *, first: bool) -> float:
     """The beginning (`first`) or the end of the stretch of sound that lies at `edge` or next to it within the span."""
     values, begin = levels.between(low, high)
     if values.size == 0:

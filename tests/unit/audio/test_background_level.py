@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from voicemill.audio.background import MAX_WINDOW, behind_speech, windows
-from voicemill.audio.sound import InMemory
-from voicemill.audio.vad import Span, speech_in
+from voicemill.audio.background_level import MAX_WINDOW, background_level_db, speech_windows
+from voicemill.audio.vad import Span, detect_speech
+from voicemill.audio.waveform import MemoryWaveform
 
 Samples = NDArray[np.float32]
 _STRETCHES = st.lists(st.tuples(st.floats(0.01, 8.0), st.floats(0.1, 70.0)), max_size=30)
@@ -24,7 +24,7 @@ def test_windows_hold_all_speech_once_and_are_never_long(stretches: list[tuple[f
         spans.append(Span(position + pause, position + pause + speech))
         position = spans[-1].end
     seconds = position + rest
-    found = windows(spans, seconds)
+    found = speech_windows(spans, seconds)
     assert all(0.0 <= one.start < one.end <= seconds for one in found)
     assert all(one.duration <= MAX_WINDOW + 1e-6 for one in found)
     assert all(one.end <= two.start for one, two in itertools.pairwise(found))
@@ -34,8 +34,11 @@ def test_windows_hold_all_speech_once_and_are_never_long(stretches: list[tuple[f
 
 
 def test_far_silence_belongs_to_no_window() -> None:
-    assert windows([Span(10.0, 12.0), Span(12.5, 14.0), Span(40.0, 41.0)], 60.0) == [Span(9.0, 15.0), Span(39.0, 42.0)]
-    assert windows([], 60.0) == []
+    assert speech_windows([Span(10.0, 12.0), Span(12.5, 14.0), Span(40.0, 41.0)], 60.0) == [
+        Span(9.0, 15.0),
+        Span(39.0, 42.0),
+    ]
+    assert speech_windows([], 60.0) == []
 
 
 @pytest.mark.parametrize("level", [-30.0, -20.0, -10.0])
@@ -44,21 +47,21 @@ def test_the_figure_is_the_level_that_was_mixed_in(
     demo_speech: Samples, chords: Callable[..., Samples], level: float, kind: str
 ) -> None:
     rate = 22_050
-    spans = speech_in(InMemory(demo_speech, rate))
+    spans = detect_speech(MemoryWaveform(demo_speech, rate))
     added = chords(20, rate) if kind == "music" else np.random.default_rng(0).normal(size=20 * rate)
     added = added[: len(demo_speech)]
     speech = np.concatenate([demo_speech[int(one.start * rate) : int(one.end * rate)] for one in spans])
     frames = np.sqrt(np.square(speech[: len(speech) // 441 * 441]).reshape(-1, 441).mean(axis=1))
     factor = np.percentile(frames, 90) / np.sqrt(np.square(added).mean()) * 10 ** (level / 20)
-    mixed = InMemory((demo_speech + added * factor).astype(np.float32), rate)
-    (window,) = windows(spans, mixed.seconds)
-    assert behind_speech(mixed, window, spans) == pytest.approx(level, abs=1.5)
+    mixed = MemoryWaveform((demo_speech + added * factor).astype(np.float32), rate)
+    (window,) = speech_windows(spans, mixed.seconds)
+    assert background_level_db(mixed, window, spans) == pytest.approx(level, abs=1.5)
 
 
 def test_quiet_rooms_are_quiet_and_speech_without_a_pause_has_a_figure(demo_speech: Samples) -> None:
-    sound = InMemory(demo_speech, 22_050)
-    spans = speech_in(sound)
-    (window,) = windows(spans, sound.seconds)
-    assert behind_speech(sound, window, spans) < -35.0
-    everything = [Span(0.0, sound.seconds)]
-    assert behind_speech(sound, window, everything) < -30.0
+    waveform = MemoryWaveform(demo_speech, 22_050)
+    spans = detect_speech(waveform)
+    (window,) = speech_windows(spans, waveform.seconds)
+    assert background_level_db(waveform, window, spans) < -35.0
+    everything = [Span(0.0, waveform.seconds)]
+    assert background_level_db(waveform, window, everything) < -30.0

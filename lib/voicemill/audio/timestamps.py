@@ -9,7 +9,7 @@ from voicemill.errors import UsageError
 _TIME = re.compile(r"(?:(?:(?P<hours>\d{1,3}):)?(?P<minutes>\d{1,3}):)?(?P<seconds>\d{1,6}(?:\.\d{1,6})?)", re.ASCII)
 
 
-def parse_time(text: str, name: str = "The time") -> float:
+def parse_timestamp(text: str, name: str = "The time") -> float:
     """Seconds from the beginning of a recording.
 
     Args:
@@ -31,14 +31,14 @@ def parse_time(text: str, name: str = "The time") -> float:
     return 3600.0 * int(hours or 0) + 60.0 * int(minutes or 0) + seconds
 
 
-def parse_part(start: str | None, end: str | None) -> tuple[float | None, float | None]:
+def parse_time_range(start: str | None, end: str | None) -> tuple[float | None, float | None]:
     """`--start` and `--end` as seconds; None where nothing was said.
 
     Raises:
         UsageError: a time that is none, or an end that is not after the start.
     """
-    first = None if start is None else parse_time(start, "--start")
-    last = None if end is None else parse_time(end, "--end")
+    first = None if start is None else parse_timestamp(start, "--start")
+    last = None if end is None else parse_timestamp(end, "--end")
     if last is not None and last <= (first or 0.0):
         raise UsageError(
             f"--end {end} is not after --start {start or 0}.", hint="Give an end that comes later than the start."
@@ -46,4 +46,4 @@ def parse_part(start: str | None, end: str | None) -> tuple[float | None, float 
     return first, last
 
 
-__all__ = ["parse_part", "parse_time"]
+__all__ = ["parse_time_range", "parse_timestamp"]

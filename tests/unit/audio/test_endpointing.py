@@ -9,21 +9,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voicemill.audio.edges import refine
-from voicemill.audio.levels import Levels
+from voicemill.audio.endpointing import refine
+from voicemill.audio.level_envelope import LevelEnvelope
 from voicemill.audio.vad import Span
 
 RATE = 16_000
 
 
-def levels_of(sounds: list[tuple[float, float]], length: float, noise: float = 1e-3) -> Levels:
+def levels_of(sounds: list[tuple[float, float]], length: float, noise: float = 1e-3) -> LevelEnvelope:
     """Loud noise where there is sound, quiet noise elsewhere."""
     rng = np.random.default_rng(0)
     samples = rng.normal(0, noise, round(length * RATE))
     for start, end in sounds:
         part = slice(round(start * RATE), round(end * RATE))
         samples[part] = rng.normal(0, 0.2, len(samples[part]))
-    return Levels.of(samples.astype(np.float32), RATE)
+    return LevelEnvelope.of(samples.astype(np.float32), RATE)
 
 
 @pytest.mark.parametrize(("late", "hold"), [(0.0, 0.0), (0.23, 0.1), (0.03, 0.12), (-0.04, -0.01)])
