@@ -27,6 +27,7 @@ class FileServer:
         breaks: lengths after which the next answers break off, in turn; an empty list breaks none.
         ranges: what each request asked for in `Range`, in turn; None where it asked for the whole.
         knows_ranges: answers with a part where asked for one.
+        refusals: status codes of the next answers, in turn.
         length: what it says of an answer's length; None for the truth.
     """
 
@@ -34,6 +35,7 @@ class FileServer:
         self.certificate, self.data = certificate, data
         self.breaks: list[int] = []
         self.ranges: list[str | None] = []
+        self.refusals: list[int] = []
         self.knows_ranges = True
         self.length: str | None = None
         self.url = ""
@@ -41,6 +43,9 @@ class FileServer:
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         asked = request.headers.get("Range")
         self.ranges.append(asked)
+        if self.refusals:
+            request.send_error(self.refusals.pop(0))
+            return
         found = re.fullmatch(r"bytes=(\d+)-", asked or "") if self.knows_ranges else None
         start = int(found[1]) if found else 0
         if found and start >= len(self.data):

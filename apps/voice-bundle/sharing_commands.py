@@ -1,4 +1,4 @@
-"""voice-bundle keygen, sign, export and import: hand a voice to others so that they can check it."""
+"""voice-bundle keygen, sign, export and import: share a voice in a form that others can verify."""
 
 from __future__ import annotations
 

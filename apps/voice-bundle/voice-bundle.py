@@ -132,7 +132,7 @@ def promote(
 @click.argument("folder", metavar="DIR", type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 def inspect(folder: Path, as_json: bool) -> None:
-    """Show what a bundle of either kind says of itself (voice-verify checks whether it is true)."""
+    """Show the manifest of a bundle of either kind (voice-verify checks it)."""
     from voicemill.bundle.manifest import load_manifest, summary_lines
 
     loaded = load_manifest(folder)

@@ -37,12 +37,12 @@ REPORT_OPTIONS = ("prompt_id", "files_changed", "behavior_delta", "tests_or_chec
 @click.option("--tests-or-checks-run", multiple=True, help="For --report; repeatable.")
 def casimir(source: Path, as_json: bool, report: bool, **options: Any) -> None:
     """Judge measured facts by a constraint pack: exit 0 on PASS, 3 on FAIL, 1 on a bad request."""
-    from voicemill.casimir.gate import Remote, ask, ledger_block
+    from voicemill.casimir.gate import RemoteAdapter, ask, ledger_block
     from voicemill.casimir.javascript import stringify
     from voicemill.settings import Settings
 
     settings = Settings.from_environment(os.environ)
-    remote = Remote(
+    remote = RemoteAdapter(
         url=options["url"] or settings.casimir_url,
         explicit_url=bool(options["url"]),
         export_url=options["export_url"],

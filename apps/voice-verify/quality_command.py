@@ -14,7 +14,7 @@ import click
 @click.option("--preset", metavar="NAME", help="Judge by this preset's limits; outside them the exit code is 3.")
 @click.option("--json", "as_json", is_flag=True, help="Print the evaluation as JSON instead of text.")
 def quality(voice: str, dataset: str | None, preset: str | None, as_json: bool) -> None:
-    """Let a bundle or promoted voice speak and measure it (docs/evaluation.md says what each figure is).
+    """Synthesise test sentences with a bundle or promoted voice and measure them (figures: docs/evaluation.md).
 
     Without --dataset only what needs no recording is measured. Unlike the other commands this one loads and runs the
     models, after every file was checked against its manifest.

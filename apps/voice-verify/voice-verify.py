@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""voice-verify: is this bundle, weights manifest or model archive what it says it is? See README.md."""
+"""voice-verify: verification of bundles, weights manifests and model archives. See README.md."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Exit codes: 0 all is well · 1 bad usage or no such file · 2 an archive or the 
 3 a bundle is not acceptable · for weights manifests see README.md.""",
 )
 def main() -> None:
-    """Verify voices: but for `quality` nothing heavy is loaded and nothing that is verified is ever executed."""
+    """Verify voices. Only `quality` loads models; nothing that is verified is ever executed."""
 
 
 @main.command()
@@ -60,7 +60,7 @@ def bundle(
     """List every difference between a bundle and its manifest, and go through the promotion checklist.
 
     Works on production bundles and on promoted ones. Weights are judged by the allowlist that ships with the toolbox,
-    whatever list the training run was given.
+    not by the list of the training run.
     """
     from voicemill.errors import NotAcceptableError
     from voicemill.settings import REPOSITORY
@@ -81,7 +81,7 @@ def bundle(
         raise NotAcceptableError(
             f"The bundle {folder} is not acceptable.",
             reason=verification.reason,
-            hint="The rows marked NO-GO and the listed differences say why.",
+            hint="See the rows marked NO-GO and the listed differences.",
         )
 
 
@@ -102,10 +102,10 @@ def weights(file: Path) -> int:
 def archive(file: Path, as_json: bool) -> None:
     """Check the structure of a .nemo archive without loading it."""
     from voicemill.errors import GateError
-    from voicemill.weights.archive import inspect
+    from voicemill.weights.archive import inspect_archive
 
     try:
-        report = inspect(file)
+        report = inspect_archive(file)
     except GateError as error:
         if as_json:
             click.echo(

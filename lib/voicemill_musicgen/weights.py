@@ -32,17 +32,17 @@ _MAX_NUMBER = 1_000_000
 _NUMBERS = frozenset({"F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL"})
 
 
-def select(path: Path) -> gate.Selection:
+def select(path: Path) -> gate.SelectedWeights:
     """The entry of the base weights. Their licence must be stated; that it forbids commercial use is the lane's fence.
 
     Raises:
         GateError: `allowlist_missing:<path>`, `allowlist_invalid:<why>`, `allowlist_rejected:<why>`,
             `allowlist_missing_license_metadata:<fields>`.
     """
-    loaded = allowlist.load(path)
+    loaded = allowlist.load_allowlist(path)
     entry = gate.listed(BASE, loaded)
     check(entry)
-    return gate.Selection(entry, loaded.path, loaded.sha256)
+    return gate.SelectedWeights(entry, loaded.path, loaded.sha256)
 
 
 def check(entry: allowlist.AllowlistEntry) -> None:

@@ -42,9 +42,9 @@ def main(weights_id: str, file: Path | None) -> None:
         if target is None or not target.is_file():
             raise UsageError(f"There is no file at {target}.", hint="Put the checkpoint there, or name it.")
         if path.endswith(".nemo"):
-            archive.inspect(target, classes)
+            archive.inspect_archive(target, classes)
         elif path.endswith(".th"):
-            demucs_package.inspect(target)
+            demucs_package.inspect_package(target)
     for path, target in targets.items():
         click.echo(f"{allowlist.pin(settings.allowlist, weights_id, path, target)}  {path}")
 

@@ -199,9 +199,9 @@ def test_model_signing_verifies_ours_and_we_verify_theirs(signed: Path, keys: Ke
 
 
 def test_provenance_is_signed_and_names_what_went_in(signed: Path, keys: Keys) -> None:
-    from voicemill.bundle.signing import read_public_key, unseal
+    from voicemill.bundle.signing import read_public_key, verify_dsse
 
-    statement = unseal((signed.parent / "voice_bundle.provenance.sig").read_bytes(), read_public_key(keys.public))
+    statement = verify_dsse((signed.parent / "voice_bundle.provenance.sig").read_bytes(), read_public_key(keys.public))
     assert statement["predicateType"] == "https://slsa.dev/provenance/v1"
     named = {each["name"]: each for each in statement["predicate"]["buildDefinition"]["resolvedDependencies"]}
     assert named["dataset"]["digest"]["sha256"] == "b" * 64

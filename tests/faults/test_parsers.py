@@ -126,7 +126,7 @@ def _golden() -> str:
 
 
 READERS = {
-    "allowlist": Reader(allowlist.load, "a.json", allowlist.Allowlist, _allowlist),
+    "allowlist": Reader(allowlist.load_allowlist, "a.json", allowlist.Allowlist, _allowlist),
     "weights manifest": Reader(validate_file, "a.json", None, _weights),
     "bundle manifest": Reader(_bundle, "manifest.json", bundle_manifest.ProductionManifest),
     "promoted manifest": Reader(_bundle, "manifest.json", bundle_manifest.PromotedManifest),
@@ -143,7 +143,7 @@ READERS = {
     "our manifest": Reader(dataset_manifest.read_entries, "a.jsonl", dataset_manifest.ManifestEntry),
     "edits": Reader(_edits, "a.jsonl", edits.ClipEdit),
     "dataset description": Reader(_dataset, "a.json", description.DatasetDescription),
-    "voice record": Reader(record.read, "voice.json", record.VoiceRecord),
+    "voice record": Reader(record.read_record, "voice.json", record.VoiceRecord),
     "metadata": Reader(read_metadata, "metadata.csv", None, lambda: "a|Hello there.|Hello there.\n"),
     "script": Reader(read_script, "a.txt", None, lambda: "Hello there. Good day.\n"),
     "sidecar": Reader(read_sidecar, "a.lab", None, lambda: "Hello there.\n"),

@@ -21,8 +21,7 @@ from voicemill.bundle.manifest import (
 from voicemill.errors import BundleError
 from voicemill.training_status import TrainingStatus, is_digest, read_training_status
 from voicemill.weights import gate
-from voicemill.weights.allowlist import AllowlistEntry, LoadedAllowlist
-from voicemill.weights.allowlist import load as load_allowlist
+from voicemill.weights.allowlist import AllowlistEntry, LoadedAllowlist, load_allowlist
 
 EVALUATION = "prod_tts_eval.json"
 ATTRIBUTION = "ATTRIBUTION.txt"
@@ -62,7 +61,7 @@ def build_bundle(
         eval_path: evaluation, bundled as `prod_tts_eval.json`; `None` leaves it out.
         out_dir: folder of the bundle; an existing one must be a bundle.
         allowlist: the licence gate's list.
-        base: what relative artifact paths of the status are relative to.
+        base: the folder that relative artifact paths of the status start from.
         commit: commit for the manifest; default the status's.
         extra_files: more files to bundle by their names, such as `sample.wav`.
         data_notice: notice of the training recordings, for `ATTRIBUTION.txt`.
@@ -224,7 +223,7 @@ def attribution_text(entries: Iterable[AllowlistEntry], data_notice: str = "") -
 
 
 def check_replaceable(target: Path) -> None:
-    """Refuse to replace a folder that holds something else than a bundle.
+    """Refuse to replace a folder that holds something other than a bundle.
 
     Raises:
         BundleError: `output_not_a_bundle:<path>`.

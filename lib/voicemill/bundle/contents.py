@@ -1,4 +1,4 @@
-"""What lies in a folder: read without following a link, hashed through the same descriptor that was checked."""
+"""The files of a folder: read without following links, hashed through the descriptor that was checked."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ MAX_ENTRIES = 10_000
 """A bundle has a handful of files; a folder with more entries is refused before it is walked further."""
 BLOCK_BYTES = 1 << 20
 _IRREGULAR = (errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EISDIR)
-"""What opening says of a link, of a link or file where a folder should be, of a socket."""
+"""Errors of opening a link, a link or file in place of a folder, a socket."""
 
 
 Stamp = tuple[int, int, int, int, int]
-"""Device, inode, size, and the times of the last change of content and of the inode: nobody can set the last one."""
+"""Device, inode, size, and modification time and inode change time; programs cannot set the last one."""
 
 
 @dataclass(frozen=True, order=True)
 class Digest:
-    """Size and sha256 of one file of a folder; `stamp` tells whether it is still the file that was hashed."""
+    """Size and sha256 of one file of a folder; `stamp` identifies the file that was hashed."""
 
     path: str
     bytes: int
@@ -41,7 +41,7 @@ class Digest:
 
 @dataclass(frozen=True)
 class Listing:
-    """What a walk found: regular files, folders, and what has no place in a bundle (links, pipes, devices)."""
+    """The entries of a folder tree: regular files, folders, and others (links, pipes, devices)."""
 
     regular: tuple[str, ...]
     folders: tuple[str, ...]
@@ -91,9 +91,8 @@ def check_paths(paths: Iterable[str]) -> None:
     """Refuse lists of paths that could mean two things on some system.
 
     Raises:
-        BundleFileError: `unsafe_path` for a path that leaves the folder, is no relative POSIX path, is the manifest
-        itself, or
-            equals or contains another one after case folding and Unicode normalisation.
+        BundleFileError: `unsafe_path` for a path that leaves the folder, is not a relative POSIX path, is the
+            manifest itself, or equals or contains another one after case folding and Unicode normalisation.
     """
     seen: dict[str, str] = {}
     for path in paths:
@@ -199,19 +198,19 @@ def _stamp(handle: BufferedReader) -> Stamp:
 
 @contextlib.contextmanager
 def open_unchanged(root: Path, digest: Digest) -> Iterator[BufferedReader]:
-    """Open a file that was hashed before, and vouch that it was the same untouched file until the end.
+    """Open a file that was hashed before, and check before and after that it is the same, unmodified file.
 
     Raises:
         BundleFileError: see `open_regular`; `checksum_mismatch` when it was swapped or written since.
         StorageError: `not_readable`.
     """
     with open_regular(root, digest.path) as handle:
-        _vouch(handle, digest.path, digest.stamp)
+        _check_stamp(handle, digest.path, digest.stamp)
         yield handle
-        _vouch(handle, digest.path, digest.stamp)
+        _check_stamp(handle, digest.path, digest.stamp)
 
 
-def _vouch(handle: BufferedReader, path: str, stamp: Stamp | None) -> None:
+def _check_stamp(handle: BufferedReader, path: str, stamp: Stamp | None) -> None:
     if _stamp(handle) != stamp:
         raise BundleFileError(
             f"{path} was changed while it was being checked.",
@@ -225,7 +224,7 @@ def digest_file(root: Path, relative: str) -> Digest:
     """Size and sha256 of one file, of exactly the bytes that were read.
 
     Raises:
-        BundleFileError: see `open_regular`; `checksum_mismatch` when somebody wrote into it meanwhile.
+        BundleFileError: see `open_regular`; `checksum_mismatch` when it was written to meanwhile.
         StorageError: `not_readable`.
     """
     with open_regular(root, relative) as handle:
@@ -234,7 +233,7 @@ def digest_file(root: Path, relative: str) -> Digest:
             digest = hashlib.file_digest(handle, "sha256").hexdigest()
         except OSError as error:
             raise StorageError.unreadable(error, root / relative) from error
-        _vouch(handle, relative, stamp)
+        _check_stamp(handle, relative, stamp)
         return Digest(relative, handle.tell(), digest, stamp)
 
 

@@ -1,7 +1,6 @@
-"""Every difference between a bundle's manifest and what really lies in its folder.
+"""Differences between a bundle's manifest and its folder.
 
-This is the one place where a folder is compared with a manifest: verification, signing, export, import and speaking
-all ask here, and go on with the digests that were computed.
+Verification, signing, export, import and synthesis all compare through this module and reuse its digests.
 """
 
 from __future__ import annotations
@@ -28,14 +27,14 @@ KINDS: dict[str, Kind] = {
     "unsafe_path": "unsafe",
     "not_a_regular_file": "unsafe",
 }
-"""Failure codes of the formats contract, section 8, and what each means for a person."""
+"""Failure codes of docs/formats.md, section 8, and the kind of difference that each means."""
 _SHOWN = 300
 """Characters of a name or sentence that are shown."""
 
 
 @dataclass(frozen=True, order=True)
 class Difference:
-    """One thing that is not as the manifest says; sorts by path, then code."""
+    """One difference from the manifest; sorts by path, then code."""
 
     path: str
     code: str
@@ -48,7 +47,7 @@ class Difference:
     def error(self) -> BundleFileError:
         """The difference as a refusal."""
         return BundleFileError(
-            self.detail or f"{self.path} lies in the bundle but is not listed.",
+            self.detail or f"{self.path} is in the bundle but not listed.",
             reason=self.code,
             path=self.path,
             hint="Build the bundle again; do not use it as it is.",
@@ -110,7 +109,7 @@ def compare(root: Path) -> BundleCheck:
 
 
 def unexpected(listing: Listing, entries: Iterable[FileEntry]) -> Iterator[Difference]:
-    """What lies in a folder and is not listed, or is neither file nor folder."""
+    """Entries of a folder that are not listed, or are neither file nor folder."""
     listed = {entry.path for entry in entries}
     parents = {str(parent) for path in listed for parent in PurePosixPath(path).parents}
     for path in listing.irregular:
@@ -131,7 +130,7 @@ def check_digest(entry: FileEntry, found: Digest) -> None:
     """
     if found.bytes != entry.bytes:
         raise BundleFileError(
-            f"{entry.path} has {found.bytes} bytes, the manifest says {entry.bytes}.",
+            f"{entry.path} has {found.bytes} bytes; the manifest lists {entry.bytes}.",
             reason="bytes_mismatch",
             path=entry.path,
             hint="Build the bundle again; do not use this one.",
@@ -157,7 +156,7 @@ def check_bundle(root: Path) -> BundleCheck:
     if not check.ok:
         named = ", ".join(f"{each.path} ({each.code})" for each in check.differences[:10])
         raise NotAcceptableError(
-            f"The bundle {root} is not what its manifest says: {named}.",
+            f"The bundle {root} differs from its manifest: {named}.",
             reason="verification_failed",
             hint="Build or promote it again; do not use it.",
         )

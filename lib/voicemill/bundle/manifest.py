@@ -1,7 +1,7 @@
-"""The manifests of the two bundles (formats contract, sections 7 and 8) and the hash over the first.
+"""The manifests of the two bundles (docs/formats.md, sections 7 and 8) and the hash over the first.
 
-Manifests of other producers are read too: unknown fields are ignored, and what may be incomplete there is optional
-here. The bytes that count are the file's own: `artifact_sha256` is recomputed over the JSON as it was read, not over
+Manifests of other producers are read too: unknown fields are ignored, and fields that they may lack are optional.
+Digests are taken over the file's own bytes: `artifact_sha256` is recomputed over the JSON as it was read, not over
 the model.
 """
 
@@ -41,7 +41,7 @@ class FileEntry(BaseModel):
 
 
 class WeightsReference(BaseModel):
-    """Where weights come from and what their licences say."""
+    """The origin of weights and their licences."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
     id: str | None = None
@@ -73,7 +73,7 @@ class ProductionManifest(BaseModel):
     """`checkpoints/prod_tts_voice_bundle/manifest.json`.
 
     Attributes:
-        vocoder: what speaks: `hifigan` (then `hifigan.nemo` is in the bundle) or `griffin-lim` (then it is not).
+        vocoder: `hifigan` (then `hifigan.nemo` is in the bundle) or `griffin-lim` (then it is not).
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -90,7 +90,7 @@ class ProductionManifest(BaseModel):
 
 
 class Provenance(BaseModel):
-    """What a promoted bundle was made from.
+    """The production bundle behind a promoted one.
 
     `source_<field>` repeats a field of the production manifest, so that its `artifact_sha256` recomputes from here.
     """
@@ -142,7 +142,7 @@ Manifest = ProductionManifest | PromotedManifest
 
 @dataclass(frozen=True)
 class LoadedManifest:
-    """A manifest as its file says it.
+    """A manifest as it was read.
 
     Attributes:
         raw: the JSON object as parsed, in the file's own key order.

@@ -26,14 +26,14 @@ COMPANIONS = (
     "voice_bundle.provenance.sig",
     "voice_bundle.cdx.json",
 )
-"""What may lie beside the bundle's folder and travels with it."""
+"""Files beside the bundle's folder that are exported with it."""
 MAX_BYTES = 8 * 1024**3
 """Largest sum of the files in a tar that is imported."""
 
 
 @dataclass(frozen=True)
 class Imported:
-    """Where an imported voice lies."""
+    """An imported voice and its bundle folder."""
 
     voice: str
     root: Path
@@ -48,8 +48,8 @@ def export_bundle(root: Path, target: Path) -> list[str]:
         The names in the tar.
 
     Raises:
-        NotAcceptableError: `verification_failed`: it is not what its manifest says.
-        BundleFileError: it is no promoted bundle, or was changed while it was being written.
+        NotAcceptableError: `verification_failed`: it differs from its manifest.
+        BundleFileError: it is not a promoted bundle, or was changed while it was being written.
         StorageError: the tar cannot be written.
     """
     check = check_bundle(root)
@@ -89,7 +89,7 @@ def _moment(created_at: str) -> int:
         return int(moment.timestamp())
     except ValueError as error:
         raise BundleFileError(
-            f"The bundle's created_at is no time: {one_line(created_at, 40)}.",
+            f"The bundle's created_at is not a time: {one_line(created_at, 40)}.",
             reason="manifest_invalid",
             path=MANIFEST,
             hint="Promote the bundle again.",
@@ -114,8 +114,8 @@ def import_bundle(archive: Path, bundles: Path) -> Imported:
     Raises:
         UsageError: there is no such file.
         BundleError: `import_unsafe:<why>`: it holds anything else than one voice's regular files;
-            `output_not_a_bundle`: what is there under its name is no voice; `dry_run_would_replace_real`.
-        BundleFileError: the bundle inside is not what its manifest says.
+            `output_not_a_bundle`: the folder of that name is not a voice; `dry_run_would_replace_real`.
+        BundleFileError: the bundle inside differs from its manifest.
         StorageError: it cannot be written.
     """
     if not archive.is_file():
@@ -139,14 +139,14 @@ def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     total = 0
     for member in tar:
         if not member.isreg() or member.sparse is not None:
-            raise _unsafe("not_a_regular_file", f"The archive holds {member.name!r}, which is no regular file")
+            raise _unsafe("not_a_regular_file", f"The archive holds {member.name!r}, which is not a regular file")
         names.append(member.name)
         total += member.size
         voice, _, rest = member.name.partition("/")
         if voice != names[0].partition("/")[0] or not (rest in COMPANIONS or rest.startswith(f"{BUNDLE}/")):
-            raise _unsafe("foreign_member", f"The archive holds {member.name!r}, which is no part of one voice")
+            raise _unsafe("foreign_member", f"The archive holds {member.name!r}, which is not part of the voice")
         if len(names) > MAX_ENTRIES or total > MAX_BYTES:
-            raise _unsafe("too_large", "The archive holds more than a voice does")
+            raise _unsafe("too_large", "The archive is larger than any voice")
         yield member
     if not names:
         raise _unsafe("not_a_tar", "The archive is empty")
@@ -160,7 +160,7 @@ def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
 def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
     source = tar.extractfile(member)
     if source is None:
-        raise _unsafe("not_a_regular_file", f"The archive holds {member.name!r}, which is no regular file")
+        raise _unsafe("not_a_regular_file", f"The archive holds {member.name!r}, which is not a regular file")
     target.parent.mkdir(parents=True, exist_ok=True)
     left = member.size
     with target.open("xb") as out:
@@ -172,7 +172,7 @@ def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None
 
 
 def _check_inside(staging: Path, place: Path) -> None:
-    """Before it is published: a promoted bundle of this name, every file as its manifest says."""
+    """Before publication: it must be a promoted bundle of this name, with every file as listed."""
     check = compare(staging / BUNDLE)
     for difference in check.differences:
         raise difference.error()
@@ -184,13 +184,13 @@ def _check_inside(staging: Path, place: Path) -> None:
 
 
 def _check_place(place: Path) -> None:
-    """A voice is replaced whole, so nothing else may lie where it goes."""
+    """A voice is replaced whole, so its folder may hold nothing else."""
     if not os.path.lexists(place):
         return
     known = {BUNDLE, *COMPANIONS}
     if place.is_symlink() or not place.is_dir() or any(path.name not in known for path in place.iterdir()):
         raise BundleError(
-            f"{place} holds something else than a voice, so it is not replaced by one.",
+            f"{place} holds something other than a voice, so it is not replaced by one.",
             reason=f"output_not_a_bundle:{place.as_posix()}",
             hint="Choose another --output-root, or move it away yourself.",
         )

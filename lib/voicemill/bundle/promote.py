@@ -62,16 +62,15 @@ def promote(
         manifest: the production bundle's `manifest.json`.
         output_root: usually `bundles`.
         profile: voice profile id, safe as a folder name.
-        display_name: what people see.
-        strict: refuse a source whose `artifact_sha256` does not recompute, whose `weights_refs` are incomplete or do
-        not
-            pass the licence gate, or beside whose files something unlisted lies. Without it these are only recorded.
+        display_name: the name that people see.
+        strict: refuse a source whose `artifact_sha256` does not recompute, whose `weights_refs` are incomplete or fail
+            the licence gate, or whose folder holds unlisted files. Without it these are only recorded.
         allowlist: the licence gate's list; needed when `strict`.
         base: the manifest's path is recorded relative to it (default: the current directory).
         created_at: default now.
 
     Raises:
-        BundleFileError: codes of formats contract section 8; nothing was published and the old bundle is untouched.
+        BundleFileError: codes of docs/formats.md, section 8; nothing was published and the old bundle is untouched.
         BundleError: `artifact_sha256_mismatch`, `weights_refs_incomplete`, `dry_run_would_replace_real:<profile>`,
             `output_not_a_bundle:<path>`.
         GateError: the weights do not pass the licence gate.
@@ -183,7 +182,7 @@ def _check_strictly(source: LoadedManifest, manifest: ProductionManifest, root: 
 
 
 def check_dry_run(target: Path, profile: str) -> None:
-    """Refuse to let a dry run take the place of a promoted bundle that is none.
+    """Refuse to replace a real promoted bundle by a dry run.
 
     Raises:
         BundleError: `dry_run_would_replace_real:<profile>`.
@@ -203,7 +202,7 @@ def check_dry_run(target: Path, profile: str) -> None:
 
 
 def _copy(root: Path, manifest: ProductionManifest, staging: Path) -> tuple[FileEntry, ...]:
-    """Copy every listed file and compare what was really written with the manifest."""
+    """Copy every listed file and compare the written bytes with the manifest."""
     copied = for_each([entry.path for entry in manifest.files], lambda path: copy_checked(root, path, staging / path))
     for entry, digest in zip(manifest.files, copied, strict=True):
         check_digest(entry, digest)

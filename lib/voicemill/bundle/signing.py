@@ -62,7 +62,7 @@ def generate_keys(private: Path, public: Path) -> None:
     try:
         files.write_bytes(public, _pem(key.public_key()))
     except StorageError:
-        private.unlink(missing_ok=True)  # half a pair would stand in the way of the next attempt
+        private.unlink(missing_ok=True)  # a half-written pair would block the next attempt
         raise
 
 
@@ -103,7 +103,7 @@ def read_public_key(path: Path) -> EllipticCurvePublicKey:
 
 
 def sign_dsse(statement: Statement, key: EllipticCurvePrivateKey) -> Statement:
-    """The signature file of a statement, as JSON holds it."""
+    """Sign a statement: the signature file as a JSON object."""
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -124,7 +124,7 @@ def sign_dsse(statement: Statement, key: EllipticCurvePrivateKey) -> Statement:
 
 
 def verify_dsse(data: bytes, key: EllipticCurvePublicKey) -> Statement:
-    """The statement in a signature file, after its signature was verified; nothing in it is looked at before.
+    """The statement in a signature file; its signature is verified before anything in it is parsed.
 
     Raises:
         NotAcceptableError: `signature_malformed`, `signature_payload_type`, `signature_invalid`.
@@ -148,7 +148,7 @@ def verify_dsse(data: bytes, key: EllipticCurvePublicKey) -> Statement:
         key.verify(signatures[0], encoded(PAYLOAD_TYPE, payload), ec.ECDSA(hashes.SHA256()))
     except InvalidSignature as error:
         raise refused(
-            "signature_invalid", "The signature was not made with this key, or what it signs was changed."
+            "signature_invalid", "The signature was not made with this key, or the signed document was changed."
         ) from error
     try:
         statement = files.parse_json(payload, max_bytes=MAX_SIGNATURE_BYTES)
@@ -160,13 +160,13 @@ def verify_dsse(data: bytes, key: EllipticCurvePublicKey) -> Statement:
 
 
 def encoded(payload_type: str, payload: bytes) -> bytes:
-    """DSSE's pre-authentication encoding: the bytes that are signed."""
+    """DSSE's pre-authentication encoding: the signed bytes."""
     kind = payload_type.encode("utf-8")
     return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
 
 
 def refused(reason: str, sentence: str) -> NotAcceptableError:
-    """A signature that does not hold."""
+    """The refusal of a signature."""
     return NotAcceptableError(sentence, reason=reason, hint="Get bundle, signature and key again from their sources.")
 
 

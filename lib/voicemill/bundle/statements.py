@@ -1,4 +1,4 @@
-"""What is said of a bundle: its files (model-signing), where they come from (SLSA), what is in them (CycloneDX)."""
+"""Signed statements about a bundle: its files (model-signing), provenance (SLSA), bill of materials (CycloneDX)."""
 
 from __future__ import annotations
 
@@ -46,19 +46,19 @@ def model_statement(name: str, found: list[Digest]) -> Statement:
     }
 
 
-def check_model_statement(statement: Statement, lying: Mapping[str, str]) -> None:
+def check_model_statement(statement: Statement, present: Mapping[str, str]) -> None:
     """Compare a verified statement with a folder: the same files, the same bytes, nothing beside them.
 
     Args:
         statement: whose signature holds.
-        lying: sha256 of every file that lies in the folder, by path.
+        present: sha256 of every file in the folder, by path.
 
     Raises:
         NotAcceptableError: `signature_malformed`, or `signature_mismatch` naming the first files.
     """
     try:
         if (statement["_type"], statement["predicateType"]) != (STATEMENT_TYPE, MODEL_PREDICATE):
-            raise refused("signature_malformed", "The signature says something else than which files a model has.")
+            raise refused("signature_malformed", "The signed statement is not a list of model files.")
         how = statement["predicate"]["serialization"]
         if (how["method"], how["hash_type"], how.get("allow_symlinks", False)) != ("files", "sha256", False):
             raise refused("signature_malformed", "The signature was made over other digests than plain files' sha256.")
@@ -69,17 +69,17 @@ def check_model_statement(statement: Statement, lying: Mapping[str, str]) -> Non
         together = _together([each["digest"] for each in resources])
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise refused("signature_malformed", "The signed statement lacks a part.") from error
-    differing = sorted(name for name in {*signed, *lying} if signed.get(name) != lying.get(name))
+    differing = sorted(name for name in {*signed, *present} if signed.get(name) != present.get(name))
     if differing or not complete:
-        raise refused("signature_mismatch", f"The bundle is not what was signed: {', '.join(differing[:5])}.")
+        raise refused("signature_mismatch", f"The bundle differs from the signed one: {', '.join(differing[:5])}.")
     if subject != [together]:
         raise refused("signature_mismatch", "The statement's subject is not the digest of its files.")
 
 
-def _lying(root: Path, known: Mapping[str, Digest]) -> dict[str, str]:
+def _present(root: Path, known: Mapping[str, Digest]) -> dict[str, str]:
     listing = walk(root)
     if listing.irregular:
-        raise refused("signature_mismatch", f"The bundle holds what is no regular file: {listing.irregular[0]}.")
+        raise refused("signature_mismatch", f"Not a regular file: {listing.irregular[0]}.")
     try:
         found = [known.get(path) or digest_file(root, path) for path in listing.regular]
     except BundleFileError as error:
@@ -93,12 +93,12 @@ def _together(hex_digests: list[str]) -> str:
 
 
 def provenance(loaded: LoadedManifest, found: list[Digest], byproducts: Mapping[str, str]) -> Statement:
-    """A SLSA provenance statement: what the bundle was built from, by what, from the record in its manifest.
+    """A SLSA provenance statement: the bundle's inputs and builder, from its manifest.
 
     Args:
         loaded: the manifest.
         found: digests of the bundle's files.
-        byproducts: sha256 of what was made along with it, by name.
+        byproducts: sha256 of the other files that were written with it, by name.
     """
     source = _source(loaded)
     references = source.get("weights_refs") or {}
@@ -208,7 +208,7 @@ def _hash(sha256: object) -> list[dict[str, object]]:
 
 
 def sign_bundle(root: Path, key: Path, signature: Path | None = None) -> list[Path]:
-    """Sign a bundle and write what is said of it beside its folder.
+    """Sign a bundle; write its signature, provenance and bill of materials beside its folder.
 
     Args:
         root: folder of the bundle.
@@ -221,7 +221,7 @@ def sign_bundle(root: Path, key: Path, signature: Path | None = None) -> list[Pa
 
     Raises:
         UsageError: the key or the folder cannot be used.
-        NotAcceptableError: `verification_failed`: the bundle is not what its manifest says.
+        NotAcceptableError: `verification_failed`: the bundle differs from its manifest.
         StorageError: something cannot be written.
     """
     private = read_private_key(key)
@@ -240,18 +240,18 @@ def sign_bundle(root: Path, key: Path, signature: Path | None = None) -> list[Pa
 
 
 def _companions(signature: Path) -> tuple[Path, Path]:
-    """Where signed provenance and bill of materials lie: beside the signature, under its stem."""
+    """Paths of the signed provenance and the bill of materials, beside the signature with its stem."""
     stem = signature.with_suffix("").name
     return signature.with_name(f"{stem}.provenance.sig"), signature.with_name(f"{stem}.cdx.json")
 
 
 def signature_path(root: Path) -> Path:
-    """Where the signature of the bundle folder `root` lies: beside it, so that nothing unlisted lies in it."""
+    """Path of the signature of the bundle folder `root`: beside it, because the folder holds listed files only."""
     return root.resolve().parent / SIGNATURE
 
 
 def check_signature(root: Path, signature: Path, public_key: Path, known: Mapping[str, Digest]) -> None:
-    """Verify a signature file against a public key and the bundle as it lies there.
+    """Verify a signature file against a public key and the bundle on disk.
 
     Args:
         root: the bundle's folder.
@@ -267,14 +267,14 @@ def check_signature(root: Path, signature: Path, public_key: Path, known: Mappin
     key = read_public_key(public_key)
     if not os.path.lexists(signature):
         raise refused("signature_missing", f"There is no signature at {signature}.")
-    lying = _lying(root, known)
-    check_model_statement(verify_dsse(_read(signature), key), lying)
+    present = _present(root, known)
+    check_model_statement(verify_dsse(_read(signature), key), present)
     proof, materials = _companions(signature)
     if os.path.lexists(proof):
-        _check_provenance(verify_dsse(_read(proof), key), lying, materials)
+        _check_provenance(verify_dsse(_read(proof), key), present, materials)
 
 
-def _check_provenance(statement: Statement, lying: Mapping[str, str], materials: Path) -> None:
+def _check_provenance(statement: Statement, present: Mapping[str, str], materials: Path) -> None:
     """Signed provenance belongs to this bundle, and the bill of materials beside it is the one that was made then."""
     try:
         subjects = {each["name"]: each["digest"]["sha256"] for each in statement["subject"]}
@@ -283,7 +283,7 @@ def _check_provenance(statement: Statement, lying: Mapping[str, str], materials:
         kind = statement["predicateType"]
     except (KeyError, TypeError, AttributeError) as error:
         raise refused("signature_malformed", "The signed provenance lacks a part.") from error
-    if kind != PROVENANCE_PREDICATE or subjects != dict(lying):
+    if kind != PROVENANCE_PREDICATE or subjects != dict(present):
         raise refused("signature_mismatch", "The signed provenance belongs to another bundle.")
     if os.path.lexists(materials) and made.get(materials.name) != files.sha256_bytes(_read(materials)):
         raise refused("signature_mismatch", f"{materials.name} is not the one that was signed.")

@@ -1,4 +1,4 @@
-"""Ask a remote Casimir adapter, and believe nothing that is not plainly right."""
+"""Client of a remote Casimir adapter; any answer that is not clearly valid is refused."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ RUN_PATH = "/api/agi/adapter/run"
 EXPORT_PATH = "/api/agi/training-trace/export"
 MAX_ANSWER_BYTES = 1024 * 1024
 MAX_EXPORT_BYTES = 64 * 1024 * 1024
-PATIENCE = 4
+TIMEOUTS_PER_ANSWER = 4
 """Timeouts that a whole answer may take."""
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """Where a remote adapter is, and who asks.
+    """A remote adapter, and the identity of the caller.
 
     Attributes:
         url: its address, see `endpoint`.
@@ -42,14 +42,14 @@ class Adapter:
     timeout: float = 30.0
 
     def run(self, trace_id: str, pack: Mapping[str, Value]) -> dict[str, Value]:
-        """POST a request and return the answer, whatever it says.
+        """POST a request and return the answer, PASS or not.
 
         Args:
             trace_id: sent along; the answer must carry it, which `answer.refusal` checks.
             pack: the `pack` object, with explicit metrics.
 
         Raises:
-            UsageError: the address is none.
+            UsageError: the address is not a web address.
             NotAcceptableError: `casimir_unreachable:…`, `casimir_timeout`, `casimir_redirect`, `casimir_status:<code>`,
                 `casimir_oversized`, `casimir_malformed`.
         """
@@ -96,8 +96,8 @@ class Adapter:
                         f"casimir_status:{response.status_code}", f"The adapter answered {response.status_code}"
                     )
                 if response.headers.get("Content-Encoding", "identity") != "identity":
-                    raise _refused("casimir_malformed", "The adapter's answer is compressed, which was not asked for")
-                return _bounded(response, most, time.monotonic() + PATIENCE * self.timeout)
+                    raise _refused("casimir_malformed", "The adapter's answer is compressed, which was not requested")
+                return _bounded(response, most, time.monotonic() + TIMEOUTS_PER_ANSWER * self.timeout)
         except httpx.TimeoutException as error:
             raise _refused("casimir_timeout", f"The adapter did not answer in {self.timeout:g} seconds") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -109,7 +109,7 @@ def endpoint(url: str, path: str) -> str:
     """The address to ask: a URL that holds `/api/` as it is, any other with the path appended.
 
     Raises:
-        UsageError: it is no http or https address.
+        UsageError: it is not an http or https address.
     """
     try:
         parts = urlsplit(url)
@@ -118,7 +118,7 @@ def endpoint(url: str, path: str) -> str:
         host = None
     if not host or parts.scheme not in ("http", "https"):
         raise UsageError(
-            f"{url!r} is no address of a Casimir adapter.",
+            f"{url!r} is not the address of a Casimir adapter.",
             reason="bad_usage",
             hint="Give an http or https URL, for example https://casimir.example.",
         )

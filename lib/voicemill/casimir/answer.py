@@ -1,4 +1,4 @@
-"""What callers read: the answer, the training trace, and whether an answer may count as a PASS."""
+"""The answer, the training trace, and the test whether an answer counts as a PASS."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from voicemill import files
-from voicemill.casimir.evaluator import Outcome, invalid_request
+from voicemill.casimir.evaluator import PackOutcome, invalid_request
 from voicemill.casimir.javascript import Value, parse, stringify
 from voicemill.casimir.packs import Pack
 from voicemill.errors import UsageError
@@ -59,8 +59,8 @@ def read_request(data: bytes, *, tenant: str | None = None) -> tuple[str | None,
     return trace, pack
 
 
-def answer_of(outcome: Outcome, trace_id: str | None) -> dict[str, Value]:
-    """The answer of casimir.md; without a trace id of the caller's, `local:<uuid4>` stands for both ids."""
+def answer_of(outcome: PackOutcome, trace_id: str | None) -> dict[str, Value]:
+    """The answer of casimir.md; without a trace id of the caller's, `local:<uuid4>` is used for both ids."""
     identity = trace_id or f"local:{uuid.uuid4()}"
     return {
         "traceId": identity,
@@ -77,7 +77,7 @@ def answer_of(outcome: Outcome, trace_id: str | None) -> dict[str, Value]:
     }
 
 
-def trace_line(outcome: Outcome, answer: Mapping[str, Value], now: datetime | None = None) -> str:
+def trace_line(outcome: PackOutcome, answer: Mapping[str, Value], now: datetime | None = None) -> str:
     """The training trace: one line of JSON, ending in a newline."""
     moment = (now or datetime.now(UTC)).astimezone(UTC)
     pack = outcome.pack
@@ -113,13 +113,13 @@ def trace_line(outcome: Outcome, answer: Mapping[str, Value], now: datetime | No
     return stringify(trace) + "\n"
 
 
-def write_trace(path: Path, outcome: Outcome, answer: Mapping[str, Value]) -> None:
+def write_trace(path: Path, outcome: PackOutcome, answer: Mapping[str, Value]) -> None:
     """Write the trace line atomically, in place of an earlier one."""
     files.write_text(path, trace_line(outcome, answer))
 
 
 def refusal(answer: Mapping[str, Value], pack: Pack, *, trace_id: str | None, expected_hash: str | None) -> str | None:
-    """Why an answer does not count as a PASS, or None when it does. Everything that is not plainly right is refused.
+    """Why an answer does not count as a PASS, or None when it does. Any doubt is a refusal.
 
     Args:
         answer: of the embedded evaluator or of an adapter.

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from voicemill.casimir.javascript import Value, stringify, utf8
-from voicemill.casimir.judging import Entry, judge
+from voicemill.casimir.judging import Entry, judge_constraint
 from voicemill.casimir.packs import TIERS, Constraint, Pack, Tier
 from voicemill.casimir.telemetry import Metrics, metrics_of
 from voicemill.errors import UsageError
@@ -23,7 +23,7 @@ _OVERRIDE_KEYS = frozenset({"packId", "policy", "certificate", "constraints", "p
 
 @dataclass(frozen=True)
 class Certificate:
-    """What stands for the verdict; a given one may lack fields."""
+    """The certificate of a verdict; a supplied one may lack fields."""
 
     status: str | None
     hash: str | None
@@ -40,12 +40,12 @@ class Certificate:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What the evaluator found.
+class PackOutcome:
+    """The result of judging metrics by a pack.
 
     Attributes:
         pack: the pack as it was applied, overrides included.
-        metrics: what was judged, in order.
+        metrics: the judged metrics, in order.
         entries: the judged constraints, then the proxies.
         passed: the verdict.
         first_fail: what fails first, or None; a proxy only when no constraint fails.
@@ -53,7 +53,7 @@ class Outcome:
         facts: the JSON that the hash is taken over.
         certified: pass, hash, integrity, and not by proxies alone.
         tier: rung of the ladder, after a request to stay lower.
-        proxy: the verdict rests on proxies; None when nobody said so and it does not.
+        proxy: the verdict rests on proxies; None when it does not and the request did not state it.
         notes: in the contract's order.
     """
 
@@ -71,11 +71,11 @@ class Outcome:
 
     @property
     def recomputed(self) -> str:
-        """sha256 of the facts, 64 hex digits: the hash that they have, whatever certificate was given."""
+        """sha256 of the facts, 64 hex digits: their true hash, independent of a supplied certificate."""
         return _sha256(self.facts)
 
 
-def evaluate(request: Mapping[str, Value], packs: Mapping[str, Pack]) -> Outcome:
+def evaluate(request: Mapping[str, Value], packs: Mapping[str, Pack]) -> PackOutcome:
     """Judge a request: the `pack` object of casimir.md.
 
     Args:
@@ -119,9 +119,9 @@ def evaluate(request: Mapping[str, Value], packs: Mapping[str, Pack]) -> Outcome
     return _judge(pack, metrics_of(name, telemetry, metrics), request, [*pack.notes, *notes])
 
 
-def _judge(pack: Pack, metrics: Metrics, request: Mapping[str, Value], notes: list[str]) -> Outcome:
-    constraints = [judge(each, metrics) for each in pack.constraints]
-    entries = (*constraints, *(judge(each, metrics) for each in pack.proxies))
+def _judge(pack: Pack, metrics: Metrics, request: Mapping[str, Value], notes: list[str]) -> PackOutcome:
+    constraints = [judge_constraint(each, metrics) for each in pack.constraints]
+    entries = (*constraints, *(judge_constraint(each, metrics) for each in pack.proxies))
     proxy = _proxy(request, entries)
     passed = _passes(pack, constraints)
     facts = _facts(pack, metrics, entries, proxy)
@@ -138,7 +138,7 @@ def _judge(pack: Pack, metrics: Metrics, request: Mapping[str, Value], notes: li
     if needed is not None and TIERS.index(needed) > TIERS.index(tier):
         passed = False
         notes = [*notes, f"ladder_min_tier={needed}", f"ladder_actual={tier}"]
-    return Outcome(
+    return PackOutcome(
         pack=pack,
         metrics=metrics,
         entries=entries,
@@ -154,7 +154,7 @@ def _judge(pack: Pack, metrics: Metrics, request: Mapping[str, Value], notes: li
 
 
 def _facts(pack: Pack, metrics: Metrics, entries: Sequence[Entry], proxy: bool | None) -> str:
-    """The compact JSON of what was judged, as JavaScript prints it."""
+    """The compact JSON of the judged facts, as JavaScript prints it."""
     facts: dict[str, Value] = {
         "packId": pack.id,
         "packVersion": pack.version,
@@ -222,7 +222,7 @@ def _given(request: Mapping[str, Value]) -> Certificate | None:
 
 
 def _apply(pack: Pack, override: Mapping[str, Value]) -> tuple[Pack, list[str]]:
-    """The pack with an inline override, and what is to be noted about it."""
+    """The pack with an inline override, and the notes about it."""
     if not override:
         return pack, []
     unknown = sorted(set(override) - _OVERRIDE_KEYS)

@@ -17,8 +17,8 @@ from voicemill.errors import NotAcceptableError, UsageError
 
 
 @dataclass(frozen=True)
-class Remote:
-    """How a remote adapter is to be asked; without a URL the embedded evaluator answers.
+class RemoteAdapter:
+    """The options of a remote adapter; without a URL the embedded evaluator answers.
 
     Attributes:
         explicit_url: the URL was given by the caller, not found in the environment; `ci` insists on that.
@@ -58,7 +58,7 @@ class Verdict:
             )
 
 
-def ask(data: bytes, repository: Path, remote: Remote, trace: Path) -> Verdict:
+def ask(data: bytes, repository: Path, remote: RemoteAdapter, trace: Path) -> Verdict:
     """Answer a request document.
 
     Args:
@@ -76,7 +76,7 @@ def ask(data: bytes, repository: Path, remote: Remote, trace: Path) -> Verdict:
         raise UsageError("--ci needs an explicit --url.", hint="Name the adapter that CI is to ask.")
     trace_id, request = read_request(data, tenant=remote.tenant)
     packs = load_packs(repository / SHIPPED_PACKS)
-    outcome = evaluate(request, packs)  # also tells what a remote certificate must hash to
+    outcome = evaluate(request, packs)  # also gives the hash that a remote certificate must have
     shipped = packs[str(request["id"])]
     if remote.url is None:
         answer = answer_of(outcome, trace_id)
@@ -89,7 +89,7 @@ def ask(data: bytes, repository: Path, remote: Remote, trace: Path) -> Verdict:
 
 
 def _ask_remote(
-    remote: Remote,
+    remote: RemoteAdapter,
     trace_id: str | None,
     request: Mapping[str, Value],
     pack: Pack,
@@ -112,7 +112,7 @@ def ledger_block(verdict: Verdict, commit: str, given: Mapping[str, str | Sequen
     """The ledger block of a change, as YAML.
 
     Args:
-        verdict: what the gate said.
+        verdict: the gate's verdict.
         commit: HEAD.
         given: `prompt_id`, `files_changed`, `behavior_delta`, `tests_or_checks_run`, as the caller states them.
     """

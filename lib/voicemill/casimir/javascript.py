@@ -30,7 +30,7 @@ _ESCAPED = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')
 
 
 def parse(text: str) -> Value:
-    """`JSON.parse`, but for duplicate keys and absurd depth, which are refused.
+    """`JSON.parse`, except that duplicate keys and absurd depth are refused.
 
     Raises:
         InvalidJsonError: it is not JSON, has a duplicate key, or is nested deeper than our readers allow.
@@ -103,7 +103,7 @@ def number_text(number: float) -> str:
 
 
 def number_of(text: str) -> float:
-    """`Number(text)`; NaN where JavaScript says NaN. Of an empty string it is 0, as there."""
+    """`Number(text)`; NaN where JavaScript gives NaN, and 0 for an empty string."""
     body = trim(text)
     if not body:
         return 0.0

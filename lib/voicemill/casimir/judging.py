@@ -20,7 +20,7 @@ _SOURCES = {
     ">=": ("min", "limit"),
     ">": ("min", "limit"),
 }
-"""Where an operator's threshold is looked for; the first field that the definition gives counts, also when null."""
+"""The fields that hold an operator's threshold; the first field that the definition gives counts, also when null."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def coerce(value: Value) -> tuple[float | None, str | None]:
     return (number, None) if math.isfinite(number) else (None, "unparseable")
 
 
-def judge(constraint: Constraint, metrics: Mapping[str, Value]) -> Entry:
+def judge_constraint(constraint: Constraint, metrics: Mapping[str, Value]) -> Entry:
     """Judge one constraint."""
     value, issue = coerce(metrics.get(constraint.metric))
     if value is None:

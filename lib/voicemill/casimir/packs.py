@@ -1,4 +1,4 @@
-"""Constraint packs: what is demanded of which metric. They ship in configs/casimir/."""
+"""Constraint packs: the demands on each metric. They ship in configs/casimir/."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ def metrics_of(pack: str, telemetry: Value, metrics: Value) -> Metrics:
     """The metrics of a request.
 
     Args:
-        pack: id of the pack, which decides what is read from the telemetry.
-        telemetry: a report, or anything else for none. Its own `metrics` override what was read from it.
+        pack: id of the pack; it selects the telemetry fields that are read.
+        telemetry: a report, or anything else for none. Its own `metrics` override the other fields.
         metrics: the request's explicit metrics, which override both.
     """
     read = _READERS.get(pack)

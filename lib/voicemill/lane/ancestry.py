@@ -18,7 +18,7 @@ from voicemill.weights import gate
 from voicemill.weights.allowlist import LoadedAllowlist
 
 
-def select(path: Path, listed: LoadedAllowlist) -> tuple[gate.Selection, Ancestor]:
+def select(path: Path, listed: LoadedAllowlist) -> tuple[gate.SelectedWeights, Ancestor]:
     """Let an earlier voice's model through: the allowlist entry that it inherits, and what is recorded of it.
 
     Args:

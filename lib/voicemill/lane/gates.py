@@ -18,7 +18,7 @@ from voicemill.settings import Settings
 from voicemill.training.config import TrainingConfig, load_config
 from voicemill.training_status import Ancestor
 from voicemill.weights import allowlist, gate
-from voicemill.weights.archive import inspect
+from voicemill.weights.archive import inspect_archive
 from voicemill.weights.download import fetch
 from voicemill.weights.store import WeightsStore
 
@@ -31,8 +31,8 @@ class Cleared:
 
     config: TrainingConfig
     config_sha256: str
-    acoustic: gate.Selection
-    vocoder: gate.Selection
+    acoustic: gate.SelectedWeights
+    vocoder: gate.SelectedWeights
     acoustic_base: Path | None
     ancestor: Ancestor | None
     vocoder_base: Path | None
@@ -44,7 +44,7 @@ def clear(request: LaneRequest, settings: Settings, observer: Observer | None = 
     Raises:
         BlockedError: the reasons of operator contract section 4, from `allowlist_*` to `weights_checksum_mismatch`.
     """
-    listed = allowlist.load(settings.allowlist)
+    listed = allowlist.load_allowlist(settings.allowlist)
     inherited, ancestor = ancestry.select(request.init_from, listed) if request.init_from else (None, None)
     if request.base_weights:
         gate.select(request.base_weights, listed)
@@ -68,10 +68,10 @@ def clear(request: LaneRequest, settings: Settings, observer: Observer | None = 
         for index, selection in enumerate((acoustic, vocoder)):
             if index == 0 and request.init_from:
                 bases[index] = found = request.init_from
-                inspect(found)
+                inspect_archive(found)
             elif selection.entry.files:
                 bases[index] = found = store.resolve(selection.entry).main
-                inspect(found)
+                inspect_archive(found)
     return Cleared(
         config=config,
         config_sha256=files.content_key(config.model_dump(mode="json")),

@@ -80,7 +80,7 @@ def versions() -> dict[str, str | None]:
     return found
 
 
-def weights(selection: gate.Selection) -> SelectedWeights:
+def weights(selection: gate.SelectedWeights) -> SelectedWeights:
     """The allowlist entry as a status records it."""
     return SelectedWeights.model_validate(selection.entry.model_dump(mode="json"))
 

@@ -163,7 +163,7 @@ def _training_rows(models: Models, status: TrainingStatus) -> Sequence[Row]:
 
 
 def _licences(context: Context, status: TrainingStatus) -> list[Licence]:
-    listed = allowlist.load(context.settings.allowlist)
+    listed = allowlist.load_allowlist(context.settings.allowlist)
     ids = dict.fromkeys(
         [status.selected_weights_id, status.vocoder_weights_id or status.selected_weights_id, *status.weights_used]
     )

@@ -1,7 +1,7 @@
-"""The Casimir gate on a bundle: measure it, judge it by the pack `voice-promotion`, and keep what proves the verdict.
+"""The Casimir gate on a bundle: its metrics, the verdict of the pack `voice-promotion`, and the certificate.
 
 The sha256 of the bundle's manifest is one of the metrics that the certificate's hash is taken over, so a certificate
-is bound to one bundle. To verify one is to measure again and to recompute: nothing in the file is believed.
+is bound to one bundle. A certificate is verified by measuring again and recomputing it; the file is never trusted.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from voicemill.bundle.build import EVALUATION
 from voicemill.bundle.contents import open_unchanged
 from voicemill.bundle.differences import BundleCheck
 from voicemill.casimir.answer import answer_of, refusal
-from voicemill.casimir.evaluator import Outcome, evaluate
+from voicemill.casimir.evaluator import PackOutcome, evaluate
 from voicemill.casimir.javascript import Value
 from voicemill.casimir.packs import load_packs
 from voicemill.errors import BundleError, NotAcceptableError
 from voicemill.evaluation.model import Evaluation
-from voicemill.verify.rows import Row
+from voicemill.verify.rows import ChecklistRow
 
 PACK = "voice-promotion"
 NAME = "certificate.json"
-"""Beside the bundle's folder, so that nothing unlisted ever lies in it."""
+"""File name beside the bundle's folder, because the folder holds listed files only."""
 TITLE = "Casimir gate: PASS, certificate hash, integrityOk"
 
 _DEMANDS = {
@@ -63,11 +63,11 @@ class VoiceCertificate(BaseModel):
 
 
 def certificate_path(root: Path) -> Path:
-    """Where the certificate of the bundle folder `root` lies."""
+    """Path of the certificate of the bundle folder `root`."""
     return root.resolve().parent / NAME
 
 
-def measure(check: BundleCheck, rows: Sequence[Row]) -> dict[str, Value]:
+def bundle_metrics(check: BundleCheck, rows: Sequence[ChecklistRow]) -> dict[str, Value]:
     """The metrics of a bundle, in the order in which they are hashed.
 
     Args:
@@ -90,12 +90,14 @@ def measure(check: BundleCheck, rows: Sequence[Row]) -> dict[str, Value]:
     return metrics
 
 
-def judge(check: BundleCheck, rows: Sequence[Row], packs: Path) -> Outcome:
+def judge_bundle(check: BundleCheck, rows: Sequence[ChecklistRow], packs: Path) -> PackOutcome:
     """The embedded evaluator's verdict on a bundle; nothing is supplied and nothing overridden."""
-    return evaluate({"id": PACK, "metrics": measure(check, rows)}, load_packs(packs))
+    return evaluate({"id": PACK, "metrics": bundle_metrics(check, rows)}, load_packs(packs))
 
 
-def certify(check: BundleCheck, rows: Sequence[Row], packs: Path, target: Path) -> tuple[Outcome, dict[str, Value]]:
+def certify(
+    check: BundleCheck, rows: Sequence[ChecklistRow], packs: Path, target: Path
+) -> tuple[PackOutcome, dict[str, Value]]:
     """Judge a bundle and, when it passes, write its certificate; a certificate of another verdict is removed.
 
     Returns:
@@ -105,7 +107,7 @@ def certify(check: BundleCheck, rows: Sequence[Row], packs: Path, target: Path) 
         ConfigError: the packs are missing or invalid.
         StorageError: the certificate cannot be written.
     """
-    outcome = judge(check, rows, packs)
+    outcome = judge_bundle(check, rows, packs)
     answer = answer_of(outcome, None)
     if refusal_of(outcome, answer) is None:
         record = VoiceCertificate(
@@ -123,17 +125,17 @@ def certify(check: BundleCheck, rows: Sequence[Row], packs: Path, target: Path) 
     return outcome, answer
 
 
-def refusal_of(outcome: Outcome, answer: dict[str, Value]) -> str | None:
-    """Why the embedded verdict is no PASS, or None."""
+def refusal_of(outcome: PackOutcome, answer: dict[str, Value]) -> str | None:
+    """The reason why the embedded verdict is not a PASS, or None."""
     return refusal(answer, outcome.pack, trace_id=None, expected_hash=outcome.recomputed)
 
 
-def casimir_row(check: BundleCheck, rows: Sequence[Row], packs: Path) -> Row:
-    """Whether the certificate beside the bundle holds for what was measured now."""
+def casimir_row(check: BundleCheck, rows: Sequence[ChecklistRow], packs: Path) -> ChecklistRow:
+    """The row of the certificate beside the bundle, compared with the metrics measured now."""
     path = certificate_path(check.root)
 
-    def no(why: str) -> Row:
-        return Row("casimir", TITLE, False, why, certification_only=True)
+    def no(why: str) -> ChecklistRow:
+        return ChecklistRow("casimir", TITLE, False, why, certification_only=True)
 
     if not path.is_file():
         return no("not certified: voice-verify certify measures the bundle and writes its certificate")
@@ -141,21 +143,21 @@ def casimir_row(check: BundleCheck, rows: Sequence[Row], packs: Path) -> Row:
         record = VoiceCertificate.model_validate(files.read_json(path))
     except (files.InvalidJsonError, ValidationError, OSError) as error:
         return no(f"{NAME} cannot be used: {str(error).splitlines()[0]}")
-    outcome = judge(check, rows, packs)
+    outcome = judge_bundle(check, rows, packs)
     if check.loaded is None or record.bundle_manifest_sha256 != check.loaded.sha256:
         return no(f"{NAME} belongs to another bundle")
     why = refusal(record.answer, outcome.pack, trace_id=None, expected_hash=outcome.recomputed)
-    if why is None and not _says_the_same(record, outcome):
+    if why is None and not _agrees(record, outcome):
         why = "casimir_integrity"
     if why is None and not outcome.certified:
         why = f"casimir_fail:{outcome.first_fail.id if outcome.first_fail else 'unknown'}"
     if why is not None:
         return no(f"{NAME} does not hold: {why}")
-    return Row("casimir", TITLE, True, f"PASS, certificate {outcome.recomputed[:12]}, recomputed")
+    return ChecklistRow("casimir", TITLE, True, f"PASS, certificate {outcome.recomputed[:12]}, recomputed")
 
 
-def _says_the_same(record: VoiceCertificate, outcome: Outcome) -> bool:
-    """Whether all that a certificate says of the verdict is what was found again; when and by whom are remarks."""
+def _agrees(record: VoiceCertificate, outcome: PackOutcome) -> bool:
+    """Whether the certificate agrees with the recomputed verdict in every field; issuer and time are remarks."""
     stated = (record.pack, record.pack_version, record.facts, record.answer)
     trace = record.answer.get("traceId")
     if not isinstance(trace, str):
@@ -163,7 +165,7 @@ def _says_the_same(record: VoiceCertificate, outcome: Outcome) -> bool:
     return stated == (outcome.pack.id, outcome.pack.version, outcome.facts, answer_of(outcome, trace))
 
 
-def require(outcome: Outcome, answer: dict[str, Value], what: str) -> None:
+def require(outcome: PackOutcome, answer: dict[str, Value], what: str) -> None:
     """Raise unless the verdict is a PASS.
 
     Raises:
@@ -182,7 +184,7 @@ def require(outcome: Outcome, answer: dict[str, Value], what: str) -> None:
 
 
 def _evaluation(check: BundleCheck) -> Evaluation | None:
-    """The bundle's own evaluation, where the bundle is whole; figures of a changed file are no figures."""
+    """The bundle's own evaluation, where the bundle is whole; figures of a changed file do not count."""
     if check.loaded is None or not check.ok or EVALUATION not in {entry.path for entry in check.loaded.manifest.files}:
         return None
     try:

@@ -1,6 +1,7 @@
-"""The promotion checklist (operator contract, section 8): one row per demand, each GO or NO-GO with its why.
+"""Verification of a bundle: its differences and the promotion checklist (docs/operator-contract.md, section 8).
 
-It judges by the shipped allowlist, whatever list the run was given, and reports what older producers left out.
+The checklist judges by the shipped allowlist, not by the list of the run, and reports fields that older producers
+leave out.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from voicemill.settings import REPOSITORY
 from voicemill.training_status import TrainingStatus
 from voicemill.verify import certificate
 from voicemill.verify.rows import (
+    ChecklistRow,
     Demand,
-    Row,
     allowlist_row,
     archives_row,
     complete_row,
@@ -28,7 +29,7 @@ from voicemill.verify.rows import (
     signature_row,
     status_row,
 )
-from voicemill.weights.allowlist import load as load_allowlist
+from voicemill.weights.allowlist import load_allowlist
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,12 @@ class Verification:
     """Differences and checklist of one bundle.
 
     Attributes:
-        ok: the bundle is sound: nothing differs and every row is GO but for those that only certification needs.
+        ok: the bundle is sound: nothing differs and every row is GO, except rows that only certification needs.
         certifiable: every row is GO.
     """
 
     check: BundleCheck
-    rows: tuple[Row, ...]
+    rows: tuple[ChecklistRow, ...]
     dry_run: bool
 
     @property
@@ -53,8 +54,8 @@ class Verification:
         return self.check.ok and all(row.go for row in self.rows)
 
     @property
-    def demands(self) -> tuple[Row, ...]:
-        """The rows that a certificate is issued on: all but its own."""
+    def demands(self) -> tuple[ChecklistRow, ...]:
+        """The rows that a certificate is based on."""
         return tuple(row for row in self.rows if row.key not in ("casimir", "signature"))
 
     @property
@@ -106,7 +107,7 @@ def verify_bundle(
     Args:
         root: folder of a production or a promoted bundle.
         allowlist: the shipped list.
-        status: the training status, where it is at hand; else the bundle's own record of it is judged.
+        status: the training status, if available; by default the bundle's own record of it is judged.
         packs: folder of the constraint packs that a certificate is recomputed with.
         signature: how a signature is to be checked; None asks for none.
 
@@ -118,8 +119,9 @@ def verify_bundle(
     listed = load_allowlist(allowlist)
     check = compare(root)
     if check.loaded is None:
-        rows: tuple[Row, ...] = (
-            Row("files", "Bundle manifest and files", False, check.differences[0].detail or check.differences[0].code),
+        first = check.differences[0]
+        rows: tuple[ChecklistRow, ...] = (
+            ChecklistRow("files", "Bundle manifest and files", False, first.detail or first.code),
             certificate.casimir_row(check, (), packs),
         )
         return Verification(check, rows, dry_run=False)

@@ -99,7 +99,7 @@ def import_voice(workspace: Workspace, source: Path, slug: str | None = None) ->
     try:
         with zipfile.ZipFile(source) as archive:
             entries = judged(archive, source.stat().st_size)
-            stated = record.parse(_read_small(archive, entries[record.NAME]), source.name)
+            stated = record.parse_record(_read_small(archive, entries[record.NAME]), source.name)
             name = profile_id(slug or stated.slug)
             registry.require_free(workspace, name)
             _room(workspace, sum(entry.file_size for entry in entries.values()))
@@ -200,11 +200,11 @@ def _room(workspace: Workspace, needed: int) -> None:
 
 
 def _check(staging: Path, stated: VoiceRecord) -> None:
-    """Everything unpacked is what `dataset.json` lists, and that is what the record says."""
+    """The unpacked files must match `dataset.json`, and `dataset.json` must match the record."""
     described = description.read(staging)
     if described is None:
         raise _mismatch(description.NAME, "it is not valid")
-    # what a receiver would never look at must not travel: of the files beside the list, only edits may come
+    # a receiver never looks at unlisted files: of those, only edits may be imported
     beside = [name for name in (description.REPORT, description.TIMINGS) if (staging / name).exists()]
     found = [*(f"unexpected {name}" for name in beside), *description.differences(staging, described)]
     if found:
@@ -212,7 +212,7 @@ def _check(staging: Path, stated: VoiceRecord) -> None:
     if files.sha256_file(staging / description.MANIFEST) != described.dataset_sha256:
         raise _mismatch(description.MANIFEST, "it is not the manifest that dataset.json names")
     if VoiceRecord.of(described, stated.slug) != stated:
-        raise _mismatch(record.NAME, "it says other things than dataset.json")
+        raise _mismatch(record.NAME, "it differs from dataset.json")
     edits.read(staging)
     loading.load(staging)
 
@@ -221,13 +221,13 @@ def _unsafe(code: str, why: str) -> DatasetError:
     return DatasetError(
         f"The archive is refused: {why}.",
         reason=f"voice_archive_unsafe:{code}",
-        hint="Take only archives that voice-prep export wrote, from somebody you know.",
+        hint="Take only archives that voice-prep export wrote, from people you know.",
     )
 
 
 def _mismatch(name: str, why: str) -> DatasetError:
     return DatasetError(
-        f"The archive is not whole: {why}.",
+        f"The archive is not complete: {why}.",
         reason=f"voice_archive_mismatch:{name}",
         hint="Fetch it again, or have it exported again.",
     )

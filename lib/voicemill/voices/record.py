@@ -1,4 +1,4 @@
-"""`voice.json`: what a prepared voice was made of."""
+"""`voice.json`, the record of a prepared voice."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ClipCounts(BaseModel):
 
 
 class TextFigures(BaseModel):
-    """The text that is spoken: words in all, and what a person should look at."""
+    """Counts over the spoken text: words in total, and what a person should review."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -45,14 +45,14 @@ class VoiceRecord(BaseModel):
     """The file.
 
     Attributes:
-        slug: the voice's name; the dataset lies in `work/datasets/<slug>`.
+        slug: the voice's name; the dataset is in `work/datasets/<slug>`.
         prepared_as: the name under which it was prepared, which its clips carry.
         source: every input with its digest: recordings, texts, lexicon, edits of a review.
-        settings: everything beside the input that decided what came out.
+        settings: every setting that determined the dataset.
         content_key: of the preparation; the same key is the same dataset.
         dataset_sha256: of `manifest.jsonl`, whose lines carry the digest of each clip.
         rights: consent and licence as the operator stated them.
-        tools: versions of what made it.
+        tools: versions of the tools that made it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -102,7 +102,7 @@ class VoiceRecord(BaseModel):
         return files.dump_json(self.model_dump(mode="json"))
 
 
-def parse(data: bytes, name: str) -> VoiceRecord:
+def parse_record(data: bytes, name: str) -> VoiceRecord:
     """Read a record strictly.
 
     Raises:
@@ -119,11 +119,11 @@ def parse(data: bytes, name: str) -> VoiceRecord:
         ) from error
 
 
-def read(path: Path) -> VoiceRecord:
-    """`parse` of a file.
+def read_record(path: Path) -> VoiceRecord:
+    """`parse_record` of a file.
 
     Raises:
         DatasetError: `voice_invalid:<slug>`.
         OSError: it cannot be read.
     """
-    return parse(path.read_bytes(), path.parent.name)
+    return parse_record(path.read_bytes(), path.parent.name)

@@ -51,7 +51,7 @@ class Voice:
 
 
 def register(root: Path, workspace: Workspace) -> VoiceRecord:
-    """Write the record of the dataset that lies in `workspace.dataset(slug)`; an unchanged one is left alone.
+    """Write the record of the dataset in `workspace.dataset(slug)`, unless it is unchanged.
 
     Raises:
         UsageError: `dataset_not_found:<slug>`.
@@ -86,7 +86,7 @@ def known(workspace: Workspace) -> list[Voice]:
     for path in sorted(workspace.voices.glob(f"*/{record.NAME}")):
         slug = path.parent.name
         if slug not in found:
-            found[slug] = Voice(record.read(path), "missing", workspace.dataset(slug))
+            found[slug] = Voice(record.read_record(path), "missing", workspace.dataset(slug))
     return [found[slug] for slug in sorted(found)]
 
 
@@ -102,7 +102,7 @@ def get(workspace: Workspace, slug: str) -> Voice:
         return Voice(register(root, workspace), "ready", root)
     path = _path(workspace, slug)
     if path.is_file():
-        return Voice(record.read(path), "missing", root)
+        return Voice(record.read_record(path), "missing", root)
     raise UsageError(
         f"There is no prepared voice {slug!r}.",
         reason=f"voice_not_found:{slug}",
@@ -129,7 +129,7 @@ def rename(workspace: Workspace, old: str, new: str) -> Voice:
 
     Raises:
         UsageError: `voice_not_found`, `voice_exists`, `invalid_voice_profile_id`.
-        StorageError: a folder cannot be moved; the voice stays what it was.
+        StorageError: a folder cannot be moved; the voice is unchanged.
     """
     voice = get(workspace, old)
     require_free(workspace, profile_id(new))

@@ -1,4 +1,4 @@
-"""Consent and licence from the command line; the licence is an SPDX expression or it is refused."""
+"""Consent and licence from the command line; the licence must be an SPDX expression."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from voicemill.weights import licence as spdx
 
 
 def parse_rights(consent: str | None, licence: str | None) -> Rights | None:
-    """Rights as the operator stated them; None when nothing was.
+    """Rights as the operator stated them; None when neither is given.
 
-    A licence that forbids commercial use is recorded as well: it is a fact about the recordings. `warning` says so.
+    A licence that forbids commercial use is recorded as well: it is a fact about the recordings, and `warning` says so.
 
     Args:
         consent: a file with the statement of the speaker, or the statement itself.
@@ -33,7 +33,7 @@ def parse_rights(consent: str | None, licence: str | None) -> Rights | None:
 
 
 def warning(held: Rights | None) -> str | None:
-    """A sentence for the operator when the stated licence stands in the way of a voice that may be sold."""
+    """A sentence for the operator when the stated licence may not allow a commercial voice."""
     if held is None or held.licence is None:
         return None
     judged = spdx.judge(held.licence)

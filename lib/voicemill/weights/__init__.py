@@ -1,10 +1,10 @@
-"""Which weights may be used at all, and whether the bytes on disk are the ones that were allowed.
+"""The weights that may be used, and proof that the bytes on disk are the allowed ones.
 
     allowlist ─▶ gate.select ─▶ store.resolve ─▶ archive.inspect ─▶ load
         licence policy ▲            ▲ sha256          ▲ structure, never executed
 
-`shelf` is the one call that other rooms make. `demucs_package` and `nemo_guest` look into what foreign loaders load.
+Other packages call `registry.WeightsRegistry`. `demucs_package` and `nemo_runtime` inspect archives and load them.
 
-Invariant: nothing is downloaded before the gate let it through, and nothing is loaded that is not pinned by a sha256.
-`manifest` validates the stand-alone weights manifest (formats contract, section 5).
+Invariant: nothing is downloaded before it passes the gate, and nothing is loaded that is not pinned by a sha256.
+`manifest` validates the stand-alone weights manifest (docs/formats.md, section 5).
 """

@@ -1,4 +1,4 @@
-"""The weights allowlist, `configs/voice/prod_tts/weights_allowlist.json` (formats contract, section 4)."""
+"""The weights allowlist, `configs/voice/prod_tts/weights_allowlist.json` (docs/formats.md, section 4)."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ WeightsId = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*$", max_length=200)
 ]
 SHIPPED = Path("configs/voice/prod_tts/weights_allowlist.json")
-"""Relative to the repository: the list that verification judges by, whatever list a run was given."""
+"""Relative to the repository. Verification always judges by this list, even if a run used another one."""
 
 
 class Evidence(BaseModel):
-    """Where a licence statement was read, when, and what it said."""
+    """A licence statement: its address, the date on which it was read, and its content."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     link: str
@@ -35,7 +35,7 @@ class WeightsFile(BaseModel):
     """One file of an entry.
 
     Attributes:
-        path: relative POSIX path below the place that `location` names.
+        path: relative POSIX path below the folder that `location` names.
         sha256: the pinned digest; without it the file is never loaded.
         location: `cache` (below `cache/weights/<id>/`), `repository` (below the checkout) or `package` (below the
             folder in which the Python package is installed).
@@ -65,7 +65,7 @@ class WeightsFile(BaseModel):
 
 
 class AllowlistEntry(BaseModel):
-    """One set of weights and what its licences say. The gate, not the reader, refuses missing licence fields."""
+    """One set of weights and its licences. The gate refuses missing licence fields; the reader accepts them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     id: WeightsId
@@ -115,7 +115,7 @@ class LoadedAllowlist:
     sha256: str
 
 
-def load(path: Path) -> LoadedAllowlist:
+def load_allowlist(path: Path) -> LoadedAllowlist:
     """Read an allowlist strictly.
 
     Raises:
@@ -161,7 +161,7 @@ def pin(path: Path, weights_id: str, file_path: str, target: Path) -> str:
     Raises:
         GateError: the entry or the file is not listed, or the list is not valid.
     """
-    loaded = load(path)
+    loaded = load_allowlist(path)
     entry = loaded.allowlist.find(weights_id)
     if entry is None or file_path not in {item.path for item in entry.files}:
         raise GateError(

@@ -33,7 +33,7 @@ MAX_TEXT_BYTES = 64 * 1024**2
 
 @dataclass(frozen=True)
 class ArchiveReport:
-    """What a safe archive holds.
+    """The contents of a safe archive.
 
     Attributes:
         target: the model class that its configuration names.
@@ -48,7 +48,7 @@ class ArchiveReport:
     members: tuple[tuple[str, int], ...]
 
 
-def inspect(path: Path, targets: frozenset[str] = ALLOWED_TARGETS) -> ArchiveReport:
+def inspect_archive(path: Path, targets: frozenset[str] = ALLOWED_TARGETS) -> ArchiveReport:
     """Check a `.nemo` archive; `targets` are the classes that its configuration may name.
 
     Raises:
@@ -68,7 +68,7 @@ def inspect(path: Path, targets: frozenset[str] = ALLOWED_TARGETS) -> ArchiveRep
 
 
 def inspect_open(handle: BinaryIO, targets: frozenset[str] = ALLOWED_TARGETS) -> ArchiveReport:
-    """`inspect` of an archive that is already open.
+    """`inspect_archive` of an archive that is already open.
 
     Raises:
         GateError: `unsafe_archive:<why>`.
@@ -100,7 +100,7 @@ def inspect_open(handle: BinaryIO, targets: frozenset[str] = ALLOWED_TARGETS) ->
 
 
 def _check_text(handle: BinaryIO, member: Member) -> None:
-    """Beside the weights only text may lie in an archive: no second pickle, no nested archive."""
+    """Besides the weights an archive holds only text: no second pickle, no nested archive."""
     if member.size > MAX_TEXT_BYTES:
         raise unsafe("too_large", f"The member {member.name!r} is larger than any lexicon.")
     data = _read(handle, member.offset, member.size)
@@ -142,5 +142,5 @@ def private_copy(path: Path, targets: frozenset[str] = ALLOWED_TARGETS) -> Itera
                 reason=f"weights_unavailable:{path.name}",
                 hint="Check the file and the space for temporary files.",
             ) from error
-        inspect(copy, targets)
+        inspect_archive(copy, targets)
         yield copy

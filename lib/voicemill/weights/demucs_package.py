@@ -44,7 +44,7 @@ class PackageReport:
     parameters: int
 
 
-def inspect(path: Path) -> PackageReport:
+def inspect_package(path: Path) -> PackageReport:
     """Check a package; nothing in it is imported or called.
 
     Raises:
@@ -55,20 +55,20 @@ def inspect(path: Path) -> PackageReport:
         classes = frozenset({(HTDEMUCS.module, HTDEMUCS.name), FRACTION})
         package = checkpoint.read(handle, member, classes=classes, plain=True).value
     if not isinstance(package, dict) or set(package) != KEYS or package["klass"] != HTDEMUCS:
-        raise unsafe("package_invalid", "The file is no Demucs package of the model HTDemucs.")
+        raise unsafe("package_invalid", "The file is not a Demucs package of the model HTDemucs.")
     arguments, options = package["args"], package["kwargs"]
     if not isinstance(arguments, tuple) or not isinstance(options, dict):
-        raise unsafe("package_invalid", "The package's arguments are no arguments.")
+        raise unsafe("package_invalid", "The package has no usable arguments.")
     _Plain().check([arguments, options, package["training_args"]])
     tensors = checkpoint.state_dict(package["state"])
     sources = options.get("sources", arguments[0] if arguments else None)
     if not isinstance(sources, list) or not all(isinstance(name, str) for name in sources) or VOICE not in sources:
-        raise unsafe("package_invalid", f"The package does not say that it separates {VOICE}.")
+        raise unsafe("package_invalid", f"The package does not state that it separates {VOICE}.")
     return PackageReport(tuple(sources), len(tensors), sum(tensor.numel for tensor in tensors.values()))
 
 
 class _Plain:
-    """Lets plain values through; counts them, for a value may stand in many places."""
+    """Accepts plain values only; counts them, because one value may be referenced many times."""
 
     def __init__(self) -> None:
         self._seen = 0
@@ -117,5 +117,5 @@ def private_copy(path: Path, weights_id: str, sha256: str) -> Iterator[Path]:
                 reason=f"weights_checksum_mismatch:{weights_id}",
                 hint="Remove the file and fetch it again from the source that the allowlist names.",
             )
-        inspect(copy)
+        inspect_package(copy)
         yield Path(folder)

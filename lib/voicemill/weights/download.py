@@ -1,6 +1,6 @@
-"""Bringing a pinned file here over HTTPS; what was broken off goes on where it stopped, in this run or the next.
+"""Download of a pinned file over HTTPS by ranges; an interrupted download resumes, in this run or the next.
 
-Nothing here is trusted: the store compares the sha256 of what came with the pin before it gives the file its name.
+Nothing here is trusted: the store compares the sha256 of the received file with the pin before it publishes the file.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ from voicemill.errors import StorageError
 
 TIMEOUT = 30.0
 """Seconds without an answer."""
-HUB = "huggingface.co"
-"""Its addresses are fetched by its own library, which knows its mirrors, its rate limits and its ways to fail."""
 BLOCK = 1 << 20
 _PAUSE = 1.0
-"""Seconds before a broken connection is made again."""
+"""Seconds before the next attempt after a broken connection; a busy server may ask for up to `_LONGEST_PAUSE`."""
+_LONGEST_PAUSE = 60.0
+_BUSY = (http.client.TOO_MANY_REQUESTS, http.client.BAD_GATEWAY, http.client.SERVICE_UNAVAILABLE)
+_BUSY_ATTEMPTS = 5
+"""Answers in a row that say that the server is busy, before the download fails."""
 
 Progress = Callable[[int, int | None], None]
-"""(bytes that are here, bytes in all or None)."""
+"""Called with the bytes received so far and the bytes in total (None where unknown)."""
 
 
 class DownloadError(Exception):
@@ -35,9 +37,9 @@ class DownloadError(Exception):
 
 
 class Fetch(Protocol):
-    """Brings a URL into a file, going on behind the bytes that the file already has.
+    """Downloads a URL into a file, resuming after the bytes that the file already has.
 
-    Raises `DownloadError` when it cannot; what came so far stays in the file.
+    Raises `DownloadError` when it cannot; the bytes received so far stay in the file.
     """
 
     def __call__(self, url: str, partial: Path, *, max_bytes: int, progress: Progress) -> None: ...
@@ -47,7 +49,7 @@ def fetch(url: str, partial: Path, *, max_bytes: int, progress: Progress) -> Non
     """Download into `partial`, never from another scheme than HTTPS, cut off at `max_bytes`; see `Fetch`.
 
     Raises:
-        DownloadError: no answer, an error status, another scheme, too many bytes, or another process is at it.
+        DownloadError: no answer, an error status, another scheme, too many bytes, or another process is downloading.
         StorageError: the disk is full or cannot be written.
     """
     _https(url)
@@ -60,18 +62,15 @@ def fetch(url: str, partial: Path, *, max_bytes: int, progress: Progress) -> Non
             fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise DownloadError("another process is downloading it") from error
-        guarded = _Guarded(out, partial, max_bytes, progress)
-        if urlsplit(url).hostname == HUB:
-            from_hub(url, guarded)
-        else:
-            from_web(url, guarded)
+        _download(url, PartialFile(out, partial, max_bytes, progress))
 
 
-class _Guarded:
-    """The file that a download goes into: counts, cuts off, and tells trouble with the disk from trouble with the net.
+class PartialFile:
+    """The target of a download. It enforces the size limit and reports disk errors apart from network errors.
 
     Attributes:
-        size: bytes that it has.
+        size: bytes in the file.
+        total: bytes that the server announced, None where unknown.
     """
 
     def __init__(self, out: BinaryIO, path: Path, max_bytes: int, progress: Progress) -> None:
@@ -79,8 +78,13 @@ class _Guarded:
         self.size = os.fstat(out.fileno()).st_size
         self.total: int | None = None
 
-    def write(self, block: bytes) -> int:
-        """Append `block`."""
+    def write(self, block: bytes) -> None:
+        """Append `block`.
+
+        Raises:
+            DownloadError: the file would exceed its limit.
+            StorageError: the disk is full or cannot be written.
+        """
         if self.size + len(block) > self._max:
             raise DownloadError(f"more than {self._max} bytes")
         try:
@@ -90,43 +94,45 @@ class _Guarded:
             raise StorageError.from_os_error(error, self._path) from error
         self.size += len(block)
         self._progress(self.size, self.total)
-        return len(block)
 
-    def tell(self) -> int:
-        """Where the next block goes."""
-        return self.size
-
-    def seek(self, offset: int) -> int:
-        """Go back to `offset`; only `truncate` may follow."""
-        self.size = offset
-        return offset
-
-    def truncate(self) -> int:
-        """Drop what lies behind."""
-        self._out.truncate(self.size)
-        return self.size
+    def restart(self) -> None:
+        """Drop everything received so far."""
+        self._out.truncate(0)
+        self.size = 0
 
 
-def from_web(url: str, out: _Guarded) -> None:
-    """Download by ranges; a connection that breaks is made again as long as each one brings something."""
+def _download(url: str, out: PartialFile) -> None:
+    """Request the missing bytes until the file is complete, as long as each connection brings some."""
+    busy = 0
     while True:
         before = out.size
         try:
             _receive(url, out)
+        except urllib.error.HTTPError as error:
+            busy += 1
+            if error.code not in _BUSY or busy > _BUSY_ATTEMPTS:
+                raise DownloadError(str(error)) from error
+            time.sleep(_requested_pause(error))
         except (OSError, http.client.HTTPException) as error:
-            refused = isinstance(error, urllib.error.HTTPError) or out.size == before
-            if refused:
+            if out.size == before:
                 raise DownloadError(str(error) or type(error).__name__) from error
             time.sleep(_PAUSE)
         else:
             return
+        busy = busy if out.size == before else 0
 
 
-def _receive(url: str, out: _Guarded) -> None:
-    """One request for what is missing.
+def _requested_pause(error: urllib.error.HTTPError) -> float:
+    """Seconds that a busy server asks for in `Retry-After`, within bounds."""
+    asked = str(error.headers.get("Retry-After", ""))
+    return min(float(asked), _LONGEST_PAUSE) if asked.isascii() and asked.isdigit() else _PAUSE
+
+
+def _receive(url: str, out: PartialFile) -> None:
+    """Send one request for the missing bytes.
 
     Raises:
-        OSError, HTTPException: the connection failed, or ended before its end.
+        OSError, HTTPException: the connection failed or ended early.
     """
     asked = urllib.request.Request(url, headers={"Range": f"bytes={out.size}-"} if out.size else {})  # noqa: S310
     try:
@@ -134,37 +140,19 @@ def _receive(url: str, out: _Guarded) -> None:
     except urllib.error.HTTPError as error:
         if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise
-        return  # everything is here, or something else is: the digest tells
+        return  # the file is complete or wrong: its digest decides
     with answer:
         _https(answer.geturl())
         if answer.status != http.client.PARTIAL_CONTENT:
             if out.size:
-                out.seek(0)
-                out.truncate()
+                out.restart()
         elif not str(answer.headers.get("Content-Range", "")).startswith(f"bytes {out.size}-"):
-            raise DownloadError("the server sent another part than it was asked for")
+            raise DownloadError("the server sent a different range than requested")
         out.total = None if answer.length is None else out.size + answer.length
         while block := answer.read(BLOCK):
             out.write(block)
     if out.total is not None and out.size < out.total:
         raise http.client.IncompleteRead(b"", out.total - out.size)
-
-
-def from_hub(url: str, out: _Guarded) -> None:
-    """Download with huggingface_hub, which makes a broken connection again itself. No token is sent."""
-    from huggingface_hub.errors import HfHubHTTPError, HTTPError
-    from huggingface_hub.file_download import http_get
-    from huggingface_hub.utils import build_hf_headers, disable_progress_bars
-
-    headers = build_hf_headers(token=False, library_name="voicemill")
-    try:
-        with disable_progress_bars():  # the progress is ours to show
-            http_get(url, out, resume_size=out.size, headers=headers)
-    except (HTTPError, OSError) as error:
-        beyond = http.client.REQUESTED_RANGE_NOT_SATISFIABLE
-        if isinstance(error, HfHubHTTPError) and error.response.status_code == beyond:
-            return  # as in `_receive`
-        raise DownloadError((str(error) or type(error).__name__).splitlines()[0]) from error
 
 
 def _https(url: str) -> None:

@@ -12,25 +12,25 @@ from pathlib import Path
 
 from voicemill.errors import GateError
 from voicemill.weights import licence
-from voicemill.weights.allowlist import AllowlistEntry, Kind, LoadedAllowlist, load
+from voicemill.weights.allowlist import AllowlistEntry, Kind, LoadedAllowlist, load_allowlist
 
 REQUIRED_METADATA = ("weights_license", "code_license", "commercial_use_allowed", "license_url")
 
 TOOL_WEIGHTS = ("snakers4/silero-vad", "cmusphinx/pocketsphinx-en-us")
-"""What preparation loads whatever voice is made: voice activity; aligner, recogniser and lexicon."""
+"""Weights that every preparation loads: voice activity detection; aligner, recogniser and lexicon."""
 
 
 @dataclass(frozen=True)
-class Selection:
-    """An entry that passed the gate, and the list that let it through."""
+class SelectedWeights:
+    """An entry that passed the gate, and the list that it passed."""
 
     entry: AllowlistEntry
     allowlist_path: Path
     allowlist_sha256: str
 
 
-def select(weights_id: str, allowlist: Path | LoadedAllowlist) -> Selection:
-    """Let one set of weights through, or refuse it.
+def select(weights_id: str, allowlist: Path | LoadedAllowlist) -> SelectedWeights:
+    """Accept one set of weights, or refuse it.
 
     Args:
         weights_id: id on the list.
@@ -41,10 +41,10 @@ def select(weights_id: str, allowlist: Path | LoadedAllowlist) -> Selection:
             `allowlist_rejected:selected_weights_not_listed`, `allowlist_missing_license_metadata:<fields>`,
             `allowlist_commercial_rejected`.
     """
-    loaded = allowlist if isinstance(allowlist, LoadedAllowlist) else load(allowlist)
+    loaded = allowlist if isinstance(allowlist, LoadedAllowlist) else load_allowlist(allowlist)
     entry = listed(weights_id, loaded)
     check_entry(entry)
-    return Selection(entry, loaded.path, loaded.sha256)
+    return SelectedWeights(entry, loaded.path, loaded.sha256)
 
 
 def listed(weights_id: str, loaded: LoadedAllowlist) -> AllowlistEntry:
@@ -71,7 +71,7 @@ def check_entry(entry: AllowlistEntry) -> None:
     """
     check_stated(entry)
     if entry.commercial_use_allowed is not True:
-        raise _rejected(entry.id, "its entry says that commercial use is not allowed")
+        raise _rejected(entry.id, "its entry states that commercial use is not allowed")
     for label, expression in (("weights", entry.weights_license), ("code", entry.code_license)):
         judgement = licence.judge(expression)
         if not judgement.permitted:
@@ -79,7 +79,7 @@ def check_entry(entry: AllowlistEntry) -> None:
 
 
 def check_stated(entry: AllowlistEntry) -> None:
-    """Refuse an entry that does not say what its licences are, whatever they allow.
+    """Refuse an entry that does not state its licences.
 
     Raises:
         GateError: `allowlist_missing_license_metadata:<fields>`.
@@ -107,9 +107,9 @@ def require_kind(entry: AllowlistEntry, *kinds: Kind) -> None:
         )
 
 
-def select_all(weights_ids: Iterable[str], allowlist: Path | LoadedAllowlist) -> tuple[Selection, ...]:
+def select_all(weights_ids: Iterable[str], allowlist: Path | LoadedAllowlist) -> tuple[SelectedWeights, ...]:
     """`select` for each id, in order, over one reading of the list."""
-    loaded = allowlist if isinstance(allowlist, LoadedAllowlist) else load(allowlist)
+    loaded = allowlist if isinstance(allowlist, LoadedAllowlist) else load_allowlist(allowlist)
     return tuple(select(weights_id, loaded) for weights_id in weights_ids)
 
 

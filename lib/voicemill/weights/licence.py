@@ -30,7 +30,7 @@ OWN_REFERENCES = {
     "LicenseRef-own-data": "no third-party weights: the voice is made from the operator's own recordings only",
     "LicenseRef-NVIDIA-Open-Model-License": "commercial use and derivatives allowed, notice required",
 }
-"""References that SPDX does not list, and what they say (evidence is on the allowlist)."""
+"""Licence references that SPDX does not list, and their meaning (the allowlist holds the evidence)."""
 
 ALIASES = {"nvidia open model license": "LicenseRef-NVIDIA-Open-Model-License"}
 """Plain names, as other producers write them, in lower case."""
@@ -47,7 +47,7 @@ MAX_EXPRESSION = 500
 
 @dataclass(frozen=True)
 class LicenceJudgement:
-    """What the policy says of one licence expression.
+    """The policy's verdict on one licence expression.
 
     Attributes:
         expression: normalised SPDX expression where it could be read, else the text as given.
@@ -87,10 +87,10 @@ _OWN_REFERENCE = re.compile(r"LicenseRef-[A-Za-z0-9.-]{1,100}")
 
 
 def expression(text: str) -> str | None:
-    """A licence expression in its normal form; None when it is none, or names a licence that SPDX does not list.
+    """A licence expression in its normal form; None when it is not one, or names a licence that SPDX does not list.
 
-    A single `LicenseRef-` name is taken as it stands: SPDX leaves it to whoever uses it. This says nothing of what a
-    licence allows; `judge` does.
+    A single `LicenseRef-` name is taken as it stands: SPDX leaves it to whoever uses it. Whether a
+    licence allows anything is decided by `judge`.
     """
     text = text.strip()
     if not text or len(text) > MAX_EXPRESSION or not text.isprintable():

@@ -1,7 +1,7 @@
-"""The stand-alone weights manifest (formats contract, section 5): weights, their licences and the evidence for them.
+"""The stand-alone weights manifest (docs/formats.md, section 5): weights, their licences and the evidence for them.
 
-The answer is one line and one exit code, both fixed by the contract; the first fault in the contract's order is the
-one reported.
+The answer is one line and one exit code, both fixed by the contract. The first fault in the contract's order is
+reported.
 """
 
 from __future__ import annotations

@@ -32,8 +32,7 @@ _CHATTY = {
     "lightning.pytorch": python_logging.WARNING,
     "nv_one_logger": python_logging.ERROR,
 }
-"""Loggers that say at each start which accelerators there are not and that nobody collects telemetry -> from which
-level on they are heard."""
+"""Loggers that report missing accelerators and telemetry at each start -> the lowest level that is shown."""
 
 
 _COPIES = contextlib.ExitStack()
@@ -41,7 +40,7 @@ atexit.register(_COPIES.close)
 
 
 class _PresentStderr:
-    """Whatever stderr is at the moment: NeMo keeps the stream that it met at import, often stdout, and for ever."""
+    """The current `sys.stderr`. NeMo keeps the stream that it found at import, which is often stdout."""
 
     def write(self, text: str) -> int:
         return sys.stderr.write(text)
@@ -55,9 +54,9 @@ _PRESENT_STDERR = _PresentStderr()
 
 @contextlib.contextmanager
 def nemo_runtime(collection: Literal["tts", "asr"] = "tts") -> Iterator[None]:
-    """Import a collection of NeMo and run it here: what it prints or logs goes to stderr, and only what matters.
+    """Import a collection of NeMo and send its output to stderr, without routine messages.
 
-    stdout belongs to the protocol. A protocol writer that holds the real stdout keeps writing there.
+    stdout is reserved for the protocol. A protocol writer that holds the real stdout keeps writing there.
 
     Raises:
         DependencyError: NeMo or torch is not installed.
@@ -88,8 +87,8 @@ def nemo_runtime(collection: Literal["tts", "asr"] = "tts") -> Iterator[None]:
 def accept_tar_filters() -> None:
     """Let NeMo unpack its archives on Python before 3.11.4 (Debian 12 has 3.11.2), where tarfile knows no `filter`.
 
-    Nothing is lost: an archive has passed `weights.archive.inspect`, which is stricter than that filter, before NeMo
-    sees it, and owner and mode of its members are not taken over here either.
+    This is safe: every archive has passed `weights.archive.inspect_archive`, which is stricter than that filter. The
+    owner and mode of members are not applied here either.
     """
     if "filter" in inspect.signature(tarfile.TarFile.extract).parameters:
         return

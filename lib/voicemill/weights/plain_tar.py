@@ -1,4 +1,4 @@
-"""The members of a plain tar, read strictly: what `tarfile` would skip, guess or repair is refused here.
+"""A strict reader of plain tars. It refuses everything that `tarfile` would skip, guess or repair.
 
 A `.nemo` archive is a POSIX tar (`ustar`, with pax headers that only carry times). Layout: IEEE Std 1003.1-2017, pax,
 "ustar Interchange Format".

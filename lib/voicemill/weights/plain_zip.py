@@ -1,4 +1,4 @@
-"""The entries of a checkpoint as `torch.save` writes it: a zip that only stores. Read strictly, nothing is unpacked.
+"""A strict reader of the stored zip that `torch.save` writes; nothing is unpacked.
 
 Layout: PKWARE APPNOTE 6.3.10, sections 4.3.7 (local header), 4.3.12 (central directory), 4.3.16 (end record).
 """

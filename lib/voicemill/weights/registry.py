@@ -1,4 +1,4 @@
-"""One place to ask for the weights of a tool: the licence gate, then the store."""
+"""The weights of a tool: the licence gate, then the store."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from voicemill.weights.store import ResolvedWeights, WeightsStore
 
 @dataclass(frozen=True)
 class WeightsRegistry:
-    """Where weights are taken from.
+    """Resolves ids of the allowlist to checked files.
 
     Attributes:
-        allowlist: the list that is judged by.
+        allowlist: path of the allowlist.
         cache: the weights cache.
         repository: root of the checkout.
     """
@@ -27,22 +27,22 @@ class WeightsRegistry:
     repository: Path
 
     def entry(self, weights_id: str, kind: Kind) -> AllowlistEntry:
-        """What the list says of them.
+        """The entry of that id.
 
         Raises:
-            GateError: what the gate says, `allowlist_rejected:kind_is_<kind>`.
+            GateError: the refusals of the gate, `allowlist_rejected:kind_is_<kind>`.
         """
         entry = gate.select(weights_id, self.allowlist).entry
         gate.require_kind(entry, kind)
         return entry
 
     def resolve(self, weights_id: str, kind: Kind, *, download: bool) -> ResolvedWeights:
-        """Checked files of an entry.
+        """The checked files of an entry.
 
         Args:
             weights_id: id on the list.
-            kind: what they have to be.
-            download: whether missing files may be fetched from where the list says.
+            kind: the kind that the entry must have.
+            download: whether missing files may be downloaded from the address on the list.
 
         Raises:
             GateError: see `entry`; `weights_unavailable:<id>`, `weights_checksum_mismatch:<id>`.
@@ -50,13 +50,13 @@ class WeightsRegistry:
         return self._store(download).resolve(self.entry(weights_id, kind))
 
     def first(self, kind: Kind) -> tuple[ResolvedWeights | None, str | None]:
-        """The first entry of a kind that may be used and whose files are here; fetches nothing.
+        """The first usable entry of a kind whose files are present; downloads nothing.
 
         Returns:
             The weights, or None and why the last of them cannot be used (None where none is listed).
         """
         why = None
-        for entry in allowlist.load(self.allowlist).allowlist.weights:
+        for entry in allowlist.load_allowlist(self.allowlist).allowlist.weights:
             if entry.kind == kind:
                 try:
                     return self._store(download=False).resolve(entry), None

@@ -15,7 +15,7 @@ _NESTED = {number << 3 | 2 for number in range(1, 6)}
 
 
 def check(data: bytes) -> None:
-    """Refuse what is no such message from its first to its last byte.
+    """Refuse data that is not such a message from its first to its last byte.
 
     Raises:
         GateError: `unsafe_archive:tokenizer_invalid`.
@@ -26,7 +26,7 @@ def check(data: bytes) -> None:
         size, position = _varint(data, position + 1)
         position += size
     if position != len(data) or not 0 < pieces <= MAX_PIECES:
-        raise unsafe("tokenizer_invalid", "The archive's tokenizer is no SentencePiece model.")
+        raise unsafe("tokenizer_invalid", "The archive's tokenizer is not a SentencePiece model.")
 
 
 def _varint(data: bytes, position: int) -> tuple[int, int]:

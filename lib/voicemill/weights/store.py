@@ -1,6 +1,6 @@
-"""Where allowed weights lie on this machine, checked against their pinned digests.
+"""The local files of allowed weights, checked against their pinned digests.
 
-Invariant: a path that `resolve` hands out was hashed in this call and matches its pin; an entry without a pin is
+Invariant: a path that `resolve` returns was hashed in that call and matches its pin. An entry without a pin is
 unavailable.
 """
 
@@ -54,7 +54,7 @@ class WeightsStore:
             repository: root of the checkout.
             fetch: how to download; `None` works offline.
             judge: refuses an entry that may not be used; only the experimental lane gives another than the gate's.
-            observer: hears of downloads.
+            observer: receives the progress of downloads.
         """
         self._cache = cache
         self._repository = repository
@@ -66,7 +66,7 @@ class WeightsStore:
         """Local, checked files of `entry`; an entry of kind `none` has none.
 
         Raises:
-            GateError: what the gate says, `weights_unavailable:<id>`, `weights_checksum_mismatch:<id>`.
+            GateError: the refusals of the gate, `weights_unavailable:<id>`, `weights_checksum_mismatch:<id>`.
         """
         self._judge(entry)
         return ResolvedWeights(entry, {item.path: self._resolve_file(entry, item) for item in entry.files})
@@ -90,7 +90,7 @@ class WeightsStore:
         return path
 
     def place(self, entry: AllowlistEntry, item: WeightsFile) -> Path | None:
-        """Where a file lies or would lie; `None` where its package is not installed."""
+        """The path of a file, present or not; `None` where its package is not installed."""
         if item.location == "repository":
             return self._repository / item.path
         if item.location == "cache":
@@ -108,7 +108,7 @@ class WeightsStore:
                 f"Put the file at {self.place(entry, item) or item.path}, or run where it can be downloaded.",
             )
         target = self._cache / entry.id / item.path
-        # Of another pin it would be another file: what is there of that one is not gone on with.
+        # The name carries the pin, so that the partial file of another pin is not resumed.
         partial = target.with_name(f".{target.name}.{(item.sha256 or '')[:16]}.part")
         try:
             partial.parent.mkdir(parents=True, exist_ok=True)
@@ -122,12 +122,12 @@ class WeightsStore:
             raise _unavailable(
                 entry,
                 f"{item.url} could not be downloaded: {error}",
-                f"Start again: it goes on where it stopped. Or put the file at {target} by hand.",
+                f"Start again: the download resumes. Or put the file at {target} by hand.",
             ) from error
         if files.sha256_file(partial) != item.sha256:
             partial.unlink()
             raise GateError(
-                f"What {item.url} sent is not the file that the allowlist pins for {entry.id}.",
+                f"The file from {item.url} is not the one that the allowlist pins for {entry.id}.",
                 reason=f"weights_checksum_mismatch:{entry.id}",
                 hint="Nothing was kept. Compare the allowlist's sha256 with the provider's.",
             )
@@ -135,16 +135,16 @@ class WeightsStore:
         return target
 
     def _progress(self, entry: AllowlistEntry, item: WeightsFile) -> Progress:
-        """Tells the observer, in tenths of the file where its size is known."""
+        """Reports to the observer, in tenths of the file where its size is known."""
         self._observer.stage(f"download {entry.id}", 100)
-        told = -1
+        last = -1
 
         def progress(done: int, total: int | None) -> None:
-            nonlocal told
+            nonlocal last
             whole = item.bytes or total
             tenth = min(10, done * 10 // whole) if whole else 0
-            if tenth != told:
-                told = tenth
+            if tenth != last:
+                last = tenth
                 megabytes = f"{done / _MEGABYTE:.1f}" + (f" of {whole / _MEGABYTE:.1f}" if whole else "")
                 self._observer.advance(tenth * 10, f"{megabytes} MB")
 

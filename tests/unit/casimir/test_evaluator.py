@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from voicemill.casimir.answer import answer_of, read_request, refusal, trace_line
 from voicemill.casimir.evaluator import evaluate
-from voicemill.casimir.gate import Remote, ask
+from voicemill.casimir.gate import RemoteAdapter, ask
 from voicemill.casimir.javascript import parse
-from voicemill.casimir.judging import coerce, judge
+from voicemill.casimir.judging import coerce, judge_constraint
 from voicemill.casimir.packs import SHIPPED_PACKS, Constraint, load_packs
 from voicemill.errors import ConfigError, UsageError
 from voicemill.settings import REPOSITORY
@@ -90,7 +90,7 @@ def test_coercion(value, number, issue) -> None:
 )
 def test_constraints(definition, value, status, limit, note) -> None:
     constraint = Constraint.model_validate({"id": "c", "severity": "HARD", "metric": "m", **definition})
-    entry = judge(constraint, {"m": value})
+    entry = judge_constraint(constraint, {"m": value})
     assert (entry.status, entry.limit, entry.note) == (status, limit, note)
     assert (entry.value is None) == (note in ("m_missing", "m_unparseable"))
 
@@ -286,7 +286,7 @@ def test_a_verdict_by_proxy_does_not_count_even_with_a_certificate_that_recomput
     digest = evaluate(request, PACKS).recomputed
     given = {"status": "APPROVED", "certificateHash": digest, "certificateId": "x", "integrityOk": True}
     document = {"mode": "constraint-pack", "pack": {**request, "certificate": given}}
-    verdict = ask(json.dumps(document).encode(), REPOSITORY, Remote(), tmp_path / "trace.jsonl")
+    verdict = ask(json.dumps(document).encode(), REPOSITORY, RemoteAdapter(), tmp_path / "trace.jsonl")
     assert verdict.answer["verdict"] == "PASS"
     assert verdict.refusal == "casimir_proxy"
 

@@ -22,7 +22,7 @@ SCRATCH = "voicemill/from-scratch"
 
 @pytest.fixture
 def listed() -> LoadedAllowlist:
-    return allowlist.load(REPOSITORY / SHIPPED)
+    return allowlist.load_allowlist(REPOSITORY / SHIPPED)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from voicemill.errors import GateError
 from voicemill.settings import REPOSITORY
-from voicemill.weights.allowlist import SHIPPED, load
+from voicemill.weights.allowlist import SHIPPED, load_allowlist
 from voicemill.weights.store import WeightsStore
 from voicemill_musicgen import weights
 
@@ -31,7 +31,7 @@ def test_the_shipped_entry_is_for_this_lane_alone(settings):
 
 
 def test_no_other_entry_passes_this_gate():
-    for entry in load(REPOSITORY / SHIPPED).allowlist.weights:
+    for entry in load_allowlist(REPOSITORY / SHIPPED).allowlist.weights:
         if entry.id != weights.BASE:
             assert refused(weights.check, entry) == "allowlist_rejected:not_experimental"
 

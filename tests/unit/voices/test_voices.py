@@ -50,7 +50,7 @@ def _reason(caught: pytest.ExceptionInfo[VoicemillError]) -> str:
 def test_a_voice_is_registered_and_its_file_is_valid(home: Workspace, prepared: PreparedDataset) -> None:
     made = registry.register(home.dataset("ann"), home)
     path = home.cache / "voices/ann/voice.json"
-    assert record.read(path) == made
+    assert record.read_record(path) == made
     schema = json.loads((REPOSITORY / "configs/voice/schemas/voice.schema.json").read_text("utf-8"))
     document = json.loads(path.read_text("utf-8"))
     jsonschema.Draft202012Validator(schema).validate(document)
@@ -98,7 +98,7 @@ def test_a_broken_record_of_a_voice_that_is_there_is_made_again(home: Workspace,
     assert registry.known(home) == [known]
     path.write_bytes(damage)
     assert registry.get(home, "ann") == known
-    assert record.read(path) == known.record
+    assert record.read_record(path) == known.record
 
 
 def test_rename_and_delete(home: Workspace) -> None:

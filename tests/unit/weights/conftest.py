@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from voicemill.errors import GateError
-from voicemill.weights.archive import inspect
+from voicemill.weights.archive import inspect_archive
 
 CONFIG = """\
 target: nemo.collections.tts.models.fastpitch.FastPitchModel
@@ -104,7 +104,7 @@ def refusal() -> Callable[[Path], str]:
 
     def why(path: Path) -> str:
         with pytest.raises(GateError) as caught:
-            inspect(path)
+            inspect_archive(path)
         assert caught.value.exit_code == 2
         assert caught.value.hint
         assert caught.value.code == "unsafe_archive"
@@ -119,7 +119,7 @@ def answer() -> Callable[[Path], str]:
 
     def code(path: Path) -> str:
         try:
-            inspect(path)
+            inspect_archive(path)
         except GateError as error:
             return error.code
         return "safe"

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from voicemill.errors import GateError, UsageError
-from voicemill.weights.archive import inspect, private_copy
+from voicemill.weights.archive import inspect_archive, private_copy
 
 
 def test_honest_archive_is_described(archives):
-    report = inspect(archives.write())
+    report = inspect_archive(archives.write())
     assert report.target == "nemo.collections.tts.models.fastpitch.FastPitchModel"
     assert report.tensors == 7
     assert report.parameters == 4 * 3 + 3 + 4 * 3 + 1
@@ -26,14 +26,14 @@ def test_honest_archive_is_described(archives):
 def test_pax_times_as_nemo_writes_them_pass(archives, member):
     info, data = member("./more.txt", b"text")
     info.mtime = 1795229917.25
-    assert inspect(archives.write(extra=[(info, data)])).tensors == 7
+    assert inspect_archive(archives.write(extra=[(info, data)])).tensors == 7
 
 
 def test_inspection_is_fast(archives):
     path = archives.write()
-    inspect(path)
+    inspect_archive(path)
     start = time.process_time()
-    inspect(path)
+    inspect_archive(path)
     assert time.process_time() - start < 0.05
 
 
@@ -161,7 +161,7 @@ def test_files_that_are_no_archives(tmp_path, refusal):
     (tmp_path / "text.nemo").write_text("dry run placeholder")
     assert refusal(tmp_path / "text.nemo") == "not_a_plain_tar"
     with pytest.raises(UsageError) as caught:
-        inspect(tmp_path / "none.nemo")
+        inspect_archive(tmp_path / "none.nemo")
     assert caught.value.reason.startswith("archive_missing:")
 
 
@@ -171,7 +171,7 @@ def test_private_copy_is_ours_alone_and_goes_away(archives):
         assert copy.read_bytes() == path.read_bytes()
         assert copy.parent.stat().st_mode & 0o077 == 0
         path.write_bytes(b"swapped")
-        assert inspect(copy).tensors == 7
+        assert inspect_archive(copy).tensors == 7
     assert not copy.exists()
     with pytest.raises(GateError), private_copy(path):
         pass

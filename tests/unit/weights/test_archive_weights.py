@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from voicemill.weights.archive import inspect
+from voicemill.weights.archive import inspect_archive
 
 
 class Evil:
@@ -129,7 +129,7 @@ def tensor_pickle(shape: str, stride: str, numel: int = 12, offset: int = 0) -> 
 
 
 def test_plain_tensor_by_hand_passes(archives, rezip, checkpoint):
-    report = inspect(archives.write(weights=rezip(checkpoint, pickle=tensor_pickle("3 4", "4 1"))))
+    report = inspect_archive(archives.write(weights=rezip(checkpoint, pickle=tensor_pickle("3 4", "4 1"))))
     assert (report.tensors, report.parameters) == (1, 12)
 
 

@@ -15,7 +15,7 @@ from demucs.htdemucs import HTDemucs
 from voicemill import files
 from voicemill.errors import GateError
 from voicemill.weights import demucs_package
-from voicemill.weights.demucs_package import inspect, private_copy
+from voicemill.weights.demucs_package import inspect_package, private_copy
 
 Save = Callable[..., Path]
 
@@ -46,18 +46,18 @@ class _Evil:
 
 def refused(path: Path) -> str:
     with pytest.raises(GateError) as caught:
-        inspect(path)
+        inspect_package(path)
     assert caught.value.exit_code == 2
     return caught.value.reason
 
 
 def test_an_honest_package_is_described(save: Save) -> None:
-    report = inspect(save())
+    report = inspect_package(save())
     assert (report.sources, report.tensors, report.parameters) == (("music", "vocals"), 1, 12)
 
 
 def test_what_demucs_itself_saves_is_honest(separator_package: Path) -> None:
-    report = inspect(separator_package)
+    report = inspect_package(separator_package)
     assert report.sources == ("music", "vocals")
     assert report.parameters == sum(
         value.numel() for value in torch.load(separator_package, weights_only=False)["state"].values()
@@ -109,7 +109,7 @@ def test_a_fraction_is_no_way_in(save: Save, rezip: Callable[..., bytes]) -> Non
         path.write_bytes(rezip(path.read_bytes(), pickle=pickle.replace(ratio, evil)))
         assert refused(path) == "unsafe_archive:pickle_invalid"
     path.write_bytes(rezip(path.read_bytes(), pickle=pickle.replace(ratio, b"X\x04\x00\x00\x0039/5\x85")))
-    assert inspect(path).sources == ("music", "vocals")
+    assert inspect_package(path).sources == ("music", "vocals")
 
 
 def test_only_a_plain_stored_zip_is_read(save: Save, rezip: Callable[..., bytes]) -> None:

@@ -14,7 +14,7 @@ from voicemill.errors import GateError
 from voicemill.progress import SilentObserver
 from voicemill.weights import download
 from voicemill.weights.allowlist import AllowlistEntry
-from voicemill.weights.download import DownloadError, fetch, from_hub, from_web
+from voicemill.weights.download import DownloadError, fetch
 from voicemill.weights.store import WeightsStore
 
 DATA = hashlib.shake_256(b"weights").digest(25_000_000)
@@ -22,14 +22,10 @@ DATA = hashlib.shake_256(b"weights").digest(25_000_000)
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
-    from huggingface_hub.utils import close_session
-
     monkeypatch.setattr(download, "_PAUSE", 0.0)
     with serving(tmp_path, DATA) as running:
         monkeypatch.setenv("SSL_CERT_FILE", str(running.certificate))
-        close_session()  # its client keeps the certificates that it met
         yield running
-    close_session()
 
 
 def entry(server: FileServer, **file: object) -> AllowlistEntry:
@@ -46,28 +42,26 @@ def entry(server: FileServer, **file: object) -> AllowlistEntry:
 
 
 class Watcher(SilentObserver):
-    """Remembers what it hears."""
+    """Records stages and progress."""
 
     def __init__(self) -> None:
         self.stages: list[str] = []
-        self.told: list[tuple[int, str]] = []
+        self.notes: list[tuple[int, str]] = []
 
     def stage(self, name: str, total: int | None = None) -> None:
         self.stages.append(name)
 
     def advance(self, done: int, note: str = "") -> None:
-        self.told.append((done, note))
+        self.notes.append((done, note))
 
 
-def into(path: Path, way: object, url: str, most: int = 1 << 30) -> None:
-    with path.open("ab") as handle:
-        way(url, download._Guarded(handle, path, most, lambda done, total: None))  # type: ignore[operator]
+def into(path: Path, url: str, most: int = 1 << 30) -> None:
+    fetch(url, path, max_bytes=most, progress=lambda done, total: None)
 
 
-@pytest.mark.parametrize("way", [from_web, from_hub])
-def test_a_broken_connection_is_made_again_for_what_is_missing(server: FileServer, tmp_path: Path, way: object) -> None:
-    server.breaks = [12_000_000, 11_000_000]  # the hub's library writes blocks of 10 MB
-    into(tmp_path / "part", way, server.url)
+def test_a_broken_connection_is_made_again_for_what_is_missing(server: FileServer, tmp_path: Path) -> None:
+    server.breaks = [12_000_000, 11_000_000]
+    into(tmp_path / "part", server.url)
     assert (tmp_path / "part").read_bytes() == DATA
     assert len(server.ranges) == 3
     assert server.ranges[0] is None
@@ -76,30 +70,41 @@ def test_a_broken_connection_is_made_again_for_what_is_missing(server: FileServe
     assert starts[0] < starts[1] <= 23_000_000
 
 
+def test_a_busy_server_is_asked_again_a_few_times(server: FileServer, tmp_path: Path) -> None:
+    server.refusals = [429, 503]
+    into(tmp_path / "part", server.url)
+    assert (tmp_path / "part").read_bytes() == DATA
+    server.refusals = [503] * 20
+    with pytest.raises(DownloadError, match="503"):
+        into(tmp_path / "other", server.url)
+    assert len(server.refusals) == 20 - 6
+    server.refusals = [404]
+    with pytest.raises(DownloadError, match="404"):
+        into(tmp_path / "third", server.url)
+
+
 def test_a_length_that_makes_no_sense_is_no_length(server: FileServer, tmp_path: Path) -> None:
     server.length = "many"
-    into(tmp_path / "part", from_web, server.url)
+    into(tmp_path / "part", server.url)
     assert (tmp_path / "part").read_bytes() == DATA
 
 
-@pytest.mark.parametrize("way", [from_web, from_hub])
-def test_the_next_run_goes_on_where_this_one_stopped(server: FileServer, tmp_path: Path, way: object) -> None:
+def test_the_next_run_goes_on_where_this_one_stopped(server: FileServer, tmp_path: Path) -> None:
     part = tmp_path / "part"
     part.write_bytes(DATA[:700_000])
-    into(part, way, server.url)
+    into(part, server.url)
     assert (part.read_bytes(), server.ranges) == (DATA, ["bytes=700000-"])
-    into(part, way, server.url)  # killed between the last byte and the new name
+    into(part, server.url)  # killed between the last byte and the new name
     assert part.read_bytes() == DATA
     server.knows_ranges = False
     part.write_bytes(DATA[:700_000])
-    into(part, way, server.url)
+    into(part, server.url)
     assert part.read_bytes() == DATA
 
 
-@pytest.mark.parametrize("way", [from_web, from_hub])
-def test_more_than_was_pinned_is_cut_off(server: FileServer, tmp_path: Path, way: object) -> None:
+def test_more_than_was_pinned_is_cut_off(server: FileServer, tmp_path: Path) -> None:
     with pytest.raises(DownloadError, match="more than 1000 bytes"):
-        into(tmp_path / "part", way, server.url, 1000)
+        into(tmp_path / "part", server.url, 1000)
 
 
 def test_the_store_keeps_what_came_tells_how_far_it_is_and_goes_on(server: FileServer, tmp_path: Path) -> None:
@@ -115,8 +120,8 @@ def test_the_store_keeps_what_came_tells_how_far_it_is_and_goes_on(server: FileS
     assert [path.name for path in (cache / "a/b").iterdir()] == ["m.nemo"]
     assert server.ranges[-1] is not None
     assert watcher.stages == ["download a/b"] * 2
-    assert watcher.told[-1] == (100, "25.0 of 25.0 MB")
-    assert sorted(done for done, _ in watcher.told) == [done for done, _ in watcher.told]
+    assert watcher.notes[-1] == (100, "25.0 of 25.0 MB")
+    assert sorted(done for done, _ in watcher.notes) == [done for done, _ in watcher.notes]
 
 
 def test_other_bytes_than_the_pinned_ones_are_not_kept(server: FileServer, tmp_path: Path) -> None:
@@ -132,7 +137,7 @@ def test_a_server_that_is_not_trusted_gives_nothing(
 ) -> None:
     monkeypatch.delenv("SSL_CERT_FILE")
     with pytest.raises(DownloadError, match="CERTIFICATE"):
-        into(tmp_path / "part", from_web, server.url)
+        into(tmp_path / "part", server.url)
     assert server.ranges == []
 
 
@@ -160,5 +165,5 @@ def test_a_full_disk_is_named(server: FileServer) -> None:
     if not full.exists() or not os.access(full, os.W_OK):
         pytest.skip("no /dev/full on this system")
     with pytest.raises(StorageError) as caught:
-        into(full, from_web, server.url)
+        into(full, server.url)
     assert caught.value.reason == "disk_full:/dev/full"

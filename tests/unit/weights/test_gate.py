@@ -8,7 +8,7 @@ import pytest
 from voicemill.errors import GateError
 from voicemill.settings import REPOSITORY
 from voicemill.weights import gate
-from voicemill.weights.allowlist import SHIPPED, load, pin
+from voicemill.weights.allowlist import SHIPPED, load_allowlist, pin
 
 ENTRY = {
     "id": "a/b",
@@ -117,7 +117,7 @@ REFUSED = {"adefossez/htdemucs"}
 
 
 def test_the_shipped_list_names_what_the_toolbox_loads_and_every_entry_but_one_passes():
-    listed = load(REPOSITORY / SHIPPED)
+    listed = load_allowlist(REPOSITORY / SHIPPED)
     ids = [entry.id for entry in listed.allowlist.weights]
     for needed in (
         "nvidia/nemo-tts-fastpitch-en",
@@ -142,7 +142,7 @@ def test_the_shipped_list_names_what_the_toolbox_loads_and_every_entry_but_one_p
 
 
 def test_the_experimental_weights_are_refused_for_their_licence():
-    listed = load(REPOSITORY / SHIPPED)
+    listed = load_allowlist(REPOSITORY / SHIPPED)
     assert reason(REPOSITORY / SHIPPED, "facebook/musicgen-small") == "allowlist_commercial_rejected"
     entry = listed.allowlist.find("facebook/musicgen-small")
     flattered = entry.model_copy(update={"commercial_use_allowed": True})
@@ -155,7 +155,7 @@ def test_pin_records_digest_and_size(tmp_path):
     path = write(tmp_path, ENTRY | {"files": [{"path": "model.nemo"}]})
     (tmp_path / "m").write_bytes(b"abc")
     digest = pin(path, "a/b", "model.nemo", tmp_path / "m")
-    item = load(path).allowlist.find("a/b").files[0]
+    item = load_allowlist(path).allowlist.find("a/b").files[0]
     assert (item.sha256, item.bytes) == (digest, 3)
     with pytest.raises(GateError):
         pin(path, "a/b", "other.nemo", tmp_path / "m")

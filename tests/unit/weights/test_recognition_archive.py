@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from voicemill.errors import GateError
-from voicemill.weights.archive import inspect
+from voicemill.weights.archive import inspect_archive
 from voicemill.weights.nemo_config import ALLOWED_TARGETS, RECOGNITION_TARGETS
 
 CONFIG = """\
@@ -23,10 +23,10 @@ TOKENIZER = b"\x0a\x03\x0a\x01a"  # one piece
 
 def test_a_recogniser_is_no_voice_and_a_voice_no_recogniser(archives, member):
     path = archives.write(config=CONFIG, extra=[member("1_tokenizer.model", TOKENIZER)])
-    assert inspect(path, RECOGNITION_TARGETS).target.endswith("EncDecCTCModelBPE")
+    assert inspect_archive(path, RECOGNITION_TARGETS).target.endswith("EncDecCTCModelBPE")
     for config, targets in ((CONFIG, ALLOWED_TARGETS), (None, RECOGNITION_TARGETS)):
         with pytest.raises(GateError) as caught:
-            inspect(archives.write(config=config) if config else archives.write(), targets)
+            inspect_archive(archives.write(config=config) if config else archives.write(), targets)
         assert caught.value.reason.startswith("unsafe_archive:config_target:")
 
 
@@ -42,9 +42,9 @@ def test_a_recogniser_is_no_voice_and_a_voice_no_recogniser(archives, member):
 def test_no_other_binary_member_comes_along(archives, member, name, data, reason):
     path = archives.write(config=CONFIG, extra=[member(name, data)])
     with pytest.raises(GateError) as caught:
-        inspect(path, RECOGNITION_TARGETS)
+        inspect_archive(path, RECOGNITION_TARGETS)
     assert caught.value.reason == f"unsafe_archive:{reason}"
     honest = archives.write(config=CONFIG, extra=[member("1_tokenizer.model", b"\x80\x02}.")])
     with pytest.raises(GateError) as caught:
-        inspect(honest)
+        inspect_archive(honest)
     assert caught.value.code == "unsafe_archive"
