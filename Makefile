@@ -83,7 +83,7 @@ bench: ## measure the demo's stages; ARGS="preparation", "pitch ...", "start ...
 bench-quality: ## stock NeMo's recipe and ours for the same minutes: error rate, distortion, pitch (ARGS="--voices slt,rms,awb --audio 1,6,20")
 	@$(dev) && PYTHONPATH=lib "$$VOICEMILL_PYTHON" scripts/bench/bench.py curve $(or $(ARGS),--plot cache/bench/time-to-voice.svg)
 
-schemas: ## write the JSON Schemas below configs/voice again from the typed models
+schemas: ## write the JSON Schemas of new format versions, and new descriptions, from the typed models
 	@$(dev) && PYTHONPATH=lib "$$VOICEMILL_PYTHON" scripts/voice/generate_schemas.py
 
 publish-cpu: ## build and push the CPU image (ARGS="--registry R", "--dry-run", "--allow-dirty")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from voicemill.training_status import TrainingStatus
-from voicemill.verify.schemas import MODELS, schema
+from voicemill.verify.schemas import FORMATS, schema
 
 KEYS = (
     "objective_status",
@@ -193,7 +193,7 @@ def test_a_python_without_the_light_dependencies_is_told_so(run, tmp_path, check
     assert set(plain) <= set(TrainingStatus.model_fields)
     import jsonschema
 
-    model = next(model for path, model in MODELS.items() if path.name == "prod-tts-train-status.schema.json")
+    model = next(each.model for each in FORMATS if each.name == "prod-tts-train-status")
     jsonschema.validate(plain, schema(model))
     lane = json.loads((tmp_path / "artifacts/train_status.tts_prod_train_nemo.json").read_text())
     assert (lane["state"], lane["reason"]) == ("blocked", plain["root_cause"])

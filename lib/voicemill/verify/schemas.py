@@ -1,15 +1,22 @@
-"""JSON Schemas (draft 2020-12) of the formats, generated from the same models that read and write them."""
+"""JSON Schemas (draft 2020-12) of the file formats, one file per format and version, generated from the typed models.
+
+The schema of a version is fixed once it is committed: only its titles and descriptions may follow the model. A model
+that reads or writes other documents needs a new version, and the model of the version before stays as its reader.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 
 from voicemill import files
 from voicemill.bundle.manifest import ProductionManifest, PromotedManifest
+from voicemill.dataset.description import DatasetDescription
 from voicemill.dataset.edits import ClipEdit
 from voicemill.dataset.lanefile import LaneDataset
 from voicemill.dataset.manifest import ManifestEntry
@@ -23,46 +30,134 @@ from voicemill.weights.manifest import WeightsManifest
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FOLDER = Path("configs/voice/schemas")
-Models = Mapping[Path, type[BaseModel] | type[LaneStatus]]
-MODELS: Models = {
-    Path("configs/voice/weights-manifest.schema.json"): WeightsManifest,
-    FOLDER / "train-status.schema.json": LaneStatus,
-    FOLDER / "prod-tts-train-status.schema.json": TrainingStatus,
-    FOLDER / "dataset-manifest-line.schema.json": ManifestEntry,
-    FOLDER / "dataset-manifest.schema.json": LaneDataset,
-    FOLDER / "voice.schema.json": VoiceRecord,
-    FOLDER / "dataset-edits-line.schema.json": ClipEdit,
-    FOLDER / "weights-allowlist.schema.json": Allowlist,
-    FOLDER / "prod-tts-eval.schema.json": Evaluation,
-    FOLDER / "prod-tts-voice-bundle.schema.json": ProductionManifest,
-    FOLDER / "voice-bundle.schema.json": PromotedManifest,
-    FOLDER / "voice-certificate.schema.json": VoiceCertificate,
-}
-"""Path below the repository -> the model of that file."""
+Model = type[Any]
+"""A pydantic model or a dataclass."""
 
 
-def schema(model: type[BaseModel] | type[LaneStatus]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Format:
+    """A file format.
+
+    Attributes:
+        name: stem of its schema files.
+        version: the version that is written.
+        model: the model that reads and writes this version.
+        older: the models that read the versions before, by version.
+        copy: another place of the current schema below the repository, where other programs expect it.
+    """
+
+    name: str
+    version: int
+    model: Model
+    older: Mapping[int, Model] = field(default_factory=dict)
+    copy: Path | None = None
+
+    @property
+    def path(self) -> Path:
+        """The schema of the current version, below the repository."""
+        return self.path_of(self.version)
+
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """All copies of the schema of the current version, below the repository."""
+        return (self.path, self.copy) if self.copy else (self.path,)
+
+    def path_of(self, version: int) -> Path:
+        """The schema of a version, below the repository."""
+        return FOLDER / f"{self.name}-{version}.schema.json"
+
+
+FORMATS = (
+    Format("train-status", 1, LaneStatus),
+    Format("prod-tts-train-status", 1, TrainingStatus),
+    Format("dataset-description", 1, DatasetDescription),
+    Format("dataset-manifest-line", 1, ManifestEntry),
+    Format("dataset-manifest", 1, LaneDataset),
+    Format("dataset-edits-line", 1, ClipEdit),
+    Format("voice", 1, VoiceRecord),
+    Format("weights-allowlist", 1, Allowlist),
+    Format("weights-manifest", 1, WeightsManifest, copy=Path("configs/voice/weights-manifest.schema.json")),
+    Format("prod-tts-eval", 1, Evaluation),
+    Format("prod-tts-voice-bundle", 1, ProductionManifest),
+    Format("voice-bundle", 1, PromotedManifest),
+    Format("voice-certificate", 1, VoiceCertificate),
+)
+
+
+def schema(model: Model) -> dict[str, Any]:
     """The schema of one model, as its files are read."""
     return {"$schema": DIALECT, **TypeAdapter(model).json_schema(mode="validation")}
 
 
-def texts(models: Models = MODELS) -> dict[Path, str]:
-    """Every schema file's content by its path below the repository."""
-    return {path: files.dump_json(schema(model)) for path, model in models.items()}
+def structure(document: Mapping[str, Any]) -> Any:
+    """A schema without titles, descriptions and names of definitions: equal for models that accept the same files."""
+    definitions = document.get("$defs", {})
+
+    def plain(node: Any, inside: tuple[str, ...], names: bool) -> Any:
+        if isinstance(node, list):
+            return [plain(each, inside, False) for each in node]
+        if not isinstance(node, dict):
+            return node
+        name = str(node.get("$ref", "")).rpartition("/")[2] if not names else ""
+        if name:
+            return "recursive" if name in inside else plain(definitions[name], (*inside, name), False)
+        return {
+            key: plain(each, inside, key == "properties" and not names)
+            for key, each in node.items()
+            if names or key not in ("title", "description", "$defs")
+        }
+
+    return plain(document, (), False)
 
 
-def write(repository: Path, models: Models = MODELS) -> list[Path]:
-    """Write the schemas that are not up to date; returns their paths below the repository."""
-    stale = outdated(repository, models)
-    for path in stale:
-        files.write_text(repository / path, texts(models)[path])
-    return stale
+def problems(repository: Path, formats: Sequence[Format] = FORMATS) -> list[str]:
+    """Violations of the rule above, one sentence each; empty when models and committed schemas agree."""
+    return [sentence for each in formats for sentence in _problems(repository, each)]
 
 
-def outdated(repository: Path, models: Models = MODELS) -> list[Path]:
-    """Schemas that are missing or differ from their models."""
-    return [
-        path
-        for path, text in texts(models).items()
-        if not (repository / path).is_file() or (repository / path).read_text(encoding="utf-8") != text
-    ]
+def _problems(repository: Path, form: Format) -> Iterator[str]:
+    path = repository / form.path
+    missing = [place for place in form.places if not (repository / place).is_file()]
+    if missing:
+        yield f"{missing[0]} is missing: run `make schemas`."
+    elif _changed(path, form.model):
+        yield (
+            f"The model of {form.path} changed: raise the version of {form.name} in verify/schemas.py, and keep the "
+            f"model of version {form.version} as its reader in `older`."
+        )
+    elif any((repository / place).read_text(encoding="utf-8") != _text(form) for place in form.places):
+        yield f"{form.path} has outdated descriptions: run `make schemas`."
+    for version in range(1, form.version):
+        before = repository / form.path_of(version)
+        model = form.older.get(version)
+        if not before.is_file():
+            yield f"{form.path_of(version)} is missing: restore it."
+        elif model is None or _changed(before, model):
+            yield f"Version {version} of {form.name} has no reader: its model must stay in `older` as it was."
+
+
+def write(repository: Path, formats: Sequence[Format] = FORMATS) -> list[Path]:
+    """Write missing schemas and outdated descriptions; a changed model is left to `problems`.
+
+    Returns:
+        The written paths, below the repository.
+    """
+    written = []
+    for form in formats:
+        path = repository / form.path
+        if path.is_file() and _changed(path, form.model):
+            continue
+        for place in form.places:
+            target = repository / place
+            if not target.is_file() or target.read_text(encoding="utf-8") != _text(form):
+                files.write_text(target, _text(form))
+                written.append(place)
+    return written
+
+
+def _text(form: Format) -> str:
+    return files.dump_json(schema(form.model))
+
+
+def _changed(path: Path, model: Model) -> bool:
+    return bool(structure(json.loads(path.read_text(encoding="utf-8"))) != structure(schema(model)))

@@ -51,7 +51,7 @@ def test_a_voice_is_registered_and_its_file_is_valid(home: Workspace, prepared: 
     made = registry.register(home.dataset("ann"), home)
     path = home.cache / "voices/ann/voice.json"
     assert record.read_record(path) == made
-    schema = json.loads((REPOSITORY / "configs/voice/schemas/voice.schema.json").read_text("utf-8"))
+    schema = json.loads((REPOSITORY / "configs/voice/schemas/voice-1.schema.json").read_text("utf-8"))
     document = json.loads(path.read_text("utf-8"))
     jsonschema.Draft202012Validator(schema).validate(document)
     assert (document["slug"], document["prepared_as"]) == ("ann", "demo")
