@@ -14,7 +14,7 @@ def publish(
     prepared: PreparedDataset, workspace: Workspace, terminal: Terminal, workers: int | None, report: bool
 ) -> list[tuple[str, str]]:
     """Register the voice and write its report where that is asked for; rows for the table."""
-    from voicemill.review.report import write_report
+    from voicemill.review.dataset_page import write_report
     from voicemill.voices import registry
     from voicemill.voices.rights import warning
 

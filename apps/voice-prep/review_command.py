@@ -32,7 +32,7 @@ def review_command(dataset: str, port: int, open_browser: bool, only_report: boo
     from voicemill import console
     from voicemill.errors import InterruptedRunError
     from voicemill.protocol import Protocol
-    from voicemill.review import live, loading, report
+    from voicemill.review import dataset_page, loading, server
     from voicemill.settings import Settings
 
     workspace = Settings.from_environment(os.environ).workspace
@@ -40,19 +40,19 @@ def review_command(dataset: str, port: int, open_browser: bool, only_report: boo
     with console.Interrupts() as interrupts, console.Terminal() as terminal:
         loaded = loading.load(loading.find(dataset, workspace))
         if only_report:
-            protocol.artifact(report.write_report(loaded, workspace.stage_cache, terminal, workers=workers))
+            protocol.artifact(dataset_page.write_report(loaded, workspace.stage_cache, terminal, workers=workers))
             return 0
-        server = live.serve_dataset(loaded, workspace.stage_cache, terminal, port=port, workers=workers)
-        protocol.stats({"clips": len(loaded.entries), "url": server.url})
-        terminal.note(f"The page: {server.url}")
+        served = server.serve_dataset(loaded, workspace.stage_cache, terminal, port=port, workers=workers)
+        protocol.stats({"clips": len(loaded.entries), "url": served.url})
+        terminal.note(f"The page: {served.url}")
         terminal.note("Ctrl-C ends it; what you decide is saved at once.")
         if open_browser:
-            click.launch(server.url)
+            click.launch(served.url)
         try:
             with interrupts.cooperative():
-                server.serve(interrupts.should_stop)
+                served.serve(interrupts.should_stop)
         except InterruptedRunError as ended:
             if ended.exit_code != 130:  # Ctrl-C is how this command ends, SIGTERM is not
                 raise
-        terminal.note(server.session.farewell())
+        terminal.note(served.session.farewell())
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shutil
 from importlib import metadata as packages
@@ -35,6 +36,7 @@ from voicemill.dataset.stages import StageClock, write_timings
 from voicemill.dataset.statistics import Statistics, summarise
 from voicemill.dataset.utterances import Means
 from voicemill.errors import DatasetError
+from voicemill.locks import folder_lock
 from voicemill.progress import Observer, SilentObserver
 from voicemill.settings import REPOSITORY
 from voicemill.text import normalise
@@ -114,13 +116,18 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
         observer.note(f"dataset of {request.voice}: unchanged, taken from the last run ({len(known.entries)} clips)")
         return stating(known, request.rights)
     # The processes end first, or they would write into a folder that is being removed.
-    with files.atomic_directory(root) as staging, _pool(request, staging) as pool:
+    with (
+        contextlib.ExitStack() as publication,
+        files.atomic_directory(root) as staging,
+        _pool(request, staging) as pool,
+    ):
         cache = staging / ".fresh" if request.force else workspace.stage_cache
         bench = steps.Bench(pool, StageClock(observer, pool.worker_ids), staging, cache)
         grammars = workspace.cache / "text-normaliser"
         ears = Ears(recogniser, cache) if recogniser else None
         means = Means(Lexicon.load(request.lexicon), request.limits, grammars, pool, staging, cache, ears)
         _fill(bench, request, sources, inputs, means, separator, speaker, tools, key)
+        publication.enter_context(folder_lock(root))  # no edit is saved between the copy and the publication
         edits.carry(root, staging)
     made = load(root, key)
     if made is None:

@@ -1,13 +1,12 @@
-"""A prepared dataset to look at, to listen to and to mend.
+"""Review of a prepared dataset: look at it, listen to it, and correct it.
 
-    loading   a dataset and its edits, checked
-    pictures  waveform, spectrogram and pitch of each clip, kept by content
-    view      what the pages show, worked out beforehand
-    left_out  what became no clip: reasons, figures, limits
-    report    `report.html` in the dataset's folder: one file, nothing is loaded from elsewhere
-    session   decisions of a person become edits beside the manifest
-    live      page and session put together
-    server    the same page on loopback, where clips can be dropped, restored and given another text
+    loading        finds a dataset and its edits, and checks them
+    pictures       waveform, spectrogram and pitch of each clip, cached by content
+    dataset_view   the content of the pages, worked out in advance
+    left_out       stretches that became no clip: reasons, figures, limits
+    dataset_page   `report.html` in the dataset's folder: one file that loads nothing from elsewhere
+    session        a person's decisions, saved as edits beside the manifest
+    server         the same page on loopback, where clips can be dropped, restored and given another text
 
-Pages are self-contained and carry a content security policy: what a transcript holds is text, never markup.
+Pages are self-contained and carry a content security policy: a transcript is shown as text, never as markup.
 """

@@ -21,8 +21,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from voicemill import files
+from voicemill.dataset.prepare import PreparedDataset
 from voicemill.errors import StorageError, VoicemillError
-from voicemill.review.session import Decision, Session
+from voicemill.progress import Observer
+from voicemill.review.dataset_page import draw_clips, page
+from voicemill.review.dataset_view import view_of
+from voicemill.review.left_out import Sound
+from voicemill.review.session import Decision, ReviewSession, sound_paths
 
 MAX_BODY = 64 * 1024
 """Bytes of one decision; a text has at most 2,000 characters."""
@@ -36,7 +41,7 @@ class ReviewServer(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = False
 
-    def __init__(self, session: Session, page: Callable[[], str], port: int = 0) -> None:
+    def __init__(self, session: ReviewSession, page: Callable[[], str], port: int = 0) -> None:
         """
         Args:
             session: takes the decisions.
@@ -80,6 +85,33 @@ class ReviewServer(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A browser that hangs up in the middle of a clip is nothing to report."""
+
+
+def serve_dataset(
+    dataset: PreparedDataset,
+    cache: Path,
+    observer: Observer | None = None,
+    *,
+    port: int = 0,
+    workers: int | None = None,
+) -> ReviewServer:
+    """A server that is bound and waits for `serve`.
+
+    Args:
+        dataset: what is reviewed.
+        cache: where the pictures are kept.
+        observer: hears the drawing.
+        port: 0 lets the system choose.
+        workers: processes that draw.
+
+    Raises:
+        DatasetError: `edits_invalid`.
+        StorageError: `port_unavailable`.
+    """
+    session = ReviewSession(dataset)
+    sounds = {path: Sound(path, embedded=False) for path in sound_paths(dataset)}
+    view = view_of(dataset, draw_clips(dataset, cache, observer, workers), sounds)
+    return ReviewServer(session, lambda: page(view, session.states()), port)
 
 
 class _Handler(BaseHTTPRequestHandler):

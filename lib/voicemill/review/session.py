@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,6 +14,7 @@ from voicemill.dataset.manifest import ManifestEntry
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.dataset.report import Rejection
 from voicemill.errors import UsageError
+from voicemill.locks import folder_lock
 from voicemill.review.left_out import restorable
 
 
@@ -77,15 +77,15 @@ def sound_paths(dataset: PreparedDataset) -> list[str]:
     return [*(entry.audio_filepath for entry in dataset.entries), *left]
 
 
-class Session:
+class ReviewSession:
     """One dataset under review. Its methods may be called from several threads.
 
-    Every decision reads the edits from the disk and writes them again, so two pages and a text editor agree.
+    Every decision reads the edits from the disk and writes them again under the lock of the dataset's folder, so the
+    decisions of several pages, servers and preparations are all kept.
     """
 
     def __init__(self, dataset: PreparedDataset) -> None:
         self.dataset = dataset
-        self._lock = threading.Lock()
         self._sounds = frozenset(sound_paths(dataset))
         self._entries = {entry.id: entry for entry in dataset.entries}
         self._digests = edits.recordings(dataset.description.inputs)
@@ -106,9 +106,9 @@ class Session:
         Raises:
             UsageError: `dataset_changed`, `no_such_clip`, `invalid_edit`.
             DatasetError: `edits_invalid`, somebody broke the file meanwhile.
-            StorageError: it cannot be written.
+            StorageError: it cannot be written (`folder_busy` while another process holds the folder).
         """
-        with self._lock:
+        with folder_lock(self.root):
             now = description.read(self.root)
             if now is None or not decision.dataset == now.dataset_sha256 == self.dataset.sha256:
                 raise UsageError(

@@ -7,6 +7,7 @@ every entry was judged, every byte is checked against its digest, and the result
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import shutil
 import stat
@@ -19,6 +20,7 @@ from pathlib import Path
 from voicemill import files
 from voicemill.dataset import description, edits
 from voicemill.errors import DatasetError, StorageError, UsageError
+from voicemill.locks import folder_lock
 from voicemill.review import loading
 from voicemill.voices import record, registry
 from voicemill.voices.record import VoiceRecord
@@ -103,11 +105,13 @@ def import_voice(workspace: Workspace, source: Path, slug: str | None = None) ->
             name = profile_id(slug or stated.slug)
             registry.require_free(workspace, name)
             _room(workspace, sum(entry.file_size for entry in entries.values()))
-            with files.atomic_directory(workspace.dataset(name)) as staging:
+            with contextlib.ExitStack() as publication, files.atomic_directory(workspace.dataset(name)) as staging:
                 for path, entry in entries.items():
                     if path != record.NAME:
                         _extract(archive, entry, staging / path.removeprefix(TOP))
                 _check(staging, stated)
+                publication.enter_context(folder_lock(workspace.dataset(name)))
+                registry.require_free(workspace, name)  # another import may have finished first
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError) as error:
         raise _unsafe("not_a_zip", f"it cannot be read as a zip ({error})") from error
     registry.register(workspace.dataset(name), workspace)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from voicemill import files
 from voicemill.dataset import description
 from voicemill.errors import StorageError, UsageError
+from voicemill.locks import folder_lock
 from voicemill.voices import record
 from voicemill.voices.record import VoiceRecord
 from voicemill.voices.rights import warning
@@ -57,6 +58,11 @@ def register(root: Path, workspace: Workspace) -> VoiceRecord:
         UsageError: `dataset_not_found:<slug>`.
         StorageError: it cannot be written.
     """
+    with folder_lock(root):
+        return _register(root, workspace)
+
+
+def _register(root: Path, workspace: Workspace) -> VoiceRecord:
     described = description.read(root)
     if described is None:
         raise UsageError(
@@ -97,9 +103,14 @@ def get(workspace: Workspace, slug: str) -> Voice:
         UsageError: `voice_not_found:<slug>`.
         DatasetError: `voice_invalid:<slug>`.
     """
+    with folder_lock(workspace.dataset(slug)):
+        return _get(workspace, slug)
+
+
+def _get(workspace: Workspace, slug: str) -> Voice:
     root = workspace.dataset(slug)
     if description.read(root) is not None:
-        return Voice(register(root, workspace), "ready", root)
+        return Voice(_register(root, workspace), "ready", root)
     path = _path(workspace, slug)
     if path.is_file():
         return Voice(record.read_record(path), "missing", root)
@@ -131,19 +142,20 @@ def rename(workspace: Workspace, old: str, new: str) -> Voice:
         UsageError: `voice_not_found`, `voice_exists`, `invalid_voice_profile_id`.
         StorageError: a folder cannot be moved; the voice is unchanged.
     """
-    voice = get(workspace, old)
-    require_free(workspace, profile_id(new))
-    target = workspace.dataset(new)
-    if voice.state == "ready":
-        try:
-            voice.dataset.rename(target)
-        except OSError as error:
-            raise StorageError.from_os_error(error, target) from error
-        register(target, workspace)
-    else:
-        files.write_text(_path(workspace, new), voice.record.model_copy(update={"slug": new}).dump())
-    shutil.rmtree(_path(workspace, old).parent, ignore_errors=True)
-    return get(workspace, new)
+    with folder_lock(workspace.dataset(old)):
+        voice = _get(workspace, old)
+        require_free(workspace, profile_id(new))
+        target = workspace.dataset(new)
+        if voice.state == "ready":
+            try:
+                voice.dataset.rename(target)
+            except OSError as error:
+                raise StorageError.from_os_error(error, target) from error
+            _register(target, workspace)
+        else:
+            files.write_text(_path(workspace, new), voice.record.model_copy(update={"slug": new}).dump())
+        shutil.rmtree(_path(workspace, old).parent, ignore_errors=True)
+        return _get(workspace, new)
 
 
 def delete(workspace: Workspace, slug: str) -> Voice:
@@ -153,11 +165,12 @@ def delete(workspace: Workspace, slug: str) -> Voice:
         UsageError: `voice_not_found`.
         StorageError: something cannot be removed.
     """
-    voice = get(workspace, slug)
-    for folder in (voice.dataset, _path(workspace, slug).parent):
-        if folder.is_dir():
-            files.remove_directory(folder)
-    return voice
+    with folder_lock(workspace.dataset(slug)):
+        voice = _get(workspace, slug)
+        for folder in (voice.dataset, _path(workspace, slug).parent):
+            if folder.is_dir():
+                files.remove_directory(folder)
+        return voice
 
 
 def _path(workspace: Workspace, slug: str) -> Path:

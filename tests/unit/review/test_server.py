@@ -15,24 +15,23 @@ import pytest
 from voicemill.dataset import description, edits
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.errors import StorageError, UsageError
-from voicemill.review.live import serve_dataset
-from voicemill.review.server import ReviewServer
-from voicemill.review.session import Decision, Session
+from voicemill.review.server import ReviewServer, serve_dataset
+from voicemill.review.session import Decision, ReviewSession
 
 Answer = tuple[int, dict[str, str], bytes]
 
 
 @pytest.fixture
-def session(dataset: PreparedDataset) -> Session:
-    return Session(dataset)
+def session(dataset: PreparedDataset) -> ReviewSession:
+    return ReviewSession(dataset)
 
 
-def _decide(session: Session, **values: object) -> dict[str, object]:
+def _decide(session: ReviewSession, **values: object) -> dict[str, object]:
     decision = Decision.model_validate({"dataset": session.dataset.sha256, **values})
     return session.decide(decision).model_dump()
 
 
-def test_decisions_become_edits_and_go_away_again(session: Session) -> None:
+def test_decisions_become_edits_and_go_away_again(session: ReviewSession) -> None:
     entry = session.dataset.entries[2]
     state = _decide(session, clip=entry.id, text="  Other\n words. ")
     assert (state["text"], state["was"], state["waiting"], state["edits"]) == ("Other words.", entry.text, True, 1)
@@ -49,7 +48,7 @@ def test_decisions_become_edits_and_go_away_again(session: Session) -> None:
 
 
 def test_stretches_that_were_left_out(hostile: PreparedDataset) -> None:
-    session = Session(hostile)
+    session = ReviewSession(hostile)
     assert _decide(session, rejected=0, verdict="keep")["verdict"] == "keep"
     assert [edit.verdict for edit in edits.read(hostile.root)] == ["keep"]
     assert _decide(session, rejected=0, verdict="none")["edits"] == 0
@@ -68,14 +67,14 @@ def test_stretches_that_were_left_out(hostile: PreparedDataset) -> None:
         ({"clip": "demo_0001", "verdict": "drop", "dataset": "0" * 64}, "dataset_changed"),
     ],
 )
-def test_decisions_that_are_refused(session: Session, values: dict[str, object], reason: str) -> None:
+def test_decisions_that_are_refused(session: ReviewSession, values: dict[str, object], reason: str) -> None:
     with pytest.raises(UsageError) as caught:
         _decide(session, **values)
     assert caught.value.reason == reason
     assert not (session.root / edits.NAME).exists()
 
 
-def test_a_dataset_that_was_prepared_again_meanwhile(session: Session) -> None:
+def test_a_dataset_that_was_prepared_again_meanwhile(session: ReviewSession) -> None:
     path = session.root / description.NAME
     path.write_text(path.read_text("utf-8").replace(session.dataset.sha256, "1" * 64), "utf-8")
     with pytest.raises(UsageError) as caught:
@@ -97,7 +96,7 @@ def serving(made: ReviewServer) -> Iterator[ReviewServer]:
 
 
 @pytest.fixture
-def server(session: Session) -> Iterator[ReviewServer]:
+def server(session: ReviewSession) -> Iterator[ReviewServer]:
     with serving(ReviewServer(session, lambda: "<!doctype html><p>page</p>")) as made:
         yield made
 
@@ -117,7 +116,7 @@ def _ask(server: ReviewServer, method: str, path: str, body: object = None, **he
     return found
 
 
-def test_page_and_clips(server: ReviewServer, session: Session) -> None:
+def test_page_and_clips(server: ReviewServer, session: ReviewSession) -> None:
     status, headers, body = _ask(server, "GET", f"/{server.token}/")
     assert (status, body) == (200, b"<!doctype html><p>page</p>")
     assert headers["cache-control"] == "no-store"
@@ -169,7 +168,7 @@ def _post(server: ReviewServer, body: object, **changes: str) -> Answer:
     return _ask(server, "POST", f"/{server.token}/edit", body, **{k: v for k, v in headers.items() if v})
 
 
-def test_a_decision_over_the_wire(server: ReviewServer, session: Session) -> None:
+def test_a_decision_over_the_wire(server: ReviewServer, session: ReviewSession) -> None:
     body = {"dataset": session.dataset.sha256, "clip": "demo_0002", "verdict": "drop"}
     status, _, answer = _post(server, body)
     assert (status, json.loads(answer)["verdict"]) == (200, "drop")
@@ -192,7 +191,9 @@ def test_a_decision_over_the_wire(server: ReviewServer, session: Session) -> Non
         ({"Content_Length": "0000000019999999"}, 413),
     ],
 )
-def test_decisions_of_strangers(server: ReviewServer, session: Session, changes: dict[str, str], status: int) -> None:
+def test_decisions_of_strangers(
+    server: ReviewServer, session: ReviewSession, changes: dict[str, str], status: int
+) -> None:
     body = {"dataset": session.dataset.sha256, "clip": "demo_0002", "verdict": "drop"}
     assert _post(server, body, **changes)[0] == status
     assert not (session.root / edits.NAME).exists()
@@ -212,7 +213,7 @@ def test_edits_that_somebody_broke_are_told_instead_of_the_page(dataset: Prepare
     assert (status, json.loads(body)["error"].partition(":")[0]) == (409, "edits_invalid")
 
 
-def test_a_port_that_is_taken(session: Session, tmp_path: Path) -> None:
+def test_a_port_that_is_taken(session: ReviewSession, tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()

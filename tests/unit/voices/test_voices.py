@@ -7,6 +7,8 @@ import json
 import shutil
 import stat
 import struct
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -343,3 +345,61 @@ def _rewrite(path: Path, changes: dict[str, Callable[[bytes], bytes]]) -> None:
             changed = changes.get(info.filename, bytes)(data)
             assert (changed != data) == (info.filename in changes)
             target.writestr(zipfile.ZipInfo(info.filename, info.date_time), changed)
+
+
+RENAME = """
+import sys
+from pathlib import Path
+from voicemill.errors import VoicemillError
+from voicemill.voices import registry
+from voicemill.workspace import Workspace
+
+home = Workspace(work=Path(sys.argv[1]), cache=Path(sys.argv[2]))
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    print(registry.rename(home, "ann", sys.argv[3]).record.slug)
+except VoicemillError as error:
+    print(error.reason)
+"""
+
+
+def test_of_two_processes_that_rename_one_voice_one_wins(home: Workspace) -> None:
+    registry.register(home.dataset("ann"), home)
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", RENAME, str(home.work), str(home.cache), name],
+            env={"PYTHONPATH": str(REPOSITORY / "lib")},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("bea", "cleo")
+    ]
+    for process in running:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in running:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    answers = [process.communicate(timeout=60)[0].strip() for process in running]
+    assert sorted(answers) in (["bea", "voice_not_found:ann"], ["cleo", "voice_not_found:ann"])
+    assert [(voice.record.slug, voice.state) for voice in registry.known(home)] == [(min(answers, key=len), "ready")]
+
+
+def test_a_name_that_another_import_took_meanwhile_is_refused(
+    home: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zipped = archive.export(home, "ann", tmp_path / "ann.zip").path
+    check = archive._check
+
+    def overtaken(staging: Path, stated: object) -> None:
+        check(staging, stated)
+        home.dataset("bea").mkdir()
+
+    monkeypatch.setattr(archive, "_check", overtaken)
+    with pytest.raises(UsageError) as caught:
+        archive.import_voice(home, zipped, "bea")
+    assert _reason(caught) == "voice_exists:bea"
+    assert list(home.dataset("bea").iterdir()) == []

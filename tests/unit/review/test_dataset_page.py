@@ -14,7 +14,7 @@ from PIL import Image
 
 from voicemill.dataset.prepare import PreparedDataset, load
 from voicemill.errors import DatasetError, UsageError
-from voicemill.review import left_out, loading, pictures, report, view
+from voicemill.review import dataset_page, dataset_view, left_out, loading, pictures
 from voicemill.review.left_out import Sound
 from voicemill.review.pictures import ClipPictures
 from voicemill.review.session import sound_paths
@@ -42,11 +42,11 @@ class Tags(HTMLParser):
 
 def _page(dataset: PreparedDataset, states: list | None = None) -> str:
     sounds = {path: Sound(path, embedded=False) for path in sound_paths(dataset)}
-    return report.page(view.view_of(dataset, [PICTURE] * len(dataset.entries), sounds), states)
+    return dataset_page.page(dataset_view.view_of(dataset, [PICTURE] * len(dataset.entries), sounds), states)
 
 
 def test_the_report_carries_everything_and_disturbs_nothing(dataset: PreparedDataset, tmp_path: Path) -> None:
-    path = report.write_report(dataset, tmp_path / "cache", workers=1)
+    path = dataset_page.write_report(dataset, tmp_path / "cache", workers=1)
     assert path == dataset.root / "report.html"
     assert load(dataset.root, dataset.description.content_key) is not None
     document = path.read_text("utf-8")
@@ -69,12 +69,12 @@ def test_the_report_carries_everything_and_disturbs_nothing(dataset: PreparedDat
 
 
 def test_beyond_the_limit_clips_are_linked_and_the_page_says_so(dataset: PreparedDataset, tmp_path: Path) -> None:
-    whole = list(report.sounds_within(dataset, 10**9).values())
+    whole = list(dataset_page.sounds_within(dataset, 10**9).values())
     budget = len(whole[0].address) + len(whole[1].address)
-    two = list(report.sounds_within(dataset, budget).values())
+    two = list(dataset_page.sounds_within(dataset, budget).values())
     assert [sound.embedded for sound in two] == [True, True] + [False] * (len(whole) - 2)
     assert two[2].address == dataset.entries[2].audio_filepath
-    document = report.write_report(dataset, tmp_path / "cache", workers=1, audio_budget=budget).read_text("utf-8")
+    document = dataset_page.write_report(dataset, tmp_path / "cache", workers=1, audio_budget=budget).read_text("utf-8")
     assert "The sound of 2 clips lies in this file; that of the other 5" in document
     assert 'data-src="clips/demo_0003.wav"' in document
 
@@ -88,7 +88,7 @@ def test_a_script_in_a_transcript_stays_text(hostile: PreparedDataset) -> None:
     assert "{{7*7}}" in document  # text of a transcript is no template
     policy = next(str(attributes["content"]) for tag, attributes in tags.found if attributes.get("http-equiv"))
     assert "'unsafe-inline'" not in policy.partition("script-src")[2]
-    for name in (report.SCRIPT, report.LIVE_SCRIPT):
+    for name in (dataset_page.SCRIPT, dataset_page.REVIEW_SCRIPT):
         digest = base64.b64encode(hashlib.sha256(name.read_bytes()).digest()).decode()
         assert f"'sha256-{digest}'" in policy
         assert name.read_text("utf-8") in document  # byte for byte, or the policy would stop it
@@ -102,14 +102,14 @@ def test_left_out_stretches_with_reason_text_and_figures(hostile: PreparedDatase
     assert "restore" not in re.sub(r"(?s)<style>.*?</style>|<script>.*?</script>", "", document)
     live = _page(hostile, [])
     assert live.count('class="restore"') == 2  # noisy and dropped; speech without text cannot be kept
-    assert "Three" not in view.headline(hostile)
-    assert "3 stretches (6.0 s) were left out" in view.headline(hostile)
+    assert "Three" not in dataset_view.headline(hostile)
+    assert "3 stretches (6.0 s) were left out" in dataset_view.headline(hostile)
 
 
 def test_sums_of_the_summary(hostile: PreparedDataset) -> None:
-    chart = view.where_chart(hostile)
+    chart = dataset_view.where_chart(hostile)
     assert "together 60.0 of 60.0 s" in chart.caption
-    cards = {card.label: card for card in view.cards(hostile)}
+    cards = {card.label: card for card in dataset_view.cards(hostile)}
     assert (cards["Came in"].value, cards["Came in"].unit) == ("1.0", "min")
     assert (cards["Left out"].value, cards["Left out"].unit) == ("6.0", "s")
 
@@ -130,8 +130,8 @@ def test_the_speaking_rate_counts_vowels(prepared: PreparedDataset) -> None:
             ]
         }
     )
-    assert view.syllables_per_second(entry) == pytest.approx(2.0)
-    assert 2.0 < view.syllables_per_second(prepared.entries[0]) < 8.0
+    assert dataset_view.syllables_per_second(entry) == pytest.approx(2.0)
+    assert 2.0 < dataset_view.syllables_per_second(prepared.entries[0]) < 8.0
 
 
 def test_pictures_show_the_sound_and_come_from_the_cache(dataset: PreparedDataset, tmp_path: Path) -> None:

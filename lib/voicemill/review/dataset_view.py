@@ -36,7 +36,7 @@ class ClipRow:
 
 
 @dataclass(frozen=True)
-class View:
+class DatasetView:
     """Everything that the template shows."""
 
     voice: str
@@ -57,7 +57,7 @@ class View:
     sha256: str
 
 
-def view_of(dataset: PreparedDataset, pictures: Sequence[ClipPictures], sounds: Mapping[str, Sound]) -> View:
+def view_of(dataset: PreparedDataset, pictures: Sequence[ClipPictures], sounds: Mapping[str, Sound]) -> DatasetView:
     """Work out everything that the template shows.
 
     Args:
@@ -76,7 +76,7 @@ def view_of(dataset: PreparedDataset, pictures: Sequence[ClipPictures], sounds: 
         ("Sentences of the script that nobody read", list(report.unspoken)),
         ("Words that no dictionary lists; their pronunciation is a guess", list(report.guessed_words)),
     ]
-    return View(
+    return DatasetView(
         voice=dataset.description.settings.voice,
         headline=headline(dataset),
         cards=cards(dataset),

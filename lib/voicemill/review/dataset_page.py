@@ -18,14 +18,14 @@ from voicemill.dataset.pool import ClipPool
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.evaluation.pages import flac_uri, render
 from voicemill.progress import Observer, SilentObserver
+from voicemill.review.dataset_view import DatasetView, view_of
 from voicemill.review.left_out import Sound
 from voicemill.review.pictures import ClipPictures, PictureTask, pictures_of
 from voicemill.review.session import RowState, sound_paths
-from voicemill.review.view import View, view_of
 
 FOLDER = Path(__file__).parent
-TEMPLATE = FOLDER / "page.html.j2"
-SCRIPT, LIVE_SCRIPT = FOLDER / "page.js", FOLDER / "live.js"
+TEMPLATE = FOLDER / "dataset_page.html.j2"
+SCRIPT, REVIEW_SCRIPT = FOLDER / "dataset_page.js", FOLDER / "review.js"
 AUDIO_BUDGET = 24_000_000
 """Bytes of data URIs: about 14 minutes of speech; browsers open such a file in a second or two."""
 STAGE = "report"
@@ -88,12 +88,12 @@ def write_report(
     return path
 
 
-def page(view: View, states: Sequence[RowState] | None = None) -> str:
+def page(view: DatasetView, states: Sequence[RowState] | None = None) -> str:
     """The page as one document; with the state of each row it is the one where clips can be edited."""
     live = states is not None
     scripts = [SCRIPT.read_text(encoding="utf-8")]
     if live:
-        scripts.append(LIVE_SCRIPT.read_text(encoding="utf-8"))
+        scripts.append(REVIEW_SCRIPT.read_text(encoding="utf-8"))
     return render(
         TEMPLATE,
         view=view,
