@@ -42,21 +42,56 @@ $cache = if ($env:CACHE_DIR) { $env:CACHE_DIR } else { Join-Path $root 'cache' }
 $work = (New-Item -ItemType Directory -Force $work).FullName
 $cache = (New-Item -ItemType Directory -Force $cache).FullName
 $mounts = @(Mount $work '/work' '') + @(Mount $cache '/cache' '')
-$files = '--audio', '--script', '--metadata', '--dataset', '--lexicon', '--public-key'
-$arguments = @(); $previous = ''; $count = 0
-foreach ($argument in $args) {
-    if ($previous -in $files -and (Test-Path -LiteralPath $argument)) {
-        $count++
-        $item = Get-Item -LiteralPath $argument
-        if ($item.PSIsContainer) { $mounts += Mount $item.FullName "/in/$count" ',readonly'; $argument = "/in/$count" }
-        else { $mounts += Mount $item.DirectoryName "/in/$count" ',readonly'; $argument = "/in/$count/$($item.Name)" }
-        [Console]::Error.WriteLine("[run] mounted read-only: $($item.FullName) is $argument in the container")
+
+# The paths of this command, from the table that ./run reads too. A file is mounted with the folder that contains it, so its
+# companions come along.
+$table = Get-Content (Join-Path $root 'lib/voicemill/launch/paths.tsv') | Where-Object { $_ -notmatch '^#' } |
+    ConvertFrom-Csv -Delimiter "`t" -Header App, Command, Name, Use, Scope | Where-Object App -eq $args[0]
+$rest = @($args | Select-Object -Skip 1)
+$command = ($table | Where-Object Use -eq 'default' | Select-Object -First 1).Command
+$arguments = @($args[0])
+if ($rest.Count -and $rest[0] -notlike '-*') {
+    $command = $rest[0]; $arguments += $command; $rest = @($rest | Select-Object -Skip 1)
+}
+$rules = @{}
+$table | Where-Object { $_.Command -eq $command -and $_.Use -ne 'default' } | ForEach-Object { $rules[$_.Name] = $_ }
+$count = 0
+function Map($rule, $value) {
+    if (-not $rule -or $rule.Use -notin 'read', 'write') { return $value }
+    $there = Test-Path -LiteralPath $value
+    if (($rule.Use -eq 'read' -or $rule.Scope -eq 'folder-or-name') -and -not $there) { return $value }
+    $script:count++
+    $target = "/in/$script:count"; $mode = ',readonly'
+    if ($rule.Use -eq 'write') { $target = "/out/$script:count"; $mode = '' }
+    $full = [IO.Path]::GetFullPath([IO.Path]::Combine((Get-Location).ProviderPath, $value))
+    $whole = if ($rule.Use -eq 'read') { Test-Path -LiteralPath $full -PathType Container } else { $rule.Scope -like 'folder*' }
+    $source = if ($whole) { $full } else { Split-Path -Parent $full }
+    if ($rule.Use -eq 'write') { New-Item -ItemType Directory -Force $source | Out-Null }
+    $script:mounts += Mount $source $target $mode
+    $mapped = if ($whole) { $target } else { "$target/$(Split-Path -Leaf $full)" }
+    [Console]::Error.WriteLine("[run] mounted: $full is $mapped in the container")
+    return $mapped
+}
+$option = ''; $position = 0; $seen = @(); $workdir = '/'
+foreach ($argument in $rest) {
+    if ($option -and $rules[$option].Use -eq 'optional' -and $argument -like '-*') { $option = '' }
+    if ($option) { $arguments += Map $rules[$option] $argument; $option = '' }
+    elseif ($argument -like '--*=*') {
+        $name, $value = $argument -split '=', 2
+        $seen += $name; $arguments += "$name=$(Map $rules[$name] $value)"
     }
-    $arguments += $argument; $previous = $argument
+    elseif ($argument -like '-?*') {
+        $seen += $argument; $arguments += $argument
+        if ($argument -notin '-h', '--help', '--' -and $rules[$argument].Use -ne 'flag') { $option = $argument }
+    }
+    else { $position++; $arguments += Map $rules["$position"] $argument }
+}
+if ($rules['.'] -and $rules['.'].Scope -notin $seen) {
+    $mounts += Mount (Get-Location).ProviderPath '/here' ''; $workdir = '/here'
 }
 $environment = Get-ChildItem env: | Where-Object Name -match '^(PROD_TTS_|TRAIN_|VOICE_|CASIMIR_|EXPECTED_HEAD$|TORCH_DEVICE$|HF_TOKEN$)' |
     ForEach-Object { '--env'; $_.Name }
 $gpu = if ($variant -eq 'gpu') { '--gpus', 'all' } else { @() }
 $terminal = if (-not [Console]::IsOutputRedirected -and -not [Console]::IsInputRedirected) { '--interactive', '--tty' } else { @() }
-& $engine run --rm --stop-timeout 120 --shm-size 1g @gpu @terminal @mounts @environment --workdir / $image @arguments
+& $engine run --rm --stop-timeout 120 --shm-size 1g @gpu @terminal @mounts @environment --workdir $workdir $image @arguments
 exit $LASTEXITCODE

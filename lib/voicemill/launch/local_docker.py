@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from voicemill.boundary import Interrupts
 from voicemill.errors import InterruptedRunError, RefusedError, StorageError
-from voicemill.launch import engine, preflight, relay
+from voicemill.launch import engine, paths, preflight, relay
 from voicemill.launch.engine import ContainerRun, Engine, Mount
 from voicemill.protocol import Protocol
 from voicemill.settings import Settings, is_demo
@@ -28,26 +28,10 @@ VALIDATOR = APP / "scripts/voice/verify_weights_manifest.py"
 REPORT = "=== DOCKER PROD TRAIN REPORT ==="
 CONTAINER_LOG = "voice_train_prod.container.log"
 
-INPUTS = (
-    "AUDIO_PATH",
-    "PROD_TTS_ALLOWLIST",
-    "PROD_TTS_CONFIG",
-    "PROD_TTS_DATASET_MANIFEST",
-    "PROD_TTS_SOURCE_DIR",
-)
-"""Variables that name what goes in: mounted read-only with the folder around it, where texts and presets lie."""
-RESULTS = (
-    "TRAIN_STATUS_PATH",
-    "PROD_TTS_ARTIFACTS_DIR",
-    "PROD_TTS_STATUS_PATH",
-    "PROD_TTS_EVAL_PATH",
-    "PROD_TTS_CHECKPOINTS_DIR",
-    "PROD_TTS_BUNDLE_DIR",
-    "PROMOTED_BUNDLE_ROOT",
-)
-"""Variables that name what comes out: below the work directory as it is, elsewhere through a mount of its own."""
-FOLDERS = ("PROD_TTS_ARTIFACTS_DIR", "PROD_TTS_CHECKPOINTS_DIR", "PROMOTED_BUNDLE_ROOT")
-"""Those of RESULTS that are folders to write into, and not something to put into its parent folder."""
+INPUTS = tuple(name for name in paths.environment("read") if name != "WEIGHTS_MANIFEST_PATH")
+"""Variables that name inputs: mounted read-only with the folder around them; the weights manifest has its own gate."""
+RESULTS = paths.environment("write")
+"""Variables that name results, with their scopes: unchanged below the work directory, else mounted writable."""
 PLAIN = (
     "TRAIN_JOB_TYPE",
     "VOICE_PROFILE_ID",
@@ -61,7 +45,7 @@ PLAIN = (
     "TORCH_DEVICE",
     "SOURCE_DATE_EPOCH",
 )
-"""Variables that mean the same inside."""
+"""Variables passed unchanged."""
 
 
 @dataclass
@@ -100,28 +84,28 @@ def plan(settings: Settings, environ: Mapping[str, str], image: str) -> Containe
         StorageError: a folder for results cannot be made.
     """
     work = settings.work_dir.resolve()
-    paths = _Paths(work)
+    translated = _Paths(work)
     for name in OUTPUTS:
         _make(work / name)
-        paths.mounts.append(Mount((work / name).resolve(), f"{WORK}/{name}", writable=True))
+        translated.mounts.append(Mount((work / name).resolve(), f"{WORK}/{name}", writable=True))
     _make(settings.cache_dir)
-    paths.mounts.append(Mount(settings.cache_dir.resolve(), f"{CACHE}", writable=True))
+    translated.mounts.append(Mount(settings.cache_dir.resolve(), f"{CACHE}", writable=True))
     given = {name: environ[name].strip() for name in (*PLAIN, *INPUTS, *RESULTS) if environ.get(name, "").strip()}
     inside = {name: given[name] for name in PLAIN if name in given}
     for name in INPUTS:
         # the demo lies in the image together with its script
         if name in given and not (name == "AUDIO_PATH" and is_demo(Path(given[name]), settings.repository)):
-            inside[name] = paths.read_only(Path(given[name]))
+            inside[name] = translated.read_only(Path(given[name]))
     for name in RESULTS:
         if name in given:
-            inside[name] = paths.writable(Path(given[name]), folder=name in FOLDERS)
+            inside[name] = translated.writable(Path(given[name]), folder=RESULTS[name] == "folder")
     if settings.commit != "unknown":
         inside["PROD_TTS_COMMIT"] = settings.commit
     return ContainerRun(
         image=image,
         command=["python3", f"{ENTRY}"],
         environment=inside | {"WORK_DIR": f"{WORK}", "CACHE_DIR": f"{CACHE}"},
-        mounts=paths.mounts,
+        mounts=translated.mounts,
         workdir=f"{WORK}",
         name=f"voicemill-prod-train-{os.getpid()}",
         user=f"{os.getuid()}:{os.getgid()}",
@@ -198,9 +182,9 @@ def _build(settings: Settings, image: str, log: relay.Log, interrupts: Interrupt
 
 def _judge_manifest(settings: Settings, found: Engine, image: str, protocol: Protocol, log: relay.Log) -> None:
     """The weights manifest gate inside the image, for a host without what the gate needs."""
-    paths = _Paths(settings.work_dir)
-    inside = paths.read_only(settings.weights_manifest_path or Path())
-    judge = ContainerRun(image, ["python3", f"{VALIDATOR}", inside], mounts=paths.mounts)
+    translated = _Paths(settings.work_dir)
+    inside = translated.read_only(settings.weights_manifest_path or Path())
+    judge = ContainerRun(image, ["python3", f"{VALIDATOR}", inside], mounts=translated.mounts)
     if relay.run(judge.argv(found), on_line=protocol.line, log=log) != 0:
         raise preflight.weights_manifest_refused(settings)
 

@@ -19,7 +19,7 @@ from typing import Any
 from voicemill import files
 from voicemill.boundary import Interrupts
 from voicemill.errors import ConfigError, DependencyError, InterruptedRunError, RefusedError
-from voicemill.launch import local_docker, relay
+from voicemill.launch import local_docker, paths, relay
 from voicemill.launch.lanes import Lane, check_light
 from voicemill.protocol import Protocol, read_progress
 from voicemill.settings import DEMO_AUDIO, Settings
@@ -29,7 +29,6 @@ TASK_FILE = "managed_job.sky.yaml"
 INPUTS = PurePosixPath("/voicemill-inputs")
 OURS = ("name", "workdir", "run")
 """Keys of a task file that are written here."""
-SIDECARS = (".txt", ".lab")
 RUN = """\
 set -eu
 # After a recovery the checkpoints of the machine that was taken away lie in WORK_DIR.
@@ -137,10 +136,10 @@ def make_task(lane: Lane, settings: Settings, environ: Mapping[str, str]) -> dic
 
 
 def _inputs(settings: Settings, environ: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """What goes in: file mounts, and the variables that name them there.
+    """The file mounts of the inputs, and the variables that name them on the job's machine.
 
-    What the repository itself holds travels with the checkout. Of a recording goes the file and the text beside it, of
-    other inputs the folder around them, which they refer to.
+    Inputs inside the repository travel with the checkout. A recording is sent with its companions (transcripts beside
+    it), any other input with the folder that contains it.
     """
     mounts: dict[str, str] = {}
     named: dict[str, str] = {}
@@ -153,8 +152,8 @@ def _inputs(settings: Settings, environ: Mapping[str, str]) -> tuple[dict[str, s
         elif path.is_dir():
             mounts[str(target)], named[name] = str(path), str(target)
         elif name == "AUDIO_PATH":
-            beside = (path.with_suffix(suffix) for suffix in SIDECARS)
-            mounts |= {str(target / each.name): str(each) for each in (path, *beside) if each.is_file()}
+            travelling = (path, *paths.companions(path, "recording"))
+            mounts |= {str(target / each.name): str(each) for each in travelling if each.is_file()}
             named[name] = str(target / path.name)
         else:
             mounts[str(target)], named[name] = str(path.parent), str(target / path.name)
