@@ -1,11 +1,11 @@
-# voicemill: the commands of a working day. `make` alone lists them; ARGS="…" passes options on.
+# voicemill: the commands of a working day. `make` lists them; ARGS="…" passes options on.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 dev = . scripts/bootstrap.sh && bootstrap dev
 bin = "$$(dirname "$$VOICEMILL_PYTHON")"
 launcher = $(if $(filter direct,$(TOOLBOX_RUNTIME)),./run-direct,./run)
 
-.PHONY: help build build-gpu shell shell-gpu test test-fast test-docker test-local test-local-fast lint format lock demo batch bench bench-quality vast-search vast-run vast-shell \
+.PHONY: help build build-gpu shell shell-gpu test test-fast test-all test-docker test-local test-local-fast lint format lock demo batch bench bench-quality vast-search vast-run vast-shell \
   vast-status vast-pull vast-destroy vast-remote-test \
   schemas publish-cpu publish-cuda-base publish-cuda clean-work clean-cache
 
@@ -24,11 +24,16 @@ shell: ## a shell in the CPU image, with work/ and cache/
 shell-gpu: ## a shell in the CUDA image, with all GPUs
 	@bash scripts/shell.sh gpu
 
-test: ## pytest, in a container where an engine answers, else here (TOOLBOX_RUNTIME=direct: always here)
-	@bash scripts/test.sh $(ARGS)
+test: ## pytest without the exhaustive tests, in a container where an engine answers, else here (TOOLBOX_RUNTIME=direct: always here)
+	@bash scripts/test.sh -m "not exhaustive" $(ARGS)
 
-test-fast: ## the tests that train nothing, here
+test-fast: ## the tests that train nothing, here: under two minutes
 	@TOOLBOX_RUNTIME=direct bash scripts/test.sh -m "not slow" $(ARGS)
+
+test-all: ## every test: pytest with the exhaustive ones, all shell suites, images and containers
+	@bash tests/local/run-all.sh
+	@$(MAKE) --no-print-directory test-docker
+	@bash scripts/test.sh $(ARGS)
 
 test-docker: ## the tests that build images and run containers
 	@$(dev) && "$$VOICEMILL_PYTHON" -m pytest tests/docker --timeout 3600 $(ARGS)
@@ -44,7 +49,7 @@ lint: ## ruff, mypy --strict, import-linter, shellcheck, hadolint
 	  $(bin)/shellcheck -x $$(git ls-files --cached --others --exclude-standard '*.sh' run run-direct .ci/run) && \
 	  $(bin)/hadolint docker/Dockerfile*
 
-format: ## let ruff mend what it can
+format: ## let ruff fix what it can
 	@$(dev) && $(bin)/ruff check --fix .
 
 lock: ## resolve pyproject.toml again and export locks/
@@ -56,19 +61,19 @@ demo: ## the main job on the bundled demo recording
 batch: ## run the lines of a task file: TASKS=jobs.txt (ARGS="--parallel N", "--fail-fast", "--force")
 	@bash scripts/batch.sh "$(TASKS)" $(ARGS)
 
-vast-search: ## what can be rented at vast.ai, best value first
+vast-search: ## offers at vast.ai, best value first
 	@bash scripts/vast.sh search
 
-vast-run: ## rent, run TASKS=jobs.txt or ARGS='-- app …', bring the results, destroy (ARGS="--push-work --yes …")
+vast-run: ## rent, run TASKS=jobs.txt or ARGS='-- app …', fetch the results, destroy (ARGS="--push-work --yes …")
 	@bash scripts/vast.sh run $(if $(TASKS),--tasks "$(TASKS)") $(ARGS)
 
-vast-shell: ## rent and open a shell; ID=… for an instance that is there
+vast-shell: ## rent and open a shell; ID=… for an existing instance
 	@bash scripts/vast.sh shell $(if $(ID),--id "$(ID)") $(ARGS)
 
-vast-status: ## what is rented and what it costs; destroys what killed runs have left
+vast-status: ## what is rented and what it costs; destroys the remains of killed runs
 	@bash scripts/vast.sh status
 
-vast-pull: ## bring the results of instance ID=…
+vast-pull: ## fetch the results of instance ID=…
 	@bash scripts/vast.sh pull "$(ID)"
 
 vast-destroy: ## destroy instance ID=…
@@ -77,7 +82,7 @@ vast-destroy: ## destroy instance ID=…
 vast-remote-test: ## the test suite on a rented GPU
 	@bash scripts/vast.sh run --fail-fast --tasks scripts/vast-remote-test.txt $(ARGS)
 
-bench: ## measure the demo's stages; ARGS="preparation", "pitch ...", "start ..." (docs/benchmarks.md)
+bench: ## measure the demo's stages; ARGS="preparation", "pitch …", "start …" (docs/benchmarks.md)
 	@$(dev) && PYTHONPATH=lib "$$VOICEMILL_PYTHON" scripts/bench/bench.py $(or $(ARGS),stages)
 
 bench-quality: ## stock NeMo's recipe and ours for the same minutes: error rate, distortion, pitch (ARGS="--voices slt,rms,awb --audio 1,6,20")
@@ -98,5 +103,5 @@ publish-cuda: ## build and push the thin CUDA image: at each change of the code
 clean-work: ## remove results (work/)
 	rm -rf work
 
-clean-cache: ## remove what can be made again (cache/)
+clean-cache: ## remove what can be computed again (cache/)
 	rm -rf cache
