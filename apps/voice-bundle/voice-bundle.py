@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -134,10 +133,11 @@ def promote(
 def inspect(folder: Path, as_json: bool) -> None:
     """Show the manifest of a bundle of either kind (voice-verify checks it)."""
     from voicemill.bundle.manifest import load_manifest, summary_lines
+    from voicemill.terminal import json_text
 
     loaded = load_manifest(folder)
     if as_json:
-        click.echo(json.dumps(loaded.raw, indent=2, sort_keys=True, ensure_ascii=False))
+        click.echo(json_text(loaded.raw))
         return
     for line in summary_lines(loaded):
         click.echo(line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -21,7 +20,9 @@ def _workspace() -> Workspace:
 
 
 def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False))
+    from voicemill.terminal import json_text
+
+    click.echo(json_text(value))
 
 
 def _table(title: str, rows: list[tuple[str, str]]) -> None:

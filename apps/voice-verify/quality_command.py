@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 import click
@@ -24,13 +23,14 @@ def quality(voice: str, dataset: str | None, preset: str | None, as_json: bool) 
     from voicemill.evaluation.wording import lines
     from voicemill.lane.quality import measure_quality
     from voicemill.settings import Settings
+    from voicemill.terminal import json_text, plain_text
 
     settings = Settings.from_environment(os.environ)
     with console.Terminal() as terminal:
         evaluation = measure_quality(settings, voice, dataset, preset, terminal)
     if as_json:
-        click.echo(json.dumps(evaluation.model_dump(mode="json"), indent=2, sort_keys=True, ensure_ascii=False))
+        click.echo(json_text(evaluation.model_dump(mode="json")))
     else:
         for line in lines(evaluation):
-            click.echo(line)
+            click.echo(plain_text(line))
     require_limits(evaluation)

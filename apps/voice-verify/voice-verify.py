@@ -64,6 +64,7 @@ def bundle(
     """
     from voicemill.errors import NotAcceptableError
     from voicemill.settings import REPOSITORY
+    from voicemill.terminal import json_text
     from voicemill.training_status import read_training_status
     from voicemill.verify.checklist import lines, verify_bundle
     from voicemill.verify.rows import Demand
@@ -73,7 +74,7 @@ def bundle(
     demand = Demand(public_key, signature, require_signature) if public_key or require_signature else None
     verification = verify_bundle(folder, REPOSITORY / SHIPPED, status=given, signature=demand)
     if as_json:
-        click.echo(json.dumps(verification.as_dict(), indent=2, sort_keys=True, ensure_ascii=False))
+        click.echo(json_text(verification.as_dict()))
     else:
         for line in lines(verification):
             click.echo(line)
@@ -102,6 +103,7 @@ def weights(file: Path) -> int:
 def archive(file: Path, as_json: bool) -> None:
     """Check the structure of a .nemo archive without loading it."""
     from voicemill.errors import GateError
+    from voicemill.protocol import one_line
     from voicemill.weights.archive import inspect_archive
 
     try:
@@ -133,7 +135,7 @@ def archive(file: Path, as_json: bool) -> None:
         f"archive: OK {report.target} tensors={report.tensors} parameters={report.parameters} bytes={report.bytes}"
     )
     for name, size in report.members:
-        click.echo(f"{size:>12} {name}")
+        click.echo(f"{size:>12} {one_line(name)}")
 
 
 main.add_command(casimir)

@@ -97,3 +97,16 @@ def test_the_palette_is_matplotlibs():
 
     wanted = (colormaps["magma"](np.linspace(0.0, 1.0, 64))[:, :3] * 255.0).round().astype(np.uint8)
     assert wanted.tobytes() == MAGMA
+
+
+def test_names_in_charts_are_text() -> None:
+    name = '<script>alert(1)</script>" onload="x'
+    drawn = [
+        bars([(name, 1.0, "c0")], title=name, description=name),
+        histogram([1.0, 2.0], title=name, description=name, x_label=name, y_label=name),
+        line_chart([Series(name, [0, 1], [1.0, 2.0], "c0")], title=name, description=name, x_label=name, y_label=name),
+    ]
+    for svg in drawn:
+        assert "<script" not in svg
+        assert 'onload="' not in svg
+        assert "&lt;script&gt;" in svg

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import stat
 import struct
@@ -403,3 +404,28 @@ def test_a_name_that_another_import_took_meanwhile_is_refused(
         archive.import_voice(home, zipped, "bea")
     assert _reason(caught) == "voice_exists:bea"
     assert list(home.dataset("bea").iterdir()) == []
+
+
+def test_a_consent_with_a_condition_is_listed_and_shown_in_full(home: Workspace) -> None:
+    consent = "I agree [only for private, non-commercial use] [/b] \x1b[2J\x9b2J"
+    path = home.dataset("ann") / description.NAME
+    document = json.loads(path.read_text("utf-8"))
+    document["rights"] = {"consent": consent}
+    path.write_text(json.dumps(document), "utf-8")
+    for command in (["list"], ["show", "ann"], ["list", "--json"]):
+        done = subprocess.run(
+            [sys.executable, str(REPOSITORY / "apps/voice-prep/voice-prep.py"), *command],
+            env={
+                "WORK_DIR": str(home.work),
+                "CACHE_DIR": str(home.cache),
+                "COLUMNS": "200",
+                "PATH": os.environ["PATH"],
+            },
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        shown = done.stdout + done.stderr
+        assert not {"\x1b", "\x9b"} & set(shown)
+        if command != ["list"]:
+            assert "I agree [only for private, non-commercial use] [/b]" in shown
