@@ -1,0 +1,70 @@
+"""Sentences with their right readings: `tests/data/reading/*.tsv`, used by the test of the text front end and its benchmark."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "data/reading"
+
+
+@dataclass(frozen=True)
+class ReadingCase:
+    """One sentence as written.
+
+    Attributes:
+        category: the kind of difficulty.
+        text: as written.
+        readings: every acceptable reading, each a tuple of lower-case words.
+        phones: for chosen words, `(word, occurrence counted from 0)`, the phones that are right.
+    """
+
+    category: str
+    text: str
+    readings: frozenset[tuple[str, ...]]
+    phones: dict[tuple[str, int], tuple[str, ...]]
+
+    def accepts(self, spoken: Sequence[str], phones: Sequence[Sequence[str]] | None = None) -> bool:
+        """Whether a reading is right: the words, and where phones are given, those of the chosen words."""
+        if tuple(spoken) not in self.readings:
+            return False
+        if phones is None:
+            return True
+        found: dict[tuple[str, int], tuple[str, ...]] = {}
+        seen: dict[str, int] = {}
+        for word, said in zip(spoken, phones, strict=True):
+            found[word, seen.get(word, 0)] = tuple(said)
+            seen[word] = seen.get(word, 0) + 1
+        return all(found.get(place) == wanted for place, wanted in self.phones.items())
+
+
+def cases(files: Iterable[Path] | None = None) -> Iterator[ReadingCase]:
+    """All cases of the given files, by default of all files in the folder, in order."""
+    for path in sorted(files if files is not None else FOLDER.glob("*.tsv")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if line.strip() and not line.startswith("# "):
+                category, text, readings, *phones = line.split("\t")
+                yield ReadingCase(
+                    category,
+                    text,
+                    frozenset(words for pattern in readings.split("|") for words in _expand(pattern)),
+                    dict(_phones(phones[0])) if phones else {},
+                )
+
+
+def _expand(pattern: str) -> Iterator[tuple[str, ...]]:
+    """Every way through a reading whose optional words are in parentheses."""
+    parts = re.findall(r"\(([^)]*)\)|([^()\s]+)", pattern)
+    choices = [[(), tuple(optional.split())] if optional else [(word,)] for optional, word in parts]
+    for way in itertools.product(*choices):
+        yield tuple(itertools.chain(*way))
+
+
+def _phones(column: str) -> Iterator[tuple[tuple[str, int], tuple[str, ...]]]:
+    for entry in column.split(";"):
+        place, _, phones = entry.partition("=")
+        word, _, occurrence = place.partition("#")
+        yield (word, int(occurrence or 1) - 1), tuple(phones.split())
