@@ -1,0 +1,17 @@
+"""The text front end: written English to spoken words and phones, one sentence at a time.
+
+    cleanup        markup, entities, emoji and typographic characters removed
+    patterns       written forms with digits and signs: dates, times, money, units, ranges, addresses … -> words
+    numbers        cardinals, ordinals, years, fractions, Roman numerals
+    abbreviations  titles, streets, months, Latin and other abbreviations, with or without their dot
+    capitals       initialisms, acronyms, Roman numerals in context
+    heteronyms     words with two pronunciations, chosen by their neighbours
+    reading        the front end itself: `read` cuts a text into sentences and reads each
+
+Preparation, training, synthesis and evaluation read text through `read`. Standard library only, apart from the
+letter-to-sound model of unknown words; time is linear in the length of the text.
+"""
+
+from voicemill.text.frontend.reading import ReadSentence, SpokenWord, read
+
+__all__ = ["ReadSentence", "SpokenWord", "read"]

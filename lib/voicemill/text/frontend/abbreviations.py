@@ -1,0 +1,244 @@
+"""Abbreviations with and without their dot: titles, streets, months, weekdays, Latin, business, measures."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from voicemill.text.frontend.units import MONTHS, WEEKDAYS
+
+_TITLES = {
+    "mr": "mister",
+    "mrs": "missus",
+    "ms": "miz",
+    "mx": "mix",
+    "dr": "doctor",
+    "prof": "professor",
+    "messrs": "messieurs",
+    "mme": "madame",
+    "mlle": "mademoiselle",
+    "capt": "captain",
+    "cpt": "captain",
+    "lt": "lieutenant",
+    "sgt": "sergeant",
+    "cpl": "corporal",
+    "pvt": "private",
+    "maj": "major",
+    "cmdr": "commander",
+    "col": "colonel",
+    "gen": "general",
+    "adm": "admiral",
+    "rev": "reverend",
+    "fr": "father",
+    "sen": "senator",
+    "rep": "representative",
+    "gov": "governor",
+    "pres": "president",
+    "hon": "honorable",
+    "supt": "superintendent",
+    "insp": "inspector",
+    "det": "detective",
+    "amb": "ambassador",
+}
+"""Before a name."""
+_BARE_TITLES = frozenset("mr mrs ms dr prof capt lt sgt cpl rev".split())
+"""Those that are also written without a dot."""
+_PLACES = {
+    "st": "street",
+    "ave": "avenue",
+    "av": "avenue",
+    "blvd": "boulevard",
+    "rd": "road",
+    "ln": "lane",
+    "ct": "court",
+    "pl": "place",
+    "sq": "square",
+    "hwy": "highway",
+    "pkwy": "parkway",
+    "dr": "drive",
+    "ter": "terrace",
+    "cres": "crescent",
+}
+"""After a name."""
+_BEFORE_PLACES = {"st": "saint", "mt": "mount", "ft": "fort", "pt": "point"}
+_SUFFIXES = {"jr": "junior", "sr": "senior", "esq": "esquire"}
+_GENERAL = {
+    "etc": "et cetera",
+    "vs": "versus",
+    "dept": "department",
+    "univ": "university",
+    "assn": "association",
+    "assoc": "association",
+    "govt": "government",
+    "intl": "international",
+    "natl": "national",
+    "approx": "approximately",
+    "incl": "including",
+    "excl": "excluding",
+    "misc": "miscellaneous",
+    "tel": "telephone",
+    "temp": "temperature",
+    "est": "established",
+    "avg": "average",
+    "inc": "incorporated",
+    "ltd": "limited",
+    "corp": "corporation",
+    "bros": "brothers",
+    "tbsp": "tablespoon",
+    "tsp": "teaspoon",
+    "viz": "namely",
+    "cf": "compare",
+    "ca": "circa",
+    "apt": "apartment",
+    "bldg": "building",
+    "mfg": "manufacturing",
+    "mgr": "manager",
+    "asst": "assistant",
+    "min": "minimum",
+    "max": "maximum",
+    "co": "company",
+    "ed": "edition",
+    "al": "al",
+}
+"""With a dot; those of `_BARE` without one too."""
+_BARE = frozenset("vs dept approx blvd ave etc bldg".split())
+_BEFORE_NUMBERS = {
+    "no": ("number", "numbers"),
+    "nos": ("numbers", "numbers"),
+    "vol": ("volume", "volumes"),
+    "vols": ("volumes", "volumes"),
+    "p": ("page", "page"),
+    "pp": ("pages", "pages"),
+    "pg": ("page", "page"),
+    "fig": ("figure", "figure"),
+    "figs": ("figures", "figures"),
+    "ch": ("chapter", "chapter"),
+    "chap": ("chapter", "chapter"),
+    "sec": ("section", "section"),
+    "art": ("article", "article"),
+    "eq": ("equation", "equation"),
+    "ex": ("example", "example"),
+    "ref": ("reference", "reference"),
+    "c": ("circa", "circa"),
+}
+_AFTER_NUMBERS = {
+    "min": ("minute", "minutes"),
+    "mins": ("minute", "minutes"),
+    "sec": ("second", "seconds"),
+    "hr": ("hour", "hours"),
+    "hrs": ("hour", "hours"),
+    "yr": ("year", "years"),
+    "yrs": ("year", "years"),
+    "ft": ("foot", "feet"),
+    "in": ("inch", "inches"),
+    "lb": ("pound", "pounds"),
+    "lbs": ("pound", "pounds"),
+    "oz": ("ounce", "ounces"),
+    "ed": ("edition", "edition"),
+}
+_LATIN = {"e.g": "for example", "i.e": "that is", "p.s": "postscript", "a.k.a": "also known as", "n.b": "note well"}
+_CALENDAR = {
+    **{month[:3]: month for month in MONTHS},
+    "sept": "september",
+    **{day[:3]: day for day in WEEKDAYS},
+    "tues": "tuesday",
+    "thur": "thursday",
+    "thurs": "thursday",
+}
+_AMBIGUOUS_CALENDAR = frozenset("may mar jan jun sun sat wed mon".split())
+_BARE_CALENDAR = frozenset("mon tue tues wed thu thur thurs fri feb apr aug sept oct nov dec".split())
+_SENTENCE_FINAL = frozenset("etc inc ltd corp co jr sr esq bros al".split()) | _PLACES.keys()
+"""May end a sentence: before a capital letter their dot is a full stop too."""
+
+DOTTED = "|".join(sorted(map(re.escape, _LATIN), key=len, reverse=True))
+"""Latin abbreviations with inner dots, for the scanner."""
+
+
+@dataclass(frozen=True)
+class Abbreviation:
+    """What an abbreviation stands for, and whether its dot also ends the sentence."""
+
+    words: list[str]
+    ends_sentence: bool = False
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an abbreviation is written.
+
+    Attributes:
+        dotted: a dot follows it.
+        before: the word or number right before it, as written, or an empty string.
+        after: the word or number right after it, as written, or an empty string; empty at the end of a paragraph and
+            before a mark.
+        mark: the mark of punctuation right after it and its dot, or an empty string.
+    """
+
+    dotted: bool
+    before: str
+    after: str
+    mark: str
+
+
+def expand(word: str, place: Place) -> Abbreviation | None:
+    """The words that `word` abbreviates at this place; None if it is no abbreviation there.
+
+    Args:
+        word: letters, as written, without the dot.
+        place: its neighbours.
+    """
+    key, capital, dotted = word.lower(), word[0].isupper(), place.dotted
+    before_name, after_name = place.after[:1].isupper(), place.before[:1].isupper()
+    numbered = re.fullmatch(r"\d+(?:st|nd|rd|th)", place.before) is not None
+    final = dotted and (not place.after or before_name) and not place.mark
+    if key in _AFTER_NUMBERS and dotted and place.before[-1:].isdigit():
+        one, many = _AFTER_NUMBERS[key]
+        return _done(one if place.before == "1" else many, final and not place.after)
+    if key in _BEFORE_NUMBERS and dotted and place.after[:1].isdigit():
+        return _done(_BEFORE_NUMBERS[key]["-" in place.after or "\u2013" in place.after])
+    if capital and (dotted or key in _BARE_CALENDAR) and key in _CALENDAR and _is_calendar(key, place):
+        return _done(_CALENDAR[key], final and not place.after)
+    if capital and key in _BEFORE_PLACES and before_name and not (after_name and key in _PLACES and dotted and final):
+        bare = key == "st" or dotted
+        if bare and not (after_name and key == "st" and _street_before(place.before)):
+            return _done(_BEFORE_PLACES[key])
+    if capital and key in _TITLES and (dotted or key in _BARE_TITLES):
+        if before_name and not (key == "dr" and after_name and _street_before(place.before)):
+            return _done(_TITLES[key])
+        if key not in _PLACES and dotted and place.after:
+            return _done(_TITLES[key])
+    if capital and key in _PLACES and (after_name or numbered):
+        return _done(_PLACES[key], final)
+    if key in _SUFFIXES and capital:
+        return _done(_SUFFIXES[key], final and not place.after)
+    if key in _GENERAL and (dotted or key in _BARE):
+        return _done(_GENERAL[key], final and (key in _SENTENCE_FINAL or not place.after))
+    return None
+
+
+def expand_dotted(text: str) -> list[str]:
+    """Words of a Latin abbreviation that the scanner matched, such as `e.g.`."""
+    return _LATIN[text.lower().rstrip(".")].split()
+
+
+def _done(words: str, ends_sentence: bool = False) -> Abbreviation:
+    return Abbreviation(words.split(), ends_sentence)
+
+
+def _is_calendar(key: str, place: Place) -> bool:
+    if key not in _AMBIGUOUS_CALENDAR:
+        return True
+    if place.after[:1].isdigit() or place.before[:1].isdigit():
+        return True
+    return place.dotted and (key in ("mon", "sat", "sun", "wed", "jan", "jun"))
+
+
+def _street_before(word: str) -> bool:
+    """Whether a capitalised word right before reads like a street's name and not like the start of a sentence."""
+    return word[:1].isupper() and word.lower() not in _STARTERS
+
+
+_STARTERS = frozenset(
+    "the a an in on at to from by and but or so if when while after before near then with for of is was i we he she "
+    "it they you this that there here our my his her visit see".split()
+)

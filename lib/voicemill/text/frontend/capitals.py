@@ -1,0 +1,137 @@
+"""Words in capitals: initialisms spelled by their letters, acronyms read as words, Roman numerals in context."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from voicemill.text.frontend import numbers
+from voicemill.text.frontend.patterns import Reading, spelled
+
+_ACRONYMS = frozenset(
+    "nasa nato unesco unicef opec aids radar sonar laser scuba fifa uefa ikea nafta fema osha covid sars swat asean "
+    "interpol brexit pin sim ram rom gif lego visa imax nascar bafta oscar aids ansi ascii wasp yuppie awol moma "
+    "nasdaq sat act ged mensa captcha wysiwyg tofu asap epcot maga potus scotus flotus dodge hamas esa iso".split()
+) - {"asap", "ged", "esa", "iso", "sat", "act"}
+"""Read as words although they are written in capitals."""
+_EMPHASISED = frozenset(
+    "a i the no not all and or but yes you never very must stop go now only this that he she we they is was are do "
+    "did can will new old one two big bad out off up down in on at to of for from with what who why how when where "
+    "if so my me your our his her its be been has had have get got let may more most any every ever just too also "
+    "here there then than them him some such own same few both each other over under again once about after before "
+    "good great best free help please thank thanks hello love live real true false right wrong left high low open "
+    "close push pull exit enter danger warning caution note important red fire".split()
+)
+"""Ordinary words that people write in capitals to stress them."""
+_LETTERED = frozenset("us it ai un eu uk tv pc id ip hr pr am pm ad bc la dc ok er or".split()) - {"or", "ok", "er"}
+"""Initialisms that are spelled like ordinary words."""
+_MIXED = {
+    "phd": ["p", "h", "d"],
+    "ok": ["okay"],
+    "jpeg": ["j", "peg"],
+    "mpeg": ["m", "peg"],
+    "covid": ["covid"],
+    "ios": ["i", "o", "s"],
+    "macos": ["mac", "o", "s"],
+    "ipad": ["i", "pad"],
+    "iphone": ["i", "phone"],
+    "ebook": ["e", "book"],
+    "wifi": ["why", "fie"],
+    "kg": ["kilograms"],
+    "tv": ["t", "v"],
+    "tvs": ["t", "v", "s"],
+    "pcs": ["p", "c", "s"],
+    "dvds": ["d", "v", "d", "s"],
+    "cds": ["c", "d", "s"],
+}
+_MONARCHS = frozenset(
+    "henry louis elizabeth charles george william james edward richard mary philip napoleon paul john pius benedict "
+    "leo gregory innocent clement alexander nicholas peter catherine frederick wilhelm ivan otto ramses ptolemy xerxes "
+    "darius cleopatra victoria harald olav haakon gustav christian carl juan felipe alfonso ferdinand umberto victor "
+    "emmanuel mehmed murad selim suleiman thutmose amenhotep robert david leopold albert rudolf joseph stephen francis "
+    "urban boniface celestine julius sixtus adrian eugene martin constantine theodosius justinian basil menelik "
+    "baldwin philippe margrethe maximilian".split()
+)
+_ROYAL = frozenset("king queen pope emperor empress tsar czar prince princess sultan kaiser pharaoh".split())
+_COUNTED = frozenset(
+    "chapter part act scene volume book war phase type class section article figure table appendix bowl stage level "
+    "grade title round episode season group unit day division corps mark schedule annex verse canto sonnet symphony "
+    "apollo saturn rocky rambo superman page vitamin".split()
+) - {"vitamin"}
+_NOT_NUMERALS = frozenset("MIX DIM CIVIL LIVID VIVID MILL DID LID MD CD DC MC LC CM MM DM CC CV CI DVI MI DI LI".split())
+_VERBS = frozenset(
+    "am was think will have had do did would could should can must may might shall want need know see like love feel "
+    "hope guess mean say said went go saw came".split()
+)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Words around a word in capitals, as written; empty strings at the ends of a paragraph.
+
+    Attributes:
+        before: the word before.
+        earlier: the word before that.
+        after: the word after.
+        shouting: most words of the sentence are in capitals.
+    """
+
+    before: str
+    earlier: str
+    after: str
+    shouting: bool
+
+
+def read_capitals(word: str, around: Surroundings, listed: Callable[[str], bool]) -> list[Reading] | None:
+    """Readings of a word that has at least one capital letter beyond the first, or is a Roman numeral; else None.
+
+    Args:
+        word: letters, as written; an `'s` or plural `s` may follow the capitals.
+        around: its neighbours.
+        listed: whether the pronunciation dictionary lists a lower-case word.
+    """
+    key = word.lower()
+    numeral = _numeral(word, around)
+    if numeral:
+        return numeral
+    if key in _MIXED and (not word.islower() or key in ("wifi", "ebook")):
+        return [list(_MIXED[key])]
+    found = re.fullmatch(r"([A-Z]{2,})('?s)?", word)
+    if not found:
+        return None
+    stem, end = found[1].lower(), found[2] or ""
+    if around.shouting and (listed(stem) or len(stem) > 5):
+        return [[stem + end]]
+    if stem in _ACRONYMS or (len(stem) >= 4 and (listed(stem) or len(stem) > 6)) or stem in _EMPHASISED:
+        return [[stem + end], [*spelled(stem), *([end.strip("'")] if end else [])]]
+    letters = spelled(stem)
+    if end:
+        return [[*letters, "s"], [*letters[:-1], letters[-1].lower() + "'s"]]
+    return [letters, [stem]] if listed(stem) and stem not in _LETTERED else [letters]
+
+
+def _numeral(word: str, around: Surroundings) -> list[Reading] | None:
+    before = around.before.lower()
+    upper = word.upper() if word.islower() and before in ("scene", "act", "chapter", "page", "part") else word
+    value = numbers.roman(upper)
+    if value is None or upper in _NOT_NUMERALS or (around.shouting and len(upper) < 3):
+        return None
+    royal = before in _MONARCHS or (around.earlier.lower() in _ROYAL and around.before[:1].isupper())
+    if royal and value < 40 and around.before[:1].isupper():
+        if len(upper) > 1 or around.earlier.lower() in _ROYAL:
+            return [["the", *numbers.ordinal(value)], numbers.cardinal(value)]
+        if upper == "I" and around.after.islower() and around.after not in _VERBS - {"was", "had", "did"}:
+            return [["the", "first"]]
+        return [["the", *numbers.ordinal(value)], spelled(upper)] if upper == "V" else None
+    if before in _COUNTED and not (upper == "I" and before in ("part", "day", "level") and around.after in _VERBS - {"was", "had", "did"}):
+        return [numbers.cardinal(value), spelled(upper)]
+    if len(upper) == 1:
+        return None
+    if len(upper) >= 4 and 1000 <= value <= 2100:
+        return [numbers.year(value), numbers.cardinal(value)]
+    if set(upper) <= set("IVX") and word.isupper():
+        return [numbers.cardinal(value), ["the", *numbers.ordinal(value)], spelled(upper)]
+    if len(upper) > 2 and around.before[:1].isupper():
+        return [numbers.cardinal(value), spelled(upper)]
+    return None

@@ -1,0 +1,125 @@
+"""Written text without its markup: HTML entities, Markdown, emoji, typographic characters.
+
+What remains is plain text that the patterns can read. Paragraph breaks stay as newlines. Every step is linear in the
+length of the text.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+
+_QUOTES = dict.fromkeys("\u2018\u2019\u201a\u201b\u0060\u00b4\u02bc", "'")
+_DOUBLE_QUOTES = dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a", '"')
+_INVISIBLE = dict.fromkeys("\u00ad\u200b\u200c\u200d\ufeff\u2060\ufe0f\ufe0e", "")
+_LETTERS = {
+    "\u00e6": "ae",
+    "\u00c6": "Ae",
+    "\u0153": "oe",
+    "\u0152": "Oe",
+    "\u00f8": "o",
+    "\u00d8": "O",
+    "\u00df": "ss",
+    "\u0142": "l",
+    "\u0141": "L",
+    "\u00f0": "d",
+    "\u00d0": "D",
+    "\u0111": "d",
+    "\u0110": "D",
+    "\u00fe": "th",
+    "\u00de": "Th",
+}
+_CHARACTERS = str.maketrans(
+    {
+        **_QUOTES,
+        **_DOUBLE_QUOTES,
+        **_INVISIBLE,
+        **_LETTERS,
+        "\u2010": "-",
+        "\u2011": "-",
+        "\u2012": "\u2013",
+        "\u2015": "\u2014",
+        "\u2212": "-",
+        "\u2026": "...",
+        "\u2032": "'",
+        "\u2033": '"',
+        "\u2044": "/",
+        "\u2022": "\n",
+        "\u00b7": " ",
+        "\u2122": "",
+        "\u00ae": "",
+        "\u00a9": " copyright ",
+        "\u00ba": "\u00b0",
+        "\u2103": "\u00b0C",
+        "\u2109": "\u00b0F",
+    }
+)
+_VULGAR = {
+    "\u00bd": "1/2",
+    "\u2153": "1/3",
+    "\u2154": "2/3",
+    "\u00bc": "1/4",
+    "\u00be": "3/4",
+    "\u2155": "1/5",
+    "\u2156": "2/5",
+    "\u2157": "3/5",
+    "\u2158": "4/5",
+    "\u2159": "1/6",
+    "\u215a": "5/6",
+    "\u215b": "1/8",
+    "\u215c": "3/8",
+    "\u215d": "5/8",
+    "\u215e": "7/8",
+}
+_VULGAR_FRACTION = re.compile(rf"(?<=(\d))?([{''.join(_VULGAR)}])")
+_COPYRIGHT_TWICE = re.compile(r"(?i)\b(copyright)\s{0,3}(?:\u00a9|\(c\))")
+_SECTION_TWICE = re.compile(r"(?i)\b(section)\s{0,3}\u00a7")
+_FENCE = re.compile(r"^\s{0,3}(?:```|~~~).*$", re.MULTILINE)
+_RULE = re.compile(r"^\s{0,3}(?:[-*_][ \t]?){3,}$", re.MULTILINE)
+_LINE_MARK = re.compile(r"^[ \t]{0,8}(?:#{1,6}[ \t]+|>[ \t]?|[-*+][ \t]+)", re.MULTILINE)
+_LINK = re.compile(r"!?\[([^\[\]\n]{1,300})\]\([^()\s]{1,2000}\)")
+_EMPHASIS = re.compile(r"(?<![\w*])(\*{1,3}|~~)(?=\S)([^*~\n]{1,500}?)(?<=\S)\1(?![\w*])")
+_UNDERLINE = re.compile(r"(?<!\w)(_{1,3})(?=[^\s_])([^_\n]{1,500}?)(?<=[^\s_])\1(?!\w)")
+_TAG = re.compile(r"</?(?:b|i|u|em|strong|p|br|div|span|h[1-6]|li|ul|ol|a|code|sup|sub)(?:\s[^<>]{0,500})?/?>", re.I)
+_EMOTICON = re.compile(r"(?<!\S)[:;=8][-o^']?[)(\]\[dDpPoO/\\|*](?!\w)|(?<!\S)<3(?!\S)")
+_PICTURES = {"So", "Cs", "Co", "Cn", "Sk"}
+_KEPT_PICTURES = frozenset("\u00b0^")
+
+
+def clean(text: str) -> str:
+    """Plain text: no markup, no emoji, ASCII quotes and apostrophes, spaces collapsed, paragraphs kept as lines."""
+    text = _TAG.sub(" ", html.unescape(text))
+    text = _COPYRIGHT_TWICE.sub(r"\1", text)
+    text = _SECTION_TWICE.sub(r"\1", text)
+    text = _FENCE.sub("", text)
+    text = _RULE.sub("", text)
+    text = _LINE_MARK.sub("", text)
+    text = _LINK.sub(r"\1", text)
+    text = _EMPHASIS.sub(r"\2", text)
+    text = _UNDERLINE.sub(r"\2", text)
+    text = text.replace("`", "")
+    text = _EMOTICON.sub(" ", text)
+    text = _VULGAR_FRACTION.sub(lambda match: (" " if match[1] else "") + _VULGAR[match[2]], text)
+    text = text.translate(_CHARACTERS)
+    text = "".join(map(_compatible, text))
+    return "\n".join(line for line in (" ".join(line.split()) for line in text.splitlines()) if line)
+
+
+def strip_accents(text: str) -> str:
+    """Letters without their accents: `café` -> `cafe`."""
+    return "".join(c for c in unicodedata.normalize("NFD", text) if unicodedata.category(c) != "Mn")
+
+
+def _compatible(character: str) -> str:
+    """Ligatures and full-width forms as their plain letters; pictures, modifiers and control characters as a space.
+    Superscripts two and three stay, because units need them.
+    """
+    if character.isascii():
+        return character if character.isprintable() or character == "\n" else " "
+    if character in "\u00b2\u00b3":
+        return character
+    category = unicodedata.category(character)
+    if (category in _PICTURES and character not in _KEPT_PICTURES) or category[0] == "C":
+        return " "
+    return unicodedata.normalize("NFKC", character)

@@ -1,0 +1,308 @@
+"""The text front end: a text, read sentence by sentence.
+
+    text -> cleanup -> scanner: words, written forms, marks -> sentences -> words with phones
+
+Sentences are cut once, here: at a full stop, question or exclamation mark that is not part of an abbreviation, a
+number or an address, and at the end of a paragraph.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from voicemill.text.frontend import abbreviations, capitals, heteronyms, patterns
+from voicemill.text.frontend.cleanup import clean, strip_accents
+from voicemill.text.frontend.patterns import SIGNS, Neighbours, Reading
+from voicemill.text.lexicon import Lexicon, Phones
+
+_LETTER_A: Phones = ("EY",)
+_SCANNER = re.compile(
+    patterns.SCANNER_FORMS
+    + rf"|(?P<latin>(?<![\w.])(?i:{abbreviations.DOTTED})\.?(?!\w))"
+    + r"|(?P<initials>(?<![\w.])(?:[A-Za-z]\.){2,8}(?:[A-Za-z](?![\w.]))?(?:'s\b)?)"
+    + r"|(?P<ampersand>(?<!\w)[A-Z]{1,4}&[A-Z]{1,4}(?!\w))"
+    + r"|(?P<word>[^\W\d_]+(?:'[^\W\d_]+)*)"
+    + r"|(?P<ellipsis>\.{2,})"
+    + r"|(?P<mark>[.?!]+|[,;:])"
+    + r"|(?P<dash>(?:[\u2013\u2014]|(?<=\s)-{1,3}(?=\s)|--+))"
+    + r"|(?P<bracket>[()\[\]{}])"
+    + r"|(?P<sign>[^\s\w\"'-])"
+)
+_MARKS = frozenset(("mark", "bracket", "dash", "ellipsis", "sign"))
+_VARIABLE = re.compile(r"\s*[<>=+\u00d7\u00f7*/\u2264\u2265\u2260]\s")
+
+
+@dataclass(frozen=True)
+class SpokenWord:
+    """A word as it is spoken.
+
+    Attributes:
+        text: the word in lower case; a letter's name is that letter.
+        phones: ARPABET without stress.
+        mark: punctuation that follows: one of `, . ? ! ; :`, or an empty string.
+        written: the word's capitalisation in the text, for display.
+        alternatives: other pronunciations of a heteronym.
+    """
+
+    text: str
+    phones: Phones
+    mark: str = ""
+    written: str = ""
+    alternatives: tuple[Phones, ...] = ()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A written form with several readings: words `first` to `last` (exclusive) of its sentence hold the likely one."""
+
+    first: int
+    last: int
+    readings: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class ReadSentence:
+    """A sentence of a text and how it is read.
+
+    Attributes:
+        text: the sentence, without markup.
+        words: what is spoken.
+        choices: written forms that a person may read differently.
+    """
+
+    text: str
+    words: tuple[SpokenWord, ...]
+    choices: tuple[Choice, ...] = ()
+
+    @property
+    def spoken(self) -> list[str]:
+        """The words alone."""
+        return [word.text for word in self.words]
+
+    @property
+    def normalised(self) -> str:
+        """The spoken form on one line, letters, apostrophes and `, . ? ! ; :`."""
+        return " ".join((word.written or word.text) + word.mark for word in self.words)
+
+
+@dataclass
+class _Token:
+    """A piece of a paragraph: readings of a word or written form, or a mark."""
+
+    written: str
+    start: int
+    end: int
+    readings: list[Reading] = field(default_factory=list)
+    mark: str = ""
+    ends_sentence: bool = False
+    plain: bool = False
+
+
+def read(text: str, lexicon: Lexicon | None = None) -> list[ReadSentence]:
+    """How a text is read.
+
+    Args:
+        text: English text as people write it, Markdown and HTML entities included.
+        lexicon: pronunciations; the CMU dictionary by default.
+
+    Returns:
+        Its sentences in order; sentences without a word are left out. Letters of other scripts are skipped: callers
+        that must refuse them ask `foreign_letters` first.
+    """
+    lexicon = lexicon or Lexicon.load()
+    return [sentence for line in clean(text).splitlines() for sentence in _paragraph(line, lexicon)]
+
+
+def foreign_letters(text: str) -> list[str]:
+    """Letters of the text that English spelling cannot express, sorted, once each."""
+    plain = strip_accents(clean(text))
+    return sorted({c for c in plain if c.isalpha() and not c.isascii()})
+
+
+def _paragraph(line: str, lexicon: Lexicon) -> Iterator[ReadSentence]:
+    tokens = list(_tokens(line, lambda word: word in lexicon))
+    first = 0
+    for index, token in enumerate(tokens):
+        if token.ends_sentence or index + 1 == len(tokens):
+            sentence = _sentence(line, tokens[first : index + 1], lexicon)
+            if sentence.words:
+                yield sentence
+            first = index + 1
+
+
+def _tokens(line: str, listed: Callable[[str], bool]) -> Iterator[_Token]:
+    matches = list(_SCANNER.finditer(line))
+    written = [match[0] if match[0] == "&" or match.lastgroup not in _MARKS else "" for match in matches]
+    shouting = _is_shouting(line)
+    skip = -1
+    for index, match in enumerate(matches):
+        if index <= skip:
+            continue
+        kind, text = match.lastgroup or "", match[0]
+        token = _Token(text, match.start(), match.end())
+        around = Neighbours(line[max(0, match.start() - 48) : match.start()], line[match.end() : match.end() + 48])
+        if kind == "word":
+            dot = line[match.end() : match.end() + 1] == "."
+            following = line[match.end() + 1 : match.end() + 3] if dot else ""
+            place = abbreviations.Place(
+                dotted=dot and not following.startswith("."),
+                before=_adjacent(written, index - 1),
+                after=_adjacent(written, index + (2 if dot else 1)),
+                mark=following[:1] if following[:1] in tuple(",;:?!") else "",
+            )
+            short = abbreviations.expand(text, place)
+            if short is not None:
+                token.readings, token.ends_sentence = [short.words], short.ends_sentence
+                token.mark = "." if short.ends_sentence else ""
+                if place.dotted:
+                    skip, token.end = index + 1, match.end() + 1
+            else:
+                token.readings, dotted_initial = _word(text, place, written, index, shouting, listed)
+                if text == "a" and _VARIABLE.match(around.after):
+                    token.readings = [["A"]]
+                token.plain = token.readings == [[text.lower()]]
+                if dotted_initial:
+                    skip, token.end = index + 1, match.end() + 1
+        elif kind == "latin":
+            token.readings = [abbreviations.expand_dotted(text)]
+        elif kind == "initials":
+            letters = [letter for letter in text if letter.isalpha()]
+            owner = text.endswith("'s")
+            spelled = patterns.spelled("".join(letters[:-1] if owner else letters))
+            token.readings = [[*spelled[:-1], spelled[-1] + "'s"]] if owner else [spelled]
+            token.ends_sentence = _initials_end(text, around)
+            token.mark = "." if token.ends_sentence else ""
+        elif kind == "ampersand":
+            first, _, second = text.partition("&")
+            token.readings = [[*patterns.spelled(first), "and", *patterns.spelled(second)]]
+        elif kind in ("mark", "ellipsis", "dash", "bracket"):
+            _punctuate(token, kind, line)
+        elif kind == "sign":
+            token.readings = _sign(text, around)
+        else:
+            token.readings = patterns.readings(kind, text, around)
+            if text.endswith(".") and (not around.after.strip() or re.match(r"\s+[A-Z]", around.after)):
+                token.ends_sentence, token.mark = kind in ("clock", "hour", "unit") and not around.after.strip(), "."
+                token.mark = "." if token.ends_sentence else ""
+        yield token
+
+
+def _adjacent(written: Sequence[str], index: int) -> str:
+    return written[index] if 0 <= index < len(written) else ""
+
+
+def _word(
+    text: str, place: abbreviations.Place, written: Sequence[str], index: int, shouting: bool, listed: Callable[[str], bool]
+) -> tuple[list[Reading], bool]:
+    """Readings of a word that is no abbreviation, and whether the dot after it belongs to it (an initial)."""
+    plain = strip_accents(text)
+    if len(text) == 1 and text.isupper():
+        initial = place.dotted and (place.after[:1].isupper() or place.before[:1].isupper())
+        single = capitals.read_capitals(text, _surroundings(written, index, False), listed)
+        if single and not initial:
+            return single, False
+        if text in "AI" and not initial:
+            letter_name = text == "A" and place.before.lower() in ("vitamin", "plan", "grade", "team", "letter", "hepatitis")
+            return [["A" if letter_name else text.lower()]], False
+        return [patterns.spelled(text)], initial
+    found = capitals.read_capitals(plain, _surroundings(written, index, shouting), listed)
+    if found is not None:
+        return found, False
+    ascii_word = "".join(c for c in plain if c.isascii() and (c.isalpha() or c == "'")).strip("'")
+    return ([[ascii_word.lower()]] if ascii_word else [[]]), False
+
+
+def _surroundings(written: Sequence[str], index: int, shouting: bool) -> capitals.Surroundings:
+    return capitals.Surroundings(
+        _adjacent(written, index - 1), _adjacent(written, index - 2), _adjacent(written, index + 1), shouting
+    )
+
+
+def _is_shouting(line: str) -> bool:
+    words = re.findall(r"[A-Za-z]{2,}", line)
+    return len(words) >= 2 and sum(word.isupper() for word in words) > 0.6 * len(words)
+
+
+def _initials_end(text: str, around: Neighbours) -> bool:
+    """Whether the last dot of `U.S.` or `a.m.` ends the sentence too: nothing follows, or a word that begins one."""
+    if not text.endswith("."):
+        return False
+    following = around.after.strip()
+    return not following or (
+        len(re.findall(r"[A-Za-z]", text)) > 1
+        and re.match(r"(?:The|A|An|He|She|It|We|They|I|You|This|That|There|But|And|In|On|At|So|If|When)\b", following)
+        is not None
+    )
+
+
+def _punctuate(token: _Token, kind: str, line: str) -> None:
+    before, after = line[: token.start][-1:], line[token.end :]
+    if kind == "mark":
+        strongest = "?" if "?" in token.written else "!" if "!" in token.written else token.written[0]
+        closes = re.match(r"[\"')\]]*(?:\s|$)", after) is not None
+        token.mark = strongest
+        token.ends_sentence = strongest in ".?!" and (closes or token.written != ".")
+        if strongest == "." and not closes:
+            token.mark = ""
+    elif kind == "ellipsis":
+        capital = re.match(r"[\"')\]]*\s+[\"'(]*[A-Z]", after) is not None
+        token.ends_sentence = not after.strip() or capital
+        token.mark = "." if token.ends_sentence else ","
+    else:
+        token.mark = "," if before and not (kind == "bracket" and not after.strip(" .,;:?!\"'")) else ""
+
+
+def _sign(text: str, around: Neighbours) -> list[Reading]:
+    words = SIGNS.get(text)
+    if words is None:
+        return [[]]
+    if text in "<>" and not re.search(r"\b(?:is|are|was|were)\b[^.]{0,20}$", around.before, re.IGNORECASE):
+        return [["is", *words], words]
+    if text == "=":
+        return [words, ["is"]]
+    if text == "\u221a" and around.last_word() != "the":
+        return [words, ["the", *words], ["root"]]
+    return [words]
+
+
+def _sentence(line: str, tokens: Sequence[_Token], lexicon: Lexicon) -> ReadSentence:
+    spoken: list[str] = []
+    shown: list[str] = []
+    marks: list[str] = []
+    choices: list[Choice] = []
+    for token in tokens:
+        if token.readings and token.readings[0]:
+            first = len(spoken)
+            spoken += token.readings[0]
+            shown += [strip_accents(token.written)] if token.plain else [word.lower() for word in token.readings[0]]
+            marks += [""] * len(token.readings[0])
+            others = list(dict.fromkeys(tuple(word.lower() for word in words) for words in token.readings))
+            if len(others) > 1:
+                choices.append(Choice(first, len(spoken), tuple(others)))
+        if token.mark and marks:
+            marks[-1] = _stronger(marks[-1], token.mark)
+    lower = [word.lower() for word in spoken]
+    if marks and marks[-1] in ("", ",", ";", ":"):
+        marks[-1] = "."
+    words = tuple(_spoken_word(lower, index, spoken[index], shown[index], marks[index], lexicon) for index in range(len(lower)))
+    text = line[tokens[0].start : tokens[-1].end].strip() if tokens else ""
+    return ReadSentence(text, words, tuple(choices))
+
+
+def _stronger(first: str, second: str) -> str:
+    order = ("", ",", ";", ":", ".", "!", "?")
+    return max(first, second, key=order.index)
+
+
+def _spoken_word(
+    lower: Sequence[str], index: int, spoken: str, shown: str, mark: str, lexicon: Lexicon
+) -> SpokenWord:
+    word = lower[index]
+    if spoken == "A":
+        return SpokenWord(word, _LETTER_A, mark, shown)
+    if chosen := heteronyms.choose(lower, index):
+        others = tuple(phones for phones in heteronyms.pronunciations(word) if phones != chosen)
+        return SpokenWord(word, chosen, mark, shown, others)
+    return SpokenWord(word, lexicon.pronounce(word).phones, mark, shown)
