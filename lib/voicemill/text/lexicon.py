@@ -30,6 +30,10 @@ _DICTIONARY = Path("model", "en-us", "cmudict-en-us.dict")
 _ALTERNATIVE = re.compile(r"\(\d+\)$")
 _TOKENIZER_WORD = re.compile(r"[a-z](?:[a-z'-]*[a-z])?")
 """Words that NeMo's English tokenizer can look up; entries such as `'bout` or `a.m.` never reach its dictionary."""
+_LONGEST_WORD = 48
+"""Letters that are guessed at once; a longer word is guessed in parts, because the search's time grows faster than its
+length.
+"""
 _PLAIN_WORD = re.compile(r"[a-z]+(?:'[a-z]+)*")
 
 
@@ -112,7 +116,9 @@ class Lexicon:
                 raise ValueError(f"not a word: {word!r}")
             from voicemill.text import letters
 
-            self._guesses[word] = letters.guess(word, self._entries.get)
+            parts = [word[start : start + _LONGEST_WORD] for start in range(0, len(word), _LONGEST_WORD)]
+            guesses = [letters.guess(part.strip("'") or "a", self._entries.get) for part in parts]
+            self._guesses[word] = tuple(phone for phones in guesses for phone in phones)
         return Pronunciation(self._guesses[word], guessed=True)
 
     def write(self, path: Path, extra_words: Iterable[str] = ()) -> list[str]:

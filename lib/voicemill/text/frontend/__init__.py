@@ -1,11 +1,14 @@
 """The text front end: written English to spoken words and phones, one sentence at a time.
 
     cleanup        markup, entities, emoji and typographic characters removed
-    patterns       written forms with digits and signs: dates, times, money, units, ranges, addresses … -> words
+    patterns       the scanner: every written form with digits or signs, in order
     numbers        cardinals, ordinals, years, fractions, Roman numerals
     abbreviations  titles, streets, months, Latin and other abbreviations, with or without their dot
     capitals       initialisms, acronyms, Roman numerals in context
     heteronyms     words with two pronunciations, chosen by their neighbours
+    forms          what the modules of written forms share
+    addresses, dates, quantities, numerals   the written forms
+    units          names of units, currencies, months and weekdays
     reading        the front end itself: `read` cuts a text into sentences and reads each
 
 Preparation, training, synthesis and evaluation read text through `read`. Standard library only, apart from the

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from voicemill.text.frontend.units import MONTHS, WEEKDAYS
+from voicemill.text.frontend.units import MONTHS, WEEKDAYS, word_list
 
 _TITLES = {
     "mr": "mister",
@@ -41,7 +41,7 @@ _TITLES = {
     "amb": "ambassador",
 }
 """Before a name."""
-_BARE_TITLES = frozenset("mr mrs ms dr prof capt lt sgt cpl rev".split())
+_BARE_TITLES = frozenset(word_list("mr mrs ms dr prof capt lt sgt cpl rev"))
 """Those that are also written without a dot."""
 _PLACES = {
     "st": "street",
@@ -101,7 +101,7 @@ _GENERAL = {
     "al": "al",
 }
 """With a dot; those of `_BARE` without one too."""
-_BARE = frozenset("vs dept approx blvd ave etc bldg".split())
+_BARE = frozenset(["vs", "dept", "approx", "blvd", "ave", "etc", "bldg"])
 _BEFORE_NUMBERS = {
     "no": ("number", "numbers"),
     "nos": ("numbers", "numbers"),
@@ -145,9 +145,9 @@ _CALENDAR = {
     "thur": "thursday",
     "thurs": "thursday",
 }
-_AMBIGUOUS_CALENDAR = frozenset("may mar jan jun sun sat wed mon".split())
-_BARE_CALENDAR = frozenset("mon tue tues wed thu thur thurs fri feb apr aug sept oct nov dec".split())
-_SENTENCE_FINAL = frozenset("etc inc ltd corp co jr sr esq bros al".split()) | _PLACES.keys()
+_AMBIGUOUS_CALENDAR = frozenset(word_list("may mar jan jun sun sat wed mon"))
+_BARE_CALENDAR = frozenset(word_list("mon tue tues wed thu thur thurs fri feb apr aug sept oct nov dec"))
+_SENTENCE_FINAL = frozenset(word_list("etc inc ltd corp co jr sr esq bros al")) | _PLACES.keys()
 """May end a sentence: before a capital letter their dot is a full stop too."""
 
 DOTTED = "|".join(sorted(map(re.escape, _LATIN), key=len, reverse=True))
@@ -239,6 +239,8 @@ def _street_before(word: str) -> bool:
 
 
 _STARTERS = frozenset(
-    "the a an in on at to from by and but or so if when while after before near then with for of is was i we he she "
-    "it they you this that there here our my his her visit see".split()
+    word_list(
+        "the a an in on at to from by and but or so if when while after before near then with for of is was i we "
+        "he she it they you this that there here our my his her visit see"
+    )
 )

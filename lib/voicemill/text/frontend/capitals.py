@@ -7,24 +7,30 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from voicemill.text.frontend import numbers
-from voicemill.text.frontend.patterns import Reading, spelled
+from voicemill.text.frontend.forms import Reading, spelled
+from voicemill.text.frontend.units import word_list
 
 _ACRONYMS = frozenset(
-    "nasa nato unesco unicef opec aids radar sonar laser scuba fifa uefa ikea nafta fema osha covid sars swat asean "
-    "interpol brexit pin sim ram rom gif lego visa imax nascar bafta oscar aids ansi ascii wasp yuppie awol moma "
-    "nasdaq sat act ged mensa captcha wysiwyg tofu asap epcot maga potus scotus flotus dodge hamas esa iso".split()
+    word_list(
+        "nasa nato unesco unicef opec aids radar sonar laser scuba fifa uefa ikea nafta fema osha covid sars swat "
+        "asean interpol brexit pin sim ram rom gif lego visa imax nascar bafta oscar aids ansi ascii wasp yuppie "
+        "awol moma nasdaq sat act ged mensa captcha wysiwyg tofu asap epcot maga potus scotus flotus dodge hamas "
+        "esa iso"
+    )
 ) - {"asap", "ged", "esa", "iso", "sat", "act"}
 """Read as words although they are written in capitals."""
 _EMPHASISED = frozenset(
-    "a i the no not all and or but yes you never very must stop go now only this that he she we they is was are do "
-    "did can will new old one two big bad out off up down in on at to of for from with what who why how when where "
-    "if so my me your our his her its be been has had have get got let may more most any every ever just too also "
-    "here there then than them him some such own same few both each other over under again once about after before "
-    "good great best free help please thank thanks hello love live real true false right wrong left high low open "
-    "close push pull exit enter danger warning caution note important red fire".split()
+    word_list(
+        "a i the no not all and or but yes you never very must stop go now only this that he she we they is was "
+        "are do did can will new old one two big bad out off up down in on at to of for from with what who why "
+        "how when where if so my me your our his her its be been has had have get got let may more most any every "
+        "ever just too also here there then than them him some such own same few both each other over under again "
+        "once about after before good great best free help please thank thanks hello love live real true false "
+        "right wrong left high low open close push pull exit enter danger warning caution note important red fire"
+    )
 )
 """Ordinary words that people write in capitals to stress them."""
-_LETTERED = frozenset("us it ai un eu uk tv pc id ip hr pr am pm ad bc la dc ok er or".split()) - {"or", "ok", "er"}
+_LETTERED = frozenset(word_list("us it ai un eu uk tv pc id ip hr pr am pm ad bc la dc ok er or")) - {"or", "ok", "er"}
 """Initialisms that are spelled like ordinary words."""
 _MIXED = {
     "phd": ["p", "h", "d"],
@@ -38,7 +44,6 @@ _MIXED = {
     "iphone": ["i", "phone"],
     "ebook": ["e", "book"],
     "wifi": ["why", "fie"],
-    "kg": ["kilograms"],
     "tv": ["t", "v"],
     "tvs": ["t", "v", "s"],
     "pcs": ["p", "c", "s"],
@@ -46,23 +51,31 @@ _MIXED = {
     "cds": ["c", "d", "s"],
 }
 _MONARCHS = frozenset(
-    "henry louis elizabeth charles george william james edward richard mary philip napoleon paul john pius benedict "
-    "leo gregory innocent clement alexander nicholas peter catherine frederick wilhelm ivan otto ramses ptolemy xerxes "
-    "darius cleopatra victoria harald olav haakon gustav christian carl juan felipe alfonso ferdinand umberto victor "
-    "emmanuel mehmed murad selim suleiman thutmose amenhotep robert david leopold albert rudolf joseph stephen francis "
-    "urban boniface celestine julius sixtus adrian eugene martin constantine theodosius justinian basil menelik "
-    "baldwin philippe margrethe maximilian".split()
+    word_list(
+        "henry louis elizabeth charles george william james edward richard mary philip napoleon paul john pius "
+        "benedict leo gregory innocent clement alexander nicholas peter catherine frederick wilhelm ivan otto "
+        "ramses ptolemy xerxes darius cleopatra victoria harald olav haakon gustav christian carl juan felipe "
+        "alfonso ferdinand umberto victor emmanuel mehmed murad selim suleiman thutmose amenhotep robert david "
+        "leopold albert rudolf joseph stephen francis urban boniface celestine julius sixtus adrian eugene martin "
+        "constantine theodosius justinian basil menelik baldwin philippe margrethe maximilian"
+    )
 )
-_ROYAL = frozenset("king queen pope emperor empress tsar czar prince princess sultan kaiser pharaoh".split())
+_ROYAL = frozenset(word_list("king queen pope emperor empress tsar czar prince princess sultan kaiser pharaoh"))
 _COUNTED = frozenset(
-    "chapter part act scene volume book war phase type class section article figure table appendix bowl stage level "
-    "grade title round episode season group unit day division corps mark schedule annex verse canto sonnet symphony "
-    "apollo saturn rocky rambo superman page vitamin".split()
+    word_list(
+        "chapter part act scene volume book war phase type class section article figure table appendix bowl stage "
+        "level grade title round episode season group unit day division corps mark schedule annex verse canto "
+        "sonnet symphony apollo saturn rocky rambo superman page vitamin"
+    )
 ) - {"vitamin"}
-_NOT_NUMERALS = frozenset("MIX DIM CIVIL LIVID VIVID MILL DID LID MD CD DC MC LC CM MM DM CC CV CI DVI MI DI LI".split())
+_NOT_NUMERALS = frozenset(
+    word_list("MIX DIM CIVIL LIVID VIVID MILL DID LID MD CD DC MC LC CM MM DM CC CV CI DVI MI DI LI")
+)
 _VERBS = frozenset(
-    "am was think will have had do did would could should can must may might shall want need know see like love feel "
-    "hope guess mean say said went go saw came".split()
+    word_list(
+        "am was think will have had do did would could should can must may might shall want need know see like "
+        "love feel hope guess mean say said went go saw came"
+    )
 )
 
 
@@ -124,7 +137,9 @@ def _numeral(word: str, around: Surroundings) -> list[Reading] | None:
         if upper == "I" and around.after.islower() and around.after not in _VERBS - {"was", "had", "did"}:
             return [["the", "first"]]
         return [["the", *numbers.ordinal(value)], spelled(upper)] if upper == "V" else None
-    if before in _COUNTED and not (upper == "I" and before in ("part", "day", "level") and around.after in _VERBS - {"was", "had", "did"}):
+    if before in _COUNTED and not (
+        upper == "I" and before in ("part", "day", "level") and around.after in _VERBS - {"was", "had", "did"}
+    ):
         return [numbers.cardinal(value), spelled(upper)]
     if len(upper) == 1:
         return None

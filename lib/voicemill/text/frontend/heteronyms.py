@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from voicemill.text.frontend.units import word_list
+
 Phones = tuple[str, ...]
 
 NOUN, VERB, PAST, ADJECTIVE = "noun", "verb", "past", "adjective"
@@ -29,10 +31,8 @@ _PRONUNCIATIONS: dict[str, dict[str, str]] = {
     "tears": {NOUN: "T IH R Z", VERB: "T EH R Z"},
     "bow": {NOUN: "B OW", VERB: "B AW"},
     "bass": {NOUN: "B EY S", "fish": "B AE S"},
-    "row": {NOUN: "R OW", VERB: "R OW"},
     "sow": {VERB: "S OW", NOUN: "S AW"},
     "dove": {NOUN: "D AH V", PAST: "D OW V"},
-    "does": {VERB: "D AH Z"},
     "minute": {NOUN: "M IH N AH T", ADJECTIVE: "M AY N UW T"},
     "desert": {NOUN: "D EH Z ER T", VERB: "D IH Z ER T"},
     "object": {NOUN: "AA B JH EH K T", VERB: "AH B JH EH K T"},
@@ -42,7 +42,6 @@ _PRONUNCIATIONS: dict[str, dict[str, str]] = {
     "present": {NOUN: "P R EH Z AH N T", VERB: "P R IY Z EH N T"},
     "presents": {NOUN: "P R EH Z AH N T S", VERB: "P R IY Z EH N T S"},
     "house": {NOUN: "HH AW S", VERB: "HH AW Z"},
-    "houses": {NOUN: "HH AW Z IH Z", VERB: "HH AW Z IH Z"},
     "project": {NOUN: "P R AA JH EH K T", VERB: "P R AH JH EH K T"},
     "projects": {NOUN: "P R AA JH EH K T S", VERB: "P R AH JH EH K T S"},
     "produce": {NOUN: "P R OW D UW S", VERB: "P R AH D UW S"},
@@ -53,12 +52,10 @@ _PRONUNCIATIONS: dict[str, dict[str, str]] = {
     "contest": {NOUN: "K AA N T EH S T", VERB: "K AH N T EH S T"},
     "contrast": {NOUN: "K AA N T R AE S T", VERB: "K AH N T R AE S T"},
     "convict": {NOUN: "K AA N V IH K T", VERB: "K AH N V IH K T"},
-    "permit": {NOUN: "P ER M IH T", VERB: "P ER M IH T"},
     "protest": {NOUN: "P R OW T EH S T", VERB: "P R AH T EH S T"},
     "rebel": {NOUN: "R EH B AH L", VERB: "R IH B EH L"},
     "refuse": {NOUN: "R EH F Y UW Z", VERB: "R IH F Y UW Z"},
     "subject": {NOUN: "S AH B JH IH K T", VERB: "S AH B JH EH K T"},
-    "suspect": {NOUN: "S AH S P EH K T", VERB: "S AH S P EH K T"},
     "perfect": {ADJECTIVE: "P ER F IH K T", VERB: "P ER F EH K T"},
     "excuse": {NOUN: "IH K S K Y UW S", VERB: "IH K S K Y UW Z"},
     "abuse": {NOUN: "AH B Y UW S", VERB: "AH B Y UW Z"},
@@ -76,68 +73,69 @@ _PRONUNCIATIONS: dict[str, dict[str, str]] = {
     "intimate": {ADJECTIVE: "IH N T AH M AH T", VERB: "IH N T AH M EY T"},
     "moderate": {ADJECTIVE: "M AA D ER AH T", VERB: "M AA D ER EY T"},
     "separate": {ADJECTIVE: "S EH P ER AH T", VERB: "S EH P ER EY T"},
-    "increase": {NOUN: "IH N K R IY S", VERB: "IH N K R IY S"},
-    "insult": {NOUN: "IH N S AH L T", VERB: "IH N S AH L T"},
     "invalid": {NOUN: "IH N V AH L AH D", ADJECTIVE: "IH N V AE L AH D"},
     "entrance": {NOUN: "EH N T R AH N S", VERB: "EH N T R AE N S"},
     "extract": {NOUN: "EH K S T R AE K T", VERB: "IH K S T R AE K T"},
-    "import": {NOUN: "IH M P AO R T", VERB: "IH M P AO R T"},
     "export": {NOUN: "EH K S P AO R T", VERB: "IH K S P AO R T"},
     "polish": {VERB: "P AA L IH SH", NOUN: "P AA L IH SH", "proper": "P OW L IH SH"},
     "buffet": {NOUN: "B AH F EY", VERB: "B AH F AH T"},
-    "sewer": {NOUN: "S UW ER"},
-    "putting": {VERB: "P UH T IH NG"},
-    "number": {NOUN: "N AH M B ER"},
     "compound": {NOUN: "K AA M P AW N D", VERB: "K AH M P AW N D"},
     "console": {NOUN: "K AA N S OW L", VERB: "K AH N S OW L"},
-    "digest": {NOUN: "D AY JH EH S T", VERB: "D AY JH EH S T"},
     "frequent": {ADJECTIVE: "F R IY K W AH N T", VERB: "F R IY K W EH N T"},
     "moped": {NOUN: "M OW P EH D", VERB: "M OW P T"},
     "resume": {VERB: "R IH Z UW M", NOUN: "R EH Z AH M EY"},
-    "survey": {NOUN: "S ER V EY", VERB: "S ER V EY"},
-    "transfer": {NOUN: "T R AE N S F ER", VERB: "T R AE N S F ER"},
-    "transport": {NOUN: "T R AE N S P AO R T", VERB: "T R AE N S P AO R T"},
-    "upset": {ADJECTIVE: "AH P S EH T", VERB: "AH P S EH T"},
-    "august": {NOUN: "AO G AH S T"},
     "learned": {VERB: "L ER N D", ADJECTIVE: "L ER N AH D"},
     "blessed": {VERB: "B L EH S T", ADJECTIVE: "B L EH S AH D"},
     "aged": {VERB: "EY JH D", ADJECTIVE: "EY JH AH D"},
 }
 _DETERMINERS = frozenset(
-    "a an the this that these those my your his her its our their no some any each every either neither another "
-    "what which whose one two three four five six ten many few several both all more most such".split()
+    word_list(
+        "a an the this that these those my your his her its our their no some any each every either neither "
+        "another what which whose one two three four five six ten many few several both all more most such"
+    )
 )
 _MODALS = frozenset(
-    "to will would can could shall should may might must do does did don't doesn't didn't won't can't couldn't "
-    "wouldn't shouldn't let's please not never cannot gotta gonna ll 'll i'll you'll he'll she'll we'll they'll "
-    "i'd you'd he'd she'd we'd they'd".split()
+    word_list(
+        "to will would can could shall should may might must do does did don't doesn't didn't won't can't "
+        "couldn't wouldn't shouldn't let's please not never cannot gotta gonna ll 'll i'll you'll he'll she'll "
+        "we'll they'll i'd you'd he'd she'd we'd they'd"
+    )
 )
-_SUBJECTS = frozenset("i you we they who".split())
-_THIRD = frozenset("he she it".split())
+_SUBJECTS = frozenset(["i", "you", "we", "they", "who"])
+_THIRD = frozenset(["he", "she", "it"])
 _HAVE = frozenset(
-    "have has had having be been being is are was were am i've you've we've they've he's she's it's hasn't haven't "
-    "hadn't isn't aren't wasn't weren't".split()
+    word_list(
+        "have has had having be been being is are was were am i've you've we've they've he's she's it's hasn't "
+        "haven't hadn't isn't aren't wasn't weren't"
+    )
 )
 _PREPOSITIONS = frozenset(
-    "of in on at by for with from about into over under after before between against during without through near "
-    "behind above below beyond per".split()
+    word_list(
+        "of in on at by for with from about into over under after before between against during without through "
+        "near behind above below beyond per"
+    )
 )
-_PAST_CUES = frozenset(
-    "yesterday ago last already once earlier before when then had was were did".split()
+_PAST_CUES = frozenset(word_list("yesterday ago last already once earlier before when then had was were did"))
+_ADVERBS = frozenset(
+    word_list("always often usually sometimes never also still just only really then quickly slowly now")
 )
-_ADVERBS = frozenset("always often usually sometimes never also still just only really then quickly slowly now".split())
-_FISH = frozenset("fish fishing caught lake river catch striped sea pond boat hook angler trout pike".split())
+_FISH = frozenset(word_list("fish fishing caught lake river catch striped sea pond boat hook angler trout pike"))
 _METAL = frozenset(
-    "metal pipe pipes paint poisoning heavy pencil bullet bullets weight acid battery zinc tin copper exposure toxic "
-    "free glass solder roof".split()
+    word_list(
+        "metal pipe pipes paint poisoning heavy pencil bullet bullets weight acid battery zinc tin copper "
+        "exposure toxic free glass solder roof"
+    )
 )
 _WEATHER = frozenset(
-    "rain blew blows blowing storm cold north south east west strong rocks wave sun cloud farm turbine power howled "
-    "speed gust gusts chill".split()
+    word_list(
+        "rain blew blows blowing storm cold north south east west strong rocks wave sun cloud farm turbine power "
+        "howled speed gust gusts chill"
+    )
 )
-_WINDABLE = frozenset("clock watch wool string rope yarn bobbin thread bandage cable spring hose wire up down it".split())
-_CURTSY = frozenset("took take takes taking stage audience knees queen king deep final".split())
-_CUSTOMARY = frozenset("to".split())
+_WINDABLE = frozenset(
+    word_list("clock watch wool string rope yarn bobbin thread bandage cable spring hose wire up down it")
+)
+_CURTSY = frozenset(word_list("took take takes taking stage audience knees queen king deep final"))
 
 
 def choose(words: Sequence[str], index: int) -> Phones | None:
@@ -208,8 +206,12 @@ def _read(words: Sequence[str], index: int) -> str:
 def _live(words: Sequence[str], index: int) -> str:
     before, after = _before(words, index), _after(words, index)
     if before in _MODALS or before in _SUBJECTS or after in ("in", "on", "at", "with", "here", "there", "near", "by"):
-        return ADJECTIVE if before in ("broadcast", "played", "perform", "performed", "went", "streamed", "is") else VERB
-    if before in ("people", "who", "men", "women", "children") or before.endswith("s") and after not in ("music", "show"):
+        return (
+            ADJECTIVE if before in ("broadcast", "played", "perform", "performed", "went", "streamed", "is") else VERB
+        )
+    if before in ("people", "who", "men", "women", "children") or (
+        before.endswith("s") and after not in ("music", "show")
+    ):
         return VERB
     return ADJECTIVE if before or after in ("music", "from", "show", "broadcast", "coverage", "updates") else VERB
 
@@ -230,18 +232,28 @@ def _wind(words: Sequence[str], index: int) -> str:
 
 def _wound(words: Sequence[str], index: int) -> str:
     before = _before(words, index)
-    return PAST if before in _THIRD | _SUBJECTS or _after(words, index) in ("up", "around", "down", "its", "his", "her") else NOUN
+    return (
+        PAST
+        if before in _THIRD | _SUBJECTS or _after(words, index) in ("up", "around", "down", "its", "his", "her")
+        else NOUN
+    )
 
 
 def _close(words: Sequence[str], index: int) -> str:
     before, after = _before(words, index), _after(words, index)
     if after in ("to", "by", "enough", "together", "friend", "friends", "up", "call", "range", "relative", "look"):
         return VERB if before in _MODALS and after not in ("to", "by") else ADJECTIVE
-    return VERB if _is_verb(words, index) or after in ("the", "your", "it", "my", "this", "that", "at", "a") else ADJECTIVE
+    return (
+        VERB if _is_verb(words, index) or after in ("the", "your", "it", "my", "this", "that", "at", "a") else ADJECTIVE
+    )
 
 
 def _used(words: Sequence[str], index: int) -> str:
-    return "used to" if _after(words, index) == "to" and _before(words, index) not in ("is", "are", "was", "were", "be") else VERB
+    return (
+        "used to"
+        if _after(words, index) == "to" and _before(words, index) not in ("is", "are", "was", "were", "be")
+        else VERB
+    )
 
 
 def _lead(words: Sequence[str], index: int) -> str:
@@ -263,11 +275,20 @@ def _bass(words: Sequence[str], index: int) -> str:
 
 
 def _dove(words: Sequence[str], index: int) -> str:
-    return PAST if _after(words, index) in ("into", "in", "off", "under", "down", "for") and _before(words, index) not in _DETERMINERS else NOUN
+    return (
+        PAST
+        if _after(words, index) in ("into", "in", "off", "under", "down", "for")
+        and _before(words, index) not in _DETERMINERS
+        else NOUN
+    )
 
 
 def _minute(words: Sequence[str], index: int) -> str:
-    return ADJECTIVE if _after(words, index) in ("amounts", "amount", "details", "detail", "traces", "particles", "quantities") else NOUN
+    return (
+        ADJECTIVE
+        if _after(words, index) in ("amounts", "amount", "details", "detail", "traces", "particles", "quantities")
+        else NOUN
+    )
 
 
 def _content(words: Sequence[str], index: int) -> str:
@@ -276,11 +297,19 @@ def _content(words: Sequence[str], index: int) -> str:
 
 
 def _learned(words: Sequence[str], index: int) -> str:
-    return ADJECTIVE if _before(words, index) in ("a", "the", "very", "most", "my") and _after(words, index) not in ("to", "that") else VERB
+    return (
+        ADJECTIVE
+        if _before(words, index) in ("a", "the", "very", "most", "my") and _after(words, index) not in ("to", "that")
+        else VERB
+    )
 
 
 def _aged(words: Sequence[str], index: int) -> str:
-    return ADJECTIVE if _before(words, index) == "the" or _after(words, index) in ("man", "woman", "mother", "father", "parents") else VERB
+    return (
+        ADJECTIVE
+        if _before(words, index) == "the" or _after(words, index) in ("man", "woman", "mother", "father", "parents")
+        else VERB
+    )
 
 
 _SPECIAL = {

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import re
 
-_ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-).split()
-_TENS = "zero ten twenty thirty forty fifty sixty seventy eighty ninety".split()
-_SCALES = (
+from voicemill.text.frontend.units import word_list
+
+_ONES = word_list(
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen"
+)
+_TENS = word_list("zero ten twenty thirty forty fifty sixty seventy eighty ninety")
+_SCALES = word_list(
     "thousand million billion trillion quadrillion quintillion sextillion septillion octillion nonillion decillion"
-).split()
+)
 _LIMIT = 10**36
 _ORDINALS = {
     "one": "first",

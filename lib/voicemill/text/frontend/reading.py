@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 
 from voicemill.text.frontend import abbreviations, capitals, heteronyms, patterns
 from voicemill.text.frontend.cleanup import clean, strip_accents
-from voicemill.text.frontend.patterns import SIGNS, Neighbours, Reading
+from voicemill.text.frontend.forms import SIGNS, Neighbours, Reading, spelled
 from voicemill.text.lexicon import Lexicon, Phones
 
 _LETTER_A: Phones = ("EY",)
 _SCANNER = re.compile(
-    patterns.SCANNER_FORMS
+    patterns.PATTERN
     + rf"|(?P<latin>(?<![\w.])(?i:{abbreviations.DOTTED})\.?(?!\w))"
     + r"|(?P<initials>(?<![\w.])(?:[A-Za-z]\.){2,8}(?:[A-Za-z](?![\w.]))?(?:'s\b)?)"
     + r"|(?P<ampersand>(?<!\w)[A-Z]{1,4}&[A-Z]{1,4}(?!\w))"
@@ -31,6 +31,7 @@ _SCANNER = re.compile(
     + r"|(?P<sign>[^\s\w\"'-])"
 )
 _MARKS = frozenset(("mark", "bracket", "dash", "ellipsis", "sign"))
+_STARTER = re.compile(r"(?:The|A|An|He|She|It|We|They|I|You|This|That|There|But|And|In|On|At|So|If|When)\b")
 _VARIABLE = re.compile(r"\s*[<>=+\u00d7\u00f7*/\u2264\u2265\u2260]\s")
 
 
@@ -123,13 +124,15 @@ def foreign_letters(text: str) -> list[str]:
 
 def _paragraph(line: str, lexicon: Lexicon) -> Iterator[ReadSentence]:
     tokens = list(_tokens(line, lambda word: word in lexicon))
-    first = 0
+    first = start = 0
     for index, token in enumerate(tokens):
         if token.ends_sentence or index + 1 == len(tokens):
-            sentence = _sentence(line, tokens[first : index + 1], lexicon)
+            end = token.end if index + 1 < len(tokens) else len(line)
+            end += len(line[end : end + 2]) - len(line[end : end + 2].lstrip("\"')"))
+            sentence = _sentence(line[start:end].strip(), tokens[first : index + 1], lexicon)
             if sentence.words:
                 yield sentence
-            first = index + 1
+            first, start = index + 1, end
 
 
 def _tokens(line: str, listed: Callable[[str], bool]) -> Iterator[_Token]:
@@ -170,22 +173,21 @@ def _tokens(line: str, listed: Callable[[str], bool]) -> Iterator[_Token]:
         elif kind == "initials":
             letters = [letter for letter in text if letter.isalpha()]
             owner = text.endswith("'s")
-            spelled = patterns.spelled("".join(letters[:-1] if owner else letters))
-            token.readings = [[*spelled[:-1], spelled[-1] + "'s"]] if owner else [spelled]
-            token.ends_sentence = _initials_end(text, around)
+            names = spelled("".join(letters[:-1] if owner else letters))
+            token.readings = [[*names[:-1], names[-1] + "'s"]] if owner else [names]
+            token.ends_sentence = _dot_ends(text, around)
             token.mark = "." if token.ends_sentence else ""
         elif kind == "ampersand":
             first, _, second = text.partition("&")
-            token.readings = [[*patterns.spelled(first), "and", *patterns.spelled(second)]]
+            token.readings = [[*spelled(first), "and", *spelled(second)]]
         elif kind in ("mark", "ellipsis", "dash", "bracket"):
             _punctuate(token, kind, line)
         elif kind == "sign":
             token.readings = _sign(text, around)
         else:
             token.readings = patterns.readings(kind, text, around)
-            if text.endswith(".") and (not around.after.strip() or re.match(r"\s+[A-Z]", around.after)):
-                token.ends_sentence, token.mark = kind in ("clock", "hour", "unit") and not around.after.strip(), "."
-                token.mark = "." if token.ends_sentence else ""
+            token.ends_sentence = kind in ("clock", "hour", "unit") and _dot_ends(text, around)
+            token.mark = "." if token.ends_sentence else ""
         yield token
 
 
@@ -194,7 +196,12 @@ def _adjacent(written: Sequence[str], index: int) -> str:
 
 
 def _word(
-    text: str, place: abbreviations.Place, written: Sequence[str], index: int, shouting: bool, listed: Callable[[str], bool]
+    text: str,
+    place: abbreviations.Place,
+    written: Sequence[str],
+    index: int,
+    shouting: bool,
+    listed: Callable[[str], bool],
 ) -> tuple[list[Reading], bool]:
     """Readings of a word that is no abbreviation, and whether the dot after it belongs to it (an initial)."""
     plain = strip_accents(text)
@@ -204,9 +211,16 @@ def _word(
         if single and not initial:
             return single, False
         if text in "AI" and not initial:
-            letter_name = text == "A" and place.before.lower() in ("vitamin", "plan", "grade", "team", "letter", "hepatitis")
+            letter_name = text == "A" and place.before.lower() in (
+                "vitamin",
+                "plan",
+                "grade",
+                "team",
+                "letter",
+                "hepatitis",
+            )
             return [["A" if letter_name else text.lower()]], False
-        return [patterns.spelled(text)], initial
+        return [spelled(text)], initial
     found = capitals.read_capitals(plain, _surroundings(written, index, shouting), listed)
     if found is not None:
         return found, False
@@ -225,16 +239,10 @@ def _is_shouting(line: str) -> bool:
     return len(words) >= 2 and sum(word.isupper() for word in words) > 0.6 * len(words)
 
 
-def _initials_end(text: str, around: Neighbours) -> bool:
-    """Whether the last dot of `U.S.` or `a.m.` ends the sentence too: nothing follows, or a word that begins one."""
-    if not text.endswith("."):
-        return False
+def _dot_ends(text: str, around: Neighbours) -> bool:
+    """Whether the last dot of `U.S.` or `9 a.m.` ends the sentence too: nothing follows, or a word that begins one."""
     following = around.after.strip()
-    return not following or (
-        len(re.findall(r"[A-Za-z]", text)) > 1
-        and re.match(r"(?:The|A|An|He|She|It|We|They|I|You|This|That|There|But|And|In|On|At|So|If|When)\b", following)
-        is not None
-    )
+    return text.endswith(".") and (not following or _STARTER.match(following) is not None)
 
 
 def _punctuate(token: _Token, kind: str, line: str) -> None:
@@ -243,7 +251,8 @@ def _punctuate(token: _Token, kind: str, line: str) -> None:
         strongest = "?" if "?" in token.written else "!" if "!" in token.written else token.written[0]
         closes = re.match(r"[\"')\]]*(?:\s|$)", after) is not None
         token.mark = strongest
-        token.ends_sentence = strongest in ".?!" and (closes or token.written != ".")
+        quoted = re.match(r"[\"']\s+[a-z]", after) is not None
+        token.ends_sentence = strongest in ".?!" and (closes or token.written != ".") and not quoted
         if strongest == "." and not closes:
             token.mark = ""
     elif kind == "ellipsis":
@@ -267,7 +276,7 @@ def _sign(text: str, around: Neighbours) -> list[Reading]:
     return [words]
 
 
-def _sentence(line: str, tokens: Sequence[_Token], lexicon: Lexicon) -> ReadSentence:
+def _sentence(text: str, tokens: Sequence[_Token], lexicon: Lexicon) -> ReadSentence:
     spoken: list[str] = []
     shown: list[str] = []
     marks: list[str] = []
@@ -286,8 +295,9 @@ def _sentence(line: str, tokens: Sequence[_Token], lexicon: Lexicon) -> ReadSent
     lower = [word.lower() for word in spoken]
     if marks and marks[-1] in ("", ",", ";", ":"):
         marks[-1] = "."
-    words = tuple(_spoken_word(lower, index, spoken[index], shown[index], marks[index], lexicon) for index in range(len(lower)))
-    text = line[tokens[0].start : tokens[-1].end].strip() if tokens else ""
+    words = tuple(
+        _spoken_word(lower, index, spoken[index], shown[index], marks[index], lexicon) for index in range(len(lower))
+    )
     return ReadSentence(text, words, tuple(choices))
 
 
@@ -296,9 +306,7 @@ def _stronger(first: str, second: str) -> str:
     return max(first, second, key=order.index)
 
 
-def _spoken_word(
-    lower: Sequence[str], index: int, spoken: str, shown: str, mark: str, lexicon: Lexicon
-) -> SpokenWord:
+def _spoken_word(lower: Sequence[str], index: int, spoken: str, shown: str, mark: str, lexicon: Lexicon) -> SpokenWord:
     word = lower[index]
     if spoken == "A":
         return SpokenWord(word, _LETTER_A, mark, shown)

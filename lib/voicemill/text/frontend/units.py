@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-MONTHS = (
-    "january february march april may june july august september october november december"
-).split()
-WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
+
+def word_list(text: str) -> list[str]:
+    """The words of a text, so that long lists of them stay readable."""
+    return text.split()
+
+
+MONTHS = word_list("january february march april may june july august september october november december")
+WEEKDAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 MAGNITUDES = {
     "k": "thousand",
     "K": "thousand",
@@ -54,20 +58,80 @@ def _regular(names: dict[str, str]) -> dict[str, tuple[str, str]]:
 UNITS: dict[str, tuple[str, str]] = {
     **_regular(
         {
-            "mm": "millimeter", "cm": "centimeter", "dm": "decimeter", "m": "meter", "km": "kilometer",
-            "nm": "nanometer", "\u00b5m": "micrometer", "\u03bcm": "micrometer",
-            "mg": "milligram", "g": "gram", "kg": "kilogram", "t": "ton", "\u00b5g": "microgram", "\u03bcg": "microgram",
-            "ml": "milliliter", "mL": "milliliter", "cl": "centiliter", "dl": "deciliter", "l": "liter", "L": "liter",
-            "mi": "mile", "yd": "yard", "yds": "yard", "oz": "ounce", "lb": "pound", "lbs": "pound", "pt": "pint",
-            "qt": "quart", "gal": "gallon", "tbsp": "tablespoon", "tsp": "teaspoon", "ha": "hectare", "ac": "acre",
-            "ms": "millisecond", "s": "second", "sec": "second", "secs": "second", "min": "minute", "mins": "minute",
-            "h": "hour", "hr": "hour", "hrs": "hour", "yr": "year", "yrs": "year", "wk": "week", "wks": "week",
-            "W": "watt", "kW": "kilowatt", "MW": "megawatt", "GW": "gigawatt", "V": "volt", "kV": "kilovolt",
-            "mA": "milliampere", "kJ": "kilojoule", "J": "joule", "cal": "calorie", "kcal": "kilocalorie",
-            "Pa": "pascal", "hPa": "hectopascal", "kPa": "kilopascal", "dB": "decibel",
-            "KB": "kilobyte", "kB": "kilobyte", "MB": "megabyte", "GB": "gigabyte", "TB": "terabyte", "PB": "petabyte",
-            "Kb": "kilobit", "Mb": "megabit", "Gb": "gigabit", "px": "pixel", "kWh": "kilowatt hour",
-            "MWh": "megawatt hour", "GWh": "gigawatt hour",
+            "mm": "millimeter",
+            "cm": "centimeter",
+            "dm": "decimeter",
+            "m": "meter",
+            "km": "kilometer",
+            "nm": "nanometer",
+            "\u00b5m": "micrometer",
+            "\u03bcm": "micrometer",
+            "mg": "milligram",
+            "g": "gram",
+            "kg": "kilogram",
+            "t": "ton",
+            "\u00b5g": "microgram",
+            "\u03bcg": "microgram",
+            "ml": "milliliter",
+            "mL": "milliliter",
+            "cl": "centiliter",
+            "dl": "deciliter",
+            "l": "liter",
+            "L": "liter",
+            "mi": "mile",
+            "yd": "yard",
+            "yds": "yard",
+            "oz": "ounce",
+            "lb": "pound",
+            "lbs": "pound",
+            "pt": "pint",
+            "qt": "quart",
+            "gal": "gallon",
+            "tbsp": "tablespoon",
+            "tsp": "teaspoon",
+            "ha": "hectare",
+            "ac": "acre",
+            "ms": "millisecond",
+            "s": "second",
+            "sec": "second",
+            "secs": "second",
+            "min": "minute",
+            "mins": "minute",
+            "h": "hour",
+            "hr": "hour",
+            "hrs": "hour",
+            "yr": "year",
+            "yrs": "year",
+            "wk": "week",
+            "wks": "week",
+            "W": "watt",
+            "kW": "kilowatt",
+            "MW": "megawatt",
+            "GW": "gigawatt",
+            "V": "volt",
+            "kV": "kilovolt",
+            "mA": "milliampere",
+            "kJ": "kilojoule",
+            "J": "joule",
+            "cal": "calorie",
+            "kcal": "kilocalorie",
+            "Pa": "pascal",
+            "hPa": "hectopascal",
+            "kPa": "kilopascal",
+            "dB": "decibel",
+            "KB": "kilobyte",
+            "kB": "kilobyte",
+            "MB": "megabyte",
+            "GB": "gigabyte",
+            "TB": "terabyte",
+            "PB": "petabyte",
+            "Kb": "kilobit",
+            "Mb": "megabit",
+            "Gb": "gigabit",
+            "px": "pixel",
+            "kWh": "kilowatt hour",
+            "MWh": "megawatt hour",
+            "GWh": "gigawatt hour",
         }
     ),
     "Hz": ("hertz", "hertz"),

@@ -1,0 +1,148 @@
+"""Dates, times of day, years and decades."""
+
+from __future__ import annotations
+
+import re
+
+from voicemill.text.frontend import numbers
+from voicemill.text.frontend.forms import (
+    Form,
+    Neighbours,
+    Reading,
+    parts,
+    spelled,
+)
+from voicemill.text.frontend.units import MONTHS, WEEKDAYS
+
+_MONTH = (
+    r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|"
+    r"Nov(?:ember)?|Dec(?:ember)?)"
+)
+_DAY_OR_MONTH = (
+    rf"(?:{_MONTH}|Mon(?:day)?|Tue(?:s|sday)?|Wed(?:nesday)?|Thu(?:rs|rsday|r)?|Fri(?:day)?|Sat(?:urday)?|Sun(?:day)?)"
+)
+
+
+def _date_words(month: int, day: int, year: int | None, before: str) -> list[Reading]:
+    name, end = MONTHS[month - 1], numbers.year(year) if year is not None else []
+    the = [] if re.search(r"\bthe $", before) else ["the"]
+    return [
+        [name, *numbers.ordinal(day), *end],
+        [*the, *numbers.ordinal(day), "of", name, *end],
+        [name, "the", *numbers.ordinal(day), *end],
+        [*numbers.cardinal(day), name, *end],
+    ]
+
+
+def _month_number(name: str) -> int:
+    return next(index for index, month in enumerate(MONTHS, 1) if month.startswith(name.lower()[:3]))
+
+
+def _iso_date(text: str, around: Neighbours) -> list[Reading]:
+    year, month, day = (int(part) for part in text.split("-"))
+    return _date_words(month, day, year, around.before)
+
+
+def _slash_date(text: str, around: Neighbours) -> list[Reading]:
+    first, second, year = text.split("/")
+    month, day = (int(first), int(second)) if int(first) <= 12 else (int(second), int(first))
+    full = int(year) if len(year) == 4 else int(year) + (2000 if int(year) < 50 else 1900)
+    if month > 12 or day > 31:
+        return [
+            [*numbers.cardinal(int(first)), "slash", *numbers.cardinal(int(second)), "slash", *numbers.digits(year)]
+        ]
+    return _date_words(month, day, full, around.before)
+
+
+def _month_day(text: str, around: Neighbours) -> list[Reading]:
+    found = parts(rf"({_MONTH})\.? (\d+)(?:st|nd|rd|th)?(?:,? (\d{{4}}))?", text)
+    year = int(found[3]) if found[3] else None
+    return _date_words(_month_number(found[1]), int(found[2]), year, around.before)
+
+
+def _day_month(text: str, around: Neighbours) -> list[Reading]:
+    found = parts(rf"(\d+)(?:st|nd|rd|th)?(?: of)? ({_MONTH})\.?(?:,? (\d{{4}}))?", text)
+    year = int(found[3]) if found[3] else None
+    first, second, *others = _date_words(_month_number(found[2]), int(found[1]), year, around.before)
+    return [second, first, *others]
+
+
+def _calendar_range(text: str, _: Neighbours) -> list[Reading]:
+    first, second = (
+        next(name for name in (*WEEKDAYS, *MONTHS) if name.startswith(part.strip(" .").lower()[:3]))
+        for part in re.split(r"[-\u2013]", text)
+    )
+    return [[first, "to", second], [first, "through", second]]
+
+
+def _minutes(text: str) -> Reading:
+    value = int(text)
+    if value == 0:
+        return []
+    return [*(["oh"] if value < 10 else []), *numbers.cardinal(value)]
+
+
+def _clock(text: str, around: Neighbours) -> list[Reading]:
+    found = parts(r"(\d+):(\d\d)(?::(\d\d))?\s?(?:([aApP]))?.*", text)
+    hour, minute, second, half = found.groups()
+    end = [*spelled(half), "m"] if half else []
+    if second is not None:
+        named: Reading = []
+        for value, name in ((hour, "hour"), (minute, "minute"), (second, "second")):
+            if int(value):
+                named += [*numbers.cardinal(int(value)), name if int(value) == 1 else name + "s"]
+        return [[*named, *end], [*numbers.cardinal(int(hour)), *_minutes(minute), *_minutes(second), *end]]
+    if int(hour) > 24:
+        return [[*numbers.cardinal(int(hour)), *_minutes(minute), *end]]
+    if int(minute) == 0 and not half:
+        if int(hour) > 12:
+            return [[*numbers.cardinal(int(hour)), "hundred"]]
+        return [[*numbers.cardinal(int(hour)), "o'clock"], numbers.cardinal(int(hour))]
+    return [[*numbers.cardinal(int(hour)), *_minutes(minute), *end]]
+
+
+def _hour(text: str, _: Neighbours) -> list[Reading]:
+    found = parts(r"(\d+)\s?([aApP]).*", text)
+    return [[*numbers.cardinal(int(found[1])), *spelled(found[2]), "m"]]
+
+
+def _decade(text: str, _: Neighbours) -> list[Reading]:
+    value = int(re.sub(r"\D", "", text))
+    if value < 100:
+        return [numbers.plural(numbers.cardinal(value))]
+    if value % 1000 == 0:
+        return [numbers.plural(numbers.cardinal(value))]
+    return [numbers.plural(numbers.year(value))]
+
+
+def _years(text: str, _: Neighbours) -> list[Reading]:
+    first, second = re.split(r" ?[-\u2013] ?", text)
+    end = numbers.year(int(second)) if len(second) == 4 else numbers.cardinal(int(second))
+    return [[*numbers.year(int(first)), "to", *end], [*numbers.year(int(first)), *end]]
+
+
+def _era(text: str, _: Neighbours) -> list[Reading]:
+    found = parts(r"(\d+) ?([A-Z]+)", text)
+    return [[*numbers.year(int(found[1])), *spelled(found[2])]]
+
+
+FORMS = {
+    "iso_date": Form(r"(?<![\d-])\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?![\d-])", _iso_date),
+    "slash_date": Form(
+        r"(?<![\d/])(?:0?[1-9]|[12]\d|3[01])/(?:0?[1-9]|[12]\d|3[01])/(?:\d{4}|\d{2})(?![\d/])", _slash_date
+    ),
+    "month_day": Form(
+        rf"(?<!\w){_MONTH}\.? (?:[0-2]?\d|3[01])(?:st|nd|rd|th)?(?:,? (?:1\d|20)\d\d)?(?![\w%]|[.,:/]\d|-\d)",
+        _month_day,
+    ),
+    "day_month": Form(
+        rf"(?<![\w.,:/-])(?:[0-2]?\d|3[01])(?:st|nd|rd|th)?(?: of)? {_MONTH}\.?(?:,? (?:1\d|20)\d\d)?(?![\w]|[.,:]\d)",
+        _day_month,
+    ),
+    "calendar_range": Form(rf"(?<!\w){_DAY_OR_MONTH}\.? ?[-\u2013] ?{_DAY_OR_MONTH}(?!\w)", _calendar_range),
+    "clock": Form(r"(?<![\d:.])\d{1,2}:[0-5]\d(?::[0-5]\d)?(?:\s?[aApP]\.?\s?[mM](?:\.|(?!\w)))?(?![\d:])", _clock),
+    "hour": Form(r"(?<![\d:.,])(?:1[0-2]|0?[1-9])\s?[aApP]\.?[mM](?:\.|(?!\w))", _hour),
+    "decade": Form(r"(?<!\w)(?:(?:1[0-9]|20)\d0|'?[1-9]0)'?s(?!\w)", _decade),
+    "years": Form(r"(?<![\w$.,-])(?:1[0-9]|20)\d\d ?[-\u2013] ?(?:(?:1[0-9]|20)\d\d|\d\d)(?![\w-]|[.,]\d)", _years),
+    "era": Form(r"(?<![\w.,])\d{1,4} ?(?:AD|BC|BCE|CE)(?!\w)", _era),
+}

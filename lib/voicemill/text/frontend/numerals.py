@@ -1,0 +1,163 @@
+"""Plain numbers: fractions, ordinals, ratios, ranges, scores, codes, years without a date."""
+
+from __future__ import annotations
+
+import re
+
+from voicemill.text.frontend import numbers
+from voicemill.text.frontend.forms import (
+    MAGNITUDE,
+    NUMBER,
+    Form,
+    Neighbours,
+    Reading,
+    amount_words,
+    integer,
+    parts,
+    sign_words,
+    spelled,
+)
+from voicemill.text.frontend.units import MAGNITUDES, MONTHS, word_list
+
+_YEAR_CUES = frozenset(
+    word_list(
+        "in by since until till from before after year years of during around circa early late mid spring summer "
+        "autumn fall winter copyright between and to about than"
+    )
+    + MONTHS
+)
+_CODE_CUES = frozenset(
+    word_list("room flight route highway channel bus apartment apt suite gate extension interstate hwy area unit line")
+)
+_DIGIT_CUES = frozenset(["dial", "call", "code", "pin", "zip", "extension"])
+_SCORE_CUES = re.compile(
+    r"\b(?:won|win|lost|lose|beat|score|scored|ended|finished|lead|leads|led|drew|tied|trail\w*)\b", re.I
+)
+
+
+def _slang(text: str, _: Neighbours) -> list[Reading]:
+    first, second = text.split("/")
+    return [[*numbers.cardinal(int(first)), *numbers.cardinal(int(second))]]
+
+
+def _mixed(text: str, around: Neighbours) -> list[Reading]:
+    whole, _, part = text.partition(" ")
+    numerator, denominator = (int(value) for value in part.split("/"))
+    if denominator == 0:
+        return [[*numbers.cardinal(int(whole)), *numbers.cardinal(numerator), "over", "zero"]]
+    words = numbers.fraction(numerator, denominator)
+    joined = ["a", *words[1:]] if numerator == 1 else words
+    return [[*numbers.cardinal(int(whole)), "and", *joined], [*numbers.cardinal(int(whole)), "and", *words]]
+
+
+def _fraction(text: str, around: Neighbours) -> list[Reading]:
+    numerator, denominator = (int(value) for value in text.split("/"))
+    if denominator in (0, 1) or denominator > 100 or numerator > denominator * 3:
+        return [[*numbers.cardinal(numerator), "over", *numbers.cardinal(denominator)]]
+    words = numbers.fraction(numerator, denominator)
+    found = [words, [*numbers.cardinal(numerator), "over", *numbers.cardinal(denominator)]]
+    if (numerator, denominator) == (1, 2):
+        found.insert(0 if around.last_word() not in ("a", "one") else 1, ["half", "a"])
+        found[0] = ["one", "half"] if not around.next_word() else found[0]
+    elif numerator == 1:
+        found.insert(1, ["a", *words[1:]])
+    return found
+
+
+def _ordinal(text: str, _: Neighbours) -> list[Reading]:
+    return [numbers.ordinal(integer(re.sub(r"[a-z]", "", text)))]
+
+
+def _version(text: str, _: Neighbours) -> list[Reading]:
+    parts = [numbers.cardinal(int(part)) if len(part) <= 2 else numbers.digits(part) for part in text.split(".")]
+    point = [word for part in parts for word in ("point", *part)][1:]
+    return [point, ["dot" if word == "point" else word for word in point]]
+
+
+def _ratio(text: str, _: Neighbours) -> list[Reading]:
+    first, second = text.split(":")
+    return [[*numbers.cardinal(int(first)), "to", *numbers.cardinal(int(second))]]
+
+
+def _product(text: str, _: Neighbours) -> list[Reading]:
+    parts = [numbers.cardinal(integer(part)) for part in re.split(r" ?[x\u00d7] ?", text)]
+    by = [word for part in parts for word in ("by", *part)][1:]
+    return [by, ["times" if word == "by" else word for word in by]]
+
+
+def _range(text: str, around: Neighbours) -> list[Reading]:
+    first, second = re.split(r" ?[-\u2013] ?", text)
+    joined = [*amount_words(first), "to", *amount_words(second)]
+    apart = [*amount_words(first), *amount_words(second)]
+    if _SCORE_CUES.search(around.before[-40:]) and len(first) <= 3:
+        return [apart, joined]
+    return [joined, apart]
+
+
+def _code(text: str, around: Neighbours) -> list[Reading]:
+    words: Reading = []
+    for chunk in re.findall(r"[A-Za-z]+|\d+", text):
+        if chunk.isalpha():
+            speakable = len(chunk) > 3 and re.search("[aeiouAEIOU]", chunk)
+            words += [chunk.lower()] if speakable else spelled(chunk)
+        elif len(chunk) == 3 and text[0].isdigit():
+            words += numbers.pairs(chunk)
+        elif len(chunk) <= 2 and chunk[0] != "0":
+            words += numbers.cardinal(int(chunk))
+        else:
+            words += numbers.digits(chunk)
+    return [words]
+
+
+def _number(text: str, around: Neighbours) -> list[Reading]:
+    found = parts(rf"([-\u2013+\u00b1~]?)([\d.,]+?)(?: ?({MAGNITUDE}))?", text)
+    sign, amount, magnitude = found.groups()
+    prefix = sign_words(sign)
+    if magnitude:
+        scaled = MAGNITUDES[magnitude] if len(magnitude) > 1 else magnitude.lower()
+        return [[*prefix, *amount_words(amount), scaled]]
+    whole = amount_words(amount)
+    if sign or "," in amount or "." in amount or len(amount) == 1:
+        return [[*prefix, *whole]]
+    spelled_out = numbers.digits(amount)
+    last = around.last_word()
+    if amount[0] == "0" or len(amount) > 15:
+        return [spelled_out, ["oh" if word == "zero" else word for word in spelled_out], whole]
+    if len(amount) == 3 and last in _DIGIT_CUES:
+        return [spelled_out, whole]
+    if 3 <= len(amount) <= 4 and last in _CODE_CUES:
+        return [numbers.pairs(amount), whole, spelled_out]
+    if len(amount) == 4 and _is_year(int(amount), around, last):
+        return [numbers.year(int(amount)), whole, spelled_out]
+    if len(amount) == 4:
+        return [whole, numbers.pairs(amount), spelled_out]
+    return [whole, spelled_out] if len(amount) < 3 else [whole, spelled_out, numbers.pairs(amount)]
+
+
+def _is_year(value: int, around: Neighbours, last: str) -> bool:
+    if not 1000 <= value <= 2100:
+        return False
+    if last in _YEAR_CUES:
+        return True
+    following = around.next_word()
+    counted = following.endswith("s") and following[:1].islower() and following not in ("was", "is", "has")
+    return value >= 1100 and not counted and bool(last)
+
+
+FORMS = {
+    "slang": Form(r"(?<![\d/.])(?:9/11|24/7|50/50)(?![\d/])", _slang),
+    "mixed": Form(r"(?<![\w.,/])\d{1,4} \d{1,2}/\d{1,3}(?![\w/])", _mixed),
+    "fraction": Form(r"(?<![\w.,/])\d{1,4}/\d{1,4}(?![\w/])", _fraction),
+    "ordinal": Form(r"(?<![\w.,])\d{1,3}(?:,?\d{3}){0,3}(?:st|nd|rd|th)(?!\w)", _ordinal),
+    "version": Form(r"(?<![\w.])\d{1,5}(?:\.\d{1,5}){2,6}(?![\w]|\.\d)", _version),
+    "ratio": Form(r"(?<![\d:.])\d{1,4}:\d{1,4}(?![\d:])", _ratio),
+    "product": Form(rf"(?<![\w.,]){NUMBER} ?[x\u00d7] ?{NUMBER}(?: ?[x\u00d7] ?{NUMBER})?(?![\w.,]\d)", _product),
+    "range": Form(
+        rf"(?<![\w.,-]){NUMBER}(?:\.\d{{1,9}})? ?[-\u2013] ?{NUMBER}(?:\.\d{{1,9}})?(?![\w-]|[.,]\d)", _range
+    ),
+    "code": Form(r"(?<![\w.,-])(?:[A-Za-z]{1,12}-?\d{1,6}[A-Za-z]{0,3}|\d{1,6}-?[A-Za-z]{1,12}\d{0,4})(?![\w])", _code),
+    "number": Form(
+        rf"(?<![\w])[-\u2013+\u00b1~]?(?:{NUMBER}(?:\.\d{{1,60}})?|(?<![\d.])\.\d{{1,60}})(?: ?(?:{MAGNITUDE})(?!\w))?",
+        _number,
+    ),
+}

@@ -1,0 +1,114 @@
+"""Money, and numbers with a unit."""
+
+from __future__ import annotations
+
+import re
+
+from voicemill.text.frontend import numbers
+from voicemill.text.frontend.forms import (
+    MAGNITUDE,
+    NUMBER,
+    Form,
+    Neighbours,
+    Reading,
+    amount_words,
+    parts,
+    sign_words,
+    spelled,
+)
+from voicemill.text.frontend.units import CURRENCIES, CURRENCY_CODES, MAGNITUDES, UNITS, word_list
+
+_CODE = "|".join(CURRENCY_CODES)
+_CURRENCY = "".join(map(re.escape, CURRENCIES))
+_UNIT = "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True))
+_FUNCTION_WORDS = frozenset(
+    word_list(
+        "of and or in on at to from with for is was are were be by as than per long wide tall high deep away old "
+        "thick apart ahead behind below above more less each every a an the this that before after between under "
+        "over if when while but so then"
+    )
+)
+
+
+def _money(text: str, around: Neighbours) -> list[Reading]:
+    found = parts(
+        rf"([A-Z]*)([{_CURRENCY}]) ?([\d.,]+)(?: ?[-\u2013] ?[{_CURRENCY}]?([\d.,]+))?(?:[ -]?({MAGNITUDE}))?", text
+    )
+    country, sign, first, second, magnitude = found.groups()
+    one, many, cent, cents = CURRENCIES[sign]
+    first = re.sub(r",(\d\d)$", r".\1", first)
+    whole, _, fraction = first.replace(",", "").partition(".")
+    prefix = spelled(country) if country == "US" else {"A": ["australian"], "C": ["canadian"]}.get(country, [])
+    singular = around.last_word() in ("a", "an") and around.next_word()[:1].islower()
+    if magnitude or second or not whole or len(fraction) not in (0, 2):
+        amount = [*amount_words(first), *(["to", *amount_words(second)] if second else [])]
+        if magnitude:
+            amount.append(MAGNITUDES[magnitude])
+        return [[*amount, *prefix, one if singular else many]]
+    unit = one if singular or int(whole) == 1 else many
+    words = [*numbers.cardinal(int(whole)), *prefix, unit] if int(whole) or not fraction else []
+    if not fraction or not int(fraction):
+        return [words or ["zero", many]]
+    part = numbers.cardinal(int(fraction))
+    named = [*part, cent if int(fraction) == 1 else cents]
+    if not words:
+        return [named]
+    return [[*words, "and", *named], [*words, *part], [*numbers.cardinal(int(whole)), *part]]
+
+
+def _money_code(text: str, _: Neighbours) -> list[Reading]:
+    amount = re.sub(r"[^\d.,]", "", text).rstrip(".,")
+    code = re.sub(r"[\d.,\s]", "", text)
+    one, many = CURRENCY_CODES.get(code, CURRENCIES.get(code, ("", ""))[:2])
+    return [[*amount_words(amount), *(one if amount == "1" else many).split()]]
+
+
+def _feet(text: str, _: Neighbours) -> list[Reading]:
+    found = parts(r"(\d+)(['\"]) ?(\d*).*", text)
+    first, inches = int(found[1]), found[3]
+    if found[2] == '"':
+        return [[*numbers.cardinal(first), "inch" if first == 1 else "inches"]]
+    return [
+        [*numbers.cardinal(first), "foot", *numbers.cardinal(int(inches))],
+        [*numbers.cardinal(first), "foot" if first == 1 else "feet", *numbers.cardinal(int(inches)), "inches"],
+        [*numbers.cardinal(first), "feet", *numbers.cardinal(int(inches))],
+    ]
+
+
+def _unit(text: str, around: Neighbours) -> list[Reading]:
+    found = parts(rf"([-\u2013+\u00b1~]?)([\d.,]+)(?:[-\u2013]([\d.,]+))?[ -]?({_UNIT})\.?", text)
+    sign, first, second, unit = found.groups()
+    one, many = UNITS[unit]
+    following = around.next_word()
+    attributive = (
+        around.last_word() in ("a", "an", "the")
+        and following[:1].islower()
+        and following not in _FUNCTION_WORDS
+        and unit not in ("%", "\u00b0")
+    )
+    single = first in ("1", "-1") and not second
+    words = [*sign_words(sign), *amount_words(first), *(["to", *amount_words(second)] if second else [])]
+    return [[*words, *(one if single or attributive else many).split()]]
+
+
+FORMS = {
+    "money": Form(
+        rf"(?<!\w)(?:US|A|C|NZ|HK)?[{_CURRENCY}] ?(?:{NUMBER}(?:\.\d{{1,9}}|,\d\d(?!\d))?|\.\d{{1,9}})"
+        rf"(?: ?[-\u2013] ?[{_CURRENCY}]?{NUMBER}(?:\.\d{{1,9}})?)?(?:[ -]?(?:{MAGNITUDE})(?!\w))?",
+        _money,
+    ),
+    "money_code": Form(
+        rf"(?<!\w)(?:(?:{_CODE}) ?{NUMBER}(?:\.\d{{1,9}})?|{NUMBER}(?:\.\d{{1,9}})? ?(?:{_CODE}|\u20ac))(?!\w)",
+        _money_code,
+    ),
+    "feet": Form(
+        r"(?<![\w.,])\d{1,3}' ?\d{1,2}(?:\"|'')?(?!\w)"
+        r"|(?<![\w.,])\d{1,4}\"(?=\s(?:x|by|wide|tall|long|high|thick)|\s?[x\u00d7])",
+        _feet,
+    ),
+    "unit": Form(
+        rf"(?<![\w.,])[-\u2013+\u00b1~]?(?:{NUMBER}(?:\.\d{{1,9}})?|\.\d{{1,9}})(?:[-\u2013](?:{NUMBER}(?:\.\d{{1,9}})?))?"
+        rf"[ -]?(?:{_UNIT})(?![\w\u00b2\u00b3/])(?:(?<=[a-z])\.(?=\s+[a-z]|[,;:]))?",
+        _unit,
+    ),
+}

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.reading import ReadingCase, cases
+
+from voicemill.text.frontend import read
+from voicemill.text.frontend.numbers import cardinal, ordinal, roman, year
+from voicemill.text.frontend.reading import foreign_letters
+from voicemill.text.lexicon import PHONES, Lexicon
+
+CASES = list(cases())
+GOAL = 0.97
+
+
+def is_right(case: ReadingCase, lexicon: Lexicon) -> bool:
+    sentences = read(case.text, lexicon)
+    words = [word for sentence in sentences for word in sentence.words]
+    return case.accepts([word.text for word in words], [word.phones for word in words])
+
+
+def test_sentences_are_read_as_a_person_reads_them(lexicon: Lexicon) -> None:
+    wrong = [case.text for case in CASES if not is_right(case, lexicon)]
+    assert len(CASES) >= 250
+    assert len(wrong) <= (1 - GOAL) * len(CASES), wrong
+
+
+def test_a_case_that_is_read_wrongly_is_noticed(lexicon: Lexicon) -> None:
+    case = next(case for case in CASES if case.phones)
+    word, occurrence = next(iter(case.phones))
+    spoken = [spoken for sentence in read(case.text, lexicon) for spoken in sentence.words]
+    phones = [spoken_word.phones for spoken_word in spoken]
+    places = [index for index, spoken_word in enumerate(spoken) if spoken_word.text == word]
+    phones[places[occurrence]] = ("ZH",)
+    assert not case.accepts([spoken_word.text for spoken_word in spoken], phones)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("J. R. R. Tolkien wrote it. I read it.", ["J. R. R. Tolkien wrote it.", "I read it."]),
+        ("He lives in St. Louis now. She does not.", ["He lives in St. Louis now.", "She does not."]),
+        ("Gen. Lee and Capt. Kirk met.", ["Gen. Lee and Capt. Kirk met."]),
+        ("Go to www.example.com. Then wait.", ["Go to www.example.com.", "Then wait."]),
+        ("No. 5 won. No. It lost.", ["No. 5 won.", "No.", "It lost."]),
+        ("We ate at 9 a.m. The sun rose.", ["We ate at 9 a.m.", "The sun rose."]),
+        ('"Stop!" she said. "Why?"', ['"Stop!" she said.', '"Why?"']),
+        ("# Title\n\nFirst line\nSecond line.", ["Title", "First line", "Second line."]),
+    ],
+)
+def test_sentences_are_cut_once(text: str, sentences: list[str], lexicon: Lexicon) -> None:
+    assert [sentence.text for sentence in read(text, lexicon)] == sentences
+
+
+def test_a_form_with_several_readings_lists_them(lexicon: Lexicon) -> None:
+    (sentence,) = read("About 600 came.", lexicon)
+    (choice,) = sentence.choices
+    assert sentence.spoken[choice.first : choice.last] == ["six", "hundred"]
+    assert ("six", "zero", "zero") in choice.readings
+
+
+def test_other_pronunciations_of_a_heteronym_are_listed(lexicon: Lexicon) -> None:
+    (sentence,) = read("I read it yesterday.", lexicon)
+    word = next(word for word in sentence.words if word.text == "read")
+    assert word.phones == ("R", "EH", "D")
+    assert word.alternatives == (("R", "IY", "D"),)
+
+
+def test_normalised_text_keeps_names_and_marks(lexicon: Lexicon) -> None:
+    (sentence,) = read("Mr. Fox met Dr. Lee, at 5:30 p.m.", lexicon)
+    assert sentence.normalised == "mister Fox met doctor Lee, at five thirty p m."
+
+
+def test_letters_of_other_scripts_are_named() -> None:
+    assert foreign_letters("na\u00efve \u03b1 caf\u00e9") == ["\u03b1"]
+
+
+@pytest.mark.parametrize(("value", "words"), [(0, "zero"), (105, "one hundred five"), (10**6, "one million")])
+def test_cardinals(value: int, words: str) -> None:
+    assert " ".join(cardinal(value)) == words
+
+
+@given(st.integers(min_value=0, max_value=10**15))
+def test_every_number_has_words(value: int) -> None:
+    assert all(word.isalpha() for word in [*cardinal(value), *ordinal(value), *year(value % 3000)])
+
+
+@pytest.mark.parametrize(("text", "value"), [("XIV", 14), ("MCMXCIV", 1994), ("IIII", None), ("", None), ("VX", None)])
+def test_roman_numerals(text: str, value: int | None) -> None:
+    assert roman(text) == value
+
+
+PIECES = [case.text for case in CASES]
+
+
+@given(st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=12)), max_size=4), st.integers(0, 30))
+def test_any_text_is_read(parts: list[str], cut: int) -> None:
+    lexicon = _lexicon()
+    for sentence in read("".join(parts)[cut:], lexicon):
+        assert sentence.words
+        for word in sentence.words:
+            assert word.text == word.text.lower()
+            assert word.text.replace("'", "").isascii()
+            assert word.text.replace("'", "").isalpha()
+            assert word.phones
+            assert set(word.phones) <= PHONES
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["a ", ". ", "1", "1,", "a.", "-", "'", "(", "x\u0301", "*a ", "_a_ ", "12-", "St. ", "I ", "$", "1/", "a@", "&", "www.",
+     "~~a", "5'", "A.B.", "[a](", "\n- ", "AA", "1 ", " ", "Mr. ", "<b"],
+)  # fmt: skip
+def test_time_grows_with_the_length(unit: str) -> None:
+    """CPU time of four times the text is far from sixteen times as much; the shorter one is long enough to be measured."""
+    lexicon = _lexicon()
+
+    def seconds(length: int) -> float:
+        text = (unit * length)[:length]
+        started = time.process_time()
+        read(text, lexicon)
+        return time.process_time() - started
+
+    short = max(seconds(2_000), 0.01)
+    assert seconds(8_000) < 10 * short
+
+
+_CACHE: list[Lexicon] = []
+
+
+def _lexicon() -> Lexicon:
+    """One lexicon for the tests that hypothesis runs many times."""
+    if not _CACHE:
+        _CACHE.append(Lexicon.load())
+    return _CACHE[0]
