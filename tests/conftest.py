@@ -226,7 +226,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture(scope="session")
 def prepared(piece_audio: Path, piece_script: Path, workspace: Workspace) -> PreparedDataset:
     """Made once; tests only look at it."""
-    from voicemill.dataset.prepare import PrepareRequest, prepare
+    from voicemill.dataset.prepare import prepare
+    from voicemill.dataset.request import PreparationRequest, recording_source
 
-    request = PrepareRequest(voice="demo", audio=piece_audio, script=piece_script, seed=3, workers=1)
+    request = PreparationRequest(voice="demo", source=recording_source(piece_audio, piece_script), seed=3, workers=1)
     return prepare(request, workspace)

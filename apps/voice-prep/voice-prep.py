@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "lib"), str(Path(__file__).resolve().parent)]
 
 import click
-from asked import request_of
-from model_options import model_options
 from outcome import publish, rows
 from registry_commands import COMMANDS
 from review_command import review_command
 
 from voicemill import console
 from voicemill.commands import WithDefault
+from voicemill.source_options import source_options
+
+if TYPE_CHECKING:
+    from voicemill.dataset.description import SeparationMode
+    from voicemill.dataset.request import SourceOptions
 
 EXAMPLES = """\b
 Examples:
@@ -39,23 +43,12 @@ Exit codes: 0 done, 1 refused (bad usage, unusable audio), 2 blocked (text or da
 @click.command(
     "prepare", context_settings={"max_content_width": 120, "help_option_names": ["-h", "--help"]}, epilog=EXAMPLES
 )
-@click.option("--audio", help="Recording, folder of recordings, or web address of a recording (needs yt-dlp).")
-@click.option("--start", help="Where to begin in one long recording: 90, 1:30 or 1:02:30.5.")
-@click.option("--end", help="Where to stop in it.")
-@click.option("--script", type=click.Path(path_type=Path), help="Text of the recording, in reading order.")
-@click.option("--tier", help="Tier of a TextGrid that holds the words.  [default: see README.md]")
-@click.option(
-    "--metadata", type=click.Path(path_type=Path), help="LJSpeech-style metadata.csv: id|text|normalized text."
-)
-@click.option("--dataset", type=click.Path(path_type=Path), help="NeMo manifest (JSON Lines) instead of --audio.")
-@click.option(
-    "--lexicon", type=click.Path(path_type=Path), help="Pronunciations that add to or override the dictionary."
-)
+@source_options
 @click.option(
     "--voice", help="Profile id of the voice: names its folder.  [default: VOICE_PROFILE_ID or dottie_default]"
 )
 @click.option(
-    "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Seed of the validation split."
+    "--seed", type=click.IntRange(0, 2**31 - 1), default=1, show_default=True, help="Seed of the validation split."
 )
 @click.option(
     "--sample-rate", type=click.IntRange(8_000, 48_000), default=22_050, show_default=True, help="Of the clips, in Hz."
@@ -68,7 +61,19 @@ Exit codes: 0 done, 1 refused (bad usage, unusable audio), 2 blocked (text or da
 @click.option("--max-seconds", type=click.FloatRange(5.0, 30.0), help="Longest clip.  [default: the preset's, 12]")
 @click.option("--limit", "changes", multiple=True, metavar="NAME=VALUE", help="Change a quality limit (see README.md).")
 @click.option("--keep-rejected", is_flag=True, help="Keep the sounds of what is left out, in rejected/.")
-@model_options
+@click.option(
+    "--separate",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="Take the voice out of music and noise (Demucs): where they are measured, always, or never.",
+)
+@click.option("--separator", metavar="ID", help="Its weights on the allowlist.  [default: adefossez/htdemucs]")
+@click.option(
+    "--recognise",
+    metavar="ENGINE:ID",
+    help="Let nemo:ID or faster-whisper:ID of the allowlist write the text that recordings lack.",
+)
 @click.option("--explain", is_flag=True, help="Print why each cut was made; cuts.tsv has it in any case.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes that work on clips.  [default: one a core]")
 @click.option(
@@ -81,26 +86,78 @@ Exit codes: 0 done, 1 refused (bad usage, unusable audio), 2 blocked (text or da
 @click.option(
     "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Computes the pitch."
 )
-@click.option("--consent", metavar="FILE|TEXT", help="Statement of consent of the speaker; carried into the bundle.")
-@click.option("--licence", metavar="SPDX", help="Licence of the recordings, for instance CC-BY-4.0.")
 @click.option("--report/--no-report", default=True, help="Write report.html into the dataset's folder.  [default: on]")
 @click.option("--force", is_flag=True, help="Do everything again, also what the caches hold.")
-def prepare_command(**options: object) -> int:
+def prepare_command(
+    source: SourceOptions,
+    voice: str | None,
+    seed: int,
+    sample_rate: int,
+    loudness: float,
+    preset: str,
+    min_seconds: float | None,
+    max_seconds: float | None,
+    changes: tuple[str, ...],
+    keep_rejected: bool,
+    separate: SeparationMode,
+    separator: str | None,
+    recognise: str | None,
+    explain: bool,
+    workers: int | None,
+    ray: str | None,
+    device: str,
+    report: bool,
+    force: bool,
+) -> int:
     """Decode, level, cut and align recordings; write NeMo manifests, pitch, and a report of what was left out."""
+    from voicemill.dataset.explain import as_rows
+    from voicemill.dataset.limits import with_changes
+    from voicemill.dataset.prepare import STAGES, prepare
+    from voicemill.dataset.presets import SHIPPED, load_preset
+    from voicemill.dataset.request import DEFAULT_SEPARATOR, PreparationRequest
+    from voicemill.dataset.stages import ProgressLines
+    from voicemill.errors import UsageError
+    from voicemill.protocol import Protocol
     from voicemill.settings import Settings
 
     settings = Settings.from_environment(os.environ)
-    from voicemill.dataset import explain
-    from voicemill.dataset.prepare import STAGES, prepare
-    from voicemill.dataset.stages import ProgressLines
-    from voicemill.protocol import Protocol
-
-    request = request_of(options, settings)
+    lengths = {"min_duration": min_seconds, "max_duration": max_seconds}
+    chosen = load_preset(
+        settings.repository / SHIPPED,
+        preset,
+        {name: value for name, value in lengths.items() if value is not None},
+    )
+    named = source.source()
+    if named is None:
+        raise UsageError(
+            "There is nothing to prepare.", hint="Name a recording with --audio, or a NeMo manifest with --dataset."
+        )
+    request = PreparationRequest(
+        voice=voice or settings.voice_profile_id,
+        source=named,
+        lexicon=source.lexicon,
+        recognise=recognise,
+        sample_rate=sample_rate,
+        segmentation=chosen.segmentation,
+        target_lufs=loudness,
+        quality=with_changes(chosen.quality, changes),
+        keep_rejected=keep_rejected,
+        seed=seed,
+        separate=separate,
+        separator=separator or DEFAULT_SEPARATOR,
+        rights=source.rights(),
+        allowlist=settings.allowlist,
+        device=device,
+        workers=workers,
+        ray=ray,
+        force=force,
+        replace_reviewed=source.replace_reviewed,
+    )
     protocol = Protocol(sys.stdout)
     with console.Interrupts(), console.Terminal() as terminal:
         lines = ProgressLines(terminal, protocol, len(STAGES))
         prepared = prepare(request, settings.workspace, lines)
-        extra = publish(prepared, settings.workspace, terminal, request.workers, bool(options["report"]))
+        extra = publish(prepared, settings.workspace, terminal, workers, report)
     lines.finish()
     stats = prepared.stats
     protocol.stats(
@@ -120,8 +177,8 @@ def prepare_command(**options: object) -> int:
         prepared.root / "dataset.json",
     ):
         protocol.artifact(path)
-    if options["explain"]:
-        terminal.table("Cuts", explain.told(prepared.cuts))
+    if explain:
+        terminal.table("Cuts", as_rows(prepared.cuts))
     terminal.table("Dataset", [*rows(prepared), *extra])
     return 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "lib"), str(Path(__file__).resolve().parent)]
 
@@ -14,10 +15,15 @@ from say_command import say_command
 from voicemill import console
 from voicemill.commands import WithDefault
 from voicemill.settings import Settings
+from voicemill.source_options import source_options
+
+if TYPE_CHECKING:
+    from voicemill.dataset.request import SourceOptions
 
 EXAMPLES = """\b
 Examples:
   voice-train-prod                                        the bundled demo recording
+  voice-train-prod --voice ann                            the dataset that voice-prep prepared under this name
   voice-train-prod --audio take.flac --script take.txt    one long recording and its text in reading order
   voice-train-prod --audio clips/                         short clips with a .txt or .lab beside each
   voice-train-prod --audio LJSpeech/wavs --metadata LJSpeech/metadata.csv
@@ -35,26 +41,19 @@ enough, 130/143 interrupted (use --resume)."""
 @click.command(
     "train", context_settings={"max_content_width": 120, "help_option_names": ["-h", "--help"]}, epilog=EXAMPLES
 )
-@click.option("--audio", help="Recording, folder of recordings, or web address (needs yt-dlp).  [default: the demo]")
-@click.option("--start", help="Where to begin in one long recording: 90, 1:30 or 1:02:30.5.")
-@click.option("--end", help="Where to stop in it.")
-@click.option("--script", type=click.Path(path_type=Path), help="Text of one long recording, in reading order.")
-@click.option("--metadata", type=click.Path(path_type=Path), help="LJSpeech-style metadata.csv for a folder of clips.")
-@click.option("--dataset", type=click.Path(path_type=Path), help="NeMo manifest (JSON Lines) instead of --audio.")
+@source_options
 @click.option(
-    "--lexicon", type=click.Path(path_type=Path), help="Pronunciations that add to or override the dictionary."
+    "--voice",
+    help="Profile id of the voice: names its folders. Without a source, the dataset prepared under this name is "
+    "trained.  [default: dottie_default]",
 )
-@click.option("--tier", help="Tier of a TextGrid that holds the words.  [default: see voice-prep]")
-@click.option("--consent", metavar="FILE|TEXT", help="Statement of consent of the speaker; carried into the bundle.")
-@click.option("--licence", metavar="SPDX", help="Licence of the recordings, for instance CC-BY-4.0.")
-@click.option("--voice", help="Profile id of the voice: names its folders.  [default: dottie_default]")
 @click.option("--display-name", help="Name people see.")
 @click.option("--preset", help="smoke, cpu, finetune or scratch.  [default: finetune on a GPU, else cpu]")
 @click.option("--max-steps", type=click.IntRange(min=1), help="Cap on the training steps of each model.")
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**31 - 1),
-    help="Seed of splits, initial weights and batches.  [default: the preset's]",
+    help="Seed of initial weights, batches and a new validation split.  [default: the preset's, 1]",
 )
 @click.option("--base-weights", help="Checkpoint of the allowlist to start from.  [default: the preset's]")
 @click.option(
@@ -73,14 +72,48 @@ enough, 130/143 interrupted (use --resume)."""
 @click.option(
     "--dry-run", is_flag=True, help="Check gates and write placeholder artifacts; trains nothing, needs no torch."
 )
-def train_command(**options: object) -> int:
+def train_command(
+    source: SourceOptions,
+    voice: str | None,
+    display_name: str | None,
+    preset: str | None,
+    max_steps: int | None,
+    seed: int | None,
+    base_weights: str | None,
+    init_from: Path | None,
+    find_learning_rate: bool,
+    devices: int | None,
+    nodes: int | None,
+    ray: str | None,
+    force: bool,
+    resume: bool,
+    dry_run: bool,
+) -> int:
     """Prepare recordings, train FastPitch and HiFi-GAN with NVIDIA NeMo, measure the voice, bundle, promote and
     verify it.
     """
     settings = Settings.from_environment(os.environ)
     from voicemill.lane import runner
+    from voicemill.lane.request import LaneOptions
     from voicemill.protocol import Protocol
 
+    options = LaneOptions(
+        source=source,
+        voice=voice,
+        display_name=display_name,
+        preset=preset,
+        max_steps=max_steps,
+        seed=seed,
+        base_weights=base_weights,
+        init_from=init_from,
+        find_learning_rate=find_learning_rate,
+        devices=devices,
+        nodes=nodes,
+        ray=ray,
+        force=force,
+        resume=resume,
+        dry_run=dry_run,
+    )
     with console.Interrupts() as interrupts, console.Terminal() as terminal:
         result = runner.run_lane(options, settings, Protocol(sys.stdout), terminal, interrupts)
     terminal.table("Voice", result.rows)

@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "lib"))
 
 from voicemill.dataset.cluster import RUNNING, RayPool
-from voicemill.dataset.prepare import PrepareRequest, prepare
+from voicemill.dataset.prepare import prepare
+from voicemill.dataset.request import PreparationRequest, recording_source
 from voicemill.workspace import Workspace
 
 STAGES = ("clips", "alignment", "pitch")
@@ -29,10 +30,9 @@ def main(address: str = RUNNING, rounds: str = "3") -> int:
         workspace = Workspace(Path(folder) / "work", Path(folder) / "cache")
 
         def seconds(ray: str | None, loudness: float) -> dict[str, float]:
-            request = PrepareRequest(
+            request = PreparationRequest(
                 voice="bench",
-                audio=ROOT / "data/demo/demo.flac",
-                script=ROOT / "data/demo/script.txt",
+                source=recording_source(ROOT / "data/demo/demo.flac", ROOT / "data/demo/script.txt"),
                 target_lufs=loudness,
                 ray=ray,
             )

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from voicemill.align.recognition import PocketSphinxRecogniser
 from voicemill.audio.decode import read_mono, resample
-from voicemill.dataset.prepare import PreparedDataset, PrepareRequest, prepare
+from voicemill.dataset.prepare import PreparedDataset, prepare
+from voicemill.dataset.request import PreparationRequest, recording_source
 from voicemill.metrics.error_rate import character_errors, pooled
 from voicemill.training.config import load_config
 from voicemill.training.hooks import Hooks
@@ -62,7 +63,7 @@ def _prepared(script: Path, voice: str, folder: Path, name: str) -> PreparedData
     if not audio.is_file():
         build = [sys.executable, str(ROOT / "data/demo/build.py"), "--script", str(script), "--voice", voice]
         subprocess.run([*build, "--output", str(audio)], check=True)
-    request = PrepareRequest(voice=name, audio=audio, script=script)
+    request = PreparationRequest(voice=name, source=recording_source(audio, script))
     return prepare(request, Workspace(folder / "work", folder / "cache"))
 
 

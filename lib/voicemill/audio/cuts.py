@@ -21,6 +21,35 @@ JoinReason = Literal[
 
 
 @dataclass(frozen=True)
+class Segmentation:
+    """Limits of an utterance, all in seconds.
+
+    Attributes:
+        min_duration: shorter ones are joined with a neighbour, or left out.
+        max_duration: longer ones are split at their longest pause, or left out when they have none.
+        min_pause: a pause from here on separates two utterances.
+        max_joined_pause: a pause above this is never kept inside an utterance.
+        min_padding: silence kept at both ends where the pause has it.
+        max_padding: no more silence than this is kept.
+    """
+
+    min_duration: float = 1.0
+    max_duration: float = 12.0
+    min_pause: float = 0.3
+    max_joined_pause: float = 1.0
+    min_padding: float = 0.05
+    max_padding: float = 0.15
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.min_duration < self.max_duration:
+            raise ValueError("min_duration must be above zero and below max_duration")
+        if not 0.0 <= self.min_padding <= self.max_padding:
+            raise ValueError("min_padding must not be above max_padding")
+        if not 0.0 < self.min_pause <= self.max_joined_pause:
+            raise ValueError("min_pause must be above zero and not above max_joined_pause")
+
+
+@dataclass(frozen=True)
 class Cut:
     """One end of an utterance.
 

@@ -61,7 +61,7 @@ def read(path: Path) -> list[dict[str, str]]:
     return [dict(zip(head.split("\t"), line.split("\t"), strict=True)) for line in lines]
 
 
-def told(path: Path) -> list[tuple[str, str]]:
+def as_rows(path: Path) -> list[tuple[str, str]]:
     """The rows as two columns for a person: where, and why."""
     shown = []
     for row in read(path):

@@ -15,6 +15,7 @@ from voicemill.dataset import (
     clip_steps,
     description,
     edits,
+    existing,
     explain,
     recognising,
     rights,
@@ -27,10 +28,10 @@ from voicemill.dataset.cluster import RayPool
 from voicemill.dataset.description import DatasetDescription, LoudnessFigures, SeparationFigures
 from voicemill.dataset.manifest import write_manifest
 from voicemill.dataset.pool import ClipPool
-from voicemill.dataset.prepared import PreparedDataset, load, stating
+from voicemill.dataset.prepared import PreparedDataset, load, with_rights
 from voicemill.dataset.recognising import Ears
 from voicemill.dataset.report import Report, make_report
-from voicemill.dataset.request import PEAK_LIMIT_DBFS, PrepareRequest
+from voicemill.dataset.request import PEAK_LIMIT_DBFS, PreparationRequest, PreparedVoiceSource, WebRecordingSource
 from voicemill.dataset.sources import SourceFile, Sources, gather
 from voicemill.dataset.stages import StageClock, write_timings
 from voicemill.dataset.statistics import Statistics, summarise
@@ -61,7 +62,7 @@ _TOOLS = ("pocketsphinx", "silero-vad", "soxr", "numpy")
 """Packages whose version decides what comes out."""
 
 
-def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | None = None) -> PreparedDataset:
+def prepare(request: PreparationRequest, workspace: Workspace, observer: Observer | None = None) -> PreparedDataset:
     """Make the dataset of a voice, or find it made already.
 
     The same inputs, settings and seed give byte-identical manifests, clips and supplementary data on the same machine.
@@ -72,32 +73,27 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
         observer: hears the stages `STAGES`.
 
     Raises:
-        UsageError: inputs that contradict each other.
+        UsageError: inputs that contradict each other; `dataset_reviewed`, a reviewed dataset would be replaced;
+            `dataset_sample_rate`.
         AudioError: the recording cannot be used.
         DatasetError: text or manifest cannot be used, text and sound do not belong together, or too little is left.
         DependencyError: a tool is missing.
         GateError: weights that are asked for may not be used, or are not there.
         StorageError: the result cannot be written.
     """
-    device.require(request.device)
     observer = observer or SilentObserver()
+    if isinstance(request.source, PreparedVoiceSource):
+        taken = existing.take(request, workspace, observer)
+        if isinstance(taken, PreparedDataset):
+            return taken
+        request = taken
+    device.require(request.device)
     root = workspace.dataset(request.voice)
-    place = request.audio
-    if request.url is not None:
-        place = download.fetch(request.url, workspace.downloads, observer, force=request.force)
-    part = (request.start, request.end)
-    sources = gather(
-        place,
-        request.script,
-        request.metadata,
-        request.dataset,
-        part,
-        tier=request.tier,
-        recognise=request.recognise is not None,
-    )
-    inputs = _digests(sources, request)
-    request = _with_what_people_said(request, root, inputs)
+    before = description.read(root)
+    request, sources, inputs = _resolve(request, before, workspace, observer)
+    request = _with_decisions(request, root, before, inputs)
     inputs = (*inputs, *edits.source_file(request.edits or ()))
+    existing.require_replaceable(request, inputs, before, root)
     registry = WeightsRegistry(request.allowlist or REPOSITORY / SHIPPED, workspace.weights_cache, REPOSITORY)
     separator = separating.choose(request.separate, request.separator, registry)
     recogniser = recognising.choose(request.recognise, registry)
@@ -113,8 +109,10 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
     key = files.content_key(code, tools, request.settings.model_dump(), [source.model_dump() for source in inputs])
     known = None if request.force else load(root, key)
     if known is not None:
-        observer.note(f"dataset of {request.voice}: unchanged, taken from the last run ({len(known.entries)} clips)")
-        return stating(known, request.rights)
+        existing.announce(known, request.voice, observer)
+        existing.record(request, workspace, key)
+        return with_rights(known, request.rights)
+    existing.require_lexicon(request, inputs)
     # The processes end first, or they would write into a folder that is being removed.
     with (
         contextlib.ExitStack() as publication,
@@ -125,31 +123,57 @@ def prepare(request: PrepareRequest, workspace: Workspace, observer: Observer | 
         bench = steps.Bench(pool, StageClock(observer, pool.worker_ids), staging, cache)
         grammars = workspace.cache / "text-normaliser"
         ears = Ears(recogniser, cache) if recogniser else None
-        means = Means(Lexicon.load(request.lexicon), request.limits, grammars, pool, staging, cache, ears)
+        means = Means(Lexicon.load(request.lexicon), request.segmentation, grammars, pool, staging, cache, ears)
         _fill(bench, request, sources, inputs, means, separator, speaker, tools, key)
         publication.enter_context(folder_lock(root))  # no edit is saved between the copy and the publication
         edits.carry(root, staging)
     made = load(root, key)
     if made is None:
         raise RuntimeError(f"{root} is not the dataset that was just written")
+    existing.record(request, workspace, key)
     return dataclasses.replace(made, cache_hit=False)
 
 
-def _pool(request: PrepareRequest, shared: Path) -> ClipPool | RayPool:
+def _pool(request: PreparationRequest, shared: Path) -> ClipPool | RayPool:
     return ClipPool(request.workers) if request.ray is None else RayPool(request.ray, shared)
 
 
-def _with_what_people_said(request: PrepareRequest, root: Path, inputs: tuple[SourceFile, ...]) -> PrepareRequest:
-    """The request with the edits and the rights that hold: what it says itself, else what the dataset's folder says."""
-    before = description.read(root)
-    held = rights.of_dataset(request.rights, before.rights if before else None, edits.recordings(inputs).values())
+def _resolve(
+    request: PreparationRequest, before: DatasetDescription | None, workspace: Workspace, observer: Observer
+) -> tuple[PreparationRequest, Sources, tuple[SourceFile, ...]]:
+    """The request with the settings that it inherits, the recordings of its source, and the digest of every input."""
+    source = request.source
+    if isinstance(source, WebRecordingSource):
+        source = source.fetched(download.fetch(source.url, workspace.downloads, observer, force=request.force))
+    inherits_text = (
+        request.recognise is None
+        and before is not None
+        and "recognise" in request.inherited
+        and before.settings.recognise is not None
+    )
+    sources = gather(source, recognise=inherits_text or request.recognise is not None)
+    inputs = _digests(sources, request)
+    if before is not None and existing.same_source(before, request, inputs):
+        request, inputs = existing.inherit(request, inputs, before, workspace)
+        device.require(request.device)
+    elif inherits_text:
+        sources = gather(source)  # other recordings, which need their text
+    return request, sources, inputs
+
+
+def _with_decisions(
+    request: PreparationRequest, root: Path, before: DatasetDescription | None, inputs: tuple[SourceFile, ...]
+) -> PreparationRequest:
+    """The request with rights and review edits: its own, else those of the dataset's folder."""
+    held = rights.effective_rights(request.rights, before.rights if before else None, edits.recordings(inputs).values())
     return dataclasses.replace(request, rights=held, edits=edits.read(root) if request.edits is None else request.edits)
 
 
-def _digests(sources: Sources, request: PrepareRequest) -> tuple[SourceFile, ...]:
+def _digests(sources: Sources, request: PreparationRequest) -> tuple[SourceFile, ...]:
     found = sources.digests()
-    if request.url is not None:
-        found = tuple(one.model_copy(update={"url": request.url}) if one.role == "recording" else one for one in found)
+    if isinstance(request.source, WebRecordingSource):
+        address = {"url": request.source.url}
+        found = tuple(one.model_copy(update=address) if one.role == "recording" else one for one in found)
     if request.lexicon is None:
         return found
     if not request.lexicon.is_file():
@@ -169,7 +193,7 @@ def _digests(sources: Sources, request: PrepareRequest) -> tuple[SourceFile, ...
 
 def _fill(
     bench: steps.Bench,
-    request: PrepareRequest,
+    request: PreparationRequest,
     sources: Sources,
     inputs: tuple[SourceFile, ...],
     means: Means,
@@ -222,7 +246,7 @@ def _fill(
 
 def _describe(
     staging: Path,
-    request: PrepareRequest,
+    request: PreparationRequest,
     inputs: tuple[SourceFile, ...],
     loudness: LoudnessFigures,
     separated: SeparationFigures,
@@ -251,4 +275,4 @@ def _describe(
     files.write_json(staging / description.NAME, description.dump(described))
 
 
-__all__ = ["PEAK_LIMIT_DBFS", "STAGES", "PrepareRequest", "PreparedDataset", "load", "prepare"]
+__all__ = ["PEAK_LIMIT_DBFS", "STAGES", "PreparationRequest", "PreparedDataset", "load", "prepare"]

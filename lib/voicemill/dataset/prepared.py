@@ -99,8 +99,8 @@ def load(root: Path, key: str | None = None) -> PreparedDataset | None:
     return PreparedDataset(root, tuple(entries), described, stages, cache_hit=True)
 
 
-def stating(known: PreparedDataset, held: Rights | None) -> PreparedDataset:
-    """A finished dataset with other rights: they are no part of what was made, so nothing is made again."""
+def with_rights(known: PreparedDataset, held: Rights | None) -> PreparedDataset:
+    """A finished dataset with other rights; they are not in the content key, so no stage runs again."""
     if known.description.rights == held:
         return known
     described = known.description.model_copy(update={"rights": held})

@@ -1,4 +1,4 @@
-"""Whose voice it is and under which licence the recording stands: stated by the operator, carried into the bundle."""
+"""Consent of the speaker and licence of the recordings, as the operator states them; carried into the bundle."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from voicemill import files
 from voicemill.errors import UsageError
+from voicemill.weights import licence as spdx
 
 DATASET = "dataset.json"
 """Where a finished dataset keeps them, beside all else that describes it."""
@@ -45,26 +46,35 @@ class Rights(BaseModel):
         return "\n\n".join(parts)
 
 
-def stated(consent: str | None, licence: str | None) -> Rights | None:
+def parse_rights(consent: str | None, licence: str | None) -> Rights | None:
     """Rights from the command line; None when nothing is stated.
+
+    A licence that forbids commercial use is recorded as well: it is a fact about the recordings.
 
     Args:
         consent: a file with the statement, or the statement itself.
-        licence: SPDX expression, checked already.
+        licence: SPDX expression of the recordings' licence, or a `LicenseRef-` name of your own.
 
     Raises:
-        UsageError: `consent_missing` for what looks like a file and is none, `consent_unreadable` for one that is not
-            text.
+        UsageError: `licence_invalid`; `consent_missing` for a file that does not exist; `consent_unreadable` for one
+            that is not text.
     """
     if consent is None and licence is None:
         return None
+    expression = None if licence is None else spdx.expression(licence)
+    if licence is not None and expression is None:
+        raise UsageError(
+            f"{licence[:80]!r} is not an SPDX licence expression.",
+            reason="licence_invalid",
+            hint="Name a licence as spdx.org/licenses does, for instance CC-BY-4.0, or LicenseRef-<name> for your own.",
+        )
     text = None if consent is None else _statement(consent)
     digest = None if text is None else files.sha256_bytes(text.encode("utf-8"))
-    return Rights(consent=text, consent_sha256=digest, licence=licence)
+    return Rights(consent=text, consent_sha256=digest, licence=expression)
 
 
-def of_dataset(new: Rights | None, old: Rights | None, recordings: Iterable[str]) -> Rights | None:
-    """Rights of a dataset that is being prepared: what is stated now, and where nothing is, what was stated before.
+def effective_rights(new: Rights | None, old: Rights | None, recordings: Iterable[str]) -> Rights | None:
+    """Rights of a dataset that is being prepared: the new statement, completed by the earlier one.
 
     Args:
         new: from the command line.

@@ -23,8 +23,6 @@ from voicemill.dataset.utterances import Heard
 from voicemill.errors import DependencyError, GateError, VoicemillError
 from voicemill.weights.registry import WeightsRegistry
 
-WEIGHTS = "adefossez/htdemucs"
-"""Demucs's own model, by its id on the allowlist."""
 LIMIT_DB = -25.0
 """Background against speech above which `auto` separates; at -10 dB a clip is left out as noisy (`min_snr_db`)."""
 

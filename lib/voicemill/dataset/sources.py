@@ -1,4 +1,4 @@
-"""What the user gave -> recordings, and the text that belongs to each of them, or to all of them in reading order."""
+"""Recordings of a source, with one script for all of them or one text for each."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from voicemill.audio import probing
 from voicemill.audio.decode import SOURCE_SUFFIXES
 from voicemill.dataset.manifest import ManifestLine, read_manifest
 from voicemill.dataset.recordings import Recording
+from voicemill.dataset.request import ClipFolderSource, LJSpeechSource, ManifestSource, RecordingSource, Source
 from voicemill.errors import AudioError, DatasetError, UsageError
 from voicemill.text import transcripts
 from voicemill.text.captions import Caption, is_timed
@@ -66,87 +67,63 @@ class Sources:
         )
 
 
-def gather(
-    audio: Path | None,
-    script: Path | None,
-    metadata: Path | None,
-    dataset: Path | None,
-    part: tuple[float | None, float | None] = (None, None),
-    *,
-    tier: str | None = None,
-    recognise: bool = False,
-) -> Sources:
+def gather(source: Source, *, recognise: bool = False) -> Sources:
     """Find recordings and text.
 
     Args:
-        audio: a recording, or a folder of recordings.
-        script: text of the recording, or of the folder's recordings in the order of their names.
-        metadata: LJSpeech's `metadata.csv`; `audio` then names the folder of its clips, by default `wavs/` beside it.
-        dataset: a NeMo manifest, instead of all others.
-        part: start and end (seconds) of the stretch of one long recording that is wanted.
-        tier: of a TextGrid, the one with the words.
+        source: a source on this machine: neither a web address nor a prepared voice.
         recognise: recordings may lack their text.
 
     Raises:
-        UsageError: contradicting or missing inputs.
-        AudioError: `missing_audio_path`, and what `audio.probing.locate` refuses.
-        DatasetError: `missing_transcript` and what else is wrong with a text or a manifest.
+        UsageError: a tier is named and there is no TextGrid, or a timed transcript belongs to a folder.
+        AudioError: `missing_audio_path`, and every refusal of `audio.probing.locate`.
+        DatasetError: `missing_transcript`, or another fault of a text or a manifest.
     """
-    wanted = part != (None, None)
-    if wanted and (dataset is not None or metadata is not None or (audio is not None and audio.is_dir())):
-        raise UsageError(
-            "--start and --end take a part of one recording.",
-            hint="Name that recording with --audio, or leave --start and --end out.",
-        )
-    found = _gather(audio, script, metadata, dataset, tier, recognise)
-    if tier is not None and not any(document.suffix.lower() == ".textgrid" for document in found.documents):
-        raise UsageError("--tier names a tier of a TextGrid, and there is none.", hint="Leave --tier out.")
-    if not wanted:
-        return found
-    return replace(found, recordings=tuple(replace(one, start=part[0], end=part[1]) for one in found.recordings))
+    match source:
+        case ManifestSource(manifest):
+            return _from_manifest(manifest)
+        case LJSpeechSource(metadata, audio):
+            _require_audio(audio)
+            return _from_metadata(metadata, audio)
+        case ClipFolderSource(folder, tier):
+            _require_audio(folder)
+            return _with_tier(_from_sidecars(folder, tier, recognise), tier)
+        case RecordingSource(audio, _, tier, start, end):
+            _require_audio(audio)
+            found = _with_tier(_from_recording(source, recognise), tier)
+            if start is None and end is None:
+                return found
+            return replace(found, recordings=tuple(replace(one, start=start, end=end) for one in found.recordings))
+    raise ValueError(f"not a source on this machine: {source}")
 
 
-def _gather(
-    audio: Path | None,
-    script: Path | None,
-    metadata: Path | None,
-    dataset: Path | None,
-    tier: str | None,
-    recognise: bool,
-) -> Sources:
-    if dataset is not None:
-        if audio or script or metadata:
-            raise UsageError("A dataset manifest has its own recordings and text.", hint="Give --dataset alone.")
-        return _from_manifest(dataset)
-    if script is not None and metadata is not None:
-        raise UsageError(
-            "A script and metadata are two sources of text.", hint="Choose one of --script and --metadata."
-        )
+def _require_audio(audio: Path | None) -> None:
     if audio is not None and not audio.exists():
         raise AudioError(
             f"There is no recording at {audio}.", reason=f"missing_audio_path:{audio}", hint="Check the path."
         )
-    if metadata is not None:
-        return _from_metadata(metadata, audio)
-    if audio is None:
-        raise UsageError(
-            "There is nothing to prepare.", hint="Name a recording with --audio, or a NeMo manifest with --dataset."
-        )
-    if script is not None and is_timed(script):
+
+
+def _with_tier(found: Sources, tier: str | None) -> Sources:
+    """The sources, once it is clear that a tier that is named has its TextGrid."""
+    if tier is not None and not any(document.suffix.lower() == ".textgrid" for document in found.documents):
+        raise UsageError("--tier names a tier of a TextGrid, and there is none.", hint="Leave --tier out.")
+    return found
+
+
+def _from_recording(source: RecordingSource, recognise: bool) -> Sources:
+    audio, script = source.audio, source.script
+    if script is None:
+        return _from_sidecars(audio, source.tier, recognise)
+    if is_timed(script):
         if audio.is_dir():
             raise UsageError(
                 "A timed transcript belongs to one recording.",
                 hint=f"Name that recording with --audio, or put a {script.suffix} beside each.",
             )
-        return _timed(audio, script, tier)
-    if script is not None:
-        return Sources(
-            _folder(audio) if audio.is_dir() else (_recording(audio, audio.parent),),
-            tuple(transcripts.read_script(script)),
-            (),
-            (script,),
-        )
-    return _from_sidecars(audio, tier, recognise)
+        return _timed(audio, script, source.tier)
+    recordings = _folder(audio) if audio.is_dir() else (_recording(audio, audio.parent),)
+    return Sources(recordings, tuple(transcripts.read_script(script)), (), (script,))
 
 
 def _from_sidecars(audio: Path, tier: str | None, recognise: bool) -> Sources:

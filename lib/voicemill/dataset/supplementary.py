@@ -17,10 +17,8 @@ import numpy.typing as npt
 from voicemill import files
 from voicemill.audio import decode, device, pitch, pitch_viterbi
 from voicemill.dataset import stage_cache
+from voicemill.dataset.request import FRAME_LENGTH, HOP_LENGTH
 
-FRAME_LENGTH = 1024
-HOP_LENGTH = 256
-"""Samples; NeMo's `n_window_size` and `n_window_stride` at 22,050 Hz: a frame of 46 ms every 11.6 ms."""
 RANGE_SECONDS = 60.0
 """Speech from which a speaker's pitch range is taken."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from voicemill import files
 from voicemill.dataset.lanefile import write_dry_lane_manifest
+from voicemill.dataset.request import ManifestSource
 from voicemill.evaluation.model import dry_run_evaluation, write_evaluation
 from voicemill.lane import gates, publishing, results
 from voicemill.lane.reporter import LaneReporter, Phase
@@ -71,7 +72,8 @@ def pretend(
     cleared = gates.clear(request, settings)
     reached(1)
     artifacts = settings.artifacts_dir or settings.workspace.artifacts
-    dataset = request.dataset
+    source = request.source
+    dataset = source.manifest if isinstance(source, ManifestSource) else None
     if dataset is None or not dataset.is_file():
         dataset = artifacts / DATASET_NAME
         line = {

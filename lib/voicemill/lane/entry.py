@@ -33,9 +33,10 @@ def run_lane(lane: Lane, environ: Mapping[str, str], repository: Path) -> int:
     protocol = Protocol(sys.stdout)
     _require_light(settings, protocol, lane)
     from voicemill.lane import runner
+    from voicemill.lane.request import LaneOptions
 
     with Interrupts() as interrupts, Terminal() as terminal:
-        result = runner.run_lane({}, settings, protocol, terminal, interrupts, lane)
+        result = runner.run_lane(LaneOptions(), settings, protocol, terminal, interrupts, lane)
     terminal.table("Voice", result.rows)
     return result.exit_code
 

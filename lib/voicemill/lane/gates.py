@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voicemill import files
+from voicemill.dataset.request import ManifestSource
 from voicemill.errors import DatasetError, DependencyError
 from voicemill.lane import ancestry
 from voicemill.lane.request import LaneRequest
@@ -53,10 +54,11 @@ def clear(request: LaneRequest, settings: Settings, observer: Observer | None = 
     gate.require_kind(acoustic.entry, "fastpitch", "none")
     vocoder = gate.select(config.vocoder.base_weights, listed)
     gate.require_kind(vocoder.entry, "hifigan", "none")
-    if request.dataset and not request.dataset.is_file() and not request.dry_run:
+    source = request.source
+    if isinstance(source, ManifestSource) and not source.manifest.is_file() and not request.dry_run:
         raise DatasetError(
-            f"There is no dataset manifest at {request.dataset}.",
-            reason=f"dataset_manifest_missing:{request.dataset}",
+            f"There is no dataset manifest at {source.manifest}.",
+            reason=f"dataset_manifest_missing:{source.manifest}",
             hint="Name a NeMo manifest, or give --audio.",
         )
     bases: list[Path | None] = [None, None]

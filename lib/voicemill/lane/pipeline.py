@@ -18,7 +18,7 @@ from voicemill.errors import BlockedError, DatasetError, NotAcceptableError
 from voicemill.evaluation.judging import require_limits
 from voicemill.lane import dry_run, publishing, results, runner
 from voicemill.lane.reporter import HUNDREDTHS, LaneReporter, Phase
-from voicemill.lane.request import LaneRequest
+from voicemill.lane.request import LaneOptions, LaneRequest
 from voicemill.launch.lanes import NEMO, final_state
 from voicemill.progress import Observer
 from voicemill.protocol import Protocol, Scalar
@@ -41,7 +41,7 @@ def train(settings: Settings, protocol: Protocol, observer: Observer, interrupts
     reporter = LaneReporter(protocol, None, observer, dry_run.STEPS if settings.dry_run else HUNDREDTHS)
     with final_state(None, protocol, lambda reason: results.write_blocked(settings, reason)), interrupts.unmasked():
         reporter.start()
-        request = LaneRequest.from_options(settings, {})
+        request = LaneRequest.from_options(settings, LaneOptions())
         if request.dry_run:
             dry_run.pretend(request, settings, job, reporter.reached)
         else:

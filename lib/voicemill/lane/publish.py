@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from voicemill import files
 from voicemill.bundle.promote import PromotedBundle
 from voicemill.casimir.packs import SHIPPED_PACKS
+from voicemill.dataset.edits import recordings
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.errors import NotAcceptableError
 from voicemill.evaluation.evaluate import VoiceEvaluation
@@ -20,7 +21,7 @@ from voicemill.lane import publishing, results
 from voicemill.lane.evaluation import GRIFFIN_LIM
 from voicemill.lane.training import Context, Models
 from voicemill.protocol import Scalar
-from voicemill.settings import Settings, is_demo
+from voicemill.settings import DEMO_AUDIO, Settings
 from voicemill.training_status import (
     DatasetStats,
     SkippedExample,
@@ -247,9 +248,15 @@ def _status(
         device="cuda" if _gpu() else "cpu",
         peak_memory_bytes=max(record.peak_memory_bytes for record in (acoustic, vocoder) if record),
         settings=config.model_dump(mode="json"),
-        demo_recording=context.request.audio is not None and is_demo(context.request.audio, settings.repository),
+        demo_recording=_is_demo(dataset, settings),
         init_from=cleared.ancestor,
     )
+
+
+def _is_demo(dataset: PreparedDataset, settings: Settings) -> bool:
+    """Whether the bundled recording is among the recordings of a dataset."""
+    demo = settings.repository / DEMO_AUDIO
+    return demo.is_file() and files.sha256_file(demo) in recordings(dataset.description.inputs).values()
 
 
 def _gpu() -> bool:

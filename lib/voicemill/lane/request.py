@@ -1,154 +1,184 @@
-"""What a lane is asked to do, checked before anything starts."""
+"""A lane's request: the preparation of the voice, and how to train it; checked before anything starts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
-from voicemill.audio.download import parse_source
-from voicemill.audio.timestamps import parse_time_range
+from voicemill.dataset.request import (
+    INHERITABLE,
+    ClipFolderSource,
+    LJSpeechSource,
+    ManifestSource,
+    PreparationRequest,
+    PreparedVoiceSource,
+    RecordingSource,
+    Source,
+    SourceOptions,
+    WebRecordingSource,
+)
 from voicemill.errors import AudioError, UsageError
 from voicemill.launch.preflight import RAY
-from voicemill.settings import DEMO_AUDIO, FROM_SCRATCH, Settings, is_demo
-from voicemill.workspace import profile_id
-
-if TYPE_CHECKING:
-    from voicemill.dataset.limits import QualityLimits
-    from voicemill.dataset.prepare import PrepareRequest
-    from voicemill.dataset.rights import Rights
+from voicemill.settings import DEFAULT_VOICE, DEMO_AUDIO, FROM_SCRATCH, Settings, is_demo
 
 DEMO_SCRIPT = Path("data/demo/script.txt")
+CLUSTER_OF_THIS_MACHINE = "auto"
+
+
+@dataclass(frozen=True)
+class LaneOptions:
+    """The options of `voice-train-prod` as they were given; None leaves a choice to the environment or the preset."""
+
+    source: SourceOptions = field(default_factory=SourceOptions)
+    voice: str | None = None
+    display_name: str | None = None
+    preset: str | None = None
+    max_steps: int | None = None
+    seed: int | None = None
+    base_weights: str | None = None
+    init_from: Path | None = None
+    find_learning_rate: bool = False
+    devices: int | None = None
+    nodes: int | None = None
+    ray: str | None = None
+    force: bool = False
+    resume: bool = False
+    dry_run: bool = False
 
 
 @dataclass(frozen=True)
 class LaneRequest:
-    """One voice to make: its sources, its name, and how to train it."""
+    """One voice: its preparation and its training."""
 
-    # sources
-    audio: Path | None
-    url: str | None
-    start: float | None
-    end: float | None
-    script: Path | None
-    tier: str | None
-    metadata: Path | None
-    dataset: Path | None
-    lexicon: Path | None
-    rights: Rights | None
-    # the voice
-    voice: str
-    display_name: str
+    preparation: PreparationRequest
+    display_name: str  # name that people see
+
     # training
     preset: str
     max_steps: int | None
-    seed: int | None
-    base_weights: str | None
-    init_from: Path | None
+    seed: int | None  # None is the preset's
+    base_weights: str | None  # id on the allowlist; None is the preset's
+    init_from: Path | None  # FastPitch of an earlier voice to start from
     find_learning_rate: bool
     devices: int
     nodes: int
+
     # how to run
-    ray: str | None
-    force: bool
     resume: bool
     dry_run: bool
+    note: str | None = None  # a sentence for the person about the choice of the source
+
+    @property
+    def voice(self) -> str:
+        """Profile id of the voice."""
+        return self.preparation.voice
+
+    @property
+    def source(self) -> Source:
+        """Where recordings and text come from."""
+        return self.preparation.source
+
+    @property
+    def force(self) -> bool:
+        """Run finished steps again."""
+        return self.preparation.force
+
+    @property
+    def ray(self) -> str | None:
+        """Address of the Ray cluster that prepares and trains."""
+        return self.preparation.ray
 
     @classmethod
-    def from_options(cls, settings: Settings, options: Mapping[str, object]) -> LaneRequest:
+    def from_options(cls, settings: Settings, options: LaneOptions) -> LaneRequest:
         """Join the command line with the environment; an option wins over a variable, a variable over the default.
 
         Raises:
             UsageError: options that contradict each other.
-            AudioError: a named source is not there.
+            AudioError: a named recording does not exist.
         """
-        (audio, url), dataset = (
-            parse_source(options.get("audio")),
-            _path(options, "dataset") or settings.dataset_manifest,
-        )
-        start, end = parse_time_range(cast("str | None", options.get("start")), cast("str | None", options.get("end")))
-        script, metadata = _path(options, "script"), _path(options, "metadata")
-        if options.get("dataset") and (audio or url):
-            raise UsageError("--dataset and --audio are two sources; choose one.")
-        if script and metadata:
-            raise UsageError("--script and --metadata are two sources of text; choose one.")
-        if (script or metadata) and not (audio or url or settings.audio_path):
-            raise UsageError("A script or metadata needs its recording.", hint="Name it with --audio.")
-        if audio or url:
-            dataset = None
-        elif not dataset or _replaceable(dataset, options, settings):
-            dataset = None
-            audio = settings.audio_path or settings.source_dir or settings.repository / DEMO_AUDIO
-            if is_demo(audio, settings.repository):
-                script = script or settings.repository / DEMO_SCRIPT
-        if audio and not audio.exists():
-            raise AudioError(
-                f"There is no recording at {audio}.",
-                reason="missing_audio_path",
-                hint="Name a file or folder with --audio, or in AUDIO_PATH.",
-                details={"path": audio},
-            )
-        for text in (script, metadata, _path(options, "lexicon")):
-            if text and not text.is_file():
-                raise UsageError(f"There is no file {text}.", reason="missing_input_file", hint="Check the path.")
-        voice = str(options.get("voice") or settings.voice_profile_id)
-        named, init_from = cast("str | None", options.get("base_weights")), _path(options, "init_from")
-        if named and init_from:
+        if options.base_weights and options.init_from:
             raise UsageError("--base-weights and --init-from are two starts; choose one.")
-        base_weights = None if init_from else named or settings.base_weights_id
-        return cls(
-            audio=audio,
-            url=url,
-            start=start,
-            end=end,
-            script=script,
-            tier=cast("str | None", options.get("tier")),
-            metadata=metadata,
-            dataset=dataset,
-            lexicon=_path(options, "lexicon"),
-            rights=_stated(options),
-            voice=profile_id(voice),
-            display_name=str(
-                options.get("display_name") or (settings.voice_display_name if not options.get("voice") else voice)
-            ),
-            preset=str(options.get("preset") or default_preset(settings, base_weights)),
-            max_steps=cast("int | None", options.get("max_steps")) or settings.max_steps,
-            seed=cast("int | None", options.get("seed")),
-            base_weights=base_weights,
-            init_from=init_from,
-            find_learning_rate=bool(options.get("find_learning_rate")),
-            devices=cast("int | None", options.get("devices")) or settings.devices or 1,
-            nodes=cast("int | None", options.get("nodes")) or settings.nodes or 1,
+        voice = options.voice or settings.voice_profile_id
+        preparation = PreparationRequest(
+            voice=voice,
+            source=_source(settings, options, voice),
+            lexicon=options.source.lexicon,
+            rights=options.source.rights(),
+            allowlist=settings.allowlist,
             ray=_cluster(options, settings),
-            force=bool(options.get("force")),
-            resume=bool(options.get("resume")) or settings.resume,
-            dry_run=bool(options.get("dry_run")) or settings.dry_run,
+            force=options.force,
+            inherited=INHERITABLE if options.seed is None else INHERITABLE - {"seed"},
+            replace_reviewed=options.source.replace_reviewed,
+        )
+        _require_files(preparation)
+        base_weights = None if options.init_from else options.base_weights or settings.base_weights_id
+        return cls(
+            preparation=preparation,
+            display_name=options.display_name or options.voice or settings.voice_display_name,
+            preset=options.preset or default_preset(settings, base_weights),
+            max_steps=options.max_steps or settings.max_steps,
+            seed=options.seed,
+            base_weights=base_weights,
+            init_from=options.init_from,
+            find_learning_rate=options.find_learning_rate,
+            devices=options.devices or settings.devices or 1,
+            nodes=options.nodes or settings.nodes or 1,
+            resume=options.resume or settings.resume,
+            dry_run=options.dry_run or settings.dry_run,
+            note=_note(settings, options, preparation.source),
         )
 
-    def preparation(self, sample_rate: int, seed: int, quality: QualityLimits, allowlist: Path) -> PrepareRequest:
-        """What the dataset room has to prepare; `allowlist` judges the weights of its tools."""
-        from voicemill.dataset.prepare import PrepareRequest
 
-        return PrepareRequest(
-            voice=self.voice,
-            audio=self.audio,
-            url=self.url,
-            start=self.start,
-            end=self.end,
-            script=self.script,
-            tier=self.tier,
-            metadata=self.metadata,
-            dataset=self.dataset,
-            lexicon=self.lexicon,
-            rights=self.rights,
-            sample_rate=sample_rate,
-            quality=quality,
-            allowlist=allowlist,
-            seed=seed,
-            force=self.force,
-            ray=self.ray,
+def _source(settings: Settings, options: LaneOptions, voice: str) -> Source:
+    """The source of the command line, else the prepared dataset of the voice, the environment's source, or the demo."""
+    given, environment = options.source, settings.audio_path or settings.source_dir
+    if (named := given.source(settings.audio_path)) is not None:
+        return named
+    manifest = settings.dataset_manifest
+    if manifest is not None and not manifest.is_file() and environment is not None:
+        manifest = None
+    from_environment = manifest is not None or environment is not None
+    may_be_prepared = options.voice is not None or (voice != DEFAULT_VOICE and not from_environment)
+    if may_be_prepared and (settings.workspace.dataset(voice) / "dataset.json").is_file():
+        given.require_alone(voice)
+        return PreparedVoiceSource(voice)
+    if manifest is not None:
+        return ManifestSource(manifest)
+    audio = environment or settings.repository / DEMO_AUDIO
+    script = settings.repository / DEMO_SCRIPT if is_demo(audio, settings.repository) else None
+    return given.of_recording(audio, script)
+
+
+def _note(settings: Settings, options: LaneOptions, source: Source) -> str | None:
+    if options.voice is None or isinstance(source, PreparedVoiceSource) or options.source.source(None) is not None:
+        return None
+    demo = isinstance(source, RecordingSource) and is_demo(source.audio, settings.repository)
+    place = "the demo recording is trained" if demo else "the source of the environment is trained"
+    return f"No dataset is prepared under the name {options.voice}, and no source is named: {place}."
+
+
+def _require_files(preparation: PreparationRequest) -> None:
+    """Refuse in the first second what the preparation would refuse later."""
+    audio, texts = None, [preparation.lexicon]
+    match preparation.source:
+        case RecordingSource(recording, script):
+            audio, texts = recording, [script, *texts]
+        case ClipFolderSource(folder):
+            audio = folder
+        case LJSpeechSource(metadata, clips):
+            audio, texts = clips, [metadata, *texts]
+        case WebRecordingSource(_, script):
+            texts = [script, *texts]
+    if audio is not None and not audio.exists():
+        raise AudioError(
+            f"There is no recording at {audio}.",
+            reason="missing_audio_path",
+            hint="Name a file or folder with --audio, or in AUDIO_PATH.",
+            details={"path": audio},
         )
+    for text in texts:
+        if text is not None and not text.is_file():
+            raise UsageError(f"There is no file {text}.", reason="missing_input_file", hint="Check the path.")
 
 
 def default_preset(settings: Settings, base_weights: str | None = None) -> str:
@@ -168,32 +198,10 @@ def default_preset(settings: Settings, base_weights: str | None = None) -> str:
     return "finetune" if gpu else "cpu"
 
 
-def _cluster(options: Mapping[str, object], settings: Settings) -> str | None:
+def _cluster(options: LaneOptions, settings: Settings) -> str | None:
     """Address of the Ray cluster that prepares and trains; None where none was asked for."""
-    named = cast("str | None", options.get("ray"))
-    if named is None and settings.train_backend != RAY:
+    if options.ray is None and settings.train_backend != RAY:
         return None
-    from voicemill.dataset.cluster import RUNNING
-
-    return settings.ray_address or RUNNING if named in (None, RUNNING) else named
-
-
-def _replaceable(dataset: Path, options: Mapping[str, object], settings: Settings) -> bool:
-    """Whether a manifest of the environment is not there yet, and source audio is, to make one from."""
-    named = options.get("dataset") is not None
-    return not named and not dataset.is_file() and bool(settings.audio_path or settings.source_dir)
-
-
-def _path(options: Mapping[str, object], name: str) -> Path | None:
-    value = options.get(name)
-    return Path(str(value)) if value else None
-
-
-def _stated(options: Mapping[str, object]) -> Rights | None:
-    """Consent and licence as the operator stated them; where nothing was, nothing is loaded to judge it."""
-    consent, licence = (cast("str | None", options.get(name)) for name in ("consent", "licence"))
-    if consent is None and licence is None:
-        return None
-    from voicemill.voices.rights import parse_rights
-
-    return parse_rights(consent, licence)
+    if options.ray in (None, CLUSTER_OF_THIS_MACHINE):
+        return settings.ray_address or CLUSTER_OF_THIS_MACHINE
+    return options.ray

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 from voicemill.boundary import Interrupts
 from voicemill.lane import dry_run, gates, results
 from voicemill.lane.reporter import HUNDREDTHS, LaneReporter, Phase
-from voicemill.lane.request import LaneRequest
+from voicemill.lane.request import LaneOptions, LaneRequest
 from voicemill.launch import preflight
 from voicemill.launch.lanes import MAIN, Lane, final_state, status_path
 from voicemill.progress import Observer
@@ -41,7 +40,7 @@ class LaneResult:
 
 
 def run_lane(
-    options: Mapping[str, object],
+    options: LaneOptions,
     settings: Settings,
     protocol: Protocol,
     observer: Observer,
@@ -51,7 +50,7 @@ def run_lane(
     """Run the lane; the status file says `running` from the start and ends in a final state whatever happens.
 
     Args:
-        options: command-line options by name, see `LaneRequest.from_options`; empty where the environment says all.
+        options: of the command line.
         settings: the environment.
         protocol: the lines on stdout.
         observer: the person's display.
@@ -65,12 +64,14 @@ def run_lane(
     settings = dataclasses.replace(settings, base_weights_id=settings.base_weights_id or lane.base_weights)
     protocol.head(settings.head)
     status = StatusFile(status_path(settings, job), job)
-    dry = bool(options.get("dry_run")) or settings.dry_run
+    dry = options.dry_run or settings.dry_run
     reporter = LaneReporter(protocol, status, observer, dry_run.STEPS if dry else HUNDREDTHS)
     with final_state(status, protocol, lambda reason: results.write_blocked(settings, reason)), interrupts.unmasked():
         reporter.start()
         preflight.check_head(settings)
         request = LaneRequest.from_options(settings, options)
+        if request.note:
+            reporter.note(request.note)
         if request.dry_run:
             if request.ray is not None:
                 processes = request.devices * request.nodes
@@ -141,8 +142,8 @@ def train(
         cleared = gates.clear(request, settings, reporter)
     with reporter.phase(PREPARE):
         config = cleared.config
-        wanted = request.preparation(config.audio.sample_rate, config.seed, config.quality, settings.allowlist)
-        dataset = prepare(wanted, settings.workspace, reporter)
+        preparation = request.preparation.for_training(config.audio.sample_rate, config.seed, config.quality)
+        dataset = prepare(preparation, settings.workspace, reporter)
         write_lane_manifest(lane_manifest, dataset)
         caution = warning(dataset.description.rights)
         if caution:

@@ -66,7 +66,8 @@ import voicemill_cluster_tasks as tasks
 from voicemill.boundary import Interrupts
 from voicemill.dataset import cluster
 from voicemill.dataset.cluster import RayPool
-from voicemill.dataset.prepare import PrepareRequest, prepare
+from voicemill.dataset.prepare import prepare
+from voicemill.dataset.request import PreparationRequest, recording_source
 from voicemill.errors import VoicemillError
 from voicemill.progress import SilentObserver
 from voicemill.workspace import Workspace
@@ -131,7 +132,7 @@ def prepare_while_a_worker_dies(address, folder, audio, script, *node):
     def victims():
         killed.extend(workers(node)[:1])
         return killed
-    request = PrepareRequest(voice="demo", audio=Path(audio), script=Path(script), seed=3, workers=1, ray=address)
+    request = PreparationRequest(voice="demo", source=recording_source(Path(audio), Path(script)), seed=3, workers=1, ray=address)
     os.chdir(folder)
     made = prepare(request, Workspace(Path("work"), Path("cache")), Killer("segmentation", 2, victims))
     return {"sha256": made.sha256, "files": made.description.files, "killed": killed}

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from voicemill import files
 from voicemill.dataset import description, edits
 from voicemill.dataset.edits import ClipEdit
-from voicemill.dataset.prepare import PreparedDataset, PrepareRequest, load, prepare
+from voicemill.dataset.prepare import PreparedDataset, load, prepare
+from voicemill.dataset.request import PreparationRequest, recording_source
 from voicemill.dataset.rights import Rights
 from voicemill.errors import DatasetError
 from voicemill.workspace import Workspace
@@ -94,8 +95,8 @@ def test_a_broken_line_is_named(edit: Make, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def request_of(piece_audio: Path, piece_script: Path) -> PrepareRequest:
-    return PrepareRequest(voice="demo", audio=piece_audio, script=piece_script, seed=3, workers=1)
+def request_of(piece_audio: Path, piece_script: Path) -> PreparationRequest:
+    return PreparationRequest(voice="demo", source=recording_source(piece_audio, piece_script), seed=3, workers=1)
 
 
 def _about(prepared: PreparedDataset, index: int, **changes: object) -> ClipEdit:
@@ -112,7 +113,7 @@ def _about(prepared: PreparedDataset, index: int, **changes: object) -> ClipEdit
 
 
 def test_a_preparation_applies_edits_and_keeps_them(
-    prepared: PreparedDataset, request_of: PrepareRequest, workspace: Workspace, tmp_path: Path
+    prepared: PreparedDataset, request_of: PreparationRequest, workspace: Workspace, tmp_path: Path
 ) -> None:
     other = Workspace(work=tmp_path, cache=workspace.cache)
     root = other.dataset("demo")
@@ -166,7 +167,7 @@ def test_edits_and_report_do_not_disturb_the_digests(prepared: PreparedDataset, 
 
 
 def test_a_clip_that_measures_badly_is_kept_by_hand(
-    prepared: PreparedDataset, request_of: PrepareRequest, workspace: Workspace, tmp_path: Path
+    prepared: PreparedDataset, request_of: PreparationRequest, workspace: Workspace, tmp_path: Path
 ) -> None:
     """A wrong text is rejected by its alignment score; with `keep` it stays."""
     other = Workspace(work=tmp_path, cache=workspace.cache)
@@ -181,7 +182,7 @@ def test_a_clip_that_measures_badly_is_kept_by_hand(
 
 
 def test_everything_dropped(
-    prepared: PreparedDataset, request_of: PrepareRequest, workspace: Workspace, tmp_path: Path
+    prepared: PreparedDataset, request_of: PreparationRequest, workspace: Workspace, tmp_path: Path
 ) -> None:
     other = Workspace(work=tmp_path, cache=workspace.cache)
     all_of_them = tuple(_about(prepared, index, verdict="drop") for index in range(len(prepared.entries)))
@@ -192,7 +193,7 @@ def test_everything_dropped(
 
 
 def test_rights_are_recorded_without_another_preparation(
-    prepared: PreparedDataset, request_of: PrepareRequest, workspace: Workspace, tmp_path: Path
+    prepared: PreparedDataset, request_of: PreparationRequest, workspace: Workspace, tmp_path: Path
 ) -> None:
     import shutil
 

@@ -25,7 +25,7 @@ def test_a_row_a_cut_in_seconds_of_the_file(tmp_path: Path) -> None:
         ("v_0001", "odd name .wav", "end", "105.000", "sentence_gap", "0.100", "", "noisy"),
     ]
     assert all(row["explanation"] for row in rows)
-    told = explain.told(tmp_path / "cuts.tsv")
+    told = explain.as_rows(tmp_path / "cuts.tsv")
     assert told[0] == (
         "v_0001 start 101.00 s",
         "nothing but silence from here to the recording's edge; pause of 1.10 s, -70.2 dBFS (noisy)",

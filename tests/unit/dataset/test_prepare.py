@@ -13,7 +13,8 @@ from voicemill import files
 from voicemill.audio.segmentation import Segmentation
 from voicemill.dataset import description, explain
 from voicemill.dataset.manifest import read_entries, read_manifest
-from voicemill.dataset.prepare import STAGES, PreparedDataset, PrepareRequest, load, prepare
+from voicemill.dataset.prepare import STAGES, PreparedDataset, load, prepare
+from voicemill.dataset.request import ManifestSource, PreparationRequest, recording_source
 from voicemill.errors import AudioError, DatasetError, StorageError
 from voicemill.progress import SilentObserver
 from voicemill.workspace import Workspace
@@ -32,8 +33,8 @@ class Listening(SilentObserver):
 
 
 @pytest.fixture
-def request_of(piece_audio: Path, piece_script: Path) -> PrepareRequest:
-    return PrepareRequest(voice="demo", audio=piece_audio, script=piece_script, seed=3, workers=1)
+def request_of(piece_audio: Path, piece_script: Path) -> PreparationRequest:
+    return PreparationRequest(voice="demo", source=recording_source(piece_audio, piece_script), seed=3, workers=1)
 
 
 def _tree(root: Path) -> dict[str, str]:
@@ -116,7 +117,9 @@ def test_no_machine_path_is_written(prepared: PreparedDataset, workspace: Worksp
         assert str(workspace.work.parent) not in path.read_text("utf-8")
 
 
-def test_the_second_run_finds_it(prepared: PreparedDataset, request_of: PrepareRequest, workspace: Workspace) -> None:
+def test_the_second_run_finds_it(
+    prepared: PreparedDataset, request_of: PreparationRequest, workspace: Workspace
+) -> None:
     observer = Listening()
     before = _tree(prepared.root)
     again = prepare(request_of, workspace, observer)
@@ -129,7 +132,7 @@ def test_the_second_run_finds_it(prepared: PreparedDataset, request_of: PrepareR
 
 @pytest.mark.usefixtures("prepared")
 def test_force_and_two_processes_give_the_same_bytes(
-    prepared: PreparedDataset, request_of: PrepareRequest, workspace: Workspace, tmp_path: Path
+    prepared: PreparedDataset, request_of: PreparationRequest, workspace: Workspace, tmp_path: Path
 ) -> None:
     observer = Listening()
     elsewhere = Workspace(work=tmp_path, cache=workspace.cache)
@@ -143,7 +146,7 @@ def test_force_and_two_processes_give_the_same_bytes(
 
 
 def test_clips_come_from_the_cache_when_only_the_seed_differs(
-    prepared: PreparedDataset, request_of: PrepareRequest, workspace: Workspace, tmp_path: Path
+    prepared: PreparedDataset, request_of: PreparationRequest, workspace: Workspace, tmp_path: Path
 ) -> None:
     observer = Listening()
     other = prepare(dataclasses.replace(request_of, seed=4), Workspace(work=tmp_path, cache=workspace.cache), observer)
@@ -165,7 +168,9 @@ def test_a_changed_file_is_noticed(prepared: PreparedDataset, tmp_path: Path) ->
     assert description.differences(root, described) == [f"changed clips/{clip.name}"]
 
 
-def test_the_lexicon_of_the_user_comes_first(request_of: PrepareRequest, workspace: Workspace, tmp_path: Path) -> None:
+def test_the_lexicon_of_the_user_comes_first(
+    request_of: PreparationRequest, workspace: Workspace, tmp_path: Path
+) -> None:
     lexicon = tmp_path / "own.dict"
     lexicon.write_text("carpet K AA R P IH T\n")
     made = prepare(
@@ -197,7 +202,8 @@ def test_clips_with_a_text_beside_each_one_of_them_broken_one_mislabelled(
         "Completely different words stand in this file, thirty or more of them if need be."
     )
     made = prepare(
-        PrepareRequest(voice="clips", audio=tmp_path / "clips", workers=1), Workspace(tmp_path / "w", workspace.cache)
+        PreparationRequest(voice="clips", source=recording_source(tmp_path / "clips"), workers=1),
+        Workspace(tmp_path / "w", workspace.cache),
     )
     assert [entry.source for entry in made.entries] == [paths[index].name for index in (0, 2, 4, 5)]
     assert {row.source: row.reason for row in made.report.rejected} in (
@@ -208,7 +214,8 @@ def test_clips_with_a_text_beside_each_one_of_them_broken_one_mislabelled(
 
 def test_a_nemo_manifest_goes_in_again(prepared: PreparedDataset, workspace: Workspace, tmp_path: Path) -> None:
     made = prepare(
-        PrepareRequest(voice="again", dataset=prepared.train_manifest, workers=1), Workspace(tmp_path, workspace.cache)
+        PreparationRequest(voice="again", source=ManifestSource(prepared.train_manifest), workers=1),
+        Workspace(tmp_path, workspace.cache),
     )
     before = read_entries(prepared.train_manifest)
     assert [entry.text for entry in made.entries] == [entry.text for entry in before]
@@ -217,7 +224,7 @@ def test_a_nemo_manifest_goes_in_again(prepared: PreparedDataset, workspace: Wor
 
 
 def test_a_wrong_script_is_refused_and_the_old_dataset_stays(
-    prepared: PreparedDataset, request_of: PrepareRequest, workspace: Workspace, tmp_path: Path
+    prepared: PreparedDataset, request_of: PreparationRequest, workspace: Workspace, tmp_path: Path
 ) -> None:
     before = _tree(prepared.root)
     script = tmp_path / "wrong.txt"
@@ -225,7 +232,9 @@ def test_a_wrong_script_is_refused_and_the_old_dataset_stays(
         "Nobody has ever read these lines aloud.\nThey tell of ships, taxes and turnips.\nNor will anyone start now.\n"
     )
     with pytest.raises(DatasetError) as caught:
-        prepare(dataclasses.replace(request_of, script=script), workspace)
+        prepare(
+            dataclasses.replace(request_of, source=dataclasses.replace(request_of.source, script=script)), workspace
+        )
     assert caught.value.code == "script_mismatch"
     assert _tree(prepared.root) == before
     assert [path.name for path in prepared.root.parent.iterdir()] == ["demo"]
@@ -239,7 +248,7 @@ def test_too_many_mislabelled_clips_are_refused_by_name(
         path.with_suffix(".lab").write_text("Thunder struck the ancient harbour twice, although nobody noticed.")
     with pytest.raises(DatasetError, match=paths[0].name) as caught:
         prepare(
-            PrepareRequest(voice="clips", audio=tmp_path / "clips", workers=1),
+            PreparationRequest(voice="clips", source=recording_source(tmp_path / "clips"), workers=1),
             Workspace(tmp_path / "w", workspace.cache),
         )
     assert caught.value.reason == "text_mismatch:3_of_4"
@@ -250,7 +259,10 @@ def test_silence_is_refused(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "s.wav", np.zeros(44_100 * 3), 44_100)
     (tmp_path / "s.txt").write_text("Silence.")
     with pytest.raises(AudioError) as caught:
-        prepare(PrepareRequest(voice="s", audio=tmp_path / "s.wav"), Workspace(tmp_path / "w", tmp_path / "c"))
+        prepare(
+            PreparationRequest(voice="s", source=recording_source(tmp_path / "s.wav")),
+            Workspace(tmp_path / "w", tmp_path / "c"),
+        )
     assert caught.value.reason == "audio_silent"
     assert list((tmp_path / "w").rglob("*")) == [tmp_path / "w" / "datasets"]
 
@@ -260,13 +272,13 @@ def test_no_clip_fits_the_limits(prepared: PreparedDataset, workspace: Workspace
     limits = Segmentation(min_duration=10.0)
     with pytest.raises(DatasetError, match="too_short") as caught:
         prepare(
-            PrepareRequest(voice="c", audio=tmp_path / "clips", workers=1, limits=limits),
+            PreparationRequest(voice="c", source=recording_source(tmp_path / "clips"), workers=1, segmentation=limits),
             Workspace(tmp_path / "w", workspace.cache),
         )
     assert caught.value.reason == "dataset_no_valid_audio"
 
 
-def test_a_work_directory_that_cannot_be_written(request_of: PrepareRequest, tmp_path: Path) -> None:
+def test_a_work_directory_that_cannot_be_written(request_of: PreparationRequest, tmp_path: Path) -> None:
     (tmp_path / "work").write_text("in the way")
     with pytest.raises(StorageError) as caught:
         prepare(request_of, Workspace(tmp_path / "work", tmp_path / "cache"))
@@ -274,7 +286,7 @@ def test_a_work_directory_that_cannot_be_written(request_of: PrepareRequest, tmp
 
 
 def test_another_loudness_does_not_listen_again(
-    prepared: PreparedDataset, request_of: PrepareRequest, workspace: Workspace, tmp_path: Path
+    prepared: PreparedDataset, request_of: PreparationRequest, workspace: Workspace, tmp_path: Path
 ) -> None:
     """Loudness and what follows are done again, voice activity and hearing are not."""
     observer = Listening()
@@ -302,7 +314,7 @@ def test_why_each_cut_was_made(prepared: PreparedDataset) -> None:
         assert all(float(row["level_dbfs"]) < -50 for row in mine)  # the recording's own room, not speech
     assert [rows[0]["reason"], rows[-1]["reason"]] == ["edge", "edge"]
     assert {row["reason"] for row in rows[1:-1]} <= {"pause", "word_pause", "sentence_gap"}
-    assert len(explain.told(prepared.cuts)) == len(rows)
+    assert len(explain.as_rows(prepared.cuts)) == len(rows)
 
 
 def test_figures_of_every_clip(prepared: PreparedDataset) -> None:
@@ -330,7 +342,9 @@ def test_copies_and_another_voice_are_left_out_and_kept_aside(
     samples, rate = soundfile.read(paths[3], dtype="float32")
     soundfile.write(guest, samples, round(rate / 1.5))  # a fifth lower, and as much longer a throat
     shutil.copyfile(paths[3].with_suffix(".lab"), guest.with_suffix(".lab"))
-    request = PrepareRequest(voice="clips", audio=tmp_path / "clips", workers=1, keep_rejected=True)
+    request = PreparationRequest(
+        voice="clips", source=recording_source(tmp_path / "clips"), workers=1, keep_rejected=True
+    )
     made = prepare(request, Workspace(tmp_path / "w", workspace.cache))
     rows = {row.source: row for row in made.report.rejected}
     assert [entry.source for entry in made.entries] == [path.name for path in paths]
@@ -353,11 +367,13 @@ def test_copies_and_another_voice_are_left_out_and_kept_aside(
 
 
 def test_what_the_script_does_not_hold_is_kept_aside(
-    request_of: PrepareRequest, sentences: tuple[str, ...], workspace: Workspace, tmp_path: Path
+    request_of: PreparationRequest, sentences: tuple[str, ...], workspace: Workspace, tmp_path: Path
 ) -> None:
     script = tmp_path / "script.txt"
     script.write_text("\n".join([*sentences[:3], *sentences[4:]]))
-    request = dataclasses.replace(request_of, script=script, keep_rejected=True)
+    request = dataclasses.replace(
+        request_of, source=dataclasses.replace(request_of.source, script=script), keep_rejected=True
+    )
     made = prepare(request, Workspace(tmp_path / "w", workspace.cache))
     (row,) = made.report.rejected
     assert (row.reason, row.id, row.audio) == ("no_text", "demo_x0001", "rejected/demo_x0001.wav")
@@ -365,11 +381,11 @@ def test_what_the_script_does_not_hold_is_kept_aside(
 
 
 def test_a_part_of_a_recording(
-    request_of: PrepareRequest, sentences: tuple[str, ...], workspace: Workspace, tmp_path: Path
+    request_of: PreparationRequest, sentences: tuple[str, ...], workspace: Workspace, tmp_path: Path
 ) -> None:
     script = tmp_path / "script.txt"
     script.write_text("\n".join(sentences[3:]))
-    request = dataclasses.replace(request_of, script=script, start=12.6)
+    request = dataclasses.replace(request_of, source=dataclasses.replace(request_of.source, script=script, start=12.6))
     made = prepare(request, Workspace(tmp_path / "w", workspace.cache))
     assert [entry.text for entry in made.entries] == list(sentences[3:])
     assert made.entries[0].start == pytest.approx(13.07, abs=0.15)  # in the file, not in the part
@@ -399,7 +415,7 @@ def test_timed_captions_instead_of_a_script(
     shutil.copyfile(piece_audio, audio)
     captions = tmp_path / ("take.srt" if beside else "captions.srt")
     captions.write_text("\n".join(lines), "utf-8")
-    request = PrepareRequest(voice="srt", audio=audio, script=None if beside else captions, workers=1)
+    request = PreparationRequest(voice="srt", source=recording_source(audio, None if beside else captions), workers=1)
     made = prepare(request, Workspace(tmp_path / "w", workspace.cache))
     assert [entry.text for entry in made.entries] == [entry.text for entry in prepared.entries[:-1]]
     for new, old in zip(made.entries, prepared.entries, strict=False):

@@ -15,8 +15,9 @@ from voicemill.audio import decode, segmentation, vad
 from voicemill.audio.level_envelope import LevelEnvelope
 from voicemill.audio.segmentation import Segmentation
 from voicemill.dataset import recognising
-from voicemill.dataset.prepare import PrepareRequest, prepare
+from voicemill.dataset.prepare import prepare
 from voicemill.dataset.recognising import Ears, choose
+from voicemill.dataset.request import INHERITABLE, PreparationRequest, PreparedVoiceSource, recording_source
 from voicemill.errors import DatasetError, GateError, UsageError, VoicemillError
 from voicemill.text.normalise import words
 from voicemill.weights.registry import WeightsRegistry
@@ -111,11 +112,17 @@ def test_a_recording_without_text_gets_it_from_the_recogniser(
     listed: Callable[..., Path],
     place: Workspace,
     piece_audio: Path,
+    tmp_path: Path,
     sentences: tuple[str, ...],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    request = PrepareRequest(
-        voice="heard", audio=piece_audio, workers=1, recognise=f"nemo:{ID}", allowlist=listed(), separate="never"
+    request = PreparationRequest(
+        voice="heard",
+        source=recording_source(piece_audio),
+        workers=1,
+        recognise=f"nemo:{ID}",
+        allowlist=listed(),
+        separate="never",
     )
     dataset = prepare(request, place)
     said = [" ".join(words(one)) for one in sentences]
@@ -128,6 +135,16 @@ def test_a_recording_without_text_gets_it_from_the_recogniser(
     assert {row.reason for row in dataset.report.rejected} <= {"text_mismatch"}
     assert dataset.description.settings.recognise == f"nemo:{ID}"
     assert dataset.description.tools.keys() >= {"nemo-toolkit", ID}
+
+    training = dataclasses.replace(request, recognise=None, separate="auto", seed=5, inherited=INHERITABLE)
+    assert prepare(training, place).sha256 == dataset.sha256  # the recordings alone name the dataset
+    by_name = prepare(dataclasses.replace(training, source=PreparedVoiceSource("heard")), place)
+    assert by_name.sha256 == dataset.sha256
+    other = tmp_path / "other.flac"
+    other.write_bytes(piece_audio.read_bytes()[:-1])
+    with pytest.raises(DatasetError) as caught:
+        prepare(dataclasses.replace(training, source=recording_source(other)), place)
+    assert caught.value.code == "missing_transcript"
 
     def never(recogniser: object) -> None:
         raise AssertionError("asked again")
@@ -149,7 +166,9 @@ def test_only_what_has_no_text_is_asked_about(
         soundfile.write(folder / f"{index}.wav", samples, 16_000)
         if index not in silent:
             (folder / f"{index}.txt").write_text(sentences[index], "utf-8")
-    request = PrepareRequest(voice="some", audio=folder, workers=1, allowlist=listed(), separate="never")
+    request = PreparationRequest(
+        voice="some", source=recording_source(folder), workers=1, allowlist=listed(), separate="never"
+    )
     with pytest.raises(DatasetError) as caught:
         prepare(request, place)
     assert caught.value.reason == "missing_transcript"
@@ -167,7 +186,7 @@ def test_only_what_has_no_text_is_asked_about(
 
 def test_without_text_the_flag_is_named(piece_audio: Path, place: Workspace) -> None:
     with pytest.raises(DatasetError) as caught:
-        prepare(PrepareRequest(voice="none", audio=piece_audio), place)
+        prepare(PreparationRequest(voice="none", source=recording_source(piece_audio)), place)
     assert caught.value.reason == "missing_transcript"
     assert "--recognise" in caught.value.hint
 

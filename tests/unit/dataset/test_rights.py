@@ -11,15 +11,15 @@ from voicemill.errors import UsageError
 
 
 def test_a_statement_as_text_and_as_file(tmp_path: Path) -> None:
-    said = rights.stated("I, Ann, agree.", "CC0-1.0")
+    said = rights.parse_rights("I, Ann, agree.", "CC0-1.0")
     assert said == Rights(
         consent="I, Ann, agree.", licence="CC0-1.0", consent_sha256=hashlib.sha256(b"I, Ann, agree.").hexdigest()
     )
     (tmp_path / "consent.txt").write_bytes("\ufeffI, Änn, agree.\r\nSigned.\n".encode())
-    read = rights.stated(str(tmp_path / "consent.txt"), None)
+    read = rights.parse_rights(str(tmp_path / "consent.txt"), None)
     assert read is not None
     assert (read.consent, read.licence) == ("I, Änn, agree.\nSigned.", None)
-    assert rights.stated(None, None) is None
+    assert rights.parse_rights(None, None) is None
 
 
 @pytest.mark.parametrize(
@@ -36,24 +36,24 @@ def test_what_is_no_statement(tmp_path: Path, name: str, data: bytes | None, rea
     if data is not None:
         (tmp_path / name).write_bytes(data)
     with pytest.raises(UsageError) as caught:
-        rights.stated(str(tmp_path / name), None)
+        rights.parse_rights(str(tmp_path / name), None)
     assert caught.value.reason == reason
 
 
 def test_an_empty_statement() -> None:
     with pytest.raises(UsageError, match="empty"):
-        rights.stated("  ", None)
+        rights.parse_rights("  ", None)
 
 
 def test_a_statement_stays_with_its_recordings() -> None:
-    first = rights.of_dataset(Rights(consent="Yes.", consent_sha256="0" * 64), None, ["b", "a"])
+    first = rights.effective_rights(Rights(consent="Yes.", consent_sha256="0" * 64), None, ["b", "a"])
     assert first is not None
     assert first.recordings == ("a", "b")
-    assert rights.of_dataset(None, first, ["a"]) == first
-    assert rights.of_dataset(None, first, ["a", "c"]) is None  # nobody agreed to c
-    both = rights.of_dataset(Rights(licence="CC0-1.0"), first, ["a"])
+    assert rights.effective_rights(None, first, ["a"]) == first
+    assert rights.effective_rights(None, first, ["a", "c"]) is None  # nobody agreed to c
+    both = rights.effective_rights(Rights(licence="CC0-1.0"), first, ["a"])
     assert both == first.model_copy(update={"licence": "CC0-1.0", "recordings": ("a",)})
-    other = rights.of_dataset(Rights(licence="CC0-1.0"), first, ["c"])
+    other = rights.effective_rights(Rights(licence="CC0-1.0"), first, ["c"])
     assert other == Rights(licence="CC0-1.0", recordings=("c",))
 
 

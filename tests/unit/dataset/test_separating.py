@@ -19,9 +19,10 @@ from voicemill.audio.separation import SeparationModel
 from voicemill.audio.waveform import MemoryWaveform
 from voicemill.dataset.description import SeparationFigures
 from voicemill.dataset.pool import ClipPool
-from voicemill.dataset.prepare import PreparedDataset, PrepareRequest, prepare
+from voicemill.dataset.prepare import PreparedDataset, prepare
 from voicemill.dataset.recordings import Recording
-from voicemill.dataset.separating import LIMIT_DB, WEIGHTS, Choice, choose, separate
+from voicemill.dataset.request import DEFAULT_SEPARATOR, PreparationRequest, recording_source
+from voicemill.dataset.separating import LIMIT_DB, Choice, choose, separate
 from voicemill.dataset.stages import StageClock
 from voicemill.dataset.steps import Bench, Decoded, find_speech
 from voicemill.dataset.utterances import Heard, Utterance
@@ -61,12 +62,12 @@ def noisy_audio(piece_audio: Path, chords: Callable[..., Samples], tmp_path_fact
 def listed(separator_package: Path, shelve: Callable[..., Path]) -> Callable[..., Path]:
     """An allowlist that lets the tiny separator through; its file lies in the cache."""
 
-    return functools.partial(shelve, WEIGHTS, separator_package, kind="separation")
+    return functools.partial(shelve, DEFAULT_SEPARATOR, separator_package, kind="separation")
 
 
 @pytest.fixture
-def wanted(noisy_audio: Path, piece_script: Path) -> PrepareRequest:
-    return PrepareRequest(voice="demo", audio=noisy_audio, script=piece_script, seed=3, workers=1)
+def wanted(noisy_audio: Path, piece_script: Path) -> PreparationRequest:
+    return PreparationRequest(voice="demo", source=recording_source(noisy_audio, piece_script), seed=3, workers=1)
 
 
 def _figures(dataset: PreparedDataset) -> SeparationFigures:
@@ -75,18 +76,18 @@ def _figures(dataset: PreparedDataset) -> SeparationFigures:
 
 
 def test_music_is_taken_out_where_it_is_and_only_there(
-    wanted: PrepareRequest, listed: Callable[..., Path], place: Workspace, sentences: tuple[str, ...]
+    wanted: PreparationRequest, listed: Callable[..., Path], place: Workspace, sentences: tuple[str, ...]
 ) -> None:
     request = dataclasses.replace(wanted, allowlist=listed())
     dataset, notes = prepare(request, place, notes := Notes()), notes
     figures = _figures(dataset)
-    assert (figures.mode, figures.weights_id, figures.unavailable) == ("auto", WEIGHTS, None)
+    assert (figures.mode, figures.weights_id, figures.unavailable) == ("auto", DEFAULT_SEPARATOR, None)
     clean, noisy = figures.recordings
     assert (clean.source, clean.separated, noisy.source, noisy.separated) == ("1.flac", 0, "2.flac", noisy.windows)
     assert clean.background_db < LIMIT_DB < noisy.background_db
     assert 7.0 < noisy.separated_seconds <= 8.02
     assert dataset.description.settings.separate == "auto"
-    assert dataset.description.tools[WEIGHTS] == figures.sha256
+    assert dataset.description.tools[DEFAULT_SEPARATOR] == figures.sha256
     # the tiny model spoils what it separates: those clips may be left out as noisy or misheard
     assert [entry.text for entry in dataset.entries][:5] == list(sentences[:5])
     assert {entry.source: entry.separated for entry in dataset.entries}.items() <= {
@@ -112,7 +113,7 @@ def test_the_background_falls_and_the_rest_of_the_recording_stays(
     silence = np.zeros(5 * rate, dtype=np.float32)
     soundfile.write(target, np.concatenate([both[0], silence, both[1]]), rate, subtype="FLOAT")
     before = soundfile.read(target, dtype="float32")[0]
-    model = SeparationModel(separator_package, WEIGHTS, files.sha256_file(separator_package))
+    model = SeparationModel(separator_package, DEFAULT_SEPARATOR, files.sha256_file(separator_package))
     with ClipPool(1) as pool:
         bench = Bench(pool, StageClock(SilentObserver(), list), tmp_path / "work", tmp_path / "cache")
         recording = Heard(Recording(noisy_audio, "both.flac"), target, len(before) / rate, ())
@@ -138,9 +139,15 @@ def test_the_background_falls_and_the_rest_of_the_recording_stays(
 
 
 def test_a_clean_recording_is_left_alone(
-    wanted: PrepareRequest, listed: Callable[..., Path], place: Workspace, piece_audio: Path, prepared: PreparedDataset
+    wanted: PreparationRequest,
+    listed: Callable[..., Path],
+    place: Workspace,
+    piece_audio: Path,
+    prepared: PreparedDataset,
 ) -> None:
-    request = dataclasses.replace(wanted, audio=piece_audio, allowlist=listed())
+    request = dataclasses.replace(
+        wanted, source=dataclasses.replace(wanted.source, audio=piece_audio), allowlist=listed()
+    )
     dataset, notes = prepare(request, place, notes := Notes()), notes
     assert notes.separation == []
     figures = _figures(dataset)
@@ -149,7 +156,7 @@ def test_a_clean_recording_is_left_alone(
     assert dataset.sha256 == prepared.sha256
 
 
-def test_without_weights_auto_goes_on_and_says_so_once(wanted: PrepareRequest, place: Workspace) -> None:
+def test_without_weights_auto_goes_on_and_says_so_once(wanted: PreparationRequest, place: Workspace) -> None:
     dataset, notes = prepare(wanted, place, notes := Notes()), notes
     (told,) = notes.separation
     assert "stays there" in told
@@ -163,15 +170,15 @@ def test_without_weights_auto_goes_on_and_says_so_once(wanted: PrepareRequest, p
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"file": {"sha256": None}}, f"weights_unavailable:{WEIGHTS}"),
-        ({"file": {"path": "elsewhere.th"}}, f"weights_unavailable:{WEIGHTS}"),
-        ({"file": {"sha256": "0" * 64}}, f"weights_checksum_mismatch:{WEIGHTS}"),
+        ({"file": {"sha256": None}}, f"weights_unavailable:{DEFAULT_SEPARATOR}"),
+        ({"file": {"path": "elsewhere.th"}}, f"weights_unavailable:{DEFAULT_SEPARATOR}"),
+        ({"file": {"sha256": "0" * 64}}, f"weights_checksum_mismatch:{DEFAULT_SEPARATOR}"),
         ({"kind": "asr"}, "allowlist_rejected:kind_is_asr"),
         ({"weights_license": "CC-BY-NC-4.0"}, "allowlist_commercial_rejected"),
     ],
 )
 def test_always_needs_weights_that_may_be_used(
-    wanted: PrepareRequest, listed: Callable[..., Path], place: Workspace, changes: dict[str, Any], reason: str
+    wanted: PreparationRequest, listed: Callable[..., Path], place: Workspace, changes: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(GateError) as caught:
         prepare(dataclasses.replace(wanted, separate="always", allowlist=listed(**changes)), place)
@@ -179,7 +186,9 @@ def test_always_needs_weights_that_may_be_used(
     assert not place.dataset("demo").exists()
 
 
-def test_changed_weights_stop_auto_too(wanted: PrepareRequest, listed: Callable[..., Path], place: Workspace) -> None:
+def test_changed_weights_stop_auto_too(
+    wanted: PreparationRequest, listed: Callable[..., Path], place: Workspace
+) -> None:
     with pytest.raises(GateError) as caught:
         prepare(dataclasses.replace(wanted, allowlist=listed(file={"sha256": "0" * 64})), place)
     assert caught.value.code == "weights_checksum_mismatch"
@@ -194,17 +203,19 @@ def test_without_demucs_only_always_stops(
     )
     registry = WeightsRegistry(listed(), place.weights_cache, place.work)
     with pytest.raises(DependencyError) as caught:
-        choose("always", WEIGHTS, registry)
+        choose("always", DEFAULT_SEPARATOR, registry)
     assert caught.value.reason == "extra_missing:demucs"
-    assert "demucs" in str(choose("auto", WEIGHTS, registry).why)
-    assert choose("never", WEIGHTS, registry) == Choice("never")
+    assert "demucs" in str(choose("auto", DEFAULT_SEPARATOR, registry).why)
+    assert choose("never", DEFAULT_SEPARATOR, registry) == Choice("never")
 
 
 def test_always_separates_every_window(
-    wanted: PrepareRequest, listed: Callable[..., Path], place: Workspace, noisy_audio: Path, piece_audio: Path
+    wanted: PreparationRequest, listed: Callable[..., Path], place: Workspace, noisy_audio: Path, piece_audio: Path
 ) -> None:
     """What one tiny model leaves of seven sentences is nothing to train on; that it was asked for all of them counts."""
-    request = dataclasses.replace(wanted, separate="always", allowlist=listed(), audio=piece_audio)
+    request = dataclasses.replace(
+        wanted, separate="always", allowlist=listed(), source=dataclasses.replace(wanted.source, audio=piece_audio)
+    )
     notes = Notes()
     with pytest.raises(DatasetError) as caught:
         prepare(request, place, notes)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from voicemill import files
+from voicemill.dataset.request import LJSpeechSource, ManifestSource, SourceOptions, recording_source
 from voicemill.dataset.sources import ClipText, gather
 from voicemill.errors import AudioError, DatasetError, UsageError
 
@@ -22,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
 def test_a_recording_and_its_script(folder: Path) -> None:
     script = folder / "script.md"
     script.write_text("One.\nTwo.\n")
-    sources = gather(folder / "a.wav", script, None, None)
+    sources = gather(recording_source(folder / "a.wav", script))
     assert [recording.name for recording in sources.recordings] == ["a.wav"]
     assert (sources.script, sources.texts) == (("One.", "Two."), ())
     digests = sources.digests()
@@ -31,19 +32,19 @@ def test_a_recording_and_its_script(folder: Path) -> None:
 
 
 def test_a_folder_that_reads_one_script_by_name(folder: Path) -> None:
-    sources = gather(folder, folder / "a.txt", None, None)
+    sources = gather(recording_source(folder, folder / "a.txt"))
     assert [recording.name for recording in sources.recordings] == ["a.wav", "b.wav"]
     assert sources.script == ("First clip.",)
 
 
 def test_a_text_beside_each_clip(folder: Path) -> None:
-    sources = gather(folder, None, None, None)
+    sources = gather(recording_source(folder))
     assert sources.texts == (ClipText("First clip."), ClipText("Second clip."))
     assert sources.script == ()
 
 
 def test_a_text_beside_one_recording_is_its_script(folder: Path) -> None:
-    assert gather(folder / "b.wav", None, None, None).script == ("Second clip.",)
+    assert gather(recording_source(folder / "b.wav")).script == ("Second clip.",)
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
@@ -51,7 +52,7 @@ def test_ljspeech(folder: Path, elsewhere: bool) -> None:
     metadata = folder / ("texts" if elsewhere else "") / "metadata.csv"
     metadata.parent.mkdir(exist_ok=True)
     metadata.write_text("a|Dr. A.|Doctor A.\nb|Second.\n")
-    sources = gather(folder if elsewhere else None, None, metadata, None)
+    sources = gather(LJSpeechSource(metadata, folder if elsewhere else None))
     assert sources.texts == (ClipText("Dr. A.", "Doctor A."), ClipText("Second."))
     assert [recording.path for recording in sources.recordings] == [folder / "a.wav", folder / "b.wav"]
 
@@ -63,7 +64,7 @@ def test_a_nemo_manifest(folder: Path) -> None:
     ]
     manifest = folder / "m.jsonl"
     manifest.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    sources = gather(None, None, None, manifest)
+    sources = gather(ManifestSource(manifest))
     first, second = sources.recordings
     assert (first.path, first.start, first.end) == (folder / "a.wav", None, None)
     assert (second.path, second.name, second.start, second.end) == (folder / "b.wav", "b.wav", 1.5, 3.5)
@@ -74,17 +75,17 @@ def test_a_voice_has_one_speaker(folder: Path) -> None:
     lines = [{"audio_filepath": "a.wav", "text": "First.", "speaker": speaker} for speaker in (1, 2)]
     (folder / "m.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     with pytest.raises(DatasetError) as caught:
-        gather(None, None, None, folder / "m.jsonl")
+        gather(ManifestSource(folder / "m.jsonl"))
     assert caught.value.reason == "dataset_many_speakers"
 
 
 def test_one_missing_clip_of_many_is_for_the_report_a_single_one_is_an_error(folder: Path) -> None:
     lines = [{"audio_filepath": name, "text": "First."} for name in ("a.wav", "gone.wav")]
     (folder / "m.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    assert [item.sha256 for item in gather(None, None, None, folder / "m.jsonl").digests()][1] == "missing"
+    assert [item.sha256 for item in gather(ManifestSource(folder / "m.jsonl")).digests()][1] == "missing"
     (folder / "m.jsonl").write_text(json.dumps(lines[1]))
     with pytest.raises(AudioError) as caught:
-        gather(None, None, None, folder / "m.jsonl").digests()
+        gather(ManifestSource(folder / "m.jsonl")).digests()
     assert caught.value.code == "missing_audio_path"
 
 
@@ -92,24 +93,33 @@ def test_text_is_never_invented(folder: Path) -> None:
     (folder / "c.wav").write_bytes(bytes(4000))
     for audio in (folder, folder / "c.wav"):
         with pytest.raises(DatasetError) as caught:
-            gather(audio, None, None, None)
+            gather(recording_source(audio))
         assert caught.value.code == "missing_transcript"
 
 
 @pytest.mark.parametrize(
-    "names", [(None, None, None, None), ("a", "s", "m", None), ("a", None, None, "d"), (None, "s", None, None)]
+    ("audio", "script", "metadata", "dataset"),
+    [(None, None, None, None), ("a", "s", "m", None), ("a", None, None, "d"), (None, "s", None, None)],
 )
-def test_contradictions(folder: Path, names: tuple[str | None, ...]) -> None:
-    audio, script, metadata, dataset = (None if name is None else folder / f"{name}.wav" for name in names)
-    for path in (folder / "s.wav", folder / "m.wav", folder / "d.wav"):
-        path.write_text("a|b")
+def test_contradicting_options(
+    audio: str | None, script: str | None, metadata: str | None, dataset: str | None
+) -> None:
+    options = SourceOptions(
+        audio=audio,
+        script=Path(script) if script else None,
+        metadata=Path(metadata) if metadata else None,
+        dataset=Path(dataset) if dataset else None,
+    )
+    if (audio, script, metadata, dataset) == (None, None, None, None):
+        assert options.source() is None
+        return
     with pytest.raises(UsageError):
-        gather(audio, script, metadata, dataset)
+        options.source()
 
 
 def test_no_such_recording(tmp_path: Path) -> None:
     with pytest.raises(AudioError) as caught:
-        gather(tmp_path / "none.wav", None, None, None)
+        gather(recording_source(tmp_path / "none.wav"))
     assert caught.value.code == "missing_audio_path"
 
 
@@ -118,17 +128,17 @@ def test_an_empty_folder(tmp_path: Path) -> None:
     (tmp_path / "audio").mkdir()
     for script in (None, tmp_path / "s.txt"):
         with pytest.raises(DatasetError) as caught:
-            gather(tmp_path / "audio", script, None, None)
+            gather(recording_source(tmp_path / "audio", script))
         assert caught.value.reason == "dataset_no_valid_audio"
 
 
 def test_a_part_of_one_recording(folder: Path) -> None:
-    (recording,) = gather(folder / "a.wav", None, None, None, (90.0, None)).recordings
+    (recording,) = gather(recording_source(folder / "a.wav", start=90.0)).recordings
     assert (recording.start, recording.end, recording.offset) == (90.0, None, 90.0)
-    for arguments in (
-        (folder, None, None, None),
-        (None, None, folder / "m.csv", None),
-        (None, None, None, folder / "m"),
+    for options in (
+        SourceOptions(audio=str(folder), end="3"),
+        SourceOptions(metadata=folder / "m.csv", end="3"),
+        SourceOptions(dataset=folder / "m", end="3"),
     ):
         with pytest.raises(UsageError, match="one recording"):
-            gather(*arguments, (None, 3.0))
+            options.source()

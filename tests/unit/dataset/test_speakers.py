@@ -10,7 +10,8 @@ import pytest
 import soundfile
 
 from voicemill.dataset.limits import QualityLimits
-from voicemill.dataset.prepare import PreparedDataset, PrepareRequest, prepare
+from voicemill.dataset.prepare import PreparedDataset, prepare
+from voicemill.dataset.request import PreparationRequest, recording_source
 from voicemill.dataset.speakers import Embedded, similarities
 from voicemill.workspace import Workspace
 
@@ -44,7 +45,7 @@ def test_a_speaker_model_in_the_cache_hears_a_guest_whom_pitch_does_not_give_awa
     allowlist = shelve("somebody/speaker", timbre_model, kind="speaker")
     model, aside = place.weights_cache / "somebody/speaker/speaker.onnx", tmp_path / "aside"
     model.rename(aside)
-    request = PrepareRequest(voice="clips", audio=folder, workers=1, allowlist=allowlist)
+    request = PreparationRequest(voice="clips", source=recording_source(folder), workers=1, allowlist=allowlist)
     without = prepare(request, place)
     assert [entry.source for entry in without.entries] == sorted(path.name for path in folder.glob("*.wav"))
     assert {entry.quality.speaker_similarity for entry in without.entries} == {None}

@@ -1,25 +1,47 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from voicemill.dataset.limits import QualityLimits
+from voicemill.dataset.request import (
+    INHERITABLE,
+    ClipFolderSource,
+    ManifestSource,
+    PreparationRequest,
+    PreparedVoiceSource,
+    RecordingSource,
+    SourceOptions,
+    WebRecordingSource,
+)
 from voicemill.errors import RefusedError, UsageError
 from voicemill.lane.gates import configure
-from voicemill.lane.request import LaneRequest
+from voicemill.lane.request import LaneOptions, LaneRequest
 from voicemill.launch.preflight import check_head
 from voicemill.settings import Settings
 
+SOURCE = {field.name for field in dataclasses.fields(SourceOptions)}
 
-def request(repository: Path, environment: dict[str, str] | None = None, **options: object) -> LaneRequest:
-    return LaneRequest.from_options(Settings.from_environment(environment or {}, repository=repository), options)
+
+def request(repository: Path, environment: dict[str, str] | None = None, **options: Any) -> LaneRequest:
+    source = SourceOptions(**{name: options.pop(name) for name in SOURCE & options.keys()})
+    settings = Settings.from_environment(environment or {}, repository=repository)
+    return LaneRequest.from_options(settings, LaneOptions(source=source, **options))
+
+
+def prepared(made: LaneRequest, **changes: Any) -> PreparationRequest:
+    """The preparation as the lane runs it under a training configuration."""
+    wanted = {"sample_rate": 22_050, "seed": 1, "quality": QualityLimits(), **changes}
+    return made.preparation.for_training(**wanted)
 
 
 def test_nothing_said_means_the_demo(repository: Path) -> None:
     found = request(repository)
-    assert found.audio == repository / "data/demo/demo.flac"
-    assert found.script == repository / "data/demo/script.txt"
+    assert found.source == RecordingSource(repository / "data/demo/demo.flac", repository / "data/demo/script.txt")
+    assert found.note is None
     assert (found.voice, found.display_name, found.seed) == ("dottie_default", "Dottie", None)
 
 
@@ -33,8 +55,8 @@ def test_an_option_wins_over_a_variable(repository: Path, tmp_path: Path) -> Non
         "AUDIO_PATH": str(take),
     }
     from_variables = request(repository, environment)
-    assert (from_variables.voice, from_variables.max_steps, from_variables.audio) == ("env", 7, take)
-    assert from_variables.script is None
+    assert (from_variables.voice, from_variables.max_steps) == ("env", 7)
+    assert from_variables.source == RecordingSource(take)
     from_options = request(repository, environment, voice="anna", max_steps=3)
     assert (from_options.voice, from_options.display_name, from_options.max_steps) == ("anna", "anna", 3)
 
@@ -47,7 +69,7 @@ def test_a_cluster_is_used_where_the_backend_or_an_option_says(repository: Path)
     many = {"TRAIN_BACKEND": "ray", "RAY_ADDRESS": "head:1", "PROD_TTS_DEVICES": "4", "PROD_TTS_NODES": "2"}
     found = request(repository, many, ray="other:2", nodes=3)
     assert (found.ray, found.devices, found.nodes) == ("other:2", 4, 3)
-    assert found.preparation(22050, 1, QualityLimits(), Path("list.json")).ray == "other:2"
+    assert prepared(found).ray == "other:2"
 
 
 def test_there_is_one_start(repository: Path, tmp_path: Path) -> None:
@@ -62,16 +84,18 @@ def test_the_manifest_of_the_environment_gives_way_to_a_recording(repository: Pa
     take = tmp_path / "take.wav"
     take.write_bytes(b"x")
     environment = {"PROD_TTS_DATASET_MANIFEST": "train.jsonl"}
-    assert request(repository, environment).dataset == Path("train.jsonl")
-    assert request(repository, environment, audio=take).dataset is None
+    assert request(repository, environment).source == ManifestSource(Path("train.jsonl"))
+    assert request(repository, environment, audio=str(take)).source == RecordingSource(take)
 
 
 @pytest.mark.parametrize(
     "options",
     [
-        {"audio": "a.wav", "dataset": "b.jsonl"},
-        {"script": "a.txt", "metadata": "b.csv", "audio": "c"},
-        {"script": "a.txt"},
+        {"audio": "a.wav", "dataset": Path("b.jsonl")},
+        {"script": Path("a.txt"), "metadata": Path("b.csv"), "audio": "c"},
+        {"script": Path("a.txt")},
+        {"dataset": Path("b.jsonl"), "start": "3"},
+        {"metadata": Path("b.csv"), "tier": "words"},
     ],
 )
 def test_contradictions_are_refused(repository: Path, options: dict[str, object]) -> None:
@@ -119,7 +143,7 @@ def test_a_text_that_is_not_there_is_refused(repository: Path, tmp_path: Path) -
     take.write_bytes(b"x")
     for option in ("script", "metadata", "lexicon"):
         with pytest.raises(UsageError) as caught:
-            request(repository, audio=take, **{option: tmp_path / "none.txt"})
+            request(repository, audio=str(take), **{option: tmp_path / "none.txt"})
         assert caught.value.reason == "missing_input_file"
 
 
@@ -144,10 +168,10 @@ def test_sources_of_the_environment(repository: Path, tmp_path: Path) -> None:
     folder.mkdir()
     environment = {"PROD_TTS_SOURCE_DIR": str(folder), "PROD_TTS_DATASET_MANIFEST": str(manifest)}
     missing = request(repository, environment)
-    assert (missing.audio, missing.dataset) == (folder, None)
+    assert missing.source == ClipFolderSource(folder)
     manifest.touch()
     there = request(repository, environment)
-    assert (there.audio, there.dataset) == (None, manifest)
+    assert there.source == ManifestSource(manifest)
     assert request(repository, {"PROD_TTS_RESUME": "1"}).resume
 
 
@@ -155,25 +179,55 @@ def test_a_web_address_and_a_part_of_it(repository: Path) -> None:
     wanted = request(
         repository, {"AUDIO_PATH": "elsewhere.wav"}, audio="https://example.org/a?b=c//d", start="1:30", end="1:02:30.5"
     )
-    assert (wanted.audio, wanted.url) == (None, "https://example.org/a?b=c//d")
-    assert (wanted.start, wanted.end) == (90.0, 3750.5)
+    assert wanted.source == WebRecordingSource("https://example.org/a?b=c//d", start=90.0, end=3750.5)
     limits = QualityLimits(min_snr_db=20.0)
-    prepared = wanted.preparation(22_050, 1, limits, Path("list.json"))
-    assert prepared.allowlist == Path("list.json")
-    assert (prepared.url, prepared.start, prepared.end, prepared.quality) == (wanted.url, 90.0, 3750.5, limits)
+    made = prepared(wanted, quality=limits)
+    assert (made.source, made.quality) == (wanted.source, limits)
+    assert "quality" not in made.inherited  # a limit of the training configuration comes before the dataset's
     with pytest.raises(UsageError, match="two sources"):
-        request(repository, audio="https://example.org/a", dataset="m.jsonl")
+        request(repository, audio="https://example.org/a", dataset=Path("m.jsonl"))
     with pytest.raises(UsageError, match="not after"):
         request(repository, start="2:00", end="90")
 
 
 def test_rights_and_tier_reach_the_preparation(repository: Path) -> None:
     asked = request(repository, consent="I, Ann, agree.", licence="cc-by-4.0", tier="words")
-    prepared = asked.preparation(22_050, 1, QualityLimits(), Path("list.json"))
-    assert prepared.tier == "words"
-    assert prepared.rights is not None
-    assert (prepared.rights.consent, prepared.rights.licence) == ("I, Ann, agree.", "CC-BY-4.0")
-    assert request(repository).preparation(22_050, 1, QualityLimits(), Path("list.json")).rights is None
+    made = prepared(asked)
+    assert made.settings.tier == "words"
+    assert made.rights is not None
+    assert (made.rights.consent, made.rights.licence) == ("I, Ann, agree.", "CC-BY-4.0")
+    assert prepared(request(repository)).rights is None
     with pytest.raises(UsageError) as caught:
         request(repository, licence="none at all")
     assert caught.value.reason == "licence_invalid"
+
+
+def test_the_dataset_of_a_named_voice_is_its_source(repository: Path, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    environment = {"WORK_DIR": str(work)}
+    none = request(repository, environment, voice="ann")
+    assert isinstance(none.source, RecordingSource)
+    assert none.note == (
+        "No dataset is prepared under the name ann, and no source is named: the demo recording is trained."
+    )
+    (work / "datasets/ann").mkdir(parents=True)
+    (work / "datasets/ann/dataset.json").write_text("{}")
+    found = request(repository, environment, voice="ann")
+    assert (found.source, found.note) == (PreparedVoiceSource("ann"), None)
+    assert request(repository, environment | {"VOICE_PROFILE_ID": "ann"}).source == PreparedVoiceSource("ann")
+    take = tmp_path / "take.wav"
+    take.write_bytes(b"x")
+    assert request(repository, environment, voice="ann", audio=str(take)).source == RecordingSource(take)
+    with_take = environment | {"AUDIO_PATH": str(take), "VOICE_PROFILE_ID": "ann"}
+    assert request(repository, with_take).source == RecordingSource(take)
+    assert request(repository, with_take, voice="ann").source == PreparedVoiceSource("ann")
+    for option in ({"start": "3"}, {"tier": "words"}, {"lexicon": take}):
+        with pytest.raises(UsageError, match="needs the recordings"):
+            request(repository, environment, voice="ann", **option)
+
+
+def test_settings_that_no_option_names_come_from_the_dataset(repository: Path) -> None:
+    assert request(repository).preparation.inherited == INHERITABLE
+    seeded = request(repository, seed=7)
+    assert seeded.preparation.inherited == INHERITABLE - {"seed"}
+    assert prepared(seeded, seed=7).seed == 7

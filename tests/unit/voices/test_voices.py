@@ -21,7 +21,7 @@ import pytest
 from voicemill.dataset import description, edits
 from voicemill.dataset.edits import ClipEdit
 from voicemill.dataset.prepare import PreparedDataset, load
-from voicemill.dataset.rights import Rights
+from voicemill.dataset.rights import Rights, parse_rights
 from voicemill.errors import DatasetError, StorageError, UsageError, VoicemillError
 from voicemill.settings import REPOSITORY
 from voicemill.voices import archive, record, registry, rights
@@ -139,7 +139,7 @@ def test_rename_and_delete(home: Workspace) -> None:
     ],
 )
 def test_licences_that_are_spdx(licence: str, stated: str, warns: bool) -> None:
-    held = rights.parse_rights(None, licence)
+    held = parse_rights(None, licence)
     assert held is not None
     assert held.licence == stated
     assert (rights.warning(held) is not None) is warns
@@ -150,10 +150,10 @@ def test_licences_that_are_spdx(licence: str, stated: str, warns: bool) -> None:
 )
 def test_licences_that_are_not(licence: str) -> None:
     if licence == "MIT\n":
-        assert rights.parse_rights(None, licence) == Rights(licence="MIT")
+        assert parse_rights(None, licence) == Rights(licence="MIT")
         return
     with pytest.raises(UsageError) as caught:
-        rights.parse_rights("I agree.", licence)
+        parse_rights("I agree.", licence)
     assert _reason(caught) == "licence_invalid"
 
 

@@ -1,0 +1,76 @@
+"""The command line's options about a voice's source, shared by voice-prep and voice-train-prod."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+_FILE = click.Path(path_type=Path)
+_OPTIONS = (
+    click.option("--audio", help="Recording, folder of recordings, or web address of a recording (needs yt-dlp)."),
+    click.option("--start", help="Where to begin in one long recording: 90, 1:30 or 1:02:30.5."),
+    click.option("--end", help="Where to stop in it."),
+    click.option("--script", type=_FILE, help="Text of the recording, in reading order, or a timed transcript."),
+    click.option(
+        "--tier",
+        help="Tier of a TextGrid that holds the words.  [default: its only interval tier, else one named sentence, "
+        "utterance, phrase, text, transcript or word]",
+    ),
+    click.option("--metadata", type=_FILE, help="LJSpeech-style metadata.csv: id|text|normalized text."),
+    click.option("--dataset", type=_FILE, help="NeMo manifest (JSON Lines) instead of --audio."),
+    click.option("--lexicon", type=_FILE, help="Pronunciations that add to or override the dictionary."),
+    click.option(
+        "--consent", metavar="FILE|TEXT", help="Statement of consent of the speaker; carried into the bundle."
+    ),
+    click.option("--licence", metavar="SPDX", help="Licence of the recordings, for instance CC-BY-4.0."),
+    click.option(
+        "--replace-reviewed",
+        is_flag=True,
+        help="Replace a reviewed dataset that has another source or other settings; edits are applied where they fit.",
+    ),
+)
+
+
+def source_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Add the options; the command gets them as one `voicemill.dataset.request.SourceOptions`, named `source`."""
+
+    @functools.wraps(command)
+    def with_source(
+        *,
+        audio: str | None,
+        start: str | None,
+        end: str | None,
+        script: Path | None,
+        tier: str | None,
+        metadata: Path | None,
+        dataset: Path | None,
+        lexicon: Path | None,
+        consent: str | None,
+        licence: str | None,
+        replace_reviewed: bool,
+        **others: Any,
+    ) -> int:
+        from voicemill.dataset.request import SourceOptions
+
+        source = SourceOptions(
+            audio=audio,
+            start=start,
+            end=end,
+            script=script,
+            tier=tier,
+            metadata=metadata,
+            dataset=dataset,
+            lexicon=lexicon,
+            consent=consent,
+            licence=licence,
+            replace_reviewed=replace_reviewed,
+        )
+        return command(source=source, **others)
+
+    for option in reversed(_OPTIONS):
+        with_source = option(with_source)
+    return with_source
