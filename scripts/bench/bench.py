@@ -310,8 +310,8 @@ def curve(
         texts, sounds = recordings(ROOT / "data/demo/heldout.txt", voice, work / f"heldout-{voice}")
         texts, sounds = texts[:sentences], sounds[:sentences]
         folder = dataset or prepared_voice(script, voice, work / f"voice-{voice}-{script.stem}")
-        facts = read_dataset(folder).facts
-        test = curves.TestSet(texts, sounds, (facts.pitch_fmin, facts.pitch_fmax))
+        statistics = read_dataset(folder).pitch_statistics
+        test = curves.TestSet(texts, sounds, (statistics.pitch_fmin, statistics.pitch_fmax))
         real[voice] = curves.error_rates(texts, sounds, test.sample_rate)
         click.echo(f"{voice}: recordings of {len(texts)} sentences: CER {real[voice]:.3f}\n\n{curves.HEAD}")
         for amount in [float(each) for each in audio.split(",")]:

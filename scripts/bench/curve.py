@@ -26,7 +26,7 @@ from voicemill.metrics.inputs import SentencePair
 from voicemill.synthesis.out_of_vocabulary import default_pronunciation
 from voicemill.synthesis.vocoders import GriffinLimVocoder
 from voicemill.training.config import TrainingConfig
-from voicemill.training.data import PreparedDataset, read_dataset
+from voicemill.training.data import TrainingDataset, read_dataset
 from voicemill.training.speaker import Speaker
 
 CORES = 2
@@ -110,13 +110,13 @@ def part_of(dataset: Path, minutes: float, out: Path) -> Path:
     return out
 
 
-def minutes_of(prepared: PreparedDataset) -> float:
+def minutes_of(prepared: TrainingDataset) -> float:
     """Of training clips."""
     return sum(clip.seconds for clip in prepared.train) / 60
 
 
 def stock_points(
-    prepared: PreparedDataset, config: TrainingConfig, test: TestSet, minutes: Sequence[float], out: Path, speaker: str
+    prepared: TrainingDataset, config: TrainingConfig, test: TestSet, minutes: Sequence[float], out: Path, speaker: str
 ) -> list[Point]:
     """Stock NeMo's recipe, heard as it passes each of `minutes`; what the listening takes does not count."""
     import lightning.pytorch as lightning

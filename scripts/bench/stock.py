@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nemo.collections.tts.models import FastPitchModel
 
+    from voicemill.training.batches import BatchPlan
     from voicemill.training.config import TrainingConfig
-    from voicemill.training.data import BatchPlan, PreparedDataset
+    from voicemill.training.data import TrainingDataset
 
 LOWEST, HIGHEST = 65.40639132514966, 2093.004522404789
 """Hz: NeMo's own range of pitch, librosa's C2 and C7."""
@@ -40,7 +41,7 @@ BIN_LOSS_WARMUP = 100
 
 
 def stock_model(
-    prepared: PreparedDataset, config: TrainingConfig, out: Path, *, normaliser: bool, own_pitch: bool
+    prepared: TrainingDataset, config: TrainingConfig, out: Path, *, normaliser: bool, own_pitch: bool
 ) -> FastPitchModel:
     """FastPitchModel with its own training data set up.
 
@@ -65,7 +66,7 @@ def stock_model(
     ]
     manifest.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     write_nemo_lexicon(prepared.lexicon, lexicon)
-    tree = OmegaConf.create(model_tree(config, prepared.facts, lexicon))
+    tree = OmegaConf.create(model_tree(config, prepared.pitch_statistics, lexicon))
     tree.optim, tree.bin_loss_warmup_epochs = OPTIMISER, BIN_LOSS_WARMUP
     if normaliser:
         tree.text_normalizer, tree.text_normalizer_call_kwargs = NORMALISER, NORMALISER_CALL
@@ -110,7 +111,7 @@ class PlannedBatches:
         return (self._plan.batch(step) for step in self.steps)
 
 
-def _give_pitch(prepared: PreparedDataset, folder: Path) -> None:
+def _give_pitch(prepared: TrainingDataset, folder: Path) -> None:
     import torch
 
     from voicemill.training.data import read_pitch

@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from voicemill.training.batches import BatchPlan
 from voicemill.training.config import TrainingConfig
-from voicemill.training.data import BatchPlan, PreparedDataset
+from voicemill.training.data import TrainingDataset
 
 if TYPE_CHECKING:
     import torch
@@ -130,7 +131,7 @@ def _take_part(pipe: Any, make: Callable[..., Any], plan: BatchPlan, *told: obje
 class Stock:
     """NeMo's recipe on the plan's batches."""
 
-    def __init__(self, plan: BatchPlan, prepared: PreparedDataset, config: TrainingConfig, out: Path) -> None:
+    def __init__(self, plan: BatchPlan, prepared: TrainingDataset, config: TrainingConfig, out: Path) -> None:
         import torch
         from stock import PlannedBatches, stock_model
 
@@ -153,48 +154,48 @@ class Stock:
 class Ours:
     """Our loop, as `train_acoustic` runs it, without the checkpoint at the end."""
 
-    def __init__(self, plan: BatchPlan, prepared: PreparedDataset, config: TrainingConfig, out: Path) -> None:
+    def __init__(self, plan: BatchPlan, prepared: TrainingDataset, config: TrainingConfig, out: Path) -> None:
         import torch._inductor.config
 
         from voicemill.training import speedups as speedups_of
         from voicemill.training import train_fastpitch
         from voicemill.training.examples import ExampleSource
-        from voicemill.training.fastpitch_module import AcousticTask
+        from voicemill.training.fastpitch_module import AcousticModule
         from voicemill.training.store import CheckpointStore
 
         self.plan, self._config = plan, config
         out.mkdir(parents=True)
         model, strict = train_fastpitch._prepare_model(config, prepared, out, None)
         self._source = ExampleSource(
-            model, prepared.train, prepared.facts, config.audio, config.acoustic.alignment, strict
+            model, prepared.train, prepared.pitch_statistics, config.audio, config.acoustic.alignment, strict
         )
         train_fastpitch._start_from_data(config, prepared, self._source, from_base=False)
-        self._task = AcousticTask(model, config.acoustic, seed=config.seed)
+        self._module = AcousticModule(model, config.acoustic, seed=config.seed)
         self._watched = model
         device = speedups_of.device_of(config)
         if speedups_of.compiles(config, device):
             # In this process and its children, so that their CPU time is counted.
             torch._inductor.config.compile_threads = 1
             self._watched = None
-            self._task.forward_pass = speedups_of.compiled(self._task.forward_pass, device, print)
+            self._module.forward_pass = speedups_of.compiled(self._module.forward_pass, device, print)
         self._store = CheckpointStore(out, "fastpitch", "bench")
 
     def run(self, first: int, last: int) -> Clocked:
-        from voicemill.training.checkpoint import Run
         from voicemill.training.fastpitch_module import StepBatches
-        from voicemill.training.fitting import fit, new_trainer
+        from voicemill.training.fitting import TrainingRun, fit, new_trainer
         from voicemill.training.hooks import Hooks
         from voicemill.training.runtime import seeded
 
-        clocked, hooks, task = Clocked(), Hooks(), self._task
+        clocked, module = Clocked(), self._module
+        run = TrainingRun(self._config, self._store, Hooks())
         with seeded(self._config.seed, self._config.threads):
-            trainer = new_trainer(self._config, task, Run(time.monotonic()), self._store, hooks)
+            trainer = new_trainer(run, module)
             trainer.callbacks.append(clock(self._watched, clocked))
-            fit(trainer, task, StepBatches(self._source, self.plan, first, last, task.model.vocab.pad), hooks)
+            fit(trainer, module, StepBatches(self._source, self.plan, range(first, last)), run.hooks)
         return clocked
 
 
-def sides(prepared: PreparedDataset, config: TrainingConfig, out: Path, *, same_batches: bool) -> list[Side]:
+def sides(prepared: TrainingDataset, config: TrainingConfig, out: Path, *, same_batches: bool) -> list[Side]:
     """All sides with fresh models of the same sizes; with `same_batches` ours also on the stock side's very batches."""
     lengths = [clip.seconds for clip in prepared.train]
     size, seed = config.acoustic.batch_size, config.seed
@@ -209,7 +210,7 @@ def sides(prepared: PreparedDataset, config: TrainingConfig, out: Path, *, same_
     return found
 
 
-def speedups(prepared: PreparedDataset, config: TrainingConfig, out: Path, *, compiling: bool) -> list[Side]:
+def speedups(prepared: TrainingDataset, config: TrainingConfig, out: Path, *, compiling: bool) -> list[Side]:
     """Our side as it is, in bfloat16, and with `compiling` also compiled."""
     lengths = [clip.seconds for clip in prepared.train]
     plan = BatchPlan(lengths, config.acoustic.batch_size, config.seed, config.acoustic.bucket)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
 
-from voicemill.training.worker import work
+from voicemill.training.worker import main
 
 if __name__ == "__main__":
-    with os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8") as told:
-        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # libraries print what they like
-        raise SystemExit(work(Path(sys.argv[1]), told))
+    with os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8") as output:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # libraries print to stdout
+        raise SystemExit(main(Path(sys.argv[1]), output))

@@ -22,7 +22,7 @@ from voicemill.synthesis.griffin_lim import griffin_lim
 from voicemill.synthesis.mel import AudioConfig
 from voicemill.training import rate_search
 from voicemill.training.checkpoint import StepReport
-from voicemill.training.data import Clip, read_audio
+from voicemill.training.data import TrainingClip, read_audio
 from voicemill.training.durations import token_spans
 from voicemill.training.hooks import Preview
 
@@ -175,7 +175,7 @@ class TrainingPage:
 
 def alignment_chart(preview: Preview, seconds: float, audio: AudioConfig) -> Markup:
     """Tokens against the time at which they end: by the forced alignment of the recording, and by the voice."""
-    clip: Clip = preview.clip
+    clip: TrainingClip = preview.clip
     spans = token_spans(list(preview.tokens), clip.words, seconds, clip=clip.id, strict=False)
     ends = {
         "real": [span.end for span in spans],

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from voicemill.lane.reporter import LaneReporter
 from voicemill.training.checkpoint import StepReport
-from voicemill.training.timing import TimeLeft, spoken
+from voicemill.training.timing import TimeLeft, format_duration
 
 _LINES = 20
 """STATS lines of one training, beside its first step."""
@@ -32,7 +32,7 @@ class StepDisplay:
     def step(self, report: StepReport) -> None:
         """One step is done."""
         self._seen.append((report.seconds, report.frames))
-        left = self._left.after(report.step, report.seconds)
+        left = self._left.update(report.step, report.seconds)
         self.reporter.advance(report.step, self._line(report, left))
         every = max(1, self.max_steps // _LINES)
         if report.step == 1 or report.step % every == 0 or report.step == self.max_steps:
@@ -61,7 +61,7 @@ class StepDisplay:
             terms += f" duration {report.duration_loss:.3f} pitch {report.pitch_loss:.3f}"
         parts = [
             f"loss {report.loss:.3f}",
-            "" if left is None else f"{spoken(left)} left",
+            "" if left is None else f"{format_duration(left)} left",
             "" if speed is None else f"{speed} frames/s",
             terms,
             f"rate {report.learning_rate:.1e}",

@@ -77,7 +77,8 @@ def run_lane(
                 processes = request.devices * request.nodes
                 reporter.note(f"It would train on the Ray cluster at {request.ray}, in {processes} process(es).")
             elif request.devices * request.nodes > 1:
-                reporter.note(f"It would train with: {shlex.join(launch.command(request.devices, request.nodes))}")
+                command = launch.torchrun_command(request.devices, request.nodes)
+                reporter.note(f"It would train with: {shlex.join(command)}")
             result = LaneResult(dry_run.run_dry(request, settings, reporter, job))
         else:
             result = LaneResult(_run(request, settings, reporter, interrupts, job))

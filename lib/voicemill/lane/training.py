@@ -29,7 +29,7 @@ from voicemill.training.checkpoint import StepReport, TrainingResult
 from voicemill.training.config import TrainingConfig
 from voicemill.training.hooks import Hooks
 from voicemill.training.store import commits
-from voicemill.training.worker import Work
+from voicemill.training.worker import TrainingJob
 
 
 @dataclass(frozen=True)
@@ -157,8 +157,8 @@ def _train_acoustic(
 ) -> TrainingResult:
     config, base, request = context.cleared.config, context.cleared.acoustic_base, context.request
     if _apart(context):
-        work = Work(model="acoustic", config=config, dataset=dataset.root, out=folder, base=base, resume=resume)
-        return _train_apart(context, work, hooks)
+        job = TrainingJob(model="acoustic", config=config, dataset=dataset.root, out=folder, base=base, resume=resume)
+        return _train_apart(context, job, hooks)
     from voicemill.evaluation.training_page import TrainingPage
     from voicemill.training.train_fastpitch import train_acoustic
 
@@ -193,7 +193,7 @@ def _train_vocoder(
     from voicemill.training.aligned_mels import ground_truth_aligned_mels
     from voicemill.training.data import read_dataset
     from voicemill.training.speaker import load_speaker
-    from voicemill.training.train_hifigan import train_vocoder
+    from voicemill.training.train_hifigan import VocoderInputs, train_vocoder
 
     aligned = folder / "aligned_mels"
     own_tokenizer = context.cleared.acoustic_base is None  # a base's dictionary and phones may be others
@@ -201,19 +201,11 @@ def _train_vocoder(
     ground_truth_aligned_mels(speaker.fastpitch, read_dataset(dataset.root), aligned, strict=own_tokenizer)
     config, base = context.cleared.config, context.cleared.vocoder_base
     if _apart(context):
-        work = Work(
+        job = TrainingJob(
             model="vocoder", config=config, dataset=dataset.root, out=folder, base=base, gta_dir=aligned, resume=resume
         )
-        return _train_apart(context, work, hooks)
-    return train_vocoder(
-        config,
-        dataset.root,
-        folder,
-        base=base,
-        gta_dir=aligned,
-        resume=resume,
-        hooks=hooks,
-    )
+        return _train_apart(context, job, hooks)
+    return train_vocoder(config, dataset.root, folder, VocoderInputs(base, aligned), resume=resume, hooks=hooks)
 
 
 def _apart(context: Context) -> bool:
@@ -221,12 +213,12 @@ def _apart(context: Context) -> bool:
     return context.request.ray is not None or bool(_together(context.cleared.config))
 
 
-def _train_apart(context: Context, work: Work, hooks: Hooks) -> TrainingResult:
+def _train_apart(context: Context, job: TrainingJob, hooks: Hooks) -> TrainingResult:
     if context.request.ray is None:
-        return launch.train(work, hooks)
+        return launch.train(job, hooks)
     from voicemill.training import cluster
 
-    return cluster.train(work, hooks, context.request.ray)
+    return cluster.train(job, hooks, context.request.ray)
 
 
 def _together(config: TrainingConfig) -> list[int]:

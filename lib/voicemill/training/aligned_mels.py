@@ -12,7 +12,7 @@ import numpy as np
 
 from voicemill.errors import TrainingError
 from voicemill.files import safe_relative, write_bytes
-from voicemill.training.data import Clip, PreparedDataset
+from voicemill.training.data import TrainingClip, TrainingDataset
 from voicemill.training.examples import ExampleSource
 from voicemill.training.speaker import audio_of
 
@@ -39,10 +39,10 @@ class AlignedMel:
 
 def ground_truth_aligned_mels(
     model: FastPitchModel,
-    dataset: PreparedDataset,
+    dataset: TrainingDataset,
     out_dir: Path,
     *,
-    clips: Iterable[Clip] | None = None,
+    clips: Iterable[TrainingClip] | None = None,
     strict: bool = True,
 ) -> list[AlignedMel]:
     """Predict each clip's mel with its real durations and pitch: the input on which a vocoder is fine-tuned.
@@ -66,7 +66,7 @@ def ground_truth_aligned_mels(
     made = []
     with nemo_runtime(), torch.no_grad():
         model.eval()
-        source = ExampleSource(model, chosen, dataset.facts, audio_of(model), "durations", strict)
+        source = ExampleSource(model, chosen, dataset.pitch_statistics, audio_of(model), "durations", strict)
         for index, clip in enumerate(chosen):
             example = source[index]
             mel = (

@@ -1,12 +1,11 @@
-"""What both trainings share: how a run is counted and summed up, what it belongs to, and its model saved atomically."""
+"""Reports of steps and runs, atomic saving of models, and the fingerprint that ties a checkpoint to its settings."""
 
 from __future__ import annotations
 
 import contextlib
 import tempfile
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,37 +13,19 @@ from voicemill.atomic import claim_folder
 from voicemill.files import atomic_path, content_key, library_writes, sha256_file
 from voicemill.training import ranks
 from voicemill.training.config import TrainingConfig
-from voicemill.training.data import PreparedDataset
+from voicemill.training.data import TrainingDataset
 
 if TYPE_CHECKING:
     from nemo.core.classes import ModelPT
 
 
-@dataclass
-class Run:
-    """What a run has come to so far; the curve outlives an interruption.
-
-    Attributes:
-        started: `time.monotonic()` at the call.
-        curve: (step, loss, mel loss) of every step that taught something.
-        first_step_seconds: from the call until the first step was done.
-        interrupted: the caller asked to stop.
-        learning_rate: the highest rate that was searched; None where the settings name it.
-    """
-
-    started: float
-    curve: list[tuple[int, float, float]] = field(default_factory=list)
-    first_step_seconds: float | None = None
-    interrupted: bool = False
-    learning_rate: float | None = None
-
-
 @dataclass(frozen=True)
 class StepReport:
-    """One step of training; `step` counts from 1 to `max_steps`. A vocoder has no duration and pitch loss: 0.
+    """One step of training; a vocoder's duration and pitch loss are 0.
 
     Attributes:
-        learning_rate: as it was used, after halvings.
+        step: from 1 to `max_steps`.
+        learning_rate: of the step, after halvings.
         seconds: since the start of the run.
         frames: mel frames in the batch, padding not counted.
     """
@@ -62,7 +43,7 @@ class StepReport:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training run came to.
+    """The outcome of a training run.
 
     Attributes:
         nemo_path: the saved model, or None when the run was interrupted.
@@ -75,7 +56,7 @@ class TrainingResult:
         seconds_to_first_step: from the call until the first step was done; None without a step.
         peak_memory_bytes: highest resident memory of the process so far, and of the GPU if one was used.
         weights_sha256: over the saved weights; the same seed and data give the same on the same CPU.
-        interrupted: `should_stop` said so; a checkpoint was written.
+        interrupted: `should_stop` returned true; a checkpoint was written.
         learning_rate: the highest rate, where it was searched.
     """
 
@@ -94,33 +75,8 @@ class TrainingResult:
     learning_rate: float | None
 
 
-def result_of(run: Run, steps: int, nemo_path: Path | None, checkpoint: Path | None, digest: str) -> TrainingResult:
-    """Sum up a run that stands at `steps`; `digest` is that of its weights."""
-    import resource
-
-    import torch
-
-    losses = [loss for _, loss, _ in run.curve]
-    tail = losses[-max(1, len(losses) // 10) :]
-    return TrainingResult(
-        nemo_path=nemo_path,
-        checkpoint_path=checkpoint,
-        steps=steps,
-        final_loss=losses[-1] if losses else None,
-        average_loss=sum(tail) / len(tail) if tail else None,
-        loss_curve=tuple(run.curve),
-        seconds=time.monotonic() - run.started,
-        seconds_to_first_step=run.first_step_seconds,
-        peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        peak_gpu_memory_bytes=torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None,
-        weights_sha256=digest,
-        interrupted=run.interrupted,
-        learning_rate=run.learning_rate,
-    )
-
-
 def save_nemo(model: ModelPT, path: Path) -> Path:
-    """Save NeMo's archive so that a kill leaves the old file or the new one: NeMo's own `save_to` writes in place.
+    """Save NeMo's archive atomically; NeMo's own `save_to` writes in place.
 
     Raises:
         StorageError: the disk is full or cannot be written.
@@ -132,7 +88,7 @@ def save_nemo(model: ModelPT, path: Path) -> Path:
 
 @contextlib.contextmanager
 def _staged_beside(path: Path) -> Iterator[None]:
-    """Within, what NeMo gathers before it packs lies beside the archive: another disk may be full, or of memory."""
+    """Within the context temporary files are made beside the archive: the usual folder may be full, or in memory."""
     staging, before = claim_folder(path), tempfile.tempdir
     tempfile.tempdir = str(staging.path)
     try:
@@ -142,11 +98,12 @@ def _staged_beside(path: Path) -> Iterator[None]:
         staging.release()
 
 
-def fingerprint(config: TrainingConfig, dataset: PreparedDataset, init_from: Path | None) -> str:
-    """What a checkpoint belongs to: settings that matter, how many train together, data and base. The vocoder's
-    settings and the threads may change.
+def fingerprint(config: TrainingConfig, dataset: TrainingDataset, init_from: Path | None) -> str:
+    """Digest of everything that determines an acoustic training: settings, number of processes, data and base.
+
+    A run may be resumed with other settings of the names excluded here.
     """
-    free = {
+    excluded = {
         "vocoder",
         "threads",
         "checkpoint_interval",
@@ -158,13 +115,13 @@ def fingerprint(config: TrainingConfig, dataset: PreparedDataset, init_from: Pat
         "devices",
         "nodes",
     }
-    settings = config.model_dump(mode="json", exclude=free)
+    settings = config.model_dump(mode="json", exclude=excluded)
     manifest = sha256_file(dataset.root / "train.jsonl")
     return content_key(
         "acoustic",
         settings,
         ranks.world(),
         manifest,
-        dataset.facts.model_dump(mode="json"),
+        dataset.pitch_statistics.model_dump(mode="json"),
         sha256_file(init_from) if init_from else None,
     )

@@ -22,7 +22,7 @@ AlignmentMode = Literal["durations", "forced_prior", "beta_binomial"]
 
 
 class _Settings(BaseModel):
-    """Frozen, and an unknown key is an error rather than a silent default."""
+    """Frozen; an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,11 +49,11 @@ class PredictorConfig(_Settings):
 
 
 class OptimiserConfig(_Settings):
-    """AdamW and its learning-rate schedule, counted in steps so that a run is the same on every machine."""
+    """AdamW and its learning-rate schedule, counted in steps, so that a run does not depend on the machine's speed."""
 
     learning_rate: float = Field(default=1e-3, gt=0, description="highest rate")
     find_learning_rate: bool = Field(
-        default=False, description="search the highest rate before the first step, see `training.rate_search`"
+        default=False, description="search for the highest rate before the first step, see `training.rate_search`"
     )
     betas: tuple[float, float] = (0.9, 0.98)
     weight_decay: float = Field(default=1e-6, ge=0)
@@ -74,16 +74,16 @@ class OptimiserConfig(_Settings):
 
 
 class ValidationConfig(_Settings):
-    """Held-out sentences spoken and measured during training, in a process beside it (`training.validation`)."""
+    """Held-out sentences synthesised and measured during training, in a child process (`training.validation`)."""
 
-    interval: int = Field(default=0, ge=0, description="steps between two; 0 keeps the last weights unheard")
+    interval: int = Field(default=0, ge=0, description="steps between two; 0: none, the last weights are saved")
     sentences: int = Field(default=4, gt=0, description="of the validation split, the first ones")
     patience: int = Field(default=5, gt=0, description="validations without a gain after which training ends")
     least_gain: float = Field(default=0.01, ge=0, description="part of the best score that counts as a gain")
 
 
 class AcousticConfig(_Settings):
-    """FastPitch: its size, what teaches it durations, and how long it learns."""
+    """FastPitch: size, source of durations, training."""
 
     base_weights: str = Field(default="voicemill/from-scratch", description="id on the weights allowlist to start from")
     alignment: AlignmentMode = Field(
@@ -126,12 +126,11 @@ class AcousticConfig(_Settings):
 
 
 class GeneratorConfig(_Settings):
-    """HiFi-GAN's generator. The defaults are the embedded base vocoder's: most work at low rates, so that it is quick
-    on a CPU.
+    """HiFi-GAN's generator.
 
-    Published generators: V1 (nvidia/tts_hifigan) resblock 1, rates 8,8,2,2, 512 channels, kernels 3,7,11; V3 resblock
-    2,
-    rates 8,8,4, 256 channels, kernels 3,5,7 (Kong et al., 2020).
+    The defaults are the embedded base vocoder's, which does most work at low rates and is fast on a CPU. Published
+    generators (Kong et al., 2020): V1 (nvidia/tts_hifigan) resblock 1, rates 8,8,2,2, 512 channels, kernels 3,7,11; V3
+    resblock 2, rates 8,8,4, 256 channels, kernels 3,5,7.
     """
 
     resblock: Literal[1, 2] = 2
@@ -143,7 +142,7 @@ class GeneratorConfig(_Settings):
 
 
 class VocoderConfig(_Settings):
-    """HiFi-GAN: generator size, discriminators, and how long it learns. A base vocoder keeps its own sizes."""
+    """HiFi-GAN: generator, discriminators, training. A base vocoder keeps its own sizes."""
 
     base_weights: str = Field(
         default="voicemill/base-en-small-hifigan", description="id on the weights allowlist to start from"
@@ -151,7 +150,7 @@ class VocoderConfig(_Settings):
     generator: GeneratorConfig = GeneratorConfig()
     small_discriminators: bool = Field(
         default=True,
-        description="NeMo's `debug`: 1.2 MB of discriminators instead of 283 MB, and steps that a CPU can make",
+        description="NeMo's `debug`: 1.2 MB of discriminators instead of 283 MB, feasible on a CPU",
     )
     max_steps: int = Field(default=0, ge=0, description="0 keeps the base vocoder as it is")
     steps_per_minute: float | None = Field(
@@ -178,7 +177,7 @@ class TrainingConfig(_Settings):
     seed: int = Field(default=1, ge=0)
     threads: int = Field(default=0, ge=0, description="CPU threads of torch; 0 takes as many as the machine gives")
     training_pages: int = Field(
-        default=5, ge=0, description="times that the training report is drawn while FastPitch learns; 0 draws none"
+        default=5, ge=0, description="times that the training report is drawn while FastPitch trains; 0: never"
     )
     checkpoint_interval: int = Field(default=100, gt=0, description="steps between checkpoints to resume from")
     quality: QualityLimits = Field(default=QualityLimits(), description="limits of the clips that are trained on")
@@ -188,7 +187,7 @@ class TrainingConfig(_Settings):
         default="auto",
         description="arithmetic of a step; weights stay float32. auto: bfloat16 where the device has units for it",
     )
-    devices: int = Field(default=1, gt=0, description="training processes on each machine; each learns a batch a step")
+    devices: int = Field(default=1, gt=0, description="training processes on each machine; each takes a batch a step")
     nodes: int = Field(default=1, gt=0, description="machines that train together")
 
     @model_validator(mode="after")
@@ -198,14 +197,14 @@ class TrainingConfig(_Settings):
         return self
 
     def with_learning_rate(self, rate: float) -> TrainingConfig:
-        """The same with another highest rate of FastPitch."""
+        """These settings with another highest learning rate of FastPitch."""
         optimiser = self.acoustic.optimiser.model_copy(update={"learning_rate": rate})
         return self.model_copy(update={"acoustic": self.acoustic.model_copy(update={"optimiser": optimiser})})
 
     def for_audio(self, seconds: float) -> TrainingConfig:
-        """The same with the step budgets that this much training audio comes to, see `steps_per_minute`.
+        """These settings with the numbers of steps for this much training audio, see `steps_per_minute`.
 
-        What is a part of the budget goes with it: the end of the schedule, the warm-up of the binary alignment.
+        The end of the schedule and the warm-up of the binary alignment are relative to the number of steps.
         """
         acoustic = _budget(self.acoustic.max_steps, self.acoustic.steps_per_minute, seconds)
         vocoder = _budget(self.vocoder.max_steps, self.vocoder.steps_per_minute, seconds)

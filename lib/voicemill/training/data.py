@@ -1,16 +1,19 @@
-"""A prepared dataset, read strictly, and the batches that FastPitch learns from.
+"""A prepared dataset as training reads it.
 
-Layout (written by `voicemill.dataset`): `train.jsonl` and `validation.jsonl` (NeMo manifest lines with an `alignment`),
-`clips/<id>.wav`, `lexicon.dict`, `supplementary/<id>.npz` with the pitch of each frame, and `dataset.json` with the
-pitch statistics. Batches are a function of seed and step alone, so a resumed run needs no sampler state.
+Layout (written by `voicemill.dataset`):
+
+    train.jsonl, validation.jsonl  NeMo manifest lines with an `alignment`
+    clips/<id>.wav                 mono recordings
+    supplementary/<id>.npz         pitch of each frame, in Hz
+    lexicon.dict                   pronunciations of all words
+    dataset.json                   pitch statistics, among other things
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +23,12 @@ from voicemill.errors import DatasetError
 from voicemill.files import safe_relative
 from voicemill.training.durations import AlignedWord, Phone
 
-if TYPE_CHECKING:
-    import torch
-
 AlignedPhoneRow = tuple[str, float, float]
 AlignedWordRow = tuple[str, float, float, list[AlignedPhoneRow]]
 
 
-class ManifestLine(BaseModel):
-    """What training reads of a manifest line; the rest is for others."""
+class TrainingManifestLine(BaseModel):
+    """The fields of a manifest line that training needs; others are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -39,8 +39,8 @@ class ManifestLine(BaseModel):
     alignment: list[AlignedWordRow] = Field(min_length=1)
 
 
-class DatasetFacts(BaseModel):
-    """What training reads of `dataset.json`: pitch in Hz over the voiced frames of the training clips."""
+class PitchStatistics(BaseModel):
+    """The fields of `dataset.json` that training needs: pitch in Hz over the voiced frames of the training clips."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -51,8 +51,17 @@ class DatasetFacts(BaseModel):
 
 
 @dataclass(frozen=True)
-class Clip:
-    """One utterance of the dataset."""
+class TrainingClip:
+    """One utterance of a prepared dataset; audio and pitch are read when they are needed.
+
+    Attributes:
+        id: its name in the dataset.
+        audio: WAV file.
+        pitch: `.npz` file with the pitch of each frame.
+        text: normalised.
+        seconds: length.
+        words: forced alignment of the text.
+    """
 
     id: str
     audio: Path
@@ -63,28 +72,28 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class PreparedDataset:
-    """A prepared dataset on disk."""
+class TrainingDataset:
+    """The clips of a prepared dataset, by split, with the statistics that training needs."""
 
     root: Path
-    train: tuple[Clip, ...]
-    validation: tuple[Clip, ...]
-    facts: DatasetFacts
+    train: tuple[TrainingClip, ...]
+    validation: tuple[TrainingClip, ...]
+    pitch_statistics: PitchStatistics
 
     @property
     def lexicon(self) -> Path:
-        """CMU-style dictionary of every word of the texts, one pronunciation a word."""
+        """Pronunciation dictionary in CMU format: every word of the texts, one pronunciation a word."""
         return self.root / "lexicon.dict"
 
 
-def read_dataset(root: Path) -> PreparedDataset:
-    """Read manifests and facts of a prepared dataset; audio and pitch stay on disk.
+def read_dataset(root: Path) -> TrainingDataset:
+    """Read manifests and pitch statistics of a prepared dataset.
 
     Raises:
         DatasetError: a file is missing, a line is not valid, or there is no training clip.
     """
     try:
-        facts = DatasetFacts.model_validate_json((root / "dataset.json").read_bytes())
+        pitch = PitchStatistics.model_validate_json((root / "dataset.json").read_bytes())
         train, validation = (tuple(_read_manifest(root, name)) for name in ("train.jsonl", "validation.jsonl"))
     except OSError as error:
         raise DatasetError(
@@ -98,16 +107,16 @@ def read_dataset(root: Path) -> PreparedDataset:
         ) from error
     if not train:
         raise DatasetError(f"The dataset {root} has no training clips.", reason="dataset_empty:train.jsonl")
-    return PreparedDataset(root, train, validation, facts)
+    return TrainingDataset(root, train, validation, pitch)
 
 
-def _read_manifest(root: Path, name: str) -> Iterator[Clip]:
+def _read_manifest(root: Path, name: str) -> Iterator[TrainingClip]:
     lines = (root / name).read_text(encoding="utf-8").splitlines()
     for number, text in enumerate(lines, start=1):
         if not text.strip():
             continue
         try:
-            line = ManifestLine.model_validate_json(text)
+            line = TrainingManifestLine.model_validate_json(text)
             audio = root / safe_relative(line.audio_filepath)
             pitch = root / "supplementary" / safe_relative(f"{line.id}.npz")
         except ValueError as error:
@@ -118,14 +127,15 @@ def _read_manifest(root: Path, name: str) -> Iterator[Clip]:
         words = tuple(
             AlignedWord(word, tuple(Phone(*phone) for phone in phones)) for word, _, _, phones in line.alignment
         )
-        yield Clip(line.id, audio, pitch, line.normalized_text, line.duration, words)
+        yield TrainingClip(line.id, audio, pitch, line.normalized_text, line.duration, words)
 
 
 def read_audio(path: Path, sample_rate: int) -> NDArray[np.float32]:
     """Samples in -1..1, shape (samples,), of a mono file that has the expected rate.
 
     Raises:
-        DatasetError: the file cannot be read, is empty, is not mono, has another rate, or holds non-finite samples.
+        DatasetError: `clip_unreadable:<clip>`; `clip_invalid:<clip>`: it is empty or not mono, has another rate, or
+            holds samples that are not finite.
     """
     import soundfile
 
@@ -145,8 +155,12 @@ def read_audio(path: Path, sample_rate: int) -> NDArray[np.float32]:
     return mono
 
 
-def read_pitch(clip: Clip) -> NDArray[np.float32]:
-    """Pitch in Hz per frame, unvoiced 0, shape (samples // hop + 1,)."""
+def read_pitch(clip: TrainingClip) -> NDArray[np.float32]:
+    """Pitch of each frame in Hz, 0 where unvoiced, shape (samples // hop + 1,).
+
+    Raises:
+        DatasetError: `pitch_unreadable:<clip>`.
+    """
     try:
         with np.load(clip.pitch, allow_pickle=False) as stored:
             pitch: NDArray[np.float32] = stored["pitch"].astype(np.float32)
@@ -155,149 +169,3 @@ def read_pitch(clip: Clip) -> NDArray[np.float32]:
             f"The pitch of clip {clip.id} cannot be read: {error}.", reason=f"pitch_unreadable:{clip.id}"
         ) from error
     return pitch
-
-
-@dataclass(frozen=True)
-class Example:
-    """One clip as tensors; the aligner modes carry a prior and pitch per frame, the durations mode frames and pitch
-    per token.
-    """
-
-    tokens: torch.Tensor  # (tokens,) int64
-    mel: torch.Tensor  # (mels, frames) float32
-    pitch: torch.Tensor  # (tokens,) or (frames,) float32, normalised
-    durations: torch.Tensor | None  # (tokens,) int64, frames
-    prior: torch.Tensor | None  # (frames, tokens) float32
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Examples padded to the longest; lengths tell what is real."""
-
-    tokens: torch.Tensor  # (clips, tokens)
-    token_lengths: torch.Tensor  # (clips,)
-    mels: torch.Tensor  # (clips, mels, frames)
-    mel_lengths: torch.Tensor  # (clips,)
-    pitch: torch.Tensor  # (clips, tokens) or (clips, frames)
-    durations: torch.Tensor | None  # (clips, tokens)
-    prior: torch.Tensor | None  # (clips, frames, tokens)
-
-    def to(self, device: torch.device) -> Batch:
-        """The same batch on a device."""
-        moved = {name: None if value is None else value.to(device) for name, value in vars(self).items()}
-        return Batch(**moved)
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some clips of a batch, and their share of the whole: gradients of parts, so weighted, add up to the batch's.
-
-    For clips of equal length that is exact. NeMo's convolutions see a little of the padding behind shorter ones, and a
-    part has less of it: the losses of a mixed batch differ by about a thousandth.
-
-    NeMo's losses are means: the mel loss over the values that are not padding, duration and pitch loss over tokens, the
-    aligner's over clips and over frames.
-    """
-
-    batch: Batch
-    values: float = 1.0
-    tokens: float = 1.0
-    clips: float = 1.0
-    frames: float = 1.0
-
-
-def split_batch(batch: Batch, parts: int) -> list[Part]:
-    """The batch in up to `parts` parts of consecutive clips, each cut to its own longest clip."""
-    import torch
-
-    if parts == 1:
-        return [Part(batch)]
-    found = []
-    for rows in torch.arange(len(batch.tokens)).tensor_split(min(parts, len(batch.tokens))):
-        tokens, frames = int(batch.token_lengths[rows].max()), int(batch.mel_lengths[rows].max())
-        pitch = tokens if batch.durations is not None else frames
-        one = Batch(
-            tokens=batch.tokens[rows, :tokens],
-            token_lengths=batch.token_lengths[rows],
-            mels=batch.mels[rows, :, :frames],
-            mel_lengths=batch.mel_lengths[rows],
-            pitch=batch.pitch[rows, :pitch],
-            durations=None if batch.durations is None else batch.durations[rows, :tokens],
-            prior=None if batch.prior is None else batch.prior[rows, :frames, :tokens],
-        )
-        found.append(
-            Part(
-                one,
-                values=float(one.mels.count_nonzero() / batch.mels.count_nonzero()),
-                tokens=float(one.token_lengths.sum() / batch.token_lengths.sum()),
-                clips=len(rows) / len(batch.tokens),
-                frames=float(one.mel_lengths.sum() / batch.mel_lengths.sum()),
-            )
-        )
-    return found
-
-
-def collate(examples: Sequence[Example], padding: int) -> Batch:
-    """Pad to the longest example; mels with 0, which NeMo's loss takes for "not there"."""
-    import torch
-    from torch.nn.utils.rnn import pad_sequence
-
-    def lengths(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
-        return torch.tensor([tensor.shape[-1] for tensor in tensors])
-
-    tokens = [example.tokens for example in examples]
-    mels = [example.mel for example in examples]
-    durations = [example.durations for example in examples if example.durations is not None]
-    priors = [example.prior for example in examples if example.prior is not None]
-    prior = torch.zeros(len(priors), int(lengths(mels).max()), int(lengths(tokens).max())) if priors else None
-    for row, one in enumerate(priors):
-        if prior is not None:
-            prior[row, : one.shape[0], : one.shape[1]] = one
-    return Batch(
-        tokens=pad_sequence(tokens, batch_first=True, padding_value=padding),
-        token_lengths=lengths(tokens),
-        mels=pad_sequence([mel.T for mel in mels], batch_first=True).transpose(1, 2).contiguous(),
-        mel_lengths=lengths(mels),
-        pitch=pad_sequence([example.pitch for example in examples], batch_first=True),
-        durations=pad_sequence(durations, batch_first=True) if durations else None,
-        prior=prior,
-    )
-
-
-@dataclass(frozen=True)
-class BatchPlan:
-    """Which clips each step learns from: a function of seed and step, so that resuming and repeating need no state.
-
-    Each pass over the data is shuffled anew. With `bucket`, clips of similar length share a batch (little padding)
-    while
-    the batches come in random order, and a little noise on the lengths mixes the company a clip keeps.
-    """
-
-    seconds: Sequence[float]
-    batch_size: int
-    seed: int
-    bucket: bool
-    _cache: dict[int, list[list[int]]] = field(default_factory=dict, compare=False, repr=False)
-
-    @property
-    def batches_per_pass(self) -> int:
-        """Steps in one pass over the data."""
-        return max(1, round(len(self.seconds) / self.batch_size))
-
-    def batch(self, step: int) -> list[int]:
-        """Indices of the clips of step `step` (from 0)."""
-        number, position = divmod(step, self.batches_per_pass)
-        if number not in self._cache:
-            self._cache.clear()
-            self._cache[number] = self._pass(number)
-        return self._cache[number][position]
-
-    def _pass(self, number: int) -> list[list[int]]:
-        generator = np.random.default_rng([self.seed, number])
-        order = generator.permutation(len(self.seconds))
-        if self.bucket:
-            noisy = np.asarray(self.seconds)[order] * generator.uniform(0.9, 1.1, len(order))
-            order = order[np.argsort(noisy, kind="stable")]
-        batches = [part.tolist() for part in np.array_split(order, self.batches_per_pass)]
-        generator.shuffle(batches)
-        return batches

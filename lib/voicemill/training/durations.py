@@ -1,8 +1,8 @@
-"""Forced alignment of phones to what FastPitch learns from: frames per token, or an attention prior.
+"""Durations from a forced alignment: frames per token, or an attention prior, for FastPitch.
 
-The aligner and the tokenizer share one lexicon with one pronunciation a word, so the phones of an utterance and the
-phone tokens of its text are the same sequence; what lies between phones (spaces, punctuation) gets the pauses. With a
-foreign tokenizer (a base checkpoint that keeps stress marks or spells some words) words are matched instead of phones.
+The aligner and our tokenizer share one lexicon with one pronunciation a word, so the aligned phones of an utterance are
+the phone tokens of its text, one to one; spaces and punctuation get the pauses. The tokenizer of a base checkpoint may
+have stress marks or spell some words: with it, words are matched instead of phones.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from voicemill.errors import DatasetError
 
 @dataclass(frozen=True)
 class Phone:
-    """An ARPABET phone without stress, and where it sounds, in seconds."""
+    """An ARPABET phone without stress; start and end in seconds."""
 
     symbol: str
     start: float
@@ -46,7 +46,7 @@ class AlignedWord:
 
 @dataclass(frozen=True)
 class Span:
-    """Where a token sounds, in seconds; spans of neighbouring tokens touch."""
+    """The time of a token, in seconds; the spans of neighbouring tokens touch."""
 
     start: float
     end: float
@@ -67,14 +67,12 @@ def token_spans(
         words: the forced alignment of the same text.
         seconds: length of the utterance.
         clip: its id, for messages.
-        strict: the phones must be the tokens one to one; otherwise words are matched to runs of sounded tokens, and a
-            word
-            that is spelled differently shares its time evenly among its tokens.
+        strict: the phones must be the tokens one to one. Otherwise words are matched to runs of sounded tokens, and a
+            word that is spelled differently divides its time evenly among its tokens.
 
     Returns:
-        One span a token; together they cover 0..`seconds` without gaps. A pause goes to the first space or
-        punctuation mark
-        where it lies, so that a comma owns its pause and the space after it lasts nothing.
+        One span a token; together they cover 0..`seconds` without gaps. A pause belongs to the first space or
+        punctuation mark in it: a comma gets its pause, and the space after it has no duration.
 
     Raises:
         DatasetError: tokens and alignment do not fit (reason `alignment_mismatch:<clip>`).
@@ -82,7 +80,7 @@ def token_spans(
     sounded = [index for index, symbol in enumerate(symbols) if is_sounded(symbol)]
     phones = [phone for word in words for phone in word.phones]
     if not sounded or not phones:
-        raise _mismatch(clip, "there is nothing to say in it")
+        raise _mismatch(clip, "it has no phones")
     if [symbols[index].rstrip("012") for index in sounded] != [phone.symbol for phone in phones]:
         if strict:
             raise _mismatch(
@@ -95,9 +93,8 @@ def token_spans(
 def frame_counts(spans: Sequence[Span], frames: int, frames_per_second: float) -> NDArray[np.int64]:
     """Frames per token, shape (tokens,), summing to `frames` exactly.
 
-    Frame `i` of a centred short-time transform looks at the time `i / frames_per_second`, so a boundary at `t` is
-    rounded
-    once, to a frame, and each token lasts from its rounded start to the next one's.
+    Frame `i` of a centred short-time transform is centred on the time `i / frames_per_second`. Each boundary is rounded
+    once to a frame, and a token lasts from its rounded start to that of the next token.
     """
     ends = np.array([span.end for span in spans])
     boundaries = np.clip(np.rint(ends * frames_per_second), 0, frames).astype(np.int64)
@@ -107,12 +104,10 @@ def frame_counts(spans: Sequence[Span], frames: int, frames_per_second: float) -
 
 
 def gaussian_prior(spans: Sequence[Span], frames: int, frames_per_second: float) -> NDArray[np.float32]:
-    """Attention prior of shape (frames, tokens): a Gaussian around each token's centre with half its length as
-    deviation.
+    """Attention prior of shape (frames, tokens): a Gaussian around each token's centre, half its length as deviation.
 
-    It stands where NeMo computes a beta-binomial prior from the mere counts of frames and tokens, and leaves the
-    aligner to
-    find the exact boundaries. The floor of 1e-6 keeps every path possible.
+    It replaces NeMo's beta-binomial prior, which depends on the numbers of frames and tokens alone; the aligner still
+    finds the exact boundaries. The floor of 1e-6 keeps every path possible.
     """
     starts = np.array([span.start for span in spans]) * frames_per_second
     ends = np.array([span.end for span in spans]) * frames_per_second

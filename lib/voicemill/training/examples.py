@@ -1,4 +1,4 @@
-"""From clips of a prepared dataset to the tensors FastPitch learns from."""
+"""Training examples of FastPitch: tokens, mel, pitch, and durations or an attention prior of a clip."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from voicemill.errors import DatasetError
 from voicemill.synthesis.mel import AudioConfig
 from voicemill.synthesis.out_of_vocabulary import Vocabulary, default_pronunciation
+from voicemill.training.batches import Example
 from voicemill.training.config import AlignmentMode
-from voicemill.training.data import Clip, DatasetFacts, Example, read_audio, read_pitch
+from voicemill.training.data import PitchStatistics, TrainingClip, read_audio, read_pitch
 from voicemill.training.durations import frame_counts, gaussian_prior, token_pitch, token_spans
 
 if TYPE_CHECKING:
@@ -20,44 +21,42 @@ if TYPE_CHECKING:
     from nemo.collections.tts.models import FastPitchModel
 
 CACHE_SECONDS = 4 * 3600.0
-"""Mels of up to this much audio stay in memory (28 kB a second, so 400 MB); beyond it they are computed again at each
-use.
-"""
+"""Mels of up to this much audio are cached (28 kB a second, so 400 MB); others are computed at each use."""
 
 
 @dataclass
 class ExampleSource:
-    """Makes an example of each clip when it is asked for, and keeps it while there is room.
+    """Makes the example of a clip on demand, and caches examples of up to `CACHE_SECONDS` of audio.
 
     Attributes:
-        model: gives tokenizer and mel front end; it stays in evaluation mode while examples are made.
+        model: its tokenizer and mel front end are used; it must be in evaluation mode.
         strict: tokens must be the aligned phones one to one (our own tokenizer), see `token_spans`.
     """
 
     model: FastPitchModel
-    clips: tuple[Clip, ...]
-    facts: DatasetFacts
+    clips: tuple[TrainingClip, ...]
+    pitch_statistics: PitchStatistics
     audio: AudioConfig
     mode: AlignmentMode
     strict: bool
-    _kept: dict[int, Example] = field(default_factory=dict, repr=False)
-    _kept_seconds: float = 0.0
+    _cache: dict[int, Example] = field(default_factory=dict, repr=False)
+    _cached_seconds: float = 0.0
 
     def __len__(self) -> int:
         return len(self.clips)
 
     def __getitem__(self, index: int) -> Example:
-        kept = self._kept.get(index)
-        if kept is not None:
-            return kept
+        cached = self._cache.get(index)
+        if cached is not None:
+            return cached
         clip = self.clips[index]
         example = self._make(clip)
-        if self._kept_seconds + clip.seconds <= CACHE_SECONDS:
-            self._kept[index] = example
-            self._kept_seconds += clip.seconds
+        if self._cached_seconds + clip.seconds <= CACHE_SECONDS:
+            self._cache[index] = example
+            self._cached_seconds += clip.seconds
         return example
 
-    def _make(self, clip: Clip) -> Example:
+    def _make(self, clip: TrainingClip) -> Example:
         import torch
 
         samples = read_audio(clip.audio, self.audio.sample_rate)
@@ -78,14 +77,14 @@ class ExampleSource:
             prior = torch.from_numpy(beta_binomial_prior(len(tokens), frames))
         return Example(torch.tensor(tokens), mel, torch.from_numpy(pitch), durations, prior)
 
-    def _with_phones(self, clip: Clip) -> str:
+    def _with_phones(self, clip: TrainingClip) -> str:
         """The text for the tokenizer of a base checkpoint: words that its dictionary lacks, as they were aligned."""
         aligned = {word.word.lower(): [phone.symbol for phone in word.phones] for word in clip.words}
         return vocabulary_of(self.model).replace_unknown_words(
             clip.text, lambda word: aligned.get(word) or default_pronunciation(word)
         )
 
-    def _normalised_pitch(self, clip: Clip, frames: int) -> NDArray[np.float32]:
+    def _normalised_pitch(self, clip: TrainingClip, frames: int) -> NDArray[np.float32]:
         """(f0 - mean) / std where voiced, 0 elsewhere; cut to the mel, which is one frame shorter."""
         hertz = read_pitch(clip)
         if not 0 <= len(hertz) - frames <= 1:
@@ -95,15 +94,16 @@ class ExampleSource:
                 hint="Prepare the dataset again with the present audio settings.",
             )
         hertz = hertz[:frames]
-        return np.where(hertz > 0, (hertz - self.facts.pitch_mean) / self.facts.pitch_std, 0.0).astype(np.float32)
+        return np.where(
+            hertz > 0, (hertz - self.pitch_statistics.pitch_mean) / self.pitch_statistics.pitch_std, 0.0
+        ).astype(np.float32)
 
 
 def log_mel(model: FastPitchModel, samples: NDArray[np.float32]) -> torch.Tensor:
     """Log-mel of shape (mels, samples // hop).
 
     NeMo's front end computes one frame more and fills it with its padding value, because the length it reports is one
-    short
-    since NeMo 2.5; cutting to the reported length is what its own training sees.
+    short since NeMo 2.5. NeMo's own training cuts to the reported length too.
     """
     import torch
 
@@ -115,8 +115,9 @@ def log_mel(model: FastPitchModel, samples: NDArray[np.float32]) -> torch.Tensor
 
 
 def mean_log_mel(source: ExampleSource) -> torch.Tensor:
-    """Mean over all frames of the first clips (as many as stay in memory), shape (mels,). Makes, and so checks, their
-    examples.
+    """Mean over all frames of the clips that fit in the cache, shape (mels,).
+
+    Makes their examples, and so checks them.
     """
     import torch
 
@@ -132,7 +133,7 @@ def mean_log_mel(source: ExampleSource) -> torch.Tensor:
 
 
 def encode(model: FastPitchModel, text: str) -> tuple[list[int], list[str]]:
-    """Token ids and symbols of a text through the model's own tokenizer, words as phones where the lexicon has them."""
+    """Token ids and symbols of a text from the model's own tokenizer; words in its lexicon become phones."""
     ids = [int(token) for token in model.parse(text, normalize=False)[0].tolist()]
     labels = model.vocab.tokens
     return ids, [labels[token] for token in ids]
@@ -145,7 +146,7 @@ def vocabulary_of(model: FastPitchModel) -> Vocabulary:
 
 
 def beta_binomial_prior(tokens: int, frames: int) -> NDArray[np.float32]:
-    """NeMo's usual prior, shape (frames, tokens): where a token may lie when nothing but the counts is known."""
+    """NeMo's beta-binomial attention prior, shape (frames, tokens), from the numbers of tokens and frames alone."""
     from nemo.collections.tts.parts.utils.tts_dataset_utils import (
         beta_binomial_prior_distribution,
     )  # Shih et al. 2021, RAD-TTS

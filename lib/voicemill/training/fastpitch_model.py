@@ -1,9 +1,8 @@
-"""NeMo's FastPitchModel, built from our settings or taken from a base checkpoint.
+"""NeMo's FastPitchModel, built from our settings.
 
-With durations from the forced alignment the stock module is enough: `FastPitchModel.forward` called with `durs`, pitch
-per token and no spectrogram repeats each token as told and never asks its aligner. The model is still a learn-alignment
-model to NeMo, so that it carries its phoneme tokenizer and its lexicon, and the archive restores and speaks with stock
-NeMo.
+Training on durations of the forced alignment needs no change to the stock class: `FastPitchModel.forward`, called with
+`durs`, pitch per token and no spectrogram, repeats each token for its duration without using its aligner. For NeMo it
+is still a learn-alignment model, so the archive holds the phoneme tokenizer and its lexicon and works with stock NeMo.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from voicemill.errors import DatasetError
 from voicemill.files import write_text
 from voicemill.synthesis.mel import AudioConfig
 from voicemill.training.config import AcousticConfig, PredictorConfig, TrainingConfig, TransformerConfig
-from voicemill.training.data import DatasetFacts
+from voicemill.training.data import PitchStatistics
 
 if TYPE_CHECKING:
     from nemo.collections.tts.models import FastPitchModel
@@ -24,14 +23,14 @@ Tree = dict[str, object]
 """A piece of NeMo's configuration, as YAML would hold it."""
 
 LEXICON_NAME = "lexicon.cmudict"
-"""The lexicon in NeMo's spelling of the CMU format; packed into the `.nemo`."""
+"""The lexicon in NeMo's variant of the CMU format; packed into the `.nemo`."""
 
 
 def write_nemo_lexicon(source: Path, target: Path) -> None:
-    """Rewrite a CMU dictionary the way NeMo's EnglishG2p reads it: capitals, two spaces, one pronunciation a word.
+    """Rewrite a CMU dictionary for NeMo's EnglishG2p: capitals, two spaces, one pronunciation a word.
 
-    EnglishG2p silently skips lines that start with anything but a capital or an apostrophe, and leaves words with two
-    pronunciations as letters.
+    EnglishG2p silently skips lines that do not start with a capital or an apostrophe, and spells words that have two
+    pronunciations by letters.
 
     Raises:
         DatasetError: the dictionary is missing or holds no word.
@@ -52,21 +51,21 @@ def write_nemo_lexicon(source: Path, target: Path) -> None:
     write_text(target, "".join(f"{word}  {phones}\n" for word, phones in sorted(entries.items())))
 
 
-def build_fastpitch(config: TrainingConfig, facts: DatasetFacts, lexicon: Path) -> FastPitchModel:
+def build_fastpitch(config: TrainingConfig, pitch_statistics: PitchStatistics, lexicon: Path) -> FastPitchModel:
     """A fresh FastPitch with random weights (seed them before). Call within `nemo_runtime()`.
 
     Args:
         config: sizes and audio settings.
-        facts: pitch statistics, which the model keeps for its users.
-        lexicon: dictionary in NeMo's spelling (`write_nemo_lexicon`); it must exist until the model is saved.
+        pitch_statistics: of the training clips; they are saved in the model.
+        lexicon: dictionary in NeMo's format (`write_nemo_lexicon`); it must exist until the model is saved.
     """
     from nemo.collections.tts.models import FastPitchModel
     from omegaconf import OmegaConf
 
-    return FastPitchModel(cfg=OmegaConf.create(model_tree(config, facts, lexicon)))
+    return FastPitchModel(cfg=OmegaConf.create(model_tree(config, pitch_statistics, lexicon)))
 
 
-def model_tree(config: TrainingConfig, facts: DatasetFacts, lexicon: Path) -> Tree:
+def model_tree(config: TrainingConfig, pitch_statistics: PitchStatistics, lexicon: Path) -> Tree:
     """NeMo's model configuration (the shape of examples/tts/conf/fastpitch_align_v1.05.yaml)."""
     audio, acoustic = config.audio, config.acoustic
     return {
@@ -79,10 +78,10 @@ def model_tree(config: TrainingConfig, facts: DatasetFacts, lexicon: Path) -> Tr
         "pitch_embedding_kernel_size": 3,
         "dur_loss_scale": acoustic.duration_loss_scale,
         "pitch_loss_scale": acoustic.pitch_loss_scale,
-        "pitch_fmin": facts.pitch_fmin,
-        "pitch_fmax": facts.pitch_fmax,
-        "pitch_mean": facts.pitch_mean,
-        "pitch_std": facts.pitch_std,
+        "pitch_fmin": pitch_statistics.pitch_fmin,
+        "pitch_fmax": pitch_statistics.pitch_fmax,
+        "pitch_mean": pitch_statistics.pitch_mean,
+        "pitch_std": pitch_statistics.pitch_std,
         "sample_rate": audio.sample_rate,
         "n_mel_channels": audio.n_mels,
         "n_window_size": audio.n_fft,
@@ -92,7 +91,7 @@ def model_tree(config: TrainingConfig, facts: DatasetFacts, lexicon: Path) -> Tr
         "highfreq": audio.fmax,
         "window": "hann",
         "text_tokenizer": _tokenizer_tree(lexicon),
-        "train_ds": dataset_tree(config, facts),
+        "train_ds": dataset_tree(config, pitch_statistics),
         "preprocessor": preprocessor_tree(audio),
         "input_fft": _transformer_tree("FFTransformerEncoder", acoustic.encoder, acoustic.width)
         | {"d_embed": acoustic.width},
@@ -120,10 +119,10 @@ def _tokenizer_tree(lexicon: Path) -> Tree:
     }
 
 
-def dataset_tree(config: TrainingConfig, facts: DatasetFacts) -> Tree:
-    """What a later user of the archive would train with; our own loop reads the prepared dataset itself.
+def dataset_tree(config: TrainingConfig, pitch_statistics: PitchStatistics) -> Tree:
+    """NeMo's dataset configuration, for later users of the archive; our training reads the prepared dataset itself.
 
-    FastPitchModel insists on a known dataset class here; `defer_setup` keeps it from opening files.
+    FastPitchModel requires a known dataset class here; with `defer_setup` it opens no files.
     """
     audio = config.audio
     return {
@@ -141,11 +140,11 @@ def dataset_tree(config: TrainingConfig, facts: DatasetFacts) -> Tree:
             "n_mels": audio.n_mels,
             "lowfreq": audio.fmin,
             "highfreq": audio.fmax,
-            "pitch_fmin": facts.pitch_fmin,
-            "pitch_fmax": facts.pitch_fmax,
+            "pitch_fmin": pitch_statistics.pitch_fmin,
+            "pitch_fmax": pitch_statistics.pitch_fmax,
             "pitch_norm": True,
-            "pitch_mean": facts.pitch_mean,
-            "pitch_std": facts.pitch_std,
+            "pitch_mean": pitch_statistics.pitch_mean,
+            "pitch_std": pitch_statistics.pitch_std,
         },
         "dataloader_params": {
             "batch_size": config.acoustic.batch_size,
@@ -156,8 +155,8 @@ def dataset_tree(config: TrainingConfig, facts: DatasetFacts) -> Tree:
     }
 
 
-def mel_facts(audio: AudioConfig) -> dict[str, int | float]:
-    """What a checkpoint's `preprocessor` must say, or its mels are not ours."""
+def mel_settings(audio: AudioConfig) -> dict[str, int | float]:
+    """The settings of a checkpoint's `preprocessor` that must match for its mels to be the same."""
     return {
         "sample_rate": audio.sample_rate,
         "features": audio.n_mels,
@@ -170,10 +169,10 @@ def mel_facts(audio: AudioConfig) -> dict[str, int | float]:
 
 
 def preprocessor_tree(audio: AudioConfig) -> Tree:
-    """NeMo's mel front end; HiFi-GAN is configured with the same, or its mels would not be ours."""
+    """NeMo's mel front end; HiFi-GAN is configured with the same settings."""
     return {
         "_target_": "nemo.collections.asr.modules.AudioToMelSpectrogramPreprocessor",
-        **mel_facts(audio),
+        **mel_settings(audio),
         "window_size": False,
         "window_stride": False,
         "pad_to": 1,
@@ -217,7 +216,7 @@ def _predictor_tree(predictor: PredictorConfig, width: int) -> Tree:
 
 
 def optimiser_tree(acoustic: AcousticConfig) -> Tree:
-    """NeMo's note of how the model was taught; the loop reads `AcousticConfig` itself."""
+    """NeMo's optimiser configuration, for information; our training reads `AcousticConfig` itself."""
     optimiser = acoustic.optimiser
     return {
         "name": "adamw",

@@ -1,5 +1,6 @@
-"""The Lightning side of acoustic training. Imports torch and Lightning at once: import it inside functions, within
-`nemo_runtime()`.
+"""Training steps of FastPitch: losses, learning-rate schedule, batches, moving average of the weights.
+
+Imports torch and Lightning at once: import it inside functions, within `nemo_runtime()`.
 """
 
 from __future__ import annotations
@@ -14,16 +15,16 @@ import torch
 from nemo.collections.tts.models import FastPitchModel
 
 from voicemill.training import ranks
+from voicemill.training.batches import Batch, BatchPlan, MicroBatch, collate, split_batch
 from voicemill.training.checkpoint import StepReport
 from voicemill.training.config import AcousticConfig, OptimiserConfig
-from voicemill.training.data import Batch, BatchPlan, Part, collate, split_batch
 from voicemill.training.examples import ExampleSource
-from voicemill.training.manual_optimisation import Task
+from voicemill.training.manual_optimisation import ManualOptimisation
 
 
 @dataclass(frozen=True)
 class Losses:
-    """The parts of one step's loss; `total` is what is minimised."""
+    """The losses of one step; `total` is minimised."""
 
     total: torch.Tensor
     mel: torch.Tensor
@@ -31,7 +32,7 @@ class Losses:
     pitch: torch.Tensor
 
     def plus(self, other: Losses) -> Losses:
-        """The losses of two parts of a batch together, without their graphs."""
+        """The sum of the losses of two micro-batches, without their graphs."""
         return Losses(*(getattr(self, name) + getattr(other, name).detach() for name in vars(self)))
 
     def averaged(self) -> Losses:
@@ -39,16 +40,15 @@ class Losses:
         return Losses(*ranks.average(list(vars(self).values())))
 
     def detached(self) -> Losses:
-        """The same figures without the graph that keeps a step's memory."""
+        """The same values without the autograd graph, which holds the memory of a step."""
         return Losses(*(each.detach() for each in vars(self).values()))
 
 
 def learning_rate(optimiser: OptimiserConfig, step: int, max_steps: int) -> float:
-    """Rate of step `step` (from 0).
+    """Learning rate of step `step` (from 0).
 
-    `noam` is what NeMo's NoamAnnealing with `d_model: 1` really gives: rate * min(n^-0.5, n * warmup^-1.5), so that a
-    rate of
-    1e-3 with 1000 warm-up steps peaks at 3e-5.
+    `noam` is NeMo's NoamAnnealing with `d_model: 1`: rate * min(n^-0.5, n * warmup^-1.5). A rate of 1e-3 with 1000
+    warm-up steps therefore peaks at 3e-5.
     """
     number = step + 1
     warmup = optimiser.warmup_steps
@@ -64,13 +64,16 @@ def learning_rate(optimiser: OptimiserConfig, step: int, max_steps: int) -> floa
 
 
 class StepBatches:
-    """The batches of steps `first`..`last - 1`, of this process's share when several train together."""
+    """The batches of some steps; each of several training processes gets its share of a batch.
 
-    def __init__(
-        self, source: ExampleSource, plan: BatchPlan, first: int, last: int, padding: int, rank: int = 0, world: int = 1
-    ) -> None:
-        self._source, self._plan, self._steps, self._padding = source, plan, range(first, last), padding
-        self._rank, self._world = rank, world
+    Args:
+        source: makes the examples.
+        plan: the clips of each step.
+        steps: numbers of the steps, from 0.
+    """
+
+    def __init__(self, source: ExampleSource, plan: BatchPlan, steps: range) -> None:
+        self._source, self._plan, self._steps = source, plan, steps
 
     def __len__(self) -> int:
         return len(self._steps)
@@ -78,16 +81,16 @@ class StepBatches:
     def __iter__(self) -> Iterator[Batch]:
         for step in self._steps:
             indices = self._plan.batch(step)
-            mine = indices[self._rank :: self._world] or indices[:1]
-            yield collate([self._source[index] for index in mine], self._padding)
+            share = ranks.share(indices)
+            yield collate([self._source[index] for index in share], self._source.model.vocab.pad)
 
 
-class AcousticTask(Task):
-    """Teaches a FastPitchModel; what is random in a step and its rate are functions of the step, see `Task`.
+class AcousticModule(ManualOptimisation):
+    """Trains a FastPitchModel.
 
     Attributes:
-        average: moving average of the weights; None where none is kept.
-        forward_pass: the model's, in a step; it may be compiled (`training.speedups`).
+        average: moving average of the trained weights; None if none is kept.
+        forward_pass: the model's forward pass; it may be compiled (`training.speedups`).
     """
 
     model: FastPitchModel
@@ -119,7 +122,7 @@ class AcousticTask(Task):
         )
 
     def trained_parameters(self) -> list[torch.nn.Parameter]:
-        """All weights, but for the aligner's where nothing teaches it."""
+        """All weights, except the aligner's in alignment mode `durations`."""
         return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
 
     def state(self) -> dict[str, object]:
@@ -131,23 +134,23 @@ class AcousticTask(Task):
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         self._rate = self.set_rate(learning_rate(self.acoustic.optimiser, self.step, self.max_steps))
-        learned: list[Losses] = []
+        accumulated: list[Losses] = []
 
-        def learn(part: Part) -> None:
-            losses = self.losses(part)
+        def accumulate_gradients(micro_batch: MicroBatch) -> None:
+            losses = self.losses(micro_batch)
             self.manual_backward(losses.total)
-            learned.append(losses.detached())
+            accumulated.append(losses.detached())
 
-        self.in_parts(batch, split_batch, learn, learned.clear)
-        losses = learned[0]
-        for more in learned[1:]:
+        self.in_micro_batches(batch, split_batch, accumulate_gradients, accumulated.clear)
+        losses = accumulated[0]
+        for more in accumulated[1:]:
             losses = losses.plus(more)
         losses = losses.averaged()
         optimiser = self.acoustic.optimiser
-        taught = self.update(self.optimizers(), losses.total, optimiser.gradient_clip)
+        stepped = self.update(self.optimizers(), losses.total, optimiser.gradient_clip)
         self.step += 1
-        self._losses, self._frames = losses if taught else None, int(batch.mel_lengths.sum()) * ranks.world()
-        if taught:
+        self._losses, self._frames = losses if stepped else None, int(batch.mel_lengths.sum()) * ranks.world()
+        if stepped:
             self._move_average()
         else:
             self.note(self.recovery.skip(self.step, float(losses.total), last=self.step == self.max_steps))
@@ -168,24 +171,24 @@ class AcousticTask(Task):
             frames=self._frames,
         )
 
-    def losses(self, part: Part) -> Losses:
-        """Losses of some clips of a batch through NeMo's own forward pass and loss functions, by their shares."""
-        if part.batch.durations is not None:
-            return self._losses_with_durations(part)
-        return self._losses_with_aligner(part)
+    def losses(self, micro_batch: MicroBatch) -> Losses:
+        """Weighted losses of a micro-batch, from NeMo's own forward pass and loss functions."""
+        if micro_batch.batch.durations is not None:
+            return self._losses_with_durations(micro_batch)
+        return self._losses_with_aligner(micro_batch)
 
     def _forward_pass(self, **inputs: object) -> Any:
         return self.model(**inputs)
 
-    def _losses_with_durations(self, part: Part) -> Losses:
-        batch = part.batch
+    def _losses_with_durations(self, micro_batch: MicroBatch) -> Losses:
+        batch = micro_batch.batch
         mel, _, _, log_durations, pitch, *_ = self.forward_pass(
             text=batch.tokens, durs=batch.durations, pitch=batch.pitch
         )
-        return self._sum(part, mel, log_durations, batch.durations, pitch, batch.pitch)
+        return self._sum(micro_batch, (mel, log_durations, pitch), batch.durations, batch.pitch)
 
-    def _losses_with_aligner(self, part: Part) -> Losses:
-        model, batch = self.model, part.batch
+    def _losses_with_aligner(self, micro_batch: MicroBatch) -> Losses:
+        model, batch = self.model, micro_batch.batch
         mel, _, _, log_durations, pitch, soft, log_probability, hard, durations, pitch_target, *_ = self.forward_pass(
             text=batch.tokens,
             pitch=batch.pitch,
@@ -194,32 +197,32 @@ class AcousticTask(Task):
             mel_lens=batch.mel_lengths,
             input_lens=batch.token_lengths,
         )
-        losses = self._sum(part, mel, log_durations, durations, pitch, pitch_target)
+        losses = self._sum(micro_batch, (mel, log_durations, pitch), durations, pitch_target)
         forward_sum = model.forward_sum_loss_fn(
             attn_logprob=log_probability, in_lens=batch.token_lengths, out_lens=batch.mel_lengths
         )
-        # NeMo counts this warm-up in epochs, so that a short run would never make its alignment binary.
+        # NeMo counts this warm-up in epochs: in a short run the alignment would never become binary.
         weight = min(1.0, self.step / (self.acoustic.bin_loss_warmup * self.max_steps))
         binary = model.bin_loss_fn(hard_attention=hard, soft_attention=soft) * weight
-        total = losses.total + forward_sum * part.clips + binary * part.frames
+        total = losses.total + forward_sum * micro_batch.clips + binary * micro_batch.frames
         return Losses(total, losses.mel, losses.duration, losses.pitch)
 
     def _sum(
         self,
-        part: Part,
-        mel: torch.Tensor,
-        log_durations: torch.Tensor,
+        micro_batch: MicroBatch,
+        predicted: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
         durations: torch.Tensor | None,
-        pitch: torch.Tensor,
         pitch_target: torch.Tensor,
     ) -> Losses:
-        model, batch = self.model, part.batch
-        mel_loss = model.mel_loss_fn(spect_predicted=mel, spect_tgt=batch.mels) * part.values
+        """Weighted losses of the predicted mel, log durations and pitch."""
+        mel, log_durations, pitch = predicted
+        model, batch = self.model, micro_batch.batch
+        mel_loss = model.mel_loss_fn(spect_predicted=mel, spect_tgt=batch.mels) * micro_batch.values
         duration_loss = model.duration_loss_fn(
             log_durs_predicted=log_durations, durs_tgt=durations, len=batch.token_lengths
         )
         pitch_loss = model.pitch_loss_fn(pitch_predicted=pitch, pitch_tgt=pitch_target, len=batch.token_lengths)
-        duration_loss, pitch_loss = duration_loss * part.tokens, pitch_loss * part.tokens
+        duration_loss, pitch_loss = duration_loss * micro_batch.tokens, pitch_loss * micro_batch.tokens
         return Losses(mel_loss + duration_loss + pitch_loss, mel_loss, duration_loss, pitch_loss)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
@@ -232,26 +235,26 @@ class AcousticTask(Task):
         weights = [parameter.detach() for parameter in self.trained_parameters()]
         if self.average is None:
             self.average = [weight.clone() for weight in weights]
-        # A young average must not remember the random start: (1 + n) / (10 + n) as in TensorFlow's
+        # The first steps must not average in the random start: (1 + n) / (10 + n) as in TensorFlow's
         # ExponentialMovingAverage.
         now = min(decay, (1 + self.step) / (10 + self.step))
         torch._foreach_lerp_(self.average, weights, 1 - now)
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
-        """Within, the averaged weights, if any, stand in place of the last ones."""
+        """Within the context the averaged weights, if any, replace the last ones."""
         last = [weight.detach().clone() for weight in self.trained_parameters()] if self.average else []
         self.use_average()
         try:
             yield
         finally:
-            self._put(last)
+            self._set_weights(last)
 
     def use_average(self) -> None:
-        """Put the averaged weights, if any, in place of the last ones."""
-        self._put(self.average or [])
+        """Replace the last weights by the averaged ones, if any."""
+        self._set_weights(self.average or [])
 
-    def _put(self, values: list[torch.Tensor]) -> None:
+    def _set_weights(self, values: list[torch.Tensor]) -> None:
         with torch.no_grad():
             for parameter, value in zip(self.trained_parameters(), values, strict=False):
                 parameter.copy_(value)

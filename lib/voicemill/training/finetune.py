@@ -1,7 +1,7 @@
-"""Starting from somebody's FastPitch: its own configuration, with data, optimiser and pitch statistics replaced.
+"""Fine-tuning of a base FastPitch: its own configuration, with data, optimiser and pitch statistics replaced.
 
-The tokenizer, its dictionary and the embeddings belong together and stay as they are: the classic failure is a
-`word_emb` of another size.
+Tokenizer, dictionary and embeddings are kept, because they must match: the usual failure is a `word_emb` of another
+size.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from voicemill.errors import TrainingError
 from voicemill.training.config import TrainingConfig
-from voicemill.training.data import DatasetFacts
-from voicemill.training.fastpitch_model import dataset_tree, mel_facts, optimiser_tree
+from voicemill.training.data import PitchStatistics
+from voicemill.training.fastpitch_model import dataset_tree, mel_settings, optimiser_tree
 from voicemill.training.runtime import read_fastpitch_config, restore_fastpitch
 
 if TYPE_CHECKING:
@@ -20,20 +20,19 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 _DROPPED = ("validation_ds", "test_ds", "text_normalizer", "text_normalizer_call_kwargs", "log_config")
-"""Text is normalised in preparation; building NeMo's normaliser would cost 40 s at every start."""
+"""Entries to remove. Text is normalised in preparation; building NeMo's normaliser would take 40 s at every start."""
 
 
-def base_fastpitch(config: TrainingConfig, facts: DatasetFacts, path: Path) -> FastPitchModel:
-    """The base model, ready to learn another voice. Call within `nemo_runtime()`.
+def base_fastpitch(config: TrainingConfig, pitch_statistics: PitchStatistics, path: Path) -> FastPitchModel:
+    """The base model, ready for fine-tuning. Call within `nemo_runtime()`.
 
     Raises:
-        TrainingError: `base_unusable:<what>` for a model without a tokenizer of its own, with several speakers, or
-            with other
-            mel settings; `shape_mismatch:<weight>` when the archive's weights are not those its configuration makes.
+        TrainingError: `base_unusable:<setting>`: a model without a tokenizer of its own, with several speakers, or with
+            other mel settings; `shape_mismatch:<weight>`: weights that do not match the archive's configuration.
     """
     tree = read_fastpitch_config(path)
     _check_base(tree, config, path)
-    return restore_fastpitch(path, override=_adapted(tree, config, facts))
+    return restore_fastpitch(path, override=_adapted(tree, config, pitch_statistics))
 
 
 def _check_base(tree: DictConfig, config: TrainingConfig, path: Path) -> None:
@@ -44,23 +43,23 @@ def _check_base(tree: DictConfig, config: TrainingConfig, path: Path) -> None:
     if tree.get("n_speakers", 1) > 1:
         raise _unusable(path, "n_speakers", f"it has {tree.n_speakers} speakers, and a voice has one")
     preprocessor = tree.get("preprocessor", {})
-    for name, wanted in mel_facts(config.audio).items():
+    for name, wanted in mel_settings(config.audio).items():
         found = preprocessor.get(name)
         if found != wanted:
             raise _unusable(path, name, f"its mel setting {name} is {found}, and ours is {wanted}")
 
 
-def _adapted(tree: DictConfig, config: TrainingConfig, facts: DatasetFacts) -> DictConfig:
+def _adapted(tree: DictConfig, config: TrainingConfig, pitch_statistics: PitchStatistics) -> DictConfig:
     from omegaconf import OmegaConf, open_dict
 
     adapted = tree.copy()
     with open_dict(adapted):
         for name in _DROPPED:
             adapted.pop(name, None)
-        adapted.train_ds = OmegaConf.create(dataset_tree(config, facts))
+        adapted.train_ds = OmegaConf.create(dataset_tree(config, pitch_statistics))
         adapted.optim = OmegaConf.create(optimiser_tree(config.acoustic))
-        adapted.pitch_mean, adapted.pitch_std = facts.pitch_mean, facts.pitch_std
-        adapted.pitch_fmin, adapted.pitch_fmax = facts.pitch_fmin, facts.pitch_fmax
+        adapted.pitch_mean, adapted.pitch_std = pitch_statistics.pitch_mean, pitch_statistics.pitch_std
+        adapted.pitch_fmin, adapted.pitch_fmax = pitch_statistics.pitch_fmin, pitch_statistics.pitch_fmax
     return adapted
 
 

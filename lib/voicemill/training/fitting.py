@@ -1,4 +1,4 @@
-"""Lightning's Trainer as both trainings use it: after each step count, report, checkpoint, and stop when asked."""
+"""A training run under Lightning's Trainer: after each step it is counted, reported, checkpointed, and may stop."""
 
 from __future__ import annotations
 
@@ -6,85 +6,159 @@ import signal
 import threading
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voicemill.training import ranks, speedups
-from voicemill.training.checkpoint import Run
+from voicemill.training.checkpoint import TrainingResult
 from voicemill.training.config import TrainingConfig
 from voicemill.training.hooks import Hooks
 from voicemill.training.store import CheckpointStore
 
 if TYPE_CHECKING:
-    from lightning.pytorch import Trainer
+    from lightning.pytorch import Callback, Trainer
 
-    from voicemill.training.manual_optimisation import Task
+    from voicemill.training.manual_optimisation import ManualOptimisation
     from voicemill.training.selection import Selection
 
 
-def new_trainer(
-    config: TrainingConfig,
-    task: Task,
-    run: Run,
-    store: CheckpointStore,
-    hooks: Hooks,
-    selection: Selection | None = None,
-) -> Trainer:
-    """A Trainer that keeps `run` up to date and leaves stdout, logs and checkpoints alone; the batches end the fit.
+@dataclass
+class TrainingRun:
+    """One call of a training, and its progress; the curve survives an interruption.
+
+    Attributes:
+        config: settings of the run.
+        store: gets a checkpoint at each interval, at the last step, and when the run is to stop.
+        hooks: callbacks of the caller.
+        started: `time.monotonic()` at the call.
+        curve: (step, loss, mel loss) of every step that was not skipped.
+        first_step_seconds: seconds from the call to the end of the first step.
+        interrupted: the caller asked to stop.
+        learning_rate: the highest rate that was searched; None where the settings name it.
+    """
+
+    config: TrainingConfig
+    store: CheckpointStore
+    hooks: Hooks
+    started: float = field(default_factory=time.monotonic)
+    curve: list[tuple[int, float, float]] = field(default_factory=list)
+    first_step_seconds: float | None = None
+    interrupted: bool = False
+    learning_rate: float | None = None
+
+    def after_step(self, module: ManualOptimisation, selection: Selection | None) -> bool:
+        """Report the step that the module has just taken, save a checkpoint if one is due.
+
+        Returns:
+            Whether the run ends here.
+        """
+        elapsed = time.monotonic() - self.started
+        report = module.report(elapsed)
+        if report is not None:
+            self.first_step_seconds = self.first_step_seconds or elapsed
+            self.curve.append((report.step, report.loss, report.mel_loss))
+            self.hooks.on_step(report)
+        last = module.step == module.max_steps
+        stop = self.hooks.should_stop()
+        if selection is not None and (last or not stop):  # a run that is to stop does not wait for a validation
+            selection.after_step()
+        finished, stop = ranks.any_rank(selection is not None and selection.finished, stop)
+        last = last or finished
+        self.interrupted = not last and stop
+        due = self.interrupted or last or module.step % self.config.checkpoint_interval == 0
+        if due and ranks.rank() == 0:
+            selected = None if selection is None else selection.state()
+            self.store.save(module.step, module.state() | {"curve": self.curve, "selection": selected})
+        return self.interrupted or last
+
+    def restore(self, module: ManualOptimisation, selection: Selection | None = None) -> None:
+        """Restore module, curve and selection from the newest good checkpoint; raises as `CheckpointStore.load`."""
+
+        def take(state: dict[str, Any]) -> None:
+            curve = [(int(step), float(loss), float(mel)) for step, loss, mel in state["curve"]]
+            module.restore(state)
+            if selection is not None:
+                selection.restore(state["selection"])
+            self.curve[:] = curve
+
+        if ranks.rank():
+            ranks.broadcast(None)  # the first rank removes broken checkpoints before
+        self.store.load(take, self.hooks.note)
+        if not ranks.rank():
+            ranks.broadcast(None)
+
+    def result(self, steps: int, nemo_path: Path | None, weights_sha256: str) -> TrainingResult:
+        """Sum up a run after `steps` steps in all, with the path and the digest of the saved weights."""
+        import resource
+
+        import torch
+
+        losses = [loss for _, loss, _ in self.curve]
+        tail = losses[-max(1, len(losses) // 10) :]
+        return TrainingResult(
+            nemo_path=nemo_path,
+            checkpoint_path=self.store.newest(),
+            steps=steps,
+            final_loss=losses[-1] if losses else None,
+            average_loss=sum(tail) / len(tail) if tail else None,
+            loss_curve=tuple(self.curve),
+            seconds=time.monotonic() - self.started,
+            seconds_to_first_step=self.first_step_seconds,
+            peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            peak_gpu_memory_bytes=torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None,
+            weights_sha256=weights_sha256,
+            interrupted=self.interrupted,
+            learning_rate=self.learning_rate,
+        )
+
+
+def new_trainer(run: TrainingRun, module: ManualOptimisation, selection: Selection | None = None) -> Trainer:
+    """A Trainer that keeps `run` up to date and leaves stdout, logs and checkpoints alone.
+
+    It runs until the batches are exhausted, or until the run ends.
 
     Args:
-        config: for the accelerator and the interval of checkpoints.
-        task: what learns.
-        run: gets the curve, the time of the first step, and whether the run was interrupted.
-        store: gets a checkpoint at each interval, at the last step, and when the run is to stop.
-        hooks: what the caller hears and decides.
-        selection: measures the voice now and then, and may end the run.
+        run: updated after each step.
+        module: the module to train.
+        selection: validates the voice at its intervals, and may end the run.
     """
-    from lightning.pytorch import Callback, LightningModule
     from lightning.pytorch.plugins.environments import TorchElasticEnvironment
     from lightning.pytorch.strategies import DDPStrategy
 
-    class Joined(TorchElasticEnvironment):  # type: ignore[misc]
-        """To Lightning each process is a machine of its own: it need not know how many of us share one."""
+    class OneProcessANode(TorchElasticEnvironment):  # type: ignore[misc]
+        """To Lightning each process is a node of its own, so the number of processes on a machine does not matter."""
 
         def local_rank(self) -> int:
             return 0
 
-    class Watch(Callback):  # type: ignore[misc]  # Lightning is untyped here
-        def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-            take_back_sigterm(handler)
-
-        def on_train_batch_end(
-            self, trainer: Trainer, module: LightningModule, outputs: object, batch: object, batch_idx: int
-        ) -> None:
-            elapsed = time.monotonic() - run.started
-            report = task.report(elapsed)
-            if report is not None:
-                run.first_step_seconds = run.first_step_seconds or elapsed
-                run.curve.append((report.step, report.loss, report.mel_loss))
-                hooks.on_step(report)
-            last = task.step == task.max_steps
-            asked = hooks.should_stop()
-            if selection is not None and (last or not asked):  # who is to stop does not wait for a listener
-                selection.after_step()
-            finished, asked = ranks.any_of(selection is not None and selection.finished, asked)
-            last = last or finished
-            run.interrupted = not last and asked
-            if (run.interrupted or last or task.step % config.checkpoint_interval == 0) and ranks.rank() == 0:
-                chosen = None if selection is None else selection.state()
-                store.save(task.step, task.state() | {"curve": run.curve, "selection": chosen})
-            trainer.should_stop = run.interrupted or last
-
-    handler = signal.getsignal(signal.SIGTERM)
+    several = ranks.world() > 1
     return quiet_trainer(
-        config,
-        store.folder,
+        run.config,
+        run.store.folder,
         devices=ranks.devices(),
         num_nodes=ranks.world(),
-        plugins=[Joined()] if ranks.world() > 1 else None,
-        strategy=DDPStrategy(timeout=ranks.PATIENCE) if ranks.world() > 1 else "auto",
-        callbacks=[Watch()],
+        plugins=[OneProcessANode()] if several else None,
+        strategy=DDPStrategy(timeout=ranks.TIMEOUT) if several else "auto",
+        callbacks=[_callback(run, module, selection)],
     )
+
+
+def _callback(run: TrainingRun, module: ManualOptimisation, selection: Selection | None) -> Callback:
+    from lightning.pytorch import Callback, LightningModule
+
+    handler = signal.getsignal(signal.SIGTERM)
+
+    class AfterStep(Callback):  # type: ignore[misc]  # Lightning is untyped here
+        def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+            restore_sigterm_handler(handler)
+
+        def on_train_batch_end(
+            self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, batch_idx: int
+        ) -> None:
+            trainer.should_stop = run.after_step(module, selection)
+
+    return AfterStep()
 
 
 def quiet_trainer(config: TrainingConfig, folder: Path, **options: Any) -> Trainer:
@@ -107,36 +181,19 @@ def quiet_trainer(config: TrainingConfig, folder: Path, **options: Any) -> Train
     )
 
 
-def fit(trainer: Trainer, task: Task, batches: Iterable[object], hooks: Hooks) -> None:
-    """Let the task learn from the batches; a signal is heard between steps, where there is something to save.
+def fit(trainer: Trainer, module: ManualOptimisation, batches: Iterable[object], hooks: Hooks) -> None:
+    """Train the module on the batches. Signals are handled between steps, when there is a state to save.
 
-    A signal that came before finds the checkpoint on disk as it is, and stops at once.
+    After a signal that came before the first step, the run ends at once and the checkpoint on disk stays as it is.
     """
-    task.note = hooks.note
-    task.train()  # Lightning leaves the modes of modules alone since 2.2, and examples are made in evaluation mode
+    module.note = hooks.note
+    module.train()  # Lightning does not set the modes of modules since 2.2, and examples are made in evaluation mode
     with hooks.taking_steps():
-        trainer.fit(task, train_dataloaders=batches)
+        trainer.fit(module, train_dataloaders=batches)
 
 
-def restore(store: CheckpointStore, task: Task, run: Run, hooks: Hooks, selection: Selection | None = None) -> None:
-    """Put the newest good checkpoint back into a fresh task and run; raises as `CheckpointStore.load`."""
-
-    def take(state: dict[str, object]) -> None:
-        curve = [(int(step), float(loss), float(mel)) for step, loss, mel in state["curve"]]  # type: ignore[attr-defined]
-        task.restore(state)
-        if selection is not None:
-            selection.restore(state["selection"])  # type: ignore[arg-type]
-        run.curve[:] = curve
-
-    if ranks.rank():
-        ranks.from_first(None)  # the first one puts broken ones away
-    store.load(take, hooks.note)
-    if not ranks.rank():
-        ranks.from_first(None)
-
-
-def take_back_sigterm(handler: object) -> None:
-    """Lightning's own handler ends a run with exit code 0 and without a checkpoint."""
+def restore_sigterm_handler(handler: object) -> None:
+    """Install `handler` again in place of Lightning's, which ends a run with exit code 0 and without a checkpoint."""
     if threading.current_thread() is threading.main_thread() and (
         callable(handler) or isinstance(handler, signal.Handlers)
     ):

@@ -1,10 +1,11 @@
-"""Pairs of a mel spectrogram and the sound it stands for, and the segments of them that HiFi-GAN learns from.
+"""Training data of HiFi-GAN: pairs of a mel spectrogram and its samples, and random segments of them.
 
-The acoustic model's mel has its frame t centred on sample t * hop. HiFi-GAN's frame t makes samples
-[t * hop, (t + 1) * hop), and so does its own front end (`exact_pad`). Half a hop of silence before the clip brings both
-together; NeMo's VocoderDataset leaves the two 5.8 ms apart, which fine-tuning would have to learn first. Mel and sound
-are checked and cut to the same length here, and short clips padded: the dataset of NeMo crashes on a clip that is
-exactly as long as a segment.
+Frame t of the acoustic model's mel is centred on sample t * hop. Frame t of HiFi-GAN, and of its own front end
+(`exact_pad`), covers samples [t * hop, (t + 1) * hop). Half a hop of silence before the clip aligns the two; NeMo's
+VocoderDataset leaves them 5.8 ms apart, which fine-tuning would have to learn first.
+
+Mel and samples are checked and cut to the same length, and short clips are padded: NeMo's dataset crashes on a clip
+that is exactly as long as a segment.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from numpy.typing import NDArray
 from voicemill.errors import DatasetError
 from voicemill.files import safe_relative
 from voicemill.synthesis.mel import AudioConfig
-from voicemill.training.data import Clip, read_audio
+from voicemill.training import ranks
+from voicemill.training.data import TrainingClip, read_audio
 from voicemill.training.examples import CACHE_SECONDS
 
 if TYPE_CHECKING:
@@ -33,11 +35,11 @@ FrontEnd = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Pair:
-    """What the vocoder is given, and what it should say.
+    """Input and target of the vocoder.
 
     Attributes:
         mel: log-mel, float32 (mels, frames).
-        samples: float32 (frames * hop,) in -1..1; frame t lies at samples [t * hop, (t + 1) * hop).
+        samples: float32 (frames * hop,) in -1..1; frame t covers samples [t * hop, (t + 1) * hop).
     """
 
     mel: NDArray[np.float32]
@@ -46,27 +48,27 @@ class Pair:
 
 @dataclass
 class PairSource:
-    """Makes the pair of a clip when it is asked for, and keeps it while there is room.
+    """Makes the pair of a clip on demand, and caches pairs of up to `CACHE_SECONDS` of audio.
 
     Attributes:
         clips: the training clips.
         audio: mel settings.
-        gta_dir: holds `<id>.npy`, the mel that the acoustic model makes with the clip's own timing, of shape
-            (mels, samples // hop) or one frame more. None pairs each clip with its real mel.
-        front_end: HiFi-GAN's own front end, for real mels.
+        gta_dir: folder of ground-truth-aligned mels `<id>.npy`, shape (mels, samples // hop) or one frame more. None
+            pairs each clip with the mel of its recording.
+        front_end: HiFi-GAN's own front end, for the mels of recordings.
         least_frames: shorter pairs are padded with silence to this length.
     """
 
-    clips: tuple[Clip, ...]
+    clips: tuple[TrainingClip, ...]
     audio: AudioConfig
     gta_dir: Path | None
     front_end: FrontEnd
     least_frames: int
-    _kept: dict[int, Pair] = field(default_factory=dict, repr=False)
-    _kept_seconds: float = 0.0
+    _cache: dict[int, Pair] = field(default_factory=dict, repr=False)
+    _cached_seconds: float = 0.0
 
     def frames(self) -> NDArray[np.int64]:
-        """Frames of each pair, shape (clips,). Reads headers only, and so checks every pair before training starts.
+        """Frames of each pair, shape (clips,). It reads headers only, and checks every pair.
 
         Raises:
             DatasetError: `mel_missing:<clip>` or `mel_length:<clip>`, or a clip cannot be read.
@@ -86,17 +88,17 @@ class PairSource:
         return np.asarray(counts, dtype=np.int64)
 
     def __getitem__(self, index: int) -> Pair:
-        kept = self._kept.get(index)
-        if kept is not None:
-            return kept
+        cached = self._cache.get(index)
+        if cached is not None:
+            return cached
         clip = self.clips[index]
         pair = self._make(clip)
-        if self._kept_seconds + clip.seconds <= CACHE_SECONDS:
-            self._kept[index] = pair
-            self._kept_seconds += clip.seconds
+        if self._cached_seconds + clip.seconds <= CACHE_SECONDS:
+            self._cache[index] = pair
+            self._cached_seconds += clip.seconds
         return pair
 
-    def _make(self, clip: Clip) -> Pair:
+    def _make(self, clip: TrainingClip) -> Pair:
         samples = read_audio(clip.audio, self.audio.sample_rate)
         hop = self.audio.hop_length
         mel = None if self.gta_dir is None else np.asarray(self._aligned(clip, len(samples)), dtype=np.float32)
@@ -114,8 +116,8 @@ class PairSource:
         silence = np.full((mel.shape[0], missing), math.log(self.audio.log_floor), dtype=np.float32)
         return Pair(np.concatenate([mel, silence], axis=1), _fit(shifted, (frames + missing) * hop))
 
-    def _aligned(self, clip: Clip, samples: int) -> NDArray[np.float32]:
-        """The aligned mel of a clip, mapped from disk; its length must be the clip's."""
+    def _aligned(self, clip: TrainingClip, samples: int) -> NDArray[np.float32]:
+        """The aligned mel of a clip, memory-mapped, after a check of its length."""
         path = (self.gta_dir or Path()) / safe_relative(f"{clip.id}.npy")
         try:
             mel: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -142,47 +144,42 @@ def _fit(samples: NDArray[np.float32], length: int) -> NDArray[np.float32]:
 
 
 class SegmentBatches:
-    """Random segments for steps `first`..`last - 1`: a function of seed and step alone, so resuming needs no state.
+    """Random segments for some steps: a function of seed and step, so that a resumed run needs no sampler state.
 
-    Every frame of the data is as likely as any other, so long clips are heard more often. Of several
-    processes each takes its share of a larger batch.
+    Every frame of the data is equally likely, so long clips are drawn more often. Each of several training processes
+    gets its share of a larger batch.
+
+    Args:
+        source: makes the pairs.
+        steps: numbers of the steps, from 0.
+        batch_size: segments of a batch in one process.
+        segment_frames: length of a segment, in mel frames.
+        seed: of the drawing.
     """
 
-    def __init__(
-        self,
-        source: PairSource,
-        *,
-        first: int,
-        last: int,
-        batch_size: int,
-        segment_frames: int,
-        seed: int,
-        rank: int = 0,
-        world: int = 1,
-    ) -> None:
-        self._source, self._steps = source, range(first, last)
-        self._size, self._frames, self._seed, self._rank = batch_size, segment_frames, seed, rank
-        self._world = world
+    def __init__(self, source: PairSource, steps: range, *, batch_size: int, segment_frames: int, seed: int) -> None:
+        self._source, self._steps = source, steps
+        self._size, self._frames, self._seed = batch_size, segment_frames, seed
         self._starts = source.frames() - segment_frames + 1
 
     def __len__(self) -> int:
         return len(self._steps)
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """Batches as HifiGanModel takes precomputed mels: samples (B, S), lengths (B,), mels (B, n_mels, frames)."""
+        """Batches as HifiganModel takes precomputed mels: samples (B, S), lengths (B,), mels (B, n_mels, frames)."""
         for step in self._steps:
             yield self.batch(step)
 
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """The batch of one step."""
+        """The batch of one step: samples (B, S), lengths (B,), mels (B, n_mels, frames)."""
         import torch
 
         random = np.random.default_rng([self._seed, step, 0])
-        hop = self._source.audio.hop_length
-        chosen = random.choice(len(self._starts), size=self._size * self._world, p=self._starts / self._starts.sum())
+        hop, size = self._source.audio.hop_length, self._size * ranks.world()
+        chosen = random.choice(len(self._starts), size=size, p=self._starts / self._starts.sum())
         starts = [int(random.integers(self._starts[index])) for index in chosen]
         samples, mels = [], []
-        for index, start in list(zip(chosen, starts, strict=True))[self._rank :: self._world]:
+        for index, start in ranks.share(list(zip(chosen, starts, strict=True))):
             pair = self._source[int(index)]
             mels.append(torch.from_numpy(pair.mel[:, start : start + self._frames]))
             samples.append(torch.from_numpy(pair.samples[start * hop : (start + self._frames) * hop]))

@@ -1,4 +1,4 @@
-"""NeMo's HifiGanModel: built from our settings, or a base vocoder taken over."""
+"""NeMo's HifiGanModel: built from our settings, or adapted from a base vocoder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def build_hifigan(config: TrainingConfig) -> HifiGanModel:
 
 
 def adapt_base(model: HifiGanModel, config: TrainingConfig, base: Path) -> None:
-    """Give a base our data, optimiser and loss weights, and check that its mels are ours.
+    """Set data, optimiser and loss weights of a base vocoder, and check that its mel settings match.
 
     Raises:
         TrainingError: `base_unusable:<setting>`.
@@ -34,7 +34,7 @@ def adapt_base(model: HifiGanModel, config: TrainingConfig, base: Path) -> None:
 
     found = OmegaConf.to_container(model.cfg.preprocessor)
     wanted = preprocessor_tree(config.audio)
-    # Archives of NVIDIA clamp at the floor where ours add it: that is the same but for silence.
+    # Archives of NVIDIA clamp at the floor, ours add it: the mels differ in silence only.
     for name in (
         "sample_rate",
         "n_fft",
@@ -88,9 +88,9 @@ def model_tree(config: TrainingConfig) -> Tree:
 
 
 def preprocessor_tree(audio: AudioConfig) -> Tree:
-    """NeMo's mel front end as its HiFi-GAN has it: `exact_pad`, so frame t covers samples [t * hop, (t + 1) * hop).
+    """NeMo's mel front end for HiFi-GAN: with `exact_pad`, frame t covers samples [t * hop, (t + 1) * hop).
 
-    FastPitch's front end centres frame t on sample t * hop instead: the same mels, half a hop earlier.
+    FastPitch's front end centres frame t on sample t * hop: the same mels, half a hop earlier.
     """
     return {
         "_target_": "nemo.collections.asr.parts.preprocessing.features.FilterbankFeatures",
@@ -118,7 +118,7 @@ def preprocessor_tree(audio: AudioConfig) -> Tree:
 
 
 def dataset_tree(config: TrainingConfig) -> Tree:
-    """What a later user of the archive would train with; `defer_setup` keeps NeMo from opening files."""
+    """NeMo's dataset configuration, for later users of the archive; with `defer_setup` it opens no files."""
     audio, vocoder = config.audio, config.vocoder
     return {
         "defer_setup": True,
@@ -135,7 +135,7 @@ def dataset_tree(config: TrainingConfig) -> Tree:
 
 
 def optimiser_tree(config: TrainingConfig) -> Tree:
-    """One of these for the generator and one for the discriminators; HifiGanModel makes both."""
+    """Configuration of both optimisers; HifiGanModel makes one for the generator and one for the discriminators."""
     return {
         "_target_": "torch.optim.AdamW",
         "lr": config.vocoder.learning_rate,

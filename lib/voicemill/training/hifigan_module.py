@@ -1,5 +1,6 @@
-"""The Lightning side of vocoder training. Imports torch and Lightning at once: import it inside functions, within
-`nemo_runtime()`.
+"""Training steps of HiFi-GAN: discriminators first, then the generator against them.
+
+Imports torch and Lightning at once: import it inside functions, within `nemo_runtime()`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from nemo.collections.tts.models import HifiGanModel
 from voicemill.training import memory, ranks
 from voicemill.training.checkpoint import StepReport
 from voicemill.training.config import VocoderConfig
-from voicemill.training.manual_optimisation import Task
+from voicemill.training.manual_optimisation import ManualOptimisation
 
 SegmentBatch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 """Samples (B, S), their lengths (B,), mels (B, n_mels, frames)."""
@@ -20,26 +21,34 @@ SegmentBatch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 @dataclass
 class Segments:
-    """Some segments of a batch, their share of it, and, where the batch is whole, what the generator made of them."""
+    """A micro-batch of segments.
+
+    Attributes:
+        samples: (B, S).
+        lengths: (B,), samples of each segment.
+        mels: (B, n_mels, frames).
+        share: of the batch, 0..1.
+        generated: (B, 1, S), the generator's output with its graph; None if not computed or the batch is split.
+    """
 
     samples: torch.Tensor
     lengths: torch.Tensor
     mels: torch.Tensor
     share: float
-    made: torch.Tensor | None = None
+    generated: torch.Tensor | None = None
 
 
-def split_segments(batch: SegmentBatch, parts: int) -> list[Segments]:
-    """The batch in up to `parts` parts; losses are means over segments of one length, so their shares are exact."""
+def split_segments(batch: SegmentBatch, count: int) -> list[Segments]:
+    """The batch as up to `count` micro-batches. Losses are means over segments of one length: the shares are exact."""
     samples, lengths, mels = batch
-    rows = torch.arange(len(samples)).tensor_split(min(parts, len(samples)))
+    rows = torch.arange(len(samples)).tensor_split(min(count, len(samples)))
     return [Segments(samples[row], lengths[row], mels[row], len(row) / len(samples)) for row in rows]
 
 
-class VocoderTask(Task):
-    """Teaches a HifiGanModel as Kong et al. (2020) do: discriminators first, then the generator against them.
+class VocoderModule(ManualOptimisation):
+    """Trains a HifiGanModel as Kong et al. (2020) do, with NeMo's modules and loss functions.
 
-    NeMo's modules and loss functions; its own `training_step` would update weights from whatever gradient there is.
+    NeMo's own `training_step` is not used: it would update weights with gradients that are not finite.
     """
 
     model: HifiGanModel
@@ -62,80 +71,81 @@ class VocoderTask(Task):
     def training_step(self, batch: SegmentBatch, batch_idx: int) -> None:
         self._rate = self.set_rate(self.vocoder.learning_rate)
         generator, discriminators = self.optimizers()
-        whole: list[Segments] = []
+        whole_batch: list[Segments] = []
+        discriminator_losses: list[torch.Tensor] = []
 
-        def segments(batch: SegmentBatch, parts: int) -> list[Segments]:
-            return whole if parts == 1 and whole else split_segments(batch, parts)
-
-        judged: list[torch.Tensor] = []
-
-        def judge(part: Segments) -> None:
-            # The generator's work on a whole batch is kept for its own turn.
-            with torch.set_grad_enabled(part.share == 1.0):
-                made = self.model.generator(x=part.mels)
-            loss = self.discriminator_loss(part.samples.unsqueeze(1), made.detach()) * part.share
+        def accumulate_discriminator_gradients(segments: Segments) -> None:
+            # The generator's pass over a whole batch is kept for its own optimisation.
+            with torch.set_grad_enabled(segments.share == 1.0):
+                generated = self.model.generator(x=segments.mels)
+            loss = self.discriminator_loss(segments.samples.unsqueeze(1), generated.detach()) * segments.share
             self.manual_backward(loss)
-            judged.append(loss.detach())
-            if part.share == 1.0:
-                part.made = made
-                whole[:] = [part]
+            discriminator_losses.append(loss.detach())
+            if segments.share == 1.0:
+                segments.generated = generated
+                whole_batch[:] = [segments]
 
-        def forget() -> None:
-            judged.clear()
-            whole.clear()
+        def reset_discriminators() -> None:
+            discriminator_losses.clear()
+            whole_batch.clear()
 
-        self.in_parts(batch, split_segments, judge, forget)
-        (judgement,) = ranks.average([torch.stack(judged).sum()])
-        taught = self.update(discriminators, judgement)
+        self.in_micro_batches(batch, split_segments, accumulate_discriminator_gradients, reset_discriminators)
+        (discriminator_loss,) = ranks.average([torch.stack(discriminator_losses).sum()])
+        stepped = self.update(discriminators, discriminator_loss)
 
-        made: list[torch.Tensor] = []
-        nearness: list[torch.Tensor] = []
+        generator_losses: list[torch.Tensor] = []
+        mel_distances: list[torch.Tensor] = []
 
-        def generate(part: Segments) -> None:
-            loss, distance = self.generator_loss(part)
-            self.manual_backward(loss * part.share)
-            made.append(loss.detach() * part.share)
-            nearness.append(distance.detach() * part.share)
+        def split(batch: SegmentBatch, count: int) -> list[Segments]:
+            return whole_batch if count == 1 and whole_batch else split_segments(batch, count)
 
-        def forget_generated() -> None:
-            for kept in (made, nearness, whole):
-                kept.clear()
+        def accumulate_generator_gradients(segments: Segments) -> None:
+            loss, distance = self.generator_loss(segments)
+            self.manual_backward(loss * segments.share)
+            generator_losses.append(loss.detach() * segments.share)
+            mel_distances.append(distance.detach() * segments.share)
 
-        self.in_parts(batch, segments, generate, forget_generated)
-        loss, distance = ranks.average([torch.stack(made).sum(), torch.stack(nearness).sum()])
-        taught = self.update(generator, loss) and taught
-        discriminators.zero_grad(set_to_none=True)  # the generator's loss went through them
+        def reset_generator() -> None:
+            for results in (generator_losses, mel_distances, whole_batch):
+                results.clear()
+
+        self.in_micro_batches(batch, split, accumulate_generator_gradients, reset_generator)
+        loss, distance = ranks.average([torch.stack(generator_losses).sum(), torch.stack(mel_distances).sum()])
+        stepped = self.update(generator, loss) and stepped
+        discriminators.zero_grad(set_to_none=True)  # the generator's loss passed through them
         self.step += 1
-        self._figures = (float(loss), float(distance)) if taught else None
-        if not taught:
-            bad = float(loss + judgement)
-            self.note(self.recovery.skip(self.step, bad, last=self.step == self.max_steps))
+        self._figures = (float(loss), float(distance)) if stepped else None
+        if not stepped:
+            total = float(loss + discriminator_loss)
+            self.note(self.recovery.skip(self.step, total, last=self.step == self.max_steps))
 
-    def discriminator_loss(self, real: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
-        """How badly recordings are told from the generator's work, both (B, 1, S)."""
+    def discriminator_loss(self, real: torch.Tensor, generated: torch.Tensor) -> torch.Tensor:
+        """Loss of the discriminators on recordings and generated samples, both (B, 1, S)."""
         total = torch.zeros((), device=real.device)
         for discriminator in (self.model.mpd, self.model.msd):
-            of_real, of_made, _, _ = discriminator(y=real, y_hat=made)
-            loss, _, _ = self.model.discriminator_loss(disc_real_outputs=of_real, disc_generated_outputs=of_made)
+            real_outputs, generated_outputs, _, _ = discriminator(y=real, y_hat=generated)
+            loss, _, _ = self.model.discriminator_loss(
+                disc_real_outputs=real_outputs, disc_generated_outputs=generated_outputs
+            )
             total = total + loss
         return total
 
-    def generator_loss(self, part: Segments) -> tuple[torch.Tensor, torch.Tensor]:
-        """Loss of the generator, and the mean distance of the log-mels in it."""
+    def generator_loss(self, segments: Segments) -> tuple[torch.Tensor, torch.Tensor]:
+        """Loss of the generator, and the L1 distance of log-mels that is part of it."""
         model = self.model
-        made = model.generator(x=part.mels) if part.made is None else part.made
-        wanted, _ = model.trg_melspec_fn(part.samples, part.lengths)
-        heard, _ = model.trg_melspec_fn(made.squeeze(1), part.lengths)
-        distance = torch.nn.functional.l1_loss(heard, wanted)
+        generated = model.generator(x=segments.mels) if segments.generated is None else segments.generated
+        real_mel, _ = model.trg_melspec_fn(segments.samples, segments.lengths)
+        generated_mel, _ = model.trg_melspec_fn(generated.squeeze(1), segments.lengths)
+        distance = torch.nn.functional.l1_loss(generated_mel, real_mel)
         total = distance * model.l1_factor
         for discriminator in (model.mpd, model.msd):
-            _, of_made, features_real, features_made = discriminator(y=part.samples.unsqueeze(1), y_hat=made)
-            adversarial, _ = model.generator_loss(disc_outputs=of_made)
-            total = total + adversarial + model.feature_loss(fmap_r=features_real, fmap_g=features_made)
+            _, outputs, real_features, features = discriminator(y=segments.samples.unsqueeze(1), y_hat=generated)
+            adversarial, _ = model.generator_loss(disc_outputs=outputs)
+            total = total + adversarial + model.feature_loss(fmap_r=real_features, fmap_g=features)
         return total, distance
 
-    def need(self, batch: SegmentBatch) -> memory.Need:
-        """Memory of a step on such a batch. The generator's turn keeps most: its own pass and both discriminators'."""
+    def memory_estimate(self, batch: SegmentBatch) -> memory.MemoryEstimate:
+        """Memory of a step on such a batch. The peak is in the generator's pass, which runs the discriminators too."""
         samples, lengths, mels = batch
 
         def forward(count: int) -> torch.Tensor:
@@ -143,7 +153,7 @@ class VocoderTask(Task):
             loss, _ = self.generator_loss(Segments(samples[rows], lengths[rows], mels[rows], 1.0))
             return loss
 
-        return memory.measured_need(self, forward, len(samples))
+        return memory.measure_memory(self, forward, len(samples))
 
     def report(self, seconds: float) -> StepReport | None:
         if self._figures is None:

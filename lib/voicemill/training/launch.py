@@ -1,4 +1,4 @@
-"""Training in several processes: torchrun on this machine, and the command that the other machines need."""
+"""Training in several processes under torchrun: the processes of this machine, and the command for the others."""
 
 from __future__ import annotations
 
@@ -18,68 +18,71 @@ from voicemill import files
 from voicemill.errors import TrainingError
 from voicemill.training.checkpoint import StepReport, TrainingResult
 from voicemill.training.hooks import Hooks
-from voicemill.training.worker import Heard, Kind, Work
+from voicemill.training.worker import Kind, RankMessages, TrainingJob
 
 SCRIPT = Path(__file__).resolve().parents[3] / "scripts/voice/train_rank.py"
 PORT = 29_500
-"""Where the machines of one training meet, on the first one."""
+"""On the first machine; the others connect to it."""
 NAME = "work.json"
 LOG = "ranks.log"
 
 
-def command(
-    devices: int, nodes: int, work: Path = Path(NAME), *, node: str = "0", meeting: str = "FIRST_MACHINE"
+def torchrun_command(
+    devices: int, nodes: int, job: Path = Path(NAME), *, node: str = "0", master: str = "FIRST_MACHINE"
 ) -> list[str]:
     """The torchrun command of one machine.
 
     Args:
-        devices: processes on it.
-        nodes: machines.
-        work: JSON of a `Work`, at the same place on each machine.
-        node: number of this one, from 0.
-        meeting: name of the first one.
+        devices: processes on the machine.
+        nodes: number of machines.
+        job: JSON of a `TrainingJob`, at the same path on each machine.
+        node: number of this machine, from 0.
+        master: host name of the first machine.
     """
     argv = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(devices)]
     if nodes == 1:
         argv.append("--standalone")
     else:
-        argv += ["--nnodes", str(nodes), "--node-rank", node, "--master-addr", meeting, "--master-port", str(PORT)]
-    return [*argv, str(SCRIPT), str(work)]
+        argv += ["--nnodes", str(nodes), "--node-rank", node, "--master-addr", master, "--master-port", str(PORT)]
+    return [*argv, str(SCRIPT), str(job)]
 
 
-def train(work: Work, hooks: Hooks) -> TrainingResult:
-    """Train in `work.config.devices` processes here, and as many on each other machine; tell what happens.
+def train(job: TrainingJob, hooks: Hooks) -> TrainingResult:
+    """Train in `job.config.devices` processes here, and as many on each other machine.
 
-    A rank that ends early ends the others. A stop is handed to all: they write one checkpoint and end.
+    A rank that fails stops the others. When `hooks.should_stop` is true, the ranks write a checkpoint and end.
 
     Raises:
-        VoicemillError: what the first rank that failed said.
-        TrainingError: `rank_died:exit_code=N`: one ended without a word.
+        VoicemillError: the error of the first rank that failed.
+        TrainingError: `rank_died:exit_code=N`: a rank exited without an error message.
     """
-    config = work.config
-    path = work.out / NAME
-    files.write_json(path, work.model_dump(mode="json"))
+    config = job.config
+    path = job.out / NAME
+    files.write_json(path, job.model_dump(mode="json"))
     if config.nodes > 1:
-        other = command(config.devices, config.nodes, path, node="N")
-        hooks.note(f"On each other machine, with its number N and this one's name: {' '.join(other)}")
-    heard = Heard(hooks)
-    argv = command(config.devices, config.nodes, path, meeting=socket.gethostname())
-    with hooks.taking_steps(), _running(argv, work.out) as child:
-        for kind, value in _lines(child, hooks):
-            heard.hear(kind, _read(kind, value))
+        other = torchrun_command(config.devices, config.nodes, path, node="N")
+        hooks.note(
+            "On each other machine, run this with its number for N and the name of this machine for FIRST_MACHINE: "
+            f"{' '.join(other)}"
+        )
+    messages = RankMessages(hooks)
+    argv = torchrun_command(config.devices, config.nodes, path, master=socket.gethostname())
+    with hooks.taking_steps(), _running(argv, job.out) as child:
+        for kind, value in _messages(child, hooks):
+            messages.receive(kind, _parse(kind, value))
         code = child.wait()
-    return heard.result(
+    return messages.result(
         TrainingError(
-            "A training process ended without a word, and so all of them.",
+            "A training process exited without an error message; the others were stopped.",
             reason=f"rank_died:exit_code={code}",
-            hint=f"{work.out / LOG} may say more; start again with --resume.",
+            hint=f"{job.out / LOG} may show more; start again with --resume.",
         )
     )
 
 
 @contextlib.contextmanager
 def _running(argv: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The processes in a session of their own, so that Ctrl-C reaches them through us alone; none outlives this."""
+    """The processes in a session of their own, which Ctrl-C does not reach; killed at the end of the context."""
     with (
         (folder / LOG).open("w", encoding="utf-8") as log,
         subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=log, start_new_session=True) as child,
@@ -91,17 +94,17 @@ def _running(argv: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[byt
                 os.killpg(child.pid, signal.SIGKILL)
 
 
-def _lines(child: subprocess.Popen[bytes], hooks: Hooks) -> Iterator[tuple[Kind, Any]]:
-    """What the ranks tell; asks them to stop, once, when it is time."""
+def _messages(child: subprocess.Popen[bytes], hooks: Hooks) -> Iterator[tuple[Kind, Any]]:
+    """The messages of the ranks, until they end; sends SIGTERM once when `hooks.should_stop` is true."""
     if child.stdout is None:
         return
-    asked, rest = False, b""
+    stopping, rest = False, b""
     with selectors.DefaultSelector() as selector:
         selector.register(child.stdout, selectors.EVENT_READ)
         while True:
-            if not asked and hooks.should_stop():
-                asked = True
-                child.terminate()  # torchrun hands it on to every rank
+            if not stopping and hooks.should_stop():
+                stopping = True
+                child.terminate()  # torchrun forwards it to every rank
             if not selector.select(timeout=0.5):
                 continue
             block = os.read(child.stdout.fileno(), 1 << 16)
@@ -109,12 +112,12 @@ def _lines(child: subprocess.Popen[bytes], hooks: Hooks) -> Iterator[tuple[Kind,
                 return
             *lines, rest = (rest + block).split(b"\n")
             for line in lines:
-                with contextlib.suppress(ValueError, AttributeError):  # a library's own words are no news
+                with contextlib.suppress(ValueError, AttributeError):  # printed by a library
                     yield from json.loads(line).items()
 
 
-def _read(kind: Kind, value: Any) -> object:
-    """What a line's JSON stands for."""
+def _parse(kind: Kind, value: Any) -> object:
+    """The value of a message from its JSON."""
     if kind == "step":
         return StepReport(**value)
     if kind == "error":

@@ -1,6 +1,7 @@
-"""What both trainings do alike in a step: guard the weights, split a batch that is too large, keep and restore state.
+"""The LightningModule of both trainings, with manual optimisation in numbered steps.
 
-Imports torch and Lightning at once: import it inside functions, within `nemo_runtime()`.
+It guards the weights against non-finite steps, splits batches that do not fit in memory, and keeps and restores its
+state. Imports torch and Lightning at once: import it inside functions, within `nemo_runtime()`.
 """
 
 from __future__ import annotations
@@ -18,20 +19,20 @@ from voicemill.training import memory, ranks
 from voicemill.training.checkpoint import StepReport
 from voicemill.training.recovery import Recovery
 
-_Part = TypeVar("_Part")
-Batch = TypeVar("Batch")
+_MicroBatch = TypeVar("_MicroBatch")
+_Batch = TypeVar("_Batch")
 
 
-class Task(LightningModule):  # type: ignore[misc]  # Lightning is not typed here
-    """A model that learns in numbered steps. Composition instead of a subclass, so that NeMo's own class is saved.
+class ManualOptimisation(LightningModule):  # type: ignore[misc]  # Lightning is not typed here
+    """A model that is trained in numbered steps. It wraps NeMo's model, so that NeMo's own class is saved.
 
-    Everything random in step `n` is seeded by (seed, n), and batch and rate are functions of `n`: weights, optimiser
-    states, the step, the skipped steps and the number of parts are all that a checkpoint needs.
+    Everything random in step `n` is seeded by (seed, n), and batch and learning rate are functions of `n`. A checkpoint
+    needs only weights, optimiser states, the step, the skipped steps and the number of micro-batches.
 
     Attributes:
-        step: steps done; skipped ones count.
-        parts: into how many a batch is split, one after the other, with the gradient of the whole.
-        note: hears of what a person should know.
+        step: number of steps taken, skipped ones included.
+        micro_batches: number of micro-batches in a batch; their gradients add up to the batch's.
+        note: takes messages for a person.
     """
 
     def __init__(self, model: torch.nn.Module, *, seed: int, max_steps: int, hint: str) -> None:
@@ -41,31 +42,31 @@ class Task(LightningModule):  # type: ignore[misc]  # Lightning is not typed her
         self.seed_base = seed
         self.max_steps = max_steps
         self.step = 0
-        self.parts = 1
+        self.micro_batches = 1
         self.recovery = Recovery(hint)
         self.note: Callable[[str], None] = lambda text: None
         self._optimiser_states: list[dict[str, object]] = []
 
     def report(self, seconds: float) -> StepReport | None:
-        """The figures of the step that was just taken; None when it was skipped."""
+        """The figures of the last step; None when it was skipped."""
         raise NotImplementedError
 
     def state(self) -> dict[str, object]:
-        """What a checkpoint keeps."""
+        """The state to keep in a checkpoint."""
         return {
             "step": self.step,
             "model": self.model.state_dict(),
             "optimisers": [optimiser.state_dict() for optimiser in self.trainer.optimizers],
             "skipped": list(self.recovery.skipped),
-            "parts": self.parts,
+            "parts": self.micro_batches,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take what `state` kept; optimiser states wait for Lightning to make the optimisers."""
+        """Restore what `state` returned; optimiser states are loaded once Lightning has created the optimisers."""
         self.model.load_state_dict(state["model"])
         self._optimiser_states = list(state["optimisers"])
         self.recovery.skipped[:] = [int(step) for step in state["skipped"]]
-        self.step, self.parts = int(state["step"]), int(state["parts"])
+        self.step, self.micro_batches = int(state["step"]), int(state["parts"])
 
     def on_train_start(self) -> None:
         for optimiser, state in zip(self.trainer.optimizers, self._optimiser_states, strict=False):
@@ -73,43 +74,45 @@ class Task(LightningModule):  # type: ignore[misc]  # Lightning is not typed her
         self._optimiser_states = []
 
     def set_rate(self, rate: float) -> float:
-        """Give all optimisers this rate, or what the recovery leaves of it; returns the rate set."""
+        """Set the learning rate of all optimisers to `rate`, reduced by skipped steps; returns the rate set."""
         rate *= self.recovery.factor
         for optimiser in self.trainer.optimizers:
             for group in optimiser.param_groups:
                 group["lr"] = rate
         return rate
 
-    def in_parts(
+    def in_micro_batches(
         self,
-        batch: Batch,
-        split: Callable[[Batch, int], Sequence[_Part]],
-        learn: Callable[[_Part], None],
-        forget: Callable[[], None],
+        batch: _Batch,
+        split: Callable[[_Batch, int], Sequence[_MicroBatch]],
+        accumulate_gradients: Callable[[_MicroBatch], None],
+        reset: Callable[[], None],
     ) -> None:
-        """Let `learn` see the batch whole, or in as many parts as memory allows; it adds to the gradients.
+        """Accumulate the gradients of a batch, in as many micro-batches as memory requires.
+
+        When memory runs out, the attempt is repeated with twice as many micro-batches.
 
         Args:
             batch: of this step.
-            split: (batch, n) -> its parts; fewer than n when there is nothing left to split.
-            learn: forward and backward of one part, weighted by its share of the batch.
-            forget: drops what `learn` gathered in an attempt that failed.
+            split: (batch, n) -> its micro-batches; fewer than n when there is nothing left to split.
+            accumulate_gradients: forward and backward pass of a micro-batch, weighted by its share of the batch.
+            reset: discards the results of `accumulate_gradients` after a failed attempt.
 
         Raises:
-            TrainingError: `out_of_memory`: even one clip at a time is too much.
+            TrainingError: `out_of_memory`: even one clip at a time does not fit.
         """
         while True:
             torch.manual_seed(self.seed_base * 1_000_003 + self.step + ranks.rank() * 1_000_000_007)
-            parts = split(batch, self.parts)
+            micro_batches = split(batch, self.micro_batches)
             try:
-                # Ranks may split differently: gradients meet once a step, in `update`.
+                # Ranks may split differently: gradients are averaged once a step, in `update`.
                 with self._unsynchronised():
-                    for part in parts:
-                        learn(part)
+                    for micro_batch in micro_batches:
+                        accumulate_gradients(micro_batch)
             except (RuntimeError, MemoryError) as error:
                 if not memory.is_out_of_memory(error):
                     raise
-                if len(split(batch, self.parts * 2)) == len(parts):
+                if len(split(batch, self.micro_batches * 2)) == len(micro_batches):
                     raise TrainingError(
                         f"There is not enough memory for step {self.step + 1}, even for one clip at a time.",
                         reason="out_of_memory",
@@ -118,14 +121,14 @@ class Task(LightningModule):  # type: ignore[misc]  # Lightning is not typed her
             else:
                 return
             # Outside of the except block: the error's traceback holds the tensors of the attempt.
-            forget()
+            reset()
             for optimiser in self.trainer.optimizers:
                 optimiser.zero_grad(set_to_none=True)
             memory.release()
-            self.parts *= 2
+            self.micro_batches *= 2
             self.note(
-                f"Warning: memory ran out in step {self.step + 1}; from now on a batch is learned in {self.parts} "
-                "parts, with the same effect."
+                f"Warning: memory ran out in step {self.step + 1}; from now on a batch is split into "
+                f"{self.micro_batches} micro-batches, with the same gradient."
             )
 
     def _unsynchronised(self) -> AbstractContextManager[None]:
@@ -133,14 +136,17 @@ class Task(LightningModule):  # type: ignore[misc]  # Lightning is not typed her
         return strategy.block_backward_sync() if isinstance(strategy, ParallelStrategy) else nullcontext()
 
     def update(self, optimiser: Any, loss: torch.Tensor, gradient_clip: float = 0.0) -> bool:
-        """Step an optimiser, unless the loss or the gradient is not finite; either way the gradient is used up.
+        """Step an optimiser and clear its gradients; a step with a non-finite loss or gradient is skipped.
 
-        All ranks decide alike: gradients are averaged over them, and with them whatever is not finite.
+        Gradients are averaged over the ranks first, so all ranks decide alike.
 
         Args:
             optimiser: one of `self.optimizers()`.
-            loss: what the gradients are of, averaged over the ranks.
+            loss: the loss of the gradients, averaged over the ranks.
             gradient_clip: largest gradient norm; 0 does not clip.
+
+        Returns:
+            Whether the optimiser stepped.
         """
         weights = [weight for group in optimiser.param_groups for weight in group["params"] if weight.grad is not None]
         ranks.average_gradients(weights)

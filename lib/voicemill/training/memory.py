@@ -1,4 +1,4 @@
-"""Memory of a training step: how much there is, what a batch will take, and how to tell that it ran out."""
+"""Memory of a training step, in bytes: available, estimated, and run out."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ from voicemill.training.config import AcousticConfig, TransformerConfig
 if TYPE_CHECKING:
     import torch
 
-    from voicemill.training.manual_optimisation import Task
+    from voicemill.training.manual_optimisation import ManualOptimisation
 
-_SAID_ON_CPU = (
+_CPU_MESSAGES = (
     "can't allocate memory",
     "not enough memory",
     "std::bad_alloc",
     "Cannot allocate memory",
-    "could not create a primitive",  # oneDNN's words; what else they mean shows again when the batch is one clip
+    "could not create a primitive",  # oneDNN; if it has another cause, it comes again with a single clip
     "could not execute a primitive",
 )
-"""How torch's CPU allocator and what it calls say it: a plain RuntimeError where CUDA has a class of its own."""
+"""Messages of RuntimeErrors by which torch on a CPU reports exhausted memory; CUDA has an exception class for it."""
 _CGROUP = Path("/sys/fs/cgroup")
 
 
 _STATES = 5
 """Numbers kept for each weight: itself, its gradient, AdamW's two moments, and an average."""
 _BACKWARD = 1.25
-"""Times what a forward pass keeps: the most that a step held beside weights and gradients. HiFi-GAN's took 1.09 (the
-published V1 generator) to 1.22 (the embedded one) on a CPU, 4 and 8 segments of 32 and 64 frames.
+"""Peak of a step relative to the activations that its forward pass keeps. HiFi-GAN's took 1.09 (the published V1
+generator) to 1.22 (the embedded one) on a CPU, 4 and 8 segments of 32 and 64 frames.
 """
 
 
 @dataclass(frozen=True)
-class Need:
-    """What a step of training takes, in bytes.
+class MemoryEstimate:
+    """Estimated peak memory of a training step.
 
     Attributes:
-        weights: and what belongs to them, whatever the batch.
-        batch: activations of the largest batch, which are less when it is learned in parts.
-        clips: in that batch.
+        weights: bytes of weights, gradients and optimiser states; independent of the batch.
+        batch: bytes of the activations of the largest batch; divided by the number of micro-batches.
+        clips: clips in that batch.
     """
 
     weights: int
     batch: int
     clips: int
 
-    def parts(self, available: int) -> int:
-        """Into how many parts the largest batch must be split, a power of two; at most one for each clip.
+    def micro_batches(self, available: int) -> int:
+        """Number of micro-batches by which the largest batch fits, a power of two; at most one clip each.
 
         Raises:
             TrainingError: `not_enough_memory`: the weights alone do not fit.
@@ -61,25 +61,25 @@ class Need:
                 reason="not_enough_memory",
                 hint="Close other programs, or take a smaller preset.",
             )
-        parts = 1
-        while parts < self.clips and self.weights + self.batch / parts > available:
-            parts *= 2
-        return parts
+        count = 1
+        while count < self.clips and self.weights + self.batch / count > available:
+            count *= 2
+        return count
 
     def warning(self, available: int) -> str:
-        """Why the batch is split, for a person."""
+        """The reason for splitting batches, for a person."""
         return (
             f"Warning: a step is estimated to take {_megabytes(self.weights + self.batch)}, and "
-            f"{_megabytes(available)} are free; a batch is learned in {self.parts(available)} parts, with the same "
-            "effect."
+            f"{_megabytes(available)} are free; a batch is split into {self.micro_batches(available)} "
+            "micro-batches, with the same gradient."
         )
 
 
-def acoustic_need(acoustic: AcousticConfig, weights: int, clips: int, frames: int, tokens: int) -> Need:
-    """What a step of FastPitch takes at most; a base checkpoint has the sizes of the defaults.
+def estimate_acoustic(acoustic: AcousticConfig, weights: int, clips: int, frames: int, tokens: int) -> MemoryEstimate:
+    """Upper bound for a step of FastPitch; a base checkpoint has the sizes of the defaults.
 
-    Activations on a CPU took 0.45 to 0.7 of this (presets cpu and scratch, 300 to 1200 frames, 4 to 16 clips).
-    With the aligner they took 1055 MB where this says 1.2 GB (preset cpu, 8 clips of 600 frames and 100 tokens).
+    Activations on a CPU took 0.45 to 0.7 of it (presets cpu and scratch, 300 to 1200 frames, 4 to 16 clips), and with
+    the aligner 1055 MB of 1.2 GB (preset cpu, 8 clips of 600 frames and 100 tokens).
 
     Args:
         acoustic: sizes of the stacks.
@@ -92,63 +92,65 @@ def acoustic_need(acoustic: AcousticConfig, weights: int, clips: int, frames: in
     numbers += tokens * _kept(acoustic.encoder, acoustic.width, tokens)
     if acoustic.alignment != "durations":
         numbers += 5 * 80 * frames * tokens  # the aligner pairs each frame with each token in 80 channels
-    return Need(weights=4 * _STATES * weights, batch=4 * clips * numbers, clips=clips)
+    return MemoryEstimate(weights=4 * _STATES * weights, batch=4 * clips * numbers, clips=clips)
 
 
-def measured_need(task: Task, forward: Callable[[int], torch.Tensor], clips: int) -> Need:
-    """What a step takes at most of a model whose sizes are its archive's: autograd's own account of one and two clips.
+def measure_memory(module: ManualOptimisation, forward: Callable[[int], torch.Tensor], clips: int) -> MemoryEstimate:
+    """Upper bound for a step of any model, from the tensors that autograd keeps for one and for two clips.
 
-    The task stays as it was: the passes run in evaluation mode, where no statistics move, and nothing goes backward.
+    The module is left unchanged: the passes run in evaluation mode, where no statistics move, without backward passes.
 
     Args:
-        task: what learns.
-        forward: the largest forward pass of a step, of so many clips.
-        clips: in a batch.
+        module: the module that will be trained.
+        forward: the largest forward pass of a step, for a number of clips.
+        clips: clips in a batch.
     """
-    trained = {weight.untyped_storage().data_ptr() for weight in task.parameters()}
-    learning = task.training
-    task.eval()
+    trained = {weight.untyped_storage().data_ptr() for weight in module.parameters()}
+    training = module.training
+    module.eval()
     try:
         one, two = (_kept_bytes(forward, count, trained) for count in (1, 2))
     finally:
-        task.train(learning)
+        module.train(training)
     each = two - one
-    weights = 4 * _STATES * sum(weight.numel() for weight in task.parameters())
-    return Need(weights=weights + max(0, one - each), batch=int(_BACKWARD * each * clips), clips=clips)
+    weights = 4 * _STATES * sum(weight.numel() for weight in module.parameters())
+    return MemoryEstimate(weights=weights + max(0, one - each), batch=int(_BACKWARD * each * clips), clips=clips)
 
 
-def _kept_bytes(forward: Callable[[int], torch.Tensor], count: int, but: set[int]) -> int:
-    """Bytes that autograd keeps of a forward pass, each storage once; `but` are addresses that do not count."""
+def _kept_bytes(forward: Callable[[int], torch.Tensor], count: int, excluded: set[int]) -> int:
+    """Bytes that autograd keeps of a forward pass, each storage once, except storages at `excluded` addresses."""
     import torch
 
     kept: dict[int, int] = {}
 
-    def look(tensor: torch.Tensor) -> torch.Tensor:
+    def record(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
-        if storage.data_ptr() not in but:
+        if storage.data_ptr() not in excluded:
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(look, lambda tensor: tensor):
-        result = forward(count)  # holds what was kept until it is counted
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(record, lambda tensor: tensor):
+        result = forward(count)  # its graph holds the storages until they are counted
     del result
     return sum(kept.values())
 
 
-def split_to_fit(task: Task, need: Need, device: torch.device, note: Callable[[str], None]) -> None:
-    """Split the task's batches from the start where memory will not do for the largest.
+def split_to_fit(
+    module: ManualOptimisation, estimate: MemoryEstimate, device: torch.device, note: Callable[[str], None]
+) -> None:
+    """Set the module's number of micro-batches so that the largest batch fits in the memory of a device.
 
     Raises:
         TrainingError: `not_enough_memory`: the weights alone do not fit.
     """
     available = available_bytes(device)
-    if available is not None and need.parts(available) > task.parts:
-        task.parts = need.parts(available)
-        note(need.warning(available))
+    if available is not None and estimate.micro_batches(available) > module.micro_batches:
+        module.micro_batches = estimate.micro_batches(available)
+        note(estimate.warning(available))
 
 
 def _kept(stack: TransformerConfig, width: int, length: int) -> int:
-    """Numbers that the stack keeps for each position until its backward pass."""
+    """Numbers that a stack keeps for each position until its backward pass."""
     attention = 3 * stack.heads * (stack.head_width + length)
     return stack.layers * (attention + 2 * stack.inner_width + 8 * width)
 
@@ -158,25 +160,25 @@ def _megabytes(count: int) -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether torch or Python failed for want of memory."""
+    """Whether an error of torch or Python means that memory ran out."""
     import torch
 
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _SAID_ON_CPU)
+    return isinstance(error, RuntimeError) and any(message in str(error) for message in _CPU_MESSAGES)
 
 
 def available_bytes(device: torch.device) -> int | None:
-    """Bytes that this process may still take on a device; `None` where nothing tells.
+    """Bytes that this process can still allocate on a device; None if unknown.
 
-    On a CPU: what the system calls available, within the limit of the control group that a container runs in.
+    On a CPU: MemAvailable of Linux, within the limit of the container's control group.
     """
     import torch
 
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    found = [_meminfo(), _cgroup("memory.max", "memory.current"), _cgroup_1()]
-    known = [each for each in found if each is not None]
+    limits = [_meminfo(), _cgroup("memory.max", "memory.current"), _cgroup_1()]
+    known = [limit for limit in limits if limit is not None]
     return min(known) if known else None
 
 
@@ -203,7 +205,7 @@ def _cgroup_1() -> int | None:
 
 
 def release() -> None:
-    """Give back what a failed attempt held."""
+    """Free the memory of a failed attempt."""
     import gc
 
     import torch

@@ -1,7 +1,7 @@
-"""The voice now and then while it learns: mels and durations of fixed held-out sentences, for whoever shows them.
+"""Previews during training: mels and durations of fixed held-out sentences.
 
-A preview takes no random number and leaves the weights as they are, so that what is learned stays the same; making
-sound and pictures of it is the caller's, outside of the training's way.
+A preview draws no random numbers and leaves the weights unchanged, so the training is the same with and without
+previews. The caller turns them into sound and pictures, in a process of its own.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from voicemill.training.checkpoint import StepReport
-from voicemill.training.data import Clip, PreparedDataset
+from voicemill.training.data import TrainingClip, TrainingDataset
 from voicemill.training.hooks import Hooks, Preview
 
 if TYPE_CHECKING:
-    from voicemill.training.fastpitch_module import AcousticTask
+    from voicemill.training.fastpitch_module import AcousticModule
 
 SENTENCES = 2
 """Of the validation split, the first ones."""
 
 
-def previewing(hooks: Hooks, task: AcousticTask, dataset: PreparedDataset) -> Hooks:
-    """The same hooks, which now also give a preview after each `hooks.preview_every` steps and after the last."""
+def with_previews(hooks: Hooks, module: AcousticModule, dataset: TrainingDataset) -> Hooks:
+    """The same hooks, with a preview after each `hooks.preview_every` steps and after the last."""
     clips = dataset.validation[:SENTENCES]
     if not hooks.preview_every or not clips:
         return hooks
@@ -31,32 +31,32 @@ def previewing(hooks: Hooks, task: AcousticTask, dataset: PreparedDataset) -> Ho
     def on_step(report: StepReport) -> None:
         hooks.on_step(report)
         if report.step % hooks.preview_every == 0 or report.step == report.max_steps:
-            hooks.on_preview(previews(task, clips))
+            hooks.on_preview(previews(module, clips))
 
     return replace(hooks, on_step=on_step)
 
 
-def previews(task: AcousticTask, clips: tuple[Clip, ...]) -> list[Preview]:
-    """Each clip's text by the present (averaged) weights; those that a young voice cannot say are left out."""
+def previews(module: AcousticModule, clips: tuple[TrainingClip, ...]) -> list[Preview]:
+    """A preview of each clip's text with the present (averaged) weights, except texts that give no sound yet."""
     import torch
 
     from voicemill.training.examples import encode
 
-    model, found = task.model, []
+    model, found = module.model, []
     model.eval()
     try:
-        with task.averaged(), torch.no_grad():
+        with module.averaged(), torch.no_grad():
             for clip in clips:
                 ids, symbols = encode(model, clip.text)
                 text, shift = torch.tensor([ids], device=model.device), torch.zeros(1, 1, device=model.device)
                 try:
-                    spoken, _, durations, *_ = model.fastpitch.infer(text=text, pitch=shift)
-                except RuntimeError:  # it predicts fewer frames than its convolutions are wide; no page ends a training
+                    predicted, _, durations, *_ = model.fastpitch.infer(text=text, pitch=shift)
+                except RuntimeError:  # fewer frames than its convolutions are wide; a preview must not end a training
                     continue
-                mel = spoken[0].float().cpu().numpy()
+                mel = predicted[0].float().cpu().numpy()
                 if mel.size and np.isfinite(mel).all():
                     frames = tuple(round(float(each)) for each in durations[0])
-                    found.append(Preview(task.step, clip, mel, tuple(symbols), frames))
+                    found.append(Preview(module.step, clip, mel, tuple(symbols), frames))
     finally:
-        task.train()
+        module.train()
     return found

@@ -1,9 +1,9 @@
 """The learning-rate finder: a range test on the run's own model and clips, before its first step.
 
-The rate rises exponentially from step to step while the loss is watched (L. N. Smith, "Cyclical Learning Rates for
-Training Neural Networks", WACV 2017, section 3.3). Test, smoothing and suggestion (where the smoothed loss falls most
-steeply) are Lightning's own, `lightning.pytorch.tuner.Tuner.lr_find`. Weights and random state are afterwards as they
-were, so that the run is the one that the rate, named in the settings, would have given.
+The rate rises exponentially from step to step while the loss is recorded (L. N. Smith, "Cyclical Learning Rates for
+Training Neural Networks", WACV 2017, section 3.3). Test, smoothing and suggestion (the steepest fall of the smoothed
+loss) are Lightning's, `lightning.pytorch.tuner.Tuner.lr_find`. Weights and random state are restored afterwards: the
+run equals one whose settings name the rate.
 """
 
 from __future__ import annotations
@@ -21,34 +21,34 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from voicemill import files
 from voicemill.atomic import claim_folder
 from voicemill.errors import TrainingError
-from voicemill.training.fitting import quiet_trainer, take_back_sigterm
-from voicemill.training.memory import Need, is_out_of_memory, split_to_fit
+from voicemill.training.fitting import quiet_trainer, restore_sigterm_handler
+from voicemill.training.memory import MemoryEstimate, is_out_of_memory, split_to_fit
 from voicemill.training.store import CheckpointStore
 
 if TYPE_CHECKING:
     import torch
     from lightning.pytorch import LightningModule, Trainer
 
+    from voicemill.training.batches import Batch
     from voicemill.training.config import TrainingConfig
-    from voicemill.training.data import Batch
-    from voicemill.training.fastpitch_module import AcousticTask
+    from voicemill.training.fastpitch_module import AcousticModule
 
 NAME = "learning_rate.json"
 STEPS = 100
-"""Lightning's default; its suggestion leaves out the first ten."""
+"""Lightning's default; its suggestion ignores the first ten."""
 LEAST, MOST = 1e-6, 1e-1
-"""Rates tried: the first moves nothing, the last breaks any transformer under Adam."""
+"""Range of the test: the lowest rate changes nothing, the highest diverges with any transformer under Adam."""
 BOUNDS = (1e-5, 5e-3)
-"""Rates taken, by judgement: a range test of a hundred steps knows nothing of the next thousands."""
+"""Limits of the rate that a run takes, by judgement: a test of a hundred steps does not foresee the next thousands."""
 
 
 class RateSearch(BaseModel):
-    """What a range test found.
+    """The result of a range test.
 
     Attributes:
-        belongs_to: digest of settings, data and base of the run, as in its checkpoints.
-        suggestion: Lightning's; None where the curve was too short for one.
-        learning_rate: what the run takes: the suggestion within BOUNDS, or the rate of the settings.
+        belongs_to: fingerprint of the run, as in its checkpoints.
+        suggestion: Lightning's; None if the curve was too short for one.
+        learning_rate: of the run: the suggestion within BOUNDS, or else the rate of the settings.
         curve: (rate, smoothed loss) of each step.
     """
 
@@ -60,7 +60,7 @@ class RateSearch(BaseModel):
 
     @property
     def sentence(self) -> str:
-        """For a person."""
+        """The result for a person."""
         if self.suggestion is None:
             return f"The learning-rate finder found no rate; the run keeps {self.learning_rate:.2e}."
         tried = f"{self.curve[0][0]:.0e} to {self.curve[-1][0]:.0e}"
@@ -70,28 +70,32 @@ class RateSearch(BaseModel):
         return f"{found}; the run takes {self.learning_rate:.2e}, the nearest of {BOUNDS[0]:.0e} to {BOUNDS[1]:.0e}."
 
 
-def kept(store: CheckpointStore) -> RateSearch | None:
-    """What the interrupted run whose checkpoints these are found; None where it left nothing readable."""
-    found = read(store.folder / NAME)
-    return found if found is not None and found.belongs_to == store.belongs_to else None
+def of_interrupted_run(store: CheckpointStore) -> RateSearch | None:
+    """The search of the interrupted run with these checkpoints; None if it left none that can be read."""
+    search = read(store.folder / NAME)
+    return search if search is not None and search.belongs_to == store.belongs_to else None
 
 
 def read(path: Path) -> RateSearch | None:
-    """What a finished search left; None where there is nothing readable."""
+    """The search saved in a file; None if it cannot be read."""
     with contextlib.suppress(OSError, files.InvalidJsonError, ValidationError):
         return RateSearch.model_validate(files.read_json(path))
     return None
 
 
 def search(
-    config: TrainingConfig, task: AcousticTask, need: Need, batches: Iterable[object], store: CheckpointStore
+    config: TrainingConfig,
+    module: AcousticModule,
+    estimate: MemoryEstimate,
+    batches: Iterable[object],
+    store: CheckpointStore,
 ) -> RateSearch:
-    """Run the test and keep what it found beside the checkpoints.
+    """Run the test and save its result beside the checkpoints.
 
     Args:
-        config: of the run; its rate is what remains where nothing can be found.
-        task: of the model that will learn.
-        need: memory of a batch.
+        config: of the run; its rate is used if the test finds none.
+        module: the model to be trained; it is left as it is.
+        estimate: memory of a step.
         batches: at least STEPS.
         store: of the run.
 
@@ -101,15 +105,15 @@ def search(
     """
     import torch
 
-    target, learning = store.folder / NAME, task.model.training
-    state = {name: value.detach().clone() for name, value in task.model.state_dict().items()}
+    target, training = store.folder / NAME, module.model.training
+    state = {name: value.detach().clone() for name, value in module.model.state_dict().items()}
     gpus = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
-    claim = claim_folder(target)  # Lightning keeps a checkpoint of its own meanwhile
+    claim = claim_folder(target)  # for the checkpoint that Lightning writes before the test
     try:
         trainer = quiet_trainer(config, claim.path)
-        split_to_fit(task, need, trainer.strategy.root_device, lambda text: None)  # the training will tell
+        split_to_fit(module, estimate, trainer.strategy.root_device, lambda text: None)  # the training warns
         with torch.random.fork_rng(gpus), files.library_writes(target, OSError):
-            suggestion, curve = _range_test(trainer, task, batches)
+            suggestion, curve = _range_test(trainer, module, batches)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
@@ -120,23 +124,23 @@ def search(
         ) from error
     finally:
         claim.release()
-        task.model.cpu().load_state_dict(state)
-        task.model.train(learning)
+        module.model.cpu().load_state_dict(state)
+        module.model.train(training)
     rate = config.acoustic.optimiser.learning_rate if suggestion is None else _bounded(suggestion)
-    found = RateSearch(belongs_to=store.belongs_to, suggestion=suggestion, learning_rate=rate, curve=curve)
-    files.write_json(target, found.model_dump(mode="json"))
-    return found
+    result = RateSearch(belongs_to=store.belongs_to, suggestion=suggestion, learning_rate=rate, curve=curve)
+    files.write_json(target, result.model_dump(mode="json"))
+    return result
 
 
 def _range_test(
-    trainer: Trainer, task: AcousticTask, batches: Iterable[object]
+    trainer: Trainer, module: AcousticModule, batches: Iterable[object]
 ) -> tuple[float | None, tuple[tuple[float, float], ...]]:
-    """Lightning's suggestion and curve; its progress bar has no switch, and nobody sees it."""
+    """Lightning's suggestion and curve; its progress bar, which cannot be switched off, is discarded."""
     from lightning.pytorch.tuner import Tuner
 
     with contextlib.redirect_stderr(io.StringIO()):
         finder: Any = Tuner(trainer).lr_find(
-            _probe(task), batches, min_lr=LEAST, max_lr=MOST, num_training=STEPS, update_attr=False
+            _probe(module), batches, min_lr=LEAST, max_lr=MOST, num_training=STEPS, update_attr=False
         )
         pairs = zip(finder.results["lr"], finder.results["loss"], strict=False)
         return finder.suggestion(), tuple(pair for pair in pairs if math.isfinite(pair[1]))
@@ -146,47 +150,47 @@ def _bounded(rate: float) -> float:
     return min(max(rate, BOUNDS[0]), BOUNDS[1])
 
 
-def _probe(task: AcousticTask) -> LightningModule:
-    """The model in Lightning's automatic optimisation, without which its range test sees no loss."""
+def _probe(module: AcousticModule) -> LightningModule:
+    """The model under Lightning's automatic optimisation, which its range test requires."""
     import torch
     from lightning.pytorch import LightningModule
 
-    from voicemill.training.data import split_batch
+    from voicemill.training.batches import split_batch
 
     handler = signal.getsignal(signal.SIGTERM)
 
     class Probe(LightningModule):  # type: ignore[misc]  # Lightning is untyped here
         def __init__(self) -> None:
             super().__init__()
-            self.model = task.model
+            self.model = module.model
 
         def configure_optimizers(self) -> torch.optim.Optimizer:
-            return task.configure_optimizers()
+            return module.configure_optimizers()
 
         def on_train_start(self) -> None:
-            take_back_sigterm(handler)
+            restore_sigterm_handler(handler)
             self.train()
 
         def optimizer_zero_grad(self, *_: object) -> None:
-            """Not between forward and backward: all parts but the last have had their backward pass by then."""
+            """Does nothing: `training_step` clears the gradients, before the first of its backward passes."""
 
         def configure_gradient_clipping(self, optimizer: torch.optim.Optimizer, *_: object, **__: object) -> None:
-            # Lightning's own refuses a fused optimiser under autocast.
-            if limit := task.acoustic.optimiser.gradient_clip:
-                torch.nn.utils.clip_grad_norm_(task.trained_parameters(), limit)
+            # Lightning's own clipping refuses a fused optimiser under autocast.
+            if limit := module.acoustic.optimiser.gradient_clip:
+                torch.nn.utils.clip_grad_norm_(module.trained_parameters(), limit)
 
         def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
             self.zero_grad(set_to_none=True)
-            torch.manual_seed(task.seed_base * 1_000_003 + batch_idx)
-            *before, last = split_batch(batch, task.parts)
-            seen = torch.zeros((), device=batch.mels.device)
-            for part in before:
-                loss = task.losses(part).total
+            torch.manual_seed(module.seed_base * 1_000_003 + batch_idx)
+            *before, last = split_batch(batch, module.micro_batches)
+            total = torch.zeros((), device=batch.mels.device)
+            for micro_batch in before:
+                loss = module.losses(micro_batch).total
                 loss.backward()
-                seen += loss.detach()
-            loss = task.losses(last).total + seen
+                total += loss.detach()
+            loss = module.losses(last).total + total
             if not torch.isfinite(loss):
-                self.trainer.should_stop = True  # from here on every loss is that
+                self.trainer.should_stop = True  # all later losses would not be finite either
             return loss
 
         def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:

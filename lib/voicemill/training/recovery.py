@@ -1,6 +1,6 @@
-"""What to do about a loss or a gradient that is not finite: skip the step, halve the rate, and soon give up.
+"""Recovery from non-finite losses and gradients: the step is skipped and the learning rate halved, at most four times.
 
-A pure record of skipped steps: the same run skips the same steps, and a checkpoint carries the record.
+The record of skipped steps is deterministic, and part of a checkpoint.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from voicemill.errors import TrainingError
 
 MOST_SKIPPED = 4
-"""Steps that a run may skip; at a sixteenth of its rate it would hardly learn any more."""
+"""Steps that a run may skip; with four halvings it trains at a sixteenth of its learning rate."""
 
 
 @dataclass
@@ -19,7 +19,7 @@ class Recovery:
 
     Attributes:
         skipped: their numbers, from 1.
-        hint: what to do when it does not help.
+        hint: advice in the error when the run fails nevertheless.
     """
 
     hint: str
@@ -27,19 +27,19 @@ class Recovery:
 
     @property
     def factor(self) -> float:
-        """What is left of the learning rate."""
+        """Factor on the learning rate."""
         return float(0.5 ** len(self.skipped))
 
     def skip(self, step: int, loss: float, *, last: bool) -> str:
-        """Record that `step` taught nothing, and return a line for the log.
+        """Record that `step` was skipped, and return a message for a person.
 
         Args:
             step: its number, from 1.
-            loss: of the step; it may be finite where only the gradient is not.
-            last: there is no step after it that could show a recovery.
+            loss: of the step; it may be finite if only the gradient is not.
+            last: no step follows that could show a recovery.
 
         Raises:
-            TrainingError: `non_finite_loss:step=N`: too many, or no step left.
+            TrainingError: `non_finite_loss:step=N`: too many skipped steps, or no step left.
         """
         self.skipped.append(step)
         if last or len(self.skipped) > MOST_SKIPPED:

@@ -1,4 +1,4 @@
-"""What training shares: its models restored from their archives, seeds, and a digest of weights."""
+"""Models restored from their archives, seeding, and the digest of weights."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def seeded(seed: int, threads: int) -> Iterator[None]:
-    """Within, torch starts from `seed`, uses `threads` threads (0: as many as it likes), and denormal numbers count as
-    zero, which costs no accuracy and saves a CPU minutes; afterwards they count again, also for other libraries.
+    """Seed torch and set its number of threads (0 keeps torch's own).
+
+    Within the context denormal numbers are flushed to zero, which costs no accuracy and saves minutes on a CPU.
     """
     import torch
 
@@ -82,9 +83,9 @@ def read_fastpitch_config(path: Path) -> DictConfig:
 
 
 def weights_sha256(model: torch.nn.Module) -> str:
-    """sha256 over names and values of all weights, in order of name: two runs that learned the same have the same.
+    """sha256 over names and values of all weights, in order of name: equal for equal weights.
 
-    (The `.nemo` files themselves differ, because the archive records times.)
+    The `.nemo` files themselves differ, because the archive records times.
     """
     digest = hashlib.sha256()
     for name, value in sorted(model.state_dict().items()):

@@ -1,4 +1,4 @@
-"""What makes a step quicker, but not everywhere: bfloat16 arithmetic and torch.compile, by facts of the device."""
+"""Faster steps where the device supports them: bfloat16 arithmetic and torch.compile."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ if TYPE_CHECKING:
     from voicemill.training.config import TrainingConfig
 
 COMPILER = "g++"
-"""What torch.compile calls, for code of a CPU and for the launchers of a GPU's."""
-LONG = 10_000
-"""Steps from which `auto` compiles for a GPU: by judgement, a minute or two of compiling against many minutes of
-steps; measured on no GPU."""
+"""The compiler that torch.compile calls, for CPU code and for the launchers of GPU kernels."""
+COMPILE_FROM_STEPS = 10_000
+"""Steps from which `auto` compiles for a GPU: by judgement, compiling takes a minute or two; not measured on a GPU."""
 
 
 @dataclass(frozen=True)
 class Device:
-    """What the decisions depend on.
+    """The properties of a device on which the decisions depend.
 
     Attributes:
-        kind: where the steps are taken.
-        bfloat16: it has units for bfloat16; where they are emulated a step takes several times as long.
+        kind: CPU or GPU.
+        bfloat16: it has units for bfloat16; emulated, a step takes several times as long.
         compiler: there is a C++ compiler.
     """
 
@@ -33,10 +32,10 @@ class Device:
 
 
 def device_of(config: TrainingConfig) -> Device:
-    """The facts of the device that a training will use.
+    """The device that a training will use.
 
-    Of CPUs only those with AMX count as having the units. With AVX-512 bf16 alone a step took a quarter less CPU time
-    (docs/benchmarks.md), but no voice that learned so was heard yet.
+    Only CPUs with AMX count as having bfloat16 units. With AVX-512 bf16 alone a step took a quarter less CPU time
+    (docs/benchmarks.md), but no voice trained that way has been evaluated.
     """
     import torch
 
@@ -47,31 +46,31 @@ def device_of(config: TrainingConfig) -> Device:
 
 
 def precision(config: TrainingConfig, device: Device) -> Literal["32-true", "bf16-mixed"]:
-    """Lightning's name of the arithmetic: autocast to bfloat16, or float32 throughout."""
+    """Lightning's name of the precision: autocast to bfloat16, or float32."""
     wanted = config.precision
     mixed = wanted == "bfloat16" or (wanted == "auto" and device.bfloat16)
     return "bf16-mixed" if mixed else "32-true"
 
 
 def compiles(config: TrainingConfig, device: Device) -> bool:
-    """Whether steps of FastPitch are to be compiled.
+    """Whether to compile the steps of FastPitch.
 
-    On a CPU `auto` never does: compiling costs more than a run of the preset `cpu` wins (docs/benchmarks.md), and a
-    resumed run, which meets lengths in another order, would no longer have the same losses bit for bit.
+    On a CPU `auto` never compiles: it takes longer than it saves in a run of the preset `cpu` (docs/benchmarks.md), and
+    a resumed run, which sees batch lengths in another order, would not have the same losses bit for bit.
     """
     wanted = config.acoustic.compile
     if wanted == "auto":
-        return device.kind == "cuda" and device.compiler and config.acoustic.max_steps >= LONG
+        return device.kind == "cuda" and device.compiler and config.acoustic.max_steps >= COMPILE_FROM_STEPS
     return wanted
 
 
 def compiled(forward: Callable[..., Any], device: Device, note: Callable[[str], None]) -> Callable[..., Any]:
-    """The forward pass of a step, compiled; as it is, with a word about it, where that does not work.
+    """The compiled forward pass of a step; unchanged, with a note, if compiling fails.
 
     Args:
-        forward: runs the model; the model itself stays as it is, so that speaking and saving know nothing of this.
-        device: where.
-        note: hears why nothing is compiled.
+        forward: runs the model. The model itself is unchanged, so synthesis and saving are not affected.
+        device: the device of the steps.
+        note: takes the reason when steps are not compiled.
     """
     import torch
     from torch._dynamo.exc import TorchDynamoException

@@ -1,11 +1,11 @@
-"""Where a run keeps its checkpoints: the last two, each whole or not there, newest first.
+"""The checkpoints of a run: the last two, each committed atomically.
 
-    fastpitch-0007.checkpoint        the state, written beside its place, fsynced and renamed
+    fastpitch-0007.checkpoint        the state, written to a temporary file, fsynced and renamed
     fastpitch-0007.checkpoint.json   its commit marker: sha256, bytes, step; written after it in the same way
 
-Invariant: a checkpoint counts only with its marker, and is believed only if its bytes are the marker's. An older one
-goes after the newer is committed, so that a kill or a full disk at any moment leaves the good one. Numbers go up across
-runs: a run that starts afresh takes the place of an earlier one with its first checkpoint, not before.
+Invariant: a checkpoint is loaded only if it has a marker and its bytes match the marker. An older one is deleted after
+the newer one is committed, so a kill or a full disk at any moment leaves a good one. Numbers increase across runs: a
+run without `resume` replaces the checkpoints of an earlier one with its first checkpoint, not before.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NUMBERED = re.compile(r"-(\d{4,})\.checkpoint")
 
 
 class Marker(BaseModel):
-    """What was committed."""
+    """Commit marker of a checkpoint."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     sha256: str
@@ -41,9 +41,9 @@ class CheckpointStore:
     """The checkpoints of one model in a folder.
 
     Attributes:
-        folder: holds them; other models' may lie there too.
+        folder: their folder; it may also hold those of other models.
         name: of the model, the first part of the file names.
-        belongs_to: digest of settings, data and base; a checkpoint of another one is refused.
+        belongs_to: fingerprint of settings, data and base; a checkpoint of another run is refused.
     """
 
     folder: Path
@@ -56,7 +56,7 @@ class CheckpointStore:
         return [found[number] for number in sorted(found, reverse=True)]
 
     def newest(self) -> Path | None:
-        """The last checkpoint that was committed."""
+        """The last committed checkpoint; None if there is none."""
         return next(iter(self.committed()), None)
 
     def save(self, step: int, state: dict[str, object]) -> Path:
@@ -75,7 +75,7 @@ class CheckpointStore:
         try:
             files.write_json(_marker(path), marker.model_dump(mode="json"))
         except BaseException:
-            path.unlink(missing_ok=True)  # without its marker it only takes room
+            path.unlink(missing_ok=True)  # useless without its marker
             raise
         self._sweep(keep=[path, *before[: KEPT - 1]])
         return path
@@ -86,11 +86,11 @@ class CheckpointStore:
                 _remove(path)
 
     def load(self, restore: Callable[[dict[str, Any]], None], note: Callable[[str], None]) -> Path:
-        """Let `restore` take the newest checkpoint that can be read, and return where it lies.
+        """Restore the newest checkpoint that can be read, and return its path.
 
         Args:
-            restore: takes the state; what it raises on a broken one counts as unreadable.
-            note: hears of each checkpoint that had to be passed over.
+            restore: takes the state; its errors count as an unreadable checkpoint.
+            note: takes a message for each checkpoint that cannot be read.
 
         Raises:
             TrainingError: `no_checkpoint`; `checkpoint_unreadable` when all of them are broken; `checkpoint_mismatch`
@@ -111,8 +111,8 @@ class CheckpointStore:
                 problems.append(f"{path.name}: {str(error).splitlines()[0] if str(error) else repr(error)}")
                 continue
             for problem, broken in zip(problems, candidates, strict=False):
-                note(f"Warning: a checkpoint cannot be used ({problem}); going on from {path.name} before it.")
-                _remove(broken)  # or the next save would keep it in place of this one
+                note(f"Warning: a checkpoint cannot be used ({problem}); continuing from {path.name} before it.")
+                _remove(broken)  # or the next save would keep it instead of this one
             return path
         raise TrainingError(
             f"No checkpoint can be read ({'; '.join(problems)}).",
@@ -121,7 +121,7 @@ class CheckpointStore:
         )
 
     def _read(self, path: Path) -> dict[str, Any]:
-        """The state of a checkpoint whose bytes are the committed ones.
+        """The state of a checkpoint whose bytes match its marker.
 
         Raises:
             TrainingError: `checkpoint_mismatch`.
@@ -142,18 +142,18 @@ class CheckpointStore:
             raise TrainingError(
                 f"The checkpoint {path.name} belongs to other settings, another base or another dataset.",
                 reason="checkpoint_mismatch",
-                hint="Start without --resume, or with the settings of the interrupted run and what it began with.",
+                hint="Start without --resume, or with the settings, base and data of the interrupted run.",
             )
         return state
 
 
 def commits(folder: Path) -> frozenset[str]:
-    """Names of the checkpoints that runs have committed in this folder."""
+    """Names of the committed checkpoints in a folder."""
     return frozenset(path.name for path in folder.glob(f"*{SUFFIX}") if _marker(path).is_file())
 
 
 def _remove(path: Path) -> None:
-    _marker(path).unlink(missing_ok=True)  # first: what has a marker is whole
+    _marker(path).unlink(missing_ok=True)  # first: a checkpoint with a marker is complete
     path.unlink(missing_ok=True)
 
 

@@ -1,37 +1,37 @@
-"""How long a training will go on, from how long its steps took."""
+"""Estimate of the time left of a training, from the duration of its steps."""
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
 
-_LOOKED_AT = 400
-"""Steps that the estimate is made of: enough to see short and long batches, few enough to follow a busier machine."""
+_WINDOW = 400
+"""Steps of the estimate: enough for short and long batches, few enough to follow a change of the machine's load."""
 
 
 @dataclass
 class TimeLeft:
-    """Give it the clock after each step; it tells the seconds left.
+    """Seconds left, updated after each step.
 
-    The first step of a run is left out: it waits for what is loaded and compiled only once.
+    The first step of a run is excluded: it includes loading and compiling.
     """
 
     max_steps: int
-    _seen: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=_LOOKED_AT), repr=False)
+    _times: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=_WINDOW), repr=False)
 
-    def after(self, step: int, now: float) -> float | None:
-        """Seconds left after `step` (from 1) at the time `now` in seconds; None before two steps were seen.
+    def update(self, step: int, now: float) -> float | None:
+        """Seconds left after `step` (from 1), which ended at the time `now` in seconds; None before two steps.
 
-        Steps that were skipped in between count as steps: they take as long.
+        Skipped steps count: they take as long.
         """
-        self._seen.append((step, now))
-        (first, began) = self._seen[0]
+        self._times.append((step, now))
+        (first, began) = self._times[0]
         if step == first:
             return None
         return (now - began) / (step - first) * (self.max_steps - step)
 
 
-def spoken(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """`1:02:03`, `2:03` or `0:03`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -1,6 +1,4 @@
-"""Acoustic training: a prepared dataset becomes a FastPitch `.nemo`, under Lightning's Trainer, interruptible and
-resumable.
-"""
+"""Acoustic training: a prepared dataset -> a FastPitch `.nemo`. A run can be interrupted and resumed."""
 
 from __future__ import annotations
 
@@ -10,20 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voicemill.training import ranks, rate_search, speedups
-from voicemill.training.checkpoint import Run, TrainingResult, fingerprint, result_of, save_nemo
+from voicemill.training.batches import BatchPlan
+from voicemill.training.checkpoint import TrainingResult, fingerprint, save_nemo
 from voicemill.training.config import TrainingConfig
-from voicemill.training.data import BatchPlan, PreparedDataset, read_dataset
+from voicemill.training.data import TrainingDataset, read_dataset
 from voicemill.training.examples import ExampleSource
-from voicemill.training.fitting import fit, new_trainer, restore
+from voicemill.training.fitting import TrainingRun, fit, new_trainer
 from voicemill.training.hooks import Hooks
-from voicemill.training.memory import Need, acoustic_need, split_to_fit
-from voicemill.training.previews import previewing
+from voicemill.training.memory import MemoryEstimate, estimate_acoustic, split_to_fit
+from voicemill.training.previews import with_previews
 from voicemill.training.store import CheckpointStore
 
 if TYPE_CHECKING:
     from nemo.collections.tts.models import FastPitchModel
 
-    from voicemill.training.fastpitch_module import AcousticTask
+    from voicemill.training.fastpitch_module import AcousticModule
     from voicemill.training.selection import Selection
 
 MODEL = "fastpitch"
@@ -42,102 +41,105 @@ def train_acoustic(
     """Train FastPitch on a prepared dataset and save `out_dir/fastpitch.nemo`.
 
     Args:
-        config: settings; `config.acoustic` decides, and steps, not minutes, end the run.
+        config: settings; `config.acoustic` holds the model's and its number of steps.
         dataset_dir: a prepared dataset, see `voicemill.training.data`.
-        out_dir: gets the `.nemo`, the lexicon in NeMo's spelling, and the checkpoints to resume from.
-        resume: go on from the newest good checkpoint in `out_dir`; there must be one, of the same settings and data.
+        out_dir: for the `.nemo`, the lexicon in NeMo's format, and the checkpoints to resume from.
+        resume: continue from the newest good checkpoint in `out_dir`, which must be of the same settings and data.
         init_from: a FastPitch `.nemo` to start from instead of random weights; its sizes, tokenizer and lexicon stay.
-        hooks: what the caller hears and decides.
+        hooks: callbacks of the caller.
 
     Raises:
         DatasetError: the dataset cannot be used.
-        TrainingError: the loss is not finite and does not recover (reason `non_finite_loss:step=N`), memory does not
-            suffice for one clip (`out_of_memory`), the base checkpoint does not fit, or there is nothing to resume.
+        TrainingError: `non_finite_loss:step=N`: the loss does not recover; `out_of_memory`: one clip does not fit in
+            memory; the base checkpoint is not usable; there is nothing to resume.
         StorageError: something cannot be written.
     """
     from voicemill.training.runtime import nemo_runtime, seeded, weights_sha256
 
-    run, hooks = Run(time.monotonic()), hooks or Hooks()
+    started = time.monotonic()
     dataset = read_dataset(dataset_dir)
     store = CheckpointStore(out_dir, MODEL, fingerprint(config, dataset, init_from))
+    run = TrainingRun(config, store, hooks or Hooks(), started)
     with nemo_runtime(), seeded(config.seed, config.threads):
-        from voicemill.training.fastpitch_module import AcousticTask
+        from voicemill.training.fastpitch_module import AcousticModule
 
         model, strict = _prepare_model(config, dataset, out_dir, init_from)
-        source = ExampleSource(model, dataset.train, dataset.facts, config.audio, config.acoustic.alignment, strict)
+        source = ExampleSource(
+            model, dataset.train, dataset.pitch_statistics, config.audio, config.acoustic.alignment, strict
+        )
         _start_from_data(config, dataset, source, from_base=init_from is not None)
         if config.acoustic.optimiser.find_learning_rate:
-            config = _find_rate(config, source, store, hooks, resume=resume)
-            run.learning_rate = config.acoustic.optimiser.learning_rate
-        task = AcousticTask(model, config.acoustic, seed=config.seed)
-        hooks = previewing(hooks, task, dataset)
-        selection = _selection(config, dataset, task, hooks)
-        with selection.listening() if selection else contextlib.nullcontext():
+            _find_rate(run, source, resume=resume)
+        module = AcousticModule(model, run.config.acoustic, seed=config.seed)
+        run.hooks = with_previews(run.hooks, module, dataset)
+        selection = _selection(run, dataset, module)
+        with selection.worker_running() if selection else contextlib.nullcontext():
             if resume:
-                restore(store, task, run, hooks, selection)
-            (finished,) = ranks.any_of(selection is not None and selection.finished)
-            if task.step < task.max_steps and not finished:
-                _learn(config, task, source, run, store, hooks, selection)
+                run.restore(module, selection)
+            (finished,) = ranks.any_rank(selection is not None and selection.finished)
+            if module.step < module.max_steps and not finished:
+                _fit(run, module, source, selection)
         nemo_path = None
         if not run.interrupted:
-            task.use_average()
+            module.use_average()
             if selection:
                 selection.use_best()
             model.eval()
             nemo_path = save_nemo(model, out_dir / NEMO_NAME) if ranks.rank() == 0 else None
-        return result_of(run, task.step, nemo_path, store.newest(), weights_sha256(model))
+        return run.result(module.step, nemo_path, weights_sha256(model))
 
 
 def _prepare_model(
-    config: TrainingConfig, dataset: PreparedDataset, out_dir: Path, init_from: Path | None
+    config: TrainingConfig, dataset: TrainingDataset, out_dir: Path, init_from: Path | None
 ) -> tuple[FastPitchModel, bool]:
-    """The model to train, and whether its tokens are our aligner's phones one to one."""
+    """The model to train, and whether its tokens are the aligned phones one to one."""
     from voicemill.training.fastpitch_model import LEXICON_NAME, build_fastpitch, write_nemo_lexicon
     from voicemill.training.finetune import base_fastpitch
 
     if init_from is not None:
-        return base_fastpitch(config, dataset.facts, init_from), False
+        return base_fastpitch(config, dataset.pitch_statistics, init_from), False
     lexicon = out_dir / LEXICON_NAME
     if ranks.rank() == 0:
         write_nemo_lexicon(dataset.lexicon, lexicon)
-    ranks.from_first(None)  # it is there
-    return build_fastpitch(config, dataset.facts, lexicon), True
+    ranks.broadcast(None)  # all ranks wait until it is written
+    return build_fastpitch(config, dataset.pitch_statistics, lexicon), True
 
 
-def _start_from_data(config: TrainingConfig, dataset: PreparedDataset, source: ExampleSource, from_base: bool) -> None:
-    """Give the model the speaker's pitch and the mean log-mel; makes, and so checks, the examples."""
+def _start_from_data(config: TrainingConfig, dataset: TrainingDataset, source: ExampleSource, from_base: bool) -> None:
+    """Set the model's pitch statistics and output bias from the dataset; makes, and so checks, the examples."""
     import torch
 
     from voicemill.training.examples import mean_log_mel
 
     model = source.model.eval()
     with torch.no_grad():
-        model.fastpitch.pitch_mean.fill_(dataset.facts.pitch_mean)
-        model.fastpitch.pitch_std.fill_(dataset.facts.pitch_std)
+        model.fastpitch.pitch_mean.fill_(dataset.pitch_statistics.pitch_mean)
+        model.fastpitch.pitch_std.fill_(dataset.pitch_statistics.pitch_std)
         mean = mean_log_mel(source)
         if config.acoustic.bias_from_data and not from_base:
-            # Log-mels average about -5: from a bias of zero the first 150 steps would go into learning that.
+            # Log-mels average about -5; from a bias of zero the first 150 steps would be spent on it.
             model.fastpitch.proj.bias.copy_(mean)
 
 
-def _find_rate(
-    config: TrainingConfig, source: ExampleSource, store: CheckpointStore, hooks: Hooks, *, resume: bool
-) -> TrainingConfig:
-    """The settings with the highest rate that a range test finds, or that the run that is resumed found."""
+def _find_rate(run: TrainingRun, source: ExampleSource, *, resume: bool) -> None:
+    """Set the run's highest learning rate to that of a range test, or of the interrupted run that is resumed."""
     from omegaconf import open_dict
 
-    from voicemill.training.fastpitch_module import AcousticTask, StepBatches
+    from voicemill.training.fastpitch_module import AcousticModule, StepBatches
 
-    found = rate_search.kept(store) if resume else None
-    if found is None:
-        hooks.note(f"The learning rate is searched with {rate_search.STEPS} steps before the training.")
-        task, plan = AcousticTask(source.model, config.acoustic, seed=config.seed), _plan(config, source)
-        batches = StepBatches(source, plan, 0, rate_search.STEPS, source.model.vocab.pad)
-        found = rate_search.search(config, task, _need(task, source, plan), batches, store)
-    hooks.note(found.sentence)
+    search = rate_search.of_interrupted_run(run.store) if resume else None
+    if search is None:
+        run.hooks.note(f"The learning rate is searched with {rate_search.STEPS} steps before the training.")
+        module = AcousticModule(source.model, run.config.acoustic, seed=run.config.seed)
+        plan = _plan(run.config, source)
+        batches = StepBatches(source, plan, range(rate_search.STEPS))
+        estimate = _memory_estimate(module, source, plan)
+        search = rate_search.search(run.config, module, estimate, batches, run.store)
+    run.hooks.note(search.sentence)
     with open_dict(source.model.cfg):
-        source.model.cfg.optim.lr = found.learning_rate
-    return config.with_learning_rate(found.learning_rate)
+        source.model.cfg.optim.lr = search.learning_rate
+    run.learning_rate = search.learning_rate
+    run.config = run.config.with_learning_rate(search.learning_rate)
 
 
 def _plan(config: TrainingConfig, source: ExampleSource) -> BatchPlan:
@@ -145,60 +147,50 @@ def _plan(config: TrainingConfig, source: ExampleSource) -> BatchPlan:
     return BatchPlan([clip.seconds for clip in source.clips], size, config.seed, config.acoustic.bucket)
 
 
-def _learn(
-    config: TrainingConfig,
-    task: AcousticTask,
-    source: ExampleSource,
-    run: Run,
-    store: CheckpointStore,
-    hooks: Hooks,
-    selection: Selection | None,
-) -> None:
+def _fit(run: TrainingRun, module: AcousticModule, source: ExampleSource, selection: Selection | None) -> None:
     from voicemill.training.fastpitch_module import StepBatches
 
-    trainer = new_trainer(config, task, run, store, hooks, selection)
-    plan, device = _plan(config, source), speedups.device_of(config)
-    split_to_fit(task, _need(task, source, plan), trainer.strategy.root_device, hooks.note)
-    if speedups.compiles(config, device):
-        task.forward_pass = speedups.compiled(task.forward_pass, device, hooks.note)
-    batches = StepBatches(source, plan, task.step, task.max_steps, task.model.vocab.pad, ranks.rank(), ranks.world())
-    fit(trainer, task, batches, hooks)
+    trainer = new_trainer(run, module, selection)
+    plan, device = _plan(run.config, source), speedups.device_of(run.config)
+    split_to_fit(module, _memory_estimate(module, source, plan), trainer.strategy.root_device, run.hooks.note)
+    if speedups.compiles(run.config, device):
+        module.forward_pass = speedups.compiled(module.forward_pass, device, run.hooks.note)
+    fit(trainer, module, StepBatches(source, plan, range(module.step, module.max_steps)), run.hooks)
 
 
-def _selection(config: TrainingConfig, dataset: PreparedDataset, task: AcousticTask, hooks: Hooks) -> Selection | None:
-    """Where the settings and the dataset have validation: what measures the voice on its held-out sentences."""
+def _selection(run: TrainingRun, dataset: TrainingDataset, module: AcousticModule) -> Selection | None:
+    """The selection of the best weights; None without validation, and on all ranks except the first."""
     from voicemill.synthesis.out_of_vocabulary import default_pronunciation
     from voicemill.synthesis.vocoders import GriffinLimVocoder
     from voicemill.training.selection import Selection
     from voicemill.training.speaker import Speaker
-    from voicemill.training.validation import Listener, Mel, held_out
+    from voicemill.training.validation import Mel, ValidationWorker, read_sentence
 
-    wanted = config.acoustic.validation
-    clips = dataset.validation[: wanted.sentences]
-    if not wanted.interval or not clips or ranks.rank():
+    audio, validation = run.config.audio, run.config.acoustic.validation
+    clips = dataset.validation[: validation.sentences]
+    if not validation.interval or not clips or ranks.rank():
         return None
-    speaker = Speaker(task.model, GriffinLimVocoder(config.audio), config.audio, default_pronunciation)
+    speaker = Speaker(module.model, GriffinLimVocoder(audio), audio, default_pronunciation)
 
     def predict() -> list[Mel]:
-        task.model.eval()
+        module.model.eval()
         try:
             return [speaker.predict_mel(clip.text) for clip in clips]
         finally:
-            task.train()
+            module.train()
 
-    listener = Listener([held_out(clip, config.audio) for clip in clips], config.audio, dataset.facts)
-    return Selection(wanted, task, listener, predict, hooks.note)
+    worker = ValidationWorker([read_sentence(clip, audio) for clip in clips], audio, dataset.pitch_statistics)
+    return Selection(validation, module, worker, predict, run.hooks.note)
 
 
-def _need(task: AcousticTask, source: ExampleSource, plan: BatchPlan) -> Need:
-    """Memory of this process's largest batch of the first pass."""
-    batches = (plan.batch(step) for step in range(plan.batches_per_pass))
-    first_pass = [batch[ranks.rank() :: ranks.world()] or batch[:1] for batch in batches]
+def _memory_estimate(module: AcousticModule, source: ExampleSource, plan: BatchPlan) -> MemoryEstimate:
+    """Memory of this process's largest batch in the first pass over the data."""
+    first_pass = [ranks.share(plan.batch(step)) for step in range(plan.batches_per_pass)]
     largest = max(first_pass, key=lambda batch: len(batch) * max(source.clips[index].seconds for index in batch))
     examples = [source[index] for index in largest]
-    return acoustic_need(
-        task.acoustic,
-        sum(weight.numel() for weight in task.parameters()),
+    return estimate_acoustic(
+        module.acoustic,
+        sum(weight.numel() for weight in module.parameters()),
         len(largest),
         max(example.mel.shape[1] for example in examples),
         max(len(example.tokens) for example in examples),

@@ -1,8 +1,8 @@
-"""A voice measured while it learns: held-out sentences spoken, heard and compared with their recordings.
+"""Validation during training: held-out sentences synthesised, recognised and compared with their recordings.
 
-The training process only predicts mel spectrograms, which is quick. A process beside it makes sound of them, listens
-and measures. The result of one validation is taken at the next, whenever it was ready, so that what follows from it
-(which weights are best, whether to stop) depends on steps alone and a resumed run decides the same.
+The training process only predicts mel spectrograms, which is quick. A child process vocodes, recognises and measures
+them. The result of a validation is taken at the next one, so that decisions based on it depend on steps alone and a
+resumed run decides the same.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from numpy.typing import NDArray
 
 from voicemill.errors import BlockedError, NotMeasurableError
 from voicemill.synthesis.mel import AudioConfig
-from voicemill.training.data import Clip, DatasetFacts, read_audio, read_pitch
+from voicemill.training.data import PitchStatistics, TrainingClip, read_audio, read_pitch
 from voicemill.workers import Workers, give_way
 
 Mel = NDArray[np.float32]
 
 _ITERATIONS = 30
-"""Of Griffin-Lim: enough for a recogniser to follow."""
-_DECIBELS_AS_MUCH_AS_ALL_WRONG = 20.0
-"""Mel-cepstral distortion that weighs as much as a character error rate of 1: good voices lie at 4 to 6 dB, babble far
-above 10, so that distortion decides between voices that are understood equally well."""
+"""Of Griffin-Lim; enough for speech recognition."""
+_DECIBELS_PER_ERROR_RATE = 20.0
+"""Mel-cepstral distortion that weighs as much as a character error rate of 1. Good voices have 4 to 6 dB, babble far
+more than 10: distortion decides between voices with equal error rates."""
 
 
 @dataclass(frozen=True)
-class Quality:
-    """What was measured on the sentences; the mean, and for errors all of them over all characters.
+class ValidationScores:
+    """Scores over the held-out sentences.
 
     Attributes:
-        mel_distance: mel-cepstral distortion in dB.
-        character_errors: rate, of PocketSphinx.
-        pitch_errors: share of frames with a gross pitch or a voicing error.
+        mel_distance: mel-cepstral distortion in dB, mean over the sentences.
+        character_errors: character error rate of PocketSphinx, over all characters.
+        pitch_errors: share of frames with a gross pitch or a voicing error, mean over the sentences.
     """
 
     mel_distance: float
@@ -44,8 +44,8 @@ class Quality:
 
     @property
     def score(self) -> float:
-        """Lower is better; infinite for a voice that gives no sound."""
-        return self.character_errors + self.mel_distance / _DECIBELS_AS_MUCH_AS_ALL_WRONG + self.pitch_errors
+        """Lower is better; infinite for a voice without sound."""
+        return self.character_errors + self.mel_distance / _DECIBELS_PER_ERROR_RATE + self.pitch_errors
 
     def __str__(self) -> str:
         return (
@@ -54,12 +54,12 @@ class Quality:
         )
 
 
-NO_SOUND = Quality(math.inf, 1.0, 1.0)
+NO_SOUND = ValidationScores(math.inf, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
-class HeldOut:
-    """One held-out sentence and how it was really spoken.
+class HeldOutSentence:
+    """A held-out sentence and its recording.
 
     Attributes:
         mel: log-mel of the recording, (mels, frames).
@@ -71,7 +71,7 @@ class HeldOut:
     pitch: NDArray[np.float32]
 
 
-def held_out(clip: Clip, audio: AudioConfig) -> HeldOut:
+def read_sentence(clip: TrainingClip, audio: AudioConfig) -> HeldOutSentence:
     """Read a clip of the validation split."""
     from voicemill.metrics.spectral import MelSettings, log_mel
 
@@ -85,11 +85,16 @@ def held_out(clip: Clip, audio: AudioConfig) -> HeldOut:
         high_hz=audio.fmax,
         guard=audio.log_floor,
     )
-    return HeldOut(clip.text, log_mel(read_audio(clip.audio, audio.sample_rate), settings), read_pitch(clip))
+    return HeldOutSentence(clip.text, log_mel(read_audio(clip.audio, audio.sample_rate), settings), read_pitch(clip))
 
 
-def measure(spoken: list[Mel], sentences: list[HeldOut], audio: AudioConfig, facts: DatasetFacts) -> Quality:
-    """Compare predicted log-mels with the recordings of the same sentences; an importable function for a worker."""
+def measure_sentences(
+    predicted: list[Mel], sentences: list[HeldOutSentence], audio: AudioConfig, pitch_statistics: PitchStatistics
+) -> ValidationScores:
+    """Compare predicted log-mels with the recordings of the same sentences.
+
+    It is called in a child process, which imports it by name.
+    """
     from voicemill.align.features import SAMPLE_RATE
     from voicemill.align.recognition import PocketSphinxRecogniser
     from voicemill.audio.decode import resample
@@ -100,56 +105,58 @@ def measure(spoken: list[Mel], sentences: list[HeldOut], audio: AudioConfig, fac
     from voicemill.synthesis.griffin_lim import griffin_lim
 
     recogniser = PocketSphinxRecogniser()
-    distances, pitches, heard = [], [], []
+    distances, pitches, recognised = [], [], []
     try:
-        for sentence, mel in zip(sentences, spoken, strict=True):
+        for sentence, mel in zip(sentences, predicted, strict=True):
             distortion = mel_cepstral_distortion(sentence.mel, mel)
             samples = griffin_lim(mel, audio, iterations=_ITERATIONS)
             pitch = pyin(
                 samples,
                 sample_rate=audio.sample_rate,
-                fmin=facts.pitch_fmin,
-                fmax=facts.pitch_fmax,
+                fmin=pitch_statistics.pitch_fmin,
+                fmax=pitch_statistics.pitch_fmax,
                 hop_length=audio.hop_length,
             )
             distances.append(distortion.decibels)
             pitches.append(pitch_errors(sentence.pitch, pitch.f0, distortion.path).f0_frame_error)
-            heard.append(recogniser.transcribe(resample(samples, audio.sample_rate, SAMPLE_RATE)))
-        rate = pooled(character_errors([sentence.text for sentence in sentences], heard)).rate
+            recognised.append(recogniser.transcribe(resample(samples, audio.sample_rate, SAMPLE_RATE)))
+        rate = pooled(character_errors([sentence.text for sentence in sentences], recognised)).rate
     except NotMeasurableError:
         return NO_SOUND
-    return Quality(float(np.mean(distances)), rate, float(np.mean(pitches)))
+    return ValidationScores(float(np.mean(distances)), rate, float(np.mean(pitches)))
 
 
-class Listener:
-    """The process beside the training; it starts with the first sentences and gives way to the training."""
+class ValidationWorker:
+    """The child process of validations; it starts with the first one, at a lower priority than the training."""
 
-    def __init__(self, sentences: list[HeldOut], audio: AudioConfig, facts: DatasetFacts) -> None:
-        self._measure = partial(measure, sentences=sentences, audio=audio, facts=facts)
+    def __init__(self, sentences: list[HeldOutSentence], audio: AudioConfig, pitch_statistics: PitchStatistics) -> None:
+        self._measure = partial(measure_sentences, sentences=sentences, audio=audio, pitch_statistics=pitch_statistics)
         self._workers = Workers(1, give_way)
-        self._spoken: list[Mel] | None = None
-        self._heard: Quality | None = None
+        self._predicted: list[Mel] | None = None
+        self._scores: ValidationScores | None = None
 
-    def submit(self, spoken: list[Mel] | None) -> None:
-        """Have these mels measured; None for a voice that could not speak."""
-        self._spoken, self._heard = spoken, NO_SOUND if spoken is None else None
-        if spoken is not None:
-            self._workers.begin(self._measure, spoken)
+    def submit(self, predicted: list[Mel] | None) -> None:
+        """Begin to measure these mels; None for a voice without sound."""
+        self._predicted, self._scores = predicted, NO_SOUND if predicted is None else None
+        if predicted is not None:
+            self._workers.begin(self._measure, predicted)
 
-    def result(self) -> Quality:
-        """Of what was submitted last; waits for it. A process that is gone, as after a signal to all, has a second try.
+    def result(self) -> ValidationScores:
+        """The scores of the mels submitted last; waits for them.
+
+        A child process that was killed, for example by a signal to the whole group, is started once more.
 
         Raises:
-            BlockedError: `worker_died`, when the second one is ended too.
+            BlockedError: `worker_died`: the second one was killed too.
         """
-        if self._heard is None:
+        if self._scores is None:
             try:
-                self._heard = self._workers.finish()
+                self._scores = self._workers.finish()
             except BlockedError:
-                self._workers.begin(self._measure, self._spoken)
-                self._heard = self._workers.finish()
-        return self._heard
+                self._workers.begin(self._measure, self._predicted)
+                self._scores = self._workers.finish()
+        return self._scores
 
     def close(self) -> None:
-        """End the process, whatever it does."""
+        """Stop the child process at once."""
         self._workers.stop(at_once=True)

@@ -1,7 +1,7 @@
-"""One of several processes that train a model together, and what it tells the process that waits.
+"""A rank: one of several processes that train a model together, and its messages to the process that started it.
 
-torchrun starts it on each device, or Ray (`cluster`); only the first rank tells steps, notes and the result. Each may
-tell why it ended.
+torchrun starts a rank on each device (`launch`), or Ray does (`cluster`). The first rank sends steps, notes and the
+result; every rank sends its error.
 """
 
 from __future__ import annotations
@@ -25,12 +25,17 @@ from voicemill.training.config import TrainingConfig
 from voicemill.training.hooks import Hooks
 
 
-class Work(BaseModel):
-    """What to train; the arguments of `train_acoustic` or `train_vocoder`.
+class TrainingJob(BaseModel):
+    """A training; the arguments of `train_acoustic` or `train_vocoder`.
 
     Attributes:
+        model: the model to train.
+        config: settings.
+        dataset: folder of the prepared dataset.
+        out: folder for the model and its checkpoints.
         base: `.nemo` to start from.
-        gta_dir: aligned mels, for a vocoder.
+        gta_dir: folder of ground-truth-aligned mels, for a vocoder.
+        resume: continue from the newest checkpoint in `out`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,37 +49,37 @@ class Work(BaseModel):
 
 
 Kind = Literal["step", "note", "error", "result"]
-Tell = Callable[[Kind, object], None]
+Send = Callable[[Kind, object], None]
 
 
-def take_part(task: Work, tell: Tell, should_stop: Callable[[], bool]) -> None:
-    """Train as one of the ranks of a group.
+def run_rank(job: TrainingJob, send: Send, should_stop: Callable[[], bool]) -> None:
+    """Train as one rank of a group.
 
     Args:
-        task: what to train, the same for all ranks.
-        tell: hears each `StepReport` (step), line for a person (note) and the `TrainingResult` (result).
-        should_stop: asked after each step; one rank that wants to stop is enough.
+        job: the same for all ranks.
+        send: takes each `StepReport` (step), message for a person (note) and the `TrainingResult` (result).
+        should_stop: called after each step; all ranks stop when it is true on one of them.
 
     Raises:
-        VoicemillError: the training cannot go on; or `rank_lost`.
+        VoicemillError: the training failed. TrainingError `rank_lost`: another rank failed.
     """
-    with ranks.joined(task.config.accelerator):
+    with ranks.process_group(job.config.accelerator):
         if ranks.rank():
-            _train(task, Hooks(should_stop=should_stop))
+            _train(job, Hooks(should_stop=should_stop))
             return
         hooks = Hooks(
-            on_step=lambda report: tell("step", report), note=lambda text: tell("note", text), should_stop=should_stop
+            on_step=lambda report: send("step", report), note=lambda text: send("note", text), should_stop=should_stop
         )
-        tell("result", _train(task, hooks))
+        send("result", _train(job, hooks))
 
 
 @dataclass
-class Heard:
-    """What the ranks have told, on the side that waits.
+class RankMessages:
+    """The messages of the ranks, in the process that started them.
 
     Attributes:
-        hooks: hear of steps and notes.
-        errors: why ranks ended.
+        hooks: get steps and notes.
+        errors: of ranks that failed.
     """
 
     hooks: Hooks
@@ -83,8 +88,8 @@ class Heard:
     _last: StepReport | None = None
     _before: float = 0.0
 
-    def hear(self, kind: Kind, value: object) -> None:
-        """Take what a rank told."""
+    def receive(self, kind: Kind, value: object) -> None:
+        """Handle a message."""
         if isinstance(value, StepReport):
             if self._last is None or value.step > self._last.step:
                 self._last = dataclasses.replace(value, seconds=self._before + value.seconds)
@@ -97,63 +102,62 @@ class Heard:
             self.hooks.note(str(value))
 
     def restarted(self) -> None:
-        """All ranks begin again: steps that they learn again are old news, and their clocks start at zero."""
+        """All ranks start again from a checkpoint: repeated steps are not reported twice, and clocks start at zero."""
         self.errors.clear()
         self._before = self._last.seconds if self._last else 0.0
 
     def result(self, died: TrainingError) -> TrainingResult:
-        """The result.
+        """The result of the training.
 
         Raises:
-            VoicemillError: what the first rank that failed said, or `died` where none said anything.
+            VoicemillError: the error of the first rank that failed, or `died` if none sent an error.
         """
         if self._result is not None:
             return self._result
-        self.errors.sort(key=lambda error: error.reason == "rank_lost")  # what came first is the cause
+        self.errors.sort(key=lambda error: error.reason == "rank_lost")  # an error of another kind is the cause
         raise self.errors[0] if self.errors else died
 
 
-def work(path: Path, told: TextIO) -> int:
-    """Do the work that a file describes, as the rank that torchrun's environment says; returns the exit code.
+def main(path: Path, output: TextIO) -> int:
+    """Run the job of a file as the rank of torchrun's environment; returns the exit code.
 
     Args:
-        path: JSON of a `Work`.
-        told: gets one JSON object a line: `step`, `note`, `result` or `error`.
+        path: JSON of a `TrainingJob`.
+        output: gets one JSON object a line: `step`, `note`, `result` or `error`.
     """
-    asked = threading.Event()
-    signal.signal(signal.SIGTERM, lambda number, frame: asked.set())
-    lines = Lines(told)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
+    messages = MessageWriter(output)
     try:
-        take_part(Work.model_validate(files.read_json(path)), lines.tell, asked.is_set)
+        run_rank(TrainingJob.model_validate(files.read_json(path)), messages.send, stop.is_set)
     except VoicemillError as error:
-        lines.tell("error", error)
+        messages.send("error", error)
         return error.exit_code
     return 0
 
 
-def _train(task: Work, hooks: Hooks) -> TrainingResult:
-    if task.model == "acoustic":
+def _train(job: TrainingJob, hooks: Hooks) -> TrainingResult:
+    if job.model == "acoustic":
         from voicemill.training.train_fastpitch import train_acoustic
 
-        return train_acoustic(task.config, task.dataset, task.out, resume=task.resume, init_from=task.base, hooks=hooks)
-    from voicemill.training.train_hifigan import train_vocoder
+        return train_acoustic(job.config, job.dataset, job.out, resume=job.resume, init_from=job.base, hooks=hooks)
+    from voicemill.training.train_hifigan import VocoderInputs, train_vocoder
 
-    return train_vocoder(
-        task.config, task.dataset, task.out, base=task.base, gta_dir=task.gta_dir, resume=task.resume, hooks=hooks
-    )
+    inputs = VocoderInputs(job.base, job.gta_dir)
+    return train_vocoder(job.config, job.dataset, job.out, inputs, resume=job.resume, hooks=hooks)
 
 
-class Lines:
-    """JSON lines, each whole even where several processes write."""
+class MessageWriter:
+    """Writes messages as JSON lines; each line is written at once, as several processes share the stream."""
 
-    def __init__(self, told: TextIO) -> None:
-        self._told = told
+    def __init__(self, output: TextIO) -> None:
+        self._output = output
 
-    def tell(self, kind: Kind, value: object) -> None:
-        """One line."""
+    def send(self, kind: Kind, value: object) -> None:
+        """Write one message."""
         if isinstance(value, VoicemillError):
             value = {"message": str(value), "reason": value.reason, "hint": value.hint, "code": value.exit_code}
         elif isinstance(value, StepReport | TrainingResult):
             value = dataclasses.asdict(value)
-        self._told.write(json.dumps({kind: value}, default=str) + "\n")
-        self._told.flush()
+        self._output.write(json.dumps({kind: value}, default=str) + "\n")
+        self._output.flush()

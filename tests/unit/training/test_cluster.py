@@ -15,7 +15,7 @@ from tests.ray_cluster import Cluster, two_nodes
 from voicemill.training.config import TrainingConfig
 from voicemill.training.hooks import Hooks
 from voicemill.training.launch import train
-from voicemill.training.worker import Work
+from voicemill.training.worker import TrainingJob
 
 from .test_launch import config, equal_clips
 
@@ -38,7 +38,7 @@ from voicemill.boundary import Interrupts
 from voicemill.errors import VoicemillError
 from voicemill.training.cluster import train
 from voicemill.training.hooks import Hooks
-from voicemill.training.worker import Work
+from voicemill.training.worker import TrainingJob
 
 def ranks(*nodes):
     # processes of the nodes that train
@@ -61,7 +61,7 @@ def run(address, work, at=0, action="", nodes=()):
     try:
         with Interrupts() as interrupts:
             hooks = Hooks(on_step=on_step, note=notes.append, should_stop=interrupts.should_stop, taking_steps=interrupts.cooperative)
-            result = train(Work.model_validate_json(Path(work).read_text()), hooks, address)
+            result = train(TrainingJob.model_validate_json(Path(work).read_text()), hooks, address)
         told |= {"losses": [loss for _, loss, _ in result.loss_curve], "weights": result.weights_sha256}
     except VoicemillError as error:
         told |= {"reason": error.reason, "code": error.exit_code, "said": str(error)}
@@ -142,7 +142,7 @@ def test_stopped_and_killed_it_learns_what_torchrun_learns(
     assert sum("was lost" in note for note in killed["notes"]) == 1
     assert stopped["steps"] + killed["steps"] == list(range(1, STEPS + 1)), "nothing is told twice"
     settings = config(2, 2, max_steps=STEPS)
-    whole = train(Work(model="acoustic", config=settings, dataset=equal_clips, out=tmp_path), Hooks())
+    whole = train(TrainingJob(model="acoustic", config=settings, dataset=equal_clips, out=tmp_path), Hooks())
     assert killed["losses"] == [loss for _, loss, _ in whole.loss_curve]
     assert killed["weights"] == whole.weights_sha256
     others = {path.name for path in told["out"].iterdir() if ".checkpoint" not in path.name}

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from voicemill.errors import DatasetError
-from voicemill.training.data import BatchPlan, collate, read_audio, read_dataset, read_pitch, split_batch
+from voicemill.training.batches import BatchPlan, collate, split_batch
+from voicemill.training.data import read_audio, read_dataset, read_pitch
 from voicemill.training.examples import ExampleSource
 from voicemill.training.fastpitch_model import build_fastpitch, write_nemo_lexicon
 from voicemill.training.runtime import nemo_runtime
@@ -119,24 +120,26 @@ def test_buckets_save_padding() -> None:
 
 
 @pytest.mark.parametrize("mode", ["durations", "forced_prior"])
-def test_the_losses_of_parts_add_up_to_the_batch_s(tone_dataset: Path, tmp_path: Path, mode: str) -> None:
+def test_the_losses_of_micro_batches_add_up_to_the_batch_s(tone_dataset: Path, tmp_path: Path, mode: str) -> None:
     dataset = read_dataset(tone_dataset)
     config = tiny_config(alignment=mode)
     write_nemo_lexicon(dataset.lexicon, tmp_path / "lexicon")
     with nemo_runtime():
         import torch
 
-        from voicemill.training.fastpitch_module import AcousticTask
+        from voicemill.training.fastpitch_module import AcousticModule
 
         torch.manual_seed(1)
-        model = build_fastpitch(config, dataset.facts, tmp_path / "lexicon").eval()
-        source = ExampleSource(model, dataset.train, dataset.facts, config.audio, config.acoustic.alignment, True)
+        model = build_fastpitch(config, dataset.pitch_statistics, tmp_path / "lexicon").eval()
+        source = ExampleSource(
+            model, dataset.train, dataset.pitch_statistics, config.audio, config.acoustic.alignment, True
+        )
         batch = collate([source[0]] * 5, model.vocab.pad)
         batch.mels[3, :, 2:40] = 0.0  # as if it were padding, so that values and frames have other shares
-        task = AcousticTask(model, config.acoustic, seed=1)
-        task.step = 2
-        (whole,) = (task.losses(part).detached() for part in split_batch(batch, 1))
-        parts = [task.losses(part).detached() for part in split_batch(batch, 3)]
+        module = AcousticModule(model, config.acoustic, seed=1)
+        module.step = 2
+        (whole,) = (module.losses(part).detached() for part in split_batch(batch, 1))
+        parts = [module.losses(part).detached() for part in split_batch(batch, 3)]
     assert [len(part.batch.tokens) for part in split_batch(batch, 3)] == [2, 2, 1]
     total = parts[0].plus(parts[1]).plus(parts[2])
     for name, value in vars(whole).items():

@@ -64,7 +64,7 @@ def test_a_word_spelled_by_letters_shares_its_time_when_not_strict() -> None:
 
 @pytest.mark.parametrize("symbols", [[], [" ", "."]])
 def test_nothing_to_say(symbols: list[str]) -> None:
-    with pytest.raises(DatasetError, match="nothing to say"):
+    with pytest.raises(DatasetError, match="it has no phones"):
         spans(symbols)
 
 

@@ -92,10 +92,12 @@ def test_words_that_the_base_does_not_know_are_learned_by_their_phones(
         model = restore_fastpitch(result.nemo_path)
         dataset = read_dataset(root)
         wanted = ExampleSource(
-            restore_fastpitch(base), read_dataset(tone_dataset).train, dataset.facts, tiny_config().audio,
+            restore_fastpitch(base), read_dataset(tone_dataset).train, dataset.pitch_statistics, tiny_config().audio,
             "forced_prior", strict=True,
         )  # fmt: skip
-        found = ExampleSource(model, dataset.train, dataset.facts, tiny_config().audio, "forced_prior", strict=False)
+        found = ExampleSource(
+            model, dataset.train, dataset.pitch_statistics, tiny_config().audio, "forced_prior", strict=False
+        )
         for one, other in zip(found, wanted, strict=True):
             assert one.tokens.tolist() == other.tokens.tolist(), "no word is dropped"
             assert one.prior is not None

@@ -18,8 +18,8 @@ from voicemill.training.config import TrainingConfig
 from voicemill.training.hooks import Hooks
 from voicemill.training.launch import train
 from voicemill.training.train_fastpitch import train_acoustic
-from voicemill.training.train_hifigan import train_vocoder
-from voicemill.training.worker import Work
+from voicemill.training.train_hifigan import VocoderInputs, train_vocoder
+from voicemill.training.worker import TrainingJob
 
 from .conftest import tiny_config, write_dataset
 from .test_train_hifigan import config as vocoder_config
@@ -62,7 +62,7 @@ def together(
     equal_clips: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[TrainingResult, list[StepReport], Path]:
     out, heard = tmp_path_factory.mktemp("two"), []
-    work = Work(model="acoustic", config=config(2, 2), dataset=equal_clips, out=out)
+    work = TrainingJob(model="acoustic", config=config(2, 2), dataset=equal_clips, out=out)
     return train(work, Hooks(on_step=heard.append)), heard, out
 
 
@@ -88,8 +88,8 @@ def test_a_stop_reaches_both_and_both_go_on_as_if_nothing_had_happened(equal_cli
     enough = threading.Event()
     settings = config(2, 2, max_steps=60)
     (tmp_path / "whole").mkdir()
-    whole = train(Work(model="acoustic", config=settings, dataset=equal_clips, out=tmp_path / "whole"), Hooks())
-    work = Work(model="acoustic", config=settings, dataset=equal_clips, out=tmp_path)
+    whole = train(TrainingJob(model="acoustic", config=settings, dataset=equal_clips, out=tmp_path / "whole"), Hooks())
+    work = TrainingJob(model="acoustic", config=settings, dataset=equal_clips, out=tmp_path)
     stopped = train(work, Hooks(on_step=lambda report: enough.set(), should_stop=enough.is_set))
     assert stopped.interrupted
     assert stopped.nemo_path is None
@@ -105,7 +105,7 @@ def test_what_is_not_finite_for_one_is_skipped_by_both(equal_clips: Path, tmp_pa
     pitch[pitch > 0] = np.float32(3e38)
     np.savez(root / "supplementary/e3.npz", pitch=pitch)
     notes: list[str] = []
-    work = Work(model="acoustic", config=config(2, 1, max_steps=40), dataset=root, out=tmp_path / "out")
+    work = TrainingJob(model="acoustic", config=config(2, 1, max_steps=40), dataset=root, out=tmp_path / "out")
     with pytest.raises(TrainingError) as caught:
         train(work, Hooks(note=notes.append))
     assert caught.value.reason.startswith("non_finite_loss:step=")
@@ -115,7 +115,7 @@ def test_what_is_not_finite_for_one_is_skipped_by_both(equal_clips: Path, tmp_pa
 
 def test_a_plateau_that_the_first_rank_hears_ends_both(equal_clips: Path, tmp_path: Path) -> None:
     validation = {"interval": 1, "sentences": 1, "patience": 1, "least_gain": 0.99}
-    work = Work(
+    work = TrainingJob(
         model="acoustic", config=config(2, 2, max_steps=50, validation=validation), dataset=equal_clips, out=tmp_path
     )
     notes: list[str] = []
@@ -132,10 +132,10 @@ def test_two_processes_teach_a_vocoder_what_one_does_with_twice_the_batch(equal_
         out = tmp_path / str(devices)
         out.mkdir()
         if devices == 2:
-            result = train(Work(model="vocoder", config=settings, dataset=equal_clips, out=out), Hooks())
+            result = train(TrainingJob(model="vocoder", config=settings, dataset=equal_clips, out=out), Hooks())
             assert result.nemo_path == out / "hifigan.nemo"
         else:
-            result = train_vocoder(settings, equal_clips, out, base=None, gta_dir=None)
+            result = train_vocoder(settings, equal_clips, out, VocoderInputs())
         curves.append([loss for _, loss, _ in result.loss_curve])
     assert curves[0] == pytest.approx(curves[1], rel=1e-4)
 
@@ -154,7 +154,7 @@ def test_a_rank_that_dies_ends_the_others(equal_clips: Path, tmp_path: Path) -> 
                 if str(tmp_path).encode() in said and b"\0RANK=1\0" in b"\0" + rank:
                     os.kill(int(process.name), signal.SIGKILL)
 
-    work = Work(model="acoustic", config=config(2, 2, max_steps=5000), dataset=equal_clips, out=tmp_path)
+    work = TrainingJob(model="acoustic", config=config(2, 2, max_steps=5000), dataset=equal_clips, out=tmp_path)
     with pytest.raises(TrainingError) as caught:
         train(work, Hooks(on_step=kill_one))
     assert caught.value.reason in ("rank_lost", "rank_died:exit_code=1")

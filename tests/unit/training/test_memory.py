@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from voicemill.errors import TrainingError
-from voicemill.training.memory import Need, acoustic_need, available_bytes, is_out_of_memory
+from voicemill.training.memory import MemoryEstimate, available_bytes, estimate_acoustic, is_out_of_memory
 
 from .conftest import tiny_config
 
@@ -12,23 +12,23 @@ MEGABYTE = 2**20
 
 
 def test_a_batch_is_split_until_it_fits() -> None:
-    need = Need(weights=100 * MEGABYTE, batch=400 * MEGABYTE, clips=6)
-    assert [need.parts(room * MEGABYTE) for room in (600, 500, 499, 250, 150, 101)] == [1, 1, 2, 4, 8, 8]
-    assert "500 MB, and 250 MB are free; a batch is learned in 4 parts" in need.warning(250 * MEGABYTE)
+    estimate = MemoryEstimate(weights=100 * MEGABYTE, batch=400 * MEGABYTE, clips=6)
+    assert [estimate.micro_batches(free * MEGABYTE) for free in (600, 500, 499, 250, 150, 101)] == [1, 1, 2, 4, 8, 8]
+    assert "500 MB, and 250 MB are free; a batch is split into 4 micro-batches" in estimate.warning(250 * MEGABYTE)
 
 
 def test_a_model_that_does_not_fit_is_refused() -> None:
     with pytest.raises(TrainingError) as caught:
-        Need(weights=100 * MEGABYTE, batch=MEGABYTE, clips=6).parts(99 * MEGABYTE)
+        MemoryEstimate(weights=100 * MEGABYTE, batch=MEGABYTE, clips=6).micro_batches(99 * MEGABYTE)
     assert caught.value.reason == "not_enough_memory"
 
 
 def test_longer_clips_need_more_and_the_aligner_too() -> None:
     durations, aligner = tiny_config().acoustic, tiny_config(alignment="forced_prior").acoustic
-    small = acoustic_need(durations, 1000, clips=4, frames=100, tokens=20)
-    assert acoustic_need(durations, 1000, clips=8, frames=100, tokens=20).batch == 2 * small.batch
-    assert acoustic_need(durations, 1000, clips=4, frames=200, tokens=20).batch > 2 * small.batch
-    assert acoustic_need(aligner, 1000, clips=4, frames=100, tokens=20).batch > small.batch
+    small = estimate_acoustic(durations, 1000, clips=4, frames=100, tokens=20)
+    assert estimate_acoustic(durations, 1000, clips=8, frames=100, tokens=20).batch == 2 * small.batch
+    assert estimate_acoustic(durations, 1000, clips=4, frames=200, tokens=20).batch > 2 * small.batch
+    assert estimate_acoustic(aligner, 1000, clips=4, frames=100, tokens=20).batch > small.batch
     assert small.weights == 20_000
 
 

@@ -15,14 +15,14 @@ from voicemill.training import rate_search
 from voicemill.training.checkpoint import TrainingResult
 from voicemill.training.config import TrainingConfig
 from voicemill.training.hooks import Hooks
-from voicemill.training.memory import Need
+from voicemill.training.memory import MemoryEstimate
 from voicemill.training.rate_search import BOUNDS, LEAST, MOST, STEPS, RateSearch
 from voicemill.training.train_fastpitch import train_acoustic
 
 from .conftest import tiny_config
 
 FIND = {"warmup_steps": 2, "find_learning_rate": True}
-NOTHING = Need(weights=0, batch=0, clips=1)
+NOTHING = MemoryEstimate(weights=0, batch=0, clips=1)
 DROPOUT = {"layers": 1, "heads": 1, "head_width": 8, "inner_width": 16, "dropout": 0.2}
 
 
@@ -102,8 +102,8 @@ def test_what_was_found_and_lost_is_found_again(
     assert resumed.loss_curve == whole.loss_curve
 
 
-def test_batches_in_parts_are_searched_alike(tone_dataset: Path, tmp_path: Path) -> None:
-    """The gradient of a batch in parts is the batch's but for a little padding: the curves lie together."""
+def test_micro_batches_give_the_same_search(tone_dataset: Path, tmp_path: Path) -> None:
+    """The gradients of micro-batches add up to the batch's, except for a little padding: the curves agree."""
     from voicemill.training import train_fastpitch
     from voicemill.training.checkpoint import fingerprint
     from voicemill.training.data import read_dataset
@@ -112,22 +112,22 @@ def test_batches_in_parts_are_searched_alike(tone_dataset: Path, tmp_path: Path)
     from voicemill.training.store import CheckpointStore
 
     config, dataset, curves = tiny_config(optimiser=FIND, bucket=False), read_dataset(tone_dataset), []
-    for parts in (1, 2):
-        folder = tmp_path / str(parts)
+    for count in (1, 2):
+        folder = tmp_path / str(count)
         folder.mkdir()
         store = CheckpointStore(folder, "fastpitch", fingerprint(config, dataset, None))
         with nemo_runtime(), seeded(1, 1):
-            from voicemill.training.fastpitch_module import AcousticTask, StepBatches
+            from voicemill.training.fastpitch_module import AcousticModule, StepBatches
 
             model, strict = train_fastpitch._prepare_model(config, dataset, folder, None)
-            source = ExampleSource(model, dataset.train, dataset.facts, config.audio, "durations", strict)
-            task = AcousticTask(model, config.acoustic, seed=1)
-            task.parts = parts
+            source = ExampleSource(model, dataset.train, dataset.pitch_statistics, config.audio, "durations", strict)
+            module = AcousticModule(model, config.acoustic, seed=1)
+            module.micro_batches = count
             before = {name: value.clone() for name, value in model.state_dict().items()}
             torch.manual_seed(9)
             expected = torch.get_rng_state()
-            batches = StepBatches(source, train_fastpitch._plan(config, source), 0, STEPS, model.vocab.pad)
-            curves.append(rate_search.search(config, task, NOTHING, batches, store).curve)
+            batches = StepBatches(source, train_fastpitch._plan(config, source), range(STEPS))
+            curves.append(rate_search.search(config, module, NOTHING, batches, store).curve)
         assert torch.equal(torch.get_rng_state(), expected)
         for name, value in model.state_dict().items():
             assert torch.equal(value, before[name]), name
@@ -142,12 +142,12 @@ def test_memory_that_runs_out_is_said_and_leaves_nothing(
     from voicemill.training.runtime import nemo_runtime
 
     with nemo_runtime():
-        from voicemill.training.fastpitch_module import AcousticTask
+        from voicemill.training.fastpitch_module import AcousticModule
 
     def losses(*_: object) -> None:
         torch.empty(2**60)
 
-    monkeypatch.setattr(AcousticTask, "losses", losses)
+    monkeypatch.setattr(AcousticModule, "losses", losses)
     with pytest.raises(TrainingError) as caught:
         train_acoustic(finding(), tone_dataset, tmp_path)
     assert caught.value.reason == "out_of_memory"

@@ -14,27 +14,27 @@ import pytest
 from voicemill.synthesis.mel import AudioConfig
 from voicemill.training.data import read_dataset
 from voicemill.training.hooks import Hooks
-from voicemill.training.selection import no_gain
+from voicemill.training.selection import validations_without_gain
 from voicemill.training.train_fastpitch import train_acoustic
-from voicemill.training.validation import NO_SOUND, Listener, held_out, measure
+from voicemill.training.validation import NO_SOUND, ValidationWorker, measure_sentences, read_sentence
 
 from .conftest import tiny_config
 
 
 def test_when_to_give_up() -> None:
-    assert no_gain([], 0.01) == 0
-    assert no_gain([1.0, 0.9, 0.8], 0.01) == 0
-    assert no_gain([1.0, 0.9, 0.895, 0.899, 0.95], 0.01) == 3
-    assert no_gain([math.inf, math.inf, 5.0], 0.01) == 0
-    assert no_gain([1.0, 2.0, 0.5, 0.5], 0.0) == 1
+    assert validations_without_gain([], 0.01) == 0
+    assert validations_without_gain([1.0, 0.9, 0.8], 0.01) == 0
+    assert validations_without_gain([1.0, 0.9, 0.895, 0.899, 0.95], 0.01) == 3
+    assert validations_without_gain([math.inf, math.inf, 5.0], 0.01) == 0
+    assert validations_without_gain([1.0, 2.0, 0.5, 0.5], 0.0) == 1
 
 
 def test_the_recording_itself_is_better_than_another_sentence_and_silence_is_worst(tone_dataset: Path) -> None:
     dataset, audio = read_dataset(tone_dataset), AudioConfig()
-    clip = held_out(dataset.validation[0], audio)
-    other = held_out(dataset.train[1], audio)
-    same = measure([clip.mel], [clip], audio, dataset.facts)
-    different = measure([other.mel], [clip], audio, dataset.facts)
+    clip = read_sentence(dataset.validation[0], audio)
+    other = read_sentence(dataset.train[1], audio)
+    same = measure_sentences([clip.mel], [clip], audio, dataset.pitch_statistics)
+    different = measure_sentences([other.mel], [clip], audio, dataset.pitch_statistics)
     assert same.mel_distance == pytest.approx(0.0, abs=1e-6)
     assert different.mel_distance > 1.0
     assert same.score < different.score < NO_SOUND.score
@@ -55,7 +55,7 @@ def test_the_best_weights_are_kept_and_a_resumed_run_keeps_the_same(
     notes: list[str] = []
     whole = train_acoustic(config, tone_dataset, tmp_path / "whole", hooks=Hooks(note=notes.append))
     assert measured(notes) == [2, 4, 6, 8, 9]
-    assert any("spoke the held-out sentences best" in note for note in notes)
+    assert any("scored best on the held-out sentences" in note for note in notes)
     seen: list[int] = []
     told: list[str] = []
     cut = Hooks(
@@ -89,14 +89,14 @@ def test_a_voice_that_no_longer_improves_ends_early_and_stays_ended(tone_dataset
 
 def test_a_listener_that_was_ended_is_replaced_once_and_says_the_same(tone_dataset: Path) -> None:
     dataset, audio = read_dataset(tone_dataset), AudioConfig()
-    clip = held_out(dataset.validation[0], audio)
-    listener = Listener([clip], audio, dataset.facts)
+    clip = read_sentence(dataset.validation[0], audio)
+    worker = ValidationWorker([clip], audio, dataset.pitch_statistics)
     try:
-        listener.submit([clip.mel])
+        worker.submit([clip.mel])
         [worker] = multiprocessing.active_children()
         os.kill(worker.pid or 0, signal.SIGTERM)
-        assert listener.result() == measure([clip.mel], [clip], audio, dataset.facts)
+        assert worker.result() == measure_sentences([clip.mel], [clip], audio, dataset.pitch_statistics)
         assert multiprocessing.active_children() != [worker]
     finally:
-        listener.close()
+        worker.close()
     assert not multiprocessing.active_children()

@@ -194,7 +194,7 @@ def test_pitch_of_another_length_is_refused(nemo_file: Path, tone_dataset: Path,
     clip = dataset.train[0]
     np.savez(clip.pitch, pitch=np.ones(5, dtype=np.float32))
     model = load_speaker(nemo_file).fastpitch
-    source = ExampleSource(model, dataset.train, dataset.facts, tiny_config().audio, "durations", True)
+    source = ExampleSource(model, dataset.train, dataset.pitch_statistics, tiny_config().audio, "durations", True)
     with pytest.raises(DatasetError) as caught:
         source[0]
     assert caught.value.reason == f"pitch_length:{clip.id}"

@@ -13,7 +13,7 @@ from voicemill.training import speedups
 from voicemill.training.config import TrainingConfig
 from voicemill.training.data import read_dataset
 from voicemill.training.hooks import Hooks
-from voicemill.training.speedups import LONG, Device, compiled, compiles, device_of, precision
+from voicemill.training.speedups import COMPILE_FROM_STEPS, Device, compiled, compiles, device_of, precision
 from voicemill.training.train_fastpitch import train_acoustic
 
 from .conftest import tiny_config
@@ -48,11 +48,11 @@ def test_bfloat16_where_the_device_has_units_for_it(wanted: str, device: Device,
     [
         ("auto", PLAIN, 10**6, False),
         ("auto", UNITS, 10**6, False),
-        ("auto", AMPERE, LONG, True),
-        ("auto", AMPERE, LONG - 1, False),
-        ("auto", dataclasses.replace(AMPERE, compiler=False), LONG, False),
+        ("auto", AMPERE, COMPILE_FROM_STEPS, True),
+        ("auto", AMPERE, COMPILE_FROM_STEPS - 1, False),
+        ("auto", dataclasses.replace(AMPERE, compiler=False), COMPILE_FROM_STEPS, False),
         (True, PLAIN, 10, True),
-        (False, AMPERE, LONG, False),
+        (False, AMPERE, COMPILE_FROM_STEPS, False),
     ],
 )
 def test_steps_are_compiled_where_the_run_is_long_enough(
@@ -95,7 +95,7 @@ def test_long_clips_keep_their_durations_in_bfloat16(tone_dataset: Path, tmp_pat
     with nemo_runtime(), seeded(1, 1):
         import torch
 
-        model = build_fastpitch(config(), dataset.facts, tmp_path / "lexicon").eval()
+        model = build_fastpitch(config(), dataset.pitch_statistics, tmp_path / "lexicon").eval()
         tokens, durations = torch.full((1, 60), 5), torch.full((1, 60), 11)
         told: list[torch.Tensor] = []
         model.fastpitch.decoder.register_forward_hook(

@@ -16,9 +16,10 @@ import pytest
 import torch
 
 from voicemill.errors import DatasetError, TrainingError
+from voicemill.training.batches import BatchPlan
 from voicemill.training.checkpoint import StepReport, TrainingResult
 from voicemill.training.config import OptimiserConfig
-from voicemill.training.data import BatchPlan, read_dataset
+from voicemill.training.data import read_dataset
 from voicemill.training.hooks import Hooks
 from voicemill.training.train_fastpitch import train_acoustic
 

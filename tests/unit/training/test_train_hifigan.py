@@ -19,7 +19,7 @@ from voicemill.training.hifigan_data import PairSource, SegmentBatches
 from voicemill.training.hifigan_model import build_hifigan
 from voicemill.training.hooks import Hooks
 from voicemill.training.runtime import nemo_runtime
-from voicemill.training.train_hifigan import train_vocoder
+from voicemill.training.train_hifigan import VocoderInputs, train_vocoder
 
 from .conftest import RATE, tiny_config, write_clip, write_dataset
 
@@ -63,7 +63,7 @@ def aligned(tone_dataset: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def base(tone_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("base")
-    path = train_vocoder(config(max_steps=1), tone_dataset, folder, base=None, gta_dir=None).nemo_path
+    path = train_vocoder(config(max_steps=1), tone_dataset, folder, VocoderInputs()).nemo_path
     if path is None:
         pytest.fail("the run was not interrupted, and saved nothing")
     return path
@@ -72,7 +72,7 @@ def base(tone_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_stock_nemo_restores_what_was_trained(tone_dataset: Path, aligned: Path, tmp_path: Path) -> None:
     reports: list[StepReport] = []
     result = train_vocoder(
-        config(), tone_dataset, tmp_path, base=None, gta_dir=aligned, hooks=Hooks(on_step=reports.append)
+        config(), tone_dataset, tmp_path, VocoderInputs(None, aligned), hooks=Hooks(on_step=reports.append)
     )
     assert [report.step for report in reports] == [1, 2, 3, 4]
     assert result.steps == 4
@@ -109,7 +109,7 @@ def test_the_same_seed_gives_the_same_weights(tone_dataset: Path, base: Path, tm
 
 
 def test_an_interrupted_run_goes_on_where_it_was(tone_dataset: Path, aligned: Path, tmp_path: Path) -> None:
-    whole = train_vocoder(config(), tone_dataset, tmp_path / "whole", base=None, gta_dir=aligned)
+    whole = train_vocoder(config(), tone_dataset, tmp_path / "whole", VocoderInputs(None, aligned))
     asked: list[None] = []
 
     def stop_after_two() -> bool:
@@ -117,13 +117,13 @@ def test_an_interrupted_run_goes_on_where_it_was(tone_dataset: Path, aligned: Pa
         return len(asked) == 2
 
     hooks = Hooks(should_stop=stop_after_two)
-    part = train_vocoder(config(), tone_dataset, tmp_path / "part", base=None, gta_dir=aligned, hooks=hooks)
+    part = train_vocoder(config(), tone_dataset, tmp_path / "part", VocoderInputs(None, aligned), hooks=hooks)
     assert part.interrupted
     assert part.steps == 2
     assert part.nemo_path is None
     assert part.checkpoint_path is not None
     assert part.checkpoint_path.is_file()
-    rest = train_vocoder(config(), tone_dataset, tmp_path / "part", base=None, gta_dir=aligned, resume=True)
+    rest = train_vocoder(config(), tone_dataset, tmp_path / "part", VocoderInputs(None, aligned), resume=True)
     assert rest.steps == 4
     assert rest.weights_sha256 == whole.weights_sha256
     assert rest.loss_curve == whole.loss_curve
@@ -139,27 +139,27 @@ def test_there_must_be_something_to_resume(
         for name in ("hifigan-0001.checkpoint", "hifigan-0001.checkpoint.json"):
             (tmp_path / name).write_bytes(content)
     with pytest.raises(TrainingError) as caught:
-        train_vocoder(config(), tone_dataset, tmp_path, base=base, gta_dir=None, resume=True)
+        train_vocoder(config(), tone_dataset, tmp_path, VocoderInputs(base), resume=True)
     assert caught.value.code == reason
 
 
 def test_a_checkpoint_of_other_settings_is_refused(tone_dataset: Path, base: Path, tmp_path: Path) -> None:
-    train_vocoder(config(max_steps=1), tone_dataset, tmp_path, base=base, gta_dir=None)
+    train_vocoder(config(max_steps=1), tone_dataset, tmp_path, VocoderInputs(base))
     with pytest.raises(TrainingError) as caught:
-        train_vocoder(config(learning_rate=2e-3), tone_dataset, tmp_path, base=base, gta_dir=None, resume=True)
+        train_vocoder(config(learning_rate=2e-3), tone_dataset, tmp_path, VocoderInputs(base), resume=True)
     assert caught.value.reason == "checkpoint_mismatch"
 
 
 def test_a_loss_that_is_not_finite_ends_the_run(tone_dataset: Path, base: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError) as caught:
-        train_vocoder(config(learning_rate=1e30), tone_dataset, tmp_path, base=base, gta_dir=None)
+        train_vocoder(config(learning_rate=1e30), tone_dataset, tmp_path, VocoderInputs(base))
     assert caught.value.code == "non_finite_loss"
     assert not (tmp_path / "hifigan.nemo").exists()
 
 
 def test_no_steps_save_the_base_as_it_is(tone_dataset: Path, base: Path, tmp_path: Path) -> None:
-    result = train_vocoder(config(max_steps=0), tone_dataset, tmp_path, base=base, gta_dir=None)
-    again = train_vocoder(config(max_steps=0), tone_dataset, tmp_path, base=result.nemo_path, gta_dir=None)
+    result = train_vocoder(config(max_steps=0), tone_dataset, tmp_path, VocoderInputs(base))
+    again = train_vocoder(config(max_steps=0), tone_dataset, tmp_path, VocoderInputs(result.nemo_path))
     assert result.steps == 0
     assert result.final_loss is None
     assert result.weights_sha256 == again.weights_sha256
@@ -168,7 +168,7 @@ def test_no_steps_save_the_base_as_it_is(tone_dataset: Path, base: Path, tmp_pat
 def test_a_base_of_other_mels_is_refused(tone_dataset: Path, base: Path, tmp_path: Path) -> None:
     other = config().model_copy(update={"audio": AudioConfig(fmax=7000.0)})
     with pytest.raises(TrainingError) as caught:
-        train_vocoder(other, tone_dataset, tmp_path, base=base, gta_dir=None)
+        train_vocoder(other, tone_dataset, tmp_path, VocoderInputs(base))
     assert caught.value.reason == "base_unusable:highfreq"
 
 
@@ -178,11 +178,11 @@ def test_every_mel_must_have_the_length_of_its_clip(
     path = aligned / "c1.npy"
     np.save(path, np.load(path)[:, :-1])
     with pytest.raises(DatasetError) as caught:
-        train_vocoder(config(), tone_dataset, tmp_path, base=base, gta_dir=aligned)
+        train_vocoder(config(), tone_dataset, tmp_path, VocoderInputs(base, aligned))
     assert caught.value.reason == "mel_length:c1"
     path.unlink()
     with pytest.raises(DatasetError) as caught:
-        train_vocoder(config(), tone_dataset, tmp_path, base=base, gta_dir=aligned)
+        train_vocoder(config(), tone_dataset, tmp_path, VocoderInputs(base, aligned))
     assert caught.value.reason == "mel_missing:c1"
 
 
@@ -233,12 +233,14 @@ def test_the_length_that_nemo_s_front_end_reports_is_the_length_of_all(tmp_path:
     with nemo_runtime():
         import torch
 
-        model = build_fastpitch(settings, dataset.facts, tmp_path / "lexicon").eval()
+        model = build_fastpitch(settings, dataset.pitch_statistics, tmp_path / "lexicon").eval()
         signal = torch.from_numpy(clip.astype(np.float32))[None]
         mel, length = model.preprocessor(input_signal=signal, length=torch.tensor([len(clip)]))
         assert (mel.shape[2], int(length)) == (101, 100), "this trap is gone: drop the test"
         for mode in ("forced_prior", "beta_binomial"):
-            example = ExampleSource(model, dataset.train[:1], dataset.facts, settings.audio, mode, strict=True)[0]
+            example = ExampleSource(
+                model, dataset.train[:1], dataset.pitch_statistics, settings.audio, mode, strict=True
+            )[0]
             assert example.prior is not None
             assert (example.mel.shape[1], len(example.prior), len(example.pitch)) == (100, 100, 100)
         (made,) = ground_truth_aligned_mels(model, dataset, tmp_path / "mels", clips=dataset.train[:1])
@@ -257,7 +259,7 @@ def test_clips_about_as_long_as_a_segment(tmp_path: Path, frames: int, segment: 
     for number in range(5):
         write_clip(root, f"c{number}", 0.1 * np.ones(frames * HOP))
     source = PairSource(read_dataset(root).train, AudioConfig(), None, zero_mel, segment)
-    batches = SegmentBatches(source, first=2, last=5, batch_size=3, segment_frames=segment, seed=1)
+    batches = SegmentBatches(source, range(2, 5), batch_size=3, segment_frames=segment, seed=1)
     assert len(batches) == 3
     for samples, lengths, mels in batches:
         assert samples.shape == (3, segment * HOP)
@@ -269,7 +271,7 @@ def test_segments_depend_on_seed_and_step_only(tone_dataset: Path) -> None:
     source = PairSource(read_dataset(tone_dataset).train, AudioConfig(), None, zero_mel, 16)
 
     def batch(seed: int, step: int, first: int = 0) -> list[float]:
-        batches = SegmentBatches(source, first=first, last=9, batch_size=2, segment_frames=16, seed=seed)
+        batches = SegmentBatches(source, range(first, 9), batch_size=2, segment_frames=16, seed=seed)
         return [float(value) for value in batches.batch(step)[0].flatten()]
 
     assert batch(1, 3) == batch(1, 3, first=3)
@@ -281,7 +283,7 @@ def test_a_broken_mel_is_named(tone_dataset: Path, aligned: Path, base: Path, tm
     for path in aligned.glob("*.npy"):
         np.save(path, np.full_like(np.load(path), np.nan))
     with pytest.raises(DatasetError) as caught:
-        train_vocoder(config(), tone_dataset, tmp_path, base=base, gta_dir=aligned)
+        train_vocoder(config(), tone_dataset, tmp_path, VocoderInputs(base, aligned))
     assert caught.value.code == "mel_not_finite"
 
 
@@ -297,24 +299,25 @@ def test_the_archive_names_no_file_of_this_machine(base: Path) -> None:
 
 def test_the_losses_of_parts_add_up_to_the_batch_s(tone_dataset: Path) -> None:
     source = PairSource(read_dataset(tone_dataset).train, AudioConfig(), None, zero_mel, 16)
-    batch = SegmentBatches(source, first=0, last=1, batch_size=5, segment_frames=16, seed=1).batch(0)
+    batch = SegmentBatches(source, range(1), batch_size=5, segment_frames=16, seed=1).batch(0)
     with nemo_runtime():
         import torch
 
-        from voicemill.training.hifigan_module import VocoderTask, split_segments
+        from voicemill.training.hifigan_module import VocoderModule, split_segments
 
         torch.manual_seed(1)
         # Evaluation mode: spectral normalisation moves a little with each forward pass of a training.
-        task = VocoderTask(build_hifigan(config()), config().vocoder, seed=1).eval()
+        module = VocoderModule(build_hifigan(config()), config().vocoder, seed=1).eval()
         totals = []
         for parts in (1, 3):
             segments = split_segments(batch, parts)
             with torch.no_grad():
                 judged = [
-                    task.discriminator_loss(part.samples.unsqueeze(1), task.model.generator(x=part.mels)) * part.share
+                    module.discriminator_loss(part.samples.unsqueeze(1), module.model.generator(x=part.mels))
+                    * part.share
                     for part in segments
                 ]
-                made = [task.generator_loss(part)[0] * part.share for part in segments]
+                made = [module.generator_loss(part)[0] * part.share for part in segments]
             totals.append((len(segments), float(sum(judged)), float(sum(made))))
     assert [count for count, _, _ in totals] == [1, 3]
     assert totals[1][1:] == pytest.approx(totals[0][1:], rel=1e-4)
@@ -325,27 +328,27 @@ def test_the_memory_of_a_step_is_counted_on_the_model_itself(tone_dataset: Path)
     with nemo_runtime():
         import torch
 
-        from voicemill.training.hifigan_module import VocoderTask
+        from voicemill.training.hifigan_module import VocoderModule
 
-        task = VocoderTask(build_hifigan(config()), config().vocoder, seed=1).train()
-        before = {name: value.clone() for name, value in task.state_dict().items()}
-        needs = []
+        module = VocoderModule(build_hifigan(config()), config().vocoder, seed=1).train()
+        before = {name: value.clone() for name, value in module.state_dict().items()}
+        estimates = []
         for size, frames in ((2, 16), (4, 16), (4, 32)):
-            batches = SegmentBatches(source, first=0, last=1, batch_size=size, segment_frames=frames, seed=1)
+            batches = SegmentBatches(source, range(1), batch_size=size, segment_frames=frames, seed=1)
             torch.manual_seed(5)
-            needs.append(task.need(batches.batch(0)))
+            estimates.append(module.memory_estimate(batches.batch(0)))
             drawn = torch.rand(1)
             torch.manual_seed(5)
             assert torch.equal(drawn, torch.rand(1)), "no random number is used"
-        few, more, longer = needs
+        few, more, longer = estimates
         assert (few.clips, more.clips) == (2, 4)
         assert more.batch == pytest.approx(2 * few.batch, rel=1e-3)
         assert 1.5 * more.batch < longer.batch < 2.5 * more.batch
-        assert few.weights >= 20 * sum(weight.numel() for weight in task.parameters())
+        assert few.weights >= 20 * sum(weight.numel() for weight in module.parameters())
         # What one generator pass gives alone has to be kept for its backward pass.
         assert few.batch > 4 * 2 * 16 * HOP * 2
-        assert task.training
-        for name, value in task.state_dict().items():
+        assert module.training
+        for name, value in module.state_dict().items():
             assert torch.equal(value, before[name]), name
 
 
@@ -355,7 +358,7 @@ def test_little_memory_splits_the_batch_from_the_start(
     """Only how much is free is made up: this machine has plenty."""
     from voicemill.training import memory
 
-    whole = train_vocoder(config(), tone_dataset, tmp_path / "whole", base=None, gta_dir=None)
+    whole = train_vocoder(config(), tone_dataset, tmp_path / "whole", VocoderInputs())
     told: list[str] = []
 
     def available(device: object) -> int:
@@ -363,14 +366,14 @@ def test_little_memory_splits_the_batch_from_the_start(
 
     monkeypatch.setattr(memory, "available_bytes", available)
     with pytest.raises(TrainingError) as caught:
-        train_vocoder(config(), tone_dataset, tmp_path / "none", base=None, gta_dir=None)
+        train_vocoder(config(), tone_dataset, tmp_path / "none", VocoderInputs())
     assert caught.value.reason == "not_enough_memory"
-    needed = int(str(caught.value).partition("needs ")[2].partition(" MB")[0])
+    needed = int(str(caught.value).partition("estimates ")[2].partition(" MB")[0])
     monkeypatch.setattr(memory, "available_bytes", lambda device: (needed + 1) * 2**20)
     hooks = Hooks(note=told.append)
-    split = train_vocoder(config(), tone_dataset, tmp_path / "split", base=None, gta_dir=None, hooks=hooks)
+    split = train_vocoder(config(), tone_dataset, tmp_path / "split", VocoderInputs(), hooks=hooks)
     assert len(told) == 1
-    assert "a batch is learned in 2 parts" in told[0]
+    assert "a batch is split into 2 micro-batches" in told[0]
     for (_, one, _), (_, other, _) in zip(whole.loss_curve, split.loss_curve, strict=True):
         assert other == pytest.approx(one, rel=0.02)
 
@@ -380,17 +383,17 @@ def test_the_learning_rate_finder_does_not_apply(tone_dataset: Path, base: Path,
         config(max_steps=1).model_dump() | {"acoustic": {"optimiser": {"find_learning_rate": True}}}
     )
     told: list[str] = []
-    train_vocoder(wished, tone_dataset, tmp_path, base=base, gta_dir=None, hooks=Hooks(note=told.append))
+    train_vocoder(wished, tone_dataset, tmp_path, VocoderInputs(base), hooks=Hooks(note=told.append))
     assert len(told) == 1
     assert told[0].startswith("The learning-rate finder does not apply to HiFi-GAN")
-    assert told[0].endswith("it learns at 1e-03.")
+    assert told[0].endswith("It is trained at 1e-03.")
     assert not (tmp_path / "learning_rate.json").exists()
 
 
 def test_bfloat16_learns_what_float32_learns(tone_dataset: Path, base: Path, tmp_path: Path) -> None:
     fine, rough = (
         train_vocoder(
-            config().model_copy(update={"precision": name}), tone_dataset, tmp_path / name, base=base, gta_dir=None
+            config().model_copy(update={"precision": name}), tone_dataset, tmp_path / name, VocoderInputs(base)
         ).loss_curve
         for name in ("float32", "bfloat16")
     )
