@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -284,10 +283,10 @@ def test_a_signal_ends_the_training_and_says_so(run, lane, checkout, tmp_path, r
         if line.startswith("STATS ") and process.poll() is None:
             process.send_signal(signal.SIGTERM)
             break
-    started = time.monotonic()
-    lines += process.stdout.read().splitlines()
+    after = process.stdout.read().splitlines()
+    lines += after
     assert process.wait(timeout=60) == 143
-    assert time.monotonic() - started < 60
+    assert sum(line.startswith("STATS ") for line in after) <= 10, "half of the twenty steps is a wide margin"
     process.stdout.close()
     assert lines[-4:] == [
         "=== COLAB TRAIN REPORT ===",

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -68,10 +67,9 @@ def finished(
             if '"model":"FastPitch"' in line:
                 child.send_signal(signal.SIGTERM)
                 break
-        stopped = time.monotonic()
-        _, err = child.communicate(timeout=300)
+        rest, err = child.communicate(timeout=300)
     assert child.returncode == 143, err
-    assert time.monotonic() - stopped < 60
+    assert rest.count('"model":"FastPitch"') <= 20, "half of the forty steps is a wide margin"
     assert "[tts-prod][error] interrupted:sigterm" in err
     assert "Traceback" not in err
     status = json.loads((work / "work/artifacts/train_status.tts_prod_train.json").read_text())

@@ -31,10 +31,12 @@ def test_pax_times_as_nemo_writes_them_pass(archives, member):
 
 def test_inspection_is_fast(archives):
     path = archives.write()
-    inspect_archive(path)
-    start = time.process_time()
-    inspect_archive(path)
-    assert time.process_time() - start < 0.05
+    seconds = []
+    for _ in range(5):
+        start = time.process_time()
+        inspect_archive(path)
+        seconds.append(time.process_time() - start)
+    assert min(seconds) < 0.05, "processor time, best of five: a busy machine slows single runs down"
 
 
 def test_gzip_bomb(archives, refusal):
