@@ -1,23 +1,27 @@
-"""Sound in, measured speech out; of the other rooms it imports only `weights`.
+"""Audio: recordings to checked, measured speech. Imports only `weights` of the other packages.
 
-    decode        any recording -> checked mono WAV or float32 samples (one ffmpeg helper, untrusted files)
-    times         `1:02:30.5` -> seconds
-    download      a web address -> a file (yt-dlp, optional)
-    sound         a recording that is read piece by piece
-    levels        how loud it is at each moment
-    loudness      EBU R 128 figures of a file, and the one constant gain that brings it to a target
-    vad           where somebody speaks (Silero)
-    background    windows around speech, and how loud music or noise is in them
-    separation    the voice alone (Demucs)
-    segmentation  speech -> utterances of 1 to 12 s, cut only in pauses
-    cuts          why an utterance begins and ends where it does
-    device        the pitch search's dense part on a GPU
-    pitch         F0 of each frame: pyin, frame for frame as librosa computes it, many times faster
-    quality       peak, clipping, signal-to-noise ratio, bandwidth and edges of one clip
-    voice         pitch and formants of one clip, to notice that somebody else speaks
-    embedding     who speaks, by a speaker model where there is one; `onnx` runs its graph, and Silero's
-    likeness      whether two clips are the same sound
+decode             any recording -> checked mono WAV or float32 samples, with one helper for ffmpeg
+probing            what the header of a recording declares
+ffmpeg             ffmpeg and ffprobe on untrusted files
+download           a URL -> a file (yt-dlp, optional)
+timestamps         `1:02:30.5` -> seconds
+waveform           a recording that is read in parts
+level_envelope     the short-time level of a recording
+loudness           EBU R 128 loudness, and the constant gain to a target
+vad                voice activity detection (Silero)
+endpointing        exact start and end of each speech span
+background_level   windows around speech, and the level of music or noise in them
+separation         the voice without music and noise (Demucs)
+segmentation       speech -> utterances of 1 to 12 s, cut only in pauses
+cuts               reasons for the start and end of an utterance
+pitch              F0 of each frame by pYIN, identical with librosa and many times faster; `pitch_viterbi` is its search
+device             the pitch search's difference function on a GPU
+quality            peak, clipping, signal-to-noise ratio, bandwidth and silence at the edges of a clip
+voice_traits       pitch and formants of a clip, to detect other speakers
+embedding          speaker embeddings, if a model is on the weights allowlist
+onnx               ONNX models on the CPU, for `vad` and `embedding`
+fingerprints       similarity of two clips, to detect duplicates
 
-Samples are float32 numpy arrays of shape (samples,), full scale 1.0; times are seconds; rates and frequencies are Hz.
-Nothing here keeps state, so one clip is one task that any process can do.
+Samples are float32 numpy arrays of shape (samples,), full scale 1.0. Times are seconds, rates and frequencies are Hz.
+The functions keep no state, so each clip is a task of its own that any process can run.
 """

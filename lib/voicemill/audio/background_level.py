@@ -1,4 +1,4 @@
-"""Windows of a recording around its speech, and how loud what lies behind the speech is in each of them."""
+"""Background level: windows of a recording around its speech, and how loud music or noise is in each of them."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from voicemill.audio.vad import Span
 from voicemill.audio.waveform import Waveform
 
 MAX_WINDOW = 30.0
-"""Seconds; bounds the memory of whatever works on a window."""
+"""Seconds; longest window, which bounds the memory of a window's task."""
 MARGIN = 1.0
-"""Seconds around speech that belong to its window: an utterance takes its padding from there."""
+"""Seconds before and after the speech of a window; utterances take their padding from there."""
 _FAR = 2.0
-"""Seconds without speech from which on two windows are not one."""
+"""Shortest pause (seconds) between two windows."""
 _AWAY = 0.1
-"""Seconds from speech at which a pause begins: words die away slowly."""
+"""Seconds from speech at which a pause begins, because words fade slowly."""
 _FRAME = 0.02
 _FEW = 10
-"""Frames of pause (0.2 s) below which they say nothing, and the quietest frames of all stand for them."""
+"""Fewest frames of pauses (0.2 s) that are a sample of the background; with fewer, the quietest frames are used."""
 _PASTED = -100.0
-"""dBFS; no microphone is that quiet: somebody put the silence there, so it says nothing about what is behind speech."""
+"""dBFS; quieter frames are digital silence that was inserted, not background."""
 
 
 def speech_windows(spans: Sequence[Span], seconds: float) -> list[Span]:
-    """Disjoint stretches of at most `MAX_WINDOW` that hold all speech and what is near it, in ascending order.
+    """Disjoint windows of at most `MAX_WINDOW` that contain all speech with its surroundings, in ascending order.
 
     Args:
-        spans: where somebody speaks, ascending and disjoint.
+        spans: speech, ascending and disjoint.
         seconds: length of the recording.
     """
     groups: list[list[Span]] = []
@@ -46,22 +46,22 @@ def speech_windows(spans: Sequence[Span], seconds: float) -> list[Span]:
     found = []
     for group, low, high in zip(groups, [0.0, *middles], [*middles, seconds], strict=True):
         start, end = max(low, group[0].start - MARGIN), min(high, group[-1].end + MARGIN)
-        parts = max(1, math.ceil((end - start) / MAX_WINDOW))  # one breath may last longer than a window
+        parts = max(1, math.ceil((end - start) / MAX_WINDOW))  # one speech span can be longer than a window
         edges = [start + (end - start) * index / parts for index in range(parts)] + [end]
         found += [Span(first, last) for first, last in itertools.pairwise(edges)]
     return found
 
 
 def background_level_db(waveform: Waveform, window: Span, spans: Sequence[Span]) -> float:
-    """Level of the background against that of the speech, in dB: about -60 in a quiet room, 0 where both are as loud.
+    """Level of the background relative to the speech, in dB: about -60 in a quiet room, 0 if both are equally loud.
 
-    The background is the median of the 20 ms frames in the pauses of the window, so it holds music and noise alike; a
-    window without pauses is judged by its quietest twentieth. The speech is the 90th percentile of the frames in which
-    somebody speaks.
+    The background level is the median over the 20 ms frames in the window's pauses, so it includes music and noise. In
+    a window without pauses it is the 5th percentile of all frames. The speech level is the 90th percentile over the
+    frames inside speech.
 
     Args:
         waveform: the recording.
-        window: the stretch of it to judge.
+        window: the part of it to measure.
         spans: all speech of the recording.
     """
     samples = waveform.read(window.start, window.end)

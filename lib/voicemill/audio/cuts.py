@@ -1,4 +1,4 @@
-"""Why an utterance begins and ends where it does: the record of a decision, made where the decision is made."""
+"""Reasons for the start and end of an utterance, recorded when the decision is made."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Literal
 
 CutReason = Literal[
     "edge",  # the recording begins or ends here
-    "pause",  # a pause between two stretches of speech, as voice activity sees them
-    "word_pause",  # a pause between two heard words inside one stretch of speech
-    "sentence_gap",  # two sentences of the script meet without a pause: the widest silence between their words
-    "longest_pause",  # the stretch was too long: its longest pause
-    "dip",  # the same, in a pause that voice activity did not see
-    "caption",  # a timed transcript says so; moved into the silence beside it
+    "pause",  # a pause between two speech spans of voice activity detection
+    "word_pause",  # a pause between two recognised words inside one speech span
+    "sentence_gap",  # two sentences of the script without a pause: the longest silence between their words
+    "longest_pause",  # the speech was too long: its longest pause
+    "dip",  # the same, in a pause that voice activity detection did not find
+    "caption",  # the time of a caption, moved into the silence beside it
 ]
 JoinReason = Literal[
-    "too_short",  # the stretch alone was shorter than the minimum: joined to the nearer neighbour
-    "no_silence",  # two sentences, or captions, with no silence between them
+    "too_short",  # the speech alone was shorter than the minimum: joined with the nearer neighbour
+    "no_silence",  # two sentences or captions without silence between them
 ]
 
 
@@ -54,10 +54,10 @@ class Cut:
     """One end of an utterance.
 
     Attributes:
-        second: where it lies, in the recording.
-        reason: why here.
-        pause: seconds of silence in which it lies, from speech to speech, or to the recording's edge.
-        level: dBFS of the 25 ms around it, the lowest that the padding allows; None where there was no choice.
+        second: its position in the recording.
+        reason: why it is there.
+        pause: length of the pause around it (seconds), from speech to speech or to the edge of the recording.
+        level: level of the 25 ms around it (dBFS), the lowest within the padding; None if there was no choice.
     """
 
     second: float
@@ -68,7 +68,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Join:
-    """A pause inside an utterance at which it was not cut, though it might have been: `second` is its middle."""
+    """A pause inside an utterance at which it could have been cut; `second` is its middle."""
 
     second: float
     reason: JoinReason

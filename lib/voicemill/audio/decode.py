@@ -1,12 +1,12 @@
-"""Any recording to checked mono samples, through one ffmpeg helper that treats the file as untrusted.
+"""Decoding: any recording to checked mono samples, with ffmpeg, treating the file as untrusted.
 
-What a name says does not count: ffmpeg may use only the demuxers of `engine.FORMATS` and only the protocol `file`, so a
-playlist or a concat script that calls itself .wav is refused and nothing that it names is opened or fetched. Names are
-always given as `file:<absolute path>`, so a leading dash or a colon in a name means nothing.
+File names do not count. ffmpeg may use only the demuxers of `ffmpeg.FORMATS` and only the protocol `file`, so a
+playlist or concat script named .wav is refused, and no file or URL in it is opened. Paths are always passed as
+`file:<absolute path>`, so that a leading dash or a colon has no special meaning.
 
-The samples are taken from ffmpeg's pipe at the file's own rate, checked block by block (finite, not silent, not shorter
-than the file promises) and resampled by soxr, the same on every build of ffmpeg. Memory does not grow with the length
-of the recording.
+Samples are read from ffmpeg's pipe at the file's own sample rate, checked block by block (finite, not silent, as long
+as the header declares) and resampled with soxr, which gives the same result with every build of ffmpeg. Memory does not
+grow with the length of the recording.
 """
 
 from __future__ import annotations
@@ -29,38 +29,38 @@ Samples = npt.NDArray[np.float32]
 """Mono samples (n,), full scale 1.0."""
 
 MIN_SECONDS = 0.5
-"""A source with less sound than this holds no utterance."""
+"""Seconds; a shorter source cannot contain an utterance."""
 SILENCE_PEAK = 10.0 ** (-60.0 / 20.0)
-"""A recording whose highest sample stays below -60 dBFS holds no speech."""
+"""Peak amplitude (-60 dBFS) below which a recording counts as silent."""
 _BLOCK = 1 << 18
 """Samples per block of the pipe (1 MiB)."""
 _SHORTFALL = 0.1
-"""Seconds that may be missing against the header before a file counts as truncated (codec delay, rounding)."""
+"""Seconds that a file may be shorter than its header declares, for codec delay and rounding."""
 _LOSSY_SHORTFALL = 0.02
-"""Share of the length that a lossy file may be off: without an index its duration is estimated from the bit rate."""
+"""Relative tolerance for lossy files, whose duration is estimated from the bit rate if there is no index."""
 
 
 @dataclass
 class _Seen:
-    """What the checks have met so far."""
+    """Number of samples and peak so far."""
 
     samples: int = 0
     peak: float = 0.0
 
 
 def check_source(path: Path, *, min_seconds: float = MIN_SECONDS) -> AudioInfo:
-    """Decode a source to its end and refuse what cannot be used; nothing is written.
+    """Decode a source to its end and check it, without writing anything.
 
     Args:
         path: the recording.
-        min_seconds: a source with less sound is refused.
+        min_seconds: a shorter source is refused.
 
     Returns:
-        What the file holds; `duration` is measured, not the header's.
+        Properties of the file; `duration` is measured, not taken from the header.
 
     Raises:
         AudioError: `missing_audio_path`, `audio_too_small`, `audio_lfs_pointer`, `audio_unreadable`, `audio_truncated`
-            (names the second), `audio_not_finite`, `audio_silent`.
+            (with the second), `audio_not_finite`, `audio_silent`.
         DependencyError: ffmpeg is not installed.
     """
     declared = inspect(path)
@@ -81,23 +81,23 @@ def decode(
     gain_db: float = 0.0,
     min_seconds: float = MIN_SECONDS,
 ) -> AudioInfo:
-    """Decode, mix to mono, resample and write one WAV, atomically; makes the checks of `check_source` on the way.
+    """Decode, mix to mono, resample and write one WAV, atomically, with the checks of `check_source`.
 
     Args:
         path: the recording.
-        target_wav: written only when everything went well.
+        target_wav: written only if there is no error.
         sample_rate: rate of the result (Hz).
-        start: first second to take, counted in decoded samples, so exact for every codec.
-        end: second to stop before.
-        subtype: 16-bit integers or 32-bit float; float keeps what a gain would clip.
+        start: start of the part to decode (seconds), counted in decoded samples, so exact for every codec.
+        end: end of the part (seconds).
+        subtype: 16-bit integers or 32-bit float; float keeps samples that a gain would clip.
         gain_db: one constant gain (see `loudness.gain_to`).
-        min_seconds: less sound than this is refused.
+        min_seconds: a shorter result is refused.
 
     Returns:
-        What the source holds (its own rate and channels); `duration` is that of the part taken.
+        Properties of the source (its own rate and channels); `duration` is that of the decoded part.
 
     Raises:
-        AudioError: see `check_source`; also when the file ends before `start`.
+        AudioError: see `check_source`; also if the file ends before `start`.
         DependencyError: ffmpeg is not installed.
         StorageError: the target cannot be written.
         ValueError: `end` is not after `start`, or one is negative.
@@ -116,7 +116,7 @@ def decode(
             write(convert(np.zeros(0, dtype=np.float32), True) * factor)
         if seen.samples == 0 and start:
             raise AudioError(
-                f"{path.name} ends before second {start:g}, where it should begin.",
+                f"{path.name} ends before second {start:g}, the start of the part.",
                 reason="audio_too_small",
                 hint="Choose an earlier start.",
             )
@@ -125,7 +125,7 @@ def decode(
 
 
 def read_mono(path: Path) -> tuple[Samples, int]:
-    """Read a WAV or FLAC that this toolbox wrote (or any that libsndfile knows) into memory.
+    """Read a WAV or FLAC that this toolbox wrote, or any format of libsndfile, into memory.
 
     Returns:
         Samples (n,), channels averaged, and the rate (Hz).
@@ -153,7 +153,7 @@ def read_mono(path: Path) -> tuple[Samples, int]:
 
 
 def resample(samples: Samples, rate: int, to: int) -> Samples:
-    """Bring samples (n,) from `rate` Hz to `to` Hz by soxr's band-limited filter; returns (round(n * to / rate),)."""
+    """Resample (n,) samples from `rate` Hz to `to` Hz with soxr; returns (round(n * to / rate),)."""
     if rate == to:
         return samples
     import soxr
@@ -163,10 +163,10 @@ def resample(samples: Samples, rate: int, to: int) -> Samples:
 
 
 def analyse(path: Path, audio_filter: str) -> str:
-    """Run an ffmpeg measuring filter over the whole file and return its log.
+    """Run a measuring filter of ffmpeg over a whole file and return its log.
 
     Raises:
-        AudioError: see `locate`; `audio_unreadable` when ffmpeg fails.
+        AudioError: see `locate`; `audio_unreadable`, ffmpeg fails.
         DependencyError: ffmpeg is not installed.
     """
     locate(path)
@@ -179,9 +179,9 @@ def analyse(path: Path, audio_filter: str) -> str:
 
 
 def _blocks(path: Path, declared: Declared) -> Iterator[Samples]:
-    """Mono float32 blocks at the file's own rate; raises at the end when ffmpeg failed or the file broke off.
+    """Mono float32 blocks at the file's own rate; raises at the end if ffmpeg failed or the file is truncated.
 
-    A caller that has enough closes the generator, and the file's end is never judged.
+    A caller that needs only the start closes the generator; the end of the file is then not checked.
     """
     total = 0
     weights = _mono_weights(declared.channels)
@@ -202,7 +202,7 @@ def _blocks(path: Path, declared: Declared) -> Iterator[Samples]:
 def _mono_weights(channels: int) -> Samples:
     """The average of all channels, without the low-frequency effects channel of 5.1 and 7.1.
 
-    Mixed here and not by ffmpeg's `-ac 1`, which adds float channels up beyond full scale.
+    ffmpeg's `-ac 1` would add float channels up beyond full scale.
     """
     weights = np.ones(channels, dtype=np.float32)
     if channels in (6, 8):
@@ -212,7 +212,7 @@ def _mono_weights(channels: int) -> Samples:
 
 
 def _judge_end(declared: Declared, seconds: float, code: int, log: str) -> None:
-    """Decide whether all of the file was decoded: by ffmpeg's exit code, its complaints, and the header's length."""
+    """Check that the whole file was decoded: by ffmpeg's exit code, its log, and the length in the header."""
     if seconds == 0.0 and (code != 0 or log.strip()):
         raise ffmpeg.unreadable(declared.path, log)
     missing = (declared.duration or 0.0) - seconds
@@ -220,13 +220,13 @@ def _judge_end(declared: Declared, seconds: float, code: int, log: str) -> None:
     damaged = code != 0 or (declared.lossless and bool(log.strip()))
     if missing > allowed:
         raise AudioError(
-            f"{declared.path.name} breaks off at second {seconds:.2f} of {declared.duration:.2f}.",
+            f"{declared.path.name} is truncated at second {seconds:.2f} of {declared.duration:.2f}.",
             reason="audio_truncated",
             hint="Copy or download the file again.",
         )
     if not declared.ended:
         raise AudioError(
-            f"{declared.path.name} breaks off at second {seconds:.2f}: it has no end mark.",
+            f"{declared.path.name} is truncated at second {seconds:.2f}: its end-of-stream flag is missing.",
             reason="audio_truncated",
             hint="Copy the file again; if it is a recorded stream and this is all of it, write it to FLAC with ffmpeg.",
         )
@@ -239,7 +239,7 @@ def _judge_end(declared: Declared, seconds: float, code: int, log: str) -> None:
 
 
 def _checked(path: Path, declared: Declared, seen: _Seen, *, stop: float | None = None) -> Iterator[Samples]:
-    """`_blocks`, refusing NaN and infinity, and remembering the peak; ends early once `stop` seconds are passed."""
+    """`_blocks` without NaN and infinity, tracking the peak; ends early after `stop` seconds."""
     position = 0
     limit = None if stop is None else round(stop * declared.sample_rate)
     for block in _blocks(path, declared):
@@ -268,13 +268,13 @@ def _finish(path: Path, declared: Declared, seen: _Seen, min_seconds: float) -> 
     seconds = seen.samples / declared.sample_rate
     if seconds < min_seconds:
         raise AudioError(
-            f"{path.name} holds only {seconds:.2f} seconds of sound; at least {min_seconds:g} are needed.",
+            f"{path.name} contains only {seconds:.2f} seconds of audio; at least {min_seconds:g} are needed.",
             reason="audio_too_small",
             hint="Choose a longer recording.",
         )
     if seen.peak < SILENCE_PEAK:
         raise AudioError(
-            f"{path.name} is silent: its highest sample stays below -60 dBFS.",
+            f"{path.name} is silent: its peak is below -60 dBFS.",
             reason="audio_silent",
             hint="Check the microphone and its level, and record again.",
         )
@@ -300,7 +300,7 @@ def _writer(path: Path, rate: int, subtype: str) -> Iterator[Callable[[Samples],
 
 @contextlib.contextmanager
 def resampler(rate: int, to: int) -> Iterator[Callable[[Samples, bool], Samples]]:
-    """A function that takes block after block at `rate` Hz (and whether it is the last) and returns it at `to` Hz."""
+    """A function that resamples successive blocks from `rate` to `to` Hz; its second argument marks the last block."""
     if rate == to:
         yield lambda block, last: block
         return
@@ -312,7 +312,7 @@ def resampler(rate: int, to: int) -> Iterator[Callable[[Samples, bool], Samples]
 
 def _not_finite(path: Path, second: float) -> AudioError:
     return AudioError(
-        f"{path.name} holds a sample that is not a number at second {second:.3f}.",
+        f"{path.name} contains a sample that is not a finite number at second {second:.3f}.",
         reason="audio_not_finite",
         hint="Export the recording again; its float samples are broken.",
     )

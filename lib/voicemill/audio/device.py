@@ -1,8 +1,8 @@
-"""Features on a device of torch's: the arithmetic of `pitch`, a whole clip at a time.
+"""The difference function of `pitch` on a torch device, a whole clip at a time.
 
-Of the preparation only the difference function of the pitch search is dense enough for a GPU. Resampling is not moved:
-soxr takes about an eight-thousandth of a clip's length (docs/benchmarks.md). torch sums in another order than numpy, so
-the last bits may differ, and with them a frame now and then.
+It is the only step of the preparation that is dense enough for a GPU. Resampling stays on the CPU, where soxr takes
+about an eight-thousandth of a clip's length (docs/benchmarks.md). torch adds in another order than numpy, so the last
+bits can differ, and with them the pitch of an occasional frame.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CPU, CUDA = "cpu", "cuda"
 
 
 def require(device: str) -> None:
-    """See to it that a device is there.
+    """Check that a device is available.
 
     Raises:
         DependencyError: `cuda_unavailable`, `runtime_dependency_missing:torch`.
@@ -27,7 +27,7 @@ def require(device: str) -> None:
         return
     if importlib.util.find_spec("torch") is None:
         raise DependencyError(
-            "Work on a GPU needs torch, which this Python does not have.",
+            "A GPU needs torch, which is not installed in this Python.",
             reason="runtime_dependency_missing:torch",
             hint="Run it through ./run-direct, which installs it.",
         )
@@ -35,7 +35,7 @@ def require(device: str) -> None:
 
     if not torch.cuda.is_available():
         raise DependencyError(
-            "No CUDA device answers.",
+            "No CUDA device is available.",
             reason="cuda_unavailable",
             hint="Leave out --device; on a machine with a GPU, look at nvidia-smi and start with TOOLBOX_VARIANT=gpu.",
         )
@@ -50,7 +50,7 @@ def difference(
         frames: (t, frame_length).
         min_period: shortest period (samples).
         max_period: longest period (samples).
-        device: of torch.
+        device: name of a torch device.
 
     Returns:
         (t, max_period - min_period + 1) float32.
@@ -58,11 +58,11 @@ def difference(
     import torch
 
     there = torch.from_numpy(np.ascontiguousarray(frames, dtype=np.float32)).to(device)
-    size = 1 << (2 * there.shape[1] - 2).bit_length()  # room for the whole correlation, a length that an FFT likes
+    size = 1 << (2 * there.shape[1] - 2).bit_length()  # holds the whole correlation; a power of two for the FFT
     spectrum = torch.fft.rfft(there, n=size, dim=1)
     correlation = torch.fft.irfft(spectrum.abs().square(), n=size, dim=1)[:, : max_period + 1]
     energy = torch.cumsum(there[:, :max_period].square(), dim=1)
-    energy[:, 0] = 0  # as librosa has it
+    energy[:, 0] = 0  # as in librosa
     distance = 2 * (correlation[:, :1] - correlation[:, 1:]) - energy
     mean = torch.cumsum(distance, dim=1) / torch.arange(1, max_period + 1, device=device)
     found = distance[:, min_period - 1 :] / (mean[:, min_period - 1 :] + torch.finfo(torch.float32).tiny)

@@ -1,7 +1,7 @@
-"""A recording from a web address, through yt-dlp, which is not installed unless somebody wants it.
+"""Recordings from a URL, downloaded with yt-dlp, which is an optional dependency.
 
-Nothing is fetched but what the user named: http and https only, one recording and no list, no post-processing. What
-arrives is then as untrusted as any other file and goes through `decode`.
+Only http and https URLs are accepted, for a single recording and not a list, and nothing is post-processed. The
+downloaded file is as untrusted as any other and goes through `decode`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MESSAGE = 300
 
 
 class Download(BaseModel):
-    """`source.json` beside a downloaded recording: where it came from and what arrived."""
+    """`source.json` beside a downloaded recording: its URL, file and digest."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,13 +34,13 @@ class Download(BaseModel):
     tool: str
 
 
-def is_url(parse_source: str) -> bool:
-    """Whether a source is a web address rather than a path."""
-    return parse_source.lower().startswith(("http://", "https://"))
+def is_url(source: str) -> bool:
+    """Whether a source is a URL and not a path."""
+    return source.lower().startswith(("http://", "https://"))
 
 
 def parse_source(given: object) -> tuple[Path | None, str | None]:
-    """What `--audio` names: a path, or a web address."""
+    """The value of `--audio` as (path, None) or (None, URL)."""
     text = str(given) if given else ""
     if is_url(text):
         return None, text
@@ -48,23 +48,23 @@ def parse_source(given: object) -> tuple[Path | None, str | None]:
 
 
 def fetch(url: str, cache: Path, observer: Observer | None = None, *, force: bool = False) -> Path:
-    """Download the recording at an address once; later calls find it in the cache.
+    """Download the recording at a URL; later calls return it from the cache.
 
     Args:
         url: http or https.
-        cache: folder of downloads; each address has one of its own below it.
-        observer: hears what is done.
+        cache: folder of downloads, with one folder for each URL.
+        observer: gets notes about the progress.
         force: download again.
 
     Raises:
-        UsageError: not a web address.
+        UsageError: not a URL.
         DependencyError: `extra_missing:yt-dlp`.
-        AudioError: `url_unreadable`, there is no recording at the address, or it cannot be had.
+        AudioError: `url_unreadable`, there is no recording at the URL, or it cannot be downloaded.
         StorageError: the cache cannot be written.
     """
     observer = observer or SilentObserver()
     if not is_url(url) or not urlsplit(url).hostname:
-        raise UsageError(f"{url[:200]!r} is not a web address.", hint="Give an http or https address, or a path.")
+        raise UsageError(f"{url[:200]!r} is not a URL.", hint="Give an http or https URL, or a path.")
     folder = cache / files.content_key("download", url)
     known = None if force else _known(folder, url)
     if known is not None:
@@ -91,7 +91,7 @@ def _known(folder: Path, url: str) -> Path | None:
         path = folder / files.safe_relative(record.file)
         return path if record.url == url and files.sha256_file(path) == record.sha256 else None
     except (OSError, ValueError, ValidationError):
-        return None  # not there, or cut off: downloaded again
+        return None  # missing or incomplete: downloaded again
 
 
 def _yt_dlp() -> Any:
@@ -99,7 +99,7 @@ def _yt_dlp() -> Any:
         return importlib.import_module("yt_dlp")
     except ImportError as error:
         raise DependencyError(
-            "A recording from a web address needs yt-dlp, which is not installed.",
+            "A recording from a URL needs yt-dlp, which is not installed.",
             reason="extra_missing:yt-dlp",
             hint="Install it (pip install yt-dlp), or download the recording yourself and give its path.",
         ) from error
@@ -111,7 +111,7 @@ def _download(tool: Any, url: str, folder: Path) -> tuple[Path, str]:
         "outtmpl": str(folder / "recording.%(ext)s"),
         "noplaylist": True,
         "playlist_items": "1:2",  # enough to tell a list from a recording
-        "fixup": "never",  # would run ffmpeg, without our precautions, on what has just arrived
+        "fixup": "never",  # would run ffmpeg on the untrusted file without the precautions of `voicemill.audio.ffmpeg`
         "hls_prefer_native": True,
         "cachedir": False,
         "quiet": True,
@@ -124,18 +124,18 @@ def _download(tool: Any, url: str, folder: Path) -> tuple[Path, str]:
         with tool.YoutubeDL(options) as downloader:
             info = downloader.extract_info(url, download=False)
             if info is None or info.get("_type", "video") != "video":
-                raise _unreadable(url, "it is a list of recordings, not one")
+                raise _unreadable(url, "it is a list of recordings")
             info = downloader.process_ie_result(info, download=True)
     except tool.utils.YoutubeDLError as error:
         raise _unreadable(url, str(error).partition("\n")[0][:_MESSAGE]) from error
     found = [Path(item["filepath"]) for item in info.get("requested_downloads") or () if item.get("filepath")]
     if len(found) != 1 or not found[0].is_file() or found[0].parent != folder:
-        raise _unreadable(url, "nothing arrived")
+        raise _unreadable(url, "nothing was downloaded")
     return found[0], str(info.get("title") or "")[:_MESSAGE]
 
 
 class _Quiet:
-    """yt-dlp's logger: what matters comes back as an exception."""
+    """yt-dlp's logger; errors are raised as exceptions."""
 
     def debug(self, message: str) -> None: ...
 
@@ -148,9 +148,9 @@ class _Quiet:
 
 def _unreadable(url: str, why: str) -> AudioError:
     return AudioError(
-        f"There is no recording to be had from {url}: {why}.",
+        f"No recording can be downloaded from {url}: {why}.",
         reason="url_unreadable",
-        hint="Check the address in a browser, or download the recording yourself and give its path.",
+        hint="Check the URL in a browser, or download the recording yourself and give its path.",
     )
 
 

@@ -1,8 +1,8 @@
-"""Who speaks, as a learned model tells it: a vector for a sound, near to the vectors of the same speaker.
+"""Speaker embeddings: vectors that are close to each other for recordings of the same speaker.
 
-A speaker-embedding model is an entry of the weights allowlist of kind `speaker` whose first file is an ONNX graph with
-one input, float32 (1, samples) of mono sound at 16 kHz, and the embedding as its first output. None is listed today:
-preparation then judges by pitch and formants, and evaluation leaves its figure null.
+A speaker-embedding model is an entry of the weights allowlist of kind `speaker`. Its first file is an ONNX graph with
+one input, mono samples at 16 kHz as float32 (1, samples), and the embedding as its first output. No such model is on
+the shipped allowlist: preparation then uses pitch and formants instead, and evaluation reports no speaker similarity.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from voicemill.errors import NotMeasurableError
 from voicemill.weights.registry import WeightsRegistry
 
 RATE = 16_000
-"""Hz; what an embedding model listens to."""
+"""Sample rate (Hz) of the model's input."""
 NO_MODEL = "No speaker-embedding model is on the weights allowlist."
 
 
@@ -38,10 +38,10 @@ class SpeakerModel:
     sha256: str
 
     def embed(self, samples: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
-        """(dimensions,) of length 1, of mono samples (n,).
+        """Embedding (dimensions,) of norm 1 of mono samples (n,).
 
         Raises:
-            NotMeasurableError: the model gives nothing, or something that is not finite.
+            NotMeasurableError: the embedding is zero or not finite.
         """
         session = onnx.session(self.path)
         sound = resample(samples, sample_rate, RATE)[None].astype(np.float32)
@@ -54,7 +54,7 @@ class SpeakerModel:
 
 
 def find_speaker_model(registry: WeightsRegistry) -> SpeakerModel | str:
-    """The first speaker model of the allowlist that is here and passes the licence gate, or why there is none."""
+    """The first speaker model of the allowlist that is installed and passes the licence gate, or why there is none."""
     found, why = registry.first("speaker")
     if found is None:
         return why or NO_MODEL
@@ -62,16 +62,15 @@ def find_speaker_model(registry: WeightsRegistry) -> SpeakerModel | str:
 
 
 def centroid(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The speaker that several embeddings tell of: their mean, brought to length 1.
+    """The centroid of several embeddings of a speaker, of norm 1.
 
-    As speaker verification enrols somebody from several recordings (L. Wan et al., "Generalized end-to-end loss for
-    speaker verification", 2018).
+    Source: L. Wan et al., "Generalized end-to-end loss for speaker verification", 2018.
 
     Args:
-        vectors: (sounds, dimensions), each of length 1.
+        vectors: (recordings, dimensions), each of norm 1.
 
     Returns:
-        (dimensions,) of length 1.
+        (dimensions,)
     """
     mean = vectors.mean(axis=0)
     return np.asarray(mean / np.linalg.norm(mean))

@@ -1,9 +1,7 @@
-"""Where speech really begins and ends: the edges of what voice activity found, moved to where the sound rises from its
-background.
+"""Endpointing: the start and end of speech spans, moved to where the level rises above the background.
 
-The model answers every 32 ms, holds on for a while after the last sound and starts inside the first one. Measured on
-three recordings of 8 to 9 minutes (scripts/construction, 224 clips of flite's slt): with its own edges clips ended 96
-to 262 ms after the last phone where 50 to 150 were meant.
+Voice activity detection answers every 32 ms, starts inside the first phone and continues after the last one.
+docs/benchmarks.md has the errors with and without this step.
 """
 
 from __future__ import annotations
@@ -18,26 +16,26 @@ from voicemill.audio.level_envelope import LevelEnvelope
 from voicemill.audio.vad import Span
 
 _START, _END = (0.35, 0.06), (0.12, 0.15)
-"""Seconds by which a beginning may move out of its span and into it, and an end into it and out of it: the model may
-start 230 ms late, and ends some 100 ms late; what would move an end further is a weak last consonant."""
+"""Seconds by which the start of a span may move outwards and inwards, and its end inwards and outwards: the model can
+start 230 ms late and ends about 100 ms late."""
 _HOLD = 0.06
-"""Seconds of quiet that speech may bridge: the closure of a stop consonant."""
+"""Longest gap (seconds) inside speech: the closure of a stop consonant."""
 _RISE_DB, _RISE_SHARE = 6.0, 0.1
-"""Speech is what lies so far above the background, or by that share of the way up to the loud parts if that is more."""
+"""Speech is this much louder than the background: dB, or a share of the range up to the loud parts if that is more."""
 _CLEAR_DB = 15.0
-"""With less between background and speech an edge stays where it is: levels do not tell."""
+"""Smallest range (dB) between background and speech with which an edge is moved."""
 _LOUD, _QUIET = 90.0, 10.0
 
 
 def refine(spans: Sequence[Span], levels: LevelEnvelope) -> list[Span]:
-    """Spans of speech with their edges where the sound begins and ends.
+    """Move the edges of speech spans to the start and end of the sound.
 
     Args:
         spans: from `vad.detect_speech`, ascending and disjoint.
         levels: of the same recording.
 
     Returns:
-        As many spans, ascending and disjoint.
+        The same number of spans, ascending and disjoint.
     """
     borders = [0.0, *((one.end + two.start) / 2 for one, two in itertools.pairwise(spans)), levels.seconds]
     found = []
@@ -54,7 +52,7 @@ def refine(spans: Sequence[Span], levels: LevelEnvelope) -> list[Span]:
 
 
 def _edge(levels: LevelEnvelope, edge: float, low: float, high: float, loud: float, *, first: bool) -> float:
-    """The beginning (`first`) or the end of the stretch of sound that lies at `edge` or next to it within the span."""
+    """The start (if `first`) or the end of the run of loud points at `edge`, or of the next one inside the span."""
     values, begin = levels.between(low, high)
     if values.size == 0:
         return edge
@@ -69,7 +67,7 @@ def _edge(levels: LevelEnvelope, edge: float, low: float, high: float, loud: flo
 
 
 def _runs(above: npt.NDArray[np.bool_], hold: int) -> list[tuple[int, int]]:
-    """First and one past the last index of each run of true values; shorter gaps than `hold` are bridged."""
+    """First index and index after the last of each run of true values; gaps shorter than `hold` are bridged."""
     turns = np.flatnonzero(np.diff(np.concatenate(([False], above, [False])).astype(np.int8))).tolist()
     runs: list[tuple[int, int]] = []
     for start, end in zip(turns[::2], turns[1::2], strict=True):

@@ -1,4 +1,4 @@
-"""The one place that starts ffmpeg and ffprobe, on files that nobody vouches for."""
+"""ffmpeg and ffprobe processes on untrusted files; nothing else starts them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FORMATS = (
     "webm",
     "asf",
 )
-"""ffmpeg demuxers that may open a source: self-contained sound files, none that reads a list of other files."""
+"""ffmpeg demuxers that may open a source: self-contained audio files only, no formats that refer to other files."""
 
 _PROTOCOLS = "file"
 _PROBE_TIMEOUT = 60.0
@@ -39,7 +39,7 @@ Process = subprocess.Popen[bytes]
 
 
 def source_url(path: Path) -> str:
-    """A name that ffmpeg takes for a local file, whatever characters it holds."""
+    """A URL that ffmpeg always reads as a local file, for any characters in the name."""
     return f"file:{path.absolute()}"
 
 
@@ -47,7 +47,7 @@ def source_url(path: Path) -> str:
 def ffmpeg(
     path: Path, output_options: dict[str, Any], *, level: str = "error", output: str = "pipe:1"
 ) -> Iterator[tuple[Process, Callable[[], str]]]:
-    """Run ffmpeg over the first audio stream of a file; it never outlives the block.
+    """Run ffmpeg over the first audio stream of a file; it is stopped at the end of the block.
 
     Args:
         path: the source.
@@ -56,12 +56,12 @@ def ffmpeg(
         output: `pipe:1`, or `-` for a filter that only measures.
 
     Yields:
-        The process, its stdout open for `pipe:1`; and a function that returns what it has logged so far.
+        The process, with stdout open for `pipe:1`, and a function that returns its log so far.
 
     Raises:
         DependencyError: ffmpeg is not installed.
     """
-    with tempfile.TemporaryFile() as errors:  # a file, not a pipe: a long log can then never block ffmpeg
+    with tempfile.TemporaryFile() as errors:  # a file, because a full pipe would block ffmpeg
 
         def log() -> str:
             errors.seek(0)
@@ -101,13 +101,13 @@ def _argv(path: Path, output_options: dict[str, Any], level: str, output: str) -
 
 
 def ffprobe(path: Path, entries: str) -> tuple[bytes, str, int]:
-    """Ask for header entries of the first audio stream.
+    """Read header entries of the first audio stream with ffprobe.
 
     Returns:
-        The JSON that ffprobe printed, its complaints, and its exit code.
+        ffprobe's JSON output, its log, and its exit code.
 
     Raises:
-        AudioError: `audio_unreadable` when it does not come to an end.
+        AudioError: `audio_unreadable`, ffprobe does not finish in time.
         DependencyError: ffprobe is not installed.
     """
     argv = [
@@ -133,12 +133,12 @@ def ffprobe(path: Path, entries: str) -> tuple[bytes, str, int]:
     except FileNotFoundError as error:
         raise _missing_program("ffprobe") from error
     except subprocess.TimeoutExpired as error:
-        raise unreadable(path, f"ffprobe found no end within {_PROBE_TIMEOUT:.0f} seconds.") from error
+        raise unreadable(path, f"ffprobe did not finish within {_PROBE_TIMEOUT:.0f} seconds.") from error
     return done.stdout, done.stderr.decode("utf-8", "replace").strip(), done.returncode
 
 
 def unreadable(path: Path, log: str) -> AudioError:
-    """The error for a file that ffmpeg cannot decode, with ffmpeg's own last word."""
+    """The error for a file that ffmpeg cannot decode, with the last line of its log."""
     return AudioError(
         f"{path.name} cannot be decoded: {last_line(log)}",
         reason="audio_unreadable",
@@ -147,7 +147,7 @@ def unreadable(path: Path, log: str) -> AudioError:
 
 
 def last_line(log: str) -> str:
-    """The last line of a log that says something."""
+    """The last non-empty line of a log."""
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     return (lines[-1] if lines else "ffmpeg gave no reason.")[-_MESSAGE_TAIL:]
 

@@ -1,4 +1,4 @@
-"""How loud a recording is at each moment: what cuts are chosen by."""
+"""The level envelope of a recording: its short-time RMS level, which decides where utterances are cut."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from voicemill.audio.quality import frame_levels
 from voicemill.audio.waveform import MemoryWaveform, Waveform
 
 STEP = 0.005
-"""Seconds between two levels."""
+"""Seconds between two points."""
 _SMOOTH = 5
-"""Levels averaged around each point (25 ms), so that a zero crossing inside a word does not look like a pause."""
+"""Points averaged (25 ms), so that a zero crossing inside a word does not look like a pause."""
 
 
 @dataclass(frozen=True, eq=False)
 class LevelEnvelope:
-    """Level (dBFS) of the 25 ms around each point; point i stands for the second (i + 0.5) * step.
+    """Level (dBFS) of the 25 ms around each point; point i is at (i + 0.5) * step seconds.
 
     Attributes:
         values: (points,) dBFS.
@@ -51,13 +51,13 @@ class LevelEnvelope:
         return cls(_smooth(np.concatenate(found)), size / waveform.rate, length / waveform.rate)
 
     def between(self, low: float, high: float) -> tuple[npt.NDArray[np.float64], float]:
-        """The levels of the points in [low, high] seconds, and the second of the first of them."""
+        """The levels of the points in [low, high] seconds, and the time of the first of them."""
         first = max(0, math.ceil(low / self.step - 0.5))
         last = max(first, math.floor(high / self.step - 0.5) + 1)
         return self.values[first:last], (first + 0.5) * self.step
 
     def quietest(self, low: float, high: float) -> tuple[float, float] | None:
-        """The second of the lowest level in [low, high], and that level (dBFS); None where no point lies."""
+        """Time and level (dBFS) of the quietest point in [low, high]; None if there is no point."""
         window, first = self.between(low, high)
         if window.size == 0:
             return None

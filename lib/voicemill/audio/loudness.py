@@ -1,4 +1,4 @@
-"""Loudness after EBU R 128, measured by ffmpeg's `ebur128` filter, and the gain that brings a recording to a target."""
+"""Loudness by EBU R 128, measured with ffmpeg's `ebur128` filter, and the gain to a target."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from voicemill.audio import decode
 from voicemill.errors import AudioError
 
 SILENCE_LUFS = -70.0
-"""The absolute gate of ITU-R BS.1770: what never rises above it has no loudness."""
+"""The absolute gate of ITU-R BS.1770: quieter audio has no loudness."""
 
 _INTEGRATED = re.compile(r"^\s+I:\s+(\S+) LUFS", re.MULTILINE)
 _RANGE = re.compile(r"^\s+LRA:\s+(\S+) LU$", re.MULTILINE)
@@ -20,10 +20,10 @@ _PEAK = re.compile(r"True peak:\s+Peak:\s+(\S+) dBFS")
 
 @dataclass(frozen=True)
 class Loudness:
-    """Figures of one recording.
+    """Loudness of one recording.
 
     Attributes:
-        integrated_lufs: gated loudness of the whole (LUFS).
+        integrated_lufs: gated loudness of the whole recording (LUFS).
         true_peak_dbfs: highest peak between the samples, of the loudest channel (dBFS); -inf for digital silence.
         range_lu: loudness range (LU).
     """
@@ -37,8 +37,8 @@ def measure(path: Path) -> Loudness:
     """Measure a file in one pass.
 
     Raises:
-        AudioError: `audio_unreadable` when ffmpeg cannot decode it, `audio_silent` when nothing is louder than -70
-            LUFS, and what `probing.locate` refuses.
+        AudioError: `audio_unreadable`, ffmpeg cannot decode it; `audio_silent`, nothing is louder than -70 LUFS; and
+            the errors of `probing.locate`.
         DependencyError: ffmpeg is not installed.
     """
     log = decode.analyse(path, "ebur128=peak=true:framelog=verbose")
@@ -61,18 +61,18 @@ def measure(path: Path) -> Loudness:
 
 
 def gain_to(loudness: Loudness, target_lufs: float = -23.0, peak_limit_dbfs: float = -1.0) -> float:
-    """The one constant gain that brings a recording to `target_lufs` without its true peak passing `peak_limit_dbfs`.
+    """The constant gain to `target_lufs`, limited so that the true peak stays at or below `peak_limit_dbfs`.
 
-    A constant gain keeps the dynamics of the voice; a compressor would teach them wrongly to the model.
+    A constant gain keeps the dynamics of the voice, which a compressor would distort.
 
     Args:
-        loudness: figures of `measure`.
-        target_lufs: wished loudness; -23 is EBU R 128's for broadcast and leaves headroom for speech peaks.
-        peak_limit_dbfs: never exceeded; the recording stays below the target loudness instead.
+        loudness: from `measure`.
+        target_lufs: -23 is the broadcast level of EBU R 128, with headroom for speech peaks.
+        peak_limit_dbfs: the recording stays below the target if its peaks would exceed this limit.
 
     Returns:
-        Gain in dB, to be applied as a factor `10 ** (gain / 20)`.
+        Gain in dB; the factor is `10 ** (gain / 20)`.
     """
-    wished = target_lufs - loudness.integrated_lufs
+    wanted = target_lufs - loudness.integrated_lufs
     headroom = peak_limit_dbfs - loudness.true_peak_dbfs
-    return min(wished, headroom)
+    return min(wanted, headroom)

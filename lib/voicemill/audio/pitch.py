@@ -1,18 +1,17 @@
 """F0 by the probabilistic YIN of Mauch and Dixon, frame for frame what `librosa.pyin` returns, many times faster.
 
 NeMo's `TTSDataset` computes pitch with `librosa.pyin(y, fmin=, fmax=, frame_length=, sr=, fill_na=0)` at about the
-speed of the recording. The time goes into a dense Viterbi search over some 1200 states (pitch bins of a tenth of a
-semitone, voiced and unvoiced). The same search is made here exactly, with less work:
+speed of the recording. It spends the time in a dense Viterbi search over some 1200 states (pitch bins of a tenth of a
+semitone, voiced and unvoiced). Here the same search is exact, with less work:
 
 - Transitions outside a band of some 50 bins all have the same probability (librosa adds the smallest float, not zero),
-  so one global candidate stands for all of them.
-- Most voiced states of a frame have the observation probability 0. When a bound proves that none of them can be on a
-  best path, they are not computed (`viterbi.py`).
-- Values are kept instead of back pointers; the arg max is searched only along the path that was taken.
+  so one global candidate represents all of them.
+- Most voiced states of a frame have the observation probability 0. They are skipped if a bound proves that none of
+  them can be on a best path (`pitch_viterbi`).
+- Values are kept instead of back pointers; the arg max is computed only along the best path.
 
-The arithmetic keeps librosa's order of operations and its float32, so the frames are the same, not merely similar; a
-test holds the two against each other. Plain numpy, vectorised: numba's compiler would cost more seconds than it saves
-on a recording of some minutes, and a cache of its own on disk.
+The arithmetic keeps librosa's order of operations and its float32, so the frames are identical; a test compares the
+two. It is vectorised numpy: numba's compilation would cost more time than it saves on a recording of some minutes.
 
 Sources: M. Mauch, S. Dixon, "pYIN: a fundamental frequency estimator using probabilistic threshold distributions",
 ICASSP 2014; A. de Cheveigné, H. Kawahara, "YIN", JASA 111(4), 2002; the parameters are librosa's defaults.
@@ -43,12 +42,12 @@ _BINS_PER_SEMITONE = 10
 _MAX_TRANSITION_RATE = 35.92  # octaves per second
 _SURELY_VOICED = 0.2
 _BLOCK = 512
-"""Frames per block of the difference function: bounds the memory, and a block stays in the processor's cache."""
+"""Frames per block of the difference function, which bounds the memory; a block fits the processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pitch:
-    """One figure per frame; frame i is centred on sample i * hop_length.
+    """One value per frame; frame i is centred on sample i * hop_length.
 
     Attributes:
         f0: Hz, shape (frames,), float64; 0 where unvoiced.
@@ -80,13 +79,13 @@ def pyin(
         fmax: highest pitch (Hz), at most half the sample rate.
         frame_length: analysis frame (samples).
         hop_length: samples from frame to frame; a quarter of the frame by default.
-        on: device of torch's that computes the difference function; on the CPU numpy does, as librosa would.
+        on: torch device for the difference function; numpy computes it on the CPU.
 
     Returns:
         n // hop_length + 1 frames.
 
     Raises:
-        ValueError: the range makes no sense at this rate and frame length, or there are no samples.
+        ValueError: the range is invalid for this rate and frame length, or there are no samples.
     """
     hop = hop_length or frame_length // 4
     _check(samples, sample_rate, fmin, fmax, frame_length, hop)
@@ -116,18 +115,17 @@ def pyin(
 def range_of(samples: Samples, rate: int, *, seconds: float = 60.0) -> tuple[float, float]:
     """A speaker's own pitch range, from a first pass over a wide one.
 
-    A narrow range avoids octave errors and is faster. The rule is Hirst's: three quarters of the first quartile to one
-    and a half times the third (D. Hirst, "The analysis by synthesis of speech melody", 2011), widened to hold 98% of
-    the frames that are surely voiced (room noise passes as voiced too, at the lowest pitch and with a probability of
-    0.01).
+    A narrow range avoids octave errors and is faster. The rule is three quarters of the first quartile to one and a
+    half times the third (D. Hirst, "The analysis by synthesis of speech melody", 2011), widened to contain 98% of the
+    frames that are certainly voiced. (Room noise counts as voiced too, at the lowest pitch with a probability of 0.01.)
 
     Args:
         samples: recording or joined clips (n,).
         rate: Hz.
-        seconds: at most this much of it is looked at, in ten stretches spread evenly.
+        seconds: at most this much is analysed, in ten parts spread evenly.
 
     Returns:
-        (fmin, fmax) in whole Hz; (65, 600) when less than half a second is voiced.
+        (fmin, fmax) in whole Hz; (65, 600) if less than half a second is voiced.
     """
     frame = 1 << max(6, round(math.log2(rate * 0.046)))
     lowest, highest = max(50.0, math.ceil(2 * rate / frame) + 1.0), min(800.0, rate / 2)
@@ -181,7 +179,7 @@ def difference(frames: npt.NDArray[np.floating], min_period: int, max_period: in
     power += np.square(spectrum.imag)
     correlation = fft.irfft(power, n=size, axis=1)[:, : max_period + 1]
     energy = np.cumsum(np.square(frames[:, :max_period]), axis=1)
-    energy[:, 0] = 0  # as librosa has it: the first lag is not reduced by the first sample's energy
+    energy[:, 0] = 0  # as in librosa: the first lag is not reduced by the first sample's energy
     difference = 2 * (correlation[:, :1] - correlation[:, 1:]) - energy
     mean = np.cumsum(difference, axis=1) / np.arange(1, max_period + 1)
     denominator = mean[:, min_period - 1 : max_period]
@@ -220,7 +218,7 @@ def _observe(
     position = np.round(12 * _BINS_PER_SEMITONE * np.log2((rate / refined) / fmin))
     pitch_bin = np.clip(position, 0, bins).astype(np.int64)
 
-    # two candidates in one bin: librosa keeps the longer period; a candidate above the last bin is lost there too
+    # of two candidates in one bin librosa keeps the longer period, and drops candidates above the last bin
     dense = np.zeros((count, bins + 1))
     dense[frame, pitch_bin] = probability
     frame, pitch_bin = np.nonzero(dense[:, :bins])
@@ -256,8 +254,8 @@ def _trough_probabilities(frame: npt.NDArray[np.intp], height: npt.NDArray[np.fl
 def _shares(frame: npt.NDArray[np.intp], level: npt.NDArray[np.intp], count: int) -> Floats:
     """The sum over thresholds of each trough's Boltzmann share of the threshold's weight.
 
-    Troughs are taken place by place (all first ones, all second ones, ...), over a table of (frames, thresholds) that
-    holds what a trough at this place would get; a trough that is below a threshold leaves exp(-2) of it to the next.
+    Troughs are processed by rank (all first ones, all second ones, ...), with a table (frames, thresholds) of the share
+    for a trough of this rank; a trough below a threshold leaves exp(-2) of the share to the next.
     """
     tables = _tables()
     result = np.zeros(len(frame))
@@ -265,7 +263,7 @@ def _shares(frame: npt.NDArray[np.intp], level: npt.NDArray[np.intp], count: int
     if not len(below):
         return result
     number = np.bincount(frame[below], minlength=count)
-    order = np.argsort(-number, kind="stable")  # frames with many troughs first, so that each place is a prefix
+    order = np.argsort(-number, kind="stable")  # frames with many troughs first, so that each rank is a prefix
     rank = np.empty(count, dtype=np.intp)
     rank[order] = np.arange(count)
     row = rank[frame[below]]
@@ -305,9 +303,9 @@ class _Tables:
     thresholds: Floats  # (100,)
     weights: Floats  # (100,) of the thresholds, from the beta(2, 18) distribution
     weight_below: Floats  # (101,) sum of the first weights
-    normaliser: Floats  # (400,) of the Boltzmann distribution over so many troughs
-    under: Floats  # (101, 100) 1 from the threshold on that a trough of this level is below
-    remaining: Floats  # (101, 100) what such a trough leaves to the next
+    normaliser: Floats  # (400,) of the Boltzmann distribution over this many troughs
+    under: Floats  # (101, 100) 1 for the thresholds above a trough of this level
+    remaining: Floats  # (101, 100) share that such a trough leaves to the next
 
 
 @functools.cache

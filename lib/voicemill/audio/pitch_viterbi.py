@@ -1,8 +1,8 @@
-"""The search of `pitch`: the best path through voiced and unvoiced pitch states, exact, in a band.
+"""The Viterbi search of `pitch`: the best path through voiced and unvoiced pitch states, exact, in a band.
 
-States 0 to n-1 are voiced pitch bins, n to 2n-1 the unvoiced ones. Values are log probabilities; `TINY` is the
-logarithm of the smallest normal float, which librosa adds to every probability, so a forbidden transition costs about
-708, not infinity.
+States 0 to n-1 are voiced pitch bins, n to 2n-1 unvoiced ones. Values are log probabilities. `TINY` is the logarithm of
+the smallest normal float, which librosa adds to every probability, so a forbidden transition costs about 708 and not
+infinity.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ SWITCH = 0.01
 _MARGIN = 1.0
 """Added to bounds, far above the rounding of sums of this size."""
 _BLOCK = 2048
-"""Frames whose values are kept at a time (24 s at a hop of 256 samples); longer ones are searched in blocks, twice."""
+"""Frames whose values are kept at a time (24 s at a hop of 256 samples); longer recordings take two passes."""
 
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """Observation probabilities of a recording, only those that are not zero.
+    """The non-zero observation probabilities of a recording.
 
     Attributes:
         frame: frame of each candidate, ascending, shape (c,).
@@ -55,15 +55,15 @@ class Observation:
 
 @dataclass(frozen=True, eq=False)
 class Transitions:
-    """Log probabilities of moves of at most `half` bins; -inf outside the range of bins.
+    """Log probabilities of transitions by at most `half` bins; -inf outside the range of bins.
 
     Attributes:
         bins: number of pitch bins n.
         half: half the width of the band.
         into: [same or other voicing, d, j]: from bin j + d - half into bin j. Shape (2, 2 half + 1, n).
         out_of: [k, d]: from voiced bin k into unvoiced bin k + d - half, or the other way round. Shape (n, 2 half + 1).
-        arriving: [voicing of the target, j, voicing of the source, d]: `into`, laid out so that all moves into one
-            state lie together, in the order of the source states. Shape (2, n, 2, 2 half + 1).
+        arriving: [voicing of the target, j, voicing of the source, d]: `into`, laid out so that all transitions into
+            one state are adjacent, in the order of the source states. Shape (2, n, 2, 2 half + 1).
         floor: the smallest centre of the band: no state is harder to reach than this from its own bin.
     """
 
@@ -77,7 +77,7 @@ class Transitions:
 
 @functools.lru_cache(maxsize=4)
 def transitions(bins: int, width: int) -> Transitions:
-    """Triangular moves within `width` bins, normalised per source bin, times staying voiced (or not) with 0.99.
+    """Triangular transitions within `width` bins, normalised per source bin, times 0.99 for the same voicing.
 
     Args:
         bins: number of pitch bins, at least 2.
@@ -87,7 +87,7 @@ def transitions(bins: int, width: int) -> Transitions:
     triangle = (half + 1 - np.abs(np.arange(-half, half + 1))) / (half + 1)
     target = np.arange(bins)[:, None] + np.arange(-half, half + 1)
     inside = (target >= 0) & (target < bins)
-    # the row sums are taken over whole rows, because the order of additions decides the last bit
+    # sums over whole rows, because the order of additions decides the last bit
     whole = np.zeros((bins, bins))
     whole[np.nonzero(inside)[0], target[inside]] = np.broadcast_to(triangle, target.shape)[inside]
     local = np.where(inside, triangle, 0.0) / whole.sum(axis=1, keepdims=True)
@@ -126,7 +126,7 @@ def decode(observation: Observation, moves: Transitions) -> npt.NDArray[np.intp]
     states[-1] = search.final(frames - firsts[-1])
     for index in reversed(range(len(firsts))):
         first, last = firsts[index], min(firsts[index] + _BLOCK, frames)
-        if last < frames:  # the values of this block were overwritten by those of the next
+        if last < frames:  # the next block has overwritten the values of this one
             search.forward(first, last, entries[index - 1] if index else None)
             states[last - 1] = search.predecessor(last - first, int(states[last]))
         for frame in range(last - 2, first - 1, -1):
@@ -188,8 +188,8 @@ class _Search:
         np.maximum(unvoiced, anywhere, out=unvoiced)
         unvoiced += self.log_unvoiced[frame]
 
-        # A voiced state without a candidate is worth at most best + TINY here. Where every unvoiced state, one step
-        # later, still offers more to its own bin, such a state is on no best path and stays -inf.
+        # The value of a voiced state without a candidate is at most best + TINY. If every unvoiced state, one step
+        # later, still gives its own bin a higher value, such a state is on no best path and stays -inf.
         self.complete[row] = not best + TINY + _MARGIN < float(unvoiced.min()) + moves.floor
         if self.complete[row]:
             np.add(self.windows[row - 1, 1], moves.into[1], out=self.buffer)
@@ -207,14 +207,14 @@ class _Search:
             voiced[bins] = np.maximum(reached, anywhere) + self.log_candidates[part]
 
     def _raise_by_candidates(self, row: int, frame_before: int) -> None:
-        """Raise the unvoiced values of `row` to what the voiced candidates of the frame before reach."""
+        """Raise the unvoiced values of `row` to those reached from the voiced candidates of the frame before."""
         half = self.moves.half
         sources = self.bins[self.starts[frame_before] : self.starts[frame_before + 1]]
         if not len(sources):
             return
         reached = self.values[row - 1, 0, half + sources, None] + self.moves.out_of[sources]
         padded = self.values[row, 1]
-        # the padding stays -inf, because no move leads out of the range
+        # the padding stays -inf, because no transition leaves the range
         np.maximum.at(padded, sources[:, None] + self.band, reached)
 
     def _voiced_observation(self, frame: int) -> Floats:
@@ -229,7 +229,7 @@ class _Search:
         return int(np.argmax(self.values[row, :, half : half + n]))
 
     def predecessor(self, row: int, state: int) -> int:
-        """The first of the best states of `row` to come from into `state` of the next."""
+        """The lowest of the best predecessors in `row` of `state` in the next row."""
         n, half = self.moves.bins, self.moves.half
         voicing, target = divmod(state, n)
         reached = self.bands[row, target] + self.moves.arriving[voicing, target]

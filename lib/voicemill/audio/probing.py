@@ -1,4 +1,4 @@
-"""What a file claims to hold, found out without trusting it: existence, size, LFS pointer, then ffprobe."""
+"""Probing: the properties that a recording's header declares, checked before anything is decoded."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ SOURCE_SUFFIXES = frozenset(
         ".wma",
     }
 )
-"""Lower-case suffixes by which a folder of recordings is searched; a file that is named outright may have any."""
+"""Lower-case suffixes of recordings in a folder; a file given by its path may have any suffix."""
 
 LFS_POINTER = b"version https://git-lfs"
 _MIN_BYTES = 64
-"""Smaller than any header with sound behind it."""
+"""Smaller than any audio file."""
 _MAX_CHUNKS = 1000
 _OGG_PAGE = 65_307
 """Largest Ogg page in bytes."""
@@ -50,7 +50,7 @@ _LOSSLESS = ("pcm_", "flac", "alac", "wavpack", "tta", "ape")
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a source holds.
+    """Properties of a source.
 
     Attributes:
         duration: seconds.
@@ -69,8 +69,16 @@ class AudioInfo:
 
 @dataclass(frozen=True)
 class Declared:
-    """What the header claims; `duration` is None where it says nothing; `ended` is False where the file lacks its mark
-    of the end.
+    """Properties that the header declares.
+
+    Attributes:
+        path: the file.
+        duration: seconds; None if the header does not declare it.
+        sample_rate: Hz.
+        channels: number of channels of the first audio stream.
+        codec: ffmpeg's name.
+        container: ffmpeg's name of the demuxer.
+        ended: False if an end-of-stream flag is missing.
     """
 
     path: Path
@@ -83,12 +91,12 @@ class Declared:
 
     @property
     def lossless(self) -> bool:
-        """Whether the header counts samples, so that its length is exact and every complaint means damage."""
+        """Whether the header counts samples, so that its length is exact and every message of ffmpeg means damage."""
         return self.codec.startswith(_LOSSLESS)
 
 
 def locate(path: Path) -> int:
-    """Refuse what is not a file with content; returns its size in bytes.
+    """Check that a path is a regular file with content; returns its size in bytes.
 
     Raises:
         AudioError: `missing_audio_path`, `audio_lfs_pointer`, `audio_too_small` or `audio_unreadable`.
@@ -98,7 +106,7 @@ def locate(path: Path) -> int:
         if not path.is_file():
             kind = "a folder" if path.is_dir() else "not a regular file"
             raise AudioError(
-                f"{path} is {kind}, not a recording.", reason=f"missing_audio_path:{path}", hint="Name a sound file."
+                f"{path} is {kind}, not a recording.", reason=f"missing_audio_path:{path}", hint="Give an audio file."
             )
         with path.open("rb") as handle:
             head = handle.read(_MIN_BYTES)
@@ -121,7 +129,7 @@ def locate(path: Path) -> int:
         )
     if size < _MIN_BYTES:
         raise AudioError(
-            f"{path.name} has {size} bytes: there is no sound in it.",
+            f"{path.name} has {size} bytes and contains no audio.",
             reason="audio_too_small",
             hint="Choose a real recording.",
         )
@@ -132,13 +140,13 @@ def probe(path: Path) -> AudioInfo:
     """Read the header, without decoding.
 
     Raises:
-        AudioError: see `locate`; `audio_unreadable` when ffprobe finds no sound that it may open, or no length.
+        AudioError: see `locate`; `audio_unreadable`, ffprobe finds no audio stream or no duration.
         DependencyError: ffprobe is not installed.
     """
     declared = inspect(path)
     if declared.duration is None:
         raise AudioError(
-            f"{path.name} does not say how long it is.", reason="audio_unreadable", hint="Convert it to WAV or FLAC."
+            f"{path.name} does not declare its duration.", reason="audio_unreadable", hint="Convert it to WAV or FLAC."
         )
     return AudioInfo(
         duration=declared.duration,
@@ -164,19 +172,19 @@ def inspect(path: Path) -> Declared:
     if code != 0 or not streams:
         why = ffmpeg.last_line(complaint) if complaint else "it holds no audio stream"
         raise AudioError(
-            f"{path.name} is not sound that can be read: {why}",
+            f"{path.name} cannot be read as audio: {why}",
             reason="audio_unreadable",
             hint="Check that the file plays, or convert it to WAV or FLAC.",
         )
     rate, channels = int(streams[0].get("sample_rate") or 0), int(streams[0].get("channels") or 0)
     if not 1_000 <= rate <= 768_000 or channels < 1:
         raise AudioError(
-            f"{path.name} claims {channels} channels at {rate} Hz.",
+            f"{path.name} declares {channels} channels at {rate} Hz.",
             reason="audio_unreadable",
             hint="Convert it to WAV or FLAC.",
         )
     duration = _riff_seconds(path) or _stream_seconds(streams[0])
-    if duration is None and form.get("nb_streams") == 1:  # of a film, the whole may be longer than its sound
+    if duration is None and form.get("nb_streams") == 1:  # the whole of a video can be longer than its audio
         duration = _seconds(form.get("duration"))
     return Declared(
         path=path,
@@ -190,8 +198,9 @@ def inspect(path: Path) -> Declared:
 
 
 def _ogg_ended(path: Path) -> bool:
-    """Whether the last page of an Ogg file carries the end-of-stream flag (RFC 3533, section 6); ffprobe takes the
-    length of such a file from the last page that it finds, so a file that breaks off looks whole.
+    """Whether the last page of an Ogg file has the end-of-stream flag (RFC 3533, section 6).
+
+    ffprobe takes the duration from the last page of the file, so a truncated file looks complete to it.
     """
     with path.open("rb") as handle:
         handle.seek(max(0, path.stat().st_size - 2 * _OGG_PAGE))
@@ -201,9 +210,9 @@ def _ogg_ended(path: Path) -> bool:
 
 
 def _riff_seconds(path: Path) -> float | None:
-    """Length that a WAV's header states, because ffprobe tells what is left of a file that broke off.
+    """Duration in a WAV's header; ffprobe returns that of the remaining data of a truncated file.
 
-    None for other files, and for the sizes 0 and 2^32 - 1 that a program writes which could not know the length.
+    None for other files, and for the sizes 0 and 2^32 - 1, which programs write when they do not know the length.
     """
     with path.open("rb") as handle:
         head = handle.read(12)
@@ -226,7 +235,7 @@ def _riff_seconds(path: Path) -> float | None:
 
 
 def _stream_seconds(stream: dict[str, Any]) -> float | None:
-    """Length of the sound alone; Matroska states it in a tag, `00:01:02.500000000`."""
+    """Duration of the audio stream; Matroska declares it in a tag, `00:01:02.500000000`."""
     known = _seconds(stream.get("duration"))
     parts = str((stream.get("tags") or {}).get("DURATION", "")).split(":")
     if known is None and len(parts) == 3 and all(part.replace(".", "", 1).isdecimal() for part in parts):

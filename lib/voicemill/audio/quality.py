@@ -1,4 +1,4 @@
-"""Figures of one clip that say whether it is fit for training: peak, clipping, noise, edges."""
+"""Quality of one clip: peak, clipping, signal-to-noise ratio, bandwidth, and silence at the edges."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy.typing as npt
 FRAME_SECONDS = 0.02
 """Analysis frame, long enough for a pitch period of 50 Hz."""
 FLOOR_DB = -120.0
-"""Stands for digital silence (dBFS), so that every figure is finite and goes into JSON."""
+"""Level of digital silence (dBFS), so that all values are finite and can be written as JSON."""
 SNR_CEILING_DB = 100.0
-"""More than this cannot be told from float rounding."""
+"""Higher ratios are within float rounding."""
 _CLIP_LEVEL = 0.999
 _CLIP_RUN = 2
 _EDGE_ABOVE_NOISE_DB = 10.0
 _EDGE_BELOW_SPEECH_DB = 40.0
 _BAND_HZ = 100.0
 _MOMENT = 5
-"""Frames, 10 ms apart, that are averaged, so that chance alone does not lift a band of noise above itself."""
+"""Frames averaged (10 ms apart), so that random peaks do not lift a band of noise above its mean."""
 _BAND_ABOVE_DB, _BAND_BELOW_DB = 10.0, 70.0
 
 
@@ -30,16 +30,15 @@ class ClipQuality:
 
     Attributes:
         peak_dbfs: highest sample (dBFS).
-        clipped_share: share (0 to 1) of samples in runs of two or more at the clip's own ceiling, when that is 0.999 or
-            more.
-        snr_db: level of the loud frames (90th percentile) over the quiet ones (5th), in dB; an estimate from one clip,
-            too high for a clip faded to digital silence (at most 100) and too low for one without any pause.
-        loudness_dbfs: RMS level over the frames that carry speech (dBFS).
-        leading_silence: seconds before the first frame that stands out of the noise.
+        clipped_share: share (0 to 1) of samples in runs of two or more at the clip's maximum, if that is at least
+            0.999.
+        snr_db: level of the loud frames (90th percentile) minus the quiet ones (5th), in dB; an estimate that is too
+            high for a clip faded to digital silence (at most 100) and too low for a clip without pauses.
+        loudness_dbfs: RMS level over the frames with speech (dBFS).
+        leading_silence: seconds before the first frame above the noise.
         trailing_silence: seconds after the last one.
-        bandwidth_hz: upper end of the highest band of 100 Hz in which there is speech: its loudest 3% of 50 ms
-            are 10 dB above the clip's quietest eighth, and less than 70 dB below the strongest band's. A telephone ends
-            near 3400.
+        bandwidth_hz: upper edge of the highest 100 Hz band with speech: its loudest 3% of 50 ms are 10 dB above the
+            clip's quietest eighth and less than 70 dB below the strongest band. Telephone speech ends near 3400.
     """
 
     peak_dbfs: float
@@ -59,7 +58,7 @@ def measure(samples: npt.NDArray[np.float32], rate: int) -> ClipQuality:
         rate: sample rate (Hz).
 
     Returns:
-        Finite figures, also for an empty or silent clip (levels at -120 dBFS, all of it leading silence).
+        Finite values, also for an empty or silent clip (levels of -120 dBFS, all of it leading silence).
     """
     seconds = len(samples) / rate
     levels = frame_levels(samples, rate)
@@ -84,14 +83,14 @@ def measure(samples: npt.NDArray[np.float32], rate: int) -> ClipQuality:
 
 
 def bandwidth(samples: npt.NDArray[np.float32], rate: int) -> float:
-    """See `ClipQuality.bandwidth_hz`; 0 where nothing rises above its own noise."""
-    size = round(rate / _BAND_HZ) * 2  # bins of 50 Hz, two a band
+    """See `ClipQuality.bandwidth_hz`; 0 if no band is above its noise."""
+    size = round(rate / _BAND_HZ) * 2  # bins of 50 Hz, two per band
     if len(samples) < 2 * size:
         return 0.0
     frames = np.lib.stride_tricks.sliding_window_view(samples, size)[:: size // 2] * np.hanning(size)
     power = np.square(np.abs(np.fft.rfft(frames, axis=1)))[:, : size // 2]
     bands = power.reshape(len(power), -1, 2).sum(axis=2)
-    # a hiss is short and weak, so each band is asked for its own loudest moments, and the frames for their quietest
+    # fricatives are short and weak, so each band is measured in its own loudest frames, the noise in the quietest
     silent = np.argsort(power.sum(axis=1))[: max(1, len(power) // 8)]
     moments = np.lib.stride_tricks.sliding_window_view(bands, min(_MOMENT, len(bands)), axis=0).mean(axis=-1)
     loud = 10.0 * np.log10(np.percentile(moments, 97.0, axis=0) + 1e-14)
@@ -108,7 +107,7 @@ def frame_levels(
     Args:
         samples: mono samples (n,).
         rate: sample rate (Hz).
-        seconds: frame length; frames do not overlap, a shorter rest at the end counts as a frame.
+        seconds: frame length; frames do not overlap, and the last one may be shorter.
 
     Returns:
         (ceil(n / frame),) levels in dBFS, -120 for digital silence.
@@ -126,12 +125,12 @@ def frame_levels(
 
 
 def decibels(amplitude: float) -> float:
-    """An amplitude (full scale 1.0) in dBFS, -120 at the least."""
+    """An amplitude (full scale 1.0) in dBFS, at least -120."""
     return 20.0 * math.log10(max(amplitude, 10.0 ** (FLOOR_DB / 20.0)))
 
 
 def clipped_share(samples: npt.NDArray[np.float32]) -> float:
-    """A single sample at full scale is a peak; a run of them is a clipped wave."""
+    """Share of samples in clipped runs; a single sample at full scale is a peak."""
     magnitude = np.abs(samples)
     flat = magnitude >= max(_CLIP_LEVEL, float(magnitude.max()) * _CLIP_LEVEL)
     if not flat.any():

@@ -1,4 +1,4 @@
-"""Speech to utterances: stretches of 1 to 12 s, cut in the quietest point of a pause, never inside a word."""
+"""Segmentation of speech into utterances of 1 to 12 s, cut at the quietest point of a pause."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from voicemill.audio.level_envelope import LevelEnvelope
 from voicemill.audio.vad import Span
 
 _DIP_DB, _DIP_SECONDS = 25.0, 0.08
-"""A pause inside what the voice activity model took for one stretch: so far below its loud parts, for so long. The
-closure of a stop consonant is shorter, a weak fricative louder."""
+"""A pause inside a speech span: at least this much quieter than its loud parts (dB), for at least this long (seconds).
+The closure of a stop consonant is shorter, a weak fricative louder."""
 _EDGE: CutReason = "edge"
 
 
 @dataclass(frozen=True)
 class Dropped:
-    """Speech that became no utterance: `too_short` with no neighbour near, or `no_pause` in more than the maximum."""
+    """Speech that is in no utterance: `too_short` without a near neighbour, or too long with `no_pause`."""
 
     span: Span
     reason: Literal["too_short", "no_pause"]
@@ -30,13 +30,13 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Plan:
-    """Utterances and the speech that was left out, each in ascending order.
+    """Utterances and dropped speech, each in ascending order.
 
     Attributes:
         kept: the utterances.
-        dropped: speech that became none.
-        cuts: beginning and end of each utterance, and why there.
-        joins: pauses inside each utterance that were passed over because a part was too short.
+        dropped: speech that is in no utterance.
+        cuts: start and end of each utterance with their reasons.
+        joins: pauses inside each utterance at which it was not cut because a part would be too short.
     """
 
     kept: list[Span]
@@ -47,7 +47,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class _Part:
-    """Speech that becomes one utterance, why it is cut off from what comes before, and what was joined in it."""
+    """Speech of one utterance, the reason for the cut before it, and the joins inside it."""
 
     spans: list[Span]
     before: CutReason
@@ -65,7 +65,7 @@ class _Part:
 def segment(
     spans: list[Span], samples: npt.NDArray[np.float32], rate: int, limits: Segmentation | None = None
 ) -> list[Span]:
-    """Utterances of a recording.
+    """Divide a recording into utterances.
 
     Args:
         spans: speech from `vad.speech_spans`, ascending and disjoint.
@@ -74,18 +74,18 @@ def segment(
         limits: see `Segmentation`.
 
     Returns:
-        Disjoint spans in ascending order, each within the limits; `plan` also tells what was left out.
+        Disjoint spans in ascending order, each within the limits; `plan` also returns dropped speech.
     """
     return plan(spans, samples, rate, limits).kept
 
 
 def plan(spans: list[Span], samples: npt.NDArray[np.float32], rate: int, limits: Segmentation | None = None) -> Plan:
-    """As `segment`, with the speech that fits into no utterance and why, and the reason of every cut."""
+    """As `segment`, with the dropped speech and the reason for each cut."""
     return plan_by_levels(spans, LevelEnvelope.of(samples, rate), limits)
 
 
 def plan_by_levels(spans: list[Span], levels: LevelEnvelope, limits: Segmentation | None = None) -> Plan:
-    """As `plan`, for a recording of which only the levels are in memory."""
+    """As `plan`, from the level envelope of a recording."""
     limits = limits or Segmentation()
     found = Plan([], [])
     parts = [part for group in _group(spans, limits) for part in _split(group, levels, limits)]
@@ -111,15 +111,15 @@ def plan_by_levels(spans: list[Span], levels: LevelEnvelope, limits: Segmentatio
 
 
 def pad(spans: list[Span], levels: LevelEnvelope, limits: Segmentation) -> list[tuple[Span, tuple[Cut, Cut]]]:
-    """Silence around stretches of speech that are decided already, up to the quietest point of the pauses between.
+    """Pad given speech spans with silence, up to the quietest point of the pauses between them.
 
     Args:
-        spans: in the order of time; where two overlap, the first ends where the second begins.
+        spans: ascending; if two overlap, the first ends where the second begins.
         levels: of the recording.
-        limits: its padding; its durations and pauses do not count.
+        limits: padding; durations and pauses are ignored.
 
     Returns:
-        Each span with its padding, and why it ends there, in the same order.
+        Each span with its padding, and its cuts, in the same order.
     """
     ends = [min(one.end, two.start - 1e-3) for one, two in itertools.pairwise(spans)]
     apart = [
@@ -131,7 +131,7 @@ def pad(spans: list[Span], levels: LevelEnvelope, limits: Segmentation) -> list[
 
 
 def _group(spans: list[Span], limits: Segmentation) -> list[_Part]:
-    """Speech spans with less than `min_pause` between them belong together."""
+    """Group speech spans with pauses shorter than `min_pause`."""
     groups: list[_Part] = []
     for span in spans:
         if groups and span.start - groups[-1].end < limits.min_pause:
@@ -141,19 +141,21 @@ def _group(spans: list[Span], limits: Segmentation) -> list[_Part]:
     return groups
 
 
-def _room(limits: Segmentation) -> float:
-    """Longest speech that still fits after padding."""
+def _max_speech(limits: Segmentation) -> float:
+    """Longest speech of an utterance, without its padding."""
     return limits.max_duration - 2 * limits.max_padding
 
 
 def _split(group: _Part, levels: LevelEnvelope, limits: Segmentation) -> list[_Part]:
-    """Split an over-long group at its longest pause that leaves both parts long enough, again and again."""
+    """Split a group that is too long at its longest pause that leaves both parts long enough, repeatedly."""
     parts: list[_Part] = []
-    pending = [group]  # the next part in time comes last
-    seen = {span.start for span in group.spans}  # by voice activity; other pauses were found by their level
+    pending = [group]  # a stack; the earliest part is on top
+    seen = {
+        span.start for span in group.spans
+    }  # spans of voice activity detection; other pauses were found by their level
     while pending:
         part = pending.pop()
-        if part.end - part.start <= _room(limits):
+        if part.end - part.start <= _max_speech(limits):
             parts.append(part)
             continue
         cuts = [
@@ -175,7 +177,7 @@ def _split(group: _Part, levels: LevelEnvelope, limits: Segmentation) -> list[_P
 
 
 def _find_pauses(group: list[Span], levels: LevelEnvelope) -> list[Span]:
-    """Pauses that the voice activity model did not separate: 80 ms or more that are 25 dB below the loud parts."""
+    """Spans split at pauses that voice activity detection missed: 80 ms or more, 25 dB below the loud parts."""
     found: list[Span] = []
     for span in group:
         inside, beginning = levels.between(span.start, span.end)
@@ -195,7 +197,7 @@ def _find_pauses(group: list[Span], levels: LevelEnvelope) -> list[Span]:
 
 
 def _join_short(parts: list[_Part], limits: Segmentation) -> list[_Part]:
-    """Join what is shorter than the minimum with the nearer neighbour, where the pause and the sum allow it."""
+    """Join a part that is too short with the nearer neighbour, if the pause and the sum are within the limits."""
     parts = list(parts)
     index = 0
     while index < len(parts):
@@ -208,7 +210,7 @@ def _join_short(parts: list[_Part], limits: Segmentation) -> list[_Part]:
             if left < 0 or left + 1 >= len(parts):
                 continue
             pause = parts[left + 1].start - parts[left].end
-            if pause <= limits.max_joined_pause and parts[left + 1].end - parts[left].start <= _room(limits):
+            if pause <= limits.max_joined_pause and parts[left + 1].end - parts[left].start <= _max_speech(limits):
                 options.append((pause, left))
         if not options:
             index += 1
@@ -229,13 +231,13 @@ def _edge(
     limits: Segmentation,
     reason: CutReason,
 ) -> Cut:
-    """The quietest point of the pause beside `speech`, between the minimal and the maximal padding.
+    """The quietest point of the pause beside the edge `speech`, between the minimum and the maximum padding.
 
-    `border` is where the neighbour ends or starts; of a pause too short for both paddings each side takes at most half,
-    so that two utterances never share a sample.
+    `border` is the nearest edge of the neighbour. Each side uses at most half of the pause, so that two utterances
+    never share a sample.
     """
     pause = max(0.0, (border - speech) * direction)
-    # towards the recording's own beginning and end there is no neighbour to share with; half is still more than enough
+    # at the start and end of the recording there is no neighbour; half of the pause is enough there too
     most = min(limits.max_padding, pause / 2)
     least = min(limits.min_padding, most)
     low, high = sorted((speech + direction * least, speech + direction * most))

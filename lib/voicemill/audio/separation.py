@@ -1,7 +1,7 @@
-"""A voice taken out of music and noise, with Demucs.
+"""Source separation with Demucs: the voice without music and noise.
 
-The model is the package that the weights room let through: its sha256 is compared, and its pickle read without being
-executed, on a private copy that Demucs then loads. Nothing is ever fetched by Demucs itself.
+The model is a file that passed the weights gate: its sha256 is checked and its pickle is inspected without being
+executed, on a private copy that Demucs then loads. Demucs itself downloads nothing.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from voicemill.weights import demucs_package
 Samples = npt.NDArray[np.float32]
 
 CONTEXT = 0.5
-"""Seconds on both sides of a window that the model hears as well, so that a window's edge is no edge to it."""
+"""Seconds of audio on both sides of a window that the model also gets, to avoid edge effects."""
 FADE = 0.01
-"""Seconds over which a separated window goes over into what lies beside it."""
+"""Length (seconds) of the cross-fade at the edges of a separated window."""
 
 
 @dataclass(frozen=True)
 class SeparationModel:
-    """A Demucs package that passed the gate: its file, its id on the allowlist, its pinned digest."""
+    """A Demucs model that passed the weights gate: its file, its id on the allowlist, its pinned digest."""
 
     path: Path
     weights_id: str
@@ -41,13 +41,13 @@ class SeparationModel:
 
 
 class Separator(Protocol):
-    """Takes the voice out of samples (n,) at `rate` Hz; gives back as many."""
+    """Extracts the voice from samples (n,) at `rate` Hz; returns (n,) samples."""
 
     def voice(self, samples: Samples, rate: int) -> Samples: ...
 
 
 class DemucsSeparator:
-    """Demucs on the CPU, one segment of its own at a time."""
+    """Demucs on the CPU."""
 
     def __init__(self, model: SeparationModel) -> None:
         """
@@ -57,7 +57,7 @@ class DemucsSeparator:
         """
         api = _demucs()
         with demucs_package.private_copy(model.path, model.weights_id, model.sha256) as folder:
-            # no random shifts: the same sound has to give the same samples
+            # no random shifts, for reproducible results
             self._demucs = api.Separator(model=demucs_package.NAME, repo=folder, device="cpu", shifts=0)
 
     def voice(self, samples: Samples, rate: int) -> Samples:
@@ -66,19 +66,19 @@ class DemucsSeparator:
 
         if not samples.size:
             return samples
-        heard = decode.resample(samples, rate, self._demucs.samplerate)
-        wave = torch.from_numpy(heard)[None].expand(self._demucs.audio_channels, -1).contiguous()
+        mixture = decode.resample(samples, rate, self._demucs.samplerate)
+        wave = torch.from_numpy(mixture)[None].expand(self._demucs.audio_channels, -1).contiguous()
         _, stems = self._demucs.separate_tensor(wave)
         voice: Samples = stems[demucs_package.VOICE].mean(dim=0).numpy()
         found = decode.resample(voice, self._demucs.samplerate, rate)
-        result = np.zeros(len(samples), dtype=np.float32)  # resampling there and back may be off by one
+        result = np.zeros(len(samples), dtype=np.float32)  # resampling twice can change the length by one
         result[: len(found)] = found[: len(samples)]
         return result
 
 
 @functools.lru_cache(maxsize=1)
 def load(model: SeparationModel) -> DemucsSeparator:
-    """The separator of this process.
+    """Load the separator, once per process.
 
     Raises:
         DependencyError: `extra_missing:demucs`.
@@ -88,30 +88,30 @@ def load(model: SeparationModel) -> DemucsSeparator:
 
 
 def separate(waveform: Waveform, window: Span, separator: Separator) -> Samples:
-    """The voice in a window of a recording, sample for sample in the window's place."""
+    """The voice in a window of a recording, with the same samples as the window."""
     first, last = bounds(waveform, window)
     start = max(0.0, window.start - CONTEXT)
-    heard = waveform.read(start, window.end + CONTEXT)
+    mixture = waveform.read(start, window.end + CONTEXT)
     before = first - round(start * waveform.rate)
-    return separator.voice(heard, waveform.rate)[before : before + last - first]
+    return separator.voice(mixture, waveform.rate)[before : before + last - first]
 
 
 def bounds(waveform: Waveform, window: Span) -> tuple[int, int]:
-    """First sample of a window, and the one after its last, as `Waveform.read` counts them."""
+    """First sample of a window and the sample after its last, as in `Waveform.read`."""
     whole = round(waveform.seconds * waveform.rate)
     return max(0, round(window.start * waveform.rate)), min(whole, round(window.end * waveform.rate))
 
 
 def replace_windows(waveform: Waveform, parts: Sequence[tuple[Span, Path]], target: Path) -> None:
-    """Write the recording with some of its windows replaced, as 32-bit float, block by block.
+    """Write a recording with some of its windows replaced, as 32-bit float, in blocks.
 
     Args:
         waveform: the recording.
-        parts: windows in ascending order, and the file with the samples of each.
-        target: written with its edges faded over `FADE`.
+        parts: windows in ascending order, each with the file of its samples.
+        target: the WAV to write; windows are cross-faded over `FADE`.
 
     Raises:
-        StorageError: it cannot be written.
+        StorageError: the target cannot be written.
     """
     import soundfile
 
@@ -127,7 +127,7 @@ def replace_windows(waveform: Waveform, parts: Sequence[tuple[Span, Path]], targ
                 out.write(block)
             original = waveform.read(first / waveform.rate, last / waveform.rate)
             replaced = soundfile.read(path, dtype="float32")[0]
-            # a window right beside another goes over into it, not into the music
+            # adjacent windows are not faded into the original between them
             sides = (first > position or position == 0, last != after)
             out.write(_faded(original, replaced, waveform.rate, sides))
             position = last
@@ -142,7 +142,7 @@ def _plain(waveform: Waveform, first: int, last: int) -> Iterator[Samples]:
 
 
 def _faded(original: Samples, replaced: Samples, rate: int, sides: tuple[bool, bool]) -> Samples:
-    """`replaced`, going over from and into `original` at its start and end where `sides` says so; both (n,)."""
+    """`replaced`, cross-faded with `original` at its start and end according to `sides`; all (n,)."""
     size = min(math.floor(FADE * rate), len(original) // 2)
     weight = np.ones(len(original), dtype=np.float32)
     ramp = np.linspace(0.0, 1.0, size, endpoint=False, dtype=np.float32)
@@ -154,7 +154,7 @@ def _faded(original: Samples, replaced: Samples, rate: int, sides: tuple[bool, b
 
 
 def missing() -> DependencyError:
-    """That Demucs is not installed."""
+    """The error if Demucs is not installed."""
     return DependencyError(
         "Separating a voice from music needs demucs, which is not installed.",
         reason="extra_missing:demucs",

@@ -1,4 +1,4 @@
-"""A point in a recording as people write it: `90`, `1:30`, `1:02:30.5`."""
+"""Positions in a recording as people write them: `90`, `1:30`, `1:02:30.5`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def parse_timestamp(text: str, name: str = "The time") -> float:
 
     Args:
         text: seconds (`90`, `90.5`), `minutes:seconds` (`1:30`) or `hours:minutes:seconds` (`1:02:30.5`).
-        name: what the message calls it, e.g. `--start`.
+        name: of the option for messages, e.g. `--start`.
 
     Raises:
-        UsageError: anything else; 60 and more after a colon is a slip of the pen and refused as well.
+        UsageError: any other text, and 60 or more after a colon.
     """
     found = _TIME.fullmatch(text.strip())
     hint = "Write seconds (90), minutes and seconds (1:30), or hours, minutes and seconds (1:02:30.5)."
@@ -32,10 +32,10 @@ def parse_timestamp(text: str, name: str = "The time") -> float:
 
 
 def parse_time_range(start: str | None, end: str | None) -> tuple[float | None, float | None]:
-    """`--start` and `--end` as seconds; None where nothing was said.
+    """`--start` and `--end` as seconds; None if the option was not given.
 
     Raises:
-        UsageError: a time that is none, or an end that is not after the start.
+        UsageError: a time cannot be parsed, or the end is not after the start.
     """
     first = None if start is None else parse_timestamp(start, "--start")
     last = None if end is None else parse_timestamp(end, "--end")

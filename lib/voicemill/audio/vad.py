@@ -1,8 +1,8 @@
-"""Where somebody speaks: Silero's voice activity model through onnxruntime, without torch.
+"""Voice activity detection with Silero's model, run by onnxruntime without torch.
 
-The package `silero_vad` imports torch (2 s, 200 MB) although its sequence model needs only onnxruntime, so the model
-file is taken out of the installed package and run here. The hysteresis that turns probabilities into spans is Silero's
-own default recipe (`get_speech_timestamps_from_probs`); a test holds the two against each other sample for sample.
+The package `silero_vad` imports torch (2 s, 200 MB), although its sequence model needs only onnxruntime. The model file
+is therefore taken from the installed package and run here. The hysteresis from probabilities to spans is Silero's
+default (`get_speech_timestamps_from_probs`); a test compares the two sample for sample.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from voicemill.audio import onnx
 from voicemill.audio.waveform import Waveform, blocks_at, excerpt
 
 SAMPLE_RATE = 16_000
-"""The only rate (Hz) that the sequence model knows."""
+"""Sample rate (Hz) of the sequence model."""
 FRAME = 512
 """Samples per probability: 32 ms."""
 CONTEXT = 64
-"""Samples of the frame before that the model sees again."""
+"""Samples of the previous frame that the model gets again."""
 BLOCK = 512
-"""Frames per model call (16.4 s): bounds the memory, costs nothing in speed."""
+"""Frames per model call (16.4 s), which bounds the memory at no cost in speed."""
 
 _ENTER, _LEAVE = 0.5, 0.35
 _MIN_SPEECH = 4_000  # samples, 250 ms: shorter bursts are clicks and breath
 _MIN_SILENCE = 1_600  # samples, 100 ms: shorter dips are stop consonants
-_PAD = 480  # samples, 30 ms: the model reacts late by about one frame
-_DULLED, _LOOK = 3.0, 1.5
-"""Seconds without speech after which the model is asked again, and how long before and after its answer."""
+_PAD = 480  # samples, 30 ms: the model reacts about one frame late
+_LONG_PAUSE, _ONSET_CONTEXT = 3.0, 1.5
+"""Pause (seconds) from which the onset after it is checked again, and the audio before and after the onset."""
 
 
 @dataclass(frozen=True, order=True)
 class Span:
-    """A stretch of a recording: `start` inclusive, `end` exclusive, in seconds."""
+    """A part of a recording: `start` inclusive, `end` exclusive, in seconds."""
 
     start: float
     end: float
@@ -50,7 +50,7 @@ class Span:
 
 
 def detect_speech(waveform: Waveform) -> list[Span]:
-    """As `speech_spans`, of a recording at any rate that is read block by block; its length costs no memory."""
+    """As `speech_spans`, for a recording at any sample rate, read in blocks so that memory does not grow with it."""
     length = 0
 
     def counted() -> Iterator[npt.NDArray[np.float32]]:
@@ -64,19 +64,19 @@ def detect_speech(waveform: Waveform) -> list[Span]:
 
 
 def recover_missed_onsets(waveform: Waveform, spans: Sequence[Span]) -> list[Span]:
-    """The same spans, with what the model overlooked right before those that follow a long stretch without speech.
+    """The spans, with the onsets that the model missed after long pauses.
 
-    The model remembers what it heard: after a minute of music it missed the first word, up to half a second of it, in
-    two recordings of three (scripts/construction). Asked without that memory it finds it.
+    The model is recurrent. After a minute of music its state can make it miss up to half a second of the first word.
+    Run again on the audio around the onset, from its initial state, it detects the word.
     """
     found: list[Span] = []
     before = 0.0
     for span in spans:
         start = span.start
-        if start - before >= _DULLED:
-            begin = max(before, start - _LOOK)
-            look = excerpt(waveform, begin, min(span.end, start + _LOOK), SAMPLE_RATE)
-            for other in (Span(begin + one.start, begin + one.end) for one in speech_spans(look)):
+        if start - before >= _LONG_PAUSE:
+            begin = max(before, start - _ONSET_CONTEXT)
+            around = excerpt(waveform, begin, min(span.end, start + _ONSET_CONTEXT), SAMPLE_RATE)
+            for other in (Span(begin + one.start, begin + one.end) for one in speech_spans(around)):
                 if other.end < span.start:
                     found.append(other)
                 else:
@@ -93,7 +93,7 @@ def speech_spans(samples_16k: npt.NDArray[np.float32]) -> list[Span]:
         samples_16k: mono samples (n,) at 16 kHz.
 
     Returns:
-        Disjoint spans in ascending order; empty when nobody speaks.
+        Disjoint spans in ascending order; empty without speech.
 
     Raises:
         DependencyError: onnxruntime or silero-vad is not installed.
@@ -109,7 +109,7 @@ def speech_probabilities(samples_16k: npt.NDArray[np.float32]) -> npt.NDArray[np
         samples_16k: mono samples (n,) at 16 kHz.
 
     Returns:
-        (ceil(n / 512),) probabilities; the last frame is filled up with zeros.
+        (ceil(n / 512),) probabilities; the last frame is padded with zeros.
 
     Raises:
         DependencyError: onnxruntime or silero-vad is not installed.
@@ -121,29 +121,29 @@ def _probabilities(blocks: Iterable[npt.NDArray[np.float32]]) -> npt.NDArray[np.
     """As `speech_probabilities`, over blocks of any length."""
     session = onnx.session(model_path())
     state = (np.zeros((1, 1, 128), dtype=np.float32),) * 2
-    waiting = np.zeros(CONTEXT, dtype=np.float32)  # the 64 samples before, then what has not been looked at
+    waiting = np.zeros(CONTEXT, dtype=np.float32)  # 64 samples of context, then the samples that are not processed yet
     found = []
     for block in blocks:
         waiting = np.concatenate((waiting, block))
         while len(waiting) - CONTEXT >= BLOCK * FRAME:
-            values, state = _look(session, waiting[: CONTEXT + BLOCK * FRAME], state)
+            values, state = _run_model(session, waiting[: CONTEXT + BLOCK * FRAME], state)
             found.append(values)
             waiting = waiting[BLOCK * FRAME :]
     count = -(-(len(waiting) - CONTEXT) // FRAME)
     if count:
         rest = np.zeros(CONTEXT + count * FRAME, dtype=np.float32)
         rest[: len(waiting)] = waiting
-        found.append(_look(session, rest, state)[0])
+        found.append(_run_model(session, rest, state)[0])
     return np.concatenate(found) if found else np.zeros(0, dtype=np.float32)
 
 
 _State = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
 
-def _look(session: Any, stretch: npt.NDArray[np.float32], state: _State) -> tuple[npt.NDArray[np.float32], _State]:
-    """Probabilities of whole frames, which follow 64 samples of context, and the state after them."""
-    # each row is a frame and the 64 samples before it, so rows overlap: a strided view, copied for the model
-    frames = np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(stretch, CONTEXT + FRAME)[::FRAME])
+def _run_model(session: Any, samples: npt.NDArray[np.float32], state: _State) -> tuple[npt.NDArray[np.float32], _State]:
+    """Probabilities of whole frames after 64 samples of context, and the model's state after them."""
+    # each row is a frame with the 64 samples before it; rows overlap, hence a strided view, copied for the model
+    frames = np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(samples, CONTEXT + FRAME)[::FRAME])
     values, hidden, cell = session.run(["speech_probs", "hn", "cn"], {"input": frames, "h": state[0], "c": state[1]})
     return values.reshape(-1), (hidden, cell)
 

@@ -1,9 +1,7 @@
-"""Pitch and formants of one clip: enough to notice that somebody else speaks, no more.
+"""Voice traits: pitch and formants of a clip, to detect another speaker without a speaker-embedding model.
 
-A stand-in for a speaker model, which would need weights: two people with the same pitch and the same length of the
-vocal tract cannot be told apart by it. On 14 sentences each of flite's four voices the median pitch of a clip stays
-within 1.4 semitones of its voice's (the voices are 2 to 11 apart) and the formants within 8%, in two clips 10 and 17%
-(a woman's and a man's are 20% apart), so the pitch decides and the formants only second it.
+Two speakers with the same pitch and vocal tract length cannot be distinguished by them. The pitch decides, the formants
+only confirm; docs/benchmarks.md has the spread within and between voices.
 """
 
 from __future__ import annotations
@@ -16,25 +14,25 @@ import numpy.typing as npt
 from voicemill.audio import decode
 
 RATE = 10_000
-"""Hz; the first four formants lie below half of it."""
+"""Hz; the first four formants are below half of it."""
 _FRAME, _HOP = 500, 100  # samples: 50 ms hold three periods of 60 Hz; a frame every 10 ms
 _FRAMES = 120
-"""Frames looked at, spread over the loud ones of a clip."""
+"""Frames that are analysed, spread evenly over the loud frames of a clip."""
 _LOWEST, _HIGHEST = 60.0, 500.0
 _VOICED = 0.5
-"""Normalised autocorrelation from which a frame counts as voiced."""
+"""Normalised autocorrelation of a voiced frame, at least."""
 _ORDER = 12
-"""Of the linear prediction: two poles a formant up to 5 kHz, and two for the slope."""
+"""Order of the linear prediction: two poles for each formant up to 5 kHz, and two for the spectral slope."""
 _MIN_FRAMES = 20
 
 
 @dataclass(frozen=True)
 class VoiceTraits:
-    """Of one clip.
+    """Pitch and formants of one clip.
 
     Attributes:
         pitch_hz: median over voiced frames.
-        formant_hz: geometric mean of the medians of formants 2 to 4, which moves with the length of the vocal tract.
+        formant_hz: geometric mean of the medians of formants 2 to 4, which depends on the length of the vocal tract.
     """
 
     pitch_hz: float
@@ -49,7 +47,7 @@ def measure(samples: npt.NDArray[np.float32], rate: int) -> VoiceTraits | None:
         rate: Hz.
 
     Returns:
-        None with fewer than 20 voiced frames among those looked at, or no formants: a whisper, or no speech.
+        None with fewer than 20 voiced frames or without formants, as for a whisper or without speech.
     """
     sound = decode.resample(samples, rate, RATE).astype(np.float64)
     if len(sound) < _FRAME + _HOP:
@@ -69,8 +67,9 @@ def measure(samples: npt.NDArray[np.float32], rate: int) -> VoiceTraits | None:
 
 
 def _pitch(frames: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Autocorrelation over that of the window (Boersma 1993); the shortest lag within 15% of the best, against octaves
-    too low.
+    """F0 (Hz) and whether each frame is voiced, by autocorrelation divided by that of the window (Boersma 1993).
+
+    The shortest lag within 15% of the best is chosen, to avoid octave errors downwards.
     """
     window = np.hanning(_FRAME)
     size = 2 * _FRAME
@@ -94,7 +93,7 @@ def _pitch(frames: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], np
 
 
 def _formants(frame: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
-    """The first four resonances (Hz) by linear prediction, or None where there are fewer."""
+    """The first four resonances (Hz) by linear prediction; None if there are fewer."""
     from scipy.linalg import solve_toeplitz
 
     emphasised = np.append(frame[:1], frame[1:] - 0.97 * frame[:-1]) * np.hamming(_FRAME)
@@ -102,7 +101,7 @@ def _formants(frame: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
     correlation = np.fft.irfft(spectrum)[: _ORDER + 1]
     if correlation[0] <= 0:
         return None
-    correlation[0] *= 1.0001  # a trace of noise keeps the equations solvable
+    correlation[0] *= 1.0001  # a little noise keeps the equations solvable
     poles = np.roots(np.concatenate(([1.0], -solve_toeplitz(correlation[:-1], correlation[1:]))))
     poles = poles[poles.imag > 0]
     hertz = np.angle(poles) * RATE / (2 * np.pi)

@@ -1,4 +1,4 @@
-"""A recording that is read piece by piece, so that memory does not grow with its length."""
+"""Waveforms: recordings that are read in parts, so that memory does not grow with their length."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from voicemill.audio import decode
 Samples = npt.NDArray[np.float32]
 
 BLOCK_SECONDS = 10.0
-"""Length of what `blocks` gives at a time."""
+"""Length of the blocks that `blocks` yields."""
 
 
 class Waveform(Protocol):
-    """Mono samples at `rate` Hz, wherever they are."""
+    """Mono samples at `rate` Hz, in memory or in files."""
 
     @property
     def rate(self) -> int:
-        """Hz."""
+        """Sample rate (Hz)."""
 
     @property
     def seconds(self) -> float:
-        """Length."""
+        """Length (seconds)."""
 
     def read(self, start: float, end: float) -> Samples:
-        """The samples between two times (seconds); what lies beyond the recording is left out."""
+        """The samples between two times (seconds), clipped to the recording."""
 
     def blocks(self) -> Iterator[Samples]:
-        """All samples in order, some seconds at a time."""
+        """All samples in order, in blocks of some seconds."""
 
 
 @dataclass(frozen=True, eq=False)
 class MemoryWaveform:
-    """Samples (n,) that are there already."""
+    """Samples (n,) in memory."""
 
     samples: Samples
     rate: int
@@ -63,14 +63,14 @@ class MemoryWaveform:
 
 @dataclass(frozen=True)
 class FileWaveform:
-    """Decoded mono files of one rate, one after the other, with `gap` seconds of silence between them."""
+    """Decoded mono files of one sample rate, concatenated with `gap` seconds of silence between them."""
 
     paths: tuple[Path, ...]
     gap: float = 0.0
 
     @functools.cached_property
     def _layout(self) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
-        """Rate, first sample of each file in the whole, and its length in samples."""
+        """Sample rate, position of each file in samples, and its length in samples."""
         import soundfile
 
         rate, position, starts, lengths = 0, 0, [], []
@@ -90,7 +90,7 @@ class FileWaveform:
 
     @property
     def starts(self) -> list[float]:
-        """Second at which each file begins."""
+        """Start of each file (seconds)."""
         return [start / self.rate for start in self._layout[1]]
 
     @property
@@ -129,12 +129,12 @@ class FileWaveform:
 
 
 def excerpt(waveform: Waveform, start: float, end: float, rate: int) -> Samples:
-    """The samples between two times (seconds), at another rate."""
+    """The samples between two times (seconds), resampled to `rate` Hz."""
     return decode.resample(waveform.read(start, end), waveform.rate, rate)
 
 
 def blocks_at(waveform: Waveform, rate: int) -> Iterator[Samples]:
-    """All samples in order at another rate."""
+    """All samples in order, resampled to `rate` Hz, in blocks."""
     with decode.resampler(waveform.rate, rate) as convert:
         for block in waveform.blocks():
             yield convert(block, False)
@@ -142,7 +142,7 @@ def blocks_at(waveform: Waveform, rate: int) -> Iterator[Samples]:
 
 
 def digest(waveform: Waveform) -> str:
-    """sha256 over rate and samples; of a file only what is heard counts, not its header."""
+    """sha256 over the sample rate and the samples, without the headers of files."""
     found = hashlib.sha256(str(waveform.rate).encode())
     for block in waveform.blocks():
         found.update(np.ascontiguousarray(block, dtype="<f4").tobytes())

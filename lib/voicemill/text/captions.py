@@ -1,9 +1,10 @@
-r"""Timed transcripts: SubRip (.srt), WebVTT (.vtt) and Praat's TextGrid, each to captions in the order of time.
+r"""Captions: SubRip (.srt), WebVTT (.vtt) and Praat's TextGrid files, as captions in ascending order.
 
-Read strictly: what cannot be understood is an error with file and line, never left out in silence. Markup is taken off
-(`<i>`, `<v Ann>`, `{\\an8}`, entities), and so is what stands in brackets alone (`[music]`), which nobody says.
+Files are read strictly: a line that cannot be parsed is an error with file and line. Markup (`<i>`, `<v Ann>`,
+`{\\an8}`, entities) and text in brackets (`[music]`) are removed.
 
-Sources: https://www.w3.org/TR/webvtt1/ for WebVTT; SubRip has no standard, this is what its own program writes.
+Sources: https://www.w3.org/TR/webvtt1/ for WebVTT. SubRip has no standard; the reader accepts the output of the program
+SubRip.
 """
 
 from __future__ import annotations
@@ -17,21 +18,21 @@ from typing import NoReturn
 
 from voicemill.errors import DatasetError
 from voicemill.text import textgrid
-from voicemill.text.reading import read_text
+from voicemill.text.text_files import read_text
 
 SUFFIXES = (".srt", ".vtt", ".TextGrid", ".textgrid")
-"""Of timed transcripts beside a recording, the first that is found."""
+"""Suffixes of timed transcripts beside a recording, in order of preference."""
 _TIME = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{2})[.,](\d{3})"
 _ARROW = re.compile(rf"\s*{_TIME}\s+-->\s+{_TIME}(?:\s.*)?", re.ASCII)
 _MARKUP = re.compile(r"</?[A-Za-z][^<>]*>|<\d[\d:.]*>|\{\\[^{}]*\}")
 _NOTE = re.compile(r"[\[(][^\[\]()]*[\])]|[♪♫#]+")
 _OVERLAP = 0.05
-"""Seconds by which captions may overlap, from rounding; more is two people at once, or text that rolls."""
+"""Seconds by which captions may overlap through rounding; more means two speakers, or rolling captions."""
 
 
 @dataclass(frozen=True)
 class Caption:
-    """A stretch of a recording, in seconds, and what is said in it; `line` is its place in the file."""
+    """A part of a recording, in seconds, and its text; `line` is its line in the file."""
 
     start: float
     end: float
@@ -40,7 +41,7 @@ class Caption:
 
 
 def is_timed(path: Path) -> bool:
-    """Whether a transcript's name says that it holds times."""
+    """Whether a transcript has times, by the suffix of its name."""
     return path.suffix.lower() in (".srt", ".vtt", ".textgrid")
 
 
@@ -50,14 +51,14 @@ def find_timed(audio: Path) -> Path | None:
 
 
 def read_captions(path: Path, tier: str | None = None) -> list[Caption]:
-    """The captions of a timed transcript that say something, in the order of time.
+    """The captions of a timed transcript that contain words, in ascending order.
 
     Args:
         path: a file whose suffix is one of `SUFFIXES`.
-        tier: of a TextGrid; without it, the one that holds text.
+        tier: of a TextGrid; see `textgrid.read_intervals`.
 
     Raises:
-        DatasetError: `captions_invalid:<name>:<line>`, or `missing_transcript` where nothing is said in it.
+        DatasetError: `captions_invalid:<name>:<line>`; `missing_transcript`, no caption contains words.
     """
     if path.suffix.lower() == ".textgrid":
         found = [Caption(one.start, one.end, one.text, one.line) for one in textgrid.read_intervals(path, tier)]
@@ -67,18 +68,20 @@ def read_captions(path: Path, tier: str | None = None) -> list[Caption]:
     found = [one for one in found if any(character.isalnum() for character in one.text)]
     if not found:
         raise DatasetError(
-            f"Nothing is said in {path}.",
+            f"{path} contains no words.",
             reason="missing_transcript",
-            hint="Give captions with the words that are said.",
+            hint="Give captions with the words that are spoken.",
         )
     for before, after in itertools.pairwise(found):
         if after.start < before.end - _OVERLAP:
-            _invalid(path, after.line, "this caption begins before the one before it ends: two people, or rolling text")
+            _invalid(
+                path, after.line, "this caption begins before the previous one ends: two speakers, or rolling text"
+            )
     return found
 
 
 def _blocks(path: Path, text: str) -> list[Caption]:
-    """Both caption formats: blocks of lines between blank lines, the first or second of them with an arrow."""
+    """The captions of a .srt or .vtt file: blocks between blank lines with an arrow in their first or second line."""
     lines = text.splitlines()
     webvtt = path.suffix.lower() == ".vtt"
     if webvtt and not re.match(r"WEBVTT(?:[ \t]|$)", lines[0] if lines else ""):
@@ -119,5 +122,5 @@ def _invalid(path: Path, line: int, what: str) -> NoReturn:
     raise DatasetError(
         f"{path}:{line}: {what}.",
         reason=f"captions_invalid:{path.name}:{line}",
-        hint="Export the captions again, or mend that line; or give the text alone, as a .txt.",
+        hint="Export the captions again or correct that line; or give only the text, as a .txt.",
     )

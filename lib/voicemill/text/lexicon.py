@@ -1,7 +1,7 @@
-"""Pronunciations: the CMU dictionary of PocketSphinx's wheel, one's own additions, and guesses for the rest.
+"""The lexicon: pronunciations from PocketSphinx's CMU dictionary, the user's additions, and guesses for other words.
 
-One pronunciation a word (the dictionary's first), ARPABET without stress marks: the aligner and NeMo's tokenizer read
-the same entries, so the phones of an alignment and the tokens of a text match one to one.
+One pronunciation per word (the first in the dictionary), in ARPABET without stress marks. The aligner and NeMo's
+tokenizer use the same entries, so the phones of an alignment and the tokens of a text match one to one.
 """
 
 from __future__ import annotations
@@ -22,31 +22,27 @@ CONSONANTS = frozenset(
     ("B", "CH", "D", "DH", "F", "G", "HH", "JH", "K", "L", "M", "N", "NG", "P", "R", "S", "SH", "T", "TH", "V", "W")
 ) | {"Y", "Z", "ZH"}
 PHONES = VOWELS | CONSONANTS
-"""The 39 phones of the CMU dictionary, as NeMo's EnglishPhonemesTokenizer and PocketSphinx's en-us model both spell
-them.
-"""
+"""The 39 phones of the CMU dictionary, in the notation of NeMo's EnglishPhonemesTokenizer and PocketSphinx."""
 
 _DICTIONARY = Path("model", "en-us", "cmudict-en-us.dict")
 _ALTERNATIVE = re.compile(r"\(\d+\)$")
 _TOKENIZER_WORD = re.compile(r"[a-z](?:[a-z'-]*[a-z])?")
-"""Words that NeMo's English tokenizer can look up; entries such as `'bout` or `a.m.` never reach its dictionary."""
+"""Words that NeMo's English tokenizer can look up, unlike entries such as `'bout` or `a.m.`."""
 _LONGEST_WORD = 48
-"""Letters that are guessed at once; a longer word is guessed in parts, because the search's time grows faster than its
-length.
-"""
+"""Longest word (letters) that is guessed at once; longer words are guessed in parts, in linear time."""
 _PLAIN_WORD = re.compile(r"[a-z]+(?:'[a-z]+)*")
 
 
 @dataclass(frozen=True)
 class Pronunciation:
-    """Phones of a word; `guessed` when no dictionary lists it."""
+    """Phones of a word; `guessed` if no dictionary lists it."""
 
     phones: Phones
     guessed: bool
 
 
 def pocketsphinx_folder() -> Path:
-    """Folder of the installed PocketSphinx package, found without importing it.
+    """Folder of the installed PocketSphinx package, without importing it.
 
     Raises:
         DependencyError: PocketSphinx is not installed.
@@ -56,7 +52,7 @@ def pocketsphinx_folder() -> Path:
         raise DependencyError(
             "The package pocketsphinx is not installed.",
             reason="runtime_dependency_missing:pocketsphinx",
-            hint="Install the locked dependencies: ./run-direct does it, or pip install pocketsphinx.",
+            hint="Install the locked dependencies with ./run-direct, or pip install pocketsphinx.",
         )
     return Path(spec.origin).parent
 
@@ -67,7 +63,7 @@ def pocketsphinx_version() -> str:
 
 
 class Lexicon:
-    """Words and their phones; immutable but for the memory of its guesses."""
+    """Words and their phones; immutable except for the cache of its guesses."""
 
     def __init__(self, entries: dict[str, Phones]) -> None:
         self._entries = entries
@@ -75,14 +71,14 @@ class Lexicon:
 
     @classmethod
     def load(cls, extra: Path | None = None) -> Lexicon:
-        """The CMU dictionary of PocketSphinx's wheel, first pronunciations; entries of `extra` come before it.
+        """The first pronunciations of the CMU dictionary in PocketSphinx's wheel, overridden by the entries of `extra`.
 
         Args:
-            extra: a dictionary of one's own, `word PHONE PHONE ...` a line; stress digits, `;;;` and `#` comments are
-                allowed.
+            extra: the user's dictionary with lines of `word PHONE PHONE ...`; stress digits, and comments after `;;;`
+                and `#`, are allowed.
 
         Raises:
-            DatasetError: `lexicon_missing` or `lexicon_invalid` (names file and line).
+            DatasetError: `lexicon_missing` or `lexicon_invalid`, with file and line.
             DependencyError: PocketSphinx is not installed.
         """
         own = _read_own(extra) if extra is not None else {}
@@ -95,7 +91,7 @@ class Lexicon:
         return len(self._entries)
 
     def words(self) -> list[str]:
-        """All listed words, in the dictionary's order."""
+        """All listed words, in the order of the dictionary."""
         return list(self._entries)
 
     def phones(self, word: str) -> Phones | None:
@@ -103,10 +99,10 @@ class Lexicon:
         return self._entries.get(word)
 
     def pronounce(self, word: str) -> Pronunciation:
-        """Phones of any word of letters and apostrophes; guessed where the dictionary does not list it.
+        """Phones of any word of letters and apostrophes; guessed if the dictionary does not list it.
 
         Raises:
-            ValueError: `word` is not a lower-case word as `normalise.words` gives them.
+            ValueError: `word` is not a lower-case word as `normalise.words` returns them.
         """
         known = self._entries.get(word)
         if known is not None:
@@ -122,11 +118,13 @@ class Lexicon:
         return Pronunciation(self._guesses[word], guessed=True)
 
     def write(self, path: Path, extra_words: Iterable[str] = ()) -> list[str]:
-        """Write the whole dictionary and `extra_words` in the CMU format that NeMo's EnglishG2p reads; returns the
-        guessed words.
+        """Write the dictionary and `extra_words` in the CMU format that NeMo's EnglishG2p reads.
 
-        Upper-case words, two spaces, phones; sorted. One entry a word, because NeMo spells ambiguous words letter by
-        letter.
+        Sorted lines of the upper-case word, two spaces and the phones. One entry per word: NeMo spells ambiguous
+        words letter by letter.
+
+        Returns:
+            The words of `extra_words` whose pronunciation is guessed.
         """
         entries = {word: phones for word, phones in self._entries.items() if _TOKENIZER_WORD.fullmatch(word)}
         guessed = sorted({word for word in extra_words if word not in self._entries})
@@ -135,7 +133,7 @@ class Lexicon:
         return guessed
 
     def subset(self, path: Path, words: Iterable[str]) -> list[str]:
-        """Write only `words` (lower case), in the form that PocketSphinx reads; returns the guessed ones."""
+        """Write only `words` (lower case), in PocketSphinx's format; returns those with a guessed pronunciation."""
         chosen = {word: self.pronounce(word) for word in sorted(set(words))}
         _write(path, ((word, found.phones) for word, found in chosen.items()), separator=" ")
         return [word for word, found in chosen.items() if found.guessed]
@@ -146,7 +144,7 @@ def _write(path: Path, entries: Iterable[tuple[str, Phones]], *, separator: str)
 
 
 def _read(path: Path) -> dict[str, Phones]:
-    """The shipped dictionary: first pronunciations only."""
+    """The first pronunciations of a dictionary in PocketSphinx's format."""
     entries: dict[str, Phones] = {}
     with path.open(encoding="utf-8") as lines:
         for line in lines:
@@ -163,7 +161,7 @@ def _read_own(path: Path) -> dict[str, Phones]:
         raise DatasetError(
             f"Cannot read the pronunciation dictionary {path}: {error}.",
             reason=f"lexicon_missing:{path}",
-            hint="Give a UTF-8 text file with one `word PHONE PHONE ...` a line.",
+            hint="Give a UTF-8 text file with lines of `word PHONE PHONE ...`.",
         ) from error
     entries: dict[str, Phones] = {}
     for number, line in enumerate(text.splitlines(), 1):
@@ -172,11 +170,11 @@ def _read_own(path: Path) -> dict[str, Phones]:
             continue
         spelling, *spelled = content.split()
         if _ALTERNATIVE.search(spelling):
-            continue  # one pronunciation a word: the first
+            continue  # an alternative pronunciation
         word, phones = spelling.lower().replace("\u2019", "'"), tuple(phone.upper().rstrip("012") for phone in spelled)
         wrong = [phone for phone in phones if phone not in PHONES]
         if not phones or wrong or not _PLAIN_WORD.fullmatch(word):
-            what = f"unknown phone {wrong[0]!r}" if wrong else "a word of letters and its phones are needed"
+            what = f"unknown phone {wrong[0]!r}" if wrong else "a line needs a word of letters and its phones"
             raise DatasetError(
                 f"{path}:{number}: {what}.",
                 reason=f"lexicon_invalid:{path}:{number}",

@@ -1,9 +1,8 @@
-"""Written English to spoken form, and spoken form to words.
+"""Text normalisation: written English to its spoken form, and the spoken form to words.
 
-The common case loads nothing heavy: text of letters and punctuation is cleaned here with the standard library. Only
-text with digits, currency signs and the like goes through nemo_text_processing, whose grammars take 40 s to build on
-two cores and 0.1 s to load from a cache directory filled once (`cache_dir`); ask `needs_grammar` beforehand to know
-which it will be.
+Text of letters and punctuation is normalised with the standard library alone. Only text with digits, currency signs and
+other symbols needs nemo_text_processing, whose grammars take 40 s to build on two cores, and 0.1 s to load from a cache
+directory that contains them (`cache_dir`). `needs_grammar` distinguishes the two cases.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from voicemill.errors import DatasetError, DependencyError
 
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)*")
 _GRAMMAR = re.compile(r"[0-9]|[$\u20ac\u00a3\u00a5%&@#+=*/\u00b0\u00a7<>^_~|\\]|\b(?:[A-Za-z]\.){2,}")
-"""Digits, symbols, and abbreviations such as `a.m.`: what only a grammar can put into words."""
+"""Digits, symbols and abbreviations such as `a.m.`, which need a grammar."""
 
 _CHARACTERS = str.maketrans(
     {
@@ -66,16 +65,15 @@ def needs_grammar(text: str) -> bool:
 
 
 def normalise(text: str, *, cache_dir: Path | None = None) -> str:
-    """The spoken form of an English text on one line: letters, spaces and `, . ? ! ; : '`.
+    """The spoken form of an English text, as one line of letters, spaces and `, . ? ! ; : '`.
 
     Args:
-        text: as written; any whitespace, quotes, dashes, accents.
-        cache_dir: where nemo_text_processing keeps its compiled grammars; without it they are built anew in every
-            process.
+        text: as written, with any whitespace, quotes, dashes and accents.
+        cache_dir: of nemo_text_processing's compiled grammars; without it every process builds them again.
 
     Raises:
-        DatasetError: `text_not_english`, letters that English spelling cannot express.
-        DependencyError: the text holds digits or symbols and nemo_text_processing is not installed.
+        DatasetError: `text_not_english`, the text has letters of another script.
+        DependencyError: the text has digits or symbols, and nemo_text_processing is not installed.
     """
     composed = unicodedata.normalize("NFKC", text).translate(_CHARACTERS)
     composed = _TITLE.sub(_spoken_title, composed)
@@ -85,9 +83,7 @@ def normalise(text: str, *, cache_dir: Path | None = None) -> str:
 
 
 def words(text: str) -> list[str]:
-    """Lower-case words of a normalised text, exactly as NeMo's English tokenizer looks them up and as the aligner
-    gets them.
-    """
+    """Lower-case words of a normalised text, the same for the aligner and NeMo's English tokenizer."""
     return _WORD.findall(text.lower())
 
 
@@ -99,26 +95,26 @@ def _spoken_title(match: re.Match[str]) -> str:
 
 
 def _plain_letters(composed: str, original: str) -> str:
-    """Take accents off; refuse letters of other scripts rather than drop them in silence."""
+    """Remove accents; letters of other scripts are an error."""
     bare = "".join(c for c in unicodedata.normalize("NFD", composed) if unicodedata.category(c) != "Mn")
     foreign = sorted({c for c in bare if c.isalnum() and not (c.isascii() and c.isalpha())})
     if foreign:
         raise DatasetError(
-            f"The text {original.strip()[:60]!r} holds {' '.join(foreign[:8])}, which English spelling cannot express.",
+            f"The text {original.strip()[:60]!r} contains {' '.join(foreign[:8])}, which English spelling lacks.",
             reason="text_not_english",
-            hint="Write it as an English reader would say it.",
+            hint="Write it in English letters, as it is spoken.",
         )
     return bare
 
 
 def _tidy(text: str) -> str:
-    text = re.sub(r"\.{2,}", " - ", text)  # an ellipsis is a pause; what it ends is decided below
+    text = re.sub(r"\.{2,}", " - ", text)  # an ellipsis is a pause; punctuation after it is handled below
     text = re.sub(r"(?<=[A-Za-z])-(?=[A-Za-z])", " ", text)
     text = re.sub(r"\s+-+(?=\s)|-{2,}", " , ", text)
     text = re.sub(r"[^A-Za-z',.?!;:\s]", " ", text)
-    text = re.sub(r"(?<![A-Za-z])'|'(?![A-Za-z])", " ", text)  # a quotation mark, or an elision that nobody hears
+    text = re.sub(r"(?<![A-Za-z])'|'(?![A-Za-z])", " ", text)  # a quotation mark, or an elision
     text = re.sub(r"\s+([,.?!;:])", r"\1", text)
-    text = re.sub(r"([,;:])(?=[,.?!;:])", "", text)  # of several marks the last and strongest stays
+    text = re.sub(r"([,;:])(?=[,.?!;:])", "", text)  # the last of several marks remains
     text = re.sub(r"([.?!])[,.?!;:]+", r"\1", text)
     text = re.sub(r"([,.?!;:])(?=[A-Za-z'])", r"\1 ", text)
     text = " ".join(text.split()).lstrip(",.?!;: ")
@@ -131,9 +127,9 @@ def _normaliser(cache_dir: Path | None) -> Any:
         from nemo_text_processing.text_normalization.normalize import Normalizer
     except ImportError as error:
         raise DependencyError(
-            "The text holds digits or symbols, and nemo_text_processing, which puts them into words, is missing.",
+            "The text contains digits or symbols, and nemo_text_processing, which spells them out, is not installed.",
             reason="runtime_dependency_missing:nemo_text_processing",
-            hint="Install nemo_text_processing, or write numbers and symbols out in words.",
+            hint="Install nemo_text_processing, or write numbers and symbols as words.",
         ) from error
     if cache_dir is not None:
         cache_dir.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""Praat's TextGrid, in its long and its short text form: the intervals of one tier.
+"""Praat's TextGrid format, long and short text form: the intervals of one tier.
 
-Both forms are a stream of numbers, quoted strings and flags in a fixed order, with names between them that Praat itself
-skips (https://www.fon.hum.uva.nl/praat/manual/TextGrid_file_formats.html); so does this reader.
+Both forms are a sequence of numbers, quoted strings and flags in a fixed order, with names between them that Praat
+itself ignores, as this reader does. Source: https://www.fon.hum.uva.nl/praat/manual/TextGrid_file_formats.html
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import NoReturn
 
 from voicemill.errors import DatasetError
-from voicemill.text.reading import read_text
+from voicemill.text.text_files import read_text
 
 PREFERRED = ("sentence", "utterance", "phrase", "text", "transcript", "orthograph", "ort", "word")
-"""Beginnings of the names of tiers that hold text, in the order of preference."""
+"""Prefixes of the names of tiers with text, in order of preference."""
 _TOKEN = re.compile(r'"(?:[^"]|"")*"|<[A-Za-z]+>|(?<![^\s])[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?=\s|$)')
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A stretch of a recording, in seconds, and its label; `line` is its place in the file."""
+    """A part of a recording, in seconds, and its label; `line` is its line in the file."""
 
     start: float
     end: float
@@ -31,11 +31,11 @@ class Interval:
 
 
 def read_intervals(path: Path, tier: str | None = None) -> list[Interval]:
-    """The intervals of the tier that holds text, those without a label left out.
+    """The labelled intervals of the tier with the text.
 
     Args:
         path: the file, UTF-8 or UTF-16.
-        tier: its name; without it, the only interval tier, or the first of `PREFERRED` that is there.
+        tier: name of the tier; by default the only interval tier, or the first that matches `PREFERRED`.
 
     Raises:
         DatasetError: `captions_invalid:<name>:<line>`, `textgrid_tier` or `missing_transcript`.
@@ -49,17 +49,17 @@ def read_intervals(path: Path, tier: str | None = None) -> list[Interval]:
         chosen = [found for start in PREFERRED for name, found in tiers if name.lower().startswith(start)]
     if not chosen:
         names = ", ".join(repr(name) for name, _ in tiers) or "none"
-        what = "does not say which tier holds the text" if tier is None else f"has no interval tier {tier[:60]!r}"
+        what = "has several tiers" if tier is None else f"has no interval tier {tier[:60]!r}"
         raise DatasetError(
             f"{path.name} {what}; its interval tiers: {names}.",
             reason="textgrid_tier",
-            hint="Name the tier with the words with --tier.",
+            hint="Give the name of the tier with the words as --tier.",
         )
     return chosen[0]
 
 
 class _Tokens:
-    """The values of the file one by one, each with its line."""
+    """The values of a file in order, each with its line."""
 
     def __init__(self, path: Path, text: str) -> None:
         self._path = path
@@ -72,10 +72,10 @@ class _Tokens:
         return self._line
 
     def next(self, what: str) -> str:
-        """The next value, whatever it is."""
+        """The next value of any type."""
         match = next(self._found, None)
         if match is None:
-            self.refuse(f"the file ends where {what} should be")
+            self.refuse(f"the file ends before {what}")
         self._line += self._text.count("\n", self._position, match.start())
         self._position = match.start()
         return match.group()
@@ -83,19 +83,19 @@ class _Tokens:
     def string(self, what: str) -> str:
         value = self.next(what)
         if not value.startswith('"'):
-            self.refuse(f"{value} stands where {what} should be")
+            self.refuse(f"{value} in place of {what}")
         return value[1:-1].replace('""', '"')
 
     def number(self, what: str) -> float:
         value = self.next(what)
         if value[0] in '"<':
-            self.refuse(f"{value[:20]} stands where {what} should be")
+            self.refuse(f"{value[:20]} in place of {what}")
         return float(value)
 
     def count(self, what: str) -> int:
         value = self.number(what)
         if not value.is_integer() or not 0 <= value <= 1e6:
-            self.refuse(f"{value:g} stands where {what} should be")
+            self.refuse(f"{value:g} in place of {what}")
         return int(value)
 
     def refuse(self, what: str) -> NoReturn:
@@ -107,13 +107,13 @@ class _Tokens:
 
 
 def _tiers(path: Path) -> list[tuple[str, list[Interval]]]:
-    """All interval tiers by name; point tiers are passed over."""
+    """All interval tiers with their names; point tiers are skipped."""
     tokens = _Tokens(path, read_text(path, utf_16=True))
     if (
         tokens.string("the file type") not in ("ooTextFile", "ooTextFile short")
         or tokens.string("the class") != "TextGrid"
     ):
-        tokens.refuse("this is no TextGrid in text form")
+        tokens.refuse("this is not a TextGrid in text format")
     tokens.number("the beginning")
     tokens.number("the end")
     if tokens.next("<exists>") != "<exists>":
@@ -122,7 +122,7 @@ def _tiers(path: Path) -> list[tuple[str, list[Interval]]]:
     for _ in range(tokens.count("the number of tiers")):
         kind = tokens.string("the kind of a tier")
         if kind not in ("IntervalTier", "TextTier"):
-            tokens.refuse(f"{kind[:20]!r} is no kind of tier")
+            tokens.refuse(f"{kind[:20]!r} is not a kind of tier")
         name = tokens.string("the name of a tier")
         tokens.number("the beginning of a tier")
         tokens.number("the end of a tier")
@@ -141,7 +141,7 @@ def _intervals(tokens: _Tokens, count: int) -> list[Interval]:
     for _ in range(count):
         start, end, text = tokens.number("a beginning"), tokens.number("an end"), tokens.string("a label")
         if end <= start or start < before - 1e-6:
-            tokens.refuse("this interval ends before it begins, or begins before the one before it ends")
+            tokens.refuse("this interval ends before it begins, or begins before the previous one ends")
         before = end
         if text.strip():
             found.append(Interval(start, end, text.strip(), tokens.line))

@@ -1,7 +1,7 @@
-"""Text that somebody wrote down for recordings: a script, LJSpeech's metadata.csv, or a .txt/.lab beside each clip.
+"""Transcripts: scripts, LJSpeech metadata.csv, and text files beside recordings.
 
-A transcript is never invented, least of all from a file name: what is missing is an error that names the file, and
-the line where there is one.
+Texts are never invented, and never taken from file names: a missing text is an error that names the file, and the line
+where there is one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from voicemill import files
 from voicemill.audio.decode import SOURCE_SUFFIXES
 from voicemill.errors import DatasetError
 from voicemill.text.captions import Caption, find_timed, is_timed, read_captions
-from voicemill.text.reading import missing, read_text
+from voicemill.text.text_files import missing, read_text
 
 SIDECAR_SUFFIXES = (".txt", ".lab")
 _END = re.compile(r"[.?!]+[\"'\u2019\u201d)\]]*$")
@@ -22,7 +22,7 @@ _SENTENCE = re.compile(r"(?<=[.?!])([\"'\u2019\u201d)\]]*)\s+(?=[\"'\u2018\u201c
 _ABBREVIATION = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|Messrs|Sr|Jr|vs|No|Vol|e\.g|i\.e)|\b[A-Z])\.$")
 
 _LONGEST = 16
-"""Characters; no abbreviation of `_ABBREVIATION` is as long, with the one before it."""
+"""Characters; longer than any match of `_ABBREVIATION`."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class ClipTranscript:
     Attributes:
         audio: the recording.
         text: as written.
-        normalized: spoken form where the source gives one (LJSpeech's third column).
+        normalized: spoken form if the source has one (LJSpeech's third column).
         source: `file:line` for messages.
-        captions: where the text is timed: its parts, and when they are said.
+        captions: parts of a timed text, with their times.
     """
 
     audio: Path
@@ -47,12 +47,12 @@ class ClipTranscript:
 def read_script(path: Path) -> list[str]:
     """The sentences of a plain-text script, in reading order.
 
-    Lines that mostly end a sentence (or never do) are taken one by one; otherwise the text is wrapped prose and blank
-    lines part its paragraphs. Within each, a full stop, question or exclamation mark before a capital ends a
-    sentence.
+    If most lines end with a sentence, or almost none does, each line is a block; otherwise the text is wrapped prose,
+    and blank lines separate the blocks. Inside a block a full stop, question mark or exclamation mark before a capital
+    letter ends a sentence.
 
     Raises:
-        DatasetError: `missing_transcript`, no such file, not UTF-8 text, or no words in it.
+        DatasetError: `missing_transcript`, the file does not exist, is not UTF-8 text, or has no words.
     """
     lines = [line.strip() for line in read_text(path).splitlines()]
     filled = [line for line in lines if line]
@@ -64,7 +64,7 @@ def read_script(path: Path) -> list[str]:
     sentences = [sentence for block in blocks for sentence in split_sentences(block) if _has_words(sentence)]
     if not sentences:
         raise DatasetError(
-            f"The script {path} holds no words.",
+            f"The script {path} contains no words.",
             reason="missing_transcript",
             hint="Give the text that is read, in reading order, as plain UTF-8 text.",
         )
@@ -72,11 +72,11 @@ def read_script(path: Path) -> list[str]:
 
 
 def split_sentences(text: str) -> list[str]:
-    """Split running text at sentence ends; common abbreviations and initials do not end one."""
+    """Split text at the ends of sentences; common abbreviations and initials do not end one."""
     parts: list[str] = []
     start = 0
     for match in _SENTENCE.finditer(text):
-        # The end alone is looked at: a million initials in a row would else be read again for each.
+        # only the end is searched, so that the time is linear in the length of the text
         if _ABBREVIATION.search(text[max(start, match.end(1) - _LONGEST) : match.end(1)]):
             continue
         parts.append(text[start : match.end(1)].strip())
@@ -86,12 +86,15 @@ def split_sentences(text: str) -> list[str]:
 
 
 def read_metadata(path: Path, folder: Path | None = None) -> list[ClipTranscript]:
-    """LJSpeech's form: `id|text` or `id|text|normalized text` a line, the clips in `wavs/` or beside the file, or in
-    `folder`.
+    """Read a metadata.csv in LJSpeech's format: lines of `id|text` or `id|text|normalized text`.
+
+    Args:
+        path: the file.
+        folder: of the recordings; by default `wavs/` beside the file, or the folder of the file.
 
     Raises:
-        DatasetError: `missing_transcript` or `metadata_invalid`, with file and line; `missing_clip` when a clip is
-            not there.
+        DatasetError: `missing_transcript` or `metadata_invalid`, with file and line; `missing_clip`, a recording does
+            not exist.
     """
     clips: list[ClipTranscript] = []
     seen: dict[str, int] = {}
@@ -111,7 +114,7 @@ def read_metadata(path: Path, folder: Path | None = None) -> list[ClipTranscript
 def _fields(path: Path, number: int, line: str) -> tuple[str, str, str | None]:
     fields = [field.strip() for field in line.split("|")]
     if len(fields) not in (2, 3):
-        raise _invalid(path, number, f"{len(fields)} fields, where `id|text` or `id|text|normalized text` are needed")
+        raise _invalid(path, number, f"{len(fields)} fields in place of `id|text` or `id|text|normalized text`")
     clip, text, normalized = (*fields, "")[:3]
     try:
         files.safe_relative(clip)
@@ -140,23 +143,23 @@ def _clip_audio(path: Path, number: int, clip: str, given: Path | None) -> Path:
 
 
 def read_sidecars(folder: Path, tier: str | None = None, *, all_of_them: bool = True) -> list[ClipTranscript]:
-    """Every recording of a folder with the text of the same name, sorted by name.
+    """The recordings of a folder, each with the text file of the same name, sorted by name.
 
     Args:
-        folder: it.
-        tier: of TextGrids, the one with the words.
-        all_of_them: every recording must have its text; else it is empty where there is none.
+        folder: with recordings and text files.
+        tier: of TextGrids, see `textgrid.read_intervals`.
+        all_of_them: require a text for every recording; otherwise a missing text is empty.
 
     Raises:
-        DatasetError: `missing_transcript`, naming the recordings without text; `dataset_no_valid_audio`, no
-            recordings at all.
+        DatasetError: `missing_transcript`, with the names of the recordings without text; `dataset_no_valid_audio`,
+            there are no recordings.
     """
     recordings = sorted(path for path in folder.iterdir() if path.suffix.lower() in SOURCE_SUFFIXES and path.is_file())
     if not recordings:
         raise DatasetError(
             f"There are no recordings in {folder}.",
             reason="dataset_no_valid_audio",
-            hint="Put sound files there, each with a .txt of the same name.",
+            hint="Put audio files there, each with a .txt of the same name.",
         )
     found = {path: find_sidecar(path) for path in recordings}
     absent = [path.name for path, sidecar in found.items() if sidecar is None]
@@ -170,7 +173,7 @@ def read_sidecars(folder: Path, tier: str | None = None, *, all_of_them: bool = 
 
 
 def read_beside(audio: Path, sidecar: Path, tier: str | None = None) -> ClipTranscript:
-    """The text that lies beside a recording, timed or not; `tier` is of a TextGrid.
+    """The text beside a recording, timed or not; `tier` is of a TextGrid.
 
     Raises:
         DatasetError: see `read_sidecar` and `captions.read_captions`.
@@ -188,14 +191,14 @@ def find_sidecar(audio: Path) -> Path | None:
 
 
 def read_sidecar(path: Path) -> str:
-    """The text of one clip on one line.
+    """The text of one clip, as one line.
 
     Raises:
-        DatasetError: `missing_transcript`, the file is empty, has no words or is not UTF-8.
+        DatasetError: `missing_transcript`, the file has no words or is not UTF-8 text.
     """
     text = " ".join(read_text(path).split())
     if not _has_words(text):
-        raise missing(f"{path} holds no words.")
+        raise missing(f"{path} contains no words.")
     return text
 
 
@@ -207,5 +210,5 @@ def _invalid(path: Path, number: int, what: str) -> DatasetError:
     return DatasetError(
         f"{path}:{number}: {what}.",
         reason=f"metadata_invalid:{path}:{number}",
-        hint="Each line is `id|text` or `id|text|normalized text`, as LJSpeech has it.",
+        hint="Write each line as `id|text` or `id|text|normalized text`, the format of LJSpeech.",
     )

@@ -18,7 +18,7 @@ _STRETCHES = st.lists(st.tuples(st.floats(0.01, 8.0), st.floats(0.1, 70.0)), max
 
 
 @given(_STRETCHES, st.floats(0.0, 5.0))
-def test_windows_hold_all_speech_once_and_are_never_long(stretches: list[tuple[float, float]], rest: float) -> None:
+def test_windows_contain_all_speech_once_and_are_short(stretches: list[tuple[float, float]], rest: float) -> None:
     spans, position = [], 0.0
     for pause, speech in stretches:
         spans.append(Span(position + pause, position + pause + speech))
@@ -33,7 +33,7 @@ def test_windows_hold_all_speech_once_and_are_never_long(stretches: list[tuple[f
         assert inside == pytest.approx(span.duration, abs=1e-6)
 
 
-def test_far_silence_belongs_to_no_window() -> None:
+def test_long_silence_is_in_no_window() -> None:
     assert speech_windows([Span(10.0, 12.0), Span(12.5, 14.0), Span(40.0, 41.0)], 60.0) == [
         Span(9.0, 15.0),
         Span(39.0, 42.0),
@@ -43,7 +43,7 @@ def test_far_silence_belongs_to_no_window() -> None:
 
 @pytest.mark.parametrize("level", [-30.0, -20.0, -10.0])
 @pytest.mark.parametrize("kind", ["music", "noise"])
-def test_the_figure_is_the_level_that_was_mixed_in(
+def test_the_level_is_that_of_the_added_background(
     demo_speech: Samples, chords: Callable[..., Samples], level: float, kind: str
 ) -> None:
     rate = 22_050
@@ -58,7 +58,7 @@ def test_the_figure_is_the_level_that_was_mixed_in(
     assert background_level_db(mixed, window, spans) == pytest.approx(level, abs=1.5)
 
 
-def test_quiet_rooms_are_quiet_and_speech_without_a_pause_has_a_figure(demo_speech: Samples) -> None:
+def test_a_quiet_room_and_speech_without_a_pause(demo_speech: Samples) -> None:
     waveform = MemoryWaveform(demo_speech, 22_050)
     spans = detect_speech(waveform)
     (window,) = speech_windows(spans, waveform.seconds)

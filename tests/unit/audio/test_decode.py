@@ -111,7 +111,7 @@ def test_header_without_samples(wav: Callable[..., Path]) -> None:
     assert "0.00 seconds" in str(refused(check_source, path, code="audio_too_small"))
 
 
-def test_film_without_sound(tmp_path: Path) -> None:
+def test_video_without_audio(tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     subprocess.run(
         ["ffmpeg", "-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", "color=size=16x16:duration=1", str(path)],
@@ -214,7 +214,7 @@ def test_not_a_number(value: float, wav: Callable[..., Path], tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", ["long.flac", "long.wav", "long.aiff", "long.m4a"])
-def test_broken_off(name: str, babble: Callable[..., np.ndarray], wav: Callable[..., Path], tmp_path: Path) -> None:
+def test_truncated(name: str, babble: Callable[..., np.ndarray], wav: Callable[..., Path], tmp_path: Path) -> None:
     whole = convert(
         wav("source.wav", babble(RATE, 8.0), RATE),
         tmp_path / name,
@@ -230,7 +230,7 @@ def test_broken_off(name: str, babble: Callable[..., np.ndarray], wav: Callable[
     assert not (tmp_path / "out.wav").exists()
 
 
-def test_length_that_the_writer_could_not_know(
+def test_unknown_length_in_the_header(
     babble: Callable[..., np.ndarray], wav: Callable[..., Path], tmp_path: Path
 ) -> None:
     path = tmp_path / "streamed.wav"
@@ -343,7 +343,7 @@ def film(name: str, source: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", FILMS)
-def test_the_sound_of_a_film(
+def test_audio_of_a_video(
     name: str, babble: Callable[..., np.ndarray], wav: Callable[..., Path], tmp_path: Path
 ) -> None:
     speech = babble(48_000, 4.0)
@@ -358,7 +358,7 @@ def test_the_sound_of_a_film(
 
 
 @pytest.mark.parametrize("name", ["long.mp3", "long.ogg", "long.opus", "long.mka", *FILMS])
-def test_lossy_files_that_break_off(name: str, babble: Callable[..., np.ndarray], wav: Callable[..., Path]) -> None:
+def test_truncated_lossy_files(name: str, babble: Callable[..., np.ndarray], wav: Callable[..., Path]) -> None:
     source = wav("source.wav", babble(48_000, 8.0), 48_000)
     whole = film(name, source) if name in FILMS else convert(source, source.parent / name)
     assert check_source(whole).duration == pytest.approx(8.0, abs=0.2)
@@ -404,16 +404,12 @@ def test_part_is_exact(wav: Callable[..., Path], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("start", "end"), [(-1.0, None), (2.0, 2.0), (None, 0.0), (3.0, 1.0)])
-def test_part_that_makes_no_sense(
-    start: float | None, end: float | None, wav: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_invalid_part(start: float | None, end: float | None, wav: Callable[..., Path], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no time"):
         decode.decode(wav("a.wav", tone(1), RATE), tmp_path / "o.wav", sample_rate=RATE, start=start, end=end)
 
 
-def test_part_of_a_file_that_breaks_off(
-    babble: Callable[..., np.ndarray], wav: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_part_of_a_truncated_file(babble: Callable[..., np.ndarray], wav: Callable[..., Path], tmp_path: Path) -> None:
     path = wav("broken.flac", babble(RATE, 8.0), RATE)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     assert decoded(path, tmp_path, start=0.5, end=2.5)[0].duration == pytest.approx(2.0)
@@ -429,7 +425,7 @@ def test_part_behind_the_end(wav: Callable[..., Path], tmp_path: Path) -> None:
     assert "ends before second 5" in str(caught.value)
 
 
-def test_float_keeps_what_a_gain_would_clip(wav: Callable[..., Path], tmp_path: Path) -> None:
+def test_float_is_not_clipped_by_a_gain(wav: Callable[..., Path], tmp_path: Path) -> None:
     path = wav("a.wav", tone(1), RATE)
     _, samples = decoded(path, tmp_path, subtype="FLOAT", gain_db=12.0)
     assert soundfile.info(tmp_path / "decoded.wav").subtype == "FLOAT"

@@ -50,7 +50,7 @@ def test_the_same_pitch(speech: np.ndarray, there: str, monkeypatch: pytest.Monk
     assert (ours.voiced == theirs.voiced).mean() > 0.995
 
 
-def test_without_a_gpu_it_is_told() -> None:
+def test_a_missing_gpu_is_an_error() -> None:
     device.require("cpu")
     if _cuda():
         device.require("cuda")

@@ -21,7 +21,7 @@ from voicemill.errors import AudioError, DependencyError, UsageError
 installed = pytest.mark.skipif(importlib.util.find_spec("yt_dlp") is None, reason="yt-dlp is an optional extra")
 
 
-def test_what_is_a_web_address() -> None:
+def test_urls() -> None:
     assert parse_source("https://example.org/a?b=c//d") == (None, "https://example.org/a?b=c//d")
     assert parse_source("HTTP://example.org/a") == (None, "HTTP://example.org/a")
     for path in (
@@ -100,7 +100,7 @@ def test_a_download_is_made_once(site: tuple[str, list[str], Path], tmp_path: Pa
 @installed
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 @pytest.mark.parametrize("name", ["page.html", "none.wav"])
-def test_an_address_without_a_recording(name: str, site: tuple[str, list[str], Path], tmp_path: Path) -> None:
+def test_a_url_without_a_recording(name: str, site: tuple[str, list[str], Path], tmp_path: Path) -> None:
     with pytest.raises(AudioError) as caught:
         fetch(f"{site[0]}/{name}", tmp_path / "cache")
     assert caught.value.reason == "url_unreadable"

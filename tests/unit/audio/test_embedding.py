@@ -17,7 +17,9 @@ from voicemill.workspace import Workspace
 OTHER_THROAT = (750.0, 1700.0, 3300.0)
 
 
-def test_speakers_are_told_apart_at_any_level_rate_and_pitch(timbre_model: Path, talk: Callable[..., object]) -> None:
+def test_speakers_are_distinguished_at_any_level_rate_and_pitch(
+    timbre_model: Path, talk: Callable[..., object]
+) -> None:
     model = SpeakerModel("somebody/speaker", timbre_model, "0" * 64)
     mine = [model.embed(talk(seed=seed), 22_050) for seed in range(3)]
     assert [float(np.linalg.norm(one)) for one in mine] == pytest.approx([1.0] * 3)
@@ -31,13 +33,13 @@ def test_speakers_are_told_apart_at_any_level_rate_and_pitch(timbre_model: Path,
     assert min(float(one @ speaker) for one in same) > 0.8 > 0.4 > float(other @ speaker)
 
 
-def test_what_says_nothing_is_not_measured(timbre_model: Path) -> None:
+def test_a_zero_embedding_is_an_error(timbre_model: Path) -> None:
     model = SpeakerModel("somebody/speaker", timbre_model, "0" * 64)
     with pytest.raises(NotMeasurableError, match="empty or not finite"):
         model.embed(np.full(16_000, np.nan, dtype=np.float32), 16_000)
 
 
-def test_a_listed_model_must_be_here_and_pass_the_gate(
+def test_a_listed_model_must_be_installed_and_pass_the_gate(
     shelve: Callable[..., Path], place: Workspace, timbre_model: Path, repository: Path
 ) -> None:
     cache = place.weights_cache
@@ -58,7 +60,7 @@ def test_a_listed_model_must_be_here_and_pass_the_gate(
     assert find_speaker_model(WeightsRegistry(repository / SHIPPED, cache, repository)) == NO_MODEL
 
 
-def test_onnxruntime_calls_nobody(timbre_model: Path, tmp_path: Path, repository: Path) -> None:
+def test_onnxruntime_opens_no_connection(timbre_model: Path, tmp_path: Path, repository: Path) -> None:
     """It would leave a device id below HOME as soon as it is imported."""
     code = (
         "import sys, numpy; from pathlib import Path; from voicemill.audio.embedding import SpeakerModel\n"

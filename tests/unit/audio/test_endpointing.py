@@ -27,7 +27,7 @@ def levels_of(sounds: list[tuple[float, float]], length: float, noise: float = 1
 
 
 @pytest.mark.parametrize(("late", "hold"), [(0.0, 0.0), (0.23, 0.1), (0.03, 0.12), (-0.04, -0.01)])
-def test_a_late_start_and_a_held_end_are_put_right(late: float, hold: float) -> None:
+def test_a_late_start_and_a_late_end_are_corrected(late: float, hold: float) -> None:
     (found,) = refine([Span(1.0 + late, 2.5 + hold)], levels_of([(1.0, 2.5)], 4.0))
     assert found.start == pytest.approx(1.0, abs=0.02)
     assert found.end == pytest.approx(2.5, abs=0.02)
@@ -38,12 +38,12 @@ def test_the_burst_after_a_closure_stays_with_its_word() -> None:
     assert found.end == pytest.approx(2.52, abs=0.02)
 
 
-def test_another_sound_before_the_speech_is_not_taken_in() -> None:
+def test_another_sound_before_the_speech_is_excluded() -> None:
     (found,) = refine([Span(1.02, 2.5)], levels_of([(0.7, 0.85), (1.0, 2.5)], 4.0))
     assert found.start == pytest.approx(1.0, abs=0.02)
 
 
-def test_where_levels_do_not_tell_nothing_moves() -> None:
+def test_edges_stay_without_a_clear_level_difference() -> None:
     span = Span(1.1, 2.6)
     assert refine([span], levels_of([(1.0, 2.5)], 4.0, noise=0.1)) == [span]
 

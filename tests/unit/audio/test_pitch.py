@@ -64,7 +64,7 @@ def test_same_frames_as_librosa(
 
 
 @pytest.mark.parametrize("kind", ["noise", "zeros", "click", "square", "tiny", "sine"])
-def test_same_frames_as_librosa_on_what_is_not_speech(kind: str) -> None:
+def test_same_frames_as_librosa_without_speech(kind: str) -> None:
     time = np.arange(RATE) / RATE
     signal = {
         "noise": np.random.default_rng(3).normal(0, 0.3, RATE),
@@ -121,19 +121,19 @@ def test_blocks_make_no_difference(demo_speech: Samples, monkeypatch: pytest.Mon
         {"fmin": 20.0, "fmax": 400.0},
     ],
 )
-def test_a_range_that_makes_no_sense(arguments: dict[str, float]) -> None:
+def test_invalid_range(arguments: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"fmin|period"):
         pyin(np.ones(4096, dtype=np.float32), sample_rate=RATE, **arguments)
 
 
 @pytest.mark.parametrize("samples", [np.zeros(0), np.zeros((4, 2)), np.array([0.0, np.nan])])
-def test_samples_that_make_no_sense(samples: npt.NDArray[np.float64]) -> None:
+def test_invalid_samples(samples: npt.NDArray[np.float64]) -> None:
     with pytest.raises(ValueError, match="pitch needs"):
         pyin(samples.astype(np.float32), sample_rate=RATE, fmin=80.0, fmax=400.0)
 
 
 @pytest.mark.parametrize(("pitch", "rate"), [(110.0, 22_050), (210.0, 22_050), (210.0, 16_000), (210.0, 44_100)])
-def test_range_holds_the_speaker(pitch: float, rate: int, babble: Callable[..., Samples]) -> None:
+def test_range_contains_the_pitch_of_the_speaker(pitch: float, rate: int, babble: Callable[..., Samples]) -> None:
     fmin, fmax = range_of(babble(rate, 6.0, seed=7, pitch=pitch), rate)
     assert 0.5 * pitch < fmin <= 0.8 * pitch
     assert 1.25 * pitch <= fmax < 2.1 * pitch
@@ -147,7 +147,7 @@ def test_range_of_the_demo_speaker(demo_speech: Samples) -> None:
 
 
 @pytest.mark.parametrize("samples", [np.zeros(0), np.zeros(100), np.random.default_rng(1).normal(0, 0.1, RATE)])
-def test_range_without_a_voice_is_the_usual_one(samples: npt.NDArray[np.float64]) -> None:
+def test_default_range_without_voiced_frames(samples: npt.NDArray[np.float64]) -> None:
     assert range_of(samples.astype(np.float32), RATE) == (65.0, 600.0)
 
 

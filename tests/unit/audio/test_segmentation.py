@@ -63,7 +63,7 @@ def test_cut_falls_into_the_quietest_point() -> None:
     assert 3.07 <= found[0].end <= 3.10
 
 
-def test_a_cut_keeps_away_from_a_late_consonant() -> None:
+def test_a_cut_keeps_its_distance_from_a_late_consonant() -> None:
     """What sounds on behind the end that the model saw (a final s) is not cut through."""
     spans = spans_of(1.0, 3.0, 4.0, 6.0)
     samples = recording([Span(1.0, 3.08), Span(4.0, 6.0)], 7.0)
@@ -78,7 +78,7 @@ def test_short_one_joins_the_nearer_neighbour() -> None:
     assert found[0].end > 4.0
 
 
-def test_short_one_far_from_all_is_reported() -> None:
+def test_short_one_without_a_neighbour_is_reported() -> None:
     spans = spans_of(1.0, 3.0, 6.0, 6.4, 9.0, 11.0)
     found = plan(spans, recording(spans, 12.0), RATE)
     assert len(found.kept) == 2
@@ -92,7 +92,7 @@ def test_long_one_is_split_at_its_longest_pause() -> None:
     assert 9.0 < found[0].end <= found[1].start < 9.28
 
 
-def test_long_one_is_split_again_and_again() -> None:
+def test_long_one_is_split_repeatedly() -> None:
     borders = [value for index in range(20) for value in (1.0 + 2.0 * index, 2.85 + 2.0 * index)]
     spans = spans_of(*borders)
     found = plan(spans, recording(spans, 43.0), RATE)
@@ -170,7 +170,7 @@ def test_invariants(lengths: list[tuple[float, float]], longest: float) -> None:
         {"min_pause": 2.0},
     ],
 )
-def test_limits_that_make_no_sense(limits: dict[str, float]) -> None:
+def test_invalid_limits(limits: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must"):
         Segmentation(**limits)
 
@@ -190,7 +190,7 @@ def test_utterances_of_the_demo(demo_speech: np.ndarray) -> None:
     assert 20 * np.log10(max(edge)) < -50
 
 
-def test_every_cut_says_why() -> None:
+def test_every_cut_has_a_reason() -> None:
     spans = spans_of(1.0, 3.0, 3.5, 4.0, 6.0, 11.0, 11.15, 15.0, 15.25, 19.0)
     found = plan(spans, recording(spans, 20.0), RATE)
     assert not found.dropped
@@ -210,7 +210,7 @@ def test_every_cut_says_why() -> None:
     ]
 
 
-def test_a_dip_is_told_from_a_pause() -> None:
+def test_a_dip_is_distinguished_from_a_pause() -> None:
     samples = recording(spans_of(1.0, 8.0, 8.15, 15.0), 16.0)
     found = plan([Span(1.0, 15.0)], samples, RATE)
     assert [(start.reason, end.reason) for start, end in found.cuts] == [("edge", "dip"), ("dip", "edge")]

@@ -30,7 +30,7 @@ def sdr(wanted: Samples, found: Samples) -> float:
     return float(10.0 * np.log10(np.square(wanted).sum() / np.square(found - wanted).sum()))
 
 
-def test_the_voice_comes_out_of_the_music(
+def test_the_voice_is_separated_from_music(
     model: SeparationModel, demo_speech: Samples, chords: Callable[..., Samples]
 ) -> None:
     mixed = demo_speech + chords(20, RATE, seed=9)[: len(demo_speech)]
@@ -40,7 +40,7 @@ def test_the_voice_comes_out_of_the_music(
     assert np.array_equal(voice, DemucsSeparator(model).voice(mixed, RATE))
 
 
-def test_a_window_lies_where_it_lay(model: SeparationModel, demo_speech: Samples) -> None:
+def test_a_window_keeps_its_position(model: SeparationModel, demo_speech: Samples) -> None:
     waveform, separator = MemoryWaveform(demo_speech, RATE), DemucsSeparator(model)
     window = Span(3.00001, 9.4)
     first, last = bounds(waveform, window)
@@ -65,7 +65,7 @@ def mark(tmp_path: Path) -> Callable[[float, float], tuple[Span, Path]]:
     return make
 
 
-def test_windows_are_put_back_and_the_rest_stays(
+def test_windows_are_replaced_and_the_rest_is_unchanged(
     demo_speech: Samples, tmp_path: Path, mark: Callable[[float, float], tuple[Span, Path]]
 ) -> None:
     replace_windows(
@@ -100,13 +100,13 @@ def test_memory_does_not_grow_with_the_recording(
     assert peak < 20e6  # the recording itself is 53 MB
 
 
-def test_other_bytes_than_the_pinned_ones_are_never_loaded(model: SeparationModel) -> None:
+def test_a_model_with_another_digest_is_not_loaded(model: SeparationModel) -> None:
     with pytest.raises(GateError) as caught:
         DemucsSeparator(SeparationModel(model.path, "a/b", model.sha256[:8] + "0" * 56))
     assert caught.value.reason == "weights_checksum_mismatch:a/b"
 
 
-def test_without_demucs_the_package_is_named(model: SeparationModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_demucs(model: SeparationModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "demucs", None)
     with pytest.raises(DependencyError) as caught:
         DemucsSeparator(model)

@@ -46,7 +46,7 @@ def test_times(text: str, seconds: float) -> None:
         "1:-3",
     ],
 )
-def test_what_is_no_time(text: str) -> None:
+def test_invalid_timestamps(text: str) -> None:
     with pytest.raises(UsageError, match="--start cannot be") as caught:
         parse_timestamp(text, "--start")
     assert (caught.value.reason, caught.value.exit_code) == ("bad_usage", 1)
@@ -54,12 +54,12 @@ def test_what_is_no_time(text: str) -> None:
 
 
 @given(st.integers(0, 99), st.integers(0, 59), st.integers(0, 59), st.integers(0, 999))
-def test_hours_minutes_seconds_come_back(hours: int, minutes: int, seconds: int, milliseconds: int) -> None:
+def test_hours_minutes_and_seconds_round_trip(hours: int, minutes: int, seconds: int, milliseconds: int) -> None:
     text = f"{hours}:{minutes:02d}:{seconds:02d}.{milliseconds:03d}"
     assert parse_timestamp(text) == pytest.approx(3600 * hours + 60 * minutes + seconds + milliseconds / 1000)
 
 
-def test_parts() -> None:
+def test_time_ranges() -> None:
     assert parse_time_range(None, None) == (None, None)
     assert parse_time_range("1:30", "2:00.5") == (90.0, 120.5)
     assert parse_time_range(None, "5") == (None, 5.0)

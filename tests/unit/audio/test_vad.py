@@ -1,4 +1,4 @@
-"""Voice activity: the same spans as the package's own, no torch, no trace in the home folder."""
+"""Voice activity: the same spans as the package, without torch or files in the home folder."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_blocks_make_no_difference(speech: Samples, monkeypatch: pytest.MonkeyPa
         np.ones(5),
     ],
 )
-def test_nobody_speaks(samples: npt.NDArray[np.float64]) -> None:
+def test_no_speech(samples: npt.NDArray[np.float64]) -> None:
     assert speech_spans(samples.astype(np.float32)) == []
 
 
@@ -90,7 +90,7 @@ def test_span() -> None:
         Span(1.0, 2.0).start = 3.0  # type: ignore[misc]
 
 
-def test_home_stays_clean_and_torch_away(tmp_path: Path) -> None:
+def test_home_stays_empty_and_torch_is_not_imported(tmp_path: Path) -> None:
     code = (
         "import sys, numpy; from voicemill.audio.vad import speech_spans;"
         "speech_spans(numpy.zeros(32000, numpy.float32));"
@@ -116,7 +116,7 @@ def test_package_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.reason == "runtime_dependency_missing:silero-vad"
 
 
-def test_asked_again_after_a_long_stretch_without_speech(speech: Samples) -> None:
+def test_missed_onsets_after_a_long_pause_are_recovered(speech: Samples) -> None:
     """What memory made the model overlook is found; where speech follows speech nothing is asked."""
     quiet = np.random.default_rng(0).normal(0.0, 1e-4, 4 * 16_000).astype(np.float32)
     recording = np.concatenate((quiet, speech[: 8 * 16_000]))

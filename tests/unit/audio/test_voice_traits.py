@@ -39,13 +39,13 @@ def test_formants_move_with_the_vocal_tract(scale: float) -> None:
 
 
 @pytest.mark.parametrize("kind", ["silence", "noise", "short", "nothing"])
-def test_what_is_no_voice(kind: str) -> None:
+def test_no_voice(kind: str) -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32)
     sounds = {"silence": np.zeros(RATE, dtype=np.float32), "noise": noise, "short": noise[:200], "nothing": noise[:0]}
     assert measure(sounds[kind], RATE) is None
 
 
-def test_a_copy_is_told_from_another_reading(demo_speech: np.ndarray) -> None:
+def test_a_copy_is_distinguished_from_another_reading(demo_speech: np.ndarray) -> None:
     clip = demo_speech[round(4.9 * RATE) : round(8.4 * RATE)]
     own = fingerprint(clip, RATE)
     noise = np.random.default_rng(0).normal(0, 1e-3, len(clip)).astype(np.float32)

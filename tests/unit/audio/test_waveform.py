@@ -49,7 +49,7 @@ def test_two_files_and_the_silence_between_them(parts: tuple[FileWaveform, np.nd
     assert digest(MemoryWaveform(whole, 16_000)) != digest(memory)
 
 
-def test_files_that_do_not_belong_together(wav: Callable[..., Path]) -> None:
+def test_files_of_different_rates(wav: Callable[..., Path]) -> None:
     silence = np.zeros(1000)
     with pytest.raises(ValueError, match=r"b\.wav is not mono at 22050 Hz"):
         _ = FileWaveform((wav("a.wav", silence, RATE), wav("b.wav", silence, 16_000))).rate

@@ -17,7 +17,9 @@ def validator(name):
 
 
 def test_the_committed_schemas_are_those_of_the_models():
-    assert schemas.problems(REPOSITORY, [schemas.Format(name, 1, model) for name, model in formats.MODELS.items()]) == []
+    assert (
+        schemas.problems(REPOSITORY, [schemas.Format(name, 1, model) for name, model in formats.MODELS.items()]) == []
+    )
 
 
 def test_a_real_status_is_valid_and_never_promotable(tmp_path):

@@ -61,7 +61,7 @@ def test_normalising_twice_changes_nothing(text: str) -> None:
     assert words(once) == words(normalise(once))
 
 
-def test_words_as_the_tokenizer_sees_them() -> None:
+def test_words_are_those_of_the_tokenizer() -> None:
     assert words("It's the dogs' bowl, o'clock!") == ["it's", "the", "dogs", "bowl", "o'clock"]
     assert words("...") == []
 
@@ -82,7 +82,7 @@ def test_when_the_grammar_is_needed(text: str, needed: bool) -> None:
     assert needs_grammar(text) is needed
 
 
-def test_plain_text_loads_nothing_heavy(repository: Path) -> None:
+def test_plain_text_imports_no_heavy_libraries(repository: Path) -> None:
     code = (
         "import sys; sys.path.insert(0, 'lib'); from voicemill.text.normalise import normalise; "
         "normalise('Good morning, Mr. Fox'); "
@@ -92,7 +92,7 @@ def test_plain_text_loads_nothing_heavy(repository: Path) -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_numbers_go_to_the_grammar(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_numbers_are_normalised_by_the_grammar(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from voicemill.text import normalise as module
 
     class Grammar:

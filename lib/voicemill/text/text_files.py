@@ -1,4 +1,4 @@
-"""Text files that somebody else wrote, read with a plain word for whatever is wrong with them."""
+"""Text files of unknown origin, read with an error message for each defect."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def read_text(path: Path, *, utf_16: bool = False) -> str:
 
     Args:
         path: the file.
-        utf_16: take UTF-16 with its mark as well; Praat writes it.
+        utf_16: also accept UTF-16 with a byte-order mark, which Praat writes.
 
     Raises:
-        DatasetError: `missing_transcript`, no such file, no text, or larger than 16 MiB.
+        DatasetError: `missing_transcript`, the file does not exist, is not text, or is larger than 16 MiB.
     """
     try:
         with path.open("rb") as handle:
@@ -26,7 +26,7 @@ def read_text(path: Path, *, utf_16: bool = False) -> str:
     except OSError as error:
         raise missing(f"Cannot read the transcript {path}: {error.strerror or error}.") from error
     if len(data) > _MAX_BYTES:
-        raise missing(f"{path} is larger than 16 MiB, no transcript is.")
+        raise missing(f"{path} is larger than 16 MiB, too large for a transcript.")
     marked = utf_16 and data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         text = data.decode("utf-16" if marked else "utf-8-sig")
@@ -39,7 +39,7 @@ def read_text(path: Path, *, utf_16: bool = False) -> str:
 
 
 def missing(
-    message: str, hint: str = "Write down what is said, or leave the recording out; no text is ever invented."
+    message: str, hint: str = "Write the text of the recording, or remove the recording; no text is invented."
 ) -> DatasetError:
-    """The error for a text that is not there."""
+    """The error for a missing text."""
     return DatasetError(message, reason="missing_transcript", hint=hint)
