@@ -112,10 +112,10 @@ def prepare_command(
     """Decode, level, cut and align recordings; write NeMo manifests, pitch, and a report of what was left out."""
     from voicemill.dataset.explain import as_rows
     from voicemill.dataset.limits import with_changes
-    from voicemill.dataset.prepare import STAGES, prepare
+    from voicemill.dataset.prepare import prepare
     from voicemill.dataset.presets import SHIPPED, load_preset
     from voicemill.dataset.request import DEFAULT_SEPARATOR, PreparationRequest
-    from voicemill.dataset.stages import ProgressLines
+    from voicemill.dataset.stages import STAGES, ProgressLines
     from voicemill.errors import UsageError
     from voicemill.protocol import Protocol
     from voicemill.settings import Settings

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from voicemill import files
-from voicemill.align import acoustic_model, features, forced_alignment, viterbi
+from voicemill.align import features, forced_alignment
 from voicemill.audio import decode
 from voicemill.dataset import stage_cache
 from voicemill.dataset.manifest import WordRow
@@ -52,23 +51,21 @@ def align(task: AlignTask) -> AlignedClip:
     """Align one clip, or take the result from the cache."""
     aligner, pronunciations = _aligner(task.extra, task.extra_sha256)
     spoken = [(word, pronunciations.pronounce(word).phones) for word in normalise.words(task.text)]
-    code = stage_cache.code_digest(forced_alignment, acoustic_model, features, viterbi, decode)
-    key = files.content_key(code, lexicon.pocketsphinx_version(), task.sha256, task.text, spoken)
-    stored = stage_cache.entry(task.cache, "alignment", key, ".json")
-    known = stage_cache.read_model(stored, AlignedClip)
-    if known is not None:
-        return known.model_copy(update={"cached": True})
-    samples, rate = decode.read_mono(task.clip)
-    try:
-        found = aligner.align(decode.resample(samples, rate, features.SAMPLE_RATE), task.text)
-    except DatasetError as error:
-        if error.code != "alignment_failed":
-            raise
-        result = AlignedClip(words=[], score=None, fits=False, problem=str(error))
-    else:
-        result = AlignedClip(words=_rows(found), score=round(found.score, 4), fits=found.fits)
-    files.write_text(stored, result.model_dump_json())
-    return result
+
+    def compute() -> AlignedClip:
+        samples, rate = decode.read_mono(task.clip)
+        try:
+            found = aligner.align(decode.resample(samples, rate, features.SAMPLE_RATE), task.text)
+        except DatasetError as error:
+            if error.code != "alignment_failed":
+                raise
+            return AlignedClip(words=[], score=None, fits=False, problem=str(error))
+        return AlignedClip(words=_rows(found), score=round(found.score, 4), fits=found.fits)
+
+    version = lexicon.pocketsphinx_version()
+    stored = stage_cache.model_entry(task.cache, "alignment", __name__, version, task.sha256, task.text, spoken)
+    result, cached = stage_cache.cached_model(stored, AlignedClip, compute)
+    return result.model_copy(update={"cached": cached})
 
 
 def _rows(found: forced_alignment.Alignment) -> list[WordRow]:

@@ -210,4 +210,4 @@ def _look(wanted: Sequence[str], names: Sequence[str]) -> tuple[list[str], str]:
 
 
 def _digest(names: Sequence[str]) -> str:
-    return stage_cache.code_digest(*(importlib.import_module(name) for name in names))
+    return stage_cache.package_digest(*(importlib.import_module(name) for name in names))

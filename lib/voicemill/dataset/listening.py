@@ -11,9 +11,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from voicemill import files
-from voicemill.align import features, forced_alignment, recognition, script_matching, script_recognition, script_windows
+from voicemill.align import script_recognition
 from voicemill.align.script_recognition import HypothesisWord, Script
-from voicemill.audio import decode, vad, waveform
 from voicemill.audio.vad import Span
 from voicemill.audio.waveform import Waveform
 from voicemill.dataset import stage_cache
@@ -55,25 +54,15 @@ class Memory:
     ) -> list[HypothesisWord]:
         """See `script_recognition.recognise_script`."""
         spoken = {word: script.lexicon.pronounce(word).phones for sentence in script.words for word in sentence}
-        code = stage_cache.code_digest(
-            script_recognition,
-            script_windows,
-            script_matching,
-            recognition,
-            forced_alignment,
-            features,
-            waveform,
-            decode,
-            vad,
-        )
-        key = files.content_key(
-            code,
+        stored = stage_cache.model_entry(
+            self.cache,
+            "heard",
+            __name__,
             lexicon.pocketsphinx_version(),
             (self.digests, self.gap),
             [(span.start, span.end) for span in spans],
             (script.words, spoken),
         )
-        stored = stage_cache.entry(self.cache, "heard", key, ".json")
         known = stage_cache.read_model(stored, _Heard)
         if known is not None:
             observer.note(f"segmentation: {len(spans)} stretches of speech, heard before, from the cache")

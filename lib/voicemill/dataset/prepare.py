@@ -8,7 +8,7 @@ import shutil
 from importlib import metadata as packages
 from pathlib import Path
 
-from voicemill import __version__, align, audio, dataset, files, text
+from voicemill import __version__, files
 from voicemill.audio import device, download, embedding
 from voicemill.audio.embedding import SpeakerModel
 from voicemill.dataset import (
@@ -46,18 +46,6 @@ from voicemill.weights.allowlist import SHIPPED
 from voicemill.weights.registry import WeightsRegistry
 from voicemill.workspace import Workspace
 
-STAGES = (
-    "decode",
-    "voice-activity",
-    "separation",
-    "loudness",
-    "segmentation",
-    "clips",
-    "alignment",
-    "pitch",
-    "manifest",
-)
-"""Names and order of the stages that the observer hears."""
 _TOOLS = ("pocketsphinx", "silero-vad", "soxr", "numpy")
 """Packages whose version decides what comes out."""
 
@@ -105,7 +93,7 @@ def prepare(request: PreparationRequest, workspace: Workspace, observer: Observe
         tools |= {speaker.name: speaker.sha256}
     if recogniser is not None:
         tools |= Ears(recogniser, workspace.stage_cache).tools
-    code = stage_cache.code_digest(audio, text, align, dataset)
+    code = stage_cache.code_digest(__name__)
     key = files.content_key(code, tools, request.settings.model_dump(), [source.model_dump() for source in inputs])
     known = None if request.force else load(root, key)
     if known is not None:
@@ -275,4 +263,4 @@ def _describe(
     files.write_json(staging / description.NAME, description.dump(described))
 
 
-__all__ = ["PEAK_LIMIT_DBFS", "STAGES", "PreparationRequest", "PreparedDataset", "load", "prepare"]
+__all__ = ["PreparedDataset", "load", "prepare"]

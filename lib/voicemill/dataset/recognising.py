@@ -84,6 +84,4 @@ class Ears:
         return texts
 
     def _key(self, samples: MemoryWaveform) -> Path:
-        code = stage_cache.code_digest(transcription, waveform)
-        key = files.content_key(code, self.tools, waveform.digest(samples))
-        return stage_cache.entry(self.cache, "recognition", key, ".json")
+        return stage_cache.model_entry(self.cache, "recognition", __name__, self.tools, waveform.digest(samples))

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from voicemill import files
-from voicemill.audio import decode, endpointing, level_envelope, loudness, quality, vad, waveform
+from voicemill.audio import decode, endpointing, level_envelope, loudness, vad, waveform
 from voicemill.audio.loudness import Loudness
 from voicemill.audio.waveform import FileWaveform
 from voicemill.dataset import stage_cache
@@ -124,15 +123,12 @@ def speech_of(task: SpeechTask) -> Speech:
     """Where somebody speaks in a decoded recording, whatever its length, in bounded memory."""
     heard = FileWaveform((task.decoded,))
     digest = waveform.digest(heard)
-    code = stage_cache.code_digest(vad, endpointing, level_envelope, quality, waveform, decode)
-    key = files.content_key(code, packages.version("silero-vad"), digest)
-    stored = stage_cache.entry(task.cache, "speech", key, ".json")
-    known = stage_cache.read_model(stored, Speech)
-    if known is not None:
-        return known.model_copy(update={"cached": True})
-    spans = endpointing.refine(
-        vad.recover_missed_onsets(heard, vad.detect_speech(heard)), level_envelope.LevelEnvelope.of_waveform(heard)
-    )
-    found = Speech(digest=digest, spans=tuple((span.start, span.end) for span in spans))
-    files.write_text(stored, found.model_dump_json())
-    return found
+
+    def compute() -> Speech:
+        found = vad.recover_missed_onsets(heard, vad.detect_speech(heard))
+        spans = endpointing.refine(found, level_envelope.LevelEnvelope.of_waveform(heard))
+        return Speech(digest=digest, spans=tuple((span.start, span.end) for span in spans))
+
+    stored = stage_cache.model_entry(task.cache, "speech", __name__, packages.version("silero-vad"), digest)
+    speech, cached = stage_cache.cached_model(stored, Speech, compute)
+    return speech.model_copy(update={"cached": cached})

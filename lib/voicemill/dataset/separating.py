@@ -11,7 +11,7 @@ from importlib import metadata as packages
 from pathlib import Path
 
 from voicemill import files
-from voicemill.audio import background_level, decode, separation, waveform
+from voicemill.audio import background_level, separation, waveform
 from voicemill.audio.separation import SeparationModel
 from voicemill.audio.vad import Span
 from voicemill.audio.waveform import FileWaveform
@@ -89,19 +89,18 @@ def separate_one(task: WindowTask) -> tuple[Path, bool]:
     heard = FileWaveform((task.decoded,))
     near = heard.read(max(0.0, task.window.start - separation.CONTEXT), task.window.end + separation.CONTEXT)
     first, last = separation.bounds(heard, task.window)
-    code = stage_cache.code_digest(separation, decode, waveform)
     tools = [packages.version(name) for name in ("demucs", "torch")]
     content = waveform.digest(waveform.MemoryWaveform(near, heard.rate))
     # the same sound may begin its window elsewhere
     place = [first - round(max(0.0, task.window.start - separation.CONTEXT) * heard.rate), last - first]
-    key = files.content_key(code, tools, task.model.sha256, content, place)
+    key = files.content_key(stage_cache.code_digest(__name__), tools, task.model.sha256, content, place)
     stored = stage_cache.entry(task.cache, "separation", key, ".wav")
 
     def make(target: Path) -> None:
         voice = separation.separate(heard, task.window, separation.load(task.model))
         soundfile.write(target, voice, heard.rate, subtype="FLOAT", format="WAV")
 
-    return stored, stage_cache.remember(stored, make)
+    return stored, stage_cache.cached_file(stored, make)
 
 
 def separate(bench: Bench, decoded: Decoded, choice: Choice) -> tuple[Decoded, SeparationFigures]:

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from voicemill import files
 from voicemill.audio import decode, embedding
 from voicemill.audio.embedding import SpeakerModel
 from voicemill.dataset import stage_cache
@@ -36,18 +35,15 @@ class Embedded(BaseModel):
 
 def embed(task: EmbedTask) -> Embedded:
     """One clip's vector."""
-    code = stage_cache.code_digest(embedding, decode)
-    key = files.content_key(code, task.model.sha256, task.sha256)
-    stored = stage_cache.entry(task.cache, "speaker", key, ".json")
-    known = stage_cache.read_model(stored, Embedded)
-    if known is not None:
-        return known
-    try:
-        found = Embedded(vector=tuple(task.model.embed(*decode.read_mono(task.clip)).tolist()))
-    except NotMeasurableError:
-        found = Embedded(vector=None)
-    files.write_text(stored, found.model_dump_json())
-    return found
+
+    def compute() -> Embedded:
+        try:
+            return Embedded(vector=tuple(task.model.embed(*decode.read_mono(task.clip)).tolist()))
+        except NotMeasurableError:
+            return Embedded(vector=None)
+
+    stored = stage_cache.model_entry(task.cache, "speaker", __name__, task.model.sha256, task.sha256)
+    return stage_cache.cached_model(stored, Embedded, compute)[0]
 
 
 def similarities(clips: Sequence[Embedded]) -> list[float | None]:

@@ -1,9 +1,14 @@
-"""Results of one clip that cost time, kept below `cache/stages` under a key of content and settings."""
+"""Results of single recordings and clips below `cache/stages`, under keys of code, inputs and settings.
+
+The code in a key is the source of the module that computes the result and of every module of this library that it
+imports, directly or not (`import_closure`), so that no list of modules has to be kept by hand.
+"""
 
 from __future__ import annotations
 
+import ast
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
@@ -12,40 +17,129 @@ from pydantic import BaseModel, ValidationError
 
 from voicemill import files
 
+LIBRARY = Path(__file__).resolve().parents[2]
+"""The folder that holds the package."""
+_ROOT = "voicemill"
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
 @functools.cache
-def code_digest(*modules: ModuleType) -> str:
-    """Digest of the source of modules and packages: other code may give other results, so it is part of a key."""
-    digests = []
-    for module in modules:
-        places = [Path(place) for place in getattr(module, "__path__", ())]
-        sources = sorted(path for place in places for path in place.glob("*.py")) or [Path(str(module.__file__))]
-        digests += [files.sha256_file(source) for source in sources]
-    return files.content_key(*digests)
+def code_digest(module: str, library: Path = LIBRARY) -> str:
+    """Digest of the source of a module and of its import closure.
+
+    Args:
+        module: full name, usually `__name__` of the caller.
+        library: folder that holds the package.
+    """
+    sources = import_closure(module, library)
+    return files.content_key([(name, files.sha256_file(path)) for name, path in sources.items()])
+
+
+def import_closure(module: str, library: Path = LIBRARY) -> dict[str, Path]:
+    """A module and all modules of this library that it imports, directly or not, sorted, with their files.
+
+    Imports inside functions count; imports for type checkers alone do not.
+    """
+    found: dict[str, Path] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        path = None if name in found else _source(name, library)
+        if path is None:
+            continue
+        found[name] = path
+        waiting += [parent for parent in [name.rpartition(".")[0]] if parent]
+        waiting += _imports(path, name, library)
+    return dict(sorted(found.items()))
+
+
+def _source(name: str, library: Path) -> Path | None:
+    place = library.joinpath(*name.split("."))
+    for path in (place.with_suffix(".py"), place / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+@functools.cache
+def _imports(path: Path, name: str, library: Path) -> tuple[str, ...]:
+    """Modules of this library that a file imports."""
+    found = set()
+    for node in _executed(ast.parse(path.read_bytes(), str(path))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            if node.level:
+                raise ValueError(f"{name} has a relative import, which the cache keys do not follow")
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return tuple(sorted(one for one in found if one.partition(".")[0] == _ROOT and _source(one, library)))
+
+
+def _executed(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes of a tree, without the bodies of `if TYPE_CHECKING:`."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            for other in node.orelse:
+                yield other
+                yield from _executed(other)
+            continue
+        yield node
+        yield from _executed(node)
+
+
+@functools.cache
+def package_digest(*packages: ModuleType) -> str:
+    """Digest of the sources of packages: two machines with the same one run the same code."""
+    folders = [Path(place) for package in packages for place in package.__path__]
+    return files.content_key(*(files.sha256_file(path) for folder in folders for path in sorted(folder.rglob("*.py"))))
 
 
 def entry(root: Path, kind: str, key: str, suffix: str) -> Path:
-    """Where an entry lies; two levels, so that no folder grows without bound."""
+    """Path of an entry; two levels of folders, so that no folder grows without bound."""
     return root / kind / key[:2] / f"{key}{suffix}"
 
 
-def remember(path: Path, make: Callable[[Path], None]) -> bool:
-    """Let `make` fill a missing entry, atomically; returns whether it was there already.
+def model_entry(root: Path, kind: str, module: str, *inputs: object) -> Path:
+    """Path of a JSON entry.
+
+    Args:
+        root: the stage cache.
+        kind: folder of the entries of one stage.
+        module: computes the result; its code is part of the key.
+        inputs: everything else that decides the result.
+    """
+    return entry(root, kind, files.content_key(code_digest(module), *inputs), ".json")
+
+
+def cached_model(stored: Path, model: type[_Model], compute: Callable[[], _Model]) -> tuple[_Model, bool]:
+    """The result in a JSON entry, computed and stored if there is none that can be read; and whether it was stored.
 
     Raises:
         StorageError: the cache cannot be written.
     """
-    if path.is_file():
+    known = read_model(stored, model)
+    if known is not None:
+        return known, True
+    made = compute()
+    files.write_text(stored, made.model_dump_json())
+    return made, False
+
+
+def cached_file(stored: Path, compute: Callable[[Path], None]) -> bool:
+    """Let `compute` write a missing entry, atomically; whether it was stored already.
+
+    Raises:
+        StorageError: the cache cannot be written.
+    """
+    if stored.is_file():
         return True
-    with files.atomic_path(path, suffix=path.suffix) as temporary:
-        make(temporary)
+    with files.atomic_path(stored, suffix=stored.suffix) as temporary:
+        compute(temporary)
     return False
 
 
 def read_model(path: Path, model: type[_Model]) -> _Model | None:
-    """A JSON entry, or None where there is none that this version can read: it is computed again."""
+    """A JSON entry, or None where there is none that this version can read."""
     try:
         return model.model_validate_json(path.read_bytes())
     except (FileNotFoundError, ValidationError):

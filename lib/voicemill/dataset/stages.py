@@ -14,6 +14,19 @@ from voicemill import files
 from voicemill.progress import Observer
 from voicemill.protocol import Protocol
 
+STAGES = (
+    "decode",
+    "voice-activity",
+    "separation",
+    "loudness",
+    "segmentation",
+    "clips",
+    "alignment",
+    "pitch",
+    "manifest",
+)
+"""The stages of a preparation in their order."""
+
 
 class StageTime(BaseModel):
     """One stage as measured.

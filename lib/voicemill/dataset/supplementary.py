@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voicemill import files
-from voicemill.audio import decode, device, pitch, pitch_viterbi
+from voicemill.audio import decode, device, pitch
 from voicemill.dataset import stage_cache
 from voicemill.dataset.request import FRAME_LENGTH, HOP_LENGTH
 
@@ -77,9 +77,9 @@ def pitch_of(task: PitchTask) -> PitchResult:
 
     The npz holds `pitch`: float32 Hz, unvoiced 0, shape (samples // hop + 1,), and the settings.
     """
-    key = files.content_key(stage_cache.code_digest(device, pitch, pitch_viterbi), task.sha256, asdict(task.settings))
+    key = files.content_key(stage_cache.code_digest(__name__), task.sha256, asdict(task.settings))
     stored = stage_cache.entry(task.cache, "pitch", key, ".npz")
-    cached = stage_cache.remember(stored, lambda path: _compute(task, path))
+    cached = stage_cache.cached_file(stored, lambda path: _compute(task, path))
     shutil.copyfile(stored, task.target)
     with np.load(task.target, allow_pickle=False) as loaded:
         hertz = loaded["pitch"].astype(np.float64)

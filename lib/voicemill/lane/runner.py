@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voicemill.boundary import Interrupts
+from voicemill.dataset.stages import STAGES
 from voicemill.lane import dry_run, gates, results
 from voicemill.lane.reporter import HUNDREDTHS, LaneReporter, Phase
 from voicemill.lane.request import LaneOptions, LaneRequest
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from voicemill.lane import training
 
 GATES = Phase("gates", 1)
-PREPARE = Phase("prepare", 20, stages=8)
+PREPARE = Phase("prepare", 20, stages=len(STAGES))
 TRAIN = Phase("train", 85, stages=2)
 EVALUATE = Phase("evaluate", 95)
 BUNDLE = Phase("bundle", 99, stages=4)

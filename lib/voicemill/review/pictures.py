@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +51,7 @@ class ClipPictures(BaseModel):
 
 def pictures_of(task: PictureTask) -> ClipPictures:
     """Draw one clip, or take the pictures from the cache; a damaged entry is drawn again."""
-    code = stage_cache.code_digest(charts, spectral, sys.modules[__name__])
+    code = stage_cache.code_digest(__name__)
     key = files.content_key(code, task.sha256, files.sha256_file(task.pitch))
     stored = stage_cache.entry(task.cache, "pictures", key, ".json")
     try:

@@ -13,8 +13,9 @@ from voicemill import files
 from voicemill.audio.segmentation import Segmentation
 from voicemill.dataset import description, explain
 from voicemill.dataset.manifest import read_entries, read_manifest
-from voicemill.dataset.prepare import STAGES, PreparedDataset, load, prepare
+from voicemill.dataset.prepare import PreparedDataset, load, prepare
 from voicemill.dataset.request import ManifestSource, PreparationRequest, recording_source
+from voicemill.dataset.stages import STAGES
 from voicemill.errors import AudioError, DatasetError, StorageError
 from voicemill.progress import SilentObserver
 from voicemill.workspace import Workspace

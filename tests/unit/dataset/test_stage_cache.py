@@ -1,15 +1,23 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
-from voicemill import text
-from voicemill.audio import pitch, pitch_viterbi
 from voicemill.dataset import stage_cache
+from voicemill.dataset.stage_cache import LIBRARY, code_digest, import_closure
+
+PITCH = "voicemill.dataset.supplementary"
+ALIGNMENT = "voicemill.dataset.aligning"
 
 
-def test_an_entry_is_made_once(tmp_path: Path) -> None:
+class Result(BaseModel):
+    number: int
+
+
+def test_a_file_is_computed_once(tmp_path: Path) -> None:
     path = stage_cache.entry(tmp_path, "pitch", "abcd", ".bin")
     made: list[Path] = []
 
@@ -17,7 +25,7 @@ def test_an_entry_is_made_once(tmp_path: Path) -> None:
         made.append(target)
         target.write_bytes(b"x")
 
-    assert [stage_cache.remember(path, make) for _ in range(2)] == [False, True]
+    assert [stage_cache.cached_file(path, make) for _ in range(2)] == [False, True]
     assert len(made) == 1
     assert path.read_bytes() == b"x"
 
@@ -30,11 +38,60 @@ def test_a_failed_entry_leaves_nothing(tmp_path: Path) -> None:
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        stage_cache.remember(path, fail)
+        stage_cache.cached_file(path, fail)
     assert list(path.parent.iterdir()) == []
 
 
-def test_code_is_part_of_a_key() -> None:
-    assert stage_cache.code_digest(pitch) != stage_cache.code_digest(pitch_viterbi)
-    assert stage_cache.code_digest(text) == stage_cache.code_digest(text)
-    assert len(stage_cache.code_digest(text)) == 64
+def test_a_model_is_computed_once_and_again_when_its_entry_cannot_be_read(tmp_path: Path) -> None:
+    path = stage_cache.model_entry(tmp_path, "kind", PITCH, "input")
+    assert path != stage_cache.model_entry(tmp_path, "kind", ALIGNMENT, "input")
+    assert stage_cache.cached_model(path, Result, lambda: Result(number=1)) == (Result(number=1), False)
+    assert stage_cache.cached_model(path, Result, lambda: Result(number=2)) == (Result(number=1), True)
+    path.write_text("{")
+    assert stage_cache.cached_model(path, Result, lambda: Result(number=3)) == (Result(number=3), False)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of the library that may be changed."""
+    shutil.copytree(LIBRARY / "voicemill", tmp_path / "voicemill", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("module", [PITCH, ALIGNMENT])
+def test_a_change_of_any_imported_module_changes_the_key(copy: Path, module: str) -> None:
+    before = code_digest(module, copy)
+    assert before == code_digest(module, LIBRARY)
+    closure = import_closure(module, copy)
+    assert module in closure
+    for path in closure.values():
+        source = path.read_bytes()
+        path.write_bytes(source + b"\n# changed\n")
+        code_digest.cache_clear()
+        assert code_digest(module, copy) != before, path
+        path.write_bytes(source)
+    for path in copy.rglob("*.py"):
+        if path not in closure.values():
+            path.write_bytes(path.read_bytes() + b"\n# changed\n")
+    code_digest.cache_clear()
+    assert code_digest(module, copy) == before
+
+
+def test_modules_that_are_reached_through_others_count() -> None:
+    """Voice activity runs an ONNX model through `audio.onnx`, a recogniser comes through `weights.nemo_runtime`."""
+    assert "voicemill.audio.onnx" in import_closure("voicemill.audio.vad")
+    assert "voicemill.weights.nemo_runtime" in import_closure("voicemill.align.transcription")
+    assert "voicemill.training" not in import_closure("voicemill.dataset.prepare")
+
+
+def test_imports_of_functions_count_and_those_of_type_checkers_do_not(tmp_path: Path) -> None:
+    package = tmp_path / "voicemill"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "a.py").write_text(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from voicemill import b\n"
+        "def f():\n    from voicemill.c import value\n    import voicemill.d\n"
+    )
+    for name in "bcd":
+        (package / f"{name}.py").touch()
+    assert list(import_closure("voicemill.a", tmp_path)) == ["voicemill", "voicemill.a", "voicemill.c", "voicemill.d"]
