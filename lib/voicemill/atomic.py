@@ -1,8 +1,8 @@
-"""How something new takes a name: in one step, durably, and without litter.
+"""Publication of new files and folders: in one step, durably, and without leftovers.
 
-It is made beside its target under a name that only we use, `.<target>.voicemill-<random>`, and locked by whoever makes
-it. A killed process leaves it behind, unlocked: the next one that writes into the same folder removes it. What a
-living process is making is locked, so it stays.
+A new file or folder is created beside its target under a name that only this package uses,
+`.<target>.voicemill-<random>`, and is locked by its creator. A killed process leaves it behind, unlocked: the next
+process that writes into the same folder removes it. Temporary files of living processes are locked, so they stay.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ from pathlib import Path
 
 _MARK = ".voicemill-"
 _ASIDE = ".voicemill-was-"
-"""A folder that was moved away for its successor, where two names cannot change places in one step."""
+"""A folder that was moved aside for its successor, where two names cannot be exchanged in one step."""
 _OURS = re.compile(r"\..+\.voicemill-(?:was-)?[a-z0-9_]{8}(?:\..*)?", re.DOTALL)
 _swept: set[Path] = set()
-"""Folders that this process has looked through: once is enough, and a dataset has thousands of files."""
+"""Folders that this process has swept: once is enough, and a dataset has thousands of files."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A temporary file or folder that this process holds; `release` removes what lies at `path` by then."""
+    """A temporary file or folder that this process has locked; `release` removes whichever file is at `path`."""
 
     path: Path
     _descriptor: int
 
     def release(self) -> None:
-        """Remove it and give up the lock. What cannot be removed is left to the next sweep."""
+        """Remove it and release the lock. If it cannot be removed, the next sweep does it."""
         with contextlib.suppress(OSError):
             _remove(self.path)
         os.close(self._descriptor)
 
 
 def claim_file(target: Path, suffix: str = "") -> Claim:
-    """A new empty file beside `target`, for its owner alone.
+    """Create an empty file beside `target`, readable by its owner only.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
 
     def make() -> str:
@@ -57,10 +57,10 @@ def claim_file(target: Path, suffix: str = "") -> Claim:
 
 
 def claim_folder(target: Path) -> Claim:
-    """A new empty folder beside `target`, for its owner alone.
+    """Create an empty folder beside `target`, readable by its owner only.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     return _claim(target, lambda: tempfile.mkdtemp(prefix=_prefix(target), dir=target.parent))
 
@@ -74,22 +74,22 @@ def _claim(target: Path, make: Callable[[], str]) -> Claim:
     while True:
         path = Path(make())
         descriptor = os.open(path, os.O_RDONLY)
-        with contextlib.suppress(OSError):  # a file system without locks: then nothing is swept there either
+        with contextlib.suppress(OSError):  # a file system without locks: nothing is swept there either
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         if os.path.lexists(path):
             return Claim(path, descriptor)
-        os.close(descriptor)  # swept between its making and its lock
+        os.close(descriptor)  # another process swept it before it was locked
 
 
 def sweep_once(folder: Path) -> None:
-    """`sweep`, unless this process has done it."""
+    """Call `sweep`, unless this process has already done so."""
     if folder not in _swept:
         sweep(folder)
         _swept.add(folder)
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed processes left in `folder`; an old folder whose successor never came is put back."""
+    """Remove leftovers of killed processes from `folder`; an old folder without a successor is restored."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         left = [Path(entry.path) for entry in entries if _OURS.fullmatch(entry.name)]
         for path in left:
@@ -97,13 +97,13 @@ def sweep(folder: Path) -> None:
                 descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    _put_back(path)
+                    _restore(path)
                     _remove(path)
                 finally:
                     os.close(descriptor)
 
 
-def _put_back(path: Path) -> None:
+def _restore(path: Path) -> None:
     for previous in path.iterdir() if _ASIDE in path.name else ():
         target = path.parent / previous.name
         if not target.exists():
@@ -118,13 +118,13 @@ def _remove(path: Path) -> None:
 
 
 def publish(made: Path, target: Path) -> None:
-    """Let `made` take the name `target`, durably; what had the name before lies at `made` afterwards, or is gone.
+    """Rename `made` to `target`, durably; afterwards the previous `target` is at `made`, or removed.
 
-    Old and new change places in one step where the system can; elsewhere a file is replaced in one step and a folder
-    in two. When the folder cannot be flushed the old one gets its name back: an error is never a publication.
+    Old and new are exchanged in one step where the system supports it; elsewhere a file is replaced in one step and a
+    folder in two. If the folder cannot be flushed, the old one gets its name back: after an error nothing is published.
 
     Raises:
-        OSError: `target` is what it was.
+        OSError: it cannot be published; `target` is unchanged.
     """
     if not os.path.lexists(target):
         made.rename(target)
@@ -175,7 +175,7 @@ def _flushed(folder: Path, undo: Callable[[], object]) -> None:
 
 
 def fsync_directory(path: Path) -> None:
-    """Make the names in a folder durable."""
+    """Flush the names in a folder to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -187,14 +187,14 @@ _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 """Constants of Linux's renameat2(2)."""
 _CANNOT_EXCHANGE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOENT)
-"""What it says where the kernel or the file system has no exchange, or where one of the names has gone."""
+"""Errors where the kernel or the file system has no exchange, or where one of the names no longer exists."""
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Let two names change places in one step; False where the system or the file system cannot.
+    """Exchange two names in one step; False where the system or the file system does not support it.
 
     Raises:
-        OSError: it can, and failed.
+        OSError: it is supported and failed.
     """
     renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if renameat2 is None:

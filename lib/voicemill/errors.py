@@ -1,11 +1,11 @@
-"""What can go wrong, as one tree; each class carries its exit code, each instance its stable reason.
+"""The exception tree. Each class has an exit code, each instance a stable reason.
 
     VoicemillError
     ├── RefusedError        exit 1   refused before starting: bad usage, bad input, failed gate at the orchestrator
-    │   ├── UsageError                 the command line or a setting makes no sense
+    │   ├── UsageError                 the command line or a setting is invalid
     │   └── AudioError                 the source is not audio that can be used
-    ├── BlockedError        exit 2   deterministic; a status file says why
-    │   ├── ConfigError                configuration missing or invalid
+    ├── BlockedError        exit 2   deterministic; a status file gives the reason
+    │   ├── ConfigError                configuration is missing or invalid
     │   ├── DatasetError               manifest, transcript or clips cannot be used
     │   ├── GateError                  licence gate, allowlist, checksum
     │   ├── DependencyError            a package that a step needs is missing
@@ -13,11 +13,11 @@
     │   ├── BundleError                bundle cannot be built, promoted or read
     │   └── StorageError               the disk is full, cannot be written or cannot be read
     ├── NotAcceptableError  exit 3   a step ran and its result is not good enough
-    │   └── NotMeasurableError         a figure has no meaning for this input; written as null with why
-    └── InterruptedRunError exit 130/143   stopped by a signal; a resumable checkpoint was written
+    │   └── NotMeasurableError         a figure has no meaning for this input; written as null with the reason
+    └── InterruptedRunError exit 130/143   stopped by a signal, after a resumable checkpoint was written
 
 A reason is `snake_case`, optionally `:<detail>`; programs match on the part before the colon (docs/runbook.md lists
-them all). The message is one plain sentence; the hint says what to do next.
+all of them). The message is one plain sentence; the hint gives the next step.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class VoicemillError(Exception):
 
     Attributes:
         reason: stable code, `snake_case` with an optional `:<detail>`.
-        hint: what to do next, one plain sentence; may be empty.
+        hint: the next step, one plain sentence; may be empty.
         details: `key=value` pairs of the error line, for programs.
-        exit_code: the process exit code that operator contract section 4 gives to this kind of failure.
+        exit_code: the process exit code of operator contract section 4 for this kind of failure.
     """
 
     exit_code = 1
@@ -48,8 +48,8 @@ class VoicemillError(Exception):
         self.details = {name: str(value) for name, value in (details or {}).items()}
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Survive pickling, so that a worker can raise it to its parent; constructors differ, attributes do not."""
-        return (_again, (type(self), self.args), self.__dict__)
+        """Pickle by attributes, because constructors differ, so that a parent can raise a worker's error."""
+        return (_restore, (type(self), self.args), self.__dict__)
 
     @property
     def line(self) -> str:
@@ -62,7 +62,7 @@ class VoicemillError(Exception):
         return self.reason.partition(":")[0]
 
 
-def _again(kind: type[VoicemillError], args: tuple[object, ...]) -> VoicemillError:
+def _restore(kind: type[VoicemillError], args: tuple[object, ...]) -> VoicemillError:
     return kind.__new__(kind, *args)
 
 
@@ -112,7 +112,7 @@ class StorageError(BlockedError):
 
     @classmethod
     def unreadable(cls, error: OSError, path: object) -> StorageError:
-        """A file that is there and cannot be read."""
+        """A file that exists and cannot be read."""
         return cls(
             f"Cannot read {path}: {error.strerror or error}.",
             reason=f"not_readable:{path}",
@@ -121,17 +121,17 @@ class StorageError(BlockedError):
 
     @classmethod
     def from_os_error(cls, error: OSError, path: object) -> StorageError:
-        """Name the usual causes of a failed write plainly."""
+        """A failed write, with the usual causes named."""
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return cls(
                 f"The disk is full: could not write {path}.",
                 reason=f"disk_full:{path}",
-                hint="Free some space, or choose another place with WORK_DIR, and start again with --resume.",
+                hint="Free some space, or set WORK_DIR to another folder, and start again with --resume.",
             )
         return cls(
             f"Cannot write {path}: {error.strerror or error}.",
             reason=f"not_writable:{path}",
-            hint="Make the folder writable, or choose another place with WORK_DIR.",
+            hint="Make the folder writable, or set WORK_DIR to another folder.",
         )
 
 
@@ -142,7 +142,7 @@ class NotAcceptableError(VoicemillError):
 
 
 class NotMeasurableError(NotAcceptableError):
-    """A figure has no meaning for this input (no voiced frame, no word to compare); the message says why."""
+    """A figure has no meaning for this input (no voiced frame, no word to compare); the message gives the reason."""
 
     def __init__(self, message: str, *, reason: str = "not_measurable", hint: str = "") -> None:
         super().__init__(message, reason=reason, hint=hint)
@@ -156,7 +156,7 @@ class InterruptedRunError(VoicemillError):
         super().__init__(
             f"Stopped by {name}.",
             reason=f"interrupted:{name.lower()}",
-            hint="Run the same command with --resume to go on from the checkpoint.",
+            hint="Run the same command with --resume to continue from the checkpoint.",
         )
         self.exit_code = 128 + signum
 

@@ -1,8 +1,8 @@
-"""Files that matter: atomic writes, streaming sha256, safe relative paths, strict JSON.
+"""Atomic writes, streaming sha256, safe relative paths and strict JSON.
 
-Invariant: a reader never meets a half-written file. A write goes to a temporary file in the same directory, is fsynced,
-renamed over the target, and the directory is fsynced; on any failure the target is untouched and the temporary file
-is gone.
+Invariant: a reader never sees a half-written file. A write goes to a temporary file in the same directory, is fsynced
+and renamed over the target, and the directory is fsynced; on any failure the target is unchanged and the temporary file
+is removed.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from voicemill.errors import StorageError
 
 MAX_JSON_BYTES = 64 * 1024 * 1024
 """Larger JSON is refused; our largest manifests are well below one megabyte."""
-_NO_ROOM = 1024 * 1024
-"""Bytes; a library that failed to write with less than this left met a full disk."""
+_DISK_FULL_BELOW = 1024 * 1024
+"""Bytes; when a library fails to write and less than this is free, the disk counts as full."""
 MAX_JSON_DEPTH = 64
 """Deeper nesting is refused before the parser sees it."""
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
@@ -36,7 +36,7 @@ _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class InvalidJsonError(ValueError):
-    """The bytes are not JSON that we accept: duplicate keys, NaN, absurd size or depth, or plain syntax."""
+    """The bytes are not acceptable JSON: duplicate keys, NaN, excessive size or depth, or a syntax error."""
 
 
 @contextlib.contextmanager
@@ -44,8 +44,8 @@ def atomic_path(target: Path, *, suffix: str = "") -> Iterator[Path]:
     """Yield a temporary path beside `target`; on success it is fsynced and renamed over it, on failure removed.
 
     Args:
-        target: the final path; its parent is made.
-        suffix: end of the temporary name, for writers that look at it (`.wav`, `.nemo`).
+        target: the final path; its parent is created.
+        suffix: end of the temporary name, for writers that depend on it (`.wav`, `.nemo`).
 
     Raises:
         StorageError: the disk is full or cannot be written.
@@ -68,40 +68,39 @@ def atomic_path(target: Path, *, suffix: str = "") -> Iterator[Path]:
 
 
 def publish_file(made: Path, target: Path) -> None:
-    """Let a finished file beside `target`, such as a download, take that name, durably.
+    """Rename a finished file beside `target`, such as a download, to `target`, durably.
 
-    It is never under a temporary name of ours meanwhile: only what `atomic_path` has made is locked, and another
-    process would sweep it away.
+    It never has one of our temporary names: only files of `atomic_path` are locked, and another process would sweep it.
 
     Raises:
-        StorageError: `target` is what it was.
+        StorageError: it cannot be renamed; `target` is unchanged.
     """
     try:
         with made.open("rb") as handle:
             os.fsync(handle.fileno())
         atomic.publish(made, target)
-        made.unlink(missing_ok=True)  # what had the name before
+        made.unlink(missing_ok=True)  # the previous file
     except OSError as error:
         raise StorageError.from_os_error(error, target) from error
 
 
 @contextlib.contextmanager
 def library_writes(target: Path, *kinds: type[Exception]) -> Iterator[None]:
-    """Within, a library writes `target` and reports failure in its own words, as torch and libsndfile do.
+    """Translate the errors of a library that writes `target`, such as torch or libsndfile.
 
     Args:
-        target: the file, as the error is to name it.
-        kinds: what the library raises when it cannot write.
+        target: the file, as the error names it.
+        kinds: exceptions that the library raises when it cannot write.
 
     Raises:
-        StorageError: `disk_full` when the disk has no room left, else `not_writable`.
+        StorageError: `disk_full` when the disk is full, otherwise `not_writable`.
     """
     try:
         yield
     except kinds as error:
-        full = shutil.disk_usage(target.parent).free < _NO_ROOM
-        because = OSError(errno.ENOSPC if full else errno.EIO, str(error).partition("\n")[0])
-        raise StorageError.from_os_error(because, target) from error
+        full = shutil.disk_usage(target.parent).free < _DISK_FULL_BELOW
+        cause = OSError(errno.ENOSPC if full else errno.EIO, str(error).partition("\n")[0])
+        raise StorageError.from_os_error(cause, target) from error
 
 
 def _umask() -> int:
@@ -170,7 +169,7 @@ def read_json(path: Path, *, max_bytes: int = MAX_JSON_BYTES) -> Any:
 
 
 def read_bounded(path: Path, max_bytes: int) -> bytes:
-    """The bytes of a regular file, at most one more than `max_bytes`; a pipe or device never makes us wait.
+    """The bytes of a regular file, at most one more than `max_bytes`; it never waits for a pipe or device.
 
     Raises:
         OSError: it cannot be read, or is no regular file.
@@ -210,7 +209,7 @@ def _check_depth(text: str) -> None:
 
 
 def _check_characters(value: Any) -> None:
-    """Refuse half a character, which no UTF-8 file can hold."""
+    """Refuse a lone surrogate, which UTF-8 cannot encode."""
     if isinstance(value, str):
         if _SURROGATE.search(value):
             raise InvalidJsonError("a string holds a lone surrogate")
@@ -240,7 +239,11 @@ def content_key(*parts: object) -> str:
 
 
 def safe_relative(path: str) -> PurePosixPath:
-    """Accept a relative POSIX path that stays inside its folder on every system, or raise ValueError saying why."""
+    """Accept a relative POSIX path that stays inside its folder on every system.
+
+    Raises:
+        ValueError: with the reason.
+    """
     if not path or len(path) > 1024:
         raise ValueError("empty or too long")
     if _SURROGATE.search(path):
@@ -267,12 +270,12 @@ def copy_file(source: Path, target: Path) -> None:
 def atomic_directory(target: Path) -> Iterator[Path]:
     """Yield an empty staging folder beside `target`; on success it replaces `target`, on failure it is removed.
 
-    Where the system can, old and new folder change places in one step, so that a kill at any moment leaves one of
-    them whole under the name. Elsewhere a kill between the two steps leaves the old one aside, and the next call puts
-    it back. What a kill left behind is swept at the next call.
+    Where the system supports it, the old and the new folder are exchanged in one step, so that after a kill at any
+    moment one of them is complete under the name. Elsewhere a kill between the two steps leaves the old folder aside,
+    and the next call restores it. Leftovers of killed processes are removed by the next call.
 
     Raises:
-        StorageError: the disk is full or cannot be written; nothing was published.
+        StorageError: the disk is full or cannot be written; nothing is published.
     """
     claim: atomic.Claim | None = None
     try:
@@ -301,7 +304,7 @@ def _flush_tree(root: Path) -> None:
 
 
 def remove_directory(path: Path) -> None:
-    """Remove a folder whole: it is out of sight before its first file goes, so a kill leaves no half of it.
+    """Remove a folder completely: it is moved away before a file is deleted, so that a kill leaves no part of it.
 
     Raises:
         StorageError: it cannot be removed.

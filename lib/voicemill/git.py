@@ -1,4 +1,4 @@
-"""What git says of a checkout. It asks nobody for a password, and hears no Ctrl-C that is meant for us."""
+"""Git commands on a checkout. They never ask for a password, and Ctrl-C does not reach them."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from pathlib import Path
 
 
 class GitError(Exception):
-    """git is not there, took too long or refused; the message is the last thing that it said."""
+    """Git is missing, took too long or failed; the message is the last line of its stderr."""
 
 
-def ask(repository: Path, *arguments: str, seconds: float | None = None) -> str:
-    """Stdout of one git command in `repository`.
+def run(repository: Path, *arguments: str, seconds: float | None = None) -> str:
+    """Run one git command in `repository` and return its stdout.
 
     Args:
-        repository: where git looks.
-        arguments: the command and its own arguments.
-        seconds: that it may take; default any time.
+        repository: the checkout.
+        arguments: the command and its arguments.
+        seconds: time limit; none by default.
 
     Raises:
-        GitError: see there.
+        GitError: git is missing, timed out or failed.
     """
     try:
         done = subprocess.run(
@@ -35,5 +35,5 @@ def ask(repository: Path, *arguments: str, seconds: float | None = None) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise GitError(str(error)) from error
     if done.returncode != 0:
-        raise GitError((done.stderr.strip().splitlines() or ["it gave no reason"])[-1])
+        raise GitError((done.stderr.strip().splitlines() or ["git printed no error message"])[-1])
     return done.stdout

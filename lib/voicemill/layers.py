@@ -1,4 +1,4 @@
-"""Configuration in layers: a base file, and a preset of a few lines merged over it."""
+"""Layered configuration: a base file with a preset of a few lines merged over it."""
 
 from __future__ import annotations
 

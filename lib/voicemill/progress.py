@@ -1,4 +1,4 @@
-"""How long work tells its caller what it is doing: a small observer that the library calls and the apps draw."""
+"""Progress of long work: an observer that the library calls and the apps implement."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Protocol
 
 
 class Observer(Protocol):
-    """Hears of stages and steps. Implementations must be cheap and must not raise."""
+    """Receives stages and steps. Implementations must be cheap and must not raise."""
 
     def stage(self, name: str, total: int | None = None) -> None:
-        """A stage begins; `total` is its number of steps where known. The stage before it has ended."""
+        """A stage begins and the previous one has ended; `total` is its number of steps, where known."""
 
     def advance(self, done: int, note: str = "") -> None:
         """`done` steps of the current stage are finished; `note` is a short live figure, e.g. `loss 1.23`."""
@@ -19,7 +19,7 @@ class Observer(Protocol):
 
 
 class SilentObserver:
-    """Hears and says nothing."""
+    """An observer that ignores everything."""
 
     def stage(self, name: str, total: int | None = None) -> None:
         """See `Observer.stage`."""

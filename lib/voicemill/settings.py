@@ -211,5 +211,5 @@ def head_commit(repository: Path, baked: str | None = None) -> str:
     """The checkout's HEAD (40 hex digits), else the commit baked into the image, else `unknown`."""
     if (repository / ".git").exists():
         with contextlib.suppress(GitError):
-            return git.ask(repository, "rev-parse", "HEAD", seconds=10.0).strip()
+            return git.run(repository, "rev-parse", "HEAD", seconds=10.0).strip()
     return baked or "unknown"

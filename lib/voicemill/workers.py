@@ -1,8 +1,8 @@
-"""Tasks on worker processes, each at the end of a pipe of its own, so that whatever ends one leaves nobody waiting.
+"""A pool of worker processes, each with its own pipe, so that the end of one never leaves the caller waiting.
 
-`concurrent.futures` lets its workers share queues and their locks: a signal to the whole process group that ends one
-at the wrong moment leaves the caller waiting for ever. Here nothing is shared, a pipe whose worker is gone says so, and
-a worker that does not go is killed.
+The workers of `concurrent.futures` share queues and their locks: if a signal to the whole process group ends one of
+them at the wrong moment, the caller waits for ever. Here nothing is shared: the pipe of a dead worker reports its end,
+and a worker that does not exit is killed.
 
 Workers are spawned, never forked: the caller may hold onnxruntime's or torch's threads, and a fork copies their locks.
 """
@@ -29,10 +29,10 @@ from voicemill.errors import BlockedError
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
 
-PATIENCE = 3.0
-"""Seconds that a worker has to clear up after itself when it is told to go."""
-OUR_TURN = 0.5
-"""Seconds after a worker was ended by SIGTERM in which the same signal may reach us."""
+TERMINATE_TIMEOUT = 3.0
+"""Seconds that a worker has to clean up after SIGTERM before it is killed."""
+SIGNAL_GRACE_SECONDS = 0.5
+"""Seconds after a worker was ended by SIGTERM in which the same signal may reach this process."""
 
 _Pipe = connection.Connection
 
@@ -49,7 +49,7 @@ class _Worker:
 
 
 class Workers:
-    """A context of processes that run tasks; they start with the first `run`, or `start`, and stay.
+    """Processes that run tasks; they start with the first `run`, or `start`, and stay until the context ends.
 
     Functions must be importable (module level), tasks and results picklable.
     """
@@ -79,13 +79,13 @@ class Workers:
         return sorted(worker.process.pid for worker in self._workers if worker.process.pid is not None)
 
     def start(self) -> None:
-        """Start the processes now, so that they load while this one does something else."""
+        """Start the processes now, so that they load while this one does other work."""
         context = multiprocessing.get_context("spawn")
         while len(self._workers) < self.count:
             ours, theirs = context.Pipe()
             process = context.Process(target=_serve, args=(theirs, self._prepare, self._arguments), daemon=True)
             process.start()
-            theirs.close()  # or the pipe would stay open when the worker is gone
+            theirs.close()  # otherwise the pipe would stay open after the worker's end
             self._workers.append(_Worker(process, ours))
 
     def run(
@@ -94,11 +94,11 @@ class Workers:
         tasks: Sequence[_Task],
         advance: Callable[[int], object] = lambda done: None,
     ) -> list[_Result]:
-        """`[function(task) for task in tasks]`; `advance` hears how many are done.
+        """`[function(task) for task in tasks]`; `advance` is called with the number of finished tasks.
 
         Raises:
-            BlockedError: `worker_died`, when the system ended a process (usually for want of memory).
-            Exception: what a task raised; no other task goes on then.
+            BlockedError: `worker_died`, when the system ended a process (usually for lack of memory).
+            Exception: the error of a task; the other tasks are stopped.
         """
         try:
             return self._run(function, tasks, advance)
@@ -117,7 +117,7 @@ class Workers:
         def give(worker: _Worker) -> None:
             index, task = next(waiting, (None, None))
             if index is not None:
-                _sent(worker, (function, task))
+                _send(worker, (function, task))
                 busy[worker.pipe] = (worker, index)
 
         for worker in self._workers:
@@ -125,37 +125,37 @@ class Workers:
         while busy:
             for pipe in connection.wait(list(busy)):
                 worker, index = busy.pop(pipe)  # type: ignore[call-overload]
-                results[index] = _received(worker)
+                results[index] = _receive(worker)
                 give(worker)
                 advance(len(results))
         return [results[index] for index in range(len(tasks))]
 
     def begin(self, function: Callable[[_Task], object], task: _Task) -> None:
-        """Hand one task to the first process and go on; `finish` brings what comes of it.
+        """Send one task to the first process and return at once; `finish` returns its result.
 
         Raises:
             BlockedError: `worker_died`.
         """
         self.start()
-        _sent(self._workers[0], (function, task))
+        _send(self._workers[0], (function, task))
 
     def finish(self) -> Any:
-        """The result of the task that was begun; waits for it and raises what `run` does."""
+        """Wait for the task that was begun and return its result; raises the same errors as `run`."""
         try:
-            return _received(self._workers[0])
+            return _receive(self._workers[0])
         except BaseException:
             self.stop(at_once=True)
             raise
 
     def stop(self, *, at_once: bool = False) -> None:
-        """End the processes: when their task is done, or at once; one that does not go is killed."""
+        """Stop the processes after their task, or at once; one that does not exit in time is killed."""
         workers, self._workers = self._workers, []
         try:
             for worker in workers:
-                worker.pipe.close()  # nothing more to do
+                worker.pipe.close()  # a worker exits when its pipe is closed
                 if at_once:
                     worker.process.terminate()
-            deadline = time.monotonic() + PATIENCE
+            deadline = time.monotonic() + TERMINATE_TIMEOUT
             for worker in workers:
                 worker.process.join(max(0.0, deadline - time.monotonic()) if at_once else None)
         finally:
@@ -164,8 +164,8 @@ class Workers:
                 worker.process.join()
 
 
-def give_way() -> None:
-    """What a process beside a training does first: Ctrl-C is its parent's business, and the training has the cores."""
+def lower_priority() -> None:
+    """Prepare a process that runs beside a training: low priority, one thread; its parent handles Ctrl-C."""
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -173,27 +173,29 @@ def give_way() -> None:
     torch.set_num_threads(1)
 
 
-def _sent(worker: _Worker, message: object) -> None:
+def _send(worker: _Worker, message: object) -> None:
     try:
         worker.pipe.send(message)
     except OSError:
-        _died(worker)
+        _raise_died(worker)
 
 
-def _received(worker: _Worker) -> Any:
+def _receive(worker: _Worker) -> Any:
     try:
         done, value = worker.pipe.recv()
     except (EOFError, OSError):
-        _died(worker)
+        _raise_died(worker)
     if not done:
         raise value
     return value
 
 
-def _died(worker: _Worker) -> NoReturn:
-    worker.process.join(OUR_TURN)
+def _raise_died(worker: _Worker) -> NoReturn:
+    worker.process.join(SIGNAL_GRACE_SECONDS)
     if worker.process.exitcode in (-signal.SIGTERM, 128 + signal.SIGTERM):
-        time.sleep(OUR_TURN)  # a signal to the whole group: ours says more than its death
+        time.sleep(
+            SIGNAL_GRACE_SECONDS
+        )  # the signal may be for the whole group: then this process ends by it, which is the better report
     raise BlockedError(
         "A worker process was ended by the system.",
         reason="worker_died",
@@ -202,25 +204,25 @@ def _died(worker: _Worker) -> NoReturn:
 
 
 def _serve(pipe: _Pipe, prepare: Callable[..., object] | None, arguments: tuple[object, ...]) -> None:
-    """A worker: task after task until the pipe is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
-    signal.signal(signal.SIGTERM, _leave)
+    """The main function of a worker: run tasks until the pipe is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
+    signal.signal(signal.SIGTERM, _exit)
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
+        threading.Thread(target=_exit_with_parent, args=(parent.sentinel,), daemon=True).start()
     if prepare is not None:
         prepare(*arguments)
     with contextlib.suppress(EOFError, OSError):
         while True:
             function, task = pipe.recv()
-            pipe.send(outcome(function, task))
+            pipe.send(run_task(function, task))
 
 
-def outcome(function: Callable[[Any], object], task: object) -> tuple[bool, object]:
-    """What came of a task: whether it was done, and its result, or else its error in a form that can travel."""
+def run_task(function: Callable[[Any], object], task: object) -> tuple[bool, object]:
+    """Run a task and return (True, result), or (False, error) with an error that can be pickled."""
     try:
         return True, function(task)
-    except Exception as error:  # the process's boundary: the parent raises it again
+    except Exception as error:  # the boundary of the process: the parent raises it again
         error.add_note("".join(traceback.format_exception(error)))
         try:
             pickle.loads(pickle.dumps(error))  # noqa: S301  our own
@@ -229,12 +231,12 @@ def outcome(function: Callable[[Any], object], task: object) -> tuple[bool, obje
         return False, error
 
 
-def _leave(signum: int, frame: FrameType | None) -> NoReturn:
-    """Go by way of the `finally` clauses: half-written files are removed, ffmpeg is ended."""
+def _exit(signum: int, frame: FrameType | None) -> NoReturn:
+    """Exit through the `finally` clauses, which remove half-written files and stop ffmpeg."""
     raise SystemExit(128 + signum)
 
 
-def _follow(sentinel: int) -> None:
-    """End this process when the parent is gone, killed without a word: there is nothing left to do."""
+def _exit_with_parent(sentinel: int) -> None:
+    """Exit when the parent has been killed."""
     connection.wait([sentinel])
     os._exit(1)

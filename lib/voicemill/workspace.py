@@ -1,7 +1,7 @@
-"""Where things live below the work and cache directories (docs/adr/0001).
+"""Paths below the work and cache directories (docs/adr/0001).
 
-`work/` holds results, `cache/` what can be made again. The scripts under `scripts/voice/` write the same tree into the
-current directory, so a workspace is just its root and the names below it.
+`work/` contains results, `cache/` files that can be created again. The scripts under `scripts/voice/` write the same
+tree into the current directory, so a workspace is only its root and the names below it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def profile_id(name: str) -> str:
 
 @dataclass(frozen=True)
 class Workspace:
-    """Paths below `work` (results) and `cache` (what can be made again)."""
+    """Paths below `work` (results) and `cache` (files that can be created again)."""
 
     work: Path
     cache: Path
@@ -63,7 +63,7 @@ class Workspace:
 
     @property
     def downloads(self) -> Path:
-        """Recordings that came from web addresses."""
+        """Recordings downloaded from web addresses."""
         return self.cache / "downloads"
 
     @property

@@ -41,7 +41,7 @@ def sync(repository: Path) -> None:
 
 def _git(repository: Path, step: str, *arguments: str) -> str:
     try:
-        return git.ask(repository, *arguments, seconds=_TIMEOUT)
+        return git.run(repository, *arguments, seconds=_TIMEOUT)
     except GitError as error:
         raise RefusedError(
             f"git {arguments[0]} failed: {error}.",

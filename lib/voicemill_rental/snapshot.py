@@ -51,14 +51,14 @@ def take(repository: Path, talk: Talk, *, allow_dirty: bool = False) -> Snapshot
 
 
 def _taken(repository: Path, talk: Talk, *, allow_dirty: bool) -> Snapshot:
-    commit = git.ask(repository, "rev-parse", "--verify", "HEAD").strip()
-    if git.ask(repository, "ls-files", "--", ".env", "*/.env"):
+    commit = git.run(repository, "rev-parse", "--verify", "HEAD").strip()
+    if git.run(repository, "ls-files", "--", ".env", "*/.env"):
         raise RefusedError(
             "A file .env is in git, and would go to the rented machine.",
             reason="secret_in_git",
             hint="git rm --cached .env, commit, and make new keys: the old ones are in the history.",
         )
-    changed = git.ask(repository, "status", "--porcelain")
+    changed = git.run(repository, "status", "--porcelain")
     if not changed:
         return Snapshot(commit, commit)
     if not allow_dirty:
@@ -70,7 +70,7 @@ def _taken(repository: Path, talk: Talk, *, allow_dirty: bool) -> Snapshot:
     left = sum(line.startswith("??") for line in changed.splitlines())
     if left:
         talk.say(f"{left} files that git does not track are not sent.")
-    return Snapshot(commit, git.ask(repository, "stash", "create").strip() or commit)
+    return Snapshot(commit, git.run(repository, "stash", "create").strip() or commit)
 
 
 @contextlib.contextmanager
@@ -83,13 +83,13 @@ def packed(repository: Path, snapshot: Snapshot) -> Iterator[tuple[Path, str]]:
     with tempfile.TemporaryDirectory(prefix="voicemill-") as folder:
         path = Path(folder) / "code.tar"
         with files.library_writes(path, GitError):
-            git.ask(repository, "archive", "--format=tar", "--output", str(path), snapshot.tree)
+            git.run(repository, "archive", "--format=tar", "--output", str(path), snapshot.tree)
         yield path, files.sha256_file(path)
 
 
 def tracked(repository: Path, path: Path) -> bool:
     """True when something at or below `path` is in git, and so goes with the code."""
     try:
-        return bool(git.ask(repository, "ls-files", "--", str(path)))
+        return bool(git.run(repository, "ls-files", "--", str(path)))
     except GitError:
         return False

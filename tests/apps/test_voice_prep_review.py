@@ -311,7 +311,7 @@ def test_a_review_in_a_browser_survives_a_run(lab: Lab, tmp_path: Path) -> None:
         async with _browser(tmp_path / "again") as (evaluate, call, _):
             await _open(evaluate, call, url)
             await evaluate("document.querySelector('tr[data-reason=dropped_in_review] .restore').click()")
-            await _until(evaluate, "document.querySelector('tr .said').textContent.includes('comes back')")
+            await _until(evaluate, "document.querySelector('tr .status').textContent.includes('will be restored')")
 
     with lab.review() as url:
         asyncio.run(restore(url))

@@ -24,7 +24,7 @@ from voicemill import audio, dataset, text
 from voicemill.dataset import stage_cache
 from voicemill.errors import BlockedError, DependencyError, UsageError
 from voicemill.progress import Observer
-from voicemill.workers import outcome
+from voicemill.workers import run_task
 
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
@@ -202,7 +202,7 @@ def require_nodes(ray: Any, shared: Path, code: Sequence[ModuleType], more: Sequ
 def _at(folder: Path, function: Callable[[Any], object], task: object) -> tuple[bool, object]:
     """A task on a node, in our working directory: paths may be relative to it."""
     os.chdir(folder)
-    return outcome(function, task)
+    return run_task(function, task)
 
 
 def _look(wanted: Sequence[str], names: Sequence[str]) -> tuple[list[str], str]:

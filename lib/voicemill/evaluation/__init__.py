@@ -1,18 +1,21 @@
-"""A trained voice measured on held-out sentences, and the report that shows and plays it.
+"""Evaluation: a trained voice measured on held-out sentences, and the report that shows and plays it.
 
-    model      `artifacts/prod_tts_eval.json` as one typed model: every figure measured, or null with why
-    figures    figures with their method, library and version
-    evaluate   speak, recognise, compare: sentences in, evaluation out
-    alone      the same of a voice without recordings to compare with
-    trials     long sentences, and numbers and dates, of which nobody has a recording
-    learned    figures of learned models, with weights that passed the licence gate or not at all
-    judging    the limits of a preset
-    vocoder    which vocoder the voice ships with, by measurement
-    wording    figures as people read them
-    charts     small SVG charts that follow the reader's light or dark theme
-    page       templates with one look, also for the pages of other rooms
-    contents   what the report is made of
-    report     one self-contained HTML file: players, plots, tables, licences
+    model             `artifacts/prod_tts_eval.json` as a typed model: each figure is measured, or null with the reason
+    figures           metrics of the catalogue as figures with method, library and version
+    candidates        a voice with one vocoder: synthesis, recognition, figures
+    evaluate          the whole evaluation beside recordings
+    reference_free    the evaluation of a voice without recordings
+    trials            test sentences without a recording: long ones, and numbers and dates
+    recogniser_pool   recognition of many sounds in several processes
+    vocoder           the choice of the vocoder by measurement
+    judging           the limits of a preset
+    speakers          profiles of other speakers
+    wording           figures as text
+    charts            small SVG charts in the reader's light or dark theme
+    pages             template rendering and parts shared by all HTML pages
+    voice_report      one self-contained HTML file: players, plots, tables, licences
+    training_page     the page that follows a training
 
-No figure is derived from the training loss (`docs/evaluation.md`).
+Metrics are declared in `voicemill.metrics.catalogue`. No figure is derived from the training loss
+(`docs/evaluation.md`).
 """

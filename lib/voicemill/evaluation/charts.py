@@ -1,7 +1,7 @@
-"""Small charts as inline SVG that take their colours from the page, so one report serves light and dark readers.
+"""Small charts as inline SVG. They take their colours from the page, so one report works in light and dark themes.
 
-Written by hand instead of through matplotlib, whose SVG fixes its colours and carries each glyph as a path. Series
-differ in colour and in dash, so they can be told apart without colour. Every chart has a name for screen readers.
+The SVG is written directly: that of matplotlib has fixed colours and contains each glyph as a path. Series differ in
+colour and in dash, so they are distinguishable without colour. Every chart has a name for screen readers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ WIDTH, HEIGHT = 460, 250
 WIDE_WIDTH, WIDE_HEIGHT = 980, 210
 LEFT, RIGHT, TOP, BOTTOM = 62, 14, 12, 44
 MAX_POINTS = 240
-"""More points than pixels say nothing; longer series are averaged in equal groups."""
+"""More points than pixels add nothing; longer series are averaged in equal groups."""
 LOG_SCALE_FROM = 8.0
 """Positive values that span more than this factor are drawn on a logarithmic axis."""
 MAGMA = bytes.fromhex(
@@ -33,7 +33,7 @@ MAGMA = bytes.fromhex(
 """64 colours of matplotlib's `magma` (CC0), red, green and blue each: matplotlib itself takes half a second to load and
 writes into the home folder."""
 MEL_FLOOR, MEL_CEILING = -11.5, 2.0
-"""Natural logarithms that the colours of a mel picture span: NeMo's guard to the loudest speech, in every picture."""
+"""Natural logarithms at the ends of the colour scale of every mel picture: NeMo's guard and the loudest speech."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def line_chart(
     Args:
         series: lines; a value that is NaN or infinite counts as a gap.
         title: name for screen readers.
-        description: what a reader sees, in words.
+        description: the chart in words, for screen readers.
         x_label: name of the horizontal axis.
         y_label: name of the vertical axis.
         logarithmic: allow a logarithmic vertical axis, used where positive values span a factor of 8.

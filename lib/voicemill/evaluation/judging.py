@@ -1,4 +1,4 @@
-"""Is a measured voice inside the limits of its preset?"""
+"""The limits of a preset, applied to a measured voice."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from voicemill.metrics.limits import FigureLimits
 
 
 def judged(evaluation: Evaluation, limits: FigureLimits) -> Evaluation:
-    """The evaluation with the verdict on each limit; `blocked`, with the figures in its cause, when one is exceeded."""
+    """The evaluation with the result of each limit; `blocked`, with the figures as its cause, when one is exceeded."""
     results = _results(evaluation.figures, limits)
     outside = [result.figure for result in results if not result.holds]
     if not outside:
@@ -31,16 +31,16 @@ def _results(figures: Mapping[str, Figure], limits: FigureLimits) -> list[LimitR
 
 
 def outside_words(result: LimitResult) -> str:
-    """A limit that does not hold, as a person says it: `mcd 9.1, at most 8`."""
+    """A limit that does not hold, in words: `mcd 9.1, at most 8`."""
     value = "not measured" if result.value is None else f"{result.value:.4g}"
     return f"{result.figure} {value}, {'at most' if result.name.startswith('max_') else 'at least'} {result.bound:.4g}"
 
 
 def require_limits(evaluation: Evaluation) -> None:
-    """Go on only with a voice inside its limits.
+    """Refuse a voice outside its limits.
 
     Raises:
-        NotAcceptableError: `quality_outside_limits:<figures>`; the sentence and the details name figure and limit.
+        NotAcceptableError: `quality_outside_limits:<figures>`; the message and the details name figure and limit.
     """
     outside = [result for result in evaluation.limits if not result.holds]
     if not outside:

@@ -1,4 +1,4 @@
-"""`artifacts/prod_tts_eval.json` (file formats, section 6): every figure is measured, or null with why."""
+"""`artifacts/prod_tts_eval.json` (file formats, section 6): every figure is measured, or null with the reason."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ class _Record(BaseModel):
 
 
 class Figure(_Record):
-    """One measured number, or null and why it was not measured."""
+    """One measured number, or null and the reason."""
 
     value: Finite | None
     unit: str
     """`ratio`, `dB`, `Hz`, `cents`, `s`, `x real time`, or `distance` for a figure without a unit of its own."""
     method: str
-    """What was measured and how, one sentence; the source of the formula is in docs/evaluation.md."""
+    """The measured quantity and the method, one sentence; docs/evaluation.md gives the source of the formula."""
     library: str
     version: str
     samples: int | None = None
-    """How many sentences the figure rests on."""
+    """Number of sentences that the figure is based on."""
     interval: tuple[Finite, Finite] | None = None
     """95% interval over the choice of sentences, where it was computed."""
     not_measured: str | None = None
@@ -42,7 +42,7 @@ class Figure(_Record):
     @model_validator(mode="after")
     def _measured_or_why(self) -> Figure:
         if (self.value is None) == (self.not_measured is None):
-            raise ValueError("a figure is either measured, or null with not_measured saying why")
+            raise ValueError("a figure is either measured, or null with the reason in not_measured")
         return self
 
 
@@ -52,7 +52,7 @@ class VocoderResult(_Record):
     name: str
     description: str
     usable: bool
-    """False when it gave no finite, audible sound for a sentence; then `problem` names it and nothing is measured."""
+    """False when a sentence has no finite, audible sound; `problem` names the sentence, and nothing is measured."""
     problem: str | None = None
     figures: dict[str, Figure]
 
@@ -66,7 +66,7 @@ class SpeakerResult(_Record):
 
 
 class SentenceResult(_Record):
-    """One held-out sentence: what was heard in the recording and in each vocoder's sound."""
+    """One held-out sentence: the recognised text of the recording and of each vocoder's sound."""
 
     id: str
     text: str
@@ -82,22 +82,22 @@ TrialKind = Literal["plain", "long", "clause", "number"]
 
 
 class TrialResult(_Record):
-    """One of the shipped test sentences, of which nobody has a recording, spoken by the voice as it ships."""
+    """One of the shipped test sentences, which have no recording, spoken by the voice as it ships."""
 
     kind: TrialKind
     text: str
-    """As written; digits and all."""
+    """As written, with digits."""
     spoken: str
-    """What the normaliser made of it, and the voice was given."""
+    """The normalised text, which the voice was given."""
     read_well: bool | None = None
-    """Whether that is one of the ways in which a person would read it; None where nothing needed reading."""
+    """Whether it is one of the ways in which a person would read it; None where the text has no digits."""
     heard: str
     seconds: Finite
     character_error_rate: Finite
 
 
 class LimitResult(_Record):
-    """One limit of the preset, and whether its figure is inside."""
+    """One limit of the preset, and whether its figure keeps it."""
 
     name: str
     figure: str
@@ -123,10 +123,10 @@ class Evaluation(_Record):
     wer_proxy: Finite | None
     """Word error rate of the recogniser on the voice as it ships (chosen vocoder)."""
     not_measured: dict[str, str]
-    """Why each null among the top-level figures is null."""
+    """Reason of each null among the top-level figures."""
     chosen_vocoder: str | None
     vocoder_choice: str
-    """Why that one, with the figures that decided."""
+    """The reason for the choice, with the figures that decided."""
     recogniser: str | None
     recogniser_version: str | None
     figures: dict[str, Figure]
@@ -140,7 +140,7 @@ class Evaluation(_Record):
     def _nulls_have_reasons(self) -> Evaluation:
         for name in ("mos_proxy", "wer_proxy", "final_loss"):
             if getattr(self, name) is None and not self.not_measured.get(name):
-                raise ValueError(f"{name} is null, so not_measured must say why")
+                raise ValueError(f"{name} is null, so not_measured must give the reason")
         return self
 
     @property
@@ -185,7 +185,7 @@ def not_evaluated(
 
 
 def dry_run_evaluation(*, source_status: str, final_loss: float | None = 0.0) -> Evaluation:
-    """What a dry run writes: the contract's fields, nothing measured, the same bytes each time."""
+    """The evaluation of a dry run: the contract's fields, nothing measured, the same bytes each time."""
     return not_evaluated(
         status="ok",
         root_cause="none",
@@ -205,7 +205,7 @@ def read_evaluation(path: Path) -> Evaluation:
     """Read and validate an evaluation.
 
     Raises:
-        BundleError: it is missing or not an evaluation (`missing_evaluation`, `evaluation_invalid`).
+        BundleError: it is missing or invalid (`missing_evaluation`, `evaluation_invalid`).
     """
     try:
         return Evaluation.model_validate(files.read_json(path))

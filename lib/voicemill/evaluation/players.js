@@ -1,9 +1,9 @@
-// One sound at a time, and a line in the spectrogram that follows it.
+// Plays one sound at a time and moves a cursor in its spectrogram.
 (function () {
   var players = Array.prototype.slice.call(document.querySelectorAll("audio"));
   players.forEach(function (player) {
     var mel = player.parentNode.querySelector(".mel"), line = mel && mel.querySelector("i");
-    if (!mel) { // a test sentence: sound alone
+    if (!mel) { // a test sentence without a spectrogram
       player.addEventListener("play", function () {
         players.forEach(function (other) { if (other !== player) other.pause(); });
       });

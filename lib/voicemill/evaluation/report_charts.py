@@ -22,7 +22,7 @@ class LossCurve:
 
 
 def loss_charts(curves: Sequence[LossCurve]) -> list[Chart]:
-    """One chart a group of curves."""
+    """One chart for each group of curves."""
     charts = []
     for group in dict.fromkeys(curve.group for curve in curves):
         members = [curve for curve in curves if curve.group == group and len(curve.values)]
@@ -45,16 +45,16 @@ def loss_charts(curves: Sequence[LossCurve]) -> list[Chart]:
 
 
 def clip_chart(seconds: Sequence[float]) -> Chart | None:
-    """How long the clips are."""
+    """Lengths of the clips."""
     if not len(seconds):
         return None
     caption = (
-        f"{len(seconds)} clips, {sum(seconds) / 60:.1f} minutes in all, "
+        f"{len(seconds)} clips, {sum(seconds) / 60:.1f} minutes in total, "
         f"{min(seconds):.1f} to {max(seconds):.1f} s each."
     )
     return Chart(
-        "Length of the clips",
-        histogram(seconds, title="Length of the clips", description=caption, x_label="seconds", y_label="clips"),
+        "Clip lengths",
+        histogram(seconds, title="Clip lengths", description=caption, x_label="seconds", y_label="clips"),
         caption,
         [],
     )
@@ -68,21 +68,23 @@ def speaker_chart(evaluation: Evaluation) -> Chart | None:
     rows = [
         ("own speaker" if each.own else each.name, each.distance, "made" if each.own else "other") for each in ordered
     ]
-    caption = "Shorter is nearer. Distance between the statistics of two speakers' cepstra; 0 is the same voice."
+    caption = "Distance between the cepstral statistics of the voice and of each speaker; 0 means identical."
     spoken = ", ".join(f"{label} {distance:.2f}" for label, distance, _ in rows)
-    return Chart("Whose voice is it?", bars(rows, title="Distance to speakers", description=f"{spoken}."), caption, [])
+    return Chart(
+        "Distance to speakers", bars(rows, title="Distance to speakers", description=f"{spoken}."), caption, []
+    )
 
 
 def stage_chart(stages: Sequence[tuple[str, float]]) -> Chart | None:
-    """Where the time went."""
+    """Seconds of each stage."""
     if not stages:
         return None
     total = sum(seconds for _, seconds in stages)
     described = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in stages)
     svg = bars(
         [(name, seconds, "c0") for name, seconds in stages],
-        title="Seconds of each stage",
+        title="Seconds per stage",
         description=f"{described}.",
         digits=1,
     )
-    return Chart("Where the time went", svg, f"Seconds of each stage; {total / 60:.1f} minutes in all.", [])
+    return Chart("Time per stage", svg, f"Seconds per stage; {total / 60:.1f} minutes in total.", [])

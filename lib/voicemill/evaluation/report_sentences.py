@@ -55,7 +55,7 @@ class ReportSentence:
 
 
 def heard_markup(text: str, heard: str) -> Markup:
-    """What the recogniser wrote, with wrong words marked and missed words struck out."""
+    """The recognised text, with wrong words marked and missed words struck out."""
     spoken, written = spoken_words(text).split(), spoken_words(heard).split()
     parts: list[Markup] = []
     for kind, a, b, c, d in difflib.SequenceMatcher(a=spoken, b=written, autojunk=False).get_opcodes():
@@ -76,7 +76,7 @@ class TrialRow:
     kind: str
     text: str
     spoken: str
-    """As the normaliser reads it; empty where that is no other text."""
+    """The normalised text; empty where it equals `text`."""
     read_well: bool | None
     heard: Markup
     error_rate: float
@@ -86,7 +86,7 @@ class TrialRow:
 
 
 def trial_rows(sounds: ReportSounds, evaluation: Evaluation, budget: int = TRIAL_BUDGET) -> list[TrialRow]:
-    """The test sentences but for the clauses, which lie in the long ones, with players as far as the budget goes."""
+    """The test sentences except the clauses, which are parts of the long ones, with players within the budget."""
     found: list[TrialRow] = []
     for index, result in enumerate(evaluation.trials):
         if result.kind == "clause":

@@ -15,7 +15,7 @@ SHIPPED = Path("data/base/speakers.json")
 
 
 class SpeakerFile(BaseModel):
-    """The file: one profile a speaker, made by scripts/speaker_profiles.py."""
+    """The file, written by scripts/speaker_profiles.py: one profile for each speaker."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     version: Literal["voicemill_speakers/1"] = "voicemill_speakers/1"
@@ -26,7 +26,7 @@ def shipped_profiles(repository: Path) -> dict[str, SpeakerProfile]:
     """Profiles of the shipped speakers by name.
 
     Raises:
-        ConfigError: the file is missing or not what it should be (`speakers_invalid`).
+        ConfigError: the file is missing or invalid (`speakers_invalid`).
     """
     path = repository / SHIPPED
     try:
@@ -35,6 +35,6 @@ def shipped_profiles(repository: Path) -> dict[str, SpeakerProfile]:
         raise ConfigError(
             f"The speaker profiles {SHIPPED} cannot be read: {str(error).splitlines()[0]}.",
             reason="speakers_invalid",
-            hint="Restore the file from the repository, or make it again with scripts/speaker_profiles.py.",
+            hint="Restore the file from the repository, or create it again with scripts/speaker_profiles.py.",
         ) from error
     return {speaker.name: speaker.profile() for speaker in found.speakers}

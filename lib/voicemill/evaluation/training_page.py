@@ -1,4 +1,4 @@
-"""The page that shows a training while it runs: curves, durations, pitch, and the voice's sound at each checkpoint."""
+"""The page that follows a training: curves, durations, pitch, and the sound of the voice at each checkpoint."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from voicemill.training.hooks import Preview
 
 TEMPLATE = Path(__file__).with_name("training_page.html.j2")
 ITERATIONS = 30
-"""Of Griffin-Lim: enough to follow a voice by ear, at half the time of the voice's own."""
+"""Of Griffin-Lim: enough to follow a voice by ear, in half the time of the final synthesis."""
 KEPT_TAKES = 6
 """Checkpoints whose sound is kept for each sentence: the first, and the newest."""
 
 
 @dataclass
 class TrainingSentence:
-    """A fixed sentence: its recording first, then the voice after more and more steps."""
+    """A fixed sentence: its recording first, then the voice after an increasing number of steps."""
 
     text: str
     takes: list[SoundPlayer]
@@ -45,13 +45,13 @@ class TrainingSentence:
 
 @dataclass
 class TrainingPage:
-    """Gathers what a training tells and writes the page; belongs to a process of its own, because it makes sound.
+    """Collects the reports of a training and writes the page; it runs in its own process, because it synthesises sound.
 
     Attributes:
         path: of the HTML file.
         pitch_range: lowest and highest F0 of the speaker, Hz.
-        finished: the training is over, so that the page needs no next version.
-        rate_search: what the learning-rate finder left, if it was asked for (`training.rate_search`).
+        finished: the training has ended, so that the page need not reload.
+        rate_search: file of the learning-rate finder, if it was used (`training.rate_search`).
     """
 
     path: Path
@@ -67,16 +67,16 @@ class TrainingPage:
 
     @property
     def sentences(self) -> list[TrainingSentence]:
-        """Those that the voice could say at least once."""
+        """Sentences that the voice has spoken at least once."""
         return list(self._sentences.values())
 
     @property
     def headline(self) -> str:
-        """How far the training is."""
+        """The state of the training in one sentence."""
         if not self.reports:
-            return "No step has been taken yet."
+            return "No step has been completed yet."
         step, loss = self.reports[-1].step, self.reports[-1].loss
-        ending = "The training is over" if self.finished else "The training goes on"
+        ending = "Training has finished" if self.finished else "Training is running"
         return f"{ending}: step {step} of {self.max_steps}, loss {loss:.3f}."
 
     @property
@@ -86,7 +86,7 @@ class TrainingPage:
 
     @property
     def curves(self) -> list[Chart]:
-        """Loss terms, the learning rate, and how it was found."""
+        """Loss terms, the learning rate, and its search."""
         terms = {
             "total": [each.loss for each in self.reports],
             "mel": [each.mel_loss for each in self.reports],
@@ -99,12 +99,12 @@ class TrainingPage:
         return [*found, search] if (search := self._search_curve()) else found
 
     def add(self, previews: Sequence[Preview]) -> None:
-        """Make sound and pictures of the voice's newest state."""
+        """Synthesise and draw the newest state of the voice."""
         for preview in previews:
             self._add(preview)
 
     def write(self) -> None:
-        """Put the page in place, whole.
+        """Write the page atomically.
 
         Raises:
             StorageError: the disk is full or cannot be written.
@@ -145,17 +145,17 @@ class TrainingPage:
         if found is None or not found.curve:
             return None
         rates, losses = ([pair[index] for pair in found.curve] for index in (0, 1))
-        title, told = "Search of the learning rate", f"Loss at rates from {rates[0]:.0e} to {rates[-1]:.0e}, smoothed."
+        title, caption = "Learning-rate search", f"Loss at rates from {rates[0]:.0e} to {rates[-1]:.0e}, smoothed."
         series = [Series("loss", [math.log10(rate) for rate in rates], losses, "c0")]
         svg = line_chart(
             series,
             title=title,
-            description=told,
+            description=caption,
             x_label="learning rate, power of ten",
             y_label="loss",
             logarithmic=True,
         )
-        return Chart(title, svg, told, [("loss", "c0")])
+        return Chart(title, svg, caption, [("loss", "c0")])
 
     def _curve(self, title: str, unit: str, named: dict[str, list[float]], logarithmic: bool) -> Chart | None:
         steps = [each.step for each in self.reports]
@@ -174,7 +174,7 @@ class TrainingPage:
 
 
 def alignment_chart(preview: Preview, seconds: float, audio: AudioConfig) -> Markup:
-    """Tokens against the time at which they end: by the forced alignment of the recording, and by the voice."""
+    """Tokens against their end times: in the forced alignment of the recording, and in the voice."""
     clip: TrainingClip = preview.clip
     spans = token_spans(list(preview.tokens), clip.words, seconds, clip=clip.id, strict=False)
     ends = {
@@ -184,7 +184,7 @@ def alignment_chart(preview: Preview, seconds: float, audio: AudioConfig) -> Mar
     series = [Series(style, [0.0, *at], list(range(len(at) + 1)), style) for style, at in ends.items()]
     return line_chart(
         series,
-        title="When each phone is reached",
+        title="End time of each phone",
         description=f"Recording {ends['real'][-1]:.2f} s, voice {ends['made'][-1]:.2f} s for {len(spans)} tokens.",
         x_label="seconds",
         y_label="phones and pauses so far",

@@ -1,12 +1,12 @@
-"""Test sentences without a recording: plain ones, long ones, and ones with numbers and dates.
+"""Test sentences without a recording: plain sentences, long sentences, and sentences with numbers and dates.
 
-A long sentence is spoken at once and again clause by clause; a voice whose attention or durations fall apart on length
-is misheard, or hurries, or drawls, in the first and not in the second. That comparison needs no recording. The figures
-are our own, after the unaligned duration ratio and the word deletion rate by which Shen et al., "Non-Attentive
-Tacotron", 2020, find over- and under-generation.
+A long sentence is spoken at once and again clause by clause. If the attention or the durations of a voice fail on long
+input, it is misrecognised, too fast or too slow in the first case only, so the comparison needs no recording. The
+figures are our own, after the unaligned duration ratio and the word deletion rate with which Shen et al.,
+"Non-Attentive Tacotron", 2020, detect over- and under-generation.
 
-A sentence with numbers goes through the normaliser as `say` uses it; what it should read as is written down beside it,
-so a wrong reading counts as misheard, whatever the voice does.
+A sentence with numbers goes through the same normaliser as in `say`. Its correct readings are stored beside it, so a
+wrong reading counts as an error however well it is spoken.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class _Record(BaseModel):
 
 
 class NumberSentence(_Record):
-    """As written, and the ways in which a person would read it, the usual one first."""
+    """The written text and its accepted readings, the usual one first."""
 
     written: str
     read: tuple[str, ...] = Field(min_length=1)
@@ -71,9 +71,9 @@ class Trial:
     kind: TrialKind
     written: str
     text: str
-    """Normalised: what the voice is given."""
+    """The normalised text, which the voice is given."""
     expected: str
-    """What a listener should hear."""
+    """The text that a listener should hear."""
     read_well: bool | None = None
 
 
@@ -88,20 +88,20 @@ class Trials:
 
 @dataclass(frozen=True)
 class TrialOutcome:
-    """Figures of the trials, what was heard, and the sounds."""
+    """Figures of the trials, recognised texts, and sounds."""
 
     figures: dict[str, Figure]
     results: list[TrialResult]
     sounds: list[Samples]
     problem: str | None = None
-    """Which sentence gave no usable sound, if one did."""
+    """The first sentence without usable sound, if there is one."""
 
 
 def shipped_sentences(repository: Path) -> SentenceFile:
     """The shipped file.
 
     Raises:
-        ConfigError: it is missing or not what it should be (`test_sentences_invalid`).
+        ConfigError: it is missing or invalid (`test_sentences_invalid`).
     """
     path = repository / SHIPPED
     try:
@@ -117,13 +117,13 @@ def shipped_sentences(repository: Path) -> SentenceFile:
 def plan(
     sentences: SentenceFile, settings: EvaluationSettings, normalise: Callable[[str], str], *, plain: bool
 ) -> Trials:
-    """Which sentences are spoken.
+    """Select the sentences to be spoken.
 
     Args:
         sentences: the file.
-        settings: which tests the preset asks for.
+        settings: tests that the preset asks for.
         normalise: written text -> spoken form, see `text.normalise`.
-        plain: speak the plain sentences too, for a voice that no recording is at hand of.
+        plain: include the plain sentences, for a voice without recordings.
     """
     found: list[Trial] = []
     left_out: dict[str, str] = {}

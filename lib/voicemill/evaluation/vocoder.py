@@ -1,4 +1,4 @@
-"""Which vocoder the voice ships with: by measurement, and in words that name the figures."""
+"""The choice of the vocoder that the voice ships with, by measurement, with the deciding figures in words."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from voicemill.errors import NotAcceptableError
 from voicemill.evaluation.model import VocoderResult
 
 TIE_ABSOLUTE, TIE_RELATIVE = 0.01, 0.1
-"""Error rates this near to the best are a tie: a dozen sentences cannot tell them apart. Not more than one character in
-a hundred, or a voice with few errors would be given half as many again."""
+"""Error rates this close to the best are a tie: a dozen sentences cannot distinguish them. The absolute tolerance is
+one character in a hundred; with more, the choice could add half as many errors again to a voice that has few."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The chosen candidate and why."""
+    """The chosen candidate and the reason."""
 
     name: str
     why: str
 
 
 def choose_vocoder(candidates: Sequence[VocoderResult]) -> Choice:
-    """The usable candidate that is understood best; among equals the one that is nearer to the recordings.
+    """Choose the most intelligible usable candidate; among equals the one that is nearer to the recordings.
 
     1. lowest character error rate, where rates within 0.01 or 10% of the best count as equal;
     2. among equals, the lowest multi-resolution STFT distance of copy synthesis, if all equals have one;

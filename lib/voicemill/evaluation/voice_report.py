@@ -93,7 +93,7 @@ class VoiceReportView:
 
 
 def report_view(data: ReportData) -> VoiceReportView:
-    """Work out everything that the template shows."""
+    """Prepare everything that the template shows."""
     evaluation = data.evaluation
     sentences = sentences_within_budget(data.sounds, evaluation)
     usable = [each for each in evaluation.vocoders if each.usable]
@@ -141,7 +141,7 @@ def write_report(path: Path, data: ReportData) -> int:
 
 
 def limit_row(result: LimitResult, evaluation: Evaluation) -> LimitRow:
-    """A limit as a reader wants it, in the unit of its figure."""
+    """A limit in the unit of its figure."""
     known = evaluation.figures.get(result.figure)
     value, bound = "not measured", f"{result.bound:g}"
     if known is not None:
@@ -152,9 +152,9 @@ def limit_row(result: LimitResult, evaluation: Evaluation) -> LimitRow:
 
 
 def headline(evaluation: Evaluation) -> str:
-    """The outcome in one or two plain sentences."""
+    """The result in one or two plain sentences."""
     if evaluation.dry_run:
-        return "A dry run: nothing was trained and nothing was spoken, so there is nothing to hear."
+        return "This was a dry run: nothing was trained or synthesised, so there is nothing to play."
     outside = [label(result.figure) for result in evaluation.limits if not result.holds]
     if outside:
         return f"This voice is outside its limits and was not bundled: {', '.join(dict.fromkeys(outside))}."
@@ -162,18 +162,18 @@ def headline(evaluation: Evaluation) -> str:
         return f"The voice was not evaluated ({evaluation.root_cause})."
     made, real = _value(evaluation, "cer"), _value(evaluation, "cer_real")
     if made is None or real is None:
-        return "The voice speaks, but its intelligibility was not measured."
+        return "The voice produces speech, but its intelligibility was not measured."
     words = (
-        f"Of what this voice says, an offline recogniser gets {100 * made:.1f} % of the characters wrong; "
-        f"of the real recordings of the same sentences, {100 * real:.1f} %."
+        f"An offline recogniser gets {100 * made:.1f} % of the characters of this voice wrong, "
+        f"and {100 * real:.1f} % in the real recordings of the same sentences."
     )
     nearest = evaluation.own_speaker_nearest
     if nearest is None:
         return words
     return words + (
-        " Of all speakers compared, it sounds most like its own."
+        " Of all speakers compared, its own speaker is the closest match."
         if nearest
-        else " It does not sound most like its own speaker: another one is nearer."
+        else " Another speaker is a closer match than its own."
     )
 
 
@@ -191,14 +191,16 @@ def cards(evaluation: Evaluation) -> list[Card]:
     add("mcd", "Mel-cepstral distortion", "from the recordings; 0 is identical")
     add("f0_rmse", "Pitch error", "from the recordings; 100 cents are a semitone")
     add("duration_error", "Error of sentence lengths", "from the recordings; 0 is identical")
-    add("long_cer", "Long sentences misheard", _beside_clauses(evaluation))
-    add("number_cer", "Numbers and dates misheard", _read_well(evaluation))
+    add("long_cer", "Character errors, long sentences", _beside_clauses(evaluation))
+    add("number_cer", "Character errors, numbers and dates", _read_well(evaluation))
     others = [each for each in evaluation.speakers if not each.own]
     nearest = min(others, key=lambda each: each.distance) if others else None
     add(
         "speaker_distance",
         "Distance to its speaker",
-        f"the nearest other, {nearest.name}, is at {nearest.distance:.3f}" if nearest else "no other was compared",
+        f"the nearest other speaker, {nearest.name}: {nearest.distance:.3f}"
+        if nearest
+        else "no other speaker was compared",
     )
     add("speed", "Speed", "text to samples, on this machine")
     return found
@@ -212,15 +214,15 @@ def _value(evaluation: Evaluation, name: str) -> float | None:
 def _beside_clauses(evaluation: Evaluation) -> str:
     at_once, excess = _value(evaluation, "long_cer"), _value(evaluation, "long_cer_excess")
     if at_once is None or excess is None:
-        return "the clauses were not measured"
+        return "clauses not measured"
     return f"clause by clause: {100 * (at_once - excess):.1f} %"
 
 
 def _read_well(evaluation: Evaluation) -> str:
     share = _value(evaluation, "number_reading")
-    return "how they are read was not measured" if share is None else f"read as a person would: {100 * share:.0f} %"
+    return "normalisation not measured" if share is None else f"normalised correctly: {100 * share:.0f} %"
 
 
 def _beside(evaluation: Evaluation, name: str) -> str:
     value = _value(evaluation, name)
-    return "the recordings were not measured" if value is None else f"real recordings: {100 * value:.1f} %"
+    return "recordings not measured" if value is None else f"real recordings: {100 * value:.1f} %"

@@ -1,4 +1,4 @@
-"""Figures as people read them: what they are called, how they are rounded, one line each."""
+"""Figures as text: names, rounding, and one line for each."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def value_and_unit(name: str, figure: Figure) -> tuple[str, str]:
 
 
 def figure_row(name: str, figure: Figure) -> FigureRow:
-    """A figure's line in the full table; a null shows why."""
+    """A figure's line in the full table; a null with its reason."""
     spread = f"{100 * figure.interval[0]:.1f} to {100 * figure.interval[1]:.1f} %" if figure.interval else NONE
     method = figure.method if figure.value is not None else f"{figure.method} Not measured: {figure.not_measured}"
     return FigureRow(
@@ -65,14 +65,14 @@ def in_order(evaluation: Evaluation) -> list[str]:
 
 
 def lines(evaluation: Evaluation) -> Iterator[str]:
-    """The evaluation as plain text, a figure a line; a null says why."""
+    """The evaluation as plain text, one figure per line; a null with its reason."""
     for name in in_order(evaluation):
         figure = evaluation.figures[name]
         rests = f"  ({figure.samples} sentences)" if figure.samples else f"  {figure.not_measured or ''}"
         yield f"{label(name):<46}{shown(name, figure):>20}{rests}".rstrip()
     yield f"{'Predicted opinion score':<46}{'not measured':>20}  {evaluation.not_measured.get('mos_proxy', '')}"
-    heard_by = f"{evaluation.recogniser} {evaluation.recogniser_version}"
-    yield f"heard by {heard_by}, spoken through {evaluation.chosen_vocoder}"
+    recogniser = f"{evaluation.recogniser} {evaluation.recogniser_version}"
+    yield f"recognised by {recogniser}, synthesised with {evaluation.chosen_vocoder}"
     outside = [result for result in evaluation.limits if not result.holds]
     for result in outside:
         yield f"OUTSIDE  {outside_words(result)}"

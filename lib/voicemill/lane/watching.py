@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from voicemill.training.checkpoint import StepReport
 from voicemill.training.hooks import Hooks, Preview
-from voicemill.workers import give_way
+from voicemill.workers import lower_priority
 
 if TYPE_CHECKING:
     from voicemill.evaluation.training_page import TrainingPage
@@ -97,7 +97,7 @@ def page_path(reports: Path, voice: str) -> Path:
 
 def _paint(page: TrainingPage, inbox: multiprocessing.Queue[tuple[list[StepReport], list[Preview]] | None]) -> None:
     """The life of the process: draw what comes, and only the newest of what has piled up."""
-    give_way()
+    lower_priority()
     while not page.finished:
         told = inbox.get()
         while told is not None:

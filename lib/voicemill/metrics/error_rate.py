@@ -1,7 +1,7 @@
 """Word and character error rate of recognised text against the text that was spoken.
 
-Both texts are reduced to the words that the aligner and the tokenizer see (`text.normalise.words`): case and
-punctuation never count. The rate of a set is all its errors over all its words or characters, not a mean of sentences.
+Both texts are reduced to the words that the aligner and the tokenizer use (`text.normalise.words`): case and
+punctuation do not count. The rate of a set is all its errors over all its words or characters, not a mean of sentences.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ def word_errors(references: Sequence[str], hypotheses: Sequence[str]) -> list[Er
     """Errors in words, sentence by sentence.
 
     Args:
-        references: what was spoken, one sentence each.
-        hypotheses: what the recogniser heard, in the same order; an empty string counts as all words missed.
+        references: the spoken texts, one sentence each.
+        hypotheses: the recognised texts, in the same order; an empty string counts as all words missed.
 
     Raises:
-        NotMeasurableError: the lists differ in length, or a reference holds no word.
+        NotMeasurableError: the lists differ in length, or a reference contains no word.
     """
     import jiwer
 
@@ -79,13 +79,13 @@ def pooled(sentences: Sequence[ErrorRate]) -> ErrorRate:
 def interval(sentences: Sequence[ErrorRate], *, seed: int = 0) -> tuple[float, float]:
     """95% interval of the pooled rate by bootstrap over sentences (Bisani and Ney, 2004); deterministic by seed.
 
-    It covers the choice of sentences only, and is wide for a handful of them, as it should be.
+    It covers only the choice of sentences, and is wide for a few of them, as it should be.
 
     Raises:
         NotMeasurableError: fewer than two sentences.
     """
     if len(sentences) < 2:
-        raise NotMeasurableError("One sentence says nothing about the spread between sentences.")
+        raise NotMeasurableError("An interval needs at least two sentences.")
     errors = np.array([each.errors for each in sentences])
     lengths = np.array([each.length for each in sentences])
     drawn = np.random.default_rng(seed).integers(0, len(sentences), size=(RESAMPLES, len(sentences)))
@@ -103,12 +103,14 @@ def _count(found: object) -> ErrorRate:
 
 def _pairs(references: Sequence[str], hypotheses: Sequence[str]) -> list[tuple[str, str]]:
     if len(references) != len(hypotheses):
-        raise NotMeasurableError(f"{len(references)} references and {len(hypotheses)} recognised texts do not pair up.")
+        raise NotMeasurableError(
+            f"{len(references)} references and {len(hypotheses)} recognised texts: the numbers differ."
+        )
     pairs = [
         (spoken_words(reference), spoken_words(hypothesis))
         for reference, hypothesis in zip(references, hypotheses, strict=True)
     ]
     for index, (reference, _) in enumerate(pairs):
         if not reference:
-            raise NotMeasurableError(f"Reference {index + 1} holds no word.")
+            raise NotMeasurableError(f"Reference {index + 1} contains no word.")
     return pairs

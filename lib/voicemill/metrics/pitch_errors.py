@@ -1,4 +1,4 @@
-"""Pitch of one performance against another, over paired frames.
+"""Pitch contours, and pitch errors of one utterance against another over paired frames.
 
 A contour is float (frames,) in Hz with 0 where the frame is unvoiced.
 """
@@ -16,12 +16,12 @@ GROSS_ERROR = 0.2
 """A voiced frame more than 20% off is a gross error (Rabiner et al., 1976)."""
 CENTS_PER_OCTAVE = 1200.0
 MIN_CORRELATED = 10
-"""Frames (0.1 s) below which a correlation says nothing."""
+"""Frames (0.1 s) below which a correlation is meaningless."""
 
 
 @dataclass(frozen=True)
 class PitchErrors:
-    """Shares are between 0 and 1; a figure is None where no frame carries it."""
+    """Shares are between 0 and 1; a figure is None where no frame can be compared."""
 
     gross_pitch_error: float | None
     """Share of frames voiced in both whose F0 differs by more than 20%."""
@@ -32,7 +32,7 @@ class PitchErrors:
     f0_rmse_cents: float | None
     """Root mean square difference in cents over frames voiced in both without a gross error."""
     f0_correlation: float | None
-    """Pearson's correlation of F0 in Hz over all frames voiced in both: whether the melody goes the same way."""
+    """Pearson's correlation of F0 in Hz over all frames voiced in both: agreement of the intonation."""
     frames: int
 
 
@@ -70,7 +70,7 @@ def pitch_errors(reference: NDArray[np.floating], other: NDArray[np.floating], p
 
 
 def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float | None:
-    """Pearson's r; None for too few frames, or where one voice does not move at all."""
+    """Pearson's r; None for too few frames, or where one contour is constant."""
     if len(a) < MIN_CORRELATED or min(np.ptp(a), np.ptp(b)) <= 1e-9 * max(a.max(), b.max()):
         return None
     return float(np.clip(np.corrcoef(a, b)[0, 1], -1.0, 1.0))

@@ -1,11 +1,12 @@
-"""How far apart two speakers are, from second-order statistics of their cepstra; no model, no weights.
+"""Speaker similarity: distance of second-order cepstral statistics, and cosine of speaker embeddings.
 
-Mel cepstra of speech frames are summarised by one Gaussian a speaker; the distance is the Bhattacharyya distance
-between two Gaussians (Kailath, 1967), a second-order statistical measure as in Bimbot, Magrin-Chagnolleau and Mathan,
-"Second-order statistical measures for text-independent speaker identification", 1995. It needs no common text.
+The distance needs no model: mel cepstra of speech frames are summarised by one Gaussian per speaker, and the distance
+is the Bhattacharyya distance between two Gaussians (Kailath, 1967), a second-order statistical measure as in Bimbot,
+Magrin-Chagnolleau and Mathan, "Second-order statistical measures for text-independent speaker identification", 1995.
+It needs no common text.
 
-Only 80 to 3800 Hz enter, so that a speaker recorded at 8 kHz and again at 44.1 kHz stays the same speaker, and
-coefficients 1 to 12, so that loudness stays out. `docs/evaluation.md` has figures for five voices.
+Only 80 to 3800 Hz are used, so that the sample rate of a recording does not matter, and coefficients 1 to 12, so that
+loudness does not matter. `docs/evaluation.md` has figures for five voices.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 LOW_HZ, HIGH_HZ, BANDS, ORDER = 80.0, 3800.0, 30, 12
 RANGE_DB = 30.0
-"""Frames further below the loudest tenth are pauses or breath, which say more about the room than about the speaker."""
+"""Frames further below the loudest tenth are pauses or breath, which depend more on the room than on the speaker."""
 MIN_FRAMES = 200
 """About 2.3 s of speech; with fewer the covariance of 12 coefficients is noise."""
 RIDGE = 1e-6
@@ -63,7 +64,7 @@ def speaker_profile(recordings: Sequence[NDArray[np.float32]], sample_rate: int 
     frames = np.concatenate(parts)
     if len(frames) < MIN_FRAMES:
         raise NotMeasurableError(
-            f"{len(frames)} frames of speech are too few to know a speaker by; {MIN_FRAMES} are needed.",
+            f"{len(frames)} frames of speech are too few to identify a speaker; {MIN_FRAMES} are needed.",
             hint="Give more recordings of the speaker.",
         )
     covariance = np.cov(frames, rowvar=False) + RIDGE * np.eye(ORDER)
@@ -115,7 +116,7 @@ def speaker_similarity(
 
 
 class StoredProfile(BaseModel):
-    """A speaker profile as it lies in a JSON file: others can be compared with it without the recordings."""
+    """A speaker profile in a JSON file, for comparison without the recordings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -140,13 +141,13 @@ class StoredProfile(BaseModel):
         """The profile itself.
 
         Raises:
-            NotMeasurableError: the stored arrays have the wrong shape, or the covariance is none.
+            NotMeasurableError: the stored arrays have the wrong shape, or the covariance is not positive definite.
         """
         mean, covariance = np.array(self.mean, dtype=np.float64), np.array(self.covariance, dtype=np.float64)
         if mean.shape != (ORDER,) or covariance.shape != (ORDER, ORDER) or np.linalg.slogdet(covariance)[0] <= 0:
             raise NotMeasurableError(
                 f"The stored profile of speaker {self.name!r} is not usable.",
                 reason="speaker_profile_invalid",
-                hint="Write it again from recordings.",
+                hint="Create it again from recordings.",
             )
         return SpeakerProfile(mean=mean, covariance=covariance, frames=self.frames)

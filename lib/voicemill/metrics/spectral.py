@@ -109,7 +109,7 @@ def mel_cepstra(mel: NDArray[np.float32], order: int = CEPSTRAL_ORDER) -> NDArra
 
 @dataclass(frozen=True)
 class Distortion:
-    """Mel-cepstral distortion of one sentence and the pairing that it was measured on."""
+    """Mel-cepstral distortion of one sentence and the frame pairing."""
 
     decibels: float
     frames: int
@@ -118,7 +118,7 @@ class Distortion:
 
 
 def speech_frames(mel: NDArray[np.float32], range_db: float = SPEECH_RANGE_DB) -> NDArray[np.bool_]:
-    """Which frames of a log-mel spectrogram are loud enough to be speech, (frames,).
+    """Frames of a log-mel spectrogram that are loud enough to be speech, (frames,).
 
     A frame counts when its level lies within `range_db` of the loudest tenth of the sound.
     """
@@ -127,7 +127,7 @@ def speech_frames(mel: NDArray[np.float32], range_db: float = SPEECH_RANGE_DB) -
 
 
 def mel_cepstral_distortion(reference: NDArray[np.float32], other: NDArray[np.float32]) -> Distortion:
-    """Distance of two performances of one sentence in decibels, after dynamic time warping.
+    """Distance of two utterances of one sentence in decibels, after dynamic time warping.
 
     MCD = 10 / ln 10 * sqrt(2 * sum over m = 1..13 of (c[m] - c'[m])^2), averaged over the pairs of the warping path
     whose reference frame is speech. R. Kubichek, "Mel-cepstral distance measure for objective speech quality
@@ -138,7 +138,7 @@ def mel_cepstral_distortion(reference: NDArray[np.float32], other: NDArray[np.fl
         other: log-mel of the synthesised sound, (n_mels, other frames), same settings.
 
     Raises:
-        NotMeasurableError: nothing to compare.
+        NotMeasurableError: there is no speech to compare.
     """
     a, b = mel_cepstra(reference)[:, 1:], mel_cepstra(other)[:, 1:]
     path = warping_path(a, b)
@@ -151,11 +151,12 @@ def mel_cepstral_distortion(reference: NDArray[np.float32], other: NDArray[np.fl
 
 
 def stft_distance(reference: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """Multi-resolution STFT distance of two sounds that run in step; 0 for equal sounds.
+    """Multi-resolution STFT distance of two synchronous sounds; 0 for equal sounds.
 
     Mean over three resolutions of spectral convergence plus mean absolute log-magnitude difference (Yamamoto, Song
-    and Kim, "Parallel WaveGAN", 2020, equations 4 to 6). It hears what a mel spectrogram cannot: broken harmonics and
-    phase noise. For copy synthesis only (a vocoder given the recording's mel), where both sounds share their timing.
+    and Kim, "Parallel WaveGAN", 2020, equations 4 to 6). It detects errors that a mel spectrogram does not show: broken
+    harmonics and phase noise. For copy synthesis only (a vocoder given the recording's mel), where both sounds have the
+    same timing.
 
     Args:
         reference: real recording, mono.
@@ -166,7 +167,7 @@ def stft_distance(reference: NDArray[np.float32], other: NDArray[np.float32]) ->
     """
     length = min(len(reference), len(other))
     if length < 0.95 * max(len(reference), len(other)) or not length:
-        raise NotMeasurableError(f"The sounds last {len(reference)} and {len(other)} samples and do not run in step.")
+        raise NotMeasurableError(f"The sounds last {len(reference)} and {len(other)} samples and are not synchronous.")
     if not np.any(reference[:length]):
         raise NotMeasurableError("The reference is silent.")
     distances = []

@@ -1,4 +1,4 @@
-"""Dynamic time warping: which frame of one performance belongs to which frame of the other (Sakoe and Chiba, 1978)."""
+"""Dynamic time warping: the pairing of the frames of two utterances (Sakoe and Chiba, 1978)."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from voicemill.errors import NotMeasurableError
 
 MAX_CELLS = 64_000_000
-"""Largest cost matrix, about half a gigabyte: two performances of 90 s at 86 frames a second."""
+"""Largest cost matrix, about half a gigabyte: two utterances of 90 s at 86 frames a second."""
 
 
 def warping_path(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.intp]:
     """The cheapest monotonic pairing of two feature sequences, first frame with first and last with last.
 
-    The local cost is the Euclidean distance; the steps (1, 1), (1, 0) and (0, 1) weigh the same (symmetric1), which is
-    what mel-cepstral distortion is usually computed with.
+    The local cost is the Euclidean distance; the steps (1, 1), (1, 0) and (0, 1) have equal weight (symmetric1), as is
+    usual for mel-cepstral distortion.
 
     Args:
         first: features, (frames, coefficients).
@@ -47,15 +47,15 @@ def _distances(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDA
 
 
 def _accumulate(cost: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cost of the cheapest path to each cell, with a border of infinity; one vector operation an anti-diagonal."""
+    """Cost of the cheapest path to each cell, with a border of infinity; one vector operation per anti-diagonal."""
     rows, columns = cost.shape
     total = np.full((rows + 1, columns + 1), np.inf)
     total[0, 0] = 0.0
     for diagonal in range(rows + columns - 1):
         i = np.arange(max(0, diagonal - columns + 1), min(rows, diagonal + 1))
         j = diagonal - i
-        before = np.minimum(np.minimum(total[i, j], total[i, j + 1]), total[i + 1, j])
-        total[i + 1, j + 1] = cost[i, j] + before
+        predecessors = np.minimum(np.minimum(total[i, j], total[i, j + 1]), total[i + 1, j])
+        total[i + 1, j + 1] = cost[i, j] + predecessors
     return total
 
 

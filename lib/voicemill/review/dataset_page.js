@@ -1,4 +1,4 @@
-// Play, search, sort. One sound at a time; a line in the pictures follows it.
+// Playback, search and sorting. One sound plays at a time; a cursor in the pictures follows it.
 (function () {
   "use strict";
   var list = document.getElementById("list");
@@ -29,7 +29,7 @@
     if (player.readyState > 0) seek(); else if (at !== undefined) player.addEventListener("loadedmetadata", seek, { once: true });
     player.play().catch(function () {
       mark(row, "");
-      row.querySelector(".play").title = "The sound cannot be played: is " + row.dataset.src.slice(0, 80) + " there?";
+      row.querySelector(".play").title = "The sound cannot be played. Check that " + row.dataset.src.slice(0, 80) + " exists.";
     });
   }
   function toggle(row) { if (row === current && !player.paused) player.pause(); else play(row); }
@@ -63,8 +63,8 @@
   function matches(row) {
     if (show.value === "edited") { if (!row.matches(".changed, .dropped")) return false; }
     else if (show.value && row.dataset.split !== show.value) return false;
-    var asked = find.value.trim().toLowerCase().split(/\s+/);
-    return asked.every(function (part) { return words(row).indexOf(part) >= 0; });
+    var terms = find.value.trim().toLowerCase().split(/\s+/);
+    return terms.every(function (part) { return words(row).indexOf(part) >= 0; });
   }
   function filter() {
     var shown = 0;
@@ -89,11 +89,11 @@
     var lines = Array.prototype.slice.call(table.tBodies[0].rows), sorted = "";
     var seek = document.getElementById("seek");
     var sift = function () {
-      var asked = seek.value.trim().toLowerCase().split(/\s+/), shown = 0;
+      var terms = seek.value.trim().toLowerCase().split(/\s+/), shown = 0;
       lines.forEach(function (row) {
-        var told = row.textContent.toLowerCase();
+        var content = row.textContent.toLowerCase();
         row.hidden = !!reason.value && row.dataset.reason !== reason.value ||
-          !asked.every(function (part) { return told.indexOf(part) >= 0; });
+          !terms.every(function (part) { return content.indexOf(part) >= 0; });
         if (!row.hidden) shown += 1;
       });
       document.getElementById("left-count").textContent = shown + " of " + lines.length;
@@ -111,7 +111,7 @@
         var why = a.dataset.reason.localeCompare(b.dataset.reason);
         if (by === "seconds") return turn * (a.dataset.seconds - b.dataset.seconds) || place;
         if (by === "reason") return turn * why || place;
-        // figures of one reason have one unit; what was not measured comes last
+        // values of one reason have one unit; stretches without a value come last
         if (by === "value") return !a.dataset.value - !b.dataset.value || why || turn * (a.dataset.value - b.dataset.value) || place;
         return turn * place;
       });

@@ -1,7 +1,7 @@
-"""`report.html` of a prepared dataset: one file to look at, to listen to, to send.
+"""`report.html` of a prepared dataset: one file to view, play and share.
 
-Sound is embedded as FLAC (the exact samples, 1 ms to encode, half of a WAV; a lossy codec would hide the hiss that a
-reviewer listens for) up to a limit; clips beyond it are linked by their path beside the file, and the page says so.
+Sound is embedded as FLAC (the exact samples, 1 ms to encode, half of a WAV; a lossy codec would hide hiss, which a
+reviewer must notice) up to a limit; clips beyond it are linked by their path, and the page states it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ STAGE = "report"
 def draw_clips(
     dataset: PreparedDataset, cache: Path, observer: Observer | None = None, workers: int | None = None
 ) -> list[ClipPictures]:
-    """Pictures of all clips in their order, from the cache where they are known."""
+    """Pictures of all clips in order, from the cache where possible."""
     tasks = [
         PictureTask(
             dataset.root / entry.audio_filepath,
@@ -51,7 +51,7 @@ def draw_clips(
 
 
 def sounds_within(dataset: PreparedDataset, budget: int) -> dict[str, Sound]:
-    """Clips, then what was left out and kept, as data URIs until the budget is spent, then as paths beside the page."""
+    """Sounds of clips and of rejected stretches: data URIs within the budget, then paths beside the page."""
     sounds = {}
     for path in sound_paths(dataset):
         if budget > 0:
@@ -73,14 +73,14 @@ def write_report(
     workers: int | None = None,
     audio_budget: int = AUDIO_BUDGET,
 ) -> Path:
-    """Write the report into the dataset's folder, atomically; neither its digests nor its cache hits know of it.
+    """Write the report into the dataset's folder, atomically; it is not part of the dataset's digests.
 
     Args:
         dataset: a finished dataset.
-        cache: where the pictures are kept.
-        observer: hears the stage `STAGE`.
-        workers: processes; one a core by default.
-        audio_budget: bytes of sound that the file may carry.
+        cache: folder of the pictures.
+        observer: receives the stage `STAGE`.
+        workers: processes; by default one per core.
+        audio_budget: bytes of sound to embed.
     """
     pictures = draw_clips(dataset, cache, observer, workers)
     path = dataset.root / description.REPORT
@@ -89,7 +89,7 @@ def write_report(
 
 
 def page(view: DatasetView, states: Sequence[RowState] | None = None) -> str:
-    """The page as one document; with the state of each row it is the one where clips can be edited."""
+    """The page as one document; with the state of each row, clips can be edited on it."""
     live = states is not None
     scripts = [SCRIPT.read_text(encoding="utf-8")]
     if live:
@@ -105,7 +105,7 @@ def page(view: DatasetView, states: Sequence[RowState] | None = None) -> str:
 
 
 def policy(scripts: Sequence[str], live: bool) -> str:
-    """Content security policy: only our own scripts run, by their digest; nothing comes from anywhere else."""
+    """Content security policy: only our own scripts run, by their digest, and nothing is loaded from elsewhere."""
     digests = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"
         for text in scripts

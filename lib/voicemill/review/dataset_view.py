@@ -1,4 +1,4 @@
-"""What the pages about a dataset show, worked out beforehand: headline, cards, charts, a row a clip."""
+"""Content of the pages about a dataset: headline, cards, charts, and one row for each clip."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VOWELS = frozenset(["AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", 
 
 @dataclass(frozen=True)
 class ClipRow:
-    """A clip that was kept. `keys` are what it can be sorted by, `figures` what it shows: (name, value) each."""
+    """A clip of the dataset: `keys` for sorting, `figures` for display, (name, value) each."""
 
     id: str
     text: str
@@ -58,12 +58,12 @@ class DatasetView:
 
 
 def view_of(dataset: PreparedDataset, pictures: Sequence[ClipPictures], sounds: Mapping[str, Sound]) -> DatasetView:
-    """Work out everything that the template shows.
+    """Prepare everything that the template shows.
 
     Args:
-        dataset: what is shown.
+        dataset: the dataset to show.
         pictures: in the order of the entries.
-        sounds: by path in the dataset, of the clips and of what was left out, where that was kept.
+        sounds: by path in the dataset, of the clips and of the rejected stretches whose sound was kept.
     """
     report = dataset.report
     rows = [
@@ -73,8 +73,8 @@ def view_of(dataset: PreparedDataset, pictures: Sequence[ClipPictures], sounds: 
     rejected = [rejected_row(number, row, sounds.get(row.audio)) for number, row in enumerate(report.rejected)]
     embedded = sum(row.sound.embedded for row in rows)
     notes = [
-        ("Sentences of the script that nobody read", list(report.unspoken)),
-        ("Words that no dictionary lists; their pronunciation is a guess", list(report.guessed_words)),
+        ("Sentences of the script that were not found in the recordings", list(report.unspoken)),
+        ("Words that are in no dictionary; their pronunciation was predicted", list(report.guessed_words)),
     ]
     return DatasetView(
         voice=dataset.description.settings.voice,
@@ -100,7 +100,7 @@ def view_of(dataset: PreparedDataset, pictures: Sequence[ClipPictures], sounds: 
 
 
 def length(seconds: float) -> tuple[str, str]:
-    """A length with the unit that suits it."""
+    """A length in seconds, minutes or hours, and its unit."""
     if seconds < 60:
         return f"{seconds:.1f}", "s"
     return (f"{seconds / 60:.1f}", "min") if seconds < 3600 else (f"{seconds / 3600:.2f}", "h")
@@ -147,16 +147,16 @@ def clip_row(entry: ManifestEntry, pictures: ClipPictures, sound: Sound) -> Clip
 
 
 def headline(dataset: PreparedDataset) -> str:
-    """The outcome in a sentence or two."""
+    """The result in one or two sentences."""
     report, clips = dataset.report, len(dataset.entries)
     came, kept = (" ".join(length(seconds)) for seconds in (report.seconds_in, report.seconds_kept))
-    words = f"{kept} of {came} of recording became {clips} clips, each with its exact words."
+    words = f"{clips} clips with their texts, {kept} of the {came} that were recorded."
     if not report.rejected:
-        return f"{words} Nothing was left out but the pauses between them."
+        return f"{words} Only the pauses between them are missing."
     lost = " ".join(length(sum(total.seconds for total in report.by_reason.values())))
     several = len(report.rejected) != 1
     stretches = f"{len(report.rejected)} stretches" if several else "One stretch"
-    return f"{words} {stretches} ({lost}) {'were' if several else 'was'} left out, for reasons that are named below."
+    return f"{words} {stretches} ({lost}) {'were' if several else 'was'} rejected; the reasons are below."
 
 
 def cards(dataset: PreparedDataset) -> list[Card]:
@@ -164,18 +164,25 @@ def cards(dataset: PreparedDataset) -> list[Card]:
     report, stats, loudness = dataset.report, dataset.stats, dataset.description.loudness
     whole = max(report.seconds_in, 1e-9)
     lost = sum(total.seconds for total in report.by_reason.values())
-    gain = f"{loudness.gain_db:+.1f} dB on every clip; before it {loudness.integrated_lufs:.1f} LUFS"
+    gain = f"{loudness.gain_db:+.1f} dB on every clip; before: {loudness.integrated_lufs:.1f} LUFS"
     return [
-        Card("Came in", *length(report.seconds_in), f"{_recordings(dataset)}, pauses included"),
-        Card("Kept", *length(report.seconds_kept), f"{100 * report.seconds_kept / whole:.1f} % of it"),
-        Card("Clips", f"{len(dataset.entries):,}", "", f"{stats.train_clips} train, {stats.validation_clips} validate"),
-        Card("Left out", *length(lost), f"{len(report.rejected)} stretches; {report.seconds_pause:.1f} s are pauses"),
+        Card("Recorded", *length(report.seconds_in), f"{_recordings(dataset)}, including pauses"),
+        Card("Kept", *length(report.seconds_kept), f"{100 * report.seconds_kept / whole:.1f} % of the recorded time"),
+        Card(
+            "Clips",
+            f"{len(dataset.entries):,}",
+            "",
+            f"{stats.train_clips} for training, {stats.validation_clips} for validation",
+        ),
+        Card(
+            "Rejected", *length(lost), f"{len(report.rejected)} stretches; the pauses are {report.seconds_pause:.1f} s"
+        ),
         Card("Loudness", f"{dataset.description.settings.target_lufs:.0f}", "LUFS", gain),
         Card(
             "Pitch",
             f"{stats.pitch_mean:.0f}",
             "Hz",
-            f"± {stats.pitch_std:.0f} Hz; {100 * stats.voiced_share:.0f} % of the frames are voiced",
+            f"± {stats.pitch_std:.0f} Hz; {100 * stats.voiced_share:.0f} % of the frames voiced",
         ),
     ]
 
@@ -191,7 +198,7 @@ def histograms(rows: Sequence[ClipRow]) -> list[Chart]:
         ("seconds", "Length", "seconds", "s", 1),
         ("snr", "Signal-to-noise ratio", "dB", "dB", 0),
         ("loudness", "Level of the speech", "dBFS", "dBFS", 1),
-        ("rate", "Speaking rate", "syllables a second", "syllables a second", 1),
+        ("rate", "Speaking rate", "syllables per second", "syllables per second", 1),
         ("pitch", "Pitch", "Hz, median of a clip", "Hz", 0),
         ("score", "Alignment score", "score, 0 is best", "", 1),
     )
@@ -208,26 +215,26 @@ def histograms(rows: Sequence[ClipRow]) -> list[Chart]:
 
 
 def where_chart(dataset: PreparedDataset) -> Chart:
-    """Where the seconds of the recording went."""
+    """Use of the recorded seconds."""
     report = dataset.report
     rows = [("kept", report.seconds_kept, "c0"), ("pauses", report.seconds_pause, "other")]
     rows += [(reason.replace("_", " "), total.seconds, "made") for reason, total in report.by_reason.items()]
     described = ", ".join(f"{name} {seconds:.1f} s" for name, seconds, _ in rows)
-    svg = bars(rows, title="Where the seconds went", description=f"{described}.", digits=1)
+    svg = bars(rows, title="Use of the recorded time", description=f"{described}.", digits=1)
     total = report.seconds_kept + report.seconds_pause + sum(each.seconds for each in report.by_reason.values())
-    caption = f"Seconds; together {total:.1f} of {report.seconds_in:.1f} s that came in."
-    return Chart("Where the seconds went", svg, caption, [])
+    caption = f"Seconds; {total:.1f} s in total, {report.seconds_in:.1f} s recorded."
+    return Chart("Use of the recorded time", svg, caption, [])
 
 
 def settings(dataset: PreparedDataset) -> list[tuple[str, str]]:
-    """What decided what came out."""
+    """Settings and tools that determine the result."""
     described, used = dataset.description, dataset.description.settings
     return [
         ("Clips", f"{used.sample_rate:,} Hz, mono, 16 bit"),
         ("Length of a clip", f"{used.min_duration:g} to {used.max_duration:g} s"),
-        ("Silence kept around speech", f"{1000 * used.min_padding:.0f} to {1000 * used.max_padding:.0f} ms"),
+        ("Silence around speech", f"{1000 * used.min_padding:.0f} to {1000 * used.max_padding:.0f} ms"),
         ("Loudness", f"{used.target_lufs:g} LUFS, true peak at most {used.peak_limit_dbfs:g} dBFS"),
-        ("Pitch searched", f"{dataset.stats.pitch_fmin:.0f} to {dataset.stats.pitch_fmax:.0f} Hz"),
+        ("Pitch range searched", f"{dataset.stats.pitch_fmin:.0f} to {dataset.stats.pitch_fmax:.0f} Hz"),
         ("Seed of the split", str(used.seed)),
         ("Tools", ", ".join(f"{name} {version}" for name, version in sorted(described.tools.items()))),
         ("Dataset sha256", dataset.sha256),
@@ -235,7 +242,7 @@ def settings(dataset: PreparedDataset) -> list[tuple[str, str]]:
 
 
 def rights(dataset: PreparedDataset) -> list[tuple[str, str]]:
-    """Consent and licence; what was not stated says so."""
+    """Consent and licence, or the options that set them."""
     held = dataset.description.rights
     return [
         ("Consent of the speaker", (held.consent if held else None) or "not stated (--consent)"),

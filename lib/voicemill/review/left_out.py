@@ -1,4 +1,4 @@
-"""What became no clip, as the pages show it: why, by which figure against which limit, and how it sounds."""
+"""Rejected stretches of the recordings, as the pages show them: reason, measured value, limit and sound."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from voicemill.dataset.report import Rejection, Report
 
 DROPPED = "dropped_in_review"
 SENTENCES = {
-    "alignment_failed": "its words could not be placed",
-    "audio_lfs_pointer": "the file is a pointer, not a recording",
-    "audio_not_finite": "the file holds values that are no sound",
-    "audio_silent": "nothing but silence",
+    "alignment_failed": "its words could not be aligned",
+    "audio_lfs_pointer": "the file is a Git LFS pointer, not a recording",
+    "audio_not_finite": "the file contains NaN or infinite samples",
+    "audio_silent": "only silence",
     "audio_too_small": "too short to be a recording",
-    "audio_truncated": "the file breaks off",
-    "audio_unreadable": "the file cannot be read as sound",
-    "clipped": "the wave is cut off at full scale",
+    "audio_truncated": "the file is truncated",
+    "audio_unreadable": "the file cannot be decoded",
+    "clipped": "the signal clips at full scale",
     DROPPED: "dropped in the review",
     "duplicate": "a copy of an earlier clip",
-    "extra_speech": "speech that the script does not hold",
+    "extra_speech": "speech that is not in the script",
     "long_silence": "too much silence at one end",
-    "misheard": "something else was heard than the text says",
-    "missing_audio_path": "the file is not there",
+    "misheard": "the recognised words differ from the text",
+    "missing_audio_path": "the file is missing",
     "missing_transcript": "it has no text",
-    "narrow_band": "it sounds like a telephone",
-    "no_speech": "nobody speaks",
+    "narrow_band": "narrow bandwidth, as of a telephone",
+    "no_speech": "no speech was found",
     "no_text": "speech without text",
-    "noisy": "too little above its background",
-    "other_voice": "somebody else seems to speak",
+    "noisy": "the speech is too close to the background noise",
+    "other_voice": "probably another speaker",
     "repeated_take": "a repeated take; another one is kept",
-    "script_mismatch": "says something else than its text",
+    "script_mismatch": "the speech differs from the text",
     "speaking_rate": "too fast or too slow for its text",
-    "text_mismatch": "does not sound like its text",
-    "text_not_english": "the text cannot be spoken",
+    "text_mismatch": "the sound does not match the text",
+    "text_not_english": "the text cannot be converted to English words",
     "too_long": "too long without a pause",
     "too_short": "too short",
 }
-"""Reason -> what it means; a reason that is not here is shown as it stands."""
+"""Reason -> its meaning; other reasons are shown unchanged."""
 KEEPABLE = frozenset(
     {
         "clipped",
@@ -50,12 +50,12 @@ KEEPABLE = frozenset(
         "text_mismatch",
     }
 )
-"""Reasons that a person may overrule: a measurement spoke, and the clip can be made all the same."""
+"""Reasons that a person may overrule: they come from a measurement, and the clip can still be created."""
 
 
 @dataclass(frozen=True)
 class Sound:
-    """Where the page finds a clip's sound: a data URI, or a path relative to it."""
+    """Address of a clip's sound: a data URI, or a path relative to the page."""
 
     address: str
     embedded: bool
@@ -63,7 +63,7 @@ class Sound:
 
 @dataclass(frozen=True)
 class RejectedRow:
-    """A stretch that was left out; `figure` and `limit` with their unit, empty where nothing was measured."""
+    """A rejected stretch; `figure` and `limit` with their unit, empty where nothing was measured."""
 
     number: int
     id: str
@@ -83,12 +83,12 @@ class RejectedRow:
 
 
 def restorable(row: Rejection) -> bool:
-    """Whether a person may take the stretch back."""
+    """Whether a person may restore the stretch."""
     return row.reason in KEEPABLE or row.reason == DROPPED
 
 
 def rejected_row(number: int, row: Rejection, sound: Sound | None) -> RejectedRow:
-    """A stretch that was left out, as the page shows it."""
+    """A rejected stretch as the page shows it."""
     code = row.reason.partition(":")[0]
     return RejectedRow(
         number=number,
@@ -114,14 +114,14 @@ def _measured(figure: float, unit: str) -> str:
 
 
 def _limit(figure: float, limit: float, unit: str) -> str:
-    """A figure may leave a range at either end, and a shift in either direction."""
+    """A value may leave a range at either end, and a pitch shift may go in either direction."""
     if (abs(figure) if unit == "semitones" else figure) > limit:
         return f"at most {_measured(limit, unit)}"
     return f"at least {_measured(limit, unit)}"
 
 
 def accounts(report: Report) -> list[tuple[str, str]]:
-    """Where every second went, and that the parts make the whole."""
+    """Seconds kept, paused and rejected, and their total beside the length of the recordings."""
     parts = [("kept", report.seconds_kept, ""), ("pauses between clips", report.seconds_pause, "")]
     parts += [
         (reason.replace("_", " "), total.seconds, f" in {total.count} stretch{'' if total.count == 1 else 'es'}")
@@ -129,7 +129,7 @@ def accounts(report: Report) -> list[tuple[str, str]]:
     ]
     rows = [(name, f"{seconds:.3f} s{more}") for name, seconds, more in parts]
     together = sum(seconds for _, seconds, _ in parts)
-    return [*rows, ("together", f"{together:.3f} s"), ("came in", f"{report.seconds_in:.3f} s")]
+    return [*rows, ("total", f"{together:.3f} s"), ("recorded", f"{report.seconds_in:.3f} s")]
 
 
 def clock(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""A prepared dataset for review: found by folder or by voice, every file checked."""
+"""Find a prepared dataset by folder or by voice, and check every file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from voicemill.workspace import Workspace, profile_id
 
 
 def find(name: str, workspace: Workspace) -> Path:
-    """The folder that a person means: a path, or the name of a voice that was prepared.
+    """The folder of a dataset, given by path or by the name of a prepared voice.
 
     Raises:
         UsageError: `dataset_not_found`.
@@ -23,9 +23,9 @@ def find(name: str, workspace: Workspace) -> Path:
         if root.is_dir():
             return root
     raise UsageError(
-        f"There is no prepared dataset at {name}, nor a voice of that name.",
+        f"There is no prepared dataset and no voice named {name}.",
         reason=f"dataset_not_found:{name}",
-        hint="Name a folder such as work/datasets/<voice>; voice-prep list shows the voices.",
+        hint="Give a folder such as work/datasets/<voice>, or a voice that voice-prep list shows.",
     )
 
 
@@ -33,7 +33,7 @@ def load(root: Path) -> PreparedDataset:
     """The dataset in a folder.
 
     Raises:
-        DatasetError: `dataset_incomplete`, it is none, or it was changed by something else than a review.
+        DatasetError: `dataset_incomplete`, it is not a dataset, or a file was changed other than by a review.
     """
     described = description.read(root)
     if described is None:
@@ -50,7 +50,7 @@ def load(root: Path) -> PreparedDataset:
 
 def _unusable(root: Path, why: str) -> DatasetError:
     return DatasetError(
-        f"{root} is no prepared dataset as voice-prep wrote it: {why}.",
+        f"{root} is not a complete prepared dataset: {why}.",
         reason=f"dataset_incomplete:{root.name}",
         hint="Prepare it again with voice-prep.",
     )

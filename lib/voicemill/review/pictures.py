@@ -1,4 +1,4 @@
-"""Waveform, spectrogram and pitch of one clip, small enough for a page of hundreds, kept by content."""
+"""Waveform, spectrogram and pitch of one clip, small enough for a page of hundreds, cached by content."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from voicemill.evaluation import charts
 from voicemill.metrics import spectral
 
 COLUMNS = 180
-"""Of both pictures: what a thumbnail 360 pixels wide can show; a clip of 4 s takes about 5 kB so."""
+"""Width of both pictures, for a thumbnail 360 pixels wide; a clip of 4 s takes about 5 kB."""
 BANDS = 40
 HALF = 20
 """Units from the middle of the waveform's picture to its edge."""
@@ -24,7 +24,7 @@ HALF = 20
 
 @dataclass(frozen=True)
 class PictureTask:
-    """A clip (whose digest is `sha256`) with the npz of its pitch, by way of the cache."""
+    """A clip with the digest `sha256`, the npz of its pitch, and the cache."""
 
     clip: Path
     sha256: str
@@ -33,12 +33,12 @@ class PictureTask:
 
 
 class ClipPictures(BaseModel):
-    """What the pages show of a clip's sound.
+    """Pictures of a clip for the pages.
 
     Attributes:
         wave: SVG path in a box of `COLUMNS` times `2 * HALF` units: the square root of the samples, full
             scale at the edges of the box.
-        spectrogram: data URI of a PNG, low notes below, 0 to 8 kHz.
+        spectrogram: data URI of a PNG, low frequencies below, 0 to 8 kHz.
         pitch_hz: median over the voiced frames, None without any.
     """
 

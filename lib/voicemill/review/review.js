@@ -1,4 +1,4 @@
-// Decisions: each is sent at once; what the server answers is what stands in the file.
+// Sends each decision at once; the answer of the server is the state of the file.
 (function () {
   "use strict";
   var pending = document.getElementById("pending"), dataset = document.body.dataset.dataset;
@@ -11,26 +11,26 @@
           if (!answer.ok) throw new Error(body.sentence);
           return body;
         });
-      }, function () { throw new Error("Not saved: the command in the terminal has ended."); });
+      }, function () { throw new Error("Not saved: voice-prep review is no longer running."); });
   }
-  function say(row, text, bad) {
-    var said = row.querySelector(".said");
-    said.textContent = text;
-    said.classList.toggle("bad", !!bad);
+  function report(row, text, bad) {
+    var status = row.querySelector(".status");
+    status.textContent = text;
+    status.classList.toggle("bad", !!bad);
   }
   function total(state) {
     pending.hidden = !state.edits && !state.waiting;
     pending.textContent = (state.edits === 1 ? "1 decision is saved. " : state.edits + " decisions are saved. ") +
-      (state.waiting ? "The next run of voice-prep applies them." : "All of them are applied in this dataset.");
+      (state.waiting ? "The next run of voice-prep applies them." : "This dataset includes all of them.");
   }
   function paint(row, state) {
     total(state);
     if (row.matches("tr")) {
       var dropped = row.dataset.reason === "dropped_in_review";
       var wanted = dropped ? state.verdict !== "drop" : state.verdict === "keep";
-      row.querySelector(".restore").textContent = wanted ? "Leave out after all" : dropped ? "Restore" : "Keep anyway";
+      row.querySelector(".restore").textContent = wanted ? "Reject after all" : dropped ? "Restore" : "Keep anyway";
       row.dataset.wanted = wanted ? "1" : "";
-      say(row, wanted ? "comes back with the next run" : "");
+      report(row, wanted ? "will be restored by the next run" : "");
       return;
     }
     var field = row.querySelector("textarea");
@@ -40,19 +40,19 @@
     row.classList.toggle("dropped", state.verdict === "drop");
     row.classList.toggle("changed", state.text !== null);
     field.readOnly = state.verdict === "drop";
-    row.querySelector(".drop").textContent = state.verdict === "drop" ? "Restore" : "Leave out";
+    row.querySelector(".drop").textContent = state.verdict === "drop" ? "Restore" : "Drop";
     row.querySelector(".undo").hidden = state.text === null;
-    row.querySelector(".undo").title = "Back to: " + state.was;
+    row.querySelector(".undo").title = "Restore: " + state.was;
     typed(row);
-    say(row, state.verdict === "drop" ? "left out with the next run" : state.text !== null ? "was: " + state.was : "");
+    report(row, state.verdict === "drop" ? "will be dropped by the next run" : state.text !== null ? "was: " + state.was : "");
   }
   function typed(row) {
     var text = row.querySelector("textarea").value.split(/\s+/).filter(Boolean).join(" ");
     row.querySelector(".save").disabled = !text || text === row.dataset.saved;
   }
   function act(row, decision) {
-    say(row, "saving …");
-    return send(decision).then(function (state) { paint(row, state); }, function (error) { say(row, error.message, true); });
+    report(row, "saving …");
+    return send(decision).then(function (state) { paint(row, state); }, function (error) { report(row, error.message, true); });
   }
 
   var list = document.getElementById("list");
@@ -76,14 +76,14 @@
     var button = event.target.closest(".restore");
     if (!button) return;
     var row = button.closest("tr"), dropped = row.dataset.reason === "dropped_in_review";
-    // a dropped stretch comes back when its edit goes; what a measurement left out, when a person says keep
+    // a dropped stretch is restored by removing its edit, a stretch rejected by a measurement by the verdict "keep"
     if (dropped) act(row, { rejected: +row.dataset.number, verdict: row.dataset.wanted ? "drop" : "none" });
     else act(row, { rejected: +row.dataset.number, verdict: row.dataset.wanted ? "none" : "keep" });
   });
 
   JSON.parse(document.getElementById("state").textContent).forEach(function (state) {
     var row = state.clip !== null ? document.getElementById(state.clip) : table && table.querySelector('tr[data-number="' + state.rejected + '"]');
-    if (!row || !row.querySelector(".said")) return total(state);
+    if (!row || !row.querySelector(".status")) return total(state);
     if (state.clip !== null && state.text !== null) row.querySelector("textarea").value = state.text;
     paint(row, state);
   });

@@ -1,8 +1,8 @@
-"""The review page on loopback: for one person at this machine, for as long as the command runs.
+"""The review page on loopback, for one person at this machine, while the command runs.
 
-What keeps others out, each by itself: the socket is bound to 127.0.0.1; every address begins with a random token; the
-Host header must name this socket (a foreign name that resolves to 127.0.0.1 gets nothing, so DNS rebinding fails); a
-POST must carry our own Origin and JSON, which no form and no foreign page can send without a preflight that is refused.
+Each of these measures alone keeps others out: the socket is bound to 127.0.0.1; every address begins with a random
+token; the Host header must name this socket (so DNS rebinding fails); a POST must carry our own Origin and JSON,
+which a form or foreign page cannot send without a preflight that is refused.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ class ReviewServer(ThreadingHTTPServer):
     def __init__(self, session: ReviewSession, page: Callable[[], str], port: int = 0) -> None:
         """
         Args:
-            session: takes the decisions.
-            page: makes the page, with the edits as they are now.
-            port: 0 lets the system choose.
+            session: saves the decisions.
+            page: renders the page with the current edits.
+            port: 0 chooses a free port.
 
         Raises:
             StorageError: the port is taken.
@@ -63,17 +63,17 @@ class ReviewServer(ThreadingHTTPServer):
             ) from error
 
     def server_bind(self) -> None:
-        """Bind without asking the resolver for this machine's name."""
+        """Bind without resolving this machine's name."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = "127.0.0.1", int(self.server_address[1])
 
     @property
     def url(self) -> str:
-        """The page's address, token and all."""
+        """The page's address with its token."""
         return f"http://127.0.0.1:{self.server_port}/{self.token}/"
 
     def serve(self, should_stop: Callable[[], bool], poll_seconds: float = 0.2) -> None:
-        """Serve until `should_stop`; an open connection does not hold it up."""
+        """Serve until `should_stop`; open connections do not delay the end."""
         thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": poll_seconds}, daemon=True)
         thread.start()
         try:
@@ -84,7 +84,7 @@ class ReviewServer(ThreadingHTTPServer):
             self.server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that hangs up in the middle of a clip is nothing to report."""
+        """Ignore a browser that closes the connection in the middle of a clip."""
 
 
 def serve_dataset(
@@ -95,13 +95,13 @@ def serve_dataset(
     port: int = 0,
     workers: int | None = None,
 ) -> ReviewServer:
-    """A server that is bound and waits for `serve`.
+    """Create a server that is bound and waits for `serve`.
 
     Args:
-        dataset: what is reviewed.
-        cache: where the pictures are kept.
-        observer: hears the drawing.
-        port: 0 lets the system choose.
+        dataset: the dataset to review.
+        cache: folder of the pictures.
+        observer: receives the progress of drawing.
+        port: 0 chooses a free port.
         workers: processes that draw.
 
     Raises:
@@ -121,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 30
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Stderr belongs to the person."""
+        """Do not log requests on stderr."""
 
     def do_GET(self) -> None:
         path = self._inside()
@@ -130,14 +130,14 @@ class _Handler(BaseHTTPRequestHandler):
         if path == "":
             try:
                 page = self.server.page().encode("utf-8")
-            except VoicemillError as error:  # somebody broke the edits meanwhile
+            except VoicemillError as error:  # the edits file was damaged meanwhile
                 self._fail(error)
                 return
             self._send(HTTPStatus.OK, "text/html; charset=utf-8", page)
             return
         clip = self.server.session.sound_file(path)
         if clip is None or not clip.is_file():
-            self._refuse(HTTPStatus.NOT_FOUND, "not_found", "There is nothing here.")
+            self._refuse(HTTPStatus.NOT_FOUND, "not_found", "Not found.")
             return
         self._send_clip(clip)
 
@@ -147,38 +147,40 @@ class _Handler(BaseHTTPRequestHandler):
             return
         length = self.headers.get("Content-Length", "")
         if not _LENGTH.fullmatch(length) or not 0 < int(length) <= MAX_BODY:
-            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", "This is no decision.")
+            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", "The request is not a valid decision.")
             return
         if self.headers.get("Origin") != f"http://{self.headers['Host']}":
-            self._refuse(HTTPStatus.FORBIDDEN, "foreign_origin", "Decisions come from the page itself only.")
+            self._refuse(HTTPStatus.FORBIDDEN, "foreign_origin", "Decisions are accepted only from the page itself.")
             return
         if self.headers.get_content_type() != "application/json" or path != "edit":
-            self._refuse(HTTPStatus.NOT_FOUND, "not_found", "There is nothing here.")
+            self._refuse(HTTPStatus.NOT_FOUND, "not_found", "Not found.")
             return
         try:
             decision = Decision.model_validate(files.parse_json(self.rfile.read(int(length)), max_bytes=MAX_BODY))
             state = self.server.session.decide(decision)
         except (files.InvalidJsonError, ValidationError):
-            self._refuse(HTTPStatus.BAD_REQUEST, "bad_request", "This is no decision.")
+            self._refuse(HTTPStatus.BAD_REQUEST, "bad_request", "The request is not a valid decision.")
         except VoicemillError as error:
             self._fail(error)
         else:
             self._json(HTTPStatus.OK, state.model_dump(mode="json"))
 
     def _inside(self) -> str | None:
-        """The path below the token; None after a refusal when host or token are not ours."""
+        """The path below the token; None after a refusal because of a wrong host or token."""
         port = self.server.server_port
         if self.headers.get("Host") not in (f"127.0.0.1:{port}", f"localhost:{port}"):
-            self._refuse(HTTPStatus.MISDIRECTED_REQUEST, "foreign_host", "This server is for its own machine only.")
+            self._refuse(
+                HTTPStatus.MISDIRECTED_REQUEST, "foreign_host", "This server is reachable only from its own machine."
+            )
             return None
         token, slash, path = self.path.removeprefix("/").partition("/")
         if not slash or not secrets.compare_digest(token.encode(), self.server.token.encode()):
-            self._refuse(HTTPStatus.NOT_FOUND, "not_found", "There is nothing here.")
+            self._refuse(HTTPStatus.NOT_FOUND, "not_found", "Not found.")
             return None
         return path
 
     def _send_clip(self, clip: Path) -> None:
-        """A clip or the part of it that a player asks for, so that it can seek."""
+        """Send a clip, or the range that a player asks for when it seeks."""
         data = clip.read_bytes()
         asked = _RANGE.fullmatch(self.headers.get("Range", ""))
         if asked is None:
@@ -198,7 +200,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._refuse(HTTPStatus.CONFLICT, error.reason, f"{error} {error.hint}".strip())
 
     def _refuse(self, status: HTTPStatus, code: str, sentence: str) -> None:
-        self.close_connection = True  # a body that was not read must not be taken for the next request
+        self.close_connection = True  # an unread body must not be parsed as the next request
         self._json(status, {"error": code, "sentence": sentence})
 
     def _json(self, status: HTTPStatus, value: dict[str, object]) -> None:

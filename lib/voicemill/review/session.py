@@ -19,12 +19,12 @@ from voicemill.review.left_out import restorable
 
 
 class Decision(BaseModel):
-    """What the page sends: about a clip by its id, or about a stretch that was left out by its number.
+    """A message of the page, about a clip by its id or about a rejected stretch by its number.
 
     Attributes:
-        dataset: `dataset_sha256` of the dataset that the page shows.
-        text: the text as it should be.
-        verdict: `none` takes an earlier verdict back.
+        dataset: `dataset_sha256` of the dataset on the page.
+        text: the correct text.
+        verdict: `none` removes an earlier verdict.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -38,17 +38,17 @@ class Decision(BaseModel):
     @model_validator(mode="after")
     def _about_one_thing(self) -> Decision:
         if (self.clip is None) == (self.rejected is None):
-            raise ValueError("name either a clip or a stretch that was left out")
+            raise ValueError("name either a clip or a rejected stretch")
         if (self.text is None) == (self.verdict is None):
             raise ValueError("give either a text or a verdict")
         if self.rejected is not None and self.verdict is None:
-            raise ValueError("what was left out can be kept or left as it is")
+            raise ValueError("a rejected stretch takes a verdict, not a text")
         return self
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """The stretch of a recording that a row of the page is about, and its text."""
+    """The stretch of a recording on one row of the page, with its text."""
 
     source: str
     sha256: str
@@ -58,7 +58,7 @@ class Stretch:
 
 
 class RowState(BaseModel):
-    """What an edit says of one row of the page, and whether the whole set differs from what was applied."""
+    """The edit of one row of the page, and whether the edits differ from those that the dataset includes."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -72,7 +72,7 @@ class RowState(BaseModel):
 
 
 def sound_paths(dataset: PreparedDataset) -> list[str]:
-    """Paths of all sounds in a dataset: of the clips, then of what was left out, where that was kept."""
+    """Paths of all sounds in a dataset: the clips, then the rejected stretches whose sound was kept."""
     left = [row.audio for row in dataset.report.rejected if row.audio]
     return [*(entry.audio_filepath for entry in dataset.entries), *left]
 
@@ -89,7 +89,7 @@ class ReviewSession:
         self._sounds = frozenset(sound_paths(dataset))
         self._entries = {entry.id: entry for entry in dataset.entries}
         self._digests = edits.recordings(dataset.description.inputs)
-        edits.read(dataset.root)  # a file that cannot be read is told now, not at the first click
+        edits.read(dataset.root)  # an unreadable file is reported now, not at the first decision
 
     @property
     def root(self) -> Path:
@@ -105,7 +105,7 @@ class ReviewSession:
 
         Raises:
             UsageError: `dataset_changed`, `no_such_clip`, `invalid_edit`.
-            DatasetError: `edits_invalid`, somebody broke the file meanwhile.
+            DatasetError: `edits_invalid`, the file was damaged meanwhile.
             StorageError: it cannot be written (`folder_busy` while another process holds the folder).
         """
         with folder_lock(self.root):
@@ -147,13 +147,13 @@ class ReviewSession:
         return rows + [state(None, n, r.source, r.start, r.end, r.text) for n, r in left]
 
     def farewell(self) -> str:
-        """What is left to do, in a sentence."""
+        """The next step, in one sentence."""
         current = edits.read(self.root)
         applied = [source for source in self.dataset.description.inputs if source.role == "edits"]
         if list(edits.source_file(current)) == applied:
-            return "Nothing waits: the dataset is as you decided."
+            return "The dataset includes all decisions."
         count = "1 decision" if len(current) == 1 else f"{len(current)} decisions"
-        return f"{count} in {edits.NAME}; run the same voice-prep command again to apply what is new."
+        return f"{count} in {edits.NAME}; run the same voice-prep command again to apply them."
 
     def _stretch(self, decision: Decision) -> Stretch:
         row: ManifestEntry | Rejection | None = None
@@ -163,12 +163,16 @@ class ReviewSession:
             left = self.dataset.report.rejected[decision.rejected]
             row = left if restorable(left) else None
         if row is None or row.source not in self._digests:
-            raise UsageError("There is no such clip to decide about.", reason="no_such_clip", hint="Reload the page.")
+            raise UsageError(
+                "The clip does not exist, or nothing can be decided about it.",
+                reason="no_such_clip",
+                hint="Reload the page.",
+            )
         return Stretch(row.source, self._digests[row.source], row.start, row.end, row.text)
 
     @staticmethod
     def _changed(decision: Decision, known: ClipEdit | None, stretch: Stretch) -> ClipEdit | None:
-        """The edit after a decision; None when nothing is left of it."""
+        """The edit after a decision; None when it becomes empty."""
         was = known.was if known else stretch.text
         text, verdict = (known.text, known.verdict) if known else (None, None)
         if decision.text is not None:
@@ -192,5 +196,5 @@ class ReviewSession:
             raise UsageError(
                 f"This text cannot be saved: {error.errors()[0]['msg']}.",
                 reason="invalid_edit",
-                hint="Give what is said, in one line.",
+                hint="Enter the spoken words in one line.",
             ) from error

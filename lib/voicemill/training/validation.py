@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from voicemill.errors import BlockedError, NotMeasurableError
 from voicemill.synthesis.mel import AudioConfig
 from voicemill.training.data import PitchStatistics, TrainingClip, read_audio, read_pitch
-from voicemill.workers import Workers, give_way
+from voicemill.workers import Workers, lower_priority
 
 Mel = NDArray[np.float32]
 
@@ -131,7 +131,7 @@ class ValidationWorker:
 
     def __init__(self, sentences: list[HeldOutSentence], audio: AudioConfig, pitch_statistics: PitchStatistics) -> None:
         self._measure = partial(measure_sentences, sentences=sentences, audio=audio, pitch_statistics=pitch_statistics)
-        self._workers = Workers(1, give_way)
+        self._workers = Workers(1, lower_priority)
         self._predicted: list[Mel] | None = None
         self._scores: ValidationScores | None = None
 

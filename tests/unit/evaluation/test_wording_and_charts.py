@@ -34,10 +34,10 @@ def test_a_null_explains_itself_in_the_table(figure) -> None:
 
 def test_headlines_are_plain_about_the_outcome(evaluated) -> None:
     evaluation = evaluated[1].evaluation
-    assert "sounds most like its own" in headline(evaluation)
+    assert "its own speaker is the closest match" in headline(evaluation)
     swapped = [SpeakerResult(name="own", own=True, distance=3.0), SpeakerResult(name="other", own=False, distance=1.0)]
-    assert "another one is nearer" in headline(evaluation.model_copy(update={"speakers": swapped}))
-    assert headline(evaluation.model_copy(update={"speakers": []})).endswith("%.")
+    assert "Another speaker is a closer match" in headline(evaluation.model_copy(update={"speakers": swapped}))
+    assert headline(evaluation.model_copy(update={"speakers": []})).endswith("the same sentences.")
     assert "dry run" in headline(dry_run_evaluation(source_status="ok"))
     blocked = not_evaluated(status="blocked", root_cause="synthesis_unusable", source_status="ok", why="x")
     assert "synthesis_unusable" in headline(blocked)

@@ -48,11 +48,11 @@ def test_the_page_shows_the_training_and_the_losses_stay_the_same(tmp_path: Path
     assert steps == [1, 2, 3, 4, 5, 6]
     assert notes == []
     page = path.read_text(encoding="utf-8")
-    assert "The training is over: step 6 of 6" in page
+    assert "Training has finished: step 6 of 6" in page
     assert "A &lt;b&gt;voice" in page
     assert re.findall(r'</span>(Recording|Step \d)<span class="seconds">', page) == ["Recording", "Step 3", "Step 6"]
     assert page.count("<audio") == page.count('src="data:audio/flac') == 3
-    for chart in ("Loss and its terms", "Learning rate", "Pitch", "When each phone is reached"):
+    for chart in ("Loss and its terms", "Learning rate", "Pitch", "End time of each phone"):
         assert f'aria-label="{chart}.' in page
     assert "setInterval" not in page, "a finished page has no next version"
     assert not re.search(r"(?:src|href)=\"(?!data:)", page)
@@ -80,7 +80,7 @@ def test_the_page_shows_how_the_learning_rate_was_found(tmp_path: Path, tones: M
     path.write_text(found.model_dump_json())
     page.write()
     drawn = page.path.read_text(encoding="utf-8")
-    assert 'aria-label="Search of the learning rate. Loss at rates from 1e-06 to 1e-02, smoothed."' in drawn
+    assert 'aria-label="Learning-rate search. Loss at rates from 1e-06 to 1e-02, smoothed."' in drawn
     for power in ("-6", "-4", "-2"):
         assert f">{power}</text>" in drawn.replace("−", "-")
 

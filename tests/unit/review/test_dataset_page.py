@@ -75,7 +75,7 @@ def test_beyond_the_limit_clips_are_linked_and_the_page_says_so(dataset: Prepare
     assert [sound.embedded for sound in two] == [True, True] + [False] * (len(whole) - 2)
     assert two[2].address == dataset.entries[2].audio_filepath
     document = dataset_page.write_report(dataset, tmp_path / "cache", workers=1, audio_budget=budget).read_text("utf-8")
-    assert "The sound of 2 clips lies in this file; that of the other 5" in document
+    assert "The sound of 2 clips is included in this file; the other 5" in document
     assert 'data-src="clips/demo_0003.wav"' in document
 
 
@@ -103,15 +103,15 @@ def test_left_out_stretches_with_reason_text_and_figures(hostile: PreparedDatase
     live = _page(hostile, [])
     assert live.count('class="restore"') == 2  # noisy and dropped; speech without text cannot be kept
     assert "Three" not in dataset_view.headline(hostile)
-    assert "3 stretches (6.0 s) were left out" in dataset_view.headline(hostile)
+    assert "3 stretches (6.0 s) were rejected" in dataset_view.headline(hostile)
 
 
 def test_sums_of_the_summary(hostile: PreparedDataset) -> None:
     chart = dataset_view.where_chart(hostile)
-    assert "together 60.0 of 60.0 s" in chart.caption
+    assert "60.0 s in total, 60.0 s recorded" in chart.caption
     cards = {card.label: card for card in dataset_view.cards(hostile)}
-    assert (cards["Came in"].value, cards["Came in"].unit) == ("1.0", "min")
-    assert (cards["Left out"].value, cards["Left out"].unit) == ("6.0", "s")
+    assert (cards["Recorded"].value, cards["Recorded"].unit) == ("1.0", "min")
+    assert (cards["Rejected"].value, cards["Rejected"].unit) == ("6.0", "s")
 
 
 @pytest.mark.parametrize(

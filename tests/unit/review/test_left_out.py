@@ -65,6 +65,6 @@ def test_accounts_add_up(prepared: PreparedDataset) -> None:
     shown = dict(left_out.accounts(make_report(60.0, 40.0, rows, [], {})))
     assert shown["noisy"] == "6.000 s in 2 stretches"
     assert shown["no text"] == "1.500 s in 1 stretch"
-    assert shown["together"] == shown["came in"] == "60.000 s"
+    assert shown["total"] == shown["recorded"] == "60.000 s"
     real = dict(left_out.accounts(prepared.report))
-    assert real["together"] == real["came in"] == f"{prepared.report.seconds_in:.3f} s"
+    assert real["total"] == real["recorded"] == f"{prepared.report.seconds_in:.3f} s"

@@ -44,7 +44,7 @@ def test_decisions_become_edits_and_go_away_again(session: ReviewSession) -> Non
     assert edits.read(session.root)[0].text == "Other words."
     state = _decide(session, clip=entry.id, text=entry.text)
     assert (state["text"], state["waiting"], state["edits"]) == (None, False, 0)
-    assert "Nothing waits" in session.farewell()
+    assert "includes all decisions" in session.farewell()
 
 
 def test_stretches_that_were_left_out(hostile: PreparedDataset) -> None:
