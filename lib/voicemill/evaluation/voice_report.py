@@ -157,7 +157,7 @@ def headline(evaluation: Evaluation) -> str:
         return "This was a dry run: nothing was trained or synthesised, so there is nothing to play."
     outside = [label(result.figure) for result in evaluation.limits if not result.holds]
     if outside:
-        return f"This voice is outside its limits and was not bundled: {', '.join(dict.fromkeys(outside))}."
+        return f"This voice is outside its limits and was not bundled: {'; '.join(dict.fromkeys(outside))}."
     if evaluation.status != "ok":
         return f"The voice was not evaluated ({evaluation.root_cause})."
     made, real = _value(evaluation, "cer"), _value(evaluation, "cer_real")

@@ -145,7 +145,7 @@ def test_sentences_without_recordings_and_limits_are_shown(data: ReportData, tal
     ], "a clause lies in its long sentence"
     assert "Room &lt;12&gt;." in document
     assert "not how a person would read it" in document
-    assert "outside its limits and was not bundled: Mel-cepstral distortion, " in document
+    assert "outside its limits and was not bundled: Mel-cepstral distortion; " in document
     rows = re.findall(r"<td class=\"n[^>]*>([^<]*)</td><td class=\"n\">(at [^<]*)</td><td>(?:<b>)?(\w+)", document)
     assert [(bound, verdict) for _, bound, verdict in rows] == [
         ("at most 100.0 %", "inside"),
