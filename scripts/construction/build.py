@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Build a long recording whose every second is known: audio, its script, and what was really said when.
+"""Build a long recording with known content: audio, its script, and the times of every word.
 
-A voice of flite reads data/construction/time-machine.txt, a sentence a line, in the room noise of a home recording and
-with pauses of 0.25 to 3 s. It goes wrong as readings do: a sentence read twice, one broken off and read again, one read
-and then begun anew and given up; two sentences skipped; two remarks that are in no script; four sentences by other
-voices, two of the script and two that are not; one minute of music.
+A voice of flite reads data/construction/time-machine.txt, one sentence per line, with the room noise of a home recording
+and pauses of 0.25 to 3 s. The reading has the usual mistakes: two sentences are read twice, one take is broken off and
+repeated, one sentence is read and begun again, and two are skipped. Two remarks are not in the script. Other voices say
+four sentences, two of the script and two others. There is one minute of music.
 
     python scripts/construction/build.py --minutes 12 --seed 1 OUT    OUT/recording.flac, script.txt, truth.json
-    python scripts/construction/build.py --minutes 600 OUT            longer than the text: it is read again and again
+    python scripts/construction/build.py --minutes 600 OUT            longer than the text, which is then repeated
 
-Needs the program flite. All random choices come from the seed. Memory does not grow with the length beyond each
-sentence's samples, once.
+Needs the program flite. All random choices depend on the seed. Memory does not grow with the length, except for the
+samples of each distinct sentence.
 """
 
 from __future__ import annotations
@@ -39,36 +39,37 @@ RECORDING_RATE = 44_100
 SPEECH_DBFS, NOISE_DBFS, MUSIC_DBFS, HISS_DBFS = -24.0, -58.0, -26.0, -84.0
 """RMS of the speech of each voice, of the room, of the music, of each channel's own hiss."""
 GAIN_DB = (0.0, -0.6)
-"""Of the left and the right channel."""
+"""Gain of the left and the right channel."""
 LEAD = 2.0
-"""Seconds of room before and after everything."""
+"""Seconds of room noise at the start and at the end."""
 OTHERS = ("rms", "awb")
 REMARKS = (
     "Sorry, I will drink a little water before we go on.",
     "Let me find my place on this page again.",
 )
-"""What the reader says beside the script."""
+"""Remarks of the reader that are not in the script."""
 PROMPTS = (
     "Please move a bit closer to the microphone.",
     "That was good, carry on with the next paragraph.",
 )
-"""What the others say beside the script."""
+"""Remarks of other speakers that are not in the script."""
 
-Kind = Literal["said", "superseded", "broken", "inserted", "other_voice", "music"]
+Kind = Literal["target", "superseded", "broken", "inserted", "other_voice", "music"]
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that can be heard.
+    """Speech or music in the recording.
 
     Attributes:
-        kind: `said` is the take of a sentence that belongs in a dataset; `superseded` a good one before it; `broken` one
-            that was given up; `inserted` a remark of the reader; `other_voice` and `music` as they say.
+        kind: `target` is the take of a sentence that belongs in a dataset; `superseded` an earlier good take of it;
+            `broken` an abandoned take; `inserted` a remark of the reader; `other_voice` speech of another speaker;
+            `music`.
         voice: flite's name, empty for music.
-        text: what is said, as written.
-        sentence: line of the script, from 0; None for what is in no script.
-        start: second at which the first phone begins.
-        end: second at which the last phone ends.
+        text: as written.
+        sentence: line of the script, from 0; None if it is not in the script.
+        start: start of the first phone (seconds).
+        end: end of the last phone (seconds).
         words: word, start, end, in seconds of the recording.
     """
 
@@ -84,9 +85,9 @@ class Event:
 def plan(
     lines: list[str], voice: str, minutes: float, pace: float, rng: np.random.Generator
 ) -> tuple[list[Event], list[str], list[int]]:
-    """What is heard in order, the script, and which of its lines are skipped.
+    """The events in order, the script, and the indices of its skipped lines.
 
-    `pace` is the seconds that a word takes, pauses between sentences included.
+    `pace` is the mean length of a word in seconds, including the pauses between sentences.
     """
     needed, script = minutes * 60.0, []
     while needed > 0:
@@ -108,7 +109,7 @@ def plan(
             events.append(Event("superseded", voice, line, index))
         if index == broken:
             events.append(Event("broken", voice, half, index))
-        events.append(Event("said", voice, line, index))
+        events.append(Event("target", voice, line, index))
         if index == given_up:
             events.append(Event("broken", voice, half, index))
     extras = [Event("inserted", voice, text) for text in REMARKS]
@@ -126,8 +127,8 @@ def pause(rng: np.random.Generator) -> float:
     return float(rng.uniform(low, high))
 
 
-def say_all(events: list[Event], jobs: int) -> dict[tuple[str, str], Spoken]:
-    """Each text by each voice, once."""
+def synthesise_all(events: list[Event], jobs: int) -> dict[tuple[str, str], Spoken]:
+    """Synthesise each text with each of its voices, once."""
     lexicon = Lexicon.load()
     wanted = list(dict.fromkeys((event.text, event.voice) for event in events if event.voice))
     with ThreadPoolExecutor(jobs) as pool:
@@ -137,7 +138,7 @@ def say_all(events: list[Event], jobs: int) -> dict[tuple[str, str], Spoken]:
 def assemble(
     events: list[Event], spoken: dict[tuple[str, str], Spoken], music_seconds: float, rng: np.random.Generator
 ) -> Iterator[tuple[NDArray[np.float32], Event | None]]:
-    """Mono pieces of the recording in order, without noise, each with its event as it came to lie; pauses have none."""
+    """Mono parts of the recording in order, without noise, each with its event and its times; pauses have no event."""
     gains = _gains(spoken)
     written = 0
 
@@ -158,7 +159,7 @@ def assemble(
             samples = one.samples.astype(np.float32) * gains[event.voice]
             samples = soxr.resample(samples, RATE, RECORDING_RATE, quality="VHQ")
             start, edge = written / RECORDING_RATE + EDGE, EDGE
-            said = [(word, round(start + begin, 3), round(start + end, 3)) for word, begin, end in one.words]
+            words = [(word, round(start + begin, 3), round(start + end, 3)) for word, begin, end in one.words]
             placed = Event(
                 event.kind,
                 event.voice,
@@ -166,7 +167,7 @@ def assemble(
                 event.sentence,
                 round(start, 4),
                 round(start + one.seconds, 4),
-                said,
+                words,
             )
         written += len(samples)
         yield samples, placed
@@ -175,7 +176,7 @@ def assemble(
 
 
 def _gains(spoken: dict[tuple[str, str], Spoken]) -> dict[str, np.float32]:
-    """One gain a voice, from its first twenty sentences."""
+    """One gain per voice, from its first twenty sentences."""
     found = {}
     for voice in {voice for _, voice in spoken}:
         own = [one.samples.astype(np.float64) / 32768 for (_, by), one in spoken.items() if by == voice][:20]
@@ -185,8 +186,8 @@ def _gains(spoken: dict[tuple[str, str], Spoken]) -> dict[str, np.float32]:
     return found
 
 
-class Room:
-    """Noise that falls by 6 dB an octave from 150 Hz and by 12 from 2 kHz, the same for both channels, and their hiss."""
+class RoomNoise:
+    """RoomNoise noise that falls by 6 dB per octave above 150 Hz and by 12 above 2 kHz, and the hiss of each channel."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng
@@ -195,11 +196,11 @@ class Room:
         probe, _ = sosfilt(self._filter, np.random.default_rng(0).standard_normal(RECORDING_RATE * 4), zi=self._state)
         self._gain = 10 ** (NOISE_DBFS / 20) / float(np.sqrt(np.mean(probe**2)))
 
-    def around(self, mono: NDArray[np.float32]) -> NDArray[np.int16]:
-        """(n, 2) samples of a recorder: the sound in the room, hiss, dither, 16 bits.
+    def record(self, mono: NDArray[np.float32]) -> NDArray[np.int16]:
+        """Samples (n, 2) as a recorder writes them: with room noise, hiss and dither, as 16-bit integers.
 
         Raises:
-            SystemExit: it would be clipped.
+            SystemExit: the samples would clip.
         """
         noise, self._state = sosfilt(self._filter, self._rng.standard_normal(len(mono)), zi=self._state)
         room = mono + noise * self._gain
@@ -214,29 +215,29 @@ class Room:
 
 
 def main() -> None:
-    """Read the command line and build."""
-    parser = argparse.ArgumentParser(description="Build a long recording whose every second is known.")
-    parser.add_argument("folder", type=Path, help="where recording.flac, script.txt and truth.json go")
-    parser.add_argument("--minutes", type=float, default=120.0, help="about how long (default: 120)")
-    parser.add_argument("--seed", type=int, default=1, help="of everything random")
+    """Parse the command line and build the recording."""
+    parser = argparse.ArgumentParser(description="Build a long recording with known content.")
+    parser.add_argument("folder", type=Path, help="folder for recording.flac, script.txt and truth.json")
+    parser.add_argument("--minutes", type=float, default=120.0, help="approximate length (default: 120)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of all random choices (default: 1)")
     parser.add_argument("--voice", default="slt", help="the reader (default: slt)")
     parser.add_argument(
         "--music", type=float, default=60.0, metavar="SECONDS", help="length of the music (default: 60)"
     )
-    parser.add_argument("--pace", type=float, default=0.345, help="seconds a word, pauses included (default: 0.345)")
+    parser.add_argument("--pace", type=float, default=0.345, help="seconds per word, including pauses (default: 0.345)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     args = parser.parse_args()
     rng = np.random.default_rng(args.seed)
     lines = TEXT.read_text("utf-8").splitlines()
-    begin = 0 if args.minutes > 60 else int(rng.integers(len(lines)))  # short ones read another page with each seed
+    begin = 0 if args.minutes > 60 else int(rng.integers(len(lines)))  # short recordings start at another place with each seed
     events, script, skipped = plan(lines[begin:] + lines[:begin], args.voice, args.minutes, args.pace, rng)
-    spoken = say_all(events, args.jobs)
+    spoken = synthesise_all(events, args.jobs)
     args.folder.mkdir(parents=True, exist_ok=True)
-    room, placed, length = Room(rng), [], 0
+    room, placed, length = RoomNoise(rng), [], 0
     target = args.folder / "recording.flac"
     with soundfile.SoundFile(target, "w", RECORDING_RATE, len(GAIN_DB), "PCM_16", format="FLAC") as out:
         for mono, event in assemble(events, spoken, args.music, rng):
-            out.write(room.around(mono))
+            out.write(room.record(mono))
             length += len(mono)
             placed += [] if event is None else [asdict(event)]
     (args.folder / "script.txt").write_text("\n".join(script) + "\n", "utf-8")

@@ -1,19 +1,19 @@
 #!/usr/bin/env python3
-"""Hold a prepared dataset against the truth of a recording that build.py made.
+"""Compare a prepared dataset with the known content of a recording of build.py.
 
-What the figures mean:
+The measures:
 
-* speech kept: seconds of the takes that belong in the dataset (`said`, from the first phone to the last) that lie in
-  clips, of all their seconds.
-* wrong text: clips whose words are not exactly those that are spoken in them, by anyone, in any take; and clips that
-  hold anything but a `said` take.
-* edge error: a clip is meant to begin and end in silence, between the smallest and the largest padding away from the
-  speech, or in the middle of a pause too short for that. The error is how far outside this range a clip's edge lies
-  from the first or last phone; of a clip that cuts into speech, all of it.
-* word error: how far each word's beginning and end in the manifest's alignment lie from the phones that flite said,
-  in absolute seconds. `sentence` is the same for the first word's beginning and the last word's end of each clip.
+* speech kept: share of the length of the takes that belong in the dataset (`target`, from the first phone to the last)
+  that is in clips.
+* wrong text: clips whose text differs from the words spoken in them, by any speaker and in any take; and clips with
+  anything other than `target` takes.
+* edge error: a clip should begin and end in silence, between the minimum and the maximum padding from the speech, or in
+  the middle of a shorter pause. The error is the distance from this range; for a clip that cuts into speech, the whole
+  distance.
+* word error: distance (seconds) of the start and end of each word in the manifest's alignment from flite's phones.
+  `sentence` is the same for the start of the first word and the end of the last word of each clip.
 
-    python scripts/construction/judge.py OUT DATASET            prints the figures; exit 3 when a goal is missed
+    python scripts/construction/judge.py OUT DATASET            prints the results; exit code 3 if a goal is missed
     python scripts/construction/judge.py OUT DATASET --json
 """
 
@@ -38,30 +38,31 @@ from voicemill.dataset.manifest import ManifestEntry, read_entries
 from voicemill.text.normalise import normalise, words
 
 MIN_KEPT, MAX_EDGE, QUANTILE = 0.98, 0.060, 95
-"""The goals: share of the speech kept; seconds of error of that percentile of all edges and words."""
+"""The goals: share of the speech kept, and error (seconds) of all edges and words at the percentile `QUANTILE`."""
 
 
 @dataclass
 class Verdict:
-    """What came out. Errors are seconds at the 50th, 95th and 100th percentile.
+    """The result. Errors are seconds at the 50th, 95th and 100th percentile.
 
     Attributes:
         kept: share of the speech.
-        wrong: clips with wrong text: id, what it says, what is spoken.
-        edges: how far clips' edges lie outside the padding that is meant.
-        cut_into: edges that lie within speech.
-        words: beginnings and ends of words.
-        sentences: beginnings of first and ends of last words.
-        lost: `said` takes of which less than nine tenths are kept, with what the report says of them.
-        fates: what became of each kind of event: `kept`, or reasons of the report.
-        skipped_right: the report names the skipped sentences as unspoken, and beside them only such as were lost, whose
-            speech counts against what was kept.
-        failures: goals that were missed, in words.
+        clips: number of clips.
+        targets: number of `target` takes.
+        wrong: clips with wrong text: id, text, spoken words.
+        edges: edge errors.
+        cut_into: number of edges inside speech.
+        words: word errors.
+        sentences: errors of the first word's start and the last word's end of each clip.
+        lost: `target` takes of which less than nine tenths are kept, with the reasons in the report.
+        fates: number of events by kind and outcome: `kept`, or the reasons in the report.
+        skipped_right: the report lists the skipped sentences as unspoken, and besides them only lost ones.
+        failures: missed goals, as text.
     """
 
     kept: float
     clips: int
-    said: int
+    targets: int
     wrong: list[dict[str, str]]
     edges: list[float]
     cut_into: int
@@ -74,22 +75,22 @@ class Verdict:
 
 
 def judge(truth: dict[str, Any], script: list[str], dataset: Path) -> Verdict:
-    """Judge a finished dataset."""
+    """Compare a finished dataset with the truth."""
     described = description.read(dataset)
     if described is None:
-        raise SystemExit(f"{dataset} holds no finished dataset")
+        raise SystemExit(f"{dataset} contains no finished dataset")
     entries = read_entries(dataset / description.MANIFEST)
     events = truth["events"]
-    said = [event for event in events if event["kind"] == "said"]
+    targets = [event for event in events if event["kind"] == "target"]
     clips = sorted((entry.start, entry.end) for entry in entries)
     lost, fates = _lost(events, clips, described)
     boundaries = [error for entry in entries for error in _word_errors(entry, events)]
     edges, cut_into = _edge_errors(entries, events, described)
     unspoken, named = Counter(script[index] for index in truth["skipped"]), Counter(described.report.unspoken)
     verdict = Verdict(
-        kept=sum(_inside(event, clips) for event in said) / sum(event["end"] - event["start"] for event in said),
+        kept=sum(_inside(event, clips) for event in targets) / sum(event["end"] - event["start"] for event in targets),
         clips=len(entries),
-        said=len(said),
+        targets=len(targets),
         wrong=[row for entry in entries if (row := _wrong(entry, events))],
         edges=_percentiles(edges),
         cut_into=cut_into,
@@ -113,7 +114,7 @@ def _failures(verdict: Verdict) -> list[str]:
         if getattr(verdict, name)[1] >= MAX_EDGE:
             found.append(f"error of {name} {getattr(verdict, name)[1] * 1000:.0f} ms, not under {MAX_EDGE * 1000:.0f}")
     if not verdict.skipped_right:
-        found.append("the sentences that nobody said are not those that the report names")
+        found.append("the report does not list exactly the sentences that were not read")
     return found
 
 
@@ -142,7 +143,7 @@ def _words_in(start: float, end: float, events: list[dict[str, Any]]) -> list[tu
 def _wrong(entry: ManifestEntry, events: list[dict[str, Any]]) -> dict[str, str] | None:
     spoken = _words_in(entry.start, entry.end, events)
     right = [word for word, _, _, _ in spoken]
-    strange = {kind for _, _, _, kind in spoken} - {"said"}
+    strange = {kind for _, _, _, kind in spoken} - {"target"}
     music = any(
         event["kind"] == "music" and _overlap((event["start"], event["end"]), (entry.start, entry.end)) > 0.0
         for event in events
@@ -203,7 +204,7 @@ def _lost(
         }
         fate = "kept" if kept >= 0.9 else " + ".join(sorted(reasons)) or "not found"
         fates.setdefault(event["kind"], Counter())[fate] += 1
-        if event["kind"] == "said" and kept < 0.9:
+        if event["kind"] == "target" and kept < 0.9:
             lost.append({"start": event["start"], "end": event["end"], "text": event["text"], "why": reasons})
     return lost, {kind: dict(found) for kind, found in fates.items()}
 
@@ -213,9 +214,9 @@ def _percentiles(errors: list[float]) -> list[float]:
 
 
 def main() -> int:
-    """Judge and print; 3 when a goal is missed."""
-    parser = argparse.ArgumentParser(description="Hold a prepared dataset against the truth of its recording.")
-    parser.add_argument("folder", type=Path, help="what build.py wrote")
+    """Compare and print; 3 if a goal is missed."""
+    parser = argparse.ArgumentParser(description="Compare a prepared dataset with the known content of its recording.")
+    parser.add_argument("folder", type=Path, help="folder that build.py wrote")
     parser.add_argument("dataset", type=Path, help="the prepared dataset's folder")
     parser.add_argument("--json", action="store_true", dest="as_json")
     args = parser.parse_args()
@@ -225,7 +226,7 @@ def main() -> int:
     if args.as_json:
         print(json.dumps(asdict(verdict), indent=2))
         return 3 if verdict.failures else 0
-    print(f"{verdict.kept:.2%} of the speech kept, {verdict.clips} clips of {verdict.said} sentences")
+    print(f"{verdict.kept:.2%} of the speech kept, {verdict.clips} clips of {verdict.targets} sentences")
     for name in ("edges", "sentences", "words"):
         median, high, most = (1000 * value for value in getattr(verdict, name))
         print(f"error of {name}: median {median:.0f} ms, 95% {high:.0f} ms, largest {most:.0f} ms")

@@ -1,4 +1,4 @@
-"""Reasons for the start and end of an utterance, recorded when the decision is made."""
+"""Limits of utterances, and reasons for their start and end, recorded when the decision is made."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Segmentation:
     """Limits of an utterance, all in seconds.
 
     Attributes:
-        min_duration: shorter ones are joined with a neighbour, or left out.
-        max_duration: longer ones are split at their longest pause, or left out when they have none.
-        min_pause: a pause from here on separates two utterances.
-        max_joined_pause: a pause above this is never kept inside an utterance.
-        min_padding: silence kept at both ends where the pause has it.
-        max_padding: no more silence than this is kept.
+        min_duration: shorter utterances are joined with a neighbour or dropped.
+        max_duration: longer utterances are split at their longest pause, or dropped if they have none.
+        min_pause: shortest pause that separates two utterances.
+        max_joined_pause: longest pause inside an utterance.
+        min_padding: silence kept at both ends if the pause is long enough.
+        max_padding: longest silence kept at both ends.
     """
 
     min_duration: float = 1.0
