@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # make test: pytest in the development image where a container engine answers, else on this machine. Options go to pytest.
 #   TOOLBOX_RUNTIME=direct: on this machine. Tests that need an engine themselves are `make test-docker`.
+#   TEST_HALVES=1: the unit tests and the others as two processes at once, unless options name a path.
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 cd "$root"
@@ -11,6 +12,16 @@ if [ "${TOOLBOX_RUNTIME:-}" = direct ] || ! find_engine; then
   # shellcheck source=scripts/bootstrap.sh
   . scripts/bootstrap.sh
   bootstrap dev
+  for option in "$@"; do [ ! -e "${option%%::*}" ] || TEST_HALVES=0; done
+  if [ "${TEST_HALVES:-0}" = 1 ]; then
+    log="$(mktemp)" status=0
+    trap 'rm -f "$log"' EXIT
+    "$VOICEMILL_PYTHON" -m pytest -p no:cacheprovider --ignore=tests/docker --ignore=tests/unit "$@" >"$log" 2>&1 & other=$!
+    "$VOICEMILL_PYTHON" -m pytest tests/unit "$@" || status=$?
+    wait "$other" || status=$?
+    cat "$log"
+    exit "$status"
+  fi
   exec "$VOICEMILL_PYTHON" -m pytest --ignore=tests/docker "$@"
 fi
 docker/build.sh dev

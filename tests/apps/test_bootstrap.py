@@ -90,6 +90,7 @@ def test_a_package_that_was_cut_off_is_installed_again(checkout: Checkout) -> No
     assert (checkout.site / "tiny.py").read_text() == "answer = 42\n"
 
 
+@pytest.mark.slow
 def test_an_environment_without_pip_is_made_again(checkout: Checkout) -> None:
     (checkout.root / "venv/.voicemill-runtime").unlink()
     shutil.rmtree(checkout.site / "pip")

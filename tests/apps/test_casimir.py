@@ -309,6 +309,7 @@ def _changed(**changes: Any) -> Callable[[http.server.BaseHTTPRequestHandler, An
     return lambda handler, body: Adapter.send(handler, json.dumps(Adapter.answer(body, **changes)).encode())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reply", "reason"),
     [
@@ -401,6 +402,7 @@ def test_a_voice_that_cannot_be_understood_is_not_certified(certifiable: Callabl
     assert not (root.parent / "certificate.json").exists()
 
 
+@pytest.mark.slow
 def test_a_certificate_that_says_more_than_was_found_does_not_hold(certifiable: Callable[..., Path]) -> None:
     root = certifiable("emil")
     assert verify("certify", root).returncode == 0

@@ -94,6 +94,7 @@ def place(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "code", "line"), COMMANDS, ids=[command[:60] for command, _, _ in COMMANDS])
 def test_a_command_works_verbatim_from_the_root(place: Path, command: str, code: int, line: str) -> None:
     kept = {

@@ -102,6 +102,7 @@ def test_job_name_and_status_path_follow_the_environment(run, tmp_path):
     assert json.loads((tmp_path / "out/artifacts/prod_tts_train_status.json").read_text())["commit"] == "abc123"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("environment", "reason", "code"),
     [
@@ -202,6 +203,7 @@ def test_a_python_without_the_light_dependencies_is_told_so(run, tmp_path, check
 # ---- the four steps alone
 
 
+@pytest.mark.slow
 def test_the_four_steps_alone_hand_on_through_files(run, tmp_path):
     train = run("prod/train_nemo_tts.py", PROD_TTS_DRY_RUN=1)
     assert (train.returncode, progress(train.stdout)) == (0, FOUR)
@@ -218,6 +220,7 @@ def test_the_four_steps_alone_hand_on_through_files(run, tmp_path):
     assert promote.stdout.splitlines()[-1] == "ARTIFACT voices/anna/voice_bundle/manifest.json"
 
 
+@pytest.mark.slow
 def test_promotion_records_what_an_older_producer_left_out(run, tmp_path):
     for script in ("train_nemo_tts", "eval_nemo_tts", "build_voice_bundle"):
         assert run(f"prod/{script}.py", PROD_TTS_DRY_RUN=1).returncode == 0
@@ -253,6 +256,7 @@ def test_a_step_without_the_one_before_is_blocked(run, tmp_path, script, reason)
         assert not (tmp_path / "checkpoints").exists()
 
 
+@pytest.mark.slow
 def test_a_blocked_training_is_neither_evaluated_nor_bundled(run, tmp_path):
     assert run("prod/train_nemo_tts.py", PROD_TTS_DRY_RUN=1, PROD_TTS_BASE_WEIGHTS_ID="a/b").returncode == 2
     for script in ("eval_nemo_tts", "build_voice_bundle"):
@@ -272,6 +276,7 @@ def test_bad_usage_of_a_step_is_refused(run):
 # ---- all at once, with a report
 
 
+@pytest.mark.slow
 def test_once_dry_run_and_what_a_second_one_repeats(run, tmp_path, head):
     def snapshot() -> dict[str, bytes]:
         folders = ("checkpoints/prod_tts_voice_bundle", "checkpoints/prod_tts/dry_run")
@@ -302,6 +307,7 @@ def test_once_dry_run_and_what_a_second_one_repeats(run, tmp_path, head):
     assert again["promoted_bundle_hash"] == found["promoted_bundle_hash"]
 
 
+@pytest.mark.slow
 def test_once_never_reports_an_old_result(run, tmp_path):
     assert run("colab_run_prod_tts_once.sh", PROD_TTS_DRY_RUN=1).returncode == 0
     blocked = run("colab_run_prod_tts_once.sh", PROD_TTS_DRY_RUN=1, PROD_TTS_BASE_WEIGHTS_ID="a/b")
@@ -318,6 +324,7 @@ def test_once_never_reports_an_old_result(run, tmp_path):
     assert (tmp_path / "bundles/dottie_default/voice_bundle/manifest.json").exists(), "a promoted voice stays"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("environment", "step", "reason", "code"),
     [
@@ -344,6 +351,7 @@ def test_once_reports_on_a_python_that_lacks_everything(run, bare_python):
     assert found["root_cause"].startswith("runtime_dependency_missing:")
 
 
+@pytest.mark.slow
 def test_once_installs_first_and_says_when_it_cannot(run, tmp_path):
     """A real pip, and a package that is a folder on this disk."""
     done = run(

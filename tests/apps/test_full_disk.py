@@ -56,6 +56,7 @@ def run_on_disk(tmp_path: Path, options: str, clips: Path) -> tuple[subprocess.C
     return done, left / "work"
 
 
+@pytest.mark.slow
 def test_a_full_disk_during_preparation_is_named_and_leaves_no_half(tmp_path: Path, clips: Path) -> None:
     done, left = run_on_disk(tmp_path, "size=1200k", clips)
     assert done.returncode == 2, done.stderr

@@ -129,6 +129,7 @@ def test_the_job_is_launched_and_its_lines_are_the_protocols(run, tmp_path, head
     assert (found["state"], found["progress"]) == ("completed", {"current": 100, "total": 100})
 
 
+@pytest.mark.slow
 def test_what_the_job_runs_goes_on_after_a_recovery_and_runs_the_lane(run, tmp_path, path, sky, checkout):
     """The job's own command, run here: WORK_DIR stands for what the cloud keeps."""
     assert launch(run, path, sky, PROD_TTS_DRY_RUN=1).returncode == 0

@@ -304,6 +304,7 @@ def test_a_signal_reaches_the_container_and_is_the_exit_code(checkout, tmp_path,
     assert status(tmp_path)["reason"] == "interrupted:sigterm", "the lane in the container had the last word"
 
 
+@pytest.mark.slow
 def test_the_nemo_lane_runs_directly_and_always_writes_its_status(run, tmp_path, engine, path, head):
     name = "artifacts/train_status.tts_prod_train_nemo.json"
     done = run(LANE, PATH=path, TRAIN_LANE="tts_prod_train_nemo", PROD_TTS_DRY_RUN=1)

@@ -28,7 +28,7 @@ def test_a_dry_run_says_where_it_would_train(run: Run) -> None:
     assert done.stdout.splitlines()[-1] == "[tts-prod] status=done backend=ray"
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_voice_is_prepared_and_trained_on_the_cluster(
     run: Run, cluster: Cluster, tmp_path: Path, short_take: tuple[Path, Path]
 ) -> None:

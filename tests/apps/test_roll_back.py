@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -42,6 +44,7 @@ def run(folder: Path, commands: list[list[str]]) -> None:
         assert done.returncode == 0, (command, done.stderr)
 
 
+@pytest.mark.slow
 def test_the_former_voice_is_put_back(certifiable: Callable[..., Path], tmp_path: Path) -> None:
     keep, put_back, promote_again = blocks()
     former, newer = certifiable("anna"), certifiable("bert")

@@ -49,6 +49,7 @@ def scripts() -> list[Path]:
     return found
 
 
+@pytest.mark.slow
 def test_shellcheck_is_clean_on_every_script() -> None:
     found = scripts()
     assert {"run", "run-direct", "bootstrap.sh", "entrypoint.sh"} <= {path.name for path in found}

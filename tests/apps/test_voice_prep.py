@@ -115,6 +115,7 @@ sys.stderr.write(repr(heavy))
     assert (done.returncode, done.stderr) == (0, "[]")
 
 
+@pytest.mark.slow
 def test_a_recording_and_its_script(repository: Path, piece: Path, tmp_path: Path) -> None:
     arguments = ("--voice", "ann", "--audio", piece / "take.flac", "--script", piece / "take.script")
     first = _run(repository, tmp_path, *arguments)
@@ -164,6 +165,7 @@ def test_separation_is_asked_for_in_vain(repository: Path, piece: Path, tmp_path
     assert not (tmp_path / "work/datasets").exists()
 
 
+@pytest.mark.slow
 def test_recognition_without_its_weights(repository: Path, piece: Path, tmp_path: Path) -> None:
     for wanted, code, reason in (
         ("nemo:nvidia/stt_en_conformer_ctc_small", 2, "weights_unavailable:nvidia/stt_en_conformer_ctc_small"),
@@ -180,6 +182,7 @@ def test_recognition_without_its_weights(repository: Path, piece: Path, tmp_path
     assert not (tmp_path / "work/datasets").exists()
 
 
+@pytest.mark.slow
 def test_a_part_with_explanations(repository: Path, piece: Path, demo_script: Path, tmp_path: Path) -> None:
     (tmp_path / "part.txt").write_text("\n".join(demo_script.read_text("utf-8").splitlines()[3:SENTENCES]), "utf-8")
     done = _run(
@@ -206,6 +209,7 @@ PLAYLISTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", PLAYLISTS)
 @pytest.mark.parametrize("folder", [False, True])
 def test_a_playlist_named_wav_fetches_nothing(repository: Path, tmp_path: Path, kind: str, folder: bool) -> None:
@@ -221,6 +225,7 @@ def test_a_playlist_named_wav_fetches_nothing(repository: Path, tmp_path: Path, 
             server.accept()
 
 
+@pytest.mark.slow
 def test_names_that_look_like_options_or_are_not_ascii(repository: Path, piece: Path, tmp_path: Path) -> None:
     shutil.copyfile(piece / "take.flac", tmp_path / "-Aufnahme für Ännchen.flac")
     shutil.copyfile(piece / "take.script", tmp_path / "-Aufnahme für Ännchen.txt")
@@ -255,6 +260,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reason", BAD)
 def test_bad_recordings(repository: Path, tmp_path: Path, reason: str) -> None:
     make, code = BAD[reason]
@@ -277,6 +283,7 @@ def test_truncated_flac(repository: Path, piece: Path, tmp_path: Path) -> None:
     assert "40.3" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "reason", "code"),
     [
@@ -323,6 +330,7 @@ def test_a_work_directory_that_is_a_file(repository: Path, piece: Path, tmp_path
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("app", "stage", "signum"),
     [
@@ -392,6 +400,7 @@ def _refused(done: subprocess.CompletedProcess[str], reason: str, code: int, fol
     assert not [path for path in (folder / "work").rglob("*") if path.is_file()]
 
 
+@pytest.mark.slow
 def test_prepare_is_the_name_of_the_call_without_a_name(repository: Path, piece: Path, tmp_path: Path) -> None:
     arguments = ("--voice", "ann", "--audio", piece / "take.flac", "--script", piece / "take.script")
     named = _run(repository, tmp_path, "prepare", *arguments)

@@ -226,6 +226,7 @@ def test_the_report_in_a_browser(lab: Lab, tmp_path: Path) -> None:
     asyncio.run(look())
 
 
+@pytest.mark.slow
 @needs_browser
 def test_what_was_left_out_in_a_browser(lab: Lab, tmp_path: Path) -> None:
     wanted = ("--voice", "strict", "--audio", "take.flac", "--script", "take.script", "--keep-rejected")
@@ -265,6 +266,7 @@ def _colours(picture: bytes) -> int:
         return len(image.convert("RGB").getcolors(1 << 24) or ())
 
 
+@pytest.mark.slow
 @needs_browser
 def test_a_review_in_a_browser_survives_a_run(lab: Lab, tmp_path: Path) -> None:
     edits = lab.work / "datasets/ann/edits.jsonl"
@@ -338,6 +340,7 @@ def test_terminated_while_it_serves(lab: Lab) -> None:
     assert "Traceback" not in errors
 
 
+@pytest.mark.slow
 def test_list_show_export_import_rename_delete(lab: Lab) -> None:
     listed = json.loads(lab.run("list", "--json").stdout)
     assert [(voice["slug"], voice["state"]) for voice in listed] == [("ann", "ready")]

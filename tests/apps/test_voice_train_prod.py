@@ -114,6 +114,7 @@ def test_a_rate_is_searched_in_one_process(tmp_path: Path) -> None:
     assert run(tmp_path, "--dry-run", "--preset", "smoke", "--find-learning-rate").returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("argv", "environment", "code", "reason"),
     [

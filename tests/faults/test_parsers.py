@@ -212,6 +212,7 @@ CLASSICS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(READERS))
 def test_the_classics(name: str) -> None:
     for data in CLASSICS.values():
@@ -283,6 +284,7 @@ def mutations(reader: Reader) -> st.SearchStrategy[bytes]:
     return st.tuples(st.integers(0, 1 << 20), st.integers(0, 40), pieces).map(change)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(READERS))
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())

@@ -135,6 +135,7 @@ def test_one_task_can_be_begun_and_its_result_taken_later(tasks: ModuleType) -> 
     assert not _runs(ids[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["die", "die_while_answering"])
 def test_a_worker_that_the_system_ends_is_told_plainly(tasks: ModuleType, end: str) -> None:
     with Workers(2) as workers, pytest.raises(BlockedError) as caught:

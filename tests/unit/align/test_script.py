@@ -32,6 +32,7 @@ def texts(found: ScriptMatch) -> list[str]:
     return [utterance.text for utterance in found.utterances]
 
 
+@pytest.mark.slow
 def test_the_whole_demo(demo: Samples, sentences: list[str], lexicon: Lexicon) -> None:
     spans = speech_spans(demo)
     found = match_script(MemoryWaveform(demo, 16_000), spans, Script(tuple(sentences), lexicon))

@@ -254,6 +254,7 @@ def test_damaged_in_the_middle(babble: Callable[..., np.ndarray], wav: Callable[
 # -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("channels", "rate"),
     [*((2, rate) for rate in (8_000, 16_000, 22_050, 44_100, 48_000, 96_000, 192_000)), (1, 8_000), (1, 192_000)]
@@ -272,6 +273,7 @@ def test_channels_and_rates(channels: int, rate: int, wav: Callable[..., Path], 
     assert np.abs(samples).max() == pytest.approx(0.5, abs=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options"),
     [

@@ -35,6 +35,7 @@ def assert_same(ours: Pitch, theirs: Pitch) -> None:
     np.testing.assert_allclose(ours.probability, theirs.probability, rtol=0, atol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fmin", "fmax"), [(65.40639132514966, 2093.004522404789), (80.0, 400.0)])
 def test_same_frames_as_librosa_on_the_demo(fmin: float, fmax: float, demo_speech: Samples) -> None:
     speech = demo_speech[4 * RATE : 10 * RATE]

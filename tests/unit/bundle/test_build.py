@@ -243,6 +243,7 @@ build_bundle(root / "artifacts/prod_tts_train_status.json", root / "artifacts/pr
 """
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_step_leaves_the_old_bundle_or_the_new_one(training):
     from voicemill.bundle.differences import compare
 

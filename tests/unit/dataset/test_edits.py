@@ -112,6 +112,7 @@ def _about(prepared: PreparedDataset, index: int, **changes: object) -> ClipEdit
     return ClipEdit.model_validate(values | changes)
 
 
+@pytest.mark.slow
 def test_a_preparation_applies_edits_and_keeps_them(
     prepared: PreparedDataset, request_of: PreparationRequest, workspace: Workspace, tmp_path: Path
 ) -> None:
@@ -166,6 +167,7 @@ def test_edits_and_report_do_not_disturb_the_digests(prepared: PreparedDataset, 
     assert load(root) is None
 
 
+@pytest.mark.slow
 def test_a_clip_that_measures_badly_is_kept_by_hand(
     prepared: PreparedDataset, request_of: PreparationRequest, workspace: Workspace, tmp_path: Path
 ) -> None:

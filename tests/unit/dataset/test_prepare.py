@@ -131,6 +131,7 @@ def test_the_second_run_finds_it(
     assert _tree(prepared.root) == before
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("prepared")
 def test_force_and_two_processes_give_the_same_bytes(
     prepared: PreparedDataset, request_of: PreparationRequest, workspace: Workspace, tmp_path: Path
@@ -169,6 +170,7 @@ def test_a_changed_file_is_noticed(prepared: PreparedDataset, tmp_path: Path) ->
     assert description.differences(root, described) == [f"changed clips/{clip.name}"]
 
 
+@pytest.mark.slow
 def test_the_lexicon_of_the_user_comes_first(
     request_of: PreparationRequest, workspace: Workspace, tmp_path: Path
 ) -> None:
@@ -194,6 +196,7 @@ def _clip_folder(prepared: PreparedDataset, folder: Path, count: int = 4) -> lis
     return paths
 
 
+@pytest.mark.slow
 def test_clips_with_a_text_beside_each_one_of_them_broken_one_mislabelled(
     prepared: PreparedDataset, workspace: Workspace, tmp_path: Path
 ) -> None:
@@ -213,6 +216,7 @@ def test_clips_with_a_text_beside_each_one_of_them_broken_one_mislabelled(
     )
 
 
+@pytest.mark.slow
 def test_a_nemo_manifest_goes_in_again(prepared: PreparedDataset, workspace: Workspace, tmp_path: Path) -> None:
     made = prepare(
         PreparationRequest(voice="again", source=ManifestSource(prepared.train_manifest), workers=1),
@@ -224,6 +228,7 @@ def test_a_nemo_manifest_goes_in_again(prepared: PreparedDataset, workspace: Wor
     assert all(abs(new.duration - old.duration) < 0.3 for new, old in zip(made.entries, before, strict=True))
 
 
+@pytest.mark.slow
 def test_a_wrong_script_is_refused_and_the_old_dataset_stays(
     prepared: PreparedDataset, request_of: PreparationRequest, workspace: Workspace, tmp_path: Path
 ) -> None:
@@ -241,6 +246,7 @@ def test_a_wrong_script_is_refused_and_the_old_dataset_stays(
     assert [path.name for path in prepared.root.parent.iterdir()] == ["demo"]
 
 
+@pytest.mark.slow
 def test_too_many_mislabelled_clips_are_refused_by_name(
     prepared: PreparedDataset, workspace: Workspace, tmp_path: Path
 ) -> None:
@@ -286,6 +292,7 @@ def test_a_work_directory_that_cannot_be_written(request_of: PreparationRequest,
     assert caught.value.code == "not_writable"
 
 
+@pytest.mark.slow
 def test_another_loudness_does_not_listen_again(
     prepared: PreparedDataset, request_of: PreparationRequest, workspace: Workspace, tmp_path: Path
 ) -> None:
@@ -331,6 +338,7 @@ def test_figures_of_every_clip(prepared: PreparedDataset) -> None:
         assert figures.formant_hz == pytest.approx(2835, rel=0.15)
 
 
+@pytest.mark.slow
 def test_copies_and_another_voice_are_left_out_and_kept_aside(
     prepared: PreparedDataset, workspace: Workspace, tmp_path: Path
 ) -> None:
@@ -367,6 +375,7 @@ def test_copies_and_another_voice_are_left_out_and_kept_aside(
     assert (outcomes[copy.name], outcomes[paths[0].name]) == ("duplicate", "kept")
 
 
+@pytest.mark.slow
 def test_what_the_script_does_not_hold_is_kept_aside(
     request_of: PreparationRequest, sentences: tuple[str, ...], workspace: Workspace, tmp_path: Path
 ) -> None:

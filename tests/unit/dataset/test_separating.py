@@ -75,6 +75,7 @@ def _figures(dataset: PreparedDataset) -> SeparationFigures:
     return dataset.description.separation
 
 
+@pytest.mark.slow
 def test_music_is_taken_out_where_it_is_and_only_there(
     wanted: PreparationRequest, listed: Callable[..., Path], place: Workspace, sentences: tuple[str, ...]
 ) -> None:
@@ -138,6 +139,7 @@ def test_the_background_falls_and_the_rest_of_the_recording_stays(
     assert not Utterance(heard, 0.0, PART, "a", "a").separated
 
 
+@pytest.mark.slow
 def test_a_clean_recording_is_left_alone(
     wanted: PreparationRequest,
     listed: Callable[..., Path],
@@ -156,6 +158,7 @@ def test_a_clean_recording_is_left_alone(
     assert dataset.sha256 == prepared.sha256
 
 
+@pytest.mark.slow
 def test_without_weights_auto_goes_on_and_says_so_once(wanted: PreparationRequest, place: Workspace) -> None:
     dataset, notes = prepare(wanted, place, notes := Notes()), notes
     (told,) = notes.separation
@@ -209,6 +212,7 @@ def test_without_demucs_only_always_stops(
     assert choose("never", DEFAULT_SEPARATOR, registry) == Choice("never")
 
 
+@pytest.mark.slow
 def test_always_separates_every_window(
     wanted: PreparationRequest, listed: Callable[..., Path], place: Workspace, noisy_audio: Path, piece_audio: Path
 ) -> None:

@@ -31,6 +31,7 @@ def test_a_guest_does_not_pull_the_speaker_over() -> None:
     assert all(one is not None and np.isfinite(one) for one in scattered)
 
 
+@pytest.mark.slow
 def test_a_speaker_model_in_the_cache_hears_a_guest_whom_pitch_does_not_give_away(
     prepared: PreparedDataset, place: Workspace, shelve: Callable[..., Path], timbre_model: Path, tmp_path: Path
 ) -> None:

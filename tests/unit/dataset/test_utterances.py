@@ -40,6 +40,7 @@ def test_a_clip_keeps_its_pauses_and_loses_its_silence(means: Means, piece_audio
     assert (utterance.start, utterance.end) == pytest.approx((1.95, 12.3), abs=0.15)
 
 
+@pytest.mark.slow
 def test_clips_that_do_not_fit_are_named(means: Means, piece_audio: Path, tmp_path: Path) -> None:
     clips = [
         _heard(piece_audio, tmp_path, 0, 0.0, 1.8),  # nobody speaks yet

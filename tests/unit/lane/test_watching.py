@@ -59,6 +59,7 @@ def test_the_page_shows_the_training_and_the_losses_stay_the_same(tmp_path: Path
     assert [each.name for each in path.parent.iterdir()] == [path.name]
 
 
+@pytest.mark.slow
 def test_a_page_that_cannot_be_drawn_does_not_end_the_training(tmp_path: Path, tones: ModuleType) -> None:
     """There is a file where the folder should be."""
     (tmp_path / "reports").write_text("in the way")

@@ -19,7 +19,7 @@ from voicemill.training.worker import TrainingJob
 
 from .test_launch import config, equal_clips
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.exhaustive
 __all__ = ["equal_clips"]
 STEPS = 400
 

@@ -100,7 +100,7 @@ def kill_in_a_save(folder: Path, alive: Callable[[], bool]) -> None:
         pass
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_killed_at_any_moment_it_loses_an_interval_at_most_and_resumes_bit_for_bit(
     tone_dataset: Path, tmp_path: Path, model: tuple[str, Model], processes: ForkServerContext
 ) -> None:

@@ -66,6 +66,7 @@ def together(
     return train(work, Hooks(on_step=heard.append)), heard, out
 
 
+@pytest.mark.slow
 def test_two_processes_learn_what_one_learns_with_twice_the_batch(
     together: tuple[TrainingResult, list[StepReport], Path], equal_clips: Path, tmp_path: Path
 ) -> None:
@@ -76,6 +77,7 @@ def test_two_processes_learn_what_one_learns_with_twice_the_batch(
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.slow
 def test_only_the_first_rank_reports_and_writes(together: tuple[TrainingResult, list[StepReport], Path]) -> None:
     result, heard, out = together
     assert [report.step for report in heard] == list(range(1, STEPS + 1))
@@ -84,6 +86,7 @@ def test_only_the_first_rank_reports_and_writes(together: tuple[TrainingResult, 
     assert len(list(out.glob("*.checkpoint"))) == 2
 
 
+@pytest.mark.exhaustive
 def test_a_stop_reaches_both_and_both_go_on_as_if_nothing_had_happened(equal_clips: Path, tmp_path: Path) -> None:
     enough = threading.Event()
     settings = config(2, 2, max_steps=60)
@@ -99,6 +102,7 @@ def test_a_stop_reaches_both_and_both_go_on_as_if_nothing_had_happened(equal_cli
     assert resumed.weights_sha256 == whole.weights_sha256
 
 
+@pytest.mark.exhaustive
 def test_what_is_not_finite_for_one_is_skipped_by_both(equal_clips: Path, tmp_path: Path) -> None:
     root = shutil.copytree(equal_clips, tmp_path / "d")
     pitch = np.load(root / "supplementary/e3.npz")["pitch"].copy()
@@ -113,6 +117,7 @@ def test_what_is_not_finite_for_one_is_skipped_by_both(equal_clips: Path, tmp_pa
     assert not list((tmp_path / "out").glob("*.nemo"))
 
 
+@pytest.mark.exhaustive
 def test_a_plateau_that_the_first_rank_hears_ends_both(equal_clips: Path, tmp_path: Path) -> None:
     validation = {"interval": 1, "sentences": 1, "patience": 1, "least_gain": 0.99}
     work = TrainingJob(
@@ -125,6 +130,7 @@ def test_a_plateau_that_the_first_rank_hears_ends_both(equal_clips: Path, tmp_pa
     assert sum("training ends here" in note for note in notes) == 1
 
 
+@pytest.mark.exhaustive
 def test_two_processes_teach_a_vocoder_what_one_does_with_twice_the_batch(equal_clips: Path, tmp_path: Path) -> None:
     curves = []
     for devices, batch in ((2, 1), (1, 2)):
@@ -140,6 +146,7 @@ def test_two_processes_teach_a_vocoder_what_one_does_with_twice_the_batch(equal_
     assert curves[0] == pytest.approx(curves[1], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_rank_that_dies_ends_the_others(equal_clips: Path, tmp_path: Path) -> None:
     def kill_one(report: StepReport) -> None:
         if report.step == 2:

@@ -68,6 +68,7 @@ def test_the_run_is_that_of_the_same_rate_given(
     assert given.weights_sha256 == result.weights_sha256
 
 
+@pytest.mark.slow
 def test_a_resumed_run_does_not_search_again(
     searched: tuple[Path, TrainingResult, list[str]], tone_dataset: Path, tmp_path: Path
 ) -> None:
@@ -83,6 +84,7 @@ def test_a_resumed_run_does_not_search_again(
     assert resumed.weights_sha256 == whole.weights_sha256
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["gone", "broken", "of another run"])
 def test_what_was_found_and_lost_is_found_again(
     searched: tuple[Path, TrainingResult, list[str]], tone_dataset: Path, tmp_path: Path, damage: str

@@ -29,6 +29,7 @@ def test_when_to_give_up() -> None:
     assert validations_without_gain([1.0, 2.0, 0.5, 0.5], 0.0) == 1
 
 
+@pytest.mark.slow
 def test_the_recording_itself_is_better_than_another_sentence_and_silence_is_worst(tone_dataset: Path) -> None:
     dataset, audio = read_dataset(tone_dataset), AudioConfig()
     clip = read_sentence(dataset.validation[0], audio)

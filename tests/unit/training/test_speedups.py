@@ -113,7 +113,7 @@ def test_long_clips_keep_their_durations_in_bfloat16(tone_dataset: Path, tmp_pat
 compiler_here = pytest.mark.skipif(shutil.which(speedups.COMPILER) is None, reason="needs a C++ compiler")
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @compiler_here
 def test_compiled_steps_learn_the_same(tone_dataset: Path, tmp_path: Path) -> None:
     notes: list[str] = []
