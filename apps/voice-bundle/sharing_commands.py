@@ -56,5 +56,5 @@ def import_(archive: Path, output_root: Path | None) -> None:
     from voicemill.settings import Settings
 
     settings = Settings.from_environment(os.environ)
-    imported = import_bundle(archive, output_root or settings.promoted_bundle_root or settings.workspace.bundles)
+    imported = import_bundle(archive, output_root or settings.paths.promoted_bundles)
     click.echo(f"imported: {imported.voice} {imported.root}")

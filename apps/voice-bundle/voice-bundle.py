@@ -71,14 +71,14 @@ def build(
 ) -> None:
     """Build the production bundle of a finished training."""
     from voicemill.errors import UsageError
-    from voicemill.lane import publishing
+    from voicemill.lane import bundling
     from voicemill.protocol import Protocol
 
     if data_notice and not data_notice.is_file():
         raise UsageError(f"There is no notice at {data_notice}.", hint="Give the licence text of the recordings.")
     protocol = Protocol(sys.stdout)
     protocol.progress(0, 1)
-    built = publishing.build(
+    built = bundling.build(
         _settings(),
         status=status,
         evaluation=evaluation,
@@ -89,7 +89,7 @@ def build(
         data_notice=data_notice.read_text(encoding="utf-8", errors="replace") if data_notice else "",
     )
     protocol.progress(1, 1)
-    publishing.show_built(protocol, built)
+    bundling.show_built(protocol, built)
 
 
 @main.command()
@@ -115,16 +115,16 @@ def promote(
 
     The time of promotion is now, or SOURCE_DATE_EPOCH where it is set (then the same inputs give the same bytes).
     """
-    from voicemill.lane import publishing
+    from voicemill.lane import bundling
     from voicemill.protocol import Protocol
 
     protocol = Protocol(sys.stdout)
     protocol.progress(0, 1)
-    promoted = publishing.promote(
+    promoted = bundling.promote(
         _settings(), voice, display_name, manifest=input_manifest, root=output_root, strict=strict
     )
     protocol.progress(1, 1)
-    publishing.show_promoted(protocol, promoted)
+    bundling.show_promoted(protocol, promoted)
 
 
 @main.command()

@@ -88,7 +88,7 @@ def train_command(
     force: bool,
     resume: bool,
     dry_run: bool,
-) -> int:
+) -> None:
     """Prepare recordings, train FastPitch and HiFi-GAN with NVIDIA NeMo, measure the voice, bundle, promote and
     verify it.
     """
@@ -115,9 +115,8 @@ def train_command(
         dry_run=dry_run,
     )
     with console.Interrupts() as interrupts, console.Terminal() as terminal:
-        result = runner.run_lane(options, settings, Protocol(sys.stdout), terminal, interrupts)
-    terminal.table("Voice", result.rows)
-    return result.exit_code
+        rows = runner.run_lane(options, settings, Protocol(sys.stdout), terminal, interrupts)
+    terminal.table("Voice", rows)
 
 
 main = WithDefault("voice-train-prod", train_command)

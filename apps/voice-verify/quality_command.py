@@ -21,13 +21,13 @@ def quality(voice: str, dataset: str | None, preset: str | None, as_json: bool) 
     from voicemill import console
     from voicemill.evaluation.judging import require_limits
     from voicemill.evaluation.wording import lines
-    from voicemill.lane.quality import measure_quality
+    from voicemill.lane.evaluation import evaluate_bundle
     from voicemill.settings import Settings
     from voicemill.terminal import json_text, plain_text
 
     settings = Settings.from_environment(os.environ)
     with console.Terminal() as terminal:
-        evaluation = measure_quality(settings, voice, dataset, preset, terminal)
+        evaluation = evaluate_bundle(settings, voice, dataset, preset, terminal)
     if as_json:
         click.echo(json_text(evaluation.model_dump(mode="json")))
     else:

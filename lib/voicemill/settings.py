@@ -6,14 +6,14 @@ The library never looks at the environment itself: an entry point passes `os.env
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from voicemill import git
 from voicemill.errors import UsageError
 from voicemill.git import GitError
-from voicemill.workspace import Workspace
+from voicemill.workspace import Workspace, profile_id
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 """Root of the checkout (or of the image's copy of it)."""
@@ -42,10 +42,66 @@ class PipSpecs:
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Everything that the environment may say. Paths of outputs are `None` where the workspace's default holds.
+class Paths:
+    """Where a lane writes: the workspace's folders unless the environment names others.
 
     Attributes:
+        workspace: the work and cache directories.
+        artifacts: statuses and evaluation.
+        training_status: `prod_tts_train_status.json`.
+        evaluation: `prod_tts_eval.json`.
+        checkpoints: a folder for each voice.
+        production_bundle: folder of the bundle that is promoted next.
+        promoted_bundles: a folder for each promoted voice.
+        orchestrator_log: log of `train_production_voice.sh`.
+        lane_status_file: TRAIN_STATUS_PATH; see `lane_status`.
+    """
+
+    workspace: Workspace
+    artifacts: Path
+    training_status: Path
+    evaluation: Path
+    checkpoints: Path
+    production_bundle: Path
+    promoted_bundles: Path
+    orchestrator_log: Path
+    lane_status_file: Path | None
+
+    def lane_status(self, job: str) -> Path:
+        """The status file of a lane whose job has this name."""
+        return self.lane_status_file or self.workspace.lane_status(job)
+
+    def promoted(self, voice: str) -> Path:
+        """Folder of the promoted bundle of a voice.
+
+        Raises:
+            UsageError: the voice id cannot be used as a folder name.
+        """
+        return self.promoted_bundles / profile_id(voice) / "voice_bundle"
+
+    @classmethod
+    def read(cls, path: Callable[[str], Path | None], workspace: Workspace) -> Paths:
+        """The paths of the environment; `path` reads one variable."""
+        artifacts = path("PROD_TTS_ARTIFACTS_DIR") or workspace.artifacts
+        return cls(
+            workspace=workspace,
+            artifacts=artifacts,
+            training_status=path("PROD_TTS_STATUS_PATH") or artifacts / "prod_tts_train_status.json",
+            evaluation=path("PROD_TTS_EVAL_PATH") or artifacts / "prod_tts_eval.json",
+            checkpoints=path("PROD_TTS_CHECKPOINTS_DIR") or workspace.checkpoints,
+            production_bundle=path("PROD_TTS_BUNDLE_DIR") or workspace.production_bundle,
+            promoted_bundles=path("PROMOTED_BUNDLE_ROOT") or workspace.bundles,
+            orchestrator_log=path("LOG_PATH") or workspace.artifacts / LOG_NAME,
+            lane_status_file=path("TRAIN_STATUS_PATH"),
+        )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The contract's environment variables.
+
+    Attributes:
+        paths: where results go.
         head: the commit that runs (40 hex digits, or `unknown`); `commit` is what manifests record, and may be given.
         preset: PROD_TTS_PRESET; `None` lets base weights and device decide.
         ray_address: RAY_ADDRESS, of the head node for TRAIN_BACKEND=ray; `None` is the cluster of this machine.
@@ -54,17 +110,14 @@ class Settings:
     """
 
     repository: Path
-    work_dir: Path
-    cache_dir: Path
+    paths: Paths
     train_backend: str
     train_lane: str
     train_job_type: str | None
-    train_status_path: Path | None
     audio_path: Path | None
     head: str
     expected_head: str | None
     weights_manifest_path: Path | None
-    log_path: Path | None
     image_tag: str | None
     dockerfile: Path | None
     runtime: str | None
@@ -77,11 +130,6 @@ class Settings:
     config: Path
     dataset_manifest: Path | None
     source_dir: Path | None
-    artifacts_dir: Path | None
-    status_path: Path | None
-    eval_path: Path | None
-    checkpoints_dir: Path | None
-    bundle_dir: Path | None
     commit: str
     max_steps: int | None
     preset: str | None
@@ -90,7 +138,6 @@ class Settings:
     nodes: int | None
     ray_address: str | None
     pip_specs: PipSpecs
-    promoted_bundle_root: Path | None
     torch_device: str | None
     casimir_url: str | None
     source_date_epoch: str | None
@@ -98,7 +145,15 @@ class Settings:
 
     @property
     def workspace(self) -> Workspace:
-        return Workspace(work=self.work_dir, cache=self.cache_dir)
+        return self.paths.workspace
+
+    @property
+    def work_dir(self) -> Path:
+        return self.workspace.work
+
+    @property
+    def cache_dir(self) -> Path:
+        return self.workspace.cache
 
     @classmethod
     def from_environment(
@@ -124,20 +179,20 @@ class Settings:
             return Path(value) if value else None
 
         configs = repository / "configs" / "voice" / "prod_tts"
+        workspace = Workspace(
+            work=path("WORK_DIR") or work_dir or repository / "work", cache=path("CACHE_DIR") or repository / "cache"
+        )
         head = head_commit(repository, text("VOICEMILL_COMMIT"))
         return cls(
             repository=repository,
-            work_dir=path("WORK_DIR") or work_dir or repository / "work",
-            cache_dir=path("CACHE_DIR") or repository / "cache",
+            paths=Paths.read(path, workspace),
             train_backend=text("TRAIN_BACKEND") or "local_docker",
             train_lane=text("TRAIN_LANE") or "tts_prod_train",
             train_job_type=text("TRAIN_JOB_TYPE"),
-            train_status_path=path("TRAIN_STATUS_PATH"),
             audio_path=path("AUDIO_PATH"),
             head=head,
             expected_head=text("EXPECTED_HEAD"),
             weights_manifest_path=path("WEIGHTS_MANIFEST_PATH"),
-            log_path=path("LOG_PATH"),
             image_tag=text("IMAGE_TAG"),
             dockerfile=path("DOCKERFILE"),
             runtime=_choice(text("TOOLBOX_RUNTIME"), "TOOLBOX_RUNTIME", RUNTIMES),
@@ -150,11 +205,6 @@ class Settings:
             config=path("PROD_TTS_CONFIG") or configs / "nemo_fastpitch_hifigan.yaml",
             dataset_manifest=path("PROD_TTS_DATASET_MANIFEST"),
             source_dir=path("PROD_TTS_SOURCE_DIR"),
-            artifacts_dir=path("PROD_TTS_ARTIFACTS_DIR"),
-            status_path=path("PROD_TTS_STATUS_PATH"),
-            eval_path=path("PROD_TTS_EVAL_PATH"),
-            checkpoints_dir=path("PROD_TTS_CHECKPOINTS_DIR"),
-            bundle_dir=path("PROD_TTS_BUNDLE_DIR"),
             commit=text("PROD_TTS_COMMIT") or head,
             max_steps=_positive(text("PROD_TTS_MAX_STEPS"), "PROD_TTS_MAX_STEPS"),
             preset=text("PROD_TTS_PRESET"),
@@ -168,7 +218,6 @@ class Settings:
                 optional=tuple(environ.get("PROD_TTS_PIP_OPTIONAL_SPECS", "").split()),
                 optional_strict=flag(text("PROD_TTS_OPTIONAL_STRICT"), "PROD_TTS_OPTIONAL_STRICT"),
             ),
-            promoted_bundle_root=path("PROMOTED_BUNDLE_ROOT"),
             torch_device=text("TORCH_DEVICE"),
             casimir_url=text("CASIMIR_PUBLIC_BASE_URL") or text("CASIMIR_VERIFY_URL"),
             source_date_epoch=text("SOURCE_DATE_EPOCH"),

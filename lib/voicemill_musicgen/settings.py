@@ -54,7 +54,7 @@ class VoiceTrainSettings:
 
     @property
     def status_path(self) -> Path:
-        return self.common.train_status_path or self.common.workspace.lane_status(self.job)
+        return self.common.paths.lane_status(self.job)
 
     @property
     def checkpoint(self) -> Path:

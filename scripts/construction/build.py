@@ -225,7 +225,7 @@ def main() -> None:
         "--music", type=float, default=60.0, metavar="SECONDS", help="length of the music (default: 60)"
     )
     parser.add_argument("--pace", type=float, default=0.345, help="seconds per word, including pauses (default: 0.345)")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     args = parser.parse_args()
     rng = np.random.default_rng(args.seed)
     lines = TEXT.read_text("utf-8").splitlines()

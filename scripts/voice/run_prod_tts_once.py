@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What `colab_run_prod_tts_once.sh` starts: bootstrap, train, eval, bundle, promote, report (standard library)."""
+"""Started by `colab_run_prod_tts_once.sh`: bootstrap, train, eval, bundle, promote, report (standard library)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "lib"))
 
 from voicemill.boundary import Interrupts, guarded, usage_checked
-from voicemill.lane.colab_entry import run_once
+from voicemill.lane.colab_entry import run_reported
 from voicemill.protocol import Protocol
 from voicemill.settings import Settings
 
@@ -21,7 +21,7 @@ def main() -> int:
     usage_checked(argparse.ArgumentParser(description=f"{__doc__} Settings come from the environment."))
     settings = Settings.from_environment(os.environ, repository=ROOT, work_dir=Path.cwd())
     with Interrupts() as interrupts:
-        return run_once(settings, os.environ, Protocol(sys.stdout), interrupts)
+        return run_reported(settings, os.environ, Protocol(sys.stdout), interrupts)
 
 
 if __name__ == "__main__":

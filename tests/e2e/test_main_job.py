@@ -91,6 +91,7 @@ def test_the_job_ends_well_and_stdout_is_protocol_only(finished: tuple[Path, sub
     assert progress[0] == (0, 100)
     assert progress[-1] == (100, 100)
     assert progress == sorted(progress)
+    assert {(number, 100) for number in range(86, 95)} <= set(progress), "PROGRESS grows with the sentences measured"
     for line in lines[1:-1]:
         kind, _, payload = line.partition(" ")
         assert kind in ("PROGRESS", "STATS", "ARTIFACT"), line

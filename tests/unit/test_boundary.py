@@ -16,6 +16,7 @@ BARE = (
     "voicemill.launch.container",
     "voicemill.lane.entry",
     "voicemill.lane.colab_entry",
+    "voicemill.lane.runner",
 )
 
 

@@ -208,3 +208,10 @@ def _runs(pid: int) -> bool:
         return "(zombie)" not in Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return False
+
+
+def test_the_number_of_processes_follows_the_cores_that_may_be_used(repository: Path) -> None:
+    """A container or a batch job often has fewer cores than the machine, which is what `os.cpu_count` counts."""
+    sources = [path for folder in ("lib", "apps", "scripts") for path in (repository / folder).rglob("*.py")]
+    counting = [path for path in sources if "cpu_count(" in path.read_text(encoding="utf-8")]
+    assert [path.name for path in counting] == ["workers.py"]

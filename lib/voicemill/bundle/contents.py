@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from voicemill import files
 from voicemill.errors import BundleFileError, StorageError
+from voicemill.workers import usable_cores
 
 MAX_ENTRIES = 10_000
 """A bundle has a handful of files; a folder with more entries is refused before it is walked further."""
@@ -267,5 +268,5 @@ Result = TypeVar("Result")
 
 def for_each(items: Sequence[Item], work: Callable[[Item], Result]) -> list[Result]:
     """Run `work` over items in parallel (hashing releases the interpreter lock), results in the order given."""
-    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(max_workers=min(8, usable_cores())) as pool:
         return list(pool.map(work, items))

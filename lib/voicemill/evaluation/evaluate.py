@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from voicemill.align.recognition import Recogniser
 
 OWN_SPEAKER = "own"
+STAGE = "evaluation"
+"""Name of the stage that the observer receives."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,7 @@ def evaluate_voice(
 def start_progress(observer: Observer | None, total: int) -> SentenceProgress:
     """Announce the evaluation and count its sentences."""
     observer = observer or SilentObserver()
-    observer.stage("evaluation", total)
+    observer.stage(STAGE, total)
     return SentenceProgress(observer)
 
 

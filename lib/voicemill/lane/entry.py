@@ -1,7 +1,7 @@
 """What the files below `scripts/voice/` start: a lane or one of its steps, with settings from the environment.
 
-Standard library only at import: a Python without the light dependencies is told so in one sentence, with the status
-files that the contract asks for, and never meets a traceback.
+Standard library only at import: without the library's light dependencies, an entry point writes blocked statuses and
+names what is missing.
 """
 
 from __future__ import annotations
@@ -10,55 +10,46 @@ import sys
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Literal
 
 from voicemill import files
 from voicemill.boundary import Interrupts
 from voicemill.errors import DependencyError
-from voicemill.launch.lanes import Lane, check_light, final_state, status_path
+from voicemill.lane import plan, runner
+from voicemill.lane.plan import Step
+from voicemill.launch.lanes import Lane, check_light, final_state
 from voicemill.protocol import Protocol, StatusFile
 from voicemill.settings import Settings
 from voicemill.terminal import Terminal
 
-Step = Literal["train", "eval", "bundle"]
-
 
 def run_lane(lane: Lane, environ: Mapping[str, str], repository: Path) -> int:
-    """A whole lane in this process; results land below the current directory unless WORK_DIR says otherwise.
+    """Run a whole lane in this process; results go below the current directory, or WORK_DIR.
 
     Raises:
-        VoicemillError: with its reason; the status files say the same.
+        VoicemillError: with its reason, which the status files hold too.
     """
     settings = Settings.from_environment(environ, repository=repository, work_dir=Path.cwd())
     protocol = Protocol(sys.stdout)
     _require_light(settings, protocol, lane)
-    from voicemill.lane import runner
     from voicemill.lane.request import LaneOptions
 
     with Interrupts() as interrupts, Terminal() as terminal:
-        result = runner.run_lane(LaneOptions(), settings, protocol, terminal, interrupts, lane)
-    terminal.table("Voice", result.rows)
-    return result.exit_code
+        rows = runner.run_lane(LaneOptions(), settings, protocol, terminal, interrupts, lane)
+    terminal.table("Voice", rows)
+    return 0
 
 
 def run_step(step: Step, environ: Mapping[str, str], repository: Path) -> int:
-    """One step of the NeMo lane alone.
+    """Run one step of the NeMo lane alone: train, eval or bundle.
 
     Raises:
-        VoicemillError: with its reason; the step's own result file says the same.
+        VoicemillError: with its reason, which the result file of the step holds too.
     """
     settings = Settings.from_environment(environ, repository=repository, work_dir=Path.cwd())
     protocol = Protocol(sys.stdout)
-    _require_light(settings, protocol, None, training=step == "train")
-    from voicemill.lane import pipeline
-
+    _require_light(settings, protocol, None, training=step == plan.TRAIN)
     with Interrupts() as interrupts, Terminal() as terminal:
-        if step == "train":
-            pipeline.train(settings, protocol, terminal, interrupts)
-        elif step == "eval":
-            pipeline.evaluate(settings, protocol, terminal)
-        else:
-            pipeline.bundle(settings, protocol)
+        runner.run_step(step, settings, protocol, terminal, interrupts)
     return 0
 
 
@@ -71,7 +62,9 @@ def promote_step(
     voice: str | None = None,
     display_name: str | None = None,
 ) -> int:
-    """The last step alone; what is not given is where the environment says, else the default.
+    """Promote a production bundle; a path or name that is not given is the one of the environment.
+
+    Faults in the record of the source are recorded, not refused (formats, section 8).
 
     Raises:
         VoicemillError: with its reason; nothing was published.
@@ -80,14 +73,17 @@ def promote_step(
     protocol = Protocol(sys.stdout)
     with final_state(None, protocol):
         check_light()
-    from voicemill.lane import pipeline
+        from voicemill.lane import bundling
 
-    pipeline.promote(settings, protocol, manifest=manifest, root=root, voice=voice, display_name=display_name)
+        protocol.progress(0, 1)
+        promoted = bundling.promote(settings, voice, display_name, manifest=manifest, root=root, strict=False)
+    protocol.progress(1, 1)
+    bundling.show_promoted(protocol, promoted)
     return 0
 
 
 def _require_light(settings: Settings, protocol: Protocol, lane: Lane | None, *, training: bool = True) -> None:
-    """Block where the light dependencies are missing, with every status file written all the same."""
+    """Block if the light dependencies are missing, with every status file written."""
     try:
         check_light()
         return
@@ -97,15 +93,16 @@ def _require_light(settings: Settings, protocol: Protocol, lane: Lane | None, *,
     if lane is not None:
         protocol.head(settings.head)
         job = lane.job(settings)
-        status = StatusFile(status_path(settings, job), job)
-    with final_state(status, protocol, (lambda reason: write_blocked_plainly(settings, reason)) if training else None):
+        status = StatusFile(settings.paths.lane_status(job), job)
+    with final_state(
+        status, protocol, (lambda reason: write_blocked_without_models(settings, reason)) if training else None
+    ):
         raise missing
 
 
-def write_blocked_plainly(settings: Settings, reason: str) -> None:
-    """A blocked training status, with the contract's fields, where the typed model cannot be imported."""
-    folder = settings.artifacts_dir or settings.workspace.artifacts
-    path = settings.status_path or folder / "prod_tts_train_status.json"
+def write_blocked_without_models(settings: Settings, reason: str) -> None:
+    """Write a blocked training status with the contract's fields; the typed model cannot be imported."""
+    path = settings.paths.training_status
     files.write_json(
         path,
         {

@@ -1,19 +1,20 @@
-"""A trained voice on its dataset's held-out sentences: it speaks, it is measured, and its preset's limits judge it."""
+"""Evaluates a voice within a lane, or a finished bundle, and judges it by a preset's limits."""
 
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from dataclasses import replace as with_changes
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from voicemill.audio import embedding
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.dataset.stages import StageClock
+from voicemill.errors import UsageError
 from voicemill.evaluation.candidates import Candidate, Reference, Samples
 from voicemill.evaluation.evaluate import (
+    STAGE,
     SpeakerReferences,
     TestMaterial,
     TrainingSummary,
@@ -23,71 +24,57 @@ from voicemill.evaluation.evaluate import (
 from voicemill.evaluation.judging import judged
 from voicemill.evaluation.recogniser_pool import RecogniserPool
 from voicemill.evaluation.trials import Trials, plan, shipped_sentences
-from voicemill.metrics.limits import EvaluationSettings
+from voicemill.metrics.limits import EvaluationSettings, FigureLimits
 from voicemill.metrics.speaker import SpeakerProfile, speaker_distance, speaker_profile
-from voicemill.progress import Observer
+from voicemill.progress import Observer, SilentObserver
 from voicemill.settings import Settings
 from voicemill.training.speaker import Speaker, load_speaker
 from voicemill.weights.registry import WeightsRegistry
+from voicemill.workers import usable_cores
+
+if TYPE_CHECKING:
+    from voicemill.evaluation.model import Evaluation
+    from voicemill.lane.trained_voice import TrainedVoice
 
 GRIFFIN_LIM = "griffin-lim"
 HIFIGAN = "hifigan"
 GRIFFIN_LIM_ITERATIONS = 60
-"""More is hardly clearer (docs/benchmarks.md)."""
+"""More iterations are hardly clearer (docs/benchmarks.md)."""
 SAME_SPEAKER = 0.2
-"""Distance below which two profiles are one speaker: the same speaker comes to at most 0.03, others to at least 0.8
-(docs/evaluation.md)."""
+"""Distance below which two profiles are of one speaker (docs/evaluation.md)."""
 
 
-@dataclass(frozen=True)
-class Trained:
-    """What evaluation has to know of a training.
-
-    Attributes:
-        acoustic: FastPitch archive.
-        vocoder: HiFi-GAN archive in question; `None` leaves Griffin-Lim.
-        vocoder_tuned: it learned this voice.
-        sample_rate: of the voice, Hz.
-        evaluation: tests and limits of the preset.
-    """
-
-    acoustic: Path
-    vocoder: Path | None
-    vocoder_tuned: bool
-    final_loss: float | None
-    sample_rate: int
-    evaluation: EvaluationSettings
-
-
-def evaluate(trained: Trained, dataset: PreparedDataset, settings: Settings, clock: StageClock) -> VoiceEvaluation:
-    """Speak the held-out sentences with every vocoder in question and measure them beside the recordings.
+def evaluate_trained(voice: TrainedVoice, settings: Settings, clock: StageClock) -> VoiceEvaluation:
+    """Synthesise the held-out sentences with every available vocoder and measure them against the recordings.
 
     Args:
-        trained: the models.
-        dataset: what they learned from, with its held-out sentences.
-        settings: where other speakers' profiles, test sentences, the allowlist and caches lie.
-        clock: measures the stage; its observer hears of each sentence.
+        voice: the models, with the dataset they were trained on.
+        settings: names the allowlist, the caches and the repository, which has test sentences and speaker profiles.
+        clock: measures the stage; its observer is called for each sentence.
 
     Returns:
-        The evaluation with its verdict: `blocked` where a limit of the preset does not hold.
+        The evaluation with its verdict: `blocked` if a limit of the preset does not hold.
     """
-    candidates = [
-        _candidate(
-            GRIFFIN_LIM, trained.acoustic, None, f"Griffin-Lim, {GRIFFIN_LIM_ITERATIONS} iterations, no trained vocoder"
+    description = f"Griffin-Lim, {GRIFFIN_LIM_ITERATIONS} iterations, no trained vocoder"
+    candidates = [_candidate(GRIFFIN_LIM, voice.acoustic, None, description)]
+    if voice.vocoder is not None:
+        origin = "the base vocoder as it is" if voice.vocoder_record is None else "fine-tuned on this voice"
+        candidates.insert(0, _candidate(HIFIGAN, voice.acoustic, voice.vocoder, f"HiFi-GAN, {origin}"))
+    # The evaluation announces the stage itself, with the number of its sentences.
+    with replace(clock, observer=SilentObserver()).stage(STAGE):
+        measured = evaluate_against_dataset(
+            candidates,
+            voice.dataset,
+            settings,
+            plan_test_sentences(settings, voice.config.evaluation, plain=False),
+            clock.observer,
+            voice.config.audio.sample_rate,
+            voice.status.metrics.final_loss,
         )
-    ]
-    if trained.vocoder is not None:
-        origin = "fine-tuned on this voice" if trained.vocoder_tuned else "the base vocoder as it is"
-        candidates.insert(0, _candidate(HIFIGAN, trained.acoustic, trained.vocoder, f"HiFi-GAN, {origin}"))
-    with clock.stage("evaluation"):
-        trials = planned(settings, trained.evaluation, plain=False)
-        measured = beside(
-            candidates, dataset, settings, trials, clock.observer, trained.sample_rate, trained.final_loss
-        )
-    return with_changes(measured, evaluation=judged(measured.evaluation, trained.evaluation.limits))
+    return replace(measured, evaluation=judged(measured.evaluation, voice.config.evaluation.limits))
 
 
-def beside(
+def evaluate_against_dataset(
     candidates: Sequence[Candidate],
     dataset: PreparedDataset,
     settings: Settings,
@@ -96,7 +83,7 @@ def beside(
     sample_rate: int,
     final_loss: float | None = None,
 ) -> VoiceEvaluation:
-    """Measure candidates beside a dataset's held-out recordings; arguments as in `evaluate_voice`."""
+    """Measure candidates against a dataset's held-out recordings; arguments as in `evaluate_voice`."""
     from voicemill.align.recognition import PocketSphinxRecogniser
 
     own = _recordings(dataset, "train", sample_rate)
@@ -109,14 +96,14 @@ def beside(
     return evaluate_voice(
         candidates,
         TestMaterial(sample_rate, references(dataset, sample_rate), speakers, trials),
-        RecogniserPool(PocketSphinxRecogniser(), workers=os.cpu_count() or 1),
+        RecogniserPool(PocketSphinxRecogniser(), workers=usable_cores()),
         TrainingSummary(final_loss=final_loss),
         observer,
     )
 
 
-def planned(settings: Settings, wanted: EvaluationSettings, *, plain: bool) -> Trials:
-    """The shipped sentences that are to be spoken; numbers are read by the normaliser that `say` uses.
+def plan_test_sentences(settings: Settings, wanted: EvaluationSettings, *, plain: bool) -> Trials:
+    """The shipped test sentences that the preset asks for; numbers are read by the normaliser that `say` uses.
 
     Raises:
         ConfigError: `test_sentences_invalid`.
@@ -128,7 +115,7 @@ def planned(settings: Settings, wanted: EvaluationSettings, *, plain: bool) -> T
 
 
 def other_speakers(own: Sequence[Samples], sample_rate: int, repository: Path) -> dict[str, SpeakerProfile]:
-    """The shipped speakers without the one who speaks here: a voice cannot be nearer to itself than to itself."""
+    """The shipped speaker profiles, without the one of this voice's own speaker."""
     from voicemill.evaluation.speakers import shipped_profiles
 
     mine = speaker_profile(own, sample_rate)
@@ -144,7 +131,7 @@ def _candidate(name: str, acoustic: Path, vocoder: Path | None, description: str
 
 
 def candidate_of(name: str, speaker: Speaker, description: str) -> Candidate:
-    """A speaker as the evaluation takes it, with copy synthesis."""
+    """A speaker as a candidate of the evaluation, with copy synthesis."""
     from voicemill.training.examples import log_mel
     from voicemill.training.runtime import nemo_runtime
 
@@ -170,3 +157,66 @@ def _recordings(dataset: PreparedDataset, split: str, sample_rate: int) -> list[
 
     read = (read_mono(dataset.root / entry.audio_filepath) for entry in dataset.entries if entry.split == split)
     return [samples if rate == sample_rate else resample(samples, rate, sample_rate) for samples, rate in read]
+
+
+def evaluate_bundle(
+    settings: Settings, voice: str, dataset: str | None, preset: str | None, observer: Observer
+) -> Evaluation:
+    """Measure a finished voice with its own vocoder, against a dataset or with reference-free metrics only.
+
+    Args:
+        settings: the environment.
+        voice: folder of a bundle, or id of a promoted voice.
+        dataset: folder of a prepared dataset, or id of a prepared voice; None for reference-free metrics.
+        preset: judge by its limits; None for no limits. Without a dataset, only limits of reference-free metrics count.
+        observer: called for each sentence.
+
+    Raises:
+        UsageError: there is no such bundle, or no such dataset (`bundle_not_found`, `dataset_not_found`).
+        NotAcceptableError: the bundle is not what its manifest says (`verification_failed`), or no sound is usable.
+        ConfigError: `unknown_preset` and the like.
+    """
+    from voicemill.lane.load_voice import speaker_of
+
+    wanted = EvaluationSettings()
+    if preset is not None:
+        from voicemill.training.config import load_config
+
+        wanted = load_config(settings.config, preset).evaluation
+    found = _find_dataset(settings, dataset) if dataset is not None else None
+    folder = Path(voice)
+    named = folder if len(folder.parts) > 1 or folder.is_dir() else None
+    speaker = speaker_of(settings, voice, named)
+    name = GRIFFIN_LIM if speaker.vocoder.name == "griffin_lim" else HIFIGAN
+    candidate = candidate_of(name, speaker, "as the bundle ships it")
+    trials = plan_test_sentences(settings, wanted, plain=found is None)
+    rate = speaker.audio.sample_rate
+    if found is not None:
+        measured = evaluate_against_dataset([candidate], found, settings, trials, observer, rate)
+        return judged(measured.evaluation, wanted.limits)
+    from voicemill.align.recognition import PocketSphinxRecogniser
+    from voicemill.evaluation.reference_free import NEEDS_RECORDINGS, evaluate_without_recordings
+
+    pool = RecogniserPool(PocketSphinxRecogniser(), workers=usable_cores())
+    measured = evaluate_without_recordings(candidate, TestMaterial(rate, trials=trials), pool, observer)
+    return judged(measured.evaluation, _without(wanted.limits, NEEDS_RECORDINGS))
+
+
+def _without(limits: FigureLimits, figures: tuple[str, ...]) -> FigureLimits:
+    return limits.model_copy(update={limit.name: None for limit in limits.limits() if limit.figure in figures})
+
+
+def _find_dataset(settings: Settings, named: str) -> PreparedDataset:
+    from voicemill.dataset.prepare import load
+
+    folder = Path(named)
+    if len(folder.parts) < 2 and not folder.is_dir():
+        folder = settings.workspace.dataset(named)
+    found = load(folder)
+    if found is None:
+        raise UsageError(
+            f"There is no complete prepared dataset at {folder}.",
+            reason=f"dataset_not_found:{named}",
+            hint="Prepare it with voice-prep, or name its folder.",
+        )
+    return found

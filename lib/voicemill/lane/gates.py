@@ -10,15 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voicemill import files
+from voicemill.bundle.build import ATTRIBUTION
+from voicemill.bundle.contents import digest_file
+from voicemill.bundle.differences import check_digest
+from voicemill.bundle.manifest import MANIFEST, ProductionManifest, load_manifest
 from voicemill.dataset.request import ManifestSource
-from voicemill.errors import DatasetError, DependencyError
-from voicemill.lane import ancestry
+from voicemill.errors import BundleFileError, DatasetError, DependencyError, GateError, UsageError
 from voicemill.lane.request import LaneRequest
 from voicemill.progress import Observer
 from voicemill.settings import Settings
 from voicemill.training.config import TrainingConfig, load_config
 from voicemill.training_status import Ancestor
 from voicemill.weights import allowlist, gate
+from voicemill.weights.allowlist import LoadedAllowlist
 from voicemill.weights.archive import inspect_archive
 from voicemill.weights.download import fetch
 from voicemill.weights.store import WeightsStore
@@ -28,7 +32,7 @@ RUNTIME = ("numpy", "soundfile", "torch")
 
 @dataclass(frozen=True)
 class Cleared:
-    """What the gates let through."""
+    """The configuration, weights and base models that passed the gates."""
 
     config: TrainingConfig
     config_sha256: str
@@ -46,7 +50,7 @@ def clear(request: LaneRequest, settings: Settings, observer: Observer | None = 
         BlockedError: the reasons of operator contract section 4, from `allowlist_*` to `weights_checksum_mismatch`.
     """
     listed = allowlist.load_allowlist(settings.allowlist)
-    inherited, ancestor = ancestry.select(request.init_from, listed) if request.init_from else (None, None)
+    inherited, ancestor = select_ancestor(request.init_from, listed) if request.init_from else (None, None)
     if request.base_weights:
         gate.select(request.base_weights, listed)
     config = configure(request, settings, inherited.entry.id if inherited else None)
@@ -63,7 +67,7 @@ def clear(request: LaneRequest, settings: Settings, observer: Observer | None = 
         )
     bases: list[Path | None] = [None, None]
     if not request.dry_run:
-        # The tools are ours whatever list a run brings for its voice: they are judged by the list that ships with us.
+        # The toolbox's own models are judged by the shipped allowlist, even if the run brings another for its voice.
         gate.select_all(gate.TOOL_WEIGHTS, settings.repository / allowlist.SHIPPED)
         check_runtime()
         store = WeightsStore(settings.workspace.weights_cache, settings.repository, fetch=fetch, observer=observer)
@@ -86,27 +90,27 @@ def clear(request: LaneRequest, settings: Settings, observer: Observer | None = 
 
 
 def configure(request: LaneRequest, settings: Settings, inherited: str | None = None) -> TrainingConfig:
-    """The training configuration that the request comes to: preset, then the request's own wishes.
+    """The training configuration of a request: the preset, and the request's values over it.
 
     Args:
         request: the voice.
         settings: the environment.
-        inherited: id of the weights that the voice to start from began with.
+        inherited: id of the weights of the voice named by `--init-from`.
 
     Raises:
         ConfigError: `config_missing:<path>`, `config_invalid:<why>`.
     """
-    wishes: dict[str, object] = {}
+    overrides: dict[str, object] = {}
     acoustic: dict[str, object] = {}
     if request.seed is not None:
-        wishes["seed"] = request.seed
+        overrides["seed"] = request.seed
     if base_weights := inherited or request.base_weights:
         acoustic["base_weights"] = base_weights
     if request.find_learning_rate:
         acoustic["optimiser"] = {"find_learning_rate": True}
-    wishes["acoustic"] = acoustic
-    wishes |= {name: value for name in ("devices", "nodes") if (value := getattr(request, name)) > 1}
-    config = load_config(settings.config, request.preset, wishes)
+    overrides["acoustic"] = acoustic
+    overrides |= {name: value for name in ("devices", "nodes") if (value := getattr(request, name)) > 1}
+    config = load_config(settings.config, request.preset, overrides)
     if request.max_steps is None:
         return config
     return config.model_copy(
@@ -122,7 +126,7 @@ def configure(request: LaneRequest, settings: Settings, inherited: str | None = 
 
 
 def check_runtime() -> None:
-    """Look for what training needs without importing it.
+    """Look for the packages that training needs, without importing them.
 
     Raises:
         DependencyError: `runtime_dependency_missing:<a,b>`, `nemo_runtime_unavailable`.
@@ -140,3 +144,57 @@ def check_runtime() -> None:
             reason="nemo_runtime_unavailable",
             hint="Run it through ./run-direct, which installs it.",
         )
+
+
+def select_ancestor(path: Path, listed: LoadedAllowlist) -> tuple[gate.SelectedWeights, Ancestor]:
+    """The allowlist entry that a voice inherits from an earlier one (`--init-from`), and the record of that voice.
+
+    A model does not name the weights it was trained from, so it must lie in a voice bundle: the manifest beside it has
+    its digest and those weights, and its attribution is copied into the new voice.
+
+    Args:
+        path: an acoustic model in a voice bundle.
+        listed: the licence gate's list; the weights of the earlier voice must pass it again.
+
+    Raises:
+        UsageError: there is no such file, or it is not a model.
+        GateError: `init_from_unrecorded:<name>`: its origin is not recorded; or the gate refuses its weights.
+        BundleFileError: `bytes_mismatch`, `checksum_mismatch`: it is not the file of its manifest.
+    """
+    _check_model(path)
+    try:
+        manifest = load_manifest(path.parent).manifest
+    except BundleFileError as error:
+        raise _unrecorded(path, str(error)) from error
+    if isinstance(manifest, ProductionManifest):
+        references, voice = manifest.weights_refs, "of an unpromoted bundle"
+    else:
+        references, voice = manifest.provenance.source_weights_refs, manifest.voice_profile_id
+    entries = {entry.path: entry for entry in manifest.files}
+    missing = [name for name in (path.name, ATTRIBUTION) if name not in entries]
+    if missing or manifest.dry_run or references is None or references.id is None:
+        what = f"does not list {missing[0]}" if missing else "names no weights that a model was trained from"
+        raise _unrecorded(path, f"{MANIFEST} {what}")
+    for name in (path.name, ATTRIBUTION):
+        check_digest(entries[name], digest_file(path.parent, name))
+    notice = (path.parent / ATTRIBUTION).read_text(encoding="utf-8")
+    selection = gate.select(references.id, listed)
+    return selection, Ancestor(voice=voice, file=path.name, sha256=entries[path.name].sha256, notice=notice)
+
+
+def _check_model(path: Path) -> None:
+    if path.suffix == ".checkpoint":
+        raise UsageError(
+            f"{path.name} is the checkpoint of an interrupted run, not a model.",
+            hint="Continue that run with --resume and the same options, instead of --init-from.",
+        )
+    if not path.is_file():
+        raise UsageError(f"There is no file {path}.", reason="missing_input_file", hint="Check the path.")
+
+
+def _unrecorded(path: Path, why: str) -> GateError:
+    return GateError(
+        f"The origin of {path.name} is not recorded, so its licence is unknown: {why.rstrip('.')}.",
+        reason=f"init_from_unrecorded:{path.name}",
+        hint="Name the fastpitch.nemo of a voice bundle. A third-party model needs the allowlist and --base-weights.",
+    )

@@ -33,10 +33,8 @@ def speaker_of(settings: Settings, voice: str | None, bundle: Path | None) -> Sp
     from voicemill.bundle.contents import copy_checked
     from voicemill.bundle.differences import check_bundle, check_digest
     from voicemill.training.speaker import load_speaker
-    from voicemill.workspace import profile_id
 
-    shelf = settings.promoted_bundle_root or settings.workspace.bundles
-    root = bundle or shelf / profile_id(voice or settings.voice_profile_id) / "voice_bundle"
+    root = bundle or settings.paths.promoted(voice or settings.voice_profile_id)
     check = check_bundle(root)
     neural = check.loaded is not None and check.loaded.manifest.vocoder == "hifigan"
     if check.loaded is not None and check.loaded.manifest.dry_run:

@@ -1,76 +1,78 @@
-"""One voice for a lane: what happens is told to the protocol, to the lane's status file and to the person, in that
-order.
-"""
+"""Reports a run of a lane: as protocol lines, in the lane's status file, and to the person's display."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from voicemill.lane import plan
+from voicemill.lane.plan import Step
 from voicemill.progress import Observer
-from voicemill.protocol import Protocol, Scalar, State, StatusFile
-
-HUNDREDTHS = 100
-"""What PROGRESS counts in a real lane."""
-
-
-@dataclass(frozen=True)
-class Phase:
-    """A part of the lane: its share of PROGRESS and how many stages its observer will hear of."""
-
-    name: str
-    until: int
-    stages: int = 1
+from voicemill.protocol import Protocol, Scalar, StatusFile
 
 
 class LaneReporter:
-    """An `Observer` for the rooms; moves PROGRESS through phases whose shares are fixed, so that lines are the same
-    in each run.
+    """An `Observer` that moves PROGRESS through the steps of a plan.
+
+    A step's share is reached at the end of the step and not before. Within a step, its stages have equal parts, and a
+    stage's part grows with the units of work that are done. PROGRESS never decreases.
     """
 
     def __init__(
-        self, protocol: Protocol, status: StatusFile | None, observer: Observer, total: int = HUNDREDTHS
+        self,
+        protocol: Protocol,
+        status: StatusFile | None,
+        observer: Observer,
+        steps: Sequence[Step] = plan.STEPS,
     ) -> None:
         """
         Args:
             protocol: the lines on stdout.
             status: the lane's status file; `None` for a step that runs alone.
             observer: the person's display.
-            total: what PROGRESS counts to.
+            steps: the steps that will run, with their shares.
         """
-        self._protocol, self._status, self._observer, self._all = protocol, status, observer, total
-        self._from, self._phase, self._stages, self._total = 0, Phase("start", 0), 0, 0
+        self._protocol, self._status, self._observer, self._steps = protocol, status, observer, tuple(steps)
+        self._begin, self._end = 0, plan.end(steps)
+        self._stages: tuple[str, ...] = ()
+        self._index: int | None = None
+        self._units = 0
 
     def start(self) -> None:
-        """The first PROGRESS line."""
+        """Write the first PROGRESS line."""
         self._move(0)
 
     @contextlib.contextmanager
-    def phase(self, phase: Phase) -> Iterator[None]:
-        """A part of the lane; at its end PROGRESS has reached its share, so that its STATS and ARTIFACT lines come
-        after.
-        """
-        self._from = self._phase.until
-        self._phase, self._stages, self._total = phase, 0, 0
-        yield
-        self._move(phase.until)
+    def step(self, step: Step, stages: Sequence[str] = ()) -> Iterator[None]:
+        """Run a step inside; STATS and ARTIFACT lines of its results belong after it.
 
-    def reached(self, current: int) -> None:
-        """PROGRESS of a step without stages."""
-        self._move(current)
+        Args:
+            step: a step of the plan.
+            stages: names of the stages that will be announced, in order; others do not move PROGRESS.
+        """
+        index = [each.name for each in self._steps].index(step.name)
+        self._begin = self._steps[index - 1].until if index else 0
+        self._end = self._steps[index].until
+        self._stages, self._index, self._units = tuple(stages), None, 0
+        yield
+        self._move(self._end)
+
+    def part(self, done: int, of: int) -> None:
+        """A part of the current step is done; for a step without stages."""
+        self._move(self._at(done / of))
 
     def stage(self, name: str, total: int | None = None) -> None:
         """See `Observer.stage`."""
-        self._stages, self._total = self._stages + 1, total or 0
-        self._move(self._at(0.0))
+        self._index = self._stages.index(name) if name in self._stages else None
+        self._units = total or 0
+        self._advance(0)
         self._observer.stage(name, total)
 
     def advance(self, done: int, note: str = "") -> None:
         """See `Observer.advance`."""
-        if self._total:
-            self._move(self._at(min(1.0, done / self._total)))
+        if self._units:
+            self._advance(min(1.0, done / self._units))
         self._observer.advance(done, note)
 
     def note(self, text: str) -> None:
@@ -78,32 +80,34 @@ class LaneReporter:
         self._observer.note(text)
 
     def stats(self, values: dict[str, Scalar]) -> None:
-        """Measured values, on stdout and in the status file."""
+        """Write measured values to stdout and the status file."""
         self._protocol.stats(values)
         if self._status:
             self._status.update(stats=values)
 
     def artifact(self, path: Path) -> None:
-        """A complete file, on stdout and in the status file."""
+        """Name a complete file on stdout and in the status file."""
         shown = self._protocol.artifact(path)
         if self._status:
             self._status.update(artifact=shown)
 
-    def finish(self, state: State = "completed", reason: str | None = None) -> None:
-        """The final state; only a completed lane reaches the total."""
-        if state == "completed":
-            self._move(self._all)
+    def finish(self) -> None:
+        """Reach the end of the plan and complete the status file."""
+        self._move(plan.end(self._steps))
         if self._status:
-            self._status.update(state=state, reason=reason)
+            self._status.update(state="completed")
+
+    def _advance(self, fraction: float) -> None:
+        """Move to a fraction of the current stage."""
+        if self._index is not None:
+            self._move(min(self._at((self._index + fraction) / len(self._stages)), self._end - 1))
 
     def _at(self, fraction: float) -> int:
-        """PROGRESS for a fraction of the current stage; stages share their phase evenly."""
-        stages = max(self._phase.stages, self._stages)
-        share = (max(self._stages, 1) - 1 + fraction) / stages
-        return self._from + int((self._phase.until - self._from) * share)
+        """PROGRESS for a fraction of the current step."""
+        return self._begin + int((self._end - self._begin) * fraction)
 
     def _move(self, current: int) -> None:
         if current > self._protocol.current or self._protocol.total == 0:
-            self._protocol.progress(current, self._all)
+            self._protocol.progress(current, plan.end(self._steps))
             if self._status:
                 self._status.update(progress=(self._protocol.current, self._protocol.total))

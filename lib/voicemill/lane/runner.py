@@ -1,43 +1,34 @@
-"""The whole lane in this process: recordings in, a promoted and verified voice out."""
+"""Runs a lane's steps: in this process, each in a child process, or dry with placeholders.
+
+Standard library only at import: the Colab entry point starts on a Python that has nothing else (docs/adr/0006).
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import shlex
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voicemill.boundary import Interrupts
-from voicemill.dataset.stages import STAGES
-from voicemill.lane import dry_run, gates, results
-from voicemill.lane.reporter import HUNDREDTHS, LaneReporter, Phase
-from voicemill.lane.request import LaneOptions, LaneRequest
-from voicemill.launch import preflight
-from voicemill.launch.lanes import MAIN, Lane, final_state, status_path
+from voicemill.lane import plan
+from voicemill.lane.plan import Step
+from voicemill.lane.reporter import LaneReporter
+from voicemill.launch import preflight, relay
+from voicemill.launch.lanes import MAIN, NEMO, SCRIPTS, Lane, final_state
 from voicemill.progress import Observer
 from voicemill.protocol import Protocol, StatusFile
 from voicemill.settings import Settings
-from voicemill.training import launch
 
 if TYPE_CHECKING:
-    from voicemill.dataset.prepare import PreparedDataset
-    from voicemill.lane import training
+    from voicemill.lane.request import LaneOptions, LaneRequest
+    from voicemill.lane.steps import LaneRun
 
-GATES = Phase("gates", 1)
-PREPARE = Phase("prepare", 20, stages=len(STAGES))
-TRAIN = Phase("train", 85, stages=2)
-EVALUATE = Phase("evaluate", 95)
-BUNDLE = Phase("bundle", 99, stages=4)
-
-
-@dataclass(frozen=True)
-class LaneResult:
-    """What the lane came to, for the table at the end."""
-
-    rows: list[tuple[str, str]]
-    exit_code: int = 0
+Row = tuple[str, str]
+"""A line of the table that people read at the end."""
+NONE = "none"
 
 
 def run_lane(
@@ -47,8 +38,8 @@ def run_lane(
     observer: Observer,
     interrupts: Interrupts,
     lane: Lane = MAIN,
-) -> LaneResult:
-    """Run the lane; the status file says `running` from the start and ends in a final state whatever happens.
+) -> list[Row]:
+    """Run all steps in this process; the lane's status file is `running` from the start and always ends final.
 
     Args:
         options: of the command line.
@@ -56,119 +47,149 @@ def run_lane(
         protocol: the lines on stdout.
         observer: the person's display.
         interrupts: signals.
-        lane: which lane; its name is the job's.
+        lane: its name is the job's.
 
     Raises:
-        VoicemillError: with its stable reason and exit code; the status files say the same.
+        VoicemillError: with its stable reason and exit code; the status files hold the same reason.
     """
+    from voicemill.lane import statuses
+    from voicemill.lane.request import LaneRequest
+
     job = lane.job(settings)
     settings = dataclasses.replace(settings, base_weights_id=settings.base_weights_id or lane.base_weights)
     protocol.head(settings.head)
-    status = StatusFile(status_path(settings, job), job)
-    dry = options.dry_run or settings.dry_run
-    reporter = LaneReporter(protocol, status, observer, dry_run.STEPS if dry else HUNDREDTHS)
-    with final_state(status, protocol, lambda reason: results.write_blocked(settings, reason)), interrupts.unmasked():
+    status = StatusFile(settings.paths.lane_status(job), job)
+    dry_run = options.dry_run or settings.dry_run
+    reporter = LaneReporter(protocol, status, observer, plan.lane_steps(dry_run=dry_run))
+    with final_state(status, protocol, lambda reason: statuses.write_blocked(settings, reason)), interrupts.unmasked():
         reporter.start()
         preflight.check_head(settings)
         request = LaneRequest.from_options(settings, options)
         if request.note:
             reporter.note(request.note)
         if request.dry_run:
-            if request.ray is not None:
-                processes = request.devices * request.nodes
-                reporter.note(f"It would train on the Ray cluster at {request.ray}, in {processes} process(es).")
-            elif request.devices * request.nodes > 1:
-                command = launch.torchrun_command(request.devices, request.nodes)
-                reporter.note(f"It would train with: {shlex.join(command)}")
-            result = LaneResult(dry_run.run_dry(request, settings, reporter, job))
-        else:
-            result = LaneResult(_run(request, settings, reporter, interrupts, job))
-    reporter.finish("completed")
+            _note_processes(request, reporter)
+        run = _run(settings, reporter, interrupts, job, request)
+        rows = _train(request, run)
+        for step in (plan.EVALUATE, plan.BUNDLE, plan.PROMOTE):
+            rows += _function(step)(run)
+    reporter.finish()
     protocol.done(preflight.LOCAL if request.ray is None else preflight.RAY)
-    return result
+    return rows
+
+
+def run_step(
+    step: Step, settings: Settings, protocol: Protocol, observer: Observer, interrupts: Interrupts
+) -> list[Row]:
+    """Run one process of the NeMo lane (`train`, `eval` or `bundle`) on what the process before it has written.
+
+    Raises:
+        VoicemillError: with its reason; the status or evaluation that the step writes holds the same reason.
+    """
+    from voicemill.lane import statuses
+    from voicemill.lane.request import LaneOptions, LaneRequest
+
+    settings = dataclasses.replace(settings, base_weights_id=settings.base_weights_id or NEMO.base_weights)
+    writers: dict[str, Callable[[Settings, str], None]] = {
+        plan.TRAIN.name: statuses.write_blocked,
+        plan.EVALUATE.name: statuses.write_unmeasured,
+    }
+    write = writers.get(step.name)
+    steps = plan.steps_of(step, total=1 if step == plan.BUNDLE else plan.TOTAL)
+    if step == plan.TRAIN and settings.dry_run:
+        steps = (dataclasses.replace(step, until=plan.end(plan.DRY_STEPS)),)
+    reporter = LaneReporter(protocol, None, observer, steps)
+    with (
+        final_state(None, protocol, None if write is None else lambda reason: write(settings, reason)),
+        interrupts.unmasked(),
+    ):
+        reporter.start()
+        if step == plan.TRAIN:
+            request = LaneRequest.from_options(settings, LaneOptions())
+            return _train(request, _run(settings, reporter, interrupts, NEMO.job(settings), request))
+        return _function(step)(_run(settings, reporter, interrupts, NEMO.job(settings)))
 
 
 def _run(
-    request: LaneRequest, settings: Settings, reporter: LaneReporter, interrupts: Interrupts, job: str
-) -> list[tuple[str, str]]:
-    from voicemill.dataset.stages import write_timings
-    from voicemill.lane import evaluation, publish
-    from voicemill.training_status import read_training_status
+    settings: Settings, reporter: LaneReporter, interrupts: Interrupts, job: str, request: LaneRequest | None = None
+) -> LaneRun:
+    from voicemill.lane.steps import LaneRun
 
-    lane_manifest = settings.workspace.dataset_manifest(job)
-    context, dataset, models = train(request, settings, reporter, interrupts, lane_manifest, TRAIN.until)
-    trained = context.trained(models)
-    with reporter.phase(EVALUATE):
-        measured = evaluation.evaluate(trained, dataset, settings, context.clock)
-        status = read_training_status(results.status_path(settings))
-        publish.record_evaluation(settings, status, context.checkpoints, measured, trained.sample_rate)
-        publish.require_quality(context, dataset, models, measured)
-    with reporter.phase(BUNDLE):
-        published = publish.publish(context, dataset, models, measured)
-    write_timings(settings.workspace.timings(job), [*dataset.stages, *context.clock.times])
-    reporter.stats(published.figures)
-    for path in published.artifacts:
-        reporter.artifact(path)
-    return published.rows
-
-
-def train(
-    request: LaneRequest,
-    settings: Settings,
-    reporter: LaneReporter,
-    interrupts: Interrupts,
-    lane_manifest: Path,
-    until: int,
-) -> tuple[training.Context, PreparedDataset, training.Models]:
-    """Gates, preparation and training; writes the training status.
-
-    Args:
-        request: the voice to make.
-        settings: the environment.
-        reporter: hears of phases.
-        interrupts: signals.
-        lane_manifest: gets the lane's dataset manifest.
-        until: where PROGRESS stands when the models are trained.
-
-    Raises:
-        VoicemillError: a gate refused, or a step cannot go on.
-    """
-    from voicemill.dataset.lanefile import write_lane_manifest
-    from voicemill.dataset.prepare import prepare
-    from voicemill.dataset.stages import StageClock
-    from voicemill.lane import publish, training
-    from voicemill.voices.rights import warning
-
-    started = datetime.now(UTC)
-    with reporter.phase(GATES):
-        cleared = gates.clear(request, settings, reporter)
-    with reporter.phase(PREPARE):
-        config = cleared.config
-        preparation = request.preparation.for_training(config.audio.sample_rate, config.seed, config.quality)
-        dataset = prepare(preparation, settings.workspace, reporter)
-        write_lane_manifest(lane_manifest, dataset)
-        caution = warning(dataset.description.rights)
-        if caution:
-            reporter.note(caution)
-    reporter.stats(
-        {
-            "dataset_items": len(dataset.entries),
-            "dataset_seconds": round(dataset.stats.train_seconds + dataset.stats.validation_seconds, 2),
-        }
-    )
-    reporter.artifact(lane_manifest)
-    # Only now is it known how much there is to learn from.
-    cleared = dataclasses.replace(cleared, config=config.for_audio(dataset.stats.train_seconds))
-    context = training.Context(
-        request=request,
+    return LaneRun(
         settings=settings,
-        cleared=cleared,
         reporter=reporter,
         interrupts=interrupts,
-        clock=StageClock(reporter, list),
-        checkpoints=(settings.checkpoints_dir or settings.workspace.checkpoints) / request.voice,
+        job=job,
+        voice=request.voice if request else settings.voice_profile_id,
+        display_name=request.display_name if request else settings.voice_display_name,
     )
-    with reporter.phase(Phase(TRAIN.name, until, TRAIN.stages)):
-        models = training.train_models(context, dataset)
-        publish.record_training(context, dataset, models, started)
-    return context, dataset, models
+
+
+def _train(request: LaneRequest, run: LaneRun) -> list[Row]:
+    """Gates, preparation and training, or placeholders for their results."""
+    if request.dry_run:
+        from voicemill.lane import placeholders
+
+        return placeholders.write_placeholders(request, run)
+    from voicemill.lane import steps
+
+    return steps.train(request, run)
+
+
+def _function(step: Step) -> Callable[[LaneRun], list[Row]]:
+    from voicemill.lane import steps
+
+    functions = {plan.EVALUATE.name: steps.evaluate, plan.BUNDLE.name: steps.bundle, plan.PROMOTE.name: steps.promote}
+    return functions[step.name]
+
+
+def _note_processes(request: LaneRequest, reporter: LaneReporter) -> None:
+    """How a real run would start its training processes."""
+    from voicemill.training import launch
+
+    processes = request.devices * request.nodes
+    if request.ray is not None:
+        reporter.note(f"It would train on the Ray cluster at {request.ray}, in {processes} process(es).")
+    elif processes > 1:
+        reporter.note(f"It would train with: {shlex.join(launch.torchrun_command(request.devices, request.nodes))}")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: the first step that failed, its exit code and its reason."""
+
+    failed_step: str = NONE
+    code: int = 0
+    reason: str = NONE
+
+
+def run_in_children(
+    settings: Settings, environ: Mapping[str, str], protocol: Protocol, interrupts: Interrupts, log: relay.Log
+) -> Outcome:
+    """Run each step's script as a child process, up to the first that fails.
+
+    Args:
+        settings: the environment, parsed.
+        environ: environment of the children.
+        protocol: gets the children's lines; their PROGRESS becomes the lane's.
+        interrupts: signals, passed on to the child that runs.
+        log: gets the children's whole output.
+    """
+    steps = tuple(step for step in plan.lane_steps(dry_run=settings.dry_run) if step.script)
+    total, begin = plan.end(steps), 0
+    protocol.progress(0, total)
+    for step in steps:
+        lines = relay.StepLines(protocol, begin, step.until, total)
+        code = relay.run(
+            [sys.executable, str(settings.repository / SCRIPTS / str(step.script))],
+            on_line=lines.out,
+            on_error_line=lines.error,
+            log=log,
+            interrupts=interrupts,
+            environment=environ,
+        )
+        if code != 0:
+            return Outcome(step.name, code, lines.reason or f"lane_died:exit_code={code}")
+        lines.finish()
+        begin = step.until
+    return Outcome()

@@ -1,8 +1,4 @@
-"""The training of a lane on a prepared dataset: both models.
-
-Each step is a function of a context and the results before it; a finished training run is found again by its content
-key.
-"""
+"""Trains both models of a voice on a prepared dataset; a finished training run is found again by its content key."""
 
 from __future__ import annotations
 
@@ -11,19 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voicemill import files
-from voicemill.boundary import Interrupts
 from voicemill.dataset.prepare import PreparedDataset
-from voicemill.dataset.stages import StageClock
 from voicemill.errors import TrainingError
-from voicemill.lane.evaluation import Trained
-from voicemill.lane.events import event_log
 from voicemill.lane.gates import Cleared
-from voicemill.lane.live import StepDisplay
-from voicemill.lane.reporter import LaneReporter
+from voicemill.lane.monitoring import StepDisplay, event_log, page_path, report_page
 from voicemill.lane.request import LaneRequest
-from voicemill.lane.training_record import TrainingRecord
-from voicemill.lane.watching import page_path, watched
-from voicemill.settings import Settings
+from voicemill.lane.steps import LaneRun
+from voicemill.lane.trained_voice import RECORD, VOCODER, TrainingRecord
 from voicemill.training import launch, rate_search
 from voicemill.training.checkpoint import StepReport, TrainingResult
 from voicemill.training.config import TrainingConfig
@@ -31,10 +21,13 @@ from voicemill.training.hooks import Hooks
 from voicemill.training.store import commits
 from voicemill.training.worker import TrainingJob
 
+FASTPITCH = "FastPitch"
+HIFIGAN = "HiFi-GAN"
+
 
 @dataclass(frozen=True)
 class Models:
-    """Both trained models; the vocoder may be missing where the preset trains none."""
+    """Both models; `vocoder_record` is None if the base vocoder was not trained, `vocoder` if there is none."""
 
     acoustic: Path
     acoustic_record: TrainingRecord
@@ -44,26 +37,21 @@ class Models:
 
 @dataclass(frozen=True)
 class Context:
-    """What every step needs to know."""
+    """A training within a run of the lane."""
 
     request: LaneRequest
-    settings: Settings
     cleared: Cleared
-    reporter: LaneReporter
-    interrupts: Interrupts
-    clock: StageClock
-    checkpoints: Path
+    run: LaneRun
 
-    def trained(self, models: Models) -> Trained:
-        """What evaluation has to know of these models."""
-        return Trained(
-            acoustic=models.acoustic,
-            vocoder=models.vocoder,
-            vocoder_tuned=models.vocoder_record is not None,
-            final_loss=models.acoustic_record.final_loss,
-            sample_rate=self.cleared.config.audio.sample_rate,
-            evaluation=self.cleared.config.evaluation,
-        )
+    @property
+    def folder(self) -> Path:
+        """Checkpoints of the voice."""
+        return self.run.settings.paths.checkpoints / self.request.voice
+
+
+def stages(config: TrainingConfig) -> tuple[str, ...]:
+    """The stages that `train_models` announces."""
+    return (FASTPITCH, HIFIGAN) if config.vocoder.max_steps else (FASTPITCH,)
 
 
 def train_models(context: Context, dataset: PreparedDataset) -> Models:
@@ -79,54 +67,64 @@ def train_models(context: Context, dataset: PreparedDataset) -> Models:
         config.audio.model_dump(),
         config.acoustic.model_dump(),
         config.seed,
-        *_together(config),
+        *_process_count(config),
         dataset.sha256,
         _digest(cleared.acoustic_base),
     )
     acoustic = _run(
         context,
         "acoustic",
-        "FastPitch",
+        FASTPITCH,
         acoustic_key,
         config.acoustic.max_steps,
         lambda folder, resume, hooks: _train_acoustic(context, dataset, folder, resume, hooks),
     )
-    nemo = context.checkpoints / "acoustic" / acoustic.nemo
+    nemo = context.folder / "acoustic" / acoustic.nemo
     if config.vocoder.max_steps == 0:
-        context.reporter.note("The preset trains no vocoder: the base vocoder is offered as it is.")
-        return Models(nemo, acoustic, cleared.vocoder_base, None)
+        context.run.reporter.note("The preset trains no vocoder: the base vocoder is evaluated as it is.")
+        return Models(nemo, acoustic, _place_vocoder(context.folder, cleared.vocoder_base), None)
     vocoder_key = files.content_key(
-        "vocoder", acoustic_key, config.vocoder.model_dump(), *_together(config), _digest(cleared.vocoder_base)
+        "vocoder", acoustic_key, config.vocoder.model_dump(), *_process_count(config), _digest(cleared.vocoder_base)
     )
     vocoder = _run(
         context,
         "vocoder",
-        "HiFi-GAN",
+        HIFIGAN,
         vocoder_key,
         config.vocoder.max_steps,
         lambda folder, resume, hooks: _train_vocoder(context, dataset, nemo, folder, resume, hooks),
     )
-    return Models(nemo, acoustic, context.checkpoints / "vocoder" / vocoder.nemo, vocoder)
+    trained = _place_vocoder(context.folder, context.folder / "vocoder" / vocoder.nemo)
+    return Models(nemo, acoustic, trained, vocoder)
+
+
+def _place_vocoder(folder: Path, vocoder: Path | None) -> Path | None:
+    """Copy the vocoder to the name under which it is bundled; None removes an earlier one."""
+    placed = folder / VOCODER
+    if vocoder is None:
+        placed.unlink(missing_ok=True)
+        return None
+    if vocoder.resolve() != placed.resolve():
+        files.copy_file(vocoder, placed)
+    return placed
 
 
 Train = Callable[[Path, bool, Hooks], TrainingResult]
 
 
 def _run(context: Context, name: str, title: str, key: str, max_steps: int, train: Train) -> TrainingRecord:
-    """One training run, or its record from an earlier time."""
-    folder = context.checkpoints / name
-    record_path = folder / "record.json"
+    """One training run, or the record of an earlier one with the same key."""
+    run, folder = context.run, context.folder / name
+    record_path = folder / RECORD
     found = None if context.request.force else TrainingRecord.find(record_path, key)
     if found is not None:
-        with context.clock.stage(title, max_steps):
-            context.reporter.note(
-                f"{title} is trained already from the same data and settings; --force trains it again."
-            )
+        with run.clock.stage(title, max_steps):
+            run.reporter.note(f"{title} is trained already from the same data and settings; --force trains it again.")
         return found
     resume = context.request.resume and bool(commits(folder))
     folder.mkdir(parents=True, exist_ok=True)
-    display = StepDisplay(title, max_steps, context.reporter)
-    with context.clock.stage(title, max_steps), event_log(folder) as log:
+    display = StepDisplay(title, max_steps, run.reporter)
+    with run.clock.stage(title, max_steps), event_log(folder) as log:
 
         def on_step(report: StepReport) -> None:
             display.step(report)
@@ -134,9 +132,9 @@ def _run(context: Context, name: str, title: str, key: str, max_steps: int, trai
 
         hooks = Hooks(
             on_step=on_step,
-            should_stop=context.interrupts.should_stop,
-            note=context.reporter.note,
-            taking_steps=context.interrupts.cooperative,
+            should_stop=run.interrupts.should_stop,
+            note=run.reporter.note,
+            taking_steps=run.interrupts.cooperative,
         )
         result = train(folder, resume, hooks)
     if result.nemo_path is None:  # only an interrupt ends a run without a model, and cooperative() raises for that
@@ -156,14 +154,14 @@ def _train_acoustic(
     hooks: Hooks,
 ) -> TrainingResult:
     config, base, request = context.cleared.config, context.cleared.acoustic_base, context.request
-    if _apart(context):
+    if _in_processes(context):
         job = TrainingJob(model="acoustic", config=config, dataset=dataset.root, out=folder, base=base, resume=resume)
-        return _train_apart(context, job, hooks)
+        return _train_in_processes(context, job, hooks)
     from voicemill.evaluation.training_page import TrainingPage
     from voicemill.training.train_fastpitch import train_acoustic
 
     page = TrainingPage(
-        path=page_path(context.settings.workspace.reports, request.voice),
+        path=page_path(context.run.settings.workspace.reports, request.voice),
         display_name=request.display_name,
         voice=request.voice,
         audio=config.audio,
@@ -171,14 +169,14 @@ def _train_acoustic(
         max_steps=config.acoustic.max_steps,
         rate_search=folder / rate_search.NAME if config.acoustic.optimiser.find_learning_rate else None,
     )
-    with watched(hooks, page, config.training_pages) as watching:
+    with report_page(hooks, page, config.training_pages) as hooks:
         return train_acoustic(
             config,
             dataset.root,
             folder,
             resume=resume,
             init_from=base,
-            hooks=watching,
+            hooks=hooks,
         )
 
 
@@ -196,24 +194,24 @@ def _train_vocoder(
     from voicemill.training.train_hifigan import VocoderInputs, train_vocoder
 
     aligned = folder / "aligned_mels"
-    own_tokenizer = context.cleared.acoustic_base is None  # a base's dictionary and phones may be others
+    own_tokenizer = context.cleared.acoustic_base is None  # a base model may have another dictionary and phone set
     speaker = load_speaker(acoustic)
     ground_truth_aligned_mels(speaker.fastpitch, read_dataset(dataset.root), aligned, strict=own_tokenizer)
     config, base = context.cleared.config, context.cleared.vocoder_base
-    if _apart(context):
+    if _in_processes(context):
         job = TrainingJob(
             model="vocoder", config=config, dataset=dataset.root, out=folder, base=base, gta_dir=aligned, resume=resume
         )
-        return _train_apart(context, job, hooks)
+        return _train_in_processes(context, job, hooks)
     return train_vocoder(config, dataset.root, folder, VocoderInputs(base, aligned), resume=resume, hooks=hooks)
 
 
-def _apart(context: Context) -> bool:
-    """Whether other processes train, and this one waits."""
-    return context.request.ray is not None or bool(_together(context.cleared.config))
+def _in_processes(context: Context) -> bool:
+    """Whether other processes train while this one waits."""
+    return context.request.ray is not None or bool(_process_count(context.cleared.config))
 
 
-def _train_apart(context: Context, job: TrainingJob, hooks: Hooks) -> TrainingResult:
+def _train_in_processes(context: Context, job: TrainingJob, hooks: Hooks) -> TrainingResult:
     if context.request.ray is None:
         return launch.train(job, hooks)
     from voicemill.training import cluster
@@ -221,8 +219,8 @@ def _train_apart(context: Context, job: TrainingJob, hooks: Hooks) -> TrainingRe
     return cluster.train(job, hooks, context.request.ray)
 
 
-def _together(config: TrainingConfig) -> list[int]:
-    """Where several processes train, their number belongs to what a run is: each learns a batch of its own a step."""
+def _process_count(config: TrainingConfig) -> list[int]:
+    """The number of training processes, if there are several: each takes a batch of its own in a step."""
     return [config.devices * config.nodes] if config.devices * config.nodes > 1 else []
 
 

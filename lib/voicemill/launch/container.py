@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from voicemill.boundary import Interrupts
 from voicemill.launch import relay
-from voicemill.launch.lanes import MAIN, SCRIPTS, status_path
+from voicemill.launch.lanes import MAIN, SCRIPTS
 from voicemill.protocol import Protocol
 from voicemill.settings import Settings
 
@@ -21,7 +21,7 @@ def run_reported(settings: Settings, environ: Mapping[str, str], protocol: Proto
     Raises:
         StorageError: the log cannot be written.
     """
-    status = status_path(settings, MAIN.job(settings))
+    status = settings.paths.lane_status(MAIN.job(settings))
     script = settings.repository / SCRIPTS / MAIN.script
     with relay.open_log(settings.workspace.artifacts / LOG_NAME) as log:
         code = relay.run(

@@ -42,11 +42,6 @@ NEMO = Lane("tts_prod_train_nemo", "train_production_nemo.py", DEFAULT_BASE_WEIG
 LANES = {lane.name: lane for lane in (MAIN, NEMO)}
 
 
-def status_path(settings: Settings, job: str) -> Path:
-    """Where a lane's status file goes."""
-    return settings.train_status_path or settings.workspace.lane_status(job)
-
-
 def check_light() -> None:
     """Refuse a Python that lacks the library's light dependencies.
 

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from voicemill.boundary import Interrupts
 from voicemill.errors import RefusedError, VoicemillError
 from voicemill.launch import local_docker, managed_job, preflight, relay
-from voicemill.launch.lanes import LANES, MAIN, SCRIPTS, Lane, final_state, status_path
+from voicemill.launch.lanes import LANES, MAIN, SCRIPTS, Lane, final_state
 from voicemill.protocol import Protocol, StatusFile
-from voicemill.settings import LOG_NAME, Settings
+from voicemill.settings import Settings
 
 FROM_THE_LOG = ("docker_build_failed", "docker_run_failed")
 
@@ -34,8 +34,8 @@ def orchestrate(settings: Settings, environ: Mapping[str, str], protocol: Protoc
     """
     protocol.head(settings.head)
     known = LANES.get(settings.train_lane, MAIN)
-    status = StatusFile(status_path(settings, known.job(settings)), known.job(settings))
-    log_path = settings.log_path or settings.workspace.artifacts / LOG_NAME
+    status = StatusFile(settings.paths.lane_status(known.job(settings)), known.job(settings))
+    log_path = settings.paths.orchestrator_log
     with final_state(status, protocol), relay.open_log(log_path) as log, _tail_on_failure(log):
         preflight.check_head(settings)
         preflight.check_audio(settings)

@@ -12,10 +12,11 @@ sys.path.insert(0, str(ROOT / "lib"))
 
 from voicemill.boundary import guarded
 from voicemill.lane.entry import run_step
+from voicemill.lane.plan import TRAIN
 
 
 def main() -> int:
-    return run_step("train", os.environ, ROOT)
+    return run_step(TRAIN, os.environ, ROOT)
 
 
 if __name__ == "__main__":

@@ -20,11 +20,9 @@ from voicemill.training.hooks import Hooks
 def test_a_training_that_ends_without_a_model_is_no_success(tmp_path: Path) -> None:
     reporter = LaneReporter(Protocol(io.StringIO()), None, SilentObserver())
     context = SimpleNamespace(
-        checkpoints=tmp_path,
+        folder=tmp_path,
         request=SimpleNamespace(force=False, resume=False),
-        reporter=reporter,
-        interrupts=Interrupts(),
-        clock=StageClock(reporter, list),
+        run=SimpleNamespace(reporter=reporter, interrupts=Interrupts(), clock=StageClock(reporter, list)),
     )
 
     def train(folder: Path, resume: bool, hooks: Hooks) -> TrainingResult:

@@ -1,4 +1,4 @@
-"""What a person gets to see at the end of a lane: the HTML report and the final table."""
+"""The HTML report of a trained voice."""
 
 from __future__ import annotations
 
@@ -11,105 +11,62 @@ from voicemill.evaluation.evaluate import VoiceEvaluation
 from voicemill.evaluation.report_charts import LossCurve
 from voicemill.evaluation.report_sentences import ReportSounds
 from voicemill.evaluation.voice_report import Licence, ReportData, write_report
-from voicemill.lane import results
+from voicemill.lane import statuses
 from voicemill.lane.evaluation import references
-from voicemill.lane.training import Context, Models
-from voicemill.lane.training_record import TrainingRecord
-from voicemill.training_status import TrainingStatus
+from voicemill.lane.steps import LaneRun
+from voicemill.lane.trained_voice import TrainedVoice, TrainingRecord, run_summary
+from voicemill.settings import Settings
+from voicemill.training_status import TrainingStatus, read_training_status
 from voicemill.weights import allowlist, gate
 
 Row = tuple[str, str]
 
 
-def draw_report(
-    context: Context,
-    dataset: PreparedDataset,
-    models: Models,
-    measured: VoiceEvaluation,
-    status: TrainingStatus,
-    promoted: PromotedBundle | None,
-) -> Path:
-    """Write `reports/<voice>.html` and return its path; `promoted` is None where the voice was not good enough."""
-    path = context.settings.workspace.reports / f"{context.request.voice}.html"
-    sample_rate = context.cleared.config.audio.sample_rate
+def draw_report(run: LaneRun, voice: TrainedVoice, measured: VoiceEvaluation, promoted: PromotedBundle | None) -> Path:
+    """Write `reports/<voice>.html`.
+
+    Args:
+        run: names the voice and has the times of its stages.
+        voice: as trained.
+        measured: its evaluation, with the sounds.
+        promoted: None if the voice is outside its preset's limits.
+
+    Returns:
+        The path of the report.
+    """
+    path, dataset = run.settings.workspace.reports / f"{run.voice}.html", voice.dataset
+    status = read_training_status(run.settings.paths.training_status)
+    rate, guessed = voice.config.audio.sample_rate, dataset.report.guessed_words
     write_report(
         path,
         ReportData(
-            display_name=context.request.display_name,
-            voice=context.request.voice,
-            created_at=results.now(),
+            display_name=run.display_name,
+            voice=run.voice,
+            created_at=statuses.now(),
             evaluation=measured.evaluation,
             sounds=ReportSounds(
-                sample_rate=sample_rate,
-                references=references(dataset, sample_rate),
+                sample_rate=rate,
+                references=references(dataset, rate),
                 spoken=measured.spoken,
                 trials=measured.trials,
                 pitch_range=(dataset.stats.pitch_fmin, dataset.stats.pitch_fmax),
             ),
-            curves=[*_curves("FastPitch", models.acoustic_record), *_curves("HiFi-GAN", models.vocoder_record)],
+            curves=[*_curves("FastPitch", voice.acoustic_record), *_curves("HiFi-GAN", voice.vocoder_record)],
             clip_seconds=[entry.duration for entry in dataset.entries],
             dataset=_dataset_rows(dataset),
-            training=_training_rows(models, status),
-            stage_seconds=[(stage.name, stage.seconds) for stage in (*dataset.stages, *context.clock.times)],
-            licences=_licences(context, status),
+            training=_training_rows(voice, status),
+            stage_seconds=[(stage.name, stage.seconds) for stage in (*dataset.stages, *run.clock.times)],
+            licences=_licences(run.settings, status),
             provenance=_provenance(status, promoted),
             notes=[
-                f"{len(dataset.report.guessed_words)} words are in no dictionary; their pronunciation was guessed: "
-                + ", ".join(dataset.report.guessed_words[:40])
+                f"{len(guessed)} words are in no dictionary; their pronunciation was guessed: "
+                + ", ".join(guessed[:40])
             ]
-            if dataset.report.guessed_words
+            if guessed
             else [],
         ),
     )
     return path
-
-
-def rows(
-    context: Context,
-    dataset: PreparedDataset,
-    models: Models,
-    measured: VoiceEvaluation,
-    promoted: PromotedBundle,
-    report: Path,
-) -> list[Row]:
-    """The table on the terminal."""
-    evaluation = measured.evaluation
-    stages = [*dataset.stages, *context.clock.times]
-    return [
-        ("voice", f"{context.request.display_name} ({context.request.voice})"),
-        (
-            "clips",
-            f"{dataset.stats.train_clips} to train, {dataset.stats.validation_clips} held out, "
-            f"{(dataset.stats.train_seconds + dataset.stats.validation_seconds) / 60:.1f} min",
-        ),
-        ("FastPitch", _run_words(models.acoustic_record)),
-        ("HiFi-GAN", _run_words(models.vocoder_record) if models.vocoder_record else "base vocoder as it is"),
-        ("vocoder", evaluation.vocoder_choice),
-        (
-            "character errors",
-            f"{_shown(measured, 'cer')} synthesised, {_shown(measured, 'cer_real')} in the real recordings "
-            f"({evaluation.recogniser})",
-        ),
-        ("own speaker nearest", {True: "yes", False: "no", None: "not measured"}[evaluation.own_speaker_nearest]),
-        (
-            "slowest stages",
-            ", ".join(
-                f"{stage.name} {stage.seconds:.0f} s" for stage in sorted(stages, key=lambda stage: -stage.seconds)[:4]
-            ),
-        ),
-        ("bundle", f"{promoted.root} (verified)"),
-        ("listen", str(report)),
-    ]
-
-
-def _run_words(record: TrainingRecord) -> str:
-    loss = "no loss" if record.final_loss is None else f"loss {record.final_loss:.3f}"
-    return f"{record.steps} steps in {record.seconds:.0f} s, {loss}"
-
-
-def _shown(measured: VoiceEvaluation, name: str) -> str:
-    figure = measured.evaluation.figures.get(name)
-    return "not measured" if figure is None or figure.value is None else f"{100 * figure.value:.1f} %"
 
 
 def _curves(group: str, record: TrainingRecord | None) -> list[LossCurve]:
@@ -149,12 +106,12 @@ def _dataset_rows(dataset: PreparedDataset) -> Sequence[Row]:
     ]
 
 
-def _training_rows(models: Models, status: TrainingStatus) -> Sequence[Row]:
+def _training_rows(voice: TrainedVoice, status: TrainingStatus) -> Sequence[Row]:
     memory = "not measured" if status.peak_memory_bytes is None else f"{status.peak_memory_bytes / 2**20:.0f} MiB"
     return [
         ("preset", str(status.settings.get("preset"))),
-        ("FastPitch", _run_words(models.acoustic_record)),
-        ("HiFi-GAN", _run_words(models.vocoder_record) if models.vocoder_record else "base vocoder as it is"),
+        ("FastPitch", run_summary(voice.acoustic_record)),
+        ("HiFi-GAN", run_summary(voice.vocoder_record)),
         ("seed", str(status.seed)),
         ("device", status.device),
         ("peak memory", memory),
@@ -162,8 +119,8 @@ def _training_rows(models: Models, status: TrainingStatus) -> Sequence[Row]:
     ]
 
 
-def _licences(context: Context, status: TrainingStatus) -> list[Licence]:
-    listed = allowlist.load_allowlist(context.settings.allowlist)
+def _licences(settings: Settings, status: TrainingStatus) -> list[Licence]:
+    listed = allowlist.load_allowlist(settings.allowlist)
     ids = dict.fromkeys(
         [status.selected_weights_id, status.vocoder_weights_id or status.selected_weights_id, *status.weights_used]
     )

@@ -9,7 +9,7 @@ from voicemill.bundle.build import attribution_text
 from voicemill.dataset import description
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.dataset.rights import Rights
-from voicemill.lane.publishing import recordings_notice
+from voicemill.lane.bundling import recordings_notice
 from voicemill.settings import REPOSITORY
 from voicemill.training_status import Ancestor, TrainingStatus
 

@@ -1,4 +1,4 @@
-"""The last two steps of a lane, alone or within it: a production bundle from the statuses, and its promotion."""
+"""Builds the production bundle of a training and promotes it, with every path at its default from the settings."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from voicemill.bundle.build import BuiltBundle, build_bundle
 from voicemill.bundle.manifest import MANIFEST
 from voicemill.bundle.promote import PromotedBundle, source_date
 from voicemill.dataset import rights
-from voicemill.lane import results
-from voicemill.protocol import Protocol
+from voicemill.protocol import Protocol, Scalar
 from voicemill.settings import Settings
 from voicemill.training_status import TrainingStatus, read_training_status
 
@@ -29,16 +28,16 @@ def build(
     extra_files: Sequence[Path] = (),
     data_notice: str = "",
 ) -> BuiltBundle:
-    """Build the production bundle of the last training; what is not given is where the settings say.
+    """Build the production bundle of the last training; a path that is not given is the one of the settings.
 
     Raises:
         BundleError, GateError, StorageError: see `voicemill.bundle.build`.
     """
-    status, base = status or results.status_path(settings), base or settings.work_dir
+    status, base = status or settings.paths.training_status, base or settings.workspace.work
     return build_bundle(
         status,
-        evaluation or results.eval_path(settings),
-        output or production_bundle(settings),
+        evaluation or settings.paths.evaluation,
+        output or settings.paths.production_bundle,
         allowlist=settings.allowlist,
         base=base,
         commit=commit,
@@ -48,13 +47,13 @@ def build(
 
 
 def recordings_notice(status: TrainingStatus, repository: Path, base: Path, given: str = "") -> str:
-    """What ATTRIBUTION.txt says of the recordings: their notice, then licence and consent as the operator stated them.
+    """The part of ATTRIBUTION.txt about the recordings: their notice, then their licence and the speaker's consent.
 
     Args:
         status: of the training.
-        repository: has the notice of the bundled recording.
-        base: what the status's paths are relative to.
-        given: a notice that comes instead of that of the bundled recording.
+        repository: has the notice of the demo recording.
+        base: folder that the paths in the status are relative to.
+        given: a notice to use instead of the one of the demo recording.
     """
     if not given and status.demo_recording:
         given = (repository / DEMO_NOTICE).read_text(encoding="utf-8")
@@ -77,57 +76,53 @@ def promote(
     root: Path | None = None,
     strict: bool = True,
 ) -> PromotedBundle:
-    """Promote the production bundle; what is not given is where the settings say.
+    """Promote the production bundle; a path or name that is not given is the one of the settings.
 
     Args:
         settings: the environment.
         voice: voice profile id.
-        display_name: what people see.
+        display_name: name for people.
         manifest: of the production bundle.
-        root: where promoted bundles live.
-        strict: refuse faults in the source's record instead of only recording them.
+        root: folder of promoted bundles.
+        strict: refuse faults in the source's record; False only records them.
 
     Raises:
         BundleError, GateError, UsageError: see `voicemill.bundle.promote`.
     """
     return promotion.promote(
-        manifest or production_bundle(settings) / MANIFEST,
-        root or settings.promoted_bundle_root or settings.workspace.bundles,
+        manifest or settings.paths.production_bundle / MANIFEST,
+        root or settings.paths.promoted_bundles,
         voice or settings.voice_profile_id,
         display_name or settings.voice_display_name,
         strict=strict,
         allowlist=settings.allowlist,
-        base=settings.work_dir if manifest is None else None,
+        base=settings.workspace.work if manifest is None else None,
         created_at=source_date(settings.source_date_epoch),
     )
 
 
-def production_bundle(settings: Settings) -> Path:
-    """Folder of the production bundle."""
-    return settings.bundle_dir or settings.workspace.production_bundle
+def build_stats(built: BuiltBundle) -> dict[str, Scalar]:
+    """STATS of a built bundle."""
+    return {"status": "ok", "files": len(built.manifest.files), "manifest_sha256": built.manifest_sha256}
+
+
+def promotion_stats(promoted: PromotedBundle) -> dict[str, Scalar]:
+    """STATS of a promoted bundle."""
+    return {
+        "status": "ok",
+        "profile": promoted.manifest.voice_profile_id,
+        "files": len(promoted.manifest.files),
+        "manifest_sha256": promoted.manifest_sha256,
+    }
 
 
 def show_built(protocol: Protocol, built: BuiltBundle) -> None:
-    """A built bundle as STATS and ARTIFACT."""
-    protocol.stats(
-        {
-            "status": "ok",
-            "bundle_dir": protocol.shown(built.root),
-            "files": len(built.manifest.files),
-            "manifest_sha256": built.manifest_sha256,
-        }
-    )
+    """Write a built bundle as STATS and ARTIFACT lines."""
+    protocol.stats(build_stats(built) | {"bundle_dir": protocol.shown(built.root)})
     protocol.artifact(built.manifest_path)
 
 
 def show_promoted(protocol: Protocol, promoted: PromotedBundle) -> None:
-    """A promoted bundle as STATS and ARTIFACT."""
-    protocol.stats(
-        {
-            "status": "ok",
-            "profile": promoted.manifest.voice_profile_id,
-            "files": len(promoted.manifest.files),
-            "manifest_sha256": promoted.manifest_sha256,
-        }
-    )
+    """Write a promoted bundle as STATS and ARTIFACT lines."""
+    protocol.stats(promotion_stats(promoted))
     protocol.artifact(promoted.manifest_path)

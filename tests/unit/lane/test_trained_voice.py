@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from voicemill.lane.training_record import TrainingRecord
+from voicemill.lane.trained_voice import TrainingRecord
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What an earlier voice hands on to the one that begins with it."""
+"""A voice that starts from an earlier one (`--init-from`): its weights and notices are inherited."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.records import finished
 from voicemill.bundle.build import build_bundle
 from voicemill.bundle.promote import promote
 from voicemill.errors import BundleFileError, UsageError, VoicemillError
-from voicemill.lane import ancestry
+from voicemill.lane import gates
 from voicemill.settings import REPOSITORY
 from voicemill.training_status import write_training_status
 from voicemill.weights import allowlist
@@ -44,25 +44,25 @@ def voice(tmp_path: Path, model: bytes) -> Path:
 
 
 def test_licence_and_notices_are_inherited(voice: Path, tmp_path: Path, listed: LoadedAllowlist) -> None:
-    selection, before = ancestry.select(voice, listed)
+    selection, before = gates.select_ancestor(voice, listed)
     assert selection.entry.id == SCRATCH
     assert (before.voice, before.file) == ("zoe", "fastpitch.nemo")
     assert "Spoken by Zoe." in before.notice
-    assert ancestry.select(tmp_path / "built/fastpitch.nemo", listed)[0].entry.id == SCRATCH
+    assert gates.select_ancestor(tmp_path / "built/fastpitch.nemo", listed)[0].entry.id == SCRATCH
 
 
 def test_what_it_began_with_must_pass_the_gate_today(voice: Path, listed: LoadedAllowlist) -> None:
     kept = tuple(entry for entry in listed.allowlist.weights if entry.id != SCRATCH)
     shorter = LoadedAllowlist(listed.allowlist.model_copy(update={"weights": kept}), listed.path, listed.sha256)
     with pytest.raises(VoicemillError) as caught:
-        ancestry.select(voice, shorter)
+        gates.select_ancestor(voice, shorter)
     assert caught.value.reason == "allowlist_rejected:selected_weights_not_listed"
 
 
 def test_another_file_than_the_bundle_s_is_refused(voice: Path, listed: LoadedAllowlist) -> None:
     voice.write_bytes(voice.read_bytes()[:-1] + b"x")
     with pytest.raises(BundleFileError) as caught:
-        ancestry.select(voice, listed)
+        gates.select_ancestor(voice, listed)
     assert caught.value.reason.startswith("checksum_mismatch")
 
 
@@ -81,15 +81,15 @@ def test_a_model_of_unknown_origin_is_refused(voice: Path, listed: LoadedAllowli
     if how == "alone":
         manifest.unlink()
     with pytest.raises(VoicemillError) as caught:
-        ancestry.select(path, listed)
+        gates.select_ancestor(path, listed)
     assert caught.value.reason == f"init_from_unrecorded:{path.name}"
     assert caught.value.exit_code == 2
 
 
 def test_a_checkpoint_is_something_to_resume_from(tmp_path: Path, listed: LoadedAllowlist) -> None:
     with pytest.raises(UsageError, match="not a model") as caught:
-        ancestry.select(tmp_path / "fastpitch-0001.checkpoint", listed)
+        gates.select_ancestor(tmp_path / "fastpitch-0001.checkpoint", listed)
     assert "--resume" in caught.value.hint
     with pytest.raises(UsageError) as caught:
-        ancestry.select(tmp_path / "none.nemo", listed)
+        gates.select_ancestor(tmp_path / "none.nemo", listed)
     assert caught.value.reason == "missing_input_file"

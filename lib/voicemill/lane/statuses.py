@@ -1,0 +1,202 @@
+"""The training status and the evaluation as a lane writes them, and how its files name paths, times and versions.
+
+Needs no torch at import: a dry run writes a training status too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voicemill import files
+from voicemill.dataset.edits import recordings
+from voicemill.errors import BundleError
+from voicemill.evaluation.model import not_evaluated, read_evaluation, write_evaluation
+from voicemill.settings import DEMO_AUDIO, Settings
+from voicemill.training_status import (
+    DatasetStats,
+    SelectedWeights,
+    SkippedExample,
+    TrainingMetrics,
+    TrainingStatus,
+    write_training_status,
+)
+from voicemill.weights import gate
+
+if TYPE_CHECKING:
+    from voicemill.dataset.prepare import PreparedDataset
+    from voicemill.lane.gates import Cleared
+    from voicemill.lane.training import Context, Models
+
+
+def training_status(context: Context, dataset: PreparedDataset, models: Models, started: datetime) -> TrainingStatus:
+    """The training status of a finished training; the evaluation completes it.
+
+    Also writes the configuration that the status names.
+    """
+    settings, cleared = context.run.settings, context.cleared
+    acoustic, vocoder = models.acoustic_record, models.vocoder_record
+    config, config_path = cleared.config, context.folder / "config.json"
+    if acoustic.learning_rate is not None:  # it was searched
+        config = config.with_learning_rate(acoustic.learning_rate)
+    files.write_json(config_path, config.model_dump(mode="json"))
+    gpu = _gpu_available()
+    return TrainingStatus(
+        objective_status="ready_for_bundle",
+        status="ok",
+        gpu_available=gpu,
+        weights_used=gate.TOOL_WEIGHTS,
+        vocoder="hifigan" if models.vocoder else "griffin-lim",
+        config_path=reachable(config_path, settings),
+        config_sha256=files.sha256_file(config_path),
+        dataset_manifest=reachable(dataset.manifest, settings),
+        dataset_sha256=dataset.sha256,
+        metrics=TrainingMetrics.model_validate(
+            {
+                "final_loss": acoustic.final_loss,
+                "avg_loss": acoustic.average_loss,
+                "steps": acoustic.steps,
+                "seconds": acoustic.seconds,
+                "seconds_to_first_step": acoustic.seconds_to_first_step,
+                "weights_sha256": acoustic.weights_sha256,
+                "vocoder_final_loss": vocoder.final_loss if vocoder else None,
+                "vocoder_steps": vocoder.steps if vocoder else 0,
+                "vocoder_seconds": vocoder.seconds if vocoder else 0.0,
+            }
+        ),
+        dataset_stats=DatasetStats(
+            entry_count=len(dataset.entries) + len(dataset.report.rejected),
+            used_examples=sum(entry.split == "train" for entry in dataset.entries),
+            skipped=tuple(
+                SkippedExample(entry=f"{row.source} {row.start:.2f}-{row.end:.2f} s", reason=row.reason)
+                for row in dataset.report.rejected
+            ),
+        ),
+        artifacts=tuple(reachable(path, settings) for path in (models.acoustic, models.vocoder) if path),
+        train_note="Trained; the evaluation chooses the vocoder.",
+        commit=settings.commit,
+        seed=config.seed,
+        started_at=rfc3339(started),
+        ended_at=now(),
+        versions=versions(),
+        device="cuda" if gpu else "cpu",
+        peak_memory_bytes=max(record.peak_memory_bytes for record in (acoustic, vocoder) if record),
+        settings=config.model_dump(mode="json"),
+        demo_recording=_is_demo(dataset, settings),
+        init_from=cleared.ancestor,
+        **weights_fields(cleared, settings),
+    )
+
+
+def _is_demo(dataset: PreparedDataset, settings: Settings) -> bool:
+    """Whether the demo recording is one of the recordings of a dataset."""
+    demo = settings.repository / DEMO_AUDIO
+    return demo.is_file() and files.sha256_file(demo) in recordings(dataset.description.inputs).values()
+
+
+def weights_fields(cleared: Cleared, settings: Settings) -> dict[str, Any]:
+    """The fields of a training status that record its path, the selected weights and the allowlist."""
+    return {
+        "status_json": shown(settings.paths.training_status, settings),
+        "selected_weights_id": cleared.acoustic.entry.id,
+        "selected_weights": _recorded(cleared.acoustic),
+        "vocoder_weights_id": cleared.vocoder.entry.id,
+        "vocoder_weights": _recorded(cleared.vocoder),
+        "allowlist_path": shown(cleared.acoustic.allowlist_path, settings),
+        "allowlist_sha256": cleared.acoustic.allowlist_sha256,
+    }
+
+
+def _recorded(selection: gate.SelectedWeights) -> SelectedWeights:
+    """The allowlist entry as a status records it."""
+    return SelectedWeights.model_validate(selection.entry.model_dump(mode="json"))
+
+
+def _gpu_available() -> bool:
+    import torch
+
+    return bool(torch.cuda.is_available())
+
+
+def write_blocked(settings: Settings, reason: str) -> None:
+    """Write a blocked training status and evaluation, so that no older result is taken for this run's."""
+    path = settings.paths.training_status
+    write_training_status(
+        path,
+        TrainingStatus(
+            objective_status="blocked",
+            status="blocked",
+            root_cause=reason,
+            dry_run=settings.dry_run,
+            status_json=shown(path, settings),
+            selected_weights_id=settings.base_weights_id or "",
+            commit=settings.commit,
+            ended_at=now(),
+        ),
+    )
+    _write_blocked_evaluation(settings, reason, f"The training was blocked: {reason}.")
+
+
+def write_unmeasured(settings: Settings, reason: str) -> None:
+    """Write a blocked evaluation of a voice that could not be measured."""
+    _write_blocked_evaluation(settings, reason, f"Nothing could be measured: {reason}.")
+
+
+def _write_blocked_evaluation(settings: Settings, reason: str, why: str) -> None:
+    """Write an evaluation without figures; a measured one that is itself the reason is kept."""
+    path = settings.paths.evaluation
+    with contextlib.suppress(BundleError):
+        found = read_evaluation(path)
+        if found.limits and found.root_cause == reason:
+            return
+    write_evaluation(
+        path,
+        not_evaluated(status="blocked", root_cause=reason, source_status="blocked", why=why, dry_run=settings.dry_run),
+    )
+
+
+def versions() -> dict[str, str | None]:
+    """Versions of Python and of the packages that train."""
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    for package, distribution in (
+        ("torch", "torch"),
+        ("nemo", "nemo-toolkit"),
+        ("lightning", "lightning"),
+        ("numpy", "numpy"),
+    ):
+        try:
+            found[package] = importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+def shown(path: Path, settings: Settings) -> str:
+    """A path for people: relative to the work directory or the repository, else its last two names."""
+    from voicemill.bundle.build import portable
+
+    absolute = path.absolute()
+    base = (
+        settings.workspace.work if absolute.is_relative_to(settings.workspace.work.absolute()) else settings.repository
+    )
+    return portable(path, base)
+
+
+def reachable(path: Path, settings: Settings) -> str:
+    """A path for a later step: relative to the work directory, with `..` if it lies elsewhere."""
+    return Path(os.path.relpath(path.absolute(), settings.workspace.work.absolute())).as_posix()
+
+
+def now() -> str:
+    """The current time as RFC 3339."""
+    return rfc3339(datetime.now(UTC))
+
+
+def rfc3339(moment: datetime) -> str:
+    """A moment in UTC as RFC 3339."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

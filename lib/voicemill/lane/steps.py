@@ -1,0 +1,305 @@
+"""The steps of a lane. Each reads the files of the step before it, writes its own, and returns rows for people.
+
+`train` writes the training status and the models it names, `evaluate` the evaluation and a sample, `bundle` the
+production bundle, `promote` the promoted bundle and the report.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from voicemill import files
+from voicemill.boundary import Interrupts
+from voicemill.dataset.stages import STAGES, StageClock, write_timings
+from voicemill.errors import BlockedError, NotAcceptableError
+from voicemill.lane import bundling, gates, plan, statuses
+from voicemill.lane.reporter import LaneReporter
+from voicemill.lane.request import LaneRequest
+from voicemill.protocol import Scalar
+from voicemill.settings import Settings
+from voicemill.training_status import TrainingStatus, read_training_status, write_training_status
+
+if TYPE_CHECKING:
+    from voicemill.bundle.promote import PromotedBundle
+    from voicemill.dataset.prepare import PreparedDataset
+    from voicemill.evaluation.evaluate import VoiceEvaluation
+    from voicemill.lane.trained_voice import TrainedVoice
+
+Row = tuple[str, str]
+SHOWN_FIGURES = ("cer", "cer_real", "wer", "wer_real")
+"""Figures of the evaluation in STATS."""
+
+
+@dataclass
+class LaneRun:
+    """One run of a lane in this process.
+
+    Attributes:
+        job: names the lane's files.
+        voice: profile id of the voice.
+        measured: figures and sounds of the evaluation, once this process has made it.
+        clock: measures the stages after the preparation.
+    """
+
+    settings: Settings
+    reporter: LaneReporter
+    interrupts: Interrupts
+    job: str
+    voice: str
+    display_name: str
+    measured: VoiceEvaluation | None = None
+    clock: StageClock = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.clock = StageClock(self.reporter, list)
+
+
+def train(request: LaneRequest, run: LaneRun) -> list[Row]:
+    """Check the gates, prepare the dataset, train the models and write the training status.
+
+    Raises:
+        VoicemillError: a gate refused, the dataset cannot be prepared, or the training failed.
+    """
+    from voicemill.lane import training
+    from voicemill.lane.trained_voice import run_summary
+
+    settings, reporter, started = run.settings, run.reporter, datetime.now(UTC)
+    with reporter.step(plan.GATES):
+        cleared = gates.clear(request, settings, reporter)
+    dataset = _prepare(request, cleared, run)
+    # The number of training steps depends on the length of the recordings.
+    cleared = dataclasses.replace(cleared, config=cleared.config.for_audio(dataset.stats.train_seconds))
+    context = training.Context(request=request, cleared=cleared, run=run)
+    with reporter.step(plan.TRAIN, training.stages(cleared.config)):
+        models = training.train_models(context, dataset)
+        status = statuses.training_status(context, dataset, models, started)
+        write_training_status(settings.paths.training_status, status)
+    _show_status(run, status)
+    clips, seconds = dataset.stats, dataset.stats.train_seconds + dataset.stats.validation_seconds
+    return [
+        ("voice", f"{run.display_name} ({run.voice})"),
+        ("clips", f"{clips.train_clips} to train, {clips.validation_clips} held out, {seconds / 60:.1f} min"),
+        ("FastPitch", run_summary(models.acoustic_record)),
+        ("HiFi-GAN", run_summary(models.vocoder_record)),
+    ]
+
+
+def _prepare(request: LaneRequest, cleared: gates.Cleared, run: LaneRun) -> PreparedDataset:
+    from voicemill.dataset.lanefile import write_lane_manifest
+    from voicemill.dataset.prepare import prepare
+    from voicemill.voices.rights import warning
+
+    config, workspace = cleared.config, run.settings.workspace
+    with run.reporter.step(plan.PREPARE, STAGES):
+        preparation = request.preparation.for_training(config.audio.sample_rate, config.seed, config.quality)
+        dataset = prepare(preparation, workspace, run.reporter)
+        write_lane_manifest(workspace.dataset_manifest(run.job), dataset)
+        caution = warning(dataset.description.rights)
+        if caution:
+            run.reporter.note(caution)
+    run.reporter.stats(
+        {
+            "dataset_items": len(dataset.entries),
+            "dataset_seconds": round(dataset.stats.train_seconds + dataset.stats.validation_seconds, 2),
+        }
+    )
+    run.reporter.artifact(workspace.dataset_manifest(run.job))
+    return dataset
+
+
+def _show_status(run: LaneRun, status: TrainingStatus) -> None:
+    run.reporter.stats(
+        {
+            "dry_run": status.dry_run,
+            "final_loss": status.metrics.final_loss,
+            "objective_status": status.objective_status,
+            "status": status.status,
+        }
+    )
+    run.reporter.artifact(run.settings.paths.training_status)
+
+
+def evaluate(run: LaneRun) -> list[Row]:
+    """Measure the trained voice, choose its vocoder and complete the training status with it.
+
+    Raises:
+        VoicemillError: there is no trained voice, or it cannot be measured.
+        NotAcceptableError: `quality_outside_limits:<figures>`; the report is drawn, and nothing can be bundled.
+    """
+    settings, reporter = run.settings, run.reporter
+    status = read_training_status(settings.paths.training_status)
+    if status.status != "ok":
+        raise BlockedError(
+            "The training did not end well, so there is nothing to evaluate.",
+            reason=status.root_cause if status.root_cause != "none" else "status_not_ready",
+            hint="Run the training step until it ends with status ok.",
+        )
+    if status.dry_run:
+        from voicemill.evaluation.model import dry_run_evaluation, write_evaluation
+
+        with reporter.step(plan.EVALUATE):
+            write_evaluation(settings.paths.evaluation, dry_run_evaluation(source_status="ok"))
+        reporter.artifact(settings.paths.evaluation)
+        return []
+    return _evaluate(run)
+
+
+def _evaluate(run: LaneRun) -> list[Row]:
+    from voicemill.evaluation.evaluate import STAGE
+    from voicemill.evaluation.judging import require_limits
+    from voicemill.lane import evaluation
+    from voicemill.lane.trained_voice import TrainedVoice
+
+    settings, reporter = run.settings, run.reporter
+    with reporter.step(plan.EVALUATE, [STAGE]):
+        voice = TrainedVoice.read(settings)
+        run.measured = measured = evaluation.evaluate_trained(voice, settings, run.clock)
+        _record(voice, measured, settings)
+    found = measured.evaluation
+    shown: dict[str, Scalar] = {"vocoder": found.chosen_vocoder}
+    reporter.stats(shown | {name: found.figures[name].value for name in SHOWN_FIGURES if name in found.figures})
+    reporter.artifact(settings.paths.evaluation)
+    try:
+        require_limits(found)
+    except NotAcceptableError as error:
+        from voicemill.lane.report import draw_report
+
+        reporter.artifact(draw_report(run, voice, measured, None))
+        statuses.write_blocked(settings, error.reason)  # the bundle step reads the training status
+        raise
+    return [
+        ("vocoder", found.vocoder_choice),
+        (
+            "character errors",
+            f"{_percent(measured, 'cer')} synthesised, {_percent(measured, 'cer_real')} in the real recordings "
+            f"({found.recogniser})",
+        ),
+        ("own speaker nearest", {True: "yes", False: "no", None: "not measured"}[found.own_speaker_nearest]),
+    ]
+
+
+def _percent(measured: VoiceEvaluation, name: str) -> str:
+    figure = measured.evaluation.figures.get(name)
+    return "not measured" if figure is None or figure.value is None else f"{100 * figure.value:.1f} %"
+
+
+def _record(voice: TrainedVoice, measured: VoiceEvaluation, settings: Settings) -> None:
+    """Write the evaluation and a sample, and complete the training status with the chosen vocoder."""
+    import soundfile
+
+    from voicemill.evaluation.model import write_evaluation
+    from voicemill.lane.evaluation import GRIFFIN_LIM
+    from voicemill.lane.trained_voice import SAMPLE, VOCODER
+
+    chosen = measured.evaluation.chosen_vocoder or GRIFFIN_LIM
+    longest = max(measured.spoken[chosen].values(), key=len)
+    sample = voice.folder / SAMPLE
+    with (
+        files.atomic_path(sample, suffix=".wav") as temporary,
+        files.library_writes(sample, soundfile.LibsndfileError),
+    ):
+        soundfile.write(temporary, longest, voice.config.audio.sample_rate, subtype="PCM_16")
+    write_evaluation(settings.paths.evaluation, measured.evaluation)
+    kept = [artifact for artifact in voice.status.artifacts if Path(artifact).name not in (SAMPLE, VOCODER)]
+    shipped = [sample] if chosen == GRIFFIN_LIM else [voice.folder / VOCODER, sample]
+    completed = voice.status.model_copy(
+        update={
+            "vocoder": "griffin-lim" if chosen == GRIFFIN_LIM else "hifigan",
+            "artifacts": (*kept, *(statuses.reachable(path, settings) for path in shipped)),
+            "train_note": measured.evaluation.vocoder_choice,
+        }
+    )
+    write_training_status(settings.paths.training_status, completed)
+
+
+def bundle(run: LaneRun) -> list[Row]:
+    """Build the production bundle.
+
+    Raises:
+        BundleError, GateError, StorageError: see `bundling.build`.
+    """
+    with run.reporter.step(plan.BUNDLE, ["bundle"]), run.clock.stage("bundle"):
+        built = bundling.build(run.settings)
+    run.reporter.stats(bundling.build_stats(built))
+    run.reporter.artifact(built.manifest_path)
+    return []
+
+
+def promote(run: LaneRun) -> list[Row]:
+    """Promote the production bundle; a real one is also verified and certified, and the report is drawn.
+
+    Raises:
+        BundleError: the bundle cannot be promoted.
+        NotAcceptableError: `verification_failed`.
+    """
+    settings = run.settings
+    status = read_training_status(settings.paths.training_status)
+    stages = ("promotion",) if status.dry_run else ("promotion", "verification", "certification")
+    with run.reporter.step(plan.PROMOTE, stages):
+        with run.clock.stage("promotion"):
+            promoted = bundling.promote(settings, run.voice, run.display_name)
+        if status.dry_run:
+            rows = [
+                ("dry run", "nothing was trained; the bundle holds placeholders and can never be certified"),
+                ("bundle", str(promoted.root)),
+            ]
+            artifacts = [promoted.manifest_path]
+        else:
+            checks = _certify(run, promoted, status)
+            rows, artifacts = _results(run, promoted)
+            rows += checks
+    run.reporter.stats(bundling.promotion_stats(promoted) | ({} if status.dry_run else {"bundle_valid": True}))
+    for path in artifacts:
+        run.reporter.artifact(path)
+    return rows
+
+
+def _certify(run: LaneRun, promoted: PromotedBundle, status: TrainingStatus) -> list[Row]:
+    """Verify and certify a promoted bundle; the rows of its checklist."""
+    from voicemill.casimir.packs import SHIPPED_PACKS
+    from voicemill.verify.certificate import casimir_row, certificate_path, certify
+    from voicemill.verify.checklist import verify_bundle
+    from voicemill.weights.allowlist import SHIPPED
+
+    repository = run.settings.repository
+    with run.clock.stage("verification"):
+        verification = verify_bundle(promoted.root, repository / SHIPPED, status=status)
+        if not verification.ok:
+            failed = [row for row in verification.rows if not row.go and not row.certification_only]
+            reasons = "; ".join(f"{row.title}: {row.detail}" for row in failed)
+            raise NotAcceptableError(
+                f"The promoted bundle does not pass verification: {reasons or 'files differ'}.",
+                reason="verification_failed",
+                hint="Inspect it with voice-verify bundle; do not use it.",
+            )
+    with run.clock.stage("certification"):
+        packs, demands = repository / SHIPPED_PACKS, verification.demands
+        certify(verification.check, demands, packs, certificate_path(promoted.root))
+        # The certificate changes this row only, so the files are not hashed again.
+        rows = (*demands, casimir_row(verification.check, demands, packs))
+    return [(row.title, f"{row.verdict}: {row.detail}") for row in rows]
+
+
+def _results(run: LaneRun, promoted: PromotedBundle) -> tuple[list[Row], list[Path]]:
+    """Draw the report and write the stage times; the last rows of the table, and the files of the voice."""
+    from voicemill.lane.report import draw_report
+    from voicemill.lane.trained_voice import SAMPLE, TrainedVoice
+
+    voice = TrainedVoice.read(run.settings)
+    times = [*voice.dataset.stages, *run.clock.times]
+    write_timings(run.settings.workspace.timings(run.job), times)
+    slowest = sorted(times, key=lambda stage: -stage.seconds)[:4]
+    rows = [
+        ("slowest stages", ", ".join(f"{stage.name} {stage.seconds:.0f} s" for stage in slowest)),
+        ("bundle", f"{promoted.root} (verified)"),
+    ]
+    artifacts = [promoted.manifest_path, promoted.root / SAMPLE]
+    if run.measured is not None:
+        report = draw_report(run, voice, run.measured, promoted)
+        rows.append(("listen", str(report)))
+        artifacts.append(report)
+    return rows, artifacts
