@@ -1,7 +1,7 @@
-"""Lines that other programs read: PROGRESS, STATS, ARTIFACT on stdout, the bracketed lines, and the lane's status file.
+"""The lines on stdout for other programs (PROGRESS, STATS, ARTIFACT, bracketed lines), and the lane's status file.
 
-One line is one `write` and is flushed at once. A consumer may take each chunk of the pipe for one line, so on a pipe
-two lines are kept a few milliseconds apart (operator contract, section 1).
+Each line is one `write`, flushed at once. A consumer may read each chunk of the pipe as one line, so lines on a pipe
+are kept a few milliseconds apart (operator contract, section 1).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from voicemill import files
 from voicemill.errors import StorageError
 
 LINE_GAP_SECONDS = 0.005
-"""Pause between lines on a pipe, so that a reader of chunks meets one line at a time."""
+"""Pause between lines on a pipe, for readers of chunks."""
 
 _PROGRESS = re.compile(r"PROGRESS +([0-9]{1,9}) +([0-9]{1,9})")
 
@@ -28,23 +28,23 @@ State = Literal["running", "completed", "blocked", "error"]
 
 
 def one_line(text: str, most: int | None = None) -> str:
-    """`text` as one line that does nothing to a terminal: what is not printable is escaped.
+    """`text` as one line without control characters; characters that are not printable are escaped.
 
     Args:
-        text: from anywhere.
-        most: characters of it that are kept.
+        text: untrusted text.
+        most: number of characters to keep.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text[:most])
 
 
 def read_progress(line: str) -> tuple[int, int] | None:
-    """Steps done and steps in all of a `PROGRESS` line; None of any other line."""
+    """Steps done and total steps of a `PROGRESS` line; None for any other line."""
     found = _PROGRESS.fullmatch(line.rstrip())
     return (int(found[1]), int(found[2])) if found else None
 
 
 class Protocol:
-    """Writes protocol lines to one binary-safe stream; keeps PROGRESS from ever going back."""
+    """Writes protocol lines to a stream; PROGRESS never decreases."""
 
     def __init__(self, stream: IO[str], *, base: Path | None = None) -> None:
         """
@@ -59,7 +59,7 @@ class Protocol:
         self.current, self.total = 0, 0
 
     def line(self, text: str) -> None:
-        """One line, one write, flushed; control characters in it are escaped so that it stays one line."""
+        """Write one line and flush it; control characters are escaped."""
         wait = self._last + self._gap - time.monotonic()
         if self._gap and wait > 0:
             time.sleep(wait)
@@ -84,7 +84,7 @@ class Protocol:
         )
 
     def artifact(self, path: Path) -> str:
-        """`ARTIFACT path` for a complete file; returns the path as printed.
+        """`ARTIFACT path` of a complete file; returns the path as printed.
 
         Raises:
             FileNotFoundError: there is no such file yet.
@@ -118,7 +118,7 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Progress:
-    """Steps done of steps in all."""
+    """Steps done, and their total."""
 
     current: int = 0
     total: int = 0
@@ -128,8 +128,7 @@ class Progress:
 class LaneStatus:
     """`artifacts/train_status.<job>.json` (formats contract, section 1)."""
 
-    # A plain dataclass, so that it can be written where pydantic is not installed; its JSON Schema is generated all the
-    # same.
+    # A plain dataclass, because it is also written without pydantic; its JSON Schema is generated from it all the same.
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     job_type: str
@@ -142,7 +141,7 @@ class LaneStatus:
 
 
 class StatusFile:
-    """The lane's status on disk: `running` from the first second, a final state at the end, whatever happens."""
+    """The lane's status on disk: `running` from the first second, and always a final state at the end."""
 
     def __init__(self, path: Path, job_type: str) -> None:
         self.path = path
@@ -158,7 +157,7 @@ class StatusFile:
         stats: dict[str, Scalar] | None = None,
         artifact: str | None = None,
     ) -> None:
-        """Change what is given, keep the rest, write atomically."""
+        """Change the fields that are given and write the file atomically."""
         changes: dict[str, object] = {}
         if state is not None:
             changes |= {"state": state, "status": state}
@@ -174,13 +173,13 @@ class StatusFile:
         self._write()
 
     def take_over(self) -> None:
-        """Go on from what another process has written into the file since (a lane that ran in a container)."""
+        """Continue from the state that another process has written since (a lane that ran in a container)."""
         try:
             found = files.read_json(self.path)
             known = {each.name: found[each.name] for each in dataclasses.fields(LaneStatus) if each.name in found}
             self.status = LaneStatus(**{**known, "progress": Progress(**found["progress"])})
         except (OSError, files.InvalidJsonError, KeyError, TypeError):
-            return  # gone or not ours: what we know stands
+            return  # missing, or not a lane status: the known state is kept
 
     def _write(self) -> None:
         document = dataclasses.asdict(self.status)
@@ -190,8 +189,8 @@ class StatusFile:
             final = self.status.state in ("blocked", "error") or error.code == "disk_full"
             if self.status.state == "running" or not final or not self.path.is_file():
                 raise
-            # A full disk has no room for a new file, but for other words in the old one: `running` must not stand.
-            # What could not be flushed is never called completed.
+            # A full disk cannot take a new file, but the old one can be overwritten, so that it does not stay `running`.
+            # A run whose results could not be written is never `completed`.
             try:
                 self.path.write_text(files.dump_json(document), encoding="utf-8")
             except OSError:

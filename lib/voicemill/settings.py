@@ -1,6 +1,6 @@
-"""Environment -> frozen settings, read once by the apps and the scripts (operator contract, section 5).
+"""Settings from the environment, read once by each app and script (operator contract, section 5).
 
-The library never looks at the environment itself: an entry point passes `os.environ` in and hands the result on.
+The library never reads the environment itself: an entry point passes `os.environ` in and the settings on.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 """Root of the checkout (or of the image's copy of it)."""
 
 DEFAULT_BASE_WEIGHTS = "nvidia/nemo-tts-fastpitch-en"
-"""What the NeMo lane and the PROD_TTS steps fine-tune from when nothing is said; elsewhere the preset decides."""
+"""Base weights of the NeMo lane and the PROD_TTS steps by default; otherwise the preset decides."""
 FROM_SCRATCH = "voicemill/from-scratch"
-"""Id of the allowlist's entry without third-party weights."""
+"""Allowlist id for training without third-party weights."""
 LOG_NAME = "voice_train_prod.orchestrator.log"
 DEMO_AUDIO = Path("data/demo/demo.flac")
 """The bundled recording, below the repository."""
@@ -105,7 +105,7 @@ class Settings:
         head: the commit that runs (40 hex digits, or `unknown`); `commit` is what manifests record, and may be given.
         preset: PROD_TTS_PRESET; `None` lets base weights and device decide.
         ray_address: RAY_ADDRESS, of the head node for TRAIN_BACKEND=ray; `None` is the cluster of this machine.
-        runtime: TOOLBOX_RUNTIME; `None` takes what there is.
+        runtime: TOOLBOX_RUNTIME; `None` takes the one that is available.
         managed: VOICEMILL_MANAGED, the SkyPilot task file of a managed job; `None` blocks TRAIN_BACKEND=managed_job.
     """
 

@@ -1,8 +1,7 @@
-"""`artifacts/prod_tts_train_status.json`: what a training run was, made from, and came to (formats contract, section
-2).
+"""The training status `artifacts/prod_tts_train_status.json` (formats contract, section 2).
 
-The run writes it, the bundle step reads it. Statuses of other producers are read too: fields that we do not know are
-ignored, and a digest that is absent or no string counts as `missing`, which can never be bundled.
+The training writes it, the evaluation completes it, and the bundle step reads it. Statuses of other producers are
+accepted: unknown fields are ignored, and a digest that is absent or not a string is `missing`, which cannot be bundled.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from voicemill.errors import BundleError
 
 LANE = "prod_tts_nemo"
 MISSING = "missing"
-"""Stands where a digest could not be computed."""
+"""The value of a digest that could not be computed."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -35,7 +34,7 @@ DigestOrMissing = Annotated[str, BeforeValidator(_digest_or_missing)]
 
 
 class SelectedWeights(BaseModel):
-    """An allowlist entry as the run recorded it; what its list says beyond these fields is kept as it is."""
+    """An allowlist entry as the run recorded it; further fields of the entry are kept."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
     id: str = ""
@@ -46,7 +45,7 @@ class SelectedWeights(BaseModel):
 
 
 class Ancestor(BaseModel):
-    """The earlier voice that a run began with.
+    """The earlier voice that a training started from.
 
     Attributes:
         voice: its profile id.
@@ -62,7 +61,7 @@ class Ancestor(BaseModel):
 
 
 class TrainingMetrics(BaseModel):
-    """Measured figures of the training; `None` where nothing was measured. Further figures may be added by name."""
+    """Measured figures of the training; `None` if not measured. Further figures may be added by name."""
 
     model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
     final_loss: float | None = None
@@ -71,7 +70,7 @@ class TrainingMetrics(BaseModel):
 
 
 class SkippedExample(BaseModel):
-    """A manifest entry that was not used, and why."""
+    """A manifest entry that was not used, with the reason."""
 
     model_config = ConfigDict(frozen=True)
     entry: str
@@ -79,7 +78,7 @@ class SkippedExample(BaseModel):
 
 
 class DatasetStats(BaseModel):
-    """Entries of the training manifest: how many there were, how many were used, which were skipped and why."""
+    """Counts of the dataset's entries, and the skipped ones with their reasons."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
     entry_count: int = 0
@@ -91,13 +90,13 @@ class TrainingStatus(BaseModel):
     """The training status.
 
     Attributes:
-        artifacts: files for the bundle (checkpoints, sample), relative to the working directory where they lie below
-        it. weights_used: ids of further allowlist entries that the run loaded (voice activity, aligner, lexicon); their
-            attribution travels into the bundle too.
-        vocoder: what speaks the mel spectrogram: `hifigan`, or `griffin-lim` where no neural vocoder ships.
-        allowlist_path: the licence gate's list of this run, with its digest in `allowlist_sha256`.
-        demo_recording: the voice learned from the bundled demo, whose notice belongs into the bundle.
-        init_from: the earlier voice that it began with; `selected_weights` are those that this one began with.
+        artifacts: files for the bundle (models, sample), relative to the work directory.
+        weights_used: ids of further allowlist entries that the run loaded (voice activity, aligner, lexicon); the
+            bundle includes their attribution.
+        vocoder: `hifigan`, or `griffin-lim` if the voice ships without a neural vocoder.
+        allowlist_path: the allowlist of this run, with its digest in `allowlist_sha256`.
+        demo_recording: the voice was trained on the demo recording; the bundle includes its notice.
+        init_from: the earlier voice that the training started from; `selected_weights` are the weights of that voice.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
@@ -137,7 +136,7 @@ class TrainingStatus(BaseModel):
 
     @property
     def bundleable(self) -> bool:
-        """Trained, and every digest is there."""
+        """The training ended well and every digest is known."""
         return (
             self.objective_status == "ready_for_bundle"
             and self.status == "ok"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the production container runs: the lane `tts_prod_train`, and a report block at the end (standard library)."""
+"""Runs in the production container: the lane `tts_prod_train`, and a report block at the end (standard library)."""
 
 from __future__ import annotations
 

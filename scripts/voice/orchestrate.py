@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What `train_production_voice.sh` starts: gates, then the lane in a container or on this machine (standard library)."""
+"""Started by `train_production_voice.sh`: gates, then the lane in a container or on this machine (standard library)."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """Record sha256 and size of a checkpoint in the shipped allowlist: `pin_weights.py ID [FILE]`.
 
-Do this once, after you have checked where the file comes from: from then on only these bytes are ever loaded.
-Without FILE all files of the entry are pinned where they lie (in the repository, or below cache/weights/ID/); FILE
-stands for the first.
+Do this once, after you have checked the origin of the file: from then on only these bytes are loaded. Without FILE, all
+files of the entry are pinned in place (in the repository, or below cache/weights/ID/); FILE is the first of them.
 """
 
 from __future__ import annotations

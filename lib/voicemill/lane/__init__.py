@@ -1,14 +1,16 @@
-"""Where a lane runs, and the lane itself.
+"""The lane: the steps from recordings to a promoted, verified voice.
 
-request -> here.run_lane -> steps (prepare, train, evaluate, bundle, promote, verify) -> LaneResult
-                              |
-                          reporter: protocol lines on stdout, the lane's status file, live progress on stderr
+    plan           the steps in order, with their shares of PROGRESS
+    runner         runs the steps: in one process, each in a child process, or dry
+    steps          train (gates, preparation, training), evaluate, bundle, promote
+    request        the voice to make
+    gates          the checks before anything is prepared or trained
+    training       both models (monitoring: what they show while they are trained)
+    placeholders   the results of a dry run
+    reporter       PROGRESS, STATS and ARTIFACT lines, the lane's status file, the person's display
+    entry          what the files below `scripts/voice/` start (colab_entry: all steps, ending in a report)
 
-    entry          what the files below scripts/voice/ start: a whole lane, or one step of it (pipeline)
-    orchestrator   gates (preflight), then the lane elsewhere: in a container (local_docker, engine), or on this Python
-    container      inside the container: the lane and its report block
-    once           bootstrap and the four steps as processes, with a report at the end
-    relay          one child process: its protocol lines become ours, all it says goes into a log
-
-`entry`, `orchestrator`, `container`, `once` and what they import need the standard library only (docs/adr/0006).
+The steps pass files, not objects: the training status names the models and the dataset, the evaluation names the
+vocoder, the production bundle holds what is promoted. `entry`, `colab_entry`, `runner` and `plan` need the standard
+library only at import (docs/adr/0006).
 """

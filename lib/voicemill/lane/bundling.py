@@ -101,9 +101,14 @@ def promote(
     )
 
 
-def build_stats(built: BuiltBundle) -> dict[str, Scalar]:
-    """STATS of a built bundle."""
-    return {"status": "ok", "files": len(built.manifest.files), "manifest_sha256": built.manifest_sha256}
+def build_stats(built: BuiltBundle, folder: str) -> dict[str, Scalar]:
+    """STATS of a built bundle; `folder` is its path as printed."""
+    return {
+        "status": "ok",
+        "bundle_dir": folder,
+        "files": len(built.manifest.files),
+        "manifest_sha256": built.manifest_sha256,
+    }
 
 
 def promotion_stats(promoted: PromotedBundle) -> dict[str, Scalar]:
@@ -118,7 +123,7 @@ def promotion_stats(promoted: PromotedBundle) -> dict[str, Scalar]:
 
 def show_built(protocol: Protocol, built: BuiltBundle) -> None:
     """Write a built bundle as STATS and ARTIFACT lines."""
-    protocol.stats(build_stats(built) | {"bundle_dir": protocol.shown(built.root)})
+    protocol.stats(build_stats(built, protocol.shown(built.root)))
     protocol.artifact(built.manifest_path)
 
 

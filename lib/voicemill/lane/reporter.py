@@ -85,6 +85,10 @@ class LaneReporter:
         if self._status:
             self._status.update(stats=values)
 
+    def shown(self, path: Path) -> str:
+        """A path as the protocol prints it."""
+        return self._protocol.shown(path)
+
     def artifact(self, path: Path) -> None:
         """Name a complete file on stdout and in the status file."""
         shown = self._protocol.artifact(path)

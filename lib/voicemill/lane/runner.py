@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from voicemill.lane.steps import LaneRun
 
 Row = tuple[str, str]
-"""A line of the table that people read at the end."""
+"""A row of the table for people at the end of a lane."""
 NONE = "none"
 
 
@@ -69,10 +69,8 @@ def run_lane(
             reporter.note(request.note)
         if request.dry_run:
             _note_processes(request, reporter)
-        run = _run(settings, reporter, interrupts, job, request)
-        rows = _train(request, run)
-        for step in (plan.EVALUATE, plan.BUNDLE, plan.PROMOTE):
-            rows += _function(step)(run)
+        run = _lane_run(settings, reporter, interrupts, job, request)
+        rows = [row for step in plan.PROCESSES for row in _take(step, run, request)]
     reporter.finish()
     protocol.done(preflight.LOCAL if request.ray is None else preflight.RAY)
     return rows
@@ -104,14 +102,26 @@ def run_step(
         interrupts.unmasked(),
     ):
         reporter.start()
-        if step == plan.TRAIN:
-            request = LaneRequest.from_options(settings, LaneOptions())
-            return _train(request, _run(settings, reporter, interrupts, NEMO.job(settings), request))
-        return _function(step)(_run(settings, reporter, interrupts, NEMO.job(settings)))
+        request = LaneRequest.from_options(settings, LaneOptions()) if step == plan.TRAIN else None
+        return _take(step, _lane_run(settings, reporter, interrupts, NEMO.job(settings), request), request)
 
 
-def _run(
-    settings: Settings, reporter: LaneReporter, interrupts: Interrupts, job: str, request: LaneRequest | None = None
+def _take(step: Step, run: LaneRun, request: LaneRequest | None) -> list[Row]:
+    """Take one step; `train` needs the request, and writes placeholders in a dry run."""
+    from voicemill.lane import steps
+
+    if request is None or step != plan.TRAIN:
+        functions = {plan.EVALUATE: steps.evaluate, plan.BUNDLE: steps.bundle, plan.PROMOTE: steps.promote}
+        return functions[step](run)
+    if request.dry_run:
+        from voicemill.lane import placeholders
+
+        return placeholders.write_placeholders(request, run)
+    return steps.train(request, run)
+
+
+def _lane_run(
+    settings: Settings, reporter: LaneReporter, interrupts: Interrupts, job: str, request: LaneRequest | None
 ) -> LaneRun:
     from voicemill.lane.steps import LaneRun
 
@@ -123,24 +133,6 @@ def _run(
         voice=request.voice if request else settings.voice_profile_id,
         display_name=request.display_name if request else settings.voice_display_name,
     )
-
-
-def _train(request: LaneRequest, run: LaneRun) -> list[Row]:
-    """Gates, preparation and training, or placeholders for their results."""
-    if request.dry_run:
-        from voicemill.lane import placeholders
-
-        return placeholders.write_placeholders(request, run)
-    from voicemill.lane import steps
-
-    return steps.train(request, run)
-
-
-def _function(step: Step) -> Callable[[LaneRun], list[Row]]:
-    from voicemill.lane import steps
-
-    functions = {plan.EVALUATE.name: steps.evaluate, plan.BUNDLE.name: steps.bundle, plan.PROMOTE.name: steps.promote}
-    return functions[step.name]
 
 
 def _note_processes(request: LaneRequest, reporter: LaneReporter) -> None:

@@ -224,7 +224,7 @@ def bundle(run: LaneRun) -> list[Row]:
     """
     with run.reporter.step(plan.BUNDLE, ["bundle"]), run.clock.stage("bundle"):
         built = bundling.build(run.settings)
-    run.reporter.stats(bundling.build_stats(built))
+    run.reporter.stats(bundling.build_stats(built, run.reporter.shown(built.root)))
     run.reporter.artifact(built.manifest_path)
     return []
 
