@@ -189,7 +189,7 @@ class StatusFile:
             final = self.status.state in ("blocked", "error") or error.code == "disk_full"
             if self.status.state == "running" or not final or not self.path.is_file():
                 raise
-            # A full disk cannot take a new file, but the old one can be overwritten, so that it does not stay `running`.
+            # A full disk cannot take a new file, but the old one can be overwritten: it must not stay `running`.
             # A run whose results could not be written is never `completed`.
             try:
                 self.path.write_text(files.dump_json(document), encoding="utf-8")

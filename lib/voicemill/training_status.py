@@ -33,7 +33,7 @@ def _digest_or_missing(value: object) -> object:
 DigestOrMissing = Annotated[str, BeforeValidator(_digest_or_missing)]
 
 
-class SelectedWeights(BaseModel):
+class RecordedWeights(BaseModel):
     """An allowlist entry as the run recorded it; further fields of the entry are kept."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -108,9 +108,9 @@ class TrainingStatus(BaseModel):
     gpu_available: bool = False
     status_json: str = ""
     selected_weights_id: str = ""
-    selected_weights: SelectedWeights | None = None
+    selected_weights: RecordedWeights | None = None
     vocoder_weights_id: str | None = None
-    vocoder_weights: SelectedWeights | None = None
+    vocoder_weights: RecordedWeights | None = None
     weights_used: tuple[str, ...] = ()
     vocoder: Literal["hifigan", "griffin-lim"] = "hifigan"
     allowlist_path: str = ""

@@ -20,7 +20,7 @@ from voicemill.evaluation.model import not_evaluated, read_evaluation, write_eva
 from voicemill.settings import DEMO_AUDIO, Settings
 from voicemill.training_status import (
     DatasetStats,
-    SelectedWeights,
+    RecordedWeights,
     SkippedExample,
     TrainingMetrics,
     TrainingStatus,
@@ -112,9 +112,9 @@ def weights_fields(cleared: Cleared, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _recorded(selection: gate.SelectedWeights) -> SelectedWeights:
+def _recorded(selection: gate.SelectedWeights) -> RecordedWeights:
     """The allowlist entry as a status records it."""
-    return SelectedWeights.model_validate(selection.entry.model_dump(mode="json"))
+    return RecordedWeights.model_validate(selection.entry.model_dump(mode="json"))
 
 
 def _gpu_available() -> bool:
