@@ -1,4 +1,4 @@
-"""What `bench.py quality` does: real test sentences by flite, training for a step budget, error rates."""
+"""Test sentences read by flite, a training for a number of steps, and error rates: `bench.py quality`."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ class TrainedVoice:
     steps: int
     seconds: float
     cpu_seconds: float
-    """Of the whole call, with building the model and its examples."""
+    """Of the whole call, including building the model and its examples."""
     step_cpu_seconds: float
     """From the first step's end to the last one's, spread over all steps."""
     loss: float
 
 
 def recordings(script: Path, voice: str, folder: Path) -> tuple[list[str], list[Samples]]:
-    """Sentences and their recordings, made, cut and levelled as the demo's are: same room noise, same loudness.
+    """Sentences and their recordings, processed like the demo's: same room noise, same loudness.
 
-    The voice learns the room with the speech, and the recogniser minds the room: on flite's bare output its error rate is a
-    third lower, and a comparison with that would measure the room.
+    The voice reproduces the room noise, and the noise affects the recogniser: on flite's clean output its error rate is
+    a third lower, and a comparison with that would measure the noise.
     """
     dataset = _prepared(script, voice, folder, "heldout")
     texts = [entry.normalized_text for entry in dataset.entries]
@@ -53,7 +53,7 @@ def recordings(script: Path, voice: str, folder: Path) -> tuple[list[str], list[
 
 
 def prepared_voice(script: Path, voice: str, folder: Path) -> Path:
-    """A dataset folder of a flite voice that reads a script as the demo's was read."""
+    """A dataset folder of a flite voice that reads a script, made like the demo's."""
     return _prepared(script, voice, folder, voice).root
 
 
@@ -70,8 +70,8 @@ def _prepared(script: Path, voice: str, folder: Path, name: str) -> PreparedData
 def error_rates(texts: Sequence[str], sounds: Sequence[Samples], sample_rate: int) -> float:
     """Pooled character error rate of the offline recogniser."""
     recogniser = PocketSphinxRecogniser()
-    heard = [recogniser.transcribe(resample(sound, sample_rate, 16000)) for sound in sounds]
-    return pooled(character_errors(list(texts), heard)).rate
+    recognised = [recogniser.transcribe(resample(sound, sample_rate, 16000)) for sound in sounds]
+    return pooled(character_errors(list(texts), recognised)).rate
 
 
 def train(
