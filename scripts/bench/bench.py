@@ -339,7 +339,7 @@ def say_(work: Path, bundle: Path, threads: int) -> None:
 
     import torch
 
-    from voicemill.lane.load_voice import speaker_of
+    from voicemill.lane.load_voice import load_promoted_voice
     from voicemill.settings import Settings
     from voicemill.synthesis.speech import SynthesisOptions, synthesise, synthesise_to_file
     from voicemill.text.normalise import normalise
@@ -348,7 +348,7 @@ def say_(work: Path, bundle: Path, threads: int) -> None:
     lines = (ROOT / "data/demo/heldout.txt").read_text(encoding="utf-8").splitlines()
     text = "\n\n".join(" ".join(lines[at : at + 8]) for at in range(0, len(lines), 8))
     started = time.perf_counter()
-    speaker = speaker_of(Settings.from_environment(os.environ), None, bundle)
+    speaker = load_promoted_voice(Settings.from_environment(os.environ), None, bundle)
     speaker.synthesise("The first sentence warms everything up.")
     loaded = time.perf_counter() - started
     for name, spoken in (

@@ -28,7 +28,7 @@ Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class TrainedVoice:
+class TimedVoice:
     """A voice trained for a budget; seconds of the training itself, first step to last."""
 
     speaker: Speaker
@@ -76,7 +76,7 @@ def error_rates(texts: Sequence[str], sounds: Sequence[Samples], sample_rate: in
 
 def train(
     dataset: Path, preset: str, budget: int, overrides: Mapping[str, object], out: Path, seed: int = 1
-) -> TrainedVoice:
+) -> TimedVoice:
     """Train FastPitch from scratch and load it with Griffin-Lim."""
     acoustic = {**overrides, **({"max_steps": budget} if budget else {})}
     settings = {"seed": seed, "acoustic": acoustic}
@@ -86,7 +86,7 @@ def train(
     result = train_acoustic(config, dataset, out, hooks=Hooks(on_step=lambda report: at.append(_cpu())))
     if result.nemo_path is None or result.average_loss is None:
         raise RuntimeError("the training gave no model")
-    return TrainedVoice(
+    return TimedVoice(
         load_speaker(result.nemo_path),
         result.steps,
         result.seconds - (result.seconds_to_first_step or 0.0),
