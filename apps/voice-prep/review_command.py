@@ -38,7 +38,7 @@ def review_command(dataset: str, port: int, open_browser: bool, only_report: boo
     workspace = Settings.from_environment(os.environ).workspace
     protocol = Protocol(sys.stdout)
     with console.Interrupts() as interrupts, console.Terminal() as terminal:
-        loaded = loading.load(loading.find(dataset, workspace))
+        loaded = loading.load_checked(loading.find_dataset(dataset, workspace))
         if only_report:
             protocol.artifact(dataset_page.write_report(loaded, workspace.stage_cache, terminal, workers=workers))
             return 0

@@ -23,7 +23,7 @@ def read_layers(path: Path, preset: str) -> dict[str, object]:
     """A base file with a preset merged over it, not yet checked against any model.
 
     Args:
-        path: the base YAML file; presets lie in `presets/<name>.yaml` beside it.
+        path: the base YAML file; presets are in `presets/<name>.yaml` beside it.
         preset: name of a preset.
 
     Raises:

@@ -122,7 +122,7 @@ def test_leftovers_of_a_killed_process_are_swept_and_an_old_folder_comes_back(tm
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["bundle", *others])
 
 
-def test_what_another_process_is_making_is_not_swept(tmp_path: Path) -> None:
+def test_temporary_files_of_a_living_process_are_not_swept(tmp_path: Path) -> None:
     lib = Path(atomic.__file__).parents[1]
     code = (
         f"import sys; sys.path.insert(0, {str(lib)!r}); from pathlib import Path; from voicemill import files\n"

@@ -1,4 +1,4 @@
-"""Locks among real processes: nobody's change is lost, and a killed holder frees its lock."""
+"""Locks among real processes: no change is lost, and a killed holder releases its lock."""
 
 from __future__ import annotations
 

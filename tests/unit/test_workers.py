@@ -118,7 +118,7 @@ def test_an_error_of_ours_arrives_whole_and_ends_the_processes(tasks: ModuleType
     assert "in fail" in caught.value.__notes__[0]
 
 
-def test_an_error_that_cannot_travel_is_told(tasks: ModuleType) -> None:
+def test_an_error_that_cannot_be_pickled_is_reported(tasks: ModuleType) -> None:
     with Workers(1) as workers, pytest.raises(RuntimeError, match="Awkward: cannot be pickled"):
         workers.run(tasks.fail_awkwardly, [1])
 
@@ -137,7 +137,7 @@ def test_one_task_can_be_begun_and_its_result_taken_later(tasks: ModuleType) -> 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("end", ["die", "die_while_answering"])
-def test_a_worker_that_the_system_ends_is_told_plainly(tasks: ModuleType, end: str) -> None:
+def test_a_worker_killed_by_the_system_is_reported(tasks: ModuleType, end: str) -> None:
     with Workers(2) as workers, pytest.raises(BlockedError) as caught:
         workers.run(getattr(tasks, end), list(range(6)))
     assert (caught.value.reason, caught.value.exit_code) == ("worker_died", 2)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicemill.errors import NotMeasurableError
-from voicemill.evaluation.figures import measure, measure_mean, missing
+from voicemill.evaluation.figures import figures_of, mean_figures, missing_figures
 from voicemill.evaluation.model import Figure, VocoderResult
 from voicemill.evaluation.recogniser_pool import RecogniserPool
 from voicemill.metrics.catalogue import metrics_of
@@ -120,7 +120,7 @@ def synthesise(
 
 def speed_figures(run: CandidateRun, sample_rate: int) -> dict[str, Figure]:
     """Speed and real-time factor of the sentences synthesised so far."""
-    return measure(SynthesisTime(run.samples / sample_rate, max(run.seconds, 1e-9), len(run.sounds)))
+    return figures_of(SynthesisTime(run.samples / sample_rate, max(run.seconds, 1e-9), len(run.sounds)))
 
 
 def recognise(
@@ -151,9 +151,9 @@ def measure_candidate(
     """Fill in a usable candidate's figures."""
     run.errors = RecognisedSentences.compare([reference.text for reference in references], run.recognised)
     recorded_samples = sum(len(reference.samples) for reference in references)
-    run.figures |= measure(run.errors)
-    run.figures |= measure(HeldOutSentences(run.errors, recorded, run.samples, recorded_samples))
-    run.figures |= measure_mean(SentencePair, _pairs(run, references, sample_rate, pitch_range))
+    run.figures |= figures_of(run.errors)
+    run.figures |= figures_of(HeldOutSentences(run.errors, recorded, run.samples, recorded_samples))
+    run.figures |= mean_figures(SentencePair, _pairs(run, references, sample_rate, pitch_range))
     run.figures |= copy_figures(run.candidate, [reference.samples for reference in references], sample_rate)
 
 
@@ -173,11 +173,11 @@ def copy_figures(candidate: Candidate, recordings: Sequence[Samples], sample_rat
     resynthesise = candidate.resynthesise
     if resynthesise is None:
         names = [metric.name for metric in metrics_of(CopyPair)]
-        return missing(names, "No copy synthesis was offered for this vocoder.")
+        return missing_figures(names, "No copy synthesis was offered for this vocoder.")
 
     def copies() -> Iterator[CopyPair]:
         for recording in recordings:
             copy = np.asarray(resynthesise(recording), dtype=np.float32).reshape(-1)
             yield CopyPair(recording, copy, sample_rate)
 
-    return measure_mean(CopyPair, copies())
+    return mean_figures(CopyPair, copies())

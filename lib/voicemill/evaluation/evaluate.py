@@ -20,7 +20,7 @@ from voicemill.evaluation.candidates import (
     recognise,
     synthesise,
 )
-from voicemill.evaluation.figures import measure
+from voicemill.evaluation.figures import figures_of
 from voicemill.evaluation.model import (
     MOS_NOT_MEASURED,
     Evaluation,
@@ -58,7 +58,7 @@ class VoiceEvaluation:
 
 @dataclass(frozen=True)
 class SpeakerReferences:
-    """Recordings and profiles that tell whose voice it is.
+    """Recordings and profiles for speaker comparison.
 
     Attributes:
         own: recordings of the voice's own speaker (training clips); the held-out recordings are used when empty.
@@ -150,7 +150,7 @@ def evaluate_voice(
     tried = run_trials(material.trials, chosen.candidate, rate, pool, progress)
     sounds = _speaker_sounds(chosen, material)
     measurements = Measurements(
-        figures=measure(recorded) | chosen.figures | tried.figures | measure(sounds),
+        figures=figures_of(recorded) | chosen.figures | tried.figures | figures_of(sounds),
         vocoders=results,
         speakers=_speaker_results(sounds, material.speakers.others),
         sentences=_sentences(references, texts, recorded, runs, rate),

@@ -50,12 +50,12 @@ def figure(metric: Metric, estimate: Estimate, subject: str | None = None) -> Fi
     )
 
 
-def missing(names: Iterable[str], why: str) -> dict[str, Figure]:
+def missing_figures(names: Iterable[str], why: str) -> dict[str, Figure]:
     """Figures that were not measured, with the reason."""
     return {name: figure(BY_NAME[name], Estimate(None, not_measured=why), subject="") for name in names}
 
 
-def measure(given: object, subject: str | None = None) -> dict[str, Figure]:
+def figures_of(given: object, subject: str | None = None) -> dict[str, Figure]:
     """Every metric that is computed from this kind of input; null, with the reason, where it has no meaning.
 
     Args:
@@ -73,7 +73,7 @@ def _estimate(metric: Metric, given: object) -> Estimate:
     return found if isinstance(found, Estimate) else Estimate(found)
 
 
-def measure_mean(kind: type, inputs: Iterable[object]) -> dict[str, Figure]:
+def mean_figures(kind: type, inputs: Iterable[object]) -> dict[str, Figure]:
     """Every metric of one sentence, as its mean over the sentences that carry it.
 
     Args:

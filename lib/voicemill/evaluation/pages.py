@@ -48,7 +48,7 @@ class SoundPlayer:
     """Data URI."""
     picture: str
     """Data URI."""
-    heard: Markup | None
+    recognised: Markup | None
     error_rate: float | None
 
 

@@ -12,7 +12,7 @@ from voicemill.evaluation.evaluate import (
     assemble,
     start_progress,
 )
-from voicemill.evaluation.figures import missing
+from voicemill.evaluation.figures import missing_figures
 from voicemill.evaluation.recogniser_pool import RecogniserPool
 from voicemill.evaluation.trials import run_trials
 from voicemill.evaluation.vocoder import Choice
@@ -51,7 +51,9 @@ def evaluate_without_recordings(
             reason="synthesis_unusable",
             hint="Train longer or with another preset.",
         )
-    measurements = Measurements(figures=missing(NEEDS_RECORDINGS, NO_RECORDING) | tried.figures, trials=tried.results)
+    measurements = Measurements(
+        figures=missing_figures(NEEDS_RECORDINGS, NO_RECORDING) | tried.figures, trials=tried.results
+    )
     choice = Choice(candidate.name, "The vocoder that the bundle ships with; no other was tried.")
     evaluation = assemble(choice, measurements, pool.recogniser, TrainingSummary())
     return VoiceEvaluation(evaluation=evaluation, spoken={}, trials=tried.sounds)

@@ -54,9 +54,9 @@ class ReportSentence:
         return sum(len(take.audio) + len(take.picture) for take in self.takes) + len(self.pitch)
 
 
-def heard_markup(text: str, heard: str) -> Markup:
+def recognised_markup(text: str, recognised: str) -> Markup:
     """The recognised text, with wrong words marked and missed words struck out."""
-    spoken, written = spoken_words(text).split(), spoken_words(heard).split()
+    spoken, written = spoken_words(text).split(), spoken_words(recognised).split()
     parts: list[Markup] = []
     for kind, a, b, c, d in difflib.SequenceMatcher(a=spoken, b=written, autojunk=False).get_opcodes():
         if kind == "equal":
@@ -78,7 +78,7 @@ class TrialRow:
     spoken: str
     """The normalised text; empty where it equals `text`."""
     read_well: bool | None
-    heard: Markup
+    recognised: Markup
     error_rate: float
     seconds: float
     audio: str
@@ -99,7 +99,7 @@ def trial_rows(sounds: ReportSounds, evaluation: Evaluation, budget: int = TRIAL
                 text=result.text,
                 spoken=result.spoken if result.spoken != result.text else "",
                 read_well=result.read_well,
-                heard=heard_markup(result.spoken, result.heard),
+                recognised=recognised_markup(result.spoken, result.heard),
                 error_rate=result.character_error_rate,
                 seconds=result.seconds,
                 audio=audio if budget >= 0 else "",
@@ -134,11 +134,11 @@ def _player(
     vocoder: str, samples: Samples, sample_rate: int, chosen: str | None, result: SentenceResult | None
 ) -> SoundPlayer:
     shipped = bool(vocoder) and vocoder == chosen
-    heard, rate = None, None
+    recognised, rate = None, None
     if result is not None:
         written = result.heard_synthesised.get(vocoder) if vocoder else result.heard_real
         rate = result.character_error_rate_synthesised.get(vocoder) if vocoder else result.character_error_rate_real
-        heard = heard_markup(result.text, written) if written is not None else None
+        recognised = recognised_markup(result.text, written) if written is not None else None
     return SoundPlayer(
         label=vocoder or "Recording",
         style="made" if shipped else "other" if vocoder else "real",
@@ -146,7 +146,7 @@ def _player(
         seconds=len(samples) / sample_rate,
         audio=flac_uri(samples, sample_rate),
         picture=mel_picture(log_mel(samples, MelSettings(sample_rate=sample_rate))),
-        heard=heard,
+        recognised=recognised,
         error_rate=rate,
     )
 

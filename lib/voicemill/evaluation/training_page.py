@@ -200,6 +200,6 @@ def _player(label: str, style: str, samples: NDArray[np.float32], mel: NDArray[n
         seconds=len(samples) / rate,
         audio=flac_uri(samples, rate),
         picture=mel_picture(mel),
-        heard=None,
+        recognised=None,
         error_rate=None,
     )

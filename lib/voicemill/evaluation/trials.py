@@ -28,7 +28,7 @@ from voicemill.evaluation.candidates import (
     speed_figures,
     synthesise,
 )
-from voicemill.evaluation.figures import measure, missing
+from voicemill.evaluation.figures import figures_of, missing_figures
 from voicemill.evaluation.model import Figure, TrialKind, TrialResult
 from voicemill.evaluation.recogniser_pool import RecogniserPool
 from voicemill.metrics.catalogue import metrics_of
@@ -171,13 +171,13 @@ def run_trials(
     """
     figures: dict[str, Figure] = {}
     for name, why in planned.left_out.items():
-        figures |= missing([name], why)
+        figures |= missing_figures([name], why)
     trials = planned.trials
     if not trials:
         return TrialOutcome(figures, [], [])
     run = synthesise(candidate, trials, sample_rate, progress)
     if run.problem is not None:
-        figures |= missing(_names({trial.kind for trial in trials}), f"The {run.problem}.")
+        figures |= missing_figures(_names({trial.kind for trial in trials}), f"The {run.problem}.")
         return TrialOutcome(figures, [], [], run.problem)
     note = f"listening with {pool.recogniser.name}"
     texts = pool.transcribe(run.sounds, sample_rate, lambda: progress.step(note))
@@ -221,10 +221,10 @@ def _figures(
 
     recognised, samples = of(kind)
     if kind == "plain":
-        return measure(recognised, subject="shipped plain sentences, synthesised")
+        return figures_of(recognised, subject="shipped plain sentences, synthesised")
     if kind == "long":
         clauses, clause_samples = of("clause")
-        return measure(LongSentences(recognised.characters, clauses.characters, samples, clause_samples))
+        return figures_of(LongSentences(recognised.characters, clauses.characters, samples, clause_samples))
     if kind == "number":
-        return measure(NumberSentences(recognised, [bool(each.read_well) for each in trials if each.kind == kind]))
+        return figures_of(NumberSentences(recognised, [bool(each.read_well) for each in trials if each.kind == kind]))
     return {}

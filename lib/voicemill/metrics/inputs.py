@@ -147,7 +147,7 @@ class NumberSentences:
 
 @dataclass(frozen=True)
 class SpeakerSounds:
-    """Sounds that tell whose voice it is."""
+    """Sounds for speaker comparison."""
 
     synthesised: Sequence[Samples]
     recorded: Sequence[Samples]

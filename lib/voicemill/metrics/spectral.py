@@ -120,7 +120,7 @@ class Distortion:
 def speech_frames(mel: NDArray[np.float32], range_db: float = SPEECH_RANGE_DB) -> NDArray[np.bool_]:
     """Frames of a log-mel spectrogram that are loud enough to be speech, (frames,).
 
-    A frame counts when its level lies within `range_db` of the loudest tenth of the sound.
+    A frame counts when its level is within `range_db` of the loudest tenth of the sound.
     """
     level = DECIBELS_PER_NEPER * np.log(np.sqrt(np.mean(np.exp(2.0 * mel.astype(np.float64)), axis=0)))
     return np.asarray(level > np.quantile(level, 0.9) - range_db)

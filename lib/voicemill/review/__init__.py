@@ -3,7 +3,7 @@
     loading        finds a dataset and its edits, and checks them
     pictures       waveform, spectrogram and pitch of each clip, cached by content
     dataset_view   the content of the pages, worked out in advance
-    left_out       stretches that became no clip: reasons, figures, limits
+    rejections     stretches that did not become clips: reasons, values, limits
     dataset_page   `report.html` in the dataset's folder: one file that loads nothing from elsewhere
     session        a person's decisions, saved as edits beside the manifest
     server         the same page on loopback, where clips can be dropped, restored and given another text

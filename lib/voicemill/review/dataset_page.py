@@ -19,8 +19,8 @@ from voicemill.dataset.prepare import PreparedDataset
 from voicemill.evaluation.pages import flac_uri, render
 from voicemill.progress import Observer, SilentObserver
 from voicemill.review.dataset_view import DatasetView, view_of
-from voicemill.review.left_out import Sound
 from voicemill.review.pictures import ClipPictures, PictureTask, pictures_of
+from voicemill.review.rejections import Sound
 from voicemill.review.session import RowState, sound_paths
 
 FOLDER = Path(__file__).parent

@@ -11,8 +11,8 @@ from voicemill.dataset.prepare import PreparedDataset
 from voicemill.evaluation.charts import bars, histogram
 from voicemill.evaluation.pages import Card, Chart
 from voicemill.evaluation.wording import NONE
-from voicemill.review.left_out import RejectedRow, Sound, accounts, clock, rejected_row
 from voicemill.review.pictures import ClipPictures
+from voicemill.review.rejections import RejectedRow, Sound, accounts, clock, rejected_row
 
 VOWELS = frozenset(["AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW"])
 """ARPABET vowels: each is the middle of one syllable."""

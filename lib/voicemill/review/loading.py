@@ -10,7 +10,7 @@ from voicemill.errors import DatasetError, UsageError
 from voicemill.workspace import Workspace, profile_id
 
 
-def find(name: str, workspace: Workspace) -> Path:
+def find_dataset(name: str, workspace: Workspace) -> Path:
     """The folder of a dataset, given by path or by the name of a prepared voice.
 
     Raises:
@@ -29,8 +29,8 @@ def find(name: str, workspace: Workspace) -> Path:
     )
 
 
-def load(root: Path) -> PreparedDataset:
-    """The dataset in a folder.
+def load_checked(root: Path) -> PreparedDataset:
+    """Load a dataset after every file was checked against its digest.
 
     Raises:
         DatasetError: `dataset_incomplete`, it is not a dataset, or a file was changed other than by a review.

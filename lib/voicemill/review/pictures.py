@@ -74,7 +74,7 @@ def wave_path(samples: NDArray[np.float32]) -> str:
     if not len(samples):
         return ""
     edges = np.unique(np.linspace(0, len(samples), COLUMNS + 1).astype(int)[:-1])
-    # square root: speech at -23 LUFS stands a third of the box high, and full scale still ends at its edge
+    # square root: speech at -23 LUFS fills a third of the height, and full scale ends at the edge
     high = np.sqrt(np.clip(np.maximum.reduceat(samples, edges), 0.0, 1.0))
     low = -np.sqrt(np.clip(-np.minimum.reduceat(samples, edges), 0.0, 1.0))
     above = (HALF - HALF * np.maximum(high, 0.02)).round(1)

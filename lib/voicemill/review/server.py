@@ -26,7 +26,7 @@ from voicemill.errors import StorageError, VoicemillError
 from voicemill.progress import Observer
 from voicemill.review.dataset_page import draw_clips, page
 from voicemill.review.dataset_view import view_of
-from voicemill.review.left_out import Sound
+from voicemill.review.rejections import Sound
 from voicemill.review.session import Decision, ReviewSession, sound_paths
 
 MAX_BODY = 64 * 1024

@@ -15,7 +15,7 @@ from voicemill.dataset.prepare import PreparedDataset
 from voicemill.dataset.report import Rejection
 from voicemill.errors import UsageError
 from voicemill.locks import folder_lock
-from voicemill.review.left_out import restorable
+from voicemill.review.rejections import restorable
 
 
 class Decision(BaseModel):

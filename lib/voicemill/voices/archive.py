@@ -64,7 +64,7 @@ def export(workspace: Workspace, slug: str, target: Path | None = None) -> Expor
         StorageError: it cannot be written.
     """
     voice = registry.get(workspace, slug)
-    dataset = loading.load(voice.dataset)
+    dataset = loading.load_checked(voice.dataset)
     names = [*dataset.description.files, description.NAME]
     if (voice.dataset / edits.NAME).is_file():
         names.append(edits.NAME)
@@ -218,7 +218,7 @@ def _check(staging: Path, stated: VoiceRecord) -> None:
     if VoiceRecord.of(described, stated.slug) != stated:
         raise _mismatch(record.NAME, "it differs from dataset.json")
     edits.read(staging)
-    loading.load(staging)
+    loading.load_checked(staging)
 
 
 def _unsafe(code: str, why: str) -> DatasetError:

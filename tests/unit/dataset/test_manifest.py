@@ -13,7 +13,7 @@ from voicemill.errors import DatasetError
 Make = Callable[..., ManifestEntry]
 
 
-def test_what_is_written_is_read_back(tmp_path: Path, entry: Make) -> None:
+def test_an_evaluation_written_is_read_back(tmp_path: Path, entry: Make) -> None:
     entries = [entry(), entry(id="v_0002", text="Größe\u2028x", split="validation", speaker=3)]
     write_manifest(tmp_path / "m.jsonl", entries)
     assert read_entries(tmp_path / "m.jsonl") == entries

@@ -9,7 +9,7 @@ from voicemill.evaluation.evaluate import TestMaterial, evaluate_voice
 from voicemill.evaluation.recogniser_pool import RecogniserPool
 
 
-def test_error_rates_are_those_of_what_was_heard(evaluated) -> None:
+def test_error_rates_are_those_of_the_recognised_texts(evaluated) -> None:
     evaluation = evaluated[1].evaluation
     assert evaluation.figures["wer_real"].value == pytest.approx(1 / 5)
     by_name = {each.name: each.figures for each in evaluation.vocoders}

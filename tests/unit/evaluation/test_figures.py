@@ -6,7 +6,7 @@ import pytest
 
 from voicemill import __version__
 from voicemill.errors import NotMeasurableError
-from voicemill.evaluation.figures import figure, library_version, measure, measure_mean, missing
+from voicemill.evaluation.figures import figure, figures_of, library_version, mean_figures, missing_figures
 from voicemill.metrics.catalogue import BY_NAME, METRICS
 from voicemill.metrics.error_rate import ErrorRate
 from voicemill.metrics.inputs import RecognisedSentences
@@ -55,23 +55,23 @@ def voiced(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("voiced")
 def test_a_metric_without_meaning_becomes_null_with_the_reason() -> None:
-    assert measure(Voiced(0))["voiced"].not_measured == "No frame is voiced."
-    assert measure(Voiced(120.0))["voiced"].value == 120.0
-    assert measure(Voiced(120.0))["voiced"].method == "A test, on nothing."
-    assert measure(Voiced(120.0), subject="on one")["voiced"].method == "A test, on one."
-    assert missing(["mcd"], "why")["mcd"].value is None
+    assert figures_of(Voiced(0))["voiced"].not_measured == "No frame is voiced."
+    assert figures_of(Voiced(120.0))["voiced"].value == 120.0
+    assert figures_of(Voiced(120.0))["voiced"].method == "A test, on nothing."
+    assert figures_of(Voiced(120.0), subject="on one")["voiced"].method == "A test, on one."
+    assert missing_figures(["mcd"], "why")["mcd"].value is None
 
 
 @pytest.mark.usefixtures("voiced")
 def test_means_skip_missing_values_and_count_the_rest() -> None:
-    found = measure_mean(Voiced, map(Voiced, (4.0, None, 0, 6.0)))["voiced"]
+    found = mean_figures(Voiced, map(Voiced, (4.0, None, 0, 6.0)))["voiced"]
     assert (found.value, found.samples) == (5.0, 2)
-    assert measure_mean(Voiced, [Voiced(None)])["voiced"].not_measured == "none"
+    assert mean_figures(Voiced, [Voiced(None)])["voiced"].not_measured == "none"
 
 
 def test_one_sentence_has_no_interval() -> None:
     one, two = [ErrorRate(1, 10)], [ErrorRate(1, 10), ErrorRate(3, 10)]
-    assert measure(RecognisedSentences(one, one))["cer"].interval is None
-    several = measure(RecognisedSentences(two, two))["cer"]
+    assert figures_of(RecognisedSentences(one, one))["cer"].interval is None
+    several = figures_of(RecognisedSentences(two, two))["cer"]
     assert several.value == 0.2
     assert several.interval == (0.1, 0.3)

@@ -25,7 +25,7 @@ def test_outside_figure_and_limit_are_named_and_the_figures_stay(evaluated) -> N
     assert caught.value.line == "quality_outside_limits:mcd,speed max_mcd=0.001 min_speed=1e+09"
 
 
-def test_nobody_vouches_for_a_figure_that_was_not_measured(evaluated) -> None:
+def test_an_unmeasured_figure_with_a_limit_counts_as_outside(evaluated) -> None:
     found = judged(evaluated[1].evaluation, FigureLimits(max_long_cer_excess=1, min_speaker_similarity=0))
     assert found.root_cause == "quality_outside_limits:speaker_similarity,long_cer_excess"
     with pytest.raises(NotAcceptableError, match="speaker_similarity not measured, at least 0"):

@@ -56,7 +56,7 @@ def test_whose_voice_it_is(own: float, other: float, expected: bool) -> None:
     assert found.own_speaker_nearest is expected
 
 
-def test_what_is_written_is_read_back(tmp_path: Path, evaluated) -> None:
+def test_an_evaluation_written_is_read_back(tmp_path: Path, evaluated) -> None:
     path = tmp_path / "eval.json"
     write_evaluation(path, evaluated[1].evaluation)
     assert read_evaluation(path) == evaluated[1].evaluation
@@ -70,7 +70,7 @@ def test_what_is_written_is_read_back(tmp_path: Path, evaluated) -> None:
         ('{"status": "ok"}', "evaluation_invalid"),
     ],
 )
-def test_what_is_no_evaluation_is_refused(tmp_path: Path, content: str | None, reason: str) -> None:
+def test_an_invalid_evaluation_is_refused(tmp_path: Path, content: str | None, reason: str) -> None:
     path = tmp_path / "eval.json"
     if content is not None:
         path.write_text(content, encoding="utf-8")

@@ -11,7 +11,7 @@ from voicemill.evaluation.report_sentences import (
     MEDIA_BUDGET,
     ReportSentence,
     ReportSounds,
-    heard_markup,
+    recognised_markup,
     sentences_within_budget,
 )
 
@@ -31,10 +31,10 @@ def test_sound_survives_the_data_uri(talk) -> None:
 
 
 def test_wrong_and_missed_words_are_marked_and_escaped() -> None:
-    assert heard_markup("one two three", "one too three") == "one <del>two</del> <ins>too</ins> three"
-    assert heard_markup("one two", "one") == "one <del>two</del>"
-    assert heard_markup("one", "one more") == "one <ins>more</ins>"
-    assert "<script>" not in heard_markup("one", "<script>")
+    assert recognised_markup("one two three", "one too three") == "one <del>two</del> <ins>too</ins> three"
+    assert recognised_markup("one two", "one") == "one <del>two</del>"
+    assert recognised_markup("one", "one more") == "one <ins>more</ins>"
+    assert "<script>" not in recognised_markup("one", "<script>")
 
 
 def test_the_voice_as_it_ships_comes_right_after_the_recording(evaluated) -> None:

@@ -24,13 +24,13 @@ PROGRESS = SentenceProgress(SilentObserver())
 
 
 def reading(text: str) -> str:
-    """What a good normaliser would say, from the file's own answers."""
+    """A correct normaliser: the answers of the file."""
     numbers = json.loads((Path(__file__).parents[3] / SHIPPED).read_text())["numbers"]
     return next(each["read"][0] for each in numbers if each["written"] == text)
 
 
 def candidate(talk: Callable[..., np.ndarray], pace: Callable[[str], float] = lambda text: 1.0) -> Candidate:
-    """Says a character in 50 ms, or at another pace."""
+    """A voice that speaks a character in 50 ms, or at another pace."""
     voice = talk(seconds=4.0)
 
     def speak(text: str) -> np.ndarray:
@@ -39,7 +39,7 @@ def candidate(talk: Callable[..., np.ndarray], pace: Callable[[str], float] = la
     return Candidate("stub", speak)
 
 
-def test_the_shipped_sentences_try_what_they_are_for(repository: Path) -> None:
+def test_the_shipped_sentences_cover_lengths_and_number_formats(repository: Path) -> None:
     found = shipped_sentences(repository)
     lengths = [len(", ".join(clauses)) + 1 for clauses in found.long]
     assert sum(200 < length <= LONGEST_CHUNK for length in lengths) >= 2, "spoken at once"
@@ -49,7 +49,7 @@ def test_the_shipped_sentences_try_what_they_are_for(repository: Path) -> None:
     assert not any(character.isdigit() for each in found.numbers for way in each.read for character in way)
 
 
-def test_what_was_heard_and_how_long_it_took_become_figures(repository: Path, talk, recogniser) -> None:
+def test_recognised_texts_and_lengths_become_figures(repository: Path, talk, recogniser) -> None:
     planned = plan(shipped_sentences(repository), EVERYTHING, reading, plain=False)
     heard = [trial.expected for trial in planned.trials]
     long = [index for index, trial in enumerate(planned.trials) if trial.kind == "long"]
@@ -71,7 +71,7 @@ def test_what_was_heard_and_how_long_it_took_become_figures(repository: Path, ta
     assert len(found.sounds) == len(found.results)
 
 
-def test_a_wrong_reading_counts_as_misheard_however_well_it_is_spoken(repository: Path, talk, recogniser) -> None:
+def test_a_wrong_reading_counts_as_an_error_however_well_it_is_spoken(repository: Path, talk, recogniser) -> None:
     sentences = shipped_sentences(repository)
     only = EvaluationSettings(long_sentences=False)
 
@@ -107,7 +107,7 @@ def test_a_sentence_without_sound_is_the_outcome(repository: Path, recogniser) -
     assert caught.value.reason == "synthesis_unusable"
 
 
-def test_alone_a_voice_is_measured_by_what_needs_no_recording(repository: Path, talk, recogniser) -> None:
+def test_without_recordings_the_reference_free_metrics_are_measured(repository: Path, talk, recogniser) -> None:
     planned = plan(shipped_sentences(repository), EvaluationSettings(long_sentences=False), reading, plain=True)
     heard = ["", *(trial.expected for trial in planned.trials[1:])]
     found = evaluate_without_recordings(

@@ -43,7 +43,7 @@ def test_headlines_are_plain_about_the_outcome(evaluated) -> None:
     assert "synthesis_unusable" in headline(blocked)
 
 
-def test_cards_show_what_was_measured_only(evaluated) -> None:
+def test_cards_show_measured_figures_only(evaluated) -> None:
     found = {card.label: card for card in cards(evaluated[1].evaluation)}
     assert found["Word error rate"].context == "real recordings: 20.0 %"
     assert "other" in found["Distance to its speaker"].context

@@ -25,7 +25,7 @@ def test_the_set_s_rate_weighs_sentences_by_length() -> None:
     assert pooled(found).rate == pytest.approx(2 / 12)
 
 
-def test_nothing_heard_is_everything_missed() -> None:
+def test_an_empty_text_misses_every_word() -> None:
     assert pooled(word_errors(["one two"], [""])).rate == 1.0
 
 
@@ -37,7 +37,7 @@ def test_interval_holds_the_rate_and_repeats() -> None:
 
 
 @pytest.mark.parametrize(("references", "hypotheses"), [(["one"], []), (["..."], ["one"])])
-def test_what_does_not_pair_up_is_refused(references: list[str], hypotheses: list[str]) -> None:
+def test_lists_that_do_not_pair_up_are_refused(references: list[str], hypotheses: list[str]) -> None:
     with pytest.raises(NotMeasurableError) as caught:
         word_errors(references, hypotheses)
     assert (caught.value.reason, caught.value.exit_code) == ("not_measurable", 3)

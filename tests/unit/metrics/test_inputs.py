@@ -33,7 +33,7 @@ def test_a_sound_beside_itself_has_no_error(talk) -> None:
     assert (found["mcd"], found["f0_rmse"], found["voicing_error"]) == (0.0, 0.0, 0.0)
 
 
-def test_a_higher_voice_is_heard_in_cents(talk) -> None:
+def test_a_higher_voice_differs_in_cents(talk) -> None:
     found = compare(talk(f0=120.0), talk(f0=120.0 * 2 ** (1 / 12)))
     assert found["f0_rmse"] == pytest.approx(100.0, abs=30.0)
 

@@ -30,7 +30,7 @@ def test_every_limit_names_a_figure_that_is_measured() -> None:
         ("max_mcd", None, False),
     ],
 )
-def test_what_is_inside(name: str, value: float | None, holds: bool) -> None:
+def test_bounds_are_inclusive(name: str, value: float | None, holds: bool) -> None:
     assert Limit(name, name[4:], 5.0).holds(value) is holds
 
 

@@ -14,7 +14,7 @@ from voicemill.metrics.spectral import (
 )
 
 
-def test_log_mel_is_what_librosa_makes_with_nemo_s_parameters(talk) -> None:
+def test_log_mel_equals_librosa_with_nemo_s_parameters(talk) -> None:
     import librosa
 
     samples = talk(seconds=1.0)
@@ -41,7 +41,7 @@ def test_digital_silence_is_the_guard() -> None:
 
 
 @pytest.mark.parametrize("samples", [np.zeros(0), np.array([0.0, np.nan]), np.zeros((2, 100))])
-def test_no_spectrum_of_what_is_no_mono_sound(samples: np.ndarray) -> None:
+def test_a_spectrum_needs_a_finite_mono_sound(samples: np.ndarray) -> None:
     with pytest.raises(NotMeasurableError):
         log_mel(samples.astype(np.float32))
 

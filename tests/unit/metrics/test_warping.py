@@ -45,7 +45,7 @@ def test_a_stretched_sequence_is_followed_without_cost() -> None:
 
 
 @pytest.mark.parametrize(("first", "second"), [((0, 3), (4, 3)), ((4, 3), (4, 2)), ((4,), (4, 1))])
-def test_what_cannot_be_compared_is_refused(first: tuple[int, ...], second: tuple[int, ...]) -> None:
+def test_features_of_other_shapes_are_refused(first: tuple[int, ...], second: tuple[int, ...]) -> None:
     with pytest.raises(NotMeasurableError):
         warping_path(np.zeros(first), np.zeros(second))
 

@@ -17,12 +17,12 @@ EVIL = "</script><img src=x onerror=alert(1)> \"'&{{7*7}}"
 def dataset(prepared: PreparedDataset, tmp_path: Path) -> PreparedDataset:
     """A copy that tests may change."""
     shutil.copytree(prepared.root, tmp_path / "demo")
-    return loading.load(tmp_path / "demo")
+    return loading.load_checked(tmp_path / "demo")
 
 
 @pytest.fixture
 def hostile(dataset: PreparedDataset) -> PreparedDataset:
-    """The dataset with texts, names and reasons that try to become markup, and with stretches that were left out."""
+    """The dataset with texts, names and reasons that contain markup, and with rejected stretches."""
     entries = [entry.model_copy(update={"text": f"{EVIL} {entry.text}", "source": EVIL}) for entry in dataset.entries]
     first = dataset.entries[0]
     rows = [

@@ -14,9 +14,9 @@ from PIL import Image
 
 from voicemill.dataset.prepare import PreparedDataset, load
 from voicemill.errors import DatasetError, UsageError
-from voicemill.review import dataset_page, dataset_view, left_out, loading, pictures
-from voicemill.review.left_out import Sound
+from voicemill.review import dataset_page, dataset_view, loading, pictures, rejections
 from voicemill.review.pictures import ClipPictures
+from voicemill.review.rejections import Sound
 from voicemill.review.session import sound_paths
 from voicemill.workspace import Workspace
 
@@ -94,7 +94,7 @@ def test_a_script_in_a_transcript_stays_text(hostile: PreparedDataset) -> None:
         assert name.read_text("utf-8") in document  # byte for byte, or the policy would stop it
 
 
-def test_left_out_stretches_with_reason_text_and_figures(hostile: PreparedDataset) -> None:
+def test_rejected_stretches_have_reason_text_and_values(hostile: PreparedDataset) -> None:
     document = _page(hostile)
     rows = re.findall(r'<tr data-reason="(\w+)" data-number="(\d)"', document)
     assert rows == [("noisy", "0"), ("dropped_in_review", "1"), ("no_text", "2")]
@@ -118,7 +118,7 @@ def test_sums_of_the_summary(hostile: PreparedDataset) -> None:
     ("seconds", "shown"), [(0.0, "0:00.0"), (62.46, "1:02.5"), (59.96, "1:00.0"), (3750.5, "1:02:30.5")]
 )
 def test_times(seconds: float, shown: str) -> None:
-    assert left_out.clock(seconds) == shown
+    assert rejections.clock(seconds) == shown
 
 
 def test_the_speaking_rate_counts_vowels(prepared: PreparedDataset) -> None:
@@ -153,7 +153,7 @@ def test_pictures_show_the_sound_and_come_from_the_cache(dataset: PreparedDatase
     assert pictures.pictures_of(task) == drawn
 
 
-def test_a_waveform_spans_what_was_loud() -> None:
+def test_a_waveform_spans_the_loud_part() -> None:
     loud = np.concatenate([np.zeros(9_000), np.ones(9_000)]).astype(np.float32)
     points = [tuple(map(float, point.split())) for point in pictures.wave_path(loud)[1:-1].split("L")]
     above = [y for x, y in points[: pictures.COLUMNS]]
@@ -162,15 +162,15 @@ def test_a_waveform_spans_what_was_loud() -> None:
     assert pictures.wave_path(np.zeros(0, dtype=np.float32)) == ""
 
 
-def test_what_is_no_dataset(dataset: PreparedDataset, tmp_path: Path) -> None:
+def test_an_incomplete_dataset_is_refused(dataset: PreparedDataset, tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "work", tmp_path / "cache")
     with pytest.raises(UsageError) as missing:
-        loading.find("nobody", workspace)
+        loading.find_dataset("nobody", workspace)
     assert missing.value.reason == "dataset_not_found:nobody"
-    assert loading.find(str(dataset.root), workspace) == dataset.root
+    assert loading.find_dataset(str(dataset.root), workspace) == dataset.root
     (dataset.root / "clips" / f"{dataset.entries[0].id}.wav").unlink()
     with pytest.raises(DatasetError, match=r"missing clips/demo_0001\.wav"):
-        loading.load(dataset.root)
+        loading.load_checked(dataset.root)
     with pytest.raises(DatasetError) as none:
-        loading.load(tmp_path)
+        loading.load_checked(tmp_path)
     assert none.value.code == "dataset_incomplete"

@@ -1,4 +1,4 @@
-"""The session, and the server as a browser, a foreign page and a stranger on the network meet it."""
+"""The session, and the server's answers to a browser, to a foreign page and to the network."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_decisions_become_edits_and_go_away_again(session: ReviewSession) -> Non
     assert "includes all decisions" in session.farewell()
 
 
-def test_stretches_that_were_left_out(hostile: PreparedDataset) -> None:
+def test_rejected_stretches_can_be_kept(hostile: PreparedDataset) -> None:
     session = ReviewSession(hostile)
     assert _decide(session, rejected=0, verdict="keep")["verdict"] == "keep"
     assert [edit.verdict for edit in edits.read(hostile.root)] == ["keep"]
@@ -191,7 +191,7 @@ def test_a_decision_over_the_wire(server: ReviewServer, session: ReviewSession) 
         ({"Content_Length": "0000000019999999"}, 413),
     ],
 )
-def test_decisions_of_strangers(
+def test_decisions_from_elsewhere_are_refused(
     server: ReviewServer, session: ReviewSession, changes: dict[str, str], status: int
 ) -> None:
     body = {"dataset": session.dataset.sha256, "clip": "demo_0002", "verdict": "drop"}
@@ -206,7 +206,7 @@ def test_bodies_that_are_no_decision(server: ReviewServer, body: bytes) -> None:
     assert _ask(server, "PUT", f"/{server.token}/edit", b"{}")[0] == 501
 
 
-def test_edits_that_somebody_broke_are_told_instead_of_the_page(dataset: PreparedDataset) -> None:
+def test_damaged_edits_are_reported_instead_of_the_page(dataset: PreparedDataset) -> None:
     with serving(serve_dataset(dataset, dataset.root.parent / "cache", workers=1)) as server:
         (dataset.root / edits.NAME).write_text("{")
         status, _, body = _ask(server, "GET", f"/{server.token}/")

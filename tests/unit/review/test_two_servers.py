@@ -17,7 +17,7 @@ from voicemill.review import loading
 from voicemill.review.server import ReviewServer
 from voicemill.review.session import ReviewSession
 
-dataset = loading.load(Path(sys.argv[1]))
+dataset = loading.load_checked(Path(sys.argv[1]))
 mine = json.loads(sys.argv[2])
 server = ReviewServer(ReviewSession(dataset), lambda: "")
 threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -57,6 +57,6 @@ def test_all_decisions_of_two_servers_are_kept(dataset: PreparedDataset, reposit
     for server in running:
         server.communicate(timeout=120)
     assert [server.returncode for server in running] == [0, 0]
-    kept = edits.read(loading.load(dataset.root).root)
+    kept = edits.read(loading.load_checked(dataset.root).root)
     assert len(kept) == len(ids)
     assert {edit.text for edit in kept} == {"The last text."}

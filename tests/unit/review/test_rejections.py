@@ -9,8 +9,8 @@ from voicemill import audio, dataset, text
 from voicemill.dataset import judging
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.dataset.report import Rejection, make_report
-from voicemill.review import left_out
-from voicemill.review.left_out import KEEPABLE, SENTENCES, Sound, rejected_row
+from voicemill.review import rejections
+from voicemill.review.rejections import KEEPABLE, SENTENCES, Sound, rejected_row
 
 
 def _row(**changes: object) -> Rejection:
@@ -62,9 +62,9 @@ def test_a_sound_that_was_kept_can_be_played() -> None:
 
 def test_accounts_add_up(prepared: PreparedDataset) -> None:
     rows = [_row(), _row(start=70.0, end=71.5, seconds=1.5, reason="no_text"), _row(start=80.0, end=83.0)]
-    shown = dict(left_out.accounts(make_report(60.0, 40.0, rows, [], {})))
+    shown = dict(rejections.accounts(make_report(60.0, 40.0, rows, [], {})))
     assert shown["noisy"] == "6.000 s in 2 stretches"
     assert shown["no text"] == "1.500 s in 1 stretch"
     assert shown["total"] == shown["recorded"] == "60.000 s"
-    real = dict(left_out.accounts(prepared.report))
+    real = dict(rejections.accounts(prepared.report))
     assert real["total"] == real["recorded"] == f"{prepared.report.seconds_in:.3f} s"
