@@ -1,4 +1,4 @@
-"""Loads a promoted voice for synthesis after its files are checked, and reads the text to synthesise."""
+"""A promoted voice as a speaker, checked before anything of it is loaded."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 MAX_TEXT_BYTES = 4 * 1024 * 1024
 
 
-def load_promoted_voice(settings: Settings, voice: str | None, bundle: Path | None) -> Speaker:
+def speaker_of(settings: Settings, voice: str | None, bundle: Path | None) -> Speaker:
     """Restore a voice from its bundle with the vocoder that it ships with.
 
     Args:
-        settings: has the folder of promoted bundles and the default voice.
+        settings: where promoted bundles live, and which voice is meant when none is named.
         voice: profile id.
-        bundle: folder of a bundle, instead of a promoted voice.
+        bundle: folder of a bundle, instead.
 
     Raises:
         UsageError: there is no such bundle.
-        NotAcceptableError: `verification_failed`: a file differs from the manifest.
-        BundleFileError: `checksum_mismatch`: a file has changed since that check.
+        NotAcceptableError: `verification_failed`, when a file is not as the manifest says.
+        BundleFileError: `checksum_mismatch`, when a file was changed after that.
         GateError: a model archive is not safe to load.
         TrainingError: a model cannot be restored.
     """
@@ -47,14 +47,14 @@ def load_promoted_voice(settings: Settings, voice: str | None, bundle: Path | No
     with tempfile.TemporaryDirectory(prefix="voicemill-voice-") as folder:
         copies = []
         for name in ("fastpitch.nemo", "hifigan.nemo") if neural else ("fastpitch.nemo",):
-            # The copy that is hashed is the one that is loaded: the bundle could change after its check.
+            # Loaded is the very copy whose bytes were hashed: the bundle could be swapped after its check.
             if name in listed:
                 check_digest(listed[name], copy_checked(root, name, Path(folder) / name))
             copies.append(Path(folder) / name)
         return load_speaker(*copies)
 
 
-def read_input_text(path: Path, stdin: IO[bytes]) -> str:
+def spoken_text(path: Path, stdin: IO[bytes]) -> str:
     """The text of a file, or of standard input for `-`.
 
     Raises:

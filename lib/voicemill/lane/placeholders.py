@@ -13,9 +13,8 @@ from voicemill import files
 from voicemill.dataset.lanefile import write_dry_lane_manifest
 from voicemill.dataset.request import ManifestSource
 from voicemill.lane import gates, plan, statuses
-from voicemill.lane.reporter import TableRow
 from voicemill.lane.request import LaneRequest
-from voicemill.lane.steps import LaneRun
+from voicemill.lane.steps import LaneRun, Row
 from voicemill.settings import Settings
 from voicemill.training_status import TrainingMetrics, TrainingStatus, write_training_status
 
@@ -24,7 +23,7 @@ DATASET_NAME = "prod_tts_dataset_dry_run.jsonl"
 NOTE = "Dry run: nothing was trained."
 
 
-def write_placeholders(request: LaneRequest, run: LaneRun) -> list[TableRow]:
+def write_placeholders(request: LaneRequest, run: LaneRun) -> list[Row]:
     """Check the gates; write a dataset, models and a training status that say what they are.
 
     Raises:

@@ -182,11 +182,10 @@ def _require_files(preparation: PreparationRequest) -> None:
 
 
 def default_preset(settings: Settings, base_weights: str | None = None) -> str:
-    """PROD_TTS_PRESET, else a preset for the base weights and the device.
+    """PROD_TTS_PRESET, else what fits base weights and device; looks at the device node, so that torch stays out.
 
-    A checkpoint of the allowlist is fine-tuned. Without one, the preset is `finetune` on an NVIDIA GPU (`scratch` if
-    the base weights are `voicemill/from-scratch`) and `cpu` elsewhere. A GPU is detected by its device node, without
-    importing torch.
+    A checkpoint of the allowlist is fine-tuned. Without one it is `finetune` on an NVIDIA GPU and `cpu` elsewhere, and
+    where weights from scratch are asked for, `scratch` on a GPU.
     """
     if settings.preset:
         return settings.preset
@@ -200,7 +199,7 @@ def default_preset(settings: Settings, base_weights: str | None = None) -> str:
 
 
 def _cluster(options: LaneOptions, settings: Settings) -> str | None:
-    """Address of the Ray cluster that prepares and trains; None if none is requested."""
+    """Address of the Ray cluster that prepares and trains; None where none was asked for."""
     if options.ray is None and settings.train_backend != RAY:
         return None
     if options.ray in (None, CLUSTER_OF_THIS_MACHINE):

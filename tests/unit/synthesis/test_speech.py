@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from voicemill.errors import UsageError
 from voicemill.synthesis.mel import AudioConfig
-from voicemill.synthesis.speech import SynthesisOptions, synthesise, synthesise_to_file
+from voicemill.synthesis.options import SynthesisOptions
+from voicemill.synthesis.speech import synthesise, synthesise_to_file
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,16 @@ class ReadSentence:
         """The spoken form on one line, letters, apostrophes and `, . ? ! ; :`."""
         return " ".join((word.written or word.text) + word.mark for word in self.words)
 
+    def annotated(self, lexicon: Lexicon) -> str:
+        """The spoken form for NeMo's tokenizer: a word whose phones are not those of the dictionary is written as
+        `|PH OW N Z|`.
+        """
+        return " ".join(
+            (word.written or word.text if lexicon.phones(word.text) == word.phones else f"|{' '.join(word.phones)}|")
+            + word.mark
+            for word in self.words
+        )
+
 
 @dataclass
 class _Token:

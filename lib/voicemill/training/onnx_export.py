@@ -1,0 +1,139 @@
+"""A trained voice as one ONNX graph: token ids, pace and pitch in; samples, durations and mel out.
+
+The graph is FastPitch's inference and, where the voice has a neural vocoder, its generator, exactly as
+`training.speaker` runs them: samples are clipped to -1..1 and moved by half a hop. A runtime asks for the outputs it
+needs; onnxruntime computes no others.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voicemill import files
+from voicemill.errors import TrainingError
+from voicemill.synthesis.vocoders import HifiganVocoder
+from voicemill.training.speaker import Speaker
+
+if TYPE_CHECKING:
+    import torch
+
+OPSET = 17
+GRAPH_NAME = "voice.onnx"
+LEXICON_NAME = "lexicon.txt"
+INPUTS = ("tokens", "pace", "pitch")
+FORMAT = "voicemill-voice-1"
+"""Version of the graph's inputs, outputs and metadata."""
+
+
+def export_voice(speaker: Speaker, folder: Path) -> tuple[Path, Path]:
+    """Write the voice's graph and its pronunciation dictionary.
+
+    Args:
+        speaker: the voice in memory; with Griffin-Lim its graph ends at the mel.
+        folder: gets `voice.onnx` and `lexicon.txt`.
+
+    Returns:
+        Paths of the graph and the dictionary.
+
+    Raises:
+        TrainingError: `onnx_export_failed`: the exporter refuses the model.
+        StorageError: a file cannot be written.
+    """
+    graph = folder / GRAPH_NAME
+    files.write_bytes(graph, graph_bytes(speaker))
+    lexicon = folder / LEXICON_NAME
+    files.write_text(lexicon, _lexicon(speaker))
+    return graph, lexicon
+
+
+def graph_bytes(speaker: Speaker) -> bytes:
+    """The serialised graph of a voice, with its metadata; see `export_voice`."""
+    import onnx
+    import torch
+
+    from voicemill.training.runtime import nemo_runtime
+
+    neural = isinstance(speaker.vocoder, HifiganVocoder)
+    outputs = ["samples", "durations", "mel"] if neural else ["durations", "mel"]
+    tokens = torch.arange(1, 13)[None] % len(speaker.fastpitch.vocab.tokens)
+    example = (tokens, torch.ones(1, 12), torch.zeros(1, 12))
+    axes = {name: {1: "tokens"} for name in (*INPUTS, "durations")} | {"samples": {1: "samples"}, "mel": {2: "frames"}}
+    buffer = io.BytesIO()
+    try:
+        with nemo_runtime(), torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the exporter's notes on constants of the traced model
+            torch.onnx.export(
+                _voice_module(speaker).eval(),
+                example,
+                buffer,
+                dynamo=False,
+                opset_version=OPSET,
+                input_names=list(INPUTS),
+                output_names=outputs,
+                dynamic_axes={name: axes[name] for name in (*INPUTS, *outputs)},
+            )
+    except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
+        raise TrainingError(
+            f"The voice cannot be exported to ONNX: {error}.",
+            reason="onnx_export_failed",
+            hint="Report this with the training configuration.",
+        ) from error
+    model = onnx.load_model_from_string(buffer.getvalue())
+    for key, value in _metadata(speaker, neural).items():
+        entry = model.metadata_props.add()
+        entry.key, entry.value = key, value
+    serialised: bytes = model.SerializeToString(deterministic=True)
+    return serialised
+
+
+def _voice_module(speaker: Speaker) -> torch.nn.Module:
+    """FastPitch's inference and the vocoder's generator as one module."""
+    import torch
+
+    neural = speaker.vocoder.model.generator if isinstance(speaker.vocoder, HifiganVocoder) else None
+    half = speaker.audio.hop_length // 2
+
+    class Voice(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.acoustic = speaker.fastpitch.fastpitch
+            self.generator = neural
+
+        def forward(self, tokens: torch.Tensor, pace: torch.Tensor, pitch: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            mel, _, frames, *_ = self.acoustic.infer(text=tokens, pitch=pitch, pace=pace)
+            durations = (frames.float() / pace + 0.5).floor().long()  # as `regulate_len` repeats the tokens
+            if self.generator is None:
+                return durations, mel
+            samples = self.generator(x=mel)[:, 0].clamp(-1.0, 1.0)
+            return torch.nn.functional.pad(samples[:, half:], (0, half)), durations, mel
+
+    return Voice()
+
+
+def _metadata(speaker: Speaker, neural: bool) -> dict[str, str]:
+    module: Any = speaker.fastpitch.fastpitch
+    audio = speaker.audio
+    return {
+        "format": FORMAT,
+        "vocoder": "hifigan" if neural else "griffin-lim",
+        "tokens": json.dumps(list(speaker.fastpitch.vocab.tokens), ensure_ascii=False),
+        "sample_rate": str(audio.sample_rate),
+        "hop_length": str(audio.hop_length),
+        "pitch_mean": repr(float(module.pitch_mean)),
+        "pitch_std": repr(float(module.pitch_std)),
+        "mel": json.dumps(audio.model_dump(), sort_keys=True),
+    }
+
+
+def _lexicon(speaker: Speaker) -> str:
+    """The tokenizer's dictionary, one `word PHONE PHONE …` a line, first pronunciations, in lower case."""
+    entries = speaker.fastpitch.vocab.g2p.phoneme_dict
+    rows = []
+    for word, pronunciations in sorted(entries.items()):
+        first = pronunciations[0] if pronunciations and isinstance(pronunciations[0], list) else pronunciations
+        rows.append(f"{word.lower()} {' '.join(first)}\n")
+    return "".join(rows)

@@ -1,0 +1,12 @@
+"""Finished voices without NeMo: numpy and onnxruntime read a voice's graph and speak.
+
+    graph        the ONNX graph of a voice and its metadata
+    tokens       sentences of the text front end -> token ids, as NeMo's tokenizer gives them
+    griffin_lim  mel -> samples for voices without a neural vocoder, in numpy
+    voice        text -> samples and times of words and phones, sentence by sentence
+    timings      times as JSON, SubRip, WebVTT or TextGrid
+
+    bundle       a promoted bundle, its files checked against the manifest, as a voice
+
+Nothing here imports torch, NeMo, librosa, pynini or pydantic.
+"""

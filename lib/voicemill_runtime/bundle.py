@@ -1,0 +1,99 @@
+"""A voice from a bundle: the bytes that speak are the bytes whose digests the manifest lists.
+
+Read here is what speaking needs, the graph and the dictionary; `voice-verify bundle` checks a whole bundle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from voicemill.bundle.contents import open_regular
+from voicemill.errors import BundleFileError, UsageError
+from voicemill.text.lexicon import Lexicon, Phones
+from voicemill_runtime.graph import VoiceGraph
+from voicemill_runtime.voice import Voice
+
+MANIFEST = "manifest.json"
+GRAPH = "voice.onnx"
+LEXICON = "lexicon.txt"
+MAX_MANIFEST_BYTES = 16 * 1024 * 1024
+MAX_FILE_BYTES = 2 * 1024 * 1024 * 1024
+
+
+def open_voice(root: Path, threads: int = 1) -> Voice:
+    """Load the voice of a bundle.
+
+    Args:
+        root: the bundle's folder.
+        threads: of onnxruntime; 0 lets it choose.
+
+    Raises:
+        UsageError: `dry_run_cannot_speak`; `bundle_without_graph`, a bundle made before graphs were part of it.
+        BundleFileError: `manifest_invalid`, `checksum_mismatch`, `required_file_missing` and other faults of files.
+        BundleError: `graph_invalid`.
+    """
+    manifest = _manifest(root)
+    if manifest.get("dry_run"):
+        raise UsageError(
+            f"The bundle {root} comes from a dry run and cannot speak.",
+            reason="dry_run_cannot_speak",
+            hint="Train the voice first.",
+        )
+    entries = {entry["path"]: entry for entry in manifest["files"]}
+    if GRAPH not in entries or LEXICON not in entries:
+        raise UsageError(
+            f"The bundle {root} has no {GRAPH}.",
+            reason="bundle_without_graph",
+            hint="Build the voice again: voice-train-prod with the same options exports it without training.",
+        )
+    graph = VoiceGraph(_listed(root, entries[GRAPH]), threads)
+    return Voice(graph, Lexicon(_entries(_listed(root, entries[LEXICON]))))
+
+
+def _manifest(root: Path) -> dict[str, Any]:
+    with open_regular(root, MANIFEST) as handle:
+        data = handle.read(MAX_MANIFEST_BYTES + 1)
+    try:
+        if len(data) > MAX_MANIFEST_BYTES:
+            raise ValueError(f"it is larger than {MAX_MANIFEST_BYTES} bytes")
+        manifest = json.loads(data)
+        for entry in manifest["files"]:
+            if not (isinstance(entry["path"], str) and isinstance(entry["sha256"], str)):
+                raise TypeError("an entry of files has no path or digest")
+            if not 0 <= int(entry["bytes"]) <= MAX_FILE_BYTES:
+                raise ValueError(f"{entry['path']} is too large")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise BundleFileError(
+            f"The manifest of {root} cannot be read: {error}.",
+            reason="manifest_invalid",
+            path=MANIFEST,
+            hint="Copy the bundle again, whole.",
+        ) from error
+    result: dict[str, Any] = manifest
+    return result
+
+
+def _listed(root: Path, entry: dict[str, Any]) -> bytes:
+    """The content of a listed file, if it is the content that the manifest lists."""
+    with open_regular(root, entry["path"]) as handle:
+        data = handle.read(int(entry["bytes"]) + 1)
+    if len(data) != int(entry["bytes"]) or hashlib.sha256(data).hexdigest() != entry["sha256"]:
+        raise BundleFileError(
+            f"{entry['path']} is not the file that the manifest lists.",
+            reason="checksum_mismatch",
+            path=entry["path"],
+            hint="Copy the bundle again, whole.",
+        )
+    return data
+
+
+def _entries(data: bytes) -> dict[str, Phones]:
+    """The dictionary: a word and its phones a line."""
+    entries: dict[str, Phones] = {}
+    for line in data.decode("utf-8").splitlines():
+        word, *phones = line.split()
+        entries[word] = tuple(phones)
+    return entries
