@@ -5,6 +5,7 @@
     start    NeMo's stock way to its first step on the same clips
     training NeMo's stock recipe and ours in turns: steps and real mel frames in a second
     speedups ours in float32, in bfloat16 and compiled, in turns: CPU seconds a step, and of compiling
+    busy     training steps on quiet and on busy cores, by how long waiting OpenMP threads spin
     pitch    our pyin beside librosa's on the demo's clips, frame for frame
     say      seconds of sound in a second, of a finished voice on a long text
     verify   a bundle of 600 MB verified, beside sha256sum over the same files
@@ -172,6 +173,44 @@ def speedups_(work: Path, dataset: Path, preset: str, rounds: int, steps: int, c
             f"| {side.name} | {took.warm_up_cpu:.1f} | {took.cpu / took.steps:.3f} | {ratio:.2f} | "
             f"{took.steps / took.wall:.2f} |"
         )
+
+
+@main.command()
+@click.option(
+    "--dataset", type=click.Path(path_type=Path, exists=True), required=True, help="A prepared dataset folder."
+)
+@click.option("--preset", default="cpu", show_default=True)
+@click.option("--rounds", default=2, show_default=True, help="Turns of each spin count, quiet and busy.")
+@click.option("--steps", default=4, show_default=True, help="Steps of a turn.")
+@click.option("--spins", default="300000,1000,0", show_default=True, help="Spin counts; 300000 is libgomp's default.")
+@click.option("--load", default=2, show_default=True, help="Busy processes for each core in the busy half.")
+@click.pass_obj
+def busy(work: Path, dataset: Path, preset: str, rounds: int, steps: int, spins: str, load: int) -> None:
+    """Our training steps with one thread a core, first as the machine is, then with other processes on all cores."""
+    from training import Ours, Side, other_work, take_turns
+
+    from voicemill.training.batches import BatchPlan
+    from voicemill.training.config import load_config
+    from voicemill.training.data import read_dataset
+
+    cores = len(os.sched_getaffinity(0))
+    settings = {"acoustic": {"max_steps": 10**6}, "checkpoint_interval": 10**6, "threads": cores}
+    config, prepared = load_config(CONFIG, preset, settings), read_dataset(dataset)
+    frames = [round(clip.seconds * config.audio.sample_rate) // config.audio.hop_length for clip in prepared.train]
+    plan = BatchPlan([clip.seconds for clip in prepared.train], config.acoustic.batch_size, config.seed, bucket=True)
+    out, taking = work / f"busy-{time.time_ns()}", []
+    for spin in spins.split(","):
+        os.environ["GOMP_SPINCOUNT"] = spin  # read when the process of the side loads torch
+        taking.append(Side(spin, plan, Ours, prepared, config, out / spin))
+    click.echo("| cores | load average | spin count | wall s a step | CPU s a step |\n|---|---:|---:|---:|---:|")
+    for name, count in (("quiet", 0), ("busy", load * cores)):
+        with other_work(count):
+            clocked = take_turns(taking, frames, steps, rounds)
+            average = os.getloadavg()[0]
+        for side, took in zip(taking, clocked, strict=True):
+            click.echo(
+                f"| {name} | {average:.1f} | {side.name} | {took.wall / took.steps:.2f} | {took.cpu / took.steps:.2f} |"
+            )
 
 
 @main.command()

@@ -15,8 +15,10 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import resource
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -221,6 +223,18 @@ def speedups(prepared: TrainingDataset, config: TrainingConfig, out: Path, *, co
         one = config.model_copy(update={"acoustic": acoustic, "precision": precision})
         found.append(Side(name, plan, Ours, prepared, one, out / f"ours-{len(found)}"))
     return found
+
+
+@contextlib.contextmanager
+def other_work(count: int) -> Iterator[None]:
+    """Run `count` processes that compute without end, until the end of the context."""
+    processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
 
 
 def take_turns(

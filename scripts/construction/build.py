@@ -229,7 +229,9 @@ def main() -> None:
     args = parser.parse_args()
     rng = np.random.default_rng(args.seed)
     lines = TEXT.read_text("utf-8").splitlines()
-    begin = 0 if args.minutes > 60 else int(rng.integers(len(lines)))  # short recordings start at another place with each seed
+    begin = (
+        0 if args.minutes > 60 else int(rng.integers(len(lines)))
+    )  # short recordings start at another place with each seed
     events, script, skipped = plan(lines[begin:] + lines[:begin], args.voice, args.minutes, args.pace, rng)
     spoken = synthesise_all(events, args.jobs)
     args.folder.mkdir(parents=True, exist_ok=True)

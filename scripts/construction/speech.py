@@ -63,7 +63,9 @@ def speak(text: str, voice: str, lexicon: Lexicon) -> Spoken:
     fade = np.linspace(0.0, 1.0, round(EDGE * RATE) // 2, dtype=np.float32)  # no click at the cut
     cut[: len(fade)] *= fade
     cut[-len(fade) :] *= fade[::-1]
-    placed = word_times([(name, one - start, two - start) for name, one, two in phones], words(normalise(text)), lexicon)
+    placed = word_times(
+        [(name, one - start, two - start) for name, one, two in phones], words(normalise(text)), lexicon
+    )
     return Spoken(np.round(cut * 32767).astype(np.int16), tuple(placed), end - start)
 
 
@@ -78,7 +80,9 @@ def _phones(printed: str) -> list[tuple[str, float, float]]:
     return found
 
 
-def word_times(phones: list[tuple[str, float, float]], expected: list[str], lexicon: Lexicon) -> list[tuple[str, float, float]]:
+def word_times(
+    phones: list[tuple[str, float, float]], expected: list[str], lexicon: Lexicon
+) -> list[tuple[str, float, float]]:
     """Start and end of each word, by edit distance between the dictionary's phones and flite's."""
     wanted = [(phone, number) for number, word in enumerate(expected) for phone in lexicon.pronounce(word).phones]
     rows, columns = len(wanted), len(phones)
@@ -94,7 +98,9 @@ def word_times(phones: list[tuple[str, float, float]], expected: list[str], lexi
     bounds: dict[int, tuple[float, float]] = {}
     row, column = rows, columns
     while row and column:
-        if cost[row, column] == cost[row - 1, column - 1] + _substitution_cost(wanted[row - 1][0], phones[column - 1][0]):
+        if cost[row, column] == cost[row - 1, column - 1] + _substitution_cost(
+            wanted[row - 1][0], phones[column - 1][0]
+        ):
             row, column = row - 1, column - 1
             _, start, end = phones[column]
             number = wanted[row][1]

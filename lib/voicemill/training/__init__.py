@@ -12,10 +12,9 @@ Models and their steps:
 
     fastpitch_model      NeMo's FastPitchModel from our settings; finetune: from a base checkpoint
     hifigan_model        NeMo's HifiGanModel, likewise
-    manual_optimisation  the LightningModule of both trainings
+    manual_optimisation  the LightningModule of both trainings, and recovery from non-finite losses
     fastpitch_module     a step of FastPitch; hifigan_module: a step of HiFi-GAN
     memory               memory of a step, and micro-batches that fit
-    recovery             non-finite losses
     speedups             bfloat16 and torch.compile
 
 A run:
