@@ -39,7 +39,7 @@ def main() -> int:
     name = options.tasks.resolve()
     batch = runner.Batch(
         found,
-        folder=settings.work_dir / "batches" / f"{name.stem}-{files.sha256_bytes(os.fsencode(name))[:8]}",
+        folder=settings.workspace.work / "batches" / f"{name.stem}-{files.sha256_bytes(os.fsencode(name))[:8]}",
         repository=ROOT,
         parallel=options.parallel,
         fail_fast=options.fail_fast,

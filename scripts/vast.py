@@ -92,8 +92,8 @@ def wish(options: argparse.Namespace, rest: tuple[str, ...], settings: Settings)
     return request.Wish(
         tasks=None if shell else options.tasks,
         command=rest,
-        push_work=folder(options.push_work, settings.work_dir),
-        push_cache=folder(options.push_cache, settings.cache_dir),
+        push_work=folder(options.push_work, settings.workspace.work),
+        push_cache=folder(options.push_cache, settings.workspace.cache),
         push=tuple(options.push),
         instance=None if shell else options.instance,
         another=options.another,
@@ -143,7 +143,7 @@ def main() -> int:
             return commands.shell(session, options.id)
         else:
             plan = request.judge(
-                wish(options, rest, general), settings, ROOT, general.work_dir, general.cache_dir, talk
+                wish(options, rest, general), settings, ROOT, general.workspace.work, general.workspace.cache, talk
             )
             if options.dry_run:
                 dry_run.show(plan, settings, results)

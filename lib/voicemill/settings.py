@@ -147,14 +147,6 @@ class Settings:
     def workspace(self) -> Workspace:
         return self.paths.workspace
 
-    @property
-    def work_dir(self) -> Path:
-        return self.workspace.work
-
-    @property
-    def cache_dir(self) -> Path:
-        return self.workspace.cache
-
     @classmethod
     def from_environment(
         cls, environ: Mapping[str, str], *, repository: Path = REPOSITORY, work_dir: Path | None = None

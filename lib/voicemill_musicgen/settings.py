@@ -58,7 +58,7 @@ class VoiceTrainSettings:
 
     @property
     def checkpoint(self) -> Path:
-        return self.common.work_dir / "checkpoints" / CHECKPOINT
+        return self.common.workspace.work / "checkpoints" / CHECKPOINT
 
     @property
     def manifest(self) -> Path:
@@ -97,5 +97,5 @@ class VoiceTrainSettings:
             run_prepare=switch("RUN_PREPARE", default=True),
             run_train=switch("RUN_TRAIN", default=True),
             source_dir=path("KNOWLEDGE_SOURCE_DIR"),
-            audio_dir=path("KNOWLEDGE_AUDIO_DIR") or common.work_dir / "datasets" / JOB,
+            audio_dir=path("KNOWLEDGE_AUDIO_DIR") or common.workspace.work / "datasets" / JOB,
         )

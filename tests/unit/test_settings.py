@@ -15,7 +15,7 @@ def test_defaults_follow_the_contract(tmp_path: Path) -> None:
     assert settings.train_lane == "tts_prod_train"
     assert settings.commit == "unknown"
     assert not settings.dry_run
-    assert settings.work_dir == tmp_path / "work"
+    assert settings.workspace.work == tmp_path / "work"
     assert settings.config == tmp_path / "configs/voice/prod_tts/nemo_fastpitch_hifigan.yaml"
 
 
@@ -24,12 +24,31 @@ def test_empty_counts_as_not_set_and_values_are_read(tmp_path: Path) -> None:
         {"WORK_DIR": "", "PROD_TTS_MAX_STEPS": "20", "PROD_TTS_DRY_RUN": "1", "PROD_TTS_COMMIT": "abc"},
         repository=tmp_path,
     )
-    assert (settings.work_dir, settings.max_steps, settings.dry_run, settings.commit) == (
+    assert (settings.workspace.work, settings.max_steps, settings.dry_run, settings.commit) == (
         tmp_path / "work",
         20,
         True,
         "abc",
     )
+
+
+def test_paths_follow_the_workspace_unless_a_variable_names_another(tmp_path: Path) -> None:
+    default = Settings.from_environment({"WORK_DIR": "w"}, repository=tmp_path).paths
+    assert default.training_status == Path("w/artifacts/prod_tts_train_status.json")
+    assert default.evaluation == Path("w/artifacts/prod_tts_eval.json")
+    assert default.lane_status("job") == Path("w/artifacts/train_status.job.json")
+    assert default.promoted("anna") == Path("w/bundles/anna/voice_bundle")
+    given = {
+        "WORK_DIR": "w",
+        "PROD_TTS_ARTIFACTS_DIR": "a",
+        "PROD_TTS_EVAL_PATH": "e.json",
+        "TRAIN_STATUS_PATH": "s.json",
+        "PROMOTED_BUNDLE_ROOT": "voices",
+    }
+    named = Settings.from_environment(given, repository=tmp_path).paths
+    assert named.training_status == Path("a/prod_tts_train_status.json")
+    assert (named.evaluation, named.lane_status("job")) == (Path("e.json"), Path("s.json"))
+    assert named.promoted("anna") == Path("voices/anna/voice_bundle")
 
 
 @pytest.mark.parametrize(

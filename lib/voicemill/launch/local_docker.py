@@ -83,13 +83,13 @@ def plan(settings: Settings, environ: Mapping[str, str], image: str) -> Containe
     Raises:
         StorageError: a folder for results cannot be made.
     """
-    work = settings.work_dir.resolve()
+    work = settings.workspace.work.resolve()
     translated = _Paths(work)
     for name in OUTPUTS:
         _make(work / name)
         translated.mounts.append(Mount((work / name).resolve(), f"{WORK}/{name}", writable=True))
-    _make(settings.cache_dir)
-    translated.mounts.append(Mount(settings.cache_dir.resolve(), f"{CACHE}", writable=True))
+    _make(settings.workspace.cache)
+    translated.mounts.append(Mount(settings.workspace.cache.resolve(), f"{CACHE}", writable=True))
     given = {name: environ[name].strip() for name in (*PLAIN, *INPUTS, *RESULTS) if environ.get(name, "").strip()}
     inside = {name: given[name] for name in PLAIN if name in given}
     for name in INPUTS:
@@ -182,7 +182,7 @@ def _build(settings: Settings, image: str, log: relay.Log, interrupts: Interrupt
 
 def _judge_manifest(settings: Settings, found: Engine, image: str, protocol: Protocol, log: relay.Log) -> None:
     """The weights manifest gate inside the image, for a host without what the gate needs."""
-    translated = _Paths(settings.work_dir)
+    translated = _Paths(settings.workspace.work)
     inside = translated.read_only(settings.weights_manifest_path or Path())
     judge = ContainerRun(image, ["python3", f"{VALIDATOR}", inside], mounts=translated.mounts)
     if relay.run(judge.argv(found), on_line=protocol.line, log=log) != 0:
