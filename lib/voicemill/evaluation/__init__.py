@@ -7,7 +7,7 @@
     reference_free    the evaluation of a voice without recordings
     trials            test sentences without a recording: long ones, and numbers and dates
     recogniser_pool   recognition of many sounds in several processes
-    vocoder           the choice of the vocoder by measurement
+    vocoder_choice    the choice of the vocoder by measurement
     judging           the limits of a preset
     speakers          profiles of other speakers
     wording           figures as text

@@ -110,8 +110,7 @@ def line_chart(
     *,
     title: str,
     description: str,
-    x_label: str,
-    y_label: str,
+    labels: tuple[str, str],
     logarithmic: bool = False,
     wide: bool = False,
 ) -> Markup:
@@ -121,8 +120,7 @@ def line_chart(
         series: lines; a value that is NaN or infinite counts as a gap.
         title: name for screen readers.
         description: the chart in words, for screen readers.
-        x_label: name of the horizontal axis.
-        y_label: name of the vertical axis.
+        labels: names of the horizontal and of the vertical axis.
         logarithmic: allow a logarithmic vertical axis, used where positive values span a factor of 8.
         wide: the whole width of the page instead of half of it.
     """
@@ -137,13 +135,13 @@ def line_chart(
     low, high = (min(ys) / 1.1, max(ys) * 1.1) if logarithmic else _span(min(ys), max(ys), 0.06)
     y = _Scale(low, high, height - BOTTOM, TOP, logarithmic)
     marks = log_ticks(low, high) if logarithmic else ticks(low, high)
-    body = _axes(x, y, ticks(x.low, x.high, 10 if wide else 5), marks, (x_label, y_label))
+    body = _axes(x, y, ticks(x.low, x.high, 10 if wide else 5), marks, labels)
     body += Markup("").join(_line(each, x, y) for each in shown)
     return _figure(body, title, description, width, height)
 
 
 def histogram(
-    values: Sequence[float], *, title: str, description: str, x_label: str, y_label: str, bins: int = 12
+    values: Sequence[float], *, title: str, description: str, labels: tuple[str, str], bins: int = 12
 ) -> Markup:
     """Counts of `values` in equal bins; an empty string without values."""
     if not len(values):
@@ -152,7 +150,7 @@ def histogram(
     x = _Scale(float(edges[0]), float(edges[-1]), LEFT, WIDTH - RIGHT)
     y = _Scale(0.0, float(counts.max()) * 1.08, HEIGHT - BOTTOM, TOP)
     whole = [mark for mark in ticks(0.0, float(counts.max()), 4) if mark == int(mark)]
-    body = _axes(x, y, ticks(x.low, x.high, 6), whole, (x_label, y_label))
+    body = _axes(x, y, ticks(x.low, x.high, 6), whole, labels)
     shape = Markup(
         '<rect class="bar" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="2"><title>{}</title></rect>'
     )

@@ -32,7 +32,7 @@ from voicemill.evaluation.model import (
 )
 from voicemill.evaluation.recogniser_pool import RecogniserPool
 from voicemill.evaluation.trials import Trials, run_trials
-from voicemill.evaluation.vocoder import Choice, choose_vocoder
+from voicemill.evaluation.vocoder_choice import VocoderChoice, choose_vocoder
 from voicemill.metrics.inputs import RecognisedRecordings, RecognisedSentences, SpeakerSounds
 from voicemill.metrics.speaker import SpeakerProfile, speaker_distance
 from voicemill.progress import Observer, SilentObserver
@@ -243,7 +243,7 @@ def _sentences(
 
 
 def assemble(
-    choice: Choice, measurements: Measurements, recogniser: Recogniser, training: TrainingSummary
+    choice: VocoderChoice, measurements: Measurements, recogniser: Recogniser, training: TrainingSummary
 ) -> Evaluation:
     """The evaluation file; each null at its top has its reason."""
     not_measured = {"mos_proxy": MOS_NOT_MEASURED}

@@ -15,7 +15,7 @@ from voicemill.evaluation.evaluate import (
 from voicemill.evaluation.figures import missing_figures
 from voicemill.evaluation.recogniser_pool import RecogniserPool
 from voicemill.evaluation.trials import run_trials
-from voicemill.evaluation.vocoder import Choice
+from voicemill.evaluation.vocoder_choice import VocoderChoice
 from voicemill.metrics.catalogue import metrics_of
 from voicemill.metrics.inputs import CopyPair, HeldOutSentences, SentencePair, SpeakerSounds
 from voicemill.progress import Observer
@@ -54,6 +54,6 @@ def evaluate_without_recordings(
     measurements = Measurements(
         figures=missing_figures(NEEDS_RECORDINGS, NO_RECORDING) | tried.figures, trials=tried.results
     )
-    choice = Choice(candidate.name, "The vocoder that the bundle ships with; no other was tried.")
+    choice = VocoderChoice(candidate.name, "The vocoder that the bundle ships with; no other was tried.")
     evaluation = assemble(choice, measurements, pool.recogniser, TrainingSummary())
     return VoiceEvaluation(evaluation=evaluation, spoken={}, trials=tried.sounds)

@@ -35,8 +35,7 @@ def loss_charts(curves: Sequence[LossCurve]) -> list[Chart]:
             series,
             title=f"Loss of {group}",
             description=f"{ends}.",
-            x_label="training step",
-            y_label="loss",
+            labels=("training step", "loss"),
             logarithmic=True,
         )
         if svg:
@@ -54,7 +53,7 @@ def clip_chart(seconds: Sequence[float]) -> Chart | None:
     )
     return Chart(
         "Clip lengths",
-        histogram(seconds, title="Clip lengths", description=caption, x_label="seconds", y_label="clips"),
+        histogram(seconds, title="Clip lengths", description=caption, labels=("seconds", "clips")),
         caption,
         [],
     )

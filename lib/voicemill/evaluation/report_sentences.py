@@ -160,8 +160,7 @@ def _pitch_chart(samples: Mapping[str, Samples], sounds: ReportSounds, chosen: s
     return line_chart(
         series,
         title="Pitch",
-        x_label="seconds",
-        y_label="Hz",
+        labels=("seconds", "Hz"),
         wide=True,
         description="F0 of the recording and of the synthesised sentence over time.",
     )

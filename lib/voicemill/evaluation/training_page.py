@@ -135,8 +135,7 @@ class TrainingPage:
             series,
             title="Pitch",
             description="F0 of the recording and of the voice over time.",
-            x_label="seconds",
-            y_label="Hz",
+            labels=("seconds", "Hz"),
             wide=True,
         )
 
@@ -151,8 +150,7 @@ class TrainingPage:
             series,
             title=title,
             description=caption,
-            x_label="learning rate, power of ten",
-            y_label="loss",
+            labels=("learning rate, power of ten", "loss"),
             logarithmic=True,
         )
         return Chart(title, svg, caption, [("loss", "c0")])
@@ -166,8 +164,7 @@ class TrainingPage:
             series,
             title=title,
             description=f"{ends}.",
-            x_label="training step",
-            y_label=unit,
+            labels=("training step", unit),
             logarithmic=logarithmic,
         )
         return Chart(title, svg, f"{ends}.", [(each.name, each.style) for each in series]) if svg else None
@@ -186,8 +183,7 @@ def alignment_chart(preview: Preview, seconds: float, audio: AudioConfig) -> Mar
         series,
         title="End time of each phone",
         description=f"Recording {ends['real'][-1]:.2f} s, voice {ends['made'][-1]:.2f} s for {len(spans)} tokens.",
-        x_label="seconds",
-        y_label="phones and pauses so far",
+        labels=("seconds", "phones and pauses so far"),
         wide=True,
     )
 

@@ -209,7 +209,7 @@ def histograms(rows: Sequence[ClipRow]) -> list[Chart]:
             continue
         middle, low, high = (f"{each:.{digits}f}" for each in (statistics.median(values), min(values), max(values)))
         caption = f"Median {middle}, from {low} to {high} {unit}".rstrip() + "."
-        svg = histogram(values, title=title, description=caption, x_label=label, y_label="clips", bins=16)
+        svg = histogram(values, title=title, description=caption, labels=(label, "clips"), bins=16)
         found.append(Chart(title, svg, caption, []))
     return found
 

@@ -22,7 +22,7 @@ from voicemill.evaluation.charts import (
 
 
 def chart(series: list[Series], **more: bool) -> ElementTree.Element:
-    svg = line_chart(series, title="T", description="D", x_label="x", y_label="y", **more)
+    svg = line_chart(series, title="T", description="D", labels=("x", "y"), **more)
     return ElementTree.fromstring(svg)  # noqa: S314
 
 
@@ -58,9 +58,9 @@ def test_every_point_lies_on_the_canvas() -> None:
 
 
 def test_nothing_to_draw_is_an_empty_string() -> None:
-    empty = line_chart([Series("a", [0], [None], "c0")], title="T", description="D", x_label="x", y_label="y")
+    empty = line_chart([Series("a", [0], [None], "c0")], title="T", description="D", labels=("x", "y"))
     assert empty == ""
-    assert histogram([], title="T", description="D", x_label="x", y_label="y") == ""
+    assert histogram([], title="T", description="D", labels=("x", "y")) == ""
     assert bars([], title="T", description="D") == ""
 
 
@@ -71,7 +71,7 @@ def test_long_series_are_averaged() -> None:
 
 
 def test_histogram_counts_everything_and_names_are_escaped() -> None:
-    svg = histogram([1.0, 2.0, 2.1, 9.0], title="<T>", description="D", x_label="x", y_label="y")
+    svg = histogram([1.0, 2.0, 2.1, 9.0], title="<T>", description="D", labels=("x", "y"))
     root = ElementTree.fromstring(svg)  # noqa: S314
     counted = sum(int((title.text or "").rsplit(": ", 1)[1]) for title in root.iter("title"))
     assert counted == 4
@@ -103,8 +103,8 @@ def test_names_in_charts_are_text() -> None:
     name = '<script>alert(1)</script>" onload="x'
     drawn = [
         bars([(name, 1.0, "c0")], title=name, description=name),
-        histogram([1.0, 2.0], title=name, description=name, x_label=name, y_label=name),
-        line_chart([Series(name, [0, 1], [1.0, 2.0], "c0")], title=name, description=name, x_label=name, y_label=name),
+        histogram([1.0, 2.0], title=name, description=name, labels=(name, name)),
+        line_chart([Series(name, [0, 1], [1.0, 2.0], "c0")], title=name, description=name, labels=(name, name)),
     ]
     for svg in drawn:
         assert "<script" not in svg

@@ -14,14 +14,14 @@ one character in a hundred; with more, the choice could add half as many errors 
 
 
 @dataclass(frozen=True)
-class Choice:
+class VocoderChoice:
     """The chosen candidate and the reason."""
 
     name: str
     why: str
 
 
-def choose_vocoder(candidates: Sequence[VocoderResult]) -> Choice:
+def choose_vocoder(candidates: Sequence[VocoderResult]) -> VocoderChoice:
     """Choose the most intelligible usable candidate; among equals the one that is nearer to the recordings.
 
     1. lowest character error rate, where rates within 0.01 or 10% of the best count as equal;
@@ -40,7 +40,7 @@ def choose_vocoder(candidates: Sequence[VocoderResult]) -> Choice:
             hint="Train longer or with another preset, and look at the loss curve in the report.",
         )
     if len(usable) == 1:
-        return Choice(usable[0].name, f"{usable[0].name} is the only usable vocoder.")
+        return VocoderChoice(usable[0].name, f"{usable[0].name} is the only usable vocoder.")
     rates = {each.name: _value(each, "cer") for each in usable}
     known = {name: rate for name, rate in rates.items() if rate is not None}
     if not known:
@@ -50,11 +50,11 @@ def choose_vocoder(candidates: Sequence[VocoderResult]) -> Choice:
     equal = [each for each in usable if known.get(each.name, limit + 1.0) <= limit]
     listed = ", ".join(f"{name} {rate:.3f}" for name, rate in known.items())
     if len(equal) == 1:
-        return Choice(equal[0].name, f"{equal[0].name} is understood best (character error rate: {listed}).")
+        return VocoderChoice(equal[0].name, f"{equal[0].name} is understood best (character error rate: {listed}).")
     return _nearest(equal, f"The character error rates cannot be told apart ({listed})")
 
 
-def _nearest(equal: Sequence[VocoderResult], because: str) -> Choice:
+def _nearest(equal: Sequence[VocoderResult], because: str) -> VocoderChoice:
     for figure, words in (
         ("copy_stft", "copy synthesis is nearest to the recordings (multi-resolution STFT distance"),
         ("mcd", "sound is nearest to the recordings (mel-cepstral distortion in dB"),
@@ -64,9 +64,9 @@ def _nearest(equal: Sequence[VocoderResult], because: str) -> Choice:
         if len(known) == len(equal):
             name = min(known, key=lambda key: known[key])
             listed = ", ".join(f"{key} {value:.3f}" for key, value in known.items())
-            return Choice(name, f"{because}, and {name}'s {words}: {listed}).")
+            return VocoderChoice(name, f"{because}, and {name}'s {words}: {listed}).")
     first = equal[0].name
-    return Choice(first, f"{because}, and no distance was measured for all of them: {first} is listed first.")
+    return VocoderChoice(first, f"{because}, and no distance was measured for all of them: {first} is listed first.")
 
 
 def _value(result: VocoderResult, name: str) -> float | None:

@@ -4,7 +4,7 @@ import pytest
 
 from voicemill.errors import NotAcceptableError
 from voicemill.evaluation.model import VocoderResult
-from voicemill.evaluation.vocoder import choose_vocoder
+from voicemill.evaluation.vocoder_choice import choose_vocoder
 
 
 def result(name: str, make, *, usable: bool = True, **values: float | None) -> VocoderResult:
