@@ -39,7 +39,7 @@ def say_command(
 ) -> None:
     """Say a text with a promoted voice, through the vocoder that it ships with."""
     from voicemill.errors import UsageError
-    from voicemill.lane.load_voice import speaker_of, spoken_text
+    from voicemill.lane.load_voice import load_promoted_voice, read_input_text
     from voicemill.protocol import Protocol
     from voicemill.settings import Settings
     from voicemill.synthesis.options import SynthesisOptions
@@ -50,8 +50,8 @@ def say_command(
     if (text is None) == (file is None):
         raise UsageError("Give either --text or --file.", hint="For example --text 'Good morning.'.")
     options = SynthesisOptions(speed=speed, semitones=semitones, loudness_lufs=loudness)
-    words = text if text is not None else spoken_text(file or Path("-"), sys.stdin.buffer)
-    speaker = speaker_of(settings, voice, bundle)
+    words = text if text is not None else read_input_text(file or Path("-"), sys.stdin.buffer)
+    speaker = load_promoted_voice(settings, voice, bundle)
     grammars = functools.partial(normalise, cache_dir=settings.workspace.cache / "text-normaliser")
     started = time.perf_counter()
     seconds, _ = synthesise_to_file(speaker, words, out, options, grammars)

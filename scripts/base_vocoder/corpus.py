@@ -1,6 +1,4 @@
-"""The speech that the base vocoder learns from: flite's male voices reading data/base/corpus.txt, and random crops of
-it.
-"""
+"""Training data of the base vocoder: flite's male voices reading data/base/corpus.txt, and random crops of it."""
 
 from __future__ import annotations
 
@@ -16,14 +14,14 @@ from numpy.typing import NDArray
 from voicemill.files import atomic_path
 
 VOICES = ("awb", "rms", "kal16", "kal")
-"""Never `slt`: she speaks the demo, and is the unseen speaker that the vocoder is measured on."""
+"""Without `slt`, the voice of the demo: the vocoder is measured on it as an unseen speaker."""
 DURATION_STRETCH = (0.85, 1.2)
-"""Range of flite's `duration_stretch`; the same sentence is read at another pace by each voice."""
+"""Range of flite's `duration_stretch`; the same sentence has another speaking rate with each voice."""
 KAL_PITCH = (85.0, 200.0)
 """Hz, range of the diphone voices' mean pitch (the other voices' pitch is part of the voice)."""
 PEAK = 0.9
 SHIFTED_PART = 0.6
-"""Part of the crops that is resampled, so that pitch and formants of other speakers are seen."""
+"""Part of the crops that is resampled, for pitch and formants of other speakers."""
 SHIFT = (0.9, 1.55)
 """Range of the resampling ratio, log-uniform: 100 Hz becomes 90 to 155 Hz, and a man's formants a woman's or a
 child's."""
@@ -33,7 +31,7 @@ NOISE_DBFS = (-80.0, -55.0)
 
 
 def render(sentences: Sequence[str], target: Path, *, sample_rate: int, seed: int, jobs: int) -> None:
-    """Let every voice read every sentence; one array of int16 samples and the clips' bounds go to `target` (.npz)."""
+    """Synthesise every sentence with every voice; `target` (.npz) gets int16 samples and the bounds of the clips."""
     import soundfile
     import soxr
 
@@ -46,7 +44,7 @@ def render(sentences: Sequence[str], target: Path, *, sample_rate: int, seed: in
                 settings.append(f"int_f0_target_mean={random.uniform(*KAL_PITCH):.1f}")
             tasks.append((sentence, voice, [part for setting in settings for part in ("--setf", setting)]))
 
-    def speak(task: tuple[str, str, list[str]]) -> NDArray[np.int16]:
+    def synthesise(task: tuple[str, str, list[str]]) -> NDArray[np.int16]:
         sentence, voice, settings = task
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "clip.wav"
@@ -59,16 +57,14 @@ def render(sentences: Sequence[str], target: Path, *, sample_rate: int, seed: in
         return np.asarray(scaled, dtype=np.int16)
 
     with ThreadPoolExecutor(jobs) as pool:
-        clips = list(pool.map(speak, tasks))
+        clips = list(pool.map(synthesise, tasks))
     bounds = np.cumsum([0, *(len(clip) for clip in clips)])
     with atomic_path(target, suffix=".npz") as temporary:
         np.savez(temporary, samples=np.concatenate(clips), bounds=bounds)
 
 
 class Crops:
-    """Random crops of the corpus; the crops of step n depend on the seed and n only, so that a resumed run goes on as
-    it would have.
-    """
+    """Random crops of the corpus; the crops of step n depend on the seed and n only."""
 
     def __init__(self, path: Path, *, sample_rate: int, seed: int, shifted_part: float = SHIFTED_PART) -> None:
         with np.load(path) as stored:

@@ -1,5 +1,6 @@
-"""The two kinds of step that the base vocoder learns by. Imports torch at once: import it inside functions, within
-`nemo_runtime()`.
+"""Training steps of the base vocoder: reconstruction alone, then with discriminators.
+
+Imports torch at once: import it inside functions, within `nemo_runtime()`.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ AVERAGE_DECAY = 0.998
 CONTEXT_FRAMES = 2
 """Frames beside a segment, so that its outer mel frames see real neighbours instead of zeros."""
 BLURRED_PART = 0.4
-"""Part of the segments whose mel is blurred, as an acoustic model blurs it; the sound to learn stays sharp."""
+"""Part of the segments whose mel is blurred, as an acoustic model blurs it; the target samples are not."""
 LARGEST_BLUR = (1.5, 1.2)
 """Standard deviation of that blur: in mel bands, in frames."""
 
 
-class Learner:
-    """A HifiGanModel, its optimisers, the average of its generator, and where it stands."""
+class VocoderTraining:
+    """A HifiGanModel with its optimisers, the moving average of its generator, and the progress of the training."""
 
     def __init__(self, config: TrainingConfig, crops: Crops) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -42,27 +43,32 @@ class Learner:
         self.generator_optimiser = torch.optim.AdamW(
             self.model.generator.parameters(), lr=RECONSTRUCTION_RATE, betas=betas
         )
-        judges = itertools.chain(self.model.msd.parameters(), self.model.mpd.parameters())
-        self.judge_optimiser = torch.optim.AdamW(judges, lr=ADVERSARIAL_RATE, betas=betas)
+        discriminators = itertools.chain(self.model.msd.parameters(), self.model.mpd.parameters())
+        self.discriminator_optimiser = torch.optim.AdamW(discriminators, lr=ADVERSARIAL_RATE, betas=betas)
         self.average = [weight.detach().clone() for weight in self.model.generator.parameters()]
         self._windows = {size: torch.hann_window(size, device=self.device) for size in RESOLUTIONS}
 
-    def learn(self, *, adversarial: bool, done: float) -> dict[str, float]:
-        """One step. `done` is the part of the budget that is used; rates fall along a cosine to a tenth."""
+    def take_step(self, *, adversarial: bool, done: float) -> dict[str, float]:
+        """Take one step and return its losses.
+
+        Args:
+            adversarial: with the discriminators.
+            done: part of the time budget that is used, 0..1; learning rates decay along a cosine to a tenth.
+        """
         decay = 0.1 + 0.9 * (1 + math.cos(math.pi * min(1.0, done))) / 2
         rate = (ADVERSARIAL_RATE if adversarial else RECONSTRUCTION_RATE) * decay * min(1.0, (self.step + 1) / 100)
-        for optimiser in (self.generator_optimiser, self.judge_optimiser):
+        for optimiser in (self.generator_optimiser, self.discriminator_optimiser):
             for group in optimiser.param_groups:
                 group["lr"] = rate
         audio, mel = self._batch()
-        spoken = self.model.generator(x=mel)
-        judged = self._judge(audio, spoken) if adversarial else {}
-        spectral = self._spectral_loss(spoken.squeeze(1), audio.squeeze(1))
-        mel_loss = self._mel_loss(spoken.squeeze(1), audio.squeeze(1))
+        generated = self.model.generator(x=mel)
+        discriminator = self._step_discriminators(audio, generated) if adversarial else {}
+        spectral = self._spectral_loss(generated.squeeze(1), audio.squeeze(1))
+        mel_loss = self._mel_loss(generated.squeeze(1), audio.squeeze(1))
         if adversarial:
-            fooled = self._fool(audio, spoken)
-            loss = fooled + mel_loss * self.config.vocoder.mel_loss_scale + spectral
-            judged["fooled"] = float(fooled)
+            adversarial_loss = self._adversarial_loss(audio, generated)
+            loss = adversarial_loss + mel_loss * self.config.vocoder.mel_loss_scale + spectral
+            discriminator["generator"] = float(adversarial_loss)
         else:
             loss = spectral + 2 * mel_loss
         self.generator_optimiser.zero_grad()
@@ -71,7 +77,7 @@ class Learner:
         self.generator_optimiser.step()
         self._average()
         self.step += 1
-        return {"loss": float(loss), "spectral": float(spectral), "mel": float(mel_loss), "rate": rate} | judged
+        return {"loss": float(loss), "spectral": float(spectral), "mel": float(mel_loss), "rate": rate} | discriminator
 
     def _batch(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Audio (B, 1, samples) and its mel spectrogram (B, n_mels, frames), samples = frames * hop."""
@@ -90,43 +96,43 @@ class Learner:
         bands, frames = torch.from_numpy(deviations.T.astype(np.float32)).to(self.device)
         return _smoother(mel.shape[1], bands) @ mel @ _smoother(mel.shape[2], frames).transpose(1, 2)
 
-    def _mel_loss(self, spoken: torch.Tensor, audio: torch.Tensor) -> torch.Tensor:
+    def _mel_loss(self, generated: torch.Tensor, audio: torch.Tensor) -> torch.Tensor:
         lengths = torch.full((len(audio),), audio.shape[1], device=self.device)
-        ours, _ = self.model.trg_melspec_fn(spoken, lengths)
+        ours, _ = self.model.trg_melspec_fn(generated, lengths)
         theirs, _ = self.model.trg_melspec_fn(audio, lengths)
         return functional.l1_loss(ours, theirs)
 
-    def _spectral_loss(self, spoken: torch.Tensor, audio: torch.Tensor) -> torch.Tensor:
+    def _spectral_loss(self, generated: torch.Tensor, audio: torch.Tensor) -> torch.Tensor:
         """Spectral convergence and log-magnitude distance, mean over the resolutions."""
         total = torch.zeros((), device=self.device)
         for size, window in self._windows.items():
             ours, theirs = (
                 torch.stft(each, size, size // 4, size, window, return_complex=True).abs().clamp_min(1e-5)
-                for each in (spoken, audio)
+                for each in (generated, audio)
             )
             convergence = torch.linalg.norm(theirs - ours) / torch.linalg.norm(theirs).clamp_min(1e-3)
             total = total + convergence + functional.l1_loss(ours.log(), theirs.log())
         return total / len(self._windows)
 
-    def _judge(self, audio: torch.Tensor, spoken: torch.Tensor) -> dict[str, float]:
+    def _step_discriminators(self, audio: torch.Tensor, generated: torch.Tensor) -> dict[str, float]:
         """The discriminators' half of NeMo's HifiGanModel.training_step."""
         model = self.model
         loss = torch.zeros((), device=self.device)
-        for judge in (model.mpd, model.msd):
-            real, fake, _, _ = judge(y=audio, y_hat=spoken.detach())
+        for discriminator in (model.mpd, model.msd):
+            real, fake, _, _ = discriminator(y=audio, y_hat=generated.detach())
             part, _, _ = model.discriminator_loss(disc_real_outputs=real, disc_generated_outputs=fake)
             loss = loss + part
-        self.judge_optimiser.zero_grad()
+        self.discriminator_optimiser.zero_grad()
         loss.backward()
-        self.judge_optimiser.step()
-        return {"judged": float(loss)}
+        self.discriminator_optimiser.step()
+        return {"discriminators": float(loss)}
 
-    def _fool(self, audio: torch.Tensor, spoken: torch.Tensor) -> torch.Tensor:
+    def _adversarial_loss(self, audio: torch.Tensor, generated: torch.Tensor) -> torch.Tensor:
         """The generator's half of it: adversarial and feature-matching losses."""
         model = self.model
         loss = torch.zeros((), device=self.device)
-        for judge in (model.mpd, model.msd):
-            _, fake, real_features, fake_features = judge(y=audio, y_hat=spoken)
+        for discriminator in (model.mpd, model.msd):
+            _, fake, real_features, fake_features = discriminator(y=audio, y_hat=generated)
             part, _ = model.generator_loss(disc_outputs=fake)
             loss = loss + part + model.feature_loss(fmap_r=real_features, fmap_g=fake_features)
         return loss
@@ -146,30 +152,30 @@ class Learner:
         return model.eval()
 
     def save(self, path: Path) -> None:
-        """Write everything that a resumed run needs, atomically."""
+        """Save the state for a resumed run, atomically."""
         state = {
             "step": self.step,
             "seconds": self.seconds,
             "model": self.model.state_dict(),
             "average": self.average,
             "generator_optimiser": self.generator_optimiser.state_dict(),
-            "judge_optimiser": self.judge_optimiser.state_dict(),
+            "discriminator_optimiser": self.discriminator_optimiser.state_dict(),
         }
         with atomic_path(path) as temporary:
             torch.save(state, temporary)
 
     def load(self, path: Path) -> None:
-        """Go on from `save`."""
+        """Restore what `save` wrote."""
         state = torch.load(path, map_location=self.device, weights_only=True)
         self.step, self.seconds = int(state["step"]), float(state["seconds"])
         self.model.load_state_dict(state["model"])
         self.average = list(state["average"])
         self.generator_optimiser.load_state_dict(state["generator_optimiser"])
-        self.judge_optimiser.load_state_dict(state["judge_optimiser"])
+        self.discriminator_optimiser.load_state_dict(state["discriminator_optimiser"])
 
 
 def _smoother(size: int, deviations: torch.Tensor) -> torch.Tensor:
-    """Matrices (B, size, size) that smooth with Gaussians of these standard deviations (B,); 0 leaves all as it is."""
+    """Matrices (B, size, size) that smooth with Gaussians of these standard deviations (B,); 0 is the identity."""
     at = torch.arange(size, device=deviations.device)
     weights = torch.exp(-((at[:, None] - at) ** 2) / (2 * deviations.clamp_min(1e-2)[:, None, None] ** 2))
     return weights / weights.sum(2, keepdim=True)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Measure a vocoder by copy synthesis: flite reads sentences, the vocoder says them again from their mels.
+"""Measure a vocoder by copy synthesis: flite reads sentences, and the vocoder reconstructs them from their mels.
 
-Prints one JSON line a voice and method: character error rate of PocketSphinx, and multi-resolution STFT distance and
-mel-cepstral distortion from what was read. `recording` is flite itself, the best that a vocoder can reach.
+Prints one JSON line for each voice and method: character error rate of PocketSphinx, and multi-resolution STFT distance
+and mel-cepstral distortion from the recordings. `recording` is flite itself, the upper bound for a vocoder.
 """
 
 from __future__ import annotations
@@ -30,10 +30,12 @@ PEAK = 0.5
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True}, help=__doc__)
 @click.argument("nemo", type=click.Path(path_type=Path, exists=True))
-@click.option("--voice", "voices", multiple=True, default=["slt", "rms"], help="Of flite; slt is unseen in training.")
+@click.option(
+    "--voice", "voices", multiple=True, default=["slt", "rms"], help="Of flite; slt is not in the training data."
+)
 @click.option("--text", type=click.Path(path_type=Path), default=ROOT / "data/demo/heldout.txt")
-@click.option("--sentences", type=int, default=40, help="How many lines of the text.")
-@click.option("--only-vocoder", is_flag=True, help="Leave Griffin-Lim and the recordings out.")
+@click.option("--sentences", type=int, default=40, help="Number of lines of the text.")
+@click.option("--only-vocoder", is_flag=True, help="Without Griffin-Lim and the recordings.")
 def main(nemo: Path, voices: Sequence[str], text: Path, sentences: int, only_vocoder: bool) -> None:
     """Measure and print."""
     from voicemill.synthesis.griffin_lim import griffin_lim
@@ -53,13 +55,13 @@ def main(nemo: Path, voices: Sequence[str], text: Path, sentences: int, only_voc
 
         def vocoder(samples: Samples) -> Samples:
             with torch.no_grad():
-                spoken = model.convert_spectrogram_to_audio(spec=mel_of(samples))
-            return np.asarray(spoken[0].numpy())
+                output = model.convert_spectrogram_to_audio(spec=mel_of(samples))
+            return np.asarray(output[0].numpy())
 
         def griffin(samples: Samples) -> Samples:
             # Griffin-Lim's frames are centred on t * hop, these on half a hop later.
-            spoken = griffin_lim(mel_of(samples)[0].numpy(), AUDIO, iterations=60)
-            return np.pad(spoken, (AUDIO.hop_length // 2, 0))[: len(samples)]
+            output = griffin_lim(mel_of(samples)[0].numpy(), AUDIO, iterations=60)
+            return np.pad(output, (AUDIO.hop_length // 2, 0))[: len(samples)]
 
         methods: dict[str, Callable[[Samples], Samples]] = {"vocoder": vocoder}
         if not only_vocoder:
@@ -72,7 +74,7 @@ def main(nemo: Path, voices: Sequence[str], text: Path, sentences: int, only_voc
 
 
 def _read(sentence: str, voice: str) -> Samples:
-    """Flite's voice at our rate, cut to whole frames, with the floor of noise that a room has (-60 dBFS)."""
+    """Flite's voice at our sample rate, cut to whole frames, with room noise of -60 dBFS."""
     import soundfile
     import soxr
 
@@ -86,7 +88,7 @@ def _read(sentence: str, voice: str) -> Samples:
     return np.asarray(samples + noise, dtype=np.float32)
 
 
-def _figures(texts: Sequence[str], recordings: Sequence[Samples], spoken: Sequence[Samples]) -> dict[str, float]:
+def _figures(texts: Sequence[str], recordings: Sequence[Samples], outputs: Sequence[Samples]) -> dict[str, float]:
     import soxr
 
     from voicemill.align.recognition import PocketSphinxRecogniser
@@ -94,12 +96,12 @@ def _figures(texts: Sequence[str], recordings: Sequence[Samples], spoken: Sequen
     from voicemill.metrics.spectral import log_mel, mel_cepstral_distortion, stft_distance
 
     recogniser = PocketSphinxRecogniser()
-    heard = [recogniser.transcribe(soxr.resample(each, AUDIO.sample_rate, 16_000)) for each in spoken]
-    pairs = list(zip(recordings, spoken, strict=True))
-    distortions = [mel_cepstral_distortion(log_mel(real), log_mel(made)).decibels for real, made in pairs]
+    recognised = [recogniser.transcribe(soxr.resample(each, AUDIO.sample_rate, 16_000)) for each in outputs]
+    pairs = list(zip(recordings, outputs, strict=True))
+    distortions = [mel_cepstral_distortion(log_mel(real), log_mel(output)).decibels for real, output in pairs]
     return {
-        "cer": round(pooled(character_errors(texts, heard)).rate, 4),
-        "stft_distance": round(float(np.mean([stft_distance(real, made) for real, made in pairs])), 4),
+        "cer": round(pooled(character_errors(texts, recognised)).rate, 4),
+        "stft_distance": round(float(np.mean([stft_distance(real, output) for real, output in pairs])), 4),
         "mcd_db": round(float(np.mean(distortions)), 3),
     }
 

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Train the embedded base vocoder (data/base/base-en-small-hifigan.nemo) on flite's voices, from nothing.
+"""Train the embedded base vocoder (data/base/base-en-small-hifigan.nemo) on flite's voices, from random weights.
 
-Two phases share one budget of wall-clock minutes. First the generator alone learns to match spectra (a multi-resolution
-STFT loss and a mel loss), which is cheap and soon intelligible; then NeMo's discriminators join with HiFi-GAN's own
-losses, and the buzz goes. The saved weights are a moving average. Stop at any moment and start again with --resume;
---export writes the `.nemo` of the last checkpoint while the training goes on elsewhere.
+There are two phases, each with its budget of wall-clock minutes. First the generator alone is trained to match spectra
+(a multi-resolution STFT loss and a mel loss), which is cheap and soon intelligible. Then NeMo's discriminators are
+added with HiFi-GAN's own losses, which removes the buzz. The saved weights are a moving average. The training can be
+stopped at any time and continued with --resume; --export writes the `.nemo` of the last checkpoint and ends.
 
-The same seed gives the same crops; the weights also depend on how many steps the machine makes in the time, so another
-machine gives another, similar vocoder.
+The same seed gives the same crops. The weights also depend on the number of steps in the time, so another machine gives
+a different, similar vocoder.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from voicemill.files import atomic_path
 from voicemill.training.config import TrainingConfig, VocoderConfig
 
 if TYPE_CHECKING:
-    from learning import Learner
+    from learning import VocoderTraining
 
 CONFIG = TrainingConfig(preset="base-vocoder", vocoder=VocoderConfig(learning_rate=2e-4, batch_size=8))
 
@@ -43,7 +43,7 @@ CONFIG = TrainingConfig(preset="base-vocoder", vocoder=VocoderConfig(learning_ra
 @click.option("--shifted-part", type=float, default=0.6, help="Part of the crops at another pitch.")
 @click.option("--threads", type=int, default=2)
 @click.option("--seed", type=int, default=1)
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint in --folder.")
+@click.option("--resume", is_flag=True, help="Continue from the checkpoint in --folder.")
 @click.option("--export", is_flag=True, help="Write the .nemo of the last checkpoint and end.")
 def main(
     text: Path,
@@ -57,7 +57,7 @@ def main(
     resume: bool,
     export: bool,
 ) -> None:
-    """Render the corpus if it is not there, train, save."""
+    """Render the corpus if it is missing, train, save."""
     from corpus import Crops, render
 
     from voicemill.training.runtime import nemo_runtime
@@ -69,36 +69,38 @@ def main(
         render(sentences, corpus, sample_rate=rate, seed=seed, jobs=threads)
     with nemo_runtime():
         import torch
-        from learning import Learner
+        from learning import VocoderTraining
 
         torch.set_num_threads(threads)
         torch.set_flush_denormal(True)
         torch.manual_seed(seed)
-        learner = Learner(CONFIG, Crops(corpus, sample_rate=rate, seed=seed, shifted_part=shifted_part))
+        training = VocoderTraining(CONFIG, Crops(corpus, sample_rate=rate, seed=seed, shifted_part=shifted_part))
         checkpoint = folder / "checkpoint.pt"
         if resume or export:
-            learner.load(checkpoint)
+            training.load(checkpoint)
         if not export:
-            _learn(learner, checkpoint, folder / "log.jsonl", reconstruction_minutes * 60, adversarial_minutes * 60)
+            _train(training, checkpoint, folder / "log.jsonl", reconstruction_minutes * 60, adversarial_minutes * 60)
         with atomic_path(out, suffix=".nemo") as temporary:
-            learner.averaged_model().save_to(str(temporary))
-    click.echo(f"{out} after {learner.step} steps", err=True)
+            training.averaged_model().save_to(str(temporary))
+    click.echo(f"{out} after {training.step} steps", err=True)
 
 
-def _learn(learner: Learner, checkpoint: Path, log: Path, reconstruction: float, adversarial_seconds: float) -> None:
-    """Step until the seconds are used; a checkpoint and a line of the log every minute."""
+def _train(
+    training: VocoderTraining, checkpoint: Path, log: Path, reconstruction: float, adversarial_seconds: float
+) -> None:
+    """Take steps until the time is used; saves a checkpoint and a line of the log every minute."""
     last_save = now = time.monotonic()
     budget = reconstruction + adversarial_seconds
-    while learner.seconds < budget:
-        adversarial = learner.seconds >= reconstruction
-        done = (learner.seconds - reconstruction) / adversarial_seconds if adversarial else learner.seconds / budget
-        losses = learner.learn(adversarial=adversarial, done=done)
+    while training.seconds < budget:
+        adversarial = training.seconds >= reconstruction
+        done = (training.seconds - reconstruction) / adversarial_seconds if adversarial else training.seconds / budget
+        losses = training.take_step(adversarial=adversarial, done=done)
         then, now = now, time.monotonic()
-        learner.seconds += now - then
-        if now - last_save > 60 or learner.seconds >= budget:
+        training.seconds += now - then
+        if now - last_save > 60 or training.seconds >= budget:
             last_save = now
-            learner.save(checkpoint)
-            line = {"minutes": round(learner.seconds / 60, 2), "step": learner.step} | {
+            training.save(checkpoint)
+            line = {"minutes": round(training.seconds / 60, 2), "step": training.step} | {
                 name: float(f"{value:.4g}") for name, value in losses.items()
             }
             with log.open("a", encoding="utf-8") as handle:

@@ -1,4 +1,4 @@
-"""Measure voicemill on this machine: `make bench` (docs/benchmarks.md holds what came out where).
+"""Benchmarks of voicemill on this machine: `make bench` (docs/benchmarks.md has the results).
 
     stages   the demo from a cold cache: seconds, speed and peak memory of each stage, seconds to the first training
     step
@@ -7,11 +7,11 @@
     speedups ours in float32, in bfloat16 and compiled, in turns: CPU seconds a step, and of compiling
     busy     training steps on quiet and on busy cores, by how long waiting OpenMP threads spin
     pitch    our pyin beside librosa's on the demo's clips, frame for frame
-    say      seconds of sound in a second, of a finished voice on a long text
+    say      speed of synthesis of a finished voice on a long text
     verify   a bundle of 600 MB verified, beside sha256sum over the same files
     preparation  a long recording with its script beside a script of the usual tools (needs flite)
     curve    error rate, distortion and pitch error against minutes of training, stock NeMo beside ours (needs flite)
-    quality  character error rate against minutes of training, on sentences that no training saw (needs flite)
+    quality  character error rate against minutes of training, on sentences outside the training data (needs flite)
 
 Ratios come from one run: machines differ, and this one may be busy. Nothing here is a test.
 """
@@ -109,19 +109,19 @@ def _started(script: str, dataset: Path, out: Path, *more: str) -> dict[str, flo
 @click.option("--set", "overrides", default="{}", help="YAML merged over the preset's acoustic settings.")
 @click.option("--rounds", default=3, show_default=True, help="Turns of each side.")
 @click.option("--steps", default=0, help="Steps of a turn; 0: a pass over the clips.")
-@click.option("--same-batches", is_flag=True, help="Ours on the stock side's very batches as well.")
+@click.option("--same-batches", is_flag=True, help="Also ours on the same batches as the stock side.")
 @click.pass_obj
 def training(
     work: Path, dataset: Path, preset: str, overrides: str, rounds: int, steps: int, same_batches: bool
 ) -> None:
-    """NeMo's stock recipe and ours take turns on the same clips with the same model."""
+    """NeMo's stock recipe and ours, in turns, on the same clips with a model of the same size."""
     import yaml
     from training import sides, take_turns
 
     from voicemill.training.config import load_config
     from voicemill.training.data import read_dataset
 
-    # More steps than are taken, so that no checkpoint falls into the clocked time.
+    # More steps than are taken, so that no checkpoint is saved in the measured time.
     settings = {"acoustic": {**yaml.safe_load(overrides), "max_steps": 10**6}, "checkpoint_interval": 10**6}
     config = load_config(CONFIG, preset, settings)
     prepared = read_dataset(dataset)
@@ -291,9 +291,7 @@ def preparation(work: Path, minutes: float, recording: Path | None, part: float)
 @click.option("--seed", default=1, show_default=True)
 @click.pass_obj
 def quality(work: Path, dataset: Path, voice: str, preset: str, steps: str, overrides: str, seed: int) -> None:
-    """Train from scratch for each budget and let PocketSphinx write down data/demo/heldout.txt, beside the real
-    voice.
-    """
+    """Train from scratch for each number of steps; PocketSphinx recognises data/demo/heldout.txt, beside recordings."""
     import yaml
     from quality import error_rates, recordings, train
 
@@ -334,7 +332,7 @@ def curve(
     target: Path | None,
 ) -> None:
     """Stock NeMo's recipe and ours on the same clips for the same time (`make bench-quality`)."""
-    # one thread on both sides: CPU time is the measure, and threads that wait for each other use it up
+    # One thread on both sides: the measure is CPU time, which waiting threads would use too.
     os.environ |= {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
     import curve as curves
     from quality import prepared_voice, recordings
@@ -350,7 +348,7 @@ def curve(
         texts, sounds = texts[:sentences], sounds[:sentences]
         folder = dataset or prepared_voice(script, voice, work / f"voice-{voice}-{script.stem}")
         statistics = read_dataset(folder).pitch_statistics
-        test = curves.TestSet(texts, sounds, (statistics.pitch_fmin, statistics.pitch_fmax))
+        test = curves.TestSet(voice, texts, sounds, (statistics.pitch_fmin, statistics.pitch_fmax))
         real[voice] = curves.error_rates(texts, sounds, test.sample_rate)
         click.echo(f"{voice}: recordings of {len(texts)} sentences: CER {real[voice]:.3f}\n\n{curves.HEAD}")
         for amount in [float(each) for each in audio.split(",")]:
@@ -359,9 +357,9 @@ def curve(
             step = curves.seconds_a_step(part, preset, out / "trial", seed)
             for budget in budgets:
                 steps = max(1, round(budget * 60 * curves.CORES / step))
-                points.append(curves.our_point(part, preset, test, steps, out / f"ours-{steps}", seed, voice))
+                points.append(curves.our_point(part, preset, test, steps, out / f"ours-{steps}", seed))
                 click.echo(curves.row(points[-1], real[voice]))
-            for point in curves.stock_points(read_dataset(part), config, test, budgets, out / "stock", voice):
+            for point in curves.stock_points(read_dataset(part), config, test, budgets, out / "stock"):
                 points.append(point)
                 click.echo(curves.row(point, real[voice]))
     if target is not None:
@@ -375,12 +373,12 @@ def curve(
 @click.option("--threads", default=0, help="CPU threads of torch; 0 takes torch's own number.")
 @click.pass_obj
 def say_(work: Path, bundle: Path, threads: int) -> None:
-    """A finished voice says a long text (data/demo/heldout.txt in paragraphs), as `voice-train-prod say` does."""
+    """Synthesis of a long text (data/demo/heldout.txt in paragraphs), as in `voice-train-prod say`."""
     import resource
 
     import torch
 
-    from voicemill.lane.load_voice import speaker_of
+    from voicemill.lane.load_voice import load_promoted_voice
     from voicemill.settings import Settings
     from voicemill.synthesis.options import SynthesisOptions
     from voicemill.synthesis.speech import synthesise, synthesise_to_file
@@ -390,7 +388,7 @@ def say_(work: Path, bundle: Path, threads: int) -> None:
     lines = (ROOT / "data/demo/heldout.txt").read_text(encoding="utf-8").splitlines()
     text = "\n\n".join(" ".join(lines[at : at + 8]) for at in range(0, len(lines), 8))
     started = time.perf_counter()
-    speaker = speaker_of(Settings.from_environment(os.environ), None, bundle)
+    speaker = load_promoted_voice(Settings.from_environment(os.environ), None, bundle)
     speaker.synthesise("The first sentence warms everything up.")
     loaded = time.perf_counter() - started
     for name, spoken in (

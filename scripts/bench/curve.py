@@ -1,10 +1,8 @@
-"""What `bench.py curve` (`make bench-quality`) does: stock NeMo's recipe and ours learn the same voice for the same
-time, and both are heard.
+"""Quality of a voice against training time, stock NeMo's recipe beside ours: `bench.py curve` (`make bench-quality`).
 
-Time is CPU seconds of the training steps alone, divided by two: minutes of two busy cores, whatever else runs on the
-machine. Stock trains once and is heard as it passes each point, because its learning rate does not know when it ends;
-ours knows, so each point is a training of its own. Both speak through Griffin-Lim, so that only the acoustic model
-differs.
+Time is CPU seconds of the training steps alone, divided by two: minutes on two busy cores, independent of other load.
+Stock NeMo trains once and is measured at each point, because its learning rate does not depend on the end of the run.
+Ours does, so each point is a training of its own. Both use Griffin-Lim, so that only the acoustic model differs.
 """
 
 from __future__ import annotations
@@ -31,12 +29,12 @@ from voicemill.training.speaker import Speaker
 
 CORES = 2
 _TIMED_STEPS = 40
-"""Steps that tell how many fit into a budget."""
+"""Steps of the trial that converts minutes into steps."""
 
 
 @dataclass(frozen=True)
-class Heard:
-    """Test sentences of a voice beside their recordings; None where no sentence could be compared."""
+class TestScores:
+    """Scores of a voice on the test sentences; None if no sentence could be compared."""
 
     cer: float
     mcd: float | None
@@ -44,7 +42,7 @@ class Heard:
     pitch: float | None
     """Cents, root mean square over frames voiced in both, mean over sentences."""
     compared: int
-    """Sentences that `mcd` is the mean of."""
+    """Number of sentences in the mean `mcd`."""
 
 
 @dataclass(frozen=True)
@@ -57,46 +55,47 @@ class Point:
     steps: int
     minutes: float
     """Of training, on two cores."""
-    heard: Heard
+    scores: TestScores
 
 
 @dataclass(frozen=True)
 class TestSet:
-    """Sentences that no training saw, and their recordings."""
+    """Sentences outside all training data, and their recordings by a speaker."""
 
+    speaker: str
     texts: Sequence[str]
     sounds: Sequence[Samples]
     pitch_range: tuple[float, float]
     sample_rate: int = 22050
 
-    def hear(self, speak: Callable[[str], Samples]) -> Heard:
-        """Measure a voice; a sentence that gives no sound is silence to the recogniser."""
-        made = [self._sound(speak, text) for text in self.texts]
-        found = []
-        for real, sound in zip(self.sounds, made, strict=True):
+    def measure(self, synthesise: Callable[[str], Samples]) -> TestScores:
+        """Measure a voice; a sentence without sound counts as silence."""
+        outputs = [self._sound(synthesise, text) for text in self.texts]
+        pairs = []
+        for real, sound in zip(self.sounds, outputs, strict=True):
             try:
-                found.append(
+                pairs.append(
                     SentencePair.align(real, sound, sample_rate=self.sample_rate, pitch_range=self.pitch_range)
                 )
             except NotMeasurableError:
                 continue
-        pitches = [each.pitch.f0_rmse_cents for each in found if each.pitch.f0_rmse_cents is not None]
-        return Heard(
-            error_rates(self.texts, made, self.sample_rate),
-            float(np.mean([each.distortion.decibels for each in found])) if found else None,
+        pitches = [each.pitch.f0_rmse_cents for each in pairs if each.pitch.f0_rmse_cents is not None]
+        return TestScores(
+            error_rates(self.texts, outputs, self.sample_rate),
+            float(np.mean([each.distortion.decibels for each in pairs])) if pairs else None,
             float(np.mean(pitches)) if pitches else None,
-            len(found),
+            len(pairs),
         )
 
-    def _sound(self, speak: Callable[[str], Samples], text: str) -> Samples:
+    def _sound(self, synthesise: Callable[[str], Samples], text: str) -> Samples:
         try:
-            return speak(text)
-        except TrainingError:  # a voice that is too young to give any sound
+            return synthesise(text)
+        except TrainingError:  # a barely trained voice gives no sound
             return np.zeros(self.sample_rate, dtype=np.float32)
 
 
 def part_of(dataset: Path, minutes: float, out: Path) -> Path:
-    """A dataset folder with the first `minutes` of training clips; all of them where there are no more."""
+    """A dataset folder with the first `minutes` of training clips, or all if there are fewer."""
     out.mkdir(parents=True)
     for name in ("clips", "supplementary", "lexicon.dict", "dataset.json", "validation.jsonl"):
         (out / name).symlink_to((dataset / name).resolve())
@@ -111,14 +110,14 @@ def part_of(dataset: Path, minutes: float, out: Path) -> Path:
 
 
 def minutes_of(prepared: TrainingDataset) -> float:
-    """Of training clips."""
+    """Minutes of training clips."""
     return sum(clip.seconds for clip in prepared.train) / 60
 
 
 def stock_points(
-    prepared: TrainingDataset, config: TrainingConfig, test: TestSet, minutes: Sequence[float], out: Path, speaker: str
+    prepared: TrainingDataset, config: TrainingConfig, test: TestSet, minutes: Sequence[float], out: Path
 ) -> list[Point]:
-    """Stock NeMo's recipe, heard as it passes each of `minutes`; what the listening takes does not count."""
+    """Stock NeMo's recipe, measured at each of `minutes`; the time of measuring does not count."""
     import lightning.pytorch as lightning
     import torch
     from stock import stock_model, stock_trainer
@@ -140,10 +139,11 @@ def stock_points(
             before = time.process_time()
             module.eval()
             griffin_lim = GriffinLimVocoder(config.audio, config.acoustic.griffin_lim_iterations)
-            heard = test.hear(Speaker(module, griffin_lim, config.audio, default_pronunciation).synthesise)
+            speaker = Speaker(module, griffin_lim, config.audio, default_pronunciation)
+            scores = test.measure(speaker.synthesise)
             module.train()
             self.began += time.process_time() - before
-            points.append(Point(speaker, minutes_of(prepared), "stock NeMo", trainer.global_step, taken, heard))
+            points.append(Point(test.speaker, minutes_of(prepared), "stock NeMo", trainer.global_step, taken, scores))
             trainer.should_stop = not left
 
     with nemo_runtime():
@@ -155,28 +155,28 @@ def stock_points(
 
 
 def seconds_a_step(dataset: Path, preset: str, out: Path, seed: int) -> float:
-    """CPU seconds of our step on these clips, by a short trial: what turns minutes into steps."""
+    """CPU seconds of our step on these clips, measured in a short trial."""
     return train_ours(dataset, preset, _TIMED_STEPS, {}, out, seed).step_cpu_seconds / _TIMED_STEPS
 
 
-def our_point(dataset: Path, preset: str, test: TestSet, steps: int, out: Path, seed: int, speaker: str) -> Point:
-    """Our recipe with a budget of steps; its rate decays over them."""
+def our_point(dataset: Path, preset: str, test: TestSet, steps: int, out: Path, seed: int) -> Point:
+    """Our recipe with a number of steps, over which its learning rate decays."""
     voice = train_ours(dataset, preset, steps, {}, out, seed)
     taken = voice.step_cpu_seconds / CORES / 60
     audio = minutes_of(read_dataset(dataset))
-    return Point(speaker, audio, "voicemill", voice.steps, taken, test.hear(voice.speaker.synthesise))
+    return Point(test.speaker, audio, "voicemill", voice.steps, taken, test.measure(voice.speaker.synthesise))
 
 
 def row(point: Point, real_cer: float) -> str:
     """A Markdown row."""
-    heard = point.heard
+    scores = point.scores
     mcd, pitch = (
         "not measurable" if value is None else f"{value:.{digits}f}"
-        for value, digits in ((heard.mcd, 2), (heard.pitch, 0))
+        for value, digits in ((scores.mcd, 2), (scores.pitch, 0))
     )
     return (
         f"| {point.speaker} | {point.audio_minutes:.1f} | {point.recipe} | {point.minutes:.2f} | {point.steps} | "
-        f"{heard.cer:.3f} | {heard.cer / real_cer:.2f} | {mcd} | {pitch} | {heard.compared} |"
+        f"{scores.cer:.3f} | {scores.cer / real_cer:.2f} | {mcd} | {pitch} | {scores.compared} |"
     )
 
 
@@ -202,7 +202,7 @@ def plot(points: Sequence[Point], real_cer: dict[str, float], target: Path) -> N
     voices = list(dict.fromkeys((speaker, audio) for speaker, audio, _ in series))
     for axis, name, field in zip(axes, names, ("cer", "mcd", "pitch"), strict=True):
         for (speaker, audio, recipe), mine in series.items():
-            known = [(each.minutes, getattr(each.heard, field)) for each in sorted(mine, key=lambda one: one.minutes)]
+            known = [(each.minutes, getattr(each.scores, field)) for each in sorted(mine, key=lambda one: one.minutes)]
             minutes, values = [[pair[at] for pair in known if pair[1] is not None] for at in (0, 1)]
             label, style = f"{recipe}, {speaker}, {audio} min", "s--" if "stock" in recipe else "o-"
             colour = f"C{voices.index((speaker, audio))}"

@@ -1,4 +1,4 @@
-"""What `bench.py quality` does: real test sentences by flite, training for a step budget, error rates."""
+"""Test sentences read by flite, a training for a number of steps, and error rates: `bench.py quality`."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class TrainedVoice:
+class TimedVoice:
     """A voice trained for a budget; seconds of the training itself, first step to last."""
 
     speaker: Speaker
     steps: int
     seconds: float
     cpu_seconds: float
-    """Of the whole call, with building the model and its examples."""
+    """Of the whole call, including building the model and its examples."""
     step_cpu_seconds: float
     """From the first step's end to the last one's, spread over all steps."""
     loss: float
 
 
 def recordings(script: Path, voice: str, folder: Path) -> tuple[list[str], list[Samples]]:
-    """Sentences and their recordings, made, cut and levelled as the demo's are: same room noise, same loudness.
+    """Sentences and their recordings, processed like the demo's: same room noise, same loudness.
 
-    The voice learns the room with the speech, and the recogniser minds the room: on flite's bare output its error rate is a
-    third lower, and a comparison with that would measure the room.
+    The voice reproduces the room noise, and the noise affects the recogniser: on flite's clean output its error rate is
+    a third lower, and a comparison with that would measure the noise.
     """
     dataset = _prepared(script, voice, folder, "heldout")
     texts = [entry.normalized_text for entry in dataset.entries]
@@ -53,7 +53,7 @@ def recordings(script: Path, voice: str, folder: Path) -> tuple[list[str], list[
 
 
 def prepared_voice(script: Path, voice: str, folder: Path) -> Path:
-    """A dataset folder of a flite voice that reads a script as the demo's was read."""
+    """A dataset folder of a flite voice that reads a script, made like the demo's."""
     return _prepared(script, voice, folder, voice).root
 
 
@@ -70,13 +70,13 @@ def _prepared(script: Path, voice: str, folder: Path, name: str) -> PreparedData
 def error_rates(texts: Sequence[str], sounds: Sequence[Samples], sample_rate: int) -> float:
     """Pooled character error rate of the offline recogniser."""
     recogniser = PocketSphinxRecogniser()
-    heard = [recogniser.transcribe(resample(sound, sample_rate, 16000)) for sound in sounds]
-    return pooled(character_errors(list(texts), heard)).rate
+    recognised = [recogniser.transcribe(resample(sound, sample_rate, 16000)) for sound in sounds]
+    return pooled(character_errors(list(texts), recognised)).rate
 
 
 def train(
     dataset: Path, preset: str, budget: int, overrides: Mapping[str, object], out: Path, seed: int = 1
-) -> TrainedVoice:
+) -> TimedVoice:
     """Train FastPitch from scratch and load it with Griffin-Lim."""
     acoustic = {**overrides, **({"max_steps": budget} if budget else {})}
     settings = {"seed": seed, "acoustic": acoustic}
@@ -86,7 +86,7 @@ def train(
     result = train_acoustic(config, dataset, out, hooks=Hooks(on_step=lambda report: at.append(_cpu())))
     if result.nemo_path is None or result.average_loss is None:
         raise RuntimeError("the training gave no model")
-    return TrainedVoice(
+    return TimedVoice(
         load_speaker(result.nemo_path),
         result.steps,
         result.seconds - (result.seconds_to_first_step or 0.0),

@@ -1,10 +1,10 @@
-"""What `bench.py training` does: stock NeMo and voicemill take turns on the same clips, and each step is clocked.
+"""Speed of training steps, stock NeMo beside ours, in turns on the same clips: `bench.py training`.
 
-The sides differ in what feeds and teaches the model, never in its sizes:
+The sides differ in data loading and losses, not in the size of the model:
 
     stock                   TTSDataset (sound, pitch and prior from disk and by computation at each use), mels computed
                             in each step, NeMo's aligner under a beta-binomial prior, shuffled batches
-    voicemill, same batches mels, tokens, pitch and prior kept in memory; the very batches of the stock side
+    voicemill, same batches mels, tokens, pitch and prior kept in memory; the same batches as the stock side
     voicemill, buckets      the same clips in batches of similar length
 
 each with NeMo's aligner (`forced_prior`) and with supervised durations (the preset).
@@ -32,15 +32,16 @@ if TYPE_CHECKING:
     from lightning.pytorch import Callback
 
 WARM_UP_STEPS = 2
-"""Not counted: what is compiled and allocated only once."""
+"""Not counted: they compile and allocate."""
 LONG_WARM_UP = 12
-"""The same for torch.compile, which compiles again while it still meets lengths of new kinds."""
+"""The same for torch.compile, which compiles again for the first batches of different lengths."""
 
 
 @dataclass
 class Clocked:
-    """What some steps took: wall and CPU seconds of all, CPU seconds of forward (with losses) and backward, frames;
-    apart from them the CPU seconds of the warm-up.
+    """Time of some steps: wall and CPU seconds, CPU seconds of forward pass (with losses) and backward pass, frames.
+
+    The CPU seconds of the warm-up are separate.
     """
 
     steps: int = 0
@@ -52,21 +53,21 @@ class Clocked:
     warm_up_cpu: float = 0.0
 
     def add(self, other: Clocked) -> None:
-        """Count another burst in."""
+        """Add another turn."""
         for name in vars(self):
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
 def cpu_seconds() -> float:
-    """Of this process and of the children that ended: a compiler is one."""
+    """CPU seconds of this process and of its child processes that have ended, for example compilers."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def clock(model: torch.nn.Module | None, clocked: Clocked) -> Callback:
-    """A Lightning callback that clocks the fit it takes part in; the same for all sides.
+    """A Lightning callback that measures a fit; the same for all sides.
 
-    Without a model, forward and backward are not told apart: its hook would have a compiled model compiled again.
+    Without a model, forward and backward are not measured: the hook would trigger another compilation.
     """
     import lightning.pytorch as lightning
 
@@ -99,17 +100,17 @@ def clock(model: torch.nn.Module | None, clocked: Clocked) -> Callback:
 
 
 class Side:
-    """One way of training in a process of its own, which waits while others have their turn.
+    """One way of training, in a process of its own, which waits while the others have their turn.
 
-    In one process they slow each other down: numba, which stock's aligner starts, gives torch its own number of threads,
-    and where other work keeps the cores busy, threads that wait for each other take five times the CPU time.
+    In one process the sides affect each other: numba, which the aligner of stock NeMo starts, changes the number of
+    threads of torch.
     """
 
-    def __init__(self, name: str, plan: BatchPlan, make: Callable[..., Any], *told: object) -> None:
+    def __init__(self, name: str, plan: BatchPlan, make: Callable[..., Any], *arguments: object) -> None:
         context = multiprocessing.get_context("spawn")
         self.name, self.plan = name, plan
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_take_part, args=(theirs, make, plan, *told), daemon=True)
+        self._process = context.Process(target=_serve, args=(theirs, make, plan, *arguments), daemon=True)
         self._process.start()
         theirs.close()
 
@@ -120,11 +121,11 @@ class Side:
         return clocked
 
 
-def _take_part(pipe: Any, make: Callable[..., Any], plan: BatchPlan, *told: object) -> None:
+def _serve(pipe: Any, make: Callable[..., Any], plan: BatchPlan, *arguments: object) -> None:
     from voicemill.training.runtime import nemo_runtime
 
     with nemo_runtime():
-        side = make(plan, *told)
+        side = make(plan, *arguments)
         with contextlib.suppress(EOFError):  # the bench is done
             while True:
                 pipe.send(side.run(*pipe.recv()))
@@ -176,7 +177,7 @@ class Ours:
         self._watched = model
         device = speedups_of.device_of(config)
         if speedups_of.compiles(config, device):
-            # In this process and its children, so that their CPU time is counted.
+            # In this process and its children, so that their CPU time is included.
             torch._inductor.config.compile_threads = 1
             self._watched = None
             self._module.forward_pass = speedups_of.compiled(self._module.forward_pass, device, print)
@@ -198,17 +199,19 @@ class Ours:
 
 
 def sides(prepared: TrainingDataset, config: TrainingConfig, out: Path, *, same_batches: bool) -> list[Side]:
-    """All sides with fresh models of the same sizes; with `same_batches` ours also on the stock side's very batches."""
+    """All sides with fresh models of the same sizes; with `same_batches` ours also on the batches of the stock side."""
     lengths = [clip.seconds for clip in prepared.train]
     size, seed = config.acoustic.batch_size, config.seed
     shuffled, bucketed = (BatchPlan(lengths, size, seed, bucket) for bucket in (False, True))
     plans = [(shuffled, "same batches")] * same_batches + [(bucketed, "buckets")]
     found = [Side("stock NeMo", shuffled, Stock, prepared, config, out / "stock")]
-    for alignment, told in (("forced_prior", "NeMo's aligner"), ("durations", "supervised durations")):
+    for alignment, description in (("forced_prior", "NeMo's aligner"), ("durations", "supervised durations")):
         settings = config.acoustic.model_copy(update={"alignment": alignment})
         one = config.model_copy(update={"acoustic": settings})
-        for plan, company in plans:
-            found.append(Side(f"voicemill, {told}, {company}", plan, Ours, prepared, one, out / f"ours-{len(found)}"))
+        for plan, batches in plans:
+            found.append(
+                Side(f"voicemill, {description}, {batches}", plan, Ours, prepared, one, out / f"ours-{len(found)}")
+            )
     return found
 
 
@@ -240,14 +243,14 @@ def other_work(count: int) -> Iterator[None]:
 def take_turns(
     taking: list[Side], frames: list[int], steps: int, rounds: int, warm_up: int = WARM_UP_STEPS
 ) -> list[Clocked]:
-    """`rounds` times `steps` steps of each side, one after the other; what each took in all its bursts.
+    """`rounds` times `steps` steps of each side, one after the other; the time of each.
 
     Args:
         taking: the sides.
         frames: mel frames of each clip.
-        steps: of a burst; a whole pass gives each side the same clips.
-        rounds: how often the sides alternate.
-        warm_up: steps before, which do not count.
+        steps: of a turn; a whole pass gives each side the same clips.
+        rounds: turns of each side.
+        warm_up: steps before them, which do not count.
     """
     totals = [Clocked() for _ in taking]
     for side, total in zip(taking, totals, strict=True):
@@ -255,10 +258,10 @@ def take_turns(
     for round_ in range(rounds):
         first = round_ * steps
         for side, total in zip(taking, totals, strict=True):
-            burst = side.run(first, first + steps)
+            turn = side.run(first, first + steps)
             for step in range(first, first + steps):
                 lengths = [frames[index] for index in side.plan.batch(step)]
-                burst.real_frames += sum(lengths)
-                burst.padded_frames += max(lengths) * len(lengths)
-            total.add(burst)
+                turn.real_frames += sum(lengths)
+                turn.padded_frames += max(lengths) * len(lengths)
+            total.add(turn)
     return totals

@@ -1,7 +1,7 @@
 """Source separation with Demucs: the voice without music and noise.
 
-The model is a file that passed the weights gate: its sha256 is checked and its pickle is inspected without being
-executed, on a private copy that Demucs then loads. Demucs itself downloads nothing.
+The model is a package that passed the licence gate. It is built from bytes whose sha256 was compared and whose pickle
+was read without being executed (`weights.demucs_package`). Demucs itself opens no file and downloads nothing.
 """
 
 from __future__ import annotations
@@ -56,9 +56,20 @@ class DemucsSeparator:
             GateError: `weights_checksum_mismatch:<id>`, `unsafe_archive:<why>`.
         """
         api = _demucs()
-        with demucs_package.private_copy(model.path, model.weights_id, model.sha256) as folder:
-            # no random shifts, for reproducible results
-            self._demucs = api.Separator(model=demucs_package.NAME, repo=folder, device="cpu", shifts=0)
+        package = demucs_package.load_package(model.path, model.weights_id, model.sha256)
+
+        class Separator(api.Separator):  # type: ignore[misc, name-defined]  # Demucs is not typed
+            """Demucs's separator with a model that was loaded from inspected bytes, not from a path."""
+
+            def _load_model(self) -> None:
+                from demucs.states import load_model
+
+                self._model = load_model(package).eval()
+                self._audio_channels = self._model.audio_channels
+                self._samplerate = self._model.samplerate
+
+        # no random shifts, for reproducible results
+        self._demucs = Separator(device="cpu", shifts=0)
 
     def voice(self, samples: Samples, rate: int) -> Samples:
         """See `Separator.voice`."""

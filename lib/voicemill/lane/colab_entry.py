@@ -18,7 +18,7 @@ from voicemill import files
 from voicemill.boundary import Interrupts, fail
 from voicemill.errors import DependencyError, StorageError, VoicemillError
 from voicemill.lane.entry import write_blocked_without_models
-from voicemill.lane.runner import Outcome, run_in_children
+from voicemill.lane.runner import LaneOutcome, run_in_children
 from voicemill.launch import relay
 from voicemill.launch.lanes import check_light
 from voicemill.protocol import Protocol
@@ -39,7 +39,7 @@ def run_reported(settings: Settings, environ: Mapping[str, str], protocol: Proto
             outcome = _run(settings, environ, protocol, interrupts, log)
     except VoicemillError as error:  # the disk, before any step could start
         fail(error.line, str(error), error.hint, error.exit_code)
-        outcome = Outcome(BOOTSTRAP, error.exit_code, error.reason)
+        outcome = LaneOutcome(BOOTSTRAP, error.exit_code, error.reason)
     protocol.line(HEADING)
     for name, value in _report(outcome, settings, protocol).items():
         protocol.line(f"{name}={value}")
@@ -48,14 +48,14 @@ def run_reported(settings: Settings, environ: Mapping[str, str], protocol: Proto
 
 def _run(
     settings: Settings, environ: Mapping[str, str], protocol: Protocol, interrupts: Interrupts, log: relay.Log
-) -> Outcome:
+) -> LaneOutcome:
     _remove_stale(settings.paths)
     try:
         bootstrap(settings, log, interrupts)
     except VoicemillError as error:
         fail(error.line, str(error), error.hint, error.exit_code)
         write_blocked_without_models(settings, error.reason)
-        return Outcome(BOOTSTRAP, error.exit_code, error.reason)
+        return LaneOutcome(BOOTSTRAP, error.exit_code, error.reason)
     return run_in_children(settings, environ, protocol, interrupts, log)
 
 
@@ -101,7 +101,7 @@ def _remove_stale(paths: Paths) -> None:
         raise StorageError.from_os_error(error, error.filename) from error
 
 
-def _report(outcome: Outcome, settings: Settings, protocol: Protocol) -> dict[str, str]:
+def _report(outcome: LaneOutcome, settings: Settings, protocol: Protocol) -> dict[str, str]:
     """The report's keys, always all of them and in the contract's order."""
     paths, promoted_path, promoted = settings.paths, MISSING, MISSING
     status, bundle = _read(paths.training_status), _sha256(paths.production_bundle)
@@ -125,7 +125,7 @@ def _report(outcome: Outcome, settings: Settings, protocol: Protocol) -> dict[st
     }
 
 
-def _next_action(outcome: Outcome, status: Mapping[str, object]) -> str:
+def _next_action(outcome: LaneOutcome, status: Mapping[str, object]) -> str:
     if outcome.code == 0:
         return "run_without_PROD_TTS_DRY_RUN" if status.get("dry_run") is True else "voice_verify_the_promoted_bundle"
     return f"see_docs/runbook.md#{outcome.reason.partition(':')[0]}"

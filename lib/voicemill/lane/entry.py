@@ -15,7 +15,7 @@ from voicemill import files
 from voicemill.boundary import Interrupts
 from voicemill.errors import DependencyError
 from voicemill.lane import plan, runner
-from voicemill.lane.plan import Step
+from voicemill.lane.plan import LaneStep
 from voicemill.launch.lanes import Lane, check_light, final_state
 from voicemill.protocol import Protocol, StatusFile
 from voicemill.settings import Settings
@@ -39,7 +39,7 @@ def run_lane(lane: Lane, environ: Mapping[str, str], repository: Path) -> int:
     return 0
 
 
-def run_step(step: Step, environ: Mapping[str, str], repository: Path) -> int:
+def run_step(step: LaneStep, environ: Mapping[str, str], repository: Path) -> int:
     """Run one step of the NeMo lane alone: train, eval or bundle.
 
     Raises:

@@ -176,7 +176,7 @@ def evaluate_bundle(
         NotAcceptableError: the bundle is not what its manifest says (`verification_failed`), or no sound is usable.
         ConfigError: `unknown_preset` and the like.
     """
-    from voicemill.lane.load_voice import speaker_of
+    from voicemill.lane.load_voice import load_promoted_voice
 
     wanted = EvaluationSettings()
     if preset is not None:
@@ -186,7 +186,7 @@ def evaluate_bundle(
     found = _find_dataset(settings, dataset) if dataset is not None else None
     folder = Path(voice)
     named = folder if len(folder.parts) > 1 or folder.is_dir() else None
-    speaker = speaker_of(settings, voice, named)
+    speaker = load_promoted_voice(settings, voice, named)
     name = GRIFFIN_LIM if speaker.vocoder.name == "griffin_lim" else HIFIGAN
     candidate = candidate_of(name, speaker, "as the bundle ships it")
     trials = plan_test_sentences(settings, wanted, plain=found is None)

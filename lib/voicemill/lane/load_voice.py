@@ -1,4 +1,4 @@
-"""A promoted voice as a speaker, checked before anything of it is loaded."""
+"""Loads a promoted voice for synthesis after its files are checked, and reads the text to synthesise."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 MAX_TEXT_BYTES = 4 * 1024 * 1024
 
 
-def speaker_of(settings: Settings, voice: str | None, bundle: Path | None) -> Speaker:
+def load_promoted_voice(settings: Settings, voice: str | None, bundle: Path | None) -> Speaker:
     """Restore a voice from its bundle with the vocoder that it ships with.
 
     Args:
-        settings: where promoted bundles live, and which voice is meant when none is named.
+        settings: has the folder of promoted bundles and the default voice.
         voice: profile id.
-        bundle: folder of a bundle, instead.
+        bundle: folder of a bundle, instead of a promoted voice.
 
     Raises:
         UsageError: there is no such bundle.
-        NotAcceptableError: `verification_failed`, when a file is not as the manifest says.
-        BundleFileError: `checksum_mismatch`, when a file was changed after that.
+        NotAcceptableError: `verification_failed`: a file differs from the manifest.
+        BundleFileError: `checksum_mismatch`: a file has changed since that check.
         GateError: a model archive is not safe to load.
         TrainingError: a model cannot be restored.
     """
@@ -47,14 +47,14 @@ def speaker_of(settings: Settings, voice: str | None, bundle: Path | None) -> Sp
     with tempfile.TemporaryDirectory(prefix="voicemill-voice-") as folder:
         copies = []
         for name in ("fastpitch.nemo", "hifigan.nemo") if neural else ("fastpitch.nemo",):
-            # Loaded is the very copy whose bytes were hashed: the bundle could be swapped after its check.
+            # The copy that is hashed is the one that is loaded: the bundle could change after its check.
             if name in listed:
                 check_digest(listed[name], copy_checked(root, name, Path(folder) / name))
             copies.append(Path(folder) / name)
         return load_speaker(*copies)
 
 
-def spoken_text(path: Path, stdin: IO[bytes]) -> str:
+def read_input_text(path: Path, stdin: IO[bytes]) -> str:
     """The text of a file, or of standard input for `-`.
 
     Raises:

@@ -13,8 +13,9 @@ from voicemill import files
 from voicemill.dataset.lanefile import write_dry_lane_manifest
 from voicemill.dataset.request import ManifestSource
 from voicemill.lane import gates, plan, statuses
+from voicemill.lane.reporter import TableRow
 from voicemill.lane.request import LaneRequest
-from voicemill.lane.steps import LaneRun, Row
+from voicemill.lane.steps import LaneRun
 from voicemill.settings import Settings
 from voicemill.training_status import TrainingMetrics, TrainingStatus, write_training_status
 
@@ -23,7 +24,7 @@ DATASET_NAME = "prod_tts_dataset_dry_run.jsonl"
 NOTE = "Dry run: nothing was trained."
 
 
-def write_placeholders(request: LaneRequest, run: LaneRun) -> list[Row]:
+def write_placeholders(request: LaneRequest, run: LaneRun) -> list[TableRow]:
     """Check the gates; write a dataset, models and a training status that say what they are.
 
     Raises:

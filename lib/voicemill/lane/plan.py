@@ -10,7 +10,7 @@ TOTAL = 100
 
 
 @dataclass(frozen=True)
-class Step:
+class LaneStep:
     """One step of a lane.
 
     Attributes:
@@ -24,12 +24,12 @@ class Step:
     script: str | None = None
 
 
-GATES = Step("gates", 1)
-PREPARE = Step("prepare", 20)
-TRAIN = Step("train", 85, "prod/train_nemo_tts.py")
-EVALUATE = Step("eval", 95, "prod/eval_nemo_tts.py")
-BUNDLE = Step("bundle", 98, "prod/build_voice_bundle.py")
-PROMOTE = Step("promote", TOTAL, "prod/promote_voice_bundle.py")
+GATES = LaneStep("gates", 1)
+PREPARE = LaneStep("prepare", 20)
+TRAIN = LaneStep("train", 85, "prod/train_nemo_tts.py")
+EVALUATE = LaneStep("eval", 95, "prod/eval_nemo_tts.py")
+BUNDLE = LaneStep("bundle", 98, "prod/build_voice_bundle.py")
+PROMOTE = LaneStep("promote", TOTAL, "prod/promote_voice_bundle.py")
 
 STEPS = (GATES, PREPARE, TRAIN, EVALUATE, BUNDLE, PROMOTE)
 PROCESSES = tuple(step for step in STEPS if step.script)
@@ -38,12 +38,12 @@ DRY_STEPS = tuple(replace(step, until=number) for number, step in enumerate(PROC
 """A dry run counts the processes: `PROGRESS 0 4` to `PROGRESS 4 4`."""
 
 
-def lane_steps(*, dry_run: bool) -> tuple[Step, ...]:
+def lane_steps(*, dry_run: bool) -> tuple[LaneStep, ...]:
     """The whole lane."""
     return DRY_STEPS if dry_run else STEPS
 
 
-def steps_of(process: Step, total: int = TOTAL) -> tuple[Step, ...]:
+def steps_of(process: LaneStep, total: int = TOTAL) -> tuple[LaneStep, ...]:
     """The steps that one process runs, with their shares scaled so that PROGRESS goes from 0 to `total`."""
     before = next((step for step in reversed(PROCESSES) if step.until < process.until), None)
     begin = before.until if before else 0
@@ -54,6 +54,6 @@ def steps_of(process: Step, total: int = TOTAL) -> tuple[Step, ...]:
     )
 
 
-def end(steps: Sequence[Step]) -> int:
+def end(steps: Sequence[LaneStep]) -> int:
     """PROGRESS at the end of these steps."""
     return steps[-1].until

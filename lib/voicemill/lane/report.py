@@ -13,13 +13,12 @@ from voicemill.evaluation.report_sentences import ReportSounds
 from voicemill.evaluation.voice_report import Licence, ReportData, write_report
 from voicemill.lane import statuses
 from voicemill.lane.evaluation import references
+from voicemill.lane.reporter import TableRow
 from voicemill.lane.steps import LaneRun
 from voicemill.lane.trained_voice import TrainedVoice, TrainingRecord, run_summary
 from voicemill.settings import Settings
 from voicemill.training_status import TrainingStatus, read_training_status
 from voicemill.weights import allowlist, gate
-
-Row = tuple[str, str]
 
 
 def draw_report(run: LaneRun, voice: TrainedVoice, measured: VoiceEvaluation, promoted: PromotedBundle | None) -> Path:
@@ -80,7 +79,7 @@ def _curves(group: str, record: TrainingRecord | None) -> list[LossCurve]:
     ]
 
 
-def _dataset_rows(dataset: PreparedDataset) -> Sequence[Row]:
+def _dataset_rows(dataset: PreparedDataset) -> Sequence[TableRow]:
     stats, report = dataset.stats, dataset.report
     rejected = ", ".join(
         f"{reason} {total.seconds:.1f} s ({total.count})" for reason, total in report.by_reason.items()
@@ -106,7 +105,7 @@ def _dataset_rows(dataset: PreparedDataset) -> Sequence[Row]:
     ]
 
 
-def _training_rows(voice: TrainedVoice, status: TrainingStatus) -> Sequence[Row]:
+def _training_rows(voice: TrainedVoice, status: TrainingStatus) -> Sequence[TableRow]:
     memory = "not measured" if status.peak_memory_bytes is None else f"{status.peak_memory_bytes / 2**20:.0f} MiB"
     return [
         ("preset", str(status.settings.get("preset"))),
@@ -135,7 +134,7 @@ def _licences(settings: Settings, status: TrainingStatus) -> list[Licence]:
     ]
 
 
-def _provenance(status: TrainingStatus, promoted: PromotedBundle | None) -> Sequence[Row]:
+def _provenance(status: TrainingStatus, promoted: PromotedBundle | None) -> Sequence[TableRow]:
     return [
         ("commit", status.commit),
         ("config sha256", status.config_sha256),

@@ -7,9 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from voicemill.lane import plan
-from voicemill.lane.plan import Step
+from voicemill.lane.plan import LaneStep
 from voicemill.progress import Observer
 from voicemill.protocol import Protocol, Scalar, StatusFile
+
+TableRow = tuple[str, str]
+"""A row of the table for people at the end of a lane."""
 
 
 class LaneReporter:
@@ -24,7 +27,7 @@ class LaneReporter:
         protocol: Protocol,
         status: StatusFile | None,
         observer: Observer,
-        steps: Sequence[Step] = plan.STEPS,
+        steps: Sequence[LaneStep] = plan.STEPS,
     ) -> None:
         """
         Args:
@@ -44,7 +47,7 @@ class LaneReporter:
         self._move(0)
 
     @contextlib.contextmanager
-    def step(self, step: Step, stages: Sequence[str] = ()) -> Iterator[None]:
+    def step(self, step: LaneStep, stages: Sequence[str] = ()) -> Iterator[None]:
         """Run a step inside; STATS and ARTIFACT lines of its results belong after it.
 
         Args:

@@ -182,10 +182,11 @@ def _require_files(preparation: PreparationRequest) -> None:
 
 
 def default_preset(settings: Settings, base_weights: str | None = None) -> str:
-    """PROD_TTS_PRESET, else what fits base weights and device; looks at the device node, so that torch stays out.
+    """PROD_TTS_PRESET, else a preset for the base weights and the device.
 
-    A checkpoint of the allowlist is fine-tuned. Without one it is `finetune` on an NVIDIA GPU and `cpu` elsewhere, and
-    where weights from scratch are asked for, `scratch` on a GPU.
+    A checkpoint of the allowlist is fine-tuned. Without one, the preset is `finetune` on an NVIDIA GPU (`scratch` if
+    the base weights are `voicemill/from-scratch`) and `cpu` elsewhere. A GPU is detected by its device node, without
+    importing torch.
     """
     if settings.preset:
         return settings.preset
@@ -199,7 +200,7 @@ def default_preset(settings: Settings, base_weights: str | None = None) -> str:
 
 
 def _cluster(options: LaneOptions, settings: Settings) -> str | None:
-    """Address of the Ray cluster that prepares and trains; None where none was asked for."""
+    """Address of the Ray cluster that prepares and trains; None if none is requested."""
     if options.ray is None and settings.train_backend != RAY:
         return None
     if options.ray in (None, CLUSTER_OF_THIS_MACHINE):

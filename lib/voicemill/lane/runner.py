@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from voicemill.boundary import Interrupts
 from voicemill.lane import plan
-from voicemill.lane.plan import Step
-from voicemill.lane.reporter import LaneReporter
+from voicemill.lane.plan import LaneStep
+from voicemill.lane.reporter import LaneReporter, TableRow
 from voicemill.launch import preflight, relay
 from voicemill.launch.lanes import MAIN, NEMO, SCRIPTS, Lane, final_state
 from voicemill.progress import Observer
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from voicemill.lane.request import LaneOptions, LaneRequest
     from voicemill.lane.steps import LaneRun
 
-Row = tuple[str, str]
-"""A row of the table for people at the end of a lane."""
 NONE = "none"
 
 
@@ -38,7 +36,7 @@ def run_lane(
     observer: Observer,
     interrupts: Interrupts,
     lane: Lane = MAIN,
-) -> list[Row]:
+) -> list[TableRow]:
     """Run all steps in this process; the lane's status file is `running` from the start and always ends final.
 
     Args:
@@ -77,8 +75,8 @@ def run_lane(
 
 
 def run_step(
-    step: Step, settings: Settings, protocol: Protocol, observer: Observer, interrupts: Interrupts
-) -> list[Row]:
+    step: LaneStep, settings: Settings, protocol: Protocol, observer: Observer, interrupts: Interrupts
+) -> list[TableRow]:
     """Run one process of the NeMo lane (`train`, `eval` or `bundle`) on what the process before it has written.
 
     Raises:
@@ -106,7 +104,7 @@ def run_step(
         return _take(step, _lane_run(settings, reporter, interrupts, NEMO.job(settings), request), request)
 
 
-def _take(step: Step, run: LaneRun, request: LaneRequest | None) -> list[Row]:
+def _take(step: LaneStep, run: LaneRun, request: LaneRequest | None) -> list[TableRow]:
     """Take one step; `train` needs the request, and writes placeholders in a dry run."""
     from voicemill.lane import steps
 
@@ -147,7 +145,7 @@ def _note_processes(request: LaneRequest, reporter: LaneReporter) -> None:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class LaneOutcome:
     """How a run ended: the first step that failed, its exit code and its reason."""
 
     failed_step: str = NONE
@@ -157,7 +155,7 @@ class Outcome:
 
 def run_in_children(
     settings: Settings, environ: Mapping[str, str], protocol: Protocol, interrupts: Interrupts, log: relay.Log
-) -> Outcome:
+) -> LaneOutcome:
     """Run each step's script as a child process, up to the first that fails.
 
     Args:
@@ -181,7 +179,7 @@ def run_in_children(
             environment=environ,
         )
         if code != 0:
-            return Outcome(step.name, code, lines.reason or f"lane_died:exit_code={code}")
+            return LaneOutcome(step.name, code, lines.reason or f"lane_died:exit_code={code}")
         lines.finish()
         begin = step.until
-    return Outcome()
+    return LaneOutcome()

@@ -17,7 +17,7 @@ from voicemill.boundary import Interrupts
 from voicemill.dataset.stages import STAGES, StageClock, write_timings
 from voicemill.errors import BlockedError, NotAcceptableError
 from voicemill.lane import bundling, gates, plan, statuses
-from voicemill.lane.reporter import LaneReporter
+from voicemill.lane.reporter import LaneReporter, TableRow
 from voicemill.lane.request import LaneRequest
 from voicemill.protocol import Scalar
 from voicemill.settings import Settings
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from voicemill.evaluation.evaluate import VoiceEvaluation
     from voicemill.lane.trained_voice import TrainedVoice
 
-Row = tuple[str, str]
 SHOWN_FIGURES = ("cer", "cer_real", "wer", "wer_real")
 """Figures of the evaluation in STATS."""
 
@@ -58,7 +57,7 @@ class LaneRun:
         self.clock = StageClock(self.reporter, list)
 
 
-def train(request: LaneRequest, run: LaneRun) -> list[Row]:
+def train(request: LaneRequest, run: LaneRun) -> list[TableRow]:
     """Check the gates, prepare the dataset, train the models and write the training status.
 
     Raises:
@@ -123,7 +122,7 @@ def _show_status(run: LaneRun, status: TrainingStatus) -> None:
     run.reporter.artifact(run.settings.paths.training_status)
 
 
-def evaluate(run: LaneRun) -> list[Row]:
+def evaluate(run: LaneRun) -> list[TableRow]:
     """Measure the trained voice, choose its vocoder and complete the training status with it.
 
     Raises:
@@ -148,7 +147,7 @@ def evaluate(run: LaneRun) -> list[Row]:
     return _evaluate(run)
 
 
-def _evaluate(run: LaneRun) -> list[Row]:
+def _evaluate(run: LaneRun) -> list[TableRow]:
     from voicemill.evaluation.evaluate import STAGE
     from voicemill.evaluation.judging import require_limits
     from voicemill.lane import evaluation
@@ -216,7 +215,7 @@ def _record(voice: TrainedVoice, measured: VoiceEvaluation, settings: Settings) 
     write_training_status(settings.paths.training_status, completed)
 
 
-def bundle(run: LaneRun) -> list[Row]:
+def bundle(run: LaneRun) -> list[TableRow]:
     """Build the production bundle.
 
     Raises:
@@ -229,7 +228,7 @@ def bundle(run: LaneRun) -> list[Row]:
     return []
 
 
-def promote(run: LaneRun) -> list[Row]:
+def promote(run: LaneRun) -> list[TableRow]:
     """Promote the production bundle; a real one is also verified and certified, and the report is drawn.
 
     Raises:
@@ -258,7 +257,7 @@ def promote(run: LaneRun) -> list[Row]:
     return rows
 
 
-def _certify(run: LaneRun, promoted: PromotedBundle, status: TrainingStatus) -> list[Row]:
+def _certify(run: LaneRun, promoted: PromotedBundle, status: TrainingStatus) -> list[TableRow]:
     """Verify and certify a promoted bundle; the rows of its checklist."""
     from voicemill.casimir.packs import SHIPPED_PACKS
     from voicemill.verify.certificate import casimir_row, certificate_path, certify
@@ -284,7 +283,7 @@ def _certify(run: LaneRun, promoted: PromotedBundle, status: TrainingStatus) -> 
     return [(row.title, f"{row.verdict}: {row.detail}") for row in rows]
 
 
-def _results(run: LaneRun, promoted: PromotedBundle) -> tuple[list[Row], list[Path]]:
+def _results(run: LaneRun, promoted: PromotedBundle) -> tuple[list[TableRow], list[Path]]:
     """Draw the report and write the stage times; the last rows of the table, and the files of the voice."""
     from voicemill.lane.report import draw_report
     from voicemill.lane.trained_voice import SAMPLE, TrainedVoice

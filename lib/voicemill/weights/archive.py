@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from voicemill.errors import GateError, UsageError
 from voicemill.weights import checkpoint, nemo_config, plain_tar, sentencepiece_model
@@ -89,7 +89,8 @@ def inspect_open(handle: BinaryIO, targets: frozenset[str] = ALLOWED_TARGETS) ->
         elif member.name != WEIGHTS:
             _check_text(handle, member)
     config = nemo_config.check_config(_read(handle, members[CONFIG].offset, members[CONFIG].size), targets)
-    tensors = checkpoint.state_dict(checkpoint.read(handle, members[WEIGHTS]).value)
+    found = checkpoint.read(handle, members[WEIGHTS])
+    tensors = found.tensors(found.value)
     return ArchiveReport(
         bytes=size,
         target=str(config.get("target", "")),
@@ -114,6 +115,21 @@ def _check_text(handle: BinaryIO, member: Member) -> None:
 
 def _read(handle: BinaryIO, offset: int, size: int) -> bytes:
     return read_exact(handle, offset, size, "not_a_plain_tar")
+
+
+def extract(path: Path, folder: Path) -> None:
+    """Write the members of an inspected private copy into `folder`, read as the inspection read them."""
+    with path.open("rb") as handle:
+        for member in plain_tar.members(handle, os.fstat(handle.fileno()).st_size).values():
+            (folder / member.name).write_bytes(_read(handle, member.offset, member.size))
+
+
+def load_weights(path: Path) -> dict[str, Any]:
+    """The tensors of an inspected private copy, by name, on the CPU; see `checkpoint.load_tensors`."""
+    with path.open("rb") as handle:
+        member = plain_tar.members(handle, os.fstat(handle.fileno()).st_size)[WEIGHTS]
+        found = checkpoint.read(handle, member)
+        return checkpoint.load_tensors(handle, found.tensors(found.value), found.storages)
 
 
 @contextlib.contextmanager

@@ -20,9 +20,14 @@ from voicemill.weights.archive_bytes import Member, read_exact, unsafe
 
 MAX_PICKLE_BYTES = 1 << 20
 """A FastPitch state dict pickles to 24 kB, a HiFi-GAN with discriminators to about 100 kB."""
-_OTHER_ENTRIES = frozenset(
-    {"data.pkl", "version", "byteorder", ".format_version", ".storage_alignment", ".data/serialization_id"}
-)
+_OTHER_ENTRIES = {
+    "version": re.compile(rb"[0-9]{1,3}\n"),
+    "byteorder": re.compile(rb"little"),
+    ".format_version": re.compile(rb"[0-9]{1,3}"),
+    ".storage_alignment": re.compile(rb"[0-9]{1,5}"),
+    ".data/serialization_id": re.compile(rb"[0-9]{40}"),
+}
+"""The small entries that torch adds, and their contents. Tensors are little-endian, as on every machine we run on."""
 ITEM_BYTES = {
     "DoubleStorage": 8,
     "FloatStorage": 4,
@@ -35,6 +40,19 @@ ITEM_BYTES = {
     "ByteStorage": 1,
     "BoolStorage": 1,
 }
+_DTYPES = {
+    "DoubleStorage": "float64",
+    "FloatStorage": "float32",
+    "HalfStorage": "float16",
+    "BFloat16Storage": "bfloat16",
+    "LongStorage": "int64",
+    "IntStorage": "int32",
+    "ShortStorage": "int16",
+    "CharStorage": "int8",
+    "ByteStorage": "uint8",
+    "BoolStorage": "bool",
+}
+"""Name of a storage class -> the dtype of its tensors in torch."""
 ORDERED_DICT = ("collections", "OrderedDict")
 REBUILD_TENSOR = ("torch._utils", "_rebuild_tensor_v2")
 REBUILD_PARAMETER = ("torch._utils", "_rebuild_parameter")
@@ -80,10 +98,25 @@ class Checkpoint:
     Attributes:
         value: dicts, tuples, numbers, texts, `Tensor`, `Named`.
         storages: the bytes of each storage in the open file, by key.
+        unused: keys of storages that the pickle does not name.
     """
 
     value: Any
     storages: Mapping[str, Member]
+    unused: tuple[str, ...] = ()
+
+    def tensors(self, value: Any) -> dict[str, Tensor]:
+        """`value`, a part of this checkpoint's value, if it is a state dict and no storage is left over.
+
+        Raises:
+            GateError: `unsafe_archive:` with `pickle_invalid`, `unexpected_entry:<name>`.
+        """
+        tensors = state_dict(value)
+        if self.unused:
+            raise unsafe(
+                f"unexpected_entry:data/{self.unused[0]}", "The checkpoint holds data that belong to no tensor."
+            )
+        return tensors
 
 
 def read(
@@ -107,17 +140,56 @@ def read(
         folder, _, key = name.partition("/")
         if folder == "data" and key.isascii() and key.isdigit():
             storages[key] = entry
-        elif name not in _OTHER_ENTRIES:
-            raise unsafe(f"unexpected_entry:{name}", f"The checkpoint holds {name!r}, which its weights do not need.")
+        elif name != "data.pkl":
+            _check_other(handle, entry)
     pickled = entries.get("data.pkl")
     if pickled is None or pickled.size > MAX_PICKLE_BYTES:
         raise unsafe("pickle_invalid", "The checkpoint has no pickle of a plausible size.")
     data = read_exact(handle, pickled.offset, pickled.size, "weights_not_a_plain_zip")
-    sizes = {key: entry.size for key, entry in storages.items()}
+    machine = _Machine(data, {key: entry.size for key, entry in storages.items()}, classes, plain)
     try:
-        return Checkpoint(_Machine(data, sizes, classes, _PLAIN if plain else _DISPATCH).run(), storages)
+        value = machine.run()
     except (IndexError, KeyError, TypeError, ValueError, UnicodeDecodeError, struct.error) as error:
         raise unsafe("pickle_invalid", f"The checkpoint's pickle makes no sense: {type(error).__name__}.") from error
+    return Checkpoint(value, storages, tuple(sorted(set(storages) - machine.used_storages)))
+
+
+def _check_other(handle: BinaryIO, entry: Member) -> None:
+    known = _OTHER_ENTRIES.get(entry.name)
+    if known is None or entry.size > 64:
+        name = entry.name
+        raise unsafe(f"unexpected_entry:{name}", f"The checkpoint holds {name!r}, which its weights do not need.")
+    if not known.fullmatch(read_exact(handle, entry.offset, entry.size, "weights_not_a_plain_zip")):
+        raise unsafe("weights_not_a_plain_zip", f"The checkpoint's entry {entry.name!r} has an unknown content.")
+
+
+def load_tensors(handle: BinaryIO, tensors: Mapping[str, Tensor], storages: Mapping[str, Member]) -> dict[str, Any]:
+    """The inspected tensors as torch tensors on the CPU, made of the bytes of the open file.
+
+    Nothing is parsed again, so exactly the inspected bytes are loaded. Tensors that share a storage share memory, as
+    `torch.load` has them.
+
+    Args:
+        handle: the file that was inspected, still open.
+        tensors: from `state_dict`.
+        storages: from the same `Checkpoint`.
+
+    Raises:
+        GateError: `unsafe_archive:weights_not_a_plain_zip`: the file was cut meanwhile.
+    """
+    import torch
+
+    held: dict[str, torch.Tensor] = {}
+    loaded: dict[str, Any] = {}
+    for name, tensor in tensors.items():
+        key = tensor.storage.key
+        if key not in held:
+            place = storages[key]
+            data = bytearray(read_exact(handle, place.offset, place.size, "weights_not_a_plain_zip"))
+            dtype = getattr(torch, _DTYPES[tensor.storage.dtype])
+            held[key] = torch.frombuffer(data, dtype=dtype) if data else torch.empty(0, dtype=dtype)
+        loaded[name] = held[key].as_strided(tensor.shape, tensor.stride, tensor.offset)
+    return loaded
 
 
 def state_dict(value: Any) -> dict[str, Tensor]:
@@ -149,15 +221,21 @@ class _Machine:
         data: bytes,
         storages: Mapping[str, int],
         classes: frozenset[tuple[str, str]],
-        dispatch: Mapping[int, Callable[[_Machine], None]],
+        plain: bool,
     ) -> None:
         self._data = data
         self._storages = storages
         self._classes = classes
-        self._dispatch = dispatch
+        self._dispatch = _PLAIN if plain else _DISPATCH
+        self._dtypes: dict[str, str] = {}
         self._position = 0
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
+
+    @property
+    def used_storages(self) -> set[str]:
+        """Keys of the storages that the pickle names."""
+        return set(self._dtypes)
 
     def run(self) -> Any:
         data, dispatch = self._data, self._dispatch
@@ -285,6 +363,8 @@ class _Machine:
         held = self._storages.get(key)
         if storage.name not in ITEM_BYTES or held is None or held != numel * ITEM_BYTES[storage.name]:
             raise unsafe("tensor_outside_storage", f"The storage {key!r} does not hold what the checkpoint claims.")
+        if self._dtypes.setdefault(key, storage.name) != storage.name:
+            raise ValueError("one storage of two types")
         self.push(Storage(storage.name, numel, key))
 
 

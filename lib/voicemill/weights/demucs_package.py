@@ -1,38 +1,37 @@
-"""Inspection of a Demucs model package before Demucs loads it, which it does with `weights_only=False`.
+"""Inspection and loading of a Demucs model package, which Demucs itself would load with `weights_only=False`.
 
 A package is what `demucs.states.serialize_model` makes and `torch.save` writes: a dict with exactly `klass`, `args`,
 `kwargs`, `state` and `training_args`. The one class that may be named is `HTDemucs`; arguments are plain values, of
-which only `fractions.Fraction` is no literal; `state` holds tensors. Demucs itself compares eight hex digits of the
-sha256, so whoever loads a package compares all of them first (`private_copy`).
+which only `fractions.Fraction` is not a literal; `state` holds tensors. Demucs compares eight hex digits of the sha256
+and unpickles the file; `load_package` compares all digits and builds the package from the inspected bytes.
 """
 
 from __future__ import annotations
 
-import contextlib
+import io
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from voicemill import files
 from voicemill.errors import GateError
 from voicemill.weights import checkpoint
 from voicemill.weights.archive_bytes import Member, unsafe
-from voicemill.weights.checkpoint import FRACTION, Named
+from voicemill.weights.checkpoint import FRACTION, Checkpoint, Named
 
 HTDEMUCS = Named("demucs.htdemucs", "HTDemucs")
 KEYS = frozenset({"klass", "args", "kwargs", "state", "training_args"})
 MAX_VALUES = 20_000
 """Plain values of a package; Demucs's training configuration has some hundred."""
 MAX_DEPTH = 20
+MAX_NUMBER = 1_000_000
+"""Largest number among the arguments of the model; its sizes decide how much memory building it takes."""
 VOICE = "vocals"
 """What Demucs calls a voice, sung or spoken."""
-NAME = "model"
-"""What the package is called in its private folder, for `demucs.pretrained.get_model`."""
+MAX_PACKAGE_BYTES = 1 << 30
+"""The published HTDemucs packages have 84 MB."""
 
 
 @dataclass(frozen=True)
@@ -51,27 +50,33 @@ def inspect_package(path: Path) -> PackageReport:
         GateError: `unsafe_archive:<why>`.
     """
     with path.open("rb") as handle:
-        member = Member(path.name, 0, os.fstat(handle.fileno()).st_size)
-        classes = frozenset({(HTDEMUCS.module, HTDEMUCS.name), FRACTION})
-        package = checkpoint.read(handle, member, classes=classes, plain=True).value
+        return _inspect(handle, Member(path.name, 0, os.fstat(handle.fileno()).st_size))[1]
+
+
+def _inspect(handle: BinaryIO, member: Member) -> tuple[Checkpoint, PackageReport]:
+    found = checkpoint.read(handle, member, classes=frozenset({(HTDEMUCS.module, HTDEMUCS.name), FRACTION}), plain=True)
+    package = found.value
     if not isinstance(package, dict) or set(package) != KEYS or package["klass"] != HTDEMUCS:
         raise unsafe("package_invalid", "The file is not a Demucs package of the model HTDemucs.")
     arguments, options = package["args"], package["kwargs"]
     if not isinstance(arguments, tuple) or not isinstance(options, dict):
         raise unsafe("package_invalid", "The package has no usable arguments.")
-    _Plain().check([arguments, options, package["training_args"]])
-    tensors = checkpoint.state_dict(package["state"])
+    _Plain(MAX_NUMBER).check([arguments, options])
+    _Plain().check(package["training_args"])
+    tensors = found.tensors(package["state"])
     sources = options.get("sources", arguments[0] if arguments else None)
     if not isinstance(sources, list) or not all(isinstance(name, str) for name in sources) or VOICE not in sources:
         raise unsafe("package_invalid", f"The package does not state that it separates {VOICE}.")
-    return PackageReport(tuple(sources), len(tensors), sum(tensor.numel for tensor in tensors.values()))
+    report = PackageReport(tuple(sources), len(tensors), sum(tensor.numel for tensor in tensors.values()))
+    return found, report
 
 
 class _Plain:
     """Accepts plain values only; counts them, because one value may be referenced many times."""
 
-    def __init__(self) -> None:
+    def __init__(self, largest: float = float("inf")) -> None:
         self._seen = 0
+        self._largest = largest
 
     def check(self, value: Any, depth: int = 0) -> None:
         self._seen += 1
@@ -85,13 +90,14 @@ class _Plain:
                 self.check(inner, depth + 1)
         elif not isinstance(value, (str, int, float, Fraction, type(None))):
             raise unsafe("package_invalid", f"The package's arguments hold a {type(value).__name__}.")
+        elif isinstance(value, (int, float, Fraction)) and abs(float(value)) > self._largest:
+            raise unsafe("package_invalid", "The package's arguments hold a number that no model needs.")
 
 
-@contextlib.contextmanager
-def private_copy(path: Path, weights_id: str, sha256: str) -> Iterator[Path]:
-    """Yield a folder that only this user can reach with the inspected package in it, `model.th`; gone afterwards.
+def load_package(path: Path, weights_id: str, sha256: str) -> dict[str, Any]:
+    """An inspected package as `demucs.states.load_model` takes it: the class, its arguments and its tensors.
 
-    The copy is hashed and inspected, not the file under its first name, which could be swapped in between.
+    The file is read once into memory. These bytes are hashed, inspected and turned into tensors; Demucs opens no file.
 
     Args:
         path: the package.
@@ -101,21 +107,23 @@ def private_copy(path: Path, weights_id: str, sha256: str) -> Iterator[Path]:
     Raises:
         GateError: `weights_checksum_mismatch:<id>`, `weights_unavailable:<id>`, `unsafe_archive:<why>`.
     """
-    with tempfile.TemporaryDirectory(prefix="voicemill-package-") as folder:
-        copy = Path(folder) / f"{NAME}.th"
-        try:
-            shutil.copyfile(path, copy)
-        except OSError as error:
-            raise GateError(
-                f"{path} cannot be copied for loading: {error.strerror}.",
-                reason=f"weights_unavailable:{weights_id}",
-                hint="Check the file and the space for temporary files.",
-            ) from error
-        if files.sha256_file(copy) != sha256:
-            raise GateError(
-                f"{path} is not the file that the allowlist pins for {weights_id}.",
-                reason=f"weights_checksum_mismatch:{weights_id}",
-                hint="Remove the file and fetch it again from the source that the allowlist names.",
-            )
-        inspect_package(copy)
-        yield Path(folder)
+    try:
+        data = files.read_bounded(path, MAX_PACKAGE_BYTES)
+    except OSError as error:
+        raise GateError(
+            f"{path} cannot be read: {error.strerror}.",
+            reason=f"weights_unavailable:{weights_id}",
+            hint="Check the file and its permissions.",
+        ) from error
+    if files.sha256_bytes(data) != sha256:
+        raise GateError(
+            f"{path} is not the file that the allowlist pins for {weights_id}.",
+            reason=f"weights_checksum_mismatch:{weights_id}",
+            hint="Remove the file and fetch it again from the source that the allowlist names.",
+        )
+    handle = io.BytesIO(data)
+    found, _ = _inspect(handle, Member(path.name, 0, len(data)))
+    from demucs.htdemucs import HTDemucs
+
+    tensors = checkpoint.load_tensors(handle, found.tensors(found.value["state"]), found.storages)
+    return {**found.value, "klass": HTDemucs, "state": tensors}

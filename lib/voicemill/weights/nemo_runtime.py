@@ -1,4 +1,4 @@
-"""NeMo in this process: quiet on stdout, and its archives loaded only through torch's weights-only path."""
+"""NeMo in this process: quiet on stdout, and its archives loaded from inspected bytes only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from voicemill.errors import DependencyError, TrainingError
-from voicemill.weights.archive import private_copy
+from voicemill.weights import archive
 from voicemill.weights.nemo_config import ALLOWED_TARGETS
 
 if TYPE_CHECKING:
@@ -128,10 +128,10 @@ def restore(
     override: DictConfig | None = None,
     targets: frozenset[str] = ALLOWED_TARGETS,
 ) -> _Model:
-    """NeMo's own `restore_from`, with the weights read by `torch.load(weights_only=True)` whatever the environment
-    says. Call within `nemo_runtime()`.
+    """NeMo's own `restore_from`, but the members and the weights come from our reader. Call within `nemo_runtime()`.
 
-    An explicit argument wins over TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD, so a checkpoint that smuggles code never runs.
+    Neither `tarfile` nor `torch.load` sees the archive, so exactly the inspected bytes are loaded, whatever the
+    environment sets.
 
     Args:
         path: the archive.
@@ -150,13 +150,13 @@ def restore(
     # What was inspected is what is loaded: a private copy, so that the file cannot be swapped in between. It stays
     # until
     # the process ends, because NeMo opens the archive again for its lexicon when the model is saved.
-    checked = _COPIES.enter_context(private_copy(path, targets))
+    checked = _COPIES.enter_context(archive.private_copy(path, targets))
     try:
         model = kind.restore_from(
             str(checked),
             override_config_path=override,
             map_location=torch.device(device),
-            save_restore_connector=_weights_only(path.name),
+            save_restore_connector=_inspected(path.name, checked),
         )
     except (OSError, tarfile.TarError, UnpicklingError, RuntimeError, ValueError, KeyError) as error:
         raise unreadable(path, kind.__name__, error) from error
@@ -169,16 +169,32 @@ def restore(
     return model
 
 
-def _weights_only(name: str) -> object:
-    """NeMo's connector, but that weights are read without executing anything and have to fit; `name` of the archive."""
-    import torch
+def _inspected(name: str, checked: Path) -> object:
+    """NeMo's connector over an inspected private copy; the weights have to fit the model.
+
+    Args:
+        name: of the archive, for messages.
+        checked: the private copy.
+    """
     from nemo.core.connectors.save_restore_connector import SaveRestoreConnector
 
-    class WeightsOnly(SaveRestoreConnector):  # type: ignore[misc]  # NeMo is not typed
+    class Inspected(SaveRestoreConnector):  # type: ignore[misc]  # NeMo is not typed
         @staticmethod
-        def _load_state_dict_from_disk(model_weights: str, map_location: str = "cpu") -> dict[str, torch.Tensor]:
-            state: dict[str, torch.Tensor] = torch.load(model_weights, map_location=map_location, weights_only=True)
-            return state
+        def _unpack_nemo_file(path2file: str, out_folder: str, members: list[str] | None = None) -> str:
+            if Path(path2file) != checked:
+                raise ValueError("another archive than the inspected one")
+            archive.extract(checked, Path(out_folder))
+            return out_folder
+
+        @classmethod
+        def _filtered_tar_info(cls, tar_path: str, filter_fn: object = None) -> None:
+            """All members are extracted."""
+
+        @staticmethod
+        def _load_state_dict_from_disk(
+            model_weights: str, map_location: torch.device | str = "cpu"
+        ) -> dict[str, torch.Tensor]:
+            return {key: value.to(map_location) for key, value in archive.load_weights(checked).items()}
 
         def load_instance_with_state_dict(
             self, instance: torch.nn.Module, state_dict: dict[str, torch.Tensor], strict: bool
@@ -192,7 +208,7 @@ def _weights_only(name: str) -> object:
                 )
             super().load_instance_with_state_dict(instance, state_dict, strict)
 
-    return WeightsOnly()
+    return Inspected()
 
 
 def unreadable(path: Path, kind: str, error: Exception) -> TrainingError:

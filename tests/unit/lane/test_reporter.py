@@ -10,17 +10,17 @@ from voicemill.dataset.stages import STAGES, StageClock
 from voicemill.errors import BlockedError
 from voicemill.evaluation.evaluate import STAGE
 from voicemill.lane import evaluation, plan
-from voicemill.lane.plan import Step
+from voicemill.lane.plan import LaneStep
 from voicemill.lane.reporter import LaneReporter
 from voicemill.lane.training import FASTPITCH, HIFIGAN
 from voicemill.launch.lanes import final_state
 from voicemill.progress import SilentObserver
 from voicemill.protocol import Protocol, StatusFile
 
-TWO = (Step("prepare", 20), Step("train", 100))
+TWO = (LaneStep("prepare", 20), LaneStep("train", 100))
 
 
-def reporter(tmp_path: Path, steps: tuple[Step, ...] = plan.STEPS) -> tuple[LaneReporter, io.StringIO, Path]:
+def reporter(tmp_path: Path, steps: tuple[LaneStep, ...] = plan.STEPS) -> tuple[LaneReporter, io.StringIO, Path]:
     stream, path = io.StringIO(), tmp_path / "status.json"
     protocol = Protocol(stream, base=tmp_path)
     lane = LaneReporter(protocol, StatusFile(path, "job"), SilentObserver(), steps)
@@ -71,7 +71,7 @@ STAGES_OF = {
 @pytest.mark.parametrize("units", [None, 1, 7, 400])
 @pytest.mark.parametrize("steps", [plan.STEPS, plan.DRY_STEPS, plan.steps_of(plan.TRAIN)])
 def test_each_share_is_reached_at_the_end_of_its_step_and_not_before(
-    tmp_path: Path, steps: tuple[Step, ...], units: int | None
+    tmp_path: Path, steps: tuple[LaneStep, ...], units: int | None
 ) -> None:
     lane, stream, _ = reporter(tmp_path, steps)
     for step in steps:

@@ -1,4 +1,4 @@
-"""Training on a real Ray cluster of two nodes on loopback: what it learns is what torchrun learns, whoever dies."""
+"""Training on a Ray cluster of two nodes on loopback: the weights of torchrun, also after a process was killed."""
 
 from __future__ import annotations
 
@@ -55,26 +55,26 @@ def run(address, work, at=0, action="", nodes=()):
                 os.kill(pid, signal.SIGKILL)
         if len(steps) == at and action == "stop":
             signal.raise_signal(signal.SIGTERM)
-    told = {"steps": steps, "notes": notes, "killed": killed}
+    outcomes = {"steps": steps, "notes": notes, "killed": killed}
     if action == "stop early":
         threading.Timer(at, os.kill, (os.getpid(), signal.SIGTERM)).start()
     try:
         with Interrupts() as interrupts:
             hooks = Hooks(on_step=on_step, note=notes.append, should_stop=interrupts.should_stop, taking_steps=interrupts.cooperative)
             result = train(TrainingJob.model_validate_json(Path(work).read_text()), hooks, address)
-        told |= {"losses": [loss for _, loss, _ in result.loss_curve], "weights": result.weights_sha256}
+        outcomes |= {"losses": [loss for _, loss, _ in result.loss_curve], "weights": result.weights_sha256}
     except VoicemillError as error:
-        told |= {"reason": error.reason, "code": error.exit_code, "said": str(error)}
-    return told
+        outcomes |= {"reason": error.reason, "code": error.exit_code, "message": str(error)}
+    return outcomes
 
 def runs(address, asked, *nodes):
-    # what they told, one after the other; then what is left of them on the nodes
-    told = [run(address, **one) for one in json.loads(asked)]
+    # their outcomes, one after the other; then the processes left on the nodes
+    outcomes = [run(address, **one) for one in json.loads(asked)]
     for attempt in range(60):
         if not ranks(*nodes):
             break
         time.sleep(0.5)
-    return [*told, ranks(*nodes)]
+    return [*outcomes, ranks(*nodes)]
 
 print(json.dumps(globals()[sys.argv[2]](*sys.argv[3:])))
 """
@@ -87,7 +87,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 def work(folder: Path, dataset: Path, settings: TrainingConfig, **more: object) -> str:
-    """Path of a file that says what to train into `folder`."""
+    """Path of the JSON of a job with the output `folder`."""
     folder.mkdir(exist_ok=True)
     path = folder.parent / f"{folder.name}-{len(list(folder.parent.iterdir()))}.json"
     facts = {
@@ -106,8 +106,8 @@ def on_nodes(number: int, settings: TrainingConfig) -> TrainingConfig:
 
 
 @pytest.fixture(scope="module")
-def told(cluster: Cluster, equal_clips: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What several runs told, one after the other in one process."""
+def outcomes(cluster: Cluster, equal_clips: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Outcomes of several runs, one after the other in one process."""
     folder = tmp_path_factory.mktemp("runs")
     loud = shutil.copytree(equal_clips, folder / "loud")
     pitch = np.load(loud / "supplementary/e3.npz")["pitch"].copy()
@@ -133,36 +133,36 @@ def told(cluster: Cluster, equal_clips: Path, tmp_path_factory: pytest.TempPathF
     return dict(zip(asked, found, strict=True)) | {"left": left, "out": out}
 
 
-def test_stopped_and_killed_it_learns_what_torchrun_learns(
-    told: dict[str, Any], equal_clips: Path, tmp_path: Path
+def test_stopped_and_killed_runs_give_the_weights_of_torchrun(
+    outcomes: dict[str, Any], equal_clips: Path, tmp_path: Path
 ) -> None:
-    stopped, killed = told["stopped"], told["killed"]
+    stopped, killed = outcomes["stopped"], outcomes["killed"]
     assert (stopped["reason"], stopped["code"]) == ("interrupted:sigterm", 143)
     assert len(killed["killed"]) == 1, "there was nothing left to kill"
     assert sum("was lost" in note for note in killed["notes"]) == 1
-    assert stopped["steps"] + killed["steps"] == list(range(1, STEPS + 1)), "nothing is told twice"
+    assert stopped["steps"] + killed["steps"] == list(range(1, STEPS + 1)), "no step is reported twice"
     settings = config(2, 2, max_steps=STEPS)
     whole = train(TrainingJob(model="acoustic", config=settings, dataset=equal_clips, out=tmp_path), Hooks())
     assert killed["losses"] == [loss for _, loss, _ in whole.loss_curve]
     assert killed["weights"] == whole.weights_sha256
-    others = {path.name for path in told["out"].iterdir() if ".checkpoint" not in path.name}
+    others = {path.name for path in outcomes["out"].iterdir() if ".checkpoint" not in path.name}
     assert others == {"fastpitch.nemo", "lexicon.cmudict", "ranks.log"}
 
 
-def test_a_stop_before_the_first_step_ends_at_once(told: dict[str, Any]) -> None:
-    assert (told["early"]["reason"], told["early"]["steps"]) == ("interrupted:sigterm", [])
+def test_a_stop_before_the_first_step_ends_at_once(outcomes: dict[str, Any]) -> None:
+    assert (outcomes["early"]["reason"], outcomes["early"]["steps"]) == ("interrupted:sigterm", [])
 
 
-def test_what_would_come_again_is_told_once(told: dict[str, Any]) -> None:
-    found = told["not finite"]
+def test_an_error_that_would_come_again_ends_the_training(outcomes: dict[str, Any]) -> None:
+    found = outcomes["not finite"]
     assert found["reason"].startswith("non_finite_loss:step=")
     assert 1 <= sum("is skipped" in note for note in found["notes"]) <= 4
     assert not any("was lost" in note for note in found["notes"])
 
 
-def test_a_cluster_without_room_is_refused(told: dict[str, Any]) -> None:
-    assert (told["too many"]["reason"], told["too many"]["code"]) == ("ray_too_small:2", 2)
+def test_a_cluster_that_is_too_small_is_refused(outcomes: dict[str, Any]) -> None:
+    assert (outcomes["too many"]["reason"], outcomes["too many"]["code"]) == ("ray_too_small:2", 2)
 
 
-def test_nothing_is_left_on_the_nodes(told: dict[str, Any]) -> None:
-    assert told["left"] == []
+def test_nothing_is_left_on_the_nodes(outcomes: dict[str, Any]) -> None:
+    assert outcomes["left"] == []

@@ -39,7 +39,7 @@ def test_unknown_preset_names_the_known_ones(repository: Path, name: str) -> Non
     assert "smoke" in caught.value.hint
 
 
-def test_unknown_key_is_an_error_that_says_where(repository: Path) -> None:
+def test_unknown_key_is_an_error_with_its_place(repository: Path) -> None:
     with pytest.raises(ConfigError, match=r"acoustic\.encoder\.layer\b") as caught:
         load_config(repository / BASE, "smoke", {"acoustic": {"encoder": {"layer": 2}}})
     assert caught.value.reason == "config_invalid:acoustic.encoder.layer"
@@ -63,7 +63,7 @@ def test_settings_are_frozen_and_checked() -> None:
         TrainingConfig.model_validate({"preset": "x", "audio": {"fmax": 12000}})
 
 
-def test_steps_follow_the_minutes_where_the_preset_says_so(repository: Path) -> None:
+def test_steps_follow_the_minutes_of_audio(repository: Path) -> None:
     base = repository / "configs/voice/prod_tts/nemo_fastpitch_hifigan.yaml"
     finetune = load_config(base, "finetune")
     assert [finetune.for_audio(60 * minutes).acoustic.max_steps for minutes in (0.0, 0.5, 3, 30)] == [
@@ -79,7 +79,7 @@ def test_steps_follow_the_minutes_where_the_preset_says_so(repository: Path) -> 
     assert cpu.for_audio(180) == cpu
 
 
-def test_the_quick_presets_do_not_stop_to_listen(repository: Path) -> None:
+def test_the_quick_presets_have_no_validation(repository: Path) -> None:
     base = repository / "configs/voice/prod_tts/nemo_fastpitch_hifigan.yaml"
     intervals = {
         preset: load_config(base, preset).acoustic.validation.interval for preset in ("smoke", "cpu", "finetune")

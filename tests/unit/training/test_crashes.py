@@ -23,7 +23,7 @@ from voicemill.training.checkpoint import TrainingResult
 from voicemill.training.config import TrainingConfig
 from voicemill.training.hooks import Hooks
 from voicemill.training.train_fastpitch import train_acoustic
-from voicemill.training.train_hifigan import train_vocoder
+from voicemill.training.train_hifigan import VocoderInputs, train_vocoder
 
 from .conftest import tiny_config
 
@@ -56,7 +56,7 @@ def vocoder_config() -> TrainingConfig:
 
 MODELS = {
     "fastpitch": (train_acoustic, acoustic_config(), {}),
-    "hifigan": (train_vocoder, vocoder_config(), {"base": None, "gta_dir": None}),
+    "hifigan": (train_vocoder, vocoder_config(), {"inputs": VocoderInputs()}),
 }
 Model = tuple[Callable[..., TrainingResult], TrainingConfig, dict[str, object]]
 
@@ -183,7 +183,7 @@ def test_a_broken_checkpoint_falls_back_to_the_one_before(
     assert steps_of(folder) == [6, 9], "the good one is kept, the broken one is not"
 
 
-def test_when_both_are_broken_it_says_so(tone_dataset: Path, stopped: Path, tmp_path: Path) -> None:
+def test_two_broken_checkpoints_are_an_error(tone_dataset: Path, stopped: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(stopped, tmp_path / "run")
     for path in folder.glob("*.checkpoint"):
         truncate(path)
@@ -216,12 +216,12 @@ def limited():
     resource.setrlimit(resource.RLIMIT_AS, (used * 1024 + room, -1))
     yield
 
-hooks = Hooks(note=lambda text: told.send(text), taking_steps=limited)
+hooks = Hooks(note=lambda text: sender.send(text), taking_steps=limited)
 try:
     result = train(config, dataset, folder, hooks=hooks, **more)
-    told.send(result.loss_curve)
+    sender.send(result.loss_curve)
 except Exception as error:
-    told.send(getattr(error, "reason", repr(error)))
+    sender.send(getattr(error, "reason", repr(error)))
 """
 """Runs in a process of its own, whose address space may grow by `room` bytes while it takes steps."""
 
@@ -229,21 +229,21 @@ except Exception as error:
 def in_little_memory(
     processes: ForkServerContext, model: Model, dataset: Path, folder: Path, room: int
 ) -> list[object]:
-    """What a training in `room` bytes told: notes, then the losses or the reason."""
+    """The notes of a training in `room` bytes, then its losses or its reason."""
     here, there = processes.Pipe(duplex=False)
     names = dict(zip(("train", "config", "more"), model, strict=True))
-    names |= {"dataset": dataset, "folder": folder, "told": there, "room": room}
+    names |= {"dataset": dataset, "folder": folder, "sender": there, "room": room}
     process = processes.Process(target=exec, args=(SCRIPT, names))
     process.start()
     there.close()
-    told = []
+    messages = []
     try:
         while True:
-            told.append(here.recv())
+            messages.append(here.recv())
     except EOFError:
         pass
     process.join()
-    return told
+    return messages
 
 
 def wide_config() -> TrainingConfig:
@@ -278,7 +278,7 @@ WIDE: Model = (train_acoustic, wide_config(), {})
 
 
 @pytest.mark.slow
-def test_a_batch_too_large_for_memory_is_learned_in_parts_with_the_same_losses(
+def test_a_batch_too_large_for_memory_is_split_with_the_same_losses(
     many_clips: Path, tmp_path: Path, processes: ForkServerContext
 ) -> None:
     whole = train_acoustic(wide_config(), many_clips, tmp_path / "whole")
@@ -294,9 +294,11 @@ def test_a_batch_too_large_for_memory_is_learned_in_parts_with_the_same_losses(
 
 
 @pytest.mark.slow
-def test_when_not_even_one_clip_fits_it_says_so(many_clips: Path, tmp_path: Path, processes: ForkServerContext) -> None:
-    told = in_little_memory(processes, WIDE, many_clips, tmp_path, 0)
-    assert told[-1] == "out_of_memory"
+def test_a_clip_that_does_not_fit_in_memory_is_an_error(
+    many_clips: Path, tmp_path: Path, processes: ForkServerContext
+) -> None:
+    messages = in_little_memory(processes, WIDE, many_clips, tmp_path, 0)
+    assert messages[-1] == "out_of_memory"
 
 
 ON_A_DISK = """

@@ -27,7 +27,7 @@ def spans(symbols: list[str], *, strict: bool = True) -> list[tuple[float, float
     return [(span.start, span.end) for span in token_spans(symbols, WORDS, 1.0, clip="c", strict=strict)]
 
 
-def test_a_comma_owns_the_pause_and_the_space_after_it_lasts_nothing() -> None:
+def test_a_comma_has_the_pause_and_the_space_after_it_no_duration() -> None:
     assert spans([" ", "HH", "AY", ",", " ", "Y", "UW", ".", " "]) == [
         (0.0, 0.1),
         (0.1, 0.2),
@@ -63,12 +63,12 @@ def test_a_word_spelled_by_letters_shares_its_time_when_not_strict() -> None:
 
 
 @pytest.mark.parametrize("symbols", [[], [" ", "."]])
-def test_nothing_to_say(symbols: list[str]) -> None:
+def test_a_text_without_phones(symbols: list[str]) -> None:
     with pytest.raises(DatasetError, match="it has no phones"):
         spans(symbols)
 
 
-def test_what_sounds() -> None:
+def test_sounded_symbols() -> None:
     assert [symbol for symbol in ("AH0", "x", " ", ",", "'", "<pad>") if is_sounded(symbol)] == ["AH0", "x", "<pad>"]
 
 

@@ -57,7 +57,7 @@ def test_goes_on_with_the_base_s_sizes_and_the_new_pitch(base: Path, tone_datase
     (root / "dataset.json").write_text(json.dumps(facts | {"pitch_mean": 120.0}))
     result = train_acoustic(finetune_config(), root, tmp_path / "out", init_from=base)
     fresh = train_acoustic(tiny_config(max_steps=1), tone_dataset, tmp_path / "fresh")
-    assert result.loss_curve[0][2] < fresh.loss_curve[0][2], "it starts from what the base has learned"
+    assert result.loss_curve[0][2] < fresh.loss_curve[0][2], "it starts from the weights of the base"
     assert result.nemo_path is not None
     with nemo_runtime():
         model, before = restore_fastpitch(result.nemo_path), restore_fastpitch(base)
@@ -74,7 +74,7 @@ def test_durations_can_be_given_to_a_base_too(base: Path, tone_dataset: Path, tm
     assert result.steps == 1
 
 
-def test_words_that_the_base_does_not_know_are_learned_by_their_phones(
+def test_words_outside_the_base_s_dictionary_are_trained_by_their_phones(
     base: Path, tone_dataset: Path, tmp_path: Path
 ) -> None:
     from voicemill.training.aligned_mels import ground_truth_aligned_mels

@@ -61,13 +61,13 @@ def equal_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def together(
     equal_clips: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[TrainingResult, list[StepReport], Path]:
-    out, heard = tmp_path_factory.mktemp("two"), []
+    out, steps = tmp_path_factory.mktemp("two"), []
     work = TrainingJob(model="acoustic", config=config(2, 2), dataset=equal_clips, out=out)
-    return train(work, Hooks(on_step=heard.append)), heard, out
+    return train(work, Hooks(on_step=steps.append)), steps, out
 
 
 @pytest.mark.slow
-def test_two_processes_learn_what_one_learns_with_twice_the_batch(
+def test_two_processes_equal_one_with_twice_the_batch(
     together: tuple[TrainingResult, list[StepReport], Path], equal_clips: Path, tmp_path: Path
 ) -> None:
     alone = train_acoustic(config(1, 4), equal_clips, tmp_path)
@@ -79,8 +79,8 @@ def test_two_processes_learn_what_one_learns_with_twice_the_batch(
 
 @pytest.mark.slow
 def test_only_the_first_rank_reports_and_writes(together: tuple[TrainingResult, list[StepReport], Path]) -> None:
-    result, heard, out = together
-    assert [report.step for report in heard] == list(range(1, STEPS + 1))
+    result, steps, out = together
+    assert [report.step for report in steps] == list(range(1, STEPS + 1))
     assert result.nemo_path == out / "fastpitch.nemo"
     assert len(list(out.glob("*.nemo"))) == 1
     assert len(list(out.glob("*.checkpoint"))) == 2
@@ -103,7 +103,7 @@ def test_a_stop_reaches_both_and_both_go_on_as_if_nothing_had_happened(equal_cli
 
 
 @pytest.mark.exhaustive
-def test_what_is_not_finite_for_one_is_skipped_by_both(equal_clips: Path, tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_on_one_rank_is_skipped_by_both(equal_clips: Path, tmp_path: Path) -> None:
     root = shutil.copytree(equal_clips, tmp_path / "d")
     pitch = np.load(root / "supplementary/e3.npz")["pitch"].copy()
     pitch[pitch > 0] = np.float32(3e38)
@@ -118,7 +118,7 @@ def test_what_is_not_finite_for_one_is_skipped_by_both(equal_clips: Path, tmp_pa
 
 
 @pytest.mark.exhaustive
-def test_a_plateau_that_the_first_rank_hears_ends_both(equal_clips: Path, tmp_path: Path) -> None:
+def test_a_plateau_measured_by_the_first_rank_ends_both(equal_clips: Path, tmp_path: Path) -> None:
     validation = {"interval": 1, "sentences": 1, "patience": 1, "least_gain": 0.99}
     work = TrainingJob(
         model="acoustic", config=config(2, 2, max_steps=50, validation=validation), dataset=equal_clips, out=tmp_path
@@ -131,7 +131,7 @@ def test_a_plateau_that_the_first_rank_hears_ends_both(equal_clips: Path, tmp_pa
 
 
 @pytest.mark.exhaustive
-def test_two_processes_teach_a_vocoder_what_one_does_with_twice_the_batch(equal_clips: Path, tmp_path: Path) -> None:
+def test_two_processes_train_a_vocoder_as_one_with_twice_the_batch(equal_clips: Path, tmp_path: Path) -> None:
     curves = []
     for devices, batch in ((2, 1), (1, 2)):
         settings = vocoder_config(batch_size=batch).model_copy(update={"devices": devices})
@@ -154,11 +154,11 @@ def test_a_rank_that_dies_ends_the_others(equal_clips: Path, tmp_path: Path) -> 
                 if not process.name.isdigit():
                     continue
                 try:
-                    said = (process / "cmdline").read_bytes()
+                    command_line = (process / "cmdline").read_bytes()
                     rank = (process / "environ").read_bytes()
                 except OSError:
                     continue
-                if str(tmp_path).encode() in said and b"\0RANK=1\0" in b"\0" + rank:
+                if str(tmp_path).encode() in command_line and b"\0RANK=1\0" in b"\0" + rank:
                     os.kill(int(process.name), signal.SIGKILL)
 
     work = TrainingJob(model="acoustic", config=config(2, 2, max_steps=5000), dataset=equal_clips, out=tmp_path)

@@ -36,7 +36,7 @@ def searched(tone_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
     return folder, train_acoustic(finding(), tone_dataset, folder, hooks=Hooks(note=notes.append)), notes
 
 
-def test_it_finds_a_rate_says_so_and_keeps_its_curve(searched: tuple[Path, TrainingResult, list[str]]) -> None:
+def test_it_finds_and_reports_a_rate_and_keeps_its_curve(searched: tuple[Path, TrainingResult, list[str]]) -> None:
     folder, result, notes = searched
     kept = RateSearch.model_validate_json((folder / rate_search.NAME).read_bytes())
     assert kept.learning_rate == result.learning_rate
@@ -48,11 +48,11 @@ def test_it_finds_a_rate_says_so_and_keeps_its_curve(searched: tuple[Path, Train
     assert list(rates) == sorted(rates)
     assert rates[-1] <= MOST * 1.01
     assert all(math.isfinite(loss) for loss in losses)
-    assert min(losses[20:]) < 0.9 * max(losses), "somewhere in between the model learns"
+    assert min(losses[20:]) < 0.9 * max(losses), "the loss falls in between"
     assert rate_search.read(folder / rate_search.NAME) == kept
     assert notes[0] == "The learning rate is searched with 100 steps before the training."
     assert notes[1] == kept.sentence
-    assert not list(folder.glob(".*")), "Lightning's own checkpoint is gone"
+    assert not list(folder.glob(".*")), "Lightning's own checkpoint is deleted"
 
 
 def test_the_run_is_that_of_the_same_rate_given(
@@ -85,15 +85,15 @@ def test_a_resumed_run_does_not_search_again(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("damage", ["gone", "broken", "of another run"])
-def test_what_was_found_and_lost_is_found_again(
+@pytest.mark.parametrize("damage", ["missing", "broken", "of another run"])
+def test_a_lost_search_is_repeated(
     searched: tuple[Path, TrainingResult, list[str]], tone_dataset: Path, tmp_path: Path, damage: str
 ) -> None:
-    """The search starts from the run's first weights, whatever the checkpoint holds."""
+    """The search starts from the run's first weights, not from the checkpoint."""
     _, whole, _ = searched
     train_acoustic(finding(), tone_dataset, tmp_path, hooks=Hooks(should_stop=lambda: True))
     path = tmp_path / rate_search.NAME
-    if damage == "gone":
+    if damage == "missing":
         path.unlink()
     elif damage == "broken":
         path.write_text("{")
@@ -138,7 +138,7 @@ def test_micro_batches_give_the_same_search(tone_dataset: Path, tmp_path: Path) 
         assert split == pytest.approx(whole, rel=0.02)
 
 
-def test_memory_that_runs_out_is_said_and_leaves_nothing(
+def test_memory_that_runs_out_is_an_error_and_leaves_no_file(
     tone_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from voicemill.training.runtime import nemo_runtime
@@ -164,7 +164,7 @@ def test_where_it_cannot_be_searched() -> None:
         finding(optimiser=FIND | {"schedule": "noam"})
 
 
-def test_what_it_says() -> None:
+def test_its_sentence() -> None:
     def sentence(suggestion: float | None, taken: float) -> str:
         curve = ((1e-6, 3.0), (1e-1, 9.0))
         return RateSearch(belongs_to="", suggestion=suggestion, learning_rate=taken, curve=curve).sentence

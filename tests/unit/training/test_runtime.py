@@ -17,7 +17,7 @@ def archive(path: Path) -> Path:
     return path
 
 
-def test_an_old_tarfile_learns_to_take_a_filter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_tarfile_gets_a_filter_argument(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     new = tarfile.TarFile.extract
 
     def old(self, member, path="", set_attrs=True, *, numeric_owner=False):  # type: ignore[no-untyped-def]

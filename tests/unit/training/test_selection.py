@@ -43,33 +43,35 @@ def test_the_recording_itself_is_better_than_another_sentence_and_silence_is_wor
 
 
 def measured(notes: list[str]) -> list[int]:
-    """The steps whose quality was told."""
+    """The steps whose scores were noted."""
     return [int(note.split()[4][:-1]) for note in notes if note.startswith("Held-out")]
 
 
-@pytest.mark.parametrize(("last_step", "told_before"), [(5, [2]), (4, [])])
+@pytest.mark.parametrize(("last_step", "notes_before"), [(5, [2]), (4, [])])
 def test_the_best_weights_are_kept_and_a_resumed_run_keeps_the_same(
-    tone_dataset: Path, tmp_path: Path, last_step: int, told_before: list[int]
+    tone_dataset: Path, tmp_path: Path, last_step: int, notes_before: list[int]
 ) -> None:
-    """Also where the interruption comes right at a step whose sentences are to be heard: nobody waits for them then."""
+    """Also when the interruption comes at a step with a validation, which is then not waited for."""
     config = tiny_config(max_steps=9, average_decay=0.5, validation={"interval": 2, "patience": 50, "sentences": 1})
     notes: list[str] = []
     whole = train_acoustic(config, tone_dataset, tmp_path / "whole", hooks=Hooks(note=notes.append))
     assert measured(notes) == [2, 4, 6, 8, 9]
     assert any("scored best on the held-out sentences" in note for note in notes)
     seen: list[int] = []
-    told: list[str] = []
+    first_notes: list[str] = []
     cut = Hooks(
-        note=told.append, on_step=lambda report: seen.append(report.step), should_stop=lambda: seen[-1] == last_step
+        note=first_notes.append,
+        on_step=lambda report: seen.append(report.step),
+        should_stop=lambda: seen[-1] == last_step,
     )
     train_acoustic(config, tone_dataset, tmp_path / "cut", hooks=cut)
-    assert measured(told) == told_before
+    assert measured(first_notes) == notes_before
     again: list[str] = []
     rest = train_acoustic(config, tone_dataset, tmp_path / "cut", resume=True, hooks=Hooks(note=again.append))
-    assert told + again == notes
+    assert first_notes + again == notes
     assert rest.weights_sha256 == whole.weights_sha256
     off = train_acoustic(tiny_config(max_steps=9, average_decay=0.5), tone_dataset, tmp_path / "off")
-    assert off.loss_curve == whole.loss_curve, "measuring does not change what is learned"
+    assert off.loss_curve == whole.loss_curve, "validation does not change the training"
 
 
 def test_a_voice_that_no_longer_improves_ends_early_and_stays_ended(tone_dataset: Path, tmp_path: Path) -> None:
@@ -88,16 +90,16 @@ def test_a_voice_that_no_longer_improves_ends_early_and_stays_ended(tone_dataset
     assert again.weights_sha256 == result.weights_sha256
 
 
-def test_a_listener_that_was_ended_is_replaced_once_and_says_the_same(tone_dataset: Path) -> None:
+def test_a_killed_worker_is_replaced_once_with_the_same_scores(tone_dataset: Path) -> None:
     dataset, audio = read_dataset(tone_dataset), AudioConfig()
     clip = read_sentence(dataset.validation[0], audio)
     worker = ValidationWorker([clip], audio, dataset.pitch_statistics)
     try:
         worker.submit([clip.mel])
-        [worker] = multiprocessing.active_children()
-        os.kill(worker.pid or 0, signal.SIGTERM)
+        [child] = multiprocessing.active_children()
+        os.kill(child.pid or 0, signal.SIGTERM)
         assert worker.result() == measure_sentences([clip.mel], [clip], audio, dataset.pitch_statistics)
-        assert multiprocessing.active_children() != [worker]
+        assert multiprocessing.active_children() != [child]
     finally:
         worker.close()
     assert not multiprocessing.active_children()

@@ -172,7 +172,7 @@ def test_a_voice_that_predicts_hardly_any_frames_gives_no_sound(nemo_file: Path)
             assert caught.value.reason == "synthesis_non_finite"
 
 
-def test_a_vocoder_in_the_place_of_the_voice_is_refused(repository: Path) -> None:
+def test_a_vocoder_instead_of_a_voice_is_refused(repository: Path) -> None:
     with pytest.raises(TrainingError) as caught:
         load_speaker(repository / VOCODER)
     assert caught.value.reason == "checkpoint_wrong_kind:base-en-small-hifigan.nemo"

@@ -1,4 +1,4 @@
-"""bfloat16 and torch.compile: when they are chosen, and that a tiny model really learns with them."""
+"""bfloat16 and torch.compile: when they are chosen, and a tiny model trained with them."""
 
 from __future__ import annotations
 
@@ -61,16 +61,16 @@ def test_steps_are_compiled_where_the_run_is_long_enough(
     assert compiles(config(compile=wanted, max_steps=steps), device) is expected
 
 
-def test_the_facts_of_this_machine() -> None:
+def test_the_device_of_this_machine() -> None:
     found = device_of(config())
-    assert found.kind == "cpu", "the settings say so"
+    assert found.kind == "cpu", "as in the settings"
     flags = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags")).split()
     assert found.bfloat16 == ("amx_tile" in flags)
     assert found.compiler == (shutil.which("g++") is not None)
 
 
 @pytest.mark.parametrize("alignment", ["durations", "forced_prior"])
-def test_bfloat16_learns_what_float32_learns(tone_dataset: Path, tmp_path: Path, alignment: str) -> None:
+def test_bfloat16_has_the_losses_of_float32(tone_dataset: Path, tmp_path: Path, alignment: str) -> None:
     optimiser = {"learning_rate": 5e-3, "warmup_steps": 2}
     runs = {
         name: train_acoustic(
@@ -97,15 +97,15 @@ def test_long_clips_keep_their_durations_in_bfloat16(tone_dataset: Path, tmp_pat
 
         model = build_fastpitch(config(), dataset.pitch_statistics, tmp_path / "lexicon").eval()
         tokens, durations = torch.full((1, 60), 5), torch.full((1, 60), 11)
-        told: list[torch.Tensor] = []
+        inputs: list[torch.Tensor] = []
         model.fastpitch.decoder.register_forward_hook(
-            lambda module, args, kwargs, _: told.append(kwargs["input"]), with_kwargs=True
+            lambda module, args, kwargs, _: inputs.append(kwargs["input"]), with_kwargs=True
         )
         tokens[0, ::2] = 7
         for enabled in (False, True):
             with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
                 model(text=tokens, durs=durations, pitch=torch.zeros(1, 60))
-    fine, rough = (each.float() for each in told)
+    fine, rough = (each.float() for each in inputs)
     assert fine.shape == rough.shape == (1, 660, 16)
     assert torch.allclose(rough, fine, atol=0.1)
 
@@ -115,7 +115,7 @@ compiler_here = pytest.mark.skipif(shutil.which(speedups.COMPILER) is None, reas
 
 @pytest.mark.exhaustive
 @compiler_here
-def test_compiled_steps_learn_the_same(tone_dataset: Path, tmp_path: Path) -> None:
+def test_compiled_steps_have_the_same_losses(tone_dataset: Path, tmp_path: Path) -> None:
     notes: list[str] = []
     runs = [
         train_acoustic(
@@ -134,7 +134,7 @@ def test_compiled_steps_learn_the_same(tone_dataset: Path, tmp_path: Path) -> No
 PREDICTOR = {"width": 8, "dropout": 0.0}
 
 
-def test_without_a_compiler_it_goes_on_and_says_so() -> None:
+def test_without_a_compiler_steps_are_not_compiled_with_a_note() -> None:
     notes: list[str] = []
 
     def forward() -> int:

@@ -28,5 +28,5 @@ def test_the_first_step_does_not_count() -> None:
     assert clock.update(11, 70.0) == 0
 
 
-def test_how_it_is_said() -> None:
+def test_format() -> None:
     assert [format_duration(seconds) for seconds in (3.4, 123.0, 3723.0)] == ["0:03", "2:03", "1:02:03"]

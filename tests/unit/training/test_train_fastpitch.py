@@ -50,7 +50,7 @@ def test_trains_saves_and_reports(trained: tuple[TrainingResult, list[StepReport
     assert not list(result.nemo_path.parent.glob(".*")), "no temporary file is left"
 
 
-def test_learns(tone_dataset: Path, tmp_path: Path) -> None:
+def test_the_loss_falls(tone_dataset: Path, tmp_path: Path) -> None:
     config = tiny_config(max_steps=40, optimiser={"learning_rate": 5e-3, "warmup_steps": 2})
     result = train_acoustic(config, tone_dataset, tmp_path)
     assert result.average_loss is not None
@@ -197,7 +197,7 @@ def poisoned(tone_dataset: Path, target: Path, clips: list[str]) -> Path:
     return root
 
 
-def test_a_poisoned_batch_teaches_nothing_and_halves_the_rate(tone_dataset: Path, tmp_path: Path) -> None:
+def test_a_non_finite_batch_is_skipped_and_halves_the_rate(tone_dataset: Path, tmp_path: Path) -> None:
     root = poisoned(tone_dataset, tmp_path / "d", ["c1"])
     config = tiny_config(max_steps=5, optimiser={"schedule": "constant", "warmup_steps": 0, "learning_rate": 1e-3})
     plan = BatchPlan([clip.seconds for clip in read_dataset(root).train], 2, config.seed, bucket=True)
@@ -221,7 +221,7 @@ def test_a_poisoned_batch_teaches_nothing_and_halves_the_rate(tone_dataset: Path
     assert rest.weights_sha256 == whole.weights_sha256
 
 
-def test_weights_never_learn_from_what_is_not_finite(tone_dataset: Path, tmp_path: Path) -> None:
+def test_weights_never_change_in_a_non_finite_step(tone_dataset: Path, tmp_path: Path) -> None:
     root = poisoned(tone_dataset, tmp_path / "d", [f"c{number}" for number in range(5)])
     config = tiny_config().model_copy(update={"checkpoint_interval": 1})
     with pytest.raises(TrainingError) as caught:

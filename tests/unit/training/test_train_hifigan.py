@@ -99,8 +99,7 @@ def test_the_same_seed_gives_the_same_weights(tone_dataset: Path, base: Path, tm
             config(max_steps=2).model_copy(update={"seed": seed}),
             tone_dataset,
             tmp_path / name,
-            base=base,
-            gta_dir=None,
+            VocoderInputs(base),
         )
         for name, seed in (("one", 1), ("again", 1), ("other", 2))
     ]
@@ -108,7 +107,7 @@ def test_the_same_seed_gives_the_same_weights(tone_dataset: Path, base: Path, tm
     assert runs[0].weights_sha256 != runs[2].weights_sha256
 
 
-def test_an_interrupted_run_goes_on_where_it_was(tone_dataset: Path, aligned: Path, tmp_path: Path) -> None:
+def test_an_interrupted_run_continues(tone_dataset: Path, aligned: Path, tmp_path: Path) -> None:
     whole = train_vocoder(config(), tone_dataset, tmp_path / "whole", VocoderInputs(None, aligned))
     asked: list[None] = []
 
@@ -236,7 +235,7 @@ def test_the_length_that_nemo_s_front_end_reports_is_the_length_of_all(tmp_path:
         model = build_fastpitch(settings, dataset.pitch_statistics, tmp_path / "lexicon").eval()
         signal = torch.from_numpy(clip.astype(np.float32))[None]
         mel, length = model.preprocessor(input_signal=signal, length=torch.tensor([len(clip)]))
-        assert (mel.shape[2], int(length)) == (101, 100), "this trap is gone: drop the test"
+        assert (mel.shape[2], int(length)) == (101, 100), "NeMo has changed: drop the test"
         for mode in ("forced_prior", "beta_binomial"):
             example = ExampleSource(
                 model, dataset.train[:1], dataset.pitch_statistics, settings.audio, mode, strict=True
@@ -297,7 +296,7 @@ def test_the_archive_names_no_file_of_this_machine(base: Path) -> None:
     assert tree["preprocessor"]["sample_rate"] == RATE
 
 
-def test_the_losses_of_parts_add_up_to_the_batch_s(tone_dataset: Path) -> None:
+def test_the_losses_of_micro_batches_add_up_to_the_batch_s(tone_dataset: Path) -> None:
     source = PairSource(read_dataset(tone_dataset).train, AudioConfig(), None, zero_mel, 16)
     batch = SegmentBatches(source, range(1), batch_size=5, segment_frames=16, seed=1).batch(0)
     with nemo_runtime():
@@ -359,7 +358,7 @@ def test_little_memory_splits_the_batch_from_the_start(
     from voicemill.training import memory
 
     whole = train_vocoder(config(), tone_dataset, tmp_path / "whole", VocoderInputs())
-    told: list[str] = []
+    notes: list[str] = []
 
     def available(device: object) -> int:
         return 10**6
@@ -368,29 +367,29 @@ def test_little_memory_splits_the_batch_from_the_start(
     with pytest.raises(TrainingError) as caught:
         train_vocoder(config(), tone_dataset, tmp_path / "none", VocoderInputs())
     assert caught.value.reason == "not_enough_memory"
-    needed = int(str(caught.value).partition("estimates ")[2].partition(" MB")[0])
+    needed = int(str(caught.value).partition("needs ")[2].partition(" MB")[0])
     monkeypatch.setattr(memory, "available_bytes", lambda device: (needed + 1) * 2**20)
-    hooks = Hooks(note=told.append)
+    hooks = Hooks(note=notes.append)
     split = train_vocoder(config(), tone_dataset, tmp_path / "split", VocoderInputs(), hooks=hooks)
-    assert len(told) == 1
-    assert "a batch is split into 2 micro-batches" in told[0]
+    assert len(notes) == 1
+    assert "a batch is split into 2 micro-batches" in notes[0]
     for (_, one, _), (_, other, _) in zip(whole.loss_curve, split.loss_curve, strict=True):
         assert other == pytest.approx(one, rel=0.02)
 
 
 def test_the_learning_rate_finder_does_not_apply(tone_dataset: Path, base: Path, tmp_path: Path) -> None:
-    wished = TrainingConfig.model_validate(
+    with_search = TrainingConfig.model_validate(
         config(max_steps=1).model_dump() | {"acoustic": {"optimiser": {"find_learning_rate": True}}}
     )
-    told: list[str] = []
-    train_vocoder(wished, tone_dataset, tmp_path, VocoderInputs(base), hooks=Hooks(note=told.append))
-    assert len(told) == 1
-    assert told[0].startswith("The learning-rate finder does not apply to HiFi-GAN")
-    assert told[0].endswith("It is trained at 1e-03.")
+    notes: list[str] = []
+    train_vocoder(with_search, tone_dataset, tmp_path, VocoderInputs(base), hooks=Hooks(note=notes.append))
+    assert len(notes) == 1
+    assert notes[0].startswith("The learning-rate finder does not apply to HiFi-GAN")
+    assert notes[0].endswith("It is trained at 1e-03.")
     assert not (tmp_path / "learning_rate.json").exists()
 
 
-def test_bfloat16_learns_what_float32_learns(tone_dataset: Path, base: Path, tmp_path: Path) -> None:
+def test_bfloat16_has_the_losses_of_float32(tone_dataset: Path, base: Path, tmp_path: Path) -> None:
     fine, rough = (
         train_vocoder(
             config().model_copy(update={"precision": name}), tone_dataset, tmp_path / name, VocoderInputs(base)

@@ -35,12 +35,20 @@ def checkpoint() -> bytes:
 
 
 def _rezip(
-    data: bytes, *, pickle: bytes | None = None, method: int = zipfile.ZIP_STORED, extra: dict[str, bytes] | None = None
+    data: bytes,
+    *,
+    pickle: bytes | None = None,
+    method: int = zipfile.ZIP_STORED,
+    extra: dict[str, bytes] | None = None,
+    storages: int | None = None,
 ) -> bytes:
-    """The same checkpoint with another pickle, another compression or more entries."""
+    """The same checkpoint with another pickle, another compression, more entries, or only the first `storages`."""
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(out, "w", method) as target:
         for name in source.namelist():
+            key = name.partition("/data/")[2]
+            if storages is not None and key and int(key) >= storages:
+                continue
             replaced = pickle if pickle is not None and name.endswith("/data.pkl") else source.read(name)
             target.writestr(name, replaced)
         for name, content in (extra or {}).items():

@@ -15,7 +15,7 @@ from demucs.htdemucs import HTDemucs
 from voicemill import files
 from voicemill.errors import GateError
 from voicemill.weights import demucs_package
-from voicemill.weights.demucs_package import inspect_package, private_copy
+from voicemill.weights.demucs_package import inspect_package, load_package
 
 Save = Callable[..., Path]
 
@@ -127,21 +127,33 @@ def test_only_a_plain_stored_zip_is_read(save: Save, rezip: Callable[..., bytes]
     assert refused(path) == "unsafe_archive:weights_not_a_plain_zip"
 
 
-def test_a_copy_is_compared_in_full_before_anything_reads_it(save: Save, tmp_path: Path) -> None:
+def test_the_loaded_bytes_are_compared_in_full_before_anything_reads_them(save: Save, tmp_path: Path) -> None:
     path = save()
     digest = files.sha256_file(path)
-    with private_copy(path, "a/b", digest) as folder:
-        assert files.sha256_file(folder / "model.th") == digest
-        assert folder.stat().st_mode & 0o077 == 0
-    assert not folder.exists()
-    near = digest[:8] + "0" * 56  # as much of it as Demucs would look at
-    with pytest.raises(GateError) as caught, private_copy(path, "a/b", near):
-        pass
-    assert caught.value.reason == "weights_checksum_mismatch:a/b"
-    with pytest.raises(GateError) as caught, private_copy(tmp_path / "none.th", "a/b", digest):
-        pass
-    assert caught.value.reason == "weights_unavailable:a/b"
+    package = load_package(path, "a/b", digest)
+    assert package["klass"] is HTDemucs
+    assert package["kwargs"]["segment"] == Fraction(39, 5)
+    assert torch.equal(package["state"]["weight"], torch.zeros(3, 4, dtype=torch.half))
+    near = digest[:8] + "0" * 56  # the digits that Demucs itself would compare
     evil = save(training_args=_Evil())
-    with pytest.raises(GateError) as caught, private_copy(evil, "a/b", files.sha256_file(evil)):
-        pass
-    assert caught.value.reason == "unsafe_archive:pickle_forbidden:posix.system"
+    for file, sha256, reason in (
+        (path.with_name("none.th"), digest, "weights_unavailable:a/b"),
+        (evil, near, "weights_checksum_mismatch:a/b"),
+        (evil, files.sha256_file(evil), "unsafe_archive:pickle_forbidden:posix.system"),
+    ):
+        with pytest.raises(GateError) as caught:
+            load_package(file, "a/b", sha256)
+        assert caught.value.reason == reason
+
+
+def test_sizes_that_would_fill_the_memory_are_refused(save: Save) -> None:
+    assert refused(save(kwargs={"sources": ["vocals"], "channels": 10**9})) == "unsafe_archive:package_invalid"
+
+
+def test_demucs_builds_the_inspected_package(separator_package: Path) -> None:
+    from demucs.states import load_model
+
+    package = load_package(separator_package, "a/b", files.sha256_file(separator_package))
+    ours, theirs = load_model(package).state_dict(), load_model(separator_package).state_dict()
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
