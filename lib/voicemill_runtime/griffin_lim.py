@@ -84,7 +84,7 @@ def _stft(samples: NDArray[np.float32], window: NDArray[np.float32], hop: int) -
 
 def _istft(spectrum: NDArray[np.complex64], window: NDArray[np.float32], hop: int, length: int) -> NDArray[np.float32]:
     size = len(window)
-    frames = (np.fft.irfft(spectrum.T, n=size, axis=1) * window).astype(np.float32)
+    frames = np.fft.irfft(spectrum.T, n=size, axis=1).astype(np.float32) * window
     count = len(frames)
     total = np.zeros((count + size // hop, hop), dtype=np.float32)
     weight = np.zeros_like(total)
@@ -94,5 +94,5 @@ def _istft(spectrum: NDArray[np.complex64], window: NDArray[np.float32], hop: in
         weight[part : part + count] += squared[part]
     samples = total.reshape(-1) / np.maximum(weight.reshape(-1), 1e-11)
     start = size // 2
-    result: NDArray[np.float32] = samples[start : start + length]
+    result: NDArray[np.float32] = samples[start : start + length].astype(np.float32)
     return result
