@@ -276,6 +276,7 @@ def _split(group: TakeGroup, regions: SpeechRegions, text: str, limits: Segmenta
     owners = [take.sentence for take in group.takes for _ in take.positions]
     starts = [match.start() for match in _WORD.finditer(text.lower())]
     similarity = {take.sentence: take.similarity for take in group.takes}
+    borders = _borders(positions, regions)
 
     def draft(first: int, last: int, word: int, end: int, cuts: _Reasons, problem: str = "") -> UtteranceDraft:
         numbers = tuple(dict.fromkeys(owners[word:end]))
@@ -286,41 +287,47 @@ def _split(group: TakeGroup, regions: SpeechRegions, text: str, limits: Segmenta
         return UtteranceDraft(span, words, numbers, value, problem, *cuts, joins)
 
     def split_span(first: int, last: int, word: int, end: int, cuts: _Reasons) -> list[UtteranceDraft]:
-        span = Span(regions.spans[first].start, regions.spans[last].end)
-        if span.duration + 2 * limits.max_padding < limits.min_duration:
-            return [draft(first, last, word, end, cuts, "too_short")]
-        if span.duration <= _max_speech(limits):
-            return [draft(first, last, word, end, cuts)]
-        options = []
-        for left in range(first, last):
-            border = _border(positions, regions, left, word, end)
-            long_enough = (
-                min(regions.spans[left].end - span.start, span.end - regions.spans[left + 1].start)
-                >= limits.min_duration
-            )
-            if border is not None and long_enough:
-                options.append((regions.spans[left + 1].start - regions.spans[left].end, left, border))
-        if not options:
-            return [draft(first, last, word, end, cuts, "too_long")]
-        _, left, border = max(options)
-        before, after = cuts
-        return split_span(first, left, word, border, (before, "longest_pause")) + split_span(
-            left + 1, last, border, end, ("longest_pause", after)
-        )
+        drafts: list[UtteranceDraft] = []
+        pending = [(first, last, word, end, cuts)]  # a stack; the earliest part is on top
+        while pending:
+            first, last, word, end, cuts = pending.pop()
+            span = Span(regions.spans[first].start, regions.spans[last].end)
+            if span.duration + 2 * limits.max_padding < limits.min_duration:
+                drafts.append(draft(first, last, word, end, cuts, "too_short"))
+                continue
+            if span.duration <= _max_speech(limits):
+                drafts.append(draft(first, last, word, end, cuts))
+                continue
+            options = []
+            for left in range(first, last):
+                border = next((index for index in borders[left] if word < index < end), None)
+                ends, begins = regions.spans[left].end, regions.spans[left + 1].start
+                if border is not None and min(ends - span.start, span.end - begins) >= limits.min_duration:
+                    options.append((begins - ends, left, border))
+            if not options:
+                drafts.append(draft(first, last, word, end, cuts, "too_long"))
+                continue
+            _, left, border = max(options)
+            before, after = cuts
+            pending += [
+                (left + 1, last, border, end, ("longest_pause", after)),
+                (first, left, word, border, (before, "longest_pause")),
+            ]
+        return drafts
 
     whole = regions.reason(group.first), regions.reason(group.last + 1)
     return split_span(group.first, group.last, 0, len(positions), whole)
 
 
-def _border(positions: Sequence[int | None], regions: SpeechRegions, left: int, word: int, end: int) -> int | None:
-    """Index of the first word of the text after region `left`; None if a word beside the pause was not recognised."""
-    for index in range(word + 1, end):
-        before, after = positions[index - 1], positions[index]
-        if (
-            before is not None
-            and after is not None
-            and regions.index_of(before) == left
-            and regions.index_of(after) == left + 1
-        ):
-            return index
-    return None
+def _borders(positions: Sequence[int | None], regions: SpeechRegions) -> dict[int, list[int]]:
+    """Words of the text that follow a region's last word, by the index of the region.
+
+    Both words beside the pause must have been recognised.
+    """
+    found: dict[int, list[int]] = defaultdict(list)
+    for index, (before, after) in enumerate(itertools.pairwise(positions), start=1):
+        if before is not None and after is not None:
+            left = regions.index_of(before)
+            if regions.index_of(after) == left + 1:
+                found[left].append(index)
+    return found

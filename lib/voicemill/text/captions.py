@@ -26,6 +26,8 @@ _TIME = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{2})[.,](\d{3})"
 _ARROW = re.compile(rf"\s*{_TIME}\s+-->\s+{_TIME}(?:\s.*)?", re.ASCII)
 _MARKUP = re.compile(r"</?[A-Za-z][^<>]*>|<\d[\d:.]*>|\{\\[^{}]*\}")
 _NOTE = re.compile(r"[\[(][^\[\]()]*[\])]|[♪♫#]+")
+_LONG_ENTITY = re.compile(r"&#[0-9]{9,};?")
+"""Beyond the last character of Unicode; Python converts no number of thousands of digits."""
 _OVERLAP = 0.05
 """Seconds by which captions may overlap through rounding; more means two speakers, or rolling captions."""
 
@@ -115,6 +117,7 @@ def _seconds(parts: tuple[str | None, ...]) -> float:
 
 
 def _plain(text: str) -> str:
+    text = _LONG_ENTITY.sub("\ufffd", text)
     return " ".join(_NOTE.sub(" ", html.unescape(_MARKUP.sub(" ", text))).split())
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,18 @@ _TITLES = {
 _TITLE = re.compile(rf"\b({'|'.join(_TITLES)})\.(?=(\s+\S)?)", re.IGNORECASE)
 
 
+_MARKS = 30
+"""Most consecutive combining marks that are kept, as in Unicode's Stream-Safe Text Format (UAX 15, section 13). No
+language has longer runs, and Unicode normalisation sorts a run in quadratic time."""
+_GRAMMAR_WORDS = 200
+"""Words per call of the grammars, whose time grows faster than the length of a text."""
+_GRAMMAR_CHARACTERS = 200
+"""Longest word (characters) that the grammars get; longer ones are divided."""
+
+
 def needs_grammar(text: str) -> bool:
     """Whether `normalise` would have to load nemo_text_processing for this text."""
-    return _GRAMMAR.search(unicodedata.normalize("NFKC", text)) is not None
+    return _GRAMMAR.search(_compatible(text)) is not None
 
 
 def normalise(text: str, *, cache_dir: Path | None = None) -> str:
@@ -75,16 +85,49 @@ def normalise(text: str, *, cache_dir: Path | None = None) -> str:
         DatasetError: `text_not_english`, the text has letters of another script.
         DependencyError: the text has digits or symbols, and nemo_text_processing is not installed.
     """
-    composed = unicodedata.normalize("NFKC", text).translate(_CHARACTERS)
+    composed = _compatible(text).translate(_CHARACTERS)
     composed = _TITLE.sub(_spoken_title, composed)
     if _GRAMMAR.search(composed):
-        composed = _normaliser(cache_dir).normalize(" ".join(composed.split()), verbose=False).translate(_CHARACTERS)
+        grammars = _normaliser(cache_dir)
+        spoken = [grammars.normalize(part, verbose=False) for part in _parts(composed.split())]
+        composed = " ".join(spoken).translate(_CHARACTERS)
     return _tidy(_plain_letters(composed, text))
 
 
 def words(text: str) -> list[str]:
     """Lower-case words of a normalised text, the same for the aligner and NeMo's English tokenizer."""
     return _WORD.findall(text.lower())
+
+
+def _compatible(text: str) -> str:
+    """Unicode's compatibility composition (NFKC), with at most `_MARKS` consecutive combining marks."""
+    if text.isascii():
+        return text
+    kept, marks = [], 0
+    for character in text:
+        marks = marks + 1 if _is_mark(character) else 0
+        if marks <= _MARKS:
+            kept.append(character)
+    return unicodedata.normalize("NFKC", "".join(kept))
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_mark(character: str) -> bool:
+    """Whether a character, or the first one of its decomposition, combines with the one before it."""
+    return unicodedata.combining(unicodedata.normalize("NFKD", character)[0]) != 0
+
+
+def _parts(words: Sequence[str]) -> list[str]:
+    """A text in parts for the grammars; a long text is cut at ends of sentences where possible."""
+    least = _GRAMMAR_WORDS if len(words) <= _GRAMMAR_WORDS else _GRAMMAR_WORDS // 2
+    parts: list[list[str]] = [[]]
+    for word in words:
+        for start in range(0, len(word), _GRAMMAR_CHARACTERS):
+            size = len(parts[-1])
+            if size >= _GRAMMAR_WORDS or (size >= least and parts[-1][-1].endswith((".", "?", "!"))):
+                parts.append([])
+            parts[-1].append(word[start : start + _GRAMMAR_CHARACTERS])
+    return [" ".join(part) for part in parts]
 
 
 def _spoken_title(match: re.Match[str]) -> str:
@@ -108,12 +151,19 @@ def _plain_letters(composed: str, original: str) -> str:
 
 
 def _tidy(text: str) -> str:
+    """Punctuation reduced to `, . ? ! ; : '`, in linear time.
+
+    A pattern that begins with a run of white space would be tried at each of its characters, so that runs are reduced
+    to one space before it.
+    """
+    text = re.sub(r"\s+", " ", text)
     text = re.sub(r"\.{2,}", " - ", text)  # an ellipsis is a pause; punctuation after it is handled below
     text = re.sub(r"(?<=[A-Za-z])-(?=[A-Za-z])", " ", text)
     text = re.sub(r"\s+-+(?=\s)|-{2,}", " , ", text)
     text = re.sub(r"[^A-Za-z',.?!;:\s]", " ", text)
     text = re.sub(r"(?<![A-Za-z])'|'(?![A-Za-z])", " ", text)  # a quotation mark, or an elision
-    text = re.sub(r"\s+([,.?!;:])", r"\1", text)
+    text = re.sub(r"\s+", " ", text)
+    text = re.sub(r" ([,.?!;:])", r"\1", text)
     text = re.sub(r"([,;:])(?=[,.?!;:])", "", text)  # the last of several marks remains
     text = re.sub(r"([.?!])[,.?!;:]+", r"\1", text)
     text = re.sub(r"([,.?!;:])(?=[A-Za-z'])", r"\1 ", text)

@@ -17,7 +17,7 @@ from voicemill.text.captions import Caption, find_timed, is_timed, read_captions
 from voicemill.text.text_files import missing, read_text
 
 SIDECAR_SUFFIXES = (".txt", ".lab")
-_END = re.compile(r"[.?!]+[\"'\u2019\u201d)\]]*$")
+_CLOSING = "\"'\u2019\u201d)]"
 _SENTENCE = re.compile(r"(?<=[.?!])([\"'\u2019\u201d)\]]*)\s+(?=[\"'\u2018\u201c(\[]*[A-Z0-9])")
 _ABBREVIATION = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|Messrs|Sr|Jr|vs|No|Vol|e\.g|i\.e)|\b[A-Z])\.$")
 
@@ -56,7 +56,7 @@ def read_script(path: Path) -> list[str]:
     """
     lines = [line.strip() for line in read_text(path).splitlines()]
     filled = [line for line in lines if line]
-    endings = sum(_END.search(line) is not None for line in filled)
+    endings = sum(line.rstrip(_CLOSING).endswith((".", "?", "!")) for line in filled)
     if endings >= 0.8 * len(filled) or endings <= 0.1 * len(filled):
         blocks = filled
     else:
