@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Rent a GPU at vast.ai by the hour, run a task file on it, bring the results, destroy it.
+"""Rent a GPU at vast.ai by the hour, run a task file on it, copy the results, destroy it.
 
 Settings and keys come from the environment or .env (.env.example lists them); docs/remote.md shows a first run.
 """
@@ -20,25 +20,25 @@ from voicemill.errors import UsageError
 from voicemill.protocol import Protocol
 from voicemill.settings import Settings
 from voicemill_rental import commands, dry_run, request
-from voicemill_rental.console import Talk
-from voicemill_rental.lifecycle import Session
+from voicemill_rental.console import Console
+from voicemill_rental.lifecycle import RentalSession
 from voicemill_rental.market import Market
 from voicemill_rental.settings import RentalSettings
-from voicemill_rental.state import State
+from voicemill_rental.state import StateFolder
 
 ALL = Path()
-"""Marks --push-work and --push-cache without a folder."""
+"""The value of --push-work and --push-cache without a folder."""
 
 
 class Part(argparse.ArgumentParser):
-    """The options of one command; a mistake in them is bad usage as everywhere, exit 1."""
+    """The parser of one command; bad usage exits with 1 instead of argparse's 2."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{self.prog}: {message}.", hint=f"{self.prog} --help explains.")
+        raise UsageError(f"{self.prog}: {message}.", hint=f"See {self.prog} --help.")
 
 
 def count(text: str) -> int:
-    """A number of lines at once."""
+    """Parse a number of parallel tasks."""
     if not text.isdigit() or not 1 <= int(text) <= 256:
         raise argparse.ArgumentTypeError("a number from 1 to 256 is needed")
     return int(text)
@@ -50,46 +50,46 @@ def parser() -> argparse.ArgumentParser:
         prog="scripts/vast.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     named = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Part)
-    named.add_parser("search", help="what is on offer, best value first")
-    named.add_parser("status", help="what runs and costs; destroys what killed runs have left")
-    for name, explained in (("pull", "bring the results of an instance"), ("destroy", "destroy an instance")):
+    named.add_parser("search", help="list the matching offers, best value first")
+    named.add_parser("status", help="list running instances and their cost; destroy those of killed runs")
+    for name, explained in (("pull", "copy the results of an instance"), ("destroy", "destroy an instance")):
         named.add_parser(name, help=explained).add_argument("id", type=int)
-    for name, explained in (("run", "run tasks on a rented machine"), ("shell", "a shell on a rented machine")):
+    for name, explained in (("run", "run tasks on a rented machine"), ("shell", "open a shell on a rented machine")):
         one = named.add_parser(name, help=explained)
         if name == "run":
             one.add_argument("--tasks", type=Path, help="the task file; or one app and its options after --")
             one.add_argument(
-                "--parallel", type=count, default=1, metavar="N", help="so many lines at once (default: 1)"
+                "--parallel", type=count, default=1, metavar="N", help="tasks to run in parallel (default: 1)"
             )
-            one.add_argument("--fail-fast", action="store_true", help="begin nothing new after the first failure")
-            one.add_argument("--instance", type=int, metavar="ID", help="use this instance, which is there already")
+            one.add_argument("--fail-fast", action="store_true", help="start no further task after the first failure")
+            one.add_argument("--instance", type=int, metavar="ID", help="use this existing instance")
         else:
-            one.add_argument("--id", type=int, metavar="ID", help="on this instance, which is there already and stays")
-        one.add_argument("--push-work", nargs="?", const=ALL, type=Path, metavar="FOLDER", help="send work/, or a part")
+            one.add_argument("--id", type=int, metavar="ID", help="open it on this existing instance, which is kept")
         one.add_argument(
-            "--push-cache", nargs="?", const=ALL, type=Path, metavar="FOLDER", help="send cache/, or a part"
+            "--push-work", nargs="?", const=ALL, type=Path, metavar="FOLDER", help="send work/ or a folder in it"
+        )
+        one.add_argument(
+            "--push-cache", nargs="?", const=ALL, type=Path, metavar="FOLDER", help="send cache/ or a folder in it"
         )
         one.add_argument(
             "--push", action="append", default=[], type=Path, metavar="PATH", help="send a path that git does not track"
         )
-        one.add_argument(
-            "--yes", action="store_true", help="agree to the price, and to recordings leaving this machine"
-        )
-        one.add_argument("--keep", action="store_true", help="do not destroy the instance: it goes on costing money")
-        one.add_argument("--another", action="store_true", help="rent although an instance is there already")
-        one.add_argument("--allow-dirty", action="store_true", help="send changed files as they are")
-        one.add_argument("--dry-run", action="store_true", help="say every step, and do nothing")
+        one.add_argument("--yes", action="store_true", help="agree to the price and to sending recordings")
+        one.add_argument("--keep", action="store_true", help="do not destroy the instance; it continues to cost money")
+        one.add_argument("--another", action="store_true", help="rent even if an instance is running")
+        one.add_argument("--allow-dirty", action="store_true", help="send uncommitted changes too")
+        one.add_argument("--dry-run", action="store_true", help="print every step and do nothing")
     return top
 
 
-def wish(options: argparse.Namespace, rest: tuple[str, ...], settings: Settings) -> request.Wish:
+def rental_options(options: argparse.Namespace, rest: tuple[str, ...], settings: Settings) -> request.RentalOptions:
     """The options of run and shell."""
 
     def folder(given: Path | None, default: Path) -> Path | None:
         return default if given == ALL else given
 
     shell = options.command == "shell"
-    return request.Wish(
+    return request.RentalOptions(
         tasks=None if shell else options.tasks,
         command=rest,
         push_work=folder(options.push_work, settings.workspace.work),
@@ -106,16 +106,16 @@ def wish(options: argparse.Namespace, rest: tuple[str, ...], settings: Settings)
 
 
 def check(options: argparse.Namespace, rest: tuple[str, ...]) -> None:
-    """What would be passed over without a word is refused."""
+    """Refuse options that would be ignored."""
     if rest and options.command != "run":
-        raise UsageError("Only run takes an app after --.", hint="scripts/vast.sh run --help explains.")
+        raise UsageError("Only run takes an app after --.", hint="See scripts/vast.sh run --help.")
     if options.command == "shell" and options.id is not None:
         given = [name for name, value in vars(options).items() if value and name not in ("command", "id", "yes")]
         if given:
             option = given[0].replace("_", "-")
             raise UsageError(
-                f"--id opens a shell on an instance as it is, so --{option} does not go with it.",
-                hint="scripts/vast.sh shell --help explains.",
+                f"--{option} cannot be combined with --id.",
+                hint="See scripts/vast.sh shell --help.",
             )
 
 
@@ -127,10 +127,10 @@ def main() -> int:
     check(options, rest)
     general = Settings.from_environment(os.environ, repository=ROOT)
     settings = RentalSettings.from_environment(os.environ, home=Path.home(), env_file=ROOT / ".env")
-    talk = Talk(settings.secrets, yes=getattr(options, "yes", False))
+    console = Console(settings.secrets, yes=getattr(options, "yes", False))
     results = ROOT / "work_remote"
     with Interrupts() as interrupts, commands.hangup_stops(), Market(settings) as market:
-        session = Session(settings, market, State(settings.state), talk, interrupts)
+        session = RentalSession(settings, market, StateFolder(settings.state), console, interrupts)
         if options.command == "search":
             commands.search(session)
         elif options.command == "status":
@@ -142,8 +142,13 @@ def main() -> int:
         elif options.command == "shell" and options.id is not None:
             return commands.shell(session, options.id)
         else:
-            plan = request.judge(
-                wish(options, rest, general), settings, ROOT, general.workspace.work, general.workspace.cache, talk
+            plan = request.make_plan(
+                rental_options(options, rest, general),
+                settings,
+                ROOT,
+                general.workspace.work,
+                general.workspace.cache,
+                console,
             )
             if options.dry_run:
                 dry_run.show(plan, settings, results)

@@ -3,7 +3,7 @@
     colab: report ◀─ git sync ─▶ preflight ─▶ lane (a process a step): prepare ─▶ train ─▶ outputs checked
                                                    dataset ▲        training ▲ model, adapter, objective
 
-The room is fenced off on both sides. No other room imports it, and it imports nothing that makes, judges or promotes a
-voice (import-linter checks both). What it makes rests on weights whose licence forbids commercial use, so the
-production gate refuses it.
+The package is isolated in both directions: no other package imports it, and it imports nothing that trains, evaluates
+or promotes a production voice (import-linter checks both). Its base weights are licensed for non-commercial use only,
+so the production gate refuses its results.
 """

@@ -1,7 +1,7 @@
 """A low-rank adapter on the decoder's linear layers (Hu et al. 2021, LoRA). Imports torch: import it inside functions.
 
-Thirty lines in place of the package peft, whose other methods, quantisation back ends and hub code we would ship and
-never call. Only these tensors are trained and saved; the base stays as it is.
+Thirty lines instead of the package peft, whose other methods, quantisation back ends and hub code would be unused.
+Only these tensors are trained and saved; the base model is unchanged.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import torch
 
 RANK = 8
 ALPHA = 16.0
-"""The update counts ALPHA / RANK times, as in the paper's code."""
+"""The update is scaled by ALPHA / RANK, as in the paper's code."""
 _LAYERS = frozenset({"q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"})
 
 
 class LowRank(torch.nn.Module):  # type: ignore[misc]  # torch is not typed here
-    """`base(x) + (x · downᵀ · upᵀ) · scale`; `up` starts at zero, so that the model starts as it was."""
+    """`base(x) + (x · downᵀ · upᵀ) · scale`; `up` starts at zero, so the initial output is that of the base."""
 
     def __init__(self, base: Any, rank: int, alpha: float) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class LowRank(torch.nn.Module):  # type: ignore[misc]  # torch is not typed here
 
 
 def attach(decoder: Any, *, rank: int = RANK, alpha: float = ALPHA) -> dict[str, LowRank]:
-    """Put an adapter on each linear layer of attention and feed-forward; returns them by the layer's name."""
+    """Wrap each linear layer of attention and feed-forward in an adapter; returns the adapters by layer name."""
     found = {
         name: module
         for name, module in decoder.named_modules()
@@ -60,5 +60,5 @@ def state(adapters: dict[str, LowRank]) -> dict[str, torch.Tensor]:
 
 
 def parameters(adapters: dict[str, LowRank]) -> list[torch.nn.Parameter]:
-    """What is trained."""
+    """The trainable parameters."""
     return [parameter for adapter in adapters.values() for parameter in (adapter.down, adapter.up)]

@@ -1,7 +1,7 @@
-"""`scripts/voice/colab_run_once.sh` and `run_colab_train.py`: the experimental lane, and a report whatever happens.
+"""`scripts/voice/colab_run_once.sh` and `run_colab_train.py`: the experimental lane, always ending in a report.
 
-The steps are `git_sync`, `bootstrap`, `prepare`, `train` and `artifacts`; prepare and train are processes of their own.
-Standard library only at import: the report also says what a Python lacks.
+The steps are `git_sync`, `bootstrap`, `prepare`, `train` and `artifacts`; prepare and train are separate processes.
+Standard library only at import, so that the report can name missing packages.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ NONE = "none"
 STEP_SCRIPT = "experimental_step.py"
 RUNTIME = ("numpy", "soundfile", "torch", "transformers", "tokenizers", "safetensors")
 PREPARED, TRAINED, TOTAL = 20, 99, 100
-"""Where PROGRESS stands after the steps."""
+"""PROGRESS after each step, and its total."""
 _LOG_LINES = 20_000
-"""Kept of each stream; a run of this lane says some hundred."""
+"""Lines kept of each stream; a run prints a few hundred."""
 
 
 class StepFailedError(Exception):
-    """A step's process ended with another code than 0; it has said why itself."""
+    """A step's process exited with a code other than 0; it has printed the reason itself."""
 
     def __init__(self, reason: str, code: int) -> None:
         super().__init__(reason)
@@ -46,8 +46,8 @@ class StepFailedError(Exception):
 
 
 @dataclass
-class Transcript:
-    """What was said so far, for the logs of a run that fails. It stands in for stdout and passes everything on."""
+class OutputRecorder:
+    """A stream that passes on stdout and records both outputs for the logs of a failed run."""
 
     stream: IO[str]
     out: deque[str] = field(default_factory=lambda: deque(maxlen=_LOG_LINES))
@@ -70,8 +70,8 @@ class Transcript:
 
 
 @dataclass
-class Outcome:
-    """How far the run came; `step` is the one that runs or that failed first."""
+class RunOutcome:
+    """The state of the run; `step` is the current step, or the first that failed."""
 
     step: str = "bootstrap"
     code: int = 0
@@ -83,30 +83,30 @@ class Outcome:
 
 def run(environ: Mapping[str, str], repository: Path, stdout: IO[str], interrupts: Interrupts) -> int:
     """Run the lane, print its report and return the code of the step that failed, else 0."""
-    said = Transcript(stdout)
-    protocol = Protocol(said)  # type: ignore[arg-type]  # the three methods of a stream that it uses
-    outcome, artifacts = Outcome(), Path.cwd() / "artifacts"
+    recorder = OutputRecorder(stdout)
+    protocol = Protocol(recorder)  # type: ignore[arg-type]  # it has the three stream methods that Protocol uses
+    outcome, artifacts = RunOutcome(), Path.cwd() / "artifacts"
     settings: VoiceTrainSettings | None = None
     try:
         settings = VoiceTrainSettings.from_environment(environ, repository=repository, work_dir=Path.cwd())
         artifacts = settings.artifacts
-        _steps(settings, environ, protocol, said, interrupts, outcome)
+        _steps(settings, environ, protocol, recorder, interrupts, outcome)
     except StepFailedError as error:
         outcome.failed(error.reason, error.code)
     except VoicemillError as error:
         outcome.failed(error.reason, error.exit_code)
         if isinstance(error, InterruptedRunError):
             error.hint = AGAIN
-        _tell(error, said)
+        _report_error(error, recorder)
     except OSError as error:
         problem = StorageError.from_os_error(error, error.filename or "a file")
         outcome.failed(problem.reason, problem.exit_code)
-        _tell(problem, said)
-    except BaseException as error:  # a defect: the report is printed all the same, and the traceback goes on its way
+        _report_error(problem, recorder)
+    except BaseException as error:  # a defect: print the report, then re-raise
         outcome.failed(f"internal_error:{type(error).__name__}", 1)
         raise
     finally:
-        _close(settings, artifacts, protocol, said, outcome)
+        _close(settings, artifacts, protocol, recorder, outcome)
     return outcome.code
 
 
@@ -114,9 +114,9 @@ def _steps(
     settings: VoiceTrainSettings,
     environ: Mapping[str, str],
     protocol: Protocol,
-    said: Transcript,
+    recorder: OutputRecorder,
     interrupts: Interrupts,
-    outcome: Outcome,
+    outcome: RunOutcome,
 ) -> None:
     if settings.clear_previous:
         _remove([settings.status_path, settings.checkpoint, *(settings.artifacts / name for name in LOGS)])
@@ -143,7 +143,7 @@ def _steps(
     ):
         if wanted:
             outcome.step = step
-            _child(step, relay.StepLines(protocol, begun, until, TOTAL), environ, settings, said, interrupts)
+            _child(step, relay.StepLines(protocol, begun, until, TOTAL), environ, settings, recorder, interrupts)
     if settings.run_train:
         outcome.step = "artifacts"
         check_outputs(settings.status_path, settings.checkpoint)
@@ -153,7 +153,7 @@ def _steps(
 
 
 def _bootstrap(settings: VoiceTrainSettings) -> None:
-    """Everything that can be refused before work begins, in the contract's order of gates."""
+    """Run every gate before work begins, in the contract's order."""
     check_head(settings.common)
     if settings.run_prepare:
         sources.find(settings)
@@ -179,16 +179,16 @@ def _child(
     lines: relay.StepLines,
     environ: Mapping[str, str],
     settings: VoiceTrainSettings,
-    said: Transcript,
+    recorder: OutputRecorder,
     interrupts: Interrupts,
 ) -> None:
     def on_line(line: str) -> None:
         if not line.startswith(("PROGRESS ", "STATS ", "ARTIFACT ")):
-            said.out.append(line)
+            recorder.out.append(line)
         lines.out(line)
 
     def on_error_line(line: str) -> None:
-        said.err.append(line)
+        recorder.err.append(line)
         lines.error(line)
 
     code = relay.run(
@@ -208,15 +208,19 @@ def _remove(paths: list[Path]) -> None:
         path.unlink(missing_ok=True)
 
 
-def _tell(error: VoicemillError, said: Transcript) -> None:
-    said.err.extend(text for text in (f"[tts-prod][error] {error.line}", str(error), error.hint) if text)
+def _report_error(error: VoicemillError, recorder: OutputRecorder) -> None:
+    recorder.err.extend(text for text in (f"[tts-prod][error] {error.line}", str(error), error.hint) if text)
     fail(error.line, str(error), error.hint, error.exit_code)
 
 
 def _close(
-    settings: VoiceTrainSettings | None, artifacts: Path, protocol: Protocol, said: Transcript, outcome: Outcome
+    settings: VoiceTrainSettings | None,
+    artifacts: Path,
+    protocol: Protocol,
+    recorder: OutputRecorder,
+    outcome: RunOutcome,
 ) -> None:
-    """The status's final state, the logs of a failure, and the report, which a full disk does not silence."""
+    """Write the final status and the logs of a failure, and print the report, even on a full disk."""
     job = settings.job if settings else JOB
     path = settings.status_path if settings else artifacts / f"train_status.{JOB}.json"
     if outcome.code:
@@ -224,19 +228,19 @@ def _close(
         if state == "blocked":
             protocol.blocked(outcome.reason)
         try:
-            if not _says(path, outcome.reason):
+            if not _status_has(path, outcome.reason):
                 VoiceTrainStatusFile(path, job).update(state=state, reason=outcome.reason)
-            said.save(artifacts)
+            recorder.save(artifacts)
         except StorageError as error:
-            _tell(error, said)
+            _report_error(error, recorder)
     protocol.line(HEADING)
     protocol.line(f"objective_status: {'blocked' if outcome.code else 'completed'}")
     protocol.line(f"first_failed_step: {outcome.step}")
     protocol.line(f"root_cause: {outcome.reason}")
 
 
-def _says(path: Path, reason: str) -> bool:
-    """Whether the step's own process has written this end into the status already, with what it knew."""
+def _status_has(path: Path, reason: str) -> bool:
+    """Whether the step's process has already written this reason to the status."""
     try:
         found = files.read_json(path)
     except (OSError, files.InvalidJsonError):

@@ -1,6 +1,6 @@
-"""`voice_dataset_manifest.json` and the clips that it names: pieces of equal length at MusicGen's rate.
+"""`voice_dataset_manifest.json` and its clips: pieces of equal length at MusicGen's sample rate.
 
-No text is involved: the adapter learns sound alone, and a transcript is never made up.
+No text is involved: the adapter is trained on audio alone, and no transcript is invented.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from voicemill.progress import Observer
 SAMPLE_RATE = 32_000
 """Hz; that of MusicGen's EnCodec (facebook/encodec_32khz). A model with another rate resamples."""
 CLIP_SECONDS = 10
-"""A third of what MusicGen was trained on (30 s), so that a step fits into a small machine's memory."""
+"""A third of MusicGen's training length (30 s), so that a step fits into a small machine's memory."""
 CLIPS = "tts_voice_train_clips"
-"""Folder of the clips beside the manifest; replaced whole, nothing else there is touched."""
+"""Folder of the clips beside the manifest; replaced as a whole."""
 
 
 class Clip(BaseModel):
@@ -65,7 +65,7 @@ class VoiceDataset(BaseModel):
 
 
 def prepare(sources: Sequence[Path], manifest: Path, observer: Observer) -> VoiceDataset:
-    """Cut the recordings into clips and write the manifest; what was there before stays until all is written.
+    """Cut the recordings into clips and write the manifest; earlier results stay until everything is written.
 
     Raises:
         AudioError: a recording cannot be used.
@@ -87,7 +87,7 @@ def prepare(sources: Sequence[Path], manifest: Path, observer: Observer) -> Voic
             observer.advance(number + 1, f"{len(entries)} clips")
         if not entries:
             raise DatasetError(
-                f"No recording holds {CLIP_SECONDS} seconds of sound.",
+                f"No recording has {CLIP_SECONDS} seconds of sound.",
                 reason="dataset_no_valid_audio",
                 hint="Give a longer recording.",
             )
@@ -104,7 +104,7 @@ def prepare(sources: Sequence[Path], manifest: Path, observer: Observer) -> Voic
 
 
 def _cut(whole: Path, folder: Path, number: int, source: str) -> tuple[list[Clip], int]:
-    """Whole pieces of one decoded recording, written to `folder`; silent ones are counted."""
+    """Write the full-length pieces of a decoded recording to `folder`; silent ones are skipped and counted."""
     import numpy as np
     import soundfile
 
@@ -131,7 +131,7 @@ def _cut(whole: Path, folder: Path, number: int, source: str) -> tuple[list[Clip
 
 
 def read(manifest: Path) -> tuple[VoiceDataset, list[Path]]:
-    """The manifest and its clips, every one of them hashed.
+    """Read the manifest and verify the hash of every clip.
 
     Raises:
         DatasetError: `dataset_manifest_missing:<path>`, `dataset_manifest_invalid:<why>`, `dataset_no_valid_audio`,
@@ -151,7 +151,7 @@ def read(manifest: Path) -> tuple[VoiceDataset, list[Path]]:
         if isinstance(error, ValidationError):
             where = ".".join(map(str, error.errors()[0]["loc"])) or "top_level"
         raise DatasetError(
-            f"{manifest} is not a manifest of this lane: it is wrong at {where}.",
+            f"{manifest} is not a valid manifest of this lane: see {where}.",
             reason=f"dataset_manifest_invalid:{where}",
             hint=hint,
         ) from error
@@ -160,9 +160,9 @@ def read(manifest: Path) -> tuple[VoiceDataset, list[Path]]:
     paths = [manifest.parent / clip.path for clip in dataset.entries]
     for clip, path in zip(dataset.entries, paths, strict=True):
         if not path.is_file():
-            raise DatasetError(f"The clip {clip.path} is not there.", reason=f"missing_clip:{clip.path}", hint=hint)
+            raise DatasetError(f"The clip {clip.path} is missing.", reason=f"missing_clip:{clip.path}", hint=hint)
         if files.sha256_file(path) != clip.sha256:
             raise DatasetError(
-                f"The clip {clip.path} is not the one that {manifest.name} lists.", reason="dataset_invalid", hint=hint
+                f"The clip {clip.path} differs from its hash in {manifest.name}.", reason="dataset_invalid", hint=hint
             )
     return dataset, paths

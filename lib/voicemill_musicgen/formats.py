@@ -1,4 +1,4 @@
-"""The lane's file formats, for their JSON Schemas (`scripts/voice/generate_schemas.py`)."""
+"""The models of the lane's file formats, for their JSON Schemas (`scripts/voice/generate_schemas.py`)."""
 
 from __future__ import annotations
 

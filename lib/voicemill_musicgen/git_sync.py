@@ -1,4 +1,4 @@
-"""RUN_GIT_SYNC=1: bring the checkout to the remote's default branch before anything else. Standard library only."""
+"""RUN_GIT_SYNC=1: update the checkout to the remote's default branch first. Standard library only."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from voicemill.git import GitError
 
 REMOTE = "origin"
 _TIMEOUT = 300
-"""Seconds for one git command."""
+"""Timeout of one git command, in seconds."""
 
 
 def sync(repository: Path) -> None:
-    """Fetch, check out and pull (fast-forward only). Files that git does not know may lie about; it never replaces one.
+    """Fetch, check out and pull (fast-forward only). Untracked files are allowed; git never overwrites them.
 
     Raises:
         RefusedError: `not_a_checkout`, `dirty_tree`, `git_sync_failed:<fetch|checkout|pull>`.
     """
     if not (repository / ".git").exists():
         raise RefusedError(
-            f"{repository} is not a git checkout, so it cannot be brought up to date.",
+            f"{repository} is not a git checkout, so it cannot be updated.",
             reason="not_a_checkout",
             hint="Clone the repository, or unset RUN_GIT_SYNC.",
         )
     if _git(repository, "fetch", "status", "--porcelain", "--untracked-files=no"):
         raise RefusedError(
-            "The working tree has changes, which a checkout could lose.",
+            "The working tree has changes that a checkout could overwrite.",
             reason="dirty_tree",
             hint="Commit or stash them, or unset RUN_GIT_SYNC.",
         )
@@ -46,5 +46,5 @@ def _git(repository: Path, step: str, *arguments: str) -> str:
         raise RefusedError(
             f"git {arguments[0]} failed: {error}.",
             reason=f"git_sync_failed:{step}",
-            hint="Do it by hand to see why, or unset RUN_GIT_SYNC.",
+            hint="Run the command by hand to see the cause, or unset RUN_GIT_SYNC.",
         ) from error

@@ -1,6 +1,6 @@
 """One step of the lane in its own process: prepare the clips, or train on them. Standard library only at import.
 
-A process of its own, so that the report is written even when the step is killed for memory.
+A separate process, so that the report is written even if the step runs out of memory and is killed.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from voicemill_musicgen.settings import AGAIN, VoiceTrainSettings
 from voicemill_musicgen.status import VoiceTrainStatusFile
 
 if TYPE_CHECKING:
-    from voicemill_musicgen.training import Step
+    from voicemill_musicgen.training import AdapterStep
 
 STEPS = ("prepare", "train")
 
 
 def run_step(step: str, environ: Mapping[str, str], repository: Path) -> int:
-    """Run one step of STEPS; results land below the current directory unless WORK_DIR says otherwise.
+    """Run one step of STEPS; results are written to WORK_DIR, by default the current directory.
 
     Raises:
-        VoicemillError: with its reason; the status file says the same.
+        VoicemillError: with the reason that is also in the status file.
     """
     settings = VoiceTrainSettings.from_environment(environ, repository=repository, work_dir=Path.cwd())
     protocol = Protocol(sys.stdout)
@@ -74,7 +74,7 @@ def _train(settings: VoiceTrainSettings, protocol: Protocol, observer: Observer,
     options = training.TrainingOptions(steps=steps)
     protocol.progress(0, steps)
 
-    def on_step(step: Step) -> None:
+    def on_step(step: AdapterStep) -> None:
         observer.advance(step.number, f"loss {step.loss:.3f}")
         protocol.progress(step.number, steps)
         values = {"loss": round(step.loss, 6), "sanitised_logits": step.sanitised_logits, "step": step.number}
@@ -82,7 +82,7 @@ def _train(settings: VoiceTrainSettings, protocol: Protocol, observer: Observer,
         status.update(progress=(step.number, steps), stats=dict(values))
 
     try:
-        with model.guest(), weights.private_copy(resolved) as folder:
+        with model.transformers_runtime(), weights.private_copy(resolved) as folder:
             observer.stage("musicgen")
             base = model.load(folder, _device(settings))
             status.update(stats={"device": base.device, "dtype": base.dtype})
@@ -107,7 +107,7 @@ def _train(settings: VoiceTrainSettings, protocol: Protocol, observer: Observer,
 
 
 def _device(settings: VoiceTrainSettings) -> str:
-    """TORCH_DEVICE where it is `cpu`; else a GPU where torch can use one."""
+    """`cpu` if TORCH_DEVICE says so, else a GPU if torch can use one."""
     import torch
 
     return "cuda" if settings.common.torch_device != "cpu" and torch.cuda.is_available() else "cpu"

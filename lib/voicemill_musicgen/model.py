@@ -1,4 +1,4 @@
-"""MusicGen in memory: transformers as a guest, always float32. Imports torch: import it inside functions."""
+"""MusicGen in memory through transformers, always in float32. Imports torch: import it inside functions."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from voicemill.errors import DependencyError, TrainingError
 from voicemill_musicgen.weights import CONFIG, TOKENIZER
 
 DESCRIPTION = "speech of one person"
-"""What every clip is conditioned on; the adapter learns a sound, not a vocabulary."""
+"""The text prompt of every clip; the adapter learns a sound, not a vocabulary."""
 
 
 @contextlib.contextmanager
-def guest() -> Iterator[Any]:
-    """Import transformers and let it say only what matters, on stderr: stdout belongs to the protocol.
+def transformers_runtime() -> Iterator[Any]:
+    """Import transformers with warnings and progress bars off and stdout redirected to stderr.
 
     Raises:
-        DependencyError: it cannot be imported.
+        DependencyError: transformers cannot be imported.
     """
     with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -35,7 +35,7 @@ def guest() -> Iterator[Any]:
             raise DependencyError(
                 f"transformers cannot be imported: {error}.",
                 reason="runtime_dependency_missing:transformers",
-                hint="Run it through ./run-direct once, which installs it.",
+                hint="Run ./run-direct once, which installs it.",
             ) from error
         transformers.logging.set_verbosity_error()
         transformers.logging.disable_progress_bar()
@@ -44,7 +44,7 @@ def guest() -> Iterator[Any]:
 
 @dataclass(frozen=True)
 class MusicGen:
-    """The model, frozen and in evaluation mode, and the state that its decoder is conditioned on.
+    """The frozen model in evaluation mode, and the conditioning state of its decoder.
 
     Attributes:
         condition: (1, tokens, hidden size of the decoder).
@@ -56,7 +56,7 @@ class MusicGen:
 
     @property
     def dtype(self) -> str:
-        """Of every weight, as torch names it without its prefix."""
+        """The dtypes of the weights, without torch's prefix."""
         return ",".join(sorted({str(weight.dtype).removeprefix("torch.") for weight in self.model.parameters()}))
 
     @property
@@ -65,7 +65,7 @@ class MusicGen:
 
     @property
     def padding(self) -> int:
-        """Id that is no code: it starts each sequence and fills the delays."""
+        """The padding id: it starts each sequence and fills the delays."""
         return int(self.model.config.decoder.pad_token_id)
 
     def logits(self, inputs: torch.Tensor) -> torch.Tensor:
@@ -78,28 +78,28 @@ class MusicGen:
         """EnCodec's codes (1, codebooks, frames) of a clip, at the model's own rate.
 
         Raises:
-            TrainingError: `base_unusable`, when the codec and the decoder do not fit together.
+            TrainingError: `base_unusable`: codec and decoder do not match.
         """
         samples, rate = read_mono(clip)
         return self.encode(resample(samples, rate, int(self.model.config.audio_encoder.sampling_rate)))
 
     def encode(self, samples: Samples) -> torch.Tensor:
-        """As `codes`, of samples (n,) at the model's rate."""
+        """`codes` for samples (n,) at the model's rate."""
         with torch.no_grad():
             sound = torch.from_numpy(samples).to(self.device)[None, None]
             found: torch.Tensor = self.model.audio_encoder.encode(sound).audio_codes
         if found.shape[0] != 1 or found.shape[2] != self.codebooks:
-            raise _unusable(f"its codec gives {found.shape[2]} codebooks in {found.shape[0]} frames")
+            raise _unusable(f"its codec returns {found.shape[2]} codebooks in {found.shape[0]} frames")
         return found[0]
 
 
 def load(folder: Path, device: str) -> MusicGen:
-    """Build the model from an inspected folder (`weights.private_copy`). Call within `guest()`.
+    """Build the model from an inspected folder (`weights.private_copy`). Call inside `transformers_runtime()`.
 
-    Float32 whatever the file holds: half precision overflows on a CPU, and has no fast units there.
+    Always float32: half precision overflows on a CPU and is not faster there.
 
     Raises:
-        TrainingError: `base_unusable`, when the files do not make a MusicGen.
+        TrainingError: `base_unusable`: the files are not a MusicGen model.
     """
     from huggingface_hub.errors import StrictDataclassError
     from transformers import MusicgenForConditionalGeneration
@@ -117,12 +117,12 @@ def load(folder: Path, device: str) -> MusicGen:
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, StrictDataclassError) as error:
         raise _unusable(str(error).partition("\n")[0]) from error
     if info["missing_keys"] or info["mismatched_keys"]:
-        raise _unusable(f"{len(info['missing_keys'])} weights that {CONFIG} asks for are missing")
+        raise _unusable(f"{len(info['missing_keys'])} weights that {CONFIG} requires are missing")
     model = model.float().to(device).eval().requires_grad_(requires_grad=False)
     tokens = _tokens(folder / TOKENIZER)
     codec, decoder = model.config.audio_encoder, model.config.decoder
     if codec.audio_channels != 1 or decoder.audio_channels != 1 or codec.codebook_size > decoder.vocab_size:
-        raise _unusable("its codec is not mono, or has more codes than its decoder knows")
+        raise _unusable("its codec is not mono, or has more codes than its decoder")
     if not tokens or max(tokens) >= model.config.text_encoder.vocab_size:
         raise _unusable(f"{TOKENIZER} does not belong to its text encoder")
     return MusicGen(model, _condition(model, tokens, device), device)
@@ -134,7 +134,7 @@ def _tokens(path: Path) -> list[int]:
 
     try:
         tokens: list[int] = Tokenizer.from_file(str(path)).encode(DESCRIPTION).ids
-    except Exception as error:  # tokenizers raises the base class itself for a file that it cannot read
+    except Exception as error:  # tokenizers raises the base class for an unreadable file
         raise _unusable(f"{path.name}: {error}") from error
     return tokens
 
@@ -147,7 +147,7 @@ def _condition(model: Any, tokens: list[int], device: str) -> torch.Tensor:
 
 def _unusable(why: str) -> TrainingError:
     return TrainingError(
-        f"The base weights do not make a MusicGen: {why}.",
+        f"The base weights are not a MusicGen model: {why}.",
         reason="base_unusable",
-        hint="Fetch the files again from the source that the allowlist names, and pin them.",
+        hint="Fetch the files again from the source in the allowlist, and pin them.",
     )

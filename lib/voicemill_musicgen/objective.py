@@ -1,4 +1,4 @@
-"""What the adapter is taught: the next code of each codebook, in MusicGen's delay pattern. Imports torch."""
+"""The training objective: predict the next code of each codebook in MusicGen's delay pattern. Imports torch."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import torch
 
 LOGIT_LIMIT = 50.0
-"""Logits beyond ±50 change no float32 probability that matters; overflow is brought back to it."""
+"""Logits are clamped to ±50, beyond which float32 probabilities do not change."""
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A loss, and how many logits had to be sanitised for it."""
+class SanitisedLoss:
+    """A loss and the number of logits that were sanitised for it."""
 
     loss: torch.Tensor
     sanitised: int
@@ -22,7 +22,7 @@ def delayed(codes: torch.Tensor, padding: int) -> torch.Tensor:
     """Codes (1, codebooks, frames) in the delay pattern: codebook k starts k steps late (Copet et al. 2023, 2.2).
 
     Returns:
-        (1, codebooks, frames + codebooks - 1), with `padding` where a codebook has not begun or has ended.
+        (1, codebooks, frames + codebooks - 1), with `padding` before a codebook starts and after it ends.
     """
     count, frames = codes.shape[1:]
     pattern = codes.new_full((1, count, frames + count - 1), padding)
@@ -37,12 +37,11 @@ def shifted(targets: torch.Tensor, padding: int) -> torch.Tensor:
     return torch.cat([start, targets[:, :, :-1]], dim=2)[0]
 
 
-def judge(logits: torch.Tensor, targets: torch.Tensor, padding: int) -> Judged:
+def sanitised_loss(logits: torch.Tensor, targets: torch.Tensor, padding: int) -> SanitisedLoss:
     """Mean cross-entropy of logits (1, codebooks, steps, codes) against targets (1, codebooks, steps).
 
-    Infinite logits are an overflow and are brought to the limit. NaN says nothing: a step that holds one is replaced
-    by zeros and does not count, so that a broken model cannot pass for an undecided one; when no step is left, the
-    loss is NaN.
+    Infinite logits are clamped. A step with a NaN is excluded from the mean, so that a broken model does not look
+    like an uncertain one; if no step is left, the loss is NaN.
     """
     sanitised = int((~torch.isfinite(logits)).sum())
     unknown = torch.isnan(logits).any(dim=-1)
@@ -51,4 +50,4 @@ def judge(logits: torch.Tensor, targets: torch.Tensor, padding: int) -> Judged:
     losses = torch.nn.functional.cross_entropy(
         sane.permute(0, 3, 1, 2), targets, ignore_index=padding, reduction="none"
     )
-    return Judged(losses[(targets != padding) & ~unknown].mean(), sanitised)
+    return SanitisedLoss(losses[(targets != padding) & ~unknown].mean(), sanitised)

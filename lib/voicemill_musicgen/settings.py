@@ -1,6 +1,4 @@
-"""Environment of the experimental lane -> frozen settings, read once by the entry point (operator contract, section
-10).
-"""
+"""Settings of the experimental lane, read from the environment once (operator contract, section 10)."""
 
 from __future__ import annotations
 
@@ -15,24 +13,23 @@ JOB = "tts_voice_train"
 CHECKPOINT = "tts_voice_train_musicgen_small.pt"
 MANIFEST = "voice_dataset_manifest.json"
 LOGS = ("colab_bootstrap_stdout.log", "colab_bootstrap_stderr.log")
-AGAIN = "Nothing was kept of this step: run the same command again."
-"""After a signal: the lane takes minutes and has no checkpoint to go on from."""
+AGAIN = "This step kept no results: run the same command again."
+"""The hint after a signal: the lane takes minutes and writes no intermediate checkpoint."""
 ATTENTION = "torch"
-"""The only EFFICIENT_ATTENTION_BACKEND: torch's scaled dot-product attention. Audiocraft's other one, xformers, is no
-part of the toolbox."""
+"""The only EFFICIENT_ATTENTION_BACKEND: torch's scaled dot-product attention. Audiocraft's xformers is absent."""
 
 
 @dataclass(frozen=True)
 class VoiceTrainSettings:
-    """What the environment says of this lane.
+    """Settings of this lane.
 
     Attributes:
-        common: the variables that all lanes share.
+        common: settings shared by all lanes.
         git_sync: fetch, check out and pull first.
         clear_previous: remove results of earlier runs before anything else.
-        reset_outputs: remove status and checkpoint right before the training.
-        source_dir: folder of recordings; `None` takes AUDIO_PATH alone.
-        audio_dir: where the clips and their manifest go.
+        reset_outputs: remove status and checkpoint before the training.
+        source_dir: folder of recordings; `None` uses AUDIO_PATH only.
+        audio_dir: folder for the clips and their manifest.
     """
 
     common: Settings
@@ -71,7 +68,7 @@ class VoiceTrainSettings:
         """Read the variables; an empty one counts as not set.
 
         Raises:
-            UsageError: a variable has a value that makes no sense.
+            UsageError: a variable has an invalid value.
         """
 
         def switch(name: str, *, default: bool) -> bool:

@@ -1,4 +1,4 @@
-"""What the lane learns from: AUDIO_PATH, the recordings of KNOWLEDGE_SOURCE_DIR, or both. Standard library only."""
+"""The source recordings of the lane: AUDIO_PATH, KNOWLEDGE_SOURCE_DIR, or both. Standard library only."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from voicemill.settings import DEMO_AUDIO
 from voicemill_musicgen.settings import VoiceTrainSettings
 
 MIN_BYTES = 5_000_000
-"""A source must be larger than 5 MB (operator contract, section 10): less is a stub or a pointer."""
+"""The smallest source, 5 MB (operator contract, section 10); smaller files are stubs or pointers."""
 
 
 def find(settings: VoiceTrainSettings) -> tuple[Path, ...]:
-    """The recordings, each looked at; AUDIO_PATH must be real by itself, those of a folder together.
+    """The recordings, each checked; AUDIO_PATH must reach the size on its own, a folder in total.
 
     Raises:
         AudioError: `missing_audio_path`, `audio_lfs_pointer`, `audio_too_small`, `audio_unreadable`.
@@ -48,7 +48,7 @@ def _missing(path: Path, variable: str) -> AudioError:
     return AudioError(
         f"There is no recording at {path}.",
         reason="missing_audio_path",
-        hint=f"Correct {variable}, or unset it to take the bundled demo.",
+        hint=f"Correct {variable}, or unset it to use the bundled demo.",
         details={"path": path},
     )
 
@@ -56,7 +56,7 @@ def _missing(path: Path, variable: str) -> AudioError:
 def _check_size(size: int, path: Path) -> None:
     if size <= MIN_BYTES:
         raise AudioError(
-            f"{path} has {size} bytes of sound; this lane wants more than {MIN_BYTES}.",
+            f"{path} has {size} bytes of sound; this lane needs more than {MIN_BYTES}.",
             reason="audio_too_small",
             hint="Name a real, longer recording in AUDIO_PATH or KNOWLEDGE_SOURCE_DIR.",
         )

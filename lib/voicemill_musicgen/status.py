@@ -1,6 +1,6 @@
 """`artifacts/train_status.tts_voice_train.json`: a lane's status, with loss and checkpoint. Standard library only.
 
-Invariant: the file says `completed` only with a finite loss and the digest of a checkpoint that lies there.
+Invariant: the status is `completed` only with a finite loss and the digest of an existing checkpoint.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ class VoiceTrainStatusFile(StatusFile):
         self._write()
 
     def take_over(self) -> None:
-        """Nobody else writes into it while this process does."""
+        """Do nothing: no other process writes this file."""
 
     def based_on(self, weights_id: str, licence: str) -> None:
-        """Name the base weights and their licence."""
+        """Record the base weights and their licence."""
         self._change(base_weights_id=weights_id, weights_license=licence)
 
     def complete(self, *, loss: float, checkpoint: str, checkpoint_sha256: str) -> None:
-        """The final state of a training that came to something.
+        """Write the final state of a completed training.
 
         Raises:
-            ValueError: the loss is no finite number.
+            ValueError: the loss is not finite.
         """
         if not math.isfinite(loss):
             raise ValueError(f"a training with the loss {loss} is not completed")
@@ -72,9 +72,9 @@ class VoiceTrainStatusFile(StatusFile):
 
 
 def check_outputs(status_path: Path, checkpoint: Path) -> None:
-    """What a finished training must have left: a completed status with a finite loss, and the checkpoint it names.
+    """Check the results of a training: a completed status with a finite loss, and its checkpoint.
 
-    The file is read as any program reads it: `NaN` in it parses, and is refused here.
+    Python's JSON reader accepts `NaN`, which is refused here.
 
     Raises:
         TrainingError: `training_incomplete`.
@@ -95,5 +95,5 @@ def check_outputs(status_path: Path, checkpoint: Path) -> None:
         raise TrainingError(
             f"The training ended without a usable result: {problem}.",
             reason="training_incomplete",
-            hint="Run it again; the logs below artifacts/ say what happened.",
+            hint="Run it again; the logs are in artifacts/.",
         )

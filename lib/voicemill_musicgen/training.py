@@ -1,4 +1,4 @@
-"""The training itself: one clip a step, a bounded number of steps, and no loss that is not a number. Imports torch."""
+"""The training loop: one clip per step, a bounded number of steps, finite losses only. Imports torch."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from voicemill.errors import TrainingError
 from voicemill.files import atomic_path, library_writes
 from voicemill_musicgen import adapter
 from voicemill_musicgen.model import MusicGen
-from voicemill_musicgen.objective import delayed, judge, shifted
+from voicemill_musicgen.objective import delayed, sanitised_loss, shifted
 
 FORMAT = "voicemill-musicgen-adapter/1"
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """A smoke run by default: it shows that the lane works, not what MusicGen could learn.
+    """Options of the training; the defaults are a smoke run that only shows that the lane works.
 
     Attributes:
         learning_rate: of AdamW; the usual order of magnitude for low-rank adapters.
-        max_gradient: norm to which gradients are scaled down.
+        max_gradient: maximum gradient norm.
     """
 
     steps: int = 20
@@ -34,7 +34,7 @@ class TrainingOptions:
 
 
 @dataclass(frozen=True)
-class Step:
+class AdapterStep:
     """One step of training, counted from 1."""
 
     number: int
@@ -44,28 +44,28 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What a training came to; `adapters` hold the trained tensors."""
+class TrainedAdapter:
+    """The result of a training; `adapters` hold the trained tensors."""
 
     adapters: dict[str, adapter.LowRank]
-    steps: tuple[Step, ...]
+    steps: tuple[AdapterStep, ...]
 
     @property
     def loss(self) -> float:
-        """Of the last step."""
+        """The loss of the last step."""
         return self.steps[-1].loss
 
 
 def train(
-    base: MusicGen, clips: Sequence[Path], options: TrainingOptions, *, on_step: Callable[[Step], None]
-) -> Trained:
-    """Attach an adapter to `base` and train it; every number that it reports is finite.
+    base: MusicGen, clips: Sequence[Path], options: TrainingOptions, *, on_step: Callable[[AdapterStep], None]
+) -> TrainedAdapter:
+    """Attach an adapter to `base` and train it; every reported number is finite.
 
     Args:
         base: the frozen model; its decoder is changed.
-        clips: WAV files; each is encoded once, when its turn comes.
+        clips: WAV files; each is encoded once, on first use.
         options: the settings.
-        on_step: hears of each step; what it raises ends the training.
+        on_step: called after each step; an exception ends the training.
 
     Raises:
         TrainingError: `non_finite_loss:step=<n>`, `base_unusable`.
@@ -83,21 +83,21 @@ def train(
         clip = turns.pop()
         if clip not in known:
             known[clip] = delayed(base.codes(clips[clip]), base.padding)
-        judged = judge(base.logits(shifted(known[clip], base.padding)), known[clip], base.padding)
-        loss = float(judged.loss.detach())
+        found = sanitised_loss(base.logits(shifted(known[clip], base.padding)), known[clip], base.padding)
+        loss = float(found.loss.detach())
         _check(loss, number, "loss")
         optimiser.zero_grad(set_to_none=True)
-        judged.loss.backward()
+        found.loss.backward()
         norm = float(torch.nn.utils.clip_grad_norm_(trained, options.max_gradient))
         _check(norm, number, "gradient of the loss")
         optimiser.step()
-        steps.append(Step(number, loss, norm, judged.sanitised))
+        steps.append(AdapterStep(number, loss, norm, found.sanitised))
         on_step(steps[-1])
-    return Trained(adapters, tuple(steps))
+    return TrainedAdapter(adapters, tuple(steps))
 
 
 def _check(value: float, step: int, what: str) -> None:
-    """A gradient that is no number makes the next loss one; it ends the training under the same reason."""
+    """Refuse a non-finite loss or gradient; both have the same reason."""
     if not math.isfinite(value):
         raise TrainingError(
             f"The {what} became {value} at step {step}.",
@@ -106,14 +106,14 @@ def _check(value: float, step: int, what: str) -> None:
         )
 
 
-def save(path: Path, trained: Trained, options: TrainingOptions, facts: dict[str, str]) -> None:
+def save(path: Path, trained: TrainedAdapter, options: TrainingOptions, facts: dict[str, str]) -> None:
     """Write the adapter atomically; `torch.load` with `weights_only` reads it.
 
     Args:
         path: the checkpoint.
         trained: the adapter.
         options: how it was trained.
-        facts: where it comes from (base weights, their licence, the dataset's digest).
+        facts: provenance: base weights, their licence, the digest of the dataset.
 
     Raises:
         StorageError: the disk is full or cannot be written.

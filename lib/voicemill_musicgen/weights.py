@@ -1,7 +1,7 @@
 """The lane's base weights: allowed for exploration only, pinned, inspected, and loaded from a private copy.
 
-Safetensors hold no code, and nothing else with weights is read: no pickle, no `trust_remote_code`, no hub. What is
-loaded is the copy that was inspected, in a folder that holds nothing but the three files of the allowlist's entry.
+Safetensors contain no code, and no other weight format is read: no pickle, no `trust_remote_code`, no hub. The model is
+loaded from the inspected copy, in a folder with only the three files of the allowlist's entry.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _REFUSED_KEYS = ("auto_map", "custom_pipelines", "quantization_config", "attn_im
 """Keys by which transformers imports code of the checkpoint's author, or fetches kernels from a hub."""
 _MAX_CONFIG_BYTES = 1 << 20
 _MAX_NUMBER = 1_000_000
-"""No size of MusicGen comes near; a larger one would be an allocation that nobody wants."""
+"""Upper bound of sizes in the configuration, well above MusicGen's, against huge allocations."""
 _NUMBERS = frozenset({"F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL"})
 
 
 def select(path: Path) -> gate.SelectedWeights:
-    """The entry of the base weights. Their licence must be stated; that it forbids commercial use is the lane's fence.
+    """The entry of the base weights. Their licence must be stated; the lane requires no commercial use.
 
     Raises:
         GateError: `allowlist_missing:<path>`, `allowlist_invalid:<why>`, `allowlist_rejected:<why>`,
@@ -46,7 +46,7 @@ def select(path: Path) -> gate.SelectedWeights:
 
 
 def check(entry: allowlist.AllowlistEntry) -> None:
-    """What an entry must pass here in place of the production gate.
+    """The check of an entry, in place of the production gate.
 
     Raises:
         GateError: `allowlist_rejected:not_experimental`, `allowlist_missing_license_metadata:<fields>`.
@@ -74,11 +74,11 @@ def resolve(settings: VoiceTrainSettings) -> ResolvedWeights:
 
 @contextlib.contextmanager
 def private_copy(resolved: ResolvedWeights) -> Iterator[Path]:
-    """Yield a folder with an inspected copy of the three files; it is gone afterwards.
+    """Yield a folder with an inspected copy of the three files; removed afterwards.
 
     Raises:
         GateError: `unsafe_archive:<why>`.
-        StorageError: there is no room for the copy.
+        StorageError: the copy cannot be written.
     """
     with tempfile.TemporaryDirectory(prefix="voicemill-musicgen-") as name:
         folder = Path(name)
@@ -92,7 +92,7 @@ def private_copy(resolved: ResolvedWeights) -> Iterator[Path]:
 
 
 def inspect(folder: Path) -> None:
-    """Judge the files without building a model.
+    """Inspect the files without building a model.
 
     Raises:
         GateError: `unsafe_archive:<why>`.

@@ -1,7 +1,7 @@
-"""Run by the Python that has `vastai`: requests as JSON lines on stdin, answers as JSON lines on stdout.
+"""A program for the Python that has `vastai`: requests as JSON lines on stdin, responses as JSON lines on stdout.
 
-A program of its own, because the vendor's client pins versions that are not ours (docs/adr/0010). Key and registry
-token come on stdin and are on no command line and in no environment.
+A separate program, because the vendor's client pins versions that conflict with this project's (docs/adr/0010). The
+key and the registry token arrive on stdin, never on a command line or in the environment.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ CALLS = ("search_offers", "create_instance", "show_instances_v1", "destroy_insta
 
 
 def main() -> int:
-    """Answer until stdin ends."""
+    """Serve requests until stdin ends."""
     from requests.exceptions import HTTPError, RequestException
     from vastai.sdk import VastAI
 
-    answers, sys.stdout = sys.stdout, sys.stderr  # what the client prints is no answer
+    responses, sys.stdout = sys.stdout, sys.stderr  # the client prints too
     for line in sys.stdin:
-        asked: dict[str, Any] = json.loads(line)
-        answer: dict[str, Any] = {"id": asked["id"]}
+        request: dict[str, Any] = json.loads(line)
+        response: dict[str, Any] = {"id": request["id"]}
         try:
-            if asked["call"] not in CALLS:
-                raise ValueError("no such call")
-            vast = VastAI(api_key=asked["key"], server_url=asked["server"], retry=asked["retry"])
+            if request["call"] not in CALLS:
+                raise ValueError("unknown call")
+            vast = VastAI(api_key=request["key"], server_url=request["server"], retry=request["retry"])
             vast.client.timeout = TIMEOUT_SECONDS
-            answer["value"] = getattr(vast, asked["call"])(**asked["arguments"])
+            response["value"] = getattr(vast, request["call"])(**request["arguments"])
         except HTTPError as error:
-            answer |= {"status": getattr(error.response, "status_code", -1), "message": _message(error)}
+            response |= {"status": getattr(error.response, "status_code", -1), "message": _message(error)}
         except RequestException as error:
-            answer |= {"status": 0, "message": str(error)}
-        except Exception as error:  # the process boundary: whatever the client meets is an answer
-            answer |= {"status": -1, "message": f"{type(error).__name__}: {error}"}
-        answers.write(json.dumps(answer, default=str) + "\n")
-        answers.flush()
+            response |= {"status": 0, "message": str(error)}
+        except Exception as error:  # the process boundary: every error of the client is a response
+            response |= {"status": -1, "message": f"{type(error).__name__}: {error}"}
+        responses.write(json.dumps(response, default=str) + "\n")
+        responses.flush()
     return 0
 
 

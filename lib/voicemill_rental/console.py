@@ -1,4 +1,4 @@
-"""What the person reads and is asked: stderr and the terminal; secrets never get that far."""
+"""Messages and questions for the user, on stderr and the terminal, with secrets redacted."""
 
 from __future__ import annotations
 
@@ -9,45 +9,45 @@ from collections.abc import Iterable
 from voicemill.errors import RefusedError
 
 
-class Talk:
-    """Lines on stderr that begin with `[vast]`, and questions that `--yes` answers."""
+class Console:
+    """Writes lines that start with `[vast]` to stderr and asks questions, which `--yes` answers."""
 
     def __init__(self, secrets: Iterable[str] = (), *, yes: bool = False) -> None:
         self._secrets = tuple(secret for secret in secrets if secret)
         self._yes = yes
 
-    def clean(self, text: str) -> str:
-        """Without secrets and control characters, whoever said it."""
+    def redact(self, text: str) -> str:
+        """The text without secrets and control characters."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return "".join(c if c.isprintable() else " " for c in text)
 
-    def say(self, text: str, mark: str = "[vast] ") -> None:
-        """One line. A terminal that is gone does not stop us from destroying an instance."""
+    def info(self, text: str, mark: str = "[vast] ") -> None:
+        """Write one line. A closed terminal is ignored: the instance must still be destroyed."""
         with contextlib.suppress(OSError, ValueError):
-            sys.stderr.write(f"{mark}{self.clean(text)}\n")
+            sys.stderr.write(f"{mark}{self.redact(text)}\n")
             sys.stderr.flush()
 
-    def loud(self, *lines: str) -> None:
-        """Lines in a frame that cannot be overlooked."""
+    def banner(self, *lines: str) -> None:
+        """Write lines in a frame of exclamation marks."""
         for line in ("!" * 78, *lines, "!" * 78):
-            self.say(line)
+            self.info(line)
 
-    def agree(self, question: str) -> None:
-        """Ask; return when the answer is yes.
+    def confirm(self, question: str) -> None:
+        """Ask a question; return if the answer is yes.
 
         Raises:
-            RefusedError: `declined`, or `confirmation_needed` where nobody can be asked.
+            RefusedError: `declined`, or `confirmation_needed` if stdin is not a terminal.
         """
         if self._yes:
-            self.say(f"{question} Yes (--yes).")
+            self.info(f"{question} Yes (--yes).")
             return
         if not sys.stdin.isatty():
             raise RefusedError(
-                f"{question} Nobody can be asked here.",
+                f"{question} There is no terminal to ask on.",
                 reason="confirmation_needed",
-                hint="Add --yes to agree beforehand.",
+                hint="Add --yes to agree in advance.",
             )
-        self.say(f"{question} [y/N]")
+        self.info(f"{question} [y/N]")
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-            raise RefusedError("You did not agree, so nothing was rented.", reason="declined")
+            raise RefusedError("You declined, so nothing was rented.", reason="declined")

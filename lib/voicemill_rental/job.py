@@ -1,4 +1,4 @@
-"""The task file running on the instance: detached from our connection, which may come and go."""
+"""A task file that runs on the instance, detached from the connection."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from voicemill_rental.console import Talk
+from voicemill_rental.console import Console
 from voicemill_rental.remote import LOST, ConnectionLostError, Remote
 from voicemill_rental.snapshot import Snapshot
 
 CHUNK = 64 * 1024
 TICK_SECONDS = 5.0
 STOP_SECONDS = 120.0
-"""For a training to write its checkpoint, as the engines have it."""
+"""Time for a training to write its checkpoint; the container engines use the same."""
 ALL = """set -e
 cd {code}
 rm -f {job}/rc {job}/pid
@@ -43,14 +43,14 @@ class Job:
 
     Attributes:
         remote: the instance, with the code on it.
-        code: what was sent.
-        reconnect: seconds for which the connection may be away.
-        poll: seconds between two attempts.
+        code: the code that was sent.
+        reconnect: seconds for which the connection may be lost.
+        poll: seconds between two attempts to reconnect.
     """
 
     remote: Remote
     code: Snapshot
-    talk: Talk
+    console: Console
     reconnect: float
     poll: float
     _seen: int = field(default=0, init=False)
@@ -66,7 +66,7 @@ class Job:
             ConnectionLostError: it may or may not have started.
         """
         layout = self.remote.layout
-        self.remote.must(f"cat >{self._folder}/tasks.txt", data=tasks)
+        self.remote.run_checked(f"cat >{self._folder}/tasks.txt", data=tasks)
         environment = {
             "VOICEMILL_IN_IMAGE": "1",
             "TOOLBOX_RUNTIME": "direct",
@@ -80,42 +80,44 @@ class Job:
         inner = INNER.format(job=self._folder, options=options)
         exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in environment.items())
         code = shlex.quote(layout.code)
-        self.remote.must(ALL.format(code=code, job=self._folder, environment=exports, inner=shlex.quote(inner)))
+        self.remote.run_checked(ALL.format(code=code, job=self._folder, environment=exports, inner=shlex.quote(inner)))
 
     def follow(self, on_line: Callable[[str], None], tick: Callable[[], None]) -> int:
-        """Hand on its output until it ends; returns the batch's exit code. Each byte comes once, whatever breaks.
+        """Pass on the output, each byte once, until the batch ends; returns the exit code of the batch.
 
         Args:
-            on_line: hears each line.
+            on_line: called with each line.
             tick: called every few seconds.
 
         Raises:
-            ConnectionLostError: the connection was away for too long.
+            ConnectionLostError: the connection was lost for too long.
             NotAcceptableError: `ssh_host_key_changed`.
         """
         rest, until = b"", 0.0
         while True:
             before = self._seen
-            code, said, rest = self._listen(rest, on_line, tick)
+            code, error, rest = self._read_output(rest, on_line, tick)
             if code == 0:
                 ended = self.remote.run(f"cat {self._folder}/rc 2>/dev/null || echo {KILLED}")
                 if ended.returncode == 0:
                     if rest:
                         on_line(rest.decode("utf-8", "replace"))
-                    told = ended.stdout.strip()
-                    return int(told) if told.isdigit() and len(told) <= 3 else KILLED
+                    status = ended.stdout.strip()
+                    return int(status) if status.isdigit() and len(status) <= 3 else KILLED
             elif code != LOST:
-                raise ConnectionLostError(said)
-            self.remote.judge(LOST, said.encode())
+                raise ConnectionLostError(error)
+            self.remote.check_host_key(LOST, error.encode())
             if self._seen > before or not until:
                 until = time.monotonic() + self.reconnect
-                self.talk.say("The connection is gone; the tasks go on there. Trying again.")
+                self.console.info("The connection is lost; the tasks continue on the rented machine. Reconnecting.")
             if time.monotonic() > until:
-                raise ConnectionLostError(said)
+                raise ConnectionLostError(error)
             time.sleep(self.poll)
 
-    def _listen(self, rest: bytes, on_line: Callable[[str], None], tick: Callable[[], None]) -> tuple[int, str, bytes]:
-        """One connection's worth of output: ssh's exit code, what it said, and the beginning of a line."""
+    def _read_output(
+        self, rest: bytes, on_line: Callable[[str], None], tick: Callable[[], None]
+    ) -> tuple[int, str, bytes]:
+        """Read the output of one connection: ssh's exit code, its error output, and an incomplete last line."""
         child = subprocess.Popen(
             [*self.remote.ssh, FOLLOW.format(start=self._seen + 1, job=self._folder)],
             stdin=subprocess.DEVNULL,
@@ -140,8 +142,8 @@ class Job:
                 *lines, rest = (rest + data).split(b"\n")
                 for line in lines:
                     on_line(line.decode("utf-8", "replace").rstrip("\r"))
-            said = child.stderr.read().decode("utf-8", "replace").strip()
-            return child.wait(), said, rest
+            error = child.stderr.read().decode("utf-8", "replace").strip()
+            return child.wait(), error, rest
         finally:
             if child.poll() is None:
                 child.terminate()
@@ -150,15 +152,17 @@ class Job:
             child.stderr.close()
 
     def stop(self) -> None:
-        """Let the tasks write their checkpoints and end.
+        """Stop the tasks after they have written their checkpoints.
 
         Raises:
-            ConnectionLostError: nobody hears.
+            ConnectionLostError: the connection failed.
         """
-        self.talk.say("Stopping the tasks there; a training writes its checkpoint. Ctrl-C again does not wait.")
-        self.remote.must(f"kill -TERM -- -$(cat {self._folder}/pid) 2>/dev/null || true")
+        self.console.info(
+            "Stopping the tasks; a training writes its checkpoint first. Press Ctrl-C again to stop waiting."
+        )
+        self.remote.run_checked(f"kill -TERM -- -$(cat {self._folder}/pid) 2>/dev/null || true")
         until = time.monotonic() + STOP_SECONDS
         while time.monotonic() < until:
-            if self.remote.must(f"test -e {self._folder}/rc && echo ended || true"):
+            if self.remote.run_checked(f"test -e {self._folder}/rc && echo ended || true"):
                 return
             time.sleep(min(1.0, self.poll))

@@ -20,14 +20,14 @@ BRIDGE = Path(__file__).with_name("bridge.py")
 ORDER = "dlperf_per_dphtotal-"
 """Best value first: vast.ai's deep-learning score per dollar."""
 HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:-]*")
-"""What goes into ssh's configuration as a host."""
+"""Host names accepted for ssh's configuration."""
 PAGES = 40
-"""Pages of instances that are read; more is no account of ours."""
+"""The largest number of pages of instances that is read."""
 
 
 @dataclass(frozen=True)
 class Offer:
-    """A machine that can be had; `dollars` an hour, `compute` the compute capability times 100."""
+    """A machine on offer; `dollars` per hour, `compute` is the compute capability times 100."""
 
     id: int
     gpu: str
@@ -50,7 +50,7 @@ class Offer:
 
 @dataclass(frozen=True)
 class Instance:
-    """A machine that costs money until it is destroyed; `endpoints` are where its ssh server answers, best first."""
+    """A machine that costs money until it is destroyed; `endpoints` of its ssh server, best first."""
 
     id: int
     label: str
@@ -64,12 +64,12 @@ class Instance:
 
     @property
     def seconds(self) -> float:
-        """For which it has been there; 0 while vast.ai does not say since when."""
+        """Its age; 0 if vast.ai reports no start time."""
         return max(0.0, time.time() - self.started) if self.started else 0.0
 
 
 class Market:
-    """vast.ai's API through the vendor's client; a process that is started at the first question."""
+    """vast.ai's API through the vendor's client, a process that starts with the first call."""
 
     def __init__(self, settings: RentalSettings) -> None:
         self._settings = settings
@@ -85,18 +85,18 @@ class Market:
         self._end()
 
     def offers(self, query: str) -> list[Offer]:
-        """What can be rented, best value first."""
-        rows = self._ask("search_offers", query=query, order=ORDER, limit=30, storage=float(self._settings.disk_gb))
+        """The offers that match a query, best value first."""
+        rows = self._call("search_offers", query=query, order=ORDER, limit=30, storage=float(self._settings.disk_gb))
         return [_offer(row) for row in rows]
 
     def create(self, offer: Offer, label: str) -> int | None:
-        """Order an instance, by the price of the offer; its id, or `None` when the offer is gone.
+        """Order an instance at the price of the offer; returns its id, or `None` if the offer is gone.
 
-        Sent once and never again by itself: a request whose answer was lost may have been served.
+        Sent once, without retries: a request whose response was lost may have succeeded.
         """
         image = offer.image(self._settings)
         try:
-            made = self._ask(
+            made = self._call(
                 "create_instance",
                 retry=1,
                 id=offer.id,
@@ -115,19 +115,19 @@ class Market:
         return int(number) if number else None
 
     def _login(self, image: str) -> str | None:
-        """How the machine's engine logs in to the registry of the image."""
+        """Login options of the machine's container engine for the image's registry."""
         if not self._settings.token:
             return None
         host, _, rest = image.partition("/")
         return f"-u {self._settings.user or rest.partition('/')[0]} -p {self._settings.token} {host}"
 
     def instances(self) -> list[Instance]:
-        """Every instance of the account, whoever made it."""
+        """All instances of the account."""
         found: list[Instance] = []
         token: str | None = None
         for _ in range(PAGES):
             params: dict[str, Any] = {"select_filters": {}, "order_by": [{"col": "id", "dir": "asc"}], "limit": 25}
-            page = self._ask("show_instances_v1", params={**params, **({"after_token": token} if token else {})})
+            page = self._call("show_instances_v1", params={**params, **({"after_token": token} if token else {})})
             found += [_instance(row) for row in page.get("instances") or []]
             token = page.get("next_token")
             if not token:
@@ -135,23 +135,23 @@ class Market:
         return found
 
     def instance(self, number: int) -> Instance | None:
-        """One instance, or `None` when there is no such one."""
+        """One instance, or `None` if it does not exist."""
         return next((found for found in self.instances() if found.id == number), None)
 
     def destroy(self, number: int) -> None:
-        """Destroy an instance; one that is gone already is fine."""
+        """Destroy an instance; one that is already gone is not an error."""
         try:
-            self._ask("destroy_instance", id=number)
+            self._call("destroy_instance", id=number)
         except MarketError as error:
             if error.status not in (404, 410):
                 raise
 
     def attach_key(self, number: int, public: str) -> None:
-        """Let an ssh key in."""
-        self._ask("attach_ssh", instance_id=number, ssh_key=public)
+        """Authorise an ssh key on an instance."""
+        self._call("attach_ssh", instance_id=number, ssh_key=public)
 
-    def _ask(self, call: str, *, retry: int = 3, **arguments: object) -> Any:
-        """One call of the vendor's client.
+    def _call(self, call: str, *, retry: int = 3, **arguments: object) -> Any:
+        """Call a function of the vendor's client.
 
         Raises:
             RefusedError: `vast_key_missing`, `vast_key_refused`.
@@ -162,40 +162,40 @@ class Market:
             raise RefusedError(
                 "VAST_API_KEY is not set.",
                 reason="vast_key_missing",
-                hint="Copy .env.example to .env and put your key in; vast.ai shows it under Keys.",
+                hint="Copy .env.example to .env and add your key; vast.ai shows it under Keys.",
             )
         process = self._bridge()
         self._last += 1
-        asked = {"id": self._last, "call": call, "retry": retry, "arguments": arguments}
+        request = {"id": self._last, "call": call, "retry": retry, "arguments": arguments}
         access = {"key": self._settings.key, "server": self._settings.server}
-        answer: dict[str, Any] = {}
+        response: dict[str, Any] = {}
         with contextlib.suppress(OSError, ValueError):
-            process.stdin.write(json.dumps({**asked, **access}) + "\n")  # type: ignore[union-attr]
+            process.stdin.write(json.dumps({**request, **access}) + "\n")  # type: ignore[union-attr]
             process.stdin.flush()  # type: ignore[union-attr]
-            for line in process.stdout or ():  # an answer to a question that a signal cut off is passed over
-                answer = json.loads(line)
-                if answer["id"] == self._last:
+            for line in process.stdout or ():  # skip the response to a request that a signal interrupted
+                response = json.loads(line)
+                if response["id"] == self._last:
                     break
-        if answer.get("id") != self._last:
+        if response.get("id") != self._last:
             process.kill()
             self._end()
             raise DependencyError(
-                "The vast.ai client does not start or has died.",
+                "The vast.ai client did not start or exited.",
                 reason="vast_client_missing",
                 hint="Start through make or scripts/vast.sh, which installs it; if it is damaged, remove .venv-vast.",
             )
-        if "value" in answer:
-            return answer["value"]
-        message = str(answer["message"])
+        if "value" in response:
+            return response["value"]
+        message = str(response["message"])
         for secret in filter(None, self._settings.secrets):
             message = message.replace(secret, "***")
-        if answer["status"] in (401, 403):
+        if response["status"] in (401, 403):
             raise RefusedError(
-                f"vast.ai does not accept VAST_API_KEY ({message}).",
+                f"vast.ai rejected VAST_API_KEY ({message}).",
                 reason="vast_key_refused",
-                hint="It may have expired: make a new one at vast.ai under Keys, and put it into .env.",
+                hint="It may have expired: create a new one at vast.ai under Keys, and put it into .env.",
             )
-        raise MarketError(call, int(answer["status"]), message)
+        raise MarketError(call, int(response["status"]), message)
 
     def _end(self) -> None:
         process, self._process = self._process, None
@@ -214,7 +214,7 @@ class Market:
                     stderr=subprocess.DEVNULL,
                     text=True,
                     env=dict(self._settings.environment),
-                    start_new_session=True,  # a terminal's Ctrl-C is ours; the client lives until the instance is gone
+                    start_new_session=True,  # a terminal's Ctrl-C must not end the client first
                 )
             except OSError as error:
                 raise DependencyError(
@@ -226,15 +226,15 @@ class Market:
 
 
 class MarketError(VoicemillError):
-    """vast.ai did not do what it was asked; `status` is HTTP's, 0 where there was no answer."""
+    """A failed call of vast.ai's API; `status` is the HTTP status, 0 without a response."""
 
     exit_code = 2
 
     def __init__(self, call: str, status: int, message: str) -> None:
         super().__init__(
-            f"vast.ai did not answer {call} as it should: {' '.join(message.split())[:300]}.",
+            f"vast.ai failed to answer {call}: {' '.join(message.split())[:300]}.",
             reason="vast_api_failed",
-            hint="Look at status.vast.ai and your connection, then start again; `make vast-status` shows what runs.",
+            hint="Check status.vast.ai and your connection, then start again. `make vast-status` lists what runs.",
             details={"status": status},
         )
         self.status = status

@@ -1,7 +1,7 @@
 """ssh and rsync to an instance.
 
-The first contact pins the host key under the instance's own name, later ones accept that key alone. Nothing of the
-user's ssh set-up is used but the one key: no agent is forwarded, no variable is sent, no other configuration is read.
+The first connection pins the host key under the instance's name; later ones accept only that key. Of the user's ssh
+set-up only one key is used: no agent is forwarded, no variable is sent, no other configuration is read.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from voicemill_rental.market import Instance
 from voicemill_rental.settings import RentalSettings
 
 LOST = 255
-"""ssh's exit code when it is the connection that failed."""
+"""ssh's exit code if the connection failed."""
 RSYNC_LOST = (10, 11, 12, 23, 24, 30, 35, 255)
-"""rsync's exit codes that another try may mend: sockets, streams, timeouts, partial transfers."""
+"""rsync's exit codes worth a retry: sockets, streams, timeouts, partial transfers."""
 CHANGED = ("REMOTE HOST IDENTIFICATION HAS CHANGED", "Host key verification failed")
 CONFIG = """\
 Host vm
@@ -52,7 +52,7 @@ Host vm
 
 @dataclass(frozen=True)
 class Layout:
-    """Where things lie on the instance."""
+    """Folders on the instance."""
 
     root: str
 
@@ -74,25 +74,25 @@ class Layout:
 
 
 class ConnectionLostError(BlockedError):
-    """The instance does not answer any more."""
+    """The instance stopped responding."""
 
-    def __init__(self, said: str) -> None:
+    def __init__(self, output: str) -> None:
         super().__init__(
-            f"The connection to the rented machine was lost: {' '.join(said.split())[-300:] or 'it does not answer'}.",
+            f"The connection to the rented machine was lost: {' '.join(output.split())[-300:] or 'no response'}.",
             reason="rental_connection_lost",
-            hint="Start again; what was finished on it is lost unless it was pulled.",
+            hint="Start again; finished results are lost unless they were pulled.",
         )
 
 
 class Remote:
-    """One instance, reached through one of its endpoints."""
+    """An ssh connection to an instance, through one of its endpoints."""
 
     def __init__(self, settings: RentalSettings, folder: Path, instance: Instance) -> None:
         """
         Args:
             settings: key and user.
-            folder: of this instance in the state folder; gets the pinned key.
-            instance: where to go.
+            folder: the instance's folder in the state folder, for the pinned key.
+            instance: the instance.
 
         Raises:
             RefusedError: `ssh_key_missing`.
@@ -111,27 +111,27 @@ class Remote:
         return self._settings.environment
 
     def reach(self, instance: Instance) -> str:
-        """Try each endpoint; returns an empty string on success, else what ssh said.
+        """Try each endpoint; returns an empty string on success, else ssh's error output.
 
         Raises:
             NotAcceptableError: `ssh_host_key_changed`.
         """
-        self._instance, said = instance, "it has no address yet"
+        self._instance, error = instance, "it has no address yet"
         for host, port in instance.endpoints:
             self._write_config(host, port)
             done = self.run("true")
             if done.returncode == 0:
                 return ""
-            said = done.stderr.decode("utf-8", "replace").strip()
-        return said
+            error = done.stderr.decode("utf-8", "replace").strip()
+        return error
 
-    def run(self, command: str, *, stdin: IO[bytes] | None = None, data: bytes | None = None) -> Done:
-        """Run a line of shell there and wait for it.
+    def run(self, command: str, *, stdin: IO[bytes] | None = None, data: bytes | None = None) -> CommandResult:
+        """Run a shell command on the instance and wait for it.
 
         Args:
-            command: for the instance's shell.
-            stdin: a file that it reads.
-            data: bytes that it reads.
+            command: command for the instance's shell.
+            stdin: file for its standard input.
+            data: bytes for its standard input.
 
         Raises:
             NotAcceptableError: `ssh_host_key_changed`.
@@ -146,37 +146,39 @@ class Remote:
         )
         with child:
             try:
-                said, wrong = child.communicate(data)
-            except BaseException:  # a signal of ours: nothing is left behind
+                output, errors = child.communicate(data)
+            except BaseException:  # a signal to this process: leave no child behind
                 child.kill()
                 raise
-        self.judge(child.returncode, wrong)
-        return Done(child.returncode, said, wrong)
+        self.check_host_key(child.returncode, errors)
+        return CommandResult(child.returncode, output, errors)
 
-    def must(self, command: str, *, stdin: IO[bytes] | None = None, data: bytes | None = None) -> bytes:
-        """`run`, and its stdout.
+    def run_checked(self, command: str, *, stdin: IO[bytes] | None = None, data: bytes | None = None) -> bytes:
+        """Run a command and return its stdout.
 
         Raises:
             ConnectionLostError: the connection failed.
             BlockedError: `rental_command_failed`.
         """
         done = self.run(command, stdin=stdin, data=data)
-        said = done.stderr.decode("utf-8", "replace").strip()
+        errors = done.stderr.decode("utf-8", "replace").strip()
         if done.returncode == LOST:
-            raise ConnectionLostError(said)
+            raise ConnectionLostError(errors)
         if done.returncode != 0:
             raise BlockedError(
-                f"The rented machine could not do a step: {' '.join(said.split())[-300:]}.",
+                f"A command failed on the rented machine: {' '.join(errors.split())[-300:]}.",
                 reason=f"rental_command_failed:exit_code={done.returncode}",
-                hint="Is VAST_IMAGE an image of this project? Try another offer, or look around with make vast-shell.",
+                hint="Check that VAST_IMAGE is an image of this project, try another offer, or use `make vast-shell`.",
             )
         return done.stdout
 
-    def rsync(self, options: Sequence[str], sources: Sequence[str], target: str, again: Callable[[str], None]) -> None:
-        """Copy; a name of the instance's begins with `vm:`. Tried three times.
+    def rsync(
+        self, options: Sequence[str], sources: Sequence[str], target: str, on_retry: Callable[[str], None]
+    ) -> None:
+        """Copy files, with up to three attempts; a path on the instance begins with `vm:`.
 
         Raises:
-            ConnectionLostError: it does not work.
+            ConnectionLostError: all attempts failed.
         """
         argv = ["rsync", "-e", f"ssh -F '{self._config}'", "--timeout=120", *options, "--", *sources, target]
         for left in (2, 1, 0):
@@ -189,22 +191,22 @@ class Remote:
                 env=dict(self.environment),
                 start_new_session=True,
             )
-            self.judge(done.returncode, done.stderr)
+            self.check_host_key(done.returncode, done.stderr)
             if done.returncode == 0:
                 return
-            said = done.stderr.decode("utf-8", "replace").strip()
+            errors = done.stderr.decode("utf-8", "replace").strip()
             if done.returncode not in RSYNC_LOST or not left:
-                raise ConnectionLostError(said)
-            again(said)
+                raise ConnectionLostError(errors)
+            on_retry(errors)
 
     @property
     def ssh(self) -> list[str]:
-        """The command line that a command for the instance is added to."""
+        """The ssh command line, to which the remote command is appended."""
         return ["ssh", "-F", str(self._config), "-T", "vm"]
 
     @property
     def interactive(self) -> list[str]:
-        """The command line of a shell there, in the code's folder."""
+        """The command line of an interactive shell in the folder of the code."""
         places = f"export VOICEMILL_IN_IMAGE=1 WORK_DIR={quote(self.layout.work)} CACHE_DIR={quote(self.layout.cache)}"
         shell = f'cd {quote(self.layout.code)} 2>/dev/null; {places}; exec "${{SHELL:-bash}}"'
         return ["ssh", "-F", str(self._config), "-t", "vm", shell]
@@ -221,23 +223,23 @@ class Remote:
         )
         files.write_text(self._config, text)
 
-    def judge(self, code: int, said: bytes) -> None:
-        """Raise when what ssh said is that another host answers.
+    def check_host_key(self, code: int, output: bytes) -> None:
+        """Raise if ssh reports a changed host key.
 
         Raises:
             NotAcceptableError: `ssh_host_key_changed`.
         """
-        if code != 0 and any(mark in said.decode("utf-8", "replace") for mark in CHANGED):
+        if code != 0 and any(mark in output.decode("utf-8", "replace") for mark in CHANGED):
             raise NotAcceptableError(
-                f"The ssh host key of instance {self._instance.id} is not the one of the first contact.",
+                f"The ssh host key of instance {self._instance.id} differs from that of the first connection.",
                 reason="ssh_host_key_changed",
-                hint="Somebody may stand in between, or the host was swapped: nothing more is sent. Rent another one.",
+                hint="The connection may be intercepted or the host replaced. Rent another machine.",
             )
 
 
 @dataclass(frozen=True)
-class Done:
-    """How a command on the instance ended."""
+class CommandResult:
+    """The exit code and output of a command on the instance."""
 
     returncode: int
     stdout: bytes
@@ -245,7 +247,7 @@ class Done:
 
 
 def require_tools() -> None:
-    """See that what reaches a rented machine is installed here.
+    """Check that ssh and rsync are installed.
 
     Raises:
         DependencyError: `runtime_dependency_missing:<ssh,rsync>`.
@@ -253,7 +255,7 @@ def require_tools() -> None:
     missing = [tool for tool in ("ssh", "rsync") if shutil.which(tool) is None]
     if missing:
         raise DependencyError(
-            f"A rented machine is reached with {' and '.join(missing)}, not installed here.",
+            f"Not installed, but needed to connect to a rented machine: {', '.join(missing)}.",
             reason=f"runtime_dependency_missing:{','.join(missing)}",
             hint="Install openssh-client and rsync.",
         )
@@ -268,8 +270,8 @@ def require_key(settings: RentalSettings) -> str:
     public = settings.ssh_key.with_name(settings.ssh_key.name + ".pub") if settings.ssh_key else None
     if public is None or not public.is_file():
         raise RefusedError(
-            "There is no ssh key to reach a rented machine with.",
+            "No ssh key was found for the rented machine.",
             reason="ssh_key_missing",
-            hint="Make one with `ssh-keygen -t ed25519`, or name one with VAST_SSH_KEY; its .pub lies beside it.",
+            hint="Create one with `ssh-keygen -t ed25519`, or set VAST_SSH_KEY; its .pub file must be beside it.",
         )
     return public.read_text(encoding="utf-8").strip()

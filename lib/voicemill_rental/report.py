@@ -1,4 +1,4 @@
-"""What a rented run leaves beside its results: work_remote/<job>/rental.json."""
+"""The report of a rented run beside its results: work_remote/<job>/rental.json."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any
 
 from voicemill import files
 from voicemill.launch.batch import summary
-from voicemill_rental.console import Talk
+from voicemill_rental.console import Console
 
 NAME = "rental.json"
 
 
 @dataclass
-class Report:
-    """Filled in while the run goes on; nothing that was not measured is in it.
+class RentalReport:
+    """The fields of rental.json, filled in during the run; `None` for values that were not measured.
 
     Attributes:
-        seconds: for which the instance was there.
-        dollars: what that costs by the price of the offer; vast.ai's invoice is what counts.
-        how: `done`, or the reason why not.
-        tasks: the rows of the batch's own summary, logs and artifacts where they lie there and here.
+        seconds: lifetime of the instance.
+        dollars: estimate from the price of the offer; vast.ai's invoice is authoritative.
+        how: `done`, or the reason of the failure.
+        tasks: the rows of the batch summary, with local paths of logs and artifacts.
     """
 
     job: str
@@ -45,41 +45,41 @@ class Report:
     tasks: list[dict[str, Any]] = field(default_factory=list)
 
     def take_tasks(self, folder: Path, work: str) -> None:
-        """The rows of the batch's summary among the results in `folder`; `work` is where they lay on the instance."""
+        """Add the rows of the batch summary in `folder`; `work` is the work folder on the instance."""
         for path in sorted(folder.glob(f"batches/*/{summary.NAME}")):
             for row in files.read_json(path)["tasks"]:
-                here = [_here(name, folder, work) for name in row["artifacts"]]
-                log = _here(row["log"], folder, work) if row["log"] else None
-                self.tasks.append({**row, "log": log, "artifacts": here})
+                local = [_local_path(name, folder, work) for name in row["artifacts"]]
+                log = _local_path(row["log"], folder, work) if row["log"] else None
+                self.tasks.append({**row, "log": log, "artifacts": local})
 
     def price(self, began: float) -> None:
-        """Time and cost since `began`, seconds since 1970."""
+        """Set time and cost since `began`, in seconds since 1970."""
         self.seconds = round(time.time() - began, 1)
         self.dollars = round((self.dollars_per_hour or 0.0) * self.seconds / 3600.0, 6)
 
-    def write(self, folder: Path, talk: Talk) -> Path:
-        """Write it, without secrets whatever a task's line holds."""
+    def write(self, folder: Path, console: Console) -> Path:
+        """Write the report with secrets redacted."""
         self.ended_at = _now()
         path = folder / NAME
-        document = {name: _clean(value, talk) for name, value in asdict(self).items()}
+        document = {name: _redact(value, console) for name, value in asdict(self).items()}
         files.write_json(path, document)
         return path
 
 
-def _here(name: str, folder: Path, work: str) -> str:
+def _local_path(name: str, folder: Path, work: str) -> str:
     for prefix in (f"{work}/", "work/"):
         if name.startswith(prefix) and (folder / name.removeprefix(prefix)).exists():
             return (folder / name.removeprefix(prefix)).as_posix()
     return name
 
 
-def _clean(value: Any, talk: Talk) -> Any:
+def _redact(value: Any, console: Console) -> Any:
     if isinstance(value, str):
-        return talk.clean(value)
+        return console.redact(value)
     if isinstance(value, list):
-        return [_clean(each, talk) for each in value]
+        return [_redact(each, console) for each in value]
     if isinstance(value, dict):
-        return {name: _clean(each, talk) for name, each in value.items()}
+        return {name: _redact(each, console) for name, each in value.items()}
     return value
 
 

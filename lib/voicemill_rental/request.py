@@ -1,4 +1,4 @@
-"""What the person asks for, judged before anything is paid for."""
+"""The options of a rented run and its plan, checked before anything is paid for."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 from voicemill.errors import RefusedError, UsageError
 from voicemill.launch import paths
 from voicemill.launch.batch import tasks
-from voicemill.launch.batch.tasks import Task
+from voicemill.launch.batch.tasks import BatchTask
 from voicemill_rental import snapshot, transfer
-from voicemill_rental.console import Talk
+from voicemill_rental.console import Console
 from voicemill_rental.remote import require_key, require_tools
 from voicemill_rental.settings import RentalSettings
 from voicemill_rental.snapshot import Snapshot
@@ -22,16 +22,16 @@ COMMAND_LINE = "the command line"
 
 
 @dataclass(frozen=True)
-class Wish:
-    """The command line.
+class RentalOptions:
+    """The options of the command line.
 
     Attributes:
-        tasks: a task file, or `None` where `command` is the one task.
-        push_work, push_cache: folders below work and cache that go along; `None` for nothing.
-        push: other files and folders of the checkout.
-        instance: use this one, which is there already, and destroy it at the end all the same.
-        another: rent although something is running.
-        shell: a shell instead of tasks.
+        tasks: a task file, or `None` if `command` is the only task.
+        push_work, push_cache: folders below work and cache to send; `None` for none.
+        push: other files and folders of the checkout to send.
+        instance: use this existing instance, and destroy it at the end.
+        another: rent even if an instance is running.
+        shell: open a shell instead of running tasks.
     """
 
     tasks: Path | None = None
@@ -49,55 +49,59 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A wish that can be carried out, as far as this machine can say."""
+class RentalPlan:
+    """Options that passed every local check, with the tasks, the code and the inputs to send."""
 
-    wish: Wish
-    tasks: tuple[Task, ...]
+    options: RentalOptions
+    tasks: tuple[BatchTask, ...]
     text: bytes
     code: Snapshot
     pushes: tuple[Push, ...]
 
 
-def judge(wish: Wish, settings: RentalSettings, repository: Path, work: Path, cache: Path, talk: Talk) -> Plan:
-    """See that everything is there which a rented machine will need.
+def make_plan(
+    options: RentalOptions, settings: RentalSettings, repository: Path, work: Path, cache: Path, console: Console
+) -> RentalPlan:
+    """Check that everything a rented machine needs is available.
 
     Raises:
         RefusedError: `tasks_missing`, `tasks_invalid`, `dirty_tree`, `not_a_checkout`, `ssh_key_missing`,
             `secret_in_git`, `rental_image_missing`, `rental_input_not_sent`.
         DependencyError: `runtime_dependency_missing:<ssh,rsync>`.
-        UsageError: options that do not fit.
+        UsageError: conflicting options.
     """
-    text, found = b"", tuple[Task, ...]()
+    text, found = b"", tuple[BatchTask, ...]()
     known = tasks.apps(repository)
-    if not wish.shell and (wish.tasks is None) == (not wish.command):
+    if not options.shell and (options.tasks is None) == (not options.command):
         raise UsageError("Give either a task file or one app after --.", hint="TASKS=jobs.txt, or ARGS='-- app …'.")
-    if wish.tasks is not None:
-        text = tasks.load(wish.tasks)
-        found = tasks.parse(text, str(wish.tasks), known)
-    elif wish.command:
-        text = os.fsencode(shlex.join(wish.command))
+    if options.tasks is not None:
+        text = tasks.load(options.tasks)
+        found = tasks.parse(text, str(options.tasks), known)
+    elif options.command:
+        text = os.fsencode(shlex.join(options.command))
         found = tasks.parse(text, COMMAND_LINE, known)
     require_tools()
     require_key(settings)
     if not settings.image:
         raise RefusedError(
-            "It is not said which image the rented machine shall run.",
+            "No image is configured for the rented machine.",
             reason="rental_image_missing",
-            hint="Set VOICEMILL_REGISTRY to where scripts/publish.sh pushes, or VAST_IMAGE, in .env.",
+            hint="Set VOICEMILL_REGISTRY (the registry of scripts/publish.sh) or VAST_IMAGE in .env.",
         )
     pushes = [
-        *([transfer.push(wish.push_work, work, "work")] if wish.push_work else []),
-        *([transfer.push(wish.push_cache, cache, "cache")] if wish.push_cache else []),
-        *(transfer.push(path, repository, "code") for path in wish.push),
+        *([transfer.push(options.push_work, work, "work")] if options.push_work else []),
+        *([transfer.push(options.push_cache, cache, "cache")] if options.push_cache else []),
+        *(transfer.push(path, repository, "code") for path in options.push),
     ]
-    plan = Plan(wish, found, text, snapshot.take(repository, talk, allow_dirty=wish.allow_dirty), tuple(pushes))
-    _check_inputs(plan, repository, work, cache, talk)
+    plan = RentalPlan(
+        options, found, text, snapshot.take(repository, console, allow_dirty=options.allow_dirty), tuple(pushes)
+    )
+    _check_inputs(plan, repository, work, cache, console)
     return plan
 
 
-def _check_inputs(plan: Plan, repository: Path, work: Path, cache: Path, talk: Talk) -> None:
-    """A file that a line names and that is here, but not there, is noticed before it costs money."""
+def _check_inputs(plan: RentalPlan, repository: Path, work: Path, cache: Path, console: Console) -> None:
+    """Refuse a task whose input exists locally and would be missing on the rented machine."""
     sent = [place.resolve() for place in (work, cache)]
     for task in plan.tasks:
         for access in paths.accesses(task.app, task.arguments) if task.app else ():
@@ -108,14 +112,14 @@ def _check_inputs(plan: Plan, repository: Path, work: Path, cache: Path, talk: T
             if any(resolved.is_relative_to(push.source) for push in plan.pushes):
                 continue
             if any(resolved.is_relative_to(place) for place in sent):
-                talk.say(
+                console.info(
                     f"Line {task.line} names {path}; what is there now is not sent without --push-work or --push-cache."
                 )
                 continue
             if resolved.is_relative_to(repository) and snapshot.tracked(repository, resolved):
                 continue
             raise RefusedError(
-                f"Line {task.line} names {path}, which will not be on the rented machine.",
+                f"Line {task.line} names {path}, which would be missing on the rented machine.",
                 reason="rental_input_not_sent",
-                hint=f"Add --push {path}, which has to lie below {repository}; or --push-work and a place in {work}.",
+                hint=f"Add --push {path}, which must be below {repository}; or move it to {work} and add --push-work.",
             )

@@ -1,4 +1,4 @@
-"""What the environment and `.env` say about renting."""
+"""Settings of the rental, from the environment and `.env`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 from voicemill.errors import UsageError
 
 QUERY = "reliability > 0.98 gpu_ram >= 20 compute_cap >= 800 compute_cap < 1200"
-"""Offers that are looked at: GPUs that the CUDA image knows, with memory for the presets."""
+"""The default search: GPUs that the CUDA image supports, with enough memory for the presets."""
 BLACKWELL = 1200
-"""From this compute capability (times 100) on, the image is another one."""
+"""Compute capability (times 100) from which `image_blackwell` is used."""
 MONTH_HOURS = 730.0
 """365 days, in hours, over 12."""
 SERVER = "https://console.vast.ai"
@@ -20,16 +20,16 @@ SERVER = "https://console.vast.ai"
 
 @dataclass(frozen=True)
 class RentalSettings:
-    """Everything that the environment may say; prices in US dollars, times in seconds.
+    """Settings of the rental; prices in US dollars, times in seconds.
 
     Attributes:
         key: VAST_API_KEY.
-        token: GHCR_TOKEN, for an image that is not public; `read:packages` is enough.
-        max_monthly: above this price a question is asked.
-        image, image_blackwell: VAST_IMAGE, VAST_IMAGE_BLACKWELL; else the tags that scripts/publish.sh pushes.
-        client: Python of the environment that has the vendor's client.
-        reconnect: how long a connection may be away before the run is given up.
-        environment: of child processes: ours without the secrets.
+        token: GHCR_TOKEN, for a private image; the scope `read:packages` is sufficient.
+        max_monthly: price a month above which the user is asked.
+        image, image_blackwell: VAST_IMAGE, VAST_IMAGE_BLACKWELL; by default the tags of scripts/publish.sh.
+        client: the Python that has the vendor's client.
+        reconnect: how long a connection may be lost before the run fails.
+        environment: environment of child processes, without the secrets.
     """
 
     key: str = field(repr=False)
@@ -57,10 +57,10 @@ class RentalSettings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], *, home: Path, env_file: Path) -> RentalSettings:
-        """Read the variables; what the environment says goes before what the file says.
+        """Read the variables; the environment takes precedence over the file.
 
         Raises:
-            UsageError: a variable has a value that makes no sense; `env_invalid`: a line of the file.
+            UsageError: a variable has an invalid value; `env_invalid`: a line of the file.
         """
         known = {**read_env(env_file), **{name: value for name, value in environ.items() if value}}
 
@@ -105,10 +105,10 @@ def _number(value: str, name: str) -> float:
 
 
 def read_env(path: Path) -> dict[str, str]:
-    """`NAME=value` lines of an .env file, quoted as in a shell; nothing in it is run. No file is an empty one.
+    """Parse the `NAME=value` lines of an .env file, quoted as in a shell; a missing file is an empty one.
 
     Raises:
-        UsageError: `env_invalid`; the line is named, its text is not.
+        UsageError: `env_invalid`, with the number of the line and without its text.
     """
     found: dict[str, str] = {}
     try:
@@ -129,9 +129,9 @@ def read_env(path: Path) -> dict[str, str]:
         name, equals, value = words[0].partition("=")
         if len(words) != 1 or not equals or not name.isidentifier():
             raise UsageError(
-                f"Line {number} of {path} is no NAME=value.",
+                f"Line {number} of {path} is not NAME=value.",
                 reason="env_invalid",
-                hint="Put a value that holds blanks or signs in single quotes.",
+                hint="Put values with spaces or special characters in single quotes.",
             )
         found[name] = value
     return found

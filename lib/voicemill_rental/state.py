@@ -1,7 +1,7 @@
-"""What outlives a process, in the user's state folder: the lock, leases, pinned host keys.
+"""The user's state folder, which outlives a process: the lock, leases, pinned host keys.
 
-The folder is the user's own and closed to others, and no symbolic link in it is followed: another user of the machine
-can neither make us destroy something else nor keep us from destroying what we have rented.
+The folder is private to the user, and no symbolic link in it is followed: another user of the machine can neither
+redirect a destruction to another instance nor prevent one.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from voicemill.errors import RefusedError, StorageError
 
 @dataclass(frozen=True)
 class Lease:
-    """An instance that exists, or may exist because it was about to be ordered.
+    """A record of an instance that exists, or may exist because it was about to be ordered.
 
     Attributes:
-        job: our name for the run.
-        label: what the instance is called at vast.ai; ours alone.
-        instance: its number once it is known.
-        dollars: its price an hour.
+        job: name of the run.
+        label: label of the instance at vast.ai, unique to the run.
+        instance: its number, once known.
+        dollars: price per hour.
         began: when it was ordered, seconds since 1970.
-        kept: `--keep`: the next start leaves it alone.
-        gpu, image: of the offer that was taken.
+        kept: set by `--keep`; the next start does not destroy the instance.
+        gpu, image: of the accepted offer.
     """
 
     job: str
@@ -43,18 +43,18 @@ class Lease:
     image: str | None = None
 
 
-class State:
-    """The folder. Nothing is made before something has to be written."""
+class StateFolder:
+    """The state folder, created when the first file is written."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def prepare(self) -> None:
-        """Make the folder and see that it is ours.
+        """Create the folder and check its owner and permissions.
 
         Raises:
             RefusedError: `state_unsafe`.
-            StorageError: it cannot be made.
+            StorageError: it cannot be created.
         """
         try:
             for folder in (self.root, self.root / "leases", self.root / "hosts"):
@@ -69,10 +69,10 @@ class State:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """One run at a time; a process that dies lets go.
+        """Hold the lock: one run at a time. The system releases it if the process dies.
 
         Raises:
-            RefusedError: `rental_busy`, with the process that has it; `state_unsafe`.
+            RefusedError: `rental_busy`, with the process that holds it; `state_unsafe`.
         """
         self.prepare()
         path = self.root / "vast.lock"
@@ -86,9 +86,9 @@ class State:
             except OSError as error:
                 holder = handle.read(20).decode("ascii", "replace").strip() or "unknown"
                 raise RefusedError(
-                    f"Another run with a rented machine is going on (process {holder}).",
+                    f"Another run with a rented machine is active (process {holder}).",
                     reason=f"rental_busy:{holder}",
-                    hint="Wait for it, or stop it with Ctrl-C: it destroys its instance then.",
+                    hint="Wait for it, or stop it with Ctrl-C; it then destroys its instance.",
                 ) from error
             handle.truncate(0)
             handle.write(f"{os.getpid()}\n".encode())
@@ -96,20 +96,20 @@ class State:
             yield
 
     def write(self, lease: Lease) -> None:
-        """Put a lease on the disk, for good before anything else happens."""
+        """Write a lease and flush it to the disk."""
         files.write_json(self._lease(lease), asdict(lease))
 
     def drop(self, lease: Lease) -> None:
-        """Its instance is gone."""
+        """Remove a lease whose instance is gone."""
         self._lease(lease).unlink(missing_ok=True)
         if lease.instance is not None:
             shutil.rmtree(self.host(lease.instance), ignore_errors=True)
 
     def leases(self) -> list[Lease]:
-        """All leases, oldest first; one that cannot be read is shown to nobody's harm as an error.
+        """All leases, oldest first.
 
         Raises:
-            RefusedError: `state_unsafe`: a link, or nothing of ours; the person looks, for it may stand for money.
+            RefusedError: `state_unsafe`: a link or an unreadable file, which may belong to a running instance.
         """
         found = []
         for path in sorted((self.root / "leases").glob("*.json")):
@@ -122,7 +122,7 @@ class State:
         return sorted(found, key=lambda lease: lease.began)
 
     def host(self, instance: int) -> Path:
-        """Folder of what is known about an instance's ssh server."""
+        """Folder of an instance's ssh configuration and pinned host key."""
         return self.root / "hosts" / str(instance)
 
     def _lease(self, lease: Lease) -> Path:
@@ -131,7 +131,7 @@ class State:
 
 def _unsafe(path: Path) -> RefusedError:
     return RefusedError(
-        f"{path} is not what we have left there: a link, damaged, or another user's.",
+        f"{path} is a symbolic link, damaged, or owned by another user.",
         reason=f"state_unsafe:{path}",
-        hint="Look at it, see with `make vast-status` or at vast.ai that nothing runs, and remove it.",
+        hint="Check with `make vast-status` or at vast.ai that nothing is running, then remove it.",
     )

@@ -96,7 +96,7 @@ def test_a_failed_line_is_named_and_only_what_did_not_end_well_runs_again(batch:
     (tmp_path / "mended").touch()
     again = batch(f"# a new line above\n{text}")
     assert again.returncode == 0, again.stderr
-    assert "2 of 3 tasks were finished by an earlier start" in again.stderr
+    assert "2 of 3 tasks are already finished" in again.stderr
     assert ((tmp_path / "first").read_text(), (tmp_path / "third").read_text()) == ("x\n", "x\n")
     assert batch(text, "--force").returncode == 0
     assert (tmp_path / "first").read_text() == "x\nx\n"
@@ -180,7 +180,7 @@ def test_a_batch_that_was_killed_goes_on_where_it_was(batch: Run, environment: d
     again = batch(WAITS)
     assert again.returncode == 0, again.stderr
     assert ((tmp_path / "first").read_text(), (tmp_path / "third").read_text()) == ("x\n", "x\n")
-    assert "1 of 3 tasks were finished by an earlier start" in again.stderr
+    assert "1 of 3 tasks are already finished" in again.stderr
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -1,11 +1,14 @@
-"""Where a lane runs: the gates before it, and starting it in a container, as a managed job, or many of them as a batch.
+"""Starts a lane where it is to run: on this Python, in a container, as a managed job, or many as a batch.
 
-orchestrator   the gates (preflight), then the lane on this Python, in a container or elsewhere
-preflight      gates that refuse before anything is built, installed or trained
+Standard library only; an import-linter contract and a test hold it.
+
+orchestrator   the gates (preflight), then the lane on the selected backend
+preflight      the gates before anything is built, installed or trained
 local_docker   the lane in the production image on this machine (engine: the container engine)
-container      inside the container: the lane and its report block
+container      inside the container: runs the lane and prints the report block
 managed_job    the lane as a SkyPilot managed job
-relay          one child process: its protocol lines become ours, its whole output goes into a log
+relay          runs a child process: passes on its protocol lines and logs its output
+paths          the paths that an invocation of an app reads and writes (paths.tsv)
 lanes          the production lanes by name
 batch          many jobs from one task file
 """

@@ -1,4 +1,4 @@
-"""Inside the production container: the lane as a child process, then the report block for the orchestrator."""
+"""The entry point inside the production container: the lane as a child process, then the report block."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOG_NAME = "voice_train_prod.container.log"
 
 
 def run_reported(settings: Settings, environ: Mapping[str, str], protocol: Protocol, interrupts: Interrupts) -> int:
-    """Run the lane and report how it ended, whatever ends it; returns the lane's exit code.
+    """Run the lane and always print the report block; returns the lane's exit code.
 
     Raises:
         StorageError: the log cannot be written.

@@ -1,7 +1,6 @@
-"""The container engine, through the project's own shell scripts: one way to find it, one way to build an image.
+"""The container engine: finding it, building images and the command line of a run.
 
-Standard library only. `docker/engine.sh` looks for Docker or Podman, `docker/build.sh` builds; what is started here is
-the run itself, as one argument list.
+Standard library only. `docker/engine.sh` finds Docker or Podman and `docker/build.sh` builds, as for `run`.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ FIND = 'cd "$1" && . docker/engine.sh && find_engine && printf "%s\\n%s\\n" "$EN
 
 @dataclass(frozen=True)
 class Engine:
-    """A container engine that answers.
+    """A container engine that responds.
 
     Attributes:
         command: `docker` or `podman`.
@@ -33,7 +32,7 @@ class Engine:
 
 @dataclass(frozen=True)
 class Mount:
-    """A path of the host inside the container."""
+    """A bind mount of a host path in the container."""
 
     source: Path
     target: str
@@ -41,7 +40,7 @@ class Mount:
 
     @property
     def option(self) -> str:
-        """`--mount`'s value; it is read as CSV, so a comma in a path is quoted."""
+        """The value of `--mount`, quoted as CSV."""
         line = io.StringIO()
         fields = ["type=bind", f"source={self.source}", f"target={self.target}"]
         csv.writer(line, lineterminator="").writerow(fields if self.writable else [*fields, "readonly"])
@@ -50,7 +49,7 @@ class Mount:
 
 @dataclass(frozen=True)
 class ContainerRun:
-    """One run of an image: what to run, with which environment, paths, user and devices."""
+    """One run of an image: command, environment, mounts, user and devices."""
 
     image: str
     command: Sequence[str]
@@ -63,12 +62,12 @@ class ContainerRun:
     network: str | None = None
 
     def argv(self, engine: Engine) -> list[str]:
-        """The command line; the container is removed when it ends."""
+        """The command line; the container is removed when it exits."""
         argv = [engine.command, "run", "--rm", "--workdir", self.workdir]
         argv += ["--name", self.name] if self.name else []
         argv += self._owner(engine)
         argv += ["--network", self.network] if self.network else []
-        # Processes share batches in /dev/shm, whose default is 64 MB; a stopped run has time for its checkpoint.
+        # Processes share batches in /dev/shm (default 64 MB). A stopped run needs time to write its checkpoint.
         argv += ["--shm-size", "1gb", "--stop-timeout", "120"]
         if self.gpus:
             argv += ["--device", "nvidia.com/gpu=all"] if engine.command == "podman" else ["--gpus", "all"]
@@ -79,7 +78,7 @@ class ContainerRun:
         return [*argv, self.image, *self.command]
 
     def _owner(self, engine: Engine) -> list[str]:
-        """Results belong to the caller; Podman keeps the caller's number, in a rootless engine root is the caller."""
+        """User options so that results belong to the caller: in a rootless engine, root maps to the caller."""
         if engine.command == "podman":
             return ["--userns=keep-id", "--security-opt", "label=disable"]
         if engine.rootless:
@@ -88,7 +87,7 @@ class ContainerRun:
 
 
 def find(repository: Path) -> Engine:
-    """The engine that answers.
+    """The first engine that responds.
 
     Raises:
         RefusedError: `container_engine_unavailable`, with the one sentence of docker/engine.sh.
@@ -102,9 +101,9 @@ def find(repository: Path) -> Engine:
     )
     lines = found.stdout.splitlines()
     if found.returncode != 0 or not lines:
-        said = " ".join(found.stderr.split()) or "No container engine answers."
+        message = " ".join(found.stderr.split()) or "No container engine responds."
         raise RefusedError(
-            said,
+            message,
             reason="container_engine_unavailable",
             hint="Start or install one, or use TRAIN_BACKEND=local, which runs on this machine's Python.",
         )
@@ -112,7 +111,7 @@ def find(repository: Path) -> Engine:
 
 
 def build_commands(repository: Path, variant: str, tag: str, log: Path, dockerfile: Path | None) -> list[list[str]]:
-    """The command lines that build an image of `variant`: on a GPU the heavy base first, which is mostly cached."""
+    """The command lines that build an image of `variant`; the GPU image needs its base image first."""
     build = ["bash", str(repository / "docker" / "build.sh")]
     given = ["--file", str(dockerfile)] if dockerfile else []
     image = [*build, "cuda" if variant == "gpu" else "cpu", "--tag", tag, "--log", str(log), *given]

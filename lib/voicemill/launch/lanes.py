@@ -1,4 +1,4 @@
-"""The production lanes by name, and the parts of an entry point that need nothing but the standard library."""
+"""The production lanes by name, and the parts of their entry points that need only the standard library."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from voicemill.protocol import Protocol, State, StatusFile
 from voicemill.settings import DEFAULT_BASE_WEIGHTS, Settings
 
 LIGHT = ("pydantic", "yaml", "license_expression")
-"""What the library itself needs to judge, hash and write files; training needs far more."""
+"""Packages that the gates and file formats need; training needs more."""
 SCRIPTS = Path("scripts/voice")
 
 
@@ -23,9 +23,9 @@ class Lane:
     """A production lane.
 
     Attributes:
-        name: as in TRAIN_LANE; also the job's name in status files unless TRAIN_JOB_TYPE gives another.
-        script: its entry point below `scripts/voice/`, as a job server starts it.
-        base_weights: what it starts from when nothing is said; `None` lets the preset decide.
+        name: as in TRAIN_LANE; also the job's name in status files, unless TRAIN_JOB_TYPE is set.
+        script: its entry point in `scripts/voice/`, for job servers.
+        base_weights: default base weights; `None` uses those of the preset.
     """
 
     name: str
@@ -53,7 +53,7 @@ def check_light() -> None:
         raise DependencyError(
             f"This Python lacks {', '.join(missing)}, which voicemill's gates need.",
             reason=f"runtime_dependency_missing:{','.join(missing)}",
-            hint="Start it through ./run-direct once, which installs everything, or use TRAIN_BACKEND=local_docker.",
+            hint="Run ./run-direct once, which installs everything, or use TRAIN_BACKEND=local_docker.",
         )
 
 
@@ -61,12 +61,12 @@ def check_light() -> None:
 def final_state(
     status: StatusFile | None, protocol: Protocol, on_error: Callable[[str], None] | None = None
 ) -> Iterator[None]:
-    """Whatever ends a lane early is written down before it goes on its way; a final state that is there stays.
+    """Record the reason of an early end in the status file and re-raise; an existing final state is kept.
 
     Args:
         status: the lane's status file; `None` for a step that runs alone.
-        protocol: gets the `status=blocked` line.
-        on_error: writes further files; called with the reason of every error that the library raised.
+        protocol: receives the `status=blocked` line.
+        on_error: called with the reason of every library error, to write further files.
 
     Raises:
         DependencyError: a package could not be imported.
@@ -76,14 +76,14 @@ def final_state(
             yield
     except VoicemillError as error:
         blocked = error.exit_code == 2
-        with contextlib.suppress(StorageError):  # the disk may be what failed: the first error is the one to tell
+        with contextlib.suppress(StorageError):  # if the disk failed, report the first error
             _finish(status, "blocked" if blocked else "error", error.reason)
             if on_error:
                 on_error(error.reason)
         if blocked:
             protocol.blocked(error.reason)
         raise
-    except BaseException as error:  # a defect, or a second Ctrl-C: the record must not say `running` for ever
+    except BaseException as error:  # a defect, or a second Ctrl-C: the status must not stay `running`
         with contextlib.suppress(StorageError):
             _finish(status, "error", f"internal_error:{type(error).__name__}")
         raise
@@ -91,7 +91,7 @@ def final_state(
 
 @contextlib.contextmanager
 def _imports() -> Iterator[None]:
-    """A package that cannot be imported blocks the lane; one of our own modules would be a defect."""
+    """Block the lane if a package cannot be imported; a missing module of voicemill is a defect."""
     try:
         yield
     except ImportError as error:

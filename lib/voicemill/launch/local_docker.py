@@ -1,7 +1,7 @@
 """`TRAIN_BACKEND=local_docker`: the lane in the production image on this machine. Standard library only.
 
-build -> run -> the container's own report. Results land in artifacts/, checkpoints/, bundles/ (and datasets/, reports/)
-of the work directory, which are mounted writable; everything that goes in is mounted read-only.
+Builds the image, runs the lane and relays its report. Results go to artifacts/, checkpoints/, bundles/, datasets/ and
+reports/ of the work directory, which are mounted writable; inputs are mounted read-only.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ PLAIN = (
 
 @dataclass
 class _Paths:
-    """Translates paths of the host into paths of the container, and collects the mounts for it."""
+    """Translates host paths to container paths and collects the mounts."""
 
     work: Path
     mounts: list[Mount] = field(default_factory=list)
@@ -78,10 +78,10 @@ class _Paths:
 
 
 def plan(settings: Settings, environ: Mapping[str, str], image: str) -> ContainerRun:
-    """What to run for a lane: command, environment, mounts. Makes the folders that are mounted writable.
+    """The container run of a lane: command, environment, mounts. Creates the folders that are mounted writable.
 
     Raises:
-        StorageError: a folder for results cannot be made.
+        StorageError: a folder for results cannot be created.
     """
     work = settings.workspace.work.resolve()
     translated = _Paths(work)
@@ -93,7 +93,7 @@ def plan(settings: Settings, environ: Mapping[str, str], image: str) -> Containe
     given = {name: environ[name].strip() for name in (*PLAIN, *INPUTS, *RESULTS) if environ.get(name, "").strip()}
     inside = {name: given[name] for name in PLAIN if name in given}
     for name in INPUTS:
-        # the demo lies in the image together with its script
+        # the image contains the demo and its script
         if name in given and not (name == "AUDIO_PATH" and is_demo(Path(given[name]), settings.repository)):
             inside[name] = translated.read_only(Path(given[name]))
     for name in RESULTS:
@@ -121,17 +121,17 @@ def run_lane(
     interrupts: Interrupts,
     log: relay.Log,
     *,
-    manifest_judged: bool,
+    manifest_checked: bool,
 ) -> None:
-    """Build the image and run the lane in it; its protocol lines and its report come out on stdout.
+    """Build the image and run the lane in it; its protocol lines and report go to stdout.
 
     Args:
-        settings: the environment, read.
-        environ: the environment, for what is passed on.
+        settings: the environment as settings.
+        environ: the environment, for variables that are passed on.
         protocol: the lines on stdout.
-        interrupts: signals, sent on to the container.
-        log: everything that engine and container say.
-        manifest_judged: whether the weights manifest passed its gate already; else the image judges it first.
+        interrupts: signals, forwarded to the container.
+        log: the output of engine and container.
+        manifest_checked: whether the weights manifest passed its gate; if not, the image checks it first.
 
     Raises:
         RefusedError: `container_engine_unavailable`, `docker_build_failed`, `docker_run_failed`,
@@ -141,8 +141,8 @@ def run_lane(
     found = engine.find(settings.repository)
     image = settings.image_tag or f"voicemill:{'cuda' if settings.variant == 'gpu' else 'cpu'}"
     _build(settings, image, log, interrupts)
-    if not manifest_judged:
-        _judge_manifest(settings, found, image, protocol, log)
+    if not manifest_checked:
+        _check_manifest(settings, found, image, protocol, log)
     container = plan(settings, environ, image)
     log.say(f"running {image}")
     code = _start(container.argv(found), protocol, log, interrupts)
@@ -153,11 +153,11 @@ def run_lane(
 
 
 def run_failed(code: int, log: relay.Log) -> RefusedError:
-    """A container that did not bring a finished lane."""
+    """The error for a container that exited without a completed lane."""
     return RefusedError(
-        f"The container ended with exit code {code}" + (", but without a finished lane." if code == 0 else "."),
+        f"The container exited with code {code}" + (", but the lane is not completed." if code == 0 else "."),
         reason="docker_run_failed",
-        hint=f"The whole log is {log.path}; the lane's status file names the reason.",
+        hint=f"The log is {log.path}; the lane's status file has the reason.",
         details={"exit_code": code, "log": log.path},
     )
 
@@ -167,7 +167,7 @@ def _build(settings: Settings, image: str, log: relay.Log, interrupts: Interrupt
     for command in engine.build_commands(
         settings.repository, settings.variant, image, log.path.resolve(), settings.dockerfile
     ):
-        # build.sh adds to the log itself.
+        # build.sh appends to the log itself.
         code = relay.run(command, on_line=lambda line: log.write(f"{line}\n".encode()), interrupts=interrupts)
         if code != 0 and interrupts.received is not None:
             raise InterruptedRunError(interrupts.received)
@@ -175,22 +175,22 @@ def _build(settings: Settings, image: str, log: relay.Log, interrupts: Interrupt
             raise RefusedError(
                 f"The image {image} could not be built.",
                 reason="docker_build_failed",
-                hint=f"The whole log is {log.path}; mend what its last lines name, and start again.",
+                hint=f"The log is {log.path}; fix the error in its last lines and start again.",
                 details={"exit_code": code, "image": image, "log": log.path},
             )
 
 
-def _judge_manifest(settings: Settings, found: Engine, image: str, protocol: Protocol, log: relay.Log) -> None:
-    """The weights manifest gate inside the image, for a host without what the gate needs."""
+def _check_manifest(settings: Settings, found: Engine, image: str, protocol: Protocol, log: relay.Log) -> None:
+    """Run the weights manifest gate in the image, for a host without its dependencies."""
     translated = _Paths(settings.workspace.work)
     inside = translated.read_only(settings.weights_manifest_path or Path())
-    judge = ContainerRun(image, ["python3", f"{VALIDATOR}", inside], mounts=translated.mounts)
-    if relay.run(judge.argv(found), on_line=protocol.line, log=log) != 0:
+    check = ContainerRun(image, ["python3", f"{VALIDATOR}", inside], mounts=translated.mounts)
+    if relay.run(check.argv(found), on_line=protocol.line, log=log) != 0:
         raise preflight.weights_manifest_refused(settings)
 
 
 def _start(argv: list[str], protocol: Protocol, log: relay.Log, interrupts: Interrupts) -> int:
-    """Run the container. The bracketed lines of the lane inside stay in the log: ours say how the whole ended."""
+    """Run the container. The lane's own bracketed lines go to the log only; the orchestrator prints the final ones."""
 
     def on_line(line: str) -> None:
         if not line.startswith("[tts-prod]"):

@@ -1,9 +1,9 @@
 """`TRAIN_BACKEND=managed_job`: the lane as a SkyPilot managed job (docs/managed.md).
 
-VOICEMILL_MANAGED names the operator's task file: which machine, and where results stay. What is to be run, with which
-code, inputs and settings, is added here; the whole is written to artifacts/ and handed to the `sky` command, so that
-SkyPilot may live in an environment of its own. SkyPilot finds a machine, starts again on another when a spot machine
-is taken away, and gives it back.
+VOICEMILL_MANAGED names the operator's task file, which selects the machine and the storage for results. This module
+adds the command, code, inputs and settings, writes the task to artifacts/ and passes it to the `sky` command, so
+SkyPilot can be installed in a separate environment. SkyPilot finds a machine, recovers on another one if a spot machine
+is preempted, and releases it.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from voicemill.protocol import Protocol, read_progress
 from voicemill.settings import DEMO_AUDIO, Settings
 
 TASK_FILE = "managed_job.sky.yaml"
-"""What SkyPilot is given, in the artifacts folder."""
+"""The task passed to SkyPilot, in the artifacts folder."""
 INPUTS = PurePosixPath("/voicemill-inputs")
 OURS = ("name", "workdir", "run")
-"""Keys of a task file that are written here."""
+"""Keys of the task file that this module writes."""
 RUN = """\
 set -eu
-# After a recovery the checkpoints of the machine that was taken away lie in WORK_DIR.
+# After a recovery the checkpoints of the preempted machine are in WORK_DIR.
 if find "$WORK_DIR/checkpoints" -name '*.checkpoint' 2>/dev/null | grep -q .; then export PROD_TTS_RESUME=1; fi
 if ! python3 -c 'import importlib.util as u; raise SystemExit(u.find_spec("nemo") is None)' 2>/dev/null; then
   . scripts/bootstrap.sh
@@ -52,14 +52,14 @@ def run_lane(
     interrupts: Interrupts,
     log: relay.Log,
 ) -> Path:
-    """Launch the job and follow it to its end; its PROGRESS and STATS come out on stdout, all else on stderr.
+    """Launch the job and follow it; its PROGRESS and STATS go to stdout, everything else to stderr.
 
     Returns:
-        The task file that was launched. The lane's results lie where the operator's file says.
+        The launched task file. The lane's results are in the storage that the operator's file names.
 
     Raises:
         ConfigError: `managed_job_invalid:<what>`.
-        DependencyError: SkyPilot, or what reads its files, is not installed.
+        DependencyError: SkyPilot or a YAML reader is not installed.
         RefusedError: `managed_job_failed`.
         InterruptedRunError: a signal; the job was cancelled.
     """
@@ -69,46 +69,46 @@ def run_lane(
         raise DependencyError(
             "SkyPilot's command sky is not on PATH.",
             reason="runtime_dependency_missing:skypilot",
-            hint="Install it in an environment of its own (pipx install skypilot, with your cloud as an extra).",
+            hint="Install it in a separate environment (pipx install skypilot, with your cloud as an extra).",
         )
     path = settings.workspace.artifacts / TASK_FILE
     files.write_text(path, _dumped(task))
     for local in task["file_mounts"].values():
         if isinstance(local, str) and "://" not in local:
-            _tell(f"leaves this machine, for the job's storage: {local}", log)
-    heard = _Heard(protocol)
+            _log(f"leaves this machine, for the job's storage: {local}", log)
+    output = JobOutput(protocol)
     code = relay.run(
         ["sky", "jobs", "launch", "--yes", "--name", task["name"], str(path)],
-        on_line=heard.line,
+        on_line=output.line,
         log=log,
         interrupts=interrupts,
     )
     if interrupts.received is not None:
-        _tell(f"cancelling the job {task['name']}", log)
+        _log(f"cancelling the job {task['name']}", log)
         cancel = ["sky", "jobs", "cancel", "--yes", "--name", task["name"]]
-        if relay.run(cancel, on_line=lambda line: _tell(line, log), log=log) != 0:
-            _tell(f"THE JOB MAY STILL RUN AND COST MONEY: {' '.join(cancel)}", log)
+        if relay.run(cancel, on_line=lambda line: _log(line, log), log=log) != 0:
+            _log(f"THE JOB MAY STILL RUN AND COST MONEY: {' '.join(cancel)}", log)
         raise InterruptedRunError(interrupts.received)
     if code != 0:
         raise RefusedError(
             f"The managed job {task['name']} ended with exit code {code}.",
             reason="managed_job_failed",
-            hint=f"Its log: sky jobs logs --name {task['name']}; what came of it lies in its WORK_DIR.",
-            details={"exit_code": code, "job": task["name"], **({"lane": heard.reason} if heard.reason else {})},
+            hint=f"Its log: sky jobs logs --name {task['name']}; partial results are in its WORK_DIR.",
+            details={"exit_code": code, "job": task["name"], **({"lane": output.reason} if output.reason else {})},
         )
     return path
 
 
 def make_task(lane: Lane, settings: Settings, environ: Mapping[str, str]) -> dict[str, Any]:
-    """The operator's task file, with our part added.
+    """The operator's task file with the keys of this module added.
 
     Raises:
-        ConfigError: `managed_job_invalid:<what>`: it is no task file, or one whose results would be lost.
+        ConfigError: `managed_job_invalid:<what>`: not a task file, or its results would be lost.
     """
     task = _read(settings.managed or Path())
     for key in OURS:
         if key in task:
-            raise _invalid(settings, key, f"{key} is written by voicemill: leave it out")
+            raise _invalid(settings, key, f"{key} is written by voicemill: remove it")
     if task.get("num_nodes", 1) != 1:
         raise _invalid(settings, "num_nodes", "a lane runs on one node")
     mounts = dict(_mapping(settings, task, "file_mounts"))
@@ -162,25 +162,25 @@ def _inputs(settings: Settings, environ: Mapping[str, str]) -> tuple[dict[str, s
     return mounts, named
 
 
-class _Heard:
-    """What SkyPilot says: the job's own protocol lines, and all the rest."""
+class JobOutput:
+    """Splits SkyPilot's output into the job's protocol lines and text for people."""
 
     def __init__(self, protocol: Protocol) -> None:
         self._protocol = protocol
         self.reason = ""
 
     def line(self, text: str) -> None:
-        """One line of `sky jobs launch`. ARTIFACT lines name files of the other machine: here they are for people."""
+        """Handle a line of `sky jobs launch`. ARTIFACT lines name remote files, so they are only shown."""
         plain = COLOUR.sub("", text).rstrip()
         found = FROM_THE_JOB.fullmatch(plain)
-        said = found[1] if found else ""
-        if (steps := read_progress(said)) is not None:
+        message = found[1] if found else ""
+        if (steps := read_progress(message)) is not None:
             self._protocol.progress(*steps)  # after a recovery it may have gone back
-        elif said.startswith("STATS ") and _is_object(said.removeprefix("STATS ")):
-            self._protocol.line(said)
+        elif message.startswith("STATS ") and _is_object(message.removeprefix("STATS ")):
+            self._protocol.line(message)
         else:
-            if said.startswith("[tts-prod][error] "):
-                self.reason = said.split()[1]
+            if message.startswith("[tts-prod][error] "):
+                self.reason = message.split()[1]
             sys.stderr.write(f"{plain}\n")
             sys.stderr.flush()
 
@@ -202,13 +202,13 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(
             f"VOICEMILL_MANAGED names {path}, which cannot be read: {why}.",
             reason="managed_job_invalid:unreadable",
-            hint="It is a SkyPilot task file; docs/managed.md has one to begin with.",
+            hint="It must be a SkyPilot task file; docs/managed.md has an example.",
         ) from error
     if not isinstance(task, dict):
         raise ConfigError(
-            f"{path} is no SkyPilot task file: it holds no keys.",
+            f"{path} is not a SkyPilot task file: it is not a mapping.",
             reason="managed_job_invalid:no_mapping",
-            hint="docs/managed.md has one to begin with.",
+            hint="docs/managed.md has an example.",
         )
     return task
 
@@ -216,7 +216,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _mapping(settings: Settings, task: Mapping[str, Any], key: str) -> dict[Any, Any]:
     value = task.get(key) or {}
     if not isinstance(value, dict):
-        raise _invalid(settings, key, f"{key} must be keys with values")
+        raise _invalid(settings, key, f"{key} must be a mapping")
     return value
 
 
@@ -224,7 +224,7 @@ def _invalid(settings: Settings, what: str, why: str) -> ConfigError:
     return ConfigError(
         f"{settings.managed} cannot be launched: {why}.",
         reason=f"managed_job_invalid:{what}",
-        hint="docs/managed.md says what belongs into it.",
+        hint="docs/managed.md describes the task file.",
     )
 
 
@@ -235,7 +235,7 @@ def _dumped(task: Mapping[str, Any]) -> str:
     return text
 
 
-def _tell(text: str, log: relay.Log) -> None:
+def _log(text: str, log: relay.Log) -> None:
     log.say(text)
     sys.stderr.write(f"[managed] {text}\n")
     sys.stderr.flush()

@@ -1,7 +1,7 @@
-"""`scripts/voice/train_production_voice.sh`: gates, then the lane where TRAIN_BACKEND says. Standard library only.
+"""`scripts/voice/train_production_voice.sh`: the gates, then the lane on TRAIN_BACKEND. Standard library only.
 
-Protocol: `[tts-prod] head=` first, the lane's own lines, `[tts-prod] status=done backend=` last. A status file exists
-from the start and ends in a final state, whoever wrote it last; everything that was said lies in the log.
+Protocol: `[tts-prod] head=` first, the lane's lines, `[tts-prod] status=done backend=` last. A status file exists from
+the start and always ends in a final state; the log has the complete output.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ def orchestrate(settings: Settings, environ: Mapping[str, str], protocol: Protoc
     """Run a lane and return the exit code.
 
     Args:
-        settings: the environment, read.
+        settings: the environment as settings.
         environ: the environment itself, for the child.
         protocol: the lines on stdout.
-        interrupts: signals; a child that runs gets them too.
+        interrupts: signals, forwarded to a running child.
 
     Raises:
-        VoicemillError: a gate refused, or the engine failed; the status file says the same.
+        VoicemillError: a gate refused, or the engine failed; the status file has the same reason.
     """
     protocol.head(settings.head)
     known = LANES.get(settings.train_lane, MAIN)
@@ -39,11 +39,11 @@ def orchestrate(settings: Settings, environ: Mapping[str, str], protocol: Protoc
     with final_state(status, protocol), relay.open_log(log_path) as log, _tail_on_failure(log):
         preflight.check_head(settings)
         preflight.check_audio(settings)
-        judged = preflight.check_weights_manifest(settings, protocol)
+        checked = preflight.check_weights_manifest(settings, protocol)
         lane = preflight.check_lane(settings)
         backend = preflight.check_backend(settings)
         if lane is MAIN and backend == preflight.LOCAL_DOCKER:
-            local_docker.run_lane(settings, environ, protocol, interrupts, log, manifest_judged=judged)
+            local_docker.run_lane(settings, environ, protocol, interrupts, log, manifest_checked=checked)
             status.take_over()
             if status.status.state != "completed":
                 raise local_docker.run_failed(0, log)
@@ -68,7 +68,7 @@ def _run_here(
     log: relay.Log,
     status: StatusFile,
 ) -> int:
-    """The lane's own entry point on this Python; it says itself how it ended, and its exit code is ours."""
+    """Run the lane's entry point on this Python; it prints its own result, and its exit code is returned."""
 
     def on_line(line: str) -> None:
         if not line.startswith("[tts-prod] head="):
@@ -81,16 +81,16 @@ def _run_here(
     status.take_over()
     if status.status.state == "running":
         raise RefusedError(
-            f"The lane ended with exit code {code} and left no result.",
+            f"The lane exited with code {code} and left no result.",
             reason=f"lane_died:exit_code={code}",
-            hint=f"A process that is killed usually lacked memory; the whole log is {log.path}.",
+            hint=f"A killed process usually ran out of memory; the log is {log.path}.",
         )
     return code
 
 
 @contextlib.contextmanager
 def _tail_on_failure(log: relay.Log) -> Iterator[None]:
-    """The log's last lines on stderr where the engine failed."""
+    """Print the last lines of the log to stderr if the engine failed."""
     try:
         yield
     except VoicemillError as error:

@@ -1,7 +1,7 @@
-"""Gates of the orchestrator, in the contract's order; they refuse before anything is built, installed or trained.
+"""Gates of the orchestrator, before anything is built, installed or trained.
 
-head → source audio → weights manifest → lane and backend. Standard library only (docs/adr/0006), but for the weights
-manifest, which a machine without pydantic leaves to the container.
+In the contract's order: head, source audio, weights manifest, lane, backend. Standard library only (docs/adr/0006),
+except for the weights manifest, which a host without pydantic leaves to the container.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BACKENDS = (LOCAL_DOCKER, MANAGED_JOB, LOCAL, RAY)
 
 
 def check_head(settings: Settings) -> None:
-    """Refuse another commit than the one that EXPECTED_HEAD names (any prefix of at least 7 digits).
+    """Refuse a commit that EXPECTED_HEAD (a prefix of at least 7 digits) does not match.
 
     Raises:
         RefusedError: `deterministic_head_mismatch`.
@@ -38,7 +38,7 @@ def check_head(settings: Settings) -> None:
 
 
 def check_audio(settings: Settings) -> None:
-    """Refuse a source that is not there, empty, or only a pointer to one; the preparation judges what it holds.
+    """Refuse a source that is missing, empty, or a Git LFS pointer; the preparation checks its contents.
 
     Raises:
         AudioError: `missing_audio_path`, `audio_lfs_pointer`, `audio_too_small`.
@@ -50,7 +50,7 @@ def check_audio(settings: Settings) -> None:
         raise AudioError(
             f"There is no recording at {path}.",
             reason="missing_audio_path",
-            hint="Name a file or folder in AUDIO_PATH, or unset it to take the bundled demo.",
+            hint="Name a file or folder in AUDIO_PATH, or unset it to use the bundled demo.",
             details={"path": path},
         )
     if path.is_file():
@@ -58,10 +58,10 @@ def check_audio(settings: Settings) -> None:
 
 
 def check_weights_manifest(settings: Settings, protocol: Protocol) -> bool:
-    """Judge the manifest that WEIGHTS_MANIFEST_PATH names; its verdict is a line on stdout.
+    """Validate the manifest of WEIGHTS_MANIFEST_PATH; the verdict is a line on stdout.
 
     Returns:
-        False where this Python lacks what the judgement needs, so that the container has to make it.
+        False if this Python lacks the validator's dependencies, so that the container has to validate it.
 
     Raises:
         RefusedError: `invalid_weights_manifest`.
@@ -84,11 +84,11 @@ def check_weights_manifest(settings: Settings, protocol: Protocol) -> bool:
 
 
 def weights_manifest_refused(settings: Settings) -> RefusedError:
-    """The gate's refusal, wherever it was made."""
+    """The error of the gate, on the host and in the container."""
     return RefusedError(
         f"The weights manifest {settings.weights_manifest_path} was refused.",
         reason="invalid_weights_manifest",
-        hint="The [weights-manifest] line says what is wrong; correct it, or unset WEIGHTS_MANIFEST_PATH.",
+        hint="The [weights-manifest] line names the fault; correct it, or unset WEIGHTS_MANIFEST_PATH.",
         details={"path": settings.weights_manifest_path},
     )
 

@@ -1,7 +1,7 @@
-"""One child process whose voice is ours: its protocol lines go out on our stdout, everything it says into a log.
+"""Runs a child process: passes on its protocol lines, logs its output and forwards signals.
 
-Used where a lane runs elsewhere (a container, another Python): stdout stays protocol, stderr stays for people, signals
-reach the child, and the log's tail can be shown when it fails. Standard library only.
+For lanes in a container or another Python: stdout carries the protocol, stderr is for people, and the tail of the log
+can be shown after a failure. Standard library only.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ CHUNK = 64 * 1024
 
 @dataclass
 class Log:
-    """A file that grows while the run goes on; lines of several writers do not mix."""
+    """A log file with a lock, so that the lines of several writers do not mix."""
 
     path: Path
     handle: BinaryIO
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def write(self, data: bytes) -> None:
-        """Append; a full disk ends the logging, not the run."""
+        """Append; on a full disk the run continues without its log."""
         with self.lock, contextlib.suppress(OSError):
             self.handle.write(data)
             self.handle.flush()
 
     def say(self, text: str) -> None:
-        """One line of our own."""
+        """Append a line of the launcher itself, marked with `#`."""
         self.write(f"# {text}\n".encode())
 
     def tail(self) -> str:
@@ -84,12 +84,12 @@ def run(
 
     Args:
         argv: the command.
-        on_line: hears each line of the child's stdout, without its newline.
-        on_error_line: hears each line of its stderr, in another thread.
-        log: gets both streams.
-        interrupts: signals that come meanwhile are sent on to the child.
-        environment: of the child; default ours.
-        show: pass the child's stderr on to ours.
+        on_line: called with each line of the child's stdout, without its newline.
+        on_error_line: called with each line of its stderr, in another thread.
+        log: receives both streams.
+        interrupts: signals that arrive meanwhile are forwarded to the child.
+        environment: of the child; by default that of this process.
+        show: copy the child's stderr to this process's stderr.
 
     Raises:
         OSError: the command cannot be started.
@@ -110,14 +110,14 @@ def run(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=None if environment is None else dict(environment),
-            start_new_session=True,  # a terminal's Ctrl-C comes to us alone, and reaches the child once
+            start_new_session=True,  # a terminal's Ctrl-C reaches the child once, forwarded
         )
-        for signum in early:  # it came while the child was started
+        for signum in early:  # arrived while the child was starting
             child.send_signal(signum)
-        return _heard(child, on_line, on_error_line, log, show=show)
+        return _wait(child, on_line, on_error_line, log, show=show)
 
 
-def _heard(
+def _wait(
     child: subprocess.Popen[bytes],
     on_line: Callable[[str], None],
     on_error_line: Callable[[str], None] | None,
@@ -125,12 +125,12 @@ def _heard(
     *,
     show: bool,
 ) -> int:
-    """A child that runs, to its end."""
+    """Relay a running child until it exits; returns its exit code."""
     if child.stdout is None or child.stderr is None:
         raise OSError("no pipes")
-    listener = threading.Thread(target=_listen, args=(child.stderr, log, show, on_error_line), daemon=True)
-    listener.start()
-    threading.Thread(target=_sweep, args=(child,), daemon=True).start()
+    reader = threading.Thread(target=_read_errors, args=(child.stderr, log, show, on_error_line), daemon=True)
+    reader.start()
+    threading.Thread(target=_kill_orphans, args=(child,), daemon=True).start()
     try:
         for raw in child.stdout:
             if log:
@@ -138,23 +138,23 @@ def _heard(
             on_line(raw.decode("utf-8", "replace").rstrip("\r\n"))
         code = child.wait()
     finally:
-        if child.poll() is None:  # our own reader has gone, or something of ours broke
+        if child.poll() is None:  # a callback raised, or the reader of stdout has exited
             child.terminate()
             child.wait()
         child.stdout.close()
-        listener.join()
+        reader.join()
         child.stderr.close()
     return code if code >= 0 else 128 - code
 
 
-def _sweep(child: subprocess.Popen[bytes]) -> None:
-    """Helpers of a child that died without them (killed for memory) would hold its pipes open for ever."""
+def _kill_orphans(child: subprocess.Popen[bytes]) -> None:
+    """Kill the group of a child that was killed: its helpers would keep the pipes open."""
     child.wait()
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
 
 
-def _listen(stream: BinaryIO, log: Log | None, show: bool, on_line: Callable[[str], None] | None) -> None:
+def _read_errors(stream: BinaryIO, log: Log | None, show: bool, on_line: Callable[[str], None] | None) -> None:
     rest = b""
     while data := os.read(stream.fileno(), CHUNK):
         if log:
@@ -171,7 +171,7 @@ def _listen(stream: BinaryIO, log: Log | None, show: bool, on_line: Callable[[st
 
 
 class StepLines:
-    """One step's lines on their way to our stdout: its PROGRESS becomes a part of ours, the rest follows it."""
+    """Relays the lines of one step to stdout, with its PROGRESS scaled to the step's share."""
 
     def __init__(self, protocol: Protocol, begun: int, until: int, total: int) -> None:
         self._protocol, self._begun, self._until, self._total = protocol, begun, until, total
@@ -200,7 +200,7 @@ class StepLines:
             self.reason = line[len(marker) :].partition(" ")[0]
 
     def finish(self) -> None:
-        """The step has ended well: its share of PROGRESS, and what belongs after it."""
+        """Complete the step's share of PROGRESS, then print the lines held back for it."""
         self._protocol.progress(self._until, self._total)
         for line in self._kept:
             self._protocol.line(line)

@@ -60,7 +60,7 @@ def test_a_connection_that_drops_midway_costs_nothing(person: Person, vast: Vast
     process = person.start("run", "--yes", "--tasks", person.tasks(line))
     person.until("tick 3")
     vast.sshd.drop()
-    person.until("The connection is gone")
+    person.until("The connection is lost")
     go.touch()
     assert process.communicate(timeout=90) is not None
     said = person.log.read_text()

@@ -18,7 +18,7 @@ FAST = training.TrainingOptions(steps=12, learning_rate=1e-2)
 
 
 def load(folder):
-    with model.guest():
+    with model.transformers_runtime():
         return model.load(folder, "cpu")
 
 
@@ -53,7 +53,7 @@ def test_the_loss_is_that_of_transformers(tiny_musicgen, clip):
     """Its own forward pass with labels, which shifts and averages by itself."""
     base = load(tiny_musicgen)
     targets = objective.delayed(base.codes(clip), base.padding)
-    ours = objective.judge(base.logits(objective.shifted(targets, base.padding)), targets, base.padding)
+    ours = objective.sanitised_loss(base.logits(objective.shifted(targets, base.padding)), targets, base.padding)
     labels = targets.transpose(1, 2)
     theirs = base.model.decoder(encoder_hidden_states=base.condition, labels=labels, use_cache=False).loss
     assert float(ours.loss) == pytest.approx(float(theirs), rel=1e-5)
@@ -62,7 +62,7 @@ def test_the_loss_is_that_of_transformers(tiny_musicgen, clip):
 def test_half_precision_is_loaded_as_float32(tiny_musicgen, tmp_path, clip):
     half = shutil.copytree(tiny_musicgen, tmp_path / "half")
     base = load(tiny_musicgen)
-    with model.guest():
+    with model.transformers_runtime():
         base.model.to(torch.bfloat16).save_pretrained(half)
     again = load(half)
     assert again.dtype == "float32"
@@ -120,7 +120,7 @@ def test_a_checkpoint_is_whole_or_not_there(tiny_musicgen, clip, tmp_path, monke
     )
     assert set(found["adapter"]) == {f"{name}.{part}" for name in trained.adapters for part in ("down", "up")}
     before = path.read_bytes()
-    broken = training.Trained(trained.adapters, trained.steps)
+    broken = training.TrainedAdapter(trained.adapters, trained.steps)
     with pytest.raises((TypeError, AttributeError)):
         training.save(path, broken, options, {"base_weights_id": lambda: None})
     assert path.read_bytes() == before

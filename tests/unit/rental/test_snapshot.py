@@ -11,10 +11,10 @@ import pytest
 from voicemill import files
 from voicemill.errors import RefusedError, StorageError
 from voicemill_rental import snapshot
-from voicemill_rental.console import Talk
+from voicemill_rental.console import Console
 from voicemill_rental.snapshot import Snapshot
 
-TALK = Talk()
+TALK = Console()
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from voicemill.errors import RefusedError
-from voicemill_rental.console import Talk
-from voicemill_rental.state import Lease, State
+from voicemill_rental.console import Console
+from voicemill_rental.state import Lease, StateFolder
 
 
 def test_leases_stay_until_they_are_dropped(tmp_path: Path) -> None:
-    state = State(tmp_path / "state/voicemill")
+    state = StateFolder(tmp_path / "state/voicemill")
     state.prepare()
     old, new = Lease("b", "voicemill-b", began=1.0), Lease("a", "voicemill-a", instance=7, dollars=0.5, began=2.0)
     for lease in (new, old):
@@ -26,7 +26,7 @@ def test_leases_stay_until_they_are_dropped(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"job": "a"}', '{"job": "a", "label": "l", "other": 1}'])
 def test_a_damaged_lease_is_shown_to_the_person(tmp_path: Path, text: str) -> None:
-    state = State(tmp_path)
+    state = StateFolder(tmp_path)
     tmp_path.chmod(0o700)
     state.prepare()
     (tmp_path / "leases/x.json").write_text(text)
@@ -36,5 +36,5 @@ def test_a_damaged_lease_is_shown_to_the_person(tmp_path: Path, text: str) -> No
 
 
 def test_what_is_said_holds_neither_secrets_nor_control_characters() -> None:
-    talk = Talk(("key", "", "to\nken"))
-    assert talk.clean("a key\x1b[2J b") == "a *** [2J b"
+    console = Console(("key", "", "to\nken"))
+    assert console.redact("a key\x1b[2J b") == "a *** [2J b"

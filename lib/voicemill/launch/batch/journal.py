@@ -1,6 +1,6 @@
-"""What a batch has done, one JSON object a line, flushed to the disk before the next thing happens.
+"""The journal of a batch: one JSON object per line, flushed to the disk before the batch continues.
 
-A kill at any moment costs at most the line that was running: a record that was cut off is no record.
+A kill loses at most the tasks that were running: an incomplete record is ignored.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from typing import IO, Literal
 
 from voicemill.errors import RefusedError, StorageError
 
-State = Literal["started", "done"]
+TaskState = Literal["started", "done"]
 NAME = "journal.jsonl"
 
 
 @dataclass(frozen=True)
-class Record:
-    """One thing that happened to one task.
+class JournalRecord:
+    """One event of a task.
 
     Attributes:
-        key: of the task.
+        key: key of the task.
         state: `started`, then `done`.
         exit_code: of a task that is done.
-        seconds: that it took.
+        seconds: duration.
         log: its log, beside the journal.
-        artifacts: what its ARTIFACT lines named.
+        artifacts: paths of its ARTIFACT lines.
     """
 
     key: str
-    state: State
+    state: TaskState
     exit_code: int | None = None
     seconds: float | None = None
     log: str = ""
@@ -42,18 +42,18 @@ class Record:
 
 
 class Journal:
-    """Appends records; `finished` is what an earlier start has completed."""
+    """Appends records, and knows the last one of each task."""
 
-    def __init__(self, handle: IO[bytes], records: dict[str, Record]) -> None:
+    def __init__(self, handle: IO[bytes], records: dict[str, JournalRecord]) -> None:
         self._handle = handle
         self.last = records
 
-    def finished(self, key: str) -> Record | None:
-        """The record of a task that ended with exit code 0."""
+    def finished(self, key: str) -> JournalRecord | None:
+        """The record of a task that finished with exit code 0, else `None`."""
         record = self.last.get(key)
         return record if record is not None and record.state == "done" and record.exit_code == 0 else None
 
-    def write(self, record: Record) -> None:
+    def write(self, record: JournalRecord) -> None:
         """Append and flush to the disk.
 
         Raises:
@@ -68,14 +68,14 @@ class Journal:
         self.last[record.key] = record
 
     def forget(self) -> None:
-        """Begin again from nothing."""
+        """Clear the journal."""
         self._handle.truncate(0)
         self.last.clear()
 
 
 @contextmanager
 def open_journal(folder: Path) -> Iterator[Journal]:
-    """The journal of `folder`, made on first use; one batch at a time has it.
+    """Open the journal of `folder`, created on first use, exclusively.
 
     Raises:
         RefusedError: `batch_busy`.
@@ -99,16 +99,16 @@ def open_journal(folder: Path) -> Iterator[Journal]:
         handle.seek(0)
         data = handle.read()
         if data and not data.endswith(b"\n"):
-            handle.write(b"\n")  # the end of a record that a kill cut off
+            handle.write(b"\n")  # terminate a record that a kill cut off
         yield Journal(handle, dict(_records(data)))
 
 
-def _records(data: bytes) -> Iterator[tuple[str, Record]]:
-    known = {each.name for each in fields(Record)}
+def _records(data: bytes) -> Iterator[tuple[str, JournalRecord]]:
+    known = {each.name for each in fields(JournalRecord)}
     for line in data.split(b"\n"):
         try:
             found = json.loads(line)
-            record = Record(**{name: value for name, value in found.items() if name in known})
+            record = JournalRecord(**{name: value for name, value in found.items() if name in known})
         except (ValueError, TypeError, AttributeError):
             continue
-        yield record.key, Record(**{**asdict(record), "artifacts": tuple(record.artifacts)})
+        yield record.key, JournalRecord(**{**asdict(record), "artifacts": tuple(record.artifacts)})

@@ -1,4 +1,4 @@
-"""The lines of a task file, one after another or several at once."""
+"""Runs the tasks of a batch, one after another or in parallel."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from voicemill.boundary import Interrupts
 from voicemill.errors import InterruptedRunError, NotAcceptableError, RefusedError, StorageError
 from voicemill.launch import relay
 from voicemill.launch.batch import summary
-from voicemill.launch.batch.journal import Journal, Record, open_journal
-from voicemill.launch.batch.summary import Result
-from voicemill.launch.batch.tasks import Task
+from voicemill.launch.batch.journal import Journal, JournalRecord, open_journal
+from voicemill.launch.batch.summary import TaskResult
+from voicemill.launch.batch.tasks import BatchTask
 from voicemill.protocol import Protocol
 
 LOCK = "running.lock"
-PATIENCE_SECONDS = 150.0
-"""How long the tasks of a killed batch may take to write their checkpoints and end."""
+LEFTOVER_TIMEOUT_SECONDS = 150.0
+"""How long the tasks of a killed batch may take to write their checkpoints and exit."""
 WAKE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Batch:
-    """What to run and how.
+class BatchPlan:
+    """The tasks of a batch and its options.
 
     Attributes:
-        tasks: the lines.
-        folder: gets journal, logs and summary.
+        tasks: the tasks, in file order.
+        folder: for journal, logs and summary.
         repository: the checkout whose apps run.
-        parallel: so many at once.
-        fail_fast: begin nothing new after a failure.
-        force: also what an earlier start has finished.
-        head: what summary.json says about the batch as a whole.
+        parallel: number of tasks at the same time.
+        fail_fast: start no further task after a failure.
+        force: repeat tasks that are already finished.
+        head: fields of summary.json about the batch as a whole.
     """
 
-    tasks: Sequence[Task]
+    tasks: Sequence[BatchTask]
     folder: Path
     repository: Path
     parallel: int = 1
@@ -53,7 +53,7 @@ class Batch:
 
 
 class Fanout(Interrupts):
-    """One signal for every child that runs."""
+    """Forwards one signal to every running child."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class Fanout(Interrupts):
 
     @contextlib.contextmanager
     def forwarded(self, send: Callable[[int], None]) -> Iterator[None]:
-        """Within, a signal also goes to `send`; at once if one has come already."""
+        """Inside the block signals are also passed to `send`; at once if one has arrived already."""
         with self._lock:
             self._sends.add(send)
             late = self.received
@@ -75,7 +75,7 @@ class Fanout(Interrupts):
                 self._sends.discard(send)
 
     def send(self, signum: int) -> None:
-        """Hand a signal to all."""
+        """Forward a signal to all children."""
         with self._lock:
             self.received = signum
             sends = list(self._sends)
@@ -84,18 +84,18 @@ class Fanout(Interrupts):
                 send(signum)
 
 
-def run(batch: Batch, protocol: Protocol, interrupts: Interrupts) -> Path:
-    """Run what is left to run; returns the path of summary.json.
+def run(batch: BatchPlan, protocol: Protocol, interrupts: Interrupts) -> Path:
+    """Run the unfinished tasks; returns the path of summary.json.
 
     Raises:
         RefusedError: `batch_busy`.
         NotAcceptableError: `batch_failed`: at least one task failed; the summary is written.
-        InterruptedRunError: stopped by a signal; the same command goes on.
+        InterruptedRunError: stopped by a signal; the same command continues.
         StorageError: journal or summary cannot be written.
     """
     started = _now()
     with open_journal(batch.folder) as journal:
-        _await_leftovers(batch.folder)
+        _wait_for_leftovers(batch.folder)
         if batch.force:
             journal.forget()
         children = Fanout()
@@ -108,29 +108,29 @@ def run(batch: Batch, protocol: Protocol, interrupts: Interrupts) -> Path:
     protocol.artifact(path)
     if children.received is not None:
         stopped = InterruptedRunError(children.received)
-        stopped.hint = "Run the same command again to go on where it was."
+        stopped.hint = "Run the same command again to continue."
         raise stopped
     if counts["failed"]:
         first = next(result for result in results if result.state == "failed")
         raise NotAcceptableError(
             f"{counts['failed']} of {len(results)} tasks failed, the first in line {first.task.line}.",
             reason="batch_failed",
-            hint=f"Its log is {first.record.log if first.record else ''}; run the same command again after mending it.",
+            hint=f"Its log is {first.record.log if first.record else ''}; correct it and run the same command again.",
         )
     return path
 
 
-def _run_all(batch: Batch, journal: Journal, protocol: Protocol, children: Fanout) -> list[Result]:
+def _run_all(batch: BatchPlan, journal: Journal, protocol: Protocol, children: Fanout) -> list[TaskResult]:
     total, lock = len(batch.tasks), threading.Lock()
-    results = {task.key: Result(task, journal.finished(task.key)) for task in batch.tasks}
+    results = {task.key: TaskResult(task, journal.finished(task.key)) for task in batch.tasks}
     ended = sum(result.record is not None for result in results.values())
     if ended:
-        _say(f"{ended} of {total} tasks were finished by an earlier start and are not repeated (--force does).")
+        _say(f"{ended} of {total} tasks are already finished and are not repeated (use --force to repeat them).")
     protocol.progress(ended, total)
     failed = threading.Event()
     broken: list[StorageError] = []
 
-    def work(task: Task) -> None:
+    def work(task: BatchTask) -> None:
         nonlocal ended
         if children.should_stop() or (failed.is_set() and batch.fail_fast) or broken:
             return
@@ -143,14 +143,14 @@ def _run_all(batch: Batch, journal: Journal, protocol: Protocol, children: Fanou
             failed.set()
         with lock:
             stopped = children.should_stop() and record.exit_code != 0
-            results[task.key] = Result(task, record, stopped)
+            results[task.key] = TaskResult(task, record, stopped)
             ended += 0 if stopped else 1
             protocol.progress(ended, total)
 
     left = [task for task in batch.tasks if results[task.key].record is None]
     with ThreadPoolExecutor(max_workers=max(1, batch.parallel)) as pool:
         waiting = [pool.submit(work, task) for task in left]
-        # Not one long wait: a signal that the system gives to another thread is handled when this one wakes.
+        # Wake up regularly: a signal delivered to another thread is handled when this one wakes.
         while wait(waiting, timeout=WAKE_SECONDS).not_done:
             pass
         for done in waiting:
@@ -161,10 +161,10 @@ def _run_all(batch: Batch, journal: Journal, protocol: Protocol, children: Fanou
 
 
 def _run_one(
-    batch: Batch, task: Task, journal: Journal, lock: threading.Lock, protocol: Protocol, children: Fanout
-) -> Record:
+    batch: BatchPlan, task: BatchTask, journal: Journal, lock: threading.Lock, protocol: Protocol, children: Fanout
+) -> JournalRecord:
     log_path = batch.folder / f"{task.line:04d}-{task.key[:8]}.log"
-    record = Record(task.key, "started", log=protocol.shown(log_path))
+    record = JournalRecord(task.key, "started", log=protocol.shown(log_path))
     with lock:
         journal.write(record)
     artifacts: list[str] = []
@@ -180,7 +180,7 @@ def _run_one(
     with relay.open_log(log_path) as log:
         log.say(task.text)
         code = relay.run(
-            [*_held(batch.folder), *task.command(batch.repository)],
+            [*_locked(batch.folder), *task.command(batch.repository)],
             on_line=on_line,
             on_error_line=lambda line: _say(line, mark),
             log=log,
@@ -195,27 +195,27 @@ def _run_one(
     return record
 
 
-def _held(folder: Path) -> list[str]:
-    """What a task is started through: it holds a lock while any process of it lives, and is told to stop when we die.
+def _locked(folder: Path) -> list[str]:
+    """The command prefix of a task: it holds a lock while any of its processes lives, and gets SIGTERM if we die.
 
-    Both tools are util-linux's; where one is missing, a task simply outlives a batch that was killed with -9.
+    Both tools are part of util-linux; without them a task outlives a batch that was killed with SIGKILL.
     """
-    held = []
+    command = []
     if shutil.which("flock"):
-        held += ["flock", "--shared", "--no-fork", str(folder / LOCK)]
+        command += ["flock", "--shared", "--no-fork", str(folder / LOCK)]
     if shutil.which("setpriv"):
-        held += ["setpriv", "--pdeathsig", "TERM", "--"]
-    return held
+        command += ["setpriv", "--pdeathsig", "TERM", "--"]
+    return command
 
 
-def _await_leftovers(folder: Path) -> None:
-    """Tasks of a batch that was killed write their checkpoints first.
+def _wait_for_leftovers(folder: Path) -> None:
+    """Wait until the tasks of a killed batch have written their checkpoints.
 
     Raises:
-        RefusedError: `batch_busy`: one of them goes on and on.
+        RefusedError: `batch_busy`: one of them does not exit.
     """
     with (folder / LOCK).open("ab") as handle:
-        until, told = time.monotonic() + PATIENCE_SECONDS, False
+        until, printed = time.monotonic() + LEFTOVER_TIMEOUT_SECONDS, False
         while True:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -223,13 +223,13 @@ def _await_leftovers(folder: Path) -> None:
             except OSError:
                 if time.monotonic() > until:
                     raise RefusedError(
-                        "A task of the batch that was killed is still running.",
+                        "A task of the killed batch is still running.",
                         reason="batch_busy",
-                        hint="End it, then start again.",
+                        hint="Stop it, then start again.",
                     ) from None
-            if not told:
-                _say("Waiting for a task of the batch that was killed to end.")
-                told = True
+            if not printed:
+                _say("Waiting for a task of the killed batch to exit.")
+                printed = True
             time.sleep(0.1)
 
 

@@ -1,4 +1,4 @@
-"""How a batch went: a table on stderr and summary.json."""
+"""The result of a batch: a table on stderr and summary.json."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voicemill import files
-from voicemill.launch.batch.journal import Record
-from voicemill.launch.batch.tasks import Task
+from voicemill.launch.batch.journal import JournalRecord
+from voicemill.launch.batch.tasks import BatchTask
 
 NAME = "summary.json"
 SHOWN = 60
-"""Letters of a task in the table; summary.json has all of them."""
+"""Characters of a task shown in the table; summary.json has the full text."""
 
 
 @dataclass(frozen=True)
-class Result:
-    """A task and how it ended: `ok`, `failed`, `stopped` by a signal, or `not_run`."""
+class TaskResult:
+    """A task and its result: `ok`, `failed`, `stopped` by a signal, or `not_run`."""
 
-    task: Task
-    record: Record | None = None
+    task: BatchTask
+    record: JournalRecord | None = None
     stopped: bool = False
 
     @property
@@ -33,7 +33,7 @@ class Result:
         return "stopped" if self.stopped else "failed"
 
 
-def write(folder: Path, head: Mapping[str, object], results: Sequence[Result]) -> Path:
+def write(folder: Path, head: Mapping[str, object], results: Sequence[TaskResult]) -> Path:
     """Write summary.json and return its path."""
     rows = []
     for result in results:
@@ -54,8 +54,8 @@ def write(folder: Path, head: Mapping[str, object], results: Sequence[Result]) -
     return path
 
 
-def show(results: Sequence[Result]) -> None:
-    """The table, for people."""
+def show(results: Sequence[TaskResult]) -> None:
+    """Print the table."""
     lines = [f"{'line':>5}  {'how':<8} {'code':>4} {'seconds':>9}  task"]
     for result in results:
         record = result.record

@@ -1,7 +1,7 @@
-"""A task file: one app invocation a line, `!command` for a line of shell, `#` for a comment.
+"""The task file: one app invocation per line, `!command` for a shell command, `#` for a comment.
 
-UTF-8, with or without a byte order mark, with the line ends of any system. Words are quoted as in a shell; nothing else
-of a shell happens in an app's line: no variables, no patterns, no pipes.
+UTF-8, with or without a byte order mark, with any line ending. Words are quoted as in a shell; variables, patterns and
+pipes are not interpreted.
 """
 
 from __future__ import annotations
@@ -15,20 +15,19 @@ from voicemill import files
 from voicemill.errors import RefusedError
 
 MAX_BYTES = 4 * 1024 * 1024
-"""A larger file is no list of jobs."""
+"""The largest task file."""
 
 
 @dataclass(frozen=True)
-class Task:
-    """One line that runs something.
+class BatchTask:
+    """One task: a line that runs an app or a shell command.
 
     Attributes:
         line: its number in the file, from 1.
-        text: the line as it stands there, without the blanks around it.
-        key: what the journal knows it by: the same for the same text, however the lines around it change; a second line
-            of the same text has another key.
-        app: name of the app; `None` for a line of shell.
-        arguments: of the app, or the shell's one line.
+        text: the line, stripped.
+        key: its key in the journal: depends only on the text, and on how often the same text came before.
+        app: name of the app; `None` for a shell command.
+        arguments: of the app, or the shell command as one word.
     """
 
     line: int
@@ -38,19 +37,19 @@ class Task:
     arguments: tuple[str, ...]
 
     def command(self, repository: Path) -> list[str]:
-        """The command line, below the checkout `repository`."""
+        """The command line in the checkout `repository`."""
         if self.app is None:
             return ["bash", "-c", *self.arguments]
         return [str(repository / "run"), self.app, *self.arguments]
 
 
 def apps(repository: Path) -> frozenset[str]:
-    """The names that a line may begin with."""
+    """The names of the apps."""
     return frozenset(path.parent.name for path in (repository / "apps").glob("*/*.py") if path.stem == path.parent.name)
 
 
 def load(path: Path) -> bytes:
-    """The bytes of a task file, read once: it may be a pipe.
+    """Read a task file once: it may be a pipe.
 
     Raises:
         RefusedError: `tasks_missing`.
@@ -62,16 +61,16 @@ def load(path: Path) -> bytes:
         raise RefusedError(
             f"The task file {path} cannot be read: {error.strerror}.",
             reason="tasks_missing",
-            hint="Give a text file with one app and its options a line, e.g. TASKS=jobs.txt.",
+            hint="Give a text file with one app and its options per line, e.g. TASKS=jobs.txt.",
         ) from error
 
 
-def parse(data: bytes, name: str, known: Container[str]) -> tuple[Task, ...]:
-    """Judge every line of a task file.
+def parse(data: bytes, name: str, known: Container[str]) -> tuple[BatchTask, ...]:
+    """Parse and validate a task file.
 
     Args:
-        data: its bytes.
-        name: what it is called.
+        data: contents of the file.
+        name: name of the file, for messages.
         known: names of the apps.
 
     Raises:
@@ -83,7 +82,7 @@ def parse(data: bytes, name: str, known: Container[str]) -> tuple[Task, ...]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _invalid(name, data[: error.start].count(b"\n") + 1, "it is not UTF-8") from error
-    found: list[Task] = []
+    found: list[BatchTask] = []
     seen: dict[str, int] = {}
     for number, raw in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1):
         line = raw.strip()
@@ -93,9 +92,9 @@ def parse(data: bytes, name: str, known: Container[str]) -> tuple[Task, ...]:
             continue
         seen[line] = seen.get(line, 0) + 1
         app, arguments = _words(line, name, number, known)
-        found.append(Task(number, line, files.content_key(line, seen[line])[:16], app, arguments))
+        found.append(BatchTask(number, line, files.content_key(line, seen[line])[:16], app, arguments))
     if not found:
-        raise _invalid(name, 1, "there is no task in it")
+        raise _invalid(name, 1, "it has no tasks")
     return tuple(found)
 
 
@@ -115,7 +114,7 @@ def _words(line: str, name: str, number: int, known: Container[str]) -> tuple[st
 
 
 def _without_comment(line: str) -> str:
-    """Without a `#` that begins a word, and what follows it; in the middle of a word or in quotes it is a letter."""
+    """Strip a comment: a `#` at the start of a word and outside quotes, with the text after it."""
     quote, begins, skip = "", True, False
     for at, character in enumerate(line):
         if skip:

@@ -41,8 +41,8 @@ def test_comments_quotes_shell_lines_and_the_line_ends_of_every_system(ends: str
         (b"voice-prep\nvoice-prep \xff\n", 2, "not UTF-8"),
         (b"voice-prep \x00\n", 1, "control character"),
         (b"voice-prep\n!  \n", 2, "nothing follows the !"),
-        (b"# nothing\n", 1, "no task in it"),
-        (b"", 1, "no task in it"),
+        (b"# nothing\n", 1, "it has no tasks"),
+        (b"", 1, "it has no tasks"),
         (b"#" * (tasks.MAX_BYTES + 1), 1, "larger than 4 MiB"),
     ],
 )
