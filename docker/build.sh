@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Build an image:  docker/build.sh [cpu|cuda-base|cuda|dev] [--tag TAG] [--log FILE] [--file DOCKERFILE]
 #
-# Default tags: voicemill:<what>. The engine's output goes to stderr, or is added to FILE; the exit code is the engine's.
-#   VOICEMILL_BASE_IMAGE     what Dockerfile and Dockerfile.cuda-base start from (default python:3.11-slim-bookworm)
-#   VOICEMILL_CUDA_BASE_IMAGE  what Dockerfile.cuda starts from (default voicemill:cuda-base)
-#   VOICEMILL_WHEELS_IMAGE   an image that holds a wheel of torch, taken instead of an index's (docker/offline-base.sh makes one)
+# Default tags: voicemill:<what>. The engine's output goes to stderr, or is appended to FILE; the exit code is the engine's.
+#   VOICEMILL_BASE_IMAGE     base image of Dockerfile and Dockerfile.cuda-base (default python:3.11-slim-bookworm)
+#   VOICEMILL_CUDA_BASE_IMAGE  base image of Dockerfile.cuda (default voicemill:cuda-base)
+#   VOICEMILL_WHEELS_IMAGE   an image with a wheel of torch, used instead of an index (made by docker/offline-base.sh)
 #   VOICEMILL_TORCH_INDEX    package index of torch (PyTorch's own for the variant makes the CPU image smaller)
 #   VOICEMILL_COMPUTE        CUDA version of cuda-base, as PyTorch writes it (default: Dockerfile.cuda-base's, cu130)
 #   VOICEMILL_NETWORK        network of the build steps, for example host
@@ -23,7 +23,7 @@ while [ $# -gt 0 ]; do
     --tag) tag="${2:?a tag is missing after --tag}"; shift ;;
     --log) log="${2:?a file is missing after --log}"; shift ;;
     --file) file="${2:?a Dockerfile is missing after --file}"; shift ;;
-    *) usage "'$1' means nothing here" ;;
+    *) usage "unknown argument '$1'" ;;
   esac
   shift
 done
@@ -34,13 +34,13 @@ find_builder || exit 1
 arguments=(--tag "$tag" --build-arg "COMMIT=$(source_commit "$root")" --build-arg "SOURCE_DIGEST=$(source_digest "$root")"
   --build-arg "BUILD_DATE=$(date -u +%Y-%m-%dT%H:%M:%SZ)")
 case "${file:+given}$what" in
-  given*) arguments+=(--file "$file") ;; # another Dockerfile, built to its end
+  given*) arguments+=(--file "$file") ;; # another Dockerfile, all stages
   cpu) arguments+=(--file "$root/docker/Dockerfile" --target runtime) ;;
   dev) arguments+=(--file "$root/docker/Dockerfile" --target dev) ;;
   cuda-base) arguments+=(--file "$root/docker/Dockerfile.cuda-base" --build-arg "LOCKS_DIGEST=$(locks_digest "$root")") ;;
   cuda) arguments+=(--file "$root/docker/Dockerfile.cuda") ;;
 esac
-[ "$ENGINE" != podman ] || arguments+=(--format docker) # the format that knows SHELL
+[ "$ENGINE" != podman ] || arguments+=(--format docker) # the format that supports SHELL
 given() { [ -z "${2:-}" ] || arguments+=(--build-arg "$1=$2"); }
 given WHEELS_IMAGE "${VOICEMILL_WHEELS_IMAGE:-}"
 if [ "$what" = cuda ]; then
@@ -51,7 +51,7 @@ else
   [ "$what" != cuda-base ] || given COMPUTE "${VOICEMILL_COMPUTE:-}"
 fi
 [ -z "${VOICEMILL_NETWORK:-}" ] || arguments+=(--network "$VOICEMILL_NETWORK")
-# Proxies are passed on by name: the engine knows these arguments and keeps them out of the image.
+# Proxies are passed by name: the engine predefines these arguments and does not store them in the image.
 for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY; do
   [ -z "${!name:-}" ] || arguments+=(--build-arg "$name")
 done

@@ -1,38 +1,38 @@
-# shellcheck shell=bash disable=SC2034  # the variables are for those who source this
-# Which container engine answers: sourced by run, docker/build.sh and what else starts containers.
+# shellcheck shell=bash disable=SC2034  # the variables for the scripts that source this file
+# Finds the container engine; sourced by run, docker/build.sh and other scripts that start containers.
 #
 #   find_engine    ENGINE=docker|podman, and 0; or 1, one plain sentence on stderr and in ENGINE_SENTENCE, and the cause in
 #                  ENGINE_REASON: not_installed, daemon_down, no_permission, direct (TOOLBOX_RUNTIME=direct) or bad_usage.
-#                  ENGINE_ROOTLESS=1 where root inside a container is the calling user outside.
-#   find_builder   BUILDER=<command that builds with BuildKit>, for the engine found before.
+#                  ENGINE_ROOTLESS=1 if root in a container is the calling user on the host.
+#   find_builder   BUILDER=<command that builds with BuildKit>, for the engine that find_engine found.
 #
 # TOOLBOX_RUNTIME=docker|podman|direct forces a choice; without it Docker is asked first, then Podman.
 
 ENGINE='' ENGINE_REASON='' ENGINE_SENTENCE='' ENGINE_ROOTLESS='' BUILDER=''
 
-# A daemon that hangs must not hang us.
-patiently() { if command -v timeout >/dev/null 2>&1; then timeout 30 "$@"; else "$@"; fi; }
+# Do not wait forever for a daemon that hangs.
+with_timeout() { if command -v timeout >/dev/null 2>&1; then timeout 30 "$@"; else "$@"; fi; }
 
-# ask_engine NAME: does it answer? Sets ENGINE_REASON and ENGINE_SENTENCE otherwise.
+# ask_engine NAME: 0 if the engine responds, else sets ENGINE_REASON and ENGINE_SENTENCE.
 ask_engine() {
-  local name="$1" said
+  local name="$1" output
   if ! command -v "$name" >/dev/null 2>&1; then
     ENGINE_REASON=not_installed ENGINE_SENTENCE="$name is not installed: install it to run in a container."
     return 1
   fi
-  if said="$(LC_ALL=C patiently "$name" info --format '{{json .}}' 2>&1)"; then
-    # Old clients end with 0 although the daemon did not answer.
-    case "$said" in
+  if output="$(LC_ALL=C with_timeout "$name" info --format '{{json .}}' 2>&1)"; then
+    # Old clients exit with 0 although the daemon did not respond.
+    case "$output" in
       *"Cannot connect to the Docker daemon"*|*"permission denied"*) ;;
       *)
-        # Podman may answer under Docker's name.
+        # Podman may be installed under Docker's name.
         case "$("$name" --version 2>/dev/null)" in podman*) name=podman ;; esac
         ENGINE="$name" ENGINE_REASON='' ENGINE_SENTENCE='' ENGINE_ROOTLESS=''
-        case "$said" in *'"rootless":true'*|*name=rootless*) ENGINE_ROOTLESS=1 ;; esac
+        case "$output" in *'"rootless":true'*|*name=rootless*) ENGINE_ROOTLESS=1 ;; esac
         return 0 ;;
     esac
   fi
-  case "$said" in
+  case "$output" in
     *"ermission denied"*)
       ENGINE_REASON=no_permission
       ENGINE_SENTENCE="You may not talk to $name's socket: join its group (sudo usermod -aG docker \"\$USER\"), then log in again." ;;
@@ -57,7 +57,7 @@ choose_engine() {
   if ask_engine docker; then return 0; fi
   reason="$ENGINE_REASON" sentence="$ENGINE_SENTENCE"
   if ask_engine podman; then return 0; fi
-  # What stands in the way of an engine that is there says more than that the other one is missing.
+  # The problem of an installed engine is more useful than the absence of the other one.
   if [ "$reason" != not_installed ]; then
     ENGINE_REASON="$reason" ENGINE_SENTENCE="$sentence"
   elif [ "$ENGINE_REASON" = not_installed ]; then
@@ -72,7 +72,7 @@ find_engine() {
   return 1
 }
 
-# Docker clients before 23 carry BuildKit, later ones need the buildx plugin; take the first on PATH that can build.
+# Docker clients before 23 include BuildKit, later ones need the buildx plugin; use the first on PATH that can build.
 find_builder() {
   local client version
   BUILDER=''

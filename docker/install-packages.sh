@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Inside a build: what a lock file pins.   install-packages.sh /mnt/locks/requirements.txt
-# Some packages come as source only; the compiler for them goes again in the same layer.
+# Runs in a build: installs the packages of a lock file.   install-packages.sh /mnt/locks/requirements.txt
+# Some packages are source only; their compiler is removed again in the same layer.
 set -euo pipefail
 tools=(g++ make)
 python3 -c 'import pathlib, sysconfig; raise SystemExit(not (pathlib.Path(sysconfig.get_path("include")) / "Python.h").exists())' \

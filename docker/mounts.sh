@@ -107,7 +107,7 @@ mount_companions() {
   done
 }
 
-# Folders that the image itself needs; a mount there would hide them.
+# Folders of the image that a mount would hide.
 belongs_to_image() {
   case "$1" in
     /|/app|/app/*|/bin|/bin/*|/boot|/dev|/dev/*|/etc|/etc/*|/home|/in|/lib*|/opt|/proc|/proc/*|/run|/sbin|/sys|/sys/*) return 0 ;;

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Where no image registry can be reached: a base image of Debian packages, and an image of this host's torch wheel.
+# For hosts without an image registry: builds a base image from Debian packages, and an image of this host's torch wheel.
 #   docker/offline-base.sh [BASE-TAG] [WHEELS-TAG]     as root; needs debootstrap and an engine
 # Then:  VOICEMILL_BASE_IMAGE=BASE-TAG VOICEMILL_WHEELS_IMAGE=WHEELS-TAG docker/build.sh
 #
-# What this host knows about reaching its package indexes goes into the base: its certificates, and pip's and apt's sources.
-# A base made from the same facts before is kept, so that the layers built on it are kept too.
+# The base contains this host's access to package indexes: its certificates, and the sources of pip and apt.
+# A base built from the same inputs is reused, so that the layers built on it stay cached.
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 base="${1:-voicemill-base:bookworm}" wheels="${2:-voicemill-wheels:host}"
@@ -15,7 +15,7 @@ find_engine || exit 1
 [ "$(id -u)" = 0 ] || refuse "Making a base image with debootstrap needs root: start it with sudo."
 command -v debootstrap >/dev/null || refuse "debootstrap is not installed: sudo apt-get install debootstrap."
 
-pip_setting() { # pip_setting NAME: what pip would use, from its files and the environment
+pip_setting() { # pip_setting NAME: pip's value, from its files and the environment
   python3 -m pip config list 2>/dev/null | sed -n "s/^[^=]*[.]$1='\(.*\)'\$/\1/p" | tail -n 1
 }
 mirror="$(sed -n -e 's/^URIs: *//p' -e 's/^deb  *\(\[[^]]*\] *\)\{0,1\}\([^ ]*\) .*/\2/p' \
@@ -38,7 +38,7 @@ if ! known "$base" "$key"; then
   trap 'rm -rf "$work"' EXIT
   if ! debootstrap --variant=minbase --include="$packages" bookworm "$work/root" "$mirror" >"$work/log" 2>&1; then
     tail -n 15 "$work/log" >&2
-    refuse "debootstrap could not make the base image: look at the lines above, is $mirror in reach?"
+    refuse "debootstrap could not make the base image: see the lines above; can $mirror be reached?"
   fi
   security="${mirror%/}-security"
   printf 'deb %s bookworm main\ndeb %s bookworm-updates main\ndeb %s bookworm-security main\n' "$mirror" "$mirror" "$security" \
@@ -55,7 +55,7 @@ for folder in $(pip_setting find-links); do
   for candidate in "${folder#file://}/$pin"[-+]*cp311*.whl; do [ ! -f "$candidate" ] || wheel="$candidate"; done
 done
 if [ -z "$wheel" ]; then
-  echo "pip's find-links hold no wheel of $pin: torch will come from its index." >&2
+  echo "pip's find-links have no wheel of $pin: torch will come from its index." >&2
 elif ! known "$wheels" "$(basename "$wheel")"; then
   tar --numeric-owner -C "$(dirname "$wheel")" -c "$(basename "$wheel")" \
     | "$ENGINE" import --change "LABEL voicemill.key=$(basename "$wheel")" - "$wheels" >/dev/null

@@ -1,25 +1,25 @@
 # shellcheck shell=bash
-# What of the checkout is in an image; sourced by run and docker/build.sh.
+# The parts of the checkout that are in an image; sourced by run and docker/build.sh.
 
-# The paths that the Dockerfiles copy; .dockerignore lets the same through, and a test holds them together.
+# The paths that the Dockerfiles copy; .dockerignore allows the same paths, and a test compares them.
 image_sources=(apps configs data docker lib locks scripts run-direct LICENSE NOTICE)
 
 hashing=(sha256sum); command -v sha256sum >/dev/null 2>&1 || hashing=(shasum -a 256)
 
-# source_digest ROOT: sha256 over names and contents. An image carries it as the label voicemill.source, so that run sees
-# whether the image is older than the checkout.
+# source_digest ROOT: sha256 over names and contents. It is the image's label voicemill.source, by which run detects
+# an image that is older than the checkout.
 source_digest() (
   cd "$1" || exit
   find "${image_sources[@]}" -type f ! -name '*.pyc' | LC_ALL=C sort | tr '\n' '\0' \
     | xargs -0 "${hashing[@]}" | "${hashing[@]}" | cut -d' ' -f1
 )
 
-# source_commit ROOT: HEAD of the checkout, else what the environment says, else unknown.
+# source_commit ROOT: HEAD of the checkout, else VOICEMILL_COMMIT, else unknown.
 source_commit() {
   git -C "$1" rev-parse --verify HEAD 2>/dev/null || printf '%s\n' "${VOICEMILL_COMMIT:-unknown}"
 }
 
-# locks_digest ROOT: sha256 over what the dependencies are made of; the label voicemill.locks of the CUDA base image.
+# locks_digest ROOT: sha256 over the files that define the dependencies; the label voicemill.locks of the CUDA base image.
 locks_digest() (
   cd "$1" || exit
   cat locks/requirements.txt locks/torch.txt docker/install-*.sh docker/Dockerfile.cuda-base | "${hashing[@]}" | cut -d' ' -f1

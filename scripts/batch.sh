@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# make batch TASKS=jobs.txt: run the lines of a task file, one app invocation each (docs/remote.md). --help explains.
+# make batch TASKS=jobs.txt: run the tasks of a task file, one app invocation per line (docs/remote.md). See --help.
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 # shellcheck source=scripts/voice/python.sh

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Build an image and push it under tags that can be made again:  scripts/publish.sh cpu|cuda-base|cuda [options]
-#   --registry R    where it goes, for example ghcr.io/me/voicemill (default: VOICEMILL_REGISTRY)
-#   --dry-run       say what would be done, and do nothing
-#   --allow-dirty   also from a working tree with changes; the tag then ends in -dirty
+# Build an image and push it under reproducible tags:  scripts/publish.sh cpu|cuda-base|cuda [options]
+#   --registry R    registry, for example ghcr.io/me/voicemill (default: VOICEMILL_REGISTRY)
+#   --dry-run       print the commands without running them
+#   --allow-dirty   allow a working tree with changes; the tag then ends in -dirty
 #
 # cpu: R:<sha8>, R:latest · cuda-base: R:cuda-base-<digest of the locks>, R:cuda-base · cuda: R:cuda-<sha8>, R:cuda, R:cuda130
-# VOICEMILL_COMPUTE=cu128 takes another CUDA than Dockerfile.cuda-base's own: R:cuda128-base-<digest>, R:cuda128-<sha8>, R:cuda128.
+# VOICEMILL_COMPUTE=cu128 uses another CUDA version than Dockerfile.cuda-base: R:cuda128-base-<digest>, R:cuda128-<sha8>, R:cuda128.
 #
-# A tag that names a commit or locks is pushed once: where the registry has it, its bytes stay, and only the moving tags are set to it.
+# A tag of a commit or of locks is pushed once: if the registry has it, only the moving tags are updated.
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 cd "$root"
@@ -21,20 +21,20 @@ while [ $# -gt 0 ]; do
     --registry) [ -n "${2:-}" ] || usage "A registry is missing after --registry."; registry="$2"; shift ;;
     --dry-run) dry=1 ;;
     --allow-dirty) dirty=1 ;;
-    *) usage "'$1' means nothing here." ;;
+    *) usage "Unknown argument '$1'." ;;
   esac
   shift
 done
 [ -n "$what" ] || usage "Which image?"
 [ -n "$registry" ] || usage "Where to? Give --registry or VOICEMILL_REGISTRY, for example ghcr.io/me/voicemill."
-[[ "$registry" =~ ^[a-z0-9][a-z0-9._:/-]*[a-z0-9]$ ]] || usage "'$registry' is no name of a repository of images."
+[[ "$registry" =~ ^[a-z0-9][a-z0-9._:/-]*[a-z0-9]$ ]] || usage "'$registry' is not a name of an image repository."
 
 sha="$(git rev-parse --short=8 HEAD 2>/dev/null)" || refuse not_a_checkout \
   "Images are published from a git checkout, so that their tag names a commit."
 suffix=''
 if [ -n "$(git status --porcelain)" ]; then
   [ -n "$dirty" ] || refuse dirty_tree \
-    "The working tree has changes, so $sha would not say what is in the image: commit them, or use --allow-dirty."
+    "The working tree has changes, so $sha would not describe the image: commit them, or use --allow-dirty."
   suffix=-dirty
 fi
 default="$(sed -n 's/^ARG COMPUTE=//p' docker/Dockerfile.cuda-base)"
@@ -44,23 +44,23 @@ version="cuda${compute#cu}" name=cuda
 [ "$compute" = "$default" ] || name="$version"
 # shellcheck source=docker/source.sh
 . docker/source.sh
-base="$name-base-$(locks_digest . | cut -c1-8)" # of its contents: the same locks give the same tag, in any commit
+base="$name-base-$(locks_digest . | cut -c1-8)" # by contents: the same locks give the same tag in any commit
 case "$what" in
   cpu) tags=("$sha$suffix" latest) ;;
   cuda-base) tags=("$base" "$name-base") ;;
   cuda) tags=("$name-$sha$suffix" "$name"); [ "$name" = "$version" ] || tags+=("$version") ;;
 esac
-[ -z "$suffix" ] || tags=("${tags[0]}") # a moving tag never points to what no commit holds
+[ -z "$suffix" ] || tags=("${tags[0]}") # a moving tag never points to uncommitted code
 fixed="$registry:${tags[0]}"
 
 run() { printf '[publish] %s\n' "$*"; [ -n "$dry" ] || "$@"; }
 push() {
   run "${ENGINE:-docker}" push "$1" && return
-  refuse push_failed "$1 could not be pushed: look at the lines above; if access was denied, $ENGINE login ${registry%%/*}."
+  refuse push_failed "$1 could not be pushed: see the lines above; if access was denied, $ENGINE login ${registry%%/*}."
 }
-there() { # there IMAGE: the registry has it, as far as we may look
+in_registry() { # in_registry IMAGE: the registry has it, as far as access allows
   local plain=()
-  case "$registry:$ENGINE" in # on loopback engines speak plain HTTP anyway
+  case "$registry:$ENGINE" in # engines use plain HTTP on loopback
     localhost[:/]*:podman|127.*:podman) plain=(--tls-verify=false) ;;
     localhost[:/]*|127.*) plain=(--insecure) ;;
   esac
@@ -75,11 +75,11 @@ fi
 build=(docker/build.sh "$what" --tag "$fixed")
 if [ "$what" = cuda-base ]; then build=(env "VOICEMILL_COMPUTE=$compute" "${build[@]}"); fi
 if [ "$what" = cuda ]; then build=(env "VOICEMILL_CUDA_BASE_IMAGE=$registry:$base" "${build[@]}"); fi
-if [ -z "$dry" ] && [ "${fixed%-dirty}" = "$fixed" ] && there "$fixed"; then
-  printf '[publish] %s is there already: its bytes stay\n' "$fixed"
+if [ -z "$dry" ] && [ "${fixed%-dirty}" = "$fixed" ] && in_registry "$fixed"; then
+  printf '[publish] %s is already published and is not replaced\n' "$fixed"
   run "$ENGINE" pull --quiet "$fixed"
 else
-  if [ -z "$dry" ] && [ "$what" = cuda ] && ! there "$registry:$base"; then
+  if [ -z "$dry" ] && [ "$what" = cuda ] && ! in_registry "$registry:$base"; then
     refuse cuda_base_missing "$registry:$base, the base with today's locks, is not in the registry: publish cuda-base first."
   fi
   run "${build[@]}"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# make shell, make shell-gpu: a shell in the image, in the checkout's place, with work/ and cache/ as the apps see them.
+# make shell, make shell-gpu: a shell in the image, with work/ and cache/ mounted as for the apps.
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 cd "$root"

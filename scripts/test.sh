@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# make test: pytest in the development image where a container engine answers, else on this machine. Options go to pytest.
-#   TOOLBOX_RUNTIME=direct: on this machine. Tests that need an engine themselves are `make test-docker`.
+# make test: pytest in the development image if a container engine responds, else on this machine. Options go to pytest.
+#   TOOLBOX_RUNTIME=direct: on this machine. Tests that need an engine: `make test-docker`.
 #   TEST_HALVES=1: the unit tests and the others as two processes at once, unless options name a path.
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
@@ -8,7 +8,7 @@ cd "$root"
 # shellcheck source=docker/engine.sh
 . docker/engine.sh
 if [ "${TOOLBOX_RUNTIME:-}" = direct ] || ! find_engine; then
-  case "${TOOLBOX_RUNTIME:-direct}" in direct) ;; *) exit 1 ;; esac # an engine that was asked for by name is not replaced
+  case "${TOOLBOX_RUNTIME:-direct}" in direct) ;; *) exit 1 ;; esac # an engine requested by name is not replaced
   # shellcheck source=scripts/bootstrap.sh
   . scripts/bootstrap.sh
   bootstrap dev

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# make vast-…: rent a machine at vast.ai, run a task file on it, bring the results, destroy it (docs/remote.md). --help explains.
-# The vendor's client lives in an environment of its own, VOICEMILL_VAST_VENV or .venv-vast (docs/adr/0010).
+# make vast-…: rent a machine at vast.ai, run a task file on it, copy the results, destroy it (docs/remote.md). See --help.
+# The vendor's client has a separate environment, VOICEMILL_VAST_VENV or .venv-vast (docs/adr/0010).
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 # shellcheck source=scripts/voice/python.sh

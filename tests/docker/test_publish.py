@@ -162,7 +162,7 @@ def test_a_commits_tag_is_pushed_once_and_its_bytes_stay(
     before = registry.digest(tag)
     again = publish(checkout, registry.repository, "cuda")
     assert again.returncode == 0, again.stderr
-    assert said(again)[0] == f"{registry.repository}:{tag} is there already: its bytes stay"
+    assert said(again)[0] == f"{registry.repository}:{tag} is already published and is not replaced"
     assert not [
         line for line in said(again) if "build.sh" in line or line.endswith(f"push {registry.repository}:{tag}")
     ]
@@ -184,7 +184,7 @@ def test_a_base_of_the_same_locks_is_not_built_again_whatever_else_changed(
     clean = publish(checkout, registry.repository, "cuda-base")
     assert clean.returncode == 0, clean.stderr
     for done in (dirty, clean):
-        assert said(done)[0] == f"{registry.repository}:{base_tag} is there already: its bytes stay"
+        assert said(done)[0] == f"{registry.repository}:{base_tag} is already published and is not replaced"
         assert "build.sh" not in done.stdout
     assert registry.digest(base_tag) == registry.digest("cuda-base") == before
 
