@@ -1,12 +1,17 @@
-"""voicemill: recordings flow left to right through the rooms and come out as a certified voice.
+"""voicemill: recordings -> a certified text-to-speech voice.
 
-    recording -> audio -> text -> dataset -> training -> evaluation -> bundle -> verify -> verdict
-                                              ^      ^
-                            weights (licence gate)  metrics
+    recording -> audio -> text, align -> dataset -> training -> evaluation -> bundle -> verify -> verdict
+                                                     ^      ^
+                                  weights (licence gate)  metrics
 
-A room imports only from rooms before it (`audio, text, dataset, weights, metrics, training, evaluation, bundle,
-casimir, verify`) and from the top-level modules; `backends` sits on top. Nothing here parses argv, reads the
-environment or exits: that is the business of `apps/` and `scripts/voice/`.
+A package imports only from packages below it and from top-level modules; the order is in the import-linter contracts of
+pyproject.toml. Nothing here parses argv, reads settings from the environment or exits: `apps/` and `scripts/voice/` do.
 """
 
+import os
+
 __version__ = "0.1.0"
+
+# Waiting OpenMP threads sleep instead of spinning (docs/benchmarks.md, "Waiting threads"). libgomp reads the variable
+# when torch is loaded, so it is set here, before every other import, and child processes inherit it.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -192,7 +192,19 @@ def test_other_bytes_are_no_graph() -> None:
     assert caught.value.code == "graph_invalid"
 
 
-FORBIDDEN = ["torch", "nemo", "librosa", "pynini", "pydantic", "lightning", "scipy", "numba", "transformers", "click", "soundfile"]
+FORBIDDEN = [
+    "torch",
+    "nemo",
+    "librosa",
+    "pynini",
+    "pydantic",
+    "lightning",
+    "scipy",
+    "numba",
+    "transformers",
+    "click",
+    "soundfile",
+]
 
 
 def test_the_runtime_imports_numpy_and_onnxruntime_alone(bundle: Path) -> None:

@@ -1,0 +1,29 @@
+"""OpenMP's wait policy is set by the package itself, before torch can be loaded."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.parametrize(("given", "policy"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
+def test_waiting_threads_sleep_unless_the_environment_says_otherwise(
+    repository: Path, given: dict[str, str], policy: str
+) -> None:
+    code = "import sys, os, voicemill.files; assert 'torch' not in sys.modules; print(os.environ['OMP_WAIT_POLICY'])"
+    environment = {"PYTHONPATH": str(repository / "lib"), **given}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == policy
+
+
+def test_torch_s_openmp_takes_the_policy(repository: Path) -> None:
+    """`OMP_DISPLAY_ENV` makes libgomp print its settings when it is loaded."""
+    environment = {"PYTHONPATH": str(repository / "lib"), "OMP_DISPLAY_ENV": "VERBOSE"}
+    done = subprocess.run(
+        [sys.executable, "-c", "import voicemill, torch"], env=environment, capture_output=True, text=True, check=True
+    )
+    assert "OMP_WAIT_POLICY = 'PASSIVE'" in done.stderr
+    assert "GOMP_SPINCOUNT = '0'" in done.stderr
