@@ -1,4 +1,4 @@
-"""voice-train-prod say: let a finished voice say a text."""
+"""voice-train-prod say: synthesise a text with a finished voice."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ Examples:
 
 @click.command("say", epilog=EXAMPLES)
 @click.option("--voice", help="Promoted voice.  [default: VOICE_PROFILE_ID or dottie_default]")
-@click.option("--bundle", type=click.Path(path_type=Path), help="Bundle folder elsewhere, instead of --voice.")
-@click.option("--text", help='What to say; <break time="500ms"/> pauses.')
+@click.option("--bundle", type=click.Path(path_type=Path), help="Folder of a bundle, instead of --voice.")
+@click.option("--text", help='Text to synthesise; <break time="500ms"/> inserts a pause.')
 @click.option("--file", type=click.Path(path_type=Path), help="Text file, UTF-8; - for standard input.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="WAV file to write.")
-@click.option("--speed", type=float, default=1.0, show_default=True, help="0.5 to 2.")
+@click.option("--speed", type=float, default=1.0, show_default=True, help="Speaking rate, 0.5 to 2.")
 @click.option("--semitones", type=float, default=0.0, show_default=True, help="Pitch shift, -12 to 12.")
-@click.option("--loudness", type=click.FloatRange(-40.0, -10.0), default=-23.0, show_default=True, help="LUFS.")
+@click.option(
+    "--loudness", type=click.FloatRange(-40.0, -10.0), default=-23.0, show_default=True, help="Loudness in LUFS."
+)
 def say_command(
     voice: str | None,
     bundle: Path | None,
@@ -37,7 +39,7 @@ def say_command(
     semitones: float,
     loudness: float,
 ) -> None:
-    """Say a text with a promoted voice, through the vocoder that it ships with."""
+    """Synthesise a text with a promoted voice and the vocoder that it ships with."""
     from voicemill.errors import UsageError
     from voicemill.lane.load_voice import load_promoted_voice, read_input_text
     from voicemill.protocol import Protocol

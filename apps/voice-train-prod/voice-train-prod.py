@@ -29,13 +29,13 @@ Examples:
   voice-train-prod --audio LJSpeech/wavs --metadata LJSpeech/metadata.csv
   voice-train-prod --dataset train.jsonl                  an existing NeMo manifest
   voice-train-prod --preset smoke                         prove the whole path in a minute or two
-  voice-train-prod --resume                               go on after an interrupted run
+  voice-train-prod --resume                               continue after an interrupted run
   voice-train-prod say --voice anna --text "Good morning." --out morning.wav
 
 \b
 Results land below work/ (WORK_DIR): artifacts/, datasets/<voice>/, checkpoints/, bundles/<voice>/voice_bundle/ with
-sample.wav, and reports/<voice>.html. Exit codes: 0 done, 1 refused, 2 blocked (the status file says why), 3 not good
-enough, 130/143 interrupted (use --resume)."""
+sample.wav, and reports/<voice>.html. Exit codes: 0 done, 1 refused, 2 blocked (the reason is in the status file),
+3 not acceptable, 130/143 interrupted (use --resume)."""
 
 
 @click.command(
@@ -47,7 +47,7 @@ enough, 130/143 interrupted (use --resume)."""
     help="Profile id of the voice: names its folders. Without a source, the dataset prepared under this name is "
     "trained.  [default: dottie_default]",
 )
-@click.option("--display-name", help="Name people see.")
+@click.option("--display-name", help="Name of the voice for people.  [default: Dottie, or the profile id]")
 @click.option("--preset", help="smoke, cpu, finetune or scratch.  [default: finetune on a GPU, else cpu]")
 @click.option("--max-steps", type=click.IntRange(min=1), help="Cap on the training steps of each model.")
 @click.option(
@@ -60,17 +60,19 @@ enough, 130/143 interrupted (use --resume)."""
     "--init-from", type=click.Path(path_type=Path), help="fastpitch.nemo of an earlier voice's bundle to start from."
 )
 @click.option(
-    "--find-learning-rate", is_flag=True, help="Search FastPitch's learning rate with 100 steps before the training."
+    "--find-learning-rate", is_flag=True, help="Search FastPitch's learning rate in 100 steps before the training."
 )
 @click.option("--devices", type=click.IntRange(1, 64), help="Training processes, one for each GPU.  [default: 1]")
 @click.option("--nodes", type=click.IntRange(1, 1024), help="Machines that train together.  [default: 1]")
 @click.option(
     "--ray", is_flag=False, flag_value="auto", metavar="[HOST:PORT]", help="Prepare and train on a Ray cluster."
 )
-@click.option("--force", is_flag=True, help="Do finished steps again instead of reusing their results.")
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted run.")
+@click.option("--force", is_flag=True, help="Run finished steps again instead of reusing their results.")
+@click.option("--resume", is_flag=True, help="Continue from the checkpoint of an interrupted run.")
 @click.option(
-    "--dry-run", is_flag=True, help="Check gates and write placeholder artifacts; trains nothing, needs no torch."
+    "--dry-run",
+    is_flag=True,
+    help="Check the gates and write placeholder artifacts, without training and without torch.",
 )
 def train_command(
     source: SourceOptions,

@@ -54,7 +54,7 @@ ELSEWHERE = {
     "TOOLBOX_VARIANT=gpu ./run voice-train-prod": (
         "tests/apps/test_run.py::test_the_gpu_variant_uses_the_cuda_image_and_the_overlay",
     ),
-    "PROD_TTS_DRY_RUN=0 … colab_run_prod_tts_once.sh": ("tests/apps/test_entry_points.py::test_once_for_real",),
+    "PROD_TTS_DRY_RUN=0 … colab_run_prod_tts_once.sh": ("tests/apps/test_entry_points.py::test_colab_entry_for_real",),
     "./run voice-train-prod, for real": (
         "tests/e2e/test_main_job.py::test_the_job_ends_well_and_stdout_is_protocol_only",
     ),

@@ -119,7 +119,7 @@ def test_job_name_and_status_path_follow_the_environment(run, tmp_path):
         ({"AUDIO_PATH": "none.flac"}, "missing_audio_path", 1),
     ],
 )
-def test_a_refused_lane_says_so_in_every_status_file(run, tmp_path, environment, reason, code):
+def test_a_refused_lane_is_recorded_in_every_status_file(run, tmp_path, environment, reason, code):
     done = run("train_production_nemo.py", **{"PROD_TTS_DRY_RUN": 1, **environment})
     assert done.returncode == code, done.stderr
     assert f"[tts-prod][error] {reason}" in done.stderr
@@ -132,7 +132,7 @@ def test_a_refused_lane_says_so_in_every_status_file(run, tmp_path, environment,
     assert (training["status"], training["root_cause"]) == ("blocked", reason)
 
 
-def test_a_dry_run_makes_up_a_missing_dataset(run, tmp_path):
+def test_a_dry_run_generates_a_missing_dataset(run, tmp_path):
     done = run("train_production_nemo.py", PROD_TTS_DRY_RUN=1, PROD_TTS_DATASET_MANIFEST="none.jsonl")
     assert done.returncode == 0, done.stderr
     made = tmp_path / "artifacts/prod_tts_dataset_dry_run.jsonl"
@@ -181,7 +181,7 @@ def test_without_torch_the_lane_is_blocked_before_anything_is_made(run, tmp_path
     assert not (tmp_path / "datasets").exists()
 
 
-def test_a_python_without_the_light_dependencies_is_told_so(run, tmp_path, checkout, bare_python):
+def test_without_the_light_dependencies_the_lane_is_blocked(run, tmp_path, checkout, bare_python):
     script = checkout / "scripts/voice/train_production_nemo.py"
     done = subprocess.run(
         [str(bare_python), str(script)], capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False
@@ -204,7 +204,7 @@ def test_a_python_without_the_light_dependencies_is_told_so(run, tmp_path, check
 
 
 @pytest.mark.slow
-def test_the_four_steps_alone_hand_on_through_files(run, tmp_path):
+def test_the_four_steps_alone_pass_files(run, tmp_path):
     train = run("prod/train_nemo_tts.py", PROD_TTS_DRY_RUN=1)
     assert (train.returncode, progress(train.stdout)) == (0, FOUR)
     assert run("prod/eval_nemo_tts.py", PROD_TTS_DRY_RUN=1).returncode == 0
@@ -221,7 +221,7 @@ def test_the_four_steps_alone_hand_on_through_files(run, tmp_path):
 
 
 @pytest.mark.slow
-def test_promotion_records_what_an_older_producer_left_out(run, tmp_path):
+def test_promotion_records_faults_of_an_older_producer(run, tmp_path):
     for script in ("train_nemo_tts", "eval_nemo_tts", "build_voice_bundle"):
         assert run(f"prod/{script}.py", PROD_TTS_DRY_RUN=1).returncode == 0
     path = tmp_path / "checkpoints/prod_tts_voice_bundle/manifest.json"
@@ -277,7 +277,7 @@ def test_bad_usage_of_a_step_is_refused(run):
 
 
 @pytest.mark.slow
-def test_once_dry_run_and_what_a_second_one_repeats(run, tmp_path, head):
+def test_colab_entry_dry_run_and_what_a_second_one_repeats(run, tmp_path, head):
     def snapshot() -> dict[str, bytes]:
         folders = ("checkpoints/prod_tts_voice_bundle", "checkpoints/prod_tts/dry_run")
         return {
@@ -308,7 +308,7 @@ def test_once_dry_run_and_what_a_second_one_repeats(run, tmp_path, head):
 
 
 @pytest.mark.slow
-def test_once_never_reports_an_old_result(run, tmp_path):
+def test_colab_entry_never_reports_an_old_result(run, tmp_path):
     assert run("colab_run_prod_tts_once.sh", PROD_TTS_DRY_RUN=1).returncode == 0
     blocked = run("colab_run_prod_tts_once.sh", PROD_TTS_DRY_RUN=1, PROD_TTS_BASE_WEIGHTS_ID="a/b")
     assert blocked.returncode == 2
@@ -335,7 +335,7 @@ def test_once_never_reports_an_old_result(run, tmp_path):
         ({"VOICE_DISPLAY_NAME": "x" * 201}, "promote", "invalid_display_name", 1),
     ],
 )
-def test_once_names_the_first_step_that_failed(run, environment, step, reason, code):
+def test_colab_entry_names_the_first_step_that_failed(run, environment, step, reason, code):
     done = run("colab_run_prod_tts_once.sh", PROD_TTS_DRY_RUN=1, **environment)
     found = report(done.stdout)
     assert (found["failed_step"], found["root_cause"].partition(":")[0]) == (step, reason.partition(":")[0])
@@ -344,7 +344,7 @@ def test_once_names_the_first_step_that_failed(run, environment, step, reason, c
     assert found["promoted_bundle_hash"] == "missing"
 
 
-def test_once_reports_on_a_python_that_lacks_everything(run, bare_python):
+def test_colab_entry_reports_on_a_python_that_lacks_everything(run, bare_python):
     done = run("colab_run_prod_tts_once.sh", PROD_TTS_DRY_RUN=1, VOICEMILL_PYTHON=bare_python)
     found = report(done.stdout)
     assert (done.returncode, found["failed_step"], found["objective_status"]) == (2, "bootstrap", "blocked")
@@ -352,7 +352,7 @@ def test_once_reports_on_a_python_that_lacks_everything(run, bare_python):
 
 
 @pytest.mark.slow
-def test_once_installs_first_and_says_when_it_cannot(run, tmp_path):
+def test_colab_entry_installs_first_and_says_when_it_cannot(run, tmp_path):
     """A real pip, and a package that is a folder on this disk."""
     done = run(
         "colab_run_prod_tts_once.sh",
@@ -371,7 +371,7 @@ def test_once_installs_first_and_says_when_it_cannot(run, tmp_path):
 
 
 @pytest.mark.slow
-def test_once_for_real(run, tmp_path, short_take):
+def test_colab_entry_for_real(run, tmp_path, short_take):
     """Every step in its own process: a trained voice that another process measures, bundles and promotes."""
     done = run(
         "colab_run_prod_tts_once.sh",

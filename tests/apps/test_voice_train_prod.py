@@ -64,7 +64,7 @@ def test_help_is_complete_and_imports_nothing_heavy(app: str) -> None:
         (["--file", "latin.txt"], 1, "text_unreadable"),
     ],
 )
-def test_what_cannot_be_said_is_refused(tmp_path: Path, argv: list[str], code: int, reason: str) -> None:
+def test_invalid_synthesis_requests_are_refused(tmp_path: Path, argv: list[str], code: int, reason: str) -> None:
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
     done = run(tmp_path, "say", "--out", "out.wav", *argv)
     assert done.returncode == code, done.stderr
@@ -72,7 +72,7 @@ def test_what_cannot_be_said_is_refused(tmp_path: Path, argv: list[str], code: i
     assert not (tmp_path / "out.wav").exists()
 
 
-def test_a_dry_runs_bundle_cannot_speak(tmp_path: Path) -> None:
+def test_the_bundle_of_a_dry_run_cannot_be_synthesised_with(tmp_path: Path) -> None:
     assert run(tmp_path, "--dry-run", "--preset", "smoke").returncode == 0
     done = run(tmp_path, "say", "--text", "Hello.", "--out", "out.wav")
     assert done.returncode == 1

@@ -62,8 +62,8 @@ def recordings_notice(status: TrainingStatus, repository: Path, base: Path, give
         held = rights.of_manifest(base / status.dataset_manifest, status.dataset_sha256)
     parts = [given.strip(), held.notice if held else ""]
     if status.init_from:
-        before = status.init_from
-        parts.append(f"It began with the voice {before.voice}, whose own notices are:\n\n{before.notice.strip()}")
+        voice, notice = status.init_from.voice, status.init_from.notice.strip()
+        parts.append(f"Its training started from the voice {voice}, whose notices are:\n\n{notice}")
     return "\n\n".join(part for part in parts if part)
 
 

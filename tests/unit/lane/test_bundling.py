@@ -36,10 +36,10 @@ def test_consent_and_licence_reach_the_attribution(status: TrainingStatus, tmp_p
     assert "Carnegie Mellon" not in text
 
 
-def test_the_notices_of_the_voice_that_it_began_with_are_inherited(status: TrainingStatus, tmp_path: Path) -> None:
+def test_the_notices_of_the_earlier_voice_are_inherited(status: TrainingStatus, tmp_path: Path) -> None:
     before = Ancestor(voice="old", file="fastpitch.nemo", sha256="0" * 64, notice="Thanks to Zoe.\n")
     text = recordings_notice(status.model_copy(update={"init_from": before}), REPOSITORY, tmp_path)
-    assert text.endswith("It began with the voice old, whose own notices are:\n\nThanks to Zoe.")
+    assert text.endswith("Its training started from the voice old, whose notices are:\n\nThanks to Zoe.")
 
 
 def test_rights_of_another_dataset_are_not_carried(status: TrainingStatus, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_licence_and_notices_are_inherited(voice: Path, tmp_path: Path, listed: 
     assert gates.select_ancestor(tmp_path / "built/fastpitch.nemo", listed)[0].entry.id == SCRATCH
 
 
-def test_what_it_began_with_must_pass_the_gate_today(voice: Path, listed: LoadedAllowlist) -> None:
+def test_the_inherited_weights_must_pass_the_gate_again(voice: Path, listed: LoadedAllowlist) -> None:
     kept = tuple(entry for entry in listed.allowlist.weights if entry.id != SCRATCH)
     shorter = LoadedAllowlist(listed.allowlist.model_copy(update={"weights": kept}), listed.path, listed.sha256)
     with pytest.raises(VoicemillError) as caught:
@@ -59,7 +59,7 @@ def test_what_it_began_with_must_pass_the_gate_today(voice: Path, listed: Loaded
     assert caught.value.reason == "allowlist_rejected:selected_weights_not_listed"
 
 
-def test_another_file_than_the_bundle_s_is_refused(voice: Path, listed: LoadedAllowlist) -> None:
+def test_a_changed_model_is_refused(voice: Path, listed: LoadedAllowlist) -> None:
     voice.write_bytes(voice.read_bytes()[:-1] + b"x")
     with pytest.raises(BundleFileError) as caught:
         gates.select_ancestor(voice, listed)
@@ -69,15 +69,15 @@ def test_another_file_than_the_bundle_s_is_refused(voice: Path, listed: LoadedAl
 @pytest.mark.parametrize("how", ["alone", "unlisted", "dry_run", "unnamed"])
 def test_a_model_of_unknown_origin_is_refused(voice: Path, listed: LoadedAllowlist, how: str) -> None:
     path, manifest = voice, voice.parent / "manifest.json"
-    said = json.loads(manifest.read_text())
+    document = json.loads(manifest.read_text())
     if how == "unlisted":
         path = voice.with_name("other.nemo")
         path.write_bytes(voice.read_bytes())
     elif how == "dry_run":
-        said["dry_run"] = True
+        document["dry_run"] = True
     elif how == "unnamed":
-        said["provenance"]["source_weights_refs"] = None
-    manifest.write_text(json.dumps(said))
+        document["provenance"]["source_weights_refs"] = None
+    manifest.write_text(json.dumps(document))
     if how == "alone":
         manifest.unlink()
     with pytest.raises(VoicemillError) as caught:
@@ -86,7 +86,7 @@ def test_a_model_of_unknown_origin_is_refused(voice: Path, listed: LoadedAllowli
     assert caught.value.exit_code == 2
 
 
-def test_a_checkpoint_is_something_to_resume_from(tmp_path: Path, listed: LoadedAllowlist) -> None:
+def test_a_checkpoint_is_not_a_model(tmp_path: Path, listed: LoadedAllowlist) -> None:
     with pytest.raises(UsageError, match="not a model") as caught:
         gates.select_ancestor(tmp_path / "fastpitch-0001.checkpoint", listed)
     assert "--resume" in caught.value.hint

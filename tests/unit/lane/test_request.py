@@ -38,7 +38,7 @@ def prepared(made: LaneRequest, **changes: Any) -> PreparationRequest:
     return made.preparation.for_training(**wanted)
 
 
-def test_nothing_said_means_the_demo(repository: Path) -> None:
+def test_the_demo_is_the_default(repository: Path) -> None:
     found = request(repository)
     assert found.source == RecordingSource(repository / "data/demo/demo.flac", repository / "data/demo/script.txt")
     assert found.note is None
@@ -61,7 +61,7 @@ def test_an_option_wins_over_a_variable(repository: Path, tmp_path: Path) -> Non
     assert (from_options.voice, from_options.display_name, from_options.max_steps) == ("anna", "anna", 3)
 
 
-def test_a_cluster_is_used_where_the_backend_or_an_option_says(repository: Path) -> None:
+def test_the_backend_or_an_option_chooses_a_cluster(repository: Path) -> None:
     assert request(repository, {"RAY_ADDRESS": "head:1"}).ray is None
     assert request(repository, {"TRAIN_BACKEND": "ray"}).ray == "auto"
     assert request(repository, {"TRAIN_BACKEND": "ray", "RAY_ADDRESS": "head:1"}).ray == "head:1"
@@ -72,7 +72,7 @@ def test_a_cluster_is_used_where_the_backend_or_an_option_says(repository: Path)
     assert prepared(found).ray == "other:2"
 
 
-def test_there_is_one_start(repository: Path, tmp_path: Path) -> None:
+def test_base_weights_and_init_from_exclude_each_other(repository: Path, tmp_path: Path) -> None:
     environment = {"PROD_TTS_BASE_WEIGHTS_ID": "nvidia/nemo-tts-fastpitch-en"}
     assert request(repository, environment).base_weights == "nvidia/nemo-tts-fastpitch-en"
     assert request(repository, environment, init_from=tmp_path / "m.nemo").base_weights is None
@@ -80,7 +80,7 @@ def test_there_is_one_start(repository: Path, tmp_path: Path) -> None:
         request(repository, base_weights="a/b", init_from=tmp_path / "m.nemo")
 
 
-def test_the_manifest_of_the_environment_gives_way_to_a_recording(repository: Path, tmp_path: Path) -> None:
+def test_a_recording_replaces_the_manifest_of_the_environment(repository: Path, tmp_path: Path) -> None:
     take = tmp_path / "take.wav"
     take.write_bytes(b"x")
     environment = {"PROD_TTS_DATASET_MANIFEST": "train.jsonl"}
@@ -112,7 +112,7 @@ def test_steps_are_capped_never_raised(repository: Path) -> None:
     assert more.acoustic.max_steps == whole.acoustic.max_steps
 
 
-def test_a_search_of_the_rate_and_other_weights_are_wished_for_together(repository: Path) -> None:
+def test_a_search_of_the_rate_and_other_weights_combine(repository: Path) -> None:
     settings = Settings.from_environment({}, repository=repository)
     wished = request(repository, preset="cpu", find_learning_rate=True, base_weights="nvidia/nemo-tts-fastpitch-en")
     acoustic, preset = (
@@ -138,7 +138,7 @@ def test_expected_head(tmp_path: Path) -> None:
         assert caught.value.code == "deterministic_head_mismatch"
 
 
-def test_a_text_that_is_not_there_is_refused(repository: Path, tmp_path: Path) -> None:
+def test_a_missing_text_is_refused(repository: Path, tmp_path: Path) -> None:
     take = tmp_path / "take.wav"
     take.write_bytes(b"x")
     for option in ("script", "metadata", "lexicon"):
