@@ -18,7 +18,7 @@ import click
 
 from voicemill import files
 from voicemill.audio.decode import read_mono
-from voicemill.evaluation.speakers import SHIPPED, SpeakerFile
+from voicemill.evaluation.speaker_profiles import SHIPPED, SpeakerFile
 from voicemill.metrics.speaker import StoredProfile, speaker_profile
 
 VOICES = ("awb", "kal", "rms")

@@ -19,7 +19,7 @@ def quality(voice: str, dataset: str | None, preset: str | None, as_json: bool) 
     models, after every file was checked against its manifest.
     """
     from voicemill import console
-    from voicemill.evaluation.judging import require_limits
+    from voicemill.evaluation.limit_results import require_limits
     from voicemill.evaluation.wording import lines
     from voicemill.lane.evaluation import evaluate_bundle
     from voicemill.settings import Settings

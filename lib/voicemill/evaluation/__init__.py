@@ -8,8 +8,8 @@
     trials            test sentences without a recording: long ones, and numbers and dates
     recogniser_pool   recognition of many sounds in several processes
     vocoder_choice    the choice of the vocoder by measurement
-    judging           the limits of a preset
-    speakers          profiles of other speakers
+    limit_results     the limits of a preset, applied to an evaluation
+    speaker_profiles  profiles of other speakers
     wording           figures as text
     charts            small SVG charts in the reader's light or dark theme
     pages             template rendering and parts shared by all HTML pages

@@ -36,7 +36,7 @@ from voicemill.metrics.error_rate import spoken_words
 from voicemill.metrics.inputs import LongSentences, NumberSentences, RecognisedSentences, SynthesisTime
 
 if TYPE_CHECKING:
-    from voicemill.metrics.limits import EvaluationSettings
+    from voicemill.metrics.figure_limits import EvaluationSettings
 
 SHIPPED = Path("data/base/test_sentences.json")
 NOT_ASKED = "The preset leaves this test out."

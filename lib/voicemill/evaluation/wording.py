@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from voicemill.evaluation.judging import outside_words
+from voicemill.evaluation.limit_results import outside_words
 from voicemill.evaluation.model import Evaluation, Figure
 from voicemill.metrics.catalogue import BY_NAME
 from voicemill.metrics.metric import display_of

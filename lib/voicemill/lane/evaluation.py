@@ -21,10 +21,10 @@ from voicemill.evaluation.evaluate import (
     VoiceEvaluation,
     evaluate_voice,
 )
-from voicemill.evaluation.judging import judged
+from voicemill.evaluation.limit_results import apply_limits
 from voicemill.evaluation.recogniser_pool import RecogniserPool
 from voicemill.evaluation.trials import Trials, plan, shipped_sentences
-from voicemill.metrics.limits import EvaluationSettings, FigureLimits
+from voicemill.metrics.figure_limits import EvaluationSettings, FigureLimits
 from voicemill.metrics.speaker import SpeakerProfile, speaker_distance, speaker_profile
 from voicemill.progress import Observer, SilentObserver
 from voicemill.settings import Settings
@@ -71,7 +71,7 @@ def evaluate_trained(voice: TrainedVoice, settings: Settings, clock: StageClock)
             voice.config.audio.sample_rate,
             voice.status.metrics.final_loss,
         )
-    return replace(measured, evaluation=judged(measured.evaluation, voice.config.evaluation.limits))
+    return replace(measured, evaluation=apply_limits(measured.evaluation, voice.config.evaluation.limits))
 
 
 def evaluate_against_dataset(
@@ -116,7 +116,7 @@ def plan_test_sentences(settings: Settings, wanted: EvaluationSettings, *, plain
 
 def other_speakers(own: Sequence[Samples], sample_rate: int, repository: Path) -> dict[str, SpeakerProfile]:
     """The shipped speaker profiles, without the one of this voice's own speaker."""
-    from voicemill.evaluation.speakers import shipped_profiles
+    from voicemill.evaluation.speaker_profiles import shipped_profiles
 
     mine = speaker_profile(own, sample_rate)
     return {
@@ -193,13 +193,13 @@ def evaluate_bundle(
     rate = speaker.audio.sample_rate
     if found is not None:
         measured = evaluate_against_dataset([candidate], found, settings, trials, observer, rate)
-        return judged(measured.evaluation, wanted.limits)
+        return apply_limits(measured.evaluation, wanted.limits)
     from voicemill.align.recognition import PocketSphinxRecogniser
     from voicemill.evaluation.reference_free import NEEDS_RECORDINGS, evaluate_without_recordings
 
     pool = RecogniserPool(PocketSphinxRecogniser(), workers=usable_cores())
     measured = evaluate_without_recordings(candidate, TestMaterial(rate, trials=trials), pool, observer)
-    return judged(measured.evaluation, _without(wanted.limits, NEEDS_RECORDINGS))
+    return apply_limits(measured.evaluation, _without(wanted.limits, NEEDS_RECORDINGS))
 
 
 def _without(limits: FigureLimits, figures: tuple[str, ...]) -> FigureLimits:

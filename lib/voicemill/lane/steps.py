@@ -149,7 +149,7 @@ def evaluate(run: LaneRun) -> list[TableRow]:
 
 def _evaluate(run: LaneRun) -> list[TableRow]:
     from voicemill.evaluation.evaluate import STAGE
-    from voicemill.evaluation.judging import require_limits
+    from voicemill.evaluation.limit_results import require_limits
     from voicemill.lane import evaluation
     from voicemill.lane.trained_voice import TrainedVoice
 

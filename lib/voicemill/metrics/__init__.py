@@ -3,7 +3,7 @@
     catalogue      every metric of the evaluation: name, unit, method, input, function, limits, rounding
     metric         the declaration of a metric
     inputs         what metrics are computed from
-    limits         bounds of figures, as a preset sets them
+    figure_limits  bounds of figures, as a preset sets them
     error_rate     word and character error rate of a recogniser's text against the text that was spoken
     spectral       log-mel spectrogram as NeMo computes it, mel-cepstral distortion, multi-resolution STFT distance
     warping        dynamic time warping, which pairs the frames of two performances of one sentence

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from voicemill.dataset.limits import QualityLimits
 from voicemill.errors import ConfigError
 from voicemill.layers import merge, read_layers
-from voicemill.metrics.limits import EvaluationSettings
+from voicemill.metrics.figure_limits import EvaluationSettings
 from voicemill.synthesis.mel import AudioConfig
 
 AlignmentMode = Literal["durations", "forced_prior", "beta_binomial"]

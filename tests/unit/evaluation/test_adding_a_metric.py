@@ -30,13 +30,13 @@ catalogue.BY_NAME[level.name] = level
 
 from voicemill.evaluation.candidates import Candidate, Reference
 from voicemill.evaluation.evaluate import TestMaterial, evaluate_voice
-from voicemill.evaluation.judging import judged
+from voicemill.evaluation.limit_results import apply_limits
 from voicemill.evaluation.model import Evaluation
 from voicemill.evaluation.recogniser_pool import RecogniserPool
 from voicemill.evaluation.reference_free import NEEDS_RECORDINGS
 from voicemill.evaluation.voice_report import ReportData, render_report
 from voicemill.evaluation.wording import lines
-from voicemill.metrics.limits import FigureLimits
+from voicemill.metrics.figure_limits import FigureLimits
 
 class Recogniser:
     name, version = "fake", "1"
@@ -53,8 +53,8 @@ figure = Evaluation.model_validate_json(found.model_dump_json()).figures["level_
 assert (round(figure.value, 1), figure.unit, figure.samples) == (-6.0, "dB", 1), figure
 assert "level_difference" in found.vocoders[0].figures
 assert FigureLimits.model_json_schema()["properties"]["min_level_difference"]["description"] == "dB of difference"
-assert judged(found, FigureLimits(min_level_difference=-7, max_level_difference=0)).status == "ok"
-outside = judged(found, FigureLimits(min_level_difference=-5))
+assert apply_limits(found, FigureLimits(min_level_difference=-7, max_level_difference=0)).status == "ok"
+outside = apply_limits(found, FigureLimits(min_level_difference=-5))
 assert outside.root_cause == "quality_outside_limits:level_difference"
 assert any(line.startswith("Difference in level") and "-6.02 decibels" in line for line in lines(found))
 page = render_report(ReportData("A", "a", "2026-01-01T00:00:00Z", outside))
@@ -71,7 +71,7 @@ def test_one_entry_reaches_the_evaluation_the_limits_and_the_report(repository: 
 
 
 def test_the_catalogue_and_the_limits_load_no_numerical_library(repository: Path) -> None:
-    program = "import sys, voicemill.metrics.limits; print({'numpy', 'scipy', 'librosa'} & set(sys.modules))"
+    program = "import sys, voicemill.metrics.figure_limits; print({'numpy', 'scipy', 'librosa'} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=repository, env={"PYTHONPATH": "lib"}, capture_output=True, text=True
     )

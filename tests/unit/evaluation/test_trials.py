@@ -14,7 +14,7 @@ from voicemill.evaluation.recogniser_pool import RecogniserPool
 from voicemill.evaluation.reference_free import NEEDS_RECORDINGS, NO_RECORDING, evaluate_without_recordings
 from voicemill.evaluation.trials import NOT_ASKED, SHIPPED, plan, run_trials, shipped_sentences
 from voicemill.metrics.catalogue import BY_NAME
-from voicemill.metrics.limits import EvaluationSettings
+from voicemill.metrics.figure_limits import EvaluationSettings
 from voicemill.progress import SilentObserver
 from voicemill.synthesis.input_text import LONGEST_CHUNK
 

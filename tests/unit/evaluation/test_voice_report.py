@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from voicemill.evaluation.judging import judged
+from voicemill.evaluation.limit_results import apply_limits
 from voicemill.evaluation.model import TrialResult, dry_run_evaluation
 from voicemill.evaluation.report_charts import LossCurve
 from voicemill.evaluation.report_sentences import ReportSounds, trial_rows
 from voicemill.evaluation.voice_report import Licence, ReportData, render_report, write_report
-from voicemill.metrics.limits import FigureLimits
+from voicemill.metrics.figure_limits import FigureLimits
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
@@ -133,7 +133,7 @@ def test_sentences_without_recordings_and_limits_are_shown(data: ReportData, tal
         ),
     ]  # fmt: skip
     limits = FigureLimits(max_mcd=0.001, max_cer_excess=1, min_f0_correlation=0, max_number_cer=1)
-    evaluation = judged(data.evaluation.model_copy(update={"trials": trials}), limits)
+    evaluation = apply_limits(data.evaluation.model_copy(update={"trials": trials}), limits)
     sounds = dataclasses.replace(data.sounds, trials=[talk(seconds=2.0), talk(seconds=1.0), talk(seconds=1.0)])
     document = render_report(dataclasses.replace(data, evaluation=evaluation, sounds=sounds))
     found = outline(document)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from voicemill.errors import NotAcceptableError
 from voicemill.evaluation.model import Evaluation, Figure, LimitResult
-from voicemill.metrics.limits import FigureLimits
+from voicemill.metrics.figure_limits import FigureLimits
 
 
-def judged(evaluation: Evaluation, limits: FigureLimits) -> Evaluation:
+def apply_limits(evaluation: Evaluation, limits: FigureLimits) -> Evaluation:
     """The evaluation with the result of each limit; `blocked`, with the figures as its cause, when one is exceeded."""
     results = _results(evaluation.figures, limits)
     outside = [result.figure for result in results if not result.holds]

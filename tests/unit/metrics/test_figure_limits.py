@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from voicemill.errors import ConfigError
 from voicemill.metrics.catalogue import BY_NAME
-from voicemill.metrics.limits import FigureLimits, Limit
+from voicemill.metrics.figure_limits import FigureLimits, Limit
 from voicemill.training.config import load_config
 
 BASE = Path("configs/voice/prod_tts/nemo_fastpitch_hifigan.yaml")

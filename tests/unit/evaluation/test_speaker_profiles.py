@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from voicemill.errors import ConfigError
-from voicemill.evaluation.speakers import SHIPPED, SpeakerFile, shipped_profiles
+from voicemill.evaluation.speaker_profiles import SHIPPED, SpeakerFile, shipped_profiles
 from voicemill.metrics.speaker import StoredProfile, speaker_distance, speaker_profile
 
 
