@@ -1,22 +1,24 @@
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from tests.unit.training.conftest import RATE
 
-from voicemill.errors import BundleError, BundleFileError, UsageError
+from voicemill.errors import BundleError, BundleFileError, TrainingError, UsageError
 from voicemill.synthesis.options import SynthesisOptions
 from voicemill.text.frontend import read
 from voicemill.text.lexicon import Lexicon
 from voicemill.training.examples import encode as nemo_encode
-from voicemill.training.onnx_export import export_voice
+from voicemill.training.onnx_export import export_voice, graph_bytes
 from voicemill.training.speaker import Speaker
 from voicemill_runtime import griffin_lim
 from voicemill_runtime.bundle import open_voice
@@ -224,3 +226,17 @@ def test_a_voice_of_a_graph_and_a_lexicon(graph: VoiceGraph) -> None:
     voice = Voice(graph, Lexicon({"hello": ("HH", "AH", "L", "OW")}))
     (chunk,) = voice.speak("Hello.")
     assert [phone.symbol for phone in chunk.words[0].phones] == ["HH", "AH", "L", "OW"]
+
+
+def test_a_model_that_onnx_cannot_express(speaker: Speaker) -> None:
+    import torch
+
+    class SingularValues(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.linalg.svdvals(x)[:, None]
+
+    generator = SimpleNamespace(generator=SingularValues())
+    odd = dataclasses.replace(speaker, vocoder=dataclasses.replace(speaker.vocoder, model=generator))
+    with pytest.raises(TrainingError) as caught:
+        graph_bytes(odd)
+    assert caught.value.code == "onnx_export_failed"
