@@ -202,7 +202,9 @@ def busy(work: Path, dataset: Path, preset: str, rounds: int, steps: int, spins:
     for spin in spins.split(","):
         os.environ["GOMP_SPINCOUNT"] = spin  # read when the process of the side loads torch
         taking.append(Side(spin, plan, Ours, prepared, config, out / spin))
-    click.echo("| added processes | load average | spin count | wall s a step | CPU s a step |\n|---|---:|---:|---:|---:|")
+    click.echo(
+        "| added processes | load average | spin count | wall s a step | CPU s a step |\n|---|---:|---:|---:|---:|"
+    )
     for name, count in (("none", 0), (f"{load} a core", load * cores)):
         with other_work(count):
             clocked = take_turns(taking, frames, steps, rounds)
