@@ -91,20 +91,30 @@ def demo_script(repository: Path) -> Path:
 _CONFIG = b"target: nemo.collections.tts.models.FastPitchModel\nnemo_version: 3.0.0\n"
 
 
-@pytest.fixture(scope="session")
-def model() -> bytes:
-    """The bytes of a small, honest `.nemo`."""
+def _archive(config: bytes) -> bytes:
     import torch
 
     weights = io.BytesIO()
     torch.save(torch.nn.Linear(2, 2).state_dict(), weights)
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w:") as tar:
-        for name, data in (("./model_config.yaml", _CONFIG), ("./model_weights.ckpt", weights.getvalue())):
+        for name, data in (("./model_config.yaml", config), ("./model_weights.ckpt", weights.getvalue())):
             info = tarfile.TarInfo(name)
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
     return out.getvalue()
+
+
+@pytest.fixture(scope="session")
+def model() -> bytes:
+    """The bytes of a small, honest `.nemo` of a FastPitch."""
+    return _archive(_CONFIG)
+
+
+@pytest.fixture(scope="session")
+def vocoder_model() -> bytes:
+    """The same of a HiFi-GAN."""
+    return _archive(b"target: nemo.collections.tts.models.hifigan.HifiGanModel\n")
 
 
 SENTENCES = 24

@@ -213,9 +213,9 @@ class Voice:
 
 
 @pytest.fixture
-def voice(tmp_path: Path, model: bytes) -> Voice:
-    for name in ("fastpitch.nemo", "hifigan.nemo"):
-        (tmp_path / name).write_bytes(model)
+def voice(tmp_path: Path, model: bytes, vocoder_model: bytes) -> Voice:
+    (tmp_path / "fastpitch.nemo").write_bytes(model)
+    (tmp_path / "hifigan.nemo").write_bytes(vocoder_model)
     (tmp_path / "sample.wav").write_bytes(b"RIFF....WAVE")
     (tmp_path / "eval.json").write_text(json.dumps({"status": "ok"}))
     return Voice(

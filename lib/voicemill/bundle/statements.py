@@ -28,13 +28,20 @@ SIGNATURE = "voice_bundle.sig"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 MODEL_PREDICATE = "https://model_signing/signature/v1.0"
 PROVENANCE_PREDICATE = "https://slsa.dev/provenance/v1"
+COMPANIONS = "voicemill_companions"
 BUILD_TYPE = "urn:voicemill:build:voice-bundle:v1"
 _NAMESPACE = uuid.UUID("6c1c2b0e-6f0a-5a58-8c83-6a7d8d0f3a51")
 """For serial numbers that follow from the bundle."""
 
 
-def model_statement(name: str, found: list[Digest]) -> Statement:
-    """The statement that model-signing 1.1 makes of a folder of this name, with method `files` and sha256."""
+def model_statement(name: str, found: list[Digest], companions: Mapping[str, str]) -> Statement:
+    """The statement that model-signing 1.1 makes of a folder of this name, with method `files` and sha256.
+
+    Args:
+        name: of the folder.
+        found: digests of its files.
+        companions: sha256 of the files beside the signature, by name; our own addition, which model-signing ignores.
+    """
     return {
         "_type": STATEMENT_TYPE,
         "subject": [{"name": name, "digest": {"sha256": _together([each.sha256 for each in found])}}],
@@ -42,6 +49,7 @@ def model_statement(name: str, found: list[Digest]) -> Statement:
         "predicate": {
             "serialization": {"method": "files", "hash_type": "sha256", "allow_symlinks": False, "ignore_paths": []},
             "resources": [{"name": each.path, "algorithm": "sha256", "digest": each.sha256} for each in found],
+            COMPANIONS: dict(companions),
         },
     }
 
@@ -234,8 +242,10 @@ def sign_bundle(root: Path, key: Path, signature: Path | None = None) -> list[Pa
     text = files.dump_json(bill_of_materials(loaded, found, root.name))
     byproducts = {materials.name: files.sha256_bytes(text.encode("utf-8"))}
     files.write_text(materials, text)
-    files.write_json(proof, sign_dsse(provenance(loaded, found, byproducts), private))
-    files.write_json(target, sign_dsse(model_statement(root.name, found), private))
+    signed = files.dump_json(sign_dsse(provenance(loaded, found, byproducts), private))
+    files.write_text(proof, signed)
+    companions = {**byproducts, proof.name: files.sha256_bytes(signed.encode("utf-8"))}
+    files.write_json(target, sign_dsse(model_statement(root.name, found, companions), private))
     return [target, proof, materials]
 
 
@@ -268,10 +278,30 @@ def check_signature(root: Path, signature: Path, public_key: Path, known: Mappin
     if not os.path.lexists(signature):
         raise refused("signature_missing", f"There is no signature at {signature}.")
     present = _present(root, known)
-    check_model_statement(verify_dsse(_read(signature), key), present)
+    statement = verify_dsse(_read(signature), key)
+    check_model_statement(statement, present)
     proof, materials = _companions(signature)
+    _check_companions(statement, signature)
     if os.path.lexists(proof):
         _check_provenance(verify_dsse(_read(proof), key), present, materials)
+    elif os.path.lexists(materials):
+        raise refused("signature_mismatch", f"{materials.name} is not covered by a signed provenance.")
+
+
+def _check_companions(statement: Statement, signature: Path) -> None:
+    """Every file that was signed together with the bundle is beside the signature, unchanged.
+
+    Signatures of other programs, and ours before this was recorded, name none.
+    """
+    named = statement["predicate"].get(COMPANIONS, {})
+    known = {path.name: path for path in _companions(signature)}
+    if not isinstance(named, dict) or not set(named) <= set(known):
+        raise refused("signature_malformed", "The signed statement names unknown files beside the signature.")
+    for name, sha256 in named.items():
+        if not os.path.lexists(known[name]):
+            raise refused("signature_missing", f"{name} is missing; it was signed together with the bundle.")
+        if files.sha256_bytes(_read(known[name])) != sha256:
+            raise refused("signature_mismatch", f"{name} is not the one that was signed.")
 
 
 def _check_provenance(statement: Statement, present: Mapping[str, str], materials: Path) -> None:
@@ -285,7 +315,11 @@ def _check_provenance(statement: Statement, present: Mapping[str, str], material
         raise refused("signature_malformed", "The signed provenance lacks a part.") from error
     if kind != PROVENANCE_PREDICATE or subjects != dict(present):
         raise refused("signature_mismatch", "The signed provenance belongs to another bundle.")
-    if os.path.lexists(materials) and made.get(materials.name) != files.sha256_bytes(_read(materials)):
+    if materials.name not in made:
+        return
+    if not os.path.lexists(materials):
+        raise refused("signature_missing", f"{materials.name} is missing; the signed provenance names it.")
+    if made[materials.name] != files.sha256_bytes(_read(materials)):
         raise refused("signature_mismatch", f"{materials.name} is not the one that was signed.")
 
 

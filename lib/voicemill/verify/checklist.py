@@ -128,10 +128,10 @@ def verify_bundle(
     source = _source(check.loaded)
     dry_run = bool(check.loaded.manifest.dry_run or source.get("dry_run"))
     rows = (
-        allowlist_row(source, listed),
+        allowlist_row(check.loaded, source, listed),
         status_row(source, dry_run, status),
         files_row(check),
-        complete_row(check.loaded, dry_run),
+        complete_row(check, check.loaded, source, listed, dry_run),
         archives_row(check, dry_run),
         reproducible_row(source),
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, Literal
 
 from voicemill.bundle.build import ATTRIBUTION, EVALUATION
 from voicemill.bundle.contents import open_unchanged
@@ -15,10 +16,27 @@ from voicemill.bundle.statements import check_signature, signature_path
 from voicemill.errors import BundleFileError, GateError, NotAcceptableError, UsageError
 from voicemill.training_status import TrainingStatus, is_digest
 from voicemill.weights import archive, gate
-from voicemill.weights.allowlist import LoadedAllowlist
+from voicemill.weights.allowlist import AllowlistEntry, Kind, LoadedAllowlist
 
-ALWAYS_NEEDED = ("fastpitch.nemo", EVALUATION, "sample.wav", ATTRIBUTION)
-NEURAL_VOCODER = "hifigan.nemo"
+ACOUSTIC_MODEL, NEURAL_VOCODER = "fastpitch.nemo", "hifigan.nemo"
+ALWAYS_NEEDED = (ACOUSTIC_MODEL, EVALUATION, "sample.wav", ATTRIBUTION)
+MODEL_CLASSES = {ACOUSTIC_MODEL: "FastPitchModel", NEURAL_VOCODER: "HifiGanModel"}
+"""Archive of each role -> the class that its configuration must name."""
+BASE_KINDS: dict[str, frozenset[Kind]] = {
+    ACOUSTIC_MODEL: frozenset({"fastpitch", "none"}),
+    NEURAL_VOCODER: frozenset({"hifigan"}),
+}
+"""Archive of each role -> kinds of the weights that it may be trained from; `none` is training from scratch."""
+MAX_ATTRIBUTION_BYTES = 1 << 20
+# fmt: off
+_CODE_SUFFIXES = frozenset({
+    ".nemo", ".ckpt", ".pt", ".pth", ".th", ".pkl", ".pickle", ".joblib", ".npz", ".npy", ".bin", ".h5", ".tar",
+    ".zip", ".gz", ".7z", ".whl", ".egg", ".so", ".py", ".pyc", ".sh", ".exe",
+})
+# fmt: on
+"""File names, in any letter case, that loaders execute or unpack. A bundle holds the two archives and plain files."""
+_CODE_STARTS = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"\x7fELF", b"#!")
+_PICKLE_START = re.compile(rb"\x80[\x01-\x05]")
 
 
 @dataclass(frozen=True)
@@ -43,24 +61,39 @@ class ChecklistRow:
         return "GO" if self.go else "NO-GO"
 
 
-def allowlist_row(source: dict[str, Any], listed: LoadedAllowlist) -> ChecklistRow:
-    title = "Allowlist gate: weights and code licences"
+def roles(loaded: LoadedManifest, source: dict[str, Any]) -> dict[str, WeightsReference | None]:
+    """The model archives that a bundle must have, each with the reference to its base weights (None: missing)."""
     references = source.get("weights_refs")
-    parsed = WeightsReference.model_validate(references) if isinstance(references, dict) else None
-    if parsed is None or not parsed.complete:
-        return ChecklistRow("allowlist", title, False, "weights_refs are incomplete")
-    vocoder = references.get("vocoder") if isinstance(references, dict) else None
-    named = [parsed, *([WeightsReference.model_validate(vocoder)] if isinstance(vocoder, dict) else [])]
-    for reference in named:
-        problem = _reference_problem(reference, listed)
+    stated = references if isinstance(references, dict) else {}
+    found = {ACOUSTIC_MODEL: _reference(references)}
+    if loaded.manifest.vocoder == "hifigan":
+        found[NEURAL_VOCODER] = _reference(stated.get("vocoder"))
+    return found
+
+
+def _reference(value: object) -> WeightsReference | None:
+    reference = WeightsReference.model_validate(value) if isinstance(value, dict) else None
+    return reference if reference is not None and reference.complete else None
+
+
+def allowlist_row(loaded: LoadedManifest, source: dict[str, Any], listed: LoadedAllowlist) -> ChecklistRow:
+    """Every role names the base of its weights, and the shipped allowlist permits it for that role."""
+    title = "Allowlist gate: weights and code licences"
+    shown = []
+    for role, reference in roles(loaded, source).items():
+        if reference is None:
+            return ChecklistRow("allowlist", title, False, f"weights_refs are incomplete: none for {role}")
+        problem = _reference_problem(role, reference, listed)
         if problem:
             return ChecklistRow("allowlist", title, False, f"{reference.id or 'weights'}: {problem}")
-    return ChecklistRow("allowlist", title, True, ", ".join(f"{each.id} ({each.weights_license})" for each in named))
+        shown.append(f"{reference.id} ({reference.weights_license})")
+    return ChecklistRow("allowlist", title, True, ", ".join(shown))
 
 
-def _reference_problem(reference: WeightsReference, listed: LoadedAllowlist) -> str:
+def _reference_problem(role: str, reference: WeightsReference, listed: LoadedAllowlist) -> str:
     try:
         entry = gate.select(reference.id or "", listed).entry
+        gate.require_kind(entry, *sorted(BASE_KINDS[role]))
     except GateError as error:
         return error.reason
     for name in ("weights_license", "code_license", "license_url"):
@@ -110,35 +143,81 @@ def _as_tuple(entry: FileEntry) -> tuple[str, int, str]:
     return entry.path, entry.bytes, entry.sha256
 
 
-def complete_row(loaded: LoadedManifest, dry_run: bool) -> ChecklistRow:
+def complete_row(
+    check: BundleCheck, loaded: LoadedManifest, source: dict[str, Any], listed: LoadedAllowlist, dry_run: bool
+) -> ChecklistRow:
+    """Every file that the bundle needs is listed, and the attribution holds the notice of each role's weights."""
     title = "Usable alone: models, evaluation, sample, attribution"
     if dry_run:
         return ChecklistRow("complete", title, False, "a dry run holds placeholders")
-    manifest = loaded.manifest
-    needed = [*ALWAYS_NEEDED, *([NEURAL_VOCODER] if manifest.vocoder == "hifigan" else [])]
-    listed = {entry.path for entry in manifest.files}
-    missing = sorted(set(needed) - listed)
+    needed = {*ALWAYS_NEEDED, *roles(loaded, source)}
+    missing = sorted(needed - {entry.path for entry in loaded.manifest.files})
     if missing:
         return ChecklistRow("complete", title, False, f"not in the bundle: {', '.join(missing)}")
-    return ChecklistRow("complete", title, True, f"speaks through {manifest.vocoder}")
+    problem = _attribution_problem(check, loaded, source, listed)
+    if problem:
+        return ChecklistRow("complete", title, False, problem)
+    return ChecklistRow("complete", title, True, f"speaks through {loaded.manifest.vocoder}")
+
+
+def _attribution_problem(
+    check: BundleCheck, loaded: LoadedManifest, source: dict[str, Any], listed: LoadedAllowlist
+) -> str:
+    if ATTRIBUTION not in check.digests:
+        return f"{ATTRIBUTION} cannot be read"
+    try:
+        with open_unchanged(check.root, check.digests[ATTRIBUTION]) as handle:
+            data = handle.read(MAX_ATTRIBUTION_BYTES + 1)
+        text = " ".join(data.decode("utf-8").split()) if len(data) <= MAX_ATTRIBUTION_BYTES else ""
+    except (BundleFileError, UnicodeDecodeError):
+        text = ""
+    for reference in roles(loaded, source).values():
+        entry = listed.allowlist.find(reference.id or "") if reference else None
+        for notice in _notices(entry):
+            if " ".join(notice.split()) not in text:
+                return f"{ATTRIBUTION} lacks the notice of {entry.id if entry else 'the weights'}"
+    return ""
+
+
+def _notices(entry: AllowlistEntry | None) -> list[str]:
+    """The texts that the attribution must hold for weights: id, licence, its address, and the notice if demanded."""
+    if entry is None:
+        return []
+    stated = [entry.id, entry.weights_license or "", entry.license_url or ""]
+    return [*stated, entry.attribution] if entry.attribution_required is not False else stated
 
 
 def archives_row(check: BundleCheck, dry_run: bool) -> ChecklistRow:
+    """The archive of each role is safe and of its class, and no other file can be mistaken for a model."""
     title = "Model archives are safe to load"
     if dry_run:
         return ChecklistRow("archives", title, False, "a dry run holds placeholders")
     differing = {difference.path for difference in check.differences}
-    paths = (
-        [entry.path for entry in check.loaded.manifest.files if entry.path.endswith(".nemo")] if check.loaded else []
-    )
-    for path in paths:
+    listed = [entry.path for entry in check.loaded.manifest.files] if check.loaded else []
+    for path in listed:
         try:
             if path not in differing:
                 with open_unchanged(check.root, check.digests[path]) as handle:
-                    archive.inspect_open(handle)
+                    problem = _content_problem(path, handle)
+                if problem:
+                    return ChecklistRow("archives", title, False, f"{path}: {problem}")
         except (GateError, BundleFileError) as error:
             return ChecklistRow("archives", title, False, f"{path}: {error.reason}")
-    return ChecklistRow("archives", title, bool(paths), ", ".join(paths) or "there is no model in the bundle")
+    models = [path for path in listed if path in MODEL_CLASSES]
+    return ChecklistRow("archives", title, bool(models), ", ".join(models) or "there is no model in the bundle")
+
+
+def _content_problem(path: str, handle: BinaryIO) -> str:
+    wanted = MODEL_CLASSES.get(path)
+    if wanted is not None:
+        target = archive.inspect_open(handle).target.rpartition(".")[2]
+        return "" if target == wanted else f"it is a {target or 'model without a class'}, not a {wanted}"
+    start = handle.read(8)
+    if {suffix.casefold() for suffix in PurePosixPath(path).suffixes} & _CODE_SUFFIXES:
+        return "a file of this kind does not belong in a bundle"
+    if start.startswith(_CODE_STARTS) or _PICKLE_START.match(start):
+        return "its content is code or an archive"
+    return ""
 
 
 def reproducible_row(source: dict[str, Any]) -> ChecklistRow:
@@ -162,7 +241,7 @@ class Demand:
     Attributes:
         public_key: the key of the expected signer.
         signature: the signature file, if it is not beside the bundle.
-        required: whether a missing signature is refused.
+        required: whether the caller insists on a key. A missing signature is refused in any case.
     """
 
     public_key: Path | None
@@ -179,8 +258,8 @@ def signature_row(check: BundleCheck, demand: Demand) -> ChecklistRow:
     if demand.public_key is None:
         raise UsageError("--require-signature needs --public-key.", hint="Give the signer's public key.")
     path = demand.signature or signature_path(check.root)
-    if not os.path.lexists(path) and not demand.required:
-        return ChecklistRow("signature", "Signature", False, f"there is none at {path}", certification_only=True)
+    if not os.path.lexists(path):
+        return ChecklistRow("signature", "Signature", False, f"signature_missing: there is none at {path}")
     try:
         check_signature(check.root, path, demand.public_key, check.digests)
     except NotAcceptableError as error:
