@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from voicemill.errors import GateError, UsageError
-from voicemill.weights import checkpoint, nemo_config, plain_tar, sentencepiece_model
+from voicemill.weights import checkpoint, nemo_arguments, nemo_config, plain_tar, sentencepiece_model
 from voicemill.weights.archive_bytes import Member, read_exact, unsafe
 from voicemill.weights.nemo_config import ALLOWED_TARGETS, RECOGNITION_TARGETS
 
@@ -89,8 +89,10 @@ def inspect_open(handle: BinaryIO, targets: frozenset[str] = ALLOWED_TARGETS) ->
         elif member.name != WEIGHTS:
             _check_text(handle, member)
     config = nemo_config.check_config(_read(handle, members[CONFIG].offset, members[CONFIG].size), targets)
+    nemo_arguments.check_arguments(config, members)
     found = checkpoint.read(handle, members[WEIGHTS])
     tensors = found.tensors(found.value)
+    nemo_arguments.check_sizes(config, tensors)
     return ArchiveReport(
         bytes=size,
         target=str(config.get("target", "")),

@@ -12,7 +12,6 @@ import tarfile
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from voicemill.errors import DependencyError, TrainingError
@@ -158,7 +157,7 @@ def restore(
             map_location=torch.device(device),
             save_restore_connector=_inspected(path.name, checked),
         )
-    except (OSError, tarfile.TarError, UnpicklingError, RuntimeError, ValueError, KeyError) as error:
+    except _build_errors() as error:
         raise unreadable(path, kind.__name__, error) from error
     if not isinstance(model, kind):
         raise TrainingError(
@@ -209,6 +208,15 @@ def _inspected(name: str, checked: Path) -> object:
             super().load_instance_with_state_dict(instance, state_dict, strict)
 
     return Inspected()
+
+
+def _build_errors() -> tuple[type[Exception], ...]:
+    """What NeMo, Hydra and torch raise for a configuration that builds no model."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    builtin = (ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, MemoryError, OSError)
+    return (*builtin, RuntimeError, TypeError, ValueError, tarfile.TarError, HydraException, OmegaConfBaseException)
 
 
 def unreadable(path: Path, kind: str, error: Exception) -> TrainingError:

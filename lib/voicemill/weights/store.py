@@ -81,7 +81,7 @@ class WeightsStore:
             )
         if path is None or not path.is_file():
             path = self._download(entry, item)
-        if files.sha256_file(path) != item.sha256:
+        if item.bytes not in (None, path.stat().st_size) or files.sha256_file(path) != item.sha256:
             raise GateError(
                 f"{path} is not the file that the allowlist pins for {entry.id}.",
                 reason=f"weights_checksum_mismatch:{entry.id}",
