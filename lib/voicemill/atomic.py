@@ -134,6 +134,8 @@ def publish(made: Path, target: Path) -> None:
     if folder != made.is_dir():
         number = errno.EISDIR if folder else errno.ENOTDIR
         raise OSError(number, os.strerror(number), str(target))
+    if not folder and (target.is_symlink() or not target.is_file()):
+        raise OSError(errno.EINVAL, "neither a regular file nor a folder", str(target))
     if _exchange(made, target):
         _flushed(target.parent, lambda: _exchange(made, target))
     elif folder:

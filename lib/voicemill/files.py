@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import stat
+import tempfile
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -44,13 +45,22 @@ def atomic_path(target: Path, *, suffix: str = "") -> Iterator[Path]:
     """Yield a temporary path beside `target`; on success it is fsynced and renamed over it, on failure removed.
 
     Args:
-        target: the final path; its parent is created.
+        target: the final path; its parent is created. A link is followed; a device or pipe is written to and stays.
         suffix: end of the temporary name, for writers that depend on it (`.wav`, `.nemo`).
 
     Raises:
         StorageError: the disk is full or cannot be written.
     """
     claim: atomic.Claim | None = None
+    if _is_stream(target):
+        with tempfile.TemporaryDirectory(prefix="voicemill-output-") as folder:
+            temporary = Path(folder) / f"output{suffix}"
+            temporary.touch()
+            yield temporary
+            _write_through(temporary, target)
+        return
+    if target.is_symlink():
+        target = Path(os.path.realpath(target))
     try:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -65,6 +75,30 @@ def atomic_path(target: Path, *, suffix: str = "") -> Iterator[Path]:
     finally:
         if claim is not None:
             claim.release()
+
+
+def _is_stream(target: Path) -> bool:
+    """Whether a path names a character device or a pipe, perhaps through a link."""
+    try:
+        mode = target.stat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
+
+
+def _write_through(made: Path, target: Path) -> None:
+    """Copy a finished file into a device or pipe; a pipe without a reader is refused at once.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    try:
+        descriptor = os.open(target, os.O_WRONLY | os.O_NONBLOCK)
+        os.set_blocking(descriptor, True)
+        with os.fdopen(descriptor, "wb") as out, made.open("rb") as source:
+            shutil.copyfileobj(source, out)
+    except OSError as error:
+        raise StorageError.from_os_error(error, target) from error
 
 
 def publish_file(made: Path, target: Path) -> None:

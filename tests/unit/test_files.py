@@ -4,6 +4,8 @@ import contextlib
 import errno
 import json
 import os
+import socket
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -185,3 +187,55 @@ def test_unsafe_relative_paths_are_refused(path: str) -> None:
 
 def test_safe_relative_paths_pass() -> None:
     assert files.safe_relative("clips/été-1.wav").as_posix() == "clips/été-1.wav"
+
+
+def _kinds(folder: Path) -> dict[str, Path]:
+    """Output paths that are no regular files, by kind."""
+    (folder / "file").write_text("before")
+    (folder / "link").symlink_to(folder / "file")
+    (folder / "dangling").symlink_to(folder / "later")
+    (folder / "null").symlink_to("/dev/null")
+    os.mkfifo(folder / "pipe")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(folder / "socket"))
+    return {name: folder / name for name in ("link", "dangling", "null", "pipe", "socket")}
+
+
+def test_publishing_replaces_regular_files_only(tmp_path: Path) -> None:
+    paths = _kinds(tmp_path)
+    kinds = {name: path.lstat().st_mode for name, path in paths.items()}
+    for name in ("link", "dangling", "null"):
+        files.write_text(paths[name], "after")
+    assert (tmp_path / "file").read_text() == (tmp_path / "later").read_text() == "after"
+    for name in ("pipe", "socket"):
+        with pytest.raises(StorageError) as caught:
+            files.write_text(paths[name], "after")
+        assert caught.value.code == "not_writable"
+    (tmp_path / "made").write_text("made")
+    for name in paths:
+        with pytest.raises(StorageError):
+            files.publish_file(tmp_path / "made", paths[name])
+    assert {name: path.lstat().st_mode for name, path in paths.items()} == kinds
+    assert (tmp_path / "made").read_text() == "made"
+
+
+def test_a_pipe_with_a_reader_is_written_through(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        files.write_text(pipe, "hello")
+        assert os.read(reader, 100) == b"hello"
+    finally:
+        os.close(reader)
+    assert stat.S_ISFIFO(pipe.lstat().st_mode)
+
+
+def test_a_full_device_is_a_full_disk_and_stays(tmp_path: Path) -> None:
+    full = Path("/dev/full")
+    if not full.is_char_device() or not os.access(full, os.W_OK):
+        pytest.skip("no /dev/full on this system")
+    with pytest.raises(StorageError) as caught:
+        files.write_text(full, "x")
+    assert caught.value.code == "disk_full"
+    assert full.is_char_device()
