@@ -221,8 +221,13 @@ def _check_stamp(handle: BufferedReader, path: str, stamp: Stamp | None) -> None
         )
 
 
-def digest_file(root: Path, relative: str) -> Digest:
+def digest_file(root: Path, relative: str, size: int | None = None) -> Digest:
     """Size and sha256 of one file, of exactly the bytes that were read.
+
+    Args:
+        root: the folder.
+        relative: the file's path in it.
+        size: the expected size; a file of another size is refused before it is hashed.
 
     Raises:
         BundleFileError: see `open_regular`; `checksum_mismatch` when it was written to meanwhile.
@@ -230,6 +235,14 @@ def digest_file(root: Path, relative: str) -> Digest:
     """
     with open_regular(root, relative) as handle:
         stamp = _stamp(handle)
+        found = os.fstat(handle.fileno()).st_size
+        if size is not None and found != size:
+            raise BundleFileError(
+                f"{relative} has {found} bytes; the manifest lists {size}.",
+                reason="bytes_mismatch",
+                path=relative,
+                hint="Build the bundle again; do not use this one.",
+            )
         try:
             digest = hashlib.file_digest(handle, "sha256").hexdigest()
         except OSError as error:

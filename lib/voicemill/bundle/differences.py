@@ -165,7 +165,7 @@ def check_bundle(root: Path) -> BundleCheck:
 
 def _digest(root: Path, entry: FileEntry) -> Digest | BundleFileError:
     try:
-        return digest_file(root, entry.path)
+        return digest_file(root, entry.path, entry.bytes)
     except BundleFileError as error:
         return error
 

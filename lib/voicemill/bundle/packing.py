@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tarfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,8 +14,10 @@ from voicemill.bundle.contents import MAX_ENTRIES, Digest, check_paths, open_reg
 from voicemill.bundle.differences import check_bundle, compare
 from voicemill.bundle.manifest import MANIFEST, PromotedManifest
 from voicemill.bundle.promote import check_dry_run
-from voicemill.errors import BundleError, BundleFileError, UsageError
+from voicemill.errors import BundleError, BundleFileError, GateError, StorageError, UsageError
 from voicemill.protocol import one_line
+from voicemill.weights import plain_tar
+from voicemill.weights.archive_bytes import Member
 from voicemill.workspace import profile_id
 
 BUNDLE = "voice_bundle"
@@ -121,50 +122,54 @@ def import_bundle(archive: Path, bundles: Path) -> Imported:
     if not archive.is_file():
         raise UsageError(f"There is no file {archive}.", reason=f"import_missing:{archive.as_posix()}")
     try:
-        with tarfile.open(archive, "r:") as tar:
-            members = list(_members(tar))
+        with archive.open("rb") as handle:
+            members = _members(handle)
             voice = members[0].name.partition("/")[0]
             _check_place(bundles / profile_id(voice))
             with files.atomic_directory(bundles / voice) as staging:
                 for member in members:
-                    _unpack(tar, member, staging / member.name.partition("/")[2])
+                    _unpack(handle, member, staging / member.name.partition("/")[2])
                 _check_inside(staging, bundles / voice)
-    except (tarfile.TarError, EOFError, UnicodeError, ValueError) as error:
-        raise _unsafe("not_a_tar", f"{archive.name} is not a plain tar of a voice") from error
+    except GateError as error:
+        raise _unsafe("not_a_tar", f"{archive.name} is not a plain tar of a voice: {error}") from error
+    except OSError as error:
+        raise StorageError.unreadable(error, archive) from error
     return Imported(voice, bundles / voice / BUNDLE)
 
 
-def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    names: list[str] = []
+def _members(handle: BinaryIO) -> list[Member]:
+    """Every member of the tar, after all of them were judged; the tar is read strictly (`weights.plain_tar`)."""
+    found: list[Member] = []
     total = 0
-    for member in tar:
-        if not member.isreg() or member.sparse is not None:
+    for member, kind in plain_tar.walk(handle, os.fstat(handle.fileno()).st_size, folders=True):
+        if kind != b"0":
             raise _unsafe("not_a_regular_file", f"The archive holds {member.name!r}, which is not a regular file")
-        names.append(member.name)
+        found.append(member)
         total += member.size
         voice, _, rest = member.name.partition("/")
-        if voice != names[0].partition("/")[0] or not (rest in COMPANIONS or rest.startswith(f"{BUNDLE}/")):
+        if voice != found[0].name.partition("/")[0] or not (rest in COMPANIONS or rest.startswith(f"{BUNDLE}/")):
             raise _unsafe("foreign_member", f"The archive holds {member.name!r}, which is not part of the voice")
-        if len(names) > MAX_ENTRIES or total > MAX_BYTES:
+        if len(found) > MAX_ENTRIES or total > MAX_BYTES:
             raise _unsafe("too_large", "The archive is larger than any voice")
-        yield member
-    if not names:
+    if not found:
         raise _unsafe("not_a_tar", "The archive is empty")
     # `manifest.json` may be listed here: inside the tar it is a file as the others are.
+    own = f"{found[0].name.partition('/')[0]}/{BUNDLE}/{MANIFEST}"
+    if sum(member.name == own for member in found) > 1:
+        raise _unsafe("unsafe_path", f"The archive holds the path {own!r} twice")
     try:
-        check_paths(name for name in names if name != f"{names[0].partition('/')[0]}/{BUNDLE}/{MANIFEST}")
+        check_paths(member.name for member in found if member.name != own)
     except BundleFileError as error:
         raise _unsafe("unsafe_path", f"The archive holds the path {error.path!r}") from error
+    return found
 
 
-def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
-    source = tar.extractfile(member)
-    if source is None:
-        raise _unsafe("not_a_regular_file", f"The archive holds {member.name!r}, which is not a regular file")
+def _unpack(handle: BinaryIO, member: Member, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
+    handle.seek(member.offset)
     left = member.size
     with target.open("xb") as out:
-        while block := source.read(min(left, 1 << 20)):
+        while block := handle.read(min(left, 1 << 20)):
             out.write(block)
             left -= len(block)
     if left:

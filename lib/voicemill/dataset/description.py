@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from voicemill import files
 from voicemill.dataset import edits, rights
@@ -133,6 +133,15 @@ class DatasetDescription(BaseModel):
     tools: dict[str, str]
     rights: Rights | None = None
     files: dict[str, str]
+
+    @model_validator(mode="after")
+    def _paths_are_members(self) -> DatasetDescription:
+        for name in self.files:
+            files.safe_relative(name)
+        outside = [row.audio for row in self.report.rejected if row.audio and row.audio not in self.files]
+        if outside:
+            raise ValueError(f"the rejected sound {outside[0]!r} is not a file of the dataset")
+        return self
 
 
 def file_digests(root: Path) -> dict[str, str]:

@@ -112,6 +112,13 @@ class ManifestEntry(BaseModel):
     def _stays_inside(cls, path: str) -> str:
         return str(files.safe_relative(path))
 
+    @field_validator("id")
+    @classmethod
+    def _names_a_file(cls, name: str) -> str:
+        if "/" in name:
+            raise ValueError("an id names files, so it holds no folder")
+        return str(files.safe_relative(name))
+
     def line(self) -> str:
         """The entry as one line of JSON, keys sorted, without the fields that have no value."""
         values = self.model_dump(mode="json", exclude_none=True)

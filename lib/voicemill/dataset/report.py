@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
+from voicemill import files
 from voicemill.errors import DatasetError
 
 MAX_MISFITS = 0.3
@@ -47,6 +48,11 @@ class Rejection(BaseModel):
     limit: float | None = None
     id: str = ""
     audio: str = ""
+
+    @field_validator("audio")
+    @classmethod
+    def _stays_inside(cls, path: str) -> str:
+        return str(files.safe_relative(path)) if path else path
 
 
 class ReasonTotal(BaseModel):

@@ -11,9 +11,11 @@ import contextlib
 import itertools
 import shutil
 import stat
+import struct
 import unicodedata
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +38,8 @@ MAX_BYTES = 64 * 1024**3
 """Beyond what a single speaker's dataset comes to: 64 GiB are 400 hours of clips."""
 _LOCAL_HEADER = 30
 """Bytes of a local file header before its name (APPNOTE 4.3.7)."""
+_END_SIZES = (22, 22 + 56 + 20)
+"""Bytes after the directory: the end record, with or without the 64-bit records before it."""
 _ALLOWED_FLAGS = 0x0800
 """UTF-8 names; neither encryption nor sizes that follow the data."""
 
@@ -147,10 +151,28 @@ def judged(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
     for one, other in itertools.pairwise(ordered):
         if one.header_offset + _LOCAL_HEADER + len(one.filename.encode()) + one.file_size > other.header_offset:
             raise _unsafe("overlapping", f"{one.filename!r} and {other.filename!r} share bytes")
+    _check_every_byte(archive, infos, size)
     for needed in (record.NAME, TOP + description.NAME, TOP + description.MANIFEST):
         if needed not in found:
             raise _unsafe("incomplete", f"{needed} is missing")
     return found
+
+
+def _check_every_byte(archive: zipfile.ZipFile, infos: Sequence[zipfile.ZipInfo], size: int) -> None:
+    """Entries, directory and end record follow each other without a gap, from byte 0 to the last."""
+    if archive.fp is None or archive.comment:
+        raise _unsafe("not_a_zip", "it holds a comment")
+    position = 0
+    for info in sorted(infos, key=lambda info: info.header_offset):
+        archive.fp.seek(info.header_offset + 26)
+        name, extra = struct.unpack("<2H", archive.fp.read(4).ljust(4, b"\0"))
+        end = info.header_offset + _LOCAL_HEADER + name + extra + info.compress_size
+        if info.header_offset > position:
+            raise _unsafe("not_a_zip", f"there are bytes before '{info.filename}' that belong to no entry")
+        position = max(position, end)
+    directory = sum(46 + len(info.orig_filename.encode()) + len(info.extra) + len(info.comment) for info in infos)
+    if archive.start_dir > position or size - archive.start_dir - directory not in _END_SIZES:
+        raise _unsafe("not_a_zip", "there are bytes that belong to no entry")
 
 
 def _judge(info: zipfile.ZipInfo) -> None:

@@ -126,4 +126,4 @@ def read_record(path: Path) -> VoiceRecord:
         DatasetError: `voice_invalid:<slug>`.
         OSError: it cannot be read.
     """
-    return parse_record(path.read_bytes(), path.parent.name)
+    return parse_record(files.read_bounded(path, files.MAX_JSON_BYTES), path.parent.name)

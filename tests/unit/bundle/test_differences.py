@@ -110,3 +110,50 @@ def test_every_code_of_the_contract_has_a_kind():
         "unsafe_path",
         "not_a_regular_file",
     }
+
+
+def test_a_file_of_another_size_is_never_hashed(training, monkeypatch):
+    from voicemill.bundle import contents
+    from voicemill.bundle.differences import compare
+
+    root = training.build().root
+    with (root / "sample.wav").open("ab") as handle:
+        handle.truncate(1 << 40)  # sparse
+    hashed = []
+    digest = contents.hashlib.file_digest
+    monkeypatch.setattr(
+        contents.hashlib, "file_digest", lambda handle, name: hashed.append(handle) or digest(handle, name)
+    )
+    assert [(each.path, each.code) for each in compare(root).differences] == [("sample.wav", "bytes_mismatch")]
+    assert len(hashed) == 5
+
+
+def test_an_exported_voice_is_read_strictly(training, tmp_path):
+    import tarfile
+
+    from voicemill.bundle.packing import export_bundle, import_bundle
+    from voicemill.errors import BundleError
+
+    training.build(extra_files=())
+    root = training.promote().root
+    long = "x" * 150 + ".txt"
+    export_bundle(root, tmp_path / "anna.tar")
+    data = (tmp_path / "anna.tar").read_bytes()
+    import_bundle(tmp_path / "anna.tar", tmp_path / "there")
+
+    huge = tarfile.TarInfo("anna/voice_bundle/a")
+    huge.type, huge.size = tarfile.XHDTYPE, 3 << 30
+    pax = tarfile.TarInfo(f"anna/{long}").tobuf(tarfile.PAX_FORMAT)[:1024]
+    for hostile in (
+        data + b"x" * 512,
+        data + data,
+        b"PK\x03\x04" + data,
+        huge.tobuf(tarfile.USTAR_FORMAT) + data,
+        pax + pax + data,
+        data[: len(data) // 2],
+    ):
+        (tmp_path / "evil.tar").write_bytes(hostile)
+        with pytest.raises(BundleError) as caught:
+            import_bundle(tmp_path / "evil.tar", tmp_path / "other")
+        assert caught.value.reason == "import_unsafe:not_a_tar"
+    assert not list((tmp_path / "other").glob("*"))

@@ -429,3 +429,43 @@ def test_a_consent_with_a_condition_is_listed_and_shown_in_full(home: Workspace)
         assert not {"\x1b", "\x9b"} & set(shown)
         if command != ["list"]:
             assert "I agree [only for private, non-commercial use] [/b]" in shown
+
+
+@pytest.mark.parametrize(
+    "gap",
+    [
+        lambda data: b"x" * 10 + data,
+        lambda data: b"\x80\x02." + data,
+        lambda data: data + b"x",
+        lambda data: data[: data.index(b"PK\x01\x02")] + b"x" + data[data.index(b"PK\x01\x02") :],
+        lambda data: data[:-22] + b"x" + data[-22:],
+        lambda data: data[:-2] + b"\x01\x00x",
+    ],
+)
+def test_no_byte_of_an_archive_is_unaccounted_for(home: Workspace, tmp_path: Path, gap) -> None:
+    path = archive.export(home, "ann", tmp_path / "voice.zip").path
+    path.write_bytes(gap(path.read_bytes()))
+    _refused(path, "voice_archive_unsafe:not_a_zip", tmp_path)
+
+
+@pytest.mark.parametrize("place", ["/etc/passwd", "../../x.wav", "rejected/none.wav"])
+def test_a_rejected_sound_is_a_file_of_the_dataset(prepared: PreparedDataset, place: str) -> None:
+    from pydantic import ValidationError
+
+    from voicemill.dataset.description import DatasetDescription
+    from voicemill.dataset.report import Rejection
+
+    row = Rejection(source="a", start=0.0, end=1.0, seconds=1.0, reason="noisy").model_dump() | {"audio": place}
+    document = prepared.description.model_dump(mode="json")
+    assert DatasetDescription.model_validate(document)
+    document["report"]["rejected"] = [*document["report"]["rejected"], row]
+    with pytest.raises(ValidationError):
+        DatasetDescription.model_validate(document)
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "..", ""])
+def test_the_id_of_a_clip_names_a_file(prepared: PreparedDataset, name: str) -> None:
+    from pydantic import ValidationError
+
+    with pytest.raises(ValidationError):
+        type(prepared.entries[0]).model_validate(prepared.entries[0].model_dump() | {"id": name})
