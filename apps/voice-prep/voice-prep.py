@@ -19,7 +19,7 @@ from voicemill.commands import WithDefault
 from voicemill.source_options import source_options
 
 if TYPE_CHECKING:
-    from voicemill.dataset.description import SeparationMode
+    from voicemill.dataset.figures import SeparationMode
     from voicemill.dataset.request import SourceOptions
 
 EXAMPLES = """\b
@@ -115,7 +115,8 @@ def prepare_command(
     from voicemill.dataset.prepare import prepare
     from voicemill.dataset.presets import SHIPPED, load_preset
     from voicemill.dataset.request import DEFAULT_SEPARATOR, PreparationRequest
-    from voicemill.dataset.stages import STAGES, ProgressLines
+    from voicemill.dataset.stage_clock import ProgressLines
+    from voicemill.dataset.stages import STAGES
     from voicemill.errors import UsageError
     from voicemill.protocol import Protocol
     from voicemill.settings import Settings

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from voicemill import files
 from voicemill.dataset import edits, rights
+from voicemill.dataset.figures import LoudnessFigures, SeparationFigures, SeparationMode
 from voicemill.dataset.limits import QualityLimits
 from voicemill.dataset.report import Report
 from voicemill.dataset.rights import Rights
@@ -23,9 +24,6 @@ BESIDE = (NAME, TIMINGS, edits.NAME, REPORT)
 to the person who reviews."""
 MANIFEST, TRAIN, VALIDATION, LEXICON = "manifest.jsonl", "train.jsonl", "validation.jsonl", "lexicon.dict"
 VERSION: Final = "voicemill_dataset/1"
-
-
-SeparationMode = Literal["auto", "always", "never"]
 
 
 class PreparationSettings(BaseModel):
@@ -54,55 +52,6 @@ class PreparationSettings(BaseModel):
     device: str = "cpu"
     separate: SeparationMode = "auto"
     recognise: str | None = None
-
-
-class LoudnessFigures(BaseModel):
-    """Of all recordings together, before the gain (dB) that every clip got."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    integrated_lufs: float
-    true_peak_dbfs: float
-    gain_db: float
-
-
-class RecordingBackground(BaseModel):
-    """What was measured in one recording, and what was done.
-
-    Attributes:
-        source: name of the recording.
-        background_db: level of pauses against speech in its worst window (dB); None where nobody speaks.
-        windows: stretches around speech; `separated` is how many of them went through the separator.
-        separated_seconds: length of these.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    source: str
-    background_db: float | None
-    windows: int
-    separated: int
-    separated_seconds: float
-
-
-class SeparationFigures(BaseModel):
-    """Part of dataset.json.
-
-    Attributes:
-        mode: `auto`, `always` or `never`.
-        limit_db: background against speech above which `auto` separates.
-        weights_id: of the separator, where one was at hand; `sha256` is that of its file.
-        unavailable: the reason (docs/runbook.md) for which there was none.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    mode: SeparationMode
-    limit_db: float
-    weights_id: str | None = None
-    sha256: str | None = None
-    unavailable: str | None = None
-    recordings: tuple[RecordingBackground, ...] = ()
 
 
 class DatasetDescription(BaseModel):

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from voicemill import files
 from voicemill.dataset.report import Rejection
 from voicemill.dataset.sources import SourceFile
-from voicemill.dataset.utterances import Found, Utterance
+from voicemill.dataset.utterances import SegmentationResult, Utterance
 from voicemill.errors import DatasetError
 from voicemill.progress import Observer, SilentObserver
 
@@ -67,7 +67,7 @@ class ClipEdit(BaseModel):
         return clean
 
     @model_validator(mode="after")
-    def _says_something(self) -> ClipEdit:
+    def _has_a_decision(self) -> ClipEdit:
         if self.end <= self.start:
             raise ValueError("end is not after start")
         if self.text is None and self.verdict is None:
@@ -147,12 +147,12 @@ def recordings(inputs: Iterable[SourceFile]) -> dict[str, str]:
 
 
 def apply(
-    found: Found,
+    found: SegmentationResult,
     edits: Sequence[ClipEdit],
     digests: Mapping[str, str],
     spoken: Callable[[str], str],
     observer: Observer | None = None,
-) -> Found:
+) -> SegmentationResult:
     """Utterances as the person wants them: new texts in place, verdicts noted. Nothing is taken away here, so that a
     dropped clip keeps its number and its figures.
 
@@ -171,20 +171,20 @@ def apply(
     utterances: list[Utterance] = []
     rejected: list[Rejection] = []
     used: set[ClipEdit] = set()
-    for said in found.utterances:
-        part = said.heard.recording
-        edit = find(edits, digests.get(part.name, ""), part.offset + said.start, part.offset + said.end)
-        if edit is None or (edit.verdict is None and said.text not in (edit.was, edit.text)):
-            utterances.append(said)
+    for utterance in found.utterances:
+        part = utterance.recording.source
+        edit = find(edits, digests.get(part.name, ""), part.offset + utterance.start, part.offset + utterance.end)
+        if edit is None or (edit.verdict is None and utterance.text not in (edit.was, edit.text)):
+            utterances.append(utterance)
             continue
         used.add(edit)
-        made = _edited(said, edit, spoken)
+        made = _edited(utterance, edit, spoken)
         if isinstance(made, Utterance):
             utterances.append(made)
         else:
             rejected.append(made)
     _tell(observer or SilentObserver(), edits, [edit for edit in edits if edit not in used])
-    if all(said.verdict == "drop" for said in utterances):
+    if all(utterance.verdict == "drop" for utterance in utterances):
         raise DatasetError(
             "Every clip was dropped in the review.",
             reason="dataset_no_valid_audio",
@@ -200,14 +200,16 @@ def _tell(observer: Observer, edits: Sequence[ClipEdit], unused: Sequence[ClipEd
         observer.note(f"review: {len(unused)} edits fit no utterance of this run and wait in {NAME}: {named}")
 
 
-def _edited(said: Utterance, edit: ClipEdit, spoken: Callable[[str], str]) -> Utterance | Rejection:
-    if edit.text is None or said.text not in (edit.was, edit.text):
-        return dataclasses.replace(said, verdict=edit.verdict)
-    heard = said.recognised and edit.text == edit.was
+def _edited(utterance: Utterance, edit: ClipEdit, spoken: Callable[[str], str]) -> Utterance | Rejection:
+    if edit.text is None or utterance.text not in (edit.was, edit.text):
+        return dataclasses.replace(utterance, verdict=edit.verdict)
+    recognised = utterance.recognised and edit.text == edit.was
     try:
         spelt = spoken(edit.text)
-        return dataclasses.replace(said, text=edit.text, normalized=spelt, verdict=edit.verdict, recognised=heard)
+        return dataclasses.replace(
+            utterance, text=edit.text, normalized=spelt, verdict=edit.verdict, recognised=recognised
+        )
     except DatasetError as error:
         if error.code != "text_not_english":
             raise
-        return dataclasses.replace(said, text=edit.text).rejected(error.code, str(error))
+        return dataclasses.replace(utterance, text=edit.text).rejected(error.code, str(error))

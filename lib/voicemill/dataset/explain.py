@@ -7,7 +7,7 @@ from pathlib import Path
 
 from voicemill import files
 from voicemill.audio.cuts import Cut, CutReason, Join, JoinReason
-from voicemill.dataset.clip_steps import Clip
+from voicemill.dataset.candidates import CandidateClip
 
 NAME = "cuts.tsv"
 COLUMNS = ("id", "source", "edge", "second", "reason", "pause_seconds", "level_dbfs", "outcome", "explanation")
@@ -27,7 +27,7 @@ _JOINS: dict[JoinReason, str] = {
 }
 
 
-def rows(made: Sequence[Clip], outcomes: Mapping[str, str]) -> list[tuple[str, ...]]:
+def rows(made: Sequence[CandidateClip], outcomes: Mapping[str, str]) -> list[tuple[str, ...]]:
     """The table without its head: for each clip its beginning, the pauses inside that were passed over, and its end.
 
     Args:
@@ -36,11 +36,11 @@ def rows(made: Sequence[Clip], outcomes: Mapping[str, str]) -> list[tuple[str, .
     """
     found: list[tuple[str, ...]] = []
     for clip in made:
-        said, outcome = clip.utterance, outcomes.get(clip.id, "kept")
-        source, offset = said.heard.recording.name, said.heard.recording.offset
-        marks: list[tuple[str, Cut | Join]] = [("inside", join) for join in said.joins]
-        if said.cuts:
-            marks = [("start", said.cuts[0]), *marks, ("end", said.cuts[-1])]
+        utterance, outcome = clip.utterance, outcomes.get(clip.id, "kept")
+        source, offset = utterance.recording.source.name, utterance.recording.source.offset
+        marks: list[tuple[str, Cut | Join]] = [("inside", join) for join in utterance.joins]
+        if utterance.cuts:
+            marks = [("start", utterance.cuts[0]), *marks, ("end", utterance.cuts[-1])]
         for edge, mark in marks:
             level = "" if isinstance(mark, Join) or mark.level is None else f"{mark.level:.1f}"
             why = _JOINS[mark.reason] if isinstance(mark, Join) else _CUTS[mark.reason]

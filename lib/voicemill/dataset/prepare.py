@@ -1,41 +1,38 @@
-"""From what the user gave to a prepared dataset: stage by stage, published at once or not at all."""
+"""The preparation of a dataset: its stages in order, published atomically."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import shutil
+from collections.abc import Mapping
 from importlib import metadata as packages
 from pathlib import Path
 
 from voicemill import __version__, files
 from voicemill.audio import device, download, embedding
 from voicemill.audio.embedding import SpeakerModel
-from voicemill.dataset import (
-    clip_steps,
-    description,
-    edits,
-    existing,
-    explain,
-    recognising,
-    rights,
-    separating,
-    stage_cache,
-    steps,
-)
-from voicemill.dataset.clip_steps import Rejects
+from voicemill.dataset import description, edits, existing, rights, screening, stage_cache
+from voicemill.dataset.cached_recognition import CachedTranscriber, choose_recogniser
 from voicemill.dataset.cluster import RayPool
-from voicemill.dataset.description import DatasetDescription, LoudnessFigures, SeparationFigures
-from voicemill.dataset.manifest import write_manifest
+from voicemill.dataset.context import PreparationContext
+from voicemill.dataset.description import DatasetDescription
 from voicemill.dataset.pool import ClipPool
 from voicemill.dataset.prepared import PreparedDataset, load, with_rights
-from voicemill.dataset.recognising import Ears
-from voicemill.dataset.report import Report, make_report
-from voicemill.dataset.request import PEAK_LIMIT_DBFS, PreparationRequest, PreparedVoiceSource, WebRecordingSource
+from voicemill.dataset.request import PreparationRequest, PreparedVoiceSource, WebRecordingSource
 from voicemill.dataset.sources import SourceFile, Sources, gather
-from voicemill.dataset.stages import StageClock, write_timings
-from voicemill.dataset.statistics import Statistics, summarise
-from voicemill.dataset.utterances import Means
+from voicemill.dataset.stage_clock import StageClock, write_timings
+from voicemill.dataset.stages import (
+    alignment,
+    clips,
+    decode,
+    loudness,
+    manifest,
+    pitch,
+    segmentation,
+    separation,
+    voice_activity,
+)
 from voicemill.errors import DatasetError
 from voicemill.locks import folder_lock
 from voicemill.progress import Observer, SilentObserver
@@ -47,18 +44,18 @@ from voicemill.weights.registry import WeightsRegistry
 from voicemill.workspace import Workspace
 
 _TOOLS = ("pocketsphinx", "silero-vad", "soxr", "numpy")
-"""Packages whose version decides what comes out."""
+"""Packages whose version is part of the content key."""
 
 
 def prepare(request: PreparationRequest, workspace: Workspace, observer: Observer | None = None) -> PreparedDataset:
-    """Make the dataset of a voice, or find it made already.
+    """Prepare the dataset of a voice, or take it from the last run.
 
     The same inputs, settings and seed give byte-identical manifests, clips and supplementary data on the same machine.
 
     Args:
         request: inputs and settings.
         workspace: the result goes to `workspace.dataset(voice)`, results of single clips to `workspace.stage_cache`.
-        observer: hears the stages `STAGES`.
+        observer: the person's display.
 
     Raises:
         UsageError: inputs that contradict each other; `dataset_reviewed`, a reviewed dataset would be replaced;
@@ -83,8 +80,8 @@ def prepare(request: PreparationRequest, workspace: Workspace, observer: Observe
     inputs = (*inputs, *edits.source_file(request.edits or ()))
     existing.require_replaceable(request, inputs, before, root)
     registry = WeightsRegistry(request.allowlist or REPOSITORY / SHIPPED, workspace.weights_cache, REPOSITORY)
-    separator = separating.choose(request.separate, request.separator, registry)
-    recogniser = recognising.choose(request.recognise, registry)
+    separator = separation.choose_separator(request.separate, request.separator, registry)
+    recogniser = choose_recogniser(request.recognise, registry)
     speaker = embedding.find_speaker_model(registry)
     tools = {"voicemill": __version__, **{name: packages.version(name) for name in _TOOLS}}
     if separator.model is not None:
@@ -92,7 +89,7 @@ def prepare(request: PreparationRequest, workspace: Workspace, observer: Observe
     if isinstance(speaker, SpeakerModel):
         tools |= {speaker.name: speaker.sha256}
     if recogniser is not None:
-        tools |= Ears(recogniser, workspace.stage_cache).tools
+        tools |= CachedTranscriber(recogniser, workspace.stage_cache).tools
     code = stage_cache.code_digest(__name__)
     key = files.content_key(code, tools, request.settings.model_dump(), [source.model_dump() for source in inputs])
     known = None if request.force else load(root, key)
@@ -108,11 +105,19 @@ def prepare(request: PreparationRequest, workspace: Workspace, observer: Observe
         _pool(request, staging) as pool,
     ):
         cache = staging / ".fresh" if request.force else workspace.stage_cache
-        bench = steps.Bench(pool, StageClock(observer, pool.worker_ids), staging, cache)
-        grammars = workspace.cache / "text-normaliser"
-        ears = Ears(recogniser, cache) if recogniser else None
-        means = Means(Lexicon.load(request.lexicon), request.segmentation, grammars, pool, staging, cache, ears)
-        _fill(bench, request, sources, inputs, means, separator, speaker, tools, key)
+        context = PreparationContext(
+            request=request,
+            pool=pool,
+            clock=StageClock(observer, pool.worker_ids),
+            staging=staging,
+            cache=cache,
+            grammars=workspace.cache / "text-normaliser",
+            lexicon=Lexicon.load(request.lexicon),
+            separator=separator,
+            speaker=speaker,
+            transcriber=CachedTranscriber(recogniser, cache) if recogniser else None,
+        )
+        _run_stages(context, sources, edits.recordings(inputs), manifest.Identity(key, inputs, tools))
         publication.enter_context(folder_lock(root))  # no edit is saved between the copy and the publication
         edits.carry(root, staging)
     made = load(root, key)
@@ -179,88 +184,32 @@ def _digests(sources: Sources, request: PreparationRequest) -> tuple[SourceFile,
     return (*found, extra)
 
 
-def _fill(
-    bench: steps.Bench,
-    request: PreparationRequest,
-    sources: Sources,
-    inputs: tuple[SourceFile, ...],
-    means: Means,
-    separator: separating.Choice,
-    speaker: SpeakerModel | str,
-    tools: dict[str, str],
-    key: str,
+def _run_stages(
+    context: PreparationContext, sources: Sources, digests: Mapping[str, str], identity: manifest.Identity
 ) -> None:
-    """Run the stages and leave the finished dataset in the staging folder."""
-    decoded = steps.decode_all(bench, sources.recordings, request.sample_rate)
-    decoded, separated = separating.separate(bench, steps.find_speech(bench, decoded), separator)
-    decoded, loudness = steps.level(bench, decoded, request.target_lufs, PEAK_LIMIT_DBFS)
-    if any(normalise.needs_grammar(said) for said in (*sources.script, *(clip.text for clip in sources.texts))):
-        bench.clock.observer.note(
-            "the text holds digits or symbols: its grammars take about 40 s to build the first time"
-        )
-    found = steps.find_utterances(bench, sources, decoded, means)
-    found = edits.apply(found, request.edits or (), edits.recordings(inputs), means.spoken, bench.clock.observer)
-    rate, gain = request.sample_rate, loudness.gain_db
+    """Run the stages in their order and leave the finished dataset in the staging folder."""
+    request = context.request
+    decoded = voice_activity.run(context, decode.run(context, sources.recordings))
+    decoded, separated = separation.run(context, decoded)
+    decoded, levels = loudness.run(context, decoded)
+    if any(normalise.needs_grammar(text) for text in (*sources.script, *(clip.text for clip in sources.texts))):
+        context.observer.note("the text holds digits or symbols: its grammars take about 40 s to build the first time")
+    segmented = segmentation.run(context, sources, decoded)
+    segmented = edits.apply(segmented, request.edits or (), digests, context.spoken, context.observer)
     if request.keep_rejected:
-        found = clip_steps.keep_stretches(bench, found, request.voice, rate, gain)
-    rejects = Rejects(bench.staging, request.keep_rejected)
-    made = clip_steps.cut_clips(bench, found, request.voice, rate, gain)
-    shutil.rmtree(bench.decoded)
-    kept = clip_steps.judge_sound(made, rejects, request.quality)
-    kept = clip_steps.align_clips(bench, kept, request.lexicon, rejects)
-    kept = clip_steps.judge_speech(bench, kept, rejects, request.quality, speaker)
-    entries = clip_steps.entries_of(kept, request.seed)
-    settings, pitches = clip_steps.pitch_of_clips(bench, kept, rate, request.device)
-    with bench.clock.stage("manifest"):
-        shutil.rmtree(bench.staging / ".fresh", ignore_errors=True)
-        guessed = means.lexicon.write(
-            bench.staging / description.LEXICON, [row[0] for entry in entries for row in entry.alignment]
-        )
-        write_manifest(bench.staging / description.MANIFEST, entries)
-        for name, part in ((description.TRAIN, "train"), (description.VALIDATION, "validation")):
-            write_manifest(bench.staging / name, [entry for entry in entries if entry.split == part])
-        explain.write(bench.staging / explain.NAME, explain.rows(made, {row.id: row.reason for row in rejects.rows}))
-        report = make_report(
-            decoded.seconds,
-            sum(clip.cut.seconds for clip in kept),
-            [*decoded.rejected, *found.rejected, *rejects.rows],
-            found.unspoken,
-            {word: " ".join(means.lexicon.pronounce(word).phones) for word in guessed},
-        )
-        stats = summarise(entries, pitches, settings)
-        _describe(bench.staging, request, inputs, loudness, separated, stats, report, tools, key)
-    write_timings(bench.staging / description.TIMINGS, bench.clock.times)
-
-
-def _describe(
-    staging: Path,
-    request: PreparationRequest,
-    inputs: tuple[SourceFile, ...],
-    loudness: LoudnessFigures,
-    separated: SeparationFigures,
-    stats: Statistics,
-    report: Report,
-    tools: dict[str, str],
-    key: str,
-) -> None:
-    described = DatasetDescription(
-        content_key=key,
-        dataset_sha256=files.sha256_file(staging / description.MANIFEST),
-        pitch_mean=stats.pitch_mean,
-        pitch_std=stats.pitch_std,
-        pitch_fmin=stats.pitch_fmin,
-        pitch_fmax=stats.pitch_fmax,
-        settings=request.settings,
-        inputs=inputs,
-        loudness=loudness,
-        separation=separated,
-        statistics=stats,
-        report=report,
-        tools=tools,
-        rights=request.rights,
-        files=description.file_digests(staging),
+        segmented = clips.keep_rejected(context, segmented, levels.gain_db)
+    cut = clips.run(context, segmented, levels.gain_db)
+    shutil.rmtree(context.decoded)
+    kept, unfit = screening.by_audio(cut, request.quality)
+    kept, misfits = alignment.run(context, kept)
+    kept, others = screening.by_speech(context, kept)
+    entries = manifest.entries_of(kept, request.seed)
+    settings, pitches = pitch.run(context, kept)
+    results = manifest.StageResults(
+        decoded, levels, separated, segmented, cut, [*unfit, *misfits, *others], kept, settings, pitches
     )
-    files.write_json(staging / description.NAME, description.dump(described))
+    manifest.run(context, results, entries, identity)
+    write_timings(context.staging / description.TIMINGS, context.clock.times)
 
 
 __all__ = ["PreparedDataset", "load", "prepare"]

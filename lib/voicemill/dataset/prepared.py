@@ -14,7 +14,7 @@ from voicemill.dataset.description import DatasetDescription
 from voicemill.dataset.manifest import ManifestEntry, read_entries
 from voicemill.dataset.report import Report
 from voicemill.dataset.rights import Rights
-from voicemill.dataset.stages import StageTime
+from voicemill.dataset.stage_clock import StageTime
 from voicemill.dataset.statistics import Statistics
 from voicemill.errors import DatasetError
 

@@ -26,16 +26,14 @@ from voicemill.errors import UsageError
 from voicemill.workspace import profile_id
 
 if TYPE_CHECKING:
-    from voicemill.dataset.description import DatasetDescription, PreparationSettings, SeparationMode
+    from voicemill.dataset.description import DatasetDescription, PreparationSettings
     from voicemill.dataset.edits import ClipEdit
+    from voicemill.dataset.figures import SeparationMode
 
 DEFAULT_SEED: Final = 1
 """Seed of the validation split in every app, so that a training finds the dataset that voice-prep made."""
 DEFAULT_SEPARATOR: Final = "adefossez/htdemucs"
 """Demucs's own model, by its id on the allowlist."""
-FRAME_LENGTH: Final = 1024
-HOP_LENGTH: Final = 256
-"""Samples; NeMo's `n_window_size` and `n_window_stride` at 22,050 Hz: a frame of 46 ms every 11.6 ms."""
 PEAK_LIMIT_DBFS: Final = -1.0
 """True peak that the gain never passes: headroom for the overshoot of resampling and lossy codecs."""
 
@@ -278,6 +276,7 @@ class PreparationRequest:
     def settings(self) -> PreparationSettings:
         """The part of the content key that is written to dataset.json."""
         from voicemill.dataset.description import PreparationSettings
+        from voicemill.dataset.stages.pitch import FRAME_LENGTH, HOP_LENGTH
 
         part: dict[str, float | str | None] = {}
         match self.source:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict, Field
 
 from voicemill.dataset.manifest import ManifestEntry
-from voicemill.dataset.supplementary import PitchResult, PitchSettings
+from voicemill.dataset.stages.pitch import PitchResult, PitchSettings
 from voicemill.errors import DatasetError
 
 

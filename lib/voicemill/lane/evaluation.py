@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from voicemill.audio import embedding
 from voicemill.dataset.prepare import PreparedDataset
-from voicemill.dataset.stages import StageClock
+from voicemill.dataset.stage_clock import StageClock
 from voicemill.errors import UsageError
 from voicemill.evaluation.candidates import Candidate, Reference, Samples
 from voicemill.evaluation.evaluate import (

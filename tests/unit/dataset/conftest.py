@@ -1,12 +1,21 @@
-"""Small manifest entries made by hand."""
+"""Small manifest entries made by hand, and a context of a preparation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from voicemill.dataset.context import PreparationContext
 from voicemill.dataset.manifest import ManifestEntry
+from voicemill.dataset.pool import ClipPool
+from voicemill.dataset.request import PreparationRequest, recording_source
+from voicemill.dataset.stage_clock import StageClock
+from voicemill.dataset.stages.separation import SeparatorChoice
+from voicemill.progress import SilentObserver
+from voicemill.text.lexicon import Lexicon
 
 
 @pytest.fixture
@@ -35,5 +44,26 @@ def entry() -> Callable[..., ManifestEntry]:
             },
         }
         return ManifestEntry.model_validate(values | changes)
+
+    return make
+
+
+@pytest.fixture
+def make_context(tmp_path: Path) -> Callable[..., PreparationContext]:
+    """A context whose staging folder is the test's folder."""
+
+    def make(**changes: Any) -> PreparationContext:
+        values: dict[str, Any] = {
+            "request": PreparationRequest(voice="demo", source=recording_source(tmp_path / "take.flac")),
+            "pool": ClipPool(1),
+            "clock": StageClock(SilentObserver(), list),
+            "staging": tmp_path,
+            "cache": tmp_path / "cache",
+            "grammars": Path("unused"),
+            "lexicon": Lexicon.load(),
+            "separator": SeparatorChoice("never"),
+            "speaker": "none",
+        }
+        return PreparationContext(**(values | changes))
 
     return make

@@ -8,16 +8,10 @@ import soundfile
 from voicemill.audio import decode, endpointing, vad
 from voicemill.audio.level_envelope import LevelEnvelope
 from voicemill.audio.loudness import Loudness
-from voicemill.dataset.recordings import (
-    DecodeTask,
-    Recording,
-    Refusal,
-    SpeechTask,
-    decode_one,
-    joint_loudness,
-    loudness_of,
-    speech_of,
-)
+from voicemill.dataset.recordings import Recording, Refusal
+from voicemill.dataset.stages.decode import DecodeTask, decode_one
+from voicemill.dataset.stages.loudness import joint_loudness, loudness_of
+from voicemill.dataset.stages.voice_activity import SpeechTask, speech_of
 
 END = 27.76
 

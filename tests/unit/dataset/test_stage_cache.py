@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from voicemill.dataset import stage_cache
 from voicemill.dataset.stage_cache import LIBRARY, code_digest, import_closure
 
-PITCH = "voicemill.dataset.supplementary"
-ALIGNMENT = "voicemill.dataset.aligning"
+PITCH = "voicemill.dataset.stages.pitch"
+ALIGNMENT = "voicemill.dataset.stages.alignment"
 
 
 class Result(BaseModel):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from voicemill.dataset.manifest import ManifestEntry
+from voicemill.dataset.stages.pitch import PitchResult, PitchSettings
 from voicemill.dataset.statistics import summarise
-from voicemill.dataset.supplementary import PitchResult, PitchSettings
 from voicemill.errors import DatasetError
 
 Make = Callable[..., ManifestEntry]

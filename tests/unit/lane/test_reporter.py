@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from voicemill.dataset.stages import STAGES, StageClock
+from voicemill.dataset.stage_clock import STAGES, StageClock
 from voicemill.errors import BlockedError
 from voicemill.evaluation.evaluate import STAGE
 from voicemill.lane import evaluation, plan

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from voicemill.boundary import Interrupts
-from voicemill.dataset.stages import StageClock
+from voicemill.dataset.stage_clock import StageClock
 from voicemill.errors import TrainingError
 from voicemill.lane import training
 from voicemill.lane.reporter import LaneReporter

@@ -1,4 +1,4 @@
-"""Stages of the preparation: their seconds, their peak memory, their lines on stdout."""
+"""Measures stages of work: seconds, peak memory, progress lines on stdout."""
 
 from __future__ import annotations
 
@@ -13,19 +13,6 @@ from pydantic import BaseModel, ConfigDict
 from voicemill import files
 from voicemill.progress import Observer
 from voicemill.protocol import Protocol
-
-STAGES = (
-    "decode",
-    "voice-activity",
-    "separation",
-    "loudness",
-    "segmentation",
-    "clips",
-    "alignment",
-    "pitch",
-    "manifest",
-)
-"""The stages of a preparation in their order."""
 
 
 class StageTime(BaseModel):

@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 
-from voicemill.dataset.stages import ProgressLines, StageClock, StageTime
+from voicemill.dataset.stage_clock import ProgressLines, StageClock, StageTime
 from voicemill.progress import SilentObserver
 from voicemill.protocol import Protocol
 

@@ -8,8 +8,8 @@ import soundfile
 
 from voicemill import files
 from voicemill.dataset import judging
-from voicemill.dataset.clips import CutTask, cut
 from voicemill.dataset.limits import QualityLimits
+from voicemill.dataset.stages.clips import CutTask, cut
 
 RATE = 22_050
 

@@ -1,7 +1,7 @@
-"""Pitch of each frame, as NeMo's `TTSDataset` would compute it on first use, made once and kept by content.
+"""Stage `pitch`: fundamental frequency of each frame, as NeMo's `TTSDataset` would compute it on first use.
 
 NeMo caches its own under a name alone, so that other audio or other limits silently reuse stale files. Here the key is
-the clip's sha256 and every setting, and each file states the settings it was made with.
+the clip's sha256 and every setting, and each file holds the settings that it was computed with.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +18,16 @@ import numpy.typing as npt
 from voicemill import files
 from voicemill.audio import decode, device, pitch
 from voicemill.dataset import stage_cache
-from voicemill.dataset.request import FRAME_LENGTH, HOP_LENGTH
+from voicemill.dataset.candidates import CandidateClip
+from voicemill.dataset.pool import ClipPool
 
+if TYPE_CHECKING:
+    from voicemill.dataset.context import PreparationContext
+
+NAME = "pitch"
+FRAME_LENGTH = 1024
+HOP_LENGTH = 256
+"""Samples; NeMo's `n_window_size` and `n_window_stride` at 22,050 Hz: a frame of 46 ms every 11.6 ms."""
 RANGE_SECONDS = 60.0
 """Speech from which a speaker's pitch range is taken."""
 
@@ -118,3 +127,23 @@ def _compute(task: PitchTask, path: Path) -> None:
             hop_length=np.int64(task.settings.hop_length),
             device=np.str_(task.settings.device),
         )
+
+
+def run(context: PreparationContext, clips: Sequence[CandidateClip]) -> tuple[PitchSettings, list[PitchResult]]:
+    """Find the speaker's range in a minute of clips, then the pitch of every clip within it.
+
+    A GPU computes from this process alone, because each process would take GPU memory of its own.
+    """
+    folder = context.staging / "supplementary"
+    folder.mkdir()
+    chosen = context.request.device
+    with context.clock.stage(NAME, len(clips), sum(clip.cut.seconds for clip in clips)):
+        fmin, fmax = range_of_clips([clip.path for clip in clips])
+        settings = PitchSettings(context.request.sample_rate, round(fmin, 2), round(fmax, 2), device=chosen)
+        tasks = [
+            PitchTask(clip.path, clip.cut.sha256, settings, context.cache, folder / f"{clip.id}.npz") for clip in clips
+        ]
+        pool = context.pool if chosen == device.CPU else ClipPool(1)
+        results = pool.map(pitch_of, tasks, context.observer)
+    context.note_cached(NAME, [result.cached for result in results])
+    return settings, results

@@ -1,19 +1,30 @@
-"""Words and phones of each clip, in a cache keyed by the sound, the text and its pronunciations."""
+"""Stage `alignment`: words and phones of each clip; clips whose audio does not fit their text are rejected."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
+from voicemill import files
 from voicemill.align import features, forced_alignment
 from voicemill.audio import decode
 from voicemill.dataset import stage_cache
+from voicemill.dataset.candidates import CandidateClip, RejectedClip, reject
 from voicemill.dataset.manifest import WordRow
+from voicemill.dataset.report import require_fitting
 from voicemill.errors import DatasetError
 from voicemill.text import lexicon, normalise
+
+if TYPE_CHECKING:
+    from voicemill.dataset.context import PreparationContext
+
+NAME = "alignment"
 
 
 @dataclass(frozen=True)
@@ -29,7 +40,7 @@ class AlignTask:
 
 
 class AlignedClip(BaseModel):
-    """What alignment found, or why it failed.
+    """Words and phones of a clip, or the reason why the alignment failed.
 
     Attributes:
         words: rows of the manifest's `alignment`; empty when it failed.
@@ -85,3 +96,31 @@ def _aligner(extra: Path | None, digest: str | None) -> tuple[forced_alignment.A
     """One aligner a process; `digest` is part of the key, so that an edited dictionary is read again."""
     pronunciations = lexicon.Lexicon.load(extra)
     return forced_alignment.Aligner(pronunciations), pronunciations
+
+
+def run(context: PreparationContext, clips: Sequence[CandidateClip]) -> tuple[list[CandidateClip], list[RejectedClip]]:
+    """Align every clip; the aligned clips, and those whose audio does not fit their text.
+
+    Raises:
+        DatasetError: `text_mismatch`, when too many clips do not fit.
+    """
+    extra = context.request.lexicon
+    digest = None if extra is None else files.sha256_file(extra)
+    tasks = [
+        AlignTask(clip.path, clip.cut.sha256, clip.utterance.normalized, extra, digest, context.cache) for clip in clips
+    ]
+    with context.clock.stage(NAME, len(tasks), sum(clip.cut.seconds for clip in clips)):
+        results = context.map(align, tasks)
+    context.note_cached(NAME, [result.cached for result in results])
+    kept, rejected = [], []
+    for clip, result in zip(clips, results, strict=True):
+        if result.fits or (clip.utterance.verdict == "keep" and result.score is not None):
+            kept.append(dataclasses.replace(clip, aligned=result))
+        elif result.score is None:
+            rejected.append(reject(clip, "alignment_failed", result.problem or ""))
+        else:
+            misfit = reject(clip, "text_mismatch", f"alignment score {result.score:.1f}")
+            figure = {"figure": result.score, "unit": "score"}
+            rejected.append(dataclasses.replace(misfit, row=misfit.row.model_copy(update=figure)))
+    require_fitting([one.row for one in rejected], len(clips))
+    return kept, rejected

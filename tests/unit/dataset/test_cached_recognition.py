@@ -14,9 +14,8 @@ from voicemill.align import transcription
 from voicemill.audio import decode, segmentation, vad
 from voicemill.audio.level_envelope import LevelEnvelope
 from voicemill.audio.segmentation import Segmentation
-from voicemill.dataset import recognising
+from voicemill.dataset.cached_recognition import CachedTranscriber, choose_recogniser
 from voicemill.dataset.prepare import prepare
-from voicemill.dataset.recognising import Ears, choose
 from voicemill.dataset.request import INHERITABLE, PreparationRequest, PreparedVoiceSource, recording_source
 from voicemill.errors import DatasetError, GateError, UsageError, VoicemillError
 from voicemill.text.normalise import words
@@ -204,33 +203,33 @@ def test_what_was_not_understood_is_left_out(tmp_path: Path, monkeypatch: pytest
             return ["" if one[0] == 0 else f"number {one[0]:.2f}" for one in utterances]
 
     monkeypatch.setattr(transcription, "load", lambda recogniser: Fake())
-    ears = Ears(transcription.RecogniserModel("nemo", ID, tmp_path / "none", "0" * 64), tmp_path)
+    ears = CachedTranscriber(transcription.RecogniserModel("nemo", ID, tmp_path / "none", "0" * 64), tmp_path)
     waveform = MemoryWaveform(np.repeat(np.arange(10, dtype=np.float32) / 16, 16_000), 16_000)
     spans = [Span(float(second), second + 1.0) for second in range(10)]
-    texts = ears.hear(waveform, spans)
+    texts = ears.transcribe(waveform, spans)
     assert texts == ["", *(f"number {index / 16:.2f}" for index in range(1, 10))]
     assert asked == [8, 2]
-    assert ears.hear(waveform, spans[3:5]) == texts[3:5]
+    assert ears.transcribe(waveform, spans[3:5]) == texts[3:5]
     assert asked == [8, 2]
 
 
 @pytest.mark.parametrize("text", ["", "nemo", "nemo:", "pocketsphinx:en-us", "vosk:small"])
 def test_only_two_recognisers_are_known(text: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
-        choose(text, WeightsRegistry(tmp_path / "list.json", tmp_path, tmp_path))
+        choose_recogniser(text, WeightsRegistry(tmp_path / "list.json", tmp_path, tmp_path))
     assert "faster-whisper:<id>" in caught.value.hint
 
 
 def test_the_shipped_recognisers_wait_for_their_pins(repository: Path, tmp_path: Path) -> None:
     registry = WeightsRegistry(repository / "configs/voice/prod_tts/weights_allowlist.json", tmp_path, repository)
     with pytest.raises(GateError) as caught:
-        choose("nemo:nvidia/stt_en_conformer_ctc_small", registry)
+        choose_recogniser("nemo:nvidia/stt_en_conformer_ctc_small", registry)
     assert caught.value.reason == "weights_unavailable:nvidia/stt_en_conformer_ctc_small"
     with pytest.raises(GateError) as caught:
         registry.resolve("Systran/faster-whisper-small", "asr", download=True)
     assert caught.value.reason == "weights_unavailable:Systran/faster-whisper-small"
     with pytest.raises(GateError) as caught:
-        choose("nemo:snakers4/silero-vad", registry)
+        choose_recogniser("nemo:snakers4/silero-vad", registry)
     assert caught.value.reason == "allowlist_rejected:kind_is_vad"
 
 
@@ -245,9 +244,9 @@ def test_the_shipped_recognisers_wait_for_their_pins(repository: Path, tmp_path:
 def test_an_engine_that_is_not_installed_is_told_before_its_weights_are_fetched(
     wanted: str, reason: str, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recognising.transcription.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(transcription.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(VoicemillError) as caught:
-        choose(
+        choose_recogniser(
             wanted, WeightsRegistry(repository / "configs/voice/prod_tts/weights_allowlist.json", tmp_path, repository)
         )
     assert caught.value.reason == reason

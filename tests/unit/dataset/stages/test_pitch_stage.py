@@ -9,7 +9,7 @@ import soundfile
 
 from voicemill import files
 from voicemill.audio import pitch
-from voicemill.dataset.supplementary import PitchSettings, PitchTask, pitch_of, range_of_clips
+from voicemill.dataset.stages.pitch import PitchSettings, PitchTask, pitch_of, range_of_clips
 
 RATE = 22_050
 

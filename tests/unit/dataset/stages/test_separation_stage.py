@@ -17,15 +17,15 @@ from voicemill.audio import decode
 from voicemill.audio.background_level import background_level_db
 from voicemill.audio.separation import SeparationModel
 from voicemill.audio.waveform import MemoryWaveform
-from voicemill.dataset.description import SeparationFigures
+from voicemill.dataset.context import PreparationContext
+from voicemill.dataset.figures import SeparationFigures
 from voicemill.dataset.pool import ClipPool
 from voicemill.dataset.prepare import PreparedDataset, prepare
-from voicemill.dataset.recordings import Recording
+from voicemill.dataset.recordings import DecodedRecording, DecodedRecordings, Recording
 from voicemill.dataset.request import DEFAULT_SEPARATOR, PreparationRequest, recording_source
-from voicemill.dataset.separating import LIMIT_DB, Choice, choose, separate
-from voicemill.dataset.stages import StageClock
-from voicemill.dataset.steps import Bench, Decoded, find_speech
-from voicemill.dataset.utterances import Heard, Utterance
+from voicemill.dataset.stages import separation, voice_activity
+from voicemill.dataset.stages.separation import LIMIT_DB, SeparatorChoice, choose_separator
+from voicemill.dataset.utterances import Utterance
 from voicemill.errors import DatasetError, DependencyError, GateError
 from voicemill.progress import SilentObserver
 from voicemill.weights.registry import WeightsRegistry
@@ -104,7 +104,7 @@ def test_music_is_taken_out_where_it_is_and_only_there(
 
 
 def test_the_background_falls_and_the_rest_of_the_recording_stays(
-    noisy_audio: Path, separator_package: Path, tmp_path: Path
+    noisy_audio: Path, separator_package: Path, make_context: Callable[..., PreparationContext], tmp_path: Path
 ) -> None:
     """The stage alone, on one recording of which only the second half has music."""
     rate, target = 22_050, tmp_path / "work/.decoded/0.wav"
@@ -116,27 +116,27 @@ def test_the_background_falls_and_the_rest_of_the_recording_stays(
     before = soundfile.read(target, dtype="float32")[0]
     model = SeparationModel(separator_package, DEFAULT_SEPARATOR, files.sha256_file(separator_package))
     with ClipPool(1) as pool:
-        bench = Bench(pool, StageClock(SilentObserver(), list), tmp_path / "work", tmp_path / "cache")
-        recording = Heard(Recording(noisy_audio, "both.flac"), target, len(before) / rate, ())
-        decoded = find_speech(bench, Decoded(((0, recording),), (), recording.seconds))
-        done, figures = separate(bench, decoded, Choice("auto", model))
-    ((_, heard),) = done.heard
-    after = soundfile.read(target, dtype="float32")[0]
-    (window,) = heard.separated
+        context = make_context(pool=pool, staging=tmp_path / "work", separator=SeparatorChoice("auto", model))
+        recording = DecodedRecording(Recording(noisy_audio, "both.flac"), target, len(before) / rate)
+        decoded = voice_activity.run(context, DecodedRecordings((recording,), (), recording.seconds))
+        done, figures = separation.run(context, decoded)
+    (voice,) = done.usable
+    after = soundfile.read(voice.path, dtype="float32")[0]
+    (window,) = voice.separated
     assert figures.recordings[0].windows == 2
     assert window.start > PART
     edge = round(window.start * rate)
     assert np.array_equal(after[:edge], before[:edge])
     assert len(after) == len(before)
-    assert heard.digest != decoded.heard[0][1].digest
+    assert voice.digest != decoded.usable[0].digest
     levels = [
-        background_level_db(MemoryWaveform(samples, rate), window, decoded.heard[0][1].spans)
+        background_level_db(MemoryWaveform(samples, rate), window, decoded.usable[0].spans)
         for samples in (before, after)
     ]
     assert levels[0] > LIMIT_DB
     assert levels[1] < levels[0] - 6.0
-    assert Utterance(heard, window.start, window.end, "a", "a").separated
-    assert not Utterance(heard, 0.0, PART, "a", "a").separated
+    assert Utterance(voice, window.start, window.end, "a", "a").separated
+    assert not Utterance(voice, 0.0, PART, "a", "a").separated
 
 
 @pytest.mark.slow
@@ -206,10 +206,10 @@ def test_without_demucs_only_always_stops(
     )
     registry = WeightsRegistry(listed(), place.weights_cache, place.work)
     with pytest.raises(DependencyError) as caught:
-        choose("always", DEFAULT_SEPARATOR, registry)
+        choose_separator("always", DEFAULT_SEPARATOR, registry)
     assert caught.value.reason == "extra_missing:demucs"
-    assert "demucs" in str(choose("auto", DEFAULT_SEPARATOR, registry).why)
-    assert choose("never", DEFAULT_SEPARATOR, registry) == Choice("never")
+    assert "demucs" in str(choose_separator("auto", DEFAULT_SEPARATOR, registry).missing)
+    assert choose_separator("never", DEFAULT_SEPARATOR, registry) == SeparatorChoice("never")
 
 
 @pytest.mark.slow

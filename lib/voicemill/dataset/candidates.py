@@ -1,0 +1,75 @@
+"""Clips on their way into the dataset, and the rows of those that are rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from voicemill.dataset.report import Rejection
+from voicemill.dataset.utterances import Utterance
+from voicemill.text import normalise
+
+if TYPE_CHECKING:
+    from voicemill.dataset.judging import Fault
+    from voicemill.dataset.stages.alignment import AlignedClip
+    from voicemill.dataset.stages.clips import CutClip
+
+REJECTED = "rejected"
+"""Folder of the audio of rejected clips, where it is kept."""
+
+
+@dataclass(frozen=True)
+class CandidateClip:
+    """An utterance that was written to a file; its alignment and its similarity to the speaker, once known."""
+
+    id: str
+    path: Path
+    utterance: Utterance
+    cut: CutClip
+    aligned: AlignedClip | None = None
+    similarity: float | None = None
+
+    @property
+    def words(self) -> str:
+        """Its words in normalised spelling."""
+        return " ".join(normalise.words(self.utterance.normalized))
+
+
+@dataclass(frozen=True)
+class RejectedClip:
+    """A clip that is left out, and its row of the report."""
+
+    clip: CandidateClip
+    row: Rejection
+
+    def discard(self, staging: Path, keep: bool) -> Rejection:
+        """Delete the clip's file, or move it to `rejected/`; its row of the report."""
+        if not keep:
+            self.clip.path.unlink()
+            return self.row
+        (staging / REJECTED).mkdir(exist_ok=True)
+        self.clip.path.rename(staging / REJECTED / self.clip.path.name)
+        return self.row.model_copy(update={"audio": f"{REJECTED}/{self.clip.path.name}"})
+
+
+def reject(clip: CandidateClip, reason: str, detail: str, fault: Fault | None = None) -> RejectedClip:
+    """A rejected clip with the figure of its fault."""
+    changes: dict[str, object] = {"id": clip.id}
+    if fault is not None:
+        changes |= {"figure": fault.figure, "unit": fault.unit, "limit": fault.limit}
+    return RejectedClip(clip, clip.utterance.rejected(reason, detail).model_copy(update=changes))
+
+
+def sift(
+    clips: Sequence[CandidateClip], faults: Sequence[Fault | None]
+) -> tuple[list[CandidateClip], list[RejectedClip]]:
+    """Clips without a fault or kept by a review edit, and the rejected ones."""
+    kept, rejected = [], []
+    for clip, fault in zip(clips, faults, strict=True):
+        if fault is None or clip.utterance.verdict == "keep":
+            kept.append(clip)
+        else:
+            rejected.append(reject(clip, fault.reason, fault.detail, fault))
+    return kept, rejected

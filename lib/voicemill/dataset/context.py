@@ -1,0 +1,73 @@
+"""Everything that the stages of one preparation share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from voicemill.audio.embedding import SpeakerModel
+from voicemill.dataset.cached_recognition import CachedTranscriber
+from voicemill.dataset.pool import TaskPool
+from voicemill.dataset.request import PreparationRequest
+from voicemill.dataset.stage_clock import StageClock
+from voicemill.dataset.stages.separation import SeparatorChoice
+from voicemill.progress import Observer
+from voicemill.text import normalise
+from voicemill.text.lexicon import Lexicon
+
+_Task = TypeVar("_Task")
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class PreparationContext:
+    """The request, the models and the folders of one preparation.
+
+    Attributes:
+        request: the settings.
+        pool: runs tasks.
+        clock: measures stages and reports them to the observer.
+        staging: becomes the dataset; decoded recordings lie inside, so that they go away with it.
+        cache: the stage cache, which outlives a run.
+        grammars: folder of the grammars that normalise digits and symbols.
+        lexicon: pronunciations.
+        separator: the model that separates the voice, or the reason why there is none.
+        speaker: the speaker model, or the reason why there is none.
+        transcriber: recogniser for recordings without text.
+    """
+
+    request: PreparationRequest
+    pool: TaskPool
+    clock: StageClock
+    staging: Path
+    cache: Path
+    grammars: Path
+    lexicon: Lexicon
+    separator: SeparatorChoice
+    speaker: SpeakerModel | str
+    transcriber: CachedTranscriber | None = None
+
+    @property
+    def decoded(self) -> Path:
+        """Folder of the decoded recordings."""
+        return self.staging / ".decoded"
+
+    @property
+    def observer(self) -> Observer:
+        """The person's display."""
+        return self.clock.observer
+
+    def map(self, function: Callable[[_Task], _Result], tasks: Sequence[_Task]) -> list[_Result]:
+        """The results of a function over tasks, with progress for the observer."""
+        return self.pool.map(function, tasks, self.observer)
+
+    def spoken(self, text: str) -> str:
+        """The normalised text."""
+        return normalise.normalise(text, cache_dir=self.grammars)
+
+    def note_cached(self, stage: str, cached: Sequence[bool], unit: str = "clips") -> None:
+        """Report how many results came from the stage cache."""
+        if any(cached):
+            self.observer.note(f"{stage}: {sum(cached)} of {len(cached)} {unit} from the cache")

@@ -1,0 +1,71 @@
+"""Stage `decode`: recordings to mono WAV at the dataset's sample rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from voicemill.audio import decode
+from voicemill.dataset.recordings import DecodedRecording, DecodedRecordings, Recording, Refusal
+from voicemill.errors import AudioError, DatasetError
+
+if TYPE_CHECKING:
+    from voicemill.dataset.context import PreparationContext
+
+NAME = "decode"
+
+
+@dataclass(frozen=True)
+class DecodeTask:
+    """Decode `recording` to `target`, 32-bit float at `sample_rate`, so that a gain later costs no resolution."""
+
+    recording: Recording
+    target: Path
+    sample_rate: int
+
+
+def decode_one(task: DecodeTask) -> float | Refusal:
+    """Decode and check one recording; its length in seconds."""
+    part = task.recording
+    try:
+        return decode.decode(
+            part.path, task.target, sample_rate=task.sample_rate, start=part.start, end=part.end, subtype="FLOAT"
+        ).duration
+    except AudioError as error:
+        return Refusal.of(error)
+
+
+def run(context: PreparationContext, recordings: Sequence[Recording]) -> DecodedRecordings:
+    """Decode every recording.
+
+    Raises:
+        AudioError: the only recording cannot be used.
+        DatasetError: `dataset_no_valid_audio`, none of several can.
+    """
+    context.decoded.mkdir()
+    tasks = [
+        DecodeTask(recording, context.decoded / f"{number:06d}.wav", context.request.sample_rate)
+        for number, recording in enumerate(recordings)
+    ]
+    with context.clock.stage(NAME, len(tasks)):
+        results = context.map(decode_one, tasks)
+    refused = [
+        (task.recording, result) for task, result in zip(tasks, results, strict=True) if isinstance(result, Refusal)
+    ]
+    if refused and len(tasks) == 1:
+        raise refused[0][1].error()
+    if len(refused) == len(tasks):
+        raise DatasetError(
+            f"None of the {len(tasks)} recordings can be used; the first: {refused[0][1].message}",
+            reason="dataset_no_valid_audio",
+            hint=refused[0][1].hint,
+        )
+    usable = tuple(
+        DecodedRecording(task.recording, task.target, result, index=index)
+        for index, (task, result) in enumerate(zip(tasks, results, strict=True))
+        if not isinstance(result, Refusal)
+    )
+    rejected = tuple(refusal.unusable(recording, 0.0) for recording, refusal in refused)
+    return DecodedRecordings(usable, rejected, sum(one.seconds for one in usable))

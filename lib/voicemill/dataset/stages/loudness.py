@@ -1,0 +1,68 @@
+"""Stage `loudness`: one gain that brings all recordings together to the target."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from voicemill.audio import loudness
+from voicemill.audio.loudness import Loudness, gain_to
+from voicemill.dataset.figures import LoudnessFigures
+from voicemill.dataset.recordings import DecodedRecordings, Refusal
+from voicemill.dataset.request import PEAK_LIMIT_DBFS
+from voicemill.errors import AudioError
+
+if TYPE_CHECKING:
+    from voicemill.dataset.context import PreparationContext
+
+NAME = "loudness"
+
+
+def loudness_of(decoded: Path) -> Loudness | Refusal:
+    """Loudness of a decoded recording: of the mono signal, not of the source's channels."""
+    try:
+        return loudness.measure(decoded)
+    except AudioError as error:
+        return Refusal.of(error)
+
+
+def joint_loudness(figures: Sequence[Loudness], seconds: Sequence[float]) -> Loudness:
+    """Loudness of several recordings as one: energies averaged by length, the highest peak.
+
+    All clips of a voice get one gain, so that a soft sentence stays softer than a loud one. The gating of EBU R 128
+    works on each recording alone, so this differs a little from the figure of the recordings joined.
+    """
+    energy = sum(
+        length * 10.0 ** (figure.integrated_lufs / 10.0) for figure, length in zip(figures, seconds, strict=True)
+    )
+    return Loudness(
+        integrated_lufs=10.0 * math.log10(energy / sum(seconds)),
+        true_peak_dbfs=max(figure.true_peak_dbfs for figure in figures),
+        range_lu=max(figure.range_lu for figure in figures),
+    )
+
+
+def run(context: PreparationContext, decoded: DecodedRecordings) -> tuple[DecodedRecordings, LoudnessFigures]:
+    """Measure every recording; a silent one of several is left out.
+
+    Raises:
+        AudioError: `audio_silent`, when all of them are silent.
+    """
+    with context.clock.stage(NAME, len(decoded.usable), decoded.seconds):
+        results = context.map(loudness_of, [one.path for one in decoded.usable])
+    pairs = list(zip(decoded.usable, results, strict=True))
+    good = [(one, figure) for one, figure in pairs if isinstance(figure, Loudness)]
+    silent = [(one, figure) for one, figure in pairs if isinstance(figure, Refusal)]
+    if not good:
+        raise silent[0][1].error()
+    joint = joint_loudness([figure for _, figure in good], [one.seconds for one, _ in good])
+    figures = LoudnessFigures(
+        integrated_lufs=round(joint.integrated_lufs, 2),
+        true_peak_dbfs=round(joint.true_peak_dbfs, 2),
+        gain_db=round(gain_to(joint, context.request.target_lufs, PEAK_LIMIT_DBFS), 2),
+    )
+    rejected = tuple(refusal.unusable(one.source, one.seconds) for one, refusal in silent)
+    usable = tuple(one for one, _ in good)
+    return DecodedRecordings(usable, decoded.rejected + rejected, decoded.seconds), figures

@@ -1,0 +1,154 @@
+"""Stage `manifest`: NeMo manifests, lexicon, cuts, report, statistics and dataset.json."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from voicemill import files
+from voicemill.dataset import description, explain, judging, split
+from voicemill.dataset.candidates import CandidateClip, RejectedClip
+from voicemill.dataset.description import DatasetDescription
+from voicemill.dataset.figures import LoudnessFigures, SeparationFigures
+from voicemill.dataset.manifest import ManifestEntry, Quality, write_manifest
+from voicemill.dataset.recordings import DecodedRecordings
+from voicemill.dataset.report import make_report
+from voicemill.dataset.sources import SourceFile
+from voicemill.dataset.stages.alignment import AlignedClip
+from voicemill.dataset.stages.pitch import PitchResult, PitchSettings
+from voicemill.dataset.statistics import summarise
+from voicemill.dataset.utterances import SegmentationResult
+
+if TYPE_CHECKING:
+    from voicemill.dataset.context import PreparationContext
+
+NAME = "manifest"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The content key of a dataset and its parts."""
+
+    key: str
+    inputs: tuple[SourceFile, ...]
+    tools: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class StageResults:
+    """The results of the stages before.
+
+    Attributes:
+        decoded: recordings.
+        loudness: their loudness and gain.
+        separation: their background.
+        segmented: utterances and rejected stretches.
+        cut: all clips.
+        rejected: those that are left out.
+        clips: those that are kept.
+        pitch_settings: range of the search.
+        pitch: of each kept clip.
+    """
+
+    decoded: DecodedRecordings
+    loudness: LoudnessFigures
+    separation: SeparationFigures
+    segmented: SegmentationResult
+    cut: Sequence[CandidateClip]
+    rejected: Sequence[RejectedClip]
+    clips: Sequence[CandidateClip]
+    pitch_settings: PitchSettings
+    pitch: Sequence[PitchResult]
+
+
+def run(
+    context: PreparationContext, results: StageResults, entries: Sequence[ManifestEntry], identity: Identity
+) -> None:
+    """Write the files that describe the dataset, dataset.json last."""
+    staging, keep = context.staging, context.request.keep_rejected
+    with context.clock.stage(NAME):
+        shutil.rmtree(staging / ".fresh", ignore_errors=True)
+        rows = [one.discard(staging, keep) for one in results.rejected]
+        words = [row[0] for entry in entries for row in entry.alignment]
+        guessed = context.lexicon.write(staging / description.LEXICON, words)
+        write_manifest(staging / description.MANIFEST, entries)
+        for name, part in ((description.TRAIN, "train"), (description.VALIDATION, "validation")):
+            write_manifest(staging / name, [entry for entry in entries if entry.split == part])
+        explain.write(staging / explain.NAME, explain.rows(results.cut, {row.id: row.reason for row in rows}))
+        report = make_report(
+            results.decoded.seconds,
+            sum(clip.cut.seconds for clip in results.clips),
+            [*results.decoded.rejected, *results.segmented.rejected, *rows],
+            results.segmented.unspoken,
+            {word: " ".join(context.lexicon.pronounce(word).phones) for word in guessed},
+        )
+        stats = summarise(entries, results.pitch, results.pitch_settings)
+        described = DatasetDescription(
+            content_key=identity.key,
+            dataset_sha256=files.sha256_file(staging / description.MANIFEST),
+            pitch_mean=stats.pitch_mean,
+            pitch_std=stats.pitch_std,
+            pitch_fmin=stats.pitch_fmin,
+            pitch_fmax=stats.pitch_fmax,
+            settings=context.request.settings,
+            inputs=identity.inputs,
+            loudness=results.loudness,
+            separation=results.separation,
+            statistics=stats,
+            report=report,
+            tools=dict(identity.tools),
+            rights=context.request.rights,
+            files=description.file_digests(staging),
+        )
+        files.write_json(staging / description.NAME, description.dump(described))
+
+
+def entries_of(clips: Sequence[CandidateClip], seed: int) -> list[ManifestEntry]:
+    """Manifest entries with their split, in the order of the input."""
+    splits = split.assign(
+        [clip.cut.seconds for clip in clips], [clip.utterance.normalized for clip in clips], seed=seed
+    )
+    entries = []
+    for clip, part in zip(clips, splits, strict=True):
+        utterance = clip.utterance
+        if clip.aligned is None:
+            raise ValueError(f"clip {clip.id} was not aligned")
+        offset = utterance.recording.source.offset
+        entries.append(
+            ManifestEntry(
+                id=clip.id,
+                audio_filepath=f"clips/{clip.id}.wav",
+                text=utterance.text,
+                normalized_text=utterance.normalized,
+                duration=round(clip.cut.seconds, 6),
+                sha256=clip.cut.sha256,
+                speaker=utterance.speaker,
+                split=part,
+                source=utterance.recording.source.name,
+                start=round(offset + utterance.start, 4),
+                end=round(offset + utterance.end, 4),
+                separated=True if utterance.separated else None,
+                text_source="recogniser" if utterance.recognised else None,
+                alignment=clip.aligned.words,
+                quality=_quality(clip, clip.aligned),
+            )
+        )
+    return entries
+
+
+def _quality(clip: CandidateClip, aligned: AlignedClip) -> Quality:
+    if aligned.score is None:
+        raise ValueError(f"clip {clip.id} was not aligned")
+    voice, errors = clip.cut.voice, clip.utterance.character_errors
+    return Quality(
+        **{name: round(value, 4) for name, value in dataclasses.asdict(clip.cut.quality).items()},
+        alignment_score=aligned.score,
+        phones_per_second=round(judging.phones_per_second(aligned.words), 3),
+        character_errors=None if errors is None else round(errors, 4),
+        pitch_hz=None if voice is None else round(voice.pitch_hz, 2),
+        formant_hz=None if voice is None else round(voice.formant_hz, 1),
+        speaker_similarity=None if clip.similarity is None else round(clip.similarity, 4),
+    )
