@@ -1,4 +1,4 @@
-"""What `voice-prep prepare` leaves beside the dataset, and what it shows of it."""
+"""The report, the record and the table of a prepared dataset."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def publish(
     registry.register(prepared.root, workspace)
     shown = []
     path, described = prepared.root / "report.html", prepared.root / "dataset.json"
-    # older than dataset.json: somebody stated other rights since
+    # older than dataset.json: other rights were stated since
     if report and not (path.is_file() and path.stat().st_mtime_ns >= described.stat().st_mtime_ns):
         write_report(prepared, workspace.stage_cache, terminal, workers=workers)
     if path.is_file():
@@ -31,7 +31,7 @@ def publish(
 
 
 def rows(prepared: PreparedDataset) -> list[tuple[str, str]]:
-    """What a person wants to know, as rows of a table."""
+    """The figures of a dataset, as rows of a table."""
     stats, report = prepared.stats, prepared.report
     shown = [
         ("folder", str(prepared.root)),
@@ -67,15 +67,15 @@ def rows(prepared: PreparedDataset) -> list[tuple[str, str]]:
 
 
 def _background(prepared: PreparedDataset) -> list[tuple[str, str]]:
-    """What lies behind the speech, and what was done about it."""
+    """Music and noise behind the speech, and their separation."""
     figures = prepared.description.separation
     levels = [one.background_db for one in figures.recordings if one.background_db is not None] if figures else []
     if figures is None or not levels:
         return []
-    told = f"{max(levels):.0f} dB against the speech where it is loudest"
+    shown = f"{max(levels):.0f} dB against the speech where it is loudest"
     seconds = sum(one.separated_seconds for one in figures.recordings)
     if seconds:
-        told += f"; the voice was taken out of {seconds:.0f} s with {figures.weights_id}"
+        shown += f"; the voice was taken out of {seconds:.0f} s with {figures.weights_id}"
     elif figures.unavailable and max(levels) > figures.limit_db:
-        told += f"; not separated: {figures.unavailable}"
-    return [("background", told)]
+        shown += f"; not separated: {figures.unavailable}"
+    return [("background", shown)]

@@ -92,7 +92,7 @@ def delete_command(voice: str, yes: bool) -> None:
             raise UsageError(
                 f"Deleting {voice} needs a confirmation.",
                 reason="confirmation_needed",
-                hint="Say --yes where nobody can be asked.",
+                hint="Use --yes without a terminal.",
             )
         clips = found.record.clips
         count = clips.train + clips.validation

@@ -33,8 +33,13 @@ Examples:
 
 \b
 The dataset lands in work/datasets/<voice>/ (WORK_DIR): manifest.jsonl, train.jsonl, validation.jsonl, clips/,
-supplementary/ (pitch), lexicon.dict and dataset.json with every figure and everything that was left out. A second run
-with the same input finds it there.
+supplementary/ (pitch), lexicon.dict and dataset.json with every figure and every rejected clip. A second run with the
+same input takes it from there. voice-train-prod --voice ann trains it.
+
+\b
+Quality limits for --limit:
+  max_clipped_share, min_snr_db, min_bandwidth_hz, max_edge_silence, min_phones_per_second, max_phones_per_second,
+  max_character_errors, max_pitch_shift, max_formant_shift, min_speaker_similarity, max_likeness
 
 \b
 Exit codes: 0 done, 1 refused (bad usage, unusable audio), 2 blocked (text or dataset), 130/143 interrupted."""
@@ -59,8 +64,10 @@ Exit codes: 0 done, 1 refused (bad usage, unusable audio), 2 blocked (text or da
 @click.option("--preset", default="standard", show_default=True, help="Cutting and quality: standard, studio, archive.")
 @click.option("--min-seconds", type=click.FloatRange(0.5, 5.0), help="Shortest clip.  [default: the preset's, 1]")
 @click.option("--max-seconds", type=click.FloatRange(5.0, 30.0), help="Longest clip.  [default: the preset's, 12]")
-@click.option("--limit", "changes", multiple=True, metavar="NAME=VALUE", help="Change a quality limit (see README.md).")
-@click.option("--keep-rejected", is_flag=True, help="Keep the sounds of what is left out, in rejected/.")
+@click.option(
+    "--limit", "changes", multiple=True, metavar="NAME=VALUE", help="Change a quality limit, see the list below."
+)
+@click.option("--keep-rejected", is_flag=True, help="Keep the audio of rejected clips in rejected/.")
 @click.option(
     "--separate",
     type=click.Choice(["auto", "always", "never"]),
@@ -74,8 +81,8 @@ Exit codes: 0 done, 1 refused (bad usage, unusable audio), 2 blocked (text or da
     metavar="ENGINE:ID",
     help="Let nemo:ID or faster-whisper:ID of the allowlist write the text that recordings lack.",
 )
-@click.option("--explain", is_flag=True, help="Print why each cut was made; cuts.tsv has it in any case.")
-@click.option("--workers", type=click.IntRange(1, 256), help="Processes that work on clips.  [default: one a core]")
+@click.option("--explain", is_flag=True, help="Print the reason for each cut; cuts.tsv always has it.")
+@click.option("--workers", type=click.IntRange(1, 256), help="Worker processes.  [default: one a core]")
 @click.option(
     "--ray",
     is_flag=False,
@@ -84,10 +91,14 @@ Exit codes: 0 done, 1 refused (bad usage, unusable audio), 2 blocked (text or da
     help="Let a Ray cluster work on recordings and clips.  [default: the one that runs on this machine]",
 )
 @click.option(
-    "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Computes the pitch."
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    default="cpu",
+    show_default=True,
+    help="Device for pitch extraction.",
 )
 @click.option("--report/--no-report", default=True, help="Write report.html into the dataset's folder.  [default: on]")
-@click.option("--force", is_flag=True, help="Do everything again, also what the caches hold.")
+@click.option("--force", is_flag=True, help="Run every stage again, without the caches.")
 def prepare_command(
     source: SourceOptions,
     voice: str | None,
@@ -109,7 +120,7 @@ def prepare_command(
     report: bool,
     force: bool,
 ) -> int:
-    """Decode, level, cut and align recordings; write NeMo manifests, pitch, and a report of what was left out."""
+    """Decode, level, cut and align recordings; write NeMo manifests, pitch, and a report of the rejected clips."""
     from voicemill.dataset.explain import as_rows
     from voicemill.dataset.limits import with_changes
     from voicemill.dataset.prepare import prepare

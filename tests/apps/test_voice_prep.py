@@ -98,6 +98,13 @@ def test_help_is_complete_and_instant(repository: Path, tmp_path: Path) -> None:
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.3
 
 
+def test_help_names_every_quality_limit(repository: Path, tmp_path: Path) -> None:
+    from voicemill.dataset.limits import QualityLimits
+
+    shown = _run(repository, tmp_path, "--help").stdout.replace(",", " ").split()
+    assert set(QualityLimits.model_fields) <= set(shown)
+
+
 def test_help_imports_nothing_heavy(repository: Path, tmp_path: Path) -> None:
     code = f"""
 import runpy, sys

@@ -41,7 +41,7 @@ class Group:
 
     @property
     def text(self) -> str:
-        """What is said."""
+        """The text of its captions."""
         return " ".join(caption.text for caption in self.captions)
 
 
@@ -50,7 +50,7 @@ def group(captions: Sequence[Caption], speech: Sequence[Span], seconds: float, l
 
     Args:
         captions: in the order of time, in seconds of the recording.
-        speech: where somebody speaks, in the order of time.
+        speech: stretches of speech, in the order of time.
         seconds: length of the recording.
         limits: shortest and longest utterance, longest pause within one.
     """
@@ -92,11 +92,11 @@ def _middle(caption: Caption) -> float:
 
 
 def _group(run: Sequence[Caption], joins: Sequence[Join], before: Span | None, after: Span | None) -> Group:
-    told = Span(run[0].start, run[-1].end)
+    span = Span(run[0].start, run[-1].end)
     if before is None or after is None:
-        return Group(tuple(run), told, tuple(joins), "extra_speech")
+        return Group(tuple(run), span, tuple(joins), "extra_speech")
     if after.start <= before.end:
-        return Group(tuple(run), told, tuple(joins), "no_speech")
+        return Group(tuple(run), span, tuple(joins), "no_speech")
     return Group(tuple(run), Span(before.end, after.start), tuple(joins))
 
 
@@ -112,13 +112,13 @@ class _Silences:
         self._ends = [pause.end for pause in ends]
 
     def longest(self, low: float, high: float) -> Span | None:
-        """The pause of which most lies between two times, or None where there is none."""
+        """The longest pause between two times, or None without one."""
         near = self._pauses[bisect.bisect_left(self._ends, low) : bisect.bisect_right(self._starts, high)]
         return max(near, key=lambda pause: min(pause.end, high) - max(pause.start, low), default=None)
 
 
 def _join_short(groups: Sequence[Group], limits: Segmentation) -> list[Group]:
-    """Join what is too short even with its padding to the nearer neighbour."""
+    """Join groups that are too short even with their padding to the nearer neighbour."""
     joined = list(groups)
     index = 0
     while index < len(joined):

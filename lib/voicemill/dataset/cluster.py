@@ -32,10 +32,10 @@ _Result = TypeVar("_Result")
 RUNNING = "auto"
 """Address of the cluster that runs on this machine."""
 CODE = (voicemill, audio, text, dataset)
-"""What a preparation runs."""
+"""Packages that a preparation runs."""
 RETRIES = 3
 """Times that a task is done again when its worker or node dies."""
-_PATIENCE = 10.0
+_CONNECT_TIMEOUT = 10.0
 """Seconds in which a cluster has to answer."""
 
 
@@ -130,7 +130,7 @@ def connected(address: str) -> Iterator[Any]:
         ) from error
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # Ray has no other switch
     handler = signal.getsignal(signal.SIGTERM)
-    _knock(address)
+    _check_address(address)
     library = ray.job_config.JobConfig(code_search_path=[str(Path(voicemill.__file__).parents[1])])
     # Ray's threads print what they have to say of its nodes, until its end; stdout is for our lines alone
     with contextlib.redirect_stdout(sys.stderr), contextlib.ExitStack() as stack:
@@ -143,15 +143,15 @@ def connected(address: str) -> Iterator[Any]:
         yield ray
 
 
-def _knock(address: str) -> None:
-    """Look whether somebody answers; Ray itself asks for half a minute."""
+def _check_address(address: str) -> None:
+    """Check that the address answers; Ray itself would try for half a minute."""
     host, colon, port = address.rpartition(":")
     if address == RUNNING:
         return
     if not colon or not port.isdecimal():
         raise UsageError(f"{address[:80]!r} is no address of a Ray cluster.", hint="Give it as host:port.")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_TIMEOUT).close()
     except (OSError, OverflowError) as error:
         raise _unreachable(address, str(error)) from error
 

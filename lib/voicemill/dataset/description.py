@@ -1,4 +1,4 @@
-"""dataset.json: what a prepared dataset was made of and what is in it. Reading it back checks every file."""
+"""dataset.json: inputs, settings, figures and files of a prepared dataset. Reading it back checks every file."""
 
 from __future__ import annotations
 

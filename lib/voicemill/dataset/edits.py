@@ -1,4 +1,4 @@
-"""`edits.jsonl`: what a person decided about clips. It lies beside the manifest; the next preparation applies it.
+"""`edits.jsonl`: decisions of a review, beside the manifest; the next preparation applies them.
 
 An edit names a stretch of a recording, by the digest of the recording and the seconds in it, never by a clip's number:
 numbers change when other limits cut the recording differently. An edit whose stretch is no utterance any more waits in
@@ -161,7 +161,7 @@ def apply(
         edits: what to apply.
         digests: name of each recording -> its digest.
         spoken: normalises a text.
-        observer: hears how many edits were applied, and which fit no utterance.
+        observer: gets the number of edits that were applied, and which match no utterance.
 
     Raises:
         DatasetError: `dataset_no_valid_audio`, when nothing is left.
@@ -183,7 +183,7 @@ def apply(
             utterances.append(made)
         else:
             rejected.append(made)
-    _tell(observer or SilentObserver(), edits, [edit for edit in edits if edit not in used])
+    _report(observer or SilentObserver(), edits, [edit for edit in edits if edit not in used])
     if all(utterance.verdict == "drop" for utterance in utterances):
         raise DatasetError(
             "Every clip was dropped in the review.",
@@ -193,7 +193,7 @@ def apply(
     return dataclasses.replace(found, utterances=tuple(utterances), rejected=(*found.rejected, *rejected))
 
 
-def _tell(observer: Observer, edits: Sequence[ClipEdit], unused: Sequence[ClipEdit]) -> None:
+def _report(observer: Observer, edits: Sequence[ClipEdit], unused: Sequence[ClipEdit]) -> None:
     observer.note(f"review: {len(edits) - len(unused)} of {len(edits)} edits applied")
     if unused:
         named = ", ".join(f"{edit.source} {edit.start:.1f}-{edit.end:.1f} s" for edit in unused[:3])

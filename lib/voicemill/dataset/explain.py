@@ -1,4 +1,4 @@
-"""`cuts.tsv`: why each utterance begins and ends where it does, one row a cut; for people and programs."""
+"""`cuts.tsv`: the reason for each cut, one row a cut; for people and programs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COLUMNS = ("id", "source", "edge", "second", "reason", "pause_seconds", "level_d
 _CUTS: dict[CutReason, str] = {
     "edge": "nothing but silence from here to the recording's edge",
     "pause": "a pause in the speech",
-    "word_pause": "a pause between two heard words",
+    "word_pause": "a pause between two recognised words",
     "sentence_gap": "two sentences follow closely: the widest silence between their words",
     "longest_pause": "too long otherwise: the longest pause in it",
     "dip": "too long otherwise: the longest dip in its level, as it has no pause",
@@ -62,7 +62,7 @@ def read(path: Path) -> list[dict[str, str]]:
 
 
 def as_rows(path: Path) -> list[tuple[str, str]]:
-    """The rows as two columns for a person: where, and why."""
+    """The rows as two columns: place and reason."""
     shown = []
     for row in read(path):
         level = f", {row['level_dbfs']} dBFS" if row["level_dbfs"] else ""

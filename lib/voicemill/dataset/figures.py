@@ -20,11 +20,11 @@ class LoudnessFigures(BaseModel):
 
 
 class RecordingBackground(BaseModel):
-    """What was measured in one recording, and what was done.
+    """Background of one recording, and its separation.
 
     Attributes:
         source: name of the recording.
-        background_db: level of pauses against speech in its worst window (dB); None where nobody speaks.
+        background_db: level of pauses against speech in its worst window (dB); None without speech.
         windows: stretches around speech; `separated` is how many of them went through the separator.
         separated_seconds: length of these.
     """

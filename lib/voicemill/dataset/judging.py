@@ -1,4 +1,4 @@
-"""Whether a clip is fit to be trained on, and if not: why, by which figure, against which limit."""
+"""Faults of a clip that is unfit for training: reason, figure, unit and limit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from voicemill.dataset.limits import QualityLimits
 from voicemill.dataset.manifest import WordRow
 
 MIN_CLIPS = 5
-"""With fewer clips nobody can say who the speaker is and who the guest."""
+"""With fewer clips, the speaker of most of them cannot be determined."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ def of_sound(figures: ClipQuality, limits: QualityLimits) -> Fault | None:
 
 
 def of_speech(words: Sequence[WordRow], character_errors: float | None, limits: QualityLimits) -> Fault | None:
-    """Judge an aligned clip by what is said in it: `misheard`, `speaking_rate`."""
+    """Judge an aligned clip by its speech: `misheard`, `speaking_rate`."""
     if character_errors is not None and character_errors > limits.max_character_errors:
         return _fault(
-            "misheard", character_errors, "errors/character", limits.max_character_errors, "heard against the text"
+            "misheard", character_errors, "errors/character", limits.max_character_errors, "recognised against the text"
         )
     rate = phones_per_second(words)
     if not limits.min_phones_per_second <= rate <= limits.max_phones_per_second:
@@ -65,7 +65,7 @@ def phones_per_second(words: Sequence[WordRow]) -> float:
 
 
 def of_voices(voices: Sequence[VoiceTraits | None], limits: QualityLimits) -> list[Fault | None]:
-    """Judge clips by who speaks, as far as pitch and formants tell: `other_voice`, where no speaker model is here.
+    """Judge the speaker of each clip by pitch and formants, without a speaker model: `other_voice`.
 
     The speaker is the median of all clips, so this holds as long as most of them are of one person. A clip without a
     figure is not judged.
@@ -98,7 +98,7 @@ def of_voices(voices: Sequence[VoiceTraits | None], limits: QualityLimits) -> li
 
 
 def of_speakers(similarities: Sequence[float | None], limits: QualityLimits, model: str) -> list[Fault | None]:
-    """Judge clips by who speaks, as a speaker model tells: `other_voice`.
+    """Judge the speaker of each clip by a speaker model: `other_voice`.
 
     Args:
         similarities: cosine of each clip's embedding to the speaker's (`speakers.similarities`); None is not judged.

@@ -22,7 +22,7 @@ class TaskPool(Protocol):
     def map(
         self, function: Callable[[_Task], _Result], tasks: Sequence[_Task], observer: Observer | None = None
     ) -> list[_Result]:
-        """`[function(task) for task in tasks]`, telling the observer how many are done."""
+        """`[function(task) for task in tasks]`, with progress for the observer."""
 
     def worker_ids(self) -> list[int]:
         """Process ids of the running workers of this machine."""
@@ -31,7 +31,7 @@ class TaskPool(Protocol):
 class ClipPool:
     """A context in which `map` runs tasks; processes start with the first `map` that is worth it, and stay.
 
-    Functions must be importable (module level), tasks and results picklable. A task reports what is wrong with its clip
+    Functions must be importable (module level), tasks and results picklable. A task reports a fault of its clip
     in its result; an exception stops the whole `map`.
     """
 
@@ -53,15 +53,15 @@ class ClipPool:
     def map(
         self, function: Callable[[_Task], _Result], tasks: Sequence[_Task], observer: Observer | None = None
     ) -> list[_Result]:
-        """`[function(task) for task in tasks]`, telling the observer how many are done.
+        """`[function(task) for task in tasks]`, with progress for the observer.
 
         Raises:
             BlockedError: `worker_died`, when the system ended a process (usually for want of memory).
         """
-        advance = observer.advance if observer is not None else _unheard
+        advance = observer.advance if observer is not None else _ignore
         few = len(tasks) < WORTH_A_POOL and not self._processes.ids
         if self._processes.count == 1 or few or len(tasks) < 2:
-            return [_told(function(task), done, advance) for done, task in enumerate(tasks, start=1)]
+            return [_advanced(function(task), done, advance) for done, task in enumerate(tasks, start=1)]
         return self._processes.run(function, tasks, advance)
 
     def worker_ids(self) -> list[int]:
@@ -69,10 +69,10 @@ class ClipPool:
         return self._processes.ids
 
 
-def _unheard(done: int) -> None:
-    """Nobody listens."""
+def _ignore(done: int) -> None:
+    """No observer."""
 
 
-def _told(result: _Result, done: int, advance: Callable[[int], None]) -> _Result:
+def _advanced(result: _Result, done: int, advance: Callable[[int], None]) -> _Result:
     advance(done)
     return result

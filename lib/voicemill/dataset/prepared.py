@@ -1,4 +1,4 @@
-"""A dataset that lies there finished: what is in it, and reading it back with every file checked."""
+"""A finished dataset, read back with every file checked."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PreparedDataset:
         entries: all clips, training and validation, in the order of the input.
         description: dataset.json.
         stages: seconds of each stage, of the run that made the dataset.
-        cache_hit: the dataset was there already, made of the same inputs with the same settings.
+        cache_hit: the dataset existed already, prepared from the same inputs with the same settings.
     """
 
     root: Path
@@ -57,7 +57,7 @@ class PreparedDataset:
 
     @property
     def cuts(self) -> Path:
-        """Why each clip begins and ends where it does."""
+        """cuts.tsv: the reason for each cut."""
         return self.root / explain.NAME
 
     @property

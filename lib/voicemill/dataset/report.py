@@ -1,4 +1,4 @@
-"""What became of the input: every second is kept, a pause, or rejected for a reason."""
+"""Accounts of the input: every second is kept, a pause, or rejected for a reason."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Rejection(BaseModel):
             `repeated_take`, `too_long`, `too_short`, `extra_speech`, `text_not_english`, a code of `judging`,
             `dropped_in_review`, or why a
             file is unusable.
-        text: what it was said to say.
+        text: its text.
         detail: a sentence.
-        figure: what was measured, in `unit`; None where the reason is no matter of degree.
+        figure: the measurement, in `unit`; None for a reason without a degree.
         unit: of `figure` and `limit`.
         limit: that the figure passed.
         id: of the clip, where one was cut.
@@ -71,7 +71,7 @@ class Report(BaseModel):
         seconds_in: all recordings.
         seconds_kept: all clips.
         seconds_pause: silence between clips.
-        by_reason: what was rejected.
+        by_reason: number and seconds of the rejected stretches.
         rejected: each rejected stretch, in the order of the input.
         unspoken: sentences of the script that were not found in the recording.
         guessed_words: words that no dictionary lists; their pronunciation is a guess worth a look.
@@ -97,7 +97,7 @@ def make_report(
     unspoken: Iterable[str],
     guessed: Mapping[str, str],
 ) -> Report:
-    """Sum up; what is neither kept nor rejected is pause."""
+    """Sum up; time that is neither kept nor rejected is pause."""
     totals: dict[str, ReasonTotal] = {}
     for row in rejected:
         code = row.reason.partition(":")[0]

@@ -14,12 +14,12 @@ from voicemill.weights import licence as spdx
 DATASET = "dataset.json"
 """Where a finished dataset keeps them, beside all else that describes it."""
 MAX_BYTES = 64 * 1024
-"""A statement is a page or two; what is larger is some other file."""
+"""A statement is a page or two; a larger file is not one."""
 _FILE_SUFFIXES = (".txt", ".md", ".pdf", ".doc", ".docx", ".odt", ".rtf", ".html")
 
 
 class Rights(BaseModel):
-    """What the operator stated about the recordings.
+    """The operator's statements about the recordings.
 
     Attributes:
         consent: the statement of consent, word for word.
@@ -37,7 +37,7 @@ class Rights(BaseModel):
 
     @property
     def notice(self) -> str:
-        """What a bundle's attribution says of the recordings."""
+        """Text about the recordings in a bundle's attribution."""
         parts = []
         if self.licence:
             parts.append(f"Licence of the recordings: {self.licence}")

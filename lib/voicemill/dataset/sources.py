@@ -151,9 +151,12 @@ def _from_sidecars(audio: Path, tier: str | None, recognise: bool) -> Sources:
 
 
 def _timed(audio: Path, transcript: Path, tier: str | None) -> Sources:
-    said = transcripts.read_beside(audio, transcript, tier)
+    transcribed = transcripts.read_beside(audio, transcript, tier)
     return Sources(
-        (_recording(audio, audio.parent),), (), (ClipText(said.text, captions=said.captions),), (transcript,)
+        (_recording(audio, audio.parent),),
+        (),
+        (ClipText(transcribed.text, captions=transcribed.captions),),
+        (transcript,),
     )
 
 

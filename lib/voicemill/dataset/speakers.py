@@ -1,4 +1,4 @@
-"""Whether a clip is by the speaker of all the others, as a speaker model tells, where one is in the cache."""
+"""Similarity of each clip to the speaker of most clips, by a speaker model."""
 
 from __future__ import annotations
 

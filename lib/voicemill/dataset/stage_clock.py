@@ -19,7 +19,7 @@ class StageTime(BaseModel):
     """One stage as measured.
 
     Attributes:
-        name: the stage's name, as the observer heard it.
+        name: the stage's name.
         seconds: wall time.
         audio_seconds: how much sound went through it, None where that means nothing.
         peak_mib: highest resident memory during the stage, this process and its workers, without ffmpeg; None where the
@@ -49,7 +49,7 @@ class StageClock:
 
     @contextlib.contextmanager
     def stage(self, name: str, total: int | None = None, audio_seconds: float | None = None) -> Iterator[None]:
-        """Measure what happens inside."""
+        """Measure the body of the `with` statement."""
         self.observer.stage(name, total)
         _reset_peak()
         start = time.perf_counter()
@@ -90,7 +90,7 @@ class ProgressLines:
         self._observer.note(text)
 
     def finish(self) -> None:
-        """All is done, also what a cache made unnecessary."""
+        """All stages are done or came from a cache."""
         self._protocol.progress(self._stages, self._stages)
 
 

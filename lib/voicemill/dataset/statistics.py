@@ -53,7 +53,7 @@ def summarise(entries: Sequence[ManifestEntry], pitches: Sequence[PitchResult], 
         raise DatasetError(
             "No pitch was found in the clips: they hold no voiced speech.",
             reason="no_pitch",
-            hint="Check that the recording is of somebody speaking, not whispering.",
+            hint="Check that the recording is of voiced speech, not of whispering.",
         )
     seconds = {
         split: sum(entry.duration for entry in entries if entry.split == split) for split in ("train", "validation")

@@ -12,7 +12,7 @@ from voicemill.dataset.recordings import DecodedRecording
 from voicemill.dataset.report import Rejection
 
 _SLIVER = 0.01
-"""Seconds; what is shorter is left out of the accounts."""
+"""Seconds; shorter remainders are left out of the accounts."""
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,11 @@ class Utterance:
     """A stretch of a decoded recording (seconds in it) and what it says.
 
     Attributes:
-        character_errors: what a recogniser heard in it against its text; None when nobody listened.
-        cuts: why it begins and ends where it does; seconds in the recording, as `start` and `end`.
+        character_errors: of a recogniser that knows the script, per character; None if it was not recognised.
+        cuts: its two ends and the reasons for them; seconds in the recording, as `start` and `end`.
         joins: pauses inside it at which it was not parted.
         recognised: its text was made by a recogniser.
-        verdict: of a person: `drop` leaves it out, `keep` takes it whatever it measures.
+        verdict: of a review: `drop` rejects it, `keep` keeps it in spite of its figures.
     """
 
     recording: DecodedRecording

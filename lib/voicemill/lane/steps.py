@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from voicemill import files
 from voicemill.boundary import Interrupts
-from voicemill.dataset.stage_clock import STAGES, StageClock, write_timings
+from voicemill.dataset.stage_clock import StageClock, write_timings
+from voicemill.dataset.stages import STAGES
 from voicemill.errors import BlockedError, NotAcceptableError
 from voicemill.lane import bundling, gates, plan, statuses
 from voicemill.lane.reporter import LaneReporter, TableRow

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from voicemill.dataset.stage_clock import STAGES, StageClock
+from voicemill.dataset.stage_clock import StageClock
+from voicemill.dataset.stages import STAGES
 from voicemill.errors import BlockedError
 from voicemill.evaluation.evaluate import STAGE
 from voicemill.lane import evaluation, plan

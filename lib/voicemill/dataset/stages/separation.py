@@ -20,10 +20,10 @@ from voicemill.dataset.figures import RecordingBackground, SeparationFigures, Se
 from voicemill.dataset.recordings import DecodedRecording, DecodedRecordings
 from voicemill.dataset.stages.voice_activity import SpeechTask, speech_of, with_speech
 from voicemill.errors import DependencyError, GateError, VoicemillError
-from voicemill.weights.registry import WeightsRegistry
 
 if TYPE_CHECKING:
     from voicemill.dataset.context import PreparationContext
+    from voicemill.weights.registry import WeightsRegistry
 
 NAME = "separation"
 LIMIT_DB = -25.0
@@ -32,7 +32,7 @@ LIMIT_DB = -25.0
 
 @dataclass(frozen=True)
 class SeparatorChoice:
-    """Whether to separate and with what; without a model, `missing` is the reason."""
+    """The mode and the model of the separation; without a model, `missing` is the reason."""
 
     mode: SeparationMode
     model: SeparationModel | None = None
@@ -40,7 +40,7 @@ class SeparatorChoice:
 
 
 def choose_separator(mode: SeparationMode, weights_id: str, registry: WeightsRegistry) -> SeparatorChoice:
-    """Find the separator's weights. `auto` takes what is in the cache and fetches nothing.
+    """Find the separator's weights. `auto` takes them from the cache and downloads nothing.
 
     Raises:
         GateError: the weights may not be used, or, where they are asked for, are not there.
@@ -62,7 +62,7 @@ def choose_separator(mode: SeparationMode, weights_id: str, registry: WeightsReg
 
 @dataclass(frozen=True)
 class MeasureTask:
-    """Measure what lies behind the speech of a decoded recording."""
+    """Measure the background of the speech in a decoded recording."""
 
     decoded: Path
     spans: tuple[Span, ...]
@@ -86,7 +86,7 @@ class WindowTask:
 
 
 def separate_one(task: WindowTask) -> tuple[Path, bool]:
-    """The file with the voice of a window (32-bit float), and whether it was there already."""
+    """The file with the voice of a window (32-bit float), and whether it was cached."""
     import soundfile
 
     recording = FileWaveform((task.decoded,))
