@@ -147,6 +147,7 @@ def test_the_other_sources_pass_the_gates(desk: Path, line: str) -> None:
 
 
 @pytest.mark.exhaustive
+@pytest.mark.timeout(3600)
 def test_the_first_day_and_the_readme_work_as_written(desk: Path) -> None:
     for line in (line for block in (*FIRST_DAY, OWN_VOICE) for line in block):
         done = run_line(desk, line)
