@@ -1,11 +1,12 @@
-"""voicemill: recordings -> a certified text-to-speech voice.
+"""voicemill: recordings pass through the packages and become a certified voice (docs/architecture.md).
 
     recording -> audio -> text, align -> dataset -> training -> evaluation -> bundle -> verify -> verdict
-                                                     ^      ^
-                                  weights (licence gate)  metrics
+                                                     ^     ^        ^                      ^
+                                  weights (licence gate)   |     metrics                casimir
+                                                       synthesis
 
-A package imports only from packages below it and from top-level modules; the order is in the import-linter contracts of
-pyproject.toml. Nothing here parses argv, reads settings from the environment or exits: `apps/` and `scripts/voice/` do.
+A package imports only from packages below it and from the top-level modules; the order is the list `layers` in
+pyproject.toml. Nothing here parses arguments, reads settings from the environment or exits: `apps/` and `scripts/voice/` do.
 """
 
 import os

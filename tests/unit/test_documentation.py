@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,14 @@ def test_lines_are_wrapped(name: str) -> None:
     text = prose((ROOT / name).read_text(encoding="utf-8"))
     long = [line for line in text.splitlines() if len(line) > 125 and not line.startswith(("|", "#", "!", "    "))]
     assert [line for line in long if " " in re.sub(r"\[[^\]]*\]\([^)]*\)|`[^`]*`", "x", line).strip("-* ")[:100]] == []
+
+
+def test_the_packages_are_listed_in_their_one_order() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    names = [layer.removeprefix("voicemill.") for layer in layers]
+    page = (ROOT / "docs/architecture.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \|", page.split("## Packages")[1].split("## ")[0], re.MULTILINE)
+    modules = re.findall(r"`(\w+)`", page.split("Top-level modules, from high to low:")[1].split(".\n")[0])
+    assert rows == [name for name in names if (ROOT / "lib/voicemill" / name).is_dir()]
+    assert modules == [name for name in names if not (ROOT / "lib/voicemill" / name).is_dir()]
