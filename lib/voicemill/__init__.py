@@ -6,7 +6,7 @@
                                                        synthesis
 
 A package imports only from packages below it and from the top-level modules; the order is the list `layers` in
-pyproject.toml. Nothing here parses arguments, reads settings from the environment or exits: `apps/` and `scripts/voice/` do.
+pyproject.toml. Nothing here parses arguments, reads settings or exits: `apps/` and `scripts/voice/` do that.
 """
 
 import os
