@@ -18,8 +18,10 @@ def _row(**changes: object) -> Rejection:
     return Rejection.model_validate(values | changes)
 
 
-def _sources(*rooms: object) -> str:
-    return "\n".join(path.read_text("utf-8") for room in rooms for path in Path(room.__path__[0]).glob("*.py"))
+def _sources(*packages: object) -> str:
+    return "\n".join(
+        path.read_text("utf-8") for package in packages for path in Path(package.__path__[0]).rglob("*.py")
+    )
 
 
 def test_every_reason_has_a_sentence() -> None:
@@ -27,9 +29,7 @@ def test_every_reason_has_a_sentence() -> None:
     judged = set(re.findall(r'_fault\(\s*"(\w+)"', Path(judging.__file__).read_text("utf-8")))
     assert len(judged) >= 8
     code = _sources(dataset, text)
-    others = set(
-        re.findall(r'(?:problem=|rejects\.add\(clip, |\.rejected\(|Unusable\([^)]*?, )"([a-z]+_[a-z_]+)"', code)
-    )
+    others = set(re.findall(r'(?:problem=|\breject\(clip, |\.rejected\(|Unusable\([^)]*?, )"([a-z]+_[a-z_]+)"', code))
     others |= set(re.findall(r'reason=f?"(audio_[a-z_]+|missing_audio_path)', _sources(audio)))
     assert {"alignment_failed", "text_mismatch", "audio_silent"} <= others
     assert judged | others <= set(SENTENCES)
