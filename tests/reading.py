@@ -19,13 +19,13 @@ class ReadingCase:
         category: the kind of difficulty.
         text: as written.
         readings: every acceptable reading, each a tuple of lower-case words.
-        phones: for chosen words, `(word, occurrence counted from 0)`, the phones that are right.
+        phones: for chosen words, `(word, occurrence counted from 0)`, every pronunciation that is right.
     """
 
     category: str
     text: str
     readings: frozenset[tuple[str, ...]]
-    phones: dict[tuple[str, int], tuple[str, ...]]
+    phones: dict[tuple[str, int], frozenset[tuple[str, ...]]]
 
     def accepts(self, spoken: Sequence[str], phones: Sequence[Sequence[str]] | None = None) -> bool:
         """Whether a reading is right: the words, and where phones are given, those of the chosen words."""
@@ -38,7 +38,7 @@ class ReadingCase:
         for word, said in zip(spoken, phones, strict=True):
             found[word, seen.get(word, 0)] = tuple(said)
             seen[word] = seen.get(word, 0) + 1
-        return all(found.get(place) == wanted for place, wanted in self.phones.items())
+        return all(found.get(place) in wanted for place, wanted in self.phones.items())
 
 
 def cases(files: Iterable[Path] | None = None) -> Iterator[ReadingCase]:
@@ -63,8 +63,8 @@ def _expand(pattern: str) -> Iterator[tuple[str, ...]]:
         yield tuple(itertools.chain(*way))
 
 
-def _phones(column: str) -> Iterator[tuple[tuple[str, int], tuple[str, ...]]]:
+def _phones(column: str) -> Iterator[tuple[tuple[str, int], frozenset[tuple[str, ...]]]]:
     for entry in column.split(";"):
         place, _, phones = entry.partition("=")
         word, _, occurrence = place.partition("#")
-        yield (word, int(occurrence or 1) - 1), tuple(phones.split())
+        yield (word, int(occurrence or 1) - 1), frozenset(tuple(way.split()) for way in phones.split("/"))
