@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from voicemill.settings import Settings
 
 PATH = click.Path(path_type=Path)
+MAX_NOTICE_BYTES = 1024 * 1024
+"""Of the notice of the recordings."""
 
 
 def _settings() -> Settings:
@@ -70,12 +72,17 @@ def build(
     commit: str | None,
 ) -> None:
     """Build the production bundle of a finished training."""
+    from voicemill import files
     from voicemill.errors import UsageError
     from voicemill.lane import bundling
     from voicemill.protocol import Protocol
 
-    if data_notice and not data_notice.is_file():
-        raise UsageError(f"There is no notice at {data_notice}.", hint="Give the licence text of the recordings.")
+    try:
+        notice = files.read_whole(data_notice, MAX_NOTICE_BYTES).decode("utf-8", "replace") if data_notice else ""
+    except OSError as error:
+        raise UsageError(
+            f"Cannot read the notice {data_notice}: {error.strerror}.", hint="Give the licence text of the recordings."
+        ) from error
     protocol = Protocol(sys.stdout)
     protocol.progress(0, 1)
     built = bundling.build(
@@ -86,7 +93,7 @@ def build(
         base=base,
         commit=commit,
         extra_files=extra,
-        data_notice=data_notice.read_text(encoding="utf-8", errors="replace") if data_notice else "",
+        data_notice=notice,
     )
     protocol.progress(1, 1)
     bundling.show_built(protocol, built)

@@ -137,6 +137,26 @@ def library_writes(target: Path, *kinds: type[Exception]) -> Iterator[None]:
         raise StorageError.from_os_error(cause, target) from error
 
 
+def ensure_space(folder: Path, needed: int, purpose: str) -> None:
+    """Refuse work whose result does not fit on the disk, before its first byte is written.
+
+    Args:
+        folder: where the result goes; it exists.
+        needed: bytes.
+        purpose: what needs them, the subject of the message.
+
+    Raises:
+        StorageError: `disk_full`.
+    """
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise StorageError(
+            f"{purpose} needs {needed:,} bytes and the disk of {folder} has {free:,}.",
+            reason=f"disk_full:{folder}",
+            hint="Free some space, or set WORK_DIR to another folder, and start again.",
+        )
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
@@ -212,6 +232,18 @@ def read_bounded(path: Path, max_bytes: int) -> bytes:
         if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
         return handle.read(max_bytes + 1)
+
+
+def read_whole(path: Path, max_bytes: int = MAX_JSON_BYTES) -> bytes:
+    """The bytes of a regular file, or an error if it holds more than `max_bytes`; the rest is never read.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or is larger (EFBIG).
+    """
+    data = read_bounded(path, max_bytes)
+    if len(data) > max_bytes:
+        raise OSError(errno.EFBIG, f"larger than {max_bytes} bytes", str(path))
+    return data
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
-
+from voicemill import yaml_text
 from voicemill.errors import ConfigError
 
 
@@ -42,14 +41,14 @@ def read_layers(path: Path, preset: str) -> dict[str, object]:
 
 def _read_mapping(path: Path) -> dict[str, object]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml_text.read(path)
     except OSError as error:
         raise ConfigError(
             f"Cannot read the configuration {path}: {error.strerror}.",
             reason=f"config_missing:{path.name}",
             hint="Restore it, or name another where there is a setting for it (PROD_TTS_CONFIG for training).",
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except yaml_text.InvalidYamlError as error:
         raise ConfigError(
             f"The configuration {path} is not valid YAML: {error}.", reason=f"config_invalid:{path.name}"
         ) from error

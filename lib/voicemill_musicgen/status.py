@@ -81,7 +81,7 @@ def check_outputs(status_path: Path, checkpoint: Path) -> None:
     """
     problem = ""
     try:
-        found = json.loads(status_path.read_bytes())
+        found = json.loads(files.read_whole(status_path))
         loss = found["loss"]
         if found["status"] != "completed" or found["state"] != "completed":
             problem = f"its status says {found['status']}"

@@ -274,4 +274,4 @@ def require_key(settings: RentalSettings) -> str:
             reason="ssh_key_missing",
             hint="Create one with `ssh-keygen -t ed25519`, or set VAST_SSH_KEY; its .pub file must be beside it.",
         )
-    return public.read_text(encoding="utf-8").strip()
+    return files.read_whole(public, 64 * 1024).decode("utf-8", "replace").strip()

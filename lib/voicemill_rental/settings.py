@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from voicemill import files
 from voicemill.errors import UsageError
 
 QUERY = "reliability > 0.98 gpu_ram >= 20 compute_cap >= 800 compute_cap < 1200"
@@ -104,6 +105,10 @@ def _number(value: str, name: str) -> float:
     return number
 
 
+_MAX_BYTES = 1024 * 1024
+"""Of an .env file."""
+
+
 def read_env(path: Path) -> dict[str, str]:
     """Parse the `NAME=value` lines of an .env file, quoted as in a shell; a missing file is an empty one.
 
@@ -112,7 +117,7 @@ def read_env(path: Path) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = files.read_whole(path, _MAX_BYTES).decode("utf-8-sig")
     except FileNotFoundError:
         return found
     except (OSError, UnicodeDecodeError) as error:

@@ -239,3 +239,25 @@ def test_a_full_device_is_a_full_disk_and_stays(tmp_path: Path) -> None:
         files.write_text(full, "x")
     assert caught.value.code == "disk_full"
     assert full.is_char_device()
+
+
+@pytest.mark.parametrize("kind", ["zero", "pipe", "folder", "sparse"])
+def test_a_whole_file_is_read_only_within_its_bound(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "named"
+    if kind == "zero":
+        path.symlink_to("/dev/zero")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        with path.open("wb") as handle:
+            handle.truncate(300 * 10**9)
+    with pytest.raises(OSError) as caught:  # noqa: PT011 - the number is compared
+        files.read_whole(path, 1000)
+    assert caught.value.errno == {"folder": errno.EISDIR, "sparse": errno.EFBIG}.get(kind, errno.EINVAL)
+
+
+def test_a_file_of_exactly_the_bound_is_read(tmp_path: Path) -> None:
+    (tmp_path / "named").write_bytes(b"x" * 1000)
+    assert files.read_whole(tmp_path / "named", 1000) == b"x" * 1000

@@ -34,6 +34,12 @@ SILENCE_PEAK = 10.0 ** (-60.0 / 20.0)
 """Peak amplitude (-60 dBFS) below which a recording counts as silent."""
 _BLOCK = 1 << 18
 """Samples per block of the pipe (1 MiB)."""
+_WIDTHS = {"PCM_16": 2, "FLOAT": 4}
+"""Bytes per sample of the WAV to write."""
+_CHECK_EVERY = 1 << 24
+"""Samples between two looks at the free disk, for files that do not declare their length (64 MiB)."""
+_RESERVE = 16 * 1024 * 1024
+"""Bytes that decoding such a file leaves free on the disk."""
 _SHORTFALL = 0.1
 """Seconds that a file may be shorter than its header declares, for codec delay and rounding."""
 _LOSSY_SHORTFALL = 0.02
@@ -99,19 +105,27 @@ def decode(
     Raises:
         AudioError: see `check_source`; also if the file ends before `start`.
         DependencyError: ffmpeg is not installed.
-        StorageError: the target cannot be written.
+        StorageError: the target cannot be written; `disk_full` before the first sample if the length in the header does
+            not fit on the disk, and later if the file is longer than its header declares.
         ValueError: `end` is not after `start`, or one is negative.
     """
     if (start is not None and start < 0) or (end is not None and end <= (start or 0.0)):
         raise ValueError(f"no time between start={start} and end={end}")
     declared = inspect(path)
+    seconds = max(0.0, min(end or np.inf, declared.duration or 0.0) - (start or 0.0))
+    needed = int(seconds * sample_rate) * _WIDTHS[subtype]
     seen = _Seen()
     factor = np.float32(10.0 ** (gain_db / 20.0))
     with files.atomic_path(target_wav, suffix=".wav") as temporary, _writer(temporary, sample_rate, subtype) as write:
+        files.ensure_space(target_wav.parent, needed, f"Decoding {path.name}")
+        checked = 0
         stretch = _cut(_checked(path, declared, seen, stop=end), declared.sample_rate, start, end)
         with resampler(declared.sample_rate, sample_rate) as convert:
             for block in stretch:
                 seen.samples += len(block)
+                if seen.samples - checked >= _CHECK_EVERY:
+                    checked = seen.samples
+                    files.ensure_space(target_wav.parent, _RESERVE, f"Decoding {path.name}")
                 write(convert(block, False) * factor)
             write(convert(np.zeros(0, dtype=np.float32), True) * factor)
         if seen.samples == 0 and start:

@@ -93,9 +93,15 @@ def read(root: Path) -> tuple[ClipEdit, ...]:
         DatasetError: `edits_invalid:<line>`; a decision of a person is never skipped in silence.
     """
     try:
-        data = (root / NAME).read_bytes()
+        data = files.read_whole(root / NAME, MAX_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return ()
+    except OSError as error:
+        raise DatasetError(
+            f"{root / NAME} cannot be read: {error.strerror}.",
+            reason="edits_invalid:unreadable",
+            hint="Restore the file, or remove it: then every clip is as the preparation made it.",
+        ) from error
     found = []
     for number, line in enumerate(data.split(b"\n"), start=1):
         if not line.strip():

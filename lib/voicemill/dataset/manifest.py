@@ -20,6 +20,8 @@ WordRow = tuple[str, float, float, list[PhoneRow]]
 
 MAX_LINE_BYTES = 4 * 1024 * 1024
 """A longer line is refused; ours, with the alignment of a 12 s clip, take about 6 kB."""
+MAX_MANIFEST_BYTES = 1024**3
+"""A larger manifest is refused; ours have about 6 kB a clip."""
 _SEPARATORS = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
 """Characters that some readers take for the end of a line; JSON may escape them."""
 
@@ -154,10 +156,10 @@ def write_manifest(path: Path, entries: Iterable[ManifestEntry]) -> None:
 
 def _read(path: Path, model: type[_Line]) -> list[_Line]:
     try:
-        data = path.read_bytes()
+        data = files.read_whole(path, MAX_MANIFEST_BYTES)
     except OSError as error:
         raise DatasetError(
-            f"There is no dataset manifest at {path}: {error.strerror}.",
+            f"The dataset manifest {path} cannot be read: {error.strerror}.",
             reason=f"dataset_manifest_missing:{path}",
             hint="Name a NeMo manifest with --dataset, or a recording with --audio.",
         ) from error

@@ -93,7 +93,7 @@ def load(root: Path, key: str | None = None) -> PreparedDataset | None:
     except DatasetError:
         return None
     try:
-        stages = tuple(_TIMES.validate_json((root / description.TIMINGS).read_bytes()))
+        stages = tuple(_TIMES.validate_json(files.read_whole(root / description.TIMINGS)))
     except (OSError, ValidationError):
         stages = ()
     return PreparedDataset(root, tuple(entries), described, stages, cache_hit=True)

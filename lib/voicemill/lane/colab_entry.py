@@ -141,4 +141,4 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _sha256(folder: Path) -> str:
     manifest = folder / "manifest.json"
-    return files.sha256_bytes(manifest.read_bytes()) if manifest.is_file() else MISSING
+    return files.sha256_file(manifest) if manifest.is_file() else MISSING

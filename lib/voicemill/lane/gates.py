@@ -177,7 +177,7 @@ def select_ancestor(path: Path, listed: LoadedAllowlist) -> tuple[gate.SelectedW
         raise _unrecorded(path, f"{MANIFEST} {what}")
     for name in (path.name, ATTRIBUTION):
         check_digest(entries[name], digest_file(path.parent, name))
-    notice = (path.parent / ATTRIBUTION).read_text(encoding="utf-8")
+    notice = files.read_whole(path.parent / ATTRIBUTION).decode("utf-8", "replace")
     selection = gate.select(references.id, listed)
     return selection, Ancestor(voice=voice, file=path.name, sha256=entries[path.name].sha256, notice=notice)
 

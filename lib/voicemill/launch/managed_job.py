@@ -193,11 +193,11 @@ def _is_object(text: str) -> bool:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    import yaml
+    from voicemill import yaml_text
 
     try:
-        task = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        task = yaml_text.read(path)
+    except (OSError, yaml_text.InvalidYamlError) as error:
         why = str(error).splitlines()[0]
         raise ConfigError(
             f"VOICEMILL_MANAGED names {path}, which cannot be read: {why}.",

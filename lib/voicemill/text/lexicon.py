@@ -30,6 +30,8 @@ _TOKENIZER_WORD = re.compile(r"[a-z](?:[a-z'-]*[a-z])?")
 """Words that NeMo's English tokenizer can look up, unlike entries such as `'bout` or `a.m.`."""
 _LONGEST_WORD = 48
 """Longest word (letters) that is guessed at once; longer words are guessed in parts, in linear time."""
+_MAX_BYTES = 64 * 1024 * 1024
+"""Of a user's dictionary; the CMU dictionary has 3 MB."""
 _PLAIN_WORD = re.compile(r"[a-z]+(?:'[a-z]+)*")
 
 
@@ -156,7 +158,7 @@ def _read(path: Path) -> dict[str, Phones]:
 
 def _read_own(path: Path) -> dict[str, Phones]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = files.read_whole(path, _MAX_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(
             f"Cannot read the pronunciation dictionary {path}: {error}.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 from pathlib import Path
 
+from voicemill import files
 from voicemill.errors import DatasetError
 
 _MAX_BYTES = 16 * 1024 * 1024
@@ -21,8 +22,7 @@ def read_text(path: Path, *, utf_16: bool = False) -> str:
         DatasetError: `missing_transcript`, the file does not exist, is not text, or is larger than 16 MiB.
     """
     try:
-        with path.open("rb") as handle:
-            data = handle.read(_MAX_BYTES + 1)
+        data = files.read_bounded(path, _MAX_BYTES)
     except OSError as error:
         raise missing(f"Cannot read the transcript {path}: {error.strerror or error}.") from error
     if len(data) > _MAX_BYTES:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from voicemill import files
 from voicemill.errors import DatasetError
 from voicemill.files import safe_relative
 from voicemill.training.durations import AlignedWord, Phone
@@ -86,6 +87,10 @@ class TrainingDataset:
         return self.root / "lexicon.dict"
 
 
+_MAX_MANIFEST_BYTES = 1024**3
+"""A larger manifest is refused; a line has about 6 kB."""
+
+
 def read_dataset(root: Path) -> TrainingDataset:
     """Read manifests and pitch statistics of a prepared dataset.
 
@@ -93,13 +98,17 @@ def read_dataset(root: Path) -> TrainingDataset:
         DatasetError: a file is missing, a line is not valid, or there is no training clip.
     """
     try:
-        pitch = PitchStatistics.model_validate_json((root / "dataset.json").read_bytes())
+        pitch = PitchStatistics.model_validate_json(files.read_whole(root / "dataset.json"))
         train, validation = (tuple(_read_manifest(root, name)) for name in ("train.jsonl", "validation.jsonl"))
     except OSError as error:
         raise DatasetError(
             f"The dataset {root} is incomplete: {error.filename} cannot be read ({error.strerror}).",
             reason=f"dataset_incomplete:{Path(str(error.filename)).name}",
             hint="Prepare it again with voice-prep.",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise DatasetError(
+            f"A manifest of the dataset {root} is not UTF-8 text.", reason="dataset_invalid:manifest"
         ) from error
     except ValidationError as error:
         raise DatasetError(
@@ -111,7 +120,7 @@ def read_dataset(root: Path) -> TrainingDataset:
 
 
 def _read_manifest(root: Path, name: str) -> Iterator[TrainingClip]:
-    lines = (root / name).read_text(encoding="utf-8").splitlines()
+    lines = files.read_whole(root / name, _MAX_MANIFEST_BYTES).decode("utf-8").splitlines()
     for number, text in enumerate(lines, start=1):
         if not text.strip():
             continue

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from voicemill import files
 from voicemill.dataset import description, edits
-from voicemill.errors import DatasetError, StorageError, UsageError
+from voicemill.errors import DatasetError, UsageError
 from voicemill.locks import folder_lock
 from voicemill.review import loading
 from voicemill.voices import record, registry
@@ -216,13 +216,7 @@ def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> 
 
 def _room(workspace: Workspace, needed: int) -> None:
     workspace.work.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(workspace.work).free
-    if needed > free:
-        raise StorageError(
-            f"The voice needs {needed:,} bytes and the disk has {free:,}.",
-            reason=f"disk_full:{workspace.work}",
-            hint="Free some space, or choose another place with WORK_DIR.",
-        )
+    files.ensure_space(workspace.work, needed, "The voice")
 
 
 def _check(staging: Path, stated: VoiceRecord) -> None:

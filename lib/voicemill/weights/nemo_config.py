@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from voicemill import yaml_text
 from voicemill.weights.archive_bytes import unsafe
 
-MAX_CONFIG_BYTES = 1 << 20
-MAX_DEPTH = 40
-MAX_NODES = 50_000
-MAX_PLAIN_SCALAR = 1000
-"""Characters. A long plain scalar may be a sexagesimal number, which takes quadratic time to read."""
 TARGET_KEYS = frozenset({"_target_", "target", "cls", "class", "class_path"})
 """Keys whose value NeMo or Hydra imports and calls."""
 
@@ -75,17 +71,10 @@ def check_config(data: bytes, targets: frozenset[str] = ALLOWED_TARGETS) -> dict
         GateError: `unsafe_archive:` with `config_invalid`, `config_alias`, `config_tag`, `config_interpolation`,
             `config_target:<name>`.
     """
-    import yaml
-
-    if len(data) > MAX_CONFIG_BYTES:
-        raise unsafe("config_invalid", "The archive's configuration is larger than any real one.")
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        text = data.decode("utf-8")
-        _check_events(yaml.parse(text, Loader=loader))
-        config = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader, C or Python
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, OverflowError) as error:
-        raise unsafe("config_invalid", f"The archive's configuration cannot be read: {_first_line(error)}.") from error
+        config = yaml_text.parse(data)
+    except yaml_text.InvalidYamlError as error:
+        raise unsafe(f"config_{error.kind}", f"The archive's configuration cannot be used: {error}.") from error
     if not isinstance(config, dict):
         raise unsafe("config_invalid", "The archive's configuration is no mapping.")
     for key, value in _scalars("", config):
@@ -97,45 +86,6 @@ def check_config(data: bytes, targets: frozenset[str] = ALLOWED_TARGETS) -> dict
                 f"The archive's configuration names the class {value!r}, which is not allowed.",
             )
     return config
-
-
-def _check_events(events: Iterator[Any]) -> None:
-    """Look at the stream before any object is made of it: an alias bomb never gets to expand."""
-    import yaml
-
-    depth = 0
-    keys: list[set[str] | None] = []
-    expecting_key: list[bool] = []
-    for count, event in enumerate(events):
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
-            raise unsafe("config_alias", "The archive's configuration uses anchors or aliases.")
-        if getattr(event, "tag", None) is not None:
-            raise unsafe("config_tag", f"The archive's configuration uses the tag {event.tag!r}.")
-        long = isinstance(event, yaml.ScalarEvent) and not event.style and len(event.value) > MAX_PLAIN_SCALAR
-        if count > MAX_NODES or depth > MAX_DEPTH or long:
-            raise unsafe("config_invalid", "The archive's configuration is larger or deeper than any real one.")
-        if isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
-            depth -= 1
-            keys.pop()
-            expecting_key.pop()
-        if isinstance(event, (yaml.ScalarEvent, yaml.MappingStartEvent, yaml.SequenceStartEvent)) and keys:
-            _check_key(event, keys[-1], expecting_key)
-        if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
-            depth += 1
-            keys.append(set() if isinstance(event, yaml.MappingStartEvent) else None)
-            expecting_key.append(True)
-
-
-def _check_key(event: Any, keys: set[str] | None, expecting_key: list[bool]) -> None:
-    """In a mapping every other node is a key: it must be a scalar and come once."""
-    if keys is None:
-        return
-    if expecting_key[-1]:
-        value = getattr(event, "value", None)
-        if value is None or value in keys or value == "<<":
-            raise unsafe("config_invalid", f"The archive's configuration repeats, merges or nests a key: {value!r}.")
-        keys.add(value)
-    expecting_key[-1] = not expecting_key[-1]
 
 
 def _scalars(path: str, value: Any) -> Iterator[tuple[str, Any]]:
@@ -151,7 +101,3 @@ def _scalars(path: str, value: Any) -> Iterator[tuple[str, Any]]:
             yield from _scalars(f"{path}[{index}]", inner)
     else:
         yield path, value
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0][:200] or type(error).__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import http.server
 import os
 import subprocess
@@ -490,3 +491,50 @@ def test_resample_keeps_length_and_type() -> None:
     converted = resample(samples, 44_100, 16_000)
     assert converted.dtype == np.float32
     assert len(converted) == 16_000
+
+
+def small_but_long(path: Path, seconds: int = 30_000) -> Path:
+    """A FLAC of a few hundred kilobytes with `seconds` of silence, at most."""
+    source = ["-f", "lavfi", "-i", f"anullsrc=r=48000:cl=mono:d={seconds}", "-c:a", "flac", "-frame_size", "65535"]
+    subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-y", *source, f"file:{path}"], check=True)
+    return path
+
+
+def test_a_recording_that_does_not_fit_on_the_disk_is_refused_before_decoding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bomb = small_but_long(tmp_path / "bomb.flac")
+    assert bomb.stat().st_size < 400_000
+    free = collections.namedtuple("free", "total used free")(10**12, 0, 1_000_000_000)
+    monkeypatch.setattr("voicemill.files.shutil.disk_usage", lambda _: free)
+    monkeypatch.setattr(decode, "_blocks", lambda *_: pytest.fail("it was decoded"))
+    with pytest.raises(StorageError) as caught:
+        decode.decode(bomb, tmp_path / "out.wav", sample_rate=RATE, subtype="FLOAT")
+    assert (caught.value.code, caught.value.exit_code) == ("disk_full", 2)
+    assert "needs 2,646,000,000 bytes" in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["bomb.flac"]
+
+
+def test_a_part_of_a_long_recording_needs_the_space_of_the_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soundfile.write(tmp_path / "long.wav", tone(20), RATE)
+    free = collections.namedtuple("free", "total used free")(10**12, 0, 4 * RATE * 3)
+    monkeypatch.setattr("voicemill.files.shutil.disk_usage", lambda _: free)
+    decode.decode(tmp_path / "long.wav", tmp_path / "out.wav", sample_rate=RATE, start=17.5, subtype="FLOAT")
+    with pytest.raises(StorageError):
+        decode.decode(tmp_path / "long.wav", tmp_path / "out.wav", sample_rate=RATE, start=5, end=9, subtype="FLOAT")
+
+
+def test_decoding_stops_before_a_file_of_unknown_length_fills_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soundfile.write(tmp_path / "long.wav", tone(20), RATE)
+    left = iter([10**12, 10**12, 1000])
+    free = collections.namedtuple("free", "total used free")
+    monkeypatch.setattr("voicemill.files.shutil.disk_usage", lambda _: free(10**12, 0, next(left)))
+    monkeypatch.setattr(decode, "_CHECK_EVERY", 100)
+    with pytest.raises(StorageError) as caught:
+        decode.decode(tmp_path / "long.wav", tmp_path / "out.wav", sample_rate=RATE)
+    assert caught.value.code == "disk_full"
+    assert [path.name for path in tmp_path.iterdir()] == ["long.wav"]
