@@ -40,7 +40,8 @@ def split_long_utterance(
         limits: durations of an utterance.
 
     Returns:
-        The parts in ascending order, without a problem; the draft alone if its text does not align or it has no pauses.
+        The parts in ascending order, with a problem only where they touch other speech; the draft alone if its
+        text does not align or it has no pauses.
     """
     if draft.span.duration > LONGEST:
         return [draft]
@@ -100,13 +101,15 @@ def _part(
         draft.span.start if first == 0 else words[first].start + shift,
         draft.span.end if last == len(words) else words[last - 1].end + shift,
     )
+    extra = tuple(second for second in draft.extra if span.start <= second <= span.end)
     return replace(
         draft,
         span=span,
         text=text,
         sentences=tuple(dict.fromkeys(owners)) or draft.sentences,
-        problem="",
+        problem="extra_speech" if extra else "",
         before=draft.before if first == 0 else "longest_pause",
         after=draft.after if last == len(words) else "longest_pause",
         joins=tuple(join for join in draft.joins if span.start < join.second < span.end),
+        extra=extra,
     )

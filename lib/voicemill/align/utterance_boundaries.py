@@ -10,7 +10,7 @@ import bisect
 import itertools
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
 from voicemill.align.script_matching import Take
@@ -64,6 +64,7 @@ class UtteranceDraft:
         before: reason for the position of its start.
         after: reason for the position of its end.
         joins: pauses inside it at which it was not split.
+        extra: seconds at which speech that is not in the script touches a sentence without a silence between them.
     """
 
     span: Span
@@ -74,6 +75,7 @@ class UtteranceDraft:
     before: CutReason = "pause"
     after: CutReason = "pause"
     joins: tuple[Join, ...] = ()
+    extra: tuple[float, ...] = ()
 
 
 class SpeechRegions:
@@ -145,42 +147,126 @@ def draft_utterances(
         sentences: normalised text of the script.
         limits: minimal and maximal duration and padding.
     """
-    extra = _separate_takes(takes, regions)
-    groups = _extend(_group_takes(takes, regions), regions, limits)
+    extra, bound = _separate_takes(takes, regions)
+    groups = _extend(_group_takes(takes, regions, bound), regions, limits)
     groups = _join_short(groups, regions, limits)
     drafts: list[UtteranceDraft] = []
     for group in groups:
         text = " ".join(sentences[take.sentence] for take in group.takes)
-        parts = _split(group, regions, text, limits)
-        if any(take.sentence in extra for take in group.takes):
-            parts = [replace(part, problem="extra_speech") for part in parts]
-        drafts += parts
+        drafts += (_marked(part, extra) for part in _split(group, regions, text, limits))
     return drafts
 
 
-def _separate_takes(takes: Sequence[Take], regions: SpeechRegions) -> set[int]:
-    """Split regions between sentences and from other speech; returns the sentences that it could not be split from."""
-    extra: set[int] = set()
-    hypothesis = regions.hypothesis
-    for index, take in enumerate(takes):
-        before = takes[index - 1].last if index else 0
-        after = takes[index + 1].first if index + 1 < len(takes) else len(hypothesis)
-        if index and regions.index_of(before - 1) == regions.index_of(take.first):
-            regions.split(before - 1, take.first)
-        region = regions.index_of(take.first)
-        other_words = [word for word in range(before, take.first) if regions.index_of(word) == region]
-        head, tail = _missing(take)
-        if _seconds(hypothesis, other_words) > _MAX_INSERTED_SECONDS + head * _WORD_SECONDS[1] and not regions.split(
-            other_words[0], take.first
-        ):
-            extra.add(take.sentence)
-        region = regions.index_of(take.last - 1)
-        other_words = [word for word in range(take.last, after) if regions.index_of(word) == region]
-        if _seconds(hypothesis, other_words) > _MAX_INSERTED_SECONDS + tail * _WORD_SECONDS[1] and not regions.split(
-            take.last - 1, other_words[-1]
-        ):
-            extra.add(take.sentence)
-    return extra
+def _marked(draft: UtteranceDraft, extra: Sequence[float]) -> UtteranceDraft:
+    """The draft with the seconds at which it touches other speech; if it is not too long, its problem is that."""
+    touched = tuple(second for second in extra if draft.span.start <= second <= draft.span.end)
+    if not touched:
+        return draft
+    return replace(draft, problem="extra_speech" if draft.problem != "too_long" else draft.problem, extra=touched)
+
+
+def _separate_takes(takes: Sequence[Take], regions: SpeechRegions) -> tuple[list[float], set[int]]:
+    """Split regions between sentences and from other speech.
+
+    Words between two takes are the missing last words of the one or the missing first words of the other if they are
+    not longer than these; only otherwise they are other speech.
+
+    Returns:
+        (extra, bound): seconds at which a sentence touches other speech without a silence, and the first words of the
+        takes that cannot be parted from the take before them.
+    """
+    extra: list[float] = []
+    bound: set[int] = set()
+    before: Sequence[Take | None] = [None, *takes]
+    for left, right in zip(before, [*takes, None], strict=True):
+        between = _Between(left, right, regions)
+        if between.share_region():
+            between.part()
+        elif not between.give_back():
+            bound.add(between.end)
+            continue
+        extra += between.extra()
+    return extra, bound
+
+
+class _Between:
+    """The recognised words between two takes; `left` is None before the first take, `right` after the last one."""
+
+    def __init__(self, left: Take | None, right: Take | None, regions: SpeechRegions) -> None:
+        self.left, self.right, self.regions = left, right, regions
+        self.begin = left.last if left else 0
+        self.end = right.first if right else len(regions.hypothesis)
+        self.tail = _missing(left)[1] if left else 0
+        self.head = _missing(right)[0] if right else 0
+        self.belongs = self._seconds(range(self.begin, self.end)) <= _allowed(self.tail + self.head)
+
+    def _seconds(self, words: Sequence[int]) -> float:
+        return sum(self.regions.hypothesis[word].end - self.regions.hypothesis[word].start for word in words)
+
+    def _beside(self, word: int) -> list[int]:
+        """The words in the region of a word."""
+        region = self.regions.index_of(word)
+        return [other for other in range(self.begin, self.end) if self.regions.index_of(other) == region]
+
+    def share_region(self) -> bool:
+        """Whether there is no pause between the takes."""
+        regions = self.regions
+        return bool(self.left and self.right) and regions.index_of(self.begin - 1) == regions.index_of(self.end)
+
+    def part(self) -> None:
+        """Split the region of both takes; words that replace missing ones stay with the take that lacks them."""
+        first, last = self.begin - 1, self.end
+        if self.belongs and self.begin < self.end:
+            if self.head and not self.tail:
+                last = self.begin
+            elif self.tail and not self.head:
+                first = self.end - 1
+        self.regions.split(first, last)
+
+    def give_back(self) -> bool:
+        """Split words from the take that they do not belong to, if they lie on its side of the pause.
+
+        Returns:
+            False if there is no silence to split at.
+        """
+        if self.left is None or self.right is None or not self.belongs or bool(self.head) == bool(self.tail):
+            return True
+        hypothesis, spans = self.regions.hypothesis, self.regions.spans
+        before, after = (spans[self.regions.index_of(word)] for word in (self.begin - 1, self.end))
+        if after.start - before.end > _MAX_GAP_SECONDS:
+            return True
+        if self.head:
+            space, others, parted = hypothesis[self.end].start - after.start, self.begin - 1, self.begin
+        else:
+            space, others, parted = before.end - hypothesis[self.begin - 1].end, self.end, self.end
+        if space >= _WORD_SECONDS[0] * (self.head + self.tail) or not self._beside(others):
+            return True
+        return self.regions.split(parted - 1, parted)
+
+    def extra(self) -> list[float]:
+        """Split other speech from the takes; the seconds of their words that touch it where that is impossible."""
+        if self.belongs and self.share_region():
+            return []
+        found = []
+        if self.right:
+            others = self._beside(self.end)
+            if self._seconds(others) > _allowed(self.head) and not self.regions.split(others[0], self.end):
+                found.append(self._second(self.end))
+        if self.left:
+            others = self._beside(self.begin - 1)
+            if self._seconds(others) > _allowed(self.tail) and not self.regions.split(self.begin - 1, others[-1]):
+                found.append(self._second(self.begin - 1))
+        return found
+
+    def _second(self, word: int) -> float:
+        """The middle of a word, inside its region."""
+        spoken, region = self.regions.hypothesis[word], self.regions.spans[self.regions.index_of(word)]
+        return min(max((spoken.start + spoken.end) / 2, region.start), region.end)
+
+
+def _allowed(missing: int) -> float:
+    """Longest speech that may be words of the take, where so many of its words were not recognised."""
+    return _MAX_INSERTED_SECONDS + missing * _WORD_SECONDS[1]
 
 
 def _missing(take: Take) -> tuple[int, int]:
@@ -191,15 +277,11 @@ def _missing(take: Take) -> tuple[int, int]:
     )
 
 
-def _seconds(hypothesis: Sequence[HypothesisWord], words: Sequence[int]) -> float:
-    return sum(hypothesis[word].end - hypothesis[word].start for word in words)
-
-
-def _group_takes(takes: Sequence[Take], regions: SpeechRegions) -> list[TakeGroup]:
+def _group_takes(takes: Sequence[Take], regions: SpeechRegions, bound: Set[int]) -> list[TakeGroup]:
     groups: list[TakeGroup] = []
     for take in takes:
         first, last = regions.index_of(take.first), regions.index_of(take.last - 1)
-        if groups and groups[-1].last >= first:
+        if groups and (groups[-1].last >= first or take.first in bound):
             hypothesis, before = regions.hypothesis, groups[-1]
             left, right = hypothesis[before.takes[-1].last - 1].end, hypothesis[take.first].start
             join = Join((left + right) / 2, "no_silence", max(0.0, right - left))

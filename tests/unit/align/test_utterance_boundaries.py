@@ -105,3 +105,53 @@ def test_other_speech_is_cut_off_at_a_silence() -> None:
 def test_other_speech_without_a_silence_makes_the_clip_unusable() -> None:
     [found] = drafts(["The dog ran away."], even("oh no well the dog ran away", 0.0))
     assert found.problem == "extra_speech"
+
+
+def test_a_misheard_start_stays_with_its_sentence() -> None:
+    first, second = "One big fish swims here.", "And it is worth mention."
+    misheard = even("one big fish swims here", 1.0) + even("at", 3.1, 0.2) + even("is worth mention", 3.45)
+    found = drafts([first, second], misheard)
+    assert [(draft.text, draft.span.start, draft.problem) for draft in found] == [(first, 1.0, ""), (second, 3.1, "")]
+
+
+def test_a_misheard_start_on_the_other_side_of_a_pause() -> None:
+    first, second = "One big fish swims here.", "And it is worth mention."
+    misheard = even("one big fish swims here", 1.0) + even("at", 3.1, 0.2)
+    found = drafts([first, second], misheard, even("is worth mention", 3.6))
+    assert [(draft.text, draft.span.start, draft.problem) for draft in found] == [(first, 1.0, ""), (second, 3.1, "")]
+
+
+def test_a_misheard_start_without_any_silence_joins_the_sentences() -> None:
+    misheard = [*even("one big fish swims here", 1.0), ("at", 3.0, 3.5), *even("is worth mention", 3.5)]
+    [found] = drafts(["One big fish swims here.", "And it is worth mention."], misheard)
+    assert (found.sentences, found.problem) == ((0, 1), "")
+
+
+def test_a_misheard_start_before_a_pause_without_a_silence_before_it_joins_the_sentences() -> None:
+    misheard = [*even("one big fish swims here", 1.0), ("at", 3.03, 3.45)]
+    [found] = drafts(["One big fish swims here.", "And it is worth mention."], misheard, even("is worth mention", 3.65))
+    assert (found.sentences, found.problem) == ((0, 1), "")
+
+
+def test_a_misheard_end_stays_with_its_sentence() -> None:
+    first, second = "One big fish swims to it.", "Two red birds fly."
+    misheard = even("one big fish swims", 1.0) + even("toad", 2.68, 0.4) + even("two red birds fly", 3.18)
+    found = drafts([first, second], misheard)
+    assert [(draft.text, draft.span.end, draft.problem) for draft in found] == [
+        (first, pytest.approx(3.08), ""),
+        (second, pytest.approx(4.78), ""),
+    ]
+
+
+def test_other_speech_costs_only_the_piece_that_it_touches() -> None:
+    script = ["One two three four five, six seven eight nine ten, a b c d e f g h i j k l m n."]
+    first, second, third = (
+        even("oh no well one two three four five", 0.0, 0.6),
+        even("six seven eight nine ten", 5.3, 1.0),
+        even("a b c d e f g h i j k l m n", 10.5, 0.3),
+    )
+    found = drafts(script, first, second, third)
+    assert [(draft.text, draft.problem) for draft in found] == [
+        ("One two three four five,", "extra_speech"),
+        ("six seven eight nine ten, a b c d e f g h i j k l m n.", ""),
+    ]
