@@ -1,4 +1,6 @@
-"""Sentences with their right readings: `tests/data/reading/*.tsv`, used by the test of the text front end and its benchmark."""
+"""Sentences with their right readings (`tests/data/reading/*.tsv`) and with heteronyms (`tests/data/heteronyms`), used by
+the tests of the text front end and its benchmark.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "data/reading"
+HETERONYMS = Path(__file__).parent / "data/heteronyms/sentences.txt"
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,34 @@ class ReadingCase:
             found[word, seen.get(word, 0)] = tuple(said)
             seen[word] = seen.get(word, 0) + 1
         return all(found.get(place) in wanted for place, wanted in self.phones.items())
+
+
+@dataclass(frozen=True)
+class HeteronymPlace:
+    """A sentence with a heteronym.
+
+    Attributes:
+        word: the heteronym, lower case.
+        text: the sentence.
+        phones: for each occurrence of the word, every pronunciation that is right.
+    """
+
+    word: str
+    text: str
+    phones: tuple[frozenset[tuple[str, ...]], ...]
+
+
+def heteronym_places() -> Iterator[HeteronymPlace]:
+    """All sentences of the list of heteronyms; its header documents the format."""
+    word, keys = "", dict[str, frozenset[tuple[str, ...]]]()
+    for line in HETERONYMS.read_text(encoding="utf-8").splitlines():
+        if line.startswith("= "):
+            _, word, legend = line.split(" ", 2)
+            entries = (entry.strip().partition("=") for entry in legend.split(";"))
+            keys = {key: frozenset(tuple(way.split()) for way in ways.split("/")) for key, _, ways in entries}
+        elif line and not line.startswith("#"):
+            marked = re.findall(rf"(?i)\b{word}_([A-Z])\b", line)
+            yield HeteronymPlace(word, re.sub(r"_[A-Z]\b", "", line), tuple(keys[key] for key in marked))
 
 
 def cases(files: Iterable[Path] | None = None) -> Iterator[ReadingCase]:

@@ -5,7 +5,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.reading import FOLDER, ReadingCase, cases
+from tests.reading import FOLDER, ReadingCase, cases, heteronym_places
 
 from voicemill.text.frontend import read
 from voicemill.text.frontend.numbers import cardinal, ordinal, roman, year
@@ -13,7 +13,7 @@ from voicemill.text.frontend.reading import foreign_letters
 from voicemill.text.lexicon import PHONES, Lexicon
 
 CASES = list(cases())
-FIRST = list(cases([FOLDER / "sentences-1.tsv"]))
+HALVES = ("sentences-1.tsv", "sentences-2.tsv")
 GOAL = 0.97
 
 
@@ -23,10 +23,25 @@ def is_right(case: ReadingCase, lexicon: Lexicon) -> bool:
     return case.accepts([word.text for word in words], [word.phones for word in words])
 
 
-def test_sentences_are_read_as_a_person_reads_them(lexicon: Lexicon) -> None:
-    wrong = [case.text for case in FIRST if not is_right(case, lexicon)]
-    assert len(FIRST) >= 250
-    assert len(wrong) <= (1 - GOAL) * len(FIRST), wrong
+@pytest.mark.parametrize("half", HALVES)
+def test_sentences_are_read_as_a_person_reads_them(half: str, lexicon: Lexicon) -> None:
+    of_half = list(cases([FOLDER / half]))
+    wrong = [case.text for case in of_half if not is_right(case, lexicon)]
+    assert len(of_half) >= 250
+    assert len(wrong) <= (1 - GOAL) * len(of_half), wrong
+
+
+def test_heteronyms_are_pronounced_by_their_part_of_speech(lexicon: Lexicon) -> None:
+    places = list(heteronym_places())
+    wrong = []
+    for place in places:
+        found = [word.phones for sentence in read(place.text, lexicon) for word in sentence.words]
+        words = [word.text for sentence in read(place.text, lexicon) for word in sentence.words]
+        phones = [said for said, word in zip(found, words, strict=True) if word == place.word]
+        wrong += [place.text for said, right in zip(phones, place.phones, strict=True) if said not in right]
+    assert len(places) >= 400
+    assert len({place.word for place in places}) >= 20
+    assert len(wrong) <= (1 - GOAL) * len(places), wrong
 
 
 def test_a_case_that_is_read_wrongly_is_noticed(lexicon: Lexicon) -> None:
@@ -121,9 +136,12 @@ def test_time_grows_with_the_length(unit: str) -> None:
 
     def seconds(length: int) -> float:
         text = (unit * length)[:length]
-        started = time.process_time()
-        read(text, lexicon)
-        return time.process_time() - started
+        best = float("inf")
+        for _ in range(2):
+            started = time.process_time()
+            read(text, lexicon)
+            best = min(best, time.process_time() - started)
+        return best
 
     short = max(seconds(2_000), 0.01)
     assert seconds(8_000) < 10 * short

@@ -5,9 +5,10 @@
     numbers        cardinals, ordinals, years, fractions, Roman numerals
     abbreviations  titles, streets, months, Latin and other abbreviations, with or without their dot
     capitals       initialisms, acronyms, Roman numerals in context
-    heteronyms     words with two pronunciations, chosen by their neighbours
+    heteronyms     words with two pronunciations, chosen by their neighbours; pronunciations, heteronym_cues and
+                   word_classes are its tables
     forms          what the modules of written forms share
-    addresses, dates, quantities, numerals   the written forms
+    addresses, dates, places, quantities, numerals, symbols   the written forms
     units          names of units, currencies, months and weekdays
     reading        the front end itself: `read` cuts a text into sentences and reads each
 

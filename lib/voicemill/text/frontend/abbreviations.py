@@ -43,6 +43,8 @@ _TITLES = {
 """Before a name."""
 _BARE_TITLES = frozenset(word_list("mr mrs ms dr prof capt lt sgt cpl rev"))
 """Those that are also written without a dot."""
+_JOINED_TITLES = frozenset(word_list("mr mrs ms dr"))
+"""Those that are also written without a dot and a name, as in `Mr and Mrs`."""
 _PLACES = {
     "st": "street",
     "ave": "avenue",
@@ -62,6 +64,16 @@ _PLACES = {
 """After a name."""
 _BEFORE_PLACES = {"st": "saint", "mt": "mount", "ft": "fort", "pt": "point"}
 _SUFFIXES = {"jr": "junior", "sr": "senior", "esq": "esquire"}
+_DIRECTIONS = {
+    "N": "north",
+    "S": "south",
+    "E": "east",
+    "W": "west",
+    "NE": "northeast",
+    "NW": "northwest",
+    "SE": "southeast",
+    "SW": "southwest",
+}
 _GENERAL = {
     "etc": "et cetera",
     "vs": "versus",
@@ -99,9 +111,31 @@ _GENERAL = {
     "co": "company",
     "ed": "edition",
     "al": "al",
+    "feat": "featuring",
+    "orig": "original",
+    "esp": "especially",
+    "equiv": "equivalent",
+    "cont": "continued",
+    "attn": "attention",
+    "qty": "quantity",
+    "std": "standard",
+    "tech": "technical",
+    "exec": "executive",
+    "encl": "enclosed",
+    "diam": "diameter",
+    "transl": "translated",
+    "usu": "usually",
+    "prev": "previous",
+    "mts": "mountains",
+    "mtn": "mountain",
+    "ctrl": "control",
+    "pkg": "package",
+    "doz": "dozen",
+    "mdse": "merchandise",
+    "appt": "appointment",
 }
 """With a dot; those of `_BARE` without one too."""
-_BARE = frozenset(["vs", "dept", "approx", "blvd", "ave", "etc", "bldg"])
+_BARE = frozenset(["vs", "dept", "approx", "blvd", "ave", "etc", "bldg", "ctrl"])
 _BEFORE_NUMBERS = {
     "no": ("number", "numbers"),
     "nos": ("numbers", "numbers"),
@@ -120,6 +154,21 @@ _BEFORE_NUMBERS = {
     "ex": ("example", "example"),
     "ref": ("reference", "reference"),
     "c": ("circa", "circa"),
+    "ext": ("extension", "extension"),
+    "par": ("paragraph", "paragraphs"),
+    "para": ("paragraph", "paragraphs"),
+    "pt": ("part", "parts"),
+    "sect": ("section", "sections"),
+    "cl": ("clause", "clauses"),
+    "bk": ("book", "books"),
+    "app": ("appendix", "appendix"),
+    "tab": ("table", "tables"),
+    "ser": ("series", "series"),
+    "ver": ("version", "versions"),
+    "rm": ("room", "rooms"),
+    "ste": ("suite", "suites"),
+    "rte": ("route", "routes"),
+    "iss": ("issue", "issues"),
 }
 _AFTER_NUMBERS = {
     "min": ("minute", "minutes"),
@@ -135,8 +184,43 @@ _AFTER_NUMBERS = {
     "lbs": ("pound", "pounds"),
     "oz": ("ounce", "ounces"),
     "ed": ("edition", "edition"),
+    "c": ("cup", "cups"),
+    "tbsp": ("tablespoon", "tablespoons"),
+    "tsp": ("teaspoon", "teaspoons"),
+    "pkg": ("package", "packages"),
+    "pkgs": ("package", "packages"),
+    "doz": ("dozen", "dozen"),
+    "pt": ("pint", "pints"),
+    "qt": ("quart", "quarts"),
+    "gal": ("gallon", "gallons"),
+    "mi": ("mile", "miles"),
+    "yd": ("yard", "yards"),
+    "yds": ("yard", "yards"),
+    "wk": ("week", "weeks"),
+    "wks": ("week", "weeks"),
+    "mo": ("month", "months"),
+    "mos": ("month", "months"),
+    "pcs": ("piece", "pieces"),
+    "secs": ("second", "seconds"),
 }
-_LATIN = {"e.g": "for example", "i.e": "that is", "p.s": "postscript", "a.k.a": "also known as", "n.b": "note well"}
+_AFTER_ORDINALS = {
+    "c": "century",
+    "cent": "century",
+    "fl": "floor",
+    "flr": "floor",
+    "ed": "edition",
+    "gen": "generation",
+}
+_LATIN = {
+    "e.g": "for example",
+    "i.e": "that is",
+    "p.s": "p s",
+    "a.k.a": "also known as",
+    "n.b": "note well",
+    "ph.d": "p h d",
+    "b.sc": "b s c",
+    "m.sc": "m s c",
+}
 _CALENDAR = {
     **{month[:3]: month for month in MONTHS},
     "sept": "september",
@@ -190,10 +274,12 @@ def expand(word: str, place: Place) -> Abbreviation | None:
     key, capital, dotted = word.lower(), word[0].isupper(), place.dotted
     before_name, after_name = place.after[:1].isupper(), place.before[:1].isupper()
     numbered = re.fullmatch(r"\d+(?:st|nd|rd|th)", place.before) is not None
-    final = dotted and (not place.after or before_name) and not place.mark
+    final = dotted and (not place.after or (before_name and place.after not in _DIRECTIONS)) and not place.mark
     if key in _AFTER_NUMBERS and dotted and place.before[-1:].isdigit():
         one, many = _AFTER_NUMBERS[key]
         return _done(one if place.before == "1" else many, final and not place.after)
+    if key in _AFTER_ORDINALS and dotted and numbered:
+        return _done(_AFTER_ORDINALS[key], final and not place.after)
     if key in _BEFORE_NUMBERS and dotted and place.after[:1].isdigit():
         return _done(_BEFORE_NUMBERS[key]["-" in place.after or "\u2013" in place.after])
     if capital and (dotted or key in _BARE_CALENDAR) and key in _CALENDAR and _is_calendar(key, place):
@@ -207,6 +293,8 @@ def expand(word: str, place: Place) -> Abbreviation | None:
             return _done(_TITLES[key])
         if key not in _PLACES and dotted and place.after:
             return _done(_TITLES[key])
+    if capital and key in _JOINED_TITLES and place.after in ("and", "or", "&"):
+        return _done(_TITLES[key])
     if capital and key in _PLACES and (after_name or numbered):
         return _done(_PLACES[key], final)
     if key in _SUFFIXES and capital:
@@ -219,6 +307,17 @@ def expand(word: str, place: Place) -> Abbreviation | None:
 def expand_dotted(text: str) -> list[str]:
     """Words of a Latin abbreviation that the scanner matched, such as `e.g.`."""
     return _LATIN[text.lower().rstrip(".")].split()
+
+
+def direction(initial: str, following: str) -> str:
+    """The compass direction that an initial before a street's name abbreviates, or an empty string.
+
+    Args:
+        initial: a capital letter with its dot, or two letters without.
+        following: the word after the name.
+    """
+    is_street = following.lower() in _PLACES or following.lower() in _PLACES.values()
+    return _DIRECTIONS.get(initial, "") if is_street else ""
 
 
 def _done(words: str, ends_sentence: bool = False) -> Abbreviation:

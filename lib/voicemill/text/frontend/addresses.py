@@ -14,8 +14,12 @@ from voicemill.text.frontend.forms import (
 
 _TOP_LEVEL = "com|org|net|edu|gov|io|dev|info|co\\.uk|ac\\.uk|org\\.uk|de|fr|nl|eu|ch|at|se|no|jp|au|ca"
 _FILE_SUFFIX = (
-    "txt|pdf|py|json|csv|tsv|jpe?g|png|gif|svg|mp3|mp4|wav|flac|docx?|xlsx?|pptx?|html?|zip|exe|md|ya?ml|xml|sh"
+    "txt|pdf|py|json|csv|tsv|jpe?g|png|gif|svg|mp3|mp4|wav|flac|docx?|xlsx?|pptx?|html?|zip|exe|md|ya?ml|xml|sh|"
+    "js|ts|css|cpp|rs|rb|php|ini|cfg|conf|log|bat|dll|rtf|odt|epub|mkv|mov|avi|ogg|opus|webp|tar|gz|toml|ipynb|onnx"
 )
+
+
+_KEYS = {"ctrl": "control", "cmd": "command", "alt": "alt", "esc": "escape", "del": "delete", "win": "windows"}
 
 
 def _address_part(part: str) -> Reading:
@@ -76,6 +80,28 @@ def _file(text: str, around: Neighbours) -> list[Reading]:
     return [[*_address_part(name), "dot", *spoken]]
 
 
+def _suffix(text: str, _: Neighbours) -> list[Reading]:
+    suffix = text[1:].lower()
+    return [["dot", *([suffix] if suffix == "net" else _file("x" + text.lower(), _)[0][2:])]]
+
+
+def _shortcut(text: str, _: Neighbours) -> list[Reading]:
+    keys = re.split("[+-]", text)
+    return [[word for key in keys for word in _key_words(key)]]
+
+
+def _key_words(key: str) -> Reading:
+    if len(key) == 1:
+        return spelled(key)
+    if re.fullmatch(r"F\d+", key):
+        return ["f", *numbers.cardinal(int(key[1:]))]
+    return [_KEYS.get(key.lower(), key.lower())]
+
+
+def _star(text: str, _: Neighbours) -> list[Reading]:
+    return [["star", *numbers.digits(text), *(["pound"] if text.endswith("#") else [])]]
+
+
 def _handle(text: str, _: Neighbours) -> list[Reading]:
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text[1:]).replace("_", " ").lower()
     words = [word for chunk in name.split() for word in _address_part(chunk)]
@@ -106,11 +132,19 @@ FORMS = {
         _address,
     ),
     "file": Form(rf"(?<![\w.@-])[A-Za-z0-9_-]{{1,64}}\.(?:{_FILE_SUFFIX})(?![\w-])", _file),
+    "suffix": Form(rf"(?<![\w.])\.(?:NET|{_FILE_SUFFIX})(?!\w)", _suffix),
+    "path": Form(r"(?<![\w/.])(?:~|\.{1,2})?(?:/[\w.-]{0,62}\w){2,12}/?(?![\w/])", _address),
+    "shortcut": Form(
+        r"(?<!\w)(?:Ctrl|Control|Alt|Shift|Cmd|Command|Option|Win|Fn)"
+        r"(?:[+-](?:Ctrl|Alt|Shift|Delete|Del|Tab|Enter|Esc|F\d{1,2}|[A-Z\d])){1,4}(?!\w)",
+        _shortcut,
+    ),
+    "star": Form(r"(?<!\S)\*\d{1,4}#?(?!\w)", _star),
     "handle": Form(r"(?<![\w&])[#@][A-Za-z]\w{0,60}", _handle),
     "language": Form(r"(?<!\w)(?:[A-Z]\+\+|[CF]#)(?!\w)", _language),
     "phone": Form(
-        r"(?<![\w+-])(?:\+\d{1,3}(?:[ -]\(?\d{1,4}\)?){2,5}|(?:\+?1[ .-])?(?:\(\d{3}\) ?|\d{3}[.-])\d{3}[.-]\d{4}"
-        r"|\d{3}-\d{4})(?![\w-]|[.,]\d)",
+        r"(?<![\w+-])(?:\+\d{1,3}(?:[ -]\(?\d{1,8}\)?){2,5}|(?:\+?1[ .-])?(?:\(\d{3}\) ?|\d{3}[.-])\d{3}[.-]\d{4}"
+        r"|\d{3}-\d{4}|0\d{2,4}(?: \d{3,8}){1,3})(?![\w-]|[.,]\d)",
         _phone,
     ),
 }

@@ -47,6 +47,7 @@ _MIXED = {
     "tv": ["t", "v"],
     "tvs": ["t", "v", "s"],
     "pcs": ["p", "c", "s"],
+    "json": ["jason"],
     "dvds": ["d", "v", "d", "s"],
     "cds": ["c", "d", "s"],
 }
@@ -102,7 +103,7 @@ def read_capitals(word: str, around: Surroundings, listed: Callable[[str], bool]
     Args:
         word: letters, as written; an `'s` or plural `s` may follow the capitals.
         around: its neighbours.
-        listed: whether the pronunciation dictionary lists a lower-case word.
+        listed: whether the pronunciation dictionary lists a lower-case word that is not spoken as its letters.
     """
     key = word.lower()
     numeral = _numeral(word, around)
@@ -110,6 +111,8 @@ def read_capitals(word: str, around: Surroundings, listed: Callable[[str], bool]
         return numeral
     if key in _MIXED and (not word.islower() or key in ("wifi", "ebook")):
         return [list(_MIXED[key])]
+    if re.fullmatch(r"[a-z][A-Z]{1,4}", word):
+        return [spelled(word)]
     found = re.fullmatch(r"([A-Z]{2,})('?s)?", word)
     if not found:
         return None
@@ -120,7 +123,7 @@ def read_capitals(word: str, around: Surroundings, listed: Callable[[str], bool]
         return [[stem + end], [*spelled(stem), *([end.strip("'")] if end else [])]]
     letters = spelled(stem)
     if end:
-        return [[*letters, "s"], [*letters[:-1], letters[-1].lower() + "'s"]]
+        return [[*letters[:-1], letters[-1].lower() + "'s"], [*letters, "s"]]
     return [letters, [stem]] if listed(stem) and stem not in _LETTERED else [letters]
 
 
@@ -137,7 +140,7 @@ def _numeral(word: str, around: Surroundings) -> list[Reading] | None:
         if upper == "I" and around.after.islower() and around.after not in _VERBS - {"was", "had", "did"}:
             return [["the", "first"]]
         return [["the", *numbers.ordinal(value)], spelled(upper)] if upper == "V" else None
-    if before in _COUNTED and not (
+    if (before in _COUNTED or before.removesuffix("s") in _COUNTED) and not (
         upper == "I" and before in ("part", "day", "level") and around.after in _VERBS - {"was", "had", "did"}
     ):
         return [numbers.cardinal(value), spelled(upper)]
@@ -146,6 +149,8 @@ def _numeral(word: str, around: Surroundings) -> list[Reading] | None:
     if len(upper) >= 4 and 1000 <= value <= 2100:
         return [numbers.year(value), numbers.cardinal(value)]
     if set(upper) <= set("IVX") and word.isupper():
+        if before == "the" or around.after.lower() in ("century", "centuries"):
+            return [numbers.ordinal(value), numbers.cardinal(value), spelled(upper)]
         return [numbers.cardinal(value), ["the", *numbers.ordinal(value)], spelled(upper)]
     if len(upper) > 2 and around.before[:1].isupper():
         return [numbers.cardinal(value), spelled(upper)]

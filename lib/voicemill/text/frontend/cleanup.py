@@ -51,6 +51,7 @@ _CHARACTERS = str.maketrans(
         "\u00ae": "",
         "\u00a9": " copyright ",
         "\u00ba": "\u00b0",
+        "\u03c0": " pi ",
         "\u2103": "\u00b0C",
         "\u2109": "\u00b0F",
     }
@@ -82,6 +83,11 @@ _LINK = re.compile(r"!?\[([^\[\]\n]{1,300})\]\([^()\s]{1,2000}\)")
 _EMPHASIS = re.compile(r"(?<![\w*])(\*{1,3}|~~)(?=\S)([^*~\n]{1,500}?)(?<=\S)\1(?![\w*])")
 _UNDERLINE = re.compile(r"(?<!\w)(_{1,3})(?=[^\s_])([^_\n]{1,500}?)(?<=[^\s_])\1(?!\w)")
 _TAG = re.compile(r"</?(?:b|i|u|em|strong|p|br|div|span|h[1-6]|li|ul|ol|a|code|sup|sub)(?:\s[^<>]{0,500})?/?>", re.I)
+_SUPERSCRIPT = re.compile(
+    r"(?<=[\da-z)])(?:\u207b[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]+|[\u2070\u00b9\u2074-\u2079][\u2070\u00b9\u00b2\u00b3\u2074-\u2079]*)"
+)
+_SUPERSCRIPTS = str.maketrans("\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079", "-0123456789")
+_HEART = re.compile(r"(?<=[A-Za-z] )<3(?= (?!(?:and|but|or|so|for)\b)[A-Za-z])")
 _EMOTICON = re.compile(r"(?<!\S)[:;=8][-o^']?[)(\]\[dDpPoO/\\|*](?!\w)|(?<!\S)<3(?!\S)")
 _PICTURES = {"So", "Cs", "Co", "Cn", "Sk"}
 _KEPT_PICTURES = frozenset("\u00b0^")
@@ -99,8 +105,9 @@ def clean(text: str) -> str:
     text = _EMPHASIS.sub(r"\2", text)
     text = _UNDERLINE.sub(r"\2", text)
     text = text.replace("`", "")
-    text = _EMOTICON.sub(" ", text)
+    text = _EMOTICON.sub(" ", _HEART.sub("love", text))
     text = _VULGAR_FRACTION.sub(lambda match: (" " if match[1] else "") + _VULGAR[match[2]], text)
+    text = _SUPERSCRIPT.sub(lambda match: "^" + match[0].translate(_SUPERSCRIPTS), text)
     text = text.translate(_CHARACTERS)
     text = "".join(map(_compatible, text))
     return "\n".join(line for line in (" ".join(line.split()) for line in text.splitlines()) if line)

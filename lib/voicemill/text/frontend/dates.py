@@ -18,6 +18,8 @@ _MONTH = (
     r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|"
     r"Nov(?:ember)?|Dec(?:ember)?)"
 )
+_TIME = r"\d{1,2}(?::[0-5]\d)?"
+_HALF = r"[aApP]\.?[mM](?:\.|(?!\w))"
 _DAY_OR_MONTH = (
     rf"(?:{_MONTH}|Mon(?:day)?|Tue(?:s|sday)?|Wed(?:nesday)?|Thu(?:rs|rsday|r)?|Fri(?:day)?|Sat(?:urday)?|Sun(?:day)?)"
 )
@@ -25,7 +27,7 @@ _DAY_OR_MONTH = (
 
 def _date_words(month: int, day: int, year: int | None, before: str) -> list[Reading]:
     name, end = MONTHS[month - 1], numbers.year(year) if year is not None else []
-    the = [] if re.search(r"\bthe $", before) else ["the"]
+    the = [] if re.search(r"\bthe $", before, re.IGNORECASE) else ["the"]
     return [
         [name, *numbers.ordinal(day), *end],
         [*the, *numbers.ordinal(day), "of", name, *end],
@@ -39,7 +41,7 @@ def _month_number(name: str) -> int:
 
 
 def _iso_date(text: str, around: Neighbours) -> list[Reading]:
-    year, month, day = (int(part) for part in text.split("-"))
+    year, month, day = (int(part) for part in re.split("[-/.]", text))
     return _date_words(month, day, year, around.before)
 
 
@@ -52,6 +54,12 @@ def _slash_date(text: str, around: Neighbours) -> list[Reading]:
             [*numbers.cardinal(int(first)), "slash", *numbers.cardinal(int(second)), "slash", *numbers.digits(year)]
         ]
     return _date_words(month, day, full, around.before)
+
+
+def _dotted_date(text: str, around: Neighbours) -> list[Reading]:
+    day, month, year = (int(part) for part in text.split("."))
+    first, second, *others = _date_words(month, day, year, around.before)
+    return [second, first, *others]
 
 
 def _month_day(text: str, around: Neighbours) -> list[Reading]:
@@ -83,7 +91,7 @@ def _minutes(text: str) -> Reading:
 
 
 def _clock(text: str, around: Neighbours) -> list[Reading]:
-    found = parts(r"(\d+):(\d\d)(?::(\d\d))?\s?(?:([aApP]))?.*", text)
+    found = parts(r"(\d+)[:.](\d\d)(?::(\d\d))?\s?(?:([aApP]))?.*", text)
     hour, minute, second, half = found.groups()
     end = [*spelled(half), "m"] if half else []
     if second is not None:
@@ -99,6 +107,27 @@ def _clock(text: str, around: Neighbours) -> list[Reading]:
             return [[*numbers.cardinal(int(hour)), "hundred"]]
         return [[*numbers.cardinal(int(hour)), "o'clock"], numbers.cardinal(int(hour))]
     return [[*numbers.cardinal(int(hour)), *_minutes(minute), *end]]
+
+
+def _clock_range(text: str, around: Neighbours) -> list[Reading]:
+    first, second = re.split(r" ?[-\u2013] ?", text)
+    start, end = _time_words(first, around), _time_words(second, around)
+    return [[*start, "to", *end], [*start, *end]]
+
+
+def _time_words(text: str, around: Neighbours) -> Reading:
+    """A time of day, without o'clock."""
+    text = text.replace(":00", "", 1)
+    if ":" in text:
+        return _clock(text, around)[0]
+    return _hour(text, around)[0] if re.search("[aApP]", text) else numbers.cardinal(int(text))
+
+
+def _short_year(text: str, _: Neighbours) -> list[Reading]:
+    value = int(text[1:])
+    if value == 0:
+        return [["two", "thousand"], ["oh", "oh"]]
+    return [[*(["oh"] if value < 10 else []), *numbers.cardinal(value)]]
 
 
 def _hour(text: str, _: Neighbours) -> list[Reading]:
@@ -127,7 +156,14 @@ def _era(text: str, _: Neighbours) -> list[Reading]:
 
 
 FORMS = {
-    "iso_date": Form(r"(?<![\d-])\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?![\d-])", _iso_date),
+    "iso_date": Form(
+        r"(?<![\w./-])(?:1\d|20)\d\d(?:-(?:0[1-9]|1[0-2])-|/(?:0?[1-9]|1[0-2])/|\.(?:0[1-9]|1[0-2])\.)"
+        r"(?:0[1-9]|[12]\d|3[01])(?![\w/-]|\.\d)",
+        _iso_date,
+    ),
+    "dotted_date": Form(
+        r"(?<![\w.])(?:0?[1-9]|[12]\d|3[01])\.(?:0?[1-9]|1[0-2])\.(?:1\d|20)\d\d(?![\w]|\.\d)", _dotted_date
+    ),
     "slash_date": Form(
         r"(?<![\d/])(?:0?[1-9]|[12]\d|3[01])/(?:0?[1-9]|[12]\d|3[01])/(?:\d{4}|\d{2})(?![\d/])", _slash_date
     ),
@@ -140,6 +176,13 @@ FORMS = {
         _day_month,
     ),
     "calendar_range": Form(rf"(?<!\w){_DAY_OR_MONTH}\.? ?[-\u2013] ?{_DAY_OR_MONTH}(?!\w)", _calendar_range),
+    "clock_range": Form(
+        rf"(?<![\d:.,-]){_TIME} ?[-\u2013] ?(?:{_TIME}\s?{_HALF}|\d{{1,2}}:[0-5]\d(?![\d:]))"
+        rf"|(?<![\d:.,-])\d{{1,2}}(?::[0-5]\d)?\s?{_HALF} ?[-\u2013] ?{_TIME}\s?{_HALF}",
+        _clock_range,
+    ),
+    "dotted_clock": Form(rf"(?<![\d:.])(?:1[0-2]|0?[1-9])\.[0-5]\d\s?{_HALF}", _clock),
+    "short_year": Form(r"(?<!\w)'\d\d(?![\w'])", _short_year),
     "clock": Form(r"(?<![\d:.])\d{1,2}:[0-5]\d(?::[0-5]\d)?(?:\s?[aApP]\.?\s?[mM](?:\.|(?!\w)))?(?![\d:])", _clock),
     "hour": Form(r"(?<![\d:.,])(?:1[0-2]|0?[1-9])\s?[aApP]\.?[mM](?:\.|(?!\w))", _hour),
     "decade": Form(r"(?<!\w)(?:(?:1[0-9]|20)\d0|'?[1-9]0)'?s(?!\w)", _decade),

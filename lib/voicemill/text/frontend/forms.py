@@ -35,7 +35,7 @@ SIGNS: dict[str, Reading] = {
     "@": ["at"],
     "%": ["percent"],
     "\u00b0": ["degrees"],
-    "#": ["number"],
+    "#": ["hash"],
     "$": ["dollars"],
     "\u20ac": ["euros"],
     "\u00a3": ["pounds"],

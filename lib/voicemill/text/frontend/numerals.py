@@ -30,6 +30,9 @@ _CODE_CUES = frozenset(
     word_list("room flight route highway channel bus apartment apt suite gate extension interstate hwy area unit line")
 )
 _DIGIT_CUES = frozenset(["dial", "call", "code", "pin", "zip", "extension"])
+_EMERGENCY = re.compile(r"\b(?:dial|call|ring|phone|text)\s+(?:\d{3},?\s+){1,3}(?:or|and)\s+$", re.I)
+_RATED = re.compile(r"\b(?:rate[ds]?|rating|score[ds]?|gave|gives|got)\b[^.]{0,24}$", re.I)
+_EQUATION = re.compile(r"^\s*[=<>+*/\u00d7\u00f7\u2260\u2264\u2265]\s*[\w(]")
 _SCORE_CUES = re.compile(
     r"\b(?:won|win|lost|lose|beat|score|scored|ended|finished|lead|leads|led|drew|tied|trail\w*)\b", re.I
 )
@@ -40,7 +43,8 @@ def _slang(text: str, _: Neighbours) -> list[Reading]:
     return [[*numbers.cardinal(int(first)), *numbers.cardinal(int(second))]]
 
 
-def _mixed(text: str, around: Neighbours) -> list[Reading]:
+def mixed(text: str, around: Neighbours) -> list[Reading]:
+    """`2 1/2`."""
     whole, _, part = text.partition(" ")
     numerator, denominator = (int(value) for value in part.split("/"))
     if denominator == 0:
@@ -50,14 +54,23 @@ def _mixed(text: str, around: Neighbours) -> list[Reading]:
     return [[*numbers.cardinal(int(whole)), "and", *joined], [*numbers.cardinal(int(whole)), "and", *words]]
 
 
-def _fraction(text: str, around: Neighbours) -> list[Reading]:
+def fraction(text: str, around: Neighbours) -> list[Reading]:
+    """`3/4`."""
     numerator, denominator = (int(value) for value in text.split("/"))
+    over = [*numbers.cardinal(numerator), "over", *numbers.cardinal(denominator)]
+    if re.search(r"\bodds\b[^.]{0,20}$", around.before):
+        return [[*numbers.cardinal(numerator), "to", *numbers.cardinal(denominator)], over]
     if denominator in (0, 1) or denominator > 100 or numerator > denominator * 3:
-        return [[*numbers.cardinal(numerator), "over", *numbers.cardinal(denominator)]]
+        return [over]
     words = numbers.fraction(numerator, denominator)
-    found = [words, [*numbers.cardinal(numerator), "over", *numbers.cardinal(denominator)]]
+    if denominator in (5, 10, 20, 100) and (
+        _RATED.search(around.before) or around.next_word() in ("rating", "score", "stars")
+    ):
+        return [[*numbers.cardinal(numerator), "out", "of", *numbers.cardinal(denominator)], words]
+    found = [words, over]
     if (numerator, denominator) == (1, 2):
-        found.insert(0 if around.last_word() not in ("a", "one") else 1, ["half", "a"])
+        article = "an" if around.next_word()[:1] in tuple("aeiou") or around.next_word() == "hour" else "a"
+        found.insert(0 if around.last_word() not in ("a", "one") else 1, ["half", article])
         found[0] = ["one", "half"] if not around.next_word() else found[0]
     elif numerator == 1:
         found.insert(1, ["a", *words[1:]])
@@ -69,9 +82,11 @@ def _ordinal(text: str, _: Neighbours) -> list[Reading]:
 
 
 def _version(text: str, _: Neighbours) -> list[Reading]:
-    parts = [numbers.cardinal(int(part)) if len(part) <= 2 else numbers.digits(part) for part in text.split(".")]
-    point = [word for part in parts for word in ("point", *part)][1:]
-    return [point, ["dot" if word == "point" else word for word in point]]
+    pieces = text.lstrip("vV").split(".")
+    named = [numbers.cardinal(int(piece)) if len(piece) <= 2 else numbers.digits(piece) for piece in pieces]
+    point = [*(["version"] if text[0] in "vV" else []), *[word for part in named for word in ("point", *part)][1:]]
+    found = [point, ["dot" if word == "point" else word for word in point]]
+    return found[::-1] if len(pieces) == 4 else found
 
 
 def _ratio(text: str, _: Neighbours) -> list[Reading]:
@@ -79,16 +94,44 @@ def _ratio(text: str, _: Neighbours) -> list[Reading]:
     return [[*numbers.cardinal(int(first)), "to", *numbers.cardinal(int(second))]]
 
 
-def _product(text: str, _: Neighbours) -> list[Reading]:
+def _product(text: str, around: Neighbours) -> list[Reading]:
     parts = [numbers.cardinal(integer(part)) for part in re.split(r" ?[x\u00d7] ?", text)]
     by = [word for part in parts for word in ("by", *part)][1:]
-    return [by, ["times" if word == "by" else word for word in by]]
+    found = [by, ["times" if word == "by" else word for word in by]]
+    return found[::-1] if _in_equation(around) else found
+
+
+def _in_equation(around: Neighbours) -> bool:
+    """Whether a sign of arithmetic is next to the numbers."""
+    return _EQUATION.match(around.after) is not None or re.search(r"[=+\u00d7\u00f7<>]\s*$", around.before) is not None
+
+
+def _division(text: str, _: Neighbours) -> list[Reading]:
+    first, second = text.split(" / ")
+    return [
+        [*amount_words(first), "divided", "by", *amount_words(second)],
+        [*amount_words(first), "over", *amount_words(second)],
+    ]
+
+
+def _square(text: str, _: Neighbours) -> list[Reading]:
+    return [["squared" if text == "\u00b2" else "cubed"]]
+
+
+def _roman_range(text: str, _: Neighbours) -> list[Reading]:
+    first, second = (numbers.roman(part) for part in re.split(r"[-\u2013]", text))
+    if first is None or second is None or first >= second:
+        return [[word for part in re.split(r"[-\u2013]", text) for word in spelled(part)]]
+    joined = [*numbers.cardinal(first), "to", *numbers.cardinal(second)]
+    return [joined, ["through" if word == "to" else word for word in joined]]
 
 
 def _range(text: str, around: Neighbours) -> list[Reading]:
     first, second = re.split(r" ?[-\u2013] ?", text)
     joined = [*amount_words(first), "to", *amount_words(second)]
     apart = [*amount_words(first), *amount_words(second)]
+    if " - " in text and _in_equation(around):
+        return [[*amount_words(first), "minus", *amount_words(second)], joined]
     if _SCORE_CUES.search(around.before[-40:]) and len(first) <= 3:
         return [apart, joined]
     return [joined, apart]
@@ -98,7 +141,8 @@ def _code(text: str, around: Neighbours) -> list[Reading]:
     words: Reading = []
     for chunk in re.findall(r"[A-Za-z]+|\d+", text):
         if chunk.isalpha():
-            speakable = len(chunk) > 3 and re.search("[aeiouAEIOU]", chunk)
+            hyphened = len(chunk) > 1 and chunk.islower() and "-" + chunk in text
+            speakable = (len(chunk) > 3 or hyphened) and re.search("[aeiouAEIOU]", chunk)
             words += [chunk.lower()] if speakable else spelled(chunk)
         elif len(chunk) == 3 and text[0].isdigit():
             words += numbers.pairs(chunk)
@@ -123,7 +167,7 @@ def _number(text: str, around: Neighbours) -> list[Reading]:
     last = around.last_word()
     if amount[0] == "0" or len(amount) > 15:
         return [spelled_out, ["oh" if word == "zero" else word for word in spelled_out], whole]
-    if len(amount) == 3 and last in _DIGIT_CUES:
+    if len(amount) == 3 and (last in _DIGIT_CUES or _EMERGENCY.search(around.before)):
         return [spelled_out, whole]
     if 3 <= len(amount) <= 4 and last in _CODE_CUES:
         return [numbers.pairs(amount), whole, spelled_out]
@@ -141,17 +185,20 @@ def _is_year(value: int, around: Neighbours, last: str) -> bool:
         return True
     following = around.next_word()
     counted = following.endswith("s") and following[:1].islower() and following not in ("was", "is", "has")
-    return value >= 1100 and not counted and bool(last)
+    return value >= 1100 and not counted and (bool(last) or (value >= 1900 and not following))
 
 
 FORMS = {
     "slang": Form(r"(?<![\d/.])(?:9/11|24/7|50/50)(?![\d/])", _slang),
-    "mixed": Form(r"(?<![\w.,/])\d{1,4} \d{1,2}/\d{1,3}(?![\w/])", _mixed),
-    "fraction": Form(r"(?<![\w.,/])\d{1,4}/\d{1,4}(?![\w/])", _fraction),
+    "mixed": Form(r"(?<![\w.,/])\d{1,4} \d{1,2}/\d{1,3}(?![\w/])", mixed),
+    "fraction": Form(r"(?<![\w.,/])\d{1,4}/\d{1,4}(?![\w/])", fraction),
     "ordinal": Form(r"(?<![\w.,])\d{1,3}(?:,?\d{3}){0,3}(?:st|nd|rd|th)(?!\w)", _ordinal),
-    "version": Form(r"(?<![\w.])\d{1,5}(?:\.\d{1,5}){2,6}(?![\w]|\.\d)", _version),
+    "version": Form(r"(?<![\w.])(?:\d{1,5}(?:\.\d{1,5}){2,6}|[vV]\d{1,5}(?:\.\d{1,5}){1,6})(?![\w]|\.\d)", _version),
     "ratio": Form(r"(?<![\d:.])\d{1,4}:\d{1,4}(?![\d:])", _ratio),
     "product": Form(rf"(?<![\w.,]){NUMBER} ?[x\u00d7] ?{NUMBER}(?: ?[x\u00d7] ?{NUMBER})?(?![\w.,]\d)", _product),
+    "division": Form(rf"(?<![\w.,/]){NUMBER} / {NUMBER}(?![\w/]|[.,]\d)", _division),
+    "square": Form(r"[\u00b2\u00b3]", _square),
+    "roman_range": Form(r"(?<![\w-])[IVXLC]{1,8}[-\u2013][IVXLC]{1,8}(?![\w-])", _roman_range),
     "range": Form(
         rf"(?<![\w.,-]){NUMBER}(?:\.\d{{1,9}})? ?[-\u2013] ?{NUMBER}(?:\.\d{{1,9}})?(?![\w-]|[.,]\d)", _range
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from voicemill.text.frontend import numbers
+from voicemill.text.frontend import numbers, numerals
 from voicemill.text.frontend.forms import (
     MAGNITUDE,
     NUMBER,
@@ -16,11 +16,14 @@ from voicemill.text.frontend.forms import (
     sign_words,
     spelled,
 )
-from voicemill.text.frontend.units import CURRENCIES, CURRENCY_CODES, MAGNITUDES, UNITS, word_list
+from voicemill.text.frontend.units import CURRENCIES, CURRENCY_CODES, MAGNITUDES, PER, UNITS, word_list
 
 _CODE = "|".join(CURRENCY_CODES)
 _CURRENCY = "".join(map(re.escape, CURRENCIES))
 _UNIT = "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True))
+_AMPERE = r"A(?=\s+(?:at|fuse|of|current|and|or|from|per)\b|[.,;:?!)]|$)"
+"""The letter is a unit where nothing follows that it could belong to, unlike in `2 A levels`."""
+_PER = "|".join(sorted(map(re.escape, PER), key=len, reverse=True))
 _FUNCTION_WORDS = frozenset(
     word_list(
         "of and or in on at to from with for is was are were be by as than per long wide tall high deep away old "
@@ -63,11 +66,53 @@ def _money_code(text: str, _: Neighbours) -> list[Reading]:
     return [[*amount_words(amount), *(one if amount == "1" else many).split()]]
 
 
+def _per(text: str, _: Neighbours) -> list[Reading]:
+    return [["per", *PER[text[1:]].split()], ["a", *PER[text[1:]].split()]]
+
+
+def _fraction_unit(text: str, around: Neighbours) -> list[Reading]:
+    found = parts(rf"((?:\d+ )?)(\d+/\d+) ?({_UNIT})\.?", text)
+    one, many = UNITS[found[3]]
+    if found[1]:
+        return [[*words, *many.split()] for words in numerals.mixed(found[1] + found[2], around)]
+    numerator, denominator = map(int, found[2].split("/"))
+    if numerator != 1:
+        return [[*words, *one.split()] for words in numerals.fraction(found[2], around)]
+    article = "an" if one[0] in "aeiou" or one == "hour" else "a"
+    words = numbers.fraction(numerator, denominator)
+    half = [["half", article, *one.split()]] if denominator == 2 else []
+    return [*half, [*words, *one.split()], [*words, "of", article, *one.split()]]
+
+
+def _feet_inches(text: str, _: Neighbours) -> list[Reading]:
+    feet, inches = (int(value) for value in re.findall(r"\d+", text))
+    foot, inch = "foot" if feet == 1 else "feet", "inch" if inches == 1 else "inches"
+    return [[*numbers.cardinal(feet), foot, *numbers.cardinal(inches), inch]]
+
+
+def _feet_product(text: str, _: Neighbours) -> list[Reading]:
+    sides = re.findall(r"\d+", text)
+    named = [[*numbers.cardinal(int(side)), *(["foot"] if side == "1" else ["feet"])] for side in sides]
+    return [[word for words in named for word in ("by", *words)][1:]]
+
+
+def _inches(text: str, around: Neighbours) -> list[Reading]:
+    amount = amount_words(text[:-1])
+    if around.before.count('"') % 2:  # the mark closes a quotation
+        return [amount]
+    single = text == '1"' or _is_attributive(around)
+    return [[*amount, "inch" if single else "inches"]]
+
+
+def _is_attributive(around: Neighbours) -> bool:
+    """Whether a quantity qualifies the noun after it: `a 27 inch screen`."""
+    following = around.next_word()
+    return around.last_word() in ("a", "an", "the") and following[:1].islower() and following not in _FUNCTION_WORDS
+
+
 def _feet(text: str, _: Neighbours) -> list[Reading]:
-    found = parts(r"(\d+)(['\"]) ?(\d*).*", text)
-    first, inches = int(found[1]), found[3]
-    if found[2] == '"':
-        return [[*numbers.cardinal(first), "inch" if first == 1 else "inches"]]
+    found = parts(r"(\d+)' ?(\d*).*", text)
+    first, inches = int(found[1]), found[2]
     return [
         [*numbers.cardinal(first), "foot", *numbers.cardinal(int(inches))],
         [*numbers.cardinal(first), "foot" if first == 1 else "feet", *numbers.cardinal(int(inches)), "inches"],
@@ -76,16 +121,10 @@ def _feet(text: str, _: Neighbours) -> list[Reading]:
 
 
 def _unit(text: str, around: Neighbours) -> list[Reading]:
-    found = parts(rf"([-\u2013+\u00b1~]?)([\d.,]+)(?:[-\u2013]([\d.,]+))?[ -]?({_UNIT})\.?", text)
+    found = parts(rf"([-\u2013+\u00b1~]?)([\d.,]+)(?:[-\u2013]([\d.,]+))?[ -]?({_UNIT}|{_AMPERE})\.?", text)
     sign, first, second, unit = found.groups()
-    one, many = UNITS[unit]
-    following = around.next_word()
-    attributive = (
-        around.last_word() in ("a", "an", "the")
-        and following[:1].islower()
-        and following not in _FUNCTION_WORDS
-        and unit not in ("%", "\u00b0")
-    )
+    one, many = UNITS.get(unit, ("amp", "amps"))
+    attributive = unit not in ("%", "\u00b0") and _is_attributive(around)
     single = first in ("1", "-1") and not second
     words = [*sign_words(sign), *amount_words(first), *(["to", *amount_words(second)] if second else [])]
     return [[*words, *(one if single or attributive else many).split()]]
@@ -102,13 +141,23 @@ FORMS = {
         _money_code,
     ),
     "feet": Form(
-        r"(?<![\w.,])\d{1,3}' ?\d{1,2}(?:\"|'')?(?!\w)"
-        r"|(?<![\w.,])\d{1,4}\"(?=\s(?:x|by|wide|tall|long|high|thick)|\s?[x\u00d7])",
+        r"(?<![\w.,])\d{1,3}' ?\d{1,2}(?:\"|'')?(?!\w)",
         _feet,
+    ),
+    "feet_product": Form(r"(?<![\w.,])\d{1,4}'(?: ?[x\u00d7] ?\d{1,4}'){1,2}(?!\w)", _feet_product),
+    "feet_inches": Form(
+        r"(?<![\w.,])\d{1,3} ?(?:ft|feet|foot)\.? \d{1,2} ?in(?!\w)(?:\.(?!\s+[A-Z]|$))?", _feet_inches
+    ),
+    "inches": Form(r"(?<![\w.,])\d{1,4}(?:\.\d{1,4})?\"(?=\s+[a-z]|\s?[x\u00d7])", _inches),
+    "per": Form(rf"(?<=[\w%\u00a2\u00b0])/(?:{_PER})(?!\w)", _per),
+    "fraction_unit": Form(
+        rf"(?<![\w.,/])(?:\d{{1,3}} )?\d{{1,2}}/\d{{1,2}} ?(?:{_UNIT})(?![\w\u00b2\u00b3/])"
+        r"(?:(?<=[a-z])\.(?=\s+[a-z]|[,;:]))?",
+        _fraction_unit,
     ),
     "unit": Form(
         rf"(?<![\w.,])[-\u2013+\u00b1~]?(?:{NUMBER}(?:\.\d{{1,9}})?|\.\d{{1,9}})(?:[-\u2013](?:{NUMBER}(?:\.\d{{1,9}})?))?"
-        rf"[ -]?(?:{_UNIT})(?![\w\u00b2\u00b3/])(?:(?<=[a-z])\.(?=\s+[a-z]|[,;:]))?",
+        rf"[ -]?(?:{_UNIT}|{_AMPERE})(?![\w\u00b2\u00b3]|/(?!(?:{_PER})(?!\w)))(?:(?<=[a-z])\.(?=\s+[a-z]|[,;:]))?",
         _unit,
     ),
 }

@@ -12,9 +12,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from voicemill.text.frontend import abbreviations, capitals, heteronyms, patterns
+from voicemill.text.frontend import abbreviations, capitals, heteronyms, patterns, symbols
 from voicemill.text.frontend.cleanup import clean, strip_accents
-from voicemill.text.frontend.forms import SIGNS, Neighbours, Reading, spelled
+from voicemill.text.frontend.forms import Neighbours, Reading, spelled
 from voicemill.text.lexicon import Lexicon, Phones
 
 _LETTER_A: Phones = ("EY",)
@@ -23,7 +23,7 @@ _SCANNER = re.compile(
     + rf"|(?P<latin>(?<![\w.])(?i:{abbreviations.DOTTED})\.?(?!\w))"
     + r"|(?P<initials>(?<![\w.])(?:[A-Za-z]\.){2,8}(?:[A-Za-z](?![\w.]))?(?:'s\b)?)"
     + r"|(?P<ampersand>(?<!\w)[A-Z]{1,4}&[A-Z]{1,4}(?!\w))"
-    + r"|(?P<word>[^\W\d_]+(?:'[^\W\d_]+)*)"
+    + r"|(?P<word>[^\W\d_\u00b2\u00b3]+(?:'[^\W\d_\u00b2\u00b3]+)*)"
     + r"|(?P<ellipsis>\.{2,})"
     + r"|(?P<mark>[.?!]+|[,;:])"
     + r"|(?P<dash>(?:[\u2013\u2014]|(?<=\s)-{1,3}(?=\s)|--+))"
@@ -31,6 +31,8 @@ _SCANNER = re.compile(
     + r"|(?P<sign>[^\s\w\"'-])"
 )
 _MARKS = frozenset(("mark", "bracket", "dash", "ellipsis", "sign"))
+_DOTTED_FORMS = frozenset(("clock", "clock_range", "dotted_clock", "hour", "unit", "fraction_unit", "state"))
+"""Forms whose pattern may include a last dot."""
 _STARTER = re.compile(r"(?:The|A|An|He|She|It|We|They|I|You|This|That|There|But|And|In|On|At|So|If|When)\b")
 _VARIABLE = re.compile(r"\s*[<>=+\u00d7\u00f7*/\u2264\u2265\u2260]\s")
 
@@ -133,7 +135,7 @@ def foreign_letters(text: str) -> list[str]:
 
 
 def _paragraph(line: str, lexicon: Lexicon) -> Iterator[ReadSentence]:
-    tokens = list(_tokens(line, lambda word: word in lexicon))
+    tokens = list(_tokens(line, lambda word: _is_word(word, lexicon)))
     first = start = 0
     for index, token in enumerate(tokens):
         if token.ends_sentence or index + 1 == len(tokens):
@@ -143,6 +145,15 @@ def _paragraph(line: str, lexicon: Lexicon) -> Iterator[ReadSentence]:
             if sentence.words:
                 yield sentence
             first, start = index + 1, end
+
+
+def _is_word(word: str, lexicon: Lexicon) -> bool:
+    """Whether the lexicon lists a word that is not spoken as the names of its letters."""
+    phones = lexicon.phones(word)
+    if phones is None or not word.isascii() or not word.isalpha():
+        return phones is not None
+    letters = [_LETTER_A if letter == "a" else lexicon.phones(letter) or () for letter in word]
+    return phones != tuple(phone for named in letters for phone in named)
 
 
 def _tokens(line: str, listed: Callable[[str], bool]) -> Iterator[_Token]:
@@ -193,10 +204,10 @@ def _tokens(line: str, listed: Callable[[str], bool]) -> Iterator[_Token]:
         elif kind in ("mark", "ellipsis", "dash", "bracket"):
             _punctuate(token, kind, line)
         elif kind == "sign":
-            token.readings = _sign(text, around)
+            token.readings = symbols.sign(text, around)
         else:
             token.readings = patterns.readings(kind, text, around)
-            token.ends_sentence = kind in ("clock", "hour", "unit") and _dot_ends(text, around)
+            token.ends_sentence = kind in _DOTTED_FORMS and _dot_ends(text, around)
             token.mark = "." if token.ends_sentence else ""
         yield token
 
@@ -216,26 +227,50 @@ def _word(
     """Readings of a word that is no abbreviation, and whether the dot after it belongs to it (an initial)."""
     plain = strip_accents(text)
     if len(text) == 1 and text.isupper():
-        initial = place.dotted and (place.after[:1].isupper() or place.before[:1].isupper())
+        named = place.after[:1].isupper() or place.before[:1].isupper()
+        initial = place.dotted and (named or (place.after[:1].islower() and text not in "AI"))
         single = capitals.read_capitals(text, _surroundings(written, index, False), listed)
         if single and not initial:
             return single, False
         if text in "AI" and not initial:
-            letter_name = text == "A" and place.before.lower() in (
-                "vitamin",
-                "plan",
-                "grade",
-                "team",
-                "letter",
-                "hepatitis",
-            )
-            return [["A" if letter_name else text.lower()]], False
-        return [spelled(text)], initial
+            return [["A" if text == "A" and _names_letter(place) else text.lower()]], False
+        following = place.after if not initial else _adjacent(written, index + 3)
+        compass = abbreviations.direction(text, following) if initial and not place.before[:1].isupper() else ""
+        return [[compass] if compass else spelled(text)], initial
+    if text in ("NE", "NW", "SE", "SW") and (compass := _compass(text, written, index)):
+        return [[compass]], False
     found = capitals.read_capitals(plain, _surroundings(written, index, shouting), listed)
     if found is not None:
         return found, False
     ascii_word = "".join(c for c in plain if c.isascii() and (c.isalpha() or c == "'")).strip("'")
     return ([[ascii_word.lower()]] if ascii_word else [[]]), False
+
+
+def _compass(text: str, written: Sequence[str], index: int) -> str:
+    """The direction after a street's name, with or without the dot of its abbreviation."""
+    return abbreviations.direction(text, _adjacent(written, index - 1) or _adjacent(written, index - 2))
+
+
+def _names_letter(place: abbreviations.Place) -> bool:
+    """Whether `A` is the letter and not the article."""
+    before = place.before.lower()
+    if before in (
+        "vitamin",
+        "plan",
+        "grade",
+        "team",
+        "letter",
+        "hepatitis",
+        "an",
+        "section",
+        "point",
+        "option",
+        "type",
+    ):
+        return True
+    return bool(before) and (
+        place.after in ("", "in", "to", "and", "or", "is", "for", "on") and not place.before.isupper()
+    )
 
 
 def _surroundings(written: Sequence[str], index: int, shouting: bool) -> capitals.Surroundings:
@@ -273,19 +308,6 @@ def _punctuate(token: _Token, kind: str, line: str) -> None:
         token.mark = "," if before and not (kind == "bracket" and not after.strip(" .,;:?!\"'")) else ""
 
 
-def _sign(text: str, around: Neighbours) -> list[Reading]:
-    words = SIGNS.get(text)
-    if words is None:
-        return [[]]
-    if text in "<>" and not re.search(r"\b(?:is|are|was|were)\b[^.]{0,20}$", around.before, re.IGNORECASE):
-        return [["is", *words], words]
-    if text == "=":
-        return [words, ["is"]]
-    if text == "\u221a" and around.last_word() != "the":
-        return [words, ["the", *words], ["root"]]
-    return [words]
-
-
 def _sentence(text: str, tokens: Sequence[_Token], lexicon: Lexicon) -> ReadSentence:
     spoken: list[str] = []
     shown: list[str] = []
@@ -306,7 +328,7 @@ def _sentence(text: str, tokens: Sequence[_Token], lexicon: Lexicon) -> ReadSent
     if marks and marks[-1] in ("", ",", ";", ":"):
         marks[-1] = "."
     words = tuple(
-        _spoken_word(lower, index, spoken[index], shown[index], marks[index], lexicon) for index in range(len(lower))
+        _spoken_word(lower, index, spoken[index], shown[index], marks, lexicon) for index in range(len(lower))
     )
     return ReadSentence(text, words, tuple(choices))
 
@@ -316,11 +338,13 @@ def _stronger(first: str, second: str) -> str:
     return max(first, second, key=order.index)
 
 
-def _spoken_word(lower: Sequence[str], index: int, spoken: str, shown: str, mark: str, lexicon: Lexicon) -> SpokenWord:
-    word = lower[index]
+def _spoken_word(
+    lower: Sequence[str], index: int, spoken: str, shown: str, marks: Sequence[str], lexicon: Lexicon
+) -> SpokenWord:
+    word, mark = lower[index], marks[index]
     if spoken == "A":
         return SpokenWord(word, _LETTER_A, mark, shown)
-    if chosen := heteronyms.choose(lower, index):
+    if chosen := heteronyms.choose(lower, index, marks):
         others = tuple(phones for phones in heteronyms.pronunciations(word) if phones != chosen)
         return SpokenWord(word, chosen, mark, shown, others)
     return SpokenWord(word, lexicon.pronounce(word).phones, mark, shown)

@@ -1,0 +1,61 @@
+"""Words near a heteronym that decide what it means: metals, weather, fish, crying, bows."""
+
+from __future__ import annotations
+
+from voicemill.text.frontend.units import word_list
+
+SHOWING = frozenset(
+    word_list("watch see hear show broadcast stream play perform air aired streaming coverage concert performance")
+)
+FISH = frozenset(word_list("fish fishing caught lake river catch striped sea pond boat hook angler trout pike"))
+METAL = frozenset(
+    word_list(
+        "metal pipe pipes paint poisoning heavy heavier pencil bullet bullets weight acid battery zinc tin copper gold "
+        "silver iron exposure toxic free glass solder roof unleaded mercury arsenic"
+    )
+)
+WEATHER = frozenset(
+    word_list(
+        "rain blew blows blowing storm cold north south east west strong rocks wave sun cloud farm turbine power "
+        "howled speed gust gusts chill"
+    )
+)
+WINDABLE = frozenset(
+    word_list("clock watch wool string rope yarn bobbin thread bandage cable spring hose wire up down it")
+)
+CURTSY = frozenset(
+    word_list(
+        "took take takes taking stage audience knees queen king deep final ship boat ship's boat's stern hull deck "
+        "applause curtsy actors"
+    )
+)
+BOWED = frozenset(
+    word_list("arrow arrows archer hunter violin violins cello viola tie ties ribbon hair yew string quiver dress")
+)
+CRYING = frozenset(
+    word_list(
+        "eye eyes cheek cheeks face cry cried crying shed sheds wiped wipe rolled ran gas wept fell single sad fought "
+        "joy burst sob sobbed laughter duct"
+    )
+)
+RIPPED = frozenset(
+    word_list(
+        "paper cloth shirt jacket coat fabric sail muscle ligament wear trousers seam hole jeans dotted perforated "
+        "tendon tissue retina sleeve curtain page meniscus skirt stocking canvas"
+    )
+)
+LIFE_VERBS = frozenset(
+    word_list(
+        "lead leads led live lived spend spends spent save saves saved saving lose loses lost losing risk risked ruin "
+        "ruins ruined change changes changed destroy destroyed cost costs claim claimed take takes took improve "
+        "improved touch touched transform transformed have had own human own busy"
+    )
+)
+KEEPING = frozenset(
+    word_list(
+        "keep keeps kept keeping hold holds held holding stay stays stayed pull pulled draw drew come came get got "
+        "sit sat stand stood lean leaned"
+    )
+)
+CONTENTED = frozenset(word_list("life man woman cat smile sigh child baby person look heart mind people old"))
+DEER = frozenset(word_list("deer buck bucks stag stags fawn fawns herd"))

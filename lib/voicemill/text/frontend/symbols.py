@@ -1,0 +1,58 @@
+"""Signs that are part of no longer form, chemical formulas, and `with` as a letter and a slash."""
+
+from __future__ import annotations
+
+import re
+
+from voicemill.text.frontend import numbers
+from voicemill.text.frontend.forms import SIGNS, Form, Neighbours, Reading, spelled
+
+_ELEMENT = (
+    "(?:A[cglmrstu]|B[aehikr]?|C[adeflmorsu]?|D[bsy]|E[rsu]|F[emr]?|G[ade]|H[efgos]?|I[nr]?|K[r]?|L[airu]|M[dgno]|"
+    "N[abdeiop]?|O[s]?|P[abdmortu]?|R[abefhnu]|S[bceimnr]?|T[abcehil]|U|V|W|X[e]|Y[b]?|Z[nr])"
+)
+_KEY_BEFORE = re.compile(r"\b(?:press|hit|push|the|dial|enter|type)\s*$", re.IGNORECASE)
+
+
+def sign(text: str, around: Neighbours) -> list[Reading]:
+    """Readings of a single sign; an empty one where it is silent."""
+    before, after = around.before.rstrip()[-1:], around.after[:1]
+    if text == "#":
+        return [["number"]] if after.isdigit() else [["pound"], ["hash"]] if _KEY_BEFORE.search(around.before) else [[]]
+    if text == "*" and _KEY_BEFORE.search(around.before):
+        return [["star"]]
+    if text == "*" and before.isdigit() and around.after.strip()[:1].isdigit():
+        return [["times"]]
+    words = SIGNS.get(text)
+    if words is None:
+        return [[]]
+    if text in "<>" and not re.search(r"\b(?:is|are|was|were)\b[^.]{0,20}$", around.before, re.IGNORECASE):
+        return [["is", *words], words]
+    if text == "=":
+        return [words, ["is"]]
+    if text == "\u221a" and around.last_word() != "the":
+        return [words, ["the", *words], ["root"]]
+    return [words]
+
+
+def _formula(text: str, _: Neighbours) -> list[Reading]:
+    return [
+        [
+            word
+            for atom in re.findall(r"[A-Z][a-z]?|\d+", text)
+            for word in (numbers.cardinal(int(atom)) if atom.isdigit() else spelled(atom))
+        ]
+    ]
+
+
+def _with(text: str, _: Neighbours) -> list[Reading]:
+    return [["without" if "o" in text else "with"]]
+
+
+FORMS = {
+    "formula": Form(
+        rf"(?<!\w)(?=[A-Z\d]*[A-Z][a-z][A-Z\d]|[A-Z\d]+[A-Z][a-rt-z](?!\w)|[A-Z]\d)(?:{_ELEMENT}\d{{0,3}}){{2,10}}(?!\w)",
+        _formula,
+    ),
+    "with": Form(r"(?<![\w/])w/o?(?=\s|[a-z])(?!\w/)", _with),
+}
