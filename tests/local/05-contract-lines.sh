@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # stdout carries protocol lines and nothing else, in the contract's order, the same in each run; a reader of chunks sees all.
 . "$(dirname "$0")/lib.sh"
+# The manifest records when it was made, and STATS the digest of the manifest.
+export SOURCE_DATE_EPOCH=1700000000
 dry=(./run-direct voice-train-prod --dry-run --preset smoke)
 expect 0 '' "${dry[@]}"
 cp "$SCRATCH/out" "$SCRATCH/first"
