@@ -42,13 +42,17 @@ case "${file:+given}$what" in
 esac
 [ "$ENGINE" != podman ] || arguments+=(--format docker) # the format that supports SHELL
 given() { [ -z "${2:-}" ] || arguments+=(--build-arg "$1=$2"); }
+given_compute() { # given_compute cu128: also the CUDA version that the driver has to support, 12.8
+  [[ "$1" =~ ^cu([0-9]+)([0-9])$ ]] || return 0
+  arguments+=(--build-arg "COMPUTE=$1" --build-arg "CUDA_REQUIRED=${BASH_REMATCH[1]}.${BASH_REMATCH[2]}")
+}
 given WHEELS_IMAGE "${VOICEMILL_WHEELS_IMAGE:-}"
 if [ "$what" = cuda ]; then
   given CUDA_BASE_IMAGE "${VOICEMILL_CUDA_BASE_IMAGE:-}"
 else
   given BASE_IMAGE "${VOICEMILL_BASE_IMAGE:-}"
   given TORCH_INDEX "${VOICEMILL_TORCH_INDEX:-}"
-  [ "$what" != cuda-base ] || given COMPUTE "${VOICEMILL_COMPUTE:-}"
+  [ "$what" != cuda-base ] || given_compute "${VOICEMILL_COMPUTE:-}"
 fi
 [ -z "${VOICEMILL_NETWORK:-}" ] || arguments+=(--network "$VOICEMILL_NETWORK")
 # Proxies are passed by name: the engine predefines these arguments and does not store them in the image.

@@ -102,3 +102,11 @@ def test_the_context_is_what_the_digest_covers() -> None:
     allowed = re.findall(r"^!(.*)$", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.M)
     assert sorted(listed) == sorted(allowed)
     assert all((ROOT / name).exists() for name in listed)
+
+
+def test_the_cuda_image_names_the_driver_that_it_needs() -> None:
+    """NVIDIA_REQUIRE_CUDA is the version of COMPUTE, also where docker/build.sh is given another."""
+    text = (ROOT / "docker/Dockerfile.cuda-base").read_text(encoding="utf-8")
+    major, minor = re.search(r"^ARG COMPUTE=cu(\d+)(\d)$", text, re.M).groups()  # type: ignore[union-attr]
+    assert f"ARG CUDA_REQUIRED={major}.{minor}\n" in text
+    assert 'NVIDIA_REQUIRE_CUDA="cuda>=${CUDA_REQUIRED}"' in text

@@ -132,6 +132,13 @@ def test_a_rate_is_searched_in_one_process(tmp_path: Path) -> None:
             "allowlist_rejected:kind_is_hifigan",
         ),
         (["--preset", "finetune"], {}, 2, "weights_unavailable"),
+        pytest.param(
+            ["--preset", "smoke"],
+            {"TORCH_DEVICE": "cuda"},
+            2,
+            "cuda_unavailable",
+            marks=pytest.mark.skipif(Path("/dev/nvidia0").exists(), reason="this machine has a GPU"),
+        ),
         (["--init-from", "fastpitch-0001.checkpoint"], {}, 1, "bad_usage"),
         (["--init-from", "none.nemo"], {}, 1, "missing_input_file"),
         ([], {"EXPECTED_HEAD": "deadbeef"}, 1, "deterministic_head_mismatch"),

@@ -192,7 +192,7 @@ def test_a_torch_of_another_cuda_than_was_asked_for_is_refused(checkout: Checkou
         VOICEMILL_COMPUTE="cu128",
     )
     assert built.returncode != 0
-    assert "torch came as a build for cu130, not cu128: name PyTorch's index" in log.read_text()
+    assert "torch was installed for cu130, not cu128: set VOICEMILL_TORCH_INDEX to PyTorch's index" in log.read_text()
     checkout.run("docker", "image", "rm", wheels)
 
 

@@ -37,7 +37,8 @@ def require(device: str) -> None:
         raise DependencyError(
             "No CUDA device is available.",
             reason="cuda_unavailable",
-            hint="Leave out --device; on a machine with a GPU, look at nvidia-smi and start with TOOLBOX_VARIANT=gpu.",
+            hint="Look at nvidia-smi: the driver may be older than this CUDA version. In a container, start with "
+            "TOOLBOX_VARIANT=gpu. To use the CPU, leave out --device and set TORCH_DEVICE=cpu.",
         )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voicemill import files
+from voicemill.audio import device
 from voicemill.bundle.build import ATTRIBUTION
 from voicemill.bundle.contents import digest_file
 from voicemill.bundle.differences import check_digest
@@ -70,6 +71,8 @@ def clear(request: LaneRequest, settings: Settings, observer: Observer | None = 
         # The toolbox's own models are judged by the shipped allowlist, even if the run brings another for its voice.
         gate.select_all(gate.TOOL_WEIGHTS, settings.repository / allowlist.SHIPPED)
         check_runtime()
+        if settings.torch_device == device.CUDA:
+            device.require(device.CUDA)
         store = WeightsStore(settings.workspace.weights_cache, settings.repository, fetch=fetch, observer=observer)
         for index, selection in enumerate((acoustic, vocoder)):
             if index == 0 and request.init_from:

@@ -17,12 +17,15 @@ from voicemill.dataset.request import (
     SourceOptions,
     WebRecordingSource,
 )
-from voicemill.errors import AudioError, UsageError
+from voicemill.errors import AudioError, BlockedError, UsageError
 from voicemill.launch.preflight import RAY
 from voicemill.settings import DEFAULT_VOICE, DEMO_AUDIO, FROM_SCRATCH, Settings, is_demo
+from voicemill.weights.allowlist import load_allowlist
 
 DEMO_SCRIPT = Path("data/demo/script.txt")
 CLUSTER_OF_THIS_MACHINE = "auto"
+FINETUNE_WEIGHTS = ("nvidia/nemo-tts-fastpitch-en", "nvidia/nemo-tts-hifigan-en")
+"""Checkpoints that the preset `finetune` starts from."""
 
 
 @dataclass(frozen=True)
@@ -184,9 +187,9 @@ def _require_files(preparation: PreparationRequest) -> None:
 def default_preset(settings: Settings, base_weights: str | None = None) -> str:
     """PROD_TTS_PRESET, else a preset for the base weights and the device.
 
-    A checkpoint of the allowlist is fine-tuned. Without one, the preset is `finetune` on an NVIDIA GPU (`scratch` if
-    the base weights are `voicemill/from-scratch`) and `cpu` elsewhere. A GPU is detected by its device node, without
-    importing torch.
+    A checkpoint of the allowlist is fine-tuned. Without one, the preset is `cpu` without an NVIDIA GPU. With one it is
+    `scratch` if the base weights are `voicemill/from-scratch`, else `finetune` if the allowlist pins its checkpoints,
+    else `gpu`, which needs none. A GPU is detected by its device node, without importing torch.
     """
     if settings.preset:
         return settings.preset
@@ -196,7 +199,22 @@ def default_preset(settings: Settings, base_weights: str | None = None) -> str:
     gpu = device != "cpu" and (device == "cuda" or Path("/dev/nvidia0").exists())
     if base_weights == FROM_SCRATCH:
         return "scratch" if gpu else "cpu"
-    return "finetune" if gpu else "cpu"
+    if not gpu:
+        return "cpu"
+    return "finetune" if _pinned(settings.allowlist, FINETUNE_WEIGHTS) else "gpu"
+
+
+def _pinned(path: Path, ids: tuple[str, ...]) -> bool:
+    """Whether the allowlist gives a sha256 for each file of these entries; a list that cannot be read pins nothing.
+
+    The gates report such a list later.
+    """
+    try:
+        listed = load_allowlist(path).allowlist
+    except BlockedError:
+        return False
+    entries = [listed.find(each) for each in ids]
+    return all(entry is not None and all(item.sha256 for item in entry.files) for entry in entries)
 
 
 def _cluster(options: LaneOptions, settings: Settings) -> str | None:

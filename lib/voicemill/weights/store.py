@@ -77,7 +77,8 @@ class WeightsStore:
             raise _unavailable(
                 entry,
                 f"{item.path} is not pinned: the allowlist gives no sha256 for it",
-                "Check the file's origin, then record its sha256 with scripts/voice/pin_weights.py.",
+                f"Get the file from {item.url or 'its provider'}, then pin it: "
+                f"scripts/voice/pin_weights.py {entry.id} FILE. Other presets need no checkpoint.",
             )
         if path is None or not path.is_file():
             path = self._download(entry, item)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -154,12 +155,24 @@ def test_a_missing_text_is_refused(repository: Path, tmp_path: Path) -> None:
         ({"PROD_TTS_BASE_WEIGHTS_ID": "voicemill/from-scratch"}, "cpu"),
         ({"PROD_TTS_BASE_WEIGHTS_ID": "nvidia/nemo-tts-fastpitch-en"}, "finetune"),
         ({"PROD_TTS_BASE_WEIGHTS_ID": "nvidia/nemo-tts-fastpitch-en", "PROD_TTS_PRESET": "smoke"}, "smoke"),
-        ({"TORCH_DEVICE": "cuda"}, "finetune"),
+        ({"TORCH_DEVICE": "cuda"}, "gpu"),
         ({"TORCH_DEVICE": "cuda", "PROD_TTS_BASE_WEIGHTS_ID": "voicemill/from-scratch"}, "scratch"),
     ],
 )
 def test_base_weights_and_device_choose_the_preset(repository: Path, environment: dict[str, str], preset: str) -> None:
     assert request(repository, {"TORCH_DEVICE": "cpu", **environment}).preset == preset
+
+
+def test_on_a_gpu_pinned_checkpoints_are_finetuned(repository: Path, tmp_path: Path) -> None:
+    listed = json.loads((repository / "configs/voice/prod_tts/weights_allowlist.json").read_text(encoding="utf-8"))
+    path = tmp_path / "allowlist.json"
+    environment = {"TORCH_DEVICE": "cuda", "PROD_TTS_ALLOWLIST": str(path)}
+    assert request(repository, environment).preset == "gpu"  # a list that cannot be read is the gates' to refuse
+    for entry in listed["weights"][:2]:
+        for item in entry["files"]:
+            item["sha256"] = "0" * 64
+    path.write_text(json.dumps(listed), encoding="utf-8")
+    assert request(repository, environment).preset == "finetune"
 
 
 def test_sources_of_the_environment(repository: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from voicemill.training.config import TrainingConfig, load_config
 BASE = Path("configs", "voice", "prod_tts", "nemo_fastpitch_hifigan.yaml")
 
 
-@pytest.mark.parametrize("preset", ["smoke", "cpu", "finetune", "scratch"])
+@pytest.mark.parametrize("preset", ["smoke", "cpu", "gpu", "finetune", "scratch"])
 def test_presets_load(repository: Path, preset: str) -> None:
     config = load_config(repository / BASE, preset)
     assert config.preset == preset
