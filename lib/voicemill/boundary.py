@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 from typing import NoReturn
 
+from voicemill import files
 from voicemill.errors import DependencyError, InterruptedRunError, StorageError, UsageError, VoicemillError
 
 LANE = "tts-prod"
@@ -43,6 +44,17 @@ def guarded(
         # The reader of stdout has exited: print nothing more, and keep the interpreter from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except UnicodeEncodeError as error:
+        shown = error.object[error.start : error.end].encode("unicode_escape").decode("ascii")[:80]
+        return _report(
+            UsageError(
+                f"A name holds {shown}, which {error.encoding} cannot express.",
+                reason=f"name_not_utf8:{shown}",
+                hint="Rename the file or folder; in another locale than UTF-8, set LC_ALL=C.UTF-8.",
+            ),
+            program,
+            on_error,
+        )
     except OSError as error:
         return _report(StorageError.from_os_error(error, error.filename or "a file"), program, on_error)
 
@@ -84,6 +96,8 @@ def usage_checked(parser: argparse.ArgumentParser) -> argparse.Namespace:
         raise UsageError(f"{parser.prog}: {message}.", hint=f"See {parser.prog} --help.")
 
     parser.error = refuse  # type: ignore[method-assign]
+    for argument in sys.argv[1:]:
+        files.check_utf8(argument, "The command line")
     return parser.parse_args()
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 
 import click
 
+from voicemill import files
 from voicemill.boundary import LANE, Interrupts, fail, guarded
 from voicemill.errors import VoicemillError
 from voicemill.terminal import Terminal
@@ -30,6 +32,8 @@ def run(
     """
 
     def main() -> int:
+        for argument in sys.argv[1:] if argv is None else argv:
+            files.check_utf8(argument, "The command line")
         try:
             result = command.main(args=None if argv is None else list(argv), standalone_mode=False)
         except click.ClickException as error:  # click's own 2 for bad usage is 1 here

@@ -22,7 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from voicemill import atomic
-from voicemill.errors import StorageError
+from voicemill.errors import StorageError, UsageError
 
 MAX_JSON_BYTES = 64 * 1024 * 1024
 """Larger JSON is refused; our largest manifests are well below one megabyte."""
@@ -33,6 +33,10 @@ MAX_JSON_DEPTH = 64
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
+_INVISIBLE = frozenset(("Cc", "Cf", "Co", "Zl", "Zp"))
+"""Unicode categories without a shape of their own, among them the marks that reverse the order of letters."""
+_DEVICE = re.compile(r"con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9\u00b9\u00b2\u00b3]", re.IGNORECASE)
+_MAX_NAME_BYTES = 255
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -304,6 +308,25 @@ def content_key(*parts: object) -> str:
     return sha256_bytes(json.dumps(parts, sort_keys=True, allow_nan=False, default=str).encode("utf-8"))
 
 
+def check_utf8(name: str, where: str) -> None:
+    """Refuse a name that no report, manifest or status could hold, because its bytes are not UTF-8.
+
+    Args:
+        name: of a file, an option or a setting, as Python decodes it.
+        where: what it belongs to, the subject of the message.
+
+    Raises:
+        UsageError: `name_not_utf8`.
+    """
+    if _SURROGATE.search(name):
+        shown = name.encode("unicode_escape").decode("ascii")[:200]
+        raise UsageError(
+            f"{where} holds a name that is not UTF-8: {shown}.",
+            reason=f"name_not_utf8:{shown}",
+            hint="Rename it, for instance with convmv, and start again.",
+        )
+
+
 def safe_relative(path: str) -> PurePosixPath:
     """Accept a relative POSIX path that stays inside its folder on every system.
 
@@ -324,6 +347,25 @@ def safe_relative(path: str) -> PurePosixPath:
     if unicodedata.normalize("NFC", path) != path:
         raise ValueError("not in Unicode normal form C")
     return PurePosixPath(path)
+
+
+def portable_relative(path: str) -> PurePosixPath:
+    """`safe_relative` for files that travel: every system stores each name as it is, and shows it as it is.
+
+    Raises:
+        ValueError: with the reason.
+    """
+    accepted = safe_relative(path)
+    for part in accepted.parts:
+        if any(character in '<>:"|?*' or unicodedata.category(character) in _INVISIBLE for character in part):
+            raise ValueError("a character that some systems do not store or show")
+        if part != part.strip() or part.endswith("."):
+            raise ValueError("a component that begins or ends with a blank, or ends with a dot")
+        if _DEVICE.fullmatch(part.partition(".")[0].rstrip()):
+            raise ValueError("the name of a device on Windows")
+        if len(part.encode()) > _MAX_NAME_BYTES:
+            raise ValueError("a component longer than a file name can be")
+    return accepted
 
 
 def copy_file(source: Path, target: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from voicemill import git
+from voicemill import files, git
 from voicemill.errors import UsageError
 from voicemill.git import GitError
 from voicemill.workspace import Workspace, profile_id
@@ -164,7 +164,9 @@ class Settings:
         """
 
         def text(name: str) -> str | None:
-            return environ.get(name, "").strip() or None
+            value = environ.get(name, "").strip()
+            files.check_utf8(value, f"The variable {name}")
+            return value or None
 
         def path(name: str) -> Path | None:
             value = text(name)

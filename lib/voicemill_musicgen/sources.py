@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from voicemill import files
 from voicemill.audio import probing
 from voicemill.errors import AudioError
+from voicemill.protocol import one_line
 from voicemill.settings import DEMO_AUDIO
 from voicemill_musicgen.settings import VoiceTrainSettings
 
@@ -41,6 +43,8 @@ def _recordings(folder: Path) -> list[Path]:
     found = sorted(path for path in folder.iterdir() if path.suffix.lower() in probing.SOURCE_SUFFIXES)
     if not found:
         raise _missing(folder, "KNOWLEDGE_SOURCE_DIR")
+    for path in found:
+        files.check_utf8(path.name, f"The folder {one_line(str(folder))}")
     return found
 
 

@@ -76,3 +76,12 @@ def test_an_import_that_a_signal_broke_is_the_interruption(tmp_path: Path, monke
         assert (caught.value.reason, caught.value.exit_code) == ("interrupted:sigterm", 143)
     with pytest.raises(ImportError), boundary.Interrupts() as interrupts, interrupts.unmasked():
         importlib.import_module("not_there_at_all")
+
+
+def test_a_name_that_cannot_be_written_has_a_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    def main() -> int:
+        "caf\udce9".encode()
+        return 0
+
+    assert boundary.guarded(main) == 1
+    assert capsys.readouterr().err.startswith("[tts-prod][error] name_not_utf8:")

@@ -98,7 +98,7 @@ def check_paths(paths: Iterable[str]) -> None:
     seen: dict[str, str] = {}
     for path in paths:
         try:
-            files.safe_relative(path)
+            files.portable_relative(path)
         except ValueError as error:
             raise _unsafe(path, str(error)) from error
         key = folded(path)

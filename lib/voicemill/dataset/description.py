@@ -86,7 +86,7 @@ class DatasetDescription(BaseModel):
     @model_validator(mode="after")
     def _paths_are_members(self) -> DatasetDescription:
         for name in self.files:
-            files.safe_relative(name)
+            files.portable_relative(name)
         outside = [row.audio for row in self.report.rejected if row.audio and row.audio not in self.files]
         if outside:
             raise ValueError(f"the rejected sound {outside[0]!r} is not a file of the dataset")

@@ -112,14 +112,14 @@ class ManifestEntry(BaseModel):
     @field_validator("audio_filepath")
     @classmethod
     def _stays_inside(cls, path: str) -> str:
-        return str(files.safe_relative(path))
+        return str(files.portable_relative(path))
 
     @field_validator("id")
     @classmethod
     def _names_a_file(cls, name: str) -> str:
         if "/" in name:
             raise ValueError("an id names files, so it holds no folder")
-        return str(files.safe_relative(name))
+        return str(files.portable_relative(name))
 
     def line(self) -> str:
         """The entry as one line of JSON, keys sorted, without the fields that have no value."""

@@ -52,7 +52,7 @@ class Rejection(BaseModel):
     @field_validator("audio")
     @classmethod
     def _stays_inside(cls, path: str) -> str:
-        return str(files.safe_relative(path)) if path else path
+        return str(files.portable_relative(path)) if path else path
 
 
 class ReasonTotal(BaseModel):

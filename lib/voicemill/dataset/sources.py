@@ -14,6 +14,7 @@ from voicemill.dataset.manifest import ManifestLine, read_manifest
 from voicemill.dataset.recordings import Recording
 from voicemill.dataset.request import ClipFolderSource, LJSpeechSource, ManifestSource, RecordingSource, Source
 from voicemill.errors import AudioError, DatasetError, UsageError
+from voicemill.protocol import one_line
 from voicemill.text import transcripts
 from voicemill.text.captions import Caption, is_timed
 
@@ -75,7 +76,8 @@ def gather(source: Source, *, recognise: bool = False) -> Sources:
         recognise: recordings may lack their text.
 
     Raises:
-        UsageError: a tier is named and there is no TextGrid, or a timed transcript belongs to a folder.
+        UsageError: `name_not_utf8`, a recording has such a name; a tier is named and there is no TextGrid, or a timed
+            transcript belongs to a folder.
         AudioError: `missing_audio_path`, and every refusal of `audio.probing.locate`.
         DatasetError: `missing_transcript`, or another fault of a text or a manifest.
     """
@@ -204,6 +206,7 @@ def _folder(folder: Path) -> tuple[Recording, ...]:
 
 
 def _recording(path: Path, folder: Path) -> Recording:
+    files.check_utf8(path.name, f"The folder {one_line(str(path.parent))}")
     try:
         name = path.relative_to(folder).as_posix()
     except ValueError:

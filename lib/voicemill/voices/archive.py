@@ -179,7 +179,7 @@ def _judge(info: zipfile.ZipInfo) -> None:
     shown = info.filename.encode("unicode_escape").decode("ascii")[:100]
     original = getattr(info, "orig_filename", info.filename)
     try:
-        files.safe_relative(info.filename)
+        files.portable_relative(info.filename)
         inside = info.filename == record.NAME or info.filename.startswith(TOP)
     except ValueError as error:
         raise _unsafe("unsafe_path", f"the entry '{shown}' would leave its folder: {error}") from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pickletools
 import shutil
 import stat
 import tempfile
@@ -27,6 +28,8 @@ WEIGHTS = "model_weights.ckpt"
 TOKENIZER = "tokenizer.model"
 """End of the name of the one binary member beside the weights, in a recogniser with word pieces."""
 MAX_ARCHIVE_BYTES = 4 * 1024**3
+_CALLS = frozenset(("REDUCE", "BUILD", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4"))
+"""Opcodes of a pickle that call a function or a class."""
 MAX_TEXT_BYTES = 64 * 1024**2
 """For lexicons and the like inside the archive; the CMU dictionary has 3 MB."""
 
@@ -111,8 +114,21 @@ def _check_text(handle: BinaryIO, member: Member) -> None:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         text = "\0"
-    if "\0" in text:
+    if "\0" in text or _is_pickle(data):
         raise unsafe("member_not_text", f"The member {member.name!r} is not text.")
+
+
+def _is_pickle(data: bytes) -> bool:
+    """Whether unpickling would call something: protocol 0 consists of printable characters only."""
+    calls = False
+    try:
+        for opcode, _, _ in pickletools.genops(data):
+            calls = calls or opcode.name in _CALLS
+            if opcode.name == "STOP":
+                return calls
+    except (ValueError, IndexError, OverflowError):
+        pass
+    return False
 
 
 def _read(handle: BinaryIO, offset: int, size: int) -> bytes:

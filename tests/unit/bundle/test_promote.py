@@ -101,6 +101,11 @@ def test_the_old_bundle_is_replaced_whole(training):
         "x\ny",
         "FASTPITCH.NEMO",
         "fastpitch.nemo/x",
+        "sample.wav:x",
+        "NUL",
+        "a.",
+        "a ",
+        "a\u202egpj.exe",
     ],
 )
 def test_unsafe_paths(training, path):

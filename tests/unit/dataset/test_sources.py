@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -142,3 +143,16 @@ def test_a_part_of_one_recording(folder: Path) -> None:
     ):
         with pytest.raises(UsageError, match="one recording"):
             options.source()
+
+
+@pytest.mark.parametrize("recognise", [False, True])
+def test_a_recording_whose_name_is_not_utf8_is_refused(folder: Path, recognise: bool) -> None:
+    bad = os.fsdecode(b"caf\xe9.wav")
+    (folder / bad).write_bytes(b"RIFF" + bytes(4000))
+    (folder / bad).with_suffix(".txt").write_text("Third clip.")
+    script = folder / "script.md"
+    script.write_text("One.\n")
+    for source in (recording_source(folder, None), recording_source(folder, script)):
+        with pytest.raises(UsageError) as caught:
+            gather(source, recognise=recognise)
+        assert caught.value.reason == "name_not_utf8:caf\\udce9.wav"

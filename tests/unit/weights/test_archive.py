@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fractions
 import os
+import pickle
 import tarfile
 import time
 import tracemalloc
@@ -194,3 +196,25 @@ def test_any_flipped_byte_is_refused_or_harmless(archives, data, answer):
 @given(config=st.text(alphabet="abtarget_:-[]{}&*!%|>'\"\\ \n,?#0123456789.$~", max_size=120))
 def test_any_configuration_ends_in_an_answer(archives, config, answer):
     assert answer(archives.write(config=config)) in ("safe", "unsafe_archive")
+
+
+PICKLES = {
+    "call": b"cos\nsystem\n(S'id'\ntR.",
+    "instance": b"(S'id'\nios\nsystem\n.",
+    "build": b"ccollections\nOrderedDict\n(tR(dS'a'\nI1\nsb.",
+    "made_by_python": pickle.dumps(fractions.Fraction(1, 2), protocol=0),
+    "before_text": b"cos\nsystem\n(S'id'\ntR.a lexicon\n",
+}
+
+
+@pytest.mark.parametrize("name", PICKLES)
+def test_a_pickle_of_printable_characters_is_no_text(archives, member, name, refusal):
+    assert PICKLES[name].isascii()
+    assert refusal(archives.write(extra=[member("./extra.txt", PICKLES[name])])) == "member_not_text"
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b".", b"close\ncontent\na.m.\n", b"cat  K AE T\ndog  D AO G\n", b"(a)\n", b"I live.\nR.\n"]
+)
+def test_text_that_begins_as_a_pickle_could_is_text(archives, member, text):
+    assert inspect_archive(archives.write(extra=[member("./extra.txt", text)])).tensors == 7
