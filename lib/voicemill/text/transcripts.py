@@ -15,6 +15,7 @@ from voicemill.audio.decode import SOURCE_SUFFIXES
 from voicemill.errors import DatasetError
 from voicemill.text.captions import Caption, find_timed, is_timed, read_captions
 from voicemill.text.text_files import missing, read_text
+from voicemill.text.unspoken import spoken_line
 
 SIDECAR_SUFFIXES = (".txt", ".lab")
 _CLOSING = "\"'\u2019\u201d)]"
@@ -49,12 +50,12 @@ def read_script(path: Path) -> list[str]:
 
     If most lines end with a sentence, or almost none does, each line is a block; otherwise the text is wrapped prose,
     and blank lines separate the blocks. Inside a block a full stop, question mark or exclamation mark before a capital
-    letter ends a sentence.
+    letter ends a sentence. Notes in brackets, speaker labels and Markdown are not part of it (`unspoken`).
 
     Raises:
         DatasetError: `missing_transcript`, the file does not exist, is not UTF-8 text, or has no words.
     """
-    lines = [line.strip() for line in read_text(path).splitlines()]
+    lines = [spoken_line(line) for line in read_text(path).splitlines()]
     filled = [line for line in lines if line]
     endings = sum(line.rstrip(_CLOSING).endswith((".", "?", "!")) for line in filled)
     if endings >= 0.8 * len(filled) or endings <= 0.1 * len(filled):
@@ -115,7 +116,7 @@ def _fields(path: Path, number: int, line: str) -> tuple[str, str, str | None]:
     fields = [field.strip() for field in line.split("|")]
     if len(fields) not in (2, 3):
         raise _invalid(path, number, f"{len(fields)} fields in place of `id|text` or `id|text|normalized text`")
-    clip, text, normalized = (*fields, "")[:3]
+    clip, text, normalized = fields[0], *(*map(spoken_line, fields[1:]), "")[:2]
     try:
         files.safe_relative(clip)
     except ValueError as error:
@@ -196,7 +197,7 @@ def read_sidecar(path: Path) -> str:
     Raises:
         DatasetError: `missing_transcript`, the file has no words or is not UTF-8 text.
     """
-    text = " ".join(read_text(path).split())
+    text = " ".join(" ".join(map(spoken_line, read_text(path).splitlines())).split())
     if not _has_words(text):
         raise missing(f"{path} contains no words.")
     return text
