@@ -40,6 +40,7 @@ def say_command(
     loudness: float,
 ) -> None:
     """Synthesise a text with a promoted voice and the vocoder that it ships with."""
+    from voicemill.boundary import release_signals
     from voicemill.errors import UsageError
     from voicemill.lane.load_voice import load_promoted_voice, read_input_text
     from voicemill.protocol import Protocol
@@ -48,6 +49,7 @@ def say_command(
     from voicemill.synthesis.speech import synthesise_to_file
     from voicemill.text.normalise import normalise
 
+    release_signals()
     settings = Settings.from_environment(os.environ)
     if (text is None) == (file is None):
         raise UsageError("Give either --text or --file.", hint="For example --text 'Good morning.'.")

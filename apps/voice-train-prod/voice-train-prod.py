@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "lib"), str(Path(__file__).resolve().parent)]
 
+from voicemill.boundary import hold_signals
+
+hold_signals()
+
 import click
 from say_command import say_command
 
@@ -98,7 +102,7 @@ def train_command(
     """Prepare recordings, train FastPitch and HiFi-GAN with NVIDIA NeMo, measure the voice, bundle, promote and
     verify it.
     """
-    settings = Settings.from_environment(os.environ)
+    settings = Settings.for_lane(os.environ)
     from voicemill.lane import runner
     from voicemill.lane.request import LaneOptions
     from voicemill.protocol import Protocol

@@ -22,18 +22,42 @@ LANE = "tts-prod"
 """The name under which the production lane and the entry points in scripts/voice print their errors."""
 
 
+OPTION = "--resume"
+VARIABLE = "PROD_TTS_RESUME=1"
+"""How a run is continued: by an option of an app, by a variable of the entry points in scripts/voice."""
+_SIGNALS = {signal.SIGINT, signal.SIGTERM}
+
+
+def hold_signals() -> None:
+    """Keep SIGINT and SIGTERM waiting until `Interrupts.deliver`; an entry point's first statement.
+
+    While modules are imported, no status file could record the interruption.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+
+
+def release_signals() -> None:
+    """Deliver signals that `hold_signals` kept waiting, and every later one at once."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+
+
 def guarded(
-    main: Callable[[], int], *, program: str = LANE, on_error: Callable[[VoicemillError], None] | None = None
+    main: Callable[[], int],
+    *,
+    program: str = LANE,
+    resume: str = VARIABLE,
+    on_error: Callable[[VoicemillError], None] | None = None,
 ) -> int:
     """Run `main` and return the process exit code of operator contract section 4.
 
     Args:
         main: the entry point's work; returns its exit code.
         program: the name in brackets before an error.
+        resume: how this entry point continues a run; hints name it.
         on_error: called with the library error before it is printed.
     """
     try:
-        return main()
+        return _main_with_hints(main, resume)
     except KeyboardInterrupt:
         return fail("interrupted:sigint", "Stopped.", "", 130, program=program)
     except VoicemillError as error:
@@ -57,6 +81,14 @@ def guarded(
         )
     except OSError as error:
         return _report(StorageError.from_os_error(error, error.filename or "a file"), program, on_error)
+
+
+def _main_with_hints(main: Callable[[], int], resume: str) -> int:
+    try:
+        return main()
+    except VoicemillError as error:
+        error.hint = error.hint.replace(OPTION, resume)
+        raise
 
 
 def _report(error: VoicemillError, program: str, on_error: Callable[[VoicemillError], None] | None) -> int:
@@ -131,6 +163,14 @@ class Interrupts:
         for signum in (signal.SIGINT, signal.SIGTERM):
             self._previous[signum] = signal.signal(signum, self._handle)
         return self
+
+    def deliver(self) -> None:
+        """Deliver signals that `hold_signals` kept waiting, and every later one at once.
+
+        Raises:
+            InterruptedRunError: one was waiting.
+        """
+        release_signals()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from voicemill import files
-from voicemill.boundary import LANE, Interrupts, fail, guarded
+from voicemill.boundary import LANE, OPTION, Interrupts, fail, guarded
 from voicemill.errors import VoicemillError
 from voicemill.terminal import Terminal
 
@@ -44,4 +44,4 @@ def run(
             return fail("interrupted:sigint", "Stopped.", "", 130, program=program)
         return result if isinstance(result, int) else 0
 
-    return guarded(main, program=program, on_error=on_error)
+    return guarded(main, program=program, resume=OPTION, on_error=on_error)

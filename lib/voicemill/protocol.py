@@ -57,12 +57,18 @@ class Protocol:
         self._gap = 0.0 if stream.isatty() else LINE_GAP_SECONDS
         self._last = 0.0
         self.current, self.total = 0, 0
+        self._stats = ""
+        self._artifacts: set[str] = set()
 
     def line(self, text: str) -> None:
         """Write one line and flush it; control characters are escaped."""
         wait = self._last + self._gap - time.monotonic()
         if self._gap and wait > 0:
             time.sleep(wait)
+        if text.startswith("STATS "):
+            self._stats = text
+        elif text.startswith("ARTIFACT "):
+            self._artifacts.add(text)
         self._stream.write(one_line(text) + "\n")
         self._stream.flush()
         self._last = time.monotonic()
@@ -79,9 +85,7 @@ class Protocol:
         Raises:
             ValueError: a value is NaN or Infinity.
         """
-        self.line(
-            "STATS " + json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-        )
+        self.line(_stats_line(values))
 
     def artifact(self, path: Path) -> str:
         """`ARTIFACT path` of a complete file; returns the path as printed.
@@ -94,6 +98,22 @@ class Protocol:
         shown = self.shown(path)
         self.line(f"ARTIFACT {shown}")
         return shown
+
+    def result(self, state: str, reason: str | None, path: Path | None) -> None:
+        """The end of a job, for programs that show no bracketed line: its state and reason, then its status file.
+
+        Lines that a step of the job has already written are not repeated.
+
+        Args:
+            state: `completed`, `blocked` or `error`.
+            reason: why it was blocked or failed.
+            path: the status file; None if there is none.
+        """
+        stats = _stats_line({"reason": reason, "status": state})
+        if stats != self._stats:
+            self.line(stats)
+        if path is not None and path.is_file() and f"ARTIFACT {self.shown(path)}" not in self._artifacts:
+            self.artifact(path)
 
     def shown(self, path: Path) -> str:
         """POSIX path, relative to the base where it lies below it."""
@@ -114,6 +134,15 @@ class Protocol:
     def blocked(self, reason: str) -> None:
         """`[tts-prod] status=blocked reason=<reason>`."""
         self.line(f"[tts-prod] status=blocked reason={reason}")
+
+
+def _stats_line(values: dict[str, Scalar]) -> str:
+    """A STATS line.
+
+    Raises:
+        ValueError: a value is NaN or Infinity.
+    """
+    return "STATS " + json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 @dataclass(frozen=True)

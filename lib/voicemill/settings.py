@@ -6,6 +6,7 @@ The library never reads the environment itself: an entry point passes `os.enviro
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from voicemill import files, git
 from voicemill.errors import UsageError
 from voicemill.git import GitError
+from voicemill.locks import LANE_LOCK
 from voicemill.workspace import Workspace, profile_id
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -27,6 +29,18 @@ DEMO_AUDIO = Path("data/demo/demo.flac")
 """The bundled recording, below the repository."""
 RUNTIMES = ("docker", "podman", "direct")
 VARIANTS = ("cpu", "gpu")
+CHECKED = (
+    "TOOLBOX_RUNTIME",
+    "TOOLBOX_VARIANT",
+    "PROD_TTS_DRY_RUN",
+    "PROD_TTS_MAX_STEPS",
+    "PROD_TTS_RESUME",
+    "PROD_TTS_DEVICES",
+    "PROD_TTS_NODES",
+    "PROD_TTS_OPTIONAL_STRICT",
+    LANE_LOCK,
+)
+"""Variables whose values can make no sense."""
 DEFAULT_VOICE = "dottie_default"
 DEFAULT_DISPLAY_NAME = "Dottie"
 
@@ -106,6 +120,8 @@ class Settings:
         preset: PROD_TTS_PRESET; `None` lets base weights and device decide.
         ray_address: RAY_ADDRESS, of the head node for TRAIN_BACKEND=ray; `None` is the cluster of this machine.
         runtime: TOOLBOX_RUNTIME; `None` takes the one that is available.
+        lane_lock: VOICEMILL_LANE_LOCK, see `voicemill.locks.lane_lock`.
+        fault: a variable has a value that makes no sense; a lane refuses it once its status exists.
         managed: VOICEMILL_MANAGED, the SkyPilot task file of a managed job; `None` blocks TRAIN_BACKEND=managed_job.
     """
 
@@ -142,10 +158,24 @@ class Settings:
     casimir_url: str | None
     source_date_epoch: str | None
     managed: Path | None
+    lane_lock: int | None = None
+    fault: UsageError | None = None
 
     @property
     def workspace(self) -> Workspace:
         return self.paths.workspace
+
+    @classmethod
+    def for_lane(
+        cls, environ: Mapping[str, str], *, repository: Path = REPOSITORY, work_dir: Path | None = None
+    ) -> Settings:
+        """Read the variables as `from_environment` does, but record a `fault` instead of raising it."""
+        try:
+            return cls.from_environment(environ, repository=repository, work_dir=work_dir)
+        except UsageError as error:
+            rest = {name: value for name, value in environ.items() if name not in CHECKED}
+            settings = cls.from_environment(rest, repository=repository, work_dir=work_dir)
+            return dataclasses.replace(settings, fault=error)
 
     @classmethod
     def from_environment(
@@ -216,6 +246,7 @@ class Settings:
             casimir_url=text("CASIMIR_PUBLIC_BASE_URL") or text("CASIMIR_VERIFY_URL"),
             source_date_epoch=text("SOURCE_DATE_EPOCH"),
             managed=path("VOICEMILL_MANAGED"),
+            lane_lock=_positive(text(LANE_LOCK), LANE_LOCK),
         )
 
 

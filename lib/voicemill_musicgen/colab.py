@@ -6,6 +6,7 @@ Standard library only at import, so that the report can name missing packages.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.util
 import sys
@@ -17,14 +18,15 @@ from typing import IO
 
 from voicemill import files
 from voicemill.boundary import Interrupts, fail
-from voicemill.errors import DependencyError, InterruptedRunError, StorageError, VoicemillError
+from voicemill.errors import DependencyError, InterruptedRunError, StorageError, UsageError, VoicemillError
 from voicemill.launch import relay
-from voicemill.launch.lanes import SCRIPTS, check_light
+from voicemill.launch.lanes import SCRIPTS, check_light, state_of
 from voicemill.launch.preflight import check_head
+from voicemill.locks import lane_lock, with_lock
 from voicemill.protocol import Protocol, State
 from voicemill.settings import head_commit
 from voicemill_musicgen import git_sync, sources
-from voicemill_musicgen.settings import AGAIN, JOB, LOGS, VoiceTrainSettings
+from voicemill_musicgen.settings import AGAIN, LOGS, VoiceTrainSettings
 from voicemill_musicgen.status import VoiceTrainStatusFile, check_outputs
 
 HEADING = "=== COLAB TRAIN REPORT ==="
@@ -85,11 +87,34 @@ def run(environ: Mapping[str, str], repository: Path, stdout: IO[str], interrupt
     """Run the lane, print its report and return the code of the step that failed, else 0."""
     recorder = OutputRecorder(stdout)
     protocol = Protocol(recorder)  # type: ignore[arg-type]  # it has the three stream methods that Protocol uses
-    outcome, artifacts = RunOutcome(), Path.cwd() / "artifacts"
-    settings: VoiceTrainSettings | None = None
+    outcome = RunOutcome()
+    settings = VoiceTrainSettings.for_lane(environ, repository=repository, work_dir=Path.cwd())
+    common = settings.common
+    with contextlib.ExitStack() as stack:
+        try:
+            lock = stack.enter_context(lane_lock(common.workspace.work, common.lane_lock))
+        except VoicemillError as error:
+            protocol.head(common.head)
+            outcome.failed(error.reason, error.exit_code)
+            _report_error(error, recorder)
+            protocol.result(state_of(error), error.reason, None)
+            _print_report(protocol, outcome)
+            return outcome.code
+        _run(settings, with_lock(environ, lock), protocol, recorder, interrupts, outcome)
+    return outcome.code
+
+
+def _run(
+    settings: VoiceTrainSettings,
+    environ: Mapping[str, str],
+    protocol: Protocol,
+    recorder: OutputRecorder,
+    interrupts: Interrupts,
+    outcome: RunOutcome,
+) -> None:
+    """Run the steps with the work folder held; the outcome, the status and the report say how they ended."""
     try:
-        settings = VoiceTrainSettings.from_environment(environ, repository=repository, work_dir=Path.cwd())
-        artifacts = settings.artifacts
+        interrupts.deliver()
         _steps(settings, environ, protocol, recorder, interrupts, outcome)
     except StepFailedError as error:
         outcome.failed(error.reason, error.code)
@@ -106,8 +131,7 @@ def run(environ: Mapping[str, str], repository: Path, stdout: IO[str], interrupt
         outcome.failed(f"internal_error:{type(error).__name__}", 1)
         raise
     finally:
-        _close(settings, artifacts, protocol, recorder, outcome)
-    return outcome.code
+        _close(settings, protocol, recorder, outcome)
 
 
 def _steps(
@@ -118,6 +142,9 @@ def _steps(
     interrupts: Interrupts,
     outcome: RunOutcome,
 ) -> None:
+    if settings.common.fault is not None:
+        protocol.head(settings.common.head)
+        raise settings.common.fault
     if settings.clear_previous:
         _remove([settings.status_path, settings.checkpoint, *(settings.artifacts / name for name in LOGS)])
         if settings.run_prepare:
@@ -149,12 +176,13 @@ def _steps(
         check_outputs(settings.status_path, settings.checkpoint)
     outcome.step = NONE
     protocol.progress(TOTAL, TOTAL)
-    protocol.done("local")
 
 
 def _bootstrap(settings: VoiceTrainSettings) -> None:
     """Run every gate before work begins, in the contract's order."""
     check_head(settings.common)
+    if not (settings.run_prepare or settings.run_train or settings.git_sync):
+        raise UsageError("RUN_PREPARE=0 and RUN_TRAIN=0 leave nothing to do.", hint="Unset one of them.")
     if settings.run_prepare:
         sources.find(settings)
     check_light()
@@ -198,6 +226,8 @@ def _child(
         interrupts=interrupts,
         environment=environ,
     )
+    if code != 0 and not lines.reason and interrupts.received is not None:  # before the step could handle the signal
+        raise InterruptedRunError(interrupts.received)
     if code != 0:
         raise StepFailedError(lines.reason or f"lane_died:exit_code={code}", code)
     lines.finish()
@@ -213,26 +243,28 @@ def _report_error(error: VoicemillError, recorder: OutputRecorder) -> None:
     fail(error.line, str(error), error.hint, error.exit_code)
 
 
-def _close(
-    settings: VoiceTrainSettings | None,
-    artifacts: Path,
-    protocol: Protocol,
-    recorder: OutputRecorder,
-    outcome: RunOutcome,
-) -> None:
+def _close(settings: VoiceTrainSettings, protocol: Protocol, recorder: OutputRecorder, outcome: RunOutcome) -> None:
     """Write the final status and the logs of a failure, and print the report, even on a full disk."""
-    job = settings.job if settings else JOB
-    path = settings.status_path if settings else artifacts / f"train_status.{JOB}.json"
+    path, state = settings.status_path, "completed"
     if outcome.code:
-        state: State = "blocked" if outcome.code == 2 else "error"
-        if state == "blocked":
-            protocol.blocked(outcome.reason)
+        final: State = "blocked" if outcome.code == 2 else "error"
+        state = final
         try:
             if not _status_has(path, outcome.reason):
-                VoiceTrainStatusFile(path, job).update(state=state, reason=outcome.reason)
-            recorder.save(artifacts)
+                VoiceTrainStatusFile(path, settings.job).update(state=final, reason=outcome.reason)
+            recorder.save(settings.artifacts)
         except StorageError as error:
             _report_error(error, recorder)
+    trained = bool(outcome.code) or settings.run_train
+    protocol.result(state, outcome.reason if outcome.code else None, path if trained else None)
+    if state == "blocked":
+        protocol.blocked(outcome.reason)
+    if state == "completed":
+        protocol.done("local")
+    _print_report(protocol, outcome)
+
+
+def _print_report(protocol: Protocol, outcome: RunOutcome) -> None:
     protocol.line(HEADING)
     protocol.line(f"objective_status: {'blocked' if outcome.code else 'completed'}")
     protocol.line(f"first_failed_step: {outcome.step}")

@@ -5,6 +5,7 @@ A separate process, so that the report is written even if the step runs out of m
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from voicemill.boundary import Interrupts
 from voicemill.errors import InterruptedRunError
-from voicemill.launch.lanes import check_light, final_state
+from voicemill.launch.lanes import check_light, check_settings, final_state, step_lock
 from voicemill.progress import Observer
 from voicemill.protocol import Protocol
 from voicemill.terminal import Terminal
@@ -32,15 +33,15 @@ def run_step(step: str, environ: Mapping[str, str], repository: Path) -> int:
     Raises:
         VoicemillError: with the reason that is also in the status file.
     """
-    settings = VoiceTrainSettings.from_environment(environ, repository=repository, work_dir=Path.cwd())
+    settings = VoiceTrainSettings.for_lane(environ, repository=repository, work_dir=Path.cwd())
     protocol = Protocol(sys.stdout)
-    status = VoiceTrainStatusFile(settings.status_path, settings.job) if step == "train" else None
-    with (
-        Interrupts() as interrupts,
-        Terminal() as terminal,
-        final_state(status, protocol),
-        interrupts.unmasked(),
-    ):
+    with Interrupts() as interrupts, Terminal() as terminal, contextlib.ExitStack() as stack:
+        stack.enter_context(step_lock(settings.common, protocol))
+        status = VoiceTrainStatusFile(settings.status_path, settings.job) if step == "train" else None
+        stack.enter_context(final_state(status, protocol))
+        stack.enter_context(interrupts.unmasked())
+        interrupts.deliver()
+        check_settings(settings.common)
         check_light()
         if status is None:
             _prepare(settings, protocol, terminal)
@@ -103,7 +104,7 @@ def _train(settings: VoiceTrainSettings, protocol: Protocol, observer: Observer,
     status.update(artifact=shown)
     digest = files.sha256_file(settings.checkpoint)
     status.complete(loss=trained.loss, checkpoint=shown, checkpoint_sha256=digest)
-    protocol.artifact(settings.status_path)
+    protocol.result("completed", None, settings.status_path)
 
 
 def _device(settings: VoiceTrainSettings) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from voicemill.errors import UsageError
-from voicemill.settings import Settings, flag
+from voicemill.settings import CHECKED, Settings, flag
 
 JOB = "tts_voice_train"
 CHECKPOINT = "tts_voice_train_musicgen_small.pt"
@@ -15,6 +15,15 @@ MANIFEST = "voice_dataset_manifest.json"
 LOGS = ("colab_bootstrap_stdout.log", "colab_bootstrap_stderr.log")
 AGAIN = "This step kept no results: run the same command again."
 """The hint after a signal: the lane takes minutes and writes no intermediate checkpoint."""
+SWITCHES = (
+    "RUN_GIT_SYNC",
+    "CLEAR_PREVIOUS_ARTIFACTS",
+    "RESET_TRAIN_OUTPUTS",
+    "RUN_PREPARE",
+    "RUN_TRAIN",
+    "EFFICIENT_ATTENTION_BACKEND",
+)
+"""Variables of this lane whose values can make no sense."""
 ATTENTION = "torch"
 """The only EFFICIENT_ATTENTION_BACKEND: torch's scaled dot-product attention. Audiocraft's xformers is absent."""
 
@@ -60,6 +69,18 @@ class VoiceTrainSettings:
     @property
     def manifest(self) -> Path:
         return self.audio_dir / MANIFEST
+
+    @classmethod
+    def for_lane(
+        cls, environ: Mapping[str, str], *, repository: Path, work_dir: Path | None = None
+    ) -> VoiceTrainSettings:
+        """Read the variables as `from_environment` does, but record a `common.fault` instead of raising it."""
+        try:
+            return cls.from_environment(environ, repository=repository, work_dir=work_dir)
+        except UsageError as error:
+            rest = {name: value for name, value in environ.items() if name not in (*CHECKED, *SWITCHES)}
+            settings = cls.from_environment(rest, repository=repository, work_dir=work_dir)
+            return replace(settings, common=replace(settings.common, fault=error))
 
     @classmethod
     def from_environment(

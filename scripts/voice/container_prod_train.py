@@ -10,6 +10,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "lib"))
 
+from voicemill.boundary import hold_signals
+
+hold_signals()
+
 from voicemill.boundary import Interrupts, guarded
 from voicemill.launch.container import run_reported
 from voicemill.protocol import Protocol
@@ -17,7 +21,7 @@ from voicemill.settings import Settings
 
 
 def main() -> int:
-    settings = Settings.from_environment(os.environ, repository=ROOT, work_dir=Path.cwd())
+    settings = Settings.for_lane(os.environ, repository=ROOT, work_dir=Path.cwd())
     with Interrupts() as interrupts:
         return run_reported(settings, os.environ, Protocol(sys.stdout), interrupts)
 

@@ -11,6 +11,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "lib"))
 
+from voicemill.boundary import hold_signals
+
+hold_signals()
+
 from voicemill.boundary import Interrupts, guarded, usage_checked
 from voicemill.lane.colab_entry import run_reported
 from voicemill.protocol import Protocol
@@ -19,7 +23,7 @@ from voicemill.settings import Settings
 
 def main() -> int:
     usage_checked(argparse.ArgumentParser(description=f"{__doc__} Settings come from the environment."))
-    settings = Settings.from_environment(os.environ, repository=ROOT, work_dir=Path.cwd())
+    settings = Settings.for_lane(os.environ, repository=ROOT, work_dir=Path.cwd())
     with Interrupts() as interrupts:
         return run_reported(settings, os.environ, Protocol(sys.stdout), interrupts)
 

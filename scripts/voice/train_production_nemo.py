@@ -10,6 +10,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "lib"))
 
+from voicemill.boundary import hold_signals
+
+hold_signals()
+
 from voicemill.boundary import guarded
 from voicemill.lane.entry import run_lane
 from voicemill.launch.lanes import NEMO

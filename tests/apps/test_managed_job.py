@@ -99,6 +99,8 @@ def test_the_job_is_launched_and_its_lines_are_the_protocols(run, tmp_path, head
         "PROGRESS 60 100",
         "PROGRESS 100 100",
         f"ARTIFACT {TASK}",
+        'STATS {"reason":null,"status":"completed"}',
+        "ARTIFACT artifacts/train_status.tts_prod_train.json",
         "[tts-prod] status=done backend=managed_job",
     ]
     task = yaml.safe_load((tmp_path / TASK).read_text())

@@ -102,6 +102,8 @@ def test_a_managed_job_is_blocked_with_a_status_file(run, tmp_path, head, bare_p
     assert done.returncode == 2
     assert done.stdout.splitlines() == [
         f"[tts-prod] head={head[:8]}",
+        'STATS {"reason":"managed_job_not_implemented","status":"blocked"}',
+        f"ARTIFACT {STATUS}",
         "[tts-prod] status=blocked reason=managed_job_not_implemented",
     ]
     assert (status(tmp_path)["state"], status(tmp_path)["reason"]) == ("blocked", "managed_job_not_implemented")
@@ -189,6 +191,8 @@ def test_build_and_run_and_only_the_protocol_on_stdout(run, tmp_path, head, engi
         "PROGRESS 100 100",
         "=== DOCKER PROD TRAIN REPORT ===",
         "outcome=success",
+        'STATS {"reason":null,"status":"completed"}',
+        f"ARTIFACT {STATUS}",
         "[tts-prod] status=done backend=local_docker",
     ]
     assert "a person reads this" in done.stderr
@@ -255,7 +259,12 @@ def test_a_container_that_fails_keeps_the_lanes_own_reason(run, tmp_path, path):
     assert "[tts-prod][error] docker_run_failed exit_code=2 log=" in done.stderr
     assert "--- the last lines of" in done.stderr
     lines = done.stdout.splitlines()
-    assert lines[-2:] == ["=== DOCKER PROD TRAIN REPORT ===", "outcome=failed"]
+    assert lines[-4:] == [
+        "=== DOCKER PROD TRAIN REPORT ===",
+        "outcome=failed",
+        'STATS {"reason":"missing_transcript","status":"blocked"}',
+        f"ARTIFACT {STATUS}",
+    ]
     found = status(tmp_path)
     assert (found["state"], found["reason"], found["stats"]) == ("blocked", "missing_transcript", {"a": 1})
 

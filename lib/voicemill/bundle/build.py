@@ -234,7 +234,7 @@ def check_replaceable(target: Path) -> None:
         problem = "is not a folder"
     else:
         listing = walk(target)
-        if MANIFEST in listing.regular or not (listing.regular or listing.irregular):
+        if {MANIFEST, f"{MANIFEST}.stale"} & {*listing.regular} or not (listing.regular or listing.irregular):
             return
         problem = "holds files and no manifest.json"
     raise BundleError(

@@ -34,7 +34,7 @@ from voicemill.dataset.stages import (
     voice_activity,
 )
 from voicemill.errors import DatasetError
-from voicemill.locks import folder_lock
+from voicemill.locks import folder_lock, require_unused
 from voicemill.progress import Observer, SilentObserver
 from voicemill.settings import REPOSITORY
 from voicemill.text import normalise
@@ -98,6 +98,7 @@ def prepare(request: PreparationRequest, workspace: Workspace, observer: Observe
         existing.record(request, workspace, key)
         return with_rights(known, request.rights)
     existing.require_lexicon(request, inputs)
+    require_unused(root)
     # The processes end first, or they would write into a folder that is being removed.
     with (
         contextlib.ExitStack() as publication,
@@ -119,6 +120,7 @@ def prepare(request: PreparationRequest, workspace: Workspace, observer: Observe
         )
         _run_stages(context, sources, edits.recordings(inputs), manifest.Identity(key, inputs, tools))
         publication.enter_context(folder_lock(root))  # no edit is saved between the copy and the publication
+        require_unused(root)
         edits.carry(root, staging)
     made = load(root, key)
     if made is None:

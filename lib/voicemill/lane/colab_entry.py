@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,11 +15,13 @@ from typing import Any
 
 from voicemill import files
 from voicemill.boundary import Interrupts, fail
-from voicemill.errors import DependencyError, StorageError, VoicemillError
+from voicemill.errors import DependencyError, StorageError, UsageError, VoicemillError
+from voicemill.lane import plan
 from voicemill.lane.entry import write_blocked_without_models
 from voicemill.lane.runner import LaneOutcome, run_in_children
 from voicemill.launch import relay
-from voicemill.launch.lanes import check_light
+from voicemill.launch.lanes import check_light, check_settings
+from voicemill.locks import lane_lock, with_lock
 from voicemill.protocol import Protocol
 from voicemill.settings import Paths, Settings
 
@@ -28,6 +29,7 @@ HEADING = "=== PROD TTS TRAIN REPORT ==="
 LOG = "prod_tts_once.log"
 MISSING = "missing"
 BOOTSTRAP = "bootstrap"
+MANIFEST, STALE_MANIFEST = "manifest.json", "manifest.json.stale"
 GPU = Path("/dev/nvidia0")
 
 
@@ -35,13 +37,23 @@ def run_reported(settings: Settings, environ: Mapping[str, str], protocol: Proto
     """Run the lane, print its report and return the exit code of the step that failed, or 0."""
     protocol.head(settings.head)
     try:
-        with relay.open_log(settings.paths.artifacts / LOG) as log:
-            outcome = _run(settings, environ, protocol, interrupts, log)
-    except VoicemillError as error:  # the disk, before any step could start
+        with (
+            lane_lock(settings.workspace.work, settings.lane_lock) as lock,
+            relay.open_log(settings.paths.artifacts / LOG) as log,
+        ):
+            outcome = _run(settings, with_lock(environ, lock), protocol, interrupts, log)
+    except VoicemillError as error:  # another lane, or the disk, before any step could start
         fail(error.line, str(error), error.hint, error.exit_code)
         outcome = LaneOutcome(BOOTSTRAP, error.exit_code, error.reason)
+    busy = outcome.reason.startswith("lane_busy:")
+    report = _report(outcome, settings, protocol, {} if busy else _read(settings.paths.training_status))
+    state = "completed" if outcome.code == 0 else "blocked" if outcome.code == 2 else "error"
+    reason = None if outcome.code == 0 else outcome.reason
+    protocol.result(state, reason, None if busy else settings.paths.training_status)
+    if outcome.code == 2:
+        protocol.blocked(outcome.reason)
     protocol.line(HEADING)
-    for name, value in _report(outcome, settings, protocol).items():
+    for name, value in report.items():
         protocol.line(f"{name}={value}")
     return outcome.code
 
@@ -49,13 +61,15 @@ def run_reported(settings: Settings, environ: Mapping[str, str], protocol: Proto
 def _run(
     settings: Settings, environ: Mapping[str, str], protocol: Protocol, interrupts: Interrupts, log: relay.Log
 ) -> LaneOutcome:
-    _remove_stale(settings.paths)
     try:
+        interrupts.deliver()
+        check_settings(settings)
         bootstrap(settings, log, interrupts)
     except VoicemillError as error:
         fail(error.line, str(error), error.hint, error.exit_code)
         write_blocked_without_models(settings, error.reason)
         return LaneOutcome(BOOTSTRAP, error.exit_code, error.reason)
+    _remove_stale(settings.paths)
     return run_in_children(settings, environ, protocol, interrupts, log)
 
 
@@ -87,35 +101,40 @@ def _ignore(line: str) -> None:
 
 
 def _remove_stale(paths: Paths) -> None:
-    """Remove the statuses and the production bundle of an earlier run.
+    """Remove the statuses of an earlier run, and set the manifest of its production bundle aside.
 
-    A promoted bundle stays: it may be a voice in use. The report names it only if this run has promoted it.
+    The bundle's files stay until its successor replaces them, and so does a promoted bundle: it may be a voice in use.
     """
     try:
         for path in (paths.training_status, paths.evaluation):
             path.unlink(missing_ok=True)
-        bundle = paths.production_bundle
-        if (bundle / "manifest.json").is_file() and not bundle.is_symlink():
-            shutil.rmtree(bundle)
+        manifest = paths.production_bundle / MANIFEST
+        if manifest.is_file() and not paths.production_bundle.is_symlink():
+            manifest.replace(manifest.with_name(STALE_MANIFEST))
     except OSError as error:
         raise StorageError.from_os_error(error, error.filename) from error
 
 
-def _report(outcome: LaneOutcome, settings: Settings, protocol: Protocol) -> dict[str, str]:
+def _report(
+    outcome: LaneOutcome, settings: Settings, protocol: Protocol, status: Mapping[str, object]
+) -> dict[str, str]:
     """The report's keys, always all of them and in the contract's order."""
-    paths, promoted_path, promoted = settings.paths, MISSING, MISSING
-    status, bundle = _read(paths.training_status), _sha256(paths.production_bundle)
-    if outcome.code == 0:
+    paths, promoted = settings.paths, MISSING
+    built = outcome.code == 0 or outcome.failed_step == plan.PROMOTE.name
+    bundle = _sha256(paths.production_bundle) if built else MISSING
+    try:
         folder = paths.promoted(settings.voice_profile_id)
-        promoted = _sha256(folder)
-        promoted_path = protocol.shown(folder) if promoted != MISSING else MISSING
+        promoted_path = protocol.shown(folder)
+        promoted = _sha256(folder) if outcome.code == 0 else MISSING
+    except UsageError:  # the voice's name cannot be a folder
+        promoted_path = MISSING
     return {
         "objective_status": str(status.get("objective_status", "blocked")),
         "root_cause": outcome.reason,
         "gpu_available": "true" if status.get("gpu_available") is True or GPU.exists() else "false",
         "status_json": protocol.shown(paths.training_status),
         "status_json_content": json.dumps(status, sort_keys=True, separators=(",", ":"), ensure_ascii=False),
-        "bundle_path": protocol.shown(paths.production_bundle) if bundle != MISSING else MISSING,
+        "bundle_path": protocol.shown(paths.production_bundle),
         "promoted_bundle_path": promoted_path,
         "pipeline_rc": str(outcome.code),
         "failed_step": outcome.failed_step,

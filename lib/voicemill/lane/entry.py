@@ -6,6 +6,7 @@ names what is missing.
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -16,8 +17,8 @@ from voicemill.boundary import Interrupts
 from voicemill.errors import DependencyError
 from voicemill.lane import plan, runner
 from voicemill.lane.plan import LaneStep
-from voicemill.launch.lanes import Lane, check_light, final_state
-from voicemill.protocol import Protocol, StatusFile
+from voicemill.launch.lanes import Lane, check_light, check_settings, final_state, lane_state, step_lock
+from voicemill.protocol import Protocol
 from voicemill.settings import Settings
 from voicemill.terminal import Terminal
 
@@ -28,7 +29,7 @@ def run_lane(lane: Lane, environ: Mapping[str, str], repository: Path) -> int:
     Raises:
         VoicemillError: with its reason, which the status files hold too.
     """
-    settings = Settings.from_environment(environ, repository=repository, work_dir=Path.cwd())
+    settings = Settings.for_lane(environ, repository=repository, work_dir=Path.cwd())
     protocol = Protocol(sys.stdout)
     _require_light(settings, protocol, lane)
     from voicemill.lane.request import LaneOptions
@@ -45,7 +46,7 @@ def run_step(step: LaneStep, environ: Mapping[str, str], repository: Path) -> in
     Raises:
         VoicemillError: with its reason, which the result file of the step holds too.
     """
-    settings = Settings.from_environment(environ, repository=repository, work_dir=Path.cwd())
+    settings = Settings.for_lane(environ, repository=repository, work_dir=Path.cwd())
     protocol = Protocol(sys.stdout)
     _require_light(settings, protocol, None, training=step == plan.TRAIN)
     with Interrupts() as interrupts, Terminal() as terminal:
@@ -69,9 +70,11 @@ def promote_step(
     Raises:
         VoicemillError: with its reason; nothing was published.
     """
-    settings = Settings.from_environment(environ, repository=repository, work_dir=Path.cwd())
+    settings = Settings.for_lane(environ, repository=repository, work_dir=Path.cwd())
     protocol = Protocol(sys.stdout)
-    with final_state(None, protocol):
+    with Interrupts() as interrupts, step_lock(settings, protocol), final_state(None, protocol):
+        interrupts.deliver()
+        check_settings(settings)
         check_light()
         from voicemill.lane import bundling
 
@@ -89,14 +92,12 @@ def _require_light(settings: Settings, protocol: Protocol, lane: Lane | None, *,
         return
     except DependencyError as error:
         missing = error
-    status = None
+    on_error = functools.partial(write_blocked_without_models, settings) if training else None
     if lane is not None:
-        protocol.head(settings.head)
-        job = lane.job(settings)
-        status = StatusFile(settings.paths.lane_status(job), job)
-    with final_state(
-        status, protocol, (lambda reason: write_blocked_without_models(settings, reason)) if training else None
-    ):
+        with Interrupts() as interrupts, lane_state(settings, lane.job(settings), protocol, interrupts, on_error):
+            raise missing
+    result = settings.paths.training_status if training else None
+    with step_lock(settings, protocol), final_state(None, protocol, on_error, result):
         raise missing
 
 

@@ -6,20 +6,22 @@ Standard library only at import: the Colab entry point starts on a Python that h
 from __future__ import annotations
 
 import dataclasses
+import functools
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from voicemill.boundary import Interrupts
+from voicemill.errors import InterruptedRunError
 from voicemill.lane import plan
 from voicemill.lane.plan import LaneStep
 from voicemill.lane.reporter import LaneReporter, TableRow
 from voicemill.launch import preflight, relay
-from voicemill.launch.lanes import MAIN, NEMO, SCRIPTS, Lane, final_state
+from voicemill.launch.lanes import MAIN, NEMO, SCRIPTS, Lane, check_settings, final_state, lane_state, step_lock
 from voicemill.progress import Observer
-from voicemill.protocol import Protocol, StatusFile
+from voicemill.protocol import Protocol
 from voicemill.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,11 +57,10 @@ def run_lane(
 
     job = lane.job(settings)
     settings = dataclasses.replace(settings, base_weights_id=settings.base_weights_id or lane.base_weights)
-    protocol.head(settings.head)
-    status = StatusFile(settings.paths.lane_status(job), job)
     dry_run = options.dry_run or settings.dry_run
-    reporter = LaneReporter(protocol, status, observer, plan.lane_steps(dry_run=dry_run))
-    with final_state(status, protocol, lambda reason: statuses.write_blocked(settings, reason)), interrupts.unmasked():
+    on_error = functools.partial(statuses.write_blocked, settings)
+    with lane_state(settings, job, protocol, interrupts, on_error) as (status, _), interrupts.unmasked():
+        reporter = LaneReporter(protocol, status, observer, plan.lane_steps(dry_run=dry_run))
         reporter.start()
         preflight.check_head(settings)
         request = LaneRequest.from_options(settings, options)
@@ -68,8 +69,10 @@ def run_lane(
         if request.dry_run:
             _note_processes(request, reporter)
         run = _lane_run(settings, reporter, interrupts, job, request)
-        rows = [row for step in plan.PROCESSES for row in _take(step, run, request)]
-    reporter.finish()
+        with run.held:
+            rows = [row for step in plan.PROCESSES for row in _take(step, run, request)]
+        reporter.finish()
+    protocol.result("completed", None, status.path)
     protocol.done(preflight.LOCAL if request.ray is None else preflight.RAY)
     return rows
 
@@ -86,22 +89,27 @@ def run_step(
     from voicemill.lane.request import LaneOptions, LaneRequest
 
     settings = dataclasses.replace(settings, base_weights_id=settings.base_weights_id or NEMO.base_weights)
-    writers: dict[str, Callable[[Settings, str], None]] = {
-        plan.TRAIN.name: statuses.write_blocked,
-        plan.EVALUATE.name: statuses.write_unmeasured,
+    writers = {
+        plan.TRAIN.name: (statuses.write_blocked, settings.paths.training_status),
+        plan.EVALUATE.name: (statuses.write_unmeasured, settings.paths.evaluation),
     }
-    write = writers.get(step.name)
+    write, result = writers.get(step.name, (None, None))
     steps = plan.steps_of(step, total=1 if step == plan.BUNDLE else plan.TOTAL)
     if step == plan.TRAIN and settings.dry_run:
         steps = (dataclasses.replace(step, until=plan.end(plan.DRY_STEPS)),)
     reporter = LaneReporter(protocol, None, observer, steps)
     with (
-        final_state(None, protocol, None if write is None else lambda reason: write(settings, reason)),
+        step_lock(settings, protocol),
+        final_state(None, protocol, functools.partial(write, settings) if write else None, result),
         interrupts.unmasked(),
     ):
+        interrupts.deliver()
+        check_settings(settings)
         reporter.start()
         request = LaneRequest.from_options(settings, LaneOptions()) if step == plan.TRAIN else None
-        return _take(step, _lane_run(settings, reporter, interrupts, NEMO.job(settings), request), request)
+        run = _lane_run(settings, reporter, interrupts, NEMO.job(settings), request)
+        with run.held:
+            return _take(step, run, request)
 
 
 def _take(step: LaneStep, run: LaneRun, request: LaneRequest | None) -> list[TableRow]:
@@ -179,7 +187,11 @@ def run_in_children(
             environment=environ,
         )
         if code != 0:
-            return LaneOutcome(step.name, code, lines.reason or f"lane_died:exit_code={code}")
+            reason = lines.reason or f"lane_died:exit_code={code}"
+            if interrupts.received is not None and not lines.reason:  # before the child could handle the signal
+                stopped = InterruptedRunError(interrupts.received)
+                code, reason = stopped.exit_code, stopped.reason
+            return LaneOutcome(step.name, code, reason)
         lines.finish()
         begin = step.until
     return LaneOutcome()

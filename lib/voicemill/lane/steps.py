@@ -6,6 +6,7 @@ production bundle, `promote` the promoted bundle and the report.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from voicemill.errors import BlockedError, NotAcceptableError
 from voicemill.lane import bundling, gates, plan, statuses
 from voicemill.lane.reporter import LaneReporter, TableRow
 from voicemill.lane.request import LaneRequest
+from voicemill.locks import in_use
 from voicemill.protocol import Scalar
 from voicemill.settings import Settings
 from voicemill.training_status import TrainingStatus, read_training_status, write_training_status
@@ -41,6 +43,7 @@ class LaneRun:
     Attributes:
         job: names the lane's files.
         voice: profile id of the voice.
+        held: locks that end with the run.
         measured: figures and sounds of the evaluation, once this process has made it.
         clock: measures the stages after the preparation.
     """
@@ -53,9 +56,22 @@ class LaneRun:
     display_name: str
     measured: VoiceEvaluation | None = None
     clock: StageClock = field(init=False)
+    held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    _dataset: Path | None = None
 
     def __post_init__(self) -> None:
         self.clock = StageClock(self.reporter, list)
+
+    def keep(self, dataset: PreparedDataset) -> None:
+        """Keep others from replacing or removing the dataset until the run ends.
+
+        Raises:
+            RefusedError: `lane_busy:<name>`.
+        """
+        folder = dataset.manifest.parent
+        if folder != self._dataset:
+            self.held.enter_context(in_use(folder))
+            self._dataset = folder
 
 
 def train(request: LaneRequest, run: LaneRun) -> list[TableRow]:
@@ -71,6 +87,7 @@ def train(request: LaneRequest, run: LaneRun) -> list[TableRow]:
     with reporter.step(plan.GATES):
         cleared = gates.clear(request, settings, reporter)
     dataset = _prepare(request, cleared, run)
+    run.keep(dataset)
     # The number of training steps depends on the length of the recordings.
     cleared = dataclasses.replace(cleared, config=cleared.config.for_audio(dataset.stats.train_seconds))
     context = training.Context(request=request, cleared=cleared, run=run)
@@ -157,6 +174,7 @@ def _evaluate(run: LaneRun) -> list[TableRow]:
     settings, reporter = run.settings, run.reporter
     with reporter.step(plan.EVALUATE, [STAGE]):
         voice = TrainedVoice.read(settings)
+        run.keep(voice.dataset)
         run.measured = measured = evaluation.evaluate_trained(voice, settings, run.clock)
         _record(voice, measured, settings)
     found = measured.evaluation

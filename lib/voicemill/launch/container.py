@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from voicemill.boundary import Interrupts
 from voicemill.launch import relay
-from voicemill.launch.lanes import MAIN, SCRIPTS
+from voicemill.launch.lanes import MAIN, SCRIPTS, step_lock
+from voicemill.locks import with_lock
 from voicemill.protocol import Protocol
 from voicemill.settings import Settings
 
@@ -20,16 +21,18 @@ def run_reported(settings: Settings, environ: Mapping[str, str], protocol: Proto
 
     Raises:
         StorageError: the log cannot be written.
+        RefusedError: `lane_busy:<work folder>`.
     """
     status = settings.paths.lane_status(MAIN.job(settings))
     script = settings.repository / SCRIPTS / MAIN.script
-    with relay.open_log(settings.workspace.artifacts / LOG_NAME) as log:
+    with step_lock(settings, protocol) as lock, relay.open_log(settings.workspace.artifacts / LOG_NAME) as log:
+        interrupts.deliver()
         code = relay.run(
             [sys.executable, str(script)],
             on_line=protocol.line,
             log=log,
             interrupts=interrupts,
-            environment=environ,
+            environment=with_lock(environ, lock),
         )
     protocol.line(HEADING)
     protocol.line(f"outcome={'success' if code == 0 else 'failed'}")

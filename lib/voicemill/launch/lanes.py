@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from voicemill.boundary import missing_module
-from voicemill.errors import DependencyError, StorageError, VoicemillError
+from voicemill.boundary import Interrupts, missing_module
+from voicemill.errors import DependencyError, InterruptedRunError, StorageError, VoicemillError
+from voicemill.locks import lane_lock
 from voicemill.protocol import Protocol, State, StatusFile
 from voicemill.settings import DEFAULT_BASE_WEIGHTS, Settings
 
@@ -58,35 +60,127 @@ def check_light() -> None:
 
 
 @contextlib.contextmanager
+def lane_state(
+    settings: Settings,
+    job: str,
+    protocol: Protocol,
+    interrupts: Interrupts,
+    on_error: Callable[[str], None] | None = None,
+) -> Iterator[tuple[StatusFile, int | None]]:
+    """Hold the work folder and keep the lane's status, from `running` to its final state; a busy folder is not touched.
+
+    Args:
+        settings: the environment; a variable that makes no sense is refused once the status is written.
+        job: name of the job in the status file.
+        protocol: the lines on stdout.
+        interrupts: signals; those that arrived before the status existed are delivered.
+        on_error: see `final_state`.
+
+    Yields:
+        The status, and the descriptor of the work folder's lock for the processes of the steps.
+
+    Raises:
+        RefusedError: `lane_busy:<work folder>`; nothing was written.
+        UsageError: `bad_usage`: a variable makes no sense.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            lock = stack.enter_context(lane_lock(settings.workspace.work, settings.lane_lock))
+            status = StatusFile(settings.paths.lane_status(job), job)
+        except VoicemillError as error:
+            protocol.head(settings.head)
+            _show_error(error, None, protocol)
+            raise
+        with final_state(status, protocol, on_error):
+            protocol.head(settings.head)
+            interrupts.deliver()
+            check_settings(settings)
+            yield status, lock
+
+
+@contextlib.contextmanager
+def step_lock(settings: Settings, protocol: Protocol) -> Iterator[int | None]:
+    """Hold the work folder for a step that runs alone, or use the lock of the lane that started it.
+
+    Raises:
+        RefusedError: `lane_busy:<work folder>`.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            lock = stack.enter_context(lane_lock(settings.workspace.work, settings.lane_lock))
+        except VoicemillError as error:
+            _show_error(error, None, protocol)
+            raise
+        yield lock
+
+
+def check_settings(settings: Settings) -> None:
+    """Refuse a variable of the environment that makes no sense.
+
+    Raises:
+        UsageError: `bad_usage`.
+    """
+    if settings.fault is not None:
+        raise settings.fault
+
+
+@contextlib.contextmanager
 def final_state(
-    status: StatusFile | None, protocol: Protocol, on_error: Callable[[str], None] | None = None
+    status: StatusFile | None,
+    protocol: Protocol,
+    on_error: Callable[[str], None] | None = None,
+    result: Path | None = None,
 ) -> Iterator[None]:
-    """Record the reason of an early end in the status file and re-raise; an existing final state is kept.
+    """Record the reason of an early end in the status file, print it and re-raise; an existing final state is kept.
 
     Args:
         status: the lane's status file; `None` for a step that runs alone.
-        protocol: receives the `status=blocked` line.
+        protocol: receives the STATS and ARTIFACT lines of the end, and the `status=blocked` line.
         on_error: called with the reason of every library error, to write further files.
+        result: the file that `on_error` writes, if there is no status.
 
     Raises:
         DependencyError: a package could not be imported.
+        InterruptedRunError: the reader of stdout has exited.
     """
     try:
         with _imports():
-            yield
+            try:
+                yield
+            except BrokenPipeError as error:
+                raise InterruptedRunError(signal.SIGPIPE) from error
     except VoicemillError as error:
-        blocked = error.exit_code == 2
         with contextlib.suppress(StorageError):  # if the disk failed, report the first error
-            _finish(status, "blocked" if blocked else "error", error.reason)
+            _finish(status, state_of(error), error.reason)
             if on_error:
                 on_error(error.reason)
-        if blocked:
-            protocol.blocked(error.reason)
+        with contextlib.suppress(BrokenPipeError):
+            _show_error(error, status, protocol, result)
         raise
     except BaseException as error:  # a defect, or a second Ctrl-C: the status must not stay `running`
+        defect = f"internal_error:{type(error).__name__}"
         with contextlib.suppress(StorageError):
-            _finish(status, "error", f"internal_error:{type(error).__name__}")
+            _finish(status, "error", defect)
+        with contextlib.suppress(OSError):
+            protocol.result("error", defect, status.path if status else result)
         raise
+
+
+def state_of(error: VoicemillError) -> State:
+    """The final state of a job that ended with this error."""
+    return "blocked" if error.exit_code == 2 else "error"
+
+
+def _show_error(
+    error: VoicemillError, status: StatusFile | None, protocol: Protocol, result: Path | None = None
+) -> None:
+    """Print the end of a job as STATS, ARTIFACT and bracketed line; a final state of another process is kept."""
+    state, reason = state_of(error), error.reason
+    if status is not None and status.status.state in ("blocked", "error"):
+        state, reason = status.status.state, status.status.reason or reason
+    protocol.result(state, reason, status.path if status else result)
+    if error.exit_code == 2:
+        protocol.blocked(error.reason)
 
 
 @contextlib.contextmanager

@@ -11,9 +11,10 @@ import sys
 from collections.abc import Iterator, Mapping
 
 from voicemill.boundary import Interrupts
-from voicemill.errors import RefusedError, VoicemillError
+from voicemill.errors import InterruptedRunError, RefusedError, VoicemillError
 from voicemill.launch import local_docker, managed_job, preflight, relay
-from voicemill.launch.lanes import LANES, MAIN, SCRIPTS, Lane, final_state
+from voicemill.launch.lanes import LANES, MAIN, SCRIPTS, Lane, lane_state
+from voicemill.locks import with_lock
 from voicemill.protocol import Protocol, StatusFile
 from voicemill.settings import Settings
 
@@ -32,11 +33,13 @@ def orchestrate(settings: Settings, environ: Mapping[str, str], protocol: Protoc
     Raises:
         VoicemillError: a gate refused, or the engine failed; the status file has the same reason.
     """
-    protocol.head(settings.head)
     known = LANES.get(settings.train_lane, MAIN)
-    status = StatusFile(settings.paths.lane_status(known.job(settings)), known.job(settings))
     log_path = settings.paths.orchestrator_log
-    with final_state(status, protocol), relay.open_log(log_path) as log, _tail_on_failure(log):
+    with (
+        lane_state(settings, known.job(settings), protocol, interrupts) as (status, lock),
+        relay.open_log(log_path) as log,
+        _tail_on_failure(log),
+    ):
         preflight.check_head(settings)
         preflight.check_audio(settings)
         checked = preflight.check_weights_manifest(settings, protocol)
@@ -47,6 +50,7 @@ def orchestrate(settings: Settings, environ: Mapping[str, str], protocol: Protoc
             status.take_over()
             if status.status.state != "completed":
                 raise local_docker.run_failed(0, log)
+            protocol.result("completed", None, status.path)
             protocol.done(backend)
             return 0
         if backend == preflight.MANAGED_JOB:
@@ -54,9 +58,10 @@ def orchestrate(settings: Settings, environ: Mapping[str, str], protocol: Protoc
             status.update(
                 state="completed", progress=(protocol.current, protocol.total), artifact=protocol.artifact(task)
             )
+            protocol.result("completed", None, status.path)
             protocol.done(backend)
             return 0
-        return _run_here(lane, settings, environ, protocol, interrupts, log, status)
+        return _run_here(lane, settings, with_lock(environ, lock), protocol, interrupts, log, status)
 
 
 def _run_here(
@@ -80,6 +85,8 @@ def _run_here(
     )
     status.take_over()
     if status.status.state == "running":
+        if interrupts.received is not None:  # before the lane could handle the signal
+            raise InterruptedRunError(interrupts.received)
         raise RefusedError(
             f"The lane exited with code {code} and left no result.",
             reason=f"lane_died:exit_code={code}",

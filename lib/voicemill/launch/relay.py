@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 from voicemill.boundary import Interrupts
 from voicemill.errors import StorageError
+from voicemill.locks import LANE_LOCK
 from voicemill.protocol import Protocol, read_progress
 
 TAIL_LINES = 20
@@ -88,7 +89,7 @@ def run(
         on_error_line: called with each line of its stderr, in another thread.
         log: receives both streams.
         interrupts: signals that arrive meanwhile are forwarded to the child.
-        environment: of the child; by default that of this process.
+        environment: of the child; by default that of this process. A lock that it names is passed on.
         show: copy the child's stderr to this process's stderr.
 
     Raises:
@@ -110,6 +111,7 @@ def run(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=None if environment is None else dict(environment),
+            pass_fds=[int(environment[LANE_LOCK])] if environment and LANE_LOCK in environment else (),
             start_new_session=True,  # a terminal's Ctrl-C reaches the child once, forwarded
         )
         for signum in early:  # arrived while the child was starting

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from voicemill import files
 from voicemill.dataset import description
 from voicemill.errors import StorageError, UsageError
-from voicemill.locks import folder_lock
+from voicemill.locks import folder_lock, require_unused
 from voicemill.voices import record
 from voicemill.voices.record import VoiceRecord
 from voicemill.voices.rights import warning
@@ -144,6 +144,7 @@ def rename(workspace: Workspace, old: str, new: str) -> Voice:
     """
     with folder_lock(workspace.dataset(old)):
         voice = _get(workspace, old)
+        require_unused(voice.dataset)
         require_free(workspace, profile_id(new))
         target = workspace.dataset(new)
         if voice.state == "ready":
@@ -167,6 +168,7 @@ def delete(workspace: Workspace, slug: str) -> Voice:
     """
     with folder_lock(workspace.dataset(slug)):
         voice = _get(workspace, slug)
+        require_unused(voice.dataset)
         for folder in (voice.dataset, _path(workspace, slug).parent):
             if folder.is_dir():
                 files.remove_directory(folder)

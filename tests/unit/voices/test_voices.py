@@ -23,6 +23,7 @@ from voicemill.dataset.edits import ClipEdit
 from voicemill.dataset.prepare import PreparedDataset, load
 from voicemill.dataset.rights import Rights, parse_rights
 from voicemill.errors import DatasetError, StorageError, UsageError, VoicemillError
+from voicemill.locks import in_use
 from voicemill.settings import REPOSITORY
 from voicemill.voices import archive, record, registry, rights
 from voicemill.workspace import Workspace
@@ -357,6 +358,7 @@ RENAME = """
 import sys
 from pathlib import Path
 from voicemill.errors import VoicemillError
+from voicemill.locks import in_use
 from voicemill.voices import registry
 from voicemill.workspace import Workspace
 
@@ -474,3 +476,15 @@ def test_the_id_of_a_clip_names_a_file(prepared: PreparedDataset, name: str) -> 
 
     with pytest.raises(ValidationError):
         type(prepared.entries[0]).model_validate(prepared.entries[0].model_dump() | {"id": name})
+
+
+def test_a_voice_that_a_lane_trains_on_is_neither_renamed_nor_deleted(home: Workspace) -> None:
+    registry.register(home.dataset("ann"), home)
+    before = sorted(home.dataset("ann").rglob("*"))
+    with in_use(home.dataset("ann")):
+        for change in (lambda: registry.rename(home, "ann", "berta"), lambda: registry.delete(home, "ann")):
+            with pytest.raises(VoicemillError) as caught:
+                change()
+            assert (caught.value.reason, caught.value.exit_code) == ("lane_busy:ann", 1)
+    assert sorted(home.dataset("ann").rglob("*")) == before
+    assert registry.rename(home, "ann", "berta").record.slug == "berta"
