@@ -325,7 +325,7 @@ def _sentence(text: str, tokens: Sequence[_Token], lexicon: Lexicon) -> ReadSent
         if token.mark and marks:
             marks[-1] = _stronger(marks[-1], token.mark)
     lower = [word.lower() for word in spoken]
-    if marks and marks[-1] in ("", ",", ";", ":"):
+    if marks and marks[-1] in (",", ";", ":"):
         marks[-1] = "."
     words = tuple(
         _spoken_word(lower, index, spoken[index], shown[index], marks, lexicon) for index in range(len(lower))
