@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
 import time
@@ -56,9 +55,8 @@ def say_command(
     options = SynthesisOptions(speed=speed, semitones=semitones, loudness_lufs=loudness)
     words = text if text is not None else read_input_text(file or Path("-"), sys.stdin.buffer)
     speaker = load_promoted_voice(settings, voice, bundle)
-    grammars = functools.partial(normalise, cache_dir=settings.workspace.cache / "text-normaliser")
     started = time.perf_counter()
-    seconds, _ = synthesise_to_file(speaker, words, out, options, grammars)
+    seconds, _ = synthesise_to_file(speaker, words, out, options, normalise)
     speed = seconds / (time.perf_counter() - started)
     protocol = Protocol(sys.stdout)
     protocol.stats({"seconds": round(seconds, 3), "vocoder": speaker.vocoder.name, "x_real_time": round(speed, 2)})

@@ -31,7 +31,6 @@ class PreparationContext:
         clock: measures stages and reports them to the observer.
         staging: becomes the dataset; decoded recordings lie inside, so that they go away with it.
         cache: the stage cache, which outlives a run.
-        grammars: folder of the grammars that normalise digits and symbols.
         lexicon: pronunciations.
         separator: the model that separates the voice, or the reason why there is none.
         speaker: the speaker model, or the reason why there is none.
@@ -43,7 +42,6 @@ class PreparationContext:
     clock: StageClock
     staging: Path
     cache: Path
-    grammars: Path
     lexicon: Lexicon
     separator: SeparatorChoice
     speaker: SpeakerModel | str
@@ -65,7 +63,7 @@ class PreparationContext:
 
     def spoken(self, text: str) -> str:
         """The normalised text."""
-        return normalise.normalise(text, cache_dir=self.grammars)
+        return normalise.normalise(text)
 
     def note_cached(self, stage: str, cached: Sequence[bool], unit: str = "clips") -> None:
         """Report how many results came from the stage cache."""

@@ -37,7 +37,6 @@ from voicemill.errors import DatasetError
 from voicemill.locks import folder_lock, require_unused
 from voicemill.progress import Observer, SilentObserver
 from voicemill.settings import REPOSITORY
-from voicemill.text import normalise
 from voicemill.text.lexicon import Lexicon
 from voicemill.weights.allowlist import SHIPPED
 from voicemill.weights.registry import WeightsRegistry
@@ -112,7 +111,6 @@ def prepare(request: PreparationRequest, workspace: Workspace, observer: Observe
             clock=StageClock(observer, pool.worker_ids),
             staging=staging,
             cache=cache,
-            grammars=workspace.cache / "text-normaliser",
             lexicon=Lexicon.load(request.lexicon),
             separator=separator,
             speaker=speaker,
@@ -194,8 +192,6 @@ def _run_stages(
     decoded = voice_activity.run(context, decode.run(context, sources.recordings))
     decoded, separated = separation.run(context, decoded)
     decoded, levels = loudness.run(context, decoded)
-    if any(normalise.needs_grammar(text) for text in (*sources.script, *(clip.text for clip in sources.texts))):
-        context.observer.note("the text holds digits or symbols: its grammars take about 40 s to build the first time")
     segmented = segmentation.run(context, sources, decoded)
     segmented = edits.apply(segmented, request.edits or (), digests, context.spoken, context.observer)
     if request.keep_rejected:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -110,8 +109,7 @@ def plan_test_sentences(settings: Settings, wanted: EvaluationSettings, *, plain
     """
     from voicemill.text.normalise import normalise
 
-    grammars = functools.partial(normalise, cache_dir=settings.workspace.cache / "text-normaliser")
-    return plan(shipped_sentences(settings.repository), wanted, grammars, plain=plain)
+    return plan(shipped_sentences(settings.repository), wanted, normalise, plain=plain)
 
 
 def other_speakers(own: Sequence[Samples], sample_rate: int, repository: Path) -> dict[str, SpeakerProfile]:

@@ -78,6 +78,6 @@ class EvaluationSettings(BaseModel):
 
     long_sentences: bool = Field(default=True, description="speak long sentences at once and clause by clause")
     numbers: bool = Field(
-        default=True, description="speak numbers and dates; the normaliser's grammars take half a minute to build, once"
+        default=True, description="speak numbers and dates"
     )
     limits: FigureLimits = Field(default=FigureLimits(), description="outside them the lane ends with exit code 3")

@@ -6,7 +6,7 @@ textgrid       Praat's TextGrid format
 text_files     text files of unknown origin
 normalise      written English -> spoken form -> words
 lexicon        word -> phones (ARPABET without stress): CMU dictionary, the user's additions, guesses
-frontend       the text front end that will replace `normalise`: sentences to spoken words and phones
+frontend       the text front end behind `normalise`: sentences to spoken words and phones
 letters        letter-to-sound: joint letter-phone n-grams trained on the dictionary (docs/adr/0003)
 
 Invariant: `normalise.words` is the only tokenisation, and the lexicon has one pronunciation per word. The phones of the

@@ -59,7 +59,6 @@ def make_context(tmp_path: Path) -> Callable[..., PreparationContext]:
             "clock": StageClock(SilentObserver(), list),
             "staging": tmp_path,
             "cache": tmp_path / "cache",
-            "grammars": Path("unused"),
             "lexicon": Lexicon.load(),
             "separator": SeparatorChoice("never"),
             "speaker": "none",

@@ -87,7 +87,7 @@ def test_other_pronunciations_of_a_heteronym_are_listed(lexicon: Lexicon) -> Non
 
 def test_normalised_text_keeps_names_and_marks(lexicon: Lexicon) -> None:
     (sentence,) = read("Mr. Fox met Dr. Lee, at 5:30 p.m.", lexicon)
-    assert sentence.normalised == "mister Fox met doctor Lee, at five thirty p m."
+    assert sentence.normalised == "Mister Fox met Doctor Lee, at five thirty p m."
 
 
 def test_letters_of_other_scripts_are_named() -> None:

@@ -7,7 +7,6 @@ long. Quadratic time would take 64 times as long.
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest
 
 from voicemill.errors import DatasetError
 from voicemill.text.captions import read_captions
-from voicemill.text.normalise import needs_grammar, normalise, words
+from voicemill.text.normalise import normalise, words
 from voicemill.text.textgrid import read_intervals
 from voicemill.text.transcripts import read_metadata, read_script, read_sidecar, split_sentences
 
@@ -97,19 +96,9 @@ def in_file(tmp_path: Path) -> Callable[[Callable[[Path], object], str], Callabl
 
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 @pytest.mark.parametrize("unit", REPEATED)
-def test_normalisation(unit: str, wrapper: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("voicemill.text.normalise._normaliser", lambda cache: Spelled())
-    for work in (normalise, needs_grammar, words, split_sentences):
+def test_normalisation(unit: str, wrapper: str) -> None:
+    for work in (normalise, words, split_sentences):
         assert_linear(work, REPEATED[unit], WRAPPERS[wrapper])
-
-
-class Spelled:
-    """Stands in for nemo_text_processing: letters for digits and signs, and never more than a part of the text."""
-
-    def normalize(self, text: str, *, verbose: bool) -> str:
-        assert len(text.split()) <= 200
-        assert max(map(len, text.split()), default=0) <= 200
-        return re.sub(r"[^\w\s.,?!'-]|[0-9_]", "x", text)
 
 
 @pytest.mark.parametrize("unit", REPEATED)
@@ -135,20 +124,3 @@ def test_a_number_of_any_length_in_a_caption(tmp_path: Path) -> None:
 def test_more_marks_than_any_language_has_are_dropped() -> None:
     assert normalise("caf" + "e\u0301" + "\u0323\u0301" * 1000 + " noir") == "cafe noir"
     assert normalise("e\u0301" * 100) == "e" * 100
-
-
-def test_long_texts_reach_the_grammars_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[str] = []
-
-    class Grammar:
-        def normalize(self, text: str, *, verbose: bool) -> str:
-            seen.append(text)
-            return text.replace("12", "twelve")
-
-    monkeypatch.setattr("voicemill.text.normalise._normaliser", lambda cache: Grammar())
-    assert normalise("Room 12. " * 100) == " ".join(["Room twelve."] * 100)
-    assert len(seen) == 1
-    seen.clear()
-    assert normalise("Room 12. " * 150) == " ".join(["Room twelve."] * 150)
-    assert len(seen) == 3
-    assert all(part.endswith(".") for part in seen)

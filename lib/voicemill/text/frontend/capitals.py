@@ -129,7 +129,8 @@ def read_capitals(word: str, around: Surroundings, listed: Callable[[str], bool]
 
 def _numeral(word: str, around: Surroundings) -> list[Reading] | None:
     before = around.before.lower()
-    upper = word.upper() if word.islower() and before in ("scene", "act", "chapter", "page", "part") else word
+    lower = word.islower() and around.before[:1].isupper() and before in ("scene", "act", "chapter", "page", "part")
+    upper = word.upper() if lower else word
     value = numbers.roman(upper)
     if value is None or upper in _NOT_NUMERALS or (around.shouting and len(upper) < 3):
         return None

@@ -111,6 +111,7 @@ class _Token:
     mark: str = ""
     ends_sentence: bool = False
     plain: bool = False
+    capital: bool = False
 
 
 def read(text: str, lexicon: Lexicon | None = None) -> list[ReadSentence]:
@@ -179,6 +180,7 @@ def _tokens(line: str, listed: Callable[[str], bool]) -> Iterator[_Token]:
             short = abbreviations.expand(text, place)
             if short is not None:
                 token.readings, token.ends_sentence = [short.words], short.ends_sentence
+                token.capital = text[0].isupper()
                 token.mark = "." if short.ends_sentence else ""
                 if place.dotted:
                     skip, token.end = index + 1, match.end() + 1
@@ -186,7 +188,7 @@ def _tokens(line: str, listed: Callable[[str], bool]) -> Iterator[_Token]:
                 token.readings, dotted_initial = _word(text, place, written, index, shouting, listed)
                 if text == "a" and _VARIABLE.match(around.after):
                     token.readings = [["A"]]
-                token.plain = token.readings == [[text.lower()]]
+                token.plain = token.readings == [[strip_accents(text).lower()]]
                 if dotted_initial:
                     skip, token.end = index + 1, match.end() + 1
         elif kind == "latin":
@@ -305,7 +307,7 @@ def _punctuate(token: _Token, kind: str, line: str) -> None:
         token.ends_sentence = not after.strip() or capital
         token.mark = "." if token.ends_sentence else ","
     else:
-        token.mark = "," if before and not (kind == "bracket" and not after.strip(" .,;:?!\"'")) else ""
+        token.mark = "," if before else ""
 
 
 def _sentence(text: str, tokens: Sequence[_Token], lexicon: Lexicon) -> ReadSentence:
@@ -317,7 +319,7 @@ def _sentence(text: str, tokens: Sequence[_Token], lexicon: Lexicon) -> ReadSent
         if token.readings and token.readings[0]:
             first = len(spoken)
             spoken += token.readings[0]
-            shown += [strip_accents(token.written)] if token.plain else [word.lower() for word in token.readings[0]]
+            shown += _shown(token)
             marks += [""] * len(token.readings[0])
             others = list(dict.fromkeys(tuple(word.lower() for word in words) for words in token.readings))
             if len(others) > 1:
@@ -331,6 +333,14 @@ def _sentence(text: str, tokens: Sequence[_Token], lexicon: Lexicon) -> ReadSent
         _spoken_word(lower, index, spoken[index], shown[index], marks, lexicon) for index in range(len(lower))
     )
     return ReadSentence(text, words, tuple(choices))
+
+
+def _shown(token: _Token) -> list[str]:
+    """The words of a token with the capital letters that they are written with."""
+    if token.plain:
+        return ["".join(c for c in strip_accents(token.written) if c.isascii())]
+    first, *others = (word.lower() for word in token.readings[0])
+    return [first.capitalize() if token.capital else first, *others]
 
 
 def _stronger(first: str, second: str) -> str:
