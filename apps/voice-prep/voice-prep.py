@@ -11,6 +11,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "lib"), str(Path(__fil
 
 import click
 from outcome import publish, rows
+from read_command import read_command
 from registry_commands import COMMANDS
 from review_command import review_command
 
@@ -196,7 +197,7 @@ def prepare_command(
 
 
 main = WithDefault("voice-prep", prepare_command)
-for command in (review_command, *COMMANDS):
+for command in (review_command, read_command, *COMMANDS):
     main.add_command(command)
 
 
