@@ -10,6 +10,7 @@
     say      speed of synthesis of a finished voice on a long text
     verify   a bundle of 600 MB verified, beside sha256sum over the same files
     preparation  a long recording with its script beside a script of the usual tools (needs flite)
+    people   how exactly clips of people are cut, in silence, soft, in a room, in noise and under hum
     curve    error rate, distortion and pitch error against minutes of training, stock NeMo beside ours (needs flite)
     quality  character error rate against minutes of training, on sentences outside the training data (needs flite)
 
@@ -261,6 +262,16 @@ def verify(work: Path, megabytes: int, rounds: int) -> None:
     for each in timed:
         speed, ratio = megabytes / each.seconds, timed[0].seconds / each.seconds
         click.echo(f"| {each.name} | {each.seconds:.2f} | {speed:.0f} | {ratio:.2f} |")
+
+
+@main.command()
+@click.argument("recordings", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--count", default=100, show_default=True, help="Clips that are cut.")
+def people(recordings: Path, count: int) -> None:
+    """Sound that the edges of clips lack, where the truth is known; RECORDINGS holds lj/ and kathleen/."""
+    from people import report
+
+    click.echo(report(recordings, count))
 
 
 @main.command()

@@ -25,6 +25,8 @@ _RISE_DB, _RISE_SHARE = 6.0, 0.1
 _CLEAR_DB = 15.0
 """Smallest range (dB) between background and speech with which an edge is moved."""
 _LOUD, _QUIET = 90.0, 10.0
+_AROUND, _AROUND_QUIET = 2.0, 5.0
+"""Seconds on both sides of an edge in which the background is looked for, too, and its percentile of the levels."""
 
 
 def refine(spans: Sequence[Span], levels: LevelEnvelope) -> list[Span]:
@@ -56,7 +58,9 @@ def _edge(levels: LevelEnvelope, edge: float, low: float, high: float, loud: flo
     values, begin = levels.between(low, high)
     if values.size == 0:
         return edge
-    background = float(np.percentile(values, _QUIET))
+    around, _ = levels.between(edge - _AROUND, edge + _AROUND)
+    # where the recording begins or ends on a sound, or a room still sounds, only pauses further away are background
+    background = min(float(np.percentile(values, _QUIET)), float(np.percentile(around, _AROUND_QUIET)))
     if loud - background < _CLEAR_DB:
         return edge
     runs = _runs(values > background + max(_RISE_DB, _RISE_SHARE * (loud - background)), round(_HOLD / levels.step))

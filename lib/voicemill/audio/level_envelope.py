@@ -16,6 +16,9 @@ STEP = 0.005
 _SMOOTH = 5
 """Points averaged (25 ms), so that a zero crossing inside a word does not look like a pause."""
 
+_SILENT = -100.0
+"""dBFS; quieter points are digital silence."""
+
 
 @dataclass(frozen=True, eq=False)
 class LevelEnvelope:
@@ -49,6 +52,13 @@ class LevelEnvelope:
             waiting = waiting[whole:]
         found.append(frame_levels(waiting, waveform.rate, STEP))
         return cls(_smooth(np.concatenate(found)), size / waveform.rate, length / waveform.rate)
+
+    def loud_level(self) -> float | None:
+        """Level (dBFS) of the loud parts: the mean power without what is 10 dB below it; None for digital silence."""
+        power = 10.0 ** (self.values[self.values > _SILENT] / 10.0)
+        if power.size == 0:
+            return None
+        return 10.0 * math.log10(float(power[power >= 0.1 * power.mean()].mean()))
 
     def between(self, low: float, high: float) -> tuple[npt.NDArray[np.float64], float]:
         """The levels of the points in [low, high] seconds, and the time of the first of them."""

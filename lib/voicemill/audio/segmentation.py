@@ -234,11 +234,13 @@ def _edge(
     """The quietest point of the pause beside the edge `speech`, between the minimum and the maximum padding.
 
     `border` is the nearest edge of the neighbour. Each side uses at most half of the pause, so that two utterances
-    never share a sample.
+    never share a sample. At the start and the end of the recording there is no neighbour: a pause that the padding may
+    hold is kept whole, because a sound that is too weak to be found may lie in it.
     """
     pause = max(0.0, (border - speech) * direction)
-    # at the start and end of the recording there is no neighbour; half of the pause is enough there too
-    most = min(limits.max_padding, pause / 2)
+    if reason == _EDGE and pause <= limits.max_padding:
+        return Cut(border, reason, pause, None)
+    most = min(limits.max_padding, pause if reason == _EDGE else pause / 2)
     least = min(limits.min_padding, most)
     low, high = sorted((speech + direction * least, speech + direction * most))
     found = levels.quietest(low, high)

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voicemill.audio import onnx
+from voicemill.audio.level_envelope import LevelEnvelope
 from voicemill.audio.waveform import Waveform, blocks_at, excerpt
 
 SAMPLE_RATE = 16_000
@@ -34,6 +35,11 @@ _MIN_SILENCE = 1_600  # samples, 100 ms: shorter dips are stop consonants
 _PAD = 480  # samples, 30 ms: the model reacts about one frame late
 _LONG_PAUSE, _ONSET_CONTEXT = 3.0, 1.5
 """Pause (seconds) from which the onset after it is checked again, and the audio before and after the onset."""
+_LEAD = 16 * FRAME
+"""Samples (0.5 s) of faint noise before and after a recording: without them the model misses speech at sample 0."""
+_LEAD_DBFS = -70.0
+_LEVEL_DBFS, _MAX_GAIN_DB = -23.0, 45.0
+"""Level to which a recording is brought before the model sees it, and the highest gain for that."""
 
 
 @dataclass(frozen=True, order=True)
@@ -49,21 +55,36 @@ class Span:
         return self.end - self.start
 
 
-def detect_speech(waveform: Waveform) -> list[Span]:
-    """As `speech_spans`, for a recording at any sample rate, read in blocks so that memory does not grow with it."""
+def detection_gain(levels: LevelEnvelope) -> float:
+    """The factor that brings the loud parts of a recording to -23 dBFS: the model misses the onsets of soft speech."""
+    loud = levels.loud_level()
+    return 1.0 if loud is None else float(10.0 ** (min(_LEVEL_DBFS - loud, _MAX_GAIN_DB) / 20.0))
+
+
+def detect_speech(waveform: Waveform, gain: float = 1.0) -> list[Span]:
+    """As `speech_spans`, for a recording at any sample rate, read in blocks so that memory does not grow with it.
+
+    The model gets faint noise before the first and after the last sample, which is not part of the result.
+
+    Args:
+        waveform: the recording.
+        gain: factor for the model's input, from `detection_gain`.
+    """
     length = 0
 
-    def counted() -> Iterator[npt.NDArray[np.float32]]:
+    def padded() -> Iterator[npt.NDArray[np.float32]]:
         nonlocal length
+        yield _faint_noise()
         for block in blocks_at(waveform, SAMPLE_RATE):
             length += len(block)
-            yield block
+            yield block * np.float32(gain)
+        yield _faint_noise()
 
-    probabilities = _probabilities(counted())
-    return [Span(start / SAMPLE_RATE, end / SAMPLE_RATE) for start, end in _spans(probabilities, length)]
+    probabilities = _probabilities(padded())
+    return _inside(_spans(probabilities, length + 2 * _LEAD), length)
 
 
-def recover_missed_onsets(waveform: Waveform, spans: Sequence[Span]) -> list[Span]:
+def recover_missed_onsets(waveform: Waveform, spans: Sequence[Span], gain: float = 1.0) -> list[Span]:
     """The spans, with the onsets that the model missed after long pauses.
 
     The model is recurrent. After a minute of music its state can make it miss up to half a second of the first word.
@@ -75,7 +96,7 @@ def recover_missed_onsets(waveform: Waveform, spans: Sequence[Span]) -> list[Spa
         start = span.start
         if start - before >= _LONG_PAUSE:
             begin = max(before, start - _ONSET_CONTEXT)
-            around = excerpt(waveform, begin, min(span.end, start + _ONSET_CONTEXT), SAMPLE_RATE)
+            around = excerpt(waveform, begin, min(span.end, start + _ONSET_CONTEXT), SAMPLE_RATE) * np.float32(gain)
             for other in (Span(begin + one.start, begin + one.end) for one in speech_spans(around)):
                 if other.end < span.start:
                     found.append(other)
@@ -84,6 +105,17 @@ def recover_missed_onsets(waveform: Waveform, spans: Sequence[Span]) -> list[Spa
         found.append(Span(start, span.end))
         before = span.end
     return found
+
+
+def _faint_noise() -> npt.NDArray[np.float32]:
+    noise = np.random.default_rng(0).standard_normal(_LEAD) * 10.0 ** (_LEAD_DBFS / 20.0)
+    return noise.astype(np.float32)
+
+
+def _inside(spans: Iterable[tuple[int, int]], length: int) -> list[Span]:
+    """Spans of a recording with `_LEAD` samples around it, as seconds of the recording alone."""
+    moved = ((max(0, start - _LEAD), min(length, end - _LEAD)) for start, end in spans)
+    return [Span(start / SAMPLE_RATE, end / SAMPLE_RATE) for start, end in moved if start < end]
 
 
 def speech_spans(samples_16k: npt.NDArray[np.float32]) -> list[Span]:

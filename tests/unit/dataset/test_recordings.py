@@ -8,6 +8,7 @@ import soundfile
 from voicemill.audio import decode, endpointing, vad
 from voicemill.audio.level_envelope import LevelEnvelope
 from voicemill.audio.loudness import Loudness
+from voicemill.audio.waveform import MemoryWaveform
 from voicemill.dataset.recordings import Recording, Refusal
 from voicemill.dataset.stages.decode import DecodeTask, decode_one
 from voicemill.dataset.stages.loudness import joint_loudness, loudness_of
@@ -27,8 +28,8 @@ def test_decode_then_loudness_then_speech(piece_audio: Path, tmp_path: Path) -> 
     assert len(found.spans) >= 7
     assert not found.cached
     samples, rate = decode.read_mono(target)
-    whole = vad.speech_spans(decode.resample(samples, rate, vad.SAMPLE_RATE))
-    whole = endpointing.refine(whole, LevelEnvelope.of(samples, rate))
+    levels = LevelEnvelope.of(samples, rate)
+    whole = endpointing.refine(vad.detect_speech(MemoryWaveform(samples, rate), vad.detection_gain(levels)), levels)
     assert found.spans == tuple((span.start, span.end) for span in whole)  # in blocks as at once
     assert speech_of(task) == found.model_copy(update={"cached": True})
 

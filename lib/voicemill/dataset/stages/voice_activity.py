@@ -46,8 +46,10 @@ def speech_of(task: SpeechTask) -> Speech:
     digest = waveform.digest(recording)
 
     def compute() -> Speech:
-        found = vad.recover_missed_onsets(recording, vad.detect_speech(recording))
-        spans = endpointing.refine(found, level_envelope.LevelEnvelope.of_waveform(recording))
+        levels = level_envelope.LevelEnvelope.of_waveform(recording)
+        gain = vad.detection_gain(levels)
+        found = vad.recover_missed_onsets(recording, vad.detect_speech(recording, gain), gain)
+        spans = endpointing.refine(found, levels)
         return Speech(digest=digest, spans=tuple((span.start, span.end) for span in spans))
 
     stored = stage_cache.model_entry(task.cache, "speech", __name__, packages.version("silero-vad"), digest)
