@@ -108,8 +108,8 @@ def recover_missed_onsets(waveform: Waveform, spans: Sequence[Span], gain: float
 
 
 def _faint_noise() -> npt.NDArray[np.float32]:
-    noise = np.random.default_rng(0).standard_normal(_LEAD) * 10.0 ** (_LEAD_DBFS / 20.0)
-    return noise.astype(np.float32)
+    level = np.float32(10.0 ** (_LEAD_DBFS / 20.0))
+    return np.random.default_rng(0).standard_normal(_LEAD, dtype=np.float32) * level
 
 
 def _inside(spans: Iterable[tuple[int, int]], length: int) -> list[Span]:
