@@ -10,15 +10,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from voicemill.bundle.contents import open_regular
+from voicemill.bundle.contents import GRAPH, LEXICON, open_regular
 from voicemill.errors import BundleFileError, UsageError
 from voicemill.text.lexicon import Lexicon, Phones
+from voicemill.weights.onnx_bytes import metadata_of_graph
 from voicemill_runtime.graph import VoiceGraph
 from voicemill_runtime.voice import Voice
 
 MANIFEST = "manifest.json"
-GRAPH = "voice.onnx"
-LEXICON = "lexicon.txt"
 MAX_MANIFEST_BYTES = 16 * 1024 * 1024
 MAX_FILE_BYTES = 2 * 1024 * 1024 * 1024
 
@@ -33,6 +32,7 @@ def open_voice(root: Path, threads: int = 1) -> Voice:
     Raises:
         UsageError: `dry_run_cannot_speak`; `bundle_without_graph`, a bundle made before graphs were part of it.
         BundleFileError: `manifest_invalid`, `checksum_mismatch`, `required_file_missing` and other faults of files.
+        GateError: `unsafe_graph:<why>`.
         BundleError: `graph_invalid`.
     """
     manifest = _manifest(root)
@@ -49,7 +49,9 @@ def open_voice(root: Path, threads: int = 1) -> Voice:
             reason="bundle_without_graph",
             hint="Build the voice again: voice-train-prod with the same options exports it without training.",
         )
-    graph = VoiceGraph(_listed(root, entries[GRAPH]), threads)
+    data = _listed(root, entries[GRAPH])
+    metadata_of_graph(data)
+    graph = VoiceGraph(data, threads)
     return Voice(graph, Lexicon(_entries(_listed(root, entries[LEXICON]))))
 
 

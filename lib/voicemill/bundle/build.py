@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voicemill import files
-from voicemill.bundle.contents import Digest, check_paths, copy_checked, digest_file, walk
+from voicemill.bundle.contents import LEXICON, Digest, check_paths, copy_checked, digest_file, walk
 from voicemill.bundle.manifest import (
     MANIFEST,
     AllowlistReference,
@@ -79,8 +79,10 @@ def build_bundle(
     selected = gate.select(status.selected_weights_id, loaded).entry
     neural = status.vocoder_weights_id if status.vocoder == "hifigan" else None
     vocoder = gate.select(neural, loaded).entry if neural else None
-    used = [selected, *([vocoder] if vocoder else []), *(s.entry for s in gate.select_all(status.weights_used, loaded))]
     sources = _sources(status, eval_path, base, extra_files)
+    lexicon = (gate.LEXICON_WEIGHTS,) if LEXICON in sources and not status.dry_run else ()
+    tools = gate.select_all((*status.weights_used, *lexicon), loaded)
+    used = [selected, *([vocoder] if vocoder else []), *(selection.entry for selection in tools)]
     check_replaceable(out_dir)
     with files.atomic_directory(out_dir) as staging:
         digests = [copy_checked(source.parent, source.name, staging / name) for name, source in sources.items()]

@@ -21,6 +21,8 @@ from voicemill.workers import usable_cores
 
 MAX_ENTRIES = 10_000
 """A bundle has a handful of files; a folder with more entries is refused before it is walked further."""
+GRAPH, LEXICON = "voice.onnx", "lexicon.txt"
+"""The voice as one ONNX graph, and its pronunciations."""
 BLOCK_BYTES = 1 << 20
 _IRREGULAR = (errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EISDIR)
 """Errors of opening a link, a link or file in place of a folder, a socket."""

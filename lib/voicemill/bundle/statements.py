@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from voicemill import __version__, files
-from voicemill.bundle.contents import Digest, digest_file, walk
+from voicemill.bundle.contents import GRAPH, LEXICON, Digest, digest_file, walk
 from voicemill.bundle.differences import check_bundle
 from voicemill.bundle.manifest import MANIFEST, LoadedManifest, PromotedManifest, source_manifest
 from voicemill.bundle.signing import (
@@ -23,6 +23,7 @@ from voicemill.bundle.signing import (
     verify_dsse,
 )
 from voicemill.errors import BundleFileError
+from voicemill.weights import gate
 
 SIGNATURE = "voice_bundle.sig"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -144,7 +145,12 @@ def bill_of_materials(loaded: LoadedManifest, found: list[Digest], fallback: str
     source = _source(loaded)
     name = loaded.manifest.voice_profile_id if isinstance(loaded.manifest, PromotedManifest) else fallback
     references = source.get("weights_refs") or {}
-    origins = {"fastpitch.nemo": references, "hifigan.nemo": references.get("vocoder") or {}}
+    origins = {
+        "fastpitch.nemo": references,
+        "hifigan.nemo": references.get("vocoder") or {},
+        GRAPH: references,
+        LEXICON: {"id": gate.LEXICON_WEIGHTS, "weights_license": "BSD-2-Clause"},
+    }
     components = [_component(each, origins.get(each.path)) for each in found if each.path != MANIFEST]
     dataset = {
         "type": "data",
@@ -185,15 +191,15 @@ def _source(loaded: LoadedManifest) -> dict[str, Any]:
 
 
 def _component(each: Digest, origin: dict[str, Any] | None) -> dict[str, Any]:
-    model = each.path.endswith(".nemo")
+    model = each.path.endswith((".nemo", ".onnx"))
     component: dict[str, Any] = {
         "type": "machine-learning-model" if model else "file",
         "bom-ref": each.path,
         "name": each.path,
         "hashes": _hash(each.sha256),
     }
-    if model and origin and origin.get("id"):
-        component["description"] = f"trained from {origin['id']}"
+    if origin and origin.get("id"):
+        component["description"] = f"{'trained' if model else 'derived'} from {origin['id']}"
         component["licenses"] = [{"license": _licence(str(origin["weights_license"]))}]
     return component
 

@@ -43,22 +43,34 @@ SAME_SPEAKER = 0.2
 """Distance below which two profiles are of one speaker (docs/evaluation.md)."""
 
 
-def evaluate_trained(voice: TrainedVoice, settings: Settings, clock: StageClock) -> VoiceEvaluation:
+def load_speakers(voice: TrainedVoice) -> dict[str, Speaker]:
+    """The voice with every available vocoder, by the vocoder's name."""
+    speakers = {}
+    if voice.vocoder is not None:
+        speakers[HIFIGAN] = load_speaker(voice.acoustic, voice.vocoder)
+    return speakers | {GRIFFIN_LIM: load_speaker(voice.acoustic, iterations=GRIFFIN_LIM_ITERATIONS)}
+
+
+def evaluate_trained(
+    voice: TrainedVoice, speakers: dict[str, Speaker], settings: Settings, clock: StageClock
+) -> VoiceEvaluation:
     """Synthesise the held-out sentences with every available vocoder and measure them against the recordings.
 
     Args:
         voice: the models, with the dataset they were trained on.
+        speakers: the voice in memory, see `load_speakers`.
         settings: names the allowlist, the caches and the repository, which has test sentences and speaker profiles.
         clock: measures the stage; its observer is called for each sentence.
 
     Returns:
         The evaluation with its verdict: `blocked` if a limit of the preset does not hold.
     """
-    description = f"Griffin-Lim, {GRIFFIN_LIM_ITERATIONS} iterations, no trained vocoder"
-    candidates = [_candidate(GRIFFIN_LIM, voice.acoustic, None, description)]
-    if voice.vocoder is not None:
-        origin = "the base vocoder as it is" if voice.vocoder_record is None else "fine-tuned on this voice"
-        candidates.insert(0, _candidate(HIFIGAN, voice.acoustic, voice.vocoder, f"HiFi-GAN, {origin}"))
+    origin = "the base vocoder as it is" if voice.vocoder_record is None else "fine-tuned on this voice"
+    descriptions = {
+        HIFIGAN: f"HiFi-GAN, {origin}",
+        GRIFFIN_LIM: f"Griffin-Lim, {GRIFFIN_LIM_ITERATIONS} iterations, no trained vocoder",
+    }
+    candidates = [candidate_of(name, speaker, descriptions[name]) for name, speaker in speakers.items()]
     # The evaluation announces the stage itself, with the number of its sentences.
     with replace(clock, observer=SilentObserver()).stage(STAGE):
         measured = evaluate_against_dataset(
@@ -122,10 +134,6 @@ def other_speakers(own: Sequence[Samples], sample_rate: int, repository: Path) -
         for name, profile in shipped_profiles(repository).items()
         if speaker_distance(mine, profile) > SAME_SPEAKER
     }
-
-
-def _candidate(name: str, acoustic: Path, vocoder: Path | None, description: str) -> Candidate:
-    return candidate_of(name, load_speaker(acoustic, vocoder, iterations=GRIFFIN_LIM_ITERATIONS), description)
 
 
 def candidate_of(name: str, speaker: Speaker, description: str) -> Candidate:

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 from voicemill import files
+from voicemill.bundle.contents import GRAPH, LEXICON
 from voicemill.dataset.lanefile import write_dry_lane_manifest
 from voicemill.dataset.request import ManifestSource
 from voicemill.lane import gates, plan, statuses
@@ -20,6 +21,7 @@ from voicemill.settings import Settings
 from voicemill.training_status import TrainingMetrics, TrainingStatus, write_training_status
 
 PLACEHOLDER = "voicemill dry-run placeholder: this is not a model. Nothing was trained.\n"
+MODELS = ("fastpitch.nemo", "hifigan.nemo", GRAPH, LEXICON)
 DATASET_NAME = "prod_tts_dataset_dry_run.jsonl"
 NOTE = "Dry run: nothing was trained."
 
@@ -36,7 +38,7 @@ def write_placeholders(request: LaneRequest, run: LaneRun) -> list[TableRow]:
         reporter.part(1, 4)
         dataset = _dataset(request, settings)
         reporter.part(2, 4)
-        models = [settings.paths.checkpoints / "dry_run" / name for name in ("fastpitch.nemo", "hifigan.nemo")]
+        models = [settings.paths.checkpoints / "dry_run" / name for name in MODELS]
         for model in models:
             files.write_text(model, PLACEHOLDER)
         reporter.part(3, 4)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from voicemill.bundle.promote import PromotedBundle
     from voicemill.dataset.prepare import PreparedDataset
     from voicemill.evaluation.evaluate import VoiceEvaluation
+    from voicemill.lane.graph_export import ExportedGraph
     from voicemill.lane.trained_voice import TrainedVoice
 
 SHOWN_FIGURES = ("cer", "cer_real", "wer", "wer_real")
@@ -169,14 +170,23 @@ def _evaluate(run: LaneRun) -> list[TableRow]:
     from voicemill.evaluation.evaluate import STAGE
     from voicemill.evaluation.limit_results import require_limits
     from voicemill.lane import evaluation
+    from voicemill.lane.graph_export import export_graph
     from voicemill.lane.trained_voice import TrainedVoice
 
     settings, reporter = run.settings, run.reporter
     with reporter.step(plan.EVALUATE, [STAGE]):
         voice = TrainedVoice.read(settings)
         run.keep(voice.dataset)
-        run.measured = measured = evaluation.evaluate_trained(voice, settings, run.clock)
-        _record(voice, measured, settings)
+        speakers = evaluation.load_speakers(voice)
+        run.measured = measured = evaluation.evaluate_trained(voice, speakers, settings, run.clock)
+        chosen = measured.evaluation.chosen_vocoder or evaluation.GRIFFIN_LIM
+        exported = export_graph(
+            speakers[chosen],
+            voice.folder,
+            (entry.normalized_text for entry in voice.dataset.entries if entry.split == "validation"),
+        )
+        _record(voice, measured, exported, settings)
+    reporter.note(f"The voice's graph differs from NeMo by at most {exported.difference:.1g}.")
     found = measured.evaluation
     shown: dict[str, Scalar] = {"vocoder": found.chosen_vocoder}
     reporter.stats(shown | {name: found.figures[name].value for name in SHOWN_FIGURES if name in found.figures})
@@ -205,8 +215,8 @@ def _percent(measured: VoiceEvaluation, name: str) -> str:
     return "not measured" if figure is None or figure.value is None else f"{100 * figure.value:.1f} %"
 
 
-def _record(voice: TrainedVoice, measured: VoiceEvaluation, settings: Settings) -> None:
-    """Write the evaluation and a sample, and complete the training status with the chosen vocoder."""
+def _record(voice: TrainedVoice, measured: VoiceEvaluation, exported: ExportedGraph, settings: Settings) -> None:
+    """Write the evaluation and a sample, and complete the training status with the chosen vocoder and the graph."""
     import soundfile
 
     from voicemill.evaluation.model import write_evaluation
@@ -222,13 +232,17 @@ def _record(voice: TrainedVoice, measured: VoiceEvaluation, settings: Settings) 
     ):
         soundfile.write(temporary, longest, voice.config.audio.sample_rate, subtype="PCM_16")
     write_evaluation(settings.paths.evaluation, measured.evaluation)
-    kept = [artifact for artifact in voice.status.artifacts if Path(artifact).name not in (SAMPLE, VOCODER)]
-    shipped = [sample] if chosen == GRIFFIN_LIM else [voice.folder / VOCODER, sample]
+    shipped = [exported.graph, exported.lexicon, sample]
+    if chosen != GRIFFIN_LIM:
+        shipped.insert(0, voice.folder / VOCODER)
+    replaced = {VOCODER, *(path.name for path in shipped)}
+    kept = [artifact for artifact in voice.status.artifacts if Path(artifact).name not in replaced]
     completed = voice.status.model_copy(
         update={
             "vocoder": "griffin-lim" if chosen == GRIFFIN_LIM else "hifigan",
             "artifacts": (*kept, *(statuses.reachable(path, settings) for path in shipped)),
             "train_note": measured.evaluation.vocoder_choice,
+            "metrics": voice.status.metrics.model_copy(update={"onnx_difference": exported.difference}),
         }
     )
     write_training_status(settings.paths.training_status, completed)

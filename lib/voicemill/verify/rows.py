@@ -9,13 +9,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Literal
 
 from voicemill.bundle.build import ATTRIBUTION, EVALUATION
-from voicemill.bundle.contents import open_unchanged
+from voicemill.bundle.contents import GRAPH, LEXICON, open_unchanged
 from voicemill.bundle.differences import BundleCheck
 from voicemill.bundle.manifest import FileEntry, LoadedManifest, PromotedManifest, WeightsReference
 from voicemill.bundle.statements import check_signature, signature_path
 from voicemill.errors import BundleFileError, GateError, NotAcceptableError, UsageError
 from voicemill.training_status import TrainingStatus, is_digest
-from voicemill.weights import archive, gate
+from voicemill.weights import archive, gate, onnx_bytes
 from voicemill.weights.allowlist import AllowlistEntry, Kind, LoadedAllowlist
 
 ACOUSTIC_MODEL, NEURAL_VOCODER = "fastpitch.nemo", "hifigan.nemo"
@@ -27,6 +27,10 @@ BASE_KINDS: dict[str, frozenset[Kind]] = {
     NEURAL_VOCODER: frozenset({"hifigan"}),
 }
 """Archive of each role -> kinds of the weights that it may be trained from; `none` is training from scratch."""
+SPEAKING = frozenset((GRAPH, LEXICON))
+"""Roles of a bundle that speaks without NeMo: both or, in a bundle of an earlier version, neither. The graph is derived
+from the models and has their licences; the dictionary has the licence of `gate.LEXICON_WEIGHTS`."""
+MAX_GRAPH_BYTES = 1 << 31
 MAX_ATTRIBUTION_BYTES = 1 << 20
 # fmt: off
 _CODE_SUFFIXES = frozenset({
@@ -150,8 +154,9 @@ def complete_row(
     title = "Usable alone: models, evaluation, sample, attribution"
     if dry_run:
         return ChecklistRow("complete", title, False, "a dry run holds placeholders")
-    needed = {*ALWAYS_NEEDED, *roles(loaded, source)}
-    missing = sorted(needed - {entry.path for entry in loaded.manifest.files})
+    present = {entry.path for entry in loaded.manifest.files}
+    needed = {*ALWAYS_NEEDED, *roles(loaded, source), *(SPEAKING if SPEAKING & present else ())}
+    missing = sorted(needed - present)
     if missing:
         return ChecklistRow("complete", title, False, f"not in the bundle: {', '.join(missing)}")
     problem = _attribution_problem(check, loaded, source, listed)
@@ -171,8 +176,11 @@ def _attribution_problem(
         text = " ".join(data.decode("utf-8").split()) if len(data) <= MAX_ATTRIBUTION_BYTES else ""
     except (BundleFileError, UnicodeDecodeError):
         text = ""
-    for reference in roles(loaded, source).values():
-        entry = listed.allowlist.find(reference.id or "") if reference else None
+    stated = [reference.id if reference else None for reference in roles(loaded, source).values()]
+    if LEXICON in check.digests:
+        stated.append(gate.LEXICON_WEIGHTS)
+    for weights_id in stated:
+        entry = listed.allowlist.find(weights_id or "")
         for notice in _notices(entry):
             if " ".join(notice.split()) not in text:
                 return f"{ATTRIBUTION} lacks the notice of {entry.id if entry else 'the weights'}"
@@ -198,12 +206,13 @@ def archives_row(check: BundleCheck, dry_run: bool) -> ChecklistRow:
         try:
             if path not in differing:
                 with open_unchanged(check.root, check.digests[path]) as handle:
-                    problem = _content_problem(path, handle)
+                    vocoder = check.loaded.manifest.vocoder if check.loaded else ""
+                    problem = _graph_problem(handle, vocoder) if path == GRAPH else _content_problem(path, handle)
                 if problem:
                     return ChecklistRow("archives", title, False, f"{path}: {problem}")
         except (GateError, BundleFileError) as error:
             return ChecklistRow("archives", title, False, f"{path}: {error.reason}")
-    models = [path for path in listed if path in MODEL_CLASSES]
+    models = [path for path in listed if path in MODEL_CLASSES or path == GRAPH]
     return ChecklistRow("archives", title, bool(models), ", ".join(models) or "there is no model in the bundle")
 
 
@@ -218,6 +227,17 @@ def _content_problem(path: str, handle: BinaryIO) -> str:
     if start.startswith(_CODE_STARTS) or _PICKLE_START.match(start):
         return "its content is code or an archive"
     return ""
+
+
+def _graph_problem(handle: BinaryIO, vocoder: str) -> str:
+    data = handle.read(MAX_GRAPH_BYTES + 1)
+    if len(data) > MAX_GRAPH_BYTES:
+        return "it is larger than any voice"
+    metadata = onnx_bytes.metadata_of_graph(data)
+    if not metadata.get("format", "").startswith("voicemill-voice-"):
+        return "it is not the graph of a voice"
+    stated = metadata.get("vocoder", "none")
+    return "" if stated == vocoder else f"it speaks through {stated}, the manifest names {vocoder}"
 
 
 def reproducible_row(source: dict[str, Any]) -> ChecklistRow:

@@ -16,7 +16,9 @@ from voicemill.weights.allowlist import AllowlistEntry, Kind, LoadedAllowlist, l
 
 REQUIRED_METADATA = ("weights_license", "code_license", "commercial_use_allowed", "license_url")
 
-TOOL_WEIGHTS = ("snakers4/silero-vad", "cmusphinx/pocketsphinx-en-us")
+LEXICON_WEIGHTS = "cmusphinx/pocketsphinx-en-us"
+"""The entry that the CMU dictionary is part of."""
+TOOL_WEIGHTS = ("snakers4/silero-vad", LEXICON_WEIGHTS)
 """Weights that every preparation loads: voice activity detection; aligner, recogniser and lexicon."""
 
 

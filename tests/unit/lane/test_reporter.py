@@ -122,11 +122,10 @@ def test_the_evaluation_announces_its_stage_once_and_grows_with_its_sentences(
             observer.advance(done)
         raise InterruptedError
 
-    monkeypatch.setattr(evaluation, "_candidate", lambda *arguments: None)
     monkeypatch.setattr(evaluation, "plan_test_sentences", lambda *arguments, **options: None)
     monkeypatch.setattr(evaluation, "evaluate_against_dataset", measure)
     with pytest.raises(InterruptedError), lane.step(plan.EVALUATE, [STAGE]):
-        evaluation.evaluate_trained(SimpleVoice(), None, clock)  # type: ignore[arg-type]
+        evaluation.evaluate_trained(SimpleVoice(), {}, None, clock)  # type: ignore[arg-type]
     assert announced == [STAGE]
     assert numbers(stream) == list(range(plan.TRAIN.until, plan.EVALUATE.until))
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
@@ -41,6 +42,79 @@ def test_rows_that_say_no(voice, changes, row, reason):
 def test_griffin_lim_needs_no_neural_vocoder(voice):
     root = voice.publish(vocoder="griffin-lim", artifacts=("fastpitch.nemo", "sample.wav"))
     assert verify_bundle(root, voice.shipped).ok
+
+
+LISTED = ("fastpitch.nemo", "hifigan.nemo", "sample.wav")
+
+
+def speaking(voice, *, vocoder: str = "hifigan", data: bytes | None = None) -> None:
+    """Put a graph of one operator and a dictionary beside the models."""
+
+    def field(number: int, content: bytes) -> bytes:
+        return bytes([number << 3 | 2, len(content)]) + content
+
+    stated = {b"format": b"voicemill-voice-1", b"vocoder": vocoder.encode()}
+    graph = field(7, field(1, field(4, b"Relu"))) + b"".join(
+        field(14, field(1, key) + field(2, value)) for key, value in stated.items()
+    )
+    (voice.root / "voice.onnx").write_bytes(graph if data is None else data)
+    (voice.root / "lexicon.txt").write_text("good G UH D\n")
+
+
+def test_a_bundle_with_a_graph_and_its_dictionary(voice):
+    speaking(voice)
+    root = voice.publish(artifacts=(*LISTED, "voice.onnx", "lexicon.txt"), weights_used=())
+    assert verify_bundle(root, voice.shipped).ok
+    assert "Carnegie Mellon" in (root / "ATTRIBUTION.txt").read_text()
+
+
+@pytest.mark.parametrize("artifact", ["voice.onnx", "lexicon.txt"])
+def test_a_graph_needs_its_dictionary(voice, artifact):
+    speaking(voice)
+    verification = verify_bundle(voice.publish(artifacts=(*LISTED, artifact)), voice.shipped)
+    assert not verification.ok
+    assert verdicts(verification)["complete"] == "NO-GO"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"data": b"not a graph"}, {"data": b""}, {"vocoder": "griffin-lim"}],
+)
+def test_a_graph_that_is_not_the_voices(voice, change):
+    speaking(voice, **change)
+    verification = verify_bundle(voice.publish(artifacts=(*LISTED, "voice.onnx", "lexicon.txt")), voice.shipped)
+    assert not verification.ok
+    assert verdicts(verification)["archives"] == "NO-GO"
+
+
+def test_the_notice_of_the_dictionary_must_be_in_the_attribution(voice):
+    speaking(voice)
+    voice.publish(artifacts=(*LISTED, "voice.onnx", "lexicon.txt"))
+    root = voice.root / "built"
+    text = (root / "ATTRIBUTION.txt").read_text().split("-" * 78)
+    assert sum("cmusphinx" in block for block in text) == 1
+    shortened = ("-" * 78).join(block for block in text if "cmusphinx" not in block)
+    (root / "ATTRIBUTION.txt").write_text(shortened)
+    rewrite(
+        root,
+        lambda manifest: manifest.update(
+            files=[
+                entry
+                | (
+                    {
+                        "bytes": len(shortened.encode()),
+                        "sha256": hashlib.sha256(shortened.encode()).hexdigest(),
+                    }
+                    if entry["path"] == "ATTRIBUTION.txt"
+                    else {}
+                )
+                for entry in manifest["files"]
+            ]
+        ),
+    )
+    row = next(row for row in verify_bundle(root, voice.shipped).rows if row.key == "complete")
+    assert not row.go
+    assert "cmusphinx" in row.detail
 
 
 def test_an_unknown_commit_only_keeps_it_from_certification(voice):
@@ -92,7 +166,6 @@ def test_forged_or_incomplete_provenance(voice, change, row):
 
 
 def test_a_swapped_file_with_a_forged_entry_does_not_pass_for_the_source(voice):
-    import hashlib
 
     root = voice.publish()
     (root / "sample.wav").write_bytes(b"forged")

@@ -1,0 +1,38 @@
+"""The export of a voice in the lane compares the graph with NeMo, and refuses one that differs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.unit.runtime.test_graph import TEXTS
+
+from voicemill.errors import TrainingError
+from voicemill.lane import graph_export
+from voicemill.lane.graph_export import export_graph, largest_difference
+from voicemill.training.speaker import Speaker
+from voicemill_runtime.graph import VoiceGraph
+
+
+@pytest.mark.parametrize("neural", [True, False])
+def test_the_graph_is_written_and_equals_nemo(
+    neural: bool, speaker: Speaker, mel_speaker: Speaker, tmp_path: Path
+) -> None:
+    exported = export_graph(speaker if neural else mel_speaker, tmp_path, TEXTS)
+    assert exported.difference <= 1e-4
+    assert exported.graph == tmp_path / "voice.onnx"
+    assert exported.lexicon == tmp_path / "lexicon.txt"
+    assert VoiceGraph(exported.graph.read_bytes()).neural == neural
+
+
+def test_a_graph_of_other_weights_is_refused(
+    speaker: Speaker, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = VoiceGraph((exported / "voice.onnx").read_bytes())
+    assert largest_difference(speaker, graph, TEXTS[:2]) <= 1e-4
+    monkeypatch.setattr(graph_export, "export_voice", lambda *_: (exported / "voice.onnx", exported / "lexicon.txt"))
+    predict = Speaker.predict_mel
+    monkeypatch.setattr(Speaker, "predict_mel", lambda self, text: predict(self, text) + 0.01)
+    with pytest.raises(TrainingError) as caught:
+        export_graph(speaker, tmp_path, TEXTS[:2])
+    assert caught.value.reason == "onnx_differs"
