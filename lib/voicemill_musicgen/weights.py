@@ -77,16 +77,23 @@ def private_copy(resolved: ResolvedWeights) -> Iterator[Path]:
     """Yield a folder with an inspected copy of the three files; removed afterwards.
 
     Raises:
-        GateError: `unsafe_archive:<why>`.
+        GateError: `unsafe_archive:<why>`, `weights_checksum_mismatch:<id>`.
         StorageError: the copy cannot be written.
     """
     with tempfile.TemporaryDirectory(prefix="voicemill-musicgen-") as name:
         folder = Path(name)
+        pins = {item.path: item.sha256 for item in resolved.entry.files}
         for relative, path in resolved.paths.items():
             try:
                 shutil.copyfile(path, folder / relative)
             except OSError as error:
                 raise StorageError.from_os_error(error, folder / relative) from error
+            if files.sha256_file(folder / relative) != pins[relative]:
+                raise GateError(
+                    f"{path} has changed since its digest was checked.",
+                    reason=f"weights_checksum_mismatch:{resolved.entry.id}",
+                    hint="Check the file, and start again.",
+                )
         inspect(folder)
         yield folder
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -42,12 +43,14 @@ class RecogniserModel:
         weights_id: id on the weights allowlist.
         path: its archive (`nemo`) or folder (`faster-whisper`).
         digest: of the pinned digests of its files.
+        pins: file name and sha256 of each file.
     """
 
     engine: str
     weights_id: str
     path: Path
     digest: str
+    pins: tuple[tuple[str, str], ...] = ()
 
 
 def parse(text: str) -> tuple[str, str]:
@@ -86,25 +89,27 @@ def load(recogniser: RecogniserModel) -> Transcriber:
     """Load a recogniser, once per process.
 
     Raises:
-        GateError: `unsafe_archive:<why>`.
+        GateError: `unsafe_archive:<why>`, `weights_checksum_mismatch:<name>`, `weights_unavailable:<name>`.
         TrainingError: `checkpoint_unreadable:<name>`, `checkpoint_wrong_kind:<name>`.
         DependencyError: a package is missing.
     """
-    return NemoTranscriber(recogniser.path) if recogniser.engine == "nemo" else WhisperTranscriber(recogniser.path)
+    if recogniser.engine == "nemo":
+        return NemoTranscriber(recogniser.path, dict(recogniser.pins).get(recogniser.path.name))
+    return WhisperTranscriber(recogniser.path, recogniser.pins)
 
 
 class NemoTranscriber:
     """A CTC model of NVIDIA NeMo, on the CPU."""
 
-    def __init__(self, archive: Path) -> None:
+    def __init__(self, archive: Path, sha256: str | None) -> None:
         """See `load`."""
-        from voicemill.weights import nemo_config
+        from voicemill.weights.nemo_config import RECOGNITION_TARGETS
         from voicemill.weights.nemo_runtime import nemo_runtime, restore
 
         with nemo_runtime("asr"):
             from nemo.collections.asr.models import EncDecCTCModel
 
-            self._model = restore(archive, EncDecCTCModel, "cpu", targets=nemo_config.RECOGNITION_TARGETS)
+            self._model = restore(archive, EncDecCTCModel, "cpu", targets=RECOGNITION_TARGETS, sha256=sha256)
 
     def transcribe(self, utterances: Sequence[Samples]) -> list[str]:
         """See `Transcriber.transcribe`."""
@@ -118,11 +123,16 @@ class NemoTranscriber:
 class WhisperTranscriber:
     """faster-whisper for English, on the CPU with int8 weights; deterministic."""
 
-    def __init__(self, folder: Path) -> None:
-        """See `load`."""
+    def __init__(self, folder: Path, pins: Iterable[tuple[str, str]]) -> None:
+        """See `load`. Only pinned files are loaded, from a private copy that was hashed."""
         from faster_whisper import WhisperModel
 
-        self._model = WhisperModel(str(folder), device="cpu", compute_type="int8", local_files_only=True)
+        from voicemill.weights.store import copy_checked
+
+        with tempfile.TemporaryDirectory(prefix="voicemill-recogniser-") as copies:
+            for name, sha256 in pins:
+                copy_checked(folder / name, sha256, Path(copies) / name)
+            self._model = WhisperModel(copies, device="cpu", compute_type="int8", local_files_only=True)
 
     def transcribe(self, utterances: Sequence[Samples]) -> list[str]:
         """See `Transcriber.transcribe`."""

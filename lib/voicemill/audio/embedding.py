@@ -43,7 +43,7 @@ class SpeakerModel:
         Raises:
             NotMeasurableError: the embedding is zero or not finite.
         """
-        session = onnx.session(self.path)
+        session = onnx.session(self.path, self.sha256)
         sound = resample(samples, sample_rate, RATE)[None].astype(np.float32)
         found = session.run(None, {session.get_inputs()[0].name: sound})[0]
         vector = np.asarray(found, dtype=np.float64).ravel()

@@ -9,16 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from voicemill.errors import DependencyError
+from voicemill.weights.store import read_checked
 
 
 @functools.cache
-def session(path: Path) -> Any:
+def session(path: Path, sha256: str | None = None) -> Any:
     """The `onnxruntime.InferenceSession` of a model, once per process.
 
     Tasks carry the path of the model, because sessions cannot be pickled. A session uses one thread, because callers
-    run one process per core.
+    run one process per core. The graph is loaded from the bytes that were hashed, not from the path again.
+
+    Args:
+        path: the model.
+        sha256: its pinned digest; None for the model of an installed package.
 
     Raises:
+        GateError: `weights_checksum_mismatch:<name>`, `weights_unavailable:<name>`.
         DependencyError: onnxruntime is not installed.
     """
     if "onnxruntime" not in sys.modules:
@@ -33,7 +39,9 @@ def session(path: Path) -> Any:
     options = onnxruntime.SessionOptions()
     options.inter_op_num_threads = options.intra_op_num_threads = 1
     options.log_severity_level = 3  # errors only, without the warnings of the graph optimiser
-    return onnxruntime.InferenceSession(str(path), sess_options=options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(
+        read_checked(path, sha256), sess_options=options, providers=["CPUExecutionProvider"]
+    )
 
 
 def missing(package: str) -> DependencyError:

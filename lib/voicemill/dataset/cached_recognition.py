@@ -102,7 +102,8 @@ def choose_recogniser(name: str | None, registry: WeightsRegistry) -> Recogniser
     transcription.require(engine)
     found = registry.resolve(weights_id, "asr", download=True)
     digest = files.content_key([item.sha256 for item in found.entry.files])
-    return RecogniserModel(engine, weights_id, found.main if engine == "nemo" else found.main.parent, digest)
+    pins = tuple((Path(item.path).name, item.sha256 or "") for item in found.entry.files)
+    return RecogniserModel(engine, weights_id, found.main if engine == "nemo" else found.main.parent, digest, pins)
 
 
 @dataclass(frozen=True)

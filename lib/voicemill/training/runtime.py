@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voicemill.weights.archive import private_copy
+from voicemill.weights.archive import private_copy, read_config
 from voicemill.weights.nemo_runtime import accept_tar_filters, nemo_runtime, restore, shape_mismatches, unreadable
 
 if TYPE_CHECKING:
@@ -68,18 +67,25 @@ def restore_hifigan(path: Path, *, device: str = "cpu") -> HifiGanModel:
 
 
 def read_fastpitch_config(path: Path) -> DictConfig:
-    """The configuration in a FastPitch archive, without building the model. Call within `nemo_runtime()`.
+    """The configuration in a FastPitch archive, read as the inspection reads it and without building the model.
 
     Raises:
-        TrainingError: the file is missing or has no readable configuration.
+        GateError: `unsafe_archive:<why>`, from the inspection.
+        UsageError: there is no such file.
+        TrainingError: the configuration is not one of OmegaConf.
     """
-    from nemo.collections.tts.models import FastPitchModel
+    from omegaconf import DictConfig, OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
 
     with private_copy(path) as checked:
         try:
-            return FastPitchModel.restore_from(str(checked), return_config=True)
-        except (OSError, tarfile.TarError, RuntimeError, ValueError, KeyError) as error:
+            tree = OmegaConf.create(read_config(checked))
+        except (OmegaConfBaseException, ValueError) as error:
             raise unreadable(path, "FastPitchModel", error) from error
+    if not isinstance(tree, DictConfig):
+        raise unreadable(path, "FastPitchModel", ValueError("its configuration is no mapping"))
+    OmegaConf.set_struct(tree, True)
+    return tree
 
 
 def weights_sha256(model: torch.nn.Module) -> str:

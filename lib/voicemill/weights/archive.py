@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from voicemill import files
 from voicemill.errors import GateError, UsageError
 from voicemill.weights import checkpoint, nemo_arguments, nemo_config, plain_tar, sentencepiece_model
 from voicemill.weights.archive_bytes import Member, read_exact, unsafe
@@ -142,6 +143,13 @@ def extract(path: Path, folder: Path) -> None:
             (folder / member.name).write_bytes(_read(handle, member.offset, member.size))
 
 
+def read_config(path: Path) -> str:
+    """The text of the configuration in an inspected private copy."""
+    with path.open("rb") as handle:
+        member = plain_tar.members(handle, os.fstat(handle.fileno()).st_size)[CONFIG]
+        return _read(handle, member.offset, member.size).decode("utf-8")
+
+
 def load_weights(path: Path) -> dict[str, Any]:
     """The tensors of an inspected private copy, by name, on the CPU; see `checkpoint.load_tensors`."""
     with path.open("rb") as handle:
@@ -151,13 +159,13 @@ def load_weights(path: Path) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def private_copy(path: Path, targets: frozenset[str] = ALLOWED_TARGETS) -> Iterator[Path]:
+def private_copy(path: Path, targets: frozenset[str] = ALLOWED_TARGETS, sha256: str | None = None) -> Iterator[Path]:
     """Yield an inspected copy of an archive in a folder that only this user can reach; it is gone afterwards.
 
     Load models from here: the file under its first name could be swapped between inspection and use.
 
     Raises:
-        GateError: `unsafe_archive:<why>`.
+        GateError: `unsafe_archive:<why>`; `weights_checksum_mismatch:<name>`, its digest is not `sha256`.
         UsageError: there is no such file.
     """
     with tempfile.TemporaryDirectory(prefix="voicemill-archive-") as folder:
@@ -176,5 +184,11 @@ def private_copy(path: Path, targets: frozenset[str] = ALLOWED_TARGETS) -> Itera
                 reason=f"weights_unavailable:{path.name}",
                 hint="Check the file and the space for temporary files.",
             ) from error
+        if sha256 is not None and files.sha256_file(copy) != sha256:
+            raise GateError(
+                f"{path} is not the file whose digest was checked.",
+                reason=f"weights_checksum_mismatch:{path.name}",
+                hint="Check the file, and start again.",
+            )
         inspect_archive(copy, targets)
         yield copy

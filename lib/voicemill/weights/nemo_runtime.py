@@ -126,6 +126,7 @@ def restore(
     device: str,
     override: DictConfig | None = None,
     targets: frozenset[str] = ALLOWED_TARGETS,
+    sha256: str | None = None,
 ) -> _Model:
     """NeMo's own `restore_from`, but the members and the weights come from our reader. Call within `nemo_runtime()`.
 
@@ -138,18 +139,18 @@ def restore(
         device: where the weights go, as torch names it.
         override: a configuration in place of the archive's own.
         targets: classes that its configuration may name.
+        sha256: pinned digest of the archive, if there is one.
 
     Raises:
-        GateError: `unsafe_archive:<why>`, from the inspection that comes before loading.
+        GateError: `weights_checksum_mismatch:<name>`, `unsafe_archive:<why>`, before anything is loaded.
         UsageError: there is no such file.
         TrainingError: it is of another kind, or its weights do not fit its configuration.
     """
     import torch
 
     # What was inspected is what is loaded: a private copy, so that the file cannot be swapped in between. It stays
-    # until
-    # the process ends, because NeMo opens the archive again for its lexicon when the model is saved.
-    checked = _COPIES.enter_context(archive.private_copy(path, targets))
+    # until the process ends, because NeMo opens the archive again for its lexicon when the model is saved.
+    checked = _COPIES.enter_context(archive.private_copy(path, targets, sha256))
     try:
         model = kind.restore_from(
             str(checked),

@@ -7,6 +7,7 @@ unavailable.
 from __future__ import annotations
 
 import importlib.metadata
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,6 +151,41 @@ class WeightsStore:
                 self._observer.advance(tenth * 10, f"{megabytes} MB")
 
         return progress
+
+
+def read_checked(path: Path, sha256: str | None) -> bytes:
+    """The bytes of a resolved file, hashed as they are read: the file could have been exchanged since.
+
+    Raises:
+        GateError: `weights_unavailable:<name>`, `weights_checksum_mismatch:<name>`.
+    """
+    try:
+        data = files.read_whole(path, MAX_DOWNLOAD_BYTES)
+    except OSError as error:
+        raise _exchanged(path, "weights_unavailable", f"cannot be read: {error.strerror}") from error
+    if sha256 is not None and files.sha256_bytes(data) != sha256:
+        raise _exchanged(path, "weights_checksum_mismatch", "has changed since its digest was checked")
+    return data
+
+
+def copy_checked(path: Path, sha256: str, target: Path) -> None:
+    """Copy a resolved file and hash the copy, which is the file to load.
+
+    Raises:
+        GateError: `weights_unavailable:<name>`, `weights_checksum_mismatch:<name>`.
+    """
+    try:
+        shutil.copyfile(path, target)
+    except OSError as error:
+        raise _exchanged(path, "weights_unavailable", f"cannot be copied for loading: {error.strerror}") from error
+    if files.sha256_file(target) != sha256:
+        raise _exchanged(path, "weights_checksum_mismatch", "has changed since its digest was checked")
+
+
+def _exchanged(path: Path, reason: str, why: str) -> GateError:
+    return GateError(
+        f"The weights file {path} {why}.", reason=f"{reason}:{path.name}", hint="Check the file, and start again."
+    )
 
 
 def _unavailable(entry: AllowlistEntry, why: str, hint: str) -> GateError:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from voicemill.audio.embedding import NO_MODEL, SpeakerModel, centroid, find_speaker_model
-from voicemill.errors import NotMeasurableError
+from voicemill.errors import GateError, NotMeasurableError
+from voicemill.files import sha256_file
 from voicemill.weights.allowlist import SHIPPED
 from voicemill.weights.registry import WeightsRegistry
 from voicemill.workspace import Workspace
@@ -20,7 +21,7 @@ OTHER_THROAT = (750.0, 1700.0, 3300.0)
 def test_speakers_are_distinguished_at_any_level_rate_and_pitch(
     timbre_model: Path, talk: Callable[..., object]
 ) -> None:
-    model = SpeakerModel("somebody/speaker", timbre_model, "0" * 64)
+    model = SpeakerModel("somebody/speaker", timbre_model, sha256_file(timbre_model))
     mine = [model.embed(talk(seed=seed), 22_050) for seed in range(3)]
     assert [float(np.linalg.norm(one)) for one in mine] == pytest.approx([1.0] * 3)
     speaker = centroid(np.array(mine))
@@ -34,7 +35,7 @@ def test_speakers_are_distinguished_at_any_level_rate_and_pitch(
 
 
 def test_a_zero_embedding_is_an_error(timbre_model: Path) -> None:
-    model = SpeakerModel("somebody/speaker", timbre_model, "0" * 64)
+    model = SpeakerModel("somebody/speaker", timbre_model, sha256_file(timbre_model))
     with pytest.raises(NotMeasurableError, match="empty or not finite"):
         model.embed(np.full(16_000, np.nan, dtype=np.float32), 16_000)
 
@@ -64,8 +65,18 @@ def test_onnxruntime_opens_no_connection(timbre_model: Path, tmp_path: Path, rep
     """It would leave a device id below HOME as soon as it is imported."""
     code = (
         "import sys, numpy; from pathlib import Path; from voicemill.audio.embedding import SpeakerModel\n"
-        "SpeakerModel('a', Path(sys.argv[1]), '').embed(numpy.ones(16000, dtype=numpy.float32), 16000)"
+        "SpeakerModel('a', Path(sys.argv[1]), sys.argv[2]).embed(numpy.ones(16000, dtype=numpy.float32), 16000)"
     )
     environment = {"HOME": str(tmp_path), "PYTHONPATH": str(repository / "lib"), "PATH": "/usr/bin:/bin"}
-    subprocess.run([sys.executable, "-c", code, str(timbre_model)], env=environment, check=True)
+    subprocess.run([sys.executable, "-c", code, str(timbre_model), sha256_file(timbre_model)], env=environment, check=True)
     assert not list(tmp_path.rglob("*"))
+
+
+def test_a_graph_exchanged_after_the_check_is_not_loaded(timbre_model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "speaker.onnx"
+    path.write_bytes(timbre_model.read_bytes())
+    model = SpeakerModel("somebody/speaker", path, sha256_file(path))
+    path.write_bytes(path.read_bytes() + b"\0")
+    with pytest.raises(GateError) as caught:
+        model.embed(np.ones(16_000, dtype=np.float32), 16_000)
+    assert caught.value.reason == "weights_checksum_mismatch:speaker.onnx"

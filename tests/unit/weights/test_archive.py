@@ -9,11 +9,14 @@ import tarfile
 import time
 import tracemalloc
 
+import omegaconf
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from voicemill import files
 from voicemill.errors import GateError, UsageError
+from voicemill.training.runtime import read_fastpitch_config
 from voicemill.weights.archive import inspect_archive, private_copy
 
 
@@ -218,3 +221,26 @@ def test_a_pickle_of_printable_characters_is_no_text(archives, member, name, ref
 )
 def test_text_that_begins_as_a_pickle_could_is_text(archives, member, text):
     assert inspect_archive(archives.write(extra=[member("./extra.txt", text)])).tensors == 7
+
+
+def test_a_copy_with_another_digest_is_not_loaded(archives):
+    path = archives.write()
+    with private_copy(path, sha256=files.sha256_file(path)) as copy:
+        assert copy.read_bytes() == path.read_bytes()
+    with pytest.raises(GateError) as caught, private_copy(path, sha256="0" * 64):
+        pass
+    assert caught.value.reason == f"weights_checksum_mismatch:{path.name}"
+
+
+def test_the_configuration_of_a_fastpitch_is_read_without_tarfile(archives, monkeypatch):
+    path = archives.write()
+    monkeypatch.setattr(tarfile, "open", lambda *_, **__: pytest.fail("another reader opened the archive"))
+    tree = read_fastpitch_config(path)
+    assert tree.target == "nemo.collections.tts.models.fastpitch.FastPitchModel"
+    with pytest.raises(omegaconf.errors.ConfigAttributeError):
+        _ = tree.no_such_setting
+
+
+def test_the_configuration_of_a_hostile_archive_is_not_read(archives, member):
+    with pytest.raises(GateError, match="not text"):
+        read_fastpitch_config(archives.write(extra=[member("./extra.txt", b"\0")]))
