@@ -31,6 +31,8 @@ RANGE_DB = 30.0
 """Frames further below the loudest tenth are pauses or breath, which depend more on the room than on the speaker."""
 MIN_FRAMES = 200
 """About 2.3 s of speech; with fewer the covariance of 12 coefficients is noise."""
+LOW_SAMPLE_RATE = 8000
+"""Hz; the band ends above half of a lower one."""
 RIDGE = 1e-6
 """Added to the diagonal, so that a synthetic tone (no variation at all) still has an invertible covariance."""
 
@@ -46,6 +48,32 @@ class SpeakerProfile:
     frames: int
 
 
+@dataclass(frozen=True)
+class CepstralSums:
+    """Sums over the speech frames of some recordings, from which profiles of any group of them follow."""
+
+    frames: int
+    first: NDArray[np.float64]
+    """(12,), sum of the cepstra."""
+    second: NDArray[np.float64]
+    """(12, 12), sum of their outer products."""
+
+
+def cepstral_sums(recordings: Sequence[NDArray[np.float32]], sample_rate: int) -> CepstralSums:
+    """Sums of recordings, see `speaker_profile`."""
+    frames = _speech_cepstra(recordings, sample_rate)
+    return CepstralSums(len(frames), frames.sum(axis=0), frames.T @ frames)
+
+
+def pooled_profile(sums: Sequence[CepstralSums]) -> SpeakerProfile:
+    """The profile of all recordings together; they have at least two frames."""
+    count = sum(one.frames for one in sums)
+    mean = np.sum([one.first for one in sums], axis=0) / count
+    second = np.sum([one.second for one in sums], axis=0)
+    covariance = (second - count * np.outer(mean, mean)) / (count - 1) + RIDGE * np.eye(ORDER)
+    return SpeakerProfile(mean=mean, covariance=covariance, frames=count)
+
+
 def speaker_profile(recordings: Sequence[NDArray[np.float32]], sample_rate: int = 22_050) -> SpeakerProfile:
     """Summarise a speaker's recordings.
 
@@ -56,12 +84,7 @@ def speaker_profile(recordings: Sequence[NDArray[np.float32]], sample_rate: int 
     Raises:
         NotMeasurableError: less than about 2.3 s of speech.
     """
-    settings = MelSettings(sample_rate=sample_rate, n_mels=BANDS, low_hz=LOW_HZ, high_hz=HIGH_HZ)
-    parts = [np.empty((0, ORDER))]
-    for samples in recordings:
-        mel = log_mel(samples, settings)
-        parts.append(mel_cepstra(mel, ORDER)[speech_frames(mel, RANGE_DB), 1:])
-    frames = np.concatenate(parts)
+    frames = _speech_cepstra(recordings, sample_rate)
     if len(frames) < MIN_FRAMES:
         raise NotMeasurableError(
             f"{len(frames)} frames of speech are too few to identify a speaker; {MIN_FRAMES} are needed.",
@@ -69,6 +92,16 @@ def speaker_profile(recordings: Sequence[NDArray[np.float32]], sample_rate: int 
         )
     covariance = np.cov(frames, rowvar=False) + RIDGE * np.eye(ORDER)
     return SpeakerProfile(mean=frames.mean(axis=0), covariance=covariance, frames=len(frames))
+
+
+def _speech_cepstra(recordings: Sequence[NDArray[np.float32]], sample_rate: int) -> NDArray[np.float64]:
+    """(n, 12): mel cepstra 1 to 12 of the speech frames."""
+    settings = MelSettings(sample_rate=sample_rate, n_mels=BANDS, low_hz=LOW_HZ, high_hz=HIGH_HZ)
+    parts = [np.empty((0, ORDER))]
+    for samples in recordings:
+        mel = log_mel(samples, settings)
+        parts.append(mel_cepstra(mel, ORDER)[speech_frames(mel, RANGE_DB), 1:])
+    return np.concatenate(parts)
 
 
 def speaker_distance(first: SpeakerProfile, second: SpeakerProfile) -> float:
