@@ -61,12 +61,16 @@ for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY; do
 done
 
 if [ -n "$log" ] && ! { : >> "$log"; } 2>/dev/null; then echo "The log $log cannot be written: choose another file." >&2; exit 1; fi
-[ -n "$log" ] || { temporary="$(mktemp)"; trap 'rm -f "$temporary"' EXIT; }
+# The context is a copy of what git tracks. It lies in the checkout, because some engines may read the home folder alone.
+mkdir -p "$root/cache" 2>/dev/null || true
+context="$(mktemp -d "$root/cache/.context.XXXXXX" 2>/dev/null || mktemp -d)" temporary="$(mktemp)"
+trap 'rm -rf "$context" "$temporary"' EXIT
+image_files "$root" | tar -C "$root" -cf - -T - | tar -C "$context" -xf -
 code=0
 if [ -n "$log" ]; then
-  DOCKER_BUILDKIT=1 "$BUILDER" build "${arguments[@]}" "$root" </dev/null >>"$log" 2>&1 || code=$?
+  DOCKER_BUILDKIT=1 "$BUILDER" build "${arguments[@]}" "$context" </dev/null >>"$log" 2>&1 || code=$?
 else
-  DOCKER_BUILDKIT=1 "$BUILDER" build "${arguments[@]}" "$root" </dev/null 2>&1 | tee "$temporary" >&2 || code="${PIPESTATUS[0]}"
+  DOCKER_BUILDKIT=1 "$BUILDER" build "${arguments[@]}" "$context" </dev/null 2>&1 | tee "$temporary" >&2 || code="${PIPESTATUS[0]}"
 fi
 [ "$code" = 0 ] && exit 0
 if tail -n 60 "${log:-$temporary}" | grep -qiE "no space left on device|have enough free space"; then

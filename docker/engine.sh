@@ -5,10 +5,13 @@
 #                  ENGINE_REASON: not_installed, daemon_down, no_permission, direct (TOOLBOX_RUNTIME=direct) or bad_usage.
 #                  ENGINE_ROOTLESS=1 if root in a container is the calling user on the host.
 #   find_builder   BUILDER=<command that builds with BuildKit>, for the engine that find_engine found.
+#   user_options   USER_OPTIONS=(…): a container's files belong to the caller.
+#   gpu_options    GPU_OPTIONS=(…): a container gets all GPUs.
+#   check_gpu      0 if the engine can give a container a GPU; else 1, and a sentence on stderr.
 #
 # TOOLBOX_RUNTIME=docker|podman|direct forces a choice; without it Docker is asked first, then Podman.
 
-ENGINE='' ENGINE_REASON='' ENGINE_SENTENCE='' ENGINE_ROOTLESS='' BUILDER=''
+ENGINE='' ENGINE_REASON='' ENGINE_SENTENCE='' ENGINE_ROOTLESS='' BUILDER='' USER_OPTIONS=() GPU_OPTIONS=()
 
 # Do not wait forever for a daemon that hangs.
 with_timeout() { if command -v timeout >/dev/null 2>&1; then timeout 30 "$@"; else "$@"; fi; }
@@ -86,5 +89,36 @@ find_builder() {
   done < <(type -aP "$ENGINE")
   ENGINE_REASON=no_buildkit
   echo "This Docker client cannot build with BuildKit: install its buildx plugin (Debian: docker-buildx-plugin or docker-buildx)." >&2
+  return 1
+}
+
+# In a rootless engine, root maps to the caller; rootless Podman can keep the caller's ids.
+user_options() {
+  case "$ENGINE/${ENGINE_ROOTLESS:-0}" in
+    podman/1) USER_OPTIONS=(--userns=keep-id --security-opt label=disable) ;;
+    podman/0) USER_OPTIONS=(--user "$(id -u):$(id -g)" --security-opt label=disable) ;;
+    */1) USER_OPTIONS=(--user 0:0) ;;
+    *) USER_OPTIONS=(--user "$(id -u):$(id -g)") ;;
+  esac
+}
+
+gpu_options() {
+  GPU_OPTIONS=(--gpus all)
+  [ "$ENGINE" != podman ] || GPU_OPTIONS=(--device nvidia.com/gpu=all)
+}
+
+# Starts a container of an empty image: an engine without NVIDIA's toolkit refuses before it looks for the program, which is not
+# there. Costs no download.
+check_gpu() {
+  local output how
+  gpu_options
+  "$ENGINE" import - voicemill:empty < <(head -c 1024 /dev/zero) >/dev/null 2>&1 || return 0 # an old client; the start tells
+  output="$(LC_ALL=C with_timeout "$ENGINE" run --rm --network none "${GPU_OPTIONS[@]}" --entrypoint /none voicemill:empty 2>&1)" || true
+  "$ENGINE" image rm voicemill:empty >/dev/null 2>&1 || true
+  output="$(printf '%s\n' "$output" | grep -iE 'device driver|nvidia|cdi|unknown flag' | head -n 1)" || return 0
+  [ -n "$output" ] || return 0
+  how="install NVIDIA's Container Toolkit, then: sudo nvidia-ctk runtime configure --runtime=docker; sudo systemctl restart docker"
+  [ "$ENGINE" != podman ] || how="install NVIDIA's Container Toolkit, then: sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
+  printf '%s cannot give a container this machine'"'"'s GPU: %s. Its error: %s\n' "$ENGINE" "$how" "$output" >&2
   return 1
 }

@@ -6,11 +6,27 @@ image_sources=(apps configs data docker lib locks scripts run-direct LICENSE NOT
 
 hashing=(sha256sum); command -v sha256sum >/dev/null 2>&1 || hashing=(shasum -a 256)
 
+# Never in an image, also where there is no git to ask; .dockerignore has the same.
+secrets=('.env' '.env.*' '*.pem' '*.key' '*.p12' 'id_rsa*' 'id_ed25519*' '.netrc' '.DS_Store')
+
+# image_files ROOT: the files of an image, one a line: what git tracks, as it is in the checkout; all files where there is no git.
+image_files() (
+  cd "$1" || exit
+  if [ -e .git ] && git ls-files --cached --error-unmatch run-direct >/dev/null 2>&1; then
+    git -c core.quotePath=false ls-files --cached -- "${image_sources[@]}" | while IFS= read -r each; do
+      [ ! -f "$each" ] || printf '%s\n' "$each"
+    done
+  else
+    patterns=(); for pattern in "${secrets[@]}"; do patterns+=(! -name "$pattern"); done
+    find "${image_sources[@]}" -type f ! -name '*.pyc' "${patterns[@]}"
+  fi | LC_ALL=C sort
+)
+
 # source_digest ROOT: sha256 over names and contents. It is the image's label voicemill.source, by which run detects
 # an image that is older than the checkout.
 source_digest() (
   cd "$1" || exit
-  find "${image_sources[@]}" -type f ! -name '*.pyc' | LC_ALL=C sort | tr '\n' '\0' \
+  image_files . | tr '\n' '\0' \
     | xargs -0 "${hashing[@]}" | "${hashing[@]}" | cut -d' ' -f1
 )
 

@@ -8,17 +8,15 @@ cd "$root"
 find_engine || exit 1
 gpu=() image=voicemill:cpu
 if [ "${1:-cpu}" = gpu ]; then
-  image=voicemill:cuda gpu=(--gpus all)
-  [ "$ENGINE" != podman ] || gpu=(--device nvidia.com/gpu=all)
+  check_gpu || exit 1
+  image=voicemill:cuda gpu=("${GPU_OPTIONS[@]}")
   docker/build.sh cuda-base && docker/build.sh cuda
 else
   docker/build.sh cpu
 fi
-user=(--user "$(id -u):$(id -g)")
-[ "$ENGINE" != podman ] || user=(--userns=keep-id --security-opt label=disable)
-[ -z "$ENGINE_ROOTLESS" ] || [ "$ENGINE" = podman ] || user=(--user 0:0)
+user_options
 network=(); [ -z "${VOICEMILL_NETWORK:-}" ] || network=(--network "$VOICEMILL_NETWORK")
 terminal=(); [ ! -t 0 ] || terminal=(--interactive --tty)
 mkdir -p work cache
-exec "$ENGINE" run --rm "${user[@]}" ${network[@]+"${network[@]}"} ${gpu[@]+"${gpu[@]}"} ${terminal[@]+"${terminal[@]}"} --shm-size 1gb \
+exec "$ENGINE" run --rm "${USER_OPTIONS[@]}" ${network[@]+"${network[@]}"} ${gpu[@]+"${gpu[@]}"} ${terminal[@]+"${terminal[@]}"} --shm-size 1gb \
   --mount "type=bind,\"source=$root/work\",target=/work" --mount "type=bind,\"source=$root/cache\",target=/cache" "$image" bash

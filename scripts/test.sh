@@ -28,10 +28,8 @@ if [ "${TOOLBOX_RUNTIME:-}" = direct ] || ! find_engine; then
   exec "$VOICEMILL_PYTHON" -m pytest --ignore=tests/docker "$@"
 fi
 docker/build.sh dev
-user=(--user "$(id -u):$(id -g)")
-[ "$ENGINE" != podman ] || user=(--userns=keep-id --security-opt label=disable)
-[ -z "$ENGINE_ROOTLESS" ] || [ "$ENGINE" = podman ] || user=(--user 0:0)
+user_options
 network=(); [ -z "${VOICEMILL_NETWORK:-}" ] || network=(--network "$VOICEMILL_NETWORK")
-exec "$ENGINE" run --rm --init "${user[@]}" ${network[@]+"${network[@]}"} --shm-size 1gb --workdir /src \
+exec "$ENGINE" run --rm --init "${USER_OPTIONS[@]}" ${network[@]+"${network[@]}"} --shm-size 1gb --workdir /src \
   --mount "type=bind,\"source=$root\",target=/src" --env PYTHONDONTWRITEBYTECODE=1 --env VOICEMILL_VAST_VENV=/tmp/vast-client --env HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis \
   voicemill:dev python3 -m pytest -p no:cacheprovider --ignore=tests/docker "$@"

@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = (
     "bash basename cat cksum cut date dirname env find git grep head id mkdir mktemp rm sed sh sha256sum sleep sort tail"
-    " tee timeout tr xargs"
+    " tar tee timeout tr xargs"
 )
 STUB = """#!/usr/bin/env bash
 printf '%s\\0' "${0##*/}" "$@" >> "$STUB_LOG"; printf '\\n\\0' >> "$STUB_LOG"
@@ -27,7 +27,8 @@ case "$1" in
   image) label="$(cat "$STUB_LOG.label" 2>/dev/null)" || exit 1; printf '%s\\n' "$label" ;;
   build) printf '%s\\n' "${STUB_BUILD:-built}"; [ "${STUB_BUILD_CODE:-0}" = 0 ] || exit "$STUB_BUILD_CODE"
          printf '%s\\n' "$@" | sed -n 's/^SOURCE_DIGEST=//p' > "$STUB_LOG.label" ;;
-  run) echo "said by the app"; exit "${STUB_CODE:-0}" ;;
+  run) case " $* " in *" --entrypoint /none "*) echo "${STUB_GPU:-exec: /none}" >&2; exit 125 ;; esac
+       echo "said by the app"; exit "${STUB_CODE:-0}" ;;
 esac
 """
 
@@ -197,10 +198,19 @@ def test_direct_asks_no_engine(host: Host) -> None:
 
 def test_podman_is_taken_where_there_is_no_docker_and_keeps_the_caller(tmp_path: Path) -> None:
     host = make_host(tmp_path, "podman")
-    assert host.run("voice-verify", "--help").returncode == 0
+    assert host.run("voice-verify", "--help", STUB_INFO='{"host":{"security":{"rootless":true}}}').returncode == 0
     started = host.started()
     assert started.engine == "podman"
     assert "--userns=keep-id" in started.options
+
+
+def test_podman_of_root_is_given_the_callers_ids(tmp_path: Path) -> None:
+    """keep-id exists in rootless mode only."""
+    host = make_host(tmp_path, "podman")
+    assert host.run("voice-verify", "--help", STUB_INFO='{"host":{"security":{"rootless":false}}}').returncode == 0
+    options = host.started().options
+    assert "--userns=keep-id" not in options
+    assert options[options.index("--user") + 1] == f"{os.getuid()}:{os.getgid()}"
 
 
 def test_podman_under_dockers_name_is_podman(host: Host) -> None:
@@ -546,6 +556,102 @@ def test_without_a_gpu_here_the_variant_is_refused_before_anything_is_built(host
     assert done.returncode == 1
     assert done.stderr.startswith("[run][error] gpu_unavailable\n")
     assert not host.calls("build")
+
+
+@pytest.mark.parametrize(
+    ("engine", "error", "way"),
+    [
+        ("docker", 'could not select device driver "" with capabilities: [[gpu]]', "nvidia-ctk runtime configure"),
+        ("podman", "setting up CDI devices: unresolvable CDI devices nvidia.com/gpu=all", "nvidia-ctk cdi generate"),
+    ],
+)
+def test_without_nvidias_toolkit_nothing_is_built_and_the_engines_error_is_shown(
+    tmp_path: Path, engine: str, error: str, way: str
+) -> None:
+    host = make_host(tmp_path, engine)
+    (tmp_path / "log.label").unlink()
+    done = host.run("voice-train-prod", TOOLBOX_VARIANT="gpu", DOCKER_HOST="tcp://gpu-box:2376", STUB_GPU=error)
+    assert (done.returncode, done.stdout) == (1, "")
+    reason, sentence = done.stderr.splitlines()
+    assert reason == "[run][error] gpu_unavailable"
+    assert way in sentence
+    assert error in sentence
+    assert not host.calls("build")
+
+
+def test_a_gpu_is_not_replaced_by_the_cpu_where_no_engine_answers(host: Host) -> None:
+    done = host.run("voice-verify", "--help", STUB_REFUSAL=DOWN, TOOLBOX_VARIANT="gpu")
+    assert (done.returncode, done.stdout) == (1, "")
+    reason, sentence = done.stderr.splitlines()
+    assert reason == "[run][error] container_engine_unavailable"
+    assert "does not answer: start it" in sentence
+
+
+@pytest.mark.parametrize(
+    ("argv", "environment", "builds"),
+    [
+        (["--preset", "finetune"], {}, False),
+        (["--preset=finetune"], {}, False),
+        ([], {"PROD_TTS_PRESET": "finetune"}, False),
+        (["--preset", "gpu"], {"PROD_TTS_PRESET": "finetune"}, True),
+        (["--preset", "finetune", "--dry-run"], {}, True),
+        ([], {}, True),
+    ],
+)
+def test_unpinned_checkpoints_are_refused_before_anything_is_built(
+    host: Host, argv: list[str], environment: dict[str, str], builds: bool
+) -> None:
+    (host.folder / "log.label").unlink()
+    done = host.run("voice-train-prod", *argv, **environment)
+    assert bool(host.calls("build")) == builds
+    if not builds:
+        assert (done.returncode, done.stdout) == (2, "")
+        reason, sentence = done.stderr.splitlines()
+        assert reason == "[run][error] weights_unavailable:nvidia/nemo-tts-fastpitch-en"
+        assert "scripts/voice/pin_weights.py" in sentence
+
+
+def test_a_killed_container_is_one_sentence(host: Host) -> None:
+    done = host.run("voice-verify", "--help", STUB_CODE="137")
+    assert done.returncode == 137
+    reason, sentence = done.stderr.splitlines()
+    assert reason == "[run][error] container_killed"
+    assert "memory" in sentence
+
+
+def test_the_context_of_a_build_is_what_git_tracks(host: Host, tmp_path: Path) -> None:
+    """Secrets and recordings that lie below copied folders reach no engine; nor do files that git ignores."""
+    copy = tmp_path / "copy"
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    for name in ("lib/voicemill/__init__.py", *(each for each in listed.split("\0") if each.startswith("docker/"))):
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, copy / name)
+    for name in ("apps", "configs", "data", "locks", "scripts"):
+        (copy / name).mkdir()
+        (copy / name / "kept.txt").touch()
+    for name in ("run-direct", "LICENSE", "NOTICE", "locks/requirements.txt", "locks/torch.txt"):
+        (copy / name).touch()
+    (copy / ".gitignore").write_text("*.wav\n")
+    git = "git init -q . && git add -A && git -c user.name=t -c user.email=t@example.org commit -qm x"
+    subprocess.run(["bash", "-c", git], cwd=copy, check=True)
+    planted = ("configs/.env", "docker/id.pem", "data/take.wav", "lib/notes.txt")
+    for name in planted:
+        (copy / name).write_text("secret")
+    stub = (host.folder / "bin" / "docker").read_text()
+    listing = 'build) for last; do :; done; (cd "$last" && find . -type f) > "$STUB_LOG.context";'
+    (host.folder / "bin" / "docker").write_text(stub.replace("build)", listing, 1))
+    for git_is_there in (True, False):
+        done = subprocess.run(
+            [str(copy / "docker/build.sh"), "cpu"], env=host.environment, cwd=tmp_path, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        context = set((tmp_path / "log.context").read_text().split())
+        assert {"./lib/voicemill/__init__.py", "./docker/Dockerfile", "./configs/kept.txt", "./NOTICE"} <= context
+        secret = planted if git_is_there else planted[:2]
+        assert not {f"./{name}" for name in secret} & context
+        assert not list((copy / "cache").iterdir())
+        shutil.rmtree(copy / ".git", ignore_errors=True)
 
 
 def test_a_work_folder_that_is_a_file_is_one_sentence(host: Host) -> None:

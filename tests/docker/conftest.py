@@ -117,9 +117,11 @@ class Checkout:
             text=True,
         )
 
-    def run(self, *argv: str, cwd: Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *argv: str, cwd: Path | None = None, timeout: float = 800, **more: str
+    ) -> subprocess.CompletedProcess[str]:
         with self.start(*argv, cwd=cwd, **more) as child:
-            out, err = child.communicate(timeout=800)
+            out, err = child.communicate(timeout=timeout)
         return subprocess.CompletedProcess(argv, child.returncode, out, err)
 
     def own(self, path: Path) -> None:
@@ -184,7 +186,7 @@ def checkout(building: dict[str, str], place: Path) -> Checkout:
 def image(checkout: Checkout) -> str:
     """The CPU image, built as a user builds it."""
     log = checkout.root.parent / "build.log"
-    built = checkout.run("docker/build.sh", "cpu", "--log", str(log))
+    built = checkout.run("docker/build.sh", "cpu", "--log", str(log), timeout=3000)  # downloads and compiles
     assert built.returncode == 0, built.stderr + log.read_text()[-3000:]
     assert built.stdout == ""
     return "voicemill:cpu"
