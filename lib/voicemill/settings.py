@@ -69,6 +69,7 @@ class Paths:
         promoted_bundles: a folder for each promoted voice.
         orchestrator_log: log of `train_production_voice.sh`.
         lane_status_file: TRAIN_STATUS_PATH; see `lane_status`.
+        training_status_given: PROD_TTS_STATUS_PATH, which the status records as its own path.
     """
 
     workspace: Workspace
@@ -80,6 +81,7 @@ class Paths:
     promoted_bundles: Path
     orchestrator_log: Path
     lane_status_file: Path | None
+    training_status_given: Path | None = None
 
     def lane_status(self, job: str) -> Path:
         """The status file of a lane whose job has this name."""
@@ -107,6 +109,7 @@ class Paths:
             promoted_bundles=path("PROMOTED_BUNDLE_ROOT") or workspace.bundles,
             orchestrator_log=path("LOG_PATH") or workspace.artifacts / LOG_NAME,
             lane_status_file=path("TRAIN_STATUS_PATH"),
+            training_status_given=path("PROD_TTS_STATUS_PATH"),
         )
 
 

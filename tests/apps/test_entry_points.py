@@ -148,7 +148,7 @@ BROKEN = {
 @pytest.mark.slow
 @pytest.mark.parametrize("how", list(BROKEN))
 def test_nemo_that_cannot_be_imported_blocks_the_lane(run, tmp_path, short_take, how):
-    """It is found, so the gate lets it pass, and breaks when it is imported."""
+    """It is found, and breaks when the gate imports it in another process; nothing is prepared."""
     broken, reason = BROKEN[how]
     (tmp_path / "stub/nemo").mkdir(parents=True)
     (tmp_path / "stub/nemo/__init__.py").write_text(broken)
@@ -162,8 +162,52 @@ def test_nemo_that_cannot_be_imported_blocks_the_lane(run, tmp_path, short_take,
     assert done.returncode == 2, done.stderr
     assert f"[tts-prod] status=blocked reason={reason}" in done.stdout
     assert "Traceback" not in done.stderr
+    assert "NVIDIA NeMo cannot be imported" in done.stderr
+    assert broken.partition("'")[2].partition("'")[0] in done.stderr or "No module named" in done.stderr
+    assert not (tmp_path / "datasets").exists()
     status = json.loads((tmp_path / "artifacts/train_status.tts_prod_train_nemo.json").read_text())
     assert (status["state"], status["reason"]) == ("blocked", reason)
+
+
+NO_NUMBERS = """
+import importlib.util, sys
+WITHOUT = ("numpy", "soundfile", "torch", "scipy", "numba", "soxr", "nemo", "lightning")
+real = importlib.util.find_spec
+importlib.util.find_spec = lambda name, package=None: None if name.partition(".")[0] in WITHOUT else real(name, package)
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in WITHOUT:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Missing())
+"""
+
+
+@pytest.mark.parametrize("script", ["train_production_tts.py", "train_production_nemo.py", "prod/train_nemo_tts.py"])
+def test_a_python_without_numpy_is_named_whole_and_every_status_is_written(run, tmp_path, script):
+    (tmp_path / "stub").mkdir()
+    (tmp_path / "stub/sitecustomize.py").write_text(NO_NUMBERS)
+    done = run(script, PYTHONPATH=tmp_path / "stub", PROD_TTS_BASE_WEIGHTS_ID="voicemill/from-scratch")
+    reason = "runtime_dependency_missing:numpy,soundfile,torch"
+    assert done.returncode == 2, done.stderr
+    assert f"[tts-prod] status=blocked reason={reason}" in done.stdout
+    assert json.loads((tmp_path / STATUS).read_text())["root_cause"] == reason
+    dry = run(script, PYTHONPATH=tmp_path / "stub", PROD_TTS_DRY_RUN=1)
+    assert dry.returncode == 0, dry.stderr
+
+
+def test_a_manifest_without_recordings_is_refused_before_a_checkpoint_is_looked_for(run, tmp_path):
+    (tmp_path / "train.jsonl").write_text('{"audio_filepath": "gone.wav", "text": "Hello.", "duration": 1.0}\n')
+    done = run("train_production_nemo.py", PROD_TTS_DATASET_MANIFEST=tmp_path / "train.jsonl")
+    assert done.returncode == 2, done.stderr
+    assert "[tts-prod] status=blocked reason=dataset_no_valid_audio" in done.stdout
+
+
+@pytest.mark.parametrize("given", ["out/status.json", "{tmp}/elsewhere/status.json"])
+@pytest.mark.parametrize("weights", ["nvidia/nemo-tts-fastpitch-en", "a/b"])
+def test_the_status_names_its_path_as_it_was_given(run, tmp_path, given, weights):
+    given = given.format(tmp=tmp_path)
+    run("prod/train_nemo_tts.py", PROD_TTS_DRY_RUN=1, PROD_TTS_STATUS_PATH=given, PROD_TTS_BASE_WEIGHTS_ID=weights)
+    assert json.loads((tmp_path / given).read_text())["status_json"] == given
 
 
 def test_without_torch_the_lane_is_blocked_before_anything_is_made(run, tmp_path):

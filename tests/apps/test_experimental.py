@@ -22,7 +22,7 @@ from voicemill.errors import GateError
 from voicemill.evaluation.model import dry_run_evaluation, write_evaluation
 from voicemill.settings import REPOSITORY
 from voicemill.training_status import write_training_status
-from voicemill.weights.allowlist import SHIPPED
+from voicemill.weights.allowlist import REFUSED, SHIPPED
 
 BASE = "facebook/musicgen-small"
 STATUS = "artifacts/train_status.tts_voice_train.json"
@@ -51,7 +51,7 @@ def lane(run, tmp_path, tiny_musicgen, recording) -> Lane:
 
 def _pinned(run, tmp_path, recording) -> Lane:
     allowlist = tmp_path / "list.json"
-    shutil.copy(REPOSITORY / SHIPPED, allowlist)
+    shutil.copy((REPOSITORY / SHIPPED).with_name(REFUSED), allowlist)
     pinned = run("pin_weights.py", BASE, PROD_TTS_ALLOWLIST=allowlist)
     assert pinned.returncode == 0, pinned.stderr
     assert len(pinned.stdout.splitlines()) == 3
@@ -404,7 +404,7 @@ def test_the_lanes_own_status_is_no_training_status(tmp_path):
 def test_a_bundle_built_with_a_flattering_list_is_neither_promoted_nor_verified(tmp_path):
     """Somebody edits a list until the gate lets the weights through; the shipped one judges afterwards."""
     status, evaluation = _dressed_up(tmp_path)
-    document = json.loads((REPOSITORY / SHIPPED).read_text(encoding="utf-8"))
+    document = json.loads((REPOSITORY / SHIPPED).with_name(REFUSED).read_text(encoding="utf-8"))
     for entry in document["weights"]:
         if entry["id"] == BASE:
             entry |= {"commercial_use_allowed": True, "weights_license": "MIT"}

@@ -13,7 +13,7 @@ from voicemill.dataset.figures import LoudnessFigures, SeparationFigures, Separa
 from voicemill.dataset.limits import QualityLimits
 from voicemill.dataset.report import Report
 from voicemill.dataset.rights import Rights
-from voicemill.dataset.sources import SourceFile
+from voicemill.dataset.source_file import SourceFile
 from voicemill.dataset.statistics import Statistics
 
 NAME = rights.DATASET

@@ -11,16 +11,18 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from voicemill import files
 from voicemill.dataset.report import Rejection
-from voicemill.dataset.sources import SourceFile
-from voicemill.dataset.utterances import SegmentationResult, Utterance
+from voicemill.dataset.source_file import SourceFile
 from voicemill.errors import DatasetError
 from voicemill.progress import Observer, SilentObserver
+
+if TYPE_CHECKING:
+    from voicemill.dataset.utterances import SegmentationResult, Utterance
 
 NAME = "edits.jsonl"
 MAX_TEXT = 2_000
@@ -185,7 +187,7 @@ def apply(
             continue
         used.add(edit)
         made = _edited(utterance, edit, spoken)
-        if isinstance(made, Utterance):
+        if not isinstance(made, Rejection):
             utterances.append(made)
         else:
             rejected.append(made)

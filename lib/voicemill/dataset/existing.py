@@ -23,7 +23,7 @@ from voicemill.dataset.request import (
     Source,
     WebRecordingSource,
 )
-from voicemill.dataset.sources import SourceFile
+from voicemill.dataset.source_file import SourceFile
 from voicemill.errors import DatasetError, UsageError
 from voicemill.progress import Observer
 from voicemill.workspace import Workspace

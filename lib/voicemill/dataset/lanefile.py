@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from voicemill import files
 from voicemill.dataset.description import MANIFEST, PreparationSettings
 from voicemill.dataset.manifest import Split, read_manifest
-from voicemill.dataset.prepare import PreparedDataset
 from voicemill.dataset.report import ReasonTotal, Rejection
-from voicemill.dataset.sources import SourceFile
+from voicemill.dataset.source_file import SourceFile
+
+if TYPE_CHECKING:
+    from voicemill.dataset.prepared import PreparedDataset
 
 
 class LaneEntry(BaseModel):

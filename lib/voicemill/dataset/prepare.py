@@ -20,7 +20,8 @@ from voicemill.dataset.description import DatasetDescription
 from voicemill.dataset.pool import ClipPool
 from voicemill.dataset.prepared import PreparedDataset, load, with_rights
 from voicemill.dataset.request import PreparationRequest, PreparedVoiceSource, WebRecordingSource
-from voicemill.dataset.sources import SourceFile, Sources, gather
+from voicemill.dataset.source_file import SourceFile
+from voicemill.dataset.sources import Sources, gather
 from voicemill.dataset.stage_clock import StageClock, write_timings
 from voicemill.dataset.stages import (
     alignment,

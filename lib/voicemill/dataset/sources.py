@@ -5,30 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from voicemill import files
 from voicemill.audio import probing
-from voicemill.audio.decode import SOURCE_SUFFIXES
+from voicemill.audio.probing import SOURCE_SUFFIXES
 from voicemill.dataset.manifest import ManifestLine, read_manifest
 from voicemill.dataset.recordings import Recording
 from voicemill.dataset.request import ClipFolderSource, LJSpeechSource, ManifestSource, RecordingSource, Source
+from voicemill.dataset.source_file import SourceFile
 from voicemill.errors import AudioError, DatasetError, UsageError
 from voicemill.protocol import one_line
 from voicemill.text import transcripts
 from voicemill.text.captions import Caption, is_timed
-
-
-class SourceFile(BaseModel):
-    """One input: its name without any machine path, its digest, and what it is for."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    role: str
-    bytes: int
-    sha256: str
-    url: str | None = None
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from voicemill.dataset.manifest import ManifestEntry
-from voicemill.dataset.stages.pitch import PitchResult, PitchSettings
 from voicemill.errors import DatasetError
+
+if TYPE_CHECKING:
+    from voicemill.dataset.stages.pitch import PitchResult, PitchSettings
 
 
 class Statistics(BaseModel):

@@ -103,7 +103,7 @@ def _require_light(settings: Settings, protocol: Protocol, lane: Lane | None, *,
 
 def write_blocked_without_models(settings: Settings, reason: str) -> None:
     """Write a blocked training status with the contract's fields; the typed model cannot be imported."""
-    path = settings.paths.training_status
+    path, given = settings.paths.training_status, settings.paths.training_status_given
     files.write_json(
         path,
         {
@@ -113,7 +113,7 @@ def write_blocked_without_models(settings: Settings, reason: str) -> None:
             "root_cause": reason,
             "dry_run": settings.dry_run,
             "gpu_available": False,
-            "status_json": path.name if path.is_absolute() else path.as_posix(),
+            "status_json": given.as_posix() if given else path.name if path.is_absolute() else path.as_posix(),
             "selected_weights_id": settings.base_weights_id or "",
             "selected_weights": None,
             "config_path": "",

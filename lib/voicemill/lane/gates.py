@@ -6,18 +6,21 @@ allowlist → config → dataset → runtime dependencies → NeMo → checkpoin
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from voicemill import files
-from voicemill.audio import device
 from voicemill.bundle.build import ATTRIBUTION
 from voicemill.bundle.contents import digest_file
 from voicemill.bundle.differences import check_digest
 from voicemill.bundle.manifest import MANIFEST, ProductionManifest, load_manifest
+from voicemill.dataset.manifest import read_manifest
 from voicemill.dataset.request import ManifestSource
 from voicemill.errors import BundleFileError, DatasetError, DependencyError, GateError, UsageError
 from voicemill.lane.request import LaneRequest
+from voicemill.launch.lanes import RUNTIME
 from voicemill.progress import Observer
 from voicemill.settings import Settings
 from voicemill.training.config import TrainingConfig, load_config
@@ -28,7 +31,8 @@ from voicemill.weights.archive import inspect_archive
 from voicemill.weights.download import fetch
 from voicemill.weights.store import WeightsStore
 
-RUNTIME = ("numpy", "soundfile", "torch")
+NEMO_MODELS = "nemo.collections.tts.models"
+"""The part of NeMo that training needs: it may be installed and fail to load a shared library."""
 
 
 @dataclass(frozen=True)
@@ -59,18 +63,15 @@ def clear(request: LaneRequest, settings: Settings, observer: Observer | None = 
     gate.require_kind(acoustic.entry, "fastpitch", "none")
     vocoder = gate.select(config.vocoder.base_weights, listed)
     gate.require_kind(vocoder.entry, "hifigan", "none")
-    source = request.source
-    if isinstance(source, ManifestSource) and not source.manifest.is_file() and not request.dry_run:
-        raise DatasetError(
-            f"There is no dataset manifest at {source.manifest}.",
-            reason=f"dataset_manifest_missing:{source.manifest}",
-            hint="Name a NeMo manifest, or give --audio.",
-        )
+    if isinstance(request.source, ManifestSource) and not request.dry_run:
+        check_dataset(request.source.manifest)
     bases: list[Path | None] = [None, None]
     if not request.dry_run:
         # The toolbox's own models are judged by the shipped allowlist, even if the run brings another for its voice.
         gate.select_all(gate.TOOL_WEIGHTS, settings.repository / allowlist.SHIPPED)
         check_runtime()
+        from voicemill.audio import device
+
         if settings.torch_device == device.CUDA:
             device.require(device.CUDA)
         store = WeightsStore(settings.workspace.weights_cache, settings.repository, fetch=fetch, observer=observer)
@@ -128,8 +129,29 @@ def configure(request: LaneRequest, settings: Settings, inherited: str | None = 
     )
 
 
+def check_dataset(manifest: Path) -> None:
+    """Refuse a dataset manifest that is missing or names no existing recording.
+
+    Raises:
+        DatasetError: `dataset_manifest_missing:<path>`, `dataset_manifest_invalid:<line>`, `dataset_no_valid_audio`.
+    """
+    if not manifest.is_file():
+        raise DatasetError(
+            f"There is no dataset manifest at {manifest}.",
+            reason=f"dataset_manifest_missing:{manifest}",
+            hint="Name a NeMo manifest, or give --audio.",
+        )
+    lines = read_manifest(manifest)
+    if not any((manifest.parent / line.audio_filepath).is_file() for line in lines):
+        raise DatasetError(
+            f"None of the {len(lines)} recordings that {manifest} names exists.",
+            reason="dataset_no_valid_audio",
+            hint="The paths in a manifest are absolute, or relative to its folder.",
+        )
+
+
 def check_runtime() -> None:
-    """Look for the packages that training needs, without importing them.
+    """Look for the packages that training needs, and import NeMo in another process.
 
     Raises:
         DependencyError: `runtime_dependency_missing:<a,b>`, `nemo_runtime_unavailable`.
@@ -142,11 +164,25 @@ def check_runtime() -> None:
             hint="Run it through ./run-direct, which installs it.",
         )
     if importlib.util.find_spec("nemo") is None:
-        raise DependencyError(
-            "NVIDIA NeMo is not installed in this Python.",
-            reason="nemo_runtime_unavailable",
-            hint="Run it through ./run-direct, which installs it.",
+        raise _no_nemo("NVIDIA NeMo is not installed in this Python.")
+    if NEMO_MODELS not in sys.modules:
+        tried = subprocess.run(
+            [sys.executable, "-c", f"import {NEMO_MODELS}"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            check=False,
         )
+        if tried.returncode != 0:
+            lines = tried.stderr.decode("utf-8", "replace").strip().splitlines()
+            why = lines[-1] if lines else f"the process ended with code {tried.returncode}"
+            raise _no_nemo(f"NVIDIA NeMo cannot be imported: {why[:500].rstrip('.')}.")
+
+
+def _no_nemo(sentence: str) -> DependencyError:
+    return DependencyError(
+        sentence, reason="nemo_runtime_unavailable", hint="Run it through ./run-direct, which installs it."
+    )
 
 
 def select_ancestor(path: Path, listed: LoadedAllowlist) -> tuple[gate.SelectedWeights, Ancestor]:

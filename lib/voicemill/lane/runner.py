@@ -143,12 +143,12 @@ def _lane_run(
 
 def _note_processes(request: LaneRequest, reporter: LaneReporter) -> None:
     """How a real run would start its training processes."""
-    from voicemill.training import launch
-
     processes = request.devices * request.nodes
     if request.ray is not None:
         reporter.note(f"It would train on the Ray cluster at {request.ray}, in {processes} process(es).")
     elif processes > 1:
+        from voicemill.training import launch
+
         reporter.note(f"It would train with: {shlex.join(launch.torchrun_command(request.devices, request.nodes))}")
 
 

@@ -102,7 +102,7 @@ def _is_demo(dataset: PreparedDataset, settings: Settings) -> bool:
 def weights_fields(cleared: Cleared, settings: Settings) -> dict[str, Any]:
     """The fields of a training status that record its path, the selected weights and the allowlist."""
     return {
-        "status_json": shown(settings.paths.training_status, settings),
+        "status_json": own_path(settings),
         "selected_weights_id": cleared.acoustic.entry.id,
         "selected_weights": _recorded(cleared.acoustic),
         "vocoder_weights_id": cleared.vocoder.entry.id,
@@ -133,7 +133,7 @@ def write_blocked(settings: Settings, reason: str) -> None:
             status="blocked",
             root_cause=reason,
             dry_run=settings.dry_run,
-            status_json=shown(path, settings),
+            status_json=own_path(settings),
             selected_weights_id=settings.base_weights_id or "",
             commit=settings.commit,
             ended_at=now(),
@@ -185,6 +185,12 @@ def shown(path: Path, settings: Settings) -> str:
         settings.workspace.work if absolute.is_relative_to(settings.workspace.work.absolute()) else settings.repository
     )
     return portable(path, base)
+
+
+def own_path(settings: Settings) -> str:
+    """The path of the training status as it was given, or relative to the work directory."""
+    given = settings.paths.training_status_given
+    return shown(settings.paths.training_status, settings) if given is None else given.as_posix()
 
 
 def reachable(path: Path, settings: Settings) -> str:

@@ -81,12 +81,12 @@ def train(request: LaneRequest, run: LaneRun) -> list[TableRow]:
     Raises:
         VoicemillError: a gate refused, the dataset cannot be prepared, or the training failed.
     """
-    from voicemill.lane import training
-    from voicemill.lane.trained_voice import run_summary
-
     settings, reporter, started = run.settings, run.reporter, datetime.now(UTC)
     with reporter.step(plan.GATES):
         cleared = gates.clear(request, settings, reporter)
+    from voicemill.lane import training  # only the gates run without numpy and torch
+    from voicemill.lane.trained_voice import run_summary
+
     dataset = _prepare(request, cleared, run)
     run.keep(dataset)
     # The number of training steps depends on the length of the recordings.

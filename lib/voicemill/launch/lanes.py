@@ -17,6 +17,8 @@ from voicemill.settings import DEFAULT_BASE_WEIGHTS, Settings
 
 LIGHT = ("pydantic", "yaml", "license_expression")
 """Packages that the gates and file formats need; training needs more."""
+RUNTIME = ("numpy", "soundfile", "torch")
+"""Packages that preparation and training need."""
 SCRIPTS = Path("scripts/voice")
 
 
@@ -191,6 +193,14 @@ def _imports() -> Iterator[None]:
     except ImportError as error:
         if (error.name or "").partition(".")[0] == "voicemill":
             raise
+        if (error.name or "").partition(".")[0] in RUNTIME:
+            missing = [name for name in RUNTIME if importlib.util.find_spec(name) is None]
+            if missing:
+                raise DependencyError(
+                    f"This Python does not have {', '.join(missing)}.",
+                    reason=f"runtime_dependency_missing:{','.join(missing)}",
+                    hint="Run it through ./run-direct, which installs it.",
+                ) from error
         raise missing_module(error) from error
 
 

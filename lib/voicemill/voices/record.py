@@ -11,7 +11,7 @@ from voicemill import files
 from voicemill.dataset.description import DatasetDescription, PreparationSettings
 from voicemill.dataset.report import ReasonTotal
 from voicemill.dataset.rights import Rights
-from voicemill.dataset.sources import SourceFile
+from voicemill.dataset.source_file import SourceFile
 from voicemill.errors import DatasetError
 
 NAME = "voice.json"

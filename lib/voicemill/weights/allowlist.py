@@ -19,6 +19,8 @@ WeightsId = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*$", max_length=200)
 ]
 SHIPPED = Path("configs/voice/prod_tts/weights_allowlist.json")
+REFUSED = "weights_refused.json"
+"""Name of the list of refused weights, beside the allowlist and in its format."""
 """Relative to the repository. Verification always judges by this list, even if a run used another one."""
 
 
@@ -108,15 +110,42 @@ class Allowlist(BaseModel):
 
 @dataclass(frozen=True)
 class LoadedAllowlist:
-    """A list with the path it was read from and the digest of exactly the bytes that were judged."""
+    """A list with the path it was read from and the digest of exactly the bytes that were judged.
+
+    Attributes:
+        refused: weights whose licences do not allow commercial use, with the evidence; the gate names the reason.
+    """
 
     allowlist: Allowlist
     path: Path
     sha256: str
+    refused: Allowlist | None = None
+
+    def find(self, weights_id: str) -> AllowlistEntry | None:
+        """The entry of that id on the list, or on the list of the refused weights beside it."""
+        found = self.allowlist.find(weights_id)
+        return found if found is not None or self.refused is None else self.refused.find(weights_id)
+
+    def of_kind(self, kind: Kind) -> tuple[AllowlistEntry, ...]:
+        """The entries of a kind, refused ones last."""
+        entries = (*self.allowlist.weights, *(self.refused.weights if self.refused else ()))
+        return tuple(entry for entry in entries if entry.kind == kind)
 
 
 def load_allowlist(path: Path) -> LoadedAllowlist:
-    """Read an allowlist strictly.
+    """Read an allowlist strictly, and the list of refused weights beside it, if there is one.
+
+    Raises:
+        GateError: `allowlist_missing:<path>`, `allowlist_invalid:<why>`.
+    """
+    allowlist, digest = _read(path)
+    beside = path.with_name(REFUSED)
+    refused = _read(beside)[0] if path.name != REFUSED and beside.is_file() else None
+    return LoadedAllowlist(allowlist, path, digest, refused)
+
+
+def _read(path: Path) -> tuple[Allowlist, str]:
+    """An allowlist and the digest of its bytes.
 
     Raises:
         GateError: `allowlist_missing:<path>`, `allowlist_invalid:<why>`.
@@ -152,7 +181,7 @@ def load_allowlist(path: Path) -> LoadedAllowlist:
             reason=f"allowlist_invalid:{where}",
             hint=hint,
         ) from error
-    return LoadedAllowlist(allowlist, path, files.sha256_bytes(data))
+    return allowlist, files.sha256_bytes(data)
 
 
 def pin(path: Path, weights_id: str, file_path: str, target: Path) -> str:
@@ -162,7 +191,9 @@ def pin(path: Path, weights_id: str, file_path: str, target: Path) -> str:
         GateError: the entry or the file is not listed, or the list is not valid.
     """
     loaded = load_allowlist(path)
-    entry = loaded.allowlist.find(weights_id)
+    entry = loaded.find(weights_id)
+    if entry is not None and loaded.allowlist.find(weights_id) is None:
+        path = path.with_name(REFUSED)
     if entry is None or file_path not in {item.path for item in entry.files}:
         raise GateError(
             f"{weights_id} with the file {file_path} is not on {path}.",

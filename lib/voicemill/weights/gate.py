@@ -55,7 +55,7 @@ def listed(weights_id: str, loaded: LoadedAllowlist) -> AllowlistEntry:
     Raises:
         GateError: `allowlist_rejected:selected_weights_not_listed`.
     """
-    entry = loaded.allowlist.find(weights_id)
+    entry = loaded.find(weights_id)
     if entry is None:
         raise GateError(
             f"The weights {weights_id!r} are not on the allowlist {loaded.path}.",

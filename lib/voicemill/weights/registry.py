@@ -56,12 +56,11 @@ class WeightsRegistry:
             The weights, or None and why the last of them cannot be used (None where none is listed).
         """
         why = None
-        for entry in allowlist.load_allowlist(self.allowlist).allowlist.weights:
-            if entry.kind == kind:
-                try:
-                    return self._store(download=False).resolve(entry), None
-                except GateError as error:
-                    why = f"{entry.id} cannot be used: {error.reason}."
+        for entry in allowlist.load_allowlist(self.allowlist).of_kind(kind):
+            try:
+                return self._store(download=False).resolve(entry), None
+            except GateError as error:
+                why = f"{entry.id} cannot be used: {error.reason}."
         return None, why
 
     def _store(self, download: bool) -> WeightsStore:

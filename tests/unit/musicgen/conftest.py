@@ -12,7 +12,7 @@ import pytest
 from voicemill import files
 from voicemill.audio.decode import decode
 from voicemill.settings import REPOSITORY
-from voicemill.weights.allowlist import SHIPPED
+from voicemill.weights.allowlist import REFUSED, SHIPPED
 from voicemill.weights.store import ResolvedWeights
 from voicemill_musicgen.settings import VoiceTrainSettings
 from voicemill_musicgen.weights import BASE, resolve
@@ -39,7 +39,7 @@ def place(tmp_path: Path, settings: Settings) -> Callable[[Path], VoiceTrainSett
     def put(weights: Path) -> VoiceTrainSettings:
         folder = tmp_path / "cache/weights" / BASE
         shutil.copytree(weights, folder)
-        document = json.loads((REPOSITORY / SHIPPED).read_text(encoding="utf-8"))
+        document = json.loads((REPOSITORY / SHIPPED).with_name(REFUSED).read_text(encoding="utf-8"))
         entry = next(each for each in document["weights"] if each["id"] == BASE)
         for item in entry["files"]:
             item["sha256"] = files.sha256_file(folder / item["path"])

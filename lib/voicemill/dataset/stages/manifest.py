@@ -16,7 +16,7 @@ from voicemill.dataset.figures import LoudnessFigures, SeparationFigures
 from voicemill.dataset.manifest import ManifestEntry, Quality, write_manifest
 from voicemill.dataset.recordings import DecodedRecordings
 from voicemill.dataset.report import make_report
-from voicemill.dataset.sources import SourceFile
+from voicemill.dataset.source_file import SourceFile
 from voicemill.dataset.stages.alignment import AlignedClip
 from voicemill.dataset.stages.pitch import PitchResult, PitchSettings
 from voicemill.dataset.statistics import summarise
