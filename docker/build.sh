@@ -5,7 +5,7 @@
 #   VOICEMILL_BASE_IMAGE     base image of Dockerfile and Dockerfile.cuda-base (default python:3.11-slim-bookworm)
 #   VOICEMILL_CUDA_BASE_IMAGE  base image of Dockerfile.cuda (default voicemill:cuda-base)
 #   VOICEMILL_WHEELS_IMAGE   an image with a wheel of torch, used instead of an index (made by docker/offline-base.sh)
-#   VOICEMILL_TORCH_INDEX    package index of torch (PyTorch's own for the variant makes the CPU image smaller)
+#   VOICEMILL_TORCH_INDEX    package index of torch (default of CPU images: locks/torch-index.txt where it responds)
 #   VOICEMILL_COMPUTE        CUDA version of cuda-base, as PyTorch writes it (default: Dockerfile.cuda-base's, cu130)
 #   VOICEMILL_NETWORK        network of the build steps, for example host
 set -euo pipefail

@@ -110,3 +110,40 @@ def test_the_cuda_image_names_the_driver_that_it_needs() -> None:
     major, minor = re.search(r"^ARG COMPUTE=cu(\d+)(\d)$", text, re.M).groups()  # type: ignore[union-attr]
     assert f"ARG CUDA_REQUIRED={major}.{minor}\n" in text
     assert 'NVIDIA_REQUIRE_CUDA="cuda>=${CUDA_REQUIRED}"' in text
+
+
+@pytest.mark.parametrize(
+    ("responds", "environment", "wheel", "index"),
+    [
+        (True, {"COMPUTE": "cpu"}, False, "the CPU index"),
+        (False, {"COMPUTE": "cpu"}, False, None),
+        (True, {"COMPUTE": "cpu", "TORCH_INDEX": "https://mirror"}, False, "https://mirror"),
+        (True, {"COMPUTE": "cpu"}, True, "wheels"),
+        (True, {"COMPUTE": "cu130"}, False, None),
+    ],
+)
+def test_a_cpu_image_takes_the_small_build_of_torch(
+    tmp_path: Path, responds: bool, environment: dict[str, str], wheel: bool, index: str | None
+) -> None:
+    """With a stand-in for Python that records pip's arguments and answers for the index."""
+    shutil.copytree(ROOT / "locks", tmp_path / "locks")
+    (tmp_path / "wheels").mkdir()
+    if wheel:
+        (tmp_path / "wheels/torch-1+cpu-cp311.whl").touch()
+    script = (ROOT / "docker/install-torch.sh").read_text(encoding="utf-8").replace("/mnt/", f"{tmp_path}/")
+    (tmp_path / "python3").write_text(
+        '#!/bin/sh\ncase "$1/$2" in\n-m/pip) echo "$@" ;;\n*urlopen*) exit ' + str(int(not responds)) + " ;;\n"
+        "*cuda*) echo cu130 ;;\nesac\n"
+    )
+    (tmp_path / "python3").chmod(0o755)
+    path = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-c", script], env=path | environment, capture_output=True, text=True, check=True)
+    small = (ROOT / "locks/torch-index.txt").read_text(encoding="utf-8").strip()
+    expected = {
+        None: "",
+        "the CPU index": f"--index-url {small} ",
+        "wheels": f"--no-index --find-links {tmp_path}/wheels ",
+    }
+    pin = (ROOT / "locks/torch.txt").read_text(encoding="utf-8").strip()
+    assert done.stdout == f"-m pip install {expected.get(index, f'--index-url {index} ')}{pin}\n"
+    assert ("4 GB larger" in done.stderr) == (not responds)
