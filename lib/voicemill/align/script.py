@@ -243,7 +243,8 @@ def _check(speech_share: float, script_share: float, unmatched: Sequence[Span]) 
         f"The script does not match the recording: {speech_share:.0%} of the speech has text in the script, and "
         f"{script_share:.0%} of the sentences were found; no text for {where}, ...",
         reason="script_mismatch",
-        hint="Give the script of this recording, in the order in which it is read.",
+        hint="Give the script of this recording, in the order in which it is read. Recording and script must be in "
+        "English.",
     )
 
 

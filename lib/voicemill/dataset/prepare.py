@@ -152,6 +152,8 @@ def _resolve(
         device.require(request.device)
     elif inherits_text:
         sources = gather(source)  # other recordings, which need their text
+    for sentence in sources.notes:
+        observer.note(sentence)
     return request, sources, inputs
 
 

@@ -119,7 +119,7 @@ class SourceOptions:
         """The source that the options name; None where they name none.
 
         Args:
-            default_audio: recording or folder that a script or metadata without `--audio` belongs to.
+            default_audio: recording or folder that a script without `--audio` belongs to; of metadata only a folder.
 
         Raises:
             UsageError: options that contradict each other.
@@ -138,7 +138,7 @@ class SourceOptions:
                 "--script and --metadata are two sources of text; choose one.",
                 hint="--script is for long recordings, --metadata for a folder of clips.",
             )
-        if audio is None and default_audio is not None and (self.script or self.metadata):
+        if audio is None and default_audio is not None and (self.script or (self.metadata and default_audio.is_dir())):
             audio = str(default_audio)
         if self.metadata is not None:
             self._require_no_part("LJSpeech's metadata")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from voicemill.errors import AudioError, DatasetError, UsageError
 from voicemill.protocol import one_line
 from voicemill.text import transcripts
 from voicemill.text.captions import Caption, is_timed
+from voicemill.text.metadata import unlisted
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,14 @@ class Sources:
         script: sentences in reading order; empty when `texts` has one text a recording.
         texts: one a recording; empty when there is a script.
         documents: files that the text came from.
+        notes: sentences for the user: how the text was read, and which recordings it does not list.
     """
 
     recordings: tuple[Recording, ...]
     script: tuple[str, ...]
     texts: tuple[ClipText, ...]
     documents: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
 
     def digests(self) -> tuple[SourceFile, ...]:
         """Name, size and sha256 of every input file, recordings first."""
@@ -112,7 +116,7 @@ def _from_recording(source: RecordingSource, recognise: bool) -> Sources:
             )
         return _timed(audio, script, source.tier)
     recordings = _folder(audio) if audio.is_dir() else (_recording(audio, audio.parent),)
-    return Sources(recordings, tuple(transcripts.read_script(script)), (), (script,))
+    return _with_script(recordings, script)
 
 
 def _from_sidecars(audio: Path, tier: str | None, recognise: bool) -> Sources:
@@ -136,7 +140,13 @@ def _from_sidecars(audio: Path, tier: str | None, recognise: bool) -> Sources:
         )
     if is_timed(beside):
         return _timed(audio, beside, tier)
-    return Sources((recording,), tuple(transcripts.read_script(beside)), (), (beside,))
+    return _with_script((recording,), beside)
+
+
+def _with_script(recordings: tuple[Recording, ...], script: Path) -> Sources:
+    notes: list[str] = []
+    sentences = tuple(transcripts.read_script(script, notes.append))
+    return Sources(recordings, sentences, (), (script,), tuple(notes))
 
 
 def _timed(audio: Path, transcript: Path, tier: str | None) -> Sources:
@@ -151,12 +161,26 @@ def _timed(audio: Path, transcript: Path, tier: str | None) -> Sources:
 
 def _from_metadata(metadata: Path, audio: Path | None) -> Sources:
     folder = None if audio is None else audio if audio.is_dir() else audio.parent
-    clips = transcripts.read_metadata(metadata, folder)
+    notes: list[str] = []
+    clips = transcripts.read_metadata(metadata, folder, notes.append)
+    speakers = Counter(clip.speaker for clip in clips if clip.speaker is not None)
+    if len(speakers) > 1:
+        named = ", ".join(f"{name} ({count})" for name, count in speakers.most_common(5))
+        raise DatasetError(
+            f"The metadata {metadata.name} has {len(speakers)} speakers; a voice has one: {named}.",
+            reason="dataset_many_speakers",
+            hint="Give a metadata file with the lines of one speaker.",
+        )
+    others = unlisted({clip.audio for clip in clips})
+    if others:
+        more = ", ..." if len(others) > 3 else ""
+        notes.append(f"{metadata.name} does not list {len(others)} of the recordings: {', '.join(others[:3])}{more}")
     return Sources(
         tuple(_recording(clip.audio, metadata.parent if folder is None else folder) for clip in clips),
         (),
         tuple(ClipText(clip.text, clip.normalized) for clip in clips),
         (metadata,),
+        tuple(notes),
     )
 
 

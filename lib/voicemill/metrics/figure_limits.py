@@ -77,7 +77,5 @@ class EvaluationSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     long_sentences: bool = Field(default=True, description="speak long sentences at once and clause by clause")
-    numbers: bool = Field(
-        default=True, description="speak numbers and dates"
-    )
+    numbers: bool = Field(default=True, description="speak numbers and dates")
     limits: FigureLimits = Field(default=FigureLimits(), description="outside them the lane ends with exit code 3")

@@ -1,6 +1,8 @@
 """Text of recordings: transcripts, normalisation and pronunciations. Nothing here reads audio.
 
-transcripts    scripts, LJSpeech metadata.csv, and .txt/.lab files beside recordings -> sentences and texts of clips
+transcripts    scripts, metadata, and .txt/.lab files beside recordings -> sentences and texts of clips
+metadata       metadata of clips in the dialects of several tools
+unspoken       notes in brackets, speaker labels and Markdown, which are not read aloud
 captions       .srt, .vtt and TextGrid files -> captions: text with times
 textgrid       Praat's TextGrid format
 text_files     text files of unknown origin

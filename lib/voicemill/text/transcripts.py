@@ -1,4 +1,4 @@
-"""Transcripts: scripts, LJSpeech metadata.csv, and text files beside recordings.
+"""Transcripts: scripts, metadata of clips, and text files beside recordings.
 
 Texts are never invented, and never taken from file names: a missing text is an error that names the file, and the line
 where there is one.
@@ -7,13 +7,14 @@ where there is one.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from voicemill import files
 from voicemill.audio.decode import SOURCE_SUFFIXES
 from voicemill.errors import DatasetError
 from voicemill.text.captions import Caption, find_timed, is_timed, read_captions
+from voicemill.text.metadata import read_rows
 from voicemill.text.text_files import missing, read_text
 from voicemill.text.unspoken import spoken_line
 
@@ -36,6 +37,7 @@ class ClipTranscript:
         normalized: spoken form if the source has one (LJSpeech's third column).
         source: `file:line` for messages.
         captions: parts of a timed text, with their times.
+        speaker: name, if the metadata has one.
     """
 
     audio: Path
@@ -43,9 +45,10 @@ class ClipTranscript:
     normalized: str | None
     source: str
     captions: tuple[Caption, ...] = ()
+    speaker: str | None = None
 
 
-def read_script(path: Path) -> list[str]:
+def read_script(path: Path, note: Callable[[str], None] | None = None) -> list[str]:
     """The sentences of a plain-text script, in reading order.
 
     If most lines end with a sentence, or almost none does, each line is a block; otherwise the text is wrapped prose,
@@ -55,7 +58,7 @@ def read_script(path: Path) -> list[str]:
     Raises:
         DatasetError: `missing_transcript`, the file does not exist, is not UTF-8 text, or has no words.
     """
-    lines = [spoken_line(line) for line in read_text(path).splitlines()]
+    lines = [spoken_line(line) for line in read_text(path, note=note).splitlines()]
     filled = [line for line in lines if line]
     endings = sum(line.rstrip(_CLOSING).endswith((".", "?", "!")) for line in filled)
     if endings >= 0.8 * len(filled) or endings <= 0.1 * len(filled):
@@ -86,61 +89,14 @@ def split_sentences(text: str) -> list[str]:
     return [part for part in parts if part]
 
 
-def read_metadata(path: Path, folder: Path | None = None) -> list[ClipTranscript]:
-    """Read a metadata.csv in LJSpeech's format: lines of `id|text` or `id|text|normalized text`.
-
-    Args:
-        path: the file.
-        folder: of the recordings; by default `wavs/` beside the file, or the folder of the file.
-
-    Raises:
-        DatasetError: `missing_transcript` or `metadata_invalid`, with file and line; `missing_clip`, a recording does
-            not exist.
-    """
-    clips: list[ClipTranscript] = []
-    seen: dict[str, int] = {}
-    for number, line in enumerate(read_text(path).splitlines(), 1):
-        if not line.strip():
-            continue
-        clip, text, normalized = _fields(path, number, line)
-        if clip in seen:
-            raise _invalid(path, number, f"the clip {clip!r} is already on line {seen[clip]}")
-        seen[clip] = number
-        clips.append(ClipTranscript(_clip_audio(path, number, clip, folder), text, normalized, f"{path}:{number}"))
-    if not clips:
-        raise missing(f"{path} lists no clips.")
-    return clips
-
-
-def _fields(path: Path, number: int, line: str) -> tuple[str, str, str | None]:
-    fields = [field.strip() for field in line.split("|")]
-    if len(fields) not in (2, 3):
-        raise _invalid(path, number, f"{len(fields)} fields in place of `id|text` or `id|text|normalized text`")
-    clip, text, normalized = fields[0], *(*map(spoken_line, fields[1:]), "")[:2]
-    try:
-        files.safe_relative(clip)
-    except ValueError as error:
-        raise _invalid(path, number, f"the clip id {clip[:80]!r} cannot be a file name: {error}") from error
-    if not _has_words(text) and not _has_words(normalized):
-        raise missing(f"{path}:{number}: the clip {clip!r} has no text.")
-    return clip, text or normalized, normalized or None
-
-
-def _clip_audio(path: Path, number: int, clip: str, given: Path | None) -> Path:
-    folders = (path.parent / "wavs", path.parent) if given is None else (given, given / "wavs")
-    for folder in folders:
-        exact = folder / clip
-        if exact.suffix.lower() in SOURCE_SUFFIXES and exact.is_file():
-            return exact
-        for suffix in (".wav", *sorted(SOURCE_SUFFIXES - {".wav"})):
-            candidate = folder / f"{clip}{suffix}"
-            if candidate.is_file():
-                return candidate
-    raise DatasetError(
-        f"{path}:{number}: there is no recording of the clip {clip!r}.",
-        reason=f"missing_clip:{clip}",
-        hint=f"Put {clip}.wav into {folders[0]} or {folders[1]}.",
-    )
+def read_metadata(
+    path: Path, folder: Path | None = None, note: Callable[[str], None] | None = None
+) -> list[ClipTranscript]:
+    """The clips of a metadata file; see `metadata.read_rows`."""
+    return [
+        ClipTranscript(row.audio, row.text, row.normalized, f"{path}:{row.line}", speaker=row.speaker)
+        for row in read_rows(path, folder, note)
+    ]
 
 
 def read_sidecars(folder: Path, tier: str | None = None, *, all_of_them: bool = True) -> list[ClipTranscript]:
@@ -205,11 +161,3 @@ def read_sidecar(path: Path) -> str:
 
 def _has_words(text: str) -> bool:
     return any(character.isalnum() for character in text)
-
-
-def _invalid(path: Path, number: int, what: str) -> DatasetError:
-    return DatasetError(
-        f"{path}:{number}: {what}.",
-        reason=f"metadata_invalid:{path}:{number}",
-        hint="Write each line as `id|text` or `id|text|normalized text`, the format of LJSpeech.",
-    )

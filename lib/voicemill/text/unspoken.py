@@ -34,6 +34,8 @@ _EMPHASIS = (
     re.compile(r"(?<![\w~])(~~)(?=[^\s~])([^~]{1,500}?)(?<=[^\s~])\1(?![\w~])"),
     re.compile(r"(?<![\w`])(`{1,2})(?=[^\s`])([^`]{1,500}?)\1(?![\w`])"),
 )
+_MARKS = re.compile(r"[\[\]()*_~`#>\u266a\u266b:<+\\-]")
+"""Characters without one of which a line holds nothing that is removed."""
 _ESCAPE = re.compile(r"\\([*_#`~>\[\]()-])")
 
 
@@ -82,4 +84,6 @@ def without_markdown(line: str) -> str:
 
 def spoken_line(line: str) -> str:
     """What is read aloud of one line of a script, or of the text of one clip."""
+    if not _MARKS.search(line):
+        return line.strip()
     return without_notes(without_label(without_markdown(line).strip())).strip()

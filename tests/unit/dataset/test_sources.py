@@ -156,3 +156,29 @@ def test_a_recording_whose_name_is_not_utf8_is_refused(folder: Path, recognise: 
         with pytest.raises(UsageError) as caught:
             gather(source, recognise=recognise)
         assert caught.value.reason == "name_not_utf8:caf\\udce9.wav"
+
+
+def test_recordings_that_the_metadata_does_not_list_are_mentioned(folder: Path) -> None:
+    metadata = folder / "metadata.csv"
+    metadata.write_text("a|First.\n")
+    assert gather(LJSpeechSource(metadata)).notes == ("metadata.csv does not list 1 of the recordings: b.wav",)
+
+
+def test_metadata_has_one_speaker(folder: Path) -> None:
+    for name in "cdef":
+        (folder / f"{name}.wav").write_bytes(b"RIFF" + bytes(4000))
+    metadata = folder / "metadata.csv"
+    rows = [
+        f"{clip}|Text number {clip}.|{speaker}\n"
+        for clip, speaker in zip("abcdef", ["ann"] * 4 + ["ben"] * 2, strict=True)
+    ]
+    metadata.write_text("".join(rows))
+    with pytest.raises(DatasetError, match=r"ann \(4\), ben \(2\)") as caught:
+        gather(LJSpeechSource(metadata))
+    assert caught.value.reason == "dataset_many_speakers"
+
+
+def test_metadata_lies_beside_its_recordings_where_the_default_recording_does_not_exist(folder: Path) -> None:
+    options = SourceOptions(metadata=folder / "metadata.csv")
+    assert options.source(folder / "none.wav") == LJSpeechSource(folder / "metadata.csv", None)
+    assert options.source(folder) == LJSpeechSource(folder / "metadata.csv", folder)

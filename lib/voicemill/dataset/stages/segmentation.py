@@ -61,7 +61,8 @@ def _refuse(found: SegmentationResult, sources: Sources) -> NoReturn:
         raise DatasetError(
             "No sentence of the script was found in the recording.",
             reason="script_mismatch",
-            hint="Give the script of this recording, in the order in which it is read.",
+            hint="Give the script of this recording, in the order in which it is read. Recording and script must be in "
+            "English.",
         )
     raise DatasetError(
         f"No clip can be made of the recording: {', '.join(sorted(reasons)) or 'no speech'}.",
