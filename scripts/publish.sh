@@ -64,7 +64,7 @@ in_registry() { # in_registry IMAGE: the registry has it, as far as access allow
     localhost[:/]*:podman|127.*:podman) plain=(--tls-verify=false) ;;
     localhost[:/]*|127.*) plain=(--insecure) ;;
   esac
-  "$ENGINE" manifest inspect "${plain[@]}" "$1" >/dev/null 2>&1
+  "$ENGINE" manifest inspect ${plain[@]+"${plain[@]}"} "$1" >/dev/null 2>&1
 }
 
 if [ -z "$dry" ]; then
