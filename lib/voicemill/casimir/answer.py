@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from voicemill import files
-from voicemill.casimir.evaluator import PackOutcome, invalid_request
+from voicemill.casimir.evaluator import DROPPED, PackOutcome, invalid_request
 from voicemill.casimir.javascript import Value, parse, stringify
 from voicemill.casimir.packs import Pack
 from voicemill.errors import UsageError
@@ -37,7 +37,7 @@ def read_request(data: bytes, *, tenant: str | None = None) -> tuple[str | None,
         raise invalid_request("document", f"is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise invalid_request("document", "must be an object")
-    unknown = sorted(set(document) - _REQUEST_KEYS)
+    unknown = sorted(set(document) - _REQUEST_KEYS - DROPPED)
     if unknown:
         raise invalid_request(unknown[0], "is not a part of a request")
     if document.get("mode", "constraint-pack") != "constraint-pack":

@@ -18,6 +18,23 @@ from voicemill.errors import UsageError
 _REQUEST_KEYS = frozenset(
     {"id", "telemetry", "metrics", "policyOverride", "policyProfileId", "certificate", "proxy", "ladderTier", "notes"}
 )
+DROPPED = frozenset(
+    {
+        "autoTelemetry",
+        "customerId",
+        "deltas",
+        "telemetryPath",
+        "junitPath",
+        "vitestPath",
+        "jestPath",
+        "eslintPath",
+        "tscPath",
+        "toolLogTraceId",
+        "toolLogWindowMs",
+        "toolLogLimit",
+    }
+)
+"""Fields of a request with which an adapter collects telemetry itself; here they have no effect."""
 _OVERRIDE_KEYS = frozenset({"packId", "policy", "certificate", "constraints", "proxies", "tenantId"})
 
 
@@ -87,7 +104,7 @@ def evaluate(request: Mapping[str, Value], packs: Mapping[str, Pack]) -> PackOut
         UsageError: `constraint-pack-not-found`, `constraint-pack-telemetry-missing`, `policy-profile-not-supported`,
             `policy-override-pack-mismatch`, or `casimir_request_invalid:<where>`.
     """
-    unknown = sorted(set(request) - _REQUEST_KEYS)
+    unknown = sorted(set(request) - _REQUEST_KEYS - DROPPED)
     if unknown:
         raise invalid_request(unknown[0], "is not a part of a request")
     name = request.get("id")
@@ -126,18 +143,20 @@ def _judge(pack: Pack, metrics: Metrics, request: Mapping[str, Value], notes: li
     passed = _passes(pack, constraints)
     facts = _facts(pack, metrics, entries, proxy)
     digest = _sha256(facts)
-    certificate = _given(request) or Certificate(
-        status=("PROXY" if proxy else pack.certificate.admissible_status) if passed else "FAIL",
-        hash=digest,
-        id=f"constraint-pack:{pack.id}:{digest[:12]}",
-        integrity_ok=True,
-    )
-    certified = passed and bool(certificate.hash) and certificate.integrity_ok is True and not proxy
+    given = _given(request)
+    intact = given is None or (bool(given.hash) and given.integrity_ok is True)
+    certified = passed and intact and not proxy
     tier = _tier(request, certified, proxy)
     needed = pack.policy.min_ladder_tier
     if needed is not None and TIERS.index(needed) > TIERS.index(tier):
         passed = False
         notes = [*notes, f"ladder_min_tier={needed}", f"ladder_actual={tier}"]
+    certificate = given or Certificate(
+        status=("PROXY" if proxy else pack.certificate.admissible_status) if passed else "FAIL",
+        hash=digest,
+        id=f"constraint-pack:{pack.id}:{digest[:12]}",
+        integrity_ok=True,
+    )
     return PackOutcome(
         pack=pack,
         metrics=metrics,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicemill.casimir.answer import answer_of, read_request, refusal, trace_line
-from voicemill.casimir.evaluator import evaluate
+from voicemill.casimir.evaluator import DROPPED, evaluate
 from voicemill.casimir.gate import RemoteAdapter, ask
 from voicemill.casimir.javascript import parse
 from voicemill.casimir.judging import coerce, judge_constraint
@@ -299,3 +299,41 @@ def test_packs_that_are_missing_or_broken_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as broken:
         load_packs(tmp_path)
     assert broken.value.reason == "config_invalid:packs.json"
+
+
+GREEN = {
+    "build.status": 1,
+    "tests.status": "pass",
+    "schema.contracts": 1,
+    "deps.coherence": 1,
+    "lint.status": "pass",
+    "typecheck.status": "pass",
+}
+
+
+@pytest.mark.parametrize(
+    ("proxy", "least", "passed", "status"),
+    [
+        (True, "certified", False, "FAIL"),
+        (True, "reduced-order", True, "PROXY"),
+        (True, None, True, "PROXY"),
+        (False, "certified", True, "GREEN"),
+    ],
+)
+def test_a_verdict_below_its_ladder_tier_gets_a_failed_certificate(proxy, least, passed, status) -> None:
+    override = {"policyOverride": {"policy": {"minLadderTier": least}}} if least else {}
+    request = {"id": "repo-convergence", "metrics": GREEN, "proxy": proxy, **override}
+    outcome = evaluate(request, load_packs(REPOSITORY / SHIPPED_PACKS))
+    assert (outcome.passed, outcome.certificate.status) == (passed, status)
+
+
+@pytest.mark.parametrize("field", sorted(DROPPED))
+def test_fields_with_which_an_adapter_collects_telemetry_have_no_effect(field) -> None:
+    packs = load_packs(REPOSITORY / SHIPPED_PACKS)
+    request = {"id": "repo-convergence", "metrics": GREEN}
+    document = {"mode": "constraint-pack", "pack": request, field: "x"}
+    assert read_request(json.dumps(document).encode())[1] == read_request(json.dumps({"pack": request}).encode())[1]
+    plain, named = evaluate(request, packs), evaluate({**request, field: 1}, packs)
+    assert named.certificate == plain.certificate
+    with pytest.raises(UsageError):
+        evaluate({**request, f"{field}X": 1}, packs)
