@@ -143,3 +143,34 @@ def test_a_blocked_bootstrap_leaves_the_production_bundle(run, tmp_path, bare_py
     assert {path.name for path in bundle.iterdir()} >= set(before) - {"manifest.json"}
     assert run("colab_run_prod_tts_once.sh", PROD_TTS_DRY_RUN=1).returncode == 0
     assert {path.name for path in bundle.iterdir()} == set(before)
+
+
+NOTEBOOK = """
+import importlib.util, sys
+WITHOUT = ("license_expression", "boolean", "nemo", "lightning", "soxr", "soundfile")
+real = importlib.util.find_spec
+importlib.util.find_spec = lambda name, package=None: None if name.partition(".")[0] in WITHOUT else real(name, package)
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in WITHOUT:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Missing())
+"""
+
+
+def test_a_dry_run_needs_nothing_that_a_notebook_lacks(run, tmp_path):
+    (tmp_path / "stub").mkdir()
+    (tmp_path / "stub/sitecustomize.py").write_text(NOTEBOOK)
+    done = run("colab_run_prod_tts_once.sh", PROD_TTS_DRY_RUN=1, PYTHONPATH=tmp_path / "stub")
+    assert done.returncode == 0, done.stderr
+    refused = run("colab_run_prod_tts_once.sh", PROD_TTS_DRY_RUN=1, PYTHONPATH=tmp_path / "stub", **REFUSED)
+    assert f"root_cause={REASON}" in refused.stdout
+
+
+def test_a_real_run_without_specs_installs_the_lock_and_says_so(run, tmp_path, bare_python):
+    """The Python has no pip, so the installation fails at once; nothing is downloaded."""
+    done = run("colab_run_prod_tts_once.sh", VOICEMILL_PYTHON=bare_python)
+    assert done.returncode == 2
+    assert "[setup] This Python lacks " in done.stderr
+    assert "requirements.txt" in done.stderr
+    assert "root_cause=pip_install_failed:lock" in done.stdout

@@ -7,6 +7,7 @@ names the packages that are missing.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
 import sys
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from voicemill.lane import plan
 from voicemill.lane.entry import write_blocked_without_models
 from voicemill.lane.runner import LaneOutcome, run_in_children
 from voicemill.launch import relay
-from voicemill.launch.lanes import check_light, check_settings
+from voicemill.launch.lanes import LIGHT, RUNTIME, check_light, check_settings
 from voicemill.locks import lane_lock, with_lock
 from voicemill.protocol import Protocol
 from voicemill.settings import Paths, Settings
@@ -93,7 +94,35 @@ def bootstrap(settings: Settings, log: relay.Log, interrupts: Interrupts) -> Non
                 hint=f"The log is {log.path}; correct PROD_TTS_PIP_{name.upper()}_SPECS, or install them yourself.",
             )
     importlib.invalidate_caches()
-    check_light()
+    if not settings.dry_run and not (specs.core or specs.tts or specs.optional):
+        _install_lock(settings, log, interrupts)
+    check_light(dry_run=settings.dry_run)
+
+
+def _install_lock(settings: Settings, log: relay.Log, interrupts: Interrupts) -> None:
+    """Install the pinned packages into a Python that lacks one of them; torch first (docs/adr/0002).
+
+    Raises:
+        DependencyError: `pip_install_failed:lock`.
+    """
+    missing = [name for name in (*LIGHT, *RUNTIME, "nemo") if importlib.util.find_spec(name) is None]
+    if not missing:
+        return
+    locks = settings.repository / "locks"
+    sys.stderr.write(
+        f"[setup] This Python lacks {', '.join(missing)} and no PROD_TTS_PIP_*_SPECS are given: "
+        f"installing torch and {locks / 'requirements.txt'}; the log is {log.path}.\n"
+    )
+    sys.stderr.flush()
+    pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    for what in ((locks / "torch.txt").read_text(encoding="utf-8").split(), ["-r", str(locks / "requirements.txt")]):
+        if relay.run([*pip, *what], on_line=_ignore, log=log, interrupts=interrupts) != 0:
+            raise DependencyError(
+                f"pip could not install {what[-1]}.",
+                reason="pip_install_failed:lock",
+                hint=f"The log is {log.path}; or name other packages in PROD_TTS_PIP_CORE_SPECS.",
+            )
+    importlib.invalidate_caches()
 
 
 def _ignore(line: str) -> None:

@@ -75,7 +75,7 @@ def promote_step(
     with Interrupts() as interrupts, step_lock(settings, protocol), final_state(None, protocol):
         interrupts.deliver()
         check_settings(settings)
-        check_light()
+        check_light(dry_run=settings.dry_run)
         from voicemill.lane import bundling
 
         protocol.progress(0, 1)
@@ -88,7 +88,7 @@ def promote_step(
 def _require_light(settings: Settings, protocol: Protocol, lane: Lane | None, *, training: bool = True) -> None:
     """Block if the light dependencies are missing, with every status file written."""
     try:
-        check_light()
+        check_light(dry_run=settings.dry_run)
         return
     except DependencyError as error:
         missing = error

@@ -7,6 +7,7 @@ weights licence are judged by separate calls; neither speaks for the other.
 from __future__ import annotations
 
 import functools
+import importlib.util
 import re
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -76,11 +77,23 @@ def judge(expression: str | None) -> LicenceJudgement:
     if len(text) > MAX_EXPRESSION or not text.isprintable():
         return LicenceJudgement(text[:80], "unclear", "not a licence expression")
     text = ALIASES.get(text.lower(), text)
+    if importlib.util.find_spec("license_expression") is None:
+        return _judge_single(text)
     try:
         tree = _licensing().parse(text)
     except _parse_errors():
         return _unreadable(text)
     return _judge_tree(tree, text)
+
+
+def _judge_single(text: str) -> LicenceJudgement:
+    """Judge without the SPDX parser: only listed licences, alone or joined by AND, are permitted."""
+    canonical = {key.lower(): key for key in (*PERMITTED, *OWN_REFERENCES)}
+    keys = [canonical.get(part.strip().lower()) for part in text.split(" AND ")]
+    read = [key for key in keys if key is not None]
+    if len(read) == len(keys):
+        return LicenceJudgement(" AND ".join(read), "permitted", "commercial use is allowed")
+    return _unreadable(text)
 
 
 _OWN_REFERENCE = re.compile(r"LicenseRef-[A-Za-z0-9.-]{1,100}")
@@ -97,6 +110,9 @@ def expression(text: str) -> str | None:
         return None
     if _OWN_REFERENCE.fullmatch(text):
         return text
+    if importlib.util.find_spec("license_expression") is None:
+        judgement = _judge_single(text)
+        return judgement.expression if judgement.permitted else None
     try:
         tree = _licensing().parse(text, validate=True, strict=True)
     except _parse_errors():
