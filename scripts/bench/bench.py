@@ -10,6 +10,7 @@
     say      speed of synthesis of a finished voice on a long text
     verify   a bundle of 600 MB verified, beside sha256sum over the same files
     preparation  a long recording with its script beside a script of the usual tools (needs flite)
+    kills    a tiny job killed with SIGKILL at random moments of each stage and resumed (docs/benchmarks.md)
     people   how exactly clips of people are cut, in silence, soft, in a room, in noise and under hum
     curve    error rate, distortion and pitch error against minutes of training, stock NeMo beside ours (needs flite)
     quality  character error rate against minutes of training, on sentences outside the training data (needs flite)
@@ -377,6 +378,22 @@ def curve(
                 click.echo(curves.row(point, real[voice]))
     if target is not None:
         curves.plot(points, real, target)
+
+
+@main.command("kills")
+@click.option("--count", default=200, show_default=True, help="Kills; about two minutes each.")
+@click.option("--steps", default=10, show_default=True, help="Training steps of the acoustic model.")
+@click.option("--seed", default=1, show_default=True, help="Of the order of the stages and of the moments.")
+@click.pass_obj
+def kills_(work: Path, count: int, steps: int, seed: int) -> None:
+    """Kills of a tiny job in each stage: how many resumed to the same dataset, weights and a bundle that verifies."""
+    import kills
+
+    folder = work / "kills"
+    killed, recovered, lost = kills.measure(kills.Job(kills.take(folder), folder, steps), count, seed)
+    click.echo("| stage | kills | recovered | lost |\n|---|---:|---:|---:|")
+    for stage in killed:
+        click.echo(f"| {stage} | {killed[stage]} | {recovered[stage]} | {lost[stage]} |")
 
 
 @main.command("say")
