@@ -4,6 +4,7 @@
     tokens       sentences of the text front end -> token ids, as NeMo's tokenizer gives them
     griffin_lim  mel -> samples for voices without a neural vocoder, in numpy
     voice        text -> samples and times of words and phones, sentence by sentence
+    sound_files  samples as WAV, FLAC, MP3, Ogg Vorbis or Opus, in memory
     timings      times as JSON, SubRip, WebVTT or TextGrid
 
     bundle       a promoted bundle, its files checked against the manifest, as a voice

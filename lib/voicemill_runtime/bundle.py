@@ -12,7 +12,7 @@ from typing import Any
 
 from voicemill.bundle.contents import GRAPH, LEXICON, open_regular
 from voicemill.errors import BundleFileError, UsageError
-from voicemill.text.lexicon import Lexicon, Phones
+from voicemill.text.lexicon import Lexicon, Phones, read_own
 from voicemill.weights.onnx_bytes import metadata_of_graph
 from voicemill_runtime.graph import VoiceGraph
 from voicemill_runtime.voice import Voice
@@ -22,19 +22,22 @@ MAX_MANIFEST_BYTES = 16 * 1024 * 1024
 MAX_FILE_BYTES = 2 * 1024 * 1024 * 1024
 
 
-def open_voice(root: Path, threads: int = 1) -> Voice:
+def open_voice(root: Path, threads: int = 1, lexicon: Path | None = None) -> Voice:
     """Load the voice of a bundle.
 
     Args:
         root: the bundle's folder.
         threads: of onnxruntime; 0 lets it choose.
+        lexicon: the user's dictionary, which overrides the voice's.
 
     Raises:
+        DatasetError: `lexicon_missing` or `lexicon_invalid`.
         UsageError: `dry_run_cannot_speak`; `bundle_without_graph`, a bundle made before graphs were part of it.
         BundleFileError: `manifest_invalid`, `checksum_mismatch`, `required_file_missing` and other faults of files.
         GateError: `unsafe_graph:<why>`.
         BundleError: `graph_invalid`.
     """
+    own = read_own(lexicon) if lexicon is not None else {}
     manifest = _manifest(root)
     if manifest.get("dry_run"):
         raise UsageError(
@@ -52,7 +55,7 @@ def open_voice(root: Path, threads: int = 1) -> Voice:
     data = _listed(root, entries[GRAPH])
     metadata_of_graph(data)
     graph = VoiceGraph(data, threads)
-    return Voice(graph, Lexicon(_entries(_listed(root, entries[LEXICON]))))
+    return Voice(graph, Lexicon(_entries(_listed(root, entries[LEXICON])) | own))
 
 
 def _manifest(root: Path) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from voicemill.errors import AudioError
+
 _ABSOLUTE_GATE = -70.0
 _RELATIVE_GATE = -10.0
 _OFFSET = -0.691
@@ -65,3 +67,28 @@ def _biquad_high_pass(frequency: float, q: float, rate: int) -> tuple[list[float
     k = np.tan(np.pi * frequency / rate)
     scale = 1 + k / q + k * k
     return [1.0, -2.0, 1.0], [1.0, 2 * (k * k - 1) / scale, (1 - k / q + k * k) / scale]
+
+
+def gain(samples: NDArray[np.float32], rate: int, target: float, peak: float = -1.0) -> float:
+    """The factor that brings speech to a loudness, limited so that its true peak stays below a limit.
+
+    Args:
+        samples: in -1..1, shape (samples,).
+        rate: in Hz.
+        target: in LUFS.
+        peak: in dBFS.
+
+    Raises:
+        AudioError: `audio_silent`: nothing is louder than -70 LUFS.
+    """
+    measured = integrated(samples, rate)
+    if not measured > _ABSOLUTE_GATE:
+        raise AudioError("The speech is silent.", reason="audio_silent", hint="Train the voice longer.")
+    highest = max(float(np.abs(np.fft.irfft(np.fft.rfft(part), n=4 * part.size)).max()) * 4 for part in _parts(samples))
+    return float(10 ** (min(target - measured, peak - 20 * np.log10(highest)) / 20))
+
+
+def _parts(samples: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Runs of samples of at most 2**16, overlapping, so that every peak between samples is inside one."""
+    size, overlap = 1 << 16, 256
+    return [samples[max(0, start - overlap) : start + size] for start in range(0, samples.size, size)]

@@ -67,6 +67,11 @@ class Voice:
         """Of the samples, in Hz."""
         return self._graph.sample_rate
 
+    @property
+    def vocoder(self) -> str:
+        """`hifigan` or `griffin_lim`."""
+        return "hifigan" if self._graph.neural else "griffin_lim"
+
     def read(self, text: str) -> list[ReadSentence]:
         """How the voice reads a text."""
         return read(text, self._lexicon)

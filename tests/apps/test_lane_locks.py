@@ -181,5 +181,3 @@ def test_a_dataset_in_use_is_neither_replaced_nor_removed(tmp_path):
             pass  # two lanes of two work folders may read one dataset
     require_unused(dataset)
     require_unused(dataset.parent / "none")
-
-

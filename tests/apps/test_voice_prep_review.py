@@ -366,7 +366,9 @@ def test_list_show_export_import_rename_delete(lab: Lab) -> None:
     assert "consent_missing" in lab.run("--audio", "take.flac", "--consent", "signed.txt", code=1).stderr
 
 
-@pytest.mark.parametrize("command", ["prepare", "review", "read", "list", "show", "rename", "delete", "export", "import"])
+@pytest.mark.parametrize(
+    "command", ["prepare", "review", "read", "list", "show", "rename", "delete", "export", "import"]
+)
 def test_each_command_explains_itself(lab: Lab, command: str) -> None:
     shown = lab.run(command, "--help").stdout
     assert "Example" in shown

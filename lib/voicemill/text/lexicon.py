@@ -83,7 +83,7 @@ class Lexicon:
             DatasetError: `lexicon_missing` or `lexicon_invalid`, with file and line.
             DependencyError: PocketSphinx is not installed.
         """
-        own = _read_own(extra) if extra is not None else {}
+        own = read_own(extra) if extra is not None else {}
         return cls(_read(pocketsphinx_folder() / _DICTIONARY) | own)
 
     def __contains__(self, word: str) -> bool:
@@ -156,7 +156,12 @@ def _read(path: Path) -> dict[str, Phones]:
     return entries
 
 
-def _read_own(path: Path) -> dict[str, Phones]:
+def read_own(path: Path) -> dict[str, Phones]:
+    """The entries of a user's dictionary, see `Lexicon.load`.
+
+    Raises:
+        DatasetError: `lexicon_missing` or `lexicon_invalid`, with file and line.
+    """
     try:
         text = files.read_whole(path, _MAX_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -54,3 +56,16 @@ def exported(speaker: Speaker, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="session")
 def mel_speaker(tmp_path_factory: pytest.TempPathFactory) -> Speaker:
     return random_speaker(tmp_path_factory.mktemp("mel-speaker"), neural=False)
+
+
+@pytest.fixture
+def bundle(exported: Path, tmp_path: Path) -> Path:
+    root = tmp_path / "voice_bundle"
+    root.mkdir()
+    files = []
+    for name in ("voice.onnx", "lexicon.txt"):
+        data = (exported / name).read_bytes()
+        (root / name).write_bytes(data)
+        files.append({"path": name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()})
+    (root / "manifest.json").write_text(json.dumps({"bundle_version": "voice_bundle/1", "files": files}))
+    return root

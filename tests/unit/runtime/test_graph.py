@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import itertools
 import json
 import subprocess
@@ -43,19 +42,6 @@ def lexicon() -> Lexicon:
 @pytest.fixture(scope="module")
 def graph(exported: Path) -> VoiceGraph:
     return VoiceGraph((exported / "voice.onnx").read_bytes())
-
-
-@pytest.fixture
-def bundle(exported: Path, tmp_path: Path) -> Path:
-    root = tmp_path / "voice_bundle"
-    root.mkdir()
-    files = []
-    for name in ("voice.onnx", "lexicon.txt"):
-        data = (exported / name).read_bytes()
-        (root / name).write_bytes(data)
-        files.append({"path": name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()})
-    (root / "manifest.json").write_text(json.dumps({"bundle_version": "voice_bundle/1", "files": files}))
-    return root
 
 
 @pytest.mark.parametrize("text", TEXTS)

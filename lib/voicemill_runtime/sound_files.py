@@ -1,0 +1,66 @@
+"""Speech as a sound file in memory: WAV, FLAC, MP3, Ogg Vorbis and Opus through libsndfile."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voicemill.errors import UsageError
+
+_FORMATS = {
+    ".wav": ("WAV", "PCM_16"),
+    ".flac": ("FLAC", "PCM_16"),
+    ".mp3": ("MP3", "MPEG_LAYER_III"),
+    ".ogg": ("OGG", "VORBIS"),
+    ".opus": ("OGG", "OPUS"),
+}
+"""libsndfile's names of the format and the encoding."""
+_OPUS_RATE = 24_000
+"""Opus has rates of its own; the next one above a voice of 22.05 kHz."""
+
+
+def sound_format(target: Path) -> str:
+    """The ending that decides the format of a target; `-`, and a device or pipe without an ending, get WAV.
+
+    Raises:
+        UsageError: `sound_format:<ending>`: another ending.
+    """
+    suffix = target.suffix.lower()
+    if not suffix and (str(target) == "-" or (target.exists() and not target.is_file())):
+        return ".wav"
+    if suffix not in _FORMATS:
+        raise UsageError(
+            f"Sound cannot be written as {suffix or 'a file without an ending'}.",
+            reason=f"sound_format:{suffix.lstrip('.')}",
+            hint=f"Name a file that ends in {', '.join(_FORMATS)}.",
+        )
+    return suffix
+
+
+def sound_bytes(samples: NDArray[np.float32], rate: int, suffix: str) -> bytes:
+    """The file of mono samples in -1..1.
+
+    Args:
+        samples: shape (samples,); clipped.
+        rate: in Hz; Opus is resampled to 24 kHz.
+        suffix: see `sound_format`.
+    """
+    import soundfile
+
+    kind, encoding = _FORMATS[suffix]
+    if encoding == "OPUS":
+        samples, rate = resample(samples, rate, _OPUS_RATE), _OPUS_RATE
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.clip(samples, -1.0, 1.0), rate, format=kind, subtype=encoding)
+    return buffer.getvalue()
+
+
+def resample(samples: NDArray[np.float32], rate: int, target: int) -> NDArray[np.float32]:
+    """Band-limited samples at another rate, computed over the whole signal at once."""
+    count = round(len(samples) * target / rate)
+    moved = np.fft.irfft(np.fft.rfft(samples), n=count) * (count / max(1, len(samples)))
+    result: NDArray[np.float32] = moved.astype(np.float32)
+    return result
