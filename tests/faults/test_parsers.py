@@ -34,7 +34,7 @@ from voicemill.files import MAX_JSON_BYTES, InvalidJsonError, parse_json
 from voicemill.protocol import LaneStatus, StatusFile
 from voicemill.settings import REPOSITORY
 from voicemill.text.captions import read_captions
-from voicemill.text.lexicon import _read_own
+from voicemill.text.lexicon import read_own
 from voicemill.text.transcripts import read_metadata, read_script, read_sidecar
 from voicemill.training_status import TrainingStatus, read_training_status
 from voicemill.verify.certificate import VoiceCertificate
@@ -158,7 +158,7 @@ READERS = {
             '"IntervalTier"\n"sentences"\n0\n2\n1\n0\n2\n"Hello."\n'
         ),
     ),
-    "lexicon": Reader(_read_own, "a.dict", None, lambda: "hello HH AH L OW\n"),
+    "lexicon": Reader(read_own, "a.dict", None, lambda: "hello HH AH L OW\n"),
     "exported voice": Reader(lambda path: import_bundle(path, path.parent / "bundles"), "a.tar"),
 }
 
