@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -53,7 +54,7 @@ def guarded(
     Args:
         main: the entry point's work; returns its exit code.
         program: the name in brackets before an error.
-        resume: how this entry point continues a run; hints name it.
+        resume: how this entry point continues a run; hints name it. Empty: it is started again.
         on_error: called with the library error before it is printed.
     """
     try:
@@ -83,11 +84,14 @@ def guarded(
         return _report(StorageError.from_os_error(error, error.filename or "a file"), program, on_error)
 
 
+_AGAIN = re.compile(rf"(start again|the same command)( with {OPTION}(?: to continue from the checkpoint)?)")
+
+
 def _main_with_hints(main: Callable[[], int], resume: str) -> int:
     try:
         return main()
     except VoicemillError as error:
-        error.hint = error.hint.replace(OPTION, resume)
+        error.hint = error.hint.replace(OPTION, resume) if resume else _AGAIN.sub(r"\1", error.hint)
         raise
 
 

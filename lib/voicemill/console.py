@@ -44,4 +44,5 @@ def run(
             return fail("interrupted:sigint", "Stopped.", "", 130, program=program)
         return result if isinstance(result, int) else 0
 
-    return guarded(main, program=program, resume=OPTION, on_error=on_error)
+    # only the lane continues a run; the others are started again, with what their caches hold
+    return guarded(main, program=program, resume=OPTION if program == LANE else "", on_error=on_error)

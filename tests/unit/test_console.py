@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 
@@ -7,7 +8,7 @@ import click
 import pytest
 
 from voicemill import console
-from voicemill.errors import DatasetError, InterruptedRunError, NotAcceptableError, RefusedError
+from voicemill.errors import DatasetError, InterruptedRunError, NotAcceptableError, RefusedError, StorageError
 
 
 @click.command()
@@ -70,3 +71,18 @@ def test_signals_raise_at_once_or_wait_for_work_that_can_stop() -> None:
             work()
         assert reached
         assert caught.value.exit_code == 130
+
+
+@pytest.mark.parametrize("program", ["voice-prep", "voice-verify"])
+def test_programs_without_resume_do_not_name_it(program: str, capsys: pytest.CaptureFixture[str]) -> None:
+    @click.command()
+    @click.option("--full", is_flag=True)
+    def command(full: bool) -> None:
+        raise StorageError.from_os_error(OSError(errno.ENOSPC, ""), "a") if full else InterruptedRunError()
+
+    assert console.run(command, [], program=program) == 130
+    assert console.run(command, ["--full"], program=program) == 2
+    printed = capsys.readouterr().err
+    assert "Run the same command." in printed
+    assert "start again." in printed
+    assert "resume" not in printed
