@@ -14,10 +14,12 @@ from pydantic import BaseModel, ConfigDict
 from voicemill import files
 from voicemill.align import features, forced_alignment
 from voicemill.audio import decode
+from voicemill.audio.vad import Span
 from voicemill.dataset import stage_cache
 from voicemill.dataset.candidates import CandidateClip, RejectedClip, reject
 from voicemill.dataset.manifest import WordRow
 from voicemill.dataset.report import require_fitting
+from voicemill.dataset.utterances import outside
 from voicemill.errors import DatasetError
 from voicemill.text import lexicon, normalise
 
@@ -25,6 +27,13 @@ if TYPE_CHECKING:
     from voicemill.dataset.context import PreparationContext
 
 NAME = "alignment"
+MAX_UNWRITTEN_RUN = 0.5
+"""Seconds of continuous speech outside all words."""
+MAX_UNWRITTEN_SHARE = 0.15
+"""Share of the speech outside all words, from `MIN_UNWRITTEN_SECONDS` on."""
+MIN_UNWRITTEN_SECONDS = 0.3
+_TOLERANCE = 0.08
+"""Seconds before and after a word that belong to it: voice activity detection adds a margin to speech."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +107,45 @@ def _aligner(extra: Path | None, digest: str | None) -> tuple[forced_alignment.A
     return forced_alignment.Aligner(pronunciations), pronunciations
 
 
+@dataclass(frozen=True)
+class UnwrittenSpeech:
+    """Speech of a clip outside all words of its text, in seconds, and its share of all speech."""
+
+    seconds: float
+    longest: float
+    share: float
+
+    @property
+    def excessive(self) -> bool:
+        """Whether the text probably lacks words that are spoken (docs/benchmarks.md, People)."""
+        return self.longest > MAX_UNWRITTEN_RUN or (
+            self.share > MAX_UNWRITTEN_SHARE and self.seconds > MIN_UNWRITTEN_SECONDS
+        )
+
+
+def unwritten_speech(words: Sequence[WordRow], speech: Sequence[Span]) -> UnwrittenSpeech:
+    """Speech outside all words.
+
+    Args:
+        words: of the alignment.
+        speech: stretches of speech in seconds of the clip, from voice activity detection.
+    """
+    spoken = [Span(max(0.0, start - _TOLERANCE), end + _TOLERANCE) for _, start, end, _ in words]
+    rest = [part.duration for span in speech for part in outside(span, spoken)]
+    total = sum(span.duration for span in speech)
+    return UnwrittenSpeech(sum(rest), max(rest, default=0.0), sum(rest) / total if total else 0.0)
+
+
+def _unwritten(clip: CandidateClip, words: Sequence[WordRow]) -> UnwrittenSpeech:
+    start, end = clip.utterance.start, clip.utterance.end
+    inside = [
+        Span(max(span.start, start) - start, min(span.end, end) - start)
+        for span in clip.utterance.recording.spans
+        if span.start < end and start < span.end
+    ]
+    return unwritten_speech(words, inside)
+
+
 def run(context: PreparationContext, clips: Sequence[CandidateClip]) -> tuple[list[CandidateClip], list[RejectedClip]]:
     """Align every clip; the aligned clips, and those whose audio does not fit their text.
 
@@ -114,10 +162,17 @@ def run(context: PreparationContext, clips: Sequence[CandidateClip]) -> tuple[li
     context.note_cached(NAME, [result.cached for result in results])
     kept, rejected = [], []
     for clip, result in zip(clips, results, strict=True):
-        if result.fits or (clip.utterance.verdict == "keep" and result.score is not None):
+        unwritten = _unwritten(clip, result.words)
+        fits = result.fits and not unwritten.excessive
+        if fits or (clip.utterance.verdict == "keep" and result.score is not None):
             kept.append(dataclasses.replace(clip, aligned=result))
         elif result.score is None:
             rejected.append(reject(clip, "alignment_failed", result.problem or ""))
+        elif result.fits:
+            detail = f"{unwritten.seconds:.2f} s of the speech are in no word of the text"
+            misfit = reject(clip, "text_mismatch", detail)
+            figure = {"figure": round(unwritten.seconds, 3), "unit": "s"}
+            rejected.append(dataclasses.replace(misfit, row=misfit.row.model_copy(update=figure)))
         else:
             misfit = reject(clip, "text_mismatch", f"alignment score {result.score:.1f}")
             figure = {"figure": result.score, "unit": "score"}

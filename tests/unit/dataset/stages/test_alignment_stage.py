@@ -3,9 +3,17 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import pytest
+import soundfile
+
+from voicemill.align.forced_alignment import Aligner
+from voicemill.audio.vad import Span, speech_spans
+from voicemill.dataset.manifest import WordRow
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.dataset.stages import alignment
-from voicemill.dataset.stages.alignment import AlignTask
+from voicemill.dataset.stages.alignment import AlignTask, unwritten_speech
+from voicemill.text.lexicon import Lexicon
+from voicemill.text.normalise import normalise
 
 
 def _task(prepared: PreparedDataset, cache: Path) -> AlignTask:
@@ -48,3 +56,29 @@ def test_another_pronunciation_is_another_entry(prepared: PreparedDataset, tmp_p
     found = alignment.align(dataclasses.replace(_task(prepared, tmp_path / "cache"), extra=own, extra_sha256="1"))
     assert not found.cached
     assert [phone for phone, _, _ in found.words[-1][3]] == ["K", "AA", "R", "P", "IH", "T"]
+
+
+def test_speech_outside_all_words() -> None:
+    words: list[WordRow] = [("one", 0.2, 0.6, []), ("two", 0.6, 1.0, [])]
+    inside = unwritten_speech(words, [Span(0.15, 1.05)])
+    assert (inside.seconds, inside.longest, inside.share, inside.excessive) == (0.0, 0.0, 0.0, False)
+    tail = unwritten_speech(words, [Span(0.2, 1.0), Span(1.4, 2.0)])
+    assert tail.longest == pytest.approx(0.6)
+    assert tail.excessive
+    short = unwritten_speech(words, [Span(0.2, 1.0), Span(1.4, 1.6)])
+    assert short.share == pytest.approx(0.2)
+    assert not short.excessive
+
+
+@pytest.mark.parametrize("part", [slice(2), slice(6, None)])
+def test_a_text_that_lacks_half_of_what_a_person_says_is_found(part: slice) -> None:
+    people = Path(__file__).parents[3] / "data" / "people" / "austen"
+    path = people / "austen-0890.flac"
+    samples, rate = soundfile.read(path, dtype="float32")
+    assert rate == 16_000
+    whole = path.with_suffix(".txt").read_text(encoding="utf-8")
+    aligner, speech = Aligner(Lexicon.load()), speech_spans(samples)
+    for text, excessive in ((whole, False), (" ".join(whole.split()[part]), True)):
+        found = aligner.align(samples, normalise(text))
+        rows: list[WordRow] = [(word.text, word.start, word.end, []) for word in found.words]
+        assert unwritten_speech(rows, speech).excessive is excessive
