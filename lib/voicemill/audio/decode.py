@@ -12,8 +12,10 @@ grow with the length of the recording.
 from __future__ import annotations
 
 import contextlib
+import math
+import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -45,13 +47,30 @@ _SHORTFALL = 0.1
 _LOSSY_SHORTFALL = 0.02
 """Relative tolerance for lossy files, whose duration is estimated from the bit rate if there is no index."""
 
+_INVERTED = 0.7
+"""Correlation of two channels below minus which one of them is inverted."""
+_HALF_SAMPLE = re.compile(r"Invalid PCM packet, data has size|Error while decoding stream|Error submitting packet")
+"""ffmpeg's messages about a WAV that ends within a sample."""
+
+
+class _InvertedChannelError(Exception):
+    """One channel of two is inverted; the recording is decoded again."""
+
 
 @dataclass
 class _Seen:
-    """Number of samples and peak so far."""
+    """Number of samples, peak, sum, and products of two channels so far."""
 
     samples: int = 0
     peak: float = 0.0
+    total: float = 0.0
+    products: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))  # left², left × right, right²
+
+    @property
+    def inverted(self) -> bool:
+        """Whether the two channels are the same sound with opposite signs, so that their average is nothing."""
+        left, both, right = (float(value) for value in self.products)
+        return both < -_INVERTED * math.sqrt(left * right)
 
 
 def check_source(path: Path, *, min_seconds: float = MIN_SECONDS) -> AudioInfo:
@@ -70,10 +89,14 @@ def check_source(path: Path, *, min_seconds: float = MIN_SECONDS) -> AudioInfo:
         DependencyError: ffmpeg is not installed.
     """
     declared = inspect(path)
-    seen = _Seen()
-    for block in _checked(path, declared, seen):
-        seen.samples += len(block)
-    return _finish(path, declared, seen, min_seconds)
+
+    def check(weights: Samples) -> AudioInfo:
+        seen = _Seen()
+        for block in _checked(path, declared, seen, weights):
+            seen.samples += len(block)
+        return _finish(path, declared, seen, min_seconds)
+
+    return _mended(declared, check)
 
 
 def decode(
@@ -114,28 +137,43 @@ def decode(
     declared = inspect(path)
     seconds = max(0.0, min(end or np.inf, declared.duration or 0.0) - (start or 0.0))
     needed = int(seconds * sample_rate) * _WIDTHS[subtype]
-    seen = _Seen()
     factor = np.float32(10.0 ** (gain_db / 20.0))
-    with files.atomic_path(target_wav, suffix=".wav") as temporary, _writer(temporary, sample_rate, subtype) as write:
-        files.ensure_space(target_wav.parent, needed, f"Decoding {path.name}")
-        checked = 0
-        stretch = _cut(_checked(path, declared, seen, stop=end), declared.sample_rate, start, end)
-        with resampler(declared.sample_rate, sample_rate) as convert:
-            for block in stretch:
-                seen.samples += len(block)
-                if seen.samples - checked >= _CHECK_EVERY:
-                    checked = seen.samples
-                    files.ensure_space(target_wav.parent, _RESERVE, f"Decoding {path.name}")
-                write(convert(block, False) * factor)
-            write(convert(np.zeros(0, dtype=np.float32), True) * factor)
-        if seen.samples == 0 and start:
-            raise AudioError(
-                f"{path.name} ends before second {start:g}, the start of the part.",
-                reason="audio_too_small",
-                hint="Choose an earlier start.",
-            )
-        info = _finish(path, declared, seen, min_seconds)
-    return info
+
+    def write_all(weights: Samples) -> AudioInfo:
+        seen, checked = _Seen(), 0
+        with (
+            files.atomic_path(target_wav, suffix=".wav") as temporary,
+            _writer(temporary, sample_rate, subtype) as write,
+        ):
+            files.ensure_space(target_wav.parent, needed, f"Decoding {path.name}")
+            stretch = _cut(_checked(path, declared, seen, weights, stop=end), declared.sample_rate, start, end)
+            with resampler(declared.sample_rate, sample_rate) as convert:
+                for block in stretch:
+                    seen.samples += len(block)
+                    seen.total += float(block.sum(dtype=np.float64))
+                    if seen.samples - checked >= _CHECK_EVERY:
+                        checked = seen.samples
+                        files.ensure_space(target_wav.parent, _RESERVE, f"Decoding {path.name}")
+                    write(convert(block, False) * factor)
+                write(convert(np.zeros(0, dtype=np.float32), True) * factor)
+            if seen.samples == 0 and start:
+                raise AudioError(
+                    f"{path.name} ends before second {start:g}, the start of the part.",
+                    reason="audio_too_small",
+                    hint="Choose an earlier start.",
+                )
+            return _finish(path, declared, seen, min_seconds)
+
+    return _mended(declared, write_all)
+
+
+def _mended(declared: Declared, work: Callable[[Samples], AudioInfo]) -> AudioInfo:
+    """The result of work with the weights of the channels; with one of two inverted if they cancel each other."""
+    weights = _mono_weights(declared.channels)
+    try:
+        return work(weights)
+    except _InvertedChannelError:
+        return replace(work(weights * np.array([1.0, -1.0], dtype=np.float32)), inverted=True)
 
 
 def read_mono(path: Path) -> tuple[Samples, int]:
@@ -192,21 +230,24 @@ def analyse(path: Path, audio_filter: str) -> str:
     return text
 
 
-def _blocks(path: Path, declared: Declared) -> Iterator[Samples]:
+def _blocks(path: Path, declared: Declared, weights: Samples, seen: _Seen) -> Iterator[Samples]:
     """Mono float32 blocks at the file's own rate; raises at the end if ffmpeg failed or the file is truncated.
 
     A caller that needs only the start closes the generator; the end of the file is then not checked.
     """
     total = 0
-    weights = _mono_weights(declared.channels)
+    both = declared.channels == 2 and bool((weights > 0).all())
     width = 4 * declared.channels
     as_it_is = {"f": "f32le", "acodec": "pcm_f32le", "ac": declared.channels, "ar": declared.sample_rate}
-    with ffmpeg.ffmpeg(path, as_it_is) as (process, log):
+    demuxer = {"ignore_length": 1} if declared.to_the_end else {}
+    with ffmpeg.ffmpeg(path, as_it_is, input_options=demuxer) as (process, log):
         if process.stdout is None:
             raise RuntimeError("ffmpeg was started without a pipe")
         while data := process.stdout.read(width * (_BLOCK // declared.channels + 1)):
             block = np.frombuffer(data[: len(data) // width * width], dtype="<f4").reshape(-1, declared.channels)
             total += len(block)
+            if both:
+                seen.products += (block.T @ block)[[0, 0, 1], [0, 1, 1]]
             yield block[:, 0] if declared.channels == 1 else block @ weights
         code = process.wait()
         text = log()
@@ -231,7 +272,10 @@ def _judge_end(declared: Declared, seconds: float, code: int, log: str) -> None:
         raise ffmpeg.unreadable(declared.path, log)
     missing = (declared.duration or 0.0) - seconds
     allowed = _SHORTFALL if declared.lossless else max(_SHORTFALL, _LOSSY_SHORTFALL * (declared.duration or 0.0))
-    damaged = code != 0 or (declared.lossless and bool(log.strip()))
+    complaints = [line for line in log.splitlines() if line.strip()]
+    if declared.container == "wav" and "Invalid PCM packet" in log and missing <= allowed:
+        complaints, code = [line for line in complaints if not _HALF_SAMPLE.search(line)], 0
+    damaged = code != 0 or (declared.lossless and bool(complaints))
     if missing > allowed:
         raise AudioError(
             f"{declared.path.name} is truncated at second {seconds:.2f} of {declared.duration:.2f}.",
@@ -252,11 +296,13 @@ def _judge_end(declared: Declared, seconds: float, code: int, log: str) -> None:
         )
 
 
-def _checked(path: Path, declared: Declared, seen: _Seen, *, stop: float | None = None) -> Iterator[Samples]:
+def _checked(
+    path: Path, declared: Declared, seen: _Seen, weights: Samples, *, stop: float | None = None
+) -> Iterator[Samples]:
     """`_blocks` without NaN and infinity, tracking the peak; ends early after `stop` seconds."""
     position = 0
     limit = None if stop is None else round(stop * declared.sample_rate)
-    for block in _blocks(path, declared):
+    for block in _blocks(path, declared, weights, seen):
         finite = np.isfinite(block)
         if not finite.all():
             raise _not_finite(path, (position + int(np.argmin(finite))) / declared.sample_rate)
@@ -279,6 +325,8 @@ def _cut(blocks: Iterator[Samples], rate: int, start: float | None, end: float |
 
 
 def _finish(path: Path, declared: Declared, seen: _Seen, min_seconds: float) -> AudioInfo:
+    if seen.inverted:
+        raise _InvertedChannelError
     seconds = seen.samples / declared.sample_rate
     if seconds < min_seconds:
         raise AudioError(
@@ -298,6 +346,7 @@ def _finish(path: Path, declared: Declared, seen: _Seen, min_seconds: float) -> 
         channels=declared.channels,
         codec=declared.codec,
         container=declared.container,
+        offset=seen.total / max(1, seen.samples),
     )
 
 

@@ -45,7 +45,12 @@ def source_url(path: Path) -> str:
 
 @contextlib.contextmanager
 def ffmpeg(
-    path: Path, output_options: dict[str, Any], *, level: str = "error", output: str = "pipe:1"
+    path: Path,
+    output_options: dict[str, Any],
+    *,
+    level: str = "error",
+    output: str = "pipe:1",
+    input_options: dict[str, Any] | None = None,
 ) -> Iterator[tuple[Process, Callable[[], str]]]:
     """Run ffmpeg over the first audio stream of a file; it is stopped at the end of the block.
 
@@ -54,6 +59,7 @@ def ffmpeg(
         output_options: ffmpeg's options without their dash, e.g. `{"f": "f32le", "ac": 2}`.
         level: ffmpeg's log level.
         output: `pipe:1`, or `-` for a filter that only measures.
+        input_options: of the demuxer.
 
     Yields:
         The process, with stdout open for `pipe:1`, and a function that returns its log so far.
@@ -69,7 +75,7 @@ def ffmpeg(
 
         try:
             process = subprocess.Popen(
-                _argv(path, output_options, level, output),
+                _argv(path, output_options, level, output, input_options or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE if output == "pipe:1" else subprocess.DEVNULL,
                 stderr=errors,
@@ -86,7 +92,9 @@ def ffmpeg(
             process.wait()
 
 
-def _argv(path: Path, output_options: dict[str, Any], level: str, output: str) -> list[str]:
+def _argv(
+    path: Path, output_options: dict[str, Any], level: str, output: str, input_options: dict[str, Any]
+) -> list[str]:
     import ffmpeg as builder
 
     source = builder.input(
@@ -94,6 +102,7 @@ def _argv(path: Path, output_options: dict[str, Any], level: str, output: str) -
         protocol_whitelist=_PROTOCOLS,
         format_whitelist=",".join(FORMATS),
         err_detect="crccheck+bitstream+buffer",
+        **input_options,
     )
     stream = source.output(output, map="0:a:0", **output_options)
     argv: list[str] = stream.global_args("-nostdin", "-hide_banner", "-nostats", "-loglevel", level).compile()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from voicemill.audio import ffmpeg
 from voicemill.errors import AudioError
@@ -43,6 +43,13 @@ LFS_POINTER = b"version https://git-lfs"
 _MIN_BYTES = 64
 """Smaller than any audio file."""
 _MAX_CHUNKS = 1000
+_STREAMED = frozenset((*range(0x7FFFF000, 0x80000001), *range(0xFFFFF000, 0x100000000)))
+"""Lengths that programs write when they do not know it: sox, espeak-ng, arecord, ffmpeg; some less their header."""
+_COUNTED_TAGS = (1, 3, 6, 7, 0xFFFE)
+"""WAV formats whose bytes a second are exact: PCM, float, A-law, µ-law, extensible; ADPCM's are not."""
+_CHUNKS = (b"LIST", b"id3 ", b"ID3 ", b"bext", b"cue ", b"fact", b"smpl", b"iXML", b"_PMX", b"JUNK", b"PAD ")
+_PADDING = 4096
+"""Bytes that some programs leave behind the data."""
 _OGG_PAGE = 65_307
 """Largest Ogg page in bytes."""
 _LOSSLESS = ("pcm_", "flac", "alac", "wavpack", "tta", "ape")
@@ -58,6 +65,8 @@ class AudioInfo:
         channels: number of channels of the first audio stream.
         codec: ffmpeg's name, e.g. `flac`, `pcm_s16le`.
         container: ffmpeg's name of the demuxer, e.g. `wav`, `mov,mp4,m4a,3gp,3g2,mj2`.
+        inverted: one of two channels had the opposite sign, and was turned before they were averaged.
+        offset: mean of the decoded samples.
     """
 
     duration: float
@@ -65,6 +74,8 @@ class AudioInfo:
     channels: int
     codec: str
     container: str
+    inverted: bool = False
+    offset: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,7 @@ class Declared:
         codec: ffmpeg's name.
         container: ffmpeg's name of the demuxer.
         ended: False if an end-of-stream flag is missing.
+        to_the_end: the length in a WAV's header is wrong, and its data goes on to the end of the file.
     """
 
     path: Path
@@ -88,11 +100,25 @@ class Declared:
     codec: str
     container: str
     ended: bool = True
+    to_the_end: bool = False
 
     @property
     def lossless(self) -> bool:
         """Whether the header counts samples, so that its length is exact and every message of ffmpeg means damage."""
         return self.codec.startswith(_LOSSLESS)
+
+
+def recordings_in(folder: Path) -> tuple[list[Path], int]:
+    """The recordings of a folder by name, and the number of hidden ones, which are left out.
+
+    macOS puts a hidden `._take.wav` that holds no audio beside each file on other disks. Where the folder itself has no
+    recordings, those of its subfolders are taken.
+    """
+    found = [path for path in folder.iterdir() if path.suffix.lower() in SOURCE_SUFFIXES and path.is_file()]
+    if all(path.name.startswith(".") for path in found):
+        found += [path for path in folder.glob("*/**/*") if path.suffix.lower() in SOURCE_SUFFIXES and path.is_file()]
+    shown = [path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+    return sorted(shown), len(found) - len(shown)
 
 
 def locate(path: Path) -> int:
@@ -183,7 +209,8 @@ def inspect(path: Path) -> Declared:
             reason="audio_unreadable",
             hint="Convert it to WAV or FLAC.",
         )
-    duration = _riff_seconds(path) or _stream_seconds(streams[0])
+    riff, to_the_end = _riff_seconds(path)
+    duration = riff or _stream_seconds(streams[0])
     if duration is None and form.get("nb_streams") == 1:  # the whole of a video can be longer than its audio
         duration = _seconds(form.get("duration"))
     return Declared(
@@ -194,6 +221,7 @@ def inspect(path: Path) -> Declared:
         codec=str(streams[0].get("codec_name", "unknown")),
         container=str(form.get("format_name", "unknown")),
         ended=form.get("format_name") != "ogg" or _ogg_ended(path),
+        to_the_end=to_the_end,
     )
 
 
@@ -209,29 +237,51 @@ def _ogg_ended(path: Path) -> bool:
     return 0 <= last < len(tail) - 5 and bool(tail[last + 5] & 4)
 
 
-def _riff_seconds(path: Path) -> float | None:
-    """Duration in a WAV's header; ffprobe returns that of the remaining data of a truncated file.
+def _riff_seconds(path: Path) -> tuple[float | None, bool]:
+    """Duration of a WAV by its header, and whether its data goes on to the end of the file instead.
 
-    None for other files, and for the sizes 0 and 2^32 - 1, which programs write when they do not know the length.
+    ffprobe returns the duration of the remaining data of a truncated file. Programs that write to a pipe do not know
+    the length and put 0 or one of `_STREAMED` there; a recorder that crashed leaves the length that it wrote last, and
+    what follows its data is no chunk.
     """
     with path.open("rb") as handle:
         head = handle.read(12)
         if head[:4] != b"RIFF" or head[8:] != b"WAVE":
-            return None
-        bytes_per_second = 0
+            return None, False
+        whole, bytes_per_second, tag = path.stat().st_size, 0, 0
         for _ in range(_MAX_CHUNKS):
             chunk = handle.read(8)
             if len(chunk) < 8:
-                return None
+                return None, False
             size = int.from_bytes(chunk[4:], "little")
             if chunk[:4] == b"data":
-                unknown = bytes_per_second == 0 or size in (0, 0xFFFFFFFF)
-                return None if unknown else _seconds(size / bytes_per_second)
+                if bytes_per_second == 0 or tag not in _COUNTED_TAGS:
+                    return None, False
+                start = handle.tell()
+                if _goes_on(handle, start, size, whole):
+                    return _seconds((whole - start) / bytes_per_second), True
+                return _seconds(size / bytes_per_second), False
             if chunk[:4] == b"fmt ":
-                bytes_per_second = int.from_bytes(handle.read(12)[8:], "little")
+                fields = handle.read(12)
+                tag, bytes_per_second = int.from_bytes(fields[:2], "little"), int.from_bytes(fields[8:], "little")
                 size -= 12
             handle.seek(size + size % 2, 1)
-    return None
+    return None, False
+
+
+def _goes_on(handle: BinaryIO, start: int, size: int, whole: int) -> bool:
+    """Whether the data of a WAV is longer than its header says."""
+    if start + size >= whole:
+        return size in _STREAMED
+    if size == 0:
+        return True
+    handle.seek(start + size + size % 2)
+    following = handle.read(8)
+    if len(following) < 8:
+        return False
+    known = following[:4] in _CHUNKS or (following[:4].isascii() and following[:4].decode("ascii").isprintable())
+    fits = handle.tell() + int.from_bytes(following[4:], "little") <= whole + 1
+    return not (known and fits) and whole - start - size > _PADDING and any(following)
 
 
 def _stream_seconds(stream: dict[str, Any]) -> float | None:

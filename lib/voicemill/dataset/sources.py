@@ -8,7 +8,6 @@ from pathlib import Path
 
 from voicemill import files
 from voicemill.audio import probing
-from voicemill.audio.probing import SOURCE_SUFFIXES
 from voicemill.dataset.manifest import ManifestLine, read_manifest
 from voicemill.dataset.recordings import Recording
 from voicemill.dataset.request import ClipFolderSource, LJSpeechSource, ManifestSource, RecordingSource, Source
@@ -41,7 +40,7 @@ class Sources:
         script: sentences in reading order; empty when `texts` has one text a recording.
         texts: one a recording; empty when there is a script.
         documents: files that the text came from.
-        notes: sentences for the user: how the text was read, and which recordings it does not list.
+        notes: sentences for the user: how the text was read, which recordings it does not list, what was skipped.
     """
 
     recordings: tuple[Recording, ...]
@@ -80,14 +79,25 @@ def gather(source: Source, *, recognise: bool = False) -> Sources:
             return _from_metadata(metadata, audio)
         case ClipFolderSource(folder, tier):
             _require_audio(folder)
-            return _with_tier(_from_sidecars(folder, tier, recognise), tier)
+            return _noted(_with_tier(_from_sidecars(folder, tier, recognise), tier), folder)
         case RecordingSource(audio, _, tier, start, end):
             _require_audio(audio)
             found = _with_tier(_from_recording(source, recognise), tier)
-            if start is None and end is None:
-                return found
-            return replace(found, recordings=tuple(replace(one, start=start, end=end) for one in found.recordings))
+            if start is not None or end is not None:
+                found = replace(found, recordings=tuple(replace(one, start=start, end=end) for one in found.recordings))
+            return _noted(found, audio)
     raise ValueError(f"not a source on this machine: {source}")
+
+
+def _noted(found: Sources, folder: Path) -> Sources:
+    """The sources with notes about the folder that they were found in."""
+    if not folder.is_dir():
+        return found
+    _, hidden = probing.recordings_in(folder)
+    notes = [f"{hidden} hidden files of {folder.name} were skipped"] if hidden else []
+    if any("/" in recording.name for recording in found.recordings):
+        notes.append(f"the recordings lie in subfolders of {folder.name}")
+    return replace(found, notes=(*found.notes, *notes))
 
 
 def _require_audio(audio: Path | None) -> None:
@@ -208,7 +218,7 @@ def _listed(line: ManifestLine, folder: Path) -> Recording:
 
 
 def _folder(folder: Path) -> tuple[Recording, ...]:
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SOURCE_SUFFIXES and path.is_file())
+    found, _ = probing.recordings_in(folder)
     if not found:
         raise DatasetError(
             f"There are no recordings in {folder}.", reason="dataset_no_valid_audio", hint="Put sound files there."

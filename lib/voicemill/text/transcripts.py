@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from voicemill.audio.decode import SOURCE_SUFFIXES
+from voicemill.audio import probing
 from voicemill.errors import DatasetError
 from voicemill.text.captions import Caption, find_timed, is_timed, read_captions
 from voicemill.text.metadata import read_rows
@@ -111,7 +111,7 @@ def read_sidecars(folder: Path, tier: str | None = None, *, all_of_them: bool = 
         DatasetError: `missing_transcript`, with the names of the recordings without text; `dataset_no_valid_audio`,
             there are no recordings.
     """
-    recordings = sorted(path for path in folder.iterdir() if path.suffix.lower() in SOURCE_SUFFIXES and path.is_file())
+    recordings, _ = probing.recordings_in(folder)
     if not recordings:
         raise DatasetError(
             f"There are no recordings in {folder}.",

@@ -538,3 +538,71 @@ def test_decoding_stops_before_a_file_of_unknown_length_fills_the_disk(
         decode.decode(tmp_path / "long.wav", tmp_path / "out.wav", sample_rate=RATE)
     assert caught.value.code == "disk_full"
     assert [path.name for path in tmp_path.iterdir()] == ["long.wav"]
+
+
+# --- channels and headers of other programs
+# ------------------------------------------------------------------------------------
+
+
+def test_an_inverted_channel_is_turned(tmp_path: Path) -> None:
+    sound = tone(1.0)
+    path = tmp_path / "inverted.wav"
+    soundfile.write(path, np.stack([sound, -sound], axis=1), RATE)
+    info, samples = decoded(path, tmp_path)
+    assert info.inverted
+    assert check_source(path).inverted
+    np.testing.assert_allclose(samples, sound, atol=1e-3)
+    soundfile.write(path, np.stack([sound, 0.3 * sound], axis=1), RATE)
+    info, samples = decoded(path, tmp_path)
+    assert not info.inverted
+    np.testing.assert_allclose(samples, 0.65 * sound, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [0, 0x7FFFF000, 0x7FFFFFDB, 0x80000000, 0xFFFFFFFF, RATE, RATE + 1],
+    ids=["0", "sox", "less its header", "arecord", "ffmpeg", "half of the data", "half, odd"],
+)
+def test_a_wav_header_without_the_length(stated: int, tmp_path: Path) -> None:
+    path = tmp_path / "streamed.wav"
+    soundfile.write(path, tone(1.0), RATE, subtype="PCM_16")
+    data = path.read_bytes()
+    path.write_bytes(data[:40] + stated.to_bytes(4, "little") + data[44:])
+    info, samples = decoded(path, tmp_path)
+    assert info.duration == pytest.approx(1.0)
+    assert len(samples) == RATE
+
+
+def test_a_wav_that_ends_within_a_sample(tmp_path: Path) -> None:
+    path = tmp_path / "half.wav"
+    soundfile.write(path, tone(1.0), RATE, subtype="PCM_16")
+    data = path.read_bytes()
+    path.write_bytes(data[:40] + (2 * RATE - 1).to_bytes(4, "little") + data[44:-1])
+    info, _ = decoded(path, tmp_path)
+    assert info.duration == pytest.approx(1.0, abs=1e-3)
+
+
+def test_chunks_behind_the_data_are_not_sound(tmp_path: Path) -> None:
+    path = tmp_path / "listed.wav"
+    soundfile.write(path, tone(1.0), RATE, subtype="PCM_16")
+    path.write_bytes(path.read_bytes() + b"LIST" + (6000).to_bytes(4, "little") + 6000 * b"x")
+    assert check_source(path).duration == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("codec", ["adpcm_ms", "adpcm_ima_wav"])
+def test_adpcm_in_a_wav(codec: str, tmp_path: Path) -> None:
+    whole = tmp_path / "whole.wav"
+    soundfile.write(whole, tone(2.3), RATE, subtype="PCM_16")
+    info, _ = decoded(convert(whole, tmp_path / "adpcm.wav", "-c:a", codec), tmp_path)
+    assert info.duration == pytest.approx(2.3, abs=0.1)
+
+
+def test_a_chained_ogg_of_two_rates(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.wav"
+    soundfile.write(whole, tone(1.0), RATE, subtype="PCM_16")
+    one = convert(whole, tmp_path / "one.ogg", "-c:a", "libvorbis")
+    two = convert(whole, tmp_path / "two.ogg", "-c:a", "libvorbis", "-ar", "16000")
+    chained = tmp_path / "chained.ogg"
+    chained.write_bytes(one.read_bytes() + two.read_bytes())
+    info, _ = decoded(chained, tmp_path)
+    assert info.duration == pytest.approx(2.0, abs=0.05)

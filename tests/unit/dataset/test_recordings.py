@@ -10,7 +10,7 @@ from voicemill.audio.level_envelope import LevelEnvelope
 from voicemill.audio.loudness import Loudness
 from voicemill.audio.waveform import MemoryWaveform
 from voicemill.dataset.recordings import Recording, Refusal
-from voicemill.dataset.stages.decode import DecodeTask, decode_one
+from voicemill.dataset.stages.decode import Decoded, DecodeTask, decode_one
 from voicemill.dataset.stages.loudness import joint_loudness, loudness_of
 from voicemill.dataset.stages.voice_activity import SpeechTask, speech_of
 
@@ -19,7 +19,9 @@ END = 27.76
 
 def test_decode_then_loudness_then_speech(piece_audio: Path, tmp_path: Path) -> None:
     target = tmp_path / "d.wav"
-    assert decode_one(DecodeTask(Recording(piece_audio, "piece.flac"), target, 22_050)) == pytest.approx(END, abs=1e-3)
+    assert decode_one(DecodeTask(Recording(piece_audio, "piece.flac"), target, 22_050)).seconds == pytest.approx(
+        END, abs=1e-3
+    )
     info = soundfile.info(target)
     assert (info.samplerate, info.channels, info.subtype) == (22_050, 1, "FLOAT")
     assert isinstance(loudness_of(target), Loudness)
@@ -34,9 +36,21 @@ def test_decode_then_loudness_then_speech(piece_audio: Path, tmp_path: Path) -> 
     assert speech_of(task) == found.model_copy(update={"cached": True})
 
 
+def test_a_constant_offset_is_taken_out(piece_audio: Path, tmp_path: Path) -> None:
+    samples, rate = decode.read_mono(piece_audio)
+    soundfile.write(tmp_path / "shifted.wav", 0.5 * samples[: 3 * rate] + 0.1, rate, subtype="FLOAT")
+    task = DecodeTask(Recording(tmp_path / "shifted.wav", "shifted.wav"), tmp_path / "d.wav", rate)
+    decode_one(task)
+    written, _ = decode.read_mono(task.target)
+    assert abs(float(written.mean())) < 1e-4
+    assert len(written) == 3 * rate
+
+
 def test_a_part_of_a_file(piece_audio: Path, tmp_path: Path) -> None:
     recording = Recording(piece_audio, "piece.flac", start=5.0, end=8.5)
-    assert decode_one(DecodeTask(recording, tmp_path / "d.wav", 16_000)) == pytest.approx(3.5, abs=1e-3)
+    decoded = decode_one(DecodeTask(recording, tmp_path / "d.wav", 16_000))
+    assert isinstance(decoded, Decoded)
+    assert decoded.seconds == pytest.approx(3.5, abs=1e-3)
     assert recording.offset == 5.0
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from voicemill import files
-from voicemill.dataset.request import LJSpeechSource, ManifestSource, SourceOptions, recording_source
+from voicemill.dataset.request import ClipFolderSource, LJSpeechSource, ManifestSource, SourceOptions, recording_source
 from voicemill.dataset.sources import ClipText, gather
 from voicemill.errors import AudioError, DatasetError, UsageError
 
@@ -182,3 +182,14 @@ def test_metadata_lies_beside_its_recordings_where_the_default_recording_does_no
     options = SourceOptions(metadata=folder / "metadata.csv")
     assert options.source(folder / "none.wav") == LJSpeechSource(folder / "metadata.csv", None)
     assert options.source(folder) == LJSpeechSource(folder / "metadata.csv", folder)
+
+
+def test_hidden_files_are_skipped_and_clips_in_subfolders_are_found(tmp_path: Path) -> None:
+    for name in ("one/a.wav", "two/b.wav", "one/._a.wav", ".cache/c.wav"):
+        path = tmp_path / "clips" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"RIFF")
+        path.with_suffix(".txt").write_text("A sentence.")
+    found = gather(ClipFolderSource(tmp_path / "clips"))
+    assert [recording.name for recording in found.recordings] == ["one/a.wav", "two/b.wav"]
+    assert found.notes == ("2 hidden files of clips were skipped", "the recordings lie in subfolders of clips")

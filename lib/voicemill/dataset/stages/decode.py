@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voicemill.audio import decode
+from voicemill.audio import decode, waveform
 from voicemill.dataset.recordings import DecodedRecording, DecodedRecordings, Recording, Refusal
 from voicemill.errors import AudioError, DatasetError
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from voicemill.dataset.context import PreparationContext
 
 NAME = "decode"
+_OFFSET = 0.001
+"""Mean of the samples (-60 dBFS) from which it is an offset of the sound card, not chance."""
 
 
 @dataclass(frozen=True)
@@ -26,15 +28,26 @@ class DecodeTask:
     sample_rate: int
 
 
-def decode_one(task: DecodeTask) -> float | Refusal:
-    """Decode and check one recording; its length in seconds."""
+@dataclass(frozen=True)
+class Decoded:
+    """Length of a decoded recording in seconds, and what was mended in it."""
+
+    seconds: float
+    inverted: bool = False
+
+
+def decode_one(task: DecodeTask) -> Decoded | Refusal:
+    """Decode and check one recording; a constant offset is taken out of it."""
     part = task.recording
     try:
-        return decode.decode(
+        info = decode.decode(
             part.path, task.target, sample_rate=task.sample_rate, start=part.start, end=part.end, subtype="FLOAT"
-        ).duration
+        )
     except AudioError as error:
         return Refusal.of(error)
+    if abs(info.offset) > _OFFSET:
+        waveform.shift(task.target, -info.offset)
+    return Decoded(info.duration, info.inverted)
 
 
 def run(context: PreparationContext, recordings: Sequence[Recording]) -> DecodedRecordings:
@@ -51,6 +64,14 @@ def run(context: PreparationContext, recordings: Sequence[Recording]) -> Decoded
     ]
     with context.clock.stage(NAME, len(tasks)):
         results = context.map(decode_one, tasks)
+    inverted = [
+        task.recording.name
+        for task, result in zip(tasks, results, strict=True)
+        if isinstance(result, Decoded) and result.inverted
+    ]
+    if inverted:
+        more = f" and {len(inverted) - 1} more" if len(inverted) > 1 else ""
+        context.observer.note(f"one channel of {inverted[0]}{more} was inverted; it was turned before they were mixed")
     refused = [
         (task.recording, result) for task, result in zip(tasks, results, strict=True) if isinstance(result, Refusal)
     ]
@@ -63,7 +84,7 @@ def run(context: PreparationContext, recordings: Sequence[Recording]) -> Decoded
             hint=refused[0][1].hint,
         )
     usable = tuple(
-        DecodedRecording(task.recording, task.target, result, index=index)
+        DecodedRecording(task.recording, task.target, result.seconds, index=index)
         for index, (task, result) in enumerate(zip(tasks, results, strict=True))
         if not isinstance(result, Refusal)
     )

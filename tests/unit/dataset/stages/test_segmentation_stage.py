@@ -13,7 +13,7 @@ from voicemill.dataset.context import PreparationContext
 from voicemill.dataset.recordings import DecodedRecording, Recording
 from voicemill.dataset.sources import ClipText
 from voicemill.dataset.stages import segmentation
-from voicemill.dataset.stages.decode import DecodeTask, decode_one
+from voicemill.dataset.stages.decode import Decoded, DecodeTask, decode_one
 from voicemill.dataset.stages.segmentation import GAP_SECONDS, from_clips, from_script
 from voicemill.dataset.stages.voice_activity import SpeechTask, speech_of
 from voicemill.dataset.utterances import outside
@@ -28,10 +28,10 @@ def context(make_context: Callable[..., PreparationContext]) -> PreparationConte
 def _decoded(audio: Path, folder: Path, number: int, start: float, end: float) -> DecodedRecording:
     source = Recording(audio, f"part{number}.flac", start, end)
     target = folder / f"{number}.wav"
-    seconds = decode_one(DecodeTask(source, target, 22_050))
-    assert isinstance(seconds, float)
+    decoded = decode_one(DecodeTask(source, target, 22_050))
+    assert isinstance(decoded, Decoded)
     found = speech_of(SpeechTask(target, folder / "cache"))
-    return DecodedRecording(source, target, seconds, tuple(Span(*span) for span in found.spans), found.digest)
+    return DecodedRecording(source, target, decoded.seconds, tuple(Span(*span) for span in found.spans), found.digest)
 
 
 def test_a_clip_keeps_its_pauses_and_loses_its_silence(
