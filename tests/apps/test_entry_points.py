@@ -360,8 +360,9 @@ def test_colab_entry_never_reports_an_old_result(run, tmp_path):
     assert (found["failed_step"], found["pipeline_rc"]) == ("train", "2")
     assert found["root_cause"] == "allowlist_rejected:selected_weights_not_listed"
     assert found["objective_status"] == "blocked"
-    for key in ("bundle_path", "bundle_hash", "promoted_bundle_path", "promoted_bundle_hash"):
-        assert found[key] == "missing"
+    assert (found["bundle_hash"], found["promoted_bundle_hash"]) == ("missing", "missing")
+    assert found["bundle_path"] == "checkpoints/prod_tts_voice_bundle"
+    assert found["promoted_bundle_path"] == "bundles/dottie_default/voice_bundle"
     assert not (tmp_path / "artifacts/prod_tts_eval.json").exists() or (
         json.loads((tmp_path / "artifacts/prod_tts_eval.json").read_text())["status"] == "blocked"
     )
