@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -38,12 +39,23 @@ def sign(folder: Path, key: Path, output: Path | None) -> None:
 
 @click.command("export")
 @click.argument("folder", metavar="DIR", type=PATH)
-@click.argument("target", metavar="FILE.tar", type=PATH)
-def export_(folder: Path, target: Path) -> None:
-    """Write a promoted bundle, its certificate and its signature as one tar; the same bundle gives the same bytes."""
+@click.argument("target", metavar="TARGET", type=PATH)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["bundle", "onnx", "sherpa-onnx"]),
+    default="bundle",
+    show_default=True,
+    help="bundle: everything as a tar, for import. onnx, sherpa-onnx: a folder with the graph for other programs.",
+)
+def export_(folder: Path, target: Path, form: Literal["bundle", "onnx", "sherpa-onnx"]) -> None:
+    """Write a promoted bundle, its certificate and its signature as one tar, or its graph as a folder; the same bundle
+    gives the same bytes.
+    """
+    from voicemill.bundle.export_formats import export_format
     from voicemill.bundle.packing import export_bundle
 
-    names = export_bundle(folder, target)
+    names = export_bundle(folder, target) if form == "bundle" else export_format(folder, target, form)
     click.echo(f"exported: {target} files={len(names)}")
 
 

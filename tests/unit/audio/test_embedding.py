@@ -68,7 +68,9 @@ def test_onnxruntime_opens_no_connection(timbre_model: Path, tmp_path: Path, rep
         "SpeakerModel('a', Path(sys.argv[1]), sys.argv[2]).embed(numpy.ones(16000, dtype=numpy.float32), 16000)"
     )
     environment = {"HOME": str(tmp_path), "PYTHONPATH": str(repository / "lib"), "PATH": "/usr/bin:/bin"}
-    subprocess.run([sys.executable, "-c", code, str(timbre_model), sha256_file(timbre_model)], env=environment, check=True)
+    subprocess.run(
+        [sys.executable, "-c", code, str(timbre_model), sha256_file(timbre_model)], env=environment, check=True
+    )
     assert not list(tmp_path.rglob("*"))
 
 
