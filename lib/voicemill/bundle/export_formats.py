@@ -17,6 +17,7 @@ from voicemill.bundle.contents import GRAPH, LEXICON, open_unchanged
 from voicemill.bundle.differences import BundleCheck, check_bundle
 from voicemill.bundle.manifest import PromotedManifest, source_manifest
 from voicemill.errors import BundleError, UsageError
+from voicemill.text.letters import LETTER_NAMES
 from voicemill.text.lexicon import Lexicon
 from voicemill.weights.onnx_bytes import metadata_of_graph
 
@@ -24,46 +25,12 @@ if TYPE_CHECKING:
     import onnx
 
 Format = Literal["onnx", "sherpa-onnx"]
-NAMES = [
-    "oliver",
-    "emma",
-    "noah",
-    "olivia",
-    "liam",
-    "amelia",
-    "mia",
-    "sofia",
-    "lukas",
-    "anna",
-    "berta",
-    "dottie",
-    "mateo",
-    "priya",
-    "arjun",
-    "wei",
-    "chen",
-    "nguyen",
-    "kowalski",
-    "schmidt",
-    "garcia",
-    "fernandez",
-    "ahmed",
-    "fatima",
-    "yusuf",
-    "hiroshi",
-    "sakura",
-    "ivan",
-    "olga",
-    "lars",
-    "ingrid",
-]
+NAMES = (
+    "oliver emma noah olivia liam amelia mia sofia lukas anna berta dottie mateo priya arjun wei chen "
+    "nguyen kowalski schmidt garcia fernandez ahmed fatima yusuf hiroshi sakura ivan olga lars ingrid"
+)
 """Likely names; those outside the dictionary are written with guessed pronunciations."""
-_LETTERS = {
-    "a": "EY", "b": "B IY", "c": "S IY", "d": "D IY", "e": "IY", "f": "EH F", "g": "JH IY", "h": "EY CH", "i": "AY",
-    "j": "JH EY", "k": "K EY", "l": "EH L", "m": "EH M", "n": "EH N", "o": "OW", "p": "P IY", "q": "K Y UW",
-    "r": "AA R", "s": "EH S", "t": "T IY", "u": "Y UW", "v": "V IY", "w": "D AH B AH L Y UW", "x": "EH K S",
-    "y": "W AY", "z": "Z IY",
-}  # fmt: skip
+_MARKS = frozenset([",", ".", "!", "?", ";", ":"])
 
 
 def export_format(root: Path, target: Path, form: Format) -> list[str]:
@@ -121,9 +88,9 @@ def _lexicon(text: str, tokens: Sequence[str]) -> str:
     entries = {line.split()[0]: tuple(line.split()[1:]) for line in text.splitlines() if line.strip()}
     plain = {word: tuple(phone.rstrip("012") for phone in phones) for word, phones in entries.items()}
     lexicon = Lexicon(plain)
-    for letter, phones in _LETTERS.items():
-        entries.setdefault(letter, tuple(phones.split()))
-    for name in NAMES:
+    for letter, phones in LETTER_NAMES.items():
+        entries.setdefault(letter, phones)
+    for name in NAMES.split():
         entries.setdefault(name, lexicon.pronounce(name).phones)
     known = set(tokens)
     return "".join(
@@ -140,9 +107,10 @@ def _sherpa_graph(data: bytes, metadata: dict[str, str]) -> bytes:
 
     model = onnx.load_model_from_string(data)
     graph = model.graph
+    tidy, constants = _token_order(json.loads(metadata["tokens"]))
     before = [
-        helper.make_node("Identity", ["x"], ["tokens"]),
-        helper.make_node("Shape", ["x"], ["voicemill_shape"]),
+        *tidy,
+        helper.make_node("Shape", ["tokens"], ["voicemill_shape"]),
         helper.make_node("Reciprocal", ["length_scale"], ["voicemill_pace"]),
         helper.make_node("Expand", ["voicemill_pace", "voicemill_shape"], ["pace"]),
         helper.make_node("Sub", ["pace", "pace"], ["pitch"]),
@@ -151,7 +119,7 @@ def _sherpa_graph(data: bytes, metadata: dict[str, str]) -> bytes:
     nodes = [*before, *graph.node, after]
     del graph.node[:], graph.input[:], graph.output[:]
     graph.node.extend(nodes)
-    graph.initializer.append(helper.make_tensor("voicemill_axis", TensorProto.INT64, [1], [1]))
+    graph.initializer.extend([*constants, helper.make_tensor("voicemill_axis", TensorProto.INT64, [1], [1])])
     graph.input.extend(
         [
             helper.make_tensor_value_info("x", TensorProto.INT64, [1, "tokens"]),
@@ -166,6 +134,68 @@ def _sherpa_graph(data: bytes, metadata: dict[str, str]) -> bytes:
     _set_metadata(model, metadata)
     serialised: bytes = model.SerializeToString(deterministic=True)
     return serialised
+
+
+def _token_order(tokens: Sequence[str]) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+    """Nodes from sherpa-onnx's order of tokens, `x`, to the voice's, `tokens`, and their constants.
+
+    sherpa-onnx ends each word with a space and puts marks behind it. The voice has a mark right after its word, one
+    space between words, and one at both ends.
+    """
+    from onnx import TensorProto, helper
+
+    space = tokens.index(" ")
+    marks = [index for index, symbol in enumerate(tokens) if symbol in _MARKS]
+    constants = {
+        "space": [space],
+        "marks": [*marks],
+        "row": [1, -1],
+        "flat": [-1],
+        "zero": [0],
+        "one": [1],
+        "end": [2**62],
+        "minus_one": [-1],
+    }
+    node, name = helper.make_node, "voicemill_{}".format
+
+    def is_mark(source: str, result: str) -> list[onnx.NodeProto]:
+        """Whether each token is a mark: compared with each of them, shape (tokens, marks)."""
+        return [
+            node("Unsqueeze", [source, name("one")], [f"{result}_column"]),
+            node("Equal", [f"{result}_column", name("marks")], [f"{result}_each"]),
+            node("Cast", [f"{result}_each"], [f"{result}_number"], to=TensorProto.INT64),
+            node("ReduceMax", [f"{result}_number"], [f"{result}_any"], axes=[1], keepdims=0),
+            node("Cast", [f"{result}_any"], [result], to=TensorProto.BOOL),
+        ]
+
+    nodes = [
+        node("Reshape", ["x", name("flat")], [name("ids")]),
+        # A space and the mark behind it change places.
+        node("Concat", [name("space"), name("ids")], [name("shifted")], axis=0),
+        node("Slice", [name("shifted"), name("zero"), name("minus_one"), name("zero")], [name("previous")]),
+        node("Slice", [name("ids"), name("one"), name("end"), name("zero")], [name("rest")]),
+        node("Concat", [name("rest"), name("space")], [name("next")], axis=0),
+        *is_mark(name("ids"), name("is_mark")),
+        *is_mark(name("next"), name("next_is_mark")),
+        node("Equal", [name("ids"), name("space")], [name("is_space")]),
+        node("Equal", [name("previous"), name("space")], [name("previous_is_space")]),
+        node("And", [name("is_space"), name("next_is_mark")], [name("takes_mark")]),
+        node("And", [name("is_mark"), name("previous_is_space")], [name("takes_space")]),
+        node("Where", [name("takes_mark"), name("next"), name("ids")], [name("half_swapped")]),
+        node("Where", [name("takes_space"), name("space"), name("half_swapped")], [name("swapped")]),
+        # One space between words and at both ends.
+        node("Concat", [name("space"), name("swapped"), name("space")], [name("padded")], axis=0),
+        node("Slice", [name("padded"), name("one"), name("end"), name("zero")], [name("padded_rest")]),
+        node("Concat", [name("padded_rest"), name("minus_one")], [name("padded_next")], axis=0),
+        node("Equal", [name("padded"), name("space")], [name("padded_space")]),
+        node("Equal", [name("padded_next"), name("space")], [name("padded_next_space")]),
+        node("And", [name("padded_space"), name("padded_next_space")], [name("repeated")]),
+        node("Not", [name("repeated")], [name("kept")]),
+        node("Compress", [name("padded"), name("kept")], [name("tidy")], axis=0),
+        node("Reshape", [name("tidy"), name("row")], ["tokens"]),
+    ]
+    tensors = [helper.make_tensor(name(key), TensorProto.INT64, [len(each)], each) for key, each in constants.items()]
+    return nodes, tensors
 
 
 def _set_metadata(model: onnx.ModelProto, metadata: dict[str, str]) -> None:

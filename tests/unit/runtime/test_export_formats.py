@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from tests.unit.conftest import Voice
+
+from voicemill.bundle.export_formats import export_format
+from voicemill.errors import BundleError, UsageError, VoicemillError
+from voicemill.synthesis.options import SynthesisOptions
+from voicemill.text.lexicon import Lexicon
+from voicemill.training.onnx_export import export_voice
+from voicemill.training.speaker import Speaker
+from voicemill_runtime.graph import VoiceGraph
+from voicemill_runtime.voice import Voice as SpeakingVoice
+
+ARTIFACTS = ("fastpitch.nemo", "hifigan.nemo", "sample.wav", "voice.onnx", "lexicon.txt")
+TEXT = "Good morning, thank you for listening."
+NAMES = {"ATTRIBUTION.txt", "LICENSES.json", "README.md", "lexicon.txt", "tokens.txt", "voice.onnx"}
+
+
+@pytest.fixture
+def promoted(voice: Voice, exported: Path) -> Path:
+    """A promoted bundle with a graph that speaks."""
+    for name in ("voice.onnx", "lexicon.txt"):
+        shutil.copyfile(exported / name, voice.root / name)
+    return voice.publish(artifacts=ARTIFACTS)
+
+
+def spoken(folder: Path) -> np.ndarray:
+    """The text through our own runtime, with the exported dictionary."""
+    lines = (line.split() for line in (folder / "lexicon.txt").read_text().splitlines())
+    lexicon = Lexicon({word: tuple(phones) for word, *phones in lines})
+    voice = SpeakingVoice(VoiceGraph((folder / "voice.onnx").read_bytes()), lexicon)
+    return np.concatenate([chunk.samples for chunk in voice.speak(TEXT, SynthesisOptions())])
+
+
+def sherpa_order(folder: Path) -> list[int]:
+    """The tokens of the text in sherpa-onnx's order: a space after each word, marks behind it."""
+    lines = (folder / "tokens.txt").read_text(encoding="utf-8").splitlines()
+    numbers = {line.rsplit(" ", 1)[0]: int(line.rsplit(" ", 1)[1]) for line in lines}
+    lexicon = dict(line.split(maxsplit=1) for line in (folder / "lexicon.txt").read_text().splitlines())
+    symbols: list[str] = []
+    for word in TEXT.lower().replace(",", " ,").replace(".", " .").split():
+        symbols += [word] if word in ",." else [*lexicon[word].split(), " "]
+    return [numbers[symbol] for symbol in symbols]
+
+
+def test_the_folder_holds_graph_dictionary_and_notices(promoted: Path, tmp_path: Path) -> None:
+    names = export_format(promoted, tmp_path / "out", "onnx")
+    assert set(names) == NAMES == {path.name for path in (tmp_path / "out").iterdir()}
+    assert (tmp_path / "out/voice.onnx").read_bytes() == (promoted / "voice.onnx").read_bytes()
+    assert (tmp_path / "out/ATTRIBUTION.txt").read_bytes() == (promoted / "ATTRIBUTION.txt").read_bytes()
+    lexicon = (tmp_path / "out/lexicon.txt").read_text()
+    assert "\nb B IY\n" in lexicon
+    assert "\nnguyen " in lexicon
+
+
+def test_sherpas_order_of_tokens_gives_our_samples(promoted: Path, tmp_path: Path) -> None:
+    export_format(promoted, tmp_path / "plain", "onnx")
+    export_format(promoted, tmp_path / "sherpa", "sherpa-onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "sherpa/voice.onnx"), providers=["CPUExecutionProvider"])
+    facts = session.get_modelmeta().custom_metadata_map
+    assert {facts["model_type"], facts["sample_rate"], facts["add_blank"]} == {"vits", "22050", "0"}
+    tokens = np.array([sherpa_order(tmp_path / "sherpa")])
+    scales = dict.fromkeys(("noise_scale", "length_scale", "noise_scale_w"), np.ones(1, np.float32))
+    (samples,) = session.run(["y"], {"x": tokens, "x_length": np.array([tokens.shape[1]]), **scales})
+    ours = spoken(tmp_path / "plain")
+    assert samples.shape == (1, 1, len(ours))
+    assert np.abs(samples[0, 0] - ours).max() < 1e-5
+    (slower,) = session.run(
+        ["y"],
+        {"x": tokens, "x_length": np.array([tokens.shape[1]]), **scales, "length_scale": np.full(1, 1.5, np.float32)},
+    )
+    assert 1.3 < slower.shape[2] / len(ours) < 1.7
+
+
+def test_an_existing_folder_is_not_replaced(promoted: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with pytest.raises(UsageError) as caught:
+        export_format(promoted, tmp_path / "out", "onnx")
+    assert caught.value.code == "export_exists"
+
+
+def test_a_voice_with_griffin_lim_is_no_sherpa_voice(voice: Voice, mel_speaker: Speaker, tmp_path: Path) -> None:
+    export_voice(mel_speaker, voice.root)
+    artifacts = tuple(name for name in ARTIFACTS if name != "hifigan.nemo")
+    promoted = voice.publish(artifacts=artifacts, vocoder="griffin-lim", vocoder_weights_id=None)
+    with pytest.raises(BundleError) as caught:
+        export_format(promoted, tmp_path / "out", "sherpa-onnx")
+    assert caught.value.code == "griffin_lim_not_exportable"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_bundle_without_a_graph_is_refused(voice: Voice, tmp_path: Path) -> None:
+    with pytest.raises(VoicemillError) as caught:
+        export_format(voice.publish(), tmp_path / "out", "onnx")
+    assert caught.value.code == "bundle_without_graph"
+
+
+SHERPA = "sherpa-onnx==2.0.1"
+SPEAK = """
+import sys, numpy, sherpa_onnx
+folder, text, out = sys.argv[1:]
+paths = {"model": f"{folder}/voice.onnx", "lexicon": f"{folder}/lexicon.txt", "tokens": f"{folder}/tokens.txt"}
+model = sherpa_onnx.OfflineTtsModelConfig(vits=sherpa_onnx.OfflineTtsVitsModelConfig(**paths), num_threads=1)
+audio = sherpa_onnx.OfflineTts(sherpa_onnx.OfflineTtsConfig(model=model)).generate(text, speed=1.0)
+numpy.save(out, numpy.array(audio.samples, dtype=numpy.float32))
+"""
+
+
+@pytest.mark.exhaustive
+def test_the_real_sherpa_onnx_gives_our_samples(promoted: Path, tmp_path: Path) -> None:
+    """sherpa-onnx from the package index, in an environment of its own."""
+    export_format(promoted, tmp_path / "plain", "onnx")
+    export_format(promoted, tmp_path / "sherpa", "sherpa-onnx")
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = tmp_path / "venv/bin/python"
+    pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", SHERPA, "numpy"]
+    subprocess.run(pip, check=True, timeout=600)
+    subprocess.run(
+        [str(python), "-c", SPEAK, str(tmp_path / "sherpa"), TEXT, str(tmp_path / "samples.npy")],
+        check=True,
+        timeout=120,
+    )
+    samples, ours = np.load(tmp_path / "samples.npy"), spoken(tmp_path / "plain")
+    assert samples.shape == ours.shape
+    assert np.abs(samples - ours).max() < 1e-5
+    assert "sherpa_onnx" not in sys.modules
