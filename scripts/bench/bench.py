@@ -8,6 +8,7 @@
     busy     training steps on quiet and on busy cores, by how long waiting OpenMP threads spin
     pitch    our pyin beside librosa's on the demo's clips, frame for frame
     say      speed of synthesis of a finished voice on a long text
+    speak    a voice through the runtime, beside sherpa-onnx: first sound, speed, memory
     verify   a bundle of 600 MB verified, beside sha256sum over the same files
     preparation  a long recording with its script beside a script of the usual tools (needs flite)
     kills    a tiny job killed with SIGKILL at random moments of each stage and resumed (docs/benchmarks.md)
@@ -440,6 +441,19 @@ def say_(work: Path, bundle: Path, threads: int) -> None:
             f"{seconds / wall:.1f} × real time; {cpu:.1f} s of CPU time: {seconds / cpu:.1f} × real time a core busy "
             f"({torch.get_num_threads()} threads; loading took {loaded:.1f} s)"
         )
+
+
+
+@main.command("speak")
+@click.option("--bundle", type=click.Path(path_type=Path, exists=True), required=True, help="A bundle with a graph.")
+@click.option("--sherpa", type=click.Path(path_type=Path, exists=True), help="A Python that has sherpa-onnx.")
+@click.option("--rounds", default=3, show_default=True, help="Runs of each side, in turns.")
+@click.pass_obj
+def speak_(work: Path, bundle: Path, sherpa: Path | None, rounds: int) -> None:
+    """A voice through the runtime, beside sherpa-onnx on the same graph: first sound, speed, memory."""
+    import speak
+
+    click.echo(speak.measure(bundle, work, sherpa, rounds))
 
 
 if __name__ == "__main__":
