@@ -6,7 +6,9 @@ Read here is what speaking needs, the graph and the dictionary; `voice-verify bu
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +98,9 @@ def _listed(root: Path, entry: dict[str, Any]) -> bytes:
 
 
 def _entries(data: bytes) -> dict[str, Phones]:
-    """The dictionary: a word and its phones a line."""
+    """The dictionary: a word and its phones a line. A phone is one string in memory, however many words have it."""
     entries: dict[str, Phones] = {}
-    for line in data.decode("utf-8").splitlines():
-        word, *phones = line.split()
-        entries[word] = tuple(phones)
+    for line in io.BytesIO(data):
+        word, *phones = line.decode("utf-8").split()
+        entries[word] = tuple(map(sys.intern, phones))
     return entries

@@ -7,6 +7,7 @@ tokenizer use the same entries, so the phones of an alignment and the tokens of 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata, util
@@ -152,7 +153,7 @@ def _read(path: Path) -> dict[str, Phones]:
         for line in lines:
             word, *phones = line.split()
             if phones and not word.endswith(")"):
-                entries.setdefault(word, tuple(phones))
+                entries.setdefault(word, tuple(map(sys.intern, phones)))
     return entries
 
 

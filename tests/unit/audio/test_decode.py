@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import http.server
 import os
 import subprocess
@@ -265,7 +266,8 @@ def test_damaged_in_the_middle(babble: Callable[..., np.ndarray], wav: Callable[
 def test_channels_and_rates(channels: int, rate: int, wav: Callable[..., Path], tmp_path: Path) -> None:
     path = wav("x.wav", np.repeat(tone(1.5, rate)[:, None], channels, axis=1), rate, subtype="PCM_24")
     info, samples = decoded(path, tmp_path)
-    assert info == probe(path) == check_source(path)
+    assert abs(info.offset) < 1e-4  # measured while decoding; the header does not tell
+    assert dataclasses.replace(info, offset=0.0) == probe(path) == check_source(path)
     assert (info.sample_rate, info.channels, info.codec, info.container) == (rate, channels, "pcm_s24le", "wav")
     assert info.duration == pytest.approx(1.5)
     assert len(samples) == pytest.approx(1.5 * RATE, abs=1)
