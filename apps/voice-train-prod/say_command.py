@@ -61,8 +61,8 @@ def say_command(
     lexicon: Path | None,
 ) -> None:
     """Synthesise a text with a promoted voice and the vocoder that it ships with."""
-    from voicemill.boundary import release_signals
     from voicemill.errors import UsageError
+    from voicemill.held_signals import release_signals
     from voicemill.lane.load_voice import read_input_text
     from voicemill.protocol import Protocol
     from voicemill.settings import Settings

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "lib"), str(Path(__file__).resolve().parent)]
 
-from voicemill.boundary import hold_signals
+from voicemill.held_signals import hold_signals
 
 hold_signals()
 

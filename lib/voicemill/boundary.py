@@ -18,6 +18,7 @@ from typing import NoReturn
 
 from voicemill import files
 from voicemill.errors import DependencyError, InterruptedRunError, StorageError, UsageError, VoicemillError
+from voicemill.held_signals import release_signals
 
 LANE = "tts-prod"
 """The name under which the production lane and the entry points in scripts/voice print their errors."""
@@ -26,20 +27,6 @@ LANE = "tts-prod"
 OPTION = "--resume"
 VARIABLE = "PROD_TTS_RESUME=1"
 """How a run is continued: by an option of an app, by a variable of the entry points in scripts/voice."""
-_SIGNALS = {signal.SIGINT, signal.SIGTERM}
-
-
-def hold_signals() -> None:
-    """Keep SIGINT and SIGTERM waiting until `Interrupts.deliver`; an entry point's first statement.
-
-    While modules are imported, no status file could record the interruption.
-    """
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-
-
-def release_signals() -> None:
-    """Deliver signals that `hold_signals` kept waiting, and every later one at once."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
 
 def guarded(

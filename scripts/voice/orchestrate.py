@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "lib"))
 
-from voicemill.boundary import hold_signals
+from voicemill.held_signals import hold_signals
 
 hold_signals()
 

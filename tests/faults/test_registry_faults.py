@@ -83,6 +83,6 @@ def test_an_import_that_fails_publishes_no_dataset(
     for at in spread(whole.seen):
         root = empty()
         done = driver(root, PREP, "import", parcel, fault=Fault(kinds, FAIL_FROM, at, error))
-        plainly(done, 2, reason)
+        plainly(done, PREP.stem, 2, reason)
         dataset(root)  # whole or not there; only its record in the cache may be missing
         assert litter(root) == []

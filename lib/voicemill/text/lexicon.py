@@ -113,12 +113,17 @@ class Lexicon:
         if word not in self._guesses:
             if not _PLAIN_WORD.fullmatch(word):
                 raise ValueError(f"not a word: {word!r}")
+            parts = [word[start : start + _LONGEST_WORD] for start in range(0, len(word), _LONGEST_WORD)]
+            self._guesses[word] = tuple(phone for part in parts for phone in self._guess(part.strip("'") or "a"))
+        return Pronunciation(self._guesses[word], guessed=True)
+
+    def _guess(self, part: str) -> Phones:
+        """Phones of a word, or of a part of a long one; each is guessed once."""
+        if part not in self._guesses:
             from voicemill.text import letters
 
-            parts = [word[start : start + _LONGEST_WORD] for start in range(0, len(word), _LONGEST_WORD)]
-            guesses = [letters.guess(part.strip("'") or "a", self._entries.get) for part in parts]
-            self._guesses[word] = tuple(phone for phones in guesses for phone in phones)
-        return Pronunciation(self._guesses[word], guessed=True)
+            self._guesses[part] = letters.guess(part, self._entries.get)
+        return self._guesses[part]
 
     def write(self, path: Path, extra_words: Iterable[str] = ()) -> list[str]:
         """Write the dictionary and `extra_words` in the CMU format that NeMo's EnglishG2p reads.

@@ -303,7 +303,7 @@ def test_another_loudness_does_not_listen_again(
     )
     assert observer.stages == list(STAGES)
     assert "voice-activity: 1 of 1 recordings from the cache" in observer.notes
-    assert any(note.startswith("segmentation: ") and "heard before" in note for note in observer.notes)
+    assert any(note.startswith("segmentation: ") and "recognised before" in note for note in observer.notes)
     assert not any(note.startswith(("alignment", "pitch")) for note in observer.notes)
     assert other.description.loudness.gain_db == pytest.approx(prepared.description.loudness.gain_db - 3.0, abs=0.02)
     assert [(entry.start, entry.end, entry.text) for entry in other.entries] == [

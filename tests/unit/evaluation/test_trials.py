@@ -133,13 +133,13 @@ def test_a_broken_file_is_a_sentence(tmp_path: Path, content: str | None) -> Non
 
 
 @pytest.mark.slow
-def test_the_real_normaliser_reads_them_as_a_person_would(repository: Path, tmp_path: Path) -> None:
+def test_the_real_normaliser_reads_them_as_a_person_would(repository: Path) -> None:
     from voicemill.text.normalise import normalise
 
     planned = plan(
         shipped_sentences(repository),
         EvaluationSettings(long_sentences=False),
-        lambda text: normalise(text, cache_dir=tmp_path),
+        normalise,
         plain=False,
     )
     assert [trial.written for trial in planned.trials if not trial.read_well] == []

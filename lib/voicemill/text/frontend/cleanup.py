@@ -6,6 +6,7 @@ length of the text.
 
 from __future__ import annotations
 
+import functools
 import html
 import re
 import unicodedata
@@ -89,12 +90,20 @@ _SUPERSCRIPT = re.compile(
 _SUPERSCRIPTS = str.maketrans("\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079", "-0123456789")
 _HEART = re.compile(r"(?<=[A-Za-z] )<3(?= (?!(?:and|but|or|so|for)\b)[A-Za-z])")
 _EMOTICON = re.compile(r"(?<!\S)[:;=8][-o^']?[)(\]\[dDpPoO/\\|*](?!\w)|(?<!\S)<3(?!\S)")
+_LONG_ENTITY = re.compile(r"&#[xX]?[0-9a-fA-F]{9,}")
+"""A numeric entity beyond Unicode's last character."""
+_MARKS = 30
+"""Most combining marks in a row that are kept, as in Unicode's Stream-Safe Text Format (UAX 15, section 13). No
+language
+has longer runs, and Unicode normalisation sorts a run in quadratic time.
+"""
 _PICTURES = {"So", "Cs", "Co", "Cn", "Sk"}
 _KEPT_PICTURES = frozenset("\u00b0^")
 
 
 def clean(text: str) -> str:
     """Plain text: no markup, no emoji, ASCII quotes and apostrophes, spaces collapsed, paragraphs kept as lines."""
+    text = unicodedata.normalize("NFC", _without_long_runs_of_marks(_LONG_ENTITY.sub(" ", text)))
     text = _TAG.sub(" ", html.unescape(text))
     text = _COPYRIGHT_TWICE.sub(r"\1", text)
     text = _SECTION_TWICE.sub(r"\1", text)
@@ -113,6 +122,24 @@ def clean(text: str) -> str:
     return "\n".join(line for line in (" ".join(line.split()) for line in text.splitlines()) if line)
 
 
+def _without_long_runs_of_marks(text: str) -> str:
+    """The text with at most `_MARKS` combining marks in a row."""
+    if text.isascii():
+        return text
+    kept, marks = [], 0
+    for character in text:
+        marks = marks + 1 if _is_mark(character) else 0
+        if marks <= _MARKS:
+            kept.append(character)
+    return "".join(kept)
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_mark(character: str) -> bool:
+    """Whether a character, or the first one of its decomposition, combines with the one before it."""
+    return unicodedata.combining(unicodedata.normalize("NFKD", character)[0]) != 0
+
+
 def strip_accents(text: str) -> str:
     """Letters without their accents: `café` -> `cafe`."""
     return "".join(c for c in unicodedata.normalize("NFD", text) if unicodedata.category(c) != "Mn")
@@ -127,6 +154,8 @@ def _compatible(character: str) -> str:
     if character in "\u00b2\u00b3":
         return character
     category = unicodedata.category(character)
+    if category == "Mn":
+        return ""
     if (category in _PICTURES and character not in _KEPT_PICTURES) or category[0] == "C":
         return " "
     return unicodedata.normalize("NFKC", character)
