@@ -249,8 +249,8 @@ def test_switches_and_what_an_earlier_run_left(lane, tmp_path, recording):
 
     (tmp_path / CHECKPOINT).write_bytes(checkpoint)
     skipped = lane(RUN_PREPARE=0, RUN_TRAIN=0, KNOWLEDGE_AUDIO_DIR="my clips")
-    assert report(skipped) == ("completed", "none", "none")
-    assert not any((tmp_path / path).exists() for path in (CHECKPOINT, STATUS, *LOGS)), "CLEAR_PREVIOUS_ARTIFACTS=1"
+    assert (skipped.returncode, report(skipped)[2]) == (1, "bad_usage"), "a run that does nothing has not completed"
+    assert not (tmp_path / CHECKPOINT).exists(), "RESET_TRAIN_OUTPUTS=1"
     assert manifest.read_bytes() == before, "a manifest that is not made again stays"
 
     clip = tmp_path / "my clips" / json.loads(before)["entries"][0]["path"]

@@ -248,7 +248,7 @@ def _lfs(path: Path) -> None:
 
 def _tone(path: Path, seconds: float, level: float) -> None:
     time_ = np.arange(round(22_050 * seconds)) / 22_050
-    soundfile.write(path, level * np.sin(2 * np.pi * 220 * time_), 22_050, format="WAV", subtype="FLOAT")
+    soundfile.write(path, level * np.sin(2 * np.pi * 440 * time_), 22_050, format="WAV", subtype="FLOAT")
 
 
 def _not_a_number(path: Path) -> None:

@@ -46,7 +46,7 @@ def test_other_scripts_are_refused(text: str) -> None:
     assert caught.value.code == "text_not_english"
 
 
-@given(st.text(alphabet=st.sampled_from("dfg ',.?!;:-\u2014\u2026\"()\n\u00e9"), max_size=40))
+@given(st.text(alphabet=st.sampled_from("fgz ',.?!;:-\u2014\u2026\"()\n\u00e9"), max_size=40))
 def test_normalising_twice_changes_nothing(text: str) -> None:
     once = normalise(text)
     assert normalise(once) == once
