@@ -64,6 +64,7 @@ def measure(bundle: Path, work: Path, sherpa: Path | None, rounds: int) -> str:
         rounds: of each; the table has the smallest of each figure.
     """
     from voicemill.bundle.export_formats import export_format
+    from voicemill.workers import usable_cores
 
     sides = {"voicemill_runtime": [sys.executable, "-c", RUNTIME, str(bundle), FIRST, str(TEXT)]}
     if sherpa is not None:
@@ -85,7 +86,7 @@ def measure(bundle: Path, work: Path, sherpa: Path | None, rounds: int) -> str:
             f"{best['mib']:.0f} |"
         )
     load = os.getloadavg()[0]
-    return "\n".join([*rows, "", f"Load average {load:.1f}, {os.cpu_count()} cores, {rounds} runs of each in turns."])
+    return "\n".join([*rows, "", f"Load average {load:.1f}, {usable_cores()} cores, {rounds} runs of each in turns."])
 
 
 
