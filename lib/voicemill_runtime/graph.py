@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from voicemill.errors import BundleError
 
 FORMAT = "voicemill-voice-1"
+"""Version of the graph's inputs, outputs and metadata; the export writes it, the runtime requires it."""
 
 
 @dataclass(frozen=True)

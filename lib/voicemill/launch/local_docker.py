@@ -26,7 +26,6 @@ APP = PurePosixPath("/app")
 ENTRY = APP / "scripts/voice/container_prod_train.py"
 VALIDATOR = APP / "scripts/voice/verify_weights_manifest.py"
 REPORT = "=== DOCKER PROD TRAIN REPORT ==="
-CONTAINER_LOG = "voice_train_prod.container.log"
 
 INPUTS = tuple(name for name in paths.environment("read") if name != "WEIGHTS_MANIFEST_PATH")
 """Variables that name inputs: mounted read-only with the folder around them; the weights manifest has its own gate."""

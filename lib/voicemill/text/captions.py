@@ -9,7 +9,6 @@ SubRip.
 
 from __future__ import annotations
 
-import html
 import itertools
 import re
 from dataclasses import dataclass
@@ -19,15 +18,13 @@ from typing import NoReturn
 from voicemill.errors import DatasetError
 from voicemill.text import textgrid
 from voicemill.text.text_files import read_text
-from voicemill.text.unspoken import without_label, without_notes
+from voicemill.text.unspoken import unescape, without_label, without_notes
 
 SUFFIXES = (".srt", ".vtt", ".TextGrid", ".textgrid")
 """Suffixes of timed transcripts beside a recording, in order of preference."""
 _TIME = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{2})[.,](\d{3})"
 _ARROW = re.compile(rf"\s*{_TIME}\s+-->\s+{_TIME}(?:\s.*)?", re.ASCII)
 _MARKUP = re.compile(r"</?[A-Za-z][^<>]*>|<\d[\d:.]*>|\{\\[^{}]*\}")
-_LONG_ENTITY = re.compile(r"&#[0-9]{9,};?")
-"""Beyond the last character of Unicode; Python converts no number of thousands of digits."""
 _OVERLAP = 0.05
 """Seconds by which captions may overlap through rounding; more means two speakers, or rolling captions."""
 
@@ -117,8 +114,7 @@ def _seconds(parts: tuple[str | None, ...]) -> float:
 
 
 def _plain(text: str) -> str:
-    text = _LONG_ENTITY.sub("\ufffd", text)
-    plain = html.unescape(_MARKUP.sub(" ", text)).replace("#", " ")
+    plain = unescape(_MARKUP.sub(" ", text)).replace("#", " ")
     return " ".join(without_label(without_notes(plain, all_parentheses=True).strip()).split())
 
 

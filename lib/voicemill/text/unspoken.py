@@ -6,6 +6,7 @@ read aloud in prose and seldom in captions, so that only what looks like a stage
 
 from __future__ import annotations
 
+import html
 import re
 
 _BRACKETS = re.compile(r"\[[^\[\]]*\](?!\w)|[♪♫]+")
@@ -37,6 +38,13 @@ _EMPHASIS = (
 _MARKS = re.compile(r"[\[\]()*_~`#>\u266a\u266b:<+\\-]")
 """Characters without one of which a line holds nothing that is removed."""
 _ESCAPE = re.compile(r"\\([*_#`~>\[\]()-])")
+_LONG_ENTITY = re.compile(r"&#[0-9]{9,};?")
+"""A numeric entity beyond Unicode's last character; Python refuses to read thousands of digits as one number."""
+
+
+def unescape(text: str) -> str:
+    """The text with its HTML entities as characters; one beyond Unicode's last character is U+FFFD."""
+    return html.unescape(_LONG_ENTITY.sub("\ufffd", text))
 
 
 def without_notes(text: str, *, all_parentheses: bool = False) -> str:

@@ -17,6 +17,7 @@ from voicemill import files
 from voicemill.errors import TrainingError
 from voicemill.synthesis.vocoders import HifiganVocoder
 from voicemill.training.speaker import Speaker
+from voicemill_runtime.graph import FORMAT
 
 if TYPE_CHECKING:
     import torch
@@ -25,8 +26,6 @@ OPSET = 17
 GRAPH_NAME = "voice.onnx"
 LEXICON_NAME = "lexicon.txt"
 INPUTS = ("tokens", "pace", "pitch")
-FORMAT = "voicemill-voice-1"
-"""Version of the graph's inputs, outputs and metadata."""
 
 
 def export_voice(speaker: Speaker, folder: Path) -> tuple[Path, Path]:

@@ -7,9 +7,10 @@ length of the text.
 from __future__ import annotations
 
 import functools
-import html
 import re
 import unicodedata
+
+from voicemill.text.unspoken import unescape
 
 _QUOTES = dict.fromkeys("\u2018\u2019\u201a\u201b\u0060\u00b4\u02bc", "'")
 _DOUBLE_QUOTES = dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a", '"')
@@ -90,8 +91,6 @@ _SUPERSCRIPT = re.compile(
 _SUPERSCRIPTS = str.maketrans("\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079", "-0123456789")
 _HEART = re.compile(r"(?<=[A-Za-z] )<3(?= (?!(?:and|but|or|so|for)\b)[A-Za-z])")
 _EMOTICON = re.compile(r"(?<!\S)[:;=8][-o^']?[)(\]\[dDpPoO/\\|*](?!\w)|(?<!\S)<3(?!\S)")
-_LONG_ENTITY = re.compile(r"&#[xX]?[0-9a-fA-F]{9,}")
-"""A numeric entity beyond Unicode's last character."""
 _MARKS = 30
 """Most combining marks in a row that are kept, as in Unicode's Stream-Safe Text Format (UAX 15, section 13). No
 language
@@ -103,8 +102,8 @@ _KEPT_PICTURES = frozenset("\u00b0^")
 
 def clean(text: str) -> str:
     """Plain text: no markup, no emoji, ASCII quotes and apostrophes, spaces collapsed, paragraphs kept as lines."""
-    text = unicodedata.normalize("NFC", _without_long_runs_of_marks(_LONG_ENTITY.sub(" ", text)))
-    text = _TAG.sub(" ", html.unescape(text))
+    text = unicodedata.normalize("NFC", _without_long_runs_of_marks(text))
+    text = _TAG.sub(" ", unescape(text))
     text = _COPYRIGHT_TWICE.sub(r"\1", text)
     text = _SECTION_TWICE.sub(r"\1", text)
     text = _FENCE.sub("", text)
