@@ -146,7 +146,7 @@ def prepare_command(
             "There is nothing to prepare.", hint="Name a recording with --audio, or a NeMo manifest with --dataset."
         )
     request = PreparationRequest(
-        voice=voice or settings.voice_profile_id,
+        voice=voice or settings.voice.profile_id,
         source=named,
         lexicon=source.lexicon,
         recognise=recognise,
@@ -159,7 +159,7 @@ def prepare_command(
         separate=separate,
         separator=separator or DEFAULT_SEPARATOR,
         rights=source.rights(),
-        allowlist=settings.allowlist,
+        allowlist=settings.weights.allowlist,
         device=device,
         workers=workers,
         ray=ray,

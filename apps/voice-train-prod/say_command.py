@@ -79,7 +79,7 @@ def say_command(
     if timings is not None:
         render((), timings.name)  # refuses another ending before anything is loaded
     words = text if text is not None else read_input_text(file or Path("-"), sys.stdin.buffer)
-    root = bundle or settings.paths.promoted(voice or settings.voice_profile_id)
+    root = bundle or settings.paths.promoted(voice or settings.voice.profile_id)
     speaker = _open(root, lexicon, needed=timings is not None or lexicon is not None)
     if speaker is None:
         stats = _say_with_nemo(settings, root, words, output, options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from pathlib import Path
 
@@ -37,3 +38,11 @@ def run(repository: Path, *arguments: str, seconds: float | None = None) -> str:
     if done.returncode != 0:
         raise GitError((done.stderr.strip().splitlines() or ["git printed no error message"])[-1])
     return done.stdout
+
+
+def head_commit(repository: Path, baked: str | None = None) -> str:
+    """The checkout's HEAD (40 hex digits), else the commit baked into the image, else `unknown`."""
+    if (repository / ".git").exists():
+        with contextlib.suppress(GitError):
+            return run(repository, "rev-parse", "HEAD", seconds=10.0).strip()
+    return baked or "unknown"

@@ -5,17 +5,16 @@ The library never reads the environment itself: an entry point passes `os.enviro
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from voicemill import files, git
+from voicemill import git
 from voicemill.errors import UsageError
-from voicemill.git import GitError
 from voicemill.locks import LANE_LOCK
-from voicemill.workspace import Workspace, profile_id
+from voicemill.variables import Variables
+from voicemill.workspace import Paths, Workspace
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 """Root of the checkout (or of the image's copy of it)."""
@@ -24,7 +23,6 @@ DEFAULT_BASE_WEIGHTS = "nvidia/nemo-tts-fastpitch-en"
 """Base weights of the NeMo lane and the PROD_TTS steps by default; otherwise the preset decides."""
 FROM_SCRATCH = "voicemill/from-scratch"
 """Allowlist id for training without third-party weights."""
-LOG_NAME = "voice_train_prod.orchestrator.log"
 DEMO_AUDIO = Path("data/demo/demo.flac")
 """The bundled recording, below the repository."""
 RUNTIMES = ("docker", "podman", "direct")
@@ -54,119 +52,175 @@ class PipSpecs:
     optional: tuple[str, ...] = ()
     optional_strict: bool = False
 
+    @classmethod
+    def read(cls, variables: Variables) -> PipSpecs:
+        return cls(
+            core=variables.words("PROD_TTS_PIP_CORE_SPECS"),
+            tts=variables.words("PROD_TTS_PIP_TTS_SPECS"),
+            optional=variables.words("PROD_TTS_PIP_OPTIONAL_SPECS"),
+            optional_strict=variables.flag("PROD_TTS_OPTIONAL_STRICT"),
+        )
+
 
 @dataclass(frozen=True)
-class Paths:
-    """Where a lane writes: the workspace's folders unless the environment names others.
+class LaunchSettings:
+    """Which lane runs, and where.
 
     Attributes:
-        workspace: the work and cache directories.
-        artifacts: statuses and evaluation.
-        training_status: `prod_tts_train_status.json`.
-        evaluation: `prod_tts_eval.json`.
-        checkpoints: a folder for each voice.
-        production_bundle: folder of the bundle that is promoted next.
-        promoted_bundles: a folder for each promoted voice.
-        orchestrator_log: log of `train_production_voice.sh`.
-        lane_status_file: TRAIN_STATUS_PATH; see `lane_status`.
-        training_status_given: PROD_TTS_STATUS_PATH, which the status records as its own path.
+        lane: TRAIN_LANE.
+        backend: TRAIN_BACKEND.
+        job_type: TRAIN_JOB_TYPE, the job's name in statuses; `None` is the lane's own.
+        expected_head: EXPECTED_HEAD, the commit that has to run.
+        managed: VOICEMILL_MANAGED, the SkyPilot task file of a managed job; `None` blocks TRAIN_BACKEND=managed_job.
+        lane_lock: VOICEMILL_LANE_LOCK, see `voicemill.locks.lane_lock`.
     """
 
-    workspace: Workspace
-    artifacts: Path
-    training_status: Path
-    evaluation: Path
-    checkpoints: Path
-    production_bundle: Path
-    promoted_bundles: Path
-    orchestrator_log: Path
-    lane_status_file: Path | None
-    training_status_given: Path | None = None
-
-    def lane_status(self, job: str) -> Path:
-        """The status file of a lane whose job has this name."""
-        return self.lane_status_file or self.workspace.lane_status(job)
-
-    def promoted(self, voice: str) -> Path:
-        """Folder of the promoted bundle of a voice.
-
-        Raises:
-            UsageError: the voice id cannot be used as a folder name.
-        """
-        return self.promoted_bundles / profile_id(voice) / "voice_bundle"
+    lane: str
+    backend: str
+    job_type: str | None
+    expected_head: str | None
+    managed: Path | None
+    lane_lock: int | None
 
     @classmethod
-    def read(cls, path: Callable[[str], Path | None], workspace: Workspace) -> Paths:
-        """The paths of the environment; `path` reads one variable."""
-        artifacts = path("PROD_TTS_ARTIFACTS_DIR") or workspace.artifacts
+    def read(cls, variables: Variables) -> LaunchSettings:
         return cls(
-            workspace=workspace,
-            artifacts=artifacts,
-            training_status=path("PROD_TTS_STATUS_PATH") or artifacts / "prod_tts_train_status.json",
-            evaluation=path("PROD_TTS_EVAL_PATH") or artifacts / "prod_tts_eval.json",
-            checkpoints=path("PROD_TTS_CHECKPOINTS_DIR") or workspace.checkpoints,
-            production_bundle=path("PROD_TTS_BUNDLE_DIR") or workspace.production_bundle,
-            promoted_bundles=path("PROMOTED_BUNDLE_ROOT") or workspace.bundles,
-            orchestrator_log=path("LOG_PATH") or workspace.artifacts / LOG_NAME,
-            lane_status_file=path("TRAIN_STATUS_PATH"),
-            training_status_given=path("PROD_TTS_STATUS_PATH"),
+            lane=variables.text("TRAIN_LANE") or "tts_prod_train",
+            backend=variables.text("TRAIN_BACKEND") or "local_docker",
+            job_type=variables.text("TRAIN_JOB_TYPE"),
+            expected_head=variables.text("EXPECTED_HEAD"),
+            managed=variables.path("VOICEMILL_MANAGED"),
+            lane_lock=variables.positive(LANE_LOCK),
+        )
+
+
+@dataclass(frozen=True)
+class ContainerSettings:
+    """How the container is made.
+
+    Attributes:
+        runtime: TOOLBOX_RUNTIME; `None` takes the one that is available.
+        variant: TOOLBOX_VARIANT, `cpu` or `gpu`.
+        image: IMAGE_TAG; `None` is the variant's image.
+        dockerfile: DOCKERFILE; `None` is the variant's.
+    """
+
+    runtime: str | None
+    variant: str
+    image: str | None
+    dockerfile: Path | None
+
+    @classmethod
+    def read(cls, variables: Variables) -> ContainerSettings:
+        return cls(
+            runtime=variables.choice("TOOLBOX_RUNTIME", RUNTIMES),
+            variant=variables.choice("TOOLBOX_VARIANT", VARIANTS) or VARIANTS[0],
+            image=variables.text("IMAGE_TAG"),
+            dockerfile=variables.path("DOCKERFILE"),
+        )
+
+
+@dataclass(frozen=True)
+class VoiceSettings:
+    """VOICE_PROFILE_ID and VOICE_DISPLAY_NAME."""
+
+    profile_id: str
+    display_name: str
+
+
+@dataclass(frozen=True)
+class SourceSettings:
+    """What a lane prepares: AUDIO_PATH, PROD_TTS_DATASET_MANIFEST or PROD_TTS_SOURCE_DIR."""
+
+    audio: Path | None
+    manifest: Path | None
+    folder: Path | None
+
+
+@dataclass(frozen=True)
+class WeightsSettings:
+    """Which base weights may be used.
+
+    Attributes:
+        base_id: PROD_TTS_BASE_WEIGHTS_ID; `None` lets the preset decide.
+        allowlist: PROD_TTS_ALLOWLIST.
+        manifest: WEIGHTS_MANIFEST_PATH, the weights manifest that the launcher checks.
+    """
+
+    base_id: str | None
+    allowlist: Path
+    manifest: Path | None
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How a voice is trained.
+
+    Attributes:
+        config: PROD_TTS_CONFIG, the file of the presets.
+        preset: PROD_TTS_PRESET; `None` lets base weights and device decide.
+        device: TORCH_DEVICE.
+        ray_address: RAY_ADDRESS, of the head node for TRAIN_BACKEND=ray; `None` is the cluster of this machine.
+    """
+
+    config: Path
+    preset: str | None
+    max_steps: int | None
+    resume: bool
+    devices: int | None
+    nodes: int | None
+    device: str | None
+    ray_address: str | None
+
+    @classmethod
+    def read(cls, variables: Variables, config: Path) -> TrainingSettings:
+        return cls(
+            config=variables.path("PROD_TTS_CONFIG") or config,
+            preset=variables.text("PROD_TTS_PRESET"),
+            max_steps=variables.positive("PROD_TTS_MAX_STEPS"),
+            resume=variables.flag("PROD_TTS_RESUME"),
+            devices=variables.positive("PROD_TTS_DEVICES"),
+            nodes=variables.positive("PROD_TTS_NODES"),
+            device=variables.text("TORCH_DEVICE"),
+            ray_address=variables.text("RAY_ADDRESS"),
         )
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The contract's environment variables.
+    """The contract's environment variables, by purpose.
 
     Attributes:
         paths: where results go.
-        head: the commit that runs (40 hex digits, or `unknown`); `commit` is what manifests record, and may be given.
-        preset: PROD_TTS_PRESET; `None` lets base weights and device decide.
-        ray_address: RAY_ADDRESS, of the head node for TRAIN_BACKEND=ray; `None` is the cluster of this machine.
-        runtime: TOOLBOX_RUNTIME; `None` takes the one that is available.
-        lane_lock: VOICEMILL_LANE_LOCK, see `voicemill.locks.lane_lock`.
+        head: the commit that runs (40 hex digits, or `unknown`).
+        commit: the commit that manifests record: PROD_TTS_COMMIT, else `head`.
         fault: a variable has a value that makes no sense; a lane refuses it once its status exists.
-        managed: VOICEMILL_MANAGED, the SkyPilot task file of a managed job; `None` blocks TRAIN_BACKEND=managed_job.
     """
 
     repository: Path
     paths: Paths
-    train_backend: str
-    train_lane: str
-    train_job_type: str | None
-    audio_path: Path | None
-    head: str
-    expected_head: str | None
-    weights_manifest_path: Path | None
-    image_tag: str | None
-    dockerfile: Path | None
-    runtime: str | None
-    variant: str
-    voice_profile_id: str
-    voice_display_name: str
+    launch: LaunchSettings
+    container: ContainerSettings
+    voice: VoiceSettings
+    source: SourceSettings
+    weights: WeightsSettings
+    training: TrainingSettings
     dry_run: bool
-    base_weights_id: str | None
-    allowlist: Path
-    config: Path
-    dataset_manifest: Path | None
-    source_dir: Path | None
+    head: str
     commit: str
-    max_steps: int | None
-    preset: str | None
-    resume: bool
-    devices: int | None
-    nodes: int | None
-    ray_address: str | None
     pip_specs: PipSpecs
-    torch_device: str | None
     casimir_url: str | None
     source_date_epoch: str | None
-    managed: Path | None
-    lane_lock: int | None = None
     fault: UsageError | None = None
 
     @property
     def workspace(self) -> Workspace:
         return self.paths.workspace
+
+    def with_base_weights(self, base_id: str | None) -> Settings:
+        """The settings with these base weights where the environment names none."""
+        weights = dataclasses.replace(self.weights, base_id=self.weights.base_id or base_id)
+        return dataclasses.replace(self, weights=weights)
 
     @classmethod
     def for_lane(
@@ -195,61 +249,39 @@ class Settings:
         Raises:
             UsageError: a variable has a value that makes no sense.
         """
-
-        def text(name: str) -> str | None:
-            value = environ.get(name, "").strip()
-            files.check_utf8(value, f"The variable {name}")
-            return value or None
-
-        def path(name: str) -> Path | None:
-            value = text(name)
-            return Path(value) if value else None
-
-        configs = repository / "configs" / "voice" / "prod_tts"
+        variables = Variables(environ)
         workspace = Workspace(
-            work=path("WORK_DIR") or work_dir or repository / "work", cache=path("CACHE_DIR") or repository / "cache"
+            work=variables.path("WORK_DIR") or work_dir or repository / "work",
+            cache=variables.path("CACHE_DIR") or repository / "cache",
         )
-        head = head_commit(repository, text("VOICEMILL_COMMIT"))
+        configs = repository / "configs" / "voice" / "prod_tts"
+        head = git.head_commit(repository, variables.text("VOICEMILL_COMMIT"))
         return cls(
             repository=repository,
-            paths=Paths.read(path, workspace),
-            train_backend=text("TRAIN_BACKEND") or "local_docker",
-            train_lane=text("TRAIN_LANE") or "tts_prod_train",
-            train_job_type=text("TRAIN_JOB_TYPE"),
-            audio_path=path("AUDIO_PATH"),
-            head=head,
-            expected_head=text("EXPECTED_HEAD"),
-            weights_manifest_path=path("WEIGHTS_MANIFEST_PATH"),
-            image_tag=text("IMAGE_TAG"),
-            dockerfile=path("DOCKERFILE"),
-            runtime=_choice(text("TOOLBOX_RUNTIME"), "TOOLBOX_RUNTIME", RUNTIMES),
-            variant=_choice(text("TOOLBOX_VARIANT"), "TOOLBOX_VARIANT", VARIANTS) or VARIANTS[0],
-            voice_profile_id=text("VOICE_PROFILE_ID") or DEFAULT_VOICE,
-            voice_display_name=text("VOICE_DISPLAY_NAME") or DEFAULT_DISPLAY_NAME,
-            dry_run=flag(text("PROD_TTS_DRY_RUN"), "PROD_TTS_DRY_RUN"),
-            base_weights_id=text("PROD_TTS_BASE_WEIGHTS_ID"),
-            allowlist=path("PROD_TTS_ALLOWLIST") or configs / "weights_allowlist.json",
-            config=path("PROD_TTS_CONFIG") or configs / "nemo_fastpitch_hifigan.yaml",
-            dataset_manifest=path("PROD_TTS_DATASET_MANIFEST"),
-            source_dir=path("PROD_TTS_SOURCE_DIR"),
-            commit=text("PROD_TTS_COMMIT") or head,
-            max_steps=_positive(text("PROD_TTS_MAX_STEPS"), "PROD_TTS_MAX_STEPS"),
-            preset=text("PROD_TTS_PRESET"),
-            resume=flag(text("PROD_TTS_RESUME"), "PROD_TTS_RESUME"),
-            devices=_positive(text("PROD_TTS_DEVICES"), "PROD_TTS_DEVICES"),
-            nodes=_positive(text("PROD_TTS_NODES"), "PROD_TTS_NODES"),
-            ray_address=text("RAY_ADDRESS"),
-            pip_specs=PipSpecs(
-                core=tuple(environ.get("PROD_TTS_PIP_CORE_SPECS", "").split()),
-                tts=tuple(environ.get("PROD_TTS_PIP_TTS_SPECS", "").split()),
-                optional=tuple(environ.get("PROD_TTS_PIP_OPTIONAL_SPECS", "").split()),
-                optional_strict=flag(text("PROD_TTS_OPTIONAL_STRICT"), "PROD_TTS_OPTIONAL_STRICT"),
+            paths=Paths.read(variables, workspace),
+            launch=LaunchSettings.read(variables),
+            container=ContainerSettings.read(variables),
+            voice=VoiceSettings(
+                profile_id=variables.text("VOICE_PROFILE_ID") or DEFAULT_VOICE,
+                display_name=variables.text("VOICE_DISPLAY_NAME") or DEFAULT_DISPLAY_NAME,
             ),
-            torch_device=text("TORCH_DEVICE"),
-            casimir_url=text("CASIMIR_PUBLIC_BASE_URL") or text("CASIMIR_VERIFY_URL"),
-            source_date_epoch=text("SOURCE_DATE_EPOCH"),
-            managed=path("VOICEMILL_MANAGED"),
-            lane_lock=_positive(text(LANE_LOCK), LANE_LOCK),
+            source=SourceSettings(
+                audio=variables.path("AUDIO_PATH"),
+                manifest=variables.path("PROD_TTS_DATASET_MANIFEST"),
+                folder=variables.path("PROD_TTS_SOURCE_DIR"),
+            ),
+            weights=WeightsSettings(
+                base_id=variables.text("PROD_TTS_BASE_WEIGHTS_ID"),
+                allowlist=variables.path("PROD_TTS_ALLOWLIST") or configs / "weights_allowlist.json",
+                manifest=variables.path("WEIGHTS_MANIFEST_PATH"),
+            ),
+            training=TrainingSettings.read(variables, configs / "nemo_fastpitch_hifigan.yaml"),
+            dry_run=variables.flag("PROD_TTS_DRY_RUN"),
+            head=head,
+            commit=variables.text("PROD_TTS_COMMIT") or head,
+            pip_specs=PipSpecs.read(variables),
+            casimir_url=variables.text("CASIMIR_PUBLIC_BASE_URL") or variables.text("CASIMIR_VERIFY_URL"),
+            source_date_epoch=variables.text("SOURCE_DATE_EPOCH"),
         )
 
 
@@ -257,36 +289,3 @@ def is_demo(path: Path, repository: Path) -> bool:
     """Whether `path` is the bundled recording."""
     demo = repository / DEMO_AUDIO
     return path.exists() and demo.exists() and path.samefile(demo)
-
-
-def _choice(value: str | None, name: str, allowed: tuple[str, ...]) -> str | None:
-    if value is not None and value not in allowed:
-        raise UsageError(f"{name} must be one of {', '.join(allowed)}, not {value[:40]!r}.")
-    return value
-
-
-def flag(value: str | None, name: str) -> bool:
-    """`0` or `1`; unset is 0.
-
-    Raises:
-        UsageError: anything else.
-    """
-    if value not in (None, "0", "1"):
-        raise UsageError(f"{name} must be 0 or 1, not {value!r}.", hint=f"Set {name}=0 or {name}=1, or unset it.")
-    return value == "1"
-
-
-def _positive(value: str | None, name: str) -> int | None:
-    if value is None:
-        return None
-    if not value.isascii() or not value.isdigit() or not 0 < int(value[:12]) < 10**9:
-        raise UsageError(f"{name} must be a whole number above zero, not {value[:40]!r}.")
-    return int(value)
-
-
-def head_commit(repository: Path, baked: str | None = None) -> str:
-    """The checkout's HEAD (40 hex digits), else the commit baked into the image, else `unknown`."""
-    if (repository / ".git").exists():
-        with contextlib.suppress(GitError):
-            return git.run(repository, "rev-parse", "HEAD", seconds=10.0).strip()
-    return baked or "unknown"

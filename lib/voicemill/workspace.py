@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voicemill.errors import UsageError
+from voicemill.variables import Variables
 
+ORCHESTRATOR_LOG = "voice_train_prod.orchestrator.log"
 _PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -92,3 +94,61 @@ class Workspace:
     def promoted(self, voice: str) -> Path:
         """Folder of the promoted bundle of a voice."""
         return self.bundles / profile_id(voice) / "voice_bundle"
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where a lane writes: the workspace's folders unless the environment names others.
+
+    Attributes:
+        workspace: the work and cache directories.
+        artifacts: statuses and evaluation.
+        training_status: `prod_tts_train_status.json`.
+        evaluation: `prod_tts_eval.json`.
+        checkpoints: a folder for each voice.
+        production_bundle: folder of the bundle that is promoted next.
+        promoted_bundles: a folder for each promoted voice.
+        orchestrator_log: log of `train_production_voice.sh`.
+        lane_status_file: TRAIN_STATUS_PATH; see `lane_status`.
+        training_status_given: PROD_TTS_STATUS_PATH, which the status records as its own path.
+    """
+
+    workspace: Workspace
+    artifacts: Path
+    training_status: Path
+    evaluation: Path
+    checkpoints: Path
+    production_bundle: Path
+    promoted_bundles: Path
+    orchestrator_log: Path
+    lane_status_file: Path | None
+    training_status_given: Path | None = None
+
+    def lane_status(self, job: str) -> Path:
+        """The status file of a lane whose job has this name."""
+        return self.lane_status_file or self.workspace.lane_status(job)
+
+    def promoted(self, voice: str) -> Path:
+        """Folder of the promoted bundle of a voice.
+
+        Raises:
+            UsageError: the voice id cannot be used as a folder name.
+        """
+        return self.promoted_bundles / profile_id(voice) / "voice_bundle"
+
+    @classmethod
+    def read(cls, variables: Variables, workspace: Workspace) -> Paths:
+        path = variables.path
+        artifacts = path("PROD_TTS_ARTIFACTS_DIR") or workspace.artifacts
+        return cls(
+            workspace=workspace,
+            artifacts=artifacts,
+            training_status=path("PROD_TTS_STATUS_PATH") or artifacts / "prod_tts_train_status.json",
+            evaluation=path("PROD_TTS_EVAL_PATH") or artifacts / "prod_tts_eval.json",
+            checkpoints=path("PROD_TTS_CHECKPOINTS_DIR") or workspace.checkpoints,
+            production_bundle=path("PROD_TTS_BUNDLE_DIR") or workspace.production_bundle,
+            promoted_bundles=path("PROMOTED_BUNDLE_ROOT") or workspace.bundles,
+            orchestrator_log=path("LOG_PATH") or workspace.artifacts / ORCHESTRATOR_LOG,
+            lane_status_file=path("TRAIN_STATUS_PATH"),
+            training_status_given=path("PROD_TTS_STATUS_PATH"),
+        )

@@ -19,12 +19,12 @@ from typing import IO
 from voicemill import files
 from voicemill.boundary import Interrupts, fail
 from voicemill.errors import DependencyError, InterruptedRunError, StorageError, UsageError, VoicemillError
+from voicemill.git import head_commit
 from voicemill.launch import relay
 from voicemill.launch.lanes import SCRIPTS, check_light, state_of
 from voicemill.launch.preflight import check_head
 from voicemill.locks import lane_lock, with_lock
 from voicemill.protocol import Protocol, State
-from voicemill.settings import head_commit
 from voicemill_musicgen import git_sync, sources
 from voicemill_musicgen.settings import AGAIN, LOGS, VoiceTrainSettings
 from voicemill_musicgen.status import VoiceTrainStatusFile, check_outputs
@@ -92,7 +92,7 @@ def run(environ: Mapping[str, str], repository: Path, stdout: IO[str], interrupt
     common = settings.common
     with contextlib.ExitStack() as stack:
         try:
-            lock = stack.enter_context(lane_lock(common.workspace.work, common.lane_lock))
+            lock = stack.enter_context(lane_lock(common.workspace.work, common.launch.lane_lock))
         except VoicemillError as error:
             protocol.head(common.head)
             outcome.failed(error.reason, error.exit_code)
@@ -189,7 +189,7 @@ def _bootstrap(settings: VoiceTrainSettings) -> None:
     from voicemill_musicgen import dataset, weights
 
     if settings.run_train:
-        weights.select(settings.common.allowlist)
+        weights.select(settings.common.weights.allowlist)
         if not settings.run_prepare:
             dataset.read(settings.manifest)
         missing = [name for name in RUNTIME if importlib.util.find_spec(name) is None]

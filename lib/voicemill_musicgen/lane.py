@@ -69,7 +69,7 @@ def _train(settings: VoiceTrainSettings, protocol: Protocol, observer: Observer,
     _, clips = dataset.read(settings.manifest)
     from voicemill_musicgen import model, training
 
-    limit = settings.common.max_steps
+    limit = settings.common.training.max_steps
     options = training.TrainingOptions()
     steps = min(limit, options.steps) if limit else options.steps
     options = training.TrainingOptions(steps=steps)
@@ -111,4 +111,4 @@ def _device(settings: VoiceTrainSettings) -> str:
     """`cpu` if TORCH_DEVICE says so, else a GPU if torch can use one."""
     import torch
 
-    return "cuda" if settings.common.torch_device != "cpu" and torch.cuda.is_available() else "cpu"
+    return "cuda" if settings.common.training.device != "cpu" and torch.cuda.is_available() else "cpu"

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from voicemill.errors import UsageError
-from voicemill.settings import CHECKED, Settings, flag
+from voicemill.settings import CHECKED, Settings
+from voicemill.variables import Variables
 
 JOB = "tts_voice_train"
 CHECKPOINT = "tts_voice_train_musicgen_small.pt"
@@ -52,7 +53,7 @@ class VoiceTrainSettings:
 
     @property
     def job(self) -> str:
-        return self.common.train_job_type or JOB
+        return self.common.launch.job_type or JOB
 
     @property
     def artifacts(self) -> Path:
@@ -91,17 +92,9 @@ class VoiceTrainSettings:
         Raises:
             UsageError: a variable has an invalid value.
         """
-
-        def switch(name: str, *, default: bool) -> bool:
-            value = environ.get(name, "").strip() or None
-            return default if value is None else flag(value, name)
-
-        def path(name: str) -> Path | None:
-            value = environ.get(name, "").strip()
-            return Path(value) if value else None
-
+        variables = Variables(environ)
         common = Settings.from_environment(environ, repository=repository, work_dir=work_dir)
-        backend = environ.get("EFFICIENT_ATTENTION_BACKEND", "").strip() or ATTENTION
+        backend = variables.text("EFFICIENT_ATTENTION_BACKEND") or ATTENTION
         if backend != ATTENTION:
             raise UsageError(
                 f"EFFICIENT_ATTENTION_BACKEND must be {ATTENTION}, not {backend[:40]!r}.",
@@ -109,11 +102,11 @@ class VoiceTrainSettings:
             )
         return cls(
             common=common,
-            git_sync=switch("RUN_GIT_SYNC", default=False),
-            clear_previous=switch("CLEAR_PREVIOUS_ARTIFACTS", default=True),
-            reset_outputs=switch("RESET_TRAIN_OUTPUTS", default=True),
-            run_prepare=switch("RUN_PREPARE", default=True),
-            run_train=switch("RUN_TRAIN", default=True),
-            source_dir=path("KNOWLEDGE_SOURCE_DIR"),
-            audio_dir=path("KNOWLEDGE_AUDIO_DIR") or common.workspace.work / "datasets" / JOB,
+            git_sync=variables.flag("RUN_GIT_SYNC"),
+            clear_previous=variables.flag("CLEAR_PREVIOUS_ARTIFACTS", default=True),
+            reset_outputs=variables.flag("RESET_TRAIN_OUTPUTS", default=True),
+            run_prepare=variables.flag("RUN_PREPARE", default=True),
+            run_train=variables.flag("RUN_TRAIN", default=True),
+            source_dir=variables.path("KNOWLEDGE_SOURCE_DIR"),
+            audio_dir=variables.path("KNOWLEDGE_AUDIO_DIR") or common.workspace.work / "datasets" / JOB,
         )

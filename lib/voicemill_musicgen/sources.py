@@ -25,7 +25,7 @@ def find(settings: VoiceTrainSettings) -> tuple[Path, ...]:
     if settings.source_dir is not None:
         found = _recordings(settings.source_dir)
         _check_size(sum(map(probing.locate, found)), settings.source_dir)
-    audio = settings.common.audio_path
+    audio = settings.common.source.audio
     if audio is None and not found:
         audio = settings.common.repository / DEMO_AUDIO
     if audio is not None:

@@ -67,7 +67,7 @@ def resolve(settings: VoiceTrainSettings) -> ResolvedWeights:
     Raises:
         GateError: see `select`; `weights_unavailable:<id>`, `weights_checksum_mismatch:<id>`.
     """
-    selection = select(settings.common.allowlist)
+    selection = select(settings.common.weights.allowlist)
     store = WeightsStore(settings.common.workspace.weights_cache, settings.common.repository, judge=check)
     return store.resolve(selection.entry)
 

@@ -31,7 +31,7 @@ def main(weights_id: str, file: Path | None) -> None:
 
     settings = Settings.from_environment(os.environ, repository=ROOT)
     own = experimental.select if weights_id == experimental.BASE else None
-    entry = (own(settings.allowlist) if own else gate.select(weights_id, settings.allowlist)).entry
+    entry = (own(settings.weights.allowlist) if own else gate.select(weights_id, settings.weights.allowlist)).entry
     if not entry.files:
         raise UsageError(f"{weights_id} has no files.", hint="Choose an entry with a checkpoint.")
     place = store.WeightsStore(settings.workspace.weights_cache, ROOT).place
@@ -45,7 +45,7 @@ def main(weights_id: str, file: Path | None) -> None:
         elif path.endswith(".th"):
             demucs_package.inspect_package(target)
     for path, target in targets.items():
-        click.echo(f"{allowlist.pin(settings.allowlist, weights_id, path, target)}  {path}")
+        click.echo(f"{allowlist.pin(settings.weights.allowlist, weights_id, path, target)}  {path}")
 
 
 if __name__ == "__main__":

@@ -5,18 +5,19 @@ from pathlib import Path
 import pytest
 
 from voicemill.errors import UsageError
-from voicemill.settings import Settings, head_commit
+from voicemill.git import head_commit
+from voicemill.settings import Settings
 from voicemill.workspace import Workspace, profile_id
 
 
 def test_defaults_follow_the_contract(tmp_path: Path) -> None:
     settings = Settings.from_environment({}, repository=tmp_path)
-    assert settings.train_backend == "local_docker"
-    assert settings.train_lane == "tts_prod_train"
+    assert settings.launch.backend == "local_docker"
+    assert settings.launch.lane == "tts_prod_train"
     assert settings.commit == "unknown"
     assert not settings.dry_run
     assert settings.workspace.work == tmp_path / "work"
-    assert settings.config == tmp_path / "configs/voice/prod_tts/nemo_fastpitch_hifigan.yaml"
+    assert settings.training.config == tmp_path / "configs/voice/prod_tts/nemo_fastpitch_hifigan.yaml"
 
 
 def test_empty_counts_as_not_set_and_values_are_read(tmp_path: Path) -> None:
@@ -24,7 +25,7 @@ def test_empty_counts_as_not_set_and_values_are_read(tmp_path: Path) -> None:
         {"WORK_DIR": "", "PROD_TTS_MAX_STEPS": "20", "PROD_TTS_DRY_RUN": "1", "PROD_TTS_COMMIT": "abc"},
         repository=tmp_path,
     )
-    assert (settings.workspace.work, settings.max_steps, settings.dry_run, settings.commit) == (
+    assert (settings.workspace.work, settings.training.max_steps, settings.dry_run, settings.commit) == (
         tmp_path / "work",
         20,
         True,

@@ -38,7 +38,7 @@ def build(
         status,
         evaluation or settings.paths.evaluation,
         output or settings.paths.production_bundle,
-        allowlist=settings.allowlist,
+        allowlist=settings.weights.allowlist,
         base=base,
         commit=commit,
         extra_files=extra_files,
@@ -92,10 +92,10 @@ def promote(
     return promotion.promote(
         manifest or settings.paths.production_bundle / MANIFEST,
         root or settings.paths.promoted_bundles,
-        voice or settings.voice_profile_id,
-        display_name or settings.voice_display_name,
+        voice or settings.voice.profile_id,
+        display_name or settings.voice.display_name,
         strict=strict,
-        allowlist=settings.allowlist,
+        allowlist=settings.weights.allowlist,
         base=settings.workspace.work if manifest is None else None,
         created_at=source_date(settings.source_date_epoch),
     )

@@ -24,7 +24,8 @@ from voicemill.launch import relay
 from voicemill.launch.lanes import LIGHT, RUNTIME, check_light, check_settings
 from voicemill.locks import lane_lock, with_lock
 from voicemill.protocol import Protocol
-from voicemill.settings import Paths, Settings
+from voicemill.settings import Settings
+from voicemill.workspace import Paths
 
 HEADING = "=== PROD TTS TRAIN REPORT ==="
 LOG = "prod_tts_once.log"
@@ -39,7 +40,7 @@ def run_reported(settings: Settings, environ: Mapping[str, str], protocol: Proto
     protocol.head(settings.head)
     try:
         with (
-            lane_lock(settings.workspace.work, settings.lane_lock) as lock,
+            lane_lock(settings.workspace.work, settings.launch.lane_lock) as lock,
             relay.open_log(settings.paths.artifacts / LOG) as log,
         ):
             outcome = _run(settings, with_lock(environ, lock), protocol, interrupts, log)
@@ -152,7 +153,7 @@ def _report(
     built = outcome.code == 0 or outcome.failed_step == plan.PROMOTE.name
     bundle = _sha256(paths.production_bundle) if built else MISSING
     try:
-        folder = paths.promoted(settings.voice_profile_id)
+        folder = paths.promoted(settings.voice.profile_id)
         promoted_path = protocol.shown(folder)
         promoted = _sha256(folder) if outcome.code == 0 else MISSING
     except UsageError:  # the voice's name cannot be a folder

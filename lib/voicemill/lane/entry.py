@@ -114,7 +114,7 @@ def write_blocked_without_models(settings: Settings, reason: str) -> None:
             "dry_run": settings.dry_run,
             "gpu_available": False,
             "status_json": given.as_posix() if given else path.name if path.is_absolute() else path.as_posix(),
-            "selected_weights_id": settings.base_weights_id or "",
+            "selected_weights_id": settings.weights.base_id or "",
             "selected_weights": None,
             "config_path": "",
             "config_sha256": "missing",

@@ -98,7 +98,7 @@ def evaluate_against_dataset(
     from voicemill.align.recognition import PocketSphinxRecogniser
 
     own = _recordings(dataset, "train", sample_rate)
-    registry = WeightsRegistry(settings.allowlist, settings.workspace.weights_cache, settings.repository)
+    registry = WeightsRegistry(settings.weights.allowlist, settings.workspace.weights_cache, settings.repository)
     speakers = SpeakerReferences(
         own=own,
         others=other_speakers(own, sample_rate, settings.repository),
@@ -188,7 +188,7 @@ def evaluate_bundle(
     if preset is not None:
         from voicemill.training.config import load_config
 
-        wanted = load_config(settings.config, preset).evaluation
+        wanted = load_config(settings.training.config, preset).evaluation
     found = _find_dataset(settings, dataset) if dataset is not None else None
     folder = Path(voice)
     named = folder if len(folder.parts) > 1 or folder.is_dir() else None

@@ -54,7 +54,7 @@ def clear(request: LaneRequest, settings: Settings, observer: Observer | None = 
     Raises:
         BlockedError: the reasons of operator contract section 4, from `allowlist_*` to `weights_checksum_mismatch`.
     """
-    listed = allowlist.load_allowlist(settings.allowlist)
+    listed = allowlist.load_allowlist(settings.weights.allowlist)
     inherited, ancestor = select_ancestor(request.init_from, listed) if request.init_from else (None, None)
     if request.base_weights:
         gate.select(request.base_weights, listed)
@@ -72,7 +72,7 @@ def clear(request: LaneRequest, settings: Settings, observer: Observer | None = 
         check_runtime()
         from voicemill.audio import device
 
-        if settings.torch_device == device.CUDA:
+        if settings.training.device == device.CUDA:
             device.require(device.CUDA)
         store = WeightsStore(settings.workspace.weights_cache, settings.repository, fetch=fetch, observer=observer)
         for index, selection in enumerate((acoustic, vocoder)):
@@ -114,7 +114,7 @@ def configure(request: LaneRequest, settings: Settings, inherited: str | None = 
         acoustic["optimiser"] = {"find_learning_rate": True}
     overrides["acoustic"] = acoustic
     overrides |= {name: value for name in ("devices", "nodes") if (value := getattr(request, name)) > 1}
-    config = load_config(settings.config, request.preset, overrides)
+    config = load_config(settings.training.config, request.preset, overrides)
     if request.max_steps is None:
         return config
     return config.model_copy(

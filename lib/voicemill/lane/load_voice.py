@@ -34,7 +34,7 @@ def load_promoted_voice(settings: Settings, voice: str | None, bundle: Path | No
     from voicemill.bundle.differences import check_bundle, check_digest
     from voicemill.training.speaker import load_speaker
 
-    root = bundle or settings.paths.promoted(voice or settings.voice_profile_id)
+    root = bundle or settings.paths.promoted(voice or settings.voice.profile_id)
     check = check_bundle(root)
     neural = check.loaded is not None and check.loaded.manifest.vocoder == "hifigan"
     if check.loaded is not None and check.loaded.manifest.dry_run:

@@ -119,7 +119,7 @@ def _training_rows(voice: TrainedVoice, status: TrainingStatus) -> Sequence[Tabl
 
 
 def _licences(settings: Settings, status: TrainingStatus) -> list[Licence]:
-    listed = allowlist.load_allowlist(settings.allowlist)
+    listed = allowlist.load_allowlist(settings.weights.allowlist)
     ids = dict.fromkeys(
         [status.selected_weights_id, status.vocoder_weights_id or status.selected_weights_id, *status.weights_used]
     )

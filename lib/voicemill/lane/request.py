@@ -101,32 +101,32 @@ class LaneRequest:
         """
         if options.base_weights and options.init_from:
             raise UsageError("--base-weights and --init-from are two starts; choose one.")
-        voice = options.voice or settings.voice_profile_id
+        voice = options.voice or settings.voice.profile_id
         preparation = PreparationRequest(
             voice=voice,
             source=_source(settings, options, voice),
             lexicon=options.source.lexicon,
             rights=options.source.rights(),
-            allowlist=settings.allowlist,
+            allowlist=settings.weights.allowlist,
             ray=_cluster(options, settings),
             force=options.force,
             inherited=INHERITABLE if options.seed is None else INHERITABLE - {"seed"},
             replace_reviewed=options.source.replace_reviewed,
         )
         _require_files(preparation)
-        base_weights = None if options.init_from else options.base_weights or settings.base_weights_id
+        base_weights = None if options.init_from else options.base_weights or settings.weights.base_id
         return cls(
             preparation=preparation,
-            display_name=options.display_name or options.voice or settings.voice_display_name,
+            display_name=options.display_name or options.voice or settings.voice.display_name,
             preset=options.preset or default_preset(settings, base_weights),
-            max_steps=options.max_steps or settings.max_steps,
+            max_steps=options.max_steps or settings.training.max_steps,
             seed=options.seed,
             base_weights=base_weights,
             init_from=options.init_from,
             find_learning_rate=options.find_learning_rate,
-            devices=options.devices or settings.devices or 1,
-            nodes=options.nodes or settings.nodes or 1,
-            resume=options.resume or settings.resume,
+            devices=options.devices or settings.training.devices or 1,
+            nodes=options.nodes or settings.training.nodes or 1,
+            resume=options.resume or settings.training.resume,
             dry_run=options.dry_run or settings.dry_run,
             note=_note(settings, options, preparation.source),
         )
@@ -134,10 +134,10 @@ class LaneRequest:
 
 def _source(settings: Settings, options: LaneOptions, voice: str) -> Source:
     """The source of the command line, else the prepared dataset of the voice, the environment's source, or the demo."""
-    given, environment = options.source, settings.audio_path or settings.source_dir
-    if (named := given.source(settings.audio_path)) is not None:
+    given, environment = options.source, settings.source.audio or settings.source.folder
+    if (named := given.source(settings.source.audio)) is not None:
         return named
-    manifest = settings.dataset_manifest
+    manifest = settings.source.manifest
     if manifest is not None and not manifest.is_file() and environment is not None:
         manifest = None
     from_environment = manifest is not None or environment is not None
@@ -191,17 +191,17 @@ def default_preset(settings: Settings, base_weights: str | None = None) -> str:
     `scratch` if the base weights are `voicemill/from-scratch`, else `finetune` if the allowlist pins its checkpoints,
     else `gpu`, which needs none. A GPU is detected by its device node, without importing torch.
     """
-    if settings.preset:
-        return settings.preset
+    if settings.training.preset:
+        return settings.training.preset
     if base_weights and base_weights != FROM_SCRATCH:
         return "finetune"
-    device = settings.torch_device
+    device = settings.training.device
     gpu = device != "cpu" and (device == "cuda" or Path("/dev/nvidia0").exists())
     if base_weights == FROM_SCRATCH:
         return "scratch" if gpu else "cpu"
     if not gpu:
         return "cpu"
-    return "finetune" if _pinned(settings.allowlist, FINETUNE_WEIGHTS) else "gpu"
+    return "finetune" if _pinned(settings.weights.allowlist, FINETUNE_WEIGHTS) else "gpu"
 
 
 def _pinned(path: Path, ids: tuple[str, ...]) -> bool:
@@ -219,8 +219,8 @@ def _pinned(path: Path, ids: tuple[str, ...]) -> bool:
 
 def _cluster(options: LaneOptions, settings: Settings) -> str | None:
     """Address of the Ray cluster that prepares and trains; None if none is requested."""
-    if options.ray is None and settings.train_backend != RAY:
+    if options.ray is None and settings.launch.backend != RAY:
         return None
     if options.ray in (None, CLUSTER_OF_THIS_MACHINE):
-        return settings.ray_address or CLUSTER_OF_THIS_MACHINE
+        return settings.training.ray_address or CLUSTER_OF_THIS_MACHINE
     return options.ray

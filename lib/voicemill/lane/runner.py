@@ -56,7 +56,7 @@ def run_lane(
     from voicemill.lane.request import LaneRequest
 
     job = lane.job(settings)
-    settings = dataclasses.replace(settings, base_weights_id=settings.base_weights_id or lane.base_weights)
+    settings = settings.with_base_weights(lane.base_weights)
     dry_run = options.dry_run or settings.dry_run
     on_error = functools.partial(statuses.write_blocked, settings)
     with lane_state(settings, job, protocol, interrupts, on_error) as (status, _), interrupts.unmasked():
@@ -88,7 +88,7 @@ def run_step(
     from voicemill.lane import statuses
     from voicemill.lane.request import LaneOptions, LaneRequest
 
-    settings = dataclasses.replace(settings, base_weights_id=settings.base_weights_id or NEMO.base_weights)
+    settings = settings.with_base_weights(NEMO.base_weights)
     writers = {
         plan.TRAIN.name: (statuses.write_blocked, settings.paths.training_status),
         plan.EVALUATE.name: (statuses.write_unmeasured, settings.paths.evaluation),
@@ -136,8 +136,8 @@ def _lane_run(
         reporter=reporter,
         interrupts=interrupts,
         job=job,
-        voice=request.voice if request else settings.voice_profile_id,
-        display_name=request.display_name if request else settings.voice_display_name,
+        voice=request.voice if request else settings.voice.profile_id,
+        display_name=request.display_name if request else settings.voice.display_name,
     )
 
 

@@ -134,7 +134,7 @@ def write_blocked(settings: Settings, reason: str) -> None:
             root_cause=reason,
             dry_run=settings.dry_run,
             status_json=own_path(settings),
-            selected_weights_id=settings.base_weights_id or "",
+            selected_weights_id=settings.weights.base_id or "",
             commit=settings.commit,
             ended_at=now(),
         ),

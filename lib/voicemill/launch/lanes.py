@@ -38,7 +38,7 @@ class Lane:
 
     def job(self, settings: Settings) -> str:
         """Name of the job in status files."""
-        return settings.train_job_type or self.name
+        return settings.launch.job_type or self.name
 
 
 MAIN = Lane("tts_prod_train", "train_production_tts.py", None)
@@ -91,7 +91,7 @@ def lane_state(
     """
     with contextlib.ExitStack() as stack:
         try:
-            lock = stack.enter_context(lane_lock(settings.workspace.work, settings.lane_lock))
+            lock = stack.enter_context(lane_lock(settings.workspace.work, settings.launch.lane_lock))
             status = StatusFile(settings.paths.lane_status(job), job)
         except VoicemillError as error:
             protocol.head(settings.head)
@@ -113,7 +113,7 @@ def step_lock(settings: Settings, protocol: Protocol) -> Iterator[int | None]:
     """
     with contextlib.ExitStack() as stack:
         try:
-            lock = stack.enter_context(lane_lock(settings.workspace.work, settings.lane_lock))
+            lock = stack.enter_context(lane_lock(settings.workspace.work, settings.launch.lane_lock))
         except VoicemillError as error:
             _show_error(error, None, protocol)
             raise

@@ -108,7 +108,7 @@ def plan(settings: Settings, environ: Mapping[str, str], image: str) -> Containe
         workdir=f"{WORK}",
         name=f"voicemill-prod-train-{os.getpid()}",
         user=f"{os.getuid()}:{os.getgid()}",
-        gpus=settings.variant == "gpu",
+        gpus=settings.container.variant == "gpu",
         network=environ.get("VOICEMILL_NETWORK") or None,
     )
 
@@ -138,7 +138,7 @@ def run_lane(
         InterruptedRunError: a signal ended the run.
     """
     found = engine.find(settings.repository)
-    image = settings.image_tag or f"voicemill:{'cuda' if settings.variant == 'gpu' else 'cpu'}"
+    image = settings.container.image or f"voicemill:{'cuda' if settings.container.variant == 'gpu' else 'cpu'}"
     _build(settings, image, log, interrupts)
     if not manifest_checked:
         _check_manifest(settings, found, image, protocol, log)
@@ -164,7 +164,7 @@ def run_failed(code: int, log: relay.Log) -> RefusedError:
 def _build(settings: Settings, image: str, log: relay.Log, interrupts: Interrupts) -> None:
     log.say(f"building {image}")
     for command in engine.build_commands(
-        settings.repository, settings.variant, image, log.path.resolve(), settings.dockerfile
+        settings.repository, settings.container.variant, image, log.path.resolve(), settings.container.dockerfile
     ):
         # build.sh appends to the log itself.
         code = relay.run(command, on_line=lambda line: log.write(f"{line}\n".encode()), interrupts=interrupts)
@@ -182,7 +182,7 @@ def _build(settings: Settings, image: str, log: relay.Log, interrupts: Interrupt
 def _check_manifest(settings: Settings, found: Engine, image: str, protocol: Protocol, log: relay.Log) -> None:
     """Run the weights manifest gate in the image, for a host without its dependencies."""
     translated = _Paths(settings.workspace.work)
-    inside = translated.read_only(settings.weights_manifest_path or Path())
+    inside = translated.read_only(settings.weights.manifest or Path())
     check = ContainerRun(image, ["python3", f"{VALIDATOR}", inside], mounts=translated.mounts)
     if relay.run(check.argv(found), on_line=protocol.line, log=log) != 0:
         raise preflight.weights_manifest_refused(settings)

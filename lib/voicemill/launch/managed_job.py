@@ -105,7 +105,7 @@ def make_task(lane: Lane, settings: Settings, environ: Mapping[str, str]) -> dic
     Raises:
         ConfigError: `managed_job_invalid:<what>`: not a task file, or its results would be lost.
     """
-    task = _read(settings.managed or Path())
+    task = _read(settings.launch.managed or Path())
     for key in OURS:
         if key in task:
             raise _invalid(settings, key, f"{key} is written by voicemill: remove it")
@@ -124,7 +124,7 @@ def make_task(lane: Lane, settings: Settings, environ: Mapping[str, str]) -> dic
     inputs, ours = _inputs(settings, environ)
     passed = {name: environ[name].strip() for name in local_docker.PLAIN if environ.get(name, "").strip()}
     head = {"VOICEMILL_COMMIT": settings.head, "PROD_TTS_COMMIT": settings.commit, "TRAIN_LANE": lane.name}
-    voice = re.sub("[^a-z0-9]+", "-", settings.voice_profile_id.lower()).strip("-")
+    voice = re.sub("[^a-z0-9]+", "-", settings.voice.profile_id.lower()).strip("-")
     return {
         **task,
         "name": f"voicemill-{voice[:30]}-{settings.head[:8]}-{secrets.token_hex(3)}",
@@ -222,7 +222,7 @@ def _mapping(settings: Settings, task: Mapping[str, Any], key: str) -> dict[Any,
 
 def _invalid(settings: Settings, what: str, why: str) -> ConfigError:
     return ConfigError(
-        f"{settings.managed} cannot be launched: {why}.",
+        f"{settings.launch.managed} cannot be launched: {why}.",
         reason=f"managed_job_invalid:{what}",
         hint="docs/managed.md describes the task file.",
     )

@@ -33,7 +33,7 @@ def orchestrate(settings: Settings, environ: Mapping[str, str], protocol: Protoc
     Raises:
         VoicemillError: a gate refused, or the engine failed; the status file has the same reason.
     """
-    known = LANES.get(settings.train_lane, MAIN)
+    known = LANES.get(settings.launch.lane, MAIN)
     log_path = settings.paths.orchestrator_log
     with (
         lane_state(settings, known.job(settings), protocol, interrupts) as (status, lock),

@@ -27,7 +27,7 @@ def check_head(settings: Settings) -> None:
     Raises:
         RefusedError: `deterministic_head_mismatch`.
     """
-    expected = settings.expected_head
+    expected = settings.launch.expected_head
     if expected and not (len(expected) >= 7 and settings.head.startswith(expected.lower())):
         raise RefusedError(
             f"The checkout is at {settings.head[:8]}, not at {expected}.",
@@ -43,9 +43,9 @@ def check_audio(settings: Settings) -> None:
     Raises:
         AudioError: `missing_audio_path`, `audio_lfs_pointer`, `audio_too_small`.
     """
-    if settings.audio_path is None and (settings.dataset_manifest or settings.source_dir):
+    if settings.source.audio is None and (settings.source.manifest or settings.source.folder):
         return
-    path = settings.audio_path or settings.repository / DEMO_AUDIO
+    path = settings.source.audio or settings.repository / DEMO_AUDIO
     if not path.exists():
         raise AudioError(
             f"There is no recording at {path}.",
@@ -66,7 +66,7 @@ def check_weights_manifest(settings: Settings, protocol: Protocol) -> bool:
     Raises:
         RefusedError: `invalid_weights_manifest`.
     """
-    path = settings.weights_manifest_path
+    path = settings.weights.manifest
     if path is None:
         return True
     if path.is_file() and any(importlib.util.find_spec(name) is None for name in LIGHT):
@@ -86,10 +86,10 @@ def check_weights_manifest(settings: Settings, protocol: Protocol) -> bool:
 def weights_manifest_refused(settings: Settings) -> RefusedError:
     """The error of the gate, on the host and in the container."""
     return RefusedError(
-        f"The weights manifest {settings.weights_manifest_path} was refused.",
+        f"The weights manifest {settings.weights.manifest} was refused.",
         reason="invalid_weights_manifest",
         hint="The [weights-manifest] line names the fault; correct it, or unset WEIGHTS_MANIFEST_PATH.",
-        details={"path": settings.weights_manifest_path},
+        details={"path": settings.weights.manifest},
     )
 
 
@@ -99,14 +99,14 @@ def check_lane(settings: Settings) -> Lane:
     Raises:
         RefusedError: `invalid_lane`.
     """
-    if settings.train_lane not in LANES:
+    if settings.launch.lane not in LANES:
         raise RefusedError(
-            f"There is no lane {settings.train_lane}.",
+            f"There is no lane {settings.launch.lane}.",
             reason="invalid_lane",
             hint=f"TRAIN_LANE is one of {', '.join(LANES)}.",
-            details={"lane": settings.train_lane},
+            details={"lane": settings.launch.lane},
         )
-    return LANES[settings.train_lane]
+    return LANES[settings.launch.lane]
 
 
 def check_backend(settings: Settings) -> str:
@@ -116,17 +116,17 @@ def check_backend(settings: Settings) -> str:
         RefusedError: `invalid_backend`.
         BlockedError: `managed_job_not_implemented`.
     """
-    if settings.train_backend not in BACKENDS:
+    if settings.launch.backend not in BACKENDS:
         raise RefusedError(
-            f"There is no backend {settings.train_backend}.",
+            f"There is no backend {settings.launch.backend}.",
             reason="invalid_backend",
             hint=f"TRAIN_BACKEND is one of {', '.join(BACKENDS)}.",
-            details={"backend": settings.train_backend},
+            details={"backend": settings.launch.backend},
         )
-    if settings.train_backend == MANAGED_JOB and settings.managed is None:
+    if settings.launch.backend == MANAGED_JOB and settings.launch.managed is None:
         raise BlockedError(
             "No managed job is configured.",
             reason="managed_job_not_implemented",
             hint="Name a SkyPilot task file in VOICEMILL_MANAGED (docs/managed.md), or use TRAIN_BACKEND=local_docker.",
         )
-    return settings.train_backend
+    return settings.launch.backend

@@ -32,7 +32,7 @@ def test_every_variable_is_read(settings):
     assert (found.git_sync, found.clear_previous, found.reset_outputs) == (True, False, False)
     assert (found.run_prepare, found.run_train) == (False, False)
     assert (found.source_dir, found.manifest) == (Path("in"), Path("out/voice_dataset_manifest.json"))
-    assert (found.common.audio_path, found.common.expected_head) == (Path("a.flac"), "abcdef1")
+    assert (found.common.source.audio, found.common.launch.expected_head) == (Path("a.flac"), "abcdef1")
 
 
 @pytest.mark.parametrize(
