@@ -12,6 +12,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "lib"), str(Path(__fil
 import click
 from casimir_commands import casimir, certify
 from quality_command import quality
+from status_command import status as status_command
 
 from voicemill import console
 
@@ -29,6 +30,7 @@ Examples:
   ./run voice-verify certify work/bundles/dottie_default/voice_bundle
   ./run voice-verify casimir --request request.json --json
   ./run voice-verify quality dottie_default --dataset dottie_default
+  ./run voice-verify status work
 \b
 Exit codes: 0 all is well · 1 bad usage or no such file · 2 an archive or the licence gate refuses ·
 3 a bundle is not acceptable · for weights manifests see README.md.""",
@@ -141,6 +143,7 @@ def archive(file: Path, as_json: bool) -> None:
 main.add_command(casimir)
 main.add_command(certify)
 main.add_command(quality)
+main.add_command(status_command)
 
 if __name__ == "__main__":
     raise SystemExit(console.run(main, program="voice-verify"))

@@ -1,4 +1,4 @@
-"""The lines on stdout for other programs (PROGRESS, STATS, ARTIFACT, bracketed lines), and the lane's status file.
+"""The lines on stdout for other programs (PROGRESS, STATS, ARTIFACT, bracketed lines).
 
 Each line is one `write`, flushed at once. A consumer may read each chunk of the pipe as one line, so lines on a pipe
 are kept a few milliseconds apart (operator contract, section 1).
@@ -6,17 +6,12 @@ are kept a few milliseconds apart (operator contract, section 1).
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import re
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, ClassVar, Literal
-
-from voicemill import files
-from voicemill.errors import StorageError
+from typing import IO, Literal
 
 LINE_GAP_SECONDS = 0.005
 """Pause between lines on a pipe, for readers of chunks."""
@@ -61,7 +56,10 @@ class Protocol:
         self._artifacts: set[str] = set()
 
     def line(self, text: str) -> None:
-        """Write one line and flush it; control characters are escaped."""
+        """Write one line and flush it; control characters are escaped.
+
+        A PROGRESS line is repeated after a STATS line with a loss: job servers show the last line that has either.
+        """
         wait = self._last + self._gap - time.monotonic()
         if self._gap and wait > 0:
             time.sleep(wait)
@@ -72,6 +70,8 @@ class Protocol:
         self._stream.write(one_line(text) + "\n")
         self._stream.flush()
         self._last = time.monotonic()
+        if text.startswith("STATS ") and "loss" in text and self.total:
+            self.progress(self.current, self.total)
 
     def progress(self, current: int, total: int) -> None:
         """`PROGRESS current total`; `current` never decreases and never exceeds `total`."""
@@ -143,84 +143,3 @@ def _stats_line(values: dict[str, Scalar]) -> str:
         ValueError: a value is NaN or Infinity.
     """
     return "STATS " + json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Steps done, and their total."""
-
-    current: int = 0
-    total: int = 0
-
-
-@dataclass(frozen=True)
-class LaneStatus:
-    """`artifacts/train_status.<job>.json` (formats contract, section 1)."""
-
-    # A plain dataclass, because it is also written without pydantic; its JSON Schema is generated from it all the same.
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
-
-    job_type: str
-    status: State
-    state: State
-    reason: str | None = None
-    progress: Progress = Progress()
-    stats: dict[str, Scalar] = field(default_factory=dict)
-    artifacts: list[str] = field(default_factory=list)
-
-
-class StatusFile:
-    """The lane's status on disk: `running` from the first second, and always a final state at the end."""
-
-    def __init__(self, path: Path, job_type: str) -> None:
-        self.path = path
-        self.status = LaneStatus(job_type=job_type, status="running", state="running")
-        self._write()
-
-    def update(
-        self,
-        *,
-        state: State | None = None,
-        reason: str | None = None,
-        progress: tuple[int, int] | None = None,
-        stats: dict[str, Scalar] | None = None,
-        artifact: str | None = None,
-    ) -> None:
-        """Change the fields that are given and write the file atomically."""
-        changes: dict[str, object] = {}
-        if state is not None:
-            changes |= {"state": state, "status": state}
-        if reason is not None:
-            changes["reason"] = reason
-        if progress is not None:
-            changes["progress"] = Progress(current=progress[0], total=progress[1])
-        if stats is not None:
-            changes["stats"] = {**self.status.stats, **stats}
-        if artifact is not None and artifact not in self.status.artifacts:
-            changes["artifacts"] = [*self.status.artifacts, artifact]
-        self.status = dataclasses.replace(self.status, **changes)  # type: ignore[arg-type]
-        self._write()
-
-    def take_over(self) -> None:
-        """Continue from the state that another process has written since (a lane that ran in a container)."""
-        try:
-            found = files.read_json(self.path)
-            known = {each.name: found[each.name] for each in dataclasses.fields(LaneStatus) if each.name in found}
-            self.status = LaneStatus(**{**known, "progress": Progress(**found["progress"])})
-        except (OSError, files.InvalidJsonError, KeyError, TypeError):
-            return  # missing, or not a lane status: the known state is kept
-
-    def _write(self) -> None:
-        document = dataclasses.asdict(self.status)
-        try:
-            files.write_json(self.path, document)
-        except StorageError as error:
-            final = self.status.state in ("blocked", "error") or error.code == "disk_full"
-            if self.status.state == "running" or not final or not self.path.is_file():
-                raise
-            # A full disk cannot take a new file, but the old one can be overwritten: it must not stay `running`.
-            # A run whose results could not be written is never `completed`.
-            try:
-                self.path.write_text(files.dump_json(document), encoding="utf-8")
-            except OSError:
-                raise error from None

@@ -5,16 +5,16 @@ Invariant: the status is `completed` only with a finite loss and the digest of a
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from voicemill import files
 from voicemill.errors import TrainingError
-from voicemill.protocol import LaneStatus, StatusFile
+from voicemill.lane_status import LaneStatus, LaneStatusV1, StatusFile
+from voicemill.protocol import Scalar
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,27 @@ class VoiceTrainStatus(LaneStatus):
     promotable: Literal[False] = False
 
 
+@dataclass(frozen=True)
+class VoiceTrainStatusV1(LaneStatusV1):
+    """Version 1 of the status, which older commits wrote."""
+
+    loss: float | None = None
+    checkpoint: str | None = None
+    checkpoint_sha256: str | None = None
+    base_weights_id: str = ""
+    weights_license: str = ""
+    promotable: Literal[False] = False
+
+
 class VoiceTrainStatusFile(StatusFile):
     """The status on disk."""
 
-    def __init__(self, path: Path, job_type: str) -> None:
-        super().__init__(path, job_type)
-        self.status = VoiceTrainStatus(job_type=job_type, status="running", state="running")
-        self._write()
+    def _first(self, job_type: str) -> VoiceTrainStatus:
+        return VoiceTrainStatus(job_type=job_type, status="running", state="running")
+
+    def _figures(self, stats: dict[str, Scalar]) -> dict[str, Scalar]:
+        """Without the loss, which only a completed training has."""
+        return {"step": stats["step"]} if "step" in stats else {}
 
     def take_over(self) -> None:
         """Do nothing: no other process writes this file."""
@@ -65,10 +79,6 @@ class VoiceTrainStatusFile(StatusFile):
             checkpoint=checkpoint,
             checkpoint_sha256=checkpoint_sha256,
         )
-
-    def _change(self, **changes: Any) -> None:
-        self.status = dataclasses.replace(self.status, **changes)
-        self._write()
 
 
 def check_outputs(status_path: Path, checkpoint: Path) -> None:

@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT / "lib"))
 from voicemill.verify import schemas
 from voicemill_musicgen import formats
 
-ALL = (*schemas.FORMATS, *(schemas.Format(name, 1, model) for name, model in formats.MODELS.items()))
+ALL = (*schemas.FORMATS, *(schemas.Format.of(name, models) for name, models in formats.MODELS.items()))
 
 
 def main() -> int:

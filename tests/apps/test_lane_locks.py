@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import io
 import json
 import os
 import signal
@@ -13,8 +16,13 @@ from pathlib import Path
 
 import pytest
 
+from voicemill.boundary import Interrupts
 from voicemill.errors import RefusedError
+from voicemill.lane_status import read_lane_status
+from voicemill.launch.lanes import lane_state
 from voicemill.locks import LANE_LOCK, in_use, lane_lock, require_unused, with_lock
+from voicemill.protocol import Protocol
+from voicemill.settings import Settings
 
 HOLD = """
 import sys, time
@@ -36,6 +44,15 @@ with lane_lock(Path(sys.argv[1])):
         os._exit(0)
     print("held", flush=True)
     time.sleep(60)
+"""
+HOLD_STATUS = """
+import sys, time
+from pathlib import Path
+from voicemill.lane_status import StatusFile
+
+StatusFile(Path(sys.argv[1]), "tts_prod_train")
+print("held", flush=True)
+time.sleep(60)
 """
 LANES = (
     "train_production_tts.py",
@@ -140,6 +157,32 @@ def test_a_lock_that_is_none_is_not_believed(run, tmp_path, holder, value):
     assert done.returncode == 1
     assert "lane_busy" in done.stderr
     assert not (tmp_path / "artifacts").exists()
+
+
+def test_without_locks_the_status_of_a_running_process_keeps_the_folder(tmp_path, repository, monkeypatch):
+    """A file system without locks: the process that the status names decides."""
+
+    def unsupported(descriptor: int, kind: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+    environ = {"WORK_DIR": str(tmp_path), "CACHE_DIR": str(tmp_path / "cache")}
+    settings = Settings.for_lane(environ, repository=repository)
+    path = settings.paths.lane_status("tts_prod_train")
+    other = hold(HOLD_STATUS, repository, path)
+
+    def start() -> None:
+        with Interrupts() as interrupts, lane_state(settings, "tts_prod_train", Protocol(io.StringIO()), interrupts):
+            pass
+
+    before = path.read_bytes()
+    with pytest.raises(RefusedError) as caught:
+        start()
+    assert caught.value.reason == f"lane_busy:{tmp_path.name}"
+    assert path.read_bytes() == before
+    end(other)
+    start()
+    assert read_lane_status(path).pid == os.getpid()
 
 
 def test_two_lanes_started_together_never_mix(run, checkout, tmp_path):

@@ -31,7 +31,7 @@ from voicemill.dataset import manifest as dataset_manifest
 from voicemill.errors import VoicemillError
 from voicemill.evaluation.model import Evaluation, dry_run_evaluation, read_evaluation
 from voicemill.files import MAX_JSON_BYTES, InvalidJsonError, parse_json
-from voicemill.protocol import LaneStatus, StatusFile
+from voicemill.lane_status import LaneStatus, StatusFile
 from voicemill.settings import REPOSITORY
 from voicemill.text.captions import read_captions
 from voicemill.text.lexicon import read_own

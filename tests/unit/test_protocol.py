@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import subprocess
 import sys
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from voicemill.protocol import Protocol, StatusFile, read_progress
+from voicemill.protocol import Protocol, read_progress
 
 
 def test_progress_never_goes_back_and_never_passes_the_total() -> None:
@@ -27,6 +26,20 @@ def test_stats_are_compact_sorted_and_finite() -> None:
     assert stream.getvalue() == 'STATS {"a":"é","b":1,"none":null}\n'
     with pytest.raises(ValueError, match="JSON compliant"):
         protocol.stats({"loss": float("inf")})
+
+
+def test_the_line_that_a_job_server_shows_is_progress_not_the_loss() -> None:
+    """Such a server shows the last line that begins with PROGRESS or contains `loss`."""
+    stream = io.StringIO()
+    protocol = Protocol(stream)
+    protocol.stats({"loss": 2.5})
+    assert stream.getvalue() == 'STATS {"loss":2.5}\n'
+    protocol.progress(3, 9)
+    protocol.stats({"loss": 1.5, "step": 2})
+    protocol.stats({"clips": 4})
+    shown = [line for line in stream.getvalue().splitlines() if line.startswith("PROGRESS") or "loss" in line]
+    assert shown[-1] == "PROGRESS 3 9"
+    assert stream.getvalue().splitlines()[-1] == 'STATS {"clips":4}'
 
 
 def test_artifact_must_exist_and_is_relative_below_the_base(tmp_path: Path) -> None:
@@ -63,25 +76,6 @@ def test_a_reader_of_chunks_sees_every_line() -> None:
     # A busy machine may delay the reader past the gap now and then; nearly every chunk must be one line.
     assert b"".join(chunks).count(b"\n") == 80
     assert sum(chunk.count(b"\n") == 1 for chunk in chunks) >= 70
-
-
-def test_status_file_exists_from_the_start_and_keeps_what_it_was_told(tmp_path: Path) -> None:
-    path = tmp_path / "artifacts" / "train_status.tts_prod_train.json"
-    status = StatusFile(path, "tts_prod_train")
-    assert json.loads(path.read_text())["state"] == "running"
-    status.update(progress=(3, 100), stats={"a": 1}, artifact="x.json")
-    status.update(stats={"b": 2}, artifact="x.json")
-    status.update(state="blocked", reason="missing_transcript")
-    found = json.loads(path.read_text())
-    assert found == {
-        "job_type": "tts_prod_train",
-        "status": "blocked",
-        "state": "blocked",
-        "reason": "missing_transcript",
-        "progress": {"current": 3, "total": 100},
-        "stats": {"a": 1, "b": 2},
-        "artifacts": ["x.json"],
-    }
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from voicemill.lane import plan
 from voicemill.lane.plan import LaneStep
+from voicemill.lane_status import StatusFile
 from voicemill.progress import Observer
-from voicemill.protocol import Protocol, Scalar, StatusFile
+from voicemill.protocol import Protocol, Scalar
 
 TableRow = tuple[str, str]
 """A row of the table for people at the end of a lane."""
@@ -97,6 +98,11 @@ class LaneReporter:
         shown = self._protocol.artifact(path)
         if self._status:
             self._status.update(artifact=shown)
+
+    def checkpoint(self, path: Path) -> None:
+        """Name the model of a finished training in the status file."""
+        if self._status:
+            self._status.update(checkpoint=self._protocol.shown(path))
 
     def finish(self) -> None:
         """Reach the end of the plan and complete the status file."""

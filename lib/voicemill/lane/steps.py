@@ -96,6 +96,7 @@ def train(request: LaneRequest, run: LaneRun) -> list[TableRow]:
         models = training.train_models(context, dataset)
         status = statuses.training_status(context, dataset, models, started)
         write_training_status(settings.paths.training_status, status)
+    run.reporter.checkpoint(models.acoustic)
     _show_status(run, status)
     clips, seconds = dataset.stats, dataset.stats.train_seconds + dataset.stats.validation_seconds
     return [

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
 import signal
+import socket
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from voicemill.boundary import Interrupts, missing_module
-from voicemill.errors import DependencyError, InterruptedRunError, StorageError, VoicemillError
+from voicemill.errors import DependencyError, InterruptedRunError, RefusedError, StorageError, VoicemillError
+from voicemill.lane_status import StatusFile, describe, liveness, read_lane_status
 from voicemill.locks import lane_lock
-from voicemill.protocol import Protocol, State, StatusFile
+from voicemill.protocol import Protocol, State
 from voicemill.settings import DEFAULT_BASE_WEIGHTS, Settings
 
 LIGHT = ("pydantic", "yaml", "license_expression")
@@ -90,9 +94,11 @@ def lane_state(
         UsageError: `bad_usage`: a variable makes no sense.
     """
     with contextlib.ExitStack() as stack:
+        path = settings.paths.lane_status(job)
         try:
             lock = stack.enter_context(lane_lock(settings.workspace.work, settings.launch.lane_lock))
-            status = StatusFile(settings.paths.lane_status(job), job)
+            _check_predecessor(path, lock)
+            status = StatusFile(path, job)
         except VoicemillError as error:
             protocol.head(settings.head)
             _show_error(error, None, protocol)
@@ -102,6 +108,33 @@ def lane_state(
             interrupts.deliver()
             check_settings(settings)
             yield status, lock
+
+
+def _check_predecessor(path: Path, lock: int | None) -> None:
+    """Look at the status that a lane left: a dead one is named on stderr, before its status is replaced.
+
+    On a file system without locks, a process of this machine that still runs keeps its folder.
+
+    Raises:
+        RefusedError: `lane_busy:<work folder>`.
+    """
+    try:
+        found = read_lane_status(path)
+    except (OSError, ValueError):
+        return
+    state = liveness(found)
+    # The orchestrator of this lane is its parent, or runs outside its container.
+    ours = found.pid in (os.getpid(), os.getppid()) or found.host != socket.gethostname()
+    if lock is None and state == "running" and not ours:
+        raise RefusedError(
+            f"Another lane is running: {path.name} says {describe(found)}.",
+            reason=f"lane_busy:{path.parent.parent.absolute().name}",
+            hint="Wait until it has finished, or set WORK_DIR to another folder.",
+        )
+    if state == "dead":
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"  The lane before this one is {describe(found)}.\n")
+            sys.stderr.flush()
 
 
 @contextlib.contextmanager
@@ -150,7 +183,7 @@ def final_state(
         InterruptedRunError: the reader of stdout has exited.
     """
     try:
-        with _imports():
+        with _imports(), status.beating() if status else contextlib.nullcontext():
             try:
                 yield
             except BrokenPipeError as error:

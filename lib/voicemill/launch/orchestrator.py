@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping
 
 from voicemill.boundary import Interrupts
 from voicemill.errors import InterruptedRunError, RefusedError, VoicemillError
+from voicemill.lane_status import StatusFile
 from voicemill.launch import local_docker, managed_job, preflight, relay
 from voicemill.launch.lanes import LANES, MAIN, SCRIPTS, Lane, lane_state
 from voicemill.locks import with_lock
-from voicemill.protocol import Protocol, StatusFile
+from voicemill.protocol import Protocol
 from voicemill.settings import Settings
 
 FROM_THE_LOG = ("docker_build_failed", "docker_run_failed")

@@ -21,7 +21,7 @@ from voicemill.dataset.edits import ClipEdit
 from voicemill.dataset.lanefile import LaneDataset
 from voicemill.dataset.manifest import ManifestEntry
 from voicemill.evaluation.model import Evaluation
-from voicemill.protocol import LaneStatus
+from voicemill.lane_status import LaneStatus, LaneStatusV1
 from voicemill.training_status import TrainingStatus
 from voicemill.verify.certificate import VoiceCertificate
 from voicemill.voices.record import VoiceRecord
@@ -52,6 +52,11 @@ class Format:
     older: Mapping[int, Model] = field(default_factory=dict)
     copy: Path | None = None
 
+    @classmethod
+    def of(cls, name: str, models: Sequence[Model]) -> Format:
+        """A format from the models of all its versions, the first one first."""
+        return cls(name, len(models), models[-1], dict(enumerate(models[:-1], start=1)))
+
     @property
     def path(self) -> Path:
         """The schema of the current version, below the repository."""
@@ -68,7 +73,7 @@ class Format:
 
 
 FORMATS = (
-    Format("train-status", 1, LaneStatus),
+    Format("train-status", 2, LaneStatus, {1: LaneStatusV1}),
     Format("prod-tts-train-status", 1, TrainingStatus),
     Format("dataset-description", 1, DatasetDescription),
     Format("dataset-manifest-line", 1, ManifestEntry),

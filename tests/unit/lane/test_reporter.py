@@ -14,9 +14,10 @@ from voicemill.lane import evaluation, plan
 from voicemill.lane.plan import LaneStep
 from voicemill.lane.reporter import LaneReporter
 from voicemill.lane.training import FASTPITCH, HIFIGAN
+from voicemill.lane_status import StatusFile
 from voicemill.launch.lanes import final_state
 from voicemill.progress import SilentObserver
-from voicemill.protocol import Protocol, StatusFile
+from voicemill.protocol import Protocol
 
 TWO = (LaneStep("prepare", 20), LaneStep("train", 100))
 

@@ -84,7 +84,8 @@ class Changed(BaseModel):
 def test_write_brings_missing_schemas_back(tmp_path):
     assert schemas.write(tmp_path) == [place for each in schemas.FORMATS for place in each.places]
     assert schemas.write(tmp_path) == []
-    assert schemas.problems(tmp_path) == []
+    older = [each.path_of(version) for each in schemas.FORMATS for version in range(1, each.version)]
+    assert schemas.problems(tmp_path) == [f"{path} is missing: restore it." for path in older]
 
 
 def test_wording_may_change_within_a_version(tmp_path):
