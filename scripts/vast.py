@@ -19,7 +19,7 @@ from voicemill.boundary import Interrupts, guarded, usage_checked
 from voicemill.errors import UsageError
 from voicemill.protocol import Protocol
 from voicemill.settings import Settings
-from voicemill_rental import commands, dry_run, request
+from voicemill_rental import commands, request
 from voicemill_rental.console import Console
 from voicemill_rental.lifecycle import RentalSession
 from voicemill_rental.market import Market
@@ -151,7 +151,7 @@ def main() -> int:
                 console,
             )
             if options.dry_run:
-                dry_run.show(plan, settings, results)
+                request.show_steps(plan, settings, results)
             else:
                 commands.run(session, plan, ROOT, results, Protocol(sys.stdout))
     return 0

@@ -15,6 +15,7 @@ from voicemill import files
 from voicemill.audio.decode import SILENCE_PEAK, decode
 from voicemill.errors import DatasetError
 from voicemill.progress import Observer
+from voicemill_musicgen.status import VoiceTrainStatus, VoiceTrainStatusV1
 
 SAMPLE_RATE = 32_000
 """Hz; that of MusicGen's EnCodec (facebook/encodec_32khz). A model with another rate resamples."""
@@ -166,3 +167,10 @@ def read(manifest: Path) -> tuple[VoiceDataset, list[Path]]:
                 f"The clip {clip.path} differs from its hash in {manifest.name}.", reason="dataset_invalid", hint=hint
             )
     return dataset, paths
+
+
+SCHEMA_MODELS = {
+    "tts-voice-train-status": (VoiceTrainStatusV1, VoiceTrainStatus),
+    "voice-dataset-manifest": (VoiceDataset,),
+}
+"""Name of the schema -> the models of that file, from version 1. This package must not import `voicemill.verify`."""

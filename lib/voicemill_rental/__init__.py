@@ -3,7 +3,7 @@
     settings   the environment and .env, with the secrets
     market     offers and instances at vast.ai, through the vendor's client in a separate Python (bridge)
     state      the user's state folder: the lock, a lease per instance that may exist, pinned host keys
-    request    the options of a run, checked before anything is paid for; dry_run prints the plan
+    request    the options of a run, checked before anything is paid for, and the plan of a dry run
     snapshot   the code at one commit
     remote     ssh and rsync to the instance: pinned host key, no secrets on command lines
     transfer   inputs to the instance and results from it, verified by hash

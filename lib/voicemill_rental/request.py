@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from voicemill.launch.batch import tasks
 from voicemill.launch.batch.tasks import BatchTask
 from voicemill_rental import snapshot, transfer
 from voicemill_rental.console import Console
-from voicemill_rental.remote import require_key, require_tools
+from voicemill_rental.remote import Layout, require_key, require_tools
 from voicemill_rental.settings import RentalSettings
 from voicemill_rental.snapshot import Snapshot
 from voicemill_rental.transfer import Push
@@ -123,3 +124,38 @@ def _check_inputs(plan: RentalPlan, repository: Path, work: Path, cache: Path, c
                 reason="rental_input_not_sent",
                 hint=f"Add --push {path}, which must be below {repository}; or move it to {work} and add --push-work.",
             )
+
+
+def show_steps(plan: RentalPlan, settings: RentalSettings, results: Path) -> list[str]:
+    """Print the steps of a dry run on stdout and return them; nothing is contacted or written."""
+    options, layout = plan.options, Layout(settings.remote_root)
+    agreed = ["ask whether recordings may leave this machine"] if plan.pushes else []
+    steps = ["destroy instances left by a run that was killed"]
+    if options.instance is not None:
+        steps += [*agreed, f"use instance {options.instance}"]
+    else:
+        steps += [
+            "order a second instance even if one is running"
+            if options.another
+            else "stop if an instance is already running",
+            f"search {settings.server}: {settings.query}; best value first, with {settings.disk_gb} GB of disk",
+            f"ask if the best one costs more than ${settings.max_monthly:.2f} a month",
+            *agreed,
+            f"order it with the image {settings.image} (compute capability 12 and above: {settings.image_blackwell})",
+            "log in to the image's registry with GHCR_TOKEN"
+            if settings.token
+            else "no GHCR_TOKEN: the image has to be public",
+        ]
+    steps += [
+        f"wait until it runs and accepts ssh, at most {settings.wait:.0f} s; pin its ssh host key",
+        f"send the code at {plan.code.commit} to {layout.code}"
+        + ("" if plan.code.tree == plan.code.commit else ", with the changes of the working tree"),
+        *(f"send {push.source} to {getattr(layout, push.place)}/{push.inside}" for push in plan.pushes),
+        *(f"run {task.text}" for task in plan.tasks),
+        *(["open a shell"] if options.shell else []),
+        f"bring {layout.work} to {results}/<job>, every file verified by its hash",
+        "KEEP the instance, which continues to cost money" if options.keep else "destroy the instance",
+    ]
+    for number, step in enumerate(steps, 1):
+        sys.stdout.write(f"{number:>2}. {step}\n")
+    return steps

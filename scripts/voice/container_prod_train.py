@@ -15,7 +15,7 @@ from voicemill.held_signals import hold_signals
 hold_signals()
 
 from voicemill.boundary import Interrupts, guarded
-from voicemill.launch.container import run_reported
+from voicemill.launch.orchestrator import run_reported
 from voicemill.protocol import Protocol
 from voicemill.settings import Settings
 

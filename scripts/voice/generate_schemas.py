@@ -13,9 +13,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "lib"))
 
 from voicemill.verify import schemas
-from voicemill_musicgen import formats
+from voicemill_musicgen.dataset import SCHEMA_MODELS
 
-ALL = (*schemas.FORMATS, *(schemas.Format.of(name, models) for name, models in formats.MODELS.items()))
+ALL = (*schemas.FORMATS, *(schemas.Format.of(name, models) for name, models in SCHEMA_MODELS.items()))
 
 
 def main() -> int:

@@ -13,7 +13,6 @@ from voicemill.errors import InterruptedRunError, RefusedError
 
 BARE = (
     "voicemill.launch.orchestrator",
-    "voicemill.launch.container",
     "voicemill.lane.entry",
     "voicemill.lane.colab_entry",
     "voicemill.lane.runner",

@@ -22,7 +22,6 @@ Parts of stages:
     limits, presets     limits of a clip's figures, and the presets that set them
     judging, screening  faults of a clip: figure, unit, limit; the clips that are rejected for them
     speakers            similarity of each clip to the speaker of most clips
-    split               the validation split
 
 Files of a dataset:
 

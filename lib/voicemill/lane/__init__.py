@@ -5,7 +5,7 @@
     steps          train (gates, preparation, training), evaluate, bundle, promote
     request        the voice to make
     gates          the checks before anything is prepared or trained
-    training       both models (monitoring: what they show while they are trained)
+    training       both models (monitoring: progress, time left and pages while they are trained)
     placeholders   the results of a dry run
     reporter       PROGRESS, STATS and ARTIFACT lines, the lane's status file, the person's display
     entry          what the files below `scripts/voice/` start (colab_entry: all steps, ending in a report)

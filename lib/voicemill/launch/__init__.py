@@ -2,10 +2,9 @@
 
 Standard library only; an import-linter contract and a test hold it.
 
-orchestrator   the gates (preflight), then the lane on the selected backend
+orchestrator   the gates (preflight), then the lane on the selected backend; the entry point inside the container
 preflight      the gates before anything is built, installed or trained
 local_docker   the lane in the production image on this machine (engine: the container engine)
-container      inside the container: runs the lane and prints the report block
 managed_job    the lane as a SkyPilot managed job
 relay          runs a child process: passes on its protocol lines and logs its output
 paths          the paths that an invocation of an app reads and writes (paths.tsv)

@@ -1,4 +1,7 @@
-"""`scripts/voice/train_production_voice.sh`: the gates, then the lane on TRAIN_BACKEND. Standard library only.
+"""The entry points of the main job: on the host, and inside the production container. Standard library only.
+
+`scripts/voice/train_production_voice.sh`: the gates, then the lane on TRAIN_BACKEND.
+`scripts/voice/container_prod_train.py`: the lane as a child process, then the report block.
 
 Protocol: `[tts-prod] head=` first, the lane's lines, `[tts-prod] status=done backend=` last. A status file exists from
 the start and always ends in a final state; the log has the complete output.
@@ -14,11 +17,13 @@ from voicemill.boundary import Interrupts
 from voicemill.errors import InterruptedRunError, RefusedError, VoicemillError
 from voicemill.lane_status import StatusFile
 from voicemill.launch import local_docker, managed_job, preflight, relay
-from voicemill.launch.lanes import LANES, MAIN, SCRIPTS, Lane, lane_state
+from voicemill.launch.lanes import LANES, MAIN, SCRIPTS, Lane, lane_state, step_lock
 from voicemill.locks import with_lock
 from voicemill.protocol import Protocol
 from voicemill.settings import Settings
 
+REPORT_HEADING = "=== DOCKER PROD TRAIN REPORT ==="
+CONTAINER_LOG = "voice_train_prod.container.log"
 FROM_THE_LOG = ("docker_build_failed", "docker_run_failed")
 
 
@@ -63,6 +68,33 @@ def orchestrate(settings: Settings, environ: Mapping[str, str], protocol: Protoc
             protocol.done(backend)
             return 0
         return _run_here(lane, settings, with_lock(environ, lock), protocol, interrupts, log, status)
+
+
+def run_reported(settings: Settings, environ: Mapping[str, str], protocol: Protocol, interrupts: Interrupts) -> int:
+    """Run the main lane inside the production container and always print the report block; returns its exit code.
+
+    Raises:
+        StorageError: the log cannot be written.
+        RefusedError: `lane_busy:<work folder>`.
+    """
+    status = settings.paths.lane_status(MAIN.job(settings))
+    script = settings.repository / SCRIPTS / MAIN.script
+    with step_lock(settings, protocol) as lock, relay.open_log(settings.workspace.artifacts / CONTAINER_LOG) as log:
+        interrupts.deliver()
+        code = relay.run(
+            [sys.executable, str(script)],
+            on_line=protocol.line,
+            log=log,
+            interrupts=interrupts,
+            environment=with_lock(environ, lock),
+        )
+    protocol.line(REPORT_HEADING)
+    protocol.line(f"outcome={'success' if code == 0 else 'failed'}")
+    protocol.line(f"exit_code={code}")
+    protocol.line(f"train_status_path={protocol.shown(status)}")
+    protocol.line(f"log_path={protocol.shown(log.path)}")
+    protocol.line(f"train_status_present={'true' if status.is_file() else 'false'}")
+    return code
 
 
 def _run_here(

@@ -21,7 +21,7 @@ A run:
 
     train_fastpitch      FastPitch, from a dataset to a `.nemo`; train_hifigan: HiFi-GAN
     rate_search          learning-rate range test before the first step
-    fitting              the Lightning Trainer; hooks: its callbacks to the caller; timing: the time left
+    fitting              the Lightning Trainer; hooks: its callbacks to the caller
     checkpoint           counts, results, and the saved model; store: checkpoints to resume from
     validation           held-out sentences measured in a child process; selection: the best weights, early stopping
     previews             mels of fixed sentences during a run

@@ -7,7 +7,7 @@ import jsonschema
 from voicemill import files
 from voicemill.settings import REPOSITORY
 from voicemill.verify import schemas
-from voicemill_musicgen import formats
+from voicemill_musicgen.dataset import SCHEMA_MODELS
 from voicemill_musicgen.status import VoiceTrainStatusFile
 
 
@@ -17,7 +17,7 @@ def validator(name, version=1):
 
 
 def test_the_committed_schemas_are_those_of_the_models():
-    assert schemas.problems(REPOSITORY, [schemas.Format.of(*each) for each in formats.MODELS.items()]) == []
+    assert schemas.problems(REPOSITORY, [schemas.Format.of(*each) for each in SCHEMA_MODELS.items()]) == []
 
 
 def test_a_real_status_is_valid_and_never_promotable(tmp_path):

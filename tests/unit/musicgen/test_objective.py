@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from voicemill_musicgen.objective import LOGIT_LIMIT, delayed, sanitised_loss, shifted
+from voicemill_musicgen.training import LOGIT_LIMIT, delayed, sanitised_loss, shifted
 
 P = 9
 

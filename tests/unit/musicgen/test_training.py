@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from voicemill.errors import TrainingError
-from voicemill_musicgen import adapter, model, objective, training
+from voicemill_musicgen import model, training
 from voicemill_musicgen.weights import private_copy, resolve
 
 FAST = training.TrainingOptions(steps=12, learning_rate=1e-2)
@@ -52,8 +52,8 @@ def test_the_same_seed_gives_the_same_losses(tiny_musicgen, clip):
 def test_the_loss_is_that_of_transformers(tiny_musicgen, clip):
     """Its own forward pass with labels, which shifts and averages by itself."""
     base = load(tiny_musicgen)
-    targets = objective.delayed(base.codes(clip), base.padding)
-    ours = objective.sanitised_loss(base.logits(objective.shifted(targets, base.padding)), targets, base.padding)
+    targets = training.delayed(base.codes(clip), base.padding)
+    ours = training.sanitised_loss(base.logits(training.shifted(targets, base.padding)), targets, base.padding)
     labels = targets.transpose(1, 2)
     theirs = base.model.decoder(encoder_hidden_states=base.condition, labels=labels, use_cache=False).loss
     assert float(ours.loss) == pytest.approx(float(theirs), rel=1e-5)
@@ -66,7 +66,7 @@ def test_half_precision_is_loaded_as_float32(tiny_musicgen, tmp_path, clip):
         base.model.to(torch.bfloat16).save_pretrained(half)
     again = load(half)
     assert again.dtype == "float32"
-    assert again.logits(objective.shifted(objective.delayed(again.codes(clip), 32), 32)).dtype == torch.float32
+    assert again.logits(training.shifted(training.delayed(again.codes(clip), 32), 32)).dtype == torch.float32
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -96,13 +96,13 @@ def test_weights_that_break_later_name_their_step(tiny_musicgen, clip):
 
 def test_an_adapter_starts_as_nothing_and_is_all_that_is_trained(tiny_musicgen, clip):
     base = load(tiny_musicgen)
-    inputs = objective.shifted(objective.delayed(base.codes(clip), base.padding), base.padding)
+    inputs = training.shifted(training.delayed(base.codes(clip), base.padding), base.padding)
     before = base.logits(inputs)
-    adapters = adapter.attach(base.model.decoder)
+    adapters = training.attach_adapters(base.model.decoder)
     assert torch.equal(base.logits(inputs), before)
     layers, linear = 2, 8 + 2
     assert len(adapters) == layers * linear
-    wanted = {id(parameter) for parameter in adapter.parameters(adapters)}
+    wanted = {id(parameter) for parameter in training.adapter_parameters(adapters)}
     assert {id(p) for p in base.model.parameters() if p.requires_grad} == wanted
 
 

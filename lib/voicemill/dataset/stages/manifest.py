@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from voicemill import files
-from voicemill.dataset import description, explain, judging, split
+from voicemill.dataset import description, explain, judging
 from voicemill.dataset.candidates import CandidateClip, RejectedClip
 from voicemill.dataset.description import DatasetDescription
 from voicemill.dataset.figures import LoudnessFigures, SeparationFigures
-from voicemill.dataset.manifest import ManifestEntry, Quality, write_manifest
+from voicemill.dataset.manifest import ManifestEntry, Quality, Split, write_manifest
 from voicemill.dataset.recordings import DecodedRecordings
 from voicemill.dataset.report import make_report
 from voicemill.dataset.source_file import SourceFile
@@ -21,11 +24,16 @@ from voicemill.dataset.stages.alignment import AlignedClip
 from voicemill.dataset.stages.pitch import PitchResult, PitchSettings
 from voicemill.dataset.statistics import summarise
 from voicemill.dataset.utterances import SegmentationResult
+from voicemill.errors import DatasetError
 
 if TYPE_CHECKING:
     from voicemill.dataset.context import PreparationContext
 
 NAME = "manifest"
+VALIDATION_SHARE = 0.1
+"""Share of the clips held out for validation: enough for a stable figure, and little even of a few minutes."""
+MOST_VALIDATION_CLIPS = 12
+"""More than a dozen clips make validation slower, not better."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +116,7 @@ def run(
 
 def entries_of(clips: Sequence[CandidateClip], seed: int) -> list[ManifestEntry]:
     """Manifest entries with their split, in the order of the input."""
-    splits = split.assign(
+    splits = assign_splits(
         [clip.cut.seconds for clip in clips], [clip.utterance.normalized for clip in clips], seed=seed
     )
     entries = []
@@ -152,3 +160,36 @@ def _quality(clip: CandidateClip, aligned: AlignedClip) -> Quality:
         formant_hz=None if voice is None else round(voice.formant_hz, 1),
         speaker_similarity=None if clip.similarity is None else round(clip.similarity, 4),
     )
+
+
+def assign_splits(seconds: Sequence[float], texts: Sequence[str], *, seed: int) -> list[Split]:
+    """Choose about a tenth of the clips for validation, at least 1 and at most 12, one from each stratum of lengths.
+
+    All takes of a text that is spoken more than once stay in training: validation must not use a text of training.
+
+    Args:
+        seconds: length of each clip.
+        texts: the text of each clip.
+        seed: the same seed and clips give the same choice.
+
+    Returns:
+        The split of each clip, in their order.
+
+    Raises:
+        DatasetError: `dataset_too_small`, fewer than two clips or a single text throughout.
+    """
+    takes = Counter(texts)
+    unique = [index for index, text in enumerate(texts) if takes[text] == 1]
+    if len(seconds) < 2 or not unique:
+        raise DatasetError(
+            f"{len(seconds)} clips with {len(takes)} different texts are too few to train and to validate on.",
+            reason="dataset_too_small",
+            hint="Record more sentences; a few minutes are a good start.",
+        )
+    wanted = min(MOST_VALIDATION_CLIPS, max(1, round(VALIDATION_SHARE * len(seconds))), len(unique), len(seconds) - 1)
+    by_length = sorted(unique, key=lambda index: (seconds[index], index))
+    generator = np.random.default_rng(seed)
+    chosen = {
+        by_length[int(generator.choice(stratum))] for stratum in np.array_split(np.arange(len(by_length)), wanted)
+    }
+    return ["validation" if index in chosen else "train" for index in range(len(seconds))]

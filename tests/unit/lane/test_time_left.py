@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from voicemill.training.timing import TimeLeft, format_duration
+from voicemill.lane.monitoring import TimeLeft, format_duration
 
 RECORDED = json.loads(Path(__file__).with_name("step_times.json").read_text())
 """Seconds from the start to the end of each step of two real runs: the first 100 steps of the preset cpu on the demo,
