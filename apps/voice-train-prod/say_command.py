@@ -29,7 +29,7 @@ Examples:
 @click.command("say", epilog=EXAMPLES)
 @click.option("--voice", help="Promoted voice.  [default: VOICE_PROFILE_ID or dottie_default]")
 @click.option("--bundle", type=click.Path(path_type=Path), help="Folder of a bundle, instead of --voice.")
-@click.option("--text", help='Text to synthesise; <break time="500ms"/> inserts a pause.')
+@click.option("--text", help="Text to synthesise, plain or SSML.")
 @click.option("--file", type=click.Path(path_type=Path), help="Text file, UTF-8; - for standard input.")
 @click.option(
     "--out",
@@ -155,7 +155,8 @@ def _say(voice: Voice, text: str, output: Output, options: SynthesisOptions) -> 
     output.write(sound_bytes(samples, voice.sample_rate, output.suffix))
     if output.timings is not None:
         words = [word for chunk in chunks for word in chunk.words]
-        files.write_text(output.timings, render(words, output.timings.name))
+        marks = [mark for chunk in chunks for mark in chunk.marks]
+        files.write_text(output.timings, render(words, output.timings.name, marks))
     return _stats(seconds, voice.vocoder, time.perf_counter() - started)
 
 

@@ -38,6 +38,7 @@ class VoiceGraph:
         sample_rate: in Hz.
         hop_length: samples of a frame.
         mel: settings of the mel spectrogram, by the names of `synthesis.mel.AudioConfig`.
+        mean_pitch: of the voice's recordings, in Hz.
     """
 
     def __init__(self, data: bytes, threads: int = 1) -> None:
@@ -65,7 +66,8 @@ class VoiceGraph:
             self.sample_rate = int(facts["sample_rate"])
             self.hop_length = int(facts["hop_length"])
             self.mel: dict[str, Any] = json.loads(facts["mel"])
-            self._pitch_ratio = float(facts["pitch_mean"]) / float(facts["pitch_std"])
+            self.mean_pitch = float(facts["pitch_mean"])
+            self._pitch_ratio = self.mean_pitch / float(facts["pitch_std"])
         except Exception as error:  # onnxruntime raises classes of its own, which it does not publish
             raise BundleError(
                 f"The graph of the voice cannot be loaded: {error}.",

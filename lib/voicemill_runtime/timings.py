@@ -1,4 +1,4 @@
-"""Times of words and phones as JSON, SubRip, WebVTT or Praat's TextGrid."""
+"""Times of words, phones and marks as JSON, SubRip, WebVTT or Praat's TextGrid; SubRip has no place for marks."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from voicemill.errors import UsageError
-from voicemill_runtime.voice import TimedWord
+from voicemill_runtime.voice import TimedMark, TimedWord
 
 CAPTION_SECONDS = 4.0
 """Longest caption of SubRip and WebVTT."""
 CAPTION_WORDS = 10
 
 
-def render(words: Sequence[TimedWord], name: str) -> str:
+def render(words: Sequence[TimedWord], name: str, marks: Sequence[TimedMark] = ()) -> str:
     """The times in the format that a file's ending names: `.json`, `.srt`, `.vtt` or `.TextGrid`.
+
+    Args:
+        words: in order.
+        name: of the file.
+        marks: of SSML, in order.
 
     Raises:
         UsageError: `timings_format:<ending>`: another ending.
@@ -28,10 +33,10 @@ def render(words: Sequence[TimedWord], name: str) -> str:
             reason=f"timings_format:{suffix.lstrip('.')}",
             hint="Name a file that ends in .json, .srt, .vtt or .TextGrid.",
         )
-    return writer(words)
+    return writer(words, marks)
 
 
-def _json(words: Sequence[TimedWord]) -> str:
+def _json(words: Sequence[TimedWord], marks: Sequence[TimedMark]) -> str:
     rows = [
         {
             "word": word.text,
@@ -44,7 +49,8 @@ def _json(words: Sequence[TimedWord]) -> str:
         }
         for word in words
     ]
-    return json.dumps({"words": rows}, indent=2) + "\n"
+    times = [{"mark": mark.name, "time": round(mark.time, 4)} for mark in marks]
+    return json.dumps({"words": rows, "marks": times}, indent=2) + "\n"
 
 
 def _captions(words: Sequence[TimedWord]) -> list[list[TimedWord]]:
@@ -75,22 +81,41 @@ def _cue(caption: Sequence[TimedWord], point: str) -> str:
     return f"{span}\n{' '.join(word.text for word in caption)}\n"
 
 
-def _srt(words: Sequence[TimedWord]) -> str:
+def _srt(words: Sequence[TimedWord], _: Sequence[TimedMark]) -> str:
     return "\n".join(f"{number}\n{_cue(caption, ',')}" for number, caption in enumerate(_captions(words), 1))
 
 
-def _vtt(words: Sequence[TimedWord]) -> str:
-    return "WEBVTT\n\n" + "\n".join(_cue(caption, ".") for caption in _captions(words))
+def _vtt(words: Sequence[TimedWord], marks: Sequence[TimedMark]) -> str:
+    notes = [f"NOTE mark {_one_line(mark.name)} {_stamp(mark.time, '.')}\n" for mark in marks]
+    return "WEBVTT\n\n" + "\n".join([*notes, *(_cue(caption, ".") for caption in _captions(words))])
 
 
-def _textgrid(words: Sequence[TimedWord]) -> str:
-    end = words[-1].end if words else 0.0
+def _one_line(name: str) -> str:
+    return " ".join(name.replace("-->", "->").split())
+
+
+def _textgrid(words: Sequence[TimedWord], marks: Sequence[TimedMark]) -> str:
+    end = max(words[-1].end if words else 0.0, marks[-1].time if marks else 0.0)
     tiers = {
         "words": [(word.start, word.end, word.text) for word in words],
         "phones": [(phone.start, phone.end, phone.symbol) for word in words for phone in word.phones],
     }
-    head = f'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n{end:.6f}\n<exists>\n{len(tiers)}\n'
-    return head + "".join(_tier(name, rows, end) for name, rows in tiers.items())
+    count = len(tiers) + bool(marks)
+    head = f'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n{end:.6f}\n<exists>\n{count}\n'
+    return head + "".join(_tier(name, rows, end) for name, rows in tiers.items()) + _points(marks, end)
+
+
+def _points(marks: Sequence[TimedMark], end: float) -> str:
+    """The tier of marks, if there are any."""
+    if not marks:
+        return ""
+    body = "".join(f'{mark.time:.6f}\n"{_quoted(mark.name)}"\n' for mark in marks)
+    return f'"TextTier"\n"marks"\n0\n{end:.6f}\n{len(marks)}\n{body}'
+
+
+def _quoted(text: str) -> str:
+    """Text inside quotation marks, as Praat doubles them."""
+    return _one_line(text).replace('"', '""')
 
 
 def _tier(name: str, rows: Sequence[tuple[float, float, str]], end: float) -> str:
@@ -105,11 +130,11 @@ def _tier(name: str, rows: Sequence[tuple[float, float, str]], end: float) -> st
             position = stop
     if end > position:
         intervals.append((position, end, ""))
-    body = "".join(f'{start:.6f}\n{stop:.6f}\n"{text}"\n' for start, stop, text in intervals)
+    body = "".join(f'{start:.6f}\n{stop:.6f}\n"{_quoted(text)}"\n' for start, stop, text in intervals)
     return f'"IntervalTier"\n"{name}"\n0\n{end:.6f}\n{len(intervals)}\n{body}'
 
 
-_WRITERS: dict[str, Callable[[Sequence[TimedWord]], str]] = {
+_WRITERS: dict[str, Callable[[Sequence[TimedWord], Sequence[TimedMark]], str]] = {
     ".json": _json,
     ".srt": _srt,
     ".vtt": _vtt,

@@ -9,17 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicemill.errors import BundleError, UsageError
-from voicemill.synthesis.input_text import parse_breaks
 from voicemill.synthesis.options import SynthesisOptions
+from voicemill.synthesis.prosody import Style
+from voicemill.synthesis.ssml import Mark, Passage, Pause, parse
 from voicemill.text.frontend import ReadSentence, SpokenWord, read
 from voicemill.text.lexicon import Lexicon
 from voicemill_runtime.graph import VoiceGraph
 from voicemill_runtime.griffin_lim import griffin_lim
+from voicemill_runtime.passages import read_passage
 from voicemill_runtime.tokens import TokenSequence, encode
 
 Samples = NDArray[np.float32]
 LONGEST_CHUNK = 45
 """Words of one pass of the acoustic model: a longer sentence is split at its marks, or else between words."""
+SPEEDS = (0.25, 4.0)
+"""Limits of the speed of a word, the options' and the markup's together."""
+_FADE_SECONDS = 0.01
+"""Over which the gain of one word becomes that of the next."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +48,26 @@ class TimedWord:
 
 
 @dataclass(frozen=True)
+class TimedMark:
+    """A `<mark>` and when the speech reaches it, in seconds from the start of the speech."""
+
+    name: str
+    time: float
+
+
+@dataclass(frozen=True)
 class SpokenChunk:
     """A stretch of speech, at most a sentence long, or a pause.
 
     Attributes:
-        samples: in -1..1, shape (samples,).
+        samples: in -1..1, shape (samples,); none where only marks are left at the end.
         words: with their times from the start of the whole speech.
+        marks: likewise.
     """
 
     samples: Samples
     words: tuple[TimedWord, ...] = ()
+    marks: tuple[TimedMark, ...] = ()
 
 
 class Voice:
@@ -76,51 +92,116 @@ class Voice:
         """How the voice reads a text."""
         return read(text, self._lexicon)
 
+    def parse(self, text: str, options: SynthesisOptions | None = None) -> list[Passage | Pause]:
+        """What `speak` is going to speak: passages and pauses.
+
+        Raises:
+            UsageError: `markup_unsupported:<element>`, `markup_invalid:<line>` or `markup_too_long`.
+        """
+        options = options or SynthesisOptions()
+        return parse(
+            text,
+            sentence_pause=options.sentence_pause,
+            paragraph_pause=options.paragraph_pause,
+            mean_pitch=self._graph.mean_pitch,
+        )
+
     def speak(self, text: str, options: SynthesisOptions | None = None) -> Iterator[SpokenChunk]:
         """Speak a text as a stream: each sentence is yielded as soon as it is computed.
 
         Args:
-            text: plain, with `<break>` tags; any length.
+            text: plain, plain with tags of SSML, or an SSML document (see `voicemill.synthesis.ssml`); any length.
             options: speed, pitch and pauses.
 
         Raises:
-            UsageError: `nothing_to_say`, or `markup_unsupported`.
+            UsageError: `nothing_to_say`, or a reason of `parse`, both before the first sound.
             BundleError: `synthesis_non_finite`: the graph gives no sound.
         """
         options = options or SynthesisOptions()
         position = 0
         spoken = False
-        for passage in parse_breaks(text, options.paragraph_pause):
-            if isinstance(passage, float):
-                position += (chunk := self._silence(passage)).samples.size
+        waiting: list[Mark] = []
+        for item in self.parse(text, options):
+            if isinstance(item, Pause):
+                chunk = SpokenChunk(self._silence(item.seconds), (), self._timed(waiting, position))
+                waiting = []
+                position += chunk.samples.size
                 yield chunk
                 continue
-            chunks = [part for sentence in self.read(passage) for part in split(sentence.words)]
-            for index, words in enumerate(chunks):
+            styles = [part.style for part in item.parts]
+            waiting += item.marks
+            sentences = [run for sentence in read_passage(item, self._lexicon) for run in split(sentence)]
+            for index, words in enumerate(sentences):
                 if index:
-                    position += (pause := self._silence(options.sentence_pause)).samples.size
+                    position += (pause := SpokenChunk(self._silence(options.sentence_pause))).samples.size
                     yield pause
-                chunk = self._speak(words, options, position)
+                chunk, waiting = self._speak(words, styles, waiting, options, position)
                 position += chunk.samples.size
                 spoken = True
                 yield chunk
+            waiting = [Mark(mark.name, -1) for mark in waiting]
         if not spoken:
             raise UsageError("There is nothing to say in the text.", reason="nothing_to_say", hint="Give words to say.")
+        if waiting:
+            yield SpokenChunk(self._silence(0.0), (), self._timed(waiting, position))
 
-    def _silence(self, seconds: float) -> SpokenChunk:
-        return SpokenChunk(np.zeros(round(seconds * self.sample_rate), dtype=np.float32))
+    def _silence(self, seconds: float) -> Samples:
+        return np.zeros(round(seconds * self.sample_rate), dtype=np.float32)
 
-    def _speak(self, words: Sequence[SpokenWord], options: SynthesisOptions, position: int) -> SpokenChunk:
+    def _timed(self, marks: Sequence[Mark], position: int) -> tuple[TimedMark, ...]:
+        return tuple(TimedMark(mark.name, position / self.sample_rate) for mark in marks)
+
+    def _speak(
+        self,
+        words: Sequence[SpokenWord],
+        styles: Sequence[Style],
+        marks: Sequence[Mark],
+        options: SynthesisOptions,
+        position: int,
+    ) -> tuple[SpokenChunk, list[Mark]]:
+        """Speak one run of words.
+
+        Args:
+            words: of one sentence.
+            styles: of the parts of the passage.
+            marks: not reached before.
+            options: of the whole speech.
+            position: samples before the run.
+
+        Returns:
+            The speech, and the marks that it does not reach.
+        """
         sequence = encode(words, self._graph.tokens)
-        count = len(sequence.ids)
-        pace = np.full(count, options.speed, dtype=np.float32)
-        output = self._graph.run(sequence.ids, pace, np.full(count, options.semitones, dtype=np.float32))
+        of_tokens = _styles_of_tokens(words, styles, sequence)
+        speeds = np.array([style.speed for style in of_tokens], dtype=np.float32) * options.speed
+        semitones = np.array([style.semitones for style in of_tokens], dtype=np.float32) + options.semitones
+        output = self._graph.run(sequence.ids, np.clip(speeds, *SPEEDS), np.clip(semitones, -24, 24))
         samples = output.samples if output.samples is not None else self._vocode(output.mel)
         if not samples.size or not np.isfinite(samples).all():
             raise BundleError(
                 "The voice gave no sound for a sentence.", reason="synthesis_non_finite", hint="Train it longer."
             )
-        return SpokenChunk(samples, self._times(words, sequence, output.durations, position))
+        if any(style.decibels for style in of_tokens):
+            samples = self._with_gains(samples, of_tokens, output.durations)
+        timed = self._times(words, sequence, output.durations, position)
+        reached = [mark for mark in marks if mark.part <= words[-1].part]
+        times = [
+            next(one.start for one, word in zip(timed, words, strict=True) if word.part >= mark.part)
+            for mark in reached
+        ]
+        found = tuple(TimedMark(mark.name, time) for mark, time in zip(reached, times, strict=True))
+        return SpokenChunk(samples, timed, found), [mark for mark in marks if mark.part > words[-1].part]
+
+    def _with_gains(self, samples: Samples, styles: Sequence[Style], durations: NDArray[np.int64]) -> Samples:
+        """The samples with the gain of each token's style, and short fades between different gains."""
+        factors = np.array([10 ** (style.decibels / 20) for style in styles], dtype=np.float32)
+        gains = np.repeat(factors, durations * self._graph.hop_length)
+        gains = np.pad(gains, (0, max(0, samples.size - gains.size)), mode="edge")[: samples.size]
+        width = 2 * round(_FADE_SECONDS * self.sample_rate / 2) + 1
+        sums = np.cumsum(np.pad(gains.astype(np.float64), (width // 2 + 1, width // 2), mode="edge"))
+        faded = (sums[width:] - sums[:-width]) / width
+        result: Samples = np.clip(samples * faded.astype(np.float32), -1.0, 1.0)
+        return result
 
     def _vocode(self, mel: NDArray[np.float32] | None) -> Samples:
         if mel is None or not mel.size or not np.isfinite(mel).all():
@@ -140,6 +221,15 @@ class Voice:
             )
             timed.append(TimedWord(word.text, float(edges[first]), float(edges[last]), phones))
         return tuple(timed)
+
+
+def _styles_of_tokens(words: Sequence[SpokenWord], styles: Sequence[Style], sequence: TokenSequence) -> list[Style]:
+    """The style of each token: that of its word; marks and spaces follow the word before them."""
+    ends = [first for first, _ in sequence.words[1:]] + [len(sequence.ids)]
+    of_tokens: list[Style] = []
+    for word, end in zip(words, ends, strict=True):
+        of_tokens += [styles[word.part]] * (end - len(of_tokens))
+    return of_tokens
 
 
 def split(words: Sequence[SpokenWord], longest: int = LONGEST_CHUNK) -> list[Sequence[SpokenWord]]:

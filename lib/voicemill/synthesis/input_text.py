@@ -1,8 +1,4 @@
-"""Input text of synthesis: SSML breaks, paragraphs, and chunks short enough for one pass of the acoustic model.
-
-The markup is the part of SSML that sets pauses: `<break time="500ms"/>`, with or without a surrounding `<speak>`
-(W3C SSML 1.1, section 3.2.3). Any other tag is refused instead of being read aloud.
-"""
+"""Input text of synthesis through NeMo: pauses, and chunks short enough for one pass of the acoustic model."""
 
 from __future__ import annotations
 
@@ -11,49 +7,40 @@ from collections.abc import Iterator
 
 from voicemill.errors import UsageError
 from voicemill.synthesis.out_of_vocabulary import WORD
+from voicemill.synthesis.ssml import PLAIN, Part, Pause, parse
 
-LONGEST_BREAK = 10.0
-"""Seconds."""
 LONGEST_CHUNK = 300
 """Characters. A longer sentence is split at commas, or else at spaces: the cost of attention is quadratic."""
-_TAG = re.compile(r"<[^<>]*>")
-_BREAK = re.compile(r"<break\s+time\s*=\s*([\"'])(\d+(?:\.\d+)?)(ms|s)\1\s*/>")
-_SPEAK = re.compile(r"\s*<speak(?:\s[^<>]*)?>(.*)</speak>\s*", re.DOTALL)
-_PARAGRAPH = re.compile(r"\n\s*\n")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+")
 _CLAUSE_END = re.compile(r"(?<=[,;:])\s+")
 
 
-def parse_breaks(text: str, paragraph_pause: float = 0.7) -> list[str | float]:
-    """Split a text at its breaks and paragraphs: texts, and pauses in seconds, in order.
+def parse_breaks(text: str, paragraph_pause: float = 0.7, sentence_pause: float = 0.3) -> list[str | float]:
+    """Split a text at its breaks, sentences and paragraphs: texts, and pauses in seconds, in order.
+
+    Marks are left out: they have times only where the voice's graph speaks.
 
     Raises:
-        UsageError: `markup_unsupported` for any tag except a break of at most ten seconds.
+        UsageError: see `ssml.parse`; `markup_unsupported:<element>` also for phones and prosody.
     """
-    document = _SPEAK.fullmatch(text)
-    body = document[1] if document else text
     parsed: list[str | float] = []
-    position = 0
-    for tag in _TAG.finditer(body):
-        pause = _BREAK.fullmatch(tag[0])
-        seconds = float(pause[2]) / (1000 if pause[3] == "ms" else 1) if pause else LONGEST_BREAK + 1
-        if seconds > LONGEST_BREAK:
-            raise UsageError(
-                f"Unsupported markup: {tag[0][:60]}",
-                reason="markup_unsupported",
-                hint='The only supported tag is <break time="500ms"/>, of at most 10 s.',
-            )
-        parsed += [*_paragraphs(body[position : tag.start()], paragraph_pause), seconds]
-        position = tag.end()
-    return [*parsed, *_paragraphs(body[position:], paragraph_pause)]
+    for item in parse(text, sentence_pause=sentence_pause, paragraph_pause=paragraph_pause):
+        if isinstance(item, Pause):
+            parsed.append(item.seconds)
+        elif words := "".join(map(_plain, item.parts)).strip():
+            parsed.append(words)
+    return parsed
 
 
-def _paragraphs(text: str, pause: float) -> list[str | float]:
-    parsed: list[str | float] = []
-    for paragraph in _PARAGRAPH.split(text):
-        if paragraph.strip():
-            parsed += [pause, paragraph.strip()]
-    return parsed[1:]
+def _plain(part: Part) -> str:
+    element = "prosody" if part.style != PLAIN else "phoneme" if any(each.phones for each in part.given) else ""
+    if element:
+        raise UsageError(
+            f"Unsupported markup: <{element}> with a voice of an earlier version.",
+            reason=f"markup_unsupported:{element}",
+            hint="Build the voice's bundle again: it gets a graph, which speaks all elements.",
+        )
+    return " ".join(word.text for word in part.given) if part.given else part.text
 
 
 def split_into_chunks(text: str, longest: int = LONGEST_CHUNK) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from voicemill.errors import UsageError
-from voicemill.synthesis.input_text import LONGEST_BREAK
+from voicemill.synthesis.prosody import LONGEST_BREAK
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def synthesise(
     rate = synthesiser.audio.sample_rate
     pieces: list[Samples] = []
     has_speech = False
-    for passage in parse_breaks(text, options.paragraph_pause):
+    for passage in parse_breaks(text, options.paragraph_pause, options.sentence_pause):
         if isinstance(passage, float):
             pieces.append(_silence(passage, rate))
             continue

@@ -27,13 +27,21 @@ def test_breaks_and_paragraphs_are_pauses(text: str, expected: list[str | float]
 
 @pytest.mark.parametrize(
     "text",
-    ["<b>bold</b>", '<break time="11s"/>', '<break strength="weak"/>', "<break/>", '<break time="-1s"/>', "<speak>One"],
+    ["<b>bold</b>", '<break time="11s"/>', '<break strength="huge"/>', '<break time="-1s"/>', "<audio src='a.wav'/>"],
 )
 def test_other_markup_is_refused_and_never_read_aloud(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_breaks(text)
-    assert caught.value.reason == "markup_unsupported"
+    assert caught.value.code == "markup_unsupported"
     assert str(caught.value).startswith("Unsupported markup: <")
+
+
+@pytest.mark.parametrize("text", ["<prosody rate='slow'>a</prosody>", "<phoneme ph='ɑ'>a</phoneme>"])
+def test_what_needs_a_graph_is_refused(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_breaks(text)
+    assert caught.value.code == "markup_unsupported"
+    assert "graph" in caught.value.hint
 
 
 @given(st.text(alphabet="ab<>/=\"'\n 1smbreakti", max_size=60))

@@ -84,7 +84,9 @@ _LINE_MARK = re.compile(r"^[ \t]{0,8}(?:#{1,6}[ \t]+|>[ \t]?|[-*+][ \t]+)", re.M
 _LINK = re.compile(r"!?\[([^\[\]\n]{1,300})\]\([^()\s]{1,2000}\)")
 _EMPHASIS = re.compile(r"(?<![\w*])(\*{1,3}|~~)(?=\S)([^*~\n]{1,500}?)(?<=\S)\1(?![\w*])")
 _UNDERLINE = re.compile(r"(?<!\w)(_{1,3})(?=[^\s_])([^_\n]{1,500}?)(?<=[^\s_])\1(?!\w)")
-_TAG = re.compile(r"</?(?:b|i|u|em|strong|p|br|div|span|h[1-6]|li|ul|ol|a|code|sup|sub)(?:\s[^<>]{0,500})?/?>", re.I)
+_TAG = re.compile(
+    r"</?(?:b|i|u|em|strong|p|br|div|span|h[1-6]|li|ul|ol|a|code|sup|sub)\s?(?:\s[^<>]{0,250}=[^<>]{0,250})?/?>", re.I
+)
 _SUPERSCRIPT = re.compile(
     r"(?<=[\da-z)])(?:\u207b[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]+|[\u2070\u00b9\u2074-\u2079][\u2070\u00b9\u00b2\u00b3\u2074-\u2079]*)"
 )
@@ -97,6 +99,8 @@ language
 has longer runs, and Unicode normalisation sorts a run in quadratic time.
 """
 _PICTURES = {"So", "Cs", "Co", "Cn", "Sk"}
+BOUNDARY = "\ue000"
+"""Stands between the parts of a text that `reading.read_parts` reads; a private character, which no text needs."""
 _KEPT_PICTURES = frozenset("\u00b0^")
 
 
@@ -150,7 +154,7 @@ def _compatible(character: str) -> str:
     """
     if character.isascii():
         return character if character.isprintable() or character == "\n" else " "
-    if character in "\u00b2\u00b3":
+    if character in ("\u00b2", "\u00b3", BOUNDARY):
         return character
     category = unicodedata.category(character)
     if category == "Mn":

@@ -9,11 +9,12 @@ number or an address, and at the end of a paragraph.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from voicemill.text.frontend import abbreviations, capitals, heteronyms, patterns, symbols
-from voicemill.text.frontend.cleanup import clean, strip_accents
+from voicemill.text.frontend.cleanup import BOUNDARY, clean, strip_accents
 from voicemill.text.frontend.forms import Neighbours, Reading, spelled
 from voicemill.text.lexicon import Lexicon, Phones
 
@@ -47,6 +48,7 @@ class SpokenWord:
         mark: punctuation that follows: one of `, . ? ! ; :`, or an empty string.
         written: the word's capitalisation in the text, for display.
         alternatives: other pronunciations of a heteronym.
+        part: index of the part of the text in which the word begins, see `read_parts`.
     """
 
     text: str
@@ -54,6 +56,7 @@ class SpokenWord:
     mark: str = ""
     written: str = ""
     alternatives: tuple[Phones, ...] = ()
+    part: int = 0
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,43 @@ def read(text: str, lexicon: Lexicon | None = None) -> list[ReadSentence]:
         that must refuse them ask `foreign_letters` first.
     """
     lexicon = lexicon or Lexicon.load()
-    return [sentence for line in clean(text).splitlines() for sentence in _paragraph(line, lexicon)]
+    plain = clean(text.replace(BOUNDARY, " "))
+    return [sentence for line in plain.splitlines() for sentence in _paragraph(line, lexicon)]
+
+
+def read_parts(parts: Sequence[str], lexicon: Lexicon | None = None) -> list[ReadSentence]:
+    """How a text in parts is read: as `read` reads the whole text, with each word's part.
+
+    Args:
+        parts: of one text, for example what SSML elements enclose; a sentence or word may span several.
+        lexicon: pronunciations; the CMU dictionary by default.
+    """
+    lexicon = lexicon or Lexicon.load()
+    parts = [part.replace(BOUNDARY, " ") for part in parts]
+    text = clean(BOUNDARY.join(parts))
+    if text.count(BOUNDARY) != len(parts) - 1:  # one stood inside markup that is not spoken
+        text = BOUNDARY.join(f" {clean(part)} " for part in parts)
+    sentences: list[ReadSentence] = []
+    first = 0
+    for line in text.splitlines():
+        plain, starts = _without_boundaries(line)
+        sentences += _paragraph(plain, lexicon, starts, first)
+        first += len(starts)
+    return sentences
+
+
+def _without_boundaries(line: str) -> tuple[str, list[int]]:
+    """A line without the boundaries of parts, and where each part after the first begins in it."""
+    first, *others = line.split(BOUNDARY)
+    pieces, starts, length = [first], [], len(first)
+    for piece in others:
+        starts.append(length)
+        if piece.startswith(" ") and (not length or pieces[-1].endswith(" ")):
+            piece = piece[1:]
+        if piece:
+            pieces.append(piece)
+            length += len(piece)
+    return "".join(pieces), starts
 
 
 def foreign_letters(text: str) -> list[str]:
@@ -135,14 +174,15 @@ def foreign_letters(text: str) -> list[str]:
     return sorted({c for c in plain if c.isalpha() and not c.isascii()})
 
 
-def _paragraph(line: str, lexicon: Lexicon) -> Iterator[ReadSentence]:
+def _paragraph(line: str, lexicon: Lexicon, starts: Sequence[int] = (), first_part: int = 0) -> Iterator[ReadSentence]:
     tokens = list(_tokens(line, lambda word: _is_word(word, lexicon)))
     first = start = 0
     for index, token in enumerate(tokens):
         if token.ends_sentence or index + 1 == len(tokens):
             end = token.end if index + 1 < len(tokens) else len(line)
             end += len(line[end : end + 2]) - len(line[end : end + 2].lstrip("\"')"))
-            sentence = _sentence(line[start:end].strip(), tokens[first : index + 1], lexicon)
+            origins = [first_part + bisect_right(starts, each.start) for each in tokens[first : index + 1]]
+            sentence = _sentence(line[start:end].strip(), tokens[first : index + 1], origins, lexicon)
             if sentence.words:
                 yield sentence
             first, start = index + 1, end
@@ -310,15 +350,17 @@ def _punctuate(token: _Token, kind: str, line: str) -> None:
         token.mark = "," if before else ""
 
 
-def _sentence(text: str, tokens: Sequence[_Token], lexicon: Lexicon) -> ReadSentence:
+def _sentence(text: str, tokens: Sequence[_Token], origins: Sequence[int], lexicon: Lexicon) -> ReadSentence:
     spoken: list[str] = []
+    parts: list[int] = []
     shown: list[str] = []
     marks: list[str] = []
     choices: list[Choice] = []
-    for token in tokens:
+    for token, part in zip(tokens, origins, strict=True):
         if token.readings and token.readings[0]:
             first = len(spoken)
             spoken += token.readings[0]
+            parts += [part] * len(token.readings[0])
             shown += _shown(token)
             marks += [""] * len(token.readings[0])
             others = list(dict.fromkeys(tuple(word.lower() for word in words) for words in token.readings))
@@ -332,6 +374,8 @@ def _sentence(text: str, tokens: Sequence[_Token], lexicon: Lexicon) -> ReadSent
     words = tuple(
         _spoken_word(lower, index, spoken[index], shown[index], marks, lexicon) for index in range(len(lower))
     )
+    if any(parts):
+        words = tuple(replace(word, part=part) for word, part in zip(words, parts, strict=True))
     return ReadSentence(text, words, tuple(choices))
 
 
