@@ -58,7 +58,7 @@ class Protocol:
     def line(self, text: str) -> None:
         """Write one line and flush it; control characters are escaped.
 
-        A PROGRESS line is repeated after a STATS line with a loss: job servers show the last line that has either.
+        A PROGRESS line is repeated after a STATS line with the loss of a step: job servers show the last of the two.
         """
         wait = self._last + self._gap - time.monotonic()
         if self._gap and wait > 0:
@@ -70,7 +70,7 @@ class Protocol:
         self._stream.write(one_line(text) + "\n")
         self._stream.flush()
         self._last = time.monotonic()
-        if text.startswith("STATS ") and "loss" in text and self.total:
+        if text.startswith("STATS ") and '"loss":' in text and self.total:
             self.progress(self.current, self.total)
 
     def progress(self, current: int, total: int) -> None:

@@ -14,6 +14,8 @@ from voicemill.errors import UsageError
 from voicemill.variables import Variables
 
 ORCHESTRATOR_LOG = "voice_train_prod.orchestrator.log"
+MAX_DISPLAY_NAME = 200
+"""Characters."""
 _PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -28,6 +30,22 @@ def profile_id(name: str) -> str:
             f"The voice id {name!r} cannot be used as a folder name.",
             reason="invalid_voice_profile_id",
             hint="Use 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit.",
+        )
+    return name
+
+
+def display_name(text: str) -> str:
+    """The name of a voice for people, without surrounding space.
+
+    Raises:
+        UsageError: it is empty, longer than `MAX_DISPLAY_NAME`, or holds characters that are not printable.
+    """
+    name = text.strip()
+    if not name or len(name) > MAX_DISPLAY_NAME or not name.isprintable():
+        raise UsageError(
+            f"The display name must be 1 to {MAX_DISPLAY_NAME} printable characters.",
+            reason="invalid_display_name",
+            hint="Give a plain name with --display-name.",
         )
     return name
 

@@ -377,7 +377,7 @@ def test_colab_entry_never_reports_an_old_result(run, tmp_path):
         ({"PROD_TTS_ALLOWLIST": "none.json"}, "train", "allowlist_missing:none.json", 2),
         ({"PROD_TTS_EVAL_PATH": "."}, "bootstrap", "not_writable", 2),
         ({"PROD_TTS_EVAL_PATH": "artifacts"}, "bootstrap", "not_writable", 2),
-        ({"VOICE_DISPLAY_NAME": "x" * 201}, "promote", "invalid_display_name", 1),
+        ({"VOICE_DISPLAY_NAME": "x" * 201}, "train", "invalid_display_name", 1),
     ],
 )
 def test_colab_entry_names_the_first_step_that_failed(run, environment, step, reason, code):

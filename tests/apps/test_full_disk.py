@@ -38,15 +38,18 @@ def clips(tmp_path: Path) -> Path:
     return folder
 
 
-def run_on_disk(tmp_path: Path, options: str, clips: Path) -> tuple[subprocess.CompletedProcess[str], Path]:
-    """Run the job with WORK_DIR on a tmpfs; what is left there is copied out before the namespace ends."""
+def run_on_disk(
+    tmp_path: Path, options: str, clips: Path, app: tuple[str, ...] = ("voice-train-prod", "--preset", "smoke")
+) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """Run an app with WORK_DIR on a tmpfs; what is left there is copied out before the namespace ends."""
     left = tmp_path / "left"
     (tmp_path / "disk").mkdir()
     script = f'mount -t tmpfs -o {options} tmpfs "$DISK" && "$@"; code=$?; cp -a "$DISK" "$LEFT" || true; exit $code'
-    app = [sys.executable, str(ROOT / "apps/voice-train-prod/voice-train-prod.py"), "--preset", "smoke"]
+    name, *arguments = app
+    argv = [sys.executable, str(ROOT / f"apps/{name}/{name}.py"), *arguments]
     places = {"DISK": str(tmp_path / "disk"), "LEFT": str(left), "WORK_DIR": str(tmp_path / "disk/work")}
     done = subprocess.run(
-        ["unshare", "--mount", "bash", "-c", script, "_", *app, "--audio", str(clips), "--voice", "ann"],
+        ["unshare", "--mount", "bash", "-c", script, "_", *argv, "--audio", str(clips), "--voice", "ann"],
         capture_output=True,
         text=True,
         timeout=300,
@@ -56,15 +59,24 @@ def run_on_disk(tmp_path: Path, options: str, clips: Path) -> tuple[subprocess.C
     return done, left / "work"
 
 
-@pytest.mark.slow
-def test_a_full_disk_during_preparation_is_named_and_leaves_no_half(tmp_path: Path, clips: Path) -> None:
+def test_a_disk_too_small_for_the_run_is_refused_before_the_preparation(tmp_path: Path, clips: Path) -> None:
     done, left = run_on_disk(tmp_path, "size=1200k", clips)
     assert done.returncode == 2, done.stderr
     assert "[tts-prod][error] disk_full" in done.stderr
-    assert "The disk is full: could not write" in done.stderr
+    assert "The run needs " in done.stderr
     assert "Traceback" not in done.stderr
     status = json.loads((left / "artifacts/train_status.tts_prod_train.json").read_text())
     assert (status["state"], status["reason"].partition(":")[0]) == ("blocked", "disk_full")
+    assert not (left / "datasets").exists()
+
+
+@pytest.mark.slow
+def test_a_full_disk_during_preparation_is_named_and_leaves_no_half(tmp_path: Path, clips: Path) -> None:
+    done, left = run_on_disk(tmp_path, "size=1200k", clips, ("voice-prep",))
+    assert done.returncode == 2, done.stderr
+    assert "[voice-prep][error] disk_full" in done.stderr
+    assert "The disk is full: could not write" in done.stderr
+    assert "Traceback" not in done.stderr
     assert list((left / "datasets").iterdir()) == []
 
 

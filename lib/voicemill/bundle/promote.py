@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from voicemill import files
+from voicemill import files, workspace
 from voicemill.bundle.build import check_replaceable, portable
 from voicemill.bundle.contents import check_paths, copy_checked, for_each, read_regular, walk
 from voicemill.bundle.differences import check_digest, unexpected
@@ -27,9 +27,6 @@ from voicemill.bundle.manifest import (
 from voicemill.errors import BundleError, BundleFileError, UsageError
 from voicemill.weights import gate
 from voicemill.workspace import profile_id
-
-MAX_DISPLAY_NAME = 200
-"""Characters."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ def promote(
         UsageError: the profile id or the display name cannot be used.
     """
     target = output_root / profile_id(profile) / "voice_bundle"
-    name = _display_name(display_name)
+    name = workspace.display_name(display_name)
     source = _load_source(manifest)
     production = source.manifest
     if not isinstance(production, ProductionManifest):
@@ -140,17 +137,6 @@ def _load_source(path: Path) -> LoadedManifest:
     if path.name == MANIFEST:
         return load_manifest(path.parent)
     return parse_manifest(read_regular(path.parent, path.name, MAX_MANIFEST_BYTES))
-
-
-def _display_name(text: str) -> str:
-    name = text.strip()
-    if not name or len(name) > MAX_DISPLAY_NAME or not name.isprintable():
-        raise UsageError(
-            "The display name must be 1 to 200 printable characters.",
-            reason="invalid_display_name",
-            hint="Give a plain name with --display-name.",
-        )
-    return name
 
 
 def _check_strictly(source: LoadedManifest, manifest: ProductionManifest, root: Path, allowlist: Path | None) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from voicemill.audio.vad import Span
 from voicemill.dataset.report import Rejection
 from voicemill.errors import AudioError
+
+if TYPE_CHECKING:
+    from voicemill.audio.vad import Span
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The gates before a lane starts, in the contract's order, so that the first reason is the same everywhere.
 
-allowlist → config → dataset → runtime dependencies → NeMo → checkpoint
+allowlist → config → dataset → folders and disk → runtime dependencies → NeMo → checkpoint
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ from voicemill.bundle.build import ATTRIBUTION
 from voicemill.bundle.contents import digest_file
 from voicemill.bundle.differences import check_digest
 from voicemill.bundle.manifest import MANIFEST, ProductionManifest, load_manifest
-from voicemill.dataset.manifest import read_manifest
-from voicemill.dataset.request import ManifestSource
-from voicemill.errors import BundleFileError, DatasetError, DependencyError, GateError, UsageError
+from voicemill.errors import BundleFileError, DependencyError, GateError, UsageError
+from voicemill.lane import first_checks
 from voicemill.lane.request import LaneRequest
 from voicemill.launch.lanes import RUNTIME
 from voicemill.progress import Observer
@@ -63,8 +62,8 @@ def clear(request: LaneRequest, settings: Settings, observer: Observer | None = 
     gate.require_kind(acoustic.entry, "fastpitch", "none")
     vocoder = gate.select(config.vocoder.base_weights, listed)
     gate.require_kind(vocoder.entry, "hifigan", "none")
-    if isinstance(request.source, ManifestSource) and not request.dry_run:
-        check_dataset(request.source.manifest)
+    if not request.dry_run:
+        first_checks.run_checks(first_checks.Run(request, settings, config))
     bases: list[Path | None] = [None, None]
     if not request.dry_run:
         # The toolbox's own models are judged by the shipped allowlist, even if the run brings another for its voice.
@@ -127,27 +126,6 @@ def configure(request: LaneRequest, settings: Settings, inherited: str | None = 
             ),
         }
     )
-
-
-def check_dataset(manifest: Path) -> None:
-    """Refuse a dataset manifest that is missing or names no existing recording.
-
-    Raises:
-        DatasetError: `dataset_manifest_missing:<path>`, `dataset_manifest_invalid:<line>`, `dataset_no_valid_audio`.
-    """
-    if not manifest.is_file():
-        raise DatasetError(
-            f"There is no dataset manifest at {manifest}.",
-            reason=f"dataset_manifest_missing:{manifest}",
-            hint="Name a NeMo manifest, or give --audio.",
-        )
-    lines = read_manifest(manifest)
-    if not any((manifest.parent / line.audio_filepath).is_file() for line in lines):
-        raise DatasetError(
-            f"None of the {len(lines)} recordings that {manifest} names exists.",
-            reason="dataset_no_valid_audio",
-            hint="The paths in a manifest are absolute, or relative to its folder.",
-        )
 
 
 def check_runtime() -> None:

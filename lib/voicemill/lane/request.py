@@ -21,6 +21,7 @@ from voicemill.errors import AudioError, BlockedError, UsageError
 from voicemill.launch.preflight import RAY
 from voicemill.settings import DEFAULT_VOICE, DEMO_AUDIO, FROM_SCRATCH, Settings, is_demo
 from voicemill.weights.allowlist import load_allowlist
+from voicemill.workspace import display_name
 
 DEMO_SCRIPT = Path("data/demo/script.txt")
 CLUSTER_OF_THIS_MACHINE = "auto"
@@ -117,7 +118,7 @@ class LaneRequest:
         base_weights = None if options.init_from else options.base_weights or settings.weights.base_id
         return cls(
             preparation=preparation,
-            display_name=options.display_name or options.voice or settings.voice.display_name,
+            display_name=display_name(options.display_name or options.voice or settings.voice.display_name),
             preset=options.preset or default_preset(settings, base_weights),
             max_steps=options.max_steps or settings.training.max_steps,
             seed=options.seed,

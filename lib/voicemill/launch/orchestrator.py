@@ -51,6 +51,7 @@ def orchestrate(settings: Settings, environ: Mapping[str, str], protocol: Protoc
         checked = preflight.check_weights_manifest(settings, protocol)
         lane = preflight.check_lane(settings)
         backend = preflight.check_backend(settings)
+        preflight.check_voice(settings)
         if lane is MAIN and backend == preflight.LOCAL_DOCKER:
             local_docker.run_lane(settings, environ, protocol, interrupts, log, manifest_checked=checked)
             status.take_over()

@@ -13,6 +13,7 @@ from voicemill.errors import AudioError, BlockedError, RefusedError
 from voicemill.launch.lanes import LANES, LIGHT, Lane
 from voicemill.protocol import Protocol
 from voicemill.settings import DEMO_AUDIO, Settings
+from voicemill.workspace import display_name, profile_id
 
 LOCAL_DOCKER = "local_docker"
 MANAGED_JOB = "managed_job"
@@ -91,6 +92,16 @@ def weights_manifest_refused(settings: Settings) -> RefusedError:
         hint="The [weights-manifest] line names the fault; correct it, or unset WEIGHTS_MANIFEST_PATH.",
         details={"path": settings.weights.manifest},
     )
+
+
+def check_voice(settings: Settings) -> None:
+    """Refuse names of the voice that its bundle could not have.
+
+    Raises:
+        UsageError: `invalid_voice_profile_id`, `invalid_display_name`.
+    """
+    profile_id(settings.voice.profile_id)
+    display_name(settings.voice.display_name)
 
 
 def check_lane(settings: Settings) -> Lane:

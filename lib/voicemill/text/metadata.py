@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from voicemill import files
-from voicemill.audio.decode import SOURCE_SUFFIXES
+from voicemill.audio.probing import SOURCE_SUFFIXES
 from voicemill.errors import DatasetError
 from voicemill.text.text_files import missing, read_text
 from voicemill.text.unspoken import spoken_line
