@@ -28,6 +28,11 @@ _BATCH = 8
 """Utterances per batch, which bounds the memory."""
 
 
+_TOKENS_PER_SECOND, _MOST_TOKENS = 8, 400
+"""Whisper repeats itself without end on what is no speech. People speak up to five tokens a second; a window of 30 s
+has room for 448 with the prompt."""
+
+
 class Transcriber(Protocol):
     """Transcribes utterances, mono samples (n,) at `SAMPLE_RATE`: one text each, empty if no speech is recognised."""
 
@@ -138,8 +143,14 @@ class WhisperTranscriber:
         """See `Transcriber.transcribe`."""
         texts = []
         for samples in utterances:
+            seconds = len(samples) / SAMPLE_RATE
             parts, _ = self._model.transcribe(
-                samples, language="en", beam_size=5, temperature=0.0, condition_on_previous_text=False
+                samples,
+                language="en",
+                beam_size=5,
+                temperature=0.0,
+                condition_on_previous_text=False,
+                max_new_tokens=min(_MOST_TOKENS, round(16 + _TOKENS_PER_SECOND * seconds)),
             )
             texts.append(" ".join(" ".join(part.text for part in parts).split()))
         return texts

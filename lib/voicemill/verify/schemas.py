@@ -25,7 +25,7 @@ from voicemill.lane_status import LaneStatus, LaneStatusV1
 from voicemill.training_status import TrainingStatus
 from voicemill.verify.certificate import VoiceCertificate
 from voicemill.voices.record import VoiceRecord
-from voicemill.weights.allowlist import Allowlist
+from voicemill.weights.allowlist import Allowlist, AllowlistV1
 from voicemill.weights.manifest import WeightsManifest
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -80,7 +80,7 @@ FORMATS = (
     Format("dataset-manifest", 1, LaneDataset),
     Format("dataset-edits-line", 1, ClipEdit),
     Format("voice", 1, VoiceRecord),
-    Format("weights-allowlist", 1, Allowlist),
+    Format("weights-allowlist", 2, Allowlist, older={1: AllowlistV1}),
     Format("weights-manifest", 1, WeightsManifest, copy=Path("configs/voice/weights-manifest.schema.json")),
     Format("prod-tts-eval", 1, Evaluation),
     Format("prod-tts-voice-bundle", 1, ProductionManifest),

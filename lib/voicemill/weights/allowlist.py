@@ -11,9 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, 
 from voicemill import files
 from voicemill.errors import GateError
 
-VERSION = "prod_tts_allowlist/1"
-Kind = Literal["fastpitch", "hifigan", "separation", "vad", "asr", "speaker", "musicgen", "none"]
-"""`musicgen` is the experimental lane's; its weights are non-commercial, so the gate refuses them everywhere else."""
+VERSION = "prod_tts_allowlist/2"
+Kind = Literal[
+    "fastpitch", "hifigan", "vocoder", "separation", "vad", "asr", "speaker", "judge", "watermark", "musicgen", "none"
+]
+"""`vocoder` is one that NeMo does not know; `judge` measures finished speech and is part of no voice. `musicgen` is the
+experimental lane's; its weights are non-commercial, so the gate refuses them everywhere else."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 WeightsId = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*$", max_length=200)
@@ -90,7 +93,7 @@ class Allowlist(BaseModel):
     """The whole list; ids are unique."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    version: Literal["prod_tts_allowlist/1"] = "prod_tts_allowlist/1"
+    version: Literal["prod_tts_allowlist/2"] = "prod_tts_allowlist/2"
     updated_at: str | None = None
     weights: tuple[AllowlistEntry, ...]
 
@@ -106,6 +109,19 @@ class Allowlist(BaseModel):
     def find(self, weights_id: str) -> AllowlistEntry | None:
         """The entry of that id, if it is listed."""
         return next((entry for entry in self.weights if entry.id == weights_id), None)
+
+
+class AllowlistEntryV1(AllowlistEntry):
+    """An entry of version 1, which has fewer kinds."""
+
+    kind: Literal["fastpitch", "hifigan", "separation", "vad", "asr", "speaker", "musicgen", "none"] = "none"  # type: ignore[assignment]
+
+
+class AllowlistV1(Allowlist):
+    """A list of version 1."""
+
+    version: Literal["prod_tts_allowlist/1"] = "prod_tts_allowlist/1"  # type: ignore[assignment]
+    weights: tuple[AllowlistEntryV1, ...]
 
 
 @dataclass(frozen=True)
@@ -172,6 +188,8 @@ def _read(path: Path) -> tuple[Allowlist, str]:
             hint=hint,
         )
     try:
+        if parsed.get("version") == "prod_tts_allowlist/1":
+            parsed = AllowlistV1.model_validate(parsed).model_dump() | {"version": VERSION}
         allowlist = Allowlist.model_validate(parsed)
     except ValidationError as error:
         first = error.errors()[0]

@@ -1,0 +1,99 @@
+"""Judges: learned models that measure finished speech. They are part of no voice, and nothing is trained from them.
+
+    recogniser  Whisper tiny.en, a recogniser that makes few errors on recordings
+    speaker     a speaker encoder: how alike two voices are
+    opinion     DNSMOS: predicted opinion scores
+
+Each passes the licence gate first. A judge that cannot be used is replaced by the reason, one sentence; figures that
+need it are null, with this reason. docs/evaluation.md has what each can tell.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voicemill.align import transcription
+from voicemill.align.transcription import RecogniserModel
+from voicemill.audio.embedding import SpeakerModel
+from voicemill.errors import DatasetError, VoicemillError
+from voicemill.metrics.opinion import OpinionModel
+from voicemill.text import normalise
+from voicemill.weights.allowlist import Kind
+from voicemill.weights.registry import WeightsRegistry
+from voicemill.weights.store import ResolvedWeights
+
+WHISPER, ENCODER, DNSMOS = "openai/whisper-tiny.en", "resemble-ai/voice-encoder", "microsoft/dnsmos"
+"""Ids on the weights allowlist."""
+NOT_LOOKED_FOR = "No judge was given."
+_Judge = TypeVar("_Judge")
+
+
+@dataclass(frozen=True)
+class WhisperRecogniser:
+    """Whisper as a `voicemill.align.recognition.Recogniser`; deterministic, one load in each process."""
+
+    model: RecogniserModel
+
+    @property
+    def name(self) -> str:
+        return self.model.weights_id
+
+    @property
+    def version(self) -> str:
+        return f"faster-whisper {metadata.version('faster-whisper')}"
+
+    def transcribe(self, samples: NDArray[np.float32]) -> str:
+        """Words of (n,) mono samples at 16 kHz, in lower case, digits and signs spelled out."""
+        return spoken_form(transcription.load(self.model).transcribe([samples])[0])
+
+
+@dataclass(frozen=True)
+class Judges:
+    """The judges; each is a model or the reason that it cannot be used."""
+
+    recogniser: WhisperRecogniser | str = NOT_LOOKED_FOR
+    speaker: SpeakerModel | str = NOT_LOOKED_FOR
+    opinion: OpinionModel | str = NOT_LOOKED_FOR
+
+
+def find_judges(registry: WeightsRegistry) -> Judges:
+    """Look for each judge; downloads nothing and loads no model."""
+    return Judges(
+        recogniser=_find(registry, WHISPER, "asr", _recogniser),
+        speaker=_find(registry, ENCODER, "judge", _encoder),
+        opinion=_find(registry, DNSMOS, "judge", OpinionModel.of),
+    )
+
+
+def spoken_form(text: str) -> str:
+    """A recogniser's text as lower-case words: `In 1910, Mr. Lee` -> `in nineteen ten mister lee`."""
+    with contextlib.suppress(DatasetError):  # letters that no English word has stay as they are, and count as errors
+        text = normalise.normalise(text)
+    return " ".join(normalise.words(text))
+
+
+def _find(
+    registry: WeightsRegistry, weights_id: str, kind: Kind, build: Callable[[ResolvedWeights], _Judge]
+) -> _Judge | str:
+    try:
+        return build(registry.resolve(weights_id, kind, download=False))
+    except VoicemillError as error:
+        return f"{weights_id} cannot be used: {error.reason}."
+
+
+def _recogniser(weights: ResolvedWeights) -> WhisperRecogniser:
+    transcription.require("faster-whisper")
+    pins = tuple((Path(item.path).name, item.sha256 or "") for item in weights.entry.files)
+    return WhisperRecogniser(RecogniserModel("faster-whisper", weights.entry.id, weights.main.parent, pins[0][1], pins))
+
+
+def _encoder(weights: ResolvedWeights) -> SpeakerModel:
+    return SpeakerModel(weights.entry.id, weights.main, weights.entry.files[0].sha256 or "")
