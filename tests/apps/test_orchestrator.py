@@ -331,6 +331,7 @@ def test_the_nemo_lane_runs_directly_and_always_writes_its_status(run, tmp_path,
     assert (refused.returncode, status(tmp_path, name)["reason"]) == (1, "deterministic_head_mismatch")
 
 
+@pytest.mark.slow
 def test_the_nemo_lane_on_a_bare_python_is_blocked(run, tmp_path, bare_python):
     done = run(LANE, TRAIN_LANE="tts_prod_train_nemo", VOICEMILL_PYTHON=bare_python, EXPECTED_HEAD="")
     # The child runs on the same interpreter, whose packages this test cannot take away: what counts is that it ended well

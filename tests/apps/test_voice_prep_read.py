@@ -100,6 +100,7 @@ def test_a_text_without_words_has_no_sentences(repository: Path) -> None:
     assert b"no words" in _run(repository, "--text", "").stderr
 
 
+@pytest.mark.slow
 def test_a_megabyte_takes_seconds(repository: Path, demo_script: Path) -> None:
     text = demo_script.read_bytes()
     before = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -178,6 +178,7 @@ def _asked_for(events: list[dict[str, Any]]) -> set[str]:
     return {event["params"]["request"]["url"] for event in events if event.get("method") == "Network.requestWillBeSent"}
 
 
+@pytest.mark.slow
 def test_the_report_lies_in_the_dataset_and_a_second_run_leaves_it(lab: Lab) -> None:
     path = lab.work / "datasets/ann/report.html"
     before = path.stat().st_mtime_ns
@@ -189,6 +190,7 @@ def test_the_report_lies_in_the_dataset_and_a_second_run_leaves_it(lab: Lab) -> 
     assert CONSENT in path.read_text("utf-8")
 
 
+@pytest.mark.slow
 @needs_browser
 def test_the_report_in_a_browser(lab: Lab, tmp_path: Path) -> None:
     async def look() -> None:
@@ -324,6 +326,7 @@ def test_a_review_in_a_browser_survives_a_run(lab: Lab, tmp_path: Path) -> None:
     assert lab.texts() == before
 
 
+@pytest.mark.slow
 def test_terminated_while_it_serves(lab: Lab) -> None:
     with subprocess.Popen(
         lab.argv("review", "ann", "--workers", "1"),
@@ -369,7 +372,8 @@ def test_list_show_export_import_rename_delete(lab: Lab) -> None:
 @pytest.mark.parametrize(
     "command", ["prepare", "review", "read", "list", "show", "rename", "delete", "export", "import"]
 )
-def test_each_command_explains_itself(lab: Lab, command: str) -> None:
+def test_each_command_explains_itself(repository: Path, tmp_path: Path, command: str) -> None:
+    lab = Lab(tmp_path, repository / APP)
     shown = lab.run(command, "--help").stdout
     assert "Example" in shown
     assert command in lab.run("--help").stdout

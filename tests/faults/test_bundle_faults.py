@@ -95,6 +95,9 @@ COMMANDS = {
     "import": Command((BUNDLE, "import", "d.tar"), lambda root: folder(root / PROMOTED)),
     "certify": Command((VERIFY, "certify", PROMOTED), certificate),
 }
+QUICK = ("certify", "export")
+EVERY_COMMAND = [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in sorted(COMMANDS)]
+"""`make test-fast` tries the commands with the fewest calls, `make test` all of them."""
 Fresh = Callable[[], Path]
 
 
@@ -118,7 +121,7 @@ def acceptable(command: Command, found: object, before: object, after: object) -
     return found == after[: len(found)]
 
 
-@pytest.mark.parametrize("name", sorted(COMMANDS))
+@pytest.mark.parametrize("name", EVERY_COMMAND)
 def test_a_kill_at_any_call_leaves_the_old_or_the_new(driver: Driver, work: Fresh, name: str) -> None:
     command = COMMANDS[name]
     for kinds, how in ((CHANGES, KILL), (WRITE, HALF)):  # before the call, and in the middle of a write
@@ -135,6 +138,7 @@ def test_a_kill_at_any_call_leaves_the_old_or_the_new(driver: Driver, work: Fres
             assert litter(root) == [], (how, at)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["import", "promote"])
 def test_a_kill_where_names_cannot_change_places(driver: Driver, work: Fresh, name: str) -> None:
     command = COMMANDS[name]
@@ -159,7 +163,7 @@ def plainly(done: Done, program: str, code: int, reason: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("name", sorted(COMMANDS))
+@pytest.mark.parametrize("name", EVERY_COMMAND)
 def test_a_disk_that_fills_up_at_any_call_is_named_and_nothing_is_published(
     driver: Driver, work: Fresh, name: str
 ) -> None:
@@ -179,7 +183,7 @@ def test_a_disk_that_fills_up_at_any_call_is_named_and_nothing_is_published(
 
 
 @pytest.mark.parametrize("kind", [FSYNC, RENAME], ids=["fsync", "rename"])
-@pytest.mark.parametrize("name", sorted(COMMANDS))
+@pytest.mark.parametrize("name", EVERY_COMMAND)
 def test_a_failed_flush_or_rename_is_fatal_and_nothing_is_published(
     driver: Driver, work: Fresh, name: str, kind: int
 ) -> None:

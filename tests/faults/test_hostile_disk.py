@@ -61,6 +61,7 @@ def test_a_file_that_is_swapped_between_two_looks_at_it_is_never_used(
         assert not (root / "bundles/bert/voice_bundle").exists()
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_read_is_named_and_never_counts_as_right(driver: Driver, work: Fresh) -> None:
     root = work()
     for argv in ((VERIFY, "bundle", PROMOTED), (BUNDLE, "export", PROMOTED, "x.tar"), (BUNDLE, "import", "d.tar")):
@@ -80,6 +81,7 @@ def test_a_file_that_cannot_be_read_is_named_and_never_counts_as_right(driver: D
     assert f"Cannot read {PROMOTED}/sample.wav: Input/output error." in done.stderr
 
 
+@pytest.mark.slow
 def test_one_flipped_bit_in_each_file_of_a_voice_is_found(driver: Driver, work: Fresh) -> None:
     """The bundle's files and what lies beside them; when a certificate was issued, and by whom, are remarks."""
     root = work()
@@ -128,7 +130,9 @@ def limited(root: Path, script: str, *argv: object, **environment: str) -> subpr
 
 
 @pytest.mark.skipif(not _may_mount(), reason="needs root and the right to mount")
-@pytest.mark.parametrize("size", ["4k", "8k", "12k", "16k", "20k"])
+@pytest.mark.parametrize(
+    "size", [*(pytest.param(size, marks=pytest.mark.slow) for size in ("4k", "8k", "12k", "16k")), "20k"]
+)
 def test_a_small_disk_gets_a_whole_bundle_or_none(work: Fresh, tmp_path: Path, size: str) -> None:
     root = work()
     disk, left = tmp_path / "disk", tmp_path / "left"

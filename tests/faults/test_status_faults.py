@@ -31,6 +31,7 @@ def whole(root: Path) -> None:
             assert compare(path.parent).ok
 
 
+@pytest.mark.slow
 def test_a_lane_killed_at_any_call_leaves_files_that_are_whole(driver: Driver, empty: Callable[[], Path]) -> None:
     for kinds, how, step in ((CHANGES, KILL, 7), (WRITE, HALF, 3)):
         calls = driver(empty(), LANE, fault=Fault(kinds), **DRY).seen
@@ -47,6 +48,7 @@ def test_a_lane_killed_at_any_call_leaves_files_that_are_whole(driver: Driver, e
         assert litter(root) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kinds", "error", "reason"),
     [(WRITE | CREATE, errno.ENOSPC, "disk_full"), (FSYNC, errno.EIO, "not_writable")],

@@ -502,6 +502,7 @@ def small_but_long(path: Path, seconds: int = 30_000) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_recording_that_does_not_fit_on_the_disk_is_refused_before_decoding(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
