@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -24,6 +25,9 @@ from voicemill.settings import REPOSITORY
 from voicemill.training_status import TrainingStatus, write_training_status
 from voicemill.weights.allowlist import SHIPPED
 from voicemill.workspace import Workspace
+
+if TYPE_CHECKING:
+    from voicemill.training.speaker import Speaker
 
 Chords = Callable[..., NDArray[np.float32]]
 Talk = Callable[..., NDArray[np.float32]]
@@ -225,3 +229,21 @@ def voice(tmp_path: Path, model: bytes, vocoder_model: bytes) -> Voice:
             artifacts=("fastpitch.nemo", "hifigan.nemo", "sample.wav"),
         ),
     )
+
+
+@pytest.fixture(scope="session")
+def speaker(tmp_path_factory: pytest.TempPathFactory) -> Speaker:
+    """A tiny FastPitch with random weights and the embedded vocoder."""
+    from tests.unit.runtime.conftest import random_speaker
+
+    return random_speaker(tmp_path_factory.mktemp("speaker"), neural=True)
+
+
+@pytest.fixture(scope="session")
+def exported(speaker: Speaker, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The graph and the dictionary of `speaker`."""
+    from voicemill.training.onnx_export import export_voice
+
+    folder = tmp_path_factory.mktemp("exported")
+    export_voice(speaker, folder)
+    return folder

@@ -31,7 +31,7 @@ COMPOSED = {
     "not_writable",
     "dry_run_not_promotable",
 }
-EXITS = {"1", "2", "3", "130, 143", "137", "clip"}
+EXITS = {"1", "2", "3", "130, 143", "137", "clip", "http"}
 
 
 def table(repository: Path) -> list[tuple[list[str], str]]:

@@ -14,7 +14,6 @@ from voicemill.text.lexicon import Lexicon
 from voicemill.training.config import AudioConfig
 from voicemill.training.data import PitchStatistics
 from voicemill.training.fastpitch_model import build_fastpitch
-from voicemill.training.onnx_export import export_voice
 from voicemill.training.runtime import nemo_runtime, restore_hifigan
 from voicemill.training.speaker import Speaker
 
@@ -39,18 +38,6 @@ def random_speaker(folder: Path, *, neural: bool) -> Speaker:
         audio = AudioConfig()
         vocoder = HifiganVocoder(restore_hifigan(BASE_VOCODER), audio) if neural else GriffinLimVocoder(audio, 8)
     return Speaker(model, vocoder, audio, None)
-
-
-@pytest.fixture(scope="session")
-def speaker(tmp_path_factory: pytest.TempPathFactory) -> Speaker:
-    return random_speaker(tmp_path_factory.mktemp("speaker"), neural=True)
-
-
-@pytest.fixture(scope="session")
-def exported(speaker: Speaker, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("exported")
-    export_voice(speaker, folder)
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""voice-serve: finished voices over HTTP. See README.md."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
+
+import click
+
+from voicemill import console
+from voicemill.commands import WithDefault
+
+PATH = click.Path(path_type=Path)
+EXAMPLES = """\b
+Examples:
+  voice-serve                                     every certified voice of work/bundles, on 127.0.0.1:5051
+  voice-serve --bundles shared/voices --port 8080
+  voice-serve --host 0.0.0.0 --token-file tokens.txt
+
+\b
+  curl -d '{"text":"Good morning."}' http://127.0.0.1:5051/speak --output morning.wav
+  docs/serving.md: the OpenAI client, Home Assistant, systemd.
+
+\b
+Exit codes: 0 stopped by Ctrl-C or SIGTERM, 1 refused (bad usage), 2 blocked (port taken, disk)."""
+
+
+@click.command(
+    "serve", context_settings={"max_content_width": 120, "help_option_names": ["-h", "--help"]}, epilog=EXAMPLES
+)
+@click.option("--host", help="Address to listen on.  [default: LOCAL_TTS_HOST or 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65_535), help="0 for a free one.  [default: LOCAL_TTS_PORT or 5051]")
+@click.option("--bundles", type=PATH, multiple=True, help="Folder of promoted voices, or one bundle; repeatable.")
+@click.option("--voice", help="For requests that name none.  [default: VOICE_PROFILE_ID or dottie_default]")
+@click.option("--uncertified", is_flag=True, help="Serve voices without a certificate too; every answer says so.")
+@click.option("--token-file", type=PATH, help="Bearer tokens, one a line; needed beyond the loopback interface.")
+@click.option("--without-token", is_flag=True, help="No tokens beyond loopback: behind a container or proxy.")
+@click.option("--allow-host", "hosts", multiple=True, metavar="NAME", help="Name of this server in clients' addresses.")
+@click.option("--loudness", type=click.FloatRange(-40.0, -10.0), default=-23.0, show_default=True, help="In LUFS.")
+@click.option("--characters", type=click.IntRange(1, 100_000), default=4096, show_default=True, help="Of one text.")
+@click.option("--queue", type=click.IntRange(1, 10_000), default=64, show_default=True, help="Requests at a time.")
+@click.option("--rate", type=click.IntRange(0), default=0, help="Requests a minute of one address; 0 for no limit.")
+@click.option("--seconds", type=click.FloatRange(1.0, 3600.0), default=120.0, show_default=True, help="Of one request.")
+@click.option("--idle", type=click.FloatRange(1.0), default=600.0, show_default=True, help="Seconds; then unloaded.")
+@click.option("--log-text", is_flag=True, help="Write the spoken texts into the log.")
+def serve_command(
+    host: str | None,
+    port: int | None,
+    bundles: tuple[Path, ...],
+    voice: str | None,
+    uncertified: bool,
+    token_file: Path | None,
+    without_token: bool,
+    hosts: tuple[str, ...],
+    loudness: float,
+    characters: int,
+    queue: int,
+    rate: int,
+    seconds: float,
+    idle: float,
+    log_text: bool,
+) -> None:
+    """Serve finished voices over HTTP: OpenAI's interface, the backend of a voice agent, health and metrics."""
+    from voicemill.errors import UsageError
+    from voicemill.held_signals import release_signals
+    from voicemill.settings import Settings
+    from voicemill_serve import server
+    from voicemill_serve.settings import (
+        Limits,
+        ServeSettings,
+        Tokens,
+        backend_environment,
+        require_token_beyond_loopback,
+    )
+
+    release_signals()
+    settings = Settings.from_environment(os.environ)
+    given = backend_environment(os.environ)
+    host = host or given.host
+    tokens = Tokens.read(token_file) if token_file else Tokens()
+    require_token_beyond_loopback(host, tokens, without_token=without_token)
+    for folder in bundles:
+        if not folder.is_dir():
+            raise UsageError(f"There is no folder {folder}.", hint="Give a folder of promoted voices.")
+    server.run(
+        ServeSettings(
+            bundles=bundles or given.bundles or (settings.paths.promoted_bundles,),
+            work=settings.workspace.work,
+            default_voice=voice or settings.voice_profile_id,
+            host=host,
+            port=given.port if port is None else port,
+            tokens=tokens,
+            hosts=hosts,
+            uncertified=uncertified,
+            sample_fallback=given.sample_fallback,
+            loudness_lufs=loudness,
+            log_text=log_text,
+            limits=Limits(
+                characters=characters, queue=queue, rate_per_minute=rate, seconds=seconds, idle_seconds=idle
+            ),
+        )
+    )
+
+
+main = WithDefault("voice-serve", serve_command)
+
+if __name__ == "__main__":
+    raise SystemExit(console.run(main, program="voice-serve"))

@@ -1,0 +1,19 @@
+"""A server of finished voices over HTTP and Wyoming.
+
+    settings         what a server is started with: folders, limits, tokens
+    application      the Starlette application: shared services, routes, start and stop
+    server           sockets, uvicorn, graceful stop
+
+    voice_store      bundles as voices: found, verified, loaded on demand, dropped when idle, loaded again when replaced
+    speech           texts spoken sentence by sentence by a pool of threads, with limits of queue, length and time
+    encoders         speech as a stream of WAV, PCM, MP3, Opus, FLAC or AAC
+    guard            Host, Origin, tokens, rate, body size; the access log
+    metrics          counters and histograms as Prometheus text
+    refusals         errors of the library as HTTP answers
+
+    backend_routes   POST /speak and GET /health, as the proxy of a voice agent calls them
+    openai_routes    POST /v1/audio/speech, GET /v1/models, GET /v1/audio/voices
+    operation_routes GET /ready, GET /metrics
+
+Further pages are added as a `Router` given to `application.create_application`.
+"""

@@ -1,0 +1,109 @@
+"""The application: shared services, the routes, and what runs beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from voicemill.workers import usable_cores
+from voicemill_serve import backend_routes, openai_routes, operation_routes
+from voicemill_serve.guard import AccessLog, Guard, note
+from voicemill_serve.metrics import Gauge, Metrics
+from voicemill_serve.refusals import RequestRefusedError, refusal
+from voicemill_serve.services import Router, Services
+from voicemill_serve.settings import ServeSettings
+from voicemill_serve.speech import SpeechService
+from voicemill_serve.voice_store import VoiceStore
+
+ROUTERS: tuple[Router, ...] = (backend_routes.routes, openai_routes.routes, operation_routes.routes)
+"""Every set of routes of a server; a page of its own is one more function."""
+HOUSEKEEPING_SECONDS = 10.0
+
+
+def create_services(settings: ServeSettings, log: AccessLog | None = None) -> Services:
+    """What the routes of one server share."""
+    log = log or AccessLog()
+    metrics = Metrics()
+    pool = ThreadPoolExecutor(usable_cores(), thread_name_prefix="speech")
+
+    def on_load(state: object) -> None:
+        metrics.loads.add()
+        log.write("voice_loaded", voice=getattr(state, "voice_id", None), certified=getattr(state, "certified", None))
+
+    voices = VoiceStore(
+        settings.bundles,
+        pool,
+        uncertified=settings.uncertified,
+        idle_seconds=settings.limits.idle_seconds,
+        loudness_lufs=settings.loudness_lufs,
+        on_load=on_load,
+    )
+    speech = SpeechService(voices, pool, metrics, settings.limits)
+    metrics.add(Gauge("voicemill_voices_loaded", "Voices in memory.", lambda: float(voices.loaded)))
+    metrics.add(Gauge("voicemill_active_requests", "Texts that are spoken or wait.", lambda: float(speech.active)))
+    return Services(settings, pool, voices, speech, metrics, log)
+
+
+def create_application(services: Services, routers: Sequence[Router] = ROUTERS) -> ASGIApp:
+    """The application of a server.
+
+    Args:
+        services: shared by the routes.
+        routers: sets of routes; the first that matches a path answers.
+    """
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(run()) for run in services.background]
+        tasks.append(asyncio.create_task(_housekeeping(services)))
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for close in services.closing:
+                close()
+            services.pool.shutdown(wait=True, cancel_futures=True)
+
+    application = Starlette(
+        routes=[route for router in routers for route in router(services)],
+        exception_handlers={HTTPException: _http_error, Exception: _defect},
+        lifespan=lifespan,
+    )
+    application.router.redirect_slashes = False
+    return Guard(application, services.settings, services.metrics, services.log)
+
+
+async def _housekeeping(services: Services) -> None:
+    while True:
+        await asyncio.sleep(HOUSEKEEPING_SECONDS)
+        for voice in services.voices.drop_idle():
+            services.log.write("voice_dropped", voice=voice)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    """A path or method that there is not."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
+    if error.status_code == 405 and request.url.path.startswith("/v1/"):
+        known = RequestRefusedError(f"{request.method} is not for this path.", reason="method_not_allowed")
+        note(request.state, reason=known.code)
+        return refusal(request.url.path, known)
+    note(request.state, reason="not_found")
+    missing = RequestRefusedError(f"There is no {request.method} {request.url.path[:200]}.", reason="not_found")
+    return refusal(request.url.path, missing)
+
+
+async def _defect(request: Request, error: Exception) -> Response:
+    """A defect: the answer has the type of the exception and no more."""
+    note(request.state, reason="internal_error")
+    what = RequestRefusedError(f"The server failed with {type(error).__name__}.", reason="internal_error")
+    return refusal(request.url.path, what)

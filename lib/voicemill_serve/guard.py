@@ -1,0 +1,226 @@
+"""What every HTTP request passes: Host, Origin, token, rate, body size, and one line of the access log."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+import uuid
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, TextIO
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from voicemill.errors import VoicemillError
+from voicemill_serve.metrics import Metrics
+from voicemill_serve.refusals import RequestRefusedError, refusal
+from voicemill_serve.settings import ServeSettings
+
+OPEN_PATHS = ("/ready",)
+"""Answered without a token and by any name: what a cluster asks."""
+CROSS_ORIGIN = "/api/voice/"
+"""Pages of other origins may call these (their answers have CORS headers)."""
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+BODY_SECONDS = 30.0
+MOST_CLIENTS = 10_000
+"""Client addresses whose rate is kept; beyond, the oldest are forgotten."""
+
+
+class AccessLog:
+    """One JSON object a line on stderr for each request. Never a text that was spoken, unless it is asked for."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream
+
+    def write(self, event: str, **fields: object) -> None:
+        """Write one line; fields that are None are left out."""
+        row = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "event": event}
+        row |= {name: value for name, value in fields.items() if value is not None}  # type: ignore[misc]
+        stream = self._stream or sys.stderr
+        try:
+            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+            stream.flush()
+        except OSError:
+            return  # the reader of the log has gone away, or its disk is full
+
+
+class Rates:
+    """Requests of each client address within the last minute."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._limit = per_minute
+        self._seen: dict[str, deque[float]] = {}
+
+    def take(self, client: str, now: float) -> bool:
+        """Count a request; False if it is one too many."""
+        if not self._limit:
+            return True
+        times = self._seen.pop(client, deque())
+        while times and now - times[0] >= 60.0:
+            times.popleft()
+        self._seen[client] = times
+        while len(self._seen) > MOST_CLIENTS:
+            del self._seen[next(iter(self._seen))]
+        if len(times) >= self._limit:
+            return False
+        times.append(now)
+        return True
+
+
+class Guard:
+    """The outermost layer of the application."""
+
+    def __init__(self, app: ASGIApp, settings: ServeSettings, metrics: Metrics, log: AccessLog) -> None:
+        self._app, self._settings, self._metrics, self._log = app, settings, metrics, log
+        self._rates = Rates(settings.limits.rate_per_minute)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check a request, pass it on, and log its answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.monotonic()
+        facts: dict[str, Any] = {}
+        scope.setdefault("state", {})["log"] = facts
+        answer = _Answer(send, self._settings.uncertified)
+        try:
+            try:
+                self._check(scope, Headers(scope=scope))
+                receive = await self._with_body(scope, receive)
+            except VoicemillError as error:
+                facts["reason"] = error.code
+                await refusal(scope["path"], error)(scope, receive, answer.send)
+                return
+            await self._app(scope, receive, answer.send)
+        finally:
+            self._record(scope, answer, facts, time.monotonic() - started)
+
+    def _check(self, scope: Scope, headers: Headers) -> None:
+        path, settings = scope["path"], self._settings
+        if path in OPEN_PATHS:
+            return
+        if settings.tokens.digests:
+            kind, _, token = headers.get("authorization", "").partition(" ")
+            if kind.lower() != "bearer" or not settings.tokens.accept(token.strip()):
+                raise RequestRefusedError(
+                    "This server needs a token.", reason="unauthorized", hint="Send Authorization: Bearer <token>."
+                )
+        elif host_name(headers.get("host", "")) not in settings.allowed_hosts:
+            raise RequestRefusedError(
+                "This server is not known by the name that the Host header gives.",
+                reason="foreign_host",
+                hint="Call it as localhost, or start it with --allow-host NAME.",
+            )
+        if scope["method"] not in SAFE_METHODS and not path.startswith(CROSS_ORIGIN):
+            _check_origin(headers)
+        client = (scope.get("client") or ("unknown", 0))[0]
+        if not self._rates.take(client, time.monotonic()):
+            raise RequestRefusedError(
+                f"More than {settings.limits.rate_per_minute} requests in a minute came from this address.",
+                reason="rate_limited",
+                hint="Wait a second before the next one.",
+            )
+
+    async def _with_body(self, scope: Scope, receive: Receive) -> Receive:
+        """Read the body within the limits of size and time; what follows reads it again from memory."""
+        limit = self._settings.limits.body_bytes
+        too_large = RequestRefusedError(f"The request is larger than {limit} bytes.", reason="body_too_large")
+        length = Headers(scope=scope).get("content-length", "0")
+        if length.isascii() and length.isdigit() and int(length[:20]) > limit:
+            raise too_large
+        if scope["method"] in SAFE_METHODS:
+            return receive
+        body = bytearray()
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return _again(message, receive)
+                    body += message.get("body", b"")
+                    if len(body) > limit:
+                        raise too_large
+                    if not message.get("more_body"):
+                        break
+        except TimeoutError as error:
+            raise RequestRefusedError("The request did not arrive in time.", reason="body_timeout") from error
+        return _again({"type": "http.request", "body": bytes(body), "more_body": False}, receive)
+
+    def _record(self, scope: Scope, answer: _Answer, facts: Mapping[str, Any], seconds: float) -> None:
+        route = scope.get("route")
+        path = getattr(route, "path", None) or "other"
+        self._metrics.requests.add(path, str(answer.status or 499))
+        if "reason" in facts:
+            self._metrics.errors.add(str(facts["reason"]))
+        self._log.write(
+            "request",
+            id=answer.request_id,
+            method=scope["method"],
+            path=path,
+            status=answer.status or 499,
+            seconds=round(seconds, 4),
+            **{name: value for name, value in facts.items() if name != "text" or self._settings.log_text},
+        )
+
+
+class _Answer:
+    """Passes an answer on, with the headers that every answer has."""
+
+    def __init__(self, send: Send, uncertified: bool) -> None:
+        self._send, self._uncertified = send, uncertified
+        self.status = 0
+        self.request_id = uuid.uuid4().hex
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-Id"] = self.request_id
+            headers["X-Content-Type-Options"] = "nosniff"
+            if self._uncertified:
+                headers["X-Voicemill-Uncertified"] = "allowed"
+        await self._send(message)
+
+
+def host_name(host: str) -> str:
+    """The name in a Host header, without its port."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def _check_origin(headers: Headers) -> None:
+    """Refuse a request that a page of another origin sends."""
+    origin = headers.get("origin")
+    if origin is None:
+        return
+    try:
+        own = urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+    except ValueError:
+        own = False
+    if not own:
+        raise RequestRefusedError(
+            "Pages of other origins may not send this request.", reason="foreign_origin", hint="Call it from a program."
+        )
+
+
+def _again(first: Message, receive: Receive) -> Receive:
+    """A `receive` that gives one message first."""
+    messages = [first]
+
+    async def read() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return read
+
+
+def note(scope_state: Any, **facts: object) -> None:
+    """Add facts to a request's line in the log: `note(request.state, voice="anna")`."""
+    getattr(scope_state, "log", {}).update(facts)
+
+

@@ -1,0 +1,110 @@
+"""The process: one socket, uvicorn, and a stop that ends what is being spoken."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+
+import uvicorn
+
+from voicemill.errors import StorageError
+from voicemill_serve.application import ROUTERS, create_application, create_services
+from voicemill_serve.backend_routes import SERVICE, backend_state
+from voicemill_serve.guard import AccessLog
+from voicemill_serve.services import Router
+from voicemill_serve.settings import ServeSettings
+
+BACKLOG = 512
+KEEP_ALIVE_SECONDS = 30
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens on an address.
+
+    Raises:
+        StorageError: `port_unavailable:<port>`.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        found = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            found.bind(address)
+            found.listen(BACKLOG)
+        except OSError:
+            found.close()
+            raise
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise StorageError(
+            f"The server cannot listen on {host}, port {port}: {why}.",
+            reason=f"port_unavailable:{port}",
+            hint="Choose another with --port, or stop the program that uses it.",
+        ) from error
+    return found
+
+
+def run(settings: ServeSettings, routers: Sequence[Router] = ROUTERS, log: AccessLog | None = None) -> None:
+    """Serve until SIGINT or SIGTERM, then end what is being spoken, within the time limit of a request.
+
+    A second signal ends the server at once.
+
+    Raises:
+        StorageError: `port_unavailable:<port>`.
+    """
+    listener = listen(settings.host, settings.port)
+    with contextlib.closing(listener):
+        asyncio.run(_serve(settings, routers, log, listener))
+
+
+async def _serve(
+    settings: ServeSettings, routers: Sequence[Router], log: AccessLog | None, listener: socket.socket
+) -> None:
+    services = create_services(settings, log)
+    application = create_application(services, routers)
+    config = uvicorn.Config(
+        application,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        lifespan="on",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=round(settings.limits.seconds),
+        proxy_headers=False,
+        http="h11",
+        ws="none",
+    )
+    server = _Server(config)
+    port = listener.getsockname()[1]
+    state = await backend_state(services)
+    line = {"service": SERVICE, "host": settings.host, "port": port, **state.fields(services)}
+    sys.stdout.write(json.dumps(line, separators=(",", ":")) + "\n")
+    sys.stdout.flush()
+    await server.serve(sockets=[listener])
+    services.log.write("stopped")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own handling of signals, which ends the process by the signal after a graceful stop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop gracefully at the first SIGINT or SIGTERM, and at once at the second."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+    def _stop(self) -> None:
+        self.force_exit = self.should_exit
+        self.should_exit = True
