@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from voicemill.errors import VoicemillError
+from voicemill.errors import UsageError, VoicemillError
 
 JSON_TYPE = "application/json; charset=utf-8"
 _STATUS = {
@@ -31,7 +31,7 @@ _STATUS = {
     "method_not_allowed": 405,
     "training_unavailable": 503,
 }
-"""Status of a stable reason; what is not listed is a failure of the server, 500."""
+"""Status of a stable reason. Of what is not listed, bad usage is 400, and the rest a failure of the server, 500."""
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 RETRY_AFTER = 1
 """Seconds after which a client may try again where the server is busy."""
@@ -51,7 +51,7 @@ class RequestRefusedError(VoicemillError):
 
 def status_of(error: VoicemillError) -> int:
     """The HTTP status of an error."""
-    return _STATUS.get(error.code, 500)
+    return _STATUS.get(error.code, 400 if isinstance(error, UsageError) else 500)
 
 
 def json_response(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -144,6 +144,8 @@ def test_a_voice_as_an_object(client: openai.OpenAI, server: Server) -> None:
         ({"input": "a" * 4097}, 400, "text_too_long", "input"),
         ({"input": "a\x00b"}, 400, "text_invalid", "input"),
         ({"input": "a\x1b[31m"}, 400, "text_invalid", "input"),
+        ({"input": "<speak><audio src='x'/></speak>"}, 400, "markup_unsupported", None),
+        ({"input": "<!DOCTYPE x [<!ENTITY a 'b'>]><speak>&a;</speak>"}, 400, "markup_invalid", None),
         ({"input": 5}, 400, "bad_usage", "input"),
         ({"speed": 0.1}, 400, "bad_usage", "speed"),
         ({"stream_format": "video"}, 400, "bad_usage", "stream_format"),
