@@ -17,5 +17,6 @@ export VOICEMILL_LAUNCHER="${VOICEMILL_LAUNCHER:-./run}"
 case "${1:-}" in
   bash|sh|python3) exec "$@" ;;
   python) shift; exec python3 "$@" ;;
+  say) exec /app/run-direct voice-train-prod "$@" ;;
   *) exec /app/run-direct "$@" ;;
 esac

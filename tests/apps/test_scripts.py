@@ -58,7 +58,7 @@ def test_shellcheck_is_clean_on_every_script() -> None:
 
 
 def test_hadolint_is_clean_on_every_dockerfile() -> None:
-    assert {"Dockerfile", "Dockerfile.cuda", "Dockerfile.cuda-base"} == {path.name for path in DOCKERFILES}
+    assert {"Dockerfile", "Dockerfile.cuda", "Dockerfile.cuda-base", "Dockerfile.speak"} == {path.name for path in DOCKERFILES}
     done = subprocess.run(
         [tool("hadolint"), *map(str, DOCKERFILES)], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -72,6 +72,16 @@ def test_torch_is_pinned_in_one_place_that_agrees_with_what_was_resolved() -> No
     assert f"{name} (=={version})" in declared
     for path in (*DOCKERFILES, *scripts()):
         assert version not in path.read_text(encoding="utf-8"), f"{path} repeats the pin"
+
+
+def test_the_lock_of_the_image_speak_has_the_versions_of_the_whole_lock() -> None:
+    def pins(name: str) -> set[str]:
+        return set(re.findall(r"^([a-z0-9_.-]+==[^ ;\\]+)", (ROOT / "locks" / name).read_text(), flags=re.M))
+
+    assert pins("speak/requirements.txt") <= pins("requirements.txt")
+    names = {pin.partition("==")[0] for pin in pins("speak/requirements.txt")}
+    assert {"numpy", "onnxruntime", "soundfile", "cryptography", "click", "starlette", "uvicorn", "wyoming"} <= names
+    assert not {"torch", "nemo-toolkit", "scipy", "librosa"} & names
 
 
 def steps(name: str) -> list[str]:
