@@ -2,6 +2,7 @@
 # make test: pytest in the development image if a container engine responds, else on this machine. Options go to pytest.
 #   TOOLBOX_RUNTIME=direct: on this machine. Tests that need an engine: `make test-docker`.
 #   TEST_HALVES=1: the unit tests and the others as two processes at once, unless options name a path.
+#   TEST_HALVES="tests/unit/FOLDER …": the same, and these folders join the others.
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 cd "$root"
@@ -13,11 +14,17 @@ if [ "${TOOLBOX_RUNTIME:-}" = direct ] || ! find_engine; then
   . scripts/bootstrap.sh
   bootstrap dev
   for option in "$@"; do [ ! -e "${option%%::*}" ] || TEST_HALVES=0; done
-  if [ "${TEST_HALVES:-0}" = 1 ]; then
+  if [ "${TEST_HALVES:-0}" != 0 ]; then
+    others=() ignored=()
+    for folder in tests/*/; do
+      case "$folder" in tests/unit/ | tests/docker/ | tests/__pycache__/) ;; *) others+=("$folder") ;; esac
+    done
+    # shellcheck disable=SC2086 # a list of folders
+    [ "$TEST_HALVES" = 1 ] || for folder in $TEST_HALVES; do others+=("$folder") ignored+=("--ignore=$folder"); done
     log="$(mktemp)" status=0 second=0
     trap 'rm -f "$log"' EXIT
-    "$VOICEMILL_PYTHON" -m pytest -p no:cacheprovider --ignore=tests/docker --ignore=tests/unit "$@" >"$log" 2>&1 & other=$!
-    "$VOICEMILL_PYTHON" -m pytest tests/unit "$@" || status=$?
+    "$VOICEMILL_PYTHON" -m pytest -p no:cacheprovider "${others[@]}" "$@" >"$log" 2>&1 & other=$!
+    "$VOICEMILL_PYTHON" -m pytest tests/unit ${ignored[@]+"${ignored[@]}"} "$@" || status=$?
     wait "$other" || second=$?
     cat "$log"
     # 5: no test of this half was selected

@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -211,15 +210,17 @@ def test_two_lanes_started_together_never_mix(run, checkout, tmp_path):
     assert promoted == {voice for voice, code in zip(("anna", "bert", "carl"), codes, strict=True) if code == 0}
 
 
-def test_a_dataset_in_use_is_neither_replaced_nor_removed(tmp_path):
+def test_a_dataset_in_use_is_neither_replaced_nor_removed(tmp_path, monkeypatch):
     dataset = tmp_path / "datasets" / "anna"
     dataset.mkdir(parents=True)
+    kinds, real = [], fcntl.flock
+    monkeypatch.setattr("voicemill.locks.fcntl.flock", lambda lock, kind: (kinds.append(kind), real(lock, kind)))
     with in_use(dataset):
-        began = time.monotonic()
         with pytest.raises(RefusedError) as caught:
             require_unused(dataset)
         assert (caught.value.reason, caught.value.exit_code) == ("lane_busy:anna", 1)
-        assert time.monotonic() - began < 1
+        assert all(kind & fcntl.LOCK_NB for kind in kinds), "refused without waiting"
+        assert len(kinds) == 2
         with in_use(dataset):
             pass  # two lanes of two work folders may read one dataset
     require_unused(dataset)

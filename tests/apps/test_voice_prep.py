@@ -373,7 +373,7 @@ def test_a_signal_to_the_whole_group_while_all_are_busy(
             busy |= {pid for pid, ticks in _ticks(process.pid).items() if ticks > before.get(pid, 0) + 20}
         os.killpg(process.pid, signum)
         try:
-            process.wait(timeout=10)
+            process.wait(timeout=60)  # only stops a hanging test
         finally:
             process.kill()
     errors = told.read_text("utf-8")

@@ -163,7 +163,7 @@ class Program:
 
     def end(self) -> tuple[int, str]:
         try:
-            _, errors = self.process.communicate(timeout=15)
+            _, errors = self.process.communicate(timeout=60)  # only stops a hanging test
         finally:
             self.process.kill()
         return self.process.returncode, errors

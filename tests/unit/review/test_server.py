@@ -102,7 +102,7 @@ def server(session: ReviewSession) -> Iterator[ReviewServer]:
 
 
 def _ask(server: ReviewServer, method: str, path: str, body: object = None, **headers: str) -> Answer:
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=60)
     data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
     connection.putrequest(method, path, skip_host="Host" in headers)
     for name, value in headers.items():

@@ -27,6 +27,8 @@ from voicemill.training.train_hifigan import VocoderInputs, train_vocoder
 
 from .conftest import tiny_config
 
+pytestmark = pytest.mark.slow  # trains small models, with NeMo
+
 INTERVAL = 3
 STEPS = 40
 KILLS = 8

@@ -119,6 +119,7 @@ def test_buckets_save_padding() -> None:
     assert padded(True) < 0.8 * padded(False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["durations", "forced_prior"])
 def test_the_losses_of_micro_batches_add_up_to_the_batch_s(tone_dataset: Path, tmp_path: Path, mode: str) -> None:
     dataset = read_dataset(tone_dataset)

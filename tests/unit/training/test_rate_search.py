@@ -36,6 +36,7 @@ def searched(tone_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
     return folder, train_acoustic(finding(), tone_dataset, folder, hooks=Hooks(note=notes.append)), notes
 
 
+@pytest.mark.slow
 def test_it_finds_and_reports_a_rate_and_keeps_its_curve(searched: tuple[Path, TrainingResult, list[str]]) -> None:
     folder, result, notes = searched
     kept = RateSearch.model_validate_json((folder / rate_search.NAME).read_bytes())
@@ -55,6 +56,7 @@ def test_it_finds_and_reports_a_rate_and_keeps_its_curve(searched: tuple[Path, T
     assert not list(folder.glob(".*")), "Lightning's own checkpoint is deleted"
 
 
+@pytest.mark.slow
 def test_the_run_is_that_of_the_same_rate_given(
     searched: tuple[Path, TrainingResult, list[str]], tone_dataset: Path, tmp_path: Path
 ) -> None:
@@ -104,6 +106,7 @@ def test_a_lost_search_is_repeated(
     assert resumed.loss_curve == whole.loss_curve
 
 
+@pytest.mark.slow
 def test_micro_batches_give_the_same_search(tone_dataset: Path, tmp_path: Path) -> None:
     """The gradients of micro-batches add up to the batch's, except for a little padding: the curves agree."""
     from voicemill.training import train_fastpitch
@@ -138,6 +141,7 @@ def test_micro_batches_give_the_same_search(tone_dataset: Path, tmp_path: Path) 
         assert split == pytest.approx(whole, rel=0.02)
 
 
+@pytest.mark.slow
 def test_memory_that_runs_out_is_an_error_and_leaves_no_file(
     tone_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

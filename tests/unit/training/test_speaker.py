@@ -22,6 +22,8 @@ from voicemill.training.train_fastpitch import train_acoustic
 
 from .conftest import tiny_config
 
+pytestmark = pytest.mark.slow  # trains small models, with NeMo
+
 VOCODER = "data/base/base-en-small-hifigan.nemo"
 
 

@@ -69,6 +69,7 @@ def test_the_device_of_this_machine() -> None:
     assert found.compiler == (shutil.which("g++") is not None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alignment", ["durations", "forced_prior"])
 def test_bfloat16_has_the_losses_of_float32(tone_dataset: Path, tmp_path: Path, alignment: str) -> None:
     optimiser = {"learning_rate": 5e-3, "warmup_steps": 2}
@@ -85,6 +86,7 @@ def test_bfloat16_has_the_losses_of_float32(tone_dataset: Path, tmp_path: Path, 
     assert runs["bfloat16"].loss_curve[-1][1] < runs["bfloat16"].loss_curve[0][1]
 
 
+@pytest.mark.slow
 def test_long_clips_keep_their_durations_in_bfloat16(tone_dataset: Path, tmp_path: Path) -> None:
     """bfloat16 counts exactly to 256 only; NeMo's regulate_len counts frames in the type of the encoder's output."""
     from voicemill.training.fastpitch_model import build_fastpitch, write_nemo_lexicon

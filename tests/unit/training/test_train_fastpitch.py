@@ -25,6 +25,8 @@ from voicemill.training.train_fastpitch import train_acoustic
 
 from .conftest import tiny_config
 
+pytestmark = pytest.mark.slow  # trains small models, with NeMo
+
 
 @pytest.fixture(scope="module")
 def trained(tone_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainingResult, list[StepReport]]:

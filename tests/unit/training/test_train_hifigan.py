@@ -23,6 +23,8 @@ from voicemill.training.train_hifigan import VocoderInputs, train_vocoder
 
 from .conftest import RATE, tiny_config, write_clip, write_dataset
 
+pytestmark = pytest.mark.slow  # trains small models, with NeMo
+
 HOP = 256
 
 
