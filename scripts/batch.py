@@ -37,7 +37,7 @@ def main() -> int:
     data = tasks.load(options.tasks)
     found = tasks.parse(data, str(options.tasks), tasks.apps(ROOT))
     name = options.tasks.resolve()
-    batch = runner.BatchPlan(
+    batch = runner.BatchJob(
         found,
         folder=settings.workspace.work / "batches" / f"{name.stem}-{files.sha256_bytes(os.fsencode(name))[:8]}",
         repository=ROOT,

@@ -211,7 +211,7 @@ def _fit(mailbox: Any, job: TrainingJob, share: Share, before: frozenset[str]) -
     from ray.train import FailureConfig, RunConfig, ScalingConfig, UserCallback
     from ray.train.torch import TorchConfig, TorchTrainer
 
-    class Losses(UserCallback):  # type: ignore[misc]  # Ray is untyped here
+    class LostRanks(UserCallback):  # type: ignore[misc]  # Ray is untyped here
         def after_exception(self, run_context: object, worker_exceptions: dict[int, Exception]) -> None:
             lost = ", ".join(str(rank) for rank in sorted(worker_exceptions))
             mailbox.send.remote(
@@ -234,7 +234,7 @@ def _fit(mailbox: Any, job: TrainingJob, share: Share, before: frozenset[str]) -
             name="run",
             storage_path=str(job.out / NOTES),
             failure_config=FailureConfig(max_failures=RESTARTS, controller_failure_limit=CONTROLLER_FAILURES),
-            callbacks=[Losses()],
+            callbacks=[LostRanks()],
         ),
     )
     try:

@@ -20,12 +20,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from voicemill import files
+from voicemill.dataset.manifest import WordRow
 from voicemill.errors import DatasetError
 from voicemill.files import safe_relative
-from voicemill.training.durations import AlignedWord, Phone
-
-AlignedPhoneRow = tuple[str, float, float]
-AlignedWordRow = tuple[str, float, float, list[AlignedPhoneRow]]
+from voicemill.training.durations import AlignedPhone, AlignedWord
 
 
 class TrainingManifestLine(BaseModel):
@@ -37,7 +35,7 @@ class TrainingManifestLine(BaseModel):
     audio_filepath: str
     normalized_text: str = Field(min_length=1)
     duration: float = Field(gt=0)
-    alignment: list[AlignedWordRow] = Field(min_length=1)
+    alignment: list[WordRow] = Field(min_length=1)
 
 
 class PitchStatistics(BaseModel):
@@ -134,7 +132,7 @@ def _read_manifest(root: Path, name: str) -> Iterator[TrainingClip]:
                 f"Line {number} of {name} is not valid: {detail}.", reason=f"dataset_invalid:{name}:{number}"
             ) from error
         words = tuple(
-            AlignedWord(word, tuple(Phone(*phone) for phone in phones)) for word, _, _, phones in line.alignment
+            AlignedWord(word, tuple(AlignedPhone(*phone) for phone in phones)) for word, _, _, phones in line.alignment
         )
         yield TrainingClip(line.id, audio, pitch, line.normalized_text, line.duration, words)
 

@@ -18,7 +18,7 @@ from voicemill.errors import DatasetError
 
 
 @dataclass(frozen=True)
-class Phone:
+class AlignedPhone:
     """An ARPABET phone without stress; start and end in seconds."""
 
     symbol: str
@@ -31,7 +31,7 @@ class AlignedWord:
     """A word and its phones, in order of time."""
 
     word: str
-    phones: tuple[Phone, ...]
+    phones: tuple[AlignedPhone, ...]
 
     @property
     def start(self) -> float:
@@ -45,7 +45,7 @@ class AlignedWord:
 
 
 @dataclass(frozen=True)
-class Span:
+class TokenSpan:
     """The time of a token, in seconds; the spans of neighbouring tokens touch."""
 
     start: float
@@ -59,7 +59,7 @@ def is_sounded(symbol: str) -> bool:
 
 def token_spans(
     symbols: Sequence[str], words: Sequence[AlignedWord], seconds: float, *, clip: str, strict: bool = True
-) -> list[Span]:
+) -> list[TokenSpan]:
     """Give each token its part of the utterance.
 
     Args:
@@ -90,7 +90,7 @@ def token_spans(
     return _cover(len(symbols), sounded, phones, seconds)
 
 
-def frame_counts(spans: Sequence[Span], frames: int, frames_per_second: float) -> NDArray[np.int64]:
+def frame_counts(spans: Sequence[TokenSpan], frames: int, frames_per_second: float) -> NDArray[np.int64]:
     """Frames per token, shape (tokens,), summing to `frames` exactly.
 
     Frame `i` of a centred short-time transform is centred on the time `i / frames_per_second`. Each boundary is rounded
@@ -103,7 +103,7 @@ def frame_counts(spans: Sequence[Span], frames: int, frames_per_second: float) -
     return np.diff(boundaries, prepend=0)
 
 
-def gaussian_prior(spans: Sequence[Span], frames: int, frames_per_second: float) -> NDArray[np.float32]:
+def gaussian_prior(spans: Sequence[TokenSpan], frames: int, frames_per_second: float) -> NDArray[np.float32]:
     """Attention prior of shape (frames, tokens): a Gaussian around each token's centre, half its length as deviation.
 
     It replaces NeMo's beta-binomial prior, which depends on the numbers of frames and tokens alone; the aligner still
@@ -134,7 +134,7 @@ def token_pitch(pitch: NDArray[np.float32], counts: NDArray[np.int64]) -> NDArra
     return means.astype(np.float32)
 
 
-def _cover(tokens: int, sounded: Sequence[int], phones: Sequence[Phone], seconds: float) -> list[Span]:
+def _cover(tokens: int, sounded: Sequence[int], phones: Sequence[AlignedPhone], seconds: float) -> list[TokenSpan]:
     """Spans without gaps: phones where they sound, pauses to the silent tokens between them or, without any, to the
     phone before.
     """
@@ -148,10 +148,10 @@ def _cover(tokens: int, sounded: Sequence[int], phones: Sequence[Phone], seconds
         ends[index] = min(phone.end, until) if silent else until
         ends[index + 1 : upto] = [until] * silent
     starts = [0.0, *ends[:-1]]
-    return [Span(start, end) for start, end in zip(starts, ends, strict=True)]
+    return [TokenSpan(start, end) for start, end in zip(starts, ends, strict=True)]
 
 
-def _shared_by_word(symbols: Sequence[str], words: Sequence[AlignedWord], clip: str) -> Iterator[Phone]:
+def _shared_by_word(symbols: Sequence[str], words: Sequence[AlignedWord], clip: str) -> Iterator[AlignedPhone]:
     runs: list[list[str]] = [[]]
     for symbol in symbols:
         if is_sounded(symbol) or (symbol == "'" and runs[-1]):
@@ -168,7 +168,7 @@ def _shared_by_word(symbols: Sequence[str], words: Sequence[AlignedWord], clip: 
             continue
         edges = np.linspace(word.start, word.end, len(spoken) + 1).tolist()
         for symbol, start, end in zip(spoken, edges[:-1], edges[1:], strict=True):
-            yield Phone(symbol, start, end)
+            yield AlignedPhone(symbol, start, end)
 
 
 def _first_difference(tokens: Sequence[str], phones: Sequence[str]) -> str:

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from voicemill.errors import DatasetError
 from voicemill.training.durations import (
+    AlignedPhone,
     AlignedWord,
-    Phone,
-    Span,
+    TokenSpan,
     frame_counts,
     gaussian_prior,
     is_sounded,
@@ -18,8 +18,8 @@ from voicemill.training.durations import (
 )
 
 WORDS = (
-    AlignedWord("hi", (Phone("HH", 0.1, 0.2), Phone("AY", 0.2, 0.4))),
-    AlignedWord("you", (Phone("Y", 0.6, 0.7), Phone("UW", 0.7, 0.9))),
+    AlignedWord("hi", (AlignedPhone("HH", 0.1, 0.2), AlignedPhone("AY", 0.2, 0.4))),
+    AlignedWord("you", (AlignedPhone("Y", 0.6, 0.7), AlignedPhone("UW", 0.7, 0.9))),
 )
 
 
@@ -76,19 +76,19 @@ def test_sounded_symbols() -> None:
 @settings(deadline=None)
 def test_frames_always_sum_to_the_mel(lengths: list[float], frames: int, rate: float) -> None:
     ends = np.cumsum(lengths)
-    tokens = [Span(float(end - length), float(end)) for end, length in zip(ends, lengths, strict=True)]
+    tokens = [TokenSpan(float(end - length), float(end)) for end, length in zip(ends, lengths, strict=True)]
     counts = frame_counts(tokens, frames, rate)
     assert counts.sum() == frames
     assert (counts >= 0).all()
 
 
 def test_frame_boundaries_are_rounded_once() -> None:
-    counts = frame_counts([Span(0, 0.014), Span(0.014, 0.026), Span(0.026, 0.04)], 4, 100.0)
+    counts = frame_counts([TokenSpan(0, 0.014), TokenSpan(0.014, 0.026), TokenSpan(0.026, 0.04)], 4, 100.0)
     assert counts.tolist() == [1, 2, 1]
 
 
 def test_prior_peaks_at_each_token() -> None:
-    prior = gaussian_prior([Span(0, 0.1), Span(0.1, 0.3), Span(0.3, 0.4)], 40, 100.0)
+    prior = gaussian_prior([TokenSpan(0, 0.1), TokenSpan(0.1, 0.3), TokenSpan(0.3, 0.4)], 40, 100.0)
     assert prior.shape == (40, 3)
     assert prior.dtype == np.float32
     assert prior.argmax(axis=0).tolist() == [4, 19, 34]

@@ -30,7 +30,7 @@ WAKE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class BatchPlan:
+class BatchJob:
     """The tasks of a batch and its options.
 
     Attributes:
@@ -84,7 +84,7 @@ class Fanout(Interrupts):
                 send(signum)
 
 
-def run(batch: BatchPlan, protocol: Protocol, interrupts: Interrupts) -> Path:
+def run(batch: BatchJob, protocol: Protocol, interrupts: Interrupts) -> Path:
     """Run the unfinished tasks; returns the path of summary.json.
 
     Raises:
@@ -120,7 +120,7 @@ def run(batch: BatchPlan, protocol: Protocol, interrupts: Interrupts) -> Path:
     return path
 
 
-def _run_all(batch: BatchPlan, journal: Journal, protocol: Protocol, children: Fanout) -> list[TaskResult]:
+def _run_all(batch: BatchJob, journal: Journal, protocol: Protocol, children: Fanout) -> list[TaskResult]:
     total, lock = len(batch.tasks), threading.Lock()
     results = {task.key: TaskResult(task, journal.finished(task.key)) for task in batch.tasks}
     ended = sum(result.record is not None for result in results.values())
@@ -161,7 +161,7 @@ def _run_all(batch: BatchPlan, journal: Journal, protocol: Protocol, children: F
 
 
 def _run_one(
-    batch: BatchPlan, task: BatchTask, journal: Journal, lock: threading.Lock, protocol: Protocol, children: Fanout
+    batch: BatchJob, task: BatchTask, journal: Journal, lock: threading.Lock, protocol: Protocol, children: Fanout
 ) -> JournalRecord:
     log_path = batch.folder / f"{task.line:04d}-{task.key[:8]}.log"
     record = JournalRecord(task.key, "started", log=protocol.shown(log_path))
