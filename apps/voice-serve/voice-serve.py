@@ -20,6 +20,7 @@ Examples:
   voice-serve                                     every certified voice of work/bundles, on 127.0.0.1:5051
   voice-serve --bundles shared/voices --port 8080
   voice-serve --host 0.0.0.0 --token-file tokens.txt
+  voice-serve --wyoming 10200 --wyoming-host 0.0.0.0
 
 \b
   curl -d '{"text":"Good morning."}' http://127.0.0.1:5051/speak --output morning.wav
@@ -46,6 +47,8 @@ Exit codes: 0 stopped by Ctrl-C or SIGTERM, 1 refused (bad usage), 2 blocked (po
 @click.option("--rate", type=click.IntRange(0), default=0, help="Requests a minute of one address; 0 for no limit.")
 @click.option("--seconds", type=click.FloatRange(1.0, 3600.0), default=120.0, show_default=True, help="Of one request.")
 @click.option("--idle", type=click.FloatRange(1.0), default=600.0, show_default=True, help="Seconds; then unloaded.")
+@click.option("--wyoming", type=click.IntRange(0, 65_535), metavar="PORT", help="Serve Home Assistant's protocol too.")
+@click.option("--wyoming-host", default="127.0.0.1", show_default=True, help="Its address; it has no tokens.")
 @click.option("--log-text", is_flag=True, help="Write the spoken texts into the log.")
 def serve_command(
     host: str | None,
@@ -62,6 +65,8 @@ def serve_command(
     rate: int,
     seconds: float,
     idle: float,
+    wyoming: int | None,
+    wyoming_host: str,
     log_text: bool,
 ) -> None:
     """Serve finished voices over HTTP: OpenAI's interface, the backend of a voice agent, health and metrics."""
@@ -99,6 +104,8 @@ def serve_command(
             sample_fallback=given.sample_fallback,
             loudness_lufs=loudness,
             log_text=log_text,
+            wyoming_port=wyoming,
+            wyoming_host=wyoming_host,
             limits=Limits(
                 characters=characters, queue=queue, rate_per_minute=rate, seconds=seconds, idle_seconds=idle
             ),

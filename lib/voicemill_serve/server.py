@@ -23,7 +23,7 @@ BACKLOG = 512
 KEEP_ALIVE_SECONDS = 30
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, option: str = "--port") -> socket.socket:
     """A socket that listens on an address.
 
     Raises:
@@ -44,7 +44,7 @@ def listen(host: str, port: int) -> socket.socket:
         raise StorageError(
             f"The server cannot listen on {host}, port {port}: {why}.",
             reason=f"port_unavailable:{port}",
-            hint="Choose another with --port, or stop the program that uses it.",
+            hint=f"Choose another with {option}, or stop the program that uses it.",
         ) from error
     return found
 
@@ -57,15 +57,27 @@ def run(settings: ServeSettings, routers: Sequence[Router] = ROUTERS, log: Acces
     Raises:
         StorageError: `port_unavailable:<port>`.
     """
-    listener = listen(settings.host, settings.port)
-    with contextlib.closing(listener):
-        asyncio.run(_serve(settings, routers, log, listener))
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(contextlib.closing(listen(settings.host, settings.port)))
+        wyoming = None
+        if settings.wyoming_port is not None:
+            wyoming = listen(settings.wyoming_host, settings.wyoming_port, "--wyoming")
+            stack.enter_context(contextlib.closing(wyoming))
+        asyncio.run(_serve(settings, routers, log, listener, wyoming))
 
 
 async def _serve(
-    settings: ServeSettings, routers: Sequence[Router], log: AccessLog | None, listener: socket.socket
+    settings: ServeSettings,
+    routers: Sequence[Router],
+    log: AccessLog | None,
+    listener: socket.socket,
+    wyoming: socket.socket | None,
 ) -> None:
     services = create_services(settings, log)
+    if wyoming is not None:
+        from voicemill_serve.wyoming_server import WyomingServer
+
+        services.background.append(WyomingServer(services, wyoming).run)
     application = create_application(services, routers)
     config = uvicorn.Config(
         application,
@@ -84,6 +96,8 @@ async def _serve(
     port = listener.getsockname()[1]
     state = await backend_state(services)
     line = {"service": SERVICE, "host": settings.host, "port": port, **state.fields(services)}
+    if wyoming is not None:
+        line["wyoming_port"] = wyoming.getsockname()[1]
     sys.stdout.write(json.dumps(line, separators=(",", ":")) + "\n")
     sys.stdout.flush()
     await server.serve(sockets=[listener])

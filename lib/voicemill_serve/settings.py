@@ -98,7 +98,8 @@ class ServeSettings:
         sample_fallback: `POST /speak` answers with the bundle's sample if the voice cannot speak.
         loudness_lufs: of the speech.
         log_text: write the spoken texts into the log.
-        wyoming_port: for Home Assistant; None for none.
+        wyoming_port: for Home Assistant; None for none, 0 for a free one.
+        wyoming_host: address of that port; the protocol has no tokens.
     """
 
     bundles: tuple[Path, ...]
@@ -113,6 +114,7 @@ class ServeSettings:
     loudness_lufs: float = -23.0
     log_text: bool = False
     wyoming_port: int | None = None
+    wyoming_host: str = DEFAULT_HOST
     limits: Limits = field(default_factory=Limits)
 
     @property
