@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from voicemill.workers import usable_cores
-from voicemill_serve import backend_routes, openai_routes, operation_routes
+from voicemill_serve import backend_routes, openai_routes, operation_routes, train_routes
 from voicemill_serve.guard import AccessLog, Guard, note
 from voicemill_serve.metrics import Gauge, Metrics
 from voicemill_serve.refusals import RequestRefusedError, refusal
@@ -23,7 +23,12 @@ from voicemill_serve.settings import ServeSettings
 from voicemill_serve.speech import SpeechService
 from voicemill_serve.voice_store import VoiceStore
 
-ROUTERS: tuple[Router, ...] = (backend_routes.routes, openai_routes.routes, operation_routes.routes)
+ROUTERS: tuple[Router, ...] = (
+    backend_routes.routes,
+    openai_routes.routes,
+    operation_routes.routes,
+    train_routes.routes,
+)
 """Every set of routes of a server; a page of its own is one more function."""
 HOUSEKEEPING_SECONDS = 10.0
 

@@ -30,6 +30,7 @@ _STATUS = {
     "not_found": 404,
     "method_not_allowed": 405,
     "training_unavailable": 503,
+    "jobs_busy": 503,
 }
 """Status of a stable reason. Of what is not listed, bad usage is 400, and the rest a failure of the server, 500."""
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}

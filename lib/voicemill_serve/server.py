@@ -92,7 +92,7 @@ async def _serve(
         http="h11",
         ws="none",
     )
-    server = _Server(config)
+    server = _Server(config, services.stopping)
     port = listener.getsockname()[1]
     state = await backend_state(services)
     line = {"service": SERVICE, "host": settings.host, "port": port, **state.fields(services)}
@@ -106,6 +106,10 @@ async def _serve(
 
 class _Server(uvicorn.Server):
     """uvicorn without its own handling of signals, which ends the process by the signal after a graceful stop."""
+
+    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
+        super().__init__(config)
+        self._stopping = stopping
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -122,3 +126,4 @@ class _Server(uvicorn.Server):
     def _stop(self) -> None:
         self.force_exit = self.should_exit
         self.should_exit = True
+        self._stopping.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ class Services:
         pool: threads that speak, verify and load.
         background: coroutine functions that run as long as the application does.
         closing: called when the application stops.
+        stopping: set when the server is asked to stop; streams without an end of their own end then.
     """
 
     settings: ServeSettings
@@ -39,6 +41,7 @@ class Services:
     log: AccessLog
     background: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
     closing: list[Callable[[], None]] = field(default_factory=list)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def default_voice(self) -> str:
         """The voice for requests that name none: the one of the settings, or the only one that there is."""
