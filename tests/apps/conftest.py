@@ -20,7 +20,21 @@ from voicemill.training_status import write_training_status
 from voicemill.weights.allowlist import SHIPPED
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("apps", "configs", "data", "docker", "docs", "lib", "locks", "scripts", "run-direct", "run", "Makefile", "LICENSE", "NOTICE")
+PARTS = (
+    "apps",
+    "configs",
+    "data",
+    "docker",
+    "docs",
+    "lib",
+    "locks",
+    "scripts",
+    "run-direct",
+    "run",
+    "Makefile",
+    "LICENSE",
+    "NOTICE",
+)
 OURS = (
     "TRAIN_",
     "PROD_TTS_",

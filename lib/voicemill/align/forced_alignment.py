@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,8 @@ MAX_MINIMAL_RUN = 5
 """Most consecutive phones of the minimal length, 30 ms: words that were not spoken are aligned with such runs."""
 _MINIMAL_PHONE = 0.035
 """Seconds; phones of the minimal length, three frames, are shorter."""
+MAX_MISSING_PHONES = 1
+"""Most phones outside the clip: a tight cut can cause one; two mean that words are missing."""
 MIN_SAMPLES = 800
 """Samples (50 ms) below which PocketSphinx's front end gives no frame."""
 _PADDING, _PADDING_SOURCE = 0.2, 0.04
@@ -73,6 +75,17 @@ class Word:
 
 
 @dataclass(frozen=True)
+class BrokenRule:
+    """The rule that an alignment breaks: its name, the figure, its unit, the limit, and what it means."""
+
+    name: str
+    figure: float
+    unit: str
+    limit: float
+    detail: str
+
+
+@dataclass(frozen=True)
 class Alignment:
     """The words of a text in order, each with its phones in the lexicon.
 
@@ -83,6 +96,23 @@ class Alignment:
 
     words: tuple[Word, ...]
     score: float
+
+    def later(self, seconds: float) -> Alignment:
+        """The same with all times moved by some seconds: of a part as times of the whole clip."""
+
+        def moved(phone: Phone) -> Phone:
+            return replace(phone, start=phone.start + seconds, end=phone.end + seconds)
+
+        words = [
+            replace(
+                word,
+                start=word.start + seconds,
+                end=word.end + seconds,
+                phones=tuple(moved(phone) for phone in word.phones),
+            )
+            for word in self.words
+        ]
+        return replace(self, words=tuple(words))
 
     @property
     def misfit(self) -> float:
@@ -98,14 +128,31 @@ class Alignment:
 
     @property
     def missing_phones(self) -> int:
-        """Number of phones aligned outside the clip: a tight cut can cause one; two mean that words are missing."""
+        """Number of phones aligned outside the clip."""
         return sum(phone.end - phone.start < 0.5 / FRAME_RATE for word in self.words for phone in word.phones)
+
+    @property
+    def broken_rule(self) -> BrokenRule | None:
+        """Why the clip probably does not contain this text; None if it does."""
+        if self.missing_phones > MAX_MISSING_PHONES:
+            missing, what = self.missing_phones, "phones of the text lie outside the clip: the recording lacks words"
+            return BrokenRule("outside", missing, "phones", MAX_MISSING_PHONES, f"{missing} {what}")
+        if self.longest_minimal_run > MAX_MINIMAL_RUN:
+            run, what = self.longest_minimal_run, "phones in a row have the shortest length: words were not spoken"
+            return BrokenRule("rushed", run, "phones", MAX_MINIMAL_RUN, f"{run} {what}")
+        if self.score < SCORE_THRESHOLD:
+            detail = f"alignment score {self.score:.1f} of the whole text"
+            return BrokenRule("score", round(self.score, 4), "score", SCORE_THRESHOLD, detail)
+        if self.misfit > MISFIT_LIMIT:
+            worst = [word.text for word in sorted(self.words, key=lambda word: word.score)[:3]]
+            detail = f"{self.misfit:.0%} of the speech sounds unlike its words, most of all {', '.join(worst)}"
+            return BrokenRule("words", round(self.misfit, 4), "share", MISFIT_LIMIT, detail)
+        return None
 
     @property
     def fits(self) -> bool:
         """Whether the clip probably contains this text, by the scores of its words and the lengths of its phones."""
-        in_time = self.longest_minimal_run <= MAX_MINIMAL_RUN and self.missing_phones <= 1
-        return in_time and self.score >= SCORE_THRESHOLD and self.misfit <= MISFIT_LIMIT
+        return self.broken_rule is None
 
 
 def to_pcm16(samples: npt.NDArray[np.float32]) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,7 +23,7 @@ _AWAY = 0.1
 """Seconds from speech at which a pause begins, because words fade slowly."""
 _FRAME = 0.02
 _FEW = 10
-"""Fewest frames of pauses (0.2 s) that are a sample of the background; with fewer, the quietest frames are used."""
+"""Fewest frames of pauses (0.2 s) that are a sample of the background."""
 _PASTED = -100.0
 """dBFS; quieter frames are digital silence that was inserted, not background."""
 
@@ -52,12 +53,26 @@ def speech_windows(spans: Sequence[Span], seconds: float) -> list[Span]:
     return found
 
 
-def background_level_db(waveform: Waveform, window: Span, spans: Sequence[Span]) -> float:
-    """Level of the background relative to the speech, in dB: about -60 in a quiet room, 0 if both are equally loud.
+@dataclass(frozen=True)
+class BackgroundLevel:
+    """Background of a window.
 
-    The background level is the median over the 20 ms frames in the window's pauses, so it includes music and noise. In
-    a window without pauses it is the 5th percentile of all frames. The speech level is the 90th percentile over the
-    frames inside speech.
+    Attributes:
+        level_db: level relative to the loud parts of the speech, in dB: about -60 in a quiet room, 0
+            if both are equally loud.
+        measured: False if the window has too few pauses; `level_db` is then an upper bound.
+    """
+
+    level_db: float
+    measured: bool
+
+
+def background_level(waveform: Waveform, window: Span, spans: Sequence[Span]) -> BackgroundLevel:
+    """The background of a window against its speech.
+
+    The background is the median over the 20 ms frames in the window's pauses, so it includes music and noise. In a
+    window without pauses it is at most the 5th percentile of all frames, which can be a soft consonant. The loud
+    parts are the 90th percentile over the frames inside speech.
 
     Args:
         waveform: the recording.
@@ -67,14 +82,27 @@ def background_level_db(waveform: Waveform, window: Span, spans: Sequence[Span])
     samples = waveform.read(window.start, window.end)
     levels = frame_levels(samples, waveform.rate, _FRAME)
     if levels.size == 0:
-        return -math.inf
+        return BackgroundLevel(-math.inf, measured=False)
     centres = window.start + (np.arange(levels.size) + 0.5) * _FRAME
     speech, near = np.zeros(levels.size, dtype=bool), np.zeros(levels.size, dtype=bool)
     for span in spans:
         if span.end > window.start - _AWAY and span.start < window.end + _AWAY:
             speech |= (centres >= span.start) & (centres < span.end)
             near |= (centres >= span.start - _AWAY) & (centres < span.end + _AWAY)
-    loud = float(np.percentile(levels[speech] if speech.any() else levels, 90.0))
     pause = levels[~near & (levels > _PASTED)]
-    quiet = float(np.median(pause) if pause.size >= _FEW else np.percentile(levels, 5.0))
-    return quiet - loud
+    measured = pause.size >= _FEW
+    quiet = float(np.median(pause) if measured else np.percentile(levels, 5.0))
+    loud = float(np.percentile(levels[speech] if speech.any() else levels, 90.0))
+    return BackgroundLevel(quiet - loud, measured)
+
+
+def pooled(levels: Sequence[BackgroundLevel]) -> list[float | None]:
+    """Level of the background of each window in dB; None where it cannot be known.
+
+    Clips without pauses share a room with the others: their background is not taken to be louder than the median of all
+    windows. One window alone, without pauses, is not measured.
+    """
+    if len(levels) == 1:
+        return [level.level_db if level.measured else None for level in levels]
+    typical = float(np.median([level.level_db for level in levels])) if levels else 0.0
+    return [level.level_db if level.measured else min(level.level_db, typical) for level in levels]

@@ -12,6 +12,7 @@ CutReason = Literal[
     "sentence_gap",  # two sentences of the script without a pause: the longest silence between their words
     "longest_pause",  # the speech was too long: its longest pause
     "dip",  # the same, in a pause that voice activity detection did not find
+    "word_edge",  # the dip beside the first or last aligned word, where sound lay outside the words
     "caption",  # the time of a caption, moved into the silence beside it
 ]
 JoinReason = Literal[

@@ -32,8 +32,9 @@ class ClipQuality:
         peak_dbfs: highest sample (dBFS).
         clipped_share: share (0 to 1) of samples in runs of two or more at the clip's maximum, if that is at least
             0.999.
-        snr_db: level of the loud frames (90th percentile) minus the quiet ones (5th), in dB; an estimate that is too
-            high for a clip faded to digital silence (at most 100) and too low for a clip without pauses.
+        snr_db: mean power of the speech, its short pauses included, against the power of the noise, in dB; the noise is
+            the level of the quiet frames (5th percentile). Too high for a clip faded to digital silence (at most 100),
+            too low for a clip without pauses.
         loudness_dbfs: RMS level over the frames with speech (dBFS).
         leading_silence: seconds before the first frame above the noise.
         trailing_silence: seconds after the last one.
@@ -74,7 +75,7 @@ def measure(samples: npt.NDArray[np.float32], rate: int) -> ClipQuality:
     return ClipQuality(
         peak_dbfs=decibels(float(np.max(np.abs(samples)))),
         clipped_share=clipped_share(samples),
-        snr_db=float(np.clip(speech - noise, 0.0, SNR_CEILING_DB)),
+        snr_db=_ratio_db(levels[active[0] : active[-1] + 1] if active.size else levels, noise),
         loudness_dbfs=10.0 * math.log10(float(power.mean())),
         leading_silence=leading,
         trailing_silence=trailing,
@@ -82,9 +83,16 @@ def measure(samples: npt.NDArray[np.float32], rate: int) -> ClipQuality:
     )
 
 
+def _ratio_db(levels: npt.NDArray[np.float64], noise: float) -> float:
+    """Ratio of speech to noise, 0 to 100 dB, from the levels of the frames of both together and that of the noise."""
+    floor = 10.0 ** (noise / 10.0)
+    speech = max(float(np.mean(10.0 ** (levels / 10.0))) - floor, 0.0)
+    return float(np.clip(10.0 * math.log10(max(speech / floor, 1.0)), 0.0, SNR_CEILING_DB))
+
+
 def bandwidth(samples: npt.NDArray[np.float32], rate: int) -> float:
     """See `ClipQuality.bandwidth_hz`; 0 if no band is above its noise."""
-    size = round(rate / _BAND_HZ) * 2  # bins of 50 Hz, two per band
+    size = round(rate / _BAND_HZ / 2) * 4  # bins of 50 Hz, two per band
     if len(samples) < 2 * size:
         return 0.0
     frames = np.lib.stride_tricks.sliding_window_view(samples, size)[:: size // 2] * np.hanning(size)

@@ -21,6 +21,8 @@ Parts of stages:
     cached_recognition  speech recognition with a cache
     limits, presets     limits of a clip's figures, and the presets that set them
     judging, screening  faults of a clip: figure, unit, limit; the clips that are rejected for them
+    word_edges          sound beside the words of a clip, cut off
+    telephone           a warning about recordings with the bandwidth of a telephone
     speakers            similarity of each clip to the speaker of most clips
 
 Files of a dataset:

@@ -19,6 +19,7 @@ _CUTS: dict[CutReason, str] = {
     "sentence_gap": "two sentences follow closely: the widest silence between their words",
     "longest_pause": "too long otherwise: the longest pause in it",
     "dip": "too long otherwise: the longest dip in its level, as it has no pause",
+    "word_edge": "the first or last word of the text is beside it; sound outside the words was cut off",
     "caption": "the timed transcript parts two captions here; moved into the silence beside",
 }
 _JOINS: dict[JoinReason, str] = {

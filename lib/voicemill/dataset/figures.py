@@ -24,7 +24,8 @@ class RecordingBackground(BaseModel):
 
     Attributes:
         source: name of the recording.
-        background_db: level of pauses against speech in its worst window (dB); None without speech.
+        background_db: level of pauses against speech in its worst window (dB); None without speech, and without
+            a pause in which it can be measured.
         windows: stretches around speech; `separated` is how many of them went through the separator.
         separated_seconds: length of these.
     """

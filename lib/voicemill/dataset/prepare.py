@@ -12,7 +12,7 @@ from pathlib import Path
 from voicemill import __version__, files
 from voicemill.audio import device, download, embedding
 from voicemill.audio.embedding import SpeakerModel
-from voicemill.dataset import description, edits, existing, rights, screening, stage_cache
+from voicemill.dataset import description, edits, existing, rights, screening, stage_cache, telephone
 from voicemill.dataset.cached_recognition import CachedTranscriber, choose_recogniser
 from voicemill.dataset.cluster import RayPool
 from voicemill.dataset.context import PreparationContext
@@ -201,8 +201,12 @@ def _run_stages(
         segmented = clips.keep_rejected(context, segmented, levels.gain_db)
     cut = clips.run(context, segmented, levels.gain_db)
     shutil.rmtree(context.decoded)
+    telephone.warn(context, cut)
     kept, unfit = screening.by_audio(cut, request.quality)
-    kept, misfits = alignment.run(context, kept)
+    kept, misfits, cut_off = alignment.run(context, kept)
+    segmented = dataclasses.replace(segmented, rejected=(*segmented.rejected, *cut_off))
+    moved = {clip.id: clip for clip in kept}
+    cut = [moved.get(clip.id, clip) for clip in cut]
     kept, others = screening.by_speech(context, kept)
     entries = manifest.entries_of(kept, request.seed)
     settings, pitches = pitch.run(context, kept)

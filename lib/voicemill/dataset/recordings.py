@@ -76,6 +76,7 @@ class DecodedRecording:
         digest: of the samples, once voice activity was found in them.
         separated: windows in which the voice was separated from music or noise.
         index: its place among all recordings of the source.
+        source_rate: sample rate of the source (Hz), above half of which there is no sound; 0 if it is not known.
     """
 
     source: Recording
@@ -85,6 +86,7 @@ class DecodedRecording:
     digest: str = ""
     separated: tuple[Span, ...] = ()
     index: int = 0
+    source_rate: int = 0
 
 
 @dataclass(frozen=True)

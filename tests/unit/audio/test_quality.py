@@ -5,13 +5,17 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from voicemill.audio import decode
 from voicemill.audio.quality import bandwidth, decibels, frame_levels, measure
 
 RATE = 22_050
+PEOPLE = Path(__file__).parents[2] / "data/people"
+CLIPS = sorted([*(PEOPLE / "lj").glob("*.flac"), *(PEOPLE / "austen").glob("*.flac")])
 
 
 def padded(signal: np.ndarray, before: float, after: float, noise: float = 0.0) -> np.ndarray:
@@ -104,3 +108,21 @@ def test_bandwidth_of_speech_and_of_a_telephone(demo_speech: np.ndarray) -> None
         assert bandwidth(clip, RATE) > 6_500
         telephone = soxr.resample(soxr.resample(clip, RATE, 7_000), 7_000, RATE).astype(np.float32)
         assert bandwidth(telephone, RATE) == pytest.approx(3_500, abs=250)
+
+
+@pytest.mark.parametrize("path", CLIPS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("ratio", [5.0, 15.0, 25.0])
+def test_the_ratio_is_that_of_the_added_noise(path: Path, ratio: float) -> None:
+    clip, rate = decode.read_mono(path)
+    speaking = measure(clip, rate).loudness_dbfs
+    noise = np.random.default_rng(0).standard_normal(len(clip)) * 10.0 ** ((speaking - ratio) / 20.0)
+    silence = np.random.default_rng(1).standard_normal(rate) * 10.0 ** ((speaking - ratio) / 20.0)
+    found = measure(np.concatenate((clip + noise, silence)).astype(np.float32), rate)
+    assert found.snr_db == pytest.approx(ratio, abs=2.0)
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000])
+def test_bandwidth_at_every_usual_sample_rate(rate: int) -> None:
+    clip, own = decode.read_mono(CLIPS[0])
+    found = measure(decode.resample(clip, own, rate), rate).bandwidth_hz
+    assert found == pytest.approx(min(rate, own) / 2, rel=0.1)

@@ -7,18 +7,21 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from voicemill import files
 from voicemill.align import features, forced_alignment
 from voicemill.audio import decode
 from voicemill.audio.vad import Span
-from voicemill.dataset import stage_cache
+from voicemill.dataset import stage_cache, word_edges
 from voicemill.dataset.candidates import CandidateClip, RejectedClip, reject
+from voicemill.dataset.judging import Fault
 from voicemill.dataset.manifest import WordRow
-from voicemill.dataset.report import require_fitting
+from voicemill.dataset.report import Rejection, require_fitting
 from voicemill.dataset.utterances import outside
 from voicemill.errors import DatasetError
 from voicemill.text import lexicon, normalise
@@ -32,13 +35,21 @@ MAX_UNWRITTEN_RUN = 0.5
 MAX_UNWRITTEN_SHARE = 0.15
 """Share of the speech outside all words, from `MIN_UNWRITTEN_SECONDS` on."""
 MIN_UNWRITTEN_SECONDS = 0.3
+_GAIN, _TOTAL_GAIN = 0.15, 1.5
+"""Score that an alignment gains if a sound that is no speech is left out, and the score times the seconds of the words.
+Where it is a word, the score falls or rises by at most 0.1."""
+_MARGIN = 0.1
+"""Seconds of silence between such a sound and the speech, and what is left of it before the speech."""
 _TOLERANCE = 0.08
 """Seconds before and after a word that belong to it: voice activity detection adds a margin to speech."""
 
 
 @dataclass(frozen=True)
 class AlignTask:
-    """Align normalised `text` to `clip`; `extra` is the user's own dictionary, the digests are of these two files."""
+    """Align normalised `text` to `clip`; `extra` is the user's own dictionary, the digests are of these two files.
+
+    `parts` are stretches of the clip in seconds that may hold the whole text, because a sound at one end is no speech.
+    """
 
     clip: Path
     sha256: str
@@ -46,6 +57,7 @@ class AlignTask:
     extra: Path | None
     extra_sha256: str | None
     cache: Path
+    parts: tuple[Span, ...] = ()
 
 
 class AlignedClip(BaseModel):
@@ -55,6 +67,8 @@ class AlignedClip(BaseModel):
         words: rows of the manifest's `alignment`; empty when it failed.
         score: mean acoustic score, 0 best; see `voicemill.align.forced_alignment`.
         fits: whether sound and text belong together.
+        rule: name of the rule that failed where they do not: `outside`, `rushed`, `score`, `words`; the figure, its
+            unit, the limit and a sentence belong to it.
         problem: the aligner's sentence when it could not place the text at all.
     """
 
@@ -63,6 +77,10 @@ class AlignedClip(BaseModel):
     words: list[WordRow]
     score: float | None
     fits: bool
+    rule: str | None = None
+    figure: float | None = None
+    unit: str = ""
+    limit: float | None = None
     problem: str | None = None
     cached: bool = False
 
@@ -74,18 +92,85 @@ def align(task: AlignTask) -> AlignedClip:
 
     def compute() -> AlignedClip:
         samples, rate = decode.read_mono(task.clip)
+        samples, rate = decode.resample(samples, rate, features.SAMPLE_RATE), features.SAMPLE_RATE
         try:
-            found = aligner.align(decode.resample(samples, rate, features.SAMPLE_RATE), task.text)
+            found = aligner.align(samples, task.text)
         except DatasetError as error:
             if error.code != "alignment_failed":
                 raise
             return AlignedClip(words=[], score=None, fits=False, problem=str(error))
-        return AlignedClip(words=_rows(found), score=round(found.score, 4), fits=found.fits)
+        parts = [_aligned_part(aligner, samples, part, task.text) for part in task.parts]
+        return _result(max((part for part in parts if _gains(part, found)), key=lambda one: one.score, default=found))
 
     version = lexicon.pocketsphinx_version()
-    stored = stage_cache.model_entry(task.cache, "alignment", __name__, version, task.sha256, task.text, spoken)
+    parts = [(part.start, part.end) for part in task.parts]
+    stored = stage_cache.model_entry(task.cache, "alignment", __name__, version, task.sha256, task.text, spoken, parts)
     result, cached = stage_cache.cached_model(stored, AlignedClip, compute)
     return result.model_copy(update={"cached": cached})
+
+
+def _aligned_part(
+    aligner: forced_alignment.Aligner, samples: npt.NDArray[np.float32], part: Span, text: str
+) -> forced_alignment.Alignment | None:
+    """The alignment with a part of the clip, in times of the clip; None where the text cannot be placed in it."""
+    rate = features.SAMPLE_RATE
+    try:
+        found = aligner.align(samples[round(part.start * rate) : round(part.end * rate)], text)
+    except DatasetError as error:
+        if error.code != "alignment_failed":
+            raise
+        return None
+    return found.later(part.start)
+
+
+def _gains(
+    part: forced_alignment.Alignment | None, whole: forced_alignment.Alignment
+) -> TypeGuard[forced_alignment.Alignment]:
+    """Whether the alignment with a part shows that the rest of the clip is no speech."""
+    if part is None or not part.fits:
+        return False
+    gain = part.score - whole.score
+    return gain >= _GAIN and gain * (part.words[-1].end - part.words[0].start) >= _TOTAL_GAIN
+
+
+def _parts(clip: CandidateClip) -> tuple[Span, ...]:
+    """Stretches of a clip without its first, its last, or both spans of speech, where they are short and apart."""
+    utterance, seconds = clip.utterance, clip.cut.seconds
+    spans = [
+        Span(max(0.0, span.start - utterance.start), min(seconds, span.end - utterance.start))
+        for span in utterance.recording.spans
+        if span.start < utterance.end and utterance.start < span.end
+    ]
+    if len(spans) < 2:
+        return ()
+    after = max(spans[0].end, spans[1].start - _MARGIN) if _apart(spans[0], spans[1]) else None
+    before = min(spans[-1].start, spans[-2].end + _MARGIN) if _apart(spans[-1], spans[-2]) else None
+    parts = [] if after is None else [Span(after, seconds)]
+    parts += [] if before is None else [Span(0.0, before)]
+    if after is not None and before is not None and len(spans) > 2:
+        parts.append(Span(after, before))
+    return tuple(Span(round(part.start, 3), round(part.end, 3)) for part in parts if part.duration > _MARGIN)
+
+
+def _apart(edge: Span, neighbour: Span) -> bool:
+    pause = max(edge.start, neighbour.start) - min(edge.end, neighbour.end)
+    return edge.duration <= word_edges.MAX_SPEECH and pause >= _MARGIN
+
+
+def _result(found: forced_alignment.Alignment) -> AlignedClip:
+    rows, score, broken = _rows(found), round(found.score, 4), found.broken_rule
+    if broken is None:
+        return AlignedClip(words=rows, score=score, fits=True)
+    return AlignedClip(
+        words=rows,
+        score=score,
+        fits=False,
+        rule=broken.name,
+        figure=broken.figure,
+        unit=broken.unit,
+        limit=broken.limit,
+        problem=broken.detail,
+    )
 
 
 def _rows(found: forced_alignment.Alignment) -> list[WordRow]:
@@ -146,8 +231,32 @@ def _unwritten(clip: CandidateClip, words: Sequence[WordRow]) -> UnwrittenSpeech
     return unwritten_speech(words, inside)
 
 
-def run(context: PreparationContext, clips: Sequence[CandidateClip]) -> tuple[list[CandidateClip], list[RejectedClip]]:
-    """Align every clip; the aligned clips, and those whose audio does not fit their text.
+def _misfit(aligned: AlignedClip) -> Fault | None:
+    """The rule of the aligner that a clip breaks."""
+    if aligned.fits or aligned.figure is None or aligned.limit is None:
+        return None
+    detail = f"{aligned.rule}: {aligned.problem}; the limit is {aligned.limit:g}"
+    return Fault("text_mismatch", aligned.figure, aligned.unit, aligned.limit, detail)
+
+
+def _unwritten_fault(found: UnwrittenSpeech) -> Fault | None:
+    if not found.excessive:
+        return None
+    if found.longest > MAX_UNWRITTEN_RUN:
+        figure, unit, limit, what = found.longest, "s", MAX_UNWRITTEN_RUN, f"{found.longest:.2f} s without a break"
+    else:
+        figure, unit, limit, what = found.share, "share", MAX_UNWRITTEN_SHARE, f"{found.share:.0%}"
+    detail = f"unwritten: {what} of the speech are in no word of the text; the limit is {limit:g} {unit}"
+    return Fault("text_mismatch", round(figure, 4), unit, limit, detail)
+
+
+def run(
+    context: PreparationContext, clips: Sequence[CandidateClip]
+) -> tuple[list[CandidateClip], list[RejectedClip], tuple[Rejection, ...]]:
+    """Align every clip and cut off the sound beside its words.
+
+    Returns:
+        The aligned clips, those whose audio does not fit their text, and the stretches that were cut off.
 
     Raises:
         DatasetError: `text_mismatch`, when too many clips do not fit.
@@ -155,27 +264,24 @@ def run(context: PreparationContext, clips: Sequence[CandidateClip]) -> tuple[li
     extra = context.request.lexicon
     digest = None if extra is None else files.sha256_file(extra)
     tasks = [
-        AlignTask(clip.path, clip.cut.sha256, clip.utterance.normalized, extra, digest, context.cache) for clip in clips
+        AlignTask(clip.path, clip.cut.sha256, clip.utterance.normalized, extra, digest, context.cache, _parts(clip))
+        for clip in clips
     ]
     with context.clock.stage(NAME, len(tasks), sum(clip.cut.seconds for clip in clips)):
         results = context.map(align, tasks)
+        aligned, cut_off = word_edges.run(
+            context, [dataclasses.replace(clip, aligned=result) for clip, result in zip(clips, results, strict=True)]
+        )
     context.note_cached(NAME, [result.cached for result in results])
     kept, rejected = [], []
-    for clip, result in zip(clips, results, strict=True):
-        unwritten = _unwritten(clip, result.words)
-        fits = result.fits and not unwritten.excessive
-        if fits or (clip.utterance.verdict == "keep" and result.score is not None):
-            kept.append(dataclasses.replace(clip, aligned=result))
-        elif result.score is None:
+    for clip, result in zip(aligned, results, strict=True):
+        if clip.aligned is None or result.score is None:
             rejected.append(reject(clip, "alignment_failed", result.problem or ""))
-        elif result.fits:
-            detail = f"{unwritten.seconds:.2f} s of the speech are in no word of the text"
-            misfit = reject(clip, "text_mismatch", detail)
-            figure = {"figure": round(unwritten.seconds, 3), "unit": "s"}
-            rejected.append(dataclasses.replace(misfit, row=misfit.row.model_copy(update=figure)))
+            continue
+        fault = _misfit(result) or _unwritten_fault(_unwritten(clip, clip.aligned.words))
+        if fault is None or clip.utterance.verdict == "keep":
+            kept.append(clip)
         else:
-            misfit = reject(clip, "text_mismatch", f"alignment score {result.score:.1f}")
-            figure = {"figure": result.score, "unit": "score"}
-            rejected.append(dataclasses.replace(misfit, row=misfit.row.model_copy(update=figure)))
+            rejected.append(reject(clip, fault.reason, fault.detail, fault))
     require_fitting([one.row for one in rejected], len(clips))
-    return kept, rejected
+    return kept, rejected, cut_off

@@ -24,13 +24,17 @@ NAME = "clips"
 
 @dataclass(frozen=True)
 class CutTask:
-    """Samples `first` to `last` of `decoded`, times `factor`, to `target`."""
+    """Samples `first` to `last` of `decoded`, times `factor`, to `target`.
+
+    The bandwidth is at most half of `source_rate`, where that is known.
+    """
 
     decoded: Path
     first: int
     last: int
     factor: float
     target: Path
+    source_rate: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,8 @@ def cut(task: CutTask) -> CutClip:
     with files.library_writes(task.target, soundfile.LibsndfileError):
         soundfile.write(task.target, scaled, rate, subtype="PCM_16", format="WAV")
     figures = dataclasses.replace(quality.measure(scaled, rate), clipped_share=quality.clipped_share(samples))
+    if task.source_rate:
+        figures = dataclasses.replace(figures, bandwidth_hz=min(figures.bandwidth_hz, task.source_rate / 2))
     return CutClip(files.sha256_file(task.target), len(samples) / rate, figures, voice_traits.measure(samples, rate))
 
 
@@ -109,4 +115,5 @@ def _task(
     context: PreparationContext, recording: DecodedRecording, start: float, end: float, gain_db: float, target: Path
 ) -> CutTask:
     rate, factor = context.request.sample_rate, 10.0 ** (gain_db / 20.0)
-    return CutTask(recording.path, round(start * rate), round(end * rate), factor, target)
+    first, last = round(start * rate), round(end * rate)
+    return CutTask(recording.path, first, last, factor, target, recording.source_rate)

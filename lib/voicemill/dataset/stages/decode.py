@@ -30,9 +30,10 @@ class DecodeTask:
 
 @dataclass(frozen=True)
 class Decoded:
-    """Length of a decoded recording in seconds, and what was mended in it."""
+    """Length of a decoded recording in seconds, the source's sample rate (Hz), and what was mended in it."""
 
     seconds: float
+    rate: int
     inverted: bool = False
 
 
@@ -47,7 +48,7 @@ def decode_one(task: DecodeTask) -> Decoded | Refusal:
         return Refusal.of(error)
     if abs(info.offset) > _OFFSET:
         waveform.shift(task.target, -info.offset)
-    return Decoded(info.duration, info.inverted)
+    return Decoded(info.duration, info.sample_rate, info.inverted)
 
 
 def run(context: PreparationContext, recordings: Sequence[Recording]) -> DecodedRecordings:
@@ -84,7 +85,7 @@ def run(context: PreparationContext, recordings: Sequence[Recording]) -> Decoded
             hint=refused[0][1].hint,
         )
     usable = tuple(
-        DecodedRecording(task.recording, task.target, result.seconds, index=index)
+        DecodedRecording(task.recording, task.target, result.seconds, index=index, source_rate=result.rate)
         for index, (task, result) in enumerate(zip(tasks, results, strict=True))
         if not isinstance(result, Refusal)
     )

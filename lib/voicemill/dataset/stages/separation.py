@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from voicemill import files
 from voicemill.audio import background_level, separation, waveform
+from voicemill.audio.background_level import BackgroundLevel
 from voicemill.audio.separation import SeparationModel
 from voicemill.audio.vad import Span
 from voicemill.audio.waveform import FileWaveform
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
     from voicemill.weights.registry import WeightsRegistry
 
 NAME = "separation"
-LIMIT_DB = -25.0
-"""Background against speech above which `auto` separates; at -10 dB a clip is left out as noisy (`min_snr_db`)."""
+LIMIT_DB = -22.0
+"""Background against speech above which `auto` separates. Clean recordings of people reach -24 dB, noise 15 dB below
+the speech gives -21 to -17 (docs/benchmarks.md, People)."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,11 @@ class MeasureTask:
     spans: tuple[Span, ...]
 
 
-def measure_one(task: MeasureTask) -> list[tuple[Span, float]]:
-    """Each window, and its background against its speech in dB."""
+def measure_one(task: MeasureTask) -> list[tuple[Span, BackgroundLevel]]:
+    """Each window, and its background against its speech."""
     recording = FileWaveform((task.decoded,))
     found = background_level.speech_windows(task.spans, recording.seconds)
-    return [(window, background_level.background_level_db(recording, window, task.spans)) for window in found]
+    return [(window, background_level.background_level(recording, window, task.spans)) for window in found]
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def run(context: PreparationContext, decoded: DecodedRecordings) -> tuple[Decode
     """Measure the background of every window, and separate the voice where music or noise was measured."""
     choice, usable = context.separator, list(decoded.usable)
     with context.clock.stage(NAME, None, decoded.seconds):
-        measured = context.pool.map(measure_one, [MeasureTask(one.path, one.spans) for one in usable])
+        measured = _pooled(context.pool.map(measure_one, [MeasureTask(one.path, one.spans) for one in usable]))
         wanted = [[window for window, level in rows if _wanted(choice, level)] for rows in measured]
         if choice.model is not None:
             usable = _separated(context, usable, wanted, choice.model)
@@ -132,8 +134,17 @@ def run(context: PreparationContext, decoded: DecodedRecordings) -> tuple[Decode
     return dataclasses.replace(decoded, usable=tuple(usable)), figures
 
 
-def _wanted(choice: SeparatorChoice, level: float) -> bool:
-    return choice.mode == "always" or (choice.mode == "auto" and level > LIMIT_DB)
+_Measured = Sequence[tuple[Span, float | None]]
+
+
+def _pooled(measured: Sequence[Sequence[tuple[Span, BackgroundLevel]]]) -> list[_Measured]:
+    """The windows of each recording with their levels in dB, by `background_level.pooled` over all recordings."""
+    levels = iter(background_level.pooled([level for rows in measured for _, level in rows]))
+    return [[(window, next(levels)) for window, _ in rows] for rows in measured]
+
+
+def _wanted(choice: SeparatorChoice, level: float | None) -> bool:
+    return choice.mode == "always" or (choice.mode == "auto" and level is not None and level > LIMIT_DB)
 
 
 def _total(windows: Sequence[Sequence[Span]]) -> tuple[int, float]:
@@ -141,12 +152,11 @@ def _total(windows: Sequence[Sequence[Span]]) -> tuple[int, float]:
     return len(every), sum(window.duration for window in every)
 
 
-def _figures(
-    recording: DecodedRecording, measured: Sequence[tuple[Span, float]], separated: Sequence[Span]
-) -> RecordingBackground:
+def _figures(recording: DecodedRecording, measured: _Measured, separated: Sequence[Span]) -> RecordingBackground:
+    levels = [level for _, level in measured if level is not None]
     return RecordingBackground(
         source=recording.source.name,
-        background_db=round(max(level for _, level in measured), 1) if measured else None,
+        background_db=round(max(levels), 1) if levels else None,
         windows=len(measured),
         separated=len(separated),
         separated_seconds=round(_total([separated])[1], 3),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from voicemill.audio import endpointing, level_envelope, vad, waveform
+from voicemill.audio import endpointing, level_envelope, steady_sound, vad, waveform
 from voicemill.audio.vad import Span
 from voicemill.audio.waveform import FileWaveform
 from voicemill.dataset import stage_cache
@@ -49,7 +49,7 @@ def speech_of(task: SpeechTask) -> Speech:
         levels = level_envelope.LevelEnvelope.of_waveform(recording)
         gain = vad.detection_gain(levels)
         found = vad.recover_missed_onsets(recording, vad.detect_speech(recording, gain), gain)
-        spans = endpointing.refine(found, levels)
+        spans = steady_sound.trim(recording, endpointing.refine(found, levels), levels)
         return Speech(digest=digest, spans=tuple((span.start, span.end) for span in spans))
 
     stored = stage_cache.model_entry(task.cache, "speech", __name__, packages.version("silero-vad"), digest)

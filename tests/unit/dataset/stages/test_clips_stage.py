@@ -62,3 +62,12 @@ def test_noise_is_seen(tmp_path: Path) -> None:
     assert fault is not None
     assert (fault.reason, fault.unit) == ("noisy", "dB")
     assert fault.figure < 10
+
+
+def test_the_bandwidth_ends_at_half_of_the_sample_rate_of_the_source(tmp_path: Path) -> None:
+    clip = Path(__file__).parents[3] / "data/people/lj/LJ001-0002.flac"
+    samples, rate = soundfile.read(clip, dtype="float32")
+    assert rate == RATE
+    for source_rate, expected in ((0, RATE / 2), (8_000, 4_000), (44_100, RATE / 2)):
+        _, made = _cut(tmp_path, samples, source_rate=source_rate)
+        assert made.quality.bandwidth_hz == pytest.approx(expected, rel=0.05)  # type: ignore[attr-defined]

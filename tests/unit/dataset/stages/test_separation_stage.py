@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from voicemill import files
 from voicemill.audio import decode
-from voicemill.audio.background_level import background_level_db
+from voicemill.audio.background_level import background_level
 from voicemill.audio.separation import SeparationModel
 from voicemill.audio.waveform import MemoryWaveform
 from voicemill.dataset.context import PreparationContext
@@ -130,7 +130,7 @@ def test_the_background_falls_and_the_rest_of_the_recording_stays(
     assert len(after) == len(before)
     assert voice.digest != decoded.usable[0].digest
     levels = [
-        background_level_db(MemoryWaveform(samples, rate), window, decoded.usable[0].spans)
+        background_level(MemoryWaveform(samples, rate), window, decoded.usable[0].spans).level_db
         for samples in (before, after)
     ]
     assert levels[0] > LIMIT_DB
