@@ -2,7 +2,8 @@
 
 A speaker-embedding model is an entry of the weights allowlist of kind `speaker`. Its first file is an ONNX graph with
 one input, mono samples at 16 kHz as float32 (1, samples), and the embedding as its first output. No such model is on
-the shipped allowlist: preparation then uses pitch and formants instead, and evaluation reports no speaker similarity.
+the shipped allowlist: preparation then uses pitch and formants instead. The evaluation's own encoder is of kind `judge`
+(`voicemill.metrics.judges`).
 """
 
 from __future__ import annotations

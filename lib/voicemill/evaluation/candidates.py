@@ -12,10 +12,19 @@ from numpy.typing import NDArray
 
 from voicemill.errors import NotMeasurableError
 from voicemill.evaluation.figures import figures_of, mean_figures, missing_figures
+from voicemill.evaluation.judging import Judged, Panel
 from voicemill.evaluation.model import Figure, VocoderResult
 from voicemill.evaluation.recogniser_pool import RecogniserPool
 from voicemill.metrics.catalogue import metrics_of
-from voicemill.metrics.inputs import CopyPair, HeldOutSentences, RecognisedSentences, SentencePair, SynthesisTime
+from voicemill.metrics.inputs import (
+    CopyPair,
+    HeldOutSentences,
+    JudgedPair,
+    JudgedRecordings,
+    RecognisedSentences,
+    SentencePair,
+    SynthesisTime,
+)
 from voicemill.progress import Observer
 
 Samples = NDArray[np.float32]
@@ -51,6 +60,8 @@ class Candidate:
     resynthesise: Callable[[Samples], Samples] | None = None
     """Copy synthesis: a recording through its mel spectrogram and back, samples in step with the input."""
     description: str = ""
+    fallback: bool = False
+    """It ships only where it is better than every other by more than chance."""
 
 
 @dataclass
@@ -65,6 +76,8 @@ class CandidateRun:
     """Why the candidate is not usable, with the sentence; None for a usable one."""
     recognised: list[str] = field(default_factory=list)
     errors: RecognisedSentences = field(default_factory=lambda: RecognisedSentences((), ()))
+    judged: Judged | None = None
+    """None before it was judged."""
     figures: dict[str, Figure] = field(default_factory=dict)
 
     @property
@@ -139,6 +152,24 @@ def recognise(
     for index, run in enumerate(usable, start=1):
         run.recognised = texts[index * count : (index + 1) * count]
     return texts[:count]
+
+
+def judge(
+    panel: Panel, references: Sequence[Reference], runs: Sequence[CandidateRun], progress: SentenceProgress
+) -> tuple[JudgedRecordings, Judged]:
+    """Let the judges judge the recordings, and the sounds of all usable candidates, whose figures they add to."""
+    texts = [reference.text for reference in references]
+
+    def advance() -> None:
+        progress.step("judging")
+
+    recorded, records = panel.judge_recordings([reference.samples for reference in references], texts, advance)
+    for run in runs:
+        if run.problem is None:
+            run.judged = panel.judge(run.sounds, texts, advance)
+            run.figures |= figures_of(run.judged.sentences)
+            run.figures |= figures_of(JudgedPair(run.judged.sentences, recorded))
+    return recorded, records
 
 
 def measure_candidate(

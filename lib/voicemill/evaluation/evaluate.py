@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from voicemill.audio.embedding import NO_MODEL, SpeakerModel
 from voicemill.errors import NotMeasurableError, UsageError
 from voicemill.evaluation.candidates import (
     Candidate,
@@ -16,11 +16,13 @@ from voicemill.evaluation.candidates import (
     Reference,
     Samples,
     SentenceProgress,
+    judge,
     measure_candidate,
     recognise,
     synthesise,
 )
 from voicemill.evaluation.figures import figures_of
+from voicemill.evaluation.judging import Judged, Panel
 from voicemill.evaluation.model import (
     MOS_NOT_MEASURED,
     Evaluation,
@@ -34,6 +36,7 @@ from voicemill.evaluation.recogniser_pool import RecogniserPool
 from voicemill.evaluation.trials import Trials, run_trials
 from voicemill.evaluation.vocoder_choice import VocoderChoice, choose_vocoder
 from voicemill.metrics.inputs import RecognisedRecordings, RecognisedSentences, SpeakerSounds
+from voicemill.metrics.judges import Judges
 from voicemill.metrics.speaker import SpeakerProfile, speaker_distance
 from voicemill.progress import Observer, SilentObserver
 
@@ -63,12 +66,12 @@ class SpeakerReferences:
     Attributes:
         own: recordings of the voice's own speaker (training clips); the held-out recordings are used when empty.
         others: profiles of other speakers by name.
-        embedding: model of speaker similarity, or the reason that there is none.
+        people: embeddings of other people, (people, dimensions).
     """
 
     own: Sequence[Samples] = ()
     others: Mapping[str, SpeakerProfile] = field(default_factory=dict)
-    embedding: SpeakerModel | str = NO_MODEL
+    people: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ class TestMaterial:
         references: held-out sentences with their recordings.
         speakers: recordings of the own speaker and profiles of others.
         trials: sentences without recordings, spoken by the chosen vocoder.
+        judges: learned models that judge the sounds; each a model or the reason that there is none.
     """
 
     __test__ = False  # not a test case of pytest
@@ -88,6 +92,12 @@ class TestMaterial:
     references: Sequence[Reference] = ()
     speakers: SpeakerReferences = field(default_factory=SpeakerReferences)
     trials: Trials = field(default_factory=Trials)
+    judges: Judges = field(default_factory=Judges)
+
+    @property
+    def panel(self) -> Panel:
+        """The judges with the speaker."""
+        return Panel(self.sample_rate, self.judges, self.speakers.own, self.speakers.people)
 
 
 @dataclass(frozen=True)
@@ -112,6 +122,8 @@ class Measurements:
     speakers: Sequence[SpeakerResult] = ()
     sentences: Sequence[SentenceResult] = ()
     trials: Sequence[TrialResult] = ()
+    judges: Mapping[str, str] = field(default_factory=dict)
+    other_people: Sequence[float] = ()
 
 
 def evaluate_voice(
@@ -136,7 +148,10 @@ def evaluate_voice(
     """
     references, rate = material.references, material.sample_rate
     _check(candidates, references)
-    progress = start_progress(observer, len(references) * (1 + 2 * len(candidates)) + 2 * len(material.trials.trials))
+    panel = material.panel
+    judged_sets = 1 + len(candidates) if panel.names else 0
+    steps = len(references) * (1 + 2 * len(candidates) + judged_sets) + 2 * len(material.trials.trials)
+    progress = start_progress(observer, steps)
     runs = [synthesise(candidate, references, rate, progress) for candidate in candidates]
     texts = recognise(pool, references, runs, rate, progress)
     recorded = RecognisedRecordings.compare([reference.text for reference in references], texts)
@@ -144,17 +159,24 @@ def evaluate_voice(
     for run in runs:
         if run.problem is None:
             measure_candidate(run, references, rate, pitch_range, recorded)
+    judged, judged_sounds = judge(panel, references, runs, progress)
     results = [run.result() for run in runs]
-    choice = choose_vocoder(results)
+    choice = choose_vocoder(
+        results,
+        {run.candidate.name: run.judged.sentences for run in runs if run.judged},
+        fallbacks={candidate.name for candidate in candidates if candidate.fallback},
+    )
     chosen = next(run for run in runs if run.candidate.name == choice.name)
     tried = run_trials(material.trials, chosen.candidate, rate, pool, progress)
     sounds = _speaker_sounds(chosen, material)
     measurements = Measurements(
-        figures=figures_of(recorded) | chosen.figures | tried.figures | figures_of(sounds),
+        figures=figures_of(recorded) | figures_of(judged) | chosen.figures | tried.figures | figures_of(sounds),
         vocoders=results,
         speakers=_speaker_results(sounds, material.speakers.others),
-        sentences=_sentences(references, texts, recorded, runs, rate),
+        sentences=_sentences(references, (texts, recorded, judged_sounds), runs, rate),
         trials=tried.results,
+        judges=panel.names,
+        other_people=panel.other_people,
     )
     spoken = {
         run.candidate.name: dict(zip((reference.id for reference in references), run.sounds, strict=True))
@@ -200,7 +222,6 @@ def _speaker_sounds(chosen: CandidateRun, material: TestMaterial) -> SpeakerSoun
         recorded=[reference.samples for reference in material.references],
         own=material.speakers.own,
         sample_rate=material.sample_rate,
-        embedding=material.speakers.embedding,
     )
 
 
@@ -219,11 +240,12 @@ def _speaker_results(sounds: SpeakerSounds, others: Mapping[str, SpeakerProfile]
 
 def _sentences(
     references: Sequence[Reference],
-    texts: Sequence[str],
-    recorded: RecognisedSentences,
+    recordings: tuple[Sequence[str], RecognisedSentences, Judged],
     runs: Sequence[CandidateRun],
     sample_rate: int,
 ) -> list[SentenceResult]:
+    """Results of each sentence; `recordings` are the recognised texts, errors and judgements of the recordings."""
+    texts, recorded, judged = recordings
     usable = {run.candidate.name: run for run in runs if run.problem is None}
     return [
         SentenceResult(
@@ -237,6 +259,12 @@ def _sentences(
             character_error_rate_synthesised={
                 name: round(run.errors.characters[index].rate, 6) for name, run in usable.items()
             },
+            judged_real=judged.sounds[index],
+            judged_synthesised={
+                name: sound
+                for name, run in usable.items()
+                if run.judged is not None and (sound := run.judged.sounds[index]) is not None
+            },
         )
         for index, reference in enumerate(references)
     ]
@@ -246,7 +274,10 @@ def assemble(
     choice: VocoderChoice, measurements: Measurements, recogniser: Recogniser, training: TrainingSummary
 ) -> Evaluation:
     """The evaluation file; each null at its top has its reason."""
-    not_measured = {"mos_proxy": MOS_NOT_MEASURED}
+    not_measured = {}
+    opinion = measurements.figures["dnsmos_p808"]
+    if opinion.value is None:
+        not_measured["mos_proxy"] = MOS_NOT_MEASURED.format(opinion.not_measured)
     if training.final_loss is None:
         not_measured["final_loss"] = "The training status carries no final loss."
     return Evaluation(
@@ -255,7 +286,7 @@ def assemble(
         source_status=training.status,
         dry_run=False,
         final_loss=training.final_loss,
-        mos_proxy=None,
+        mos_proxy=opinion.value,
         wer_proxy=measurements.figures["wer"].value,
         not_measured=not_measured,
         chosen_vocoder=choice.name,
@@ -267,4 +298,6 @@ def assemble(
         speakers=list(measurements.speakers),
         sentences=list(measurements.sentences),
         trials=list(measurements.trials),
+        judges=dict(measurements.judges),
+        other_people=list(measurements.other_people),
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from voicemill.errors import NotAcceptableError
 from voicemill.evaluation.model import Evaluation, Figure, LimitResult
+from voicemill.metrics.catalogue import BY_NAME
 from voicemill.metrics.figure_limits import FigureLimits
 
 
@@ -20,14 +21,25 @@ def apply_limits(evaluation: Evaluation, limits: FigureLimits) -> Evaluation:
 
 
 def _results(figures: Mapping[str, Figure], limits: FigureLimits) -> list[LimitResult]:
+    """The result of each limit; none for a figure of a judge that is missing."""
     found = []
     for limit in limits.limits():
-        measured = figures.get(limit.figure)
-        value = measured.value if measured else None
-        found.append(
-            LimitResult(name=limit.name, figure=limit.figure, bound=limit.bound, value=value, holds=limit.holds(value))
-        )
+        value = _value(figures, limit.figure)
+        rule = BY_NAME[limit.figure].limit
+        if value is None and rule is not None and rule.judge:
+            continue
+        holds = limit.holds(value)
+        if not holds and limit.upper and rule is not None and rule.or_excess is not None:
+            figure, enough = rule.or_excess
+            excess = _value(figures, figure)
+            holds = excess is not None and excess <= enough
+        found.append(LimitResult(name=limit.name, figure=limit.figure, bound=limit.bound, value=value, holds=holds))
     return found
+
+
+def _value(figures: Mapping[str, Figure], name: str) -> float | None:
+    figure = figures.get(name)
+    return figure.value if figure else None
 
 
 def outside_words(result: LimitResult) -> str:

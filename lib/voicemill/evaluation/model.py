@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from voicemill import files
 from voicemill.errors import BundleError
 
-MOS_NOT_MEASURED = (
-    "A mean opinion score needs listeners, or a model trained on listeners' scores; none with a "
-    "licence for commercial use is bundled."
-)
+MOS_NOT_MEASURED = "A mean opinion score needs listeners, or a model trained on listeners' scores: {}"
+"""With the reason that the model cannot be used."""
 DRY_RUN_NOT_MEASURED = "This was a dry run: nothing was trained and nothing was spoken."
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -65,8 +63,8 @@ class SpeakerResult(_Record):
     distance: Finite
 
 
-class SentenceResult(_Record):
-    """One held-out sentence: the recognised text of the recording and of each vocoder's sound."""
+class SentenceResultV1(_Record):
+    """One held-out sentence in version 1."""
 
     id: str
     text: str
@@ -76,6 +74,28 @@ class SentenceResult(_Record):
     heard_synthesised: dict[str, str]
     character_error_rate_real: Finite
     character_error_rate_synthesised: dict[str, Finite]
+
+
+class JudgedSound(_Record):
+    """What the judges give for one sound; null where a judge is missing."""
+
+    recognised: str | None = None
+    """Whisper's text, as it is compared: lower-case words."""
+    word_error_rate: Finite | None = None
+    similarity: Finite | None = None
+    """Cosine to the mean embedding of the speaker's training clips."""
+    nearest_person: Finite | None = None
+    """The highest cosine to one of the shipped other people."""
+    opinion_overall: Finite | None = None
+    opinion_p808: Finite | None = None
+
+
+class SentenceResult(SentenceResultV1):
+    """One held-out sentence: the recognised text of the recording and of each vocoder's sound."""
+
+    judged_real: JudgedSound | None = None
+    """None: not judged, because there are more sentences than the judges are given."""
+    judged_synthesised: dict[str, JudgedSound] = {}
 
 
 TrialKind = Literal["plain", "long", "clause", "number"]
@@ -107,8 +127,8 @@ class LimitResult(_Record):
     holds: bool
 
 
-class Evaluation(_Record):
-    """The whole evaluation of a voice."""
+class EvaluationV1(_Record):
+    """The whole evaluation of a voice in version 1, which has no judges."""
 
     eval_version: Literal["prod_tts_eval/1"] = "prod_tts_eval/1"
     status: Literal["ok", "blocked"]
@@ -132,16 +152,27 @@ class Evaluation(_Record):
     figures: dict[str, Figure]
     vocoders: list[VocoderResult]
     speakers: list[SpeakerResult]
-    sentences: list[SentenceResult]
+    sentences: list[SentenceResultV1]
     trials: list[TrialResult] = []
     limits: list[LimitResult] = []
 
     @model_validator(mode="after")
-    def _nulls_have_reasons(self) -> Evaluation:
+    def _nulls_have_reasons(self) -> Self:
         for name in ("mos_proxy", "wer_proxy", "final_loss"):
             if getattr(self, name) is None and not self.not_measured.get(name):
                 raise ValueError(f"{name} is null, so not_measured must give the reason")
         return self
+
+
+class Evaluation(EvaluationV1):
+    """The whole evaluation of a voice."""
+
+    eval_version: Literal["prod_tts_eval/2"] = "prod_tts_eval/2"  # type: ignore[assignment]
+    sentences: list[SentenceResult]  # type: ignore[assignment]
+    judges: dict[str, str] = {}
+    """Id on the weights allowlist of each judge that was used: `recogniser`, `speaker`, `opinion`."""
+    other_people: list[Finite] = []
+    """Cosine of each of the shipped other people to the speaker, from low to high."""
 
     @property
     def own_speaker_nearest(self) -> bool | None:
@@ -149,6 +180,17 @@ class Evaluation(_Record):
         own = [each.distance for each in self.speakers if each.own]
         others = [each.distance for each in self.speakers if not each.own]
         return own[0] < min(others) if own and others else None
+
+
+def parse_evaluation(document: object) -> Evaluation:
+    """An evaluation of any version.
+
+    Raises:
+        ValidationError: it is none.
+    """
+    if isinstance(document, dict) and document.get("eval_version") == "prod_tts_eval/1":
+        document = EvaluationV1.model_validate(document).model_dump() | {"eval_version": "prod_tts_eval/2"}
+    return Evaluation.model_validate(document)
 
 
 def not_evaluated(
@@ -208,7 +250,7 @@ def read_evaluation(path: Path) -> Evaluation:
         BundleError: it is missing or invalid (`missing_evaluation`, `evaluation_invalid`).
     """
     try:
-        return Evaluation.model_validate(files.read_json(path))
+        return parse_evaluation(files.read_json(path))
     except FileNotFoundError as error:
         raise BundleError(
             f"There is no evaluation at {path}.",

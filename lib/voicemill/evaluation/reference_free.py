@@ -12,18 +12,18 @@ from voicemill.evaluation.evaluate import (
     assemble,
     start_progress,
 )
-from voicemill.evaluation.figures import missing_figures
+from voicemill.evaluation.figures import figures_of, missing_figures
 from voicemill.evaluation.recogniser_pool import RecogniserPool
 from voicemill.evaluation.trials import run_trials
 from voicemill.evaluation.vocoder_choice import VocoderChoice
 from voicemill.metrics.catalogue import metrics_of
-from voicemill.metrics.inputs import CopyPair, HeldOutSentences, SentencePair, SpeakerSounds
+from voicemill.metrics.inputs import CopyPair, HeldOutSentences, JudgedPair, SentencePair, SpeakerSounds
 from voicemill.progress import Observer
 
 NO_RECORDING = "No recordings were given to compare with."
 NEEDS_RECORDINGS = tuple(
     metric.name
-    for metric in metrics_of(HeldOutSentences, SentencePair, CopyPair, SpeakerSounds)
+    for metric in metrics_of(HeldOutSentences, SentencePair, CopyPair, SpeakerSounds, JudgedPair)
     if not metric.of_recordings
 )
 """Figures that compare the voice with a recording."""
@@ -43,7 +43,10 @@ def evaluate_without_recordings(
     Raises:
         NotAcceptableError: a sentence gave no usable sound (`synthesis_unusable`).
     """
-    progress = start_progress(observer, 2 * len(material.trials.trials))
+    plain = [index for index, trial in enumerate(material.trials.trials) if trial.kind == "plain"]
+    panel = material.panel
+    steps = 2 * len(material.trials.trials) + (len(plain) if panel.names else 0)
+    progress = start_progress(observer, steps)
     tried = run_trials(material.trials, candidate, material.sample_rate, pool, progress)
     if tried.problem is not None:
         raise NotAcceptableError(
@@ -51,9 +54,14 @@ def evaluate_without_recordings(
             reason="synthesis_unusable",
             hint="Train longer or with another preset.",
         )
-    measurements = Measurements(
-        figures=missing_figures(NEEDS_RECORDINGS, NO_RECORDING) | tried.figures, trials=tried.results
+    judged = panel.judge(
+        [tried.sounds[index] for index in plain],
+        [material.trials.trials[index].expected for index in plain],
+        lambda: progress.step("judging"),
     )
+    figures = missing_figures(NEEDS_RECORDINGS, NO_RECORDING) | tried.figures
+    figures |= figures_of(judged.sentences, subject="shipped plain sentences, synthesised")
+    measurements = Measurements(figures=figures, trials=tried.results, judges=panel.names)
     choice = VocoderChoice(candidate.name, "The vocoder that the bundle ships with; no other was tried.")
     evaluation = assemble(choice, measurements, pool.recogniser, TrainingSummary())
     return VoiceEvaluation(evaluation=evaluation, spoken={}, trials=tried.sounds)

@@ -70,7 +70,6 @@ def lines(evaluation: Evaluation) -> Iterator[str]:
         figure = evaluation.figures[name]
         rests = f"  ({figure.samples} sentences)" if figure.samples else f"  {figure.not_measured or ''}"
         yield f"{label(name):<46}{shown(name, figure):>20}{rests}".rstrip()
-    yield f"{'Predicted opinion score':<46}{'not measured':>20}  {evaluation.not_measured.get('mos_proxy', '')}"
     recogniser = f"{evaluation.recogniser} {evaluation.recogniser_version}"
     yield f"recognised by {recogniser}, synthesised with {evaluation.chosen_vocoder}"
     outside = [result for result in evaluation.limits if not result.holds]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voicemill.audio import embedding
+from voicemill.audio.embedding import SpeakerModel
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.dataset.stage_clock import StageClock
 from voicemill.errors import UsageError
@@ -24,6 +24,7 @@ from voicemill.evaluation.limit_results import apply_limits
 from voicemill.evaluation.recogniser_pool import RecogniserPool
 from voicemill.evaluation.trials import Trials, plan, shipped_sentences
 from voicemill.metrics.figure_limits import EvaluationSettings, FigureLimits
+from voicemill.metrics.judges import Judges, find_judges
 from voicemill.metrics.speaker import SpeakerProfile, speaker_distance, speaker_profile
 from voicemill.progress import Observer, SilentObserver
 from voicemill.settings import Settings
@@ -32,6 +33,9 @@ from voicemill.weights.registry import WeightsRegistry
 from voicemill.workers import usable_cores
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from voicemill.evaluation.model import Evaluation
     from voicemill.lane.trained_voice import TrainedVoice
 
@@ -98,19 +102,33 @@ def evaluate_against_dataset(
     from voicemill.align.recognition import PocketSphinxRecogniser
 
     own = _recordings(dataset, "train", sample_rate)
-    registry = WeightsRegistry(settings.weights.allowlist, settings.workspace.weights_cache, settings.repository)
+    judges = shipped_judges(settings)
     speakers = SpeakerReferences(
         own=own,
         others=other_speakers(own, sample_rate, settings.repository),
-        embedding=embedding.find_speaker_model(registry),
+        people=_other_people(judges, settings),
     )
     return evaluate_voice(
         candidates,
-        TestMaterial(sample_rate, references(dataset, sample_rate), speakers, trials),
+        TestMaterial(sample_rate, references(dataset, sample_rate), speakers, trials, judges),
         RecogniserPool(PocketSphinxRecogniser(), workers=usable_cores()),
         TrainingSummary(final_loss=final_loss),
         observer,
     )
+
+
+def shipped_judges(settings: Settings) -> Judges:
+    """The judges of the allowlist, or the reason that one cannot be used."""
+    return find_judges(
+        WeightsRegistry(settings.weights.allowlist, settings.workspace.weights_cache, settings.repository)
+    )
+
+
+def _other_people(judges: Judges, settings: Settings) -> NDArray[np.float64] | None:
+    from voicemill.evaluation.people import shipped_people
+
+    model = judges.speaker
+    return shipped_people(settings.repository, model.sha256) if isinstance(model, SpeakerModel) else None
 
 
 def plan_test_sentences(settings: Settings, wanted: EvaluationSettings, *, plain: bool) -> Trials:
@@ -146,7 +164,7 @@ def candidate_of(name: str, speaker: Speaker, description: str) -> Candidate:
             mel = log_mel(speaker.fastpitch, samples).cpu().numpy()
         return speaker.vocode(mel)
 
-    return Candidate(name=name, speak=speaker.synthesise, resynthesise=copy, description=description)
+    return Candidate(name, speaker.synthesise, copy, description, fallback=name == GRIFFIN_LIM)
 
 
 def references(dataset: PreparedDataset, sample_rate: int) -> list[Reference]:
@@ -204,7 +222,8 @@ def evaluate_bundle(
     from voicemill.evaluation.reference_free import NEEDS_RECORDINGS, evaluate_without_recordings
 
     pool = RecogniserPool(PocketSphinxRecogniser(), workers=usable_cores())
-    measured = evaluate_without_recordings(candidate, TestMaterial(rate, trials=trials), pool, observer)
+    material = TestMaterial(rate, trials=trials, judges=shipped_judges(settings))
+    measured = evaluate_without_recordings(candidate, material, pool, observer)
     return apply_limits(measured.evaluation, _without(wanted.limits, NEEDS_RECORDINGS))
 
 

@@ -8,9 +8,12 @@
     spectral       log-mel spectrogram as NeMo computes it, mel-cepstral distortion, multi-resolution STFT distance
     warping        dynamic time warping, which pairs the frames of two performances of one sentence
     pitch_errors   pitch contours; gross pitch error, voicing decision error, F0 error in cents, correlation
-    speaker        distance of two speakers from the statistics of their cepstra, similarity of their embeddings
+    speaker        distance of two speakers by the statistics of their cepstra
     judges         learned models that measure finished speech: Whisper, a speaker encoder, DNSMOS
     opinion        opinion scores that DNSMOS predicts
+    judged         the metrics of the judges
+    estimates      error rates and means as estimates
+    bootstrap      95% interval of a mean over sentences
 
 A metric that has no meaning for its input raises `NotMeasurableError`; it never returns an invented number.
 `docs/evaluation.md` gives the source of every formula.

@@ -5,10 +5,11 @@ The order is that of the limits and of the tables in reports.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from voicemill.errors import NotMeasurableError
+from voicemill.metrics.estimates import ENOUGH_EXCESS, excess, rate
 from voicemill.metrics.inputs import (
     CopyPair,
     HeldOutSentences,
@@ -21,30 +22,16 @@ from voicemill.metrics.inputs import (
     SynthesisTime,
     duration_error,
 )
+from voicemill.metrics.judged import JUDGED
 from voicemill.metrics.metric import FACTOR, PLAIN, Better, Estimate, LimitRule, Metric
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from voicemill.metrics.error_rate import ErrorRate
 
 CER = "Character error rate of the recogniser's text, all errors over all characters"
 WER = "Word error rate of the recogniser's text, all errors over all words"
 SPEAKER_DISTANCE = "Bhattacharyya distance of Gaussians over mel cepstra 1 to 12, 80 to 3800 Hz, speech frames"
-
-
-def _rate(sentences: Sequence[ErrorRate]) -> Estimate:
-    """Error rate of a set of sentences, with its 95% interval (for two sentences or more)."""
-    from voicemill.metrics.error_rate import interval, pooled
-
-    spread = interval(sentences) if len(sentences) > 1 else None
-    return Estimate(pooled(sentences).rate, samples=len(sentences), interval=spread)
-
-
-def _excess(sentences: Sequence[ErrorRate], baseline: Sequence[ErrorRate]) -> Estimate:
-    from voicemill.metrics.error_rate import pooled
-
-    return Estimate(pooled(sentences).rate - pooled(baseline).rate, samples=len(sentences))
 
 
 def _error_ratio(held_out: HeldOutSentences) -> Estimate:
@@ -76,12 +63,6 @@ def _median_f0(contour: NDArray) -> float | None:  # type: ignore[type-arg]
     return float(np.median(voiced)) if len(voiced) else None
 
 
-def _speaker_similarity(speaker: SpeakerSounds) -> Estimate:
-    from voicemill.metrics.speaker import speaker_similarity
-
-    return speaker_similarity(speaker.synthesised, speaker.enrolment, speaker.sample_rate, speaker.embedding)
-
-
 def _speaker_distance(speaker: SpeakerSounds) -> Estimate:
     from voicemill.metrics.speaker import speaker_distance
 
@@ -98,6 +79,13 @@ def _recorded_distance(speaker: SpeakerSounds) -> Estimate:
     return Estimate(distance, samples=len(speaker.recorded))
 
 
+def _pitch_shift(pair: SentencePair) -> float | None:
+    import math
+
+    made, real = _median_f0(pair.synthesised_f0), _median_f0(pair.real_f0)
+    return None if made is None or real is None else abs(1200 * math.log2(made / real))
+
+
 METRICS: tuple[Metric, ...] = (
     Metric(
         name="cer_real",
@@ -107,7 +95,7 @@ METRICS: tuple[Metric, ...] = (
         method=CER,
         subject="real recordings",
         needs=RecognisedRecordings,
-        measure=lambda recorded: _rate(recorded.characters),
+        measure=lambda recorded: rate(recorded.characters),
         of_recordings=True,
     ),
     Metric(
@@ -118,7 +106,7 @@ METRICS: tuple[Metric, ...] = (
         method=WER,
         subject="real recordings",
         needs=RecognisedRecordings,
-        measure=lambda recorded: _rate(recorded.words),
+        measure=lambda recorded: rate(recorded.words),
         of_recordings=True,
     ),
     Metric(
@@ -129,7 +117,7 @@ METRICS: tuple[Metric, ...] = (
         method=CER,
         subject="synthesised",
         needs=RecognisedSentences,
-        measure=lambda synthesised: _rate(synthesised.characters),
+        measure=lambda synthesised: rate(synthesised.characters),
     ),
     Metric(
         name="wer",
@@ -139,7 +127,7 @@ METRICS: tuple[Metric, ...] = (
         method=WER,
         subject="synthesised",
         needs=RecognisedSentences,
-        measure=lambda synthesised: _rate(synthesised.words),
+        measure=lambda synthesised: rate(synthesised.words),
     ),
     Metric(
         name="cer_excess",
@@ -148,7 +136,7 @@ METRICS: tuple[Metric, ...] = (
         library="jiwer",
         method="Character error rate of the synthesised sentences less that of the recordings",
         needs=HeldOutSentences,
-        measure=lambda held_out: _excess(held_out.synthesised.characters, held_out.recorded.characters),
+        measure=lambda held_out: excess(held_out.synthesised.characters, held_out.recorded.characters),
         limit=LimitRule("character error rate above that of the recordings"),
     ),
     Metric(
@@ -158,7 +146,7 @@ METRICS: tuple[Metric, ...] = (
         library="jiwer",
         method="Word error rate of the synthesised sentences less that of the recordings",
         needs=HeldOutSentences,
-        measure=lambda held_out: _excess(held_out.synthesised.words, held_out.recorded.words),
+        measure=lambda held_out: excess(held_out.synthesised.words, held_out.recorded.words),
         limit=LimitRule("word error rate above that of the recordings"),
     ),
     Metric(
@@ -169,6 +157,10 @@ METRICS: tuple[Metric, ...] = (
         method="Character error rate of the synthesised sentences over that of the recordings",
         needs=HeldOutSentences,
         measure=_error_ratio,
+        limit=LimitRule(
+            "character error rate over that of the recordings; an excess of up to 0.02 keeps it, too",
+            or_excess=("cer_excess", ENOUGH_EXCESS),
+        ),
         display=FACTOR,
     ),
     Metric(
@@ -222,6 +214,17 @@ METRICS: tuple[Metric, ...] = (
         measure=lambda pair: pair.pitch.f0_correlation,
         better=Better.HIGHER,
         limit=LimitRule("correlation of the two melodies", lowest=-1, highest=1),
+    ),
+    Metric(
+        name="pitch_shift",
+        label="Shift of the median pitch",
+        unit="cents",
+        library="voicemill",
+        method="Difference of the median F0 of a synthesised sentence from its recording's, mean over sentences",
+        needs=SentencePair,
+        measure=_pitch_shift,
+        limit=LimitRule("cents between the median pitches"),
+        unmeasured="No frame is voiced.",
     ),
     Metric(
         name="gross_pitch_error",
@@ -323,18 +326,7 @@ METRICS: tuple[Metric, ...] = (
         measure=_recorded_distance,
         of_recordings=True,
     ),
-    Metric(
-        name="speaker_similarity",
-        label="Speaker similarity",
-        unit="cosine",
-        library="onnxruntime",
-        method="Cosine similarity of speaker embeddings, mean over sentences, "
-        "to the mean of the speaker's own recordings",
-        needs=SpeakerSounds,
-        measure=_speaker_similarity,
-        better=Better.HIGHER,
-        limit=LimitRule("cosine of embeddings", lowest=-1, highest=1),
-    ),
+    *JUDGED,
     Metric(
         name="speed",
         label="Speed",
@@ -363,7 +355,7 @@ METRICS: tuple[Metric, ...] = (
         library="jiwer",
         method="Character error rate of the shipped long sentences, each spoken at once",
         needs=LongSentences,
-        measure=lambda long: _rate(long.characters),
+        measure=lambda long: rate(long.characters),
     ),
     Metric(
         name="long_cer_excess",
@@ -372,7 +364,7 @@ METRICS: tuple[Metric, ...] = (
         library="jiwer",
         method="That of long sentences less that of their clauses, spoken one by one",
         needs=LongSentences,
-        measure=lambda long: _excess(long.characters, long.clause_characters),
+        measure=lambda long: excess(long.characters, long.clause_characters),
         limit=LimitRule("character error rate of long sentences above that of their clauses"),
     ),
     Metric(
@@ -394,7 +386,7 @@ METRICS: tuple[Metric, ...] = (
         library="jiwer",
         method="Character error rate of the shipped sentences with digits, against how a person would read them",
         needs=NumberSentences,
-        measure=lambda numbers: _rate(numbers.recognised.characters),
+        measure=lambda numbers: rate(numbers.recognised.characters),
         limit=LimitRule("character error rate of sentences with numbers and dates"),
     ),
     Metric(
@@ -404,7 +396,7 @@ METRICS: tuple[Metric, ...] = (
         library="jiwer",
         method="Word error rate of the shipped sentences with digits, against how a person would read them",
         needs=NumberSentences,
-        measure=lambda numbers: _rate(numbers.recognised.words),
+        measure=lambda numbers: rate(numbers.recognised.words),
     ),
     Metric(
         name="number_reading",

@@ -12,10 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from voicemill.errors import NotMeasurableError
+from voicemill.metrics.bootstrap import draws
 from voicemill.text import normalise
-
-RESAMPLES = 2000
-"""Of the bootstrap; enough for two digits of a 95% interval."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ def interval(sentences: Sequence[ErrorRate], *, seed: int = 0) -> tuple[float, f
         raise NotMeasurableError("An interval needs at least two sentences.")
     errors = np.array([each.errors for each in sentences])
     lengths = np.array([each.length for each in sentences])
-    drawn = np.random.default_rng(seed).integers(0, len(sentences), size=(RESAMPLES, len(sentences)))
+    drawn = draws(len(sentences), seed)
     rates = errors[drawn].sum(axis=1) / lengths[drawn].sum(axis=1)
     low, high = np.quantile(rates, [0.025, 0.975])
     return float(low), float(high)

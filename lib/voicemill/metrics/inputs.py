@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from voicemill.audio.embedding import SpeakerModel
     from voicemill.metrics.error_rate import ErrorRate
+    from voicemill.metrics.opinion import OpinionScores
     from voicemill.metrics.pitch_errors import PitchErrors
     from voicemill.metrics.speaker import SpeakerProfile
     from voicemill.metrics.spectral import Distortion
@@ -155,8 +155,6 @@ class SpeakerSounds:
     own: Sequence[Samples]
     """Other recordings of the speaker (training clips); may be empty."""
     sample_rate: int
-    embedding: SpeakerModel | str
-    """Speaker-embedding model, or the reason that there is none."""
 
     @property
     def enrolment(self) -> Sequence[Samples]:
@@ -182,6 +180,47 @@ class SpeakerSounds:
         from voicemill.metrics.speaker import speaker_profile
 
         return speaker_profile(sounds, self.sample_rate)
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How alike a sentence and the voice's speaker are, by the speaker encoder.
+
+    Attributes:
+        own: cosine to the mean embedding of the speaker's recordings.
+        nearest: the highest cosine to one of the shipped other people; None where there are none.
+    """
+
+    own: float
+    nearest: float | None = None
+
+    @property
+    def confused(self) -> bool:
+        """Whether another person is nearer than the own speaker."""
+        return self.nearest is not None and self.nearest >= self.own
+
+
+@dataclass(frozen=True)
+class JudgedSentences:
+    """What the judges give for a set of synthesised sentences, in order; a judge that is missing gives its reason."""
+
+    words: Sequence[ErrorRate] | str
+    """Errors of Whisper."""
+    likeness: Sequence[Likeness] | str
+    opinions: Sequence[OpinionScores] | str
+
+
+@dataclass(frozen=True)
+class JudgedRecordings(JudgedSentences):
+    """The same for the real recordings of the sentences."""
+
+
+@dataclass(frozen=True)
+class JudgedPair:
+    """The same sentences, synthesised and recorded."""
+
+    synthesised: JudgedSentences
+    recorded: JudgedRecordings
 
 
 def duration_error(reference: float, other: float) -> float:

@@ -33,6 +33,7 @@ from voicemill.weights.store import ResolvedWeights
 WHISPER, ENCODER, DNSMOS = "openai/whisper-tiny.en", "resemble-ai/voice-encoder", "microsoft/dnsmos"
 """Ids on the weights allowlist."""
 NOT_LOOKED_FOR = "No judge was given."
+NO_OWN = "There are no other recordings of the speaker to compare with."
 _Judge = TypeVar("_Judge")
 
 

@@ -26,6 +26,7 @@ UNIT_DISPLAYS = {
     "distance": PLAIN,
     "correlation": PLAIN,
     "cosine": PLAIN,
+    "score": Display(digits=2),
     "Hz": Display(digits=0, suffix="Hz"),
     "cents": Display(digits=0, suffix="cents"),
     "x real time": Display(suffix=f"{TIMES} real time"),
@@ -43,11 +44,22 @@ class Better(Enum):
 
 @dataclass(frozen=True)
 class LimitRule:
-    """Limits that a preset may set: a description for the preset's schema and the range of valid bounds."""
+    """Limits that a preset may set.
+
+    Attributes:
+        description: for the preset's schema.
+        lowest, highest: the range of valid bounds.
+        judge: the limit is not applied where the figure's judge is missing; the certificate asks for the figure all the
+            same.
+        or_excess: another figure and the value up to which it keeps an upper limit, too. A ratio of error rates is
+            noise where the recordings have hardly an error, so `max(factor * recordings, recordings + 0.02)` holds.
+    """
 
     description: str
     lowest: float = 0
     highest: float | None = None
+    judge: bool = False
+    or_excess: tuple[str, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +86,8 @@ class Metric:
     Attributes:
         name: key in `prod_tts_eval.json`; a limit is called `max_<name>` or `min_<name>`.
         label: name in reports.
-        unit: `ratio`, `dB`, `Hz`, `cents`, `x real time`, `correlation`, `cosine` or `distance` (no unit of its own).
+        unit: `ratio`, `dB`, `Hz`, `cents`, `x real time`, `correlation`, `cosine`, `score` or
+            `distance` (no unit of its own).
         library: the package that computes it; its installed version is recorded (`voicemill` and `python` are known).
         method: how it is measured, without a full stop; docs/evaluation.md gives the source of the formula.
         needs: class of `voicemill.metrics.inputs` that it is computed from.

@@ -1,4 +1,4 @@
-"""Speaker similarity: distance of second-order cepstral statistics, and cosine of speaker embeddings.
+"""Distance of two speakers by the second-order statistics of their cepstra.
 
 The distance needs no model: mel cepstra of speech frames are summarised by one Gaussian per speaker, and the distance
 is the Bhattacharyya distance between two Gaussians (Kailath, 1967), a second-order statistical measure as in Bimbot,
@@ -13,18 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from voicemill.errors import NotMeasurableError
-from voicemill.metrics.metric import Estimate
 from voicemill.metrics.spectral import MelSettings, log_mel, mel_cepstra, speech_frames
-
-if TYPE_CHECKING:
-    from voicemill.audio.embedding import SpeakerModel
 
 LOW_HZ, HIGH_HZ, BANDS, ORDER = 80.0, 3800.0, 30, 12
 RANGE_DB = 30.0
@@ -114,38 +109,6 @@ def speaker_distance(first: SpeakerProfile, second: SpeakerProfile) -> float:
     apart = float(difference @ np.linalg.solve(pooled, difference)) / 8.0
     logs = [float(np.linalg.slogdet(matrix)[1]) for matrix in (pooled, first.covariance, second.covariance)]
     return max(0.0, apart + 0.5 * (logs[0] - 0.5 * (logs[1] + logs[2])))
-
-
-def speaker_similarity(
-    synthesised: Sequence[NDArray[np.float32]],
-    own: Sequence[NDArray[np.float32]],
-    sample_rate: int,
-    model: SpeakerModel | str,
-) -> Estimate:
-    """Mean cosine of the synthesised sentences' embeddings to the mean embedding of the speaker's own recordings.
-
-    Embeddings are scaled to length 1 before they are averaged, as speaker verification enrols a speaker from several
-    recordings (L. Wan et al., "Generalized end-to-end loss for speaker verification", 2018). The model's weights must
-    have passed the licence gate; without a model the value is null (`voicemill.audio.embedding`).
-
-    Args:
-        synthesised: sentences.
-        own: recordings of the voice's own speaker.
-        sample_rate: of all of them, Hz.
-        model: the embedding model, or the reason that there is none.
-    """
-    if isinstance(model, str):
-        return Estimate(None, not_measured=model)
-    if not synthesised or not own:
-        return Estimate(None, not_measured="There are no recordings of the speaker to compare with.")
-    from voicemill.audio.embedding import centroid
-
-    try:
-        enrolled = centroid(np.array([model.embed(sound, sample_rate) for sound in own]))
-        found = [float(model.embed(sound, sample_rate) @ enrolled) for sound in synthesised]
-    except NotMeasurableError as error:
-        return Estimate(None, not_measured=str(error), subject=model.name)
-    return Estimate(float(np.mean(found)), samples=len(found), subject=model.name)
 
 
 class StoredProfile(BaseModel):

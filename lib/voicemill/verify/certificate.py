@@ -22,7 +22,7 @@ from voicemill.casimir.evaluator import PackOutcome, evaluate
 from voicemill.casimir.javascript import Value
 from voicemill.casimir.packs import load_packs
 from voicemill.errors import BundleError, NotAcceptableError
-from voicemill.evaluation.model import Evaluation
+from voicemill.evaluation.model import Evaluation, parse_evaluation
 from voicemill.verify.rows import ChecklistRow
 
 PACK = "voice-promotion"
@@ -189,6 +189,6 @@ def _evaluation(check: BundleCheck) -> Evaluation | None:
         return None
     try:
         with open_unchanged(check.root, check.digests[EVALUATION]) as handle:
-            return Evaluation.model_validate(files.parse_json(handle.read(files.MAX_JSON_BYTES + 1)))
+            return parse_evaluation(files.parse_json(handle.read(files.MAX_JSON_BYTES + 1)))
     except (BundleError, files.InvalidJsonError, ValidationError):
         return None

@@ -20,7 +20,7 @@ from voicemill.dataset.description import DatasetDescription
 from voicemill.dataset.edits import ClipEdit
 from voicemill.dataset.lanefile import LaneDataset
 from voicemill.dataset.manifest import ManifestEntry
-from voicemill.evaluation.model import Evaluation
+from voicemill.evaluation.model import Evaluation, EvaluationV1
 from voicemill.lane_status import LaneStatus, LaneStatusV1
 from voicemill.training_status import TrainingStatus
 from voicemill.verify.certificate import VoiceCertificate
@@ -80,9 +80,9 @@ FORMATS = (
     Format("dataset-manifest", 1, LaneDataset),
     Format("dataset-edits-line", 1, ClipEdit),
     Format("voice", 1, VoiceRecord),
-    Format("weights-allowlist", 2, Allowlist, older={1: AllowlistV1}),
+    Format("weights-allowlist", 2, Allowlist, {1: AllowlistV1}),
     Format("weights-manifest", 1, WeightsManifest, copy=Path("configs/voice/weights-manifest.schema.json")),
-    Format("prod-tts-eval", 1, Evaluation),
+    Format("prod-tts-eval", 2, Evaluation, {1: EvaluationV1}),
     Format("prod-tts-voice-bundle", 1, ProductionManifest),
     Format("voice-bundle", 1, PromotedManifest),
     Format("voice-certificate", 1, VoiceCertificate),

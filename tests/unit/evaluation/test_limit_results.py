@@ -30,3 +30,20 @@ def test_an_unmeasured_figure_with_a_limit_counts_as_outside(evaluated) -> None:
     assert found.root_cause == "quality_outside_limits:speaker_similarity,long_cer_excess"
     with pytest.raises(NotAcceptableError, match="speaker_similarity not measured, at least 0"):
         require_limits(found)
+
+
+def test_a_ratio_of_error_rates_holds_within_the_excess_that_is_chance(evaluated, figure) -> None:
+    def status(ratio: float | None, excess: float) -> str:
+        figures = {"wer_whisper_ratio": figure(ratio), "wer_whisper_excess": figure(excess)}
+        found = evaluated[1].evaluation.model_copy(update={"figures": figures})
+        return apply_limits(found, FigureLimits(max_wer_whisper_ratio=1.3)).status
+
+    assert status(1.2, 0.05) == "ok"
+    assert status(3.0, 0.02) == "ok"
+    assert status(3.0, 0.021) == "blocked"
+
+
+def test_a_limit_is_not_applied_where_its_judge_is_missing(evaluated) -> None:
+    limits = FigureLimits(min_speaker_similarity_ratio=0.9, max_dnsmos_p808_drop=1.0)
+    found = apply_limits(evaluated[1].evaluation, limits)
+    assert (found.status, found.limits) == ("ok", [])
