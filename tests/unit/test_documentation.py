@@ -110,5 +110,8 @@ def test_the_packages_are_listed_in_their_one_order() -> None:
     page = (ROOT / "docs/architecture.md").read_text("utf-8")
     rows = re.findall(r"^\| `(\w+)` \|", page.split("## Packages")[1].split("## ")[0], re.MULTILINE)
     modules = re.findall(r"`(\w+)`", page.split("Top-level modules, from high to low:")[1].split(".\n")[0])
+    children = (ROOT / "lib/voicemill").iterdir()
+    tree = {path.stem for path in children if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert tree - {"__init__"} == set(names), "a module is missing in the order"
     assert rows == [name for name in names if (ROOT / "lib/voicemill" / name).is_dir()]
     assert modules == [name for name in names if not (ROOT / "lib/voicemill" / name).is_dir()]
