@@ -13,6 +13,7 @@
     preparation  a long recording with its script beside a script of the usual tools (needs flite)
     kills    a tiny job killed with SIGKILL at random moments of each stage and resumed (docs/benchmarks.md)
     people   how exactly clips of people are cut, in silence, soft, in a room, in noise and under hum
+    marks    what the watermark survives, its level, and its false alarms on human speech
     curve    error rate, distortion and pitch error against minutes of training, stock NeMo beside ours (needs flite)
     quality  character error rate against minutes of training, on sentences outside the training data (needs flite)
 
@@ -274,6 +275,19 @@ def people(recordings: Path, count: int) -> None:
     from people import report
 
     click.echo(report(recordings, count))
+
+
+@main.command()
+@click.argument("recordings", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--music", type=click.Path(path_type=Path, exists=True), multiple=True, help="To mix with speech; repeatable.")
+@click.option("--count", default=200, show_default=True, help="Windows of 5 s that are marked and attacked.")
+@click.option("--trials", default=100_000, show_default=True, help="Windows with wrong keys.")
+@click.option("--searches", default=500, show_default=True, help="Windows with wrong keys at every speed.")
+def marks(recordings: Path, music: tuple[Path, ...], count: int, trials: int, searches: int) -> None:
+    """The watermark under attack, and where there is none."""
+    from marks import report
+
+    click.echo(report(recordings, music, count, trials, searches))
 
 
 @main.command()

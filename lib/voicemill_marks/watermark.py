@@ -1,0 +1,89 @@
+"""The watermark's embedder: raises or lowers each cell of time and frequency by up to 3 dB, as the code says.
+
+A cell with a larger share of its frame's energy changes less, so the change stays about 26 dB below the speech in every
+frame, and quiet cells, which the loud ones mask, carry most of the mark.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voicemill_marks.code import (
+    BAND_WIDTH,
+    BANDS,
+    CHIP_FRAMES,
+    CHIPS,
+    FRAME,
+    FRAMES_PER_WINDOW,
+    LOWEST_BAND,
+    PAYLOAD_BYTES,
+    PUBLIC_KEY,
+    code_of,
+)
+
+Samples = NDArray[np.float32]
+LARGEST_CHANGE = 3.0
+"""Of a cell, in dB."""
+_CHANGE_AT_MEAN = 0.9
+"""In dB, of a cell that has the mean energy of its frame's cells."""
+
+
+class Watermark:
+    """The watermark of a stream of speech: mark its parts one after the other."""
+
+    def __init__(self, rate: int, payload: bytes, key: bytes = PUBLIC_KEY) -> None:
+        """The mark of a payload.
+
+        Args:
+            rate: of the samples, in Hz.
+            payload: four bytes.
+            key: whose holders can detect the mark.
+        """
+        if len(payload) != PAYLOAD_BYTES:
+            raise ValueError(f"the payload has {len(payload)} bytes, not {PAYLOAD_BYTES}")
+        self._rate = rate
+        self._pattern = code_of(key).pattern(payload)
+        self._hop = max(1, round(FRAME * rate))
+        self._window = FRAMES_PER_WINDOW * self._hop
+        self._taper = np.sqrt(np.hanning(self._window + 1)[:-1])
+        frequencies = np.arange(self._window // 2 + 1) * rate / self._window
+        bands = np.floor((frequencies - LOWEST_BAND) / BAND_WIDTH).astype(np.int64)
+        self._band = np.where((bands < 0) | (bands >= BANDS), BANDS, bands)
+        self._position = 0
+
+    def mark(self, samples: Samples) -> Samples:
+        """The next samples of the stream with the mark in them, shape (samples,); silence stays silence."""
+        start, self._position = self._position, self._position + len(samples)
+        if not samples.any():
+            return samples
+        padded = np.pad(samples.astype(np.float64), (self._window, 2 * self._window))
+        frames = np.lib.stride_tricks.sliding_window_view(padded, self._window)[:: self._hop]
+        spectrum = np.fft.rfft(frames * self._taper, axis=1)
+        centres = (np.arange(len(frames)) * self._hop - self._window / 2 + start) / self._rate
+        chips = np.floor(centres / (CHIP_FRAMES * FRAME)).astype(np.int64) % CHIPS
+        signs = np.concatenate((self._pattern, np.zeros((1, CHIPS))))[:, chips].T
+        gain = 10 ** (signs * self._change(spectrum) / 20)
+        changed = np.fft.irfft(spectrum * gain[:, self._band], n=self._window, axis=1) * self._taper
+        marked = self._overlap_add(changed, len(padded))[self._window : self._window + len(samples)]
+        return marked.astype(np.float32)
+
+    def _change(self, spectrum: NDArray[np.complex128]) -> NDArray[np.float64]:
+        """The change of each band in each frame in dB, shape (frames, BANDS + 1); the last is all other frequencies."""
+        membership = np.zeros((self._band.size, BANDS + 1))
+        membership[np.arange(self._band.size), self._band] = 1.0
+        energy = (np.abs(spectrum) ** 2) @ membership
+        energy = (energy + np.roll(energy, 1, axis=0) + np.roll(energy, -1, axis=0)) / 3 + 1e-12
+        mean = energy.sum(axis=1, keepdims=True) / BANDS
+        change: NDArray[np.float64] = np.minimum(LARGEST_CHANGE, _CHANGE_AT_MEAN * np.sqrt(mean / energy))
+        return change
+
+    def _overlap_add(self, frames: NDArray[np.float64], length: int) -> NDArray[np.float64]:
+        """Windowed frames, shape (frames, window), as one signal, divided by the sum of the squared windows."""
+        total, weight = np.zeros(length), np.zeros(length)
+        for phase in range(FRAMES_PER_WINDOW):
+            part = frames[phase::FRAMES_PER_WINDOW].reshape(-1)
+            start = phase * self._hop
+            total[start : start + part.size] += part
+            weight[start : start + part.size] += np.tile(self._taper**2, part.size // self._window)
+        return total / np.maximum(weight, 1e-6)
