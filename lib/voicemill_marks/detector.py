@@ -1,4 +1,4 @@
-"""The watermark's detector: compares windows of a recording with the code at every offset, and at other speeds if needed.
+"""The watermark's detector: compares windows of a recording with the code at every offset and, if needed, speed.
 
 A window's score is the sum of the squares of the pilot's correlation and of each symbol's best one. Without a mark it
 is about 51 with a standard deviation of about 5. docs/marking.md has the measured share of false alarms at `THRESHOLD`.

@@ -1,4 +1,4 @@
-"""The watermark's embedder: raises or lowers each cell of time and frequency by up to 3 dB, as the code says.
+"""The watermark's embedder: raises or lowers each cell of time and frequency by up to 4 dB, as the code says.
 
 A cell with a larger share of its frame's energy changes less, so the change stays about 26 dB below the speech in every
 frame, and quiet cells, which the loud ones mask, carry most of the mark.
@@ -23,9 +23,9 @@ from voicemill_marks.code import (
 )
 
 Samples = NDArray[np.float32]
-LARGEST_CHANGE = 3.0
+LARGEST_CHANGE = 4.0
 """Of a cell, in dB."""
-_CHANGE_AT_MEAN = 0.9
+_CHANGE_AT_MEAN = 0.85
 """In dB, of a cell that has the mean energy of its frame's cells."""
 
 
