@@ -84,7 +84,7 @@ def say_command(
     if speaker is None:
         stats = _say_with_nemo(settings, root, words, output, options)
     else:
-        stats = _say(speaker, words, output, options)
+        stats = _say(settings, speaker, words, output, options)
     protocol = Protocol(sys.stderr if str(out) == "-" else sys.stdout)
     protocol.stats(stats)
     for path in (out, timings):
@@ -137,13 +137,14 @@ def _open(root: Path, lexicon: Path | None, *, needed: bool) -> Voice | None:
         return None
 
 
-def _say(voice: Voice, text: str, output: Output, options: SynthesisOptions) -> dict[str, Scalar]:
+def _say(settings: Settings, voice: Voice, text: str, output: Output, options: SynthesisOptions) -> dict[str, Scalar]:
     """Speak with the runtime."""
     import numpy as np
 
     from voicemill import files
+    from voicemill_marks.signer import MarkSigner
     from voicemill_runtime.loudness import gain
-    from voicemill_runtime.sound_files import sound_bytes
+    from voicemill_runtime.sound_files import marked_bytes
     from voicemill_runtime.timings import render
 
     started = time.perf_counter()
@@ -152,7 +153,8 @@ def _say(voice: Voice, text: str, output: Output, options: SynthesisOptions) -> 
     seconds = samples.size / voice.sample_rate
     if options.loudness_lufs is not None:
         samples = samples * np.float32(gain(samples, voice.sample_rate, options.loudness_lufs))
-    output.write(sound_bytes(samples, voice.sample_rate, output.suffix))
+    signer = MarkSigner.find(settings.workspace.cache / "marks")
+    output.write(marked_bytes(samples, voice.sample_rate, output.suffix, voice.origin, signer))
     if output.timings is not None:
         words = [word for chunk in chunks for word in chunk.words]
         marks = [mark for chunk in chunks for mark in chunk.marks]
@@ -171,7 +173,10 @@ def _say_with_nemo(
     from voicemill.lane.load_voice import load_promoted_voice
     from voicemill.synthesis.speech import synthesise_to_file
     from voicemill.text.normalise import normalise
-    from voicemill_runtime.sound_files import sound_bytes
+    from voicemill_marks.signer import MarkSigner
+    from voicemill_marks.watermark import Watermark
+    from voicemill_runtime.bundle import bundle_origin
+    from voicemill_runtime.sound_files import marked_bytes
 
     speaker = load_promoted_voice(settings, None, root)
     started = time.perf_counter()
@@ -179,12 +184,12 @@ def _say_with_nemo(
         wave = Path(folder) / "speech.wav"
         seconds, _ = synthesise_to_file(speaker, text, wave, options, normalise)
         spent = time.perf_counter() - started
-        if output.suffix == ".wav":
-            data = wave.read_bytes()
-        else:
-            samples, rate = soundfile.read(wave, dtype="float32")
-            data = sound_bytes(samples, rate, output.suffix)
-    output.write(data)
+        samples, rate = soundfile.read(wave, dtype="float32")
+    origin = bundle_origin(root)
+    if origin is not None:
+        samples = Watermark(rate, origin.payload).mark(samples)
+    signer = MarkSigner.find(settings.workspace.cache / "marks")
+    output.write(marked_bytes(samples, rate, output.suffix, origin, signer))
     return _stats(seconds, speaker.vocoder.name, spent)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "lib"), str(Path(__file__).resolve().parent)]
 
 import click
+from audio_command import audio
 from casimir_commands import casimir, certify
 from quality_command import quality
 from status_command import status as status_command
@@ -30,10 +31,11 @@ Examples:
   ./run voice-verify certify work/bundles/dottie_default/voice_bundle
   ./run voice-verify casimir --request request.json --json
   ./run voice-verify quality dottie_default --dataset dottie_default
+  ./run voice-verify audio speech.mp3
   ./run voice-verify status work
 \b
 Exit codes: 0 all is well · 1 bad usage or no such file · 2 an archive or the licence gate refuses ·
-3 a bundle is not acceptable · for weights manifests see README.md.""",
+3 a bundle is not acceptable, or a sound is not marked · for weights manifests see README.md.""",
 )
 def main() -> None:
     """Verify voices. Only `quality` loads models; nothing that is verified is ever executed."""
@@ -140,6 +142,7 @@ def archive(file: Path, as_json: bool) -> None:
         click.echo(f"{size:>12} {one_line(name)}")
 
 
+main.add_command(audio)
 main.add_command(casimir)
 main.add_command(certify)
 main.add_command(quality)

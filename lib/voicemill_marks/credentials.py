@@ -17,6 +17,8 @@ from voicemill_marks.origin import NOTICE, Origin
 from voicemill_marks.signer import SELF_MADE, MarkSigner
 
 if TYPE_CHECKING:
+    import c2pa
+
     from voicemill_marks.detector import Detection
 
 MEDIA_TYPES = {".wav": "audio/wav", ".flac": "audio/flac", ".mp3": "audio/mpeg"}
@@ -67,10 +69,9 @@ def signed(data: bytes, suffix: str, origin: Origin, signer: MarkSigner) -> byte
             {"label": CLAIMS, "data": {"notice": NOTICE, **origin.claims()}},
         ],
     }
-    _quiet()
     target = io.BytesIO()
     with (
-        c2pa.Builder(json.dumps(manifest)) as builder,
+        c2pa.Builder(json.dumps(manifest), context=_offline()) as builder,
         c2pa.Signer.from_callback(signer.sign, c2pa.C2paSigningAlg.ES256, signer.chain) as signing,
     ):
         builder.sign(signing, MEDIA_TYPES[suffix], io.BytesIO(data), target)
@@ -81,14 +82,13 @@ def read_credentials(path: Path) -> Credentials | None:
     """The signed metadata of a WAV, FLAC or MP3 file by its content; None without any, or for another format."""
     import c2pa
 
-    _quiet()
     with path.open("rb") as handle:
         media = _media_type(handle.read(12))
         handle.seek(0)
         if media is None:
             return None
         try:
-            with c2pa.Reader(media, handle) as reader:
+            with c2pa.Reader(media, handle, context=_offline()) as reader:
                 state = str(reader.get_validation_state())
                 store = json.loads(reader.json())
         except c2pa.C2paError as error:
@@ -131,11 +131,11 @@ def _media_type(start: bytes) -> str | None:
 
 
 @functools.lru_cache(maxsize=1)
-def _quiet() -> None:
+def _offline() -> c2pa.Context:
     """C2PA asks no server: neither for revocation nor for remote manifests."""
     import c2pa
 
-    c2pa.load_settings({"verify": {"ocsp_fetch": False, "remote_manifest_fetch": False}})
+    return c2pa.Context.from_dict({"verify": {"ocsp_fetch": False, "remote_manifest_fetch": False}})
 
 
 def matches(detection: Detection, origin: Origin) -> bool:

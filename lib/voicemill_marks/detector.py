@@ -6,8 +6,9 @@ is about 51 with a standard deviation of about 5. docs/marking.md has the measur
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ from voicemill_marks.code import (
     code_of,
 )
 
+Reader = Callable[[int, int], NDArray[np.float32]]
+"""Gives the samples between two positions."""
 THRESHOLD = 90.0
 SEARCHED_THRESHOLD = 97.0
 """At other speeds: 52 of them are compared, so chance reaches a higher score."""
@@ -97,13 +100,31 @@ def detect(samples: NDArray[np.float32], rate: int, key: bytes = PUBLIC_KEY, *, 
         key: of the mark.
         speeds: whether to search other speeds where the original one shows no mark.
     """
+    return _detect(lambda start, end: samples[start:end], len(samples), rate, key, speeds=speeds)
+
+
+def detect_in_file(path: Path, key: bytes = PUBLIC_KEY, *, speeds: bool = True) -> Detection:
+    """`detect` on a mono sound file that libsndfile reads, of any length, one window in memory at a time."""
+    import soundfile
+
+    with soundfile.SoundFile(path) as file:
+
+        def read(start: int, end: int) -> NDArray[np.float32]:
+            file.seek(start)
+            samples: NDArray[np.float32] = file.read(end - start, dtype="float32", always_2d=True)[:, 0]
+            return samples
+
+        return _detect(read, file.frames, file.samplerate, key, speeds=speeds)
+
+
+def _detect(read: Reader, count: int, rate: int, key: bytes, *, speeds: bool) -> Detection:
     code = code_of(key)
-    windows = list(_windows(len(samples), rate))
-    found = _scan(samples, rate, code, windows, Speed())
+    windows = list(_windows(count, rate))
+    found = _scan(read, rate, code, windows, Speed())
     if speeds and not any(match.score >= THRESHOLD for match in found):
-        speed = _search_speed(samples, rate, code, windows)
+        speed = _search_speed(read, rate, code, windows)
         if speed != Speed():
-            found = _scan(samples, rate, code, windows, speed)
+            found = _scan(read, rate, code, windows, speed)
             return _detection(windows, found, rate, speed, SEARCHED_THRESHOLD)
     return _detection(windows, found, rate, Speed(), THRESHOLD)
 
@@ -117,20 +138,18 @@ def _windows(count: int, rate: int) -> Iterator[tuple[int, int]]:
         yield start, min(count, start + length)
 
 
-def _scan(
-    samples: NDArray[np.float32], rate: int, code: Code, windows: Sequence[tuple[int, int]], speed: Speed
-) -> list[_Match]:
-    return [match(features(samples[start:end], rate, speed), code) for start, end in windows]
+def _scan(read: Reader, rate: int, code: Code, windows: Sequence[tuple[int, int]], speed: Speed) -> list[_Match]:
+    return [match(features(read(start, end), rate, speed), code) for start, end in windows]
 
 
-def _search_speed(samples: NDArray[np.float32], rate: int, code: Code, windows: Sequence[tuple[int, int]]) -> Speed:
+def _search_speed(read: Reader, rate: int, code: Code, windows: Sequence[tuple[int, int]]) -> Speed:
     """The speed at which some windows, spread over the recording, fit best."""
     chosen = windows[:: max(1, -(-len(windows) // _SEARCHED_WINDOWS))]
     best, best_score = Speed(), 0.0
     for step in range(-_SPEED_STEPS, _SPEED_STEPS + 1):
         tempo = 1 + step * _SPEED_STEP
         for speed in (Speed(tempo, tempo), Speed(tempo, 1.0)) if step else ():
-            score = max((m.score for m in _scan(samples, rate, code, chosen, speed)), default=0.0)
+            score = max((m.score for m in _scan(read, rate, code, chosen, speed)), default=0.0)
             if score > best_score:
                 best, best_score = speed, score
     return best

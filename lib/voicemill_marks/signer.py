@@ -160,7 +160,8 @@ def _certificate(
     from cryptography.hazmat.primitives import hashes
     from cryptography.x509.oid import ExtendedKeyUsageOID
 
-    start = datetime.now(UTC) - _EARLIER
+    end = datetime.now(UTC) + timedelta(days=days)
+    start = min(datetime.now(UTC), end) - _EARLIER
     usage = x509.KeyUsage(
         digital_signature=not authority_certificate,
         content_commitment=False,
@@ -179,7 +180,7 @@ def _certificate(
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(start)
-        .not_valid_after(start + timedelta(days=days))
+        .not_valid_after(end)
         .add_extension(x509.BasicConstraints(ca=authority_certificate, path_length=None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), critical=False)

@@ -16,6 +16,7 @@ from voicemill.bundle.contents import GRAPH, LEXICON, open_regular
 from voicemill.errors import BundleFileError, UsageError
 from voicemill.text.lexicon import Lexicon, Phones, read_own
 from voicemill.weights.onnx_bytes import metadata_of_graph
+from voicemill_marks.origin import Origin
 from voicemill_runtime.graph import VoiceGraph
 from voicemill_runtime.voice import Voice
 
@@ -40,7 +41,7 @@ def open_voice(root: Path, threads: int = 1, lexicon: Path | None = None) -> Voi
         BundleError: `graph_invalid`.
     """
     own = read_own(lexicon) if lexicon is not None else {}
-    manifest = _manifest(root)
+    manifest, manifest_sha256 = _manifest(root)
     if manifest.get("dry_run"):
         raise UsageError(
             f"The bundle {root} comes from a dry run and cannot speak.",
@@ -57,10 +58,22 @@ def open_voice(root: Path, threads: int = 1, lexicon: Path | None = None) -> Voi
     data = _listed(root, entries[GRAPH])
     metadata_of_graph(data)
     graph = VoiceGraph(data, threads)
-    return Voice(graph, Lexicon(_entries(_listed(root, entries[LEXICON])) | own))
+    origin = Origin.of_manifest(manifest, manifest_sha256, root)
+    return Voice(graph, Lexicon(_entries(_listed(root, entries[LEXICON])) | own), origin)
 
 
-def _manifest(root: Path) -> dict[str, Any]:
+def bundle_origin(root: Path) -> Origin | None:
+    """The origin of a bundle's speech, for programs that speak with its other models.
+
+    Raises:
+        BundleFileError: `manifest_invalid` and other faults of the manifest.
+    """
+    manifest, sha256 = _manifest(root)
+    return Origin.of_manifest(manifest, sha256, root)
+
+
+def _manifest(root: Path) -> tuple[dict[str, Any], str]:
+    """The parsed manifest and the sha256 of its bytes."""
     with open_regular(root, MANIFEST) as handle:
         data = handle.read(MAX_MANIFEST_BYTES + 1)
     try:
@@ -79,8 +92,7 @@ def _manifest(root: Path) -> dict[str, Any]:
             path=MANIFEST,
             hint="Copy the bundle again, whole.",
         ) from error
-    result: dict[str, Any] = manifest
-    return result
+    return manifest, hashlib.sha256(data).hexdigest()
 
 
 def _listed(root: Path, entry: dict[str, Any]) -> bytes:

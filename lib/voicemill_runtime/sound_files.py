@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicemill.errors import UsageError
+from voicemill_marks.credentials import signed
+from voicemill_marks.origin import NOTICE, Origin
+from voicemill_marks.signer import MarkSigner
 
 _FORMATS = {
     ".wav": ("WAV", "PCM_16"),
@@ -40,13 +43,22 @@ def sound_format(target: Path) -> str:
     return suffix
 
 
-def sound_bytes(samples: NDArray[np.float32], rate: int, suffix: str) -> bytes:
+def marked_bytes(
+    samples: NDArray[np.float32], rate: int, suffix: str, origin: Origin | None, signer: MarkSigner
+) -> bytes:
+    """`sound_bytes` with the signed metadata of an origin, in the formats that hold it."""
+    data = sound_bytes(samples, rate, suffix, origin)
+    return data if origin is None else signed(data, suffix, origin, signer)
+
+
+def sound_bytes(samples: NDArray[np.float32], rate: int, suffix: str, origin: Origin | None = None) -> bytes:
     """The file of mono samples in -1..1.
 
     Args:
         samples: shape (samples,); clipped.
         rate: in Hz; Opus is resampled to 24 kHz.
         suffix: see `sound_format`.
+        origin: for the file's comments (RIFF INFO, ID3 or Vorbis comments).
     """
     import soundfile
 
@@ -54,7 +66,12 @@ def sound_bytes(samples: NDArray[np.float32], rate: int, suffix: str) -> bytes:
     if encoding == "OPUS":
         samples, rate = resample(samples, rate, _OPUS_RATE), _OPUS_RATE
     buffer = io.BytesIO()
-    soundfile.write(buffer, np.clip(samples, -1.0, 1.0), rate, format=kind, subtype=encoding)
+    with soundfile.SoundFile(buffer, "w", rate, 1, format=kind, subtype=encoding) as file:
+        if origin is not None:
+            file.artist = origin.voice
+            file.comment = f"{NOTICE} Model sha256 {origin.model_sha256}."
+            file.software = "voicemill"
+        file.write(np.clip(samples, -1.0, 1.0))
     return buffer.getvalue()
 
 

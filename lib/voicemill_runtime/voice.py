@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from voicemill.synthesis.prosody import Style
 from voicemill.synthesis.ssml import Mark, Passage, Pause, parse
 from voicemill.text.frontend import ReadSentence, SpokenWord, read
 from voicemill.text.lexicon import Lexicon
+from voicemill_marks.origin import Origin
+from voicemill_marks.watermark import Watermark
 from voicemill_runtime.graph import VoiceGraph
 from voicemill_runtime.griffin_lim import griffin_lim
 from voicemill_runtime.passages import read_passage
@@ -73,10 +75,17 @@ class SpokenChunk:
 class Voice:
     """A voice in memory."""
 
-    def __init__(self, graph: VoiceGraph, lexicon: Lexicon) -> None:
-        """Put a graph and its pronunciations together."""
+    def __init__(self, graph: VoiceGraph, lexicon: Lexicon, origin: Origin | None = None) -> None:
+        """Put a graph and its pronunciations together.
+
+        Args:
+            graph: text tokens -> speech.
+            lexicon: pronunciations.
+            origin: of the speech; with it the samples carry its watermark.
+        """
         self._graph = graph
         self._lexicon = lexicon
+        self.origin = origin
 
     @property
     def sample_rate(self) -> int:
@@ -107,7 +116,7 @@ class Voice:
         )
 
     def speak(self, text: str, options: SynthesisOptions | None = None) -> Iterator[SpokenChunk]:
-        """Speak a text as a stream: each sentence is yielded as soon as it is computed.
+        """Speak a text as a stream: each sentence is yielded as soon as it is computed, with the voice's watermark.
 
         Args:
             text: plain, plain with tags of SSML, or an SSML document (see `voicemill.synthesis.ssml`); any length.
@@ -117,7 +126,12 @@ class Voice:
             UsageError: `nothing_to_say`, or a reason of `parse`, both before the first sound.
             BundleError: `synthesis_non_finite`: the graph gives no sound.
         """
-        options = options or SynthesisOptions()
+        watermark = Watermark(self.sample_rate, self.origin.payload) if self.origin is not None else None
+        for chunk in self._chunks(text, options or SynthesisOptions()):
+            yield chunk if watermark is None else replace(chunk, samples=watermark.mark(chunk.samples))
+
+    def _chunks(self, text: str, options: SynthesisOptions) -> Iterator[SpokenChunk]:
+        """The speech without its watermark."""
         position = 0
         spoken = False
         waiting: list[Mark] = []

@@ -1,0 +1,154 @@
+"""Signed metadata: read by C2PA's own reader, tampered with, with other chains, and absent."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import c2pa
+import numpy as np
+import pytest
+import soundfile
+
+from voicemill.errors import UsageError
+from voicemill_marks.credentials import CLAIMS, SOURCE_TYPE, read_credentials, signed
+from voicemill_marks.origin import Origin
+from voicemill_marks.signer import CHAIN_VARIABLE, KEY_VARIABLE, MarkSigner, self_made_chain
+from voicemill_runtime.sound_files import marked_bytes, sound_bytes
+
+ORIGIN = Origin("anna", "ab" * 32, "cd" * 32, "ef" * 32, ("CC-BY-4.0",))
+RATE = 22_050
+SOUND = (0.1 * np.sin(np.arange(RATE) / 9)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def signer() -> MarkSigner:
+    return MarkSigner.make("studio of Anna")
+
+
+def write(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".mp3"])
+def test_c2pas_own_reader_finds_the_claims(suffix: str, signer: MarkSigner, tmp_path: Path) -> None:
+    path = write(tmp_path / f"speech{suffix}", marked_bytes(SOUND, RATE, suffix, ORIGIN, signer))
+    with c2pa.Reader(str(path)) as reader:
+        store = json.loads(reader.json())
+        assert reader.get_validation_state() == "Valid"
+    manifest = store["manifests"][store["active_manifest"]]
+    assertions = {each["label"]: each["data"] for each in manifest["assertions"]}
+    assert assertions["c2pa.actions.v2"]["actions"][0]["digitalSourceType"] == SOURCE_TYPE
+    assert assertions[CLAIMS]["voice"] == "anna"
+    assert assertions[CLAIMS]["bundle_manifest_sha256"] == "cd" * 32
+    assert manifest["signature_info"]["common_name"] == "studio of Anna"
+    samples, _ = soundfile.read(path)
+    assert np.abs(samples[: SOUND.size] - SOUND).max() < (2e-4 if suffix != ".mp3" else 1.0)
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".mp3", ".ogg", ".opus"])
+def test_comments_for_players(suffix: str, signer: MarkSigner) -> None:
+    with soundfile.SoundFile(io.BytesIO(marked_bytes(SOUND, RATE, suffix, ORIGIN, signer))) as file:
+        assert file.artist == "anna"
+        assert "Synthetic speech" in file.comment
+
+
+def test_our_reader_says_who_signed_and_what(signer: MarkSigner, tmp_path: Path) -> None:
+    found = read_credentials(write(tmp_path / "a.wav", marked_bytes(SOUND, RATE, ".wav", ORIGIN, signer)))
+    assert found is not None
+    assert found.valid
+    assert found.synthetic
+    assert found.self_made
+    assert found.signer == "studio of Anna"
+    assert found.claims["certificate_hash"] == "ef" * 32
+    assert found.claims["licences"] == ["CC-BY-4.0"]
+
+
+@pytest.mark.parametrize("where", [0.2, 0.5, 0.9])
+def test_one_changed_bit_of_the_sound_is_noticed(where: float, signer: MarkSigner, tmp_path: Path) -> None:
+    data = bytearray(marked_bytes(SOUND, RATE, ".wav", ORIGIN, signer))
+    start = data.index(b"data") + 8
+    data[start + int(where * SOUND.size * 2)] ^= 1
+    found = read_credentials(write(tmp_path / "a.wav", bytes(data)))
+    assert found is not None
+    assert not found.valid
+    assert found.faults
+
+
+def test_claims_of_another_sound_are_noticed(signer: MarkSigner, tmp_path: Path) -> None:
+    one = marked_bytes(SOUND, RATE, ".wav", ORIGIN, signer)
+    other = sound_bytes(SOUND * np.float32(0.5), RATE, ".wav", ORIGIN)
+    start, size = one.index(b"data") + 8, SOUND.size * 2
+    swapped = one[:start] + other[other.index(b"data") + 8 :][:size] + one[start + size :]
+    assert len(swapped) == len(one)
+    found = read_credentials(write(tmp_path / "a.wav", swapped))
+    assert found is not None
+    assert not found.valid
+
+
+def test_a_file_without_metadata_has_none(signer: MarkSigner, tmp_path: Path) -> None:
+    assert read_credentials(write(tmp_path / "a.wav", sound_bytes(SOUND, RATE, ".wav"))) is None
+    assert read_credentials(write(tmp_path / "a.ogg", marked_bytes(SOUND, RATE, ".ogg", ORIGIN, signer))) is None
+    assert read_credentials(write(tmp_path / "empty.wav", b"")) is None
+    assert read_credentials(write(tmp_path / "notes.txt", b"no sound")) is None
+
+
+def test_a_damaged_manifest_is_invalid_or_absent(signer: MarkSigner, tmp_path: Path) -> None:
+    data = bytearray(marked_bytes(SOUND, RATE, ".wav", ORIGIN, signer))
+    start = data.index(b"C2PA") + 40
+    data[start : start + 200] = bytes(200)
+    found = read_credentials(write(tmp_path / "a.wav", bytes(data)))
+    assert found is None or not found.valid
+
+
+def test_an_expired_certificate_is_refused_by_name(tmp_path: Path, signer: MarkSigner) -> None:
+    key, chain = tmp_path / "key.pem", tmp_path / "chain.pem"
+    MarkSigner(signer.key, self_made_chain(signer.key.public_key(), "late", days=-1)).save(key, chain)
+    with pytest.raises(UsageError, match="has expired"):
+        MarkSigner.open(key, chain)
+
+
+def test_a_chain_of_another_key_is_refused(tmp_path: Path, signer: MarkSigner) -> None:
+    other = MarkSigner.make()
+    MarkSigner(signer.key, other.chain).save(tmp_path / "key.pem", tmp_path / "chain.pem")
+    with pytest.raises(UsageError, match="another key"):
+        MarkSigner.open(tmp_path / "key.pem", tmp_path / "chain.pem")
+
+
+@pytest.mark.parametrize("content", [b"", b"no key", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
+def test_what_is_no_key_is_refused(content: bytes, tmp_path: Path, signer: MarkSigner) -> None:
+    signer.save(tmp_path / "key.pem", tmp_path / "chain.pem")
+    (tmp_path / "key.pem").write_bytes(content)
+    with pytest.raises(UsageError, match="not a private key"):
+        MarkSigner.open(tmp_path / "key.pem", tmp_path / "chain.pem")
+
+
+def test_the_self_made_signer_is_kept_and_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    monkeypatch.delenv(CHAIN_VARIABLE, raising=False)
+    first = MarkSigner.find(tmp_path / "marks")
+    assert MarkSigner.find(tmp_path / "marks").chain == first.chain
+    assert first.chain.count("BEGIN CERTIFICATE") == 2
+    assert (tmp_path / "marks/marks.key.pem").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_key_without_its_chain_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, str(tmp_path / "key.pem"))
+    monkeypatch.delenv(CHAIN_VARIABLE, raising=False)
+    with pytest.raises(UsageError) as caught:
+        MarkSigner.find(tmp_path)
+    assert caught.value.code == "marks_key_without_chain"
+
+
+def test_an_operators_chain_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signer: MarkSigner) -> None:
+    signer.save(tmp_path / "key.pem", tmp_path / "chain.pem")
+    monkeypatch.setenv(KEY_VARIABLE, str(tmp_path / "key.pem"))
+    monkeypatch.setenv(CHAIN_VARIABLE, str(tmp_path / "chain.pem"))
+    assert MarkSigner.find(tmp_path / "unused").chain == signer.chain
+    assert not (tmp_path / "unused").exists()
+
+
+def test_ogg_is_returned_as_it_is(signer: MarkSigner) -> None:
+    assert signed(b"OggS", ".ogg", ORIGIN, signer) == b"OggS"
