@@ -14,12 +14,21 @@ PATH = click.Path(path_type=Path)
 @click.command()
 @click.option("--private", type=PATH, metavar="FILE", required=True, help="Private key to write (PEM, mode 0600).")
 @click.option("--public", type=PATH, metavar="FILE", required=True, help="Public key to write (PEM).")
-def keygen(private: Path, public: Path) -> None:
-    """Make a P-256 key pair; neither file is ever overwritten."""
-    from voicemill.bundle.signing import generate_keys
+@click.option("--chain", type=PATH, metavar="FILE", help="Also write certificates for signing sounds (PEM).")
+@click.option("--name", default="unknown operator", show_default=True, help="Whose certificates they are.")
+def keygen(private: Path, public: Path, chain: Path | None, name: str) -> None:
+    """Make a P-256 key pair; no file is ever overwritten.
 
-    generate_keys(private, public)
+    The certificates of --chain are self-made: readers see that no authority issued them (docs/marking.md).
+    """
+    from voicemill.bundle.signing import generate_keys
+    from voicemill_marks.signer import write_self_made_chain
+
+    generate_keys(private, public, chain)
     click.echo(f"keys: private={private} public={public}")
+    if chain is not None:
+        write_self_made_chain(private, chain, name)
+        click.echo(f"certificates: {chain}")
 
 
 @click.command()

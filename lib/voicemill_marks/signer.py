@@ -54,24 +54,17 @@ class MarkSigner:
                 `chain_of_another_key:<path>`.
         """
         from cryptography import x509
-        from cryptography.hazmat.primitives import serialization
-        from cryptography.hazmat.primitives.asymmetric import ec
 
-        try:
-            private = serialization.load_pem_private_key(key.read_bytes(), password=None)
-        except (OSError, ValueError, TypeError) as error:
-            raise _unusable(key, "key_unreadable", "is not a private key") from error
-        if not isinstance(private, ec.EllipticCurvePrivateKey) or not isinstance(private.curve, ec.SECP256R1):
-            raise _unusable(key, "key_unreadable", "is not a P-256 key")
+        private = _private_key(key)
         try:
             text = chain.read_text("ascii")
             certificates = x509.load_pem_x509_certificates(text.encode("ascii"))
         except (OSError, ValueError) as error:
-            raise _unusable(chain, "chain_unreadable", "holds no certificates") from error
+            raise _unusable(chain, "holds no certificates", reason=f"chain_unreadable:{chain}") from error
         if certificates[0].public_key() != private.public_key():
-            raise _unusable(chain, "chain_of_another_key", "begins with the certificate of another key")
+            raise _unusable(chain, "begins with the certificate of another key", reason=f"chain_of_another_key:{chain}")
         if certificates[0].not_valid_after_utc < datetime.now(UTC):
-            raise _unusable(chain, "chain_expired", "has expired")
+            raise _unusable(chain, "has expired", reason=f"chain_expired:{chain}")
         return cls(private, text)
 
     @classmethod
@@ -121,6 +114,14 @@ class MarkSigner:
         with os.fdopen(descriptor, "wb") as handle:
             handle.write(data)
         files.write_text(chain, self.chain)
+
+
+def write_self_made_chain(key: Path, chain: Path, name: str) -> None:
+    """Write a self-made chain for a private key in a PEM file."""
+    from voicemill import files
+
+    private = _private_key(key)
+    files.write_text(chain, self_made_chain(private.public_key(), name))
 
 
 def self_made_chain(key: EllipticCurvePublicKey, name: str, days: int = DAYS) -> str:
@@ -192,5 +193,18 @@ def _certificate(
     return builder.sign(authority, hashes.SHA256())
 
 
-def _unusable(path: Path, reason: str, why: str) -> UsageError:
-    return UsageError(f"{path} {why}.", reason=f"{reason}:{path}", hint="voice-bundle keygen --chain makes a pair.")
+def _private_key(path: Path) -> EllipticCurvePrivateKey:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    try:
+        private = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except (OSError, ValueError, TypeError) as error:
+        raise _unusable(path, "is not a private key", reason=f"key_unreadable:{path}") from error
+    if not isinstance(private, ec.EllipticCurvePrivateKey) or not isinstance(private.curve, ec.SECP256R1):
+        raise _unusable(path, "is not a P-256 key", reason=f"key_unreadable:{path}")
+    return private
+
+
+def _unusable(path: Path, why: str, *, reason: str) -> UsageError:
+    return UsageError(f"{path} {why}.", reason=reason, hint="voice-bundle keygen --chain makes key and certificates.")

@@ -29,8 +29,13 @@ Statement = dict[str, Any]
 """An in-toto statement, as JSON holds it."""
 
 
-def generate_keys(private: Path, public: Path) -> None:
+def generate_keys(private: Path, public: Path, *more: Path | None) -> None:
     """Write a new P-256 key pair as PEM; the private key (PKCS #8, no passphrase) is readable by its owner alone.
+
+    Args:
+        private: where the private key goes.
+        public: where the public key goes.
+        more: files that are going to be written beside them and must not exist either.
 
     Raises:
         UsageError: one of the files exists already (`key_exists:<path>`).
@@ -39,7 +44,7 @@ def generate_keys(private: Path, public: Path) -> None:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    for path in (private, public):
+    for path in filter(None, (private, public, *more)):
         if path.exists() or path.is_symlink():
             raise UsageError(
                 f"{path} exists already and is not overwritten.",

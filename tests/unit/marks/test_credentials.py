@@ -106,15 +106,17 @@ def test_a_damaged_manifest_is_invalid_or_absent(signer: MarkSigner, tmp_path: P
 def test_an_expired_certificate_is_refused_by_name(tmp_path: Path, signer: MarkSigner) -> None:
     key, chain = tmp_path / "key.pem", tmp_path / "chain.pem"
     MarkSigner(signer.key, self_made_chain(signer.key.public_key(), "late", days=-1)).save(key, chain)
-    with pytest.raises(UsageError, match="has expired"):
+    with pytest.raises(UsageError, match="has expired") as caught:
         MarkSigner.open(key, chain)
+    assert caught.value.reason == f"chain_expired:{chain}"
 
 
 def test_a_chain_of_another_key_is_refused(tmp_path: Path, signer: MarkSigner) -> None:
     other = MarkSigner.make()
     MarkSigner(signer.key, other.chain).save(tmp_path / "key.pem", tmp_path / "chain.pem")
-    with pytest.raises(UsageError, match="another key"):
+    with pytest.raises(UsageError, match="another key") as caught:
         MarkSigner.open(tmp_path / "key.pem", tmp_path / "chain.pem")
+    assert caught.value.reason.startswith("chain_of_another_key:")
 
 
 @pytest.mark.parametrize("content", [b"", b"no key", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
@@ -123,6 +125,15 @@ def test_what_is_no_key_is_refused(content: bytes, tmp_path: Path, signer: MarkS
     (tmp_path / "key.pem").write_bytes(content)
     with pytest.raises(UsageError, match="not a private key"):
         MarkSigner.open(tmp_path / "key.pem", tmp_path / "chain.pem")
+
+
+@pytest.mark.parametrize("content", [b"", b"no certificates", "Zertifikat für Anna".encode()])
+def test_a_chain_without_certificates_is_refused(content: bytes, tmp_path: Path, signer: MarkSigner) -> None:
+    signer.save(tmp_path / "key.pem", tmp_path / "chain.pem")
+    (tmp_path / "chain.pem").write_bytes(content)
+    with pytest.raises(UsageError, match="holds no certificates") as caught:
+        MarkSigner.open(tmp_path / "key.pem", tmp_path / "chain.pem")
+    assert caught.value.reason.startswith("chain_unreadable:")
 
 
 def test_the_self_made_signer_is_kept_and_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

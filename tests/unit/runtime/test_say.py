@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 
@@ -63,7 +65,8 @@ def test_a_pipe_and_a_link_stay(bundle: Path, tmp_path: Path) -> None:
     assert read[0][:4] == b"RIFF"
     assert say(bundle, "--text", "Hello.", "--out", str(link)).returncode == 0
     assert link.is_symlink()
-    assert behind.read_bytes() == read[0]
+    samples = [soundfile.read(io.BytesIO(data))[0] for data in (behind.read_bytes(), read[0])]
+    assert np.array_equal(*samples)  # the signatures differ
 
 
 @pytest.mark.parametrize(
