@@ -21,6 +21,7 @@ from voicemill_serve.refusals import RequestRefusedError, refusal
 from voicemill_serve.services import Router, Services
 from voicemill_serve.settings import ServeSettings
 from voicemill_serve.speech import SpeechService
+from voicemill_serve.voice_api import routes as voice_api
 from voicemill_serve.voice_store import VoiceStore
 
 ROUTERS: tuple[Router, ...] = (
@@ -28,6 +29,7 @@ ROUTERS: tuple[Router, ...] = (
     openai_routes.routes,
     operation_routes.routes,
     train_routes.routes,
+    voice_api.routes,
 )
 """Every set of routes of a server; a page of its own is one more function."""
 HOUSEKEEPING_SECONDS = 10.0

@@ -100,6 +100,7 @@ class ServeSettings:
         log_text: write the spoken texts into the log.
         wyoming_port: for Home Assistant; None for none, 0 for a free one.
         wyoming_host: address of that port; the protocol has no tokens.
+        agent_policies: rules of a voice agent for `/api/voice/speak`.
         training: offer the training jobs, if this Python can train.
         parallel_jobs: training jobs at a time; the others are pending.
     """
@@ -117,6 +118,7 @@ class ServeSettings:
     log_text: bool = False
     wyoming_port: int | None = None
     wyoming_host: str = DEFAULT_HOST
+    agent_policies: bool = False
     training: bool = True
     parallel_jobs: int = 1
     limits: Limits = field(default_factory=Limits)

@@ -1,0 +1,11 @@
+"""`/api/voice/*`: what the pages of a voice agent call.
+
+requests     the request, validated field by field
+environment  variables that decide, read at every request
+policies     rules of the voice agent itself; off unless the operator switches them on
+authority    which texts of the agent may be spoken: statements of its server about a text
+loudness     WAV and MP3 brought to the loudness of phones
+backend      this server's voices, or the backend that `TTS_BASE_URL` names, with retries and a circuit breaker
+cache        spoken texts in memory, and what was asked last
+routes       the routes, and the order of decisions
+"""

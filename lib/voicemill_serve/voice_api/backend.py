@@ -1,0 +1,152 @@
+"""What speaks: this server's own voices, or the backend that `TTS_BASE_URL` names."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from voicemill.errors import VoicemillError
+from voicemill_serve.encoders import wav_bytes
+from voicemill_serve.services import Services
+from voicemill_serve.speech import SpeechRequest, checked_text
+
+TIMEOUT_MS = 15_000
+ATTEMPTS = 2
+RETRYABLE = (408, 429)
+BREAKER_WINDOW_MS = 60_000
+BREAKER_FAILURES = 3
+BREAKER_OPEN_MS = 30_000
+MAX_DETAIL = 400
+MAX_SOUND = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class BackendSpeech:
+    """A sound.
+
+    Attributes:
+        duration_ms: None where the backend does not tell.
+    """
+
+    data: bytes
+    content_type: str
+    duration_ms: str | None
+
+
+class BackendError(Exception):
+    """The backend gave no sound.
+
+    Attributes:
+        status: of the answer to the client.
+    """
+
+    def __init__(self, status: int, error: str, message: str, details: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.status, self.error, self.details = status, error, details
+
+
+@dataclass
+class CircuitBreaker:
+    """Keeps requests from a backend that fails: three failures within a minute open it for half a minute."""
+
+    failures: list[int] = field(default_factory=list)
+    open_until: int = 0
+
+    def failed(self, now_ms: int) -> None:
+        """Count a failed request."""
+        self.failures = [time for time in self.failures if time >= now_ms - BREAKER_WINDOW_MS] + [now_ms]
+        if len(self.failures) >= BREAKER_FAILURES:
+            self.open_until = now_ms + BREAKER_OPEN_MS
+
+    def succeeded(self) -> None:
+        """Forget the failures."""
+        self.failures, self.open_until = [], 0
+
+
+async def speak_here(
+    services: Services, voice: str, text: str, gone: Callable[[], Awaitable[bool]]
+) -> BackendSpeech:
+    """Speak with a voice of this server.
+
+    Raises:
+        BackendError: it cannot be spoken, or not in time.
+        VoicemillError: the voice cannot speak at all, or the server is busy.
+        ConnectionResetError: the client has gone away.
+    """
+    try:
+        text = checked_text(text, services.settings.limits.characters)
+        spoken = await services.speech.speak(SpeechRequest(voice, text))
+        try:
+            samples = await spoken.whole(gone)
+        finally:
+            spoken.close()
+    except VoicemillError as error:
+        if error.code in ("voice_unknown", "voice_not_served", "server_busy"):
+            raise
+        details = {"type": error.code, "reason": str(error)}
+        if error.code == "speech_timeout":
+            raise BackendError(504, "voice_backend_timeout", "The voice took too long.", details) from error
+        raise BackendError(502, "voice_backend_error", "The text could not be spoken.", details) from error
+    return BackendSpeech(wav_bytes(samples, spoken.sample_rate), "audio/wav", str(round(spoken.seconds * 1000)))
+
+
+async def speak_there(base: str, body: dict[str, Any], provider: str) -> BackendSpeech:
+    """Ask a backend, twice if it does not answer.
+
+    Raises:
+        BackendError: with every attempt.
+    """
+    attempts: list[dict[str, Any]] = []
+    status, timed_out = 502, False
+    async with httpx.AsyncClient(timeout=TIMEOUT_MS / 1000, trust_env=False) as client:
+        for number in range(ATTEMPTS):
+            try:
+                async with asyncio.timeout(TIMEOUT_MS / 1000):
+                    answer = await _post(client, f"{base}/speak", body)
+            except (TimeoutError, httpx.TimeoutException):
+                timed_out, retry = True, True
+                attempts.append(_attempt(number, provider, None, retry, "timeout"))
+            except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+                timed_out, status, retry = False, 502, True
+                attempts.append(_attempt(number, provider, None, retry, f"{type(error).__name__}: {error}"))
+            else:
+                if answer.is_success:
+                    return BackendSpeech(
+                        answer.content,
+                        answer.headers.get("content-type", "application/octet-stream"),
+                        answer.headers.get("x-audio-duration-ms"),
+                    )
+                timed_out, status = False, answer.status_code if answer.status_code < 500 else 502
+                retry = answer.status_code in RETRYABLE or answer.status_code >= 500
+                attempts.append(_attempt(number, provider, answer.status_code, retry, answer.text))
+            if not retry:
+                break
+            if number + 1 < ATTEMPTS:
+                await asyncio.sleep((80 + 70 * number + random.randrange(90)) / 1000)  # noqa: S311 - only a pause
+    details = {"timeoutMs": TIMEOUT_MS, "attempts": attempts}
+    if timed_out:
+        raise BackendError(504, "voice_backend_timeout", "Voice backend timed out.", details)
+    raise BackendError(status, "voice_backend_error", "Voice backend request failed.", details)
+
+
+async def _post(client: httpx.AsyncClient, url: str, body: dict[str, Any]) -> httpx.Response:
+    async with client.stream("POST", url, json=body) as answer:
+        parts, size = [], 0
+        async for part in answer.aiter_bytes():
+            size += len(part)
+            if size > MAX_SOUND:
+                raise ValueError("the answer is too large")
+            parts.append(part)
+    about_transfer = ("content-encoding", "content-length", "transfer-encoding")
+    headers = {name: value for name, value in answer.headers.items() if name not in about_transfer}
+    return httpx.Response(answer.status_code, headers=headers, content=b"".join(parts))
+
+
+def _attempt(number: int, provider: str, status: int | None, retry: bool, text: str) -> dict[str, Any]:
+    body = " ".join(text.split())[:MAX_DETAIL]
+    return {"attempt": number + 1, "provider": provider, "status": status, "retryable": retry, "body": body}

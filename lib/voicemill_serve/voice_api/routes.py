@@ -1,0 +1,298 @@
+"""`POST /api/voice/speak` and `GET /api/voice/debug/recent`, in the order of decisions that clients know."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+import uuid
+from typing import Any
+
+import numpy as np
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from voicemill.errors import VoicemillError
+from voicemill_runtime.sound_files import sound_bytes
+from voicemill_serve.guard import note
+from voicemill_serve.refusals import json_response
+from voicemill_serve.services import Services
+from voicemill_serve.voice_api.authority import is_narration
+from voicemill_serve.voice_api.backend import (
+    BackendError,
+    BackendSpeech,
+    CircuitBreaker,
+    speak_here,
+    speak_there,
+)
+from voicemill_serve.voice_api.cache import CachedSpeech, RecentEvents, SpeechCache
+from voicemill_serve.voice_api.environment import LOCAL_PROVIDER, VoiceEnvironment
+from voicemill_serve.voice_api.loudness import normalise
+from voicemill_serve.voice_api.policies import Policies, Refusal
+from voicemill_serve.voice_api.requests import InvalidVoiceRequestError, VoiceRequest, read_request
+
+CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+    "Access-Control-Allow-Headers": "Content-Type, Authorization, X-Tenant-Id, X-Customer-Id",
+}
+CONSENT = "consent_asserted must be true where reference audio is given."
+_WAV_HEADER = 44
+_FALSE_FLAGS = {"assistant_answer": False, "terminal_eligible": False, "raw_content_included": False}
+
+
+def routes(services: Services) -> list[BaseRoute]:
+    """The routes below `/api/voice`."""
+    found = _VoiceApi(services)
+    return [
+        Route("/api/voice/speak", found.options, methods=["OPTIONS"]),
+        Route("/api/voice/debug/recent", found.options, methods=["OPTIONS"]),
+        Route("/api/voice/speak", found.speak, methods=["POST"]),
+        Route("/api/voice/debug/recent", found.recent, methods=["GET"]),
+    ]
+
+
+class _VoiceApi:
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._policies, self._breaker = Policies(), CircuitBreaker()
+        self._cache, self._events = SpeechCache(), RecentEvents()
+
+    async def options(self, request: Request) -> Response:
+        return Response(status_code=200, headers={**CORS, "Cache-Control": "no-store"})
+
+    async def speak(self, request: Request) -> Response:
+        started = _now()
+        try:
+            asked = read_request(await request.body())
+        except InvalidVoiceRequestError as error:
+            note(request.state, reason="voice_invalid_request")
+            message = "Invalid voice request payload."
+            return _error(400, "voice_invalid_request", message, {"issues": error.issues}, None)
+        note(request.state, characters=len(asked.text), text=asked.text, voice=asked.profile or None)
+        response = await self._decide(request, asked)
+        self._record(asked, response, started)
+        return response
+
+    async def _decide(self, request: Request, asked: VoiceRequest) -> Response:
+        """The first decision that applies answers."""
+        env, now = VoiceEnvironment.read(), _now()
+        if asked.replayMode and env.replay_clock:
+            given = asked.policyTsMs if asked.policyTsMs is not None else asked.tsMs
+            now = now if given is None else int(given)
+        strict = self._services.settings.agent_policies
+        if strict and (refused := self._policies.before_consent(asked, now)):
+            return _refused(request, asked, refused)
+        if asked.referenceAudioHash and asked.consent_asserted is not True:
+            refused = Refusal(400, "voice_consent_required", CONSENT, {"referenceAudioHash": True})
+            return _refused(request, asked, refused)
+        provider = _provider(asked, env)
+        if refused := _forbidden(provider, env):
+            return _refused(request, asked, refused)
+        if strict:
+            tenant = request.headers.get("x-tenant-id") or request.headers.get("x-customer-id") or ""
+            tenant = tenant.strip().lower() or "single-tenant"
+            if refused := self._policies.after_provider(asked, tenant, env, now):
+                return _refused(request, asked, refused)
+        return await self._answer(request, asked, provider, env, now)
+
+    async def _answer(
+        self, request: Request, asked: VoiceRequest, provider: str, env: VoiceEnvironment, now: int
+    ) -> Response:
+        """A sound: from the cache, from the backend or from a voice of this server."""
+        voice, stamp = asked.profile, ""
+        if not env.backend:
+            voice = voice or self._services.default_voice()
+            try:
+                stamp = str((await self._services.voices.get(voice)).state.stamp)
+            except VoicemillError as error:
+                if self._services.voices.folders() and error.code == "voice_unknown":
+                    return _refused(request, asked, Refusal(404, error.code, str(error)))
+                return _without_voice(request, asked, provider, error)
+        if self._breaker.open_until > now:
+            details = {"circuitBreakerOpen": True, "retryAfterMs": self._breaker.open_until - now}
+            return _refused(request, asked, Refusal(503, "voice_backend_error", "Voice backend is paused.", details))
+        if asked.streaming:
+            message = "Only remote providers stream."
+            return _refused(request, asked, Refusal(400, "voice_invalid_request", message, {"provider": provider}))
+        key = SpeechCache.key(provider, voice, asked.format, asked.mode, asked.text, stamp)
+        hit = self._cache.get(key, _now())
+        self._services.metrics.cache.add("hit" if hit else "miss")
+        if hit is not None:
+            return _sound(asked, hit, "hit")
+        try:
+            if env.backend:
+                speech = await speak_there(env.backend, asked.forwarded(provider), provider)
+            else:
+                speech = await speak_here(self._services, voice, asked.text, request.is_disconnected)
+        except BackendError as error:
+            self._breaker.failed(now)
+            return _refused(request, asked, Refusal(error.status, error.error, str(error), error.details))
+        except VoicemillError as error:
+            return _refused(request, asked, Refusal(503, error.code, str(error)))
+        except ConnectionResetError:
+            note(request.state, reason="client_gone")
+            return Response(status_code=499)
+        self._breaker.succeeded()
+        cached = await asyncio.get_running_loop().run_in_executor(
+            self._services.pool, _finished, speech, asked, env, not env.backend
+        )
+        self._cache.put(key, cached)
+        return _sound(asked, cached, "miss")
+
+    def _record(self, asked: VoiceRequest, response: Response, started: int) -> None:
+        content_type = response.headers.get("content-type")
+        outcome = "metadata_response"
+        if response.status_code >= 400:
+            outcome = "error_response"
+        elif (content_type or "").startswith("audio/"):
+            outcome = "audio_response"
+        names = ("traceId", "missionId", "eventId", "utteranceId", "turnKey", "chunkKind")
+        self._events.add(
+            {
+                "schema": "helix.voice_speak_debug_event.v1",
+                "observedAtMs": _now(),
+                "breadcrumbId": f"voice_speak:{uuid.uuid4().hex}",
+                **{name: getattr(asked, name) for name in names},
+                "narrator": is_narration(asked),
+                "textHash": f"sha256:{hashlib.sha256(asked.text.encode('utf-8')).hexdigest()}",
+                "textLength": len(asked.text),
+                "evidenceRefCount": len(asked.evidenceRefs or ()),
+                "statusCode": response.status_code,
+                "outcome": outcome,
+                "provider": response.headers.get("x-voice-provider"),
+                "cache": response.headers.get("x-voice-cache"),
+                "contentType": content_type,
+                "durationMs": max(0, _now() - started),
+                **_FALSE_FLAGS,
+                "output_authority": "voice_transport_observation",
+            }
+        )
+
+    async def recent(self, request: Request) -> Response:
+        """The last requests, without their texts."""
+        query = request.query_params
+        try:
+            limit = min(max(int(query.get("limit", "50")[:6]), 1), 200)
+        except ValueError:
+            limit = 50
+        narrator = any(query.get(name) in ("1", "true") for name in ("narrator", "narratorOnly"))
+        kind = query.get("chunkKind") or None
+        events = self._events.newest(limit, narrator_only=narrator, chunk_kind=kind)
+        body = {
+            "schema": "helix.voice_speak_debug_recent.v1",
+            "generatedAtMs": _now(),
+            "count": len(events),
+            "limit": limit,
+            "filters": {"chunkKind": kind, "narratorOnly": narrator},
+            "events": events,
+            **_FALSE_FLAGS,
+        }
+        return json_response(body, 200, CORS)
+
+
+def _provider(asked: VoiceRequest, env: VoiceEnvironment) -> str:
+    urgent = asked.priority in ("critical", "action")
+    return LOCAL_PROVIDER if urgent and env.local_missions else asked.asked_provider
+
+
+def _forbidden(provider: str, env: VoiceEnvironment) -> Refusal | None:
+    local, reason = provider.lower().startswith("local"), "voice_provider_not_allowed"
+    if not local and not env.managed:
+        details: dict[str, Any] = {"provider": provider, "managedProvidersEnabled": False}
+        return Refusal(403, reason, "Managed voice providers are switched off.", details)
+    if not local and env.local_only:
+        details = {"provider": provider, "providerMode": "local_only"}
+        return Refusal(403, reason, "Remote voice providers are switched off.", details)
+    if env.commercial and env.allowlist and provider.lower() not in env.allowlist:
+        details = {"provider": provider, "commercialMode": True}
+        return Refusal(403, reason, "This provider is not on the list for commercial use.", details)
+    return None
+
+
+def _without_voice(request: Request, asked: VoiceRequest, provider: str, error: VoicemillError) -> Response:
+    """No backend and no voice that speaks: metadata that tells a page to go on without sound."""
+    note(request.state, reason="voice_unavailable")
+    body: dict[str, Any] = {
+        "ok": True,
+        "suppressed": True,
+        "dryRun": True,
+        "reason": "voice_unavailable",
+        "message": "Voice service is not configured.",
+        "details": {"providerConfigured": False, "provider": provider, "reason": str(error)},
+    }
+    if asked.traceId:
+        body["traceId"] = asked.traceId
+    return json_response(body, 200, CORS)
+
+
+def _refused(request: Request, asked: VoiceRequest, refusal: Refusal) -> Response:
+    note(request.state, reason=refusal.reason)
+    if refusal.status != 200:
+        return _error(refusal.status, refusal.reason, refusal.message, refusal.extra, asked.traceId)
+    body = {
+        "ok": True,
+        "suppressed": True,
+        "reason": refusal.reason,
+        "suppression_reason": refusal.reason,
+        "traceId": asked.traceId,
+        **refusal.extra,
+    }
+    return json_response(body, 200, CORS)
+
+
+def _error(status: int, error: str, message: str, details: dict[str, Any], trace: str | None) -> Response:
+    body: dict[str, Any] = {"error": error, "message": message}
+    if details:
+        body["details"] = details
+    if trace:
+        body["traceId"] = trace
+    return json_response(body, status, CORS)
+
+
+def _finished(speech: BackendSpeech, asked: VoiceRequest, env: VoiceEnvironment, own: bool) -> CachedSpeech:
+    """The sound at its loudness, with the headers that are stored with it; runs in the pool."""
+    made = normalise(speech.data, speech.content_type, env.loudness)
+    data, content_type = made.data, speech.content_type
+    if own and asked.format == "mp3":
+        rate = int.from_bytes(data[24:28], "little")
+        samples = np.frombuffer(data[_WAV_HEADER:], dtype="<i2").astype(np.float32) / np.float32(32_768)
+        data, content_type = sound_bytes(samples, rate, ".mp3"), "audio/mpeg"
+    headers = {
+        "content-type": content_type,
+        "x-voice-provider": "proxy",
+        "x-voice-normalization": made.applied,
+        "x-voice-normalization-benchmark": env.loudness.header,
+    }
+    if made.gain_db is not None:
+        headers["x-voice-normalization-gain-db"] = f"{made.gain_db:.2f}"
+    if speech.duration_ms is not None:
+        headers["x-voice-meter-duration-ms"] = speech.duration_ms
+    return CachedSpeech(data, headers, _now() + env.cache_ms)
+
+
+def _sound(asked: VoiceRequest, speech: CachedSpeech, cache: str) -> Response:
+    headers = {
+        **CORS,
+        "Cache-Control": "no-store",
+        **speech.headers,
+        "x-voice-profile": _header(asked.profile) or "default",
+        "x-voice-cache": cache,
+        "x-voice-meter-request-count": "1",
+        "x-voice-meter-char-count": str(len(asked.text)),
+    }
+    if "x-voice-meter-duration-ms" not in headers and asked.durationMs is not None:
+        headers["x-voice-meter-duration-ms"] = str(asked.durationMs)
+    if asked.watermark_mode:
+        headers["x-watermark-mode"] = _header(asked.watermark_mode)
+    return Response(speech.data, headers=headers)
+
+
+def _header(text: str) -> str:
+    """A text as the value of a header: printable ASCII."""
+    return "".join(character if " " <= character <= "~" else "?" for character in text)
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
