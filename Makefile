@@ -82,7 +82,7 @@ vast-destroy: ## destroy instance ID=…
 vast-remote-test: ## the test suite on a rented GPU
 	@bash scripts/vast.sh run --fail-fast --tasks scripts/vast-remote-test.txt $(ARGS)
 
-bench: ## measure the demo's stages; ARGS="preparation", "pitch …", "start …" (docs/benchmarks.md)
+bench: ## measure the demo's stages; ARGS="preparation", "serve …", "start …" (docs/benchmarks.md)
 	@$(dev) && PYTHONPATH=lib "$$VOICEMILL_PYTHON" scripts/bench/bench.py $(or $(ARGS),stages)
 
 bench-quality: ## stock NeMo's recipe and ours for the same minutes: error rate, distortion, pitch (ARGS="--voices slt,rms,awb --audio 1,6,20")

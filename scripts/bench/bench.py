@@ -9,6 +9,7 @@
     pitch    our pyin beside librosa's on the demo's clips, frame for frame
     say      speed of synthesis of a finished voice on a long text
     speak    a voice through the runtime, beside sherpa-onnx: first sound, speed, memory
+    serve    a voice behind voice-serve, beside sherpa-onnx behind a small server: requests, first sound, memory
     verify   a bundle of 600 MB verified, beside sha256sum over the same files
     preparation  a long recording with its script beside a script of the usual tools (needs flite)
     kills    a tiny job killed with SIGKILL at random moments of each stage and resumed (docs/benchmarks.md)
@@ -468,6 +469,18 @@ def speak_(work: Path, bundle: Path, sherpa: Path | None, rounds: int) -> None:
     import speak
 
     click.echo(speak.measure(bundle, work, sherpa, rounds))
+
+
+@main.command("serve")
+@click.option("--bundle", type=click.Path(path_type=Path, exists=True), required=True, help="A bundle with a graph.")
+@click.option("--requests", default=160, show_default=True, help="Of each number of clients.")
+@click.option("--endurance", default=10_000, show_default=True, help="Short requests for the memory; 0 for none.")
+@click.pass_obj
+def serve_(work: Path, bundle: Path, requests: int, endurance: int) -> None:
+    """A voice behind voice-serve with 1, 8 and 32 clients, beside sherpa-onnx behind a server as small as can be."""
+    import serve
+
+    click.echo(serve.measure(bundle, work, requests, endurance))
 
 
 if __name__ == "__main__":
