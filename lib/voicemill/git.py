@@ -40,6 +40,16 @@ def run(repository: Path, *arguments: str, seconds: float | None = None) -> str:
     return done.stdout
 
 
+def unknown_head(repository: Path) -> str | None:
+    """Git's reason why the commit of a checkout is unknown; None outside a checkout."""
+    if (repository / ".git").exists():
+        try:
+            run(repository, "rev-parse", "HEAD", seconds=10.0)
+        except GitError as error:
+            return str(error)
+    return None
+
+
 def head_commit(repository: Path, baked: str | None = None) -> str:
     """The checkout's HEAD (40 hex digits), else the commit baked into the image, else `unknown`."""
     if (repository / ".git").exists():

@@ -45,7 +45,7 @@ def _read_mapping(path: Path) -> dict[str, object]:
     except OSError as error:
         raise ConfigError(
             f"Cannot read the configuration {path}: {error.strerror}.",
-            reason=f"config_missing:{path.name}",
+            reason=f"config_missing:{path.as_posix()}",
             hint="Restore it, or name another where there is a setting for it (PROD_TTS_CONFIG for training).",
         ) from error
     except yaml_text.InvalidYamlError as error:

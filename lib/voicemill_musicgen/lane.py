@@ -56,7 +56,15 @@ def _prepare(settings: VoiceTrainSettings, protocol: Protocol, observer: Observe
     protocol.progress(0, 1)
     made = dataset.prepare(sources.find(settings), settings.manifest, observer)
     protocol.progress(1, 1)
-    protocol.stats({"clips": len(made.entries), "silent": made.silent, "total_seconds": made.total_seconds})
+    protocol.stats(
+        {
+            "clips": len(made.entries),
+            "manifestPath": protocol.shown(settings.manifest),
+            "mode": made.mode,
+            "silent": made.silent,
+            "total_seconds": made.total_seconds,
+        }
+    )
     protocol.artifact(settings.manifest)
 
 

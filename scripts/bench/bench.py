@@ -397,19 +397,24 @@ def curve(
 
 
 @main.command("kills")
-@click.option("--count", default=200, show_default=True, help="Kills; about two minutes each.")
+@click.option("--count", default=200, show_default=True, help="Kills; about a minute of processor time each.")
+@click.option("--cpu-minutes", default=240.0, show_default=True, help="No further kill after so much processor time.")
 @click.option("--steps", default=10, show_default=True, help="Training steps of the acoustic model.")
 @click.option("--seed", default=1, show_default=True, help="Of the order of the stages and of the moments.")
 @click.pass_obj
-def kills_(work: Path, count: int, steps: int, seed: int) -> None:
+def kills_(work: Path, count: int, cpu_minutes: float, steps: int, seed: int) -> None:
     """Kills of a tiny job in each stage: how many resumed to the same dataset, weights and a bundle that verifies."""
     import kills
 
     folder = work / "kills"
-    killed, recovered, lost = kills.measure(kills.Job(kills.take(folder), folder, steps), count, seed)
+    job = kills.Job(kills.take(folder), folder, steps)
+    found = kills.measure(job, count, seed, 60 * cpu_minutes, lambda line: click.echo(line, err=True))
     click.echo("| stage | kills | recovered | lost |\n|---|---:|---:|---:|")
-    for stage in killed:
-        click.echo(f"| {stage} | {killed[stage]} | {recovered[stage]} | {lost[stage]} |")
+    total = kills.Tally()
+    for stage, each in found.items():
+        click.echo(f"| {stage} | {each.killed} | {each.recovered} | {each.lost} |")
+        total = kills.Tally(total.killed + each.killed, total.recovered + each.recovered, total.lost + each.lost)
+    click.echo(f"| all | {total.killed} | {total.recovered} | {total.lost} |")
 
 
 @main.command("say")

@@ -6,12 +6,13 @@ import itertools
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,8 +126,24 @@ def results(work: Path) -> dict[str, object]:
     }
 
 
-def measure(job: Job, kills: int, seed: int) -> tuple[Counter[str], Counter[str], Counter[str]]:
-    """Kills, recoveries and losses by stage.
+@dataclass
+class Tally:
+    """Kills of one stage, and how the job went on after them."""
+
+    killed: int = 0
+    recovered: int = 0
+    lost: int = 0
+
+
+def measure(job: Job, kills: int, seed: int, cpu_seconds: float, show: Callable[[str], object]) -> dict[str, Tally]:
+    """Kills, recoveries and losses by stage, in the order of the stages.
+
+    Args:
+        job: the job; its undisturbed run is the measure of the others.
+        kills: ends after so many.
+        seed: of the order of the stages and of the moments.
+        cpu_seconds: no further kill once the jobs have taken so much processor time.
+        show: called with one line per kill.
 
     Raises:
         RuntimeError: the undisturbed job fails.
@@ -140,17 +157,29 @@ def measure(job: Job, kills: int, seed: int) -> tuple[Counter[str], Counter[str]
         raise RuntimeError("the undisturbed job fails")
     ends = [start for _, start in whole.stages[1:]] + [whole.seconds]
     spans = [(name, end - start) for (name, start), end in zip(whole.stages, ends, strict=True)]
+    found = {name: Tally() for name, _ in spans}
     chance.shuffle(spans)
-    killed, recovered, lost = Counter[str](), Counter[str](), Counter[str]()
+    before = spent()
     for number in range(kills):
+        if spent() - before > cpu_seconds:
+            break
         stage, seconds = spans[number % len(spans)]
         work = job.folder / f"killed-{number}"
         shutil.rmtree(work, ignore_errors=True)
-        if job.kill_in(work, stage, chance.uniform(0.0, seconds)):
-            killed[stage] += 1
+        moment = chance.uniform(0.0, seconds)
+        if job.kill_in(work, stage, moment):
+            found[stage].killed += 1
             after = job.finish(work, "--resume")
             same = after is not None and after.results == whole.results
-            (recovered if same else lost)[stage] += 1
-        if not lost[stage]:
-            shutil.rmtree(work, ignore_errors=True)
-    return killed, recovered, lost
+            found[stage].recovered += same
+            found[stage].lost += not same
+            show(f"{stage}: killed after {moment:.2f} s, {'recovered' if same else f'LOST, see {work}'}")
+            if same:
+                shutil.rmtree(work, ignore_errors=True)
+    return found
+
+
+def spent() -> float:
+    """Processor time of all finished children, in seconds."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime

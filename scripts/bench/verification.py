@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from voicemill import files
+from voicemill import files, records
 from voicemill.bundle.differences import check_bundle
 from voicemill.bundle.manifest import FileEntry, ProductionManifest, artifact_sha256
 
@@ -36,7 +36,7 @@ def large_bundle(root: Path, megabytes: int) -> Path:
         path = root / f"part-{number}.bin"
         path.write_bytes(os.urandom(megabytes * 1_000_000 // PARTS))
         entries.append(FileEntry(path=path.name, bytes=path.stat().st_size, sha256=files.sha256_file(path)))
-    plain = ProductionManifest(bundle_version="prod_tts_voice_bundle/1", files=tuple(entries)).model_dump(mode="json")
+    plain = records.dump(ProductionManifest(bundle_version="prod_tts_voice_bundle/1", files=tuple(entries)))
     files.write_json(root / "manifest.json", plain | {"artifact_sha256": artifact_sha256(plain)})
     check_bundle(root)
     return root

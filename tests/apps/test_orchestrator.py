@@ -39,10 +39,6 @@ elif verb in ("run", "start") :
         (part.split("target=")[1].split(",")[0].rstrip('"'), part.split("source=")[1].split(",target=")[0].rstrip('"'))
         for flag, part in zip(sys.argv, sys.argv[1:]) if flag == "--mount"
     )
-    if "verify_weights_manifest.py" in " ".join(sys.argv):
-        bad = os.environ.get("BAD_MANIFEST")
-        print("[weights-manifest] " + ("error=missing_field field=model_id" if bad else "status=ok"))
-        raise SystemExit(4 if bad else 0)
     status = pathlib.Path(mounts["/work/artifacts"]) / "train_status.tts_prod_train.json"
     say = lambda line: print(line, flush=True)
     say("[tts-prod] head=cafecafe")
@@ -277,17 +273,18 @@ def test_a_container_that_leaves_no_result_is_a_failure(run, tmp_path, path, cod
     assert (status(tmp_path)["state"], status(tmp_path)["reason"]) == ("error", "docker_run_failed")
 
 
-def test_without_pydantic_the_image_judges_the_weights_manifest(run, tmp_path, engine, path, bare_python):
+def test_without_pydantic_the_host_judges_the_weights_manifest(run, tmp_path, checkout, engine, path, bare_python):
     (tmp_path / "weights.json").write_text("{}")
-    given = {"PATH": path, "VOICEMILL_PYTHON": bare_python, "WEIGHTS_MANIFEST_PATH": "weights.json"}
-    done = run(LANE, **given, BAD_MANIFEST=1)
+    given = {"PATH": path, "VOICEMILL_PYTHON": bare_python}
+    done = run(LANE, **given, WEIGHTS_MANIFEST_PATH="weights.json")
     assert done.returncode == 1
     assert "[tts-prod][error] invalid_weights_manifest path=weights.json" in done.stderr
     assert "[weights-manifest] error=missing_field field=model_id" in done.stdout.splitlines()
-    assert len(calls(engine, "run")) == 1
-    done = run(LANE, **given)
+    assert not (engine / "calls.jsonl").exists()
+    done = run(LANE, **given, WEIGHTS_MANIFEST_PATH=checkout / "configs/voice/weights-manifest.example.json")
     assert done.returncode == 0, done.stderr
-    assert calls(engine, "run")[1][-1] == "/inputs/0/weights.json"
+    assert "[weights-manifest] status=ok" in done.stdout.splitlines()
+    assert len(calls(engine, "run")) == 1
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

@@ -73,12 +73,11 @@ def test_a_dry_run_in_the_container_lands_in_the_checkout(checkout: Checkout, im
     assert "PROGRESS 4 4" in log
 
 
-def test_the_image_judges_the_weights_manifest_for_a_bare_host(checkout: Checkout, image: str) -> None:
+def test_a_bare_host_judges_the_weights_manifest(checkout: Checkout, image: str) -> None:
     good = {"WEIGHTS_MANIFEST_PATH": "configs/voice/weights-manifest.example.json", "PROD_TTS_DRY_RUN": "1"}
     done = checkout.run(*LANE, **good)
     assert done.returncode == 0, done.stderr
     assert "[weights-manifest] status=ok" in done.stdout.splitlines()
-    assert "[weights-manifest] status=ok" in (checkout.root / LOG).read_text(), "the image said it"
     bad = checkout.root / "weights: bad.json"
     bad.write_text('{"model_id": "a"}')
     checkout.own(bad)

@@ -75,4 +75,4 @@ def test_a_configuration_that_is_no_file_is_not_read(kind: str, tmp_path: Path) 
         base.mkdir()
     with pytest.raises(ConfigError) as caught:
         layers.read_layers(base, "demo")
-    assert caught.value.reason == "config_missing:mine.yaml"
+    assert caught.value.reason == f"config_missing:{base}"

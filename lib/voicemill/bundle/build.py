@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from voicemill import files
-from voicemill.bundle.contents import LEXICON, Digest, check_paths, copy_checked, digest_file, walk
+from voicemill import files, records
+from voicemill.bundle.contents import LEXICON, Digest, check_paths, copy_checked, digest_file
 from voicemill.bundle.manifest import (
     MANIFEST,
     AllowlistReference,
@@ -18,6 +19,7 @@ from voicemill.bundle.manifest import (
     WeightsReferences,
     artifact_sha256,
 )
+from voicemill.bundle.places import check_replaceable, portable
 from voicemill.errors import BundleError
 from voicemill.training_status import TrainingStatus, is_digest, read_training_status
 from voicemill.weights import gate
@@ -92,7 +94,7 @@ def build_bundle(
         manifest = _manifest(
             status, commit or status.commit, weights_references(selected, vocoder, loaded, base), digests
         )
-        text = files.dump_json(manifest.model_dump(mode="json"))
+        text = files.dump_json(records.dump(manifest))
         (staging / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
     return BuiltBundle(out_dir, manifest, files.sha256_bytes(text.encode("utf-8")))
 
@@ -160,28 +162,19 @@ def weights_references(
 ) -> WeightsReferences:
     """The manifest's `weights_refs`: ids and licences of the base checkpoints, and the list that let them through."""
     return WeightsReferences(
-        **_reference(selected).model_dump(),
-        vocoder=_reference(vocoder) if vocoder else None,
+        **_reference(selected),
+        vocoder=WeightsReference(**_reference(vocoder)) if vocoder else None,
         allowlist=AllowlistReference(path=portable(loaded.path, base), sha256=loaded.sha256),
     )
 
 
-def _reference(entry: AllowlistEntry) -> WeightsReference:
-    return WeightsReference(
-        id=entry.id,
-        weights_license=entry.weights_license,
-        code_license=entry.code_license,
-        license_url=entry.license_url,
-    )
-
-
-def portable(path: Path, base: Path) -> str:
-    """A path as files may state it: relative POSIX, below `base` or else its last two names; never a machine's path."""
-    absolute, root = path.absolute(), base.absolute()
-    try:
-        return absolute.relative_to(root).as_posix()
-    except ValueError:
-        return path.as_posix() if not path.is_absolute() and ".." not in path.parts else "/".join(absolute.parts[-2:])
+def _reference(entry: AllowlistEntry) -> dict[str, str | None]:
+    return {
+        "id": entry.id,
+        "weights_license": entry.weights_license,
+        "code_license": entry.code_license,
+        "license_url": entry.license_url,
+    }
 
 
 def _manifest(
@@ -198,7 +191,7 @@ def _manifest(
         objective_status=status.objective_status,
         files=tuple(FileEntry(path=d.path, bytes=d.bytes, sha256=d.sha256) for d in sorted(digests)),
     )
-    return manifest.model_copy(update={"artifact_sha256": artifact_sha256(manifest.model_dump(mode="json"))})
+    return dataclasses.replace(manifest, artifact_sha256=artifact_sha256(records.dump(manifest)))
 
 
 def attribution_text(entries: Iterable[AllowlistEntry], data_notice: str = "") -> str:
@@ -222,25 +215,3 @@ def attribution_text(entries: Iterable[AllowlistEntry], data_notice: str = "") -
     if data_notice.strip():
         blocks.append("\n".join([_RULE, "Training recordings", "", data_notice.strip()]))
     return "\n\n".join(blocks) + "\n"
-
-
-def check_replaceable(target: Path) -> None:
-    """Refuse to replace a folder that holds something other than a bundle.
-
-    Raises:
-        BundleError: `output_not_a_bundle:<path>`.
-    """
-    if not target.exists() and not target.is_symlink():
-        return
-    if target.is_symlink() or not target.is_dir():
-        problem = "is not a folder"
-    else:
-        listing = walk(target)
-        if {MANIFEST, f"{MANIFEST}.stale"} & {*listing.regular} or not (listing.regular or listing.irregular):
-            return
-        problem = "holds files and no manifest.json"
-    raise BundleError(
-        f"{target} {problem}, so it is not replaced by a bundle.",
-        reason=f"output_not_a_bundle:{target.as_posix()}",
-        hint="Choose another folder, or empty this one yourself.",
-    )

@@ -11,14 +11,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
-
-from voicemill import files
+from voicemill import files, records
 from voicemill.bundle.contents import read_regular
 from voicemill.errors import BundleFileError
 from voicemill.protocol import one_line
+from voicemill.records import RecordError, Rule
 
 MANIFEST = "manifest.json"
 PRODUCTION_VERSION = "prod_tts_voice_bundle/1"
@@ -27,23 +26,25 @@ MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 MAX_SAFE_INTEGER = 2**53 - 1
 """Largest integer that every JSON reader keeps exactly."""
 
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Sha256 = Annotated[str, Rule(pattern=r"^[0-9a-f]{64}\Z", schema={"pattern": "^[0-9a-f]{64}$"})]
 Vocoder = Literal["hifigan", "griffin-lim"]
 
 
-class FileEntry(BaseModel):
+@dataclass(frozen=True)
+class FileEntry:
     """One file of a bundle."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    path: Annotated[str, Field(min_length=1, max_length=1024)]
-    bytes: Annotated[StrictInt, Field(ge=0, le=MAX_SAFE_INTEGER)]
+    path: Annotated[str, Rule(least=1, most=1024)]
+    bytes: Annotated[int, Rule(least=0, most=MAX_SAFE_INTEGER)]
     sha256: Sha256
 
 
-class WeightsReference(BaseModel):
+@dataclass(frozen=True)
+class WeightsReference:
     """The origin of weights and their licences."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "allow"}
+
     id: str | None = None
     weights_license: str | None = None
     code_license: str | None = None
@@ -54,14 +55,17 @@ class WeightsReference(BaseModel):
         return all((self.id, self.weights_license, self.code_license, self.license_url))
 
 
-class AllowlistReference(BaseModel):
+@dataclass(frozen=True)
+class AllowlistReference:
     """The list that the run's licence gate judged by."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "ignore"}
+
     path: str
     sha256: Sha256
 
 
+@dataclass(frozen=True)
 class WeightsReferences(WeightsReference):
     """The selected base weights; `vocoder` holds the other checkpoint's references, `allowlist` the gate's list."""
 
@@ -69,33 +73,33 @@ class WeightsReferences(WeightsReference):
     allowlist: AllowlistReference | None = None
 
 
-class ProductionManifest(BaseModel):
+@dataclass(frozen=True)
+class ProductionManifest:
     """`checkpoints/prod_tts_voice_bundle/manifest.json`.
 
     Attributes:
         vocoder: `hifigan` (then `hifigan.nemo` is in the bundle) or `griffin-lim` (then it is not).
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
     bundle_version: Literal["prod_tts_voice_bundle/1"]
+    files: Annotated[tuple[FileEntry, ...], Rule(least=1, most=10_000)]
     commit: str | None = None
     config_sha256: str | None = None
     dataset_sha256: str | None = None
     weights_refs: WeightsReferences | None = None
-    files: Annotated[tuple[FileEntry, ...], Field(min_length=1, max_length=10_000)]
-    dry_run: StrictBool = False
+    dry_run: bool = False
     vocoder: Vocoder = "hifigan"
     objective_status: str | None = None
     artifact_sha256: str | None = None
 
 
-class Provenance(BaseModel):
+@dataclass(frozen=True)
+class Provenance:
     """The production bundle behind a promoted one.
 
     `source_<field>` repeats a field of the production manifest, so that its `artifact_sha256` recomputes from here.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
     source_bundle_version: str
     source_manifest_path: str
     source_manifest_sha256: Sha256
@@ -105,22 +109,22 @@ class Provenance(BaseModel):
     source_weights_refs: WeightsReferences | None = None
     source_artifact_sha256: str | None = None
     source_files: tuple[FileEntry, ...] = ()
-    source_dry_run: StrictBool | None = None
+    source_dry_run: bool | None = None
     source_objective_status: str | None = None
     source_vocoder: Vocoder | None = None
 
 
-class PromotedManifest(BaseModel):
+@dataclass(frozen=True)
+class PromotedManifest:
     """`bundles/<voice_profile_id>/voice_bundle/manifest.json`."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
     bundle_version: Literal["voice_bundle/1"]
     voice_profile_id: str
     display_name: str
     created_at: str
-    files: Annotated[tuple[FileEntry, ...], Field(min_length=1, max_length=10_000)]
+    files: Annotated[tuple[FileEntry, ...], Rule(least=1, most=10_000)]
     provenance: Provenance
-    dry_run: StrictBool = False
+    dry_run: bool = False
     vocoder: Vocoder = "hifigan"
 
 
@@ -227,10 +231,9 @@ def parse_manifest(data: bytes) -> LoadedManifest:
     if model is None:
         raise _invalid(f"its bundle_version is {json.dumps(version)[:80]}")
     try:
-        return LoadedManifest(model.model_validate(raw), raw, files.sha256_bytes(data))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise _invalid(f"at {'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
+        return LoadedManifest(records.read(model, raw), raw, files.sha256_bytes(data))
+    except RecordError as error:
+        raise _invalid(one_line(str(error), 300)) from error
 
 
 def _invalid(why: str) -> BundleFileError:

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from voicemill import files, workspace
-from voicemill.bundle.build import check_replaceable, portable
+from voicemill import files, records, workspace
 from voicemill.bundle.contents import check_paths, copy_checked, for_each, read_regular, walk
 from voicemill.bundle.differences import check_digest, unexpected
 from voicemill.bundle.manifest import (
@@ -24,8 +23,8 @@ from voicemill.bundle.manifest import (
     load_manifest,
     parse_manifest,
 )
+from voicemill.bundle.places import check_replaceable, portable
 from voicemill.errors import BundleError, BundleFileError, UsageError
-from voicemill.weights import gate
 from voicemill.workspace import profile_id
 
 
@@ -99,12 +98,12 @@ def promote(
             display_name=name,
             files=entries,
             created_at=(created_at or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            provenance=Provenance.model_validate(provenance),
+            provenance=records.read(Provenance, provenance),
             dry_run=production.dry_run,
             vocoder=production.vocoder,
         )
         # The provenance goes out as the source states it, not as our model fills it in.
-        text = files.dump_json(promoted.model_dump(mode="json") | {"provenance": provenance})
+        text = files.dump_json(records.dump(promoted) | {"provenance": provenance})
         (staging / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
     return PromotedBundle(target, promoted, files.sha256_bytes(text.encode("utf-8")))
 
@@ -140,6 +139,8 @@ def _load_source(path: Path) -> LoadedManifest:
 
 
 def _check_strictly(source: LoadedManifest, manifest: ProductionManifest, root: Path, allowlist: Path | None) -> None:
+    from voicemill.weights import gate
+
     if not source.artifact_sha256_ok:
         raise BundleError(
             "The bundle's artifact_sha256 does not recompute from its manifest.",

@@ -101,7 +101,7 @@ def load_packs(folder: Path) -> dict[str, Pack]:
         except OSError as error:
             raise ConfigError(
                 f"Cannot read the constraint packs {path}: {error.strerror}.",
-                reason=f"config_missing:{path.name}",
+                reason=f"config_missing:{path.as_posix()}",
                 hint="Restore the file from the checkout.",
             ) from error
         except (files.InvalidJsonError, ValidationError) as error:

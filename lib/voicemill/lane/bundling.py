@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from voicemill.bundle import promote as promotion
-from voicemill.bundle.build import BuiltBundle, build_bundle
 from voicemill.bundle.manifest import MANIFEST
 from voicemill.bundle.promote import PromotedBundle, source_date
-from voicemill.dataset import rights
 from voicemill.protocol import Protocol, Scalar
 from voicemill.settings import Settings
-from voicemill.training_status import TrainingStatus, read_training_status
+
+if TYPE_CHECKING:
+    from voicemill.bundle.build import BuiltBundle
+    from voicemill.training_status import TrainingStatus
 
 DEMO_NOTICE = Path("data/demo/LICENSE.flite.txt")
 
@@ -33,6 +35,9 @@ def build(
     Raises:
         BundleError, GateError, StorageError: see `voicemill.bundle.build`.
     """
+    from voicemill.bundle.build import build_bundle
+    from voicemill.training_status import read_training_status
+
     status, base = status or settings.paths.training_status, base or settings.workspace.work
     return build_bundle(
         status,
@@ -55,6 +60,8 @@ def recordings_notice(status: TrainingStatus, repository: Path, base: Path, give
         base: folder that the paths in the status are relative to.
         given: a notice to use instead of the one of the demo recording.
     """
+    from voicemill.dataset import rights
+
     if not given and status.demo_recording:
         given = (repository / DEMO_NOTICE).read_text(encoding="utf-8")
     held = None

@@ -15,9 +15,9 @@ from pathlib import Path
 from voicemill import files
 from voicemill.boundary import Interrupts
 from voicemill.errors import DependencyError
-from voicemill.lane import plan, runner
+from voicemill.lane import bare_gates, bundling, plan, runner
 from voicemill.lane.plan import LaneStep
-from voicemill.launch.lanes import Lane, check_light, check_settings, final_state, lane_state, step_lock
+from voicemill.launch.lanes import NEMO, Lane, check_light, check_settings, final_state, lane_state, step_lock
 from voicemill.protocol import Protocol
 from voicemill.settings import Settings
 from voicemill.terminal import Terminal
@@ -31,7 +31,7 @@ def run_lane(lane: Lane, environ: Mapping[str, str], repository: Path) -> int:
     """
     settings = Settings.for_lane(environ, repository=repository, work_dir=Path.cwd())
     protocol = Protocol(sys.stdout)
-    _require_light(settings, protocol, lane)
+    _require_light(settings, environ, protocol, lane)
     from voicemill.lane.request import LaneOptions
 
     with Interrupts() as interrupts, Terminal() as terminal:
@@ -48,7 +48,7 @@ def run_step(step: LaneStep, environ: Mapping[str, str], repository: Path) -> in
     """
     settings = Settings.for_lane(environ, repository=repository, work_dir=Path.cwd())
     protocol = Protocol(sys.stdout)
-    _require_light(settings, protocol, None, training=step == plan.TRAIN)
+    _require_light(settings, environ, protocol, None, training=step == plan.TRAIN)
     with Interrupts() as interrupts, Terminal() as terminal:
         runner.run_step(step, settings, protocol, terminal, interrupts)
     return 0
@@ -75,9 +75,6 @@ def promote_step(
     with Interrupts() as interrupts, step_lock(settings, protocol), final_state(None, protocol):
         interrupts.deliver()
         check_settings(settings)
-        check_light(dry_run=settings.dry_run)
-        from voicemill.lane import bundling
-
         protocol.progress(0, 1)
         promoted = bundling.promote(settings, voice, display_name, manifest=manifest, root=root, strict=False)
     protocol.progress(1, 1)
@@ -85,19 +82,28 @@ def promote_step(
     return 0
 
 
-def _require_light(settings: Settings, protocol: Protocol, lane: Lane | None, *, training: bool = True) -> None:
-    """Block if the light dependencies are missing, with every status file written."""
+def _require_light(
+    settings: Settings, environ: Mapping[str, str], protocol: Protocol, lane: Lane | None, *, training: bool = True
+) -> None:
+    """Go on in the project's environment if the light dependencies are missing; without one, block with every status
+    file written.
+    """
     try:
         check_light(dry_run=settings.dry_run)
         return
     except DependencyError as error:
         missing = error
+    bare_gates.start_in_environment(environ, settings.repository)
+    settings = settings.with_base_weights(lane.base_weights if lane else NEMO.base_weights)
     on_error = functools.partial(write_blocked_without_models, settings) if training else None
     if lane is not None:
         with Interrupts() as interrupts, lane_state(settings, lane.job(settings), protocol, interrupts, on_error):
+            bare_gates.check(settings)
             raise missing
     result = settings.paths.training_status if training else None
     with step_lock(settings, protocol), final_state(None, protocol, on_error, result):
+        if training:
+            bare_gates.check(settings)
         raise missing
 
 

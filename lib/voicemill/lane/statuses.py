@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voicemill import files
+from voicemill import files, records
 from voicemill.dataset.edits import recordings
 from voicemill.errors import BundleError
 from voicemill.evaluation.model import not_evaluated, read_evaluation, write_evaluation
@@ -114,7 +114,7 @@ def weights_fields(cleared: Cleared, settings: Settings) -> dict[str, Any]:
 
 def _recorded(selection: gate.SelectedWeights) -> RecordedWeights:
     """The allowlist entry as a status records it."""
-    return RecordedWeights.model_validate(selection.entry.model_dump(mode="json"))
+    return RecordedWeights.model_validate(records.dump(selection.entry))
 
 
 def _gpu_available() -> bool:
@@ -178,7 +178,7 @@ def versions() -> dict[str, str | None]:
 
 def shown(path: Path, settings: Settings) -> str:
     """A path for people: relative to the work directory or the repository, else its last two names."""
-    from voicemill.bundle.build import portable
+    from voicemill.bundle.places import portable
 
     absolute = path.absolute()
     base = (

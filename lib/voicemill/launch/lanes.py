@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from voicemill import git
 from voicemill.boundary import Interrupts, missing_module
 from voicemill.errors import DependencyError, InterruptedRunError, RefusedError, StorageError, VoicemillError
 from voicemill.lane_status import StatusFile, describe, liveness, read_lane_status
 from voicemill.locks import lane_lock
-from voicemill.protocol import Protocol, State
+from voicemill.protocol import Protocol, State, one_line
 from voicemill.settings import DEFAULT_BASE_WEIGHTS, Settings
 
 LIGHT = ("pydantic", "yaml", "license_expression")
@@ -105,6 +106,8 @@ def lane_state(
             raise
         with final_state(status, protocol, on_error):
             protocol.head(settings.head)
+            if settings.head == "unknown" and (why := git.unknown_head(settings.repository)):
+                _say(f"The commit is unknown: {one_line(why, 300)}")
             interrupts.deliver()
             check_settings(settings)
             yield status, lock
@@ -132,9 +135,14 @@ def _check_predecessor(path: Path, lock: int | None) -> None:
             hint="Wait until it has finished, or set WORK_DIR to another folder.",
         )
     if state == "dead":
-        with contextlib.suppress(OSError):
-            sys.stderr.write(f"  The lane before this one is {describe(found)}.\n")
-            sys.stderr.flush()
+        _say(f"The lane before this one is {describe(found)}.")
+
+
+def _say(sentence: str) -> None:
+    """Write a line for people."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"  {sentence}\n")
+        sys.stderr.flush()
 
 
 @contextlib.contextmanager

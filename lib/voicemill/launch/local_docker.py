@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 
 from voicemill.boundary import Interrupts
 from voicemill.errors import InterruptedRunError, RefusedError, StorageError
-from voicemill.launch import engine, paths, preflight, relay
-from voicemill.launch.engine import ContainerRun, Engine, Mount
+from voicemill.launch import engine, paths, relay
+from voicemill.launch.engine import ContainerRun, Mount
 from voicemill.protocol import Protocol
 from voicemill.settings import Settings, is_demo
 
@@ -24,7 +24,6 @@ WORK = PurePosixPath("/work")
 CACHE = PurePosixPath("/cache")
 APP = PurePosixPath("/app")
 ENTRY = APP / "scripts/voice/container_prod_train.py"
-VALIDATOR = APP / "scripts/voice/verify_weights_manifest.py"
 REPORT = "=== DOCKER PROD TRAIN REPORT ==="
 
 INPUTS = tuple(name for name in paths.environment("read") if name != "WEIGHTS_MANIFEST_PATH")
@@ -119,8 +118,6 @@ def run_lane(
     protocol: Protocol,
     interrupts: Interrupts,
     log: relay.Log,
-    *,
-    manifest_checked: bool,
 ) -> None:
     """Build the image and run the lane in it; its protocol lines and report go to stdout.
 
@@ -130,18 +127,14 @@ def run_lane(
         protocol: the lines on stdout.
         interrupts: signals, forwarded to the container.
         log: the output of engine and container.
-        manifest_checked: whether the weights manifest passed its gate; if not, the image checks it first.
 
     Raises:
-        RefusedError: `container_engine_unavailable`, `docker_build_failed`, `docker_run_failed`,
-            `invalid_weights_manifest`.
+        RefusedError: `container_engine_unavailable`, `docker_build_failed`, `docker_run_failed`.
         InterruptedRunError: a signal ended the run.
     """
     found = engine.find(settings.repository)
     image = settings.container.image or f"voicemill:{'cuda' if settings.container.variant == 'gpu' else 'cpu'}"
     _build(settings, image, log, interrupts)
-    if not manifest_checked:
-        _check_manifest(settings, found, image, protocol, log)
     container = plan(settings, environ, image)
     log.say(f"running {image}")
     code = _start(container.argv(found), protocol, log, interrupts)
@@ -177,15 +170,6 @@ def _build(settings: Settings, image: str, log: relay.Log, interrupts: Interrupt
                 hint=f"The log is {log.path}; fix the error in its last lines and start again.",
                 details={"exit_code": code, "image": image, "log": log.path},
             )
-
-
-def _check_manifest(settings: Settings, found: Engine, image: str, protocol: Protocol, log: relay.Log) -> None:
-    """Run the weights manifest gate in the image, for a host without its dependencies."""
-    translated = _Paths(settings.workspace.work)
-    inside = translated.read_only(settings.weights.manifest or Path())
-    check = ContainerRun(image, ["python3", f"{VALIDATOR}", inside], mounts=translated.mounts)
-    if relay.run(check.argv(found), on_line=protocol.line, log=log) != 0:
-        raise preflight.weights_manifest_refused(settings)
 
 
 def _start(argv: list[str], protocol: Protocol, log: relay.Log, interrupts: Interrupts) -> int:

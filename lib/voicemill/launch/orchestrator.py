@@ -48,12 +48,12 @@ def orchestrate(settings: Settings, environ: Mapping[str, str], protocol: Protoc
     ):
         preflight.check_head(settings)
         preflight.check_audio(settings)
-        checked = preflight.check_weights_manifest(settings, protocol)
+        preflight.check_weights_manifest(settings, protocol)
         lane = preflight.check_lane(settings)
         backend = preflight.check_backend(settings)
         preflight.check_voice(settings)
         if lane is MAIN and backend == preflight.LOCAL_DOCKER:
-            local_docker.run_lane(settings, environ, protocol, interrupts, log, manifest_checked=checked)
+            local_docker.run_lane(settings, environ, protocol, interrupts, log)
             status.take_over()
             if status.status.state != "completed":
                 raise local_docker.run_failed(0, log)

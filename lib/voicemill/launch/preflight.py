@@ -1,18 +1,17 @@
 """Gates of the orchestrator, before anything is built, installed or trained.
 
-In the contract's order: head, source audio, weights manifest, lane, backend. Standard library only (docs/adr/0006),
-except for the weights manifest, which a host without pydantic leaves to the container.
+In the contract's order: head, source audio, weights manifest, lane, backend, names of the voice. Standard library only
+(docs/adr/0006).
 """
 
 from __future__ import annotations
 
-import importlib.util
-
 from voicemill.audio import probing
 from voicemill.errors import AudioError, BlockedError, RefusedError
-from voicemill.launch.lanes import LANES, LIGHT, Lane
+from voicemill.launch.lanes import LANES, Lane
 from voicemill.protocol import Protocol
 from voicemill.settings import DEMO_AUDIO, Settings
+from voicemill.weights.manifest import validate_file
 from voicemill.workspace import display_name, profile_id
 
 LOCAL_DOCKER = "local_docker"
@@ -58,40 +57,24 @@ def check_audio(settings: Settings) -> None:
         probing.locate(path)
 
 
-def check_weights_manifest(settings: Settings, protocol: Protocol) -> bool:
-    """Validate the manifest of WEIGHTS_MANIFEST_PATH; the verdict is a line on stdout.
-
-    Returns:
-        False if this Python lacks the validator's dependencies, so that the container has to validate it.
+def check_weights_manifest(settings: Settings, protocol: Protocol) -> None:
+    """Validate the manifest of WEIGHTS_MANIFEST_PATH, if there is one; the verdict is a line on stdout.
 
     Raises:
         RefusedError: `invalid_weights_manifest`.
     """
     path = settings.weights.manifest
     if path is None:
-        return True
-    if path.is_file() and any(importlib.util.find_spec(name) is None for name in LIGHT):
-        return False
-    if path.is_file():
-        from voicemill.weights.manifest import validate_file
-
-        verdict = validate_file(path)
-        protocol.line(verdict.line)
-        if verdict.ok:
-            return True
-    else:
-        protocol.line(f"[weights-manifest] error=manifest_not_found path={path.as_posix()}")
-    raise weights_manifest_refused(settings)
-
-
-def weights_manifest_refused(settings: Settings) -> RefusedError:
-    """The error of the gate, on the host and in the container."""
-    return RefusedError(
-        f"The weights manifest {settings.weights.manifest} was refused.",
-        reason="invalid_weights_manifest",
-        hint="The [weights-manifest] line names the fault; correct it, or unset WEIGHTS_MANIFEST_PATH.",
-        details={"path": settings.weights.manifest},
-    )
+        return
+    verdict = validate_file(path)
+    protocol.line(verdict.line)
+    if not verdict.ok:
+        raise RefusedError(
+            f"The weights manifest {path} was refused.",
+            reason="invalid_weights_manifest",
+            hint="The [weights-manifest] line names the fault; correct it, or unset WEIGHTS_MANIFEST_PATH.",
+            details={"path": path},
+        )
 
 
 def check_voice(settings: Settings) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Literal
 
+from voicemill import records
 from voicemill.bundle.build import ATTRIBUTION, EVALUATION
 from voicemill.bundle.contents import GRAPH, LEXICON, open_unchanged
 from voicemill.bundle.differences import BundleCheck
@@ -76,7 +77,7 @@ def roles(loaded: LoadedManifest, source: dict[str, Any]) -> dict[str, WeightsRe
 
 
 def _reference(value: object) -> WeightsReference | None:
-    reference = WeightsReference.model_validate(value) if isinstance(value, dict) else None
+    reference = records.read(WeightsReference, value) if isinstance(value, dict) else None
     return reference if reference is not None and reference.complete else None
 
 

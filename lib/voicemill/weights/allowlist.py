@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, field_validator, model_validator
-
-from voicemill import files
+from voicemill import files, records
 from voicemill.errors import GateError
+from voicemill.records import RecordError, Rule
 
 VERSION = "prod_tts_allowlist/2"
 Kind = Literal[
@@ -17,26 +16,28 @@ Kind = Literal[
 ]
 """`vocoder` is one that NeMo does not know; `judge` measures finished speech and is part of no voice. `musicgen` is the
 experimental lane's; its weights are non-commercial, so the gate refuses them everywhere else."""
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-WeightsId = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*$", max_length=200)
-]
+Sha256 = Annotated[str, Rule(pattern=r"^[0-9a-f]{64}\Z", schema={"pattern": "^[0-9a-f]{64}$"})]
+_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*"
+WeightsId = Annotated[str, Rule(pattern=rf"{_ID}\Z", most=200, schema={"pattern": f"{_ID}$"})]
 SHIPPED = Path("configs/voice/prod_tts/weights_allowlist.json")
 REFUSED = "weights_refused.json"
 """Name of the list of refused weights, beside the allowlist and in its format."""
 """Relative to the repository. Verification always judges by this list, even if a run used another one."""
 
 
-class Evidence(BaseModel):
+@dataclass(frozen=True)
+class Evidence:
     """A licence statement: its address, the date on which it was read, and its content."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
     link: str
-    seen: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+    seen: Annotated[str, Rule(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
     states: str
 
 
-class WeightsFile(BaseModel):
+@dataclass(frozen=True)
+class WeightsFile:
     """One file of an entry.
 
     Attributes:
@@ -48,39 +49,34 @@ class WeightsFile(BaseModel):
         url: where it can be downloaded, for `location` `cache`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    path: str
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    path: Annotated[str, Rule(check=files.safe_relative)]
     sha256: Sha256 | None = None
-    bytes: Annotated[int, Field(ge=0)] | None = None
+    bytes: Annotated[int, Rule(least=0)] | None = None
     location: Literal["cache", "repository", "package"] = "cache"
     package: str | None = None
-    url: Annotated[str, Field(pattern=r"^https://")] | None = None
+    url: Annotated[str, Rule(pattern=r"^https://")] | None = None
 
-    @field_validator("path")
-    @classmethod
-    def _path_is_safe(cls, value: str) -> str:
-        files.safe_relative(value)
-        return value
-
-    @model_validator(mode="after")
-    def _package_is_named(self) -> WeightsFile:
+    def __post_init__(self) -> None:
         if (self.location == "package") != (self.package is not None):
             raise ValueError("package is given exactly where location is 'package'")
-        return self
 
 
-class AllowlistEntry(BaseModel):
+@dataclass(frozen=True)
+class AllowlistEntry:
     """One set of weights and its licences. The gate refuses missing licence fields; the reader accepts them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
     id: WeightsId
     provider: str = ""
     source: str = ""
     weights_license: str | None = None
     code_license: str | None = None
-    commercial_use_allowed: StrictBool | None = None
-    redistribution_allowed: StrictBool | None = None
-    attribution_required: StrictBool | None = None
+    commercial_use_allowed: bool | None = None
+    redistribution_allowed: bool | None = None
+    attribution_required: bool | None = None
     license_url: str | None = None
     kind: Kind = "none"
     files: tuple[WeightsFile, ...] = ()
@@ -89,39 +85,41 @@ class AllowlistEntry(BaseModel):
     note: str = ""
 
 
-class Allowlist(BaseModel):
+@dataclass(frozen=True)
+class Allowlist:
     """The whole list; ids are unique."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    weights: tuple[AllowlistEntry, ...]
     version: Literal["prod_tts_allowlist/2"] = "prod_tts_allowlist/2"
     updated_at: str | None = None
-    weights: tuple[AllowlistEntry, ...]
 
-    @model_validator(mode="after")
-    def _ids_are_unique(self) -> Allowlist:
+    def __post_init__(self) -> None:
         seen: set[str] = set()
         for entry in self.weights:
             if entry.id in seen:
                 raise ValueError(f"duplicate id {entry.id}")
             seen.add(entry.id)
-        return self
 
     def find(self, weights_id: str) -> AllowlistEntry | None:
         """The entry of that id, if it is listed."""
         return next((entry for entry in self.weights if entry.id == weights_id), None)
 
 
+@dataclass(frozen=True)
 class AllowlistEntryV1(AllowlistEntry):
     """An entry of version 1, which has fewer kinds."""
 
     kind: Literal["fastpitch", "hifigan", "separation", "vad", "asr", "speaker", "musicgen", "none"] = "none"  # type: ignore[assignment]
 
 
+@dataclass(frozen=True)
 class AllowlistV1(Allowlist):
     """A list of version 1."""
 
-    version: Literal["prod_tts_allowlist/1"] = "prod_tts_allowlist/1"  # type: ignore[assignment]
     weights: tuple[AllowlistEntryV1, ...]
+    version: Literal["prod_tts_allowlist/1"] = "prod_tts_allowlist/1"  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)
@@ -189,13 +187,12 @@ def _read(path: Path) -> tuple[Allowlist, str]:
         )
     try:
         if parsed.get("version") == "prod_tts_allowlist/1":
-            parsed = AllowlistV1.model_validate(parsed).model_dump() | {"version": VERSION}
-        allowlist = Allowlist.model_validate(parsed)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "weights"
+            parsed = records.dump(records.read(AllowlistV1, parsed)) | {"version": VERSION}
+        allowlist = records.read(Allowlist, parsed)
+    except RecordError as error:
+        where = ".".join(map(str, error.path)) or "weights"
         raise GateError(
-            f"The weights allowlist {path} is wrong at {where}: {first['msg']}.",
+            f"The weights allowlist {path} is wrong at {where}: {error.why}.",
             reason=f"allowlist_invalid:{where}",
             hint=hint,
         ) from error

@@ -1,28 +1,28 @@
 """The stand-alone weights manifest (docs/formats.md, section 5): weights, their licences and the evidence for them.
 
 The answer is one line and one exit code, both fixed by the contract. The first fault in the contract's order is
-reported.
+reported. Standard library only.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictStr, ValidationError
-
-from voicemill import files
+from voicemill import files, records
 from voicemill.protocol import one_line
+from voicemill.records import RecordError, Rule
 from voicemill.weights import licence
 
 MAX_BYTES = 1 << 20
 RFC3339 = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-5][0-9])$"
 
-Text = Annotated[StrictStr, Field(min_length=1, max_length=4096, pattern=r"\S")]
+Text = Annotated[str, Rule(least=1, most=4096, pattern=r"\S")]
 
 
 def _is_url(value: str) -> str:
@@ -41,21 +41,21 @@ def _is_rfc3339(value: str) -> str:
     return value
 
 
-class WeightsManifest(BaseModel):
+@dataclass(frozen=True)
+class WeightsManifest:
     """Every field is required and nothing else is allowed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", title="Weights manifest")
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid", "title": "Weights manifest"}
+
     model_id: Text
-    source_url: Annotated[Text, Field(pattern=r"^https?://[^\s/]"), AfterValidator(_is_url)]
+    source_url: Annotated[str, Rule(least=1, most=4096, pattern=r"^https?://[^\s/]", check=_is_url)]
     code_license: Text
     weights_license: Text
-    commercial_use_allowed: Annotated[StrictBool, Field(json_schema_extra={"const": True})]
-    attribution_required: StrictBool
-    evidence_links: Annotated[list[Text], Field(min_length=1)]
-    checksum: Annotated[StrictStr, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
-    created_at: Annotated[
-        StrictStr, Field(pattern=RFC3339, json_schema_extra={"format": "date-time"}), AfterValidator(_is_rfc3339)
-    ]
+    commercial_use_allowed: Annotated[bool, Rule(schema={"const": True})]
+    attribution_required: bool
+    evidence_links: Annotated[list[Text], Rule(least=1)]
+    checksum: Annotated[str, Rule(pattern=r"^sha256:[0-9a-f]{64}\Z", schema={"pattern": "^sha256:[0-9a-f]{64}$"})]
+    created_at: Annotated[str, Rule(pattern=RFC3339, check=_is_rfc3339, schema={"format": "date-time"})]
 
 
 EXPECTED = {
@@ -104,7 +104,7 @@ def validate(payload: Any) -> ManifestVerdict:
     """Validate a parsed weights manifest."""
     if not isinstance(payload, dict):
         return _fault(3, "invalid_json", detail="not an object")
-    for name in WeightsManifest.model_fields:
+    for name in (each.name for each in dataclasses.fields(WeightsManifest)):
         if name not in payload:
             return _fault(4, "missing_field", field=name)
     fault = _named_faults(payload) or _other_faults(payload)
@@ -113,7 +113,7 @@ def validate(payload: Any) -> ManifestVerdict:
     for name, refused in (("weights_license", ("forbidden", "unclear")), ("code_license", ("forbidden",))):
         if licence.judge(payload[name]).verdict in refused:
             return _fault(11, "license_not_commercial", field=name)
-    return ManifestVerdict("[weights-manifest] status=ok", 0, WeightsManifest.model_validate(payload))
+    return ManifestVerdict("[weights-manifest] status=ok", 0, records.read(WeightsManifest, payload))
 
 
 def _named_faults(payload: dict[str, Any]) -> ManifestVerdict | None:
@@ -143,9 +143,9 @@ def _valid_time(value: object) -> bool:
 
 def _other_faults(payload: dict[str, Any]) -> ManifestVerdict | None:
     try:
-        WeightsManifest.model_validate(payload)
-    except ValidationError as error:
-        name = str(error.errors()[0]["loc"][0])
+        records.read(WeightsManifest, payload)
+    except RecordError as error:
+        name = str(error.path[0])
         return _fault(10, "invalid_field", field=name, expected=EXPECTED.get(name, "no_such_property"))
     return None
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from voicemill.bundle.build import portable
+from voicemill.bundle.places import portable
 from voicemill.errors import BlockedError, StorageError
 from voicemill.settings import REPOSITORY
 

@@ -294,7 +294,7 @@ def test_a_verdict_by_proxy_does_not_count_even_with_a_certificate_that_recomput
 def test_packs_that_are_missing_or_broken_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as missing:
         load_packs(tmp_path)
-    assert missing.value.reason == "config_missing:packs.json"
+    assert missing.value.reason == f"config_missing:{tmp_path}/packs.json"
     (tmp_path / "packs.json").write_text('[{"id": "x"}]')
     with pytest.raises(ConfigError) as broken:
         load_packs(tmp_path)

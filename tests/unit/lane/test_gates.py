@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def test_licence_and_notices_are_inherited(voice: Path, tmp_path: Path, listed: 
 
 def test_the_inherited_weights_must_pass_the_gate_again(voice: Path, listed: LoadedAllowlist) -> None:
     kept = tuple(entry for entry in listed.allowlist.weights if entry.id != SCRATCH)
-    shorter = LoadedAllowlist(listed.allowlist.model_copy(update={"weights": kept}), listed.path, listed.sha256)
+    shorter = LoadedAllowlist(dataclasses.replace(listed.allowlist, weights=kept), listed.path, listed.sha256)
     with pytest.raises(VoicemillError) as caught:
         gates.select_ancestor(voice, shorter)
     assert caught.value.reason == "allowlist_rejected:selected_weights_not_listed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pickle
 import shutil
@@ -38,7 +39,7 @@ def test_no_other_entry_passes_this_gate():
 
 
 def test_a_licence_must_be_stated():
-    entry = weights.select(REPOSITORY / SHIPPED).entry.model_copy(update={"weights_license": None})
+    entry = dataclasses.replace(weights.select(REPOSITORY / SHIPPED).entry, weights_license=None)
     assert refused(weights.check, entry) == "allowlist_missing_license_metadata:weights_license"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.weights_server import FileServer, serving
 
+from voicemill import records
 from voicemill.errors import GateError
 from voicemill.progress import SilentObserver
 from voicemill.weights import download
@@ -29,7 +30,8 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServ
 
 
 def entry(server: FileServer, **file: object) -> AllowlistEntry:
-    return AllowlistEntry.model_validate(
+    return records.read(
+        AllowlistEntry,
         {
             "id": "a/b",
             "weights_license": "MIT",
@@ -37,7 +39,7 @@ def entry(server: FileServer, **file: object) -> AllowlistEntry:
             "commercial_use_allowed": True,
             "license_url": "https://a.example",
             "files": [{"path": "m.nemo", "url": server.url, "sha256": hashlib.sha256(DATA).hexdigest()} | file],
-        }
+        },
     )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -145,7 +146,7 @@ def test_the_experimental_weights_are_refused_for_their_licence():
     listed = load_allowlist(REPOSITORY / SHIPPED)
     assert reason(REPOSITORY / SHIPPED, "facebook/musicgen-small") == "allowlist_commercial_rejected"
     entry = listed.find("facebook/musicgen-small")
-    flattered = entry.model_copy(update={"commercial_use_allowed": True})
+    flattered = dataclasses.replace(entry, commercial_use_allowed=True)
     with pytest.raises(GateError) as caught:
         gate.check_entry(flattered)
     assert caught.value.reason == "allowlist_commercial_rejected", "the licence itself says no, whatever the flag says"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 from pathlib import Path
@@ -25,7 +26,7 @@ def entry(**file: object) -> AllowlistEntry:
         code_license="MIT",
         commercial_use_allowed=True,
         license_url="https://a.example",
-        files=(WeightsFile.model_validate({"path": "m.nemo"} | file),),
+        files=(WeightsFile(**({"path": "m.nemo"} | file)),),
     )
 
 
@@ -69,7 +70,7 @@ def test_repository_and_unpinned_files(tmp_path):
 
 def test_nothing_is_resolved_that_the_gate_refuses(tmp_path):
     fetch = Fetcher(DATA)
-    refused = entry(sha256=SHA, url="https://x.example/m").model_copy(update={"weights_license": "CC-BY-NC-4.0"})
+    refused = dataclasses.replace(entry(sha256=SHA, url="https://x.example/m"), weights_license="CC-BY-NC-4.0")
     assert reason(WeightsStore(tmp_path, tmp_path, fetch=fetch), refused) == "allowlist_commercial_rejected"
     assert fetch.calls == 0
 
