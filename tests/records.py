@@ -19,12 +19,20 @@ def finished(**changes: object) -> TrainingStatus:
     return TrainingStatus.model_validate(values | changes)
 
 
-def measured(*, cer: float = 0.12, cer_real: float = 0.11, own: float = 0.1) -> Evaluation:
-    """An evaluation whose figures the test gives: character error rates, and the distance to the own speaker."""
+def measured(
+    *,
+    cer: float = 0.12,
+    cer_real: float = 0.11,
+    own: float = 0.1,
+    likeness: float | None = 0.97,
+    pitch_shift: float = 40.0,
+) -> Evaluation:
+    """An evaluation whose figures the test gives: character error rates, distance and likeness to the own speaker."""
 
     def rate(value: float) -> Figure:
         return Figure(value=value, unit="ratio", method="of a test", library="none", version="1", samples=1)
 
+    missing = rate(0.0).model_copy(update={"value": None, "not_measured": "There is no judge."})
     return dry_run_evaluation(source_status="ok", final_loss=0.5).model_copy(
         update={
             "dry_run": False,
@@ -33,6 +41,9 @@ def measured(*, cer: float = 0.12, cer_real: float = 0.11, own: float = 0.1) -> 
                 "cer_real": rate(cer_real),
                 "cer_ratio": rate(cer / cer_real),
                 "mcd": rate(2.5),
+                "median_f0_shift": rate(pitch_shift),
+                "speaker_confusion": rate(0.0),
+                "speaker_similarity_ratio": rate(likeness) if likeness is not None else missing,
             },
             "speakers": [
                 SpeakerResult(name="own", own=True, distance=own),

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tests.records import finished, measured
 
+from voicemill import files
 from voicemill.bundle.build import build_bundle
 from voicemill.bundle.promote import promote
 from voicemill.evaluation.model import write_evaluation
@@ -117,13 +118,18 @@ def run(checkout: Path, tmp_path: Path) -> Run:
 def certifiable(tmp_path: Path, model: bytes) -> Callable[..., Path]:
     """Promote a small voice whose evaluation says what the test says; returns the promoted folder."""
 
-    def publish(profile: str, *, cer: float = 0.12, cer_real: float = 0.11, own: float = 0.1) -> Path:
+    def publish(profile: str, *, version: int = 2, **figures: float | None) -> Path:
         base = tmp_path / f"make-{profile}"
         base.mkdir()
         (base / "fastpitch.nemo").write_bytes(model)
         (base / "sample.wav").write_bytes(b"RIFF....WAVE")
-        evaluation = measured(cer=cer, cer_real=cer_real, own=own)
+        evaluation = measured(**figures)
         write_evaluation(base / "eval.json", evaluation)
+        if version == 1:
+            document = evaluation.model_dump(mode="json", exclude={"judges", "other_people"})
+            for name in ("median_f0_shift", "speaker_confusion", "speaker_similarity_ratio"):
+                del document["figures"][name]
+            files.write_json(base / "eval.json", document | {"eval_version": "prod_tts_eval/1"})
         write_training_status(
             base / "status.json",
             finished(

@@ -403,6 +403,31 @@ def test_a_voice_that_cannot_be_understood_is_not_certified(certifiable: Callabl
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("figures", "failing"),
+    [
+        ({"likeness": 0.85}, "own_likeness"),
+        ({"likeness": None}, "own_likeness"),
+        ({"pitch_shift": 420.0}, "own_pitch"),
+    ],
+    ids=["unlike", "not measured", "pitch"],
+)
+def test_a_voice_that_is_not_its_owner_is_not_certified(
+    certifiable: Callable[..., Path], figures: dict[str, float | None], failing: str
+) -> None:
+    done = verify("certify", certifiable("dora", **figures))
+    assert done.returncode == 3
+    assert failing in done.stderr
+
+
+def test_a_bundle_with_an_evaluation_of_version_1_is_judged_as_then(certifiable: Callable[..., Path]) -> None:
+    root = certifiable("emma", version=1)
+    assert verify("certify", root).returncode == 0
+    assert json.loads((root.parent / "certificate.json").read_text())["pack_version"] == 1
+    assert json.loads(verify("bundle", root, "--json").stdout)["certifiable"]
+    assert verify("certify", certifiable("fred", version=1, cer=0.6)).returncode == 3
+
+
 def test_a_certificate_that_says_more_than_was_found_does_not_hold(certifiable: Callable[..., Path]) -> None:
     root = certifiable("emil")
     assert verify("certify", root).returncode == 0
@@ -410,7 +435,7 @@ def test_a_certificate_that_says_more_than_was_found_does_not_hold(certifiable: 
     honest = json.loads(path.read_text())
     for change in (
         {"facts": honest["facts"].replace("0.12", "0.01")},
-        {"pack_version": 2},
+        {"pack_version": 3},
         {"pack": "repo-convergence"},
         {"answer": {**honest["answer"], "deltas": [{"id": "x"}]}},
         {"answer": {**honest["answer"], "runId": "another"}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -84,17 +85,18 @@ class Pack(_Model):
 _PACKS: TypeAdapter[list[Pack]] = TypeAdapter(list[Pack])
 
 
-def load_packs(folder: Path) -> dict[str, Pack]:
+def load_packs(folder: Path, names: Sequence[str] = PACK_FILES) -> dict[str, Pack]:
     """Every shipped pack by id.
 
     Args:
         folder: configs/casimir.
+        names: files of the folder.
 
     Raises:
         ConfigError: a file is missing or is not a list of packs.
     """
     packs: dict[str, Pack] = {}
-    for name in PACK_FILES:
+    for name in names:
         path = folder / name
         try:
             loaded = _PACKS.validate_python(files.read_json(path))

@@ -216,7 +216,7 @@ METRICS: tuple[Metric, ...] = (
         limit=LimitRule("correlation of the two melodies", lowest=-1, highest=1),
     ),
     Metric(
-        name="pitch_shift",
+        name="median_f0_shift",
         label="Shift of the median pitch",
         unit="cents",
         library="voicemill",

@@ -20,12 +20,14 @@ from voicemill.bundle.differences import BundleCheck
 from voicemill.casimir.answer import answer_of, refusal
 from voicemill.casimir.evaluator import PackOutcome, evaluate
 from voicemill.casimir.javascript import Value
-from voicemill.casimir.packs import load_packs
+from voicemill.casimir.packs import PACK_FILES, load_packs
 from voicemill.errors import BundleError, NotAcceptableError
 from voicemill.evaluation.model import Evaluation, parse_evaluation
 from voicemill.verify.rows import ChecklistRow
 
 PACK = "voice-promotion"
+FIRST_PACK = "voice-promotion-1.json"
+"""Version 1 of the pack, for bundles whose evaluation is of version 1: it has no judges, so nothing of likeness."""
 NAME = "certificate.json"
 """File name beside the bundle's folder, because the folder holds listed files only."""
 TITLE = "Casimir gate: PASS, certificate hash, integrityOk"
@@ -45,6 +47,12 @@ _FIGURES = {
     "evaluation.cer_ratio": "cer_ratio",
     "evaluation.mcd_db": "mcd",
 }
+_FIGURES_OF_JUDGES = {
+    "speaker.similarity_ratio": "speaker_similarity_ratio",
+    "speaker.confusion": "speaker_confusion",
+    "evaluation.median_f0_shift_cents": "median_f0_shift",
+}
+"""Hashed after all others, and only from version 2 on."""
 
 
 class VoiceCertificate(BaseModel):
@@ -78,21 +86,27 @@ def bundle_metrics(check: BundleCheck, rows: Sequence[ChecklistRow]) -> dict[str
     metrics: dict[str, Value] = {"bundle.manifest_sha256": check.loaded.sha256 if check.loaded else None}
     metrics |= {name: decided.get(key) for name, key in _DEMANDS.items()}
     metrics["bundle.dry_run"] = bool(check.loaded.manifest.dry_run) if check.loaded else None
-    found = _evaluation(check)
+    found, version = _evaluation(check)
     metrics["training.loss_finite"] = found.final_loss is not None if found else None
-    for name, figure in _FIGURES.items():
-        known = found.figures.get(figure) if found else None
-        metrics[name] = known.value if known else None
+    metrics |= {name: _value(found, figure) for name, figure in _FIGURES.items()}
     made, real = metrics["evaluation.cer"], metrics["evaluation.cer_real"]
     both = isinstance(made, float) and isinstance(real, float)
     metrics["evaluation.cer_excess"] = round(made - real, 6) if both else None  # type: ignore[operator]
     metrics["speaker.own_nearest"] = found.own_speaker_nearest if found else None
+    if version > 1:
+        metrics |= {name: _value(found, figure) for name, figure in _FIGURES_OF_JUDGES.items()}
     return metrics
+
+
+def _value(found: Evaluation | None, figure: str) -> float | None:
+    known = found.figures.get(figure) if found else None
+    return known.value if known else None
 
 
 def judge_bundle(check: BundleCheck, rows: Sequence[ChecklistRow], packs: Path) -> PackOutcome:
     """The embedded evaluator's verdict on a bundle; nothing is supplied and nothing overridden."""
-    return evaluate({"id": PACK, "metrics": bundle_metrics(check, rows)}, load_packs(packs))
+    files_read = PACK_FILES if _evaluation(check)[1] > 1 else (FIRST_PACK,)
+    return evaluate({"id": PACK, "metrics": bundle_metrics(check, rows)}, load_packs(packs, files_read))
 
 
 def certify(
@@ -183,12 +197,15 @@ def require(outcome: PackOutcome, answer: dict[str, Value], what: str) -> None:
         )
 
 
-def _evaluation(check: BundleCheck) -> Evaluation | None:
-    """The bundle's own evaluation, where the bundle is whole; figures of a changed file do not count."""
+def _evaluation(check: BundleCheck) -> tuple[Evaluation | None, int]:
+    """The evaluation of a bundle that is whole, and its version; figures of a changed file do not count."""
+    current = 2
     if check.loaded is None or not check.ok or EVALUATION not in {entry.path for entry in check.loaded.manifest.files}:
-        return None
+        return None, current
     try:
         with open_unchanged(check.root, check.digests[EVALUATION]) as handle:
-            return parse_evaluation(files.parse_json(handle.read(files.MAX_JSON_BYTES + 1)))
+            document = files.parse_json(handle.read(files.MAX_JSON_BYTES + 1))
+        found = parse_evaluation(document)
     except (BundleError, files.InvalidJsonError, ValidationError):
-        return None
+        return None, current
+    return found, 1 if document.get("eval_version") == "prod_tts_eval/1" else current
