@@ -182,6 +182,45 @@ def bars(rows: Sequence[tuple[str, float, str]], *, title: str, description: str
     return _figure(body, title, description, height=TOP + len(rows) * row + 4)
 
 
+def dots(rows: Sequence[tuple[str, Sequence[float], str]], *, title: str, description: str, axis: str) -> Markup:
+    """Values of several groups on one axis, a row of dots for each: (label, values, CSS class).
+
+    A tick marks the mean of a row, which stands at its end. An empty string without values.
+    """
+    rows = [row for row in rows if len(row[1])]
+    if not rows:
+        return Markup("")
+    row_height = 42
+    left = min(210.0, 20.0 + 7.5 * max(len(label) for label, _, _ in rows))
+    low, high = _span(min(min(values) for _, values, _ in rows), max(max(values) for _, values, _ in rows), 0.04)
+    x = _Scale(low, high, left, WIDE_WIDTH - 64)
+    floor = TOP + len(rows) * row_height
+    body = Markup("")
+    for mark in ticks(low, high, 8):
+        body += Markup(
+            '<line class="grid" x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}"/>'
+            '<text class="tick" x="{0:.1f}" y="{3}" text-anchor="middle">{4}</text>'
+        ).format(x(mark), TOP, floor, floor + 16, number(mark))
+    for index, (label, values, style) in enumerate(rows):
+        middle, mean = TOP + index * row_height + row_height / 2, sum(values) / len(values)
+        body += Markup('<text class="label" x="{:.0f}" y="{:.0f}" text-anchor="end">{}</text>').format(
+            left - 12, middle + 4, label
+        )
+        for place, value in enumerate(values):
+            # Neighbouring dots lie at different heights, so that many of one value are seen as many.
+            body += Markup('<circle class="mark {}" cx="{:.1f}" cy="{:.1f}" r="3.6"/>').format(
+                style, x(value), middle + (place * 5 % 7 - 3) * 3.4
+            )
+        body += Markup(
+            '<line class="mean {0}" x1="{1:.1f}" x2="{1:.1f}" y1="{2:.0f}" y2="{3:.0f}"/>'
+            '<text class="value" x="{4:.0f}" y="{5:.0f}">{6:.3f}</text>'
+        ).format(style, x(mean), middle - 17, middle + 17, WIDE_WIDTH - 54, middle + 4, mean)
+    body += Markup('<text class="name" x="{:.0f}" y="{}" text-anchor="middle">{}</text>').format(
+        (left + WIDE_WIDTH - 64) / 2, floor + 34, axis
+    )
+    return _figure(body, title, description, width=WIDE_WIDTH, height=floor + 40)
+
+
 def mel_picture(mel: NDArray[np.float32]) -> str:
     """A log-mel spectrogram as the data URI of a small palette PNG, low notes below, one pixel a frame and band.
 

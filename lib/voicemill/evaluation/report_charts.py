@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from voicemill.evaluation.charts import Series, bars, histogram, line_chart
+from voicemill.evaluation.charts import Series, bars, dots, histogram, line_chart
 from voicemill.evaluation.model import Evaluation
 from voicemill.evaluation.pages import Chart
 
@@ -72,6 +72,33 @@ def speaker_chart(evaluation: Evaluation) -> Chart | None:
     return Chart(
         "Distance to speakers", bars(rows, title="Distance to speakers", description=f"{spoken}."), caption, []
     )
+
+
+def likeness_chart(evaluation: Evaluation) -> Chart | None:
+    """Cosine of each sentence to the speaker: recordings, the voice with each vocoder, and other people."""
+    judged = [each for each in evaluation.sentences if each.judged_real is not None]
+    own = [
+        each.judged_real.similarity for each in judged if each.judged_real and each.judged_real.similarity is not None
+    ]
+    if not own:
+        return None
+    rows: list[tuple[str, Sequence[float], str]] = [("the speaker's recordings", own, "real")]
+    names = [each.name for each in evaluation.vocoders if each.usable]
+    for name in sorted(names, key=lambda name: name != evaluation.chosen_vocoder):
+        sounds = [each.judged_synthesised[name] for each in judged if name in each.judged_synthesised]
+        values = [sound.similarity for sound in sounds if sound.similarity is not None]
+        shipped = name == evaluation.chosen_vocoder
+        rows.append((f"voice, {name}{' (ships)' if shipped else ''}", values, "made" if shipped else "c2"))
+    people = evaluation.other_people
+    if people:
+        rows.append((f"{len(people)} other people", people, "other"))
+    means = ", ".join(f"{label} {sum(values) / len(values):.3f}" for label, values, _ in rows if values)
+    caption = (
+        "Cosine of a sentence's speaker embedding to the mean of the training clips. Each dot is a sentence or another "
+        "person; the line is the mean of a row."
+    )
+    svg = dots(rows, title="Whom the voice sounds like", description=f"{means}.", axis="similarity to the speaker")
+    return Chart("Whom the voice sounds like", svg, caption, [])
 
 
 def stage_chart(stages: Sequence[tuple[str, float]]) -> Chart | None:

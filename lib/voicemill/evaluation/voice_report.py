@@ -14,7 +14,14 @@ from pathlib import Path
 from voicemill import files
 from voicemill.evaluation.model import Evaluation, LimitResult
 from voicemill.evaluation.pages import Card, Chart, render
-from voicemill.evaluation.report_charts import LossCurve, clip_chart, loss_charts, speaker_chart, stage_chart
+from voicemill.evaluation.report_charts import (
+    LossCurve,
+    clip_chart,
+    likeness_chart,
+    loss_charts,
+    speaker_chart,
+    stage_chart,
+)
 from voicemill.evaluation.report_sentences import (
     ReportSentence,
     ReportSounds,
@@ -89,6 +96,7 @@ class VoiceReportView:
     curves: list[Chart]
     clip_chart: Chart | None
     speaker_chart: Chart | None
+    likeness_chart: Chart | None
     stage_chart: Chart | None
 
 
@@ -120,6 +128,7 @@ def report_view(data: ReportData) -> VoiceReportView:
         curves=loss_charts(data.curves),
         clip_chart=clip_chart(data.clip_seconds),
         speaker_chart=speaker_chart(evaluation),
+        likeness_chart=likeness_chart(evaluation),
         stage_chart=stage_chart(data.stage_seconds),
     )
 
@@ -160,13 +169,12 @@ def headline(evaluation: Evaluation) -> str:
         return f"This voice is outside its limits and was not bundled: {'; '.join(dict.fromkeys(outside))}."
     if evaluation.status != "ok":
         return f"The voice was not evaluated ({evaluation.root_cause})."
-    made, real = _value(evaluation, "cer"), _value(evaluation, "cer_real")
-    if made is None or real is None:
+    words = _intelligibility(evaluation)
+    if not words:
         return "The voice produces speech, but its intelligibility was not measured."
-    words = (
-        f"An offline recogniser gets {100 * made:.1f} % of the characters of this voice wrong, "
-        f"and {100 * real:.1f} % in the real recordings of the same sentences."
-    )
+    like = _value(evaluation, "speaker_similarity_ratio")
+    if like is not None:
+        return f"{words} Its likeness to the speaker is {like:.2f} times that of the recordings."
     nearest = evaluation.own_speaker_nearest
     if nearest is None:
         return words
@@ -175,6 +183,18 @@ def headline(evaluation: Evaluation) -> str:
         if nearest
         else " Another speaker is a closer match than its own."
     )
+
+
+def _intelligibility(evaluation: Evaluation) -> str:
+    """Error rates of the better recogniser, beside the recordings' own; empty where none was measured."""
+    for name, unit, recogniser in (("wer_whisper", "words", "Whisper"), ("cer", "characters", "An offline recogniser")):
+        made, real = _value(evaluation, name), _value(evaluation, f"{name}_real")
+        if made is not None and real is not None:
+            return (
+                f"{recogniser} gets {100 * made:.1f} % of the {unit} of this voice wrong, "
+                f"and {100 * real:.1f} % in the real recordings of the same sentences."
+            )
+    return ""
 
 
 def cards(evaluation: Evaluation) -> list[Card]:
@@ -186,6 +206,9 @@ def cards(evaluation: Evaluation) -> list[Card]:
         if name in figures and figures[name].value is not None:
             found.append(Card(title, *value_and_unit(name, figures[name]), context))
 
+    add("speaker_similarity", "Similarity to its speaker", _beside(evaluation, "speaker_similarity_real"))
+    add("wer_whisper", "Word error rate, Whisper", _beside(evaluation, "wer_whisper_real"))
+    add("dnsmos_p808", "Predicted opinion score", _beside(evaluation, "dnsmos_p808_real"))
     add("cer", "Character error rate", _beside(evaluation, "cer_real"))
     add("wer", "Word error rate", _beside(evaluation, "wer_real"))
     add("mcd", "Mel-cepstral distortion", "from the recordings; 0 is identical")
@@ -224,5 +247,7 @@ def _read_well(evaluation: Evaluation) -> str:
 
 
 def _beside(evaluation: Evaluation, name: str) -> str:
-    value = _value(evaluation, name)
-    return "recordings not measured" if value is None else f"real recordings: {100 * value:.1f} %"
+    figure = evaluation.figures.get(name)
+    if figure is None or figure.value is None:
+        return "recordings not measured"
+    return f"real recordings: {shown(name, figure)}"

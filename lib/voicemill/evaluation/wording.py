@@ -40,7 +40,7 @@ def value_and_unit(name: str, figure: Figure) -> tuple[str, str]:
 
 def figure_row(name: str, figure: Figure) -> FigureRow:
     """A figure's line in the full table; a null with its reason."""
-    spread = f"{100 * figure.interval[0]:.1f} to {100 * figure.interval[1]:.1f} %" if figure.interval else NONE
+    spread = _interval(name, figure)
     method = figure.method if figure.value is not None else f"{figure.method} Not measured: {figure.not_measured}"
     return FigureRow(
         label=label(name),
@@ -50,6 +50,15 @@ def figure_row(name: str, figure: Figure) -> FigureRow:
         samples=NONE if figure.samples is None else f"{figure.samples:,}",
         source=f"{figure.library} {figure.version}",
     )
+
+
+def _interval(name: str, figure: Figure) -> str:
+    """The 95% interval in the unit of the value."""
+    if figure.interval is None:
+        return NONE
+    display = display_of(figure.unit, BY_NAME.get(name))
+    low, high = (f"{display.scale * end:.{display.digits}f}" for end in figure.interval)
+    return f"{low} to {high} {display.suffix}".rstrip()
 
 
 def label(name: str) -> str:

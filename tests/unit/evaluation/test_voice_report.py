@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from voicemill.evaluation.limit_results import apply_limits
-from voicemill.evaluation.model import TrialResult, dry_run_evaluation
+from voicemill.evaluation.model import JudgedSound, TrialResult, dry_run_evaluation
 from voicemill.evaluation.report_charts import LossCurve
 from voicemill.evaluation.report_sentences import ReportSounds, trial_rows
 from voicemill.evaluation.voice_report import Licence, ReportData, render_report, write_report
@@ -156,3 +156,32 @@ def test_sentences_without_recordings_and_limits_are_shown(data: ReportData, tal
     assert rows[-1][0] == "not measured"
     kept = trial_rows(sounds, evaluation, budget=10)
     assert [each.audio for each in kept] == ["", ""], "beyond the budget there are no players"
+
+
+def test_whom_the_voice_sounds_like_is_drawn(data: ReportData) -> None:
+    evaluation = data.evaluation
+    assert "Whom the voice sounds like" not in render_report(data)
+    sentences = [
+        each.model_copy(
+            update={
+                "judged_real": JudgedSound(similarity=0.95),
+                "judged_synthesised": {
+                    "HiFi-GAN": JudgedSound(similarity=0.84),
+                    "Griffin-Lim": JudgedSound(similarity=0.9),
+                },
+            }
+        )
+        for each in evaluation.sentences
+    ]
+    people = [0.4, 0.55, 0.7]
+    judged = evaluation.model_copy(update={"sentences": sentences, "other_people": people})
+    page = render_report(dataclasses.replace(data, evaluation=judged))
+    outline = Outline()
+    outline.feed(page)
+    assert outline.problems == []
+    marks = [each["class"] for each in outline.all("circle")]
+    assert (marks.count("mark real"), marks.count("mark made"), marks.count("mark other")) == (2, 2, 3)
+    drawn = next(each for each in outline.all("svg") if "Whom the voice sounds like" in str(each.get("aria-label")))
+    assert "the speaker&#39;s recordings 0.950" in page or "the speaker's recordings 0.950" in str(drawn["aria-label"])
+    by_class = {each["class"]: float(str(each["cx"])) for each in outline.all("circle")}
+    assert by_class["mark other"] < by_class["mark made"] < by_class["mark real"]
