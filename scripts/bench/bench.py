@@ -14,6 +14,7 @@
     preparation  a long recording with its script beside a script of the usual tools (needs flite)
     kills    a tiny job killed with SIGKILL at random moments of each stage and resumed (docs/benchmarks.md)
     people   how exactly clips of people are cut, in silence, soft, in a room, in noise and under hum
+    judges   the judges of the evaluation on recordings of people, their copies, noise and other people
     marks    what the watermark survives, its level, and its false alarms on human speech
     curve    error rate, distortion and pitch error against minutes of training, stock NeMo beside ours (needs flite)
     quality  character error rate against minutes of training, on sentences outside the training data (needs flite)
@@ -276,6 +277,17 @@ def people(recordings: Path, count: int) -> None:
     from people import report
 
     click.echo(report(recordings, count))
+
+
+@main.command()
+@click.argument("speakers", type=click.Path(path_type=Path, exists=True, file_okay=False), nargs=-1, required=True)
+@click.option("--count", default=10, show_default=True, help="Clips of each speaker that are changed and judged.")
+def judges(speakers: tuple[Path, ...], count: int) -> None:
+    """The judges of the evaluation on people; each of SPEAKERS holds clips and a metadata.csv."""
+    from judges import report
+
+    for line in report(speakers, count):
+        click.echo(line)
 
 
 @main.command()
