@@ -148,6 +148,8 @@ def prepare_command(
     request = PreparationRequest(
         voice=voice or settings.voice.profile_id,
         source=named,
+        track=source.track,
+        channel=source.channel,
         lexicon=source.lexicon,
         recognise=recognise,
         sample_rate=sample_rate,

@@ -5,9 +5,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from voicemill.audio.channels import Channel
 
 _FILE = click.Path(path_type=Path)
 _OPTIONS = (
@@ -19,6 +22,16 @@ _OPTIONS = (
         "--tier",
         help="Tier of a TextGrid that holds the words.  [default: its only interval tier, else one named sentence, "
         "utterance, phrase, text, transcript or word]",
+    ),
+    click.option(
+        "--track",
+        type=click.IntRange(1, 64),
+        help="Audio track of files that have several, such as videos and multitrack recordings.  [default: the first]",
+    ),
+    click.option(
+        "--channel",
+        type=click.Choice(["left", "right", "best"]),
+        help="Take one channel of stereo files; best is the one with the clearer voice.  [default: all are mixed]",
     ),
     click.option("--metadata", type=_FILE, help="LJSpeech-style metadata.csv: id|text|normalized text."),
     click.option("--dataset", type=_FILE, help="NeMo manifest (JSON Lines) instead of --audio."),
@@ -46,6 +59,8 @@ def source_options(command: Callable[..., int]) -> Callable[..., int]:
         end: str | None,
         script: Path | None,
         tier: str | None,
+        track: int | None,
+        channel: Channel | None,
         metadata: Path | None,
         dataset: Path | None,
         lexicon: Path | None,
@@ -62,6 +77,8 @@ def source_options(command: Callable[..., int]) -> Callable[..., int]:
             end=end,
             script=script,
             tier=tier,
+            track=track,
+            channel=channel,
             metadata=metadata,
             dataset=dataset,
             lexicon=lexicon,

@@ -13,7 +13,7 @@
     verify   a bundle of 600 MB verified, beside sha256sum over the same files
     preparation  a long recording with its script beside a script of the usual tools (needs flite)
     kills    a tiny job killed with SIGKILL at random moments of each stage and resumed (docs/benchmarks.md)
-    people   how exactly clips of people are cut, in silence, soft, in a room, in noise and under hum
+    people   how exactly clips of people are cut, and what a preparation keeps of them
     judges   the judges of the evaluation on recordings of people, their copies, noise and other people
     marks    what the watermark survives, its level, and its false alarms on human speech
     curve    error rate, distortion and pitch error against minutes of training, stock NeMo beside ours (needs flite)
@@ -270,13 +270,22 @@ def verify(work: Path, megabytes: int, rounds: int) -> None:
 
 
 @main.command()
-@click.argument("recordings", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--count", default=100, show_default=True, help="Clips that are cut.")
-def people(recordings: Path, count: int) -> None:
-    """Sound that the edges of clips lack, where the truth is known; RECORDINGS holds lj/ and kathleen/."""
-    from people import report
+@click.argument("recordings", type=click.Path(path_type=Path, exists=True, file_okay=False), required=False)
+@click.option("--count", default=100, show_default=True, help="Clips whose edges are measured; 0 leaves them out.")
+@click.option("--limit", default=60, show_default=True, help="Most clips of one person that are prepared.")
+@click.option("--only", multiple=True, metavar="NAME", help="Only these sets, by the beginning of their name.")
+@click.pass_obj
+def people(work: Path, recordings: Path | None, count: int, limit: int, only: tuple[str, ...]) -> None:
+    """Edges and whole preparations of people; RECORDINGS holds a folder a set, beside prompts that apt-get fetches."""
+    import people as edges
+    import people_preparation
 
-    click.echo(report(recordings, count))
+    folder = recordings or ROOT / "tests/data/people"
+    if count:
+        click.echo(edges.report(folder, count))
+    scratch = work / f"people-{int(time.time())}"
+    for row in people_preparation.report(folder, work / "prompts", scratch, limit, only):
+        click.echo(row)
 
 
 @main.command()
@@ -473,7 +482,6 @@ def say_(work: Path, bundle: Path, threads: int) -> None:
             f"{seconds / wall:.1f} × real time; {cpu:.1f} s of CPU time: {seconds / cpu:.1f} × real time a core busy "
             f"({torch.get_num_threads()} threads; loading took {loaded:.1f} s)"
         )
-
 
 
 @main.command("speak")

@@ -2,6 +2,7 @@
 
 decode             any recording -> checked mono WAV or float32 samples, with one helper for ffmpeg
 probing            what the header of a recording declares
+channels           which track and channel of a file is taken
 ffmpeg             ffmpeg and ffprobe on untrusted files
 download           a URL -> a file (yt-dlp, optional)
 timestamps         `1:02:30.5` -> seconds
@@ -10,6 +11,7 @@ level_envelope     the short-time level of a recording
 loudness           EBU R 128 loudness, and the constant gain to a target
 vad                voice activity detection (Silero)
 endpointing        exact start and end of each speech span
+steady_sound       tones, hum and noise at the edges of speech
 background_level   windows around speech, and the level of music or noise in them
 separation         the voice without music and noise (Demucs)
 segmentation       speech -> utterances of 1 to 12 s, cut only in pauses

@@ -23,13 +23,16 @@ import numpy as np
 import numpy.typing as npt
 
 from voicemill import files
-from voicemill.audio import ffmpeg
+from voicemill.audio import channels, ffmpeg
+from voicemill.audio.channels import Selection
 from voicemill.audio.probing import SOURCE_SUFFIXES, AudioInfo, Declared, inspect, locate, probe
 from voicemill.errors import AudioError
 
 Samples = npt.NDArray[np.float32]
 """Mono samples (n,), full scale 1.0."""
 
+MIXED = Selection()
+"""The first track with all its channels."""
 MIN_SECONDS = 0.5
 """Seconds; a shorter source cannot contain an utterance."""
 SILENCE_PEAK = 10.0 ** (-60.0 / 20.0)
@@ -73,22 +76,23 @@ class _Seen:
         return both < -_INVERTED * math.sqrt(left * right)
 
 
-def check_source(path: Path, *, min_seconds: float = MIN_SECONDS) -> AudioInfo:
+def check_source(path: Path, *, min_seconds: float = MIN_SECONDS, selection: Selection = MIXED) -> AudioInfo:
     """Decode a source to its end and check it, without writing anything.
 
     Args:
         path: the recording.
         min_seconds: a shorter source is refused.
+        selection: track and channel.
 
     Returns:
         Properties of the file; `duration` is measured, not taken from the header.
 
     Raises:
         AudioError: `missing_audio_path`, `audio_too_small`, `audio_lfs_pointer`, `audio_unreadable`, `audio_truncated`
-            (with the second), `audio_not_finite`, `audio_silent`.
+            (with the second), `audio_not_finite`, `audio_silent`, `audio_track_missing`, `audio_channel_missing`.
         DependencyError: ffmpeg is not installed.
     """
-    declared = inspect(path)
+    declared = inspect(path, selection.track)
 
     def check(weights: Samples) -> AudioInfo:
         seen = _Seen()
@@ -96,7 +100,7 @@ def check_source(path: Path, *, min_seconds: float = MIN_SECONDS) -> AudioInfo:
             seen.samples += len(block)
         return _finish(path, declared, seen, min_seconds)
 
-    return _mended(declared, check)
+    return _selected(declared, selection, check)
 
 
 def decode(
@@ -109,6 +113,7 @@ def decode(
     subtype: Literal["PCM_16", "FLOAT"] = "PCM_16",
     gain_db: float = 0.0,
     min_seconds: float = MIN_SECONDS,
+    selection: Selection = MIXED,
 ) -> AudioInfo:
     """Decode, mix to mono, resample and write one WAV, atomically, with the checks of `check_source`.
 
@@ -121,6 +126,7 @@ def decode(
         subtype: 16-bit integers or 32-bit float; float keeps samples that a gain would clip.
         gain_db: one constant gain (see `loudness.gain_to`).
         min_seconds: a shorter result is refused.
+        selection: track and channel.
 
     Returns:
         Properties of the source (its own rate and channels); `duration` is that of the decoded part.
@@ -134,7 +140,7 @@ def decode(
     """
     if (start is not None and start < 0) or (end is not None and end <= (start or 0.0)):
         raise ValueError(f"no time between start={start} and end={end}")
-    declared = inspect(path)
+    declared = inspect(path, selection.track)
     seconds = max(0.0, min(end or np.inf, declared.duration or 0.0) - (start or 0.0))
     needed = int(seconds * sample_rate) * _WIDTHS[subtype]
     factor = np.float32(10.0 ** (gain_db / 20.0))
@@ -164,12 +170,43 @@ def decode(
                 )
             return _finish(path, declared, seen, min_seconds)
 
-    return _mended(declared, write_all)
+    return _selected(declared, selection, write_all)
+
+
+def require_selection(path: Path, selection: Selection) -> None:
+    """Check by the header that a file has the track and the channel that are asked for.
+
+    Raises:
+        AudioError: `audio_track_missing`, `audio_channel_missing`, and see `probing.inspect`.
+    """
+    _require_channel(inspect(path, selection.track), selection)
+
+
+def _require_channel(declared: Declared, selection: Selection) -> None:
+    if declared.channels == 1 and selection.channel in ("left", "right"):
+        raise AudioError(
+            f"{declared.path.name} is mono, and --channel asks for the {selection.channel} one of two channels.",
+            reason="audio_channel_missing",
+            hint="Leave --channel out.",
+        )
+
+
+def _selected(declared: Declared, selection: Selection, work: Callable[[Samples], AudioInfo]) -> AudioInfo:
+    """The result of work with the weights of the channels that are selected."""
+    _require_channel(declared, selection)
+    if selection.channel is None or declared.channels == 1:
+        return replace(_mended(declared, work), tracks=declared.tracks)
+    if selection.channel == "best":
+        index = channels.best_channel(_raw_blocks(declared), declared.sample_rate)
+    else:
+        index = 0 if selection.channel == "left" else 1
+    weights = channels.single_channel(index, declared.channels)
+    return replace(work(weights), tracks=declared.tracks, channel=index + 1)
 
 
 def _mended(declared: Declared, work: Callable[[Samples], AudioInfo]) -> AudioInfo:
-    """The result of work with the weights of the channels; with one of two inverted if they cancel each other."""
-    weights = _mono_weights(declared.channels)
+    """The result of work with all channels mixed; with one of two inverted if they cancel each other."""
+    weights = channels.mixing_weights(declared.channels)
     try:
         return work(weights)
     except _InvertedChannelError:
@@ -231,39 +268,33 @@ def analyse(path: Path, audio_filter: str) -> str:
 
 
 def _blocks(path: Path, declared: Declared, weights: Samples, seen: _Seen) -> Iterator[Samples]:
-    """Mono float32 blocks at the file's own rate; raises at the end if ffmpeg failed or the file is truncated.
+    """Mono float32 blocks at the file's own rate; raises at the end if ffmpeg failed or the file is truncated."""
+    both = declared.channels == 2 and bool((weights > 0).all())
+    for block in _raw_blocks(declared):
+        if both:
+            seen.products += (block.T @ block)[[0, 0, 1], [0, 1, 1]]
+        yield block[:, 0] if declared.channels == 1 else block @ weights
+
+
+def _raw_blocks(declared: Declared) -> Iterator[Samples]:
+    """Blocks (n, channels) at the file's own rate; raises at the end if ffmpeg failed or the file is truncated.
 
     A caller that needs only the start closes the generator; the end of the file is then not checked.
     """
     total = 0
-    both = declared.channels == 2 and bool((weights > 0).all())
     width = 4 * declared.channels
     as_it_is = {"f": "f32le", "acodec": "pcm_f32le", "ac": declared.channels, "ar": declared.sample_rate}
     demuxer = {"ignore_length": 1} if declared.to_the_end else {}
-    with ffmpeg.ffmpeg(path, as_it_is, input_options=demuxer) as (process, log):
+    with ffmpeg.ffmpeg(declared.path, as_it_is, input_options=demuxer, track=declared.track) as (process, log):
         if process.stdout is None:
             raise RuntimeError("ffmpeg was started without a pipe")
         while data := process.stdout.read(width * (_BLOCK // declared.channels + 1)):
             block = np.frombuffer(data[: len(data) // width * width], dtype="<f4").reshape(-1, declared.channels)
             total += len(block)
-            if both:
-                seen.products += (block.T @ block)[[0, 0, 1], [0, 1, 1]]
-            yield block[:, 0] if declared.channels == 1 else block @ weights
+            yield block
         code = process.wait()
         text = log()
     _judge_end(declared, total / declared.sample_rate, code, text)
-
-
-def _mono_weights(channels: int) -> Samples:
-    """The average of all channels, without the low-frequency effects channel of 5.1 and 7.1.
-
-    ffmpeg's `-ac 1` would add float channels up beyond full scale.
-    """
-    weights = np.ones(channels, dtype=np.float32)
-    if channels in (6, 8):
-        weights[3] = 0.0
-    weights /= weights.sum()
-    return weights
 
 
 def _judge_end(declared: Declared, seconds: float, code: int, log: str) -> None:

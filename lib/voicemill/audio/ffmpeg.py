@@ -51,8 +51,9 @@ def ffmpeg(
     level: str = "error",
     output: str = "pipe:1",
     input_options: dict[str, Any] | None = None,
+    track: int = 1,
 ) -> Iterator[tuple[Process, Callable[[], str]]]:
-    """Run ffmpeg over the first audio stream of a file; it is stopped at the end of the block.
+    """Run ffmpeg over one audio stream of a file; it is stopped at the end of the block.
 
     Args:
         path: the source.
@@ -60,6 +61,7 @@ def ffmpeg(
         level: ffmpeg's log level.
         output: `pipe:1`, or `-` for a filter that only measures.
         input_options: of the demuxer.
+        track: number of the audio stream; 1 is the first.
 
     Yields:
         The process, with stdout open for `pipe:1`, and a function that returns its log so far.
@@ -75,7 +77,7 @@ def ffmpeg(
 
         try:
             process = subprocess.Popen(
-                _argv(path, output_options, level, output, input_options or {}),
+                _argv(path, {"map": f"0:a:{track - 1}", **output_options}, level, output, input_options or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE if output == "pipe:1" else subprocess.DEVNULL,
                 stderr=errors,
@@ -104,13 +106,13 @@ def _argv(
         err_detect="crccheck+bitstream+buffer",
         **input_options,
     )
-    stream = source.output(output, map="0:a:0", **output_options)
+    stream = source.output(output, **output_options)
     argv: list[str] = stream.global_args("-nostdin", "-hide_banner", "-nostats", "-loglevel", level).compile()
     return argv
 
 
 def ffprobe(path: Path, entries: str) -> tuple[bytes, str, int]:
-    """Read header entries of the first audio stream with ffprobe.
+    """Read header entries of the audio streams with ffprobe.
 
     Returns:
         ffprobe's JSON output, its log, and its exit code.
@@ -129,7 +131,7 @@ def ffprobe(path: Path, entries: str) -> tuple[bytes, str, int]:
         "-format_whitelist",
         ",".join(FORMATS),
         "-select_streams",
-        "a:0",
+        "a",
         "-show_entries",
         entries,
         "-of",

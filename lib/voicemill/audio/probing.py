@@ -65,6 +65,8 @@ class AudioInfo:
         channels: number of channels of the first audio stream.
         codec: ffmpeg's name, e.g. `flac`, `pcm_s16le`.
         container: ffmpeg's name of the demuxer, e.g. `wav`, `mov,mp4,m4a,3gp,3g2,mj2`.
+        tracks: number of audio streams.
+        channel: 1 for left and 2 for right where one channel was taken, 0 where all were mixed.
         inverted: one of two channels had the opposite sign, and was turned before they were averaged.
         offset: mean of the decoded samples.
     """
@@ -74,6 +76,8 @@ class AudioInfo:
     channels: int
     codec: str
     container: str
+    tracks: int = 1
+    channel: int = 0
     inverted: bool = False
     offset: float = 0.0
 
@@ -90,6 +94,7 @@ class Declared:
         codec: ffmpeg's name.
         container: ffmpeg's name of the demuxer.
         ended: False if an end-of-stream flag is missing.
+        track: number of the audio stream; `tracks` is how many there are.
         to_the_end: the length in a WAV's header is wrong, and its data goes on to the end of the file.
     """
 
@@ -100,6 +105,8 @@ class Declared:
     codec: str
     container: str
     ended: bool = True
+    track: int = 1
+    tracks: int = 1
     to_the_end: bool = False
 
     @property
@@ -183,11 +190,15 @@ def probe(path: Path) -> AudioInfo:
     )
 
 
-def inspect(path: Path) -> Declared:
+def inspect(path: Path, track: int | None = None) -> Declared:
     """As `probe`, for formats whose header may lack the length.
 
+    Args:
+        path: the recording.
+        track: number of the audio stream; None is the first.
+
     Raises:
-        AudioError: see `probe`.
+        AudioError: see `probe`; `audio_track_missing`, there are fewer audio streams.
         DependencyError: ffprobe is not installed.
     """
     locate(path)
@@ -202,7 +213,16 @@ def inspect(path: Path) -> Declared:
             reason="audio_unreadable",
             hint="Check that the file plays, or convert it to WAV or FLAC.",
         )
-    rate, channels = int(streams[0].get("sample_rate") or 0), int(streams[0].get("channels") or 0)
+    number = track or 1
+    if number > len(streams):
+        have = "one audio track" if len(streams) == 1 else f"{len(streams)} audio tracks"
+        raise AudioError(
+            f"{path.name} has {have}, and --track names number {number}.",
+            reason="audio_track_missing",
+            hint="Give a number that exists, or leave --track out.",
+        )
+    stream = streams[number - 1]
+    rate, channels = int(stream.get("sample_rate") or 0), int(stream.get("channels") or 0)
     if not 1_000 <= rate <= 768_000 or channels < 1:
         raise AudioError(
             f"{path.name} declares {channels} channels at {rate} Hz.",
@@ -210,7 +230,7 @@ def inspect(path: Path) -> Declared:
             hint="Convert it to WAV or FLAC.",
         )
     riff, to_the_end = _riff_seconds(path)
-    duration = riff or _stream_seconds(streams[0])
+    duration = riff or _stream_seconds(stream)
     if duration is None and form.get("nb_streams") == 1:  # the whole of a video can be longer than its audio
         duration = _seconds(form.get("duration"))
     return Declared(
@@ -218,9 +238,11 @@ def inspect(path: Path) -> Declared:
         duration=duration,
         sample_rate=rate,
         channels=channels,
-        codec=str(streams[0].get("codec_name", "unknown")),
+        codec=str(stream.get("codec_name", "unknown")),
         container=str(form.get("format_name", "unknown")),
         ended=form.get("format_name") != "ogg" or _ogg_ended(path),
+        track=number,
+        tracks=len(streams),
         to_the_end=to_the_end,
     )
 

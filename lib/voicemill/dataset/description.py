@@ -61,6 +61,7 @@ class DatasetDescription(BaseModel):
         content_key: digest of inputs and settings; the same key is the same dataset.
         dataset_sha256: sha256 of `manifest.jsonl`, whose lines carry the digest and the split of each clip.
         rights: consent and licence, as the operator stated them; no part of the content key.
+        tools: versions and digests of what made the dataset; track and channel of the recordings, if chosen.
         files: sha256 of every other file of the dataset but those of `BESIDE`.
     """
 

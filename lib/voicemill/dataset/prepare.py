@@ -11,6 +11,7 @@ from pathlib import Path
 
 from voicemill import __version__, files
 from voicemill.audio import device, download, embedding
+from voicemill.audio.decode import MIXED, require_selection
 from voicemill.audio.embedding import SpeakerModel
 from voicemill.dataset import description, edits, existing, rights, screening, stage_cache, telephone
 from voicemill.dataset.cached_recognition import CachedTranscriber, choose_recogniser
@@ -84,6 +85,7 @@ def prepare(request: PreparationRequest, workspace: Workspace, observer: Observe
     recogniser = choose_recogniser(request.recognise, registry)
     speaker = embedding.find_speaker_model(registry)
     tools = {"voicemill": __version__, **{name: packages.version(name) for name in _TOOLS}}
+    tools |= request.selection.record
     if separator.model is not None:
         tools |= {"demucs": packages.version("demucs"), separator.model.weights_id: separator.model.sha256}
     if isinstance(speaker, SpeakerModel):
@@ -146,6 +148,8 @@ def _resolve(
         and before.settings.recognise is not None
     )
     sources = gather(source, recognise=inherits_text or request.recognise is not None)
+    if request.selection != MIXED:
+        require_selection(sources.recordings[0].path, request.selection)
     inputs = _digests(sources, request)
     if before is not None and existing.same_source(before, request, inputs):
         request, inputs = existing.inherit(request, inputs, before, workspace)

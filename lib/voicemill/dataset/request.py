@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from voicemill.audio.channels import Channel, Selection
 from voicemill.audio.cuts import Segmentation
 from voicemill.audio.download import is_url
 from voicemill.audio.timestamps import parse_time_range
@@ -110,6 +111,8 @@ class SourceOptions:
     tier: str | None = None
     metadata: Path | None = None
     dataset: Path | None = None
+    track: int | None = None
+    channel: Channel | None = None
     lexicon: Path | None = None
     consent: str | None = None
     licence: str | None = None
@@ -161,7 +164,7 @@ class SourceOptions:
         Raises:
             UsageError: one of them is given.
         """
-        for name in ("start", "end", "tier", "lexicon"):
+        for name in ("start", "end", "tier", "track", "channel", "lexicon"):
             if getattr(self, name) is not None:
                 raise UsageError(
                     f"--{name} needs the recordings; without them the prepared dataset of {voice} is taken as it is.",
@@ -222,6 +225,8 @@ INHERITABLE: Final = frozenset(
         "recognise",
         "device",
         "lexicon",
+        "track",
+        "channel",
     }
 )
 """Settings of a `PreparationRequest` that an existing dataset of the same source can decide."""
@@ -235,6 +240,10 @@ class PreparationRequest:
 
     voice: str  # names the dataset's folder and its clips
     source: Source
+
+    # sound
+    track: int | None = None  # audio track of each file, 1 is the first; None is the first
+    channel: Channel | None = None  # left, right or best; None mixes all channels
 
     # text
     lexicon: Path | None = None  # pronunciations that come before the dictionary's
@@ -269,8 +278,14 @@ class PreparationRequest:
 
     def __post_init__(self) -> None:
         profile_id(self.voice)
+        Selection(self.track, self.channel)  # raises ValueError
         if unknown := self.inherited - INHERITABLE:
             raise ValueError(f"not inheritable: {', '.join(sorted(unknown))}")
+
+    @property
+    def selection(self) -> Selection:
+        """Track and channel."""
+        return Selection(self.track, self.channel)
 
     @property
     def settings(self) -> PreparationSettings:
@@ -314,6 +329,8 @@ class PreparationRequest:
         known["segmentation"] = Segmentation(
             **{limit.name: getattr(settings, limit.name) for limit in dataclasses.fields(Segmentation)}
         )
+        chosen = Selection.from_record(described.tools)
+        known |= {"track": chosen.track, "channel": chosen.channel}
         known["separator"] = (separation.weights_id if separation else None) or self.separator
         changes = {name: known[name] for name in self.inherited if name in known}
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]

@@ -106,12 +106,14 @@ class LaneRequest:
         preparation = PreparationRequest(
             voice=voice,
             source=_source(settings, options, voice),
+            track=options.source.track,
+            channel=options.source.channel,
             lexicon=options.source.lexicon,
             rights=options.source.rights(),
             allowlist=settings.weights.allowlist,
             ray=_cluster(options, settings),
             force=options.force,
-            inherited=INHERITABLE if options.seed is None else INHERITABLE - {"seed"},
+            inherited=INHERITABLE - _given(options),
             replace_reviewed=options.source.replace_reviewed,
         )
         _require_files(preparation)
@@ -131,6 +133,12 @@ class LaneRequest:
             dry_run=options.dry_run or settings.dry_run,
             note=_note(settings, options, preparation.source),
         )
+
+
+def _given(options: LaneOptions) -> set[str]:
+    """Settings of the command line, which no existing dataset decides."""
+    given = {"seed": options.seed, "track": options.source.track, "channel": options.source.channel}
+    return {name for name, value in given.items() if value is not None}
 
 
 def _source(settings: Settings, options: LaneOptions, voice: str) -> Source:

@@ -11,9 +11,10 @@ import pytest
 import soundfile
 
 from voicemill.audio import decode
+from voicemill.audio.channels import Selection
 from voicemill.dataset import explain
 from voicemill.dataset.prepare import PreparedDataset, prepare
-from voicemill.dataset.request import LJSpeechSource, PreparationRequest
+from voicemill.dataset.request import ClipFolderSource, LJSpeechSource, PreparationRequest
 from voicemill.progress import SilentObserver
 from voicemill.workspace import Workspace
 
@@ -187,3 +188,25 @@ def test_silence_in_and_around_clips_is_a_pause(tmp_path: Path) -> None:
     assert found.report.rejected == ()
     assert found.report.seconds_pause >= 6.0 * len(sounds)
     every_second_once(found, {f"wavs/{name}.wav": len(samples) / RATE for name, samples in sounds.items()})
+
+
+def test_track_and_channel_are_in_the_request_and_in_the_dataset(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    OBSERVER.notes.clear()
+    (tmp_path / "clips").mkdir()
+    for name, samples in clips().items():
+        other = random.standard_normal(len(samples)).astype(np.float32) * np.float32(0.05)
+        soundfile.write(tmp_path / "clips" / f"{name}.wav", np.stack((other, samples), axis=1), RATE)
+        (tmp_path / "clips" / f"{name}.txt").write_text(dict(ROWS)[name], "utf-8")
+    request = PreparationRequest(
+        "ann", ClipFolderSource(tmp_path / "clips"), separate="never", workers=1, track=1, channel="best"
+    )
+    found = prepare(request, Workspace(tmp_path / "work", tmp_path / "cache"), OBSERVER)
+    assert len(found.entries) == len(ROWS)
+    assert min(entry.quality.snr_db for entry in found.entries) > 20.0
+    assert Selection.from_record(found.description.tools) == Selection(1, "best")
+    assert found.description.tools["audio_channel"] == "best"
+    (note,) = [note for note in OBSERVER.notes if "channel" in note]
+    assert note.startswith("the right channel of ")
+    with pytest.raises(ValueError, match="channel"):
+        PreparationRequest("ann", ClipFolderSource(tmp_path / "clips"), channel="both")  # type: ignore[arg-type]

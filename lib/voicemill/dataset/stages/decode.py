@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voicemill.audio import decode, waveform
+from voicemill.audio.channels import Selection
 from voicemill.dataset.recordings import DecodedRecording, DecodedRecordings, Recording, Refusal
 from voicemill.errors import AudioError, DatasetError
 
@@ -26,15 +27,26 @@ class DecodeTask:
     recording: Recording
     target: Path
     sample_rate: int
+    selection: Selection = decode.MIXED
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """Length of a decoded recording in seconds, the source's sample rate (Hz), and what was mended in it."""
+    """A decoded recording.
+
+    Attributes:
+        seconds: its length.
+        rate: sample rate of the source (Hz).
+        inverted: one of its two channels was turned.
+        tracks: audio tracks of the file.
+        channel: 1 for left and 2 for right where one channel was taken.
+    """
 
     seconds: float
     rate: int
     inverted: bool = False
+    tracks: int = 1
+    channel: int = 0
 
 
 def decode_one(task: DecodeTask) -> Decoded | Refusal:
@@ -42,13 +54,37 @@ def decode_one(task: DecodeTask) -> Decoded | Refusal:
     part = task.recording
     try:
         info = decode.decode(
-            part.path, task.target, sample_rate=task.sample_rate, start=part.start, end=part.end, subtype="FLOAT"
+            part.path,
+            task.target,
+            sample_rate=task.sample_rate,
+            start=part.start,
+            end=part.end,
+            subtype="FLOAT",
+            selection=task.selection,
         )
     except AudioError as error:
         return Refusal.of(error)
     if abs(info.offset) > _OFFSET:
         waveform.shift(task.target, -info.offset)
-    return Decoded(info.duration, info.sample_rate, info.inverted)
+    return Decoded(info.duration, info.sample_rate, info.inverted, info.tracks, info.channel)
+
+
+def _note_channels(context: PreparationContext, results: Sequence[tuple[str, Decoded | Refusal]]) -> None:
+    """Notes about inverted channels, further tracks, and the channel that was chosen."""
+    decoded = [(name, result) for name, result in results if isinstance(result, Decoded)]
+
+    def named(names: Sequence[str]) -> str:
+        return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]
+
+    if inverted := [name for name, result in decoded if result.inverted]:
+        context.observer.note(f"one channel of {named(inverted)} was inverted; it was turned before they were mixed")
+    several = [name for name, result in decoded if result.tracks > 1]
+    if several and context.request.track is None:
+        context.observer.note(f"{named(several)} has several audio tracks; the first was taken (--track names another)")
+    if context.request.channel == "best":
+        for side, label in ((1, "left"), (2, "right")):
+            if chosen := [name for name, result in decoded if result.channel == side]:
+                context.observer.note(f"the {label} channel of {named(chosen)} has the clearer voice and was taken")
 
 
 def run(context: PreparationContext, recordings: Sequence[Recording]) -> DecodedRecordings:
@@ -59,20 +95,14 @@ def run(context: PreparationContext, recordings: Sequence[Recording]) -> Decoded
         DatasetError: `dataset_no_valid_audio`, none of several can.
     """
     context.decoded.mkdir()
+    selection = context.request.selection
     tasks = [
-        DecodeTask(recording, context.decoded / f"{number:06d}.wav", context.request.sample_rate)
+        DecodeTask(recording, context.decoded / f"{number:06d}.wav", context.request.sample_rate, selection)
         for number, recording in enumerate(recordings)
     ]
     with context.clock.stage(NAME, len(tasks)):
         results = context.map(decode_one, tasks)
-    inverted = [
-        task.recording.name
-        for task, result in zip(tasks, results, strict=True)
-        if isinstance(result, Decoded) and result.inverted
-    ]
-    if inverted:
-        more = f" and {len(inverted) - 1} more" if len(inverted) > 1 else ""
-        context.observer.note(f"one channel of {inverted[0]}{more} was inverted; it was turned before they were mixed")
+    _note_channels(context, [(task.recording.name, one) for task, one in zip(tasks, results, strict=True)])
     refused = [
         (task.recording, result) for task, result in zip(tasks, results, strict=True) if isinstance(result, Refusal)
     ]
