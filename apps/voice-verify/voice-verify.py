@@ -13,6 +13,7 @@ import click
 from audio_command import audio
 from casimir_commands import casimir, certify
 from quality_command import quality
+from stability_command import stability
 from status_command import status as status_command
 
 from voicemill import console
@@ -32,13 +33,14 @@ Examples:
   ./run voice-verify casimir --request request.json --json
   ./run voice-verify quality dottie_default --dataset dottie_default
   ./run voice-verify audio speech.mp3
+  ./run voice-verify stability dottie_default
   ./run voice-verify status work
 \b
 Exit codes: 0 all is well · 1 bad usage or no such file · 2 an archive or the licence gate refuses ·
 3 a bundle is not acceptable, or a sound is not marked · for weights manifests see README.md.""",
 )
 def main() -> None:
-    """Verify voices. Only `quality` loads models; nothing that is verified is ever executed."""
+    """Verify voices. Only `quality` and `stability` load models; nothing that is verified is ever executed."""
 
 
 @main.command()
@@ -146,6 +148,7 @@ main.add_command(audio)
 main.add_command(casimir)
 main.add_command(certify)
 main.add_command(quality)
+main.add_command(stability)
 main.add_command(status_command)
 
 if __name__ == "__main__":

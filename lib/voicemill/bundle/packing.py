@@ -23,6 +23,7 @@ from voicemill.workspace import profile_id
 BUNDLE = "voice_bundle"
 COMPANIONS = (
     "certificate.json",
+    "stability.json",
     "voice_bundle.sig",
     "voice_bundle.provenance.sig",
     "voice_bundle.cdx.json",

@@ -24,6 +24,7 @@ from voicemill.casimir.packs import PACK_FILES, load_packs
 from voicemill.errors import BundleError, NotAcceptableError
 from voicemill.evaluation.model import Evaluation, parse_evaluation
 from voicemill.verify.rows import ChecklistRow
+from voicemill.verify.stability import read_stability
 
 PACK = "voice-promotion"
 FIRST_PACK = "voice-promotion-1.json"
@@ -95,6 +96,8 @@ def bundle_metrics(check: BundleCheck, rows: Sequence[ChecklistRow]) -> dict[str
     metrics["speaker.own_nearest"] = found.own_speaker_nearest if found else None
     if version > 1:
         metrics |= {name: _value(found, figure) for name, figure in _FIGURES_OF_JUDGES.items()}
+    if stable := read_stability(check.root, check.loaded.sha256 if check.loaded else None):
+        metrics["stability.sentences"], metrics["stability.failed"] = stable.count, stable.failed
     return metrics
 
 

@@ -24,6 +24,7 @@ from voicemill.evaluation.model import Evaluation, EvaluationV1
 from voicemill.lane_status import LaneStatus, LaneStatusV1
 from voicemill.training_status import TrainingStatus
 from voicemill.verify.certificate import VoiceCertificate
+from voicemill.verify.stability import Stability
 from voicemill.voices.record import VoiceRecord
 from voicemill.weights.allowlist import Allowlist, AllowlistV1
 from voicemill.weights.manifest import WeightsManifest
@@ -86,6 +87,7 @@ FORMATS = (
     Format("prod-tts-voice-bundle", 1, ProductionManifest),
     Format("voice-bundle", 1, PromotedManifest),
     Format("voice-certificate", 1, VoiceCertificate),
+    Format("voice-stability", 1, Stability),
 )
 
 

@@ -1,0 +1,251 @@
+"""Stability of a finished voice: how many of many generated sentences come out wrong.
+
+A sentence counts as failed for any of these:
+
+    recogniser  Whisper's word error rate on it is above `MOST_WORD_ERRORS`
+    length      not the length that its durations give, or a rate far from the voice's own
+    silence     (almost) no sound, or a long gap inside the speech
+    clipping    samples at full scale
+    repeat      spoken again, the samples differ
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from voicemill import files
+from voicemill.errors import NotAcceptableError
+from voicemill.metrics.error_rate import word_errors
+from voicemill_runtime.sound_files import resample
+from voicemill_runtime.voice import SpokenChunk, Voice
+
+Samples = NDArray[np.float32]
+NAME = "stability.json"
+"""File name beside the bundle's folder, as the certificate."""
+Failure = Literal["recogniser", "length", "silence", "clipping", "repeat"]
+MOST_WORD_ERRORS = 0.5
+_RATES = 0.4, 2.5
+"""Seconds a token, relative to the median of all sentences."""
+_SILENT_PEAK = 0.01
+_LONGEST_GAP = 1.0
+"""Seconds inside the speech with less than `_GAP_LEVEL` of the peak."""
+_GAP_LEVEL = 10 ** (-50 / 20)
+_FRAME_SECONDS = 0.02
+_FULL_SCALE, _MOST_CLIPPED = 0.9999, 2
+_RECOGNISER_RATE = 16_000
+_PADDING = 0.3
+"""Seconds of silence around the speech for the recogniser: Whisper misses words at the edges."""
+
+
+class Recogniser(Protocol):
+    """Transcribes (n,) mono samples at 16 kHz as lower-case words."""
+
+    @property
+    def name(self) -> str: ...
+
+    def transcribe(self, samples: Samples) -> str: ...
+
+
+class FailedSentence(BaseModel):
+    """A sentence that came out wrong."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str
+    failures: tuple[Failure, ...]
+    recognised: str
+    word_error_rate: float
+
+
+class Stability(BaseModel):
+    """stability.json: the figures of one bundle."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stability_version: Literal["voice_stability/1"] = "voice_stability/1"
+    bundle_manifest_sha256: str
+    recogniser: str
+    seed: int
+    count: int = Field(ge=1)
+    failed: int = Field(ge=0)
+    failures: dict[Failure, int]
+    word_error_rate: float
+    seconds_of_speech: float
+    sentences: tuple[FailedSentence, ...]
+
+
+@dataclass(frozen=True)
+class _Spoken:
+    """One sentence as it was spoken."""
+
+    text: str
+    words: str
+    seconds: float
+    tokens: int
+    failures: tuple[Failure, ...]
+    recognised: str
+
+
+def measure(
+    voice: Voice,
+    texts: Sequence[str],
+    recogniser: Recogniser,
+    *,
+    manifest_sha256: str,
+    seed: int,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Stability:
+    """Speak the texts and count the failures.
+
+    Args:
+        voice: the bundle's.
+        texts: see `stability_texts.sentences`.
+        recogniser: of other makers than the voice's aligner.
+        manifest_sha256: of the bundle.
+        seed: of the texts, for the record.
+        progress: called with the number of sentences done.
+
+    Raises:
+        BundleError: `synthesis_non_finite`: the graph gives no sound.
+    """
+    spoken = []
+    for index, text in enumerate(texts, 1):
+        spoken.append(_speak(voice, text, recogniser))
+        progress(index)
+    errors = word_errors([each.words for each in spoken], [each.recognised for each in spoken])
+    rates = [each.seconds / each.tokens for each in spoken]
+    median = float(np.median(rates))
+    failed = []
+    for each, error, rate in zip(spoken, errors, rates, strict=True):
+        found = set(each.failures)
+        if error.rate > MOST_WORD_ERRORS:
+            found.add("recogniser")
+        if not _RATES[0] * median <= rate <= _RATES[1] * median:
+            found.add("length")
+        if found:
+            failed.append(
+                FailedSentence(
+                    text=each.text,
+                    failures=tuple(sorted(found)),
+                    recognised=each.recognised,
+                    word_error_rate=round(error.rate, 4),
+                )
+            )
+    counts = Counter(failure for each in failed for failure in each.failures)
+    return Stability(
+        bundle_manifest_sha256=manifest_sha256,
+        recogniser=recogniser.name,
+        seed=seed,
+        count=len(texts),
+        failed=len(failed),
+        failures=dict(sorted(counts.items())),
+        word_error_rate=round(sum(error.errors for error in errors) / sum(error.length for error in errors), 4),
+        seconds_of_speech=round(sum(each.seconds for each in spoken), 1),
+        sentences=tuple(failed),
+    )
+
+
+def _speak(voice: Voice, text: str, recogniser: Recogniser) -> _Spoken:
+    chunks = list(voice.speak(text))
+    samples = np.concatenate([chunk.samples for chunk in chunks])
+    again = np.concatenate([chunk.samples for chunk in voice.speak(text)])
+    failures: list[Failure] = []
+    if not np.array_equal(samples, again):
+        failures.append("repeat")
+    if np.count_nonzero(np.abs(samples) >= _FULL_SCALE) > _MOST_CLIPPED:
+        failures.append("clipping")
+    if _is_silent(samples, chunks, voice.sample_rate):
+        failures.append("silence")
+    words = [word for chunk in chunks for word in chunk.words]
+    if any(word.end <= word.start for word in words) or words[-1].end > samples.size / voice.sample_rate + 1e-6:
+        failures.append("length")
+    padding = np.zeros(round(_PADDING * _RECOGNISER_RATE), dtype=np.float32)
+    padded = np.concatenate((padding, resample(samples, voice.sample_rate, _RECOGNISER_RATE), padding))
+    return _Spoken(
+        text,
+        " ".join(word.text for word in words),
+        samples.size / voice.sample_rate,
+        sum(len(word.phones) + 1 for word in words) + 1,
+        tuple(failures),
+        recogniser.transcribe(padded),
+    )
+
+
+def _is_silent(samples: Samples, chunks: Sequence[SpokenChunk], rate: int) -> bool:
+    """Whether the speech is silent or has a long gap; pauses between sentences are chunks without words."""
+    peak = float(np.abs(samples).max(initial=0.0))
+    if peak < _SILENT_PEAK:
+        return True
+    size = round(_FRAME_SECONDS * rate)
+    for chunk in chunks:
+        if not chunk.words:
+            continue
+        whole = chunk.samples[: chunk.samples.size // size * size].reshape(-1, size)
+        quiet = np.abs(whole).max(axis=1) < peak * _GAP_LEVEL
+        longest = max(_runs(quiet), default=0)
+        if longest * _FRAME_SECONDS > _LONGEST_GAP:
+            return True
+    return False
+
+
+def _runs(flags: NDArray[np.bool_]) -> Iterator[int]:
+    """Lengths of the runs of True."""
+    length = 0
+    for flag in flags:
+        if flag:
+            length += 1
+        elif length:
+            yield length
+            length = 0
+    if length:
+        yield length
+
+
+def stability_path(root: Path) -> Path:
+    """Path of the figures of the bundle folder `root`."""
+    return root.resolve().parent / NAME
+
+
+def read_stability(root: Path, manifest_sha256: str | None) -> Stability | None:
+    """The figures beside a bundle, if they are of this bundle."""
+    path = stability_path(root)
+    if manifest_sha256 is None or not path.is_file():
+        return None
+    try:
+        found = Stability.model_validate(files.read_json(path))
+    except (files.InvalidJsonError, ValidationError, OSError):
+        return None
+    return found if found.bundle_manifest_sha256 == manifest_sha256 else None
+
+
+def lines(found: Stability) -> Iterator[str]:
+    """The figures for people."""
+    yield f"stability: {found.failed} of {found.count} sentences failed"
+    yield f"word_error_rate: {found.word_error_rate:.4f} ({found.recogniser})"
+    yield f"seconds_of_speech: {found.seconds_of_speech:.1f}"
+    for failure, count in found.failures.items():
+        yield f"{failure}: {count}"
+    for each in found.sentences:
+        yield f"{','.join(each.failures)}: {each.text!r} recognised as {each.recognised!r}"
+
+
+def require_stable(found: Stability, most: int) -> None:
+    """Refuse a voice with more failures than allowed.
+
+    Raises:
+        NotAcceptableError: `voice_unstable:<failed>`.
+    """
+    if found.failed > most:
+        raise NotAcceptableError(
+            f"{found.failed} of {found.count} sentences failed.",
+            reason=f"voice_unstable:{found.failed}",
+            hint="Listen to them with voice-train-prod say; train the voice longer, or give --allow.",
+        )

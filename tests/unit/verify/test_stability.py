@@ -1,0 +1,146 @@
+"""The measurement of stability on recordings of a person, whole and damaged, with the real recogniser."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from voicemill import files
+from voicemill.audio.decode import read_mono
+from voicemill.errors import NotAcceptableError
+from voicemill.metrics.judges import WhisperRecogniser, find_judges
+from voicemill.settings import REPOSITORY
+from voicemill.text.frontend import read
+from voicemill.verify.stability import Stability, lines, measure, read_stability, require_stable, stability_path
+from voicemill.verify.stability_texts import LONGEST, sentences
+from voicemill.weights.allowlist import SHIPPED
+from voicemill.weights.registry import WeightsRegistry
+from voicemill_runtime.voice import SpokenChunk, TimedPhone, TimedWord
+
+LJ = REPOSITORY / "tests/data/people/lj"
+DIGEST = "0" * 64
+Samples = NDArray[np.float32]
+
+
+class RecordedVoice:
+    """Speaks texts by playing a person's recordings of them; a change damages the samples, its argument is the take."""
+
+    def __init__(self, change: Callable[[Samples, int], Samples] = lambda samples, take: samples) -> None:
+        with (LJ / "metadata.csv").open(encoding="utf-8") as handle:
+            rows = list(csv.reader(handle, delimiter="|", quoting=csv.QUOTE_NONE))
+        self.texts = {text: LJ / f"{name}.flac" for name, _, text in rows[:3]}
+        self.sample_rate = 0
+        self._change = change
+        self._takes = 0
+
+    def speak(self, text: str) -> Iterator[SpokenChunk]:
+        self._takes += 1
+        samples, self.sample_rate = read_mono(self.texts[text])
+        samples = self._change(samples, self._takes)
+        spoken = [word for sentence in read(text) for word in sentence.words]
+        edges = np.linspace(0, len(samples) / self.sample_rate, len(spoken) + 1)
+        words = tuple(
+            TimedWord(word.text, start, end, tuple(TimedPhone(phone, start, end) for phone in word.phones))
+            for word, start, end in zip(spoken, edges[:-1], edges[1:], strict=True)
+        )
+        yield SpokenChunk(samples, words)
+
+
+@pytest.fixture(scope="module")
+def whisper() -> WhisperRecogniser:
+    found = find_judges(WeightsRegistry(REPOSITORY / SHIPPED, REPOSITORY / "cache/weights", REPOSITORY)).recogniser
+    assert isinstance(found, WhisperRecogniser), found
+    return found
+
+
+def measured(voice: RecordedVoice, whisper: WhisperRecogniser, count: int = 3) -> Stability:
+    return measure(voice, list(voice.texts)[:count], whisper, manifest_sha256=DIGEST, seed=1)  # type: ignore[arg-type]
+
+
+def test_a_person_is_stable(whisper: WhisperRecogniser) -> None:
+    found = measured(RecordedVoice(), whisper)
+    assert (found.count, found.failed, found.sentences) == (3, 0, ())
+    assert found.word_error_rate < 0.15
+    assert found.seconds_of_speech > 5
+    assert next(lines(found)) == "stability: 0 of 3 sentences failed"
+    require_stable(found, 0)
+
+
+def clipped(samples: Samples, _: int) -> Samples:
+    return np.clip(samples * 30, -1, 1)
+
+
+def with_a_gap(samples: Samples, _: int) -> Samples:
+    middle = len(samples) // 2
+    return np.concatenate((samples[:middle], np.zeros(2 * 22_050, np.float32), samples[middle:]))
+
+
+def silent(samples: Samples, _: int) -> Samples:
+    return samples * np.float32(1e-4)
+
+
+def another_take(samples: Samples, take: int) -> Samples:
+    return samples * np.float32(1 - 1e-4 * take)
+
+
+def reversed_(samples: Samples, _: int) -> Samples:
+    return samples[::-1].copy()
+
+
+def four_times_as_long_once(samples: Samples, take: int) -> Samples:
+    return np.repeat(samples, 4) if take < 3 else samples
+
+
+@pytest.mark.parametrize(
+    ("change", "failure"),
+    [
+        (clipped, "clipping"),
+        (with_a_gap, "silence"),
+        (silent, "silence"),
+        (another_take, "repeat"),
+        (reversed_, "recogniser"),
+        (four_times_as_long_once, "length"),
+    ],
+)
+def test_damaged_speech_fails(
+    change: Callable[[Samples, int], Samples], failure: str, whisper: WhisperRecogniser
+) -> None:
+    found = measured(RecordedVoice(change), whisper, 3 if failure == "length" else 1)
+    assert found.failures[failure] >= 1  # type: ignore[index]
+    with pytest.raises(NotAcceptableError) as caught:
+        require_stable(found, 0)
+    assert caught.value.reason == f"voice_unstable:{found.failed}"
+
+
+def test_figures_belong_to_one_bundle(tmp_path: Path) -> None:
+    root = tmp_path / "voice_bundle"
+    root.mkdir()
+    figures = {"recogniser": "r", "seed": 1, "count": 10, "failed": 0, "failures": {}, "word_error_rate": 0.1}
+    found = Stability(bundle_manifest_sha256=DIGEST, seconds_of_speech=20.0, sentences=(), **figures)  # type: ignore[arg-type]
+    assert read_stability(root, DIGEST) is None
+    files.write_json(stability_path(root), found.model_dump(mode="json"))
+    assert read_stability(root, DIGEST) == found
+    assert read_stability(root, "1" * 64) is None
+    stability_path(root).write_text(json.dumps({"count": 1}))
+    assert read_stability(root, DIGEST) is None
+
+
+def test_sentences_of_every_kind_and_length() -> None:
+    made = sentences(1000)
+    assert made == sentences(1000)
+    assert made[:100] == sentences(100)
+    assert made != sentences(1000, seed=2)
+    assert len(set(made)) > 800
+    lengths = [len(text) for text in made]
+    assert max(lengths) <= LONGEST
+    assert sum(length > 250 for length in lengths) >= 90
+    assert sum(len(text.split()) == 1 for text in made) == 100
+    assert sum(re.search(r"\d", text) is not None for text in made) >= 190
+    assert all(text[-1] in ".?!" for text in made)
