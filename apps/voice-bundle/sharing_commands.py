@@ -52,12 +52,12 @@ def sign(folder: Path, key: Path, output: Path | None) -> None:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["bundle", "onnx", "sherpa-onnx"]),
+    type=click.Choice(["bundle", "onnx", "sherpa-onnx", "piper"]),
     default="bundle",
     show_default=True,
-    help="bundle: everything as a tar, for import. onnx, sherpa-onnx: a folder with the graph for other programs.",
+    help="bundle: everything as a tar, for import. The others: the graph for other programs, a folder or .tar.",
 )
-def export_(folder: Path, target: Path, form: Literal["bundle", "onnx", "sherpa-onnx"]) -> None:
+def export_(folder: Path, target: Path, form: Literal["bundle", "onnx", "sherpa-onnx", "piper"]) -> None:
     """Write a promoted bundle, its certificate and its signature as one tar, or its graph as a folder; the same bundle
     gives the same bytes.
     """

@@ -1,12 +1,15 @@
-"""A bundle's graph for other programs: as it is, or with the inputs and metadata of sherpa-onnx's VITS models.
+"""A bundle's graph for other programs: as it is, or with the inputs and metadata of sherpa-onnx's or Piper's models.
 
-The folder holds the graph, `tokens.txt` (a symbol and its id a line), `lexicon.txt`, a page on how to call the graph,
-`ATTRIBUTION.txt` (licences, notices, consent of the speaker) and `LICENSES.json` (the bundle's `weights_refs`).
+The folder or tar holds the graph, `tokens.txt` (a symbol and its id a line) and `lexicon.txt`, or for Piper
+`voice.onnx.json`; a page on how to call the graph, `ATTRIBUTION.txt` (licences, notices, consent of the speaker) and
+`LICENSES.json` (the bundle's `weights_refs`).
 """
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,6 +19,7 @@ from voicemill.bundle.build import ATTRIBUTION
 from voicemill.bundle.contents import GRAPH, LEXICON, open_unchanged
 from voicemill.bundle.differences import BundleCheck, check_bundle
 from voicemill.bundle.manifest import PromotedManifest, source_manifest
+from voicemill.bundle.piper_format import piper_config, piper_graph
 from voicemill.errors import BundleError, UsageError
 from voicemill.text.letters import LETTER_NAMES
 from voicemill.text.lexicon import Lexicon
@@ -24,25 +28,28 @@ from voicemill.weights.onnx_bytes import metadata_of_graph
 if TYPE_CHECKING:
     import onnx
 
-Format = Literal["onnx", "sherpa-onnx"]
+Format = Literal["onnx", "sherpa-onnx", "piper"]
 NAMES = (
     "oliver emma noah olivia liam amelia mia sofia lukas anna berta dottie mateo priya arjun wei chen "
     "nguyen kowalski schmidt garcia fernandez ahmed fatima yusuf hiroshi sakura ivan olga lars ingrid"
 )
 """Likely names; those outside the dictionary are written with guessed pronunciations."""
 _MARKS = frozenset([",", ".", "!", "?", ";", ":"])
+_PROGRAMS = {"sherpa-onnx": "sherpa-onnx", "piper": "Piper"}
 
 
 def export_format(root: Path, target: Path, form: Format) -> list[str]:
-    """Write a bundle's voice as a folder for another program; an existing folder is not replaced.
+    """Write a bundle's voice for another program, as a folder, or as a tar if the target ends in `.tar`.
+
+    Nothing that exists is replaced. The same bundle gives the same bytes.
 
     Returns:
-        The names in the folder.
+        The names of the files.
 
     Raises:
         NotAcceptableError: `verification_failed`: the bundle differs from its manifest.
         UsageError: `bundle_without_graph`, `dry_run_cannot_speak`, `export_exists:<path>`.
-        BundleError: `griffin_lim_not_exportable`: the graph ends at the mel.
+        BundleError: `griffin_lim_not_exportable`: the graph ends at the mel; `piper_phones_missing:<phones>`.
         GateError: `unsafe_graph:<why>`.
         StorageError: it cannot be written.
     """
@@ -55,27 +62,51 @@ def export_format(root: Path, target: Path, form: Format) -> list[str]:
         raise UsageError(f"{target} exists.", reason=f"export_exists:{target.as_posix()}", hint="Name a new folder.")
     graph = _read(check, GRAPH)
     metadata = metadata_of_graph(graph)
-    if metadata["vocoder"] != "hifigan" and form == "sherpa-onnx":
+    if metadata["vocoder"] != "hifigan" and form != "onnx":
         raise BundleError(
-            "The voice ships with Griffin-Lim, which sherpa-onnx does not have.",
+            f"The voice ships with Griffin-Lim, which {_PROGRAMS[form]} does not have.",
             reason="griffin_lim_not_exportable",
             hint="Train the voice longer, so that its neural vocoder is chosen.",
         )
-    tokens: list[str] = json.loads(metadata["tokens"])
     manifest = check.loaded.manifest
     source = source_manifest(check.loaded.raw["provenance"]) if isinstance(manifest, PromotedManifest) else {}
     contents = {
-        GRAPH: graph if form == "onnx" else _sherpa_graph(graph, metadata),
-        "tokens.txt": "".join(f"{symbol} {index}\n" for index, symbol in enumerate(tokens)).encode(),
-        LEXICON: _lexicon(_read(check, LEXICON).decode(), tokens).encode(),
+        **_model(form, graph, metadata, check),
         ATTRIBUTION: _read(check, ATTRIBUTION),
         "LICENSES.json": files.dump_json(source.get("weights_refs") or check.loaded.raw.get("weights_refs")).encode(),
         "README.md": _page(form, metadata).encode(),
     }
-    with files.atomic_directory(target) as staging:
-        for name, data in contents.items():
-            (staging / name).write_bytes(data)
+    if target.suffix == ".tar":
+        files.write_bytes(target, _tar(target.stem, contents))
+    else:
+        with files.atomic_directory(target) as staging:
+            for name, data in contents.items():
+                (staging / name).write_bytes(data)
     return sorted(contents)
+
+
+def _model(form: Format, graph: bytes, metadata: dict[str, str], check: BundleCheck) -> dict[str, bytes]:
+    """The graph and the files that it is called with."""
+    if form == "piper":
+        config = json.dumps(piper_config(metadata), indent=2, ensure_ascii=False) + "\n"
+        return {GRAPH: piper_graph(graph), f"{GRAPH}.json": config.encode()}
+    tokens: list[str] = json.loads(metadata["tokens"])
+    return {
+        GRAPH: graph if form == "onnx" else _sherpa_graph(graph, metadata),
+        "tokens.txt": "".join(f"{symbol} {index}\n" for index, symbol in enumerate(tokens)).encode(),
+        LEXICON: _lexicon(_read(check, LEXICON).decode(), tokens).encode(),
+    }
+
+
+def _tar(folder: str, contents: dict[str, bytes]) -> bytes:
+    """A tar with fixed owners, modes and times, names sorted."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:", format=tarfile.PAX_FORMAT) as tar:
+        for name, data in sorted(contents.items()):
+            member = tarfile.TarInfo(f"{folder}/{name}")
+            member.size, member.mode = len(data), 0o644
+            tar.addfile(member, io.BytesIO(data))
+    return buffer.getvalue()
 
 
 def _read(check: BundleCheck, name: str) -> bytes:
@@ -218,6 +249,12 @@ def _page(form: Format, metadata: dict[str, str]) -> str:
     """How to call the graph."""
     rate = metadata["sample_rate"]
     head = f"# A voice of voicemill\n\nMono, {rate} Hz. Keep `ATTRIBUTION.txt` with the voice.\n\n"
+    if form == "piper":
+        return head + (
+            "```bash\npiper --model voice.onnx --output-file morning.wav 'Good morning.'\n```\n\n"
+            "Piper reads numbers and finds pronunciations with eSpeak NG, so words can sound otherwise than here.\n"
+            "Piper and eSpeak NG are under the GPL, version 3 or later; these files are not part of them.\n"
+        )
     if form == "sherpa-onnx":
         return head + (
             "```python\nimport sherpa_onnx\n\n"

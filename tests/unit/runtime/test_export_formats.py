@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
+import tarfile
 import venv
 from pathlib import Path
 
@@ -11,12 +13,14 @@ import onnxruntime
 import pytest
 from tests.unit.conftest import Voice
 
-from voicemill.bundle.export_formats import export_format
+from voicemill.bundle.export_formats import Format, export_format
+from voicemill.bundle.piper_format import piper_config
 from voicemill.errors import BundleError, UsageError, VoicemillError
 from voicemill.synthesis.options import SynthesisOptions
-from voicemill.text.lexicon import Lexicon
+from voicemill.text.lexicon import PHONES, Lexicon
 from voicemill.training.onnx_export import export_voice
 from voicemill.training.speaker import Speaker
+from voicemill_runtime.bundle import open_voice
 from voicemill_runtime.graph import VoiceGraph
 from voicemill_runtime.voice import Voice as SpeakingVoice
 
@@ -81,6 +85,58 @@ def test_sherpas_order_of_tokens_gives_our_samples(promoted: Path, tmp_path: Pat
     assert 1.3 < slower.shape[2] / len(ours) < 1.7
 
 
+def piper_ids(folder: Path, phonemes: str) -> list[int]:
+    """The ids of eSpeak's phonemes as Piper looks them up: clusters first, padding between them."""
+    config = json.loads((folder / "voice.onnx.json").read_text(encoding="utf-8"))
+    ids, clusters = config["phoneme_id_map"], {"".join(each) for each in config["vowel_clusters"]}
+    found = [*ids["^"], *ids["_"]]
+    while phonemes:
+        size = next((n for n in (2, 1) if n == 1 or phonemes[:n] in clusters), 1)
+        found += [*ids[phonemes[:size]], *ids["_"]]
+        phonemes = phonemes[size:]
+    return [*found, *ids["$"]]
+
+
+def test_pipers_phonemes_give_our_samples(promoted: Path, tmp_path: Path) -> None:
+    names = export_format(promoted, tmp_path / "piper", "piper")
+    assert set(names) == {"ATTRIBUTION.txt", "LICENSES.json", "README.md", "voice.onnx", "voice.onnx.json"}
+    ids = np.array([piper_ids(tmp_path / "piper", "ɡʊd mˈɔːɹnɪŋ, t͡ʃˈeɪndʒ.".replace("͡", ""))])
+    session = onnxruntime.InferenceSession(str(tmp_path / "piper/voice.onnx"), providers=["CPUExecutionProvider"])
+    lengths = np.array([ids.shape[1]])
+    feed = {"input": ids, "input_lengths": lengths, "scales": np.array([0, 1, 0], np.float32)}
+    (samples,) = session.run(["output"], feed)
+    ours = np.concatenate([chunk.samples for chunk in open_voice(promoted).speak("Good morning, change.")])
+    assert samples.shape == (1, 1, len(ours))
+    assert np.abs(samples[0, 0] - ours).max() < 1e-5
+    (slower,) = session.run(["output"], feed | {"scales": np.array([0, 1.5, 0], np.float32)})
+    assert 1.3 < slower.shape[2] / len(ours) < 1.7
+
+
+@pytest.mark.parametrize("form", ["onnx", "sherpa-onnx", "piper"])
+def test_a_tar_holds_the_same_files(form: Format, promoted: Path, tmp_path: Path) -> None:
+    names = export_format(promoted, tmp_path / "anna", form)
+    for target in (tmp_path / "a/anna.tar", tmp_path / "b/anna.tar"):
+        target.parent.mkdir()
+        assert export_format(promoted, target, form) == names
+    assert (tmp_path / "a/anna.tar").read_bytes() == (tmp_path / "b/anna.tar").read_bytes()
+    with tarfile.open(tmp_path / "a/anna.tar") as tar:
+        assert tar.getnames() == [f"anna/{name}" for name in names]
+        for name in names:
+            member = tar.extractfile(f"anna/{name}")
+            assert member is not None
+            assert member.read() == (tmp_path / "anna" / name).read_bytes()
+    with pytest.raises(UsageError) as caught:
+        export_format(promoted, tmp_path / "a/anna.tar", form)
+    assert caught.value.code == "export_exists"
+
+
+def test_a_voice_without_english_phones_is_no_piper_voice() -> None:
+    tokens = [" ", *(phone for phone in PHONES if phone not in ("ZH", "AA"))]
+    with pytest.raises(BundleError) as caught:
+        piper_config({"tokens": json.dumps(tokens), "sample_rate": "22050", "hop_length": "256"})
+    assert caught.value.reason == "piper_phones_missing:AA,ZH"
+
+
 def test_an_existing_folder_is_not_replaced(promoted: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     with pytest.raises(UsageError) as caught:
@@ -88,12 +144,15 @@ def test_an_existing_folder_is_not_replaced(promoted: Path, tmp_path: Path) -> N
     assert caught.value.code == "export_exists"
 
 
-def test_a_voice_with_griffin_lim_is_no_sherpa_voice(voice: Voice, mel_speaker: Speaker, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["sherpa-onnx", "piper"])
+def test_a_voice_with_griffin_lim_is_no_voice_of_others(
+    form: Format, voice: Voice, mel_speaker: Speaker, tmp_path: Path
+) -> None:
     export_voice(mel_speaker, voice.root)
     artifacts = tuple(name for name in ARTIFACTS if name != "hifigan.nemo")
     promoted = voice.publish(artifacts=artifacts, vocoder="griffin-lim", vocoder_weights_id=None)
     with pytest.raises(BundleError) as caught:
-        export_format(promoted, tmp_path / "out", "sherpa-onnx")
+        export_format(promoted, tmp_path / "out", form)
     assert caught.value.code == "griffin_lim_not_exportable"
     assert not (tmp_path / "out").exists()
 
@@ -133,3 +192,38 @@ def test_the_real_sherpa_onnx_gives_our_samples(promoted: Path, tmp_path: Path) 
     assert samples.shape == ours.shape
     assert np.abs(samples - ours).max() < 1e-5
     assert "sherpa_onnx" not in sys.modules
+
+
+PIPER = "piper-tts==1.8.0"
+SPEAK_WITH_PIPER = """
+import sys, numpy, piper
+folder, text, out = sys.argv[1:]
+voice = piper.PiperVoice.load(f"{folder}/voice.onnx")
+config = piper.SynthesisConfig(normalize_audio=False)
+chunks = list(voice.synthesize(text, config))
+print([chunk.phonemes for chunk in chunks])
+numpy.save(out, numpy.concatenate([chunk.audio_float_array for chunk in chunks]))
+"""
+
+
+@pytest.mark.exhaustive
+def test_the_real_piper_gives_our_samples(promoted: Path, tmp_path: Path) -> None:
+    """Piper from the package index, a program of its own in an environment of its own."""
+    export_format(promoted, tmp_path / "piper", "piper")
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = tmp_path / "venv/bin/python"
+    pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", PIPER]
+    subprocess.run(pip, check=True, timeout=600)
+    text = "Good morning, change."
+    spoken_by_piper = subprocess.run(
+        [str(python), "-c", SPEAK_WITH_PIPER, str(tmp_path / "piper"), text, str(tmp_path / "samples.npy")],
+        check=True,
+        timeout=120,
+        capture_output=True,
+        text=True,
+    )
+    assert "Missing phoneme" not in spoken_by_piper.stderr
+    samples = np.load(tmp_path / "samples.npy")
+    ours = np.concatenate([chunk.samples for chunk in open_voice(promoted).speak(text)])
+    assert samples.shape == ours.shape
+    assert np.abs(samples - ours).max() < 1e-4
