@@ -222,5 +222,3 @@ def _again(first: Message, receive: Receive) -> Receive:
 def note(scope_state: Any, **facts: object) -> None:
     """Add facts to a request's line in the log: `note(request.state, voice="anna")`."""
     getattr(scope_state, "log", {}).update(facts)
-
-

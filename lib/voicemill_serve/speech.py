@@ -200,5 +200,3 @@ def _pull(chunks: Iterator[SpokenChunk]) -> tuple[Samples | None, float]:
         if chunk.samples.size:
             return chunk.samples, time.perf_counter() - started
     return None, time.perf_counter() - started
-
-

@@ -254,5 +254,3 @@ def _require_text(kind: str, data: dict[str, Any]) -> None:
     voice = data.get("voice", {})
     if not isinstance(voice, dict) or not isinstance(voice.get("name", ""), str):
         raise TypeError("voice is not a name")
-
-

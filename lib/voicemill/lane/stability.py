@@ -36,6 +36,7 @@ def measure_bundle(settings: Settings, voice: str, *, count: int, seed: int, obs
     root = folder if len(folder.parts) > 1 or folder.is_dir() else settings.paths.promoted(voice)
     manifest = load_manifest(root)
     speaker = open_voice(root)
+    speaker.origin = None  # measured before the watermark
     registry = WeightsRegistry(settings.weights.allowlist, settings.workspace.weights_cache, settings.repository)
     recogniser = find_judges(registry).recogniser
     if isinstance(recogniser, str):

@@ -16,11 +16,9 @@ from tests.unit.conftest import Voice
 from voicemill.bundle.export_formats import Format, export_format
 from voicemill.bundle.piper_format import piper_config
 from voicemill.errors import BundleError, UsageError, VoicemillError
-from voicemill.synthesis.options import SynthesisOptions
 from voicemill.text.lexicon import PHONES, Lexicon
 from voicemill.training.onnx_export import export_voice
 from voicemill.training.speaker import Speaker
-from voicemill_runtime.bundle import open_voice
 from voicemill_runtime.graph import VoiceGraph
 from voicemill_runtime.voice import Voice as SpeakingVoice
 
@@ -37,12 +35,17 @@ def promoted(voice: Voice, exported: Path) -> Path:
     return voice.publish(artifacts=ARTIFACTS)
 
 
+def unmarked(root: Path, text: str) -> np.ndarray:
+    """A text through our own runtime, with the bundle's dictionary and without a watermark."""
+    lines = (line.split() for line in (root / "lexicon.txt").read_text().splitlines())
+    lexicon = Lexicon({word: tuple(phones) for word, *phones in lines})
+    voice = SpeakingVoice(VoiceGraph((root / "voice.onnx").read_bytes()), lexicon)
+    return np.concatenate([chunk.samples for chunk in voice.speak(text)])
+
+
 def spoken(folder: Path) -> np.ndarray:
     """The text through our own runtime, with the exported dictionary."""
-    lines = (line.split() for line in (folder / "lexicon.txt").read_text().splitlines())
-    lexicon = Lexicon({word: tuple(phones) for word, *phones in lines})
-    voice = SpeakingVoice(VoiceGraph((folder / "voice.onnx").read_bytes()), lexicon)
-    return np.concatenate([chunk.samples for chunk in voice.speak(TEXT, SynthesisOptions())])
+    return unmarked(folder, TEXT)
 
 
 def sherpa_order(folder: Path) -> list[int]:
@@ -105,7 +108,7 @@ def test_pipers_phonemes_give_our_samples(promoted: Path, tmp_path: Path) -> Non
     lengths = np.array([ids.shape[1]])
     feed = {"input": ids, "input_lengths": lengths, "scales": np.array([0, 1, 0], np.float32)}
     (samples,) = session.run(["output"], feed)
-    ours = np.concatenate([chunk.samples for chunk in open_voice(promoted).speak("Good morning, change.")])
+    ours = unmarked(promoted, "Good morning, change.")
     assert samples.shape == (1, 1, len(ours))
     assert np.abs(samples[0, 0] - ours).max() < 1e-5
     (slower,) = session.run(["output"], feed | {"scales": np.array([0, 1.5, 0], np.float32)})
@@ -224,6 +227,6 @@ def test_the_real_piper_gives_our_samples(promoted: Path, tmp_path: Path) -> Non
     )
     assert "Missing phoneme" not in spoken_by_piper.stderr
     samples = np.load(tmp_path / "samples.npy")
-    ours = np.concatenate([chunk.samples for chunk in open_voice(promoted).speak(text)])
+    ours = unmarked(promoted, text)
     assert samples.shape == ours.shape
     assert np.abs(samples - ours).max() < 1e-4
