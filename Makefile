@@ -5,7 +5,7 @@ dev = . scripts/bootstrap.sh && bootstrap dev
 bin = "$$(dirname "$$VOICEMILL_PYTHON")"
 launcher = $(if $(filter direct,$(TOOLBOX_RUNTIME)),./run-direct,./run)
 
-.PHONY: help build build-gpu shell shell-gpu test test-fast test-all test-docker test-local test-local-fast lint format lock demo batch bench bench-quality vast-search vast-run vast-shell \
+.PHONY: help build build-gpu shell shell-gpu test test-fast test-all test-docker test-local test-local-fast lint format lock demo batch bench bench-quality mutants vast-search vast-run vast-shell \
   vast-status vast-pull vast-destroy vast-remote-test \
   schemas publish-cpu publish-cuda-base publish-cuda clean-work clean-cache
 
@@ -87,6 +87,9 @@ bench: ## measure the demo's stages; ARGS="preparation", "serve …", "start …
 
 bench-quality: ## stock NeMo's recipe and ours for the same minutes: error rate, distortion, pitch (ARGS="--voices slt,rms,awb --audio 1,6,20")
 	@$(dev) && PYTHONPATH=lib "$$VOICEMILL_PYTHON" scripts/bench/bench.py curve $(or $(ARGS),--plot cache/bench/time-to-voice.svg)
+
+mutants: ## share of small changes to the code that its tests notice (ARGS="lane_status --minutes 10"; not in CI)
+	@$(dev) && "$$VOICEMILL_PYTHON" scripts/bench/mutants.py $(ARGS)
 
 schemas: ## write the JSON Schemas of new format versions, and new descriptions, from the typed models
 	@$(dev) && PYTHONPATH=lib "$$VOICEMILL_PYTHON" scripts/voice/generate_schemas.py

@@ -35,7 +35,7 @@ from voicemill.dataset.stages import (
     separation,
     voice_activity,
 )
-from voicemill.errors import DatasetError
+from voicemill.errors import DatasetError, RefusedError
 from voicemill.locks import folder_lock, require_unused
 from voicemill.progress import Observer, SilentObserver
 from voicemill.settings import REPOSITORY
@@ -122,12 +122,29 @@ def prepare(request: PreparationRequest, workspace: Workspace, observer: Observe
         _run_stages(context, sources, edits.recordings(inputs), manifest.Identity(key, inputs, tools))
         publication.enter_context(folder_lock(root))  # no edit is saved between the copy and the publication
         require_unused(root)
+        _require_unchanged(root, before, key)
         edits.carry(root, staging)
     made = load(root, key)
     if made is None:
         raise RuntimeError(f"{root} is not the dataset that was just written")
     existing.record(request, workspace, key)
     return dataclasses.replace(made, cache_hit=False)
+
+
+def _require_unchanged(root: Path, before: DatasetDescription | None, key: str) -> None:
+    """Refuse to replace a dataset that another process put there since this preparation began.
+
+    Raises:
+        RefusedError: `lane_busy:<name>`.
+    """
+    now = description.read(root)
+    known = {key} if before is None else {key, before.content_key}
+    if now is not None and now.content_key not in known:
+        raise RefusedError(
+            f"Another process has put a dataset at {root} meanwhile; it stays.",
+            reason=f"lane_busy:{root.name}",
+            hint="Start again: finished stages are taken from the cache.",
+        )
 
 
 def _pool(request: PreparationRequest, shared: Path) -> ClipPool | RayPool:

@@ -17,7 +17,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from voicemill import machine
 from voicemill.lane.reporter import LaneReporter
+from voicemill.protocol import Scalar
 from voicemill.training.checkpoint import StepReport
 from voicemill.training.hooks import Hooks, Preview
 from voicemill.workers import lower_priority
@@ -84,16 +86,22 @@ class StepDisplay:
         self.reporter.advance(report.step, self._line(report, left))
         every = max(1, self.max_steps // _LINES)
         if report.step == 1 or report.step % every == 0 or report.step == self.max_steps:
-            self.reporter.stats(
-                {
-                    "model": self.title,
-                    "step": report.step,
-                    "max_steps": self.max_steps,
-                    "loss": round(report.loss, 5),
-                    "frames_per_second": self._speed(),
-                    "seconds_left": None if left is None else round(left),
-                }
-            )
+            values: dict[str, Scalar] = {
+                "model": self.title,
+                "step": report.step,
+                "max_steps": self.max_steps,
+                "loss": round(report.loss, 5),
+                "frames_per_second": self._speed(),
+                "seconds_left": None if left is None else round(left),
+            }
+            self.reporter.stats(values | self._load())
+
+    def _load(self) -> dict[str, Scalar]:
+        """Load and cores, where others than this training keep the cores busy."""
+        found = machine.load()
+        if found is None or not found.busy(own=found.cores):
+            return {}
+        return {"cores": found.cores, "load": round(found.processes, 1)}
 
     def _speed(self) -> int | None:
         """Mel frames a second, without padding; None at the first step."""
@@ -107,12 +115,14 @@ class StepDisplay:
         terms = f"mel {report.mel_loss:.3f}"
         if report.duration_loss or report.pitch_loss:
             terms += f" duration {report.duration_loss:.3f} pitch {report.pitch_loss:.3f}"
+        load = machine.load()
         parts = [
             f"loss {report.loss:.3f}",
             "" if left is None else f"{format_duration(left)} left",
             "" if speed is None else f"{speed} frames/s",
             terms,
             f"rate {report.learning_rate:.1e}",
+            f"busy: {load.text}" if load is not None and load.busy(own=load.cores) else "",
             f"{memory:.0f} MB",
         ]
         return " · ".join(part for part in parts if part)

@@ -16,7 +16,7 @@ from voicemill.dataset.manifest import read_entries, read_manifest
 from voicemill.dataset.prepare import PreparedDataset, load, prepare
 from voicemill.dataset.request import ManifestSource, PreparationRequest, recording_source
 from voicemill.dataset.stages import STAGES
-from voicemill.errors import AudioError, DatasetError, StorageError
+from voicemill.errors import AudioError, DatasetError, RefusedError, StorageError
 from voicemill.progress import SilentObserver
 from voicemill.workspace import Workspace
 
@@ -156,6 +156,30 @@ def test_clips_come_from_the_cache_when_only_the_seed_differs(
     assert "alignment: 7 of 7 clips from the cache" in observer.notes
     assert "pitch: 7 of 7 clips from the cache" in observer.notes
     assert [entry.sha256 for entry in other.entries] == [entry.sha256 for entry in prepared.entries]
+
+
+def test_a_dataset_that_came_meanwhile_stays(
+    prepared: PreparedDataset,
+    request_of: PreparationRequest,
+    workspace: Workspace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An import or another preparation under the same name has finished while this one ran."""
+    from voicemill.dataset import prepare as module
+
+    place, run_stages = Workspace(work=tmp_path, cache=workspace.cache), module._run_stages
+
+    def meanwhile(*arguments: object) -> None:
+        run_stages(*arguments)
+        shutil.copytree(prepared.root, place.dataset("demo"))
+
+    monkeypatch.setattr(module, "_run_stages", meanwhile)
+    with pytest.raises(RefusedError) as caught:
+        prepare(dataclasses.replace(request_of, seed=4), place)
+    assert (caught.value.reason, caught.value.exit_code) == ("lane_busy:demo", 1)
+    assert _tree(place.dataset("demo")) == _tree(prepared.root)
+    assert [each.name for each in (tmp_path / "datasets").iterdir()] == ["demo"]
 
 
 def test_a_changed_file_is_noticed(prepared: PreparedDataset, tmp_path: Path) -> None:
