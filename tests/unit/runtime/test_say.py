@@ -69,10 +69,54 @@ def test_a_pipe_and_a_link_stay(bundle: Path, tmp_path: Path) -> None:
     assert np.array_equal(*samples)  # the signatures differ
 
 
+def test_devices_and_links_of_both_outputs_stay(bundle: Path, tmp_path: Path) -> None:
+    null, sound, times = Path("/dev/null"), tmp_path / "sound.flac", tmp_path / "times.json"
+    link, dangling = tmp_path / "link.json", tmp_path / "dangling.wav"
+    link.symlink_to(times)
+    dangling.symlink_to(tmp_path / "behind.wav")
+    assert say(bundle, "--text", "Hello.", "--out", str(null)).returncode == 0
+    assert null.is_char_device()
+    assert say(bundle, "--text", "Hello.", "--out", str(sound), "--timings", str(link)).returncode == 0
+    assert link.is_symlink()
+    assert json.loads(times.read_text())["words"]
+    assert say(bundle, "--text", "Hello.", "--out", str(dangling)).returncode == 0
+    assert dangling.is_symlink()
+    assert soundfile.info(tmp_path / "behind.wav").format == "WAV"
+
+
+def test_a_folder_is_no_output(bundle: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "folder.wav"
+    folder.mkdir()
+    done = say(bundle, "--text", "Hello.", "--out", str(folder))
+    assert done.returncode != 0
+    assert b"Traceback" not in done.stderr
+    assert folder.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "encoding"),
+    [
+        ("a.wav", "WAV", "PCM_16"),
+        ("a.FLAC", "FLAC", "PCM_16"),
+        ("a.mp3", "MP3", "MPEG_LAYER_III"),
+        ("a.ogg", "OGG", "VORBIS"),
+        ("a.opus", "OGG", "OPUS"),
+    ],
+)
+def test_the_ending_decides_the_format(name: str, kind: str, encoding: str, bundle: Path, tmp_path: Path) -> None:
+    done = say(bundle, "--text", "Hello there.", "--out", str(tmp_path / name))
+    assert done.returncode == 0, done.stderr
+    found = soundfile.info(tmp_path / name)
+    assert (found.format, found.subtype, found.channels) == (kind, encoding, 1)
+    assert found.duration > 0.3
+
+
 @pytest.mark.parametrize(
     ("argv", "reason"),
     [
         (["--out", "a.aac"], "sound_format:aac"),
+        (["--out", "a"], "sound_format:"),
+        (["--out", "a.wav.txt"], "sound_format:txt"),
         (["--out", "a.wav", "--timings", "a.doc"], "timings_format:doc"),
         (["--out", "a.wav", "--lexicon", "none.txt"], "lexicon_missing:none.txt"),
     ],
