@@ -15,6 +15,22 @@ from voicemill.training.onnx_export import export_voice
 
 from .conftest import Checkout
 
+ASK = """
+import json, subprocess, urllib.request
+argv = ["/app/docker/entrypoint.sh", "voice-serve", "--bundles", "/voice", "--uncertified", "--port", "0"]
+server = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+try:
+    port = json.loads(server.stdout.readline())["port"]
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=30) as answer:
+        print(answer.status, json.load(answer)["engine"])
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/audio/voices", timeout=30) as answer:
+        voices = json.load(answer)
+        print(answer.status, len(voices["voices"]), len(voices["not_served"]))
+finally:
+    server.terminate()
+    print(server.wait(60))
+"""
+"""Starts voice-serve in the container and asks it there, because the container has no network."""
 MOST_IMAGE_BYTES = 350_000_000
 MOST_PACKAGE_BYTES = 250_000_000
 
@@ -88,6 +104,13 @@ def test_a_voice_speaks_to_standard_output(checkout: Checkout, speak_image: str,
     done = checkout.run("bash", "-c", script, "-", str(voice), str(target))
     assert done.returncode == 0, done.stderr
     assert soundfile.info(io.BytesIO(target.read_bytes())).duration > 0.1
+
+
+def test_the_server_answers_and_ends(checkout: Checkout, speak_image: str, voice: Path) -> None:
+    """The bundle of random weights does not verify, so it is listed and not served."""
+    code, out, err = run(checkout, speak_image, "python3", "-c", ASK, voice=voice)
+    assert code == 0, err
+    assert out.splitlines() == ["200 onnxruntime", "200 0 1", "0"], err
 
 
 def test_a_refusal_is_a_sentence(checkout: Checkout, speak_image: str) -> None:
