@@ -41,6 +41,8 @@ CHECKED = (
 """Variables whose values can make no sense."""
 DEFAULT_VOICE = "dottie_default"
 DEFAULT_DISPLAY_NAME = "Dottie"
+MAX_UNMARKED_REASON = 200
+"""Characters of VOICEMILL_UNMARKED."""
 
 
 @dataclass(frozen=True)
@@ -122,10 +124,15 @@ class ContainerSettings:
 
 @dataclass(frozen=True)
 class VoiceSettings:
-    """VOICE_PROFILE_ID and VOICE_DISPLAY_NAME."""
+    """VOICE_PROFILE_ID, VOICE_DISPLAY_NAME and VOICEMILL_UNMARKED.
+
+    Attributes:
+        unmarked: the reason why the voice's speech is to carry no marks (docs/marking.md); recorded in its bundle.
+    """
 
     profile_id: str
     display_name: str
+    unmarked: str | None = None
 
 
 @dataclass(frozen=True)
@@ -264,6 +271,7 @@ class Settings:
             voice=VoiceSettings(
                 profile_id=variables.text("VOICE_PROFILE_ID") or DEFAULT_VOICE,
                 display_name=variables.text("VOICE_DISPLAY_NAME") or DEFAULT_DISPLAY_NAME,
+                unmarked=_unmarked(variables.text("VOICEMILL_UNMARKED")),
             ),
             source=SourceSettings(
                 audio=variables.path("AUDIO_PATH"),
@@ -289,3 +297,13 @@ def is_demo(path: Path, repository: Path) -> bool:
     """Whether `path` is the bundled recording."""
     demo = repository / DEMO_AUDIO
     return path.exists() and demo.exists() and path.samefile(demo)
+
+
+def _unmarked(reason: str | None) -> str | None:
+    if reason is None or (len(reason) <= MAX_UNMARKED_REASON and reason.isprintable()):
+        return reason
+    raise UsageError(
+        "VOICEMILL_UNMARKED is not a sentence of one line.",
+        reason="unmarked_reason_invalid",
+        hint=f"Give the reason in at most {MAX_UNMARKED_REASON} characters, or unset it.",
+    )

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from voicemill.bundle.manifest import unmarked
+
 GRAPH, ACOUSTIC_MODEL = "voice.onnx", "fastpitch.nemo"
 NOTICE = "Synthetic speech, made by a trained model."
 _MAX_CERTIFICATE_BYTES = 4 * 1024 * 1024
@@ -50,13 +52,15 @@ class Origin:
 
     @classmethod
     def of_manifest(cls, manifest: Mapping[str, Any], sha256: str, root: Path) -> Origin | None:
-        """The origin that a bundle's manifest states, None for a bundle without a model.
+        """The origin that a bundle's manifest states; None for a voice that is unmarked by decision.
 
         Args:
             manifest: parsed, of a production or promoted bundle.
             sha256: of the manifest's file.
             root: the bundle's folder; a certificate lies beside it.
         """
+        if unmarked(manifest) is not None:
+            return None
         digests = {entry["path"]: entry["sha256"] for entry in manifest["files"]}
         model = digests.get(GRAPH) or digests.get(ACOUSTIC_MODEL)
         if model is None:

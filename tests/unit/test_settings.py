@@ -84,3 +84,12 @@ def test_workspace_names(tmp_path: Path) -> None:
     workspace = Workspace(work=tmp_path / "work", cache=tmp_path / "cache")
     assert workspace.lane_status("tts_prod_train") == tmp_path / "work/artifacts/train_status.tts_prod_train.json"
     assert workspace.promoted("anna") == tmp_path / "work/bundles/anna/voice_bundle"
+
+
+@pytest.mark.parametrize("reason", ["x" * 201, "two\nlines", "bell\x07"])
+def test_a_reason_against_marks_is_one_short_line(reason: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Settings.from_environment({"VOICEMILL_UNMARKED": reason})
+    assert caught.value.code == "unmarked_reason_invalid"
+    assert Settings.from_environment({"VOICEMILL_UNMARKED": "a test"}).voice.unmarked == "a test"
+    assert Settings.from_environment({}).voice.unmarked is None

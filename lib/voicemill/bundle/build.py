@@ -12,6 +12,7 @@ from voicemill import files, records
 from voicemill.bundle.contents import LEXICON, Digest, check_paths, copy_checked, digest_file
 from voicemill.bundle.manifest import (
     MANIFEST,
+    UNMARKED,
     AllowlistReference,
     FileEntry,
     ProductionManifest,
@@ -55,6 +56,7 @@ def build_bundle(
     commit: str | None = None,
     extra_files: Sequence[Path] = (),
     data_notice: str = "",
+    unmarked: str | None = None,
 ) -> BuiltBundle:
     """Build the bundle; `out_dir` is replaced whole or left as it was.
 
@@ -67,6 +69,7 @@ def build_bundle(
         commit: commit for the manifest; default the status's.
         extra_files: more files to bundle by their names, such as `sample.wav`.
         data_notice: notice of the training recordings, for `ATTRIBUTION.txt`.
+        unmarked: why the voice's speech is to carry no marks; by default it carries them.
 
     Raises:
         BundleError: `missing_train_status`, the status's own root cause when it is blocked, `invalid_config_sha256`,
@@ -94,7 +97,9 @@ def build_bundle(
         manifest = _manifest(
             status, commit or status.commit, weights_references(selected, vocoder, loaded, base), digests
         )
-        text = files.dump_json(records.dump(manifest))
+        document = records.dump(manifest) | ({UNMARKED: unmarked} if unmarked else {})
+        manifest = dataclasses.replace(manifest, artifact_sha256=artifact_sha256(document))
+        text = files.dump_json(document | {"artifact_sha256": manifest.artifact_sha256})
         (staging / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
     return BuiltBundle(out_dir, manifest, files.sha256_bytes(text.encode("utf-8")))
 
@@ -180,7 +185,7 @@ def _reference(entry: AllowlistEntry) -> dict[str, str | None]:
 def _manifest(
     status: TrainingStatus, commit: str, references: WeightsReferences, digests: list[Digest]
 ) -> ProductionManifest:
-    manifest = ProductionManifest(
+    return ProductionManifest(
         bundle_version="prod_tts_voice_bundle/1",
         commit=commit,
         config_sha256=status.config_sha256,
@@ -191,7 +196,6 @@ def _manifest(
         objective_status=status.objective_status,
         files=tuple(FileEntry(path=d.path, bytes=d.bytes, sha256=d.sha256) for d in sorted(digests)),
     )
-    return dataclasses.replace(manifest, artifact_sha256=artifact_sha256(records.dump(manifest)))
 
 
 def attribution_text(entries: Iterable[AllowlistEntry], data_notice: str = "") -> str:

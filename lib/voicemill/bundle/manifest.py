@@ -8,7 +8,7 @@ the model.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -138,7 +138,9 @@ REPEATED_FIELDS = (
     "files",
 )
 """Fields of the production manifest that every provenance repeats, `null` where the source lacks one."""
-REPEATED_WHERE_PRESENT = ("dry_run", "objective_status", "vocoder")
+UNMARKED = "unmarked"
+"""Field of a production manifest, only where it was decided that the speech carries no marks: the reason."""
+REPEATED_WHERE_PRESENT = ("dry_run", "objective_status", "vocoder", UNMARKED)
 
 
 Manifest = ProductionManifest | PromotedManifest
@@ -162,6 +164,13 @@ class LoadedManifest:
         """True when the (source's) `artifact_sha256` is there and recomputes."""
         source = self.raw if isinstance(self.manifest, ProductionManifest) else source_manifest(self.raw["provenance"])
         return source.get("artifact_sha256") == artifact_sha256(source)
+
+
+def unmarked(raw: Mapping[str, Any]) -> str | None:
+    """Why the speech of a bundle carries no marks, from its manifest as parsed; None for a voice that is marked."""
+    provenance = raw.get("provenance")
+    source = provenance.get(f"source_{UNMARKED}") if isinstance(provenance, dict) else raw.get(UNMARKED)
+    return str(source) if source else None
 
 
 def artifact_sha256(raw: dict[str, Any]) -> str:

@@ -48,6 +48,7 @@ def build(
         commit=commit,
         extra_files=extra_files,
         data_notice=recordings_notice(read_training_status(status), settings.repository, base, data_notice),
+        unmarked=settings.voice.unmarked,
     )
 
 

@@ -17,6 +17,7 @@ from voicemill import __version__, files
 from voicemill.bundle.build import EVALUATION
 from voicemill.bundle.contents import open_unchanged
 from voicemill.bundle.differences import BundleCheck
+from voicemill.bundle.manifest import unmarked
 from voicemill.casimir.answer import answer_of, refusal
 from voicemill.casimir.evaluator import PackOutcome, evaluate
 from voicemill.casimir.javascript import Value
@@ -98,6 +99,8 @@ def bundle_metrics(check: BundleCheck, rows: Sequence[ChecklistRow]) -> dict[str
         metrics |= {name: _value(found, figure) for name, figure in _FIGURES_OF_JUDGES.items()}
     if stable := read_stability(check.root, check.loaded.sha256 if check.loaded else None):
         metrics["stability.sentences"], metrics["stability.failed"] = stable.count, stable.failed
+    if check.loaded and (reason := unmarked(check.loaded.raw)):
+        metrics["marking.unmarked"] = reason
     return metrics
 
 

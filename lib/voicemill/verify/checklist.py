@@ -25,6 +25,7 @@ from voicemill.verify.rows import (
     archives_row,
     complete_row,
     files_row,
+    marks_row,
     reproducible_row,
     signature_row,
     status_row,
@@ -134,6 +135,7 @@ def verify_bundle(
         complete_row(check, check.loaded, source, listed, dry_run),
         archives_row(check, dry_run),
         reproducible_row(source),
+        marks_row(source),
     )
     rows = (*rows, certificate.casimir_row(check, rows, packs))
     if signature is not None:

@@ -12,9 +12,10 @@ from voicemill import records
 from voicemill.bundle.build import ATTRIBUTION, EVALUATION
 from voicemill.bundle.contents import GRAPH, LEXICON, open_unchanged
 from voicemill.bundle.differences import BundleCheck
-from voicemill.bundle.manifest import FileEntry, LoadedManifest, PromotedManifest, WeightsReference
+from voicemill.bundle.manifest import UNMARKED, FileEntry, LoadedManifest, PromotedManifest, WeightsReference
 from voicemill.bundle.statements import check_signature, signature_path
 from voicemill.errors import BundleFileError, GateError, NotAcceptableError, UsageError
+from voicemill.protocol import one_line
 from voicemill.training_status import TrainingStatus, is_digest
 from voicemill.weights import archive, gate, onnx_bytes
 from voicemill.weights.allowlist import AllowlistEntry, Kind, LoadedAllowlist
@@ -124,6 +125,13 @@ def status_row(source: dict[str, Any], dry_run: bool, status: TrainingStatus | N
         why = "the bundle does not record its training status; give it with --status"
         return ChecklistRow("status", title, False, why, certification_only=True)
     return ChecklistRow("status", title, recorded == "ready_for_bundle", f"{recorded}, as the bundle records it")
+
+
+def marks_row(source: dict[str, Any]) -> ChecklistRow:
+    """Whether the voice's speech is marked as synthetic; a decision against it is shown, and is no fault."""
+    title = "Marks of synthetic speech: watermark and signed metadata"
+    reason = source.get(UNMARKED)
+    return ChecklistRow("marks", title, True, f"off: {one_line(str(reason), 200)}" if reason else "on")
 
 
 def files_row(check: BundleCheck) -> ChecklistRow:

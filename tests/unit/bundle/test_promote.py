@@ -299,3 +299,34 @@ def test_any_list_of_paths_ends_in_an_answer(paths):
 )
 def test_any_bytes_are_a_manifest_or_not(data):
     assert code_of(parse_manifest, data) in ("", "manifest_invalid")
+
+
+def test_a_voice_that_is_unmarked_by_decision_says_so(training):
+    from voicemill.bundle.manifest import load_manifest
+    from voicemill.verify.certificate import bundle_metrics
+    from voicemill.verify.checklist import lines, verify_bundle
+    from voicemill_marks.origin import Origin
+
+    reason = "an announcer for a model railway"
+    production = training.build(unmarked=reason)
+    promoted = training.promote()
+    for root in (production.root, promoted.root):
+        raw = json.loads((root / "manifest.json").read_text())
+        assert load_manifest(root).artifact_sha256_ok
+        assert Origin.of_manifest(raw, "0" * 64, root) is None
+        verification = verify_bundle(root, training.allowlist)
+        assert any("Marks" in line and f"off: {reason}" in line for line in lines(verification))
+        assert bundle_metrics(verification.check, verification.rows)["marking.unmarked"] == reason
+
+
+def test_a_voice_is_marked_unless_it_was_decided_otherwise(training):
+    from voicemill.verify.certificate import bundle_metrics
+    from voicemill.verify.checklist import verify_bundle
+    from voicemill_marks.origin import Origin
+
+    root = training.build().root
+    raw = json.loads((root / "manifest.json").read_text())
+    assert "unmarked" not in raw
+    assert Origin.of_manifest(raw, "0" * 64, root) is not None
+    verification = verify_bundle(root, training.allowlist)
+    assert "marking.unmarked" not in bundle_metrics(verification.check, verification.rows)
