@@ -27,6 +27,9 @@ from voicemill.settings import Settings
 from voicemill.training_status import TrainingStatus, read_training_status, write_training_status
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from voicemill.bundle.promote import PromotedBundle
     from voicemill.dataset.prepare import PreparedDataset
     from voicemill.evaluation.evaluate import VoiceEvaluation
@@ -218,8 +221,6 @@ def _percent(measured: VoiceEvaluation, name: str) -> str:
 
 def _record(voice: TrainedVoice, measured: VoiceEvaluation, exported: ExportedGraph, settings: Settings) -> None:
     """Write the evaluation and a sample, and complete the training status with the chosen vocoder and the graph."""
-    import soundfile
-
     from voicemill.evaluation.model import write_evaluation
     from voicemill.lane.evaluation import GRIFFIN_LIM
     from voicemill.lane.trained_voice import SAMPLE, VOCODER
@@ -227,11 +228,7 @@ def _record(voice: TrainedVoice, measured: VoiceEvaluation, exported: ExportedGr
     chosen = measured.evaluation.chosen_vocoder or GRIFFIN_LIM
     longest = max(measured.spoken[chosen].values(), key=len)
     sample = voice.folder / SAMPLE
-    with (
-        files.atomic_path(sample, suffix=".wav") as temporary,
-        files.library_writes(sample, soundfile.LibsndfileError),
-    ):
-        soundfile.write(temporary, longest, voice.config.audio.sample_rate, subtype="PCM_16")
+    files.write_bytes(sample, _sample_bytes(longest, voice.config.audio.sample_rate, exported, settings))
     write_evaluation(settings.paths.evaluation, measured.evaluation)
     shipped = [exported.graph, exported.lexicon, sample]
     if chosen != GRIFFIN_LIM:
@@ -247,6 +244,18 @@ def _record(voice: TrainedVoice, measured: VoiceEvaluation, exported: ExportedGr
         }
     )
     write_training_status(settings.paths.training_status, completed)
+
+
+def _sample_bytes(samples: NDArray[np.float32], rate: int, exported: ExportedGraph, settings: Settings) -> bytes:
+    """`sample.wav` with the voice's watermark and comments; the same voice gives the same bytes."""
+    from voicemill_marks.origin import Origin
+    from voicemill_marks.watermark import Watermark
+    from voicemill_runtime.sound_files import sound_bytes
+
+    if settings.voice.unmarked:
+        return sound_bytes(samples, rate, ".wav")
+    origin = Origin(settings.voice.profile_id, files.sha256_file(exported.graph))
+    return sound_bytes(Watermark(rate, origin.payload).mark(samples), rate, ".wav", origin)
 
 
 def bundle(run: LaneRun) -> list[TableRow]:
