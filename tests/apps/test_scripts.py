@@ -58,7 +58,9 @@ def test_shellcheck_is_clean_on_every_script() -> None:
 
 
 def test_hadolint_is_clean_on_every_dockerfile() -> None:
-    assert {"Dockerfile", "Dockerfile.cuda", "Dockerfile.cuda-base", "Dockerfile.speak"} == {path.name for path in DOCKERFILES}
+    assert {"Dockerfile", "Dockerfile.cuda", "Dockerfile.cuda-base", "Dockerfile.speak"} == {
+        path.name for path in DOCKERFILES
+    }
     done = subprocess.run(
         [tool("hadolint"), *map(str, DOCKERFILES)], cwd=ROOT, capture_output=True, text=True, check=False
     )

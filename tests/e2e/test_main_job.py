@@ -188,6 +188,21 @@ def test_the_voice_says_a_text(finished: tuple[Path, subprocess.CompletedProcess
     assert said["fast"] < 0.8 * said["plain"]
 
 
+def test_the_voice_speaks_the_phones_that_were_aligned(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    from voicemill_runtime.bundle import open_voice
+
+    work = finished[0] / "work"
+    voice = open_voice(work / "bundles" / "anna" / "voice_bundle")
+    lines = (work / "datasets" / "anna" / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
+    aligned, spoken = [], []
+    for entry in map(json.loads, lines):
+        aligned.append([(word, [phone for phone, _, _ in phones]) for word, _, _, phones in entry["alignment"]])
+        words = [word for sentence in voice.read(entry["text"]) for word in sentence.words]
+        spoken.append([(word.text, list(word.phones)) for word in words])
+    assert spoken == aligned
+    assert ("read", ["R", "IY", "D"]) in [pair for words in aligned for pair in words]  # the dictionary has R EH D
+
+
 def test_the_bundle_verifies_after_a_move_and_a_flipped_bit_is_named(
     finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:

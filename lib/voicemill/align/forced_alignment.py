@@ -172,12 +172,15 @@ class Aligner:
     def __getstate__(self) -> dict[str, Any]:
         return {"_lexicon": self._lexicon, "_front": None}
 
-    def align(self, samples: npt.NDArray[np.float32], text: str) -> Alignment:
+    def align(
+        self, samples: npt.NDArray[np.float32], text: str, pronounced: Sequence[Sequence[str]] | None = None
+    ) -> Alignment:
         """Align a clip with its text.
 
         Args:
             samples: (n,) mono float at 16 kHz, one utterance.
             text: normalised text; punctuation is ignored.
+            pronounced: phones of each word; those of the lexicon by default.
 
         Raises:
             DatasetError: `alignment_failed`, the text has no words or the clip is too short for it. A clip of another
@@ -188,18 +191,33 @@ class Aligner:
             raise _failed(text, "the text contains no words")
         if samples.size < MIN_SAMPLES:
             raise _failed(text, "the clip is empty")
-        if self._front is None:
-            self._front = features.FrontEnd()
         model = acoustic_model.load()
-        pronounced = [self._lexicon.pronounce(word).phones for word in spoken]
-        cepstra = self._front.cepstra(to_pcm16(_with_padding(samples)))
-        found = viterbi.best_path(model, viterbi.decoding_graph(model, pronounced), features.streams(cepstra))
+        phones = pronounced or [self._lexicon.pronounce(word).phones for word in spoken]
+        found = viterbi.best_path(model, viterbi.decoding_graph(model, phones), self._streams(samples))
         length = samples.size / SAMPLE_RATE
         if found is None:
             raise _failed(text, f"{length:.2f} s of audio are too short for its {len(spoken)} words")
-        words = _words(spoken, pronounced, found, length)
+        words = _words(spoken, phones, found, length)
         frames = np.array([max(1, round((word.end - word.start) * FRAME_RATE)) for word in words])
         return Alignment(words, float(np.average([word.score for word in words], weights=frames)))
+
+    def compare(
+        self, samples: npt.NDArray[np.float32], candidates: Sequence[Sequence[Sequence[str]]]
+    ) -> list[int | None]:
+        """Scores of several sequences of words for the same clip, see `viterbi.compare`.
+
+        Args:
+            samples: (n,) mono float at 16 kHz, at least `MIN_SAMPLES`.
+            candidates: for each, the phones of its words.
+        """
+        model = acoustic_model.load()
+        graphs = [viterbi.decoding_graph(model, words) for words in candidates]
+        return viterbi.compare(model, graphs, self._streams(samples))
+
+    def _streams(self, samples: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+        if self._front is None:
+            self._front = features.FrontEnd()
+        return features.streams(self._front.cepstra(to_pcm16(_with_padding(samples))))
 
 
 def _with_padding(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

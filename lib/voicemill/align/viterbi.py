@@ -116,18 +116,63 @@ def best_path(
     Returns:
         The phones of the best path in order; None if the audio has fewer frames than the text has states.
     """
-    states = np.concatenate([node.senones for node in graph.nodes])
+    (found,) = _search_all(model, [graph], streams)
+    return None if found is None else _segments(graph, found.states // STATES_PER_PHONE, found.scores)
+
+
+def compare(
+    model: AcousticModel, graphs: Sequence[DecodingGraph], streams: Sequence[npt.NDArray[np.float32]]
+) -> list[int | None]:
+    """Scores of the best paths of several texts for the same audio.
+
+    The frames are scored against the senones of all graphs together, so the results can be compared with each other:
+    a difference of d means that the likelihoods differ by the factor exp(0.1 d).
+
+    Args:
+        model: the acoustic model.
+        graphs: of the texts.
+        streams: as for `best_path`.
+
+    Returns:
+        The score of each graph; None where the audio has fewer frames than the text has states.
+    """
+    return [None if found is None else int(found.scores.sum()) for found in _search_all(model, graphs, streams)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Path:
+    """States (frames,) of a best path and the score (frames,) of each frame, transitions included."""
+
+    states: npt.NDArray[np.int64]
+    scores: Integers
+
+
+def _search_all(
+    model: AcousticModel, graphs: Sequence[DecodingGraph], streams: Sequence[npt.NDArray[np.float32]]
+) -> list[_Path | None]:
+    states = np.concatenate([node.senones for graph in graphs for node in graph.nodes])
     senones, first, of_state = np.unique(states, return_index=True, return_inverse=True)
-    phones = np.array([node.phone for node in graph.nodes])
+    phones = np.array([node.phone for graph in graphs for node in graph.nodes])
     scores = model.log_likelihoods(streams, senones, phones[first // STATES_PER_PHONE])
+    ends = np.cumsum([STATES_PER_PHONE * len(graph.nodes) for graph in graphs])
+    columns = np.split(of_state, ends[:-1])
+    return [_search(model, graph, scores, own) for graph, own in zip(graphs, columns, strict=True)]
+
+
+def _search(
+    model: AcousticModel, graph: DecodingGraph, scores: npt.NDArray[np.int16], of_state: npt.NDArray[np.int64]
+) -> _Path | None:
+    """The best path; `of_state` (states,) is each state's column of the scores (frames, senones)."""
+    phones = np.array([node.phone for node in graph.nodes])
     self_loop, forward = model.self_loop[phones].ravel(), model.forward[phones].ravel()
     origins, costs, begin = _links(graph, forward)
-    doubled = np.flatnonzero(origins[1] < len(states))
+    count = len(of_state)
+    doubled = np.flatnonzero(origins[1] < count)
     others, other_costs = origins[1][doubled], costs[1][doubled]
-    values = np.full(len(states) + 1, _NEVER, dtype=np.int32)  # the last element is a state that no path reaches
+    values = np.full(count + 1, _NEVER, dtype=np.int32)  # the last element is a state that no path reaches
     values[:-1] = begin + scores[0][of_state]
     # 0: from the state itself, 1 or 2: from its first or second predecessor
-    backpointers = np.zeros((len(scores), len(states)), dtype=np.int8)
+    backpointers = np.zeros((len(scores), count), dtype=np.int8)
     for frame in range(1, len(scores)):
         best, along = values[:-1] + self_loop, values[origins[0]] + costs[0]
         backpointers[frame] = along > best
@@ -148,7 +193,7 @@ def best_path(
             state = int(origins[backpointers[frame, state] - 1][state])
     each = scores[np.arange(len(scores)), of_state[path]].astype(np.int32)
     each[1:] += np.where(path[1:] == path[:-1], self_loop[path[1:]], forward[path[:-1]])
-    return _segments(graph, path // STATES_PER_PHONE, each)
+    return _Path(path, each)
 
 
 def _links(graph: DecodingGraph, forward: Integers) -> tuple[list[npt.NDArray[np.int64]], list[Integers], Integers]:

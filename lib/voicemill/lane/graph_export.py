@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicemill.errors import TrainingError
-from voicemill.synthesis.input_text import split_into_chunks
 from voicemill.training.examples import encode
 from voicemill.training.onnx_export import export_voice
 from voicemill.training.runtime import nemo_runtime
@@ -63,7 +62,7 @@ def export_graph(speaker: Speaker, folder: Path, texts: Iterable[str]) -> Export
 
 def largest_difference(speaker: Speaker, graph: VoiceGraph, texts: Iterable[str]) -> float:
     """The largest difference between the graph's output and NeMo's; infinite where their lengths differ."""
-    parts = [part for text in texts for part in split_into_chunks(text)]
+    parts = [part for text in texts for part in speaker.chunks(text)]
     chosen = [*_without_ties(speaker, parts)] or parts
     return max((_difference(speaker, graph, part) for part in chosen[:COMPARED]), default=0.0)
 

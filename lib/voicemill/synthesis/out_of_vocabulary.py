@@ -14,6 +14,8 @@ Pronounce = Callable[[str], Sequence[str]]
 """Lower-case word -> its ARPABET phones without stress marks."""
 
 WORD = re.compile(r"[a-z]+(?:[a-z'-]*[a-z]+)*", re.IGNORECASE)
+_PHONES = re.compile(r"\|([A-Z]{1,2}[0-2]?(?: [A-Z]{1,2}[0-2]?)*)\|")
+"""A word that is written as its phones."""
 
 
 def default_pronunciation(word: str) -> Sequence[str]:
@@ -38,20 +40,29 @@ class Vocabulary:
     def unknown_words(self, text: str) -> list[str]:
         """The out-of-vocabulary words of a text, in lower case, in order, once each."""
         unknown: list[str] = []
-        for word in WORD.findall(text.lower()):
-            parts = [] if self._knows(word) else [part for part in word.split("-") if not self._knows(part)]
+        for word in WORD.findall(_PHONES.sub(" ", text).lower()):
+            parts = [] if self.knows(word) else [part for part in word.split("-") if not self.knows(part)]
             unknown.extend(part for part in parts if part and part not in unknown)
         return unknown
 
     def replace_unknown_words(self, text: str, pronounce: Pronounce) -> str:
-        """The text with each out-of-vocabulary word as `|PH OW N Z|`, which NeMo's tokenizer takes as phones."""
-        text = text.replace("|", " ")
-        phones = {
-            word: f"|{' '.join(stressed_for(self.tokens, pronounce(word)))}|" for word in self.unknown_words(text)
-        }
-        return WORD.sub(lambda match: _replaced(match[0], phones), text) if phones else text
+        """The text with each out-of-vocabulary word as `|PH OW N Z|`, which NeMo's tokenizer takes as phones.
 
-    def _knows(self, word: str) -> bool:
+        Words that are written as phones already stay, in the tokenizer's notation; other vertical bars are left out.
+        """
+        phones = {word: self.written(pronounce(word)) for word in self.unknown_words(text)}
+        pieces = _PHONES.split(text)
+        pieces[1::2] = [self.written(piece.split()) for piece in pieces[1::2]]
+        pieces[::2] = [
+            WORD.sub(lambda match: _replaced(match[0], phones), piece.replace("|", " ")) for piece in pieces[::2]
+        ]
+        return "".join(pieces)
+
+    def written(self, phones: Sequence[str]) -> str:
+        """Phones of a word as `|PH OW N Z|`, in the tokenizer's notation."""
+        return f"|{' '.join(stressed_for(self.tokens, [phone.rstrip('012') for phone in phones]))}|"
+
+    def knows(self, word: str) -> bool:
         """Whether NeMo's EnglishG2p finds the word, plurals included (see its `parse_one_word`)."""
         return (
             word in self.words

@@ -9,8 +9,9 @@ text_files     text files of unknown origin
 normalise      written English -> spoken form -> words
 lexicon        word -> phones (ARPABET without stress): CMU dictionary, the user's additions, guesses
 frontend       the text front end behind `normalise`: sentences to spoken words and phones
+readings       a clip's words with their phones, and the places where a reader has a choice
 letters        letter-to-sound: joint letter-phone n-grams trained on the dictionary (docs/adr/0003)
 
-Invariant: `normalise.words` is the only tokenisation, and the lexicon has one pronunciation per word. The phones of the
-aligner and the tokens of NeMo's tokenizer therefore match one to one.
+Invariant: `normalise.words` is the only tokenisation. The lexicon has one pronunciation per word; the front end gives
+heteronyms another one, and both the aligner and NeMo's tokenizer receive it, so phones and tokens match one to one.
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
@@ -68,8 +68,14 @@ def pocketsphinx_version() -> str:
 class Lexicon:
     """Words and their phones; immutable except for the cache of its guesses."""
 
-    def __init__(self, entries: dict[str, Phones]) -> None:
+    def __init__(self, entries: dict[str, Phones], own: Collection[str] = ()) -> None:
+        """
+        Args:
+            entries: phones of each word.
+            own: words whose pronunciation the user gave.
+        """
         self._entries = entries
+        self.own = frozenset(own)
         self._guesses: dict[str, Phones] = {}
 
     @classmethod
@@ -85,7 +91,7 @@ class Lexicon:
             DependencyError: PocketSphinx is not installed.
         """
         own = read_own(extra) if extra is not None else {}
-        return cls(_read(pocketsphinx_folder() / _DICTIONARY) | own)
+        return cls(_read(pocketsphinx_folder() / _DICTIONARY) | own, own)
 
     def __contains__(self, word: str) -> bool:
         return word in self._entries

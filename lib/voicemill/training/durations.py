@@ -1,8 +1,9 @@
 """Durations from a forced alignment: frames per token, or an attention prior, for FastPitch.
 
-The aligner and our tokenizer share one lexicon with one pronunciation a word, so the aligned phones of an utterance are
-the phone tokens of its text, one to one; spaces and punctuation get the pauses. The tokenizer of a base checkpoint may
-have stress marks or spell some words: with it, words are matched instead of phones.
+The aligner and our tokenizer share one lexicon, and heteronyms are written as their phones (`examples.aligned_text`).
+So the aligned phones of an utterance are the phone tokens of its text, one to one; spaces and punctuation get the
+pauses. The tokenizer of a base checkpoint may have stress marks or spell some words: with it, words are matched instead
+of phones.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 
 from voicemill.errors import DatasetError
 from voicemill.synthesis.mel import AudioConfig
-from voicemill.synthesis.out_of_vocabulary import Vocabulary, default_pronunciation
+from voicemill.synthesis.out_of_vocabulary import Vocabulary
+from voicemill.text.frontend.heteronyms import pronunciations
 from voicemill.training.batches import Example
 from voicemill.training.config import AlignmentMode
 from voicemill.training.data import PitchStatistics, TrainingClip, read_audio, read_pitch
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     import torch
     from nemo.collections.tts.models import FastPitchModel
 
+_WORD = re.compile(r"[a-z]+(?:'[a-z]+)*", re.IGNORECASE)
+"""A word as `text.normalise.words` finds it."""
 CACHE_SECONDS = 4 * 3600.0
 """Mels of up to this much audio are cached (28 kB a second, so 400 MB); others are computed at each use."""
 
@@ -61,7 +65,7 @@ class ExampleSource:
 
         samples = read_audio(clip.audio, self.audio.sample_rate)
         mel = log_mel(self.model, samples)
-        tokens, symbols = encode(self.model, clip.text if self.strict else self._with_phones(clip))
+        tokens, symbols = encode(self.model, aligned_text(self.model, clip, strict=self.strict))
         seconds = len(samples) / self.audio.sample_rate
         frames = mel.shape[1]
         spans = token_spans(symbols, clip.words, seconds, clip=clip.id, strict=self.strict)
@@ -76,13 +80,6 @@ class ExampleSource:
         else:
             prior = torch.from_numpy(beta_binomial_prior(len(tokens), frames))
         return Example(torch.tensor(tokens), mel, torch.from_numpy(pitch), durations, prior)
-
-    def _with_phones(self, clip: TrainingClip) -> str:
-        """The text for the tokenizer of a base checkpoint: words that its dictionary lacks, as they were aligned."""
-        aligned = {word.word.lower(): [phone.symbol for phone in word.phones] for word in clip.words}
-        return vocabulary_of(self.model).replace_unknown_words(
-            clip.text, lambda word: aligned.get(word) or default_pronunciation(word)
-        )
 
     def _normalised_pitch(self, clip: TrainingClip, frames: int) -> NDArray[np.float32]:
         """(f0 - mean) / std where voiced, 0 elsewhere; cut to the mel, which is one frame shorter."""
@@ -137,6 +134,46 @@ def encode(model: FastPitchModel, text: str) -> tuple[list[int], list[str]]:
     ids = [int(token) for token in model.parse(text, normalize=False)[0].tolist()]
     labels = model.vocab.tokens
     return ids, [labels[token] for token in ids]
+
+
+def aligned_text(model: FastPitchModel, clip: TrainingClip, *, strict: bool) -> str:
+    """The text of a clip for the tokenizer: a word whose aligned phones the tokenizer would not give is written as
+    `|PH OW N Z|`.
+
+    Args:
+        model: the acoustic model.
+        clip: with its alignment.
+        strict: for every such word: heteronyms, and letters. With the tokenizer of a base checkpoint only for
+            heteronyms and words that its dictionary lacks.
+    """
+    matches = list(_WORD.finditer(clip.text))
+    if len(matches) != len(clip.words):
+        return clip.text  # `token_spans` refuses it
+    vocabulary = vocabulary_of(model)
+    pieces, end = [], 0
+    for match, aligned in zip(matches, clip.words, strict=True):
+        word, phones = aligned.word.lower(), tuple(phone.symbol for phone in aligned.phones)
+        own = not vocabulary.knows(word) or (
+            (strict or bool(pronunciations(word))) and phones != listed_phones(model, word)
+        )
+        pieces += [clip.text[end : match.start()], vocabulary.written(phones) if own else match[0]]
+        end = match.end()
+    return "".join([*pieces, clip.text[end:]])
+
+
+def listed_phones(model: FastPitchModel, word: str) -> tuple[str, ...] | None:
+    """The first pronunciation of a word in the tokenizer's dictionary, without stress; None for other words.
+
+    Args:
+        model: the acoustic model.
+        word: in lower case.
+    """
+    entries = model.vocab.g2p.phoneme_dict
+    found = (entries.get(word) or entries.get(word.upper())) if isinstance(entries, dict) else None
+    if not found:
+        return None
+    first = found[0] if isinstance(found[0], list | tuple) else found
+    return tuple(phone.rstrip("012") for phone in first)
 
 
 def vocabulary_of(model: FastPitchModel) -> Vocabulary:

@@ -40,14 +40,14 @@ def previews(module: AcousticModule, clips: tuple[TrainingClip, ...]) -> list[Pr
     """A preview of each clip's text with the present (averaged) weights, except texts that give no sound yet."""
     import torch
 
-    from voicemill.training.examples import encode
+    from voicemill.training.examples import aligned_text, encode
 
     model, found = module.model, []
     model.eval()
     try:
         with module.averaged(), torch.no_grad():
             for clip in clips:
-                ids, symbols = encode(model, clip.text)
+                ids, symbols = encode(model, aligned_text(model, clip, strict=True))
                 text, shift = torch.tensor([ids], device=model.device), torch.zeros(1, 1, device=model.device)
                 try:
                     predicted, _, durations, *_ = model.fastpitch.infer(text=text, pitch=shift)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,11 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicemill.errors import TrainingError, UsageError
-from voicemill.synthesis.input_text import split_into_chunks
 from voicemill.synthesis.mel import AudioConfig
 from voicemill.synthesis.out_of_vocabulary import Pronounce, default_pronunciation
 from voicemill.synthesis.vocoders import GriffinLimVocoder, HifiganVocoder, Vocoder
-from voicemill.training.examples import encode, vocabulary_of
+from voicemill.text.frontend import SpokenWord, read
+from voicemill.text.frontend.reading import LETTER_A, annotated
+from voicemill.text.lexicon import Lexicon
+from voicemill.training.examples import encode, listed_phones, vocabulary_of
+from voicemill_runtime.voice import split
 
 if TYPE_CHECKING:
     from nemo.collections.tts.models import FastPitchModel, HifiGanModel
@@ -50,17 +56,46 @@ class Speaker:
         """
         pause = np.zeros(round(PAUSE_SECONDS * self.audio.sample_rate), dtype=np.float32)
         pieces: list[NDArray[np.float32]] = []
-        for chunk in split_into_chunks(text):
+        for chunk in self.chunks(text):
             pieces.extend((self.vocode(self.predict_mel(chunk)), pause))
         if not pieces:
             raise UsageError("There is nothing to say in the text.", reason="nothing_to_say")
         return np.concatenate(pieces[:-1])
 
+    def chunks(self, text: str) -> list[str]:
+        """Sentences of a text, or parts of long ones, with the phones that the voice's runtime speaks.
+
+        A word whose phones are not the first ones of the voice's dictionary is written as `|PH OW N Z|`.
+
+        Raises:
+            UsageError: `unknown_words:<word>`, see `with_phones`.
+        """
+        return [
+            self.with_phones(annotated([self._spoken(word) for word in part], self.lexicon))
+            for sentence in read(text, self.lexicon)
+            for part in split(sentence.words)
+        ]
+
+    def _spoken(self, word: SpokenWord) -> SpokenWord:
+        """The word with the phones of `pronounce`, if the voice's dictionary does not list it."""
+        if word.text in self.lexicon or word.phones == LETTER_A:
+            return word
+        if self.pronounce is None:
+            raise _unknown([word.text])
+        return dataclasses.replace(word, phones=tuple(self.pronounce(word.text)))
+
+    @functools.cached_property
+    def lexicon(self) -> Lexicon:
+        """The dictionary of the voice's tokenizer: first pronunciations, without stress."""
+        words = self.fastpitch.vocab.g2p.phoneme_dict
+        listed = {word.lower(): listed_phones(self.fastpitch, word.lower()) for word in words}
+        return Lexicon({word: phones for word, phones in listed.items() if phones})
+
     def predict_mel(self, text: str, *, speed: float = 1.0, semitones: float = 0.0) -> NDArray[np.float32]:
         """Log-mel of shape (mels, frames) of one chunk of text.
 
         Args:
-            text: normalised.
+            text: normalised, or one of `chunks`.
             speed: 1 as trained, 2 twice as fast.
             semitones: shift of the mean pitch.
 
@@ -111,8 +146,12 @@ class Speaker:
         """
         vocabulary = vocabulary_of(self.fastpitch)
         if self.pronounce is None and (unknown := vocabulary.unknown_words(text)):
-            raise UsageError(f"The voice cannot pronounce: {', '.join(unknown)}.", reason=f"unknown_words:{unknown[0]}")
+            raise _unknown(unknown)
         return vocabulary.replace_unknown_words(text, self.pronounce or default_pronunciation)
+
+
+def _unknown(words: Sequence[str]) -> UsageError:
+    return UsageError(f"The voice cannot pronounce: {', '.join(words)}.", reason=f"unknown_words:{words[0]}")
 
 
 def load_speaker(

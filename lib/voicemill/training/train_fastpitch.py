@@ -12,7 +12,7 @@ from voicemill.training.batches import BatchPlan
 from voicemill.training.checkpoint import TrainingResult, fingerprint, save_nemo
 from voicemill.training.config import TrainingConfig
 from voicemill.training.data import TrainingDataset, read_dataset
-from voicemill.training.examples import ExampleSource
+from voicemill.training.examples import ExampleSource, aligned_text
 from voicemill.training.fitting import TrainingRun, fit, new_trainer
 from voicemill.training.hooks import Hooks
 from voicemill.training.memory import MemoryEstimate, estimate_acoustic, split_to_fit
@@ -175,7 +175,7 @@ def _selection(run: TrainingRun, dataset: TrainingDataset, module: AcousticModul
     def predict() -> list[Mel]:
         module.model.eval()
         try:
-            return [speaker.predict_mel(clip.text) for clip in clips]
+            return [speaker.predict_mel(aligned_text(module.model, clip, strict=False)) for clip in clips]
         finally:
             module.train()
 

@@ -44,7 +44,13 @@ def test_a_histogram_counts_below_each_bound() -> None:
     histogram = Histogram("x", "x", (1.0, 2.0))
     for figure in (0.5, 1.0, 1.5, 9.0):
         histogram.observe(figure)
-    assert histogram.lines() == ['x_bucket{le="1.0"} 2', 'x_bucket{le="2.0"} 3', 'x_bucket{le="+Inf"} 4', "x_sum 12.000000", "x_count 4"]
+    assert histogram.lines() == [
+        'x_bucket{le="1.0"} 2',
+        'x_bucket{le="2.0"} 3',
+        'x_bucket{le="+Inf"} 4',
+        "x_sum 12.000000",
+        "x_count 4",
+    ]
 
 
 def test_the_log_has_figures_and_no_text(server: Server) -> None:
@@ -116,7 +122,9 @@ def test_every_token_is_compared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     path.write_text("\n".join(f"{number}{TOKEN}" for number in range(5)))
     tokens, compared = Tokens.read(path), []
     real = hmac.compare_digest
-    monkeypatch.setattr(hmac, "compare_digest", lambda one, two: compared.append((len(one), len(two))) or real(one, two))
+    monkeypatch.setattr(
+        hmac, "compare_digest", lambda one, two: compared.append((len(one), len(two))) or real(one, two)
+    )
     assert tokens.accept(f"0{TOKEN}")
     assert not tokens.accept("x")
     assert compared == [(32, 32)] * 10
@@ -145,7 +153,12 @@ def test_the_name_of_a_host_header() -> None:
 
 def test_the_rate_of_one_address() -> None:
     rates = Rates(2)
-    assert [rates.take("a", 0.0), rates.take("a", 1.0), rates.take("a", 2.0), rates.take("b", 2.0)] == [True, True, False, True]
+    assert [rates.take("a", 0.0), rates.take("a", 1.0), rates.take("a", 2.0), rates.take("b", 2.0)] == [
+        True,
+        True,
+        False,
+        True,
+    ]
     assert rates.take("a", 60.0)
     assert not rates.take("a", 60.5)
 
@@ -154,7 +167,12 @@ def test_a_client_that_asks_too_often(start: Start, certified: Path) -> None:
     server = start(certified, "--rate", "2")
     answers = [server.get("/v1/models") for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
-    assert answers[-1].json()["error"] | {"message": ""} == {"message": "", "type": "rate_limit_error", "param": None, "code": "rate_limited"}
+    assert answers[-1].json()["error"] | {"message": ""} == {
+        "message": "",
+        "type": "rate_limit_error",
+        "param": None,
+        "code": "rate_limited",
+    }
     assert answers[-1].headers["retry-after"] == "1"
 
 

@@ -94,7 +94,7 @@ def test_a_job_of_each_type(jobs: Jobs, tmp_path: Path, asked: dict[str, object]
 def test_a_dataset_job(jobs: Jobs) -> None:
     server = jobs(
         "print('PROGRESS 1 2')\n"
-        "print('STATS {\"mode\":\"voice_dataset\",\"manifestPath\":\"/tmp/m.json\",\"loss\":1}')\n"
+        'print(\'STATS {"mode":"voice_dataset","manifestPath":"/tmp/m.json","loss":1}\')\n'
         "print(sys.argv[1], os.environ['KNOWLEDGE_SOURCE_DIR'], os.environ['DATASET_PREP_MODE'])\n"
     )
     job = wait_for(server, submit(server, "dataset", mode="voice_dataset"), "done")
@@ -116,7 +116,7 @@ def test_a_dataset_job(jobs: Jobs) -> None:
     ],
 )
 def test_a_job_that_fails(jobs: Jobs, script: str, message: str) -> None:
-    server = jobs(f"print('STATS {{\"status\":\"blocked\",\"reason\":\"r\"}}', flush=True)\n{script}")
+    server = jobs(f'print(\'STATS {{"status":"blocked","reason":"r"}}\', flush=True)\n{script}')
     job = wait_for(server, submit(server), "error")
     assert job["message"] == message
     assert job["metadata"]["reason"] == "r"
@@ -161,7 +161,11 @@ def test_one_job_at_a_time_and_the_next_is_pending(jobs: Jobs, tmp_path: Path) -
     wait_for(server, first, "running")
     assert wait_for(server, second, "pending")["state"] == "pending"
     stopped = server.post(f"/api/train/job/{third}/cancel").json()
-    assert (stopped["state"], stopped["message"], stopped["cancelled"]) == ("error", "Cancelled before it started", True)
+    assert (stopped["state"], stopped["message"], stopped["cancelled"]) == (
+        "error",
+        "Cancelled before it started",
+        True,
+    )
     assert [job["id"] for job in server.get("/api/train/jobs").json()["jobs"]] == [third, second, first]
     (tmp_path / "go").touch()
     one, two = wait_for(server, first, "done"), wait_for(server, second, "done")
@@ -297,7 +301,15 @@ def test_a_dry_run_of_the_main_lane(start: Start, tmp_path: Path) -> None:
 
 def test_lines_are_bounded_and_odd_ones_are_harmless() -> None:
     job = Job("i", "train", "running", "m", 0)
-    for line in ("PROGRESS", "PROGRESS a b", "PROGRESS nan 1", "STATS [1]", "STATS {", "ARTIFACT  ", "STATS " + "[" * 9999):
+    for line in (
+        "PROGRESS",
+        "PROGRESS a b",
+        "PROGRESS nan 1",
+        "STATS [1]",
+        "STATS {",
+        "ARTIFACT  ",
+        "STATS " + "[" * 9999,
+    ):
         take_line(job, "out", line)
     assert (job.progress, job.metadata, job.artifactRefs) == (None, None, None)
     take_line(job, "err", "PROGRESS 1 2")

@@ -75,7 +75,9 @@ def test_a_changed_file_is_never_served(bundles: Path, pool: ThreadPoolExecutor,
     assert name in str(error)
 
 
-def test_only_certified_voices_unless_the_operator_says_so(made: Path, tmp_path: Path, pool: ThreadPoolExecutor) -> None:
+def test_only_certified_voices_unless_the_operator_says_so(
+    made: Path, tmp_path: Path, pool: ThreadPoolExecutor
+) -> None:
     publish(made, tmp_path / "fresh", "bob", "Bob")
     error = refused(VoiceStore([tmp_path / "fresh"], pool), "bob")
     assert error.reason == "voice_not_served:bob:not_certified"
@@ -113,7 +115,9 @@ def test_every_answer_of_a_server_of_uncertified_voices_says_so(start: Start, ma
     assert server.post("/speak", {"text": TEXT}).headers["x-voice-certified"] == "false"
 
 
-def test_a_voice_that_appears_is_served_and_one_that_is_damaged_says_why(start: Start, bundles: Path, made: Path) -> None:
+def test_a_voice_that_appears_is_served_and_one_that_is_damaged_says_why(
+    start: Start, bundles: Path, made: Path
+) -> None:
     server = start(bundles)
     certify(publish(made, bundles, "carla", "Carla"))
     body = {"model": "tts-1", "voice": "carla", "input": TEXT, "response_format": "wav"}

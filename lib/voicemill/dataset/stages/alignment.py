@@ -1,4 +1,4 @@
-"""Stage `alignment`: words and phones of each clip; clips whose audio does not fit their text are rejected."""
+"""Stage `alignment`: words and phones of each clip as they were read; clips whose audio does not fit are rejected."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from voicemill import files
 from voicemill.align import features, forced_alignment
+from voicemill.align.spoken_reading import spoken_reading
 from voicemill.audio import decode
 from voicemill.audio.vad import Span
 from voicemill.dataset import stage_cache, word_edges
@@ -24,7 +25,8 @@ from voicemill.dataset.manifest import WordRow
 from voicemill.dataset.report import Rejection, require_fitting
 from voicemill.dataset.utterances import outside
 from voicemill.errors import DatasetError
-from voicemill.text import lexicon, normalise
+from voicemill.text import lexicon
+from voicemill.text.readings import reading_of
 
 if TYPE_CHECKING:
     from voicemill.dataset.context import PreparationContext
@@ -49,10 +51,12 @@ class AlignTask:
     """Align normalised `text` to `clip`; `extra` is the user's own dictionary, the digests are of these two files.
 
     `parts` are stretches of the clip in seconds that may hold the whole text, because a sound at one end is no speech.
+    `written` is the text before normalisation, which shows where a reader has a choice.
     """
 
     clip: Path
     sha256: str
+    written: str
     text: str
     extra: Path | None
     extra_sha256: str | None
@@ -70,6 +74,7 @@ class AlignedClip(BaseModel):
         rule: name of the rule that failed where they do not: `outside`, `rushed`, `score`, `words`; the figure, its
             unit, the limit and a sentence belong to it.
         problem: the aligner's sentence when it could not place the text at all.
+        normalized: the spoken form with the reading that fits the sound, where that is not the one that was given.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -82,40 +87,53 @@ class AlignedClip(BaseModel):
     unit: str = ""
     limit: float | None = None
     problem: str | None = None
+    normalized: str | None = None
     cached: bool = False
 
 
 def align(task: AlignTask) -> AlignedClip:
     """Align one clip, or take the result from the cache."""
     aligner, pronunciations = _aligner(task.extra, task.extra_sha256)
-    spoken = [(word, pronunciations.pronounce(word).phones) for word in normalise.words(task.text)]
+    likely = reading_of(task.written, task.text, pronunciations)
 
     def compute() -> AlignedClip:
         samples, rate = decode.read_mono(task.clip)
-        samples, rate = decode.resample(samples, rate, features.SAMPLE_RATE), features.SAMPLE_RATE
+        samples = decode.resample(samples, rate, features.SAMPLE_RATE)
+        reading = spoken_reading(aligner, samples, likely)
+        changed = [word.text for word in likely.words] != [word.text for word in reading.words]
+        text = reading.normalised if changed else task.text
         try:
-            found = aligner.align(samples, task.text)
+            found = aligner.align(samples, text, reading.phones)
         except DatasetError as error:
             if error.code != "alignment_failed":
                 raise
             return AlignedClip(words=[], score=None, fits=False, problem=str(error))
-        parts = [_aligned_part(aligner, samples, part, task.text) for part in task.parts]
-        return _result(max((part for part in parts if _gains(part, found)), key=lambda one: one.score, default=found))
+        parts = [_aligned_part(aligner, samples, part, text, reading.phones) for part in task.parts]
+        best = max((part for part in parts if _gains(part, found)), key=lambda one: one.score, default=found)
+        return _result(best).model_copy(update={"normalized": text if changed else None})
 
     version = lexicon.pocketsphinx_version()
+    spoken = [(word.text, word.phones) for word in likely.words]
+    places = [dataclasses.astuple(place) for place in likely.places]
     parts = [(part.start, part.end) for part in task.parts]
-    stored = stage_cache.model_entry(task.cache, "alignment", __name__, version, task.sha256, task.text, spoken, parts)
+    stored = stage_cache.model_entry(
+        task.cache, "alignment", __name__, version, task.sha256, task.text, spoken, places, parts
+    )
     result, cached = stage_cache.cached_model(stored, AlignedClip, compute)
     return result.model_copy(update={"cached": cached})
 
 
 def _aligned_part(
-    aligner: forced_alignment.Aligner, samples: npt.NDArray[np.float32], part: Span, text: str
+    aligner: forced_alignment.Aligner,
+    samples: npt.NDArray[np.float32],
+    part: Span,
+    text: str,
+    phones: Sequence[Sequence[str]],
 ) -> forced_alignment.Alignment | None:
     """The alignment with a part of the clip, in times of the clip; None where the text cannot be placed in it."""
     rate = features.SAMPLE_RATE
     try:
-        found = aligner.align(samples[round(part.start * rate) : round(part.end * rate)], text)
+        found = aligner.align(samples[round(part.start * rate) : round(part.end * rate)], text, phones)
     except DatasetError as error:
         if error.code != "alignment_failed":
             raise
@@ -250,6 +268,14 @@ def _unwritten_fault(found: UnwrittenSpeech) -> Fault | None:
     return Fault("text_mismatch", round(figure, 4), unit, limit, detail)
 
 
+def _as_read(clip: CandidateClip, aligned: AlignedClip) -> CandidateClip:
+    """The clip with its alignment and the spoken form of the reading that fits the sound."""
+    normalized = aligned.normalized or clip.utterance.normalized
+    return dataclasses.replace(
+        clip, aligned=aligned, utterance=dataclasses.replace(clip.utterance, normalized=normalized)
+    )
+
+
 def run(
     context: PreparationContext, clips: Sequence[CandidateClip]
 ) -> tuple[list[CandidateClip], list[RejectedClip], tuple[Rejection, ...]]:
@@ -264,13 +290,22 @@ def run(
     extra = context.request.lexicon
     digest = None if extra is None else files.sha256_file(extra)
     tasks = [
-        AlignTask(clip.path, clip.cut.sha256, clip.utterance.normalized, extra, digest, context.cache, _parts(clip))
+        AlignTask(
+            clip.path,
+            clip.cut.sha256,
+            clip.utterance.text,
+            clip.utterance.normalized,
+            extra,
+            digest,
+            context.cache,
+            _parts(clip),
+        )
         for clip in clips
     ]
     with context.clock.stage(NAME, len(tasks), sum(clip.cut.seconds for clip in clips)):
         results = context.map(align, tasks)
         aligned, cut_off = word_edges.run(
-            context, [dataclasses.replace(clip, aligned=result) for clip, result in zip(clips, results, strict=True)]
+            context, [_as_read(clip, result) for clip, result in zip(clips, results, strict=True)]
         )
     context.note_cached(NAME, [result.cached for result in results])
     kept, rejected = [], []

@@ -16,6 +16,6 @@ Preparation, training, synthesis and evaluation read text through `read`. Standa
 letter-to-sound model of unknown words; time is linear in the length of the text.
 """
 
-from voicemill.text.frontend.reading import ReadSentence, SpokenWord, read, read_parts
+from voicemill.text.frontend.reading import Choice, ReadSentence, SpokenWord, read, read_parts
 
-__all__ = ["ReadSentence", "SpokenWord", "read", "read_parts"]
+__all__ = ["Choice", "ReadSentence", "SpokenWord", "read", "read_parts"]

@@ -316,6 +316,10 @@ def _aged(place: _Context) -> str:
     return ADJECTIVE if old else VERB
 
 
+def _refuse(place: _Context) -> str:
+    return VERB if place.after() == "to" or _is_verb(place) else NOUN
+
+
 _SPECIAL: dict[str, Callable[[_Context], str]] = {
     "read": _read,
     "live": _live,
@@ -339,4 +343,5 @@ _SPECIAL: dict[str, Callable[[_Context], str]] = {
     "learned": _learned,
     "blessed": _learned,
     "aged": _aged,
+    "refuse": _refuse,
 }

@@ -18,7 +18,8 @@ from voicemill.text.frontend.cleanup import BOUNDARY, clean, strip_accents
 from voicemill.text.frontend.forms import Neighbours, Reading, spelled
 from voicemill.text.lexicon import Lexicon, Phones
 
-_LETTER_A: Phones = ("EY",)
+LETTER_A: Phones = ("EY",)
+"""The name of the letter, which the article does not have."""
 _SCANNER = re.compile(
     patterns.PATTERN
     + rf"|(?P<latin>(?<![\w.])(?i:{abbreviations.DOTTED})\.?(?!\w))"
@@ -93,14 +94,17 @@ class ReadSentence:
         return " ".join((word.written or word.text) + word.mark for word in self.words)
 
     def annotated(self, lexicon: Lexicon) -> str:
-        """The spoken form for NeMo's tokenizer: a word whose phones are not those of the dictionary is written as
-        `|PH OW N Z|`.
-        """
-        return " ".join(
-            (word.written or word.text if lexicon.phones(word.text) == word.phones else f"|{' '.join(word.phones)}|")
-            + word.mark
-            for word in self.words
-        )
+        """The spoken form for NeMo's tokenizer, see `annotated`."""
+        return annotated(self.words, lexicon)
+
+
+def annotated(words: Sequence[SpokenWord], lexicon: Lexicon) -> str:
+    """Words for NeMo's tokenizer: one whose phones are not those of the dictionary is written as `|PH OW N Z|`."""
+    return " ".join(
+        (word.written or word.text if lexicon.phones(word.text) == word.phones else f"|{' '.join(word.phones)}|")
+        + word.mark
+        for word in words
+    )
 
 
 @dataclass
@@ -193,7 +197,7 @@ def _is_word(word: str, lexicon: Lexicon) -> bool:
     phones = lexicon.phones(word)
     if phones is None or not word.isascii() or not word.isalpha():
         return phones is not None
-    letters = [_LETTER_A if letter == "a" else lexicon.phones(letter) or () for letter in word]
+    letters = [LETTER_A if letter == "a" else lexicon.phones(letter) or () for letter in word]
     return phones != tuple(phone for named in letters for phone in named)
 
 
@@ -397,8 +401,8 @@ def _spoken_word(
 ) -> SpokenWord:
     word, mark = lower[index], marks[index]
     if spoken == "A":
-        return SpokenWord(word, _LETTER_A, mark, shown)
-    if chosen := heteronyms.choose(lower, index, marks):
+        return SpokenWord(word, LETTER_A, mark, shown)
+    if word not in lexicon.own and (chosen := heteronyms.choose(lower, index, marks)):
         others = tuple(phones for phones in heteronyms.pronunciations(word) if phones != chosen)
         return SpokenWord(word, chosen, mark, shown, others)
     return SpokenWord(word, lexicon.pronounce(word).phones, mark, shown)

@@ -18,7 +18,9 @@ from voicemill.text.normalise import normalise
 
 def _task(prepared: PreparedDataset, cache: Path) -> AlignTask:
     entry = prepared.entries[1]
-    return AlignTask(prepared.root / entry.audio_filepath, entry.sha256, entry.normalized_text, None, None, cache)
+    return AlignTask(
+        prepared.root / entry.audio_filepath, entry.sha256, entry.text, entry.normalized_text, None, None, cache
+    )
 
 
 def test_words_of_the_text_in_order_and_the_cache_gives_the_same(prepared: PreparedDataset, tmp_path: Path) -> None:
