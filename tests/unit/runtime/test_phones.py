@@ -11,7 +11,7 @@ from voicemill.text.lexicon import Lexicon
 from voicemill.text.normalise import normalise
 from voicemill.text.readings import reading_of
 from voicemill.training.data import TrainingClip
-from voicemill.training.durations import AlignedWord, Phone, token_spans
+from voicemill.training.durations import AlignedPhone, AlignedWord, token_spans
 from voicemill.training.examples import aligned_text
 from voicemill.training.examples import encode as nemo_encode
 from voicemill.training.speaker import Speaker
@@ -34,7 +34,7 @@ def clip_of(text: str, lexicon: Lexicon) -> TrainingClip:
     for word in reading_of(text, normalised, lexicon).words:
         phones = []
         for phone in word.phones:
-            phones.append(Phone(phone, second, second + 0.05))
+            phones.append(AlignedPhone(phone, second, second + 0.05))
             second += 0.05
         words.append(AlignedWord(word.text, tuple(phones)))
     return TrainingClip("clip", Path("clip.wav"), Path("clip.npz"), normalised, second, tuple(words))
