@@ -69,6 +69,7 @@ Exit codes: 0 done, 1 refused (bad usage, unusable audio), 2 blocked (text or da
     "--limit", "changes", multiple=True, metavar="NAME=VALUE", help="Change a quality limit, see the list below."
 )
 @click.option("--keep-rejected", is_flag=True, help="Keep the audio of rejected clips in rejected/.")
+@click.option("--no-check-words", is_flag=True, help="Do not look for single wrong words with a second recogniser.")
 @click.option(
     "--separate",
     type=click.Choice(["auto", "always", "never"]),
@@ -111,6 +112,7 @@ def prepare_command(
     max_seconds: float | None,
     changes: tuple[str, ...],
     keep_rejected: bool,
+    no_check_words: bool,
     separate: SeparationMode,
     separator: str | None,
     recognise: str | None,
@@ -157,6 +159,7 @@ def prepare_command(
         target_lufs=loudness,
         quality=with_changes(chosen.quality, changes),
         keep_rejected=keep_rejected,
+        check_words=not no_check_words,
         seed=seed,
         separate=separate,
         separator=separator or DEFAULT_SEPARATOR,

@@ -115,9 +115,7 @@ def serve_command(
             parallel_jobs=parallel_jobs,
             wyoming_port=wyoming,
             wyoming_host=wyoming_host,
-            limits=Limits(
-                characters=characters, queue=queue, rate_per_minute=rate, seconds=seconds, idle_seconds=idle
-            ),
+            limits=Limits(characters=characters, queue=queue, rate_per_minute=rate, seconds=seconds, idle_seconds=idle),
         )
     )
 

@@ -5,6 +5,8 @@ features              the cepstral features that the acoustic model scores
 viterbi               Viterbi decoding over the states of a known text
 forced_alignment      samples + text -> words and phones with times, and a score that detects wrong text
 spoken_reading        of the ways in which a text can be read, the one that was spoken
+second_recogniser     Whisper tiny.en: how likely each word of a known text is, and what is recognised
+text_check            wrong words of a text: both recognisers must agree
 recognition           samples -> words; an offline measure of intelligibility, never a source of transcripts
 transcription         text for recordings without any, by NeMo or faster-whisper
 script_recognition    a long recording -> words, with the script's own language model

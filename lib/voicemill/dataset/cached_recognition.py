@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from voicemill import files
-from voicemill.align import script_recognition, transcription
+from voicemill.align import script_recognition, second_recogniser, transcription
 from voicemill.align.script_recognition import HypothesisWord, Script
 from voicemill.align.transcription import SAMPLE_RATE, RecogniserModel
 from voicemill.audio import waveform
@@ -18,6 +18,7 @@ from voicemill.audio.vad import Span
 from voicemill.audio.waveform import MemoryWaveform, Waveform
 from voicemill.dataset import stage_cache
 from voicemill.dataset.pool import TaskPool
+from voicemill.errors import DependencyError, GateError
 from voicemill.progress import Observer
 from voicemill.text import lexicon
 from voicemill.weights.registry import WeightsRegistry
@@ -104,6 +105,20 @@ def choose_recogniser(name: str | None, registry: WeightsRegistry) -> Recogniser
     digest = files.content_key([item.sha256 for item in found.entry.files])
     pins = tuple((Path(item.path).name, item.sha256 or "") for item in found.entry.files)
     return RecogniserModel(engine, weights_id, found.main if engine == "nemo" else found.main.parent, digest, pins)
+
+
+def find_second_recogniser(registry: WeightsRegistry) -> RecogniserModel | None:
+    """The recogniser that checks texts (`align.second_recogniser`), its files checked; None where it is not installed
+    or not on the allowlist.
+    """
+    try:
+        transcription.require("faster-whisper")
+        found = registry.resolve(second_recogniser.WEIGHTS_ID, "asr", download=False)
+    except (DependencyError, GateError):
+        return None
+    pins = tuple((Path(item.path).name, item.sha256 or "") for item in found.entry.files)
+    digest = files.content_key([item.sha256 for item in found.entry.files])
+    return RecogniserModel("faster-whisper", found.entry.id, found.main.parent, digest, pins)
 
 
 @dataclass(frozen=True)

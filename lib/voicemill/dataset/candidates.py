@@ -12,6 +12,7 @@ from voicemill.dataset.utterances import Utterance
 from voicemill.text import normalise
 
 if TYPE_CHECKING:
+    from voicemill.align.text_check import WrongWords
     from voicemill.dataset.judging import Fault
     from voicemill.dataset.stages.alignment import AlignedClip
     from voicemill.dataset.stages.clips import CutClip
@@ -22,7 +23,9 @@ REJECTED = "rejected"
 
 @dataclass(frozen=True)
 class CandidateClip:
-    """An utterance that was written to a file; its alignment and its similarity to the speaker, once known."""
+    """An utterance that was written to a file; its alignment, doubtful words and its similarity to the speaker, once
+    known.
+    """
 
     id: str
     path: Path
@@ -30,6 +33,7 @@ class CandidateClip:
     cut: CutClip
     aligned: AlignedClip | None = None
     similarity: float | None = None
+    doubts: tuple[WrongWords, ...] = ()
 
     @property
     def words(self) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from voicemill.align.transcription import RecogniserModel
 from voicemill.audio.embedding import SpeakerModel
 from voicemill.dataset.cached_recognition import CachedTranscriber
 from voicemill.dataset.pool import TaskPool
@@ -35,6 +36,7 @@ class PreparationContext:
         separator: the model that separates the voice, or the reason why there is none.
         speaker: the speaker model, or the reason why there is none.
         transcriber: recogniser for recordings without text.
+        checker: second recogniser for texts, where it is installed.
     """
 
     request: PreparationRequest
@@ -46,6 +48,7 @@ class PreparationContext:
     separator: SeparatorChoice
     speaker: SpeakerModel | str
     transcriber: CachedTranscriber | None = None
+    checker: RecogniserModel | None = None
 
     @property
     def decoded(self) -> Path:

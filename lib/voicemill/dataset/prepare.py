@@ -14,7 +14,7 @@ from voicemill.audio import device, download, embedding
 from voicemill.audio.decode import MIXED, require_selection
 from voicemill.audio.embedding import SpeakerModel
 from voicemill.dataset import description, edits, existing, rights, screening, stage_cache, telephone
-from voicemill.dataset.cached_recognition import CachedTranscriber, choose_recogniser
+from voicemill.dataset.cached_recognition import CachedTranscriber, choose_recogniser, find_second_recogniser
 from voicemill.dataset.cluster import RayPool
 from voicemill.dataset.context import PreparationContext
 from voicemill.dataset.description import DatasetDescription
@@ -33,6 +33,7 @@ from voicemill.dataset.stages import (
     pitch,
     segmentation,
     separation,
+    text_check,
     voice_activity,
 )
 from voicemill.errors import DatasetError, RefusedError
@@ -90,8 +91,10 @@ def prepare(request: PreparationRequest, workspace: Workspace, observer: Observe
         tools |= {"demucs": packages.version("demucs"), separator.model.weights_id: separator.model.sha256}
     if isinstance(speaker, SpeakerModel):
         tools |= {speaker.name: speaker.sha256}
-    if recogniser is not None:
-        tools |= CachedTranscriber(recogniser, workspace.stage_cache).tools
+    checker = find_second_recogniser(registry) if request.check_words else None
+    for model in (recogniser, checker):
+        if model is not None:
+            tools |= CachedTranscriber(model, workspace.stage_cache).tools
     code = stage_cache.code_digest(__name__)
     key = files.content_key(code, tools, request.settings.model_dump(), [source.model_dump() for source in inputs])
     known = None if request.force else load(root, key)
@@ -118,6 +121,7 @@ def prepare(request: PreparationRequest, workspace: Workspace, observer: Observe
             separator=separator,
             speaker=speaker,
             transcriber=CachedTranscriber(recogniser, cache) if recogniser else None,
+            checker=checker,
         )
         _run_stages(context, sources, edits.recordings(inputs), manifest.Identity(key, inputs, tools))
         publication.enter_context(folder_lock(root))  # no edit is saved between the copy and the publication
@@ -228,11 +232,12 @@ def _run_stages(
     segmented = dataclasses.replace(segmented, rejected=(*segmented.rejected, *cut_off))
     moved = {clip.id: clip for clip in kept}
     cut = [moved.get(clip.id, clip) for clip in cut]
+    kept, wrong = text_check.run(context, kept)
     kept, others = screening.by_speech(context, kept)
     entries = manifest.entries_of(kept, request.seed)
     settings, pitches = pitch.run(context, kept)
     results = manifest.StageResults(
-        decoded, levels, separated, segmented, cut, [*unfit, *misfits, *others], kept, settings, pitches
+        decoded, levels, separated, segmented, cut, [*unfit, *misfits, *wrong, *others], kept, settings, pitches
     )
     manifest.run(context, results, entries, identity)
     write_timings(context.staging / description.TIMINGS, context.clock.times)

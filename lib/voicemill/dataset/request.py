@@ -249,6 +249,8 @@ class PreparationRequest:
     lexicon: Path | None = None  # pronunciations that come before the dictionary's
     recognise: str | None = None  # nemo:<id> or faster-whisper:<id>, for recordings without text
 
+    check_words: bool = True  # ask the second recogniser, where it is installed, for single wrong words
+
     # clips
     sample_rate: int = 22_050  # Hz
     segmentation: Segmentation = field(default_factory=Segmentation)  # limits of an utterance

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from voicemill.dataset import doubts
 from voicemill.dataset.manifest import ManifestEntry
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.evaluation.charts import bars, histogram
@@ -20,7 +21,11 @@ VOWELS = frozenset(["AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", 
 
 @dataclass(frozen=True)
 class ClipRow:
-    """A clip of the dataset: `keys` for sorting, `figures` for display, (name, value) each."""
+    """A clip of the dataset: `keys` for sorting, `figures` for display, (name, value) each.
+
+    Where words are doubtful, `doubts` has a sentence for each place, and `marked` the spoken words and whether each is
+    one of them.
+    """
 
     id: str
     text: str
@@ -33,6 +38,8 @@ class ClipRow:
     sound: Sound
     keys: dict[str, float]
     figures: list[tuple[str, str]]
+    doubts: list[str]
+    marked: list[tuple[str, bool]]
 
 
 @dataclass(frozen=True)
@@ -65,11 +72,12 @@ def view_of(dataset: PreparedDataset, pictures: Sequence[ClipPictures], sounds: 
         pictures: in the order of the entries.
         sounds: by path in the dataset, of the clips and of the rejected stretches whose sound was kept.
     """
-    report = dataset.report
+    report, doubtful = dataset.report, doubts.read(dataset.root)
     rows = [
-        clip_row(entry, drawn, sounds[entry.audio_filepath])
+        clip_row(entry, drawn, sounds[entry.audio_filepath], doubtful.get(entry.id, ()))
         for entry, drawn in zip(dataset.entries, pictures, strict=True)
     ]
+    rows.sort(key=lambda row: not row.doubts)
     rejected = [rejected_row(number, row, sounds.get(row.audio)) for number, row in enumerate(report.rejected)]
     embedded = sum(row.sound.embedded for row in rows)
     notes = [
@@ -112,9 +120,13 @@ def syllables_per_second(entry: ManifestEntry) -> float:
     return vowels / max(entry.alignment[-1][2] - entry.alignment[0][1], 0.05)
 
 
-def clip_row(entry: ManifestEntry, pictures: ClipPictures, sound: Sound) -> ClipRow:
+def clip_row(
+    entry: ManifestEntry, pictures: ClipPictures, sound: Sound, doubtful: Sequence[doubts.Doubt] = ()
+) -> ClipRow:
     """A clip as the page shows it."""
     quality, rate = entry.quality, syllables_per_second(entry)
+    words = [row[0] for row in entry.alignment]
+    marked = {index for one in doubtful for index in range(one.first, max(one.last, one.first + 1))}
     hertz = pictures.pitch_hz
     return ClipRow(
         id=entry.id,
@@ -143,6 +155,8 @@ def clip_row(entry: ManifestEntry, pictures: ClipPictures, sound: Sound) -> Clip
             ("rate", f"{rate:.1f} syll/s"),
             ("pitch", f"{hertz:.0f} Hz" if hertz else NONE),
         ],
+        doubts=[doubts.sentence(words, one.first, one.last, one.recognised) for one in doubtful],
+        marked=[(word, index in marked) for index, word in enumerate(words)] if doubtful else [],
     )
 
 

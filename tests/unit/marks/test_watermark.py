@@ -125,7 +125,9 @@ def test_the_same_speech_gets_the_same_mark(speech: tuple[Samples, int]) -> None
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.01, 0.3])
-def test_a_recording_that_is_too_short_is_not_marked(seconds: float, marked: Samples, speech: tuple[Samples, int]) -> None:
+def test_a_recording_that_is_too_short_is_not_marked(
+    seconds: float, marked: Samples, speech: tuple[Samples, int]
+) -> None:
     assert not detect(marked[: int(seconds * speech[1])], speech[1]).marked
 
 

@@ -7,6 +7,7 @@
     segmentation     utterances: a stretch of a recording and its text
     clips            one WAV for each utterance, with quality figures
     alignment        words and phones of each clip
+    text_check       single wrong words, where a second recogniser is installed
     pitch            fundamental frequency of each frame
     manifest         NeMo manifests, report, statistics and dataset.json
 
@@ -23,6 +24,7 @@ STAGES = (
     "segmentation",
     "clips",
     "alignment",
+    "text-check",
     "pitch",
     "manifest",
 )

