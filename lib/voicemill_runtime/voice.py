@@ -13,6 +13,7 @@ from voicemill.synthesis.options import SynthesisOptions
 from voicemill.synthesis.prosody import Style
 from voicemill.synthesis.ssml import Mark, Passage, Pause, parse
 from voicemill.text.frontend import ReadSentence, SpokenWord, read
+from voicemill.text.frontend.chunks import split
 from voicemill.text.lexicon import Lexicon
 from voicemill_marks.origin import Origin
 from voicemill_marks.watermark import Watermark
@@ -22,8 +23,6 @@ from voicemill_runtime.passages import read_passage
 from voicemill_runtime.tokens import TokenSequence, encode
 
 Samples = NDArray[np.float32]
-LONGEST_CHUNK = 45
-"""Words of one pass of the acoustic model: a longer sentence is split at its marks, or else between words."""
 SPEEDS = (0.25, 4.0)
 """Limits of the speed of a word, the options' and the markup's together."""
 _FADE_SECONDS = 0.01
@@ -244,14 +243,3 @@ def _styles_of_tokens(words: Sequence[SpokenWord], styles: Sequence[Style], sequ
     for word, end in zip(words, ends, strict=True):
         of_tokens += [styles[word.part]] * (end - len(of_tokens))
     return of_tokens
-
-
-def split(words: Sequence[SpokenWord], longest: int = LONGEST_CHUNK) -> list[Sequence[SpokenWord]]:
-    """Words of a sentence in runs of at most `longest`, cut after the last mark that fits, or else between words."""
-    runs: list[Sequence[SpokenWord]] = []
-    while len(words) > longest:
-        marks = [index for index in range(longest // 3, longest) if words[index].mark]
-        cut = (marks[-1] if marks else longest - 1) + 1
-        runs.append(words[:cut])
-        words = words[cut:]
-    return [*runs, words] if words else runs

@@ -17,10 +17,10 @@ from voicemill.synthesis.mel import AudioConfig
 from voicemill.synthesis.out_of_vocabulary import Pronounce, default_pronunciation
 from voicemill.synthesis.vocoders import GriffinLimVocoder, HifiganVocoder, Vocoder
 from voicemill.text.frontend import SpokenWord, read
+from voicemill.text.frontend.chunks import split
 from voicemill.text.frontend.reading import LETTER_A, annotated
 from voicemill.text.lexicon import Lexicon
 from voicemill.training.examples import encode, listed_phones, vocabulary_of
-from voicemill_runtime.voice import split
 
 if TYPE_CHECKING:
     from nemo.collections.tts.models import FastPitchModel, HifiGanModel

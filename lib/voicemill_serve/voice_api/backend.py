@@ -68,9 +68,7 @@ class CircuitBreaker:
         self.failures, self.open_until = [], 0
 
 
-async def speak_here(
-    services: Services, voice: str, text: str, gone: Callable[[], Awaitable[bool]]
-) -> BackendSpeech:
+async def speak_here(services: Services, voice: str, text: str, gone: Callable[[], Awaitable[bool]]) -> BackendSpeech:
     """Speak with a voice of this server.
 
     Raises:

@@ -51,9 +51,7 @@ class Policies:
             return Refusal(200, "voice_context_ineligible")
         return _parity(request)
 
-    def after_provider(
-        self, request: VoiceRequest, tenant: str, env: VoiceEnvironment, now_ms: int
-    ) -> Refusal | None:
+    def after_provider(self, request: VoiceRequest, tenant: str, env: VoiceEnvironment, now_ms: int) -> Refusal | None:
         """Budget, rate and repeated callouts, in this order; each request is counted."""
         for memory in (self._missions, self._callouts, self._tenants, self._until):
             _forget(memory)
@@ -78,9 +76,7 @@ class Policies:
             return Refusal(200, "dedupe_cooldown", extra={name: getattr(request, name) for name in names})
         return None
 
-    def _budget(
-        self, request: VoiceRequest, tenant: str, env: VoiceEnvironment, now_ms: int
-    ) -> dict[str, Any] | None:
+    def _budget(self, request: VoiceRequest, tenant: str, env: VoiceEnvironment, now_ms: int) -> dict[str, Any] | None:
         mission = request.missionId
         if mission and not _within(self._missions[mission], env.mission_window_ms, env.mission_requests, now_ms):
             return {"scope": "mission_window", "limit": env.mission_requests, "windowMs": env.mission_window_ms}

@@ -15,6 +15,7 @@ from tests.unit.training.conftest import RATE
 from voicemill.errors import BundleError, BundleFileError, TrainingError, UsageError
 from voicemill.synthesis.options import SynthesisOptions
 from voicemill.text.frontend import read
+from voicemill.text.frontend.chunks import split
 from voicemill.text.lexicon import Lexicon
 from voicemill.training.examples import encode as nemo_encode
 from voicemill.training.onnx_export import export_voice, graph_bytes
@@ -23,7 +24,7 @@ from voicemill_runtime import griffin_lim
 from voicemill_runtime.bundle import open_voice
 from voicemill_runtime.graph import VoiceGraph
 from voicemill_runtime.tokens import encode
-from voicemill_runtime.voice import Voice, split
+from voicemill_runtime.voice import Voice
 
 TEXTS = [
     "Oh.",

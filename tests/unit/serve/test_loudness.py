@@ -44,7 +44,14 @@ def test_a_wav_gets_the_gain_to_its_target(level: float, gain: float) -> None:
         (wav_bytes(np.zeros(100, np.float32), RATE), "silent"),
         (wav_bytes(tone(0.2818), RATE), "delta_below_threshold"),
         (b"RIFF" + struct.pack("<I", 4) + b"WAVE", "unsupported_format"),
-        (b"RIFF" + struct.pack("<I", 24) + b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, RATE, RATE, 1, 8) + b"data\0\0\0\0", "unsupported_codec"),
+        (
+            b"RIFF"
+            + struct.pack("<I", 24)
+            + b"WAVEfmt "
+            + struct.pack("<IHHIIHH", 16, 1, 1, RATE, RATE, 1, 8)
+            + b"data\0\0\0\0",
+            "unsupported_codec",
+        ),
     ],
 )
 def test_what_is_left_as_it_is(data: bytes, reason: str) -> None:

@@ -33,7 +33,9 @@ class Client:
     """The application inside the test, without a socket; its state lasts from request to request."""
 
     def __init__(self, bundles: Path, work: Path, **settings: Any) -> None:
-        self.services = create_services(ServeSettings((bundles,), work, training=False, **settings), AccessLog(io.StringIO()))
+        self.services = create_services(
+            ServeSettings((bundles,), work, training=False, **settings), AccessLog(io.StringIO())
+        )
         self.application = create_application(self.services)
         self.loop = asyncio.new_event_loop()
 
@@ -127,7 +129,13 @@ def test_what_is_no_request(plain: Client, content: bytes) -> None:
 
 
 def test_speech_and_its_headers(plain: Client) -> None:
-    body = {"text": f" {TEXT} ", "watermark_mode": "soft", "durationMs": 5.0, "traceId": "t", "referenceAudioHash": None}
+    body = {
+        "text": f" {TEXT} ",
+        "watermark_mode": "soft",
+        "durationMs": 5.0,
+        "traceId": "t",
+        "referenceAudioHash": None,
+    }
     answer = plain.ask(body, headers={"Origin": "https://a.example"})
     assert answer.status_code == 200
     headers = answer.headers
@@ -192,7 +200,11 @@ def test_what_cannot_be_spoken(plain: Client) -> None:
 @pytest.mark.parametrize(
     ("variables", "provider", "details"),
     [
-        ({"VOICE_MANAGED_PROVIDERS_ENABLED": "0"}, "elevenlabs", {"provider": "elevenlabs", "managedProvidersEnabled": False}),
+        (
+            {"VOICE_MANAGED_PROVIDERS_ENABLED": "0"},
+            "elevenlabs",
+            {"provider": "elevenlabs", "managedProvidersEnabled": False},
+        ),
         ({"VOICE_PROVIDER_MODE": "local_only"}, "elevenlabs", {"provider": "elevenlabs", "providerMode": "local_only"}),
         (
             {"VOICE_COMMERCIAL_MODE": "1", "VOICE_PROVIDER_ALLOWLIST": "a, b"},
@@ -263,7 +275,11 @@ class _Handler(BaseHTTPRequestHandler):
         answers = self.server.answers
         status, kind, data = answers.pop(0) if answers else (200, "audio/wav", self.server.tone)
         self.send_response(status)
-        for name, value in (("Content-Type", kind), ("Content-Length", str(len(data))), ("x-audio-duration-ms", "1000")):
+        for name, value in (
+            ("Content-Type", kind),
+            ("Content-Length", str(len(data))),
+            ("x-audio-duration-ms", "1000"),
+        ):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(data)
@@ -356,7 +372,13 @@ def test_the_cache_ends(proxy: Client, backend: Backend, monkeypatch: pytest.Mon
         now[0] += step
         found.append(proxy.ask({"text": "Hello."}).headers["x-voice-cache"])
     assert found == ["miss", "hit", "miss", "hit"]
-    for change in ({"voiceProfile": "p"}, {"format": "mp3"}, {"mode": "briefing"}, {"provider": "local-b"}, {"text": "B"}):
+    for change in (
+        {"voiceProfile": "p"},
+        {"format": "mp3"},
+        {"mode": "briefing"},
+        {"provider": "local-b"},
+        {"text": "B"},
+    ):
         assert proxy.ask({"text": "Hello."} | change).headers["x-voice-cache"] == "miss"
 
 
@@ -367,7 +389,12 @@ def answer_of(client: Client, **body: object) -> dict[str, Any]:
 
 def test_without_a_voice_a_page_goes_on_without_sound(strict: Client) -> None:
     found = answer_of(strict, traceId="t", mode="briefing")
-    assert (found["ok"], found["suppressed"], found["dryRun"], found["reason"]) == (True, True, True, "voice_unavailable")
+    assert (found["ok"], found["suppressed"], found["dryRun"], found["reason"]) == (
+        True,
+        True,
+        True,
+        "voice_unavailable",
+    )
     assert found["details"]["providerConfigured"] is False
     assert found["traceId"] == "t"
 
@@ -420,7 +447,9 @@ CANDIDATE = {
 )
 def test_a_status_needs_the_statement_of_a_finished_answer(strict: Client, change: dict[str, Any], reason: str) -> None:
     stated = TERMINAL | change
-    found = answer_of(strict, mode="briefing", turnId="tu", voiceProfile="dottie_default", terminal_answer_authority=stated)
+    found = answer_of(
+        strict, mode="briefing", turnId="tu", voiceProfile="dottie_default", terminal_answer_authority=stated
+    )
     assert found["reason"] == (reason or "voice_unavailable")
     assert found.get("suppression_reason", "") == reason
 
@@ -462,11 +491,22 @@ def test_a_callout_needs_an_accepted_candidate(strict: Client, change: dict[str,
         ({"sourceKind": "process_graph_summary"}, "process_graph_summary_not_speakable"),
         ({"sourceKind": "ui_projection"}, "legacy_context_pack_not_speakable"),
         (
-            {"chunkKind": "tool_receipt", "eventId": "translation_obs:1", "utteranceId": "u:translation_obs:1", "traceId": "t"},
+            {
+                "chunkKind": "tool_receipt",
+                "eventId": "translation_obs:1",
+                "utteranceId": "u:translation_obs:1",
+                "traceId": "t",
+            },
             "voice_unavailable",
         ),
-        ({"chunkKind": "tool_receipt", "eventId": "other:1", "utteranceId": "other:1", "traceId": "t"}, "missing_accepted_arbitration_candidate"),
-        ({"chunkKind": "narrator_read", "eventId": "e1", "utteranceId": "narrator:x", "evidenceRefs": ["a e1 b"]}, "voice_unavailable"),
+        (
+            {"chunkKind": "tool_receipt", "eventId": "other:1", "utteranceId": "other:1", "traceId": "t"},
+            "missing_accepted_arbitration_candidate",
+        ),
+        (
+            {"chunkKind": "narrator_read", "eventId": "e1", "utteranceId": "narrator:x", "evidenceRefs": ["a e1 b"]},
+            "voice_unavailable",
+        ),
         ({"contextTier": "tier0"}, "voice_context_ineligible"),
         ({"sessionState": "idle"}, "voice_context_ineligible"),
         ({"voiceMode": "dnd"}, "voice_context_ineligible"),
@@ -487,7 +527,12 @@ def test_source_context_and_parity(strict: Client, body: dict[str, Any], reason:
 
 
 def test_without_the_switch_none_of_these_rules_hold(plain: Client) -> None:
-    for body in ({"missionId": "m"}, {"voiceMode": "dnd"}, {"voiceCertainty": "confirmed"}, {"sourceKind": "raw_observation"}):
+    for body in (
+        {"missionId": "m"},
+        {"voiceMode": "dnd"},
+        {"voiceCertainty": "confirmed"},
+        {"sourceKind": "raw_observation"},
+    ):
         assert plain.ask({"text": "Hello."} | body).headers["content-type"] == "audio/wav"
 
 
