@@ -39,6 +39,7 @@ class VoiceGraph:
         hop_length: samples of a frame.
         mel: settings of the mel spectrogram, by the names of `synthesis.mel.AudioConfig`.
         mean_pitch: of the voice's recordings, in Hz.
+        vocoder: `istft`, `hifigan` or `griffin-lim`; the last one is not in the graph.
     """
 
     def __init__(self, data: bytes, threads: int = 1) -> None:
@@ -65,6 +66,7 @@ class VoiceGraph:
             self.tokens: list[str] = json.loads(facts["tokens"])
             self.sample_rate = int(facts["sample_rate"])
             self.hop_length = int(facts["hop_length"])
+            self.vocoder = str(facts["vocoder"])
             self.mel: dict[str, Any] = json.loads(facts["mel"])
             self.mean_pitch = float(facts["pitch_mean"])
             self._pitch_ratio = self.mean_pitch / float(facts["pitch_std"])

@@ -93,8 +93,8 @@ class Voice:
 
     @property
     def vocoder(self) -> str:
-        """`hifigan` or `griffin_lim`."""
-        return "hifigan" if self._graph.neural else "griffin_lim"
+        """`istft`, `hifigan` or `griffin_lim`."""
+        return self._graph.vocoder.replace("-", "_")
 
     def read(self, text: str) -> list[ReadSentence]:
         """How the voice reads a text."""

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from people import PeopleCrops
+from people import PeopleCrops, PreparedCrops
 from torch import nn
 from torch.nn import functional
 
 from voicemill.files import atomic_path
 from voicemill.synthesis.mel import AudioConfig
 from voicemill.training.istft_losses import SpectralLoss, pitch_loss
-from voicemill.training.istft_vocoder import IstftConfig, IstftVocoder
+from voicemill.training.istft_network import IstftConfig, IstftNetwork
 
 RATE, DISCRIMINATOR_RATE = 1e-3, 4e-4
 ADVERSARIAL_RATE = 5e-4
@@ -60,10 +60,12 @@ class SpectralDiscriminator(nn.Module):
 class IstftTraining:
     """The vocoder, its discriminators, their optimisers and the moving average of the vocoder's weights."""
 
-    def __init__(self, config: IstftConfig, audio: AudioConfig, crops: PeopleCrops | None, *, batch: int, frames: int) -> None:
+    def __init__(
+        self, config: IstftConfig, audio: AudioConfig, crops: PeopleCrops | PreparedCrops, *, batch: int, frames: int
+    ) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.config, self.audio, self.crops, self.size, self.frames = config, audio, crops, batch, frames
-        self.model = IstftVocoder(config, audio).to(self.device)
+        self.model = IstftNetwork(config, audio).to(self.device)
         self.discriminators = nn.ModuleList(SpectralDiscriminator(size) for size in (512, 1024, 2048)).to(self.device)
         self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=RATE, betas=(0.8, 0.99))
         self.discriminator_optimiser = torch.optim.AdamW(
@@ -75,7 +77,6 @@ class IstftTraining:
 
     def take_step(self, *, adversarial: bool, decay: float) -> dict[str, float]:
         """Take one step and return its losses; `decay` (0..1) scales the learning rates."""
-        assert self.crops is not None
         batch = self.crops.batch(self.step, self.size, self.frames)
         real, hertz, voiced, cutoff = (
             torch.from_numpy(each).to(self.device) for each in (batch.samples, batch.hertz, batch.voiced, batch.cutoff)
@@ -89,7 +90,7 @@ class IstftTraining:
         fake = self.model.synthesise(mel, hertz * errors, noise)
         spectral = self.loss(fake, real, cutoff)
         loss = spectral + 0.2 * pitch
-        figures = {"spectral": float(spectral), "pitch": float(pitch)}
+        figures = {"spectral": float(spectral.detach()), "pitch": float(pitch.detach())}
         rate = decay * min(1.0, (self.step + 1) / 100) * (ADVERSARIAL_RATE if adversarial else RATE)
         if adversarial:
             part = slice(0, DISCRIMINATED)
@@ -98,7 +99,7 @@ class IstftTraining:
             adversarial_loss, feature_loss = self._adversarial(judge, real[part], fake[part], cutoff[part])
             ramp = min(1.0, self.adversarial_steps / 300)
             loss = loss + ramp * (ADVERSARIAL_SCALE * adversarial_loss + FEATURE_SCALE * feature_loss)
-            figures |= {"adversarial": float(adversarial_loss), "features": float(feature_loss)}
+            figures |= {"adversarial": float(adversarial_loss.detach()), "features": float(feature_loss.detach())}
             self.adversarial_steps += 1
         self.optimiser.zero_grad()
         loss.backward()
@@ -124,7 +125,7 @@ class IstftTraining:
         for group in self.discriminator_optimiser.param_groups:
             group["lr"] = DISCRIMINATOR_RATE * decay
         self.discriminator_optimiser.step()
-        return float(loss)
+        return float(loss.detach())
 
     def _adversarial(
         self, judge: nn.Module, real: torch.Tensor, fake: torch.Tensor, cutoff: torch.Tensor
@@ -154,13 +155,18 @@ class IstftTraining:
         bands, frames = torch.from_numpy(deviations.T.astype(np.float32)).to(self.device)
         return _smoother(mel.shape[1], bands) @ mel @ _smoother(mel.shape[2], frames).transpose(1, 2)
 
-    def averaged_model(self) -> IstftVocoder:
+    def averaged_model(self) -> IstftNetwork:
         """The vocoder with averaged weights, on the CPU."""
-        model = IstftVocoder(self.config, self.audio)
+        model = IstftNetwork(self.config, self.audio)
         with torch.no_grad():
             for weight, average in zip(model.parameters(), self.average, strict=True):
                 weight.copy_(average)
         return model.eval()
+
+    def start_from(self, weights: IstftNetwork) -> None:
+        """Begin with the weights of a finished base of the same sizes, and new optimisers."""
+        self.model.load_state_dict(weights.state_dict())
+        self.average = [weight.detach().clone() for weight in self.model.parameters()]
 
     def save(self, path: Path) -> None:
         """Save the state for a resumed run, atomically."""

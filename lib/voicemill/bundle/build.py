@@ -18,6 +18,7 @@ from voicemill.bundle.manifest import (
     ProductionManifest,
     WeightsReference,
     WeightsReferences,
+    WeightsReferencesOfGraph,
     artifact_sha256,
 )
 from voicemill.bundle.places import check_replaceable, portable
@@ -94,9 +95,9 @@ def build_bundle(
         digests = [Digest(name, digest.bytes, digest.sha256) for name, digest in zip(sources, digests, strict=True)]
         (staging / ATTRIBUTION).write_text(attribution_text(used, data_notice), encoding="utf-8", newline="\n")
         digests.append(digest_file(staging, ATTRIBUTION))
-        manifest = _manifest(
-            status, commit or status.commit, weights_references(selected, vocoder, loaded, base), digests
-        )
+        in_graph = next((selection.entry for selection in tools if selection.entry.kind == "vocoder"), None)
+        references = weights_references(selected, vocoder, loaded, base, in_graph)
+        manifest = _manifest(status, commit or status.commit, references, digests)
         document = records.dump(manifest) | ({UNMARKED: unmarked} if unmarked else {})
         manifest = dataclasses.replace(manifest, artifact_sha256=artifact_sha256(document))
         text = files.dump_json(document | {"artifact_sha256": manifest.artifact_sha256})
@@ -163,14 +164,25 @@ def _check_evaluation(path: Path) -> None:
 
 
 def weights_references(
-    selected: AllowlistEntry, vocoder: AllowlistEntry | None, loaded: LoadedAllowlist, base: Path
+    selected: AllowlistEntry,
+    vocoder: AllowlistEntry | None,
+    loaded: LoadedAllowlist,
+    base: Path,
+    in_graph: AllowlistEntry | None = None,
 ) -> WeightsReferences:
-    """The manifest's `weights_refs`: ids and licences of the base checkpoints, and the list that let them through."""
-    return WeightsReferences(
+    """The manifest's `weights_refs`: ids and licences of the base checkpoints, and the list that let them through.
+
+    `in_graph` is the base of the graph's vocoder, where that is none that NeMo knows.
+    """
+    stated = WeightsReferences(
         **_reference(selected),
         vocoder=WeightsReference(**_reference(vocoder)) if vocoder else None,
         allowlist=AllowlistReference(path=portable(loaded.path, base), sha256=loaded.sha256),
     )
+    if in_graph is None:
+        return stated
+    runtime_vocoder = WeightsReference(**_reference(in_graph))
+    return WeightsReferencesOfGraph(**vars(stated), runtime_vocoder=runtime_vocoder)
 
 
 def _reference(entry: AllowlistEntry) -> dict[str, str | None]:

@@ -62,7 +62,7 @@ def export_format(root: Path, target: Path, form: Format) -> list[str]:
         raise UsageError(f"{target} exists.", reason=f"export_exists:{target.as_posix()}", hint="Name a new folder.")
     graph = _read(check, GRAPH)
     metadata = metadata_of_graph(graph)
-    if metadata["vocoder"] != "hifigan" and form != "onnx":
+    if metadata["vocoder"] == "griffin-lim" and form != "onnx":
         raise BundleError(
             f"The voice ships with Griffin-Lim, which {_PROGRAMS[form]} does not have.",
             reason="griffin_lim_not_exportable",

@@ -74,6 +74,25 @@ class WeightsReferences(WeightsReference):
 
 
 @dataclass(frozen=True)
+class WeightsReferencesOfGraph(WeightsReferences):
+    """The references of a bundle whose graph has a vocoder that NeMo does not know.
+
+    A manifest is read as `WeightsReferences`, as other producers' are; `reference_of_graph` finds the further key.
+    """
+
+    runtime_vocoder: WeightsReference | None = None
+
+
+def reference_of_graph(source: Mapping[str, Any]) -> WeightsReference | None:
+    """The base of the graph's own vocoder in a production manifest as it was read.
+
+    None where the graph speaks with the vocoder of NeMo.
+    """
+    stated = (source.get("weights_refs") or {}).get("runtime_vocoder")
+    return records.read(WeightsReference, stated) if isinstance(stated, dict) else None
+
+
+@dataclass(frozen=True)
 class ProductionManifest:
     """`checkpoints/prod_tts_voice_bundle/manifest.json`.
 

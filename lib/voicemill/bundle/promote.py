@@ -22,6 +22,7 @@ from voicemill.bundle.manifest import (
     Provenance,
     load_manifest,
     parse_manifest,
+    reference_of_graph,
 )
 from voicemill.bundle.places import check_replaceable, portable
 from voicemill.errors import BundleError, BundleFileError, UsageError
@@ -148,11 +149,9 @@ def _check_strictly(source: LoadedManifest, manifest: ProductionManifest, root: 
             hint="Build the bundle again, or promote with --no-strict to record it as it is.",
         )
     references = manifest.weights_refs
-    if (
-        references is None
-        or not references.complete
-        or (references.vocoder is not None and not references.vocoder.complete)
-    ):
+    in_graph = reference_of_graph(source.raw)
+    vocoders = [each for each in (references.vocoder, in_graph) if each] if references else []
+    if references is None or not all(each.complete for each in (references, *vocoders)):
         raise BundleError(
             "The bundle's weights_refs are incomplete.",
             reason="weights_refs_incomplete",
@@ -162,7 +161,7 @@ def _check_strictly(source: LoadedManifest, manifest: ProductionManifest, root: 
         raise UsageError(
             "A strict promotion needs the weights allowlist.", hint="Give --allowlist, or use --no-strict."
         )
-    ids = [references.id, *([references.vocoder.id] if references.vocoder else [])]
+    ids = [references.id, *(each.id for each in vocoders)]
     gate.select_all([weights_id for weights_id in ids if weights_id], allowlist)
     for difference in unexpected(walk(root), manifest.files):
         raise difference.error()

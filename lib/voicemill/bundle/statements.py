@@ -116,7 +116,7 @@ def provenance(loaded: LoadedManifest, found: list[Digest], byproducts: Mapping[
         _dependency("config", source.get("config_sha256")),
         {"name": "voicemill", "digest": {"gitCommit": source.get("commit")}},
     ]
-    weights = [each for each in (references, references.get("vocoder")) if each]
+    weights = [each for each in (references, references.get("vocoder"), references.get("runtime_vocoder")) if each]
     dependencies += [{"name": each["id"], "annotations": _licences(each)} for each in weights if each.get("id")]
     return {
         "_type": STATEMENT_TYPE,
@@ -148,7 +148,7 @@ def bill_of_materials(loaded: LoadedManifest, found: list[Digest], fallback: str
     origins = {
         "fastpitch.nemo": references,
         "hifigan.nemo": references.get("vocoder") or {},
-        GRAPH: references,
+        GRAPH: references.get("runtime_vocoder") or references,
         LEXICON: {"id": gate.LEXICON_WEIGHTS, "weights_license": "BSD-2-Clause"},
     }
     components = [_component(each, origins.get(each.path)) for each in found if each.path != MANIFEST]

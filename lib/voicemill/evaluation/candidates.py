@@ -62,6 +62,8 @@ class Candidate:
     description: str = ""
     fallback: bool = False
     """It ships only where it is better than every other by more than chance."""
+    in_nemo: bool = True
+    """NeMo knows its vocoder; otherwise only the graph can speak with it."""
 
 
 @dataclass

@@ -57,6 +57,8 @@ class VoiceEvaluation:
     """Vocoder -> sentence id -> samples; usable candidates only."""
     trials: Sequence[Samples] = ()
     """Sounds of `evaluation.trials`, in order, by the chosen vocoder."""
+    for_nemo: str = ""
+    """The best of the vocoders that NeMo knows; the graph speaks with `evaluation.chosen_vocoder`."""
 
 
 @dataclass(frozen=True)
@@ -161,11 +163,11 @@ def evaluate_voice(
             measure_candidate(run, references, rate, pitch_range, recorded)
     judged, judged_sounds = judge(panel, references, runs, progress)
     results = [run.result() for run in runs]
-    choice = choose_vocoder(
-        results,
-        {run.candidate.name: run.judged.sentences for run in runs if run.judged},
-        fallbacks={candidate.name for candidate in candidates if candidate.fallback},
-    )
+    scores = {run.candidate.name: run.judged.sentences for run in runs if run.judged}
+    fallbacks = {candidate.name for candidate in candidates if candidate.fallback}
+    choice = choose_vocoder(results, scores, fallbacks)
+    known = [run.result() for run in runs if run.candidate.in_nemo and run.problem is None]
+    for_nemo = choose_vocoder(known, scores, fallbacks).name if known else choice.name
     chosen = next(run for run in runs if run.candidate.name == choice.name)
     tried = run_trials(material.trials, chosen.candidate, rate, pool, progress)
     sounds = _speaker_sounds(chosen, material)
@@ -184,7 +186,7 @@ def evaluate_voice(
         if run.problem is None
     }
     evaluation = assemble(choice, measurements, pool.recogniser, training or TrainingSummary())
-    return VoiceEvaluation(evaluation=evaluation, spoken=spoken, trials=tried.sounds)
+    return VoiceEvaluation(evaluation=evaluation, spoken=spoken, trials=tried.sounds, for_nemo=for_nemo)
 
 
 def start_progress(observer: Observer | None, total: int) -> SentenceProgress:

@@ -28,6 +28,7 @@ from voicemill.metrics.judges import Judges, find_judges
 from voicemill.metrics.speaker import SpeakerProfile, speaker_distance, speaker_profile
 from voicemill.progress import Observer, SilentObserver
 from voicemill.settings import Settings
+from voicemill.synthesis.vocoders import IstftVocoder
 from voicemill.training.speaker import Speaker, load_speaker
 from voicemill.weights.registry import WeightsRegistry
 from voicemill.workers import usable_cores
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 GRIFFIN_LIM = "griffin-lim"
 HIFIGAN = "hifigan"
+ISTFT = "istft"
 GRIFFIN_LIM_ITERATIONS = 60
 """More iterations are hardly clearer (docs/benchmarks.md)."""
 SAME_SPEAKER = 0.2
@@ -49,10 +51,15 @@ SAME_SPEAKER = 0.2
 
 def load_speakers(voice: TrainedVoice) -> dict[str, Speaker]:
     """The voice with every available vocoder, by the vocoder's name."""
+    plain = load_speaker(voice.acoustic, iterations=GRIFFIN_LIM_ITERATIONS)
     speakers = {}
+    if voice.runtime_vocoder is not None:
+        from voicemill.training.istft_weights import read_istft
+
+        speakers[ISTFT] = replace(plain, vocoder=IstftVocoder(read_istft(voice.runtime_vocoder, plain.audio)))
     if voice.vocoder is not None:
         speakers[HIFIGAN] = load_speaker(voice.acoustic, voice.vocoder)
-    return speakers | {GRIFFIN_LIM: load_speaker(voice.acoustic, iterations=GRIFFIN_LIM_ITERATIONS)}
+    return speakers | {GRIFFIN_LIM: plain}
 
 
 def evaluate_trained(
@@ -70,7 +77,9 @@ def evaluate_trained(
         The evaluation with its verdict: `blocked` if a limit of the preset does not hold.
     """
     origin = "the base vocoder as it is" if voice.vocoder_record is None else "fine-tuned on this voice"
+    tuned = "tuned to this voice" if voice.config.runtime_vocoder.max_steps else "the base vocoder as it is"
     descriptions = {
+        ISTFT: f"pulses and noise with an inverse STFT, {tuned}; for the runtime, not for NeMo",
         HIFIGAN: f"HiFi-GAN, {origin}",
         GRIFFIN_LIM: f"Griffin-Lim, {GRIFFIN_LIM_ITERATIONS} iterations, no trained vocoder",
     }
@@ -164,7 +173,7 @@ def candidate_of(name: str, speaker: Speaker, description: str) -> Candidate:
             mel = log_mel(speaker.fastpitch, samples).cpu().numpy()
         return speaker.vocode(mel)
 
-    return Candidate(name, speaker.synthesise, copy, description, fallback=name == GRIFFIN_LIM)
+    return Candidate(name, speaker.synthesise, copy, description, fallback=name == GRIFFIN_LIM, in_nemo=name != ISTFT)
 
 
 def references(dataset: PreparedDataset, sample_rate: int) -> list[Reference]:

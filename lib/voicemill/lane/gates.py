@@ -45,6 +45,8 @@ class Cleared:
     acoustic_base: Path | None
     ancestor: Ancestor | None
     vocoder_base: Path | None
+    runtime_vocoder: gate.SelectedWeights | None = None
+    runtime_vocoder_base: Path | None = None
 
 
 def clear(request: LaneRequest, settings: Settings, observer: Observer | None = None) -> Cleared:
@@ -62,9 +64,14 @@ def clear(request: LaneRequest, settings: Settings, observer: Observer | None = 
     gate.require_kind(acoustic.entry, "fastpitch", "none")
     vocoder = gate.select(config.vocoder.base_weights, listed)
     gate.require_kind(vocoder.entry, "hifigan", "none")
+    runtime_vocoder = None
+    if config.runtime_vocoder.base_weights is not None:
+        runtime_vocoder = gate.select(config.runtime_vocoder.base_weights, listed)
+        gate.require_kind(runtime_vocoder.entry, "vocoder")
     if not request.dry_run:
         first_checks.run_checks(first_checks.Run(request, settings, config))
     bases: list[Path | None] = [None, None]
+    runtime_vocoder_base: Path | None = None
     if not request.dry_run:
         # The toolbox's own models are judged by the shipped allowlist, even if the run brings another for its voice.
         gate.select_all(gate.TOOL_WEIGHTS, settings.repository / allowlist.SHIPPED)
@@ -81,6 +88,8 @@ def clear(request: LaneRequest, settings: Settings, observer: Observer | None = 
             elif selection.entry.files:
                 bases[index] = found = store.resolve(selection.entry).main
                 inspect_archive(found)
+        if runtime_vocoder is not None:
+            runtime_vocoder_base = store.resolve(runtime_vocoder.entry).main
     return Cleared(
         config=config,
         config_sha256=files.content_key(config.model_dump(mode="json")),
@@ -89,6 +98,8 @@ def clear(request: LaneRequest, settings: Settings, observer: Observer | None = 
         acoustic_base=bases[0],
         ancestor=ancestor,
         vocoder_base=bases[1],
+        runtime_vocoder=runtime_vocoder,
+        runtime_vocoder_base=runtime_vocoder_base,
     )
 
 

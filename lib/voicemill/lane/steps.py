@@ -25,6 +25,7 @@ from voicemill.locks import in_use
 from voicemill.protocol import Scalar
 from voicemill.settings import Settings
 from voicemill.training_status import TrainingStatus, read_training_status, write_training_status
+from voicemill.weights import gate
 
 if TYPE_CHECKING:
     import numpy as np
@@ -222,7 +223,7 @@ def _percent(measured: VoiceEvaluation, name: str) -> str:
 def _record(voice: TrainedVoice, measured: VoiceEvaluation, exported: ExportedGraph, settings: Settings) -> None:
     """Write the evaluation and a sample, and complete the training status with the chosen vocoder and the graph."""
     from voicemill.evaluation.model import write_evaluation
-    from voicemill.lane.evaluation import GRIFFIN_LIM
+    from voicemill.lane.evaluation import GRIFFIN_LIM, HIFIGAN, ISTFT
     from voicemill.lane.trained_voice import SAMPLE, VOCODER
 
     chosen = measured.evaluation.chosen_vocoder or GRIFFIN_LIM
@@ -231,13 +232,15 @@ def _record(voice: TrainedVoice, measured: VoiceEvaluation, exported: ExportedGr
     files.write_bytes(sample, _sample_bytes(longest, voice.config.audio.sample_rate, exported, settings))
     write_evaluation(settings.paths.evaluation, measured.evaluation)
     shipped = [exported.graph, exported.lexicon, sample]
-    if chosen != GRIFFIN_LIM:
+    if measured.for_nemo == HIFIGAN:
         shipped.insert(0, voice.folder / VOCODER)
     replaced = {VOCODER, *(path.name for path in shipped)}
     kept = [artifact for artifact in voice.status.artifacts if Path(artifact).name not in replaced]
+    istft = voice.config.runtime_vocoder.base_weights
     completed = voice.status.model_copy(
         update={
-            "vocoder": "griffin-lim" if chosen == GRIFFIN_LIM else "hifigan",
+            "vocoder": HIFIGAN if measured.for_nemo == HIFIGAN else GRIFFIN_LIM,
+            "weights_used": (*gate.TOOL_WEIGHTS, *([istft] if istft is not None and chosen == ISTFT else [])),
             "artifacts": (*kept, *(statuses.reachable(path, settings) for path in shipped)),
             "train_note": measured.evaluation.vocoder_choice,
             "metrics": voice.status.metrics.model_copy(update={"onnx_difference": exported.difference}),

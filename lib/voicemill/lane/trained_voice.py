@@ -18,6 +18,7 @@ from voicemill.training_status import TrainingStatus, read_training_status
 
 ACOUSTIC = "fastpitch.nemo"
 VOCODER = "hifigan.nemo"
+RUNTIME_VOCODER = "istft.safetensors"
 SAMPLE = "sample.wav"
 CONFIG = "config.json"
 RECORD = "record.json"
@@ -106,6 +107,7 @@ class TrainedVoice:
         dataset: the prepared dataset that the voice was trained on.
         vocoder: HiFi-GAN archive; None if Griffin-Lim is the only vocoder.
         vocoder_record: None if the base vocoder was not trained.
+        runtime_vocoder: iSTFT vocoder of the graph; None if there is none.
     """
 
     status: TrainingStatus
@@ -116,6 +118,7 @@ class TrainedVoice:
     acoustic_record: TrainingRecord | None
     vocoder: Path | None
     vocoder_record: TrainingRecord | None
+    runtime_vocoder: Path | None = None
 
     @classmethod
     def read(cls, settings: Settings) -> TrainedVoice:
@@ -146,7 +149,7 @@ class TrainedVoice:
             ) from error
         folder = config_path.parent
         tuned = bool(status.metrics.model_dump().get("vocoder_steps"))
-        vocoder = folder / VOCODER
+        vocoder, runtime_vocoder = folder / VOCODER, folder / RUNTIME_VOCODER
         return cls(
             status=status,
             folder=folder,
@@ -156,6 +159,7 @@ class TrainedVoice:
             acoustic_record=TrainingRecord.read(acoustic.parent / RECORD),
             vocoder=vocoder if vocoder.is_file() else None,
             vocoder_record=TrainingRecord.read(folder / "vocoder" / RECORD) if tuned else None,
+            runtime_vocoder=runtime_vocoder if runtime_vocoder.is_file() else None,
         )
 
 

@@ -13,7 +13,7 @@ from voicemill.lane.gates import Cleared
 from voicemill.lane.monitoring import StepDisplay, event_log, page_path, report_page
 from voicemill.lane.request import LaneRequest
 from voicemill.lane.steps import LaneRun
-from voicemill.lane.trained_voice import RECORD, VOCODER, TrainingRecord
+from voicemill.lane.trained_voice import RECORD, RUNTIME_VOCODER, VOCODER, TrainingRecord
 from voicemill.training import launch, rate_search
 from voicemill.training.checkpoint import StepReport, TrainingResult
 from voicemill.training.config import TrainingConfig
@@ -23,16 +23,24 @@ from voicemill.training.worker import TrainingJob
 
 FASTPITCH = "FastPitch"
 HIFIGAN = "HiFi-GAN"
+TUNING = "vocoder tuning"
 
 
 @dataclass(frozen=True)
 class Models:
-    """Both models; `vocoder_record` is None if the base vocoder was not trained, `vocoder` if there is none."""
+    """The models of a voice.
+
+    Attributes:
+        vocoder: HiFi-GAN; None if there is none.
+        vocoder_record: None if the base vocoder was not trained.
+        runtime_vocoder: the iSTFT vocoder of the graph; None if the configuration has none.
+    """
 
     acoustic: Path
     acoustic_record: TrainingRecord
     vocoder: Path | None
     vocoder_record: TrainingRecord | None
+    runtime_vocoder: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -51,11 +59,13 @@ class Context:
 
 def stages(config: TrainingConfig) -> tuple[str, ...]:
     """The stages that `train_models` announces."""
-    return (FASTPITCH, HIFIGAN) if config.vocoder.max_steps else (FASTPITCH,)
+    hifigan = (HIFIGAN,) if config.vocoder.max_steps else ()
+    tuning = (TUNING,) if config.runtime_vocoder.base_weights and config.runtime_vocoder.max_steps else ()
+    return (FASTPITCH, *hifigan, *tuning)
 
 
 def train_models(context: Context, dataset: PreparedDataset) -> Models:
-    """Train FastPitch, then HiFi-GAN on its ground-truth-aligned mels; finished runs are reused unless `--force`.
+    """Train FastPitch, then the vocoders on its ground-truth-aligned mels; finished runs are reused unless `--force`.
 
     Raises:
         TrainingError: `non_finite_loss:step=N` and the like.
@@ -82,7 +92,8 @@ def train_models(context: Context, dataset: PreparedDataset) -> Models:
     nemo = context.folder / "acoustic" / acoustic.nemo
     if config.vocoder.max_steps == 0:
         context.run.reporter.note("The preset trains no vocoder: the base vocoder is evaluated as it is.")
-        return Models(nemo, acoustic, _place_vocoder(context.folder, cleared.vocoder_base), None)
+        placed = _place_vocoder(context.folder, cleared.vocoder_base)
+        return Models(nemo, acoustic, placed, None, _runtime_vocoder(context, dataset, nemo, acoustic_key))
     vocoder_key = files.content_key(
         "vocoder", acoustic_key, config.vocoder.model_dump(), *_process_count(config), _digest(cleared.vocoder_base)
     )
@@ -95,7 +106,7 @@ def train_models(context: Context, dataset: PreparedDataset) -> Models:
         lambda folder, resume, hooks: _train_vocoder(context, dataset, nemo, folder, resume, hooks),
     )
     trained = _place_vocoder(context.folder, context.folder / "vocoder" / vocoder.nemo)
-    return Models(nemo, acoustic, trained, vocoder)
+    return Models(nemo, acoustic, trained, vocoder, _runtime_vocoder(context, dataset, nemo, acoustic_key))
 
 
 def _place_vocoder(folder: Path, vocoder: Path | None) -> Path | None:
@@ -106,6 +117,34 @@ def _place_vocoder(folder: Path, vocoder: Path | None) -> Path | None:
         return None
     if vocoder.resolve() != placed.resolve():
         files.copy_file(vocoder, placed)
+    return placed
+
+
+def _runtime_vocoder(context: Context, dataset: PreparedDataset, acoustic: Path, acoustic_key: str) -> Path | None:
+    """The iSTFT vocoder, tuned to the speaker; an earlier tuning with the same inputs is reused unless `--force`."""
+    base, placed = context.cleared.runtime_vocoder_base, context.folder / RUNTIME_VOCODER
+    if base is None:
+        placed.unlink(missing_ok=True)
+        return None
+    settings = context.cleared.config.runtime_vocoder
+    if settings.max_steps == 0:
+        files.copy_file(base, placed)
+        return placed
+    from voicemill.training import istft_weights, tune_vocoder
+
+    key = files.content_key("runtime vocoder", acoustic_key, settings.model_dump(), _digest(base))
+    run = context.run
+    with run.clock.stage(TUNING, settings.max_steps):
+        if not context.request.force and istft_weights.key_of(placed) == key:
+            run.reporter.note("The vocoder is tuned already from the same data and settings; --force tunes it again.")
+            return placed
+        inputs = tune_vocoder.TuningInputs(base, acoustic, strict=context.cleared.acoustic_base is None)
+        result = tune_vocoder.tune_vocoder(
+            context.cleared.config, dataset.root, placed, inputs, key=key, on_step=run.reporter.advance
+        )
+    run.reporter.note(
+        f"Vocoder tuned in {result.steps} steps: held-out loss {result.before:.3f} before, {result.after:.3f} after."
+    )
     return placed
 
 

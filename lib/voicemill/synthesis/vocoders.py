@@ -14,13 +14,14 @@ from voicemill.synthesis.mel import AudioConfig
 
 if TYPE_CHECKING:
     from nemo.collections.tts.models import HifiGanModel
+    from torch import nn
 
 
 class Vocoder(Protocol):
     """Turns the mel spectrograms of an acoustic model into sound."""
 
     @property
-    def name(self) -> Literal["griffin_lim", "hifigan"]:
+    def name(self) -> Literal["griffin_lim", "hifigan", "istft"]:
         """As it appears in reports."""
 
     def __call__(self, mel: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -73,3 +74,33 @@ class HifiganVocoder:
         # Without the shift the sound would be half a hop (5.8 ms) late.
         half = self.audio.hop_length // 2
         return np.pad(np.clip(samples, -1.0, 1.0)[half:], (0, half))
+
+
+@dataclass(frozen=True)
+class IstftVocoder:
+    """Pulses and noise, filtered at the frame rate: the vocoder of the runtime, which NeMo does not know.
+
+    Attributes:
+        network: an IstftNetwork of `voicemill.training`: log-mel (B, mels, frames) -> samples (B, frames * hop).
+    """
+
+    network: nn.Module
+    name: Literal["istft"] = "istft"
+
+    def __call__(self, mel: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Samples in -1..1, shape (frames * hop,), of a log-mel of shape (mels, frames).
+
+        Raises:
+            TrainingError: `synthesis_non_finite`: the samples are not finite.
+        """
+        import torch
+
+        with torch.no_grad():
+            samples: NDArray[np.float32] = self.network(torch.from_numpy(mel)[None])[0].numpy()
+        if not np.isfinite(samples).all():
+            raise TrainingError(
+                "The vocoder produced samples that are not finite.",
+                reason="synthesis_non_finite",
+                hint="Use Griffin-Lim.",
+            )
+        return np.clip(samples, -1.0, 1.0)

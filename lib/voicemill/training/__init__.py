@@ -12,6 +12,8 @@ Models and their steps:
 
     fastpitch_model      NeMo's FastPitchModel from our settings; finetune: from a base checkpoint
     hifigan_model        NeMo's HifiGanModel, likewise
+    istft_network        the vocoder of the graph, which NeMo does not know; istft_weights: its file
+    istft_losses         its losses
     manual_optimisation  the LightningModule of both trainings, and recovery from non-finite losses
     fastpitch_module     a step of FastPitch; hifigan_module: a step of HiFi-GAN
     memory               memory of a step, and micro-batches that fit
@@ -20,6 +22,7 @@ Models and their steps:
 A run:
 
     train_fastpitch      FastPitch, from a dataset to a `.nemo`; train_hifigan: HiFi-GAN
+    tune_vocoder         tunes the graph's vocoder to its speaker; istft_tuning: its steps
     rate_search          learning-rate range test before the first step
     fitting              the Lightning Trainer; hooks: its callbacks to the caller
     checkpoint           counts, results, and the saved model; store: checkpoints to resume from

@@ -167,6 +167,24 @@ class VocoderConfig(_Settings):
     )
 
 
+class RuntimeVocoderConfig(_Settings):
+    """The vocoder of the exported graph: an iSTFT vocoder that is tuned to the speaker.
+
+    The weights with the lowest loss on held-out clips are kept, at worst the base's own.
+    """
+
+    base_weights: str | None = Field(
+        default=None, description="id on the weights allowlist; null: the graph has the same vocoder as NeMo"
+    )
+    max_steps: int = Field(default=0, ge=0, description="0 keeps the base as it is")
+    batch_size: int = Field(default=8, gt=0, description="segments")
+    segment_frames: int = Field(default=48, gt=0, description="mel frames of a segment (0.56 s)")
+    learning_rate: float = Field(default=2e-4, gt=0)
+    check_interval: int = Field(default=25, gt=0, description="steps between losses on held-out clips")
+    patience: int = Field(default=3, gt=0, description="checks without a lower loss after which the tuning ends")
+    clips: int = Field(default=40, gt=0, description="training clips at most, spread evenly")
+
+
 class TrainingConfig(_Settings):
     """One training run of a voice."""
 
@@ -174,6 +192,7 @@ class TrainingConfig(_Settings):
     audio: AudioConfig = AudioConfig()
     acoustic: AcousticConfig = AcousticConfig()
     vocoder: VocoderConfig = VocoderConfig()
+    runtime_vocoder: RuntimeVocoderConfig = RuntimeVocoderConfig()
     seed: int = Field(default=1, ge=0)
     threads: int = Field(default=0, ge=0, description="CPU threads of torch; 0 takes as many as the machine gives")
     training_pages: int = Field(

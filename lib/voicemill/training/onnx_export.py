@@ -1,8 +1,9 @@
 """A trained voice as one ONNX graph: token ids, pace and pitch in; samples, durations and mel out.
 
-The graph is FastPitch's inference and, where the voice has a neural vocoder, its generator, exactly as
-`training.speaker` runs them: samples are clipped to -1..1 and moved by half a hop. A runtime asks for the outputs it
-needs; onnxruntime computes no others.
+The graph is FastPitch's inference and, where the voice has a neural vocoder, the vocoder, exactly as `training.speaker`
+runs them: samples are clipped to -1..1, and HiFi-GAN's are moved by half a hop. The inverse STFT of the iSTFT vocoder
+is a matrix product, because onnxruntime's own transforms are slower and other runtimes lack them. A runtime asks for
+the outputs it needs; onnxruntime computes no others.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from voicemill import files
 from voicemill.errors import TrainingError
-from voicemill.synthesis.vocoders import HifiganVocoder
+from voicemill.synthesis.vocoders import GriffinLimVocoder, HifiganVocoder, IstftVocoder
 from voicemill.training.speaker import Speaker
 from voicemill_runtime.graph import FORMAT
 
@@ -56,7 +57,7 @@ def graph_bytes(speaker: Speaker) -> bytes:
 
     from voicemill.training.runtime import nemo_runtime
 
-    neural = isinstance(speaker.vocoder, HifiganVocoder)
+    neural = not isinstance(speaker.vocoder, GriffinLimVocoder)
     outputs = ["samples", "durations", "mel"] if neural else ["durations", "mel"]
     tokens = torch.arange(1, 13)[None] % len(speaker.fastpitch.vocab.tokens)
     example = (tokens, torch.ones(1, 12), torch.zeros(1, 12))
@@ -82,7 +83,7 @@ def graph_bytes(speaker: Speaker) -> bytes:
             hint="Report this with the training configuration.",
         ) from error
     model = onnx.load_model_from_string(buffer.getvalue())
-    for key, value in _metadata(speaker, neural).items():
+    for key, value in _metadata(speaker).items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value
     serialised: bytes = model.SerializeToString(deterministic=True)
@@ -90,35 +91,56 @@ def graph_bytes(speaker: Speaker) -> bytes:
 
 
 def _voice_module(speaker: Speaker) -> torch.nn.Module:
-    """FastPitch's inference and the vocoder's generator as one module."""
+    """FastPitch's inference and the vocoder as one module."""
     import torch
-
-    neural = speaker.vocoder.model.generator if isinstance(speaker.vocoder, HifiganVocoder) else None
-    half = speaker.audio.hop_length // 2
 
     class Voice(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.acoustic = speaker.fastpitch.fastpitch
-            self.generator = neural
+            self.vocoder = _vocoder_module(speaker)
 
         def forward(self, tokens: torch.Tensor, pace: torch.Tensor, pitch: torch.Tensor) -> tuple[torch.Tensor, ...]:
             mel, _, frames, *_ = self.acoustic.infer(text=tokens, pitch=pitch, pace=pace)
             durations = (frames.float() / pace + 0.5).floor().long()  # as `regulate_len` repeats the tokens
-            if self.generator is None:
-                return durations, mel
-            samples = self.generator(x=mel)[:, 0].clamp(-1.0, 1.0)
-            return torch.nn.functional.pad(samples[:, half:], (0, half)), durations, mel
+            return (durations, mel) if self.vocoder is None else (self.vocoder(mel), durations, mel)
 
     return Voice()
 
 
-def _metadata(speaker: Speaker, neural: bool) -> dict[str, str]:
+def _vocoder_module(speaker: Speaker) -> torch.nn.Module | None:
+    """Log-mel (B, mels, frames) -> samples in -1..1 (B, frames * hop); None for Griffin-Lim."""
+    import torch
+
+    if isinstance(speaker.vocoder, IstftVocoder):
+        from voicemill.training.istft_network import IstftNetwork
+
+        network: Any = speaker.vocoder.network
+        exported = IstftNetwork(network.config, network.audio, as_products=True)
+        exported.load_state_dict(network.state_dict())
+        return exported
+    if not isinstance(speaker.vocoder, HifiganVocoder):
+        return None
+    half = speaker.audio.hop_length // 2
+
+    class Hifigan(torch.nn.Module):
+        def __init__(self, generator: torch.nn.Module) -> None:
+            super().__init__()
+            self.generator = generator
+
+        def forward(self, mel: torch.Tensor) -> torch.Tensor:
+            samples = self.generator(x=mel)[:, 0].clamp(-1.0, 1.0)
+            return torch.nn.functional.pad(samples[:, half:], (0, half))
+
+    return Hifigan(speaker.vocoder.model.generator)
+
+
+def _metadata(speaker: Speaker) -> dict[str, str]:
     module: Any = speaker.fastpitch.fastpitch
     audio = speaker.audio
     return {
         "format": FORMAT,
-        "vocoder": "hifigan" if neural else "griffin-lim",
+        "vocoder": speaker.vocoder.name.replace("_", "-"),
         "tokens": json.dumps(list(speaker.fastpitch.vocab.tokens), ensure_ascii=False),
         "sample_rate": str(audio.sample_rate),
         "hop_length": str(audio.hop_length),

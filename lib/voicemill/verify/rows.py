@@ -12,7 +12,14 @@ from voicemill import records
 from voicemill.bundle.build import ATTRIBUTION, EVALUATION
 from voicemill.bundle.contents import GRAPH, LEXICON, open_unchanged
 from voicemill.bundle.differences import BundleCheck
-from voicemill.bundle.manifest import UNMARKED, FileEntry, LoadedManifest, PromotedManifest, WeightsReference
+from voicemill.bundle.manifest import (
+    UNMARKED,
+    FileEntry,
+    LoadedManifest,
+    PromotedManifest,
+    WeightsReference,
+    source_manifest,
+)
 from voicemill.bundle.statements import check_signature, signature_path
 from voicemill.errors import BundleFileError, GateError, NotAcceptableError, UsageError
 from voicemill.protocol import one_line
@@ -27,8 +34,10 @@ MODEL_CLASSES = {ACOUSTIC_MODEL: "FastPitchModel", NEURAL_VOCODER: "HifiGanModel
 BASE_KINDS: dict[str, frozenset[Kind]] = {
     ACOUSTIC_MODEL: frozenset({"fastpitch", "none"}),
     NEURAL_VOCODER: frozenset({"hifigan"}),
+    GRAPH: frozenset({"vocoder"}),
 }
-"""Archive of each role -> kinds of the weights that it may be trained from; `none` is training from scratch."""
+"""File of each role -> kinds of the weights that it may be trained from; `none` is training from scratch. The graph has
+weights of its own where its vocoder is none that NeMo knows."""
 SPEAKING = frozenset((GRAPH, LEXICON))
 """Roles of a bundle that speaks without NeMo: both or, in a bundle of an earlier version, neither. The graph is derived
 from the models and has their licences; the dictionary has the licence of `gate.LEXICON_WEIGHTS`."""
@@ -68,12 +77,14 @@ class ChecklistRow:
 
 
 def roles(loaded: LoadedManifest, source: dict[str, Any]) -> dict[str, WeightsReference | None]:
-    """The model archives that a bundle must have, each with the reference to its base weights (None: missing)."""
+    """The models that a bundle must have, each with the reference to its base weights (None: missing)."""
     references = source.get("weights_refs")
     stated = references if isinstance(references, dict) else {}
     found = {ACOUSTIC_MODEL: _reference(references)}
     if loaded.manifest.vocoder == "hifigan":
         found[NEURAL_VOCODER] = _reference(stated.get("vocoder"))
+    if "runtime_vocoder" in stated:
+        found[GRAPH] = _reference(stated["runtime_vocoder"])
     return found
 
 
@@ -171,7 +182,18 @@ def complete_row(
     problem = _attribution_problem(check, loaded, source, listed)
     if problem:
         return ChecklistRow("complete", title, False, problem)
-    return ChecklistRow("complete", title, True, f"speaks through {loaded.manifest.vocoder}")
+    return ChecklistRow("complete", title, True, f"speaks through {_vocoders(loaded)}")
+
+
+def graph_vocoder(loaded: LoadedManifest) -> str:
+    """The vocoder in the graph of a bundle, by the manifest: `istft`, or the one of NeMo."""
+    raw = loaded.raw if not isinstance(loaded.manifest, PromotedManifest) else source_manifest(loaded.raw["provenance"])
+    return "istft" if "runtime_vocoder" in (raw.get("weights_refs") or {}) else loaded.manifest.vocoder
+
+
+def _vocoders(loaded: LoadedManifest) -> str:
+    nemo, graph = loaded.manifest.vocoder, graph_vocoder(loaded)
+    return nemo if nemo == graph else f"{graph} in its graph and {nemo} in NeMo"
 
 
 def _attribution_problem(
@@ -215,7 +237,7 @@ def archives_row(check: BundleCheck, dry_run: bool) -> ChecklistRow:
         try:
             if path not in differing:
                 with open_unchanged(check.root, check.digests[path]) as handle:
-                    vocoder = check.loaded.manifest.vocoder if check.loaded else ""
+                    vocoder = graph_vocoder(check.loaded) if check.loaded else ""
                     problem = _graph_problem(handle, vocoder) if path == GRAPH else _content_problem(path, handle)
                 if problem:
                     return ChecklistRow("archives", title, False, f"{path}: {problem}")

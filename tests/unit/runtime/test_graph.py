@@ -10,10 +10,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from tests.unit.runtime.conftest import random_speaker
 from tests.unit.training.conftest import RATE
+from tests.unit.training.test_istft import small_network
 
 from voicemill.errors import BundleError, BundleFileError, TrainingError, UsageError
 from voicemill.synthesis.options import SynthesisOptions
+from voicemill.synthesis.vocoders import IstftVocoder
 from voicemill.text.frontend import read
 from voicemill.text.frontend.chunks import split
 from voicemill.text.lexicon import Lexicon
@@ -78,6 +81,27 @@ def test_samples_are_those_of_nemo(
     assert output.samples.shape == expected.shape
     assert np.abs(output.samples - expected).max() <= 1e-4
     assert output.durations.sum() * graph.hop_length == len(expected)
+
+
+def test_samples_of_the_istft_vocoder_are_those_of_torch(tmp_path: Path, lexicon: Lexicon) -> None:
+    import torch
+
+    quiet = random_speaker(tmp_path, neural=False)
+    with torch.no_grad():
+        quiet.fastpitch.fastpitch.proj.bias.sub_(5.0)  # random weights shout, and the samples would be clipped
+    speaker = dataclasses.replace(quiet, vocoder=IstftVocoder(small_network()))
+    export_voice(speaker, tmp_path)
+    graph = VoiceGraph((tmp_path / "voice.onnx").read_bytes())
+    assert (graph.neural, graph.vocoder) == (True, "istft")
+    for text in TEXTS:
+        (sentence, *_) = read(text, lexicon)
+        expected = speaker.vocode(predict(speaker, sentence.annotated(lexicon), 1.0, 0.0))
+        ids = encode(sentence.words, graph.tokens).ids
+        output = graph.run(ids, np.ones(len(ids), np.float32), np.zeros(len(ids), np.float32))
+        assert output.samples is not None
+        assert output.samples.shape == expected.shape
+        assert 1e-3 < np.abs(expected).max() < 1
+        assert np.abs(output.samples - expected).max() <= 1e-4
 
 
 def test_one_phone(graph: VoiceGraph) -> None:

@@ -68,6 +68,29 @@ def test_a_bundle_with_a_graph_and_its_dictionary(voice):
     assert "Carnegie Mellon" in (root / "ATTRIBUTION.txt").read_text()
 
 
+def test_a_graph_with_a_vocoder_that_nemo_does_not_know(voice):
+    speaking(voice, vocoder="istft")
+    files = (*LISTED, "voice.onnx", "lexicon.txt")
+    root = voice.publish(artifacts=files, weights_used=("voicemill/base-en-people-istft",))
+    verification = verify_bundle(root, voice.shipped)
+    assert verification.ok
+    assert "CC-BY-4.0" in next(row.detail for row in verification.rows if row.key == "allowlist")
+    assert "istft in its graph and hifigan in NeMo" in next(
+        row.detail for row in verification.rows if row.key == "complete"
+    )
+    assert "Vassil Panayotov" in (root / "ATTRIBUTION.txt").read_text()
+
+
+@pytest.mark.parametrize("in_graph", ["hifigan", "istft"])
+def test_the_vocoder_of_the_graph_is_the_stated_one(voice, in_graph):
+    speaking(voice, vocoder=in_graph)
+    used = ("voicemill/base-en-people-istft",) if in_graph == "hifigan" else ()
+    verification = verify_bundle(
+        voice.publish(artifacts=(*LISTED, "voice.onnx", "lexicon.txt"), weights_used=used), voice.shipped
+    )
+    assert verdicts(verification)["archives"] == "NO-GO"
+
+
 @pytest.mark.parametrize("artifact", ["voice.onnx", "lexicon.txt"])
 def test_a_graph_needs_its_dictionary(voice, artifact):
     speaking(voice)

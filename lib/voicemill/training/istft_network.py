@@ -87,12 +87,13 @@ class FrameNetwork(nn.Module):
         return result
 
 
-class IstftVocoder(nn.Module):
+class IstftNetwork(nn.Module):
     """Log-mel (B, mels, frames) -> samples (B, frames * hop).
 
     Args:
         config: sizes.
         audio: mel settings; `n_fft` is four hops.
+        as_products: transforms as matrix products instead of FFTs, and samples limited to -1..1: for ONNX.
     """
 
     bands: torch.Tensor
@@ -101,14 +102,13 @@ class IstftVocoder(nn.Module):
     noise: torch.Tensor
     pitch_hertz: torch.Tensor
 
-    def __init__(self, config: IstftConfig, audio: AudioConfig) -> None:
+    def __init__(self, config: IstftConfig, audio: AudioConfig, *, as_products: bool = False) -> None:
         super().__init__()
         if audio.n_fft != 4 * audio.hop_length:
             raise ValueError("the vocoder needs n_fft = 4 * hop_length")
         self.config, self.audio = config, audio
         self.bins = audio.n_fft // 2 + 1
-        self.as_products = False
-        """Transforms as matrix products instead of FFTs, for the export to ONNX."""
+        self.as_products = as_products
         bands = mel_bands(audio.model_dump())
         window = torch.hann_window(audio.n_fft)
         for name, value in {
@@ -119,6 +119,8 @@ class IstftVocoder(nn.Module):
             "pitch_hertz": torch.logspace(*np.log2(PITCH_RANGE).tolist(), PITCH_BINS, base=2.0),
         }.items():
             self.register_buffer(name, value, persistent=False)
+        if as_products:
+            self.products, self.inverse_products = _products(audio.n_fft)
         self.pitch_network = FrameNetwork(
             audio.n_mels, PITCH_BINS, width=config.pitch_width, inner=3 * config.pitch_width, layers=config.pitch_layers
         )
@@ -133,7 +135,8 @@ class IstftVocoder(nn.Module):
 
     def forward(self, mel: torch.Tensor) -> torch.Tensor:
         """Samples (B, frames * hop), not limited to -1..1, of a log-mel (B, mels, frames)."""
-        return self.synthesise(mel, self.pitch(mel))
+        samples = self.synthesise(mel, self.pitch(mel))
+        return samples.clamp(-1.0, 1.0) if self.as_products else samples
 
     def pitch_logits(self, mel: torch.Tensor) -> torch.Tensor:
         """Unnormalised log-probabilities (B, PITCH_BINS, frames) of the bins of `pitch_hertz`."""
@@ -141,15 +144,18 @@ class IstftVocoder(nn.Module):
         return result
 
     def pitch(self, mel: torch.Tensor) -> torch.Tensor:
-        """Hz, (B, frames), also where the speech is unvoiced."""
-        logits = self.pitch_logits(mel)
+        """Hz, (B, frames), float64, also where the speech is unvoiced.
+
+        In double precision, because the excitation sums it over all frames.
+        """
+        logits = self.pitch_logits(mel).double()
         bins = torch.arange(PITCH_BINS, device=mel.device)[None, :, None]
         near = (bins - logits.argmax(1, keepdim=True)).abs() <= PITCH_NEIGHBOURS
         weights = torch.softmax(logits, 1) * near
-        octaves = (weights * self.pitch_hertz.log2()[None, :, None]).sum(1) / weights.sum(1)
+        octaves = (weights * self.pitch_hertz.double().log2()[None, :, None]).sum(1) / weights.sum(1)
         padded = functional.pad(octaves[:, None], (1, 1), mode="replicate")[:, 0]
         smooth = 0.25 * padded[:, :-2] + 0.5 * octaves + 0.25 * padded[:, 2:]
-        return torch.exp2(smooth)
+        return torch.exp(smooth * math.log(2))
 
     def synthesise(self, mel: torch.Tensor, hertz: torch.Tensor, noise: torch.Tensor | None = None) -> torch.Tensor:
         """Samples (B, frames * hop) of a log-mel (B, mels, frames) at a pitch (B, frames) in Hz.
@@ -165,7 +171,7 @@ class IstftVocoder(nn.Module):
             at = torch.arange(frames, device=mel.device) % NOISE_FRAMES
             noise = self.noise[:, None, at]
         pulse_mel = torch.log(self.bands @ _magnitude(pulses).transpose(1, 2) + SMALLEST)
-        features = torch.cat((mel / 4 + 1, pulse_mel / 4, torch.log(hertz / 150)[:, None]), 1)
+        features = torch.cat((mel / 4 + 1, pulse_mel / 4, torch.log(hertz.to(mel.dtype) / 150)[:, None]), 1)
         mixture, correction, real, imaginary = self.filter_network(features).transpose(1, 2).chunk(4, 2)
         mixture = torch.sigmoid(mixture)
         excitation = mixture * pulses + (1 - mixture) * noise
@@ -193,10 +199,13 @@ class IstftVocoder(nn.Module):
         start = torch.cumsum(advance, 1) - advance
         n = torch.arange(hop, device=hertz.device, dtype=torch.float64)
         cycles = start[..., None] + first[..., None] * n + (last - first)[..., None] * (n * n / (2 * hop))
-        phase = (cycles - torch.floor(cycles + 0.5)).float() * math.pi
-        count = 2 * torch.floor(0.5 / torch.maximum(first, last)).float()[..., None] + 1
+        cycles = cycles - torch.floor(cycles + 0.5)
+        count = 2 * torch.floor(0.5 / torch.maximum(first, last))[..., None] + 1
+        half_turns = count * cycles  # many: taken modulo a turn before the precision is lowered
+        numerator = torch.sin((half_turns - 2 * torch.floor(half_turns / 2 + 0.5)).float() * math.pi)
+        phase, count = cycles.float() * math.pi, count.float()
         centre = phase.abs() < 1e-4
-        ratio = torch.sin(count * phase) / torch.sin(torch.where(centre, torch.ones_like(phase), phase))
+        ratio = numerator / torch.sin(torch.where(centre, torch.ones_like(phase), phase))
         return torch.where(centre, count.expand_as(ratio), ratio) * torch.rsqrt(count)
 
     def _transform(self, segments: torch.Tensor) -> torch.Tensor:
@@ -204,20 +213,16 @@ class IstftVocoder(nn.Module):
         frames = segments.shape[1] - 3
         windows = torch.cat([segments[:, part : part + frames] for part in range(4)], 2) * self.window
         if self.as_products:
-            cosines, sines = self._cosines_and_sines(windows)
-            return torch.stack((windows @ cosines, windows @ -sines))
+            return torch.stack((windows @ self.products[0], windows @ self.products[1]))
         return torch.view_as_real(torch.fft.rfft(windows)).movedim(-1, 0)
 
     def _inverse(self, spectrum: torch.Tensor) -> torch.Tensor:
         """Spectrum (2, B, frames, bins) -> samples (B, frames * hop); the squared windows sum to 1.5."""
-        hop, size = self.audio.hop_length, self.audio.n_fft
+        hop = self.audio.hop_length
         if self.as_products:
-            cosines, sines = self._cosines_and_sines(spectrum)
-            weights = torch.full((self.bins,), 2.0 / size, device=spectrum.device)
-            weights[0] = weights[-1] = 1.0 / size
-            windows = spectrum[0] @ (cosines * weights).T - spectrum[1] @ (sines * weights).T
+            windows = spectrum[0] @ self.inverse_products[0] + spectrum[1] @ self.inverse_products[1]
         else:
-            windows = torch.fft.irfft(torch.complex(spectrum[0], spectrum[1]), n=size)
+            windows = torch.fft.irfft(torch.complex(spectrum[0], spectrum[1]), n=self.audio.n_fft)
         windows = windows * (self.window / 1.5)
         parts = [
             functional.pad(windows[..., part * hop : (part + 1) * hop], (0, 0, part, 3 - part)) for part in range(4)
@@ -225,15 +230,18 @@ class IstftVocoder(nn.Module):
         segments = parts[0] + parts[1] + parts[2] + parts[3]
         return segments[:, 2:-1].flatten(1)
 
-    def _cosines_and_sines(self, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        size = self.audio.n_fft
-        angles = torch.arange(size, dtype=torch.float64)[:, None] * torch.arange(self.bins, dtype=torch.float64)
-        angles = (angles % size) * (2 * math.pi / size)
-        return torch.cos(angles).to(like), torch.sin(angles).to(like)
-
 
 def _magnitude(spectrum: torch.Tensor) -> torch.Tensor:
     return torch.sqrt(spectrum[0] * spectrum[0] + spectrum[1] * spectrum[1] + SMALLEST)
+
+
+def _products(size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Matrices of the transform (real and imaginary part, size, bins) and of its inverse (both parts, bins, size)."""
+    at, bins = torch.arange(size, dtype=torch.float64)[:, None], torch.arange(size // 2 + 1, dtype=torch.float64)
+    angles = (at * bins % size) * (2 * math.pi / size)
+    forward = torch.stack((torch.cos(angles), -torch.sin(angles)))
+    weights = torch.where((bins == 0) | (bins == size // 2), 1.0, 2.0) / size
+    return forward.float(), (forward * weights).transpose(1, 2).contiguous().float()
 
 
 def _spread(bands: np.ndarray[Any, np.dtype[np.float32]]) -> np.ndarray[Any, np.dtype[np.float32]]:
