@@ -109,7 +109,7 @@ class Guard:
                 raise RequestRefusedError(
                     "This server needs a token.", reason="unauthorized", hint="Send Authorization: Bearer <token>."
                 )
-        elif host_name(headers.get("host", "")) not in settings.allowed_hosts:
+        elif not settings.allows_host(host_name(headers.get("host", ""))):
             raise RequestRefusedError(
                 "This server is not known by the name that the Host header gives.",
                 reason="foreign_host",

@@ -123,11 +123,22 @@ class ServeSettings:
     parallel_jobs: int = 1
     limits: Limits = field(default_factory=Limits)
 
-    @property
-    def allowed_hosts(self) -> frozenset[str]:
-        """Names that a Host header may have."""
-        own = () if self.host in ("0.0.0.0", "::") else (self.host,)  # noqa: S104 - compared, not bound
-        return frozenset(name.lower() for name in (*LOOPBACK_NAMES, *own, *self.hosts))
+    def allows_host(self, name: str) -> bool:
+        """Whether a Host header may have this name, in lower case.
+
+        On every interface, an address is one too: a page whose name was bound anew keeps its name in the header.
+        """
+        if name in LOOPBACK_NAMES or name == self.host.lower() or name in map(str.lower, self.hosts):
+            return True
+        return self.host in ("0.0.0.0", "::") and _is_address(name)  # noqa: S104 - compared, not bound
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def is_loopback(host: str) -> bool:

@@ -19,7 +19,7 @@ from tests.unit.serve.conftest import APP, LONG, TEXT, Server, Start
 from voicemill.errors import UsageError
 from voicemill_serve.guard import AccessLog, Rates, host_name
 from voicemill_serve.metrics import Histogram
-from voicemill_serve.settings import Tokens, require_token_beyond_loopback
+from voicemill_serve.settings import ServeSettings, Tokens, require_token_beyond_loopback
 
 TOKEN = "0123456789abcdef" * 2
 SPEECH = {"model": "tts-1", "voice": "anna", "input": LONG, "response_format": "pcm"}
@@ -149,6 +149,14 @@ def test_beyond_loopback_a_token_is_needed() -> None:
 
 def test_the_name_of_a_host_header() -> None:
     assert [host_name(host) for host in ("LocalHost:80", "[::1]:5", "a@b:1", "")] == ["localhost", "::1", "b", ""]
+
+
+def test_names_of_a_server_on_every_interface(tmp_path: Path) -> None:
+    loopback = ServeSettings((tmp_path,), tmp_path)
+    everywhere = ServeSettings((tmp_path,), tmp_path, host="0.0.0.0", hosts=("Voices.example.org",))
+    names = ("localhost", "10.0.0.1", "::2", "voices.example.org", "evil.example", "", "10.0.0.1.evil.example")
+    assert [loopback.allows_host(name) for name in names] == [True, False, False, False, False, False, False]
+    assert [everywhere.allows_host(name) for name in names] == [True, True, True, True, False, False, False]
 
 
 def test_the_rate_of_one_address() -> None:
