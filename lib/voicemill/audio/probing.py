@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -48,6 +49,15 @@ _STREAMED = frozenset((*range(0x7FFFF000, 0x80000001), *range(0xFFFFF000, 0x1000
 _COUNTED_TAGS = (1, 3, 6, 7, 0xFFFE)
 """WAV formats whose bytes a second are exact: PCM, float, A-law, µ-law, extensible; ADPCM's are not."""
 _CHUNKS = (b"LIST", b"id3 ", b"ID3 ", b"bext", b"cue ", b"fact", b"smpl", b"iXML", b"_PMX", b"JUNK", b"PAD ")
+_PLAIN_WAV = {
+    (1, 8): "pcm_u8",
+    (1, 16): "pcm_s16le",
+    (1, 24): "pcm_s24le",
+    (1, 32): "pcm_s32le",
+    (3, 32): "pcm_f32le",
+    (3, 64): "pcm_f64le",
+}
+"""ffmpeg's codecs by format and bits of a sample."""
 _PADDING = 4096
 """Bytes that some programs leave behind the data."""
 _OGG_PAGE = 65_307
@@ -202,6 +212,9 @@ def inspect(path: Path, track: int | None = None) -> Declared:
         DependencyError: ffprobe is not installed.
     """
     locate(path)
+    known = (_flac_header(path) or _wav_header(path)) if track in (None, 1) else None
+    if known is not None and shutil.which("ffprobe"):
+        return known
     entries = "format=format_name,duration,nb_streams:stream=codec_name,sample_rate,channels,duration"
     entries += ":stream_tags=DURATION"
     output, complaint, code = ffmpeg.ffprobe(path, entries)
@@ -245,6 +258,34 @@ def inspect(path: Path, track: int | None = None) -> Declared:
         tracks=len(streams),
         to_the_end=to_the_end,
     )
+
+
+def _flac_header(path: Path) -> Declared | None:
+    """The stream information of a FLAC file (RFC 9639, section 8.2), without starting a program; None for others."""
+    with path.open("rb") as handle:
+        head = handle.read(42)
+    if len(head) < 42 or head[:4] != b"fLaC" or head[4] & 0x7F != 0:
+        return None
+    packed = int.from_bytes(head[18:26], "big")
+    rate, channels, total = packed >> 44, (packed >> 41 & 7) + 1, packed & (1 << 36) - 1
+    if not 1_000 <= rate <= 768_000 or total == 0:
+        return None
+    return Declared(path, total / rate, rate, channels, "flac", "flac")
+
+
+def _wav_header(path: Path) -> Declared | None:
+    """The header of a plain WAV whose length is right, without starting a program; None for all others."""
+    with path.open("rb") as handle:
+        head = handle.read(36)
+    if len(head) < 36 or head[:4] != b"RIFF" or head[8:16] != b"WAVEfmt ":
+        return None
+    tag, channels, rate = (int.from_bytes(head[at : at + size], "little") for at, size in ((20, 2), (22, 2), (24, 4)))
+    width, bits = int.from_bytes(head[32:34], "little"), int.from_bytes(head[34:36], "little")
+    codec = _PLAIN_WAV.get((tag, bits))
+    if codec is None or not 1 <= channels <= 2 or not 1_000 <= rate <= 768_000 or width != channels * bits // 8:
+        return None
+    seconds, to_the_end = _riff_seconds(path)
+    return None if seconds is None or to_the_end else Declared(path, seconds, rate, channels, codec, "wav")
 
 
 def _ogg_ended(path: Path) -> bool:

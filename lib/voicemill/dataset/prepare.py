@@ -40,6 +40,7 @@ from voicemill.errors import DatasetError, RefusedError
 from voicemill.locks import folder_lock, require_unused
 from voicemill.progress import Observer, SilentObserver
 from voicemill.settings import REPOSITORY
+from voicemill.text.language import require_english
 from voicemill.text.lexicon import Lexicon
 from voicemill.weights.allowlist import SHIPPED
 from voicemill.weights.registry import WeightsRegistry
@@ -103,6 +104,8 @@ def prepare(request: PreparationRequest, workspace: Workspace, observer: Observe
         existing.record(request, workspace, key)
         return with_rights(known, request.rights)
     existing.require_lexicon(request, inputs)
+    pronunciations = Lexicon.load(request.lexicon)
+    require_english(sources.script or [one.normalized or one.text for one in sources.texts], pronunciations)
     require_unused(root)
     # The processes end first, or they would write into a folder that is being removed.
     with (
@@ -117,7 +120,7 @@ def prepare(request: PreparationRequest, workspace: Workspace, observer: Observe
             clock=StageClock(observer, pool.worker_ids),
             staging=staging,
             cache=cache,
-            lexicon=Lexicon.load(request.lexicon),
+            lexicon=pronunciations,
             separator=separator,
             speaker=speaker,
             transcriber=CachedTranscriber(recogniser, cache) if recogniser else None,

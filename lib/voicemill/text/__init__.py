@@ -7,6 +7,7 @@ captions       .srt, .vtt and TextGrid files -> captions: text with times
 textgrid       Praat's TextGrid format
 text_files     text files of unknown origin
 normalise      written English -> spoken form -> words
+language       whether a text is English
 lexicon        word -> phones (ARPABET without stress): CMU dictionary, the user's additions, guesses
 frontend       the text front end behind `normalise`: sentences to spoken words and phones
 readings       a clip's words with their phones, and the places where a reader has a choice

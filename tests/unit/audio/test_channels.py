@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from voicemill.audio import channels, decode
+from voicemill.audio import channels, decode, ffmpeg, probing
 from voicemill.audio.channels import Selection
 from voicemill.errors import AudioError
 
@@ -103,3 +104,24 @@ def test_a_selection_that_makes_no_sense(track: int) -> None:
         Selection(track)
     with pytest.raises(ValueError, match="channel"):
         Selection(channel="middle")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("subtype", "form"),
+    [("PCM_16", "WAV"), ("PCM_24", "WAV"), ("PCM_U8", "WAV"), ("FLOAT", "WAV"), ("DOUBLE", "WAV"), ("PCM_16", "FLAC")],
+)
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_plain_header_is_read_as_ffprobe_reads_it(
+    tmp_path: Path, voice: tuple[Samples, int], subtype: str, form: str, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples, rate = voice
+    path = tmp_path / "take"
+    soundfile.write(path, np.stack([samples] * count, axis=1), rate, subtype=subtype, format=form)
+    with monkeypatch.context() as without:
+        without.setattr(ffmpeg, "ffprobe", lambda *_: pytest.fail("ffprobe was started"))
+        own = probing.inspect(path)
+    monkeypatch.setattr(probing, "_flac_header", lambda _: None)
+    monkeypatch.setattr(probing, "_wav_header", lambda _: None)
+    found = probing.inspect(path)
+    assert own.duration == pytest.approx(found.duration, abs=1e-6)
+    assert dataclasses.replace(own, duration=found.duration) == found
