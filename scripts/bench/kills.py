@@ -80,9 +80,9 @@ class Job:
             return None
         return Outcome(results(work), tuple(stages), time.monotonic() - started)
 
-    def kill_in(self, work: Path, stage: str, after: float) -> bool:
+    def kill_in(self, work: Path, stage: str, after: float, *arguments: str) -> bool:
         """Start the job and kill it `after` seconds into a stage; False if it ended before."""
-        with self.start(work) as process:
+        with self.start(work, *arguments) as process:
             for line in process.stderr or ():
                 if line.rstrip() == stage + STAGE_END:
                     time.sleep(after)

@@ -381,3 +381,23 @@ def test_without_packages_and_environment_the_lane_is_blocked_by_name(start, tmp
     assert done.returncode == 2
     assert "[tts-prod] status=blocked reason=runtime_dependency_missing:" in done.stdout
     assert json.loads((tmp_path / "artifacts/prod_tts_train_status.json").read_text())["status"] == "blocked"
+
+
+def test_git_says_why_the_commit_is_unknown(repository, tmp_path):
+    """Such as a checkout that belongs to another user; here one whose `.git` is broken."""
+    root = tmp_path / "checkout"
+    for part in ("lib", "configs", "scripts/voice"):
+        shutil.copytree(repository / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
+    (root / ".git").write_text("gitdir: /nowhere\n")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    done = subprocess.run(
+        [sys.executable, str(root / "scripts/voice/train_production_tts.py")],
+        env=environment | {"PROD_TTS_DRY_RUN": "1", "PROD_TTS_BASE_WEIGHTS_ID": "a/b"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.stdout.splitlines()[0] == "[tts-prod] head=unknown"
+    assert "The commit is unknown: fatal: not a git repository: /nowhere" in done.stderr
