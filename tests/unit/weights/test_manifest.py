@@ -144,3 +144,26 @@ def test_schema_and_validator_agree(changes):
     schema = json.loads(SHIPPED_SCHEMA.read_text(encoding="utf-8"))
     valid = jsonschema.Draft202012Validator(schema).is_valid(GOOD | changes)
     assert valid == validate(GOOD | changes).ok
+
+
+def test_texts_and_files_have_a_bound(tmp_path):
+    """The bounds are 4096 characters for a text, 1 MiB for a file and 300 characters for what is shown of it."""
+    assert validate(GOOD | {"model_id": "m" * 4096}).ok
+    assert validate(GOOD | {"model_id": "m" * 4097}).exit_code == 10
+    address = "https://example.com/"
+    assert validate(GOOD | {"source_url": address + "a" * (4096 - len(address))}).ok
+    assert validate(GOOD | {"source_url": address + "a" * (4097 - len(address))}).exit_code == 10
+    path = tmp_path / "m.json"
+    text = json.dumps(GOOD)
+    path.write_text(text + " " * ((1 << 20) - len(text)))
+    assert validate_file(path).ok
+    path.write_text(text + " " * ((1 << 20) + 1 - len(text)))
+    assert validate_file(path).exit_code == 3
+    verdict = validate(GOOD | {"x" * 1000: 1})
+    assert verdict.line == f"[weights-manifest] error=invalid_field field={'x' * 300} expected=no_such_property"
+
+
+def test_a_source_needs_a_host():
+    for address in ("ftp://example.com/a", "https:///a", "https://[::1", "example.com", "http:// a"):
+        assert validate(GOOD | {"source_url": address}).exit_code == 10
+    assert validate(GOOD | {"source_url": "http://example.com"}).ok
