@@ -81,6 +81,7 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.exhaustive
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO], ids=["ENOSPC", "EIO"])
 def test_a_disk_that_fails_in_each_phase(job, kills, undisturbed, shim: Path, number: int, monkeypatch) -> None:
     reason = "disk_full" if number == errno.ENOSPC else "not_writable"
@@ -106,6 +107,7 @@ def test_a_disk_that_fails_in_each_phase(job, kills, undisturbed, shim: Path, nu
 
 
 @pytest.mark.exhaustive
+@pytest.mark.timeout(3600)
 def test_a_kill_in_each_phase(job, undisturbed) -> None:
     work = job.folder / "killed"
     for stage in STAGES:
