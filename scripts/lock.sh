@@ -33,7 +33,7 @@ printf '%s\n' 'demucs>=4.1,<4.2' julius lameenc sphn resemblyzer==0.1.4 speechmo
 # The image voicemill:speak: what the runtime and the server import, at the versions of the lock above.
 mkdir -p locks/speak
 sed -E 's/ ;.*//; s/ \\$//' locks/requirements.txt | grep -E '^[a-z]' > locks/speak/versions
-printf '%s\n' click cryptography numpy onnxruntime pydantic soundfile starlette uvicorn python-multipart wyoming c2pa-python \
+printf '%s\n' click cryptography httpx numpy onnxruntime pydantic soundfile starlette uvicorn python-multipart wyoming c2pa-python \
   | "$tools/bin/uv" pip compile - --constraint locks/speak/versions --generate-hashes --python-version 3.11 --python-platform linux \
   --no-header --no-annotate --no-emit-index-url --default-index "$POETRY_PYPI_MIRROR_URL" -q > locks/speak/requirements.txt
 rm locks/speak/versions
