@@ -103,8 +103,15 @@ def detect(samples: NDArray[np.float32], rate: int, key: bytes = PUBLIC_KEY, *, 
     return _detect(lambda start, end: samples[start:end], len(samples), rate, key, speeds=speeds)
 
 
-def detect_in_file(path: Path, key: bytes = PUBLIC_KEY, *, speeds: bool = True) -> Detection:
-    """`detect` on a mono sound file that libsndfile reads, of any length, one window in memory at a time."""
+def detect_in_file(path: Path, key: bytes = PUBLIC_KEY, *, speeds: bool = True, most: int | None = None) -> Detection:
+    """`detect` on a mono sound file that libsndfile reads, of any length, one window in memory at a time.
+
+    Args:
+        path: the file.
+        key: of the mark.
+        speeds: see `detect`.
+        most: windows to look at, spread over the file; by default all.
+    """
     import soundfile
 
     with soundfile.SoundFile(path) as file:
@@ -114,12 +121,14 @@ def detect_in_file(path: Path, key: bytes = PUBLIC_KEY, *, speeds: bool = True) 
             samples: NDArray[np.float32] = file.read(end - start, dtype="float32", always_2d=True)[:, 0]
             return samples
 
-        return _detect(read, file.frames, file.samplerate, key, speeds=speeds)
+        return _detect(read, file.frames, file.samplerate, key, speeds=speeds, most=most)
 
 
-def _detect(read: Reader, count: int, rate: int, key: bytes, *, speeds: bool) -> Detection:
+def _detect(read: Reader, count: int, rate: int, key: bytes, *, speeds: bool, most: int | None = None) -> Detection:
     code = code_of(key)
     windows = list(_windows(count, rate))
+    if most is not None:
+        windows = windows[:: max(1, -(-len(windows) // most))]
     found = _scan(read, rate, code, windows, Speed())
     if speeds and not any(match.score >= THRESHOLD for match in found):
         speed = _search_speed(read, rate, code, windows)

@@ -13,7 +13,7 @@ from voicemill import __version__, files
 from voicemill.audio import device, download, embedding
 from voicemill.audio.decode import MIXED, require_selection
 from voicemill.audio.embedding import SpeakerModel
-from voicemill.dataset import description, edits, existing, rights, screening, stage_cache, telephone
+from voicemill.dataset import description, edits, existing, rights, screening, stage_cache, synthetic_speech, telephone
 from voicemill.dataset.cached_recognition import CachedTranscriber, choose_recogniser, find_second_recogniser
 from voicemill.dataset.cluster import RayPool
 from voicemill.dataset.context import PreparationContext
@@ -221,6 +221,7 @@ def _run_stages(
     """Run the stages in their order and leave the finished dataset in the staging folder."""
     request = context.request
     decoded = voice_activity.run(context, decode.run(context, sources.recordings))
+    synthetic_speech.warn(context, decoded.usable)
     decoded, separated = separation.run(context, decoded)
     decoded, levels = loudness.run(context, decoded)
     segmented = segmentation.run(context, sources, decoded)
