@@ -215,7 +215,12 @@ def _edited(utterance: Utterance, edit: ClipEdit, spoken: Callable[[str], str]) 
     try:
         spelt = spoken(edit.text)
         return dataclasses.replace(
-            utterance, text=edit.text, normalized=spelt, verdict=edit.verdict, recognised=recognised
+            utterance,
+            text=edit.text,
+            normalized=spelt,
+            verdict=edit.verdict,
+            recognised=recognised,
+            corrected=edit.text != edit.was,
         )
     except DatasetError as error:
         if error.code != "text_not_english":

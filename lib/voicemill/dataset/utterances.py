@@ -25,6 +25,7 @@ class Utterance:
         joins: pauses inside it at which it was not parted.
         recognised: its text was made by a recogniser.
         verdict: of a review: `drop` rejects it, `keep` keeps it in spite of its figures.
+        corrected: its text was written in a review.
     """
 
     recording: DecodedRecording
@@ -38,6 +39,7 @@ class Utterance:
     joins: tuple[Join, ...] = ()
     recognised: bool = False
     verdict: Literal["drop", "keep"] | None = None
+    corrected: bool = False
 
     @property
     def separated(self) -> bool:

@@ -78,7 +78,11 @@ def _aligner(extra: Path | None, digest: str | None) -> tuple[Aligner, Lexicon]:
 
 
 def run(context: PreparationContext, clips: Sequence[CandidateClip]) -> tuple[list[CandidateClip], list[RejectedClip]]:
-    """Check the texts that people wrote; the clips whose words are spoken or doubtful, and those with a wrong word."""
+    """Check the texts that people wrote; the clips whose words are spoken or doubtful, and those with a wrong word.
+
+    A clip that a person kept in the review, or whose text the person corrected, is not rejected: its words are
+    doubtful.
+    """
     recogniser = context.checker
     if recogniser is None:
         with context.clock.stage(NAME):
@@ -97,7 +101,7 @@ def run(context: PreparationContext, clips: Sequence[CandidateClip]) -> tuple[li
     for clip in clips:
         found = wrong.get(clip.id, ())
         certain = next((one for one in found if one.certain), None)
-        if certain is None or clip.utterance.verdict == "keep":
+        if certain is None or clip.utterance.verdict == "keep" or clip.utterance.corrected:
             kept.append(dataclasses.replace(clip, doubts=found))
         else:
             text = [word.text for word in _words(clip)]
