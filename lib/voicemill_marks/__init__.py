@@ -1,4 +1,11 @@
-"""Marks of synthetic speech: a watermark in the samples and signed metadata in the file.
+"""Marks of synthetic speech: a watermark in the samples and signed metadata in the file (docs/marking.md).
 
-Needs numpy and voicemill's errors; `credentials` needs c2pa, `files` needs soundfile.
+    code         which cells of time and frequency carry which symbol
+    watermark    the embedder, for streams
+    detector     the detector, for samples and for files of any length
+    origin       what a sound says about the voice that spoke it
+    credentials  C2PA manifests in WAV, FLAC and MP3 files, written and read
+    signer       the key and certificates that sign them
+
+Watermark and detector need numpy alone; `credentials` needs c2pa and `signer` cryptography.
 """

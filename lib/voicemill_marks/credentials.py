@@ -19,8 +19,6 @@ from voicemill_marks.signer import SELF_MADE, MarkSigner
 if TYPE_CHECKING:
     import c2pa
 
-    from voicemill_marks.detector import Detection
-
 MEDIA_TYPES = {".wav": "audio/wav", ".flac": "audio/flac", ".mp3": "audio/mpeg"}
 CLAIMS = "org.voicemill.voice"
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -136,8 +134,3 @@ def _offline() -> c2pa.Context:
     import c2pa
 
     return c2pa.Context.from_dict({"verify": {"ocsp_fetch": False, "remote_manifest_fetch": False}})
-
-
-def matches(detection: Detection, origin: Origin) -> bool:
-    """Whether a watermark is the one of an origin."""
-    return detection.payload == origin.payload

@@ -98,4 +98,5 @@ def speech_headers(spoken: Spoken) -> dict[str, str]:
         "Cache-Control": "no-store",
         "X-Voice-Profile": state.voice_id,
         "X-Voice-Certified": "true" if state.certified else "false",
+        "X-Voice-Marks": "none" if spoken.served.voice.origin is None else "watermark",
     }
