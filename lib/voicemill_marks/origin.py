@@ -91,5 +91,6 @@ def _certificate(root: Path, manifest_sha256: str) -> str | None:
 def _licences(manifest: Mapping[str, Any]) -> tuple[str, ...]:
     provenance = manifest.get("provenance") or {}
     references = manifest.get("weights_refs") or provenance.get("source_weights_refs") or {}
-    found = (references.get("weights_license"), (references.get("vocoder") or {}).get("weights_license"))
+    parts = (references, *(references.get(name) or {} for name in ("vocoder", "runtime_vocoder")))
+    found = [part.get("weights_license") for part in parts]
     return tuple(dict.fromkeys(licence for licence in found if isinstance(licence, str)))

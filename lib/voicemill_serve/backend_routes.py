@@ -5,7 +5,6 @@ The bodies, statuses and headers are those that the proxy expects; fields may be
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from voicemill import __version__
+from voicemill import __version__, files
 from voicemill.errors import VoicemillError
 from voicemill_serve.encoders import wav_bytes
 from voicemill_serve.guard import note
@@ -95,10 +94,10 @@ def routes(services: Services) -> list[BaseRoute]:
 
     async def speak(request: Request) -> Response:
         try:
-            payload = json.loads(await request.body() or b"{}")
+            payload = files.parse_json(await request.body() or b"{}")
             if not isinstance(payload, dict):
                 raise ValueError("not an object")
-        except (ValueError, RecursionError):
+        except ValueError:
             note(request.state, reason="voice_invalid_request")
             return _invalid("invalid json payload")
         trace = payload.get("traceId")

@@ -30,8 +30,9 @@ POLL_SECONDS = 0.2
 MAX_LOG_LINES = 500
 """Lines of a job that answers hold: the last ones."""
 MAX_READ = 1024 * 1024
+"""Bytes of a log that are read at a time, and the rest of the line in which they end."""
 KILL_SECONDS = 120.0
-"""A cancelled script has so long to write its checkpoint."""
+"""Time that a cancelled script has to write its checkpoint."""
 LOCK = "server.lock"
 
 
@@ -50,8 +51,8 @@ class JobRunner:
     """The jobs of one work folder.
 
     Attributes:
-        store: where the jobs last.
-        changed: told whenever a job changes; see `wait`.
+        store: the jobs on the disk.
+        changed: notified whenever a job changes; see `wait`.
     """
 
     def __init__(self, folder: Path, parallel: int = 1) -> None:
@@ -76,11 +77,11 @@ class JobRunner:
             raise JobsBusyError(folder) from error
         self.store = JobStore(folder)
         self.changed = asyncio.Condition()
-        self._asked_to_end: dict[str, float] = {}
+        self._cancelled_at: dict[str, float] = {}
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def close(self) -> None:
-        """Let another server have the jobs; those that run go on."""
+        """Release the jobs to another server; running ones continue."""
         os.close(self._lock)
 
     async def submit(
@@ -89,8 +90,8 @@ class JobRunner:
         """Add a job; it starts as soon as it may.
 
         Raises:
-            OSError: it cannot be written down.
-            sqlite3.Error: the same.
+            OSError: it cannot be written.
+            sqlite3.Error: likewise.
         """
         job = Job(str(uuid.uuid4()), kind, "pending", message, _now(), **fields)
         folder = self._folder / job.id
@@ -115,10 +116,10 @@ class JobRunner:
             self._finish(job, "error", "Cancelled before it started")
         else:
             job.message = "Stopping"
-            self._asked_to_end[job.id] = time.monotonic()
+            self._cancelled_at[job.id] = time.monotonic()
             self._signal(job, signal.SIGTERM)
         self.store.save(job)
-        await self._tell()
+        await self._notify()
         return job
 
     async def run(self) -> None:
@@ -134,12 +135,12 @@ class JobRunner:
         """Read what running jobs printed, and start pending ones."""
         jobs = self.store.open()
         running = 0
-        told = False
+        changed = False
         for job in jobs:
             if job.state != "running":
                 continue
             if self._follow(job):
-                told = True
+                changed = True
                 self.store.save(job)
             running += job.state == "running"
         for job in jobs:
@@ -147,9 +148,9 @@ class JobRunner:
                 self._start(job)
                 self.store.save(job)
                 running += 1
-                told = True
-        if told:
-            await self._tell()
+                changed = True
+        if changed:
+            await self._notify()
 
     async def wait(self, seconds: float) -> bool:
         """Wait until a job changes, or some seconds; whether one did."""
@@ -160,7 +161,7 @@ class JobRunner:
                 return False
         return True
 
-    async def _tell(self) -> None:
+    async def _notify(self) -> None:
         async with self.changed:
             self.changed.notify_all()
 
@@ -185,8 +186,8 @@ class JobRunner:
         alive = child.poll() is None if child is not None else _is_locked(folder / "lock")
         ended = _ending(folder)
         changed = self._read(job, folder / supervisor.LOG)
-        asked = self._asked_to_end.get(job.id)
-        if alive and asked is not None and time.monotonic() - asked > KILL_SECONDS:
+        cancelled_at = self._cancelled_at.get(job.id)
+        if alive and cancelled_at is not None and time.monotonic() - cancelled_at > KILL_SECONDS:
             self._kill(job, folder)
         if alive:
             return changed
@@ -210,13 +211,15 @@ class JobRunner:
 
     def _finish(self, job: Job, state: str, message: str) -> None:
         job.state, job.message, job.endedAt = state, message, _now()
-        self._asked_to_end.pop(job.id, None)
+        self._cancelled_at.pop(job.id, None)
 
     def _read(self, job: Job, path: Path) -> bool:
         try:
             with path.open("rb") as handle:
                 handle.seek(job.log_position)
                 data = handle.read(MAX_READ)
+                if len(data) == MAX_READ:
+                    data += handle.readline()
         except FileNotFoundError:
             return False
         whole = data[: data.rfind(b"\n") + 1]
@@ -242,8 +245,8 @@ class JobRunner:
         """End a script that ignores SIGTERM, with its supervisor."""
         try:
             pid = int((folder / supervisor.PID).read_text("ascii"))
-            for session in _children_of(pid):
-                os.killpg(session, signal.SIGKILL)
+            for child in _children_of(pid):
+                os.killpg(child, signal.SIGKILL)
         except (OSError, ValueError):
             return
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -39,7 +40,7 @@ class Counter:
 
 
 class Gauge:
-    """A number that is read when it is asked for."""
+    """A number that is read whenever the metrics are."""
 
     kind = "gauge"
 
@@ -52,7 +53,7 @@ class Gauge:
 
 
 class Histogram:
-    """How often a figure fell below each bound."""
+    """Counts of figures up to each bound."""
 
     kind = "histogram"
 
@@ -76,7 +77,7 @@ class Histogram:
 
 
 class Metrics:
-    """What operators watch."""
+    """The metrics of a server."""
 
     def __init__(self) -> None:
         self.requests = Counter("voicemill_requests_total", "Answered requests.", ("route", "status"))
@@ -112,12 +113,12 @@ class Metrics:
 
 
 def resident_bytes() -> float:
-    """Memory that this process holds now, in bytes; 0 where the system does not tell."""
+    """Resident memory of this process in bytes; 0 where there is no /proc."""
     try:
         pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
     except (OSError, ValueError, IndexError):
         return 0.0
-    return float(pages * 4096)
+    return float(pages * os.sysconf("SC_PAGE_SIZE"))
 
 
 def _labels(names: tuple[str, ...], values: tuple[str, ...]) -> str:

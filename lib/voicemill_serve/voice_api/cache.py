@@ -1,8 +1,9 @@
-"""Spoken texts in memory for some seconds, and what was asked last, without the texts."""
+"""Speech kept in memory for some seconds, and figures of the last requests, without their texts."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,8 +32,8 @@ class SpeechCache:
 
     @staticmethod
     def key(*parts: str) -> str:
-        """Digest of what decides about a sound."""
-        return hashlib.sha256("|".join(parts).encode("utf-8")).hexdigest()
+        """A digest of the parts, which differs for different parts: names of clients may hold any character."""
+        return hashlib.sha256(json.dumps(parts).encode("ascii")).hexdigest()
 
     def get(self, key: str, now_ms: int) -> CachedSpeech | None:
         """The answer that is still fresh."""

@@ -61,6 +61,8 @@ def test_speech_is_a_whole_wav(server: Server, body: dict[str, str]) -> None:
         (b"{", "invalid json payload"),
         (b"[1]", "invalid json payload"),
         (b"\xff", "invalid json payload"),
+        (b'{"traceId":NaN}', "invalid json payload"),
+        (b'{"text":"\\u2603","traceId":"\\ud800"}', "invalid json payload"),
         (b"", "text is required"),
         (b"{}", "text is required"),
         (b'{"text":" "}', "text is required"),

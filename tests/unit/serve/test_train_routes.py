@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -15,8 +16,9 @@ import httpx
 import pytest
 from tests.unit.serve.conftest import Server, Start
 
+from voicemill_serve import supervisor
 from voicemill_serve.job_store import Job
-from voicemill_serve.jobs import MAX_LOG_LINES, take_line
+from voicemill_serve.jobs import MAX_LOG_LINES, MAX_READ, JobRunner, take_line
 
 Jobs = Callable[..., Server]
 
@@ -319,3 +321,18 @@ def test_lines_are_bounded_and_odd_ones_are_harmless() -> None:
         take_line(job, "out", f"line {number}")
     assert len(job.logs) == MAX_LOG_LINES
     assert job.logs[-1] == f"line {2 * MAX_LOG_LINES - 1}\n"
+
+
+def test_a_line_longer_than_one_read_hides_no_later_line(tmp_path: Path) -> None:
+    runner = JobRunner(tmp_path)
+    runner.store.add(Job("i", "train", "running", "m", 0))
+    folder = tmp_path / "i"
+    folder.mkdir()
+    rows = [["out", f"STATS {json.dumps({'note': MAX_READ * 'x'})}"], ["out", "ARTIFACT a"]]
+    (folder / supervisor.LOG).write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    (folder / supervisor.EXIT).write_text('{"code": 0}')
+    asyncio.run(runner.step())
+    runner.close()
+    found = runner.store.get("i")
+    assert found is not None
+    assert (found.state, found.artifactRefs) == ("done", ["a"])

@@ -24,6 +24,7 @@ from voicemill_serve.application import create_application, create_services
 from voicemill_serve.encoders import wav_bytes
 from voicemill_serve.guard import AccessLog
 from voicemill_serve.settings import ServeSettings
+from voicemill_serve.voice_api.cache import SpeechCache
 
 RATE = 22_050
 Ask = Callable[..., httpx.Response]
@@ -574,3 +575,12 @@ def test_the_clock_of_a_replay_is_used_where_it_is_trusted(strict: Client, monke
     monkeypatch.setenv("VOICE_REPLAY_CLOCK_TRUSTED", "1")
     first, later = first | {"dedupe_key": "j"}, later | {"dedupe_key": "j"}
     assert [strict.ask(body).json()["reason"] for body in (first, later)] == ["voice_unavailable"] * 2
+
+
+def test_names_of_clients_cannot_give_two_texts_one_key() -> None:
+    keys = [
+        SpeechCache.key("p", "v", "wav", "callout", "x|wav|callout|y", ""),
+        SpeechCache.key("p|v|wav|callout", "x", "wav", "callout", "y", ""),
+        SpeechCache.key("p", "v", "wav", "callout", "\u2603", ""),
+    ]
+    assert len(set(keys)) == 3
