@@ -10,6 +10,7 @@ The preparation:
 
 Values that the stages pass on:
 
+    source_file         one input, as the description records it
     sources             recordings of a source, with one script for all of them or one text for each
     recordings          source files and their decoded audio
     utterances          a stretch of a recording and its text
@@ -22,8 +23,10 @@ Parts of stages:
     limits, presets     limits of a clip's figures, and the presets that set them
     judging, screening  faults of a clip: figure, unit, limit; the clips that are rejected for them
     word_edges          sound beside the words of a clip, cut off
+    synthetic_speech    a warning about recordings that carry a watermark
     telephone           a warning about recordings with the bandwidth of a telephone
     speakers            similarity of each clip to the speaker of most clips
+    speaker_groups      two groups of clips that differ as two speakers do
 
 Files of a dataset:
 
@@ -34,6 +37,7 @@ Files of a dataset:
     report              seconds of the input: kept, pause, or rejected by reason
     statistics          pitch and length figures
     explain             cuts.tsv: the reason for each cut
+    doubts              doubts.jsonl: words of kept clips that may be wrong
     edits               edits.jsonl: decisions of a review
     rights              consent and licence of the recordings
     lanefile            artifacts/dataset_manifest.<job>.json

@@ -6,6 +6,7 @@ Settings and data:
     data                 prepared dataset -> clips, examples, batches
     durations            forced alignment -> frames per token, or an attention prior
     examples             a clip -> tokens, mel, pitch and durations
+    batches              examples -> padded tensors, and micro-batches
     hifigan_data         a clip -> pairs of a mel and its samples
 
 Models and their steps:
@@ -34,6 +35,7 @@ Trained voices:
 
     runtime              restored models, seeds, digest of weights
     speaker              text -> samples through saved checkpoints
+    onnx_export          a trained voice as one ONNX graph
     aligned_mels         ground-truth-aligned mels, for fine-tuning the vocoder
 
 torch, NeMo and Lightning are imported inside the functions that need them, except in modules that say otherwise.

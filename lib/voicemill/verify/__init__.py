@@ -3,6 +3,13 @@
     bundle folder ─▶ bundle.differences ─▶ checklist ─▶ GO / NO-GO
 
 `bundle.differences` answers with a sorted list of files that are extra, missing, changed or unsafe, never with a bare
-"mismatch". `checklist` is the promotion checklist of docs/operator-contract.md, section 8; it uses the
-shipped allowlist.
+"mismatch".
+
+    checklist        the promotion checklist of docs/operator-contract.md, section 8, with the shipped allowlist
+    rows             its rows: one demand each
+    certificate      the Casimir gate on a bundle, and the certificate beside it
+    stability        how many generated sentences come out wrong
+    stability_texts  these sentences
+    audio_marks      the marks of a sound file
+    schemas          JSON Schemas of the file formats, generated from the typed models
 """

@@ -28,4 +28,5 @@ def test_the_licences_of_every_model_are_named(promoted: bool, tmp_path: Path) -
     del references["runtime_vocoder"]
     references["vocoder"] = None
     origin = Origin.of_manifest(manifest, "cd" * 32, tmp_path / "voice_bundle")
-    assert origin is not None and origin.licences == ("Apache-2.0",)
+    assert origin is not None
+    assert origin.licences == ("Apache-2.0",)

@@ -48,11 +48,14 @@ def test_every_resource_is_valid(case: str) -> None:
     schemas = json.loads((DATA / "schemas.json").read_text())
     for kind, resource in resources(case).items():
         jsonschema.validate(resource, schemas["kinds"][kind] | {"$defs": schemas["$defs"]})
-    assert set(resources(case)) == {
-        "defaults": {"Deployment", "Service", "PersistentVolumeClaim"},
-        "everything": {"Deployment", "Service", "PersistentVolumeClaim", "HorizontalPodAutoscaler"},
-        "claim": {"Deployment", "Service"},
-    }[case]
+    assert (
+        set(resources(case))
+        == {
+            "defaults": {"Deployment", "Service", "PersistentVolumeClaim"},
+            "everything": {"Deployment", "Service", "PersistentVolumeClaim", "HorizontalPodAutoscaler"},
+            "claim": {"Deployment", "Service"},
+        }[case]
+    )
 
 
 def test_the_schemas_refuse_a_misspelt_field() -> None:
