@@ -13,7 +13,7 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, TypeVar, Union
+from typing import Annotated, Any, Literal, TypeVar, Union
 
 _Record = TypeVar("_Record")
 _MISSING = dataclasses.MISSING
@@ -78,6 +78,10 @@ class Rule:
         return schema | {name: value for name, value in found.items() if value is not None}
 
 
+Sha256 = Annotated[str, Rule(pattern=r"^[0-9a-f]{64}\Z", schema={"pattern": "^[0-9a-f]{64}$"})]
+"""Hexadecimal digits in lower case."""
+
+
 def read(kind: type[_Record], raw: object, path: tuple[str | int, ...] = ()) -> _Record:
     """A record from parsed JSON. Unknown fields are ignored, unless the record forbids them.
 
@@ -121,7 +125,7 @@ def _types(kind: Any) -> dict[str, Any]:
 
 def _value(kind: Any, raw: Any, path: tuple[str | int, ...]) -> Any:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is typing.Annotated:
+    if origin is Annotated:
         value = _value(arguments[0], raw, path)
         for rule in arguments[1:]:
             if isinstance(rule, Rule):

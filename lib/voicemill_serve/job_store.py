@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS jobs (
 
 
 @dataclass
-class Job:
+class TrainingJob:
     """A job, with the fields that the panel of a voice agent reads.
 
     Attributes:
@@ -69,35 +69,35 @@ class JobStore:
         with self._connected() as connection:
             connection.executescript(_SCHEMA)
 
-    def add(self, job: Job) -> None:
+    def add(self, job: TrainingJob) -> None:
         """Keep a new job."""
         with self._connected() as connection:
             row = (job.id, job.state, json.dumps(asdict(job)))
             connection.execute("INSERT INTO jobs (id, state, document) VALUES (?, ?, ?)", row)
 
-    def save(self, job: Job) -> None:
+    def save(self, job: TrainingJob) -> None:
         """Keep a job as it is now."""
         with self._connected() as connection:
             row = (job.state, json.dumps(asdict(job)), job.id)
             connection.execute("UPDATE jobs SET state = ?, document = ? WHERE id = ?", row)
 
-    def get(self, job_id: str) -> Job | None:
+    def get(self, job_id: str) -> TrainingJob | None:
         """A job by its id."""
         with self._connected() as connection:
             row = connection.execute("SELECT document FROM jobs WHERE id = ?", (job_id,)).fetchone()
-        return Job(**json.loads(row[0])) if row else None
+        return TrainingJob(**json.loads(row[0])) if row else None
 
-    def open(self) -> list[Job]:
+    def open(self) -> list[TrainingJob]:
         """Jobs that have not ended, in the order in which they were asked for."""
         with self._connected() as connection:
             rows = connection.execute("SELECT document FROM jobs WHERE state NOT IN (?, ?) ORDER BY number", FINAL)
-            return [Job(**json.loads(row[0])) for row in rows]
+            return [TrainingJob(**json.loads(row[0])) for row in rows]
 
-    def recent(self, count: int) -> list[Job]:
+    def recent(self, count: int) -> list[TrainingJob]:
         """The last jobs, newest first."""
         with self._connected() as connection:
             rows = connection.execute("SELECT document FROM jobs ORDER BY number DESC LIMIT ?", (count,))
-            return [Job(**json.loads(row[0])) for row in rows]
+            return [TrainingJob(**json.loads(row[0])) for row in rows]
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:

@@ -1,10 +1,10 @@
 """A second recogniser: Whisper tiny.en judges the words of a known text, and recognises what is spoken.
 
 PocketSphinx's alignment (`forced_alignment`) finds whole texts that are wrong, but a single wrong word costs it little.
-Whisper was trained on other data with another kind of model, so its errors are others. Two questions are put to it:
+Whisper was trained on other data with another kind of model, so its errors are others. It computes two things:
 
-* How likely is each word of the text, given the sound and the words before? One pass of the decoder, no search.
-* What is spoken? A greedy search, asked only where the first answer leaves doubt.
+* The probability of each word of the text, given the sound and the words before: one pass of the decoder, no search.
+* The words that are spoken: a greedy search, run only where a word of the text is unlikely.
 
 The encoder runs on the length of the clip, not on Whisper's usual 30 seconds, which makes it five times as fast.
 """
@@ -62,7 +62,7 @@ class SecondRecogniser:
             self._model = WhisperModel(copies, device="cpu", compute_type="int8", cpu_threads=1, local_files_only=True)
         self._tokenizer = Tokenizer(self._model.hf_tokenizer, multilingual=False, task="transcribe", language="en")
 
-    def listen(self, samples: npt.NDArray[np.float32]) -> EncodedClip:
+    def encode(self, samples: npt.NDArray[np.float32]) -> EncodedClip:
         """Encode a clip.
 
         Args:
@@ -76,7 +76,13 @@ class SecondRecogniser:
 
 @dataclass(frozen=True, eq=False)
 class EncodedClip:
-    """A clip as the decoder sees it."""
+    """A clip with the output of Whisper's encoder.
+
+    Attributes:
+        encoded: the encoder's output, which the decoder reads.
+        frames: length of the mel spectrogram.
+        samples: length of the clip, without the silence behind it.
+    """
 
     model: Any
     tokenizer: Any

@@ -1,7 +1,7 @@
-"""Wrong words of a text: compared with a second recogniser, and judged by the sound.
+"""Wrong words of a text, found by a second recogniser and confirmed by the aligner.
 
 1. Whisper scores each word of the text (`second_recogniser`). If every word is likely and nothing follows the last one,
-   the text is right, and no more is computed.
+   the text is right, and nothing else is computed.
 2. Otherwise Whisper recognises the clip, and the regions in which it differs from the text are candidates. Words that
    sound the same are no difference, and words that no dictionary lists are none either: Whisper spells names freely.
 3. PocketSphinx's acoustic model aligns the clip with the text and with the text after each change. The score by which
@@ -28,11 +28,11 @@ from voicemill.text.frontend import SpokenWord
 from voicemill.text.lexicon import Lexicon
 
 LIKELY = -2.5
-"""Logarithm of a probability above which a word is taken for spoken without more."""
+"""Log probability above which a word counts as spoken without a further check."""
 UNLIKELY = -5.0
-"""Below it Whisper does not expect the word."""
+"""Log probability below which Whisper does not expect the word."""
 IMPOSSIBLE = -10.0
-"""Below it a word is doubtful even if no other words fit better."""
+"""Log probability below which a word is doubtful even if no other words fit better."""
 REPLACED_GAIN, MISSING_GAIN, ADDED_GAIN = 250, 80, 0
 """Gains, in units of about 0.1 nat, above which other words, more words or fewer words fit clearly better, where
 Whisper finds the text unlikely."""
@@ -74,15 +74,15 @@ def wrong_words(
     """Words of a text that are not what is spoken in a clip, in the order of the text.
 
     Args:
-        recogniser: the second opinion.
-        aligner: the first.
+        recogniser: Whisper.
+        aligner: PocketSphinx, of the voice's lexicon.
         lexicon: pronunciations of recognised words.
         samples: (n,) mono float at 16 kHz. Clips that are longer than Whisper's window are not judged.
         words: the text as it is read.
     """
     if not words or not MIN_SAMPLES <= samples.size <= LONGEST_SECONDS * SAMPLE_RATE:
         return []
-    clip = recogniser.listen(samples)
+    clip = recogniser.encode(samples)
     likely = clip.log_probabilities(words)
     if min(likely) > LIKELY and not _spoken(clip.continuation(words)):
         return []

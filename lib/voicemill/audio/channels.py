@@ -24,7 +24,7 @@ _MAX_CLIPPED = 0.001
 
 
 @dataclass(frozen=True)
-class Selection:
+class ChannelSelection:
     """Audio track (1 is the first) and channel of a file; None takes the first track and mixes all channels."""
 
     track: int | None = None
@@ -43,7 +43,7 @@ class Selection:
         return {name: str(value) for name, value in chosen.items() if value is not None}
 
     @classmethod
-    def from_record(cls, record: Mapping[str, str]) -> Selection:
+    def from_record(cls, record: Mapping[str, str]) -> ChannelSelection:
         """The selection again."""
         track = record.get(_TRACK_KEY)
         channel = next((one for one in get_args(Channel) if one == record.get(_CHANNEL_KEY)), None)

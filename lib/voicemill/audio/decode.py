@@ -24,14 +24,14 @@ import numpy.typing as npt
 
 from voicemill import files
 from voicemill.audio import channels, ffmpeg
-from voicemill.audio.channels import Selection
+from voicemill.audio.channels import ChannelSelection
 from voicemill.audio.probing import SOURCE_SUFFIXES, AudioInfo, Declared, inspect, locate, probe
 from voicemill.errors import AudioError
 
 Samples = npt.NDArray[np.float32]
 """Mono samples (n,), full scale 1.0."""
 
-MIXED = Selection()
+MIXED = ChannelSelection()
 """The first track with all its channels."""
 MIN_SECONDS = 0.5
 """Seconds; a shorter source cannot contain an utterance."""
@@ -76,7 +76,7 @@ class _Seen:
         return both < -_INVERTED * math.sqrt(left * right)
 
 
-def check_source(path: Path, *, min_seconds: float = MIN_SECONDS, selection: Selection = MIXED) -> AudioInfo:
+def check_source(path: Path, *, min_seconds: float = MIN_SECONDS, selection: ChannelSelection = MIXED) -> AudioInfo:
     """Decode a source to its end and check it, without writing anything.
 
     Args:
@@ -113,7 +113,7 @@ def decode(
     subtype: Literal["PCM_16", "FLOAT"] = "PCM_16",
     gain_db: float = 0.0,
     min_seconds: float = MIN_SECONDS,
-    selection: Selection = MIXED,
+    selection: ChannelSelection = MIXED,
 ) -> AudioInfo:
     """Decode, mix to mono, resample and write one WAV, atomically, with the checks of `check_source`.
 
@@ -173,7 +173,7 @@ def decode(
     return _selected(declared, selection, write_all)
 
 
-def require_selection(path: Path, selection: Selection) -> None:
+def require_selection(path: Path, selection: ChannelSelection) -> None:
     """Check by the header that a file has the track and the channel that are asked for.
 
     Raises:
@@ -182,7 +182,7 @@ def require_selection(path: Path, selection: Selection) -> None:
     _require_channel(inspect(path, selection.track), selection)
 
 
-def _require_channel(declared: Declared, selection: Selection) -> None:
+def _require_channel(declared: Declared, selection: ChannelSelection) -> None:
     if declared.channels == 1 and selection.channel in ("left", "right"):
         raise AudioError(
             f"{declared.path.name} is mono, and --channel asks for the {selection.channel} one of two channels.",
@@ -191,7 +191,7 @@ def _require_channel(declared: Declared, selection: Selection) -> None:
         )
 
 
-def _selected(declared: Declared, selection: Selection, work: Callable[[Samples], AudioInfo]) -> AudioInfo:
+def _selected(declared: Declared, selection: ChannelSelection, work: Callable[[Samples], AudioInfo]) -> AudioInfo:
     """The result of work with the weights of the channels that are selected."""
     _require_channel(declared, selection)
     if selection.channel is None or declared.channels == 1:

@@ -17,7 +17,7 @@ from voicemill import files, records
 from voicemill.bundle.contents import read_regular
 from voicemill.errors import BundleFileError
 from voicemill.protocol import one_line
-from voicemill.records import RecordError, Rule
+from voicemill.records import RecordError, Rule, Sha256
 
 MANIFEST = "manifest.json"
 PRODUCTION_VERSION = "prod_tts_voice_bundle/1"
@@ -26,7 +26,6 @@ MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 MAX_SAFE_INTEGER = 2**53 - 1
 """Largest integer that every JSON reader keeps exactly."""
 
-Sha256 = Annotated[str, Rule(pattern=r"^[0-9a-f]{64}\Z", schema={"pattern": "^[0-9a-f]{64}$"})]
 Vocoder = Literal["hifigan", "griffin-lim"]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from voicemill import files
-from voicemill.audio.channels import Selection
+from voicemill.audio.channels import ChannelSelection
 from voicemill.dataset import edits, prepared, rights
 from voicemill.dataset.description import DatasetDescription, PreparationSettings
 from voicemill.dataset.prepared import PreparedDataset
@@ -141,7 +141,7 @@ def require_replaceable(
     if not _rows(before.inputs, "edits") and not edits.read(root):
         return
     changes = _changes(before.settings, request.settings)
-    if Selection.from_record(before.tools) != request.selection:
+    if ChannelSelection.from_record(before.tools) != request.selection:
         changes.append("track or channel")
     for role, name in (("recording", "recordings"), ("text", "text"), ("lexicon", "lexicon")):
         if _rows(before.inputs, role) != _rows(inputs, role):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from voicemill.audio.channels import Channel, Selection
+from voicemill.audio.channels import Channel, ChannelSelection
 from voicemill.audio.cuts import Segmentation
 from voicemill.audio.download import is_url
 from voicemill.audio.timestamps import parse_time_range
@@ -280,14 +280,14 @@ class PreparationRequest:
 
     def __post_init__(self) -> None:
         profile_id(self.voice)
-        Selection(self.track, self.channel)  # raises ValueError
+        ChannelSelection(self.track, self.channel)  # raises ValueError
         if unknown := self.inherited - INHERITABLE:
             raise ValueError(f"not inheritable: {', '.join(sorted(unknown))}")
 
     @property
-    def selection(self) -> Selection:
+    def selection(self) -> ChannelSelection:
         """Track and channel."""
-        return Selection(self.track, self.channel)
+        return ChannelSelection(self.track, self.channel)
 
     @property
     def settings(self) -> PreparationSettings:
@@ -331,7 +331,7 @@ class PreparationRequest:
         known["segmentation"] = Segmentation(
             **{limit.name: getattr(settings, limit.name) for limit in dataclasses.fields(Segmentation)}
         )
-        chosen = Selection.from_record(described.tools)
+        chosen = ChannelSelection.from_record(described.tools)
         known |= {"track": chosen.track, "channel": chosen.channel}
         known["separator"] = (separation.weights_id if separation else None) or self.separator
         changes = {name: known[name] for name in self.inherited if name in known}

@@ -18,7 +18,7 @@ TABLE = Path(__file__).with_name("paths.tsv")
 
 
 @dataclass(frozen=True)
-class Rule:
+class PathRule:
     """One row of the table; `paths.tsv` documents the fields."""
 
     app: str
@@ -44,10 +44,10 @@ class Access:
 
 
 @functools.cache
-def rules() -> tuple[Rule, ...]:
+def rules() -> tuple[PathRule, ...]:
     """The rows of the table."""
     lines = TABLE.read_text(encoding="utf-8").splitlines()
-    return tuple(Rule(*line.split("\t")) for line in lines if not line.startswith("#"))
+    return tuple(PathRule(*line.split("\t")) for line in lines if not line.startswith("#"))
 
 
 def environment(use: str) -> dict[str, str]:

@@ -15,13 +15,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from voicemill import files
+from voicemill.align.recognition import Recogniser
 from voicemill.errors import NotAcceptableError
 from voicemill.metrics.error_rate import word_errors
 from voicemill_runtime.sound_files import resample
@@ -43,15 +44,6 @@ _FULL_SCALE, _MOST_CLIPPED = 0.9999, 2
 _RECOGNISER_RATE = 16_000
 _PADDING = 0.3
 """Seconds of silence around the speech for the recogniser: Whisper misses words at the edges."""
-
-
-class Recogniser(Protocol):
-    """Transcribes (n,) mono samples at 16 kHz as lower-case words."""
-
-    @property
-    def name(self) -> str: ...
-
-    def transcribe(self, samples: Samples) -> str: ...
 
 
 class FailedSentence(BaseModel):

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from voicemill import files, records
 from voicemill.errors import GateError
-from voicemill.records import RecordError, Rule
+from voicemill.records import RecordError, Rule, Sha256
 
 VERSION = "prod_tts_allowlist/2"
 Kind = Literal[
@@ -16,13 +16,12 @@ Kind = Literal[
 ]
 """`vocoder` is one that NeMo does not know; `judge` measures finished speech and is part of no voice. `musicgen` is the
 experimental lane's; its weights are non-commercial, so the gate refuses them everywhere else."""
-Sha256 = Annotated[str, Rule(pattern=r"^[0-9a-f]{64}\Z", schema={"pattern": "^[0-9a-f]{64}$"})]
 _ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*"
 WeightsId = Annotated[str, Rule(pattern=rf"{_ID}\Z", most=200, schema={"pattern": f"{_ID}$"})]
 SHIPPED = Path("configs/voice/prod_tts/weights_allowlist.json")
+"""Relative to the repository. Verification always judges by this list, even if a run used another one."""
 REFUSED = "weights_refused.json"
 """Name of the list of refused weights, beside the allowlist and in its format."""
-"""Relative to the repository. Verification always judges by this list, even if a run used another one."""
 
 
 @dataclass(frozen=True)

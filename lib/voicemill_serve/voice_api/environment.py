@@ -10,7 +10,7 @@ LOCAL_PROVIDER = "local-chatterbox"
 
 
 @dataclass(frozen=True)
-class Loudness:
+class LoudnessTargets:
     """Targets of the loudness of answers."""
 
     enabled: bool
@@ -53,7 +53,7 @@ class VoiceEnvironment:
     tenant_requests: int
     cache_ms: int
     replay_clock: bool
-    loudness: Loudness
+    loudness: LoudnessTargets
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> VoiceEnvironment:
@@ -85,7 +85,7 @@ class VoiceEnvironment:
             tenant_requests=int(number("VOICE_BUDGET_TENANT_DAILY_MAX_REQUESTS", 500, 0, 1e9)),
             cache_ms=int(number("VOICE_CHUNK_CACHE_TTL_MS", 30_000, 1000, 1e9)),
             replay_clock=flag("VOICE_REPLAY_CLOCK_TRUSTED", False),
-            loudness=Loudness(
+            loudness=LoudnessTargets(
                 enabled=flag(f"{prefix}NORMALIZE_ENABLED", True),
                 peak=number(f"{prefix}TARGET_PEAK_DBFS", -1.0, -12.0, -0.1),
                 rms=number(f"{prefix}TARGET_RMS_DBFS", -14.0, -30.0, -8.0),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from voicemill_serve.voice_api.environment import Loudness
+from voicemill_serve.voice_api.environment import LoudnessTargets
 
 WAV_TYPES = ("audio/wav", "audio/x-wav")
 MP3_TYPES = ("audio/mpeg", "audio/mp3", "audio/x-mp3")
@@ -33,7 +33,7 @@ class Normalised:
     gain_db: float | None = None
 
 
-def normalise(data: bytes, content_type: str, loudness: Loudness) -> Normalised:
+def normalise(data: bytes, content_type: str, loudness: LoudnessTargets) -> Normalised:
     """The sound at the target, or as it is with the reason; never an error."""
     kind = content_type.partition(";")[0].strip().lower()
     if kind in WAV_TYPES:
@@ -44,7 +44,7 @@ def normalise(data: bytes, content_type: str, loudness: Loudness) -> Normalised:
     return Normalised(data, "skipped:unsupported_content_type")
 
 
-def gain_db(samples: NDArray[np.int16], loudness: Loudness) -> float | str:
+def gain_db(samples: NDArray[np.int16], loudness: LoudnessTargets) -> float | str:
     """The gain in dB that brings samples to the target, or the reason why there is none."""
     if not samples.size:
         return "no_audio_data"
@@ -57,7 +57,7 @@ def gain_db(samples: NDArray[np.int16], loudness: Loudness) -> float | str:
     return "delta_below_threshold" if abs(gain) < loudness.min_delta else gain
 
 
-def _wav(data: bytes, loudness: Loudness) -> Normalised:
+def _wav(data: bytes, loudness: LoudnessTargets) -> Normalised:
     place = _samples_of(data)
     if isinstance(place, str):
         return Normalised(data, f"skipped:{place}")
@@ -98,7 +98,7 @@ def _samples_of(data: bytes) -> tuple[int, int] | str:
     return "no_audio_data" if form else "unsupported_format"
 
 
-def _mp3(data: bytes, loudness: Loudness) -> Normalised:
+def _mp3(data: bytes, loudness: LoudnessTargets) -> Normalised:
     """Measured as decoded, and encoded again with the gain."""
     base = [loudness.ffmpeg, "-nostdin", "-v", "error", "-f", "mp3", "-i", "pipe:0"]
     try:

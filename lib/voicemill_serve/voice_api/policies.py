@@ -12,7 +12,7 @@ from voicemill_serve.voice_api.environment import VoiceEnvironment
 from voicemill_serve.voice_api.requests import CERTAINTIES, VoiceRequest
 
 COOLDOWN_MS = {"info": 60_000, "warn": 30_000, "critical": 10_000, "action": 5_000}
-"""After a callout, the same one is suppressed for so long."""
+"""Time after a callout during which the same one is suppressed, by priority."""
 RATE_MS = 15_000
 RATE_CALLOUTS = 2
 MOST_KEYS = 10_000
@@ -20,12 +20,13 @@ MOST_KEYS = 10_000
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """An answer in place of speech.
+class Denial:
+    """Why a request gets no speech.
 
     Attributes:
-        reason: a suppression (status 200), or the error of the envelope.
-        extra: further fields of the answer, or its details.
+        status: of the answer; 200 for a text that a rule suppresses.
+        reason: the rule that suppresses it, or the error.
+        extra: further fields of the answer, or the details of the error.
     """
 
     status: int
@@ -35,7 +36,7 @@ class Refusal:
 
 
 class Policies:
-    """What is remembered of missions, tenants and callouts."""
+    """The rules, with the requests of missions and tenants and the callouts that they count."""
 
     def __init__(self) -> None:
         self._missions: dict[str, list[int]] = defaultdict(list)
@@ -43,15 +44,15 @@ class Policies:
         self._tenants: dict[str, tuple[str, int]] = {}
         self._until: dict[str, int] = {}
 
-    def before_consent(self, request: VoiceRequest, now_ms: int) -> Refusal | None:
+    def before_consent(self, request: VoiceRequest, now_ms: int) -> Denial | None:
         """Source, context and parity, in this order; a valid request always has the form of a callout."""
         if reason := suppression(request, now_ms):
-            return Refusal(200, reason)
+            return Denial(200, reason)
         if request.mode == "callout" and not _in_context(request):
-            return Refusal(200, "voice_context_ineligible")
+            return Denial(200, "voice_context_ineligible")
         return _parity(request)
 
-    def after_provider(self, request: VoiceRequest, tenant: str, env: VoiceEnvironment, now_ms: int) -> Refusal | None:
+    def after_provider(self, request: VoiceRequest, tenant: str, env: VoiceEnvironment, now_ms: int) -> Denial | None:
         """Budget, rate and repeated callouts, in this order; each request is counted."""
         for memory in (self._missions, self._callouts, self._tenants, self._until):
             _forget(memory)
@@ -65,15 +66,15 @@ class Policies:
             }
             known = {name: value for name, value in metering.items() if value is not None}
             details = {**refused, "tenantId": tenant, "metering": known}
-            return Refusal(429, "voice_budget_exceeded", "Voice request budget exceeded.", details)
+            return Denial(429, "voice_budget_exceeded", "Voice request budget exceeded.", details)
         if request.mode != "callout":
             return None
         if request.missionId and not _within(self._callouts[request.missionId], RATE_MS, RATE_CALLOUTS, now_ms):
             details = {"windowSeconds": RATE_MS // 1000, "maxCallouts": RATE_CALLOUTS}
-            return Refusal(429, "voice_rate_limited", "Too many callouts for this mission.", details)
+            return Denial(429, "voice_rate_limited", "Too many callouts for this mission.", details)
         if self._repeated(request, now_ms):
             names = ("traceId", "missionId", "eventId")
-            return Refusal(200, "dedupe_cooldown", extra={name: getattr(request, name) for name in names})
+            return Denial(200, "dedupe_cooldown", extra={name: getattr(request, name) for name in names})
         return None
 
     def _budget(self, request: VoiceRequest, tenant: str, env: VoiceEnvironment, now_ms: int) -> dict[str, Any] | None:
@@ -106,7 +107,7 @@ def _in_context(request: VoiceRequest) -> bool:
     return not (request.voiceMode == "critical_only" and request.priority in ("info", "warn"))
 
 
-def _parity(request: VoiceRequest) -> Refusal | None:
+def _parity(request: VoiceRequest) -> Denial | None:
     text, voice = request.text_certainty, request.voice_certainty
     evidence = len(request.evidenceRefs or ())
     deterministic = request.deterministic is not False
@@ -125,7 +126,7 @@ def _parity(request: VoiceRequest) -> Refusal | None:
             "deterministic": deterministic,
             "evidenceRefCount": evidence,
         }
-        return Refusal(200, reason, extra={"replayMeta": meta})
+        return Denial(200, reason, extra={"replayMeta": meta})
     return None
 
 

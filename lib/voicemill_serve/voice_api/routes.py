@@ -29,7 +29,7 @@ from voicemill_serve.voice_api.backend import (
 from voicemill_serve.voice_api.cache import CachedSpeech, RecentEvents, SpeechCache
 from voicemill_serve.voice_api.environment import LOCAL_PROVIDER, VoiceEnvironment
 from voicemill_serve.voice_api.loudness import normalise
-from voicemill_serve.voice_api.policies import Policies, Refusal
+from voicemill_serve.voice_api.policies import Denial, Policies
 from voicemill_serve.voice_api.requests import InvalidVoiceRequestError, VoiceRequest, read_request
 
 CORS = {
@@ -82,19 +82,19 @@ class _VoiceApi:
             given = asked.policyTsMs if asked.policyTsMs is not None else asked.tsMs
             now = now if given is None else int(given)
         strict = self._services.settings.agent_policies
-        if strict and (refused := self._policies.before_consent(asked, now)):
-            return _refused(request, asked, refused)
+        if strict and (denial := self._policies.before_consent(asked, now)):
+            return _denied(request, asked, denial)
         if asked.referenceAudioHash and asked.consent_asserted is not True:
-            refused = Refusal(400, "voice_consent_required", CONSENT, {"referenceAudioHash": True})
-            return _refused(request, asked, refused)
+            denial = Denial(400, "voice_consent_required", CONSENT, {"referenceAudioHash": True})
+            return _denied(request, asked, denial)
         provider = _provider(asked, env)
-        if refused := _forbidden(provider, env):
-            return _refused(request, asked, refused)
+        if denial := _forbidden(provider, env):
+            return _denied(request, asked, denial)
         if strict:
             tenant = request.headers.get("x-tenant-id") or request.headers.get("x-customer-id") or ""
             tenant = tenant.strip().lower() or "single-tenant"
-            if refused := self._policies.after_provider(asked, tenant, env, now):
-                return _refused(request, asked, refused)
+            if denial := self._policies.after_provider(asked, tenant, env, now):
+                return _denied(request, asked, denial)
         return await self._answer(request, asked, provider, env, now)
 
     async def _answer(
@@ -108,14 +108,14 @@ class _VoiceApi:
                 stamp = str((await self._services.voices.get(voice)).state.stamp)
             except VoicemillError as error:
                 if self._services.voices.folders() and error.code == "voice_unknown":
-                    return _refused(request, asked, Refusal(404, error.code, str(error)))
+                    return _denied(request, asked, Denial(404, error.code, str(error)))
                 return _without_voice(request, asked, provider, error)
         if self._breaker.open_until > now:
             details = {"circuitBreakerOpen": True, "retryAfterMs": self._breaker.open_until - now}
-            return _refused(request, asked, Refusal(503, "voice_backend_error", "Voice backend is paused.", details))
+            return _denied(request, asked, Denial(503, "voice_backend_error", "Voice backend is paused.", details))
         if asked.streaming:
             message = "Only remote providers stream."
-            return _refused(request, asked, Refusal(400, "voice_invalid_request", message, {"provider": provider}))
+            return _denied(request, asked, Denial(400, "voice_invalid_request", message, {"provider": provider}))
         key = SpeechCache.key(provider, voice, asked.format, asked.mode, asked.text, stamp)
         hit = self._cache.get(key, _now())
         self._services.metrics.cache.add("hit" if hit else "miss")
@@ -128,9 +128,9 @@ class _VoiceApi:
                 speech = await speak_here(self._services, voice, asked.text, request.is_disconnected)
         except BackendError as error:
             self._breaker.failed(now)
-            return _refused(request, asked, Refusal(error.status, error.error, str(error), error.details))
+            return _denied(request, asked, Denial(error.status, error.error, str(error), error.details))
         except VoicemillError as error:
-            return _refused(request, asked, Refusal(503, error.code, str(error)))
+            return _denied(request, asked, Denial(503, error.code, str(error)))
         except ConnectionResetError:
             note(request.state, reason="client_gone")
             return Response(status_code=499)
@@ -197,17 +197,17 @@ def _provider(asked: VoiceRequest, env: VoiceEnvironment) -> str:
     return LOCAL_PROVIDER if urgent and env.local_missions else asked.asked_provider
 
 
-def _forbidden(provider: str, env: VoiceEnvironment) -> Refusal | None:
+def _forbidden(provider: str, env: VoiceEnvironment) -> Denial | None:
     local, reason = provider.lower().startswith("local"), "voice_provider_not_allowed"
     if not local and not env.managed:
         details: dict[str, Any] = {"provider": provider, "managedProvidersEnabled": False}
-        return Refusal(403, reason, "Managed voice providers are switched off.", details)
+        return Denial(403, reason, "Managed voice providers are switched off.", details)
     if not local and env.local_only:
         details = {"provider": provider, "providerMode": "local_only"}
-        return Refusal(403, reason, "Remote voice providers are switched off.", details)
+        return Denial(403, reason, "Remote voice providers are switched off.", details)
     if env.commercial and env.allowlist and provider.lower() not in env.allowlist:
         details = {"provider": provider, "commercialMode": True}
-        return Refusal(403, reason, "This provider is not on the list for commercial use.", details)
+        return Denial(403, reason, "This provider is not on the list for commercial use.", details)
     return None
 
 
@@ -227,17 +227,17 @@ def _without_voice(request: Request, asked: VoiceRequest, provider: str, error: 
     return json_response(body, 200, CORS)
 
 
-def _refused(request: Request, asked: VoiceRequest, refusal: Refusal) -> Response:
-    note(request.state, reason=refusal.reason)
-    if refusal.status != 200:
-        return _error(refusal.status, refusal.reason, refusal.message, refusal.extra, asked.traceId)
+def _denied(request: Request, asked: VoiceRequest, denial: Denial) -> Response:
+    note(request.state, reason=denial.reason)
+    if denial.status != 200:
+        return _error(denial.status, denial.reason, denial.message, denial.extra, asked.traceId)
     body = {
         "ok": True,
         "suppressed": True,
-        "reason": refusal.reason,
-        "suppression_reason": refusal.reason,
+        "reason": denial.reason,
+        "suppression_reason": denial.reason,
         "traceId": asked.traceId,
-        **refusal.extra,
+        **denial.extra,
     }
     return json_response(body, 200, CORS)
 

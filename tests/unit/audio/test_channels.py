@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from voicemill.audio import channels, decode, ffmpeg, probing
-from voicemill.audio.channels import Selection
+from voicemill.audio.channels import ChannelSelection
 from voicemill.errors import AudioError
 
 PEOPLE = Path(__file__).parents[2] / "data/people"
@@ -29,7 +29,7 @@ def stereo(path: Path, left: Samples, right: Samples, rate: int) -> Path:
     return path
 
 
-def decoded(path: Path, target: Path, rate: int, selection: Selection) -> tuple[Samples, int]:
+def decoded(path: Path, target: Path, rate: int, selection: ChannelSelection) -> tuple[Samples, int]:
     info = decode.decode(path, target, sample_rate=rate, subtype="FLOAT", selection=selection)
     return decode.read_mono(target)[0], info.channel
 
@@ -39,13 +39,13 @@ def test_one_channel_is_taken_as_it_is(tmp_path: Path, voice: tuple[Samples, int
     other = np.random.default_rng(0).standard_normal(len(samples)).astype(np.float32) * np.float32(0.05)
     path = stereo(tmp_path / "two.wav", samples, other, rate)
     for side, expected, number in (("left", samples, 1), ("right", other, 2), ("best", samples, 1)):
-        found, channel = decoded(path, tmp_path / "out.wav", rate, Selection(channel=side))  # type: ignore[arg-type]
+        found, channel = decoded(path, tmp_path / "out.wav", rate, ChannelSelection(channel=side))  # type: ignore[arg-type]
         np.testing.assert_array_equal(found, expected)
         assert channel == number
-    mixed, channel = decoded(path, tmp_path / "out.wav", rate, Selection())
+    mixed, channel = decoded(path, tmp_path / "out.wav", rate, ChannelSelection())
     np.testing.assert_allclose(mixed, (samples + other) / 2, atol=1e-7)
     assert channel == 0
-    assert decode.check_source(path, selection=Selection(channel="right")).channel == 2
+    assert decode.check_source(path, selection=ChannelSelection(channel="right")).channel == 2
 
 
 @pytest.mark.parametrize("swapped", [False, True])
@@ -74,9 +74,9 @@ def test_a_mono_file_has_no_left_channel(tmp_path: Path, voice: tuple[Samples, i
     samples, rate = voice
     soundfile.write(tmp_path / "mono.wav", samples, rate, subtype="FLOAT")
     with pytest.raises(AudioError, match=r"mono\.wav is mono") as caught:
-        decode.require_selection(tmp_path / "mono.wav", Selection(channel="left"))
+        decode.require_selection(tmp_path / "mono.wav", ChannelSelection(channel="left"))
     assert caught.value.reason == "audio_channel_missing"
-    found, channel = decoded(tmp_path / "mono.wav", tmp_path / "out.wav", rate, Selection(channel="best"))
+    found, channel = decoded(tmp_path / "mono.wav", tmp_path / "out.wav", rate, ChannelSelection(channel="best"))
     np.testing.assert_array_equal(found, samples)
     assert channel == 0
 
@@ -90,20 +90,20 @@ def test_a_track_of_several(tmp_path: Path, voice: tuple[Samples, int]) -> None:
     inputs = [item for name in ("one", "two") for item in ("-i", tmp_path / f"{name}.wav")]
     subprocess.run(["ffmpeg", "-v", "error", *inputs, "-map", "0:a", "-map", "1:a", "-c:a", "flac", video], check=True)
     for track, expected in ((None, samples), (1, samples), (2, other)):
-        found, _ = decoded(video, tmp_path / "out.wav", rate, Selection(track))
+        found, _ = decoded(video, tmp_path / "out.wav", rate, ChannelSelection(track))
         np.testing.assert_allclose(found, expected, atol=1e-4)
     assert decode.check_source(video).tracks == 2
     with pytest.raises(AudioError, match="has 2 audio tracks, and --track names number 3") as caught:
-        decode.require_selection(video, Selection(3))
+        decode.require_selection(video, ChannelSelection(3))
     assert caught.value.reason == "audio_track_missing"
 
 
 @pytest.mark.parametrize("track", [0, -1, 65])
 def test_a_selection_that_makes_no_sense(track: int) -> None:
     with pytest.raises(ValueError, match="track"):
-        Selection(track)
+        ChannelSelection(track)
     with pytest.raises(ValueError, match="channel"):
-        Selection(channel="middle")  # type: ignore[arg-type]
+        ChannelSelection(channel="middle")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

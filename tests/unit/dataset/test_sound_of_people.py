@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from voicemill.audio import decode
-from voicemill.audio.channels import Selection
+from voicemill.audio.channels import ChannelSelection
 from voicemill.dataset import explain
 from voicemill.dataset.prepare import PreparedDataset, prepare
 from voicemill.dataset.request import ClipFolderSource, LJSpeechSource, PreparationRequest
@@ -204,7 +204,7 @@ def test_track_and_channel_are_in_the_request_and_in_the_dataset(tmp_path: Path)
     found = prepare(request, Workspace(tmp_path / "work", tmp_path / "cache"), OBSERVER)
     assert len(found.entries) == len(ROWS)
     assert min(entry.quality.snr_db for entry in found.entries) > 20.0
-    assert Selection.from_record(found.description.tools) == Selection(1, "best")
+    assert ChannelSelection.from_record(found.description.tools) == ChannelSelection(1, "best")
     assert found.description.tools["audio_channel"] == "best"
     (note,) = [note for note in OBSERVER.notes if "channel" in note]
     assert note.startswith("the right channel of ")

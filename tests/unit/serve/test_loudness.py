@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from voicemill_serve.encoders import wav_bytes, wav_header
-from voicemill_serve.voice_api.environment import Loudness, VoiceEnvironment
+from voicemill_serve.voice_api.environment import LoudnessTargets, VoiceEnvironment
 from voicemill_serve.voice_api.loudness import normalise
 
 RATE = 22_050
@@ -93,7 +93,7 @@ def test_an_mp3_without_ffmpeg(tmp_path: Path) -> None:
 
 
 def test_variables_outside_of_their_limits() -> None:
-    def read(name: str, value: str) -> Loudness:
+    def read(name: str, value: str) -> LoudnessTargets:
         return VoiceEnvironment.read({f"VOICE_SPEAK_{name}": value}).loudness
 
     assert (read("TARGET_PEAK_DBFS", "5").peak, read("TARGET_RMS_DBFS", "-99").rms) == (-0.1, -30.0)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voicemill.audio import decode, waveform
-from voicemill.audio.channels import Selection
+from voicemill.audio.channels import ChannelSelection
 from voicemill.dataset.recordings import DecodedRecording, DecodedRecordings, Recording, Refusal
 from voicemill.errors import AudioError, DatasetError
 
@@ -27,7 +27,7 @@ class DecodeTask:
     recording: Recording
     target: Path
     sample_rate: int
-    selection: Selection = decode.MIXED
+    selection: ChannelSelection = decode.MIXED
 
 
 @dataclass(frozen=True)

@@ -247,8 +247,8 @@ class Abbreviation:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where an abbreviation is written.
+class WordContext:
+    """The neighbours of a word that may be an abbreviation.
 
     Attributes:
         dotted: a dot follows it.
@@ -264,43 +264,43 @@ class Place:
     mark: str
 
 
-def expand(word: str, place: Place) -> Abbreviation | None:
-    """The words that `word` abbreviates at this place; None if it is no abbreviation there.
+def expand(word: str, context: WordContext) -> Abbreviation | None:
+    """The words that `word` abbreviates in this context; None if it is no abbreviation.
 
     Args:
         word: letters, as written, without the dot.
-        place: its neighbours.
+        context: its neighbours.
     """
-    key, capital, dotted = word.lower(), word[0].isupper(), place.dotted
-    before_name, after_name = place.after[:1].isupper(), place.before[:1].isupper()
-    numbered = re.fullmatch(r"\d+(?:st|nd|rd|th)", place.before) is not None
-    final = dotted and (not place.after or (before_name and place.after not in _DIRECTIONS)) and not place.mark
-    if key in _AFTER_NUMBERS and dotted and place.before[-1:].isdigit():
+    key, capital, dotted = word.lower(), word[0].isupper(), context.dotted
+    before_name, after_name = context.after[:1].isupper(), context.before[:1].isupper()
+    numbered = re.fullmatch(r"\d+(?:st|nd|rd|th)", context.before) is not None
+    final = dotted and (not context.after or (before_name and context.after not in _DIRECTIONS)) and not context.mark
+    if key in _AFTER_NUMBERS and dotted and context.before[-1:].isdigit():
         one, many = _AFTER_NUMBERS[key]
-        return _done(one if place.before == "1" else many, final and not place.after)
+        return _done(one if context.before == "1" else many, final and not context.after)
     if key in _AFTER_ORDINALS and dotted and numbered:
-        return _done(_AFTER_ORDINALS[key], final and not place.after)
-    if key in _BEFORE_NUMBERS and dotted and place.after[:1].isdigit():
-        return _done(_BEFORE_NUMBERS[key]["-" in place.after or "\u2013" in place.after])
-    if capital and (dotted or key in _BARE_CALENDAR) and key in _CALENDAR and _is_calendar(key, place):
-        return _done(_CALENDAR[key], final and not place.after)
+        return _done(_AFTER_ORDINALS[key], final and not context.after)
+    if key in _BEFORE_NUMBERS and dotted and context.after[:1].isdigit():
+        return _done(_BEFORE_NUMBERS[key]["-" in context.after or "\u2013" in context.after])
+    if capital and (dotted or key in _BARE_CALENDAR) and key in _CALENDAR and _is_calendar(key, context):
+        return _done(_CALENDAR[key], final and not context.after)
     if capital and key in _BEFORE_PLACES and before_name and not (after_name and key in _PLACES and dotted and final):
         bare = key == "st" or dotted
-        if bare and not (after_name and key == "st" and _street_before(place.before)):
+        if bare and not (after_name and key == "st" and _street_before(context.before)):
             return _done(_BEFORE_PLACES[key])
     if capital and key in _TITLES and (dotted or key in _BARE_TITLES):
-        if before_name and not (key == "dr" and after_name and _street_before(place.before)):
+        if before_name and not (key == "dr" and after_name and _street_before(context.before)):
             return _done(_TITLES[key])
-        if key not in _PLACES and dotted and place.after:
+        if key not in _PLACES and dotted and context.after:
             return _done(_TITLES[key])
-    if capital and key in _JOINED_TITLES and place.after in ("and", "or", "&"):
+    if capital and key in _JOINED_TITLES and context.after in ("and", "or", "&"):
         return _done(_TITLES[key])
     if capital and key in _PLACES and (after_name or numbered):
         return _done(_PLACES[key], final)
     if key in _SUFFIXES and capital:
-        return _done(_SUFFIXES[key], final and not place.after)
+        return _done(_SUFFIXES[key], final and not context.after)
     if key in _GENERAL and (dotted or key in _BARE):
-        return _done(_GENERAL[key], final and (key in _SENTENCE_FINAL or not place.after))
+        return _done(_GENERAL[key], final and (key in _SENTENCE_FINAL or not context.after))
     return None
 
 
@@ -324,12 +324,12 @@ def _done(words: str, ends_sentence: bool = False) -> Abbreviation:
     return Abbreviation(words.split(), ends_sentence)
 
 
-def _is_calendar(key: str, place: Place) -> bool:
+def _is_calendar(key: str, context: WordContext) -> bool:
     if key not in _AMBIGUOUS_CALENDAR:
         return True
-    if place.after[:1].isdigit() or place.before[:1].isdigit():
+    if context.after[:1].isdigit() or context.before[:1].isdigit():
         return True
-    return place.dotted and (key in ("mon", "sat", "sun", "wed", "jan", "jun"))
+    return context.dotted and (key in ("mon", "sat", "sun", "wed", "jan", "jun"))
 
 
 def _street_before(word: str) -> bool:

@@ -215,21 +215,21 @@ def _tokens(line: str, listed: Callable[[str], bool]) -> Iterator[_Token]:
         if kind == "word":
             dot = line[match.end() : match.end() + 1] == "."
             following = line[match.end() + 1 : match.end() + 3] if dot else ""
-            place = abbreviations.Place(
+            context = abbreviations.WordContext(
                 dotted=dot and not following.startswith("."),
                 before=_adjacent(written, index - 1),
                 after=_adjacent(written, index + (2 if dot else 1)),
                 mark=following[:1] if following[:1] in tuple(",;:?!") else "",
             )
-            short = abbreviations.expand(text, place)
+            short = abbreviations.expand(text, context)
             if short is not None:
                 token.readings, token.ends_sentence = [short.words], short.ends_sentence
                 token.capital = text[0].isupper()
                 token.mark = "." if short.ends_sentence else ""
-                if place.dotted:
+                if context.dotted:
                     skip, token.end = index + 1, match.end() + 1
             else:
-                token.readings, dotted_initial = _word(text, place, written, index, shouting, listed)
+                token.readings, dotted_initial = _word(text, context, written, index, shouting, listed)
                 if text == "a" and _VARIABLE.match(around.after):
                     token.readings = [["A"]]
                 token.plain = token.readings == [[strip_accents(text).lower()]]
@@ -264,7 +264,7 @@ def _adjacent(written: Sequence[str], index: int) -> str:
 
 def _word(
     text: str,
-    place: abbreviations.Place,
+    context: abbreviations.WordContext,
     written: Sequence[str],
     index: int,
     shouting: bool,
@@ -273,15 +273,15 @@ def _word(
     """Readings of a word that is no abbreviation, and whether the dot after it belongs to it (an initial)."""
     plain = strip_accents(text)
     if len(text) == 1 and text.isupper():
-        named = place.after[:1].isupper() or place.before[:1].isupper()
-        initial = place.dotted and (named or (place.after[:1].islower() and text not in "AI"))
+        named = context.after[:1].isupper() or context.before[:1].isupper()
+        initial = context.dotted and (named or (context.after[:1].islower() and text not in "AI"))
         single = capitals.read_capitals(text, _surroundings(written, index, False), listed)
         if single and not initial:
             return single, False
         if text in "AI" and not initial:
-            return [["A" if text == "A" and _names_letter(place) else text.lower()]], False
-        following = place.after if not initial else _adjacent(written, index + 3)
-        compass = abbreviations.direction(text, following) if initial and not place.before[:1].isupper() else ""
+            return [["A" if text == "A" and _names_letter(context) else text.lower()]], False
+        following = context.after if not initial else _adjacent(written, index + 3)
+        compass = abbreviations.direction(text, following) if initial and not context.before[:1].isupper() else ""
         return [[compass] if compass else spelled(text)], initial
     if text in ("NE", "NW", "SE", "SW") and (compass := _compass(text, written, index)):
         return [[compass]], False
@@ -297,9 +297,9 @@ def _compass(text: str, written: Sequence[str], index: int) -> str:
     return abbreviations.direction(text, _adjacent(written, index - 1) or _adjacent(written, index - 2))
 
 
-def _names_letter(place: abbreviations.Place) -> bool:
+def _names_letter(context: abbreviations.WordContext) -> bool:
     """Whether `A` is the letter and not the article."""
-    before = place.before.lower()
+    before = context.before.lower()
     if before in (
         "vitamin",
         "plan",
@@ -315,7 +315,7 @@ def _names_letter(place: abbreviations.Place) -> bool:
     ):
         return True
     return bool(before) and (
-        place.after in ("", "in", "to", "and", "or", "is", "for", "on") and not place.before.isupper()
+        context.after in ("", "in", "to", "and", "or", "is", "for", "on") and not context.before.isupper()
     )
 
 
