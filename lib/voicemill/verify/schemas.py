@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from voicemill import files
 from voicemill.bundle.manifest import ProductionManifest, PromotedManifest
 from voicemill.dataset.description import DatasetDescription
+from voicemill.dataset.doubts import DoubtfulClip
 from voicemill.dataset.edits import ClipEdit
 from voicemill.dataset.lanefile import LaneDataset
 from voicemill.dataset.manifest import ManifestEntry
@@ -80,6 +81,7 @@ FORMATS = (
     Format("dataset-manifest-line", 1, ManifestEntry),
     Format("dataset-manifest", 1, LaneDataset),
     Format("dataset-edits-line", 1, ClipEdit),
+    Format("dataset-doubts-line", 1, DoubtfulClip),
     Format("voice", 1, VoiceRecord),
     Format("weights-allowlist", 2, Allowlist, {1: AllowlistV1}),
     Format("weights-manifest", 1, WeightsManifest, copy=Path("configs/voice/weights-manifest.schema.json")),

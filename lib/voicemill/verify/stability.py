@@ -15,14 +15,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from voicemill import files
-from voicemill.align.recognition import Recogniser
 from voicemill.errors import NotAcceptableError
 from voicemill.metrics.error_rate import word_errors
 from voicemill_runtime.sound_files import resample
@@ -44,6 +43,18 @@ _FULL_SCALE, _MOST_CLIPPED = 0.9999, 2
 _RECOGNISER_RATE = 16_000
 _PADDING = 0.3
 """Seconds of silence around the speech for the recogniser: Whisper misses words at the edges."""
+
+
+class Transcriber(Protocol):
+    """The part of `voicemill.align.recognition.Recogniser` that is used here; `voice-serve` must not load that package.
+
+    `transcribe` gives the lower-case words of (n,) mono samples at 16 kHz.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def transcribe(self, samples: Samples) -> str: ...
 
 
 class FailedSentence(BaseModel):
@@ -89,7 +100,7 @@ class _Spoken:
 def measure(
     voice: Voice,
     texts: Sequence[str],
-    recogniser: Recogniser,
+    recogniser: Transcriber,
     *,
     manifest_sha256: str,
     seed: int,
@@ -100,7 +111,7 @@ def measure(
     Args:
         voice: the bundle's.
         texts: see `stability_texts.sentences`.
-        recogniser: of other makers than the voice's aligner.
+        recogniser: another one than the voice's aligner.
         manifest_sha256: of the bundle.
         seed: of the texts, for the record.
         progress: called with the number of sentences done.
@@ -145,7 +156,7 @@ def measure(
     )
 
 
-def _speak(voice: Voice, text: str, recogniser: Recogniser) -> _Spoken:
+def _speak(voice: Voice, text: str, recogniser: Transcriber) -> _Spoken:
     chunks = list(voice.speak(text))
     samples = np.concatenate([chunk.samples for chunk in chunks])
     again = np.concatenate([chunk.samples for chunk in voice.speak(text)])
