@@ -29,7 +29,7 @@ ELSEWHERE = {
     r"\./run-direct voice-train-prod": "tests/local/11-demo.sh",
     r"TOOLBOX_VARIANT=gpu .*": "tests/apps/test_run.py::test_the_gpu_variant_uses_the_cuda_image_and_the_overlay",
     r"TOOLBOX_RUNTIME=podman .*": "tests/apps/test_run.py",
-    r"mkdir -p work cache && docker compose run .*": "tests/docker/test_run.py",
+    r"docker compose run .*": "tests/docker/test_run.py",
     r"TRAIN_BACKEND=local_docker .*": "tests/docker/test_orchestrator.py",
     r"TRAIN_BACKEND=ray .*": "tests/apps/test_ray_lane.py",
     r"PROD_TTS_DRY_RUN=1 bash .*": "tests/apps/test_contract.py::test_a_command_works_verbatim_from_the_root",

@@ -253,29 +253,46 @@ def test_outputs_outside_the_work_folder_are_written_there(
     belongs(checkout, place / "home" / "made")
 
 
+def compose(checkout: Checkout, *argv: str) -> subprocess.CompletedProcess[str]:
+    """As the user of this process, often root: Compose has no way to pass on who is calling."""
+    return subprocess.run(
+        ["docker-compose", "run", "--rm", "-T", "voicemill", *argv],
+        cwd=checkout.root, env=checkout.environment, capture_output=True, text=True, check=False, timeout=600,
+    )  # fmt: skip
+
+
 def test_compose_runs_the_apps_and_the_results_belong_to_the_checkouts_owner(
     checkout: Checkout, prepared: subprocess.CompletedProcess[str], take: Path
 ) -> None:
-    # As root on purpose: Compose has no way to ask who is calling, so the image looks whose checkout it is.
     (checkout.root / "work/takes").mkdir(exist_ok=True)
     for each in (take, take.with_suffix(".txt")):
         (checkout.root / "work/takes" / each.name).write_bytes(each.read_bytes())
     checkout.own(checkout.root / "work/takes")
 
-    def compose(*argv: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["docker-compose", "run", "--rm", "-T", "voicemill", *argv],
-            cwd=checkout.root, env=checkout.environment, capture_output=True, text=True, check=False, timeout=600,
-        )  # fmt: skip
-
-    done = compose("voice-prep", "--voice", "emil", "--audio", f"work/takes/{take.name}")
+    done = compose(checkout, "voice-prep", "--voice", "emil", "--audio", f"work/takes/{take.name}")
     assert done.returncode == 0, done.stderr
     assert f"pitch: {SENTENCES} of {SENTENCES} clips from the cache" in done.stderr  # what ./run has left in ./cache
     assert "ARTIFACT work/datasets/emil/manifest.jsonl" in done.stdout
-    dry = compose("voice-train-prod", "--preset", "smoke", "--voice", "dora", "--dry-run")
+    dry = compose(checkout, "voice-train-prod", "--preset", "smoke", "--voice", "dora", "--dry-run")
     assert dry.returncode == 0, dry.stderr
+    assert dry.stdout.startswith(f"[tts-prod] head={checkout.commit[:8]}\n")
     belongs(checkout, checkout.root / "work")
-    assert compose("voice-train-prod", "--preset", "huge").returncode == 2
+    assert compose(checkout, "voice-train-prod", "--preset", "huge").returncode == 2
+
+
+def test_compose_runs_what_is_in_the_checkout_with_the_packages_that_it_pins(checkout: Checkout, image: str) -> None:
+    code, pin = checkout.root / "lib/voicemill/__init__.py", checkout.root / "locks/torch.txt"
+    before = code.read_bytes(), pin.read_bytes()
+    try:
+        code.write_bytes(before[0] + b'\nraise SystemExit("this is the code of the checkout")\n')
+        assert "this is the code of the checkout" in compose(checkout, "voice-verify", "status", "work").stderr
+        pin.write_text("torch==0.1\n")
+        refused = compose(checkout, "voice-verify", "--help")
+    finally:
+        code.write_bytes(before[0])
+        pin.write_bytes(before[1])
+    assert refused.returncode == 1
+    assert "[run][error] image_outdated" in refused.stderr
 
 
 def test_compose_and_run_agree(checkout: Checkout, building: dict[str, str]) -> None:
@@ -294,7 +311,9 @@ def test_compose_and_run_agree(checkout: Checkout, building: dict[str, str]) -> 
     assert "image: voicemill:cuda\n" in gpu
     assert "shm_size: 8gb\n" in gpu
     assert "count: all" in gpu
-    assert "dockerfile: docker/Dockerfile.cuda\n" in gpu
+    assert "dockerfile: docker/Dockerfile\n" in gpu  # built by itself, without an image that no registry has
+    assert "COMPUTE: cu130\n" in gpu
+    assert "TORCH_DEVICE: cuda\n" in gpu
 
 
 def test_an_image_as_new_as_the_checkout_is_used_as_it_is(checkout: Checkout, image: str) -> None:
