@@ -1,7 +1,7 @@
 """The reading that was spoken: of the ways in which a text can be read, the one that fits the sound best.
 
 Every option is aligned with the clip as a whole, so a place is judged with its neighbours. The likely reading stands
-unless another one fits clearly better: docs/benchmarks.md, Readings by ear.
+unless another one fits clearly better: docs/benchmarks.md, Spoken readings.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ MOST_SENTENCES = 48
 MOST_ENROLMENT = 40
 """Training clips whose mean is the speaker."""
 SAME_PERSON = 0.88
-"""Cosine above which one of the shipped people may be the speaker himself (docs/evaluation.md)."""
+"""Cosine above which one of the shipped people counts as the speaker and is left out (docs/evaluation.md)."""
 RECOGNISER_RATE = 16_000
 _Value = TypeVar("_Value")
 
