@@ -199,7 +199,7 @@ def describe(status: LaneStatus) -> str:
     if state == "unknown":
         return f"running, according to a status without a process ({done})"
     age = heartbeat_age(status)
-    seen = "" if age is None else f", last sign {age:.0f} s ago"
+    seen = "" if age is None else f", last heartbeat {age:.0f} s ago"
     what = "running" if state == "running" else "dead: its process ended without a result"
     return f"{what} ({done}, process {status.pid} on {status.host}{seen})"
 

@@ -1,4 +1,4 @@
-"""How busy this machine is: its load beside the cores that this process may use. Standard library only."""
+"""The load of this machine, and the cores that this process may use. Standard library only."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Load:
 
 
 def load() -> Load | None:
-    """The load of this machine; None where the system does not tell it."""
+    """The load of this machine; None where the system does not report it."""
     try:
         return Load(os.getloadavg()[0], usable_cores())
     except (AttributeError, OSError):

@@ -3,7 +3,7 @@
     code         which cells of time and frequency carry which symbol
     watermark    the embedder, for streams
     detector     the detector, for samples and for files of any length
-    origin       what a sound says about the voice that spoke it
+    origin       the voice that spoke a sound, as its marks state it
     credentials  C2PA manifests in WAV, FLAC and MP3 files, written and read
     signer       the key and certificates that sign them
 

@@ -23,6 +23,7 @@ from voicemill_marks.code import (
     PAYLOAD_BYTES,
     PERIOD_FRAMES,
     PUBLIC_KEY,
+    SYMBOLS,
     Code,
     checksum,
     code_of,
@@ -65,7 +66,7 @@ class MarkedSpan:
 
 @dataclass(frozen=True)
 class Detection:
-    """What the detector found in a recording.
+    """The result of the detector for a recording.
 
     Attributes:
         spans: the windows over the threshold, in order.
@@ -232,7 +233,7 @@ def match(whitened: NDArray[np.float64], code: Code) -> _Match:
     sums = np.fft.irfft((np.fft.rfft(folded, axis=1) * spectra[0]).sum(axis=0), n=PERIOD_FRAMES)
     energy = np.fft.irfft((np.fft.rfft(folded**2, axis=1) * spectra[1]).sum(axis=0), n=PERIOD_FRAMES)
     correlation = sums / np.sqrt(np.maximum(energy, 1e-9))
-    best = _Match(0.0, np.zeros((5, 256)))
+    best = _Match(0.0, np.zeros((SYMBOLS, 256)))
     for offset in np.argsort(-correlation)[:_CANDIDATE_OFFSETS]:
         scores = code.symbol_scores(np.roll(folded, -offset, axis=1)[:, CHIP_FRAMES // 2 :: CHIP_FRAMES])
         score = float(correlation[offset] ** 2 + (scores.max(axis=1) ** 2).sum())

@@ -18,7 +18,7 @@ _MAX_CERTIFICATE_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Origin:
-    """What a sound says about the voice that spoke it.
+    """The voice that spoke a sound, as its marks state it.
 
     Attributes:
         voice: id of the voice.

@@ -125,7 +125,7 @@ def write_self_made_chain(key: Path, chain: Path, name: str) -> None:
 
 
 def self_made_chain(key: EllipticCurvePublicKey, name: str, days: int = DAYS) -> str:
-    """Certificates for a key, PEM: its own, and its issuer's, whose private key is forgotten."""
+    """Certificates for a key, PEM: its own, and its issuer's, whose private key is discarded."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 

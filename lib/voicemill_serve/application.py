@@ -31,12 +31,12 @@ ROUTERS: tuple[Router, ...] = (
     train_routes.routes,
     voice_api.routes,
 )
-"""Every set of routes of a server; a page of its own is one more function."""
+"""Every set of routes of a server."""
 HOUSEKEEPING_SECONDS = 10.0
 
 
 def create_services(settings: ServeSettings, log: AccessLog | None = None) -> Services:
-    """What the routes of one server share."""
+    """The objects that the routes of one server share."""
     log = log or AccessLog()
     metrics = Metrics()
     pool = ThreadPoolExecutor(usable_cores(), thread_name_prefix="speech")
@@ -98,7 +98,7 @@ async def _housekeeping(services: Services) -> None:
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
-    """A path or method that there is not."""
+    """The answer to an unknown path or method."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
     if error.status_code == 405 and request.url.path.startswith("/v1/"):
         known = RequestRefusedError(f"{request.method} is not for this path.", reason="method_not_allowed")
@@ -110,7 +110,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _defect(request: Request, error: Exception) -> Response:
-    """A defect: the answer has the type of the exception and no more."""
+    """The answer to a defect: the type of the exception, without its message."""
     note(request.state, reason="internal_error")
-    what = RequestRefusedError(f"The server failed with {type(error).__name__}.", reason="internal_error")
-    return refusal(request.url.path, what)
+    failure = RequestRefusedError(f"The server failed with {type(error).__name__}.", reason="internal_error")
+    return refusal(request.url.path, failure)

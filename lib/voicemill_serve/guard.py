@@ -1,4 +1,4 @@
-"""What every HTTP request passes: Host, Origin, token, rate, body size, and one line of the access log."""
+"""Checks of every HTTP request (Host, Origin, token, rate, body size), and the access log."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from voicemill_serve.refusals import RequestRefusedError, refusal
 from voicemill_serve.settings import ServeSettings
 
 OPEN_PATHS = ("/ready",)
-"""Answered without a token and by any name: what a cluster asks."""
+"""Answered without a token and under any host name: probes of a cluster."""
 CROSS_ORIGIN = "/api/voice/"
 """Pages of other origins may call these (their answers have CORS headers)."""
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 BODY_SECONDS = 30.0
 MOST_CLIENTS = 10_000
-"""Client addresses whose rate is kept; beyond, the oldest are forgotten."""
+"""Client addresses whose rate is kept; the oldest are dropped first."""
 
 
 class AccessLog:
-    """One JSON object a line on stderr for each request. Never a text that was spoken, unless it is asked for."""
+    """One JSON object a line on stderr for each request; the spoken text only with `ServeSettings.log_text`."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream

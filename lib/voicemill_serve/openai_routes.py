@@ -16,7 +16,7 @@ from voicemill_serve import encoders
 from voicemill_serve.guard import note
 from voicemill_serve.refusals import RequestRefusedError, json_response
 from voicemill_serve.services import Services, SpeechResponse, answering, speech_headers
-from voicemill_serve.speech import SpeechRequest, Spoken, checked_text
+from voicemill_serve.speech import SpeechRequest, SpeechStream, checked_text
 
 MODEL = "voicemill"
 ALIASES = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
@@ -129,7 +129,7 @@ def _model(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "voicemill"}
 
 
-async def _parts(spoken: Spoken, name: str) -> AsyncIterator[bytes]:
+async def _parts(spoken: SpeechStream, name: str) -> AsyncIterator[bytes]:
     """The encoded sound in parts; formats that cannot be streamed as one part."""
     if name not in encoders.STREAMED:
         yield encoders.whole(await spoken.whole(), spoken.sample_rate, name)
@@ -143,13 +143,13 @@ async def _parts(spoken: Spoken, name: str) -> AsyncIterator[bytes]:
         yield tail
 
 
-async def _encoded(spoken: Spoken, name: str) -> AsyncIterator[bytes]:
+async def _encoded(spoken: SpeechStream, name: str) -> AsyncIterator[bytes]:
     async for data in _parts(spoken, name):
         if data:
             yield data
 
 
-async def _events(spoken: Spoken, name: str, characters: int) -> AsyncIterator[bytes]:
+async def _events(spoken: SpeechStream, name: str, characters: int) -> AsyncIterator[bytes]:
     """Server-sent events: one delta for each part, and one at the end."""
     async for data in _parts(spoken, name):
         if data:

@@ -1,4 +1,4 @@
-"""What operators ask: `GET /ready` and `GET /metrics`."""
+"""For operators: `GET /ready` and `GET /metrics`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the routes of one application share."""
+"""Objects that the routes of one application share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from voicemill_serve.guard import AccessLog, note
 from voicemill_serve.metrics import Metrics
 from voicemill_serve.refusals import refusal
 from voicemill_serve.settings import ServeSettings
-from voicemill_serve.speech import SpeechService, Spoken
+from voicemill_serve.speech import SpeechService, SpeechStream
 from voicemill_serve.voice_store import VoiceStore
 
 
@@ -77,9 +77,9 @@ def answering(endpoint: Endpoint, metrics: Metrics) -> Endpoint:
 
 
 class SpeechResponse(StreamingResponse):
-    """A stream of speech; its place in the queue is given back however the stream ends."""
+    """A stream of speech; its place in the queue is freed however the stream ends."""
 
-    def __init__(self, spoken: Spoken, content: Any, *, media_type: str, headers: dict[str, str]) -> None:
+    def __init__(self, spoken: SpeechStream, content: Any, *, media_type: str, headers: dict[str, str]) -> None:
         super().__init__(content, media_type=media_type, headers=headers)
         self._spoken = spoken
 
@@ -91,7 +91,7 @@ class SpeechResponse(StreamingResponse):
             self._spoken.close()
 
 
-def speech_headers(spoken: Spoken) -> dict[str, str]:
+def speech_headers(spoken: SpeechStream) -> dict[str, str]:
     """Headers of an answer with speech."""
     state = spoken.served.state
     return {

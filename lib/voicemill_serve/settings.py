@@ -1,4 +1,4 @@
-"""What a server is started with."""
+"""Settings of a server."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def _is_address(name: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address is reached from this machine alone."""
+    """Whether an address can be reached from this machine only."""
     if host == "localhost":
         return True
     try:
@@ -168,7 +168,7 @@ def require_token_beyond_loopback(host: str, tokens: Tokens, *, without_token: b
 
 @dataclass(frozen=True)
 class BackendEnvironment:
-    """Variables of the ancestor's backend (`LOCAL_TTS_*`), which set the defaults of the options.
+    """Variables of a voice agent's own backend (`LOCAL_TTS_*`), which this server replaces: defaults of the options.
 
     Attributes:
         bundles: the folder of the bundle that `LOCAL_TTS_FASTPITCH_PATH` lies in.
@@ -184,7 +184,7 @@ def backend_environment(environ: Mapping[str, str]) -> BackendEnvironment:
     """Read `LOCAL_TTS_HOST`, `_PORT`, `_FASTPITCH_PATH` and `_ENABLE_SAMPLE_FALLBACK`; an empty one is unset.
 
     Raises:
-        UsageError: the port is none.
+        UsageError: the port is not a number from 0 to 65535.
     """
     port = environ.get("LOCAL_TTS_PORT") or str(DEFAULT_PORT)
     if not (port.isascii() and port.isdigit() and int(port[:6]) < 65_536):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 import unicodedata
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -41,8 +41,8 @@ class SpeechRequest:
     speed: float = 1.0
 
 
-class Spoken:
-    """Speech that has begun: its first sound is there, the rest follows while it is read.
+class SpeechStream:
+    """Speech as a stream: its first sound is computed, the rest follows while the stream is read.
 
     Attributes:
         served: the voice that speaks.
@@ -80,11 +80,11 @@ class Spoken:
             yield part
             part = await self._next()
 
-    async def whole(self, gone: Callable[[], object] | None = None) -> Samples:
+    async def whole(self, disconnected: Callable[[], Awaitable[bool]] | None = None) -> Samples:
         """All of the sound.
 
         Args:
-            gone: an asynchronous function that returns true when the client has gone away.
+            disconnected: whether the client has gone away.
 
         Raises:
             ConnectionResetError: the client has gone away.
@@ -93,12 +93,12 @@ class Spoken:
         parts = []
         async for part in self.samples():
             parts.append(part)
-            if gone is not None and await gone():  # type: ignore[misc]
+            if disconnected is not None and await disconnected():
                 raise ConnectionResetError("the client has gone away")
         return np.concatenate(parts)
 
     def close(self) -> None:
-        """Give the place in the queue back; more than once is harmless."""
+        """Free the place in the queue; closing again has no effect."""
         if not self._closed:
             self._closed = True
             self.served.speaking -= 1
@@ -138,8 +138,8 @@ class SpeechService:
         self.voices, self.pool, self.metrics, self.limits = voices, pool, metrics, limits
         self.active = 0
 
-    async def speak(self, request: SpeechRequest) -> Spoken:
-        """Begin to speak; the caller closes what it gets.
+    async def speak(self, request: SpeechRequest) -> SpeechStream:
+        """Begin to speak; the caller closes the stream.
 
         Raises:
             RequestRefusedError: `server_busy`, `voice_unknown`, `voice_not_served`, `speech_timeout`.
@@ -159,7 +159,7 @@ class SpeechService:
             self.active -= 1
             raise
         served.speaking += 1
-        spoken = Spoken(self, served, served.voice.speak(request.text, options), started)
+        spoken = SpeechStream(self, served, served.voice.speak(request.text, options), started)
         try:
             await spoken.begin()
         except BaseException:

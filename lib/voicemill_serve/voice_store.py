@@ -33,20 +33,20 @@ BUNDLE = "voice_bundle"
 CALIBRATION = "The quick brown fox jumps over the lazy dog, and the dog sleeps on."
 """Spoken once when a voice is loaded, to find the gain that all of its speech gets."""
 CERTIFICATE_SECONDS = 60.0
-"""A promotion replaces the bundle first and writes its certificate afterwards; so long the previous voice speaks on."""
+"""A promotion replaces the bundle before it writes the certificate; the previous voice is served during this time."""
 
 Stamp = tuple[tuple[str, int, int, int], ...]
 
 
 @dataclass(frozen=True)
 class VoiceState:
-    """What is known of a bundle without loading it.
+    """The state of a bundle, found without loading it.
 
     Attributes:
         voice_id: name of its folder.
         root: the bundle's folder.
         display_name: as the manifest gives it.
-        sound: every check of the bundle passed.
+        verified: every check of the bundle passed.
         certified: the certificate beside the bundle holds.
         reason: why it cannot be served; empty if it can.
         detail: the same as one sentence.
@@ -56,7 +56,7 @@ class VoiceState:
     voice_id: str
     root: Path
     display_name: str
-    sound: bool
+    verified: bool
     certified: bool
     reason: str
     detail: str
@@ -161,7 +161,7 @@ class VoiceStore:
             previous = slot.loaded
             state = await self._checked(slot, voice_id, root)
             if state.reason:
-                if previous is not None and state.sound and _is_recent(state):
+                if previous is not None and state.verified and _is_recent(state):
                     return self._touched(previous)
                 slot.loaded = None
                 raise RequestRefusedError(
@@ -256,11 +256,11 @@ def _examine(voice_id: str, root: Path, stamp: Stamp, uncertified: bool) -> Voic
         return VoiceState(voice_id, root, voice_id, False, False, error.code, f"{error} {error.hint}".strip(), stamp)
     loaded = verification.check.loaded
     name = getattr(loaded.manifest, "display_name", voice_id) if loaded else voice_id
-    reason, detail = _why_not(verification, uncertified)
+    reason, detail = _refusal_of(verification, uncertified)
     return VoiceState(voice_id, root, name, verification.ok, verification.certifiable, reason, detail, stamp)
 
 
-def _why_not(verification: Verification, uncertified: bool) -> tuple[str, str]:
+def _refusal_of(verification: Verification, uncertified: bool) -> tuple[str, str]:
     """The reason and the sentence why a bundle cannot be served; empty if it can."""
     if verification.check.differences:
         first = verification.check.differences[0]

@@ -163,7 +163,7 @@ def _evenly(count: int, most: int) -> list[int]:
 
 
 def _record(judged: JudgedSentences, recognised: Sequence[str] | str, place: int) -> JudgedSound:
-    """What the judges give for one sound."""
+    """The record of one sound."""
 
     def of(values: Sequence[_Value] | str) -> _Value | None:
         return None if isinstance(values, str) else values[place]

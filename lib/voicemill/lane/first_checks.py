@@ -1,4 +1,4 @@
-"""What a real run refuses in its first second, before numpy, torch or NeMo is imported anywhere.
+"""Checks that a real run makes in its first second, before numpy, torch or NeMo is imported anywhere.
 
 The request itself (names, options, input files) is checked where it is made, in `lane.request`; licences and
 configuration come before these checks, packages and checkpoints after them (`lane.gates`).
@@ -37,7 +37,7 @@ _FLOAT_BYTES = 4
 
 @dataclass(frozen=True)
 class Run:
-    """What the checks look at."""
+    """The run that is checked."""
 
     request: LaneRequest
     settings: Settings

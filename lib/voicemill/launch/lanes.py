@@ -107,7 +107,7 @@ def lane_state(
         with final_state(status, protocol, on_error):
             protocol.head(settings.head)
             if settings.head == "unknown" and (why := git.unknown_head(settings.repository)):
-                _say(f"The commit is unknown: {one_line(why, 300)}")
+                _print_note(f"The commit is unknown: {one_line(why, 300)}")
             interrupts.deliver()
             check_settings(settings)
             yield status, lock
@@ -135,10 +135,10 @@ def _check_predecessor(path: Path, lock: int | None) -> None:
             hint="Wait until it has finished, or set WORK_DIR to another folder.",
         )
     if state == "dead":
-        _say(f"The lane before this one is {describe(found)}.")
+        _print_note(f"The lane before this one is {describe(found)}.")
 
 
-def _say(sentence: str) -> None:
+def _print_note(sentence: str) -> None:
     """Write a line for people."""
     with contextlib.suppress(OSError):
         sys.stderr.write(f"  {sentence}\n")

@@ -23,10 +23,10 @@ P808 = "Opinion score that DNSMOS P.808 predicts, 1 to 5, mean over sentences"
 
 
 def _known(given: Sequence[_Given] | str) -> Sequence[_Given]:
-    """What a judge gave.
+    """The values that a judge gave.
 
     Raises:
-        NotMeasurableError: it is missing, with the reason.
+        NotMeasurableError: there are none; with the reason.
     """
     if isinstance(given, str):
         raise NotMeasurableError(given)

@@ -5,7 +5,7 @@
     opinion     DNSMOS: predicted opinion scores
 
 Each passes the licence gate first. A judge that cannot be used is replaced by the reason, one sentence; figures that
-need it are null, with this reason. docs/evaluation.md has what each can tell.
+need it are null, with this reason. docs/evaluation.md describes what each can measure.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from voicemill.weights.store import ResolvedWeights
 
 WHISPER, ENCODER, DNSMOS = "openai/whisper-tiny.en", "resemble-ai/voice-encoder", "microsoft/dnsmos"
 """Ids on the weights allowlist."""
-NOT_LOOKED_FOR = "No judge was given."
+NO_JUDGE = "No judge was given."
 NO_OWN = "There are no other recordings of the speaker to compare with."
 _Judge = TypeVar("_Judge")
 
@@ -60,9 +60,9 @@ class WhisperRecogniser:
 class Judges:
     """The judges; each is a model or the reason that it cannot be used."""
 
-    recogniser: WhisperRecogniser | str = NOT_LOOKED_FOR
-    speaker: SpeakerModel | str = NOT_LOOKED_FOR
-    opinion: OpinionModel | str = NOT_LOOKED_FOR
+    recogniser: WhisperRecogniser | str = NO_JUDGE
+    speaker: SpeakerModel | str = NO_JUDGE
+    opinion: OpinionModel | str = NO_JUDGE
 
 
 def find_judges(registry: WeightsRegistry) -> Judges:

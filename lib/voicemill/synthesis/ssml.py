@@ -284,7 +284,7 @@ class _Builder:
         elif name == "sub":
             self._add(Part(element.attributes["alias"], element.style))
         elif name == "say-as":
-            self._add(_said_as(element))
+            self._add(_say_as(element))
         elif name == "phoneme":
             self._add(_phonemes(element))
 
@@ -387,7 +387,7 @@ def _style(name: str, attributes: dict[str, str], outer: Style, mean_pitch: floa
     return style
 
 
-def _said_as(element: _Element) -> Part:
+def _say_as(element: _Element) -> Part:
     kind = element.attributes["interpret-as"].strip().lower()
     try:
         words = read_as(element.content, kind, element.attributes.get("format", ""))

@@ -2,7 +2,7 @@
 
 The excitation is a band-limited pulse train at the pitch that a small network reads from the mel, mixed with white
 noise in each frequency bin. Its spectrum is scaled so that its mel is the given one (channel vocoder), and a ConvNeXt
-network at the frame rate predicts what the mel does not tell: the mixture, a correction of the amplitude and a
+network at the frame rate predicts what the mel does not determine: the mixture, a correction of the amplitude and a
 rotation of the phase. Sources: harmonic-plus-noise excitation from neural source-filter models (Wang et al., 2019) and
 HiFTNet (Li et al., 2023); spectrum and inverse STFT from Vocos (Siuzdak, 2023); the amplitude from the mel's inverse
 from FreeV (Lv et al., 2024).
@@ -27,7 +27,7 @@ from voicemill_runtime.griffin_lim import mel_bands
 NOISE_FRAMES = 128
 """Period of the stored noise in frames (1.5 s at the default hop)."""
 PITCH_RANGE = (50.0, 800.0)
-"""Hz, lowest and highest pitch that the network can name."""
+"""Hz, lowest and highest pitch that the network can predict."""
 PITCH_BINS = 160
 """Bins of equal width in log-frequency: 30 cents each."""
 PITCH_NEIGHBOURS = 4

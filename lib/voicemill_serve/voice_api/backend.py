@@ -1,4 +1,4 @@
-"""What speaks: this server's own voices, or the backend that `TTS_BASE_URL` names."""
+"""Sources of speech: this server's own voices, or the backend that `TTS_BASE_URL` names."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class BackendSpeech:
     """A sound.
 
     Attributes:
-        duration_ms: None where the backend does not tell.
+        duration_ms: None where the backend does not report it.
     """
 
     data: bytes

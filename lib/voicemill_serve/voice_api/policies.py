@@ -16,7 +16,7 @@ COOLDOWN_MS = {"info": 60_000, "warn": 30_000, "critical": 10_000, "action": 5_0
 RATE_MS = 15_000
 RATE_CALLOUTS = 2
 MOST_KEYS = 10_000
-"""Missions, tenants and callouts that are remembered; beyond, the oldest are forgotten."""
+"""Missions, tenants and callouts that are counted; the oldest are dropped first."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from voicemill.evaluation.model import Evaluation, parse_evaluation
 from voicemill.evaluation.recogniser_pool import RecogniserPool
 from voicemill.files import sha256_file
 from voicemill.metrics.inputs import JudgedPair
-from voicemill.metrics.judges import NO_OWN, NOT_LOOKED_FOR, Judges
+from voicemill.metrics.judges import NO_JUDGE, NO_OWN, Judges
 from voicemill.metrics.opinion import OpinionScores
 
 OTHER_THROAT = (750.0, 1700.0, 3300.0)
@@ -77,7 +77,7 @@ def test_without_a_judge_recordings_or_meaning_a_figure_is_null_and_says_why(enc
     def why(panel: Panel, sounds=sound) -> str | None:
         return figures_of(panel.judge(sounds, ["one"], ignore).sentences)["speaker_similarity"].not_measured
 
-    assert why(Panel(22_050)) == NOT_LOOKED_FOR
+    assert why(Panel(22_050)) == NO_JUDGE
     assert why(Panel(22_050, Judges(speaker=MISSING), own)) == MISSING
     assert why(Panel(22_050, Judges(speaker=encoder))) == NO_OWN
     broken = [np.full(22_050, np.nan, dtype=np.float32)]
@@ -114,7 +114,7 @@ def test_ratio_and_drop_compare_with_the_recordings(encoder, talk) -> None:
     assert found["speaker_similarity_ratio"].value == pytest.approx(1.0, abs=0.02)
     p808 = figures_of(recorded)["dnsmos_p808_real"].value
     assert found["dnsmos_p808_drop"].value == pytest.approx(p808 / 2, abs=1e-4)
-    assert found["wer_whisper_ratio"].not_measured == NOT_LOOKED_FOR
+    assert found["wer_whisper_ratio"].not_measured == NO_JUDGE
 
 
 def test_the_judges_decide_the_vocoder_and_are_recorded(encoder, talk, recogniser) -> None:
