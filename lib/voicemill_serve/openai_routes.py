@@ -51,12 +51,7 @@ def routes(services: Services) -> list[BaseRoute]:
 
     async def speech(request: Request) -> Response:
         body = _body(await request.body())
-        if body.model not in MODELS:
-            raise RequestRefusedError(
-                f"There is no model {body.model[:60]!r}. The models are: {', '.join(MODELS)}.",
-                reason="model_not_found",
-                parameter="model",
-            )
+        _require_model(body.model)
         name = encoders.check_format(body.response_format)
         text = checked_text(body.input, services.settings.limits.characters)
         voice = body.voice if isinstance(body.voice, str) else body.voice.id
@@ -84,12 +79,7 @@ def routes(services: Services) -> list[BaseRoute]:
 
     async def model(request: Request) -> Response:
         name = request.path_params["name"]
-        if name not in MODELS:
-            raise RequestRefusedError(
-                f"There is no model {name[:60]!r}. The models are: {', '.join(MODELS)}.",
-                reason="model_not_found",
-                parameter="model",
-            )
+        _require_model(name)
         return json_response(_model(name))
 
     async def voices(request: Request) -> Response:
@@ -123,6 +113,15 @@ def _body(data: bytes) -> SpeechBody:
         raise RequestRefusedError(
             f"{where or 'The body'}: {first['msg']}.", reason="bad_usage", parameter=where
         ) from error
+
+
+def _require_model(name: str) -> None:
+    if name not in MODELS:
+        raise RequestRefusedError(
+            f"There is no model {name[:60]!r}. The models are: {', '.join(MODELS)}.",
+            reason="model_not_found",
+            parameter="model",
+        )
 
 
 def _model(name: str) -> dict[str, Any]:

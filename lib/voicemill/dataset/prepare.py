@@ -10,6 +10,7 @@ from importlib import metadata as packages
 from pathlib import Path
 
 from voicemill import __version__, files
+from voicemill.align.transcription import RecogniserModel
 from voicemill.audio import device, download, embedding
 from voicemill.audio.decode import MIXED, require_selection
 from voicemill.audio.embedding import SpeakerModel
@@ -83,19 +84,9 @@ def prepare(request: PreparationRequest, workspace: Workspace, observer: Observe
     inputs = (*inputs, *edits.source_file(request.edits or ()))
     existing.require_replaceable(request, inputs, before, root)
     registry = WeightsRegistry(request.allowlist or REPOSITORY / SHIPPED, workspace.weights_cache, REPOSITORY)
-    separator = separation.choose_separator(request.separate, request.separator, registry)
-    recogniser = choose_recogniser(request.recognise, registry)
-    speaker = embedding.find_speaker_model(registry)
+    models = _Models.find(request, registry)
     tools = {"voicemill": __version__, **{name: packages.version(name) for name in _TOOLS}}
-    tools |= request.selection.record
-    if separator.model is not None:
-        tools |= {"demucs": packages.version("demucs"), separator.model.weights_id: separator.model.sha256}
-    if isinstance(speaker, SpeakerModel):
-        tools |= {speaker.name: speaker.sha256}
-    checker = find_second_recogniser(registry) if request.check_words else None
-    for model in (recogniser, checker):
-        if model is not None:
-            tools |= CachedTranscriber(model, workspace.stage_cache).tools
+    tools |= request.selection.record | models.tools(workspace.stage_cache)
     code = stage_cache.code_digest(__name__)
     key = files.content_key(code, tools, request.settings.model_dump(), [source.model_dump() for source in inputs])
     known = None if request.force else load(root, key)
@@ -121,10 +112,10 @@ def prepare(request: PreparationRequest, workspace: Workspace, observer: Observe
             staging=staging,
             cache=cache,
             lexicon=pronunciations,
-            separator=separator,
-            speaker=speaker,
-            transcriber=CachedTranscriber(recogniser, cache) if recogniser else None,
-            checker=checker,
+            separator=models.separator,
+            speaker=models.speaker,
+            transcriber=CachedTranscriber(models.recogniser, cache) if models.recogniser else None,
+            checker=models.checker,
         )
         _run_stages(context, sources, edits.recordings(inputs), manifest.Identity(key, inputs, tools))
         publication.enter_context(folder_lock(root))  # no edit is saved between the copy and the publication
@@ -136,6 +127,51 @@ def prepare(request: PreparationRequest, workspace: Workspace, observer: Observe
         raise RuntimeError(f"{root} is not the dataset that was just written")
     existing.record(request, workspace, key)
     return dataclasses.replace(made, cache_hit=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Models:
+    """The models of a preparation.
+
+    Attributes:
+        separator: of the voice from music and noise.
+        recogniser: of recordings without text; None unless it is asked for.
+        speaker: the speaker model, or the reason why there is none.
+        checker: the second recogniser, which checks texts; None if it is missing or switched off.
+    """
+
+    separator: separation.SeparatorChoice
+    recogniser: RecogniserModel | None
+    speaker: SpeakerModel | str
+    checker: RecogniserModel | None
+
+    @classmethod
+    def find(cls, request: PreparationRequest, registry: WeightsRegistry) -> _Models:
+        """Find the models of a request.
+
+        Raises:
+            GateError: weights that are asked for may not be used, or are not there.
+            DependencyError: a tool is missing.
+        """
+        return cls(
+            separation.choose_separator(request.separate, request.separator, registry),
+            choose_recogniser(request.recognise, registry),
+            embedding.find_speaker_model(registry),
+            find_second_recogniser(registry) if request.check_words else None,
+        )
+
+    def tools(self, cache: Path) -> dict[str, str]:
+        """Names of the models and of their packages with digests and versions, for the content key."""
+        found: dict[str, str] = {}
+        if self.separator.model is not None:
+            model = self.separator.model
+            found |= {"demucs": packages.version("demucs"), model.weights_id: model.sha256}
+        if isinstance(self.speaker, SpeakerModel):
+            found |= {self.speaker.name: self.speaker.sha256}
+        for recogniser in (self.recogniser, self.checker):
+            if recogniser is not None:
+                found |= CachedTranscriber(recogniser, cache).tools
+        return found
 
 
 def _require_unchanged(root: Path, before: DatasetDescription | None, key: str) -> None:
