@@ -5,6 +5,7 @@
     numbers        cardinals, ordinals, years, fractions, Roman numerals
     abbreviations  titles, streets, months, Latin and other abbreviations, with or without their dot
     capitals       initialisms, acronyms, Roman numerals in context
+    chat           words of chat: shortened words, initialisms in small letters
     heteronyms     words with two pronunciations, chosen by their neighbours; pronunciations, heteronym_cues and
                    word_classes are its tables
     forms          what the modules of written forms share

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from voicemill.text.frontend.units import MONTHS, WEEKDAYS, word_list
@@ -299,6 +300,12 @@ def expand(word: str, context: WordContext) -> Abbreviation | None:
         return _done(_PLACES[key], final)
     if key in _SUFFIXES and capital:
         return _done(_SUFFIXES[key], final and not context.after)
+    if (
+        word in ("EST", "VS")
+        and not (word == "EST" and context.after[:1].isdigit())
+        and context.after in ("", "Code", "and")
+    ):
+        return None
     if key in _GENERAL and (dotted or key in _BARE):
         return _done(_GENERAL[key], final and (key in _SENTENCE_FINAL or not context.after))
     return None
@@ -309,15 +316,31 @@ def expand_dotted(text: str) -> list[str]:
     return _LATIN[text.lower().rstrip(".")].split()
 
 
-def direction(initial: str, following: str) -> str:
-    """The compass direction that an initial before a street's name abbreviates, or an empty string.
+def direction(letters: str, before: Sequence[str], after: Sequence[str]) -> str:
+    """The compass direction that one or two letters abbreviate in the name of a street, or an empty string.
 
     Args:
-        initial: a capital letter with its dot, or two letters without.
-        following: the word after the name.
+        letters: capitals.
+        before: words before, as written, the nearest first; an empty string is a mark.
+        after: words after, likewise.
     """
-    is_street = following.lower() in _PLACES or following.lower() in _PLACES.values()
-    return _DIRECTIONS.get(initial, "") if is_street else ""
+    if letters not in _DIRECTIONS:
+        return ""
+    nearest = before[0] or (before[1] if before[1].lower() in _PLACES else "")
+    if _is_street(nearest) and nearest[:1].isupper() and not (len(letters) == 1 and after[0][:1].isupper()):
+        return _DIRECTIONS[letters]
+    if before[0][:1].isupper() and before[0].lower() not in _STARTERS:
+        return ""
+    for position, word in enumerate(after):
+        if position and _is_street(word):
+            return _DIRECTIONS[letters]
+        if not (word[:1].isupper() or re.fullmatch(r"\d+(?:st|nd|rd|th)", word)):
+            break
+    return ""
+
+
+def _is_street(word: str) -> bool:
+    return word.lower() in _PLACES or word.lower() in _PLACES.values()
 
 
 def _done(words: str, ends_sentence: bool = False) -> Abbreviation:

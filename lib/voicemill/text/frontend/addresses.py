@@ -57,6 +57,7 @@ def _address_part(part: str) -> Reading:
                 "+": ["plus"],
                 "?": ["question", "mark"],
                 "=": ["equals"],
+                "\\": ["backslash"],
                 "&": ["and"],
                 "#": ["hash"],
                 "%": ["percent"],
@@ -102,8 +103,17 @@ def _star(text: str, _: Neighbours) -> list[Reading]:
     return [["star", *numbers.digits(text), *(["pound"] if text.endswith("#") else [])]]
 
 
+def _flag(text: str, _: Neighbours) -> list[Reading]:
+    return [["dash", *spelled(text)], spelled(text)]
+
+
+def _drive(text: str, _: Neighbours) -> list[Reading]:
+    return [[*spelled(text[0]), *_address_part(text[1:].rstrip("\\/"))]]
+
+
 def _handle(text: str, _: Neighbours) -> list[Reading]:
-    name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text[1:]).replace("_", " ").lower()
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text[1:])
+    name = name.replace("_", " " if text[0] == "#" else " underscore ").lower()
     words = [word for chunk in name.split() for word in _address_part(chunk)]
     return [[*(["hashtag"] if text[0] == "#" else ["at"]), *words]]
 
@@ -139,6 +149,8 @@ FORMS = {
         r"(?:[+-](?:Ctrl|Alt|Shift|Delete|Del|Tab|Enter|Esc|F\d{1,2}|[A-Z\d])){1,4}(?!\w)",
         _shortcut,
     ),
+    "drive": Form(r"(?<!\w)[A-Z]:[\\/](?:[\w-][\w.\\/-]{0,200}[\w\\/])?", _drive),
+    "flag": Form(r"(?<=\w )-(?:[B-HJ-Zb-z]|[Aa](?! [a-z]))(?![\w'-])", _flag),
     "star": Form(r"(?<!\S)\*\d{1,4}#?(?!\w)", _star),
     "handle": Form(r"(?<![\w&])[#@][A-Za-z]\w{0,60}", _handle),
     "language": Form(r"(?<!\w)(?:[A-Z]\+\+|[CF]#)(?!\w)", _language),

@@ -30,6 +30,9 @@ _EMPHASISED = frozenset(
     )
 )
 """Ordinary words that people write in capitals to stress them."""
+_NEVER_AFTER_ARTICLES = frozenset(word_list("who is he she we so me do to of at be my us for"))
+"""Stressed words of `_EMPHASISED` that follow no article: there, the capitals are an initialism, as in `the WHO`."""
+_ARTICLES = frozenset(["the", "a", "an"])
 _LETTERED = frozenset(word_list("us it ai un eu uk tv pc id ip hr pr am pm ad bc la dc ok er or")) - {"or", "ok", "er"}
 """Initialisms that are spelled like ordinary words."""
 _MIXED = {
@@ -50,6 +53,8 @@ _MIXED = {
     "json": ["jason"],
     "dvds": ["d", "v", "d", "s"],
     "cds": ["c", "d", "s"],
+    "saas": ["sass"],
+    "paas": ["pass"],
 }
 _MONARCHS = frozenset(
     word_list(
@@ -66,9 +71,9 @@ _COUNTED = frozenset(
     word_list(
         "chapter part act scene volume book war phase type class section article figure table appendix bowl stage "
         "level grade title round episode season group unit day division corps mark schedule annex verse canto "
-        "sonnet symphony apollo saturn rocky rambo superman page vitamin"
+        "sonnet symphony apollo saturn rocky rambo superman page fantasy auto civilization"
     )
-) - {"vitamin"}
+)
 _NOT_NUMERALS = frozenset(
     word_list("MIX DIM CIVIL LIVID VIVID MILL DID LID MD CD DC MC LC CM MM DM CC CV CI DVI MI DI LI")
 )
@@ -106,25 +111,51 @@ def read_capitals(word: str, around: Surroundings, listed: Callable[[str], bool]
         listed: whether the pronunciation dictionary lists a lower-case word that is not spoken as its letters.
     """
     key = word.lower()
-    numeral = _numeral(word, around)
+    numeral = _numeral(word.removesuffix("'s"), around)
     if numeral:
-        return numeral
+        return [_with_ending(reading, "'s") for reading in numeral] if word.endswith("'s") else numeral
     if key in _MIXED and (not word.islower() or key in ("wifi", "ebook")):
         return [list(_MIXED[key])]
-    if re.fullmatch(r"[a-z][A-Z]{1,4}", word):
+    mixed = re.fullmatch(r"(.+?)('?s)", key)
+    if mixed and mixed[1] in _MIXED and not word.islower():
+        return [_with_ending(_MIXED[mixed[1]], mixed[2])]
+    if re.fullmatch(r"[a-z][A-Z]{1,4}|[A-Z][a-z][A-Z]", word):
         return [spelled(word)]
+    joined = _joined_words(word, listed)
+    if joined:
+        return [joined]
     found = re.fullmatch(r"([A-Z]{2,})('?s)?", word)
     if not found:
         return None
     stem, end = found[1].lower(), found[2] or ""
+    letters = spelled(stem)
+    if around.before.lower() in _ARTICLES and stem in _NEVER_AFTER_ARTICLES and not around.shouting:
+        return [_with_ending(letters, "'s") if end else letters, [stem + end]]
     if around.shouting and (listed(stem) or len(stem) > 5):
         return [[stem + end]]
     if stem in _ACRONYMS or (len(stem) >= 4 and (listed(stem) or len(stem) > 6)) or stem in _EMPHASISED:
         return [[stem + end], [*spelled(stem), *([end.strip("'")] if end else [])]]
-    letters = spelled(stem)
     if end:
         return [[*letters[:-1], letters[-1].lower() + "'s"], [*letters, "s"]]
     return [letters, [stem]] if listed(stem) and stem not in _LETTERED else [letters]
+
+
+def _with_ending(words: Reading, ending: str) -> Reading:
+    """Words with a plural or possessive ending on the last; a letter's name takes an apostrophe."""
+    last = words[-1].lower()
+    return [*words[:-1], last + ("'s" if len(last) == 1 else ending)]
+
+
+def _joined_words(word: str, listed: Callable[[str], bool]) -> Reading:
+    """The words that are joined in names of programs, such as `getUserName` or `PowerPoint`; otherwise empty."""
+    if not re.search("[a-z][A-Z]", word) or not word.isalpha() or listed(word.lower()):
+        return []
+    pieces = re.findall(r"[A-Z]{2,}(?![a-z])|[A-Z]?[a-z]+|[A-Z]", word)
+    if word[0].isupper() and not all(listed(piece.lower()) for piece in pieces):
+        return []
+    if min(map(len, pieces)) < 2 or pieces[0] in ("Mc", "Mac", "De", "La", "Le", "Di", "Van", "Von", "Fitz"):
+        return []
+    return [part for piece in pieces for part in (spelled(piece) if piece.isupper() else [piece.lower()])]
 
 
 def _numeral(word: str, around: Surroundings) -> list[Reading] | None:

@@ -98,6 +98,29 @@ _MARKS = 30
 language
 has longer runs, and Unicode normalisation sorts a run in quadratic time.
 """
+_COMPOSED_SIGNS = {
+    ">=": "\u2265",
+    "<=": "\u2264",
+    "!=": "\u2260",
+    "=/=": "\u2260",
+    "==": "=",
+    "->": "\u2192",
+    "=>": "\u2192",
+}
+_COMPOSED_SIGN = re.compile(r"(?<![<>=!-])(?:>=|<=|!=|=/=|==|->|=>)(?![<>=-])")
+_LOGICAL_AND = re.compile(r"(?<= )&&(?= )")
+_LOGICAL_OR = re.compile(r"(?<=[\w)] )\|\|(?= )")
+_GROUPED_BY_DOTS = re.compile(
+    r"(?<![\w.,])\d{1,3}(?:(?:\.\d{3}){2,12}(?:,\d{1,2})?|(?:\.\d{3}),\d{1,2})(?![\w]|[.,]\d)"
+)
+_GROUPED_BY_SPACES = re.compile(
+    r"(?<![\w.,+])(?<!\d )\d{1,3}(?:[ '\u00a0\u2009\u202f]\d{3}){2,12}(?![\w-]|[ .,]\d)"
+    r"|(?<![\w.,+])\d{1,3}[\u2009\u202f]\d{3}(?!\w)"
+)
+_SWAPPED = str.maketrans(".,", ",.")
+_CALL = re.compile(r"(?<=\w)\(\)")
+_ROMAN_LABELS = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x")
+_ROMAN_LABEL = re.compile(rf"(?<![\w)])\(?({'|'.join(sorted(_ROMAN_LABELS, key=len, reverse=True))})\)(?=\s)")
 _PICTURES = {"So", "Cs", "Co", "Cn", "Sk"}
 BOUNDARY = "\ue000"
 """Stands between the parts of a text that `reading.read_parts` reads; a private character, which no text needs."""
@@ -110,6 +133,12 @@ def clean(text: str) -> str:
     text = _TAG.sub(" ", unescape(text))
     text = _COPYRIGHT_TWICE.sub(r"\1", text)
     text = _SECTION_TWICE.sub(r"\1", text)
+    text = _COMPOSED_SIGN.sub(lambda match: _COMPOSED_SIGNS[match[0]], _CALL.sub("", text))
+    text = _LOGICAL_OR.sub("or", _LOGICAL_AND.sub("and", text))
+    text = _GROUPED_BY_DOTS.sub(lambda match: match[0].translate(_SWAPPED), text)
+    text = _GROUPED_BY_SPACES.sub(lambda match: re.sub(r"\D", ",", match[0]), text)
+    if "ii)" in text:
+        text = _ROMAN_LABEL.sub(lambda match: f"{_ROMAN_LABELS.index(match[1]) + 1})", text)
     text = _FENCE.sub("", text)
     text = _RULE.sub("", text)
     text = _LINE_MARK.sub("", text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from voicemill.text.frontend import numbers
+from voicemill.text.frontend import numbers, numerals
 from voicemill.text.frontend.forms import (
     Form,
     Neighbours,
@@ -18,7 +18,13 @@ _MONTH = (
     r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|"
     r"Nov(?:ember)?|Dec(?:ember)?)"
 )
+_DATED = re.compile(
+    rf"\b(?:due|ends?|ending|on|since|dated|starts?|starting|until|till|expires|opens|closes|{'|'.join(WEEKDAYS)}|"
+    r"(?:mon|tue|tues|wed|thu|thurs|fri|sat|sun)\.?),? $",
+    re.IGNORECASE,
+)
 _TIME = r"\d{1,2}(?::[0-5]\d)?"
+_DAY = r"(?:3[01]|[12]\d|0?[1-9])"
 _HALF = r"[aApP]\.?[mM](?:\.|(?!\w))"
 _DAY_OR_MONTH = (
     rf"(?:{_MONTH}|Mon(?:day)?|Tue(?:s|sday)?|Wed(?:nesday)?|Thu(?:rs|rsday|r)?|Fri(?:day)?|Sat(?:urday)?|Sun(?:day)?)"
@@ -109,6 +115,52 @@ def _clock(text: str, around: Neighbours) -> list[Reading]:
     return [[*numbers.cardinal(int(hour)), *_minutes(minute), *end]]
 
 
+def _lap(text: str, _: Neighbours) -> list[Reading]:
+    """A time that was measured, with a part of a second: `1:23.45`."""
+    whole, _, part = text.partition(".")
+    *others, second = whole.split(":")
+    names = ("hour", "minute")[-len(others) :]
+    named = [
+        word
+        for value, name in zip(others, names, strict=True)
+        for word in (*numbers.cardinal(int(value)), name if int(value) == 1 else name + "s")
+    ]
+    seconds = [*numbers.cardinal(int(second)), "point", *numbers.digits(part)]
+    short = [
+        *numbers.cardinal(int(others[0])), *(word for value in others[1:] for word in _minutes(value)),
+        *(_minutes(second) or ["zero"]), "point", *numbers.digits(part),
+    ]  # fmt: skip
+    return [short, [*named, *seconds, "seconds"], [*named, "and", *seconds, "seconds"]]
+
+
+def _month_days(text: str, around: Neighbours) -> list[Reading]:
+    """Days of one month: `Oct. 3-5`, `3-5 October 2024`."""
+    name, year = re.search("[A-Za-z]+", text), re.search(r"\d{4}", text)
+    first, last = (int(day) for day in re.findall(r"(?<!\d)\d{1,2}(?!\d)", text))
+    month = MONTHS[_month_number(name[0] if name else "") - 1]
+    end = numbers.year(int(year[0])) if year else []
+    days = [(numbers.ordinal(first), numbers.ordinal(last)), (numbers.cardinal(first), numbers.cardinal(last))]
+    the = [] if re.search(r"\bthe $", around.before, re.IGNORECASE) else ["the"]
+    found: list[Reading] = []
+    for join in ("to", "through"):
+        for start, stop in days:
+            if text[0].isdigit():
+                found += [[*start, join, *stop, month, *end]]
+                found += [[*the, *start, join, *stop, "of", month, *end]] if start == days[0][0] else []
+            else:
+                found.append([month, *start, join, *stop, *end])
+    return [found[1], found[0], *found[2:]] if text[0].isdigit() else found
+
+
+def _short_date(text: str, around: Neighbours) -> list[Reading]:
+    """`11/30`: a day where a fraction of these numbers is unlikely, or after a word that a date follows."""
+    month, day = map(int, text.split("/"))
+    dated = _DATED.search(around.before) is not None and around.next_word() != "of"
+    if dated or (day > 12 and day not in (16, 20, 24) and around.next_word() != "of"):
+        return [*_date_words(month, day, None, around.before), [*numbers.cardinal(month), *numbers.cardinal(day)]]
+    return numerals.fraction(text, around)
+
+
 def _clock_range(text: str, around: Neighbours) -> list[Reading]:
     first, second = re.split(r" ?[-\u2013] ?", text)
     start, end = _time_words(first, around), _time_words(second, around)
@@ -175,6 +227,15 @@ FORMS = {
         rf"(?<![\w.,:/-])(?:[0-2]?\d|3[01])(?:st|nd|rd|th)?(?: of)? {_MONTH}\.?(?:,? (?:1\d|20)\d\d)?(?![\w]|[.,:]\d)",
         _day_month,
     ),
+    "month_days": Form(
+        rf"(?<!\w){_MONTH}\.? {_DAY}(?:st|nd|rd|th)? ?[-\u2013] ?{_DAY}(?:st|nd|rd|th)?"
+        r"(?:,? (?:1\d|20)\d\d)?(?![\w%]|[.,:/-]\d)"
+        rf"|(?<![\w.,:/-]){_DAY}(?:st|nd|rd|th)? ?[-\u2013] ?{_DAY}(?:st|nd|rd|th)?(?: of)? {_MONTH}\b(?:\.(?=\s\d))?"
+        r"(?:,? (?:1\d|20)\d\d)?(?![\w]|[.,:]\d)",
+        _month_days,
+    ),
+    "short_date": Form(r"(?<![\w.,/])(?:1[0-2]|0?[1-9])/(?:3[01]|[12]\d|0?[1-9])(?![\w/])", _short_date),
+    "lap": Form(r"(?<![\d:.])(?:\d{1,2}:)?\d{1,2}:[0-5]\d\.\d{1,3}(?![\w:]|\.\d)", _lap),
     "calendar_range": Form(rf"(?<!\w){_DAY_OR_MONTH}\.? ?[-\u2013] ?{_DAY_OR_MONTH}(?!\w)", _calendar_range),
     "clock_range": Form(
         rf"(?<![\d:.,-]){_TIME} ?[-\u2013] ?(?:{_TIME}\s?{_HALF}|\d{{1,2}}:[0-5]\d(?![\d:]))"

@@ -25,6 +25,7 @@ SIGNS: dict[str, Reading] = {
     "\u2265": ["greater", "than", "or", "equal", "to"],
     "\u2260": ["not", "equal", "to"],
     "\u2248": ["approximately"],
+    "\u2192": ["to"],
     "~": ["about"],
     "\u00b1": ["plus", "or", "minus"],
     "\u00d7": ["times"],

@@ -59,3 +59,10 @@ KEEPING = frozenset(
 )
 CONTENTED = frozenset(word_list("life man woman cat smile sigh child baby person look heart mind people old"))
 DEER = frozenset(word_list("deer buck bucks stag stags fawn fawns herd"))
+AFTER_MINUTE = frozenset(
+    word_list(
+        "ago later longer long more past early late earlier each apart or please sir or so hand hands walk drive ride "
+        "silence steak i you he she we they it and here there left now away"
+    )
+)
+"""After `a minute`, sixty seconds."""

@@ -53,8 +53,11 @@ class _Context:
         return self.before(steps), self.before(steps + 1)
 
     def near(self, distance: int = 12) -> set[str]:
-        """Words up to `distance` away."""
-        return set(self.words[max(0, self.index - distance) : self.index + distance + 1])
+        """Words up to `distance` away, not beyond another occurrence of the same word."""
+        word = self.words[self.index]
+        before = self.words[max(0, self.index - distance) : self.index][::-1]
+        after = self.words[self.index + 1 : self.index + distance + 1]
+        return {word, *before[: _nearer(before, word)], *after[: _nearer(after, word)]}
 
     def has_other_verb(self) -> bool:
         """Whether another finite verb is near in the word's clause."""
@@ -71,6 +74,11 @@ class _Context:
             if classes.is_finite(word):
                 return True
         return False
+
+
+def _nearer(words: Sequence[str], word: str) -> int:
+    """How many words are nearer to here than to the next occurrence of `word`."""
+    return (words.index(word) + 1) // 2 if word in words else len(words)
 
 
 def choose(words: Sequence[str], index: int, marks: Sequence[str] = ()) -> Phones | None:
@@ -201,7 +209,9 @@ def _wind(place: _Context) -> str:
 
 def _wound(place: _Context) -> str:
     before = place.subject()[0]
-    winding = place.after() in ("up", "around", "down", "its", "his", "her", "round", "through")
+    winding = (
+        place.after() in classes.DETERMINERS | classes.OBJECTS and before not in classes.DETERMINERS
+    ) or place.after() in ("up", "around", "down", "its", "his", "her", "round", "through")
     return PAST if before in classes.THIRD | classes.SUBJECTS or winding else NOUN
 
 
@@ -216,12 +226,19 @@ def _close(place: _Context) -> str:
     if after in ("to", "by", "enough", "together", "friend", "friends", "call", "range", "relative", "look"):
         return VERB if before in classes.MODALS and after not in ("to", "by") else ADJECTIVE
     if before in classes.DETERMINERS:
-        return ADJECTIVE
+        return VERB if after in ("it", "them") else ADJECTIVE
     held = cues.KEEPING & {place.before(step) for step in range(1, 5)}
     if held and after not in classes.DETERMINERS:
         return ADJECTIVE
     closing = after in ("the", "your", "it", "my", "this", "that", "a", "our", "his", "her")
     return VERB if _is_verb(place) or closing else ADJECTIVE
+
+
+def _use(place: _Context) -> str:
+    after = place.after()
+    starts = place.before() in ("", "and", "or", "then", "but", "please", "just")
+    imperative = starts and not classes.is_closed_class(after) and after not in ("case", "cases")
+    return VERB if imperative or _is_verb(place) else NOUN
 
 
 def _used(place: _Context) -> str:
@@ -251,6 +268,8 @@ def _bow(place: _Context) -> str:
 
 
 def _bass(place: _Context) -> str:
+    if place.after() in ("player", "guitar", "line", "drum", "clef", "notes", "singer", "voice", "guitarist", "solo"):
+        return NOUN
     return "fish" if cues.FISH & place.near() else NOUN
 
 
@@ -268,6 +287,8 @@ def _minute(place: _Context) -> str:
     if after in ("amount", "detail", "quantity", "trace", "fraction", "particle", "examination", "difference"):
         return ADJECTIVE
     counted = before in classes.DETERMINERS - {"the", "some", "many", "these"} or before in ("last", "per", "the")
+    if before == "a" and not classes.is_closed_class(after) and after not in cues.AFTER_MINUTE:
+        return ADJECTIVE
     if classes.is_plural(after) and (
         not counted or after in ("amounts", "details", "traces", "particles", "quantities")
     ):
@@ -322,6 +343,7 @@ def _refuse(place: _Context) -> str:
 
 _SPECIAL: dict[str, Callable[[_Context], str]] = {
     "read": _read,
+    "use": _use,
     "live": _live,
     "lives": _lives,
     "wind": _wind,

@@ -133,6 +133,13 @@ def _range(text: str, around: Neighbours) -> list[Reading]:
     if " - " in text and _in_equation(around):
         return [[*amount_words(first), "minus", *amount_words(second)], joined]
     if _SCORE_CUES.search(around.before[-40:]) and len(first) <= 3:
+        if len(first) == 3:
+            named = [
+                *numbers.pairs(first),
+                "to",
+                *(numbers.pairs(second) if len(second) == 3 else amount_words(second)),
+            ]
+            return [named, joined, apart]
         return [apart, joined]
     return [joined, apart]
 
@@ -144,12 +151,18 @@ def _code(text: str, around: Neighbours) -> list[Reading]:
             hyphened = len(chunk) > 1 and chunk.islower() and "-" + chunk in text
             speakable = (len(chunk) > 3 or hyphened) and re.search("[aeiouAEIOU]", chunk)
             words += [chunk.lower()] if speakable else spelled(chunk)
+        elif len(chunk) == 4 and text[0].isupper() and 1900 <= int(chunk) <= 2100 and "-" not in text:
+            words += numbers.year(int(chunk))
         elif len(chunk) == 3 and text[0].isdigit():
             words += numbers.pairs(chunk)
         elif len(chunk) <= 2 and chunk[0] != "0":
             words += numbers.cardinal(int(chunk))
         else:
             words += numbers.digits(chunk)
+    hyphened_number = re.fullmatch(r"[A-Za-z]+-([1-9]\d\d)", text)
+    if hyphened_number and hyphened_number[1][1:] != "00":
+        name = words[:-3]
+        return [[*name, *numbers.pairs(hyphened_number[1])], words, [*name, *numbers.cardinal(int(hyphened_number[1]))]]
     return [words]
 
 
@@ -181,7 +194,7 @@ def _number(text: str, around: Neighbours) -> list[Reading]:
 def _is_year(value: int, around: Neighbours, last: str) -> bool:
     if not 1000 <= value <= 2100:
         return False
-    if last in _YEAR_CUES:
+    if last in _YEAR_CUES or re.search(r"\b(?:pre|post|mid)-$", around.before, re.IGNORECASE):
         return True
     following = around.next_word()
     counted = following.endswith("s") and following[:1].islower() and following not in ("was", "is", "has")
@@ -202,7 +215,10 @@ FORMS = {
     "range": Form(
         rf"(?<![\w.,-]){NUMBER}(?:\.\d{{1,9}})? ?[-\u2013] ?{NUMBER}(?:\.\d{{1,9}})?(?![\w-]|[.,]\d)", _range
     ),
-    "code": Form(r"(?<![\w.,-])(?:[A-Za-z]{1,12}-?\d{1,6}[A-Za-z]{0,3}|\d{1,6}-?[A-Za-z]{1,12}\d{0,4})(?![\w])", _code),
+    "code": Form(
+        r"(?<![\w.,-])(?!(?:mid|pre|post|non|anti|early|late|over|under|sub|ex|all|top)-\d)(?:[A-Za-z]{1,12}-?\d{1,6}[A-Za-z]{0,3}|\d{1,6}-?[A-Za-z]{1,12}\d{0,4})(?![\w])",
+        _code,
+    ),
     "number": Form(
         rf"(?<![\w])[-\u2013+\u00b1~]?(?:{NUMBER}(?:\.\d{{1,60}})?|(?<![\d.])\.\d{{1,60}})(?: ?(?:{MAGNITUDE})(?!\w))?",
         _number,

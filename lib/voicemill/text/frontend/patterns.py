@@ -6,18 +6,19 @@ repetition is bounded or unambiguous, so that scanning is linear in the length o
 
 from __future__ import annotations
 
-from voicemill.text.frontend import addresses, dates, numerals, places, quantities, symbols
+from voicemill.text.frontend import addresses, chat, dates, numerals, places, quantities, symbols
 from voicemill.text.frontend.forms import Form, Neighbours, Reading
 from voicemill.text.frontend.units import word_list
 
 _FORMS: dict[str, Form] = (
-    addresses.FORMS | dates.FORMS | quantities.FORMS | numerals.FORMS | places.FORMS | symbols.FORMS
+    addresses.FORMS | dates.FORMS | quantities.FORMS | numerals.FORMS | places.FORMS | symbols.FORMS | chat.FORMS
 )
 _ORDER = word_list(
-    "url email site file suffix path shortcut with handle language star phone iso_date dotted_date slash_date "
-    "month_day day_month calendar_range slang clock_range clock dotted_clock hour decade short_year years era "
-    "money money_code per feet_product feet_inches feet inches fraction_unit mixed fraction division unit ordinal "
-    "version ratio product range roman_range state formula code square number"
+    "url email site file suffix drive path shortcut flag with handle language star phone iso_date dotted_date "
+    "slash_date month_days month_day day_month calendar_range slang clock_range lap clock dotted_clock hour decade "
+    "short_year years era money money_code heat pence per feet_product feet_inches feet inches product_unit "
+    "fraction_unit mixed short_date fraction division unit ordinal version ratio product range roman_range state "
+    "formula_group formula chat team code square number"
 )
 PATTERN = "|".join(f"(?P<{name}>{_FORMS[name].pattern})" for name in _ORDER)
 

@@ -18,11 +18,23 @@ from voicemill.text.frontend.forms import (
 )
 from voicemill.text.frontend.units import CURRENCIES, CURRENCY_CODES, MAGNITUDES, PER, UNITS, word_list
 
-_CODE = "|".join(CURRENCY_CODES)
+_CODES = "(?:" + "|".join(map(re.escape, sorted(CURRENCY_CODES, key=len, reverse=True))) + ")"
 _CURRENCY = "".join(map(re.escape, CURRENCIES))
 _UNIT = "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True))
 _AMPERE = r"A(?=\s+(?:at|fuse|of|current|and|or|from|per)\b|[.,;:?!)]|$)"
 """The letter is a unit where nothing follows that it could belong to, unlike in `2 A levels`."""
+_RESOLUTIONS = frozenset(word_list("144 240 360 480 540 576 720 1080 1440 2160 4320"))
+"""Lines of a picture, before the letter `p`."""
+_COUNTRIES = {
+    "A": ["australian"],
+    "AU": ["australian"],
+    "C": ["canadian"],
+    "CA": ["canadian"],
+    "NZ": ["new", "zealand"],
+    "HK": ["hong", "kong"],
+    "S": ["singapore"],
+}
+"""Letters before a dollar sign."""
 _PER = "|".join(sorted(map(re.escape, PER), key=len, reverse=True))
 _FUNCTION_WORDS = frozenset(
     word_list(
@@ -41,7 +53,7 @@ def _money(text: str, around: Neighbours) -> list[Reading]:
     one, many, cent, cents = CURRENCIES[sign]
     first = re.sub(r",(\d\d)$", r".\1", first)
     whole, _, fraction = first.replace(",", "").partition(".")
-    prefix = spelled(country) if country == "US" else {"A": ["australian"], "C": ["canadian"]}.get(country, [])
+    prefix = spelled(country) if country == "US" else _COUNTRIES.get(country, [])
     singular = around.last_word() in ("a", "an") and around.next_word()[:1].islower()
     if magnitude or second or not whole or len(fraction) not in (0, 2):
         amount = [*amount_words(first), *(["to", *amount_words(second)] if second else [])]
@@ -59,11 +71,14 @@ def _money(text: str, around: Neighbours) -> list[Reading]:
     return [[*words, "and", *named], [*words, *part], [*numbers.cardinal(int(whole)), *part]]
 
 
-def _money_code(text: str, _: Neighbours) -> list[Reading]:
-    amount = re.sub(r"[^\d.,]", "", text).rstrip(".,")
-    code = re.sub(r"[\d.,\s]", "", text)
+def _money_code(text: str, around: Neighbours) -> list[Reading]:
+    found = parts(rf"({_CODES}|\u20ac)? ?({NUMBER}(?:\.\d+)?)[ -]?({MAGNITUDE})? ?({_CODES}|\u20ac)?", text)
+    before, amount, magnitude, after = found.groups()
+    code = before or after
     one, many = CURRENCY_CODES.get(code, CURRENCIES.get(code, ("", ""))[:2])
-    return [[*amount_words(amount), *(one if amount == "1" else many).split()]]
+    single = (amount == "1" and not magnitude) or _is_attributive(around)
+    scale = [MAGNITUDES[magnitude]] if magnitude else []
+    return [[*amount_words(amount), *scale, *(one if single else many).split()]]
 
 
 def _per(text: str, _: Neighbours) -> list[Reading]:
@@ -120,6 +135,38 @@ def _feet(text: str, _: Neighbours) -> list[Reading]:
     ]
 
 
+_LENGTHS = frozenset(word_list("mm cm dm m km mi yd yds ft in in. px"))
+
+
+def _product_unit(text: str, around: Neighbours) -> list[Reading]:
+    """`4 x 5 m`, `4 m x 5 m`."""
+    sides = re.findall(rf"([\d.,]*\d)[ -]?((?:{_UNIT}|in)?)\.?(?= ?[x\u00d7]|$)", text)
+    last, unit = sides[-1]
+    named = [_side(amount, own, plural=amount != "1") for amount, own in sides[:-1]]
+    named.append(_side(last, unit, plural=last != "1" and not _is_attributive(around)))
+    found = [[word for side in named for word in (join, *side)][1:] for join in ("by", "times")]
+    return found if unit in _LENGTHS else found[::-1]
+
+
+def _heat(text: str, around: Neighbours) -> list[Reading]:
+    """`180C` in a recipe."""
+    name = "celsius" if text[-1] == "C" else "fahrenheit"
+    amount = amount_words(text[:-1].strip())
+    return [[*amount, "degrees", name], [*amount, text[-1].lower()]]
+
+
+def _side(amount: str, unit: str, *, plural: bool) -> Reading:
+    names = {"": ("", ""), "in": ("inch", "inches")}.get(unit) or UNITS[unit]
+    return [*amount_words(amount), *names[plural].split()]
+
+
+def _pence(text: str, _: Neighbours) -> list[Reading]:
+    amount = text[:-1]
+    if amount in _RESOLUTIONS:
+        return [[*numbers.pairs(amount), "p"], [*amount_words(amount), "p"]]
+    return [[*amount_words(amount), "penny" if amount == "1" else "pence"], [*amount_words(amount), "p"]]
+
+
 def _unit(text: str, around: Neighbours) -> list[Reading]:
     found = parts(rf"([-\u2013+\u00b1~]?)([\d.,]+)(?:[-\u2013]([\d.,]+))?[ -]?({_UNIT}|{_AMPERE})\.?", text)
     sign, first, second, unit = found.groups()
@@ -132,12 +179,13 @@ def _unit(text: str, around: Neighbours) -> list[Reading]:
 
 FORMS = {
     "money": Form(
-        rf"(?<!\w)(?:US|A|C|NZ|HK)?[{_CURRENCY}] ?(?:{NUMBER}(?:\.\d{{1,9}}|,\d\d(?!\d))?|\.\d{{1,9}})"
+        rf"(?<!\w)(?:US|AU?|CA?|NZ|HK|S)?[{_CURRENCY}] ?(?:{NUMBER}(?:\.\d{{1,9}}|,\d\d(?!\d))?|\.\d{{1,9}})"
         rf"(?: ?[-\u2013] ?[{_CURRENCY}]?{NUMBER}(?:\.\d{{1,9}})?)?(?:[ -]?(?:{MAGNITUDE})(?!\w))?",
         _money,
     ),
     "money_code": Form(
-        rf"(?<!\w)(?:(?:{_CODE}) ?{NUMBER}(?:\.\d{{1,9}})?|{NUMBER}(?:\.\d{{1,9}})? ?(?:{_CODE}|\u20ac))(?!\w)",
+        rf"(?<!\w)(?:{_CODES} ?{NUMBER}(?:\.\d{{1,9}})?(?: ?(?:{MAGNITUDE}))?"
+        rf"|{NUMBER}(?:\.\d{{1,9}})?(?: ?(?:{MAGNITUDE}))? ?(?:{_CODES}|\u20ac))(?!\w)",
         _money_code,
     ),
     "feet": Form(
@@ -155,9 +203,20 @@ FORMS = {
         r"(?:(?<=[a-z])\.(?=\s+[a-z]|[,;:]))?",
         _fraction_unit,
     ),
+    "heat": Form(
+        r"(?<=\b(?:at|to|is|of) )\d{2,3} ?[CF](?![\w-]|/\d|\s+[A-Z])",
+        _heat,
+    ),
+    "pence": Form(r"(?<![\w.,])\d{1,4}p(?!\w)", _pence),
+    "product_unit": Form(
+        rf"(?<![\w.,])(?:{NUMBER}(?:\.\d{{1,9}})?(?: ?(?:{_UNIT}))? ?[x\u00d7] ?){{1,2}}{NUMBER}(?:\.\d{{1,9}})?[ -]?"
+        rf"(?:{_UNIT}|in(?=[.,;:?!)]|$))(?![\w\u00b2\u00b3/])(?:(?<=[a-z])\.(?=\s+[a-z]|[,;:]))?",
+        _product_unit,
+    ),
     "unit": Form(
         rf"(?<![\w.,])[-\u2013+\u00b1~]?(?:{NUMBER}(?:\.\d{{1,9}})?|\.\d{{1,9}})(?:[-\u2013](?:{NUMBER}(?:\.\d{{1,9}})?))?"
-        rf"[ -]?(?:{_UNIT}|{_AMPERE})(?![\w\u00b2\u00b3]|/(?!(?:{_PER})(?!\w)))(?:(?<=[a-z])\.(?=\s+[a-z]|[,;:]))?",
+        rf"[ -]?(?:{_UNIT}|{_AMPERE})(?![\w\u00b2\u00b3]|(?<!\u00b0[CF])/(?!\d|(?:{_PER})(?!\w)))"
+        r"(?:(?<=[a-z])\.(?=\s+[a-z]|[,;:]))?",
         _unit,
     ),
 }

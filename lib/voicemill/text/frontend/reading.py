@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from voicemill.text.frontend import abbreviations, capitals, heteronyms, patterns, symbols
+from voicemill.text.frontend import abbreviations, capitals, chat, heteronyms, patterns, symbols
 from voicemill.text.frontend.cleanup import BOUNDARY, clean, strip_accents
 from voicemill.text.frontend.forms import Neighbours, Reading, spelled
 from voicemill.text.lexicon import Lexicon, Phones
@@ -36,6 +36,8 @@ _MARKS = frozenset(("mark", "bracket", "dash", "ellipsis", "sign"))
 _DOTTED_FORMS = frozenset(("clock", "clock_range", "dotted_clock", "hour", "unit", "fraction_unit", "state"))
 """Forms whose pattern may include a last dot."""
 _STARTER = re.compile(r"(?:The|A|An|He|She|It|We|They|I|You|This|That|There|But|And|In|On|At|So|If|When)\b")
+_LABEL = re.compile(r"[aA](?:[,;:)?!]|\.(?!\.))|A(?:[-/]\w|[+&])")
+"""The letter and not the article: `a) bread`, `A, B or C`, `A-frame`."""
 _VARIABLE = re.compile(r"\s*[<>=+\u00d7\u00f7*/\u2264\u2265\u2260]\s")
 
 
@@ -230,7 +232,9 @@ def _tokens(line: str, listed: Callable[[str], bool]) -> Iterator[_Token]:
                     skip, token.end = index + 1, match.end() + 1
             else:
                 token.readings, dotted_initial = _word(text, context, written, index, shouting, listed)
-                if text == "a" and _VARIABLE.match(around.after):
+                if (text == "a" and _VARIABLE.match(around.after)) or (
+                    text in "aA" and _LABEL.match(line, match.start())
+                ):
                     token.readings = [["A"]]
                 token.plain = token.readings == [[strip_accents(text).lower()]]
                 if dotted_initial:
@@ -273,28 +277,34 @@ def _word(
     """Readings of a word that is no abbreviation, and whether the dot after it belongs to it (an initial)."""
     plain = strip_accents(text)
     if len(text) == 1 and text.isupper():
+        if compass := _compass(text, context, written, index):
+            return [[compass]], context.dotted and bool(context.after)
         named = context.after[:1].isupper() or context.before[:1].isupper()
         initial = context.dotted and (named or (context.after[:1].islower() and text not in "AI"))
         single = capitals.read_capitals(text, _surroundings(written, index, False), listed)
-        if single and not initial:
+        if single and (not initial or not context.after or _STARTER.match(context.after)):
             return single, False
         if text in "AI" and not initial:
             return [["A" if text == "A" and _names_letter(context) else text.lower()]], False
-        following = context.after if not initial else _adjacent(written, index + 3)
-        compass = abbreviations.direction(text, following) if initial and not context.before[:1].isupper() else ""
-        return [[compass] if compass else spelled(text)], initial
-    if text in ("NE", "NW", "SE", "SW") and (compass := _compass(text, written, index)):
+        return [spelled(text)], initial
+    if text in ("NE", "NW", "SE", "SW") and (compass := _compass(text, context, written, index)):
         return [[compass]], False
     found = capitals.read_capitals(plain, _surroundings(written, index, shouting), listed)
     if found is not None:
         return found, False
+    small = chat.read_small(text, listed)
+    if small:
+        return [small], False
     ascii_word = "".join(c for c in plain if c.isascii() and (c.isalpha() or c == "'")).strip("'")
     return ([[ascii_word.lower()]] if ascii_word else [[]]), False
 
 
-def _compass(text: str, written: Sequence[str], index: int) -> str:
-    """The direction after a street's name, with or without the dot of its abbreviation."""
-    return abbreviations.direction(text, _adjacent(written, index - 1) or _adjacent(written, index - 2))
+def _compass(text: str, context: abbreviations.WordContext, written: Sequence[str], index: int) -> str:
+    """The direction that a letter abbreviates before or after a street's name, with or without dots; else empty."""
+    first = index + (2 if context.dotted else 1)
+    after = [_adjacent(written, first + step) for step in range(5)]
+    before = [_adjacent(written, index - step) for step in (1, 2)]
+    return abbreviations.direction(text, before, after)
 
 
 def _names_letter(context: abbreviations.WordContext) -> bool:
@@ -327,7 +337,8 @@ def _surroundings(written: Sequence[str], index: int, shouting: bool) -> capital
 
 def _is_shouting(line: str) -> bool:
     words = re.findall(r"[A-Za-z]{2,}", line)
-    return len(words) >= 2 and sum(word.isupper() for word in words) > 0.6 * len(words)
+    capital = [word for word in words if word.isupper()]
+    return len(words) >= 2 and len(capital) > 0.6 * len(words) and max(map(len, capital)) > 2
 
 
 def _dot_ends(text: str, around: Neighbours) -> bool:

@@ -50,6 +50,9 @@ def _with(text: str, _: Neighbours) -> list[Reading]:
 
 
 FORMS = {
+    "formula_group": Form(
+        rf"(?<!\w)(?:{_ELEMENT}\d{{0,3}}){{1,6}}\((?:{_ELEMENT}\d{{0,3}}){{1,6}}\)\d{{1,3}}(?!\w)", _formula
+    ),
     "formula": Form(
         rf"(?<!\w)(?=[A-Z\d]*[A-Z][a-z][A-Z\d]|[A-Z\d]+[A-Z][a-rt-z](?!\w)|[A-Z]\d)(?:{_ELEMENT}\d{{0,3}}){{2,10}}(?!\w)",
         _formula,
