@@ -172,7 +172,6 @@ def _say_with_nemo(
 
     from voicemill.lane.load_voice import load_promoted_voice
     from voicemill.synthesis.speech import synthesise_to_file
-    from voicemill.text.normalise import normalise
     from voicemill_marks.signer import MarkSigner
     from voicemill_marks.watermark import Watermark
     from voicemill_runtime.bundle import bundle_origin
@@ -182,7 +181,7 @@ def _say_with_nemo(
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="voicemill-say-") as folder:
         wave = Path(folder) / "speech.wav"
-        seconds, _ = synthesise_to_file(speaker, text, wave, options, normalise)
+        seconds, _ = synthesise_to_file(speaker, text, wave, options)
         spent = time.perf_counter() - started
         samples, rate = soundfile.read(wave, dtype="float32")
     origin = bundle_origin(root)

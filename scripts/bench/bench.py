@@ -454,7 +454,6 @@ def say_(work: Path, bundle: Path, threads: int) -> None:
     from voicemill.settings import Settings
     from voicemill.synthesis.options import SynthesisOptions
     from voicemill.synthesis.speech import synthesise, synthesise_to_file
-    from voicemill.text.normalise import normalise
 
     torch.set_num_threads(threads or torch.get_num_threads())
     lines = (ROOT / "data/demo/heldout.txt").read_text(encoding="utf-8").splitlines()
@@ -466,11 +465,11 @@ def say_(work: Path, bundle: Path, threads: int) -> None:
     for name, spoken in (
         (
             "speech alone",
-            lambda: len(synthesise(speaker, text, SynthesisOptions(), normalise)) / speaker.audio.sample_rate,
+            lambda: len(synthesise(speaker, text, SynthesisOptions())) / speaker.audio.sample_rate,
         ),
         (
             "with loudness and the file",
-            lambda: synthesise_to_file(speaker, text, work / "long_text.wav", SynthesisOptions(), normalise)[0],
+            lambda: synthesise_to_file(speaker, text, work / "long_text.wav", SynthesisOptions())[0],
         ),
     ):
         before, started = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,8 +10,9 @@ from numpy.typing import NDArray
 
 from voicemill import files
 from voicemill.errors import UsageError
-from voicemill.synthesis.input_text import parse_breaks, split_into_chunks
+from voicemill.synthesis.input_text import parse_breaks
 from voicemill.synthesis.options import SynthesisOptions
+from voicemill.text.normalise import chunks
 
 if TYPE_CHECKING:
     from voicemill.synthesis.mel import AudioConfig
@@ -35,20 +35,18 @@ class Synthesiser(Protocol):
         """Samples, shape (frames * hop,), of a log-mel of shape (mels, frames)."""
 
 
-def synthesise(
-    synthesiser: Synthesiser, text: str, options: SynthesisOptions, normalise: Callable[[str], str]
-) -> Samples:
+def synthesise(synthesiser: Synthesiser, text: str, options: SynthesisOptions) -> Samples:
     """Samples in -1..1 at the voice's rate, shape (samples,).
 
     Args:
         synthesiser: the voice.
         text: plain, with breaks; any length.
         options: speed, pitch, pauses.
-        normalise: written text -> spoken form, see `text.normalise`.
 
     Raises:
         UsageError: there are no words in the text (`nothing_to_say`), or `markup_unsupported`.
         DatasetError: `text_not_english`.
+        DependencyError: the pronunciation dictionary is not installed.
         TrainingError: `synthesis_non_finite`: the output is empty or not finite.
     """
     rate = synthesiser.audio.sample_rate
@@ -58,7 +56,7 @@ def synthesise(
         if isinstance(passage, float):
             pieces.append(_silence(passage, rate))
             continue
-        for index, chunk in enumerate(split_into_chunks(normalise(passage))):
+        for index, chunk in enumerate(chunks(passage)):
             if index:
                 pieces.append(_silence(options.sentence_pause, rate))
             mel = synthesiser.predict_mel(chunk, speed=options.speed, semitones=options.semitones)
@@ -70,7 +68,7 @@ def synthesise(
 
 
 def synthesise_to_file(
-    synthesiser: Synthesiser, text: str, target: Path, options: SynthesisOptions, normalise: Callable[[str], str]
+    synthesiser: Synthesiser, text: str, target: Path, options: SynthesisOptions
 ) -> tuple[float, float]:
     """Synthesise a text into a mono 16-bit WAV file, written atomically.
 
@@ -84,7 +82,7 @@ def synthesise_to_file(
 
     from voicemill.audio.loudness import gain_to, measure
 
-    samples, rate = synthesise(synthesiser, text, options, normalise), synthesiser.audio.sample_rate
+    samples, rate = synthesise(synthesiser, text, options), synthesiser.audio.sample_rate
     gain = 0.0
     with (
         files.atomic_path(target, suffix=".wav") as temporary,

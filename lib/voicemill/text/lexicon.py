@@ -6,6 +6,7 @@ tokenizer use the same entries, so the phones of an alignment and the tokens of 
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 from collections.abc import Collection, Iterable
@@ -151,6 +152,16 @@ class Lexicon:
         chosen = {word: self.pronounce(word) for word in sorted(set(words))}
         _write(path, ((word, found.phones) for word, found in chosen.items()), separator=" ")
         return [word for word, found in chosen.items() if found.guessed]
+
+
+@functools.cache
+def default_lexicon() -> Lexicon:
+    """The CMU dictionary, loaded once.
+
+    Raises:
+        DependencyError: PocketSphinx is not installed.
+    """
+    return Lexicon.load()
 
 
 def _write(path: Path, entries: Iterable[tuple[str, Phones]], *, separator: str) -> None:

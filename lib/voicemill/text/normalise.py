@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import re
 
 from voicemill.errors import DatasetError
-from voicemill.text.frontend.reading import foreign_letters, read
-from voicemill.text.lexicon import Lexicon
+from voicemill.text.frontend.chunks import split
+from voicemill.text.frontend.reading import ReadSentence, foreign_letters, read
+from voicemill.text.lexicon import default_lexicon
 
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)*")
 
@@ -22,6 +22,23 @@ def normalise(text: str) -> str:
         DatasetError: `text_not_english`, letters that English spelling cannot express.
         DependencyError: the pronunciation dictionary is not installed.
     """
+    return " ".join(sentence.normalised for sentence in _sentences(text))
+
+
+def chunks(text: str) -> list[str]:
+    """The spoken form in parts for one pass of the acoustic model each: sentences, and parts of long ones.
+
+    Raises:
+        DatasetError, DependencyError: as `normalise`.
+    """
+    return [
+        " ".join((word.written or word.text) + word.mark for word in part)
+        for sentence in _sentences(text)
+        for part in split(sentence.words)
+    ]
+
+
+def _sentences(text: str) -> list[ReadSentence]:
     foreign = foreign_letters(text)
     if foreign:
         raise DatasetError(
@@ -29,7 +46,7 @@ def normalise(text: str) -> str:
             reason="text_not_english",
             hint="Write it as an English reader would say it.",
         )
-    return " ".join(sentence.normalised for sentence in read(text, _lexicon()))
+    return read(text, default_lexicon())
 
 
 def words(text: str) -> list[str]:
@@ -37,8 +54,3 @@ def words(text: str) -> list[str]:
     receives them.
     """
     return _WORD.findall(text.lower())
-
-
-@functools.cache
-def _lexicon() -> Lexicon:
-    return Lexicon.load()

@@ -14,17 +14,14 @@ from pathlib import Path
 from voicemill.audio import probing
 from voicemill.errors import DatasetError
 from voicemill.text.captions import Caption, find_timed, is_timed, read_captions
+from voicemill.text.frontend.sentences import split_sentences
+from voicemill.text.lexicon import default_lexicon
 from voicemill.text.metadata import read_rows
 from voicemill.text.text_files import missing, read_text
 from voicemill.text.unspoken import spoken_line
 
 SIDECAR_SUFFIXES = (".txt", ".lab")
 _CLOSING = "\"'\u2019\u201d)]"
-_SENTENCE = re.compile(r"(?<=[.?!])([\"'\u2019\u201d)\]]*)\s+(?=[\"'\u2018\u201c(\[]*[A-Z0-9])")
-_ABBREVIATION = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|Messrs|Sr|Jr|vs|No|Vol|e\.g|i\.e)|\b[A-Z])\.$")
-
-_LONGEST = 16
-"""Characters; longer than any match of `_ABBREVIATION`."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +49,8 @@ def read_script(path: Path, note: Callable[[str], None] | None = None) -> list[s
     """The sentences of a plain-text script, in reading order.
 
     If most lines end with a sentence, or almost none does, each line is a block; otherwise the text is wrapped prose,
-    and blank lines separate the blocks. Inside a block a full stop, question mark or exclamation mark before a capital
-    letter ends a sentence. Notes in brackets, speaker labels and Markdown are not part of it (`unspoken`).
+    and blank lines separate the blocks. Blocks are cut into sentences as the front end cuts them. Notes in brackets,
+    speaker labels and Markdown are not part of it (`unspoken`).
 
     Raises:
         DatasetError: `missing_transcript`, the file does not exist, is not UTF-8 text, or has no words.
@@ -65,7 +62,8 @@ def read_script(path: Path, note: Callable[[str], None] | None = None) -> list[s
         blocks = filled
     else:
         blocks = [" ".join(block.split()) for block in re.split(r"\n\s*\n", "\n".join(lines))]
-    sentences = [sentence for block in blocks for sentence in split_sentences(block) if _has_words(sentence)]
+    lexicon = default_lexicon()
+    sentences = [sentence for block in blocks for sentence in split_sentences(block, lexicon) if _has_words(sentence)]
     if not sentences:
         raise DatasetError(
             f"The script {path} contains no words.",
@@ -73,20 +71,6 @@ def read_script(path: Path, note: Callable[[str], None] | None = None) -> list[s
             hint="Give the text that is read, in reading order, as plain UTF-8 text.",
         )
     return sentences
-
-
-def split_sentences(text: str) -> list[str]:
-    """Split text at the ends of sentences; common abbreviations and initials do not end one."""
-    parts: list[str] = []
-    start = 0
-    for match in _SENTENCE.finditer(text):
-        # only the end is searched, so that the time is linear in the length of the text
-        if _ABBREVIATION.search(text[max(start, match.end(1) - _LONGEST) : match.end(1)]):
-            continue
-        parts.append(text[start : match.end(1)].strip())
-        start = match.end()
-    parts.append(text[start:].strip())
-    return [part for part in parts if part]
 
 
 def read_metadata(

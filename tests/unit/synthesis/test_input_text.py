@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicemill.errors import UsageError
-from voicemill.synthesis.input_text import parse_breaks, split_into_chunks
+from voicemill.synthesis.input_text import parse_breaks
 
 
 @pytest.mark.parametrize(
@@ -51,12 +51,3 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
     except UsageError:
         return
     assert all(isinstance(each, float) or each.strip() for each in parsed)
-
-
-def test_sentences_are_split_and_long_ones_cut() -> None:
-    assert split_into_chunks('He said "no." Then he left!  Why? ...') == ['He said "no.', "Then he left!", "Why?"]
-    long = ", ".join(["seven words are in this short clause"] * 20) + "."
-    cut = split_into_chunks(long)
-    assert max(map(len, cut)) <= 300
-    assert " ".join(cut) == long
-    assert [len(part) <= 300 for part in split_into_chunks("word " * 200)] == [True] * 4

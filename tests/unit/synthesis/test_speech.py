@@ -35,14 +35,14 @@ VOICE = ToneSynthesiser()
 def test_pauses_and_speed() -> None:
     rate = VOICE.audio.sample_rate
     plain = SynthesisOptions(sentence_pause=0.0, paragraph_pause=0.0)
-    one = synthesise(VOICE, "No more rain.", plain, str)
-    with_break = synthesise(VOICE, 'No more rain. <break time="1.5s"/> No more rain.', plain, str)
+    one = synthesise(VOICE, "No more rain.", plain)
+    with_break = synthesise(VOICE, 'No more rain. <break time="1.5s"/> No more rain.', plain)
     assert len(with_break) == 2 * len(one) + round(1.5 * rate)
     assert not with_break[len(one) : len(one) + rate].any()
     paused = SynthesisOptions(sentence_pause=0.25, paragraph_pause=0.75)
-    spaced = synthesise(VOICE, "No more rain. No more rain.\n\nNo more rain.", paused, str)
+    spaced = synthesise(VOICE, "No more rain. No more rain.\n\nNo more rain.", paused)
     assert len(spaced) == 3 * len(one) + round(0.25 * rate) + round(0.75 * rate)
-    assert len(synthesise(VOICE, "No more rain.", SynthesisOptions(speed=2.0), str)) == len(one) // 2
+    assert len(synthesise(VOICE, "No more rain.", SynthesisOptions(speed=2.0))) == len(one) // 2
 
 
 def test_a_file_has_the_requested_loudness(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_a_file_has_the_requested_loudness(tmp_path: Path) -> None:
     from voicemill.audio.loudness import measure
 
     target = tmp_path / "speech.wav"
-    seconds, gain = synthesise_to_file(VOICE, "No more rain.", target, SynthesisOptions(loudness_lufs=-30.0), str)
+    seconds, gain = synthesise_to_file(VOICE, "No more rain.", target, SynthesisOptions(loudness_lufs=-30.0))
     assert soundfile.info(target).duration == pytest.approx(seconds)
     assert measure(target).integrated_lufs == pytest.approx(-30.0, abs=0.5)
     assert gain < 0
@@ -61,7 +61,7 @@ def test_a_file_has_the_requested_loudness(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", " ... ", '<break time="1s"/>'])
 def test_a_text_without_words_is_refused(text: str) -> None:
     with pytest.raises(UsageError) as caught:
-        synthesise(VOICE, text, SynthesisOptions(), str)
+        synthesise(VOICE, text, SynthesisOptions())
     assert caught.value.reason == "nothing_to_say"
 
 

@@ -15,9 +15,10 @@ import pytest
 
 from voicemill.errors import DatasetError
 from voicemill.text.captions import read_captions
+from voicemill.text.frontend.sentences import split_sentences
 from voicemill.text.normalise import normalise, words
 from voicemill.text.textgrid import read_intervals
-from voicemill.text.transcripts import read_metadata, read_script, read_sidecar, split_sentences
+from voicemill.text.transcripts import read_metadata, read_script, read_sidecar
 
 SIZE, FACTOR, MOST = 4_000, 8, 24
 FLOOR = 0.004

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicemill.errors import DatasetError
-from voicemill.text.normalise import normalise, words
+from voicemill.text.frontend.chunks import LONGEST_CHUNK
+from voicemill.text.normalise import chunks, normalise, words
 
 
 @pytest.mark.parametrize(
@@ -80,3 +81,14 @@ def test_plain_text_imports_no_heavy_libraries(repository: Path) -> None:
 )
 def test_digits_and_signs(written: str, spoken: str) -> None:
     assert normalise(written).lower() == spoken.lower()
+
+
+def test_chunks_are_sentences_and_parts_of_long_ones() -> None:
+    assert chunks('He said "no." Then he left!  Why? ...') == ["He said no.", "Then he left!", "Why?"]
+    long = ", ".join(["seven words are in this short clause"] * 20) + "."
+    cut = chunks(long)
+    assert max(len(part.split()) for part in cut) <= LONGEST_CHUNK
+    assert " ".join(cut) == long
+    assert [len(words(part)) <= LONGEST_CHUNK for part in chunks("word " * 200)] == [True] * 5
+    with pytest.raises(DatasetError, match="English spelling"):
+        chunks("\u043f\u0440\u0438\u0432\u0435\u0442")

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from voicemill.errors import DatasetError
-from voicemill.text.transcripts import ClipTranscript, read_metadata, read_script, read_sidecars, split_sentences
+from voicemill.text.frontend.sentences import split_sentences
+from voicemill.text.transcripts import ClipTranscript, read_metadata, read_script, read_sidecars
 
 
 def script(folder: Path, text: str) -> list[str]:
@@ -64,6 +65,23 @@ def test_sentence_ends() -> None:
         "Really?",
         "Yes, at 5 p.m. sharp.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("J. R. R. Tolkien wrote it. I read it.", ["J. R. R. Tolkien wrote it.", "I read it."]),
+        ("Gen. Lee lives in St. Louis now. She does not.", ["Gen. Lee lives in St. Louis now.", "She does not."]),
+        ("\u201cStop!\u201d she said. \u201cWhy?\u201d", ["\u201cStop!\u201d she said.", "\u201cWhy?\u201d"]),
+        ("We ate at 9 a.m. Then the sun rose, 2\u00bd hours late\u2026 Really?",
+         ["We ate at 9 a.m.", "Then the sun rose, 2\u00bd hours late\u2026", "Really?"]),
+        ("\u2026 One *two.* Three", ["\u2026 One *two.*", "Three"]),
+        (" ", []),
+    ],
+)  # fmt: skip
+def test_scripts_are_cut_as_the_front_end_cuts_and_keep_their_characters(text: str, sentences: list[str]) -> None:
+    assert split_sentences(text) == sentences
+    assert "".join("".join(sentences).split()) == "".join(text.split())
 
 
 @pytest.mark.parametrize("data", [b"", b"\n \n", b"... !\n", b"caf\xe9\n", b"RIFF\0\0\0\0WAVE"])

@@ -24,7 +24,8 @@ from voicemill.dataset.sources import ClipText, Sources
 from voicemill.dataset.utterances import SegmentationResult, Utterance, outside, rejection
 from voicemill.errors import DatasetError
 from voicemill.progress import Observer, SilentObserver
-from voicemill.text.transcripts import split_sentences
+from voicemill.text.frontend.sentences import split_sentences
+from voicemill.text.lexicon import default_lexicon
 
 if TYPE_CHECKING:
     from voicemill.dataset.context import PreparationContext
@@ -106,7 +107,8 @@ def _one_clip(recording: DecodedRecording, given: ClipText, context: Preparation
         return _without_text(recording, context, context.transcriber)
     voiced = Span(recording.spans[0].start, recording.spans[-1].end)
     if voiced.duration > limits.max_duration:
-        found = from_script([recording], split_sentences(given.normalized or given.text), context, SilentObserver())
+        sentences = split_sentences(given.normalized or given.text, default_lexicon())
+        found = from_script([recording], sentences, context, SilentObserver())
         return replace(found, utterances=tuple(replace(one, speaker=given.speaker) for one in found.utterances))
     normalized = context.spoken(given.normalized or given.text)
     # a clip is not cut at its pauses

@@ -12,6 +12,7 @@
     addresses, dates, places, quantities, numerals, symbols   the written forms
     units          names of units, currencies, months and weekdays
     chunks         parts of long sentences, for one pass of the acoustic model
+    sentences      sentences as written, for scripts
     reading        the front end itself: `read` cuts a text into sentences and reads each
 
 Preparation, training, synthesis and evaluation read text through `read`. Standard library only, apart from the

@@ -63,6 +63,8 @@ _PLACES = {
     "cres": "crescent",
 }
 """After a name."""
+STREETS = _PLACES.keys() | frozenset(_PLACES.values())
+"""Kinds of streets, lower case, abbreviated or in full."""
 _BEFORE_PLACES = {"st": "saint", "mt": "mount", "ft": "fort", "pt": "point"}
 _SUFFIXES = {"jr": "junior", "sr": "senior", "esq": "esquire"}
 _DIRECTIONS = {
@@ -134,9 +136,10 @@ _GENERAL = {
     "doz": "dozen",
     "mdse": "merchandise",
     "appt": "appointment",
+    "utd": "united",
 }
 """With a dot; those of `_BARE` without one too."""
-_BARE = frozenset(["vs", "dept", "approx", "blvd", "ave", "etc", "bldg", "ctrl"])
+_BARE = frozenset(["vs", "dept", "approx", "blvd", "ave", "etc", "bldg", "ctrl", "utd"])
 _BEFORE_NUMBERS = {
     "no": ("number", "numbers"),
     "nos": ("numbers", "numbers"),
@@ -169,8 +172,11 @@ _BEFORE_NUMBERS = {
     "rm": ("room", "rooms"),
     "ste": ("suite", "suites"),
     "rte": ("route", "routes"),
+    "hwy": ("highway", "highways"),
     "iss": ("issue", "issues"),
 }
+_BARE_BEFORE_NUMBERS = frozenset(word_list("hwy rte ste vol fig figs rm chap"))
+"""Those that are also written without a dot, with a capital letter."""
 _AFTER_NUMBERS = {
     "min": ("minute", "minutes"),
     "mins": ("minute", "minutes"),
@@ -276,12 +282,12 @@ def expand(word: str, context: WordContext) -> Abbreviation | None:
     before_name, after_name = context.after[:1].isupper(), context.before[:1].isupper()
     numbered = re.fullmatch(r"\d+(?:st|nd|rd|th)", context.before) is not None
     final = dotted and (not context.after or (before_name and context.after not in _DIRECTIONS)) and not context.mark
-    if key in _AFTER_NUMBERS and dotted and context.before[-1:].isdigit():
+    if key in _AFTER_NUMBERS and dotted and not word[1:2].isupper() and context.before[-1:].isdigit():
         one, many = _AFTER_NUMBERS[key]
         return _done(one if context.before == "1" else many, final and not context.after)
     if key in _AFTER_ORDINALS and dotted and numbered:
         return _done(_AFTER_ORDINALS[key], final and not context.after)
-    if key in _BEFORE_NUMBERS and dotted and context.after[:1].isdigit():
+    if key in _BEFORE_NUMBERS and (dotted or (capital and key in _BARE_BEFORE_NUMBERS)) and context.after[:1].isdigit():
         return _done(_BEFORE_NUMBERS[key]["-" in context.after or "\u2013" in context.after])
     if capital and (dotted or key in _BARE_CALENDAR) and key in _CALENDAR and _is_calendar(key, context):
         return _done(_CALENDAR[key], final and not context.after)
@@ -326,6 +332,9 @@ def direction(letters: str, before: Sequence[str], after: Sequence[str]) -> str:
     """
     if letters not in _DIRECTIONS:
         return ""
+    numbered = before[0].isdigit() and before[1].lower() in ("hwy", "highway", "route", "rte", "interstate")
+    if len(letters) == 1 and (numbered or re.fullmatch(r"(?:I|US|SR)-?\d+", before[0])):
+        return _DIRECTIONS[letters]
     nearest = before[0] or (before[1] if before[1].lower() in _PLACES else "")
     if _is_street(nearest) and nearest[:1].isupper() and not (len(letters) == 1 and after[0][:1].isupper()):
         return _DIRECTIONS[letters]
@@ -340,7 +349,7 @@ def direction(letters: str, before: Sequence[str], after: Sequence[str]) -> str:
 
 
 def _is_street(word: str) -> bool:
-    return word.lower() in _PLACES or word.lower() in _PLACES.values()
+    return word.lower() in STREETS
 
 
 def _done(words: str, ends_sentence: bool = False) -> Abbreviation:

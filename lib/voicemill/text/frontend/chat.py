@@ -12,6 +12,9 @@ from voicemill.text.frontend.units import word_list
 _SHORTENED = {
     "thx": "thanks",
     "tnx": "thanks",
+    "sry": "sorry",
+    "ur": "your",
+    "luv": "love",
     "pls": "please",
     "plz": "please",
     "ppl": "people",
@@ -75,7 +78,7 @@ def read_small(word: str, listed: Callable[[str], bool]) -> Reading:
         listed: whether the pronunciation dictionary lists a word that is not spoken as its letters.
     """
     key = word.lower()
-    if key in _SHORTENED and not word.isupper():
+    if key in _SHORTENED and (word.islower() or word[1:].islower()):
         return _SHORTENED[key].split()
     if key in _SPELLED and word[1:].islower():
         return spelled(word)

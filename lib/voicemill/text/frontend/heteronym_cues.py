@@ -66,3 +66,7 @@ AFTER_MINUTE = frozenset(
     )
 )
 """After `a minute`, sixty seconds."""
+LEADEN = frozenset(
+    word_list("poisoning pipe pipes paint paints acid bullet bullets shot weights exposure crystal ore solder sinker")
+)
+"""After `lead`, the metal."""

@@ -173,6 +173,8 @@ def _live(place: _Context) -> str:
         return VERB if after in classes.DETERMINERS | {"and", "with", "like", "in", "for", "as", "your"} else ADJECTIVE
     if before == "to" and earlier in ("listen", "listened", "listening", "switch"):
         return ADJECTIVE
+    if after == "where" or before == "rather":
+        return VERB
     located = after in classes.PREPOSITIONS | classes.PLACES and not place.has_other_verb()
     return VERB if _is_verb(place) or (located and not cues.SHOWING & place.near()) else ADJECTIVE
 
@@ -247,6 +249,8 @@ def _used(place: _Context) -> str:
 
 
 def _lead(place: _Context) -> str:
+    if place.after() in cues.LEADEN:
+        return NOUN
     if place.before() in ("of", "contain", "contains", "contained", "melted", "molten"):
         return NOUN
     return NOUN if cues.METAL & place.near() and not _is_verb(place) else VERB

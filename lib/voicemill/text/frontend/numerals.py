@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from voicemill.text.frontend import numbers
+from voicemill.text.frontend.abbreviations import STREETS
 from voicemill.text.frontend.forms import (
     MAGNITUDE,
     NUMBER,
@@ -31,6 +32,10 @@ _CODE_CUES = frozenset(
 )
 _DIGIT_CUES = frozenset(["dial", "call", "code", "pin", "zip", "extension"])
 _EMERGENCY = re.compile(r"\b(?:dial|call|ring|phone|text)\s+(?:\d{3},?\s+){1,3}(?:or|and)\s+$", re.I)
+_STREET = re.compile(
+    rf" (?:[NSEW]\.? |[NS][EW] )?(?:[A-Z][a-z]+ |\d+(?:st|nd|rd|th) ){{1,3}}(?:{'|'.join(sorted(STREETS))})\b",
+    re.IGNORECASE,
+)
 _RATED = re.compile(r"\b(?:rate[ds]?|rating|score[ds]?|gave|gives|got)\b[^.]{0,24}$", re.I)
 _EQUATION = re.compile(r"^\s*[=<>+*/\u00d7\u00f7\u2260\u2264\u2265]\s*[\w(]")
 _SCORE_CUES = re.compile(
@@ -60,6 +65,8 @@ def fraction(text: str, around: Neighbours) -> list[Reading]:
     over = [*numbers.cardinal(numerator), "over", *numbers.cardinal(denominator)]
     if re.search(r"\bodds\b[^.]{0,20}$", around.before):
         return [[*numbers.cardinal(numerator), "to", *numbers.cardinal(denominator)], over]
+    if numerator >= 30 and 1 <= denominator < 10:  # runs for wickets
+        return [[*numbers.cardinal(numerator), "for", *numbers.cardinal(denominator)], over]
     if denominator in (0, 1) or denominator > 100 or numerator > denominator * 3:
         return [over]
     words = numbers.fraction(numerator, denominator)
@@ -132,7 +139,8 @@ def _range(text: str, around: Neighbours) -> list[Reading]:
     apart = [*amount_words(first), *amount_words(second)]
     if " - " in text and _in_equation(around):
         return [[*amount_words(first), "minus", *amount_words(second)], joined]
-    if _SCORE_CUES.search(around.before[-40:]) and len(first) <= 3:
+    between_names = re.search(r"[A-Z][a-z]+ $", around.before) and re.match(r" [A-Z][a-z]", around.after)
+    if len(first) <= 3 and (between_names or _SCORE_CUES.search(around.before[-40:])):
         if len(first) == 3:
             named = [
                 *numbers.pairs(first),
@@ -176,6 +184,12 @@ def _number(text: str, around: Neighbours) -> list[Reading]:
     whole = amount_words(amount)
     if sign or "," in amount or "." in amount or len(amount) == 1:
         return [[*prefix, *whole]]
+    if len(amount) == 4 and around.next_word() in ("hours", "hrs") and int(amount[:2]) < 25:
+        end = ["hundred"] if amount[2:] == "00" else numbers.cardinal(int(amount[2:]))
+        return [[*(["zero"] if amount[0] == "0" else []), *numbers.cardinal(int(amount[:2])), *end], whole]
+    if len(amount) == 4 and _STREET.match(around.after):
+        hundreds = [*numbers.cardinal(int(amount[:2])), "hundred"]
+        return [hundreds if amount[2:] == "00" and amount[1] != "0" else numbers.pairs(amount), whole]
     spelled_out = numbers.digits(amount)
     last = around.last_word()
     if amount[0] == "0" or len(amount) > 15:
@@ -201,7 +215,19 @@ def _is_year(value: int, around: Neighbours, last: str) -> bool:
     return value >= 1100 and not counted and (bool(last) or (value >= 1900 and not following))
 
 
+def _hexadecimal(text: str, _: Neighbours) -> list[Reading]:
+    return [["zero", "x", *spelled(text[2:])]]
+
+
+def _times(text: str, _: Neighbours) -> list[Reading]:
+    """`2x faster`."""
+    amount = amount_words(text[:-1])
+    return [[*amount, "times"], [*amount, "x"]]
+
+
 FORMS = {
+    "hexadecimal": Form(r"(?<!\w)0x[\dA-Fa-f]{1,32}(?!\w)", _hexadecimal),
+    "times": Form(rf"(?<![\w.,]){NUMBER}(?:\.\d{{1,9}})?x(?= [a-z])", _times),
     "slang": Form(r"(?<![\d/.])(?:9/11|24/7|50/50)(?![\d/])", _slang),
     "mixed": Form(r"(?<![\w.,/])\d{1,4} \d{1,2}/\d{1,3}(?![\w/])", mixed),
     "fraction": Form(r"(?<![\w.,/])\d{1,4}/\d{1,4}(?![\w/])", fraction),

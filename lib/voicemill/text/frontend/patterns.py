@@ -17,8 +17,8 @@ _ORDER = word_list(
     "url email site file suffix drive path shortcut flag with handle language star phone iso_date dotted_date "
     "slash_date month_days month_day day_month calendar_range slang clock_range lap clock dotted_clock hour decade "
     "short_year years era money money_code heat pence per feet_product feet_inches feet inches product_unit "
-    "fraction_unit mixed short_date fraction division unit ordinal version ratio product range roman_range state "
-    "formula_group formula chat team code square number"
+    "fraction_unit mixed short_date fraction division unit ordinal version ratio hexadecimal times product "
+    "range roman_range state formula_group formula ion zone chat team code square number"
 )
 PATTERN = "|".join(f"(?P<{name}>{_FORMS[name].pattern})" for name in _ORDER)
 

@@ -11,12 +11,13 @@ from voicemill.text.frontend.units import word_list
 _CODES = dict(
     entry.split("=")
     for entry in word_list(
-        "AL=alabama AK=alaska AZ=arizona AR=arkansas CA=california CO=colorado CT=connecticut DE=delaware FL=florida "
-        "GA=georgia HI=hawaii ID=idaho IL=illinois IN=indiana IA=iowa KS=kansas KY=kentucky LA=louisiana ME=maine "
-        "MD=maryland MA=massachusetts MI=michigan MN=minnesota MS=mississippi MO=missouri MT=montana NE=nebraska "
-        "NV=nevada NH=new-hampshire NJ=new-jersey NM=new-mexico NY=new-york NC=north-carolina ND=north-dakota "
-        "OH=ohio OK=oklahoma OR=oregon PA=pennsylvania RI=rhode-island SC=south-carolina SD=south-dakota "
-        "TN=tennessee TX=texas UT=utah VT=vermont VA=virginia WA=washington WV=west-virginia WI=wisconsin WY=wyoming "
+        "AL=alabama AK=alaska AZ=arizona AR=arkansas CA=california CO=colorado CT=connecticut DC=d-c DE=delaware "
+        "FL=florida GA=georgia HI=hawaii ID=idaho IL=illinois IN=indiana IA=iowa KS=kansas KY=kentucky "
+        "LA=louisiana ME=maine MD=maryland MA=massachusetts MI=michigan MN=minnesota MS=mississippi MO=missouri "
+        "MT=montana NE=nebraska NV=nevada NH=new-hampshire NJ=new-jersey NM=new-mexico NY=new-york "
+        "NC=north-carolina ND=north-dakota OH=ohio OK=oklahoma OR=oregon PA=pennsylvania RI=rhode-island "
+        "SC=south-carolina SD=south-dakota TN=tennessee TX=texas UT=utah VT=vermont VA=virginia WA=washington "
+        "WV=west-virginia WI=wisconsin WY=wyoming "
         "Ala=alabama Ariz=arizona Ark=arkansas Calif=california Colo=colorado Conn=connecticut Del=delaware "
         "Fla=florida Ga=georgia Ill=illinois Ind=indiana Kan=kansas Ky=kentucky La=louisiana Mass=massachusetts "
         "Md=maryland Mich=michigan Minn=minnesota Miss=mississippi Mo=missouri Mont=montana Neb=nebraska Nev=nevada "

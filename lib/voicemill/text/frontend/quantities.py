@@ -47,16 +47,22 @@ _FUNCTION_WORDS = frozenset(
 
 def _money(text: str, around: Neighbours) -> list[Reading]:
     found = parts(
-        rf"([A-Z]*)([{_CURRENCY}]) ?([\d.,]+)(?: ?[-\u2013] ?[{_CURRENCY}]?([\d.,]+))?(?:[ -]?({MAGNITUDE}))?", text
+        rf"([A-Z]*)([{_CURRENCY}]) ?([\d.,]+) ?({MAGNITUDE})??(?: ?[-\u2013] ?[{_CURRENCY}]?([\d.,]+))?"
+        rf"(?:[ -]?({MAGNITUDE}))?",
+        text,
     )
-    country, sign, first, second, magnitude = found.groups()
+    country, sign, first, scale, second, magnitude = found.groups()
     one, many, cent, cents = CURRENCIES[sign]
     first = re.sub(r",(\d\d)$", r".\1", first)
     whole, _, fraction = first.replace(",", "").partition(".")
     prefix = spelled(country) if country == "US" else _COUNTRIES.get(country, [])
     singular = around.last_word() in ("a", "an") and around.next_word()[:1].islower()
     if magnitude or second or not whole or len(fraction) not in (0, 2):
-        amount = [*amount_words(first), *(["to", *amount_words(second)] if second else [])]
+        amount = [
+            *amount_words(first),
+            *([MAGNITUDES[scale]] if scale else []),
+            *(["to", *amount_words(second)] if second else []),
+        ]
         if magnitude:
             amount.append(MAGNITUDES[magnitude])
         return [[*amount, *prefix, one if singular else many]]
@@ -81,7 +87,10 @@ def _money_code(text: str, around: Neighbours) -> list[Reading]:
     return [[*amount_words(amount), *scale, *(one if single else many).split()]]
 
 
-def _per(text: str, _: Neighbours) -> list[Reading]:
+def _per(text: str, around: Neighbours) -> list[Reading]:
+    symbol = len(text) < 4 and not re.search(rf"\d ?(?:[{_CURRENCY}%]|{_UNIT})?$", around.before)
+    if symbol and not re.search(r"[a-z]{3}$", around.before):
+        return [spelled(text)]
     return [["per", *PER[text[1:]].split()], ["a", *PER[text[1:]].split()]]
 
 
@@ -180,7 +189,8 @@ def _unit(text: str, around: Neighbours) -> list[Reading]:
 FORMS = {
     "money": Form(
         rf"(?<!\w)(?:US|AU?|CA?|NZ|HK|S)?[{_CURRENCY}] ?(?:{NUMBER}(?:\.\d{{1,9}}|,\d\d(?!\d))?|\.\d{{1,9}})"
-        rf"(?: ?[-\u2013] ?[{_CURRENCY}]?{NUMBER}(?:\.\d{{1,9}})?)?(?:[ -]?(?:{MAGNITUDE})(?!\w))?",
+        rf"(?:(?: ?(?:{MAGNITUDE}))? ?[-\u2013] ?[{_CURRENCY}]?{NUMBER}(?:\.\d{{1,9}})?)?"
+        rf"(?:[ -]?(?:{MAGNITUDE})(?!\w))?",
         _money,
     ),
     "money_code": Form(

@@ -35,7 +35,12 @@ _SCANNER = re.compile(
 _MARKS = frozenset(("mark", "bracket", "dash", "ellipsis", "sign"))
 _DOTTED_FORMS = frozenset(("clock", "clock_range", "dotted_clock", "hour", "unit", "fraction_unit", "state"))
 """Forms whose pattern may include a last dot."""
-_STARTER = re.compile(r"(?:The|A|An|He|She|It|We|They|I|You|This|That|There|But|And|In|On|At|So|If|When)\b")
+_STARTER = re.compile(
+    r"(?:The|A|An|He|She|It|We|They|I|You|This|That|These|Those|There|Here|But|And|Or|So|If|When|Then|Now|Later|After|"
+    r"Before|Once|Until|While|As|In|On|At|By|For|From|With|To|My|Our|Your|His|Her|Its|Their|What|Who|Why|How|Where|Which|"
+    r"Is|Are|Was|Were|Do|Does|Did|Can|Could|Will|Would|No|Not|Yes|Please|Let|All|Some|Many|Most|Both|Each|Every|One|"
+    r"However|Also|Still|Just)\b"
+)
 _LABEL = re.compile(r"[aA](?:[,;:)?!]|\.(?!\.))|A(?:[-/]\w|[+&])")
 """The letter and not the article: `a) bread`, `A, B or C`, `A-frame`."""
 _VARIABLE = re.compile(r"\s*[<>=+\u00d7\u00f7*/\u2264\u2265\u2260]\s")

@@ -11,6 +11,7 @@ _ELEMENT = (
     "(?:A[cglmrstu]|B[aehikr]?|C[adeflmorsu]?|D[bsy]|E[rsu]|F[emr]?|G[ade]|H[efgos]?|I[nr]?|K[r]?|L[airu]|M[dgno]|"
     "N[abdeiop]?|O[s]?|P[abdmortu]?|R[abefhnu]|S[bceimnr]?|T[abcehil]|U|V|W|X[e]|Y[b]?|Z[nr])"
 )
+_MONEY = {"$": "dollar", "\u20ac": "euro", "\u00a3": "pound"}
 _KEY_BEFORE = re.compile(r"\b(?:press|hit|push|the|dial|enter|type)\s*$", re.IGNORECASE)
 
 
@@ -23,6 +24,8 @@ def sign(text: str, around: Neighbours) -> list[Reading]:
         return [["star"]]
     if text == "*" and before.isdigit() and around.after.strip()[:1].isdigit():
         return [["times"]]
+    if text in _MONEY and (after.isalpha() or around.last_word() in ("the", "a")):
+        return [[_MONEY[text]]]
     words = SIGNS.get(text)
     if words is None:
         return [[]]
@@ -46,7 +49,17 @@ def _formula(text: str, _: Neighbours) -> list[Reading]:
 
 
 def _with(text: str, _: Neighbours) -> list[Reading]:
-    return [["without" if "o" in text else "with"]]
+    return [{"w/": ["with"], "w/o": ["without"], "c/o": ["care", "of"], "b/c": ["because"]}[text]]
+
+
+def _ion(text: str, _: Neighbours) -> list[Reading]:
+    return [[*_formula(text[:-1], _)[0], "plus" if text[-1] == "+" else "minus"]]
+
+
+def _zone(text: str, _: Neighbours) -> list[Reading]:
+    hours, _, minutes = text[4:].partition(":")
+    end = numbers.cardinal(int(minutes)) if minutes.strip("0") else []
+    return [[*spelled(text[:3]), "plus" if text[3] == "+" else "minus", *numbers.cardinal(int(hours)), *end]]
 
 
 FORMS = {
@@ -57,5 +70,7 @@ FORMS = {
         rf"(?<!\w)(?=[A-Z\d]*[A-Z][a-z][A-Z\d]|[A-Z\d]+[A-Z][a-rt-z](?!\w)|[A-Z]\d)(?:{_ELEMENT}\d{{0,3}}){{2,10}}(?!\w)",
         _formula,
     ),
-    "with": Form(r"(?<![\w/])w/o?(?=\s|[a-z])(?!\w/)", _with),
+    "ion": Form(r"(?<!\w)(?:[A-Z][a-z]|H|K|OH|NH4|NO3|SO4|CO3|PO4)\d?[+-](?=[\s.,;:)]|$)", _ion),
+    "zone": Form(r"(?<!\w)(?:UTC|GMT)[+-]\d{1,2}(?::[0-5]\d)?(?![\w:])", _zone),
+    "with": Form(r"(?<![\w/])(?:w/o?(?=\s|[a-z])(?![\w]/|w(?!\w))|[cb]/[oc](?!\w)(?<=c/o|b/c))", _with),
 }
