@@ -115,7 +115,7 @@ def _clock(text: str, around: Neighbours) -> list[Reading]:
     return [[*numbers.cardinal(int(hour)), *_minutes(minute), *end]]
 
 
-def _lap(text: str, _: Neighbours) -> list[Reading]:
+def _lap(text: str, around: Neighbours) -> list[Reading]:
     """A time that was measured, with a part of a second: `1:23.45`."""
     whole, _, part = text.partition(".")
     *others, second = whole.split(":")

@@ -56,7 +56,7 @@ def _ion(text: str, _: Neighbours) -> list[Reading]:
     return [[*_formula(text[:-1], _)[0], "plus" if text[-1] == "+" else "minus"]]
 
 
-def _zone(text: str, _: Neighbours) -> list[Reading]:
+def _zone(text: str, around: Neighbours) -> list[Reading]:
     hours, _, minutes = text[4:].partition(":")
     end = numbers.cardinal(int(minutes)) if minutes.strip("0") else []
     return [[*spelled(text[:3]), "plus" if text[3] == "+" else "minus", *numbers.cardinal(int(hours)), *end]]
