@@ -74,9 +74,23 @@ else
   DOCKER_BUILDKIT=1 "$BUILDER" build "${arguments[@]}" "$context" </dev/null 2>&1 | tee "$temporary" >&2 || code="${PIPESTATUS[0]}"
 fi
 [ "$code" = 0 ] && exit 0
-if tail -n 60 "${log:-$temporary}" | grep -qiE "no space left on device|have enough free space"; then
-  echo "The image $tag could not be built: the engine's disk is full. Free some space ($ENGINE system prune), and start again." >&2
+ended="$(tail -n 60 "${log:-$temporary}")"
+shows() { grep -qiE "$1" <<<"$ended"; }
+proxies=''
+for name in http_proxy https_proxy HTTP_PROXY HTTPS_PROXY; do [ -z "${!name:-}" ] || proxies+="${proxies:+, }$name"; done
+network="name resolution|could not resolve|name or service not known|no such host|network is unreachable|no route to host|timed out"
+network+="|i/o timeout|handshake timeout|TimeoutError|connection (refused|reset|aborted|broken)|NewConnectionError|IncompleteRead|unexpected EOF"
+failed="The image $tag could not be built"
+if shows "no space left on device|have enough free space"; then
+  echo "$failed: the engine's disk is full. Free some space ($ENGINE system prune), and start again." >&2
+elif shows "407 Proxy|Proxy Authentication Required|ProxyError|Cannot connect to proxy|Could not resolve proxy|proxyconnect"; then
+  echo "$failed: the proxy of ${proxies:-the engine} refused or did not answer. Correct its address and password, and start again." >&2
+elif shows "$network"; then
+  if [ -n "$proxies" ]; then proxies=" and the proxy of $proxies"; else proxies=" (behind a proxy: set http_proxy and https_proxy)"; fi
+  echo "$failed: a download failed. Check the network$proxies, and start again; finished steps are kept." >&2
+elif [ "$code" = 137 ] || shows "exit code: 137|signal: killed|cannot allocate memory|out of memory"; then
+  echo "$failed: memory ran out. Give the engine more memory or close other programs, and start again." >&2
 else
-  echo "The image $tag could not be built (the engine's exit code was $code): read the last lines ${log:+of $log}, and start again." >&2
+  echo "$failed (the engine's exit code was $code): read the last lines ${log:+of $log}, and start again." >&2
 fi
 exit "$code"

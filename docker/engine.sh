@@ -7,6 +7,7 @@
 #   find_builder   BUILDER=<command that builds with BuildKit>, for the engine that find_engine found.
 #   user_options   USER_OPTIONS=(…): a container's files belong to the caller.
 #   gpu_options    GPU_OPTIONS=(…): a container gets all GPUs.
+#   check_driver   0 unless this machine's NVIDIA driver is too old for the CUDA image; else 1, and a sentence on stderr.
 #   check_gpu      0 if the engine can give a container a GPU; else 1, and a sentence on stderr.
 #
 # TOOLBOX_RUNTIME=docker|podman|direct forces a choice; without it Docker is asked first, then Podman.
@@ -105,6 +106,16 @@ user_options() {
 gpu_options() {
   GPU_OPTIONS=(--gpus all)
   [ "$ENGINE" != podman ] || GPU_OPTIONS=(--device nvidia.com/gpu=all)
+}
+
+# NVIDIA's driver 580 is the first for CUDA 13. Another CUDA version of VOICEMILL_COMPUTE is left to the container toolkit.
+check_driver() {
+  local version
+  if [ "${VOICEMILL_COMPUTE:-cu130}" != cu130 ] || ! command -v nvidia-smi >/dev/null 2>&1; then return 0; fi
+  version="$(with_timeout nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null | head -n 1)" || return 0
+  if [[ ! "$version" =~ ^([0-9]+)\. ]] || [ "${BASH_REMATCH[1]}" -ge 580 ]; then return 0; fi
+  printf "NVIDIA's driver %s is too old for CUDA 13: install driver 580 or later.\n" "$version" >&2
+  return 1
 }
 
 # Starts a container of an empty image: an engine without NVIDIA's toolkit refuses before it looks for the program, which is not

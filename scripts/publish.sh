@@ -85,7 +85,8 @@ else
   run "${build[@]}"
   push "$fixed"
 fi
-for tag in "${tags[@]:1}"; do
+for tag in "${tags[@]}"; do
+  [ "$registry:$tag" != "$fixed" ] || continue
   run "${ENGINE:-docker}" tag "$fixed" "$registry:$tag"
   push "$registry:$tag"
 done

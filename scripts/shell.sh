@@ -8,9 +8,10 @@ cd "$root"
 find_engine || exit 1
 gpu=() image=voicemill:cpu
 if [ "${1:-cpu}" = gpu ]; then
-  check_gpu || exit 1
+  if ! check_driver || ! check_gpu; then exit 1; fi
   image=voicemill:cuda gpu=("${GPU_OPTIONS[@]}")
-  docker/build.sh cuda-base && docker/build.sh cuda
+  docker/build.sh cuda-base
+  docker/build.sh cuda
 else
   docker/build.sh cpu
 fi

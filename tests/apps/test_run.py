@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import itertools
 import json
 import os
 import shutil
@@ -28,6 +29,7 @@ case "$1" in
   build) printf '%s\\n' "${STUB_BUILD:-built}"; [ "${STUB_BUILD_CODE:-0}" = 0 ] || exit "$STUB_BUILD_CODE"
          printf '%s\\n' "$@" | sed -n 's/^SOURCE_DIGEST=//p' > "$STUB_LOG.label" ;;
   run) case " $* " in *" --entrypoint /none "*) echo "${STUB_GPU:-exec: /none}" >&2; exit 125 ;; esac
+       case " $* " in *" --entrypoint true "*) [ -z "${STUB_START:-}" ] || { echo "$STUB_START" >&2; exit 125; } ;; esac
        echo "said by the app"; exit "${STUB_CODE:-0}" ;;
 esac
 """
@@ -510,7 +512,15 @@ def test_a_given_image_is_used_as_it_is(host: Host) -> None:
 
 @pytest.mark.parametrize(
     ("output", "says"),
-    [("write /x: no space left on device", "the engine's disk is full"), ("anything else", "could not be built")],
+    [
+        ("write /x: no space left on device", "the engine's disk is full"),
+        ("Could not resolve 'deb.debian.org'", "a download failed"),
+        ("dial tcp: lookup registry-1.docker.io: no such host", "a download failed"),
+        ("ReadTimeoutError: Read timed out.", "a download failed"),
+        ("ProxyError('Cannot connect to proxy.')", "the proxy of the engine refused"),
+        ("process did not complete successfully: exit code: 137", "memory ran out"),
+        ("anything else", "could not be built"),
+    ],
 )
 def test_a_build_that_fails_is_told_and_nothing_starts(host: Host, output: str, says: str) -> None:
     (host.folder / "log.label").unlink()
@@ -519,6 +529,24 @@ def test_a_build_that_fails_is_told_and_nothing_starts(host: Host, output: str, 
     assert "[run][error] docker_build_failed" in done.stderr
     assert says in done.stderr
     assert not host.calls("run")
+
+
+@pytest.mark.parametrize(
+    ("output", "says"),
+    [
+        ("Temporary failure in name resolution", "Check the network and the proxy of https_proxy,"),
+        ("407 Proxy Authentication Required", "the proxy of https_proxy refused"),
+    ],
+)
+def test_a_proxy_is_named_without_its_password(host: Host, output: str, says: str) -> None:
+    (host.folder / "log.label").unlink()
+    proxy = "http://me:secret@proxy:3128"
+    done = host.run("voice-verify", "--help", STUB_BUILD=output, STUB_BUILD_CODE="1", https_proxy=proxy)
+    assert says in done.stderr
+    assert "secret" not in done.stderr
+    (build,) = host.calls("build")
+    assert build[build.index("https_proxy") - 1] == "--build-arg"
+    assert not any("secret" in each for each in build)
 
 
 @pytest.mark.parametrize("code", [0, 2, 3, 143])
@@ -577,6 +605,114 @@ def test_without_nvidias_toolkit_nothing_is_built_and_the_engines_error_is_shown
     assert way in sentence
     assert error in sentence
     assert not host.calls("build")
+
+
+OLD_DRIVER = "nvidia-container-cli: requirement error: unsatisfied condition: cuda>=13.0, please update your driver"
+
+
+def test_a_driver_that_is_too_old_is_named_before_anything_is_built(host: Host) -> None:
+    (host.folder / "log.label").unlink()
+    smi = host.folder / "bin" / "nvidia-smi"
+    smi.write_text("#!/usr/bin/env bash\necho 550.54.15\n")
+    smi.chmod(0o755)
+    done = host.run("voice-train-prod", TOOLBOX_VARIANT="gpu")
+    assert (done.returncode, done.stdout) == (1, "")
+    reason, sentence = done.stderr.splitlines()
+    assert reason == "[run][error] gpu_unavailable"
+    assert "550.54.15" in sentence
+    assert "580" in sentence
+    assert not host.calls("build")
+    smi.write_text("#!/usr/bin/env bash\necho 580.65.06\n")
+    assert "too old" not in host.run("voice-train-prod", TOOLBOX_VARIANT="gpu").stderr
+
+
+def test_a_toolkit_that_refuses_the_driver_is_told_in_a_sentence(host: Host) -> None:
+    start = f"docker: Error response from daemon: failed to create task\n{OLD_DRIVER}"
+    done = host.run("voice-train-prod", TOOLBOX_VARIANT="gpu", DOCKER_HOST="tcp://gpu-box:2376", STUB_START=start)
+    assert (done.returncode, done.stdout) == (1, "")
+    reason, sentence = done.stderr.splitlines()
+    assert reason == "[run][error] gpu_unavailable"
+    assert "install a newer one (CUDA 13 needs 580)" in sentence
+    assert OLD_DRIVER in sentence
+
+
+def script(host: Host, name: str, *argv: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """One of the scripts behind `make test` and `make shell`."""
+    return subprocess.run(
+        ["bash", str(ROOT / "scripts" / name), *argv], env=host.environment | more, cwd=host.folder,
+        capture_output=True, text=True, check=False, timeout=120, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def test_make_test_runs_pytest_in_the_development_image_on_the_checkout(host: Host) -> None:
+    done = script(host, "test.sh", "-m", "not slow", STUB_CODE="5")
+    assert done.returncode == 5  # pytest's
+    (build,) = host.calls("build")
+    assert build[build.index("--target") + 1] == "dev"
+    (call,) = host.calls("run")
+    image = call.index("voicemill:dev")
+    assert call[image + 1 :] == [
+        "python3", "-m", "pytest", "-p", "no:cacheprovider", "--ignore=tests/docker", "-m", "not slow"
+    ]  # fmt: skip
+    assert call[call.index("--user") + 1] == f"{os.getuid()}:{os.getgid()}"
+    (fields,) = csv.reader([call[call.index("--mount") + 1]])
+    assert fields == ["type=bind", f"source={ROOT}", "target=/src"]
+    assert call[call.index("--workdir") + 1] == "/src"
+
+
+def test_make_test_runs_nothing_where_the_image_could_not_be_built(host: Host) -> None:
+    done = script(host, "test.sh", STUB_BUILD="no space left on device", STUB_BUILD_CODE="3")
+    assert done.returncode == 3
+    assert "the engine's disk is full" in done.stderr
+    assert not host.calls("run")
+
+
+def test_make_test_does_not_replace_an_engine_that_was_named(host: Host) -> None:
+    done = script(host, "test.sh", TOOLBOX_RUNTIME="docker", STUB_REFUSAL=DOWN)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert "does not answer: start it" in line
+
+
+def test_make_shell_starts_the_cpu_image_with_both_folders(host: Host) -> None:
+    done = script(host, "shell.sh", STUB_CODE="7")
+    assert done.returncode == 7
+    (build,) = host.calls("build")
+    assert build[build.index("--tag") + 1] == "voicemill:cpu"
+    (call,) = host.calls("run")
+    assert call[-2:] == ["voicemill:cpu", "bash"]
+    assert "--tty" not in call
+    mounts = [next(csv.reader([value])) for flag, value in itertools.pairwise(call) if flag == "--mount"]
+    assert [fields[1:] for fields in mounts] == [
+        [f"source={ROOT}/work", "target=/work"],
+        [f"source={ROOT}/cache", "target=/cache"],
+    ]
+
+
+def test_make_shell_gpu_asks_for_the_gpu_before_it_builds(host: Host) -> None:
+    error = 'could not select device driver "" with capabilities: [[gpu]]'
+    done = script(host, "shell.sh", "gpu", STUB_GPU=error)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert error in done.stderr
+    assert not host.calls("build")
+    assert script(host, "shell.sh", "gpu").returncode == 0
+    assert [call[call.index("--tag") + 1] for call in host.calls("build")] == ["voicemill:cuda-base", "voicemill:cuda"]
+    assert host.calls("run")[-1][-2:] == ["voicemill:cuda", "bash"]
+    assert "--gpus" in host.calls("run")[-1]
+
+
+def test_make_shell_gpu_stops_at_a_base_that_could_not_be_built(host: Host) -> None:
+    done = script(host, "shell.sh", "gpu", STUB_BUILD="anything", STUB_BUILD_CODE="4")
+    assert done.returncode == 4
+    assert len(host.calls("build")) == 1
+    assert not [call for call in host.calls("run") if "/none" not in call]
+
+
+def test_make_shell_without_an_engine_is_one_sentence(tmp_path: Path) -> None:
+    done = script(make_host(tmp_path), "shell.sh")
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert "No container engine is installed" in line
 
 
 def test_a_gpu_is_not_replaced_by_the_cpu_where_no_engine_answers(host: Host) -> None:
