@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from voicemill import files
 from voicemill.bundle.manifest import unmarked
 
 GRAPH, ACOUSTIC_MODEL = "voice.onnx", "fastpitch.nemo"
@@ -80,11 +80,11 @@ def _certificate(root: Path, manifest_sha256: str) -> str | None:
     try:
         if path.is_symlink() or path.stat().st_size > _MAX_CERTIFICATE_BYTES:
             return None
-        document = json.loads(path.read_bytes())
+        document = files.parse_json(path.read_bytes())
         if document["bundle_manifest_sha256"] != manifest_sha256:
             return None
         return str(document["answer"]["certificate"]["certificateHash"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -1,18 +1,19 @@
-"""A voice from a bundle: the bytes that speak are the bytes whose digests the manifest lists.
+"""A voice from a bundle, loaded from the bytes whose digests the manifest lists.
 
-Read here is what speaking needs, the graph and the dictionary; `voice-verify bundle` checks a whole bundle.
+Only the graph and the dictionary are read; `voice-verify bundle` checks a whole bundle.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
+from voicemill import files
 from voicemill.bundle.contents import GRAPH, LEXICON, open_regular
+from voicemill.bundle.manifest import MANIFEST, MAX_MANIFEST_BYTES
 from voicemill.errors import BundleFileError, UsageError
 from voicemill.text.lexicon import Lexicon, Phones, read_own
 from voicemill.weights.onnx_bytes import metadata_of_graph
@@ -20,8 +21,6 @@ from voicemill_marks.origin import Origin
 from voicemill_runtime.graph import VoiceGraph
 from voicemill_runtime.voice import Voice
 
-MANIFEST = "manifest.json"
-MAX_MANIFEST_BYTES = 16 * 1024 * 1024
 MAX_FILE_BYTES = 2 * 1024 * 1024 * 1024
 
 
@@ -77,15 +76,13 @@ def _manifest(root: Path) -> tuple[dict[str, Any], str]:
     with open_regular(root, MANIFEST) as handle:
         data = handle.read(MAX_MANIFEST_BYTES + 1)
     try:
-        if len(data) > MAX_MANIFEST_BYTES:
-            raise ValueError(f"it is larger than {MAX_MANIFEST_BYTES} bytes")
-        manifest = json.loads(data)
+        manifest = files.parse_json(data, max_bytes=MAX_MANIFEST_BYTES)
         for entry in manifest["files"]:
             if not (isinstance(entry["path"], str) and isinstance(entry["sha256"], str)):
                 raise TypeError("an entry of files has no path or digest")
             if not 0 <= int(entry["bytes"]) <= MAX_FILE_BYTES:
                 raise ValueError(f"{entry['path']} is too large")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise BundleFileError(
             f"The manifest of {root} cannot be read: {error}.",
             reason="manifest_invalid",

@@ -14,6 +14,7 @@ from tests.unit.runtime.conftest import random_speaker
 from tests.unit.training.conftest import RATE
 from tests.unit.training.test_istft import small_network
 
+from voicemill.bundle.manifest import MAX_MANIFEST_BYTES
 from voicemill.errors import BundleError, BundleFileError, TrainingError, UsageError
 from voicemill.synthesis.options import SynthesisOptions
 from voicemill.synthesis.vocoders import IstftVocoder
@@ -193,10 +194,17 @@ def test_bundles_that_cannot_speak(bundle: Path) -> None:
     with pytest.raises(UsageError) as caught:
         open_voice(bundle)
     assert caught.value.code == "bundle_without_graph"
-    manifest.write_text("[1]")
-    with pytest.raises(BundleFileError) as invalid:
-        open_voice(bundle)
-    assert invalid.value.code == "manifest_invalid"
+    twice = f'{{"files": {json.dumps(whole["files"][1:])}, {json.dumps(whole)[1:]}'
+    for text in (
+        "[1]",
+        twice,
+        json.dumps(whole | {"bytes": float("nan")}),
+        json.dumps(whole) + " " * MAX_MANIFEST_BYTES,
+    ):
+        manifest.write_text(text)
+        with pytest.raises(BundleFileError) as invalid:
+            open_voice(bundle)
+        assert invalid.value.code == "manifest_invalid"
 
 
 def test_other_bytes_are_no_graph() -> None:
