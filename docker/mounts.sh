@@ -21,7 +21,7 @@ load_rules() {
   while IFS=$'\t' read -r app of name use scope; do
     if [ "$app" = companion ]; then companion_names+=("$name") companion_scopes+=("$scope"); fi
     [ "$app" = "$1" ] || continue
-    [ "$use" != default ] || command="${command:-$of}" # the first row of its command
+    if [ "$use" = default ]; then command="${command:-$of}"; continue; fi # the first row of its command
     [ "$of" != "$command" ] || { rule_names+=("$name"); rule_uses+=("$use"); rule_scopes+=("$scope"); }
   done < "$root/lib/voicemill/launch/paths.tsv"
 }

@@ -437,8 +437,24 @@ def test_standard_input_reaches_the_app_where_it_is_asked_for(host: Host) -> Non
 
 
 def test_the_review_page_is_served_on_this_machines_loopback(host: Host) -> None:
-    host.run("voice-prep", "review", "anna")
+    assert host.run("voice-prep", "review", "anna").stderr == ""
     assert host.started().options[-2:] == ["--network", "host"]
+
+
+def test_a_server_on_macos_names_the_setting_that_it_needs(host: Host) -> None:
+    done = host.run("voice-serve", OSTYPE="darwin23")
+    assert done.returncode == 0
+    (line,) = done.stderr.splitlines()
+    assert "host networking" in line
+    assert host.started().options[-2:] == ["--network", "host"]
+
+
+def test_the_key_of_the_marks_reaches_the_container_read_only(host: Host) -> None:
+    (host.folder / "marks.pem").touch()
+    host.run("voice-train-prod", "say", "--text", "Hello", VOICEMILL_MARKS_KEY="marks.pem")
+    started = host.started()
+    assert started.environment["VOICEMILL_MARKS_KEY"] == "/in/1/marks.pem"
+    assert started.mounts["/in/1/marks.pem"] == (str(host.folder / "marks.pem"), True)
 
 
 @pytest.mark.parametrize(

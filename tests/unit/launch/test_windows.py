@@ -1,0 +1,23 @@
+"""run.ps1 against run: the lists that both have. PowerShell itself is not installed where the tests run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+
+def test_an_image_is_made_of_the_same_folders(repository: Path) -> None:
+    ours = re.search(r"image_sources=\((.*)\)", (repository / "docker/source.sh").read_text(encoding="utf-8"))
+    theirs = re.search(r"^\$sources = (.*)$", (repository / "run.ps1").read_text(encoding="utf-8"), re.MULTILINE)
+    assert ours
+    assert theirs
+    assert [each.strip("'") for each in theirs[1].split(", ")] == ours[1].split()
+
+
+def test_the_same_variables_reach_the_container(repository: Path) -> None:
+    script = (repository / "run").read_text(encoding="utf-8")
+    names = re.findall(r"(?<=[|\s])/([A-Za-z_*]+)(?=[|)])", script[script.index("/PROD_TTS_*|") - 1 :])
+    pattern = re.search(r"^\$passed = '(.*)'$", (repository / "run.ps1").read_text(encoding="utf-8"), re.MULTILINE)
+    assert pattern
+    assert len(names) > 15
+    assert [name for name in names if not re.fullmatch(pattern[1], name.replace("*", "X"), re.IGNORECASE)] == []
