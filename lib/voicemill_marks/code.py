@@ -104,5 +104,5 @@ def hadamard() -> NDArray[np.float64]:
 
 
 def checksum(payload: bytes) -> bytes:
-    """One byte that tells a payload from a chance one."""
+    """One byte by which the detector rejects a payload that it read by chance."""
     return hashlib.sha256(payload).digest()[:1]

@@ -1,4 +1,4 @@
-"""Jobs in sqlite: what must last beyond the server's process."""
+"""Jobs in sqlite, which outlive the server's process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class TrainingJob:
         state: `pending`, `running`, `done` or `error`.
         progress: `current` and `total`.
         log_position: bytes of the supervisor's log that were read.
-        cancelled: somebody asked for its end.
+        cancelled: a client cancelled it.
     """
 
     id: str

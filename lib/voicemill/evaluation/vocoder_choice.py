@@ -19,7 +19,7 @@ one character in a hundred; with more, the choice could add half as many errors 
 
 SIMILARITY_UNIT, OPINION_UNIT, ERROR_UNIT = 0.02, 0.1, 0.02
 """Differences of speaker similarity, opinion score (DNSMOS P.808) and word error rate that a dozen sentences cannot
-tell from chance; each weighs as much as the others."""
+distinguish from chance; each weighs as much as the others."""
 ONE_SENTENCE = 3.0
 """With a single sentence there is no interval: a unit of each counts as chance."""
 
@@ -40,8 +40,8 @@ def choose_vocoder(
     """Choose by the judges, where there is one of likeness or of quality; otherwise by intelligibility.
 
     Each sentence has a score: speaker similarity / 0.02 + opinion score / 0.1 - word error rate / 0.02, the units being
-    the differences that a dozen sentences cannot tell from chance. A candidate displaces the one before it where the
-    95% interval of the difference of their scores, paired by sentence, lies above 0; fallbacks come last.
+    the differences that a dozen sentences cannot distinguish from chance. A candidate displaces the one before it where
+    the 95% interval of the difference of their scores, paired by sentence, lies above 0; fallbacks come last.
 
     Args:
         candidates: with their figures; the first wins where no measurement decides.

@@ -145,7 +145,7 @@ def _lane_run(
 
 
 def note_load(reporter: LaneReporter) -> None:
-    """Say that the machine is busy, where it is: the run takes longer, with the same results."""
+    """Report a busy machine: the run takes longer, with the same results."""
     found = machine.load()
     if found is not None and found.busy():
         reporter.note(f"This machine is busy ({found.text}): the run takes longer than on quiet cores.")

@@ -212,7 +212,7 @@ def _forbidden(provider: str, env: VoiceEnvironment) -> Denial | None:
 
 
 def _without_voice(request: Request, asked: VoiceRequest, provider: str, error: VoicemillError) -> Response:
-    """No backend and no voice that speaks: metadata that tells a page to go on without sound."""
+    """The answer without a backend and a voice: metadata with which a page continues without sound."""
     note(request.state, reason="voice_unavailable")
     body: dict[str, Any] = {
         "ok": True,
