@@ -13,7 +13,13 @@ from voicemill.text.frontend.reading import foreign_letters
 from voicemill.text.lexicon import PHONES, Lexicon
 
 CASES = list(cases())
-HALVES = {"sentences-1.tsv": 250, "sentences-2.tsv": 250, "sentences-3.tsv": 120, "sentences-4.tsv": 60}
+HALVES = {
+    "sentences-1.tsv": 250,
+    "sentences-2.tsv": 250,
+    "sentences-3.tsv": 120,
+    "sentences-4.tsv": 60,
+    "sentences-5.tsv": 55,
+}
 """Parts of the test set, and the least number of sentences in each."""
 GOAL = 0.97
 

@@ -284,7 +284,8 @@ def expand(word: str, context: WordContext) -> Abbreviation | None:
     final = dotted and (not context.after or (before_name and context.after not in _DIRECTIONS)) and not context.mark
     if key in _AFTER_NUMBERS and dotted and not word[1:2].isupper() and context.before[-1:].isdigit():
         one, many = _AFTER_NUMBERS[key]
-        return _done(one if context.before == "1" else many, final and not context.after)
+        part = re.fullmatch(r"\d+/\d+", context.before) is not None
+        return _done(one if part or context.before == "1" else many, final and not context.after)
     if key in _AFTER_ORDINALS and dotted and numbered:
         return _done(_AFTER_ORDINALS[key], final and not context.after)
     if key in _BEFORE_NUMBERS and (dotted or (capital and key in _BARE_BEFORE_NUMBERS)) and context.after[:1].isdigit():

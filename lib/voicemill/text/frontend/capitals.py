@@ -148,7 +148,7 @@ def _with_ending(words: Reading, ending: str) -> Reading:
 
 def _joined_words(word: str, listed: Callable[[str], bool]) -> Reading:
     """The words that are joined in names of programs, such as `getUserName` or `PowerPoint`; otherwise empty."""
-    if not re.search("[a-z][A-Z]", word) or not word.isalpha() or listed(word.lower()):
+    if not re.search("[a-z][A-Z]", word) or not word.isalpha() or (word[0].isupper() and listed(word.lower())):
         return []
     pieces = re.findall(r"[A-Z]{2,}(?![a-z])|[A-Z]?[a-z]+|[A-Z]", word)
     if word[0].isupper() and not all(listed(piece.lower()) for piece in pieces):

@@ -13,6 +13,8 @@ _SHORTENED = {
     "thx": "thanks",
     "tnx": "thanks",
     "sry": "sorry",
+    "smth": "something",
+    "mtg": "meeting",
     "ur": "your",
     "luv": "love",
     "pls": "please",
@@ -61,11 +63,12 @@ _WITH_DIGITS = {
 }
 _SPELLED = frozenset(
     word_list(
-        "idk imo imho omg afaik iirc irl ily faq diy usb url api gpu cpu ceo cfo cto eta aka iou ufo suv uk eu usa icu "
-        "rsvp fyi btw asap omw ikr idc iykyk icymi afk tba eod eom ooo pto ty yw ama eli"
+        "afaik afk aka api asap brb btw ceo cfo cpu cto diy eod eom eta eu faq fyi gpu gtg icu icymi idc idk iirc "
+        "ikr ily imho imo iou irl iykyk jk lmfao lmk ngl np nvm omg omw ooo pto rsvp smh suv tba tbh ttyl ty tysm "
+        "ufo uk url usa usb yw"
     )
 )
-"""Initialisms with vowels that people write in small letters."""
+"""Initialisms that people write in small letters; those without vowels are recognised unless they begin a sentence."""
 _SOUNDS = frozenset(word_list("hm hmm mm mmm shh sh psst pst brr grr pfft zzz tsk nth mhm ugh mr mrs ms dr st vs"))
 """Words without a vowel that are no initialisms."""
 
@@ -80,7 +83,7 @@ def read_small(word: str, listed: Callable[[str], bool]) -> Reading:
     key = word.lower()
     if key in _SHORTENED and (word.islower() or word[1:].islower()):
         return _SHORTENED[key].split()
-    if key in _SPELLED and word[1:].islower():
+    if key in _SPELLED and (word.islower() or (word[1:].islower() and not listed(key))):
         return spelled(word)
     vowelless = re.fullmatch(r"(?:([b-df-hj-np-tv-xz])(?!\1)){2,4}", word) is not None
     return spelled(word) if vowelless and word not in _SOUNDS and not listed(word) else []

@@ -43,6 +43,7 @@ _CHARACTERS = str.maketrans(
         "\u2012": "\u2013",
         "\u2015": "\u2014",
         "\u2212": "-",
+        "\u207b": "-",
         "\u2026": "...",
         "\u2032": "'",
         "\u2033": '"',
@@ -90,6 +91,8 @@ _TAG = re.compile(
 _SUPERSCRIPT = re.compile(
     r"(?<=[\da-z)])(?:\u207b[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]+|[\u2070\u00b9\u2074-\u2079][\u2070\u00b9\u00b2\u00b3\u2074-\u2079]*)"
 )
+_CHARGE = re.compile("([\u00b9\u00b2\u00b3\u2074-\u2079]?)([\u207a\u207b])(?![\u2070\u00b9\u00b2\u00b3\u2074-\u2079])")
+"""Of an ion."""
 _SUPERSCRIPTS = str.maketrans("\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079", "-0123456789")
 _HEART = re.compile(r"(?<=[A-Za-z] )<3(?= (?!(?:and|but|or|so|for)\b)[A-Za-z])")
 _EMOTICON = re.compile(r"(?<!\S)[:;=8][-o^']?[)(\]\[dDpPoO/\\|*](?!\w)|(?<!\S)<3(?!\S)")
@@ -150,6 +153,7 @@ def clean(text: str) -> str:
     text = text.replace("`", "")
     text = _EMOTICON.sub(" ", _HEART.sub("love", text))
     text = _VULGAR_FRACTION.sub(lambda match: (" " if match[1] else "") + _VULGAR[match[2]], text)
+    text = _CHARGE.sub(lambda match: match[1].translate(_SUPERSCRIPTS) + ("+" if match[2] == "\u207a" else "-"), text)
     text = _SUPERSCRIPT.sub(lambda match: "^" + match[0].translate(_SUPERSCRIPTS), text)
     text = text.translate(_CHARACTERS)
     text = "".join(map(_compatible, text))

@@ -7,13 +7,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from voicemill.text.frontend import numbers
-from voicemill.text.frontend.units import MAGNITUDES
+from voicemill.text.frontend.units import MAGNITUDES, word_list
 
 Reading = list[str]
 """Lower-case words; a single upper-case letter is the letter's name (`A` is /EY/)."""
 NUMBER = r"(?:\d{1,3}(?:,\d{3}){1,12}|\d{1,60})"
 """Digits, with or without thousands separators."""
 MAGNITUDE = "|".join(sorted(map(re.escape, MAGNITUDES), key=len, reverse=True))
+
+FUNCTION_WORDS = frozenset(
+    word_list(
+        "of and or in on at to from with for is was are were be by as than per long wide tall high deep away old "
+        "thick apart ahead behind below above more less each every a an the this that before after between under "
+        "over if when while but so then"
+    )
+)
+"""After a quantity, no noun that it qualifies."""
 
 SIGNS: dict[str, Reading] = {
     "&": ["and"],

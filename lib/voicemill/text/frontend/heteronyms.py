@@ -135,8 +135,16 @@ def _part_of_speech(place: _Context, entry: dict[str, str]) -> str:
     return NOUN if NOUN in entry else next(iter(entry))
 
 
+def _told_in_the_past(words: Sequence[str]) -> bool:
+    """Whether a sentence has `read` after he or she, which is in the past without an ending."""
+    pairs = zip(("", *words), words, ("", "", *words), strict=False)
+    return any(word == "read" and who in ("he", "she") and do not in classes.AUXILIARIES for who, word, do in pairs)
+
+
 def _read(place: _Context) -> str:
     (before, earlier), after = place.subject(), place.after()
+    if before in classes.SUBJECTS and earlier not in classes.AUXILIARIES and _told_in_the_past(place.words):
+        return PAST
     if before in classes.BE | classes.HAVE or (before == "not" and earlier in classes.BE | classes.HAVE):
         return PAST
     if before in classes.SUBJECTS | classes.THIRD and earlier in classes.HAVE - {"be", "been", "being"}:
@@ -214,7 +222,8 @@ def _wound(place: _Context) -> str:
     winding = (
         place.after() in classes.DETERMINERS | classes.OBJECTS and before not in classes.DETERMINERS
     ) or place.after() in ("up", "around", "down", "its", "his", "her", "round", "through")
-    return PAST if before in classes.THIRD | classes.SUBJECTS or winding else NOUN
+    rolled = before in classes.DETERMINERS and place.after() in cues.WINDABLE
+    return PAST if before in classes.THIRD | classes.SUBJECTS or winding or rolled else NOUN
 
 
 def _close(place: _Context) -> str:

@@ -7,6 +7,7 @@ import re
 from voicemill.text.frontend import numbers
 from voicemill.text.frontend.abbreviations import STREETS
 from voicemill.text.frontend.forms import (
+    FUNCTION_WORDS,
     MAGNITUDE,
     NUMBER,
     Form,
@@ -65,9 +66,9 @@ def fraction(text: str, around: Neighbours) -> list[Reading]:
     over = [*numbers.cardinal(numerator), "over", *numbers.cardinal(denominator)]
     if re.search(r"\bodds\b[^.]{0,20}$", around.before):
         return [[*numbers.cardinal(numerator), "to", *numbers.cardinal(denominator)], over]
-    if numerator >= 30 and 1 <= denominator < 10:  # runs for wickets
+    if numerator > 31 and 1 <= denominator < 10:  # runs for wickets
         return [[*numbers.cardinal(numerator), "for", *numbers.cardinal(denominator)], over]
-    if denominator in (0, 1) or denominator > 100 or numerator > denominator * 3:
+    if denominator in (0, 1) or denominator > 100 or numerator > denominator * (3 if denominator < 20 else 1):
         return [over]
     words = numbers.fraction(numerator, denominator)
     if denominator in (5, 10, 20, 100) and (
@@ -78,7 +79,9 @@ def fraction(text: str, around: Neighbours) -> list[Reading]:
     if (numerator, denominator) == (1, 2):
         article = "an" if around.next_word()[:1] in tuple("aeiou") or around.next_word() == "hour" else "a"
         found.insert(0 if around.last_word() not in ("a", "one") else 1, ["half", article])
-        found[0] = ["one", "half"] if not around.next_word() else found[0]
+        following = around.next_word()
+        if not following or following in FUNCTION_WORDS:
+            found.insert(0, ["half"] if following == "of" else ["one", "half"])
     elif numerator == 1:
         found.insert(1, ["a", *words[1:]])
     return found

@@ -6,12 +6,14 @@ import re
 
 from voicemill.text.frontend import numbers, numerals
 from voicemill.text.frontend.forms import (
+    FUNCTION_WORDS,
     MAGNITUDE,
     NUMBER,
     Form,
     Neighbours,
     Reading,
     amount_words,
+    integer,
     parts,
     sign_words,
     spelled,
@@ -23,6 +25,13 @@ _CURRENCY = "".join(map(re.escape, CURRENCIES))
 _UNIT = "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True))
 _AMPERE = r"A(?=\s+(?:at|fuse|of|current|and|or|from|per)\b|[.,;:?!)]|$)"
 """The letter is a unit where nothing follows that it could belong to, unlike in `2 A levels`."""
+_LABELLED = frozenset(
+    word_list(
+        "exit gate seat row room apt apartment flat suite unit figure fig figures table section chapter appendix level "
+        "platform bay block building bldg page item question exercise part class grade line bus route highway hall"
+    )
+)
+"""Before a number with a letter that is no unit, as in `exit 12A`."""
 _RESOLUTIONS = frozenset(word_list("144 240 360 480 540 576 720 1080 1440 2160 4320"))
 """Lines of a picture, before the letter `p`."""
 _COUNTRIES = {
@@ -36,13 +45,6 @@ _COUNTRIES = {
 }
 """Letters before a dollar sign."""
 _PER = "|".join(sorted(map(re.escape, PER), key=len, reverse=True))
-_FUNCTION_WORDS = frozenset(
-    word_list(
-        "of and or in on at to from with for is was are were be by as than per long wide tall high deep away old "
-        "thick apart ahead behind below above more less each every a an the this that before after between under "
-        "over if when while but so then"
-    )
-)
 
 
 def _money(text: str, around: Neighbours) -> list[Reading]:
@@ -131,7 +133,7 @@ def _inches(text: str, around: Neighbours) -> list[Reading]:
 def _is_attributive(around: Neighbours) -> bool:
     """Whether a quantity qualifies the noun after it: `a 27 inch screen`."""
     following = around.next_word()
-    return around.last_word() in ("a", "an", "the") and following[:1].islower() and following not in _FUNCTION_WORDS
+    return around.last_word() in ("a", "an", "the") and following[:1].islower() and following not in FUNCTION_WORDS
 
 
 def _feet(text: str, _: Neighbours) -> list[Reading]:
@@ -179,6 +181,8 @@ def _pence(text: str, _: Neighbours) -> list[Reading]:
 def _unit(text: str, around: Neighbours) -> list[Reading]:
     found = parts(rf"([-\u2013+\u00b1~]?)([\d.,]+)(?:[-\u2013]([\d.,]+))?[ -]?({_UNIT}|{_AMPERE})\.?", text)
     sign, first, second, unit = found.groups()
+    if len(unit) == 1 and unit.isalpha() and text[-2].isdigit() and around.last_word() in _LABELLED:
+        return [[*numbers.cardinal(integer(first)), *spelled(unit)]] if first.isdigit() else [spelled(text)]
     one, many = UNITS.get(unit, ("amp", "amps"))
     attributive = unit not in ("%", "\u00b0") and _is_attributive(around)
     single = first in ("1", "-1") and not second
@@ -226,7 +230,7 @@ FORMS = {
     "unit": Form(
         rf"(?<![\w.,])[-\u2013+\u00b1~]?(?:{NUMBER}(?:\.\d{{1,9}})?|\.\d{{1,9}})(?:[-\u2013](?:{NUMBER}(?:\.\d{{1,9}})?))?"
         rf"[ -]?(?:{_UNIT}|{_AMPERE})(?![\w\u00b2\u00b3]|(?<!\u00b0[CF])/(?!\d|(?:{_PER})(?!\w)))"
-        r"(?:(?<=[a-z])\.(?=\s+[a-z]|[,;:]))?",
+        r"(?!(?<=W) (?:[A-Z][a-z]|\d+(?:st|nd|rd|th)))(?:(?<=[a-z])\.(?=\s+[a-z]|[,;:]))?",
         _unit,
     ),
 }
