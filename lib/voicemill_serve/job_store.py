@@ -23,8 +23,8 @@ CREATE TABLE IF NOT EXISTS jobs (
 
 
 @dataclass
-class TrainingJob:
-    """A job, with the fields that the panel of a voice agent reads.
+class ScriptJob:
+    """One run of a script, with the fields that the panel of a voice agent reads.
 
     Attributes:
         state: `pending`, `running`, `done` or `error`.
@@ -69,35 +69,35 @@ class JobStore:
         with self._connected() as connection:
             connection.executescript(_SCHEMA)
 
-    def add(self, job: TrainingJob) -> None:
+    def add(self, job: ScriptJob) -> None:
         """Keep a new job."""
         with self._connected() as connection:
             row = (job.id, job.state, json.dumps(asdict(job)))
             connection.execute("INSERT INTO jobs (id, state, document) VALUES (?, ?, ?)", row)
 
-    def save(self, job: TrainingJob) -> None:
+    def save(self, job: ScriptJob) -> None:
         """Keep a job as it is now."""
         with self._connected() as connection:
             row = (job.state, json.dumps(asdict(job)), job.id)
             connection.execute("UPDATE jobs SET state = ?, document = ? WHERE id = ?", row)
 
-    def get(self, job_id: str) -> TrainingJob | None:
+    def get(self, job_id: str) -> ScriptJob | None:
         """A job by its id."""
         with self._connected() as connection:
             row = connection.execute("SELECT document FROM jobs WHERE id = ?", (job_id,)).fetchone()
-        return TrainingJob(**json.loads(row[0])) if row else None
+        return ScriptJob(**json.loads(row[0])) if row else None
 
-    def open(self) -> list[TrainingJob]:
+    def open(self) -> list[ScriptJob]:
         """Jobs that have not ended, in the order in which they were asked for."""
         with self._connected() as connection:
             rows = connection.execute("SELECT document FROM jobs WHERE state NOT IN (?, ?) ORDER BY number", FINAL)
-            return [TrainingJob(**json.loads(row[0])) for row in rows]
+            return [ScriptJob(**json.loads(row[0])) for row in rows]
 
-    def recent(self, count: int) -> list[TrainingJob]:
+    def recent(self, count: int) -> list[ScriptJob]:
         """The last jobs, newest first."""
         with self._connected() as connection:
             rows = connection.execute("SELECT document FROM jobs ORDER BY number DESC LIMIT ?", (count,))
-            return [TrainingJob(**json.loads(row[0])) for row in rows]
+            return [ScriptJob(**json.loads(row[0])) for row in rows]
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:

@@ -24,7 +24,7 @@ from typing import Any
 from voicemill import files
 from voicemill.errors import VoicemillError
 from voicemill_serve import supervisor
-from voicemill_serve.job_store import FINAL, JobStore, TrainingJob
+from voicemill_serve.job_store import FINAL, JobStore, ScriptJob
 
 POLL_SECONDS = 0.2
 MAX_LOG_LINES = 500
@@ -86,14 +86,14 @@ class JobRunner:
 
     async def submit(
         self, kind: str, message: str, argv: Sequence[str], environment: Mapping[str, str], **fields: Any
-    ) -> TrainingJob:
+    ) -> ScriptJob:
         """Add a job; it starts as soon as it may.
 
         Raises:
             OSError: it cannot be written.
             sqlite3.Error: likewise.
         """
-        job = TrainingJob(str(uuid.uuid4()), kind, "pending", message, _now(), **fields)
+        job = ScriptJob(str(uuid.uuid4()), kind, "pending", message, _now(), **fields)
         folder = self._folder / job.id
         command = {"argv": list(argv), "cwd": str(Path.cwd()), "environment": dict(environment)}
         try:
@@ -106,7 +106,7 @@ class JobRunner:
         await self.step()
         return self.store.get(job.id) or job
 
-    async def cancel(self, job_id: str) -> TrainingJob | None:
+    async def cancel(self, job_id: str) -> ScriptJob | None:
         """End a job: a pending one at once, a running one by SIGTERM, and by SIGKILL after two minutes."""
         job = self.store.get(job_id)
         if job is None or job.state in FINAL:
@@ -165,7 +165,7 @@ class JobRunner:
         async with self.changed:
             self.changed.notify_all()
 
-    def _start(self, job: TrainingJob) -> None:
+    def _start(self, job: ScriptJob) -> None:
         folder = self._folder / job.id
         lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -179,7 +179,7 @@ class JobRunner:
             os.close(lock)
         job.state, job.startedAt = "running", _now()
 
-    def _follow(self, job: TrainingJob) -> bool:
+    def _follow(self, job: ScriptJob) -> bool:
         """Read what a job printed; True if it changed."""
         folder = self._folder / job.id
         child = self._children.get(job.id)
@@ -209,11 +209,11 @@ class JobRunner:
             self._finish(job, "error", f"{what} failed (exit {'null' if code is None else code})")
         return True
 
-    def _finish(self, job: TrainingJob, state: str, message: str) -> None:
+    def _finish(self, job: ScriptJob, state: str, message: str) -> None:
         job.state, job.message, job.endedAt = state, message, _now()
         self._cancelled_at.pop(job.id, None)
 
-    def _read(self, job: TrainingJob, path: Path) -> bool:
+    def _read(self, job: ScriptJob, path: Path) -> bool:
         try:
             with path.open("rb") as handle:
                 handle.seek(job.log_position)
@@ -229,7 +229,7 @@ class JobRunner:
         job.log_position += len(whole)
         return bool(whole)
 
-    def _signal(self, job: TrainingJob, number: int) -> None:
+    def _signal(self, job: ScriptJob, number: int) -> None:
         """Send a signal to a job's supervisor, which passes it on."""
         child = self._children.get(job.id)
         folder = self._folder / job.id
@@ -241,7 +241,7 @@ class JobRunner:
         except (OSError, ValueError):
             return
 
-    def _kill(self, job: TrainingJob, folder: Path) -> None:
+    def _kill(self, job: ScriptJob, folder: Path) -> None:
         """End a script that ignores SIGTERM, with its supervisor."""
         try:
             pid = int((folder / supervisor.PID).read_text("ascii"))
@@ -251,7 +251,7 @@ class JobRunner:
             return
 
 
-def take_line(job: TrainingJob, stream: str, line: str) -> None:
+def take_line(job: ScriptJob, stream: str, line: str) -> None:
     """Add one line that a script printed to its job."""
     job.logs = [*job.logs, f"{line}\n" if stream == "out" else f"[ERR] {line}\n"][-MAX_LOG_LINES:]
     if stream != "out":
@@ -272,7 +272,7 @@ def take_line(job: TrainingJob, stream: str, line: str) -> None:
         job.artifactRefs = [*(job.artifactRefs or []), reference]
 
 
-def _take_stats(job: TrainingJob, text: str, dataset: bool) -> None:
+def _take_stats(job: ScriptJob, text: str, dataset: bool) -> None:
     try:
         stats = files.parse_json(text.encode("utf-8"))
     except (ValueError, RecursionError):

@@ -23,7 +23,7 @@ from voicemill import files
 from voicemill.errors import VoicemillError
 from voicemill.settings import REPOSITORY
 from voicemill_serve.guard import note
-from voicemill_serve.job_store import FINAL, TrainingJob
+from voicemill_serve.job_store import FINAL, ScriptJob
 from voicemill_serve.jobs import JobRunner, JobsBusyError
 from voicemill_serve.refusals import RequestRefusedError, json_response
 from voicemill_serve.services import Services, answering
@@ -194,7 +194,7 @@ class _Endpoints:
                 yield b": alive\n\n"
 
 
-def _brief(job: TrainingJob) -> dict[str, Any]:
+def _brief(job: ScriptJob) -> dict[str, Any]:
     return {name: value for name, value in job.answer().items() if name != "logs"}
 
 

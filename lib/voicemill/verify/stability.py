@@ -45,7 +45,7 @@ _PADDING = 0.3
 """Seconds of silence around the speech for the recogniser: Whisper misses words at the edges."""
 
 
-class Transcriber(Protocol):
+class SentenceRecogniser(Protocol):
     """The part of `voicemill.align.recognition.Recogniser` that is used here; `voice-serve` must not load that package.
 
     `transcribe` gives the lower-case words of (n,) mono samples at 16 kHz.
@@ -100,7 +100,7 @@ class _Spoken:
 def measure(
     voice: Voice,
     texts: Sequence[str],
-    recogniser: Transcriber,
+    recogniser: SentenceRecogniser,
     *,
     manifest_sha256: str,
     seed: int,
@@ -156,7 +156,7 @@ def measure(
     )
 
 
-def _speak(voice: Voice, text: str, recogniser: Transcriber) -> _Spoken:
+def _speak(voice: Voice, text: str, recogniser: SentenceRecogniser) -> _Spoken:
     chunks = list(voice.speak(text))
     samples = np.concatenate([chunk.samples for chunk in chunks])
     again = np.concatenate([chunk.samples for chunk in voice.speak(text)])

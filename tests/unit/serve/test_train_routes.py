@@ -17,7 +17,7 @@ import pytest
 from tests.unit.serve.conftest import Server, Start
 
 from voicemill_serve import supervisor
-from voicemill_serve.job_store import TrainingJob
+from voicemill_serve.job_store import ScriptJob
 from voicemill_serve.jobs import MAX_LOG_LINES, MAX_READ, JobRunner, take_line
 
 Jobs = Callable[..., Server]
@@ -302,7 +302,7 @@ def test_a_dry_run_of_the_main_lane(start: Start, tmp_path: Path) -> None:
 
 
 def test_lines_are_bounded_and_odd_ones_are_harmless() -> None:
-    job = TrainingJob("i", "train", "running", "m", 0)
+    job = ScriptJob("i", "train", "running", "m", 0)
     for line in (
         "PROGRESS",
         "PROGRESS a b",
@@ -325,7 +325,7 @@ def test_lines_are_bounded_and_odd_ones_are_harmless() -> None:
 
 def test_a_line_longer_than_one_read_hides_no_later_line(tmp_path: Path) -> None:
     runner = JobRunner(tmp_path)
-    runner.store.add(TrainingJob("i", "train", "running", "m", 0))
+    runner.store.add(ScriptJob("i", "train", "running", "m", 0))
     folder = tmp_path / "i"
     folder.mkdir()
     rows = [["out", f"STATS {json.dumps({'note': MAX_READ * 'x'})}"], ["out", "ARTIFACT a"]]
