@@ -181,6 +181,8 @@ def _without_boundaries(line: str) -> tuple[str, list[int]]:
 
 def foreign_letters(text: str) -> list[str]:
     """Letters of the text that English spelling cannot express, sorted, once each."""
+    if text.isascii() and "&" not in text:  # no letter and no entity of one
+        return []
     plain = strip_accents(clean(text))
     return sorted({c for c in plain if c.isalpha() and not c.isascii()})
 
