@@ -3,7 +3,8 @@
 #
 # 0: everything is there. VOICEMILL_BASE_PYTHON is then a Python 3.11 if the environment has yet to be made, and PATH has ffmpeg.
 #    Without ffmpeg, a caller who is not root gets the build of locks/tools/ffmpeg.txt in the cache folder; without Python 3.11,
-#    uv is asked for one if it is installed. Otherwise 1, and one message that names everything that is missing.
+#    uv is asked for one if it is installed. Otherwise 1, and one message that names everything that is missing; 2 for a lock file
+#    that cannot be written.
 
 machine_root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 
@@ -83,6 +84,10 @@ check_machine() {
         "Without a container voicemill needs Linux: on Windows, install Docker Desktop and use .\\run.ps1, or ./run in WSL 2."
       return ;;
   esac
+  # bootstrap.sh opens this file for writing, unless the environment is complete.
+  if [ -e "$venv.lock" ] && [ ! -e "$venv/.voicemill-runtime" ] && ! { : >>"$venv.lock"; } 2>/dev/null; then
+    refuse "not_writable:$venv.lock" "$venv.lock belongs to someone else: remove it, or choose another place with VOICEMILL_VENV." || return 2
+  fi
   if ! has ffprobe && [ -x "$tools/ffprobe" ]; then PATH="$tools:$PATH"; fi
   if ! has ffmpeg || ! has ffprobe; then ffmpeg=1; fi
   if [ ! -x "$venv/bin/python" ] && ! find_python; then python=1; fi

