@@ -128,10 +128,10 @@ def test_a_recording_and_its_script(repository: Path, piece: Path, tmp_path: Pat
     first = _run(repository, tmp_path, *arguments)
     assert first.returncode == 0, first.stderr
     lines = first.stdout.splitlines()
-    assert lines[:10] == [f"PROGRESS {done} 9" for done in range(10)]
-    stats = json.loads(lines[10].removeprefix("STATS "))
+    assert lines[:11] == [f"PROGRESS {done} 10" for done in range(11)]
+    stats = json.loads(lines[11].removeprefix("STATS "))
     assert (stats["train"], stats["validation"], stats["rejected"], stats["cache_hit"]) == (9, 1, 0, False)
-    shown = [line.removeprefix("ARTIFACT ") for line in lines[11:]]
+    shown = [line.removeprefix("ARTIFACT ") for line in lines[12:]]
     assert shown == [
         f"work/datasets/ann/{name}" for name in ("manifest.jsonl", "train.jsonl", "validation.jsonl", "dataset.json")
     ]
@@ -142,7 +142,7 @@ def test_a_recording_and_its_script(repository: Path, piece: Path, tmp_path: Pat
 
     second = _run(repository, tmp_path, *arguments)
     assert second.returncode == 0
-    assert second.stdout.splitlines()[:2] == ["PROGRESS 0 9", "PROGRESS 9 9"]
+    assert second.stdout.splitlines()[:2] == ["PROGRESS 0 10", "PROGRESS 10 10"]
     assert json.loads(second.stdout.splitlines()[2].removeprefix("STATS "))["cache_hit"] is True
 
     forced = _run(repository, tmp_path, *arguments, "--force", "--workers", "1")
@@ -153,7 +153,7 @@ def test_a_recording_and_its_script(repository: Path, piece: Path, tmp_path: Pat
 def test_separation_is_asked_for_in_vain(repository: Path, piece: Path, tmp_path: Path) -> None:
     arguments = ("--audio", piece / "take.flac", "--script", piece / "take.script", "--separate", "always")
     done = _run(repository, tmp_path, *arguments)
-    assert (done.returncode, done.stdout) == (2, "PROGRESS 0 9\n")
+    assert (done.returncode, done.stdout) == (2, "PROGRESS 0 10\n")
     assert "allowlist_commercial_rejected" in done.stderr
     entry = {
         "id": "own/separator",
@@ -199,7 +199,7 @@ def test_a_part_with_explanations(repository: Path, piece: Path, demo_script: Pa
         *("--explain", "--limit", "min_snr_db=12", "--keep-rejected"),
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[0] == "PROGRESS 0 9"  # explanations are for people, on stderr
+    assert done.stdout.splitlines()[0] == "PROGRESS 0 10"  # explanations are for people, on stderr
     assert "a pause in the speech" in done.stderr
     assert "ann_0001 start 13." in done.stderr
     described = json.loads((tmp_path / "work/datasets/ann/dataset.json").read_text("utf-8"))

@@ -1,13 +1,17 @@
-"""Tracks and channels: which of a file's sound is taken, and how channels become one."""
+"""Tracks and channels: which of a file's sound is taken, and how channels become one.
+
+Requests import this module before the gates have found numpy, so numpy is imported where it is used.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 Channel = Literal["left", "right", "best"]
 CHANNELS: Final[tuple[str, ...]] = get_args(Channel)
@@ -55,6 +59,8 @@ def mixing_weights(channels: int) -> npt.NDArray[np.float32]:
 
     ffmpeg's `-ac 1` would add float channels up beyond full scale.
     """
+    import numpy as np
+
     weights = np.ones(channels, dtype=np.float32)
     if channels in (6, 8):
         weights[3] = 0.0
@@ -64,6 +70,8 @@ def mixing_weights(channels: int) -> npt.NDArray[np.float32]:
 
 def single_channel(index: int, channels: int) -> npt.NDArray[np.float32]:
     """Weights that take one channel as it is."""
+    import numpy as np
+
     weights = np.zeros(channels, dtype=np.float32)
     weights[index] = 1.0
     return weights
@@ -79,6 +87,8 @@ def best_channel(blocks: Iterable[npt.NDArray[np.float32]], rate: int) -> int:
         blocks: (n, channels) samples in order; channels from the third on are ignored.
         rate: sample rate (Hz).
     """
+    import numpy as np
+
     size = max(1, round(_FRAME * rate))
     waiting = np.zeros((0, 2), dtype=np.float32)
     levels, clipped, count = [np.zeros((0, 2))], np.zeros(2), 0

@@ -9,10 +9,12 @@ from voicemill.dataset.report import Rejection, Report
 DROPPED = "dropped_in_review"
 SENTENCES = {
     "alignment_failed": "its words could not be aligned",
+    "audio_channel_missing": "the file is mono and has no such channel",
     "audio_lfs_pointer": "the file is a Git LFS pointer, not a recording",
     "audio_not_finite": "the file contains NaN or infinite samples",
     "audio_silent": "only silence",
     "audio_too_small": "too short to be a recording",
+    "audio_track_missing": "the file has no such track",
     "audio_truncated": "the file is truncated",
     "audio_unreadable": "the file cannot be decoded",
     "clipped": "the signal clips at full scale",

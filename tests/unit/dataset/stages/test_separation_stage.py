@@ -167,7 +167,8 @@ def test_without_weights_auto_goes_on_and_says_so_once(wanted: PreparationReques
     figures = _figures(dataset)
     assert figures.unavailable == "allowlist_commercial_rejected"
     assert [one.separated for one in figures.recordings] == [0, 0]
-    assert len(dataset.entries) == 7
+    assert len(dataset.entries) == 6
+    assert [one.reason for one in dataset.report.rejected] == ["noisy"]  # the loudest music stays beside its clip
 
 
 @pytest.mark.parametrize(
