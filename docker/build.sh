@@ -81,15 +81,16 @@ for name in http_proxy https_proxy HTTP_PROXY HTTPS_PROXY; do [ -z "${!name:-}" 
 network="name resolution|could not resolve|name or service not known|no such host|network is unreachable|no route to host|timed out"
 network+="|i/o timeout|handshake timeout|TimeoutError|connection (refused|reset|aborted|broken)|NewConnectionError|IncompleteRead|unexpected EOF"
 failed="The image $tag could not be built"
+trace="${log:+ The log is $log.}"
 if shows "no space left on device|have enough free space"; then
-  echo "$failed: the engine's disk is full. Free some space ($ENGINE system prune), and start again." >&2
+  echo "$failed: the engine's disk is full. Free some space ($ENGINE system prune), and start again.$trace" >&2
 elif shows "407 Proxy|Proxy Authentication Required|ProxyError|Cannot connect to proxy|Could not resolve proxy|proxyconnect"; then
-  echo "$failed: the proxy of ${proxies:-the engine} refused or did not answer. Correct its address and password, and start again." >&2
+  echo "$failed: the proxy of ${proxies:-the engine} refused or did not answer. Correct its address and password, and start again.$trace" >&2
 elif shows "$network"; then
   if [ -n "$proxies" ]; then proxies=" and the proxy of $proxies"; else proxies=" (behind a proxy: set http_proxy and https_proxy)"; fi
-  echo "$failed: a download failed. Check the network$proxies, and start again; finished steps are kept." >&2
+  echo "$failed: a download failed. Check the network$proxies, and start again; finished steps are kept.$trace" >&2
 elif [ "$code" = 137 ] || shows "exit code: 137|signal: killed|cannot allocate memory|out of memory"; then
-  echo "$failed: memory ran out. Give the engine more memory or close other programs, and start again." >&2
+  echo "$failed: memory ran out. Give the engine more memory or close other programs, and start again.$trace" >&2
 else
   echo "$failed (the engine's exit code was $code): read the last lines ${log:+of $log}, and start again." >&2
 fi

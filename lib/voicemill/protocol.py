@@ -52,7 +52,7 @@ class Protocol:
         self._gap = 0.0 if stream.isatty() else LINE_GAP_SECONDS
         self._last = 0.0
         self.current, self.total = 0, 0
-        self._stats = ""
+        self._stats = self._repeated = ""
         self._artifacts: set[str] = set()
 
     def line(self, text: str) -> None:
@@ -67,17 +67,20 @@ class Protocol:
             self._stats = text
         elif text.startswith("ARTIFACT "):
             self._artifacts.add(text)
+        self._repeated = ""
         self._stream.write(one_line(text) + "\n")
         self._stream.flush()
         self._last = time.monotonic()
         if text.startswith("STATS ") and '"loss":' in text and self.total:
             self.progress(self.current, self.total)
+            self._repeated = f"PROGRESS {self.current} {self.total}"
 
     def progress(self, current: int, total: int) -> None:
         """`PROGRESS current total`; `current` never decreases and never exceeds `total`."""
         total = max(total, self.total)
         self.current, self.total = min(max(current, self.current), total), total
-        self.line(f"PROGRESS {self.current} {self.total}")
+        if (line := f"PROGRESS {self.current} {self.total}") != self._repeated:
+            self.line(line)
 
     def stats(self, values: dict[str, Scalar]) -> None:
         """`STATS {...}`: one compact JSON object with sorted keys.

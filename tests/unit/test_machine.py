@@ -7,9 +7,8 @@ import os
 import pytest
 
 from voicemill import machine
-from voicemill.lane import runner
 from voicemill.lane.monitoring import StepDisplay
-from voicemill.lane.reporter import LaneReporter
+from voicemill.lane.reporter import LaneReporter, note_load
 from voicemill.machine import Load
 from voicemill.progress import SilentObserver
 from voicemill.protocol import Protocol
@@ -54,7 +53,7 @@ def test_own_processes_do_not_make_a_machine_busy() -> None:
 @pytest.mark.parametrize(("per_core", "busy"), [(0.9, False), (8.0, True)])
 def test_a_run_on_a_busy_machine_says_so(monkeypatch: pytest.MonkeyPatch, per_core: float, busy: bool) -> None:
     processes, out, observer = loaded(monkeypatch, per_core), io.StringIO(), Notes()
-    runner.note_load(LaneReporter(Protocol(out), None, observer))
+    note_load(LaneReporter(Protocol(out), None, observer))
     if not busy:
         assert (observer.notes, out.getvalue()) == ([], "")
         return

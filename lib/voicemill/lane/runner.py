@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from voicemill import machine
 from voicemill.boundary import Interrupts
 from voicemill.errors import InterruptedRunError
 from voicemill.lane import plan
@@ -69,8 +68,6 @@ def run_lane(
             reporter.note(request.note)
         if request.dry_run:
             _note_processes(request, reporter)
-        else:
-            note_load(reporter)
         run = _lane_run(settings, reporter, interrupts, job, request)
         with run.held:
             rows = [row for step in plan.PROCESSES for row in _take(step, run, request)]
@@ -142,14 +139,6 @@ def _lane_run(
         voice=request.voice if request else settings.voice.profile_id,
         display_name=request.display_name if request else settings.voice.display_name,
     )
-
-
-def note_load(reporter: LaneReporter) -> None:
-    """Report a busy machine: the run takes longer, with the same results."""
-    found = machine.load()
-    if found is not None and found.busy():
-        reporter.note(f"This machine is busy ({found.text}): the run takes longer than on quiet cores.")
-        reporter.stats({"cores": found.cores, "load": round(found.processes, 1)})
 
 
 def _note_processes(request: LaneRequest, reporter: LaneReporter) -> None:

@@ -19,7 +19,7 @@ from voicemill.dataset.stage_clock import StageClock, write_timings
 from voicemill.dataset.stages import STAGES
 from voicemill.errors import BlockedError, NotAcceptableError
 from voicemill.lane import bundling, gates, plan, statuses
-from voicemill.lane.reporter import LaneReporter, TableRow
+from voicemill.lane.reporter import LaneReporter, TableRow, note_load
 from voicemill.lane.request import LaneRequest
 from voicemill.locks import in_use
 from voicemill.protocol import Scalar
@@ -88,6 +88,8 @@ def train(request: LaneRequest, run: LaneRun) -> list[TableRow]:
     settings, reporter, started = run.settings, run.reporter, datetime.now(UTC)
     with reporter.step(plan.GATES):
         cleared = gates.clear(request, settings, reporter)
+        if not request.dry_run:
+            note_load(reporter)
     from voicemill.lane import training  # only the gates run without numpy and torch
     from voicemill.lane.trained_voice import run_summary
 

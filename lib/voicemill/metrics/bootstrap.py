@@ -6,9 +6,11 @@ It covers only the choice of sentences, and is wide for a few of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 RESAMPLES = 2000
 """Enough for two digits of a 95% interval."""
@@ -16,11 +18,15 @@ RESAMPLES = 2000
 
 def draws(count: int, seed: int = 0) -> NDArray[np.int64]:
     """Indices of `RESAMPLES` random samples of `count` sentences, (RESAMPLES, count)."""
+    import numpy as np
+
     return np.random.default_rng(seed).integers(0, count, size=(RESAMPLES, count))
 
 
 def interval_of_mean(values: Sequence[float]) -> tuple[float, float] | None:
     """95% interval of the mean of one value a sentence; None for fewer than two sentences."""
+    import numpy as np
+
     if len(values) < 2:
         return None
     means = np.asarray(values, dtype=np.float64)[draws(len(values))].mean(axis=1)

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from voicemill.errors import NotMeasurableError
 from voicemill.metrics.bootstrap import draws
 from voicemill.text import normalise
@@ -84,6 +82,8 @@ def interval(sentences: Sequence[ErrorRate], *, seed: int = 0) -> tuple[float, f
     """
     if len(sentences) < 2:
         raise NotMeasurableError("An interval needs at least two sentences.")
+    import numpy as np
+
     errors = np.array([each.errors for each in sentences])
     lengths = np.array([each.length for each in sentences])
     drawn = draws(len(sentences), seed)

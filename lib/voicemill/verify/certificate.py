@@ -25,13 +25,14 @@ from voicemill.casimir.packs import PACK_FILES, load_packs
 from voicemill.errors import BundleError, NotAcceptableError
 from voicemill.evaluation.model import Evaluation, parse_evaluation
 from voicemill.verify.rows import ChecklistRow
-from voicemill.verify.stability import read_stability
 
 PACK = "voice-promotion"
 FIRST_PACK = "voice-promotion-1.json"
 """Version 1 of the pack, for bundles whose evaluation is of version 1: it has no judges, so nothing of likeness."""
 NAME = "certificate.json"
 """File name beside the bundle's folder, because the folder holds listed files only."""
+STABILITY = "stability.json"
+"""What `voice-verify stability` writes beside the bundle's folder."""
 TITLE = "Casimir gate: PASS, certificate hash, integrityOk"
 
 _DEMANDS = {
@@ -97,8 +98,11 @@ def bundle_metrics(check: BundleCheck, rows: Sequence[ChecklistRow]) -> dict[str
     metrics["speaker.own_nearest"] = found.own_speaker_nearest if found else None
     if version > 1:
         metrics |= {name: _value(found, figure) for name, figure in _FIGURES_OF_JUDGES.items()}
-    if stable := read_stability(check.root, check.loaded.sha256 if check.loaded else None):
-        metrics["stability.sentences"], metrics["stability.failed"] = stable.count, stable.failed
+    if (check.root.resolve().parent / STABILITY).exists():
+        from voicemill.verify.stability import read_stability  # loads the runtime
+
+        if stable := read_stability(check.root, check.loaded.sha256 if check.loaded else None):
+            metrics["stability.sentences"], metrics["stability.failed"] = stable.count, stable.failed
     if check.loaded and (reason := unmarked(check.loaded.raw)):
         metrics["marking.unmarked"] = reason
     return metrics
