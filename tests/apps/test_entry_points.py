@@ -444,7 +444,9 @@ def test_colab_entry_for_real(run, tmp_path, short_take):
     status = json.loads(found["status_json_content"])
     evaluation = json.loads((tmp_path / "artifacts/prod_tts_eval.json").read_text())
     assert evaluation["final_loss"] == status["metrics"]["final_loss"] > 0
-    assert status["vocoder"] == evaluation["chosen_vocoder"]
+    # The status names the vocoder for NeMo; the graph may speak with the one that NeMo does not know.
+    assert status["vocoder"] in {"hifigan", "griffin-lim"}
+    assert evaluation["chosen_vocoder"] in {status["vocoder"], "istft"}
     names = {path.name for path in (tmp_path / found["promoted_bundle_path"]).iterdir()}
     assert {"fastpitch.nemo", "sample.wav", "prod_tts_eval.json", "ATTRIBUTION.txt", "manifest.json"} <= names
     assert ("hifigan.nemo" in names) == (status["vocoder"] == "hifigan")
