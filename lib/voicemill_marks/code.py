@@ -103,6 +103,19 @@ def hadamard() -> NDArray[np.float64]:
     return matrix
 
 
+def bands_of_bins(window: int, rate: int, pitch: float = 1.0) -> NDArray[np.int64]:
+    """The band of each bin of a spectrum, shape (window // 2 + 1,); `BANDS` for bins outside all bands.
+
+    Args:
+        window: samples of the window.
+        rate: in Hz.
+        pitch: factor by which the frequencies were changed.
+    """
+    frequencies = np.arange(window // 2 + 1) * rate / window / pitch
+    bands = np.floor((frequencies - LOWEST_BAND) / BAND_WIDTH).astype(np.int64)
+    return np.where((bands < 0) | (bands >= BANDS), BANDS, bands)
+
+
 def checksum(payload: bytes) -> bytes:
     """One byte by which the detector rejects a payload that it read by chance."""
     return hashlib.sha256(payload).digest()[:1]

@@ -14,17 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicemill_marks.code import (
-    BAND_WIDTH,
     BANDS,
     CHIP_FRAMES,
     FRAME,
     FRAMES_PER_WINDOW,
-    LOWEST_BAND,
     PAYLOAD_BYTES,
     PERIOD_FRAMES,
     PUBLIC_KEY,
     SYMBOLS,
     Code,
+    bands_of_bins,
     checksum,
     code_of,
 )
@@ -129,7 +128,7 @@ def _detect(read: Reader, count: int, rate: int, key: bytes, *, speeds: bool, mo
     code = code_of(key)
     windows = list(_windows(count, rate))
     if most is not None:
-        windows = windows[:: max(1, -(-len(windows) // most))]
+        windows = _spread(windows, most)
     found = _scan(read, rate, code, windows, Speed())
     if speeds and not any(match.score >= THRESHOLD for match in found):
         speed = _search_speed(read, rate, code, windows)
@@ -148,13 +147,18 @@ def _windows(count: int, rate: int) -> Iterator[tuple[int, int]]:
         yield start, min(count, start + length)
 
 
+def _spread(windows: Sequence[tuple[int, int]], most: int) -> list[tuple[int, int]]:
+    """At most `most` of the windows, at equal distances."""
+    return list(windows[:: max(1, -(-len(windows) // most))])
+
+
 def _scan(read: Reader, rate: int, code: Code, windows: Sequence[tuple[int, int]], speed: Speed) -> list[_Match]:
     return [match(features(read(start, end), rate, speed), code) for start, end in windows]
 
 
 def _search_speed(read: Reader, rate: int, code: Code, windows: Sequence[tuple[int, int]]) -> Speed:
     """The speed at which some windows, spread over the recording, fit best."""
-    chosen = windows[:: max(1, -(-len(windows) // _SEARCHED_WINDOWS))]
+    chosen = _spread(windows, _SEARCHED_WINDOWS)
     best, best_score = Speed(), 0.0
     for step in range(-_SPEED_STEPS, _SPEED_STEPS + 1):
         tempo = 1 + step * _SPEED_STEP
@@ -193,11 +197,7 @@ def features(samples: NDArray[np.float32], rate: int, speed: Speed | None = None
     taper = np.sqrt(np.hanning(window + 1)[:-1])
     frames = np.lib.stride_tricks.sliding_window_view(samples, window)[starts]
     power = np.abs(np.fft.rfft(frames * taper, axis=1)) ** 2
-    frequencies = np.arange(window // 2 + 1) * rate / window / speed.pitch
-    bands = np.floor((frequencies - LOWEST_BAND) / BAND_WIDTH).astype(np.int64)
-    inside = (bands >= 0) & (bands < BANDS)
-    membership = np.zeros((bands.size, BANDS))
-    membership[np.flatnonzero(inside), bands[inside]] = 1.0
+    membership = np.eye(BANDS + 1)[bands_of_bins(window, rate, speed.pitch), :BANDS]
     return _whiten(10 * np.log10(np.maximum((power @ membership).T, 1e-12)))
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from voicemill import files
+from voicemill.bundle.contents import GRAPH
 from voicemill.bundle.manifest import unmarked
 
-GRAPH, ACOUSTIC_MODEL = "voice.onnx", "fastpitch.nemo"
+ACOUSTIC_MODEL = "fastpitch.nemo"
 NOTICE = "Synthetic speech, made by a trained model."
 _MAX_CERTIFICATE_BYTES = 4 * 1024 * 1024
 

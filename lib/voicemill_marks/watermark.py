@@ -10,15 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicemill_marks.code import (
-    BAND_WIDTH,
     BANDS,
     CHIP_FRAMES,
     CHIPS,
     FRAME,
     FRAMES_PER_WINDOW,
-    LOWEST_BAND,
     PAYLOAD_BYTES,
     PUBLIC_KEY,
+    bands_of_bins,
     code_of,
 )
 
@@ -47,9 +46,8 @@ class Watermark:
         self._hop = max(1, round(FRAME * rate))
         self._window = FRAMES_PER_WINDOW * self._hop
         self._taper = np.sqrt(np.hanning(self._window + 1)[:-1])
-        frequencies = np.arange(self._window // 2 + 1) * rate / self._window
-        bands = np.floor((frequencies - LOWEST_BAND) / BAND_WIDTH).astype(np.int64)
-        self._band = np.where((bands < 0) | (bands >= BANDS), BANDS, bands)
+        self._band = bands_of_bins(self._window, rate)
+        self._membership = np.eye(BANDS + 1)[self._band]
         self._position = 0
 
     def mark(self, samples: Samples) -> Samples:
@@ -70,9 +68,7 @@ class Watermark:
 
     def _change(self, spectrum: NDArray[np.complex128]) -> NDArray[np.float64]:
         """The change of each band in each frame in dB, shape (frames, BANDS + 1); the last is all other frequencies."""
-        membership = np.zeros((self._band.size, BANDS + 1))
-        membership[np.arange(self._band.size), self._band] = 1.0
-        energy = (np.abs(spectrum) ** 2) @ membership
+        energy = (np.abs(spectrum) ** 2) @ self._membership
         energy = (energy + np.roll(energy, 1, axis=0) + np.roll(energy, -1, axis=0)) / 3 + 1e-12
         mean = energy.sum(axis=1, keepdims=True) / BANDS
         change: NDArray[np.float64] = np.minimum(LARGEST_CHANGE, _CHANGE_AT_MEAN * np.sqrt(mean / energy))

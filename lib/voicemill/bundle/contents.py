@@ -23,6 +23,8 @@ MAX_ENTRIES = 10_000
 """A bundle has a handful of files; a folder with more entries is refused before it is walked further."""
 GRAPH, LEXICON = "voice.onnx", "lexicon.txt"
 """The voice as one ONNX graph, and its pronunciations."""
+STABILITY = "stability.json"
+"""File name of the figures of stability, beside the bundle's folder as the certificate is."""
 BLOCK_BYTES = 1 << 20
 _IRREGULAR = (errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EISDIR)
 """Errors of opening a link, a link or file in place of a folder, a socket."""

@@ -22,14 +22,14 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from voicemill import files
+from voicemill.bundle.contents import STABILITY
 from voicemill.errors import NotAcceptableError
 from voicemill.metrics.error_rate import word_errors
 from voicemill_runtime.sound_files import resample
 from voicemill_runtime.voice import SpokenChunk, Voice
 
 Samples = NDArray[np.float32]
-NAME = "stability.json"
-"""File name beside the bundle's folder, as the certificate."""
+NAME = STABILITY
 Failure = Literal["recogniser", "length", "silence", "clipping", "repeat"]
 MOST_WORD_ERRORS = 0.5
 _RATES = 0.4, 2.5
