@@ -43,6 +43,7 @@ class Progress:
 class LaneStatusV1:
     """Version 1 of the status, which older commits wrote."""
 
+    # A plain dataclass, because it is also written without pydantic; its JSON Schema is generated from it all the same.
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     job_type: str
@@ -55,7 +56,7 @@ class LaneStatusV1:
 
 
 @dataclass(frozen=True)
-class LaneStatus:
+class LaneStatus(LaneStatusV1):
     """The status of a lane.
 
     Attributes:
@@ -71,16 +72,6 @@ class LaneStatus:
         checkpoint: the acoustic model of a finished training.
     """
 
-    # A plain dataclass, because it is also written without pydantic; its JSON Schema is generated from it all the same.
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
-
-    job_type: str
-    status: State
-    state: State
-    reason: str | None = None
-    progress: Progress = Progress()
-    stats: dict[str, Scalar] = field(default_factory=dict)
-    artifacts: list[str] = field(default_factory=list)
     pid: int | None = None
     host: str | None = None
     process: str | None = None
