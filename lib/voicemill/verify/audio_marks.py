@@ -1,4 +1,4 @@
-"""The marks of a sound file: is it synthetic speech of a voice made here, and of which?"""
+"""Detection of the marks of synthetic speech in a sound file, and of the voice that they name."""
 
 from __future__ import annotations
 
