@@ -39,9 +39,9 @@ from voicemill.locks import lane_lock
 
 with lane_lock(Path(sys.argv[1])):
     if os.fork() == 0:
+        print("held", flush=True)  # by the new process, once it has closed what it must not keep
         time.sleep(60)
         os._exit(0)
-    print("held", flush=True)
     time.sleep(60)
 """
 HOLD_STATUS = """

@@ -35,6 +35,9 @@ _SCANNER = re.compile(
 _MARKS = frozenset(("mark", "bracket", "dash", "ellipsis", "sign"))
 _DOTTED_FORMS = frozenset(("clock", "clock_range", "dotted_clock", "hour", "unit", "fraction_unit", "state"))
 """Forms whose pattern may include a last dot."""
+_CLOSES = re.compile(r"[\"')\]]*(?:\s|$)")
+_QUOTED = re.compile(r"[\"']\s+[a-z]")
+_LAST_OR_CAPITAL = re.compile(r"\s*$|[\"')\]]*\s+[\"'(]*[A-Z]")
 _STARTER = re.compile(
     r"(?:The|A|An|He|She|It|We|They|I|You|This|That|These|Those|There|Here|But|And|Or|So|If|When|Then|Now|Later|After|"
     r"Before|Once|Until|While|As|In|On|At|By|For|From|With|To|My|Our|Your|His|Her|Its|Their|What|Who|Why|How|Where|Which|"
@@ -355,21 +358,19 @@ def _dot_ends(text: str, around: Neighbours) -> bool:
 
 
 def _punctuate(token: _Token, kind: str, line: str) -> None:
-    before, after = line[: token.start][-1:], line[token.end :]
     if kind == "mark":
         strongest = "?" if "?" in token.written else "!" if "!" in token.written else token.written[0]
-        closes = re.match(r"[\"')\]]*(?:\s|$)", after) is not None
+        closes = _CLOSES.match(line, token.end) is not None
         token.mark = strongest
-        quoted = re.match(r"[\"']\s+[a-z]", after) is not None
+        quoted = _QUOTED.match(line, token.end) is not None
         token.ends_sentence = strongest in ".?!" and (closes or token.written != ".") and not quoted
         if strongest == "." and not closes:
             token.mark = ""
     elif kind == "ellipsis":
-        capital = re.match(r"[\"')\]]*\s+[\"'(]*[A-Z]", after) is not None
-        token.ends_sentence = not after.strip() or capital
+        token.ends_sentence = _LAST_OR_CAPITAL.match(line, token.end) is not None
         token.mark = "." if token.ends_sentence else ","
     else:
-        token.mark = "," if before else ""
+        token.mark = "," if token.start else ""
 
 
 def _sentence(text: str, tokens: Sequence[_Token], origins: Sequence[int], lexicon: Lexicon) -> ReadSentence:
