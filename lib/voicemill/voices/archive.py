@@ -26,7 +26,7 @@ from voicemill.locks import folder_lock
 from voicemill.review import loading
 from voicemill.voices import record, registry
 from voicemill.voices.record import VoiceRecord
-from voicemill.voices.registry import Voice
+from voicemill.voices.registry import RegisteredVoice
 from voicemill.workspace import Workspace, profile_id
 
 TOP = "dataset/"
@@ -87,7 +87,7 @@ def export(workspace: Workspace, slug: str, target: Path | None = None) -> Expor
     return Exported(path, path.stat().st_size, files.sha256_file(path), len(names) + 1)
 
 
-def import_voice(workspace: Workspace, source: Path, slug: str | None = None) -> Voice:
+def import_voice(workspace: Workspace, source: Path, slug: str | None = None) -> RegisteredVoice:
     """Take a voice from a zip.
 
     Args:

@@ -20,7 +20,7 @@ State = Literal["ready", "missing"]
 
 
 @dataclass(frozen=True)
-class Voice:
+class RegisteredVoice:
     """A voice that is known. `missing`: the record is there and its dataset is not."""
 
     record: VoiceRecord
@@ -78,25 +78,25 @@ def _register(root: Path, workspace: Workspace) -> VoiceRecord:
     return made
 
 
-def known(workspace: Workspace) -> list[Voice]:
+def known(workspace: Workspace) -> list[RegisteredVoice]:
     """All voices by slug: those with a dataset, whose record is brought up to date, and records without one.
 
     Raises:
         DatasetError: `voice_invalid:<slug>`, of a record without a dataset that it could be made again from.
     """
-    found: dict[str, Voice] = {}
+    found: dict[str, RegisteredVoice] = {}
     for path in sorted((workspace.work / "datasets").glob(f"*/{description.NAME}")):
         slug = path.parent.name
         if not slug.startswith(".") and description.read(path.parent) is not None:
-            found[slug] = Voice(register(path.parent, workspace), "ready", path.parent)
+            found[slug] = RegisteredVoice(register(path.parent, workspace), "ready", path.parent)
     for path in sorted(workspace.voices.glob(f"*/{record.NAME}")):
         slug = path.parent.name
         if slug not in found:
-            found[slug] = Voice(record.read_record(path), "missing", workspace.dataset(slug))
+            found[slug] = RegisteredVoice(record.read_record(path), "missing", workspace.dataset(slug))
     return [found[slug] for slug in sorted(found)]
 
 
-def get(workspace: Workspace, slug: str) -> Voice:
+def get(workspace: Workspace, slug: str) -> RegisteredVoice:
     """One voice.
 
     Raises:
@@ -107,13 +107,13 @@ def get(workspace: Workspace, slug: str) -> Voice:
         return _get(workspace, slug)
 
 
-def _get(workspace: Workspace, slug: str) -> Voice:
+def _get(workspace: Workspace, slug: str) -> RegisteredVoice:
     root = workspace.dataset(slug)
     if description.read(root) is not None:
-        return Voice(_register(root, workspace), "ready", root)
+        return RegisteredVoice(_register(root, workspace), "ready", root)
     path = _path(workspace, slug)
     if path.is_file():
-        return Voice(record.read_record(path), "missing", root)
+        return RegisteredVoice(record.read_record(path), "missing", root)
     raise UsageError(
         f"There is no prepared voice {slug!r}.",
         reason=f"voice_not_found:{slug}",
@@ -135,7 +135,7 @@ def require_free(workspace: Workspace, slug: str) -> None:
         )
 
 
-def rename(workspace: Workspace, old: str, new: str) -> Voice:
+def rename(workspace: Workspace, old: str, new: str) -> RegisteredVoice:
     """Give a voice another slug: its dataset and record move, the clips keep the names they were prepared under.
 
     Raises:
@@ -159,7 +159,7 @@ def rename(workspace: Workspace, old: str, new: str) -> Voice:
         return _get(workspace, new)
 
 
-def delete(workspace: Workspace, slug: str) -> Voice:
+def delete(workspace: Workspace, slug: str) -> RegisteredVoice:
     """Remove a voice's dataset and record; trained bundles and cached stages stay.
 
     Raises:
