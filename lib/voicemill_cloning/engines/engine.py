@@ -1,0 +1,129 @@
+"""The seam between the commands and whatever turns a text into speech.
+
+An engine speaks with one voice. It is made with everything that the voice needs (a bundle, a prompt, the name of a
+speaker), and then takes one text after the other. `voicemill_cloning.speaking` cuts texts, makes several takes and
+measures times; an engine does none of that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float32]
+"""Mono samples (n,), full scale 1.0."""
+AUTO = "Auto"
+"""The language that the text seems to be in."""
+
+
+@dataclass(frozen=True)
+class SamplingOptions:
+    """How a generative engine chooses among likely sounds. `None` takes the model's own value.
+
+    Engines that are not generative ignore all of them.
+
+    Attributes:
+        temperature: above 0; low values vary less.
+        top_p: share of the probability that is chosen from, above 0 to 1.
+        top_k: number of sounds that are chosen from, from 1.
+        repetition_penalty: from 1, where nothing is penalised.
+        max_new_tokens: length at which the generation is stopped, in codec frames.
+    """
+
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    repetition_penalty: float | None = None
+    max_new_tokens: int | None = None
+
+
+@dataclass(frozen=True)
+class EngineRequest:
+    """One text for an engine, short enough to be spoken at once.
+
+    Attributes:
+        text: as written.
+        language: a name of `voicemill_cloning.languages`, or `AUTO`.
+        seed: the same request with the same seed gives the same speech, on one machine.
+        sampling: of generative engines.
+        instruct: a sentence that says how to speak, for engines whose description says `takes_instruct`.
+    """
+
+    text: str
+    language: str = AUTO
+    seed: int = 0
+    sampling: SamplingOptions = field(default_factory=SamplingOptions)
+    instruct: str = ""
+
+
+@dataclass(frozen=True)
+class EngineSpeech:
+    """What an engine returned for one request.
+
+    Attributes:
+        samples: mono.
+        sample_rate: in Hz.
+        complete: False where the generation was stopped by `max_new_tokens`, so that the end may be missing.
+        marked: whether the samples already carry the watermark of their origin.
+    """
+
+    samples: Samples
+    sample_rate: int
+    complete: bool = True
+    marked: bool = False
+
+    @property
+    def seconds(self) -> float:
+        """Length of the speech."""
+        return len(self.samples) / self.sample_rate
+
+
+@dataclass(frozen=True)
+class EngineDescription:
+    """What speaks, for listings and for the provenance of a dataset that is made from its speech.
+
+    Attributes:
+        engine: `qwen`, `trained`, `flite` or `espeak-ng`.
+        voice: name of the voice in the engine.
+        version: of the engine's program or package.
+        model: id of the weights, digest of a bundle's manifest, or name of the program.
+        licence: SPDX expression of the licence under which the voice may be used.
+        attribution: what has to be passed on with speech of this voice; may be empty.
+        languages: names of `voicemill_cloning.languages` that it speaks.
+        varies: whether another seed gives another take.
+        takes_instruct: whether `EngineRequest.instruct` has an effect.
+        frames_per_second: codec frames of a generative engine, which `max_new_tokens` counts.
+    """
+
+    engine: str
+    voice: str
+    version: str
+    model: str
+    licence: str
+    attribution: str = ""
+    languages: tuple[str, ...] = ("English",)
+    varies: bool = False
+    takes_instruct: bool = False
+    frames_per_second: float | None = None
+
+
+class SpeechEngine(Protocol):
+    """A voice that speaks. Close it, or use it in a `with` statement: it may hold a process."""
+
+    @property
+    def description(self) -> EngineDescription:
+        """What speaks."""
+
+    def synthesise(self, request: EngineRequest) -> EngineSpeech:
+        """Speak one text.
+
+        Raises:
+            UsageError: the engine cannot speak this request.
+            BlockedError: the engine failed; the reason names the cause.
+        """
+
+    def close(self) -> None:
+        """End whatever the engine holds; a closed engine may be closed again."""
