@@ -13,9 +13,14 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "lib"))
 
 from voicemill.verify import schemas
+from voicemill_cloning.voice_file import SpeakingVoice
 from voicemill_musicgen.dataset import SCHEMA_MODELS
 
-ALL = (*schemas.FORMATS, *(schemas.Format.of(name, models) for name, models in SCHEMA_MODELS.items()))
+ALL = (
+    *schemas.FORMATS,
+    schemas.Format("speaking-voice", 1, SpeakingVoice),
+    *(schemas.Format.of(name, models) for name, models in SCHEMA_MODELS.items()),
+)
 
 
 def main() -> int:

@@ -1,9 +1,13 @@
-"""`voice.json`, the record of a prepared voice."""
+"""`voice.json`, the record of a prepared voice.
+
+A voice that speaks without training (`voicemill_cloning`) has a `voice.json` of its own at the same place. The record
+of a dataset with the same name is then its member `dataset`.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,6 +20,10 @@ from voicemill.errors import DatasetError
 
 NAME = "voice.json"
 SHA256 = r"^[0-9a-f]{64}$"
+PART = "dataset"
+"""Member of a speaking voice's file that holds the record."""
+_SPEAKING = frozenset(("custom_voice", "engine", "prompts", "tones"))
+"""Members that the file of a speaking voice has at least one of."""
 
 
 class ClipCounts(BaseModel):
@@ -109,7 +117,8 @@ def parse_record(data: bytes, name: str) -> VoiceRecord:
         DatasetError: `voice_invalid:<name>`.
     """
     try:
-        return VoiceRecord.model_validate(files.parse_json(data))
+        value = files.parse_json(data)
+        return VoiceRecord.model_validate(value[PART] if is_speaking(value) and value.get(PART) else value)
     except (files.InvalidJsonError, ValidationError) as error:
         why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
         raise DatasetError(
@@ -127,3 +136,37 @@ def read_record(path: Path) -> VoiceRecord:
         OSError: it cannot be read.
     """
     return parse_record(files.read_bounded(path, files.MAX_JSON_BYTES), path.parent.name)
+
+
+def is_speaking(value: Any) -> bool:
+    """Whether a parsed `voice.json` is that of a voice that speaks without training."""
+    return isinstance(value, dict) and not _SPEAKING.isdisjoint(value)
+
+
+def read_speaking(path: Path) -> dict[str, Any] | None:
+    """The parsed file of a voice that speaks without training; None for another file, a damaged one or none."""
+    try:
+        value = files.read_json(path)
+    except (OSError, files.InvalidJsonError):
+        return None
+    return value if is_speaking(value) else None
+
+
+def has_record(path: Path) -> bool:
+    """Whether a file is there and is more than that of a speaking voice without a dataset."""
+    speaking = read_speaking(path)
+    return path.is_file() if speaking is None else bool(speaking.get(PART))
+
+
+def file_with(path: Path, made: VoiceRecord | None) -> str | None:
+    """The text of a `voice.json` after a change of its record; None where nothing is left.
+
+    Args:
+        path: the file as it is, if there is one.
+        made: the new record; None removes it.
+    """
+    speaking = read_speaking(path)
+    if speaking is None:
+        return None if made is None else made.dump()
+    rest = {name: value for name, value in speaking.items() if name != PART}
+    return files.dump_json(rest if made is None else {**rest, PART: made.model_dump(mode="json")})

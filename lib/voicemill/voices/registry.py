@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -71,11 +70,19 @@ def _register(root: Path, workspace: Workspace) -> VoiceRecord:
             hint="Prepare the voice with voice-prep.",
         )
     made = VoiceRecord.of(described, root.name)
-    path = _path(workspace, root.name)
-    text = made.dump()
-    if not path.is_file() or path.read_bytes() != text.encode():
-        files.write_text(path, text)
+    _store(workspace, root.name, made)
     return made
+
+
+def _store(workspace: Workspace, slug: str, made: VoiceRecord | None) -> None:
+    """Write or remove a record; the file of a voice that also speaks without training stays."""
+    path = _path(workspace, slug)
+    with folder_lock(path.parent):
+        text = record.file_with(path, made)
+        if text is not None and (not path.is_file() or path.read_bytes() != text.encode()):
+            files.write_text(path, text)
+        if text is None and path.parent.is_dir():
+            files.remove_directory(path.parent)
 
 
 def known(workspace: Workspace) -> list[RegisteredVoice]:
@@ -91,7 +98,7 @@ def known(workspace: Workspace) -> list[RegisteredVoice]:
             found[slug] = RegisteredVoice(register(path.parent, workspace), "ready", path.parent)
     for path in sorted(workspace.voices.glob(f"*/{record.NAME}")):
         slug = path.parent.name
-        if slug not in found:
+        if slug not in found and record.has_record(path):
             found[slug] = RegisteredVoice(record.read_record(path), "missing", workspace.dataset(slug))
     return [found[slug] for slug in sorted(found)]
 
@@ -112,7 +119,7 @@ def _get(workspace: Workspace, slug: str) -> RegisteredVoice:
     if description.read(root) is not None:
         return RegisteredVoice(_register(root, workspace), "ready", root)
     path = _path(workspace, slug)
-    if path.is_file():
+    if record.has_record(path):
         return RegisteredVoice(record.read_record(path), "missing", root)
     raise UsageError(
         f"There is no prepared voice {slug!r}.",
@@ -127,7 +134,7 @@ def require_free(workspace: Workspace, slug: str) -> None:
     Raises:
         UsageError: `voice_exists:<slug>`.
     """
-    if _path(workspace, slug).exists() or workspace.dataset(slug).exists():
+    if record.has_record(_path(workspace, slug)) or workspace.dataset(slug).exists():
         raise UsageError(
             f"There is a voice {slug!r} already.",
             reason=f"voice_exists:{slug}",
@@ -154,8 +161,8 @@ def rename(workspace: Workspace, old: str, new: str) -> RegisteredVoice:
                 raise StorageError.from_os_error(error, target) from error
             _register(target, workspace)
         else:
-            files.write_text(_path(workspace, new), voice.record.model_copy(update={"slug": new}).dump())
-        shutil.rmtree(_path(workspace, old).parent, ignore_errors=True)
+            _store(workspace, new, voice.record.model_copy(update={"slug": new}))
+        _store(workspace, old, None)
         return _get(workspace, new)
 
 
@@ -169,9 +176,9 @@ def delete(workspace: Workspace, slug: str) -> RegisteredVoice:
     with folder_lock(workspace.dataset(slug)):
         voice = _get(workspace, slug)
         require_unused(voice.dataset)
-        for folder in (voice.dataset, _path(workspace, slug).parent):
-            if folder.is_dir():
-                files.remove_directory(folder)
+        if voice.dataset.is_dir():
+            files.remove_directory(voice.dataset)
+        _store(workspace, slug, None)
         return voice
 
 
