@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
 
@@ -14,10 +17,15 @@ import click
 from voicemill import console
 from voicemill.commands import WithDefault
 
+if TYPE_CHECKING:
+    from voicemill.settings import Settings
+    from voicemill_serve.services import Router
+
 PATH = click.Path(path_type=Path)
 EXAMPLES = """\b
 Examples:
   voice-serve                                     every certified voice of work/bundles, on 127.0.0.1:5051
+                                                  with the studio for a browser at http://127.0.0.1:5051/studio/
   voice-serve --bundles shared/voices --port 8080
   voice-serve --host 0.0.0.0 --token-file tokens.txt
   voice-serve --wyoming 10200 --wyoming-host 0.0.0.0
@@ -49,6 +57,7 @@ Exit codes: 0 stopped by Ctrl-C or SIGTERM, 1 refused (bad usage), 2 blocked (po
 @click.option("--idle", type=click.FloatRange(1.0), default=600.0, show_default=True, help="Seconds; then unloaded.")
 @click.option("--agent-policies", is_flag=True, help="Apply a voice agent's rules to /api/voice/speak.")
 @click.option("--no-training", is_flag=True, help="Offer no training jobs.")
+@click.option("--no-studio", is_flag=True, help="Offer no pages for a browser.")
 @click.option("--parallel-jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Jobs at a time.")
 @click.option("--wyoming", type=click.IntRange(0, 65_535), metavar="PORT", help="Serve Home Assistant's protocol too.")
 @click.option("--wyoming-host", default="127.0.0.1", show_default=True, help="Its address; it has no tokens.")
@@ -70,12 +79,13 @@ def serve_command(
     idle: float,
     agent_policies: bool,
     no_training: bool,
+    no_studio: bool,
     parallel_jobs: int,
     wyoming: int | None,
     wyoming_host: str,
     log_text: bool,
 ) -> None:
-    """Serve finished voices over HTTP: OpenAI's interface, the backend of a voice agent, health and metrics."""
+    """Serve finished voices over HTTP: the studio, OpenAI's interface, the backend of a voice agent, metrics."""
     from voicemill.errors import UsageError
     from voicemill.held_signals import release_signals
     from voicemill.settings import Settings
@@ -116,8 +126,20 @@ def serve_command(
             wyoming_port=wyoming,
             wyoming_host=wyoming_host,
             limits=Limits(characters=characters, queue=queue, rate_per_minute=rate, seconds=seconds, idle_seconds=idle),
-        )
+        ),
+        _routers(settings, studio=not no_studio),
     )
+
+
+def _routers(settings: Settings, *, studio: bool) -> Sequence[Router]:
+    """The server's routes, with the studio where it is wanted and its templates can be rendered."""
+    from voicemill_serve.application import ROUTERS
+
+    if not studio or importlib.util.find_spec("jinja2") is None:
+        return ROUTERS
+    from voicemill_studio.application import mounted
+
+    return (*ROUTERS, mounted(settings.workspace))
 
 
 main = WithDefault("voice-serve", serve_command)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from starlette.applications import Starlette
@@ -15,9 +15,10 @@ from starlette.types import ASGIApp
 
 from voicemill.workers import usable_cores
 from voicemill_serve import backend_routes, openai_routes, operation_routes, train_routes
+from voicemill_serve.areas import refused
 from voicemill_serve.guard import AccessLog, Guard, note
 from voicemill_serve.metrics import Gauge, Metrics
-from voicemill_serve.refusals import RequestRefusedError, refusal
+from voicemill_serve.refusals import RequestRefusedError
 from voicemill_serve.services import Router, Services
 from voicemill_serve.settings import ServeSettings
 from voicemill_serve.speech import SpeechService
@@ -83,11 +84,11 @@ def create_application(services: Services, routers: Sequence[Router] = ROUTERS) 
 
     application = Starlette(
         routes=[route for router in routers for route in router(services)],
-        exception_handlers={HTTPException: _http_error, Exception: _defect},
+        exception_handlers={HTTPException: _http_error(services), Exception: _defect(services)},
         lifespan=lifespan,
     )
     application.router.redirect_slashes = False
-    return Guard(application, services.settings, services.metrics, services.log)
+    return Guard(application, services.settings, services.metrics, services.log, services.areas)
 
 
 async def _housekeeping(services: Services) -> None:
@@ -97,20 +98,30 @@ async def _housekeeping(services: Services) -> None:
             services.log.write("voice_dropped", voice=voice)
 
 
-async def _http_error(request: Request, error: Exception) -> Response:
-    """The answer to an unknown path or method."""
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
-    if error.status_code == 405 and request.url.path.startswith("/v1/"):
-        known = RequestRefusedError(f"{request.method} is not for this path.", reason="method_not_allowed")
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+
+
+def _http_error(services: Services) -> Handler:
+    """Answers an unknown path or method."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
+        path = request.url.path
+        known = RequestRefusedError(f"There is no {request.method} {path[:200]}.", reason="not_found")
+        if error.status_code == 405 and path.startswith("/v1/"):
+            known = RequestRefusedError(f"{request.method} is not for this path.", reason="method_not_allowed")
         note(request.state, reason=known.code)
-        return refusal(request.url.path, known)
-    note(request.state, reason="not_found")
-    missing = RequestRefusedError(f"There is no {request.method} {request.url.path[:200]}.", reason="not_found")
-    return refusal(request.url.path, missing)
+        return refused(services.areas, path, known)
+
+    return answer
 
 
-async def _defect(request: Request, error: Exception) -> Response:
-    """The answer to a defect: the type of the exception, without its message."""
-    note(request.state, reason="internal_error")
-    failure = RequestRefusedError(f"The server failed with {type(error).__name__}.", reason="internal_error")
-    return refusal(request.url.path, failure)
+def _defect(services: Services) -> Handler:
+    """Answers a defect: the type of the exception, without its message."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        note(request.state, reason="internal_error")
+        failure = RequestRefusedError(f"The server failed with {type(error).__name__}.", reason="internal_error")
+        return refused(services.areas, request.url.path, failure)
+
+    return answer

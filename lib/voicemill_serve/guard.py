@@ -8,7 +8,7 @@ import sys
 import time
 import uuid
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 from urllib.parse import urlsplit
 
@@ -16,8 +16,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from voicemill.errors import VoicemillError
+from voicemill_serve.areas import PageArea, area_of, refused
 from voicemill_serve.metrics import Metrics
-from voicemill_serve.refusals import RequestRefusedError, refusal
+from voicemill_serve.refusals import RequestRefusedError
 from voicemill_serve.settings import ServeSettings
 
 OPEN_PATHS = ("/ready",)
@@ -74,8 +75,10 @@ class Rates:
 class Guard:
     """The outermost layer of the application."""
 
-    def __init__(self, app: ASGIApp, settings: ServeSettings, metrics: Metrics, log: AccessLog) -> None:
-        self._app, self._settings, self._metrics, self._log = app, settings, metrics, log
+    def __init__(
+        self, app: ASGIApp, settings: ServeSettings, metrics: Metrics, log: AccessLog, areas: Sequence[PageArea] = ()
+    ) -> None:
+        self._app, self._settings, self._metrics, self._log, self._areas = app, settings, metrics, log, areas
         self._rates = Rates(settings.limits.rate_per_minute)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,7 +96,7 @@ class Guard:
                 receive = await self._with_body(scope, receive)
             except VoicemillError as error:
                 facts["reason"] = error.code
-                await refusal(scope["path"], error)(scope, receive, answer.send)
+                await refused(self._areas, scope["path"], error)(scope, receive, answer.send)
                 return
             await self._app(scope, receive, answer.send)
         finally:
@@ -103,9 +106,11 @@ class Guard:
         path, settings = scope["path"], self._settings
         if path in OPEN_PATHS or (scope["method"] == "OPTIONS" and path.startswith(CROSS_ORIGIN)):
             return
+        area = area_of(self._areas, path)
         if settings.tokens.digests:
             kind, _, token = headers.get("authorization", "").partition(" ")
-            if kind.lower() != "bearer" or not settings.tokens.accept(token.strip()):
+            known = kind.lower() == "bearer" and settings.tokens.accept(token.strip())
+            if not known and not (area and (area.is_open(path) or area.knows(headers, settings.tokens))):
                 raise RequestRefusedError(
                     "This server needs a token.", reason="unauthorized", hint="Send Authorization: Bearer <token>."
                 )
@@ -116,7 +121,7 @@ class Guard:
                 hint="Call it as localhost, or start it with --allow-host NAME.",
             )
         if scope["method"] not in SAFE_METHODS and not path.startswith(CROSS_ORIGIN):
-            _check_origin(headers)
+            _check_origin(headers, required=area is not None and "authorization" not in headers)
         client = (scope.get("client") or ("unknown", 0))[0]
         if not self._rates.take(client, time.monotonic()):
             raise RequestRefusedError(
@@ -127,7 +132,9 @@ class Guard:
 
     async def _with_body(self, scope: Scope, receive: Receive) -> Receive:
         """Read the body within the limits of size and time; what follows reads it again from memory."""
-        limit = self._settings.limits.body_bytes
+        limit, seconds = self._settings.limits.body_bytes, BODY_SECONDS
+        if area := area_of(self._areas, scope["path"]):
+            limit, seconds = max(limit, area.body_bytes), area.body_seconds
         too_large = RequestRefusedError(f"The request is larger than {limit} bytes.", reason="body_too_large")
         length = Headers(scope=scope).get("content-length", "0")
         if length.isascii() and length.isdigit() and int(length[:20]) > limit:
@@ -136,7 +143,7 @@ class Guard:
             return receive
         body = bytearray()
         try:
-            async with asyncio.timeout(BODY_SECONDS):
+            async with asyncio.timeout(seconds):
                 while True:
                     message = await receive()
                     if message["type"] == "http.disconnect":
@@ -194,9 +201,14 @@ def host_name(host: str) -> str:
         return ""
 
 
-def _check_origin(headers: Headers) -> None:
-    """Refuse a request that a page of another origin sends."""
-    origin = headers.get("origin")
+def _check_origin(headers: Headers, *, required: bool = False) -> None:
+    """Refuse a request that a page of another origin sends.
+
+    Args:
+        headers: of the request.
+        required: refuse one without an Origin too: browsers send it with every form and script.
+    """
+    origin = headers.get("origin", "" if required else None)
     if origin is None:
         return
     try:

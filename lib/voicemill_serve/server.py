@@ -98,8 +98,14 @@ async def _serve(
     line = {"service": SERVICE, "host": settings.host, "port": port, **state.fields(services)}
     if wyoming is not None:
         line["wyoming_port"] = wyoming.getsockname()[1]
+    pages = [area.prefix for area in services.areas]
+    if pages:
+        host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
+        line["studio"] = f"http://{f'[{host}]' if ':' in host else host}:{port}{pages[0]}"
     sys.stdout.write(json.dumps(line, separators=(",", ":")) + "\n")
     sys.stdout.flush()
+    if pages and sys.stderr.isatty():
+        sys.stderr.write(f"Open the studio in a browser: {line['studio']}\n")
     await server.serve(sockets=[listener])
     services.log.write("stopped")
 

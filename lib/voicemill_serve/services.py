@@ -14,7 +14,9 @@ from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from voicemill.errors import VoicemillError
+from voicemill_serve.areas import PageArea
 from voicemill_serve.guard import AccessLog, note
+from voicemill_serve.jobs import JobRunner
 from voicemill_serve.metrics import Metrics
 from voicemill_serve.refusals import refusal
 from voicemill_serve.settings import ServeSettings
@@ -30,6 +32,8 @@ class Services:
         pool: threads that speak, verify and load.
         background: coroutine functions that run as long as the application does.
         closing: called when the application stops.
+        areas: pages for people, see `areas`; a set of routes adds its own.
+        jobs: the runner of this work folder's jobs, or why there is none; see `train_routes.job_runner`.
         stopping: set when the server is asked to stop; streams without an end of their own end then.
     """
 
@@ -41,6 +45,8 @@ class Services:
     log: AccessLog
     background: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
     closing: list[Callable[[], None]] = field(default_factory=list)
+    areas: list[PageArea] = field(default_factory=list)
+    jobs: JobRunner | VoicemillError | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def default_voice(self) -> str:

@@ -26,7 +26,7 @@ from voicemill_serve.guard import note
 from voicemill_serve.job_store import FINAL, ScriptJob
 from voicemill_serve.jobs import JobRunner, JobsBusyError
 from voicemill_serve.refusals import RequestRefusedError, json_response
-from voicemill_serve.services import Services, answering
+from voicemill_serve.services import Endpoint, Services, answering
 
 ADAPTER = Path("external/audiocraft/scripts/train_spectral_adapter.py")
 SCRIPTS = {
@@ -50,7 +50,6 @@ class Training:
     """How jobs are started.
 
     Attributes:
-        available: this Python can train; the image that only speaks cannot.
         root: of the checkout with the scripts.
     """
 
@@ -58,7 +57,6 @@ class Training:
     python: str
     environment: Mapping[str, str]
     work: Path
-    available: bool
     root: Path = REPOSITORY
 
     @classmethod
@@ -70,21 +68,16 @@ class Training:
             python=environ.get("TRAIN_PYTHON") or sys.executable,
             environment=environ,
             work=work,
-            available=importlib.util.find_spec("torch") is not None,
         )
 
 
 def routes(services: Services) -> list[BaseRoute]:
     """The routes below `/api/train`; 503 `training_unavailable` where this Python cannot train."""
     training = Training.read(os.environ, services.settings.work)
-    if not training.available or not services.settings.training:
-        return [Route("/api/train/{path:path}", answering(_unavailable, services.metrics), methods=["GET", "POST"])]
     try:
-        runner = JobRunner(services.settings.work / "jobs", services.settings.parallel_jobs)
-    except (JobsBusyError, OSError, sqlite3.Error) as error:
+        runner = job_runner(services)
+    except VoicemillError as error:
         return [Route("/api/train/{path:path}", answering(_refusing(error), services.metrics), methods=["GET", "POST"])]
-    services.background.append(runner.run)
-    services.closing.append(runner.close)
     found = _Endpoints(services, training, runner)
     return [
         Route(path, answering(endpoint, services.metrics), methods=[method])
@@ -99,6 +92,40 @@ def routes(services: Services) -> list[BaseRoute]:
             ("POST", "/api/train/job/{id}/cancel", found.cancel),
         )
     ]
+
+
+def job_runner(services: Services) -> JobRunner:
+    """The runner of a server's jobs, which all of its routes share; the first call opens it.
+
+    Raises:
+        RequestRefusedError: `training_unavailable`.
+        JobsBusyError: another server runs the jobs of this work folder.
+    """
+    if services.jobs is None:
+        services.jobs = _open_runner(services)
+    if isinstance(services.jobs, VoicemillError):
+        raise services.jobs.with_traceback(None)
+    return services.jobs
+
+
+def _open_runner(services: Services) -> JobRunner | VoicemillError:
+    settings = services.settings
+    if not settings.training or importlib.util.find_spec("torch") is None:
+        why = "it was started with --no-training" if not settings.training else "its Python has no torch"
+        return RequestRefusedError(
+            f"This server cannot train: {why}.",
+            reason="training_unavailable",
+            hint="Start it with ./run voice-serve, whose image can.",
+        )
+    try:
+        runner = JobRunner(settings.work / "jobs", settings.parallel_jobs)
+    except JobsBusyError as error:
+        return error
+    except (OSError, sqlite3.Error) as error:
+        return RequestRefusedError(f"The jobs cannot be read: {error}.", reason="training_unavailable")
+    services.background.append(runner.run)
+    services.closing.append(runner.close)
+    return runner
 
 
 class _Endpoints:
@@ -211,18 +238,8 @@ async def _json_object(request: Request) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-async def _unavailable(request: Request) -> Response:
-    raise RequestRefusedError(
-        "This server cannot train: its Python has no torch.",
-        reason="training_unavailable",
-        hint="Start it with ./run voice-serve, whose image can.",
-    )
-
-
-def _refusing(error: Exception) -> Any:
+def _refusing(error: VoicemillError) -> Endpoint:
     async def refuse(request: Request) -> Response:
-        if isinstance(error, VoicemillError):
-            raise error
-        raise RequestRefusedError(f"The jobs cannot be read: {error}.", reason="training_unavailable")
+        raise error
 
     return refuse
