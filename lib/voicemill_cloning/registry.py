@@ -252,9 +252,7 @@ class SpeakingVoices:
     def _unknown(self, name: str) -> UsageError:
         near = difflib.get_close_matches(name.strip().lower(), self._names(), 3, _NEAR)
         hint = f"Names near it: {', '.join(near)}." if near else "voice-synth list-voices shows all voices."
-        return UsageError(
-            f"There is no voice {name[:80]!r}.", reason=f"voice_not_found:{name[:64]}", hint=hint
-        )
+        return UsageError(f"There is no voice {name[:80]!r}.", reason=f"voice_not_found:{name[:64]}", hint=hint)
 
 
 def _copy_tree(source: Path, target: Path) -> None:

@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Collection
 from pathlib import PurePosixPath
 
+from voicemill import files
+
 LONGEST = 100
 """Characters of a name on the disk, without its suffix."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9._ -]+")
@@ -43,6 +45,10 @@ def safe_name(name: str, taken: Collection[str] = ()) -> str:
     path = PurePosixPath(_UNSAFE.sub("_", plain).strip(" ._-") or "file")
     suffix = path.suffix.lower() if _SUFFIX.fullmatch(path.suffix.lower()) else ""
     stem = path.name[: len(path.name) - len(suffix)].rstrip(" .")[:LONGEST].rstrip(" .") or "file"
+    try:
+        files.portable_relative(stem + suffix)
+    except ValueError:  # the name of a device on Windows
+        stem = f"file {stem}"
     used = {one.lower() for one in taken}
     found, number = stem + suffix, 2
     while found.lower() in used:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+
 from voicemill.text.frontend import read
 from voicemill.text.lexicon import default_lexicon
 from voicemill.text.normalise import normalise

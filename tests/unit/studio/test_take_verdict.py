@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
+
 from voicemill.errors import AudioError
 from voicemill.settings import REPOSITORY
 from voicemill.weights.allowlist import SHIPPED
