@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from voicemill.errors import UsageError, VoicemillError
+from voicemill.errors import RefusedError, VoicemillError
 
 JSON_TYPE = "application/json; charset=utf-8"
 _STATUS = {
@@ -31,8 +31,20 @@ _STATUS = {
     "method_not_allowed": 405,
     "training_unavailable": 503,
     "jobs_busy": 503,
+    "upload_offset": 409,
+    "upload_busy": 409,
+    "upload_too_large": 413,
+    "upload_unknown": 404,
+    "draft_unknown": 404,
+    "session_unknown": 404,
+    "sentence_unknown": 404,
+    "take_unknown": 404,
+    "dataset_changed": 409,
+    "dataset_not_found": 404,
+    "no_such_clip": 404,
+    "disk_full": 507,
 }
-"""Status of a stable reason. Of what is not listed, bad usage is 400, and the rest a failure of the server, 500."""
+"""Status of a stable reason. Of what is not listed, what is refused is 400, and the rest a failure of the server, 500."""
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 RETRY_AFTER = 1
 """Seconds after which a client may try again where the server is busy."""
@@ -52,7 +64,7 @@ class RequestRefusedError(VoicemillError):
 
 def status_of(error: VoicemillError) -> int:
     """The HTTP status of an error."""
-    return _STATUS.get(error.code, 400 if isinstance(error, UsageError) else 500)
+    return _STATUS.get(error.code, 400 if isinstance(error, RefusedError) else 500)
 
 
 def json_response(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -6,6 +6,17 @@
     login         the form that opens a session
     voices        the table of all voices
 
+New voices from files and from a microphone:
+
+    upload_store        files that are uploaded in parts
+    upload_checks       what has arrived of a file: format, level, clipping, noise, speech
+    draft_store         a new voice: its name, rights, choices and files
+    session_store       recording sessions with their takes
+    sentence_choice     sentences to record, by the phones that they contain
+    take_verdict        whether a take is good, and why not
+    preparation_source  files or takes as a source folder and a command line of voice-prep
+    file_names          names of clients as names on the disk
+
 A page is a module with `routes(studio)`, listed in `application.PAGES`, and a template that extends `layout.html.j2`.
 docs/extending.md shows one. The stylesheet is that of the reports (`voicemill.evaluation`), with `static/studio.css`.
 """

@@ -62,6 +62,15 @@ def test_a_take_without_a_verdict_does_not_count(session: RecordingSession) -> N
     assert session.add_take(2, wav(), verdict()).number == 1
 
 
+def test_a_sentence_takes_99_takes(session: RecordingSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voicemill_studio.session_store.MOST_TAKES", 2)
+    session.add_take(1, wav(), verdict())
+    session.add_take(1, wav(), verdict())
+    with pytest.raises(UsageError) as refused:
+        session.add_take(1, wav(), verdict())
+    assert refused.value.code == "takes_too_many"
+
+
 def test_a_faulty_take_can_be_kept_by_hand_until_the_next_one(session: RecordingSession) -> None:
     session.add_take(1, wav(), verdict("noisy"))
     assert session.states()[1].used is None
@@ -100,9 +109,15 @@ def test_unknown_sessions(session: RecordingSession, session_id: str) -> None:
 
 def test_names_are_checked(tmp_path: Path) -> None:
     store = SessionStore(tmp_path / "sessions")
-    for voice, speaker in (("../x", "Ann"), ("ann", " "), ("ann", "x" * 121), ("ann", "a\u202eb")):
-        with pytest.raises(UsageError):
+    for voice, speaker, reason in (
+        ("../x", "Ann", "invalid_voice_profile_id"),
+        ("ann", " ", "speaker_missing"),
+        ("ann", "x" * 121, "speaker_missing"),
+        ("ann", "a\u202eb", "speaker_missing"),
+    ):
+        with pytest.raises(UsageError) as refused:
             store.create(voice, speaker, SENTENCES, 1)
+        assert refused.value.code == reason
     assert not (tmp_path / "sessions").exists()
 
 

@@ -117,6 +117,11 @@ def test_warnings_of_a_loud_and_of_a_silent_recording(store: UploadStore, tmp_pa
     subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", *noise, str(silent)], check=True)
     found = store.get(send(store, "loud.wav", loud.read_bytes())).record.check
     assert [one.reason for one in found.warnings] == ["clipped"]
+    slow = tmp_path / "slow.wav"
+    options = ["-af", "volume=-35dB", "-ar", "8000"]
+    subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-i", flac, *options, str(slow)], check=True)
+    found = store.get(send(store, "slow.wav", slow.read_bytes())).record.check
+    assert [one.reason for one in found.warnings] == ["too_quiet", "sample_rate_low"]
     found = store.get(send(store, "silent.wav", silent.read_bytes())).record.check
     assert [one.reason for one in found.warnings] == ["no_speech"]
 
@@ -127,7 +132,7 @@ def test_a_part_must_begin_where_the_file_ends(store: UploadStore) -> None:
     for offset in (0, 4, 6, 10):
         with pytest.raises(UploadOffsetError) as refused:
             store.append(upload.record.id, offset, b"x")
-        assert refused.value.received == 5
+        assert (refused.value.code, refused.value.received) == ("upload_offset", 5)
     assert store.append(upload.record.id, 5, b"56789").complete
     assert store.data(upload.record.id).read_bytes() == b"0123456789"
 
@@ -202,6 +207,14 @@ def test_a_full_disk_is_named_before_and_during_the_upload(store: UploadStore, m
     with pytest.raises(StorageError) as refused:
         store_of_much.create("huge.wav", 2**59)
     assert refused.value.code == "disk_full"
+
+
+def test_a_file_that_another_request_adds_to_is_busy(store: UploadStore) -> None:
+    upload = store.create("a.txt", 10)
+    with store._open(upload.record.id), pytest.raises(StorageError) as refused:
+        store.append(upload.record.id, 0, b"01234")
+    assert refused.value.code == "upload_busy"
+    assert store.append(upload.record.id, 0, b"01234").received == 5
 
 
 def test_two_clients_send_one_file(store: UploadStore) -> None:
