@@ -44,7 +44,7 @@ _STATUS = {
     "no_such_clip": 404,
     "disk_full": 507,
 }
-"""Status of a stable reason. Of what is not listed, what is refused is 400, and the rest a failure of the server, 500."""
+"""Status of a stable reason. Of others, a refusal is 400, and the rest a failure of the server, 500."""
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 RETRY_AFTER = 1
 """Seconds after which a client may try again where the server is busy."""
