@@ -125,11 +125,10 @@ def promote(
     from voicemill.lane import bundling
     from voicemill.protocol import Protocol
 
-    protocol = Protocol(sys.stdout)
+    settings, protocol = _settings(), Protocol(sys.stdout)
     protocol.progress(0, 1)
-    promoted = bundling.promote(
-        _settings(), voice, display_name, manifest=input_manifest, root=output_root, strict=strict
-    )
+    promoted = bundling.promote(settings, voice, display_name, manifest=input_manifest, root=output_root, strict=strict)
+    bundling.sign_sample(settings, promoted)
     protocol.progress(1, 1)
     bundling.show_promoted(protocol, promoted)
 

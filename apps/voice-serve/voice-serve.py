@@ -111,6 +111,7 @@ def serve_command(
         ServeSettings(
             bundles=bundles or given.bundles or (settings.paths.promoted_bundles,),
             work=settings.workspace.work,
+            marks=settings.workspace.marks,
             default_voice=voice or settings.voice.profile_id,
             host=host,
             port=given.port if port is None else port,

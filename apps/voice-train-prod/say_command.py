@@ -12,9 +12,14 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from voicemill.protocol import Scalar
     from voicemill.settings import Settings
     from voicemill.synthesis.options import SynthesisOptions
+    from voicemill_marks.origin import Origin
+    from voicemill_marks.signer import MarkSigner
     from voicemill_runtime.voice import Voice
 
 EXAMPLES = """\b
@@ -67,6 +72,7 @@ def say_command(
     from voicemill.protocol import Protocol
     from voicemill.settings import Settings
     from voicemill.synthesis.options import SynthesisOptions
+    from voicemill_marks.signer import MarkSigner
     from voicemill_runtime.sound_files import sound_format
     from voicemill_runtime.timings import render
 
@@ -75,7 +81,7 @@ def say_command(
     if (text is None) == (file is None):
         raise UsageError("Give either --text or --file.", hint="For example --text 'Good morning.'.")
     options = SynthesisOptions(speed=speed, semitones=semitones, loudness_lufs=loudness)
-    output = Output(out, sound_format(out), timings)
+    output = Output(out, sound_format(out), timings, MarkSigner.find(settings.workspace.marks))
     if timings is not None:
         render((), timings.name)  # refuses another ending before anything is loaded
     words = text if text is not None else read_input_text(file or Path("-"), sys.stdin.buffer)
@@ -84,10 +90,10 @@ def say_command(
     if speaker is None:
         stats = _say_with_nemo(settings, root, words, output, options)
     else:
-        stats = _say(settings, speaker, words, output, options)
+        stats = _say(speaker, words, output, options)
     protocol = Protocol(sys.stderr if str(out) == "-" else sys.stdout)
     protocol.stats(stats)
-    for path in (out, timings):
+    for path in (out, output.sidecar, timings):
         if path is not None and path.is_file() and str(path) != "-":
             protocol.artifact(path)
 
@@ -100,21 +106,36 @@ class Output:
         sound: a file, or `-`.
         suffix: the ending that decides the format.
         timings: a file.
+        signer: of the metadata.
     """
 
     sound: Path
     suffix: str
     timings: Path | None
+    signer: MarkSigner
 
-    def write(self, data: bytes) -> None:
-        """Write the sound."""
+    @property
+    def sidecar(self) -> Path | None:
+        """The file of the signed metadata, for a sound file whose format does not hold it."""
+        from voicemill_marks.credentials import MEDIA_TYPES, sidecar_path
+
+        in_file = self.suffix in MEDIA_TYPES or str(self.sound) == "-"
+        return None if in_file or (self.sound.exists() and not self.sound.is_file()) else sidecar_path(self.sound)
+
+    def write(self, samples: NDArray[np.float32], rate: int, origin: Origin | None) -> None:
+        """Write the sound with its marks."""
         from voicemill import files
+        from voicemill_marks.credentials import sidecar
+        from voicemill_runtime.sound_files import marked_bytes
 
+        data = marked_bytes(samples, rate, self.suffix, origin, self.signer)
         if str(self.sound) == "-":
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
-        else:
-            files.write_bytes(self.sound, data)
+            return
+        files.write_bytes(self.sound, data)
+        if self.sidecar is not None and origin is not None:
+            files.write_bytes(self.sidecar, sidecar(data, origin, self.signer))
 
 
 def _open(root: Path, lexicon: Path | None, *, needed: bool) -> Voice | None:
@@ -137,14 +158,12 @@ def _open(root: Path, lexicon: Path | None, *, needed: bool) -> Voice | None:
         return None
 
 
-def _say(settings: Settings, voice: Voice, text: str, output: Output, options: SynthesisOptions) -> dict[str, Scalar]:
+def _say(voice: Voice, text: str, output: Output, options: SynthesisOptions) -> dict[str, Scalar]:
     """Speak with the runtime."""
     import numpy as np
 
     from voicemill import files
-    from voicemill_marks.signer import MarkSigner
     from voicemill_runtime.loudness import gain
-    from voicemill_runtime.sound_files import marked_bytes
     from voicemill_runtime.timings import render
 
     started = time.perf_counter()
@@ -153,8 +172,7 @@ def _say(settings: Settings, voice: Voice, text: str, output: Output, options: S
     seconds = samples.size / voice.sample_rate
     if options.loudness_lufs is not None:
         samples = samples * np.float32(gain(samples, voice.sample_rate, options.loudness_lufs))
-    signer = MarkSigner.find(settings.workspace.cache / "marks")
-    output.write(marked_bytes(samples, voice.sample_rate, output.suffix, voice.origin, signer))
+    output.write(samples, voice.sample_rate, voice.origin)
     if output.timings is not None:
         words = [word for chunk in chunks for word in chunk.words]
         marks = [mark for chunk in chunks for mark in chunk.marks]
@@ -172,10 +190,8 @@ def _say_with_nemo(
 
     from voicemill.lane.load_voice import load_promoted_voice
     from voicemill.synthesis.speech import synthesise_to_file
-    from voicemill_marks.signer import MarkSigner
     from voicemill_marks.watermark import Watermark
     from voicemill_runtime.bundle import bundle_origin
-    from voicemill_runtime.sound_files import marked_bytes
 
     speaker = load_promoted_voice(settings, None, root)
     started = time.perf_counter()
@@ -187,8 +203,7 @@ def _say_with_nemo(
     origin = bundle_origin(root)
     if origin is not None:
         samples = Watermark(rate, origin.payload).mark(samples)
-    signer = MarkSigner.find(settings.workspace.cache / "marks")
-    output.write(marked_bytes(samples, rate, output.suffix, origin, signer))
+    output.write(samples, rate, origin)
     return _stats(seconds, speaker.vocoder.name, spent)
 
 

@@ -87,6 +87,11 @@ class Workspace:
         return self.cache / "downloads"
 
     @property
+    def marks(self) -> Path:
+        """Folder of the self-made key that signs sounds."""
+        return self.cache / "marks"
+
+    @property
     def stage_cache(self) -> Path:
         return self.cache / "stages"
 

@@ -6,6 +6,7 @@
     origin       the voice that spoke a sound, as its marks state it
     credentials  C2PA manifests in WAV, FLAC and MP3 files, written and read
     signer       the key and certificates that sign them
+    anchors      the certificates under which a signer is trusted
 
 Watermark and detector need numpy alone; `credentials` needs c2pa and `signer` cryptography.
 """

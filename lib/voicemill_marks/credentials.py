@@ -1,6 +1,7 @@
 """Signed metadata of a sound file: a C2PA manifest that says that the sound is synthetic and whose voice it is.
 
-WAV, FLAC and MP3 hold the manifest themselves. Ogg cannot; its comments and the watermark remain.
+WAV, FLAC and MP3 hold the manifest themselves. For Ogg, and for files that must not change, it is a file of its own,
+`<name>.c2pa`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from voicemill import __version__
 from voicemill_marks.origin import NOTICE, Origin
@@ -20,9 +21,14 @@ if TYPE_CHECKING:
     import c2pa
 
 MEDIA_TYPES = {".wav": "audio/wav", ".flac": "audio/flac", ".mp3": "audio/mpeg"}
+SIDECAR = ".c2pa"
+"""Ending of a manifest in a file of its own."""
 CLAIMS = "org.voicemill.voice"
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 MAX_CLAIMS_CHARACTERS = 16_384
+MAX_SIDECAR_BYTES = 4 * 1024 * 1024
+_ANY_MEDIA_TYPE = "audio/ogg"
+"""For sounds whose manifest is a file of its own: the library hashes the whole sound, whatever its format."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +39,9 @@ class Credentials:
         state: `valid`: the signature holds and the sound is the one that was signed; `invalid`: it is not.
         faults: C2PA's codes of what does not hold.
         synthetic: whether the manifest states that a trained model made the sound.
-        signer: common name of the certificate.
-        self_made: whether the chain was made by voicemill itself, so that the name proves nothing.
+        signer: common name of the certificate, which anyone can choose.
+        trusted: whether a trusted anchor issued the certificate, so that the name is verified.
+        self_made: whether the chain says that voicemill made it.
         claims: `Origin.claims()`, empty for a file of another program.
     """
 
@@ -42,6 +49,7 @@ class Credentials:
     faults: tuple[str, ...]
     synthetic: bool
     signer: str
+    trusted: bool
     self_made: bool
     claims: dict[str, Any]
 
@@ -54,6 +62,24 @@ def signed(data: bytes, suffix: str, origin: Origin, signer: MarkSigner) -> byte
     """A sound file with the signed manifest in it; the same bytes where the format holds none."""
     if suffix not in MEDIA_TYPES:
         return data
+    target = io.BytesIO()
+    _sign(data, MEDIA_TYPES[suffix], origin, signer, target)
+    return target.getvalue()
+
+
+def sidecar(data: bytes, origin: Origin, signer: MarkSigner) -> bytes:
+    """The signed manifest of a sound file as a file of its own; the sound stays as it is."""
+    return _sign(data, _ANY_MEDIA_TYPE, origin, signer, io.BytesIO(), embed=False)
+
+
+def sidecar_path(path: Path) -> Path:
+    """Where the signed manifest of a sound is looked for if the sound has none: `<name>.c2pa` beside it."""
+    return path.with_suffix(SIDECAR)
+
+
+def _sign(
+    data: bytes, media_type: str, origin: Origin, signer: MarkSigner, target: io.BytesIO, *, embed: bool = True
+) -> bytes:
     import c2pa
 
     manifest = {
@@ -67,35 +93,54 @@ def signed(data: bytes, suffix: str, origin: Origin, signer: MarkSigner) -> byte
             {"label": CLAIMS, "data": {"notice": NOTICE, **origin.claims()}},
         ],
     }
-    target = io.BytesIO()
     with (
-        c2pa.Builder(json.dumps(manifest), context=_offline()) as builder,
+        c2pa.Builder(json.dumps(manifest), context=_context(None)) as builder,
         c2pa.Signer.from_callback(signer.sign, c2pa.C2paSigningAlg.ES256, signer.chain) as signing,
     ):
-        builder.sign(signing, MEDIA_TYPES[suffix], io.BytesIO(data), target)
-    return target.getvalue()
+        if not embed:
+            builder.set_no_embed()
+        return bytes(builder.sign(signing, media_type, io.BytesIO(data), target))
 
 
-def read_credentials(path: Path) -> Credentials | None:
-    """The signed metadata of a WAV, FLAC or MP3 file by its content; None without any, or for another format."""
-    import c2pa
+def read_credentials(path: Path, anchors: str | None = None, beside: Path | None = None) -> Credentials | None:
+    """The signed metadata of a file: in a WAV, FLAC or MP3 by its content, else in the file beside it.
 
+    Args:
+        path: the sound.
+        anchors: certificates in PEM, under which a signer is trusted; without them none is.
+        beside: the manifest of a sound that has none itself; by default `sidecar_path(path)`, if it is there.
+
+    Returns:
+        None without signed metadata.
+    """
     with path.open("rb") as handle:
         media = _media_type(handle.read(12))
         handle.seek(0)
-        if media is None:
+        if media is not None and (found := _read(media, handle, anchors, None)) is not None:
+            return found
+        beside = beside or sidecar_path(path)
+        if beside == path or not beside.is_file():
             return None
-        try:
-            with c2pa.Reader(media, handle, context=_offline()) as reader:
-                state = str(reader.get_validation_state())
-                store = json.loads(reader.json())
-        except c2pa.C2paError as error:
-            return None if "ManifestNotFound" in type(error).__name__ else _unreadable(error)
+        with beside.open("rb") as manifest:
+            data = manifest.read(MAX_SIDECAR_BYTES + 1)
+        handle.seek(0)
+        return _read(_ANY_MEDIA_TYPE, handle, anchors, data)
+
+
+def _read(media: str, handle: BinaryIO, anchors: str | None, manifest: bytes | None) -> Credentials | None:
+    import c2pa
+
+    try:
+        with c2pa.Reader(media, handle, manifest_data=manifest, context=_context(anchors)) as reader:
+            state = str(reader.get_validation_state())
+            store = json.loads(reader.json())
+    except c2pa.C2paError as error:
+        return None if "ManifestNotFound" in type(error).__name__ else _unreadable(error)
     return _credentials(store, state)
 
 
 def _unreadable(error: Exception) -> Credentials:
-    return Credentials("invalid", (type(error).__name__.lstrip("_"),), False, "", False, {})
+    return Credentials("invalid", (type(error).__name__.lstrip("_"),), False, "", False, False, {})
 
 
 def _credentials(store: dict[str, Any], state: str) -> Credentials:
@@ -113,6 +158,7 @@ def _credentials(store: dict[str, Any], state: str) -> Credentials:
         faults=faults,
         synthetic=any(str(action.get("digitalSourceType", "")).endswith("AlgorithmicMedia") for action in actions),
         signer=str(signature.get("common_name") or ""),
+        trusted=state == "Trusted" and not faults,
         self_made=signature.get("issuer") == SELF_MADE,
         claims=claims,
     )
@@ -128,9 +174,12 @@ def _media_type(start: bytes) -> str | None:
     return None
 
 
-@functools.lru_cache(maxsize=1)
-def _offline() -> c2pa.Context:
-    """C2PA asks no server: neither for revocation nor for remote manifests."""
+@functools.lru_cache(maxsize=4)
+def _context(anchors: str | None) -> c2pa.Context:
+    """C2PA with these anchors and no others; it asks no server, neither for revocation nor for remote manifests."""
     import c2pa
 
-    return c2pa.Context.from_dict({"verify": {"ocsp_fetch": False, "remote_manifest_fetch": False}})
+    settings: dict[str, Any] = {"verify": {"ocsp_fetch": False, "remote_manifest_fetch": False}}
+    if anchors:
+        settings["trust"] = {"user_anchors": anchors}
+    return c2pa.Context.from_dict(settings)

@@ -72,12 +72,14 @@ class Detection:
         payload: four bytes, or None where the mark is too weak to be read.
         score: of the best window.
         speed: at which the mark was found.
+        threshold: that the score of a window with the mark reaches.
     """
 
     spans: tuple[MarkedSpan, ...]
     payload: bytes | None
     score: float
     speed: Speed
+    threshold: float = THRESHOLD
 
     @property
     def marked(self) -> bool:
@@ -183,7 +185,7 @@ def _detection(
         values = bytes(int(value) for value in np.argmax(total, axis=1))
         if checksum(values[:PAYLOAD_BYTES]) == values[PAYLOAD_BYTES:]:
             payload = values[:PAYLOAD_BYTES]
-    return Detection(spans, payload, max((match.score for match in found), default=0.0), speed)
+    return Detection(spans, payload, max((match.score for match in found), default=0.0), speed, threshold)
 
 
 def features(samples: NDArray[np.float32], rate: int, speed: Speed | None = None) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ authority. Without one voicemill makes a chain itself: it proves that a file was
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -50,8 +51,8 @@ class MarkSigner:
         """A key and its chain from PEM files.
 
         Raises:
-            UsageError: `key_unreadable:<path>`, `chain_unreadable:<path>`, `chain_expired:<path>`, or
-                `chain_of_another_key:<path>`.
+            UsageError: `key_unreadable:<path>`, `chain_unreadable:<path>`, `chain_expired:<path>`,
+                `chain_of_another_key:<path>`, or `chain_broken:<path>`: a certificate was not issued by the next one.
         """
         from cryptography import x509
 
@@ -63,8 +64,10 @@ class MarkSigner:
             raise _unusable(chain, "holds no certificates", reason=f"chain_unreadable:{chain}") from error
         if certificates[0].public_key() != private.public_key():
             raise _unusable(chain, "begins with the certificate of another key", reason=f"chain_of_another_key:{chain}")
-        if certificates[0].not_valid_after_utc < datetime.now(UTC):
+        if min(each.not_valid_after_utc for each in certificates) < datetime.now(UTC):
             raise _unusable(chain, "has expired", reason=f"chain_expired:{chain}")
+        for one, issuer in itertools.pairwise(certificates):
+            _check_issuer(one, issuer, chain)
         return cls(private, text)
 
     @classmethod
@@ -191,6 +194,16 @@ def _certificate(
         purpose = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION])  # one of those that C2PA accepts
         builder = builder.add_extension(purpose, critical=False)
     return builder.sign(authority, hashes.SHA256())
+
+
+def _check_issuer(certificate: Certificate, issuer: Certificate, chain: Path) -> None:
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature) as error:
+        why = "has a certificate that the next one did not issue"
+        raise _unusable(chain, why, reason=f"chain_broken:{chain}") from error
 
 
 def _private_key(path: Path) -> EllipticCurvePrivateKey:

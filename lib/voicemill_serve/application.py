@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from voicemill.workers import usable_cores
+from voicemill_marks.signer import MarkSigner
 from voicemill_serve import backend_routes, openai_routes, operation_routes, train_routes
 from voicemill_serve.areas import refused
 from voicemill_serve.guard import AccessLog, Guard, note
@@ -37,7 +38,12 @@ HOUSEKEEPING_SECONDS = 10.0
 
 
 def create_services(settings: ServeSettings, log: AccessLog | None = None) -> Services:
-    """The objects that the routes of one server share."""
+    """The objects that the routes of one server share.
+
+    Raises:
+        UsageError: the key of the marks cannot be used, see `MarkSigner.find`.
+    """
+    signer = MarkSigner.find(settings.marks) if settings.marks is not None else MarkSigner.make()
     log = log or AccessLog()
     metrics = Metrics()
     pool = ThreadPoolExecutor(usable_cores(), thread_name_prefix="speech")
@@ -57,7 +63,7 @@ def create_services(settings: ServeSettings, log: AccessLog | None = None) -> Se
     speech = SpeechService(voices, pool, metrics, settings.limits)
     metrics.add(Gauge("voicemill_voices_loaded", "Voices in memory.", lambda: float(voices.loaded)))
     metrics.add(Gauge("voicemill_active_requests", "Texts that are spoken or wait.", lambda: float(speech.active)))
-    return Services(settings, pool, voices, speech, metrics, log)
+    return Services(settings, pool, voices, speech, metrics, log, signer)
 
 
 def create_application(services: Services, routers: Sequence[Router] = ROUTERS) -> ASGIApp:

@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Route
 
 from voicemill import __version__, files
 from voicemill.errors import VoicemillError
-from voicemill_serve.encoders import wav_bytes
+from voicemill_serve import encoders
 from voicemill_serve.guard import note
 from voicemill_serve.refusals import RequestRefusedError, json_response
 from voicemill_serve.services import Services, answering, speech_headers
@@ -144,12 +144,14 @@ async def _spoken(services: Services, request: Request, asked: SpeechRequest, tr
         }
         return json_response(body, 502)
     note(request.state, voice=asked.voice, sound_seconds=round(spoken.seconds, 3))
-    headers = speech_headers(spoken) | {
+    origin = spoken.served.voice.origin
+    headers = speech_headers(spoken, encoders.marks("wav", origin, streamed=False)) | {
         "X-Voice-Provider": PROVIDER,
         "X-Audio-Sample-Rate": str(spoken.sample_rate),
         "X-Audio-Duration-Ms": str(round(spoken.seconds * 1000)),
     }
-    return Response(wav_bytes(samples, spoken.sample_rate), media_type="audio/wav", headers=headers)
+    data = encoders.whole(samples, spoken.sample_rate, "wav", origin, services.signer)
+    return Response(data, media_type="audio/wav", headers=headers)
 
 
 async def _unavailable(services: Services, trace: Any) -> Response:

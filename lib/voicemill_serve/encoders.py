@@ -15,7 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from voicemill_runtime.sound_files import resample, sound_bytes
+from voicemill_marks.credentials import signed
+from voicemill_marks.origin import NOTICE, Origin
+from voicemill_marks.signer import MarkSigner
+from voicemill_runtime.sound_files import marked_bytes, resample, sound_bytes
 from voicemill_serve.refusals import RequestRefusedError
 
 MEDIA_TYPES = {
@@ -28,6 +31,9 @@ MEDIA_TYPES = {
 }
 """Formats of `POST /v1/audio/speech` and their media types."""
 STREAMED = ("wav", "pcm", "mp3", "opus")
+WITH_COMMENTS = ("mp3", "opus", "flac")
+WITH_CREDENTIALS = ("wav", "mp3", "flac")
+"""Formats whose whole files have signed metadata; a stream cannot, because the signature is over the whole sound."""
 PCM_RATE = 24_000
 """Clients of OpenAI's interface play `pcm` at 24 kHz."""
 OPUS_RATE = 24_000
@@ -80,29 +86,42 @@ def wav_bytes(samples: Samples, rate: int) -> bytes:
     return wav_header(rate, samples.size) + pcm16(samples)
 
 
-def whole(samples: Samples, rate: int, name: str) -> bytes:
-    """The whole file of a format.
+def marks(name: str, origin: Origin | None, *, streamed: bool) -> str:
+    """The marks of an answer, for the header `X-Voice-Marks`: `watermark`, `c2pa`, `comments`, or `none`."""
+    if origin is None:
+        return "none"
+    with_credentials = not streamed and name in WITH_CREDENTIALS
+    found = ["watermark", *(["c2pa"] if with_credentials else []), *(["comments"] if name in WITH_COMMENTS else [])]
+    return ", ".join(found)
+
+
+def whole(samples: Samples, rate: int, name: str, origin: Origin | None, signer: MarkSigner) -> bytes:
+    """The whole file of a format, with signed metadata where the format holds it.
 
     Raises:
         RequestRefusedError: `encoding_failed`: ffmpeg refuses.
     """
-    if name == "wav":
-        return wav_bytes(samples, rate)
+    if name == "wav":  # without comments: clients expect the samples after 44 bytes
+        data = wav_bytes(samples, rate)
+        return data if origin is None else signed(data, ".wav", origin, signer)
     if name == "pcm":
         return pcm16(resample(samples, rate, PCM_RATE))
     if name == "aac":
         return _aac(wav_bytes(samples, rate))
-    return sound_bytes(samples, rate, f".{name}")
+    if name == "opus":
+        return sound_bytes(samples, rate, ".opus", origin)
+    return marked_bytes(samples, rate, f".{name}", origin, signer)
 
 
 class StreamEncoder:
     """Turns parts of speech into the bytes of one stream: `start`, `part` for each, `end`."""
 
-    def __init__(self, name: str, rate: int) -> None:
+    def __init__(self, name: str, rate: int, origin: Origin | None = None) -> None:
         """
         Args:
             name: one of `STREAMED`.
             rate: of the samples, in Hz.
+            origin: for the comments at the start of MP3 and Opus.
         """
         import soundfile
 
@@ -115,6 +134,8 @@ class StreamEncoder:
             self._file = soundfile.SoundFile(self._sink, "w", rate, 1, "MPEG_LAYER_III", format="MP3", **steady)
         elif name == "opus":
             self._file = soundfile.SoundFile(self._sink, "w", OPUS_RATE, 1, "OPUS", format="OGG")
+        if self._file is not None and origin is not None:
+            self._file.artist, self._file.comment = origin.voice, NOTICE
 
     def start(self) -> bytes:
         """The bytes before the first sound."""
@@ -142,7 +163,8 @@ class StreamEncoder:
     def _taken(self) -> bytes:
         data = self._sink.take()
         if self._name == "mp3" and self._sink.sent == len(data):  # the first bytes
-            data = data[_reserved_frame(data) :]
+            tag = _tag_length(data)
+            data = data[:tag] + data[tag + _reserved_frame(data[tag:]) :]
         return data
 
 
@@ -180,6 +202,13 @@ class _Sink(io.RawIOBase):
         self._new.clear()
         self.sent += len(data)
         return data
+
+
+def _tag_length(data: bytes) -> int:
+    """Length of an ID3v2 tag at the start of an MP3; 0 if there is none."""
+    if data[:3] != b"ID3" or len(data) < 10:
+        return 0
+    return 10 + sum(byte << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=True))
 
 
 def _reserved_frame(data: bytes) -> int:

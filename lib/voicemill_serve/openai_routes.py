@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from voicemill_marks.signer import MarkSigner
 from voicemill_serve import encoders
 from voicemill_serve.guard import note
 from voicemill_serve.refusals import RequestRefusedError, json_response
@@ -23,7 +24,7 @@ ALIASES = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
 """Models that programs ask for without a choice; every one speaks with the same engine."""
 MODELS = (MODEL, *ALIASES)
 WHOLE_BELOW = 200
-"""Characters: the WAV of a shorter text is answered whole, with its true length in the header."""
+"""Characters: WAV and MP3 of a shorter text are answered whole, with signed metadata and WAV's true length."""
 
 
 class VoiceName(BaseModel):
@@ -59,17 +60,22 @@ def routes(services: Services) -> list[BaseRoute]:
         spoken = await services.speech.speak(SpeechRequest(voice, text, body.speed))
         note(request.state, first_sound_seconds=round(spoken.first_sound, 4))
         try:
-            headers = speech_headers(spoken)
+            origin = spoken.served.voice.origin
+            streamed = name in encoders.STREAMED and (
+                body.stream_format == "sse" or name not in encoders.WITH_CREDENTIALS or len(text) >= WHOLE_BELOW
+            )
+            headers = speech_headers(spoken, encoders.marks(name, origin, streamed=streamed))
             if body.stream_format == "sse":
-                events = _events(spoken, name, len(text))
+                events = _events(spoken, name, len(text), services.signer)
                 return SpeechResponse(spoken, events, media_type="text/event-stream", headers=headers)
             media_type = encoders.MEDIA_TYPES[name]
-            if name not in encoders.STREAMED or (name == "wav" and len(text) < WHOLE_BELOW):
+            if not streamed:
                 samples = await spoken.whole(request.is_disconnected)
                 spoken.close()
-                data = encoders.whole(samples, spoken.sample_rate, name)
+                data = encoders.whole(samples, spoken.sample_rate, name, origin, services.signer)
                 return Response(data, media_type=media_type, headers=headers)
-            return SpeechResponse(spoken, _encoded(spoken, name), media_type=media_type, headers=headers)
+            parts = _encoded(spoken, name, services.signer)
+            return SpeechResponse(spoken, parts, media_type=media_type, headers=headers)
         except BaseException:
             spoken.close()
             raise
@@ -128,12 +134,13 @@ def _model(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "voicemill"}
 
 
-async def _parts(spoken: SpeechStream, name: str) -> AsyncIterator[bytes]:
+async def _parts(spoken: SpeechStream, name: str, signer: MarkSigner) -> AsyncIterator[bytes]:
     """The encoded sound in parts; formats that cannot be streamed as one part."""
+    origin = spoken.served.voice.origin
     if name not in encoders.STREAMED:
-        yield encoders.whole(await spoken.whole(), spoken.sample_rate, name)
+        yield encoders.whole(await spoken.whole(), spoken.sample_rate, name, origin, signer)
         return
-    encoder = encoders.StreamEncoder(name, spoken.sample_rate)
+    encoder = encoders.StreamEncoder(name, spoken.sample_rate, origin)
     head = encoder.start()
     async for samples in spoken.samples():
         yield head + encoder.part(samples)
@@ -142,15 +149,15 @@ async def _parts(spoken: SpeechStream, name: str) -> AsyncIterator[bytes]:
         yield tail
 
 
-async def _encoded(spoken: SpeechStream, name: str) -> AsyncIterator[bytes]:
-    async for data in _parts(spoken, name):
+async def _encoded(spoken: SpeechStream, name: str, signer: MarkSigner) -> AsyncIterator[bytes]:
+    async for data in _parts(spoken, name, signer):
         if data:
             yield data
 
 
-async def _events(spoken: SpeechStream, name: str, characters: int) -> AsyncIterator[bytes]:
+async def _events(spoken: SpeechStream, name: str, characters: int, signer: MarkSigner) -> AsyncIterator[bytes]:
     """Server-sent events: one delta for each part, and one at the end."""
-    async for data in _parts(spoken, name):
+    async for data in _parts(spoken, name, signer):
         if data:
             yield _event({"type": "speech.audio.delta", "audio": base64.b64encode(data).decode("ascii")})
     tokens = round(spoken.seconds * 1000)

@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from voicemill.errors import VoicemillError
+from voicemill_marks.signer import MarkSigner
 from voicemill_serve.areas import PageArea
 from voicemill_serve.guard import AccessLog, note
 from voicemill_serve.jobs import JobRunner
@@ -30,6 +31,7 @@ class Services:
 
     Attributes:
         pool: threads that speak, verify and load.
+        signer: of the metadata of whole files.
         background: coroutine functions that run as long as the application does.
         closing: called when the application stops.
         areas: pages for people, see `areas`; a set of routes adds its own.
@@ -43,6 +45,7 @@ class Services:
     speech: SpeechService
     metrics: Metrics
     log: AccessLog
+    signer: MarkSigner
     background: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
     closing: list[Callable[[], None]] = field(default_factory=list)
     areas: list[PageArea] = field(default_factory=list)
@@ -97,12 +100,12 @@ class SpeechResponse(StreamingResponse):
             self._spoken.close()
 
 
-def speech_headers(spoken: SpeechStream) -> dict[str, str]:
-    """Headers of an answer with speech."""
+def speech_headers(spoken: SpeechStream, marks: str) -> dict[str, str]:
+    """Headers of an answer with speech; `marks` is that of `encoders.marks`."""
     state = spoken.served.state
     return {
         "Cache-Control": "no-store",
         "X-Voice-Profile": state.voice_id,
         "X-Voice-Certified": "true" if state.certified else "false",
-        "X-Voice-Marks": "none" if spoken.served.voice.origin is None else "watermark",
+        "X-Voice-Marks": marks,
     }

@@ -89,6 +89,7 @@ class ServeSettings:
     Attributes:
         bundles: folders of promoted voices (`<voice>/voice_bundle`), or single bundles.
         work: the work folder, which holds the jobs.
+        marks: folder of the self-made key that signs sounds; None makes one for this process.
         default_voice: for requests that name none.
         host: address to listen on.
         port: 0 chooses a free one.
@@ -107,6 +108,7 @@ class ServeSettings:
 
     bundles: tuple[Path, ...]
     work: Path
+    marks: Path | None = None
     default_voice: str = DEFAULT_VOICE
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT

@@ -23,6 +23,9 @@ MAX_ENTRIES = 10_000
 """A bundle has a handful of files; a folder with more entries is refused before it is walked further."""
 GRAPH, LEXICON = "voice.onnx", "lexicon.txt"
 """The voice as one ONNX graph, and its pronunciations."""
+SAMPLE = "sample.wav"
+SAMPLE_CREDENTIALS = "sample.c2pa"
+"""Signed metadata of the sample, beside the bundle's folder: it differs each time, and the bundle must not."""
 STABILITY = "stability.json"
 """File name of the figures of stability, beside the bundle's folder as the certificate is."""
 BLOCK_BYTES = 1 << 20

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from voicemill import files
-from voicemill.bundle.contents import MAX_ENTRIES, STABILITY, Digest, check_paths, open_regular, open_unchanged
+from voicemill.bundle.contents import (
+    MAX_ENTRIES,
+    SAMPLE_CREDENTIALS,
+    STABILITY,
+    Digest,
+    check_paths,
+    open_regular,
+    open_unchanged,
+)
 from voicemill.bundle.differences import check_bundle, compare
 from voicemill.bundle.manifest import MANIFEST, PromotedManifest
 from voicemill.bundle.promote import check_dry_run
@@ -24,6 +32,7 @@ BUNDLE = "voice_bundle"
 COMPANIONS = (
     "certificate.json",
     STABILITY,
+    SAMPLE_CREDENTIALS,
     "voice_bundle.sig",
     "voice_bundle.provenance.sig",
     "voice_bundle.cdx.json",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+SoundUri = Callable[[NDArray[np.float32], int], str]
+"""Makes the data URI of mono samples, shape (samples,), at a rate in Hz."""
 FOLDER = Path(__file__).parent
 """Contains `style.css` and `parts.html.j2`, which every page may include."""
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from voicemill.evaluation.candidates import Reference
 from voicemill.evaluation.charts import Series, line_chart, mel_picture
 from voicemill.evaluation.model import Evaluation, SentenceResult
-from voicemill.evaluation.pages import SoundPlayer, flac_uri
+from voicemill.evaluation.pages import SoundPlayer, SoundUri, flac_uri
 from voicemill.metrics.error_rate import spoken_words
 from voicemill.metrics.pitch_errors import pitch_contour
 from voicemill.metrics.spectral import MelSettings, log_mel
@@ -36,6 +36,8 @@ class ReportSounds:
     """`VoiceEvaluation.spoken`: vocoder -> sentence id -> samples."""
     trials: Sequence[Samples] = ()
     """`VoiceEvaluation.trials`: the test sentences, in step with `evaluation.trials`."""
+    synthetic_uri: SoundUri = flac_uri
+    """Data URI of a synthetic sound; the lane's has the voice's marks."""
     pitch_range: tuple[float, float] | None = None
     """Hz; pitch charts are left out without it."""
 
@@ -91,7 +93,7 @@ def trial_rows(sounds: ReportSounds, evaluation: Evaluation, budget: int = TRIAL
     for index, result in enumerate(evaluation.trials):
         if result.kind == "clause":
             continue
-        audio = flac_uri(sounds.trials[index], sounds.sample_rate) if index < len(sounds.trials) else ""
+        audio = sounds.synthetic_uri(sounds.trials[index], sounds.sample_rate) if index < len(sounds.trials) else ""
         budget -= len(audio)
         found.append(
             TrialRow(
@@ -120,7 +122,7 @@ def sentences_within_budget(
         samples: dict[str, Samples] = {"": reference.samples}
         samples |= {name: found for name in vocoders if (found := sounds.spoken[name].get(reference.id)) is not None}
         result = results.get(reference.id)
-        takes = [_player(name, each, sounds.sample_rate, shipped, result) for name, each in samples.items()]
+        takes = [_player(name, each, sounds, shipped, result) for name, each in samples.items()]
         pitch = _pitch_chart(samples, sounds, shipped)
         sentence = ReportSentence(id=reference.id, text=reference.text, takes=takes, pitch=pitch)
         budget -= sentence.size
@@ -131,7 +133,7 @@ def sentences_within_budget(
 
 
 def _player(
-    vocoder: str, samples: Samples, sample_rate: int, chosen: str | None, result: SentenceResult | None
+    vocoder: str, samples: Samples, sounds: ReportSounds, chosen: str | None, result: SentenceResult | None
 ) -> SoundPlayer:
     shipped = bool(vocoder) and vocoder == chosen
     recognised, rate = None, None
@@ -143,9 +145,9 @@ def _player(
         label=vocoder or "Recording",
         style="made" if shipped else "other" if vocoder else "real",
         shipped=shipped,
-        seconds=len(samples) / sample_rate,
-        audio=flac_uri(samples, sample_rate),
-        picture=mel_picture(log_mel(samples, MelSettings(sample_rate=sample_rate))),
+        seconds=len(samples) / sounds.sample_rate,
+        audio=(sounds.synthetic_uri if vocoder else flac_uri)(samples, sounds.sample_rate),
+        picture=mel_picture(log_mel(samples, MelSettings(sample_rate=sounds.sample_rate))),
         recognised=recognised,
         error_rate=rate,
     )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from voicemill import files
 from voicemill.evaluation.charts import Series, line_chart, mel_picture
-from voicemill.evaluation.pages import Chart, SoundPlayer, flac_uri, render
+from voicemill.evaluation.pages import Chart, SoundPlayer, SoundUri, flac_uri, render
 from voicemill.metrics.pitch_errors import pitch_contour
 from voicemill.metrics.spectral import MelSettings, log_mel
 from voicemill.synthesis.griffin_lim import griffin_lim
@@ -51,6 +51,7 @@ class TrainingPage:
         path: of the HTML file.
         pitch_range: lowest and highest F0 of the speaker, Hz.
         finished: the training has ended, so that the page need not reload.
+        synthetic_uri: data URI of a synthetic sound; it is sent to another process.
         rate_search: file of the learning-rate finder, if it was used (`training.rate_search`).
     """
 
@@ -62,6 +63,7 @@ class TrainingPage:
     max_steps: int
     finished: bool = False
     rate_search: Path | None = None
+    synthetic_uri: SoundUri = flac_uri
     reports: list[StepReport] = field(default_factory=list)
     _sentences: dict[str, TrainingSentence] = field(default_factory=dict, repr=False)
 
@@ -116,10 +118,12 @@ class TrainingPage:
         real = read_audio(clip.audio, rate)
         if clip.id not in self._sentences:
             mel = log_mel(real, MelSettings(sample_rate=rate))
-            self._sentences[clip.id] = TrainingSentence(clip.text, [_player("Recording", "real", real, mel, rate)])
+            recording = _player("Recording", "real", flac_uri(real, rate), mel, len(real) / rate)
+            self._sentences[clip.id] = TrainingSentence(clip.text, [recording])
         sentence = self._sentences[clip.id]
         made = griffin_lim(preview.mel, self.audio, iterations=ITERATIONS)
-        sentence.takes.append(_player(f"Step {preview.step}", "made", made, preview.mel, rate))
+        audio = self.synthetic_uri(made, rate)
+        sentence.takes.append(_player(f"Step {preview.step}", "made", audio, preview.mel, len(made) / rate))
         if len(sentence.takes) > 1 + KEPT_TAKES:
             del sentence.takes[2]
         sentence.pitch = self._pitch_chart(real, made)
@@ -188,13 +192,13 @@ def alignment_chart(preview: Preview, seconds: float, audio: AudioConfig) -> Mar
     )
 
 
-def _player(label: str, style: str, samples: NDArray[np.float32], mel: NDArray[np.float32], rate: int) -> SoundPlayer:
+def _player(label: str, style: str, audio: str, mel: NDArray[np.float32], seconds: float) -> SoundPlayer:
     return SoundPlayer(
         label=label,
         style=style,
         shipped=False,
-        seconds=len(samples) / rate,
-        audio=flac_uri(samples, rate),
+        seconds=seconds,
+        audio=audio,
         picture=mel_picture(mel),
         recognised=None,
         error_rate=None,

@@ -22,6 +22,7 @@ Parts of the steps:
     placeholders   the results of a dry run
     statuses       the training status and the evaluation as a lane writes them
     report         the HTML report of a trained voice
+    marked_sounds  the marks of the synthetic sounds in its players
     reporter       PROGRESS, STATS and ARTIFACT lines, the lane's status file, the person's display
 
 What starts it:

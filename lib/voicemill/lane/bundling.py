@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from voicemill import files
 from voicemill.bundle import promote as promotion
-from voicemill.bundle.manifest import MANIFEST
+from voicemill.bundle.contents import SAMPLE, SAMPLE_CREDENTIALS
+from voicemill.bundle.manifest import MANIFEST, load_manifest
 from voicemill.bundle.promote import PromotedBundle, source_date
 from voicemill.protocol import Protocol, Scalar
 from voicemill.settings import Settings
@@ -97,7 +99,7 @@ def promote(
     Raises:
         BundleError, GateError, UsageError: see `voicemill.bundle.promote`.
     """
-    return promotion.promote(
+    promoted = promotion.promote(
         manifest or settings.paths.production_bundle / MANIFEST,
         root or settings.paths.promoted_bundles,
         voice or settings.voice.profile_id,
@@ -107,6 +109,34 @@ def promote(
         base=settings.workspace.work if manifest is None else None,
         created_at=source_date(settings.source_date_epoch),
     )
+    (promoted.root.parent / SAMPLE_CREDENTIALS).unlink(missing_ok=True)  # those of the bundle that was replaced
+    return promoted
+
+
+def sign_sample(settings: Settings, promoted: PromotedBundle) -> Path | None:
+    """Write the signed metadata of a promoted bundle's sample beside the bundle.
+
+    The sample itself must be the same in every build, and a signature differs each time.
+
+    Returns:
+        The file; None for a dry run, and for a voice that is unmarked by decision.
+
+    Raises:
+        UsageError: the key of the environment cannot be used, see `MarkSigner.find`.
+        StorageError: it cannot be written.
+    """
+    from voicemill_marks.credentials import sidecar
+    from voicemill_marks.origin import Origin
+    from voicemill_marks.signer import MarkSigner
+
+    raw = load_manifest(promoted.root).raw
+    origin = None if promoted.manifest.dry_run else Origin.of_manifest(raw, promoted.manifest_sha256, promoted.root)
+    sample, target = promoted.root / SAMPLE, promoted.root.parent / SAMPLE_CREDENTIALS
+    if origin is None or not sample.is_file():
+        return None
+    signer = MarkSigner.find(settings.workspace.marks)
+    files.write_bytes(target, sidecar(sample.read_bytes(), origin, signer))
+    return target
 
 
 def build_stats(built: BuiltBundle, folder: str) -> dict[str, Scalar]:

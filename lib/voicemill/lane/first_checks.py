@@ -22,6 +22,7 @@ from voicemill.lane.request import LaneRequest
 from voicemill.settings import Settings
 from voicemill.training.config import AcousticConfig, TrainingConfig, TransformerConfig
 from voicemill.workspace import Paths
+from voicemill_marks.signer import CHAIN_VARIABLE, KEY_VARIABLE, MarkSigner
 
 _LOSSLESS = frozenset({".wav", ".wave", ".w64", ".rf64", ".flac", ".aif", ".aiff", ".aifc", ".au", ".caf"})
 _DECODED_PART = 0.15
@@ -160,7 +161,17 @@ def _stack(stack: TransformerConfig, width: int) -> int:
     return stack.layers * (attention + 2 * stack.kernel_size * width * stack.inner_width)
 
 
-CHECKS: tuple[Callable[[Run], None], ...] = (check_dataset, check_writable, check_disk_space)
+def check_marks_key(run: Run) -> None:
+    """Refuse a key or certificates of the environment that cannot sign the sounds of the voice.
+
+    Raises:
+        UsageError: see `MarkSigner.open`.
+    """
+    if any(os.environ.get(name) for name in (KEY_VARIABLE, CHAIN_VARIABLE)):
+        MarkSigner.find(run.settings.workspace.marks)
+
+
+CHECKS: tuple[Callable[[Run], None], ...] = (check_dataset, check_writable, check_disk_space, check_marks_key)
 """In the order in which they run; the dataset comes first by the contract."""
 
 

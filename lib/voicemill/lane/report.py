@@ -13,6 +13,7 @@ from voicemill.evaluation.report_sentences import ReportSounds
 from voicemill.evaluation.voice_report import Licence, ReportData, write_report
 from voicemill.lane import statuses
 from voicemill.lane.evaluation import references
+from voicemill.lane.marked_sounds import MarkedPlayer
 from voicemill.lane.reporter import TableRow
 from voicemill.lane.steps import LaneRun
 from voicemill.lane.trained_voice import TrainedVoice, TrainingRecord, run_summary
@@ -48,6 +49,7 @@ def draw_report(run: LaneRun, voice: TrainedVoice, measured: VoiceEvaluation, pr
                 references=references(dataset, rate),
                 spoken=measured.spoken,
                 trials=measured.trials,
+                synthetic_uri=MarkedPlayer.of_voice(run.settings, run.voice, voice.folder, promoted),
                 pitch_range=(dataset.stats.pitch_fmin, dataset.stats.pitch_fmax),
             ),
             curves=[*_curves("FastPitch", voice.acoustic_record), *_curves("HiFi-GAN", voice.vocoder_record)],

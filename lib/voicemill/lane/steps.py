@@ -224,9 +224,10 @@ def _percent(measured: VoiceEvaluation, name: str) -> str:
 
 def _record(voice: TrainedVoice, measured: VoiceEvaluation, exported: ExportedGraph, settings: Settings) -> None:
     """Write the evaluation and a sample, and complete the training status with the chosen vocoder and the graph."""
+    from voicemill.bundle.contents import SAMPLE
     from voicemill.evaluation.model import write_evaluation
     from voicemill.lane.evaluation import GRIFFIN_LIM, HIFIGAN, ISTFT
-    from voicemill.lane.trained_voice import SAMPLE, VOCODER
+    from voicemill.lane.trained_voice import VOCODER
 
     chosen = measured.evaluation.chosen_vocoder or GRIFFIN_LIM
     longest = max(measured.spoken[chosen].values(), key=len)
@@ -299,6 +300,7 @@ def promote(run: LaneRun) -> list[TableRow]:
             checks = _certify(run, promoted, status)
             rows, artifacts = _results(run, promoted)
             rows += checks
+            bundling.sign_sample(settings, promoted)
     run.reporter.stats(bundling.promotion_stats(promoted) | ({} if status.dry_run else {"bundle_valid": True}))
     for path in artifacts:
         run.reporter.artifact(path)
@@ -333,8 +335,9 @@ def _certify(run: LaneRun, promoted: PromotedBundle, status: TrainingStatus) -> 
 
 def _results(run: LaneRun, promoted: PromotedBundle) -> tuple[list[TableRow], list[Path]]:
     """Draw the report and write the stage times; the last rows of the table, and the files of the voice."""
+    from voicemill.bundle.contents import SAMPLE
     from voicemill.lane.report import draw_report
-    from voicemill.lane.trained_voice import SAMPLE, TrainedVoice
+    from voicemill.lane.trained_voice import TrainedVoice
 
     voice = TrainedVoice.read(run.settings)
     times = [*voice.dataset.stages, *run.clock.times]

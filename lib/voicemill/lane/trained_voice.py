@@ -19,7 +19,6 @@ from voicemill.training_status import TrainingStatus, read_training_status
 ACOUSTIC = "fastpitch.nemo"
 VOCODER = "hifigan.nemo"
 RUNTIME_VOCODER = "istft.safetensors"
-SAMPLE = "sample.wav"
 CONFIG = "config.json"
 RECORD = "record.json"
 _AGAIN = "Run the training step again."

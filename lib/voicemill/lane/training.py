@@ -197,6 +197,7 @@ def _train_acoustic(
         job = TrainingJob(model="acoustic", config=config, dataset=dataset.root, out=folder, base=base, resume=resume)
         return _train_in_processes(context, job, hooks)
     from voicemill.evaluation.training_page import TrainingPage
+    from voicemill.lane.marked_sounds import MarkedPlayer
     from voicemill.training.train_fastpitch import train_acoustic
 
     page = TrainingPage(
@@ -206,6 +207,7 @@ def _train_acoustic(
         audio=config.audio,
         pitch_range=(dataset.stats.pitch_fmin, dataset.stats.pitch_fmax),
         max_steps=config.acoustic.max_steps,
+        synthetic_uri=MarkedPlayer.of_training(context.run.settings, request.voice),
         rate_search=folder / rate_search.NAME if config.acoustic.optimiser.find_learning_rate else None,
     )
     with report_page(hooks, page, config.training_pages) as hooks:

@@ -56,7 +56,7 @@ def environment(use: str) -> dict[str, str]:
 
 
 def companions(path: Path, scope: str) -> list[Path]:
-    """The existing files that travel with a `recording` or a `bundle`."""
+    """The existing files that travel with a `recording`, a `sound` or a `bundle`."""
     found: list[Path] = []
     for rule in rules():
         if rule.app == "companion" and rule.scope == scope:

@@ -6,18 +6,31 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from voicemill import files
 from voicemill.audio.decode import decode
 from voicemill.bundle.manifest import MANIFEST, MAX_MANIFEST_BYTES
-from voicemill_marks.credentials import Credentials, read_credentials
+from voicemill_marks.credentials import Credentials, read_credentials, sidecar_path
 from voicemill_marks.detector import Detection, detect_in_file
 from voicemill_marks.origin import Origin
 
 RATE = 16_000
 """Hz; the watermark ends below 8 kHz."""
 SHORTEST = 0.05
+UNTRUSTED = "claimed, signer not trusted"
+Evidence = Literal["watermark", "claimed", "verified"]
+"""`watermark`: the payload is the voice's, which anyone can write; `claimed`: valid metadata names the voice, by a
+signer who is not trusted; `verified`: the same by a trusted signer."""
+
+
+@dataclass(frozen=True)
+class NamedVoice:
+    """A known voice that the marks of a sound name, and by what evidence."""
+
+    root: Path
+    origin: Origin
+    evidence: Evidence
 
 
 @dataclass(frozen=True)
@@ -25,22 +38,32 @@ class MarkReport:
     """What marks a sound file.
 
     Attributes:
+        path: the file, or its name where a client sent it.
         credentials: its signed metadata, None without any.
-        voices: the known voices whose watermark or metadata it carries, with their bundles.
+        voices: the known voices that its watermark or metadata name.
     """
 
     path: Path
     credentials: Credentials | None
     watermark: Detection
-    voices: tuple[tuple[Path, Origin], ...]
+    voices: tuple[NamedVoice, ...]
 
     @property
     def marked(self) -> bool:
         """Whether the file says that it is synthetic, in a way that holds."""
         return self.watermark.marked or bool(self.credentials and self.credentials.valid and self.credentials.synthetic)
 
+    @property
+    def signer_status(self) -> str:
+        """`none`, `invalid`, `claimed, signer not trusted` or `verified`."""
+        if self.credentials is None:
+            return "none"
+        if not self.credentials.valid:
+            return "invalid"
+        return "verified" if self.credentials.trusted else UNTRUSTED
+
     def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
+        """For `--json` and the page of the server."""
         held, found = self.credentials, self.watermark
         return {
             "path": self.path.as_posix(),
@@ -49,6 +72,7 @@ class MarkReport:
                 "found": found.marked,
                 "payload": found.payload.hex() if found.payload else None,
                 "score": round(found.score, 1),
+                "threshold": found.threshold,
                 "tempo": round(found.speed.tempo, 3),
                 "pitch": round(found.speed.pitch, 3),
                 "spans": [
@@ -62,19 +86,25 @@ class MarkReport:
                 "faults": list(held.faults),
                 "synthetic": held.synthetic,
                 "signer": held.signer,
+                "signer_status": self.signer_status,
+                "signer_trusted": held.trusted,
                 "self_made_chain": held.self_made,
                 "claims": held.claims,
             },
-            "voices": [{"voice": origin.voice, "bundle": root.as_posix()} for root, origin in self.voices],
+            "voices": [
+                {"voice": each.origin.voice, "bundle": each.root.as_posix(), "evidence": each.evidence}
+                for each in self.voices
+            ],
         }
 
 
-def inspect_audio(path: Path, bundles: Sequence[Path]) -> MarkReport:
+def inspect_audio(path: Path, bundles: Sequence[Path], anchors: str | None = None) -> MarkReport:
     """Look for the marks of a file in any format that ffmpeg reads.
 
     Args:
         path: the sound file.
         bundles: folders of the voices that it is compared with.
+        anchors: certificates in PEM, under which a signer is trusted.
 
     Raises:
         AudioError: the file cannot be decoded.
@@ -83,15 +113,25 @@ def inspect_audio(path: Path, bundles: Sequence[Path]) -> MarkReport:
         wave = Path(folder) / "sound.wav"
         decode(path, wave, sample_rate=RATE, min_seconds=SHORTEST)
         watermark = detect_in_file(wave)
-    credentials = read_credentials(path)
-    claimed = credentials.claims if credentials is not None and credentials.valid else {}
-    voices = tuple(
-        (root, origin)
-        for root, origin in _origins(bundles)
-        if origin.payload == watermark.payload
-        or (claimed.get("model_sha256") == origin.model_sha256 and claimed.get("voice") == origin.voice)
-    )
+    credentials = read_credentials(path, anchors, _beside_bundle(path))
+    named = ((root, origin, _evidence(origin, watermark, credentials)) for root, origin in _origins(bundles))
+    voices = tuple(NamedVoice(root, origin, evidence) for root, origin, evidence in named if evidence is not None)
     return MarkReport(path, credentials, watermark, voices)
+
+
+def _beside_bundle(path: Path) -> Path | None:
+    """The manifest of a sound inside a bundle, which lies beside the folder: the folder holds listed files only."""
+    beside = sidecar_path(path.parent.parent / path.name)
+    return beside if (path.parent / MANIFEST).is_file() and beside.is_file() else None
+
+
+def _evidence(origin: Origin, watermark: Detection, held: Credentials | None) -> Evidence | None:
+    """The strongest evidence that names a voice, None without any."""
+    if held is not None and held.valid:
+        claims = held.claims
+        if (claims.get("voice"), claims.get("model_sha256")) == (origin.voice, origin.model_sha256):
+            return "verified" if held.trusted else "claimed"
+    return "watermark" if origin.payload == watermark.payload else None
 
 
 def lines(report: MarkReport) -> Iterator[str]:
@@ -102,22 +142,29 @@ def lines(report: MarkReport) -> Iterator[str]:
         seconds = ", ".join(f"{start:.0f}-{end:.0f} s" for start, end in _merged(found))
         changed = "" if found.speed.tempo == 1 else f", played at {found.speed.tempo:.2f} of its speed"
         payload = found.payload.hex() if found.payload else "too weak to be read"
-        yield f"watermark: {seconds}, payload {payload}{changed}"
+        score = f"score {found.score:.0f}, {found.threshold:.0f} needed"
+        yield f"watermark: {seconds}, payload {payload}{changed} ({score})"
     else:
         yield "watermark: none"
     held = report.credentials
     if held is None:
         yield "credentials: none"
     elif held.valid:
-        chain = " (a self-made certificate: the name proves nothing)" if held.self_made else ""
-        yield f"credentials: valid, signed by {held.signer}{chain}"
+        yield f"credentials: valid, signer: {held.signer} ({report.signer_status})"
         yield from (f"  {name}: {value}" for name, value in sorted(held.claims.items()))
     else:
         yield f"credentials: invalid ({', '.join(held.faults) or held.state}): the sound or its metadata was changed"
-    for root, origin in report.voices:
-        yield f"voice: {origin.voice} of {root.as_posix()}"
+    for each in report.voices:
+        yield f"voice: {each.origin.voice} of {each.root.as_posix()} ({_EVIDENCE[each.evidence]})"
     if report.marked and not report.voices:
         yield "voice: of no bundle that is here"
+
+
+_EVIDENCE: dict[Evidence, str] = {
+    "watermark": "named by the watermark, which anyone can write",
+    "claimed": UNTRUSTED,
+    "verified": "verified",
+}
 
 
 def _merged(found: Detection) -> list[tuple[float, float]]:

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from voicemill.errors import VoicemillError
+from voicemill_marks.origin import Origin
 from voicemill_serve.encoders import wav_bytes
 from voicemill_serve.services import Services
 from voicemill_serve.speech import SpeechRequest, checked_text
@@ -31,11 +32,13 @@ class BackendSpeech:
 
     Attributes:
         duration_ms: None where the backend does not report it.
+        origin: of a voice of this server that is marked.
     """
 
     data: bytes
     content_type: str
     duration_ms: str | None
+    origin: Origin | None = None
 
 
 class BackendError(Exception):
@@ -90,7 +93,12 @@ async def speak_here(services: Services, voice: str, text: str, gone: Callable[[
         if error.code == "speech_timeout":
             raise BackendError(504, "voice_backend_timeout", "The voice took too long.", details) from error
         raise BackendError(502, "voice_backend_error", "The text could not be spoken.", details) from error
-    return BackendSpeech(wav_bytes(samples, spoken.sample_rate), "audio/wav", str(round(spoken.seconds * 1000)))
+    return BackendSpeech(
+        data=wav_bytes(samples, spoken.sample_rate),
+        content_type="audio/wav",
+        duration_ms=str(round(spoken.seconds * 1000)),
+        origin=spoken.served.voice.origin,
+    )
 
 
 async def speak_there(base: str, body: dict[str, Any], provider: str) -> BackendSpeech:

@@ -14,7 +14,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from voicemill.errors import VoicemillError
-from voicemill_runtime.sound_files import sound_bytes
+from voicemill_marks.credentials import signed
+from voicemill_marks.signer import MarkSigner
+from voicemill_runtime.sound_files import marked_bytes
+from voicemill_serve.encoders import marks
 from voicemill_serve.guard import note
 from voicemill_serve.refusals import json_response
 from voicemill_serve.services import Services
@@ -136,7 +139,7 @@ class _VoiceApi:
             return Response(status_code=499)
         self._breaker.succeeded()
         cached = await asyncio.get_running_loop().run_in_executor(
-            self._services.pool, _finished, speech, asked, env, not env.backend
+            self._services.pool, _finished, speech, asked, env, None if env.backend else self._services.signer
         )
         self._cache.put(key, cached)
         return _sound(asked, cached, "miss")
@@ -251,20 +254,34 @@ def _error(status: int, error: str, message: str, details: dict[str, Any], trace
     return json_response(body, status, CORS)
 
 
-def _finished(speech: BackendSpeech, asked: VoiceRequest, env: VoiceEnvironment, own: bool) -> CachedSpeech:
-    """The sound at its loudness, with the headers that are stored with it; runs in the pool."""
+def _finished(
+    speech: BackendSpeech, asked: VoiceRequest, env: VoiceEnvironment, signer: MarkSigner | None
+) -> CachedSpeech:
+    """The sound at its loudness, with the headers that are stored with it; runs in the pool.
+
+    Args:
+        speech: of a backend, or of a voice of this server.
+        asked: the request.
+        env: the environment.
+        signer: None for the sound of a backend, which is not encoded or signed here.
+    """
     made = normalise(speech.data, speech.content_type, env.loudness)
     data, content_type = made.data, speech.content_type
-    if own and asked.format == "mp3":
+    if signer is not None and asked.format == "mp3":
         rate = int.from_bytes(data[24:28], "little")
         samples = np.frombuffer(data[_WAV_HEADER:], dtype="<i2").astype(np.float32) / np.float32(32_768)
-        data, content_type = sound_bytes(samples, rate, ".mp3"), "audio/mpeg"
+        data, content_type = marked_bytes(samples, rate, ".mp3", speech.origin, signer), "audio/mpeg"
+    elif signer is not None and speech.origin is not None:
+        data = signed(data, ".wav", speech.origin, signer)
     headers = {
         "content-type": content_type,
         "x-voice-provider": "proxy",
         "x-voice-normalization": made.applied,
         "x-voice-normalization-benchmark": env.loudness.header,
     }
+    if signer is not None:
+        name = "mp3" if asked.format == "mp3" else "wav"
+        headers["x-voice-marks"] = marks(name, speech.origin, streamed=False)
     if made.gain_db is not None:
         headers["x-voice-normalization-gain-db"] = f"{made.gain_db:.2f}"
     if speech.duration_ms is not None:

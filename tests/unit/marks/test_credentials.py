@@ -12,7 +12,8 @@ import pytest
 import soundfile
 
 from voicemill.errors import UsageError
-from voicemill_marks.credentials import CLAIMS, SOURCE_TYPE, read_credentials, signed
+from voicemill_marks.anchors import read_anchors
+from voicemill_marks.credentials import CLAIMS, SOURCE_TYPE, read_credentials, sidecar, signed
 from voicemill_marks.origin import Origin
 from voicemill_marks.signer import CHAIN_VARIABLE, KEY_VARIABLE, MarkSigner, self_made_chain
 from voicemill_runtime.sound_files import marked_bytes, sound_bytes
@@ -163,3 +164,89 @@ def test_an_operators_chain_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_ogg_is_returned_as_it_is(signer: MarkSigner) -> None:
     assert signed(b"OggS", ".ogg", ORIGIN, signer) == b"OggS"
+
+
+def root_of(signer: MarkSigner) -> str:
+    """The certificate of the issuer."""
+    return signer.chain[signer.chain.rindex("-----BEGIN CERTIFICATE-----") :]
+
+
+def test_only_a_chain_under_a_trusted_anchor_is_verified(signer: MarkSigner, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.wav", marked_bytes(SOUND, RATE, ".wav", ORIGIN, signer))
+    impostor = write(tmp_path / "b.wav", marked_bytes(SOUND, RATE, ".wav", ORIGIN, MarkSigner.make("studio of Anna")))
+    anchors = root_of(signer)
+    for file, trusted in ((path, True), (impostor, False)):
+        found = read_credentials(file, anchors)
+        assert found is not None
+        assert found.valid
+        assert (found.signer, found.trusted) == ("studio of Anna", trusted)
+        without = read_credentials(file)
+        assert without is not None
+        assert without.valid
+        assert not without.trusted
+
+
+def test_a_chain_that_does_not_say_who_made_it_is_not_trusted_either(tmp_path: Path, signer: MarkSigner) -> None:
+    chain = chain_of(signer, organisation="DigiCert Inc")
+    path = write(tmp_path / "a.wav", marked_bytes(SOUND, RATE, ".wav", ORIGIN, MarkSigner(signer.key, chain)))
+    found = read_credentials(path, root_of(signer))
+    assert found is not None
+    assert not found.self_made
+    assert not found.trusted
+
+
+def chain_of(signer: MarkSigner, organisation: str) -> str:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("voicemill_marks.signer.SELF_MADE", organisation)
+        return self_made_chain(signer.key.public_key(), "studio of Anna")
+
+
+def test_a_trusted_signature_of_a_changed_sound_does_not_hold(tmp_path: Path, signer: MarkSigner) -> None:
+    data = bytearray(marked_bytes(SOUND, RATE, ".wav", ORIGIN, signer))
+    data[data.index(b"data") + 1000] ^= 1
+    found = read_credentials(write(tmp_path / "a.wav", bytes(data)), root_of(signer))
+    assert found is not None
+    assert not found.valid
+    assert not found.trusted
+
+
+def test_a_chain_whose_certificates_do_not_belong_together_is_refused(tmp_path: Path, signer: MarkSigner) -> None:
+    own = signer.chain[: signer.chain.index("-----BEGIN", 10)]
+    MarkSigner(signer.key, own + root_of(MarkSigner.make("studio of Anna"))).save(
+        tmp_path / "k.pem", tmp_path / "c.pem"
+    )
+    with pytest.raises(UsageError, match="did not issue") as caught:
+        MarkSigner.open(tmp_path / "k.pem", tmp_path / "c.pem")
+    assert caught.value.reason == f"chain_broken:{tmp_path / 'c.pem'}"
+
+
+@pytest.mark.parametrize("content", [b"", b"no certificates", b"\xff\xfe"])
+def test_anchors_without_certificates_are_refused(content: bytes, tmp_path: Path) -> None:
+    path = write(tmp_path / "trust.pem", content)
+    with pytest.raises(UsageError, match="no trusted certificates") as caught:
+        read_anchors(path)
+    assert caught.value.reason == f"trust_unreadable:{path}"
+
+
+@pytest.mark.parametrize("suffix", [".ogg", ".opus", ".wav"])
+def test_a_manifest_beside_the_sound(suffix: str, signer: MarkSigner, tmp_path: Path) -> None:
+    data = sound_bytes(SOUND, RATE, suffix, ORIGIN)
+    path = write(tmp_path / f"speech{suffix}", data)
+    write(tmp_path / "speech.c2pa", sidecar(data, ORIGIN, signer))
+    found = read_credentials(path, root_of(signer))
+    assert found is not None
+    assert found.valid
+    assert found.trusted
+    assert found.claims["voice"] == "anna"
+    write(path, data[:-20] + bytes(20))
+    changed = read_credentials(path)
+    assert changed is not None
+    assert not changed.valid
+
+
+@pytest.mark.parametrize("content", [b"", b"no manifest", bytes(5000)])
+def test_what_is_no_manifest_beside_the_sound_is_invalid_or_absent(content: bytes, tmp_path: Path) -> None:
+    path = write(tmp_path / "speech.ogg", sound_bytes(SOUND, RATE, ".ogg"))
+    write(tmp_path / "speech.c2pa", content)
+    found = read_credentials(path)
+    assert found is None or not found.valid

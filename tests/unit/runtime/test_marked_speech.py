@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -65,10 +66,31 @@ def test_voice_verify_finds_the_voice(name: str, bundle: Path, tmp_path: Path) -
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["marked"] is True
-    assert report["voices"] == [{"voice": "unnamed", "bundle": bundle.as_posix()}]
-    if name != "speech.opus":
-        assert report["credentials"]["state"] == "valid"
-        assert report["credentials"]["self_made_chain"] is True
+    assert report["voices"] == [{"voice": "unnamed", "bundle": bundle.as_posix(), "evidence": "claimed"}]
+    assert report["credentials"]["state"] == "valid"
+    assert report["credentials"]["self_made_chain"] is True
+    assert report["credentials"]["signer_status"] == "claimed, signer not trusted"
+    assert out.with_suffix(".c2pa").exists() == (name == "speech.opus")
+
+
+def test_a_trusted_signer_is_verified_and_another_of_its_name_is_not(bundle: Path, tmp_path: Path) -> None:
+    key, public, chain, other = (tmp_path / name for name in ("key.pem", "public.pem", "chain.pem", "other.pem"))
+    keygen = ("apps/voice-bundle/voice-bundle.py", "keygen", "--name", "Studio Anna")
+    for private, target in ((key, chain), (tmp_path / "key2.pem", other)):
+        done = run(*keygen, "--private", str(private), "--public", str(public), "--chain", str(target))
+        assert done.returncode == 0, done.stderr
+        public.unlink()
+    out = tmp_path / "speech.wav"
+    environ = {**os.environ, "VOICEMILL_MARKS_KEY": str(key), "VOICEMILL_MARKS_CHAIN": str(chain)}
+    argv = (*SAY, "--bundle", str(bundle), "--text", "Good morning.", "--out", str(out))
+    subprocess.run([sys.executable, *argv], env=environ, check=True, timeout=200)
+    verified = run(*AUDIO, str(out), "--bundle", str(bundle), "--trust", str(chain))
+    assert "signer: Studio Anna (verified)" in verified.stdout
+    assert f"voice: unnamed of {bundle.as_posix()} (verified)" in verified.stdout
+    claimed = run(*AUDIO, str(out), "--bundle", str(bundle), "--trust", str(other))
+    assert "signer: Studio Anna (claimed, signer not trusted)" in claimed.stdout
+    assert f"voice: unnamed of {bundle.as_posix()} (claimed, signer not trusted)" in claimed.stdout
+    assert run(*AUDIO, str(out), "--trust", str(tmp_path / "none.pem")).returncode == 1
 
 
 def test_marks_survive_another_program_and_its_metadata_is_gone(bundle: Path, tmp_path: Path) -> None:
