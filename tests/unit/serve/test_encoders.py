@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from voicemill_marks.signer import MarkSigner
 from voicemill_serve import encoders
 from voicemill_serve.refusals import RequestRefusedError, status_of
 
@@ -52,5 +53,5 @@ def test_an_ffmpeg_that_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     monkeypatch.setenv("PATH", str(program(tmp_path, "exit 1")))
     assert encoders.check_format("aac") == "aac"
     with pytest.raises(RequestRefusedError) as caught:
-        encoders.whole(TONE, RATE, "aac")
+        encoders.whole(TONE, RATE, "aac", None, MarkSigner.make())
     assert (caught.value.reason, status_of(caught.value)) == ("encoding_failed", 500)
