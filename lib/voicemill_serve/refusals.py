@@ -11,6 +11,7 @@ from voicemill.errors import RefusedError, VoicemillError
 JSON_TYPE = "application/json; charset=utf-8"
 _STATUS = {
     "voice_unknown": 404,
+    "version_unknown": 404,
     "model_not_found": 404,
     "voice_not_served": 503,
     "server_busy": 503,

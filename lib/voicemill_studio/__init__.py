@@ -4,7 +4,11 @@
     frame         what pages share: templates, security headers, forms, errors, the place of the jobs
     static_files  stylesheet, scripts and pictures, with a digest in their address
     login         the form that opens a session
-    voices        the table of all voices
+    voices        the table of all voices, the page of one, and the question before something is deleted
+    overview      what is known of every voice
+    versions      versions of a promoted voice: kept, spoken with, put back
+    promotion     the checklist with what to do; certify, sign, promote, export
+    reports       reports of the toolbox in a frame without rights
 
 New voices from files and from a microphone:
 

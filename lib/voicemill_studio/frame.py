@@ -142,7 +142,9 @@ class Studio:
                 found = await handler(request)
             except VoicemillError as error:
                 note(request.state, reason=error.code)
-                found = self.error_page(request.url.path, error, status_of(error))
+                status = status_of(error)
+                # The library refused on purpose, which is no failure of the server.
+                found = self.error_page(request.url.path, error, 409 if status == 500 else status)
             for name, value in HEADERS.items():
                 found.headers.setdefault(name, value)
             return found

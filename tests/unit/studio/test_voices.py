@@ -1,0 +1,169 @@
+"""The table of voices, the page of one, and what is done to it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.browser import DESKTOP, PHONE, Browser, needs_browser
+from tests.unit.serve.conftest import Server, certify, end, publish, start_server
+
+from voicemill import files
+from voicemill_studio import overview, versions
+
+HOSTILE = "<img src=x onerror=alert(1)>\"'&amp;"
+
+
+def post(server: Server, path: str, **fields: str) -> httpx.Response:
+    return httpx.post(server.url + path, data=fields, headers={"Origin": server.url}, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def shop(certified: Path, made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Path]]:
+    """A server that tests may change: anna is certified, eve has a hostile name; and its work folder."""
+    base = tmp_path_factory.mktemp("shop")
+    shutil.copytree(certified, base / "work/bundles")
+    certify(publish(made, base / "work/bundles", "eve", HOSTILE))
+    server = start_server(base / "work/bundles", base / "work", CACHE_DIR=str(base / "cache"))
+    yield server, base / "work"
+    end(server)
+
+
+class TestTable:
+    def test_every_voice_with_its_state(self, shop: tuple[Server, Path]) -> None:
+        text = shop[0].get("/studio/").text
+        assert "Anna" in text
+        assert text.count(">certified</span>") == 2
+
+    def test_search_and_sort(self, shop: tuple[Server, Path]) -> None:
+        server, _ = shop
+        found = server.get("/studio/?q=anna+CERTIFIED&sort=wer_whisper").text
+        assert "Anna" in found
+        assert "voices/eve" not in found
+        assert "No voice matches" in server.get("/studio/?q=nothing").text
+
+    def test_a_hostile_name_is_text(self, shop: tuple[Server, Path]) -> None:
+        for path in ("/studio/", "/studio/voices/eve", "/studio/voices/eve/delete"):
+            text = shop[0].get(path).text
+            assert HOSTILE not in text, path
+            assert "&lt;img src=x onerror=alert(1)&gt;" in text, path
+        text = shop[0].get('/studio/?q="><script>alert(1)</script>').text
+        assert "<script>alert" not in text
+
+
+class TestVoice:
+    def test_an_unknown_voice_is_one_sentence(self, shop: tuple[Server, Path]) -> None:
+        for path in ("/studio/voices/nobody", "/studio/voices/..%2fanna", "/studio/voices/nobody/export"):
+            answer = shop[0].get(path)
+            assert answer.status_code == 404, path
+        assert "There is no voice &#39;nobody&#39;." in shop[0].get("/studio/voices/nobody").text
+
+    def test_sign_with_a_new_key(self, shop: tuple[Server, Path]) -> None:
+        server, work = shop
+        assert post(server, "/studio/voices/anna/sign", new="../anna").status_code == 400
+        assert (
+            post(server, "/studio/voices/anna/sign", new="studio").headers["location"].endswith("done=signed#release")
+        )
+        assert (work / "keys/studio.pem").stat().st_mode & 0o777 == 0o600
+        page = server.get("/studio/voices/anna").text
+        assert "by the key studio.pub.pem" in page
+        assert ">signed</span>" in page
+
+    def test_a_damaged_bundle_has_a_remedy(self, shop: tuple[Server, Path]) -> None:
+        server, work = shop
+        sample = work / "bundles/eve/voice_bundle/sample.wav"
+        data = sample.read_bytes()
+        sample.write_bytes(data + b"\0")
+        page = server.get("/studio/voices/eve").text
+        assert "does not verify" in page
+        assert "put back a kept version" in page.lower()
+        answer = post(server, "/studio/voices/eve/certify")
+        assert answer.status_code >= 400
+        assert "is not certified" in answer.text
+        sample.write_bytes(data)
+
+    def test_keep_and_put_back(self, shop: tuple[Server, Path]) -> None:
+        server, work = shop
+        assert post(server, "/studio/voices/anna/keep").status_code == 303
+        kept = [path.stem for path in (work / "versions/anna").glob("*.tar")]
+        assert len(kept) == 1
+        before = (work / "bundles/anna/voice_bundle/manifest.json").read_bytes()
+        shutil.rmtree(work / "bundles/anna")
+        assert post(server, "/studio/voices/anna/restore", version="20200101T000000Z-000000000000").status_code == 404
+        back = post(server, "/studio/voices/anna/restore", version=kept[0])
+        assert back.status_code == 303, back.text
+        assert (work / "bundles/anna/voice_bundle/manifest.json").read_bytes() == before
+        assert ">certified</span>" in server.get("/studio/voices/anna").text
+
+    def test_export(self, shop: tuple[Server, Path], tmp_path: Path) -> None:
+        answer = shop[0].get("/studio/voices/anna/export?format=bundle")
+        assert answer.headers["content-disposition"] == 'attachment; filename="anna.tar"'
+        (tmp_path / "anna.tar").write_bytes(answer.content)
+        from voicemill.bundle.packing import import_bundle
+
+        assert import_bundle(tmp_path / "anna.tar", tmp_path / "bundles").voice == "anna"
+        assert shop[0].get("/studio/voices/anna/export?format=exe").status_code == 400
+
+    def test_only_a_bundle_that_verifies_is_promoted(self, shop: tuple[Server, Path], made: Path) -> None:
+        server, work = shop
+        built = work / "checkpoints/prod_tts_voice_bundle"
+        shutil.copytree(made / "built", built)
+        (work / "artifacts").mkdir(exist_ok=True)
+        files.write_json(
+            work / "artifacts/prod_tts_train_status.json", {"dataset_manifest": "datasets/mia/train.jsonl"}
+        )
+        (built / "extra").write_text("x")
+        answer = post(server, "/studio/voices/mia/promote", display_name="Mia")
+        assert "does not verify, so it is not promoted" in answer.text
+        assert not (work / "bundles/mia").exists()
+        (built / "extra").unlink()
+        assert post(server, "/studio/voices/mia/promote", display_name="").status_code == 303
+        assert post(server, "/studio/voices/mia/promote", display_name="Mia").status_code == 303
+        assert "Mia" in server.get("/studio/voices/mia").text
+        assert len(list((work / "versions/mia").glob("*.tar"))) == 1
+
+    def test_delete_asks_and_deletes_what_was_chosen(self, shop: tuple[Server, Path], made: Path) -> None:
+        server, work = shop
+        publish(made, work / "bundles", "tom", "Tom")
+        versions_before = post(server, "/studio/voices/tom/keep")
+        assert versions_before.status_code == 303
+        assert post(server, "/studio/voices/tom/delete").status_code == 400
+        assert (work / "bundles/tom").is_dir()
+        assert post(server, "/studio/voices/tom/delete", bundle="on").status_code == 303
+        assert not (work / "bundles/tom").exists()
+        assert (work / "versions/tom").is_dir()
+
+
+def test_ages() -> None:
+    assert [overview.ago(1000.0, now) for now in (1030.0, 1060.0, 1000.0 + 7200, 1000.0 + 86_400 * 40)] == [
+        "just now",
+        "1 minute",
+        "2 hours",
+        "1 month",
+    ]
+
+
+def test_a_version_of_no_tar_has_no_figures(tmp_path: Path) -> None:
+    from voicemill.workspace import Workspace
+
+    workspace = Workspace(tmp_path / "work", tmp_path / "cache")
+    folder = versions.folder(workspace, "anna")
+    folder.mkdir(parents=True)
+    (folder / "20261130T000000Z-0123456789ab.tar").write_bytes(b"no tar")
+    (folder / "notes.tar").write_bytes(b"")
+    (found,) = versions.kept(workspace, "anna")
+    assert (found.evaluation, found.promoted_at) == (None, "2026-11-30T00:00:00Z")
+
+
+@needs_browser
+@pytest.mark.parametrize("path", ["/studio/", "/studio/voices/anna", "/studio/voices/anna/delete"])
+def test_in_a_browser(browser: Browser, shop: tuple[Server, Path], path: str) -> None:
+    for size, dark in ((DESKTOP, False), (PHONE, True)):
+        tab = browser.tab(size, dark=dark)
+        tab.open(shop[0].url + path)
+        assert tab.violations() == []
+        assert not tab.is_too_wide()
+        assert tab.bytes_loaded() < 300_000
