@@ -165,7 +165,7 @@ class _Actions:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             generate_keys(private, folder / f"{name}.pub.pem")
         elif name not in keys(self._studio):
-            raise RequestRefusedError(f"There is no key {name!r} on this server.", reason="key_missing")
+            raise RequestRefusedError(f"There is no key {name!r} on this server.", reason="bad_usage")
         sign_bundle(root, private)
 
     async def promote(self, request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,12 @@ from tests.browser import DESKTOP, PHONE, Browser, needs_browser
 from tests.unit.serve.conftest import Server, certify, end, publish, start_server
 
 from voicemill import files
+from voicemill.errors import RefusedError
+from voicemill.settings import REPOSITORY
+from voicemill_serve.job_store import ScriptJob
 from voicemill_studio import overview, versions
+from voicemill_studio.promotion import ADVICE
+from voicemill_studio.voices import Deletion, delete
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&amp;"
 
@@ -92,7 +98,8 @@ class TestVoice:
         assert len(kept) == 1
         before = (work / "bundles/anna/voice_bundle/manifest.json").read_bytes()
         shutil.rmtree(work / "bundles/anna")
-        assert post(server, "/studio/voices/anna/restore", version="20200101T000000Z-000000000000").status_code == 404
+        unknown = post(server, "/studio/voices/anna/restore", version="20200101T000000Z-000000000000")
+        assert (unknown.status_code, unknown.headers["x-voicemill-reason"]) == (404, "version_unknown")
         back = post(server, "/studio/voices/anna/restore", version=kept[0])
         assert back.status_code == 303, back.text
         assert (work / "bundles/anna/voice_bundle/manifest.json").read_bytes() == before
@@ -135,6 +142,21 @@ class TestVoice:
         assert post(server, "/studio/voices/tom/delete", bundle="on").status_code == 303
         assert not (work / "bundles/tom").exists()
         assert (work / "versions/tom").is_dir()
+
+
+def test_a_voice_in_training_is_not_deleted(tmp_path: Path) -> None:
+    job = ScriptJob("1", overview.TRAINING, "running", "", 0, metadata={"voice": "anna"})
+    voice = overview.VoiceOverview("anna", "Anna", jobs=(job,))
+    with pytest.raises(RefusedError) as refused:
+        delete(None, voice, Deletion(dataset=True, bundle=True, versions=True))  # type: ignore[arg-type]
+    assert refused.value.code == "voice_in_training"
+
+
+def test_every_row_of_the_checklist_has_a_remedy() -> None:
+    source = (REPOSITORY / "lib/voicemill/verify").glob("*.py")
+    keys = {key for path in source for key in re.findall(r'ChecklistRow\(\s*"(\w+)"', path.read_text("utf-8"))}
+    assert len(keys) > 7
+    assert keys <= set(ADVICE)
 
 
 def test_ages() -> None:
