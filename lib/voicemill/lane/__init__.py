@@ -3,6 +3,7 @@
     plan           the steps in order, with their shares of PROGRESS
     runner         runs the steps: in one process, each in a child process, or dry
     steps          train (gates, preparation, training), evaluate, bundle, promote
+    run            one run of the steps in this process, and a training within it
     request        the voice to make
 
 Checks before anything is prepared or trained:
@@ -21,6 +22,7 @@ Parts of the steps:
     bundling       builds the production bundle and promotes it
     placeholders   the results of a dry run
     statuses       the training status and the evaluation as a lane writes them
+    notation       how they write paths, times and versions
     report         the HTML report of a trained voice
     marked_sounds  the marks of the synthetic sounds in its players
     reporter       PROGRESS, STATS and ARTIFACT lines, the lane's status file, the person's display

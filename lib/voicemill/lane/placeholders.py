@@ -13,10 +13,10 @@ from voicemill import files
 from voicemill.bundle.contents import GRAPH, LEXICON
 from voicemill.dataset.lanefile import write_dry_lane_manifest
 from voicemill.dataset.request import ManifestSource
-from voicemill.lane import gates, plan, statuses
+from voicemill.lane import gates, notation, plan, statuses
 from voicemill.lane.reporter import TableRow
 from voicemill.lane.request import LaneRequest
-from voicemill.lane.steps import LaneRun
+from voicemill.lane.run import LaneRun
 from voicemill.settings import Settings
 from voicemill.training_status import TrainingMetrics, TrainingStatus, write_training_status
 
@@ -71,16 +71,16 @@ def _status(cleared: gates.Cleared, settings: Settings, dataset: Path, models: l
         objective_status="ready_for_bundle",
         status="ok",
         dry_run=True,
-        config_path=statuses.reachable(config_path, settings),
+        config_path=notation.reachable(config_path, settings),
         config_sha256=files.sha256_file(config_path),
-        dataset_manifest=statuses.reachable(dataset, settings),
+        dataset_manifest=notation.reachable(dataset, settings),
         dataset_sha256=files.sha256_file(dataset),
         metrics=TrainingMetrics(final_loss=0),
-        artifacts=tuple(statuses.reachable(model, settings) for model in models),
+        artifacts=tuple(notation.reachable(model, settings) for model in models),
         train_note=NOTE,
         commit=settings.commit,
         seed=cleared.config.seed,
-        started_at=statuses.now(),
-        ended_at=statuses.now(),
+        started_at=notation.now(),
+        ended_at=notation.now(),
         **statuses.weights_fields(cleared, settings),
     )

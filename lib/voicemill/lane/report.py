@@ -11,11 +11,11 @@ from voicemill.evaluation.evaluate import VoiceEvaluation
 from voicemill.evaluation.report_charts import LossCurve
 from voicemill.evaluation.report_sentences import ReportSounds
 from voicemill.evaluation.voice_report import Licence, ReportData, write_report
-from voicemill.lane import statuses
+from voicemill.lane import notation
 from voicemill.lane.evaluation import references
 from voicemill.lane.marked_sounds import MarkedPlayer
 from voicemill.lane.reporter import TableRow
-from voicemill.lane.steps import LaneRun
+from voicemill.lane.run import LaneRun
 from voicemill.lane.trained_voice import TrainedVoice, TrainingRecord, run_summary
 from voicemill.settings import Settings
 from voicemill.training_status import TrainingStatus, read_training_status
@@ -42,7 +42,7 @@ def draw_report(run: LaneRun, voice: TrainedVoice, measured: VoiceEvaluation, pr
         ReportData(
             display_name=run.display_name,
             voice=run.voice,
-            created_at=statuses.now(),
+            created_at=notation.now(),
             evaluation=measured.evaluation,
             sounds=ReportSounds(
                 sample_rate=rate,

@@ -26,7 +26,7 @@ from voicemill.settings import Settings
 
 if TYPE_CHECKING:
     from voicemill.lane.request import LaneOptions, LaneRequest
-    from voicemill.lane.steps import LaneRun
+    from voicemill.lane.run import LaneRun
 
 NONE = "none"
 
@@ -129,7 +129,7 @@ def _take(step: LaneStep, run: LaneRun, request: LaneRequest | None) -> list[Tab
 def _lane_run(
     settings: Settings, reporter: LaneReporter, interrupts: Interrupts, job: str, request: LaneRequest | None
 ) -> LaneRun:
-    from voicemill.lane.steps import LaneRun
+    from voicemill.lane.run import LaneRun
 
     return LaneRun(
         settings=settings,

@@ -1,4 +1,4 @@
-"""The training status and the evaluation as a lane writes them, and how its files name paths, times and versions.
+"""The training status and the evaluation as a lane writes them.
 
 Needs no torch at import: a dry run writes a training status too.
 """
@@ -6,17 +6,14 @@ Needs no torch at import: a dry run writes a training status too.
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
-import os
-import platform
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from voicemill import files, records
 from voicemill.dataset.edits import recordings
 from voicemill.errors import BundleError
 from voicemill.evaluation.model import not_evaluated, read_evaluation, write_evaluation
+from voicemill.lane import notation
 from voicemill.settings import DEMO_AUDIO, Settings
 from voicemill.training_status import (
     DatasetStats,
@@ -31,10 +28,13 @@ from voicemill.weights import gate
 if TYPE_CHECKING:
     from voicemill.dataset.prepare import PreparedDataset
     from voicemill.lane.gates import Cleared
-    from voicemill.lane.training import Context, Models
+    from voicemill.lane.run import TrainingContext
+    from voicemill.lane.trained_voice import Models
 
 
-def training_status(context: Context, dataset: PreparedDataset, models: Models, started: datetime) -> TrainingStatus:
+def training_status(
+    context: TrainingContext, dataset: PreparedDataset, models: Models, started: datetime
+) -> TrainingStatus:
     """The training status of a finished training; the evaluation completes it.
 
     Also writes the configuration that the status names.
@@ -52,9 +52,9 @@ def training_status(context: Context, dataset: PreparedDataset, models: Models, 
         gpu_available=gpu,
         weights_used=gate.TOOL_WEIGHTS,
         vocoder="hifigan" if models.vocoder else "griffin-lim",
-        config_path=reachable(config_path, settings),
+        config_path=notation.reachable(config_path, settings),
         config_sha256=files.sha256_file(config_path),
-        dataset_manifest=reachable(dataset.manifest, settings),
+        dataset_manifest=notation.reachable(dataset.manifest, settings),
         dataset_sha256=dataset.sha256,
         metrics=TrainingMetrics.model_validate(
             {
@@ -77,13 +77,13 @@ def training_status(context: Context, dataset: PreparedDataset, models: Models, 
                 for row in dataset.report.rejected
             ),
         ),
-        artifacts=tuple(reachable(path, settings) for path in (models.acoustic, models.vocoder) if path),
+        artifacts=tuple(notation.reachable(path, settings) for path in (models.acoustic, models.vocoder) if path),
         train_note="Trained; the evaluation chooses the vocoder.",
         commit=settings.commit,
         seed=config.seed,
-        started_at=rfc3339(started),
-        ended_at=now(),
-        versions=versions(),
+        started_at=notation.rfc3339(started),
+        ended_at=notation.now(),
+        versions=notation.versions(),
         device="cuda" if gpu else "cpu",
         peak_memory_bytes=max(record.peak_memory_bytes for record in (acoustic, vocoder) if record),
         settings=config.model_dump(mode="json"),
@@ -102,12 +102,12 @@ def _is_demo(dataset: PreparedDataset, settings: Settings) -> bool:
 def weights_fields(cleared: Cleared, settings: Settings) -> dict[str, Any]:
     """The fields of a training status that record its path, the selected weights and the allowlist."""
     return {
-        "status_json": own_path(settings),
+        "status_json": notation.own_path(settings),
         "selected_weights_id": cleared.acoustic.entry.id,
         "selected_weights": _recorded(cleared.acoustic),
         "vocoder_weights_id": cleared.vocoder.entry.id,
         "vocoder_weights": _recorded(cleared.vocoder),
-        "allowlist_path": shown(cleared.acoustic.allowlist_path, settings),
+        "allowlist_path": notation.shown(cleared.acoustic.allowlist_path, settings),
         "allowlist_sha256": cleared.acoustic.allowlist_sha256,
     }
 
@@ -133,10 +133,10 @@ def write_blocked(settings: Settings, reason: str) -> None:
             status="blocked",
             root_cause=reason,
             dry_run=settings.dry_run,
-            status_json=own_path(settings),
+            status_json=notation.own_path(settings),
             selected_weights_id=settings.weights.base_id or "",
             commit=settings.commit,
-            ended_at=now(),
+            ended_at=notation.now(),
         ),
     )
     _write_blocked_evaluation(settings, reason, f"The training was blocked: {reason}.")
@@ -158,51 +158,3 @@ def _write_blocked_evaluation(settings: Settings, reason: str, why: str) -> None
         path,
         not_evaluated(status="blocked", root_cause=reason, source_status="blocked", why=why, dry_run=settings.dry_run),
     )
-
-
-def versions() -> dict[str, str | None]:
-    """Versions of Python and of the packages that train."""
-    found: dict[str, str | None] = {"python": platform.python_version()}
-    for package, distribution in (
-        ("torch", "torch"),
-        ("nemo", "nemo-toolkit"),
-        ("lightning", "lightning"),
-        ("numpy", "numpy"),
-    ):
-        try:
-            found[package] = importlib.metadata.version(distribution)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = None
-    return found
-
-
-def shown(path: Path, settings: Settings) -> str:
-    """A path for people: relative to the work directory or the repository, else its last two names."""
-    from voicemill.bundle.places import portable
-
-    absolute = path.absolute()
-    base = (
-        settings.workspace.work if absolute.is_relative_to(settings.workspace.work.absolute()) else settings.repository
-    )
-    return portable(path, base)
-
-
-def own_path(settings: Settings) -> str:
-    """The path of the training status as it was given, or relative to the work directory."""
-    given = settings.paths.training_status_given
-    return shown(settings.paths.training_status, settings) if given is None else given.as_posix()
-
-
-def reachable(path: Path, settings: Settings) -> str:
-    """A path for a later step: relative to the work directory, with `..` if it lies elsewhere."""
-    return Path(os.path.relpath(path.absolute(), settings.workspace.work.absolute())).as_posix()
-
-
-def now() -> str:
-    """The current time as RFC 3339."""
-    return rfc3339(datetime.now(UTC))
-
-
-def rfc3339(moment: datetime) -> str:
-    """A moment in UTC as RFC 3339."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -6,22 +6,19 @@ production bundle, `promote` the promoted bundle and the report.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voicemill import files
-from voicemill.boundary import Interrupts
-from voicemill.dataset.stage_clock import StageClock, write_timings
+from voicemill.dataset.stage_clock import write_timings
 from voicemill.dataset.stages import STAGES
 from voicemill.errors import BlockedError, NotAcceptableError
-from voicemill.lane import bundling, gates, plan, statuses
-from voicemill.lane.reporter import LaneReporter, TableRow, note_load
+from voicemill.lane import bundling, gates, notation, plan, statuses
+from voicemill.lane.reporter import TableRow, note_load
 from voicemill.lane.request import LaneRequest
-from voicemill.locks import in_use
+from voicemill.lane.run import LaneRun, TrainingContext
 from voicemill.protocol import Scalar
 from voicemill.settings import Settings
 from voicemill.training_status import TrainingStatus, read_training_status, write_training_status
@@ -39,44 +36,6 @@ if TYPE_CHECKING:
 
 SHOWN_FIGURES = ("cer", "cer_real", "wer", "wer_real")
 """Figures of the evaluation in STATS."""
-
-
-@dataclass
-class LaneRun:
-    """One run of a lane in this process.
-
-    Attributes:
-        job: names the lane's files.
-        voice: profile id of the voice.
-        held: locks that end with the run.
-        measured: figures and sounds of the evaluation, once this process has made it.
-        clock: measures the stages after the preparation.
-    """
-
-    settings: Settings
-    reporter: LaneReporter
-    interrupts: Interrupts
-    job: str
-    voice: str
-    display_name: str
-    measured: VoiceEvaluation | None = None
-    clock: StageClock = field(init=False)
-    held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
-    _dataset: Path | None = None
-
-    def __post_init__(self) -> None:
-        self.clock = StageClock(self.reporter, list)
-
-    def keep(self, dataset: PreparedDataset) -> None:
-        """Keep others from replacing or removing the dataset until the run ends.
-
-        Raises:
-            RefusedError: `lane_busy:<name>`.
-        """
-        folder = dataset.manifest.parent
-        if folder != self._dataset:
-            self.held.enter_context(in_use(folder))
-            self._dataset = folder
 
 
 def train(request: LaneRequest, run: LaneRun) -> list[TableRow]:
@@ -97,7 +56,7 @@ def train(request: LaneRequest, run: LaneRun) -> list[TableRow]:
     run.keep(dataset)
     # The number of training steps depends on the length of the recordings.
     cleared = dataclasses.replace(cleared, config=cleared.config.for_audio(dataset.stats.train_seconds))
-    context = training.Context(request=request, cleared=cleared, run=run)
+    context = TrainingContext(request=request, cleared=cleared, run=run)
     with reporter.step(plan.TRAIN, training.stages(cleared.config)):
         models = training.train_models(context, dataset)
         status = statuses.training_status(context, dataset, models, started)
@@ -244,7 +203,7 @@ def _record(voice: TrainedVoice, measured: VoiceEvaluation, exported: ExportedGr
         update={
             "vocoder": HIFIGAN if measured.for_nemo == HIFIGAN else GRIFFIN_LIM,
             "weights_used": (*gate.TOOL_WEIGHTS, *([istft] if istft is not None and chosen == ISTFT else [])),
-            "artifacts": (*kept, *(statuses.reachable(path, settings) for path in shipped)),
+            "artifacts": (*kept, *(notation.reachable(path, settings) for path in shipped)),
             "train_note": measured.evaluation.vocoder_choice,
             "metrics": voice.status.metrics.model_copy(update={"onnx_difference": exported.difference}),
         }

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from voicemill import files
 from voicemill.dataset.prepare import PreparedDataset, load
 from voicemill.errors import BlockedError, DatasetError
-from voicemill.lane import statuses
+from voicemill.lane import notation
 from voicemill.settings import Settings
 from voicemill.training.checkpoint import TrainingResult
 from voicemill.training.config import TrainingConfig
@@ -88,6 +88,23 @@ class TrainingRecord(BaseModel):
         return record if nemo.is_file() and files.sha256_file(nemo) == record.nemo_sha256 else None
 
 
+@dataclass(frozen=True)
+class Models:
+    """The models of a voice.
+
+    Attributes:
+        vocoder: HiFi-GAN; None if there is none.
+        vocoder_record: None if the base vocoder was not trained.
+        runtime_vocoder: the iSTFT vocoder of the graph; None if the configuration has none.
+    """
+
+    acoustic: Path
+    acoustic_record: TrainingRecord
+    vocoder: Path | None
+    vocoder_record: TrainingRecord | None
+    runtime_vocoder: Path | None = None
+
+
 def run_summary(record: TrainingRecord | None) -> str:
     """A training run in a few words."""
     if record is None:
@@ -135,7 +152,7 @@ class TrainedVoice:
             missing = acoustic if acoustic is not None and not acoustic.is_file() else Path(status.config_path)
             raise BlockedError(
                 "A file named in the training status is missing.",
-                reason=f"bundle_artifact_missing:{statuses.shown(missing, settings)}",
+                reason=f"bundle_artifact_missing:{notation.shown(missing, settings)}",
                 hint=_AGAIN,
             )
         try:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from voicemill import files
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.errors import TrainingError
-from voicemill.lane.gates import Cleared
 from voicemill.lane.monitoring import StepDisplay, event_log, page_path, report_page
-from voicemill.lane.request import LaneRequest
-from voicemill.lane.steps import LaneRun
-from voicemill.lane.trained_voice import RECORD, RUNTIME_VOCODER, VOCODER, TrainingRecord
+from voicemill.lane.run import TrainingContext
+from voicemill.lane.trained_voice import RECORD, RUNTIME_VOCODER, VOCODER, Models, TrainingRecord
 from voicemill.training import launch, rate_search
 from voicemill.training.checkpoint import StepReport, TrainingResult
 from voicemill.training.config import TrainingConfig
@@ -26,37 +23,6 @@ HIFIGAN = "HiFi-GAN"
 TUNING = "vocoder tuning"
 
 
-@dataclass(frozen=True)
-class Models:
-    """The models of a voice.
-
-    Attributes:
-        vocoder: HiFi-GAN; None if there is none.
-        vocoder_record: None if the base vocoder was not trained.
-        runtime_vocoder: the iSTFT vocoder of the graph; None if the configuration has none.
-    """
-
-    acoustic: Path
-    acoustic_record: TrainingRecord
-    vocoder: Path | None
-    vocoder_record: TrainingRecord | None
-    runtime_vocoder: Path | None = None
-
-
-@dataclass(frozen=True)
-class Context:
-    """A training within a run of the lane."""
-
-    request: LaneRequest
-    cleared: Cleared
-    run: LaneRun
-
-    @property
-    def folder(self) -> Path:
-        """Checkpoints of the voice."""
-        return self.run.settings.paths.checkpoints / self.request.voice
-
-
 def stages(config: TrainingConfig) -> tuple[str, ...]:
     """The stages that `train_models` announces."""
     hifigan = (HIFIGAN,) if config.vocoder.max_steps else ()
@@ -64,7 +30,7 @@ def stages(config: TrainingConfig) -> tuple[str, ...]:
     return (FASTPITCH, *hifigan, *tuning)
 
 
-def train_models(context: Context, dataset: PreparedDataset) -> Models:
+def train_models(context: TrainingContext, dataset: PreparedDataset) -> Models:
     """Train FastPitch, then the vocoders on its ground-truth-aligned mels; finished runs are reused unless `--force`.
 
     Raises:
@@ -120,7 +86,9 @@ def _place_vocoder(folder: Path, vocoder: Path | None) -> Path | None:
     return placed
 
 
-def _runtime_vocoder(context: Context, dataset: PreparedDataset, acoustic: Path, acoustic_key: str) -> Path | None:
+def _runtime_vocoder(
+    context: TrainingContext, dataset: PreparedDataset, acoustic: Path, acoustic_key: str
+) -> Path | None:
     """The iSTFT vocoder, tuned to the speaker; an earlier tuning with the same inputs is reused unless `--force`."""
     base, placed = context.cleared.runtime_vocoder_base, context.folder / RUNTIME_VOCODER
     if base is None:
@@ -151,7 +119,7 @@ def _runtime_vocoder(context: Context, dataset: PreparedDataset, acoustic: Path,
 Train = Callable[[Path, bool, Hooks], TrainingResult]
 
 
-def _run(context: Context, name: str, title: str, key: str, max_steps: int, train: Train) -> TrainingRecord:
+def _run(context: TrainingContext, name: str, title: str, key: str, max_steps: int, train: Train) -> TrainingRecord:
     """One training run, or the record of an earlier one with the same key."""
     run, folder = context.run, context.folder / name
     record_path = folder / RECORD
@@ -186,7 +154,7 @@ def _run(context: Context, name: str, title: str, key: str, max_steps: int, trai
 
 
 def _train_acoustic(
-    context: Context,
+    context: TrainingContext,
     dataset: PreparedDataset,
     folder: Path,
     resume: bool,
@@ -222,7 +190,7 @@ def _train_acoustic(
 
 
 def _train_vocoder(
-    context: Context,
+    context: TrainingContext,
     dataset: PreparedDataset,
     acoustic: Path,
     folder: Path,
@@ -247,12 +215,12 @@ def _train_vocoder(
     return train_vocoder(config, dataset.root, folder, VocoderInputs(base, aligned), resume=resume, hooks=hooks)
 
 
-def _in_processes(context: Context) -> bool:
+def _in_processes(context: TrainingContext) -> bool:
     """Whether other processes train while this one waits."""
     return context.request.ray is not None or bool(_process_count(context.cleared.config))
 
 
-def _train_in_processes(context: Context, job: TrainingJob, hooks: Hooks) -> TrainingResult:
+def _train_in_processes(context: TrainingContext, job: TrainingJob, hooks: Hooks) -> TrainingResult:
     if context.request.ray is None:
         return launch.train(job, hooks)
     from voicemill.training import cluster

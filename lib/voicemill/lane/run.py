@@ -1,0 +1,72 @@
+"""One run of a lane, and a training within it: what its steps share."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from voicemill.boundary import Interrupts
+from voicemill.dataset.stage_clock import StageClock
+from voicemill.lane.reporter import LaneReporter
+from voicemill.lane.request import LaneRequest
+from voicemill.locks import in_use
+from voicemill.settings import Settings
+
+if TYPE_CHECKING:
+    from voicemill.dataset.prepare import PreparedDataset
+    from voicemill.evaluation.evaluate import VoiceEvaluation
+    from voicemill.lane.gates import Cleared
+
+
+@dataclass
+class LaneRun:
+    """One run of a lane in this process.
+
+    Attributes:
+        job: names the lane's files.
+        voice: profile id of the voice.
+        held: locks that end with the run.
+        measured: figures and sounds of the evaluation, once this process has made it.
+        clock: measures the stages after the preparation.
+    """
+
+    settings: Settings
+    reporter: LaneReporter
+    interrupts: Interrupts
+    job: str
+    voice: str
+    display_name: str
+    measured: VoiceEvaluation | None = None
+    clock: StageClock = field(init=False)
+    held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    _dataset: Path | None = None
+
+    def __post_init__(self) -> None:
+        self.clock = StageClock(self.reporter, list)
+
+    def keep(self, dataset: PreparedDataset) -> None:
+        """Keep others from replacing or removing the dataset until the run ends.
+
+        Raises:
+            RefusedError: `lane_busy:<name>`.
+        """
+        folder = dataset.manifest.parent
+        if folder != self._dataset:
+            self.held.enter_context(in_use(folder))
+            self._dataset = folder
+
+
+@dataclass(frozen=True)
+class TrainingContext:
+    """A training within a run of the lane."""
+
+    request: LaneRequest
+    cleared: Cleared
+    run: LaneRun
+
+    @property
+    def folder(self) -> Path:
+        """Checkpoints of the voice."""
+        return self.run.settings.paths.checkpoints / self.request.voice
