@@ -77,7 +77,9 @@ def test_image_and_packages_are_small(checkout: Checkout, speak_image: str) -> N
 
 
 def test_it_has_what_speaking_and_serving_import_and_no_torch(checkout: Checkout, speak_image: str) -> None:
-    imports = "import c2pa, cryptography, httpx, multipart, onnxruntime, pydantic, soundfile, starlette, uvicorn, wyoming"
+    imports = (
+        "import c2pa, cryptography, httpx, multipart, onnxruntime, pydantic, soundfile, starlette, uvicorn, wyoming"
+    )
     absent = "import importlib.util as u; print([n for n in ('torch', 'nemo', 'scipy', 'pip') if u.find_spec(n)])"
     code, out, err = run(checkout, speak_image, "python3", "-c", f"{imports}; {absent}")
     assert (code, out) == (0, "[]\n"), err

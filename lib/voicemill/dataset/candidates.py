@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from voicemill.dataset.clip_results import AlignedClip, CutClip
 from voicemill.dataset.report import Rejection
 from voicemill.dataset.utterances import Utterance
 from voicemill.text import normalise
@@ -14,8 +15,6 @@ from voicemill.text import normalise
 if TYPE_CHECKING:
     from voicemill.align.text_check import WrongWords
     from voicemill.dataset.judging import Fault
-    from voicemill.dataset.stages.alignment import AlignedClip
-    from voicemill.dataset.stages.clips import CutClip
 
 REJECTED = "rejected"
 """Folder of the audio of rejected clips, where it is kept."""

@@ -17,7 +17,7 @@ from voicemill.audio.embedding import SpeakerModel
 from voicemill.dataset import description, edits, existing, rights, screening, stage_cache, synthetic_speech, telephone
 from voicemill.dataset.cached_recognition import CachedTranscriber, choose_recogniser, find_second_recogniser
 from voicemill.dataset.cluster import RayPool
-from voicemill.dataset.context import PreparationContext
+from voicemill.dataset.context import PreparationContext, SeparatorChoice
 from voicemill.dataset.description import DatasetDescription
 from voicemill.dataset.pool import ClipPool
 from voicemill.dataset.prepared import PreparedDataset, load, with_rights
@@ -140,7 +140,7 @@ class _Models:
         checker: the second recogniser, which checks texts; None if it is missing or switched off.
     """
 
-    separator: separation.SeparatorChoice
+    separator: SeparatorChoice
     recogniser: RecogniserModel | None
     speaker: SpeakerModel | str
     checker: RecogniserModel | None

@@ -292,8 +292,8 @@ class PreparationRequest:
     @property
     def settings(self) -> PreparationSettings:
         """The part of the content key that is written to dataset.json."""
+        from voicemill.dataset.clip_results import FRAME_LENGTH, HOP_LENGTH
         from voicemill.dataset.description import PreparationSettings
-        from voicemill.dataset.stages.pitch import FRAME_LENGTH, HOP_LENGTH
 
         part: dict[str, float | str | None] = {}
         match self.source:

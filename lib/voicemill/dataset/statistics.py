@@ -12,7 +12,7 @@ from voicemill.dataset.manifest import ManifestEntry
 from voicemill.errors import DatasetError
 
 if TYPE_CHECKING:
-    from voicemill.dataset.stages.pitch import PitchResult, PitchSettings
+    from voicemill.dataset.clip_results import PitchResult, PitchSettings
 
 
 class Statistics(BaseModel):

@@ -20,9 +20,9 @@ from voicemill.audio.cuts import Cut, Segmentation
 from voicemill.audio.level_envelope import LevelEnvelope
 from voicemill.audio.vad import Span
 from voicemill.dataset.candidates import CandidateClip
+from voicemill.dataset.clip_results import CutClip
 from voicemill.dataset.manifest import WordRow
 from voicemill.dataset.report import Rejection
-from voicemill.dataset.stages.clips import CutClip
 from voicemill.dataset.utterances import rejection
 
 if TYPE_CHECKING:

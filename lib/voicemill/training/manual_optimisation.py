@@ -129,6 +129,17 @@ class ManualOptimisation(LightningModule):  # type: ignore[misc]  # Lightning is
                 group["lr"] = rate
         return rate
 
+    def split_to_fit(self, estimate: memory.MemoryEstimate, device: torch.device, note: Callable[[str], None]) -> None:
+        """Set the number of micro-batches so that the largest batch fits in the memory of a device.
+
+        Raises:
+            TrainingError: `not_enough_memory`: the weights alone do not fit.
+        """
+        available = memory.available_bytes(device)
+        if available is not None and estimate.micro_batches(available) > self.micro_batches:
+            self.micro_batches = estimate.micro_batches(available)
+            note(estimate.warning(available))
+
     def in_micro_batches(
         self,
         batch: _Batch,

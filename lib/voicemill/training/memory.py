@@ -13,7 +13,6 @@ from voicemill.training.config import AcousticConfig, TransformerConfig
 if TYPE_CHECKING:
     import torch
 
-    from voicemill.training.manual_optimisation import ManualOptimisation
 
 _CPU_MESSAGES = (
     "can't allocate memory",
@@ -95,7 +94,7 @@ def estimate_acoustic(acoustic: AcousticConfig, weights: int, clips: int, frames
     return MemoryEstimate(weights=4 * _STATES * weights, batch=4 * clips * numbers, clips=clips)
 
 
-def measure_memory(module: ManualOptimisation, forward: Callable[[int], torch.Tensor], clips: int) -> MemoryEstimate:
+def measure_memory(module: torch.nn.Module, forward: Callable[[int], torch.Tensor], clips: int) -> MemoryEstimate:
     """Upper bound for a step of any model, from the tensors that autograd keeps for one and for two clips.
 
     The module is left unchanged: the passes run in evaluation mode, where no statistics move, without backward passes.
@@ -133,20 +132,6 @@ def _kept_bytes(forward: Callable[[int], torch.Tensor], count: int, excluded: se
         result = forward(count)  # its graph holds the storages until they are counted
     del result
     return sum(kept.values())
-
-
-def split_to_fit(
-    module: ManualOptimisation, estimate: MemoryEstimate, device: torch.device, note: Callable[[str], None]
-) -> None:
-    """Set the module's number of micro-batches so that the largest batch fits in the memory of a device.
-
-    Raises:
-        TrainingError: `not_enough_memory`: the weights alone do not fit.
-    """
-    available = available_bytes(device)
-    if available is not None and estimate.micro_batches(available) > module.micro_batches:
-        module.micro_batches = estimate.micro_batches(available)
-        note(estimate.warning(available))
 
 
 def _kept(stack: TransformerConfig, width: int, length: int) -> int:

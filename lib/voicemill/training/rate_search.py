@@ -22,7 +22,7 @@ from voicemill import files
 from voicemill.atomic import claim_folder
 from voicemill.errors import TrainingError
 from voicemill.training.fitting import quiet_trainer, restore_sigterm_handler
-from voicemill.training.memory import MemoryEstimate, is_out_of_memory, split_to_fit
+from voicemill.training.memory import MemoryEstimate, is_out_of_memory
 from voicemill.training.store import CheckpointStore
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def search(
     claim = claim_folder(target)  # for the checkpoint that Lightning writes before the test
     try:
         trainer = quiet_trainer(config, claim.path)
-        split_to_fit(module, estimate, trainer.strategy.root_device, lambda text: None)  # the training warns
+        module.split_to_fit(estimate, trainer.strategy.root_device, lambda text: None)  # the training warns
         with torch.random.fork_rng(gpus), files.library_writes(target, OSError):
             suggestion, curve = _range_test(trainer, module, batches)
     except (RuntimeError, MemoryError) as error:

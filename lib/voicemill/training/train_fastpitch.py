@@ -15,7 +15,7 @@ from voicemill.training.data import TrainingDataset, read_dataset
 from voicemill.training.examples import ExampleSource, aligned_text
 from voicemill.training.fitting import TrainingRun, fit, new_trainer
 from voicemill.training.hooks import Hooks
-from voicemill.training.memory import MemoryEstimate, estimate_acoustic, split_to_fit
+from voicemill.training.memory import MemoryEstimate, estimate_acoustic
 from voicemill.training.previews import with_previews
 from voicemill.training.store import CheckpointStore
 
@@ -152,7 +152,7 @@ def _fit(run: TrainingRun, module: AcousticModule, source: ExampleSource, select
 
     trainer = new_trainer(run, module, selection)
     plan, device = _plan(run.config, source), speedups.device_of(run.config)
-    split_to_fit(module, _memory_estimate(module, source, plan), trainer.strategy.root_device, run.hooks.note)
+    module.split_to_fit(_memory_estimate(module, source, plan), trainer.strategy.root_device, run.hooks.note)
     if speedups.compiles(run.config, device):
         module.forward_pass = speedups.compiled(module.forward_pass, device, run.hooks.note)
     fit(trainer, module, StepBatches(source, plan, range(module.step, module.max_steps)), run.hooks)

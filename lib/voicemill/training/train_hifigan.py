@@ -22,7 +22,6 @@ from voicemill.training.fitting import TrainingRun, fit, new_trainer
 from voicemill.training.hifigan_data import FrontEnd, PairSource, SegmentBatches
 from voicemill.training.hifigan_model import adapt_base, build_hifigan
 from voicemill.training.hooks import Hooks
-from voicemill.training.memory import split_to_fit
 from voicemill.training.store import CheckpointStore
 
 if TYPE_CHECKING:
@@ -126,7 +125,7 @@ def _fit(run: TrainingRun, module: VocoderModule, source: PairSource) -> None:
         seed=run.config.seed,
     )
     estimate = module.memory_estimate(batches.batch(module.step))
-    split_to_fit(module, estimate, trainer.strategy.root_device, run.hooks.note)
+    module.split_to_fit(estimate, trainer.strategy.root_device, run.hooks.note)
     fit(trainer, module, batches, run.hooks)
 
 

@@ -69,7 +69,9 @@ def ann(voices: SpeakingVoices) -> SpeakingVoices:
     voices.create(
         _voice(
             source=VoiceSource(type="file", path="a.wav"),
-            ref=VoiceReference(hash="0" * 64, segment_start=0.0, segment_end=8.0, duration_sec=8.0, transcript="Hello."),
+            ref=VoiceReference(
+                hash="0" * 64, segment_start=0.0, segment_end=8.0, duration_sec=8.0, transcript="Hello."
+            ),
             prompts={"one": "prompts/one.safetensors", "two": "prompts/two.safetensors"},
             prompt="one",
             tones={"warm": "two"},
@@ -167,7 +169,12 @@ def test_rename_and_delete(ann: SpeakingVoices) -> None:
 def test_changes_of_several_processes_are_all_kept(ann: SpeakingVoices) -> None:
     def add(number: int) -> None:
         for step in range(5):
-            ann.change("ann", lambda voice, tone=f"t{number}-{step}": voice.model_copy(update={"tones": {**voice.tones, tone: "one"}}))
+            ann.change(
+                "ann",
+                lambda voice, tone=f"t{number}-{step}": voice.model_copy(
+                    update={"tones": {**voice.tones, tone: "one"}}
+                ),
+            )
 
     threads = [threading.Thread(target=add, args=(number,)) for number in range(4)]
     for thread in threads:
@@ -315,7 +322,10 @@ RECORD = json.dumps({**EARLIER, "slug": "x", "prompts": {}, "ref": None, "tones"
         ({"voice.json": RECORD}, "voice_archive_unsafe:unexpected_entry"),
         ({"X Y/voice.json": RECORD}, "invalid_voice_slug"),
         ({"x/voice.json": b"{"}, "voice_invalid:x"),
-        ({"x/voice.json": json.dumps({**EARLIER, "slug": "x"}).encode()}, "voice_archive_mismatch:prompts/abab_full_v1.pkl"),
+        (
+            {"x/voice.json": json.dumps({**EARLIER, "slug": "x"}).encode()},
+            "voice_archive_mismatch:prompts/abab_full_v1.pkl",
+        ),
     ],
 )
 def test_unsafe_archives_are_refused(

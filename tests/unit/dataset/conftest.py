@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from voicemill.dataset.context import PreparationContext
+from voicemill.dataset.context import PreparationContext, SeparatorChoice
 from voicemill.dataset.manifest import ManifestEntry
 from voicemill.dataset.pool import ClipPool
 from voicemill.dataset.request import PreparationRequest, recording_source
 from voicemill.dataset.stage_clock import StageClock
-from voicemill.dataset.stages.separation import SeparatorChoice
 from voicemill.progress import SilentObserver
 from voicemill.text.lexicon import Lexicon
 

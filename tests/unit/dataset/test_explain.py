@@ -6,8 +6,8 @@ from voicemill.audio.cuts import Cut, Join
 from voicemill.audio.quality import ClipQuality
 from voicemill.dataset import explain
 from voicemill.dataset.candidates import CandidateClip
+from voicemill.dataset.clip_results import CutClip
 from voicemill.dataset.recordings import DecodedRecording, Recording
-from voicemill.dataset.stages.clips import CutClip
 from voicemill.dataset.utterances import Utterance
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from voicemill.dataset.clip_results import PitchResult, PitchSettings
 from voicemill.dataset.manifest import ManifestEntry
-from voicemill.dataset.stages.pitch import PitchResult, PitchSettings
 from voicemill.dataset.statistics import summarise
 from voicemill.errors import DatasetError
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
 
 from voicemill import files
 from voicemill.align import features, forced_alignment
@@ -20,6 +19,7 @@ from voicemill.audio import decode
 from voicemill.audio.vad import Span
 from voicemill.dataset import stage_cache, word_edges
 from voicemill.dataset.candidates import CandidateClip, RejectedClip, reject
+from voicemill.dataset.clip_results import AlignedClip
 from voicemill.dataset.judging import Fault
 from voicemill.dataset.manifest import WordRow
 from voicemill.dataset.report import Rejection, require_fitting
@@ -62,33 +62,6 @@ class AlignTask:
     extra_sha256: str | None
     cache: Path
     parts: tuple[Span, ...] = ()
-
-
-class AlignedClip(BaseModel):
-    """Words and phones of a clip, or the reason why the alignment failed.
-
-    Attributes:
-        words: rows of the manifest's `alignment`; empty when it failed.
-        score: mean acoustic score, 0 best; see `voicemill.align.forced_alignment`.
-        fits: whether sound and text belong together.
-        rule: name of the rule that failed where they do not: `outside`, `rushed`, `score`, `words`; the figure, its
-            unit, the limit and a sentence belong to it.
-        problem: the aligner's sentence when it could not place the text at all.
-        normalized: the spoken form with the reading that fits the sound, where that is not the one that was given.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    words: list[WordRow]
-    score: float | None
-    fits: bool
-    rule: str | None = None
-    figure: float | None = None
-    unit: str = ""
-    limit: float | None = None
-    problem: str | None = None
-    normalized: str | None = None
-    cached: bool = False
 
 
 def align(task: AlignTask) -> AlignedClip:

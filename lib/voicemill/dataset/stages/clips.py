@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from voicemill import files
 from voicemill.audio import quality, voice_traits
-from voicemill.audio.quality import ClipQuality
-from voicemill.audio.voice_traits import VoiceTraits
 from voicemill.dataset.candidates import REJECTED, CandidateClip
+from voicemill.dataset.clip_results import CutClip
 from voicemill.dataset.recordings import DecodedRecording
 from voicemill.dataset.report import Rejection
 from voicemill.dataset.utterances import SegmentationResult
@@ -35,16 +34,6 @@ class CutTask:
     factor: float
     target: Path
     source_rate: int = 0
-
-
-@dataclass(frozen=True)
-class CutClip:
-    """A written clip: digest of the file, length in seconds, figures; `voice` is None without voiced speech."""
-
-    sha256: str
-    seconds: float
-    quality: ClipQuality
-    voice: VoiceTraits | None
 
 
 def cut(task: CutTask) -> CutClip:

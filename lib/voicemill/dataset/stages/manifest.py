@@ -14,14 +14,13 @@ import numpy as np
 from voicemill import files
 from voicemill.dataset import description, doubts, explain, judging
 from voicemill.dataset.candidates import CandidateClip, RejectedClip
+from voicemill.dataset.clip_results import AlignedClip, PitchResult, PitchSettings
 from voicemill.dataset.description import DatasetDescription
 from voicemill.dataset.figures import LoudnessFigures, SeparationFigures
 from voicemill.dataset.manifest import ManifestEntry, Quality, Split, write_manifest
 from voicemill.dataset.recordings import DecodedRecordings
 from voicemill.dataset.report import make_report
 from voicemill.dataset.source_file import SourceFile
-from voicemill.dataset.stages.alignment import AlignedClip
-from voicemill.dataset.stages.pitch import PitchResult, PitchSettings
 from voicemill.dataset.statistics import summarise
 from voicemill.dataset.utterances import SegmentationResult
 from voicemill.errors import DatasetError

@@ -19,29 +19,15 @@ from voicemill import files
 from voicemill.audio import decode, device, pitch
 from voicemill.dataset import stage_cache
 from voicemill.dataset.candidates import CandidateClip
+from voicemill.dataset.clip_results import PitchResult, PitchSettings
 from voicemill.dataset.pool import ClipPool
 
 if TYPE_CHECKING:
     from voicemill.dataset.context import PreparationContext
 
 NAME = "pitch"
-FRAME_LENGTH = 1024
-HOP_LENGTH = 256
-"""Samples; NeMo's `n_window_size` and `n_window_stride` at 22,050 Hz: a frame of 46 ms every 11.6 ms."""
 RANGE_SECONDS = 60.0
 """Speech from which a speaker's pitch range is taken."""
-
-
-@dataclass(frozen=True)
-class PitchSettings:
-    """What the pitch of a clip depends on beside its samples: rates in Hz, lengths in samples."""
-
-    sample_rate: int
-    fmin: float
-    fmax: float
-    frame_length: int = FRAME_LENGTH
-    hop_length: int = HOP_LENGTH
-    device: str = device.CPU
 
 
 @dataclass(frozen=True)
@@ -53,18 +39,6 @@ class PitchTask:
     settings: PitchSettings
     cache: Path
     target: Path
-
-
-@dataclass(frozen=True)
-class PitchResult:
-    """Voiced frames of a clip (count, sum of Hz, sum of squared Hz), digest of the file, whether the cache had it."""
-
-    voiced: int
-    total: float
-    squares: float
-    frames: int
-    sha256: str
-    cached: bool
 
 
 def range_of_clips(clips: Sequence[Path]) -> tuple[float, float]:

@@ -17,10 +17,11 @@ from voicemill.audio.separation import SeparationModel
 from voicemill.audio.vad import Span
 from voicemill.audio.waveform import FileWaveform
 from voicemill.dataset import stage_cache
+from voicemill.dataset.context import SeparatorChoice
 from voicemill.dataset.figures import RecordingBackground, SeparationFigures, SeparationMode
 from voicemill.dataset.recordings import DecodedRecording, DecodedRecordings
 from voicemill.dataset.stages.voice_activity import SpeechTask, speech_of, with_speech
-from voicemill.errors import DependencyError, GateError, VoicemillError
+from voicemill.errors import DependencyError, GateError
 
 if TYPE_CHECKING:
     from voicemill.dataset.context import PreparationContext
@@ -30,15 +31,6 @@ NAME = "separation"
 LIMIT_DB = -22.0
 """Background against speech above which `auto` separates. Clean recordings of people reach -24 dB, noise 15 dB below
 the speech gives -21 to -17 (docs/benchmarks.md, People)."""
-
-
-@dataclass(frozen=True)
-class SeparatorChoice:
-    """The mode and the model of the separation; without a model, `missing` is the reason."""
-
-    mode: SeparationMode
-    model: SeparationModel | None = None
-    missing: VoicemillError | None = None
 
 
 def choose_separator(mode: SeparationMode, weights_id: str, registry: WeightsRegistry) -> SeparatorChoice:

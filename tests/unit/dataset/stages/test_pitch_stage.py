@@ -9,7 +9,8 @@ import soundfile
 
 from voicemill import files
 from voicemill.audio import pitch
-from voicemill.dataset.stages.pitch import PitchSettings, PitchTask, pitch_of, range_of_clips
+from voicemill.dataset.clip_results import PitchSettings
+from voicemill.dataset.stages.pitch import PitchTask, pitch_of, range_of_clips
 
 RATE = 22_050
 
