@@ -15,7 +15,7 @@ Values that the stages pass on:
     recordings          source files and their decoded audio
     utterances          a stretch of a recording and its text
     candidates          clips on their way into the dataset, and rejected clips
-    clip_results   results of the stages for one clip
+    clip_results        results of the stages for one clip
 
 Parts of stages:
 
