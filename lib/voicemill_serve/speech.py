@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicemill.synthesis.options import SynthesisOptions
-from voicemill_runtime.voice import SpokenChunk
+from voicemill_runtime.voice import SpokenChunk, TimedMark, TimedWord
 from voicemill_serve.metrics import Metrics
 from voicemill_serve.refusals import RequestRefusedError
 from voicemill_serve.settings import Limits
@@ -34,11 +34,13 @@ class SpeechRequest:
         voice: name of the voice.
         text: checked with `checked_text`.
         speed: 1 as trained, 0.5 to 2.
+        semitones: shift of the pitch, -12 to 12.
     """
 
     voice: str
     text: str
     speed: float = 1.0
+    semitones: float = 0.0
 
 
 class SpeechStream:
@@ -48,12 +50,16 @@ class SpeechStream:
         served: the voice that speaks.
         seconds: of the sound so far.
         first_sound: seconds from the request to its first sound.
+        words: with their times, as far as they are spoken.
+        marks: of SSML, likewise.
     """
 
     def __init__(
         self, service: SpeechService, served: ServedVoice, chunks: Iterator[SpokenChunk], started: float
     ) -> None:
         self.served, self.seconds, self.first_sound = served, 0.0, 0.0
+        self.words: list[TimedWord] = []
+        self.marks: list[TimedMark] = []
         self._service, self._chunks, self._started = service, chunks, started
         self._first: Samples | None = None
         self._closed = False
@@ -110,14 +116,18 @@ class SpeechStream:
         left = self._started + service.limits.seconds - time.monotonic()
         pulled = asyncio.get_running_loop().run_in_executor(service.pool, _pull, self._chunks)
         try:
-            part, spent = await asyncio.wait_for(pulled, max(left, 0.001))
+            chunks, spent = await asyncio.wait_for(pulled, max(left, 0.001))
         except TimeoutError as error:
             raise RequestRefusedError(
                 f"The text was not spoken within {service.limits.seconds:g} seconds.",
                 reason="speech_timeout",
                 hint="Send a shorter text, or try again when the server has less to do.",
             ) from error
-        if part is None:
+        for chunk in chunks:
+            self.words += chunk.words
+            self.marks += chunk.marks
+        part = chunks[-1].samples if chunks else None
+        if part is None or not part.size:
             return None
         seconds = part.size / self.sample_rate
         self.seconds += seconds
@@ -147,7 +157,7 @@ class SpeechService:
             BundleError: `synthesis_non_finite`.
         """
         started = time.monotonic()
-        options = SynthesisOptions(speed=request.speed)
+        options = SynthesisOptions(speed=request.speed, semitones=request.semitones)
         if self.active >= self.limits.queue:
             raise RequestRefusedError(
                 "The server speaks for as many clients as it may.", reason="server_busy", hint="Try again in a second."
@@ -193,10 +203,12 @@ def checked_text(text: str, limit: int) -> str:
     return text
 
 
-def _pull(chunks: Iterator[SpokenChunk]) -> tuple[Samples | None, float]:
-    """The next part with samples, and the seconds that it took; runs in the pool."""
+def _pull(chunks: Iterator[SpokenChunk]) -> tuple[list[SpokenChunk], float]:
+    """The next parts up to one with samples, and the seconds that they took; runs in the pool."""
     started = time.perf_counter()
+    pulled = []
     for chunk in chunks:
+        pulled.append(chunk)
         if chunk.samples.size:
-            return chunk.samples, time.perf_counter() - started
-    return None, time.perf_counter() - started
+            break
+    return pulled, time.perf_counter() - started

@@ -8,6 +8,9 @@
     overview      what is known of every voice
     versions      versions of a promoted voice: kept, spoken with, put back
     promotion     the checklist with what to do; certify, sign, promote, export
+    listen        speak a text with any voice or version
+    sounds        speech for the pages, with the times of its words
+    listening_tests  blind comparison, and scores from 1 to 5
     reports       reports of the toolbox in a frame without rights
 
 New voices from files and from a microphone:

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import jinja2
@@ -23,6 +24,9 @@ from voicemill_serve.refusals import RequestRefusedError, refusal, status_of
 from voicemill_serve.services import Services
 from voicemill_serve.train_routes import job_runner
 from voicemill_studio.static_files import StaticFiles
+
+if TYPE_CHECKING:
+    from voicemill_studio.sounds import Sounds
 
 HOME = "/studio/"
 API = "/studio/api/"
@@ -79,6 +83,7 @@ class Studio:
     workspace: Workspace
     links: list[Link] = field(default_factory=list)
     static: StaticFiles = field(default_factory=StaticFiles)
+    _sounds: Sounds | None = None
 
     @functools.cached_property
     def environment(self) -> jinja2.Environment:
@@ -93,6 +98,15 @@ class Studio:
         environment.globals["static"] = self.static.address
         environment.filters["segment"] = lambda text: quote(str(text), safe="")
         return environment
+
+    @property
+    def sounds(self) -> Sounds:
+        """Makes speech for the pages."""
+        if self._sounds is None:
+            from voicemill_studio.sounds import Sounds
+
+            self._sounds = Sounds(self)
+        return self._sounds
 
     @property
     def jobs(self) -> JobRunner:

@@ -90,6 +90,11 @@ def name_of(root: Path) -> str:
     return f"{stamp}-{loaded.sha256[:12]}"
 
 
+def digest_of(root: Path) -> str:
+    """The sha256 of a bundle's manifest, which names it in records beside it."""
+    return load_manifest(root).sha256
+
+
 def keep(workspace: Workspace, voice: str, root: Path) -> Version:
     """Keep a promoted bundle as it is now; keeping it again changes nothing.
 

@@ -26,6 +26,8 @@ GRAPH, LEXICON = "voice.onnx", "lexicon.txt"
 SAMPLE = "sample.wav"
 SAMPLE_CREDENTIALS = "sample.c2pa"
 """Signed metadata of the sample, beside the bundle's folder: it differs each time, and the bundle must not."""
+OPINIONS = "opinions.json"
+"""What listeners think of a voice, beside its bundle."""
 STABILITY = "stability.json"
 """File name of the figures of stability, beside the bundle's folder as the certificate is."""
 BLOCK_BYTES = 1 << 20

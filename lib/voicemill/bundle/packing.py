@@ -12,6 +12,7 @@ from typing import BinaryIO
 from voicemill import files
 from voicemill.bundle.contents import (
     MAX_ENTRIES,
+    OPINIONS,
     SAMPLE_CREDENTIALS,
     STABILITY,
     Digest,
@@ -31,6 +32,7 @@ from voicemill.workspace import profile_id
 BUNDLE = "voice_bundle"
 COMPANIONS = (
     "certificate.json",
+    OPINIONS,
     STABILITY,
     SAMPLE_CREDENTIALS,
     "voice_bundle.sig",

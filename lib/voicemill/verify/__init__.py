@@ -8,6 +8,7 @@
     checklist        the promotion checklist of docs/operator-contract.md, section 8, with the shipped allowlist
     rows             its rows: one demand each
     certificate      the Casimir gate on a bundle, and the certificate beside it
+    opinions         what listeners think of a voice
     stability        how many generated sentences come out wrong
     stability_texts  these sentences
     audio_marks      the marks of a sound file

@@ -25,6 +25,7 @@ from voicemill.evaluation.model import Evaluation, EvaluationV1
 from voicemill.lane_status import LaneStatus, LaneStatusV1
 from voicemill.training_status import TrainingStatus
 from voicemill.verify.certificate import VoiceCertificate
+from voicemill.verify.opinions import Opinions
 from voicemill.verify.stability import Stability
 from voicemill.voices.record import VoiceRecord
 from voicemill.weights.allowlist import Allowlist, AllowlistV1
@@ -90,6 +91,7 @@ FORMATS = (
     Format("voice-bundle", 1, PromotedManifest),
     Format("voice-certificate", 1, VoiceCertificate),
     Format("voice-stability", 1, Stability),
+    Format("voice-opinions", 1, Opinions),
 )
 
 
