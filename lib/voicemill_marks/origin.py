@@ -27,6 +27,7 @@ class Origin:
         manifest_sha256: of the bundle's manifest; None for sounds that are themselves files of the bundle.
         certificate: hash of the voice's certificate, if it has one for this manifest.
         licences: SPDX expressions of the weights that the voice was made from.
+        consent_sha256: of the statement of consent of the person whose recording a voice was cloned from.
     """
 
     voice: str
@@ -34,6 +35,7 @@ class Origin:
     manifest_sha256: str | None = None
     certificate: str | None = None
     licences: tuple[str, ...] = ()
+    consent_sha256: str | None = None
 
     @property
     def payload(self) -> bytes:
@@ -48,6 +50,7 @@ class Origin:
             "bundle_manifest_sha256": self.manifest_sha256,
             "certificate_hash": self.certificate,
             "licences": list(self.licences),
+            "consent_sha256": self.consent_sha256,
         }
         return {name: value for name, value in values.items() if value}
 

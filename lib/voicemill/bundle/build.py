@@ -12,6 +12,7 @@ from voicemill import files, records
 from voicemill.bundle.contents import LEXICON, Digest, check_paths, copy_checked, digest_file
 from voicemill.bundle.manifest import (
     MANIFEST,
+    SYNTHETIC,
     UNMARKED,
     AllowlistReference,
     FileEntry,
@@ -58,6 +59,7 @@ def build_bundle(
     extra_files: Sequence[Path] = (),
     data_notice: str = "",
     unmarked: str | None = None,
+    synthetic: str | None = None,
 ) -> BuiltBundle:
     """Build the bundle; `out_dir` is replaced whole or left as it was.
 
@@ -71,6 +73,7 @@ def build_bundle(
         extra_files: more files to bundle by their names, such as `sample.wav`.
         data_notice: notice of the training recordings, for `ATTRIBUTION.txt`.
         unmarked: why the voice's speech is to carry no marks; by default it carries them.
+        synthetic: what spoke the recordings, where they are synthetic speech.
 
     Raises:
         BundleError: `missing_train_status`, the status's own root cause when it is blocked, `invalid_config_sha256`,
@@ -98,7 +101,8 @@ def build_bundle(
         in_graph = next((selection.entry for selection in tools if selection.entry.kind == "vocoder"), None)
         references = weights_references(selected, vocoder, loaded, base, in_graph)
         manifest = _manifest(status, commit or status.commit, references, digests)
-        document = records.dump(manifest) | ({UNMARKED: unmarked} if unmarked else {})
+        stated = {UNMARKED: unmarked, SYNTHETIC: synthetic}
+        document = records.dump(manifest) | {name: value for name, value in stated.items() if value}
         manifest = dataclasses.replace(manifest, artifact_sha256=artifact_sha256(document))
         text = files.dump_json(document | {"artifact_sha256": manifest.artifact_sha256})
         (staging / MANIFEST).write_text(text, encoding="utf-8", newline="\n")

@@ -158,7 +158,9 @@ REPEATED_FIELDS = (
 """Fields of the production manifest that every provenance repeats, `null` where the source lacks one."""
 UNMARKED = "unmarked"
 """Field of a production manifest, only where it was decided that the speech carries no marks: the reason."""
-REPEATED_WHERE_PRESENT = ("dry_run", "objective_status", "vocoder", UNMARKED)
+SYNTHETIC = "synthetic_recordings"
+"""Field of a production manifest, only where the recordings are synthetic speech: a sentence that says whose."""
+REPEATED_WHERE_PRESENT = ("dry_run", "objective_status", "vocoder", UNMARKED, SYNTHETIC)
 
 
 Manifest = ProductionManifest | PromotedManifest
@@ -188,6 +190,13 @@ def unmarked(raw: Mapping[str, Any]) -> str | None:
     """Why the speech of a bundle carries no marks, from its manifest as parsed; None for a voice that is marked."""
     provenance = raw.get("provenance")
     source = provenance.get(f"source_{UNMARKED}") if isinstance(provenance, dict) else raw.get(UNMARKED)
+    return str(source) if source else None
+
+
+def synthetic_recordings(raw: Mapping[str, Any]) -> str | None:
+    """Whose synthetic speech a bundle was trained on, from its manifest as parsed; None for recordings of people."""
+    provenance = raw.get("provenance")
+    source = provenance.get(f"source_{SYNTHETIC}") if isinstance(provenance, dict) else raw.get(SYNTHETIC)
     return str(source) if source else None
 
 

@@ -14,14 +14,30 @@ from voicemill.align.transcription import RecogniserModel
 from voicemill.audio import device, download, embedding
 from voicemill.audio.decode import MIXED, require_selection
 from voicemill.audio.embedding import SpeakerModel
-from voicemill.dataset import description, edits, existing, rights, screening, stage_cache, synthetic_speech, telephone
+from voicemill.dataset import (
+    description,
+    edits,
+    existing,
+    rights,
+    screening,
+    stage_cache,
+    synthetic_speech,
+    teacher,
+    telephone,
+)
 from voicemill.dataset.cached_recognition import CachedTranscriber, choose_recogniser, find_second_recogniser
 from voicemill.dataset.cluster import RayPool
 from voicemill.dataset.context import PreparationContext, SeparatorChoice
 from voicemill.dataset.description import DatasetDescription
 from voicemill.dataset.pool import ClipPool
 from voicemill.dataset.prepared import PreparedDataset, load, with_rights
-from voicemill.dataset.request import PreparationRequest, PreparedVoiceSource, WebRecordingSource
+from voicemill.dataset.request import (
+    ClipFolderSource,
+    PreparationRequest,
+    PreparedVoiceSource,
+    RecordingSource,
+    WebRecordingSource,
+)
 from voicemill.dataset.source_file import SourceFile
 from voicemill.dataset.sources import Sources, gather
 from voicemill.dataset.stage_clock import StageClock, write_timings
@@ -86,7 +102,7 @@ def prepare(request: PreparationRequest, workspace: Workspace, observer: Observe
     registry = WeightsRegistry(request.allowlist or REPOSITORY / SHIPPED, workspace.weights_cache, REPOSITORY)
     models = _Models.find(request, registry)
     tools = {"voicemill": __version__, **{name: packages.version(name) for name in _TOOLS}}
-    tools |= request.selection.record | models.tools(workspace.stage_cache)
+    tools |= request.selection.record | models.tools(workspace.stage_cache) | _teacher(request)
     code = stage_cache.code_digest(__name__)
     key = files.content_key(code, tools, request.settings.model_dump(), [source.model_dump() for source in inputs])
     known = None if request.force else load(root, key)
@@ -172,6 +188,20 @@ class _Models:
             if recogniser is not None:
                 found |= CachedTranscriber(recogniser, cache).tools
         return found
+
+
+def _teacher(request: PreparationRequest) -> dict[str, str]:
+    """What spoke the recordings, where they are synthetic speech and say so.
+
+    Raises:
+        DatasetError: `synthetic_speech_invalid`.
+    """
+    source = request.source
+    if isinstance(source, ClipFolderSource):
+        return teacher.of_folder(source.folder)
+    if isinstance(source, RecordingSource):
+        return teacher.of_folder(source.audio if source.audio.is_dir() else source.audio.parent)
+    return {}
 
 
 def _require_unchanged(root: Path, before: DatasetDescription | None, key: str) -> None:

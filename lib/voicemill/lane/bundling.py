@@ -38,9 +38,11 @@ def build(
         BundleError, GateError, StorageError: see `voicemill.bundle.build`.
     """
     from voicemill.bundle.build import build_bundle
+    from voicemill.dataset import teacher
     from voicemill.training_status import read_training_status
 
     status, base = status or settings.paths.training_status, base or settings.workspace.work
+    trained = read_training_status(status)
     return build_bundle(
         status,
         evaluation or settings.paths.evaluation,
@@ -49,8 +51,9 @@ def build(
         base=base,
         commit=commit,
         extra_files=extra_files,
-        data_notice=recordings_notice(read_training_status(status), settings.repository, base, data_notice),
+        data_notice=recordings_notice(trained, settings.repository, base, data_notice),
         unmarked=settings.voice.unmarked,
+        synthetic=teacher.sentence(_taught(trained, base)),
     )
 
 
@@ -63,18 +66,27 @@ def recordings_notice(status: TrainingStatus, repository: Path, base: Path, give
         base: folder that the paths in the status are relative to.
         given: a notice to use instead of the one of the demo recording.
     """
-    from voicemill.dataset import rights
+    from voicemill.dataset import rights, teacher
 
     if not given and status.demo_recording:
         given = (repository / DEMO_NOTICE).read_text(encoding="utf-8")
     held = None
     if status.dataset_manifest and status.dataset_sha256:
         held = rights.of_manifest(base / status.dataset_manifest, status.dataset_sha256)
-    parts = [given.strip(), held.notice if held else ""]
+    parts = [given.strip(), teacher.notice(_taught(status, base)), held.notice if held else ""]
     if status.init_from:
         voice, notice = status.init_from.voice, status.init_from.notice.strip()
         parts.append(f"Its training started from the voice {voice}, whose notices are:\n\n{notice}")
     return "\n\n".join(part for part in parts if part)
+
+
+def _taught(status: TrainingStatus, base: Path) -> dict[str, str]:
+    """What spoke the recordings of a training, where they are synthetic speech."""
+    from voicemill.dataset import teacher
+
+    if not status.dataset_manifest or not status.dataset_sha256:
+        return {}
+    return teacher.of_manifest(base / status.dataset_manifest, status.dataset_sha256)
 
 
 def promote(

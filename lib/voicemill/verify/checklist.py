@@ -26,6 +26,7 @@ from voicemill.verify.rows import (
     complete_row,
     files_row,
     marks_row,
+    recordings_row,
     reproducible_row,
     signature_row,
     status_row,
@@ -136,6 +137,7 @@ def verify_bundle(
         archives_row(check, dry_run),
         reproducible_row(source),
         marks_row(source),
+        *([taught] if (taught := recordings_row(source)) else []),
     )
     rows = (*rows, certificate.casimir_row(check, rows, packs))
     if signature is not None:

@@ -13,6 +13,7 @@ from voicemill.bundle.build import ATTRIBUTION, EVALUATION
 from voicemill.bundle.contents import GRAPH, LEXICON, open_unchanged
 from voicemill.bundle.differences import BundleCheck
 from voicemill.bundle.manifest import (
+    SYNTHETIC,
     UNMARKED,
     FileEntry,
     LoadedManifest,
@@ -143,6 +144,12 @@ def marks_row(source: dict[str, Any]) -> ChecklistRow:
     title = "Marks of synthetic speech: watermark and signed metadata"
     reason = source.get(UNMARKED)
     return ChecklistRow("marks", title, True, f"off: {one_line(str(reason), 200)}" if reason else "on")
+
+
+def recordings_row(source: dict[str, Any]) -> ChecklistRow | None:
+    """Whose speech the voice was trained on, where that is synthetic; None for recordings of people."""
+    stated = source.get(SYNTHETIC)
+    return ChecklistRow("recordings", "Recordings", True, one_line(str(stated), 400)) if stated else None
 
 
 def files_row(check: BundleCheck) -> ChecklistRow:

@@ -1,0 +1,155 @@
+"""voice-synth speak: takes of a text by any voice."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from voicemill_cloning.app_options import PATH, cache_option, engine_options, generation_options, out_option
+
+if TYPE_CHECKING:
+    from voicemill_cloning.app_context import AppContext
+    from voicemill_cloning.choice import VoiceChoice
+    from voicemill_cloning.generation import Generation
+    from voicemill_cloning.results import SpokenRun
+
+
+@click.command(
+    "speak",
+    epilog="""\b
+Examples:
+  voice-synth speak --voice anna --text "Good morning."
+  voice-synth speak --voice anna --tone warm --text "Good morning." --variants 3 --select-best
+  voice-synth speak --speaker Ryan --instruct-style formal --text "Good morning."
+  voice-synth speak --voice anna --text-file talk.txt --chunk --out-exact talk --json-result talk/result.json""",
+)
+@click.option("--voice", metavar="NAME", help="A voice, the beginning of its name, or a file of a prompt.")
+@click.option(
+    "--speaker", metavar="NAME", help="A built-in speaker of Qwen3-TTS, flite:VOICE or espeak-ng:VOICE instead."
+)
+@click.option("--text", help="Text to speak.")
+@click.option("--text-file", type=PATH, help="Text file, UTF-8; - for standard input.")
+@click.option("--tone", metavar="NAME", help="One of the voice's tones.")
+@click.option("--instruct", metavar="SENTENCE", help="How a built-in speaker is to speak.")
+@click.option("--instruct-style", metavar="NAME", help="A sentence of configs/voice/styles.yaml instead.")
+@click.option("--language", default="Auto", show_default=True, help="Of the text: English, German, zh, and others.")
+@click.option("--variants", type=click.IntRange(1, 50), default=1, show_default=True, help="Number of takes.")
+@click.option("--select-best", is_flag=True, help="Judge the takes and copy the best to best.wav.")
+@click.option("--chunk", is_flag=True, help="Speak the text in pieces of a sentence or two, joined with pauses.")
+@click.option("--qa", is_flag=True, help="Recognise each take and compare it with the text.")
+@click.option("--align-words", is_flag=True, help="Write the times of words into the file of --json-result.")
+@click.option(
+    "--whisper-model", default="tiny.en", show_default=True, metavar="NAME", help="Recogniser that judges the takes."
+)
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Of the first take; the others follow.")
+@generation_options
+@engine_options
+@out_option
+@click.option("--out-exact", type=PATH, metavar="DIR", help="Write into this folder, without folders of its own.")
+@click.option("--json-result", type=PATH, metavar="FILE", help="Write the result for another program.")
+@cache_option
+def speak_command(
+    voice: str | None,
+    speaker: str | None,
+    text: str | None,
+    text_file: Path | None,
+    tone: str | None,
+    instruct: str | None,
+    instruct_style: str | None,
+    language: str,
+    variants: int,
+    select_best: bool,
+    chunk: bool,
+    qa: bool,
+    align_words: bool,
+    whisper_model: str,
+    seed: int | None,
+    profile: str | None,
+    save_profile_default: bool,
+    temperature: float | None,
+    top_p: float | None,
+    repetition_penalty: float | None,
+    max_new_tokens: int | None,
+    model: str | None,
+    threads: int | None,
+    dtype: str,
+    out: Path | None,
+    out_exact: Path | None,
+    json_result: Path | None,
+    cache: Path | None,
+) -> None:
+    """Speak a text in one or several takes, marked as synthetic speech, with a record of how they were made."""
+    from voicemill import console
+    from voicemill_cloning.app_context import AppContext, read_text
+    from voicemill_cloning.generation import GenerationOptions, resolve
+    from voicemill_cloning.opening import open_engine
+    from voicemill_cloning.speak_run import SpeakRequest, check_text, language_of, speak_run
+
+    context = AppContext.read(os.environ, cache, out)
+    choice = context.choice(voice, speaker, tone, context.instruction(instruct, instruct_style))
+    words = read_text(text, text_file)
+    check_text(words)
+    language_of(language, choice)
+    options = GenerationOptions(profile, temperature, top_p, repetition_penalty, max_new_tokens)
+    generation = resolve(options, choice.defaults)
+    saved = _save_defaults(context, choice, generation) if save_profile_default else None
+    request = SpeakRequest(
+        text=words,
+        choice=choice,
+        generation=generation,
+        language=language,
+        variants=variants,
+        select_best=select_best,
+        chunk=chunk,
+        qa=qa,
+        align_words=align_words,
+        recogniser=whisper_model,
+        seed=seed,
+        saved=saved,
+    )
+    opened = context.engine_options(model, threads, dtype)
+    with console.Interrupts(), console.Terminal() as terminal:
+        run = speak_run(request, lambda: open_engine(choice, opened), context.judges, terminal)
+    _write(context, run, out_exact, json_result)
+
+
+def _save_defaults(context: AppContext, choice: VoiceChoice, generation: Generation) -> dict[str, object]:
+    """Keep profile and changes for the voice; the saved values."""
+    from voicemill.errors import UsageError
+    from voicemill_cloning.generation import as_defaults
+
+    if choice.known is None or choice.known.file is None:
+        raise UsageError("--save-profile-default needs a voice of the registry that is cloned, built in or designed.")
+    defaults = as_defaults(generation)
+    context.voices.change(choice.known.slug, lambda file: file.model_copy(update={"generation_defaults": defaults}))
+    return defaults.model_dump(mode="json", exclude_none=True)
+
+
+def _write(context: AppContext, run: SpokenRun, exact: Path | None, json_result: Path | None) -> None:
+    from voicemill import files
+    from voicemill.protocol import Protocol, Scalar
+    from voicemill_cloning import results
+
+    folder = exact or results.free_folder(context.out / run.choice.folder)
+    written = results.write_run(run, folder, context.signer(), app="voice-synth")
+    if json_result is not None:
+        files.write_json(json_result, results.result(run, folder, "voice-synth"))
+        written.append(json_result)
+    chosen = run.chosen
+    stats: dict[str, Scalar] = {
+        "engine": run.choice.engine_mode,
+        "language": run.language,
+        "seconds": round(chosen.take.seconds, 3),
+        "selected": chosen.name if run.selected else None,
+        "takes": len(run.takes),
+        "voice": run.choice.voice_id,
+        "x_real_time": round(1.0 / max(chosen.take.rtf, 1e-6), 2),
+    }
+    protocol = Protocol(sys.stdout)
+    protocol.stats(stats)
+    for path in written:
+        protocol.artifact(path)
