@@ -10,6 +10,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "lib"), str(Path(__fil
 
 import click
 from speak_command import speak_command
+from teach_command import teach_command
 from voice_commands import COMMANDS
 
 from voicemill import console
@@ -23,6 +24,7 @@ Examples:
   voice-synth speak --voice anna --text "Good morning."
   voice-synth speak --voice anna --text-file chapter.txt --chunk --variants 3 --select-best
   voice-synth speak --speaker flite:slt --text "Good morning."
+  voice-synth teach --voice anna --minutes 8
   voice-synth export-voice anna --dest anna.zip
 
 \b
@@ -32,7 +34,7 @@ def main() -> None:
     """Speak with cloned, built-in, designed and trained voices, and manage them."""
 
 
-for command in (speak_command, *COMMANDS):
+for command in (speak_command, teach_command, *COMMANDS):
     main.add_command(command)
 
 if __name__ == "__main__":

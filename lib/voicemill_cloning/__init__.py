@@ -1,13 +1,36 @@
 """Voices from seconds of sound: cloned, built-in and designed voices, and every trained voice behind the same seam.
 
-    engines    what speaks: trained voices, flite, espeak-ng
-    speaking   text -> takes, through any engine
-    chunking   a long text in the pieces that an engine speaks one by one
-    durations  how long a text takes to speak, by phones and syllables
-    languages  the languages of Qwen3-TTS and their names
-    voice_file  `voice.json` of a voice that speaks without training, as one typed model
-    registry    voices by name: created, changed, found, renamed, deleted
-    archive     a voice as one zip: deterministic to write, strict to read
+Engines and speech:
+
+    engines      what speaks: trained voices, flite, espeak-ng, Qwen3-TTS
+    worker       Qwen3-TTS in a process of its own
+    speaking     text -> takes, through any engine
+    chunking     a long text in the pieces that an engine speaks one by one
+    durations    how long a text takes to speak, by phones and syllables
+    languages    the languages of Qwen3-TTS and their names
+    generation   profiles, a voice's defaults and options -> how a generation is steered
+    styles       sentences that tell a model how to speak; texts that look like such sentences
+    judging      the words and the speaker of a take, by learned judges
+
+Voices:
+
+    voice_file   `voice.json` of a voice that speaks without training, as one typed model
+    registry     voices by name: created, changed, found, renamed, deleted
+    archive      a voice as one zip: deterministic to write, strict to read
+    listing      all voices, for `list-voices`
+    choice       which voice speaks, from a name and options
+    opening      the engine of a voice that was chosen
+
+Commands:
+
+    speak_run    one run of `speak`: text, voice and options -> judged takes
+    results      the files of a run
+    marked_files takes as files with the marks of synthetic speech
+    teaching     an engine reads sentences, and judges accept readings
+    lesson       `teach` as a whole: readings, then the preparation of their dataset
+    sentences    sentences for an engine to read
+    app_context  settings of one command
+    app_options  options that the apps share
 
 Every command speaks through `speaking.speak`, so each works with each engine.
 """

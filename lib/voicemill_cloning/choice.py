@@ -107,12 +107,12 @@ def choose_voice(
     choice = VoiceChoice(known.slug, Path(known.slug), mode, SOURCE_TYPES[mode], bundle=known.bundle, known=known)
     file = known.file
     if file is None:
-        _require_no_tone(known.slug, tone)
+        _require_no_tone(tone)
         _require_none(instruction, "A trained voice speaks as its recordings do")
         return choice
     choice = replace(choice, defaults=file.generation_defaults or GenerationDefaults(), rights=file.rights)
     if tone is not None and tone not in file.tone_names:
-        raise unknown("tone", tone, file.tone_names)
+        raise unknown("tone", tone, file.tone_names, reason=f"unknown_tone:{tone[:60]}")
     if mode == "custom_voice" and file.custom_voice is not None:
         require_custom_voice(enabled)
         custom = file.custom_voice
@@ -171,7 +171,7 @@ def _of_file(path: Path, tone: str | None, instruction: Instruction) -> VoiceCho
         raise UsageError(
             f"There is no prompt at {path}.", reason=f"prompt_missing:{path.name}", hint="Check the path."
         )
-    _require_no_tone(path.name, tone)
+    _require_no_tone(tone)
     _require_none(instruction, "A cloned voice speaks as its reference does")
     return VoiceChoice(
         path.stem, Path(_folder_name(path.stem)), "clone_prompt", "clone_prompt", prompt=_readable(path)
@@ -188,9 +188,9 @@ def _readable(path: Path) -> Path:
     return path
 
 
-def _require_no_tone(name: str, tone: str | None) -> None:
+def _require_no_tone(tone: str | None) -> None:
     if tone is not None:
-        raise unknown("tone", tone, ())
+        raise unknown("tone", tone, (), reason=f"unknown_tone:{tone[:60]}")
 
 
 def _require_none(instruction: Instruction, why: str) -> None:

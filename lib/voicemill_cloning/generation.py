@@ -79,7 +79,7 @@ def resolve(options: GenerationOptions, defaults: GenerationDefaults) -> Generat
         UsageError: `unknown_profile:<name>`; a value outside its range.
     """
     if options.profile is not None and options.profile not in PROFILES:
-        raise unknown("profile", options.profile, PROFILES)
+        raise unknown("profile", options.profile, PROFILES, reason=f"unknown_profile:{options.profile[:60]}")
     name = options.profile or defaults.profile or DEFAULT
     source = "explicit" if options.profile else "voice_default" if defaults.profile else "default"
     chosen = PROFILES[name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,17 +95,17 @@ def find_instruction(text: str | None, style: str | None, styles: Path) -> Instr
         return Instruction()
     known = load_styles(styles)
     if style not in known:
-        raise unknown("style", style, known)
+        raise unknown("style", style, known, reason=f"unknown_style:{style[:60]}")
     return Instruction(known[style], f"style_template:{style}", style)
 
 
-def unknown(what: str, name: str, known: Any) -> UsageError:
+def unknown(what: str, name: str, known: Iterable[str], *, reason: str) -> UsageError:
     """The refusal of a style, tone or profile that does not exist, with the names that are near it."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, 3)
     return UsageError(
         f"There is no {what} {name[:60]!r}.",
-        reason=f"unknown_{what}:{name[:60]}",
+        reason=reason,
         hint=f"Did you mean {' or '.join(near)}?" if near else f"Known are: {', '.join(names) or 'none'}.",
     )
 

@@ -25,6 +25,7 @@ Parts of stages:
     judging, screening  faults of a clip: figure, unit, limit; the clips that are rejected for them
     word_edges          sound beside the words of a clip, cut off
     synthetic_speech    a warning about recordings that carry a watermark
+    teacher             recordings that are synthetic speech on purpose: what spoke them, and how it was judged
     telephone           a warning about recordings with the bandwidth of a telephone
     speakers            similarity of each clip to the speaker of most clips
     speaker_groups      two groups of clips that differ as two speakers do

@@ -68,8 +68,9 @@ def test_the_forms_of_a_style(tmp_path: Path) -> None:
     assert styles.load_styles(path) == {"a": "Softly.", "b": "Loudly.", "c": "Slowly.", "d": "Very quietly."}
     for damage in ("a: []\n", "- a\n", "a: {x: y}\n", "a: ''\n", "a: &x b\nc: *x\n", "a: [\n"):
         path.write_text(damage, "utf-8")
-        with pytest.raises(ConfigError, match=r"styles\.yaml"):
+        with pytest.raises(ConfigError) as caught:
             styles.load_styles(path)
+        assert caught.value.reason == "styles_invalid:styles.yaml"
 
 
 def test_an_unknown_style_names_those_that_are_near() -> None:
