@@ -122,6 +122,18 @@ class JobRunner:
         await self._notify()
         return job
 
+    def stats(self, job_id: str) -> list[dict[str, Any]]:
+        """Everything that a job has printed as STATS, in order."""
+        found = []
+        try:
+            with (self._folder / job_id / supervisor.LOG).open("rb") as handle:
+                for row in handle:
+                    if row.startswith(b'["out", "STATS') and row.endswith(b"\n"):
+                        found.append(_stats_of(json.loads(row)[1].removeprefix("STATS")))
+        except OSError:
+            return []
+        return [stats for stats in found if stats is not None]
+
     async def run(self) -> None:
         """Follow the jobs until cancelled."""
         while True:
@@ -272,12 +284,18 @@ def take_line(job: ScriptJob, stream: str, line: str) -> None:
         job.artifactRefs = [*(job.artifactRefs or []), reference]
 
 
-def _take_stats(job: ScriptJob, text: str, dataset: bool) -> None:
+def _stats_of(text: str) -> dict[str, Any] | None:
+    """The object of a STATS line; None where it is none."""
     try:
         stats = files.parse_json(text.encode("utf-8"))
     except (ValueError, RecursionError):
-        return
-    if not isinstance(stats, dict):
+        return None
+    return stats if isinstance(stats, dict) else None
+
+
+def _take_stats(job: ScriptJob, text: str, dataset: bool) -> None:
+    stats = _stats_of(text)
+    if stats is None:
         return
     if dataset:
         job.datasetStats = stats

@@ -12,6 +12,7 @@ JSON_TYPE = "application/json; charset=utf-8"
 _STATUS = {
     "voice_unknown": 404,
     "version_unknown": 404,
+    "voice_in_training": 409,
     "model_not_found": 404,
     "voice_not_served": 503,
     "server_busy": 503,

@@ -8,6 +8,8 @@
     overview      what is known of every voice
     versions      versions of a promoted voice: kept, spoken with, put back
     promotion     the checklist with what to do; certify, sign, promote, export
+    train         start, follow, stop and resume trainings
+    estimates     presets in plain words, and how long they take
     listen        speak a text with any voice or version
     sounds        speech for the pages, with the times of its words
     listening_tests  blind comparison, and scores from 1 to 5

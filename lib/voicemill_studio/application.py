@@ -11,10 +11,17 @@ from starlette.routing import BaseRoute, Route
 from voicemill.workspace import Workspace
 from voicemill_serve.areas import PageArea
 from voicemill_serve.services import Router, Services
-from voicemill_studio import listen, listening_tests, login, promotion, reports, static_files, voices
+from voicemill_studio import listen, listening_tests, login, promotion, reports, static_files, train, voices
 from voicemill_studio.frame import HOME, LOGIN, PageRoutes, Studio, redirect
 
-PAGES: tuple[PageRoutes, ...] = (voices.routes, listen.routes, listening_tests.routes, promotion.routes, reports.routes)
+PAGES: tuple[PageRoutes, ...] = (
+    voices.routes,
+    train.routes,
+    listen.routes,
+    listening_tests.routes,
+    promotion.routes,
+    reports.routes,
+)
 """Page modules, in the order of the navigation."""
 ENTRIES = ("/", "/studio")
 BODY_BYTES = 16 * 1024 * 1024
