@@ -15,6 +15,7 @@
     kills    a tiny job killed with SIGKILL at random moments of each stage and resumed (docs/benchmarks.md)
     people   how exactly clips of people are cut, and what a preparation keeps of them
     judges   the judges of the evaluation on recordings of people, their copies, noise and other people
+    vocoders copy synthesis of people by every vocoder, beside the recordings
     marks    what the watermark survives, its level, and its false alarms on human speech
     curve    error rate, distortion and pitch error against minutes of training, stock NeMo beside ours (needs flite)
     quality  character error rate against minutes of training, on sentences outside the training data (needs flite)
@@ -300,8 +301,29 @@ def judges(speakers: tuple[Path, ...], count: int) -> None:
 
 
 @main.command()
+@click.argument("speakers", type=click.Path(path_type=Path, exists=True, file_okay=False), nargs=-1, required=True)
+@click.option(
+    "--istft",
+    "bases",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    multiple=True,
+    default=(ROOT / "data/base/base-en-people-istft.safetensors",),
+    help="An iSTFT vocoder; repeatable.",
+)
+@click.option("--count", default=10, show_default=True, help="Clips of each speaker.")
+def vocoders(speakers: tuple[Path, ...], bases: tuple[Path, ...], count: int) -> None:
+    """Copy synthesis of people by every vocoder; each of SPEAKERS holds clips and a metadata.csv."""
+    from vocoders import report
+
+    for line in report(speakers, bases, count):
+        click.echo(line)
+
+
+@main.command()
 @click.argument("recordings", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--music", type=click.Path(path_type=Path, exists=True), multiple=True, help="To mix with speech; repeatable.")
+@click.option(
+    "--music", type=click.Path(path_type=Path, exists=True), multiple=True, help="To mix with speech; repeatable."
+)
 @click.option("--count", default=200, show_default=True, help="Windows of 5 s that are marked and attacked.")
 @click.option("--trials", default=100_000, show_default=True, help="Windows with wrong keys.")
 @click.option("--searches", default=500, show_default=True, help="Windows with wrong keys at every speed.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -41,14 +41,19 @@ def report(folders: tuple[Path, ...], count: int) -> Iterator[str]:
         folders: one for each speaker, with recordings and a `metadata.csv` (name first, text last, separated by `|`).
         count: clips of each speaker in the second table.
     """
+    judges, model, people = shipped_judges()
+    for folder in folders:
+        yield likeness(folder, model, people)
+    for folder in folders:
+        yield from conditions(folder, judges, people, count)
+
+
+def shipped_judges() -> tuple[Judges, SpeakerModel, npt.NDArray[np.float64]]:
+    """The judges, the speaker model among them, and the embeddings of other people."""
     judges = find_judges(WeightsRegistry(REPOSITORY / SHIPPED, Path("cache/weights"), REPOSITORY))
     if not isinstance(judges.speaker, SpeakerModel):
         raise SystemExit(judges.speaker)
-    people = shipped_people(REPOSITORY, judges.speaker.sha256)
-    for folder in folders:
-        yield likeness(folder, judges.speaker, people)
-    for folder in folders:
-        yield from conditions(folder, judges, people, count)
+    return judges, judges.speaker, shipped_people(REPOSITORY, judges.speaker.sha256)
 
 
 def likeness(folder: Path, model: SpeakerModel, people: npt.NDArray[np.float64]) -> str:
@@ -64,8 +69,14 @@ def likeness(folder: Path, model: SpeakerModel, people: npt.NDArray[np.float64])
     )
 
 
-def conditions(folder: Path, judges: Judges, people: npt.NDArray[np.float64], count: int) -> Iterator[str]:
-    """A line for the recordings and for each condition."""
+def conditions(
+    folder: Path,
+    judges: Judges,
+    people: npt.NDArray[np.float64],
+    count: int,
+    changes: Mapping[str, Callable[[_Samples], _Samples]] | None = None,
+) -> Iterator[str]:
+    """A line for the recordings and for each condition: a change of a recording by its name, `CONDITIONS` by default."""
     texts = _texts(folder)
     clips = [clip for clip in sorted(folder.rglob("*.flac")) if clip.stem in texts]
     chosen = clips[:: max(1, len(clips) // count)][:count]
@@ -76,7 +87,7 @@ def conditions(folder: Path, judges: Judges, people: npt.NDArray[np.float64], co
     recorded, _ = panel.judge_recordings(sounds, spoken, lambda: None)
     found = figures_of(recorded)
     yield _line(folder.name, "recordings", [found[f"{name}_real"].value for name in FIGURES], 1.0)
-    for name, change in CONDITIONS.items():
+    for name, change in (CONDITIONS if changes is None else changes).items():
         judged = panel.judge([change(sound) for sound in sounds], spoken, lambda: None).sentences
         found = figures_of(judged) | figures_of(JudgedPair(judged, recorded))
         ratio = found["speaker_similarity_ratio"].value
