@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # make test: pytest in the development image if a container engine responds, else on this machine. Options go to pytest.
 #   TOOLBOX_RUNTIME=direct: on this machine. Tests that need an engine: `make test-docker`.
-#   TEST_HALVES=1: the unit tests and the others as two processes at once, unless options name a path.
-#   TEST_HALVES="tests/unit/FOLDER …": the same, and these folders join the others.
+#   TEST_HALVES=1: the tests of the apps beside the others as two processes at once, unless options name a path.
+#   TEST_HALVES="tests/unit/FOLDER …": the same, and these folders join the tests of the apps.
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 cd "$root"
@@ -18,16 +18,16 @@ if [ "${TOOLBOX_RUNTIME:-}" = direct ] || ! find_engine; then
   bootstrap dev
   for option in "$@"; do [ ! -e "${option%%::*}" ] || TEST_HALVES=0; done
   if [ "${TEST_HALVES:-0}" != 0 ]; then
-    others=() ignored=()
+    first=() apps=(tests/apps) ignored=()
     for folder in tests/*/; do
-      case "$folder" in tests/unit/ | tests/docker/ | tests/__pycache__/) ;; *) others+=("$folder") ;; esac
+      case "$folder" in tests/apps/ | tests/docker/ | tests/__pycache__/) ;; *) first+=("$folder") ;; esac
     done
     # shellcheck disable=SC2086 # a list of folders
-    [ "$TEST_HALVES" = 1 ] || for folder in $TEST_HALVES; do others+=("$folder") ignored+=("--ignore=$folder"); done
+    [ "$TEST_HALVES" = 1 ] || for folder in $TEST_HALVES; do apps+=("$folder") ignored+=("--ignore=$folder"); done
     log="$(mktemp)" status=0 second=0
     trap 'rm -f "$log"' EXIT
-    "$VOICEMILL_PYTHON" -m pytest -p no:cacheprovider "${others[@]}" "$@" >"$log" 2>&1 & other=$!
-    "$VOICEMILL_PYTHON" -m pytest tests/unit ${ignored[@]+"${ignored[@]}"} "$@" || status=$?
+    "$VOICEMILL_PYTHON" -m pytest -p no:cacheprovider "${apps[@]}" "$@" >"$log" 2>&1 & other=$!
+    "$VOICEMILL_PYTHON" -m pytest "${first[@]}" ${ignored[@]+"${ignored[@]}"} "$@" || status=$?
     wait "$other" || second=$?
     cat "$log"
     # 5: no test of this half was selected
