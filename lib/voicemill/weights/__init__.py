@@ -27,5 +27,6 @@ Inspection before anything is loaded:
 Loading:
 
     nemo_runtime         NeMo, with archives loaded from inspected bytes only
+    build_limits         bounds of time and memory while a model is built
     demucs_package       a Demucs model
 """

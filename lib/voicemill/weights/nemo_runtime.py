@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from voicemill.errors import DependencyError, TrainingError
 from voicemill.weights import archive
+from voicemill.weights.build_limits import build_limits
 from voicemill.weights.nemo_config import ALLOWED_TARGETS
 
 if TYPE_CHECKING:
@@ -142,7 +143,8 @@ def restore(
         sha256: pinned digest of the archive, if there is one.
 
     Raises:
-        GateError: `weights_checksum_mismatch:<name>`, `unsafe_archive:<why>`, before anything is loaded.
+        GateError: `weights_checksum_mismatch:<name>`, `unsafe_archive:<why>`, before anything is loaded;
+            `unsafe_archive:build_time` and `unsafe_archive:build_memory` while the model is built.
         UsageError: there is no such file.
         TrainingError: it is of another kind, or its weights do not fit its configuration.
     """
@@ -152,12 +154,13 @@ def restore(
     # until the process ends, because NeMo opens the archive again for its lexicon when the model is saved.
     checked = _COPIES.enter_context(archive.private_copy(path, targets, sha256))
     try:
-        model = kind.restore_from(
-            str(checked),
-            override_config_path=override,
-            map_location=torch.device(device),
-            save_restore_connector=_inspected(path.name, checked),
-        )
+        with build_limits(checked, device):
+            model = kind.restore_from(
+                str(checked),
+                override_config_path=override,
+                map_location=torch.device(device),
+                save_restore_connector=_inspected(path.name, checked),
+            )
     except _build_errors() as error:
         raise unreadable(path, kind.__name__, error) from error
     if not isinstance(model, kind):
