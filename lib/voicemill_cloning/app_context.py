@@ -61,9 +61,7 @@ class AppContext:
     @property
     def weights(self) -> WeightsRegistry:
         """Weights of the allowlist."""
-        return WeightsRegistry(
-            self.settings.weights.allowlist, self.workspace.weights_cache, self.settings.repository
-        )
+        return WeightsRegistry(self.settings.weights.allowlist, self.workspace.weights_cache, self.settings.repository)
 
     def judges(self) -> Judges:
         """Recogniser and encoder; loads no model."""

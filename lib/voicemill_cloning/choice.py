@@ -168,14 +168,10 @@ def choose_speaker(name: str, instruction: Instruction, *, enabled: bool = True)
 
 def _of_file(path: Path, tone: str | None, instruction: Instruction) -> VoiceChoice:
     if not path.is_file():
-        raise UsageError(
-            f"There is no prompt at {path}.", reason=f"prompt_missing:{path.name}", hint="Check the path."
-        )
+        raise UsageError(f"There is no prompt at {path}.", reason=f"prompt_missing:{path.name}", hint="Check the path.")
     _require_no_tone(tone)
     _require_none(instruction, "A cloned voice speaks as its reference does")
-    return VoiceChoice(
-        path.stem, Path(_folder_name(path.stem)), "clone_prompt", "clone_prompt", prompt=_readable(path)
-    )
+    return VoiceChoice(path.stem, Path(_folder_name(path.stem)), "clone_prompt", "clone_prompt", prompt=_readable(path))
 
 
 def _readable(path: Path) -> Path:

@@ -76,9 +76,7 @@ def check_text(text: str) -> str:
             hint="Give words with --text or --text-file.",
         )
     if len(clean.encode("utf-8", "surrogatepass")) > MAX_TEXT_BYTES:
-        raise UsageError(
-            "The text is larger than 4 MiB.", reason="text_unreadable", hint="Speak it in several runs."
-        )
+        raise UsageError("The text is larger than 4 MiB.", reason="text_unreadable", hint="Speak it in several runs.")
     return clean
 
 

@@ -130,7 +130,7 @@ class _Tests:
             asked=request.query_params.getlist("voice"),
             sentences="\n".join(SENTENCES),
             most=MOST_SENTENCES,
-            results=[found for choice in known if (found := self._result(choice.name, choice.title))],
+            results=[found for choice in known if (found := result_of(self._studio, choice.name, choice.title))],
         )
 
     async def start(self, request: Request) -> Response:
@@ -165,7 +165,7 @@ class _Tests:
             template = "listening_question.html.j2"
             return self._studio.page(template, active="listen", test=test, sounds=shown, scores=SCORES)
         titles = {choice.name: choice.title for choice in await choices(self._studio)}
-        results = [self._result(voice, titles.get(voice, voice)) for voice in test.voices]
+        results = [result_of(self._studio, voice, titles.get(voice, voice)) for voice in test.voices]
         return self._studio.page(
             "listening_result.html.j2", active="listen", test=test, results=[one for one in results if one]
         )
@@ -181,7 +181,7 @@ class _Tests:
 
     def _save(self, test: ListeningTest) -> None:
         if test.answers:
-            opinions.add(self._root(test.voices[0]), test.answers)
+            opinions.add(root_of(self._studio, test.voices[0]), test.answers)
         test.saved = True
 
     def _test(self, request: Request) -> ListeningTest:
@@ -190,34 +190,48 @@ class _Tests:
             raise RequestRefusedError("This listening test is no longer here. Begin it again.", reason="not_found")
         return test
 
-    def _root(self, voice: str) -> Path:
-        """The promoted bundle of a voice, beside which the answers about each of its versions are kept."""
-        name = voice.partition(versions.SEPARATOR)[0]
-        folders = self._studio.services.voices.folders()
-        if name not in folders:
-            raise RequestRefusedError(f"There is no voice {name[:100]!r}.", reason="voice_unknown")
-        return folders[name]
 
-    def _result(self, voice: str, title: str) -> Result | None:
-        root = self._root(voice)
-        known = opinions.read(root)
-        version = voice.partition(versions.SEPARATOR)[2]
-        bundle = versions.digest_of(root)
-        if version:
-            unpacked = versions.unpacked(self._studio.workspace) / voice / "voice_bundle"
-            if not unpacked.is_dir():
-                return None
-            bundle = versions.digest_of(unpacked)
-        score = opinions.score_of(known, bundle)
-        preferences = [(self._name(each.other), each) for each in opinions.preferences_of(known, bundle)]
-        return Result(title, score, preferences) if score or preferences else None
+def result_of(studio: Studio, voice: str, title: str) -> Result | None:
+    """What listeners think of a voice or version; None without an answer.
 
-    def _name(self, manifest: str) -> str:
-        """The voice or version whose bundle has this manifest, or its first digits."""
-        for name, root in self._studio.services.voices.folders().items():
-            if versions.digest_of(root) == manifest:
-                return name
-        for folder in versions.unpacked(self._studio.workspace).glob("*/voice_bundle"):
-            if versions.digest_of(folder) == manifest:
-                return folder.parent.name
-        return f"the bundle {manifest[:12]}"
+    Raises:
+        RequestRefusedError: `voice_unknown`.
+        BundleError: `opinions_invalid`.
+    """
+    root = root_of(studio, voice)
+    known = opinions.read(root)
+    if not known.answers:
+        return None
+    bundle = versions.digest_of(root)
+    if versions.SEPARATOR in voice:
+        unpacked = versions.unpacked(studio.workspace) / voice / "voice_bundle"
+        if not unpacked.is_dir():
+            return None
+        bundle = versions.digest_of(unpacked)
+    score = opinions.score_of(known, bundle)
+    preferences = [(_name_of(studio, each.other), each) for each in opinions.preferences_of(known, bundle)]
+    return Result(title, score, preferences) if score or preferences else None
+
+
+def root_of(studio: Studio, voice: str) -> Path:
+    """The promoted bundle of a voice, beside which the answers about each of its versions are kept.
+
+    Raises:
+        RequestRefusedError: `voice_unknown`.
+    """
+    name = voice.partition(versions.SEPARATOR)[0]
+    folders = studio.services.voices.folders()
+    if name not in folders:
+        raise RequestRefusedError(f"There is no voice {name[:100]!r}.", reason="voice_unknown")
+    return folders[name]
+
+
+def _name_of(studio: Studio, manifest: str) -> str:
+    """The voice or version whose bundle has this manifest, or its first digits."""
+    for name, root in studio.services.voices.folders().items():
+        if versions.digest_of(root) == manifest:
+            return name
+    for folder in versions.unpacked(studio.workspace).glob("*/voice_bundle"):
+        if versions.digest_of(folder) == manifest:
+            return folder.parent.name
+    return f"the bundle {manifest[:12]}"

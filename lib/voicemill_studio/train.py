@@ -17,6 +17,7 @@ from voicemill.errors import RefusedError, StorageError
 from voicemill.evaluation.charts import Series, line_chart
 from voicemill.evaluation.pages import Chart
 from voicemill.settings import REPOSITORY
+from voicemill_serve import supervisor
 from voicemill_serve.job_store import FINAL, ScriptJob
 from voicemill_serve.refusals import RequestRefusedError, json_response
 from voicemill_studio import overview, reports, versions
@@ -99,6 +100,14 @@ class Following:
     curves: list[Chart]
     log: list[str]
     why: str
+
+    @property
+    def headline(self) -> str:
+        """How far it is, in a few words."""
+        progress = self.job.progress
+        if self.job.state != "running" or not progress or not progress.get("total"):
+            return self.job.message
+        return f"{100 * progress['current'] / progress['total']:.0f} %"
 
     @property
     def is_over(self) -> bool:
@@ -209,7 +218,7 @@ class _Pages:
             {
                 "state": following.state,
                 "over": following.is_over,
-                "message": job.message,
+                "message": following.headline,
                 "progress": job.progress,
                 "model": following.model,
                 "left": following.left,
@@ -259,7 +268,7 @@ class _Pages:
             model=f"{last['model']}, step {last.get('step')} of {last.get('max_steps')}" if last else "",
             left=length(left) if isinstance(left, (int, float)) and left > 0 else "",
             curves=curves_of(rows),
-            log=[line.rstrip("\n") for line in job.logs[-LOG_LINES:]],
+            log=lines_for_people(job.logs)[-LOG_LINES:],
             why=why_of(job),
         )
 
@@ -293,6 +302,12 @@ def curves_of(rows: Sequence[Mapping[str, Any]]) -> list[Chart]:
         )
         found.append(Chart(model, svg, caption, [("loss", "c0")]))
     return found
+
+
+def lines_for_people(logs: Sequence[str]) -> list[str]:
+    """Lines of a log without those for programs, and without the mark of the error stream."""
+    lines = [line.rstrip("\n") for line in logs]
+    return [line.removeprefix("[ERR] ") for line in lines if not line.startswith(supervisor.RESULTS)]
 
 
 def why_of(job: ScriptJob) -> str:

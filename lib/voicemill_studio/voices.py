@@ -19,7 +19,7 @@ from voicemill.metrics.catalogue import BY_NAME
 from voicemill.metrics.metric import display_of
 from voicemill.voices import registry
 from voicemill_serve.refusals import RequestRefusedError
-from voicemill_studio import overview, promotion, reports, versions
+from voicemill_studio import listening_tests, overview, promotion, reports, versions
 from voicemill_studio.frame import HOME, Link, Studio, form, redirect
 from voicemill_studio.overview import FIGURES, VoiceOverview
 
@@ -86,6 +86,7 @@ class _Pages:
             rows=rows,
             trend=trend_chart(voice),
             release=await loop.run_in_executor(None, promotion.release_of, self._studio, voice),
+            opinion=listening_tests.result_of(self._studio, voice.id, voice.display_name) if voice.promoted else None,
             reports=reports.of_voice(self._studio.workspace, voice.id),
             advice=promotion.ADVICE,
             formats=promotion.FORMATS,

@@ -117,6 +117,7 @@ class TestListeningTests:
         kept = json.loads((work / "bundles/anna/opinions.json").read_text("utf-8"))["answers"]
         assert sorted(answer["score"] for answer in kept) == [3, 4, 5]
         assert {answer["rater"] for answer in kept} == {"<b>Ann</b>"}
+        assert "3 answers of 1 rater" in server.get("/studio/voices/anna").text
 
     def test_a_comparison_is_blind_and_counts_the_right_side(self, listening: tuple[Server, Path]) -> None:
         server, work = listening

@@ -21,7 +21,7 @@ from voicemill_serve.jobs import JobRunner
 from voicemill_serve.refusals import RequestRefusedError
 from voicemill_studio.estimates import PRESETS, length, presets_for
 from voicemill_studio.overview import TRAINING
-from voicemill_studio.train import TrainingRequest, curves_of, why_of
+from voicemill_studio.train import TrainingRequest, curves_of, lines_for_people, why_of
 
 if TYPE_CHECKING:
     from voicemill.dataset.prepare import PreparedDataset
@@ -94,6 +94,10 @@ class TestFollowing:
         assert why_of(job) == "One. Two."
         job.cancelled = True
         assert why_of(job) == ""
+
+    def test_lines_for_programs_are_left_out_of_the_log(self) -> None:
+        logs = ["PROGRESS 1 2\n", "STATS {}\n", "[ERR] FastPitch 1/2\n", "ARTIFACT a\n", "ready\n"]
+        assert lines_for_people(logs) == ["FastPitch 1/2", "ready"]
 
     def test_all_statistics_of_a_job(self, tmp_path: Path) -> None:
         runner = JobRunner(tmp_path)
