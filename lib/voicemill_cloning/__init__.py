@@ -21,6 +21,13 @@ Voices:
     choice       which voice speaks, from a name and options
     opening      the engine of a voice that was chosen
 
+From a recording to a voice:
+
+    source_recording  a file or web address, decoded, with its stretches of speech
+    splitting         clean clips of a recording
+    references        the reference of a voice: chosen among candidates, judged
+    registration      a cloned voice enters the registry: source clip, reference, prompt
+
 Commands:
 
     speak_run    one run of `speak`: text, voice and options -> judged takes
@@ -31,6 +38,7 @@ Commands:
     sentences    sentences for an engine to read
     app_context  settings of one command
     app_options  options that the apps share
+    source_options  options of the apps that take a voice from a recording
 
 Every command speaks through `speaking.speak`, so each works with each engine.
 """

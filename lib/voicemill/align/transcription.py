@@ -103,6 +103,14 @@ def load(recogniser: RecogniserModel) -> Transcriber:
     return WhisperTranscriber(recogniser.path, recogniser.pins)
 
 
+@dataclass(frozen=True)
+class ScoredText:
+    """A recognised text; `log_probability` is the mean of its tokens, 0 where there are none."""
+
+    text: str
+    log_probability: float
+
+
 class NemoTranscriber:
     """A CTC model of NVIDIA NeMo, on the CPU."""
 
@@ -141,16 +149,20 @@ class WhisperTranscriber:
 
     def transcribe(self, utterances: Sequence[Samples]) -> list[str]:
         """See `Transcriber.transcribe`."""
-        texts = []
-        for samples in utterances:
-            seconds = len(samples) / SAMPLE_RATE
-            parts, _ = self._model.transcribe(
-                samples,
-                language="en",
-                beam_size=5,
-                temperature=0.0,
-                condition_on_previous_text=False,
-                max_new_tokens=min(_MOST_TOKENS, round(16 + _TOKENS_PER_SECOND * seconds)),
-            )
-            texts.append(" ".join(" ".join(part.text for part in parts).split()))
-        return texts
+        return [self.scored(samples).text for samples in utterances]
+
+    def scored(self, samples: Samples) -> ScoredText:
+        """The text of an utterance and how sure the model is of it."""
+        seconds = len(samples) / SAMPLE_RATE
+        parts, _ = self._model.transcribe(
+            samples,
+            language="en",
+            beam_size=5,
+            temperature=0.0,
+            condition_on_previous_text=False,
+            max_new_tokens=min(_MOST_TOKENS, round(16 + _TOKENS_PER_SECOND * seconds)),
+        )
+        found = list(parts)
+        tokens = [max(1, len(part.tokens)) for part in found]
+        sure = sum(part.avg_logprob * count for part, count in zip(found, tokens, strict=True)) / max(1, sum(tokens))
+        return ScoredText(" ".join(" ".join(part.text for part in found).split()), sure)

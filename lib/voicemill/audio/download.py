@@ -7,6 +7,7 @@ downloaded file is as untrusted as any other and goes through `decode`.
 from __future__ import annotations
 
 import importlib
+import io
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +21,9 @@ from voicemill.progress import Observer, SilentObserver
 _RECORD = "source.json"
 _TIMEOUT = 30.0
 _MESSAGE = 300
+_MAX_COOKIES = 1 << 20
+_COOKIE_HEADERS = (["#", "Netscape", "HTTP"], ["#", "HTTP", "Cookie"])
+"""First words of a cookie file."""
 
 
 class Download(BaseModel):
@@ -31,6 +35,7 @@ class Download(BaseModel):
     file: str
     sha256: str
     title: str = ""
+    video_id: str = ""
     tool: str
 
 
@@ -47,7 +52,9 @@ def parse_source(given: object) -> tuple[Path | None, str | None]:
     return (Path(text) if text else None), None
 
 
-def fetch(url: str, cache: Path, observer: Observer | None = None, *, force: bool = False) -> Path:
+def fetch(
+    url: str, cache: Path, observer: Observer | None = None, *, force: bool = False, cookies: Path | None = None
+) -> Path:
     """Download the recording at a URL; later calls return it from the cache.
 
     Args:
@@ -55,9 +62,10 @@ def fetch(url: str, cache: Path, observer: Observer | None = None, *, force: boo
         cache: folder of downloads, with one folder for each URL.
         observer: gets notes about the progress.
         force: download again.
+        cookies: Netscape cookie file of a browser, for recordings that need a login; it is not changed.
 
     Raises:
-        UsageError: not a URL.
+        UsageError: not a URL; `cookies_unreadable:<name>`.
         DependencyError: `extra_missing:yt-dlp`.
         AudioError: `url_unreadable`, there is no recording at the URL, or it cannot be downloaded.
         StorageError: the cache cannot be written.
@@ -70,19 +78,50 @@ def fetch(url: str, cache: Path, observer: Observer | None = None, *, force: boo
     if known is not None:
         observer.note(f"{url}: already downloaded")
         return known
+    jar = None if cookies is None else _checked_cookies(cookies)
     tool = _yt_dlp()
     observer.note(f"downloading {url}")
     with files.atomic_directory(folder) as staging:
-        got, title = _download(tool, url, staging)
+        got, info = _download(tool, url, staging, jar)
         record = Download(
             url=url,
             file=got.name,
             sha256=files.sha256_file(got),
-            title=title,
+            title=str(info.get("title") or "")[:_MESSAGE],
+            video_id=str(info.get("id") or "")[:_MESSAGE],
             tool=f"yt-dlp {tool.version.__version__}",
         )
         files.write_json(staging / _RECORD, record.model_dump())
     return folder / record.file
+
+
+def described(url: str, cache: Path) -> Download | None:
+    """What is known of a recording that was downloaded; None where it was not."""
+    try:
+        return Download.model_validate(files.read_json(cache / files.content_key("download", url) / _RECORD))
+    except (OSError, ValueError, ValidationError):
+        return None
+
+
+def _checked_cookies(path: Path) -> str:
+    """The text of a cookie file, so that yt-dlp, which writes such files, gets a copy.
+
+    Raises:
+        UsageError: `cookies_unreadable:<name>`.
+    """
+    try:
+        text = files.read_whole(path, _MAX_COOKIES).decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror or str(error) if isinstance(error, OSError) else "it is not text"
+    else:
+        if any(line.split(maxsplit=3)[:3] in _COOKIE_HEADERS for line in text.splitlines()[:1]):
+            return text
+        why = "it does not begin as a Netscape cookie file does"
+    raise UsageError(
+        f"The cookies in {path} cannot be used: {why}.",
+        reason=f"cookies_unreadable:{path.name}",
+        hint="Export the cookies of your browser in Netscape's format (cookies.txt).",
+    )
 
 
 def _known(folder: Path, url: str) -> Path | None:
@@ -105,8 +144,8 @@ def _yt_dlp() -> Any:
         ) from error
 
 
-def _download(tool: Any, url: str, folder: Path) -> tuple[Path, str]:
-    options = {
+def _download(tool: Any, url: str, folder: Path, cookies: str | None = None) -> tuple[Path, dict[str, Any]]:
+    options: dict[str, Any] = {
         "format": "bestaudio/best",
         "outtmpl": str(folder / "recording.%(ext)s"),
         "noplaylist": True,
@@ -120,6 +159,8 @@ def _download(tool: Any, url: str, folder: Path) -> tuple[Path, str]:
         "socket_timeout": _TIMEOUT,
         "retries": 3,
     }
+    if cookies is not None:
+        options["cookiefile"] = io.StringIO(cookies)
     try:
         with tool.YoutubeDL(options) as downloader:
             info = downloader.extract_info(url, download=False)
@@ -131,7 +172,7 @@ def _download(tool: Any, url: str, folder: Path) -> tuple[Path, str]:
     found = [Path(item["filepath"]) for item in info.get("requested_downloads") or () if item.get("filepath")]
     if len(found) != 1 or not found[0].is_file() or found[0].parent != folder:
         raise _unreadable(url, "nothing was downloaded")
-    return found[0], str(info.get("title") or "")[:_MESSAGE]
+    return found[0], info
 
 
 class _Quiet:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -49,17 +47,9 @@ TEXT = "The old bridge was closed for the winter."
 
 
 @pytest.fixture(scope="module")
-def app() -> ModuleType:
+def app(load_app: Callable[[str], ModuleType]) -> ModuleType:
     """The app as a module."""
-    path = REPOSITORY / "apps/voice-synth/voice-synth.py"
-    spec = importlib.util.spec_from_file_location("voice_synth", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    before = list(sys.path)
-    spec.loader.exec_module(module)
-    sys.path[:] = before
-    return module
+    return load_app("voice-synth")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from voicemill.launch import paths
 from voicemill.launch.paths import Access
 from voicemill.text import captions, transcripts
 
-APPS = ("voice-prep", "voice-train-prod", "voice-bundle", "voice-verify", "voice-serve", "voice-synth")
+APPS = ("voice-prep", "voice-train-prod", "voice-bundle", "voice-verify", "voice-serve", "voice-split", "voice-synth")
 DECLARED = """
 import importlib.util, json, pathlib, sys
 import click

@@ -1,0 +1,377 @@
+"""The reference of a voice: a few seconds of its recording, chosen among candidates and judged before a model gets it.
+
+A clone speaks as its reference does, with its noise, its room and its mistakes; so the choice weighs how sure a
+recogniser is of the words, the length, and the sound. A reference with two speakers or words that cannot be recognised
+is refused.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from voicemill import files
+from voicemill.align.features import SAMPLE_RATE
+from voicemill.align.transcription import ScoredText
+from voicemill.audio import decode, loudness, probing, quality
+from voicemill.audio.embedding import SpeakerModel
+from voicemill.audio.vad import Span
+from voicemill.audio.waveform import FileWaveform, excerpt
+from voicemill.dataset.stages.voice_activity import SpeechTask, speech_of
+from voicemill.errors import AudioError, NotMeasurableError, UsageError
+from voicemill_cloning.source_recording import merged
+
+RATE = 24_000
+"""Hz of a reference."""
+GAP, LEAST = 0.2, 0.3
+"""Pause inside a stretch of speech, and the shortest stretch, in seconds."""
+SHORTEST, LONGEST, BEST = 3.0, 12.0, 8.5
+"""Seconds of a reference: limits, and the length that is aimed at."""
+MAX_SOURCE = 900.0
+"""Seconds of the recording that a reference is looked for in."""
+CANDIDATES = 3
+MIN_LOG_PROBABILITY = -1.2
+"""Mean log probability of the transcript's tokens below which a reference is refused."""
+MIN_SIMILARITY = 0.65
+"""Cosine of the speaker embeddings of two windows below which they are two speakers. In 167 recordings of one person
+each (LibriSpeech) the least similar windows of 2 s have 0.63 to 0.87 (0.66 and more in 99%), in 167 pairs of two people
+0.33 to 0.64."""
+_WINDOW, _HOP = 2.0, 1.0
+SCORING_VERSION = 3
+"""Of the rules in this module: results of other versions are computed again."""
+
+
+class ScoringRecogniser(Protocol):
+    """Recognises (n,) mono samples at 16 kHz, and says how sure it is."""
+
+    def scored(self, samples: npt.NDArray[np.float32]) -> ScoredText: ...
+
+
+class ReferenceCandidate(BaseModel):
+    """A stretch that may become the reference.
+
+    Attributes:
+        start: seconds in the recording; `end` likewise.
+        score: 0 to 1, by which the best is chosen.
+        transcript: as recognised; empty without a recogniser.
+        log_probability: mean of the transcript's tokens; None without a recogniser.
+        clipping, noise, continuity: 0 (bad) to 1 (good).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    start: float
+    end: float
+    score: float
+    transcript: str
+    log_probability: float | None
+    clipping: float
+    noise: float
+    continuity: float
+
+    @property
+    def seconds(self) -> float:
+        """Length."""
+        return self.end - self.start
+
+
+class PreparedReference(BaseModel):
+    """`best_segment.json` in the cache: the choice, and the candidates that it was made among.
+
+    Attributes:
+        source_sha256: of the recording.
+        similarity: of the least similar windows of the reference; None where it is too short or no encoder is there.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    candidate_scoring_version: int
+    source_sha256: str
+    chosen: ReferenceCandidate
+    candidates: tuple[ReferenceCandidate, ...]
+    similarity: float | None
+
+
+@dataclass(frozen=True)
+class ReferenceRequest:
+    """How a reference is taken.
+
+    Attributes:
+        audio: the recording.
+        text: its words, if they are known; then it is not recognised, and not judged by its words.
+        start: of the reference in the recording; with `end` nothing is chosen.
+        force: take a reference that is judged bad.
+        choose: asks a person for one of the candidates; None takes the best.
+    """
+
+    audio: Path
+    text: str | None = None
+    start: float | None = None
+    end: float | None = None
+    force: bool = False
+    choose: Callable[[Sequence[ReferenceCandidate]], int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.text is not None and not any(map(str.isalnum, self.text)):
+            raise UsageError("The text of the reference is empty.", hint="Give its words, or leave --ref-text out.")
+        if (self.start is None) != (self.end is None):
+            raise UsageError("--ref-start and --ref-end belong together.", hint="Give both, or neither.")
+        if self.start is not None and self.end is not None:
+            _require_length(self.end - self.start)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A reference that was prepared.
+
+    Attributes:
+        wav: mono PCM16 at `RATE`, at a level of -23 LUFS.
+        text: its words; empty where they are not known.
+    """
+
+    wav: Path
+    prepared: PreparedReference
+    text: str
+
+    @property
+    def confidence(self) -> float | None:
+        """Mean log probability of the transcript's tokens."""
+        return self.prepared.chosen.log_probability
+
+
+def prepare_reference(
+    request: ReferenceRequest,
+    cache: Path,
+    stage_cache: Path,
+    recogniser: Callable[[], ScoringRecogniser] | None,
+    encoder: SpeakerModel | None,
+) -> Reference:
+    """Choose, judge and write the reference of a recording, or take it from the cache.
+
+    Args:
+        request: see `ReferenceRequest`.
+        cache: folder of caches.
+        stage_cache: cache of the preparation.
+        recogniser: loads it; None for a language that it does not know.
+        encoder: of speakers; None skips that judgement.
+
+    Raises:
+        UsageError: `reference_too_long`, `reference_too_short`, `reference_outside`.
+        AudioError: the recording cannot be decoded, or is silent; `reference_silent`, `reference_two_speakers`,
+            `reference_unclear`.
+    """
+    seconds = probing.inspect(request.audio).duration
+    if seconds is not None and seconds > MAX_SOURCE:
+        raise UsageError(
+            f"{request.audio.name} has {seconds / 60:.0f} minutes; a reference is taken from at most "
+            f"{MAX_SOURCE / 60:.0f}.",
+            reason="reference_too_long",
+            hint="Cut it first: voice-split --audio FILE --voice-name NAME",
+        )
+    sha256 = files.sha256_file(request.audio)
+    folder = cache / "voice-clone" / "refs" / sha256[:32]
+    normalised = folder / "ref_normalized.wav"
+    if not normalised.is_file():
+        gain = loudness.gain_to(loudness.measure(request.audio))
+        decode.decode(request.audio, normalised, sample_rate=RATE, subtype="FLOAT", gain_db=gain)
+    plain = request.start is None and request.text is None and request.choose is None and recogniser is not None
+    prepared = _known(folder) if plain else None
+    if prepared is None:
+        prepared = _choose(request, normalised, stage_cache, sha256, recogniser, encoder)
+        if plain:
+            files.write_text(folder / "best_segment.json", files.dump_json(prepared.model_dump(mode="json")))
+    chosen = prepared.chosen
+    if not request.force:
+        _judge(request, prepared)
+    target = folder / f"ref_segment_{chosen.start:.2f}_{chosen.end:.2f}.wav"
+    with files.atomic_path(target, suffix=".wav") as temporary:
+        soundfile.write(temporary, FileWaveform((normalised,)).read(chosen.start, chosen.end), RATE, subtype="PCM_16")
+    return Reference(target, prepared, (request.text or chosen.transcript).strip())
+
+
+def score(candidate: ReferenceCandidate) -> float:
+    """The score of a candidate, 0 to 1: words 0.45, length 0.20, sound 0.35; without a recogniser the last two."""
+    length = 1.0 - abs(candidate.seconds - BEST) / LONGEST
+    sound = 0.40 * candidate.clipping + 0.30 * candidate.noise + 0.30 * candidate.continuity
+    if candidate.log_probability is None:
+        return round((0.20 * length + 0.35 * sound) / 0.55, 4)
+    words = min(1.0, max(0.0, (candidate.log_probability + 2.0) / 2.0)) if candidate.transcript else 0.0
+    return round(0.45 * words + 0.20 * length + 0.35 * sound, 4)
+
+
+def candidate_spans(spans: Sequence[Span], seconds: float) -> list[Span]:
+    """Stretches that may become the reference: at most three, those with lengths nearest to 8.5 s."""
+    speech = merged(list(spans), GAP, LEAST)
+    fitting = _long_enough(speech)
+    if not fitting:  # many short stretches: some of them with the pauses between them
+        fitting = _long_enough(merged(list(spans), 1.5, LEAST))
+    if not fitting and speech:
+        start = speech[0].start
+        inside = sum(max(0.0, min(span.end, start + LONGEST) - span.start) for span in speech)
+        if inside >= SHORTEST:
+            fitting = [Span(start, min(seconds, start + LONGEST))]
+    return sorted(sorted(fitting, key=lambda span: (abs(span.duration - BEST), span.start))[:CANDIDATES])
+
+
+def _long_enough(speech: Sequence[Span]) -> list[Span]:
+    return [Span(span.start, min(span.end, span.start + LONGEST)) for span in speech if span.duration >= SHORTEST]
+
+
+def least_similarity(encoder: SpeakerModel, samples: npt.NDArray[np.float32], rate: int) -> float | None:
+    """Cosine of the two least similar windows of 2 s; None where there are fewer than two windows."""
+    size, hop = round(_WINDOW * rate), round(_HOP * rate)
+    windows = [samples[start : start + size] for start in range(0, len(samples) - size + 1, hop)]
+    if len(windows) < 2:
+        return None
+    try:
+        vectors = np.array([encoder.embed(window, rate) for window in windows])
+    except NotMeasurableError:
+        return None
+    return float((vectors @ vectors.T).min())
+
+
+def _choose(
+    request: ReferenceRequest,
+    normalised: Path,
+    stage_cache: Path,
+    sha256: str,
+    recogniser: Callable[[], ScoringRecogniser] | None,
+    encoder: SpeakerModel | None,
+) -> PreparedReference:
+    waveform = FileWaveform((normalised,))
+    speech = [Span(*span) for span in speech_of(SpeechTask(normalised, stage_cache)).spans]
+    if not speech:
+        raise AudioError(
+            f"There is no speech in {request.audio.name}.",
+            reason="reference_silent",
+            hint="Give a recording of one person who speaks for 3 to 12 seconds.",
+        )
+    if request.start is not None and request.end is not None:
+        if request.end > waveform.seconds + 0.5:
+            raise UsageError(
+                f"--ref-end lies behind the end of {request.audio.name}, which has {waveform.seconds:.1f} seconds.",
+                reason="reference_outside",
+                hint="Give a time inside the recording.",
+            )
+        spans = [Span(request.start, min(request.end, waveform.seconds))]
+    else:
+        spans = candidate_spans(speech, waveform.seconds)
+    if not spans:
+        spoken = sum(span.duration for span in speech)
+        raise UsageError(
+            f"{request.audio.name} has {spoken:.1f} seconds of speech; a reference needs {SHORTEST:.0f}.",
+            reason="reference_too_short",
+            hint="Give a longer recording.",
+        )
+    model = recogniser() if recogniser is not None and request.text is None else None
+    candidates = [_candidate(waveform, span, model) for span in spans]
+    index = max(range(len(candidates)), key=lambda number: (candidates[number].score, -number))
+    if request.choose is not None and len(candidates) > 1:
+        index = request.choose(candidates)
+    chosen = candidates[index]
+    similarity = None
+    if encoder is not None:
+        samples = excerpt(waveform, chosen.start, chosen.end, SAMPLE_RATE)
+        similarity = least_similarity(encoder, _speech_only(samples, speech, chosen), SAMPLE_RATE)
+    return PreparedReference(
+        candidate_scoring_version=SCORING_VERSION,
+        source_sha256=sha256,
+        chosen=chosen,
+        candidates=tuple(candidates),
+        similarity=None if similarity is None else round(similarity, 4),
+    )
+
+
+def _speech_only(
+    samples: npt.NDArray[np.float32], speech: Sequence[Span], chosen: ReferenceCandidate
+) -> npt.NDArray[np.float32]:
+    """The samples of the stretches of speech inside the reference."""
+    inside = [
+        (max(0.0, span.start - chosen.start), span.end - chosen.start)
+        for span in speech
+        if span.end > chosen.start and span.start < chosen.end
+    ]
+    parts = [samples[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)] for start, end in inside]
+    return np.concatenate(parts) if parts else samples
+
+
+def _candidate(waveform: FileWaveform, span: Span, model: ScoringRecogniser | None) -> ReferenceCandidate:
+    samples = waveform.read(span.start, span.end)
+    measured = quality.measure(samples, RATE)
+    found = model.scored(excerpt(waveform, span.start, span.end, SAMPLE_RATE)) if model is not None else None
+    candidate = ReferenceCandidate(
+        start=round(span.start, 3),
+        end=round(span.end, 3),
+        score=0.0,
+        transcript=found.text if found else "",
+        log_probability=round(found.log_probability, 4) if found else None,
+        clipping=round(1.0 - min(1.0, measured.clipped_share / 0.01), 4),
+        noise=round(min(1.0, max(0.0, (measured.snr_db - 10.0) / 30.0)), 4),
+        continuity=round(_continuity(samples), 4),
+    )
+    return candidate.model_copy(update={"score": score(candidate)})
+
+
+def _continuity(samples: npt.NDArray[np.float32]) -> float:
+    """1 minus the share of frames that change between speech and pause."""
+    levels = quality.frame_levels(samples, RATE, 0.03)
+    if levels.size < 2:
+        return 0.0
+    spoken = levels > float(np.percentile(levels, 10.0)) + 10.0
+    return 1.0 - float(np.mean(spoken[1:] != spoken[:-1]))
+
+
+def _judge(request: ReferenceRequest, prepared: PreparedReference) -> None:
+    """Refuse a reference that a clone would suffer from.
+
+    Raises:
+        AudioError: `reference_two_speakers`, `reference_unclear`.
+    """
+    chosen = prepared.chosen
+    if prepared.similarity is not None and prepared.similarity < MIN_SIMILARITY:
+        raise AudioError(
+            f"Two people seem to speak in the reference ({chosen.start:.1f} to {chosen.end:.1f} s; least similarity of "
+            f"two windows {prepared.similarity:.2f}, and one person has {MIN_SIMILARITY:.2f} or more).",
+            reason="reference_two_speakers",
+            hint="Choose another part with --ref-start and --ref-end, or take it nevertheless with --force-bad-ref.",
+        )
+    known = chosen.log_probability
+    if request.text is None and known is not None and (known < MIN_LOG_PROBABILITY or not chosen.transcript):
+        shown = "no words" if not chosen.transcript else f"mean log probability {known:.2f}"
+        raise AudioError(
+            f"The words of the reference cannot be recognised ({shown}; {MIN_LOG_PROBABILITY} is needed).",
+            reason="reference_unclear",
+            hint="Give its words with --ref-text, choose another part, or take it nevertheless with --force-bad-ref.",
+        )
+
+
+def _known(folder: Path) -> PreparedReference | None:
+    """The choice of an earlier run by the same rules."""
+    try:
+        found = PreparedReference.model_validate(files.read_json(folder / "best_segment.json"))
+    except (OSError, ValueError, ValidationError):
+        return None
+    return found if found.candidate_scoring_version == SCORING_VERSION else None
+
+
+def _require_length(seconds: float) -> None:
+    if not math.isfinite(seconds) or seconds < SHORTEST:
+        raise UsageError(
+            f"A reference has at least {SHORTEST:.0f} seconds.",
+            reason="reference_too_short",
+            hint="Move --ref-start and --ref-end.",
+        )
+    if seconds > LONGEST:
+        raise UsageError(
+            f"A reference has at most {LONGEST:.0f} seconds.",
+            reason="reference_too_long",
+            hint="Move --ref-start and --ref-end.",
+        )
