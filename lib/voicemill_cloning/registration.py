@@ -67,9 +67,7 @@ def register_reference(
         transcript_conf=reference.confidence,
         language=language,
     )
-    return voices.change(
-        slug, lambda file: file.model_copy(update={"ref": made, "rights": rights or file.rights})
-    )
+    return voices.change(slug, lambda file: file.model_copy(update={"ref": made, "rights": rights or file.rights}))
 
 
 def register_prompt(voices: SpeakingVoices, slug: str, stem: str, tone: str | None) -> SpeakingVoice:

@@ -109,9 +109,7 @@ def open_recording(options: SourcePart, cache: Path, stage_cache: Path, observer
             hint="Choose another part with --start and --end, or another recording.",
         )
     part = {"start_sec": options.start, "end_sec": options.end}
-    return SourceRecording(
-        name, target, options.start or 0.0, spans, source.model_copy(update=part), sha256
-    )
+    return SourceRecording(name, target, options.start or 0.0, spans, source.model_copy(update=part), sha256)
 
 
 def merged(spans: tuple[Span, ...] | list[Span], gap: float, least: float) -> list[Span]:

@@ -147,9 +147,7 @@ def clean_speech(
             pool += [PooledSpeech(recording.path, span, span.start, known) for span in cut if span.duration >= LEAST]
         observer.advance(number + 1)
     if noisy:
-        observer.note(
-            f"music or noise lies behind the speech of {noisy} windows, and stays there: {separator.missing}"
-        )
+        observer.note(f"music or noise lies behind the speech of {noisy} windows, and stays there: {separator.missing}")
     if not pool:
         raise AudioError(
             f"No clean speech is left of {recording.name}.",

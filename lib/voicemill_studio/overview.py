@@ -16,13 +16,15 @@ from voicemill.bundle.build import EVALUATION
 from voicemill.bundle.manifest import MANIFEST
 from voicemill.bundle.statements import signature_path
 from voicemill.dataset import description
+from voicemill.dataset.rights import Rights
 from voicemill.errors import VoicemillError
 from voicemill.evaluation.model import Evaluation, parse_evaluation
 from voicemill.evaluation.wording import value_and_unit
 from voicemill.metrics.catalogue import BY_NAME
 from voicemill.metrics.metric import Better
-from voicemill.voices import registry
+from voicemill.voices import record, registry
 from voicemill.voices.registry import RegisteredVoice
+from voicemill_cloning.registry import KnownVoice, SpeakingVoices
 from voicemill_serve.job_store import FINAL, ScriptJob
 from voicemill_serve.voice_store import VoiceState
 from voicemill_studio import versions
@@ -38,6 +40,8 @@ FIGURES = (
 """Figures of the table, with short names for people."""
 FALLBACKS = {"wer_whisper": "wer"}
 """Figures of the recogniser that every installation has."""
+ENGINES = {"clone_prompt": "cloned", "custom_voice": "built in", "designed_clone": "designed", "trained": "trained"}
+"""Words for how a voice speaks."""
 Trend = Literal["better", "worse", "same", ""]
 SAME = 0.01
 """Changes of less than this share of the value are no trend."""
@@ -64,6 +68,7 @@ class VoiceOverview:
         display_name: for people; the id where no bundle names one.
         prepared: its dataset; None without one.
         promoted: its bundle; None without one.
+        speaking: how it speaks without training; None for a voice that is trained or only prepared.
         signed: there is a signature beside the bundle.
         jobs: of its training, newest first.
         evaluation: of the bundle.
@@ -76,6 +81,7 @@ class VoiceOverview:
     display_name: str
     prepared: RegisteredVoice | None = None
     promoted: VoiceState | None = None
+    speaking: KnownVoice | None = None
     signed: bool = False
     jobs: tuple[ScriptJob, ...] = ()
     evaluation: Evaluation | None = None
@@ -100,6 +106,10 @@ class VoiceOverview:
             if self.signed:
                 found.append(("signed", "good"))
             found.append(("certified", "good") if self.promoted.certified else ("promoted", ""))
+        if self.speaking is not None:
+            found.append((ENGINES[self.speaking.engine], ""))
+            if not self.speaking.ready:
+                found.append(("cannot speak yet", "bad"))
         if self.prepared is not None:
             found.append(("prepared", "") if self.prepared.state == "ready" else ("dataset missing", "bad"))
         return found
@@ -110,16 +120,21 @@ class VoiceOverview:
         return self.prepared.record.clips.seconds / 60 if self.prepared else None
 
     @property
+    def rights(self) -> Rights | None:
+        """Of the recordings, as stated."""
+        if self.prepared is not None and self.prepared.record.rights is not None:
+            return self.prepared.record.rights
+        return self.speaking.file.rights if self.speaking and self.speaking.file else None
+
+    @property
     def licence(self) -> str:
         """Of the recordings, as stated; empty where it is not."""
-        rights = self.prepared.record.rights if self.prepared else None
-        return (rights.licence if rights else None) or ""
+        return (self.rights.licence if self.rights else None) or ""
 
     @property
     def consent(self) -> str:
         """Of the speaker, as stated; empty where it is not."""
-        rights = self.prepared.record.rights if self.prepared else None
-        return (rights.consent if rights else None) or ""
+        return (self.rights.consent if self.rights else None) or ""
 
     @property
     def figures(self) -> list[ShownFigure]:
@@ -175,27 +190,41 @@ def _jobs(studio: Studio) -> list[ScriptJob]:
 
 
 def _gather(studio: Studio, states: dict[str, VoiceState], jobs: Sequence[ScriptJob]) -> list[VoiceOverview]:
-    prepared = {voice.record.slug: voice for voice in _registered(studio)}
+    prepared, speaking = _prepared(studio), _speaking(studio)
     of_jobs: dict[str, list[ScriptJob]] = {}
     for job in jobs:
         of_jobs.setdefault(str((job.metadata or {}).get("voice", "")), []).append(job)
     waiting = {voice for voice, found in of_jobs.items() if voice and found[0].state not in FINAL}
     return [
-        _overview(studio, voice, prepared.get(voice), states.get(voice), of_jobs.get(voice, []))
-        for voice in sorted({*prepared, *states, *waiting})
+        _overview(studio, voice, prepared.get(voice), speaking.get(voice), states.get(voice), of_jobs.get(voice, []))
+        for voice in sorted({*prepared, *speaking, *states, *waiting})
     ]
 
 
-def _registered(studio: Studio) -> list[RegisteredVoice]:
-    """Prepared voices; a record that cannot be read hides no other one."""
-    found = []
-    paths = [*(studio.workspace.work / "datasets").glob(f"*/{description.NAME}")]
-    paths += studio.workspace.voices.glob("*/voice.json")
-    for slug in sorted({path.parent.name for path in paths}):
-        if slug.startswith("."):
-            continue
+def _prepared(studio: Studio) -> dict[str, RegisteredVoice]:
+    """Voices with a dataset; a record that cannot be read hides no other one."""
+    found = {}
+    slugs = {path.parent.name for path in (studio.workspace.work / "datasets").glob(f"*/{description.NAME}")}
+    for path in studio.workspace.voices.glob(f"*/{record.NAME}"):
+        if record.has_record(path):
+            slugs.add(path.parent.name)
+    for slug in sorted(slug for slug in slugs if not slug.startswith(".")):
         try:
-            found.append(registry.get(studio.workspace, slug))
+            found[slug] = registry.get(studio.workspace, slug)
+        except VoicemillError as error:
+            studio.services.log.write("voice_unreadable", voice=slug, reason=error.reason)
+    return found
+
+
+def _speaking(studio: Studio) -> dict[str, KnownVoice]:
+    """Voices that speak without training."""
+    voices = SpeakingVoices(studio.workspace.cache, studio.workspace.bundles)
+    found = {}
+    for path in studio.workspace.voices.glob(f"*/{record.NAME}"):
+        slug = path.parent.name
+        try:
+            if not slug.startswith(".") and record.read_speaking(path):
+                found[slug] = voices.get(slug)
         except VoicemillError as error:
             studio.services.log.write("voice_unreadable", voice=slug, reason=error.reason)
     return found
@@ -205,6 +234,7 @@ def _overview(
     studio: Studio,
     voice: str,
     prepared: RegisteredVoice | None,
+    speaking: KnownVoice | None,
     promoted: VoiceState | None,
     jobs: Sequence[ScriptJob],
 ) -> VoiceOverview:
@@ -212,6 +242,9 @@ def _overview(
     moments = [_moment(root / MANIFEST) if root else None]
     if prepared is not None:
         moments.append(_moment(prepared.dataset / description.NAME))
+    if speaking is not None:
+        moments.append(_moment(speaking.folder / record.NAME))
+    named = speaking.file.display_name if speaking and speaking.file else ""
     try:
         older = tuple(versions.kept(studio.workspace, voice))
         version = versions.name_of(root) if root else ""
@@ -219,9 +252,10 @@ def _overview(
         older, version = (), ""
     return VoiceOverview(
         id=voice,
-        display_name=promoted.display_name if promoted else voice,
+        display_name=promoted.display_name if promoted else named or voice,
         prepared=prepared,
         promoted=promoted,
+        speaking=speaking,
         signed=root is not None and signature_path(root).is_file(),
         jobs=tuple(jobs),
         evaluation=read_evaluation(root) if root else None,

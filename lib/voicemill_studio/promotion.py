@@ -43,7 +43,6 @@ ADVICE = {
     "complete": "Run the training to the end again: it writes every file that is missing here.",
     "archives": "A model file is not what it should be. Do not use it; put back a kept version, or train again.",
     "reproducibility": "Train inside a checkout of the repository, so that commit, settings and dataset are recorded.",
-    "marks": "Speech of this voice has no watermark, by the decision that stands beside it.",
     "casimir": "Press Certify: it measures the bundle and writes the certificate. If that fails, the voice is outside "
     "its limits: train longer, or record more.",
     "signature": "Press Sign. A signature of an older state of the bundle does not hold for this one.",
@@ -100,15 +99,12 @@ def _verified(root: Path, studio: Studio | None = None) -> Verification:
 
 
 def _trained_last(studio: Studio) -> str:
-    """The voice that the training status of the workspace names; empty without one."""
+    """The voice whose dataset the training status of the workspace names; empty without one."""
     try:
         status = files.read_json(studio.workspace.artifacts / "prod_tts_train_status.json")
-        manifest = str(status.get("dataset_manifest", ""))
-        settings = status.get("settings")
-        named = settings.get("voice") if isinstance(settings, dict) else None
-    except (OSError, ValueError, AttributeError, VoicemillError):
+        return Path(str(status["dataset_manifest"])).parent.name
+    except (OSError, ValueError, KeyError, TypeError, VoicemillError):
         return ""
-    return str(named) if named else Path(manifest).parent.name
 
 
 def folder_of_keys(studio: Studio) -> Path:
