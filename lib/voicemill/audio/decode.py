@@ -4,8 +4,8 @@ File names do not count. ffmpeg may use only the demuxers of `ffmpeg.FORMATS` an
 playlist or concat script named .wav is refused, and no file or URL in it is opened. Paths are always passed as
 `file:<absolute path>`, so that a leading dash or a colon has no special meaning.
 
-Samples are read from ffmpeg's pipe at the file's own sample rate, checked block by block (finite, not silent, as long
-as the header declares) and resampled with soxr, which gives the same result with every build of ffmpeg. Memory does not
+Samples are read at the file's own sample rate (`source_blocks`), checked block by block (finite, not silent, as long as
+the header declares) and resampled with soxr, which gives the same result with every build of ffmpeg. Memory does not
 grow with the length of the recording.
 """
 
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voicemill import files
-from voicemill.audio import channels, ffmpeg
+from voicemill.audio import channels, ffmpeg, source_blocks
 from voicemill.audio.channels import ChannelSelection
 from voicemill.audio.probing import SOURCE_SUFFIXES, AudioInfo, Declared, inspect, locate, probe
 from voicemill.errors import AudioError
@@ -37,23 +36,14 @@ MIN_SECONDS = 0.5
 """Seconds; a shorter source cannot contain an utterance."""
 SILENCE_PEAK = 10.0 ** (-60.0 / 20.0)
 """Peak amplitude (-60 dBFS) below which a recording counts as silent."""
-_BLOCK = 1 << 18
-"""Samples per block of the pipe (1 MiB)."""
 _WIDTHS = {"PCM_16": 2, "FLOAT": 4}
 """Bytes per sample of the WAV to write."""
 _CHECK_EVERY = 1 << 24
 """Samples between two looks at the free disk, for files that do not declare their length (64 MiB)."""
 _RESERVE = 16 * 1024 * 1024
 """Bytes that decoding such a file leaves free on the disk."""
-_SHORTFALL = 0.1
-"""Seconds that a file may be shorter than its header declares, for codec delay and rounding."""
-_LOSSY_SHORTFALL = 0.02
-"""Relative tolerance for lossy files, whose duration is estimated from the bit rate if there is no index."""
-
 _INVERTED = 0.7
 """Correlation of two channels below minus which one of them is inverted."""
-_HALF_SAMPLE = re.compile(r"Invalid PCM packet, data has size|Error while decoding stream|Error submitting packet")
-"""ffmpeg's messages about a WAV that ends within a sample."""
 
 
 class _InvertedChannelError(Exception):
@@ -197,7 +187,7 @@ def _selected(declared: Declared, selection: ChannelSelection, work: Callable[[S
     if selection.channel is None or declared.channels == 1:
         return replace(_mended(declared, work), tracks=declared.tracks)
     if selection.channel == "best":
-        index = channels.best_channel(_raw_blocks(declared), declared.sample_rate)
+        index = channels.best_channel(source_blocks.raw_blocks(declared), declared.sample_rate)
     else:
         index = 0 if selection.channel == "left" else 1
     weights = channels.single_channel(index, declared.channels)
@@ -270,61 +260,10 @@ def analyse(path: Path, audio_filter: str) -> str:
 def _blocks(path: Path, declared: Declared, weights: Samples, seen: _Seen) -> Iterator[Samples]:
     """Mono float32 blocks at the file's own rate; raises at the end if ffmpeg failed or the file is truncated."""
     both = declared.channels == 2 and bool((weights > 0).all())
-    for block in _raw_blocks(declared):
+    for block in source_blocks.raw_blocks(declared):
         if both:
             seen.products += (block.T @ block)[[0, 0, 1], [0, 1, 1]]
         yield block[:, 0] if declared.channels == 1 else block @ weights
-
-
-def _raw_blocks(declared: Declared) -> Iterator[Samples]:
-    """Blocks (n, channels) at the file's own rate; raises at the end if ffmpeg failed or the file is truncated.
-
-    A caller that needs only the start closes the generator; the end of the file is then not checked.
-    """
-    total = 0
-    width = 4 * declared.channels
-    as_it_is = {"f": "f32le", "acodec": "pcm_f32le", "ac": declared.channels, "ar": declared.sample_rate}
-    demuxer = {"ignore_length": 1} if declared.to_the_end else {}
-    with ffmpeg.ffmpeg(declared.path, as_it_is, input_options=demuxer, track=declared.track) as (process, log):
-        if process.stdout is None:
-            raise RuntimeError("ffmpeg was started without a pipe")
-        while data := process.stdout.read(width * (_BLOCK // declared.channels + 1)):
-            block = np.frombuffer(data[: len(data) // width * width], dtype="<f4").reshape(-1, declared.channels)
-            total += len(block)
-            yield block
-        code = process.wait()
-        text = log()
-    _judge_end(declared, total / declared.sample_rate, code, text)
-
-
-def _judge_end(declared: Declared, seconds: float, code: int, log: str) -> None:
-    """Check that the whole file was decoded: by ffmpeg's exit code, its log, and the length in the header."""
-    if seconds == 0.0 and (code != 0 or log.strip()):
-        raise ffmpeg.unreadable(declared.path, log)
-    missing = (declared.duration or 0.0) - seconds
-    allowed = _SHORTFALL if declared.lossless else max(_SHORTFALL, _LOSSY_SHORTFALL * (declared.duration or 0.0))
-    complaints = [line for line in log.splitlines() if line.strip()]
-    if declared.container == "wav" and "Invalid PCM packet" in log and missing <= allowed:
-        complaints, code = [line for line in complaints if not _HALF_SAMPLE.search(line)], 0
-    damaged = code != 0 or (declared.lossless and bool(complaints))
-    if missing > allowed:
-        raise AudioError(
-            f"{declared.path.name} is truncated at second {seconds:.2f} of {declared.duration:.2f}.",
-            reason="audio_truncated",
-            hint="Copy or download the file again.",
-        )
-    if not declared.ended:
-        raise AudioError(
-            f"{declared.path.name} is truncated at second {seconds:.2f}: its end-of-stream flag is missing.",
-            reason="audio_truncated",
-            hint="Copy the file again; if it is a recorded stream and this is all of it, write it to FLAC with ffmpeg.",
-        )
-    if damaged:
-        raise AudioError(
-            f"{declared.path.name} is damaged before second {seconds:.2f}: {ffmpeg.last_line(log)}",
-            reason="audio_truncated",
-            hint="Copy or download the file again.",
-        )
 
 
 def _checked(

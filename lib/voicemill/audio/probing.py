@@ -120,6 +120,14 @@ class Declared:
     to_the_end: bool = False
 
     @property
+    def plain(self) -> bool:
+        """Whether libsndfile reads the file as ffmpeg does: a FLAC, or a WAV with PCM and the right length."""
+        known = (self.container, self.codec) == ("flac", "flac") or (
+            self.container == "wav" and self.codec in _PLAIN_WAV.values() and not self.to_the_end
+        )
+        return known and self.tracks == 1 and self.duration is not None
+
+    @property
     def lossless(self) -> bool:
         """Whether the header counts samples, so that its length is exact and every message of ffmpeg means damage."""
         return self.codec.startswith(_LOSSLESS)
@@ -285,7 +293,9 @@ def _wav_header(path: Path) -> Declared | None:
     if codec is None or not 1 <= channels <= 2 or not 1_000 <= rate <= 768_000 or width != channels * bits // 8:
         return None
     seconds, to_the_end = _riff_seconds(path)
-    return None if seconds is None or to_the_end else Declared(path, seconds, rate, channels, codec, "wav")
+    if seconds is None or to_the_end:
+        return None
+    return Declared(path, seconds, rate, channels, codec, "wav")
 
 
 def _ogg_ended(path: Path) -> bool:

@@ -24,7 +24,7 @@ def test_decode_then_loudness_then_speech(piece_audio: Path, tmp_path: Path) -> 
     )
     info = soundfile.info(target)
     assert (info.samplerate, info.channels, info.subtype) == (22_050, 1, "FLOAT")
-    assert isinstance(loudness_of(target), Loudness)
+    assert isinstance(loudness_of([target])[0], Loudness)
     task = SpeechTask(target, tmp_path / "cache")
     found = speech_of(task)
     assert len(found.spans) >= 7

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from voicemill.dataset.context import PreparationContext
 
 NAME = "loudness"
+_AT_ONCE = 16
+"""Recordings in one process of ffmpeg."""
 
 
-def loudness_of(decoded: Path) -> Loudness | Refusal:
-    """Loudness of a decoded recording: of the mono signal, not of the source's channels."""
-    try:
-        return loudness.measure(decoded)
-    except AudioError as error:
-        return Refusal.of(error)
+def loudness_of(decoded: Sequence[Path]) -> list[Loudness | Refusal]:
+    """Loudness of decoded recordings: of the mono signal, not of the source's channels."""
+    found = loudness.measure_all(decoded)
+    return [Refusal.of(one) if isinstance(one, AudioError) else one for one in found]
 
 
 def joint_loudness(figures: Sequence[Loudness], seconds: Sequence[float]) -> Loudness:
@@ -50,8 +50,10 @@ def run(context: PreparationContext, decoded: DecodedRecordings) -> tuple[Decode
     Raises:
         AudioError: `audio_silent`, when all of them are silent.
     """
-    with context.clock.stage(NAME, len(decoded.usable), decoded.seconds):
-        results = context.map(loudness_of, [one.path for one in decoded.usable])
+    paths = [one.path for one in decoded.usable]
+    batches = [paths[first : first + _AT_ONCE] for first in range(0, len(paths), _AT_ONCE)]
+    with context.clock.stage(NAME, len(batches), decoded.seconds):
+        results = [one for batch in context.map(loudness_of, batches) for one in batch]
     pairs = list(zip(decoded.usable, results, strict=True))
     good = [(one, figure) for one, figure in pairs if isinstance(figure, Loudness)]
     silent = [(one, figure) for one, figure in pairs if isinstance(figure, Refusal)]
