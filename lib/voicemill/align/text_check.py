@@ -1,9 +1,9 @@
 """Wrong words of a text, found by a second recogniser and confirmed by the aligner.
 
-1. Whisper scores each word of the text (`second_recogniser`). If every word is likely and nothing follows the last one,
-   the text is right, and nothing else is computed.
-2. Otherwise Whisper recognises the clip, and the regions in which it differs from the text are candidates. Words that
-   sound the same are no difference, and words that no dictionary lists are none either: Whisper spells names freely.
+1. Whisper recognises the clip (`second_recogniser`). If it writes the words of the text, the text is right, and nothing
+   else is computed. Otherwise the regions in which it differs from the text are candidates. Words that sound the same
+   are no difference, and words that no dictionary lists are none either: Whisper spells names freely.
+2. Whisper scores each word of the text.
 3. PocketSphinx's acoustic model aligns the clip with the text and with the text after each change. The score by which
    the change fits better is the region's gain.
 
@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from voicemill.align.features import SAMPLE_RATE
 from voicemill.align.forced_alignment import MIN_SAMPLES, Aligner
-from voicemill.align.second_recogniser import LONGEST_SECONDS, SecondRecogniser
+from voicemill.align.second_recogniser import LONGEST_SECONDS, RecognisedClip, SecondRecogniser
 from voicemill.errors import DatasetError
 from voicemill.text import normalise
 from voicemill.text.frontend import SpokenWord
@@ -64,29 +64,44 @@ class WrongWords:
     certain: bool
 
 
+def judgeable(samples: int, words: int) -> bool:
+    """Whether a clip of so many samples at 16 kHz and words can be judged: it has words and fits Whisper's window."""
+    return words > 0 and MIN_SAMPLES <= samples <= LONGEST_SECONDS * SAMPLE_RATE
+
+
 def wrong_words(
     recogniser: SecondRecogniser,
     aligner: Aligner,
     lexicon: Lexicon,
-    samples: npt.NDArray[np.float32],
-    words: Sequence[SpokenWord],
-) -> list[WrongWords]:
-    """Words of a text that are not what is spoken in a clip, in the order of the text.
+    clips: Sequence[tuple[npt.NDArray[np.float32], Sequence[SpokenWord]]],
+) -> list[list[WrongWords]]:
+    """Words of texts that are not what is spoken, for each clip in the order of its text.
 
     Args:
         recogniser: Whisper.
         aligner: PocketSphinx, of the voice's lexicon.
         lexicon: pronunciations of recognised words.
-        samples: (n,) mono float at 16 kHz. Clips that are longer than Whisper's window are not judged.
-        words: the text as it is read.
+        clips: samples, (n,) mono float at 16 kHz, and the text as it is read. None are found where a clip is not
+            `judgeable`.
     """
-    if not words or not MIN_SAMPLES <= samples.size <= LONGEST_SECONDS * SAMPLE_RATE:
+    judged = [index for index, (samples, words) in enumerate(clips) if judgeable(samples.size, len(words))]
+    found: list[list[WrongWords]] = [[] for _ in clips]
+    for index, recognised in zip(judged, recogniser.recognise([clips[one][0] for one in judged]), strict=True):
+        found[index] = _wrong_words(recognised, aligner, lexicon, *clips[index])
+    return found
+
+
+def _wrong_words(
+    clip: RecognisedClip,
+    aligner: Aligner,
+    lexicon: Lexicon,
+    samples: npt.NDArray[np.float32],
+    words: Sequence[SpokenWord],
+) -> list[WrongWords]:
+    recognised = _without_repeats(_spoken(clip.text))
+    if recognised == [word.text for word in words]:
         return []
-    clip = recogniser.encode(samples)
     likely = clip.log_probabilities(words)
-    if min(likely) > LIKELY and not _spoken(clip.continuation(words)):
-        return []
-    recognised = _without_repeats(_spoken(clip.text()))
     found = _judged(aligner, lexicon, samples, words, recognised, likely) if recognised else []
     known = {index for one in found for index in range(one.first, one.last + 1)}
     found += [

@@ -47,7 +47,7 @@ def raw_blocks(declared: Declared) -> Iterator[Samples]:
 
 
 def _with_libsndfile(declared: Declared, size: int) -> Iterator[Samples]:
-    """The blocks as libsndfile reads them; from a place that it cannot read on as ffmpeg does, which names the fault."""
+    """The blocks as libsndfile reads them; after a fault as ffmpeg reads them, which names the fault."""
     import soundfile
 
     total = 0

@@ -71,7 +71,7 @@ def test_one_wrong_word_is_found_and_named(
     lexicon: Lexicon,
     sound: npt.NDArray[np.float32],
 ) -> None:
-    found = places(wrong_words(recogniser, aligner, lexicon, sound, words(text, lexicon)))
+    found = places(wrong_words(recogniser, aligner, lexicon, [(sound, words(text, lexicon))])[0])
     if "there there" in text:  # either of the two may be called the added one
         assert [(last - first, recognised) for first, last, recognised in found] == [(1, "")]
     else:
@@ -88,14 +88,14 @@ def test_a_right_text_of_another_person_stands(
     text = next(line.split("|")[2] for line in lines if line.startswith(name))
     samples, rate = soundfile.read(PEOPLE / f"lj/{name}.flac", dtype="float32")
     samples = soxr.resample(samples, rate, 16_000)
-    assert places(wrong_words(recogniser, aligner, lexicon, samples, words(text, lexicon))) == []
+    assert places(wrong_words(recogniser, aligner, lexicon, [(samples, words(text, lexicon))])[0]) == []
 
 
 def test_the_same_clip_gives_the_same_answer(
     recogniser: SecondRecogniser, aligner: Aligner, lexicon: Lexicon, sound: npt.NDArray[np.float32]
 ) -> None:
     text = words(SPOKEN.replace("about", "than"), lexicon)
-    first, second = (wrong_words(recogniser, aligner, lexicon, sound, text) for _ in range(2))
+    first, second = wrong_words(recogniser, aligner, lexicon, [(sound, text)] * 2)
     assert first == second
 
 
@@ -103,4 +103,26 @@ def test_a_clip_that_whisper_cannot_take_is_not_judged(
     recogniser: SecondRecogniser, aligner: Aligner, lexicon: Lexicon
 ) -> None:
     for samples in (np.zeros(100, np.float32), np.zeros(29 * 16_000, np.float32)):
-        assert wrong_words(recogniser, aligner, lexicon, samples, words(SPOKEN, lexicon)) == []
+        assert wrong_words(recogniser, aligner, lexicon, [(samples, words(SPOKEN, lexicon))]) == [[]]
+
+
+def test_a_clip_is_recognised_alike_alone_and_in_a_batch(recogniser: SecondRecogniser) -> None:
+    import soxr
+
+    names = ["lj/LJ001-0005", "lj/LJ001-0006", "lj/LJ001-0011", "kathleen/arctic_a0144"]
+    loaded = [soundfile.read(PEOPLE / f"{name}.flac", dtype="float32") for name in names]
+    # cut to one length, so that they form a batch
+    clips = [soxr.resample(samples, rate, 16_000)[: 3 * 16_000 + index] for index, (samples, rate) in enumerate(loaded)]
+    text = [SpokenWord("in", ("IH", "N"), "", "in"), SpokenWord("form", ("F", "AO", "R", "M"), "", "form")]
+    alone = [recogniser.recognise([clip])[0] for clip in clips]
+    together = recogniser.recognise(clips)
+    assert [one.text for one in together] == [one.text for one in alone]
+    assert [one.log_probabilities(text) for one in together] == [one.log_probabilities(text) for one in alone]
+
+
+def test_a_fast_reader_is_recognised_to_the_end(recogniser: SecondRecogniser) -> None:
+    import soxr
+
+    samples, rate = soundfile.read(PEOPLE / "kathleen/arctic_a0144.flac", dtype="float32")
+    fast = soxr.resample(samples, rate * 1.35, 16_000)
+    assert recogniser.recognise([fast])[0].text.lower().rstrip(".").endswith("resemblance")

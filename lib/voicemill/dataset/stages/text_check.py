@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from voicemill import files
 from voicemill.align import features, second_recogniser
 from voicemill.align.forced_alignment import Aligner
+from voicemill.align.second_recogniser import clips_at_once, padded_seconds
 from voicemill.align.text_check import WrongWords, wrong_words
 from voicemill.align.transcription import RecogniserModel
 from voicemill.audio import decode
@@ -31,12 +33,20 @@ _WORD = re.compile(r"([A-Za-z]+(?:'[A-Za-z]+)*)([^A-Za-z]*)")
 
 
 @dataclass(frozen=True)
-class CheckTask:
-    """Check the words of `clip`; `extra` is the user's own dictionary, the digests are of these two files."""
+class ClipText:
+    """A clip's file, its digest, its length in seconds, and its text as it is read."""
 
     clip: Path
     sha256: str
+    seconds: float
     words: tuple[SpokenWord, ...]
+
+
+@dataclass(frozen=True)
+class CheckTask:
+    """Check the words of clips; `extra` is the user's own dictionary, `extra_sha256` its digest."""
+
+    clips: tuple[ClipText, ...]
     extra: Path | None
     extra_sha256: str | None
     recogniser: RecogniserModel
@@ -52,22 +62,46 @@ class CheckedClip(BaseModel):
     cached: bool = False
 
 
-def check(task: CheckTask) -> CheckedClip:
-    """Check one clip, or take the result from the cache."""
+def check(task: CheckTask) -> list[CheckedClip]:
+    """Check clips, or take the results from the cache."""
+    stored = [_entry(task, clip) for clip in task.clips]
+    known = [stage_cache.read_model(path, CheckedClip) for path in stored]
+    missing = [index for index, one in enumerate(known) if one is None]
+    made = dict(zip(missing, _compute(task, [task.clips[index] for index in missing]), strict=True))
+    for index, result in made.items():
+        files.write_text(stored[index], result.model_dump_json())
+    return [made[index] if one is None else one.model_copy(update={"cached": True}) for index, one in enumerate(known)]
 
-    def compute() -> CheckedClip:
-        aligner, lexicon = _aligner(task.extra, task.extra_sha256)
-        samples, rate = decode.read_mono(task.clip)
-        samples = decode.resample(samples, rate, features.SAMPLE_RATE)
-        recogniser = second_recogniser.load(task.recogniser)
-        return CheckedClip(wrong=tuple(wrong_words(recogniser, aligner, lexicon, samples, task.words)))
 
-    spoken = [(word.text, word.phones, word.mark, word.written) for word in task.words]
-    stored = stage_cache.model_entry(
-        task.cache, NAME, __name__, task.recogniser.digest, task.sha256, task.extra_sha256, spoken
+def _entry(task: CheckTask, clip: ClipText) -> Path:
+    spoken = [(word.text, word.phones, word.mark, word.written) for word in clip.words]
+    return stage_cache.model_entry(
+        task.cache, NAME, __name__, task.recogniser.digest, clip.sha256, task.extra_sha256, spoken
     )
-    result, cached = stage_cache.cached_model(stored, CheckedClip, compute)
-    return result.model_copy(update={"cached": cached})
+
+
+def _compute(task: CheckTask, clips: Sequence[ClipText]) -> list[CheckedClip]:
+    if not clips:
+        return []
+    aligner, lexicon = _aligner(task.extra, task.extra_sha256)
+    samples = [decode.resample(*decode.read_mono(clip.clip), features.SAMPLE_RATE) for clip in clips]
+    texts = [(sound, clip.words) for sound, clip in zip(samples, clips, strict=True)]
+    found = wrong_words(second_recogniser.load(task.recogniser), aligner, lexicon, texts)
+    return [CheckedClip(wrong=tuple(one)) for one in found]
+
+
+def _batches(clips: Sequence[ClipText]) -> list[list[int]]:
+    """Indices of clips that are recognised together: of one length in whole seconds, `clips_at_once` at most."""
+
+    def padded(index: int) -> int:
+        return padded_seconds(round(clips[index].seconds * features.SAMPLE_RATE))
+
+    found = []
+    for seconds, group in itertools.groupby(sorted(range(len(clips)), key=padded), key=padded):
+        indices = list(group)
+        size = clips_at_once(seconds)
+        found += [indices[first : first + size] for first in range(0, len(indices), size)]
+    return found
 
 
 @functools.lru_cache(maxsize=1)
@@ -90,11 +124,19 @@ def run(context: PreparationContext, clips: Sequence[CandidateClip]) -> tuple[li
     extra = context.request.lexicon
     digest = None if extra is None else files.sha256_file(extra)
     judged = [clip for clip in clips if not clip.utterance.recognised]
+    texts = [ClipText(clip.path, clip.cut.sha256, clip.cut.seconds, _words(clip)) for clip in judged]
+    batches = _batches(texts)
     tasks = [
-        CheckTask(clip.path, clip.cut.sha256, _words(clip), extra, digest, recogniser, context.cache) for clip in judged
+        CheckTask(tuple(texts[index] for index in batch), extra, digest, recogniser, context.cache) for batch in batches
     ]
     with context.clock.stage(NAME, len(tasks), sum(clip.cut.seconds for clip in judged)):
-        results = context.map(check, tasks)
+        checked = context.map(check, tasks)
+    by_index = {
+        index: result
+        for batch, found in zip(batches, checked, strict=True)
+        for index, result in zip(batch, found, strict=True)
+    }
+    results = [by_index[index] for index in range(len(judged))]
     context.note_cached(NAME, [result.cached for result in results])
     wrong = {clip.id: result.wrong for clip, result in zip(judged, results, strict=True)}
     kept, rejected = [], []
