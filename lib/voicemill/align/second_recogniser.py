@@ -8,8 +8,8 @@ Whisper was trained on other data with another kind of model, so its errors are 
 * The probability of each word of the text, given the sound and the words before: one pass of the decoder, no search.
 
 The encoder runs on the length of the clip, not on Whisper's usual 30 seconds, which makes it five times as fast. Clips
-are lengthened with silence to whole seconds, and clips of one length form a batch, so that no result depends on the
-other clips of its batch.
+are lengthened with silence to an even number of seconds, and clips of one length form a batch, so that no result
+depends on the other clips of its batch.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ LONGEST_SECONDS = 28.0
 _SILENCE = 2.0
 """Least silence (seconds) put behind the clip. Without it the decoder misses the end and starts again: after 14 of 64
 clips with 1 s, after none with 2 s and `_REPETITION_PENALTY`."""
+_GRID = 2
+"""Seconds; the coarser, the more clips have the same length."""
 _REPETITION_PENALTY = 1.1
 """Divides the scores of tokens that were written before; with 1.2 words are lost."""
 _TOKENS_PER_SECOND, _MORE_TOKENS, _MOST_TOKENS = 5, 10, 220
@@ -115,8 +117,8 @@ class SecondRecogniser:
 
 
 def padded_seconds(samples: int) -> int:
-    """Seconds of a clip with the silence behind it."""
-    return math.ceil(samples / SAMPLE_RATE + _SILENCE)
+    """Seconds of a clip with the silence behind it, a multiple of `_GRID`."""
+    return _GRID * math.ceil((samples / SAMPLE_RATE + _SILENCE) / _GRID)
 
 
 def clips_at_once(seconds: int) -> int:

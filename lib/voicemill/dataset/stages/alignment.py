@@ -66,7 +66,7 @@ class AlignTask:
 
 def align(task: AlignTask) -> AlignedClip:
     """Align one clip, or take the result from the cache."""
-    aligner, pronunciations = _aligner(task.extra, task.extra_sha256)
+    aligner, pronunciations = loaded_aligner(task.extra, task.extra_sha256)
     likely = reading_of(task.written, task.text, pronunciations)
 
     def compute() -> AlignedClip:
@@ -177,8 +177,11 @@ def _rows(found: forced_alignment.Alignment) -> list[WordRow]:
 
 
 @functools.lru_cache(maxsize=1)
-def _aligner(extra: Path | None, digest: str | None) -> tuple[forced_alignment.Aligner, lexicon.Lexicon]:
-    """One aligner a process; `digest` is part of the key, so that an edited dictionary is read again."""
+def loaded_aligner(extra: Path | None, digest: str | None) -> tuple[forced_alignment.Aligner, lexicon.Lexicon]:
+    """The aligner and the lexicon with the user's own dictionary `extra`, one of both a process.
+
+    `digest` is part of the key, so that an edited dictionary is read again.
+    """
     pronunciations = lexicon.Lexicon.load(extra)
     return forced_alignment.Aligner(pronunciations), pronunciations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import itertools
 import re
 from collections.abc import Sequence
@@ -15,15 +14,14 @@ from pydantic import BaseModel, ConfigDict
 
 from voicemill import files
 from voicemill.align import features, second_recogniser
-from voicemill.align.forced_alignment import Aligner
 from voicemill.align.second_recogniser import clips_at_once, padded_seconds
 from voicemill.align.text_check import WrongWords, wrong_words
 from voicemill.align.transcription import RecogniserModel
 from voicemill.audio import decode
 from voicemill.dataset import doubts, stage_cache
 from voicemill.dataset.candidates import CandidateClip, RejectedClip, reject
+from voicemill.dataset.stages.alignment import loaded_aligner
 from voicemill.text.frontend import SpokenWord
-from voicemill.text.lexicon import Lexicon
 
 if TYPE_CHECKING:
     from voicemill.dataset.context import PreparationContext
@@ -83,7 +81,7 @@ def _entry(task: CheckTask, clip: ClipText) -> Path:
 def _compute(task: CheckTask, clips: Sequence[ClipText]) -> list[CheckedClip]:
     if not clips:
         return []
-    aligner, lexicon = _aligner(task.extra, task.extra_sha256)
+    aligner, lexicon = loaded_aligner(task.extra, task.extra_sha256)
     samples = [decode.resample(*decode.read_mono(clip.clip), features.SAMPLE_RATE) for clip in clips]
     texts = [(sound, clip.words) for sound, clip in zip(samples, clips, strict=True)]
     found = wrong_words(second_recogniser.load(task.recogniser), aligner, lexicon, texts)
@@ -102,13 +100,6 @@ def _batches(clips: Sequence[ClipText]) -> list[list[int]]:
         size = clips_at_once(seconds)
         found += [indices[first : first + size] for first in range(0, len(indices), size)]
     return found
-
-
-@functools.lru_cache(maxsize=1)
-def _aligner(extra: Path | None, digest: str | None) -> tuple[Aligner, Lexicon]:
-    """One aligner a process; `digest` is part of the key, so that an edited dictionary is read again."""
-    lexicon = Lexicon.load(extra)
-    return Aligner(lexicon), lexicon
 
 
 def run(context: PreparationContext, clips: Sequence[CandidateClip]) -> tuple[list[CandidateClip], list[RejectedClip]]:
