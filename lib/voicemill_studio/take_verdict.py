@@ -242,7 +242,7 @@ class TakeJudge:
         broken = aligned.broken_rule
         wrong: list[WrongWords] = []
         if self._recogniser is not None:
-            found = wrong_words(self._recogniser, self._aligner, self._lexicon, samples, reading.words)
+            (found,) = wrong_words(self._recogniser, self._aligner, self._lexicon, [(samples, reading.words)])
             wrong = [one for one in found if one.certain]
         faults = _of_text(reading.words, wrong)
         rushed = self._recogniser is not None and _phones_per_second(aligned) > self._limits.max_phones_per_second
