@@ -1,6 +1,7 @@
 """Audio: recordings to checked, measured speech. Imports only `weights` of the other packages.
 
-decode             any recording -> checked mono WAV or float32 samples, with one helper for ffmpeg
+decode             any recording -> checked mono WAV or float32 samples
+source_blocks      samples of a recording at its own rate, by libsndfile or ffmpeg
 probing            what the header of a recording declares
 channels           which track and channel of a file is taken
 ffmpeg             ffmpeg and ffprobe on untrusted files
