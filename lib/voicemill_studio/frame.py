@@ -90,6 +90,7 @@ class Studio:
         """Templates of the pages and the parts of the reports; text is escaped unless it is `Markup`."""
         environment = jinja2.Environment(
             autoescape=True,
+            auto_reload=False,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,

@@ -48,6 +48,8 @@ ADVICE = {
     "signature": "Press Sign. A signature of an older state of the bundle does not hold for this one.",
 }
 """What to do about a NO-GO, by row of the checklist."""
+ADVICE_BEFORE = {**ADVICE, "casimir": "Comes after promotion."}
+"""The same for a bundle that is not promoted yet."""
 FORMATS = {
     "bundle": "Everything, for another voicemill",
     "onnx": "ONNX graph with its tokens",
@@ -79,12 +81,16 @@ def release_of(studio: Studio, voice: VoiceOverview) -> Release:
     """Verify what there is of a voice."""
     root = voice.promoted.root if voice.promoted else None
     built = studio.workspace.production_bundle
-    candidate = _verified(built) if (built / MANIFEST).is_file() and _trained_last(studio) == voice.id else None
+    last = _trained_last(studio) if voice.training is None and (built / MANIFEST).is_file() else ("", "")
+    candidate = _verified(built) if last[0] == voice.id else None
+    loaded = candidate.check.loaded if candidate is not None else None
+    if loaded is not None and getattr(loaded.manifest, "dataset_sha256", None) != last[1]:
+        candidate = loaded = None  # the bundle of an earlier training
     same = False
-    if root is not None and candidate is not None and candidate.check.loaded is not None:
+    if root is not None and loaded is not None:
         try:
             stated = files.read_json(root / MANIFEST)["provenance"]["source_manifest_sha256"]
-            same = stated == candidate.check.loaded.sha256
+            same = stated == loaded.sha256
         except (OSError, ValueError, KeyError, TypeError, VoicemillError):
             same = False
     return Release(_verified(root, studio) if root else None, candidate, same, keys(studio))
@@ -98,13 +104,13 @@ def _verified(root: Path, studio: Studio | None = None) -> Verification:
     return verify_bundle(root, REPOSITORY / SHIPPED, signature=demand)
 
 
-def _trained_last(studio: Studio) -> str:
-    """The voice whose dataset the training status of the workspace names; empty without one."""
+def _trained_last(studio: Studio) -> tuple[str, str]:
+    """The voice and the digest of the dataset that the training status of the workspace names; empty without one."""
     try:
         status = files.read_json(studio.workspace.artifacts / "prod_tts_train_status.json")
-        return Path(str(status["dataset_manifest"])).parent.name
+        return Path(str(status["dataset_manifest"])).parent.name, str(status["dataset_sha256"])
     except (OSError, ValueError, KeyError, TypeError, VoicemillError):
-        return ""
+        return "", ""
 
 
 def folder_of_keys(studio: Studio) -> Path:
@@ -185,7 +191,7 @@ class _Actions:
 
         def put_back() -> None:
             if root is not None:
-                versions.keep(self._studio.workspace, voice, root)
+                versions.keep_whole(self._studio.workspace, voice, root)
             versions.put_back(version, bundles)
 
         await _in_thread(put_back)
@@ -250,7 +256,7 @@ def promote(studio: Studio, voice: str, display_name: str, bundles: Path, curren
             hint=ADVICE.get(row.key, "") if row else ADVICE["files"],
         )
     if current is not None:
-        versions.keep(studio.workspace, voice, current)
+        versions.keep_whole(studio.workspace, voice, current)
     promoting.promote(
         built / MANIFEST,
         bundles,

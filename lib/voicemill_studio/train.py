@@ -86,7 +86,7 @@ class Following:
 
     Attributes:
         request: None of a job that the studio did not start.
-        model: that is trained now, with its step; empty before and after.
+        model: that is trained now, with its step; before and after, the last line of the log.
         left: time left of that model, in words; empty where it is not known.
         curves: losses so far.
         log: the last lines.
@@ -261,14 +261,17 @@ class _Pages:
     def _following(self, job: ScriptJob, *, brief: bool = False) -> Following:
         rows = [] if brief else [row for row in self._studio.jobs.stats(job.id) if isinstance(row.get("model"), str)]
         last = rows[-1] if rows and job.state == "running" else {}
-        left = last.get("seconds_left")
+        left, lines = last.get("seconds_left"), lines_for_people(job.logs)
+        model = f"{last['model']}, step {last.get('step')} of {last.get('max_steps')}" if last else ""
+        if job.state == "running" and lines and last.get("step") == last.get("max_steps"):
+            model = lines[-1].strip()
         return Following(
             job=job,
             request=_request_of(job),
-            model=f"{last['model']}, step {last.get('step')} of {last.get('max_steps')}" if last else "",
+            model=model,
             left=length(left) if isinstance(left, (int, float)) and left > 0 else "",
             curves=curves_of(rows),
-            log=lines_for_people(job.logs)[-LOG_LINES:],
+            log=lines[-LOG_LINES:],
             why=why_of(job),
         )
 

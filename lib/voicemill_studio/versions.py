@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from voicemill import files
 from voicemill.bundle.build import EVALUATION
+from voicemill.bundle.differences import compare
 from voicemill.bundle.manifest import load_manifest
 from voicemill.bundle.packing import Imported, export_bundle, import_bundle
 from voicemill.errors import VoicemillError
@@ -112,6 +113,15 @@ def keep(workspace: Workspace, voice: str, root: Path) -> Version:
     path.parent.mkdir(parents=True, exist_ok=True)
     export_bundle(root, path)  # again each time: a certificate or signature may have been added
     return Version(voice, name, path, _evaluation(path))
+
+
+def keep_whole(workspace: Workspace, voice: str, root: Path) -> Version | None:
+    """Keep a bundle that something else is about to replace; None for a damaged one, which is no version.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    return keep(workspace, voice, root) if compare(root).ok else None
 
 
 def put_back(version: Version, bundles: Path) -> Imported:

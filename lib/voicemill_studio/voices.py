@@ -89,6 +89,7 @@ class _Pages:
             opinion=listening_tests.result_of(self._studio, voice.id, voice.display_name) if voice.promoted else None,
             reports=reports.of_voice(self._studio.workspace, voice.id),
             advice=promotion.ADVICE,
+            advice_before=promotion.ADVICE_BEFORE,
             formats=promotion.FORMATS,
             facts=voice.prepared.rows() if voice.prepared else [],
             ago=overview.ago,

@@ -99,7 +99,7 @@ class TestVoice:
         kept = [path.stem for path in (work / "versions/anna").glob("*.tar")]
         assert len(kept) == 1
         before = (work / "bundles/anna/voice_bundle/manifest.json").read_bytes()
-        shutil.rmtree(work / "bundles/anna")
+        (work / "bundles/anna/voice_bundle/sample.wav").write_bytes(b"damaged")
         unknown = post(server, "/studio/voices/anna/restore", version="20200101T000000Z-000000000000")
         assert (unknown.status_code, unknown.headers["x-voicemill-reason"]) == (404, "version_unknown")
         back = post(server, "/studio/voices/anna/restore", version=kept[0])
@@ -121,9 +121,8 @@ class TestVoice:
         built = work / "checkpoints/prod_tts_voice_bundle"
         shutil.copytree(made / "built", built)
         (work / "artifacts").mkdir(exist_ok=True)
-        files.write_json(
-            work / "artifacts/prod_tts_train_status.json", {"dataset_manifest": "datasets/mia/train.jsonl"}
-        )
+        trained = files.read_json(made / "status.json") | {"dataset_manifest": "datasets/mia/manifest.jsonl"}
+        files.write_json(work / "artifacts/prod_tts_train_status.json", trained)
         (built / "extra").write_text("x")
         answer = post(server, "/studio/voices/mia/promote", display_name="Mia")
         assert "does not verify, so it is not promoted" in answer.text
@@ -131,8 +130,18 @@ class TestVoice:
         (built / "extra").unlink()
         assert post(server, "/studio/voices/mia/promote", display_name="").status_code == 303
         assert post(server, "/studio/voices/mia/promote", display_name="Mia").status_code == 303
-        assert "Mia" in server.get("/studio/voices/mia").text
-        assert len(list((work / "versions/mia").glob("*.tar"))) == 1
+        page = server.get("/studio/voices/mia").text
+        assert "Mia" in page
+        assert "Checklist of the new bundle" not in page, "it is promoted"
+        manifest = work / "bundles/mia/voice_bundle/manifest.json"
+        manifest.write_text(
+            manifest.read_text("utf-8").replace("source_manifest_sha256", "source_manifest_of"), "utf-8"
+        )
+        page = server.get("/studio/voices/mia").text
+        assert "Checklist of the new bundle" in page
+        assert "Comes after promotion." in page
+        assert post(server, "/studio/voices/mia/promote", display_name="Mia").status_code == 303
+        assert 1 <= len(list((work / "versions/mia").glob("*.tar"))) <= 2
 
     def test_delete_asks_and_deletes_what_was_chosen(self, shop: tuple[Server, Path], made: Path) -> None:
         server, work = shop
