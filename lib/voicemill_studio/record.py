@@ -42,6 +42,7 @@ def routes(studio: Studio) -> list[BaseRoute]:
         Route(f"{HOME}/{{session}}/prepare", studio.endpoint(found.prepare), methods=["POST"]),
         Route(f"{HOME}/{{session}}/takes/{{number:int}}/{{take:int}}", studio.endpoint(found.sound), methods=["GET"]),
         Route(session, studio.endpoint(found.state), methods=["GET"]),
+        Route(f"{session}/coverage", studio.endpoint(found.coverage), methods=["GET"]),
         Route(f"{session}/takes/{{number:int}}", studio.endpoint(found.take), methods=["POST"]),
         Route(f"{session}/choices/{{number:int}}", studio.endpoint(found.choose), methods=["POST"]),
     ]
@@ -97,6 +98,16 @@ class _Endpoints:
     async def state(self, request: Request) -> Response:
         session = self._session(request)
         return json_response(await asyncio.to_thread(_session_fields, session))
+
+    async def coverage(self, request: Request) -> Response:
+        session = self._session(request)
+
+        def count() -> dict[str, int]:
+            used = [state.text for state in session.states()[1:] if state.used is not None]
+            whole = sentence_choice.distinct_pairs(session.record.sentences)
+            return {"pairs": sentence_choice.distinct_pairs(used), "all": whole}
+
+        return json_response(await asyncio.to_thread(count))
 
     async def take(self, request: Request) -> Response:
         session, number = self._session(request), int(request.path_params["number"])
@@ -155,16 +166,12 @@ def _counts(session: RecordingSession) -> tuple[int, bool]:
 
 
 def _session_fields(session: RecordingSession) -> dict[str, Any]:
-    states = session.states()
-    used = [state.text for state in states[1:] if state.used is not None]
-    covered = sentence_choice.coverage(used)
     record = session.record
     return {
         "id": record.id,
         "voice": record.voice,
         "speaker": record.speaker,
-        "sentences": [_sentence_fields(session, state) for state in states],
-        "coverage": {"pairs": covered.pairs, "all": sentence_choice.coverage(record.sentences).pairs},
+        "sentences": [_sentence_fields(session, state) for state in session.states()],
     }
 
 

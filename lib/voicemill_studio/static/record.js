@@ -75,9 +75,11 @@ function list() {
 }
 
 async function load() {
-  const state = await request(base);
-  sentences = state.sentences;
-  coverage = state.coverage;
+  sentences = (await request(base)).sentences;
+}
+
+function cover() {
+  request(base + "/coverage").then((found) => { coverage = found; list(); }, () => {});
 }
 
 function go(index) {
@@ -114,7 +116,7 @@ async function stop() {
     sentences[number] = it;
     good = last(it).good;
     busy = false;
-    request(base).then((state) => { coverage = state.coverage; list(); }, () => {});
+    cover();
   } catch (error) {
     busy = false;
     show();
@@ -161,7 +163,7 @@ document.addEventListener("keyup", (event) => { if (event.key === " " && event.t
 
 const supported = window.isSecureContext && navigator.mediaDevices && window.AudioWorkletNode;
 by("insecure").hidden = !!supported;
-by("open").disabled = !supported;
+by("open").disabled = true;
 by("open").addEventListener("click", async () => {
   by("open").disabled = true;
   try {
@@ -183,3 +185,5 @@ current = Math.max(0, sentences.findIndex((it, index) => index && it.used === nu
 if (sentences[0].used === null && sentences.slice(1).every((it) => !it.takes.length)) current = 0;
 show();
 list();
+by("open").disabled = !supported;
+cover();

@@ -19,7 +19,8 @@ export class Recorder {
     this.stream = await navigator.mediaDevices.getUserMedia({
       audio: { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false },
     });
-    this.context = new AudioContext();
+    const { sampleRate } = this.stream.getAudioTracks()[0].getSettings();
+    this.context = new AudioContext(sampleRate ? { sampleRate } : {});
     await this.context.audioWorklet.addModule(worklet);
     const source = this.context.createMediaStreamSource(this.stream);
     const node = new AudioWorkletNode(this.context, "recorder", { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" });
