@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -50,7 +50,7 @@ _WORD = re.compile(r"[a-z]+(?:'[a-z]+)*")
 Verdict = Literal["drop", "keep"]
 
 
-class ClipEdit(BaseModel):
+class ClipEditV1(BaseModel):
     """A decision about one stretch of a recording.
 
     Attributes:
@@ -61,9 +61,6 @@ class ClipEdit(BaseModel):
         was: the text before; a new text is applied only where this one still stands.
         text: the new text, None to leave it.
         verdict: `drop` leaves the clip out, `keep` takes it although a measurement would leave it out.
-        moved_start: seconds in the recording where the clip begins instead.
-        moved_end: seconds in the recording where the clip ends instead.
-        pronunciations: word in lower case -> its ARPABET phones in this clip, separated by blanks.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -75,6 +72,38 @@ class ClipEdit(BaseModel):
     was: str = Field(max_length=MAX_TEXT)
     text: str | None = Field(default=None, max_length=MAX_TEXT)
     verdict: Verdict | None = None
+
+    @field_validator("text")
+    @classmethod
+    def _one_line(cls, text: str | None) -> str | None:
+        if text is None:
+            return None
+        clean = " ".join(text.split())
+        if not clean or not clean.isprintable():
+            raise ValueError("the text is blank or holds control characters")
+        return clean
+
+    @model_validator(mode="after")
+    def _has_a_decision(self) -> Self:
+        if self.end <= self.start:
+            raise ValueError("end is not after start")
+        if not self._decided():
+            raise ValueError("neither a text nor a verdict")
+        return self
+
+    def _decided(self) -> bool:
+        return self.text is not None or self.verdict is not None
+
+
+class ClipEdit(ClipEditV1):
+    """A decision about one stretch of a recording; edges and pronunciations are new in version 2.
+
+    Attributes:
+        moved_start: seconds in the recording where the clip begins instead.
+        moved_end: seconds in the recording where the clip ends instead.
+        pronunciations: word in lower case -> its ARPABET phones in this clip, separated by blanks.
+    """
+
     moved_start: float | None = Field(default=None, ge=0)
     moved_end: float | None = Field(default=None, gt=0)
     pronunciations: dict[str, str] | None = Field(default=None, max_length=MAX_PRONUNCIATIONS)
@@ -90,26 +119,17 @@ class ClipEdit(BaseModel):
                 raise ValueError(f"{' '.join(unknown)[:40] or 'nothing'} is no phone of ARPABET")
         return {word: " ".join(phones.split()) for word, phones in sorted(given.items())} if given else None
 
-    @field_validator("text")
-    @classmethod
-    def _one_line(cls, text: str | None) -> str | None:
-        if text is None:
-            return None
-        clean = " ".join(text.split())
-        if not clean or not clean.isprintable():
-            raise ValueError("the text is blank or holds control characters")
-        return clean
-
     @model_validator(mode="after")
-    def _has_a_decision(self) -> ClipEdit:
-        if self.end <= self.start:
-            raise ValueError("end is not after start")
-        if (self.text, self.verdict, self.moved_start, self.moved_end, self.pronunciations) == (None,) * 5:
-            raise ValueError("neither a text nor a verdict nor another decision")
+    def _keeps_a_stretch(self) -> Self:
         start, end = self.stretch
-        if end - start < SHORTEST or max(abs(start - self.start), abs(end - self.end)) > FARTHEST:
+        moved = (start, end) != (self.start, self.end)
+        if moved and (end - start < SHORTEST or max(abs(start - self.start), abs(end - self.end)) > FARTHEST):
             raise ValueError(f"an edge moves {FARTHEST:g} s at most, and {SHORTEST:g} s must be left")
         return self
+
+    def _decided(self) -> bool:
+        new = (self.moved_start, self.moved_end, self.pronunciations)
+        return super()._decided() or any(one is not None for one in new)
 
     @property
     def stretch(self) -> tuple[float, float]:
