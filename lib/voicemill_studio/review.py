@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 from pydantic import ValidationError
@@ -159,7 +160,7 @@ class _Endpoints:
         return known[1]
 
 
-def _values(session: ReviewSession, asked: Asked, cache: Path) -> dict[str, object]:
+def _values(session: ReviewSession, asked: Asked, cache: Path) -> dict[str, Any]:
     """The variables of the template."""
     dataset = session.dataset
     states = session.states()
