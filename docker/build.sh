@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Build an image:  docker/build.sh [cpu|cuda-base|cuda|speak|dev] [--tag TAG] [--log FILE] [--file DOCKERFILE]
+# Build an image:  docker/build.sh [cpu|cuda-base|cuda|speak|qwen|dev] [--tag TAG] [--log FILE] [--file DOCKERFILE]
 #
 # Default tags: voicemill:<what>. The engine's output goes to stderr, or is appended to FILE; the exit code is the engine's.
-#   VOICEMILL_BASE_IMAGE     base image of Dockerfile, Dockerfile.cuda-base and Dockerfile.speak (default python:3.11-slim-bookworm)
+#   VOICEMILL_BASE_IMAGE     base image of Dockerfile, Dockerfile.cuda-base, .speak and .qwen (default python:3.11-slim-bookworm)
 #   VOICEMILL_CUDA_BASE_IMAGE  base image of Dockerfile.cuda (default voicemill:cuda-base)
+#   VOICEMILL_QWEN_ON        image on which Dockerfile.qwen puts Qwen3-TTS (default voicemill:cpu)
 #   VOICEMILL_WHEELS_IMAGE   an image with a wheel of torch, used instead of an index (made by docker/offline-base.sh)
 #   VOICEMILL_TORCH_INDEX    package index of torch (default of CPU images: locks/torch-index.txt where it responds)
 #   VOICEMILL_COMPUTE        CUDA version of cuda-base, as PyTorch writes it (default: Dockerfile.cuda-base's, cu130)
@@ -15,11 +16,11 @@ root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 # shellcheck source=docker/source.sh
 . "$root/docker/source.sh"
 
-usage() { echo "usage: docker/build.sh [cpu|cuda-base|cuda|speak|dev] [--tag TAG] [--log FILE] [--file DOCKERFILE]    ($1)" >&2; exit 1; }
+usage() { echo "usage: docker/build.sh [cpu|cuda-base|cuda|speak|qwen|dev] [--tag TAG] [--log FILE] [--file DOCKERFILE]    ($1)" >&2; exit 1; }
 what='' tag='' log='' file=''
 while [ $# -gt 0 ]; do
   case "$1" in
-    cpu|cuda-base|cuda|speak|dev) [ -z "$what" ] || usage "one image at a time"; what="$1" ;;
+    cpu|cuda-base|cuda|speak|qwen|dev) [ -z "$what" ] || usage "one image at a time"; what="$1" ;;
     --tag) tag="${2:?a tag is missing after --tag}"; shift ;;
     --log) log="${2:?a file is missing after --log}"; shift ;;
     --file) file="${2:?a Dockerfile is missing after --file}"; shift ;;
@@ -40,6 +41,7 @@ case "${file:+given}$what" in
   cuda-base) arguments+=(--file "$root/docker/Dockerfile.cuda-base" --build-arg "LOCKS_DIGEST=$(locks_digest "$root")") ;;
   cuda) arguments+=(--file "$root/docker/Dockerfile.cuda") ;;
   speak) arguments+=(--file "$root/docker/Dockerfile.speak") ;;
+  qwen) arguments+=(--file "$root/docker/Dockerfile.qwen") ;;
 esac
 [ "$ENGINE" != podman ] || arguments+=(--format docker) # the format that supports SHELL
 given() { [ -z "${2:-}" ] || arguments+=(--build-arg "$1=$2"); }
@@ -48,6 +50,7 @@ given_compute() { # given_compute cu128: also the CUDA version that the driver h
   arguments+=(--build-arg "COMPUTE=$1" --build-arg "CUDA_REQUIRED=${BASH_REMATCH[1]}.${BASH_REMATCH[2]}")
 }
 given WHEELS_IMAGE "${VOICEMILL_WHEELS_IMAGE:-}"
+[ "$what" != qwen ] || given QWEN_ON "${VOICEMILL_QWEN_ON:-}"
 if [ "$what" = cuda ]; then
   given CUDA_BASE_IMAGE "${VOICEMILL_CUDA_BASE_IMAGE:-}"
 else

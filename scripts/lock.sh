@@ -37,6 +37,14 @@ printf '%s\n' click cryptography httpx numpy onnxruntime pydantic soundfile star
   | "$tools/bin/uv" pip compile - --constraint locks/speak/versions --generate-hashes --python-version 3.11 --python-platform linux \
   --no-header --no-annotate --no-emit-index-url --default-index "$POETRY_PYPI_MIRROR_URL" -q > locks/speak/requirements.txt
 rm locks/speak/versions
+# Qwen3-TTS has an environment of its own (docs/adr/0022), which links the torch of the apps. gradio is for its demo page alone.
+mkdir -p locks/qwen
+override="$(mktemp)"
+{ printf '%s\n' 'gradio ; sys_platform == "never"'; cat locks/torch.txt; } > "$override"
+printf '%s\n' qwen-tts==0.1.1 | "$tools/bin/uv" pip compile - --override "$override" --generate-hashes --python-version 3.11 \
+  --python-platform linux --no-header --no-annotate --no-emit-index-url --default-index "$POETRY_PYPI_MIRROR_URL" -q \
+  | without_torch > locks/qwen/requirements.txt
+rm "$override"
 # vast.ai's client has an environment of its own (docs/adr/0010). borb (AGPL) writes invoices as PDF; nothing here calls it.
 vast="$(mktemp -d)"
 trap 'rm -rf "$vast"' EXIT

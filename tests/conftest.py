@@ -14,6 +14,8 @@ import hypothesis
 import pytest
 
 if TYPE_CHECKING:
+    from tests.qwen_models import TinyQwen
+
     from voicemill.dataset.prepare import PreparedDataset
     from voicemill.workspace import Workspace
 
@@ -76,6 +78,18 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def repository() -> Path:
     return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def tiny_qwen(tmp_path_factory: pytest.TempPathFactory) -> TinyQwen:
+    """Tiny random Qwen3-TTS models; the first use sets up the environment of locks/qwen. For exhaustive tests."""
+    from tests.qwen_models import TinyQwen
+
+    from voicemill_cloning.worker.environment import QwenEnvironment
+
+    outside_images = {name: value for name, value in os.environ.items() if name != "VOICEMILL_IN_IMAGE"}
+    environment = QwenEnvironment.of(outside_images, REPOSITORY, REPOSITORY / "cache")
+    return TinyQwen(environment.python(), tmp_path_factory.mktemp("tiny-qwen"))
 
 
 @pytest.fixture(scope="session")

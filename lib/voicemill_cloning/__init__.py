@@ -4,6 +4,8 @@ Engines and speech:
 
     engines      what speaks: trained voices, flite, espeak-ng, Qwen3-TTS
     worker       Qwen3-TTS in a process of its own
+    prompts      clone prompts as safetensors
+    prompt_pickles  prompts of the earlier toolbox, read without unpickling
     speaking     text -> takes, through any engine
     chunking     a long text in the pieces that an engine speaks one by one
     durations    how long a text takes to speak, by phones and syllables

@@ -25,9 +25,11 @@ printf '%s\\0' "${0##*/}" "$@" >> "$STUB_LOG"; printf '\\n\\0' >> "$STUB_LOG"
 case "$1" in
   info) [ -z "${STUB_REFUSAL:-}" ] || { echo "$STUB_REFUSAL" >&2; exit 1; }; echo "${STUB_INFO:-{\\}}" ;;
   --version) echo "${0##*/} version 20.10.24" ;;
-  image) label="$(cat "$STUB_LOG.label" 2>/dev/null)" || exit 1; printf '%s\\n' "$label" ;;
+  image) case "${!#}" in *-qwen) kind=label-qwen ;; *) kind=label ;; esac
+         label="$(cat "$STUB_LOG.$kind" 2>/dev/null)" || exit 1; printf '%s\\n' "$label" ;;
   build) printf '%s\\n' "${STUB_BUILD:-built}"; [ "${STUB_BUILD_CODE:-0}" = 0 ] || exit "$STUB_BUILD_CODE"
-         printf '%s\\n' "$@" | sed -n 's/^SOURCE_DIGEST=//p' > "$STUB_LOG.label" ;;
+         case " $* " in *"-qwen "*) kind=label-qwen ;; *) kind=label ;; esac
+         printf '%s\\n' "$@" | sed -n 's/^SOURCE_DIGEST=//p' > "$STUB_LOG.$kind" ;;
   run) case " $* " in *" --entrypoint /none "*) echo "${STUB_GPU:-exec: /none}" >&2; exit 125 ;; esac
        case " $* " in *" --entrypoint true "*) [ -z "${STUB_START:-}" ] || { echo "$STUB_START" >&2; exit 125; } ;; esac
        echo "said by the app"; exit "${STUB_CODE:-0}" ;;
@@ -515,6 +517,47 @@ def test_a_missing_image_is_built_and_an_older_one_brought_up_to_date(host: Host
     (host.folder / "log.label").write_text("older\n")
     assert "Bringing the image voicemill:cpu up to date" in host.run("voice-verify", "--help").stderr
     assert len(host.calls("build")) == 2
+
+
+QWEN = ["voice-synth", "speak", "--text", "Hello."]
+
+
+@pytest.mark.parametrize("command", [[*QWEN, "--voice", "anna"], [*QWEN, "--voice=anna"], [*QWEN, "--speaker", "Ryan"]])
+def test_what_speaks_with_qwen_gets_the_image_that_has_it(host: Host, command: list[str]) -> None:
+    done = host.run(*command)
+    assert done.returncode == 0, done.stderr
+    assert "Adding Qwen3-TTS to the image voicemill:cpu" in done.stderr
+    (build,) = host.calls("build")
+    assert "QWEN_ON=voicemill:cpu" in build
+    assert build[build.index("--tag") + 1] == "voicemill:cpu-qwen"
+    assert host.started().image == "voicemill:cpu-qwen"
+    host.run(*command)
+    assert len(host.calls("build")) == 1, "the second start builds nothing"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [*QWEN, "--voice", "trained"],
+        [*QWEN, "--voice=trained"],
+        [*QWEN, "--speaker", "flite:slt"],
+        [*QWEN, "--speaker=espeak-ng:en-gb"],
+        [*QWEN, "--help"],
+        ["voice-synth", "list-voices"],
+        ["voice-verify", "--help"],
+    ],
+)
+def test_what_speaks_without_qwen_gets_the_usual_image(host: Host, command: list[str]) -> None:
+    (host.folder / "w/bundles/trained/voice_bundle").mkdir(parents=True)
+    assert host.run(*command).returncode == 0
+    assert not host.calls("build")
+    assert host.started().image == "voicemill:cpu"
+
+
+def test_qwen_on_a_gpu(host: Host) -> None:
+    done = host.run(*QWEN, "--voice", "anna", TOOLBOX_VARIANT="gpu", DOCKER_HOST="tcp://gpu-box:2376")
+    assert done.returncode == 0, done.stderr
+    assert host.started().image == "voicemill:cuda-qwen"
 
 
 def test_a_given_image_is_used_as_it_is(host: Host) -> None:

@@ -18,7 +18,7 @@ from voicemill import files
 from voicemill.bundle.manifest import ProductionManifest, PromotedManifest
 from voicemill.dataset.description import DatasetDescription
 from voicemill.dataset.doubts import DoubtfulClip
-from voicemill.dataset.edits import ClipEdit, ClipEditV1
+from voicemill.dataset.edits import ClipEdit
 from voicemill.dataset.lanefile import LaneDataset
 from voicemill.dataset.manifest import ManifestEntry
 from voicemill.evaluation.model import Evaluation, EvaluationV1
@@ -28,7 +28,7 @@ from voicemill.verify.certificate import VoiceCertificate
 from voicemill.verify.opinions import Opinions
 from voicemill.verify.stability import Stability
 from voicemill.voices.record import VoiceRecord
-from voicemill.weights.allowlist import Allowlist, AllowlistV1
+from voicemill.weights.allowlist import Allowlist, AllowlistV1, AllowlistV2
 from voicemill.weights.manifest import WeightsManifest
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -81,10 +81,10 @@ FORMATS = (
     Format("dataset-description", 1, DatasetDescription),
     Format("dataset-manifest-line", 1, ManifestEntry),
     Format("dataset-manifest", 1, LaneDataset),
-    Format("dataset-edits-line", 2, ClipEdit, {1: ClipEditV1}),
+    Format("dataset-edits-line", 1, ClipEdit),
     Format("dataset-doubts-line", 1, DoubtfulClip),
     Format("voice", 1, VoiceRecord),
-    Format("weights-allowlist", 2, Allowlist, {1: AllowlistV1}),
+    Format("weights-allowlist", 3, Allowlist, {1: AllowlistV1, 2: AllowlistV2}),
     Format("weights-manifest", 1, WeightsManifest, copy=Path("configs/voice/weights-manifest.schema.json")),
     Format("prod-tts-eval", 2, Evaluation, {1: EvaluationV1}),
     Format("prod-tts-voice-bundle", 1, ProductionManifest),

@@ -10,12 +10,24 @@ from voicemill import files, records
 from voicemill.errors import GateError
 from voicemill.records import RecordError, Rule, Sha256
 
-VERSION = "prod_tts_allowlist/2"
+VERSION = "prod_tts_allowlist/3"
 Kind = Literal[
-    "fastpitch", "hifigan", "vocoder", "separation", "vad", "asr", "speaker", "judge", "watermark", "musicgen", "none"
+    "fastpitch",
+    "hifigan",
+    "vocoder",
+    "tts",
+    "separation",
+    "vad",
+    "asr",
+    "speaker",
+    "judge",
+    "watermark",
+    "musicgen",
+    "none",
 ]
-"""`vocoder` is one that NeMo does not know; `judge` measures finished speech and is part of no voice. `musicgen` is the
-experimental lane's; its weights are non-commercial, so the gate refuses them everywhere else."""
+"""`vocoder` is one that NeMo does not know; `tts` is a whole model that speaks, such as Qwen3-TTS; `judge` measures
+finished speech and is part of no voice. `musicgen` is the experimental lane's; its weights are non-commercial, so the
+gate refuses them everywhere else."""
 _ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*"
 WeightsId = Annotated[str, Rule(pattern=rf"{_ID}\Z", most=200, schema={"pattern": f"{_ID}$"})]
 SHIPPED = Path("configs/voice/prod_tts/weights_allowlist.json")
@@ -91,7 +103,7 @@ class Allowlist:
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     weights: tuple[AllowlistEntry, ...]
-    version: Literal["prod_tts_allowlist/2"] = "prod_tts_allowlist/2"
+    version: Literal["prod_tts_allowlist/3"] = "prod_tts_allowlist/3"
     updated_at: str | None = None
 
     def __post_init__(self) -> None:
@@ -107,6 +119,33 @@ class Allowlist:
 
 
 @dataclass(frozen=True)
+class AllowlistEntryV2(AllowlistEntry):
+    """An entry of version 2, which lacks the kind `tts`."""
+
+    kind: Literal[  # type: ignore[assignment]
+        "fastpitch",
+        "hifigan",
+        "vocoder",
+        "separation",
+        "vad",
+        "asr",
+        "speaker",
+        "judge",
+        "watermark",
+        "musicgen",
+        "none",
+    ] = "none"
+
+
+@dataclass(frozen=True)
+class AllowlistV2(Allowlist):
+    """A list of version 2."""
+
+    weights: tuple[AllowlistEntryV2, ...]
+    version: Literal["prod_tts_allowlist/2"] = "prod_tts_allowlist/2"  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
 class AllowlistEntryV1(AllowlistEntry):
     """An entry of version 1, which has fewer kinds."""
 
@@ -119,6 +158,9 @@ class AllowlistV1(Allowlist):
 
     weights: tuple[AllowlistEntryV1, ...]
     version: Literal["prod_tts_allowlist/1"] = "prod_tts_allowlist/1"  # type: ignore[assignment]
+
+
+_OLDER = {"prod_tts_allowlist/1": AllowlistV1, "prod_tts_allowlist/2": AllowlistV2}
 
 
 @dataclass(frozen=True)
@@ -185,8 +227,9 @@ def _read(path: Path) -> tuple[Allowlist, str]:
             hint=hint,
         )
     try:
-        if parsed.get("version") == "prod_tts_allowlist/1":
-            parsed = records.dump(records.read(AllowlistV1, parsed)) | {"version": VERSION}
+        older = _OLDER.get(str(parsed.get("version")))
+        if older is not None:
+            parsed = records.dump(records.read(older, parsed)) | {"version": VERSION}
         allowlist = records.read(Allowlist, parsed)
     except RecordError as error:
         where = ".".join(map(str, error.path)) or "weights"

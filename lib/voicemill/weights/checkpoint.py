@@ -340,7 +340,7 @@ class _Machine:
         if called == ORDERED_DICT and arguments == ():
             self.push(_Mapping())
         elif called == REBUILD_TENSOR and len(arguments) in (6, 7):
-            self.push(_tensor(*arguments[:4]))
+            self.push(checked_tensor(*arguments[:4]))
         elif called == REBUILD_PARAMETER and len(arguments) == 3 and isinstance(arguments[0], Tensor):
             self.push(arguments[0])
         elif called == FRACTION:
@@ -425,7 +425,7 @@ def _count(value: object) -> int:
     return value
 
 
-def _tensor(storage: object, offset: object, shape: object, stride: object) -> Tensor:
+def checked_tensor(storage: object, offset: object, shape: object, stride: object) -> Tensor:
     """A tensor, checked to lie in its storage and to have no more elements than it.
 
     Raises:

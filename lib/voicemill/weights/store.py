@@ -78,8 +78,7 @@ class WeightsStore:
             raise _unavailable(
                 entry,
                 f"{item.path} is not pinned: the allowlist gives no sha256 for it",
-                f"Get the file from {item.url or 'its provider'}, then pin it: "
-                f"scripts/voice/pin_weights.py {entry.id} FILE. Other presets need no checkpoint.",
+                self._how_to_pin(entry, item),
             )
         if path is None or not path.is_file():
             path = self._download(entry, item)
@@ -90,6 +89,17 @@ class WeightsStore:
                 hint="Remove the file and fetch it again from the source that the allowlist names.",
             )
         return path
+
+    def _how_to_pin(self, entry: AllowlistEntry, item: WeightsFile) -> str:
+        if len(entry.files) > 1:
+            return (
+                f"Get the {len(entry.files)} files of the entry from {entry.source or 'its provider'}, put them below "
+                f"{self._cache / entry.id}, and pin them: scripts/voice/pin_weights.py {entry.id}."
+            )
+        return (
+            f"Get the file from {item.url or 'its provider'}, then pin it: "
+            f"scripts/voice/pin_weights.py {entry.id} FILE. Other presets need no checkpoint."
+        )
 
     def place(self, entry: AllowlistEntry, item: WeightsFile) -> Path | None:
         """The path of a file, present or not; `None` where its package is not installed."""

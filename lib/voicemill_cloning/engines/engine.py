@@ -7,11 +7,13 @@ measures times; an engine does none of that.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from voicemill.errors import UsageError
 
 Samples = NDArray[np.float32]
 """Mono samples (n,), full scale 1.0."""
@@ -31,6 +33,8 @@ class SamplingOptions:
         top_k: number of sounds that are chosen from, from 1.
         repetition_penalty: from 1, where nothing is penalised.
         max_new_tokens: length at which the generation is stopped, in codec frames.
+        do_sample: False takes the likeliest sound each time.
+        subtalker_temperature, subtalker_top_p, subtalker_top_k: the same for the codes below the first of each frame.
     """
 
     temperature: float | None = None
@@ -38,6 +42,29 @@ class SamplingOptions:
     top_k: int | None = None
     repetition_penalty: float | None = None
     max_new_tokens: int | None = None
+    do_sample: bool | None = None
+    subtalker_temperature: float | None = None
+    subtalker_top_p: float | None = None
+    subtalker_top_k: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("temperature", 0.01, 2.0),
+            ("top_p", 0.01, 1.0),
+            ("top_k", 1, 10_000),
+            ("repetition_penalty", 1.0, 2.0),
+            ("max_new_tokens", 2, 8192),
+            ("subtalker_temperature", 0.01, 2.0),
+            ("subtalker_top_p", 0.01, 1.0),
+            ("subtalker_top_k", 1, 10_000),
+        ):
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise UsageError(f"{name} must lie between {low:g} and {high:g}.")
+
+    def given(self) -> dict[str, float | int | bool]:
+        """The options that are not None, by name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
