@@ -133,7 +133,8 @@ class Guard:
     async def _with_body(self, scope: Scope, receive: Receive) -> Receive:
         """Read the body within the limits of size and time; what follows reads it again from memory."""
         limit, seconds = self._settings.limits.body_bytes, BODY_SECONDS
-        if area := area_of(self._areas, scope["path"]):
+        area = area_of(self._areas, scope["path"])
+        if area is not None and not area.is_open(scope["path"]):
             limit, seconds = max(limit, area.body_bytes), area.body_seconds
         too_large = RequestRefusedError(f"The request is larger than {limit} bytes.", reason="body_too_large")
         length = Headers(scope=scope).get("content-length", "0")

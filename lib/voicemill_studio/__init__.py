@@ -17,6 +17,10 @@
 
 New voices from files and from a microphone:
 
+    new_voice           the pages to upload recordings and their text
+    record              the pages to record sentences
+    preparation         voice-prep as a job, and the page that follows it
+    review              the page of `voicemill.review` for each prepared dataset, some clips at a time
     upload_store        files that are uploaded in parts
     upload_checks       what has arrived of a file: format, level, clipping, noise, speech
     draft_store         a new voice: its name, rights, choices and files

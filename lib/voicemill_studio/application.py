@@ -11,11 +11,28 @@ from starlette.routing import BaseRoute, Route
 from voicemill.workspace import Workspace
 from voicemill_serve.areas import PageArea
 from voicemill_serve.services import Router, Services
-from voicemill_studio import listen, listening_tests, login, promotion, reports, static_files, train, voices
+from voicemill_studio import (
+    listen,
+    listening_tests,
+    login,
+    new_voice,
+    preparation,
+    promotion,
+    record,
+    reports,
+    review,
+    static_files,
+    train,
+    voices,
+)
 from voicemill_studio.frame import HOME, LOGIN, PageRoutes, Studio, redirect
 
 PAGES: tuple[PageRoutes, ...] = (
     voices.routes,
+    new_voice.routes,
+    record.routes,
+    preparation.routes,
+    review.routes,
     train.routes,
     listen.routes,
     listening_tests.routes,

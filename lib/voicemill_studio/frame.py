@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute
 
 from voicemill.errors import VoicemillError
 from voicemill.evaluation import pages
+from voicemill.review import dataset_page
 from voicemill.workspace import Workspace
 from voicemill_serve.guard import note
 from voicemill_serve.jobs import JobRunner
@@ -94,7 +95,7 @@ class Studio:
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
-            loader=jinja2.FileSystemLoader([TEMPLATES, pages.FOLDER]),
+            loader=jinja2.FileSystemLoader([TEMPLATES, pages.FOLDER, dataset_page.FOLDER]),
         )
         environment.globals["static"] = self.static.address
         environment.filters["segment"] = lambda text: quote(str(text), safe="")

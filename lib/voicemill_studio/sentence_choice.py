@@ -87,6 +87,11 @@ def coverage(chosen: Iterable[str]) -> Coverage:
     return Coverage(len(phones & all_phones), len(all_phones), len(pairs & all_pairs), len(all_pairs))
 
 
+def distinct_pairs(some: Iterable[str]) -> int:
+    """How many different pairs of phones some sentences contain."""
+    return len(_units(some)[1])
+
+
 @functools.cache
 def _all_units() -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
     return _units(sentences())

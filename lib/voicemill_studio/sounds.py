@@ -73,9 +73,7 @@ class Sounds:
         services = studio.services
         self._studio = studio
         self._kept: OrderedDict[str, Sound] = OrderedDict()
-        folder = versions.unpacked(studio.workspace)
-        folder.mkdir(parents=True, exist_ok=True)
-        settings = services.settings
+        folder, settings = versions.unpacked(studio.workspace), services.settings
         store = VoiceStore(
             (folder,), services.pool, uncertified=settings.uncertified, loudness_lufs=settings.loudness_lufs
         )

@@ -11,12 +11,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from voicemill.evaluation import pages
+from voicemill.review import dataset_page
 from voicemill_serve.refusals import RequestRefusedError
 
 FOLDER = Path(__file__).with_name("static")
 STYLESHEET = "studio.css"
 SHARED_STYLES = (pages.FOLDER / "style.css", pages.FOLDER.parent / "review" / "dataset_page.css")
 """Styles of the reports, which come before our own in the stylesheet."""
+REVIEW_SCRIPTS = {f"review/{path.name}": path for path in (dataset_page.SCRIPT, dataset_page.REVIEW_SCRIPT)}
+"""Scripts of the review, which `voice-prep review` has in its page."""
 ADDRESS = "/studio/static"
 FOREVER = "public, max-age=31536000, immutable"
 
@@ -33,7 +36,8 @@ class StaticFiles:
             if path.is_file()
         }
         shared = b"".join(path.read_bytes() for path in SHARED_STYLES)
-        return {**found, STYLESHEET: shared + found[STYLESHEET]}
+        scripts = {name: path.read_bytes() for name, path in REVIEW_SCRIPTS.items()}
+        return {**found, **scripts, STYLESHEET: shared + found[STYLESHEET]}
 
     @cached_property
     def digest(self) -> str:

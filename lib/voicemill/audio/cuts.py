@@ -14,6 +14,7 @@ CutReason = Literal[
     "dip",  # the same, in a pause that voice activity detection did not find
     "word_edge",  # the dip beside the first or last aligned word, where sound lay outside the words
     "caption",  # the time of a caption, moved into the silence beside it
+    "review",  # a person moved the edge in a review
 ]
 JoinReason = Literal[
     "too_short",  # the speech alone was shorter than the minimum: joined with the nearer neighbour

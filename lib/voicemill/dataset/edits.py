@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from voicemill import files
+from voicemill.audio.cuts import Cut
 from voicemill.dataset.report import Rejection
 from voicemill.dataset.source_file import SourceFile
 from voicemill.errors import DatasetError
@@ -32,10 +34,23 @@ SAME_STRETCH = 0.8
 """Two stretches are one when their common part is at least this share of both together: padding and rounding pass, a
 neighbour or a merged pair of utterances does not."""
 
+MAX_PRONUNCIATIONS, MAX_PHONES = 100, 400
+"""Words of one clip, and characters of one pronunciation."""
+FARTHEST, SHORTEST = 2.0, 0.2
+"""Seconds by which an edge may be moved, and that a clip keeps."""
+PHONES = frozenset(
+    (
+        *("AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G", "HH", "IH", "IY", "JH"),
+        *("K", "L", "M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "T", "TH", "UH", "UW", "V", "W", "Y", "Z", "ZH"),
+    )
+)
+"""ARPABET without stress."""
+_WORD = re.compile(r"[a-z]+(?:'[a-z]+)*")
+
 Verdict = Literal["drop", "keep"]
 
 
-class ClipEdit(BaseModel):
+class ClipEditV1(BaseModel):
     """A decision about one stretch of a recording.
 
     Attributes:
@@ -69,12 +84,60 @@ class ClipEdit(BaseModel):
         return clean
 
     @model_validator(mode="after")
-    def _has_a_decision(self) -> ClipEdit:
+    def _has_a_decision(self) -> Self:
         if self.end <= self.start:
             raise ValueError("end is not after start")
-        if self.text is None and self.verdict is None:
+        if not self._decided():
             raise ValueError("neither a text nor a verdict")
         return self
+
+    def _decided(self) -> bool:
+        return self.text is not None or self.verdict is not None
+
+
+class ClipEdit(ClipEditV1):
+    """A decision about one stretch of a recording; edges and pronunciations are new in version 2.
+
+    Attributes:
+        moved_start: seconds in the recording where the clip begins instead.
+        moved_end: seconds in the recording where the clip ends instead.
+        pronunciations: word in lower case -> its ARPABET phones in this clip, separated by blanks.
+    """
+
+    moved_start: float | None = Field(default=None, ge=0)
+    moved_end: float | None = Field(default=None, gt=0)
+    pronunciations: dict[str, str] | None = Field(default=None, max_length=MAX_PRONUNCIATIONS)
+
+    @field_validator("pronunciations")
+    @classmethod
+    def _are_phones(cls, given: dict[str, str] | None) -> dict[str, str] | None:
+        for word, phones in (given or {}).items():
+            if not _WORD.fullmatch(word):
+                raise ValueError("a pronunciation belongs to a word of letters")
+            unknown = [phone for phone in phones.split() if phone not in PHONES]
+            if unknown or not phones.strip() or len(phones) > MAX_PHONES:
+                raise ValueError(f"{' '.join(unknown)[:40] or 'nothing'} is no phone of ARPABET")
+        return {word: " ".join(phones.split()) for word, phones in sorted(given.items())} if given else None
+
+    @model_validator(mode="after")
+    def _keeps_a_stretch(self) -> Self:
+        start, end = self.stretch
+        moved = (start, end) != (self.start, self.end)
+        if moved and (end - start < SHORTEST or max(abs(start - self.start), abs(end - self.end)) > FARTHEST):
+            raise ValueError(f"an edge moves {FARTHEST:g} s at most, and {SHORTEST:g} s must be left")
+        return self
+
+    def _decided(self) -> bool:
+        new = (self.moved_start, self.moved_end, self.pronunciations)
+        return super()._decided() or any(one is not None for one in new)
+
+    @property
+    def stretch(self) -> tuple[float, float]:
+        """Start and end after the edges were moved, in seconds of the recording."""
+        return (
+            self.start if self.moved_start is None else self.moved_start,
+            self.end if self.moved_end is None else self.moved_end,
+        )
 
     def line(self) -> str:
         """The edit as one line of JSON, keys sorted."""
@@ -84,8 +147,10 @@ class ClipEdit(BaseModel):
         """Whether this edit means that stretch."""
         if source_sha256 != self.source_sha256:
             return False
-        common = min(end, self.end) - max(start, self.start)
-        return common >= SAME_STRETCH * (max(end, self.end) - min(start, self.start))
+        return any(
+            min(end, last) - max(start, first) >= SAME_STRETCH * (max(end, last) - min(start, first))
+            for first, last in ((self.start, self.end), self.stretch)
+        )
 
 
 def read(root: Path) -> tuple[ClipEdit, ...]:
@@ -178,20 +243,21 @@ def apply(
         return found
     utterances: list[Utterance] = []
     rejected: list[Rejection] = []
-    used: set[ClipEdit] = set()
+    used: list[ClipEdit] = []
     for utterance in found.utterances:
         part = utterance.recording.source
         edit = find(edits, digests.get(part.name, ""), part.offset + utterance.start, part.offset + utterance.end)
         if edit is None or (edit.verdict is None and utterance.text not in (edit.was, edit.text)):
             utterances.append(utterance)
             continue
-        used.add(edit)
+        used.append(edit)
         made = _edited(utterance, edit, spoken)
         if not isinstance(made, Rejection):
             utterances.append(made)
         else:
             rejected.append(made)
-    _report(observer or SilentObserver(), edits, [edit for edit in edits if edit not in used])
+    utterances = _without_overlaps(utterances)
+    _report(observer or SilentObserver(), edits, [edit for edit in edits if not any(edit is one for one in used)])
     if all(utterance.verdict == "drop" for utterance in utterances):
         raise DatasetError(
             "Every clip was dropped in the review.",
@@ -208,7 +274,8 @@ def _report(observer: Observer, edits: Sequence[ClipEdit], unused: Sequence[Clip
         observer.note(f"review: {len(unused)} edits fit no utterance of this run and wait in {NAME}: {named}")
 
 
-def _edited(utterance: Utterance, edit: ClipEdit, spoken: Callable[[str], str]) -> Utterance | Rejection:
+def _edited(given: Utterance, edit: ClipEdit, spoken: Callable[[str], str]) -> Utterance | Rejection:
+    utterance = _moved(given, edit)
     if edit.text is None or utterance.text not in (edit.was, edit.text):
         return dataclasses.replace(utterance, verdict=edit.verdict)
     recognised = utterance.recognised and edit.text == edit.was
@@ -226,3 +293,41 @@ def _edited(utterance: Utterance, edit: ClipEdit, spoken: Callable[[str], str]) 
         if error.code != "text_not_english":
             raise
         return dataclasses.replace(utterance, text=edit.text).rejected(error.code, str(error))
+
+
+def _moved(utterance: Utterance, edit: ClipEdit) -> Utterance:
+    """The utterance with the edges and pronunciations of an edit."""
+    phones = tuple((word, tuple(given.split())) for word, given in (edit.pronunciations or {}).items())
+    utterance = dataclasses.replace(utterance, pronunciations=phones)
+    if edit.moved_start is None and edit.moved_end is None:
+        return utterance
+    offset, seconds = utterance.recording.source.offset, utterance.recording.seconds
+    start = utterance.start if edit.moved_start is None else max(0.0, edit.moved_start - offset)
+    end = utterance.end if edit.moved_end is None else min(seconds, edit.moved_end - offset)
+    return dataclasses.replace(utterance, start=start, end=end, cuts=_cuts(utterance, start, end), moved=True)
+
+
+def _cuts(utterance: Utterance, start: float, end: float) -> tuple[Cut, ...]:
+    """The cuts at both ends, those that a person moved with that reason."""
+    if not utterance.cuts:
+        return ()
+    first, last = utterance.cuts[0], utterance.cuts[-1]
+    if start != utterance.start:
+        first = Cut(start, "review", 0.0, None)
+    if end != utterance.end:
+        last = Cut(end, "review", 0.0, None)
+    return (first, *utterance.cuts[1:-1], last)
+
+
+def _without_overlaps(utterances: Sequence[Utterance]) -> list[Utterance]:
+    """Utterances whose moved edges end where a neighbour in the same recording begins."""
+    found = []
+    for utterance in utterances:
+        if utterance.moved:
+            others = [one for one in utterances if one is not utterance and one.recording == utterance.recording]
+            middle = (utterance.start + utterance.end) / 2
+            start = max([utterance.start, *(one.end for one in others if one.end <= middle)])
+            end = min([utterance.end, *(one.start for one in others if one.start >= middle)])
+            utterance = dataclasses.replace(utterance, start=start, end=end, cuts=_cuts(utterance, start, end))
+        found.append(utterance)
+    return found

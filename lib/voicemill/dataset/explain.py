@@ -21,6 +21,7 @@ _CUTS: dict[CutReason, str] = {
     "dip": "too long otherwise: the longest dip in its level, as it has no pause",
     "word_edge": "the first or last word of the text is beside it; sound outside the words was cut off",
     "caption": "the timed transcript parts two captions here; moved into the silence beside",
+    "review": "a person moved the edge to here in the review",
 }
 _JOINS: dict[JoinReason, str] = {
     "too_short": "not cut: a part would be shorter than the minimum",

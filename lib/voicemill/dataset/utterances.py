@@ -26,6 +26,8 @@ class Utterance:
         recognised: its text was made by a recogniser.
         verdict: of a review: `drop` rejects it, `keep` keeps it in spite of its figures.
         corrected: its text was written in a review.
+        moved: an edge of it was moved in a review.
+        pronunciations: words of a review with their phones, which replace the dictionary's.
     """
 
     recording: DecodedRecording
@@ -40,6 +42,8 @@ class Utterance:
     recognised: bool = False
     verdict: Literal["drop", "keep"] | None = None
     corrected: bool = False
+    moved: bool = False
+    pronunciations: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def separated(self) -> bool:

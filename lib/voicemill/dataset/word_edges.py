@@ -113,7 +113,7 @@ def run(
 
 def _task(clip: CandidateClip, limits: Segmentation) -> TrimTask | None:
     words, utterance = clip.aligned.words if clip.aligned else [], clip.utterance
-    if clip.aligned is None or not clip.aligned.fits or not words or utterance.verdict == "keep":
+    if clip.aligned is None or not clip.aligned.fits or not words or utterance.verdict == "keep" or utterance.moved:
         return None
     first, last, spare = words[0][1], words[-1][2], limits.max_padding + _LEAST
     if first <= spare and clip.cut.seconds - last <= spare:

@@ -2,8 +2,9 @@
 (function () {
   "use strict";
   var list = document.getElementById("list");
+  if (!list) return;
   var rows = Array.prototype.slice.call(list.children);
-  var player = new Audio(), current = null;
+  var player = new Audio(), current = null, until = Infinity;
   player.preload = "auto";
 
   function sight(row) { return row.querySelector(".sight"); }
@@ -16,9 +17,15 @@
     if (!current || !player.duration || !sight(current)) return;
     sight(current).querySelector("i").style.left = 100 * player.currentTime / player.duration + "%";
     sight(current).setAttribute("aria-valuenow", player.currentTime.toFixed(2));
+    Array.prototype.forEach.call(current.querySelectorAll(".word"), function (word) {
+      word.classList.toggle("now", !player.paused && player.currentTime >= word.dataset.at && player.currentTime < word.dataset.to);
+    });
+    if (player.currentTime >= until) { until = Infinity; player.pause(); }
   }
   function follow() { line(); if (!player.paused) requestAnimationFrame(follow); }
-  function play(row, at) {
+  // From a share of the sound, or from its beginning, to a second of it, or to its end.
+  function play(row, at, to) {
+    until = to === undefined ? Infinity : to;
     if (row !== current) {
       player.pause();
       if (current) mark(current, "");
@@ -41,6 +48,8 @@
     var row = event.target.closest("[data-src]");
     if (!row) return;
     if (event.target.closest(".play")) return toggle(row);
+    var word = event.target.closest(".word");
+    if (word) return play(row, Math.max(0, word.dataset.at - 0.02) / row.querySelector(".sight").getAttribute("aria-valuemax"), +word.dataset.to + 0.02);
     var box = event.target.closest(".sight");
     if (box) play(row, (event.clientX - box.getBoundingClientRect().left) / box.clientWidth);
   });
@@ -80,9 +89,11 @@
     });
     list.append.apply(list, rows);
   }
-  find.addEventListener("input", filter);
-  show.addEventListener("change", filter);
-  sort.addEventListener("change", order);
+  if (!find.form) {  // in a form, the server searches and sorts
+    find.addEventListener("input", filter);
+    show.addEventListener("change", filter);
+    sort.addEventListener("change", order);
+  }
 
   var reason = document.getElementById("reason"), table = document.getElementById("rejected");
   if (table) {
@@ -99,8 +110,10 @@
       document.getElementById("left-count").textContent = shown + " of " + lines.length;
       document.getElementById("left-none").hidden = shown > 0;
     };
-    reason.addEventListener("change", sift);
-    seek.addEventListener("input", sift);
+    if (!seek.form) {
+      reason.addEventListener("change", sift);
+      seek.addEventListener("input", sift);
+    }
     table.tHead.addEventListener("click", function (event) {
       var button = event.target.closest("button");
       if (!button) return;

@@ -20,11 +20,21 @@ VOWELS = frozenset(["AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", 
 
 
 @dataclass(frozen=True)
+class ClipWord:
+    """An aligned word of a clip: seconds from its start, ARPABET phones, and whether it may not be what is spoken."""
+
+    text: str
+    start: float
+    end: float
+    phones: str
+    doubtful: bool
+
+
+@dataclass(frozen=True)
 class ClipRow:
     """A clip of the dataset: `keys` for sorting, `figures` for display, (name, value) each.
 
-    Where words are doubtful, `doubts` has a sentence for each place, and `marked` the spoken words and whether each is
-    one of them.
+    Where words are doubtful, `doubts` has a sentence for each place.
     """
 
     id: str
@@ -39,7 +49,7 @@ class ClipRow:
     keys: dict[str, float]
     figures: list[tuple[str, str]]
     doubts: list[str]
-    marked: list[tuple[str, bool]]
+    words: list[ClipWord]
 
 
 @dataclass(frozen=True)
@@ -156,7 +166,10 @@ def clip_row(
             ("pitch", f"{hertz:.0f} Hz" if hertz else NONE),
         ],
         doubts=[doubts.sentence(words, one.first, one.last, one.recognised) for one in doubtful],
-        marked=[(word, index in marked) for index, word in enumerate(words)] if doubtful else [],
+        words=[
+            ClipWord(text, start, end, " ".join(phone for phone, _, _ in phones), index in marked)
+            for index, (text, start, end, phones) in enumerate(entry.alignment)
+        ],
     )
 
 

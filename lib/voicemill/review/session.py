@@ -17,6 +17,10 @@ from voicemill.errors import UsageError
 from voicemill.locks import folder_lock
 from voicemill.review.rejections import restorable
 
+SAME_EDGE = 0.005
+"""Seconds; nearer edges are the same."""
+_DECISIONS = {"text", "verdict", "moved_start", "moved_end", "pronunciations"}
+
 
 class Decision(BaseModel):
     """A message of the page, about a clip by its id or about a rejected stretch by its number.
@@ -25,6 +29,8 @@ class Decision(BaseModel):
         dataset: `dataset_sha256` of the dataset on the page.
         text: the correct text.
         verdict: `none` removes an earlier verdict.
+        edges: start and end of the clip in seconds of the recording; those it had before remove an earlier decision.
+        pronunciations: word -> its ARPABET phones in this clip; empty removes an earlier decision.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -34,15 +40,18 @@ class Decision(BaseModel):
     rejected: int | None = Field(default=None, ge=0)
     text: str | None = Field(default=None, max_length=MAX_TEXT)
     verdict: Literal["drop", "keep", "none"] | None = None
+    edges: list[float] | None = Field(default=None, min_length=2, max_length=2)
+    pronunciations: dict[str, str] | None = Field(default=None, max_length=edits.MAX_PRONUNCIATIONS)
 
     @model_validator(mode="after")
     def _about_one_thing(self) -> Decision:
         if (self.clip is None) == (self.rejected is None):
             raise ValueError("name either a clip or a rejected stretch")
-        if (self.text is None) == (self.verdict is None):
-            raise ValueError("give either a text or a verdict")
+        given = (self.text, self.verdict, self.edges, self.pronunciations)
+        if sum(one is not None for one in given) != 1:
+            raise ValueError("give either a text or a verdict or edges or pronunciations")
         if self.rejected is not None and self.verdict is None:
-            raise ValueError("a rejected stretch takes a verdict, not a text")
+            raise ValueError("a rejected stretch takes a verdict and nothing else")
         return self
 
 
@@ -58,7 +67,10 @@ class Stretch:
 
 
 class RowState(BaseModel):
-    """The edit of one row of the page, and whether the edits differ from those that the dataset includes."""
+    """The edit of one row of the page, and whether the edits differ from those that the dataset includes.
+
+    `stood` are the edges without a decision, in seconds of the recording, `edges` those with it.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -67,6 +79,9 @@ class RowState(BaseModel):
     text: str | None
     was: str
     verdict: Literal["drop", "keep"] | None
+    stood: tuple[float, float]
+    edges: tuple[float, float]
+    pronunciations: dict[str, str]
     waiting: bool
     edits: int
 
@@ -138,6 +153,9 @@ class ReviewSession:
                 text=edit.text if edit else None,
                 was=edit.was if edit else text,
                 verdict=edit.verdict if edit else None,
+                stood=(edit.start, edit.end) if edit else (start, end),
+                edges=edit.stretch if edit else (start, end),
+                pronunciations=(edit.pronunciations or {}) if edit else {},
                 waiting=waiting,
                 edits=len(current),
             )
@@ -174,27 +192,29 @@ class ReviewSession:
     def _changed(decision: Decision, known: ClipEdit | None, stretch: Stretch) -> ClipEdit | None:
         """The edit after a decision; None when it becomes empty."""
         was = known.was if known else stretch.text
-        text, verdict = (known.text, known.verdict) if known else (None, None)
+        start, end = (known.start, known.end) if known else (stretch.start, stretch.end)
+        kept: dict[str, object] = {} if known is None else known.model_dump(include=_DECISIONS)
         if decision.text is not None:
             clean = " ".join(decision.text.split())
-            text = None if clean == was else clean
+            kept["text"] = None if clean == was else clean
+        elif decision.edges is not None:
+            first, last = (round(second, 3) for second in decision.edges)
+            kept["moved_start"] = None if abs(first - start) < SAME_EDGE else first
+            kept["moved_end"] = None if abs(last - end) < SAME_EDGE else last
+        elif decision.pronunciations is not None:
+            kept["pronunciations"] = decision.pronunciations or None
         else:
-            verdict = decision.verdict if decision.verdict in ("drop", "keep") else None
-        if text is None and verdict is None:
+            kept["verdict"] = decision.verdict if decision.verdict in ("drop", "keep") else None
+        if all(value is None for value in kept.values()):
             return None
         try:
-            return ClipEdit(
-                source=stretch.source,
-                source_sha256=stretch.sha256,
-                start=stretch.start,
-                end=stretch.end,
-                was=was,
-                text=text,
-                verdict=verdict,
+            return ClipEdit.model_validate(
+                {"source": stretch.source, "source_sha256": stretch.sha256, "start": start, "end": end, "was": was}
+                | kept
             )
         except ValidationError as error:
             raise UsageError(
-                f"This text cannot be saved: {error.errors()[0]['msg']}.",
+                f"This decision cannot be saved: {error.errors()[0]['msg']}.",
                 reason="invalid_edit",
                 hint="Enter the spoken words in one line.",
             ) from error

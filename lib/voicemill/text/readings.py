@@ -7,7 +7,7 @@ front end gives the likely reading; which one was spoken is decided by the sound
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from voicemill.text import normalise
@@ -55,6 +55,20 @@ class TextReading:
     def phones(self) -> list[tuple[str, ...]]:
         """Phones of each word."""
         return [word.phones for word in self.words]
+
+    def pronounced(self, phones: Mapping[str, tuple[str, ...]]) -> TextReading:
+        """The reading with given phones for some words, which are no choice then."""
+        if not phones:
+            return self
+        words = tuple(
+            dataclasses.replace(word, phones=phones[word.text]) if word.text in phones else word for word in self.words
+        )
+        places = tuple(
+            place
+            for place in self.places
+            if not any(word.text in phones for option in place.options for word in option)
+        )
+        return TextReading(words, places)
 
     def variant(self, chosen: Sequence[tuple[Place, int]]) -> TextReading:
         """The reading with the option of that index at each of the given places; no place is left to choose."""

@@ -18,7 +18,7 @@ from voicemill import files
 from voicemill.bundle.manifest import ProductionManifest, PromotedManifest
 from voicemill.dataset.description import DatasetDescription
 from voicemill.dataset.doubts import DoubtfulClip
-from voicemill.dataset.edits import ClipEdit
+from voicemill.dataset.edits import ClipEdit, ClipEditV1
 from voicemill.dataset.lanefile import LaneDataset
 from voicemill.dataset.manifest import ManifestEntry
 from voicemill.evaluation.model import Evaluation, EvaluationV1
@@ -81,7 +81,7 @@ FORMATS = (
     Format("dataset-description", 1, DatasetDescription),
     Format("dataset-manifest-line", 1, ManifestEntry),
     Format("dataset-manifest", 1, LaneDataset),
-    Format("dataset-edits-line", 1, ClipEdit),
+    Format("dataset-edits-line", 2, ClipEdit, {1: ClipEditV1}),
     Format("dataset-doubts-line", 1, DoubtfulClip),
     Format("voice", 1, VoiceRecord),
     Format("weights-allowlist", 3, Allowlist, {1: AllowlistV1, 2: AllowlistV2}),

@@ -1,4 +1,4 @@
-"""The studio on a real server, and one Chromium for the tests of a module."""
+"""The studio on a real server, and one Chromium for all of its tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.unit.serve.conftest import Server, certified, end, made, start, start
 __all__ = ["certified", "made", "start"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     with Browser(tmp_path_factory.mktemp("browser") / "profile") as found:
         yield found

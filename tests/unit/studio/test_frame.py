@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -11,6 +13,7 @@ from tests.browser import DESKTOP, PHONE, Browser, needs_browser
 from tests.unit.serve.conftest import Server, Start
 from tests.unit.studio.conftest import TOKENS
 
+from voicemill.settings import REPOSITORY
 from voicemill_serve.areas import SESSION_SECONDS, new_session
 from voicemill_studio.frame import POLICY
 from voicemill_studio.static_files import StaticFiles
@@ -124,6 +127,23 @@ class TestAnswers:
         assert studio.get(address.replace(digest, "0" * 16)).status_code == 404
         assert studio.get(address.replace("studio.css", "../frame.py")).status_code == 404
         assert studio.get(address.replace("studio.css", "%2e%2e/frame.py")).status_code == 404
+
+    def test_who_has_no_session_sends_no_large_body(self, guarded: Server) -> None:
+        body = b"token=" + b"a" * 2_000_000
+        kind = {"Content-Type": "application/x-www-form-urlencoded", "Origin": guarded.url}
+        answer = httpx.post(f"{guarded.url}/studio/login", content=body, headers=kind, timeout=60)
+        assert (answer.status_code, answer.headers["x-voicemill-reason"]) == (413, "body_too_large")
+
+    def test_nothing_is_loaded_from_elsewhere(self) -> None:
+        for folder in ("templates", "static"):
+            for path in (REPOSITORY / "lib/voicemill_studio" / folder).rglob("*"):
+                if path.suffix in (".j2", ".js", ".css", ".svg"):
+                    text = path.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
+                    assert not re.search(r"https?://|//cdn|@import|url\(", text), path.name
+
+    def test_vendored_scripts_are_those_of_the_lock(self) -> None:
+        script = REPOSITORY / "scripts/vendor_javascript.py"
+        assert subprocess.run([sys.executable, script, "--check"], check=False).returncode == 0
 
     def test_no_studio(self, start: Start, certified: Path) -> None:
         server = start(certified, "--no-studio")

@@ -51,7 +51,8 @@ class AlignTask:
     """Align normalised `text` to `clip`; `extra` is the user's own dictionary, the digests are of these two files.
 
     `parts` are stretches of the clip in seconds that may hold the whole text, because a sound at one end is no speech.
-    `written` is the text before normalisation, which shows where a reader has a choice.
+    `written` is the text before normalisation, which shows where a reader has a choice. `pronounced` are words with
+    phones from a review.
     """
 
     clip: Path
@@ -62,12 +63,13 @@ class AlignTask:
     extra_sha256: str | None
     cache: Path
     parts: tuple[Span, ...] = ()
+    pronounced: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 def align(task: AlignTask) -> AlignedClip:
     """Align one clip, or take the result from the cache."""
     aligner, pronunciations = loaded_aligner(task.extra, task.extra_sha256)
-    likely = reading_of(task.written, task.text, pronunciations)
+    likely = reading_of(task.written, task.text, pronunciations).pronounced(dict(task.pronounced))
 
     def compute() -> AlignedClip:
         samples, rate = decode.read_mono(task.clip)
@@ -275,6 +277,7 @@ def run(
             digest,
             context.cache,
             _parts(clip),
+            clip.utterance.pronunciations,
         )
         for clip in clips
     ]
