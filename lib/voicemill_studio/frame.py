@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gzip
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,6 +50,9 @@ HEADERS = {
 }
 """Of every page. With the policy `no-referrer`, browsers would send forms with the origin `null`."""
 MOST_FIELDS = 200
+TEXTS = frozenset(("text/html", "text/css", "text/javascript", "application/json", "image/svg+xml"))
+SHORT = 1400
+"""Bytes that fit into one packet, and are not compressed."""
 TITLES = {401: "Log in", 403: "Not allowed", 404: "Not found", 429: "Too many requests", 500: "The server failed"}
 
 
@@ -163,7 +167,7 @@ class Studio:
                 found = self.error_page(request.url.path, error, 409 if status == 500 else status)
             for name, value in HEADERS.items():
                 found.headers.setdefault(name, value)
-            return found
+            return compressed(request, found)
 
         return answer
 
@@ -175,6 +179,23 @@ PageRoutes = Callable[[Studio], Sequence[BaseRoute]]
 def redirect(address: str) -> Response:
     """Show another page; after a form too."""
     return RedirectResponse(address, 303, HEADERS)
+
+
+def compressed(request: Request, answer: Response) -> Response:
+    """The same answer, as gzip where it is text of some length and the browser takes it.
+
+    Pages hold no secret that their compressed length could disclose: forms have no tokens, and sessions are in a cookie.
+    """
+    kind = answer.headers.get("content-type", "").partition(";")[0]
+    body = getattr(answer, "body", b"")
+    if kind not in TEXTS or len(body) < SHORT or "content-encoding" in answer.headers:
+        return answer
+    answer.headers["Vary"] = "Accept-Encoding"
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        answer.body = gzip.compress(bytes(body), 6, mtime=0)
+        answer.headers["Content-Encoding"] = "gzip"
+        answer.headers["Content-Length"] = str(len(answer.body))
+    return answer
 
 
 async def form(request: Request) -> dict[str, str]:
