@@ -184,7 +184,7 @@ def redirect(address: str) -> Response:
 def compressed(request: Request, answer: Response) -> Response:
     """The same answer, as gzip where it is text of some length and the browser takes it.
 
-    Pages hold no secret that their compressed length could disclose: forms have no tokens, and sessions are in a cookie.
+    Pages hold no secret that their compressed length could disclose: sessions are in a cookie.
     """
     kind = answer.headers.get("content-type", "").partition(";")[0]
     body = getattr(answer, "body", b"")
