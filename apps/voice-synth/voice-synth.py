@@ -10,6 +10,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "lib"), str(Path(__fil
 
 import click
 from speak_command import speak_command
+from speaker_commands import SPEAKER_COMMANDS
 from teach_command import teach_command
 from voice_commands import COMMANDS
 
@@ -34,7 +35,7 @@ def main() -> None:
     """Speak with cloned, built-in, designed and trained voices, and manage them."""
 
 
-for command in (speak_command, teach_command, *COMMANDS):
+for command in (speak_command, teach_command, *COMMANDS, *SPEAKER_COMMANDS):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -28,6 +28,10 @@ From a recording to a voice:
     source_recording  a file or web address, decoded, with its stretches of speech
     splitting         clean clips of a recording
     references        the reference of a voice: chosen among candidates, judged
+    cloning           reference, prompt and registry in one
+    designing         a voice from a description
+    built_in          built-in speakers, and voices that are one of them
+    conversion        pickled prompts become safetensors
     registration      a cloned voice enters the registry: source clip, reference, prompt
 
 Commands:
@@ -35,6 +39,9 @@ Commands:
     speak_run    one run of `speak`: text, voice and options -> judged takes
     results      the files of a run
     marked_files takes as files with the marks of synthetic speech
+    clone_run    one run of `voice-clone synth`; clone_results its files, clone_options its options
+    register_run one run of `voice-register`
+    capabilities what can be used on this machine
     teaching     an engine reads sentences, and judges accept readings
     lesson       `teach` as a whole: readings, then the preparation of their dataset
     sentences    sentences for an engine to read

@@ -18,6 +18,7 @@ from voicemill_cloning.choice import SWITCH, VoiceChoice, choose_speaker, choose
 from voicemill_cloning.opening import EngineOptions
 from voicemill_cloning.registry import SpeakingVoices
 from voicemill_cloning.styles import SHIPPED, Instruction, find_instruction
+from voicemill_cloning.worker.environment import QwenEnvironment
 from voicemill_marks.signer import MarkSigner
 
 
@@ -30,12 +31,14 @@ class AppContext:
         cache: cache folder.
         out: folder of results.
         custom_voice: whether the built-in speakers of Qwen3-TTS may be used.
+        environment: where Qwen3-TTS runs.
     """
 
     settings: Settings
     cache: Path
     out: Path
     custom_voice: bool
+    environment: QwenEnvironment
 
     @classmethod
     def read(cls, environ: Mapping[str, str], cache: Path | None = None, out: Path | None = None) -> AppContext:
@@ -46,6 +49,7 @@ class AppContext:
             cache or settings.workspace.cache,
             out or settings.workspace.work,
             custom_voice_enabled(environ.get(SWITCH)),
+            QwenEnvironment.of(environ, settings.repository, cache or settings.workspace.cache),
         )
 
     @property
@@ -91,15 +95,11 @@ class AppContext:
             return choose_speaker(speaker, instruction, enabled=self.custom_voice)
         return choose_voice(self.voices, voice or "", tone=tone, instruction=instruction, enabled=self.custom_voice)
 
-    def engine_options(self, model: str | None, threads: int | None, dtype: str) -> EngineOptions:
+    def engine_options(
+        self, model: str | None, threads: int | None, dtype: str, timeout: float = 0.0
+    ) -> EngineOptions:
         """Options of an engine."""
-        return EngineOptions(
-            model=model,
-            threads=threads,
-            dtype=dtype,
-            allowlist=self.settings.weights.allowlist,
-            weights=self.workspace.weights_cache,
-        )
+        return EngineOptions(self.weights, self.environment, model, threads, dtype, timeout)
 
 
 def read_text(text: str | None, file: Path | None, stdin: IO[bytes] | None = None) -> str:

@@ -1,4 +1,4 @@
-"""The engine of a voice that was chosen."""
+"""The engine of a voice that was chosen, and the models of Qwen3-TTS."""
 
 from __future__ import annotations
 
@@ -6,56 +6,84 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voicemill.dataset.rights import Rights
-from voicemill.errors import DependencyError, UsageError
+from voicemill.errors import UsageError
+from voicemill.weights.registry import WeightsRegistry
 from voicemill_cloning.choice import VoiceChoice
 from voicemill_cloning.engines.engine import SpeechEngine
 from voicemill_cloning.engines.programs import EspeakEngine, FliteEngine
+from voicemill_cloning.engines.qwen import DEFAULT_MODELS, MODELS, Kind, QwenModel, QwenOptions
 from voicemill_cloning.engines.trained import TrainedEngine
 from voicemill_cloning.marked_files import speech_origin
+from voicemill_cloning.prompts import read_prompt
+from voicemill_cloning.worker.environment import QwenEnvironment
 from voicemill_marks.origin import Origin
 from voicemill_runtime.bundle import bundle_origin
 
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """How an engine computes; None lets it choose.
+    """How an engine computes.
 
     Attributes:
-        model: id of the weights.
-        threads: of the processor.
+        weights: resolves ids of the allowlist.
+        environment: where Qwen3-TTS runs.
+        model: id of the weights; None takes what the voice needs.
+        threads: of the processor; None lets the engine choose.
         dtype: `auto`, `float32`, `float16` or `bfloat16`.
-        timeout: seconds after which a generation is stopped; 0 for none.
-        allowlist: of weights.
-        weights: folder of weights.
+        timeout: seconds for one piece of text; 0 for none.
     """
 
+    weights: WeightsRegistry
+    environment: QwenEnvironment
     model: str | None = None
     threads: int | None = None
     dtype: str = "auto"
-    timeout: float | None = None
-    allowlist: Path | None = None
-    weights: Path | None = None
+    timeout: float = 0.0
+
+    def open_model(self, kind: Kind, model: str | None = None) -> QwenModel:
+        """Load a model of Qwen3-TTS; see `QwenModel` for what it may raise.
+
+        Args:
+            kind: that the model must have.
+            model: id of the weights where the options name none.
+        """
+        return QwenModel(
+            self.model or model or DEFAULT_MODELS[kind],
+            kind,
+            self.weights,
+            self.environment,
+            QwenOptions(self.dtype, self.threads or 0, self.timeout),
+        )
+
+
+def built_in_model(instruct: str | None) -> str:
+    """The model of built-in speakers: the small one, which takes no instruction, or the large one."""
+    return MODELS["custom_voice"][1] if instruct else DEFAULT_MODELS["custom_voice"]
 
 
 def open_engine(choice: VoiceChoice, options: EngineOptions) -> SpeechEngine:
     """Open the engine that speaks with a voice.
 
     Raises:
-        UsageError: `voice_not_ready`, `unknown_speaker`, and what the engine refuses.
-        DependencyError, GateError, BundleError: the engine's program, weights or bundle cannot be used.
+        UsageError: `voice_not_ready`, `unknown_speaker`, `prompt_invalid`, and what the engine refuses.
+        DependencyError, GateError, BundleError, BlockedError: the engine's program, weights or bundle cannot be used.
     """
-    match choice.engine_mode:
-        case "flite":
-            return FliteEngine(choice.speaker or "slt")
-        case "espeak-ng":
-            return EspeakEngine(choice.speaker or "")
-        case "trained":
-            return TrainedEngine(_bundle(choice), threads=options.threads or 1)
-    raise DependencyError(
-        "Voices that speak with Qwen3-TTS cannot be used yet.",
-        reason="engine_unavailable:qwen",
-        hint="Use a trained voice, or --speaker flite:slt.",
-    )
+    if choice.engine_mode == "flite":
+        return FliteEngine(choice.speaker or "slt")
+    if choice.engine_mode == "espeak-ng":
+        return EspeakEngine(choice.speaker or "")
+    if choice.engine_mode == "trained":
+        return TrainedEngine(_bundle(choice), threads=options.threads or 1)
+    if choice.prompt is not None:
+        stated = read_prompt(choice.prompt).metadata.get("model")
+        known = stated if stated in MODELS["base"] else None
+        return options.open_model("base", known).cloned(choice.prompt, choice.voice_id)
+    model = options.open_model("custom_voice", choice.model or built_in_model(choice.instruction.text))
+    try:
+        return model.built_in(choice.speaker or "")
+    except UsageError:
+        model.close()
+        raise
 
 
 def origin_of(choice: VoiceChoice, engine: SpeechEngine, rights: Rights | None) -> Origin | None:

@@ -125,7 +125,9 @@ def free_folder(parent: Path) -> Path:
     return candidate
 
 
-def write_run(run: SpokenRun, folder: Path, signer: MarkSigner, *, app: str) -> list[Path]:
+def write_run(
+    run: SpokenRun, folder: Path, signer: MarkSigner, *, app: str, meta: dict[str, Any] | None = None
+) -> list[Path]:
     """Write the files of a run; `takes.meta.json` is the last one.
 
     Args:
@@ -133,6 +135,7 @@ def write_run(run: SpokenRun, folder: Path, signer: MarkSigner, *, app: str) -> 
         folder: new, or one that already holds other files, which stay.
         signer: of the metadata.
         app: name in the file.
+        meta: content of `takes.meta.json`; by default `metadata`.
 
     Returns:
         The files, the takes first.
@@ -141,13 +144,13 @@ def write_run(run: SpokenRun, folder: Path, signer: MarkSigner, *, app: str) -> 
         StorageError: one cannot be written.
     """
     if folder.exists():
-        return _write(run, folder, signer, app)
+        return _write(run, folder, signer, meta or metadata(run, app))
     with files.atomic_directory(folder) as staging:
-        written = _write(run, staging, signer, app)
+        written = _write(run, staging, signer, meta or metadata(run, app))
     return [folder / path.name for path in written]
 
 
-def _write(run: SpokenRun, folder: Path, signer: MarkSigner, app: str) -> list[Path]:
+def _write(run: SpokenRun, folder: Path, signer: MarkSigner, meta: dict[str, Any]) -> list[Path]:
     written = []
     for judged in run.takes:
         write_take(judged.take, folder / judged.wav, run.origin, signer)
@@ -157,7 +160,7 @@ def _write(run: SpokenRun, folder: Path, signer: MarkSigner, app: str) -> list[P
             shutil.copyfile(folder / run.selected.wav, temporary)
         written.append(folder / BEST)
     files.write_text(folder / TEXT, run.text + "\n")
-    files.write_json(folder / META, metadata(run, app))
+    files.write_json(folder / META, meta)
     return [*written, folder / TEXT, folder / META]
 
 

@@ -46,6 +46,12 @@ def interview(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def speech(people: Path) -> Path:
+    """Eight seconds of one reader."""
+    return people / "lj/LJ001-0005.flac"
+
+
+@pytest.fixture(scope="session")
 def two_people(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eight seconds: a woman, and then another one, without a pause."""
     parts = [clip_of(people, "lj/LJ001-0011.flac")[: 4 * RATE], clip_of(people, "kathleen/arctic_a0144.flac")[: 4 * RATE]]

@@ -278,7 +278,7 @@ def test_managing_voices(run: Run, home: Path, voices: SpeakingVoices) -> None:
 def test_a_profile_is_saved_for_a_voice_before_it_speaks(run: Run, voices: SpeakingVoices) -> None:
     code, _, err = run("speak", "--voice", "newsroom", "--text", "a", "--profile", "stable", "--top-p", "0.5",
                        "--save-profile-default")  # fmt: skip
-    assert (code, "engine_unavailable:qwen" in err) == (2, True), err
+    assert (code, "allowlist_rejected" in err) == (2, True), err
     saved = voices.find("newsroom").file
     assert saved is not None
     assert saved.generation_defaults is not None

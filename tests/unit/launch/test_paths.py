@@ -11,7 +11,8 @@ from voicemill.launch import paths
 from voicemill.launch.paths import Access
 from voicemill.text import captions, transcripts
 
-APPS = ("voice-prep", "voice-train-prod", "voice-bundle", "voice-verify", "voice-serve", "voice-split", "voice-synth")
+APPS = ("voice-prep", "voice-train-prod", "voice-bundle", "voice-verify", "voice-serve", "voice-split", "voice-synth", "voice-clone",
+        "voice-register")
 DECLARED = """
 import importlib.util, json, pathlib, sys
 import click
