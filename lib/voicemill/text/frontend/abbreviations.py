@@ -28,6 +28,26 @@ _TITLES = {
     "cmdr": "commander",
     "col": "colonel",
     "gen": "general",
+    "brig": "brigadier",
+    "lieut": "lieutenant",
+    "ens": "ensign",
+    "cdr": "commander",
+    "comdr": "commander",
+    "msgr": "monsignor",
+    "bp": "bishop",
+    "abp": "archbishop",
+    "atty": "attorney",
+    "rt": "right",
+    "wm": "william",
+    "geo": "george",
+    "chas": "charles",
+    "jas": "james",
+    "thos": "thomas",
+    "jos": "joseph",
+    "robt": "robert",
+    "benj": "benjamin",
+    "saml": "samuel",
+    "edw": "edward",
     "adm": "admiral",
     "rev": "reverend",
     "fr": "father",
@@ -41,7 +61,7 @@ _TITLES = {
     "det": "detective",
     "amb": "ambassador",
 }
-"""Before a name."""
+"""Before a name, and first names as letters and documents abbreviate them."""
 _BARE_TITLES = frozenset(word_list("mr mrs ms dr prof capt lt sgt cpl rev"))
 """Those that are also written without a dot."""
 _JOINED_TITLES = frozenset(word_list("mr mrs ms dr"))
@@ -67,6 +87,13 @@ STREETS = _PLACES.keys() | frozenset(_PLACES.values())
 """Kinds of streets, lower case, abbreviated or in full."""
 _BEFORE_PLACES = {"st": "saint", "mt": "mount", "ft": "fort", "pt": "point"}
 _SUFFIXES = {"jr": "junior", "sr": "senior", "esq": "esquire"}
+_POSITIONS = frozenset(
+    word_list(
+        "Vice Engineer Manager Editor Director Developer Analyst Executive Consultant Associate Partner Officer "
+        "Lecturer Fellow Counsel Scientist Producer Writer Designer Architect Account Project Software"
+    )
+)
+"""After `Sr.`, which means senior there and sister before other names."""
 _DIRECTIONS = {
     "N": "north",
     "S": "south",
@@ -137,6 +164,7 @@ _GENERAL = {
     "mdse": "merchandise",
     "appt": "appointment",
     "utd": "united",
+    "sta": "station",
 }
 """With a dot; those of `_BARE` without one too."""
 _BARE = frozenset(["vs", "dept", "approx", "blvd", "ave", "etc", "bldg", "ctrl", "utd"])
@@ -175,6 +203,13 @@ _BEFORE_NUMBERS = {
     "hwy": ("highway", "highways"),
     "iss": ("issue", "issues"),
 }
+_NUMERAL = re.compile(r"[IVXLC]{2,}")
+_PART_NUMERAL = re.compile(r"[IVXLC]+|[ivxl]{2,}")
+_PARTS = frozenset(word_list("vol vols ch chap pt bk sec sect art app fig figs tab ser"))
+"""Before a Roman numeral, which may be a single letter or in small letters."""
+_BEFORE_YEARS = {"b": "born", "d": "died", "fl": "flourished", "r": "reigned"}
+"""Of a person, in small letters."""
+_YEAR = re.compile(r"[1-9]\d{2,3}(?!\d)|ca?$")
 _BARE_BEFORE_NUMBERS = frozenset(word_list("hwy rte ste vol fig figs rm chap"))
 """Those that are also written without a dot, with a capital letter."""
 _AFTER_NUMBERS = {
@@ -247,10 +282,15 @@ DOTTED = "|".join(sorted(map(re.escape, _LATIN), key=len, reverse=True))
 
 @dataclass(frozen=True)
 class Abbreviation:
-    """What an abbreviation stands for, and whether its dot also ends the sentence."""
+    """What an abbreviation stands for, and whether its dot also ends the sentence.
+
+    Attributes:
+        counted: the first word with a capital letter where a Roman numeral follows, otherwise an empty string.
+    """
 
     words: list[str]
     ends_sentence: bool = False
+    counted: str = ""
 
 
 @dataclass(frozen=True)
@@ -288,8 +328,14 @@ def expand(word: str, context: WordContext) -> Abbreviation | None:
         return _done(one if part or context.before == "1" else many, final and not context.after)
     if key in _AFTER_ORDINALS and dotted and numbered:
         return _done(_AFTER_ORDINALS[key], final and not context.after)
-    if key in _BEFORE_NUMBERS and (dotted or (capital and key in _BARE_BEFORE_NUMBERS)) and context.after[:1].isdigit():
-        return _done(_BEFORE_NUMBERS[key]["-" in context.after or "\u2013" in context.after])
+    if word in _BEFORE_YEARS and dotted and _YEAR.match(context.after):
+        return _done(_BEFORE_YEARS[word])
+    numeral = dotted and (_PART_NUMERAL if key in _PARTS else _NUMERAL).fullmatch(context.after) is not None
+    if key in _BEFORE_NUMBERS and (
+        numeral or (context.after[:1].isdigit() and (dotted or (capital and key in _BARE_BEFORE_NUMBERS)))
+    ):
+        names = _BEFORE_NUMBERS[key]["-" in context.after or "\u2013" in context.after]
+        return Abbreviation([names], counted=names.capitalize() if numeral else "")
     if capital and (dotted or key in _BARE_CALENDAR) and key in _CALENDAR and _is_calendar(key, context):
         return _done(_CALENDAR[key], final and not context.after)
     if capital and key in _BEFORE_PLACES and before_name and not (after_name and key in _PLACES and dotted and final):
@@ -305,6 +351,8 @@ def expand(word: str, context: WordContext) -> Abbreviation | None:
         return _done(_TITLES[key])
     if capital and key in _PLACES and (after_name or numbered):
         return _done(_PLACES[key], final)
+    if key == "sr" and word == "Sr" and dotted and before_name and not after_name and context.after not in _POSITIONS:
+        return _done("sister")
     if key in _SUFFIXES and capital:
         return _done(_SUFFIXES[key], final and not context.after)
     if (

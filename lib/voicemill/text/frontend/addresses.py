@@ -11,6 +11,7 @@ from voicemill.text.frontend.forms import (
     Reading,
     spelled,
 )
+from voicemill.text.frontend.units import word_list
 
 _TOP_LEVEL = "com|org|net|edu|gov|io|dev|info|co\\.uk|ac\\.uk|org\\.uk|de|fr|nl|eu|ch|at|se|no|jp|au|ca"
 _FILE_SUFFIX = (
@@ -19,6 +20,13 @@ _FILE_SUFFIX = (
 )
 
 
+_INITIALISMS = frozenset(
+    word_list(
+        "irs usa usda epa eia ibm aol imdb espn eff ietf ieee acm aaa aclu aarp ups usps ucla mit osu ico ilo imf itu "
+        "oecd iaea icao fao iea eia un uci ucsd ucsb isbn issn api abc nbc msn ubs ing eon ea"
+    )
+)
+"""Parts of web addresses that are spelled although they have vowels."""
 _KEYS = {"ctrl": "control", "cmd": "command", "alt": "alt", "esc": "escape", "del": "delete", "win": "windows"}
 
 
@@ -28,20 +36,25 @@ def _address_part(part: str) -> Reading:
     for chunk in re.findall(r"[A-Za-z]+|\d+|[^A-Za-z\d]", part):
         if chunk.isalpha():
             lower = chunk.lower()
-            spell = lower in {
-                "uk",
-                "eu",
-                "ac",
-                "io",
-                "ai",
-                "tv",
-                "de",
-                "fr",
-                "nl",
-                "ch",
-                "www",
-                "faq",
-            } or not re.search("[aeiouy]", lower)
+            spell = (
+                lower
+                in {
+                    "uk",
+                    "eu",
+                    "ac",
+                    "io",
+                    "ai",
+                    "tv",
+                    "de",
+                    "fr",
+                    "nl",
+                    "ch",
+                    "www",
+                    "faq",
+                }
+                or lower in _INITIALISMS
+                or not re.search("[aeiouy]", lower)
+            )
             found += spelled(chunk) if spell or len(lower) == 1 else [lower]
         elif chunk.isdigit():
             found += numbers.cardinal(int(chunk)) if len(chunk) <= 2 and chunk[0] != "0" else numbers.digits(chunk)
@@ -137,8 +150,14 @@ def _phone(text: str, _: Neighbours) -> list[Reading]:
 FORMS = {
     "url": Form(r"https?://[^\s<>\"]{0,1998}[^\s<>\".,;:!?)']", _url),
     "email": Form(r"(?<![\w.+-])[\w+-]{1,64}(?:\.[\w+-]{1,64}){0,8}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}", _address),
+    "host_port": Form(
+        r"(?<![\w.])(?:localhost|(?:\d{1,3}\.){3}\d{1,3}|(?:[A-Za-z0-9-]{1,63}\.){1,6}(?:" + _TOP_LEVEL + r")):\d{2,5}"
+        r"(?:/[^\s<>\"]{0,200}[\w/])?(?![\w:])",
+        _address,
+    ),
     "site": Form(
-        rf"(?<![\w.@-])(?:[A-Za-z0-9-]{{1,63}}\.){{1,6}}(?:{_TOP_LEVEL})(?:/[^\s<>\"]{{0,500}}[\w/])?(?![\w-]|\.\w)",
+        rf"(?<![\w.@-])(?:www(?:\.[A-Za-z0-9-]{{1,63}}){{2,6}}|(?:[A-Za-z0-9-]{{1,63}}\.){{1,6}}(?:{_TOP_LEVEL}))(?:/[^\s<>\"]{{0,500}}[\w/])?"
+        r"(?![\w-]|\.\w)",
         _address,
     ),
     "file": Form(rf"(?<![\w.@-])[A-Za-z0-9_-]{{1,64}}\.(?:{_FILE_SUFFIX})(?![\w-])", _file),

@@ -74,6 +74,8 @@ _COUNTED = frozenset(
         "sonnet symphony apollo saturn rocky rambo superman page fantasy auto civilization"
     )
 )
+_SMALL_NUMERALS = frozenset(word_list("scene act chapter page part volume book section appendix"))
+"""Before Roman numerals in small letters."""
 _NOT_NUMERALS = frozenset(
     word_list("MIX DIM CIVIL LIVID VIVID MILL DID LID MD CD DC MC LC CM MM DM CC CV CI DVI MI DI LI")
 )
@@ -160,7 +162,7 @@ def _joined_words(word: str, listed: Callable[[str], bool]) -> Reading:
 
 def _numeral(word: str, around: Surroundings) -> list[Reading] | None:
     before = around.before.lower()
-    lower = word.islower() and around.before[:1].isupper() and before in ("scene", "act", "chapter", "page", "part")
+    lower = word.islower() and around.before[:1].isupper() and before in _SMALL_NUMERALS
     upper = word.upper() if lower else word
     value = numbers.roman(upper)
     if value is None or upper in _NOT_NUMERALS or (around.shouting and len(upper) < 3):

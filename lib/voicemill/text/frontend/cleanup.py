@@ -89,7 +89,8 @@ _TAG = re.compile(
     r"</?(?:b|i|u|em|strong|p|br|div|span|h[1-6]|li|ul|ol|a|code|sup|sub)\s?(?:\s[^<>]{0,250}=[^<>]{0,250})?/?>", re.I
 )
 _SUPERSCRIPT = re.compile(
-    r"(?<=[\da-z)])(?:\u207b[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]+|[\u2070\u00b9\u2074-\u2079][\u2070\u00b9\u00b2\u00b3\u2074-\u2079]*)"
+    r"(?<=[\da-z)])(?:\u207b[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]+|[\u2070\u00b9\u2074-\u2079][\u2070\u00b9\u00b2\u00b3\u2074-\u2079]*"
+    r"|[\u00b2\u00b3][\u2070\u00b9\u00b2\u00b3\u2074-\u2079]+)"
 )
 _CHARGE = re.compile("([\u00b9\u00b2\u00b3\u2074-\u2079]?)([\u207a\u207b])(?![\u2070\u00b9\u00b2\u00b3\u2074-\u2079])")
 """Of an ion."""
@@ -111,6 +112,8 @@ _COMPOSED_SIGNS = {
     "=>": "\u2192",
 }
 _COMPOSED_SIGN = re.compile(r"(?<![<>=!-])(?:>=|<=|!=|=/=|==|->|=>)(?![<>=-])")
+_MINUS = re.compile(r"(?<=[\w)\u00b2\u00b3]) \u2212 (?=[\w(.])")
+_MINUS_OF_TERM = re.compile(r"([\u00d7\u00f7+=] ?[\d.,]{1,12}) - (?=\d)")
 _LOGICAL_AND = re.compile(r"(?<= )&&(?= )")
 _LOGICAL_OR = re.compile(r"(?<=[\w)] )\|\|(?= )")
 _GROUPED_BY_DOTS = re.compile(
@@ -138,6 +141,7 @@ def clean(text: str) -> str:
     text = _COPYRIGHT_TWICE.sub(r"\1", text)
     text = _SECTION_TWICE.sub(r"\1", text)
     text = _COMPOSED_SIGN.sub(lambda match: _COMPOSED_SIGNS[match[0]], _CALL.sub("", text))
+    text = _MINUS_OF_TERM.sub(r"\1 minus ", _MINUS.sub(" minus ", text))
     text = _LOGICAL_OR.sub("or", _LOGICAL_AND.sub("and", text))
     text = _GROUPED_BY_DOTS.sub(lambda match: match[0].translate(_SWAPPED), text)
     text = _GROUPED_BY_SPACES.sub(lambda match: re.sub(r"\D", ",", match[0]), text)

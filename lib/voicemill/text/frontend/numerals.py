@@ -29,7 +29,11 @@ _YEAR_CUES = frozenset(
     + MONTHS
 )
 _CODE_CUES = frozenset(
-    word_list("room flight route highway channel bus apartment apt suite gate extension interstate hwy area unit line")
+    word_list(
+        "room flight route highway channel bus apartment apt suite gate extension interstate hwy area unit line "
+        "boeing airbus porsche peugeot ferrari bmw audi mazda fiat volvo cessna learjet lockheed fokker embraer piper "
+        "gulfstream honda yamaha suzuki kawasaki ducati chrysler pontiac intel nokia boxer studio area psalm sonnet"
+    )
 )
 _DIGIT_CUES = frozenset(["dial", "call", "code", "pin", "zip", "extension"])
 _EMERGENCY = re.compile(r"\b(?:dial|call|ring|phone|text)\s+(?:\d{3},?\s+){1,3}(?:or|and)\s+$", re.I)
@@ -38,7 +42,7 @@ _STREET = re.compile(
     re.IGNORECASE,
 )
 _RATED = re.compile(r"\b(?:rate[ds]?|rating|score[ds]?|gave|gives|got)\b[^.]{0,24}$", re.I)
-_EQUATION = re.compile(r"^\s*[=<>+*/\u00d7\u00f7\u2260\u2264\u2265]\s*[\w(]")
+_EQUATION = re.compile(r"^\s*(?:[=<>+*/\u00d7\u00f7\u2260\u2264\u2265]\s*[\w(]|minus\b)")
 _SCORE_CUES = re.compile(
     r"\b(?:won|win|lost|lose|beat|score|scored|ended|finished|lead|leads|led|drew|tied|trail\w*)\b", re.I
 )

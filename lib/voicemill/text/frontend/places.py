@@ -43,4 +43,37 @@ def _state(text: str, around: Neighbours) -> list[Reading]:
     return [name, letters] if code.isupper() else [name]
 
 
-FORMS = {"state": Form(rf"(?<=[a-z.], )(?:(?:{_POSTAL})(?!\w)|(?:{_DOTTED})\.){_ZIP}", _state)}
+def _party(text: str, _: Neighbours) -> list[Reading]:
+    """`D-Mass.` after a legislator's name."""
+    return [[*spelled(text[0]), *_CODES[text[2:].rstrip(".")].split("-")]]
+
+
+def _dotted_state(text: str, _: Neighbours) -> list[Reading]:
+    letters = text.replace(".", "").replace(" ", "")
+    code = {"WVa": "WV"}.get(letters, letters)
+    return [_CODES[code].split("-"), spelled(code)]
+
+
+def _state_name(text: str, _: Neighbours) -> list[Reading]:
+    return [_CODES[text.rstrip(".")].split("-")]
+
+
+_INITIALS = "|".join(
+    f"{code[0]}\\.{code[1]}" for code in _CODES if code.isupper() and "-" in _CODES[code] and code != "DC"
+)
+"""States of two words, `N.Y.`; others are written as one word."""
+_NAMED = "Ariz|Calif|Colo|Conn|Fla|Mass|Mich|Minn|Mont|Neb|Nev|Okla|Penn|Tenn|Tex|Wash|Wis|Wyo"
+"""States before a name without a comma, `the 54th Mass. Infantry`."""
+_STARTERS = (
+    "The|A|An|He|She|It|We|They|I|You|This|That|These|Those|There|Here|But|And|Or|So|If|When|Then|Now|Later|After|"
+    "Before|Once|While|As|In|On|At|By|For|From|With|To|My|Our|Your|His|Her|Its|Their|What|Who|Why|How|Where"
+)
+
+FORMS = {
+    "party": Form(rf"(?<=\()[DRI]-(?:(?:{_DOTTED})\.|(?:{_POSTAL}))(?=\))", _party),
+    "state_dotted": Form(rf"(?<=[a-z.], )(?:{_INITIALS}|W\. ?Va)\.", _dotted_state),
+    "state_name": Form(
+        rf"(?<=[a-z\d] )(?:{_NAMED})\.(?= (?:state|law|statutes?)\b| (?!(?:{_STARTERS})\b)[A-Z][a-z])", _state_name
+    ),
+    "state": Form(rf"(?<=[a-z.], )(?:(?:{_POSTAL})(?!\w)|(?:{_DOTTED})\.){_ZIP}", _state),
+}

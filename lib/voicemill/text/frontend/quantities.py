@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from voicemill.text.frontend import numbers, numerals
+from voicemill.text.frontend.abbreviations import STREETS
 from voicemill.text.frontend.forms import (
     FUNCTION_WORDS,
     MAGNITUDE,
@@ -44,6 +45,8 @@ _COUNTRIES = {
     "S": ["singapore"],
 }
 """Letters before a dollar sign."""
+_STREET = rf"(?:[A-Z][a-z]{{1,20}} ){{1,2}}(?:{'|'.join(name.capitalize() for name in sorted(STREETS))})\b"
+"""A street's name, before which a capital letter is a direction and no unit."""
 _PER = "|".join(sorted(map(re.escape, PER), key=len, reverse=True))
 
 
@@ -171,6 +174,43 @@ def _side(amount: str, unit: str, *, plural: bool) -> Reading:
     return [*amount_words(amount), *names[plural].split()]
 
 
+def _old_money(text: str, around: Neighbours) -> list[Reading]:
+    """Shillings and pence before 1971: `3s. 6d.`, `2 1/2d.`."""
+    found = parts(r"(?:(\d+)s\.? ?)?(?:(\d+) ?)??(\d+/\d+)?d\.?", text)
+    shillings, whole, part = found.groups()
+    if not shillings and not part and around.last_word() in ("in", "a", "the", "full", "true"):
+        return [[*numbers.cardinal(int(whole or "0")), "d"]]  # three dimensions
+    if part:
+        amount = numerals.mixed(f"{whole} {part}", around)[0] if whole else numerals.fraction(part, around)[0]
+    else:
+        amount = numbers.cardinal(int(whole))
+    pence = [*amount, "penny" if whole == "1" and not part else "pence"]
+    if not shillings:
+        return [pence]
+    first = [*numbers.cardinal(int(shillings)), "shilling" if shillings == "1" else "shillings"]
+    return [[*first, "and", *pence], [*first, *pence]]
+
+
+def _unit_range(text: str, around: Neighbours) -> list[Reading]:
+    """`60\u00b0-70\u00b0`."""
+    found = parts(rf"([-+]?)([\d.,]+) ?({_UNIT})\.?[-\u2013]([\d.,]+) ?({_UNIT})\.?", text)
+    sign, first, unit, second, other = found.groups()
+    start = [*sign_words(sign), *amount_words(first)]
+    end = [*amount_words(second), *UNITS[other][second != "1"].split()]
+    whole = [*start, *UNITS[unit][first != "1"].split(), "to", *end]
+    return [[*start, "to", *end], whole] if unit == other else [whole]
+
+
+def _fraction_inches(text: str, around: Neighbours) -> list[Reading]:
+    whole, _, part = text[:-1].rpartition(" ")
+    words = numerals.mixed(text[:-1], around) if whole else numerals.fraction(part, around)
+    if around.before.count('"') % 2:  # the mark closes a quotation
+        return words
+    if whole:
+        return [[*one, "inches"] for one in words]
+    return [[*words[0], "inch"], [*words[0], "of", "an", "inch"]]
+
+
 def _pence(text: str, _: Neighbours) -> list[Reading]:
     amount = text[:-1]
     if amount in _RESOLUTIONS:
@@ -221,6 +261,19 @@ FORMS = {
         r"(?<=\b(?:at|to|is|of) )\d{2,3} ?[CF](?![\w-]|/\d|\s+[A-Z])",
         _heat,
     ),
+    "old_money": Form(
+        r"(?<![\w.,/])(?:\d{1,3}s\.? ?(?:\d{1,2} )?\d{1,2}(?:/\d)?d\.?|(?:\d{1,3} )?\d{1,2}/\d{1,2}d\.?|\d{1,3}d\.)"
+        r"(?!\w)",
+        _old_money,
+    ),
+    "unit_range": Form(
+        rf"(?<![\w.,])[-+]?{NUMBER}(?:\.\d{{1,9}})? ?(?:{_UNIT})\.?[-\u2013]{NUMBER}(?:\.\d{{1,9}})? ?(?:{_UNIT})"
+        r"(?![\w\u00b2\u00b3/])(?:(?<=[a-z])\.(?=\s+[a-z]|[,;:]))?",
+        _unit_range,
+    ),
+    "fraction_inches": Form(
+        r"(?<![\w.,/])(?:\d{1,3} )?\d{1,2}/\d{1,2}\"(?=\s+[a-z]|\s?[x\u00d7]|[.,;:)]|$)", _fraction_inches
+    ),
     "pence": Form(r"(?<![\w.,])\d{1,4}p(?!\w)", _pence),
     "product_unit": Form(
         rf"(?<![\w.,])(?:{NUMBER}(?:\.\d{{1,9}})?(?: ?(?:{_UNIT}))? ?[x\u00d7] ?){{1,2}}{NUMBER}(?:\.\d{{1,9}})?[ -]?"
@@ -230,7 +283,9 @@ FORMS = {
     "unit": Form(
         rf"(?<![\w.,])[-\u2013+\u00b1~]?(?:{NUMBER}(?:\.\d{{1,9}})?|\.\d{{1,9}})(?:[-\u2013](?:{NUMBER}(?:\.\d{{1,9}})?))?"
         rf"[ -]?(?:{_UNIT}|{_AMPERE})(?![\w\u00b2\u00b3]|(?<!\u00b0[CF])/(?!\d|(?:{_PER})(?!\w)))"
-        r"(?!(?<=W) (?:[A-Z][a-z]|\d+(?:st|nd|rd|th)))(?:(?<=[a-z])\.(?=\s+[a-z]|[,;:]))?",
+        r"(?!(?<=[NESW]) (?:[A-Z][a-z]|\d{1,3}(?:st|nd|rd|th))"
+        rf"|(?<=[NESW])\. (?:\d{{1,3}}(?:st|nd|rd|th)\b|{_STREET}))"
+        r"(?:(?<=[a-z])\.(?=\s+[a-z]|[,;:]))?",
         _unit,
     ),
 }

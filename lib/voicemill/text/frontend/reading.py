@@ -33,7 +33,9 @@ _SCANNER = re.compile(
     + r"|(?P<sign>[^\s\w\"'-])"
 )
 _MARKS = frozenset(("mark", "bracket", "dash", "ellipsis", "sign"))
-_DOTTED_FORMS = frozenset(("clock", "clock_range", "dotted_clock", "hour", "unit", "fraction_unit", "state"))
+_DOTTED_FORMS = frozenset(
+    ("clock", "clock_range", "dotted_clock", "hour", "unit", "fraction_unit", "state", "state_dotted", "old_money")
+)
 """Forms whose pattern may include a last dot."""
 _CLOSES = re.compile(r"[\"')\]]*(?:\s|$)")
 _QUOTED = re.compile(r"[\"']\s+[a-z]")
@@ -240,6 +242,7 @@ def _tokens(line: str, listed: Callable[[str], bool]) -> Iterator[_Token]:
                 token.mark = "." if short.ends_sentence else ""
                 if context.dotted:
                     skip, token.end = index + 1, match.end() + 1
+                    written[index + 1] = short.counted
             else:
                 token.readings, dotted_initial = _word(text, context, written, index, shouting, listed)
                 if (text == "a" and _VARIABLE.match(around.after)) or (

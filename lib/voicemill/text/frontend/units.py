@@ -156,6 +156,9 @@ UNITS: dict[str, tuple[str, str]] = {
             "mSv": "millisievert",
             "mAh": "milliamp hour",
             "lm": "lumen",
+            "kn": "knot",
+            "kt": "knot",
+            "kts": "knot",
             "keV": "kiloelectronvolt",
             "MeV": "megaelectronvolt",
             "GeV": "gigaelectronvolt",
@@ -234,11 +237,24 @@ UNITS: dict[str, tuple[str, str]] = {
     "mm\u00b2": ("square millimeter", "square millimeters"),
     "m\u00b3": ("cubic meter", "cubic meters"),
     "cm\u00b3": ("cubic centimeter", "cubic centimeters"),
-    "sq ft": ("square foot", "square feet"),
-    "sq. ft": ("square foot", "square feet"),
-    "sq mi": ("square mile", "square miles"),
-    "cu ft": ("cubic foot", "cubic feet"),
+    **{
+        f"{short}{dot} {unit}": (f"{full} {one}", f"{full} {many}")
+        for short, full in (("sq", "square"), ("cu", "cubic"))
+        for dot in ("", ".")
+        for unit, one, many in (
+            ("ft", "foot", "feet"),
+            ("in", "inch", "inches"),
+            ("yd", "yard", "yards"),
+            ("yds", "yard", "yards"),
+            ("mi", "mile", "miles"),
+            ("m", "meter", "meters"),
+            ("cm", "centimeter", "centimeters"),
+            ("km", "kilometer", "kilometers"),
+        )
+    },
     "fl oz": ("fluid ounce", "fluid ounces"),
+    "fl. oz": ("fluid ounce", "fluid ounces"),
+    "pct": ("percent", "percent"),
     "\u00b0C": ("degree celsius", "degrees celsius"),
     "\u00b0 C": ("degree celsius", "degrees celsius"),
     "\u00b0F": ("degree fahrenheit", "degrees fahrenheit"),
