@@ -14,7 +14,9 @@ vad                voice activity detection (Silero)
 endpointing        exact start and end of each speech span
 steady_sound       tones, hum and noise at the edges of speech
 background_level   windows around speech, and the level of music or noise in them
-separation         the voice without music and noise (Demucs)
+separation         the voice without music and noise (Demucs, DeepFilterNet)
+separation_model   the file of a separator
+denoising          speech without the noise behind it (DeepFilterNet)
 segmentation       speech -> utterances of 1 to 12 s, cut only in pauses
 cuts               reasons for the start and end of an utterance
 pitch              F0 of each frame by pYIN, identical with librosa and many times faster; `pitch_viterbi` is its search

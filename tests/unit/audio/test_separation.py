@@ -11,7 +11,8 @@ import soundfile
 from numpy.typing import NDArray
 
 from voicemill import files
-from voicemill.audio.separation import DemucsSeparator, SeparationModel, bounds, replace_windows, separate
+from voicemill.audio.separation import DemucsSeparator, bounds, replace_windows, separate
+from voicemill.audio.separation_model import SeparationModel
 from voicemill.audio.vad import Span
 from voicemill.audio.waveform import FileWaveform, MemoryWaveform
 from voicemill.errors import DependencyError, GateError

@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pytest
 import soxr
 
-from voicemill.audio import vad
+from voicemill.audio import decode, vad
+from voicemill.audio.level_envelope import LevelEnvelope
 from voicemill.audio.vad import Span, speech_probabilities, speech_spans
 from voicemill.audio.waveform import MemoryWaveform
 from voicemill.errors import DependencyError
@@ -125,3 +126,39 @@ def test_missed_onsets_after_a_long_pause_are_recovered(speech: Samples) -> None
     found = vad.recover_missed_onsets(MemoryWaveform(recording, 16_000), late)
     assert found[0].start == pytest.approx(whole[0].start, abs=0.1)
     assert found[1:] == late[1:]
+
+
+def test_the_first_words_in_a_room_are_found() -> None:
+    """A clip that begins on its first sound, in a room of 0.6 s: the model's state knows no speech yet."""
+    path = Path(__file__).parents[2] / "data/people/lj/LJ001-0006.flac"
+    samples, rate = decode.read_mono(path)
+    decay = np.exp(-6.9 * np.arange(round(0.6 * rate)) / (0.6 * rate))
+    response = np.random.default_rng(0).standard_normal(len(decay)) * decay
+    response *= 0.5 / float(np.sqrt(np.sum(np.square(response))))
+    response[0] = 1.0
+    size = 1 << (len(samples) + len(response)).bit_length()
+    wet = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(response, size), size)[: len(samples)]
+    room = MemoryWaveform((wet * 0.7 / np.abs(wet).max()).astype(np.float32), rate)
+    gain = vad.detection_gain(LevelEnvelope.of(room.samples, rate))
+    cold = vad.detect_speech(room, gain)
+    warm = vad.recover_first_onset(room, cold, gain)
+    assert cold[0].start > 0.3
+    assert warm[0].start < 0.05
+    assert warm[1:] == cold[1:]
+
+
+@pytest.mark.parametrize("kind", ["silence", "noise", "tone"])
+def test_what_is_no_speech_before_the_first_words_stays_out(kind: str) -> None:
+    path = Path(__file__).parents[2] / "data/people/kathleen/arctic_a0144.flac"
+    samples, rate = decode.read_mono(path)
+    loud = float(np.sqrt(np.mean(np.square(samples))))
+    times = np.arange(round(1.5 * rate)) / rate
+    sound = {
+        "silence": np.zeros(len(times)),
+        "noise": np.random.default_rng(0).standard_normal(len(times)) * loud * 0.3,
+        "tone": np.sin(2 * np.pi * 440.0 * times) * loud,
+    }[kind]
+    joined = MemoryWaveform(np.concatenate((sound, samples)).astype(np.float32), rate)
+    gain = vad.detection_gain(LevelEnvelope.of(joined.samples, rate))
+    found = vad.detect_speech(joined, gain)
+    assert vad.recover_first_onset(joined, found, gain) == found

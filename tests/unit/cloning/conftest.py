@@ -54,7 +54,10 @@ def speech(people: Path) -> Path:
 @pytest.fixture(scope="session")
 def two_people(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eight seconds: a woman, and then another one, without a pause."""
-    parts = [clip_of(people, "lj/LJ001-0011.flac")[: 4 * RATE], clip_of(people, "kathleen/arctic_a0144.flac")[: 4 * RATE]]
+    parts = [
+        clip_of(people, "lj/LJ001-0011.flac")[: 4 * RATE],
+        clip_of(people, "kathleen/arctic_a0144.flac")[: 4 * RATE],
+    ]
     path = tmp_path_factory.mktemp("two") / "two.wav"
     soundfile.write(path, np.concatenate(parts), RATE, subtype="PCM_16")
     return path

@@ -84,7 +84,12 @@ def _reason(call: Callable[[], object]) -> str:
 def _candidate(seconds: float = 8.5, sure: float | None = -0.2, **changes: float) -> ReferenceCandidate:
     values = {"clipping": 1.0, "noise": 1.0, "continuity": 1.0, **changes}
     return ReferenceCandidate(
-        start=0.0, end=seconds, score=0.0, transcript="Words.", log_probability=sure, **values  # type: ignore[arg-type]
+        start=0.0,
+        end=seconds,
+        score=0.0,
+        transcript="Words.",
+        log_probability=sure,
+        **values,  # type: ignore[arg-type]
     )
 
 
@@ -201,9 +206,7 @@ def test_recordings_that_are_no_reference(people: Path, tmp_path: Path, prepare:
         ({"text": "  "}, "bad_usage"),
     ],
 )
-def test_requests_that_make_no_sense(
-    interview: Path, prepare: Prepare, how: dict[str, object], reason: str
-) -> None:
+def test_requests_that_make_no_sense(interview: Path, prepare: Prepare, how: dict[str, object], reason: str) -> None:
     assert _reason(lambda: prepare(interview, **how)) == reason
 
 
@@ -237,7 +240,9 @@ def test_voices_of_other_kinds(interview: Path, prepare: Prepare, tmp_path: Path
     source = VoiceSource(type="file", path="a.wav")
     custom = CustomVoice(model="m", speaker="Ryan")
     voices.create(
-        SpeakingVoice(slug="b", display_name="b", created_at=now(), updated_at=now(), engine="custom_voice", custom_voice=custom)
+        SpeakingVoice(
+            slug="b", display_name="b", created_at=now(), updated_at=now(), engine="custom_voice", custom_voice=custom
+        )
     )
     reference = prepare(interview)
     assert _reason(lambda: register_source(voices, "b", interview, source)) == "voice_of_another_kind:b"

@@ -71,7 +71,9 @@ def test_the_clip_to_register_is_long_and_clean() -> None:
     assert best_reference([_stretch(6.0), _stretch(9.0), _stretch(5.0)], 30.0) == _stretch(9.0)
     assert best_reference([_stretch(8.0, -60.0), _stretch(9.0, -30.0)], 30.0) == _stretch(8.0, -60.0)
     assert best_reference([_stretch(40.0), _stretch(60.0)], 30.0) == _stretch(40.0)
-    assert best_reference([_stretch(9.0, position=5.0), _stretch(9.0, position=1.0)], 30.0) == _stretch(9.0, position=1.0)
+    assert best_reference([_stretch(9.0, position=5.0), _stretch(9.0, position=1.0)], 30.0) == _stretch(
+        9.0, position=1.0
+    )
 
 
 def test_clips_of_a_recording(interview: Path, tmp_path: Path) -> None:
@@ -84,7 +86,10 @@ def test_clips_of_a_recording(interview: Path, tmp_path: Path) -> None:
     again = cut_clips(recording, pool, options, tmp_path / "again", register=True)
     assert [clip.position for clip in made.clips] == [clip.position for clip in again.clips]
     other = cut_clips(recording, pool, replace(options, seed=4), tmp_path / "other", register=False)
-    assert (other.reference, [clip.position for clip in other.clips] == [clip.position for clip in made.clips]) == (None, False)
+    assert (other.reference, [clip.position for clip in other.clips] == [clip.position for clip in made.clips]) == (
+        None,
+        False,
+    )
     source, source_rate = soundfile.read(interview)
     for clip in (*made.clips, made.reference):
         assert clip is not None
@@ -104,7 +109,11 @@ def test_clips_of_a_recording(interview: Path, tmp_path: Path) -> None:
 
 def test_a_part_of_a_recording(interview: Path, tmp_path: Path) -> None:
     part = _open(SourcePart(audio=interview, start=10.0, end=30.0), tmp_path)
-    assert (part.name, part.offset, part.waveform.seconds) == ("The-interview_10_30", 10.0, pytest.approx(20.0, abs=0.01))
+    assert (part.name, part.offset, part.waveform.seconds) == (
+        "The-interview_10_30",
+        10.0,
+        pytest.approx(20.0, abs=0.01),
+    )
     assert (part.source.start_sec, part.source.end_sec) == (10.0, 30.0)
     scanned = _open(SourcePart(audio=interview, max_scan_seconds=12.0), tmp_path)
     assert scanned.waveform.seconds == pytest.approx(12.0, abs=0.01)
@@ -119,9 +128,7 @@ def test_a_part_of_a_recording(interview: Path, tmp_path: Path) -> None:
         ({"audio": Path("none.wav")}, "missing_audio_path:none.wav"),
     ],
 )
-def test_parts_that_cannot_be_used(
-    interview: Path, tmp_path: Path, changes: dict[str, object], reason: str
-) -> None:
+def test_parts_that_cannot_be_used(interview: Path, tmp_path: Path, changes: dict[str, object], reason: str) -> None:
     assert _reason(lambda: _open(replace(SourcePart(audio=interview), **changes), tmp_path)) == reason  # type: ignore[arg-type]
 
 
@@ -221,7 +228,9 @@ def test_the_app_registers_a_voice(
     assert (code, "invalid_voice_slug" in capsys.readouterr().err) == (1, True)
     assert not (tmp_path / "work").exists()
     words = ["--consent", "I agree.", "--licence", "CC0-1.0"]
-    code = console.run(main, ["--audio", str(interview), "--voice-name", "ann", *options, *words], program="voice-split")
+    code = console.run(
+        main, ["--audio", str(interview), "--voice-name", "ann", *options, *words], program="voice-split"
+    )
     out = capsys.readouterr().out
     assert (code, '"registered":"ann"' in out) == (0, True)
     voice = json.loads((tmp_path / "cache/voices/ann/voice.json").read_text("utf-8"))

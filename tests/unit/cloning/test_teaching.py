@@ -42,7 +42,13 @@ class ToneEngine:
 
     def __init__(self, faults: dict[int, str] | None = None, varies: bool = True) -> None:
         self.description = EngineDescription(
-            engine="tones", voice="a", version="1", model="tones/a", licence="CC0-1.0", attribution="Tones.", varies=varies
+            engine="tones",
+            voice="a",
+            version="1",
+            model="tones/a",
+            licence="CC0-1.0",
+            attribution="Tones.",
+            varies=varies,
         )
         self.calls = 0
         self._faults = faults or {}
@@ -52,7 +58,9 @@ class ToneEngine:
         fault = self._faults.get(self.calls) or self._faults.get(-1)
         self.calls += 1
         seconds = expected_seconds(request.text) * (0.3 if fault == "short" else 3.0 if fault == "long" else 1.0)
-        samples = np.sin(np.arange(round(seconds * RATE)) / 20).astype(np.float32) * (1e-6 if fault == "silent" else 0.3)
+        samples = np.sin(np.arange(round(seconds * RATE)) / 20).astype(np.float32) * (
+            1e-6 if fault == "silent" else 0.3
+        )
         return EngineSpeech(samples, RATE, complete=fault != "cut")
 
     def close(self) -> None:
@@ -112,7 +120,9 @@ def test_a_hopeless_teacher_is_stopped_early(tmp_path: Path) -> None:
 def test_too_few_sentences(tmp_path: Path) -> None:
     made = Lesson(1.0, SpeakOptions(), LIMITS)
     with pytest.raises(DatasetError) as caught:
-        teach(ToneEngine(), ["One.", "One.", "Two."], made, ReadingJudges(None, None, LIMITS), tmp_path, SilentObserver())
+        teach(
+            ToneEngine(), ["One.", "One.", "Two."], made, ReadingJudges(None, None, LIMITS), tmp_path, SilentObserver()
+        )
     assert caught.value.code == "sentences_used_up"
     assert len(list(tmp_path.glob("*.wav"))) == 2
 

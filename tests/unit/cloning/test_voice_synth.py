@@ -80,7 +80,9 @@ def run(app: ModuleType, home: Path, capsys: pytest.CaptureFixture[str]) -> Run:
 @pytest.fixture
 def voices(home: Path) -> SpeakingVoices:
     found = SpeakingVoices(home / "cache", home / "work/bundles")
-    found.create(_voice("newsroom", CustomVoice(model="m", speaker="Ryan", tones={"warm": "Warmly.", "calm": "Calmly."})))
+    found.create(
+        _voice("newsroom", CustomVoice(model="m", speaker="Ryan", tones={"warm": "Warmly.", "calm": "Calmly."}))
+    )
     found.create(_voice("newsreel", CustomVoice(model="m", speaker="Vivian")))
     return found
 
@@ -126,7 +128,19 @@ def test_a_take_its_record_and_its_marks(run: Run, home: Path) -> None:
 @needs_flite
 def test_options_of_a_run(run: Run, home: Path) -> None:
     Path("talk.txt").write_text("Good morning. This is the second sentence, after a pause.\n", "utf-8")
-    options = ("--chunk", "--variants", "2", "--seed", "5", "--profile", "stable", "--top-p", "0.5", "--out-exact", "exact")
+    options = (
+        "--chunk",
+        "--variants",
+        "2",
+        "--seed",
+        "5",
+        "--profile",
+        "stable",
+        "--top-p",
+        "0.5",
+        "--out-exact",
+        "exact",
+    )
     code, _, err = run("speak", "--speaker", "flite:kal", "--text", "unused", "--text-file", "talk.txt", *options)
     assert code == 0
     assert "all takes are alike" in err
@@ -211,9 +225,7 @@ def test_names_that_are_near_are_offered(run: Run, voices: SpeakingVoices) -> No
     assert "calm" in run("speak", "--voice", "newsroom", "--tone", "tender", "--text", "a")[2]
 
 
-def test_the_switch_of_built_in_speakers(
-    run: Run, voices: SpeakingVoices, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_switch_of_built_in_speakers(run: Run, voices: SpeakingVoices, monkeypatch: pytest.MonkeyPatch) -> None:
     for value in ("0", "false", "No", " off ", "disabled"):
         monkeypatch.setenv("QWEN3_ENABLE_CUSTOMVOICE", value)
         for who in (("--voice", "newsroom"), ("--speaker", "Ryan")):
@@ -246,7 +258,16 @@ def test_the_list_of_voices(run: Run, home: Path, voices: SpeakingVoices) -> Non
     code, out, _ = run("list-voices", "--json")
     found = json.loads(out)
     assert code == 0
-    assert sorted(found) == ["cache", "legacy", "legacy_count", "legacy_dir", "named", "named_count", "registry_dir", "total"]
+    assert sorted(found) == [
+        "cache",
+        "legacy",
+        "legacy_count",
+        "legacy_dir",
+        "named",
+        "named_count",
+        "registry_dir",
+        "total",
+    ]
     assert (found["total"], found["named_count"], found["legacy_count"]) == (3, 2, 1)
     assert all(sorted(entry) == NAMED for entry in (*found["named"], *found["legacy"]))
     by_name = {entry["slug"]: entry for entry in found["named"]}

@@ -133,7 +133,7 @@ def test_the_shipped_list_names_what_the_toolbox_loads_and_every_entry_passes():
     for refused in REFUSED:
         assert reason(REPOSITORY / SHIPPED, refused) == "allowlist_commercial_rejected"
         assert listed.find(refused).evidence
-    assert [entry.id for entry in listed.of_kind("separation")] == ["adefossez/htdemucs"]
+    assert [entry.id for entry in listed.of_kind("separation")] == ["rikorose/deepfilternet3", "adefossez/htdemucs"]
     for selection in gate.select_all(ids, listed):
         assert selection.entry.evidence
         assert selection.entry.attribution

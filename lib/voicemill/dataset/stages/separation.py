@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata as packages
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 from voicemill import files
 from voicemill.audio import background_level, separation, waveform
 from voicemill.audio.background_level import BackgroundLevel
-from voicemill.audio.separation import SeparationModel
+from voicemill.audio.separation_model import SeparationModel
 from voicemill.audio.vad import Span
 from voicemill.audio.waveform import FileWaveform
 from voicemill.dataset import stage_cache
@@ -38,13 +37,12 @@ def choose_separator(mode: SeparationMode, weights_id: str, registry: WeightsReg
 
     Raises:
         GateError: the weights may not be used, or, where they are asked for, are not there.
-        DependencyError: `extra_missing:demucs`, where they are asked for.
+        DependencyError: `extra_missing:<package>`, where they are asked for.
     """
     if mode == "never":
         return SeparatorChoice(mode)
     try:
-        if importlib.util.find_spec("demucs") is None:
-            raise separation.missing()
+        separation.require(weights_id)
         found = registry.resolve(weights_id, "separation", download=mode == "always")
     except (DependencyError, GateError) as error:
         known = ("extra_missing", "weights_unavailable", "allowlist_rejected", "allowlist_commercial_rejected")
@@ -86,7 +84,8 @@ def separate_one(task: WindowTask) -> tuple[Path, bool]:
     recording = FileWaveform((task.decoded,))
     near = recording.read(max(0.0, task.window.start - separation.CONTEXT), task.window.end + separation.CONTEXT)
     first, last = separation.bounds(recording, task.window)
-    tools = [packages.version(name) for name in ("demucs", "torch")]
+    package = separation.package_of(task.model.weights_id)
+    tools = [packages.version(name) for name in ((package, "torch") if package == "demucs" else (package,))]
     content = waveform.digest(waveform.MemoryWaveform(near, recording.rate))
     # the same sound may begin its window elsewhere
     place = [first - round(max(0.0, task.window.start - separation.CONTEXT) * recording.rate), last - first]

@@ -48,7 +48,8 @@ def speech_of(task: SpeechTask) -> Speech:
     def compute() -> Speech:
         levels = level_envelope.LevelEnvelope.of_waveform(recording)
         gain = vad.detection_gain(levels)
-        found = vad.recover_missed_onsets(recording, vad.detect_speech(recording, gain), gain)
+        found = vad.recover_first_onset(recording, vad.detect_speech(recording, gain), gain)
+        found = vad.recover_missed_onsets(recording, found, gain)
         spans = steady_sound.trim(recording, endpointing.refine(found, levels), levels)
         return Speech(digest=digest, spans=tuple((span.start, span.end) for span in spans))
 

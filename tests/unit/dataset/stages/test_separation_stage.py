@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from voicemill import files
 from voicemill.audio import decode
 from voicemill.audio.background_level import background_level
-from voicemill.audio.separation import SeparationModel
+from voicemill.audio.separation_model import SeparationModel
 from voicemill.audio.waveform import MemoryWaveform
 from voicemill.dataset.context import PreparationContext, SeparatorChoice
 from voicemill.dataset.figures import SeparationFigures
