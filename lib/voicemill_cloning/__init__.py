@@ -12,6 +12,7 @@ Engines and speech:
     languages    the languages of Qwen3-TTS and their names
     generation   profiles, a voice's defaults and options -> how a generation is steered
     styles       sentences that tell a model how to speak; texts that look like such sentences
+    selection    takes scored and ranked
     judging      the words and the speaker of a take, by learned judges
 
 Voices:

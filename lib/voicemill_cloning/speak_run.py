@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from voicemill.align.features import SAMPLE_RATE
 from voicemill.align.forced_alignment import Aligner
 from voicemill.align.spoken_reading import spoken_reading
-from voicemill.audio.decode import resample
-from voicemill.errors import DatasetError, UsageError
+from voicemill.audio.decode import read_mono, resample
+from voicemill.audio.embedding import SpeakerModel
+from voicemill.errors import DatasetError, NotMeasurableError, UsageError
 from voicemill.metrics.judges import Judges
+from voicemill.metrics.opinion import OpinionModel
 from voicemill.progress import Observer
 from voicemill.text import normalise
 from voicemill.text.lexicon import default_lexicon
 from voicemill.text.readings import reading_of
-from voicemill_cloning import chunking, judging, languages
+from voicemill_cloning import chunking, judging, languages, selection
 from voicemill_cloning.choice import VoiceChoice
 from voicemill_cloning.engines.engine import AUTO, SpeechEngine
 from voicemill_cloning.generation import Generation
-from voicemill_cloning.judging import RecognisedTake
+from voicemill_cloning.judging import RecognisedTake, ReferenceVoice
 from voicemill_cloning.opening import origin_of
 from voicemill_cloning.results import JudgedTake, SpokenRun
 from voicemill_cloning.speaking import SpeakOptions, SynthesisedTake, speak
 from voicemill_cloning.styles import looks_like_direction
+from voicemill_cloning.voice_file import REFERENCE
 
 MAX_TEXT_BYTES = 4 * 1024 * 1024
 ALIGNER = "pocketsphinx-en-us"
@@ -113,7 +117,8 @@ def speak_run(
     if looks_like_direction(text):
         observer.note("WARNING: the text looks like a direction for the speaker; it is spoken word for word")
     judged = request.qa or request.select_best
-    recogniser = judging.require_recogniser(judges(), language, request.recogniser) if judged else None
+    found = judges() if judged else Judges()
+    recogniser = judging.require_recogniser(found, language, request.recogniser) if judged else None
     if request.align_words:
         judging.require_english(language)
     options = SpeakOptions(
@@ -146,7 +151,8 @@ def speak_run(
         for number, take in enumerate(takes):
             recognised[take.index] = judging.recognise(recogniser, take.samples, take.sample_rate, text)
             observer.advance(number + 1)
-    results, policy, metrics, best = _select(takes, text, language, recognised, request)
+    figures = _figures(takes, request, found) if request.select_best else {}
+    results, policy, metrics, best = _select(takes, text, language, recognised, figures, request)
     chosen = best or results[0]
     return SpokenRun(
         choice=request.choice,
@@ -177,19 +183,68 @@ def observer_of(observer: Observer) -> Callable[[int, int], None]:
     return lambda done, of: observer.advance(done, f"{done} of {of} pieces")
 
 
+def _figures(takes: Sequence[SynthesisedTake], request: SpeakRequest, found: Judges) -> dict[int, dict[str, float]]:
+    """Likeness to the voice's reference and opinion score of each take, where they can be measured."""
+    known = request.choice.known
+    reference = known.folder / REFERENCE if known is not None else None
+    voice = None
+    if isinstance(found.speaker, SpeakerModel) and reference is not None and reference.is_file():
+        voice = ReferenceVoice.of(found.speaker, *read_mono(reference))
+    figures: dict[int, dict[str, float]] = {take.index: {} for take in takes}
+    for take in takes:
+        with contextlib.suppress(NotMeasurableError):
+            if voice is not None:
+                likeness = voice.similarity(voice.embed(take.samples, take.sample_rate))
+                figures[take.index] |= {} if likeness is None else {"likeness": likeness}
+            if isinstance(found.opinion, OpinionModel):
+                figures[take.index]["opinion"] = found.opinion.score(take.samples, take.sample_rate).p808
+    return figures
+
+
 def _select(
     takes: list[SynthesisedTake],
     text: str,
     language: str,
     recognised: dict[int, RecognisedTake],
+    figures: Mapping[int, Mapping[str, float]],
     request: SpeakRequest,
 ) -> tuple[list[JudgedTake], dict[str, Any], list[dict[str, Any]], JudgedTake | None]:
     """The takes with their figures, the policy of the selection, its parts, and the best take."""
+    qa = {index: one.qa(takes[index - 1].seconds) for index, one in recognised.items()}
+    if not request.select_best:
+        return [JudgedTake(take, qa=qa.get(take.index)) for take in takes], {"enabled": False}, [], None
+    scores = {
+        take.index: selection.judge_take(
+            take,
+            text,
+            language,
+            transcript=recognised[take.index].transcript if take.index in recognised else None,
+            **figures.get(take.index, {}),
+        )
+        for take in takes
+    }
+    order = [score.index for score in selection.ranked(list(scores.values()))]
     found = [
-        JudgedTake(take, qa=recognised[take.index].qa(take.seconds) if take.index in recognised else None)
+        JudgedTake(
+            take,
+            qa=qa.get(take.index),
+            acoustics=scores[take.index].acoustics.as_dict(),
+            metrics=scores[take.index].as_dict(),
+            rank=order.index(take.index) + 1,
+        )
         for take in takes
     ]
-    return found, {"enabled": False}, [], None
+    best = found[order[0] - 1]
+    rows = [{"take": found[index - 1].name, **scores[index].as_dict()} for index in order]
+    policy = {
+        "enabled": True,
+        "method": selection.METHOD,
+        "weights": selection.WEIGHTS,
+        "selected_take": best.name,
+        "selected_wav": best.wav,
+        "ranked": rows,
+    }
+    return found, policy, rows, best
 
 
 def align_words(take: SynthesisedTake, text: str) -> dict[str, Any]:
