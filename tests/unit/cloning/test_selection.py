@@ -11,7 +11,7 @@ from voicemill.settings import REPOSITORY
 from voicemill.weights.allowlist import SHIPPED
 from voicemill.weights.registry import WeightsRegistry
 from voicemill_cloning import judging
-from voicemill_cloning.engines.engine import Samples
+from voicemill_cloning.engines.engine import EngineRequest, EngineSpeech, Samples
 from voicemill_cloning.engines.programs import FliteEngine
 from voicemill_cloning.selection import TakeScore, judge_take, measure_acoustics, ranked, repeated_share
 from voicemill_cloning.speaking import SynthesisedTake, speak
@@ -157,3 +157,47 @@ def test_the_real_judges_prefer_the_text_to_its_faults() -> None:
     assert scores[0].score > 0.85
     assert scores[1].faults == ("words_repeated",)
     assert all("words_missing" in one.faults for one in scores[2:])
+
+
+class Unsteady:
+    """flite, which reads another text with each seed: an engine whose takes differ as a generative one's do."""
+
+    READINGS = (f"{TEXT} {TEXT}", TEXT, "The weather is fine today.")
+
+    def __init__(self) -> None:
+        import dataclasses
+
+        self._flite = FliteEngine("rms")
+        self.description = dataclasses.replace(self._flite.description, varies=True)
+
+    def synthesise(self, request: EngineRequest) -> EngineSpeech:
+        return self._flite.synthesise(EngineRequest(self.READINGS[request.seed]))
+
+    def close(self) -> None:
+        pass
+
+
+@flite
+@pytest.mark.slow
+def test_a_run_selects_the_take_that_says_the_text_once() -> None:
+    from voicemill.metrics.judges import find_judges
+    from voicemill.progress import SilentObserver
+    from voicemill_cloning.choice import choose_speaker
+    from voicemill_cloning.generation import GenerationOptions, resolve
+    from voicemill_cloning.speak_run import SpeakRequest, speak_run
+    from voicemill_cloning.styles import Instruction
+
+    registry = WeightsRegistry(REPOSITORY / SHIPPED, REPOSITORY / "cache/weights", REPOSITORY)
+    choice = choose_speaker("flite:rms", Instruction(), enabled=True)
+    request = SpeakRequest(
+        TEXT, choice, resolve(GenerationOptions(), choice.defaults), variants=3, select_best=True, qa=True
+    )
+    run = speak_run(request, Unsteady, lambda: find_judges(registry), SilentObserver())
+    assert run.selected is not None
+    assert (run.selected.name, run.selected.rank) == ("take_02", 1)
+    assert run.selection_policy["selected_wav"] == "take_02.wav"
+    assert run.selection_metrics[0]["take"] == "take_02"
+    assert [one.rank for one in run.takes] != [None] * 3
+    assert run.takes[0].metrics is not None
+    assert run.takes[0].metrics["faults"] == ["words_repeated"]
+    assert run.takes[0].acoustics is not None
