@@ -105,6 +105,8 @@ class Following:
     def headline(self) -> str:
         """How far it is, in a few words."""
         progress = self.job.progress
+        if self.state == "stopping":
+            return "Stopping"
         if self.job.state != "running" or not progress or not progress.get("total"):
             return self.job.message
         return f"{100 * progress['current'] / progress['total']:.0f} %"
@@ -117,6 +119,8 @@ class Following:
     @property
     def state(self) -> str:
         """In one word for people."""
+        if self.job.state == "running" and self.job.cancelled:
+            return "stopping"
         words = {"pending": "in the queue", "running": "running", "done": "finished"}
         return words.get(self.job.state, "stopped" if self.job.cancelled else "failed")
 

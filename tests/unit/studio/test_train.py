@@ -21,7 +21,7 @@ from voicemill_serve.jobs import JobRunner
 from voicemill_serve.refusals import RequestRefusedError
 from voicemill_studio.estimates import PRESETS, length, presets_for
 from voicemill_studio.overview import TRAINING
-from voicemill_studio.train import TrainingRequest, curves_of, lines_for_people, why_of
+from voicemill_studio.train import Following, TrainingRequest, curves_of, lines_for_people, why_of
 
 if TYPE_CHECKING:
     from voicemill.dataset.prepare import PreparedDataset
@@ -94,6 +94,14 @@ class TestFollowing:
         assert why_of(job) == "One. Two."
         job.cancelled = True
         assert why_of(job) == ""
+
+    def test_a_job_that_is_being_stopped_says_so(self) -> None:
+        progress = {"current": 89.0, "total": 100.0}
+        job = ScriptJob("1", TRAINING, "running", "Step 89/100", 0, progress=progress)
+        shown = Following(job, None, "", "", [], [], "")
+        assert (shown.state, shown.headline) == ("running", "89 %")
+        job.cancelled = True
+        assert (shown.state, shown.headline) == ("stopping", "Stopping")
 
     def test_lines_for_programs_are_left_out_of_the_log(self) -> None:
         logs = ["PROGRESS 1 2\n", "STATS {}\n", "[ERR] FastPitch 1/2\n", "ARTIFACT a\n", "ready\n"]
