@@ -5,7 +5,7 @@ dev = . scripts/machine.sh && . scripts/bootstrap.sh && check_machine && bootstr
 bin = "$$(dirname "$$VOICEMILL_PYTHON")"
 launcher = $(if $(filter direct,$(TOOLBOX_RUNTIME)),./run-direct,./run)
 
-.PHONY: help build build-gpu shell shell-gpu test test-fast test-all test-docker test-local test-local-fast lint format lock demo batch bench bench-quality mutants vast-search vast-run vast-shell \
+.PHONY: help build build-gpu shell shell-gpu test test-fast test-all test-docker test-local test-local-fast synth-test qwen-check lint format lock demo batch bench bench-quality mutants vast-search vast-run vast-shell \
   vast-status vast-pull vast-destroy vast-remote-test \
   schemas publish-cpu publish-cuda-base publish-cuda clean-work clean-cache
 
@@ -40,6 +40,12 @@ test-docker: ## the tests that build images and run containers
 
 test-local: ## the numbered shell suites of tests/local (ONLY="01 02", SKIP="03" choose)
 	@bash tests/local/run-all.sh
+
+synth-test: ## the shell suites of cloned, built-in and designed voices; what needs weights of Qwen3-TTS is left out where there are none
+	@ONLY="$(or $(ONLY),$(shell seq -s ' ' 20 39))" bash tests/local/run-all.sh
+
+qwen-check: ## the same on a machine that has the weights: the check list of docs/cloning.md
+	@QWEN_REQUIRED=1 ONLY="$(or $(ONLY),$(shell seq -s ' ' 20 39))" bash tests/local/run-all.sh
 
 test-local-fast: ## their fast subset
 	@SKIP_SLOW=1 bash tests/local/run-all.sh

@@ -9,6 +9,7 @@ from typing import Literal
 
 from voicemill.dataset.rights import Rights
 from voicemill.errors import UsageError
+from voicemill_cloning.listing import unnamed_prompts
 from voicemill_cloning.registry import KnownVoice, SpeakingVoices
 from voicemill_cloning.styles import Instruction, unknown
 from voicemill_cloning.voice_file import GenerationDefaults
@@ -22,6 +23,8 @@ SOURCE_TYPES: dict[str, str] = {
     "custom_voice": "custom_voice_named",
     "trained": "trained_bundle",
 }
+_SHORTEST_ID = 6
+"""Characters of the beginning of a prompt's name, which is a digest."""
 DISABLED = ("0", "false", "no", "off", "disabled")
 SWITCH = "QWEN3_ENABLE_CUSTOMVOICE"
 """Variable that turns the built-in speakers of Qwen3-TTS off."""
@@ -102,6 +105,9 @@ def choose_voice(
     path = Path(name)
     if path.suffix.lower() in (".pkl", ".safetensors"):
         return _of_file(path, tone, instruction)
+    unnamed = _unnamed(voices, name)
+    if unnamed is not None:
+        return _of_file(unnamed, tone, instruction)
     known = voices.find(name)
     mode: EngineMode = known.engine
     choice = VoiceChoice(known.slug, Path(known.slug), mode, SOURCE_TYPES[mode], bundle=known.bundle, known=known)
@@ -142,6 +148,21 @@ def choose_voice(
         prompt=None if stem is None or mode == "trained" else _readable(known.folder / stem),
         language=file.ref.language if file.ref else None,
     )
+
+
+def _unnamed(voices: SpeakingVoices, name: str) -> Path | None:
+    """The prompt without a voice whose stem has this beginning, where no voice has it."""
+    wanted = name.strip().lower()
+    if len(wanted) < _SHORTEST_ID or voices.begins(wanted):
+        return None
+    found = {path.stem: path for path in unnamed_prompts(voices.cache) if path.stem.lower().startswith(wanted)}
+    if len(found) > 1:
+        raise UsageError(
+            f"{name[:64]!r} is the beginning of {len(found)} prompts.",
+            reason=f"voice_ambiguous:{name[:64]}",
+            hint="Give more of the name; voice-synth list-voices shows all of them.",
+        )
+    return next(iter(found.values()), None)
 
 
 def choose_speaker(name: str, instruction: Instruction, *, enabled: bool = True) -> VoiceChoice:

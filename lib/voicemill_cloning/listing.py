@@ -35,6 +35,8 @@ def listing(voices: SpeakingVoices) -> dict[str, Any]:
 def unnamed_prompts(cache: Path) -> list[Path]:
     """Prompts that belong to no voice, the newest first."""
     found = [path for path in (cache / UNNAMED).glob("*") if path.suffix in (".pkl", ".safetensors") and path.is_file()]
+    converted = {path.stem for path in found if path.suffix != ".pkl"}
+    found = [path for path in found if path.suffix != ".pkl" or path.stem not in converted]
     return sorted(found, key=lambda path: (-path.stat().st_mtime, path.name))
 
 

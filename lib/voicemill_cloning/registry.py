@@ -99,6 +99,10 @@ class SpeakingVoices:
             raise self._unknown(name)
         return found
 
+    def begins(self, name: str) -> bool:
+        """Whether the name of a voice begins so, without regard to case."""
+        return any(each.lower().startswith(name.lower()) for each in self._names())
+
     def find(self, name: str) -> KnownVoice:
         """One voice by its name, or by the beginning of it that no other voice has.
 

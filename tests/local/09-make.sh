@@ -2,7 +2,7 @@
 # make explains every target, and images are published from clean trees only, under tags that can be made again.
 . "$(dirname "$0")/lib.sh"
 expect 0 '' make
-for target in help build build-gpu shell shell-gpu test test-fast test-all test-docker test-local test-local-fast lint lock demo batch vast-search vast-run vast-shell vast-status \
+for target in help build build-gpu shell shell-gpu test test-fast test-all test-docker test-local test-local-fast synth-test qwen-check lint lock demo batch vast-search vast-run vast-shell vast-status \
     vast-pull vast-destroy vast-remote-test bench publish-cpu \
     publish-cuda-base publish-cuda clean-work clean-cache; do
   grep -qE "^  make $target +[a-z]" "$SCRATCH/out" || fail "make help does not explain $target"

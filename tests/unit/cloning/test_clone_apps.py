@@ -182,6 +182,20 @@ def test_several_takes_have_a_folder_of_their_own(
     assert list((tmp_path / "cache/voice-clone/prompts").glob("*.safetensors"))
 
 
+def test_prompts_without_a_voice_speak_by_the_beginning_of_their_names(
+    run: Run, speech: Path, opened: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    assert run("voice-clone", "prepare-ref", "--ref-audio", str(speech))[0] == 0
+    (prompt,) = (tmp_path / "cache/voice-clone/prompts").glob("*.safetensors")
+    for name in (prompt.stem, prompt.stem[:8].upper(), str(prompt)):
+        code, _, err = run("voice-synth", "speak", "--voice", name, "--text", TEXT, "--out-exact", "x")
+        assert code == 0, err
+        assert json.loads(Path("x/takes.meta.json").read_text("utf-8"))["voice_id"] == prompt.stem
+    assert "voice_not_found" in run("voice-synth", "speak", "--voice", prompt.stem[:3], "--text", TEXT)[2]
+    prompt.with_name(f"{prompt.stem}b.safetensors").write_bytes(prompt.read_bytes())
+    assert "voice_ambiguous" in run("voice-synth", "speak", "--voice", prompt.stem[:8], "--text", TEXT)[2]
+
+
 def test_a_prompt_is_built_once(
     run: Run, speech: Path, voices: SpeakingVoices, opened: list[tuple[str, str]]
 ) -> None:
