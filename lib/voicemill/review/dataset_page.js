@@ -110,7 +110,7 @@
       document.getElementById("left-count").textContent = shown + " of " + lines.length;
       document.getElementById("left-none").hidden = shown > 0;
     };
-    if (!seek.form) {
+    if (seek) {  // in the studio, the server searches
       reason.addEventListener("change", sift);
       seek.addEventListener("input", sift);
     }

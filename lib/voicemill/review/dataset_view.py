@@ -202,7 +202,9 @@ def cards(dataset: PreparedDataset) -> list[Card]:
             f"{stats.train_clips} for training, {stats.validation_clips} for validation",
         ),
         Card(
-            "Rejected", *length(lost), f"{len(report.rejected)} stretches; the pauses are {report.seconds_pause:.1f} s"
+            "Rejected",
+            *length(lost),
+            f"{_stretches(len(report.rejected))}; the pauses are {report.seconds_pause:.1f} s",
         ),
         Card("Loudness", f"{dataset.description.settings.target_lufs:.0f}", "LUFS", gain),
         Card(
@@ -212,6 +214,10 @@ def cards(dataset: PreparedDataset) -> list[Card]:
             f"± {stats.pitch_std:.0f} Hz; {100 * stats.voiced_share:.0f} % of the frames voiced",
         ),
     ]
+
+
+def _stretches(count: int) -> str:
+    return "one stretch" if count == 1 else f"{count:,} stretches"
 
 
 def _recordings(dataset: PreparedDataset) -> str:

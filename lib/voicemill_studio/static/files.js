@@ -43,7 +43,7 @@ function show(upload, problem = "") {
   it.name.textContent = upload.name;
   it.remove.setAttribute("aria-label", "Remove " + upload.name);
   it.bar.value = share;
-  it.bar.hidden = upload.complete;
+  it.bar.hidden = upload.complete || !!upload.refused;
   it.bar.setAttribute("aria-label", "Share of " + upload.name + " that has arrived");
   const facts = [size(upload.bytes)];
   if (upload.described) facts.push(upload.described);
