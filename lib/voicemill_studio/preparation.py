@@ -77,7 +77,7 @@ async def start(studio: Studio, voice: str, source: SourceFolder, more: Sequence
     Raises:
         VoicemillError: `training_unavailable`, `jobs_busy`; `not_writable`, the job cannot be kept.
     """
-    argv = [sys.executable, str(APP), *arguments(voice, source, more)]
+    argv = [sys.executable, str(APP), *arguments(voice, source, ("--keep-rejected", *more))]
     folders = {"WORK_DIR": studio.workspace.work, "CACHE_DIR": studio.workspace.cache}
     environment = {name: str(path.absolute()) for name, path in folders.items()}
     runner = studio.jobs

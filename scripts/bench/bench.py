@@ -15,6 +15,7 @@
     kills    a tiny job killed with SIGKILL at random moments of each stage and resumed (docs/benchmarks.md)
     people   how exactly clips of people are cut, and what a preparation keeps of them
     judges   the judges of the evaluation on recordings of people, their copies, noise and other people
+    takes    the studio's verdicts on takes of a person: seconds, right text, and single words changed
     vocoders copy synthesis of people by every vocoder, beside the recordings
     marks    what the watermark survives, its level, and its false alarms on human speech
     curve    error rate, distortion and pitch error against minutes of training, stock NeMo beside ours (needs flite)
@@ -287,6 +288,17 @@ def people(work: Path, recordings: Path | None, count: int, limit: int, only: tu
     scratch = work / f"people-{int(time.time())}"
     for row in people_preparation.report(folder, work / "prompts", scratch, limit, only):
         click.echo(row)
+
+
+@main.command()
+@click.argument("speaker", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--audio", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Of the FLAC files.")
+@click.option("--count", default=20, show_default=True, help="Recordings.")
+def takes(speaker: Path, audio: Path | None, count: int) -> None:
+    """The studio's verdicts on takes of a person; SPEAKER holds clips and a metadata.csv."""
+    from takes import run
+
+    run(speaker, audio or speaker, count)
 
 
 @main.command()
