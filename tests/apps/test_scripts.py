@@ -138,24 +138,70 @@ def test_a_cpu_image_takes_the_small_build_of_torch(
     tmp_path: Path, responds: bool, environment: dict[str, str], wheel: bool, index: str | None
 ) -> None:
     """With a stand-in for Python that records pip's arguments and answers for the index."""
-    shutil.copytree(ROOT / "locks", tmp_path / "locks")
-    (tmp_path / "wheels").mkdir()
     if wheel:
+        (tmp_path / "wheels").mkdir()
         (tmp_path / "wheels/torch-1+cpu-cp311.whl").touch()
-    script = (ROOT / "docker/install-torch.sh").read_text(encoding="utf-8").replace("/mnt/", f"{tmp_path}/")
-    (tmp_path / "python3").write_text(
-        '#!/bin/sh\ncase "$1/$2" in\n-m/pip) echo "$@" ;;\n*urlopen*) exit ' + str(int(not responds)) + " ;;\n"
-        "*cuda*) echo cu130 ;;\nesac\n"
-    )
-    (tmp_path / "python3").chmod(0o755)
-    path = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(["bash", "-c", script], env=path | environment, capture_output=True, text=True, check=True)
+    pip, stderr = install_torch(tmp_path, environment, responds=responds)
     small = (ROOT / "locks/torch-index.txt").read_text(encoding="utf-8").strip()
-    expected = {
-        None: "",
-        "the CPU index": f"--index-url {small} ",
-        "wheels": f"--no-index --find-links {tmp_path}/wheels ",
-    }
+    expected = {"the CPU index": f"--index-url {small} ", "wheels": f"--no-index --find-links {tmp_path}/wheels "}
     pin = (ROOT / "locks/torch.txt").read_text(encoding="utf-8").strip()
-    assert done.stdout == f"-m pip install {expected.get(index, f'--index-url {index} ')}{pin}\n"
-    assert ("4 GB larger" in done.stderr) == (not responds)
+    what = "--no-deps --require-hashes -r FILE"
+    if index is not None:
+        what = f"{expected.get(index, f'--index-url {index} ')}{pin}"
+    assert re.sub("(?<= -r ).*", "FILE", pip.splitlines()[0]) == f"-m pip install --no-compile {what}"
+    assert ("3 GB larger" in stderr) == (not responds)
+
+
+def install_torch(folder: Path, environment: dict[str, str], *extra: str, responds: bool = False) -> tuple[str, str]:
+    """What docker/install-torch.sh gives pip, with the requirements of a file below each call, and its stderr."""
+    shutil.copytree(ROOT / "locks", folder / "locks")
+    (folder / "wheels").mkdir(exist_ok=True)
+    script = (ROOT / "docker/install-torch.sh").read_text(encoding="utf-8").replace("/mnt/", f"{folder}/")
+    (folder / "python3").write_text(
+        '#!/bin/sh\ncase "$1/$2" in\n-m/pip) echo "$@"; for last in "$@"; do :; done; [ ! -f "$last" ] || cat "$last" ;;\n'
+        "*urlopen*) exit " + str(int(not responds)) + " ;;\n*cuda*) echo cu130 ;;\nesac\n"
+    )
+    (folder / "apt-get").write_text("#!/bin/sh\n")
+    for name in ("python3", "apt-get"):
+        (folder / name).chmod(0o755)
+    path = {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-c", script, "install-torch.sh", *extra], env=path | environment, capture_output=True, text=True, check=True
+    )  # fmt: skip
+    return done.stdout, done.stderr
+
+
+def test_torch_of_pypi_is_pinned_by_hashes_with_the_libraries_that_it_loads(tmp_path: Path) -> None:
+    def pins(text: str) -> dict[str, str]:
+        blocks = re.findall(
+            r"^([a-z0-9-]+)==(\S+) \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", text, flags=re.M
+        )
+        return {name: version for name, version, hashes in blocks if hashes}
+
+    locked = (ROOT / "locks/torch-pypi.txt").read_text(encoding="utf-8")
+    whole = pins(locked)
+    assert len(whole) == locked.count("==")  # each has a hash
+    assert f"torch=={whole['torch']}" == (ROOT / "locks/torch.txt").read_text(encoding="utf-8").strip()
+    lock = {each["name"]: each["version"] for each in tomllib.loads((ROOT / "poetry.lock").read_text())["package"]}
+    assert {name for name in whole if name in lock and lock[name].split(".")[0] != whole[name].split(".")[0]} == set()
+    on_cpu = pins(install_torch(tmp_path / "cpu", {"COMPUTE": "cpu"})[0])
+    assert set(whole) - set(on_cpu) == {
+        "torchaudio", "triton", "cuda-bindings", "cuda-pathfinder", "cuda-toolkit", "nvidia-nvtx",
+    }  # fmt: skip
+    on_gpu = pins(install_torch(tmp_path / "gpu", {"COMPUTE": "cu130"}, "torchaudio")[0])
+    assert on_gpu == whole
+    assert set(whole) - set(pins(install_torch(tmp_path / "none", {"COMPUTE": "cu130"})[0])) == {"torchaudio"}
+
+
+@pytest.mark.parametrize("name", ["docker/trim-packages.py", "docker/dpkg-excludes", "locks/torch-pypi.txt"])
+def test_the_tag_of_the_cuda_base_changes_with_everything_that_makes_it(tmp_path: Path, name: str) -> None:
+    def digest() -> str:
+        script = f". '{ROOT}/docker/source.sh'; locks_digest '{tmp_path}'"
+        return subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout
+
+    for folder in ("docker", "locks"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    before = digest()
+    with (tmp_path / name).open("a") as stream:
+        stream.write("\n")
+    assert digest() != before

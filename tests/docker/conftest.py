@@ -192,6 +192,56 @@ def image(checkout: Checkout) -> str:
     return "voicemill:cpu"
 
 
+COMPOSE_2 = """set -eu
+# Debian 13's package of Compose 2, unpacked into the folder $1; this system's packages stay as they are.
+if [ ! -x "$1/cli-plugins/docker-compose" ]; then
+  mkdir -p "$1/apt/lists/partial" "$1/apt/archives/partial"
+  mirror="$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/debian.sources 2>/dev/null | head -n 1)"
+  key=/usr/share/keyrings/debian-archive-keyring.gpg
+  echo "deb [signed-by=$key] ${mirror:-http://deb.debian.org/debian} trixie main" > "$1/apt/sources.list"
+  apt() {
+    apt-get -qq -o Dir::Etc::sourcelist="$1/apt/sources.list" -o Dir::Etc::sourceparts=- -o Dir::State::lists="$1/apt/lists" \
+      -o Dir::Cache="$1/apt" -o APT::Sandbox::User=root "$2" ${3:+"$3"}
+  }
+  apt "$1" update
+  (cd "$1/apt" && apt "$1" download docker-compose && dpkg -x docker-compose_*.deb root)
+  mkdir -p "$1/cli-plugins"
+  cp "$1/apt/root/usr/libexec/docker/cli-plugins/docker-compose" "$1/cli-plugins/"
+  rm -r "$1/apt"
+fi
+"""
+
+
+@dataclass(frozen=True)
+class Compose:
+    """A client of Compose: its command, and what it adds to the environment."""
+
+    command: tuple[str, ...]
+    environment: dict[str, str]
+
+    def __call__(
+        self, root: Path, environment: Mapping[str, str], *argv: str, timeout: float = 600
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*self.command, *argv], cwd=root, env={**environment, **self.environment}, capture_output=True, text=True,
+            check=False, timeout=timeout,
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="session", params=["Compose 1", "Compose 2"])
+def compose(request: pytest.FixtureRequest, engine: dict[str, str]) -> Compose:
+    """`docker-compose` 1.29 of Debian 12, and `docker compose`: the machine's own, else Debian 13's package."""
+    if request.param == "Compose 1":
+        return Compose(("docker-compose",), {})
+    cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "voicemill/compose-2"
+    own = {} if bash("docker compose version", engine).returncode == 0 else {"DOCKER_CONFIG": str(cache)}
+    if own:
+        fetched = subprocess.run(["sh", "-c", COMPOSE_2, "sh", cache], capture_output=True, text=True, check=False)
+        if fetched.returncode != 0 or bash("docker compose version", engine | own).returncode != 0:
+            pytest.skip(f"no Compose 2: {fetched.stderr.strip()[-300:]}")
+    return Compose(("docker", "compose"), own)
+
+
 @pytest.fixture(scope="session")
 def take(checkout: Checkout, place: Path) -> Path:
     """The first sentences of the demo, cut in the pause after them, text beside it; outside the checkout, oddly named."""

@@ -6,13 +6,16 @@ import dataclasses
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-from .conftest import SENTENCES, Checkout, files_below
+from .conftest import SENTENCES, Checkout, Compose, files_below
 
 PROTOCOL = ("PROGRESS ", "STATS ", "ARTIFACT ", "[tts-prod] ")
 
@@ -253,41 +256,42 @@ def test_outputs_outside_the_work_folder_are_written_there(
     belongs(checkout, place / "home" / "made")
 
 
-def compose(checkout: Checkout, *argv: str) -> subprocess.CompletedProcess[str]:
+def in_compose(compose: Compose, checkout: Checkout, *argv: str) -> subprocess.CompletedProcess[str]:
     """As the user of this process, often root: Compose has no way to pass on who is calling."""
-    return subprocess.run(
-        ["docker-compose", "run", "--rm", "-T", "voicemill", *argv],
-        cwd=checkout.root, env=checkout.environment, capture_output=True, text=True, check=False, timeout=600,
-    )  # fmt: skip
+    return compose(checkout.root, checkout.environment, "run", "--rm", "-T", "voicemill", *argv)
 
 
 def test_compose_runs_the_apps_and_the_results_belong_to_the_checkouts_owner(
-    checkout: Checkout, prepared: subprocess.CompletedProcess[str], take: Path
+    compose: Compose, checkout: Checkout, prepared: subprocess.CompletedProcess[str], take: Path
 ) -> None:
     (checkout.root / "work/takes").mkdir(exist_ok=True)
     for each in (take, take.with_suffix(".txt")):
         (checkout.root / "work/takes" / each.name).write_bytes(each.read_bytes())
     checkout.own(checkout.root / "work/takes")
 
-    done = compose(checkout, "voice-prep", "--voice", "emil", "--audio", f"work/takes/{take.name}")
+    voice = f"emil{len(compose.command)}"
+    done = in_compose(compose, checkout, "voice-prep", "--voice", voice, "--audio", f"work/takes/{take.name}")
     assert done.returncode == 0, done.stderr
     assert f"pitch: {SENTENCES} of {SENTENCES} clips from the cache" in done.stderr  # what ./run has left in ./cache
-    assert "ARTIFACT work/datasets/emil/manifest.jsonl" in done.stdout
-    dry = compose(checkout, "voice-train-prod", "--preset", "smoke", "--voice", "dora", "--dry-run")
+    assert f"ARTIFACT work/datasets/{voice}/manifest.jsonl" in done.stdout
+    dry = in_compose(compose, checkout, "voice-train-prod", "--preset", "smoke", "--voice", "dora", "--dry-run")
     assert dry.returncode == 0, dry.stderr
     assert dry.stdout.startswith(f"[tts-prod] head={checkout.commit[:8]}\n")
     belongs(checkout, checkout.root / "work")
-    assert compose(checkout, "voice-train-prod", "--preset", "huge").returncode == 2
+    assert in_compose(compose, checkout, "voice-train-prod", "--preset", "huge").returncode == 2
 
 
-def test_compose_runs_what_is_in_the_checkout_with_the_packages_that_it_pins(checkout: Checkout, image: str) -> None:
+def test_compose_runs_what_is_in_the_checkout_with_the_packages_that_it_pins(
+    compose: Compose, checkout: Checkout, image: str
+) -> None:
     code, pin = checkout.root / "lib/voicemill/__init__.py", checkout.root / "locks/torch.txt"
     before = code.read_bytes(), pin.read_bytes()
     try:
         code.write_bytes(before[0] + b'\nraise SystemExit("this is the code of the checkout")\n')
-        assert "this is the code of the checkout" in compose(checkout, "voice-verify", "status", "work").stderr
+        shown = in_compose(compose, checkout, "voice-verify", "status", "work")
+        assert "this is the code of the checkout" in shown.stderr
         pin.write_text("torch==0.1\n")
-        refused = compose(checkout, "voice-verify", "--help")
+        refused = in_compose(compose, checkout, "voice-verify", "--help")
     finally:
         code.write_bytes(before[0])
         pin.write_bytes(before[1])
@@ -295,25 +299,40 @@ def test_compose_runs_what_is_in_the_checkout_with_the_packages_that_it_pins(che
     assert "[run][error] image_outdated" in refused.stderr
 
 
-def test_compose_and_run_agree(checkout: Checkout, building: dict[str, str]) -> None:
-    def config(*files: str) -> str:
+def test_compose_and_run_agree(compose: Compose, checkout: Checkout, building: dict[str, str]) -> None:
+    def service(*files: str) -> dict[str, Any]:
         arguments = [part for name in files for part in ("-f", name)]
-        shown = subprocess.run(
-            ["docker-compose", *arguments, "config"], cwd=checkout.root, env=building, capture_output=True, text=True,
-            check=True,
-        )  # fmt: skip
-        return shown.stdout
+        shown = compose(checkout.root, building, *arguments, "config")
+        assert shown.returncode == 0, shown.stderr
+        found: dict[str, Any] = yaml.safe_load(shown.stdout)["services"]["voicemill"]
+        return found
 
-    cpu = config("docker-compose.yml")
-    gpu = config("docker-compose.yml", "docker-compose.gpu.yml")
-    assert "image: voicemill:cpu\n" in cpu
-    assert "shm_size: 1gb\n" in cpu
-    assert "image: voicemill:cuda\n" in gpu
-    assert "shm_size: 8gb\n" in gpu
-    assert "count: all" in gpu
-    assert "dockerfile: docker/Dockerfile\n" in gpu  # built by itself, without an image that no registry has
-    assert "COMPUTE: cu130\n" in gpu
-    assert "TORCH_DEVICE: cuda\n" in gpu
+    cpu = service("docker-compose.yml")
+    gpu = service("docker-compose.yml", "docker-compose.gpu.yml")
+    assert cpu["image"] == "voicemill:cpu"
+    assert str(cpu["shm_size"]) in ("1gb", str(2**30))
+    assert gpu["image"] == "voicemill:cuda"
+    assert str(gpu["shm_size"]) in ("8gb", str(8 * 2**30))
+    (device,) = gpu["deploy"]["resources"]["reservations"]["devices"]
+    assert device["count"] in ("all", -1)
+    assert gpu["build"]["dockerfile"] == "docker/Dockerfile"  # built by itself, without an image that no registry has
+    assert gpu["build"]["args"]["COMPUTE"] == "cu130"
+    assert gpu["environment"]["TORCH_DEVICE"] == "cuda"
+
+
+def test_compose_needs_no_folders_for_results(compose: Compose, checkout: Checkout, image: str) -> None:
+    """In a checkout without work and cache: Compose 2 does not mount a folder that is not there."""
+    moved = [name for name in ("work", "cache") if (checkout.root / name).exists()]
+    for name in moved:
+        (checkout.root / name).rename(checkout.root / f"{name}.kept")
+    try:
+        done = in_compose(compose, checkout, "voice-train-prod", "--preset", "smoke", "--voice", "dora", "--dry-run")
+        assert done.returncode == 0, done.stderr
+        belongs(checkout, checkout.root / "work")
+    finally:
+        for name in moved:
+            shutil.rmtree(checkout.root / name, ignore_errors=True)
+            (checkout.root / f"{name}.kept").rename(checkout.root / name)
 
 
 def test_an_image_as_new_as_the_checkout_is_used_as_it_is(checkout: Checkout, image: str) -> None:
