@@ -1,7 +1,7 @@
 # voicemill: the commands of a working day. `make` lists them; ARGS="…" passes options on.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-dev = . scripts/machine.sh && . scripts/bootstrap.sh && check_machine && bootstrap dev
+dev = . scripts/bootstrap.sh && bootstrap dev
 bin = "$$(dirname "$$VOICEMILL_PYTHON")"
 launcher = $(if $(filter direct,$(TOOLBOX_RUNTIME)),./run-direct,./run)
 

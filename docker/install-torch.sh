@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Runs in a build: installs torch from /mnt/wheels if its wheel for COMPUTE is there, else from TORCH_INDEX. Else a CPU image takes
 # PyTorch's CPU index (locks/torch-index.txt) if it responds; everything else comes from pip's default index, with the hashes of
-# locks/torch-pypi.txt. That build has CUDA. It also runs on a CPU and is several gigabytes larger: it does not load without CUDA's
-# libraries. Triton and NVIDIA's Python packages are left out of a CPU image.
+# locks/torch-pypi.txt. That build has CUDA; a CPU image gets stubs in place of CUDA's libraries (stub-cuda.py).
 # torch's Python dependencies are already installed from the lock.
 #   install-torch.sh [EXTRA PACKAGES]
 set -euo pipefail
@@ -13,25 +12,32 @@ if [ "$COMPUTE" = cpu ] && [ -z "${TORCH_INDEX:-}" ] && ! compgen -G "/mnt/wheel
   if python3 -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1] + "/torch/", timeout=15)' "$small" 2>/dev/null; then
     index=(--index-url "$small")
   else
-    echo "$small does not respond: torch comes from pip's index, with CUDA, which makes the image about 3 GB larger." >&2
+    echo "$small does not respond: torch comes from pip's index, with code for CUDA, which makes the image about 0.6 GB larger." >&2
   fi
 fi
 if compgen -G "/mnt/wheels/torch-*+$COMPUTE-*.whl" >/dev/null; then index=(--no-index --find-links /mnt/wheels); fi
+packages="$(python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+if [ "$COMPUTE" = cpu ]; then
+  apt-get update
+  DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends binutils
+fi
 if [ "${#index[@]}" != 0 ]; then
   python3 -m pip install --no-compile "${index[@]}" "$pin" "$@"
 else
-  requirements="$(mktemp)" left_out="torchaudio"
-  case " $* " in *" torchaudio "*) left_out="-" ;; esac
-  [ "$COMPUTE" != cpu ] || left_out="torchaudio|triton|cuda-[a-z]+|nvidia-nvtx"
+  taken='[a-z0-9-]+'
+  [ "$COMPUTE" != cpu ] || taken='torch|nvidia-cuda-(runtime|cupti)'
+  case " $* " in *" torchaudio "*) without='-' ;; *) without='torchaudio' ;; esac
   # A requirement and its hashes are one block.
-  awk "/^[a-z]/ { drop = (\$0 ~ /^($left_out)==/) } !drop" /mnt/locks/torch-pypi.txt > "$requirements"
+  requirements="$(mktemp)"
+  awk "/^[a-z]/ { take = (\$0 ~ /^($taken)==/ && \$0 !~ /^$without==/) } take" /mnt/locks/torch-pypi.txt > "$requirements"
   python3 -m pip install --no-compile --no-deps --require-hashes -r "$requirements"
   rm "$requirements"
+  if [ "$COMPUTE" = cpu ]; then
+    python3 /mnt/stub-cuda.py "$packages"
+    python3 -c 'import torch; torch.ones(2, requires_grad=True).sum().backward()'
+  fi
 fi
-packages="$(python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 if [ "$COMPUTE" = cpu ]; then # CUDA's libraries stay as they are
-  apt-get update
-  DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends binutils
   python3 /mnt/trim-packages.py "$packages" torch torchgen
   apt-get purge -y --auto-remove binutils
   apt-get clean

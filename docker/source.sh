@@ -38,5 +38,6 @@ source_commit() {
 # locks_digest ROOT: sha256 over the files that define the dependencies; the label voicemill.locks of the CUDA base image.
 locks_digest() (
   cd "$1" || exit
-  cat locks/requirements.txt locks/torch*.txt docker/install-*.sh docker/trim-packages.py docker/dpkg-excludes docker/Dockerfile.cuda-base | "${hashing[@]}" | cut -d' ' -f1
+  cat locks/requirements.txt locks/torch*.txt docker/install-*.sh docker/*.py docker/dpkg-excludes docker/Dockerfile.cuda-base \
+    | "${hashing[@]}" | cut -d' ' -f1
 )

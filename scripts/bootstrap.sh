@@ -1,40 +1,18 @@
 # shellcheck shell=bash
-# Set-up by use, sourced by run-direct, the Makefile and CI:  bootstrap runtime|dev
+# Sets up the Python environment; sourced by run-direct, the Makefile and CI:  bootstrap runtime|dev
 #
-# Makes the virtual environment (VOICEMILL_VENV, default .venv), installs what locks/ pins and names missing system tools.
-# A stamp in the environment holds the hash of the lock, so that a second start costs nothing; a set-up that was interrupted
-# has no stamp and is simply done again, pip keeping what is whole. Nothing is written to stdout.
+# Checks the machine (scripts/machine.sh), makes the virtual environment (VOICEMILL_VENV, default .venv) and installs what locks/
+# pins. A stamp in the environment has the hash of the locks, so a second start takes no time. An interrupted set-up has no stamp
+# and is done again; pip keeps what is complete. Nothing is written to stdout.
 
 voicemill_root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+# shellcheck source=scripts/machine.sh
+. "$voicemill_root/scripts/machine.sh"
 # One place for the pin, for hosts and images: torch comes first and alone, so that no other package pulls another build
 # (docs/adr/0002).
 voicemill_torch="$(cat "$voicemill_root/locks/torch.txt")"
 
 say() { printf '[setup] %s\n' "$*" >&2; }
-
-need_python() {
-  local candidate
-  for candidate in "${VOICEMILL_BASE_PYTHON:-}" python3.11 python3 python; do
-    [ -n "$candidate" ] || continue
-    if command -v "$candidate" >/dev/null 2>&1 \
-        && "$candidate" -c 'import sys, venv, ensurepip; raise SystemExit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then
-      command -v "$candidate"; return 0
-    fi
-  done
-  say "Python 3.11 with venv is needed and was not found: install it (Debian 12: apt-get install python3 python3-venv)."
-  return 1
-}
-
-need_tools() {
-  command -v ffmpeg >/dev/null 2>&1 && command -v ffprobe >/dev/null 2>&1 && return 0
-  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-    say "ffmpeg is missing: installing it with apt-get."
-    if { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ffmpeg; } \
-        >>"$1" 2>&1; then return 0; fi
-  fi
-  say "ffmpeg is missing and could not be installed: install it yourself (Debian: sudo apt-get install ffmpeg)."
-  return 1
-}
 
 pip_step() { # pip_step LOG SENTENCE ARGUMENTS...
   local log="$1"; say "$2"; shift 2
@@ -70,10 +48,11 @@ forget_halves() {
 bootstrap() {
   local kind="$1" venv="${VOICEMILL_VENV:-$voicemill_root/.venv}" locks="$voicemill_root/locks"
   local stamp="$venv/.voicemill-$kind" log want
+  check_machine || return
   VOICEMILL_PYTHON="$venv/bin/python"
   want="$(cat "$locks/requirements.txt" "$locks/requirements-dev.txt" "$locks/torch.txt" "${BASH_SOURCE[0]}" | sha256sum | cut -d' ' -f1)"
   if [ "$(cat "$stamp" 2>/dev/null)" = "$want" ] && [ -x "$VOICEMILL_PYTHON" ]; then
-    need_tools /dev/null; return
+    has_ffmpeg || install_ffmpeg /dev/null; return
   fi
   mkdir -p "$venv" 2>/dev/null || { say "Cannot write $venv: choose another place with VOICEMILL_VENV."; return 1; }
   log="$venv/setup.log"
@@ -81,11 +60,11 @@ bootstrap() {
     flock 9
     [ "$(cat "$stamp" 2>/dev/null)" = "$want" ] && exit 0
     say "Setting up $venv (once; a few minutes)."
-    need_tools "$log" || exit 1
+    has_ffmpeg || install_ffmpeg "$log" || exit 1
     if ! "$VOICEMILL_PYTHON" -m pip --version >/dev/null 2>&1; then
-      base="$(need_python)" || exit 1
+      find_python || { say "Python 3.11 with venv was not found, so $venv cannot be made again."; exit 1; }
       rm -rf "${venv:?}/bin" "${venv:?}/lib" "${venv:?}/lib64" "${venv:?}/include" "$venv/pyvenv.cfg"
-      "$base" -m venv "$venv" >>"$log" 2>&1 || { tail -n 5 "$log" >&2; say "Could not make $venv."; exit 1; }
+      "$VOICEMILL_BASE_PYTHON" -m venv "$venv" >>"$log" 2>&1 || { tail -n 5 "$log" >&2; say "Could not make $venv."; exit 1; }
     fi
     forget_halves "$venv"
     if ! "$VOICEMILL_PYTHON" -c "import importlib.metadata as m; raise SystemExit('torch==' + m.version('torch').split('+')[0] != '$voicemill_torch')" 2>/dev/null; then

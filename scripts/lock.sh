@@ -21,7 +21,7 @@ mkdir -p locks/vast
 companions='torch|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+'
 # NeMo's text front ends. NeMo imports them only for languages and configurations that voicemill does not use; they take 1.1 GB,
 # and three of them have to be compiled. scripts/bench/stock.py measures NeMo's own recipe with the English one.
-english_front_end='nemo-text-processing|pynini|cdifflib|inflect|wget'
+english_front_end='nemo-text-processing|pynini|cdifflib|editdistance|inflect|wget'
 front_ends="$english_front_end|janome|jieba|pyopenjtalk|pypinyin|pypinyin-dict"
 without() { awk "/^[A-Za-z0-9]/ { drop = (\$0 ~ /^($1)==/) } !drop"; }
 only() { awk "/^[A-Za-z0-9]/ { take = (\$0 ~ /^($1)==/) } take"; }

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# Checks a machine before scripts/bootstrap.sh sets it up; sourced by run-direct, scripts/test.sh and the Makefile:  check_machine
+# Checks the machine; sourced by scripts/bootstrap.sh, which calls it first:  check_machine
 #
-# 0: everything is there. VOICEMILL_BASE_PYTHON is then a Python 3.11 if the environment has yet to be made, and PATH has ffmpeg.
-#    Without ffmpeg, a caller who is not root gets the build of locks/tools/ffmpeg.txt in the cache folder; without Python 3.11,
-#    uv is asked for one if it is installed. Otherwise 1, and one message that names everything that is missing; 2 for a lock file
-#    that cannot be written.
+# 0: everything is there. VOICEMILL_BASE_PYTHON is then a Python 3.11 if the environment has yet to be made. PATH has ffmpeg, or
+#    install_ffmpeg can install it: root takes the distribution's package, other users get the build of locks/tools/ffmpeg.txt in
+#    the cache folder. Without Python 3.11, uv is asked for one if it is installed.
+# 1: something is missing; one message names all of it. 2: the lock file of the environment cannot be written.
 
 machine_root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 
@@ -33,6 +33,18 @@ find_python() {
   fi
   "$candidate" -c 'import venv, ensurepip' 2>/dev/null || return 1
   VOICEMILL_BASE_PYTHON="$candidate"; export VOICEMILL_BASE_PYTHON
+}
+
+has_ffmpeg() { has ffmpeg && has ffprobe; }
+
+# install_ffmpeg LOG: as root, from Debian's packages
+install_ffmpeg() {
+  if [ "$(id -u)" = 0 ] && has apt-get; then
+    echo "[setup] ffmpeg is missing: installing it with apt-get." >&2
+    if { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ffmpeg; } \
+        >>"$1" 2>&1; then return 0; fi
+  fi
+  refuse setup_incomplete "ffmpeg is missing and could not be installed: install it yourself (Debian: sudo apt-get install ffmpeg)."
 }
 
 # static_ffmpeg PYTHON: puts the pinned static build into the cache folder; 1 where there is none for this processor
@@ -89,11 +101,11 @@ check_machine() {
     refuse "not_writable:$venv.lock" "$venv.lock belongs to someone else: remove it, or choose another place with VOICEMILL_VENV." || return 2
   fi
   if ! has ffprobe && [ -x "$tools/ffprobe" ]; then PATH="$tools:$PATH"; fi
-  if ! has ffmpeg || ! has ffprobe; then ffmpeg=1; fi
+  has_ffmpeg || ffmpeg=1
   if [ ! -x "$venv/bin/python" ] && ! find_python; then python=1; fi
   if [ -n "$ffmpeg" ] && [ -z "$python" ]; then
     if [ "$(id -u)" = 0 ]; then
-      ! has apt-get || ffmpeg='' # bootstrap.sh installs it
+      ! has apt-get || ffmpeg='' # bootstrap calls install_ffmpeg
     elif static_ffmpeg "${VOICEMILL_BASE_PYTHON:-$venv/bin/python}"; then
       ffmpeg='' PATH="$tools:$PATH"
     fi

@@ -10,11 +10,8 @@ cd "$root"
 . docker/engine.sh
 if [ "${TOOLBOX_RUNTIME:-}" = direct ] || ! find_engine; then
   case "${TOOLBOX_RUNTIME:-direct}" in direct) ;; *) exit 1 ;; esac # an engine requested by name is not replaced
-  # shellcheck source=scripts/machine.sh
-  . scripts/machine.sh
   # shellcheck source=scripts/bootstrap.sh
   . scripts/bootstrap.sh
-  check_machine
   bootstrap dev
   for option in "$@"; do [ ! -e "${option%%::*}" ] || TEST_HALVES=0; done
   if [ "${TEST_HALVES:-0}" != 0 ]; then

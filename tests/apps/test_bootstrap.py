@@ -36,7 +36,8 @@ class Checkout:
         self.root, self.wheels = root, root / "wheels"
         for folder in ("scripts", "locks", "wheels"):
             (root / folder).mkdir(parents=True)
-        shutil.copy(repository / "scripts/bootstrap.sh", root / "scripts")
+        for name in ("bootstrap.sh", "machine.sh"):
+            shutil.copy(repository / "scripts" / name, root / "scripts")
         pin = shutil.copy(repository / "locks/torch.txt", root / "locks")
         _wheel(self.wheels, "torch", Path(pin).read_text().strip().split("==")[1])
         self.lock("1.0")

@@ -110,6 +110,40 @@ def test_another_python_is_not_enough_and_only_what_is_missing_is_named(machine:
     assert "sudo dnf install python3.11." in sentence
 
 
+@pytest.mark.parametrize("version", [(3, 10), (3, 12), (3, 13), (3, 14)])
+def test_only_python_3_11_is_taken(machine: Machine, version: tuple[int, int]) -> None:
+    """Packages of the lock have no build for later versions; the question runs in a Python that claims to be one."""
+    give_ffmpeg(machine)
+    machine.add(
+        "python3",
+        f'exec "{sys.executable}" -c "import sys; sys.version_info = {(*version, 1)}; exec(sys.argv[1])" "$2"',
+    )
+    done = machine.check()
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "This machine lacks Python 3.11 with venv." in done.stderr
+    machine.add("python3.11", f'exec "{sys.executable}" "$@"')
+    assert machine.check().stdout.splitlines()[0] == f"{machine.programs}/python3.11"
+
+
+@pytest.mark.parametrize(("apt", "code"), [("exit 0", 0), ("exit 1", 1)])
+def test_root_gets_ffmpeg_from_the_distribution(machine: Machine, apt: str, code: int) -> None:
+    machine.add("id", "echo 0")
+    machine.add("apt-get", f'echo "$*" >> "{machine.root}/apt.log"; {apt}')
+    done = subprocess.run(
+        ["bash", "-c", ". scripts/machine.sh; has_ffmpeg || install_ffmpeg /dev/null"],
+        cwd=machine.root, env=machine.environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (code, "")
+    assert (machine.root / "apt.log").read_text().startswith("update")
+    if code:
+        assert "[setup][error] setup_incomplete" in done.stderr
+    give_ffmpeg(machine)
+    again = subprocess.run(
+        ["bash", "-c", ". scripts/machine.sh; has_ffmpeg"], cwd=machine.root, env=machine.environment, check=False
+    )
+    assert again.returncode == 0
+
+
 @pytest.mark.parametrize(
     ("system", "way"), [("darwin23", "on macOS, install Docker Desktop and use ./run"), ("msys", r"use .\run.ps1")]
 )
