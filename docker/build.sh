@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Build an image:  docker/build.sh [cpu|cuda-base|cuda|speak|qwen|dev] [--tag TAG] [--log FILE] [--file DOCKERFILE]
+# Build an image:  docker/build.sh [cpu|cuda-base|cuda|speak|qwen|dev] [--tag TAG] [--log FILE] [--file DOCKERFILE] [--attest]
 #
+# --attest: SBOM and provenance with the image, where the engine can keep them (docker/engine.sh).
 # Default tags: voicemill:<what>. The engine's output goes to stderr, or is appended to FILE; the exit code is the engine's.
 #   VOICEMILL_BASE_IMAGE     base image of Dockerfile, Dockerfile.cuda-base, .speak and .qwen (default python:3.11-slim-bookworm)
 #   VOICEMILL_CUDA_BASE_IMAGE  base image of Dockerfile.cuda (default voicemill:cuda-base)
@@ -16,14 +17,18 @@ root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 # shellcheck source=docker/source.sh
 . "$root/docker/source.sh"
 
-usage() { echo "usage: docker/build.sh [cpu|cuda-base|cuda|speak|qwen|dev] [--tag TAG] [--log FILE] [--file DOCKERFILE]    ($1)" >&2; exit 1; }
-what='' tag='' log='' file=''
+usage() {
+  echo "usage: docker/build.sh [cpu|cuda-base|cuda|speak|qwen|dev] [--tag TAG] [--log FILE] [--file DOCKERFILE] [--attest]    ($1)" >&2
+  exit 1
+}
+what='' tag='' log='' file='' attest=''
 while [ $# -gt 0 ]; do
   case "$1" in
     cpu|cuda-base|cuda|speak|qwen|dev) [ -z "$what" ] || usage "one image at a time"; what="$1" ;;
     --tag) tag="${2:?a tag is missing after --tag}"; shift ;;
     --log) log="${2:?a file is missing after --log}"; shift ;;
     --file) file="${2:?a Dockerfile is missing after --file}"; shift ;;
+    --attest) attest=1 ;;
     *) usage "unknown argument '$1'" ;;
   esac
   shift
@@ -44,6 +49,10 @@ case "${file:+given}$what" in
   qwen) arguments+=(--file "$root/docker/Dockerfile.qwen") ;;
 esac
 [ "$ENGINE" != podman ] || arguments+=(--format docker) # the format that supports SHELL
+if [ -n "$attest" ]; then
+  attestation_options
+  arguments+=(${ATTESTATIONS[@]+"${ATTESTATIONS[@]}"})
+fi
 given() { [ -z "${2:-}" ] || arguments+=(--build-arg "$1=$2"); }
 given_compute() { # given_compute cu128: also the CUDA version that the driver has to support, 12.8
   [[ "$1" =~ ^cu([0-9]+)([0-9])$ ]] || return 0

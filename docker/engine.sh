@@ -5,6 +5,8 @@
 #                  ENGINE_REASON: not_installed, daemon_down, no_permission, direct (TOOLBOX_RUNTIME=direct) or bad_usage.
 #                  ENGINE_ROOTLESS=1 if root in a container is the calling user on the host.
 #   find_builder   BUILDER=<command that builds with BuildKit>, for the engine that find_engine found.
+#   attestation_options  ATTESTATIONS=(…): the build records SBOM and provenance with the image; empty, and a sentence on stderr, where
+#                  the engine cannot. After find_builder. VOICEMILL_SBOM_GENERATOR names the image that makes the SBOM.
 #   user_options   USER_OPTIONS=(…): a container's files belong to the caller.
 #   gpu_options    GPU_OPTIONS=(…): a container gets all GPUs.
 #   check_driver   0 unless this machine's NVIDIA driver is too old for the CUDA image; else 1, and a sentence on stderr.
@@ -12,7 +14,7 @@
 #
 # TOOLBOX_RUNTIME=docker|podman|direct forces a choice; without it Docker is asked first, then Podman.
 
-ENGINE='' ENGINE_REASON='' ENGINE_SENTENCE='' ENGINE_ROOTLESS='' BUILDER='' USER_OPTIONS=() GPU_OPTIONS=()
+ENGINE='' ENGINE_REASON='' ENGINE_SENTENCE='' ENGINE_ROOTLESS='' BUILDER='' ATTESTATIONS=() USER_OPTIONS=() GPU_OPTIONS=()
 
 # Do not wait forever for a daemon that hangs.
 with_timeout() { if command -v timeout >/dev/null 2>&1; then timeout 30 "$@"; else "$@"; fi; }
@@ -91,6 +93,21 @@ find_builder() {
   ENGINE_REASON=no_buildkit
   echo "This Docker client cannot build with BuildKit: install its buildx plugin (Debian: docker-buildx-plugin or docker-buildx)." >&2
   return 1
+}
+
+# BuildKit attaches them to an image, and Docker keeps them in its containerd image store alone. Provenance leaves out the build
+# arguments (mode=min): the address of a package index may have a password.
+attestation_options() {
+  ATTESTATIONS=()
+  if [ "$ENGINE" = docker ] && "$BUILDER" buildx version >/dev/null 2>&1; then
+    case "$(LC_ALL=C with_timeout "$BUILDER" info --format '{{json .DriverStatus}}' 2>/dev/null)" in
+      *io.containerd.snapshotter*)
+        ATTESTATIONS=(--provenance=mode=min --sbom=true)
+        [ -z "${VOICEMILL_SBOM_GENERATOR:-}" ] || ATTESTATIONS=(--provenance=mode=min "--sbom=generator=$VOICEMILL_SBOM_GENERATOR")
+        return 0 ;;
+    esac
+  fi
+  echo "The image has no SBOM and no provenance: that needs Docker with buildx and the containerd image store." >&2
 }
 
 # In a rootless engine, root maps to the caller; rootless Podman can keep the caller's ids.

@@ -72,7 +72,7 @@ if [ -z "$dry" ]; then
   . docker/engine.sh
   find_engine || exit 1
 fi
-build=(docker/build.sh "$what" --tag "$fixed")
+build=(docker/build.sh "$what" --tag "$fixed" --attest)
 if [ "$what" = cuda-base ]; then build=(env "VOICEMILL_COMPUTE=$compute" "${build[@]}"); fi
 if [ "$what" = cuda ]; then build=(env "VOICEMILL_CUDA_BASE_IMAGE=$registry:$base" "${build[@]}"); fi
 if [ -z "$dry" ] && [ "${fixed%-dirty}" = "$fixed" ] && in_registry "$fixed"; then

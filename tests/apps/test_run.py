@@ -882,6 +882,34 @@ def test_build_refuses_what_it_does_not_know(host: Host, argv: list[str]) -> Non
     assert not host.calls("build")
 
 
+@pytest.mark.parametrize(
+    ("info", "generator", "attestations"),
+    [
+        ('[["driver-type","io.containerd.snapshotter.v1"]]', "", ["--provenance=mode=min", "--sbom=true"]),
+        ('[["driver-type","io.containerd.snapshotter.v1"]]', "r/scan:1", ["--provenance=mode=min", "--sbom=generator=r/scan:1"]),
+        ('[["Backing Filesystem","extfs"]]', "", []),
+    ],
+)  # fmt: skip
+def test_sbom_and_provenance_go_with_an_image_where_the_engine_keeps_them(
+    host: Host, info: str, generator: str, attestations: list[str]
+) -> None:
+    more = {"STUB_INFO": info} | ({"VOICEMILL_SBOM_GENERATOR": generator} if generator else {})
+    assert build(host, "cpu", **more).returncode == 0
+    done = build(host, "cpu", "--attest", **more)
+    assert done.returncode == 0, done.stderr
+    plain, attested = host.calls("build")
+    assert [each for each in attested if each.startswith(("--provenance", "--sbom"))] == attestations
+    assert not [each for each in plain if each.startswith(("--provenance", "--sbom"))]
+    assert ("has no SBOM and no provenance" in done.stderr) == (not attestations)
+
+
+def test_podman_is_never_asked_for_attestations(tmp_path: Path) -> None:
+    host = make_host(tmp_path, "podman")
+    done = build(host, "cpu", "--attest", STUB_INFO="io.containerd.snapshotter")
+    assert done.returncode == 0, done.stderr
+    assert "has no SBOM and no provenance" in done.stderr
+
+
 def test_a_client_without_buildkit_is_named(host: Host) -> None:
     stub = host.folder / "bin" / "docker"
     stub.write_text(
