@@ -3,7 +3,8 @@
 #
 #   find_engine    ENGINE=docker|podman, and 0; or 1, one plain sentence on stderr and in ENGINE_SENTENCE, and the cause in
 #                  ENGINE_REASON: not_installed, daemon_down, no_permission, direct (TOOLBOX_RUNTIME=direct) or bad_usage.
-#                  ENGINE_ROOTLESS=1 if root in a container is the calling user on the host.
+#                  ENGINE_ROOTLESS=1 if root in a container is the calling user on the host, ENGINE_SELINUX=1 if containers are
+#                  confined by SELinux.
 #   find_builder   BUILDER=<command that builds with BuildKit>, for the engine that find_engine found.
 #   attestation_options  ATTESTATIONS=(…): the build records SBOM and provenance with the image; empty, and a sentence on stderr, where
 #                  the engine cannot. After find_builder. VOICEMILL_SBOM_GENERATOR names the image that makes the SBOM.
@@ -14,7 +15,7 @@
 #
 # TOOLBOX_RUNTIME=docker|podman|direct forces a choice; without it Docker is asked first, then Podman.
 
-ENGINE='' ENGINE_REASON='' ENGINE_SENTENCE='' ENGINE_ROOTLESS='' BUILDER='' ATTESTATIONS=() USER_OPTIONS=() GPU_OPTIONS=()
+ENGINE='' ENGINE_REASON='' ENGINE_SENTENCE='' ENGINE_ROOTLESS='' ENGINE_SELINUX='' BUILDER='' ATTESTATIONS=() USER_OPTIONS=() GPU_OPTIONS=()
 
 # Do not wait forever for a daemon that hangs.
 with_timeout() { if command -v timeout >/dev/null 2>&1; then timeout 30 "$@"; else "$@"; fi; }
@@ -33,8 +34,9 @@ ask_engine() {
       *)
         # Podman may be installed under Docker's name.
         case "$("$name" --version 2>/dev/null)" in podman*) name=podman ;; esac
-        ENGINE="$name" ENGINE_REASON='' ENGINE_SENTENCE='' ENGINE_ROOTLESS=''
+        ENGINE="$name" ENGINE_REASON='' ENGINE_SENTENCE='' ENGINE_ROOTLESS='' ENGINE_SELINUX=''
         case "$output" in *'"rootless":true'*|*name=rootless*) ENGINE_ROOTLESS=1 ;; esac
+        case "$output" in *name=selinux*|*'"selinuxEnabled":true'*) ENGINE_SELINUX=1 ;; esac
         return 0 ;;
     esac
   fi
@@ -111,13 +113,15 @@ attestation_options() {
 }
 
 # In a rootless engine, root maps to the caller; rootless Podman can keep the caller's ids.
+# SELinux keeps a container from the caller's folders. The option z of a mount would relabel them for good, a home folder too, so
+# the container runs without that confinement.
 user_options() {
   case "$ENGINE/${ENGINE_ROOTLESS:-0}" in
-    podman/1) USER_OPTIONS=(--userns=keep-id --security-opt label=disable) ;;
-    podman/0) USER_OPTIONS=(--user "$(id -u):$(id -g)" --security-opt label=disable) ;;
+    podman/1) USER_OPTIONS=(--userns=keep-id) ;;
     */1) USER_OPTIONS=(--user 0:0) ;;
     *) USER_OPTIONS=(--user "$(id -u):$(id -g)") ;;
   esac
+  if [ "$ENGINE" = podman ] || [ -n "$ENGINE_SELINUX" ]; then USER_OPTIONS+=(--security-opt label=disable); fi
 }
 
 gpu_options() {

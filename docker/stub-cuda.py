@@ -2,8 +2,8 @@
 
     stub-cuda.py FOLDER
 
-FOLDER has the package torch. Its build on PyPI is linked with CUDA's libraries, 3.4 GB, and calls none of them on a
-machine without a GPU. Libraries that FOLDER/nvidia has stay as they are. The others are made by GNU as and ld, under
+FOLDER has the package torch. Its build on PyPI is linked with CUDA's libraries and calls none of them on a machine
+without a GPU. Libraries that FOLDER/nvidia has stay as they are. The others are made by GNU as and ld, under
 the names and versions that torch asks for; their functions stop the process when they are called.
 """
 

@@ -248,6 +248,26 @@ def test_a_rootless_engine_is_given_its_root(host: Host) -> None:
     assert options[options.index("--user") + 1] == "0:0"
 
 
+@pytest.mark.parametrize(
+    ("engine", "info", "disabled"),
+    [
+        ("docker", '{"SecurityOptions":["name=seccomp,profile=builtin"]}', False),
+        ("docker", '{"SecurityOptions":["name=seccomp,profile=builtin","name=selinux","name=cgroupns"]}', True),
+        ("podman", '{"host":{"security":{"rootless":true,"selinuxEnabled":true}}}', True),
+        ("podman", '{"host":{"security":{"rootless":false,"selinuxEnabled":false}}}', True),
+    ],
+)
+def test_selinux_does_not_keep_a_container_from_the_callers_folders(
+    tmp_path: Path, engine: str, info: str, disabled: bool
+) -> None:
+    """Without the labels that the option z of a mount would leave on them."""
+    host = make_host(tmp_path, engine)
+    assert host.run("voice-verify", "--help", STUB_INFO=info).returncode == 0
+    started = host.started()
+    assert ("label=disable" in started.options) == disabled
+    assert not [each for each in started.options if each.endswith((":z", ":Z"))]
+
+
 NAMES = [
     "plain.wav",
     "-dash.wav",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from voicemill.errors import RefusedError
 
-FIND = 'cd "$1" && . docker/engine.sh && find_engine && printf "%s\\n%s\\n" "$ENGINE" "${ENGINE_ROOTLESS:-}"'
+FIND = 'cd "$1" && . docker/engine.sh && find_engine && printf "%s\\n" "$ENGINE" "$ENGINE_ROOTLESS" "$ENGINE_SELINUX"'
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,12 @@ class Engine:
     Attributes:
         command: `docker` or `podman`.
         rootless: root inside a container is the calling user outside.
+        selinux: SELinux confines containers.
     """
 
     command: str
     rootless: bool = False
+    selinux: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,15 @@ class ContainerRun:
         return [*argv, self.image, *self.command]
 
     def _owner(self, engine: Engine) -> list[str]:
-        """User options so that results belong to the caller: in a rootless engine, root maps to the caller."""
-        if engine.command == "podman":
-            return ["--userns=keep-id", "--security-opt", "label=disable"]
-        if engine.rootless:
-            return ["--user", "0:0"]
-        return ["--user", self.user] if self.user else []
+        """User options so that results belong to the caller, as `user_options` of docker/engine.sh has them."""
+        if engine.command == "podman" and engine.rootless:
+            owner = ["--userns=keep-id"]
+        elif engine.rootless:
+            owner = ["--user", "0:0"]
+        else:
+            owner = ["--user", self.user] if self.user else []
+        confined = engine.command == "podman" or engine.selinux
+        return [*owner, "--security-opt", "label=disable"] if confined else owner
 
 
 def find(repository: Path) -> Engine:
@@ -107,7 +112,7 @@ def find(repository: Path) -> Engine:
             reason="container_engine_unavailable",
             hint="Start or install one, or use TRAIN_BACKEND=local, which runs on this machine's Python.",
         )
-    return Engine(lines[0], rootless=lines[1:2] == ["1"])
+    return Engine(lines[0], rootless=lines[1:2] == ["1"], selinux=lines[2:3] == ["1"])
 
 
 def build_commands(repository: Path, variant: str, tag: str, log: Path, dockerfile: Path | None) -> list[list[str]]:

@@ -26,6 +26,24 @@ def test_results_belong_to_the_caller_in_every_engine() -> None:
     rootless = run.argv(Engine("docker", rootless=True))
     assert rootless[rootless.index("--user") + 1] == "0:0"
     assert "--userns=keep-id" in run.argv(Engine("podman", rootless=True))
+    of_root = run.argv(Engine("podman"))  # keep-id exists in rootless mode only
+    assert "--userns=keep-id" not in of_root
+    assert of_root[of_root.index("--user") + 1] == "7:8"
+
+
+@pytest.mark.parametrize(
+    ("engine", "disabled"),
+    [
+        (Engine("docker"), False),
+        (Engine("docker", selinux=True), True),
+        (Engine("docker", rootless=True, selinux=True), True),
+        (Engine("podman"), True),
+        (Engine("podman", rootless=True), True),
+    ],
+)
+def test_selinux_does_not_keep_a_container_from_the_callers_folders(engine: Engine, disabled: bool) -> None:
+    argv = ContainerRun("image", ["true"], user="7:8").argv(engine)
+    assert ("label=disable" in argv) == disabled
 
 
 def test_gpus_by_engine() -> None:
