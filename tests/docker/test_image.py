@@ -74,6 +74,33 @@ def test_the_image_holds_what_the_lock_says(checkout: Checkout, image: str) -> N
     assert not [name for name in have if name.startswith("nvidia-")]  # the CPU image carries no CUDA
 
 
+def test_the_image_is_small_and_has_nothing_that_no_program_reads(checkout: Checkout, image: str) -> None:
+    size = int(checkout.run("docker", "image", "inspect", "--format", "{{.Size}}", image).stdout)
+    build = inside(checkout, image, "python3", "-c", "import torch; print(torch.__version__)").stdout
+    assert size <= (2.8e9 if "+cpu" in build else 3.6e9), f"{size / 1e9:.2f} GB"
+    script = (
+        "packages=$(python3 -c 'import sysconfig; print(sysconfig.get_path(\"purelib\"))');"
+        " find $packages -type d -name tests -prune -o -name '*.a'; find $packages -name '*.original';"
+        " find /usr/lib -name 'libLLVM*' -o -name '*_dri.so'; ls /var/cache/apt/archives/*.deb /var/lib/apt/lists/*_Packages;"
+        " command -v gcc strip; find $packages -name __pycache__ | head -1 | wc -l"
+    )
+    shown = inside(checkout, image, "bash", "-c", script)
+    found = [line for line in shown.stdout.splitlines() if not line.endswith("/tests")]
+    assert found == ["1"], shown.stdout
+
+
+def test_all_of_nemo_that_trains_and_every_tool_start_in_the_image(checkout: Checkout, image: str) -> None:
+    script = (
+        "set -e; ffmpeg -v error -f lavfi -i sine=d=1 /tmp/a.flac; sox /tmp/a.flac /tmp/a.wav;"
+        " ffprobe -v error -show_entries format=duration -of csv=p=0 /tmp/a.wav;"
+        " cd /app; python3 -W ignore -c 'from nemo.collections.tts.models import FastPitchModel, HifiGanModel;"
+        " from faster_whisper import WhisperModel; import demucs.api, pocketsphinx, silero_vad, onnxruntime, c2pa, librosa;"
+        ' print("all")\' 2>/dev/null'
+    )
+    shown = inside(checkout, image, "bash", "-c", script)
+    assert shown.stdout.split() == ["1.000000", "all"], shown.stderr
+
+
 def test_without_an_app_the_image_lists_them_and_an_unknown_one_is_refused(checkout: Checkout, image: str) -> None:
     listed = inside(checkout, image)
     assert "voice-train-prod" in listed.stdout
