@@ -58,7 +58,7 @@ def test_shellcheck_is_clean_on_every_script() -> None:
 
 
 def test_hadolint_is_clean_on_every_dockerfile() -> None:
-    assert {"Dockerfile", "Dockerfile.cuda", "Dockerfile.cuda-base", "Dockerfile.speak"} == {
+    assert {"Dockerfile", "Dockerfile.cuda", "Dockerfile.cuda-base", "Dockerfile.qwen", "Dockerfile.speak"} == {
         path.name for path in DOCKERFILES
     }
     done = subprocess.run(
