@@ -1,7 +1,7 @@
 """How long a text takes to speak: by phones in English, by syllables in the other languages.
 
 English: 499 clips of 195 people (LJ Speech, CMU Arctic read by Kathleen, LibriSpeech) take 0.09 s a phone, 0.2 s a mark
-within a sentence and 0.4 s a sentence, where 90% of them lie between 0.78 and 1.38 times the estimate. Numbers,
+within a sentence and 0.4 s a sentence, and 90% of them lie between 0.81 and 1.39 times the estimate. Numbers,
 abbreviations and symbols count as they are read, which characters cannot do.
 
 Other languages: syllables for each second from F. Pellegrino, C. Coupé and E. Marsico, "A cross-language perspective on
@@ -24,7 +24,7 @@ from voicemill_cloning.languages import by_script
 
 PHONE, MARK, SENTENCE = 0.09, 0.2, 0.4
 """Seconds of an English phone, of a mark inside a sentence and of a sentence's end."""
-LIKELY = (0.78, 1.38)
+LIKELY = (0.81, 1.39)
 """Range of the ratio of real to expected length that has 90% of the English clips."""
 _PAPER = {
     "Chinese": 5.18,
@@ -41,7 +41,7 @@ SYLLABLES_PER_SECOND = {
     language: _PAPER.get(language, _MEAN) * _PAUSES for language in (*_PAPER, "Russian", "Portuguese", "Korean")
 }
 BUDGET = 2.5
-"""Times the expected length at which a generation is stopped: 1% of the English clips are longer than 1.8 times."""
+"""Times the expected length at which a generation is stopped: 1% of the English clips are longer than 1.71 times."""
 BUDGET_SECONDS = 2.0
 """Added to every budget, because generative models begin and end with silence."""
 LEAST_TOKENS, MOST_TOKENS = 64, 4096
