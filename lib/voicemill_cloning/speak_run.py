@@ -140,6 +140,8 @@ def speak_run(
         takes = speak(engine, text, options, observer_of(observer))
     finally:
         engine.close()
+    if description.note:
+        observer.note(description.note)
     if request.variants > 1 and not description.varies:
         observer.note(f"{description.engine} reads a text in one way, so all takes are alike")
     for take in takes:

@@ -123,6 +123,7 @@ class EngineDescription:
         varies: whether another seed gives another take.
         takes_instruct: whether `EngineRequest.instruct` has an effect.
         frames_per_second: codec frames of a generative engine, which `max_new_tokens` counts.
+        note: a sentence for the person who runs it, such as why it is slower than it could be; may be empty.
     """
 
     engine: str
@@ -135,6 +136,7 @@ class EngineDescription:
     varies: bool = False
     takes_instruct: bool = False
     frames_per_second: float | None = None
+    note: str = ""
 
 
 class SpeechEngine(Protocol):

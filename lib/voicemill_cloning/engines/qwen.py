@@ -222,6 +222,7 @@ class QwenEngine:
             varies=True,
             takes_instruct=loaded.takes_instruct and prompt is None,
             frames_per_second=loaded.frames_per_second,
+            note=loaded.attention_note if loaded.device != "cpu" else "",
         )
 
     def synthesise(self, request: EngineRequest) -> EngineSpeech:
