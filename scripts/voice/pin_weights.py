@@ -26,7 +26,7 @@ def main(weights_id: str, file: Path | None) -> None:
     """Record sha256 and size of the files of the allowlist entry ID."""
     from voicemill.errors import UsageError
     from voicemill.settings import Settings
-    from voicemill.weights import allowlist, archive, demucs_package, gate, nemo_config, store
+    from voicemill.weights import allowlist, archive, demucs_package, gate, nemo_config, store, tensor_file
     from voicemill_musicgen import weights as experimental
 
     settings = Settings.from_environment(os.environ, repository=ROOT)
@@ -44,6 +44,8 @@ def main(weights_id: str, file: Path | None) -> None:
             archive.inspect_archive(target, classes)
         elif path.endswith(".th"):
             demucs_package.inspect_package(target)
+        elif path.endswith(".safetensors"):
+            tensor_file.inspect_tensors(target)
     for path, target in targets.items():
         click.echo(f"{allowlist.pin(settings.weights.allowlist, weights_id, path, target)}  {path}")
 

@@ -77,3 +77,44 @@ def test_what_cannot_be_pinned(allowlist, tmp_path):
         done = pin(allowlist, *arguments)
         assert done.returncode == code, done.stderr
         assert "Traceback" not in done.stderr
+
+
+QWEN = "Qwen/Qwen3-TTS-12Hz-0.6B-Base"
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 1829344272\n"
+
+
+def qwen_files(allowlist: Path) -> list[str]:
+    """The files of the entry, written below the weights cache; returns their names."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    (entry,) = (entry for entry in json.loads(allowlist.read_text())["weights"] if entry["id"] == QWEN)
+    names = [item["path"] for item in entry["files"]]
+    for name in names:
+        path = allowlist.parent / "cache/weights" / QWEN / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if name.endswith(".safetensors"):
+            save_file({"weight": np.zeros(3, dtype=np.float32)}, str(path))
+        else:
+            path.write_text("{}")
+    return names
+
+
+def test_all_files_of_a_model_are_pinned_at_once(allowlist):
+    names = qwen_files(allowlist)
+    done = pin(allowlist, QWEN)
+    assert done.returncode == 0, done.stderr
+    assert [line.split("  ")[1] for line in done.stdout.splitlines()] == names
+    (entry,) = (entry for entry in json.loads(allowlist.read_text())["weights"] if entry["id"] == QWEN)
+    assert all(item["sha256"] and item["bytes"] for item in entry["files"])
+
+
+@pytest.mark.parametrize("content", [POINTER, b"", b"<html>not found</html>"])
+def test_a_pointer_or_half_a_download_is_not_pinned(allowlist, content):
+    qwen_files(allowlist)
+    before = allowlist.read_bytes()
+    (allowlist.parent / "cache/weights" / QWEN / "speech_tokenizer/model.safetensors").write_bytes(content)
+    done = pin(allowlist, QWEN)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "unsafe_archive:not_safetensors" in done.stderr
+    assert allowlist.read_bytes() == before

@@ -22,6 +22,7 @@ Inspection before anything is loaded:
     nemo_config          `model_config.yaml` of a `.nemo`, without tags and interpolation
     nemo_arguments       the arguments that its classes may have
     sentencepiece_model  the tokenizer inside a recogniser's archive
+    tensor_file          a safetensors file: a whole one, with tensors
     onnx_bytes           an ONNX graph: operators of ONNX alone, every tensor inside the file
 
 Loading:
