@@ -254,8 +254,9 @@ def test_built_in_speakers(open_model: Callable[..., QwenModel]) -> None:
 def test_an_instruction_changes_the_speech_of_the_larger_model(open_model: Callable[..., QwenModel]) -> None:
     engine = open_model("custom_voice", MODELS["custom_voice"][1]).built_in("ryan")
     assert engine.description.takes_instruct
+    likeliest = SamplingOptions(max_new_tokens=40, do_sample=False)  # random weights choose almost blindly otherwise
     plain, sad = (
-        engine.synthesise(EngineRequest("A sentence.", seed=1, sampling=SHORT, instruct=how)) for how in ("", "Be sad.")
+        engine.synthesise(EngineRequest("A sentence.", sampling=likeliest, instruct=how)) for how in ("", "Be sad.")
     )
     assert plain.samples.shape != sad.samples.shape or not np.array_equal(plain.samples, sad.samples)
 
