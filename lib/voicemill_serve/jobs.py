@@ -34,6 +34,8 @@ MAX_READ = 1024 * 1024
 KILL_SECONDS = 120.0
 """Time that a cancelled script has to write its checkpoint."""
 LOCK = "server.lock"
+NAMES = {"dataset": "Dataset build", "voice-prep": "Preparation"}
+"""Types of jobs that are no training, in messages."""
 
 
 class JobsBusyError(VoicemillError):
@@ -207,7 +209,7 @@ class JobRunner:
             changed = True
         ended = ended or _ending(folder)
         self._children.pop(job.id, None)
-        what = "Dataset build" if job.type == "dataset" else "Training"
+        what = NAMES.get(job.type, "Training")
         if job.cancelled:
             self._finish(job, "error", f"{what} cancelled")
         elif ended is None:

@@ -118,7 +118,8 @@ def test_a_sentence_is_recorded_judged_and_there_after_a_reload(
     take = session.states()[1].used
     assert take is not None
     info = soundfile.info(take.path)
-    assert (info.samplerate, info.channels) == (RATE, 1)
+    assert info.samplerate in (44_100, 48_000), "the rate of the browser's microphone"
+    assert info.channels == 1
     assert take.record.sha256 == files.sha256_file(take.path)
 
 
