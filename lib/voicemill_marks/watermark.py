@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from voicemill_marks.code import (
     BANDS,
-    CHIP_FRAMES,
     CHIPS,
+    CHIPS_PER_SECOND,
     FRAME,
     FRAMES_PER_WINDOW,
     PAYLOAD_BYTES,
@@ -24,7 +24,7 @@ from voicemill_marks.code import (
 Samples = NDArray[np.float32]
 LARGEST_CHANGE = 4.0
 """Of a cell, in dB."""
-_CHANGE_AT_MEAN = 0.85
+CHANGE_AT_MEAN = 0.85
 """In dB, of a cell that has the mean energy of its frame's cells."""
 
 
@@ -58,8 +58,8 @@ class Watermark:
         padded = np.pad(samples.astype(np.float64), (self._window, 2 * self._window))
         frames = np.lib.stride_tricks.sliding_window_view(padded, self._window)[:: self._hop]
         spectrum = np.fft.rfft(frames * self._taper, axis=1)
-        centres = (np.arange(len(frames)) * self._hop - self._window / 2 + start) / self._rate
-        chips = np.floor(centres / (CHIP_FRAMES * FRAME)).astype(np.int64) % CHIPS
+        centres = np.arange(len(frames)) * self._hop - self._window // 2 + start
+        chips = centres * CHIPS_PER_SECOND // self._rate % CHIPS
         signs = np.concatenate((self._pattern, np.zeros((1, CHIPS))))[:, chips].T
         gain = 10 ** (signs * self._change(spectrum) / 20)
         changed = np.fft.irfft(spectrum * gain[:, self._band], n=self._window, axis=1) * self._taper
@@ -71,7 +71,7 @@ class Watermark:
         energy = (np.abs(spectrum) ** 2) @ self._membership
         energy = (energy + np.roll(energy, 1, axis=0) + np.roll(energy, -1, axis=0)) / 3 + 1e-12
         mean = energy.sum(axis=1, keepdims=True) / BANDS
-        change: NDArray[np.float64] = np.minimum(LARGEST_CHANGE, _CHANGE_AT_MEAN * np.sqrt(mean / energy))
+        change: NDArray[np.float64] = np.minimum(LARGEST_CHANGE, CHANGE_AT_MEAN * np.sqrt(mean / energy))
         return change
 
     def _overlap_add(self, frames: NDArray[np.float64], length: int) -> NDArray[np.float64]:

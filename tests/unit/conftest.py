@@ -194,7 +194,7 @@ class Voice:
     status: TrainingStatus
     shipped: Path = REPOSITORY / SHIPPED
 
-    def publish(self, **changes: object) -> Path:
+    def publish(self, unmarked: str | None = None, **changes: object) -> Path:
         """Build and promote; returns the promoted folder."""
         self.status = self.status.model_copy(update=changes)
         write_training_status(self.root / "status.json", self.status)
@@ -204,6 +204,7 @@ class Voice:
             self.root / "built",
             allowlist=self.shipped,
             base=self.root,
+            unmarked=unmarked,
         )
         return promote(
             built.manifest_path,

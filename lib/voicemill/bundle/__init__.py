@@ -16,4 +16,5 @@ there are no other files; the same inputs give the same bytes.
     statements      what is signed: files, provenance, bill of materials
     export_formats  the graph for other programs
     piper_format    the graph for Piper
+    watermark_nodes the watermark inside an exported graph
 """

@@ -2,7 +2,8 @@
 
 The folder or tar holds the graph, `tokens.txt` (a symbol and its id a line) and `lexicon.txt`, or for Piper
 `voice.onnx.json`; a page on how to call the graph, `ATTRIBUTION.txt` (licences, notices, consent of the speaker) and
-`LICENSES.json` (the bundle's `weights_refs`).
+`LICENSES.json` (the bundle's `weights_refs`). The graph puts the voice's watermark into its samples, unless the bundle
+records the decision that its speech is unmarked.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from voicemill import files
 from voicemill.bundle.build import ATTRIBUTION
 from voicemill.bundle.contents import GRAPH, LEXICON, open_unchanged
 from voicemill.bundle.differences import BundleCheck, check_bundle
-from voicemill.bundle.manifest import PromotedManifest, source_manifest
+from voicemill.bundle.manifest import PromotedManifest, source_manifest, unmarked
 from voicemill.bundle.piper_format import piper_config, piper_graph
 from voicemill.errors import BundleError, UsageError
 from voicemill.text.letters import LETTER_NAMES
 from voicemill.text.lexicon import Lexicon
 from voicemill.weights.onnx_bytes import metadata_of_graph
+from voicemill_marks.origin import Origin
 
 if TYPE_CHECKING:
     import onnx
@@ -49,7 +51,8 @@ def export_format(root: Path, target: Path, form: Format) -> list[str]:
     Raises:
         NotAcceptableError: `verification_failed`: the bundle differs from its manifest.
         UsageError: `bundle_without_graph`, `dry_run_cannot_speak`, `export_exists:<path>`.
-        BundleError: `griffin_lim_not_exportable`: the graph ends at the mel; `piper_phones_missing:<phones>`.
+        BundleError: `griffin_lim_not_exportable`: the graph ends at the mel; `export_not_marked`: the same, for a
+            program of one's own; `piper_phones_missing:<phones>`.
         GateError: `unsafe_graph:<why>`.
         StorageError: it cannot be written.
     """
@@ -69,12 +72,15 @@ def export_format(root: Path, target: Path, form: Format) -> list[str]:
             hint="Train the voice longer, so that its neural vocoder is chosen.",
         )
     manifest = check.loaded.manifest
+    origin = Origin.of_manifest(check.loaded.raw, check.loaded.sha256, root)
+    if origin is not None:
+        graph = _marked(graph, metadata, origin)
     source = source_manifest(check.loaded.raw["provenance"]) if isinstance(manifest, PromotedManifest) else {}
     contents = {
         **_model(form, graph, metadata, check),
         ATTRIBUTION: _read(check, ATTRIBUTION),
         "LICENSES.json": files.dump_json(source.get("weights_refs") or check.loaded.raw.get("weights_refs")).encode(),
-        "README.md": _page(form, metadata).encode(),
+        "README.md": _page(form, metadata, unmarked(check.loaded.raw)).encode(),
     }
     if target.suffix == ".tar":
         files.write_bytes(target, _tar(target.stem, contents))
@@ -83,6 +89,24 @@ def export_format(root: Path, target: Path, form: Format) -> list[str]:
             for name, data in contents.items():
                 (staging / name).write_bytes(data)
     return sorted(contents)
+
+
+def _marked(data: bytes, metadata: dict[str, str], origin: Origin) -> bytes:
+    """The graph with the watermark in its samples."""
+    import onnx
+
+    from voicemill.bundle.watermark_nodes import mark_sound
+
+    if metadata["vocoder"] == "griffin-lim":
+        raise BundleError(
+            "The graph ends at the mel, so it cannot mark the speech as synthetic.",
+            reason="export_not_marked",
+            hint="Train the voice longer, or decide for a voice without marks: VOICEMILL_UNMARKED (docs/marking.md).",
+        )
+    model = onnx.load_model_from_string(data)
+    mark_sound(model, int(metadata["sample_rate"]), origin.payload)
+    serialised: bytes = model.SerializeToString(deterministic=True)
+    return serialised
 
 
 def _model(form: Format, graph: bytes, metadata: dict[str, str], check: BundleCheck) -> dict[str, bytes]:
@@ -245,10 +269,16 @@ def _set_metadata(model: onnx.ModelProto, metadata: dict[str, str]) -> None:
         entry.key, entry.value = key, value
 
 
-def _page(form: Format, metadata: dict[str, str]) -> str:
+def _page(form: Format, metadata: dict[str, str], unmarked_because: str | None) -> str:
     """How to call the graph."""
     rate = metadata["sample_rate"]
-    head = f"# A voice of voicemill\n\nMono, {rate} Hz. Keep `ATTRIBUTION.txt` with the voice.\n\n"
+    marks = (
+        f"Its speech carries no marks of synthetic speech. Reason: {unmarked_because}"
+        if unmarked_because
+        else "The graph puts a watermark into its speech, by which `voice-verify audio` finds the voice. The program that\n"
+        "writes a sound file adds signed metadata."
+    )
+    head = f"# A voice of voicemill\n\nMono, {rate} Hz. Keep `ATTRIBUTION.txt` with the voice.\n\n{marks}\n\n"
     if form == "piper":
         return head + (
             "```bash\npiper --model voice.onnx --output-file morning.wav 'Good morning.'\n```\n\n"

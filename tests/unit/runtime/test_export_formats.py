@@ -19,6 +19,9 @@ from voicemill.errors import BundleError, UsageError, VoicemillError
 from voicemill.text.lexicon import PHONES, Lexicon
 from voicemill.training.onnx_export import export_voice
 from voicemill.training.speaker import Speaker
+from voicemill_marks.detector import detect
+from voicemill_marks.origin import Origin
+from voicemill_runtime.bundle import bundle_origin
 from voicemill_runtime.graph import VoiceGraph
 from voicemill_runtime.voice import Voice as SpeakingVoice
 
@@ -35,17 +38,17 @@ def promoted(voice: Voice, exported: Path) -> Path:
     return voice.publish(artifacts=ARTIFACTS)
 
 
-def unmarked(root: Path, text: str) -> np.ndarray:
-    """A text through our own runtime, with the bundle's dictionary and without a watermark."""
+def speech(root: Path, text: str, origin: Origin | None = None) -> np.ndarray:
+    """A text through our own runtime, with the dictionary of a folder; the watermark is that of the origin."""
     lines = (line.split() for line in (root / "lexicon.txt").read_text().splitlines())
     lexicon = Lexicon({word: tuple(phones) for word, *phones in lines})
-    voice = SpeakingVoice(VoiceGraph((root / "voice.onnx").read_bytes()), lexicon)
+    voice = SpeakingVoice(VoiceGraph((root / "voice.onnx").read_bytes()), lexicon, origin)
     return np.concatenate([chunk.samples for chunk in voice.speak(text)])
 
 
 def spoken(folder: Path) -> np.ndarray:
     """The text through our own runtime, with the exported dictionary."""
-    return unmarked(folder, TEXT)
+    return speech(folder, TEXT)
 
 
 def sherpa_order(folder: Path) -> list[int]:
@@ -62,11 +65,32 @@ def sherpa_order(folder: Path) -> list[int]:
 def test_the_folder_holds_graph_dictionary_and_notices(promoted: Path, tmp_path: Path) -> None:
     names = export_format(promoted, tmp_path / "out", "onnx")
     assert set(names) == NAMES == {path.name for path in (tmp_path / "out").iterdir()}
-    assert (tmp_path / "out/voice.onnx").read_bytes() == (promoted / "voice.onnx").read_bytes()
     assert (tmp_path / "out/ATTRIBUTION.txt").read_bytes() == (promoted / "ATTRIBUTION.txt").read_bytes()
     lexicon = (tmp_path / "out/lexicon.txt").read_text()
     assert "\nb B IY\n" in lexicon
     assert "\nnguyen " in lexicon
+
+
+def test_the_graph_marks_what_it_speaks(promoted: Path, tmp_path: Path) -> None:
+    export_format(promoted, tmp_path / "out", "onnx")
+    origin = bundle_origin(promoted)
+    assert origin is not None
+    theirs = spoken(tmp_path / "out")
+    assert np.abs(theirs - speech(promoted, TEXT, origin)).max() < 1e-4
+    assert np.abs(theirs - speech(promoted, TEXT)).max() > 1e-2
+    assert detect(theirs, 22_050, speeds=False).payload == origin.payload
+    assert "watermark" in (tmp_path / "out/README.md").read_text()
+
+
+def test_a_voice_that_is_unmarked_by_decision_is_exported_with_its_reason(
+    voice: Voice, exported: Path, tmp_path: Path
+) -> None:
+    for name in ("voice.onnx", "lexicon.txt"):
+        shutil.copyfile(exported / name, voice.root / name)
+    promoted = voice.publish(artifacts=ARTIFACTS, unmarked="a model railway")
+    export_format(promoted, tmp_path / "out", "onnx")
+    assert (tmp_path / "out/voice.onnx").read_bytes() == (promoted / "voice.onnx").read_bytes()
+    assert "Reason: a model railway" in (tmp_path / "out/README.md").read_text()
 
 
 def test_sherpas_order_of_tokens_gives_our_samples(promoted: Path, tmp_path: Path) -> None:
@@ -108,9 +132,9 @@ def test_pipers_phonemes_give_our_samples(promoted: Path, tmp_path: Path) -> Non
     lengths = np.array([ids.shape[1]])
     feed = {"input": ids, "input_lengths": lengths, "scales": np.array([0, 1, 0], np.float32)}
     (samples,) = session.run(["output"], feed)
-    ours = unmarked(promoted, "Good morning, change.")
+    ours = speech(promoted, "Good morning, change.", bundle_origin(promoted))
     assert samples.shape == (1, 1, len(ours))
-    assert np.abs(samples[0, 0] - ours).max() < 1e-5
+    assert np.abs(samples[0, 0] - ours).max() < 1e-4
     (slower,) = session.run(["output"], feed | {"scales": np.array([0, 1.5, 0], np.float32)})
     assert 1.3 < slower.shape[2] / len(ours) < 1.7
 
@@ -145,6 +169,22 @@ def test_an_existing_folder_is_not_replaced(promoted: Path, tmp_path: Path) -> N
     with pytest.raises(UsageError) as caught:
         export_format(promoted, tmp_path / "out", "onnx")
     assert caught.value.code == "export_exists"
+
+
+def test_a_graph_that_ends_at_the_mel_is_exported_only_for_an_unmarked_voice(
+    voice: Voice, mel_speaker: Speaker, tmp_path: Path
+) -> None:
+    export_voice(mel_speaker, voice.root)
+    facts = {
+        "artifacts": tuple(name for name in ARTIFACTS if name != "hifigan.nemo"),
+        "vocoder": "griffin-lim",
+        "vocoder_weights_id": None,
+    }
+    with pytest.raises(BundleError) as caught:
+        export_format(voice.publish(**facts), tmp_path / "out", "onnx")
+    assert caught.value.code == "export_not_marked"
+    assert not (tmp_path / "out").exists()
+    assert "voice.onnx" in export_format(voice.publish(unmarked="a test"), tmp_path / "out", "onnx")
 
 
 @pytest.mark.parametrize("form", ["sherpa-onnx", "piper"])
@@ -194,6 +234,9 @@ def test_the_real_sherpa_onnx_gives_our_samples(promoted: Path, tmp_path: Path) 
     samples, ours = np.load(tmp_path / "samples.npy"), spoken(tmp_path / "plain")
     assert samples.shape == ours.shape
     assert np.abs(samples - ours).max() < 1e-5
+    origin = bundle_origin(promoted)
+    assert origin is not None
+    assert detect(samples, 22_050, speeds=False).payload == origin.payload
     assert "sherpa_onnx" not in sys.modules
 
 
@@ -227,6 +270,6 @@ def test_the_real_piper_gives_our_samples(promoted: Path, tmp_path: Path) -> Non
     )
     assert "Missing phoneme" not in spoken_by_piper.stderr
     samples = np.load(tmp_path / "samples.npy")
-    ours = unmarked(promoted, text)
+    ours = speech(promoted, text, bundle_origin(promoted))
     assert samples.shape == ours.shape
     assert np.abs(samples - ours).max() < 1e-4
