@@ -275,8 +275,8 @@ def _page(form: Format, metadata: dict[str, str], unmarked_because: str | None) 
     marks = (
         f"Its speech carries no marks of synthetic speech. Reason: {unmarked_because}"
         if unmarked_because
-        else "The graph puts a watermark into its speech, by which `voice-verify audio` finds the voice. The program that\n"
-        "writes a sound file adds signed metadata."
+        else "The graph puts a watermark into its speech, by which `voice-verify audio` finds the voice. The program\n"
+        "that writes a sound file adds signed metadata."
     )
     head = f"# A voice of voicemill\n\nMono, {rate} Hz. Keep `ATTRIBUTION.txt` with the voice.\n\n{marks}\n\n"
     if form == "piper":
