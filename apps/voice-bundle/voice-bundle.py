@@ -16,7 +16,7 @@ from sharing_commands import export_, import_, keygen, sign
 from voicemill import console
 
 if TYPE_CHECKING:
-    from voicemill.settings import Settings
+    from voicemill.settings import RequiredConsent, Settings
 
 PATH = click.Path(path_type=Path)
 MAX_NOTICE_BYTES = 1024 * 1024
@@ -62,6 +62,13 @@ def main() -> None:
 )
 @click.option("--data-notice", type=PATH, metavar="FILE", help="Notice of the recordings, for ATTRIBUTION.txt.")
 @click.option("--commit", metavar="SHA", help="Commit for the manifest [the status's, else HEAD].")
+@click.option(
+    "--require-consent",
+    type=click.Choice(["any", "recorded"]),
+    is_flag=False,
+    flag_value="any",
+    help="Refuse a voice without the speaker's consent, written or recorded (any), or without a recorded one.",
+)
 def build(
     status: Path | None,
     evaluation: Path | None,
@@ -70,6 +77,7 @@ def build(
     extra: tuple[Path, ...],
     data_notice: Path | None,
     commit: str | None,
+    require_consent: RequiredConsent | None,
 ) -> None:
     """Build the production bundle of a finished training."""
     from voicemill import files
@@ -94,6 +102,7 @@ def build(
         commit=commit,
         extra_files=extra,
         data_notice=notice,
+        require_consent=require_consent,
     )
     protocol.progress(1, 1)
     bundling.show_built(protocol, built)
@@ -115,8 +124,20 @@ def build(
     show_default=True,
     help="Refuse a source with faults in its record, or only record them.",
 )
+@click.option(
+    "--require-consent",
+    type=click.Choice(["any", "recorded"]),
+    is_flag=False,
+    flag_value="any",
+    help="Refuse a voice without the speaker's consent, written or recorded (any), or without a recorded one.",
+)
 def promote(
-    input_manifest: Path | None, output_root: Path | None, voice: str | None, display_name: str | None, strict: bool
+    input_manifest: Path | None,
+    output_root: Path | None,
+    voice: str | None,
+    display_name: str | None,
+    strict: bool,
+    require_consent: RequiredConsent | None,
 ) -> None:
     """Promote a production bundle: copy and hash every file again, publish whole or not at all.
 
@@ -127,7 +148,15 @@ def promote(
 
     settings, protocol = _settings(), Protocol(sys.stdout)
     protocol.progress(0, 1)
-    promoted = bundling.promote(settings, voice, display_name, manifest=input_manifest, root=output_root, strict=strict)
+    promoted = bundling.promote(
+        settings,
+        voice,
+        display_name,
+        manifest=input_manifest,
+        root=output_root,
+        strict=strict,
+        require_consent=require_consent,
+    )
     bundling.sign_sample(settings, promoted)
     protocol.progress(1, 1)
     bundling.show_promoted(protocol, promoted)

@@ -129,4 +129,40 @@ def import_command(archive: Path, voice: str | None) -> None:
     protocol.artifact(taken.dataset / "dataset.json")
 
 
-COMMANDS = (list_command, show_command, rename_command, delete_command, export_command, import_command)
+@click.command("consent", epilog="\b\nExample:\n  voice-prep consent ann --recording ann-agrees.wav --text consent.txt")
+@click.argument("voice")
+@click.option(
+    "--recording", type=click.Path(path_type=Path), required=True, help="The speaker, who reads the statement."
+)
+@click.option("--text", metavar="FILE|TEXT", required=True, help="The statement, with name and date, as it was read.")
+def consent_command(voice: str, recording: Path, text: str) -> None:
+    """Accept the recorded consent of a prepared voice's speaker.
+
+    The words of the recording must be those of the statement, and the voice must be the one of the clips.
+    """
+    from voicemill.lane.consent import record_consent
+    from voicemill.protocol import Protocol
+    from voicemill.settings import Settings
+    from voicemill.workspace import profile_id
+
+    target, found = record_consent(Settings.from_environment(os.environ), profile_id(voice), recording, text)
+    protocol = Protocol(sys.stdout)
+    protocol.stats(
+        {
+            "word_errors": found.word_errors,
+            "speaker_similarity": found.speaker_similarity,
+            "recording_sha256": found.recording_sha256,
+        }
+    )
+    protocol.artifact(target)
+
+
+COMMANDS = (
+    list_command,
+    show_command,
+    rename_command,
+    delete_command,
+    export_command,
+    import_command,
+    consent_command,
+)

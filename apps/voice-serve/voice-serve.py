@@ -55,6 +55,7 @@ Exit codes: 0 stopped by Ctrl-C or SIGTERM, 1 refused (bad usage), 2 blocked (po
 @click.option("--rate", type=click.IntRange(0), default=0, help="Requests a minute of one address; 0 for no limit.")
 @click.option("--seconds", type=click.FloatRange(1.0, 3600.0), default=120.0, show_default=True, help="Of one request.")
 @click.option("--idle", type=click.FloatRange(1.0), default=600.0, show_default=True, help="Seconds; then unloaded.")
+@click.option("--open-detector", is_flag=True, help="The detector of synthetic speech needs no token.")
 @click.option("--agent-policies", is_flag=True, help="Apply a voice agent's rules to /api/voice/speak.")
 @click.option("--no-training", is_flag=True, help="Offer no training jobs.")
 @click.option("--no-studio", is_flag=True, help="Offer no pages for a browser.")
@@ -77,6 +78,7 @@ def serve_command(
     rate: int,
     seconds: float,
     idle: float,
+    open_detector: bool,
     agent_policies: bool,
     no_training: bool,
     no_studio: bool,
@@ -121,6 +123,7 @@ def serve_command(
             sample_fallback=given.sample_fallback,
             loudness_lufs=loudness,
             log_text=log_text,
+            open_detector=open_detector,
             agent_policies=agent_policies,
             training=not no_training,
             parallel_jobs=parallel_jobs,

@@ -18,7 +18,7 @@ from say_command import say_command
 
 from voicemill import console
 from voicemill.commands import WithDefault
-from voicemill.settings import Settings
+from voicemill.settings import RequiredConsent, Settings
 from voicemill.source_options import source_options
 
 if TYPE_CHECKING:
@@ -78,6 +78,13 @@ sample.wav, and reports/<voice>.html. Exit codes: 0 done, 1 refused, 2 blocked (
 @click.option("--force", is_flag=True, help="Run finished steps again instead of reusing their results.")
 @click.option("--resume", is_flag=True, help="Continue from the checkpoint of an interrupted run.")
 @click.option(
+    "--require-consent",
+    type=click.Choice(["any", "recorded"]),
+    is_flag=False,
+    flag_value="any",
+    help="Refuse a voice without the speaker's consent, written or recorded (any), or without a recorded one.",
+)
+@click.option(
     "--dry-run",
     is_flag=True,
     help="Check the gates and write placeholder artifacts, without training and without torch.",
@@ -97,11 +104,14 @@ def train_command(
     ray: str | None,
     force: bool,
     resume: bool,
+    require_consent: RequiredConsent | None,
     dry_run: bool,
 ) -> None:
     """Prepare recordings, train FastPitch and HiFi-GAN with NVIDIA NeMo, measure the voice, bundle, promote and
     verify it.
     """
+    if require_consent is not None:
+        os.environ["VOICEMILL_REQUIRE_CONSENT"] = require_consent  # for the processes of the steps too
     settings = Settings.for_lane(os.environ)
     from voicemill.lane import runner
     from voicemill.lane.request import LaneOptions

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "lib"), str(Path(__file__).resolve().parent)]
 
@@ -17,6 +18,9 @@ from stability_command import stability
 from status_command import status as status_command
 
 from voicemill import console
+
+if TYPE_CHECKING:
+    from voicemill.settings import RequiredConsent
 
 PATH = click.Path(path_type=Path)
 
@@ -55,6 +59,13 @@ def main() -> None:
 @click.option("--public-key", type=PATH, metavar="FILE", help="Check the signature beside DIR with this key.")
 @click.option("--signature", type=PATH, metavar="FILE", help="Signature elsewhere than beside DIR.")
 @click.option("--require-signature", is_flag=True, help="A bundle without a signature is not acceptable.")
+@click.option(
+    "--require-consent",
+    type=click.Choice(["any", "recorded"]),
+    is_flag=False,
+    flag_value="any",
+    help="Refuse a voice without the speaker's consent, written or recorded (any), or without a recorded one.",
+)
 def bundle(
     folder: Path,
     as_json: bool,
@@ -62,6 +73,7 @@ def bundle(
     public_key: Path | None,
     signature: Path | None,
     require_signature: bool,
+    require_consent: RequiredConsent | None,
 ) -> None:
     """List every difference between a bundle and its manifest, and go through the promotion checklist.
 
@@ -78,7 +90,9 @@ def bundle(
 
     given = read_training_status(status) if status else None
     demand = Demand(public_key, signature, require_signature) if public_key or require_signature else None
-    verification = verify_bundle(folder, REPOSITORY / SHIPPED, status=given, signature=demand)
+    verification = verify_bundle(
+        folder, REPOSITORY / SHIPPED, status=given, signature=demand, require_consent=require_consent
+    )
     if as_json:
         click.echo(json_text(verification.as_dict()))
     else:

@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, cast
 
 from voicemill import git
 from voicemill.errors import UsageError
@@ -122,17 +123,23 @@ class ContainerSettings:
         )
 
 
+RequiredConsent = Literal["any", "recorded"]
+"""`any`: written or recorded."""
+
+
 @dataclass(frozen=True)
 class VoiceSettings:
-    """VOICE_PROFILE_ID, VOICE_DISPLAY_NAME and VOICEMILL_UNMARKED.
+    """VOICE_PROFILE_ID, VOICE_DISPLAY_NAME, VOICEMILL_UNMARKED and VOICEMILL_REQUIRE_CONSENT.
 
     Attributes:
         unmarked: the reason why the voice's speech is to carry no marks (docs/marking.md); recorded in its bundle.
+        require_consent: refuse a voice without the speaker's consent: `any`, or `recorded`.
     """
 
     profile_id: str
     display_name: str
     unmarked: str | None = None
+    require_consent: RequiredConsent | None = None
 
 
 @dataclass(frozen=True)
@@ -272,6 +279,9 @@ class Settings:
                 profile_id=variables.text("VOICE_PROFILE_ID") or DEFAULT_VOICE,
                 display_name=variables.text("VOICE_DISPLAY_NAME") or DEFAULT_DISPLAY_NAME,
                 unmarked=_unmarked(variables.text("VOICEMILL_UNMARKED")),
+                require_consent=cast(
+                    "RequiredConsent | None", variables.choice("VOICEMILL_REQUIRE_CONSENT", ("any", "recorded"))
+                ),
             ),
             source=SourceSettings(
                 audio=variables.path("AUDIO_PATH"),

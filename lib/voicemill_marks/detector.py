@@ -33,6 +33,8 @@ Reader = Callable[[int, int], NDArray[np.float32]]
 THRESHOLD = 90.0
 SEARCHED_THRESHOLD = 97.0
 """At other speeds: 52 of them are compared, so chance reaches a higher score."""
+CHANCE_MEAN, CHANCE_DEVIATION = 51.6, 5.0
+"""Of the scores of human speech and wrong keys, measured (docs/marking.md)."""
 WINDOW_SECONDS = 6.0
 STEP_SECONDS = 3.0
 SHORTEST_SECONDS = 0.5
@@ -80,6 +82,11 @@ class Detection:
     score: float
     speed: Speed
     threshold: float = THRESHOLD
+
+    @property
+    def deviations(self) -> float:
+        """How many standard deviations the best score is above the mean score without a mark."""
+        return (self.score - CHANCE_MEAN) / CHANCE_DEVIATION
 
     @property
     def marked(self) -> bool:

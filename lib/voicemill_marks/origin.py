@@ -10,7 +10,7 @@ from typing import Any
 
 from voicemill import files
 from voicemill.bundle.contents import GRAPH
-from voicemill.bundle.manifest import unmarked
+from voicemill.bundle.manifest import consent, is_recorded, unmarked
 
 ACOUSTIC_MODEL = "fastpitch.nemo"
 NOTICE = "Synthetic speech, made by a trained model."
@@ -27,7 +27,7 @@ class Origin:
         manifest_sha256: of the bundle's manifest; None for sounds that are themselves files of the bundle.
         certificate: hash of the voice's certificate, if it has one for this manifest.
         licences: SPDX expressions of the weights that the voice was made from.
-        consent_sha256: of the statement of consent of the person whose recording a voice was cloned from.
+        consent_sha256: of the speaker's consent: of its recording where it was recorded, else of its text.
     """
 
     voice: str
@@ -75,6 +75,7 @@ class Origin:
             manifest_sha256=sha256,
             certificate=_certificate(root, sha256),
             licences=_licences(manifest),
+            consent_sha256=_consent(manifest),
         )
 
 
@@ -90,6 +91,11 @@ def _certificate(root: Path, manifest_sha256: str) -> str | None:
         return str(document["answer"]["certificate"]["certificateHash"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _consent(manifest: Mapping[str, Any]) -> str | None:
+    stated = consent(manifest) or {}
+    return stated.get("recording_sha256" if is_recorded(stated) else "statement_sha256")
 
 
 def _licences(manifest: Mapping[str, Any]) -> tuple[str, ...]:

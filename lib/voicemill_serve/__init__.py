@@ -14,6 +14,7 @@
 
     backend_routes   POST /speak and GET /health, as the proxy of a voice agent calls them
     openai_routes    POST /v1/audio/speech, GET /v1/models, GET /v1/audio/voices
+    detector_routes  POST /v1/audio/marks: is a sound synthetic speech, and whose
     operation_routes GET /ready, GET /metrics
     voice_api        /api/voice/*: what the pages of a voice agent call
     train_routes     /api/train/*: training jobs, for the panel of a voice agent

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from voicemill.workers import usable_cores
 from voicemill_marks.signer import MarkSigner
-from voicemill_serve import backend_routes, openai_routes, operation_routes, train_routes
+from voicemill_serve import backend_routes, detector_routes, openai_routes, operation_routes, train_routes
 from voicemill_serve.areas import refused
 from voicemill_serve.guard import AccessLog, Guard, note
 from voicemill_serve.metrics import Gauge, Metrics
@@ -30,6 +30,7 @@ ROUTERS: tuple[Router, ...] = (
     backend_routes.routes,
     openai_routes.routes,
     operation_routes.routes,
+    detector_routes.routes,
     train_routes.routes,
     voice_api.routes,
 )
@@ -94,7 +95,7 @@ def create_application(services: Services, routers: Sequence[Router] = ROUTERS) 
         lifespan=lifespan,
     )
     application.router.redirect_slashes = False
-    return Guard(application, services.settings, services.metrics, services.log, services.areas)
+    return Guard(application, services.settings, services.metrics, services.log, services.areas, services.rules)
 
 
 async def _housekeeping(services: Services) -> None:

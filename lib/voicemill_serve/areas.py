@@ -62,6 +62,19 @@ class PageArea:
         return found
 
 
+@dataclass(frozen=True)
+class PathRule:
+    """What differs for one path.
+
+    Attributes:
+        body_bytes: of one request, where that is more than the server's limit.
+        open: needs no token.
+    """
+
+    body_bytes: int = 0
+    open: bool = False
+
+
 def new_session(token: str, now: float | None = None) -> str:
     """The value of a session cookie for a token that was accepted."""
     expiry = str(int(time.time() if now is None else now) + SESSION_SECONDS)

@@ -16,7 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from voicemill.errors import VoicemillError
-from voicemill_serve.areas import PageArea, area_of, refused
+from voicemill_serve.areas import PageArea, PathRule, area_of, refused
 from voicemill_serve.metrics import Metrics
 from voicemill_serve.refusals import RequestRefusedError
 from voicemill_serve.settings import ServeSettings
@@ -76,9 +76,16 @@ class Guard:
     """The outermost layer of the application."""
 
     def __init__(
-        self, app: ASGIApp, settings: ServeSettings, metrics: Metrics, log: AccessLog, areas: Sequence[PageArea] = ()
+        self,
+        app: ASGIApp,
+        settings: ServeSettings,
+        metrics: Metrics,
+        log: AccessLog,
+        areas: Sequence[PageArea] = (),
+        rules: Mapping[str, PathRule] | None = None,
     ) -> None:
         self._app, self._settings, self._metrics, self._log, self._areas = app, settings, metrics, log, areas
+        self._rules = rules or {}
         self._rates = Rates(settings.limits.rate_per_minute)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -110,6 +117,7 @@ class Guard:
         if settings.tokens.digests:
             kind, _, token = headers.get("authorization", "").partition(" ")
             known = kind.lower() == "bearer" and settings.tokens.accept(token.strip())
+            known = known or self._rule(path).open
             if not known and not (area and (area.is_open(path) or area.knows(headers, settings.tokens))):
                 raise RequestRefusedError(
                     "This server needs a token.", reason="unauthorized", hint="Send Authorization: Bearer <token>."
@@ -130,12 +138,16 @@ class Guard:
                 hint="Wait a second before the next one.",
             )
 
+    def _rule(self, path: str) -> PathRule:
+        return self._rules.get(path, PathRule())
+
     async def _with_body(self, scope: Scope, receive: Receive) -> Receive:
         """Read the body within the limits of size and time; what follows reads it again from memory."""
         limit, seconds = self._settings.limits.body_bytes, BODY_SECONDS
         area = area_of(self._areas, scope["path"])
         if area is not None and not area.is_open(scope["path"]):
             limit, seconds = max(limit, area.body_bytes), area.body_seconds
+        limit = max(limit, self._rule(scope["path"]).body_bytes)
         too_large = RequestRefusedError(f"The request is larger than {limit} bytes.", reason="body_too_large")
         length = Headers(scope=scope).get("content-length", "0")
         if length.isascii() and length.isdigit() and int(length[:20]) > limit:

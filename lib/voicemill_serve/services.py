@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from voicemill.errors import VoicemillError
 from voicemill_marks.signer import MarkSigner
-from voicemill_serve.areas import PageArea
+from voicemill_serve.areas import PageArea, PathRule
 from voicemill_serve.guard import AccessLog, note
 from voicemill_serve.jobs import JobRunner
 from voicemill_serve.metrics import Metrics
@@ -23,6 +23,9 @@ from voicemill_serve.refusals import refusal
 from voicemill_serve.settings import ServeSettings
 from voicemill_serve.speech import SpeechService, SpeechStream
 from voicemill_serve.voice_store import VoiceStore
+
+if TYPE_CHECKING:
+    from voicemill_serve.detector_routes import Detector
 
 
 @dataclass
@@ -34,6 +37,8 @@ class Services:
         signer: of the metadata of whole files.
         background: coroutine functions that run as long as the application does.
         closing: called when the application stops.
+        rules: of single paths, by path; a set of routes adds its own.
+        detector: of synthetic speech, set by `detector_routes`.
         areas: pages for people, see `areas`; a set of routes adds its own.
         jobs: the runner of this work folder's jobs, or why there is none; see `train_routes.job_runner`.
         stopping: set when the server is asked to stop; streams without an end of their own end then.
@@ -49,6 +54,8 @@ class Services:
     background: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
     closing: list[Callable[[], None]] = field(default_factory=list)
     areas: list[PageArea] = field(default_factory=list)
+    rules: dict[str, PathRule] = field(default_factory=dict)
+    detector: Detector | None = None
     jobs: JobRunner | VoicemillError | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -101,6 +101,7 @@ class ServeSettings:
         log_text: write the spoken texts into the log.
         wyoming_port: for Home Assistant; None for none, 0 for a free one.
         wyoming_host: address of that port; the protocol has no tokens.
+        open_detector: the detector of synthetic speech needs no token.
         agent_policies: rules of a voice agent for `/api/voice/speak`.
         training: offer the training jobs, if this Python can train.
         parallel_jobs: training jobs at a time; the others are pending.
@@ -120,6 +121,7 @@ class ServeSettings:
     log_text: bool = False
     wyoming_port: int | None = None
     wyoming_host: str = DEFAULT_HOST
+    open_detector: bool = False
     agent_policies: bool = False
     training: bool = True
     parallel_jobs: int = 1

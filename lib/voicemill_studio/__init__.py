@@ -13,6 +13,7 @@
     listen        speak a text with any voice or version
     sounds        speech for the pages, with the times of its words
     listening_tests  blind comparison, and scores from 1 to 5
+    check         the detector of synthetic speech
     reports       reports of the toolbox in a frame without rights
 
 New voices from files and from a microphone:

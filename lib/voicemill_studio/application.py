@@ -12,6 +12,7 @@ from voicemill.workspace import Workspace
 from voicemill_serve.areas import PageArea
 from voicemill_serve.services import Router, Services
 from voicemill_studio import (
+    check,
     listen,
     listening_tests,
     login,
@@ -36,6 +37,7 @@ PAGES: tuple[PageRoutes, ...] = (
     train.routes,
     listen.routes,
     listening_tests.routes,
+    check.routes,
     promotion.routes,
     reports.routes,
 )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from voicemill import files, records
 from voicemill.bundle.contents import LEXICON, Digest, check_paths, copy_checked, digest_file
 from voicemill.bundle.manifest import (
+    CONSENT,
     MANIFEST,
     SYNTHETIC,
     UNMARKED,
@@ -60,6 +62,7 @@ def build_bundle(
     data_notice: str = "",
     unmarked: str | None = None,
     synthetic: str | None = None,
+    consent: Mapping[str, Any] | None = None,
 ) -> BuiltBundle:
     """Build the bundle; `out_dir` is replaced whole or left as it was.
 
@@ -74,6 +77,7 @@ def build_bundle(
         data_notice: notice of the training recordings, for `ATTRIBUTION.txt`.
         unmarked: why the voice's speech is to carry no marks; by default it carries them.
         synthetic: what spoke the recordings, where they are synthetic speech.
+        consent: of the speaker, for the manifest's field of this name.
 
     Raises:
         BundleError: `missing_train_status`, the status's own root cause when it is blocked, `invalid_config_sha256`,
@@ -101,7 +105,7 @@ def build_bundle(
         in_graph = next((selection.entry for selection in tools if selection.entry.kind == "vocoder"), None)
         references = weights_references(selected, vocoder, loaded, base, in_graph)
         manifest = _manifest(status, commit or status.commit, references, digests)
-        stated = {UNMARKED: unmarked, SYNTHETIC: synthetic}
+        stated = {UNMARKED: unmarked, SYNTHETIC: synthetic, CONSENT: consent}
         document = records.dump(manifest) | {name: value for name, value in stated.items() if value}
         manifest = dataclasses.replace(manifest, artifact_sha256=artifact_sha256(document))
         text = files.dump_json(document | {"artifact_sha256": manifest.artifact_sha256})

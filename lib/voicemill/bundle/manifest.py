@@ -8,6 +8,7 @@ the model.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from voicemill.bundle.contents import read_regular
 from voicemill.errors import BundleFileError
 from voicemill.protocol import one_line
 from voicemill.records import RecordError, Rule, Sha256
+from voicemill.settings import RequiredConsent
 
 MANIFEST = "manifest.json"
 PRODUCTION_VERSION = "prod_tts_voice_bundle/1"
@@ -160,7 +162,10 @@ UNMARKED = "unmarked"
 """Field of a production manifest, only where it was decided that the speech carries no marks: the reason."""
 SYNTHETIC = "synthetic_recordings"
 """Field of a production manifest, only where the recordings are synthetic speech: a sentence that says whose."""
-REPEATED_WHERE_PRESENT = ("dry_run", "objective_status", "vocoder", UNMARKED, SYNTHETIC)
+CONSENT = "consent"
+"""Field of a production manifest, only where the speaker's consent was stated: digests of the statement and, where it
+was recorded, of the recording, with figures in thousandths (`voicemill.dataset.recorded_consent`)."""
+REPEATED_WHERE_PRESENT = ("dry_run", "objective_status", "vocoder", UNMARKED, SYNTHETIC, CONSENT)
 
 
 Manifest = ProductionManifest | PromotedManifest
@@ -198,6 +203,30 @@ def synthetic_recordings(raw: Mapping[str, Any]) -> str | None:
     provenance = raw.get("provenance")
     source = provenance.get(f"source_{SYNTHETIC}") if isinstance(provenance, dict) else raw.get(SYNTHETIC)
     return str(source) if source else None
+
+
+def consent(raw: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The consent that a manifest as parsed states, of either kind; None where it states none."""
+    provenance = raw.get("provenance")
+    found = provenance.get(f"source_{CONSENT}") if isinstance(provenance, dict) else raw.get(CONSENT)
+    if not isinstance(found, dict) or not is_sha256(found.get("statement_sha256")):
+        return None
+    return found
+
+
+def is_recorded(found: Mapping[str, Any] | None) -> bool:
+    """Whether a consent, as `consent` returns it, is a recording that was examined."""
+    return found is not None and is_sha256(found.get("recording_sha256"))
+
+
+def meets(found: Mapping[str, Any] | None, required: RequiredConsent) -> bool:
+    """Whether a consent, as `consent` returns it, is the one that is required."""
+    return is_recorded(found) if required == "recorded" else found is not None
+
+
+def is_sha256(value: object) -> bool:
+    """Whether a value is a sha256 in lower-case hexadecimal digits."""
+    return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value) is not None
 
 
 def artifact_sha256(raw: dict[str, Any]) -> str:

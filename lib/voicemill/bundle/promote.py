@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,12 +21,15 @@ from voicemill.bundle.manifest import (
     ProductionManifest,
     PromotedManifest,
     Provenance,
+    consent,
     load_manifest,
+    meets,
     parse_manifest,
     reference_of_graph,
 )
 from voicemill.bundle.places import check_replaceable, portable
 from voicemill.errors import BundleError, BundleFileError, UsageError
+from voicemill.settings import RequiredConsent
 from voicemill.workspace import profile_id
 
 
@@ -51,6 +55,7 @@ def promote(
     strict: bool = True,
     allowlist: Path | None = None,
     base: Path | None = None,
+    require_consent: RequiredConsent | None = None,
     created_at: datetime | None = None,
 ) -> PromotedBundle:
     """Promote the bundle of `manifest` to `<output_root>/<profile>/voice_bundle`.
@@ -64,12 +69,13 @@ def promote(
             the licence gate, or whose folder holds unlisted files. Without it these are only recorded.
         allowlist: the licence gate's list; needed when `strict`.
         base: the manifest's path is recorded relative to it (default: the current directory).
+        require_consent: refuse a source that does not state this consent of the speaker.
         created_at: default now.
 
     Raises:
         BundleFileError: codes of docs/formats.md, section 8; nothing was published and the old bundle is untouched.
-        BundleError: `artifact_sha256_mismatch`, `weights_refs_incomplete`, `dry_run_would_replace_real:<profile>`,
-            `output_not_a_bundle:<path>`.
+        BundleError: `bundle_without_consent`, `artifact_sha256_mismatch`, `weights_refs_incomplete`,
+            `dry_run_would_replace_real:<profile>`, `output_not_a_bundle:<path>`.
         GateError: the weights do not pass the licence gate.
         UsageError: the profile id or the display name cannot be used.
     """
@@ -85,6 +91,8 @@ def promote(
             hint="Give the manifest.json of checkpoints/prod_tts_voice_bundle.",
         )
     check_paths(entry.path for entry in production.files)
+    if require_consent is not None:
+        check_consent(consent(source.raw), require_consent)
     if strict:
         _check_strictly(source, production, manifest.parent, allowlist)
     check_replaceable(target)
@@ -165,6 +173,21 @@ def _check_strictly(source: LoadedManifest, manifest: ProductionManifest, root: 
     gate.select_all([weights_id for weights_id in ids if weights_id], allowlist)
     for difference in unexpected(walk(root), manifest.files):
         raise difference.error()
+
+
+def check_consent(stated: Mapping[str, Any] | None, required: RequiredConsent) -> None:
+    """Refuse a voice without the consent that is required.
+
+    Raises:
+        BundleError: `bundle_without_consent`.
+    """
+    if not meets(stated, required):
+        what = "recorded consent" if required == "recorded" else "consent"
+        raise BundleError(
+            f"The bundle states no {what} of the speaker.",
+            reason="bundle_without_consent",
+            hint="Prepare the voice with --consent, or record the statement: voice-prep consent (docs/marking.md).",
+        )
 
 
 def check_dry_run(target: Path, profile: str) -> None:

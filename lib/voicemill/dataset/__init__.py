@@ -42,6 +42,7 @@ Files of a dataset:
     doubts              doubts.jsonl: words of kept clips that may be wrong
     edits               edits.jsonl: decisions of a review
     rights              consent and licence of the recordings
+    recorded_consent    consent that the speaker read aloud
     lanefile            artifacts/dataset_manifest.<job>.json
 
 How it runs:

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from voicemill import files
-from voicemill.dataset import edits, rights
+from voicemill.dataset import edits, recorded_consent, rights
 from voicemill.dataset.figures import LoudnessFigures, SeparationFigures, SeparationMode
 from voicemill.dataset.limits import QualityLimits
 from voicemill.dataset.report import Report
@@ -19,7 +19,7 @@ from voicemill.dataset.statistics import Statistics
 NAME = rights.DATASET
 TIMINGS = "timings.json"
 REPORT = "report.html"
-BESIDE = (NAME, TIMINGS, edits.NAME, REPORT)
+BESIDE = (NAME, TIMINGS, edits.NAME, REPORT, recorded_consent.NAME)
 """Files of the folder that `files` does not list: they cannot carry their own digest, differ from run to run, or belong
 to the person who reviews."""
 MANIFEST, TRAIN, VALIDATION, LEXICON = "manifest.jsonl", "train.jsonl", "validation.jsonl", "lexicon.dict"

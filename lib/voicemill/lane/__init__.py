@@ -25,6 +25,7 @@ Parts of the steps:
     notation       how they write paths, times and versions
     report         the HTML report of a trained voice
     marked_sounds  the marks of the synthetic sounds in its players
+    consent        examines a recorded statement of consent
     reporter       PROGRESS, STATS and ARTIFACT lines, the lane's status file, the person's display
 
 What starts it:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from voicemill import files
 from voicemill.bundle import promote as promotion
 from voicemill.bundle.contents import SAMPLE, SAMPLE_CREDENTIALS
 from voicemill.bundle.manifest import MANIFEST, load_manifest
-from voicemill.bundle.promote import PromotedBundle, source_date
+from voicemill.bundle.promote import PromotedBundle, check_consent, source_date
 from voicemill.protocol import Protocol, Scalar
-from voicemill.settings import Settings
+from voicemill.settings import RequiredConsent, Settings
 
 if TYPE_CHECKING:
     from voicemill.bundle.build import BuiltBundle
@@ -31,6 +31,7 @@ def build(
     commit: str | None = None,
     extra_files: Sequence[Path] = (),
     data_notice: str = "",
+    require_consent: RequiredConsent | None = None,
 ) -> BuiltBundle:
     """Build the production bundle of the last training; a path that is not given is the one of the settings.
 
@@ -43,6 +44,9 @@ def build(
 
     status, base = status or settings.paths.training_status, base or settings.workspace.work
     trained = read_training_status(status)
+    consent = stated_consent(trained, base)
+    if required := require_consent or settings.voice.require_consent:
+        check_consent(consent, required)
     return build_bundle(
         status,
         evaluation or settings.paths.evaluation,
@@ -54,7 +58,21 @@ def build(
         data_notice=recordings_notice(trained, settings.repository, base, data_notice),
         unmarked=settings.voice.unmarked,
         synthetic=teacher.sentence(_taught(trained, base)),
+        consent=consent,
     )
+
+
+def stated_consent(status: TrainingStatus, base: Path) -> dict[str, Any] | None:
+    """The consent for the dataset of a training, for the manifest: recorded, else written; None without one."""
+    from voicemill.dataset import recorded_consent, rights
+
+    if not (status.dataset_manifest and status.dataset_sha256):
+        return None
+    manifest = base / status.dataset_manifest
+    if recorded := recorded_consent.of_manifest(manifest, status.dataset_sha256):
+        return recorded.entry()
+    held = rights.of_manifest(manifest, status.dataset_sha256)
+    return {"statement_sha256": held.consent_sha256} if held and held.consent_sha256 else None
 
 
 def recordings_notice(status: TrainingStatus, repository: Path, base: Path, given: str = "") -> str:
@@ -97,6 +115,7 @@ def promote(
     manifest: Path | None = None,
     root: Path | None = None,
     strict: bool = True,
+    require_consent: RequiredConsent | None = None,
 ) -> PromotedBundle:
     """Promote the production bundle; a path or name that is not given is the one of the settings.
 
@@ -107,6 +126,7 @@ def promote(
         manifest: of the production bundle.
         root: folder of promoted bundles.
         strict: refuse faults in the source's record; False only records them.
+        require_consent: of the speaker; by default that of the settings.
 
     Raises:
         BundleError, GateError, UsageError: see `voicemill.bundle.promote`.
@@ -119,6 +139,7 @@ def promote(
         strict=strict,
         allowlist=settings.weights.allowlist,
         base=settings.workspace.work if manifest is None else None,
+        require_consent=require_consent or settings.voice.require_consent,
         created_at=source_date(settings.source_date_epoch),
     )
     (promoted.root.parent / SAMPLE_CREDENTIALS).unlink(missing_ok=True)  # those of the bundle that was replaced

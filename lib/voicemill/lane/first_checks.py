@@ -14,7 +14,7 @@ from pathlib import Path
 
 from voicemill import files
 from voicemill.audio import probing
-from voicemill.dataset import description, sources
+from voicemill.dataset import description, recorded_consent, sources
 from voicemill.dataset.manifest import read_manifest
 from voicemill.dataset.request import ManifestSource, PreparedVoiceSource, WebRecordingSource
 from voicemill.errors import DatasetError, StorageError
@@ -171,7 +171,37 @@ def check_marks_key(run: Run) -> None:
         MarkSigner.find(run.settings.workspace.marks)
 
 
-CHECKS: tuple[Callable[[Run], None], ...] = (check_dataset, check_writable, check_disk_space, check_marks_key)
+def check_consent(run: Run) -> None:
+    """Refuse a voice without the consent that is required, before it is prepared or trained.
+
+    A recorded consent is for one dataset, so that voice must be prepared already.
+
+    Raises:
+        DatasetError: `voice_without_consent:<voice>`.
+    """
+    required, root = run.settings.voice.require_consent, run.settings.workspace.dataset(run.request.voice)
+    given = run.request.preparation.rights
+    if required is None or (required == "any" and given is not None and given.consent):
+        return
+    before = description.read(root)
+    written = before is not None and before.rights is not None and bool(before.rights.consent)
+    recorded = before is not None and recorded_consent.of_manifest(root / description.MANIFEST, before.dataset_sha256)
+    if not recorded and not (required == "any" and written):
+        what = "recorded consent" if required == "recorded" else "consent"
+        raise DatasetError(
+            f"There is no {what} of the speaker of {run.request.voice}.",
+            reason=f"voice_without_consent:{run.request.voice}",
+            hint="Prepare the voice, then record the statement: voice-prep consent VOICE --recording FILE --text TEXT.",
+        )
+
+
+CHECKS: tuple[Callable[[Run], None], ...] = (
+    check_dataset,
+    check_writable,
+    check_disk_space,
+    check_marks_key,
+    check_consent,
+)
 """In the order in which they run; the dataset comes first by the contract."""
 
 

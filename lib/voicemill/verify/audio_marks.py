@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any, Literal
 from voicemill import files
 from voicemill.audio.decode import decode
 from voicemill.bundle.manifest import MANIFEST, MAX_MANIFEST_BYTES
+from voicemill.errors import AudioError
 from voicemill_marks.credentials import Credentials, read_credentials, sidecar_path
 from voicemill_marks.detector import Detection, detect_in_file
 from voicemill_marks.origin import Origin
@@ -18,6 +20,7 @@ from voicemill_marks.origin import Origin
 RATE = 16_000
 """Hz; the watermark ends below 8 kHz."""
 SHORTEST = 0.05
+_BLOCK = 1 << 18
 UNTRUSTED = "claimed, signer not trusted"
 Evidence = Literal["watermark", "claimed", "verified"]
 """`watermark`: the payload is the voice's, which anyone can write; `claimed`: valid metadata names the voice, by a
@@ -73,6 +76,7 @@ class MarkReport:
                 "payload": found.payload.hex() if found.payload else None,
                 "score": round(found.score, 1),
                 "threshold": found.threshold,
+                "deviations_above_chance": round(found.deviations, 1),
                 "tempo": round(found.speed.tempo, 3),
                 "pitch": round(found.speed.pitch, 3),
                 "spans": [
@@ -98,25 +102,52 @@ class MarkReport:
         }
 
 
-def inspect_audio(path: Path, bundles: Sequence[Path], anchors: str | None = None) -> MarkReport:
-    """Look for the marks of a file in any format that ffmpeg reads.
+def inspect_audio(
+    path: Path, bundles: Sequence[Path], anchors: str | None = None, *, most_seconds: float | None = None
+) -> MarkReport:
+    """Look for the marks of a file in any format that ffmpeg reads; without ffmpeg, in one that libsndfile reads.
 
     Args:
         path: the sound file.
         bundles: folders of the voices that it is compared with.
         anchors: certificates in PEM, under which a signer is trusted.
+        most_seconds: of the sound that are examined; by default all.
 
     Raises:
         AudioError: the file cannot be decoded.
     """
     with tempfile.TemporaryDirectory(prefix="voicemill-audio-") as folder:
         wave = Path(folder) / "sound.wav"
-        decode(path, wave, sample_rate=RATE, min_seconds=SHORTEST)
+        if shutil.which("ffmpeg") is not None:
+            decode(path, wave, sample_rate=RATE, end=most_seconds, min_seconds=SHORTEST)
+        else:
+            _decode_without_ffmpeg(path, wave, most_seconds)
         watermark = detect_in_file(wave)
     credentials = read_credentials(path, anchors, _beside_bundle(path))
     named = ((root, origin, _evidence(origin, watermark, credentials)) for root, origin in _origins(bundles))
     voices = tuple(NamedVoice(root, origin, evidence) for root, origin, evidence in named if evidence is not None)
     return MarkReport(path, credentials, watermark, voices)
+
+
+def _decode_without_ffmpeg(path: Path, wave: Path, most_seconds: float | None) -> None:
+    """Write the mean of the channels as WAV at the file's own rate."""
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(path) as source:
+            left = source.frames
+            if most_seconds is not None:
+                left = min(left, round(most_seconds * source.samplerate))
+            with soundfile.SoundFile(wave, "w", source.samplerate, 1, "PCM_16") as target:
+                while left > 0 and len(block := source.read(min(left, _BLOCK), dtype="float32", always_2d=True)):
+                    target.write(block.mean(axis=1))
+                    left -= len(block)
+    except soundfile.LibsndfileError as error:
+        raise AudioError(
+            f"{path.name} cannot be decoded without ffmpeg.",
+            reason="audio_unreadable",
+            hint="Convert it to WAV, FLAC, MP3 or Ogg, or install ffmpeg.",
+        ) from error
 
 
 def _beside_bundle(path: Path) -> Path | None:
@@ -134,8 +165,8 @@ def _evidence(origin: Origin, watermark: Detection, held: Credentials | None) ->
     return "watermark" if origin.payload == watermark.payload else None
 
 
-def lines(report: MarkReport) -> Iterator[str]:
-    """The report as text."""
+def lines(report: MarkReport, *, with_paths: bool = True) -> Iterator[str]:
+    """The report as text; `with_paths` tells where the bundles are."""
     yield f"audio: {'marked as synthetic speech' if report.marked else 'not marked'}"
     found = report.watermark
     if found.marked:
@@ -155,7 +186,8 @@ def lines(report: MarkReport) -> Iterator[str]:
     else:
         yield f"credentials: invalid ({', '.join(held.faults) or held.state}): the sound or its metadata was changed"
     for each in report.voices:
-        yield f"voice: {each.origin.voice} of {each.root.as_posix()} ({_EVIDENCE[each.evidence]})"
+        where = f" of {each.root.as_posix()}" if with_paths else ""
+        yield f"voice: {each.origin.voice}{where} ({_EVIDENCE[each.evidence]})"
     if report.marked and not report.voices:
         yield "voice: of no bundle that is here"
 

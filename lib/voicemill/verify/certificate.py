@@ -17,7 +17,7 @@ from voicemill import __version__, files
 from voicemill.bundle.build import EVALUATION
 from voicemill.bundle.contents import STABILITY, open_unchanged
 from voicemill.bundle.differences import BundleCheck
-from voicemill.bundle.manifest import synthetic_recordings, unmarked
+from voicemill.bundle.manifest import consent, is_recorded, synthetic_recordings, unmarked
 from voicemill.casimir.answer import answer_of, refusal
 from voicemill.casimir.evaluator import PackOutcome, evaluate
 from voicemill.casimir.javascript import Value
@@ -103,6 +103,12 @@ def bundle_metrics(check: BundleCheck, rows: Sequence[ChecklistRow]) -> dict[str
             metrics["stability.sentences"], metrics["stability.failed"] = stable.count, stable.failed
     if check.loaded and (reason := unmarked(check.loaded.raw)):
         metrics["marking.unmarked"] = reason
+    agreed = consent(check.loaded.raw) if check.loaded else None
+    if agreed is not None and is_recorded(agreed):
+        metrics["consent.recording_sha256"] = str(agreed["recording_sha256"])
+        for name in ("word_errors", "speaker_similarity"):
+            value = agreed.get(f"{name}_permille")
+            metrics[f"consent.{name}"] = value / 1000 if isinstance(value, int) else None
     if check.loaded and (stated := synthetic_recordings(check.loaded.raw)):
         metrics["recordings.synthetic"] = stated
     return metrics

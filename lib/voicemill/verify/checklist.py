@@ -15,7 +15,7 @@ from voicemill.bundle.differences import BundleCheck, compare
 from voicemill.bundle.manifest import LoadedManifest, ProductionManifest, source_manifest
 from voicemill.casimir.packs import SHIPPED_PACKS
 from voicemill.protocol import one_line
-from voicemill.settings import REPOSITORY
+from voicemill.settings import REPOSITORY, RequiredConsent
 from voicemill.training_status import TrainingStatus
 from voicemill.verify import certificate
 from voicemill.verify.rows import (
@@ -24,6 +24,7 @@ from voicemill.verify.rows import (
     allowlist_row,
     archives_row,
     complete_row,
+    consent_row,
     files_row,
     marks_row,
     recordings_row,
@@ -103,6 +104,7 @@ def verify_bundle(
     status: TrainingStatus | None = None,
     packs: Path = REPOSITORY / SHIPPED_PACKS,
     signature: Demand | None = None,
+    require_consent: RequiredConsent | None = None,
 ) -> Verification:
     """Compare a bundle of either kind with its manifest and go through the checklist.
 
@@ -112,6 +114,7 @@ def verify_bundle(
         status: the training status, if available; by default the bundle's own record of it is judged.
         packs: folder of the constraint packs that a certificate is recomputed with.
         signature: how a signature is to be checked; None asks for none.
+        require_consent: of the speaker; None asks for none.
 
     Raises:
         UsageError: there is no such folder.
@@ -137,6 +140,7 @@ def verify_bundle(
         archives_row(check, dry_run),
         reproducible_row(source),
         marks_row(source),
+        consent_row(check.loaded, require_consent),
         *([taught] if (taught := recordings_row(source)) else []),
     )
     rows = (*rows, certificate.casimir_row(check, rows, packs))

@@ -19,11 +19,15 @@ from voicemill.bundle.manifest import (
     LoadedManifest,
     PromotedManifest,
     WeightsReference,
+    consent,
+    is_recorded,
+    meets,
     source_manifest,
 )
 from voicemill.bundle.statements import check_signature, signature_path
 from voicemill.errors import BundleFileError, GateError, NotAcceptableError, UsageError
 from voicemill.protocol import one_line
+from voicemill.settings import RequiredConsent
 from voicemill.training_status import TrainingStatus, is_digest
 from voicemill.weights import archive, gate, onnx_bytes
 from voicemill.weights.allowlist import AllowlistEntry, Kind, LoadedAllowlist
@@ -150,6 +154,21 @@ def recordings_row(source: dict[str, Any]) -> ChecklistRow | None:
     """Whose speech the voice was trained on, where that is synthetic; None for recordings of people."""
     stated = source.get(SYNTHETIC)
     return ChecklistRow("recordings", "Recordings", True, one_line(str(stated), 400)) if stated else None
+
+
+def consent_row(loaded: LoadedManifest, required: RequiredConsent | None) -> ChecklistRow:
+    """The consent of the speaker; without one the row says so, and is a fault only where consent is required."""
+    title, stated = "Consent of the speaker", consent(loaded.raw)
+    if stated is None:
+        detail = "none is stated"
+    elif is_recorded(stated):
+        wrong, alike = (stated.get(f"{name}_permille") for name in ("word_errors", "speaker_similarity"))
+        figures = f"in thousandths: word errors {wrong}, similarity to the clips {alike}"
+        detail = f"recorded, sha256 {str(stated['recording_sha256'])[:12]}; {figures}"
+    else:
+        detail = f"written, sha256 {stated['statement_sha256'][:12]}"
+    go = required is None or meets(stated, required)
+    return ChecklistRow("consent", title, go, detail if go else f"bundle_without_consent: {detail}")
 
 
 def files_row(check: BundleCheck) -> ChecklistRow:

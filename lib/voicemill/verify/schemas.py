@@ -21,6 +21,7 @@ from voicemill.dataset.doubts import DoubtfulClip
 from voicemill.dataset.edits import ClipEdit, ClipEditV1
 from voicemill.dataset.lanefile import LaneDataset
 from voicemill.dataset.manifest import ManifestEntry
+from voicemill.dataset.recorded_consent import RecordedConsent
 from voicemill.evaluation.model import Evaluation, EvaluationV1
 from voicemill.lane_status import LaneStatus, LaneStatusV1
 from voicemill.training_status import TrainingStatus
@@ -83,6 +84,7 @@ FORMATS = (
     Format("dataset-manifest", 1, LaneDataset),
     Format("dataset-edits-line", 2, ClipEdit, {1: ClipEditV1}),
     Format("dataset-doubts-line", 1, DoubtfulClip),
+    Format("voice-consent", 1, RecordedConsent),
     Format("voice", 1, VoiceRecord),
     Format("weights-allowlist", 3, Allowlist, {1: AllowlistV1, 2: AllowlistV2}),
     Format("weights-manifest", 1, WeightsManifest, copy=Path("configs/voice/weights-manifest.schema.json")),
