@@ -200,9 +200,8 @@ class JobRunner:
         alive = child.poll() is None if child is not None else _is_locked(folder / "lock")
         ended = _ending(folder)
         changed = self._read(job, folder / supervisor.LOG)
-        cancelled_at = self._cancelled_at.get(job.id)
-        if alive and cancelled_at is not None and time.monotonic() - cancelled_at > KILL_SECONDS:
-            self._kill(job, folder)
+        if alive and job.cancelled:
+            self._end_cancelled(job, folder)
         if alive:
             return changed
         while self._read(job, folder / supervisor.LOG):
@@ -222,6 +221,14 @@ class JobRunner:
             code = ended.get("code")
             self._finish(job, "error", f"{what} failed (exit {'null' if code is None else code})")
         return True
+
+    def _end_cancelled(self, job: ScriptJob, folder: Path) -> None:
+        """End a cancelled script that does not stop; the time that it has begins anew when the server does."""
+        if job.id not in self._cancelled_at:
+            self._cancelled_at[job.id] = time.monotonic()
+            self._signal(job, signal.SIGTERM)
+        elif time.monotonic() - self._cancelled_at[job.id] > KILL_SECONDS:
+            self._kill(job, folder)
 
     def _finish(self, job: ScriptJob, state: str, message: str) -> None:
         job.state, job.message, job.endedAt = state, message, _now()

@@ -108,7 +108,8 @@ class _Connection:
         if Describe.is_type(event.type):
             await self._send(await self._info())
         elif Ping.is_type(event.type):
-            await self._send(Pong(Ping.from_event(event).text))
+            text = Ping.from_event(event).text
+            await self._send(Pong(None if text is None else text.encode("utf-8", "replace").decode("utf-8")))
         elif Synthesize.is_type(event.type) and self._waiting is None:
             request = Synthesize.from_event(event)
             self._voice = self._name(request.voice)

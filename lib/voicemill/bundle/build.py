@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from voicemill import files, records
-from voicemill.bundle.contents import LEXICON, Digest, check_paths, copy_checked, digest_file
+from voicemill.bundle.contents import GRAPH, LEXICON, Digest, check_paths, copy_checked, digest_file
 from voicemill.bundle.manifest import (
     CONSENT,
     MANIFEST,
@@ -25,10 +26,11 @@ from voicemill.bundle.manifest import (
     artifact_sha256,
 )
 from voicemill.bundle.places import check_replaceable, portable
-from voicemill.errors import BundleError
+from voicemill.errors import BundleError, GateError
 from voicemill.training_status import TrainingStatus, is_digest, read_training_status
 from voicemill.weights import gate
 from voicemill.weights.allowlist import AllowlistEntry, LoadedAllowlist, load_allowlist
+from voicemill.weights.onnx_bytes import opset_of_graph
 
 EVALUATION = "prod_tts_eval.json"
 ATTRIBUTION = "ATTRIBUTION.txt"
@@ -105,12 +107,43 @@ def build_bundle(
         in_graph = next((selection.entry for selection in tools if selection.entry.kind == "vocoder"), None)
         references = weights_references(selected, vocoder, loaded, base, in_graph)
         manifest = _manifest(status, commit or status.commit, references, digests)
+        licences = _licences(selected, vocoder, in_graph, tools)
         stated = {UNMARKED: unmarked, SYNTHETIC: synthetic, CONSENT: consent}
         document = records.dump(manifest) | {name: value for name, value in stated.items() if value}
+        document["files"] = [entry | _facts(staging, entry["path"], licences) for entry in document["files"]]
         manifest = dataclasses.replace(manifest, artifact_sha256=artifact_sha256(document))
         text = files.dump_json(document | {"artifact_sha256": manifest.artifact_sha256})
         (staging / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
     return BuiltBundle(out_dir, manifest, files.sha256_bytes(text.encode("utf-8")))
+
+
+def _licences(
+    selected: AllowlistEntry,
+    vocoder: AllowlistEntry | None,
+    in_graph: AllowlistEntry | None,
+    tools: Iterable[gate.SelectedWeights],
+) -> dict[str, str]:
+    """SPDX expressions of a bundle's models and dictionary, by their names."""
+
+    def together(*entries: AllowlistEntry | None) -> str:
+        return " AND ".join(dict.fromkeys(entry.weights_license or "" for entry in entries if entry is not None))
+
+    found = {
+        "fastpitch.nemo": together(selected),
+        "hifigan.nemo": together(vocoder),
+        GRAPH: together(selected, in_graph or vocoder),
+        LEXICON: together(*(each.entry for each in tools if each.entry.id == gate.LEXICON_WEIGHTS)),
+    }
+    return {name: licence for name, licence in found.items() if licence}
+
+
+def _facts(root: Path, path: str, licences: Mapping[str, str]) -> dict[str, str | int]:
+    """Further fields of a file's entry: `licence`, and `opset` of the graph. Readers may ignore them."""
+    facts: dict[str, str | int] = {"licence": licences[path]} if path in licences else {}
+    if path == GRAPH:
+        with contextlib.suppress(GateError):  # what is no graph is refused by the verification
+            facts["opset"] = opset_of_graph((root / path).read_bytes())
+    return facts
 
 
 def _check_status(status: TrainingStatus) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,7 +112,7 @@ def promote(
             vocoder=production.vocoder,
         )
         # The provenance goes out as the source states it, not as our model fills it in.
-        text = files.dump_json(records.dump(promoted) | {"provenance": provenance})
+        text = files.dump_json(records.dump(promoted) | {"files": _listed(entries, source), "provenance": provenance})
         (staging / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
     return PromotedBundle(target, promoted, files.sha256_bytes(text.encode("utf-8")))
 
@@ -216,6 +216,16 @@ def _copy(root: Path, manifest: ProductionManifest, staging: Path) -> tuple[File
     for entry, digest in zip(manifest.files, copied, strict=True):
         check_digest(entry, digest)
     return tuple(sorted(manifest.files, key=lambda entry: entry.path))
+
+
+def _listed(entries: Sequence[FileEntry], source: LoadedManifest) -> list[dict[str, Any]]:
+    """The entries of the copied files, with the licence and the opset that the source states."""
+    stated = {entry["path"]: entry for entry in source.raw["files"]}
+    further = ("licence", "opset")
+    return [
+        records.dump(entry) | {name: stated[entry.path][name] for name in further if name in stated[entry.path]}
+        for entry in entries
+    ]
 
 
 def _provenance(source: LoadedManifest, shown_path: str) -> dict[str, Any]:

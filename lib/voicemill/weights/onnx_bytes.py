@@ -44,6 +44,24 @@ def metadata_of_graph(data: bytes) -> dict[str, str]:
     return metadata
 
 
+def opset_of_graph(data: bytes) -> int:
+    """Version of ONNX's own operators that a graph imports.
+
+    Raises:
+        GateError: `unsafe_graph:malformed`: it states none.
+    """
+    try:
+        for number, value in _fields(memoryview(data), _MODEL):
+            if number == 8:
+                entry = dict(_fields(_message(value), frozenset((1, 2))))
+                domain, version = entry.get(1, memoryview(b"")), entry.get(2)
+                if bytes(_message(domain)) in _DOMAINS and isinstance(version, int):
+                    return version
+    except (ValueError, IndexError, KeyError, TypeError) as error:
+        raise _unsafe("malformed") from error
+    raise _unsafe("malformed")
+
+
 class _UnknownFieldError(ValueError):
     """The graph has a part that none of ours has."""
 

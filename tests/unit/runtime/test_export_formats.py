@@ -9,16 +9,22 @@ import venv
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from tests.unit.conftest import Voice
 
+from voicemill.bundle.differences import check_bundle
 from voicemill.bundle.export_formats import Format, export_format
+from voicemill.bundle.manifest import load_manifest
 from voicemill.bundle.piper_format import piper_config
 from voicemill.errors import BundleError, UsageError, VoicemillError
+from voicemill.settings import REPOSITORY
 from voicemill.text.lexicon import PHONES, Lexicon
 from voicemill.training.onnx_export import export_voice
 from voicemill.training.speaker import Speaker
+from voicemill.verify.checklist import verify_bundle
+from voicemill.weights.allowlist import SHIPPED
 from voicemill_marks.detector import detect
 from voicemill_marks.origin import Origin
 from voicemill_runtime.bundle import bundle_origin
@@ -91,6 +97,21 @@ def test_a_voice_that_is_unmarked_by_decision_is_exported_with_its_reason(
     export_format(promoted, tmp_path / "out", "onnx")
     assert (tmp_path / "out/voice.onnx").read_bytes() == (promoted / "voice.onnx").read_bytes()
     assert "Reason: a model railway" in (tmp_path / "out/README.md").read_text()
+
+
+def test_the_manifests_state_licence_and_opset_of_the_graph(promoted: Path, voice: Voice) -> None:
+    model = onnx.load(promoted / "voice.onnx")
+    opset = next(entry.version for entry in model.opset_import if entry.domain == "")
+    for root in (promoted, voice.root / "built"):
+        manifest = json.loads((root / "manifest.json").read_text())
+        entries = {entry["path"]: entry for entry in manifest["files"]}
+        assert entries["voice.onnx"]["opset"] == opset
+        assert "LicenseRef-own-data" in entries["voice.onnx"]["licence"]
+        assert entries["lexicon.txt"]["licence"] == "BSD-2-Clause"
+        assert "licence" not in entries["sample.wav"]
+        assert check_bundle(root).loaded is not None
+    assert load_manifest(promoted).artifact_sha256_ok
+    assert verify_bundle(promoted, REPOSITORY / SHIPPED).check.ok
 
 
 def test_sherpas_order_of_tokens_gives_our_samples(promoted: Path, tmp_path: Path) -> None:

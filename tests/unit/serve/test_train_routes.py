@@ -17,7 +17,7 @@ import pytest
 from tests.unit.serve.conftest import Server, Start
 
 from voicemill_serve import supervisor
-from voicemill_serve.job_store import ScriptJob
+from voicemill_serve.job_store import FINAL, ScriptJob
 from voicemill_serve.jobs import MAX_LOG_LINES, MAX_READ, JobRunner, take_line
 
 Jobs = Callable[..., Server]
@@ -336,3 +336,43 @@ def test_a_line_longer_than_one_read_hides_no_later_line(tmp_path: Path) -> None
     found = runner.store.get("i")
     assert found is not None
     assert (found.state, found.artifactRefs) == ("done", ["a"])
+
+
+STUBBORN = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_cancelled_job_that_does_not_stop_is_killed_after_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicemill_serve.jobs.KILL_SECONDS", 0.3)
+
+    async def until(runner: JobRunner, job_id: str, reached: Callable[[ScriptJob], bool]) -> ScriptJob:
+        async with asyncio.timeout(60):
+            while True:
+                await runner.step()
+                job = runner.store.get(job_id)
+                assert job is not None
+                if reached(job):
+                    return job
+                await asyncio.sleep(0.05)
+
+    async def run() -> ScriptJob:
+        first = JobRunner(tmp_path / "jobs")
+        job = await first.submit("tts_train", "Queued", [sys.executable, "-c", STUBBORN], {})
+        await until(first, job.id, lambda found: any("ready" in line for line in found.logs))
+        await first.cancel(job.id)
+        first.close()
+        second = JobRunner(tmp_path / "jobs")
+        ended = await until(second, job.id, lambda found: found.state in FINAL)
+        second.close()
+        first._children[job.id].wait(10)
+        return ended
+
+    ended = asyncio.run(run())
+    assert ended.state == "error"
+    assert "cancelled" in ended.message

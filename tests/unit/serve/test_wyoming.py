@@ -68,6 +68,14 @@ def test_describe(server: Server) -> None:
     assert Pong.from_event(pong).text == "x"
 
 
+def test_a_ping_with_half_of_a_surrogate_pair_is_answered(server: Server) -> None:
+    port = int(str(server.started["wyoming_port"]))
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(b'{"type": "ping", "data": {"text": "a\\ud800b"}}\n')
+        answer = connection.makefile("rb").readline()
+    assert json.loads(answer)["type"] == "pong"
+
+
 def samples_of(data: bytes) -> bytes:
     """The samples of a WAV, without the signed metadata behind them."""
     return data[44 : 44 + int.from_bytes(data[40:44], "little")]
