@@ -231,16 +231,15 @@ class Tab:
         Raises:
             BrowserError: it did not become true.
         """
-        end = time.monotonic() + seconds
+        end, why = time.monotonic() + seconds, "it did not become true"
         while True:
             try:
                 if self.evaluate(f"!!({condition})"):
                     return
             except BrowserError as error:
-                if time.monotonic() > end:
-                    raise BrowserError(f"{condition}: {error}") from error
+                why = str(error).splitlines()[0]
             if time.monotonic() > end:
-                raise BrowserError(f"{condition} did not become true; the page says: {self.text()[:2000]}")
+                raise BrowserError(f"{condition}: {why}; {self.path} has: {self.text()[:2000]}")
             time.sleep(0.05)
 
     def text(self, selector: str = "body") -> str:

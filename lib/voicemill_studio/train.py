@@ -102,6 +102,12 @@ class Following:
     why: str
 
     @property
+    def progress(self) -> tuple[float, float]:
+        """Done, and in all."""
+        found = self.job.progress or {}
+        return found.get("current", 0.0), found.get("total") or 100.0
+
+    @property
     def headline(self) -> str:
         """How far it is, in a few words."""
         progress = self.job.progress

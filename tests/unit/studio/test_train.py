@@ -169,6 +169,9 @@ class TestPages:
         assert (again.status_code, again.headers["x-voicemill-reason"]) == (409, "voice_in_training")
         assert "Follow the training" in server.get("/studio/voices/demo").text
         page = started.headers["location"]
+        live = server.get(page)  # before the job has printed anything
+        assert live.status_code == 200
+        assert 'id="progress"' in live.text
         assert post(server, f"{page}/stop").status_code == 303
         api = page.replace("/studio/train/", "/studio/api/train/")
         while not server.get(api).json()["over"]:
