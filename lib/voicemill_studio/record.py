@@ -40,6 +40,7 @@ def routes(studio: Studio) -> list[BaseRoute]:
         Route(HOME, studio.endpoint(found.create), methods=["POST"]),
         Route(f"{HOME}/{{session}}", studio.endpoint(found.show), methods=["GET"]),
         Route(f"{HOME}/{{session}}/prepare", studio.endpoint(found.prepare), methods=["POST"]),
+        Route(f"{HOME}/{{session}}/remove", studio.endpoint(found.remove), methods=["POST"]),
         Route(f"{HOME}/{{session}}/takes/{{number:int}}/{{take:int}}", studio.endpoint(found.sound), methods=["GET"]),
         Route(session, studio.endpoint(found.state), methods=["GET"]),
         Route(f"{session}/coverage", studio.endpoint(found.coverage), methods=["GET"]),
@@ -94,6 +95,10 @@ class _Endpoints:
         session = self._session(request)
         self._studio.services.pool.submit(self._judge.get)
         return self._studio.page("session.html.j2", active="record", session=session.record)
+
+    async def remove(self, request: Request) -> Response:
+        await asyncio.to_thread(self._sessions.remove, request.path_params["session"])
+        return redirect(HOME)
 
     async def state(self, request: Request) -> Response:
         session = self._session(request)

@@ -162,6 +162,15 @@ class SessionStore:
             raise unknown from error
         return RecordingSession(self._folder / session_id, record)
 
+    def remove(self, session_id: str) -> None:
+        """Remove a session with all its takes.
+
+        Raises:
+            UsageError: `session_unknown`.
+            StorageError: it cannot be removed.
+        """
+        files.remove_directory(self.get(session_id).folder)
+
     def all(self) -> list[RecordingSession]:
         """All sessions, newest first."""
         found = []

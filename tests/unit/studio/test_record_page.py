@@ -155,6 +155,16 @@ def test_what_is_no_take(
     assert (unknown.status_code, unknown.json()["error"]) == (404, "session_unknown")
 
 
+def test_a_session_can_be_deleted(server: Server, session: RecordingSession) -> None:
+    address = f"{server.url}/studio/record/{session.record.id}/remove"
+    assert httpx.post(address).status_code == 403
+    assert session.record.id in server.get("/studio/record").text
+    answer = httpx.post(address, headers={"Origin": server.url})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/studio/record")
+    assert not session.folder.exists()
+    assert httpx.post(address, headers={"Origin": server.url}).status_code == 404
+
+
 @pytest.mark.exhaustive
 def test_two_sentences_and_the_consent_become_a_dataset(
     server: Server, session: RecordingSession, work: Path, tmp_path: Path
