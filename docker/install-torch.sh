@@ -12,7 +12,7 @@ if [ "$COMPUTE" = cpu ] && [ -z "${TORCH_INDEX:-}" ] && ! compgen -G "/mnt/wheel
   if python3 -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1] + "/torch/", timeout=15)' "$small" 2>/dev/null; then
     index=(--index-url "$small")
   else
-    echo "$small does not respond: torch comes from pip's index, with code for CUDA, which makes the image about 0.6 GB larger." >&2
+    echo "$small does not respond: torch comes from pip's index, with code for CUDA, which makes the image about 0.5 GB larger." >&2
   fi
 fi
 if compgen -G "/mnt/wheels/torch-*+$COMPUTE-*.whl" >/dev/null; then index=(--no-index --find-links /mnt/wheels); fi

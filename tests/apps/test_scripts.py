@@ -149,7 +149,7 @@ def test_a_cpu_image_takes_the_small_build_of_torch(
     if index is not None:
         what = f"{expected.get(index, f'--index-url {index} ')}{pin}"
     assert re.sub("(?<= -r ).*", "FILE", pip.splitlines()[0]) == f"-m pip install --no-compile {what}"
-    assert ("0.6 GB larger" in stderr) == (not responds)
+    assert ("0.5 GB larger" in stderr) == (not responds)
 
 
 def install_torch(folder: Path, environment: dict[str, str], *extra: str, responds: bool = False) -> tuple[str, str]:
