@@ -48,7 +48,7 @@ interrupted.""",
     show_default=True,
     help="Take the voice out of music and noise: where they are measured, always, or never.",
 )
-@click.option("--separator", metavar="ID", help="Its weights on the allowlist.")
+@click.option("--separator", metavar="ID", help="Id of its weights.  [default: Demucs, else DeepFilterNet]")
 @click.option("--voice-name", metavar="NAME", help="Register the best clip as the source of a voice.")
 @rights_options
 @out_option
@@ -76,9 +76,7 @@ def split_command(
 ) -> None:
     """Cut clean clips of speech out of a long recording; with --voice-name, register the best one."""
     from voicemill.audio.timestamps import parse_time_range
-    from voicemill.dataset.request import DEFAULT_SEPARATOR
     from voicemill.dataset.rights import parse_rights
-    from voicemill.dataset.stages.separation import choose_separator
     from voicemill.protocol import Protocol
     from voicemill_cloning import splitting
     from voicemill_cloning.app_context import AppContext
@@ -93,7 +91,7 @@ def split_command(
         raise click.UsageError("--interactive needs --voice-name.")
     part = SourcePart(audio, url, *parse_time_range(start, end), max_scan_seconds, cookies)
     options = splitting.SplitOptions(clips, length, window_len, candidates, seed, separate)
-    chosen = choose_separator(separate, separator or DEFAULT_SEPARATOR, context.weights)
+    chosen = splitting.find_separator(separate, separator, context.weights)
     stages = context.workspace.stage_cache
     with console.Interrupts(), console.Terminal() as terminal:
         recording = open_recording(part, context.cache, stages, terminal)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from voicemill.dataset.request import DEFAULT_SEPARATOR
-from voicemill.dataset.stages.separation import choose_separator
 from voicemill.errors import AudioError
 from voicemill.progress import Observer
 from voicemill.protocol import Scalar
@@ -61,7 +59,7 @@ def register_voice(
     slug = run.clone.slug or ""
     stages = context.workspace.stage_cache
     recording = open_recording(part, context.cache, stages, observer)
-    separator = choose_separator(options.separate, DEFAULT_SEPARATOR, context.weights)
+    separator = splitting.find_separator(options.separate, None, context.weights)
     pool = splitting.clean_speech(recording, options, separator, stages, observer)
     made = splitting.cut_clips(recording, pool, options, context.out / slug, register=True)
     if made.reference is None:

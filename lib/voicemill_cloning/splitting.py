@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
 from voicemill import files
-from voicemill.audio import background_level, quality
+from voicemill.audio import background_level, denoising, quality
 from voicemill.audio.vad import Span
 from voicemill.audio.waveform import FileWaveform
 from voicemill.dataset.context import SeparatorChoice
 from voicemill.dataset.figures import SeparationMode
-from voicemill.dataset.stages.separation import LIMIT_DB, WindowTask, separate_one
+from voicemill.dataset.request import DEFAULT_SEPARATOR
+from voicemill.dataset.stages.separation import LIMIT_DB, WindowTask, choose_separator, separate_one
 from voicemill.dataset.stages.voice_activity import SpeechTask, speech_of
 from voicemill.errors import AudioError, UsageError
 from voicemill.progress import Observer
+from voicemill.weights.registry import WeightsRegistry
 from voicemill_cloning.source_recording import RATE, SourceRecording, merged
 
 GAP, LEAST = 0.35, 0.6
@@ -89,6 +91,26 @@ class SplitResult:
 
     clips: tuple[SplitClip, ...]
     reference: SplitClip | None
+
+
+def find_separator(mode: SeparationMode, weights_id: str | None, registry: WeightsRegistry) -> SeparatorChoice:
+    """What takes the voice out of music and noise: Demucs where its weights may be used, else a noise reducer.
+
+    Args:
+        mode: see `SplitOptions.separate`.
+        weights_id: asked for; None takes the first of the two that can be used.
+        registry: of the weights.
+
+    Raises:
+        GateError, DependencyError: weights that are asked for, or any with `always`, cannot be used.
+    """
+    if weights_id is not None:
+        return choose_separator(mode, weights_id, registry)
+    first = choose_separator("auto" if mode == "always" else mode, DEFAULT_SEPARATOR, registry)
+    if mode == "never" or first.model is not None:
+        return replace(first, mode=mode)
+    second = choose_separator(mode, denoising.WEIGHTS_ID, registry)
+    return second if second.model is not None else first
 
 
 def best_windows(spans: list[Span], seconds: float, window: float, count: int) -> list[Span]:

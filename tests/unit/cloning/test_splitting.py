@@ -12,12 +12,15 @@ import numpy as np
 import pytest
 import soundfile
 
-from voicemill.audio import download
+from voicemill.audio import download, quality
 from voicemill.audio.vad import Span
 from voicemill.dataset.context import SeparatorChoice
 from voicemill.dataset.stages.voice_activity import SpeechTask, speech_of
 from voicemill.errors import UsageError, VoicemillError
 from voicemill.progress import SilentObserver
+from voicemill.settings import REPOSITORY
+from voicemill.weights.allowlist import SHIPPED
+from voicemill.weights.registry import WeightsRegistry
 from voicemill_cloning import splitting
 from voicemill_cloning.source_options import choose_on_terminal
 from voicemill_cloning.source_recording import SourcePart, SourceRecording, merged, open_recording
@@ -28,6 +31,7 @@ from voicemill_cloning.splitting import (
     best_windows,
     clean_speech,
     cut_clips,
+    find_separator,
 )
 from voicemill_cloning.voice_file import VoiceSource
 
@@ -105,6 +109,29 @@ def test_clips_of_a_recording(interview: Path, tmp_path: Path) -> None:
     assert made.reference.seconds >= splitting.SHORTEST_REFERENCE
     speech = speech_of(SpeechTask(made.reference.path, tmp_path / "cache/stages"))
     assert sum(end - start for start, end in speech.spans) > 0.85 * made.reference.seconds
+
+
+def test_noise_behind_the_speech_is_lowered(interview: Path, tmp_path: Path) -> None:
+    samples, rate = soundfile.read(interview, dtype="float32", frames=14 * 22_050)
+    noise = np.random.default_rng(2).standard_normal(len(samples), dtype=np.float32)
+    level = float(np.sqrt(np.mean(np.square(samples[samples != 0.0])))) * 10 ** (-12 / 20)
+    noisy = tmp_path / "noisy.wav"
+    soundfile.write(noisy, samples + noise * np.float32(level), rate)
+    registry = WeightsRegistry(REPOSITORY / SHIPPED, tmp_path / "weights", REPOSITORY)
+    separator = find_separator("auto", None, registry)
+    if separator.model is None:
+        pytest.skip(str(separator.missing))
+    recording = _open(SourcePart(audio=noisy), tmp_path)
+    options = SplitOptions(clips=1, length=6.0, seed=1)
+    ratios = []
+    for choice in (NEVER, separator):
+        pool = clean_speech(recording, options, choice, tmp_path / "cache/stages", SilentObserver())
+        clip = cut_clips(recording, pool, options, tmp_path / choice.mode, register=True).reference
+        assert clip is not None
+        found, rate = soundfile.read(clip.path, dtype="float32")
+        ratios.append(quality.measure(found, rate).snr_db)
+    assert ratios[1] > ratios[0] + 10.0
+    assert find_separator("never", None, registry) == SeparatorChoice("never")
 
 
 def test_a_part_of_a_recording(interview: Path, tmp_path: Path) -> None:
