@@ -111,6 +111,8 @@ def test_clips_of_a_recording(interview: Path, tmp_path: Path) -> None:
     assert sum(end - start for start, end in speech.spans) > 0.85 * made.reference.seconds
 
 
+@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_noise_behind_the_speech_is_lowered(interview: Path, tmp_path: Path) -> None:
     samples, rate = soundfile.read(interview, dtype="float32", frames=14 * 22_050)
     noise = np.random.default_rng(2).standard_normal(len(samples), dtype=np.float32)
