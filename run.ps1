@@ -56,6 +56,23 @@ elseif (-not $there -or ($state -and $had -ne $state)) {
     }
 }
 
+# Commands that may speak with Qwen3-TTS need the layer that has it.
+$speaking = 'speak', 'teach', 'design-voice', 'register-builtin', 'list-speakers', 'capabilities'
+$speaks = $args[0] -in 'voice-clone', 'voice-register' -or ($args[0] -eq 'voice-synth' -and $args.Count -gt 1 -and $args[1] -in $speaking)
+if ($speaks -and -not $env:VOICEMILL_IMAGE -and -not ($args | Where-Object { $_ -in '-h', '--help' })) {
+    $layer = "$image-qwen"
+    $built = Answer { & $engine image inspect --format $label $layer }
+    if ($LASTEXITCODE -ne 0 -or $built -ne (Answer { & $engine image inspect --format $label $image })) {
+        [Console]::Error.WriteLine("[run] Adding Qwen3-TTS to the image $image; the first time takes minutes.")
+        $env:DOCKER_BUILDKIT = '1'
+        $given = @('--build-arg', "QWEN_ON=$image")
+        foreach ($name in 'http_proxy', 'https_proxy', 'no_proxy') { if (Test-Path "env:$name") { $given += '--build-arg', $name } }
+        Show { & $engine build --file (Join-Path $root 'docker/Dockerfile.qwen') --tag $layer @given $root }
+        if ($LASTEXITCODE -ne 0) { Refuse 'docker_build_failed' 'Read the lines above, and start again.' }
+    }
+    $image = $layer
+}
+
 # One field of --mount: quoted as CSV, so that commas and quotes in names are names.
 function Field($text) { if ($text -match '[,"]') { '"' + $text.Replace('"', '""') + '"' } else { $text } }
 function Mount($source, $target, $mode) { '--mount', ("type=bind," + (Field "source=$source") + ',' + (Field "target=$target") + $mode) }
@@ -148,7 +165,7 @@ foreach ($rule in $paths) {
     $value = [Environment]::GetEnvironmentVariable($rule.Name)
     if ($value) { $environment += '--env', "$($rule.Name)=$(Map $rule $value)" }
 }
-$passed = '^(PROD_TTS_.*|TRAIN_.*|VOICE_.*|LOCAL_TTS_.*|TTS_BASE_URL|KNOWLEDGE_.*|DATASET_PREP_MODE|CASIMIR_.*|VOICEMILL_UNMARKED|EXPECTED_HEAD|TORCH_DEVICE|SOURCE_DATE_EPOCH|OMP_NUM_THREADS|NO_COLOR|HF_TOKEN|HF_ENDPOINT|HF_HUB_OFFLINE|https?_proxy|no_proxy)$'
+$passed = '^(PROD_TTS_.*|TRAIN_.*|VOICE_.*|LOCAL_TTS_.*|TTS_BASE_URL|KNOWLEDGE_.*|DATASET_PREP_MODE|CASIMIR_.*|VOICEMILL_UNMARKED|QWEN3_ENABLE_CUSTOMVOICE|EXPECTED_HEAD|TORCH_DEVICE|SOURCE_DATE_EPOCH|OMP_NUM_THREADS|NO_COLOR|HF_TOKEN|HF_ENDPOINT|HF_HUB_OFFLINE|https?_proxy|no_proxy)$'
 Get-ChildItem env: | Where-Object { $_.Name -match $passed -and $_.Name -notin $paths.Name } | ForEach-Object { $environment += '--env', $_.Name }
 if ($commit -and -not $env:VOICEMILL_IMAGE) { $environment += '--env', "VOICEMILL_COMMIT=$commit" }
 $gpu = if ($variant -eq 'gpu') { '--gpus', 'all' } else { @() }

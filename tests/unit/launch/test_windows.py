@@ -21,3 +21,12 @@ def test_the_same_variables_reach_the_container(repository: Path) -> None:
     assert pattern
     assert len(names) > 15
     assert [name for name in names if not re.fullmatch(pattern[1], name.replace("*", "X"), re.IGNORECASE)] == []
+
+
+def test_the_same_commands_get_the_image_with_qwen(repository: Path) -> None:
+    script = (repository / "run").read_text(encoding="utf-8")
+    ours = re.findall(r'"voice-synth ([a-z-]+)"', script[script.index("needs_qwen()") :])
+    theirs = re.search(r"^\$speaking = (.*)$", (repository / "run.ps1").read_text(encoding="utf-8"), re.MULTILINE)
+    assert theirs
+    assert len(ours) > 3
+    assert [each.strip("'") for each in theirs[1].split(", ")] == ours
