@@ -14,6 +14,8 @@
     preparation  a long recording with its script beside a script of the usual tools (needs flite)
     kills    a tiny job killed with SIGKILL at random moments of each stage and resumed (docs/benchmarks.md)
     people   how exactly clips of people are cut, and what a preparation keeps of them
+    wrong-text  how many wrong texts of people a preparation finds
+    denoise  what DeepFilterNet changes on recordings of people
     judges   the judges of the evaluation on recordings of people, their copies, noise and other people
     takes    the studio's verdicts on takes of a person: seconds, right text, and single words changed
     vocoders copy synthesis of people by every vocoder, beside the recordings
@@ -288,6 +290,30 @@ def people(work: Path, recordings: Path | None, count: int, limit: int, only: tu
     scratch = work / f"people-{int(time.time())}"
     for row in people_preparation.report(folder, work / "prompts", scratch, limit, only):
         click.echo(row)
+
+
+@main.command("wrong-text")
+@click.argument("recordings", type=click.Path(path_type=Path, exists=True, file_okay=False), required=False)
+@click.option("--count", default=20, show_default=True, help="Clips of each person.")
+@click.option("--seed", default=1, show_default=True, help="Of the clips and words that are drawn.")
+@click.pass_obj
+def wrong_text(work: Path, recordings: Path | None, count: int, seed: int) -> None:
+    """Right and changed texts of people, judged as in a preparation; RECORDINGS holds a folder a set."""
+    from wrong_text import report
+
+    for line in report(recordings or ROOT / "tests/data/people", work / "wrong-text", count, seed):
+        click.echo(line)
+
+
+@main.command()
+@click.argument("recordings", type=click.Path(path_type=Path, exists=True), nargs=-1, required=True)
+@click.option("--decibels", default=10.0, show_default=True, help="Speech above what is laid behind it.")
+def denoise(recordings: tuple[Path, ...], decibels: float) -> None:
+    """DeepFilterNet on clips of people with noise and music behind them; RECORDINGS are files."""
+    from denoising import report
+
+    for line in report(list(recordings), decibels):
+        click.echo(line)
 
 
 @main.command()

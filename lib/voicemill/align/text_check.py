@@ -2,7 +2,8 @@
 
 1. Whisper recognises the clip (`second_recogniser`). If it writes the words of the text, the text is right, and nothing
    else is computed. Otherwise the regions in which it differs from the text are candidates. Words that sound the same
-   are no difference, and words that no dictionary lists are none either: Whisper spells names freely.
+   are no difference, nor are `to day` and `today`, and words that no dictionary lists are none either: Whisper spells
+   names freely.
 2. Whisper scores each word of the text.
 3. PocketSphinx's acoustic model aligns the clip with the text and with the text after each change. The score by which
    the change fits better is the region's gain.
@@ -128,6 +129,7 @@ def _judged(
         for kind, first, last, start, end in matcher.get_opcodes()
         if kind != "equal"
         and sum(phones[first:last], ()) != sum(others[start:end], ())
+        and "".join(word.text for word in words[first:last]) != "".join(recognised[start:end])
         and all(word in lexicon for word in recognised[start:end])
     ]
     if not regions or len(regions) > _MOST_REGIONS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -56,8 +57,20 @@ class ReportSentence:
         return sum(len(take.audio) + len(take.picture) for take in self.takes) + len(self.pitch)
 
 
+_OBSCENE = re.compile(
+    r"(?:mother)?fuck(?:s|ed|ers?|ing)?|(?:bull)?shit(?:s|ty)?|cunts?|bitch(?:es)?|assholes?|dick(?:s|heads?)?|cock(?:s|suckers?)|"
+    r"whores?|sluts?|puss(?:y|ies)|bastards?|nigg(?:ers?|as?)|faggots?"
+)
+"""Words that a recogniser may write where none were spoken."""
+
+
+def _masked(words: Sequence[str]) -> str:
+    """Words that were recognised by mistake; of an obscene one only the first letter is shown."""
+    return " ".join(word[0] + "*" * (len(word) - 1) if _OBSCENE.fullmatch(word) else word for word in words)
+
+
 def recognised_markup(text: str, recognised: str) -> Markup:
-    """The recognised text, with wrong words marked and missed words struck out."""
+    """The recognised text, with wrong words marked and missed words struck out; the evaluation's file has all of it."""
     spoken, written = spoken_words(text).split(), spoken_words(recognised).split()
     parts: list[Markup] = []
     for kind, a, b, c, d in difflib.SequenceMatcher(a=spoken, b=written, autojunk=False).get_opcodes():
@@ -67,7 +80,7 @@ def recognised_markup(text: str, recognised: str) -> Markup:
         if b > a:
             parts.append(Markup("<del>{}</del>").format(" ".join(spoken[a:b])))
         if d > c:
-            parts.append(Markup("<ins>{}</ins>").format(" ".join(written[c:d])))
+            parts.append(Markup("<ins>{}</ins>").format(_masked(written[c:d])))
     return Markup(" ").join(parts)
 
 

@@ -37,6 +37,12 @@ def test_wrong_and_missed_words_are_marked_and_escaped() -> None:
     assert "<script>" not in recognised_markup("one", "<script>")
 
 
+def test_an_obscene_word_that_was_not_spoken_is_masked() -> None:
+    assert recognised_markup("what a sheet", "what a shit") == "what a <del>sheet</del> <ins>s***</ins>"
+    assert recognised_markup("the ship sank", "the shift sank") == "the <del>ship</del> <ins>shift</ins> sank"
+    assert recognised_markup("the bastard of Orleans", "the bastard of Orleans") == "the bastard of orleans"
+
+
 def test_the_voice_as_it_ships_comes_right_after_the_recording(evaluated) -> None:
     shown = sentences(evaluated, pitch_range=(70.0, 300.0))
     assert [take.label for take in shown[0].takes] == ["Recording", "HiFi-GAN", "Griffin-Lim"]
