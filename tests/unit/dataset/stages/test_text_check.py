@@ -65,9 +65,10 @@ def test_doubtful_words_are_written_read_and_marked(dataset: PreparedDataset, tm
     pictures = ClipPictures(wave="", spectrogram="", pitch_hz=None)
     row = clip_row(entry, pictures, Sound("", embedded=False), (doubt,))
     words = [word[0] for word in entry.alignment]
-    assert row.marked == [(word, index == 1) for index, word in enumerate(words)]
+    assert [(word.text, word.doubtful) for word in row.words] == [(word, index == 1) for index, word in enumerate(words)]
     assert row.doubts == [f"“red” seems to be spoken instead of “{words[1]}” (word 2)"]
-    assert dataclasses.replace(row, doubts=[], marked=[]) == clip_row(entry, row.pictures, row.sound)
+    certain = [dataclasses.replace(word, doubtful=False) for word in row.words]
+    assert dataclasses.replace(row, doubts=[], words=certain) == clip_row(entry, row.pictures, row.sound)
 
 
 def test_without_doubts_there_is_no_file(tmp_path: Path) -> None:
