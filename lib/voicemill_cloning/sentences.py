@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from voicemill_studio import sentence_choice
+from voicemill.text import sentence_choice
 
 _BATCH = 40
 """Generated sentences among which the choice is made."""

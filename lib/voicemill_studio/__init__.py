@@ -26,7 +26,6 @@ New voices from files and from a microphone:
     upload_checks       what has arrived of a file: format, level, clipping, noise, speech
     draft_store         a new voice: its name, rights, choices and files
     session_store       recording sessions with their takes
-    sentence_choice     sentences to record, by the phones that they contain
     take_verdict        whether a take is good, and why not
     preparation_source  files or takes as a source folder and a command line of voice-prep
     file_names          names of clients as names on the disk

@@ -15,11 +15,12 @@ from starlette.routing import BaseRoute, Route
 from voicemill import files
 from voicemill.dataset.rights import parse_rights
 from voicemill.settings import REPOSITORY
+from voicemill.text import sentence_choice
 from voicemill.weights.allowlist import SHIPPED
 from voicemill.weights.registry import WeightsRegistry
 from voicemill_serve.guard import note
 from voicemill_serve.refusals import RequestRefusedError, json_response
-from voicemill_studio import preparation, preparation_source, sentence_choice
+from voicemill_studio import preparation, preparation_source
 from voicemill_studio.frame import API, Link, Studio, form, redirect
 from voicemill_studio.session_store import RecordingSession, SentenceState, SessionStore, Take
 from voicemill_studio.take_verdict import TakeJudge, read_take

@@ -11,6 +11,7 @@ language       whether a text is English
 lexicon        word -> phones (ARPABET without stress): CMU dictionary, the user's additions, guesses
 frontend       the text front end behind `normalise`: sentences to spoken words and phones
 readings       a clip's words with their phones, and the places where a reader has a choice
+sentence_choice  our own sentences to record or to have read, by the phones that they contain
 letters        letter-to-sound: joint letter-phone n-grams trained on the dictionary (docs/adr/0003)
 
 Invariant: `normalise.words` is the only tokenisation. The lexicon has one pronunciation per word; the front end gives

@@ -13,7 +13,7 @@ from pathlib import Path
 from voicemill.text.frontend import read
 from voicemill.text.lexicon import default_lexicon
 
-SENTENCES = Path(__file__).parent / "sentences" / "english.txt"
+SENTENCES = Path(__file__).parent / "sentences_to_record.txt"
 """Our own sentences, CC0 1.0; lines that begin with # are comments."""
 EDGE = "SIL"
 """Stands for the silence before the first and after the last phone of a sentence."""

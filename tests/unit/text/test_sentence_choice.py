@@ -6,10 +6,10 @@ import random
 
 import pytest
 
+from voicemill.text import sentence_choice
 from voicemill.text.frontend import read
 from voicemill.text.lexicon import default_lexicon
 from voicemill.text.normalise import normalise
-from voicemill_studio import sentence_choice
 
 
 def test_every_sentence_is_plain_english_of_4_to_14_words() -> None:
