@@ -35,10 +35,9 @@ PUBLISHED = {
     "evaluation": "prod_tts_eval.json",
     "bundle": "prod_tts_voice_bundle",
     "promotion": "killed/voice_bundle",
-    "certificate": "certificate.json",
     "report": "killed.html",
 }
-"""What a phase puts in place, by the end of its path."""
+"""What a phase puts in place, by the end of its path. This job's voice is too bad for a certificate."""
 STAGES = ("decode", "segmentation", "pitch", "FastPitch", "HiFi-GAN", "evaluation", "bundle", "promotion")
 """The stages of a job in which it is killed."""
 
