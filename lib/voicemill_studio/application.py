@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Route
 
 from voicemill.workspace import Workspace
 from voicemill_serve.areas import PageArea
+from voicemill_serve.refusals import RequestRefusedError, refusal
 from voicemill_serve.services import Router, Services
 from voicemill_studio import (
     check,
@@ -80,4 +81,7 @@ def routes(services: Services, workspace: Workspace) -> list[BaseRoute]:
 
 
 async def _enter(request: Request) -> Response:
+    """Lead a browser to the first page; for programs there is nothing at `/`, as clients of the backend expect."""
+    if request.url.path == "/" and "text/html" not in request.headers.get("accept", ""):
+        return refusal("/", RequestRefusedError("There is no GET /.", reason="not_found"))
     return redirect(HOME)

@@ -101,7 +101,7 @@ class TestForeignForms:
 class TestAnswers:
     def test_the_server_names_the_studio(self, studio: Server) -> None:
         assert studio.started["studio"] == f"{studio.url}/studio/"
-        assert studio.get("/").headers["location"] == "/studio/"
+        assert studio.get("/", headers={"Accept": "text/html"}).headers["location"] == "/studio/"
 
     def test_every_answer_has_the_policy(self, studio: Server) -> None:
         for path in ("/studio/", "/studio/nothing", "/studio"):
