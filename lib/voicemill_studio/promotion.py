@@ -42,6 +42,7 @@ ADVICE = {
     "files": "Files were changed, added or lost after promotion. Put back a kept version, or promote the bundle again.",
     "complete": "Run the training to the end again: it writes every file that is missing here.",
     "archives": "A model file is not what it should be. Do not use it; put back a kept version, or train again.",
+    "consent": "Record the speaker's consent on the page Record, or give it with the dataset, then train again.",
     "reproducibility": "Train inside a checkout of the repository, so that commit, settings and dataset are recorded.",
     "casimir": "Press Certify: it measures the bundle and writes the certificate. If that fails, the voice is outside "
     "its limits: train longer, or record more.",
