@@ -195,7 +195,9 @@ def _recordings(dataset: PreparedDataset, split: str, sample_rate: int) -> list[
 def evaluate_bundle(
     settings: Settings, voice: str, dataset: str | None, preset: str | None, observer: Observer
 ) -> Evaluation:
-    """Measure a finished voice with its own vocoder, against a dataset or with reference-free metrics only.
+    """Measure a finished voice as it ships, against a dataset or with reference-free metrics only.
+
+    The runtime's graph speaks, with the watermark; a bundle without a graph is measured through NeMo.
 
     Args:
         settings: the environment.
@@ -209,8 +211,6 @@ def evaluate_bundle(
         NotAcceptableError: the bundle is not what its manifest says (`verification_failed`), or no sound is usable.
         ConfigError: `unknown_preset` and the like.
     """
-    from voicemill.lane.load_voice import load_promoted_voice
-
     wanted = EvaluationSettings()
     if preset is not None:
         from voicemill.training.config import load_config
@@ -219,11 +219,8 @@ def evaluate_bundle(
     found = _find_dataset(settings, dataset) if dataset is not None else None
     folder = Path(voice)
     named = folder if len(folder.parts) > 1 or folder.is_dir() else None
-    speaker = load_promoted_voice(settings, voice, named)
-    name = GRIFFIN_LIM if speaker.vocoder.name == "griffin_lim" else HIFIGAN
-    candidate = candidate_of(name, speaker, "as the bundle ships it")
+    candidate, rate = _shipped(settings, voice, named)
     trials = plan_test_sentences(settings, wanted, plain=found is None)
-    rate = speaker.audio.sample_rate
     if found is not None:
         measured = evaluate_against_dataset([candidate], found, settings, trials, observer, rate)
         return apply_limits(measured.evaluation, wanted.limits)
@@ -234,6 +231,31 @@ def evaluate_bundle(
     material = TestMaterial(rate, trials=trials, judges=shipped_judges(settings))
     measured = evaluate_without_recordings(candidate, material, pool, observer)
     return apply_limits(measured.evaluation, _without(wanted.limits, NEEDS_RECORDINGS))
+
+
+def _shipped(settings: Settings, voice: str, bundle: Path | None) -> tuple[Candidate, int]:
+    """The voice of a checked bundle as a candidate, and its sample rate (Hz)."""
+    from voicemill.bundle.contents import GRAPH
+    from voicemill.bundle.differences import check_bundle
+    from voicemill.lane.load_voice import load_promoted_voice
+    from voicemill_runtime.bundle import open_voice
+
+    root = bundle or settings.paths.promoted(voice)
+    check = check_bundle(root)
+    if check.loaded is None or GRAPH not in {entry.path for entry in check.loaded.manifest.files}:
+        speaker = load_promoted_voice(settings, voice, bundle)
+        name = GRIFFIN_LIM if speaker.vocoder.name == "griffin_lim" else HIFIGAN
+        return candidate_of(name, speaker, "as the bundle ships it, through NeMo"), speaker.audio.sample_rate
+    shipped = open_voice(root)
+
+    def speak(text: str) -> Samples:
+        import numpy as np
+
+        return np.concatenate([chunk.samples for chunk in shipped.speak(text)])
+
+    name = {"griffin_lim": GRIFFIN_LIM, "hifigan": HIFIGAN}.get(shipped.vocoder, ISTFT)
+    described = f"as the bundle ships it, through {GRAPH}"
+    return Candidate(name, speak, None, described, name == GRIFFIN_LIM, in_nemo=name != ISTFT), shipped.sample_rate
 
 
 def _without(limits: FigureLimits, figures: tuple[str, ...]) -> FigureLimits:
