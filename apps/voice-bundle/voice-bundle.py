@@ -14,6 +14,7 @@ import click
 from sharing_commands import export_, import_, keygen, sign
 
 from voicemill import console
+from voicemill.commands import consent_option
 
 if TYPE_CHECKING:
     from voicemill.settings import RequiredConsent, Settings
@@ -62,13 +63,7 @@ def main() -> None:
 )
 @click.option("--data-notice", type=PATH, metavar="FILE", help="Notice of the recordings, for ATTRIBUTION.txt.")
 @click.option("--commit", metavar="SHA", help="Commit for the manifest [the status's, else HEAD].")
-@click.option(
-    "--require-consent",
-    type=click.Choice(["any", "recorded"]),
-    is_flag=False,
-    flag_value="any",
-    help="Refuse a voice without the speaker's consent, written or recorded (any), or without a recorded one.",
-)
+@consent_option
 def build(
     status: Path | None,
     evaluation: Path | None,
@@ -124,13 +119,7 @@ def build(
     show_default=True,
     help="Refuse a source with faults in its record, or only record them.",
 )
-@click.option(
-    "--require-consent",
-    type=click.Choice(["any", "recorded"]),
-    is_flag=False,
-    flag_value="any",
-    help="Refuse a voice without the speaker's consent, written or recorded (any), or without a recorded one.",
-)
+@consent_option
 def promote(
     input_manifest: Path | None,
     output_root: Path | None,

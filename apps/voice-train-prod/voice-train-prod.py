@@ -17,7 +17,7 @@ import click
 from say_command import say_command
 
 from voicemill import console
-from voicemill.commands import WithDefault
+from voicemill.commands import WithDefault, consent_option
 from voicemill.settings import RequiredConsent, Settings
 from voicemill.source_options import source_options
 
@@ -77,13 +77,7 @@ sample.wav, and reports/<voice>.html. Exit codes: 0 done, 1 refused, 2 blocked (
 )
 @click.option("--force", is_flag=True, help="Run finished steps again instead of reusing their results.")
 @click.option("--resume", is_flag=True, help="Continue from the checkpoint of an interrupted run.")
-@click.option(
-    "--require-consent",
-    type=click.Choice(["any", "recorded"]),
-    is_flag=False,
-    flag_value="any",
-    help="Refuse a voice without the speaker's consent, written or recorded (any), or without a recorded one.",
-)
+@consent_option
 @click.option(
     "--dry-run",
     is_flag=True,

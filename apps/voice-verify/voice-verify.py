@@ -18,6 +18,7 @@ from stability_command import stability
 from status_command import status as status_command
 
 from voicemill import console
+from voicemill.commands import consent_option
 
 if TYPE_CHECKING:
     from voicemill.settings import RequiredConsent
@@ -59,13 +60,7 @@ def main() -> None:
 @click.option("--public-key", type=PATH, metavar="FILE", help="Check the signature beside DIR with this key.")
 @click.option("--signature", type=PATH, metavar="FILE", help="Signature elsewhere than beside DIR.")
 @click.option("--require-signature", is_flag=True, help="A bundle without a signature is not acceptable.")
-@click.option(
-    "--require-consent",
-    type=click.Choice(["any", "recorded"]),
-    is_flag=False,
-    flag_value="any",
-    help="Refuse a voice without the speaker's consent, written or recorded (any), or without a recorded one.",
-)
+@consent_option
 def bundle(
     folder: Path,
     as_json: bool,

@@ -1,4 +1,7 @@
-"""A click group with a default command: `voice-prep --audio …` means `voice-prep prepare …`."""
+"""What the commands of several apps share: a group with a default command, and the option about consent.
+
+`voice-prep --audio …` means `voice-prep prepare …`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,13 @@ import inspect
 import click
 
 HELP = ("-h", "--help")
+consent_option = click.option(
+    "--require-consent",
+    type=click.Choice(["any", "recorded"]),
+    is_flag=False,
+    flag_value="any",
+    help="Refuse a voice without the speaker's consent, written or recorded (any), or without a recorded one.",
+)
 
 
 class WithDefault(click.Group):
