@@ -120,10 +120,11 @@ def test_quality_measures_the_graph_that_ships_and_agrees_with_the_evaluation(
     report, evaluation = json.loads(done.stdout), place.json("artifacts/prod_tts_eval.json")
     again = report["figures"]
     vocoders: list[dict[str, Any]] = evaluation["vocoders"]  # type: ignore[assignment]
-    # The graph speaks with its watermark; the evaluation of the training had neither.
+    # The graph speaks with its watermark, 31 dB below the speech; the evaluation of the training had neither.
     before = next(row["figures"] for row in vocoders if row["name"] == report["chosen_vocoder"])
     assert report["chosen_vocoder"] == "istft"
-    for name, tolerance in {"mcd": 0.1, "f0_rmse": 5.0, "speaker_similarity": 0.02, "dnsmos_p808": 0.1}.items():
+    tolerances = {"mcd": 0.5, "f0_rmse": 5.0, "speaker_similarity": 0.03, "dnsmos_p808": 0.15, "duration_ratio": 1e-3}
+    for name, tolerance in tolerances.items():
         assert again[name]["value"] == pytest.approx(before[name]["value"], abs=tolerance), name
         assert again[name]["samples"] == before[name]["samples"], name
     assert "through voice.onnx" in report["vocoders"][0]["description"]
