@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import re
 import subprocess
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from voicemill.errors import VoicemillError
+from voicemill.workers import usable_cores
 from voicemill_cloning import results
 from voicemill_cloning.app_context import AppContext
 from voicemill_cloning.choice import SWITCH
@@ -95,7 +95,7 @@ def _runtime(context: AppContext, options: EngineOptions) -> dict[str, Any]:
         "ctranslate2_compute_type": "int8",
         "dtype_requested": options.dtype,
         "dtype_resolved": best if options.dtype == "auto" else options.dtype,
-        "threads": options.threads or os.cpu_count(),
+        "threads": options.threads or usable_cores(),
     }
 
 

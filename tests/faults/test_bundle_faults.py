@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from voicemill import atomic
+from voicemill.bundle.contents import SAMPLE_CREDENTIALS
 from voicemill.bundle.differences import compare
 from voicemill.bundle.signing import read_public_key, verify_dsse
 
@@ -47,6 +48,13 @@ def folder(path: Path) -> object:
     check = compare(path)
     assert check.ok, check.differences
     return check.loaded.sha256 if check.loaded else None
+
+
+def promoted(beside: Path) -> object:
+    """The bundle, whole, and then the signed metadata of its sample, which is a file of its own."""
+    found = folder(beside / "voice_bundle")
+    credentials = beside / SAMPLE_CREDENTIALS
+    return (found,) if not credentials.exists() else (found, len(credentials.read_bytes()) > 0)
 
 
 def signatures(root: Path) -> object:
@@ -84,11 +92,14 @@ class Command:
 COMMANDS = {
     "build": Command((BUNDLE, "build"), lambda root: folder(root / PRODUCTION)),
     "promote": Command(
-        (BUNDLE, "promote", "--voice", "anna", "--display-name", "Anna 2"), lambda root: folder(root / PROMOTED)
+        (BUNDLE, "promote", "--voice", "anna", "--display-name", "Anna 2"),
+        lambda root: promoted(root / "bundles/anna"),
+        steps=True,
     ),
     "promote-first": Command(
         (BUNDLE, "promote", "--voice", "bert", "--display-name", "Bert"),
-        lambda root: folder(root / "bundles/bert/voice_bundle"),
+        lambda root: promoted(root / "bundles/bert"),
+        steps=True,
     ),
     "sign": Command((BUNDLE, "sign", PROMOTED, "--key", "anna.pem"), signatures, steps=True),
     "export": Command((BUNDLE, "export", PROMOTED, "d.tar"), lambda root: plain(root / "d.tar")),
@@ -116,6 +127,8 @@ def reference(driver: Driver, work: Fresh, command: Command, fault: Fault) -> tu
 def acceptable(command: Command, found: object, before: object, after: object) -> bool:
     if not command.steps:
         return found in (before, after)
+    if found == before:
+        return True
     assert isinstance(found, tuple)
     assert isinstance(after, tuple)
     return found == after[: len(found)]
@@ -150,7 +163,7 @@ def test_a_kill_where_names_cannot_change_places(driver: Driver, work: Fresh, na
         # Between two renames there is nothing under the name; whoever writes there next puts the old one back.
         for place in {path.parent for path in root.rglob(".*.voicemill-*")}:
             atomic.sweep(place)
-        assert command.state(root) in (before, after), at
+        assert acceptable(command, command.state(root), before, after), at
         assert litter(root) == [], at
 
 

@@ -14,7 +14,7 @@ cd "$SCRATCH/clone"
 git add -A && git -c user.name=t -c user.email=t@example.org commit -qm now --allow-empty
 sha="$(git rev-parse --short=8 HEAD)" publish=(bash scripts/publish.sh)
 expect 0 '' "${publish[@]}" cpu --registry example.org/me/voicemill --dry-run
-says "[publish] docker/build.sh cpu --tag example.org/me/voicemill:$sha"
+says "[publish] docker/build.sh cpu --tag example.org/me/voicemill:$sha --attest"
 says "[publish] docker push example.org/me/voicemill:latest"
 cp "$SCRATCH/out" "$SCRATCH/first"
 expect 0 '' "${publish[@]}" cpu --registry example.org/me/voicemill --dry-run

@@ -14,6 +14,7 @@ A region is wrong if both models prefer the change; docs/benchmarks.md, Wrong te
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -129,7 +130,7 @@ def _judged(
         for kind, first, last, start, end in matcher.get_opcodes()
         if kind != "equal"
         and sum(phones[first:last], ()) != sum(others[start:end], ())
-        and "".join(word.text for word in words[first:last]) != "".join(recognised[start:end])
+        and not same_letters([word.text for word in words[first:last]], recognised[start:end])
         and all(word in lexicon for word in recognised[start:end])
     ]
     if not regions or len(regions) > _MOST_REGIONS:
@@ -148,6 +149,17 @@ def _judged(
         if certain or (gain > max(limit, DOUBTFUL_GAIN) and expected < LIKELY):
             found.append(WrongWords(first, last, tuple(recognised[start:end]), gain, certain))
     return found
+
+
+def same_letters(words: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether words differ in their spaces only: "some thing" and "something", "with all" and "withal".
+
+    Where the number of words differs, a doubled letter counts once.
+    """
+    first, second = "".join(words), "".join(others)
+    if len(words) != len(others):
+        first, second = (re.sub(r"(.)\1", r"\1", each) for each in (first, second))
+    return first == second
 
 
 def _spoken(text: str) -> list[str]:

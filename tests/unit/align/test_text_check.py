@@ -9,7 +9,7 @@ import soundfile
 
 from voicemill.align.forced_alignment import Aligner
 from voicemill.align.second_recogniser import SecondRecogniser, load
-from voicemill.align.text_check import WrongWords, wrong_words
+from voicemill.align.text_check import WrongWords, same_letters, wrong_words
 from voicemill.dataset.cached_recognition import find_second_recogniser
 from voicemill.settings import REPOSITORY
 from voicemill.text.frontend import SpokenWord, read
@@ -127,3 +127,20 @@ def test_a_fast_reader_is_recognised_to_the_end(recogniser: SecondRecogniser) ->
     samples, rate = soundfile.read(PEOPLE / "kathleen/arctic_a0144.flac", dtype="float32")
     fast = soxr.resample(samples, rate * 1.35, 16_000)
     assert recogniser.recognise([fast])[0].text.lower().rstrip(".").endswith("resemblance")
+
+
+@pytest.mark.parametrize(
+    ("words", "others", "same"),
+    [
+        ("some thing", "something", True),
+        ("with all", "withal", True),
+        ("already", "all ready", True),
+        ("piano forte", "pianoforte", True),
+        ("hoping", "hopping", False),
+        ("later", "latter", False),
+        ("with all", "with ale", False),
+        ("a way", "way", False),
+    ],
+)
+def test_words_that_differ_in_their_spaces_are_the_same(words: str, others: str, same: bool) -> None:
+    assert same_letters(words.split(), others.split()) is same
