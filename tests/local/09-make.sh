@@ -28,7 +28,7 @@ base="$(sed -n 's/^\[publish\] docker push \(r.io.*-[0-9a-f]\{8\}\)$/\1/p' "$SCR
 expect 0 '' "${publish[@]}" cuda --registry r.io/v --dry-run
 begins "\[publish\] env VOICEMILL_CUDA_BASE_IMAGE=$base docker/build.sh cuda "
 expect 0 '' env VOICEMILL_COMPUTE=cu128 "${publish[@]}" cuda-base --registry r.io/v --dry-run
-begins '\[publish\] env VOICEMILL_COMPUTE=cu128 docker/build.sh cuda-base --tag r.io/v:cuda128-base-[0-9a-f]{8}$'
+begins '\[publish\] env VOICEMILL_COMPUTE=cu128 docker/build.sh cuda-base --tag r.io/v:cuda128-base-[0-9a-f]{8} --attest$'
 says '[publish] docker push r.io/v:cuda128-base'
 ! grep -q v:cuda-base "$SCRATCH/out" || fail "another CUDA moves the tag cuda-base"
 expect 0 '' env VOICEMILL_COMPUTE=cu128 "${publish[@]}" cuda --registry r.io/v --dry-run
