@@ -27,7 +27,7 @@ shell-gpu: ## a shell in the CUDA image, with all GPUs
 test: ## pytest without the exhaustive tests, in a container where an engine answers, else here (TOOLBOX_RUNTIME=direct: always here)
 	@bash scripts/test.sh -m "not exhaustive" $(ARGS)
 
-test-fast: ## the tests that train nothing, here: under two minutes
+test-fast: ## the unit tests that train nothing and start no app, here: under two minutes
 	@TOOLBOX_RUNTIME=direct TEST_HALVES="tests/unit/align tests/unit/audio tests/unit/dataset" bash scripts/test.sh -m "not slow" $(ARGS)
 
 test-all: ## every test: pytest with the exhaustive ones, all shell suites, images and containers

@@ -2,7 +2,7 @@
 # make test: pytest in the development image if a container engine responds, else on this machine. Options go to pytest.
 #   TOOLBOX_RUNTIME=direct: on this machine. Tests that need an engine: `make test-docker`.
 #   TEST_HALVES=1: the tests of the apps beside the others as two processes at once, unless options name a path.
-#   TEST_HALVES="tests/unit/FOLDER …": the same, and these folders join the tests of the apps.
+#   TEST_HALVES="tests/unit/FOLDER …": unit tests and faults only; these folders are the second process.
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 cd "$root"
@@ -20,7 +20,7 @@ if [ "${TOOLBOX_RUNTIME:-}" = direct ] || ! find_engine; then
       case "$folder" in tests/apps/ | tests/docker/ | tests/__pycache__/) ;; *) first+=("$folder") ;; esac
     done
     # shellcheck disable=SC2086 # a list of folders
-    [ "$TEST_HALVES" = 1 ] || for folder in $TEST_HALVES; do apps+=("$folder") ignored+=("--ignore=$folder"); done
+    [ "$TEST_HALVES" = 1 ] || { apps=(); for folder in $TEST_HALVES; do apps+=("$folder") ignored+=("--ignore=$folder"); done; }
     log="$(mktemp)" status=0 second=0
     trap 'rm -f "$log"' EXIT
     "$VOICEMILL_PYTHON" -m pytest -p no:cacheprovider "${apps[@]}" "$@" >"$log" 2>&1 & other=$!

@@ -42,6 +42,7 @@ SURE_GAIN = 400
 """Gain above which words are missing in the text even if Whisper finds what follows likely."""
 DOUBTFUL_GAIN = 150
 """Gain above which a region is doubtful, where Whisper does not find the text likely."""
+_ALIKE_PHONES, _ALIKE_SHARE = 6, 0.7
 _MOST_REGIONS = 8
 _REPEATED = 4
 """Words of a run that comes twice: Whisper started again."""
@@ -129,7 +130,7 @@ def _judged(
         (first, last, start, end)
         for kind, first, last, start, end in matcher.get_opcodes()
         if kind != "equal"
-        and sum(phones[first:last], ()) != sum(others[start:end], ())
+        and not sound_alike(sum(phones[first:last], ()), sum(others[start:end], ()))
         and not same_letters([word.text for word in words[first:last]], recognised[start:end])
         and all(word in lexicon for word in recognised[start:end])
     ]
@@ -149,6 +150,21 @@ def _judged(
         if certain or (gain > max(limit, DOUBTFUL_GAIN) and expected < LIKELY):
             found.append(WrongWords(first, last, tuple(recognised[start:end]), gain, certain))
     return found
+
+
+def sound_alike(phones: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether a recogniser may take one for the other: "flaxen" and "flakes in", "forearms" and "farms".
+
+    Six phones or more that begin and end with the same phone and share most of what lies between. Endings such as those
+    of "consider" and "considered" tell words apart.
+    """
+    if list(phones) == list(others):
+        return True
+    longest = max(len(phones), len(others))
+    if longest < _ALIKE_PHONES or not phones or not others or phones[0] != others[0] or phones[-1] != others[-1]:
+        return False
+    matcher = difflib.SequenceMatcher(None, phones, others, autojunk=False)
+    return sum(block.size for block in matcher.get_matching_blocks()) >= _ALIKE_SHARE * longest
 
 
 def same_letters(words: Sequence[str], others: Sequence[str]) -> bool:

@@ -9,7 +9,7 @@ import soundfile
 
 from voicemill.align.forced_alignment import Aligner
 from voicemill.align.second_recogniser import SecondRecogniser, load
-from voicemill.align.text_check import WrongWords, same_letters, wrong_words
+from voicemill.align.text_check import WrongWords, same_letters, sound_alike, wrong_words
 from voicemill.dataset.cached_recognition import find_second_recogniser
 from voicemill.settings import REPOSITORY
 from voicemill.text.frontend import SpokenWord, read
@@ -144,3 +144,24 @@ def test_a_fast_reader_is_recognised_to_the_end(recogniser: SecondRecogniser) ->
 )
 def test_words_that_differ_in_their_spaces_are_the_same(words: str, others: str, same: bool) -> None:
     assert same_letters(words.split(), others.split()) is same
+
+
+@pytest.mark.parametrize(
+    ("words", "others", "alike"),
+    [
+        ("flaxen", "flakes in", True),
+        ("forearms", "farms", True),
+        ("consider", "considered", False),
+        ("different", "difference", False),
+        ("affect", "effect", False),
+        ("farm", "form", False),
+        ("something", "startling", False),
+    ],
+)
+def test_long_words_that_differ_inside_only_are_not_told_apart(
+    words: str, others: str, alike: bool, lexicon: Lexicon
+) -> None:
+    first, second = (
+        [phone for word in text.split() for phone in lexicon.pronounce(word).phones] for text in (words, others)
+    )
+    assert sound_alike(first, second) is alike

@@ -21,6 +21,8 @@ from voicemill.weights.allowlist import SHIPPED
 from voicemill.weights.registry import WeightsRegistry
 from voicemill.workspace import Workspace
 
+pytestmark = pytest.mark.slow
+
 PEOPLE = Path(__file__).parents[2] / "data" / "people"
 Samples = npt.NDArray[np.float32]
 

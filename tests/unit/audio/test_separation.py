@@ -17,6 +17,8 @@ from voicemill.audio.vad import Span
 from voicemill.audio.waveform import FileWaveform, MemoryWaveform
 from voicemill.errors import DependencyError, GateError
 
+pytestmark = pytest.mark.slow
+
 Samples = NDArray[np.float32]
 RATE = 22_050
 

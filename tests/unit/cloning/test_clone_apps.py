@@ -36,7 +36,7 @@ REFERENCE = [
     "hash", "segment_duration", "segment_end", "segment_start", "transcript", "transcript_conf", "whisper_model",
 ]  # fmt: skip
 TEXT = "The old bridge was closed for the winter."
-pytestmark = pytest.mark.skipif(not installed("flite"), reason="flite is not installed")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not installed("flite"), reason="flite is not installed")]
 
 
 class StandIn:
@@ -137,9 +137,7 @@ def test_a_recording_becomes_a_voice_that_speaks(
     assert code == 0, err
     folder = tmp_path / "work/ann"
     (sound,) = folder.glob("voice_clone_*.wav")
-    assert sorted(path.name for path in folder.iterdir()) == sorted(
-        [sound.name, f"{sound.stem}.meta.json", "text.txt"]
-    )
+    assert sorted(path.name for path in folder.iterdir()) == sorted([sound.name, f"{sound.stem}.meta.json", "text.txt"])
     meta = json.loads((folder / f"{sound.stem}.meta.json").read_text("utf-8"))
     assert sorted(set(meta) - {"seed", "output", "rtf"}) == CLONE_META
     assert sorted(meta["reference"]) == REFERENCE
@@ -175,7 +173,12 @@ def test_several_takes_have_a_folder_of_their_own(
     )  # fmt: skip
     assert code == 0, err
     (folder,) = (tmp_path / "work").glob("voice_clone_*")
-    assert sorted(path.name for path in folder.iterdir()) == ["take_01.wav", "take_02.wav", "takes.meta.json", "text.txt"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "take_01.wav",
+        "take_02.wav",
+        "takes.meta.json",
+        "text.txt",
+    ]
     meta = json.loads((folder / "takes.meta.json").read_text("utf-8"))
     assert sorted(meta) == CLONE_META
     assert ([take["seed"] for take in meta["takes"]], meta["text"]) == ([7, 8], f"Well, {TEXT}")
@@ -196,9 +199,7 @@ def test_prompts_without_a_voice_speak_by_the_beginning_of_their_names(
     assert "voice_ambiguous" in run("voice-synth", "speak", "--voice", prompt.stem[:8], "--text", TEXT)[2]
 
 
-def test_a_prompt_is_built_once(
-    run: Run, speech: Path, voices: SpeakingVoices, opened: list[tuple[str, str]]
-) -> None:
+def test_a_prompt_is_built_once(run: Run, speech: Path, voices: SpeakingVoices, opened: list[tuple[str, str]]) -> None:
     first = run("voice-clone", "prepare-ref", "--ref-audio", str(speech), "--voice-name", "ann")
     assert first[0] == 0, first[2]
     built = [entry for entry in opened if entry[0] == "prompt"]
@@ -269,13 +270,18 @@ def test_built_in_speakers(run: Run, voices: SpeakingVoices, opened: list[tuple[
     base = ("register-builtin", "--voice-name", "newsroom", "--speaker")
     assert run("voice-synth", *base, "ryan")[0] == 0
     assert run("voice-synth", *base, "Ryan", "--tone", "warm", "--tone-instruct-style", "warm")[0] == 0
-    assert run("voice-synth", *base, "Ryan", "--tone", "slow", "--tone-instruct", "Slowly.", "--description", "News.")[0] == 0
+    assert (
+        run("voice-synth", *base, "Ryan", "--tone", "slow", "--tone-instruct", "Slowly.", "--description", "News.")[0]
+        == 0
+    )
     known = voices.find("newsroom").file
     assert known is not None
     assert known.custom_voice is not None
     assert (known.custom_voice.speaker, known.tone_names, known.description) == ("Ryan", ("slow", "warm"), "News.")
     assert known.custom_voice.model == "Qwen/Qwen3-TTS-12Hz-1.7B-CustomVoice"
-    code, _, err = run("voice-synth", "speak", "--voice", "newsroom", "--tone", "slow", "--text", TEXT, "--out-exact", "x")
+    code, _, err = run(
+        "voice-synth", "speak", "--voice", "newsroom", "--tone", "slow", "--text", TEXT, "--out-exact", "x"
+    )
     assert code == 0, err
     meta = json.loads(Path("x/takes.meta.json").read_text("utf-8"))
     assert (meta["instruct"], meta["instruct_source"], meta["speaker"]) == ("Slowly.", "tone:slow", "Ryan")
@@ -305,9 +311,7 @@ def test_built_in_voices_that_cannot_be(run: Run, arguments: tuple[str, ...], re
     assert (code, f"[error] {reason}" in err) == (1, True), err
 
 
-def test_a_cloned_voice_does_not_become_a_built_in_one(
-    run: Run, speech: Path, opened: list[tuple[str, str]]
-) -> None:
+def test_a_cloned_voice_does_not_become_a_built_in_one(run: Run, speech: Path, opened: list[tuple[str, str]]) -> None:
     assert run("voice-clone", "prepare-ref", "--ref-audio", str(speech), "--voice-name", "ann")[0] == 0
     code, _, err = run("voice-synth", "register-builtin", "--voice-name", "ann", "--speaker", "Ryan")
     assert (code, "voice_of_another_kind:ann" in err) == (1, True)
@@ -375,12 +379,13 @@ def test_references_that_cannot_be(run: Run, arguments: tuple[str, ...], reason:
     assert (code, f"[error] {reason}" in err, out) == (1, True, ""), err
 
 
-def test_two_people_are_refused_and_can_be_forced(
-    run: Run, two_people: Path, opened: list[tuple[str, str]]
-) -> None:
+def test_two_people_are_refused_and_can_be_forced(run: Run, two_people: Path, opened: list[tuple[str, str]]) -> None:
     code, _, err = run("voice-clone", "prepare-ref", "--ref-audio", str(two_people), "--voice-name", "both")
     assert (code, "reference_two_speakers" in err) == (1, True), err
-    assert run("voice-clone", "prepare-ref", "--ref-audio", str(two_people), "--voice-name", "both", "--force-bad-ref")[0] == 0
+    assert (
+        run("voice-clone", "prepare-ref", "--ref-audio", str(two_people), "--voice-name", "both", "--force-bad-ref")[0]
+        == 0
+    )
 
 
 def test_capabilities(run: Run, monkeypatch: pytest.MonkeyPatch, opened: list[tuple[str, str]]) -> None:
@@ -401,7 +406,10 @@ def test_capabilities(run: Run, monkeypatch: pytest.MonkeyPatch, opened: list[tu
     assert sorted(found["custom_voice"]) == [
         "enabled", "probe_model", "speaker_count", "speaker_probe_error", "speaker_probe_mode", "speakers",
     ]  # fmt: skip
-    assert (found["custom_voice"]["speaker_probe_mode"], found["custom_voice"]["speaker_count"]) == ("static_fallback", 9)
+    assert (found["custom_voice"]["speaker_probe_mode"], found["custom_voice"]["speaker_count"]) == (
+        "static_fallback",
+        9,
+    )
     assert found["packages"]["qwen_tts_version"] == "0.1.1"
     assert "not set up" in err
     code, out, err = run("voice-synth", "capabilities", "--json", "--strict", "--skip-speaker-probe")
@@ -411,7 +419,10 @@ def test_capabilities(run: Run, monkeypatch: pytest.MonkeyPatch, opened: list[tu
     monkeypatch.setenv("QWEN3_ENABLE_CUSTOMVOICE", "off")
     code, out, err = run("voice-synth", "capabilities", "--json", "--require-runtime-speakers")
     found = json.loads(out)
-    assert (found["custom_voice"]["speaker_probe_mode"], found["custom_voice"]["speaker_count"]) == ("feature_disabled", 0)
+    assert (found["custom_voice"]["speaker_probe_mode"], found["custom_voice"]["speaker_count"]) == (
+        "feature_disabled",
+        0,
+    )
     assert "custom_voice" not in found["api_compatibility"]["required_methods"]
     assert "turned off" in err
     assert "custom_voice_disabled" in run("voice-synth", "list-speakers")[2]

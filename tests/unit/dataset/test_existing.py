@@ -23,6 +23,8 @@ from voicemill.errors import DatasetError, UsageError
 from voicemill.progress import SilentObserver
 from voicemill.workspace import Workspace
 
+pytestmark = pytest.mark.slow
+
 
 class Notes(SilentObserver):
     def __init__(self) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 import soundfile
 
 from voicemill.audio import decode
@@ -16,6 +17,8 @@ from voicemill.dataset.prepare import PreparedDataset, prepare
 from voicemill.dataset.request import PreparationRequest, recording_source
 from voicemill.text import normalise
 from voicemill.workspace import Workspace
+
+pytestmark = pytest.mark.slow
 
 PEOPLE = Path(__file__).parents[2] / "data" / "people"
 LJ = {

@@ -18,6 +18,8 @@ from voicemill.dataset.request import ClipFolderSource, LJSpeechSource, Preparat
 from voicemill.progress import SilentObserver
 from voicemill.workspace import Workspace
 
+pytestmark = pytest.mark.slow
+
 LJ = Path(__file__).parents[2] / "data/people/lj"
 ROWS = [line.split("|")[:2] for line in (LJ / "metadata.csv").read_text("utf-8").splitlines()]
 RATE = 22_050

@@ -29,6 +29,8 @@ from voicemill.synthesis.vocoders import GriffinLimVocoder
 from voicemill.weights.allowlist import SHIPPED
 from voicemill.weights.registry import WeightsRegistry
 
+pytestmark = pytest.mark.slow
+
 LJ = REPOSITORY / "tests/data/people/lj"
 Samples = NDArray[np.float32]
 

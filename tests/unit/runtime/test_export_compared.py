@@ -13,6 +13,8 @@ from voicemill.lane.graph_export import export_graph, largest_difference
 from voicemill.training.speaker import Speaker
 from voicemill_runtime.graph import VoiceGraph
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("neural", [True, False])
 def test_the_graph_is_written_and_equals_nemo(

@@ -15,6 +15,8 @@ import soundfile
 from voicemill_runtime.bundle import bundle_origin, open_voice
 from voicemill_runtime.voice import Voice
 
+pytestmark = pytest.mark.slow
+
 TEXT = "The mill grinds the corn, the miller fills the sacks, and the baker bakes the bread for all of us."
 AUDIO = ("apps/voice-verify/voice-verify.py", "audio")
 SAY = ("apps/voice-train-prod/voice-train-prod.py", "say")

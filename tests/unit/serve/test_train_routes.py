@@ -20,6 +20,8 @@ from voicemill_serve import supervisor
 from voicemill_serve.job_store import FINAL, ScriptJob
 from voicemill_serve.jobs import MAX_LOG_LINES, MAX_READ, JobRunner, take_line
 
+pytestmark = pytest.mark.slow
+
 Jobs = Callable[..., Server]
 
 

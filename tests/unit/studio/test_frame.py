@@ -160,6 +160,7 @@ class TestAnswers:
         assert "studio" not in server.started
 
 
+@pytest.mark.slow
 @needs_browser
 class TestInABrowser:
     def test_log_in_and_out(self, browser: Browser, guarded: Server) -> None:

@@ -158,6 +158,7 @@ class TestListeningTests:
         assert listening[0].get("/studio/listening-tests/unknown").status_code == 404
 
 
+@pytest.mark.slow
 @needs_browser
 class TestInABrowser:
     def test_words_light_up_while_they_are_spoken(self, browser: Browser, listening: tuple[Server, Path]) -> None:

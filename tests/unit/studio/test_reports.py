@@ -44,6 +44,7 @@ def test_a_report_has_its_own_policy(server: Server) -> None:
     assert server.get("/studio/voices/..%2f..%2fetc/reports/voice/content").status_code == 404
 
 
+@pytest.mark.slow
 @needs_browser
 def test_a_hostile_report_reaches_nothing(tmp_path: Path, server: Server) -> None:
     browser = Browser(tmp_path / "profile")

@@ -88,6 +88,7 @@ def test_decisions_need_the_page_and_the_dataset(server: Server) -> None:
     assert (answer.status_code, answer.json()["error"]) == (400, "bad_usage")
 
 
+@pytest.mark.slow
 @needs_browser
 def test_decisions_survive_a_reload_and_can_be_undone(server: Server, work: Path, tmp_path: Path) -> None:
     root = work / "work/datasets/ann"

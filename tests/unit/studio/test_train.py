@@ -192,6 +192,7 @@ class TestPages:
         assert "This server cannot train" in answer.text
 
 
+@pytest.mark.slow
 @needs_browser
 @pytest.mark.parametrize("path", ["/studio/train", "/studio/train/failed", "/studio/train/stopped"])
 def test_in_a_browser(browser: Browser, shop: tuple[Server, Path], path: str) -> None:

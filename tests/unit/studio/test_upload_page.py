@@ -141,6 +141,7 @@ def test_an_upload_goes_on_after_the_server_was_killed(work: Path, tmp_path: Pat
         end(second)
 
 
+@pytest.mark.slow
 @needs_browser
 def test_hostile_names_reloads_and_a_choice_of_files(server: Server, draft: Draft, work: Path, tmp_path: Path) -> None:
     hostile, notes = tmp_path / HOSTILE, tmp_path / "no sound.wav"
@@ -169,6 +170,7 @@ def test_hostile_names_reloads_and_a_choice_of_files(server: Server, draft: Draf
         assert tab.violations() == []
 
 
+@pytest.mark.slow
 @needs_browser
 @pytest.mark.exhaustive
 def test_an_interrupted_upload_goes_on_and_is_prepared(server: Server, draft: Draft, tmp_path: Path) -> None:

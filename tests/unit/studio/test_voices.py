@@ -190,6 +190,7 @@ def test_a_version_of_no_tar_has_no_figures(tmp_path: Path) -> None:
     assert (found.evaluation, found.promoted_at) == (None, "2026-11-30T00:00:00Z")
 
 
+@pytest.mark.slow
 @needs_browser
 @pytest.mark.parametrize("path", ["/studio/", "/studio/voices/anna", "/studio/voices/anna/delete"])
 def test_in_a_browser(browser: Browser, shop: tuple[Server, Path], path: str) -> None:

@@ -20,6 +20,8 @@ from voicemill.text.normalise import normalise, words
 from voicemill.text.textgrid import read_intervals
 from voicemill.text.transcripts import read_metadata, read_script, read_sidecar
 
+pytestmark = pytest.mark.slow
+
 SIZE, FACTOR, MOST = 4_000, 8, 24
 FLOOR = 0.004
 """CPU seconds; shorter times are noise."""

@@ -20,6 +20,8 @@ from voicemill.training.validation import NO_SOUND, ValidationWorker, measure_se
 
 from .conftest import tiny_config
 
+pytestmark = pytest.mark.slow
+
 
 def test_when_to_give_up() -> None:
     assert validations_without_gain([], 0.01) == 0

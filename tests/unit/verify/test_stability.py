@@ -24,6 +24,8 @@ from voicemill.weights.allowlist import SHIPPED
 from voicemill.weights.registry import WeightsRegistry
 from voicemill_runtime.voice import SpokenChunk, TimedPhone, TimedWord
 
+pytestmark = pytest.mark.slow
+
 LJ = REPOSITORY / "tests/data/people/lj"
 DIGEST = "0" * 64
 Samples = NDArray[np.float32]
