@@ -28,7 +28,7 @@ test: ## pytest without the exhaustive tests, in a container where an engine ans
 	@bash scripts/test.sh -m "not exhaustive" $(ARGS)
 
 test-fast: ## the unit tests that train nothing and start no app, here: under two minutes
-	@TOOLBOX_RUNTIME=direct TEST_HALVES="tests/unit/align tests/unit/audio tests/unit/dataset" bash scripts/test.sh -m "not slow" $(ARGS)
+	@TOOLBOX_RUNTIME=direct TEST_HALVES="tests/unit/audio tests/unit/dataset tests/unit/evaluation tests/unit/runtime tests/unit/serve tests/unit/studio" bash scripts/test.sh -m "not slow" $(ARGS)
 
 test-all: ## every test: pytest with the exhaustive ones, all shell suites, images and containers
 	@bash tests/local/run-all.sh

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 # Reasons that the patterns below do not find, because the code assembles or returns them.
 COMPOSED = {
     "too_long",
@@ -61,6 +63,7 @@ def test_runbook_lists_exactly_the_reasons_of_the_code(repository: Path) -> None
     assert found >= documented, f"given by nothing: {sorted(documented - found)}"
 
 
+@pytest.mark.slow
 def test_every_reason_of_the_runbook_is_named_by_a_test_that_brings_it_about(repository: Path) -> None:
     tests = [path for path in (repository / "tests").rglob("*") if path.suffix in (".py", ".sh")]
     text = "\n".join(path.read_text(encoding="utf-8") for path in tests if path != Path(__file__))

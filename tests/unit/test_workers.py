@@ -184,6 +184,7 @@ def test_a_signal_while_all_are_busy_ends_them_all(
     assert not [marker for marker in program.markers if marker.exists()]  # they cleared up
 
 
+@pytest.mark.slow
 def test_a_worker_that_does_not_go_is_killed(tasks: ModuleType, tmp_path: Path) -> None:
     program = Program(tasks, tmp_path, "hold_on")
     os.killpg(program.process.pid, signal.SIGTERM)

@@ -57,6 +57,7 @@ def logged(pcm: bytes, folder: Path) -> npt.NDArray[np.int16]:
     return numbers.reshape(-1, 1 + numbers[0])[:, 1:]
 
 
+@pytest.mark.slow
 def test_every_senone_has_the_score_that_pocketsphinx_gives_it(
     clips: list[Clip], model: AcousticModel, codebooks: npt.NDArray[np.int64], tmp_path: Path
 ) -> None:

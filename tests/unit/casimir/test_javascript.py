@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from voicemill.casimir.javascript import number_of, number_text, ordered, parse, stringify, trim
 from voicemill.files import InvalidJsonError
 
+pytestmark = pytest.mark.slow
+
 NODE = shutil.which("node") or shutil.which("nodejs")
 needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed")
 

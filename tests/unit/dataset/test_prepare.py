@@ -20,6 +20,8 @@ from voicemill.errors import AudioError, DatasetError, RefusedError, StorageErro
 from voicemill.progress import SilentObserver
 from voicemill.workspace import Workspace
 
+pytestmark = pytest.mark.slow
+
 
 class Listening(SilentObserver):
     def __init__(self) -> None:

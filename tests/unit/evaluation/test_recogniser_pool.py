@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from voicemill.align.recognition import PocketSphinxRecogniser
 from voicemill.evaluation.recogniser_pool import RecogniserPool
+
+pytestmark = pytest.mark.slow
 
 
 def test_sounds_reach_the_recogniser_at_its_rate_and_in_order(recogniser) -> None:

@@ -18,6 +18,8 @@ from voicemill.settings import REPOSITORY
 from voicemill.weights.allowlist import SHIPPED
 from voicemill.weights.registry import WeightsRegistry
 
+pytestmark = pytest.mark.slow
+
 RATE = 22_050
 
 

@@ -6,9 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from voicemill.dataset import edits
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.review import loading
+
+pytestmark = pytest.mark.slow
 
 SERVER = """
 import json, sys, threading, urllib.request

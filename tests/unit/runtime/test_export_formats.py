@@ -31,6 +31,8 @@ from voicemill_runtime.bundle import bundle_origin
 from voicemill_runtime.graph import VoiceGraph
 from voicemill_runtime.voice import Voice as SpeakingVoice
 
+pytestmark = pytest.mark.slow
+
 ARTIFACTS = ("fastpitch.nemo", "hifigan.nemo", "sample.wav", "voice.onnx", "lexicon.txt")
 TEXT = "Good morning, thank you for listening."
 NAMES = {"ATTRIBUTION.txt", "LICENSES.json", "README.md", "lexicon.txt", "tokens.txt", "voice.onnx"}

@@ -30,6 +30,8 @@ from voicemill_runtime.graph import VoiceGraph
 from voicemill_runtime.tokens import encode
 from voicemill_runtime.voice import Voice
 
+pytestmark = pytest.mark.slow
+
 TEXTS = [
     "Oh.",
     "Good morning, and thank you for listening.",

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import soundfile
 
+pytestmark = pytest.mark.slow
+
 APP = "apps/voice-train-prod/voice-train-prod.py"
 CODE = f"""
 import runpy, sys

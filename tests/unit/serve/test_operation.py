@@ -21,6 +21,8 @@ from voicemill_serve.guard import AccessLog, Rates, host_name
 from voicemill_serve.metrics import Histogram
 from voicemill_serve.settings import ServeSettings, Tokens, require_token_beyond_loopback
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "0123456789abcdef" * 2
 SPEECH = {"model": "tts-1", "voice": "anna", "input": LONG, "response_format": "pcm"}
 

@@ -28,6 +28,8 @@ from wyoming.tts import (
 
 from voicemill_serve.wyoming_server import complete_sentences
 
+pytestmark = pytest.mark.slow
+
 ANNA = SynthesizeVoice(name="anna")
 
 

@@ -18,6 +18,8 @@ from voicemill_serve.areas import SESSION_SECONDS, new_session
 from voicemill_studio.frame import POLICY
 from voicemill_studio.static_files import StaticFiles
 
+pytestmark = pytest.mark.slow
+
 TOKEN, OTHER = TOKENS
 
 

@@ -13,6 +13,8 @@ import pytest
 from tests.browser import DESKTOP, PHONE, Browser, needs_browser
 from tests.unit.serve.conftest import Server, end, start_server
 
+pytestmark = pytest.mark.slow
+
 TEXT = "Good morning. Thank you for listening."
 
 

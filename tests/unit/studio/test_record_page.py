@@ -18,7 +18,7 @@ from voicemill.audio.decode import resample
 from voicemill.settings import REPOSITORY
 from voicemill_studio.session_store import CONSENT_TEXT, RecordingSession, SessionStore
 
-pytestmark = needs_browser
+pytestmark = [pytest.mark.slow, needs_browser]
 PEOPLE = REPOSITORY / "tests/data/people"
 FIRST = ("kathleen/arctic_b0208", "You read the quotations in today's paper.")
 SECOND = ("kathleen/arctic_a0144", "But there was something even more startling about this resemblance.")

@@ -18,6 +18,8 @@ from tests.unit.serve.conftest import Server, end, start_server
 from voicemill.dataset import edits
 from voicemill.settings import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 PEOPLE = REPOSITORY / "tests/data/people"
 EVIL = "<img src=x onerror=alert(1)> resemblance"
 TEXTS = {

@@ -19,6 +19,8 @@ from voicemill.audio.decode import resample
 from voicemill.settings import REPOSITORY
 from voicemill_studio.draft_store import Draft, DraftStore
 
+pytestmark = pytest.mark.slow
+
 PEOPLE = REPOSITORY / "tests/data/people"
 HOSTILE = "<img src=x onerror=alert(1)>.flac"
 

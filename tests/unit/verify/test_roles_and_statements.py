@@ -117,6 +117,7 @@ def attacks(root: Path) -> dict[str, Change]:
     return found
 
 
+@pytest.mark.slow
 def test_no_change_of_one_file_or_two_passes_under_a_public_key(
     voice, signed: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -91,6 +91,7 @@ def test_senseless_pickles(archives, rezip, checkpoint, code, refusal):
     assert refusal(archives.write(weights=rezip(checkpoint, pickle=b"\x80\x02" + code))).startswith("pickle_")
 
 
+@pytest.mark.slow
 def test_deeply_nested_pickle_is_quick(archives, rezip, checkpoint, refusal):
     start = time.process_time()
     assert refusal(archives.write(weights=rezip(checkpoint, pickle=b"\x80\x02)" + b"\x85" * 900_000 + b".")))

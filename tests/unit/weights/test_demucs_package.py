@@ -17,6 +17,8 @@ from voicemill.errors import GateError
 from voicemill.weights import demucs_package
 from voicemill.weights.demucs_package import inspect_package, load_package
 
+pytestmark = pytest.mark.slow
+
 Save = Callable[..., Path]
 
 

@@ -22,6 +22,8 @@ from voicemill.settings import REPOSITORY
 from voicemill.weights import archive, demucs_package
 from voicemill.weights.archive import inspect_archive
 
+pytestmark = pytest.mark.slow
+
 BASE = REPOSITORY / "data/base/base-en-small-hifigan.nemo"
 
 
