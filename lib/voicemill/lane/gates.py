@@ -5,6 +5,7 @@ allowlist → config → dataset → folders and disk → runtime dependencies �
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from voicemill.bundle.build import ATTRIBUTION
 from voicemill.bundle.contents import digest_file
 from voicemill.bundle.differences import check_digest
 from voicemill.bundle.manifest import MANIFEST, ProductionManifest, load_manifest
-from voicemill.errors import BundleFileError, DependencyError, GateError, UsageError
+from voicemill.errors import BundleFileError, DependencyError, GateError, StorageError, UsageError
 from voicemill.lane import first_checks
 from voicemill.lane.request import LaneRequest
 from voicemill.launch.lanes import RUNTIME
@@ -32,6 +33,8 @@ from voicemill.weights.store import WeightsStore
 
 NEMO_MODELS = "nemo.collections.tts.models"
 """The part of NeMo that training needs: it may be installed and fail to load a shared library."""
+RUNTIME_CHECKS = "runtime"
+"""Folder of the cache that names the installations that were found to work."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def clear(request: LaneRequest, settings: Settings, observer: Observer | None = 
     if not request.dry_run:
         # The toolbox's own models are judged by the shipped allowlist, even if the run brings another for its voice.
         gate.select_all(gate.TOOL_WEIGHTS, settings.repository / allowlist.SHIPPED)
-        check_runtime()
+        check_runtime(settings.workspace.cache / RUNTIME_CHECKS)
         from voicemill.audio import device
 
         if settings.training.device == device.CUDA:
@@ -139,8 +142,11 @@ def configure(request: LaneRequest, settings: Settings, inherited: str | None = 
     )
 
 
-def check_runtime() -> None:
-    """Look for the packages that training needs, and import NeMo in another process.
+def check_runtime(cache: Path) -> None:
+    """Look for the packages that training needs, and import NeMo in another process, once for an installation.
+
+    Args:
+        cache: folder of the installations that were found to work.
 
     Raises:
         DependencyError: `runtime_dependency_missing:<a,b>`, `nemo_runtime_unavailable`.
@@ -154,7 +160,8 @@ def check_runtime() -> None:
         )
     if importlib.util.find_spec("nemo") is None:
         raise _no_nemo("NVIDIA NeMo is not installed in this Python.")
-    if NEMO_MODELS not in sys.modules:
+    works = cache / f"{_installation()}.json"
+    if NEMO_MODELS not in sys.modules and not works.is_file():
         tried = subprocess.run(
             [sys.executable, "-c", f"import {NEMO_MODELS}"],
             stdin=subprocess.DEVNULL,
@@ -166,6 +173,17 @@ def check_runtime() -> None:
             lines = tried.stderr.decode("utf-8", "replace").strip().splitlines()
             why = lines[-1] if lines else f"the process ended with code {tried.returncode}"
             raise _no_nemo(f"NVIDIA NeMo cannot be imported: {why[:500].rstrip('.')}.")
+        with contextlib.suppress(StorageError, OSError):  # the next run tries again
+            cache.mkdir(parents=True, exist_ok=True)
+            files.write_json(works, {"imported": NEMO_MODELS, "python": sys.executable})
+
+
+def _installation() -> str:
+    """A key of this Python's NeMo and torch: where they lie, and when something was last installed there."""
+    found = [importlib.util.find_spec(name) for name in ("nemo", "torch", "lightning")]
+    places = [Path(spec.origin).parent for spec in found if spec is not None and spec.origin]
+    stamps = [(str(place), place.stat().st_mtime_ns, place.parent.stat().st_mtime_ns) for place in places]
+    return files.content_key(sys.executable, sys.version, stamps)
 
 
 def _no_nemo(sentence: str) -> DependencyError:
