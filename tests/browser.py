@@ -320,6 +320,13 @@ class Tab:
             )
         )
 
+    def check_page(self, url: str) -> None:
+        """Open a page and hold what every page must be: accessible, not wider than the screen, below 300 kB."""
+        self.open(url)
+        assert self.violations() == []
+        assert not self.is_too_wide()
+        assert self.bytes_loaded() < 300_000
+
     def violations(self, impacts: Sequence[str] = SERIOUS) -> list[str]:
         """What axe-core finds on the page, of the given impacts: rule, and the elements that break it."""
         if not self.evaluate("typeof axe === 'object'"):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from voicemill.commands import with_options
 from voicemill_cloning.app_options import (
     PATH,
     cache_option,
@@ -17,7 +18,7 @@ from voicemill_cloning.app_options import (
     out_option,
     rights_options,
 )
-from voicemill_cloning.clone_options import JUDGING, REFERENCE, choose_candidate, with_options
+from voicemill_cloning.clone_options import JUDGING, REFERENCE, choose_candidate
 
 if TYPE_CHECKING:
     from voicemill_cloning.cloning import CloneRequest

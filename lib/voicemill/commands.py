@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
 HELP = ("-h", "--help")
+Command = TypeVar("Command", bound=Callable[..., Any])
 consent_option = click.option(
     "--require-consent",
     type=click.Choice(["any", "recorded"]),
@@ -17,6 +20,17 @@ consent_option = click.option(
     flag_value="any",
     help="Refuse a voice without the speaker's consent, written or recorded (any), or without a recorded one.",
 )
+
+
+def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Add options to a command, in their order."""
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
 
 
 class WithDefault(click.Group):

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from voicemill.commands import with_options
+
 if TYPE_CHECKING:
     from voicemill.audio.channels import Channel
 
@@ -88,6 +90,4 @@ def source_options(command: Callable[..., int]) -> Callable[..., int]:
         )
         return command(source=source, **others)
 
-    for option in reversed(_OPTIONS):
-        with_source = option(with_source)
-    return with_source
+    return with_options(*_OPTIONS)(with_source)

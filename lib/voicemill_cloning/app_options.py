@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+from voicemill.commands import Command, with_options
+
 PATH = click.Path(path_type=Path)
 DTYPES = ("auto", "float32", "float16", "bfloat16")
 PROFILES = ("stable", "balanced", "expressive")
-
-
-def _joined(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    def add(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return add
 
 
 cache_option = click.option("--cache", type=PATH, help="Cache folder.  [default: CACHE_DIR or cache]")
@@ -30,7 +20,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 def engine_options(command: Command) -> Command:
     """`--model`, `--threads`, `--dtype`."""
-    return _joined(
+    return with_options(
         click.option("--model", metavar="ID", help="Weights of Qwen3-TTS, by their id on the allowlist."),
         click.option("--threads", type=click.IntRange(1, 256), help="Threads of the processor."),
         click.option(
@@ -41,7 +31,7 @@ def engine_options(command: Command) -> Command:
 
 def generation_options(command: Command) -> Command:
     """`--profile`, `--temperature`, `--top-p`, `--repetition-penalty`, `--max-new-tokens`, `--save-profile-default`."""
-    return _joined(
+    return with_options(
         click.option("--profile", metavar="NAME", help=f"{', '.join(PROFILES)}.  [default: the voice's, or balanced]"),
         click.option("--save-profile-default", is_flag=True, help="Keep the profile and its changes for this voice."),
         click.option("--temperature", type=float, help="Above 0; low values vary less."),
@@ -53,7 +43,7 @@ def generation_options(command: Command) -> Command:
 
 def rights_options(command: Command) -> Command:
     """`--consent`, `--licence`."""
-    return _joined(
+    return with_options(
         click.option(
             "--consent", metavar="FILE|TEXT", help="Statement of consent of the speaker; carried into every sound."
         ),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,7 +13,6 @@ from voicemill_cloning.source_options import choose_on_terminal
 if TYPE_CHECKING:
     from voicemill_cloning.references import ReferenceCandidate
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 REFERENCE = (
     click.option("--ref-audio", type=PATH, metavar="FILE", help="Recording of the voice."),
     click.option("--voice", metavar="NAME", help="A registered voice instead, whose recording is taken."),
@@ -30,17 +29,6 @@ JUDGING = (
     click.option("--tone", metavar="NAME", help="The prompt is for this tone of the voice."),
     click.option("--force", is_flag=True, help="Build the prompt again."),
 )
-
-
-def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Add options in their order."""
-
-    def add(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return add
 
 
 def choose_candidate(candidates: Sequence[ReferenceCandidate]) -> int:

@@ -186,22 +186,29 @@ def metadata(run: SpokenRun, app: str) -> dict[str, Any]:
         "text": run.text,
         "tone": choice.tone,
         "prompt_path": str(choice.prompt) if choice.prompt else None,
+        **generation_members(run),
+        "chunked": run.chunked,
+        "n_chunks": run.pieces,
+        "variants": len(run.takes),
+        "load_sec": round(run.load_sec, 3),
+        "total_sec": round(run.total_sec, 3),
+        "takes": [judged.as_dict() for judged in run.takes],
+    }
+
+
+def generation_members(run: SpokenRun) -> dict[str, Any]:
+    """What `takes.meta.json` of every app says of the generation and of the choice among the takes."""
+    return {
         "generation_kwargs": run.generation,
         "generation_profile": run.profile,
         "generation_profile_source": run.profile_source,
         "generation_profile_meta": run.profile_meta,
-        "voice_generation_defaults": choice.defaults.model_dump(mode="json", exclude_none=True),
+        "voice_generation_defaults": run.choice.defaults.model_dump(mode="json", exclude_none=True),
         "saved_generation_defaults": run.saved,
-        "chunked": run.chunked,
-        "n_chunks": run.pieces,
-        "variants": len(run.takes),
         "selection_policy": run.selection_policy,
         "selection_metrics": list(run.selection_metrics),
         "selected_take": run.selected.name if run.selected else None,
         "selected_wav": run.selected.wav if run.selected else None,
-        "load_sec": round(run.load_sec, 3),
-        "total_sec": round(run.total_sec, 3),
-        "takes": [judged.as_dict() for judged in run.takes],
     }
 
 

@@ -26,6 +26,7 @@ New voices from files and from a microphone:
     upload_checks       what has arrived of a file: format, level, clipping, noise, speech
     draft_store         a new voice: its name, rights, choices and files
     session_store       recording sessions with their takes
+    record_folders      folders that hold one draft or session each
     take_verdict        whether a take is good, and why not
     preparation_source  files or takes as a source folder and a command line of voice-prep
     file_names          names of clients as names on the disk

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from voicemill import files
 from voicemill.dataset.rights import parse_rights
 from voicemill.errors import UsageError
 from voicemill.locks import folder_lock
 from voicemill.workspace import profile_id
-from voicemill_studio.file_names import is_id, new_id
+from voicemill_studio.file_names import new_id
+from voicemill_studio.record_folders import RecordFolders, StudioRecord
 from voicemill_studio.upload_store import UploadLimits, UploadStore
 
-Room = Literal["standard", "studio", "archive"]
+Preset = Literal["standard", "studio", "archive"]
 """Presets of voice-prep."""
 Separation = Literal["auto", "always", "never"]
 
 
-class DraftRecord(BaseModel):
+class DraftRecord(StudioRecord):
     """What a person chose for a new voice.
 
     Attributes:
@@ -32,19 +32,16 @@ class DraftRecord(BaseModel):
         preset: of voice-prep.
         separate: whether the voice is taken out of music and noise.
         job: id of the preparation that was started last; empty before the first.
-        created: seconds since 1970.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    id: str = Field(pattern=r"^[0-9a-f]{16}$")
     voice: str
     licence: str = ""
     consent: str = Field(default="", max_length=64 * 1024)
-    preset: Room = "standard"
+    preset: Preset = "standard"
     separate: Separation = "auto"
     job: str = ""
-    created: float
 
 
 class Draft:
@@ -76,7 +73,8 @@ class DraftStore:
     """The drafts of a work folder."""
 
     def __init__(self, folder: Path, limits: UploadLimits | None = None) -> None:
-        self._folder, self._limits = folder, limits
+        self._records = RecordFolders(folder, "draft.json", DraftRecord, "draft of a voice", reason="draft_unknown")
+        self._limits = limits
 
     def create(self, voice: str) -> Draft:
         """A new draft.
@@ -86,8 +84,7 @@ class DraftStore:
             StorageError: it cannot be written.
         """
         record = DraftRecord(id=new_id(), voice=profile_id(voice), created=time.time())
-        files.write_json(self._folder / record.id / "draft.json", record.model_dump(mode="json"))
-        return Draft(self._folder / record.id, record, self._limits)
+        return Draft(self._records.add(record), record, self._limits)
 
     def get(self, draft_id: str) -> Draft:
         """A draft by its id.
@@ -95,22 +92,11 @@ class DraftStore:
         Raises:
             UsageError: `draft_unknown`.
         """
-        unknown = UsageError("There is no such draft of a voice.", reason="draft_unknown")
-        if not is_id(draft_id):
-            raise unknown
-        try:
-            record = DraftRecord.model_validate(files.read_json(self._folder / draft_id / "draft.json"))
-        except (OSError, files.InvalidJsonError, ValidationError) as error:
-            raise unknown from error
-        return Draft(self._folder / draft_id, record, self._limits)
+        return Draft(*self._records.read(draft_id), self._limits)
 
     def all(self) -> list[Draft]:
         """All drafts, newest first."""
-        found = []
-        for path in self._folder.glob("*/draft.json"):
-            with contextlib.suppress(UsageError):
-                found.append(self.get(path.parent.name))
-        return sorted(found, key=lambda draft: draft.record.created, reverse=True)
+        return [Draft(folder, record, self._limits) for folder, record in self._records.all()]
 
     def remove(self, draft_id: str) -> None:
         """Remove a draft and its files.
@@ -119,5 +105,4 @@ class DraftStore:
             UsageError: `draft_unknown`.
             StorageError: it cannot be removed.
         """
-        self.get(draft_id)
-        files.remove_directory(self._folder / draft_id)
+        self._records.remove(draft_id)

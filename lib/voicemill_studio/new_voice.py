@@ -24,7 +24,7 @@ CHECKS = 4
 """Parts of a recording that are measured before it is complete."""
 PRESETS = (
     ("standard", "An ordinary room", "The usual limits: clear speech, little noise."),
-    ("studio", "A quiet studio", "Strict: whatever is noisy or clips is left out."),
+    ("studio", "A quiet studio", "Strict: noisy and clipped speech is left out."),
     ("archive", "Old or found recordings", "Mild: some noise and narrow sound are kept. Listen to the result."),
 )
 SEPARATIONS = (

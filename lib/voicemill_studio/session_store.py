@@ -24,7 +24,8 @@ from voicemill import files
 from voicemill.errors import StorageError, UsageError
 from voicemill.locks import folder_lock
 from voicemill.workspace import profile_id
-from voicemill_studio.file_names import is_id, new_id
+from voicemill_studio.file_names import new_id
+from voicemill_studio.record_folders import RecordFolders, StudioRecord
 from voicemill_studio.take_verdict import TakeVerdict
 
 CONSENT = "consent"
@@ -40,7 +41,7 @@ MOST_SPEAKER = 120
 _TAKE = re.compile(r"(consent|\d{4})-(\d{2})\.json")
 
 
-class SessionRecord(BaseModel):
+class SessionRecord(StudioRecord):
     """What a session was begun with.
 
     Attributes:
@@ -48,17 +49,14 @@ class SessionRecord(BaseModel):
         speaker: name of the person, as in the statement of consent.
         seed: of the choice of sentences.
         sentences: in the order in which they are recorded.
-        created: seconds since 1970.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    id: str = Field(pattern=r"^[0-9a-f]{16}$")
     voice: str
     speaker: str = Field(min_length=1, max_length=MOST_SPEAKER)
     seed: int
     sentences: tuple[str, ...] = Field(min_length=1, max_length=MOST_SENTENCES)
-    created: float
 
 
 class TakeRecord(BaseModel):
@@ -124,7 +122,9 @@ class SessionStore:
     """The sessions of a work folder. Its methods may be called from several threads and processes."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._records = RecordFolders(
+            folder, "session.json", SessionRecord, "recording session", reason="session_unknown"
+        )
 
     def create(self, voice: str, speaker: str, sentences: Sequence[str], seed: int) -> RecordingSession:
         """A new session.
@@ -144,8 +144,7 @@ class SessionStore:
             sentences=tuple(sentences),
             created=time.time(),
         )
-        files.write_json(self._folder / record.id / "session.json", record.model_dump(mode="json"))
-        return RecordingSession(self._folder / record.id, record)
+        return RecordingSession(self._records.add(record), record)
 
     def get(self, session_id: str) -> RecordingSession:
         """A session by its id.
@@ -153,14 +152,7 @@ class SessionStore:
         Raises:
             UsageError: `session_unknown`.
         """
-        unknown = UsageError("There is no such recording session.", reason="session_unknown")
-        if not is_id(session_id):
-            raise unknown
-        try:
-            record = SessionRecord.model_validate(files.read_json(self._folder / session_id / "session.json"))
-        except (OSError, files.InvalidJsonError, ValidationError) as error:
-            raise unknown from error
-        return RecordingSession(self._folder / session_id, record)
+        return RecordingSession(*self._records.read(session_id))
 
     def remove(self, session_id: str) -> None:
         """Remove a session with all its takes.
@@ -169,15 +161,11 @@ class SessionStore:
             UsageError: `session_unknown`.
             StorageError: it cannot be removed.
         """
-        files.remove_directory(self.get(session_id).folder)
+        self._records.remove(session_id)
 
     def all(self) -> list[RecordingSession]:
         """All sessions, newest first."""
-        found = []
-        for path in self._folder.glob("*/session.json"):
-            with contextlib.suppress(UsageError):
-                found.append(self.get(path.parent.name))
-        return sorted(found, key=lambda session: session.record.created, reverse=True)
+        return [RecordingSession(folder, record) for folder, record in self._records.all()]
 
 
 class RecordingSession:

@@ -21,7 +21,7 @@ from voicemill import files
 from voicemill.audio.decode import resample
 from voicemill.bundle.build import build_bundle
 from voicemill.bundle.promote import promote
-from voicemill.settings import REPOSITORY
+from voicemill.settings import REPOSITORY, RequiredConsent
 from voicemill.training_status import TrainingStatus, write_training_status
 from voicemill.weights.allowlist import SHIPPED
 from voicemill.workspace import Workspace
@@ -194,7 +194,13 @@ class Voice:
     status: TrainingStatus
     shipped: Path = REPOSITORY / SHIPPED
 
-    def publish(self, unmarked: str | None = None, **changes: object) -> Path:
+    def publish(
+        self,
+        unmarked: str | None = None,
+        consent: dict[str, object] | None = None,
+        require_consent: RequiredConsent | None = None,
+        **changes: object,
+    ) -> Path:
         """Build and promote; returns the promoted folder."""
         self.status = self.status.model_copy(update=changes)
         write_training_status(self.root / "status.json", self.status)
@@ -205,6 +211,7 @@ class Voice:
             allowlist=self.shipped,
             base=self.root,
             unmarked=unmarked,
+            consent=consent,
         )
         return promote(
             built.manifest_path,
@@ -213,6 +220,7 @@ class Voice:
             "Anna",
             allowlist=self.shipped,
             base=self.root,
+            require_consent=require_consent,
             created_at=datetime(2026, 2, 24, tzinfo=UTC),
         ).root
 

@@ -1,6 +1,6 @@
 """Recordings that are synthetic speech on purpose: which engine spoke them, under which licence, judged by what.
 
-The record lies beside the recordings as `synthetic_speech.json`. A preparation of that folder, under whatever name,
+The record lies beside the recordings as `synthetic_speech.json`. A preparation of that folder, under any name,
 writes the record's statements to `tools` of dataset.json; a bundle that is trained from the dataset states them in its
 manifest, its attribution and its checklist.
 """

@@ -237,13 +237,13 @@ def _shipped(settings: Settings, voice: str, bundle: Path | None) -> tuple[Candi
     """The voice of a checked bundle as a candidate, and its sample rate (Hz)."""
     from voicemill.bundle.contents import GRAPH
     from voicemill.bundle.differences import check_bundle
-    from voicemill.lane.load_voice import load_promoted_voice
+    from voicemill.lane.load_voice import load_checked_voice
     from voicemill_runtime.bundle import open_voice
 
     root = bundle or settings.paths.promoted(voice)
     check = check_bundle(root)
     if check.loaded is None or GRAPH not in {entry.path for entry in check.loaded.manifest.files}:
-        speaker = load_promoted_voice(settings, voice, bundle)
+        speaker = load_checked_voice(root, check)
         name = GRIFFIN_LIM if speaker.vocoder.name == "griffin_lim" else HIFIGAN
         return candidate_of(name, speaker, "as the bundle ships it, through NeMo"), speaker.audio.sample_rate
     shipped = open_voice(root)

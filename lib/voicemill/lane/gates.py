@@ -173,8 +173,7 @@ def check_runtime(cache: Path) -> None:
             lines = tried.stderr.decode("utf-8", "replace").strip().splitlines()
             why = lines[-1] if lines else f"the process ended with code {tried.returncode}"
             raise _no_nemo(f"NVIDIA NeMo cannot be imported: {why[:500].rstrip('.')}.")
-        with contextlib.suppress(StorageError, OSError):  # the next run tries again
-            cache.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(StorageError):  # the next run tries again
             files.write_json(works, {"imported": NEMO_MODELS, "python": sys.executable})
 
 

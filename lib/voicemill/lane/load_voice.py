@@ -10,6 +10,7 @@ from voicemill.errors import UsageError
 from voicemill.settings import Settings
 
 if TYPE_CHECKING:
+    from voicemill.bundle.differences import BundleCheck
     from voicemill.training.speaker import Speaker
 
 MAX_TEXT_BYTES = 4 * 1024 * 1024
@@ -30,12 +31,18 @@ def load_promoted_voice(settings: Settings, voice: str | None, bundle: Path | No
         GateError: a model archive is not safe to load.
         TrainingError: a model cannot be restored.
     """
-    from voicemill.bundle.contents import copy_checked
-    from voicemill.bundle.differences import check_bundle, check_digest
-    from voicemill.training.speaker import load_speaker
+    from voicemill.bundle.differences import check_bundle
 
     root = bundle or settings.paths.promoted(voice or settings.voice.profile_id)
-    check = check_bundle(root)
+    return load_checked_voice(root, check_bundle(root))
+
+
+def load_checked_voice(root: Path, check: BundleCheck) -> Speaker:
+    """Restore the voice of a bundle that was checked; errors as in `load_promoted_voice`."""
+    from voicemill.bundle.contents import copy_checked
+    from voicemill.bundle.differences import check_digest
+    from voicemill.training.speaker import load_speaker
+
     neural = check.loaded is not None and check.loaded.manifest.vocoder == "hifigan"
     if check.loaded is not None and check.loaded.manifest.dry_run:
         raise UsageError(

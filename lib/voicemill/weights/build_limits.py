@@ -1,7 +1,7 @@
-"""Bounds of time and memory while a model is built from an archive that somebody else made.
+"""Bounds of time and memory while a model is built from an archive from elsewhere.
 
 `nemo_arguments` refuses sizes that the archive's tensors do not justify, before anything is built. These bounds hold
-for whatever else a configuration may do.
+for everything else that a configuration may do.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The seam between the commands and whatever turns a text into speech.
+"""The interface between the commands and the engines that turn a text into speech.
 
 An engine speaks with one voice. It is made with everything that the voice needs (a bundle, a prompt, the name of a
 speaker), and then takes one text after the other. `voicemill_cloning.speaking` cuts texts, makes several takes and
@@ -155,4 +155,4 @@ class SpeechEngine(Protocol):
         """
 
     def close(self) -> None:
-        """End whatever the engine holds; a closed engine may be closed again."""
+        """Release models and processes; a closed engine may be closed again."""

@@ -16,8 +16,6 @@ import soundfile
 from tests.unit.conftest import Voice
 
 from voicemill import files
-from voicemill.bundle.build import build_bundle
-from voicemill.bundle.promote import promote
 from voicemill.dataset import recorded_consent
 from voicemill.dataset.recorded_consent import RecordedConsent
 from voicemill.errors import (
@@ -129,27 +127,6 @@ def test_without_the_models_nothing_is_accepted(settings: Settings, monkeypatch:
     assert caught.value.code == "consent_judges_missing"
 
 
-def published(voice: Voice, stated: dict[str, object] | None, require: RequiredConsent | None = None) -> Path:
-    voice.publish()
-    built = build_bundle(
-        voice.root / "status.json",
-        voice.root / "eval.json",
-        voice.root / "built",
-        allowlist=voice.shipped,
-        base=voice.root,
-        consent=stated,
-    )
-    return promote(
-        built.manifest_path,
-        voice.root / "bundles",
-        "anna",
-        "Anna",
-        allowlist=voice.shipped,
-        base=voice.root,
-        require_consent=require,
-    ).root
-
-
 WRITTEN: dict[str, object] = {"statement_sha256": "cd" * 32}
 
 
@@ -167,7 +144,7 @@ WRITTEN: dict[str, object] = {"statement_sha256": "cd" * 32}
 def test_a_bundle_states_its_consent(
     stated: dict[str, object] | None, required: RequiredConsent | None, accepted: bool, shown: str, voice: Voice
 ) -> None:
-    root = published(voice, stated)
+    root = voice.publish(consent=stated)
     verification = verify_bundle(root, REPOSITORY / SHIPPED, require_consent=required)
     row = next(row for row in verification.rows if row.key == "consent")
     assert shown in row.detail
@@ -176,12 +153,12 @@ def test_a_bundle_states_its_consent(
     assert next(row for row in verification.rows if row.key == "files").go
     if not accepted:
         with pytest.raises(BundleError) as caught:
-            published(voice, stated, required)
+            voice.publish(consent=stated, require_consent=required)
         assert caught.value.code == "bundle_without_consent"
 
 
 def test_certificate_and_signed_metadata_name_the_recording(voice: Voice) -> None:
-    root = published(voice, ACCEPTED.entry())
+    root = voice.publish(consent=ACCEPTED.entry())
     verification = verify_bundle(root, REPOSITORY / SHIPPED)
     metrics = bundle_metrics(verification.check, verification.rows)
     assert metrics["consent.recording_sha256"] == "ef" * 32

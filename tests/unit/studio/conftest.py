@@ -26,6 +26,21 @@ def studio(certified: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     end(found)
 
 
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for the work and the cache of `server`; modules may put a dataset there."""
+    return tmp_path_factory.mktemp("work")
+
+
+@pytest.fixture(scope="module")
+def server(work: Path) -> Iterator[Server]:
+    """A server without a voice."""
+    (work / "bundles").mkdir()
+    found = start_server(work / "bundles", work / "work", CACHE_DIR=str(work / "cache"))
+    yield found
+    end(found)
+
+
 TOKENS = ("correct horse battery staple", "another token of the same file")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 from tests.browser import PHONE, Browser, Tab, needs_browser
-from tests.unit.serve.conftest import Server, end, start_server
+from tests.unit.serve.conftest import Server
 
 from voicemill import files
 from voicemill.audio.decode import resample
@@ -38,20 +37,6 @@ def microphone(path: Path, names: list[str], times: int) -> Path:
         parts += [room.astype(np.float32), resample(samples, rate, RATE)]
     soundfile.write(path, np.concatenate(parts), RATE, subtype="PCM_16")
     return path
-
-
-@pytest.fixture(scope="module")
-def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("record")
-
-
-@pytest.fixture(scope="module")
-def server(work: Path) -> Iterator[Server]:
-    """A server without a voice."""
-    (work / "bundles").mkdir()
-    found = start_server(work / "bundles", work / "work", CACHE_DIR=str(work / "cache"))
-    yield found
-    end(found)
 
 
 @pytest.fixture

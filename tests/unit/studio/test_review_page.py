@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -13,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 from tests.browser import PHONE, Browser, needs_browser
-from tests.unit.serve.conftest import Server, end, start_server
+from tests.unit.serve.conftest import Server
 
 from voicemill.dataset import edits
 from voicemill.settings import REPOSITORY
@@ -46,14 +45,6 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folders = {"WORK_DIR": str(base / "work"), "CACHE_DIR": str(base / "cache"), "OMP_NUM_THREADS": "1"}
     subprocess.run([*argv, *options], check=True, env={**os.environ, **folders}, capture_output=True)
     return base
-
-
-@pytest.fixture(scope="module")
-def server(work: Path) -> Iterator[Server]:
-    (work / "bundles").mkdir()
-    found = start_server(work / "bundles", work / "work", CACHE_DIR=str(work / "cache"))
-    yield found
-    end(found)
 
 
 def test_the_page_and_its_sounds(server: Server) -> None:

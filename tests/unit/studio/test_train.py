@@ -197,11 +197,7 @@ class TestPages:
 @pytest.mark.parametrize("path", ["/studio/train", "/studio/train/failed", "/studio/train/stopped"])
 def test_in_a_browser(browser: Browser, shop: tuple[Server, Path], path: str) -> None:
     for size, dark in ((DESKTOP, False), (PHONE, True)):
-        tab = browser.tab(size, dark=dark)
-        tab.open(shop[0].url + path)
-        assert tab.violations() == []
-        assert not tab.is_too_wide()
-        assert tab.bytes_loaded() < 300_000
+        browser.tab(size, dark=dark).check_page(shop[0].url + path)
 
 
 def test_the_database_is_that_of_the_server(shop: tuple[Server, Path]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -23,20 +22,6 @@ pytestmark = pytest.mark.slow
 
 PEOPLE = REPOSITORY / "tests/data/people"
 HOSTILE = "<img src=x onerror=alert(1)>.flac"
-
-
-@pytest.fixture(scope="module")
-def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("upload")
-
-
-@pytest.fixture(scope="module")
-def server(work: Path) -> Iterator[Server]:
-    """A server without a voice."""
-    (work / "bundles").mkdir()
-    found = start_server(work / "bundles", work / "work", CACHE_DIR=str(work / "cache"))
-    yield found
-    end(found)
 
 
 @pytest.fixture

@@ -195,11 +195,7 @@ def test_a_version_of_no_tar_has_no_figures(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", ["/studio/", "/studio/voices/anna", "/studio/voices/anna/delete"])
 def test_in_a_browser(browser: Browser, shop: tuple[Server, Path], path: str) -> None:
     for size, dark in ((DESKTOP, False), (PHONE, True)):
-        tab = browser.tab(size, dark=dark)
-        tab.open(shop[0].url + path)
-        assert tab.violations() == []
-        assert not tab.is_too_wide()
-        assert tab.bytes_loaded() < 300_000
+        browser.tab(size, dark=dark).check_page(shop[0].url + path)
 
 
 def test_a_cloned_voice_is_in_the_table(shop: tuple[Server, Path]) -> None:
