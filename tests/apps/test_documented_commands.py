@@ -35,6 +35,7 @@ ELSEWHERE = {
     r"PROD_TTS_DRY_RUN=1 bash .*": "tests/apps/test_contract.py::test_a_command_works_verbatim_from_the_root",
     r"make batch .*": "tests/apps/test_batch.py",
     r"make vast-run .*": "tests/apps/vast/test_runs.py",
+    r"\./run voice-serve --uncertified": "tests/e2e/test_studio_day.py::test_a_day",
 }
 """Commands that are not run here, as patterns, and where they are."""
 
