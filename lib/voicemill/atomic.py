@@ -73,12 +73,15 @@ def _claim(target: Path, make: Callable[[], str]) -> Claim:
     sweep_once(target.parent)
     while True:
         path = Path(make())
-        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            continue  # another process swept it before it was opened
         with contextlib.suppress(OSError):  # a file system without locks: nothing is swept there either
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         if os.path.lexists(path):
             return Claim(path, descriptor)
-        os.close(descriptor)  # another process swept it before it was locked
+        os.close(descriptor)  # it was swept before it was locked
 
 
 def sweep_once(folder: Path) -> None:

@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,33 @@ def test_temporary_files_of_a_living_process_are_not_swept(tmp_path: Path) -> No
     assert maker.returncode == 0
     assert (tmp_path / "bundle" / "a").read_text() == "made"
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+@pytest.mark.parametrize("when", ["before it is opened", "before it is locked"])
+@pytest.mark.parametrize("claim", [atomic.claim_file, atomic.claim_folder])
+def test_a_temporary_name_that_another_process_sweeps_at_once_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, claim: Callable[[Path], atomic.Claim], when: str
+) -> None:
+    swept: list[str] = []
+    real = os.open
+
+    def opened(path: str | Path, flags: int, *mode: int, **more: int) -> int:
+        found = [one for one in tmp_path.iterdir() if ".voicemill-" in one.name]
+        if flags != os.O_RDONLY or swept or Path(path) not in found:
+            return real(path, flags, *mode, **more)
+        if when == "before it is locked":
+            descriptor = real(path, flags)
+        swept.append(Path(path).name)
+        found[0].rmdir() if found[0].is_dir() else found[0].unlink()
+        return descriptor if when == "before it is locked" else real(path, flags)
+
+    monkeypatch.setattr(os, "open", opened)
+    made = claim(tmp_path / "out")
+    assert len(swept) == 1
+    assert made.path.exists()
+    assert made.path.name != swept[0]
+    made.release()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("exchange", [True, False])
