@@ -63,32 +63,37 @@ class TinyQwen:
     """
 
     def __init__(self, python: Path, folder: Path) -> None:
-        from voicemill import files
-
         self.python, self.cache, self.allowlist = python, folder / "cache", folder / "allowlist.json"
         weights = self.cache / "weights"
         done = subprocess.run(
             [str(python), str(Path(__file__)), str(weights)], capture_output=True, text=True, timeout=600, check=False
         )
         assert done.returncode == 0, done.stderr
-        entries = [
-            {
-                "id": model,
-                "kind": "tts",
-                "source": "random numbers",
-                "weights_license": "Apache-2.0",
-                "code_license": "Apache-2.0",
-                "commercial_use_allowed": True,
-                "license_url": "https://a.example",
-                "files": [
-                    {"path": path.relative_to(weights / model).as_posix(), "sha256": files.sha256_file(path)}
-                    for path in sorted((weights / model).rglob("*"))
-                    if path.is_file()
-                ],
-            }
-            for model in MODELS
-        ]
-        self.allowlist.write_text(json.dumps({"version": "prod_tts_allowlist/3", "weights": entries}))
+        write_allowlist(weights, self.allowlist)
+
+
+def write_allowlist(weights: Path, target: Path) -> None:
+    """List the models of a weights folder with the digests of their files."""
+    from voicemill import files
+
+    entries = [
+        {
+            "id": model,
+            "kind": "tts",
+            "source": "random numbers",
+            "weights_license": "Apache-2.0",
+            "code_license": "Apache-2.0",
+            "commercial_use_allowed": True,
+            "license_url": "https://a.example",
+            "files": [
+                {"path": path.relative_to(weights / model).as_posix(), "sha256": files.sha256_file(path)}
+                for path in sorted((weights / model).rglob("*"))
+                if path.is_file()
+            ],
+        }
+        for model in MODELS
+    ]
+    target.write_text(json.dumps({"version": "prod_tts_allowlist/3", "weights": entries}))
 
 
 def build(folder: Path, kind: str, size: str) -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +13,14 @@ import click
 
 from voicemill import console
 from voicemill.commands import WithDefault
-from voicemill_cloning.app_options import cache_option, out_option, rights_options
-from voicemill_cloning.source_options import choose_on_terminal, source_part_options
+from voicemill_cloning.app_options import folder_options, rights_options
+from voicemill_cloning.source_options import choose_clip, source_part_options
 
 if TYPE_CHECKING:
     from voicemill.dataset.figures import SeparationMode
-    from voicemill_cloning.splitting import SplitClip, SplitResult
+    from voicemill.dataset.rights import Rights
+    from voicemill_cloning.app_context import AppContext
+    from voicemill_cloning.source_recording import SourcePart
 
 
 @click.command(
@@ -51,15 +52,9 @@ interrupted.""",
 @click.option("--separator", metavar="ID", help="Id of its weights.  [default: Demucs, else DeepFilterNet]")
 @click.option("--voice-name", metavar="NAME", help="Register the best clip as the source of a voice.")
 @rights_options
-@out_option
-@cache_option
+@folder_options
 def split_command(
-    url: str | None,
-    audio: Path | None,
-    start: str | None,
-    end: str | None,
-    cookies: Path | None,
-    max_scan_seconds: float | None,
+    part: SourcePart,
     interactive: bool,
     clips: int,
     length: float,
@@ -69,27 +64,19 @@ def split_command(
     separate: SeparationMode,
     separator: str | None,
     voice_name: str | None,
-    consent: str | None,
-    licence: str | None,
-    out: Path | None,
-    cache: Path | None,
+    rights: Rights | None,
+    context: AppContext,
 ) -> None:
     """Cut clean clips of speech out of a long recording; with --voice-name, register the best one."""
-    from voicemill.audio.timestamps import parse_time_range
-    from voicemill.dataset.rights import parse_rights
     from voicemill.protocol import Protocol
     from voicemill_cloning import splitting
-    from voicemill_cloning.app_context import AppContext
     from voicemill_cloning.registration import register_source
-    from voicemill_cloning.source_recording import SourcePart, open_recording
+    from voicemill_cloning.source_recording import open_recording
     from voicemill_cloning.voice_file import voice_slug
 
-    context = AppContext.read(os.environ, cache, out)
     slug = None if voice_name is None else voice_slug(voice_name)
-    rights = parse_rights(consent, licence)
     if interactive and slug is None:
         raise click.UsageError("--interactive needs --voice-name.")
-    part = SourcePart(audio, url, *parse_time_range(start, end), max_scan_seconds, cookies)
     options = splitting.SplitOptions(clips, length, window_len, candidates, seed, separate)
     chosen = splitting.find_separator(separate, separator, context.weights)
     stages = context.workspace.stage_cache
@@ -99,7 +86,7 @@ def split_command(
         folder = context.out / (slug or recording.name)
         made = splitting.cut_clips(recording, pool, options, folder, register=slug is not None)
     protocol = Protocol(sys.stdout)
-    best = _confirmed(made) if interactive and sys.stdin.isatty() else made.reference
+    best = choose_clip(made) if interactive and sys.stdin.isatty() else made.reference
     if slug is not None and best is None:
         click.echo(f"WARNING: no stretch of speech has 5 seconds, so {slug} is not registered.", err=True)
     elif slug is not None and best is not None:
@@ -111,13 +98,6 @@ def split_command(
         protocol.artifact(clip.path)
     if registered is not None:
         protocol.artifact(context.voices.folder(registered) / "voice.json")
-
-
-def _confirmed(made: SplitResult) -> SplitClip | None:
-    """The clip that a person chooses to register."""
-    clips = [*([made.reference] if made.reference else []), *made.clips]
-    rows = [f"{clip.path.name}  {clip.seconds:.1f} s" for clip in clips]
-    return clips[choose_on_terminal("Clips; listen to them, and choose the one to register:", rows, 0)]
 
 
 main = WithDefault("voice-split", split_command)

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from voicemill_cloning.app_options import PATH, cache_option, engine_options, generation_options, out_option
+from voicemill_cloning.app_options import (
+    PATH,
+    folder_options,
+    generation_options,
+    instruct_options,
+    model_options,
+    take_options,
+    text_options,
+    whisper_option,
+)
 
 if TYPE_CHECKING:
     from voicemill_cloning.app_context import AppContext
+    from voicemill_cloning.app_options import ModelSettings
     from voicemill_cloning.choice import VoiceChoice
-    from voicemill_cloning.generation import Generation
+    from voicemill_cloning.generation import Generation, GenerationOptions
     from voicemill_cloning.results import SpokenRun
 
 
@@ -31,76 +40,56 @@ Examples:
 @click.option(
     "--speaker", metavar="NAME", help="A built-in speaker of Qwen3-TTS, flite:VOICE or espeak-ng:VOICE instead."
 )
-@click.option("--text", help="Text to speak.")
-@click.option("--text-file", type=PATH, help="Text file, UTF-8; - for standard input.")
+@text_options
 @click.option("--tone", metavar="NAME", help="One of the voice's tones.")
-@click.option("--instruct", metavar="SENTENCE", help="How a built-in speaker is to speak.")
-@click.option("--instruct-style", metavar="NAME", help="A sentence of configs/voice/styles.yaml instead.")
-@click.option("--language", default="Auto", show_default=True, help="Of the text: English, German, zh, and others.")
-@click.option("--variants", type=click.IntRange(1, 50), default=1, show_default=True, help="Number of takes.")
-@click.option("--select-best", is_flag=True, help="Judge the takes and copy the best to best.wav.")
+@instruct_options
+@take_options
 @click.option("--chunk", is_flag=True, help="Speak the text in pieces of a sentence or two, joined with pauses.")
 @click.option("--qa", is_flag=True, help="Recognise each take and compare it with the text.")
 @click.option("--align-words", is_flag=True, help="Write the times of words into the file of --json-result.")
-@click.option(
-    "--whisper-model", default="tiny.en", show_default=True, metavar="NAME", help="Recogniser that judges the takes."
-)
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Of the first take; the others follow.")
+@whisper_option
 @generation_options
-@engine_options
-@out_option
+@model_options
 @click.option("--out-exact", type=PATH, metavar="DIR", help="Write into this folder, without folders of its own.")
 @click.option("--json-result", type=PATH, metavar="FILE", help="Write the result for another program.")
-@cache_option
+@folder_options
 def speak_command(
     voice: str | None,
     speaker: str | None,
-    text: str | None,
-    text_file: Path | None,
+    words: str,
     tone: str | None,
     instruct: str | None,
     instruct_style: str | None,
     language: str,
     variants: int,
     select_best: bool,
+    seed: int | None,
     chunk: bool,
     qa: bool,
     align_words: bool,
-    whisper_model: str,
-    seed: int | None,
-    profile: str | None,
+    whisper_model: str | None,
+    generation: GenerationOptions,
     save_profile_default: bool,
-    temperature: float | None,
-    top_p: float | None,
-    repetition_penalty: float | None,
-    max_new_tokens: int | None,
-    model: str | None,
-    threads: int | None,
-    dtype: str,
-    out: Path | None,
+    engine: ModelSettings,
     out_exact: Path | None,
     json_result: Path | None,
-    cache: Path | None,
+    context: AppContext,
 ) -> None:
     """Speak a text in one or several takes, marked as synthetic speech, with a record of how they were made."""
     from voicemill import console
-    from voicemill_cloning.app_context import AppContext, read_text
-    from voicemill_cloning.generation import GenerationOptions, resolve
+    from voicemill_cloning.generation import resolve
     from voicemill_cloning.opening import open_engine
     from voicemill_cloning.speak_run import SpeakRequest, check_text, language_of, speak_run
 
-    context = AppContext.read(os.environ, cache, out)
     choice = context.choice(voice, speaker, tone, context.instruction(instruct, instruct_style))
-    words = read_text(text, text_file)
     check_text(words)
     language_of(language, choice)
-    options = GenerationOptions(profile, temperature, top_p, repetition_penalty, max_new_tokens)
-    generation = resolve(options, choice.defaults)
-    saved = _save_defaults(context, choice, generation) if save_profile_default else None
+    resolved = resolve(generation, choice.defaults)
+    saved = _save_defaults(context, choice, resolved) if save_profile_default else None
     request = SpeakRequest(
         text=words,
         choice=choice,
-        generation=generation,
+        generation=resolved,
         language=language,
         variants=variants,
         select_best=select_best,
@@ -111,7 +100,7 @@ def speak_command(
         seed=seed,
         saved=saved,
     )
-    opened = context.engine_options(model, threads, dtype)
+    opened = context.engine_options(engine)
     with console.Interrupts(), console.Terminal() as terminal:
         run = speak_run(request, lambda: open_engine(choice, opened), context.judges, terminal)
     _write(context, run, out_exact, json_result)

@@ -4,31 +4,39 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from voicemill_cloning.app_options import cache_option, engine_options, json_option, out_option, rights_options
+from voicemill_cloning.app_options import (
+    cache_options,
+    folder_options,
+    json_option,
+    model_options,
+    rights_options,
+)
+
+if TYPE_CHECKING:
+    from voicemill.dataset.rights import Rights
+    from voicemill_cloning.app_context import AppContext
+    from voicemill_cloning.app_options import ModelSettings
 
 
 @click.command("list-speakers")
-@engine_options
+@model_options
 @json_option
-@cache_option
-def list_speakers(model: str | None, threads: int | None, dtype: str, as_json: bool, cache: Path | None) -> None:
+@cache_options
+def list_speakers(engine: ModelSettings, as_json: bool, context: AppContext) -> None:
     """List the built-in speakers of a Qwen3-TTS model."""
     from voicemill.console import Terminal
     from voicemill.terminal import json_text
-    from voicemill_cloning.app_context import AppContext
     from voicemill_cloning.built_in import speakers_of
     from voicemill_cloning.choice import require_custom_voice
     from voicemill_cloning.engines.qwen import DEFAULT_MODELS
 
-    context = AppContext.read(os.environ, cache)
     require_custom_voice(context.custom_voice)
-    chosen = model or DEFAULT_MODELS["custom_voice"]
-    speakers, _ = speakers_of(chosen, context.engine_options(model, threads, dtype))
+    chosen = engine.model or DEFAULT_MODELS["custom_voice"]
+    speakers, _ = speakers_of(chosen, context.engine_options(engine))
     if as_json:
         click.echo(json_text({"model": chosen, "count": len(speakers), "speakers": list(speakers)}))
     else:
@@ -36,33 +44,29 @@ def list_speakers(model: str | None, threads: int | None, dtype: str, as_json: b
 
 
 @click.command("capabilities")
-@engine_options
+@model_options
 @click.option("--skip-speaker-probe", is_flag=True, help="Load no model to ask for its speakers.")
 @click.option("--require-runtime-speakers", is_flag=True, help="Count it as missing if no model gave the speakers.")
 @click.option("--strict", is_flag=True, help="Exit with 2 if something is missing.")
 @json_option
-@cache_option
+@cache_options
 def capabilities_command(
-    model: str | None,
-    threads: int | None,
-    dtype: str,
+    engine: ModelSettings,
     skip_speaker_probe: bool,
     require_runtime_speakers: bool,
     strict: bool,
     as_json: bool,
-    cache: Path | None,
+    context: AppContext,
 ) -> None:
     """Show what Qwen3-TTS can do on this machine, and what is missing for it."""
     from voicemill.console import Terminal
     from voicemill.errors import DependencyError
     from voicemill.terminal import json_text
-    from voicemill_cloning.app_context import AppContext
     from voicemill_cloning.capabilities import CapabilityRequest, capabilities
     from voicemill_cloning.choice import SWITCH
 
-    context = AppContext.read(os.environ, cache)
     request = CapabilityRequest(os.environ.get(SWITCH), skip_speaker_probe, require_runtime_speakers)
-    found, failures = capabilities(context, request, context.engine_options(model, threads, dtype))
+    found, failures = capabilities(context, request, context.engine_options(engine))
     if as_json:
         click.echo(json_text(found))
     else:
@@ -97,8 +101,8 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
 @click.option("--language-default", default="English", show_default=True, help="Of the voice's texts.")
 @click.option("--display-name", help="Name for people.")
 @click.option("--description", help="One line about the voice.")
-@engine_options
-@cache_option
+@model_options
+@cache_options
 def register_builtin(
     voice_name: str,
     speaker: str,
@@ -110,19 +114,15 @@ def register_builtin(
     language_default: str,
     display_name: str | None,
     description: str | None,
-    model: str | None,
-    threads: int | None,
-    dtype: str,
-    cache: Path | None,
+    engine: ModelSettings,
+    context: AppContext,
 ) -> None:
     """Register a built-in speaker under a name, with tones; called again, it adds a tone."""
     from voicemill.protocol import Protocol
-    from voicemill_cloning.app_context import AppContext
     from voicemill_cloning.built_in import BuiltInRequest, register
     from voicemill_cloning.choice import require_custom_voice
     from voicemill_cloning.voice_file import voice_slug
 
-    context = AppContext.read(os.environ, cache)
     require_custom_voice(context.custom_voice)
     request = BuiltInRequest(
         slug=voice_slug(voice_name),
@@ -133,9 +133,9 @@ def register_builtin(
         language=language_default,
         display_name=display_name,
         description=description,
-        model=model,
+        model=engine.model,
     )
-    voice = register(context.voices, request, context.engine_options(model, threads, dtype))
+    voice = register(context.voices, request, context.engine_options(engine))
     protocol = Protocol(sys.stdout)
     protocol.stats({"speaker": speaker, "tones": len(voice.tone_names), "voice": voice.slug})
     protocol.artifact(context.voices.folder(voice.slug) / "voice.json")
@@ -151,9 +151,8 @@ def register_builtin(
 @click.option("--design-model", metavar="ID", help="Weights that speak the description.")
 @click.option("--clone-model", metavar="ID", help="Weights that make the prompt.")
 @click.option("--force", is_flag=True, help="Design it again, and replace the voice's reference.")
-@engine_options
-@out_option
-@cache_option
+@model_options
+@folder_options
 def design_voice(
     instruct: str | None,
     instruct_style: str | None,
@@ -164,32 +163,29 @@ def design_voice(
     design_model: str | None,
     clone_model: str | None,
     force: bool,
-    model: str | None,
-    threads: int | None,
-    dtype: str,
-    out: Path | None,
-    cache: Path | None,
+    engine: ModelSettings,
+    context: AppContext,
 ) -> None:
     """Design a voice by a sentence: a model speaks a reference as described, and the prompt is made of that."""
+    import dataclasses
+
     from voicemill import console
     from voicemill.protocol import Protocol
-    from voicemill_cloning.app_context import AppContext
     from voicemill_cloning.designing import DesignRequest, design
     from voicemill_cloning.voice_file import voice_slug
 
-    context = AppContext.read(os.environ, cache, out)
     request = DesignRequest(
         instruction=context.instruction(instruct, instruct_style),
         ref_text=ref_text,
         slug=None if voice_name is None else voice_slug(voice_name),
         language=language,
         seed=seed,
-        design_model=design_model or model,
+        design_model=design_model or engine.model,
         clone_model=clone_model,
         again=force,
     )
     with console.Interrupts(), console.Terminal() as terminal:
-        made = design(context, request, context.engine_options(None, threads, dtype), terminal)
+        made = design(context, request, context.engine_options(dataclasses.replace(engine, model=None)), terminal)
     protocol = Protocol(sys.stdout)
     protocol.stats({"voice": made.voice.slug if made.voice else None})
     for path in (made.reference, made.prompt):
@@ -199,16 +195,13 @@ def design_voice(
 @click.command("convert-prompts")
 @click.argument("voice", required=False)
 @rights_options
-@cache_option
-def convert_prompts(voice: str | None, consent: str | None, licence: str | None, cache: Path | None) -> None:
+@cache_options
+def convert_prompts(voice: str | None, rights: Rights | None, context: AppContext) -> None:
     """Convert pickled prompts of an earlier toolbox to safetensors, of one voice or of all; nothing is unpickled."""
-    from voicemill.dataset.rights import parse_rights
     from voicemill.protocol import Protocol
-    from voicemill_cloning.app_context import AppContext
     from voicemill_cloning.conversion import convert
 
-    context = AppContext.read(os.environ, cache)
-    made = convert(context.voices, voice, parse_rights(consent, licence))
+    made = convert(context.voices, voice, rights)
     protocol = Protocol(sys.stdout)
     protocol.stats({"converted": len(made)})
     for path in made:

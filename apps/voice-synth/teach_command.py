@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from voicemill_cloning.app_options import PATH, cache_option, engine_options, rights_options
+from voicemill_cloning.app_options import PATH, cache_options, instruct_options, model_options, rights_options
 
 if TYPE_CHECKING:
+    from voicemill.dataset.rights import Rights
     from voicemill_cloning.app_context import AppContext
+    from voicemill_cloning.app_options import ModelSettings
     from voicemill_cloning.choice import VoiceChoice
 
 
@@ -30,8 +31,7 @@ The takes lie in work/teaching/<name>/, the dataset in work/datasets/<name>/. A 
 @click.option("--voice", metavar="NAME", help="The voice that teaches: cloned, designed, built in or trained.")
 @click.option("--speaker", metavar="NAME", help="A built-in speaker, flite:VOICE or espeak-ng:VOICE instead.")
 @click.option("--tone", metavar="NAME", help="One of the voice's tones.")
-@click.option("--instruct", metavar="SENTENCE", help="How a built-in speaker is to speak.")
-@click.option("--instruct-style", metavar="NAME", help="A sentence of configs/voice/styles.yaml instead.")
+@instruct_options
 @click.option("--voice-name", metavar="NAME", help="Of the dataset and the trained voice.  [default: the teacher's]")
 @click.option("--minutes", type=float, default=8.0, show_default=True, help="Of accepted speech, 0.2 to 120.")
 @click.option("--text-file", type=PATH, help="Sentences to read.  [default: our own, chosen for their phones]")
@@ -57,8 +57,8 @@ The takes lie in work/teaching/<name>/, the dataset in work/datasets/<name>/. A 
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes of the preparation.  [default: one a core]")
 @click.option("--force", is_flag=True, help="Read every sentence again.")
 @rights_options
-@engine_options
-@cache_option
+@model_options
+@cache_options
 def teach_command(
     voice: str | None,
     speaker: str | None,
@@ -75,12 +75,9 @@ def teach_command(
     attempts: int,
     workers: int | None,
     force: bool,
-    consent: str | None,
-    licence: str | None,
-    model: str | None,
-    threads: int | None,
-    dtype: str,
-    cache: Path | None,
+    rights: Rights | None,
+    engine: ModelSettings,
+    context: AppContext,
 ) -> None:
     """Let a voice read sentences, keep the readings that judges accept, and prepare a dataset of them.
 
@@ -88,15 +85,12 @@ def teach_command(
     voice that is trained from it say whose synthetic speech it is.
     """
     from voicemill import console
-    from voicemill.dataset.rights import parse_rights
     from voicemill.protocol import Protocol
     from voicemill.text import transcripts
     from voicemill_cloning import lesson, sentences
-    from voicemill_cloning.app_context import AppContext
     from voicemill_cloning.generation import GenerationOptions, resolve
     from voicemill_cloning.teaching import TeachingLimits
 
-    context = AppContext.read(os.environ, cache)
     choice = context.choice(voice, speaker, tone, context.instruction(instruct, instruct_style))
     limits = TeachingLimits(max_word_errors=max_word_errors, min_similarity=min_similarity, attempts=attempts)
     plan = lesson.plan(
@@ -107,10 +101,10 @@ def teach_command(
         minutes=minutes,
         seed=seed,
         limits=limits,
-        stated=parse_rights(consent, licence),
+        stated=rights,
     )
     read = sentences.reading_list(seed) if text_file is None else iter(transcripts.read_script(text_file))
-    opened = context.engine_options(model, threads, dtype)
+    opened = context.engine_options(engine)
     protocol = Protocol(sys.stdout)
     with console.Interrupts(), console.Terminal() as terminal:
         taught = lesson.give(plan, context, read, opened, terminal, protocol, workers=workers, force=force)
@@ -128,7 +122,5 @@ def _name(context: AppContext, choice: VoiceChoice, given: str | None) -> str:
     if given is not None:
         return profile_id(given)
     if choice.known is None:
-        raise UsageError(
-            "The dataset needs a name.", hint="Give it with --voice-name, for instance --voice-name slt."
-        )
+        raise UsageError("The dataset needs a name.", hint="Give it with --voice-name, for instance --voice-name slt.")
     return choice.known.slug

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from voicemill_cloning.app_options import PATH, cache_option, json_option, out_option
+from voicemill_cloning.app_options import PATH, cache_options, folder_options, json_option
+
+if TYPE_CHECKING:
+    from voicemill_cloning.app_context import AppContext
 
 
 @click.command("list-voices")
 @json_option
-@cache_option
-def list_voices(as_json: bool, cache: Path | None) -> None:
+@cache_options
+def list_voices(as_json: bool, context: AppContext) -> None:
     """List every voice that can speak: cloned, built-in, designed and trained ones, the newest first."""
     from voicemill.console import Terminal
     from voicemill.terminal import json_text
-    from voicemill_cloning.app_context import AppContext
     from voicemill_cloning.listing import listing
 
-    found = listing(AppContext.read(os.environ, cache).voices)
+    found = listing(context.voices)
     if as_json:
         click.echo(json_text(found))
         return
@@ -46,25 +47,22 @@ def _described(entry: dict[str, Any]) -> str:
 @click.command("rename-voice")
 @click.argument("old")
 @click.argument("new")
-@cache_option
-def rename_voice(old: str, new: str, cache: Path | None) -> None:
+@cache_options
+def rename_voice(old: str, new: str, context: AppContext) -> None:
     """Give a voice another name; its display name changes only if it was the old name."""
-    from voicemill_cloning.app_context import AppContext
-
-    renamed = AppContext.read(os.environ, cache).voices.rename(old, new)
+    renamed = context.voices.rename(old, new)
     click.echo(f"{old} is {renamed.slug} now.", err=True)
 
 
 @click.command("delete-voice")
 @click.argument("voice")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@cache_option
-def delete_voice(voice: str, yes: bool, cache: Path | None) -> None:
+@cache_options
+def delete_voice(voice: str, yes: bool, context: AppContext) -> None:
     """Delete a voice with its reference and prompts; a dataset and a trained bundle of its name stay."""
     from voicemill.errors import UsageError
-    from voicemill_cloning.app_context import AppContext
 
-    voices = AppContext.read(os.environ, cache).voices
+    voices = context.voices
     known = voices.get(voice)
     if not yes and known.file is not None:
         if not sys.stdin.isatty():
@@ -81,15 +79,12 @@ def delete_voice(voice: str, yes: bool, cache: Path | None) -> None:
 @click.command("export-voice")
 @click.argument("voice")
 @click.option("--dest", type=PATH, metavar="FILE", help="The archive.  [default: <out>/<voice>.zip]")
-@out_option
-@cache_option
-def export_voice(voice: str, dest: Path | None, out: Path | None, cache: Path | None) -> None:
+@folder_options
+def export_voice(voice: str, dest: Path | None, context: AppContext) -> None:
     """Write a voice to one zip: the same voice gives the same bytes."""
     from voicemill.protocol import Protocol
     from voicemill_cloning import archive
-    from voicemill_cloning.app_context import AppContext
 
-    context = AppContext.read(os.environ, cache, out)
     slug = context.voices.get(voice).slug
     made = archive.export_voice(context.voices, slug, dest or context.out / f"{slug}.zip")
     protocol = Protocol(sys.stdout)
@@ -100,14 +95,13 @@ def export_voice(voice: str, dest: Path | None, out: Path | None, cache: Path | 
 @click.command("import-voice")
 @click.option("--zip", "archive", type=PATH, required=True, metavar="FILE", help="The archive.")
 @click.option("--force", is_flag=True, help="Replace a voice of the same name.")
-@cache_option
-def import_voice(archive: Path, force: bool, cache: Path | None) -> None:
+@cache_options
+def import_voice(archive: Path, force: bool, context: AppContext) -> None:
     """Take a voice from a zip; every entry is checked before one is unpacked, and no prompt is loaded."""
     from voicemill.protocol import Protocol
     from voicemill_cloning import archive as archives
-    from voicemill_cloning.app_context import AppContext
 
-    voices = AppContext.read(os.environ, cache).voices
+    voices = context.voices
     taken = archives.import_voice(voices, archive, force=force)
     protocol = Protocol(sys.stdout)
     protocol.stats({"engine": taken.engine, "ready": voices.get(taken.slug).ready, "voice": taken.slug})

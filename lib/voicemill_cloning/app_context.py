@@ -14,6 +14,7 @@ from voicemill.metrics.judges import Judges, find_judges
 from voicemill.settings import Settings
 from voicemill.weights.registry import WeightsRegistry
 from voicemill.workspace import Workspace
+from voicemill_cloning.app_options import ModelSettings
 from voicemill_cloning.choice import SWITCH, VoiceChoice, choose_speaker, choose_voice, custom_voice_enabled
 from voicemill_cloning.opening import EngineOptions
 from voicemill_cloning.registry import SpeakingVoices
@@ -95,11 +96,14 @@ class AppContext:
             return choose_speaker(speaker, instruction, enabled=self.custom_voice)
         return choose_voice(self.voices, voice or "", tone=tone, instruction=instruction, enabled=self.custom_voice)
 
-    def engine_options(
-        self, model: str | None, threads: int | None, dtype: str, timeout: float = 0.0
-    ) -> EngineOptions:
-        """Options of an engine."""
-        return EngineOptions(self.weights, self.environment, model, threads, dtype, timeout)
+    def engine_options(self, settings: ModelSettings, timeout: float = 0.0) -> EngineOptions:
+        """Options of an engine.
+
+        Args:
+            settings: of the command line.
+            timeout: seconds for one piece of text; 0 for none.
+        """
+        return EngineOptions(self.weights, self.environment, settings.model, settings.threads, settings.dtype, timeout)
 
 
 def read_text(text: str | None, file: Path | None, stdin: IO[bytes] | None = None) -> str:

@@ -1,51 +1,147 @@
-"""Options that the apps of cloned voices share."""
+"""Options that the apps share. Options that belong together reach a command as one argument."""
 
 from __future__ import annotations
 
+import functools
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from voicemill.commands import Command, with_options
 
+if TYPE_CHECKING:
+    from voicemill.dataset.rights import Rights
+    from voicemill_cloning.app_context import AppContext
+    from voicemill_cloning.generation import GenerationOptions
+
 PATH = click.Path(path_type=Path)
 DTYPES = ("auto", "float32", "float16", "bfloat16")
 PROFILES = ("stable", "balanced", "expressive")
+Option = Callable[[Any], Any]
 
-
-cache_option = click.option("--cache", type=PATH, help="Cache folder.  [default: CACHE_DIR or cache]")
-out_option = click.option("--out", type=PATH, help="Folder of results.  [default: WORK_DIR or work]")
+_OUT = click.option("--out", type=PATH, help="Folder of results.  [default: WORK_DIR or work]")
+_CACHE = click.option("--cache", type=PATH, help="Cache folder.  [default: CACHE_DIR or cache]")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+RIGHTS = (
+    click.option(
+        "--consent", metavar="FILE|TEXT", help="Statement of consent of the speaker; carried into every sound."
+    ),
+    click.option("--licence", metavar="SPDX", help="Licence of the recording, for instance CC-BY-4.0."),
+)
+timeout_option = click.option(
+    "--timeout", type=click.FloatRange(0.0), default=0.0, show_default=True, help="Seconds for a text; 0 for no limit."
+)
+whisper_option = click.option(
+    "--whisper-model", metavar="NAME", help="Recogniser: tiny.en, base, small.  [default: by the language]"
+)
+instruct_options = with_options(
+    click.option("--instruct", metavar="SENTENCE", help="How a built-in speaker is to speak."),
+    click.option("--instruct-style", metavar="NAME", help="A sentence of configs/voice/styles.yaml instead."),
+)
 
 
-def engine_options(command: Command) -> Command:
-    """`--model`, `--threads`, `--dtype`."""
-    return with_options(
-        click.option("--model", metavar="ID", help="Weights of Qwen3-TTS, by their id on the allowlist."),
-        click.option("--threads", type=click.IntRange(1, 256), help="Threads of the processor."),
-        click.option(
-            "--dtype", type=click.Choice(DTYPES), default="auto", show_default=True, help="Numbers of the model."
-        ),
-    )(command)
+def in_one(name: str, build: Callable[..., object], *options: Option) -> Callable[[Command], Command]:
+    """Options whose values reach the command as one argument.
+
+    Args:
+        name: of the argument.
+        build: makes its value, from the values of the options by their names.
+        options: in their order.
+    """
+
+    def holder() -> None: ...
+
+    parameters = getattr(with_options(*options)(holder), "__click_params__", [])
+    names = [str(parameter.name) for parameter in parameters]
+
+    def add(command: Command) -> Command:
+        @functools.wraps(command)
+        def call(**values: Any) -> Any:
+            taken = {each: values.pop(each) for each in names}
+            return command(**values, **{name: build(**taken)})
+
+        return with_options(*options)(call)  # type: ignore[no-any-return]
+
+    return add
 
 
-def generation_options(command: Command) -> Command:
-    """`--profile`, `--temperature`, `--top-p`, `--repetition-penalty`, `--max-new-tokens`, `--save-profile-default`."""
-    return with_options(
+@dataclass(frozen=True)
+class ModelSettings:
+    """`--model`, `--threads`, `--dtype`; see `opening.EngineOptions`."""
+
+    model: str | None = None
+    threads: int | None = None
+    dtype: str = "auto"
+
+
+def _context(cache: Path | None, out: Path | None = None) -> AppContext:
+    from voicemill_cloning.app_context import AppContext
+
+    return AppContext.read(os.environ, cache, out)
+
+
+def read_rights(consent: str | None, licence: str | None) -> Rights | None:
+    """See `voicemill.dataset.rights.parse_rights`, which is imported at its first use."""
+    from voicemill.dataset.rights import parse_rights
+
+    return parse_rights(consent, licence)
+
+
+def _generation(**values: Any) -> GenerationOptions:
+    from voicemill_cloning.generation import GenerationOptions
+
+    return GenerationOptions(**values)
+
+
+def _text(text: str | None, text_file: Path | None) -> str:
+    from voicemill_cloning.app_context import read_text
+
+    return read_text(text, text_file, sys.stdin.buffer)
+
+
+cache_options = in_one("context", _context, _CACHE)
+"""`--cache`, as `context`."""
+folder_options = in_one("context", _context, _OUT, _CACHE)
+"""`--out` and `--cache`, as `context`."""
+model_options = in_one(
+    "engine",
+    ModelSettings,
+    click.option("--model", metavar="ID", help="Weights of Qwen3-TTS, by their id on the allowlist."),
+    click.option("--threads", type=click.IntRange(1, 256), help="Threads of the processor."),
+    click.option("--dtype", type=click.Choice(DTYPES), default="auto", show_default=True, help="Numbers of the model."),
+)
+"""As `engine`, `ModelSettings`."""
+rights_options = in_one("rights", read_rights, *RIGHTS)
+"""As `rights`, `Rights` or None."""
+text_options = in_one(
+    "words",
+    _text,
+    click.option("--text", help="Text to speak."),
+    click.option("--text-file", type=PATH, help="Text file, UTF-8; - for standard input."),
+)
+"""As `words`, the text."""
+generation_options = with_options(
+    in_one(
+        "generation",
+        _generation,
         click.option("--profile", metavar="NAME", help=f"{', '.join(PROFILES)}.  [default: the voice's, or balanced]"),
-        click.option("--save-profile-default", is_flag=True, help="Keep the profile and its changes for this voice."),
         click.option("--temperature", type=float, help="Above 0; low values vary less."),
         click.option("--top-p", type=float, help="Share of the probability that is chosen from."),
         click.option("--repetition-penalty", type=float, help="From 1, where nothing is penalised."),
         click.option("--max-new-tokens", type=click.IntRange(1, 8192), help="Longest generation, in codec frames."),
-    )(command)
-
-
-def rights_options(command: Command) -> Command:
-    """`--consent`, `--licence`."""
-    return with_options(
-        click.option(
-            "--consent", metavar="FILE|TEXT", help="Statement of consent of the speaker; carried into every sound."
-        ),
-        click.option("--licence", metavar="SPDX", help="Licence of the recording, for instance CC-BY-4.0."),
-    )(command)
+    ),
+    click.option("--save-profile-default", is_flag=True, help="Keep the profile and its changes for this voice."),
+)
+"""As `generation`, `GenerationOptions`, and `save_profile_default`."""
+take_options = with_options(
+    click.option("--language", default="Auto", show_default=True, help="Of the text: English, German, zh, and others."),
+    click.option("--variants", type=click.IntRange(1, 50), default=1, show_default=True, help="Number of takes."),
+    click.option("--select-best", is_flag=True, help="Judge the takes and copy the best to best.wav."),
+    click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Of the first take; the others follow."),
+)
+"""`--language`, `--variants`, `--select-best`, `--seed`."""

@@ -2,39 +2,100 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from voicemill_cloning.app_options import PATH
+from voicemill_cloning.app_options import PATH, RIGHTS, in_one, read_rights, whisper_option
 from voicemill_cloning.source_options import choose_on_terminal
 
 if TYPE_CHECKING:
+    from voicemill_cloning.cloning import CloneRequest
     from voicemill_cloning.references import ReferenceCandidate
 
-REFERENCE = (
-    click.option("--ref-audio", type=PATH, metavar="FILE", help="Recording of the voice."),
-    click.option("--voice", metavar="NAME", help="A registered voice instead, whose recording is taken."),
-    click.option("--voice-name", metavar="NAME", help="Register under that name.  [default: --voice's]"),
+_JUDGING = (
     click.option("--ref-text", metavar="TEXT", help="Words of the reference.  [default: recognised]"),
-    click.option("--ref-start", type=float, metavar="S", help="Where the reference begins in the recording."),
-    click.option("--ref-end", type=float, metavar="S", help="Where it ends.  [default: the best of the candidates]"),
-)
-JUDGING = (
     click.option("--ref-language", default="Auto", show_default=True, help="Of the reference."),
-    click.option("--whisper-model", default="tiny.en", show_default=True, metavar="NAME", help="Recogniser."),
+    whisper_option,
     click.option("--force-bad-ref", is_flag=True, help="Take a reference that is judged bad."),
     click.option("--x-vector-only", is_flag=True, help="Take the speaker's embedding alone, without words and sound."),
     click.option("--tone", metavar="NAME", help="The prompt is for this tone of the voice."),
     click.option("--force", is_flag=True, help="Build the prompt again."),
+    *RIGHTS,
 )
+
+
+def _request(
+    *,
+    ref_audio: Path | None = None,
+    voice: str | None = None,
+    voice_name: str | None = None,
+    ref_text: str | None,
+    ref_start: float | None = None,
+    ref_end: float | None = None,
+    ref_language: str,
+    whisper_model: str | None,
+    force_bad_ref: bool,
+    x_vector_only: bool,
+    tone: str | None,
+    force: bool,
+    consent: str | None,
+    licence: str | None,
+    interactive: bool = False,
+) -> CloneRequest:
+    """The request that the options make."""
+    from voicemill_cloning.cloning import CloneRequest
+
+    return CloneRequest(
+        audio=ref_audio,
+        voice=voice,
+        voice_name=voice_name,
+        text=ref_text,
+        start=ref_start,
+        end=ref_end,
+        language=ref_language,
+        recogniser=whisper_model,
+        x_vector_only=x_vector_only,
+        tone=tone,
+        force_bad=force_bad_ref,
+        rights=read_rights(consent, licence),
+        choose=choose_candidate if interactive and sys.stdin.isatty() else None,
+        again=force,
+    )
+
+
+def _of_new_voice(voice_name: str, **values: Any) -> CloneRequest:
+    from voicemill_cloning.voice_file import voice_slug
+
+    return _request(voice=voice_slug(voice_name), **values)
+
+
+clone_options = in_one(
+    "clone",
+    _request,
+    click.option("--ref-audio", type=PATH, metavar="FILE", help="Recording of the voice."),
+    click.option("--voice", metavar="NAME", help="A registered voice instead, whose recording is taken."),
+    click.option("--voice-name", metavar="NAME", help="Register under that name.  [default: --voice's]"),
+    click.option("--ref-start", type=float, metavar="S", help="Where the reference begins in the recording."),
+    click.option("--ref-end", type=float, metavar="S", help="Where it ends.  [default: the best of the candidates]"),
+    *_JUDGING,
+    click.option("--interactive", "-i", is_flag=True, help="Choose among the candidates on the terminal."),
+)
+"""A recording or a voice, its reference and rights, as `clone`, a `CloneRequest`."""
+new_voice_options = in_one(
+    "clone",
+    _of_new_voice,
+    click.option("--voice-name", required=True, metavar="NAME", help="Of the voice."),
+    *_JUDGING,
+)
+"""The same for a voice that is being registered."""
 
 
 def choose_candidate(candidates: Sequence[ReferenceCandidate]) -> int:
     """Ask on the terminal for one of the candidates of a reference."""
-    rows = [
-        f"{one.start:6.1f} to {one.end:6.1f} s  score {one.score:.2f}  {one.transcript[:70]}" for one in candidates
-    ]
+    rows = [f"{one.start:6.1f} to {one.end:6.1f} s  score {one.score:.2f}  {one.transcript[:70]}" for one in candidates]
     best = max(range(len(candidates)), key=lambda index: candidates[index].score)
     return choose_on_terminal("Candidates of the reference:", rows, best)

@@ -69,9 +69,7 @@ class CloneOutcome:
         }
 
 
-def clone_and_speak(
-    context: AppContext, request: CloneRun, options: EngineOptions, observer: Observer
-) -> CloneOutcome:
+def clone_and_speak(context: AppContext, request: CloneRun, options: EngineOptions, observer: Observer) -> CloneOutcome:
     """Prepare the reference, build its prompt, speak, and write the files.
 
     Raises:

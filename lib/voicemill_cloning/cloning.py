@@ -48,7 +48,7 @@ class CloneRequest:
     start: float | None = None
     end: float | None = None
     language: str = AUTO
-    recogniser: str = judging.DEFAULT
+    recogniser: str | None = None
     x_vector_only: bool = False
     tone: str | None = None
     force_bad: bool = False
@@ -110,11 +110,9 @@ def prepare(context: AppContext, request: CloneRequest) -> ClonedReference:
             hint="Give the words of the reference with --ref-text.",
         )
     judges = context.judges()
-    found = judging.require_recogniser(judges, AUTO, request.recogniser) if recognise else None
+    found = judging.require_recogniser(judges, AUTO, request.recogniser or judging.DEFAULT) if recognise else None
     reference = prepare_reference(
-        ReferenceRequest(
-            audio or Path(), request.text, request.start, request.end, request.force_bad, request.choose
-        ),
+        ReferenceRequest(audio or Path(), request.text, request.start, request.end, request.force_bad, request.choose),
         context.cache,
         context.workspace.stage_cache,
         None if found is None else lambda: WhisperTranscriber(found.model.path, found.model.pins),
@@ -127,7 +125,7 @@ def prepare(context: AppContext, request: CloneRequest) -> ClonedReference:
         if request.audio is not None:
             _register_recording(context, slug, request.audio, source, rights)
         register_reference(context.voices, slug, reference, language, source=source, rights=rights)
-    return ClonedReference(reference, slug, language, None if found is None else request.recogniser)
+    return ClonedReference(reference, slug, language, None if found is None else request.recogniser or judging.DEFAULT)
 
 
 def _register_recording(
@@ -177,9 +175,7 @@ def build_prompt(context: AppContext, cloned: ClonedReference, request: CloneReq
         }
         text = "" if request.x_vector_only else cloned.reference.text
         path.parent.mkdir(parents=True, exist_ok=True)
-        model.build_prompt(
-            cloned.reference.wav, text, path, x_vector_only=request.x_vector_only, metadata=metadata
-        )
+        model.build_prompt(cloned.reference.wav, text, path, x_vector_only=request.x_vector_only, metadata=metadata)
     if cloned.slug is not None:
         register_prompt(context.voices, cloned.slug, path.stem, request.tone)
     return path

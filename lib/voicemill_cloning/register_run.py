@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from voicemill_cloning.clone_run import CloneRun, clone_and_speak
 from voicemill_cloning.opening import EngineOptions
 from voicemill_cloning.registration import register_source
 from voicemill_cloning.source_recording import SourcePart, open_recording
-from voicemill_cloning.splitting import SplitOptions
+from voicemill_cloning.splitting import SplitClip, SplitOptions, SplitResult
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ def register_voice(
     engine: EngineOptions,
     observer: Observer,
     *,
+    choose: Callable[[SplitResult], SplitClip] | None = None,
     speak: bool = True,
 ) -> RegisteredClone:
     """Make a voice of a recording.
@@ -50,6 +52,7 @@ def register_voice(
         run: the voice, its reference and the test.
         engine: of the model.
         observer: the person's display.
+        choose: asks a person for the clip to register.
         speak: speak the test.
 
     Raises:
@@ -62,15 +65,16 @@ def register_voice(
     separator = splitting.find_separator(options.separate, None, context.weights)
     pool = splitting.clean_speech(recording, options, separator, stages, observer)
     made = splitting.cut_clips(recording, pool, options, context.out / slug, register=True)
-    if made.reference is None:
+    best = choose(made) if choose is not None else made.reference
+    if best is None:
         raise AudioError(
             f"No stretch of speech in {recording.name} has {splitting.SHORTEST_REFERENCE:.0f} seconds.",
             reason="reference_too_short",
             hint="Choose another part with --start and --end, or a longer recording.",
         )
     source = recording.source.model_copy(update={"n_clips": len(made.clips)})
-    register_source(context.voices, slug, made.reference.path, source, run.clone.rights)
-    written = [*(clip.path for clip in made.clips), made.reference.path]
+    register_source(context.voices, slug, best.path, source, run.clone.rights)
+    written = [clip.path for clip in (*made.clips, *([made.reference] if made.reference else []))]
     record = context.voices.folder(slug) / "voice.json"
     if speak:
         spoken = clone_and_speak(context, run, engine, observer)

@@ -61,7 +61,7 @@ class SpeakRequest:
     chunk: bool = False
     qa: bool = False
     align_words: bool = False
-    recogniser: str = "tiny.en"
+    recogniser: str | None = None
     seed: int | None = None
     saved: dict[str, Any] | None = field(default=None)
 
@@ -118,7 +118,7 @@ def speak_run(
         observer.note("WARNING: the text looks like a direction for the speaker; it is spoken word for word")
     judged = request.qa or request.select_best
     found = judges() if judged else Judges()
-    recogniser = judging.require_recogniser(found, language, request.recogniser) if judged else None
+    recogniser = judging.require_recogniser(found, language, request.recogniser or judging.DEFAULT) if judged else None
     if request.align_words:
         judging.require_english(language)
     options = SpeakOptions(
