@@ -26,7 +26,7 @@ if ($LASTEXITCODE -ne 0) { Refuse 'container_engine_unavailable' "$engine does n
 $what = if ($variant -eq 'gpu') { 'cuda' } else { 'cpu' }
 $image = if ($env:VOICEMILL_IMAGE) { $env:VOICEMILL_IMAGE } else { "voicemill:$what" }
 # What git has below the folders of an image, with the changes since; the image's label says what it was built from.
-$sources = 'apps', 'configs', 'data', 'docker', 'lib', 'locks', 'scripts', 'run-direct', 'LICENSE', 'NOTICE'
+$sources = 'apps', 'configs', 'data/base', 'data/construction', 'data/demo', 'docker', 'lib', 'locks', 'scripts', 'run-direct', 'LICENSE', 'NOTICE'
 $commit = ''; $state = ''
 if (Get-Command git -ErrorAction SilentlyContinue) {
     $commit = Answer { git -C $root rev-parse --verify HEAD }
@@ -171,5 +171,6 @@ if ($commit -and -not $env:VOICEMILL_IMAGE) { $environment += '--env', "VOICEMIL
 $gpu = if ($variant -eq 'gpu') { '--gpus', 'all' } else { @() }
 $terminal = if (-not [Console]::IsOutputRedirected -and -not [Console]::IsInputRedirected) { '--interactive', '--tty' } else { @() }
 $ErrorActionPreference = 'Continue'
-& $engine run --rm --stop-timeout 120 --shm-size 1g @gpu @terminal @published @mounts @environment --workdir $workdir $image @arguments
+$writable = '--read-only', '--mount', 'type=volume,target=/tmp', '--tmpfs', '/home/voicemill:mode=1777'
+& $engine run --rm --stop-timeout 120 --shm-size 1g @writable @gpu @terminal @published @mounts @environment --workdir $workdir $image @arguments
 exit $LASTEXITCODE

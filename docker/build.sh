@@ -2,7 +2,9 @@
 # Build an image:  docker/build.sh [cpu|cuda-base|cuda|speak|qwen|dev] [--tag TAG] [--log FILE] [--file DOCKERFILE] [--attest]
 #
 # --attest: SBOM and provenance with the image, where the engine can keep them (docker/engine.sh).
-# Default tags: voicemill:<what>. The engine's output goes to stderr, or is appended to FILE; the exit code is the engine's.
+# Default tags: voicemill:<what>, and for images with the code voicemill:<what>-<digest of the code>, by which `run` finds the one
+# of its checkout; older ones are removed (docker/engine.sh). The same code makes the same last layers: their files have one time, and
+# the image is dated by SOURCE_DATE_EPOCH (default: the commit's time). The engine's output goes to stderr, or is appended to FILE; the exit code is the engine's.
 #   VOICEMILL_BASE_IMAGE     base image of Dockerfile, Dockerfile.cuda-base, .speak and .qwen (default python:3.11-slim-bookworm)
 #   VOICEMILL_CUDA_BASE_IMAGE  base image of Dockerfile.cuda (default voicemill:cuda-base)
 #   VOICEMILL_QWEN_ON        image on which Dockerfile.qwen puts Qwen3-TTS (default voicemill:cpu)
@@ -33,12 +35,22 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-what="${what:-cpu}" tag="${tag:-voicemill:${what:-cpu}}"
+what="${what:-cpu}"
 find_engine || exit 1
 find_builder || exit 1
 
-arguments=(--tag "$tag" --build-arg "COMMIT=$(source_commit "$root")" --build-arg "SOURCE_DIGEST=$(source_digest "$root")"
-  --build-arg "BUILD_DATE=$(date -u +%Y-%m-%dT%H:%M:%SZ)")
+digest="$(source_digest "$root")" names=("$tag")
+if [ -z "$tag" ]; then
+  names=("voicemill:$what")
+  case "${file:+given}$what" in cpu|cuda|speak) names+=("voicemill:$what-${digest:0:12}") ;; esac
+fi
+tag="${names[0]}"
+arguments=(--label "voicemill.build=$what"); for name in "${names[@]}"; do arguments+=(--tag "$name"); done
+epoch="$(source_epoch "$root")"
+[[ "$epoch" =~ ^[0-9]+$ ]] || { echo "SOURCE_DATE_EPOCH must be whole seconds since 1970, not '${epoch:0:40}'." >&2; exit 1; }
+date_of_build="$(date -u -d "@$epoch" +%Y-%m-%dT%H:%M:%SZ 2>/dev/null || date -u -r "$epoch" +%Y-%m-%dT%H:%M:%SZ)" # GNU's date, BSD's
+arguments+=(--build-arg "COMMIT=$(source_commit "$root")" --build-arg "SOURCE_DIGEST=$digest"
+  --build-arg "BUILD_DATE=$date_of_build" --build-arg "SOURCE_DATE_EPOCH=$epoch")
 case "${file:+given}$what" in
   given*) arguments+=(--file "$file") ;; # another Dockerfile, all stages
   cpu) arguments+=(--file "$root/docker/Dockerfile" --target runtime) ;;
@@ -79,13 +91,19 @@ mkdir -p "$root/cache" 2>/dev/null || true
 context="$(mktemp -d "$root/cache/.context.XXXXXX" 2>/dev/null || mktemp -d)" temporary="$(mktemp)"
 trap 'rm -rf "$context" "$temporary"' EXIT
 image_files "$root" | tar -C "$root" -cf - -T - | tar -C "$context" -xf -
+# A fixed time, not the checkout's: 1980 is the first that archives of every kind can hold.
+find "$context" -exec env TZ=UTC touch -h -t 198001010000 {} +
 code=0
 if [ -n "$log" ]; then
   DOCKER_BUILDKIT=1 "$BUILDER" build "${arguments[@]}" "$context" </dev/null >>"$log" 2>&1 || code=$?
 else
   DOCKER_BUILDKIT=1 "$BUILDER" build "${arguments[@]}" "$context" </dev/null 2>&1 | tee "$temporary" >&2 || code="${PIPESTATUS[0]}"
 fi
-[ "$code" = 0 ] && exit 0
+if [ "$code" = 0 ]; then
+  case "$what" in qwen) pattern="${tag%-????????????-qwen}-????????????-qwen" ;; *) pattern="voicemill:$what-????????????" ;; esac
+  prune_images "$pattern" "${names[${#names[@]} - 1]}"
+  exit 0
+fi
 ended="$(tail -n 60 "${log:-$temporary}")"
 shows() { grep -qiE "$1" <<<"$ended"; }
 proxies=''

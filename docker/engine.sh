@@ -9,6 +9,9 @@
 #   attestation_options  ATTESTATIONS=(…): the build records SBOM and provenance with the image; empty, and a sentence on stderr, where
 #                  the engine cannot. After find_builder. VOICEMILL_SBOM_GENERATOR names the image that makes the SBOM.
 #   user_options   USER_OPTIONS=(…): a container's files belong to the caller.
+#   write_options  WRITE_OPTIONS=(…): a container writes to its mounts, /tmp and its home folder alone; elsewhere results would be lost.
+#   prune_images PATTERN KEPT  removes images of docker/build.sh that later builds replaced: those without a name, and those whose
+#                  name matches, but not KEPT and the four newest.
 #   gpu_options    GPU_OPTIONS=(…): a container gets all GPUs.
 #   check_driver   0 unless this machine's NVIDIA driver is too old for the CUDA image; else 1, and a sentence on stderr.
 #   check_gpu      0 if the engine can give a container a GPU; else 1, and a sentence on stderr.
@@ -16,6 +19,7 @@
 # TOOLBOX_RUNTIME=docker|podman|direct forces a choice; without it Docker is asked first, then Podman.
 
 ENGINE='' ENGINE_REASON='' ENGINE_SENTENCE='' ENGINE_ROOTLESS='' ENGINE_SELINUX='' BUILDER='' ATTESTATIONS=() USER_OPTIONS=() GPU_OPTIONS=()
+WRITE_OPTIONS=()
 
 # Do not wait forever for a daemon that hangs.
 with_timeout() { if command -v timeout >/dev/null 2>&1; then timeout 30 "$@"; else "$@"; fi; }
@@ -122,6 +126,20 @@ user_options() {
     *) USER_OPTIONS=(--user "$(id -u):$(id -g)") ;;
   esac
   if [ "$ENGINE" = podman ] || [ -n "$ENGINE_SELINUX" ]; then USER_OPTIONS+=(--security-opt label=disable); fi
+}
+
+# A volume for /tmp: archives are unpacked there, and memory would be too small for some.
+write_options() { WRITE_OPTIONS=(--read-only --mount "type=volume,target=/tmp" --tmpfs "/home/voicemill:mode=1777"); }
+
+# Images of running containers stay: the engine refuses to remove them.
+prune_images() {
+  local old
+  {
+    "$ENGINE" image prune --force --filter label=voicemill.build || true
+    # By age, newest first.
+    "$ENGINE" image ls --format '{{.Repository}}:{{.Tag}}' --filter "reference=$1" | grep -vF ":${2#*:}" | tail -n +5 \
+      | while IFS= read -r old; do "$ENGINE" image rm "$old" || true; done
+  } >/dev/null 2>&1 </dev/null || true
 }
 
 gpu_options() {

@@ -30,10 +30,12 @@ if [ "$here" != "$image" ]; then
   export WORK_DIR="$here/work" CACHE_DIR="$here/cache" HF_HOME="$here/cache/huggingface" TORCH_HOME="$here/cache/torch"
   export PYTHONPYCACHEPREFIX="$here/cache/bytecode"
 fi
-# Compose cannot pass the calling user: results get the owner of the checkout.
+# Compose and a plain `docker run` start this as root, because they cannot know the caller: results get the owner of the checkout, or
+# of the mounted work folder. run names the caller itself, and sets VOICEMILL_CWD.
 # (In a rootless engine, root in the container is the caller; the owner is root here, and nothing needs to be done.)
-if [ "$here" != "$image" ] && [ "$(id -u)" = 0 ] && [ "$(stat -c %u "$here")" != 0 ]; then
-  uid="$(stat -c %u "$here")" gid="$(stat -c %g "$here")"
+shelf="$here"; [ "$here" != "$image" ] || shelf="${WORK_DIR:-/work}"
+if [ -z "${VOICEMILL_CWD+set}" ] && [ "$(id -u)" = 0 ] && [ -d "$shelf" ] && [ "$(stat -c %u "$shelf")" != 0 ]; then
+  uid="$(stat -c %u "$shelf")" gid="$(stat -c %g "$shelf")"
   for folder in "$WORK_DIR" "$CACHE_DIR"; do # an engine may have created them as root
     if [ -d "$folder" ] && [ "$(stat -c %u "$folder")" = 0 ]; then chown "$uid:$gid" "$folder"; fi
   done

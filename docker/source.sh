@@ -2,12 +2,14 @@
 # The parts of the checkout that are in an image; sourced by run and docker/build.sh.
 
 # The paths that the Dockerfiles copy; .dockerignore allows the same paths, and a test compares them.
-image_sources=(apps configs data docker lib locks scripts run-direct LICENSE NOTICE)
+image_sources=(apps configs data/base data/construction data/demo docker lib locks scripts run-direct LICENSE NOTICE)
 
 hashing=(sha256sum); command -v sha256sum >/dev/null 2>&1 || hashing=(shasum -a 256)
 
 # Never in an image, also where there is no git to ask; .dockerignore has the same.
 secrets=('.env' '.env.*' '*.pem' '*.key' '*.p12' 'id_rsa*' 'id_ed25519*' '.netrc' '.DS_Store')
+recordings=('*.wav' '*.flac' '*.mp3' '*.m4a' '*.aac' '*.ogg' '*.opus' '*.wma')
+demo=data/demo/demo.flac
 
 # image_files ROOT: the files of an image, one a line: what git tracks, as it is in the checkout; all files where there is no git.
 image_files() (
@@ -17,8 +19,8 @@ image_files() (
       [ ! -f "$each" ] || printf '%s\n' "$each"
     done
   else
-    patterns=(); for pattern in "${secrets[@]}"; do patterns+=(! -name "$pattern"); done
-    find "${image_sources[@]}" -type f ! -name '*.pyc' "${patterns[@]}"
+    patterns=(); for pattern in "${secrets[@]}" "${recordings[@]}"; do patterns+=(! -name "$pattern"); done
+    find "${image_sources[@]}" -type f ! -name '*.pyc' \( -path "$demo" -o "${patterns[@]}" \)
   fi | LC_ALL=C sort
 )
 
@@ -29,6 +31,12 @@ source_digest() (
   image_files . | tr '\n' '\0' \
     | xargs -0 "${hashing[@]}" | "${hashing[@]}" | cut -d' ' -f1
 )
+
+# source_epoch ROOT: SOURCE_DATE_EPOCH, else the time of HEAD, else now; in seconds since 1970.
+source_epoch() {
+  if [ -n "${SOURCE_DATE_EPOCH:-}" ]; then printf '%s\n' "$SOURCE_DATE_EPOCH"; return; fi
+  git -C "$1" log -1 --format=%ct 2>/dev/null || date +%s
+}
 
 # source_commit ROOT: HEAD of the checkout, else VOICEMILL_COMMIT, else unknown.
 source_commit() {

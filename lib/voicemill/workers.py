@@ -10,6 +10,7 @@ Workers are spawned, never forked: the caller may hold onnxruntime's or torch's 
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import os
 import pickle
@@ -21,6 +22,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing import connection
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, NoReturn, TypeVar
 
@@ -37,9 +39,31 @@ SIGNAL_GRACE_SECONDS = 0.5
 _Pipe = connection.Connection
 
 
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def usable_cores(cgroups: Path = Path("/sys/fs/cgroup")) -> int:
+    """Cores that this process may use, at least 1; a quota of its container (`docker run --cpus 1.5`) is rounded up.
+
+    Args:
+        cgroups: where the kernel shows the quotas of this process.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _quota(cgroups)
+    return cores if quota is None else max(1, min(cores, math.ceil(quota)))
+
+
+def _quota(cgroups: Path) -> float | None:
+    """Cores of a container's quota; None without one. Microseconds of processor time in a period of microseconds."""
+    try:  # version 2 of cgroups
+        quota, period = (cgroups / "cpu.max").read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        try:
+            quota = (cgroups / "cpu/cpu.cfs_quota_us").read_text(encoding="ascii").strip()
+            period = (cgroups / "cpu/cpu.cfs_period_us").read_text(encoding="ascii").strip()
+        except (OSError, ValueError):
+            return None
+    try:
+        return int(quota) / int(period) if int(quota) > 0 < int(period) else None
+    except ValueError:  # "max"
+        return None
 
 
 @dataclass(frozen=True)

@@ -102,12 +102,37 @@ def test_results_belong_to_the_owner_of_the_checkout(mounted: Mounted) -> None:
         assert (mounted.root / name).stat().st_uid == 23456
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize("given", [{}, {"VOICEMILL_CWD": ""}])
+def test_a_plain_docker_run_gives_results_to_the_owner_of_the_work_folder(
+    mounted: Mounted, given: dict[str, str]
+) -> None:
+    """In the image itself, with two mounted folders; the second was made by the engine. ./run names the caller instead."""
+    launcher = mounted.image / "run-direct"
+    launcher.write_text('#!/bin/sh\ntouch "$WORK_DIR/result" "$CACHE_DIR/result"\n')
+    launcher.chmod(0o755)
+    work, cache = mounted.root / "work", mounted.root / "cache"
+    for folder in (work, cache):
+        folder.mkdir()
+    os.chown(work, 23456, 23457)
+    done = subprocess.run(
+        [str(mounted.image / "docker/entrypoint.sh"), "voice-prep"], capture_output=True, text=True, check=False,
+        env={"PATH": os.environ["PATH"], "VOICEMILL_IMAGE_ROOT": str(mounted.image), "WORK_DIR": str(work),
+             "CACHE_DIR": str(cache), **given},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    owners = {(path.stat().st_uid, path.stat().st_gid) for path in (work / "result", cache / "result")}
+    assert owners == ({(0, 0)} if given else {(23456, 23457)})
+
+
 def test_both_services_have_the_same_image_which_is_built_from_the_checkout() -> None:
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
     assert services["voice-serve"]["build"] == services["voicemill"]["build"]
     for service in services.values():
         assert service["image"] == "voicemill:cpu"
-        assert service["volumes"] == [{"type": "bind", "source": ".", "target": "/checkout"}]
+        assert service["read_only"]  # what is written elsewhere would be lost
+        assert service["volumes"][0] == {"type": "bind", "source": ".", "target": "/checkout"}
+        assert {each["target"] for each in service["volumes"][1:]} == {"/tmp", "/home/voicemill"}
         assert service["entrypoint"][-1] == "/checkout/docker/entrypoint.sh"
 
 
@@ -119,6 +144,6 @@ def test_compose_reads_the_service_of_the_server(tmp_path: Path) -> None:
     ).stdout
     service = yaml.safe_load(shown)["services"]["voice-serve"]
     assert service["ports"] == ["127.0.0.1:6000:5051/tcp"]
-    assert service["volumes"] == [{"type": "bind", "source": str(ROOT), "target": "/checkout"}]
+    assert service["volumes"][0] == {"type": "bind", "source": str(ROOT), "target": "/checkout"}
     assert service["command"][:3] == ["voice-serve", "--host", "0.0.0.0"]
     assert "network_mode" not in service  # a network of the host would ignore the ports

@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = (
     "bash basename cat cksum cut date dirname env find git grep head id mkdir mktemp rm sed sh sha256sum sleep sort tail"
-    " tar tee timeout tr xargs"
+    " tar tee timeout touch tr xargs"
 )
 STUB = """#!/usr/bin/env bash
 printf '%s\\0' "${0##*/}" "$@" >> "$STUB_LOG"; printf '\\n\\0' >> "$STUB_LOG"
@@ -88,6 +88,9 @@ class Started:
             if each == "--mount":
                 (fields,) = csv.reader([next(rest)])  # as the engine reads it
                 values = dict(part.partition("=")[::2] for part in fields)
+                if values["type"] == "volume":
+                    options.append(",".join(fields))
+                    continue
                 assert values["type"] == "bind"
                 mounts[values["target"]] = (values["source"], "readonly" in values)
             elif each == "--env":
@@ -103,6 +106,11 @@ def digest() -> str:
     """What the label of an image says that is as new as this checkout."""
     script = '. docker/source.sh; source_digest "$PWD"'
     return subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def image(kind: str = "cpu", layer: str = "") -> str:
+    """The name of the image of this checkout's code."""
+    return f"voicemill:{kind}-{digest()[:12]}{layer}"
 
 
 def make_host(tmp_path: Path, *engines: str) -> Host:
@@ -233,13 +241,17 @@ def test_the_start_is_the_callers_with_the_values_of_the_compose_file(host: Host
     work, cache = host.folder / "w", host.folder / "c"
     assert started.mounts == {"/work": (str(work), False), str(work): (str(work), False), "/cache": (str(cache), False)}
     assert started.argv == ["voice-verify", "--help"]
-    assert (started.image, started.environment["WORK_DIR"]) == ("voicemill:cpu", str(work))
+    assert (started.image, started.environment["WORK_DIR"]) == (image(), str(work))
     assert started.environment["VOICEMILL_CWD"] == str(host.folder)  # the work folder lies below it
     options = started.options
     assert options[options.index("--user") + 1] == f"{os.getuid()}:{os.getgid()}"
     assert options[options.index("--shm-size") + 1] == "1gb"
     assert "--tty" not in options
     assert "--interactive" not in options
+    # Elsewhere the app can write nothing that would be lost.
+    assert "--read-only" in options
+    assert "type=volume,target=/tmp" in options
+    assert options[options.index("--tmpfs") + 1].startswith("/home/voicemill:")
 
 
 def test_a_rootless_engine_is_given_its_root(host: Host) -> None:
@@ -548,9 +560,9 @@ def test_what_speaks_with_qwen_gets_the_image_that_has_it(host: Host, command: l
     assert done.returncode == 0, done.stderr
     assert "Adding Qwen3-TTS to the image voicemill:cpu" in done.stderr
     (build,) = host.calls("build")
-    assert "QWEN_ON=voicemill:cpu" in build
-    assert build[build.index("--tag") + 1] == "voicemill:cpu-qwen"
-    assert host.started().image == "voicemill:cpu-qwen"
+    assert f"QWEN_ON={image()}" in build
+    assert build[build.index("--tag") + 1] == image(layer="-qwen")
+    assert host.started().image == image(layer="-qwen")
     host.run(*command)
     assert len(host.calls("build")) == 1, "the second start builds nothing"
 
@@ -571,13 +583,13 @@ def test_what_speaks_without_qwen_gets_the_usual_image(host: Host, command: list
     (host.folder / "w/bundles/trained/voice_bundle").mkdir(parents=True)
     assert host.run(*command).returncode == 0
     assert not host.calls("build")
-    assert host.started().image == "voicemill:cpu"
+    assert host.started().image == image()
 
 
 def test_qwen_on_a_gpu(host: Host) -> None:
     done = host.run(*QWEN, "--voice", "anna", TOOLBOX_VARIANT="gpu", DOCKER_HOST="tcp://gpu-box:2376")
     assert done.returncode == 0, done.stderr
-    assert host.started().image == "voicemill:cuda-qwen"
+    assert host.started().image == image("cuda", "-qwen")
 
 
 def test_a_given_image_is_used_as_it_is(host: Host) -> None:
@@ -644,7 +656,7 @@ def test_the_gpu_variant_uses_the_cuda_image_and_the_overlay(host: Host) -> None
     assert done.returncode == 0, done.stderr
     assert [call[call.index("--tag") + 1] for call in host.calls("build")] == []
     started = host.started()
-    assert started.image == "voicemill:cuda"
+    assert started.image == image("cuda")
     options = started.options
     assert options[options.index("--shm-size") + 1] == "8gb"
     assert options[options.index("--gpus") + 1] == "all"
@@ -841,16 +853,17 @@ def test_the_context_of_a_build_is_what_git_tracks(host: Host, tmp_path: Path) -
     for name in ("lib/voicemill/__init__.py", *(each for each in listed.split("\0") if each.startswith("docker/"))):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, copy / name)
-    for name in ("apps", "configs", "data", "locks", "scripts"):
-        (copy / name).mkdir()
+    for name in ("apps", "configs", "data/base", "data/construction", "data/demo", "locks", "scripts"):
+        (copy / name).mkdir(parents=True)
         (copy / name / "kept.txt").touch()
-    for name in ("run-direct", "LICENSE", "NOTICE", "locks/requirements.txt", "locks/torch.txt"):
+    for name in ("run-direct", "LICENSE", "NOTICE", "locks/requirements.txt", "locks/torch.txt", "data/demo/demo.flac"):
         (copy / name).touch()
     (copy / ".gitignore").write_text("*.wav\n")
     git = "git init -q . && git add -A && git -c user.name=t -c user.email=t@example.org commit -qm x"
     subprocess.run(["bash", "-c", git], cwd=copy, check=True)
-    planted = ("configs/.env", "docker/id.pem", "data/take.wav", "lib/notes.txt")
+    planted = ("configs/.env", "docker/id.pem", "data/demo/take.wav", "data/recordings/private.txt", "lib/notes.txt")
     for name in planted:
+        (copy / name).parent.mkdir(exist_ok=True)
         (copy / name).write_text("secret")
     stub = (host.folder / "bin" / "docker").read_text()
     listing = 'build) for last; do :; done; (cd "$last" && find . -type f) > "$STUB_LOG.context";'
@@ -863,7 +876,8 @@ def test_the_context_of_a_build_is_what_git_tracks(host: Host, tmp_path: Path) -
         assert done.returncode == 0, done.stderr
         context = set((tmp_path / "log.context").read_text().split())
         assert {"./lib/voicemill/__init__.py", "./docker/Dockerfile", "./configs/kept.txt", "./NOTICE"} <= context
-        secret = planted if git_is_there else planted[:2]
+        assert "./data/demo/demo.flac" in context
+        secret = planted if git_is_there else planted[:4]
         assert not {f"./{name}" for name in secret} & context
         assert not list((copy / "cache").iterdir())
         shutil.rmtree(copy / ".git", ignore_errors=True)

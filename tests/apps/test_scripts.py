@@ -109,11 +109,20 @@ def test_no_dockerfile_needs_a_frontend_from_a_registry() -> None:
 
 
 def test_the_context_is_what_the_digest_covers() -> None:
-    script = '. docker/source.sh; printf "%s\\n" "${image_sources[@]}"'
-    listed = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    allowed = re.findall(r"^!(.*)$", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.M)
-    assert sorted(listed) == sorted(allowed)
-    assert all((ROOT / name).exists() for name in listed)
+    def listed(array: str) -> list[str]:
+        script = f'set -f; . docker/source.sh; printf "%s\\n" "${{{array}[@]}}"'
+        return subprocess.run(
+            ["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout.split()
+
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8")
+    assert sorted(listed("image_sources") + listed("demo")) == sorted(re.findall(r"^!(.*)$", ignored, re.M))
+    patterns = re.findall(r"^\*\*/(.*)$", ignored, re.M)
+    assert set(listed("secrets") + listed("recordings")) == set(patterns) - {"__pycache__", "*.pyc"}
+    listed_by_windows = re.search(r"^\$sources = (.*)$", (ROOT / "run.ps1").read_text(encoding="utf-8"), re.M)
+    assert listed_by_windows
+    assert re.findall("'(.*?)'", listed_by_windows[1]) == listed("image_sources")
+    assert all((ROOT / name).exists() for name in listed("image_sources") + listed("demo"))
 
 
 def test_the_cuda_image_names_the_driver_that_it_needs() -> None:

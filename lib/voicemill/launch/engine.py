@@ -17,6 +17,10 @@ from voicemill.errors import RefusedError
 FIND = 'cd "$1" && . docker/engine.sh && find_engine && printf "%s\\n" "$ENGINE" "$ENGINE_ROOTLESS" "$ENGINE_SELINUX"'
 
 
+WRITABLE = ("--read-only", "--mount", "type=volume,target=/tmp", "--tmpfs", "/home/voicemill:mode=1777")
+"""A container writes to its mounts, /tmp and its home folder alone, as `write_options` of docker/engine.sh has it."""
+
+
 @dataclass(frozen=True)
 class Engine:
     """A container engine that responds.
@@ -68,6 +72,7 @@ class ContainerRun:
         argv = [engine.command, "run", "--rm", "--workdir", self.workdir]
         argv += ["--name", self.name] if self.name else []
         argv += self._owner(engine)
+        argv += WRITABLE
         argv += ["--network", self.network] if self.network else []
         # Processes share batches in /dev/shm (default 64 MB). A stopped run needs time to write its checkpoint.
         argv += ["--shm-size", "1gb", "--stop-timeout", "120"]

@@ -46,6 +46,13 @@ def test_selinux_does_not_keep_a_container_from_the_callers_folders(engine: Engi
     assert ("label=disable" in argv) == disabled
 
 
+@pytest.mark.parametrize("engine", [Engine("docker"), Engine("docker", rootless=True), Engine("podman")])
+def test_nothing_is_written_where_it_would_be_lost(engine: Engine) -> None:
+    argv = ContainerRun("image", ["true"], user="7:8").argv(engine)
+    assert "--read-only" in argv
+    assert "type=volume,target=/tmp" in argv
+
+
 def test_gpus_by_engine() -> None:
     run = ContainerRun("image", [], gpus=True)
     assert run.argv(Engine("docker"))[-3:-1] == ["--gpus", "all"]
