@@ -81,11 +81,19 @@ def serving(folder: Path) -> Iterator[Registry]:
 
 
 @pytest.fixture(scope="module")
-def registry(place: Path) -> Iterator[Registry]:
+def registry(checkout: Checkout, place: Path) -> Iterator[Registry]:
     if not shutil.which("docker-registry"):
         give_up("docker-registry is not installed (Debian: sudo apt-get install docker-registry)")
     with serving(place / "registry") as running:
         yield running
+    forget(checkout, running)
+
+
+def forget(checkout: Checkout, registry: Registry) -> None:
+    """Remove the engine's images of a registry that is gone; the engine outlives the tests."""
+    names = ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", registry.repository]
+    for name in checkout.run(*names).stdout.split():
+        checkout.run("docker", "image", "rm", name)
 
 
 @pytest.fixture(scope="module")
@@ -218,6 +226,7 @@ def test_a_registry_that_is_gone_is_one_sentence(checkout: Checkout, image: str,
     with serving(place / "gone") as gone:
         pass
     done = publish(checkout, gone.repository, "cpu")
+    forget(checkout, gone)
     assert done.returncode == 1
     reason, sentence = done.stderr.strip().splitlines()[-2:]
     assert reason == "[publish][error] push_failed"
