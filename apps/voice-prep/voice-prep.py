@@ -21,7 +21,7 @@ from voicemill.source_options import source_options
 
 if TYPE_CHECKING:
     from voicemill.dataset.figures import SeparationMode
-    from voicemill.dataset.request import SourceOptions
+    from voicemill.dataset.request import Source, SourceOptions
 
 EXAMPLES = """\b
 Examples:
@@ -30,6 +30,7 @@ Examples:
   voice-prep --voice ann --audio clips/                         short clips with a .txt or .lab beside each
   voice-prep --voice lj --metadata LJSpeech/metadata.csv        LJSpeech's layout, clips in wavs/
   voice-prep --voice ann --dataset old/train.jsonl              an existing NeMo manifest
+  voice-prep --voice ann                                        the same recordings again, with the review's decisions
   voice-prep --voice ann --audio take.flac --script take.txt --lexicon names.dict
 
 \b
@@ -124,11 +125,12 @@ def prepare_command(
     force: bool,
 ) -> int:
     """Decode, level, cut and align recordings; write NeMo manifests, pitch, and a report of the rejected clips."""
+    from voicemill.dataset.description import read as read_description
     from voicemill.dataset.explain import as_rows
     from voicemill.dataset.limits import with_changes
     from voicemill.dataset.prepare import prepare
     from voicemill.dataset.presets import SHIPPED, load_preset
-    from voicemill.dataset.request import DEFAULT_SEPARATOR, PreparationRequest
+    from voicemill.dataset.request import DEFAULT_SEPARATOR, PreparationRequest, PreparedVoiceSource
     from voicemill.dataset.stage_clock import ProgressLines
     from voicemill.dataset.stages import STAGES
     from voicemill.errors import UsageError
@@ -142,7 +144,10 @@ def prepare_command(
         preset,
         {name: value for name, value in lengths.items() if value is not None},
     )
-    named = source.source()
+    named: Source | None = source.source()
+    if named is None and voice is not None and read_description(settings.workspace.dataset(voice)) is not None:
+        source.require_alone(voice)
+        named = PreparedVoiceSource(voice)
     if named is None:
         raise UsageError(
             "There is nothing to prepare.", hint="Name a recording with --audio, or a NeMo manifest with --dataset."

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ KILL_SECONDS = 120.0
 LOCK = "server.lock"
 NAMES = {"dataset": "Dataset build", "voice-prep": "Preparation"}
 """Types of jobs that are no training, in messages."""
+BESIDE = frozenset(("voice-prep",))
+"""Types of jobs that do not wait for others, nor others for them: a preparation takes minutes, a training hours."""
 
 
 class JobsBusyError(VoicemillError):
@@ -62,7 +65,7 @@ class JobRunner:
 
         Args:
             folder: `<work>/jobs`.
-            parallel: jobs at a time; the others are pending.
+            parallel: jobs at a time, and as many of each type of `BESIDE`; the others are pending.
 
         Raises:
             JobsBusyError: another server has them.
@@ -148,7 +151,7 @@ class JobRunner:
     async def step(self) -> None:
         """Read what running jobs printed, and start pending ones."""
         jobs = self.store.open()
-        running = 0
+        running = Counter[str]()
         changed = False
         for job in jobs:
             if job.state != "running":
@@ -156,12 +159,12 @@ class JobRunner:
             if self._follow(job):
                 changed = True
                 self.store.save(job)
-            running += job.state == "running"
+            running[_queue(job)] += job.state == "running"
         for job in jobs:
-            if job.state == "pending" and running < self._parallel:
+            if job.state == "pending" and running[_queue(job)] < self._parallel:
                 self._start(job)
                 self.store.save(job)
-                running += 1
+                running[_queue(job)] += 1
                 changed = True
         if changed:
             await self._notify()
@@ -270,6 +273,11 @@ class JobRunner:
                 os.killpg(child, signal.SIGKILL)
         except (OSError, ValueError):
             return
+
+
+def _queue(job: ScriptJob) -> str:
+    """Jobs of one queue wait for each other."""
+    return job.type if job.type in BESIDE else ""
 
 
 def take_line(job: ScriptJob, stream: str, line: str) -> None:

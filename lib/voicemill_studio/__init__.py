@@ -6,6 +6,7 @@
     login         the form that opens a session
     voices        the table of all voices, the page of one, and the question before something is deleted
     overview      what is known of every voice
+    candidates    trained bundles that wait until a person has listened and promotes them
     versions      versions of a promoted voice: kept, spoken with, put back
     promotion     the checklist with what to do; certify, sign, promote, export
     train         start, follow, stop and resume trainings
@@ -28,6 +29,7 @@ New voices from files and from a microphone:
     session_store       recording sessions with their takes
     record_folders      folders that hold one draft or session each
     take_verdict        whether a take is good, and why not
+    recognisers         which recogniser writes missing texts
     preparation_source  files or takes as a source folder and a command line of voice-prep
     file_names          names of clients as names on the disk
 

@@ -31,6 +31,7 @@ class DraftRecord(StudioRecord):
         consent: statement of the speaker's consent; empty where none is stated.
         preset: of voice-prep.
         separate: whether the voice is taken out of music and noise.
+        recognise: the words of recordings without text are recognised.
         job: id of the preparation that was started last; empty before the first.
     """
 
@@ -41,6 +42,7 @@ class DraftRecord(StudioRecord):
     consent: str = Field(default="", max_length=64 * 1024)
     preset: Preset = "standard"
     separate: Separation = "auto"
+    recognise: Literal["", "yes"] = ""
     job: str = ""
 
 

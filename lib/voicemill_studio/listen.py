@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 from voicemill_serve.guard import note
 from voicemill_serve.refusals import RequestRefusedError, json_response
 from voicemill_serve.speech import SpeechRequest
-from voicemill_studio import overview, versions
+from voicemill_studio import candidates, overview, versions
 from voicemill_studio.frame import Link, Studio
 from voicemill_studio.sounds import split_name
 
@@ -47,9 +47,12 @@ class Choice:
 
 
 async def choices(studio: Studio) -> list[Choice]:
-    """Voices that may be served, each with its kept versions after it."""
+    """Voices that may be served, each after its trained bundle that waits and before its kept versions."""
     found = []
     for voice in await overview.every_voice(studio):
+        if voice.candidate is not None and not voice.candidate.reason:
+            name = f"{voice.id}{versions.SEPARATOR}{candidates.SUFFIX}"
+            found.append(Choice(name, f"{voice.candidate.display_name}, not promoted yet"))
         if voice.promoted is None:
             continue
         if not voice.promoted.reason:

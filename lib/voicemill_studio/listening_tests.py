@@ -23,7 +23,7 @@ from voicemill.verify import opinions
 from voicemill.verify.opinions import SCORES, Answer, Preference, Score
 from voicemill_serve.refusals import RequestRefusedError
 from voicemill_serve.speech import SpeechRequest, checked_text
-from voicemill_studio import versions
+from voicemill_studio import candidates, versions
 from voicemill_studio.frame import Studio, form, redirect
 from voicemill_studio.listen import choices
 from voicemill_studio.sounds import Sound
@@ -202,8 +202,14 @@ def result_of(studio: Studio, voice: str, title: str) -> Result | None:
     known = opinions.read(root)
     if not known.answers:
         return None
+    name, _, version = voice.partition(versions.SEPARATOR)
     bundle = versions.digest_of(root)
-    if versions.SEPARATOR in voice:
+    if version == candidates.SUFFIX:
+        waiting = candidates.root_of(studio.workspace, name)
+        if waiting is None:
+            return None
+        bundle = versions.digest_of(waiting)
+    elif version:
         unpacked = versions.unpacked(studio.workspace) / voice / "voice_bundle"
         if not unpacked.is_dir():
             return None
@@ -214,13 +220,18 @@ def result_of(studio: Studio, voice: str, title: str) -> Result | None:
 
 
 def root_of(studio: Studio, voice: str) -> Path:
-    """The promoted bundle of a voice, beside which the answers about each of its versions are kept.
+    """The promoted bundle of a voice, beside which the answers about each of its versions are kept; the one that waits
+    where none is promoted.
 
     Raises:
         RequestRefusedError: `voice_unknown`.
     """
-    name = voice.partition(versions.SEPARATOR)[0]
+    name, _, version = voice.partition(versions.SEPARATOR)
     folders = studio.services.voices.folders()
+    if name not in folders and version == candidates.SUFFIX:
+        waiting = candidates.root_of(studio.workspace, name)
+        if waiting is not None:
+            return waiting
     if name not in folders:
         raise RequestRefusedError(f"There is no voice {name[:100]!r}.", reason="voice_unknown")
     return folders[name]
@@ -231,6 +242,9 @@ def _name_of(studio: Studio, manifest: str) -> str:
     for name, root in studio.services.voices.folders().items():
         if versions.digest_of(root) == manifest:
             return name
+    for waiting in candidates.folder(studio.workspace).glob("*/voice_bundle"):
+        if versions.digest_of(waiting) == manifest:
+            return f"{waiting.parent.name}, not promoted yet"
     for folder in versions.unpacked(studio.workspace).glob("*/voice_bundle"):
         if versions.digest_of(folder) == manifest:
             return folder.parent.name

@@ -14,7 +14,7 @@ from voicemill.dataset.rights import parse_rights
 from voicemill.errors import VoicemillError
 from voicemill_serve.guard import note
 from voicemill_serve.refusals import RequestRefusedError, json_response
-from voicemill_studio import preparation, preparation_source
+from voicemill_studio import preparation, preparation_source, recognisers
 from voicemill_studio.draft_store import Draft, DraftStore
 from voicemill_studio.frame import API, Link, Studio, form, redirect
 from voicemill_studio.upload_store import Upload, UploadOffsetError
@@ -72,17 +72,23 @@ class _Endpoints:
     async def show(self, request: Request) -> Response:
         draft = self._draft(request)
         return self._studio.page(
-            "draft.html.j2", active="new", draft=draft.record, presets=PRESETS, separations=SEPARATIONS
+            "draft.html.j2",
+            active="new",
+            draft=draft.record,
+            presets=PRESETS,
+            separations=SEPARATIONS,
+            recogniser=await asyncio.to_thread(recognisers.find, self._studio.workspace),
         )
 
     async def prepare(self, request: Request) -> Response:
         draft, fields = self._draft(request), await form(request)
 
         def collect() -> preparation_source.SourceFolder:
-            chosen = {name: fields.get(name, "") for name in ("licence", "consent", "preset", "separate")}
+            chosen = {name: fields.get(name, "") for name in ("licence", "consent", "preset", "separate", "recognise")}
             draft.change(**{name: value for name, value in chosen.items() if name in fields})
             parse_rights(draft.record.consent or None, draft.record.licence or None)
-            return preparation_source.from_uploads(draft.uploads, draft.folder / "source")
+            recogniser = recognisers.require(self._studio.workspace).option if draft.record.recognise else ""
+            return preparation_source.from_uploads(draft.uploads, draft.folder / "source", recogniser=recogniser)
 
         source = await asyncio.to_thread(collect)
         record = draft.record
@@ -106,7 +112,7 @@ class _Endpoints:
         uploads = await asyncio.to_thread(draft.uploads.all)
         ready = ""
         try:
-            preparation_source.layout_of(uploads)
+            preparation_source.layout_of(uploads, recognise=request.query_params.get("recognise") == "yes")
         except VoicemillError as error:
             ready = f"{error} {error.hint}".strip()
         return json_response({"uploads": [_fields(one) for one in uploads], "missing": ready})

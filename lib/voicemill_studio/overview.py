@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,6 +68,7 @@ class VoiceOverview:
         display_name: for people; the id where no bundle names one.
         prepared: its dataset; None without one.
         promoted: its bundle; None without one.
+        candidate: a trained bundle that is not promoted yet; None without one.
         speaking: how it speaks without training; None for a voice that is trained or only prepared.
         signed: there is a signature beside the bundle.
         jobs: of its training, newest first.
@@ -81,6 +82,7 @@ class VoiceOverview:
     display_name: str
     prepared: RegisteredVoice | None = None
     promoted: VoiceState | None = None
+    candidate: VoiceState | None = None
     speaking: KnownVoice | None = None
     signed: bool = False
     jobs: tuple[ScriptJob, ...] = ()
@@ -100,6 +102,8 @@ class VoiceOverview:
         found = []
         if job := self.training:
             found.append(("training" if job.state == "running" else "in the queue", "now"))
+        if self.candidate is not None:
+            found.append(("to be promoted", "now"))
         if self.promoted is not None:
             if not self.promoted.verified:
                 found.append(("does not verify", "bad"))
@@ -172,8 +176,10 @@ def _shown_figure(name: str, title: str, now: Evaluation | None, before: Evaluat
 async def every_voice(studio: Studio) -> list[VoiceOverview]:
     """All voices by id: those with a dataset, a bundle or a job."""
     states = {state.voice_id: state for state in await studio.services.voices.states()}
+    waiting = {state.voice_id: state for state in await studio.sounds.candidates.states()}
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(None, _gather, studio, states, _jobs(studio))
+    found = await loop.run_in_executor(None, _gather, studio, states, _jobs(studio), waiting)
+    return [replace(voice, candidate=waiting.get(voice.id)) for voice in found]
 
 
 async def one_voice(studio: Studio, voice: str) -> VoiceOverview | None:
@@ -189,7 +195,9 @@ def _jobs(studio: Studio) -> list[ScriptJob]:
     return [job for job in jobs if job.type == TRAINING]
 
 
-def _gather(studio: Studio, states: dict[str, VoiceState], jobs: Sequence[ScriptJob]) -> list[VoiceOverview]:
+def _gather(
+    studio: Studio, states: dict[str, VoiceState], jobs: Sequence[ScriptJob], trained: Collection[str]
+) -> list[VoiceOverview]:
     prepared, speaking = _prepared(studio), _speaking(studio)
     of_jobs: dict[str, list[ScriptJob]] = {}
     for job in jobs:
@@ -197,7 +205,7 @@ def _gather(studio: Studio, states: dict[str, VoiceState], jobs: Sequence[Script
     waiting = {voice for voice, found in of_jobs.items() if voice and found[0].state not in FINAL}
     return [
         _overview(studio, voice, prepared.get(voice), speaking.get(voice), states.get(voice), of_jobs.get(voice, []))
-        for voice in sorted({*prepared, *speaking, *states, *waiting})
+        for voice in sorted({*prepared, *speaking, *states, *waiting, *trained})
     ]
 
 

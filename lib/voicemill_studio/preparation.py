@@ -63,13 +63,24 @@ def routes(studio: Studio) -> list[BaseRoute]:
 
 
 async def start(studio: Studio, voice: str, source: SourceFolder, more: Sequence[str] = ()) -> str:
-    """Start voice-prep as a job of the server.
+    """Prepare a voice from its recordings; see `submit`.
 
     Args:
         studio: shared by the pages.
         voice: profile id.
         source: the recordings.
         more: further options of voice-prep.
+    """
+    return await submit(studio, voice, arguments(voice, source, ("--keep-rejected", *more)))
+
+
+async def submit(studio: Studio, voice: str, options: Sequence[str]) -> str:
+    """Start voice-prep as a job of the server.
+
+    Args:
+        studio: shared by the pages.
+        voice: profile id.
+        options: of voice-prep.
 
     Returns:
         The id of the job.
@@ -77,7 +88,7 @@ async def start(studio: Studio, voice: str, source: SourceFolder, more: Sequence
     Raises:
         VoicemillError: `training_unavailable`, `jobs_busy`; `not_writable`, the job cannot be kept.
     """
-    argv = [sys.executable, str(APP), *arguments(voice, source, ("--keep-rejected", *more))]
+    argv = [sys.executable, str(APP), *options]
     folders = {"WORK_DIR": studio.workspace.work, "CACHE_DIR": studio.workspace.cache}
     environment = {name: str(path.absolute()) for name, path in folders.items()}
     runner = studio.jobs
@@ -106,7 +117,7 @@ def state_of(job: ScriptJob) -> dict[str, Any]:
         "id": job.id,
         "voice": facts.get("voice", ""),
         "state": job.state,
-        "message": _stage(lines) if job.state == "running" else job.message,
+        "message": _message(job, lines),
         "done": round(1.0 if job.state == "done" else done, 3),
         "log": [line.removeprefix("[ERR] ") for line in lines[-LOG_LINES:]],
         "sentence": "",
@@ -124,6 +135,12 @@ def state_of(job: ScriptJob) -> dict[str, Any]:
 
 def _number(value: object) -> int:
     return round(value) if isinstance(value, int | float) else 0
+
+
+def _message(job: ScriptJob, lines: Sequence[str]) -> str:
+    if job.state == "pending":
+        return "Waiting until the jobs before it have ended"
+    return _stage(lines) if job.state == "running" else job.message
 
 
 def _stage(lines: Sequence[str]) -> str:

@@ -36,8 +36,12 @@ class SourceFolder:
     options: tuple[str, ...]
 
 
-def layout_of(uploads: Iterable[Upload]) -> Layout:
+def layout_of(uploads: Iterable[Upload], *, recognise: bool = False) -> Layout:
     """How the texts belong to the recordings.
+
+    Args:
+        uploads: the files.
+        recognise: recordings may lack their text.
 
     Returns:
         `metadata` for a file `metadata.csv`; `beside` where every recording has a text of its name; otherwise `script`,
@@ -56,13 +60,20 @@ def layout_of(uploads: Iterable[Upload]) -> Layout:
     names = [one.record.name.lower() for one in kept if one.record.check.kind == "text"]
     if not recordings:
         raise UsageError("There is no recording yet.", reason="no_recordings", hint="Add one.")
+    if not names and recognise:
+        return "beside"
     if not names:
-        raise UsageError("There is no text yet.", reason="no_text", hint="Add the words that are spoken.")
+        raise UsageError(
+            "There is no text yet.",
+            reason="no_text",
+            hint="Add the words that are spoken, or choose below that they are recognised.",
+        )
     if "metadata.csv" in names:
         return "metadata"
-    if len(names) == 1:
+    of_one = recognise and len(recordings) > 1 and texts <= recordings
+    if len(names) == 1 and not of_one:
         return "script"
-    if recordings <= texts:
+    if recordings <= texts or of_one:
         return "beside"
     first = sorted(recordings - texts)[0]
     raise UsageError(
@@ -72,15 +83,20 @@ def layout_of(uploads: Iterable[Upload]) -> Layout:
     )
 
 
-def from_uploads(store: UploadStore, target: Path) -> SourceFolder:
+def from_uploads(store: UploadStore, target: Path, *, recogniser: str = "") -> SourceFolder:
     """Link the files of a draft into a source folder, replacing an earlier one.
+
+    Args:
+        store: the files.
+        target: the source folder.
+        recogniser: `--recognise` of voice-prep, for recordings without text; empty if each has one.
 
     Raises:
         UsageError: see `layout_of`.
         StorageError: it cannot be written.
     """
     uploads = [one for one in store.all() if one.record.refused is None]
-    layout = layout_of(uploads)
+    layout = layout_of(uploads, recognise=bool(recogniser))
     audio, text = target / "recordings", target / "text"
     with files.atomic_directory(target) as staging:
         names: dict[str, str] = {}
@@ -96,6 +112,8 @@ def from_uploads(store: UploadStore, target: Path) -> SourceFolder:
     options = ["--audio", str(audio)]
     if layout == "script":
         options += ["--script", str(next(text.iterdir()))]
+    elif recogniser:
+        options += ["--recognise", recogniser]
     return SourceFolder(target, tuple(options))
 
 

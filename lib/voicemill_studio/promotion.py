@@ -30,11 +30,11 @@ from voicemill.verify.checklist import Verification, verify_bundle
 from voicemill.verify.rows import Demand
 from voicemill.weights.allowlist import SHIPPED
 from voicemill_serve.refusals import RequestRefusedError
-from voicemill_studio import versions
+from voicemill_studio import candidates, overview, versions
 from voicemill_studio.frame import Studio, form, redirect
 
 if TYPE_CHECKING:
-    from voicemill_studio.overview import VoiceOverview
+    from voicemill_studio.overview import ShownFigure, VoiceOverview
 
 ADVICE = {
     "allowlist": "Train again from a base model that the shipped allowlist permits.",
@@ -67,20 +67,30 @@ class Release:
 
     Attributes:
         verification: of the promoted bundle; None without one.
-        candidate: of the production bundle that the last training built; None without one.
+        candidate: of the trained bundle that waits, or of the production bundle that the last training built; None
+            without one.
         candidate_is_promoted: the promoted bundle was made from it.
+        waits: the candidate waits in `candidates`, so it has its name already.
+        figures: of the candidate that waits, compared with the promoted bundle.
         keys: names of the private keys on this server.
     """
 
     verification: Verification | None
     candidate: Verification | None
     candidate_is_promoted: bool
+    waits: bool
+    figures: list[ShownFigure]
     keys: list[str]
 
 
 def release_of(studio: Studio, voice: VoiceOverview) -> Release:
     """Verify what there is of a voice."""
     root = voice.promoted.root if voice.promoted else None
+    promoted = _verified(root, studio) if root else None
+    if voice.candidate is not None:
+        now = overview.read_evaluation(voice.candidate.root)
+        figures = [overview.shown_figure(name, title, now, voice.evaluation) for name, title in overview.FIGURES]
+        return Release(promoted, _verified(voice.candidate.root), False, True, figures, keys(studio))
     built = studio.workspace.production_bundle
     last = _trained_last(studio) if voice.training is None and (built / MANIFEST).is_file() else ("", "")
     candidate = _verified(built) if last[0] == voice.id else None
@@ -94,7 +104,7 @@ def release_of(studio: Studio, voice: VoiceOverview) -> Release:
             same = stated == loaded.sha256
         except (OSError, ValueError, KeyError, TypeError, VoicemillError):
             same = False
-    return Release(_verified(root, studio) if root else None, candidate, same, keys(studio))
+    return Release(promoted, candidate, same, False, [], keys(studio))
 
 
 def _verified(root: Path, studio: Studio | None = None) -> Verification:
@@ -241,13 +251,18 @@ def certify(root: Path) -> None:
 
 
 def promote(studio: Studio, voice: str, display_name: str, bundles: Path, current: Path | None) -> None:
-    """Promote the production bundle of the last training, if it verifies; the present bundle is kept as a version.
+    """Promote the trained bundle that waits, else the production bundle of the last training, if it verifies; the
+    present bundle is kept as a version.
 
     Raises:
+        RequestRefusedError: `not_found`, the last training was of another voice.
         NotAcceptableError: `verification_failed`, `dry_run_not_promotable`.
         UsageError: the display name cannot be used.
     """
-    built = studio.workspace.production_bundle
+    waiting = candidates.root_of(studio.workspace, voice)
+    if waiting is None and _trained_last(studio)[0] != voice:
+        raise RequestRefusedError(f"No trained bundle of {voice} waits to be promoted.", reason="not_found")
+    built = waiting or studio.workspace.production_bundle
     verification = verify_bundle(built, REPOSITORY / SHIPPED)
     if not verification.ok:
         row = next((row for row in verification.rows if not row.go and not row.certification_only), None)
@@ -258,6 +273,9 @@ def promote(studio: Studio, voice: str, display_name: str, bundles: Path, curren
         )
     if current is not None:
         versions.keep_whole(studio.workspace, voice, current)
+    if waiting is not None:
+        candidates.promote(studio.workspace, voice, bundles)
+        return
     promoting.promote(
         built / MANIFEST,
         bundles,

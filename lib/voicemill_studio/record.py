@@ -22,7 +22,14 @@ from voicemill_serve.guard import note
 from voicemill_serve.refusals import RequestRefusedError, json_response
 from voicemill_studio import preparation, preparation_source
 from voicemill_studio.frame import API, Link, Studio, form, redirect
-from voicemill_studio.session_store import RecordingSession, SentenceState, SessionStore, Take
+from voicemill_studio.session_store import (
+    MOST_SENTENCES,
+    RecordingSession,
+    SentenceState,
+    SessionStore,
+    Take,
+    sentences_of,
+)
 from voicemill_studio.take_verdict import TakeJudge, read_take
 
 HOME = "/studio/record"
@@ -76,7 +83,13 @@ class _Endpoints:
         sessions = await asyncio.to_thread(self._sessions.all)
         rows = [(one.record, *await asyncio.to_thread(_counts, one)) for one in sessions[:50]]
         return self._studio.page(
-            "record.html.j2", active="record", sessions_=rows, counts=COUNTS, default=DEFAULT_COUNT
+            "record.html.j2",
+            active="record",
+            sessions_=rows,
+            counts=COUNTS,
+            default=DEFAULT_COUNT,
+            most=MOST_SENTENCES,
+            voice=request.query_params.get("voice", "")[:64],
         )
 
     async def create(self, request: Request) -> Response:
@@ -86,7 +99,7 @@ class _Endpoints:
         seed = secrets.randbelow(2**31)
 
         def make() -> RecordingSession:
-            chosen = sentence_choice.choose(count, seed)
+            chosen = sentences_of(fields.get("sentences", "")) or sentence_choice.choose(count, seed)
             return self._sessions.create(fields.get("voice", ""), fields.get("speaker", ""), chosen, seed)
 
         session = await asyncio.to_thread(make)

@@ -28,7 +28,8 @@ from voicemill.review.session import Decision, ReviewSession, RowState
 from voicemill.workspace import profile_id
 from voicemill_serve.guard import note
 from voicemill_serve.refusals import RequestRefusedError, json_response
-from voicemill_studio.frame import API, Link, Studio
+from voicemill_studio import preparation
+from voicemill_studio.frame import API, Link, Studio, redirect
 
 HOME = "/studio/review"
 CLIPS, STRETCHES = 20, 50
@@ -49,6 +50,7 @@ SHOWN = (
     ("", "all"),
     ("doubtful", "doubtful"),
     ("edited", "edited"),
+    ("recognised", "recognised texts"),
     ("train", "training"),
     ("validation", "validation"),
 )
@@ -106,6 +108,7 @@ def routes(studio: Studio) -> list[BaseRoute]:
     return [
         Route(HOME, studio.endpoint(found.datasets), methods=["GET"]),
         Route(f"{HOME}/{{voice}}", studio.endpoint(found.show), methods=["GET"]),
+        Route(f"{HOME}/{{voice}}/prepare", studio.endpoint(found.prepare), methods=["POST"]),
         Route(f"{HOME}/{{voice}}/sound/{{path:path}}", studio.endpoint(found.sound), methods=["GET"]),
         Route(f"{API}review/{{voice}}", studio.endpoint(found.decide), methods=["POST"]),
     ]
@@ -128,6 +131,15 @@ class _Endpoints:
         return self._studio.page(
             "review_dataset.html.j2", active="review", asked=asked, sorts=SORTS, shown=SHOWN, **values
         )
+
+    async def prepare(self, request: Request) -> Response:
+        """Prepare the voice again from the same recordings, with the decisions of the review."""
+        session = await asyncio.to_thread(self._session, request)
+        voice = profile_id(request.path_params["voice"])
+        rate = session.dataset.description.settings.sample_rate
+        job = await preparation.submit(self._studio, voice, ["--voice", voice, "--sample-rate", str(rate)])
+        note(request.state, voice=voice)
+        return redirect(preparation.address_of(job))
 
     async def sound(self, request: Request) -> Response:
         session = await asyncio.to_thread(self._session, request)
@@ -203,6 +215,7 @@ def _clips(dataset: PreparedDataset, states: Sequence[RowState], asked: Asked, c
         keep = {
             "doubtful": entry.id in doubtful,
             "edited": entry.id in edited,
+            "recognised": entry.text_source == "recogniser",
             "train": entry.split != "validation",
             "validation": entry.split == "validation",
         }.get(asked.show, True)

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from voicemill import files
 from voicemill.errors import StorageError, UsageError
 from voicemill.locks import folder_lock
+from voicemill.text import normalise
 from voicemill.workspace import profile_id
 from voicemill_studio.file_names import new_id
 from voicemill_studio.record_folders import RecordFolders, StudioRecord
@@ -38,6 +39,8 @@ MOST_SENTENCES = 500
 MOST_TAKES = 99
 """Of one sentence."""
 MOST_SPEAKER = 120
+LONGEST_SENTENCE = 300
+"""Characters, which is some 20 seconds."""
 _TAKE = re.compile(r"(consent|\d{4})-(\d{2})\.json")
 
 
@@ -301,6 +304,32 @@ class RecordingSession:
             raise StorageError.from_os_error(error, self.folder) from error
         with folder_lock(self.folder / "takes"):
             yield
+
+
+def sentences_of(text: str) -> list[str]:
+    """A person's own sentences, one a line, without empty lines and repetitions.
+
+    Raises:
+        UsageError: `sentences_invalid`, a line cannot be recorded, or there are too many.
+        DatasetError: `text_not_english`.
+    """
+    lines = list(dict.fromkeys(line for line in (" ".join(row.split()) for row in text.splitlines()) if line))
+    for line in lines:
+        if len(line) > LONGEST_SENTENCE:
+            raise UsageError(
+                f"The sentence “{line[:60]}…” has more than {LONGEST_SENTENCE} characters.",
+                reason="sentences_invalid",
+                hint="Divide it into sentences, one a line.",
+            )
+        if not normalise.words(normalise.normalise(line)):
+            raise UsageError(f"The line “{line[:60]}” has no word.", reason="sentences_invalid")
+    if len(lines) > MOST_SENTENCES:
+        raise UsageError(
+            f"There are {len(lines)} sentences; a session has {MOST_SENTENCES} at most.",
+            reason="sentences_invalid",
+            hint="Begin a second session with the others.",
+        )
+    return lines
 
 
 def _key(number: int) -> str:

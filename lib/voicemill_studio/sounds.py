@@ -20,7 +20,7 @@ from voicemill_runtime.voice import TimedMark, TimedWord
 from voicemill_serve.refusals import RequestRefusedError
 from voicemill_serve.speech import SpeechRequest, SpeechService, checked_text
 from voicemill_serve.voice_store import VoiceStore
-from voicemill_studio import versions
+from voicemill_studio import candidates, versions
 from voicemill_studio.frame import Studio
 
 MOST_BYTES = 200_000_000
@@ -67,7 +67,11 @@ class Sound:
 
 
 class Sounds:
-    """Makes and keeps sounds."""
+    """Makes and keeps sounds.
+
+    Attributes:
+        candidates: the trained voices that wait for a decision.
+    """
 
     def __init__(self, studio: Studio) -> None:
         services = studio.services
@@ -78,21 +82,30 @@ class Sounds:
             (folder,), services.pool, uncertified=settings.uncertified, loudness_lufs=settings.loudness_lufs
         )
         self._versions = SpeechService(store, services.pool, services.metrics, settings.limits)
+        self.candidates = VoiceStore(
+            (candidates.folder(studio.workspace),),
+            services.pool,
+            uncertified=settings.uncertified,
+            loudness_lufs=settings.loudness_lufs,
+        )
+        self._candidates = SpeechService(self.candidates, services.pool, services.metrics, settings.limits)
 
     async def speak(self, request: Request, wanted: SpeechRequest) -> Sound:
         """Speak a text.
 
         Args:
             request: whose client waits.
-            wanted: its voice may be `<voice>@<version>`.
+            wanted: its voice may be `<voice>@<version>`, or `<voice>@new` for the one that waits.
 
         Raises:
             VoicemillError: as for `SpeechService.speak`, and `version_unknown`.
         """
         text = checked_text(wanted.text, self._studio.services.settings.limits.characters)
         service, voice = self._studio.services.speech, wanted.voice
-        if versions.SEPARATOR in voice:
-            name, _, version = voice.partition(versions.SEPARATOR)
+        name, _, version = voice.partition(versions.SEPARATOR)
+        if version == candidates.SUFFIX:
+            service, voice = self._candidates, name
+        elif version:
             service = self._versions
             versions.unpack(self._studio.workspace, versions.get(self._studio.workspace, name, version))
         spoken = await service.speak(SpeechRequest(voice, text, wanted.speed, wanted.semitones))
@@ -102,7 +115,7 @@ class Sounds:
             spoken.close()
         sound = Sound(
             id=secrets.token_urlsafe(12),
-            voice=voice,
+            voice=wanted.voice,
             manifest=versions.digest_of(spoken.served.state.root),
             text=text,
             samples=samples,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from starlette.requests import Request
@@ -20,7 +20,7 @@ from voicemill.settings import REPOSITORY
 from voicemill_serve import supervisor
 from voicemill_serve.job_store import FINAL, ScriptJob
 from voicemill_serve.refusals import RequestRefusedError, json_response
-from voicemill_studio import overview, reports, versions
+from voicemill_studio import candidates, overview, reports, versions
 from voicemill_studio.estimates import PRESETS, length, presets_for
 from voicemill_studio.frame import Link, Studio, form, redirect
 from voicemill_studio.overview import TRAINING
@@ -42,6 +42,7 @@ class TrainingRequest:
         preset: of the training.
         max_steps: cap on the steps of each model.
         resume: go on from the checkpoint of an interrupted training.
+        promote: at its end; otherwise the trained bundle waits for a decision.
     """
 
     voice: str
@@ -49,6 +50,7 @@ class TrainingRequest:
     preset: str
     max_steps: int | None = None
     resume: bool = False
+    promote: bool = True
 
     @classmethod
     def of(cls, fields: Mapping[str, str]) -> TrainingRequest:
@@ -69,6 +71,7 @@ class TrainingRequest:
             display_name=workspace.display_name(name) if name else "",
             preset=preset,
             max_steps=int(steps) if steps else None,
+            promote=fields.get("promote", "now") != "later",
         )
 
     @property
@@ -186,10 +189,12 @@ class _Pages:
                 reason=f"voice_in_training:{wanted.voice}",
                 hint="Stop that job first, or wait for it.",
             )
-        if voice is not None and voice.promoted is not None and voice.promoted.verified:
+        if wanted.promote and voice is not None and voice.promoted is not None and voice.promoted.verified:
             versions.keep(self._studio.workspace, voice.id, voice.promoted.root)
         place = self._studio.workspace
         variables = {"WORK_DIR": str(place.work.absolute()), "CACHE_DIR": str(place.cache.absolute())}
+        if not wanted.promote:
+            variables["PROMOTED_BUNDLE_ROOT"] = str(candidates.folder(place).absolute())
         facts = {"voice": wanted.voice, "request": asdict(wanted)}
         try:
             job = await self._studio.jobs.submit(
@@ -211,6 +216,7 @@ class _Pages:
             active="train",
             it=following,
             voice=voice,
+            waits=bool(voice) and candidates.root_of(self._studio.workspace, voice) is not None,
             reports={report.kind: report for report in reports.of_voice(self._studio.workspace, voice)}
             if voice
             else {},
@@ -248,7 +254,7 @@ class _Pages:
         wanted = _request_of(job)
         if wanted is None or job.state not in FINAL or job.state == "done":
             raise RequestRefusedError("This training cannot go on.", reason="bad_usage", hint="Start a new one.")
-        again = TrainingRequest(wanted.voice, wanted.display_name, wanted.preset, wanted.max_steps, resume=True)
+        again = replace(wanted, resume=True)
         return redirect(f"{ADDRESS}/{(await self._submit(again)).id}")
 
     def _job(self, request: Request) -> ScriptJob:

@@ -19,7 +19,7 @@ from voicemill.metrics.catalogue import BY_NAME
 from voicemill.metrics.metric import display_of
 from voicemill.voices import registry
 from voicemill_serve.refusals import RequestRefusedError
-from voicemill_studio import listening_tests, overview, promotion, reports, versions
+from voicemill_studio import candidates, listening_tests, overview, promotion, reports, versions
 from voicemill_studio.frame import HOME, Link, Studio, form, redirect
 from voicemill_studio.overview import FIGURES, VoiceOverview
 
@@ -104,7 +104,7 @@ class _Pages:
     async def delete(self, request: Request) -> Response:
         voice = await known(self._studio, request.path_params["voice"])
         chosen = await form(request)
-        if not {"dataset", "bundle", "versions"} & set(chosen):
+        if not {"dataset", "bundle", "versions", "candidate"} & set(chosen):
             raise RequestRefusedError("Nothing was chosen, so nothing was deleted.", reason="bad_usage")
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, delete, self._studio, voice, Deletion.of(chosen))
@@ -119,11 +119,12 @@ class Deletion:
     dataset: bool
     bundle: bool
     versions: bool
+    candidate: bool = False
 
     @classmethod
     def of(cls, fields: dict[str, str]) -> Deletion:
         """From the boxes of the form."""
-        return cls(*(name in fields for name in ("dataset", "bundle", "versions")))
+        return cls(*(name in fields for name in ("dataset", "bundle", "versions", "candidate")))
 
 
 async def known(studio: Studio, voice: str) -> VoiceOverview:
@@ -160,6 +161,8 @@ def delete(studio: Studio, voice: VoiceOverview, what: Deletion) -> None:
                 hint="Delete its folder yourself.",
             )
         files.remove_directory(root.parent)
+    if what.candidate:
+        candidates.remove(studio.workspace, voice.id)
     folder = versions.folder(studio.workspace, voice.id)
     if what.versions and folder.is_dir():
         files.remove_directory(folder)

@@ -18,6 +18,8 @@
     denoise  what DeepFilterNet changes on recordings of people
     judges   the judges of the evaluation on recordings of people, their copies, noise and other people
     takes    the studio's verdicts on takes of a person: seconds, right text, and single words changed
+    recognise  words that a recogniser gets wrong of a person's recordings
+    session  a recording session of the studio with a person's recordings as the microphone: minutes, and every verdict
     vocoders copy synthesis of people by every vocoder, beside the recordings
     marks    what the watermark survives, its level, and its false alarms on human speech
     curve    error rate, distortion and pitch error against minutes of training, stock NeMo beside ours (needs flite)
@@ -325,6 +327,32 @@ def takes(speaker: Path, audio: Path | None, count: int) -> None:
     from takes import run
 
     run(speaker, audio or speaker, count)
+
+
+@main.command()
+@click.argument("speaker", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--audio", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Clips, elsewhere.")
+@click.option("--with", "options", multiple=True, default=("faster-whisper:openai/whisper-tiny.en",), show_default=True)
+@click.option("--count", default=60, show_default=True, help="Recordings.")
+def recognise(speaker: Path, audio: Path | None, options: tuple[str, ...], count: int) -> None:
+    """Words that recognisers get wrong of SPEAKER's clips."""
+    from recognisers import run
+
+    run(speaker, audio or speaker, options, count)
+
+
+@main.command()
+@click.argument("speaker", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--audio", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Clips, elsewhere.")
+@click.option("--count", default=60, show_default=True, help="Good sentences that end the session.")
+@click.option("--spare", default=15, show_default=True, help="Further sentences, for those that are refused.")
+@click.option("--gap", default=3.5, show_default=True, help="Seconds between two recordings.")
+@click.option("--misread", default=10, show_default=True, help="One sentence in so many is misread first; 0: none.")
+def session(speaker: Path, audio: Path | None, count: int, spare: int, gap: float, misread: int) -> None:
+    """A session of the studio with SPEAKER's clips as the microphone (needs Chromium)."""
+    from studio_session import run
+
+    run(speaker, audio or speaker, count, spare, gap, misread)
 
 
 @main.command()

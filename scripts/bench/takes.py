@@ -17,6 +17,18 @@ from voicemill_studio.take_verdict import TakeJudge, read_take
 OTHER_WORD = "yellow"
 
 
+def clips_of(folder: Path, audio: Path) -> list[tuple[Path, str]]:
+    """The recordings of a speaker with their texts.
+
+    Args:
+        folder: with `metadata.csv`, `id|text` or `id|speaker|text`.
+        audio: folder of `<id>.flac`.
+    """
+    rows = [line.split("|") for line in (folder / "metadata.csv").read_text(encoding="utf-8").splitlines()]
+    known = [(audio / f"{row[0]}.flac", row[2] if len(row) > 2 and row[1].isidentifier() else row[1]) for row in rows]
+    return [pair for pair in known if pair[0].is_file()]
+
+
 def run(folder: Path, audio: Path, count: int) -> None:
     """Print Markdown.
 
@@ -31,9 +43,7 @@ def run(folder: Path, audio: Path, count: int) -> None:
         WeightsRegistry(settings.weights.allowlist, settings.workspace.weights_cache, settings.repository)
     )
     click.echo(f"loaded in {time.perf_counter() - started:.1f} s\n")
-    rows = [line.split("|") for line in (folder / "metadata.csv").read_text(encoding="utf-8").splitlines()]
-    known = [(audio / f"{row[0]}.flac", row[2] if len(row) > 2 and row[1].isidentifier() else row[1]) for row in rows]
-    takes = [pair for pair in known if pair[0].is_file()][:count]
+    takes = clips_of(folder, audio)[:count]
     seconds, found = (
         [],
         {name: Counter[str]() for name in ("as read", "a word replaced", "a word added", "another text")},

@@ -34,7 +34,7 @@ class ClipWord:
 class ClipRow:
     """A clip of the dataset: `keys` for sorting, `figures` for display, (name, value) each.
 
-    Where words are doubtful, `doubts` has a sentence for each place.
+    Where words are doubtful, `doubts` has a sentence for each place. `recognised`: no person wrote the text.
     """
 
     id: str
@@ -44,6 +44,7 @@ class ClipRow:
     place: str
     seconds: float
     validates: bool
+    recognised: bool
     pictures: ClipPictures
     sound: Sound
     keys: dict[str, float]
@@ -146,6 +147,7 @@ def clip_row(
         place=f"{clock(entry.start)} to {clock(entry.end)}",
         seconds=entry.duration,
         validates=entry.split == "validation",
+        recognised=entry.text_source == "recogniser",
         pictures=pictures,
         sound=sound,
         keys={

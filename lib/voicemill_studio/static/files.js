@@ -122,7 +122,8 @@ function add(files) {
 }
 
 async function refresh() {
-  const state = await request(API + "drafts/" + root.dataset.draft).catch(() => null);
+  const recognise = document.querySelector("input[name=recognise]:checked").value;
+  const state = await request(API + "drafts/" + root.dataset.draft + "?recognise=" + recognise).catch(() => null);
   if (!state) return;
   state.uploads.forEach((upload) => show(upload));
   missing.textContent = state.missing || "Everything is there.";
@@ -143,5 +144,6 @@ addWords.addEventListener("click", () => {
   words.value = "";
   addWords.disabled = true;
 });
+for (const choice of document.querySelectorAll("input[name=recognise]")) choice.addEventListener("change", refresh);
 window.addEventListener("beforeunload", (event) => { if (sending) event.preventDefault(); });
 refresh();

@@ -340,6 +340,25 @@ def test_a_line_longer_than_one_read_hides_no_later_line(tmp_path: Path) -> None
     assert (found.state, found.artifactRefs) == ("done", ["a"])
 
 
+def test_a_preparation_does_not_wait_for_a_training(tmp_path: Path) -> None:
+    runner = JobRunner(tmp_path)
+
+    async def both() -> list[str]:
+        jobs = [
+            await runner.submit(kind, "", ["sleep", "60"], {}) for kind in ("voice_train", "voice_train", "voice-prep")
+        ]
+        found = [runner.store.get(job.id) for job in jobs]
+        for job in jobs:
+            await runner.cancel(job.id)
+        async with asyncio.timeout(60):
+            while runner.store.open():
+                await runner.step()
+        return [job.state for job in found if job is not None]
+
+    assert asyncio.run(both()) == ["running", "pending", "running"]
+    runner.close()
+
+
 STUBBORN = """
 import signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)

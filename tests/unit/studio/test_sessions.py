@@ -16,7 +16,7 @@ from voicemill.dataset.rights import parse_rights
 from voicemill.errors import UsageError, VoicemillError
 from voicemill_studio import preparation_source
 from voicemill_studio.draft_store import DraftStore
-from voicemill_studio.session_store import RecordingSession, SessionStore
+from voicemill_studio.session_store import RecordingSession, SessionStore, sentences_of
 from voicemill_studio.take_verdict import TakeFault, TakeVerdict
 from voicemill_studio.upload_store import UploadStore
 
@@ -194,6 +194,38 @@ def test_the_source_of_uploads(tmp_path: Path, names: list[str], options: list[s
     stems = {Path(name).stem for name in recordings if name.endswith(".wav")}
     if "--script" not in options and "--metadata" not in options:
         assert stems == {Path(name).stem for name in recordings if not name.endswith(".wav")}
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "found"),
+    [
+        (["a.wav"], ["--audio", "recordings", "--recognise", "nemo:x"], 1),
+        (["a.wav", "b.wav", "a.txt"], ["--audio", "recordings", "--recognise", "nemo:x"], 3),
+        (["a.wav", "b.wav", "book.txt"], ["--audio", "recordings", "--script", "text/book.txt"], 2),
+        (["a.wav", "a.txt"], ["--audio", "recordings", "--script", "text/a.txt"], 1),
+    ],
+)
+def test_recordings_without_text_are_recognised(
+    tmp_path: Path, names: list[str], options: list[str], found: int
+) -> None:
+    store = UploadStore(tmp_path / "files")
+    for number, name in enumerate(names):
+        uploaded(store, name, wav(0.01 * (number + 1)) if name.endswith("wav") else b"The words that are spoken.")
+    source = preparation_source.from_uploads(store, tmp_path / "source", recogniser="nemo:x")
+    assert [option.removeprefix(f"{tmp_path}/source/") for option in source.options] == options
+    assert len(os.listdir(tmp_path / "source/recordings")) == found
+
+
+def test_sentences_of_ones_own() -> None:
+    assert sentences_of("\n  The   boy hid. \n\nIt rained.\r\nThe boy hid.\n") == ["The boy hid.", "It rained."]
+    assert sentences_of(" \n ") == []
+    for wrong in ("a " * 200, "…", "The boy hid.\n---", "\n".join(f"Number {number}." for number in range(501))):
+        with pytest.raises(UsageError) as refused:
+            sentences_of(wrong)
+        assert refused.value.code == "sentences_invalid"
+    with pytest.raises(VoicemillError) as foreign:
+        sentences_of("Добрый день.")
+    assert foreign.value.code == "text_not_english"
 
 
 @pytest.mark.parametrize(

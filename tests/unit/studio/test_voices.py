@@ -143,6 +143,32 @@ class TestVoice:
         assert post(server, "/studio/voices/mia/promote", display_name="Mia").status_code == 303
         assert 1 <= len(list((work / "versions/mia").glob("*.tar"))) <= 2
 
+    def test_a_trained_bundle_waits_until_it_is_promoted(self, shop: tuple[Server, Path], made: Path) -> None:
+        server, work = shop
+        certify(publish(made, work / "candidates", "nora", "Nora"))
+        assert ">to be promoted</span>" in server.get("/studio/?q=nora").text
+        assert "Nora, not promoted yet" in server.get("/studio/listen?voice=nora@new").text
+        assert "nora" not in [voice["id"] for voice in server.get("/v1/models").json()["data"]], "it is not served"
+        body = {"voice": "nora@new", "text": "Good morning."}
+        spoken = httpx.post(f"{server.url}/studio/api/speak", json=body, headers={"Origin": server.url}, timeout=120)
+        assert spoken.status_code == 200, spoken.text
+        page = post(server, "/studio/listening-tests", rater="Ann", first="nora@new", sentences="Good morning.")
+        post(server, page.headers["location"], number="0", answer="4")
+        assert (work / "candidates/nora/opinions.json").is_file()
+        manifest = (work / "candidates/nora/voice_bundle/manifest.json").read_bytes()
+        (work / "candidates/nora/voice_bundle/extra").write_text("x")
+        refused = post(server, "/studio/voices/nora/promote")
+        assert "does not verify, so it is not promoted" in refused.text
+        (work / "candidates/nora/voice_bundle/extra").unlink()
+        assert post(server, "/studio/voices/nora/promote").status_code == 303
+        assert (work / "bundles/nora/voice_bundle/manifest.json").read_bytes() == manifest
+        assert not (work / "candidates/nora").exists()
+        voice = server.get("/studio/voices/nora").text
+        assert ">certified</span>" in voice
+        assert "<b>4.00</b>" in voice, "the answers are still those about this bundle"
+        again = post(server, "/studio/voices/nora/promote")
+        assert again.headers["x-voicemill-reason"] == "not_found", "the last training was of another voice"
+
     def test_delete_asks_and_deletes_what_was_chosen(self, shop: tuple[Server, Path], made: Path) -> None:
         server, work = shop
         publish(made, work / "bundles", "tom", "Tom")
