@@ -84,7 +84,7 @@ def prepare_command(clone: CloneRequest, engine: ModelSettings, context: AppCont
     protocol = Protocol(sys.stdout)
     with console.Interrupts(), console.Terminal() as terminal:
         terminal.stage("reference")
-        cloned = cloning.prepare(context, clone)
+        cloned = cloning.prepare(context, clone, terminal)
         chosen = cloned.reference.prepared.chosen
         terminal.note(f"{chosen.start:.1f} to {chosen.end:.1f} s: {cloned.reference.text or '(without words)'}")
         protocol.artifact(cloned.reference.wav)

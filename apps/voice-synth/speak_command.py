@@ -83,7 +83,7 @@ def speak_command(
 
     choice = context.choice(voice, speaker, tone, context.instruction(instruct, instruct_style))
     check_text(words)
-    language_of(language, choice)
+    language_of(language, choice, words)
     resolved = resolve(generation, choice.defaults)
     saved = _save_defaults(context, choice, resolved) if save_profile_default else None
     request = SpeakRequest(
@@ -102,7 +102,7 @@ def speak_command(
     )
     opened = context.engine_options(engine)
     with console.Interrupts(), console.Terminal() as terminal:
-        run = speak_run(request, lambda: open_engine(choice, opened), context.judges, terminal)
+        run = speak_run(request, lambda: open_engine(choice, opened), context.judges(terminal), terminal)
     _write(context, run, out_exact, json_result)
 
 

@@ -86,7 +86,6 @@ def teach_command(
     """
     from voicemill import console
     from voicemill.protocol import Protocol
-    from voicemill.text import transcripts
     from voicemill_cloning import lesson, sentences
     from voicemill_cloning.generation import GenerationOptions, resolve
     from voicemill_cloning.teaching import TeachingLimits
@@ -103,7 +102,7 @@ def teach_command(
         limits=limits,
         stated=rights,
     )
-    read = sentences.reading_list(seed) if text_file is None else iter(transcripts.read_script(text_file))
+    read = sentences.reading_list(seed) if text_file is None else iter(lesson.own_sentences(text_file))
     opened = context.engine_options(engine)
     protocol = Protocol(sys.stdout)
     with console.Interrupts(), console.Terminal() as terminal:

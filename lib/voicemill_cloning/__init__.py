@@ -10,10 +10,12 @@ Engines and speech:
     chunking     a long text in the pieces that an engine speaks one by one
     durations    how long a text takes to speak, by phones and syllables
     languages    the languages of Qwen3-TTS and their names
+    text_language  which of them a text is in
     generation   profiles, a voice's defaults and options -> how a generation is steered
     styles       sentences that tell a model how to speak; texts that look like such sentences
     selection    takes scored and ranked
     judging      the words and the speaker of a take, by learned judges
+    recogniser_files  the files of the recogniser for other languages than English
 
 Voices:
 

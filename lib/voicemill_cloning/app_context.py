@@ -10,12 +10,13 @@ from typing import IO
 
 from voicemill.errors import UsageError
 from voicemill.lane.load_voice import read_input_text
-from voicemill.metrics.judges import Judges, find_judges
+from voicemill.progress import Observer
 from voicemill.settings import Settings
 from voicemill.weights.registry import WeightsRegistry
 from voicemill.workspace import Workspace
 from voicemill_cloning.app_options import ModelSettings
 from voicemill_cloning.choice import SWITCH, VoiceChoice, choose_speaker, choose_voice, custom_voice_enabled
+from voicemill_cloning.judging import TakeJudges
 from voicemill_cloning.opening import EngineOptions
 from voicemill_cloning.registry import SpeakingVoices
 from voicemill_cloning.styles import SHIPPED, Instruction, find_instruction
@@ -68,9 +69,9 @@ class AppContext:
         """Weights of the allowlist."""
         return WeightsRegistry(self.settings.weights.allowlist, self.workspace.weights_cache, self.settings.repository)
 
-    def judges(self) -> Judges:
-        """Recogniser and encoder; loads no model."""
-        return find_judges(self.weights)
+    def judges(self, observer: Observer) -> TakeJudges:
+        """Recognisers and encoder; loads no model."""
+        return TakeJudges(self.weights, observer)
 
     def signer(self) -> MarkSigner:
         """Of the metadata of sounds."""

@@ -12,7 +12,7 @@ import re
 from voicemill.text.frontend.sentences import split_sentences
 from voicemill_cloning.durations import expected_seconds
 from voicemill_cloning.engines.engine import AUTO
-from voicemill_cloning.languages import by_script
+from voicemill_cloning.text_language import by_text
 
 LONGEST = 15.0
 """Seconds of speech of one piece: about what 200 characters of English take."""
@@ -27,9 +27,9 @@ def pieces(text: str, language: str = "English") -> list[str]:
 
     Args:
         text: as written, in paragraphs.
-        language: a name of `voicemill_cloning.languages`, or `AUTO`, which is judged by the script.
+        language: a name of `voicemill_cloning.languages`, or `AUTO`, which is judged by the text.
     """
-    language = by_script(text) if language == AUTO else language
+    language = by_text(text) if language == AUTO else language
     found: list[str] = []
     for paragraph in filter(None, map(str.strip, re.split(r"\n\s*\n", text))):
         sentences = _sentences(" ".join(paragraph.split()), language)

@@ -84,7 +84,7 @@ def metadata(run: SpokenRun, cloned: ClonedReference, *, x_vector_only: bool, pr
         "instruct_source": None,
         "language": run.language,
         "ref_language_detected": cloned.language,
-        "ref_language_probability": None,
+        "ref_language_probability": chosen.language_probability,
         "x_vector_only": x_vector_only,
         "tone": choice.tone,
         **results.generation_members(run),

@@ -80,7 +80,7 @@ def clone_and_speak(context: AppContext, request: CloneRun, options: EngineOptio
     if request.save_defaults and request.clone.slug is None:
         raise UsageError("--save-profile-default needs a voice.", hint="Name one with --voice or --voice-name.")
     observer.stage("reference")
-    cloned = cloning.prepare(context, request.clone)
+    cloned = cloning.prepare(context, request.clone, observer)
     chosen = cloned.reference.prepared.chosen
     observer.note(f"{chosen.start:.1f} to {chosen.end:.1f} s: {cloned.reference.text or '(without words)'}")
     prepared = time.monotonic() - started
@@ -124,7 +124,7 @@ def clone_and_speak(context: AppContext, request: CloneRun, options: EngineOptio
         seed=request.seed,
         saved=saved,
     )
-    run = speak_run(spoken, open_engine, context.judges, observer)
+    run = speak_run(spoken, open_engine, context.judges(observer), observer)
     written = write_clone(
         run, cloned, context.out, context.signer(), x_vector_only=request.clone.x_vector_only, prep_sec=prepared
     )
@@ -143,7 +143,9 @@ def self_test(context: AppContext, options: EngineOptions, observer: Observer) -
         part = Path(folder) / "reference.wav"
         start, end = _SELF_TEST_PART
         decode.decode(source, part, sample_rate=44_100, start=start, end=end)
-        request = CloneRun(CloneRequest(audio=part, force_bad=True), SELF_TEST_TEXT, GenerationOptions(), seed=0)
+        request = CloneRun(
+            CloneRequest(audio=part, language="English", force_bad=True), SELF_TEST_TEXT, GenerationOptions(), seed=0
+        )
         made = clone_and_speak(context, request, options, observer)
     take = made.run.chosen.take
     peak = float(np.abs(take.samples).max(initial=0.0))

@@ -8,20 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voicemill import files
-from voicemill.align.transcription import WhisperTranscriber
-from voicemill.audio import decode
+from voicemill.audio import decode, probing
 from voicemill.dataset.rights import Rights
-from voicemill.errors import UsageError
+from voicemill.errors import GateError, UsageError
+from voicemill.progress import Observer
 from voicemill_cloning import judging, languages
 from voicemill_cloning.app_context import AppContext
 from voicemill_cloning.engines.engine import AUTO
 from voicemill_cloning.engines.qwen import DEFAULT_MODELS, QwenModel
+from voicemill_cloning.judging import Recogniser, TakeJudges
 from voicemill_cloning.listing import UNNAMED
 from voicemill_cloning.opening import EngineOptions
 from voicemill_cloning.prompts import SUFFIX, prompt_name, read_prompt
 from voicemill_cloning.references import Reference, ReferenceCandidate, ReferenceRequest, prepare_reference
 from voicemill_cloning.registration import register_prompt, register_reference, register_source, source_of
 from voicemill_cloning.source_recording import RATE as SOURCE_RATE
+from voicemill_cloning.text_language import by_text
 from voicemill_cloning.voice_file import PROMPTS, VoiceSource, voice_slug
 
 
@@ -62,7 +64,7 @@ class CloneRequest:
         slug = self.slug  # raises for a name that no voice can have
         if self.tone is not None and slug is None:
             raise UsageError("A tone belongs to a voice.", hint="Name one with --voice or --voice-name.")
-        languages.find_language(self.language)
+        judging.recogniser_name(languages.find_language(self.language), self.recogniser)
 
     @property
     def slug(self) -> str | None:
@@ -87,12 +89,18 @@ class ClonedReference:
     recogniser: str | None
 
 
-def prepare(context: AppContext, request: CloneRequest) -> ClonedReference:
+def prepare(context: AppContext, request: CloneRequest, observer: Observer) -> ClonedReference:
     """Take the reference, judge it, and enter it into the registry where a name is given.
+
+    Args:
+        context: of the app.
+        request: what is cloned.
+        observer: the person's display.
 
     Raises:
         UsageError, AudioError: see `references.prepare_reference`; `voice_not_found`, `voice_without_source`,
-            `language_not_judged`, `voice_of_another_kind`.
+            `voice_of_another_kind`; see `TakeJudges.recogniser`.
+        GateError, DependencyError: the recogniser cannot be used.
     """
     audio, rights = request.audio, request.rights
     source = VoiceSource(type="file", path=str(audio))
@@ -101,31 +109,41 @@ def prepare(context: AppContext, request: CloneRequest) -> ClonedReference:
         audio = source_of(context.voices, known.slug)
         if known.file is not None:
             source, rights = known.file.source or source, rights or known.file.rights
+    wanted = ReferenceRequest(
+        audio or Path(), request.text, request.start, request.end, request.force_bad, request.choose
+    )
+    probing.locate(wanted.audio)
     language = languages.find_language(request.language)
-    recognise = request.text is None and not request.x_vector_only
-    if recognise and language not in judging.SPOKEN:
-        raise UsageError(
-            f"The recogniser knows English only, and the reference is in {language}.",
-            reason=f"language_not_judged:{language}",
-            hint="Give the words of the reference with --ref-text.",
-        )
-    judges = context.judges()
-    found = judging.require_recogniser(judges, AUTO, request.recogniser or judging.DEFAULT) if recognise else None
+    judges = context.judges(observer)
+    recognised = request.text is None and not request.x_vector_only
+    found = _recogniser(judges, language, request.recogniser, observer) if recognised else None
     reference = prepare_reference(
-        ReferenceRequest(audio or Path(), request.text, request.start, request.end, request.force_bad, request.choose),
+        wanted,
         context.cache,
         context.workspace.stage_cache,
-        None if found is None else lambda: WhisperTranscriber(found.model.path, found.model.pins),
-        None if isinstance(judges.speaker, str) else judges.speaker,
+        found,
+        None if isinstance(judges.found.speaker, str) else judges.found.speaker,
     )
     if language == AUTO:
-        language = languages.by_script(reference.text) if reference.text else "English"
+        detected = languages.of_code(reference.prepared.chosen.language)
+        language = detected or (by_text(reference.text) if reference.text else "English")
     slug = request.slug
     if slug is not None:
         if request.audio is not None:
             _register_recording(context, slug, request.audio, source, rights)
         register_reference(context.voices, slug, reference, language, source=source, rights=rights)
-    return ClonedReference(reference, slug, language, None if found is None else request.recogniser or judging.DEFAULT)
+    return ClonedReference(reference, slug, language, None if found is None else found.name)
+
+
+def _recogniser(judges: TakeJudges, language: str, name: str | None, observer: Observer) -> Recogniser:
+    """The recogniser of a reference: one that judges the language itself, unless a language or a model is named."""
+    if name is not None or language != AUTO:
+        return judges.recogniser(language, name)
+    try:
+        return judges.recogniser(AUTO, judging.OTHER_MODEL)
+    except GateError as error:
+        observer.note(f"WARNING: the reference is taken to be English; another language needs --ref-language. {error}")
+        return judges.recogniser("English")
 
 
 def _register_recording(

@@ -16,6 +16,7 @@ from voicemill_cloning.marked_files import speech_origin, write_take
 from voicemill_cloning.opening import EngineOptions
 from voicemill_cloning.speaking import SpeakOptions, speak
 from voicemill_cloning.styles import Instruction
+from voicemill_cloning.text_language import by_text
 from voicemill_cloning.voice_file import SpeakingVoice, VoiceSource
 
 DESIGNED = Path("voice-clone/designed_refs")
@@ -69,7 +70,7 @@ def design(context: AppContext, request: DesignRequest, options: EngineOptions, 
     if request.slug is not None and not request.again:
         context.voices.require_free(request.slug)
     language = languages.find_language(request.language)
-    spoken = languages.by_script(request.ref_text) if language == AUTO else language
+    spoken = by_text(request.ref_text) if language == AUTO else language
     observer.stage("designing")
     reference = _reference(context, request, language, options)
     observer.stage("prompt")
@@ -88,7 +89,7 @@ def design(context: AppContext, request: DesignRequest, options: EngineOptions, 
         force_bad=True,
         again=request.again,
     )
-    cloned = cloning.prepare(context, clone)
+    cloned = cloning.prepare(context, clone, observer)
     chosen = EngineOptions(
         options.weights, options.environment, request.clone_model, options.threads, options.dtype, options.timeout
     )

@@ -20,7 +20,7 @@ from voicemill.errors import DatasetError
 from voicemill.text.frontend import read
 from voicemill.text.lexicon import default_lexicon
 from voicemill_cloning.engines.engine import AUTO
-from voicemill_cloning.languages import by_script
+from voicemill_cloning.text_language import by_text
 
 PHONE, MARK, SENTENCE = 0.09, 0.2, 0.4
 """Seconds of an English phone, of a mark inside a sentence and of a sentence's end."""
@@ -57,9 +57,9 @@ def expected_seconds(text: str, language: str = "English") -> float:
 
     Args:
         text: as written.
-        language: a name of `voicemill_cloning.languages`; `AUTO` is judged by the script.
+        language: a name of `voicemill_cloning.languages`; `AUTO` is judged by the text.
     """
-    language = by_script(text) if language == AUTO else language
+    language = by_text(text) if language == AUTO else language
     if language == "English" and (count := _english(text)) is not None:
         phones, marks, sentences = count
         return PHONE * phones + MARK * marks + SENTENCE * max(1, sentences)

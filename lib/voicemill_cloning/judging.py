@@ -2,24 +2,150 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import functools
+import re
+import unicodedata
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from voicemill.align import transcription
 from voicemill.align.features import SAMPLE_RATE
+from voicemill.align.transcription import RecogniserModel, WhisperTranscriber
 from voicemill.audio.decode import resample
 from voicemill.audio.embedding import SpeakerModel, centroid
-from voicemill.errors import DependencyError, GateError, UsageError
-from voicemill.metrics.error_rate import word_errors
-from voicemill.metrics.judges import WHISPER, Judges, WhisperRecogniser
+from voicemill.errors import DependencyError, GateError, NotMeasurableError, UsageError
+from voicemill.metrics.error_rate import ErrorRate
+from voicemill.metrics.judges import WHISPER, Judges, find_judges, spoken_form, whisper_model
+from voicemill.progress import Observer, SilentObserver
+from voicemill.weights.registry import WeightsRegistry
+from voicemill_cloning import recogniser_files
 from voicemill_cloning.engines.engine import AUTO, Samples
+from voicemill_cloning.languages import CODES
 
-DEFAULT = WHISPER.removeprefix("openai/whisper-")
-"""Name of the recogniser."""
-SPOKEN = ("English", AUTO)
-"""Languages that the recogniser knows."""
+ENGLISH_MODEL, OTHER_MODEL = "tiny.en", "base"
+"""Names of the recognisers for English and for the other languages."""
+MODELS = {
+    ENGLISH_MODEL: WHISPER,
+    OTHER_MODEL: recogniser_files.WEIGHTS_ID,
+    "small": "Systran/faster-whisper-small",
+}
+"""Name of a Whisper model -> id on the weights allowlist."""
+_BY_CHARACTER = ("Chinese", "Japanese", "Korean")
+"""Languages whose words are not, or not always, written apart: their characters are compared."""
+_WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
+
+
+@dataclass(frozen=True)
+class Recogniser:
+    """A Whisper model for one language; loaded at its first use, once in each process.
+
+    Attributes:
+        name: one of `MODELS`.
+        model: after the weights gate.
+        language: a name of `voicemill_cloning.languages`; `AUTO` lets a multilingual model judge.
+    """
+
+    name: str
+    model: RecogniserModel
+    language: str
+
+    @property
+    def weights_id(self) -> str:
+        """Id on the weights allowlist."""
+        return self.model.weights_id
+
+    def load(self) -> WhisperTranscriber:
+        """The model in memory; see `voicemill.align.transcription.load`."""
+        code = "en" if self.name == ENGLISH_MODEL else CODES.get(self.language)
+        return cast("WhisperTranscriber", transcription.load(replace(self.model, language=code)))
+
+    def transcribe(self, samples: Samples, rate: int) -> str:
+        """The words of mono samples; English in lower case with digits and signs spelled out."""
+        text = self.load().transcribe([resample(samples, rate, SAMPLE_RATE)])[0]
+        return spoken_form(text) if self.language in ("English", AUTO) else text
+
+
+@dataclass(frozen=True)
+class TakeJudges:
+    """The judges of takes and references.
+
+    Attributes:
+        registry: of the weights.
+        observer: receives the progress of downloads.
+    """
+
+    registry: WeightsRegistry
+    observer: Observer = field(default_factory=SilentObserver, compare=False)
+
+    @functools.cached_property
+    def found(self) -> Judges:
+        """The judges that need no language; each is a model or why it cannot be used."""
+        return find_judges(self.registry)
+
+    def recogniser(self, language: str, name: str | None = None) -> Recogniser:
+        """The recogniser of a language.
+
+        Args:
+            language: a name of `voicemill_cloning.languages`, or `AUTO`.
+            name: of the Whisper model that was asked for; None takes the language's.
+
+        Raises:
+            UsageError: `unknown_recogniser:<name>`; `language_not_judged:<language>`, the model knows English only.
+            DependencyError: `judge_unavailable:recogniser`.
+            GateError: `weights_unavailable:<id>`, `weights_checksum_mismatch:<id>` and the refusals of the gate.
+        """
+        chosen = recogniser_name(language, name)
+        if chosen == ENGLISH_MODEL:
+            if isinstance(self.found.recogniser, str):
+                raise DependencyError(
+                    f"Words cannot be judged. {self.found.recogniser}",
+                    reason="judge_unavailable:recogniser",
+                    hint="Set the toolbox up again, which installs the recogniser.",
+                )
+            return Recogniser(chosen, self.found.recogniser.model, language)
+        if chosen == OTHER_MODEL:
+            recogniser_files.fetch(self.registry, self.observer)
+        return Recogniser(chosen, whisper_model(self.registry.resolve(MODELS[chosen], "asr", download=True)), language)
+
+    def speaker(self) -> SpeakerModel:
+        """The speaker encoder.
+
+        Raises:
+            GateError: `judge_unavailable:speaker`.
+        """
+        if isinstance(self.found.speaker, str):
+            raise GateError(
+                f"The likeness of voices cannot be judged. {self.found.speaker}",
+                reason="judge_unavailable:speaker",
+                hint="Set the toolbox up again, which installs the encoder.",
+            )
+        return self.found.speaker
+
+
+def recogniser_name(language: str, name: str | None) -> str:
+    """The recogniser of a language: the one that was asked for, or the language's own.
+
+    Raises:
+        UsageError: `unknown_recogniser:<name>`; `language_not_judged:<language>`, the model knows English only.
+    """
+    english = language in ("English", AUTO)
+    chosen = (name or (ENGLISH_MODEL if english else OTHER_MODEL)).removeprefix("openai/whisper-")
+    if chosen not in MODELS:
+        raise UsageError(
+            f"The recogniser Whisper {chosen[:40]} is not on the allowlist of judges.",
+            reason=f"unknown_recogniser:{chosen[:40]}",
+            hint=f"Use --whisper-model {' or '.join(MODELS)}, or leave it out.",
+        )
+    if chosen == ENGLISH_MODEL and not english:
+        raise UsageError(
+            f"Whisper {ENGLISH_MODEL} knows English only, and this is {language}.",
+            reason=f"language_not_judged:{language}",
+            hint=f"Leave --whisper-model out, or give {OTHER_MODEL}.",
+        )
+    return chosen
 
 
 @dataclass(frozen=True)
@@ -28,7 +154,8 @@ class RecognisedTake:
 
     Attributes:
         transcript: as recognised.
-        word_errors: substitutions, insertions and deletions over the words of the text; may exceed 1.
+        word_errors: substitutions, insertions and deletions over the words of the text (characters in Chinese,
+            Japanese and Korean); may exceed 1.
     """
 
     transcript: str
@@ -48,71 +175,47 @@ class RecognisedTake:
         }
 
 
-def require_english(language: str) -> None:
-    """Refuse to judge the words of another language.
-
-    Raises:
-        UsageError: `language_not_judged:<language>`.
-    """
-    if language not in SPOKEN:
-        raise UsageError(
-            f"The recogniser that judges takes knows English only, and the text is in {language}.",
-            reason=f"language_not_judged:{language}",
-            hint="Leave --qa, --select-best and --align-words out for other languages.",
-        )
-
-
-def require_recogniser(judges: Judges, language: str, name: str = DEFAULT) -> WhisperRecogniser:
-    """The recogniser, if it can judge a text in this language.
+def spoken_units(text: str, language: str) -> list[str]:
+    """The units in which a text and its transcript are compared: words as they are read, or characters.
 
     Args:
-        judges: that were found.
-        language: of the text.
-        name: of the Whisper model that was asked for.
+        text: as written, or as recognised.
+        language: a name of `voicemill_cloning.languages`; `AUTO` counts as English.
+    """
+    if language in ("English", AUTO):
+        return spoken_form(text).split()
+    plain = unicodedata.normalize("NFKC", text).casefold().replace("\u0451", "\u0435")
+    if language in _BY_CHARACTER:
+        return [sign for sign in plain if sign.isalnum()]
+    return [part for word in _WORD.findall(plain) for part in re.split(r"['\u2019-]", word)]
+
+
+def error_rate(text: str, transcript: str, language: str) -> ErrorRate:
+    """Errors of a transcript in the units of its language.
 
     Raises:
-        UsageError: `language_not_judged:<language>`; `unknown_recogniser:<name>`.
-        DependencyError: `judge_unavailable:recogniser`.
+        NotMeasurableError: the text has no words.
     """
-    require_english(language)
-    if name.removeprefix("openai/whisper-") != DEFAULT:
-        raise UsageError(
-            f"The recogniser Whisper {name[:40]} is not on the allowlist of judges.",
-            reason=f"unknown_recogniser:{name[:40]}",
-            hint=f"Use --whisper-model {DEFAULT}.",
-        )
-    if isinstance(judges.recogniser, str):
-        raise DependencyError(
-            f"The words of takes cannot be judged. {judges.recogniser}",
-            reason="judge_unavailable:recogniser",
-            hint="Set the toolbox up again, which installs the recogniser.",
-        )
-    return judges.recogniser
+    import jiwer
+
+    expected, found = (" ".join(spoken_units(each, language)) for each in (text, transcript))
+    if not expected:
+        raise NotMeasurableError("The text has no words.")
+    if not found:
+        return ErrorRate(len(expected.split()), len(expected.split()))
+    counted = jiwer.process_words(expected, found)
+    errors = counted.substitutions + counted.insertions + counted.deletions
+    return ErrorRate(errors, counted.hits + counted.substitutions + counted.deletions)
 
 
-def require_speaker_model(judges: Judges) -> SpeakerModel:
-    """The speaker encoder.
-
-    Raises:
-        GateError: `judge_unavailable:speaker`.
-    """
-    if isinstance(judges.speaker, str):
-        raise GateError(
-            f"The likeness of voices cannot be judged. {judges.speaker}",
-            reason="judge_unavailable:speaker",
-            hint="Set the toolbox up again, which installs the encoder.",
-        )
-    return judges.speaker
-
-
-def recognise(recogniser: WhisperRecogniser, samples: Samples, rate: int, text: str) -> RecognisedTake:
+def recognise(recogniser: Recogniser, samples: Samples, rate: int, text: str) -> RecognisedTake:
     """Recognise a take and compare it with its text.
 
     Raises:
         NotMeasurableError: the text has no words.
     """
-    transcript = recogniser.transcribe(resample(samples, rate, SAMPLE_RATE))
-    return RecognisedTake(transcript, word_errors([text], [transcript])[0].rate)
+    transcript = recogniser.transcribe(samples, rate)
+    return RecognisedTake(transcript, error_rate(text, transcript, recogniser.language).rate)
 
 
 class ReferenceVoice:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import unicodedata
 
 from voicemill.errors import UsageError
 from voicemill_cloning.engines.engine import AUTO
@@ -24,6 +23,11 @@ CODES = {
 LANGUAGES = tuple(CODES)
 
 
+def of_code(code: str | None) -> str | None:
+    """The language of an ISO code, if it is one of the ten."""
+    return next((language for language, each in CODES.items() if each == code), None)
+
+
 def find_language(name: str) -> str:
     """The language of that name or code, without regard to case; `AUTO` too.
 
@@ -41,17 +45,3 @@ def find_language(name: str) -> str:
         reason=f"unknown_language:{name}",
         hint=(f"Did you mean {known[near[0]]}? " if near else "") + f"Choose one of: {AUTO}, {', '.join(LANGUAGES)}.",
     )
-
-
-def by_script(text: str) -> str:
-    """The language whose script a text is in; texts in Latin letters count as English.
-
-    Kana make a text Japanese, Hangul Korean, other Chinese characters Chinese, and mostly Cyrillic letters Russian.
-    """
-    scripts = [unicodedata.name(sign, "").partition(" ")[0] for sign in text if sign.isalpha()]
-    if "HIRAGANA" in scripts or "KATAKANA" in scripts:
-        return "Japanese"
-    for script, language in (("HANGUL", "Korean"), ("CJK", "Chinese"), ("CYRILLIC", "Russian")):
-        if 2 * scripts.count(script) > len(scripts):
-            return language
-    return "English"

@@ -19,11 +19,13 @@ from voicemill.dataset.teacher import SyntheticSpeech
 from voicemill.errors import UsageError
 from voicemill.progress import Observer
 from voicemill.protocol import Protocol, Scalar
+from voicemill.text import transcripts
+from voicemill.text.language import require_english
+from voicemill.text.lexicon import default_lexicon
 from voicemill.voices import registry
-from voicemill_cloning import judging
 from voicemill_cloning.app_context import AppContext
 from voicemill_cloning.choice import VoiceChoice
-from voicemill_cloning.engines.engine import AUTO, SpeechEngine
+from voicemill_cloning.engines.engine import SpeechEngine
 from voicemill_cloning.generation import Generation
 from voicemill_cloning.judging import ReferenceVoice
 from voicemill_cloning.opening import EngineOptions, open_engine
@@ -31,6 +33,8 @@ from voicemill_cloning.speaking import SpeakOptions
 from voicemill_cloning.teaching import Lesson, ReadingJudges, TeachingLimits, teach
 
 RECORD = teacher.NAME
+LANGUAGE = "English"
+"""Of trained voices; a voice whose reference is in another language reads English, too."""
 
 
 @dataclass(frozen=True)
@@ -99,16 +103,13 @@ def plan(
     """Check what can be checked before an engine is opened.
 
     Raises:
-        UsageError: the minutes; `language_not_judged`, a trained voice speaks English; `dataset_not_taught:<name>`,
-            the dataset of that name is another one.
+        UsageError: the minutes; `dataset_not_taught:<name>`, the dataset of that name is another one.
     """
-    language = choice.language or AUTO
-    judging.require_english(language)
     file = choice.known.file if choice.known else None
     reference = choice.known.folder / file.ref.wav if choice.known and file and file.ref else None
     _require_own(context, name)
     options = SpeakOptions(
-        language=language,
+        language=LANGUAGE,
         seed=seed,
         sampling=generation.sampling,
         token_factor=generation.token_factor,
@@ -116,6 +117,17 @@ def plan(
     )
     sha256 = file.ref.hash if file and file.ref else None
     return LessonPlan(choice, name, Lesson(minutes, options, limits, sha256), reference, _rights(stated, choice.rights))
+
+
+def own_sentences(path: Path) -> list[str]:
+    """The sentences of a file.
+
+    Raises:
+        UsageError, DatasetError: it cannot be read; `text_not_english`, trained voices speak English.
+    """
+    found = transcripts.read_script(path)
+    require_english(found, default_lexicon())
+    return found
 
 
 def give(
@@ -148,9 +160,8 @@ def give(
     if force and folder.is_dir():
         shutil.rmtree(folder)
     lines = ProgressLines(observer, protocol, len(STAGES) + 1)
-    judges = context.judges()
-    recogniser = judging.require_recogniser(judges, plan.lesson.options.language)
-    encoder = judging.require_speaker_model(judges)
+    judges = context.judges(lines)
+    recogniser, encoder = judges.recogniser(LANGUAGE), judges.speaker()
     voice = ReferenceVoice(encoder)
     if plan.reference is not None and plan.reference.is_file():
         voice = ReferenceVoice.of(encoder, *decode.read_mono(plan.reference))

@@ -9,7 +9,7 @@ from voicemill.dataset.rights import Rights
 from voicemill.errors import UsageError
 from voicemill.weights.registry import WeightsRegistry
 from voicemill_cloning.choice import VoiceChoice
-from voicemill_cloning.engines.engine import SpeechEngine
+from voicemill_cloning.engines.engine import SpeechEngine, require_language
 from voicemill_cloning.engines.programs import EspeakEngine, FliteEngine
 from voicemill_cloning.engines.qwen import DEFAULT_MODELS, MODELS, Kind, QwenModel, QwenOptions
 from voicemill_cloning.engines.trained import TrainedEngine
@@ -59,6 +59,16 @@ class EngineOptions:
 def built_in_model(instruct: str | None) -> str:
     """The model of built-in speakers: the small one, which takes no instruction, or the large one."""
     return MODELS["custom_voice"][1] if instruct else DEFAULT_MODELS["custom_voice"]
+
+
+def require_spoken(choice: VoiceChoice, language: str) -> None:
+    """Refuse a language that a voice cannot speak, where that is known before its engine is opened.
+
+    Raises:
+        UsageError: `language_not_spoken:<language>`.
+    """
+    if choice.engine_mode in ("flite", "trained"):
+        require_language(choice.engine_mode, choice.voice_id, ("English",), language)
 
 
 def open_engine(choice: VoiceChoice, options: EngineOptions) -> SpeechEngine:

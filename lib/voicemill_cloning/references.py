@@ -8,6 +8,7 @@ is refused.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,9 @@ MIN_SIMILARITY = 0.65
 each (LibriSpeech) the least similar windows of 2 s have 0.63 to 0.87 (0.66 and more in 99%), in 167 pairs of two people
 0.33 to 0.64."""
 _WINDOW, _HOP = 2.0, 1.0
-SCORING_VERSION = 3
+_REPETITIVE = 6
+"""Words of a transcript from which its repetitions are judged."""
+SCORING_VERSION = 4
 """Of the rules in this module: results of other versions are computed again."""
 
 
@@ -53,6 +56,18 @@ class ScoringRecogniser(Protocol):
     """Recognises (n,) mono samples at 16 kHz, and says how sure it is."""
 
     def scored(self, samples: npt.NDArray[np.float32]) -> ScoredText: ...
+
+
+class LoadableRecogniser(Protocol):
+    """A recogniser that is loaded where it is needed; its name and language are part of a cached result."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def language(self) -> str: ...
+
+    def load(self) -> ScoringRecogniser: ...
 
 
 class ReferenceCandidate(BaseModel):
@@ -63,6 +78,8 @@ class ReferenceCandidate(BaseModel):
         score: 0 to 1, by which the best is chosen.
         transcript: as recognised; empty without a recogniser.
         log_probability: mean of the transcript's tokens; None without a recogniser.
+        language: ISO code of the transcript; `language_probability` how sure the recogniser is of it, None where it
+            was stated.
         clipping, noise, continuity: 0 (bad) to 1 (good).
     """
 
@@ -73,6 +90,8 @@ class ReferenceCandidate(BaseModel):
     score: float
     transcript: str
     log_probability: float | None
+    language: str | None = None
+    language_probability: float | None = None
     clipping: float
     noise: float
     continuity: float
@@ -88,6 +107,7 @@ class PreparedReference(BaseModel):
 
     Attributes:
         source_sha256: of the recording.
+        recogniser: name and language of the recogniser; empty without one.
         similarity: of the least similar windows of the reference; None where it is too short or no encoder is there.
     """
 
@@ -95,6 +115,7 @@ class PreparedReference(BaseModel):
 
     candidate_scoring_version: int
     source_sha256: str
+    recogniser: str
     chosen: ReferenceCandidate
     candidates: tuple[ReferenceCandidate, ...]
     similarity: float | None
@@ -151,7 +172,7 @@ def prepare_reference(
     request: ReferenceRequest,
     cache: Path,
     stage_cache: Path,
-    recogniser: Callable[[], ScoringRecogniser] | None,
+    recogniser: LoadableRecogniser | None,
     encoder: SpeakerModel | None,
 ) -> Reference:
     """Choose, judge and write the reference of a recording, or take it from the cache.
@@ -160,7 +181,7 @@ def prepare_reference(
         request: see `ReferenceRequest`.
         cache: folder of caches.
         stage_cache: cache of the preparation.
-        recogniser: loads it; None for a language that it does not know.
+        recogniser: of the words; None where they are not recognised.
         encoder: of speakers; None skips that judgement.
 
     Raises:
@@ -183,7 +204,7 @@ def prepare_reference(
         gain = loudness.gain_to(loudness.measure(request.audio))
         decode.decode(request.audio, normalised, sample_rate=RATE, subtype="FLOAT", gain_db=gain)
     plain = request.start is None and request.text is None and request.choose is None and recogniser is not None
-    prepared = _known(folder) if plain else None
+    prepared = _known(folder, _key(recogniser)) if plain else None
     if prepared is None:
         prepared = _choose(request, normalised, stage_cache, sha256, recogniser, encoder)
         if plain:
@@ -243,7 +264,7 @@ def _choose(
     normalised: Path,
     stage_cache: Path,
     sha256: str,
-    recogniser: Callable[[], ScoringRecogniser] | None,
+    recogniser: LoadableRecogniser | None,
     encoder: SpeakerModel | None,
 ) -> PreparedReference:
     waveform = FileWaveform((normalised,))
@@ -271,7 +292,7 @@ def _choose(
             reason="reference_too_short",
             hint="Give a longer recording.",
         )
-    model = recogniser() if recogniser is not None and request.text is None else None
+    model = recogniser.load() if recogniser is not None and request.text is None else None
     candidates = [_candidate(waveform, span, model) for span in spans]
     index = max(range(len(candidates)), key=lambda number: (candidates[number].score, -number))
     if request.choose is not None and len(candidates) > 1:
@@ -284,6 +305,7 @@ def _choose(
     return PreparedReference(
         candidate_scoring_version=SCORING_VERSION,
         source_sha256=sha256,
+        recogniser=_key(recogniser),
         chosen=chosen,
         candidates=tuple(candidates),
         similarity=None if similarity is None else round(similarity, 4),
@@ -311,13 +333,21 @@ def _candidate(waveform: FileWaveform, span: Span, model: ScoringRecogniser | No
         start=round(span.start, 3),
         end=round(span.end, 3),
         score=0.0,
-        transcript=found.text if found else "",
+        transcript=found.text if found and not repetitive(found.text) else "",
         log_probability=round(found.log_probability, 4) if found else None,
+        language=found.language if found else None,
+        language_probability=found.language_probability if found else None,
         clipping=round(1.0 - min(1.0, measured.clipped_share / 0.01), 4),
         noise=round(min(1.0, max(0.0, (measured.snr_db - 10.0) / 30.0)), 4),
         continuity=round(_continuity(samples), 4),
     )
     return candidate.model_copy(update={"score": score(candidate)})
+
+
+def repetitive(text: str) -> bool:
+    """Whether most of a transcript is one word again and again, as recognisers write of what they do not know."""
+    words = re.findall(r"[^\W_]+", text.casefold())
+    return len(words) >= _REPETITIVE and 2 * max(map(words.count, words)) > len(words)
 
 
 def _continuity(samples: npt.NDArray[np.float32]) -> float:
@@ -349,17 +379,23 @@ def _judge(request: ReferenceRequest, prepared: PreparedReference) -> None:
         raise AudioError(
             f"The words of the reference cannot be recognised ({shown}; {MIN_LOG_PROBABILITY} is needed).",
             reason="reference_unclear",
-            hint="Give its words with --ref-text, choose another part, or take it nevertheless with --force-bad-ref.",
+            hint="Name its language with --ref-language if it is not English, give its words with --ref-text, choose "
+            "another part, or take it nevertheless with --force-bad-ref.",
         )
 
 
-def _known(folder: Path) -> PreparedReference | None:
-    """The choice of an earlier run by the same rules."""
+def _key(recogniser: LoadableRecogniser | None) -> str:
+    return f"{recogniser.name} {recogniser.language}" if recogniser is not None else ""
+
+
+def _known(folder: Path, recogniser: str) -> PreparedReference | None:
+    """The choice of an earlier run by the same rules and recogniser."""
     try:
         found = PreparedReference.model_validate(files.read_json(folder / "best_segment.json"))
     except (OSError, ValueError, ValidationError):
         return None
-    return found if found.candidate_scoring_version == SCORING_VERSION else None
+    same = found.candidate_scoring_version == SCORING_VERSION and found.recogniser == recogniser
+    return found if same else None
 
 
 def _require_length(seconds: float) -> None:

@@ -81,6 +81,6 @@ def register_voice(
         seconds = round(spoken.run.chosen.take.seconds, 3)
         return RegisteredClone(slug, len(made.clips), seconds, [*written, *spoken.files, record])
     observer.stage("reference")
-    cloned = cloning.prepare(context, run.clone)
+    cloned = cloning.prepare(context, run.clone, observer)
     prompt = cloning.prompt_of(context, cloned, run.clone, engine)
     return RegisteredClone(slug, len(made.clips), None, [*written, prompt, record])

@@ -66,6 +66,7 @@ def register_reference(
         transcript=reference.text,
         transcript_conf=reference.confidence,
         language=language,
+        language_prob=chosen.language_probability,
     )
     return voices.change(slug, lambda file: file.model_copy(update={"ref": made, "rights": rights or file.rights}))
 

@@ -23,11 +23,9 @@ from typing import Any
 import numpy as np
 
 from voicemill.audio.quality import clipped_share, frame_levels, measure
-from voicemill.errors import DatasetError
-from voicemill.metrics.error_rate import spoken_words, word_errors
-from voicemill.text.normalise import normalise
 from voicemill_cloning.durations import LIKELY, expected_seconds
 from voicemill_cloning.engines.engine import Samples
+from voicemill_cloning.judging import error_rate, spoken_units
 from voicemill_cloning.speaking import SynthesisedTake
 
 METHOD = "weighted_words_likeness_quality_duration_pauses"
@@ -151,8 +149,8 @@ def judge_take(
     ratio = take.seconds / expected_seconds(text, language)
     errors = repeated = None
     if transcript is not None:
-        errors = word_errors([_spoken(text)], [transcript])[0].rate
-        repeated = repeated_share(text, transcript)
+        errors = error_rate(text, transcript, language).rate
+        repeated = repeated_share(text, transcript, language)
     found = {
         "words": None if errors is None else max(0.0, 1.0 - errors),
         "likeness": None if likeness is None else _between(likeness, OTHER_SPEAKER, SAME_SPEAKER),
@@ -181,11 +179,10 @@ def ranked(scores: Sequence[TakeScore]) -> list[TakeScore]:
     )
 
 
-def repeated_share(text: str, transcript: str) -> float:
-    """How many words are said more often than the text has them, over the words of the text."""
-    expected = Counter(spoken_words(_spoken(text)).split())
-    heard = Counter(spoken_words(transcript).split())
-    again = sum(max(0, heard[word] - count) for word, count in expected.items())
+def repeated_share(text: str, transcript: str, language: str = "English") -> float:
+    """How many words (see `judging.spoken_units`) are said more often than the text has them, over its words."""
+    expected, recognised = (Counter(spoken_units(each, language)) for each in (text, transcript))
+    again = sum(max(0, recognised[word] - count) for word, count in expected.items())
     return again / max(1, expected.total())
 
 
@@ -244,11 +241,3 @@ def _faults(
 
 def _between(value: float, low: float, high: float) -> float:
     return min(1.0, max(0.0, (value - low) / (high - low)))
-
-
-def _spoken(text: str) -> str:
-    """The text as it is read, where it is English."""
-    try:
-        return normalise(text)
-    except DatasetError:
-        return text

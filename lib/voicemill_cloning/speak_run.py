@@ -24,11 +24,12 @@ from voicemill_cloning import chunking, judging, languages, selection
 from voicemill_cloning.choice import VoiceChoice
 from voicemill_cloning.engines.engine import AUTO, SpeechEngine
 from voicemill_cloning.generation import Generation
-from voicemill_cloning.judging import RecognisedTake, ReferenceVoice
-from voicemill_cloning.opening import origin_of
+from voicemill_cloning.judging import RecognisedTake, Recogniser, ReferenceVoice, TakeJudges
+from voicemill_cloning.opening import origin_of, require_spoken
 from voicemill_cloning.results import JudgedTake, SpokenRun
 from voicemill_cloning.speaking import SpeakOptions, SynthesisedTake, speak
 from voicemill_cloning.styles import looks_like_direction
+from voicemill_cloning.text_language import by_text, language_if_clear
 from voicemill_cloning.voice_file import REFERENCE
 
 MAX_TEXT_BYTES = 4 * 1024 * 1024
@@ -84,8 +85,10 @@ def check_text(text: str) -> str:
     return clean
 
 
-def language_of(language: str, choice: VoiceChoice) -> str:
-    """The language of a run: the one that was asked for, else the voice's, else the engine's choice.
+def language_of(language: str, choice: VoiceChoice, text: str) -> str:
+    """The language of a run: the one that was asked for, else the text's, else the voice's, else the engine's choice.
+
+    A voice without a language of its own leaves the decision to its engine.
 
     Raises:
         UsageError: `unknown_language:<name>`.
@@ -93,34 +96,34 @@ def language_of(language: str, choice: VoiceChoice) -> str:
     wanted = languages.find_language(language)
     if wanted != AUTO or choice.language is None:
         return wanted
-    return languages.find_language(choice.language)
+    return language_if_clear(text) or languages.find_language(choice.language)
 
 
 def speak_run(
-    request: SpeakRequest, open_engine: Callable[[], SpeechEngine], judges: Callable[[], Judges], observer: Observer
+    request: SpeakRequest, open_engine: Callable[[], SpeechEngine], judges: TakeJudges, observer: Observer
 ) -> SpokenRun:
     """Speak a text and judge the takes.
 
     Args:
         request: what to do.
         open_engine: opens the voice's engine; it is closed here.
-        judges: finds the judges, where they are needed.
+        judges: of the takes, loaded where they are needed.
         observer: the person's display.
 
     Raises:
-        UsageError: `nothing_to_say`, `unknown_language`, `language_not_judged`, and what the engine refuses.
+        UsageError: `nothing_to_say`, `unknown_language`, what the recogniser and the engine refuse.
         DependencyError, GateError, BundleError, BlockedError: the engine or a judge cannot be used.
     """
     started = time.monotonic()
     text = check_text(request.text)
-    language = language_of(request.language, request.choice)
+    language = language_of(request.language, request.choice, text)
+    require_spoken(request.choice, language)
     if looks_like_direction(text):
         observer.note("WARNING: the text looks like a direction for the speaker; it is spoken word for word")
     judged = request.qa or request.select_best
-    found = judges() if judged else Judges()
-    recogniser = judging.require_recogniser(found, language, request.recogniser or judging.DEFAULT) if judged else None
-    if request.align_words:
-        judging.require_english(language)
+    spoken = by_text(text) if language == AUTO else language
+    by_recogniser = request.align_words and spoken != "English"
+    recogniser = judges.recogniser(spoken, request.recogniser) if judged or by_recogniser else None
     options = SpeakOptions(
         language=language,
         variants=request.variants,
@@ -148,13 +151,13 @@ def speak_run(
         if not take.complete:
             observer.note(f"WARNING: take {take.index} was stopped at its longest; words may be missing")
     recognised = {}
-    if recogniser is not None:
+    if judged and recogniser is not None:
         observer.stage("judging", len(takes))
         for number, take in enumerate(takes):
             recognised[take.index] = judging.recognise(recogniser, take.samples, take.sample_rate, text)
             observer.advance(number + 1)
-    figures = _figures(takes, request, found) if request.select_best else {}
-    results, policy, metrics, best = _select(takes, text, language, recognised, figures, request)
+    figures = _figures(takes, request, judges.found) if request.select_best else {}
+    results, policy, metrics, best = _select(takes, text, spoken, recognised, figures, request)
     chosen = best or results[0]
     return SpokenRun(
         choice=request.choice,
@@ -176,7 +179,7 @@ def speak_run(
         selected=best,
         load_sec=loaded - started,
         total_sec=time.monotonic() - started,
-        alignment=align_words(chosen.take, text) if request.align_words else None,
+        alignment=_alignment(chosen.take, text, recogniser if by_recogniser else None) if request.align_words else None,
     )
 
 
@@ -249,8 +252,20 @@ def _select(
     return found, policy, rows, best
 
 
+def _alignment(take: SynthesisedTake, text: str, recogniser: Recogniser | None) -> dict[str, Any]:
+    """Times of the words of the text, in English; else of the words that the recogniser finds."""
+    if recogniser is None:
+        return align_words(take, text)
+    samples = resample(take.samples, take.sample_rate, SAMPLE_RATE)
+    rows = [
+        {"word": word.text, "start": round(word.start, 3), "end": round(word.end, 3)}
+        for word in recogniser.load().words(samples)
+    ]
+    return {"model": f"faster-whisper-{recogniser.name}", "words": rows}
+
+
 def align_words(take: SynthesisedTake, text: str) -> dict[str, Any]:
-    """Times of the words of a take, in seconds.
+    """Times of the words of an English take, in seconds.
 
     Raises:
         UsageError: `words_not_aligned`, the take does not hold the words of the text.

@@ -20,12 +20,11 @@ from voicemill import files
 from voicemill.dataset import teacher
 from voicemill.dataset.teacher import SyntheticSpeech, TaughtClip
 from voicemill.errors import DatasetError, NotMeasurableError, UsageError
-from voicemill.metrics.judges import WhisperRecogniser
 from voicemill.progress import Observer
 from voicemill_cloning import judging
 from voicemill_cloning.durations import expected_seconds
 from voicemill_cloning.engines.engine import EngineDescription, SpeechEngine
-from voicemill_cloning.judging import ReferenceVoice
+from voicemill_cloning.judging import Recogniser, ReferenceVoice
 from voicemill_cloning.speaking import SpeakOptions, SynthesisedTake, speak
 
 JOURNAL = "teaching.jsonl"
@@ -103,9 +102,7 @@ class Lesson:
 class ReadingJudges:
     """The judges of readings."""
 
-    def __init__(
-        self, recogniser: WhisperRecogniser | None, voice: ReferenceVoice | None, limits: TeachingLimits
-    ) -> None:
+    def __init__(self, recogniser: Recogniser | None, voice: ReferenceVoice | None, limits: TeachingLimits) -> None:
         """
         Args:
             recogniser: judges the words; None accepts any.
@@ -319,7 +316,7 @@ class _Journal:
             licence=description.licence,
             attribution=description.attribution,
             reference_sha256=lesson.reference_sha256,
-            recogniser=judges.recogniser.name if judges.recogniser else None,
+            recogniser=judges.recogniser.weights_id if judges.recogniser else None,
             speaker_model=judges.voice.model_name if judges.voice else None,
             rejected=dict(sorted(self.rejected.items())),
             clips=tuple(self.clips),

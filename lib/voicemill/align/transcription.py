@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -28,9 +28,9 @@ _BATCH = 8
 """Utterances per batch, which bounds the memory."""
 
 
-_TOKENS_PER_SECOND, _MOST_TOKENS = 8, 400
-"""Whisper repeats itself without end on what is no speech. People speak up to five tokens a second; a window of 30 s
-has room for 448 with the prompt."""
+_TOKENS_PER_SECOND, _TOKENS_OF_OTHERS, _MOST_TOKENS = 8, 20, 400
+"""Whisper repeats itself without end on what is no speech. People speak up to five English tokens a second, and more of
+other scripts, where a letter may take several; a window of 30 s has room for 448 with the prompt."""
 
 
 class Transcriber(Protocol):
@@ -49,6 +49,7 @@ class RecogniserModel:
         path: its archive (`nemo`) or folder (`faster-whisper`).
         digest: of the pinned digests of its files.
         pins: file name and sha256 of each file.
+        language: ISO 639-1 code of the speech, of which a multilingual Whisper needs to know; None lets it judge.
     """
 
     engine: str
@@ -56,6 +57,7 @@ class RecogniserModel:
     path: Path
     digest: str
     pins: tuple[tuple[str, str], ...] = ()
+    language: str | None = "en"
 
 
 def parse(text: str) -> tuple[str, str]:
@@ -100,15 +102,31 @@ def load(recogniser: RecogniserModel) -> Transcriber:
     """
     if recogniser.engine == "nemo":
         return NemoTranscriber(recogniser.path, dict(recogniser.pins).get(recogniser.path.name))
-    return WhisperTranscriber(recogniser.path, recogniser.pins)
+    return WhisperTranscriber(recogniser.path, recogniser.pins, recogniser.language)
 
 
 @dataclass(frozen=True)
 class ScoredText:
-    """A recognised text; `log_probability` is the mean of its tokens, 0 where there are none."""
+    """A recognised text.
+
+    Attributes:
+        log_probability: mean of its tokens, 0 where there are none.
+        language: ISO 639-1 code; `language_probability` how sure the model is of it, None where it was stated.
+    """
 
     text: str
     log_probability: float
+    language: str = "en"
+    language_probability: float | None = None
+
+
+@dataclass(frozen=True)
+class TimedWord:
+    """A recognised word and its times, in seconds."""
+
+    text: str
+    start: float
+    end: float
 
 
 class NemoTranscriber:
@@ -134,14 +152,15 @@ class NemoTranscriber:
 
 
 class WhisperTranscriber:
-    """faster-whisper for English, on the CPU with int8 weights; deterministic."""
+    """faster-whisper on the CPU with int8 weights; deterministic."""
 
-    def __init__(self, folder: Path, pins: Iterable[tuple[str, str]]) -> None:
+    def __init__(self, folder: Path, pins: Iterable[tuple[str, str]], language: str | None = "en") -> None:
         """See `load`. Only pinned files are loaded, from a private copy that was hashed."""
         from faster_whisper import WhisperModel
 
         from voicemill.weights.store import copy_checked
 
+        self._language = language
         with tempfile.TemporaryDirectory(prefix="voicemill-recogniser-") as copies:
             for name, sha256 in pins:
                 copy_checked(folder / name, sha256, Path(copies) / name)
@@ -153,16 +172,32 @@ class WhisperTranscriber:
 
     def scored(self, samples: Samples) -> ScoredText:
         """The text of an utterance and how sure the model is of it."""
-        seconds = len(samples) / SAMPLE_RATE
-        parts, _ = self._model.transcribe(
+        found, info = self._segments(samples)
+        tokens = [max(1, len(part.tokens)) for part in found]
+        sure = sum(part.avg_logprob * count for part, count in zip(found, tokens, strict=True)) / max(1, sum(tokens))
+        text = " ".join(" ".join(part.text for part in found).split())
+        judged = None if self._language else float(info.language_probability)
+        return ScoredText(text, sure, str(info.language), judged)
+
+    def words(self, samples: Samples) -> list[TimedWord]:
+        """The words of an utterance with their times."""
+        found, _ = self._segments(samples, word_timestamps=True)
+        return [
+            TimedWord(word.word.strip(), float(word.start), float(word.end))
+            for part in found
+            for word in part.words or ()
+            if word.word.strip()
+        ]
+
+    def _segments(self, samples: Samples, **more: bool) -> tuple[list[Any], Any]:
+        rate = _TOKENS_PER_SECOND if self._language == "en" else _TOKENS_OF_OTHERS
+        parts, info = self._model.transcribe(
             samples,
-            language="en",
+            language=self._language,
             beam_size=5,
             temperature=0.0,
             condition_on_previous_text=False,
-            max_new_tokens=min(_MOST_TOKENS, round(16 + _TOKENS_PER_SECOND * seconds)),
+            max_new_tokens=min(_MOST_TOKENS, round(16 + rate * len(samples) / SAMPLE_RATE)),
+            **more,
         )
-        found = list(parts)
-        tokens = [max(1, len(part.tokens)) for part in found]
-        sure = sum(part.avg_logprob * count for part, count in zip(found, tokens, strict=True)) / max(1, sum(tokens))
-        return ScoredText(" ".join(" ".join(part.text for part in found).split()), sure)
+        return list(parts), info

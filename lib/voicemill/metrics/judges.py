@@ -74,6 +74,17 @@ def find_judges(registry: WeightsRegistry) -> Judges:
     )
 
 
+def whisper_model(weights: ResolvedWeights) -> RecogniserModel:
+    """Checked weights of a Whisper model, for `voicemill.align.transcription.load`.
+
+    Raises:
+        DependencyError: `extra_missing:faster-whisper`.
+    """
+    transcription.require("faster-whisper")
+    pins = tuple((Path(item.path).name, item.sha256 or "") for item in weights.entry.files)
+    return RecogniserModel("faster-whisper", weights.entry.id, weights.main.parent, pins[0][1], pins)
+
+
 def spoken_form(text: str) -> str:
     """A recogniser's text as lower-case words: `In 1910, Mr. Lee` -> `in nineteen ten mister lee`."""
     with contextlib.suppress(DatasetError):  # letters that no English word has stay as they are, and count as errors
@@ -91,9 +102,7 @@ def _find(
 
 
 def _recogniser(weights: ResolvedWeights) -> WhisperRecogniser:
-    transcription.require("faster-whisper")
-    pins = tuple((Path(item.path).name, item.sha256 or "") for item in weights.entry.files)
-    return WhisperRecogniser(RecogniserModel("faster-whisper", weights.entry.id, weights.main.parent, pins[0][1], pins))
+    return WhisperRecogniser(whisper_model(weights))
 
 
 def _encoder(weights: ResolvedWeights) -> SpeakerModel:

@@ -7,6 +7,7 @@ measures times; an engine does none of that.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
@@ -137,6 +138,20 @@ class EngineDescription:
     takes_instruct: bool = False
     frames_per_second: float | None = None
     note: str = ""
+
+
+def require_language(engine: str, voice: str, languages: Sequence[str], language: str) -> None:
+    """Refuse a language that a voice does not speak; every engine takes `AUTO`.
+
+    Raises:
+        UsageError: `language_not_spoken:<language>`.
+    """
+    if language not in (AUTO, *languages):
+        raise UsageError(
+            f"{engine} with the voice {voice} does not speak {language}.",
+            reason=f"language_not_spoken:{language}",
+            hint=f"It speaks {', '.join(languages)}.",
+        )
 
 
 class SpeechEngine(Protocol):

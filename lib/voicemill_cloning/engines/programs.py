@@ -19,7 +19,14 @@ import numpy as np
 import soundfile
 
 from voicemill.errors import BlockedError, DependencyError, UsageError
-from voicemill_cloning.engines.engine import AUTO, EngineDescription, EngineRequest, EngineSpeech
+from voicemill_cloning.engines.engine import (
+    AUTO,
+    EngineDescription,
+    EngineRequest,
+    EngineSpeech,
+    require_language,
+)
+from voicemill_cloning.text_language import by_text
 
 _SECONDS = 300
 """After which a program that does not end is stopped."""
@@ -106,9 +113,10 @@ class EspeakEngine:
         )
 
     def synthesise(self, request: EngineRequest) -> EngineSpeech:
-        """Speak one text; see `SpeechEngine`. `AUTO` is English."""
+        """Speak one text; see `SpeechEngine`. `AUTO` is the language of the text."""
         _require_language(self.description, request.language)
-        voice = self._voice or ESPEAK_VOICES["English" if request.language == AUTO else request.language]
+        language = by_text(request.text) if request.language == AUTO else request.language
+        voice = self._voice or ESPEAK_VOICES[language]
         with tempfile.TemporaryDirectory(prefix="voicemill-espeak-") as folder:
             text, sound = Path(folder) / "text.txt", Path(folder) / "speech.wav"
             text.write_text(request.text + "\n", encoding="utf-8")
@@ -195,12 +203,7 @@ def _speech(program: str, data: bytes) -> EngineSpeech:
 
 
 def _require_language(description: EngineDescription, language: str) -> None:
-    if language not in (AUTO, *description.languages):
-        raise UsageError(
-            f"{description.engine} with the voice {description.voice} does not speak {language}.",
-            reason=f"language_not_spoken:{language}",
-            hint=f"It speaks {', '.join(description.languages)}.",
-        )
+    require_language(description.engine, description.voice, description.languages, language)
 
 
 def _unknown(engine: str, voice: str, known: Sequence[str]) -> UsageError:

@@ -20,7 +20,7 @@ from voicemill import files
 from voicemill.errors import GateError, UsageError
 from voicemill.weights.allowlist import AllowlistEntry
 from voicemill.weights.registry import WeightsRegistry
-from voicemill_cloning.engines.engine import AUTO, EngineDescription, EngineRequest, EngineSpeech
+from voicemill_cloning.engines.engine import EngineDescription, EngineRequest, EngineSpeech, require_language
 from voicemill_cloning.languages import LANGUAGES
 from voicemill_cloning.worker import messages
 from voicemill_cloning.worker.environment import QwenEnvironment
@@ -232,12 +232,7 @@ class QwenEngine:
             UsageError: `instruct_without_effect`, `language_not_spoken:<name>`.
             BlockedError: `generation_timeout`, `out_of_memory`, `worker_died`, `engine_failed:qwen`.
         """
-        if request.language not in (AUTO, *self.description.languages):
-            raise UsageError(
-                f"{self._model.weights.id} does not speak {request.language}.",
-                reason=f"language_not_spoken:{request.language}",
-                hint=f"It speaks {', '.join(self.description.languages)}.",
-            )
+        require_language(self._model.weights.id, self.description.voice, self.description.languages, request.language)
         if request.instruct and not self.description.takes_instruct:
             raise UsageError(
                 f"An instruction has no effect on the voice {self.description.voice}.",

@@ -8,9 +8,8 @@ import numpy as np
 
 from voicemill import files
 from voicemill.bundle.manifest import MANIFEST
-from voicemill.errors import UsageError
 from voicemill.synthesis.options import SynthesisOptions
-from voicemill_cloning.engines.engine import AUTO, EngineDescription, EngineRequest, EngineSpeech
+from voicemill_cloning.engines.engine import EngineDescription, EngineRequest, EngineSpeech, require_language
 from voicemill_runtime.bundle import open_voice
 
 
@@ -40,12 +39,7 @@ class TrainedEngine:
 
     def synthesise(self, request: EngineRequest) -> EngineSpeech:
         """Speak one English text; see `SpeechEngine`."""
-        if request.language not in (AUTO, "English"):
-            raise UsageError(
-                f"The voice {self.description.voice} does not speak {request.language}.",
-                reason=f"language_not_spoken:{request.language}",
-                hint="Trained voices speak English.",
-            )
+        require_language("trained", self.description.voice, self.description.languages, request.language)
         chunks = [chunk.samples for chunk in self._voice.speak(request.text, self._options)]
         return EngineSpeech(np.concatenate(chunks), self._voice.sample_rate, marked=self._voice.origin is not None)
 

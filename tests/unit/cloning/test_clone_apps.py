@@ -107,13 +107,16 @@ def run(
     load_app: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Run:  # fmt: skip
-    """Runs an app in a folder of its own; exit code, stdout and stderr."""
+    """Runs an app in a folder of its own; exit code, stdout and stderr. A reference is English unless a test says more."""
     monkeypatch.setenv("WORK_DIR", str(tmp_path / "work"))
     monkeypatch.setenv("CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
 
     def call(app: str, *arguments: str) -> tuple[int, str, str]:
         capsys.readouterr()
+        reference = app == "voice-register" or arguments[:1] in (("synth",), ("prepare-ref",))
+        if reference and not {"--ref-language", "--whisper-model", "--ref-text"} & set(arguments):
+            arguments = (*arguments, "--ref-language", "English")
         code = console.run(load_app(app).main, list(arguments), program=app)
         out, err = capsys.readouterr()
         return code, out, err
@@ -369,7 +372,11 @@ def test_without_weights_the_reference_is_kept(run: Run, speech: Path, voices: S
         (("--ref-audio", "none.wav", "--tone", "warm"), "bad_usage"),
         (("--ref-audio", "none.wav", "--ref-text", " "), "bad_usage"),
         (("--ref-audio", "none.wav", "--ref-language", "Elvish"), "unknown_language:Elvish"),
-        (("--ref-audio", "none.wav", "--ref-language", "French"), "language_not_judged:French"),
+        (
+            ("--ref-audio", "none.wav", "--ref-language", "French", "--whisper-model", "tiny.en"),
+            "language_not_judged:French",
+        ),
+        (("--ref-audio", "none.wav", "--ref-language", "French"), "missing_audio_path:none.wav"),
         (("--ref-audio", "none.wav", "--voice-name", "../x"), "invalid_voice_slug"),
         (("--ref-audio", "none.wav", "--whisper-model", "huge"), "unknown_recogniser:huge"),
     ],

@@ -77,7 +77,10 @@ def test_a_cloned_voice(run: Run, speech: Path, tiny_qwen: TinyQwen, tmp_path: P
         assert (first == again).all()
     code, _, err = run("voice-clone", "prepare-ref", "--voice", "tiny", "--x-vector-only", "--tone", "plain")
     assert code == 0, err
-    assert run("voice-synth", "speak", "--voice", "tiny", "--tone", "plain", "--text", TEXT, *SHORT, "--out-exact", "z")[0] == 0
+    assert (
+        run("voice-synth", "speak", "--voice", "tiny", "--tone", "plain", "--text", TEXT, *SHORT, "--out-exact", "z")[0]
+        == 0
+    )
     assert run("voice-synth", "delete-voice", "tiny", "--yes")[0] == 0
 
 
@@ -89,7 +92,9 @@ def test_built_in_speakers(run: Run) -> None:
     assert (code, _meta("y")["model"]) == (0, "Qwen/Qwen3-TTS-12Hz-1.7B-CustomVoice"), err
     base = ("register-builtin", "--voice-name", "news", "--speaker", "Ryan")
     assert run("voice-synth", *base, "--tone", "slow", "--tone-instruct", "Slowly.")[0] == 0
-    code, _, err = run("voice-synth", "speak", "--voice", "news", "--tone", "slow", "--text", TEXT, *SHORT, "--out-exact", "z")
+    code, _, err = run(
+        "voice-synth", "speak", "--voice", "news", "--tone", "slow", "--text", TEXT, *SHORT, "--out-exact", "z"
+    )
     assert (code, _meta("z")["instruct"]) == (0, "Slowly."), err
     code, _, err = run("voice-synth", "speak", "--speaker", "Nobody", "--text", TEXT, *SHORT)
     assert (code, "unknown_speaker:Nobody" in err) == (1, True)

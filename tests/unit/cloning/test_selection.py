@@ -140,10 +140,8 @@ def test_silence_is_measured() -> None:
 @flite
 @pytest.mark.slow
 def test_the_real_judges_prefer_the_text_to_its_faults() -> None:
-    from voicemill.metrics.judges import find_judges
-
     registry = WeightsRegistry(REPOSITORY / SHIPPED, REPOSITORY / "cache/weights", REPOSITORY)
-    recogniser = judging.require_recogniser(find_judges(registry), "English")
+    recogniser = judging.TakeJudges(registry).recogniser("English")
     engine = FliteEngine("rms")
     texts = (TEXT, f"{TEXT} {TEXT}", "The weather is fine today.", "A completely different sentence about nothing.")
     scores = []
@@ -180,7 +178,6 @@ class Unsteady:
 @flite
 @pytest.mark.slow
 def test_a_run_selects_the_take_that_says_the_text_once() -> None:
-    from voicemill.metrics.judges import find_judges
     from voicemill.progress import SilentObserver
     from voicemill_cloning.choice import choose_speaker
     from voicemill_cloning.generation import GenerationOptions, resolve
@@ -192,7 +189,7 @@ def test_a_run_selects_the_take_that_says_the_text_once() -> None:
     request = SpeakRequest(
         TEXT, choice, resolve(GenerationOptions(), choice.defaults), variants=3, select_best=True, qa=True
     )
-    run = speak_run(request, Unsteady, lambda: find_judges(registry), SilentObserver())
+    run = speak_run(request, Unsteady, judging.TakeJudges(registry), SilentObserver())
     assert run.selected is not None
     assert (run.selected.name, run.selected.rank) == ("take_02", 1)
     assert run.selection_policy["selected_wav"] == "take_02.wav"

@@ -16,19 +16,19 @@ from voicemill.bundle.manifest import artifact_sha256, source_manifest, syntheti
 from voicemill.dataset import teacher
 from voicemill.dataset.prepare import PreparedDataset
 from voicemill.dataset.rights import Rights
-from voicemill.errors import DatasetError, UsageError
-from voicemill.metrics.judges import NO_JUDGE, Judges
+from voicemill.errors import DatasetError, UsageError, VoicemillError
 from voicemill.progress import SilentObserver
 from voicemill.text.frontend import read
 from voicemill.text.lexicon import default_lexicon
 from voicemill.verify.rows import recordings_row
-from voicemill_cloning import judging, lesson, sentences
+from voicemill.weights.registry import WeightsRegistry
+from voicemill_cloning import lesson, sentences
 from voicemill_cloning.app_context import AppContext
 from voicemill_cloning.choice import choose_speaker
 from voicemill_cloning.durations import expected_seconds
 from voicemill_cloning.engines.engine import EngineDescription, EngineRequest, EngineSpeech
 from voicemill_cloning.generation import GenerationOptions, resolve
-from voicemill_cloning.judging import ReferenceVoice
+from voicemill_cloning.judging import ReferenceVoice, TakeJudges
 from voicemill_cloning.speaking import SpeakOptions
 from voicemill_cloning.styles import Instruction
 from voicemill_cloning.teaching import JOURNAL, Lesson, ReadingJudges, TeachingLimits, teach
@@ -191,12 +191,14 @@ def test_the_list_of_sentences() -> None:
     assert max(expected_seconds(sentence) for sentence in first) < 10.0
 
 
-def test_judges_that_are_missing_are_named() -> None:
-    for find in (judging.require_recogniser, judging.require_speaker_model):
-        with pytest.raises(Exception, match="judged") as caught:
-            find(Judges(), *(["English"] if find is judging.require_recogniser else []))
-        assert getattr(caught.value, "code", "") == "judge_unavailable"
-        assert NO_JUDGE in str(caught.value)
+def test_judges_that_are_missing_are_named(tmp_path: Path) -> None:
+    (tmp_path / "list.json").write_text('{"version": "prod_tts_allowlist/3", "weights": []}')
+    judges = TakeJudges(WeightsRegistry(tmp_path / "list.json", tmp_path, tmp_path))
+    for find in (lambda: judges.recogniser("English"), judges.speaker):
+        with pytest.raises(VoicemillError, match="judged") as caught:
+            find()
+        assert caught.value.code == "judge_unavailable"
+        assert "cannot be used" in str(caught.value)
 
 
 SPEECH = teacher.SyntheticSpeech(

@@ -204,7 +204,12 @@ def test_words_that_are_not_in_a_take() -> None:
         (("--speaker", "flite:nobody", "--text", "a"), 1, "unknown_speaker:nobody"),
         (("--speaker", "flite:slt", "--text", "a", "--save-profile-default"), 1, "bad_usage"),
         (("--speaker", "flite:slt", "--text", "a", "--instruct", "b"), 1, "instruction_not_taken"),
-        (("--speaker", "flite:slt", "--text", "Bonjour", "--language", "fr", "--qa"), 1, "language_not_judged:French"),
+        (("--speaker", "flite:slt", "--text", "Bonjour", "--language", "fr", "--qa"), 1, "language_not_spoken:French"),
+        (
+            ("--speaker", "espeak-ng:fr", "--text", "a", "--language", "fr", "--qa", "--whisper-model", "tiny.en"),
+            1,
+            "language_not_judged:French",
+        ),
         (("--speaker", "flite:slt", "--text", "a", "--language", "German"), 1, "language_not_spoken:German"),
         (("--speaker", "flite:slt", "--text", "a", "--qa", "--whisper-model", "huge"), 1, "unknown_recogniser:huge"),
     ],
