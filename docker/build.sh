@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Build an image:  docker/build.sh [cpu|cuda-base|cuda|speak|qwen|dev] [--tag TAG] [--log FILE] [--file DOCKERFILE] [--attest]
+# Build an image:  docker/build.sh [cpu|cuda-base|cuda|speak|qwen|dev] [--tag TAG] [--log FILE] [--file DOCKERFILE] [--attest] [--no-cache]
 #
-# --attest: SBOM and provenance with the image, where the engine can keep them (docker/engine.sh).
+# --attest: SBOM and provenance with the image, where the engine can keep them (docker/engine.sh). --no-cache: every step anew.
 # Default tags: voicemill:<what>, and for images with the code voicemill:<what>-<digest of the code>, by which `run` finds the one
-# of its checkout; older ones are removed (docker/engine.sh). The same code makes the same last layers: their files have one time, and
-# the image is dated by SOURCE_DATE_EPOCH (default: the commit's time). The engine's output goes to stderr, or is appended to FILE; the exit code is the engine's.
+# of its checkout; images that are replaced are removed (docs/adr/0029). The image is dated by SOURCE_DATE_EPOCH, by default the
+# commit's time. The engine's output goes to stderr, or is appended to FILE; the exit code is the engine's.
 #   VOICEMILL_BASE_IMAGE     base image of Dockerfile, Dockerfile.cuda-base, .speak and .qwen (default python:3.11-slim-bookworm)
 #   VOICEMILL_CUDA_BASE_IMAGE  base image of Dockerfile.cuda (default voicemill:cuda-base)
 #   VOICEMILL_QWEN_ON        image on which Dockerfile.qwen puts Qwen3-TTS (default voicemill:cpu)
@@ -20,10 +20,10 @@ root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 . "$root/docker/source.sh"
 
 usage() {
-  echo "usage: docker/build.sh [cpu|cuda-base|cuda|speak|qwen|dev] [--tag TAG] [--log FILE] [--file DOCKERFILE] [--attest]    ($1)" >&2
+  echo "usage: docker/build.sh [cpu|cuda-base|cuda|speak|qwen|dev] [--tag TAG] [--log FILE] [--file DOCKERFILE] [--attest] [--no-cache]    ($1)" >&2
   exit 1
 }
-what='' tag='' log='' file='' attest=''
+what='' tag='' log='' file='' attest='' cache=()
 while [ $# -gt 0 ]; do
   case "$1" in
     cpu|cuda-base|cuda|speak|qwen|dev) [ -z "$what" ] || usage "one image at a time"; what="$1" ;;
@@ -31,6 +31,7 @@ while [ $# -gt 0 ]; do
     --log) log="${2:?a file is missing after --log}"; shift ;;
     --file) file="${2:?a Dockerfile is missing after --file}"; shift ;;
     --attest) attest=1 ;;
+    --no-cache) cache=(--no-cache) ;;
     *) usage "unknown argument '$1'" ;;
   esac
   shift
@@ -45,7 +46,7 @@ if [ -z "$tag" ]; then
   case "${file:+given}$what" in cpu|cuda|speak) names+=("voicemill:$what-${digest:0:12}") ;; esac
 fi
 tag="${names[0]}"
-arguments=(--label "voicemill.build=$what"); for name in "${names[@]}"; do arguments+=(--tag "$name"); done
+arguments=(${cache[@]+"${cache[@]}"} --label "voicemill.build=$what"); for name in "${names[@]}"; do arguments+=(--tag "$name"); done
 epoch="$(source_epoch "$root")"
 [[ "$epoch" =~ ^[0-9]+$ ]] || { echo "SOURCE_DATE_EPOCH must be whole seconds since 1970, not '${epoch:0:40}'." >&2; exit 1; }
 date_of_build="$(date -u -d "@$epoch" +%Y-%m-%dT%H:%M:%SZ 2>/dev/null || date -u -r "$epoch" +%Y-%m-%dT%H:%M:%SZ)" # GNU's date, BSD's

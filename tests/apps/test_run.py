@@ -551,6 +551,36 @@ def test_a_missing_image_is_built_and_an_older_one_brought_up_to_date(host: Host
     assert len(host.calls("build")) == 2
 
 
+def test_a_build_removes_what_it_replaces_and_keeps_the_newest(host: Host) -> None:
+    """The engine lists images by age; the one that was just built may carry an old date."""
+    others = [f"voicemill:cpu-{number:012x}" for number in range(6)]
+    listed = "\\n".join([*others[:5], image(), others[5]])
+    stub = (host.folder / "bin/docker").read_text()
+    answer = f'image) if [ "$2" = ls ]; then printf "{listed}\\n"; exit; fi;'
+    (host.folder / "bin/docker").write_text(stub.replace("image)", answer, 1))
+    (host.folder / "log.label").unlink()
+    assert host.run("voice-verify", "--help").returncode == 0
+    calls = [call[2:] for call in host.calls("image")]
+    assert [call[1] for call in calls if call[0] == "rm"] == others[4:]
+    assert ["prune", "--force", "--filter", "label=voicemill.build"] in calls
+    assert next(call for call in calls if call[0] == "ls")[-1] == "reference=voicemill:cpu-????????????"
+    (build,) = host.calls("build")
+    assert build[build.index("--label") + 1] == "voicemill.build=cpu"
+    assert [build[index + 1] for index, each in enumerate(build) if each == "--tag"] == ["voicemill:cpu", image()]
+    assert host.started().image == image()
+
+
+@pytest.mark.parametrize(("epoch", "date"), [("1700000000", "2023-11-14T22:13:20Z"), ("tomorrow", None)])
+def test_an_image_is_dated_by_source_date_epoch(host: Host, epoch: str, date: str | None) -> None:
+    done = build(host, "cpu", SOURCE_DATE_EPOCH=epoch)
+    if date is None:
+        assert done.returncode == 1
+        assert "SOURCE_DATE_EPOCH must be whole seconds" in done.stderr
+        return
+    (call,) = host.calls("build")
+    assert {f"BUILD_DATE={date}", f"SOURCE_DATE_EPOCH={epoch}"} <= set(call)
+
+
 QWEN = ["voice-synth", "speak", "--text", "Hello."]
 
 

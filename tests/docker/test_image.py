@@ -128,6 +128,77 @@ def test_a_code_change_rebuilds_only_the_last_layers(checkout: Checkout, image: 
     checkout.run("docker", "image", "rm", "voicemill:changed")
 
 
+PLANTED = {
+    "configs/.env": "TOKEN=planted-secret",
+    "docker/id.pem": "planted-secret",
+    "lib/voicemill/id_ed25519": "planted-secret",
+    "data/recordings/private.txt": "planted-secret",
+    "data/demo/private.wav": "planted-secret",
+    "scripts/notes.mp3": "planted-secret",
+}
+
+
+@pytest.mark.parametrize("how", ["docker/build.sh", "the context of Compose and run.ps1"])
+def test_no_secret_and_no_recording_gets_into_a_layer(
+    checkout: Checkout, image: str, building: dict[str, str], place: Path, how: str
+) -> None:
+    tag, log = "voicemill:planted", place / "planted.log"
+    try:
+        for name, text in PLANTED.items():
+            (checkout.root / name).parent.mkdir(exist_ok=True)
+            (checkout.root / name).write_text(text)
+        if how == "docker/build.sh":
+            built = checkout.run("docker/build.sh", "cpu", "--tag", tag, "--log", str(log), GITHUB_TOKEN="planted-secret")
+            assert built.returncode == 0, built.stderr
+        else:
+            base = building.get("VOICEMILL_BASE_IMAGE", "python:3.11-slim-bookworm")
+            wheels = building.get("VOICEMILL_WHEELS_IMAGE", "scratch")
+            by_hand = bash(
+                ". docker/engine.sh; find_engine; find_builder; DOCKER_BUILDKIT=1 $BUILDER build -f docker/Dockerfile"
+                f" --target runtime --build-arg BASE_IMAGE={base} --build-arg WHEELS_IMAGE={wheels} --tag {tag}"
+                f" --network {building.get('VOICEMILL_NETWORK', 'default')} .",
+                checkout.environment,
+                checkout.root,
+            )
+            assert by_hand.returncode == 0, by_hand.stderr[-3000:]
+        names = " -o ".join(f"-name {Path(name).name}" for name in PLANTED)
+        script = f"find / -xdev \\( {names} \\) 2>/dev/null; grep -rl planted-secret /app; ls /app/data"
+        assert inside(checkout, tag, "bash", "-c", script).stdout.split() == ["base", "construction", "demo"]
+        history = checkout.run("docker", "history", "--no-trunc", tag).stdout
+        assert "planted-secret" not in history + json.dumps(inspect(checkout, tag))
+        # The layer of the code removes nothing that an earlier one has.
+        assert not re.search(r"(?<!-)\brm\b", history.partition("compileall")[0])
+    finally:
+        for name in PLANTED:
+            (checkout.root / name).unlink(missing_ok=True)
+        (checkout.root / "data/recordings").rmdir()
+        checkout.run("docker", "image", "rm", tag)
+
+
+def test_the_same_code_makes_the_same_layers(checkout: Checkout, building: dict[str, str], place: Path) -> None:
+    """From two clones with files of other times, without the cache; a base of Debian stands for the gigabytes of CUDA."""
+    base = building.get("VOICEMILL_BASE_IMAGE", "python:3.11-slim-bookworm")
+    layers, dates = [], []
+    for number in range(2):
+        clone = place / f"clone {number}"
+        assert checkout.run("git", "clone", "--quiet", str(checkout.root), str(clone)).returncode == 0
+        if number:
+            for path in clone.rglob("*.py"):
+                os.utime(path, (1_000_000_000, 1_000_000_000))
+        tag = f"voicemill:again-{number}"
+        command = ("docker/build.sh", "cuda", "--no-cache", "--tag", tag)
+        built = checkout.run(*command, cwd=clone, VOICEMILL_CUDA_BASE_IMAGE=base)
+        assert built.returncode == 0, built.stderr[-3000:]
+        form = "{{json .RootFS.Layers}} {{index .Config.Labels \"org.opencontainers.image.created\"}}"
+        shown = checkout.run("docker", "image", "inspect", "--format", form, tag).stdout.split()
+        layers.append(json.loads(shown[0]))
+        dates.append(shown[1])
+        checkout.run("docker", "image", "rm", tag)
+    assert layers[0] == layers[1]
+    committed = checkout.run("git", "log", "-1", "--format=%ct").stdout
+    assert {datetime.datetime.fromisoformat(date).timestamp() for date in dates} == {float(committed)}
+
+
 def stub_wheel(folder: Path, name: str, version: str) -> None:
     """A package of one empty module: enough to see which one a Dockerfile asks for."""
     info = f"{name}-{version}.dist-info"

@@ -256,6 +256,76 @@ def test_outputs_outside_the_work_folder_are_written_there(
     belongs(checkout, place / "home" / "made")
 
 
+def test_an_archive_for_the_current_folder_arrives_in_it(
+    checkout: Checkout, prepared: subprocess.CompletedProcess[str], place: Path
+) -> None:
+    here = place / "home" / "over, there"
+    here.mkdir()
+    checkout.own(here)
+    done = checkout.run(str(checkout.root / "run"), "voice-prep", "export", "anna", cwd=here)
+    assert done.returncode == 0, done.stderr
+    (archive,) = here.iterdir()
+    assert archive.stat().st_size > 10_000
+    belongs(checkout, here)
+
+
+def test_the_container_of_a_command_is_read_only_except_for_its_mounts(checkout: Checkout, image: str) -> None:
+    """As root, who could write everywhere else."""
+    options = checkout.run("bash", "-c", '. docker/engine.sh; write_options; printf "%s\\n" "${WRITE_OPTIONS[@]}"')
+    script = "for folder in /app / /usr/lib /var/tmp; do ! touch $folder/x 2>/dev/null || echo $folder; done; touch /tmp/x ~/x"
+    done = checkout.run(
+        *("docker", "run", "--rm", "--user", "0:0", *options.stdout.splitlines(), image, "bash", "-c", script)
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert checkout.run("docker", "volume", "ls", "--quiet").stdout == ""  # /tmp went with its container
+
+
+def test_a_plain_docker_run_as_root_gives_results_to_the_folders_owner(
+    checkout: Checkout, image: str, place: Path
+) -> None:
+    folder = place / "home" / "plain"
+    folder.mkdir()
+    checkout.own(folder)
+    done = checkout.run(
+        *("docker", "run", "--rm", "--volume", f"{folder}:/work", image),
+        *("voice-train-prod", "--preset", "smoke", "--voice", "dora", "--dry-run"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"[tts-prod] head={checkout.commit[:8]}\n")
+    assert len(files_below(folder)) > 1
+    belongs(checkout, folder)
+
+
+def test_a_container_that_runs_out_of_memory_is_one_sentence(checkout: Checkout, image: str, take: Path) -> None:
+    """The kernel ends it with SIGKILL, which is what the engine is asked to send here."""
+    with checkout.start("./run", "voice-prep", "--voice", "fred", "--force", "--audio", str(take)) as child:
+        wait_for(child, "PROGRESS 1 ")
+        (name,) = containers(checkout).split()
+        assert checkout.run("docker", "kill", "--signal", "KILL", name).returncode == 0
+        _, err = child.communicate(timeout=100)
+    assert child.returncode == 137
+    reason, sentence = err.splitlines()[-2:]
+    assert reason == "[run][error] container_killed"
+    assert "give the engine more memory" in sentence
+
+
+def test_make_shell_is_a_shell_with_both_folders(checkout: Checkout, image: str) -> None:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        checkout.argv("bash", "scripts/shell.sh"), cwd=checkout.root, stdin=theirs, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, env=checkout.environment | {"TERM": "xterm"}, start_new_session=True,
+    ) as child:  # fmt: skip
+        os.write(ours, b"touch /work/from-a-shell /cache/from-a-shell; python3 -c 'import torch'; exit 7\n")
+        out, _ = child.communicate(timeout=100)
+    os.close(ours)
+    os.close(theirs)
+    assert child.returncode == 7, out
+    for folder in ("work", "cache"):
+        made = checkout.root / folder / "from-a-shell"
+        assert made.stat().st_uid == checkout.uid
+        made.unlink()
+
+
 def in_compose(compose: Compose, checkout: Checkout, *argv: str) -> subprocess.CompletedProcess[str]:
     """As the user of this process, often root: Compose has no way to pass on who is calling."""
     return compose(checkout.root, checkout.environment, "run", "--rm", "-T", "voicemill", *argv)
