@@ -30,6 +30,7 @@ class Machine:
         return self.root / "bin"
 
     def add(self, name: str, text: str) -> None:
+        (self.programs / name).unlink(missing_ok=True)  # a link to the system's own: writing would go through it
         (self.programs / name).write_text(f"#!{shutil.which('bash')}\n{text}\n")
         (self.programs / name).chmod(0o755)
 
