@@ -34,6 +34,7 @@ What starts it:
     colab_entry    all steps, ending in a report
     load_voice     a promoted voice for `say`
     stability      the measurement of stability on a promoted voice
+    stability_section  the figures of stability in the report of the voice
 
 The steps pass files, not objects: the training status names the models and the dataset, the evaluation names the
 vocoder, the production bundle holds what is promoted. `entry`, `colab_entry`, `runner` and `plan` need the standard

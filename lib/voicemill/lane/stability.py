@@ -1,4 +1,4 @@
-"""The measurement of stability on a promoted voice; the figures are kept beside the bundle."""
+"""The measurement of stability on a promoted voice; the figures are kept beside the bundle and in its report."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from voicemill import files
 from voicemill.bundle.manifest import load_manifest
 from voicemill.errors import GateError
+from voicemill.lane.stability_section import add_to_report
 from voicemill.metrics.judges import WHISPER, find_judges
 from voicemill.progress import Observer
 from voicemill.settings import Settings
@@ -17,7 +18,7 @@ from voicemill_runtime.bundle import open_voice
 
 
 def measure_bundle(settings: Settings, voice: str, *, count: int, seed: int, observer: Observer) -> Stability:
-    """Speak `count` generated sentences with a voice, and write the figures beside its bundle.
+    """Speak `count` generated sentences with a voice; write the figures beside its bundle and into the voice's report.
 
     Args:
         settings: the environment.
@@ -36,7 +37,6 @@ def measure_bundle(settings: Settings, voice: str, *, count: int, seed: int, obs
     root = folder if len(folder.parts) > 1 or folder.is_dir() else settings.paths.promoted(voice)
     manifest = load_manifest(root)
     speaker = open_voice(root)
-    speaker.origin = None  # measured before the watermark
     registry = WeightsRegistry(settings.weights.allowlist, settings.workspace.weights_cache, settings.repository)
     recogniser = find_judges(registry).recogniser
     if isinstance(recogniser, str):
@@ -55,4 +55,5 @@ def measure_bundle(settings: Settings, voice: str, *, count: int, seed: int, obs
         progress=observer.advance,
     )
     files.write_json(stability_path(root), found.model_dump(mode="json"))
+    add_to_report(settings.workspace.reports / f"{root.resolve().parent.name}.html", found)
     return found

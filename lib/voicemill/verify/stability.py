@@ -2,11 +2,13 @@
 
 A sentence counts as failed for any of these:
 
-    recogniser  Whisper's word error rate on it is above `MOST_WORD_ERRORS`
+    recogniser  Whisper's word error rate on it is above `MOST_WORD_ERRORS`, numbers compared by their digits
     length      not the length that its durations give, or a rate far from the voice's own
     silence     (almost) no sound, or a long gap inside the speech
     clipping    samples at full scale
     repeat      spoken again, the samples differ
+
+What is measured is what is played: the voice's speech with its watermark.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from voicemill import files
 from voicemill.bundle.contents import STABILITY
 from voicemill.errors import NotAcceptableError
 from voicemill.metrics.error_rate import word_errors
+from voicemill.verify.number_words import with_digits
 from voicemill_runtime.sound_files import resample
 from voicemill_runtime.voice import SpokenChunk, Voice
 
@@ -123,7 +126,9 @@ def measure(
     for index, text in enumerate(texts, 1):
         spoken.append(_speak(voice, text, recogniser))
         progress(index)
-    errors = word_errors([each.words for each in spoken], [each.recognised for each in spoken])
+    errors = word_errors(
+        [with_digits(each.words) for each in spoken], [with_digits(each.recognised) for each in spoken]
+    )
     rates = [each.seconds / each.tokens for each in spoken]
     median = float(np.median(rates))
     failed = []
