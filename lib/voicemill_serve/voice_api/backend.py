@@ -1,10 +1,10 @@
-"""Sources of speech: this server's own voices, or the backend that `TTS_BASE_URL` names."""
+"""Sources of speech: this server's own voices, the backend that `TTS_BASE_URL` names, or a remote provider."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,8 +101,24 @@ async def speak_here(services: Services, voice: str, text: str, gone: Callable[[
     )
 
 
-async def speak_there(base: str, body: dict[str, Any], provider: str) -> BackendSpeech:
-    """Ask a backend, twice if it does not answer.
+@dataclass(frozen=True)
+class BackendCall:
+    """A request to a service outside of this server.
+
+    Attributes:
+        provider: as failed attempts name it.
+        content_type: of an answer that names none.
+    """
+
+    url: str
+    body: Mapping[str, Any]
+    provider: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "application/octet-stream"
+
+
+async def speak_there(call: BackendCall) -> BackendSpeech:
+    """Ask a service, twice if it does not answer.
 
     Raises:
         BackendError: with every attempt.
@@ -113,23 +129,23 @@ async def speak_there(base: str, body: dict[str, Any], provider: str) -> Backend
         for number in range(ATTEMPTS):
             try:
                 async with asyncio.timeout(TIMEOUT_MS / 1000):
-                    answer = await _post(client, f"{base}/speak", body)
+                    answer = await _post(client, call)
             except (TimeoutError, httpx.TimeoutException):
                 timed_out, retry = True, True
-                attempts.append(_attempt(number, provider, None, retry, "timeout"))
+                attempts.append(_attempt(number, call.provider, None, retry, "timeout"))
             except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
                 timed_out, status, retry = False, 502, True
-                attempts.append(_attempt(number, provider, None, retry, f"{type(error).__name__}: {error}"))
+                attempts.append(_attempt(number, call.provider, None, retry, f"{type(error).__name__}: {error}"))
             else:
                 if answer.is_success:
                     return BackendSpeech(
                         answer.content,
-                        answer.headers.get("content-type", "application/octet-stream"),
+                        answer.headers.get("content-type", call.content_type),
                         answer.headers.get("x-audio-duration-ms"),
                     )
                 timed_out, status = False, answer.status_code if answer.status_code < 500 else 502
                 retry = answer.status_code in RETRYABLE or answer.status_code >= 500
-                attempts.append(_attempt(number, provider, answer.status_code, retry, answer.text))
+                attempts.append(_attempt(number, call.provider, answer.status_code, retry, answer.text))
             if not retry:
                 break
             if number + 1 < ATTEMPTS:
@@ -140,8 +156,8 @@ async def speak_there(base: str, body: dict[str, Any], provider: str) -> Backend
     raise BackendError(status, "voice_backend_error", "Voice backend request failed.", details)
 
 
-async def _post(client: httpx.AsyncClient, url: str, body: dict[str, Any]) -> httpx.Response:
-    async with client.stream("POST", url, json=body) as answer:
+async def _post(client: httpx.AsyncClient, call: BackendCall) -> httpx.Response:
+    async with client.stream("POST", call.url, json=call.body, headers=call.headers) as answer:
         parts, size = [], 0
         async for part in answer.aiter_bytes():
             size += len(part)

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import time
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,17 @@ from voicemill_serve.encoders import marks
 from voicemill_serve.guard import note
 from voicemill_serve.refusals import json_response
 from voicemill_serve.services import Services
+from voicemill_serve.voice_api.answers import (
+    CORS,
+    denied,
+    error_answer,
+    sound_answer,
+    sound_headers,
+    without_voice,
+)
 from voicemill_serve.voice_api.authority import is_narration
 from voicemill_serve.voice_api.backend import (
+    BackendCall,
     BackendError,
     BackendSpeech,
     CircuitBreaker,
@@ -33,13 +43,17 @@ from voicemill_serve.voice_api.cache import CachedSpeech, RecentEvents, SpeechCa
 from voicemill_serve.voice_api.environment import LOCAL_PROVIDER, VoiceEnvironment
 from voicemill_serve.voice_api.loudness import normalise
 from voicemill_serve.voice_api.policies import Denial, Policies
+from voicemill_serve.voice_api.remote import (
+    REMOTE_PROVIDER,
+    REQUIRED_VARIABLES,
+    RemoteStream,
+    RemoteVoice,
+    is_remote,
+    open_stream,
+)
 from voicemill_serve.voice_api.requests import InvalidVoiceRequestError, VoiceRequest, read_request
+from voicemill_serve.voice_api.transcription import transcribe
 
-CORS = {
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
-    "Access-Control-Allow-Headers": "Content-Type, Authorization, X-Tenant-Id, X-Customer-Id",
-}
 CONSENT = "consent_asserted must be true where reference audio is given."
 _WAV_HEADER = 44
 _FALSE_FLAGS = {"assistant_answer": False, "terminal_eligible": False, "raw_content_included": False}
@@ -51,9 +65,28 @@ def routes(services: Services) -> list[BaseRoute]:
     return [
         Route("/api/voice/speak", found.options, methods=["OPTIONS"]),
         Route("/api/voice/debug/recent", found.options, methods=["OPTIONS"]),
+        Route("/api/voice/transcribe", found.options, methods=["OPTIONS"]),
         Route("/api/voice/speak", found.speak, methods=["POST"]),
         Route("/api/voice/debug/recent", found.recent, methods=["GET"]),
+        Route("/api/voice/transcribe", transcribe, methods=["POST"]),
     ]
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Who speaks a request.
+
+    Attributes:
+        voice: its id there.
+        call: of a backend or a remote service; None for a voice of this server.
+        remote: the remote service's voice.
+        stamp: changes with the bundle of a voice of this server.
+    """
+
+    voice: str
+    call: BackendCall | None = None
+    remote: RemoteVoice | None = None
+    stamp: str = ""
 
 
 class _VoiceApi:
@@ -72,7 +105,7 @@ class _VoiceApi:
         except InvalidVoiceRequestError as error:
             note(request.state, reason="voice_invalid_request")
             message = "Invalid voice request payload."
-            return _error(400, "voice_invalid_request", message, {"issues": error.issues}, None)
+            return error_answer(400, "voice_invalid_request", message, {"issues": error.issues}, None)
         note(request.state, characters=len(asked.text), text=asked.text, voice=asked.profile or None)
         response = await self._decide(request, asked)
         self._record(asked, response, started)
@@ -86,63 +119,104 @@ class _VoiceApi:
             now = now if given is None else int(given)
         strict = self._services.settings.agent_policies
         if strict and (denial := self._policies.before_consent(asked, now)):
-            return _denied(request, asked, denial)
+            return denied(request, asked, denial)
         if asked.referenceAudioHash and asked.consent_asserted is not True:
             denial = Denial(400, "voice_consent_required", CONSENT, {"referenceAudioHash": True})
-            return _denied(request, asked, denial)
+            return denied(request, asked, denial)
         provider = _provider(asked, env)
         if denial := _forbidden(provider, env):
-            return _denied(request, asked, denial)
+            return denied(request, asked, denial)
         if strict:
             tenant = request.headers.get("x-tenant-id") or request.headers.get("x-customer-id") or ""
             tenant = tenant.strip().lower() or "single-tenant"
             if denial := self._policies.after_provider(asked, tenant, env, now):
-                return _denied(request, asked, denial)
+                return denied(request, asked, denial)
         return await self._answer(request, asked, provider, env, now)
 
     async def _answer(
         self, request: Request, asked: VoiceRequest, provider: str, env: VoiceEnvironment, now: int
     ) -> Response:
-        """A sound: from the cache, from the backend or from a voice of this server."""
-        voice, stamp = asked.profile, ""
-        if not env.backend:
-            voice = voice or self._services.default_voice()
-            try:
-                stamp = str((await self._services.voices.get(voice)).state.stamp)
-            except VoicemillError as error:
-                if self._services.voices.folders() and error.code == "voice_unknown":
-                    return _denied(request, asked, Denial(404, error.code, str(error)))
-                return _without_voice(request, asked, provider, error)
+        """A sound: from the cache, a backend, a remote service or a voice of this server."""
+        source = await self._source(request, asked, provider, env)
+        if isinstance(source, Response):
+            return source
         if self._breaker.open_until > now:
             details = {"circuitBreakerOpen": True, "retryAfterMs": self._breaker.open_until - now}
-            return _denied(request, asked, Denial(503, "voice_backend_error", "Voice backend is paused.", details))
+            return denied(request, asked, Denial(503, "voice_backend_error", "Voice backend is paused.", details))
         if asked.streaming:
-            message = "Only remote providers stream."
-            return _denied(request, asked, Denial(400, "voice_invalid_request", message, {"provider": provider}))
-        key = SpeechCache.key(provider, voice, asked.format, asked.mode, asked.text, stamp)
+            return await self._stream(request, asked, source, provider, now)
+        key = SpeechCache.key(provider, source.voice, asked.format, asked.mode, asked.text, source.stamp)
         hit = self._cache.get(key, _now())
         self._services.metrics.cache.add("hit" if hit else "miss")
         if hit is not None:
-            return _sound(asked, hit, "hit")
+            return sound_answer(asked, hit, "hit")
         try:
-            if env.backend:
-                speech = await speak_there(env.backend, asked.forwarded(provider), provider)
+            if source.call is not None:
+                speech = await speak_there(source.call)
             else:
-                speech = await speak_here(self._services, voice, asked.text, request.is_disconnected)
+                speech = await speak_here(self._services, source.voice, asked.text, request.is_disconnected)
         except BackendError as error:
             self._breaker.failed(now)
-            return _denied(request, asked, Denial(error.status, error.error, str(error), error.details))
+            return denied(request, asked, Denial(error.status, error.error, str(error), error.details))
         except VoicemillError as error:
-            return _denied(request, asked, Denial(503, error.code, str(error)))
+            return denied(request, asked, Denial(503, error.code, str(error)))
         except ConnectionResetError:
             note(request.state, reason="client_gone")
             return Response(status_code=499)
         self._breaker.succeeded()
         cached = await asyncio.get_running_loop().run_in_executor(
-            self._services.pool, _finished, speech, asked, env, None if env.backend else self._services.signer
+            self._services.pool, _finished, speech, asked, env, source, None if source.call else self._services.signer
         )
         self._cache.put(key, cached)
-        return _sound(asked, cached, "miss")
+        return sound_answer(asked, cached, "miss")
+
+    async def _source(
+        self, request: Request, asked: VoiceRequest, provider: str, env: VoiceEnvironment
+    ) -> _Source | Response:
+        """Who speaks a request, or the answer where nothing can."""
+        if is_remote(provider):
+            try:
+                remote = RemoteVoice.find(asked.profile)
+            except ValueError as error:
+                denial = Denial(400, "voice_invalid_request", f"{error}.".capitalize(), {"provider": provider})
+                return denied(request, asked, denial)
+            if remote is None:
+                return without_voice(request, asked, provider, {"requiredEnv": REQUIRED_VARIABLES})
+            return _Source(remote.voice, remote.call(asked.text), remote)
+        if env.backend:
+            return _Source(asked.profile, BackendCall(f"{env.backend}/speak", asked.forwarded(provider), provider))
+        voice = asked.profile or self._services.default_voice()
+        try:
+            stamp = str((await self._services.voices.get(voice)).state.stamp)
+        except VoicemillError as error:
+            if self._services.voices.folders() and error.code == "voice_unknown":
+                return denied(request, asked, Denial(404, error.code, str(error)))
+            return without_voice(request, asked, provider, {"reason": str(error)})
+        return _Source(voice, stamp=stamp)
+
+    async def _stream(
+        self, request: Request, asked: VoiceRequest, source: _Source, provider: str, now: int
+    ) -> Response:
+        """A stream of the remote service, passed on unchanged: it is neither cached nor brought to a loudness."""
+        if source.remote is None:
+            message = "Only remote providers stream."
+            return denied(request, asked, Denial(400, "voice_invalid_request", message, {"provider": provider}))
+        try:
+            opened = await open_stream(source.remote.call(asked.text, stream=True))
+        except BackendError as error:
+            self._breaker.failed(now)
+            return denied(request, asked, Denial(error.status, error.error, str(error), error.details))
+        self._breaker.succeeded()
+        headers = {
+            **sound_headers(asked, "stream"),
+            "x-voice-provider": REMOTE_PROVIDER,
+            "x-voice-profile": source.remote.voice,
+            "x-voice-streaming": "1",
+        }
+        duration = opened.answer.headers.get("x-audio-duration-ms") or asked.durationMs
+        if duration is not None:
+            headers["x-voice-meter-duration-ms"] = str(duration)
+        return RemoteStream(opened, headers)
 
     def _record(self, asked: VoiceRequest, response: Response, started: int) -> None:
         content_type = response.headers.get("content-type")
@@ -214,48 +288,8 @@ def _forbidden(provider: str, env: VoiceEnvironment) -> Denial | None:
     return None
 
 
-def _without_voice(request: Request, asked: VoiceRequest, provider: str, error: VoicemillError) -> Response:
-    """The answer without a backend and a voice: metadata with which a page continues without sound."""
-    note(request.state, reason="voice_unavailable")
-    body: dict[str, Any] = {
-        "ok": True,
-        "suppressed": True,
-        "dryRun": True,
-        "reason": "voice_unavailable",
-        "message": "Voice service is not configured.",
-        "details": {"providerConfigured": False, "provider": provider, "reason": str(error)},
-    }
-    if asked.traceId:
-        body["traceId"] = asked.traceId
-    return json_response(body, 200, CORS)
-
-
-def _denied(request: Request, asked: VoiceRequest, denial: Denial) -> Response:
-    note(request.state, reason=denial.reason)
-    if denial.status != 200:
-        return _error(denial.status, denial.reason, denial.message, denial.extra, asked.traceId)
-    body = {
-        "ok": True,
-        "suppressed": True,
-        "reason": denial.reason,
-        "suppression_reason": denial.reason,
-        "traceId": asked.traceId,
-        **denial.extra,
-    }
-    return json_response(body, 200, CORS)
-
-
-def _error(status: int, error: str, message: str, details: dict[str, Any], trace: str | None) -> Response:
-    body: dict[str, Any] = {"error": error, "message": message}
-    if details:
-        body["details"] = details
-    if trace:
-        body["traceId"] = trace
-    return json_response(body, status, CORS)
-
-
 def _finished(
-    speech: BackendSpeech, asked: VoiceRequest, env: VoiceEnvironment, signer: MarkSigner | None
+    speech: BackendSpeech, asked: VoiceRequest, env: VoiceEnvironment, source: _Source, signer: MarkSigner | None
 ) -> CachedSpeech:
     """The sound at its loudness, with the headers that are stored with it; runs in the pool.
 
@@ -263,6 +297,7 @@ def _finished(
         speech: of a backend, or of a voice of this server.
         asked: the request.
         env: the environment.
+        source: who spoke it.
         signer: None for the sound of a backend, which is not encoded or signed here.
     """
     made = normalise(speech.data, speech.content_type, env.loudness)
@@ -275,10 +310,12 @@ def _finished(
         data = signed(data, ".wav", speech.origin, signer)
     headers = {
         "content-type": content_type,
-        "x-voice-provider": "proxy",
+        "x-voice-provider": REMOTE_PROVIDER if source.remote else "proxy",
         "x-voice-normalization": made.applied,
         "x-voice-normalization-benchmark": env.loudness.header,
     }
+    if source.remote is not None:
+        headers["x-voice-profile"] = source.remote.voice
     if signer is not None:
         name = "mp3" if asked.format == "mp3" else "wav"
         headers["x-voice-marks"] = marks(name, speech.origin, streamed=False)
@@ -287,28 +324,6 @@ def _finished(
     if speech.duration_ms is not None:
         headers["x-voice-meter-duration-ms"] = speech.duration_ms
     return CachedSpeech(data, headers, _now() + env.cache_ms)
-
-
-def _sound(asked: VoiceRequest, speech: CachedSpeech, cache: str) -> Response:
-    headers = {
-        **CORS,
-        "Cache-Control": "no-store",
-        **speech.headers,
-        "x-voice-profile": _header(asked.profile) or "default",
-        "x-voice-cache": cache,
-        "x-voice-meter-request-count": "1",
-        "x-voice-meter-char-count": str(len(asked.text)),
-    }
-    if "x-voice-meter-duration-ms" not in headers and asked.durationMs is not None:
-        headers["x-voice-meter-duration-ms"] = str(asked.durationMs)
-    if asked.watermark_mode:
-        headers["x-watermark-mode"] = _header(asked.watermark_mode)
-    return Response(speech.data, headers=headers)
-
-
-def _header(text: str) -> str:
-    """A text as the value of a header: printable ASCII."""
-    return "".join(character if " " <= character <= "~" else "?" for character in text)
 
 
 def _now() -> int:

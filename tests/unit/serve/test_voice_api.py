@@ -2,55 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import io
 import json
 import socketserver
 import threading
 import wave
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 import soundfile
 from tests.unit.serve.conftest import TEXT
+from tests.unit.serve.voice_api_client import RATE, Backend, Client
 
-from voicemill_serve.application import create_application, create_services
-from voicemill_serve.encoders import wav_bytes
-from voicemill_serve.guard import AccessLog
-from voicemill_serve.settings import ServeSettings
 from voicemill_serve.voice_api.cache import SpeechCache
-
-RATE = 22_050
-Ask = Callable[..., httpx.Response]
-
-
-class Client:
-    """The application inside the test, without a socket; its state lasts from request to request."""
-
-    def __init__(self, bundles: Path, work: Path, **settings: Any) -> None:
-        self.services = create_services(
-            ServeSettings((bundles,), work, training=False, **settings), AccessLog(io.StringIO())
-        )
-        self.application = create_application(self.services)
-        self.loop = asyncio.new_event_loop()
-
-    def ask(self, body: object = None, path: str = "speak", method: str = "POST", **arguments: Any) -> httpx.Response:
-        async def run() -> httpx.Response:
-            transport = httpx.ASGITransport(self.application)
-            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-                return await client.request(method, f"/api/voice/{path}", json=body, **arguments)
-
-        return self.loop.run_until_complete(run())
-
-    def close(self) -> None:
-        self.loop.close()
-        self.services.pool.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -252,41 +220,6 @@ def test_recent_events_have_no_text(plain: Client) -> None:
     narrated = plain.ask(path="debug/recent?narratorOnly=true&limit=999", method="GET").json()
     assert (narrated["limit"], [event["eventId"] for event in narrated["events"]]) == (200, ["e"])
     assert plain.ask(path="debug/recent?chunkKind=final", method="GET").json()["count"] == 0
-
-
-class Backend(socketserver.ThreadingTCPServer):
-    """A backend that gives the answers of a list, and then 200 with a quiet tone."""
-
-    allow_reuse_address = True
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        self.answers: list[tuple[int, str, bytes]] = []
-        self.bodies: list[dict[str, Any]] = []
-        tone = 0.01 * np.sin(np.arange(RATE) * 0.06)
-        self.tone = wav_bytes(tone.astype(np.float32), RATE)
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Backend
-
-    def do_POST(self) -> None:
-        self.server.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        answers = self.server.answers
-        status, kind, data = answers.pop(0) if answers else (200, "audio/wav", self.server.tone)
-        self.send_response(status)
-        for name, value in (
-            ("Content-Type", kind),
-            ("Content-Length", str(len(data))),
-            ("x-audio-duration-ms", "1000"),
-        ):
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *arguments: Any) -> None:
-        pass
 
 
 @pytest.fixture
