@@ -1,12 +1,14 @@
 """A finished voice behind `voice-serve`, beside sherpa-onnx on the same graph behind a server as small as can be.
 
 Both are processes of their own on loopback; clients ask for raw samples and read the stream. What is measured: requests a
-second, milliseconds to the first sound, seconds of speech for each second of the run, memory of the server.
+second, milliseconds to the first sound, seconds of speech for each second of the run and for each second that the server's
+process has computed (one core), memory of the server. Every sound is compared with that of the same text before.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import statistics
@@ -65,6 +67,12 @@ class Side:
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
+    @property
+    def cpu(self) -> float:
+        """Seconds that all its threads have computed."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
 
 @dataclass(frozen=True)
 class Load:
@@ -73,10 +81,11 @@ class Load:
     requests: float
     first: list[float]
     real_time: float
+    of_a_core: float
     wrong: int
 
 
-async def run(side: Side, voice: str, texts: list[str], clients: int, reference: dict[str, int] | None = None) -> Load:
+async def run(side: Side, voice: str, texts: list[str], clients: int, reference: dict[str, str] | None = None) -> Load:
     """Ask for every text once, by some clients at the same time.
 
     Args:
@@ -84,7 +93,7 @@ async def run(side: Side, voice: str, texts: list[str], clients: int, reference:
         voice: its name.
         texts: in order.
         clients: that ask at the same time, each for the next text.
-        reference: bytes of each text's sound; others count as wrong.
+        reference: sha256 of each text's sound, filled by the first; others count as wrong.
     """
     waiting = iter(enumerate(texts))
     first: list[float] = []
@@ -94,22 +103,25 @@ async def run(side: Side, voice: str, texts: list[str], clients: int, reference:
         nonlocal sound, wrong
         for _, text in waiting:
             body = {"model": "tts-1", "voice": voice, "input": text, "response_format": "pcm"}
-            started, size = time.perf_counter(), 0
+            started, size, digest = time.perf_counter(), 0, hashlib.sha256()
             async with http.stream("POST", side.url, json=body) as answer:
                 answer.raise_for_status()
                 async for part in answer.aiter_raw():
                     if not size:
                         first.append(time.perf_counter() - started)
                     size += len(part)
+                    digest.update(part)
             sound += size
-            wrong += reference is not None and reference.setdefault(text, size) != size
+            found = digest.hexdigest()
+            wrong += not size or (reference is not None and reference.setdefault(text, found) != found)
 
     limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
     async with httpx.AsyncClient(timeout=120, limits=limits, trust_env=False) as http:
-        started = time.perf_counter()
+        started, computed = time.perf_counter(), side.cpu
         await asyncio.gather(*(client(http) for _ in range(clients)))
-        spent = time.perf_counter() - started
-    return Load(len(texts) / spent, first, sound / 2 / side.rate / spent, wrong)
+        spent, computed = time.perf_counter() - started, side.cpu - computed
+    seconds = sound / 2 / side.rate
+    return Load(len(texts) / spent, first, seconds / spent, seconds / max(computed, 0.01), wrong)
 
 
 def measure(bundle: Path, work: Path, requests: int, endurance: int) -> str:
@@ -127,26 +139,32 @@ def measure(bundle: Path, work: Path, requests: int, endurance: int) -> str:
     sides = [_ours(bundle, work), _sherpa(bundle, work, cores)]
     lines = TEXTS.read_text("utf-8").splitlines()
     texts = [lines[number % len(lines)] for number in range(requests)]
-    rows = ["| clients | server | requests/s | first sound p50 | p95 | × real time | wrong |", "|---:|---|---:|---:|---:|---:|---:|"]
+    rows = [
+        "| clients | server | requests/s | first sound p50 | p95 | × real time | … of a core | wrong |",
+        "|---:|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    sounds: dict[str, dict[str, str]] = {side.name: {} for side in sides}
     try:
         for clients in (1, 8, 32):
             for side in sides:
                 asyncio.run(run(side, "voice", texts[:4], 1))
-                load = asyncio.run(run(side, "voice", texts, clients, {}))
+                load = asyncio.run(run(side, "voice", texts, clients, sounds[side.name]))
                 ordered = sorted(load.first)
                 p95 = ordered[int(0.95 * (len(ordered) - 1))]
                 rows.append(
                     f"| {clients} | {side.name} | {load.requests:.1f} | {statistics.median(ordered) * 1000:.0f} ms | "
-                    f"{p95 * 1000:.0f} ms | {load.real_time:.1f} | {load.wrong} |"
+                    f"{p95 * 1000:.0f} ms | {load.real_time:.1f} | {load.of_a_core:.1f} | {load.wrong} |"
                 )
-        rows += ["", "| server | MiB after the load | after " f"{endurance // 10} short requests | after {endurance} |", "|---|---:|---:|---:|"]
+        rows += ["", "| server | MiB after the load | after " f"{endurance // 10} short requests | after {endurance} | wrong |", "|---|---:|---:|---:|---:|"]
         for side in sides if endurance else ():
             short = [SHORT[number % len(SHORT)] for number in range(endurance)]
-            found = [side.mib]
+            found, wrong = [side.mib], 0
             for part in (short[: endurance // 10], short[endurance // 10 :]):
-                asyncio.run(run(side, "voice", part, 4))
+                wrong += asyncio.run(run(side, "voice", part, 4, sounds[side.name])).wrong
                 found.append(side.mib)
-            rows.append(f"| {side.name} | {found[0]:.0f} | {found[1]:.0f} | {found[2]:.0f} ({found[2] / found[1] - 1:+.1%}) |")
+            rows.append(
+                f"| {side.name} | {found[0]:.0f} | {found[1]:.0f} | {found[2]:.0f} ({found[2] / found[1] - 1:+.1%}) | {wrong} |"
+            )
     finally:
         for side in sides:
             side.process.terminate()

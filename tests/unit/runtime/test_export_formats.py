@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -160,6 +161,30 @@ def test_pipers_phonemes_give_our_samples(promoted: Path, tmp_path: Path) -> Non
     assert np.abs(samples[0, 0] - ours).max() < 1e-4
     (slower,) = session.run(["output"], feed | {"scales": np.array([0, 1.5, 0], np.float32)})
     assert 1.3 < slower.shape[2] / len(ours) < 1.7
+
+
+AFTERWARDS = """
+import importlib.util, json
+found = audio.samples if "audio" in globals() else samples[0]
+print(json.dumps([len(found), float(max(map(abs, found))), importlib.util.find_spec("voicemill") is None]))
+"""
+
+
+@pytest.mark.parametrize("form", ["onnx", "sherpa-onnx"])
+def test_the_page_of_an_export_speaks_where_this_repository_is_not(form: Format, promoted: Path, tmp_path: Path) -> None:
+    """The tar is unpacked elsewhere, and the code of its page runs there in an isolated interpreter."""
+    export_format(promoted, tmp_path / "voice.tar", form)
+    with tarfile.open(tmp_path / "voice.tar") as tar:
+        tar.extractall(tmp_path / "elsewhere", filter="data")
+    folder = tmp_path / "elsewhere/voice"
+    (code,) = re.findall(r"```python\n(.+?)```", (folder / "README.md").read_text(), re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code + AFTERWARDS], cwd=folder, capture_output=True, text=True, timeout=120, check=True
+    )
+    count, peak, alone = json.loads(done.stdout.splitlines()[-1])
+    assert count > 22_050 / 10
+    assert 1e-3 < peak <= 1
+    assert alone
 
 
 @pytest.mark.parametrize("form", ["onnx", "sherpa-onnx", "piper"])
