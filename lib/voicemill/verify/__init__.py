@@ -11,6 +11,7 @@
     opinions         what listeners think of a voice
     stability        how many generated sentences come out wrong
     stability_texts  these sentences
+    number_words     numbers in them as digits, so that two readings compare as equal
     audio_marks      the marks of a sound file
     schemas          JSON Schemas of the file formats, generated from the typed models
 """
