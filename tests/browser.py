@@ -189,10 +189,15 @@ class Tab:
         return self._browser.call(method, self._session, **parameters)
 
     def take_event(self, method: str, parameters: dict[str, Any]) -> None:
-        """Note a problem of the page."""
+        """Note a problem of the page; leave a page that asks whether one wants to, as a person would confirm."""
         if method == "Runtime.exceptionThrown":
             details = parameters["exceptionDetails"]
             self.problems.append(str(details.get("exception", {}).get("description") or details.get("text")))
+        elif method == "Page.javascriptDialogOpening":
+            confirm = threading.Thread(
+                target=self.call, args=("Page.handleJavaScriptDialog",), kwargs={"accept": True}, daemon=True
+            )
+            confirm.start()  # this thread reads the answers
         elif method == "Log.entryAdded" and parameters["entry"]["level"] == "error":
             entry = parameters["entry"]
             if entry["source"] == "security" or "Content Security Policy" in entry["text"]:
@@ -292,6 +297,18 @@ class Tab:
         common = {"key": key, "windowsVirtualKeyCode": code, "modifiers": modifiers}
         self.call("Input.dispatchKeyEvent", type="keyDown", text=text, **common)
         self.call("Input.dispatchKeyEvent", type="keyUp", **common)
+
+    def tab_to(self, selector: str) -> None:
+        """Press Tab until an element has the focus.
+
+        Raises:
+            BrowserError: it cannot be reached.
+        """
+        for _ in range(200):
+            self.press("Tab")
+            if self.evaluate(f"document.activeElement.matches({json.dumps(selector)})"):
+                return
+        raise BrowserError(f"{selector} cannot be reached with the keyboard")
 
     def upload(self, selector: str, *paths: Path) -> None:
         """Choose files for a file field."""

@@ -161,6 +161,19 @@ document.addEventListener("keydown", (event) => {
 });
 document.addEventListener("keyup", (event) => { if (event.key === " " && event.target.closest("button")) event.preventDefault(); });
 
+// The microphones that there are, once the page may use one.
+async function devices() {
+  const found = (await navigator.mediaDevices.enumerateDevices()).filter((it) => it.kind === "audioinput");
+  const now = recorder.stream.getAudioTracks()[0].getSettings().deviceId;
+  by("device").replaceChildren(...found.map((it, index) => element("option", { value: it.deviceId }, it.label || "Microphone " + (index + 1))));
+  by("device").value = now;
+}
+by("device").addEventListener("change", async () => {
+  if (recorder.recording) return devices();
+  await recorder.open(root.dataset.worklet, by("device").value).catch(() => say("This microphone cannot be opened.", true));
+  devices();
+});
+
 const supported = window.isSecureContext && navigator.mediaDevices && window.AudioWorkletNode;
 by("insecure").hidden = !!supported;
 by("open").disabled = true;
@@ -175,6 +188,7 @@ by("open").addEventListener("click", async () => {
   }
   by("open-box").hidden = true;
   by("booth").hidden = false;
+  devices();
   by("record").focus();
   show();
 });

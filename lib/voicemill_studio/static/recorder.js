@@ -15,10 +15,18 @@ export class Recorder {
     this.take = null;
   }
 
-  async open(worklet) {
-    this.stream = await navigator.mediaDevices.getUserMedia({
-      audio: { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false },
-    });
+  // device: id of a microphone; the browser's choice by default. Another one may be open before.
+  async open(worklet, device) {
+    const wanted = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+    if (device) wanted.deviceId = { exact: device };
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: wanted });
+    if (this.stream) {
+      for (const track of this.stream.getTracks()) track.stop();
+      await this.context.close();
+    }
+    this.stream = stream;
+    this.recent = [];
+    this.levels = [];
     const { sampleRate } = this.stream.getAudioTracks()[0].getSettings();
     this.context = new AudioContext(sampleRate ? { sampleRate } : {});
     await this.context.audioWorklet.addModule(worklet);

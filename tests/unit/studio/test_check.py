@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import httpx
-from tests.browser import DESKTOP, Browser
 from tests.unit.serve.conftest import LONG, Server
 
 from voicemill.settings import REPOSITORY
@@ -38,10 +37,3 @@ def test_what_is_no_sound_is_an_error_page(studio: Server) -> None:
     assert page.status_code == 400
     assert "<h1>" in page.text
     assert check(studio, "a.wav", b"").status_code == 400
-
-
-def test_the_page(browser: Browser, studio: Server) -> None:
-    tab = browser.tab(DESKTOP, dark=True)
-    tab.open(f"{studio.url}{ADDRESS}")
-    assert tab.violations() == []
-    assert not tab.is_too_wide()

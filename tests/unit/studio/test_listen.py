@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.browser import DESKTOP, PHONE, Browser, needs_browser
+from tests.browser import PHONE, Browser, needs_browser
 from tests.unit.serve.conftest import Server, end, start_server
 
 pytestmark = pytest.mark.slow
@@ -200,9 +200,3 @@ class TestInABrowser:
         tab.wait("document.body.innerText.includes('Thank you, Dora')")
         assert tab.violations() == []
         assert not tab.is_too_wide()
-
-    @pytest.mark.parametrize(("size", "dark"), [(DESKTOP, True), (PHONE, False)], ids=["dark", "phone"])
-    def test_the_page(
-        self, browser: Browser, listening: tuple[Server, Path], size: tuple[int, int], dark: bool
-    ) -> None:
-        browser.tab(size, dark=dark).check_page(f"{listening[0].url}/studio/listen")

@@ -9,34 +9,15 @@ import httpx
 import numpy as np
 import pytest
 import soundfile
-from tests.browser import PHONE, Browser, Tab, needs_browser
+from tests.browser import PHONE, Browser, needs_browser
+from tests.microphone import FIRST, PEOPLE, SECOND, microphone, open_microphone, record_until_good
 from tests.unit.serve.conftest import Server
 
 from voicemill import files
-from voicemill.audio.decode import resample
-from voicemill.settings import REPOSITORY
 from voicemill_studio.session_store import CONSENT_TEXT, RecordingSession, SessionStore
 
 pytestmark = [pytest.mark.slow, needs_browser]
-PEOPLE = REPOSITORY / "tests/data/people"
-FIRST = ("kathleen/arctic_b0208", "You read the quotations in today's paper.")
-SECOND = ("kathleen/arctic_a0144", "But there was something even more startling about this resemblance.")
-RATE = 48_000
-
-
-def microphone(path: Path, names: list[str], times: int) -> Path:
-    """A WAV with recordings of people in turn, several times, with the noise of a quiet room between them.
-
-    A take that began inside another sentence is refused, and the next one is whole.
-    """
-    noise = np.random.default_rng(1)
-    parts = []
-    for name in names * times:
-        samples, rate = soundfile.read(PEOPLE / f"{name}.flac", dtype="float32")
-        room = 10 ** (-66 / 20) * noise.standard_normal(round(2.5 * RATE))
-        parts += [room.astype(np.float32), resample(samples, rate, RATE)]
-    soundfile.write(path, np.concatenate(parts), RATE, subtype="PCM_16")
-    return path
+MARK = "document.getElementById('mark').textContent"
 
 
 @pytest.fixture
@@ -44,27 +25,6 @@ def session(server: Server, work: Path) -> RecordingSession:
     """A session with two sentences of which there are recordings, and a third one."""
     store = SessionStore(work / "work/studio/sessions")
     return store.create("ann", "Ann <b>Smith</b>", (FIRST[1], SECOND[1], "The boy hid the letter."), 1)
-
-
-READY = "!document.getElementById('verdict').textContent.endsWith('…')"
-MARK = "document.getElementById('mark').textContent"
-
-
-def open_microphone(tab: Tab) -> None:
-    tab.wait("!document.getElementById('open').disabled")
-    tab.click("#open")
-    tab.wait("!document.getElementById('booth').hidden")
-
-
-def record_until_good(tab: Tab, number: int) -> None:
-    """Press the space bar until the take of a sentence is good and the page goes on to the next one."""
-    for _ in range(6):
-        tab.press(" ")
-        tab.wait("document.getElementById('record').textContent === 'Stop'")
-        tab.wait(f"document.getElementById('record').textContent !== 'Stop' && {READY}")
-        if not tab.text("#position").startswith(f"Sentence {number} "):
-            return
-    raise AssertionError(tab.text("#session"))
 
 
 def post_take(server: Server, session: RecordingSession, number: int, name: str, **query: str) -> dict[str, object]:

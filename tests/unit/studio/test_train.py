@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from tests.browser import DESKTOP, PHONE, Browser, needs_browser
 from tests.unit.serve.conftest import Server, end, start_server
 
 from voicemill.errors import UsageError
@@ -190,14 +189,6 @@ class TestPages:
         end(server)
         assert (answer.status_code, answer.headers["x-voicemill-reason"]) == (503, "training_unavailable")
         assert "This server cannot train" in answer.text
-
-
-@pytest.mark.slow
-@needs_browser
-@pytest.mark.parametrize("path", ["/studio/train", "/studio/train/failed", "/studio/train/stopped"])
-def test_in_a_browser(browser: Browser, shop: tuple[Server, Path], path: str) -> None:
-    for size, dark in ((DESKTOP, False), (PHONE, True)):
-        browser.tab(size, dark=dark).check_page(shop[0].url + path)
 
 
 def test_the_database_is_that_of_the_server(shop: tuple[Server, Path]) -> None:

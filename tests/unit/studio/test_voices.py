@@ -9,7 +9,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.browser import DESKTOP, PHONE, Browser, needs_browser
 from tests.unit.serve.conftest import Server, certify, end, publish, start_server
 
 from voicemill import files
@@ -214,14 +213,6 @@ def test_a_version_of_no_tar_has_no_figures(tmp_path: Path) -> None:
     (folder / "notes.tar").write_bytes(b"")
     (found,) = versions.kept(workspace, "anna")
     assert (found.evaluation, found.promoted_at) == (None, "2026-11-30T00:00:00Z")
-
-
-@pytest.mark.slow
-@needs_browser
-@pytest.mark.parametrize("path", ["/studio/", "/studio/voices/anna", "/studio/voices/anna/delete"])
-def test_in_a_browser(browser: Browser, shop: tuple[Server, Path], path: str) -> None:
-    for size, dark in ((DESKTOP, False), (PHONE, True)):
-        browser.tab(size, dark=dark).check_page(shop[0].url + path)
 
 
 def test_a_cloned_voice_is_in_the_table(shop: tuple[Server, Path]) -> None:
