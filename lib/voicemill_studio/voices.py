@@ -91,6 +91,7 @@ class _Pages:
             advice=promotion.ADVICE,
             advice_before=promotion.ADVICE_BEFORE,
             formats=promotion.FORMATS,
+            words_wrong=lambda evaluation: overview.shown_figure(*FIGURES[0], evaluation, None).text,
             facts=voice.prepared.rows() if voice.prepared else [],
             ago=overview.ago,
             moment=overview.moment,
@@ -191,11 +192,13 @@ def trend_chart(voice: VoiceOverview) -> Chart | None:
     """Words wrong in each version, the oldest first; None with fewer than two."""
     name, _ = FIGURES[0]
     evaluations = [one.evaluation for one in reversed(voice.versions) if one.name != voice.version]
-    values = [
-        each.figures[name].value if each is not None and name in each.figures else None
-        for each in (*evaluations, voice.evaluation)
-    ]
-    if sum(value is not None for value in values) < 2:
+    every = (*evaluations, voice.evaluation)
+    for judge in (name, overview.FALLBACKS[name]):
+        found = [None if each is None else each.figures.get(judge) for each in every]
+        values = [None if figure is None else figure.value for figure in found]
+        if sum(value is not None for value in values) > 1:
+            break
+    else:
         return None
     scale = display_of("ratio", BY_NAME[name])
     shown = [None if value is None else value * scale.scale for value in values]

@@ -18,6 +18,7 @@ from voicemill.errors import UsageError
 from voicemill_serve.job_store import JobStore, ScriptJob
 from voicemill_serve.jobs import JobRunner
 from voicemill_serve.refusals import RequestRefusedError
+from voicemill_studio import overview
 from voicemill_studio.estimates import PRESETS, length, presets_for
 from voicemill_studio.overview import TRAINING
 from voicemill_studio.train import Following, TrainingRequest, curves_of, lines_for_people, why_of
@@ -101,6 +102,11 @@ class TestFollowing:
         assert (shown.state, shown.headline) == ("running", "89 %")
         job.cancelled = True
         assert (shown.state, shown.headline) == ("stopping", "Stopping")
+
+    def test_a_job_that_waits_is_in_the_queue(self) -> None:
+        job = ScriptJob("1", TRAINING, "pending", "In the queue", 0)
+        assert Following(job, None, "", "", [], [], "").state == "in the queue"
+        assert overview.VoiceOverview("anna", "Anna", jobs=(job,)).states[0] == ("in the queue", "now")
 
     def test_lines_for_programs_are_left_out_of_the_log(self) -> None:
         logs = ["PROGRESS 1 2\n", "STATS {}\n", "[ERR] FastPitch 1/2\n", "ARTIFACT a\n", "ready\n"]

@@ -9,17 +9,19 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.records import measured
 from tests.unit.serve.conftest import Server, certify, end, publish, start_server
 
 from voicemill import files
 from voicemill.dataset.rights import Rights
 from voicemill.errors import RefusedError
+from voicemill.evaluation.model import Evaluation
 from voicemill.settings import REPOSITORY
 from voicemill_cloning.voice_file import SpeakingVoice
 from voicemill_serve.job_store import ScriptJob
 from voicemill_studio import overview, versions
 from voicemill_studio.promotion import ADVICE
-from voicemill_studio.voices import Deletion, delete
+from voicemill_studio.voices import Deletion, delete, trend_chart
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&amp;"
 
@@ -192,6 +194,45 @@ def test_every_row_of_the_checklist_has_a_remedy() -> None:
     source = (REPOSITORY / "lib/voicemill/verify").glob("*.py")
     keys = {key for path in source for key in re.findall(r'ChecklistRow\(\s*"(\w+)"', path.read_text("utf-8"))}
     assert keys - {"marks", "recordings"} == set(ADVICE), "those two are never NO-GO"
+
+
+def evaluated(**values: float) -> Evaluation:
+    found = measured()
+    like = found.figures["cer"]
+    return found.model_copy(
+        update={"figures": {name: like.model_copy(update={"value": values[name]}) for name in values}}
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "now", "trend"),
+    [
+        ("wer_whisper", 0.20, 0.10, "better"),
+        ("wer_whisper", 0.10, 0.20, "worse"),
+        ("wer_whisper", 0.200, 0.201, "same"),
+        ("dnsmos_p808", 3.0, 3.5, "better"),
+        ("dnsmos_p808", 3.5, 3.0, "worse"),
+        ("speaker_similarity_ratio", 0.90, 0.95, "better"),
+    ],
+)
+def test_a_figure_has_its_trend(name: str, before: float, now: float, trend: str) -> None:
+    found = overview.shown_figure(name, "Title", evaluated(**{name: now}), evaluated(**{name: before}))
+    assert (found.trend, found.value) == (trend, now)
+    assert found.before
+    assert overview.shown_figure(name, "Title", evaluated(**{name: now}), None).trend == ""
+
+
+def test_the_chart_of_versions_compares_one_recogniser() -> None:
+    def voice(*rates: Evaluation) -> overview.VoiceOverview:
+        *older, now = rates
+        kept = tuple(versions.Version("anna", str(number), Path(), one) for number, one in enumerate(reversed(older)))
+        return overview.VoiceOverview("anna", "Anna", versions=kept, evaluation=now, version="now")
+
+    chart = trend_chart(voice(evaluated(wer=0.3), evaluated(wer=0.2), evaluated(wer=0.1)))
+    assert chart is not None
+    assert chart.title == "Words wrong by version"
+    assert trend_chart(voice(evaluated(wer=0.1))) is None
+    assert trend_chart(voice(evaluated(wer=0.3), evaluated(wer_whisper=0.1))) is None
 
 
 def test_ages() -> None:
