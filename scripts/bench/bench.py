@@ -506,17 +506,18 @@ def curve(
 
 
 @main.command("kills")
-@click.option("--count", default=200, show_default=True, help="Kills; about a minute of processor time each.")
-@click.option("--cpu-minutes", default=240.0, show_default=True, help="No further kill after so much processor time.")
+@click.option("--count", default=200, show_default=True, help="Kills; some seconds of processor time each.")
+@click.option("--cpu-minutes", default=60.0, show_default=True, help="No further kill after so much processor time.")
 @click.option("--steps", default=10, show_default=True, help="Training steps of the acoustic model.")
-@click.option("--seed", default=1, show_default=True, help="Of the order of the stages and of the moments.")
+@click.option("--sentences", default=12, show_default=True, help="Sentences of the recording.")
+@click.option("--seed", default=1, show_default=True, help="Of the moments.")
 @click.pass_obj
-def kills_(work: Path, count: int, cpu_minutes: float, steps: int, seed: int) -> None:
-    """Kills of a tiny job in each stage: how many resumed to the same dataset, weights and a bundle that verifies."""
+def kills_(work: Path, count: int, cpu_minutes: float, steps: int, sentences: int, seed: int) -> None:
+    """Kills of a tiny job in each stage: how many went on to the same dataset, weights, figures and bundle."""
     import kills
 
     folder = work / "kills"
-    job = kills.Job(kills.take(folder), folder, steps)
+    job = kills.Job(kills.take(folder, sentences), folder, steps)
     found = kills.measure(job, count, seed, 60 * cpu_minutes, lambda line: click.echo(line, err=True))
     click.echo("| stage | kills | recovered | lost |\n|---|---:|---:|---:|")
     total = kills.Tally()

@@ -1,13 +1,17 @@
 """Mutation testing with cosmic-ray: which share of small changes to a module its tests notice (`make mutants`).
 
-cosmic-ray runs in an environment of its own, on a copy of the tree: it edits sources in place. A module is mutated for
-a bounded time; the order of the mutants is shuffled, so that a bounded run is a sample.
+cosmic-ray runs in an environment of its own, on a copy of the tree: it edits sources in place. The mutants are
+shuffled with a seed and a number of them is run, so that a run is a sample. Annotations that Python does not evaluate
+are left out: a change of them changes nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
+import functools
 import json
+import math
 import random
 import shutil
 import sqlite3
@@ -16,6 +20,7 @@ import sys
 import time
 import venv
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +47,7 @@ class Result:
     """Mutants of a module that were run.
 
     Attributes:
-        total: that there are.
+        total: that there are, without those of annotations.
         survivors: file, line and operator of those that no test noticed.
     """
 
@@ -53,6 +58,13 @@ class Result:
     @property
     def run(self) -> int:
         return self.killed + len(self.survivors)
+
+    def interval(self, z: float = 1.96) -> tuple[float, float]:
+        """The share killed lies between these with 95 % confidence (Wilson's interval)."""
+        share, squared = self.killed / self.run, z * z / self.run
+        middle = (share + squared / 2) / (1 + squared)
+        half = z * math.sqrt(share * (1 - share) / self.run + squared / (4 * self.run)) / (1 + squared)
+        return middle - half, middle + half
 
 
 def tool(folder: Path) -> Path:
@@ -65,8 +77,8 @@ def tool(folder: Path) -> Path:
     return program
 
 
-def mutate(name: str, folder: Path, seconds: float, seed: int) -> Result:
-    """Run mutants of one entry of `TESTS` until the time is over."""
+def mutate(name: str, folder: Path, count: int, seconds: float, seed: int) -> Result:
+    """Run `count` random mutants of one entry of `TESTS`, or fewer if the time is over before."""
     module, tests = TESTS[name]
     copy = folder / f"tree-{name}"
     shutil.rmtree(copy, ignore_errors=True)
@@ -97,29 +109,60 @@ def mutate(name: str, folder: Path, seconds: float, seed: int) -> Result:
     if baseline.returncode:
         raise SystemExit(f"The tests of {name} fail without a mutant:\n{baseline.stdout.decode()[-2000:]}")
     subprocess.run([program, "init", str(config), str(session)], cwd=copy, check=True, capture_output=True)
-    shuffle(session, seed)
+    total = sample(session, copy, count, seed)
     running = subprocess.Popen([program, "exec", str(config), str(session)], cwd=copy, start_new_session=True)
     deadline = time.monotonic() + seconds
     while running.poll() is None and time.monotonic() < deadline:
         time.sleep(1)
     running.terminate()
     running.wait()
-    return read(session)
+    return read(session, total)
 
 
-def shuffle(session: Path, seed: int) -> None:
-    """Put the mutants of a session into a random order; cosmic-ray runs them in the order of their rows."""
+def sample(session: Path, tree: Path, count: int, seed: int) -> int:
+    """Keep `count` random mutants of a session, in a random order; how many there were to choose from."""
     with sqlite3.connect(session) as database:
-        rows = database.execute("SELECT job_id FROM work_items ORDER BY job_id").fetchall()
-        random.Random(seed).shuffle(rows)  # noqa: S311 - an order, no secret
-        for number, (job,) in enumerate(rows):
-            database.execute("UPDATE work_items SET rowid = ? WHERE job_id = ?", (-1 - number, job))
+        specs = database.execute("SELECT job_id, module_path, start_pos_row, start_pos_col FROM mutation_specs")
+        jobs = sorted(job for job, path, row, column in specs if not unevaluated(tree / path, (row, column)))
+        chosen = random.Random(seed).sample(jobs, min(count, len(jobs)))  # noqa: S311 - a choice, no secret
+        database.execute("CREATE TEMP TABLE chosen (number INTEGER PRIMARY KEY, job_id TEXT)")
+        database.executemany("INSERT INTO chosen VALUES (?, ?)", enumerate(chosen, 1))
+        for table in ("mutation_specs", "work_items"):
+            database.execute(f"DELETE FROM {table} WHERE job_id NOT IN (SELECT job_id FROM chosen)")  # noqa: S608
+        # cosmic-ray runs them in the order of their rows.
+        database.execute("UPDATE work_items SET rowid = -(SELECT number FROM chosen WHERE job_id = work_items.job_id)")
+    return len(jobs)
 
 
-def read(session: Path) -> Result:
+def unevaluated(path: Path, place: tuple[int, int]) -> bool:
+    """Whether a place of a file, as line and column, is part of an annotation that Python does not evaluate."""
+    return any(start <= place < end for start, end in _annotations(path))
+
+
+@functools.cache
+def _annotations(path: Path) -> tuple[tuple[tuple[int, int], tuple[int, int]], ...]:
+    """Start and end of the annotations of functions and of variables in them; classes read those of their fields."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    if not any(isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in tree.body):
+        return ()
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    found = [each for function in functions for each in _of(function)]
+    return tuple(
+        ((node.lineno, node.col_offset), (node.end_lineno or 0, node.end_col_offset or 0)) for node in found
+    )
+
+
+def _of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.expr]:
+    if function.returns is not None:
+        yield function.returns
+    for node in ast.walk(function):
+        if isinstance(node, ast.arg | ast.AnnAssign) and node.annotation is not None:
+            yield node.annotation
+
+
+def read(session: Path, total: int) -> Result:
     """The results of a session."""
     with sqlite3.connect(session) as database:
-        (total,) = database.execute("SELECT COUNT(*) FROM work_items").fetchone()
         rows = database.execute(
             "SELECT r.test_outcome, m.module_path, m.start_pos_row, m.operator_name FROM work_results r "
             "JOIN mutation_specs m ON m.job_id = r.job_id WHERE r.test_outcome IS NOT NULL"
@@ -136,17 +179,21 @@ def read(session: Path) -> Result:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help=f"of {', '.join(TESTS)} (default: all)")
-    parser.add_argument("--minutes", type=float, default=60.0, help="for each")
+    parser.add_argument("--count", type=int, default=60, help="mutants of each (default: 60)")
+    parser.add_argument("--minutes", type=float, default=60.0, help="at most, for each")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--work", type=Path, default=ROOT / "cache/mutants")
     options = parser.parse_args()
     if unknown := set(options.names) - set(TESTS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
-    print("| module | mutants | run | killed | share |\n|---|---:|---:|---:|---:|")
+    print("| module | mutants | run | killed | share | 95 % |\n|---|---:|---:|---:|---:|---:|")
     for name in options.names or TESTS:
-        found = mutate(name, options.work.resolve(), 60 * options.minutes, options.seed)
-        share = f"{found.killed / found.run:.0%}" if found.run else "none"
-        print(f"| {name} | {found.total} | {found.run} | {found.killed} | {share} |", flush=True)
+        found = mutate(name, options.work.resolve(), options.count, 60 * options.minutes, options.seed)
+        share, interval = "none", ""
+        if found.run:
+            low, high = found.interval()
+            share, interval = f"{found.killed / found.run:.0%}", f"{low:.0%} to {high:.0%}"
+        print(f"| {name} | {found.total} | {found.run} | {found.killed} | {share} | {interval} |", flush=True)
         for survivor in found.survivors:
             print(f"survived: {survivor}", file=sys.stderr)
     return 0

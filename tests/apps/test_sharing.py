@@ -192,7 +192,7 @@ def test_model_signing_verifies_ours_and_we_verify_theirs(signed: Path, keys: Ke
         capture_output=True,
         check=True,
     )
-    from voicemill.bundle.statements import check_signature
+    from voicemill.bundle.signature_check import check_signature
 
     check_signature(signed, made, keys.public, {})
     (signed / "a/x").write_text("3")

@@ -12,6 +12,7 @@ from typing import Any
 
 from voicemill import files, records
 from voicemill.bundle.contents import GRAPH, LEXICON, Digest, check_paths, copy_checked, digest_file
+from voicemill.bundle.instructions import INSTRUCTIONS, instructions
 from voicemill.bundle.manifest import (
     CONSENT,
     MANIFEST,
@@ -103,6 +104,9 @@ def build_bundle(
         digests = [copy_checked(source.parent, source.name, staging / name) for name, source in sources.items()]
         digests = [Digest(name, digest.bytes, digest.sha256) for name, digest in zip(sources, digests, strict=True)]
         (staging / ATTRIBUTION).write_text(attribution_text(used, data_notice), encoding="utf-8", newline="\n")
+        if not status.dry_run and INSTRUCTIONS not in sources:
+            (staging / INSTRUCTIONS).write_text(instructions(sources), encoding="utf-8", newline="\n")
+            digests.append(digest_file(staging, INSTRUCTIONS))
         digests.append(digest_file(staging, ATTRIBUTION))
         in_graph = next((selection.entry for selection in tools if selection.entry.kind == "vocoder"), None)
         references = weights_references(selected, vocoder, loaded, base, in_graph)

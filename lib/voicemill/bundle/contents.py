@@ -30,6 +30,8 @@ OPINIONS = "opinions.json"
 """What listeners think of a voice, beside its bundle."""
 STABILITY = "stability.json"
 """File name of the figures of stability, beside the bundle's folder as the certificate is."""
+CERTIFICATE = "certificate.json"
+"""The verdict on a bundle, beside its folder."""
 BLOCK_BYTES = 1 << 20
 _IRREGULAR = (errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EISDIR)
 """Errors of opening a link, a link or file in place of a folder, a socket."""

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from voicemill import files
 from voicemill.bundle.contents import (
+    CERTIFICATE,
     MAX_ENTRIES,
     OPINIONS,
     SAMPLE_CREDENTIALS,
@@ -31,7 +32,7 @@ from voicemill.workspace import profile_id
 
 BUNDLE = "voice_bundle"
 COMPANIONS = (
-    "certificate.json",
+    CERTIFICATE,
     OPINIONS,
     STABILITY,
     SAMPLE_CREDENTIALS,

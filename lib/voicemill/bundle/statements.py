@@ -10,19 +10,23 @@ from pathlib import Path
 from typing import Any
 
 from voicemill import __version__, files
-from voicemill.bundle.contents import GRAPH, LEXICON, Digest, digest_file, walk
+from voicemill.bundle.contents import (
+    CERTIFICATE,
+    GRAPH,
+    LEXICON,
+    SAMPLE_CREDENTIALS,
+    STABILITY,
+    Digest,
+)
 from voicemill.bundle.differences import check_bundle
 from voicemill.bundle.manifest import MANIFEST, LoadedManifest, PromotedManifest, source_manifest
 from voicemill.bundle.signing import (
     MAX_SIGNATURE_BYTES,
     Statement,
     read_private_key,
-    read_public_key,
     refused,
     sign_dsse,
-    verify_dsse,
 )
-from voicemill.errors import BundleFileError
 from voicemill.weights import gate
 
 SIGNATURE = "voice_bundle.sig"
@@ -30,73 +34,42 @@ STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 MODEL_PREDICATE = "https://model_signing/signature/v1.0"
 PROVENANCE_PREDICATE = "https://slsa.dev/provenance/v1"
 COMPANIONS = "voicemill_companions"
+"""Part of the signed statement: sha256 of the files beside the signature, by name."""
+BESIDE = "voicemill_beside"
+"""Part of the signed statement: sha256 of the other files beside the bundle, by name; null where there was none."""
+SIGNED_BESIDE = (SAMPLE_CREDENTIALS, STABILITY, CERTIFICATE)
+"""Files beside a bundle that are signed with it. Only a certificate may be made later: it is always measured again."""
+MAX_BESIDE_BYTES = 1 << 25
 BUILD_TYPE = "urn:voicemill:build:voice-bundle:v1"
 _NAMESPACE = uuid.UUID("6c1c2b0e-6f0a-5a58-8c83-6a7d8d0f3a51")
 """For serial numbers that follow from the bundle."""
 
 
-def model_statement(name: str, found: list[Digest], companions: Mapping[str, str]) -> Statement:
+def model_statement(
+    name: str, found: list[Digest], companions: Mapping[str, str], beside: Mapping[str, str | None] | None = None
+) -> Statement:
     """The statement that model-signing 1.1 makes of a folder of this name, with method `files` and sha256.
 
     Args:
         name: of the folder.
         found: digests of its files.
         companions: sha256 of the files beside the signature, by name; our own addition, which model-signing ignores.
+        beside: sha256 of the other files beside the folder, see `BESIDE`; another addition of ours.
     """
+    own: dict[str, object] = {COMPANIONS: dict(companions)} | ({} if beside is None else {BESIDE: dict(beside)})
     return {
         "_type": STATEMENT_TYPE,
-        "subject": [{"name": name, "digest": {"sha256": _together([each.sha256 for each in found])}}],
+        "subject": [{"name": name, "digest": {"sha256": digest_together([each.sha256 for each in found])}}],
         "predicateType": MODEL_PREDICATE,
         "predicate": {
             "serialization": {"method": "files", "hash_type": "sha256", "allow_symlinks": False, "ignore_paths": []},
             "resources": [{"name": each.path, "algorithm": "sha256", "digest": each.sha256} for each in found],
-            COMPANIONS: dict(companions),
-        },
+        }
+        | own,
     }
 
 
-def check_model_statement(statement: Statement, present: Mapping[str, str]) -> None:
-    """Compare a verified statement with a folder: the same files, the same bytes, nothing beside them.
-
-    Args:
-        statement: whose signature holds.
-        present: sha256 of every file in the folder, by path.
-
-    Raises:
-        NotAcceptableError: `signature_malformed`, or `signature_mismatch` naming the first files.
-    """
-    try:
-        if (statement["_type"], statement["predicateType"]) != (STATEMENT_TYPE, MODEL_PREDICATE):
-            raise refused("signature_malformed", "The signed statement is not a list of model files.")
-        how = statement["predicate"]["serialization"]
-        if (how["method"], how["hash_type"], how.get("allow_symlinks", False)) != ("files", "sha256", False):
-            raise refused("signature_malformed", "The signature was made over other digests than plain files' sha256.")
-        resources = statement["predicate"]["resources"]
-        signed = {each["name"]: each["digest"] for each in resources if each["algorithm"] == "sha256"}
-        subject = [each["digest"]["sha256"] for each in statement["subject"]]
-        complete = len(signed) == len(resources)
-        together = _together([each["digest"] for each in resources])
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise refused("signature_malformed", "The signed statement lacks a part.") from error
-    differing = sorted(name for name in {*signed, *present} if signed.get(name) != present.get(name))
-    if differing or not complete:
-        raise refused("signature_mismatch", f"The bundle differs from the signed one: {', '.join(differing[:5])}.")
-    if subject != [together]:
-        raise refused("signature_mismatch", "The statement's subject is not the digest of its files.")
-
-
-def _present(root: Path, known: Mapping[str, Digest]) -> dict[str, str]:
-    listing = walk(root)
-    if listing.irregular:
-        raise refused("signature_mismatch", f"Not a regular file: {listing.irregular[0]}.")
-    try:
-        found = [known.get(path) or digest_file(root, path) for path in listing.regular]
-    except BundleFileError as error:
-        raise refused("signature_mismatch", f"The bundle changed meanwhile: {error}") from error
-    return {each.path: each.sha256 for each in found}
-
-
-def _together(hex_digests: list[str]) -> str:
+def digest_together(hex_digests: list[str]) -> str:
     """model-signing's digest of a model: sha256 over the raw digests, in the order in which they are listed."""
     return hashlib.sha256(b"".join(map(bytes.fromhex, hex_digests))).hexdigest()
 
@@ -244,18 +217,34 @@ def sign_bundle(root: Path, key: Path, signature: Path | None = None) -> list[Pa
         raise RuntimeError("a checked bundle has a manifest")
     loaded, found = check.loaded, sorted(check.digests.values())
     target = signature or signature_path(root)
-    proof, materials = _companions(target)
+    proof, materials = companions_of(target)
     text = files.dump_json(bill_of_materials(loaded, found, root.name))
     byproducts = {materials.name: files.sha256_bytes(text.encode("utf-8"))}
     files.write_text(materials, text)
     signed = files.dump_json(sign_dsse(provenance(loaded, found, byproducts), private))
     files.write_text(proof, signed)
     companions = {**byproducts, proof.name: files.sha256_bytes(signed.encode("utf-8"))}
-    files.write_json(target, sign_dsse(model_statement(root.name, found, companions), private))
+    files.write_json(target, sign_dsse(model_statement(root.name, found, companions, _beside(root)), private))
     return [target, proof, materials]
 
 
-def _companions(signature: Path) -> tuple[Path, Path]:
+def _beside(root: Path) -> dict[str, str | None]:
+    """sha256 of the files of `SIGNED_BESIDE`; None for one that is not there and must not appear."""
+    folder = root.resolve().parent
+    found = {name: digest_beside(folder / name) for name in SIGNED_BESIDE}
+    return {name: sha256 for name, sha256 in found.items() if sha256 is not None or name != CERTIFICATE}
+
+
+def digest_beside(path: Path) -> str | None:
+    """sha256 of a file beside a bundle; None without one.
+
+    Raises:
+        NotAcceptableError: `signature_malformed`: it cannot be read.
+    """
+    return files.sha256_bytes(read_beside(path, MAX_BESIDE_BYTES)) if os.path.lexists(path) else None
+
+
+def companions_of(signature: Path) -> tuple[Path, Path]:
     """Paths of the signed provenance and the bill of materials, beside the signature with its stem."""
     stem = signature.with_suffix("").name
     return signature.with_name(f"{stem}.provenance.sig"), signature.with_name(f"{stem}.cdx.json")
@@ -266,71 +255,13 @@ def signature_path(root: Path) -> Path:
     return root.resolve().parent / SIGNATURE
 
 
-def check_signature(root: Path, signature: Path, public_key: Path, known: Mapping[str, Digest]) -> None:
-    """Verify a signature file against a public key and the bundle on disk.
-
-    Args:
-        root: the bundle's folder.
-        signature: the file.
-        public_key: of whoever should have signed.
-        known: digests of the bundle's files that were computed already, by path.
+def read_beside(path: Path, most: int = MAX_SIGNATURE_BYTES) -> bytes:
+    """The bytes of a signature, or of another file beside a bundle.
 
     Raises:
-        UsageError: the key cannot be used.
-        NotAcceptableError: `signature_missing`, and see `signing.verify_dsse` and `check_model_statement`. Signed
-            provenance and a bill of materials beside it must hold as well where they are there.
+        NotAcceptableError: `signature_malformed`: it cannot be read, or is too large.
     """
-    key = read_public_key(public_key)
-    if not os.path.lexists(signature):
-        raise refused("signature_missing", f"There is no signature at {signature}.")
-    present = _present(root, known)
-    statement = verify_dsse(_read(signature), key)
-    check_model_statement(statement, present)
-    proof, materials = _companions(signature)
-    _check_companions(statement, signature)
-    if os.path.lexists(proof):
-        _check_provenance(verify_dsse(_read(proof), key), present, materials)
-    elif os.path.lexists(materials):
-        raise refused("signature_mismatch", f"{materials.name} is not covered by a signed provenance.")
-
-
-def _check_companions(statement: Statement, signature: Path) -> None:
-    """Every file that was signed together with the bundle is beside the signature, unchanged.
-
-    Signatures of other programs, and ours before this was recorded, name none.
-    """
-    named = statement["predicate"].get(COMPANIONS, {})
-    known = {path.name: path for path in _companions(signature)}
-    if not isinstance(named, dict) or not set(named) <= set(known):
-        raise refused("signature_malformed", "The signed statement names unknown files beside the signature.")
-    for name, sha256 in named.items():
-        if not os.path.lexists(known[name]):
-            raise refused("signature_missing", f"{name} is missing; it was signed together with the bundle.")
-        if files.sha256_bytes(_read(known[name])) != sha256:
-            raise refused("signature_mismatch", f"{name} is not the one that was signed.")
-
-
-def _check_provenance(statement: Statement, present: Mapping[str, str], materials: Path) -> None:
-    """Signed provenance belongs to this bundle, and the bill of materials beside it is the one that was made then."""
     try:
-        subjects = {each["name"]: each["digest"]["sha256"] for each in statement["subject"]}
-        byproducts = statement["predicate"]["runDetails"].get("byproducts", [])
-        made = {each["name"]: each["digest"]["sha256"] for each in byproducts}
-        kind = statement["predicateType"]
-    except (KeyError, TypeError, AttributeError) as error:
-        raise refused("signature_malformed", "The signed provenance lacks a part.") from error
-    if kind != PROVENANCE_PREDICATE or subjects != dict(present):
-        raise refused("signature_mismatch", "The signed provenance belongs to another bundle.")
-    if materials.name not in made:
-        return
-    if not os.path.lexists(materials):
-        raise refused("signature_missing", f"{materials.name} is missing; the signed provenance names it.")
-    if made[materials.name] != files.sha256_bytes(_read(materials)):
-        raise refused("signature_mismatch", f"{materials.name} is not the one that was signed.")
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return files.read_bounded(path, MAX_SIGNATURE_BYTES)
+        return files.read_whole(path, most)
     except OSError as error:
         raise refused("signature_malformed", f"{path.name} cannot be read: {error.strerror}.") from error

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from voicemill import __version__, files
 from voicemill.bundle.build import EVALUATION
-from voicemill.bundle.contents import STABILITY, open_unchanged
+from voicemill.bundle.contents import CERTIFICATE, STABILITY, open_unchanged
 from voicemill.bundle.differences import BundleCheck
 from voicemill.bundle.manifest import consent, is_recorded, synthetic_recordings, unmarked
 from voicemill.casimir.answer import answer_of, refusal
@@ -29,8 +29,7 @@ from voicemill.verify.rows import ChecklistRow
 PACK = "voice-promotion"
 FIRST_PACK = "voice-promotion-1.json"
 """Version 1 of the pack, for bundles whose evaluation is of version 1: it has no judges, so nothing of likeness."""
-NAME = "certificate.json"
-"""File name beside the bundle's folder, because the folder holds listed files only."""
+NAME = CERTIFICATE
 TITLE = "Casimir gate: PASS, certificate hash, integrityOk"
 
 _DEMANDS = {

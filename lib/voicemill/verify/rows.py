@@ -24,7 +24,8 @@ from voicemill.bundle.manifest import (
     meets,
     source_manifest,
 )
-from voicemill.bundle.statements import check_signature, signature_path
+from voicemill.bundle.signature_check import check_signature
+from voicemill.bundle.statements import signature_path
 from voicemill.errors import BundleFileError, GateError, NotAcceptableError, UsageError
 from voicemill.protocol import one_line
 from voicemill.settings import RequiredConsent

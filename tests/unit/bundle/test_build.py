@@ -36,6 +36,7 @@ def test_a_bundle_lists_exactly_what_it_holds(training):
     assert set(held) == {entry["path"] for entry in manifest["files"]} | {"manifest.json"}
     assert set(held) == {
         "ATTRIBUTION.txt",
+        "README.md",
         "fastpitch.nemo",
         "hifigan.nemo",
         "manifest.json",

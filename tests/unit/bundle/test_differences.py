@@ -125,7 +125,7 @@ def test_a_file_of_another_size_is_never_hashed(training, monkeypatch):
         contents.hashlib, "file_digest", lambda handle, name: hashed.append(handle) or digest(handle, name)
     )
     assert [(each.path, each.code) for each in compare(root).differences] == [("sample.wav", "bytes_mismatch")]
-    assert len(hashed) == 5
+    assert len(hashed) == len(list(root.iterdir())) - 1
 
 
 def test_an_exported_voice_is_read_strictly(training, tmp_path):

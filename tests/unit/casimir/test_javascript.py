@@ -120,6 +120,9 @@ def test_what_is_special_about_javascripts_numbers_and_order() -> None:
         "01",
         "4294967295",
     ]
+    later = ("x", "00", "01", "1" * 11, "4294967295", "99999999999", "1a", "", "-1", "1.5", "\u0661")
+    indices = ("0", "1", "9", "10", "1000000000", "4294967294")
+    assert tuple(ordered((name, 1.0) for name in (*later, *reversed(indices)))) == (*indices, *later)
     assert stringify(parse(r'"\ud800 \ud83d\ude00 é \u007f \u2028"')) == '"\\ud800 \U0001f600 é \x7f \u2028"'
     assert stringify('"\\\b\f\n\r\t\x00') == '"\\"\\\\\\b\\f\\n\\r\\t\\u0000"'
 

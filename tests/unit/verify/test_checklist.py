@@ -4,6 +4,7 @@ import hashlib
 import json
 
 import pytest
+from tests.unit.verify.conftest import speaking
 
 from voicemill.verify.checklist import lines, verify_bundle
 
@@ -45,20 +46,6 @@ def test_griffin_lim_needs_no_neural_vocoder(voice):
 
 
 LISTED = ("fastpitch.nemo", "hifigan.nemo", "sample.wav")
-
-
-def speaking(voice, *, vocoder: str = "hifigan", data: bytes | None = None) -> None:
-    """Put a graph of one operator and a dictionary beside the models."""
-
-    def field(number: int, content: bytes) -> bytes:
-        return bytes([number << 3 | 2, len(content)]) + content
-
-    stated = {b"format": b"voicemill-voice-1", b"vocoder": vocoder.encode()}
-    graph = field(7, field(1, field(4, b"Relu"))) + b"".join(
-        field(14, field(1, key) + field(2, value)) for key, value in stated.items()
-    )
-    (voice.root / "voice.onnx").write_bytes(graph if data is None else data)
-    (voice.root / "lexicon.txt").write_text("good G UH D\n")
 
 
 def test_a_bundle_with_a_graph_and_its_dictionary(voice):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from tests.unit.verify.conftest import Signed, certify, write_stability
 
 from voicemill.bundle.manifest import artifact_sha256
-from voicemill.bundle.signing import generate_keys
-from voicemill.bundle.statements import COMPANIONS, sign_bundle
+from voicemill.bundle.signing import generate_keys, read_public_key
+from voicemill.bundle.statements import BESIDE, COMPANIONS, sign_bundle
 from voicemill.verify.checklist import Verification, verify_bundle
 from voicemill.verify.rows import Demand
 
@@ -87,13 +89,15 @@ def test_listed_content_that_is_code_is_refused_under_any_name(voice, built: Pat
     assert not rows(verify_bundle(built, voice.shipped))["archives"]
 
 
-@pytest.fixture
-def signed(voice, tmp_path: Path) -> tuple[Path, Path]:
-    """A promoted bundle with signature, provenance and bill of materials; and the public key."""
-    root = voice.publish()
-    generate_keys(tmp_path / "key.pem", tmp_path / "key.pub.pem")
-    sign_bundle(root, tmp_path / "key.pem")
-    return root, tmp_path / "key.pub.pem"
+SEALED = {
+    "voice_bundle/manifest.json", "voice_bundle/fastpitch.nemo", "voice_bundle/hifigan.nemo", "voice_bundle/voice.onnx",
+    "voice_bundle/lexicon.txt", "voice_bundle/sample.wav", "voice_bundle/prod_tts_eval.json",
+    "voice_bundle/ATTRIBUTION.txt", "voice_bundle/README.md", "sample.c2pa", "stability.json", "certificate.json", "voice_bundle.cdx.json",
+    "voice_bundle.provenance.sig", "voice_bundle.sig",
+}  # fmt: skip
+"""Every file of a signed bundle and beside it."""
+STATEMENTS = {place for place in SEALED if "/" not in place} | {"voice_bundle/manifest.json"}
+"""Those that vouch for others: what one of them states could be forged together with another."""
 
 
 def flip(path: Path) -> None:
@@ -102,60 +106,125 @@ def flip(path: Path) -> None:
     path.write_bytes(bytes(data))
 
 
-def attacks(root: Path) -> dict[str, Change]:
-    """Every change, removal and addition of one file of the bundle or beside it."""
-    places = [*(f"{root.name}/{each.name}" for each in root.iterdir()), *(
-        each.name for each in root.parent.iterdir() if each.is_file()
-    )]  # fmt: skip
+def attacks(folder: Path, other: Path) -> dict[str, Change]:
+    """Every change, removal and addition of one file below `folder`; and the same file of another signed bundle."""
+    places = [str(path.relative_to(folder)) for path in sorted(folder.rglob("*")) if path.is_file()]
     found: dict[str, Change] = {}
     for place in places:
-        found[f"change {place}"] = lambda folder, place=place: flip(folder / place)
-        found[f"empty {place}"] = lambda folder, place=place: (folder / place).write_bytes(b"")
-        found[f"remove {place}"] = lambda folder, place=place: (folder / place).unlink()
-    for name in ("x.NEMO", "notes.txt", "voice_bundle.sig"):
-        found[f"add {name}"] = lambda folder, name=name: (folder / root.name / name).write_text("{}")
+        found[f"change {place}"] = lambda root, place=place: flip(root / place)
+        found[f"remove {place}"] = lambda root, place=place: (root / place).unlink()
+        if (content := (other / place).read_bytes()) != (folder / place).read_bytes():
+            found[f"replace {place}"] = lambda root, place=place, content=content: (root / place).write_bytes(content)
+    for name in ("x.NEMO", "notes.txt", ".hidden", "voice_bundle.sig", "sample.c2pa", "folder/notes.txt"):
+
+        def add(root: Path, name: str = name) -> None:
+            path = root / "voice_bundle" / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("{}")
+
+        found[f"add {name}"] = add
     return found
 
 
-@pytest.mark.slow
-def test_no_change_of_one_file_or_two_passes_under_a_public_key(
-    voice, signed: tuple[Path, Path], tmp_path: Path
-) -> None:
-    root, key = signed
-    demand = Demand(key)
-    assert verify_bundle(root, voice.shipped, signature=demand).ok
-    single = attacks(root)
-    assert len(single) == 3 * 9 + 3
-    passed = []
-    for chosen in [*((each,) for each in single), *itertools.combinations(single, 2)]:
+@pytest.fixture
+def attempts(voice, signed: Signed, tmp_path: Path) -> Callable[[Sequence[Change]], Verification]:
+    """Verifies a copy of the bundle after some changes."""
+
+    def attempt(changes: Sequence[Change]) -> Verification:
         folder = tmp_path / "attacked"
-        shutil.copytree(root.parent, folder)
-        try:
-            for name in chosen:
-                single[name](folder)
-        except FileNotFoundError:  # one of the two has removed it
-            pass
-        if verify_bundle(folder / root.name, voice.shipped, signature=demand).ok:
-            passed.append(chosen)
-        shutil.rmtree(folder)
-    assert passed == []
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(signed.root.parent, folder)
+        for change in changes:
+            with contextlib.suppress(FileNotFoundError):  # another change has removed it
+                change(folder)
+        return verify_bundle(folder / signed.root.name, voice.shipped, signature=Demand(signed.public_key))
+
+    return attempt
 
 
-def test_a_signature_before_companions_were_recorded_still_holds(
-    voice, signed: tuple[Path, Path], tmp_path: Path
+@pytest.fixture
+def other(voice, signed: Signed, tmp_path: Path) -> Path:
+    """What the same signer made of another training of the same voice."""
+    folder = tmp_path / "other"
+    shutil.copytree(signed.root.parent, folder)
+    root = folder / signed.root.name
+    status = voice.status.model_copy(update={"dataset_sha256": "d" * 64})
+    kept = signed.root.rename(tmp_path / "kept")
+    (voice.root / "sample.wav").write_bytes(b"RIFF.... WAVE")
+    shutil.rmtree(root)
+    voice.publish(**status.model_dump(include={"artifacts", "weights_used", "dataset_sha256"})).rename(root)
+    kept.rename(signed.root)
+    for name in ("sample.c2pa", "stability.json", "certificate.json"):
+        (folder / name).unlink()
+    (folder / "sample.c2pa").write_bytes(b"of another sample")
+    write_stability(root, failed=1)
+    certify(root)
+    sign_bundle(root, signed.key)
+    assert verify_bundle(root, voice.shipped, signature=Demand(signed.public_key)).certifiable
+    return folder
+
+
+def test_no_change_of_one_file_passes_under_a_public_key(attempts, signed: Signed, other: Path) -> None:
+    assert attempts([]).certifiable
+    folder = signed.root.parent
+    assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == SEALED
+    single = attacks(folder, other)
+    assert len(single) == 2 * len(SEALED) + len(STATEMENTS | {"voice_bundle/sample.wav"}) + 6
+    assert [name for name, change in single.items() if attempts([change]).ok] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "several", [STATEMENTS, pytest.param(SEALED, marks=[pytest.mark.exhaustive, pytest.mark.timeout(3600)])],
+    ids=["statements", "all files"],
+)  # fmt: skip
+def test_no_change_of_two_files_passes_under_a_public_key(
+    attempts, signed: Signed, other: Path, several: set[str]
 ) -> None:
+    single = {
+        name: change
+        for name, change in attacks(signed.root.parent, other).items()
+        if name.partition(" ")[2] in several or (name.startswith("add ") and several == SEALED)
+    }
+    assert {name.partition(" ")[2] for name in single} >= several
+    tried = itertools.combinations(single, 2)
+    assert [chosen for chosen in tried if attempts([single[name] for name in chosen]).ok] == []
+
+
+def test_what_was_not_there_when_a_bundle_was_signed_is_noticed(voice, speaking_bundle: Path, tmp_path: Path) -> None:
+    root, demand = speaking_bundle, Demand(tmp_path / "key.pub.pem")
+    generate_keys(tmp_path / "key.pem", tmp_path / "key.pub.pem")
+    sign_bundle(root, tmp_path / "key.pem")
+    certify(root)
+    assert verify_bundle(root, voice.shipped, signature=demand).certifiable, "a certificate is measured again"
+    write_stability(root)
+    certify(root)
+    assert not verify_bundle(root, voice.shipped, signature=demand).ok, "figures that the signer did not see"
+    (root.parent / "stability.json").unlink()
+    (root.parent / "sample.c2pa").write_bytes(b"of somebody else")
+    assert not verify_bundle(root, voice.shipped, signature=demand).ok
+
+
+@pytest.mark.parametrize("kept", ["both", "companions", "none"])
+def test_a_signature_of_an_earlier_version_still_holds(voice, signed: Signed, kept: str) -> None:
+    """Earlier versions recorded no files beside the bundle, and at first no companions either."""
     from voicemill import files
     from voicemill.bundle.differences import check_bundle
-    from voicemill.bundle.signing import read_private_key, sign_dsse
+    from voicemill.bundle.signing import read_private_key, sign_dsse, verify_dsse
     from voicemill.bundle.statements import model_statement
 
-    root, key = signed
+    root, demand, beside = signed.root, Demand(signed.public_key), signed.root.parent
     statement = model_statement(root.name, sorted(check_bundle(root).digests.values()), {})
-    del statement["predicate"][COMPANIONS]
-    files.write_json(root.parent / "voice_bundle.sig", sign_dsse(statement, read_private_key(tmp_path / "key.pem")))
-    demand = Demand(key)
+    present = verify_dsse((beside / "voice_bundle.sig").read_bytes(), read_public_key(signed.public_key))
+    for name, of in ((COMPANIONS, ("both", "companions")), (BESIDE, ("both",))):
+        statement["predicate"].pop(name, None)
+        if kept in of:
+            statement["predicate"][name] = present["predicate"][name]
+    files.write_json(beside / "voice_bundle.sig", sign_dsse(statement, read_private_key(signed.key)))
     assert verify_bundle(root, voice.shipped, signature=demand).ok
-    (root.parent / "voice_bundle.provenance.sig").unlink()
-    assert not verify_bundle(root, voice.shipped, signature=demand).ok  # nothing vouches for the bill of materials
-    (root.parent / "voice_bundle.cdx.json").unlink()
-    assert verify_bundle(root, voice.shipped, signature=demand).ok
+    (beside / "sample.c2pa").unlink()
+    assert verify_bundle(root, voice.shipped, signature=demand).ok == (kept != "both")
+    (beside / "voice_bundle.provenance.sig").unlink()
+    assert not verify_bundle(root, voice.shipped, signature=demand).ok  # nothing covers the bill of materials
+    (beside / "voice_bundle.cdx.json").unlink()
+    assert verify_bundle(root, voice.shipped, signature=demand).ok == (kept == "none")
