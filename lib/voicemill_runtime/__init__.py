@@ -9,6 +9,7 @@
     sound_files  samples as WAV, FLAC, MP3, Ogg Vorbis or Opus, in memory
     timings      times as JSON, SubRip, WebVTT or TextGrid
 
+    packed_lexicon  a dictionary as the bytes of its file
     bundle       a promoted bundle, its files checked against the manifest, as a voice
 
 Nothing here imports torch, NeMo, librosa, pynini or pydantic.

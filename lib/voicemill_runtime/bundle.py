@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import io
 import sys
+from collections import ChainMap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from voicemill.text.lexicon import Lexicon, Phones, read_own
 from voicemill.weights.onnx_bytes import metadata_of_graph
 from voicemill_marks.origin import Origin
 from voicemill_runtime.graph import VoiceGraph
+from voicemill_runtime.packed_lexicon import PackedEntries
 from voicemill_runtime.voice import Voice
 
 MAX_FILE_BYTES = 2 * 1024 * 1024 * 1024
@@ -57,8 +60,9 @@ def open_voice(root: Path, threads: int = 1, lexicon: Path | None = None) -> Voi
     data = _listed(root, entries[GRAPH])
     metadata_of_graph(data)
     graph = VoiceGraph(data, threads)
+    del data  # the session has its own copy
     origin = Origin.of_manifest(manifest, manifest_sha256, root)
-    return Voice(graph, Lexicon(_entries(_listed(root, entries[LEXICON])) | own), origin)
+    return Voice(graph, Lexicon(_with_own(_entries(_listed(root, entries[LEXICON])), own)), origin)
 
 
 def bundle_origin(root: Path) -> Origin | None:
@@ -106,10 +110,15 @@ def _listed(root: Path, entry: dict[str, Any]) -> bytes:
     return data
 
 
-def _entries(data: bytes) -> dict[str, Phones]:
-    """The dictionary: a word and its phones a line. A phone is one string in memory, however many words have it."""
-    entries: dict[str, Phones] = {}
-    for line in io.BytesIO(data):
-        word, *phones = line.decode("utf-8").split()
-        entries[word] = tuple(map(sys.intern, phones))
-    return entries
+def _entries(data: bytes) -> Mapping[str, Phones]:
+    """The dictionary: a word and its phones a line, sorted in every bundle that this toolbox makes."""
+    try:
+        return PackedEntries(data)
+    except ValueError:
+        lines = (line.decode("utf-8").split() for line in io.BytesIO(data))
+        return {word: tuple(map(sys.intern, phones)) for word, *phones in lines}
+
+
+def _with_own(entries: Mapping[str, Phones], own: dict[str, Phones]) -> Mapping[str, Phones]:
+    """The user's entries before those of the voice."""
+    return ChainMap(own, entries) if own else entries  # type: ignore[arg-type]  # nothing writes into the second

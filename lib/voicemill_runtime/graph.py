@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +62,8 @@ class VoiceGraph:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         try:
-            self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            with _as_file(data) as model:
+                self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
             facts = self._session.get_modelmeta().custom_metadata_map
             if facts["format"] != FORMAT:
                 raise ValueError(f"its format is {facts['format']!r}")
@@ -97,3 +101,22 @@ class VoiceGraph:
             return GraphOutput(samples[0], durations[0], None)
         durations, mel = self._session.run(["durations", "mel"], feed)
         return GraphOutput(None, durations[0], mel[0])
+
+
+@contextlib.contextmanager
+def _as_file(data: bytes) -> Iterator[str | bytes]:
+    """The path of a file in memory with these bytes: a session that is made of bytes keeps a copy as long as it lives.
+
+    Where the system has no such files, the bytes themselves.
+    """
+    try:
+        number = os.memfd_create("voice.onnx", os.MFD_CLOEXEC)
+    except (AttributeError, OSError):
+        yield data
+        return
+    try:
+        with open(number, "wb", closefd=False) as file:
+            file.write(data)
+        yield f"/proc/self/fd/{number}"
+    finally:
+        os.close(number)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import re
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
@@ -34,6 +34,7 @@ _LONGEST_WORD = 48
 """Longest word (letters) that is guessed at once; longer words are guessed in parts, in linear time."""
 _MAX_BYTES = 64 * 1024 * 1024
 """Of a user's dictionary; the CMU dictionary has 3 MB."""
+_MOST_GUESSES = 20_000
 _PLAIN_WORD = re.compile(r"[a-z]+(?:'[a-z]+)*")
 
 
@@ -69,7 +70,7 @@ def pocketsphinx_version() -> str:
 class Lexicon:
     """Words and their phones; immutable except for the cache of its guesses."""
 
-    def __init__(self, entries: dict[str, Phones], own: Collection[str] = ()) -> None:
+    def __init__(self, entries: Mapping[str, Phones], own: Collection[str] = ()) -> None:
         """
         Args:
             entries: phones of each word.
@@ -118,10 +119,14 @@ class Lexicon:
         if known is not None:
             return Pronunciation(known, guessed=False)
         if word not in self._guesses:
+            if len(self._guesses) >= _MOST_GUESSES:
+                self._guesses.clear()  # a server meets unknown words without end
             if not _PLAIN_WORD.fullmatch(word):
                 raise ValueError(f"not a word: {word!r}")
             parts = [word[start : start + _LONGEST_WORD] for start in range(0, len(word), _LONGEST_WORD)]
-            self._guesses[word] = tuple(phone for part in parts for phone in self._guess(part.strip("'") or "a"))
+            phones = tuple(phone for part in parts for phone in self._guess(part.strip("'") or "a"))
+            self._guesses[word] = phones
+            return Pronunciation(phones, guessed=True)
         return Pronunciation(self._guesses[word], guessed=True)
 
     def _guess(self, part: str) -> Phones:
