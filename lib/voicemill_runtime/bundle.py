@@ -5,11 +5,14 @@ Only the graph and the dictionary are read; `voice-verify bundle` checks a whole
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
+import mmap
+import os
 import sys
 from collections import ChainMap
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,7 @@ from voicemill_runtime.packed_lexicon import PackedEntries
 from voicemill_runtime.voice import Voice
 
 MAX_FILE_BYTES = 2 * 1024 * 1024 * 1024
+_PART_BYTES = 1024 * 1024
 
 
 def open_voice(root: Path, threads: int = 1, lexicon: Path | None = None) -> Voice:
@@ -57,10 +61,9 @@ def open_voice(root: Path, threads: int = 1, lexicon: Path | None = None) -> Voi
             reason="bundle_without_graph",
             hint="Build the voice again: voice-train-prod with the same options exports it without training.",
         )
-    data = _listed(root, entries[GRAPH])
-    metadata_of_graph(data)
-    graph = VoiceGraph(data, threads)
-    del data  # the session has its own copy
+    with _graph(root, entries[GRAPH]) as (content, model):
+        metadata_of_graph(content)
+        graph = VoiceGraph(model, threads)
     origin = Origin.of_manifest(manifest, manifest_sha256, root)
     return Voice(graph, Lexicon(_with_own(_entries(_listed(root, entries[LEXICON])), own)), origin)
 
@@ -96,18 +99,53 @@ def _manifest(root: Path) -> tuple[dict[str, Any], str]:
     return manifest, hashlib.sha256(data).hexdigest()
 
 
+@contextlib.contextmanager
+def _graph(root: Path, entry: dict[str, Any]) -> Iterator[tuple[bytes | mmap.mmap, bytes | str]]:
+    """The content of the listed graph, and what a session is made of: the path of a file in memory with that content.
+
+    The content is whole in memory only there and in the session. Where the system has no
+    files in memory, both are its bytes.
+    """
+    try:
+        number = os.memfd_create(GRAPH, os.MFD_CLOEXEC) if int(entry["bytes"]) else -1
+    except (AttributeError, OSError):
+        number = -1
+    if number < 0:
+        data = _listed(root, entry)
+        yield data, data
+        return
+    with open(number, "w+b") as file:
+        _copy_listed(root, entry, file.write)
+        file.flush()
+        yield mmap.mmap(number, 0, access=mmap.ACCESS_READ), f"/proc/self/fd/{number}"
+
+
 def _listed(root: Path, entry: dict[str, Any]) -> bytes:
     """The content of a listed file, if it is the content that the manifest lists."""
+    parts: list[bytes] = []
+    _copy_listed(root, entry, parts.append)
+    return b"".join(parts)
+
+
+def _copy_listed(root: Path, entry: dict[str, Any], write: Callable[[bytes], object]) -> None:
+    """Pass the content of a listed file on in parts; what was written counts only if nothing is raised.
+
+    Raises:
+        BundleFileError: `checksum_mismatch`: it is not the content that the manifest lists.
+    """
+    left, digest = int(entry["bytes"]) + 1, hashlib.sha256()
     with open_regular(root, entry["path"]) as handle:
-        data = handle.read(int(entry["bytes"]) + 1)
-    if len(data) != int(entry["bytes"]) or hashlib.sha256(data).hexdigest() != entry["sha256"]:
+        while left and (part := handle.read(min(left, _PART_BYTES))):
+            left -= len(part)
+            digest.update(part)
+            write(part)
+    if left != 1 or digest.hexdigest() != entry["sha256"]:
         raise BundleFileError(
             f"{entry['path']} is not the file that the manifest lists.",
             reason="checksum_mismatch",
             path=entry["path"],
             hint="Copy the bundle again, whole.",
         )
-    return data
 
 
 def _entries(data: bytes) -> Mapping[str, Phones]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,11 +42,12 @@ class VoiceGraph:
         vocoder: `istft`, `hifigan` or `griffin-lim`; the last one is not in the graph.
     """
 
-    def __init__(self, data: bytes, threads: int = 1) -> None:
-        """Load a graph from its bytes.
+    def __init__(self, model: bytes | str, threads: int = 1) -> None:
+        """Load a graph.
 
         Args:
-            data: the file's content, already checked against its digest.
+            model: the file's content, or the path of a file that nothing changes, already checked against its digest. A
+                session that is made of bytes keeps them.
             threads: of onnxruntime; 0 lets it choose.
 
         Raises:
@@ -62,8 +60,7 @@ class VoiceGraph:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         try:
-            with _as_file(data) as model:
-                self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
             facts = self._session.get_modelmeta().custom_metadata_map
             if facts["format"] != FORMAT:
                 raise ValueError(f"its format is {facts['format']!r}")
@@ -102,21 +99,3 @@ class VoiceGraph:
         durations, mel = self._session.run(["durations", "mel"], feed)
         return GraphOutput(None, durations[0], mel[0])
 
-
-@contextlib.contextmanager
-def _as_file(data: bytes) -> Iterator[str | bytes]:
-    """The path of a file in memory with these bytes: a session that is made of bytes keeps a copy as long as it lives.
-
-    Where the system has no such files, the bytes themselves.
-    """
-    try:
-        number = os.memfd_create("voice.onnx", os.MFD_CLOEXEC)
-    except (AttributeError, OSError):
-        yield data
-        return
-    try:
-        with open(number, "wb", closefd=False) as file:
-            file.write(data)
-        yield f"/proc/self/fd/{number}"
-    finally:
-        os.close(number)

@@ -7,6 +7,7 @@ that none of ours has is refused: tensors in other files, functions, training, o
 from __future__ import annotations
 
 from collections.abc import Iterator
+from mmap import mmap
 
 from voicemill.errors import GateError
 
@@ -20,7 +21,7 @@ _TENSOR = frozenset((1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12))
 _DOMAINS = (b"", b"ai.onnx")
 
 
-def metadata_of_graph(data: bytes) -> dict[str, str]:
+def metadata_of_graph(data: bytes | mmap) -> dict[str, str]:
     """The metadata of a graph, after every part of it was judged.
 
     Raises:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import itertools
 import json
 import subprocess
@@ -15,7 +16,7 @@ from tests.unit.training.conftest import RATE
 from tests.unit.training.test_istft import small_network
 
 from voicemill.bundle.manifest import MAX_MANIFEST_BYTES
-from voicemill.errors import BundleError, BundleFileError, TrainingError, UsageError
+from voicemill.errors import BundleError, BundleFileError, GateError, TrainingError, UsageError
 from voicemill.synthesis.options import SynthesisOptions
 from voicemill.synthesis.vocoders import IstftVocoder
 from voicemill.text.frontend import read
@@ -261,3 +262,31 @@ def test_a_model_that_onnx_cannot_express(speaker: Speaker) -> None:
     with pytest.raises(TrainingError) as caught:
         graph_bytes(odd)
     assert caught.value.code == "onnx_export_failed"
+
+
+@pytest.mark.parametrize("content", [b"", b"\x08", b"not a graph" * 1000])
+def test_a_listed_file_that_is_no_graph_is_refused(bundle: Path, content: bytes) -> None:
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    (bundle / "voice.onnx").write_bytes(content)
+    for entry in manifest["files"]:
+        if entry["path"] == "voice.onnx":
+            entry |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(GateError, match="holds something"):
+        open_voice(bundle)
+
+
+def test_without_files_in_memory_it_speaks_the_same(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object) -> int:
+        raise OSError("no such call")
+
+    usual = np.concatenate([chunk.samples for chunk in open_voice(bundle).speak("Good morning.")])
+    monkeypatch.setattr("os.memfd_create", none)
+    assert np.array_equal(np.concatenate([chunk.samples for chunk in open_voice(bundle).speak("Good morning.")]), usual)
+
+
+def test_no_file_stays_open(bundle: Path) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    voices = [open_voice(bundle) for _ in range(3)]
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 1
+    assert len(voices) == 3
