@@ -1,4 +1,4 @@
-"""Numbers among spoken words as their digits, so that two readings of the same figures compare as equal.
+"""Numbers among spoken words as the names of their digits, so that two readings of the same figures compare as equal.
 
 A recogniser writes `7239` whether "seven two three nine" or "seventy-two thirty-nine" was spoken; which one it was
 cannot be found in what it wrote. The digits are the same in every reading.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-_UNITS = dict(zip("one two three four five six seven eight nine".split(), range(1, 10), strict=True))  # noqa: SIM905
+_DIGITS = "zero one two three four five six seven eight nine".split()  # noqa: SIM905
+_UNITS = {word: value for value, word in enumerate(_DIGITS) if value}
 _TEENS = dict(
     zip(
         "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split(),  # noqa: SIM905
@@ -24,10 +25,10 @@ _SCALES = {"thousand": 1000, "million": 1_000_000, "billion": 1_000_000_000}
 
 
 def with_digits(text: str) -> str:
-    """Lower-case words with each cardinal number replaced by its digits: `page two hundred five` -> `page 2 0 5`.
+    """Lower-case words with each cardinal number as its digits: `page two hundred five` -> `page two zero five`.
 
-    Numbers that follow each other are kept in order: `five twenty nine` -> `5 2 9`. `oh` and `o` are zeros beside other
-    numbers only. Ordinals and fractions stay as they are.
+    Numbers that follow each other are kept in order: `five twenty nine` -> `five two nine`. `oh` and `o` are zeros
+    beside other numbers only. Ordinals and fractions stay as they are.
     """
     words = text.split()
     made: list[str] = []
@@ -35,7 +36,7 @@ def with_digits(text: str) -> str:
     while position < len(words):
         value, used = _number(words[position:], after_number)
         if used:
-            made += str(value)
+            made += (_DIGITS[int(digit)] for digit in str(value))
         else:
             made.append(words[position])
         after_number = bool(used)
