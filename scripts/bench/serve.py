@@ -155,7 +155,8 @@ def measure(bundle: Path, work: Path, requests: int, endurance: int) -> str:
                     f"| {clients} | {side.name} | {load.requests:.1f} | {statistics.median(ordered) * 1000:.0f} ms | "
                     f"{p95 * 1000:.0f} ms | {load.real_time:.1f} | {load.of_a_core:.1f} | {load.wrong} |"
                 )
-        rows += ["", "| server | MiB after the load | after " f"{endurance // 10} short requests | after {endurance} | wrong |", "|---|---:|---:|---:|---:|"]
+        if endurance:
+            rows += ["", "| server | MiB after the load | after " f"{endurance // 10} short requests | after {endurance} | wrong |", "|---|---:|---:|---:|---:|"]
         for side in sides if endurance else ():
             short = [SHORT[number % len(SHORT)] for number in range(endurance)]
             found, wrong = [side.mib], 0
