@@ -7,7 +7,7 @@
 #
 # It stops by itself: SPEED_SECONDS (default 240) for the comparison, TRAIN_MINUTES (default 7) for the training.
 # PRESET (default finetune) gives the model's sizes, STEPS and ROUNDS the turns; BATCH, FRAMES and LOADERS those of the
-# vocoder. VOICEMILL_PYTHON is a Python with the locked packages. Each part's exit code stands in OUT/gpu.txt.
+# vocoder. VOICEMILL_PYTHON is a Python with the locked packages. Each part's exit code is in OUT/gpu.txt.
 set -uo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 if [ $# -ne 3 ] || [ ! -d "$1" ] || [ ! -d "$2" ]; then

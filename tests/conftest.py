@@ -16,7 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.qwen_models import TinyQwen
 
-    from voicemill.dataset.prepare import PreparedDataset
+    from voicemill.dataset.prepared import PreparedDataset
     from voicemill.workspace import Workspace
 
 # How long an example takes says something about the machine, not about the code.

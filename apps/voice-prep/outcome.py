@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from voicemill.console import Terminal
-    from voicemill.dataset.prepare import PreparedDataset
+    from voicemill.dataset.prepared import PreparedDataset
     from voicemill.workspace import Workspace
 
 

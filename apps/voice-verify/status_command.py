@@ -12,7 +12,7 @@ import click
 @click.argument("place", metavar="[FILE|DIR]", type=click.Path(path_type=Path), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def status(place: Path | None, as_json: bool) -> None:
-    """Tell lanes that run from dead ones, by their status files.
+    """Show which lanes run and which have died, by their status files.
 
     PLACE is a status file or a work folder; without it, WORK_DIR or ./work. A lane on this machine is looked up among
     its processes, a lane elsewhere (another machine, a container) by its heartbeat. Exit code 3: a lane is dead.

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 from typing import NoReturn
 
-from voicemill import files
+from voicemill import path_names
 from voicemill.errors import DependencyError, InterruptedRunError, StorageError, UsageError, VoicemillError
 from voicemill.held_signals import release_signals
 
@@ -120,7 +120,7 @@ def usage_checked(parser: argparse.ArgumentParser) -> argparse.Namespace:
 
     parser.error = refuse  # type: ignore[method-assign]
     for argument in sys.argv[1:]:
-        files.check_utf8(argument, "The command line")
+        path_names.check_utf8(argument, "The command line")
     return parser.parse_args()
 
 

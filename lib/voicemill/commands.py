@@ -1,10 +1,11 @@
-"""What the commands of several apps share: a group with a default command, and the option about consent.
+"""What the commands of several apps share: a group with a default command, options that become one argument, consent.
 
 `voice-prep --audio …` means `voice-prep prepare …`.
 """
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -13,6 +14,8 @@ import click
 
 HELP = ("-h", "--help")
 Command = TypeVar("Command", bound=Callable[..., Any])
+Option = Callable[[Any], Any]
+"""A decorator such as `click.option(…)`."""
 consent_option = click.option(
     "--require-consent",
     type=click.Choice(["any", "recorded"]),
@@ -22,13 +25,39 @@ consent_option = click.option(
 )
 
 
-def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+def with_options(*options: Option) -> Callable[[Command], Command]:
     """Add options to a command, in their order."""
 
     def add(command: Command) -> Command:
         for option in reversed(options):
             command = option(command)
         return command
+
+    return add
+
+
+def gathered(name: str, make: Callable[..., Any], *options: Option) -> Option:
+    """Add options to a command, which gets their values as one argument.
+
+    Args:
+        name: of the argument.
+        make: gets the values by the options' names, when the command is called.
+        options: in their order.
+    """
+
+    def collected() -> None:
+        """A command, on which click keeps its options."""
+
+    with_options(*options)(collected)
+    parts = [str(option.name) for option in getattr(collected, "__click_params__", ())]
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def gather(**values: Any) -> Any:
+            made = make(**{part: values.pop(part) for part in parts})
+            return command(**values, **{name: made})
+
+        return with_options(*options)(gather)
 
     return add
 

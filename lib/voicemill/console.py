@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from voicemill import files
+from voicemill import path_names
 from voicemill.boundary import LANE, OPTION, Interrupts, fail, guarded
 from voicemill.errors import VoicemillError
 from voicemill.terminal import Terminal
@@ -33,7 +33,7 @@ def run(
 
     def main() -> int:
         for argument in sys.argv[1:] if argv is None else argv:
-            files.check_utf8(argument, "The command line")
+            path_names.check_utf8(argument, "The command line")
         try:
             result = command.main(args=None if argv is None else list(argv), standalone_mode=False)
         except click.ClickException as error:  # click's own 2 for bad usage is 1 here

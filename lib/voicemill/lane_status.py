@@ -62,8 +62,8 @@ class LaneStatus(LaneStatusV1):
     Attributes:
         pid: the process that runs the lane; null once it has ended, as are the next three.
         host: name of the machine, or of the container.
-        process: `<pid namespace>:<start in clock ticks after boot>`, which tells the process from a later one with the
-            same id; null where the system has no /proc.
+        process: `<pid namespace>:<start in clock ticks after boot>`, which distinguishes it from a later process with
+            the same id; null where the system has no /proc.
         heartbeat: RFC 3339; written every `HEARTBEAT_SECONDS` while the process lives.
         timestamp: unix seconds of the last change.
         step: of the training that runs or ran last.

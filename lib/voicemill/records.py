@@ -88,7 +88,7 @@ def read(kind: type[_Record], raw: object, path: tuple[str | int, ...] = ()) -> 
     Args:
         kind: a dataclass.
         raw: what the JSON parser returned.
-        path: where it stands in the file.
+        path: its place in the file.
 
     Raises:
         RecordError: a field is missing, unknown, or does not fit.

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from voicemill.commands import with_options
+from voicemill.commands import gathered
 
 if TYPE_CHECKING:
-    from voicemill.audio.channels import Channel
+    from voicemill.dataset.request import SourceOptions
 
 _FILE = click.Path(path_type=Path)
 _OPTIONS = (
@@ -50,44 +48,11 @@ _OPTIONS = (
 )
 
 
-def source_options(command: Callable[..., int]) -> Callable[..., int]:
-    """Add the options; the command gets them as one `voicemill.dataset.request.SourceOptions`, named `source`."""
+def _source(**values: Any) -> SourceOptions:
+    from voicemill.dataset.request import SourceOptions
 
-    @functools.wraps(command)
-    def with_source(
-        *,
-        audio: str | None,
-        start: str | None,
-        end: str | None,
-        script: Path | None,
-        tier: str | None,
-        track: int | None,
-        channel: Channel | None,
-        metadata: Path | None,
-        dataset: Path | None,
-        lexicon: Path | None,
-        consent: str | None,
-        licence: str | None,
-        replace_reviewed: bool,
-        **others: Any,
-    ) -> int:
-        from voicemill.dataset.request import SourceOptions
+    return SourceOptions(**values)
 
-        source = SourceOptions(
-            audio=audio,
-            start=start,
-            end=end,
-            script=script,
-            tier=tier,
-            track=track,
-            channel=channel,
-            metadata=metadata,
-            dataset=dataset,
-            lexicon=lexicon,
-            consent=consent,
-            licence=licence,
-            replace_reviewed=replace_reviewed,
-        )
-        return command(source=source, **others)
 
-    return with_options(*_OPTIONS)(with_source)
+source_options = gathered("source", _source, *_OPTIONS)
+"""Adds the options; the command gets them as one `voicemill.dataset.request.SourceOptions`, named `source`."""

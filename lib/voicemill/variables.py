@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from voicemill import files
+from voicemill import path_names
 from voicemill.errors import UsageError
 
 _NUMBER_BELOW = 10**9
@@ -25,7 +25,7 @@ class Variables:
             UsageError: it is not UTF-8.
         """
         value = self.environ.get(name, "").strip()
-        files.check_utf8(value, f"The variable {name}")
+        path_names.check_utf8(value, f"The variable {name}")
         return value or None
 
     def path(self, name: str) -> Path | None:

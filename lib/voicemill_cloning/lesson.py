@@ -9,7 +9,8 @@ from pathlib import Path
 
 from voicemill.audio import decode
 from voicemill.dataset import teacher
-from voicemill.dataset.prepare import PreparedDataset, prepare
+from voicemill.dataset.prepare import prepare
+from voicemill.dataset.prepared import PreparedDataset
 from voicemill.dataset.presets import SHIPPED, load_preset
 from voicemill.dataset.request import ClipFolderSource, PreparationRequest
 from voicemill.dataset.rights import Rights

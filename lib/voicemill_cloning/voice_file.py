@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from voicemill import files
+from voicemill import files, path_names
 from voicemill.dataset.rights import Rights
 from voicemill.errors import ConfigError, UsageError
 from voicemill.voices.record import VoiceRecord
@@ -186,7 +186,7 @@ def parse_voice(data: bytes, slug: str) -> SpeakingVoice:
             raise files.InvalidJsonError("not an object")
         voice = SpeakingVoice.model_validate(value if "version" in value else _of_earlier_toolbox(value))
         for path in (*voice.prompts.values(), *([voice.ref.wav] if voice.ref else [])):
-            files.portable_relative(path)
+            path_names.portable_relative(path)
     except (ValueError, TypeError) as error:
         first = error.errors()[0] if isinstance(error, ValidationError) else None
         why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}" if first else str(error)

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from voicemill import files
+from voicemill import files, path_names
 from voicemill.audio.decode import SILENCE_PEAK, decode
 from voicemill.errors import DatasetError
 from voicemill.progress import Observer
@@ -38,12 +38,12 @@ class Clip(BaseModel):
     @field_validator("path")
     @classmethod
     def _path_is_safe(cls, value: str) -> str:
-        files.safe_relative(value)
+        path_names.safe_relative(value)
         return value
 
 
 class Source(BaseModel):
-    """A recording by its file's name, so that no path of a machine stands in the file."""
+    """A recording by its file's name, so that the file contains no path of this machine."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     name: str

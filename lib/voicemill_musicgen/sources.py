@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from voicemill import files
+from voicemill import path_names
 from voicemill.audio import probing
 from voicemill.errors import AudioError
 from voicemill.protocol import one_line
@@ -44,7 +44,7 @@ def _recordings(folder: Path) -> list[Path]:
     if not found:
         raise _missing(folder, "KNOWLEDGE_SOURCE_DIR")
     for path in found:
-        files.check_utf8(path.name, f"The folder {one_line(str(folder))}")
+        path_names.check_utf8(path.name, f"The folder {one_line(str(folder))}")
     return found
 
 

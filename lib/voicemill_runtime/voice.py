@@ -19,8 +19,7 @@ from voicemill_marks.origin import Origin
 from voicemill_marks.watermark import Watermark
 from voicemill_runtime.graph import VoiceGraph
 from voicemill_runtime.griffin_lim import griffin_lim
-from voicemill_runtime.passages import read_passage
-from voicemill_runtime.tokens import TokenSequence, encode
+from voicemill_runtime.tokens import TokenSequence, encode, read_passage
 
 Samples = NDArray[np.float32]
 SPEEDS = (0.25, 4.0)

@@ -7,6 +7,7 @@
     voice_store      bundles as voices: found, verified, loaded on demand, dropped when idle, loaded again when replaced
     speech           texts spoken sentence by sentence by a pool of threads, with limits of queue, length and time
     encoders         speech as a stream of WAV, PCM, MP3, Opus, FLAC or AAC
+    detector         examines sounds for the marks of synthetic speech
     areas            pages for people below a prefix: session cookies, error pages
     guard            Host, Origin, tokens, rate, body size; the access log
     metrics          counters and histograms as Prometheus text

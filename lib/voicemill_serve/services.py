@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from voicemill.errors import VoicemillError
 from voicemill_marks.signer import MarkSigner
 from voicemill_serve.areas import PageArea, PathRule
+from voicemill_serve.detector import Detector
 from voicemill_serve.guard import AccessLog, note
 from voicemill_serve.jobs import JobRunner
 from voicemill_serve.metrics import Metrics
@@ -23,9 +24,6 @@ from voicemill_serve.refusals import refusal
 from voicemill_serve.settings import ServeSettings
 from voicemill_serve.speech import SpeechService, SpeechStream
 from voicemill_serve.voice_store import VoiceStore
-
-if TYPE_CHECKING:
-    from voicemill_serve.detector_routes import Detector
 
 
 @dataclass

@@ -7,8 +7,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from voicemill_serve.areas import PathRule
+from voicemill_serve.detector import MOST_BYTES, public
 from voicemill_serve.detector_routes import ADDRESS as API_ADDRESS
-from voicemill_serve.detector_routes import MOST_BYTES, public
 from voicemill_serve.refusals import RequestRefusedError
 from voicemill_studio.frame import Link, Studio
 

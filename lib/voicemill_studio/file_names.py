@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Collection
 from pathlib import PurePosixPath
 
-from voicemill import files
+from voicemill import path_names
 
 LONGEST = 100
 """Characters of a name on the disk, without its suffix."""
@@ -46,7 +46,7 @@ def safe_name(name: str, taken: Collection[str] = ()) -> str:
     suffix = path.suffix.lower() if _SUFFIX.fullmatch(path.suffix.lower()) else ""
     stem = path.name[: len(path.name) - len(suffix)].rstrip(" .")[:LONGEST].rstrip(" .") or "file"
     try:
-        files.portable_relative(stem + suffix)
+        path_names.portable_relative(stem + suffix)
     except ValueError:  # the name of a device on Windows
         stem = f"file {stem}"
     used = {one.lower() for one in taken}

@@ -7,7 +7,6 @@ import gzip
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import jinja2
@@ -25,10 +24,8 @@ from voicemill_serve.jobs import JobRunner
 from voicemill_serve.refusals import RequestRefusedError, refusal, status_of
 from voicemill_serve.services import Services
 from voicemill_serve.train_routes import job_runner
+from voicemill_studio.sounds import Sounds
 from voicemill_studio.static_files import StaticFiles
-
-if TYPE_CHECKING:
-    from voicemill_studio.sounds import Sounds
 
 HOME = "/studio/"
 API = "/studio/api/"
@@ -88,7 +85,6 @@ class Studio:
     workspace: Workspace
     links: list[Link] = field(default_factory=list)
     static: StaticFiles = field(default_factory=StaticFiles)
-    _sounds: Sounds | None = None
 
     @functools.cached_property
     def environment(self) -> jinja2.Environment:
@@ -105,14 +101,10 @@ class Studio:
         environment.filters["segment"] = lambda text: quote(str(text), safe="")
         return environment
 
-    @property
+    @functools.cached_property
     def sounds(self) -> Sounds:
         """Makes speech for the pages."""
-        if self._sounds is None:
-            from voicemill_studio.sounds import Sounds
-
-            self._sounds = Sounds(self)
-        return self._sounds
+        return Sounds(self.services, self.workspace)
 
     @property
     def jobs(self) -> JobRunner:

@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 
 from voicemill import files
 from voicemill.dataset import doubts
-from voicemill.dataset.prepare import PreparedDataset
+from voicemill.dataset.prepared import PreparedDataset
 from voicemill.errors import UsageError
 from voicemill.evaluation.pages import Card
 from voicemill.review import dataset_view, rejections

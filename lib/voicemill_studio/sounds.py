@@ -12,16 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 from starlette.requests import Request
 
+from voicemill.workspace import Workspace
 from voicemill_marks.origin import Origin
 from voicemill_marks.signer import MarkSigner
 from voicemill_runtime.sound_files import marked_bytes
 from voicemill_runtime.timings import render
 from voicemill_runtime.voice import TimedMark, TimedWord
 from voicemill_serve.refusals import RequestRefusedError
+from voicemill_serve.services import Services
 from voicemill_serve.speech import SpeechRequest, SpeechService, checked_text
 from voicemill_serve.voice_store import VoiceStore
 from voicemill_studio import candidates, versions
-from voicemill_studio.frame import Studio
 
 MOST_BYTES = 200_000_000
 """Of the samples that are kept; the oldest sounds are dropped first."""
@@ -73,17 +74,16 @@ class Sounds:
         candidates: the trained voices that wait for a decision.
     """
 
-    def __init__(self, studio: Studio) -> None:
-        services = studio.services
-        self._studio = studio
+    def __init__(self, services: Services, workspace: Workspace) -> None:
+        self._services, self._workspace = services, workspace
         self._kept: OrderedDict[str, Sound] = OrderedDict()
-        folder, settings = versions.unpacked(studio.workspace), services.settings
+        folder, settings = versions.unpacked(workspace), services.settings
         store = VoiceStore(
             (folder,), services.pool, uncertified=settings.uncertified, loudness_lufs=settings.loudness_lufs
         )
         self._versions = SpeechService(store, services.pool, services.metrics, settings.limits)
         self.candidates = VoiceStore(
-            (candidates.folder(studio.workspace),),
+            (candidates.folder(workspace),),
             services.pool,
             uncertified=settings.uncertified,
             loudness_lufs=settings.loudness_lufs,
@@ -100,14 +100,14 @@ class Sounds:
         Raises:
             VoicemillError: as for `SpeechService.speak`, and `version_unknown`.
         """
-        text = checked_text(wanted.text, self._studio.services.settings.limits.characters)
-        service, voice = self._studio.services.speech, wanted.voice
+        text = checked_text(wanted.text, self._services.settings.limits.characters)
+        service, voice = self._services.speech, wanted.voice
         name, _, version = voice.partition(versions.SEPARATOR)
         if version == candidates.SUFFIX:
             service, voice = self._candidates, name
         elif version:
             service = self._versions
-            versions.unpack(self._studio.workspace, versions.get(self._studio.workspace, name, version))
+            versions.unpack(self._workspace, versions.get(self._workspace, name, version))
         spoken = await service.speak(SpeechRequest(voice, text, wanted.speed, wanted.semitones))
         try:
             samples = await spoken.whole(request.is_disconnected)
@@ -149,7 +149,7 @@ class Sounds:
             return render(sound.words, f"times{suffix}", sound.marks).encode("utf-8"), TIME_TYPES[suffix]
         if suffix not in SOUND_TYPES:
             raise RequestRefusedError(f"There is no format {suffix[:20]!r}.", reason=f"sound_format:{suffix[:20]}")
-        signer = MarkSigner.find(self._studio.workspace.cache / "marks")
+        signer = MarkSigner.find(self._workspace.cache / "marks")
         data = marked_bytes(sound.samples, sound.sample_rate, suffix, sound.origin, signer)
         return data, SOUND_TYPES[suffix]
 

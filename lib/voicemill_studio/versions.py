@@ -1,7 +1,7 @@
 """Versions of a promoted voice: kept as exports before another one takes its place, spoken with, and put back.
 
 `work/versions/<voice>/<time>-<digest>.tar` is what `voice-bundle export` writes: the bundle with its certificate and
-signatures. To be heard beside the voice of today, a version is unpacked below `cache/versions`.
+signatures. To be compared with the current voice, a version is unpacked below `cache/versions`.
 """
 
 from __future__ import annotations

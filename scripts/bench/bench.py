@@ -57,10 +57,15 @@ def main(context: click.Context, work: Path) -> None:
 
 @main.command()
 @click.option("--preset", default="cpu", show_default=True)
+@click.option("--known-installation", is_flag=True, help="An earlier job has tried the import of NeMo.")
 @click.pass_obj
-def stages(work: Path, preset: str) -> None:
+def stages(work: Path, preset: str, known_installation: bool) -> None:
     """The main job on the demo from a cold cache."""
+    from voicemill.lane.gates import RUNTIME_CHECKS, check_runtime
+
     run = work / f"stages-{int(time.time())}"
+    if known_installation:
+        check_runtime(run / "cache" / RUNTIME_CHECKS)
     environment = {**os.environ, "WORK_DIR": str(run / "work"), "CACHE_DIR": str(run / "cache")}
     argv = [sys.executable, str(ROOT / "apps/voice-train-prod/voice-train-prod.py"), "--preset", preset]
     started, first = time.perf_counter(), None

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from voicemill.align.recognition import PocketSphinxRecogniser
 from voicemill.audio.decode import read_mono, resample
-from voicemill.dataset.prepare import PreparedDataset, prepare
+from voicemill.dataset.prepare import prepare
+from voicemill.dataset.prepared import PreparedDataset
 from voicemill.dataset.request import PreparationRequest, recording_source
 from voicemill.metrics.error_rate import character_errors, pooled
 from voicemill.training.config import load_config

@@ -88,7 +88,7 @@ class Amount(click.FloatRange):
 
 
 class Model:
-    """The arithmetic; every method's unit stands in its name."""
+    """The arithmetic; every method has its unit in its name."""
 
     def __init__(self, measured: dict[str, float], job: Job) -> None:
         self.measured, self.job = measured, job

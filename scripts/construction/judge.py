@@ -170,10 +170,10 @@ def _edge_errors(
     entries: list[ManifestEntry], events: list[dict[str, Any]], described: DatasetDescription
 ) -> tuple[list[float], int]:
     limits = described.settings
-    heard = [
+    spans = [
         (start, end) for event in events for _, start, end in event["words"] or [("", event["start"], event["end"])]
     ]
-    starts, ends = [start for start, _ in heard], [end for _, end in heard]
+    starts, ends = [start for start, _ in spans], [end for _, end in spans]
     errors, inside = [], 0
     for entry in entries:
         spoken = _words_in(entry.start, entry.end, events)

@@ -18,7 +18,7 @@ from .conftest import APPS, CHANGES, CREATE, FAIL_FROM, FSYNC, HALF, KILL, RENAM
 from .test_bundle_faults import plainly
 
 if TYPE_CHECKING:
-    from voicemill.dataset.prepare import PreparedDataset
+    from voicemill.dataset.prepared import PreparedDataset
 
 PREP = APPS / "voice-prep/voice-prep.py"
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from voicemill import files
+from voicemill import files, path_names
 from voicemill.errors import AudioError, DependencyError, UsageError
 from voicemill.progress import Observer, SilentObserver
 
@@ -127,7 +127,7 @@ def _checked_cookies(path: Path) -> str:
 def _known(folder: Path, url: str) -> Path | None:
     try:
         record = Download.model_validate(files.read_json(folder / _RECORD))
-        path = folder / files.safe_relative(record.file)
+        path = folder / path_names.safe_relative(record.file)
         return path if record.url == url and files.sha256_file(path) == record.sha256 else None
     except (OSError, ValueError, ValidationError):
         return None  # missing or incomplete: downloaded again

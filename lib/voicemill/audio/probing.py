@@ -6,9 +6,17 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from voicemill.audio import ffmpeg
+from voicemill.audio.file_headers import (
+    PLAIN_WAV,
+    flac_header,
+    ogg_ended,
+    plain_wav_header,
+    positive_seconds,
+    riff_seconds,
+)
 from voicemill.errors import AudioError
 
 SOURCE_SUFFIXES = frozenset(
@@ -43,25 +51,6 @@ SOURCE_SUFFIXES = frozenset(
 LFS_POINTER = b"version https://git-lfs"
 _MIN_BYTES = 64
 """Smaller than any audio file."""
-_MAX_CHUNKS = 1000
-_STREAMED = frozenset((*range(0x7FFFF000, 0x80000001), *range(0xFFFFF000, 0x100000000)))
-"""Lengths that programs write when they do not know it: sox, espeak-ng, arecord, ffmpeg; some less their header."""
-_COUNTED_TAGS = (1, 3, 6, 7, 0xFFFE)
-"""WAV formats whose bytes a second are exact: PCM, float, A-law, µ-law, extensible; ADPCM's are not."""
-_CHUNKS = (b"LIST", b"id3 ", b"ID3 ", b"bext", b"cue ", b"fact", b"smpl", b"iXML", b"_PMX", b"JUNK", b"PAD ")
-_PLAIN_WAV = {
-    (1, 8): "pcm_u8",
-    (1, 16): "pcm_s16le",
-    (1, 24): "pcm_s24le",
-    (1, 32): "pcm_s32le",
-    (3, 32): "pcm_f32le",
-    (3, 64): "pcm_f64le",
-}
-"""ffmpeg's codecs by format and bits of a sample."""
-_PADDING = 4096
-"""Bytes that some programs leave behind the data."""
-_OGG_PAGE = 65_307
-"""Largest Ogg page in bytes."""
 _LOSSLESS = ("pcm_", "flac", "alac", "wavpack", "tta", "ape")
 
 
@@ -123,7 +112,7 @@ class Declared:
     def plain(self) -> bool:
         """Whether libsndfile reads the file as ffmpeg does: a FLAC, or a WAV with PCM and the right length."""
         known = (self.container, self.codec) == ("flac", "flac") or (
-            self.container == "wav" and self.codec in _PLAIN_WAV.values() and not self.to_the_end
+            self.container == "wav" and self.codec in PLAIN_WAV.values() and not self.to_the_end
         )
         return known and self.tracks == 1 and self.duration is not None
 
@@ -220,9 +209,9 @@ def inspect(path: Path, track: int | None = None) -> Declared:
         DependencyError: ffprobe is not installed.
     """
     locate(path)
-    known = (_flac_header(path) or _wav_header(path)) if track in (None, 1) else None
+    known = (flac_header(path) or plain_wav_header(path)) if track in (None, 1) else None
     if known is not None and shutil.which("ffprobe"):
-        return known
+        return Declared(path, *known)
     entries = "format=format_name,duration,nb_streams:stream=codec_name,sample_rate,channels,duration"
     entries += ":stream_tags=DURATION"
     output, complaint, code = ffmpeg.ffprobe(path, entries)
@@ -250,10 +239,10 @@ def inspect(path: Path, track: int | None = None) -> Declared:
             reason="audio_unreadable",
             hint="Convert it to WAV or FLAC.",
         )
-    riff, to_the_end = _riff_seconds(path)
+    riff, to_the_end = riff_seconds(path)
     duration = riff or _stream_seconds(stream)
     if duration is None and form.get("nb_streams") == 1:  # the whole of a video can be longer than its audio
-        duration = _seconds(form.get("duration"))
+        duration = positive_seconds(form.get("duration"))
     return Declared(
         path=path,
         duration=duration,
@@ -261,108 +250,19 @@ def inspect(path: Path, track: int | None = None) -> Declared:
         channels=channels,
         codec=str(stream.get("codec_name", "unknown")),
         container=str(form.get("format_name", "unknown")),
-        ended=form.get("format_name") != "ogg" or _ogg_ended(path),
+        ended=form.get("format_name") != "ogg" or ogg_ended(path),
         track=number,
         tracks=len(streams),
         to_the_end=to_the_end,
     )
 
 
-def _flac_header(path: Path) -> Declared | None:
-    """The stream information of a FLAC file (RFC 9639, section 8.2), without starting a program; None for others."""
-    with path.open("rb") as handle:
-        head = handle.read(42)
-    if len(head) < 42 or head[:4] != b"fLaC" or head[4] & 0x7F != 0:
-        return None
-    packed = int.from_bytes(head[18:26], "big")
-    rate, channels, total = packed >> 44, (packed >> 41 & 7) + 1, packed & (1 << 36) - 1
-    if not 1_000 <= rate <= 768_000 or total == 0:
-        return None
-    return Declared(path, total / rate, rate, channels, "flac", "flac")
-
-
-def _wav_header(path: Path) -> Declared | None:
-    """The header of a plain WAV whose length is right, without starting a program; None for all others."""
-    with path.open("rb") as handle:
-        head = handle.read(36)
-    if len(head) < 36 or head[:4] != b"RIFF" or head[8:16] != b"WAVEfmt ":
-        return None
-    tag, channels, rate = (int.from_bytes(head[at : at + size], "little") for at, size in ((20, 2), (22, 2), (24, 4)))
-    width, bits = int.from_bytes(head[32:34], "little"), int.from_bytes(head[34:36], "little")
-    codec = _PLAIN_WAV.get((tag, bits))
-    if codec is None or not 1 <= channels <= 2 or not 1_000 <= rate <= 768_000 or width != channels * bits // 8:
-        return None
-    seconds, to_the_end = _riff_seconds(path)
-    if seconds is None or to_the_end:
-        return None
-    return Declared(path, seconds, rate, channels, codec, "wav")
-
-
-def _ogg_ended(path: Path) -> bool:
-    """Whether the last page of an Ogg file has the end-of-stream flag (RFC 3533, section 6).
-
-    ffprobe takes the duration from the last page of the file, so a truncated file looks complete to it.
-    """
-    with path.open("rb") as handle:
-        handle.seek(max(0, path.stat().st_size - 2 * _OGG_PAGE))
-        tail = handle.read()
-    last = tail.rfind(b"OggS\0")
-    return 0 <= last < len(tail) - 5 and bool(tail[last + 5] & 4)
-
-
-def _riff_seconds(path: Path) -> tuple[float | None, bool]:
-    """Duration of a WAV by its header, and whether its data goes on to the end of the file instead.
-
-    ffprobe returns the duration of the remaining data of a truncated file. Programs that write to a pipe do not know
-    the length and put 0 or one of `_STREAMED` there; a recorder that crashed leaves the length that it wrote last, and
-    what follows its data is no chunk.
-    """
-    with path.open("rb") as handle:
-        head = handle.read(12)
-        if head[:4] != b"RIFF" or head[8:] != b"WAVE":
-            return None, False
-        whole, bytes_per_second, tag = path.stat().st_size, 0, 0
-        for _ in range(_MAX_CHUNKS):
-            chunk = handle.read(8)
-            if len(chunk) < 8:
-                return None, False
-            size = int.from_bytes(chunk[4:], "little")
-            if chunk[:4] == b"data":
-                if bytes_per_second == 0 or tag not in _COUNTED_TAGS:
-                    return None, False
-                start = handle.tell()
-                if _goes_on(handle, start, size, whole):
-                    return _seconds((whole - start) / bytes_per_second), True
-                return _seconds(size / bytes_per_second), False
-            if chunk[:4] == b"fmt ":
-                fields = handle.read(12)
-                tag, bytes_per_second = int.from_bytes(fields[:2], "little"), int.from_bytes(fields[8:], "little")
-                size -= 12
-            handle.seek(size + size % 2, 1)
-    return None, False
-
-
-def _goes_on(handle: BinaryIO, start: int, size: int, whole: int) -> bool:
-    """Whether the data of a WAV is longer than its header says."""
-    if start + size >= whole:
-        return size in _STREAMED
-    if size == 0:
-        return True
-    handle.seek(start + size + size % 2)
-    following = handle.read(8)
-    if len(following) < 8:
-        return False
-    known = following[:4] in _CHUNKS or (following[:4].isascii() and following[:4].decode("ascii").isprintable())
-    fits = handle.tell() + int.from_bytes(following[4:], "little") <= whole + 1
-    return not (known and fits) and whole - start - size > _PADDING and any(following)
-
-
 def _stream_seconds(stream: dict[str, Any]) -> float | None:
     """Duration of the audio stream; Matroska declares it in a tag, `00:01:02.500000000`."""
-    known = _seconds(stream.get("duration"))
+    known = positive_seconds(stream.get("duration"))
     parts = str((stream.get("tags") or {}).get("DURATION", "")).split(":")
     if known is None and len(parts) == 3 and all(part.replace(".", "", 1).isdecimal() for part in parts):
-        return _seconds(3600.0 * float(parts[0]) + 60.0 * float(parts[1]) + float(parts[2]))
+        return positive_seconds(3600.0 * float(parts[0]) + 60.0 * float(parts[1]) + float(parts[2]))
     return known
 
 
@@ -372,11 +272,3 @@ def _answer(output: bytes) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     except ValueError:
         return [], {}
     return answer.get("streams") or [], answer.get("format") or {}
-
-
-def _seconds(text: object) -> float | None:
-    try:
-        value = float(str(text))
-    except ValueError:
-        return None
-    return value if 0.0 < value < 1e7 else None

@@ -15,7 +15,7 @@ from io import BufferedReader
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from voicemill import files
+from voicemill import path_names
 from voicemill.errors import BundleFileError, StorageError
 from voicemill.workers import usable_cores
 
@@ -109,7 +109,7 @@ def check_paths(paths: Iterable[str]) -> None:
     seen: dict[str, str] = {}
     for path in paths:
         try:
-            files.portable_relative(path)
+            path_names.portable_relative(path)
         except ValueError as error:
             raise _unsafe(path, str(error)) from error
         key = folded(path)
@@ -148,7 +148,7 @@ def open_regular(root: Path, relative: str) -> Iterator[BufferedReader]:
         StorageError: `not_readable`.
     """
     try:
-        parts = files.safe_relative(relative).parts
+        parts = path_names.safe_relative(relative).parts
     except ValueError as error:
         raise _unsafe(relative, str(error)) from error
     try:

@@ -4,6 +4,7 @@ The preparation:
 
     request             a preparation: its source and every setting
     prepare             runs the stages in order and publishes the dataset atomically
+    resolution          from the request to its inputs: recordings, text, settings that are taken over
     existing            the dataset that a preparation finds under its voice's name
     context             the request, models and folders that the stages of one preparation share
     stages              one module a stage, from `decode` to `manifest`
@@ -24,9 +25,8 @@ Parts of stages:
     limits, presets     limits of a clip's figures, and the presets that set them
     judging, screening  faults of a clip: figure, unit, limit; the clips that are rejected for them
     word_edges          sound beside the words of a clip, cut off
-    synthetic_speech    a warning about recordings that carry a watermark
+    recording_warnings  warnings about synthetic speech, a telephone and a second speaker
     teacher             recordings that are synthetic speech on purpose: what spoke them, and how it was judged
-    telephone           a warning about recordings with the bandwidth of a telephone
     speakers            similarity of each clip to the speaker of most clips
     speaker_groups      two groups of clips that differ as two speakers do
 
@@ -41,6 +41,7 @@ Files of a dataset:
     explain             cuts.tsv: the reason for each cut
     doubts              doubts.jsonl: words of kept clips that may be wrong
     edits               edits.jsonl: decisions of a review
+    edited_utterances   edits, applied to the utterances of a preparation
     rights              consent and licence of the recordings
     recorded_consent    consent that the speaker read aloud
     lanefile            artifacts/dataset_manifest.<job>.json

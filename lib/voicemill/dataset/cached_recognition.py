@@ -63,7 +63,7 @@ class CachedScriptRecogniser:
         spoken = {word: script.lexicon.pronounce(word).phones for sentence in script.words for word in sentence}
         stored = stage_cache.model_entry(
             self.cache,
-            "heard",
+            "script_recognition",
             __name__,
             lexicon.pocketsphinx_version(),
             (self.digests, self.gap),

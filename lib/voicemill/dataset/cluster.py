@@ -68,7 +68,7 @@ class RayPool:
     def map(
         self, function: Callable[[_Task], _Result], tasks: Sequence[_Task], observer: Observer | None = None
     ) -> list[_Result]:
-        """`[function(task) for task in tasks]`, telling the observer how many are done.
+        """`[function(task) for task in tasks]`, reporting to the observer how many are done.
 
         Raises:
             BlockedError: `worker_died`, when a task ended every worker that tried it.

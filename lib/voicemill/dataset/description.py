@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from voicemill import files
+from voicemill import files, path_names
 from voicemill.dataset import edits, recorded_consent, rights
 from voicemill.dataset.figures import LoudnessFigures, SeparationFigures, SeparationMode
 from voicemill.dataset.limits import QualityLimits
@@ -87,7 +87,7 @@ class DatasetDescription(BaseModel):
     @model_validator(mode="after")
     def _paths_are_members(self) -> DatasetDescription:
         for name in self.files:
-            files.portable_relative(name)
+            path_names.portable_relative(name)
         outside = [row.audio for row in self.report.rejected if row.audio and row.audio not in self.files]
         if outside:
             raise ValueError(f"the rejected sound {outside[0]!r} is not a file of the dataset")

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from voicemill import files
 from voicemill.audio.channels import ChannelSelection
-from voicemill.dataset import edits, prepared, rights
+from voicemill.dataset import description, edits, prepared, rights
 from voicemill.dataset.description import DatasetDescription, PreparationSettings
 from voicemill.dataset.prepared import PreparedDataset
 from voicemill.dataset.request import (
@@ -25,7 +25,7 @@ from voicemill.dataset.request import (
     WebRecordingSource,
 )
 from voicemill.dataset.source_file import SourceFile
-from voicemill.errors import DatasetError, UsageError
+from voicemill.errors import DatasetError, RefusedError, UsageError
 from voicemill.progress import Observer
 from voicemill.workspace import Workspace
 
@@ -153,6 +153,22 @@ def require_replaceable(
             reason=f"dataset_reviewed:{request.voice}",
             hint=f"voice-train-prod --voice {request.voice} without a source trains it as it is; --replace-reviewed "
             "replaces it and applies the edits again where they fit; another --voice keeps both.",
+        )
+
+
+def require_unchanged(root: Path, before: DatasetDescription | None, key: str) -> None:
+    """Refuse to replace a dataset that another process put there since this preparation began.
+
+    Raises:
+        RefusedError: `lane_busy:<name>`.
+    """
+    now = description.read(root)
+    known = {key} if before is None else {key, before.content_key}
+    if now is not None and now.content_key not in known:
+        raise RefusedError(
+            f"Another process has put a dataset at {root} meanwhile; it stays.",
+            reason=f"lane_busy:{root.name}",
+            hint="Start again: finished stages are taken from the cache.",
         )
 
 

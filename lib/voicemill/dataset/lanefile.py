@@ -1,4 +1,4 @@
-"""`artifacts/dataset_manifest.<job>.json`: what a lane learned from (formats contract, section 3)."""
+"""`artifacts/dataset_manifest.<job>.json`: the dataset that a lane trained on (docs/formats.md, section 3)."""
 
 from __future__ import annotations
 

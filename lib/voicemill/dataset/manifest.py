@@ -9,7 +9,7 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from voicemill import files
+from voicemill import files, path_names
 from voicemill.errors import DatasetError
 
 Split = Literal["train", "validation"]
@@ -53,7 +53,7 @@ class Quality(BaseModel):
     Attributes:
         alignment_score: of the forced alignment, 0 best.
         phones_per_second: while words are spoken, pauses left out.
-        character_errors: what a recogniser that knows the script heard, errors / characters; None when none listened.
+        character_errors: character error rate of a recogniser that knows the script; None where none was used.
         pitch_hz: median.
         formant_hz: mean of the second to fourth formant.
         speaker_similarity: cosine to the speaker's embedding; None where no speaker model is in the cache.
@@ -112,14 +112,14 @@ class ManifestEntry(BaseModel):
     @field_validator("audio_filepath")
     @classmethod
     def _stays_inside(cls, path: str) -> str:
-        return str(files.portable_relative(path))
+        return str(path_names.portable_relative(path))
 
     @field_validator("id")
     @classmethod
     def _names_a_file(cls, name: str) -> str:
         if "/" in name:
             raise ValueError("an id names files, so it holds no folder")
-        return str(files.portable_relative(name))
+        return str(path_names.portable_relative(name))
 
     def line(self) -> str:
         """The entry as one line of JSON, keys sorted, without the fields that have no value."""

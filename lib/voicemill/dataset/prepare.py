@@ -11,36 +11,26 @@ from pathlib import Path
 
 from voicemill import __version__, files
 from voicemill.align.transcription import RecogniserModel
-from voicemill.audio import device, download, embedding
-from voicemill.audio.decode import MIXED, require_selection
+from voicemill.audio import device, embedding
 from voicemill.audio.embedding import SpeakerModel
 from voicemill.audio.separation import package_of
 from voicemill.dataset import (
     description,
+    edited_utterances,
     edits,
     existing,
-    rights,
+    recording_warnings,
+    resolution,
     screening,
     stage_cache,
-    synthetic_speech,
-    teacher,
-    telephone,
 )
 from voicemill.dataset.cached_recognition import CachedTranscriber, choose_recogniser, find_second_recogniser
 from voicemill.dataset.cluster import RayPool
 from voicemill.dataset.context import PreparationContext, SeparatorChoice
-from voicemill.dataset.description import DatasetDescription
 from voicemill.dataset.pool import ClipPool
 from voicemill.dataset.prepared import PreparedDataset, load, with_rights
-from voicemill.dataset.request import (
-    ClipFolderSource,
-    PreparationRequest,
-    PreparedVoiceSource,
-    RecordingSource,
-    WebRecordingSource,
-)
-from voicemill.dataset.source_file import SourceFile
-from voicemill.dataset.sources import Sources, gather
+from voicemill.dataset.request import PreparationRequest, PreparedVoiceSource
+from voicemill.dataset.sources import Sources
 from voicemill.dataset.stage_clock import StageClock, write_timings
 from voicemill.dataset.stages import (
     alignment,
@@ -54,7 +44,6 @@ from voicemill.dataset.stages import (
     text_check,
     voice_activity,
 )
-from voicemill.errors import DatasetError, RefusedError
 from voicemill.locks import folder_lock, require_unused
 from voicemill.progress import Observer, SilentObserver
 from voicemill.settings import REPOSITORY
@@ -95,15 +84,12 @@ def prepare(request: PreparationRequest, workspace: Workspace, observer: Observe
         request = taken
     device.require(request.device)
     root = workspace.dataset(request.voice)
-    before = description.read(root)
-    request, sources, inputs = _resolve(request, before, workspace, observer)
-    request = _with_decisions(request, root, before, inputs)
-    inputs = (*inputs, *edits.source_file(request.edits or ()))
-    existing.require_replaceable(request, inputs, before, root)
+    resolved = resolution.resolve(request, workspace, observer)
+    request, sources, inputs = resolved.request, resolved.sources, resolved.inputs
     registry = WeightsRegistry(request.allowlist or REPOSITORY / SHIPPED, workspace.weights_cache, REPOSITORY)
     models = _Models.find(request, registry)
     tools = {"voicemill": __version__, **{name: packages.version(name) for name in _TOOLS}}
-    tools |= request.selection.record | models.tools(workspace.stage_cache) | _teacher(request)
+    tools |= request.selection.record | models.tools(workspace.stage_cache) | resolution.teacher_of(request.source)
     code = stage_cache.code_digest(__name__)
     key = files.content_key(code, tools, request.settings.model_dump(), [source.model_dump() for source in inputs])
     known = None if request.force else load(root, key)
@@ -137,7 +123,7 @@ def prepare(request: PreparationRequest, workspace: Workspace, observer: Observe
         _run_stages(context, sources, edits.recordings(inputs), manifest.Identity(key, inputs, tools))
         publication.enter_context(folder_lock(root))  # no edit is saved between the copy and the publication
         require_unused(root)
-        _require_unchanged(root, before, key)
+        existing.require_unchanged(root, resolved.before, key)
         edits.carry(root, staging)
     made = load(root, key)
     if made is None:
@@ -192,95 +178,8 @@ class _Models:
         return found
 
 
-def _teacher(request: PreparationRequest) -> dict[str, str]:
-    """What spoke the recordings, where they are synthetic speech and say so.
-
-    Raises:
-        DatasetError: `synthetic_speech_invalid`.
-    """
-    source = request.source
-    if isinstance(source, ClipFolderSource):
-        return teacher.of_folder(source.folder)
-    if isinstance(source, RecordingSource):
-        return teacher.of_folder(source.audio if source.audio.is_dir() else source.audio.parent)
-    return {}
-
-
-def _require_unchanged(root: Path, before: DatasetDescription | None, key: str) -> None:
-    """Refuse to replace a dataset that another process put there since this preparation began.
-
-    Raises:
-        RefusedError: `lane_busy:<name>`.
-    """
-    now = description.read(root)
-    known = {key} if before is None else {key, before.content_key}
-    if now is not None and now.content_key not in known:
-        raise RefusedError(
-            f"Another process has put a dataset at {root} meanwhile; it stays.",
-            reason=f"lane_busy:{root.name}",
-            hint="Start again: finished stages are taken from the cache.",
-        )
-
-
 def _pool(request: PreparationRequest, shared: Path) -> ClipPool | RayPool:
     return ClipPool(request.workers) if request.ray is None else RayPool(request.ray, shared)
-
-
-def _resolve(
-    request: PreparationRequest, before: DatasetDescription | None, workspace: Workspace, observer: Observer
-) -> tuple[PreparationRequest, Sources, tuple[SourceFile, ...]]:
-    """The request with the settings that it inherits, the recordings of its source, and the digest of every input."""
-    source = request.source
-    if isinstance(source, WebRecordingSource):
-        source = source.fetched(download.fetch(source.url, workspace.downloads, observer, force=request.force))
-    inherits_text = (
-        request.recognise is None
-        and before is not None
-        and "recognise" in request.inherited
-        and before.settings.recognise is not None
-    )
-    sources = gather(source, recognise=inherits_text or request.recognise is not None)
-    if request.selection != MIXED:
-        require_selection(sources.recordings[0].path, request.selection)
-    inputs = _digests(sources, request)
-    if before is not None and existing.same_source(before, request, inputs):
-        request, inputs = existing.inherit(request, inputs, before, workspace)
-        device.require(request.device)
-    elif inherits_text:
-        sources = gather(source)  # other recordings, which need their text
-    for sentence in sources.notes:
-        observer.note(sentence)
-    return request, sources, inputs
-
-
-def _with_decisions(
-    request: PreparationRequest, root: Path, before: DatasetDescription | None, inputs: tuple[SourceFile, ...]
-) -> PreparationRequest:
-    """The request with rights and review edits: its own, else those of the dataset's folder."""
-    held = rights.effective_rights(request.rights, before.rights if before else None, edits.recordings(inputs).values())
-    return dataclasses.replace(request, rights=held, edits=edits.read(root) if request.edits is None else request.edits)
-
-
-def _digests(sources: Sources, request: PreparationRequest) -> tuple[SourceFile, ...]:
-    found = sources.digests()
-    if isinstance(request.source, WebRecordingSource):
-        address = {"url": request.source.url}
-        found = tuple(one.model_copy(update=address) if one.role == "recording" else one for one in found)
-    if request.lexicon is None:
-        return found
-    if not request.lexicon.is_file():
-        raise DatasetError(
-            f"There is no pronunciation dictionary at {request.lexicon}.",
-            reason=f"lexicon_missing:{request.lexicon}",
-            hint="Check the path given with --lexicon.",
-        )
-    extra = SourceFile(
-        name=request.lexicon.name,
-        role="lexicon",
-        bytes=request.lexicon.stat().st_size,
-        sha256=files.sha256_file(request.lexicon),
-    )
-    return (*found, extra)
 
 
 def _run_stages(
@@ -289,16 +188,16 @@ def _run_stages(
     """Run the stages in their order and leave the finished dataset in the staging folder."""
     request = context.request
     decoded = voice_activity.run(context, decode.run(context, sources.recordings))
-    synthetic_speech.warn(context, decoded.usable)
+    recording_warnings.of_synthetic_speech(context, decoded.usable)
     decoded, separated = separation.run(context, decoded)
     decoded, levels = loudness.run(context, decoded)
     segmented = segmentation.run(context, sources, decoded)
-    segmented = edits.apply(segmented, request.edits or (), digests, context.spoken, context.observer)
+    segmented = edited_utterances.apply(segmented, request.edits or (), digests, context.spoken, context.observer)
     if request.keep_rejected:
         segmented = clips.keep_rejected(context, segmented, levels.gain_db)
     cut = clips.run(context, segmented, levels.gain_db)
     shutil.rmtree(context.decoded)
-    telephone.warn(context, cut)
+    recording_warnings.of_telephone(context, cut)
     kept, unfit = screening.by_audio(cut, request.quality)
     kept, misfits, cut_off = alignment.run(context, kept)
     segmented = dataclasses.replace(segmented, rejected=(*segmented.rejected, *cut_off))
@@ -313,6 +212,3 @@ def _run_stages(
     )
     manifest.run(context, results, entries, identity)
     write_timings(context.staging / description.TIMINGS, context.clock.times)
-
-
-__all__ = ["PreparedDataset", "load", "prepare"]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from voicemill import files
+from voicemill import path_names
 from voicemill.errors import DatasetError
 
 MAX_MISFITS = 0.3
@@ -23,8 +23,7 @@ class Rejection(BaseModel):
         seconds: length.
         reason: stable code: `alignment_failed`, `text_mismatch`, `clipped`, `noisy`, `no_speech`, `no_text`,
             `repeated_take`, `too_long`, `too_short`, `extra_speech`, `text_not_english`, a code of `judging`,
-            `dropped_in_review`, or why a
-            file is unusable.
+            `dropped_in_review`, or why a file is unusable.
         text: its text.
         detail: a sentence.
         figure: the measurement, in `unit`; None for a reason without a degree.
@@ -52,7 +51,7 @@ class Rejection(BaseModel):
     @field_validator("audio")
     @classmethod
     def _stays_inside(cls, path: str) -> str:
-        return str(files.portable_relative(path)) if path else path
+        return str(path_names.portable_relative(path)) if path else path
 
 
 class ReasonTotal(BaseModel):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from voicemill.audio import decode, fingerprints
 from voicemill.audio.embedding import SpeakerModel
-from voicemill.dataset import judging, speaker_groups, speakers
+from voicemill.dataset import judging, recording_warnings, speakers
 from voicemill.dataset.candidates import CandidateClip, RejectedClip, reject, sift
 from voicemill.dataset.limits import QualityLimits
 
@@ -43,7 +43,7 @@ def by_speech(
     )
     if isinstance(model, str):
         kept, others = sift(kept, judging.of_voices([clip.cut.voice for clip in kept], limits))
-        warn_of_groups(context, kept)
+        recording_warnings.of_second_speaker(context, kept)
     else:
         kept = _compared(context, kept, model)
         kept, others = sift(kept, judging.of_speakers([clip.similarity for clip in kept], limits, model.name))
@@ -54,21 +54,6 @@ def by_speech(
     copies = judging.of_copies([clip.words for clip in kept], [clip.cut.sha256 for clip in kept], print_of, limits)
     kept, copied = sift(kept, copies)
     return kept, [*misheard, *others, *copied]
-
-
-def warn_of_groups(context: PreparationContext, clips: Sequence[CandidateClip]) -> None:
-    """Warn if the clips fall into two groups that differ as two speakers do."""
-    tasks = [speaker_groups.SumsTask(clip.path, clip.cut.sha256, context.cache) for clip in clips]
-    found = speaker_groups.find(context.pool.map(speaker_groups.sums_of, tasks))
-    if found is None:
-        return
-    names = [f"{clips[index].id} ({clips[index].utterance.recording.source.name})" for index in found.smaller]
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    context.observer.note(
-        f"WARNING: {len(names)} of {len(clips)} clips differ from the others as a second speaker does (distance "
-        f"{found.distance:.2f}; one speaker in one room: up to 0.15): {', '.join(names[:3])}{more}. Another room, "
-        "microphone or noise differs so, too: listen to them, and leave out another person's clips"
-    )
 
 
 def _compared(context: PreparationContext, clips: Sequence[CandidateClip], model: SpeakerModel) -> list[CandidateClip]:

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from voicemill import files
+from voicemill import files, path_names
 from voicemill.audio import probing
 from voicemill.dataset.manifest import ManifestLine, read_manifest
 from voicemill.dataset.recordings import Recording
@@ -227,7 +227,7 @@ def _folder(folder: Path) -> tuple[Recording, ...]:
 
 
 def _recording(path: Path, folder: Path) -> Recording:
-    files.check_utf8(path.name, f"The folder {one_line(str(path.parent))}")
+    path_names.check_utf8(path.name, f"The folder {one_line(str(path.parent))}")
     try:
         name = path.relative_to(folder).as_posix()
     except ValueError:

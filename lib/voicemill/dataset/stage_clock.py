@@ -23,7 +23,7 @@ class StageTime(BaseModel):
         seconds: wall time.
         audio_seconds: how much sound went through it, None where that means nothing.
         peak_mib: highest resident memory during the stage, this process and its workers, without ffmpeg; None where the
-            system does not tell.
+            system does not report it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voicemill.audio.embedding import SpeakerModel
-from voicemill.dataset.prepare import PreparedDataset
+from voicemill.dataset.prepared import PreparedDataset
 from voicemill.dataset.stage_clock import StageClock
 from voicemill.errors import UsageError
 from voicemill.evaluation.candidates import Candidate, Reference, Samples
@@ -263,7 +263,7 @@ def _without(limits: FigureLimits, figures: tuple[str, ...]) -> FigureLimits:
 
 
 def _find_dataset(settings: Settings, named: str) -> PreparedDataset:
-    from voicemill.dataset.prepare import load
+    from voicemill.dataset.prepared import load
 
     folder = Path(named)
     if len(folder.parts) < 2 and not folder.is_dir():

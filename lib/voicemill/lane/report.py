@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from voicemill.bundle.promote import PromotedBundle
-from voicemill.dataset.prepare import PreparedDataset
+from voicemill.dataset.prepared import PreparedDataset
 from voicemill.evaluation.evaluate import VoiceEvaluation
 from voicemill.evaluation.report_charts import LossCurve
 from voicemill.evaluation.report_sentences import ReportSounds

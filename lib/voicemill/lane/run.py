@@ -15,7 +15,7 @@ from voicemill.locks import in_use
 from voicemill.settings import Settings
 
 if TYPE_CHECKING:
-    from voicemill.dataset.prepare import PreparedDataset
+    from voicemill.dataset.prepared import PreparedDataset
     from voicemill.evaluation.evaluate import VoiceEvaluation
     from voicemill.lane.gates import Cleared
 

@@ -26,7 +26,7 @@ from voicemill.training_status import (
 from voicemill.weights import gate
 
 if TYPE_CHECKING:
-    from voicemill.dataset.prepare import PreparedDataset
+    from voicemill.dataset.prepared import PreparedDataset
     from voicemill.lane.gates import Cleared
     from voicemill.lane.run import TrainingContext
     from voicemill.lane.trained_voice import Models

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from voicemill.bundle.promote import PromotedBundle
-    from voicemill.dataset.prepare import PreparedDataset
+    from voicemill.dataset.prepared import PreparedDataset
     from voicemill.evaluation.evaluate import VoiceEvaluation
     from voicemill.lane.graph_export import ExportedGraph
     from voicemill.lane.trained_voice import TrainedVoice

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from voicemill import files
-from voicemill.dataset.prepare import PreparedDataset, load
+from voicemill.dataset.prepared import PreparedDataset, load
 from voicemill.errors import BlockedError, DatasetError
 from voicemill.lane import notation
 from voicemill.settings import Settings

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from voicemill import files
-from voicemill.dataset.prepare import PreparedDataset
+from voicemill.dataset.prepared import PreparedDataset
 from voicemill.errors import TrainingError
 from voicemill.lane.monitoring import StepDisplay, event_log, page_path, report_page
 from voicemill.lane.run import TrainingContext

@@ -15,7 +15,7 @@ from voicemill import files
 from voicemill.audio import decode
 from voicemill.dataset import description
 from voicemill.dataset.pool import ClipPool
-from voicemill.dataset.prepare import PreparedDataset
+from voicemill.dataset.prepared import PreparedDataset
 from voicemill.evaluation.pages import flac_uri, render
 from voicemill.progress import Observer, SilentObserver
 from voicemill.review.dataset_view import DatasetView, view_of

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from voicemill.dataset import doubts
 from voicemill.dataset.manifest import ManifestEntry
-from voicemill.dataset.prepare import PreparedDataset
+from voicemill.dataset.prepared import PreparedDataset
 from voicemill.evaluation.charts import bars, histogram
 from voicemill.evaluation.pages import Card, Chart
 from voicemill.evaluation.wording import NONE

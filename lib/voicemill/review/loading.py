@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from voicemill.dataset import description, prepare
-from voicemill.dataset.prepare import PreparedDataset
+from voicemill.dataset import description
+from voicemill.dataset.prepared import PreparedDataset, load
 from voicemill.errors import DatasetError, UsageError
 from voicemill.workspace import Workspace, profile_id
 
@@ -42,7 +42,7 @@ def load_checked(root: Path) -> PreparedDataset:
     if found:
         more = f" and {len(found) - 3} more" if len(found) > 3 else ""
         raise _unusable(root, f"{', '.join(found[:3])}{more}")
-    loaded = prepare.load(root)
+    loaded = load(root)
     if loaded is None:
         raise _unusable(root, "its manifest cannot be read")
     return loaded

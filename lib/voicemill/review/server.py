@@ -21,7 +21,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from voicemill import files
-from voicemill.dataset.prepare import PreparedDataset
+from voicemill.dataset.prepared import PreparedDataset
 from voicemill.errors import StorageError, VoicemillError
 from voicemill.progress import Observer
 from voicemill.review.dataset_page import draw_clips, page

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from voicemill.dataset import description, edits
 from voicemill.dataset.edits import MAX_TEXT, ClipEdit
 from voicemill.dataset.manifest import ManifestEntry
-from voicemill.dataset.prepare import PreparedDataset
+from voicemill.dataset.prepared import PreparedDataset
 from voicemill.dataset.report import Rejection
 from voicemill.errors import UsageError
 from voicemill.locks import folder_lock

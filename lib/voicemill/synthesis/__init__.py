@@ -4,7 +4,6 @@
     speech             text -> samples or a WAV file, through any `Synthesiser`
     ssml               plain text or SSML -> passages and pauses
     prosody, say_as, phone_alphabets   values of SSML attributes, written forms, pronunciations in ARPABET and IPA
-    input_text         passages and pauses for NeMo
     out_of_vocabulary  phones for words that the acoustic model's dictionary lacks
     vocoders           log-mel -> samples: Griffin-Lim, or NeMo's HiFi-GAN
     griffin_lim        mel inversion and fast Griffin-Lim

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from voicemill import files
+from voicemill import path_names
 from voicemill.audio.probing import SOURCE_SUFFIXES
 from voicemill.errors import DatasetError
 from voicemill.text.text_files import missing, read_text
@@ -192,7 +192,7 @@ def _name(path: Path, number: int, field: str) -> tuple[str, bool]:
         clip = PurePosixPath(clip).name
     clip = clip.removeprefix("./")
     try:
-        files.safe_relative(clip)
+        path_names.safe_relative(clip)
     except ValueError as error:
         raise _invalid(path, number, f"the clip id {clip[:80]!r} cannot be a file name: {error}") from error
     return clip, not absolute

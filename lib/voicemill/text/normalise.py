@@ -6,7 +6,8 @@ import re
 
 from voicemill.errors import DatasetError
 from voicemill.text.frontend.chunks import split
-from voicemill.text.frontend.reading import ReadSentence, foreign_letters, read
+from voicemill.text.frontend.reading import foreign_letters, read
+from voicemill.text.frontend.spoken_words import ReadSentence
 from voicemill.text.lexicon import default_lexicon
 
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)*")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from voicemill.errors import TrainingError
-from voicemill.files import safe_relative, write_bytes
+from voicemill.files import write_bytes
+from voicemill.path_names import safe_relative
 from voicemill.training.data import TrainingClip, TrainingDataset
 from voicemill.training.examples import ExampleSource
 from voicemill.training.speaker import audio_of

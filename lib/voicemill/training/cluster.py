@@ -101,7 +101,7 @@ class Mailbox:
         self._stop = True
 
     def poll(self) -> tuple[bool, bool]:
-        """Whether the ranks should stop, and whether the training has failed for good."""
+        """Whether the ranks should stop, and whether the training has failed finally."""
         return self._stop, self._failed
 
 

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from voicemill import files
 from voicemill.dataset.manifest import WordRow
 from voicemill.errors import DatasetError
-from voicemill.files import safe_relative
+from voicemill.path_names import safe_relative
 from voicemill.training.durations import AlignedPhone, AlignedWord
 
 

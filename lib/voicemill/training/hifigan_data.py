@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicemill.errors import DatasetError
-from voicemill.files import safe_relative
+from voicemill.path_names import safe_relative
 from voicemill.synthesis.mel import AudioConfig
 from voicemill.training import ranks
 from voicemill.training.data import TrainingClip, read_audio

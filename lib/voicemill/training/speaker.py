@@ -18,7 +18,8 @@ from voicemill.synthesis.out_of_vocabulary import Pronounce, default_pronunciati
 from voicemill.synthesis.vocoders import GriffinLimVocoder, HifiganVocoder, Vocoder
 from voicemill.text.frontend import SpokenWord, read
 from voicemill.text.frontend.chunks import split
-from voicemill.text.frontend.reading import LETTER_A, annotated
+from voicemill.text.frontend.reading import LETTER_A
+from voicemill.text.frontend.spoken_words import annotated
 from voicemill.text.lexicon import Lexicon
 from voicemill.training.examples import encode, listed_phones, vocabulary_of
 

@@ -141,7 +141,7 @@ def verify_bundle(
         reproducible_row(source),
         marks_row(source),
         consent_row(check.loaded, require_consent),
-        *([taught] if (taught := recordings_row(source)) else []),
+        *([synthetic] if (synthetic := recordings_row(source)) else []),
     )
     rows = (*rows, certificate.casimir_row(check, rows, packs))
     if signature is not None:

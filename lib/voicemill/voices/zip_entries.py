@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from voicemill import files
+from voicemill import path_names
 from voicemill.errors import DatasetError
 
 _LOCAL_HEADER = 30
@@ -97,7 +97,7 @@ def _judge(info: zipfile.ZipInfo, rules: ArchiveRules) -> None:
     original = getattr(info, "orig_filename", info.filename)
     name = info.filename.removesuffix("/") if rules.compressed and info.file_size == 0 else info.filename
     try:
-        files.portable_relative(name)
+        path_names.portable_relative(name)
         inside = rules.allowed(info.filename)
     except ValueError as error:
         raise unsafe("unsafe_path", f"the entry '{shown}' would leave its folder: {error}") from error

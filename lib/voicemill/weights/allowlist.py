@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from voicemill import files, records
+from voicemill import files, path_names, records
 from voicemill.errors import GateError
 from voicemill.records import RecordError, Rule, Sha256
 
@@ -62,7 +62,7 @@ class WeightsFile:
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
-    path: Annotated[str, Rule(check=files.safe_relative)]
+    path: Annotated[str, Rule(check=path_names.safe_relative)]
     sha256: Sha256 | None = None
     bytes: Annotated[int, Rule(least=0)] | None = None
     location: Literal["cache", "repository", "package"] = "cache"

@@ -183,7 +183,7 @@ by("open").addEventListener("click", async () => {
     await recorder.open(root.dataset.worklet);
   } catch (error) {
     by("open").disabled = false;
-    by("open-why").textContent = error.name === "NotAllowedError" ? "The browser was told not to give this page a microphone; allow it beside the address." : "There is no microphone, or another program uses it.";
+    by("open-why").textContent = error.name === "NotAllowedError" ? "The browser does not give this page a microphone; allow it beside the address." : "There is no microphone, or another program uses it.";
     return;
   }
   by("open-box").hidden = true;

@@ -17,7 +17,7 @@ import jsonschema
 import pytest
 
 from voicemill import atomic
-from voicemill.dataset.prepare import PreparedDataset
+from voicemill.dataset.prepared import PreparedDataset
 from voicemill.errors import VoicemillError
 from voicemill.settings import REPOSITORY
 from voicemill.verify import schemas

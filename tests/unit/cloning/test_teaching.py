@@ -14,7 +14,7 @@ import soundfile
 
 from voicemill.bundle.manifest import artifact_sha256, source_manifest, synthetic_recordings
 from voicemill.dataset import teacher
-from voicemill.dataset.prepare import PreparedDataset
+from voicemill.dataset.prepared import PreparedDataset
 from voicemill.dataset.rights import Rights
 from voicemill.errors import DatasetError, UsageError, VoicemillError
 from voicemill.progress import SilentObserver

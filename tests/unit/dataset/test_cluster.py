@@ -11,7 +11,7 @@ import pytest
 from tests.ray_cluster import Cluster, two_nodes
 
 from voicemill.dataset.cluster import RayPool
-from voicemill.dataset.prepare import PreparedDataset
+from voicemill.dataset.prepared import PreparedDataset
 from voicemill.errors import DependencyError
 from voicemill.settings import REPOSITORY
 

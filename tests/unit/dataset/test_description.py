@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from voicemill.dataset import description
-from voicemill.dataset.prepare import PreparedDataset
+from voicemill.dataset.prepared import PreparedDataset
 
 
 def test_pitch_stands_at_the_top_where_training_reads_it(prepared: PreparedDataset) -> None:

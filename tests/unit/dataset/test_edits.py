@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from voicemill import files
 from voicemill.dataset import description, edits
 from voicemill.dataset.edits import ClipEdit
-from voicemill.dataset.prepare import PreparedDataset, load, prepare
+from voicemill.dataset.prepare import prepare
+from voicemill.dataset.prepared import PreparedDataset, load
 from voicemill.dataset.request import PreparationRequest, recording_source
 from voicemill.dataset.rights import Rights
 from voicemill.errors import DatasetError

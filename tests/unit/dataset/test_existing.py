@@ -12,7 +12,8 @@ from voicemill.audio.segmentation import Segmentation
 from voicemill.dataset import edits
 from voicemill.dataset.edits import ClipEdit
 from voicemill.dataset.limits import QualityLimits
-from voicemill.dataset.prepare import PreparedDataset, prepare
+from voicemill.dataset.prepare import prepare
+from voicemill.dataset.prepared import PreparedDataset
 from voicemill.dataset.request import (
     INHERITABLE,
     PreparationRequest,

@@ -7,7 +7,7 @@ import pytest
 
 from voicemill import files
 from voicemill.dataset.lanefile import LaneDataset, write_dry_lane_manifest, write_lane_manifest
-from voicemill.dataset.prepare import PreparedDataset
+from voicemill.dataset.prepared import PreparedDataset
 from voicemill.errors import DatasetError
 from voicemill.workspace import Workspace
 

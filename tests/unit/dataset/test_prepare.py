@@ -13,7 +13,8 @@ from voicemill import files
 from voicemill.audio.segmentation import Segmentation
 from voicemill.dataset import description, explain
 from voicemill.dataset.manifest import read_entries, read_manifest
-from voicemill.dataset.prepare import PreparedDataset, load, prepare
+from voicemill.dataset.prepare import prepare
+from voicemill.dataset.prepared import PreparedDataset, load
 from voicemill.dataset.request import ManifestSource, PreparationRequest, recording_source
 from voicemill.dataset.stages import STAGES
 from voicemill.errors import AudioError, DatasetError, RefusedError, StorageError

@@ -13,7 +13,8 @@ import pytest
 import soundfile
 
 from voicemill.audio import decode
-from voicemill.dataset.prepare import PreparedDataset, prepare
+from voicemill.dataset.prepare import prepare
+from voicemill.dataset.prepared import PreparedDataset
 from voicemill.dataset.request import PreparationRequest, recording_source
 from voicemill.text import normalise
 from voicemill.workspace import Workspace

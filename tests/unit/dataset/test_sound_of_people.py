@@ -13,7 +13,8 @@ import soundfile
 from voicemill.audio import decode
 from voicemill.audio.channels import ChannelSelection
 from voicemill.dataset import explain
-from voicemill.dataset.prepare import PreparedDataset, prepare
+from voicemill.dataset.prepare import prepare
+from voicemill.dataset.prepared import PreparedDataset
 from voicemill.dataset.request import ClipFolderSource, LJSpeechSource, PreparationRequest
 from voicemill.progress import SilentObserver
 from voicemill.workspace import Workspace

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 import soxr
 
-from voicemill.dataset import screening, speaker_groups
+from voicemill.dataset import recording_warnings, speaker_groups
 from voicemill.dataset.speaker_groups import ClipSums
 from voicemill.metrics.speaker import ORDER
 
@@ -79,7 +79,7 @@ def warnings(folder: Path, clips: list[Any]) -> list[str]:
     notes: list[str] = []
     pool = SimpleNamespace(map=lambda function, tasks: [function(task) for task in tasks])
     context: Any = SimpleNamespace(cache=folder / "cache", pool=pool, observer=SimpleNamespace(note=notes.append))
-    screening.warn_of_groups(context, clips)
+    recording_warnings.of_second_speaker(context, clips)
     return notes
 
 

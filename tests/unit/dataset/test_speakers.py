@@ -10,7 +10,8 @@ import pytest
 import soundfile
 
 from voicemill.dataset.limits import QualityLimits
-from voicemill.dataset.prepare import PreparedDataset, prepare
+from voicemill.dataset.prepare import prepare
+from voicemill.dataset.prepared import PreparedDataset
 from voicemill.dataset.request import PreparationRequest, recording_source
 from voicemill.dataset.speakers import Embedded, similarities
 from voicemill.workspace import Workspace

@@ -7,7 +7,7 @@ import pytest
 from voicemill import files
 from voicemill.bundle.build import attribution_text
 from voicemill.dataset import description
-from voicemill.dataset.prepare import PreparedDataset
+from voicemill.dataset.prepared import PreparedDataset
 from voicemill.dataset.rights import Rights
 from voicemill.lane.bundling import recordings_notice
 from voicemill.settings import REPOSITORY

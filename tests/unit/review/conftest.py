@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from voicemill.dataset.prepare import PreparedDataset
+from voicemill.dataset.prepared import PreparedDataset
 from voicemill.dataset.report import Rejection, make_report
 from voicemill.review import loading
 

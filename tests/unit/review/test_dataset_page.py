@@ -12,7 +12,7 @@ import pytest
 import soundfile
 from PIL import Image
 
-from voicemill.dataset.prepare import PreparedDataset, load
+from voicemill.dataset.prepared import PreparedDataset, load
 from voicemill.errors import DatasetError, UsageError
 from voicemill.review import dataset_page, dataset_view, loading, pictures, rejections
 from voicemill.review.pictures import ClipPictures

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from voicemill.dataset import edits
 from voicemill.dataset.edits import ClipEdit
-from voicemill.dataset.prepare import PreparedDataset, prepare
+from voicemill.dataset.prepare import prepare
+from voicemill.dataset.prepared import PreparedDataset
 from voicemill.dataset.request import ClipFolderSource, PreparationRequest
 from voicemill.errors import UsageError
 from voicemill.review.session import Decision, ReviewSession

@@ -7,7 +7,7 @@ import pytest
 
 from voicemill import audio, dataset, text
 from voicemill.dataset import judging
-from voicemill.dataset.prepare import PreparedDataset
+from voicemill.dataset.prepared import PreparedDataset
 from voicemill.dataset.report import Rejection, make_report
 from voicemill.review import rejections
 from voicemill.review.rejections import KEEPABLE, SENTENCES, Sound, rejected_row

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from voicemill.dataset import description, edits
-from voicemill.dataset.prepare import PreparedDataset
+from voicemill.dataset.prepared import PreparedDataset
 from voicemill.errors import StorageError, UsageError
 from voicemill.review.server import ReviewServer, serve_dataset
 from voicemill.review.session import Decision, ReviewSession

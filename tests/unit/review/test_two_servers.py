@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from voicemill.dataset import edits
-from voicemill.dataset.prepare import PreparedDataset
+from voicemill.dataset.prepared import PreparedDataset
 from voicemill.review import loading
 
 pytestmark = pytest.mark.slow

@@ -24,7 +24,7 @@ from voicemill_studio.overview import TRAINING
 from voicemill_studio.train import Following, TrainingRequest, curves_of, lines_for_people, why_of
 
 if TYPE_CHECKING:
-    from voicemill.dataset.prepare import PreparedDataset
+    from voicemill.dataset.prepared import PreparedDataset
 
 HOSTILE = "</pre><script>alert(1)</script>"
 ASKED = TrainingRequest("demo", "<i>Demo</i>", "smoke", max_steps=3)

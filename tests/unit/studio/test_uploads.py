@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from voicemill import files
+from voicemill import path_names
 from voicemill.errors import StorageError, UsageError
 from voicemill.settings import REPOSITORY
 from voicemill_studio import upload_store
@@ -300,7 +300,7 @@ def test_hostile_names_become_plain_ones(name: str) -> None:
     assert not set(found) & set("/\\<>:\"|?*'\0")
     assert not found.startswith((".", "-", " "))
     assert len(found) <= 110
-    assert str(files.portable_relative(found)) == found
+    assert str(path_names.portable_relative(found)) == found
     shown = shown_name(name)
     assert shown.isprintable()
     assert "/" not in shown

@@ -20,7 +20,7 @@ import pytest
 
 from voicemill.dataset import description, edits
 from voicemill.dataset.edits import ClipEdit
-from voicemill.dataset.prepare import PreparedDataset, load
+from voicemill.dataset.prepared import PreparedDataset, load
 from voicemill.dataset.rights import Rights, parse_rights
 from voicemill.errors import DatasetError, StorageError, UsageError, VoicemillError
 from voicemill.locks import in_use

@@ -11,6 +11,7 @@
     forms          what the modules of written forms share
     addresses, dates, places, quantities, numerals, symbols   the written forms
     units          names of units, currencies, months and weekdays
+    spoken_words   what `read` returns: sentences, words, phones
     chunks         parts of long sentences, for one pass of the acoustic model
     sentences      sentences as written, for scripts
     reading        the front end itself: `read` cuts a text into sentences and reads each
@@ -19,6 +20,7 @@ Preparation, training, synthesis and evaluation read text through `read`. Standa
 letter-to-sound model of unknown words; time is linear in the length of the text.
 """
 
-from voicemill.text.frontend.reading import Choice, ReadSentence, SpokenWord, read, read_parts
+from voicemill.text.frontend.reading import read, read_parts
+from voicemill.text.frontend.spoken_words import Choice, ReadSentence, SpokenWord
 
 __all__ = ["Choice", "ReadSentence", "SpokenWord", "read", "read_parts"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from voicemill.text.frontend.reading import SpokenWord
+from voicemill.text.frontend.spoken_words import SpokenWord
 
 LONGEST_CHUNK = 45
 """Words of one pass of the acoustic model: a longer sentence is split at its marks, or else between words."""

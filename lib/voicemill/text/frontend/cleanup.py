@@ -99,8 +99,7 @@ _HEART = re.compile(r"(?<=[A-Za-z] )<3(?= (?!(?:and|but|or|so|for)\b)[A-Za-z])")
 _EMOTICON = re.compile(r"(?<!\S)[:;=8][-o^']?[)(\]\[dDpPoO/\\|*](?!\w)|(?<!\S)<3(?!\S)")
 _MARKS = 30
 """Most combining marks in a row that are kept, as in Unicode's Stream-Safe Text Format (UAX 15, section 13). No
-language
-has longer runs, and Unicode normalisation sorts a run in quadratic time.
+language has longer runs, and Unicode normalisation sorts a run in quadratic time.
 """
 _COMPOSED_SIGNS = {
     ">=": "\u2265",

@@ -9,7 +9,7 @@ import soundfile
 from voicemill.align.forced_alignment import Aligner
 from voicemill.audio.vad import Span, speech_spans
 from voicemill.dataset.manifest import WordRow
-from voicemill.dataset.prepare import PreparedDataset
+from voicemill.dataset.prepared import PreparedDataset
 from voicemill.dataset.stages import alignment
 from voicemill.dataset.stages.alignment import AlignTask, unwritten_speech
 from voicemill.text.lexicon import Lexicon

@@ -20,7 +20,8 @@ from voicemill.audio.waveform import MemoryWaveform
 from voicemill.dataset.context import PreparationContext, SeparatorChoice
 from voicemill.dataset.figures import SeparationFigures
 from voicemill.dataset.pool import ClipPool
-from voicemill.dataset.prepare import PreparedDataset, prepare
+from voicemill.dataset.prepare import prepare
+from voicemill.dataset.prepared import PreparedDataset
 from voicemill.dataset.recordings import DecodedRecording, DecodedRecordings, Recording
 from voicemill.dataset.request import DEFAULT_SEPARATOR, PreparationRequest, recording_source
 from voicemill.dataset.stages import separation, voice_activity

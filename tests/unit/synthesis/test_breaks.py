@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicemill.errors import UsageError
-from voicemill.synthesis.input_text import parse_breaks
+from voicemill.synthesis.speech import parse_breaks
 
 
 @pytest.mark.parametrize(
