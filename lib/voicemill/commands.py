@@ -36,7 +36,7 @@ def with_options(*options: Option) -> Callable[[Command], Command]:
     return add
 
 
-def gathered(name: str, make: Callable[..., Any], *options: Option) -> Option:
+def in_one(name: str, make: Callable[..., Any], *options: Option) -> Option:
     """Add options to a command, which gets their values as one argument.
 
     Args:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from voicemill.commands import gathered
+from voicemill.commands import in_one
 
 if TYPE_CHECKING:
     from voicemill.dataset.request import SourceOptions
@@ -54,5 +54,5 @@ def _source(**values: Any) -> SourceOptions:
     return SourceOptions(**values)
 
 
-source_options = gathered("source", _source, *_OPTIONS)
+source_options = in_one("source", _source, *_OPTIONS)
 """Adds the options; the command gets them as one `voicemill.dataset.request.SourceOptions`, named `source`."""

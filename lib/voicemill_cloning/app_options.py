@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from voicemill.commands import Command, with_options
+from voicemill.commands import in_one, with_options
 
 if TYPE_CHECKING:
     from voicemill.dataset.rights import Rights
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
 PATH = click.Path(path_type=Path)
 DTYPES = ("auto", "float32", "float16", "bfloat16")
 PROFILES = ("stable", "balanced", "expressive")
-Option = Callable[[Any], Any]
 
 _OUT = click.option("--out", type=PATH, help="Folder of results.  [default: WORK_DIR or work]")
 _CACHE = click.option("--cache", type=PATH, help="Cache folder.  [default: CACHE_DIR or cache]")
@@ -43,31 +40,6 @@ instruct_options = with_options(
     click.option("--instruct", metavar="SENTENCE", help="How a built-in speaker is to speak."),
     click.option("--instruct-style", metavar="NAME", help="A sentence of configs/voice/styles.yaml instead."),
 )
-
-
-def in_one(name: str, build: Callable[..., object], *options: Option) -> Callable[[Command], Command]:
-    """Options whose values reach the command as one argument.
-
-    Args:
-        name: of the argument.
-        build: makes its value, from the values of the options by their names.
-        options: in their order.
-    """
-
-    def holder() -> None: ...
-
-    parameters = getattr(with_options(*options)(holder), "__click_params__", [])
-    names = [str(parameter.name) for parameter in parameters]
-
-    def add(command: Command) -> Command:
-        @functools.wraps(command)
-        def call(**values: Any) -> Any:
-            taken = {each: values.pop(each) for each in names}
-            return command(**values, **{name: build(**taken)})
-
-        return with_options(*options)(call)  # type: ignore[no-any-return]
-
-    return add
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from voicemill_cloning.app_options import PATH, RIGHTS, in_one, read_rights, whisper_option
+from voicemill.commands import in_one
+from voicemill_cloning.app_options import PATH, RIGHTS, read_rights, whisper_option
 from voicemill_cloning.source_options import choose_on_terminal
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from voicemill.commands import with_options
-from voicemill_cloning.app_options import PATH, in_one
+from voicemill.commands import in_one, with_options
+from voicemill_cloning.app_options import PATH
 
 if TYPE_CHECKING:
     from voicemill_cloning.source_recording import SourcePart
