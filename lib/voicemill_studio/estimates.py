@@ -27,7 +27,7 @@ RECENT = 5
 
 
 @dataclass(frozen=True)
-class Estimate:
+class TrainingTime:
     """The time of a training.
 
     Attributes:
@@ -53,7 +53,7 @@ class Preset:
     name: str
     title: str
     words: str
-    estimate: Estimate
+    estimate: TrainingTime
 
 
 def presets_for(minutes: float | None, jobs: Iterable[ScriptJob]) -> list[Preset]:
@@ -74,18 +74,18 @@ def presets_for(minutes: float | None, jobs: Iterable[ScriptJob]) -> list[Preset
     return found
 
 
-def estimate(config: TrainingConfig, preset: str, minutes: float | None, jobs: Iterable[ScriptJob]) -> Estimate:
+def estimate(config: TrainingConfig, preset: str, minutes: float | None, jobs: Iterable[ScriptJob]) -> TrainingTime:
     """The time of a training with a preset, from those that ended here, else from the measured ones."""
     planned = config if minutes is None else config.for_audio(60.0 * minutes)
     steps = (planned.acoustic.max_steps, planned.vocoder.max_steps)
     here = [seconds for job in jobs if (seconds := _seconds(job, preset)) is not None][:RECENT]
     if here:
         count = "the last training" if len(here) == 1 else f"the last {len(here)} trainings"
-        return Estimate(median(here), f"As long as {count} with this preset took on this machine.", steps)
+        return TrainingTime(median(here), f"As long as {count} with this preset took on this machine.", steps)
     if preset in MEASURED:
-        return Estimate(MEASURED[preset], "Measured on two quiet cores with six minutes of speech.", steps)
+        return TrainingTime(MEASURED[preset], "Measured on two quiet cores with six minutes of speech.", steps)
     words = f"{steps[0]:,} steps" + (f" and {steps[1]:,} of the vocoder" if steps[1] else "")
-    return Estimate(None, f"{words}; the time left is shown after the first steps.", steps)
+    return TrainingTime(None, f"{words}; the time left is shown after the first steps.", steps)
 
 
 def _seconds(job: ScriptJob, preset: str) -> float | None:

@@ -22,7 +22,7 @@ POLICY = (
 
 
 @dataclass(frozen=True)
-class Report:
+class ReportPage:
     """A report of a voice.
 
     Attributes:
@@ -36,12 +36,12 @@ class Report:
     path: Path
 
 
-def of_voice(workspace: Workspace, voice: str) -> list[Report]:
+def of_voice(workspace: Workspace, voice: str) -> list[ReportPage]:
     """The reports of a voice that are there."""
     found = (
-        Report("voice", "Voice report", workspace.reports / f"{voice}.html"),
-        Report("training", "Training report", workspace.reports / f"{voice}.training.html"),
-        Report("dataset", "Dataset report", workspace.dataset(voice) / description.REPORT),
+        ReportPage("voice", "Voice report", workspace.reports / f"{voice}.html"),
+        ReportPage("training", "Training report", workspace.reports / f"{voice}.training.html"),
+        ReportPage("dataset", "Dataset report", workspace.dataset(voice) / description.REPORT),
     )
     return [report for report in found if report.path.is_file()]
 
@@ -49,7 +49,7 @@ def of_voice(workspace: Workspace, voice: str) -> list[Report]:
 def routes(studio: Studio) -> list[BaseRoute]:
     """`/studio/voices/<voice>/reports/<kind>`: a page with the report in a frame, and the report itself."""
 
-    def find(request: Request) -> Report:
+    def find(request: Request) -> ReportPage:
         voice, kind = request.path_params["voice"], request.path_params["kind"]
         report = next((one for one in of_voice(studio.workspace, voice) if one.kind == kind), None)
         if report is None:

@@ -23,7 +23,7 @@ from voicemill.review import dataset_view, rejections
 from voicemill.review.dataset_view import ClipRow
 from voicemill.review.loading import load_checked
 from voicemill.review.pictures import PictureTask, pictures_of
-from voicemill.review.rejections import RejectedRow, Sound
+from voicemill.review.rejections import ClipSound, RejectedRow
 from voicemill.review.session import Decision, ReviewSession, RowState
 from voicemill.workspace import profile_id
 from voicemill_serve.guard import note
@@ -263,5 +263,5 @@ def _stretches(dataset: PreparedDataset, asked: Asked) -> list[RejectedRow]:
     return found
 
 
-def _sound(dataset: PreparedDataset, path: str) -> Sound:
-    return Sound(f"{HOME}/{dataset.root.name}/sound/{path}", embedded=False)
+def _sound(dataset: PreparedDataset, path: str) -> ClipSound:
+    return ClipSound(f"{HOME}/{dataset.root.name}/sound/{path}", embedded=False)

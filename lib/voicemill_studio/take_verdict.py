@@ -100,7 +100,7 @@ REASONS = (
 
 
 @dataclass(frozen=True)
-class TimedWord:
+class TakeWord:
     """A word of the sentence as it is spoken; times in seconds from the start of the take."""
 
     text: str
@@ -129,7 +129,7 @@ class TakeVerdict:
     level_dbfs: float
     peak_dbfs: float
     snr_db: float
-    words: tuple[TimedWord, ...]
+    words: tuple[TakeWord, ...]
     recogniser: str
 
     def fields(self) -> dict[str, Any]:
@@ -213,7 +213,7 @@ class TakeJudge:
         measured = quality.measure(samples, rate)
         at_16k = resample(samples, rate, SAMPLE_RATE)
         faults = _of_sound(measured, bool(speech_spans(at_16k)), self._limits)
-        words: tuple[TimedWord, ...] = ()
+        words: tuple[TakeWord, ...] = ()
         if not faults or faults[0].reason != "no_speech":
             found, words = self._of_words(at_16k, text, measured)
             faults += found
@@ -231,14 +231,14 @@ class TakeJudge:
 
     def _of_words(
         self, samples: Samples, text: str, measured: ClipQuality
-    ) -> tuple[list[TakeFault], tuple[TimedWord, ...]]:
+    ) -> tuple[list[TakeFault], tuple[TakeWord, ...]]:
         reading = reading_of(text, normalise.normalise(text), self._lexicon)
         reading = spoken_reading(self._aligner, samples, reading)
         try:
             aligned = self._aligner.align(samples, reading.normalised, reading.phones)
         except DatasetError:
             return [TakeFault("other_text", "The take is too short for its sentence.")], ()
-        timed = tuple(TimedWord(word.text, round(word.start, 3), round(word.end, 3)) for word in aligned.words)
+        timed = tuple(TakeWord(word.text, round(word.start, 3), round(word.end, 3)) for word in aligned.words)
         broken = aligned.broken_rule
         wrong: list[WrongWords] = []
         if self._recogniser is not None:

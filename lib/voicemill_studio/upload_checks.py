@@ -33,7 +33,7 @@ _MP4 = b"ftyp"
 _TEXT_CONTROLS = frozenset(b"\t\n\r\f")
 
 
-class Stretch(BaseModel):
+class PartMeasures(BaseModel):
     """What was measured on a part of a recording.
 
     Attributes:
@@ -86,7 +86,7 @@ class FileCheck(BaseModel):
     whole: bool = False
     described: str = ""
     seconds: float | None = None
-    stretches: tuple[Stretch, ...] = ()
+    stretches: tuple[PartMeasures, ...] = ()
     warnings: tuple[Warned, ...] = ()
 
 
@@ -207,12 +207,12 @@ def read_stretch(declared: Declared, start: float) -> tuple[npt.NDArray[np.float
     return np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0), declared.sample_rate
 
 
-def measure(samples: npt.NDArray[np.float32], rate: int, start: float) -> Stretch:
+def measure(samples: npt.NDArray[np.float32], rate: int, start: float) -> PartMeasures:
     """The figures of a part of a recording, mono (n,)."""
     figures = quality.measure(samples, rate)
     spoken = sum(span.duration for span in speech_spans(resample(samples, rate, SAMPLE_RATE)))
     seconds = len(samples) / rate
-    return Stretch(
+    return PartMeasures(
         start=round(start, 2),
         seconds=round(seconds, 2),
         level_dbfs=round(figures.loudness_dbfs, 1),
@@ -224,7 +224,7 @@ def measure(samples: npt.NDArray[np.float32], rate: int, start: float) -> Stretc
     )
 
 
-def _warnings(stretches: Sequence[Stretch], declared: Declared, limits: QualityLimits) -> list[Warned]:
+def _warnings(stretches: Sequence[PartMeasures], declared: Declared, limits: QualityLimits) -> list[Warned]:
     if not stretches:
         return []
     found = []

@@ -20,7 +20,7 @@ _LATER_TAKE = 0.15
 
 
 @dataclass(frozen=True)
-class Take:
+class MatchedTake:
     """A take of a sentence: a range of hypothesis words.
 
     Attributes:
@@ -38,7 +38,7 @@ class Take:
     similarity: float
 
 
-def find_takes(sentences: Sequence[Sequence[str]], hypothesis: Sequence[str]) -> list[Take]:
+def find_takes(sentences: Sequence[Sequence[str]], hypothesis: Sequence[str]) -> list[MatchedTake]:
     """All takes of all sentences, in ascending order; takes of the same sentence do not overlap.
 
     Args:
@@ -85,7 +85,9 @@ def _regions(
     return regions
 
 
-def _takes_in(number: int, sentence: Sequence[str], hypothesis: Sequence[str], begin: int, end: int) -> list[Take]:
+def _takes_in(
+    number: int, sentence: Sequence[str], hypothesis: Sequence[str], begin: int, end: int
+) -> list[MatchedTake]:
     """The best take inside a range, and recursively those on both sides of it."""
     if end <= begin:
         return []
@@ -99,7 +101,9 @@ def _takes_in(number: int, sentence: Sequence[str], hypothesis: Sequence[str], b
     ]
 
 
-def _best_take(number: int, sentence: Sequence[str], hypothesis: Sequence[str], begin: int, end: int) -> Take | None:
+def _best_take(
+    number: int, sentence: Sequence[str], hypothesis: Sequence[str], begin: int, end: int
+) -> MatchedTake | None:
     """The best take by semi-global edit distance: the whole sentence against any part of `hypothesis[begin:end]`."""
     if (Counter(sentence) & Counter(hypothesis[begin:end])).total() < MIN_SIMILARITY * len(sentence):
         return None  # a cheap lower bound: each missing word costs an edit, and most ranges share only common words
@@ -133,10 +137,12 @@ def _best_take(number: int, sentence: Sequence[str], hypothesis: Sequence[str], 
     found = [position for position in positions if position is not None]
     if not found:
         return None
-    return Take(number, found[0], found[-1] + 1, tuple(positions), similarity)
+    return MatchedTake(number, found[0], found[-1] + 1, tuple(positions), similarity)
 
 
-def choose_takes(takes: Sequence[Take], sentences: Sequence[Sequence[str]]) -> tuple[list[Take], list[Take]]:
+def choose_takes(
+    takes: Sequence[MatchedTake], sentences: Sequence[Sequence[str]]
+) -> tuple[list[MatchedTake], list[MatchedTake]]:
     """Choose the takes to use, in reading order.
 
     Args:
@@ -165,7 +171,7 @@ def choose_takes(takes: Sequence[Take], sentences: Sequence[Sequence[str]]) -> t
     return chosen, repeated
 
 
-def _heaviest_chain(takes: Sequence[Take], weights: Sequence[float], sentences: int) -> list[int]:
+def _heaviest_chain(takes: Sequence[MatchedTake], weights: Sequence[float], sentences: int) -> list[int]:
     """Indices of the heaviest chain of takes with ascending sentences and disjoint words, in O(n log n)."""
     tree: list[tuple[float, int]] = [(0.0, -1)] * (
         sentences + 1

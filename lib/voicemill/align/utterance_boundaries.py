@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
-from voicemill.align.script_matching import Take
+from voicemill.align.script_matching import MatchedTake
 from voicemill.align.script_recognition import HypothesisWord
 from voicemill.audio.cuts import CutReason, Join
 from voicemill.audio.segmentation import Segmentation
@@ -45,7 +45,7 @@ class TakeGroup:
         joins: places between the takes at which there was no pause to cut in.
     """
 
-    takes: tuple[Take, ...]
+    takes: tuple[MatchedTake, ...]
     first: int
     last: int
     joins: tuple[Join, ...] = ()
@@ -137,7 +137,7 @@ class SpeechRegions:
 
 
 def draft_utterances(
-    takes: Sequence[Take], regions: SpeechRegions, sentences: Sequence[str], limits: Segmentation
+    takes: Sequence[MatchedTake], regions: SpeechRegions, sentences: Sequence[str], limits: Segmentation
 ) -> list[UtteranceDraft]:
     """Utterances of the chosen takes, in ascending order; those with a `problem` are unusable.
 
@@ -165,7 +165,7 @@ def _marked(draft: UtteranceDraft, extra: Sequence[float]) -> UtteranceDraft:
     return replace(draft, problem="extra_speech" if draft.problem != "too_long" else draft.problem, extra=touched)
 
 
-def _separate_takes(takes: Sequence[Take], regions: SpeechRegions) -> tuple[list[float], set[int]]:
+def _separate_takes(takes: Sequence[MatchedTake], regions: SpeechRegions) -> tuple[list[float], set[int]]:
     """Split regions between sentences and from other speech.
 
     Words between two takes are the missing last words of the one or the missing first words of the other if they are
@@ -177,7 +177,7 @@ def _separate_takes(takes: Sequence[Take], regions: SpeechRegions) -> tuple[list
     """
     extra: list[float] = []
     bound: set[int] = set()
-    before: Sequence[Take | None] = [None, *takes]
+    before: Sequence[MatchedTake | None] = [None, *takes]
     for left, right in zip(before, [*takes, None], strict=True):
         between = _Between(left, right, regions)
         if between.share_region():
@@ -192,7 +192,7 @@ def _separate_takes(takes: Sequence[Take], regions: SpeechRegions) -> tuple[list
 class _Between:
     """The recognised words between two takes; `left` is None before the first take, `right` after the last one."""
 
-    def __init__(self, left: Take | None, right: Take | None, regions: SpeechRegions) -> None:
+    def __init__(self, left: MatchedTake | None, right: MatchedTake | None, regions: SpeechRegions) -> None:
         self.left, self.right, self.regions = left, right, regions
         self.begin = left.last if left else 0
         self.end = right.first if right else len(regions.hypothesis)
@@ -269,7 +269,7 @@ def _allowed(missing: int) -> float:
     return _MAX_INSERTED_SECONDS + missing * _WORD_SECONDS[1]
 
 
-def _missing(take: Take) -> tuple[int, int]:
+def _missing(take: MatchedTake) -> tuple[int, int]:
     """How many words at the start and at the end of the sentence were not recognised."""
     return (
         next(offset for offset, position in enumerate(take.positions) if position is not None),
@@ -277,7 +277,7 @@ def _missing(take: Take) -> tuple[int, int]:
     )
 
 
-def _group_takes(takes: Sequence[Take], regions: SpeechRegions, bound: Set[int]) -> list[TakeGroup]:
+def _group_takes(takes: Sequence[MatchedTake], regions: SpeechRegions, bound: Set[int]) -> list[TakeGroup]:
     groups: list[TakeGroup] = []
     for take in takes:
         first, last = regions.index_of(take.first), regions.index_of(take.last - 1)

@@ -2,7 +2,8 @@
 
 decode             any recording -> checked mono WAV or float32 samples
 source_blocks      samples of a recording at its own rate, by libsndfile or ffmpeg
-probing            what the header of a recording declares
+probing            what a recording declares about itself
+file_headers       headers of WAV, FLAC and Ogg files
 channels           which track and channel of a file is taken
 ffmpeg             ffmpeg and ffprobe on untrusted files
 download           a URL -> a file (yt-dlp, optional)

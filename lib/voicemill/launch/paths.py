@@ -18,7 +18,7 @@ TABLE = Path(__file__).with_name("paths.tsv")
 
 
 @dataclass(frozen=True)
-class PathRule:
+class PathRow:
     """One row of the table; `paths.tsv` documents the fields."""
 
     app: str
@@ -44,10 +44,10 @@ class Access:
 
 
 @functools.cache
-def rules() -> tuple[PathRule, ...]:
+def rules() -> tuple[PathRow, ...]:
     """The rows of the table."""
     lines = TABLE.read_text(encoding="utf-8").splitlines()
-    return tuple(PathRule(*line.split("\t")) for line in lines if not line.startswith("#"))
+    return tuple(PathRow(*line.split("\t")) for line in lines if not line.startswith("#"))
 
 
 def environment(use: str) -> dict[str, str]:

@@ -20,7 +20,7 @@ from voicemill.evaluation.pages import flac_uri, render
 from voicemill.progress import Observer, SilentObserver
 from voicemill.review.dataset_view import DatasetView, view_of
 from voicemill.review.pictures import ClipPictures, PictureTask, pictures_of
-from voicemill.review.rejections import Sound
+from voicemill.review.rejections import ClipSound
 from voicemill.review.session import RowState, sound_paths
 
 FOLDER = Path(__file__).parent
@@ -50,7 +50,7 @@ def draw_clips(
         return pool.map(pictures_of, tasks, observer)
 
 
-def sounds_within(dataset: PreparedDataset, budget: int) -> dict[str, Sound]:
+def sounds_within(dataset: PreparedDataset, budget: int) -> dict[str, ClipSound]:
     """Sounds of clips and of rejected stretches: data URIs within the budget, then paths beside the page."""
     sounds = {}
     for path in sound_paths(dataset):
@@ -59,9 +59,9 @@ def sounds_within(dataset: PreparedDataset, budget: int) -> dict[str, Sound]:
             address = flac_uri(samples, rate)
             budget -= len(address)
             if budget >= 0:
-                sounds[path] = Sound(address, embedded=True)
+                sounds[path] = ClipSound(address, embedded=True)
                 continue
-        sounds[path] = Sound(path, embedded=False)
+        sounds[path] = ClipSound(path, embedded=False)
     return sounds
 
 

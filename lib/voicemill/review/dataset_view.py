@@ -13,7 +13,7 @@ from voicemill.evaluation.charts import bars, histogram
 from voicemill.evaluation.pages import Card, Chart
 from voicemill.evaluation.wording import NONE
 from voicemill.review.pictures import ClipPictures
-from voicemill.review.rejections import RejectedRow, Sound, accounts, clock, rejected_row
+from voicemill.review.rejections import ClipSound, RejectedRow, accounts, clock, rejected_row
 
 VOWELS = frozenset(["AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW"])
 """ARPABET vowels: each is the middle of one syllable."""
@@ -46,7 +46,7 @@ class ClipRow:
     validates: bool
     recognised: bool
     pictures: ClipPictures
-    sound: Sound
+    sound: ClipSound
     keys: dict[str, float]
     figures: list[tuple[str, str]]
     doubts: list[str]
@@ -75,7 +75,7 @@ class DatasetView:
     sha256: str
 
 
-def view_of(dataset: PreparedDataset, pictures: Sequence[ClipPictures], sounds: Mapping[str, Sound]) -> DatasetView:
+def view_of(dataset: PreparedDataset, pictures: Sequence[ClipPictures], sounds: Mapping[str, ClipSound]) -> DatasetView:
     """Prepare everything that the template shows.
 
     Args:
@@ -132,7 +132,7 @@ def syllables_per_second(entry: ManifestEntry) -> float:
 
 
 def clip_row(
-    entry: ManifestEntry, pictures: ClipPictures, sound: Sound, doubtful: Sequence[doubts.Doubt] = ()
+    entry: ManifestEntry, pictures: ClipPictures, sound: ClipSound, doubtful: Sequence[doubts.Doubt] = ()
 ) -> ClipRow:
     """A clip as the page shows it."""
     quality, rate = entry.quality, syllables_per_second(entry)

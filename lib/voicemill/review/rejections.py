@@ -56,7 +56,7 @@ KEEPABLE = frozenset(
 
 
 @dataclass(frozen=True)
-class Sound:
+class ClipSound:
     """Address of a clip's sound: a data URI, or a path relative to the page."""
 
     address: str
@@ -80,7 +80,7 @@ class RejectedRow:
     value: float | None
     figure: str
     limit: str
-    sound: Sound | None
+    sound: ClipSound | None
     restorable: bool
 
 
@@ -89,7 +89,7 @@ def restorable(row: Rejection) -> bool:
     return row.reason in KEEPABLE or row.reason == DROPPED
 
 
-def rejected_row(number: int, row: Rejection, sound: Sound | None) -> RejectedRow:
+def rejected_row(number: int, row: Rejection, sound: ClipSound | None) -> RejectedRow:
     """A rejected stretch as the page shows it."""
     code = row.reason.partition(":")[0]
     return RejectedRow(

@@ -26,7 +26,7 @@ from voicemill.errors import StorageError, VoicemillError
 from voicemill.progress import Observer
 from voicemill.review.dataset_page import draw_clips, page
 from voicemill.review.dataset_view import view_of
-from voicemill.review.rejections import Sound
+from voicemill.review.rejections import ClipSound
 from voicemill.review.session import Decision, ReviewSession, sound_paths
 
 MAX_BODY = 64 * 1024
@@ -109,7 +109,7 @@ def serve_dataset(
         StorageError: `port_unavailable`.
     """
     session = ReviewSession(dataset)
-    sounds = {path: Sound(path, embedded=False) for path in sound_paths(dataset)}
+    sounds = {path: ClipSound(path, embedded=False) for path in sound_paths(dataset)}
     view = view_of(dataset, draw_clips(dataset, cache, observer, workers), sounds)
     return ReviewServer(session, lambda: page(view, session.states()), port)
 

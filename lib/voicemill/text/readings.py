@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from voicemill.text import normalise
-from voicemill.text.frontend import Choice, ReadSentence, SpokenWord, numbers, read
+from voicemill.text.frontend import ReadingChoice, ReadSentence, SpokenWord, numbers, read
 from voicemill.text.frontend.reading import LETTER_A
 from voicemill.text.lexicon import Lexicon
 
@@ -113,7 +113,7 @@ def _joined(sentences: Iterable[ReadSentence], lexicon: Lexicon) -> TextReading:
     return TextReading(tuple(words), tuple(places))
 
 
-def _options(sentence: ReadSentence, place: Choice, lexicon: Lexicon) -> list[tuple[SpokenWord, ...]]:
+def _options(sentence: ReadSentence, place: ReadingChoice, lexicon: Lexicon) -> list[tuple[SpokenWord, ...]]:
     likely = sentence.words[place.first : place.last]
     options = [likely]
     known = {tuple(word.text for word in likely)}

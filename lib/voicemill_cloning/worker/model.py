@@ -30,7 +30,7 @@ _WITHOUT_INSTRUCT = "0b6"
 _REPORT_EVERY = 25
 
 
-class Progress(StoppingCriteria):  # type: ignore[misc]
+class GenerationProgress(StoppingCriteria):  # type: ignore[misc]
     """Counts the frames of a generation, reports them, and stops it on request or at its time limit."""
 
     def __init__(self, stop: threading.Event, report: Callable[[int, int], None]) -> None:
@@ -60,7 +60,7 @@ class LoadedQwen:
 
     def __init__(self, model: Any, description: messages.LoadedModel) -> None:
         self._model, self.description = model, description
-        self._progress: Progress | None = None
+        self._progress: GenerationProgress | None = None
         talker = model.model.talker
         generate = talker.generate
 
@@ -126,7 +126,7 @@ class LoadedQwen:
         }
         save_file(tensors, request.target, metadata=metadata)
 
-    def generate(self, request: messages.GenerateRequest, progress: Progress) -> messages.Generated:
+    def generate(self, request: messages.GenerateRequest, progress: GenerationProgress) -> messages.Generated:
         """Speak a text and write its sound.
 
         Raises:

@@ -75,7 +75,7 @@ class _Server:
             self._model.build_prompt(request)
             return {}
         if isinstance(request, messages.GenerateRequest):
-            progress = model.Progress(self._stop, lambda tokens, of: self._progress(identity, tokens, of))
+            progress = model.GenerationProgress(self._stop, lambda tokens, of: self._progress(identity, tokens, of))
             return asdict(self._model.generate(request, progress))
         raise messages.EngineFailureError(f"Unknown request {request!r}.", reason="engine_failed:qwen")
 

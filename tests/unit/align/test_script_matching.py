@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicemill.align.script_matching import Take, choose_takes, find_takes
+from voicemill.align.script_matching import MatchedTake, choose_takes, find_takes
 
 SCRIPT = [
     line.split()
@@ -17,7 +17,7 @@ def chosen(hypothesis: str) -> tuple[list[tuple[int, str]], list[tuple[int, str]
     words = hypothesis.split()
     takes, repeated = choose_takes(find_takes(SCRIPT, words), SCRIPT)
 
-    def shown(matches: list[Take]) -> list[tuple[int, str]]:
+    def shown(matches: list[MatchedTake]) -> list[tuple[int, str]]:
         return [(match.sentence, " ".join(words[match.first : match.last])) for match in matches]
 
     return shown(takes), shown(repeated)
@@ -41,7 +41,7 @@ def test_misrecognised_words() -> None:
 
 def test_similarity_and_places() -> None:
     [match] = find_takes([["the", "cat", "sat", "down"]], ["oh", "the", "bat", "sat", "down"])
-    assert match == Take(0, 1, 5, (1, None, 3, 4), similarity=0.75)
+    assert match == MatchedTake(0, 1, 5, (1, None, 3, 4), similarity=0.75)
 
 
 def test_a_take_needs_half_of_the_words() -> None:

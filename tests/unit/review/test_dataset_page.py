@@ -16,7 +16,7 @@ from voicemill.dataset.prepared import PreparedDataset, load
 from voicemill.errors import DatasetError, UsageError
 from voicemill.review import dataset_page, dataset_view, loading, pictures, rejections
 from voicemill.review.pictures import ClipPictures
-from voicemill.review.rejections import Sound
+from voicemill.review.rejections import ClipSound
 from voicemill.review.session import sound_paths
 from voicemill.workspace import Workspace
 
@@ -41,7 +41,7 @@ class Tags(HTMLParser):
 
 
 def _page(dataset: PreparedDataset, states: list | None = None) -> str:
-    sounds = {path: Sound(path, embedded=False) for path in sound_paths(dataset)}
+    sounds = {path: ClipSound(path, embedded=False) for path in sound_paths(dataset)}
     return dataset_page.page(dataset_view.view_of(dataset, [PICTURE] * len(dataset.entries), sounds), states)
 
 

@@ -10,7 +10,7 @@ from voicemill.dataset import judging
 from voicemill.dataset.prepared import PreparedDataset
 from voicemill.dataset.report import Rejection, make_report
 from voicemill.review import rejections
-from voicemill.review.rejections import KEEPABLE, SENTENCES, Sound, rejected_row
+from voicemill.review.rejections import KEEPABLE, SENTENCES, ClipSound, rejected_row
 
 
 def _row(**changes: object) -> Rejection:
@@ -55,7 +55,7 @@ def test_figures_and_limits_with_their_unit(changes: dict[str, object], figure: 
 
 
 def test_a_sound_that_was_kept_can_be_played() -> None:
-    sound = Sound("rejected/v_0001.wav", embedded=False)
+    sound = ClipSound("rejected/v_0001.wav", embedded=False)
     row = rejected_row(0, _row(id="v_0001", audio=sound.address), sound)
     assert (row.id, row.sound, row.restorable) == ("v_0001", sound, True)
 

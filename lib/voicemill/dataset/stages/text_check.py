@@ -31,7 +31,7 @@ _WORD = re.compile(r"([A-Za-z]+(?:'[A-Za-z]+)*)([^A-Za-z]*)")
 
 
 @dataclass(frozen=True)
-class ClipText:
+class TextToCheck:
     """A clip's file, its digest, its length in seconds, and its text as it is read."""
 
     clip: Path
@@ -44,7 +44,7 @@ class ClipText:
 class CheckTask:
     """Check the words of clips; `extra` is the user's own dictionary, `extra_sha256` its digest."""
 
-    clips: tuple[ClipText, ...]
+    clips: tuple[TextToCheck, ...]
     extra: Path | None
     extra_sha256: str | None
     recogniser: RecogniserModel
@@ -71,14 +71,14 @@ def check(task: CheckTask) -> list[CheckedClip]:
     return [made[index] if one is None else one.model_copy(update={"cached": True}) for index, one in enumerate(known)]
 
 
-def _entry(task: CheckTask, clip: ClipText) -> Path:
+def _entry(task: CheckTask, clip: TextToCheck) -> Path:
     spoken = [(word.text, word.phones, word.mark, word.written) for word in clip.words]
     return stage_cache.model_entry(
         task.cache, NAME, __name__, task.recogniser.digest, clip.sha256, task.extra_sha256, spoken
     )
 
 
-def _compute(task: CheckTask, clips: Sequence[ClipText]) -> list[CheckedClip]:
+def _compute(task: CheckTask, clips: Sequence[TextToCheck]) -> list[CheckedClip]:
     if not clips:
         return []
     aligner, lexicon = loaded_aligner(task.extra, task.extra_sha256)
@@ -88,7 +88,7 @@ def _compute(task: CheckTask, clips: Sequence[ClipText]) -> list[CheckedClip]:
     return [CheckedClip(wrong=tuple(one)) for one in found]
 
 
-def _batches(clips: Sequence[ClipText]) -> list[list[int]]:
+def _batches(clips: Sequence[TextToCheck]) -> list[list[int]]:
     """Indices of clips that are recognised together: of one length in whole seconds, `clips_at_once` at most."""
 
     def padded(index: int) -> int:
@@ -115,7 +115,7 @@ def run(context: PreparationContext, clips: Sequence[CandidateClip]) -> tuple[li
     extra = context.request.lexicon
     digest = None if extra is None else files.sha256_file(extra)
     judged = [clip for clip in clips if not clip.utterance.recognised]
-    texts = [ClipText(clip.path, clip.cut.sha256, clip.cut.seconds, _words(clip)) for clip in judged]
+    texts = [TextToCheck(clip.path, clip.cut.sha256, clip.cut.seconds, _words(clip)) for clip in judged]
     batches = _batches(texts)
     tasks = [
         CheckTask(tuple(texts[index] for index in batch), extra, digest, recogniser, context.cache) for batch in batches

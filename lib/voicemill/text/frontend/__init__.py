@@ -21,6 +21,6 @@ letter-to-sound model of unknown words; time is linear in the length of the text
 """
 
 from voicemill.text.frontend.reading import read, read_parts
-from voicemill.text.frontend.spoken_words import Choice, ReadSentence, SpokenWord
+from voicemill.text.frontend.spoken_words import ReadingChoice, ReadSentence, SpokenWord
 
-__all__ = ["Choice", "ReadSentence", "SpokenWord", "read", "read_parts"]
+__all__ = ["ReadSentence", "ReadingChoice", "SpokenWord", "read", "read_parts"]

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from voicemill.text.frontend import abbreviations, capitals, chat, heteronyms, patterns, symbols
 from voicemill.text.frontend.cleanup import BOUNDARY, clean, strip_accents
 from voicemill.text.frontend.forms import Neighbours, Reading, spelled
-from voicemill.text.frontend.spoken_words import Choice, ReadSentence, SpokenWord
+from voicemill.text.frontend.spoken_words import ReadingChoice, ReadSentence, SpokenWord
 from voicemill.text.lexicon import Lexicon, Phones
 
 LETTER_A: Phones = ("EY",)
@@ -314,7 +314,7 @@ def _sentence(text: str, tokens: Sequence[_Token], origins: Sequence[int], lexic
     parts: list[int] = []
     shown: list[str] = []
     marks: list[str] = []
-    choices: list[Choice] = []
+    choices: list[ReadingChoice] = []
     for token, part in zip(tokens, origins, strict=True):
         if token.readings and token.readings[0]:
             first = len(spoken)
@@ -324,7 +324,7 @@ def _sentence(text: str, tokens: Sequence[_Token], origins: Sequence[int], lexic
             marks += [""] * len(token.readings[0])
             others = list(dict.fromkeys(tuple(word.lower() for word in words) for words in token.readings))
             if len(others) > 1:
-                choices.append(Choice(first, len(spoken), tuple(others)))
+                choices.append(ReadingChoice(first, len(spoken), tuple(others)))
         if token.mark and marks:
             marks[-1] = _stronger(marks[-1], token.mark)
     lower = [word.lower() for word in spoken]

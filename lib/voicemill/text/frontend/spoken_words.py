@@ -30,7 +30,7 @@ class SpokenWord:
 
 
 @dataclass(frozen=True)
-class Choice:
+class ReadingChoice:
     """A written form with several readings: words `first` to `last` (exclusive) of its sentence hold the likely one."""
 
     first: int
@@ -50,7 +50,7 @@ class ReadSentence:
 
     text: str
     words: tuple[SpokenWord, ...]
-    choices: tuple[Choice, ...] = ()
+    choices: tuple[ReadingChoice, ...] = ()
 
     @property
     def spoken(self) -> list[str]:
