@@ -16,7 +16,7 @@ from voicemill_cloning import judging, languages
 from voicemill_cloning.app_context import AppContext
 from voicemill_cloning.engines.engine import AUTO
 from voicemill_cloning.engines.qwen import DEFAULT_MODELS, QwenModel
-from voicemill_cloning.judging import Recogniser, TakeJudges
+from voicemill_cloning.judging import TakeJudges, TakeRecogniser
 from voicemill_cloning.listing import UNNAMED
 from voicemill_cloning.opening import EngineOptions
 from voicemill_cloning.prompts import SUFFIX, prompt_name, read_prompt
@@ -135,7 +135,7 @@ def prepare(context: AppContext, request: CloneRequest, observer: Observer) -> C
     return ClonedReference(reference, slug, language, None if found is None else found.name)
 
 
-def _recogniser(judges: TakeJudges, language: str, name: str | None, observer: Observer) -> Recogniser:
+def _recogniser(judges: TakeJudges, language: str, name: str | None, observer: Observer) -> TakeRecogniser:
     """The recogniser of a reference: one that judges the language itself, unless a language or a model is named."""
     if name is not None or language != AUTO:
         return judges.recogniser(language, name)

@@ -39,7 +39,7 @@ _WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 
 
 @dataclass(frozen=True)
-class Recogniser:
+class TakeRecogniser:
     """A Whisper model for one language; loaded at its first use, once in each process.
 
     Attributes:
@@ -85,7 +85,7 @@ class TakeJudges:
         """The judges that need no language; each is a model or why it cannot be used."""
         return find_judges(self.registry)
 
-    def recogniser(self, language: str, name: str | None = None) -> Recogniser:
+    def recogniser(self, language: str, name: str | None = None) -> TakeRecogniser:
         """The recogniser of a language.
 
         Args:
@@ -105,10 +105,10 @@ class TakeJudges:
                     reason="judge_unavailable:recogniser",
                     hint="Set the toolbox up again, which installs the recogniser.",
                 )
-            return Recogniser(chosen, self.found.recogniser.model, language)
+            return TakeRecogniser(chosen, self.found.recogniser.model, language)
         if chosen == OTHER_MODEL:
             recogniser_files.fetch(self.registry, self.observer)
-        return Recogniser(chosen, whisper_model(self.registry.resolve(MODELS[chosen], "asr", download=True)), language)
+        return TakeRecogniser(chosen, whisper_model(self.registry.resolve(MODELS[chosen], "asr", download=True)), language)
 
     def speaker(self) -> SpeakerModel:
         """The speaker encoder.
@@ -208,7 +208,7 @@ def error_rate(text: str, transcript: str, language: str) -> ErrorRate:
     return ErrorRate(errors, counted.hits + counted.substitutions + counted.deletions)
 
 
-def recognise(recogniser: Recogniser, samples: Samples, rate: int, text: str) -> RecognisedTake:
+def recognise(recogniser: TakeRecogniser, samples: Samples, rate: int, text: str) -> RecognisedTake:
     """Recognise a take and compare it with its text.
 
     Raises:

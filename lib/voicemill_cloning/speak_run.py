@@ -24,7 +24,7 @@ from voicemill_cloning import chunking, judging, languages, selection
 from voicemill_cloning.choice import VoiceChoice
 from voicemill_cloning.engines.engine import AUTO, SpeechEngine
 from voicemill_cloning.generation import Generation
-from voicemill_cloning.judging import RecognisedTake, Recogniser, ReferenceVoice, TakeJudges
+from voicemill_cloning.judging import RecognisedTake, ReferenceVoice, TakeJudges, TakeRecogniser
 from voicemill_cloning.opening import origin_of, require_spoken
 from voicemill_cloning.results import JudgedTake, SpokenRun
 from voicemill_cloning.speaking import SpeakOptions, SynthesisedTake, speak
@@ -252,7 +252,7 @@ def _select(
     return found, policy, rows, best
 
 
-def _alignment(take: SynthesisedTake, text: str, recogniser: Recogniser | None) -> dict[str, Any]:
+def _alignment(take: SynthesisedTake, text: str, recogniser: TakeRecogniser | None) -> dict[str, Any]:
     """Times of the words of the text, in English; else of the words that the recogniser finds."""
     if recogniser is None:
         return align_words(take, text)

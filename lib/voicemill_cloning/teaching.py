@@ -24,7 +24,7 @@ from voicemill.progress import Observer
 from voicemill_cloning import judging
 from voicemill_cloning.durations import expected_seconds
 from voicemill_cloning.engines.engine import EngineDescription, SpeechEngine
-from voicemill_cloning.judging import Recogniser, ReferenceVoice
+from voicemill_cloning.judging import ReferenceVoice, TakeRecogniser
 from voicemill_cloning.speaking import SpeakOptions, SynthesisedTake, speak
 
 JOURNAL = "teaching.jsonl"
@@ -102,7 +102,7 @@ class Lesson:
 class ReadingJudges:
     """The judges of readings."""
 
-    def __init__(self, recogniser: Recogniser | None, voice: ReferenceVoice | None, limits: TeachingLimits) -> None:
+    def __init__(self, recogniser: TakeRecogniser | None, voice: ReferenceVoice | None, limits: TeachingLimits) -> None:
         """
         Args:
             recogniser: judges the words; None accepts any.

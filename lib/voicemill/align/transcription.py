@@ -121,7 +121,7 @@ class ScoredText:
 
 
 @dataclass(frozen=True)
-class TimedWord:
+class TranscribedWord:
     """A recognised word and its times, in seconds."""
 
     text: str
@@ -179,11 +179,11 @@ class WhisperTranscriber:
         judged = None if self._language else float(info.language_probability)
         return ScoredText(text, sure, str(info.language), judged)
 
-    def words(self, samples: Samples) -> list[TimedWord]:
+    def words(self, samples: Samples) -> list[TranscribedWord]:
         """The words of an utterance with their times."""
         found, _ = self._segments(samples, word_timestamps=True)
         return [
-            TimedWord(word.word.strip(), float(word.start), float(word.end))
+            TranscribedWord(word.word.strip(), float(word.start), float(word.end))
             for part in found
             for word in part.words or ()
             if word.word.strip()

@@ -42,7 +42,7 @@ class Sentence(Protocol):
 
 
 @dataclass(frozen=True)
-class HeldOutSentence:
+class ReferenceSentence:
     """A held-out sentence: normalised text and the real recording, mono at the voice's sample rate."""
 
     id: str
@@ -140,7 +140,7 @@ def speed_figures(run: CandidateRun, sample_rate: int) -> dict[str, Figure]:
 
 def recognise(
     pool: RecogniserPool,
-    references: Sequence[HeldOutSentence],
+    references: Sequence[ReferenceSentence],
     runs: Sequence[CandidateRun],
     sample_rate: int,
     progress: SentenceProgress,
@@ -157,7 +157,7 @@ def recognise(
 
 
 def judge(
-    panel: Panel, references: Sequence[HeldOutSentence], runs: Sequence[CandidateRun], progress: SentenceProgress
+    panel: Panel, references: Sequence[ReferenceSentence], runs: Sequence[CandidateRun], progress: SentenceProgress
 ) -> tuple[JudgedRecordings, Judged]:
     """Let the judges judge the recordings, and the sounds of all usable candidates, whose figures they add to."""
     texts = [reference.text for reference in references]
@@ -176,7 +176,7 @@ def judge(
 
 def measure_candidate(
     run: CandidateRun,
-    references: Sequence[HeldOutSentence],
+    references: Sequence[ReferenceSentence],
     sample_rate: int,
     pitch_range: tuple[float, float],
     recorded: RecognisedSentences,
@@ -191,7 +191,7 @@ def measure_candidate(
 
 
 def _pairs(
-    run: CandidateRun, references: Sequence[HeldOutSentence], sample_rate: int, pitch_range: tuple[float, float]
+    run: CandidateRun, references: Sequence[ReferenceSentence], sample_rate: int, pitch_range: tuple[float, float]
 ) -> Iterator[SentencePair]:
     """The sentences that can be compared with their recordings."""
     for reference, samples in zip(references, run.sounds, strict=True):

@@ -13,7 +13,7 @@ from voicemill.errors import NotMeasurableError, UsageError
 from voicemill.evaluation.candidates import (
     Candidate,
     CandidateRun,
-    HeldOutSentence,
+    ReferenceSentence,
     Samples,
     SentenceProgress,
     judge,
@@ -91,7 +91,7 @@ class TestMaterial:
     __test__ = False  # not a test case of pytest
 
     sample_rate: int
-    references: Sequence[HeldOutSentence] = ()
+    references: Sequence[ReferenceSentence] = ()
     speakers: SpeakerReferences = field(default_factory=SpeakerReferences)
     trials: Trials = field(default_factory=Trials)
     judges: Judges = field(default_factory=Judges)
@@ -196,7 +196,7 @@ def start_progress(observer: Observer | None, total: int) -> SentenceProgress:
     return SentenceProgress(observer)
 
 
-def _check(candidates: Sequence[Candidate], references: Sequence[HeldOutSentence]) -> None:
+def _check(candidates: Sequence[Candidate], references: Sequence[ReferenceSentence]) -> None:
     if not candidates or not references:
         raise UsageError(
             "An evaluation needs at least one vocoder and one held-out sentence.",
@@ -210,7 +210,7 @@ def _check(candidates: Sequence[Candidate], references: Sequence[HeldOutSentence
             )
 
 
-def _pitch_range(references: Sequence[HeldOutSentence], sample_rate: int) -> tuple[float, float]:
+def _pitch_range(references: Sequence[ReferenceSentence], sample_rate: int) -> tuple[float, float]:
     """Lowest and highest F0 of the recordings, in Hz."""
     from voicemill.audio.pitch import range_of
 
@@ -241,7 +241,7 @@ def _speaker_results(sounds: SpeakerSounds, others: Mapping[str, SpeakerProfile]
 
 
 def _sentences(
-    references: Sequence[HeldOutSentence],
+    references: Sequence[ReferenceSentence],
     recordings: tuple[Sequence[str], RecognisedSentences, Judged],
     runs: Sequence[CandidateRun],
     sample_rate: int,

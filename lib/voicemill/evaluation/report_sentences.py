@@ -11,7 +11,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from voicemill.evaluation.candidates import HeldOutSentence
+from voicemill.evaluation.candidates import ReferenceSentence
 from voicemill.evaluation.charts import Series, line_chart, mel_picture
 from voicemill.evaluation.model import Evaluation, SentenceResult
 from voicemill.evaluation.pages import SoundPlayer, SoundUri, flac_uri
@@ -32,7 +32,7 @@ class ReportSounds:
     """Sounds of an evaluation, as the report plays them."""
 
     sample_rate: int = 22_050
-    references: Sequence[HeldOutSentence] = ()
+    references: Sequence[ReferenceSentence] = ()
     spoken: Mapping[str, Mapping[str, Samples]] = field(default_factory=dict)
     """`VoiceEvaluation.spoken`: vocoder -> sentence id -> samples."""
     trials: Sequence[Samples] = ()

@@ -11,7 +11,7 @@ from voicemill.audio.embedding import SpeakerModel
 from voicemill.dataset.prepared import PreparedDataset
 from voicemill.dataset.stage_clock import StageClock
 from voicemill.errors import UsageError
-from voicemill.evaluation.candidates import Candidate, HeldOutSentence, Samples
+from voicemill.evaluation.candidates import Candidate, ReferenceSentence, Samples
 from voicemill.evaluation.evaluate import (
     STAGE,
     SpeakerReferences,
@@ -176,11 +176,11 @@ def candidate_of(name: str, speaker: Speaker, description: str) -> Candidate:
     return Candidate(name, speaker.synthesise, copy, description, fallback=name == GRIFFIN_LIM, in_nemo=name != ISTFT)
 
 
-def references(dataset: PreparedDataset, sample_rate: int) -> list[HeldOutSentence]:
+def references(dataset: PreparedDataset, sample_rate: int) -> list[ReferenceSentence]:
     """The held-out sentences with their recordings, at the voice's rate."""
     held_out = [entry for entry in dataset.entries if entry.split == "validation"]
     return [
-        HeldOutSentence(id=entry.id, text=entry.normalized_text, samples=samples)
+        ReferenceSentence(id=entry.id, text=entry.normalized_text, samples=samples)
         for entry, samples in zip(held_out, _recordings(dataset, "validation", sample_rate), strict=True)
     ]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from voicemill.evaluation.candidates import Candidate, HeldOutSentence
+from voicemill.evaluation.candidates import Candidate, ReferenceSentence
 from voicemill.evaluation.evaluate import (
     SpeakerReferences,
     TestMaterial,
@@ -52,10 +52,10 @@ def figure() -> Callable[..., Figure]:
 
 
 @pytest.fixture(scope="session")
-def evaluated(talk: Talk) -> tuple[list[HeldOutSentence], VoiceEvaluation]:
+def evaluated(talk: Talk) -> tuple[list[ReferenceSentence], VoiceEvaluation]:
     """Two sentences, two vocoders (one mishears a word), another speaker; measured for real but for the recogniser."""
     texts = ["one two three", "four five"]
-    references = [HeldOutSentence(f"held-{index}", text, talk(seconds=2.5, seed=index)) for index, text in enumerate(texts)]
+    references = [ReferenceSentence(f"held-{index}", text, talk(seconds=2.5, seed=index)) for index, text in enumerate(texts)]
     sounds = {reference.text: reference.samples for reference in references}
 
     def noisy(level: float) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:

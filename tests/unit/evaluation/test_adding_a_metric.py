@@ -32,7 +32,7 @@ level = Metric(
 catalogue.METRICS = (*catalogue.METRICS, level)
 catalogue.BY_NAME[level.name] = level
 
-from voicemill.evaluation.candidates import Candidate, HeldOutSentence
+from voicemill.evaluation.candidates import Candidate, ReferenceSentence
 from voicemill.evaluation.evaluate import TestMaterial, evaluate_voice
 from voicemill.evaluation.limit_results import apply_limits
 from voicemill.evaluation.model import Evaluation
@@ -50,7 +50,7 @@ class Recogniser:
 rng = np.random.default_rng(0)
 time = np.arange(22_050) / 22_050
 sound = (0.2 * np.sin(2 * np.pi * 120 * time) + 0.01 * rng.standard_normal(22_050)).astype(np.float32)
-reference = HeldOutSentence("held-0", "one two", sound)
+reference = ReferenceSentence("held-0", "one two", sound)
 voice = Candidate("stub", lambda text: 0.5 * sound)
 found = evaluate_voice([voice], TestMaterial(22_050, [reference]), RecogniserPool(Recogniser())).evaluation
 figure = Evaluation.model_validate_json(found.model_dump_json()).figures["level_difference"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from voicemill.errors import NotAcceptableError, UsageError
-from voicemill.evaluation.candidates import Candidate, HeldOutSentence
+from voicemill.evaluation.candidates import Candidate, ReferenceSentence
 from voicemill.evaluation.evaluate import TestMaterial, evaluate_voice
 from voicemill.evaluation.recogniser_pool import RecogniserPool
 
@@ -40,7 +40,7 @@ def test_no_figure_comes_from_the_loss(evaluated) -> None:
 
 
 def test_a_broken_vocoder_is_named_and_left_out(talk, recogniser) -> None:
-    reference = HeldOutSentence("held-0", "one two", talk(seconds=2.5))
+    reference = ReferenceSentence("held-0", "one two", talk(seconds=2.5))
     broken = {"nan": np.full(100, np.nan), "nothing": np.zeros(0), "silence": np.zeros(22_050)}
     candidates = [Candidate(name, lambda text, sound=sound: sound.astype(np.float32)) for name, sound in broken.items()]
     with pytest.raises(NotAcceptableError, match="nan: sentence held-0"):
@@ -55,7 +55,7 @@ def test_a_broken_vocoder_is_named_and_left_out(talk, recogniser) -> None:
 
 
 def test_no_error_on_the_recordings_leaves_no_ratio(talk, recogniser) -> None:
-    reference = HeldOutSentence("held-0", "one two", talk(seconds=1.0))
+    reference = ReferenceSentence("held-0", "one two", talk(seconds=1.0))
     found = evaluate_voice(
         [Candidate("a", lambda text: reference.samples)],
         TestMaterial(22_050, [reference]),
@@ -83,7 +83,7 @@ def test_progress_counts_every_sentence_once(talk, recogniser) -> None:
             raise AssertionError(text)
 
     observer = Counting()
-    reference = HeldOutSentence("held-0", "one", talk(seconds=1.0))
+    reference = ReferenceSentence("held-0", "one", talk(seconds=1.0))
     evaluate_voice(
         [Candidate("a", lambda text: reference.samples)],
         TestMaterial(22_050, [reference]),
@@ -95,7 +95,7 @@ def test_progress_counts_every_sentence_once(talk, recogniser) -> None:
 
 
 def test_nothing_to_evaluate_is_refused(talk, recogniser) -> None:
-    reference = HeldOutSentence("held-0", "one", talk(seconds=1.0))
+    reference = ReferenceSentence("held-0", "one", talk(seconds=1.0))
     good = Candidate("a", lambda text: reference.samples)
     wrong = ([], [reference]), ([good], []), ([good, good], [reference]), ([good], [reference] * 2)
     for candidates, references in wrong:

@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 from voicemill.align.recognition import PocketSphinxRecogniser
 from voicemill.audio.decode import read_mono
 from voicemill.audio.embedding import SpeakerModel
-from voicemill.evaluation.candidates import Candidate, HeldOutSentence
+from voicemill.evaluation.candidates import Candidate, ReferenceSentence
 from voicemill.evaluation.evaluate import SpeakerReferences, TestMaterial, evaluate_voice
 from voicemill.evaluation.limit_results import apply_limits
 from voicemill.evaluation.people import shipped_people
@@ -36,14 +36,14 @@ Samples = NDArray[np.float32]
 
 
 @pytest.fixture
-def references() -> list[HeldOutSentence]:
+def references() -> list[ReferenceSentence]:
     with (LJ / "metadata.csv").open(encoding="utf-8") as handle:
         rows = list(csv.reader(handle, delimiter="|", quoting=csv.QUOTE_NONE))
-    return [HeldOutSentence(name, text, read_mono(LJ / f"{name}.flac")[0]) for name, _, text in rows]
+    return [ReferenceSentence(name, text, read_mono(LJ / f"{name}.flac")[0]) for name, _, text in rows]
 
 
 def test_a_voice_that_is_not_its_owner_is_outside_and_the_likeness_decides(
-    references: list[HeldOutSentence], tmp_path: Path
+    references: list[ReferenceSentence], tmp_path: Path
 ) -> None:
     held_out, own = references[3:], [each.samples for each in references[:3]]
     judges = find_judges(WeightsRegistry(REPOSITORY / SHIPPED, tmp_path, REPOSITORY))

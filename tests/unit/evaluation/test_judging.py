@@ -9,7 +9,7 @@ import pytest
 
 from voicemill.audio.embedding import SpeakerModel
 from voicemill.evaluation import judging
-from voicemill.evaluation.candidates import Candidate, HeldOutSentence
+from voicemill.evaluation.candidates import Candidate, ReferenceSentence
 from voicemill.evaluation.evaluate import SpeakerReferences, TestMaterial, evaluate_voice
 from voicemill.evaluation.figures import figures_of
 from voicemill.evaluation.judging import Panel
@@ -119,7 +119,7 @@ def test_ratio_and_drop_compare_with_the_recordings(encoder, talk) -> None:
 
 def test_the_judges_decide_the_vocoder_and_are_recorded(encoder, talk, recogniser) -> None:
     """PocketSphinx prefers the first vocoder; the judges find the second one to be the speaker."""
-    references = [HeldOutSentence(f"held-{index}", "one two three", talk(seconds=2.5, seed=index)) for index in range(3)]
+    references = [ReferenceSentence(f"held-{index}", "one two three", talk(seconds=2.5, seed=index)) for index in range(3)]
     wrong = iter([talk(seconds=2.5, formants=OTHER_THROAT, seed=20 + index) for index in range(3)])
     own = iter([talk(seconds=2.5, seed=30 + index) for index in range(3)])
     candidates = [Candidate("first", lambda text: next(wrong)), Candidate("second", lambda text: next(own))]
