@@ -108,7 +108,8 @@ class TakeJudges:
             return TakeRecogniser(chosen, self.found.recogniser.model, language)
         if chosen == OTHER_MODEL:
             recogniser_files.fetch(self.registry, self.observer)
-        return TakeRecogniser(chosen, whisper_model(self.registry.resolve(MODELS[chosen], "asr", download=True)), language)
+        weights = self.registry.resolve(MODELS[chosen], "asr", download=True)
+        return TakeRecogniser(chosen, whisper_model(weights), language)
 
     def speaker(self) -> SpeakerModel:
         """The speaker encoder.
