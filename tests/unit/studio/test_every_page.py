@@ -28,7 +28,7 @@ from voicemill_studio.session_store import SessionStore
 from voicemill_studio.train import TrainingRequest
 
 if TYPE_CHECKING:
-    from voicemill.dataset.prepare import PreparedDataset
+    from voicemill.dataset.prepared import PreparedDataset
 
 pytestmark = [pytest.mark.slow, needs_browser]
 EVIL = "<img src=x onerror=alert(1)>"
