@@ -14,7 +14,7 @@ from voicemill.dataset.request import PreparationRequest, recording_source
 from voicemill.errors import DatasetError
 from voicemill.review.dataset_view import clip_row
 from voicemill.review.pictures import ClipPictures
-from voicemill.review.rejections import Sound
+from voicemill.review.rejections import ClipSound
 from voicemill.workspace import Workspace
 
 PEOPLE = Path(__file__).parents[3] / "data" / "people"
@@ -63,7 +63,7 @@ def test_doubtful_words_are_written_read_and_marked(dataset: PreparedDataset, tm
     doubts.write(tmp_path, [doubts.DoubtfulClip(id=entry.id, words=(doubt,))])
     assert doubts.read(tmp_path) == {entry.id: (doubt,)}
     pictures = ClipPictures(wave="", spectrogram="", pitch_hz=None)
-    row = clip_row(entry, pictures, Sound("", embedded=False), (doubt,))
+    row = clip_row(entry, pictures, ClipSound("", embedded=False), (doubt,))
     words = [word[0] for word in entry.alignment]
     assert [(word.text, word.doubtful) for word in row.words] == [(word, index == 1) for index, word in enumerate(words)]
     assert row.doubts == [f"“red” seems to be spoken instead of “{words[1]}” (word 2)"]
