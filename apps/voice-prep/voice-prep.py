@@ -58,7 +58,11 @@ Exit codes: 0 done, 1 refused (bad usage, unusable audio), 2 blocked (text or da
     "--seed", type=click.IntRange(0, 2**31 - 1), default=1, show_default=True, help="Seed of the validation split."
 )
 @click.option(
-    "--sample-rate", type=click.IntRange(8_000, 48_000), default=22_050, show_default=True, help="Of the clips, in Hz."
+    "--sample-rate",
+    type=click.IntRange(8_000, 48_000),
+    default=22_050,
+    show_default=True,
+    help="Rate of the clips, in Hz.",
 )
 @click.option(
     "--loudness", type=click.FloatRange(-40.0, -10.0), default=-23.0, show_default=True, help="Target in LUFS."

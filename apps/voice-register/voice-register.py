@@ -41,9 +41,9 @@ interrupted.""",
 @new_voice_options
 @click.option("--text", required=True, help="Text to speak as a test.")
 @click.option("--clips", type=click.IntRange(1, 1000), default=3, show_default=True, help="Preview clips.")
-@click.option("--length", type=float, default=30.0, show_default=True, help="Of a clip, in seconds.")
-@click.option("--language", default="Auto", show_default=True, help="Of the text.")
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Of the clips and of the test.")
+@click.option("--length", type=float, default=30.0, show_default=True, help="Length of a clip, in seconds.")
+@click.option("--language", default="Auto", show_default=True, help="Language of the text.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of the clips and of the test.")
 @click.option("--max-new-tokens", type=click.IntRange(1, 8192), help="Longest generation, in codec frames.")
 @click.option("--skip-synth", is_flag=True, help="Do not speak the test; the voice gets its prompt all the same.")
 @timeout_option

@@ -44,17 +44,33 @@ Exit codes: 0 stopped by Ctrl-C or SIGTERM, 1 refused (bad usage), 2 blocked (po
 @click.option("--host", help="Address to listen on.  [default: LOCAL_TTS_HOST or 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65_535), help="0 for a free one.  [default: LOCAL_TTS_PORT or 5051]")
 @click.option("--bundles", type=PATH, multiple=True, help="Folder of promoted voices, or one bundle; repeatable.")
-@click.option("--voice", help="For requests that name none.  [default: VOICE_PROFILE_ID or dottie_default]")
+@click.option("--voice", help="Voice of requests that name none.  [default: VOICE_PROFILE_ID or dottie_default]")
 @click.option("--uncertified", is_flag=True, help="Serve voices without a certificate too; every answer says so.")
 @click.option("--token-file", type=PATH, help="Bearer tokens, one a line; needed beyond the loopback interface.")
 @click.option("--without-token", is_flag=True, help="No tokens beyond loopback: behind a container or proxy.")
 @click.option("--allow-host", "hosts", multiple=True, metavar="NAME", help="Name of this server in clients' addresses.")
-@click.option("--loudness", type=click.FloatRange(-40.0, -10.0), default=-23.0, show_default=True, help="In LUFS.")
-@click.option("--characters", type=click.IntRange(1, 100_000), default=4096, show_default=True, help="Of one text.")
+@click.option(
+    "--loudness",
+    type=click.FloatRange(-40.0, -10.0),
+    default=-23.0,
+    show_default=True,
+    help="Integrated loudness of speech, in LUFS.",
+)
+@click.option(
+    "--characters", type=click.IntRange(1, 100_000), default=4096, show_default=True, help="Longest text of a request."
+)
 @click.option("--queue", type=click.IntRange(1, 10_000), default=64, show_default=True, help="Requests at a time.")
 @click.option("--rate", type=click.IntRange(0), default=0, help="Requests a minute of one address; 0 for no limit.")
-@click.option("--seconds", type=click.FloatRange(1.0, 3600.0), default=120.0, show_default=True, help="Of one request.")
-@click.option("--idle", type=click.FloatRange(1.0), default=600.0, show_default=True, help="Seconds; then unloaded.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(1.0, 3600.0),
+    default=120.0,
+    show_default=True,
+    help="Longest time of a request, from its arrival to its last sound.",
+)
+@click.option(
+    "--idle", type=click.FloatRange(1.0), default=600.0, show_default=True, help="Seconds until a voice is unloaded."
+)
 @click.option("--open-detector", is_flag=True, help="The detector of synthetic speech needs no token.")
 @click.option("--agent-policies", is_flag=True, help="Apply a voice agent's rules to /api/voice/speak.")
 @click.option("--no-training", is_flag=True, help="Offer no training jobs.")

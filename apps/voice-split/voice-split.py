@@ -38,10 +38,12 @@ interrupted.""",
 )
 @source_part_options
 @click.option("--clips", type=click.IntRange(1, 1000), default=10, show_default=True, help="Preview clips.")
-@click.option("--length", type=float, default=30.0, show_default=True, help="Of a clip, in seconds.")
-@click.option("--window-len", type=float, help="Of the windows that are cleaned.  [default: four times the clip's]")
+@click.option("--length", type=float, default=30.0, show_default=True, help="Length of a clip, in seconds.")
+@click.option(
+    "--window-len", type=float, help="Length of the windows that are cleaned.  [default: four times the clip's]"
+)
 @click.option("--candidates", type=click.IntRange(1, 10_000), help="Windows.  [default: twice the number of clips]")
-@click.option("--seed", type=int, help="Of the preview clips.")
+@click.option("--seed", type=int, help="Seed of the preview clips.")
 @click.option(
     "--separate",
     type=click.Choice(["auto", "always", "never"]),

@@ -91,14 +91,14 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 @click.command("register-builtin")
-@click.option("--voice-name", required=True, metavar="NAME", help="Of the voice.")
+@click.option("--voice-name", required=True, metavar="NAME", help="Name of the voice.")
 @click.option("--speaker", required=True, metavar="NAME", help="One of list-speakers.")
 @click.option("--instruct-default", metavar="SENTENCE", help="How the voice speaks without a tone.")
 @click.option("--instruct-default-style", metavar="NAME", help="A sentence of configs/voice/styles.yaml instead.")
-@click.option("--tone", metavar="NAME", help="Of a tone to add; repeat the command for more.")
+@click.option("--tone", metavar="NAME", help="Name of a tone to add; repeat the command for more.")
 @click.option("--tone-instruct", metavar="SENTENCE", help="How the voice speaks with that tone.")
 @click.option("--tone-instruct-style", metavar="NAME", help="A sentence of configs/voice/styles.yaml instead.")
-@click.option("--language-default", default="English", show_default=True, help="Of the voice's texts.")
+@click.option("--language-default", default="English", show_default=True, help="Language of the voice's texts.")
 @click.option("--display-name", help="Name for people.")
 @click.option("--description", help="One line about the voice.")
 @model_options
@@ -146,7 +146,7 @@ def register_builtin(
 @click.option("--instruct-style", metavar="NAME", help="A sentence of configs/voice/styles.yaml instead.")
 @click.option("--ref-text", required=True, metavar="TEXT", help="What the reference says: a sentence or two.")
 @click.option("--voice-name", metavar="NAME", help="Register the voice.")
-@click.option("--language", default="Auto", show_default=True, help="Of the reference.")
+@click.option("--language", default="Auto", show_default=True, help="Language of the reference.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
 @click.option("--design-model", metavar="ID", help="Weights that speak the description.")
 @click.option("--clone-model", metavar="ID", help="Weights that make the prompt.")

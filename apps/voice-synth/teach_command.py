@@ -32,8 +32,10 @@ The takes lie in work/teaching/<name>/, the dataset in work/datasets/<name>/. A 
 @click.option("--speaker", metavar="NAME", help="A built-in speaker, flite:VOICE or espeak-ng:VOICE instead.")
 @click.option("--tone", metavar="NAME", help="One of the voice's tones.")
 @instruct_options
-@click.option("--voice-name", metavar="NAME", help="Of the dataset and the trained voice.  [default: the teacher's]")
-@click.option("--minutes", type=float, default=8.0, show_default=True, help="Of accepted speech, 0.2 to 120.")
+@click.option(
+    "--voice-name", metavar="NAME", help="Name of the dataset and of the trained voice.  [default: the teacher's]"
+)
+@click.option("--minutes", type=float, default=8.0, show_default=True, help="Minutes of accepted speech, 0.2 to 120.")
 @click.option("--text-file", type=PATH, help="Sentences to read.  [default: our own, chosen for their phones]")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=1, show_default=True)
 @click.option("--profile", metavar="NAME", help="stable, balanced or expressive.  [default: the voice's, or balanced]")
@@ -42,7 +44,7 @@ The takes lie in work/teaching/<name>/, the dataset in work/datasets/<name>/. A 
     type=click.FloatRange(0.0, 1.0),
     default=0.2,
     show_default=True,
-    help="Of a reading, over its words.",
+    help="Highest share of wrong words in an accepted reading.",
 )
 @click.option(
     "--min-similarity",

@@ -31,10 +31,10 @@ REPORT_OPTIONS = ("prompt_id", "files_changed", "behavior_delta", "tests_or_chec
 @click.option("--timeout", type=click.FloatRange(0.1, 600), default=30.0, show_default=True, help="Seconds a read.")
 @click.option("--ci", is_flag=True, help="Insist on --url and on a trace export.")
 @click.option("--report", is_flag=True, help="Print the ledger block as YAML.")
-@click.option("--prompt-id", default="", help="For --report.")
-@click.option("--files-changed", multiple=True, help="For --report; repeatable.")
-@click.option("--behavior-delta", default="", help="For --report.")
-@click.option("--tests-or-checks-run", multiple=True, help="For --report; repeatable.")
+@click.option("--prompt-id", default="", help="Id of the prompt, for --report.")
+@click.option("--files-changed", multiple=True, help="Changed file, for --report; repeatable.")
+@click.option("--behavior-delta", default="", help="Change of behaviour, for --report.")
+@click.option("--tests-or-checks-run", multiple=True, help="Test or check that was run, for --report; repeatable.")
 def casimir(source: Path, as_json: bool, report: bool, **options: Any) -> None:
     """Judge measured facts by a constraint pack: exit 0 on PASS, 3 on FAIL, 1 on a bad request."""
     from voicemill.casimir.gate import RemoteAdapter, ask, ledger_block

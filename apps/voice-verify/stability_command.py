@@ -10,7 +10,7 @@ import click
 @click.command()
 @click.argument("voice", metavar="BUNDLE|VOICE")
 @click.option("--count", type=click.IntRange(1, 100_000), default=1000, show_default=True, help="Sentences.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Of the sentences.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the sentences.")
 @click.option("--allow", type=click.IntRange(0), default=0, show_default=True, help="Failures; with more, exit code 3.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON instead of text.")
 def stability(voice: str, count: int, seed: int, allow: int, as_json: bool) -> None:

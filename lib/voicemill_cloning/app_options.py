@@ -102,18 +102,20 @@ generation_options = with_options(
         "generation",
         _generation,
         click.option("--profile", metavar="NAME", help=f"{', '.join(PROFILES)}.  [default: the voice's, or balanced]"),
-        click.option("--temperature", type=float, help="Above 0; low values vary less."),
+        click.option("--temperature", type=float, help="Sampling temperature, above 0; low values vary less."),
         click.option("--top-p", type=float, help="Share of the probability that is chosen from."),
-        click.option("--repetition-penalty", type=float, help="From 1, where nothing is penalised."),
+        click.option("--repetition-penalty", type=float, help="Penalty of repeated frames, from 1 (none)."),
         click.option("--max-new-tokens", type=click.IntRange(1, 8192), help="Longest generation, in codec frames."),
     ),
     click.option("--save-profile-default", is_flag=True, help="Keep the profile and its changes for this voice."),
 )
 """As `generation`, `GenerationOptions`, and `save_profile_default`."""
 take_options = with_options(
-    click.option("--language", default="Auto", show_default=True, help="Of the text: English, German, zh, and others."),
+    click.option(
+        "--language", default="Auto", show_default=True, help="Language of the text: English, German, zh, and others."
+    ),
     click.option("--variants", type=click.IntRange(1, 50), default=1, show_default=True, help="Number of takes."),
     click.option("--select-best", is_flag=True, help="Judge the takes and copy the best to best.wav."),
-    click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Of the first take; the others follow."),
+    click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of the first take; the others follow."),
 )
 """`--language`, `--variants`, `--select-best`, `--seed`."""

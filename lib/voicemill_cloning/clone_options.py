@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _JUDGING = (
     click.option("--ref-text", metavar="TEXT", help="Words of the reference.  [default: recognised]"),
-    click.option("--ref-language", default="Auto", show_default=True, help="Of the reference."),
+    click.option("--ref-language", default="Auto", show_default=True, help="Language of the reference."),
     whisper_option,
     click.option("--force-bad-ref", is_flag=True, help="Take a reference that is judged bad."),
     click.option("--x-vector-only", is_flag=True, help="Take the speaker's embedding alone, without words and sound."),
@@ -89,7 +89,7 @@ clone_options = in_one(
 new_voice_options = in_one(
     "clone",
     _of_new_voice,
-    click.option("--voice-name", required=True, metavar="NAME", help="Of the voice."),
+    click.option("--voice-name", required=True, metavar="NAME", help="Name of the voice."),
     *_JUDGING,
 )
 """The same for a voice that is being registered."""
