@@ -97,6 +97,11 @@ def test_pages_that_the_code_cites_exist(folder: str) -> None:
     assert sorted(missing) == []
 
 
+def test_a_decision_has_its_date() -> None:
+    heads = {page.name: page.read_text(encoding="utf-8")[:300] for page in (ROOT / "docs/adr").glob("0*.md")}
+    assert [name for name, head in heads.items() if not re.search(r"\b20\d\d-\d\d-\d\d\b", head)] == []
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_lines_are_wrapped(name: str) -> None:
     text = prose((ROOT / name).read_text(encoding="utf-8"))
