@@ -58,8 +58,10 @@ def main(context: click.Context, work: Path) -> None:
 @main.command()
 @click.option("--preset", default="cpu", show_default=True)
 @click.option("--known-installation", is_flag=True, help="An earlier job has tried the import of NeMo.")
+@click.option("--checkout", type=click.Path(path_type=Path, exists=True), default=ROOT, help="Code of another commit.")
+@click.option("--until-first-step", is_flag=True, help="Stop the job at its first training step.")
 @click.pass_obj
-def stages(work: Path, preset: str, known_installation: bool) -> None:
+def stages(work: Path, preset: str, known_installation: bool, checkout: Path, until_first_step: bool) -> None:
     """The main job on the demo from a cold cache."""
     from voicemill.lane.gates import RUNTIME_CHECKS, check_runtime
 
@@ -67,13 +69,18 @@ def stages(work: Path, preset: str, known_installation: bool) -> None:
     if known_installation:
         check_runtime(run / "cache" / RUNTIME_CHECKS)
     environment = {**os.environ, "WORK_DIR": str(run / "work"), "CACHE_DIR": str(run / "cache")}
-    argv = [sys.executable, str(ROOT / "apps/voice-train-prod/voice-train-prod.py"), "--preset", preset]
-    started, first = time.perf_counter(), None
+    argv = [sys.executable, str(checkout / "apps/voice-train-prod/voice-train-prod.py"), "--preset", preset]
+    started, first = time.perf_counter(), ""
     with subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
         for line in child.stdout or ():
-            if first is None and '"model":"FastPitch"' in line:
-                first = time.perf_counter() - started
+            if not first and '"model":"FastPitch"' in line:
+                first = f"{time.perf_counter() - started:.1f} s, {_cpu_seconds(child.pid):.1f} s of CPU time"
+                if until_first_step:
+                    child.terminate()
     whole = time.perf_counter() - started
+    click.echo(f"Command to first training step: {first}. Whole job: {whole:.1f} s. Work folder: {run}")
+    if until_first_step:
+        return
     if child.returncode:
         raise click.ClickException(f"the job ended with {child.returncode}")
     rows = json.loads((run / "work/artifacts/timings.tts_prod_train.json").read_text())
@@ -81,7 +88,14 @@ def stages(work: Path, preset: str, known_installation: bool) -> None:
     for row in rows:
         speed = f"{row['audio_seconds'] / row['seconds']:.0f}" if row["audio_seconds"] and row["seconds"] else ""
         click.echo(f"| {row['name']} | {row['seconds']:.1f} | {speed} | {row['peak_mib'] or ''} |")
-    click.echo(f"\nCommand to first training step: {first or 0:.1f} s. Whole job: {whole:.1f} s. Work folder: {run}")
+
+
+def _cpu_seconds(pid: int) -> float:
+    """CPU time of a process, of its ended children, and of the processes that it has now (Linux)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    own = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")  # user and system, its own and of ended children
+    children = Path(f"/proc/{pid}/task").glob("*/children")
+    return own + sum(_cpu_seconds(int(child)) for listed in children for child in listed.read_text().split())
 
 
 @main.command()
