@@ -25,7 +25,8 @@ Parts of stages:
     limits, presets     limits of a clip's figures, and the presets that set them
     judging, screening  faults of a clip: figure, unit, limit; the clips that are rejected for them
     word_edges          sound beside the words of a clip, cut off
-    recording_warnings  warnings about synthetic speech, a telephone and a second speaker
+    recording_warnings  warnings about the bandwidth of a telephone, and about a second speaker
+    synthetic_speech    a warning about recordings that carry a watermark
     teacher             recordings that are synthetic speech on purpose: what spoke them, and how it was judged
     speakers            similarity of each clip to the speaker of most clips
     speaker_groups      two groups of clips that differ as two speakers do

@@ -23,6 +23,7 @@ from voicemill.dataset import (
     resolution,
     screening,
     stage_cache,
+    synthetic_speech,
 )
 from voicemill.dataset.cached_recognition import CachedTranscriber, choose_recogniser, find_second_recogniser
 from voicemill.dataset.cluster import RayPool
@@ -188,7 +189,7 @@ def _run_stages(
     """Run the stages in their order and leave the finished dataset in the staging folder."""
     request = context.request
     decoded = voice_activity.run(context, decode.run(context, sources.recordings))
-    recording_warnings.of_synthetic_speech(context, decoded.usable)
+    synthetic_speech.warn(context, decoded.usable)
     decoded, separated = separation.run(context, decoded)
     decoded, levels = loudness.run(context, decoded)
     segmented = segmentation.run(context, sources, decoded)

@@ -1,4 +1,4 @@
-"""Warnings about recordings that do not suit a voice: synthetic speech, a telephone, a second speaker."""
+"""Warnings about recordings that do not suit a voice: a telephone's, and those of a second speaker."""
 
 from __future__ import annotations
 
@@ -9,33 +9,14 @@ import numpy as np
 
 from voicemill.dataset import speaker_groups
 from voicemill.dataset.candidates import CandidateClip
-from voicemill_marks.detector import detect_in_file
 
 if TYPE_CHECKING:
     from voicemill.dataset.context import PreparationContext
-    from voicemill.dataset.recordings import DecodedRecording
 
-WINDOWS, RECORDINGS = 10, 200
-"""Windows of 6 s that are examined for a watermark in a recording, spread over it, and the number of recordings, the
-first ones."""
 TELEPHONE_HZ = 4500.0
 """Bandwidth up to which a clip counts as a telephone's: telephones end at 3400 Hz, files of 8 kHz at 4000."""
 TELEPHONE_SHARE = 0.1
 """Share of the seconds in such clips from which there is a warning."""
-
-
-def of_synthetic_speech(context: PreparationContext, decoded: Sequence[DecodedRecording]) -> None:
-    """Name the recordings with the watermark of a voice made here: a voice trained on them is not a person's."""
-    marked, examined = [], decoded[:RECORDINGS]
-    for recording in examined:
-        found = detect_in_file(recording.path, speeds=False, most=WINDOWS)
-        if found.marked:
-            marked.append(f"{recording.source.path.name} ({found.payload.hex() if found.payload else 'unread'})")
-    if marked:
-        context.observer.note(
-            f"WARNING: {len(marked)} of {len(examined)} recordings with the watermark of synthetic speech: "
-            f"{_first(marked)}; voice-verify audio names the voice"
-        )
 
 
 def of_telephone(context: PreparationContext, clips: Sequence[CandidateClip]) -> None:

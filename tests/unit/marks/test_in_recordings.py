@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import soundfile
 
-from voicemill.dataset import recording_warnings
+from voicemill.dataset import synthetic_speech
 from voicemill_marks.detector import detect_in_file
 from voicemill_marks.watermark import Watermark
 
@@ -27,10 +27,10 @@ def test_marked_recordings_are_named_and_others_are_not(tmp_path: Path) -> None:
         path = tmp_path / f"{index}.wav"
         soundfile.write(path, samples, rate, subtype="FLOAT")
         recordings.append(SimpleNamespace(path=path, source=SimpleNamespace(path=Path(f"take-{index}.flac"))))
-    recording_warnings.of_synthetic_speech(context, recordings)  # type: ignore[arg-type]
+    synthetic_speech.warn(context, recordings)  # type: ignore[arg-type]
     assert len(notes) == 1
     assert "take-1.flac (01020304)" in notes[0]
-    recording_warnings.of_synthetic_speech(context, [recordings[0], recordings[2]])  # type: ignore[arg-type, list-item]
+    synthetic_speech.warn(context, [recordings[0], recordings[2]])  # type: ignore[arg-type, list-item]
     assert len(notes) == 1
 
 
