@@ -112,7 +112,7 @@ def main(
 
 
 def _export(training: IstftTraining, crops: PeopleCrops, target: Path) -> None:
-    """Write the averaged weights with the record of their training data."""
+    """Write the averaged weights with what they learned from."""
     from voicemill.training.istft_weights import write_istft
 
     origin = {
