@@ -59,7 +59,7 @@ def measure(samples: npt.NDArray[np.float32], rate: int) -> VoiceTraits | None:
     pitch, voiced = _pitch(chosen)
     if int(voiced.sum()) < _MIN_FRAMES:
         return None
-    found = [formants for frame in chosen[voiced] if (formants := _formants(frame)) is not None]
+    found = _formants(chosen[voiced])
     if len(found) < _MIN_FRAMES // 2:
         return None
     medians = np.median(np.log(np.array(found)), axis=0)
@@ -92,19 +92,26 @@ def _pitch(frames: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], np
     return RATE / lag, best >= _VOICED
 
 
-def _formants(frame: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
-    """The first four resonances (Hz) by linear prediction; None if there are fewer."""
-    from scipy.linalg import solve_toeplitz
+def _formants(frames: npt.NDArray[np.float64]) -> list[npt.NDArray[np.float64]]:
+    """The first four resonances (Hz) of each frame by linear prediction; without frames that have fewer."""
+    emphasised = frames.copy()
+    emphasised[:, 1:] -= 0.97 * frames[:, :-1]
+    spectrum = np.abs(np.fft.rfft(emphasised * np.hamming(_FRAME), 2 * _FRAME)) ** 2
+    correlation = np.fft.irfft(spectrum)[:, : _ORDER + 1]
+    correlation = correlation[correlation[:, 0] > 0]
+    correlation[:, 0] *= 1.0001  # a little noise keeps the equations solvable
+    lags = np.arange(_ORDER)
+    equations = correlation[:, np.abs(lags[:, None] - lags)]
+    # the poles are the eigenvalues of the companion matrix
+    companion = np.tile(np.eye(_ORDER, k=-1), (len(equations), 1, 1))
+    companion[:, 0] = np.linalg.solve(equations, correlation[:, 1:, None])[..., 0]
+    return [kept for poles in np.linalg.eigvals(companion) if len(kept := _resonances(poles)) == 4]
 
-    emphasised = np.append(frame[:1], frame[1:] - 0.97 * frame[:-1]) * np.hamming(_FRAME)
-    spectrum = np.abs(np.fft.rfft(emphasised, 2 * _FRAME)) ** 2
-    correlation = np.fft.irfft(spectrum)[: _ORDER + 1]
-    if correlation[0] <= 0:
-        return None
-    correlation[0] *= 1.0001  # a little noise keeps the equations solvable
-    poles = np.roots(np.concatenate(([1.0], -solve_toeplitz(correlation[:-1], correlation[1:]))))
+
+def _resonances(poles: npt.NDArray[np.complex128]) -> npt.NDArray[np.float64]:
+    """At most four frequencies (Hz), the lowest first, of poles that are narrow enough for a formant."""
     poles = poles[poles.imag > 0]
     hertz = np.angle(poles) * RATE / (2 * np.pi)
     width = -np.log(np.abs(poles)) * RATE / np.pi
     kept: npt.NDArray[np.float64] = np.sort(hertz[(hertz > 150) & (hertz < 4800) & (width < 500)])[:4]
-    return kept if len(kept) == 4 else None
+    return kept

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
@@ -65,7 +65,7 @@ def _source(name: str, library: Path) -> Path | None:
 def _imports(path: Path, name: str, library: Path) -> tuple[str, ...]:
     """Modules of this library that a file imports."""
     found = set()
-    for node in _executed(ast.parse(path.read_bytes(), str(path))):
+    for node in _executed(ast.parse(path.read_bytes(), str(path)).body):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -75,16 +75,17 @@ def _imports(path: Path, name: str, library: Path) -> tuple[str, ...]:
     return tuple(sorted(one for one in found if one.partition(".")[0] == _ROOT and _source(one, library)))
 
 
-def _executed(tree: ast.AST) -> Iterator[ast.AST]:
-    """All nodes of a tree, without the bodies of `if TYPE_CHECKING:`."""
-    for node in ast.iter_child_nodes(tree):
+def _executed(statements: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """All statements, also those inside others, without the bodies of `if TYPE_CHECKING:`."""
+    for node in statements:
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            for other in node.orelse:
-                yield other
-                yield from _executed(other)
+            yield from _executed(node.orelse)
             continue
         yield node
-        yield from _executed(node)
+        for field in ("body", "orelse", "finalbody"):
+            yield from _executed(getattr(node, field, ()))
+        for part in (*getattr(node, "handlers", ()), *getattr(node, "cases", ())):
+            yield from _executed(part.body)
 
 
 @functools.cache

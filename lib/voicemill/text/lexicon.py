@@ -92,8 +92,9 @@ class Lexicon:
             DatasetError: `lexicon_missing` or `lexicon_invalid`, with file and line.
             DependencyError: PocketSphinx is not installed.
         """
+        listed = _read(pocketsphinx_folder() / _DICTIONARY)
         own = read_own(extra) if extra is not None else {}
-        return cls(_read(pocketsphinx_folder() / _DICTIONARY) | own, own)
+        return cls(listed | own if own else listed, own)
 
     def __contains__(self, word: str) -> bool:
         return word in self._entries
@@ -173,8 +174,9 @@ def _write(path: Path, entries: Iterable[tuple[str, Phones]], *, separator: str)
     files.write_text(path, "".join(f"{word}{separator}{' '.join(phones)}\n" for word, phones in entries))
 
 
+@functools.cache
 def _read(path: Path) -> dict[str, Phones]:
-    """The first pronunciations of a dictionary in PocketSphinx's format."""
+    """The first pronunciations of a dictionary in PocketSphinx's format, read once; lexicons share them."""
     entries: dict[str, Phones] = {}
     with path.open(encoding="utf-8") as lines:
         for line in lines:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from voicemill.errors import NotMeasurableError
+from voicemill.metrics import spectral
 from voicemill.metrics.spectral import (
     MelSettings,
     log_mel,
@@ -34,6 +35,25 @@ def test_log_mel_equals_librosa_with_nemo_s_parameters(talk) -> None:
     assert mel.dtype == np.float32
     assert mel.shape == (80, len(samples) // 256 + 1)
     np.testing.assert_allclose(mel, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [MelSettings(), MelSettings(sample_rate=16_000, n_fft=512, win_length=400, n_mels=64, low_hz=55.0, high_hz=7600.0)],
+)
+def test_mel_bands_equal_librosa_s_to_the_bit(settings) -> None:
+    import librosa
+
+    theirs = librosa.filters.mel(
+        sr=settings.sample_rate,
+        n_fft=settings.n_fft,
+        n_mels=settings.n_mels,
+        fmin=settings.low_hz,
+        fmax=settings.high_hz,
+    )
+    ours = spectral._filters(settings)
+    assert ours.dtype == theirs.dtype
+    assert np.array_equal(ours, theirs)
 
 
 def test_digital_silence_is_the_guard() -> None:
