@@ -316,13 +316,14 @@ def people(work: Path, recordings: Path | None, count: int, limit: int, only: tu
 @main.command("wrong-text")
 @click.argument("recordings", type=click.Path(path_type=Path, exists=True, file_okay=False), required=False)
 @click.option("--count", default=20, show_default=True, help="Clips of each person.")
+@click.option("--rounds", default=1, show_default=True, help="Draws of each changed word a clip.")
 @click.option("--seed", default=1, show_default=True, help="Of the clips and words that are drawn.")
 @click.pass_obj
-def wrong_text(work: Path, recordings: Path | None, count: int, seed: int) -> None:
+def wrong_text(work: Path, recordings: Path | None, count: int, rounds: int, seed: int) -> None:
     """Right and changed texts of people, judged as in a preparation; RECORDINGS holds a folder a set."""
     from wrong_text import report
 
-    for line in report(recordings or ROOT / "tests/data/people", work / "wrong-text", count, seed):
+    for line in report(recordings or ROOT / "tests/data/people", work / "wrong-text", count, rounds, seed):
         click.echo(line)
 
 

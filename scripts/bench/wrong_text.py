@@ -1,24 +1,26 @@
 """How many wrong texts of people a preparation finds: the measurement of `bench.py wrong-text`.
 
 Each clip is judged with its own text and with changed ones: a word, drawn at random, replaced, left out or added, the
-last word left out, and one half of the text. Three rules judge, as in a preparation: the aligner's scores, speech
+last word left out, one half of the text, and the text of another clip. Three rules judge, as in a preparation: the aligner's scores, speech
 outside all words, and the check of words with Whisper.
 """
 
 from __future__ import annotations
 
+import json
+import math
 import random
-import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from people_preparation import Clip, sets
 
 from voicemill.align import features, second_recogniser
 from voicemill.align.forced_alignment import Aligner
 from voicemill.align.spoken_reading import spoken_reading
-from voicemill.align.text_check import wrong_words
+from voicemill.align.text_check import wrong_words_of
 from voicemill.audio import decode
 from voicemill.audio.vad import Span
 from voicemill.dataset.cached_recognition import find_second_recogniser
@@ -33,59 +35,114 @@ from voicemill.text.readings import reading_of
 from voicemill.weights.allowlist import SHIPPED
 from voicemill.weights.registry import WeightsRegistry
 
+MACHINE_TEXTS = "librispeech_many"
+"""A set whose texts a recogniser wrote; they are not known to be right."""
 _FEWEST_WORDS = 4
+_NOT_DRAWN = ("right", "last word left out", "second half missing", "first half missing")
 
 
-def report(people: Path, work: Path, count: int, seed: int) -> Iterator[str]:
-    """One row for each change, as Markdown, over `count` clips of each person."""
+@dataclass(frozen=True)
+class Bench:
+    """The models, and texts whose words are added and put in place of others."""
+
+    aligner: Aligner
+    lexicon: Lexicon
+    recogniser: second_recogniser.SecondRecogniser
+    cache: Path
+    vocabulary: Sequence[SpokenWord]
+    texts: Sequence[Sequence[SpokenWord]]
+
+
+def report(people: Path, work: Path, count: int, rounds: int, seed: int) -> Iterator[str]:
+    """One row for each change, as Markdown, over `count` clips of each person with `rounds` draws of every change.
+
+    Every judged text is appended to `work/judged-SEED.jsonl`, from which the table is made; a run that was interrupted
+    goes on after the last one.
+    """
     chance = random.Random(seed)  # noqa: S311
-    clips = [clip for _, every in sets(people, 400) for clip in chance.sample(every, min(count, len(every)))]
-    registry = WeightsRegistry(REPOSITORY / SHIPPED, work / "weights", REPOSITORY)
-    model = find_second_recogniser(registry)
+    found = {name: every for name, every in sets(people, 400) if not name.startswith(MACHINE_TEXTS)}
+    clips = [clip for every in found.values() for clip in chance.sample(every, min(count, len(every)))]
+    chance.shuffle(clips)
+    bench = _bench(clips, work)
+    stored = work / f"judged-{seed}.jsonl"
+    rows = [json.loads(line) for line in stored.read_text().splitlines()] if stored.is_file() else []
+    done = {(row["clip"], row["round"]) for row in rows}
+    with stored.open("a") as file:
+        for turn in range(rounds):
+            for clip in clips:
+                if (clip.name, turn) not in done:
+                    of = _judged(bench, clip, turn, random.Random(f"{seed} {clip.name} {turn}"))  # noqa: S311
+                    file.write("".join(json.dumps(row) + "\n" for row in of))
+                    file.flush()
+                    rows += of
+    yield from table(rows)
+
+
+def table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Shares by change, with 95% intervals (Wilson) of those that are rejected or marked."""
+    yield "| text | n | aligner and speech outside words | with Whisper: rejected | rejected or marked | 95 % |"
+    yield "|---|---:|---:|---:|---:|---:|"
+    for kind in dict.fromkeys(row["kind"] for row in rows):
+        of = [row for row in rows if row["kind"] == kind]
+        shares = " | ".join(f"{sum(row[rule] for row in of) / len(of):.1%}" for rule in ("aligner", "all", "marked"))
+        low, high = wilson(sum(row["marked"] for row in of), len(of))
+        yield f"| {kind} | {len(of)} | {shares} | {low:.1%} to {high:.1%} |"
+
+
+def wilson(hits: int, count: int) -> tuple[float, float]:
+    """Wilson's 95% interval of a share."""
+    share, z = hits / count, 1.96
+    middle, scale = share + z * z / (2 * count), 1 + z * z / count
+    half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return (middle - half) / scale, (middle + half) / scale
+
+
+def _bench(clips: Sequence[Clip], work: Path) -> Bench:
+    model = find_second_recogniser(WeightsRegistry(REPOSITORY / SHIPPED, work / "weights", REPOSITORY))
     if model is None:
         raise SystemExit("Whisper tiny.en is not installed.")
-    recogniser, lexicon = second_recogniser.load(model), Lexicon.load()
-    aligner = Aligner(lexicon)
-    totals: dict[str, Counter[str]] = {}
-    vocabulary = [word for clip in clips for word in _words(clip, lexicon)]
-    checking = seconds = 0.0
-    for clip in clips:
-        likely = reading_of(clip.text, normalise.normalise(clip.text), lexicon)
-        samples = decode.resample(*decode.read_mono(clip.path), features.SAMPLE_RATE)
-        if len(samples) > second_recogniser.LONGEST_SECONDS * features.SAMPLE_RATE or len(likely.words) < _FEWEST_WORDS:
+    work.mkdir(parents=True, exist_ok=True)
+    lexicon = Lexicon.load()
+    texts = [_words(clip, lexicon) for clip in clips]
+    vocabulary = [word for text in texts for word in text]
+    return Bench(Aligner(lexicon), lexicon, second_recogniser.load(model), work / "cache", vocabulary, texts)
+
+
+def _judged(bench: Bench, clip: Clip, turn: int, chance: random.Random) -> list[dict[str, Any]]:
+    """The verdicts on one clip's texts; the right one and halves in the first turn only, as they are not drawn."""
+    likely = reading_of(clip.text, normalise.normalise(clip.text), bench.lexicon)
+    samples = decode.resample(*decode.read_mono(clip.path), features.SAMPLE_RATE)
+    if len(samples) > second_recogniser.LONGEST_SECONDS * features.SAMPLE_RATE or len(likely.words) < _FEWEST_WORDS:
+        return []
+    words = list(spoken_reading(bench.aligner, samples, likely).words)
+    speech = [Span(*span) for span in speech_of(SpeechTask(clip.path, bench.cache)).spans]
+    (recognised,) = bench.recogniser.recognise([samples])
+    rows = []
+    for kind, text in _changes(words, bench, chance).items():
+        if turn and kind in _NOT_DRAWN:
             continue
-        words = list(spoken_reading(aligner, samples, likely).words)
-        speech = [Span(*span) for span in speech_of(SpeechTask(clip.path, work / "cache")).spans]
-        changes = _changes(words, vocabulary, chance)
-        started = time.process_time()
-        wrong_words(recogniser, aligner, lexicon, [(samples, words)])
-        checking += time.process_time() - started
-        seconds += len(samples) / features.SAMPLE_RATE
-        judged = wrong_words(recogniser, aligner, lexicon, [(samples, text) for text in changes.values()])
-        for (kind, text), found in zip(changes.items(), judged, strict=True):
-            total = totals.setdefault(kind, Counter())
-            aligned = _aligner_accepts(aligner, samples, text, speech)
-            total["n"] += 1
-            total["aligner"] += not aligned
-            total["all"] += not aligned or any(one.certain for one in found)
-            total["marked"] += not aligned or bool(found)
-    yield "| text | n | aligner and speech outside words | with Whisper: rejected | rejected or marked |"
-    yield "|---|---:|---:|---:|---:|"
-    for kind, total in totals.items():
-        shares = " | ".join(f"{total[rule] / total['n']:.1%}" for rule in ("aligner", "all", "marked"))
-        yield f"| {kind} | {total['n']} | {shares} |"
-    yield f"\nRight texts, one clip at a time: {seconds / checking:.0f} × real time on one core."
+        aligned = _aligner_accepts(bench.aligner, samples, text, speech)
+        found = wrong_words_of(recognised, bench.aligner, bench.lexicon, samples, text) if aligned else []
+        rejected = not aligned or any(one.certain for one in found)
+        verdict = {"aligner": not aligned, "all": rejected, "marked": rejected or bool(found)}
+        doubts = [(one.first, one.last, one.recognised, one.gain, one.certain) for one in found]
+        spoken = " ".join(word.text for word in text)
+        rows.append(
+            {"clip": clip.name, "round": turn, "kind": kind, **verdict, "text": spoken, "recognised": recognised.text}
+            | {"found": doubts}
+        )
+    return rows
 
 
 def _words(clip: Clip, lexicon: Lexicon) -> Sequence[SpokenWord]:
     return reading_of(clip.text, normalise.normalise(clip.text), lexicon).words
 
 
-def _changes(
-    words: list[SpokenWord], vocabulary: Sequence[SpokenWord], chance: random.Random
-) -> dict[str, list[SpokenWord]]:
+def _changes(words: list[SpokenWord], bench: Bench, chance: random.Random) -> dict[str, list[SpokenWord]]:
     at, place, half = chance.randrange(len(words)), chance.randrange(len(words) + 1), len(words) // 2
-    other = chance.choice([word for word in vocabulary if word.text != words[at].text])
+    other = chance.choice([word for word in bench.vocabulary if word.text != words[at].text])
+    spoken = [word.text for word in words]
+    another = chance.choice([text for text in bench.texts if [word.text for word in text] != spoken])
     return {
         "right": words,
         "one word replaced": [*words[:at], other, *words[at + 1 :]],
@@ -94,6 +151,7 @@ def _changes(
         "last word left out": words[:-1],
         "second half missing": words[:half],
         "first half missing": words[half:],
+        "another clip's text": list(another),
     }
 
 

@@ -90,17 +90,18 @@ def wrong_words(
     judged = [index for index, (samples, words) in enumerate(clips) if judgeable(samples.size, len(words))]
     found: list[list[WrongWords]] = [[] for _ in clips]
     for index, recognised in zip(judged, recogniser.recognise([clips[one][0] for one in judged]), strict=True):
-        found[index] = _wrong_words(recognised, aligner, lexicon, *clips[index])
+        found[index] = wrong_words_of(recognised, aligner, lexicon, *clips[index])
     return found
 
 
-def _wrong_words(
+def wrong_words_of(
     clip: RecognisedClip,
     aligner: Aligner,
     lexicon: Lexicon,
     samples: npt.NDArray[np.float32],
     words: Sequence[SpokenWord],
 ) -> list[WrongWords]:
+    """Words of one text that are not what is spoken in a clip that was recognised; see `wrong_words`."""
     recognised = _without_repeats(_spoken(clip.text))
     if recognised == [word.text for word in words]:
         return []

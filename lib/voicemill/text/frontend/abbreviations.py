@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from voicemill.text.frontend.forms import FUNCTION_WORDS
 from voicemill.text.frontend.units import MONTHS, WEEKDAYS, word_list
 
 _TITLES = {
@@ -104,6 +105,8 @@ _DIRECTIONS = {
     "SE": "southeast",
     "SW": "southwest",
 }
+_TOWARDS = frozenset(word_list("from to toward towards in into on facing lies"))
+"""Before `the` and a direction: wind from the W."""
 _GENERAL = {
     "etc": "et cetera",
     "vs": "versus",
@@ -372,7 +375,8 @@ def expand_dotted(text: str) -> list[str]:
 
 
 def direction(letters: str, before: Sequence[str], after: Sequence[str]) -> str:
-    """The compass direction that one or two letters abbreviate in the name of a street, or an empty string.
+    """The compass direction that one or two letters abbreviate, in the name of a street or after `from the`, or an
+    empty string.
 
     Args:
         letters: capitals.
@@ -381,6 +385,9 @@ def direction(letters: str, before: Sequence[str], after: Sequence[str]) -> str:
     """
     if letters not in _DIRECTIONS:
         return ""
+    towards = before[0].lower() == "due" or (before[0].lower() == "the" and before[1].lower() in _TOWARDS)
+    if towards and (not after[0] or after[0] in FUNCTION_WORDS):
+        return _DIRECTIONS[letters]
     numbered = before[0].isdigit() and before[1].lower() in ("hwy", "highway", "route", "rte", "interstate")
     if len(letters) == 1 and (numbered or re.fullmatch(r"(?:I|US|SR)-?\d+", before[0])):
         return _DIRECTIONS[letters]

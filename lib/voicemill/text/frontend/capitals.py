@@ -79,6 +79,8 @@ _SMALL_NUMERALS = frozenset(word_list("scene act chapter page part volume book s
 _NOT_NUMERALS = frozenset(
     word_list("MIX DIM CIVIL LIVID VIVID MILL DID LID MD CD DC MC LC CM MM DM CC CV CI DVI MI DI LI")
 )
+_INFUSED = frozenset(word_list("drip drips line lines fluid fluids bag bags pole therapy antibiotics needle pump treatment"))
+"""After `IV`, which means intravenous there; so it does after `an`."""
 _VERBS = frozenset(
     word_list(
         "am was think will have had do did would could should can must may might shall want need know see like "
@@ -165,6 +167,8 @@ def _numeral(word: str, around: Surroundings) -> list[Reading] | None:
     lower = word.islower() and around.before[:1].isupper() and before in _SMALL_NUMERALS
     upper = word.upper() if lower else word
     value = numbers.roman(upper)
+    if upper == "IV" and (before == "an" or around.after.lower() in _INFUSED):
+        return [spelled(upper), numbers.cardinal(value or 4)]
     if value is None or upper in _NOT_NUMERALS or (around.shouting and len(upper) < 3):
         return None
     royal = before in _MONARCHS or (around.earlier.lower() in _ROYAL and around.before[:1].isupper())

@@ -51,8 +51,13 @@ _PER = "|".join(sorted(map(re.escape, PER), key=len, reverse=True))
 
 
 def _money(text: str, around: Neighbours) -> list[Reading]:
+    sign = sign_words(text[0])
+    return [[*sign, *words] for words in _amount_of_money(text, around)]
+
+
+def _amount_of_money(text: str, around: Neighbours) -> list[Reading]:
     found = parts(
-        rf"([A-Z]*)([{_CURRENCY}]) ?([\d.,]+) ?({MAGNITUDE})??(?: ?[-\u2013] ?[{_CURRENCY}]?([\d.,]+))?"
+        rf"[-\u2013+\u00b1~]?([A-Z]*)([{_CURRENCY}]) ?([\d.,]+) ?({MAGNITUDE})??(?: ?[-\u2013] ?[{_CURRENCY}]?([\d.,]+))?"
         rf"(?:[ -]?({MAGNITUDE}))?",
         text,
     )
@@ -232,7 +237,7 @@ def _unit(text: str, around: Neighbours) -> list[Reading]:
 
 FORMS = {
     "money": Form(
-        rf"(?<!\w)(?:US|AU?|CA?|NZ|HK|S)?[{_CURRENCY}] ?(?:{NUMBER}(?:\.\d{{1,9}}|,\d\d(?!\d))?|\.\d{{1,9}})"
+        rf"(?:(?<![\w.,)])[-\u2013+\u00b1~])?(?<!\w)(?:US|AU?|CA?|NZ|HK|S)?[{_CURRENCY}] ?(?:{NUMBER}(?:\.\d{{1,9}}|,\d\d(?!\d))?|\.\d{{1,9}})"
         rf"(?:(?: ?(?:{MAGNITUDE}))? ?[-\u2013] ?[{_CURRENCY}]?{NUMBER}(?:\.\d{{1,9}})?)?"
         rf"(?:[ -]?(?:{MAGNITUDE})(?!\w))?",
         _money,

@@ -12,7 +12,10 @@ _ELEMENT = (
     "N[abdeiop]?|O[s]?|P[abdmortu]?|R[abefhnu]|S[bceimnr]?|T[abcehil]|U|V|W|X[e]|Y[b]?|Z[nr])"
 )
 _MONEY = {"$": "dollar", "\u20ac": "euro", "\u00a3": "pound"}
-_KEY_BEFORE = re.compile(r"\b(?:press|hit|push|the|dial|enter|type)\s*$", re.IGNORECASE)
+_KEY_BEFORE = re.compile(
+    r"\b(?:the|(?:press|hit|push|dial|enter|type)(?:[^.!?]{0,40}\b(?:then|or|and|by|plus)|[^.!?]{0,40},)?)\s*$", re.IGNORECASE
+)
+"""Words before a sign that is a key: `press #`, `dial 5 and then *`."""
 
 
 def sign(text: str, around: Neighbours) -> list[Reading]:
