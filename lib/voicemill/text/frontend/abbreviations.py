@@ -61,6 +61,15 @@ _TITLES = {
     "insp": "inspector",
     "det": "detective",
     "amb": "ambassador",
+    "br": "brother",
+    "dep": "deputy",
+    "drs": "doctors",
+    "profs": "professors",
+    "revs": "reverends",
+    "gens": "generals",
+    "sens": "senators",
+    "reps": "representatives",
+    "govs": "governors",
 }
 """Before a name, and first names as letters and documents abbreviate them."""
 _BARE_TITLES = frozenset(word_list("mr mrs ms dr prof capt lt sgt cpl rev"))
@@ -168,6 +177,14 @@ _GENERAL = {
     "appt": "appointment",
     "utd": "united",
     "sta": "station",
+    "acct": "account",
+    "ext": "extension",
+    "prof": "professor",
+    "supt": "superintendent",
+    "atty": "attorney",
+    "capt": "captain",
+    "sgt": "sergeant",
+    "lieut": "lieutenant",
 }
 """With a dot; those of `_BARE` without one too."""
 _BARE = frozenset(["vs", "dept", "approx", "blvd", "ave", "etc", "bldg", "ctrl", "utd"])
@@ -206,8 +223,19 @@ _BEFORE_NUMBERS = {
     "hwy": ("highway", "highways"),
     "iss": ("issue", "issues"),
 }
+_LETTERED = frozenset(word_list("app fig figs sec sect ex tab pt vol bk ser rm ste"))
+"""Those that also stand before a single capital letter, as in `App. B`."""
+_MINISTRIES = frozenset(word_list("prime foreign finance defense defence interior health first deputy cabinet justice"))
+"""Before `Min.`, which is a minister there."""
+_COUNTED_BY_NUMBER = frozenset(
+    word_list(
+        "telephone phone fax serial account part order model id reference catalog catalogue item flight "
+        "license licence room house page policy invoice case registration batch lot"
+    )
+)
+"""Before `no.`, which is a number there."""
 _NUMERAL = re.compile(r"[IVXLC]{2,}")
-_PART_NUMERAL = re.compile(r"[IVXLC]+|[ivxl]{2,}")
+_PART_NUMERAL = re.compile(r"[IVX]|[IVXLC]{2,}|[ivxl]{2,}")
 _PARTS = frozenset(word_list("vol vols ch chap pt bk sec sect art app fig figs tab ser"))
 """Before a Roman numeral, which may be a single letter or in small letters."""
 _BEFORE_YEARS = {"b": "born", "d": "died", "fl": "flourished", "r": "reigned"}
@@ -288,7 +316,8 @@ class Abbreviation:
     """What an abbreviation stands for, and whether its dot also ends the sentence.
 
     Attributes:
-        counted: the first word with a capital letter where a Roman numeral follows, otherwise an empty string.
+        counted: the word that the next one is read by: with a capital letter where a Roman numeral follows, in small
+            letters before the letter A or `no.`, otherwise an empty string.
     """
 
     words: list[str]
@@ -339,6 +368,15 @@ def expand(word: str, context: WordContext) -> Abbreviation | None:
     ):
         names = _BEFORE_NUMBERS[key]["-" in context.after or "\u2013" in context.after]
         return Abbreviation([names], counted=names.capitalize() if numeral else "")
+    if dotted and key in _LETTERED and re.fullmatch("[A-HJ-Z]", context.after) and (capital or context.after != "A"):
+        name = _BEFORE_NUMBERS[key][0]
+        return Abbreviation([name], counted=name if context.after == "A" else "")
+    if dotted and key in ("no", "nos") and context.before.lower() in _COUNTED_BY_NUMBER:
+        return _done(_BEFORE_NUMBERS[key][0])
+    if word == "Min" and dotted and context.before.lower() in _MINISTRIES:
+        return _done("minister")
+    if key == "assoc" and dotted and context.after.lower() in ("prof", "professor", "editor", "dean", "director"):
+        return _done("associate")
     if capital and (dotted or key in _BARE_CALENDAR) and key in _CALENDAR and _is_calendar(key, context):
         return _done(_CALENDAR[key], final and not context.after)
     if capital and key in _BEFORE_PLACES and before_name and not (after_name and key in _PLACES and dotted and final):
@@ -365,7 +403,8 @@ def expand(word: str, context: WordContext) -> Abbreviation | None:
     ):
         return None
     if key in _GENERAL and (dotted or key in _BARE):
-        return _done(_GENERAL[key], final and (key in _SENTENCE_FINAL or not context.after))
+        ends = final and (key in _SENTENCE_FINAL or not context.after)
+        return Abbreviation(_GENERAL[key].split(), ends, _GENERAL[key] if context.after in ("no", "nos") else "")
     return None
 
 

@@ -147,6 +147,11 @@ def _phone(text: str, _: Neighbours) -> list[Reading]:
     return [words, ["oh" if word == "zero" else word for word in words]]
 
 
+def _zip_code(text: str, _: Neighbours) -> list[Reading]:
+    first, second = text.split("-")
+    return [[*numbers.digits(first), *numbers.digits(second)]]
+
+
 FORMS = {
     "url": Form(r"https?://[^\s<>\"]{0,1998}[^\s<>\".,;:!?)']", _url),
     "email": Form(r"(?<![\w.+-])[\w+-]{1,64}(?:\.[\w+-]{1,64}){0,8}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}", _address),
@@ -173,6 +178,7 @@ FORMS = {
     "star": Form(r"(?<!\S)\*\d{1,4}#?(?!\w)", _star),
     "handle": Form(r"(?<![\w&])[#@][A-Za-z]\w{0,60}", _handle),
     "language": Form(r"(?<!\w)(?:[A-Z]\+\+|[CF]#)(?!\w)", _language),
+    "zip_code": Form(r"(?<![\w-])\d{5}-\d{4}(?![\w-])", _zip_code),
     "phone": Form(
         r"(?<![\w+-])(?:\+\d{1,3}(?:[ -]\(?\d{1,8}\)?){2,5}|(?:\+?1[ .-])?(?:\(\d{3}\) ?|\d{3}[.-])\d{3}[.-]\d{4}"
         r"|\d{3}-\d{4}|0\d{2,4}(?: \d{3,8}){1,3})(?![\w-]|[.,]\d)",

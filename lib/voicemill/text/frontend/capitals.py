@@ -15,7 +15,7 @@ _ACRONYMS = frozenset(
         "nasa nato unesco unicef opec aids radar sonar laser scuba fifa uefa ikea nafta fema osha covid sars swat "
         "asean interpol brexit pin sim ram rom gif lego visa imax nascar bafta oscar aids ansi ascii wasp yuppie "
         "awol moma nasdaq sat act ged mensa captcha wysiwyg tofu asap epcot maga potus scotus flotus dodge hamas "
-        "esa iso"
+        "esa iso zip"
     )
 ) - {"asap", "ged", "esa", "iso", "sat", "act"}
 """Read as words although they are written in capitals."""
@@ -79,7 +79,9 @@ _SMALL_NUMERALS = frozenset(word_list("scene act chapter page part volume book s
 _NOT_NUMERALS = frozenset(
     word_list("MIX DIM CIVIL LIVID VIVID MILL DID LID MD CD DC MC LC CM MM DM CC CV CI DVI MI DI LI")
 )
-_INFUSED = frozenset(word_list("drip drips line lines fluid fluids bag bags pole therapy antibiotics needle pump treatment"))
+_INFUSED = frozenset(
+    word_list("drip drips line lines fluid fluids bag bags pole therapy antibiotics needle pump treatment")
+)
 """After `IV`, which means intravenous there; so it does after `an`."""
 _VERBS = frozenset(
     word_list(

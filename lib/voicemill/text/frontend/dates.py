@@ -243,6 +243,11 @@ FORMS = {
         _clock_range,
     ),
     "dotted_clock": Form(rf"(?<![\d:.])(?:1[0-2]|0?[1-9])\.[0-5]\d\s?{_HALF}", _clock),
+    "timetable": Form(
+        r"(?<=[Tt]he )(?:[01]?\d|2[0-3])\.[0-5]\d(?= (?:trains?|bus|flight|ferry|boat|coach|tram|express|news|bulletin|"
+        r"show|showing|performance|service|class|mass|bell)\b)",
+        _clock,
+    ),
     "short_year": Form(r"(?<!\w)'\d\d(?![\w'])", _short_year),
     "clock": Form(r"(?<![\d:.])\d{1,2}:[0-5]\d(?::[0-5]\d)?(?:\s?[aApP]\.?\s?[mM](?:\.|(?!\w)))?(?![\d:])", _clock),
     "hour": Form(r"(?<![\d:.,])(?:1[0-2]|0?[1-9])\s?[aApP]\.?[mM](?:\.|(?!\w))", _hour),

@@ -142,6 +142,8 @@ def _roman_range(text: str, _: Neighbours) -> list[Reading]:
 
 def _range(text: str, around: Neighbours) -> list[Reading]:
     first, second = re.split(r" ?[-\u2013] ?", text)
+    if len(first) > 2 and first.isdigit() and first[0] == "0" and second.isdigit():  # a code, not two amounts
+        return [[*numbers.digits(first), *numbers.digits(second)]]
     joined = [*amount_words(first), "to", *amount_words(second)]
     apart = [*amount_words(first), *amount_words(second)]
     if " - " in text and _in_equation(around):
@@ -157,6 +159,11 @@ def _range(text: str, around: Neighbours) -> list[Reading]:
             return [named, joined, apart]
         return [apart, joined]
     return [joined, apart]
+
+
+def _minus(_: str, __: Neighbours) -> list[Reading]:
+    """Between terms of an equation: `3x - 5 = 10`."""
+    return [["minus"]]
 
 
 def _code(text: str, around: Neighbours) -> list[Reading]:
@@ -244,6 +251,10 @@ FORMS = {
     "product": Form(rf"(?<![\w.,]){NUMBER} ?[x\u00d7] ?{NUMBER}(?: ?[x\u00d7] ?{NUMBER})?(?![\w.,]\d)", _product),
     "division": Form(rf"(?<![\w.,/]){NUMBER} / {NUMBER}(?![\w/]|[.,]\d)", _division),
     "square": Form(r"[\u00b2\u00b3]", _square),
+    "minus": Form(
+        r"(?:(?<=[ (\d][a-z])|(?<=^[a-z])|(?<=\))) [-\u2013] (?=\d{0,9}[a-z]?(?!\w)[^.!?]{0,24}[=<>\u2264\u2265])",
+        _minus,
+    ),
     "roman_range": Form(r"(?<![\w-])[IVXLC]{1,8}[-\u2013][IVXLC]{1,8}(?![\w-])", _roman_range),
     "range": Form(
         rf"(?<![\w.,-]){NUMBER}(?:\.\d{{1,9}})? ?[-\u2013] ?{NUMBER}(?:\.\d{{1,9}})?(?![\w-]|[.,]\d)", _range

@@ -57,8 +57,8 @@ def _money(text: str, around: Neighbours) -> list[Reading]:
 
 def _amount_of_money(text: str, around: Neighbours) -> list[Reading]:
     found = parts(
-        rf"[-\u2013+\u00b1~]?([A-Z]*)([{_CURRENCY}]) ?([\d.,]+) ?({MAGNITUDE})??(?: ?[-\u2013] ?[{_CURRENCY}]?([\d.,]+))?"
-        rf"(?:[ -]?({MAGNITUDE}))?",
+        rf"[-\u2013+\u00b1~]?([A-Z]*)([{_CURRENCY}]) ?([\d.,]+) ?({MAGNITUDE})??"
+        rf"(?: ?[-\u2013] ?[{_CURRENCY}]?([\d.,]+))?(?:[ -]?({MAGNITUDE}))?",
         text,
     )
     country, sign, first, scale, second, magnitude = found.groups()
@@ -235,9 +235,17 @@ def _unit(text: str, around: Neighbours) -> list[Reading]:
     return [[*words, *(one if single or attributive else many).split()]]
 
 
+def _tablespoons(text: str, around: Neighbours) -> list[Reading]:
+    amount = text.removesuffix("T.").strip()
+    words = numerals.mixed(amount, around)[0] if " " in amount else amount_words(amount)
+    return [[*words, "tablespoon" if amount == "1" else "tablespoons"]]
+
+
 FORMS = {
+    "tablespoons": Form(r"(?<![\w.,/-])\d{1,2}(?: \d/\d)? ?T\.(?= [a-z])", _tablespoons),
     "money": Form(
-        rf"(?:(?<![\w.,)])[-\u2013+\u00b1~])?(?<!\w)(?:US|AU?|CA?|NZ|HK|S)?[{_CURRENCY}] ?(?:{NUMBER}(?:\.\d{{1,9}}|,\d\d(?!\d))?|\.\d{{1,9}})"
+        rf"(?:(?<![\w.,)])[-\u2013+\u00b1~])?(?<!\w)(?:US|AU?|CA?|NZ|HK|S)?[{_CURRENCY}] ?"
+        rf"(?:{NUMBER}(?:\.\d{{1,9}}|,\d\d(?!\d))?|\.\d{{1,9}})"
         rf"(?:(?: ?(?:{MAGNITUDE}))? ?[-\u2013] ?[{_CURRENCY}]?{NUMBER}(?:\.\d{{1,9}})?)?"
         rf"(?:[ -]?(?:{MAGNITUDE})(?!\w))?",
         _money,

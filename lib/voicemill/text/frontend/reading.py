@@ -268,6 +268,11 @@ def _names_letter(context: abbreviations.WordContext) -> bool:
         "point",
         "option",
         "type",
+        "appendix",
+        "figure",
+        "table",
+        "exhibit",
+        "suite",
     ):
         return True
     return bool(before) and (

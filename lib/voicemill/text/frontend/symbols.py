@@ -13,7 +13,8 @@ _ELEMENT = (
 )
 _MONEY = {"$": "dollar", "\u20ac": "euro", "\u00a3": "pound"}
 _KEY_BEFORE = re.compile(
-    r"\b(?:the|(?:press|hit|push|dial|enter|type)(?:[^.!?]{0,40}\b(?:then|or|and|by|plus)|[^.!?]{0,40},)?)\s*$", re.IGNORECASE
+    r"\b(?:the|(?:press|hit|push|dial|enter|type)(?:[^.!?]{0,40}\b(?:then|or|and|by|plus)|[^.!?]{0,40},)?)\s*$",
+    re.IGNORECASE,
 )
 """Words before a sign that is a key: `press #`, `dial 5 and then *`."""
 
@@ -65,7 +66,20 @@ def _zone(text: str, around: Neighbours) -> list[Reading]:
     return [[*spelled(text[:3]), "plus" if text[3] == "+" else "minus", *numbers.cardinal(int(hours)), *end]]
 
 
+def _countdown(text: str, _: Neighbours) -> list[Reading]:
+    return [["t", "plus" if "+" in text else "minus", *numbers.cardinal(int(re.sub(r"\D", "", text)))]]
+
+
+def _double_equals(_: str, __: Neighbours) -> list[Reading]:
+    return [["equals", "equals"], ["equals"]]
+
+
 FORMS = {
+    "countdown": Form(
+        r"(?<!\w)T ?[-+\u2013] ?\d{1,5}(?= ?(?:(?:sec(?:ond)?|min(?:ute)?|hour|hr|day|week)s?\b|and counting))",
+        _countdown,
+    ),
+    "double_equals": Form(r"(?<!=)==(?!=)", _double_equals),
     "formula_group": Form(
         rf"(?<!\w)(?:{_ELEMENT}\d{{0,3}}){{1,6}}\((?:{_ELEMENT}\d{{0,3}}){{1,6}}\)\d{{1,3}}(?!\w)", _formula
     ),
