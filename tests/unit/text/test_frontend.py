@@ -23,6 +23,7 @@ HALVES = {
     "sentences-7.tsv": 153,
     "sentences-8.tsv": 174,
     "sentences-9.tsv": 174,
+    "sentences-10.tsv": 79,
 }
 """Parts of the test set, and the least number of sentences in each."""
 GOAL = 0.97

@@ -18,8 +18,8 @@ _ORDER = word_list(
     "dotted_date slash_date month_days month_day day_month calendar_range slang clock_range lap clock "
     "dotted_clock timetable hour decade short_year years era tablespoons old_money money money_code heat pence per "
     "feet_product feet_inches feet inches product_unit unit_range fraction_inches fraction_unit mixed short_date "
-    "fraction division unit ordinal version ratio hexadecimal times countdown double_equals minus product range roman_range "
-    "party state_dotted state_name state formula_group formula ion zone chat team code square number"
+    "fraction division unit ordinal version ratio hexadecimal times countdown double_equals minus product range "
+    "roman_range party state_dotted state_name state formula_group formula ion zone chat team code square number"
 )
 PATTERN = "|".join(f"(?P<{name}>{_FORMS[name].pattern})" for name in _ORDER)
 
