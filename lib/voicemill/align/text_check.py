@@ -2,8 +2,8 @@
 
 1. Whisper recognises the clip (`second_recogniser`). If it writes the words of the text, the text is right, and nothing
    else is computed. Otherwise the regions in which it differs from the text are candidates. Words that sound the same
-   are no difference, nor are `to day` and `today`, and words that no dictionary lists are none either: Whisper spells
-   names freely.
+   are no difference, nor are `to day` and `today`. Whisper spells names freely, so a word that no dictionary lists is
+   taken for the word of the text that sounds most like it (`differences`).
 2. Whisper scores each word of the text.
 3. PocketSphinx's acoustic model aligns the clip with the text and with the text after each change. The score by which
    the change fits better is the region's gain.
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +43,10 @@ SURE_GAIN = 400
 DOUBTFUL_GAIN = 150
 """Gain above which a region is doubtful, where Whisper does not find the text likely."""
 _ALIKE_PHONES, _ALIKE_SHARE = 6, 0.7
+_LIKE_A_NAME = 0.4
+"""Share of equal phones from which a word that no dictionary lists may be another spelling of a word of the text."""
+_IN_PIECES = 0.6
+"""The same from which several recognised words are one word of the text, of which one is in no dictionary."""
 _MOST_REGIONS = 8
 _REPEATED = 4
 """Words of a run that comes twice: Whisper started again."""
@@ -126,15 +130,9 @@ def _judged(
 ) -> list[WrongWords]:
     phones = [word.phones for word in words]
     others = [lexicon.pronounce(word).phones for word in recognised]
-    matcher = difflib.SequenceMatcher(None, [word.text for word in words], recognised, autojunk=False)
-    regions = [
-        (first, last, start, end)
-        for kind, first, last, start, end in matcher.get_opcodes()
-        if kind != "equal"
-        and not sound_alike(sum(phones[first:last], ()), sum(others[start:end], ()))
-        and not same_letters([word.text for word in words[first:last]], recognised[start:end])
-        and all(word in lexicon for word in recognised[start:end])
-    ]
+    regions = differences(
+        [(word.text, word.phones) for word in words], list(zip(recognised, others, strict=True)), lexicon
+    )
     if not regions or len(regions) > _MOST_REGIONS:
         return []
     changed = [[*phones[:first], *others[start:end], *phones[last:]] for first, last, start, end in regions]
@@ -147,10 +145,73 @@ def _judged(
             continue
         gain, expected = score - base, min(likely[first : last + 1], default=0.0)
         limit = MISSING_GAIN if first == last else ADDED_GAIN if start == end else REPLACED_GAIN
+        if any(word not in lexicon for word in recognised[start:end]):
+            limit = SURE_GAIN
         certain = (gain > limit and expected < UNLIKELY) or (first == last and gain > SURE_GAIN)
         if certain or (gain > max(limit, DOUBTFUL_GAIN) and expected < LIKELY):
             found.append(WrongWords(first, last, tuple(recognised[start:end]), gain, certain))
     return found
+
+
+_Spoken = tuple[str, Sequence[str]]
+"""A word and its phones."""
+_Region = tuple[int, int, int, int]
+"""Words of the text, first and last (exclusive), and the recognised words in their place."""
+
+
+def differences(words: Sequence[_Spoken], recognised: Sequence[_Spoken], known: Container[str]) -> list[_Region]:
+    """Where the recognised words differ from a text by more than spelling.
+
+    Whisper spells names freely: a recognised word that no dictionary lists stands for the word of the text that sounds
+    most like it. Words beside a name still differ. Where no word sounds like it, the region is left out, unless the
+    text has no word there.
+
+    Args:
+        words: of the text.
+        recognised: what Whisper wrote.
+        known: words that a dictionary lists.
+    """
+    texts = [[word for word, _ in each] for each in (words, recognised)]
+    matcher = difflib.SequenceMatcher(None, *texts, autojunk=False)
+    found = [
+        region
+        for kind, *whole in matcher.get_opcodes()
+        if kind != "equal"
+        for region in _without_names((whole[0], whole[1], whole[2], whole[3]), words, recognised, known)
+    ]
+
+    def same(first: int, last: int, start: int, end: int) -> bool:
+        text, other = words[first:last], recognised[start:end]
+        return sound_alike(
+            [phone for _, phones in text for phone in phones], [phone for _, phones in other for phone in phones]
+        ) or same_letters([word for word, _ in text], [word for word, _ in other])
+
+    return [region for region in found if not same(*region)]
+
+
+def _without_names(
+    region: _Region, words: Sequence[_Spoken], recognised: Sequence[_Spoken], known: Container[str]
+) -> list[_Region]:
+    """The parts of a region beside the names in it."""
+    first, last, start, end = region
+    names = [index for index in range(start, end) if recognised[index][0] not in known]
+    if not names or first == last:
+        return [region] if first < last or start < end else []
+    pieces = [phone for _, phones in recognised[start:end] for phone in phones]
+    if last - first == 1 and _likeness(words[first][1], pieces) >= _IN_PIECES:
+        return []
+    pairs = [(place, name) for place in range(first, last) for name in names]
+    likeness, place, name = max((_likeness(words[place][1], recognised[name][1]), place, name) for place, name in pairs)
+    if likeness < _LIKE_A_NAME:
+        return []
+    return [
+        *_without_names((first, place, start, name), words, recognised, known),
+        *_without_names((place + 1, last, name + 1, end), words, recognised, known),
+    ]
+
+
+def _likeness(phones: Sequence[str], others: Sequence[str]) -> float:
+    return difflib.SequenceMatcher(None, phones, others, autojunk=False).ratio()
 
 
 def sound_alike(phones: Sequence[str], others: Sequence[str]) -> bool:

@@ -43,11 +43,12 @@ class MelSettings:
 @lru_cache(maxsize=8)
 def _filters(settings: MelSettings) -> NDArray[np.float32]:
     """Slaney mel bands (n_mels, n_fft // 2 + 1), equal to those of librosa, whose import takes a second of CPU time."""
-    edges = _hertz(np.linspace(*_mel(np.array([settings.low_hz, settings.high_hz])), settings.n_mels + 2))
+    lowest, highest = _mel(np.array([settings.low_hz, settings.high_hz]))
+    edges = _hertz(np.linspace(float(lowest), float(highest), settings.n_mels + 2))
     bins = np.fft.rfftfreq(n=settings.n_fft, d=1.0 / settings.sample_rate)
     slopes, widths = np.subtract.outer(edges, bins), np.diff(edges)[:, None]
     rising, falling = -slopes[:-2] / widths[:-1], slopes[2:] / widths[1:]
-    filters = np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
+    filters: NDArray[np.float32] = np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
     filters *= (2.0 / (edges[2:] - edges[:-2]))[:, None]
     return filters
 

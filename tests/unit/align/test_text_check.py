@@ -9,7 +9,7 @@ import soundfile
 
 from voicemill.align.forced_alignment import Aligner
 from voicemill.align.second_recogniser import SecondRecogniser, load
-from voicemill.align.text_check import WrongWords, same_letters, sound_alike, wrong_words
+from voicemill.align.text_check import WrongWords, differences, same_letters, sound_alike, wrong_words
 from voicemill.dataset.cached_recognition import find_second_recogniser
 from voicemill.settings import REPOSITORY
 from voicemill.text.frontend import SpokenWord, read
@@ -165,3 +165,27 @@ def test_long_words_that_differ_inside_only_are_not_told_apart(
         [phone for word in text.split() for phone in lexicon.pronounce(word).phones] for text in (words, others)
     )
     assert sound_alike(first, second) is alike
+
+
+@pytest.mark.parametrize(
+    ("text", "recognised", "different"),
+    [
+        ("on terms with shaftesbury and", "on terms with schaffsparry and", []),
+        ("on terms niggarding shaftesbury and", "on terms with schaffsparry and", [("niggarding", "with")]),
+        ("monastery of subiaco the rome", "monastery of subiackel near rome", [("the", "near")]),
+        ("monastery of subiaco rome", "monastery of subiackel near rome", [("", "near")]),
+        ("his knowledge articulate", "his knowledge or chiculate", []),
+        ("makes his knowledge", "makes his knowledge or chiculate", [("", "or chiculate")]),
+        ("the boat was green", "the xyloph was green", []),
+    ],
+)
+def test_words_beside_a_name_still_differ(
+    text: str, recognised: str, different: list[tuple[str, str]], lexicon: Lexicon
+) -> None:
+    written, other = text.split(), recognised.split()
+    spoken = [[(word, lexicon.pronounce(word).phones) for word in each] for each in (written, other)]
+    found = [
+        (" ".join(written[first:last]), " ".join(other[start:end]))
+        for first, last, start, end in differences(spoken[0], spoken[1], lexicon)
+    ]
+    assert found == different
