@@ -171,8 +171,8 @@ def differences(words: Sequence[_Spoken], recognised: Sequence[_Spoken], known: 
         recognised: what Whisper wrote.
         known: words that a dictionary lists.
     """
-    texts = [[word for word, _ in each] for each in (words, recognised)]
-    matcher = difflib.SequenceMatcher(None, *texts, autojunk=False)
+    text, other = ([word for word, _ in each] for each in (words, recognised))
+    matcher = difflib.SequenceMatcher(None, text, other, autojunk=False)
     found = [
         region
         for kind, *whole in matcher.get_opcodes()
@@ -181,10 +181,9 @@ def differences(words: Sequence[_Spoken], recognised: Sequence[_Spoken], known: 
     ]
 
     def same(first: int, last: int, start: int, end: int) -> bool:
-        text, other = words[first:last], recognised[start:end]
-        return sound_alike(
-            [phone for _, phones in text for phone in phones], [phone for _, phones in other for phone in phones]
-        ) or same_letters([word for word, _ in text], [word for word, _ in other])
+        pair = words[first:last], recognised[start:end]
+        phones, others = ([phone for _, each in part for phone in each] for part in pair)
+        return sound_alike(phones, others) or same_letters(text[first:last], other[start:end])
 
     return [region for region in found if not same(*region)]
 
