@@ -117,7 +117,7 @@ def _judged(bench: Bench, clip: Clip, turn: int, chance: random.Random) -> list[
     words = list(spoken_reading(bench.aligner, samples, likely).words)
     speech = [Span(*span) for span in speech_of(SpeechTask(clip.path, bench.cache)).spans]
     (recognised,) = bench.recogniser.recognise([samples])
-    rows = []
+    rows: list[dict[str, Any]] = []
     for kind, text in _changes(words, bench, chance).items():
         if turn and kind in _NOT_DRAWN:
             continue

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -159,7 +159,7 @@ _Region = tuple[int, int, int, int]
 """Words of the text, first and last (exclusive), and the recognised words in their place."""
 
 
-def differences(words: Sequence[_Spoken], recognised: Sequence[_Spoken], known: Container[str]) -> list[_Region]:
+def differences(words: Sequence[_Spoken], recognised: Sequence[_Spoken], known: Lexicon) -> list[_Region]:
     """Where the recognised words differ from a text by more than spelling.
 
     Whisper spells names freely: a recognised word that no dictionary lists stands for the word of the text that sounds
@@ -189,7 +189,7 @@ def differences(words: Sequence[_Spoken], recognised: Sequence[_Spoken], known: 
 
 
 def _without_names(
-    region: _Region, words: Sequence[_Spoken], recognised: Sequence[_Spoken], known: Container[str]
+    region: _Region, words: Sequence[_Spoken], recognised: Sequence[_Spoken], known: Lexicon
 ) -> list[_Region]:
     """The parts of a region beside the names in it."""
     first, last, start, end = region
