@@ -531,14 +531,18 @@ def curve(
 @click.option("--steps", default=10, show_default=True, help="Training steps of the acoustic model.")
 @click.option("--sentences", default=12, show_default=True, help="Sentences of the recording.")
 @click.option("--seed", default=1, show_default=True, help="Of the moments.")
+@click.option("--stage", "only", multiple=True, help="Kill in these stages alone; repeat it for several.")
 @click.pass_obj
-def kills_(work: Path, count: int, cpu_minutes: float, steps: int, sentences: int, seed: int) -> None:
+def kills_(
+    work: Path, count: int, cpu_minutes: float, steps: int, sentences: int, seed: int, only: tuple[str, ...]
+) -> None:
     """Kills of a tiny job in each stage: how many went on to the same dataset, weights, figures and bundle."""
     import kills
 
     folder = work / "kills"
-    job = kills.Job(kills.take(folder, sentences), folder, steps)
-    found = kills.measure(job, count, seed, 60 * cpu_minutes, lambda line: click.echo(line, err=True))
+    audio = folder / "take.wav"
+    job = kills.Job(audio if audio.exists() else kills.take(folder, sentences), folder, steps)
+    found = kills.measure(job, count, seed, 60 * cpu_minutes, lambda line: click.echo(line, err=True), only)
     click.echo("| stage | kills | recovered | lost |\n|---|---:|---:|---:|")
     total = kills.Tally()
     for stage, each in found.items():

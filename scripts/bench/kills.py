@@ -2,6 +2,7 @@
 
 One undisturbed job is stopped where each stage begins, and its folders are copied. A kill starts from the copy of its
 stage, so it costs the stage and not the whole job. Jobs are forked from this process, which has imported their modules.
+The kills are recorded one by one, so that an interrupted measurement goes on.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -33,6 +34,11 @@ STAGE_END = " …"
 """The end of a line on stderr that names the stage which begins."""
 PRELOADED = (
     "click",
+    "av",
+    "faster_whisper",
+    "jiwer",
+    "librosa",
+    "license_expression",
     "onnxruntime",
     "pocketsphinx",
     "nemo.collections.tts.models",
@@ -53,7 +59,14 @@ SAVING = "saving"
 """The row of kills while a training writes a checkpoint or its model."""
 TEMPORARY = ".voicemill-"
 """Part of the names of files that are being written."""
+EVALUATION = "prod_tts_eval.json"
+TIMED = {"real_time_factor", "speed"}
+"""Figures of the evaluation that depend on the machine's load."""
+TO_THE_END = 21
+"""One kill of so many is followed by a run to the end of the job, wherever it was; the others to the next phase."""
 LONGEST_SECONDS = 1800.0
+UNDISTURBED, RECORD = "undisturbed.json", "kills.jsonl"
+"""Files of an earlier measurement in the job's folder, and its kills, one a line."""
 
 
 class Run:
@@ -212,15 +225,31 @@ class Undisturbed:
     stages: tuple[Stage, ...]
     facts: dict[str | None, dict[str, str]]
 
+    def write(self, path: Path) -> None:
+        """Write it as JSON."""
+        rows = [[stage.name, stage.seconds, stage.phase_end] for stage in self.stages]
+        facts = [[end, found] for end, found in self.facts.items()]
+        path.write_text(json.dumps({"stages": rows, "facts": facts}), encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> Undisturbed:
+        """Read what `write` wrote."""
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return cls(tuple(Stage(*row) for row in found["stages"]), {end: facts for end, facts in found["facts"]})
+
 
 def prepare(job: Job) -> Undisturbed:
-    """Run the job once, and copy its folders at the start of each stage.
+    """Run the job once, and copy its folders at the start of each stage; an earlier preparation is kept.
 
     Raises:
         RuntimeError: it fails.
     """
     for name in PRELOADED:
         importlib.import_module(name)
+    known = job.folder / UNDISTURBED
+    if known.exists():
+        return Undisturbed.read(known)
+    (job.folder / RECORD).unlink(missing_ok=True)
     shutil.rmtree(job.folder / "states", ignore_errors=True)
     job.restore(None)
     job.configure()
@@ -247,22 +276,28 @@ def prepare(job: Job) -> Undisturbed:
         stages.insert(0, Stage(name, end - start, phase_end))
         phase_end = name if name in boundaries else phase_end
     facts[None] = finished(job.work)
-    return Undisturbed(tuple(stages), {end: facts[end] for end in {stage.phase_end for stage in stages}})
+    whole = Undisturbed(tuple(stages), {end: facts[end] for end in {stage.phase_end for stage in stages}})
+    whole.write(known)
+    return whole
 
 
 def finished(work: Path) -> dict[str, str]:
-    """What is finished in a work folder, as digests that an undisturbed job and a resumed one have in common."""
+    """What is finished in a work folder, as digests that an undisturbed job and a resumed one have in common.
+
+    NeMo's archives hold times; their weights are compared by the records of the trainings.
+    """
     found: dict[str, str] = {}
     for root in (work / "datasets/killed", work / "bundles/killed/voice_bundle"):
         for path in sorted(root.rglob("*")) if root.is_dir() else ():
             if path.is_file():
-                found[str(path.relative_to(work))] = hashlib.sha256(path.read_bytes()).hexdigest()
-    for record in sorted((work / "checkpoints/prod_tts").glob("*/record.json")):
+                varies = path.suffix == ".nemo" or path.name in (EVALUATION, "manifest.json", "timings.json")
+                found[str(path.relative_to(work))] = "" if varies else hashlib.sha256(path.read_bytes()).hexdigest()
+    for record in sorted((work / "checkpoints/prod_tts").glob("*/*/record.json")):
         values = json.loads(record.read_text(encoding="utf-8"))
         found[record.parent.name] = f"{values['weights_sha256']} {values['loss_curve']}"
-    for path in (work / "artifacts/prod_tts_eval.json",):
-        if path.is_file():
-            found[path.name] = json.dumps(json.loads(path.read_text(encoding="utf-8"))["figures"], sort_keys=True)
+    if (path := work / "artifacts" / EVALUATION).is_file():
+        figures = json.loads(path.read_text(encoding="utf-8"))["figures"]
+        found[EVALUATION] = json.dumps({name: figures[name] for name in sorted(set(figures) - TIMED)}, sort_keys=True)
     return found
 
 
@@ -295,36 +330,29 @@ def take(folder: Path, sentences: int = 12) -> Path:
     return audio
 
 
-@dataclass
-class Tally:
-    """Kills of one stage, and how the job went on after them."""
-
-    killed: int = 0
-    recovered: int = 0
-    lost: int = 0
-
-
-@dataclass
-class Kills:
-    """Kills of one job.
+@dataclass(frozen=True)
+class Kill:
+    """One kill.
 
     Attributes:
-        job: with the copies that `prepare` made.
-        whole: the undisturbed job.
-        chance: of the moments.
-        tallies: by stage, in the order of the stages; the last is `SAVING`.
+        stage: in which the job was killed, or `SAVING`; None if it had ended before.
+        fault: what was lost; empty if nothing was.
     """
+
+    stage: str | None
+    fault: str
+
+
+@dataclass(frozen=True)
+class Killer:
+    """Kills a job, from the copies that `prepare` made."""
 
     job: Job
     whole: Undisturbed
     chance: random.Random
-    tallies: dict[str, Tally] = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.tallies = {name: Tally() for name in (*(stage.name for stage in self.whole.stages), SAVING)}
-
-    def kill(self, stage: Stage, *, saving: bool, to_the_end: bool) -> str:
-        """Kill the job once in a stage and resume it; what happened, for a person.
+    def kill(self, stage: Stage, *, saving: bool, to_the_end: bool) -> Kill:
+        """Kill the job once in a stage, and resume it.
 
         Args:
             stage: from whose beginning the job goes on.
@@ -336,20 +364,12 @@ class Kills:
         reached = run.until((stage.name,))
         if saving:
             self._await_saving(run)
-            for later in run.stages(0.0):
-                reached = later
-        else:
-            for later in run.stages(self.chance.uniform(0.0, stage.seconds)):
-                reached = later
+        for later in run.stages(0.0 if saving else self.chance.uniform(0.0, stage.seconds)):
+            reached = later
         if not run.kill() or reached is None:
-            return f"{stage.name}: ended before it was killed (exit code {run.code})"
-        tally = self.tallies[SAVING if saving else reached]
-        tally.killed += 1
+            return Kill(None, f"ended before it was killed (exit code {run.code})")
         ends = {each.name: each.phase_end for each in self.whole.stages}
-        fault = self._fault(None if to_the_end else ends[reached])
-        tally.recovered += not fault
-        tally.lost += bool(fault)
-        return f"{SAVING if saving else reached}: {fault or 'recovered'}"
+        return Kill(SAVING if saving else reached, self._fault(None if to_the_end else ends[reached]))
 
     def _await_saving(self, run: Run) -> None:
         """Wait until a file below the checkpoints is being written, and a moment that may be after it."""
@@ -367,49 +387,79 @@ class Kills:
         """Resume the job until the stage `end` begins, or to its end; what is not as in the undisturbed one."""
         run = self.job.start("--resume")
         reached = run.until((end,) if end else ())
-        if end is None and run.code != 0:
-            return f"LOST: exit code {run.code}\n" + "\n".join(run.lines[-10:])
-        if reached != end:
-            return f"LOST: ended before {end}, exit code {run.code}\n" + "\n".join(run.lines[-10:])
-        run.send(signal.SIGSTOP) if end else None
+        if reached != end or (end is None and run.code != 0):
+            return f"exit code {run.code}: " + " / ".join(run.lines[-5:])
+        if end:
+            run.send(signal.SIGSTOP)
         found, expected = finished(self.job.work), self.whole.facts[end]
         different = sorted(name for name in {*found, *expected} if found.get(name) != expected.get(name))
         remains = [] if end else litter(self.job.work)
         run.kill()
         if different or remains:
-            return f"LOST: differs in {different[:5]}, left {remains[:5]}"
-        return "" if end or verifies(self.job.work) else "LOST: the bundle does not verify"
+            return f"differs in {different[:5]}, left {remains[:5]}"
+        return "" if end or verifies(self.job.work) else "the bundle does not verify"
 
 
-def measure(job: Job, kills: int, seed: int, cpu_seconds: float, show: Callable[[str], object]) -> dict[str, Tally]:
-    """Kills, recoveries and losses by stage, in the order of the stages.
+@dataclass
+class Tally:
+    """Kills of one stage, and how the job went on after them."""
+
+    killed: int = 0
+    recovered: int = 0
+    lost: int = 0
+
+
+def measure(
+    job: Job,
+    kills: int,
+    seed: int,
+    cpu_seconds: float,
+    show: Callable[[str], object],
+    only: Collection[str] = (),
+) -> dict[str, Tally]:
+    """Kills, recoveries and losses by stage, in the order of the stages; `SAVING` is the last.
 
     Args:
         job: the job; its undisturbed run is the measure of the others.
-        kills: ends after so many.
-        seed: of the order of the stages and of the moments.
-        cpu_seconds: no further kill once the jobs have taken so much processor time.
+        kills: ends after so many, those of an interrupted measurement included.
+        seed: of the moments.
+        cpu_seconds: no further kill once this process and its jobs have taken so much processor time.
         show: called with one line per kill.
+        only: names of the stages in which the job is killed, `SAVING` among them; by default all.
 
     Raises:
         RuntimeError: the undisturbed job fails.
     """
-    before = spent()
-    made = Kills(job, prepare(job), random.Random(seed))  # noqa: S311 - a schedule, no secret
-    show(f"undisturbed: {spent() - before:.1f} s of processor time")
-    stages = {stage.name: stage for stage in made.whole.stages}
-    rounds = [(stage, False) for stage in stages.values()]
-    rounds += [(stages[name], True) for name in ("FastPitch", "HiFi-GAN") if name in stages]
-    for number in range(kills):
-        if spent() - before > cpu_seconds:
+    whole = prepare(job)
+    show(f"prepared: {spent():.1f} s of processor time")
+    stages = {stage.name: stage for stage in whole.stages}
+    short = [(stage, False) for stage in whole.stages if stage.phase_end is not None]
+    short += [(stages[name], True) for name in ("FastPitch", "HiFi-GAN") if name in stages]
+    # A resumed job evaluates again before it bundles, so each kill after the trainings costs two evaluations.
+    rounds = 3 * short + [(stage, False) for stage in whole.stages if stage.phase_end is None]
+    if only:
+        rounds = [row for row in short + rounds[len(short) * 3 :] if (SAVING if row[1] else row[0].name) in only]
+    record = job.folder / RECORD
+    found = [Kill(**json.loads(line)) for line in record.read_text().splitlines()] if record.exists() else []
+    for number in range(len(found), kills):
+        if spent() > cpu_seconds:
             break
-        stage, saving = rounds[number % len(rounds)]
-        began = spent()
-        # One stage of each round is resumed to the end of the job.
-        to_the_end = number % len(rounds) == (number // len(rounds)) % len(rounds)
-        what = made.kill(stage, saving=saving, to_the_end=to_the_end)
-        show(f"{number + 1}. {what} ({spent() - began:.1f} s{', to the end' if to_the_end else ''})")
-    return made.tallies
+        began, (stage, saving) = spent(), rounds[number % len(rounds)]
+        to_the_end = not only and number % TO_THE_END == 0
+        killer = Killer(job, whole, random.Random(f"{seed} {number}"))  # noqa: S311 - a schedule, no secret
+        found.append(killer.kill(stage, saving=saving, to_the_end=to_the_end))
+        with record.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(vars(found[-1])) + "\n")
+        ending = ", to the end" if to_the_end else ""
+        show(f"{number + 1}. {found[-1].stage}: {found[-1].fault or 'recovered'} ({spent() - began:.1f} s{ending})")
+    tallies = {name: Tally() for name in (*stages, SAVING)}
+    for kill in found:
+        if kill.stage is not None:
+            tally = tallies[kill.stage]
+            tally.killed += 1
+            tally.lost += bool(kill.fault)
+            tally.recovered += not kill.fault
+    return tallies
 
 
 def spent() -> float:

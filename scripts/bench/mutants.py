@@ -110,7 +110,7 @@ def mutate(name: str, folder: Path, count: int, seconds: float, seed: int) -> Re
         raise SystemExit(f"The tests of {name} fail without a mutant:\n{baseline.stdout.decode()[-2000:]}")
     subprocess.run([program, "init", str(config), str(session)], cwd=copy, check=True, capture_output=True)
     total = sample(session, copy, count, seed)
-    running = subprocess.Popen([program, "exec", str(config), str(session)], cwd=copy, start_new_session=True)
+    running = subprocess.Popen([program, "exec", str(config), str(session)], cwd=copy, process_group=0)
     deadline = time.monotonic() + seconds
     while running.poll() is None and time.monotonic() < deadline:
         time.sleep(1)

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -81,12 +81,12 @@ class Done:
 class Driver:
     """A Python under the shim that forks a child for each command."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, preloaded: Sequence[str] = PRELOADED, warnings: str = "error") -> None:
         self._folder = folder
         library = folder / "shim.so"
         subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-o", library, HERE / "shim.c", "-ldl"], check=True)
-        environment = {**os.environ, "LD_PRELOAD": str(library), "PYTHONWARNINGS": "error"}
-        argv = [sys.executable, str(HERE / "driver.py"), str(REPOSITORY / "lib"), *PRELOADED]
+        environment = {**os.environ, "LD_PRELOAD": str(library), "PYTHONWARNINGS": warnings}
+        argv = [sys.executable, str(HERE / "driver.py"), str(REPOSITORY / "lib"), *preloaded]
         self.process = subprocess.Popen(
             argv, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=folder
         )

@@ -37,26 +37,49 @@ _TIMED_STEPS = 400
 """Steps of the estimate: enough for short and long batches, few enough to follow a change of the machine's load."""
 
 
+_SHARE_SECONDS = 60.0
+"""Wall time over which the share of the cores is averaged: as long as the load average."""
+
+
 @dataclass
 class TimeLeft:
     """Seconds left, updated after each step.
 
+    The processor time of a step hardly depends on other work on the machine, so its mean over many steps gives the
+    processor time that is left. The share of the cores that the run got in the last minute turns it into wall time: the
+    estimate follows a change of the load within a minute. The load to come is not known.
+
     The first step of a run is excluded: it includes loading and compiling.
+
+    Attributes:
+        work: seconds of processor time left; None before two steps, or where it is not measured.
     """
 
     max_steps: int
-    _times: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=_TIMED_STEPS), repr=False)
+    work: float | None = field(default=None, init=False)
+    _times: deque[tuple[int, float, float | None]] = field(
+        default_factory=lambda: deque(maxlen=_TIMED_STEPS), repr=False
+    )
 
-    def update(self, step: int, now: float) -> float | None:
-        """Seconds left after `step` (from 1), which ended at the time `now` in seconds; None before two steps.
+    def update(self, step: int, now: float, cpu: float | None = None) -> float | None:
+        """Seconds left after `step` (from 1); None before two steps. Skipped steps count: they take as long.
 
-        Skipped steps count: they take as long.
+        Args:
+            step: that has ended.
+            now: its end, in seconds.
+            cpu: processor time of the run so far, in seconds; None where other processes train.
         """
-        self._times.append((step, now))
-        (first, began) = self._times[0]
+        self._times.append((step, now, cpu))
+        (first, began, used) = self._times[0]
         if step == first:
             return None
-        return (now - began) / (step - first) * (self.max_steps - step)
+        todo = self.max_steps - step
+        if cpu is None or used is None:
+            return (now - began) / (step - first) * todo
+        self.work = (cpu - used) / (step - first) * todo
+        recent = next(each for each in self._times if each[1] >= now - _SHARE_SECONDS or each[0] == step - 1)
+        spent = cpu - (recent[2] or 0.0)
+        return self.work * (now - recent[1]) / spent if spent > 0 else (now - began) / (step - first) * todo
 
 
 def format_duration(seconds: float) -> str:
@@ -68,11 +91,16 @@ def format_duration(seconds: float) -> str:
 
 @dataclass
 class StepDisplay:
-    """Shows each step of one model to a person, most important figure first, and writes a STATS line now and then."""
+    """Shows each step of one model to a person, most important figure first, and writes a STATS line now and then.
+
+    Attributes:
+        here: this process trains; False if other processes do, whose processor time is not known.
+    """
 
     title: str
     max_steps: int
     reporter: LaneReporter
+    here: bool = True
     _left: TimeLeft = field(init=False)
     _recent: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_AVERAGED), init=False)
 
@@ -82,8 +110,9 @@ class StepDisplay:
     def step(self, report: StepReport) -> None:
         """Show a step that is done."""
         self._recent.append((report.seconds, report.frames))
-        left = self._left.update(report.step, report.seconds)
-        self.reporter.advance(report.step, self._line(report, left))
+        left = self._left.update(report.step, report.seconds, time.process_time() if self.here else None)
+        work = self._left.work
+        self.reporter.advance(report.step, self._line(report, left, work))
         every = max(1, self.max_steps // _LINES)
         if report.step == 1 or report.step % every == 0 or report.step == self.max_steps:
             values: dict[str, Scalar] = {
@@ -93,6 +122,7 @@ class StepDisplay:
                 "loss": round(report.loss, 5),
                 "frames_per_second": self._speed(),
                 "seconds_left": None if left is None else round(left),
+                "cpu_seconds_left": None if work is None else round(work),
             }
             self.reporter.stats(values | self._load())
 
@@ -109,20 +139,21 @@ class StepDisplay:
         trained = sum(frames for _, frames in self._recent) - self._recent[0][1]
         return round(trained / (now - began)) if now > began else None
 
-    def _line(self, report: StepReport, left: float | None) -> str:
+    def _line(self, report: StepReport, left: float | None, work: float | None) -> str:
         speed = self._speed()
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         terms = f"mel {report.mel_loss:.3f}"
         if report.duration_loss or report.pitch_loss:
             terms += f" duration {report.duration_loss:.3f} pitch {report.pitch_loss:.3f}"
         load = machine.load()
+        needed = "" if work is None else f", {format_duration(work)} of processor time needed"
         parts = [
             f"loss {report.loss:.3f}",
             "" if left is None else f"{format_duration(left)} left",
             "" if speed is None else f"{speed} frames/s",
             terms,
             f"rate {report.learning_rate:.1e}",
-            f"busy: {load.text}" if load is not None and load.busy(own=load.cores) else "",
+            f"busy: {load.text}{needed}" if load is not None and load.busy(own=load.cores) else "",
             f"{memory:.0f} MB",
         ]
         return " · ".join(part for part in parts if part)

@@ -130,7 +130,7 @@ def _run(context: TrainingContext, name: str, title: str, key: str, max_steps: i
         return found
     resume = context.request.resume and bool(commits(folder))
     folder.mkdir(parents=True, exist_ok=True)
-    display = StepDisplay(title, max_steps, run.reporter)
+    display = StepDisplay(title, max_steps, run.reporter, here=not _in_processes(context))
     with run.clock.stage(title, max_steps), event_log(folder) as log:
 
         def on_step(report: StepReport) -> None:

@@ -7,6 +7,7 @@
 
     checklist        the promotion checklist of docs/operator-contract.md, section 8, with the shipped allowlist
     rows             its rows: one demand each
+    plain_files      files beside the models: of a known kind, and in fact of that kind
     certificate      the Casimir gate on a bundle, and the certificate beside it
     opinions         what listeners think of a voice
     stability        how many generated sentences come out wrong

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from voicemill import records
@@ -30,6 +29,7 @@ from voicemill.errors import BundleFileError, GateError, NotAcceptableError, Usa
 from voicemill.protocol import one_line
 from voicemill.settings import RequiredConsent
 from voicemill.training_status import TrainingStatus, is_digest
+from voicemill.verify import plain_files
 from voicemill.weights import archive, gate, onnx_bytes
 from voicemill.weights.allowlist import AllowlistEntry, Kind, LoadedAllowlist
 
@@ -49,15 +49,6 @@ SPEAKING = frozenset((GRAPH, LEXICON))
 from the models and has their licences; the dictionary has the licence of `gate.LEXICON_WEIGHTS`."""
 MAX_GRAPH_BYTES = 1 << 31
 MAX_ATTRIBUTION_BYTES = 1 << 20
-# fmt: off
-_CODE_SUFFIXES = frozenset({
-    ".nemo", ".ckpt", ".pt", ".pth", ".th", ".pkl", ".pickle", ".joblib", ".npz", ".npy", ".bin", ".h5", ".tar",
-    ".zip", ".gz", ".7z", ".whl", ".egg", ".so", ".py", ".pyc", ".sh", ".exe",
-})
-# fmt: on
-"""File names, in any letter case, that loaders execute or unpack. A bundle holds the two archives and plain files."""
-_CODE_STARTS = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"\x7fELF", b"#!")
-_PICKLE_START = re.compile(rb"\x80[\x01-\x05]")
 
 
 @dataclass(frozen=True)
@@ -102,8 +93,11 @@ def _reference(value: object) -> WeightsReference | None:
 def allowlist_row(loaded: LoadedManifest, source: dict[str, Any], listed: LoadedAllowlist) -> ChecklistRow:
     """Every role names the base of its weights, and the shipped allowlist permits it for that role."""
     title = "Allowlist gate: weights and code licences"
-    shown = []
-    for role, reference in roles(loaded, source).items():
+    shown, found = [], roles(loaded, source)
+    without = sorted({entry.path for entry in loaded.manifest.files} & (MODEL_CLASSES.keys() - found.keys()))
+    if without:
+        return ChecklistRow("allowlist", title, False, f"the manifest names no use and no licence of {without[0]}")
+    for role, reference in found.items():
         if reference is None:
             return ChecklistRow("allowlist", title, False, f"weights_refs are incomplete: none for {role}")
         problem = _reference_problem(role, reference, listed)
@@ -279,12 +273,7 @@ def _content_problem(path: str, handle: BinaryIO) -> str:
     if wanted is not None:
         target = archive.inspect_open(handle).target.rpartition(".")[2]
         return "" if target == wanted else f"it is a {target or 'model without a class'}, not a {wanted}"
-    start = handle.read(8)
-    if {suffix.casefold() for suffix in PurePosixPath(path).suffixes} & _CODE_SUFFIXES:
-        return "a file of this kind does not belong in a bundle"
-    if start.startswith(_CODE_STARTS) or _PICKLE_START.match(start):
-        return "its content is code or an archive"
-    return ""
+    return plain_files.fault(path, handle)
 
 
 def _graph_problem(handle: BinaryIO, vocoder: str) -> str:
@@ -302,8 +291,8 @@ def reproducible_row(source: dict[str, Any]) -> ChecklistRow:
     title = "Reproducibility: commit, config hash, dataset hash"
     bad = [name for name in ("config_sha256", "dataset_sha256") if not is_digest(str(source.get(name) or ""))]
     commit = source.get("commit")
-    if bad or not isinstance(commit, str) or not commit:
-        missing = [*bad, *([] if commit else ["commit"])]
+    if bad or not isinstance(commit, str) or not commit.strip():
+        missing = [*bad, *([] if commit and str(commit).strip() else ["commit"])]
         return ChecklistRow("reproducibility", title, False, f"missing: {', '.join(missing)}")
     if commit == "unknown":
         return ChecklistRow(

@@ -115,11 +115,11 @@ def _check_text(handle: BinaryIO, member: Member) -> None:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         text = "\0"
-    if "\0" in text or _is_pickle(data):
+    if "\0" in text or is_pickle(data):
         raise unsafe("member_not_text", f"The member {member.name!r} is not text.")
 
 
-def _is_pickle(data: bytes) -> bool:
+def is_pickle(data: bytes) -> bool:
     """Whether unpickling would call something: protocol 0 consists of printable characters only."""
     calls = False
     try:

@@ -10,6 +10,9 @@ from voicemill.lane.monitoring import TimeLeft, format_duration
 RECORDED = json.loads(Path(__file__).with_name("step_times.json").read_text())
 """Seconds from the start to the end of each step of two real runs: the first 100 steps of the preset cpu on the demo,
 one thread, on a machine that was busy with other work."""
+CLOCKS = json.loads(Path(__file__).with_name("clock_times.json").read_text())
+"""Two more such runs with wall time and processor time: at a load of 30 to 42 on two cores, and one whose share of the
+cores fell to a sixth after two thirds of its steps."""
 
 
 @pytest.mark.parametrize("seconds", RECORDED)
@@ -18,6 +21,40 @@ def test_after_the_first_tenth_of_a_real_run_it_is_right_within_a_fifth(seconds:
     for step, now in enumerate(seconds[:tenth], start=1):
         left = clock.update(step, now)
     assert left == pytest.approx(seconds[-1] - seconds[tenth - 1], rel=0.2)
+
+
+def right(estimates: list[float | None], seconds: list[float], *, after: int) -> float:
+    """Share of the steps, from step `after` on, at which an estimate is within a fifth of what the rest took."""
+    pairs = list(zip(estimates, seconds, strict=True))[after - 1 : -1]
+    return sum(found == pytest.approx(seconds[-1] - now, rel=0.2) for found, now in pairs) / len(pairs)
+
+
+def estimates(run: dict[str, list[float]]) -> tuple[list[float | None], list[float | None]]:
+    """Wall time and processor time left after each step."""
+    clock, wall, work = TimeLeft(len(run["wall"])), [], []
+    for step, (now, cpu) in enumerate(zip(run["wall"], run["cpu"], strict=True), start=1):
+        wall.append(clock.update(step, now, cpu))
+        work.append(clock.work)
+    return wall, work
+
+
+@pytest.mark.parametrize("run", CLOCKS)
+def test_the_processor_time_left_is_right_whatever_other_work_comes(run: str) -> None:
+    assert right(estimates(CLOCKS[run])[1], CLOCKS[run]["cpu"], after=10) == 1.0
+
+
+def test_the_time_left_is_right_as_long_as_the_load_stays() -> None:
+    run = CLOCKS["steady load"]
+    assert right(estimates(run)[0], run["wall"], after=10) > 0.9
+
+
+def test_the_time_left_follows_a_change_of_the_load_within_a_minute() -> None:
+    """The share of the cores falls to a tenth: a minute later the estimate is that of a run that was always so slow."""
+    cpu = [0.5 * step for step in range(1, 201)]
+    wall = [0.5 * min(step, 100) + 5.0 * max(0, step - 100) for step in range(1, 201)]
+    wall_left, _ = estimates({"wall": wall, "cpu": cpu})
+    assert wall_left[99] == pytest.approx(50.0)
+    assert wall_left[113] == pytest.approx(5.0 * 86), "after 70 seconds"
 
 
 def test_the_first_step_does_not_count() -> None:

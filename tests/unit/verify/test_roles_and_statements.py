@@ -60,10 +60,14 @@ def built(voice) -> Path:
         ),
         (lambda root: ((root / "ATTRIBUTION.txt").write_text(""), reseal(root)), "complete"),
         (lambda root: ((root / "ATTRIBUTION.txt").write_text("Made by us alone."), reseal(root)), "complete"),
-        (lambda root: ((root / "ATTRIBUTION.txt").write_bytes(b"\xff"), reseal(root)), "complete"),
+        (lambda root: ((root / "ATTRIBUTION.txt").write_bytes(b"\xff"), reseal(root)), "complete archives"),
         (lambda root: (shutil.copy(root / "fastpitch.nemo", root / "hifigan.nemo"), reseal(root)), "archives"),
         (lambda root: (shutil.copy(root / "hifigan.nemo", root / "fastpitch.nemo"), reseal(root)), "archives"),
         (lambda root: ((root / "hifigan.nemo").unlink(), reseal(root)), "complete"),
+        (lambda root: reseal(root, lambda m: m.update(vocoder="griffin-lim")), "allowlist"),
+        (lambda root: reseal(root, lambda m: (m.update(vocoder="griffin-lim"), m["weights_refs"].pop("vocoder"))),
+         "allowlist"),
+        (lambda root: reseal(root, lambda m: m.update(commit=" ")), "reproducibility"),
     ],
 )  # fmt: skip
 def test_each_role_demands_its_licence_its_notice_and_its_class(voice, built: Path, change: Change, row: str) -> None:
@@ -72,21 +76,49 @@ def test_each_role_demands_its_licence_its_notice_and_its_class(voice, built: Pa
     found = verify_bundle(built, voice.shipped)
     assert found.check.ok
     assert not found.ok
-    assert [key for key, go in rows(found).items() if not go] == [row, "casimir"]
+    assert [key for key, go in rows(found).items() if not go] == [*row.split(), "casimir"]
 
 
-@pytest.mark.parametrize("name", ["x.NEMO", "weights.ckpt", "Model.PTH", "data.PkL", "a.tar.gz", "fastpitch.nemo.txt"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x.NEMO", "weights.ckpt", "Model.PTH", "data.PkL", "a.tar.gz", "fastpitch.nemo.txt", "second.onnx",
+        "w.SafeTensors", "m.gguf", "a.bat", "page.html", "data.xyz", "Voice.ONNX.txt",
+    ],
+)  # fmt: skip
 def test_listed_files_that_loaders_execute_are_refused(voice, built: Path, name: str) -> None:
     (built / name).write_bytes(b"harmless")
     reseal(built)
     assert not rows(verify_bundle(built, voice.shipped))["archives"]
 
 
-@pytest.mark.parametrize("content", [b"\x80\x04N.", b"PK\x03\x04rest", b"\x1f\x8b\x08", b"#!/bin/sh\n"])
-def test_listed_content_that_is_code_is_refused_under_any_name(voice, built: Path, content: bytes) -> None:
-    (built / "notes.txt").write_bytes(content)
+CODE = (
+    b"\x80\x04N.", b"PK\x03\x04rest", b"\x1f\x8b\x08", b"#!/bin/sh\n", b"\xef\xbb\xbf#!/bin/sh\n",
+    b"cos\nsystem\n(S'id'\ntR.", b"MZ\x90\x00", b"\x7fELF", b"\x89HDF\r\n\x1a\n", b"\x93NUMPY\x01\x00",
+    b"\xcf\xfa\xed\xfe", b"\xfd7zXZ\x00", b"name" + b"\0" * 508, b"GGUF\x03\0\0\0",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("content", CODE)
+@pytest.mark.parametrize("name", ["notes.txt", "LICENSE", "notes.json", "take.wav", "take.flac"])
+def test_listed_content_that_is_code_is_refused_under_any_name(voice, built: Path, name: str, content: bytes) -> None:
+    (built / name).write_bytes(content)
     reseal(built)
     assert not rows(verify_bundle(built, voice.shipped))["archives"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("NOTICE", "Anna – née Müller\n".encode()), ("notes.TXT", b""), ("a.wav", b"RIFF....WAVE"),
+        ("a.flac", b"fLaC...."), ("a.ogg", b"OggS"), ("notes.md", b"\xef\xbb\xbf# Notes"), ("a.json", b"{}"),
+        ("v1.2.txt", b"cos and sin are functions.\n"),
+    ],
+)  # fmt: skip
+def test_plain_files_may_be_added(voice, built: Path, name: str, content: bytes) -> None:
+    (built / name).write_bytes(content)
+    reseal(built)
+    assert verify_bundle(built, voice.shipped).ok
 
 
 SEALED = {
