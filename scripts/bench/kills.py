@@ -229,13 +229,23 @@ class Undisturbed:
         """Write it as JSON."""
         rows = [[stage.name, stage.seconds, stage.phase_end] for stage in self.stages]
         facts = [[end, found] for end, found in self.facts.items()]
-        path.write_text(json.dumps({"stages": rows, "facts": facts}), encoding="utf-8")
+        path.write_text(json.dumps({"code": code(), "stages": rows, "facts": facts}), encoding="utf-8")
 
     @classmethod
-    def read(cls, path: Path) -> Undisturbed:
-        """Read what `write` wrote."""
-        found = json.loads(path.read_text(encoding="utf-8"))
+    def read(cls, path: Path) -> Undisturbed | None:
+        """Read what `write` wrote; None if there is none, or another version of the code wrote it."""
+        found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        if found.get("code") != code():
+            return None
         return cls(tuple(Stage(*row) for row in found["stages"]), {end: facts for end, facts in found["facts"]})
+
+
+def code() -> str:
+    """Digest of the library: results of different versions are not compared."""
+    digest = hashlib.sha256()
+    for path in sorted((ROOT / "lib").rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def prepare(job: Job) -> Undisturbed:
@@ -247,8 +257,8 @@ def prepare(job: Job) -> Undisturbed:
     for name in PRELOADED:
         importlib.import_module(name)
     known = job.folder / UNDISTURBED
-    if known.exists():
-        return Undisturbed.read(known)
+    if (earlier := Undisturbed.read(known)) is not None:
+        return earlier
     (job.folder / RECORD).unlink(missing_ok=True)
     shutil.rmtree(job.folder / "states", ignore_errors=True)
     job.restore(None)
@@ -363,7 +373,7 @@ class Killer:
         run = self.job.start("--resume")
         reached = run.until((stage.name,))
         if saving:
-            self._await_saving(run)
+            reached = self._await_saving(run) or reached
         for later in run.stages(0.0 if saving else self.chance.uniform(0.0, stage.seconds)):
             reached = later
         if not run.kill() or reached is None:
@@ -371,17 +381,22 @@ class Killer:
         ends = {each.name: each.phase_end for each in self.whole.stages}
         return Kill(SAVING if saving else reached, self._fault(None if to_the_end else ends[reached]))
 
-    def _await_saving(self, run: Run) -> None:
-        """Wait until a file below the checkpoints is being written, and a moment that may be after it."""
+    def _await_saving(self, run: Run) -> str | None:
+        """Wait until files below the checkpoints are being written, and a moment that may be after it.
+
+        Returns:
+            The stage that has begun meanwhile, if one has.
+        """
         checkpoints, deadline = self.job.work / "checkpoints", time.monotonic() + 60
         wanted = 1 + self.chance.randrange(4)
         seen: set[str] = set()
+        reached: str | None = None
         while len(seen) < wanted and time.monotonic() < deadline and run.code is None:
-            for _ in run.stages(0.0):
-                pass
+            reached = ([*run.stages(0.0)] or [reached])[-1]
             for _, folders, names in os.walk(checkpoints):
                 seen.update(name for name in (*folders, *names) if TEMPORARY in name)
         time.sleep(self.chance.uniform(0.0, 0.02))
+        return reached
 
     def _fault(self, end: str | None) -> str:
         """Resume the job until the stage `end` begins, or to its end; what is not as in the undisturbed one."""

@@ -13,7 +13,7 @@ from voicemill.casimir.evaluator import DROPPED, evaluate
 from voicemill.casimir.gate import RemoteAdapter, ask
 from voicemill.casimir.javascript import parse
 from voicemill.casimir.judging import coerce, judge_constraint
-from voicemill.casimir.packs import SHIPPED_PACKS, Constraint, load_packs
+from voicemill.casimir.packs import SHIPPED_PACKS, Constraint, Pack, load_packs
 from voicemill.errors import ConfigError, UsageError
 from voicemill.settings import REPOSITORY
 
@@ -299,6 +299,14 @@ def test_packs_that_are_missing_or_broken_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as broken:
         load_packs(tmp_path)
     assert broken.value.reason == "config_invalid:packs.json"
+
+
+@pytest.mark.parametrize("second", ["constraints", "proxies"])
+def test_two_constraints_of_a_pack_do_not_share_an_id(second: str) -> None:
+    pack = PACKS["repo-convergence"].model_dump(by_alias=True)
+    first = pack["constraints"][0]
+    with pytest.raises(ValueError, match="share an id"):
+        Pack.model_validate(pack | {second: (*pack[second], first)})
 
 
 GREEN = {

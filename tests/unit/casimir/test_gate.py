@@ -246,6 +246,7 @@ def test_the_trace_id_of_a_request(trace: object, right: bool) -> None:
 
 def test_the_largest_request() -> None:
     data = question()
+    assert MAX_REQUEST_BYTES == 4 * 2**20
     assert read_request(data + b" " * (MAX_REQUEST_BYTES - len(data)))[0] is None
     with pytest.raises(UsageError) as caught:
         read_request(data + b" " * (MAX_REQUEST_BYTES + 1 - len(data)))
