@@ -74,13 +74,14 @@ async def start(studio: Studio, voice: str, source: SourceFolder, more: Sequence
     return await submit(studio, voice, arguments(voice, source, ("--keep-rejected", *more)))
 
 
-async def submit(studio: Studio, voice: str, options: Sequence[str]) -> str:
+async def submit(studio: Studio, voice: str, options: Sequence[str], done: str = "") -> str:
     """Start voice-prep as a job of the server.
 
     Args:
         studio: shared by the pages.
         voice: profile id.
         options: of voice-prep.
+        done: the sentence at its end, where it is no preparation.
 
     Returns:
         The id of the job.
@@ -93,7 +94,7 @@ async def submit(studio: Studio, voice: str, options: Sequence[str]) -> str:
     environment = {name: str(path.absolute()) for name, path in folders.items()}
     runner = studio.jobs
     try:
-        job = await runner.submit(KIND, "Preparing", argv, environment, metadata={"voice": voice})
+        job = await runner.submit(KIND, "Preparing", argv, environment, metadata={"voice": voice, "done": done})
     except OSError as error:
         raise StorageError.from_os_error(error, studio.workspace.work / "jobs") from error
     except sqlite3.Error as error:
@@ -122,7 +123,9 @@ def state_of(job: ScriptJob) -> dict[str, Any]:
         "log": [line.removeprefix("[ERR] ") for line in lines[-LOG_LINES:]],
         "sentence": "",
     }
-    if job.state == "done":
+    if job.state == "done" and facts.get("done"):
+        found["sentence"] = facts["done"]
+    elif job.state == "done":
         clips = _number(facts.get("train")) + _number(facts.get("validation"))
         found["sentence"] = (
             f"{clips} clips with {_number(facts.get('seconds')) / 60:.1f} minutes of speech; "
@@ -140,6 +143,8 @@ def _number(value: object) -> int:
 def _message(job: ScriptJob, lines: Sequence[str]) -> str:
     if job.state == "pending":
         return "Waiting until the jobs before it have ended"
+    if (job.metadata or {}).get("done"):
+        return {"running": "Checking the consent", "done": "The consent is accepted"}.get(job.state, "Not accepted")
     return _stage(lines) if job.state == "running" else job.message
 
 

@@ -13,6 +13,8 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from voicemill import files
+from voicemill.dataset import recorded_consent
+from voicemill.dataset.description import MANIFEST
 from voicemill.dataset.rights import parse_rights
 from voicemill.settings import REPOSITORY
 from voicemill.text import sentence_choice
@@ -22,6 +24,7 @@ from voicemill_serve.guard import note
 from voicemill_serve.refusals import RequestRefusedError, json_response
 from voicemill_studio import preparation, preparation_source
 from voicemill_studio.frame import API, Link, Studio, form, redirect
+from voicemill_studio.overview import VoiceOverview
 from voicemill_studio.session_store import (
     MOST_SENTENCES,
     RecordingSession,
@@ -49,12 +52,29 @@ def routes(studio: Studio) -> list[BaseRoute]:
         Route(f"{HOME}/{{session}}", studio.endpoint(found.show), methods=["GET"]),
         Route(f"{HOME}/{{session}}/prepare", studio.endpoint(found.prepare), methods=["POST"]),
         Route(f"{HOME}/{{session}}/remove", studio.endpoint(found.remove), methods=["POST"]),
+        Route(f"{HOME}/{{session}}/consent", studio.endpoint(found.consent), methods=["POST"]),
         Route(f"{HOME}/{{session}}/takes/{{number:int}}/{{take:int}}", studio.endpoint(found.sound), methods=["GET"]),
         Route(session, studio.endpoint(found.state), methods=["GET"]),
         Route(f"{session}/coverage", studio.endpoint(found.coverage), methods=["GET"]),
         Route(f"{session}/takes/{{number:int}}", studio.endpoint(found.take), methods=["POST"]),
         Route(f"{session}/choices/{{number:int}}", studio.endpoint(found.choose), methods=["POST"]),
     ]
+
+
+def sessions_of(studio: Studio) -> SessionStore:
+    """The recording sessions of the server."""
+    return SessionStore(studio.workspace.work / "studio" / "sessions")
+
+
+def unchecked_consent(studio: Studio, voice: VoiceOverview) -> str:
+    """The session whose recorded consent is not yet checked against the voice's dataset; empty without one."""
+    if voice.prepared is None or voice.prepared.state != "ready":
+        return ""
+    manifest = voice.prepared.dataset / MANIFEST
+    if recorded_consent.of_manifest(manifest, voice.prepared.record.dataset_sha256) is not None:
+        return ""
+    session = sessions_of(studio).with_consent(voice.id)
+    return "" if session is None else session.record.id
 
 
 class _Judge:
@@ -76,7 +96,7 @@ class _Judge:
 class _Endpoints:
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
-        self._sessions = SessionStore(studio.workspace.work / "studio" / "sessions")
+        self._sessions = sessions_of(studio)
         self._judge = _Judge(studio)
 
     async def begin(self, request: Request) -> Response:
@@ -172,6 +192,21 @@ class _Endpoints:
         more = ["--replace-reviewed", *(["--licence", licence] if licence else [])]
         job = await preparation.start(self._studio, session.record.voice, source, more)
         note(request.state, voice=session.record.voice)
+        return redirect(preparation.address_of(job))
+
+    async def consent(self, request: Request) -> Response:
+        """Let voice-prep compare the recorded statement with its words and with the voice of the dataset."""
+        session = self._session(request)
+        used = session.states()[0].used
+        if used is None:
+            raise RequestRefusedError("The statement of consent is not recorded yet.", reason="consent_not_recorded")
+        text = session.folder / "statement.txt"
+        await asyncio.to_thread(files.write_text, text, session.consent_text + "\n")
+        options = ["consent", session.record.voice, "--recording", str(used.path), "--text", str(text)]
+        done = (
+            "The recorded consent holds for this dataset: the words are those of the statement, the voice is the same."
+        )
+        job = await preparation.submit(self._studio, session.record.voice, options, done)
         return redirect(preparation.address_of(job))
 
     def _session(self, request: Request) -> RecordingSession:

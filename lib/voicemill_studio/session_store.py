@@ -166,6 +166,10 @@ class SessionStore:
         """
         self._records.remove(session_id)
 
+    def with_consent(self, voice: str) -> RecordingSession | None:
+        """The newest session of a voice whose statement of consent is recorded."""
+        return next((one for one in self.all() if one.record.voice == voice and one.states()[0].used), None)
+
     def all(self) -> list[RecordingSession]:
         """All sessions, newest first."""
         return [RecordingSession(folder, record) for folder, record in self._records.all()]

@@ -216,6 +216,7 @@ class _Pages:
             active="train",
             it=following,
             voice=voice,
+            written=self._training_report(job),
             waits=bool(voice) and candidates.root_of(self._studio.workspace, voice) is not None,
             reports={report.kind: report for report in reports.of_voice(self._studio.workspace, voice)}
             if voice
@@ -240,7 +241,7 @@ class _Pages:
                 "left": following.left,
                 "charts": charts.render(curves=following.curves),
                 "log": following.log,
-                "report": self._has_training_report(job),
+                "report": self._training_report(job),
             }
         )
 
@@ -266,13 +267,16 @@ class _Pages:
     def _jobs(self) -> list[ScriptJob]:
         return [job for job in self._studio.jobs.store.recent(500) if job.type == TRAINING]
 
-    def _has_training_report(self, job: ScriptJob) -> bool:
-        """Whether the training report of this job is there: an older one is of another training."""
+    def _training_report(self, job: ScriptJob) -> int:
+        """When the training report of this job was written, in milliseconds; 0 without one, for an older one is of
+        another training.
+        """
         path = self._studio.workspace.reports / f"{(job.metadata or {}).get('voice', '')}.training.html"
         try:
-            return path.stat().st_mtime * 1000 >= job.startedAt
+            written = round(path.stat().st_mtime * 1000)
         except OSError:
-            return False
+            return 0
+        return written if written >= job.startedAt else 0
 
     def _following(self, job: ScriptJob, *, brief: bool = False) -> Following:
         rows = [] if brief else [row for row in self._studio.jobs.stats(job.id) if isinstance(row.get("model"), str)]

@@ -19,7 +19,7 @@ from voicemill.metrics.catalogue import BY_NAME
 from voicemill.metrics.metric import display_of
 from voicemill.voices import registry
 from voicemill_serve.refusals import RequestRefusedError
-from voicemill_studio import candidates, listening_tests, overview, promotion, reports, versions
+from voicemill_studio import candidates, listening_tests, overview, promotion, record, reports, versions
 from voicemill_studio.frame import HOME, Link, Studio, form, redirect
 from voicemill_studio.overview import FIGURES, VoiceOverview
 
@@ -92,6 +92,7 @@ class _Pages:
             advice_before=promotion.ADVICE_BEFORE,
             formats=promotion.FORMATS,
             words_wrong=lambda evaluation: overview.shown_figure(*FIGURES[0], evaluation, None).text,
+            consent=await loop.run_in_executor(None, record.unchecked_consent, self._studio, voice),
             facts=voice.prepared.rows() if voice.prepared else [],
             ago=overview.ago,
             moment=overview.moment,

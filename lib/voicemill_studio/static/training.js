@@ -7,6 +7,7 @@ const log = document.getElementById("log");
 const pause = 2000;
 let shown = "";
 let charts = "";
+let newest = 0, frameOf = Number(document.getElementById("so-far-frame").dataset.written);
 
 function set(id, text) {
   document.getElementById(id).textContent = text;
@@ -21,9 +22,15 @@ function showLog(lines) {
   if (atEnd) log.scrollTop = log.scrollHeight;
 }
 
-function showVoice() {
+// The report is written again and again; a newer one is shown when the person asks for it, who may be listening.
+function showVoice(written) {
   const place = document.getElementById("so-far-frame");
-  if (place.firstElementChild) return;
+  if (place.firstElementChild) {
+    newest = written;
+    document.getElementById("newer").hidden = written === frameOf;
+    return;
+  }
+  frameOf = written;
   const frame = document.createElement("iframe");
   frame.className = "report";
   frame.title = "Training report";
@@ -52,7 +59,7 @@ async function ask() {
       document.getElementById("charts").innerHTML = charts; // drawn and escaped by the server
       document.getElementById("curves-section").hidden = !charts;
     }
-    if (now.report) showVoice();
+    if (now.report) showVoice(now.report);
     showLog(now.log);
   } catch (error) {
     trouble.textContent = error.message;
@@ -60,6 +67,12 @@ async function ask() {
   }
   setTimeout(ask, pause);
 }
+
+document.getElementById("newer").addEventListener("click", () => {
+  frameOf = newest;
+  document.getElementById("newer").hidden = true;
+  document.querySelector("#so-far-frame iframe").src = document.getElementById("so-far-frame").dataset.src + "?" + newest;
+});
 
 log.scrollTop = log.scrollHeight;
 setTimeout(ask, pause);

@@ -140,6 +140,11 @@ def test_two_sentences_and_the_consent_become_a_dataset(
         tab.wait("document.getElementById('preparation').dataset.state === 'done'")
         assert "2 clips" in tab.text("#sentence")
         assert tab.violations() == []
+        # Another sentence is no consent, and voice-prep says so in one sentence.
+        tab.follow("#voice")
+        tab.follow("#consent")
+        tab.wait("document.getElementById('preparation').dataset.state === 'error'")
+        assert "does not contain the statement" in tab.text("#sentence")
     described = json.loads((work / "work/datasets/ann/dataset.json").read_text("utf-8"))
     consent = session.states()[0].used
     assert consent is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -158,6 +159,17 @@ class TestPages:
         assert ">stopped</span>" in shop[0].get("/studio/train/stopped").text
         answer = shop[0].get("/studio/api/train/failed").json()
         assert (answer["over"], answer["state"]) == (True, "failed")
+
+    def test_the_sentences_of_a_training_are_those_of_this_one(self, shop: tuple[Server, Path]) -> None:
+        server, work = shop
+        report = work / "reports/demo.training.html"
+        report.parent.mkdir(exist_ok=True)
+        report.write_text("<!doctype html>", "utf-8")
+        for seconds, written in ((2.0, 2000), (3.0, 3000), (0.5, 0)):  # the training began after one second
+            os.utime(report, (seconds, seconds))
+            assert server.get("/studio/api/train/failed").json()["report"] == written
+        report.unlink()
+        assert server.get("/studio/api/train/failed").json()["report"] == 0
 
     def test_refusals(self, shop: tuple[Server, Path]) -> None:
         server, _ = shop
