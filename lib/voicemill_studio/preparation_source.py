@@ -70,14 +70,15 @@ def layout_of(uploads: Iterable[Upload], *, recognise: bool = False) -> Layout:
         )
     if "metadata.csv" in names:
         return "metadata"
-    of_one = recognise and len(recordings) > 1 and texts <= recordings
-    if len(names) == 1 and not of_one:
+    of_some = len(recordings) > 1 and texts <= recordings
+    if len(names) == 1 and not of_some:
         return "script"
-    if recordings <= texts or of_one:
+    if recordings <= texts or (recognise and of_some):
         return "beside"
     first = sorted(recordings - texts)[0]
+    there = "only that of another recording is" if len(names) == 1 else f"{len(names)} other texts are"
     raise UsageError(
-        f"There are {len(names)} texts, and none of them belongs to {first}.",
+        f"{first} has no text: {there} there.",
         reason="texts_unclear",
         hint="Give one text for all recordings, or a text with the name of each recording.",
     )

@@ -30,7 +30,7 @@ class KnownRecogniser:
 KNOWN = (
     KnownRecogniser("faster-whisper:Systran/faster-whisper-small", "Whisper Small"),
     KnownRecogniser("nemo:nvidia/stt_en_conformer_ctc_small", "NVIDIA Conformer-CTC Small"),
-    KnownRecogniser(f"faster-whisper:{second_recogniser.WEIGHTS_ID}", "Whisper tiny.en"),
+    KnownRecogniser(f"faster-whisper:{second_recogniser.WEIGHTS_ID}", "Whisper tiny.en", 6.0),
 )
 """The best one first."""
 

@@ -7,7 +7,7 @@ const news = document.getElementById("news"), missing = document.getElementById(
 const base = API + "drafts/" + root.dataset.draft + "/uploads";
 const rows = new Map();   // id of the upload -> its row
 const waiting = [];       // files that were chosen and are not sent yet
-let sending = false;
+let sending = false, asked = 0;
 
 function clock(seconds) {
   const whole = Math.round(seconds), hours = Math.floor(whole / 3600);
@@ -122,9 +122,10 @@ function add(files) {
 }
 
 async function refresh() {
+  const mine = (asked += 1);
   const recognise = document.querySelector("input[name=recognise]:checked").value;
   const state = await request(API + "drafts/" + root.dataset.draft + "?recognise=" + recognise).catch(() => null);
-  if (!state) return;
+  if (!state || mine !== asked) return;  // a later question is on its way
   state.uploads.forEach((upload) => show(upload));
   missing.textContent = state.missing || "Everything is there.";
   document.getElementById("prepare").disabled = !!state.missing;

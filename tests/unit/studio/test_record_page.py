@@ -17,6 +17,8 @@ from voicemill import files
 from voicemill_studio.session_store import CONSENT_TEXT, RecordingSession, SessionStore
 
 pytestmark = [pytest.mark.slow, needs_browser]
+PREPARATION = 900.0
+"""Seconds after which one that hangs fails."""
 MARK = "document.getElementById('mark').textContent"
 
 
@@ -137,13 +139,13 @@ def test_two_sentences_and_the_consent_become_a_dataset(
         tab.wait(f"{MARK} === 'kept'")
         tab.fill("#licence", "CC0-1.0")
         tab.follow("#prepare")
-        tab.wait("document.getElementById('preparation').dataset.state === 'done'")
+        tab.wait("document.getElementById('preparation').dataset.state === 'done'", PREPARATION)
         assert "2 clips" in tab.text("#sentence")
         assert tab.violations() == []
         # Another sentence is no consent, and voice-prep says so in one sentence.
         tab.follow("#voice")
         tab.follow("#consent")
-        tab.wait("document.getElementById('preparation').dataset.state === 'error'")
+        tab.wait("document.getElementById('preparation').dataset.state === 'error'", PREPARATION)
         assert "does not contain the statement" in tab.text("#sentence")
     described = json.loads((work / "work/datasets/ann/dataset.json").read_text("utf-8"))
     consent = session.states()[0].used

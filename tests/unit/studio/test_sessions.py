@@ -235,6 +235,7 @@ def test_sentences_of_ones_own() -> None:
         (["a.txt"], "no_recordings"),
         (["a.wav"], "no_text"),
         (["a.wav", "b.wav", "a.txt", "c.txt"], "texts_unclear"),
+        (["a.wav", "b.wav", "a.txt"], "texts_unclear"),
     ],
 )
 def test_what_is_missing_has_a_sentence(tmp_path: Path, names: list[str], reason: str) -> None:

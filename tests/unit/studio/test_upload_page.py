@@ -192,8 +192,31 @@ def test_an_interrupted_upload_goes_on_and_is_prepared(server: Server, draft: Dr
         tab.wait("!document.getElementById('prepare').disabled")
         tab.follow("#prepare")
         tab.open(server.url + tab.path)  # a reload in the middle
-        tab.wait("document.getElementById('preparation').dataset.state === 'done'")
+        tab.wait("document.getElementById('preparation').dataset.state === 'done'", 900)
         assert "2 clips" in tab.text("#sentence")
         assert tab.violations() == []
     described = json.loads((draft.folder.parents[2] / "datasets/ann/dataset.json").read_text("utf-8"))
     assert described["rights"]["consent"] == "Read for <i>LibriVox</i>."
+
+
+@needs_browser
+@pytest.mark.exhaustive
+def test_recordings_without_text_are_recognised(server: Server, draft: Draft, tmp_path: Path) -> None:
+    pytest.importorskip("faster_whisper")
+    with Browser(tmp_path / "profile") as browser:
+        tab = browser.tab()
+        tab.open(f"{server.url}/studio/new/{draft.record.id}")
+        tab.upload("#choose", *(PEOPLE / f"lj/{name}.flac" for name in ("LJ001-0006", "LJ001-0011")))
+        tab.wait("document.querySelectorAll('#list li[data-state=done]').length === 2")
+        tab.wait("document.getElementById('missing').textContent.startsWith('There is no text yet')")
+        assert tab.evaluate("document.getElementById('prepare').disabled")
+        tab.click("input[name=recognise][value=yes]")
+        tab.wait("!document.getElementById('prepare').disabled")
+        assert tab.violations() == []
+        tab.follow("#prepare")
+        tab.wait("document.getElementById('preparation').dataset.state === 'done'", 900)
+        tab.follow("#review")
+        assert tab.evaluate("document.querySelectorAll('#list .badge').length") >= 2
+        assert "worth mention in passing" in tab.evaluate("document.querySelector('#list textarea').value")
+        tab.open(f"{server.url}/studio/review/ann?show=recognised")
+        assert tab.text("#count") == "2 of 2"
