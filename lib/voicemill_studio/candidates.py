@@ -13,10 +13,10 @@ from pathlib import Path
 
 from voicemill import files
 from voicemill.bundle.manifest import MANIFEST
-from voicemill.bundle.packing import export_bundle, import_bundle
+from voicemill.bundle.packing import export_bundle
 from voicemill.errors import BundleError
-from voicemill.verify import opinions
 from voicemill.workspace import Workspace, profile_id
+from voicemill_studio import versions
 
 SUFFIX = "new"
 """Names the candidate where a version has its name: `<voice>@new`."""
@@ -37,19 +37,16 @@ def promote(workspace: Workspace, voice: str, bundles: Path) -> None:
     """Make the candidate of a voice the promoted bundle, with its certificate, signatures and answers.
 
     Raises:
-        BundleError: there is none, or see `voicemill.bundle.packing.import_bundle`.
+        BundleError: there is none, or see `versions.replace`.
         StorageError: something cannot be written.
     """
     root = root_of(workspace, voice)
     if root is None:
         raise BundleError(f"No trained bundle of {voice} waits.", reason="manifest_missing", hint="Train the voice.")
-    answers = opinions.read(root).answers
     with tempfile.TemporaryDirectory(prefix=".promote-", dir=folder(workspace)) as place:
         archive = Path(place) / f"{voice}.tar"
         export_bundle(root, archive)
-        imported = import_bundle(archive, bundles)
-    if answers:
-        opinions.add(imported.root, answers)
+        versions.replace(archive, bundles, voice)
     remove(workspace, voice)
 
 

@@ -21,6 +21,7 @@ from voicemill.bundle.manifest import load_manifest
 from voicemill.bundle.packing import Imported, export_bundle, import_bundle
 from voicemill.errors import VoicemillError
 from voicemill.evaluation.model import Evaluation, parse_evaluation
+from voicemill.verify import opinions
 from voicemill.workspace import Workspace, profile_id
 from voicemill_serve.refusals import RequestRefusedError
 
@@ -128,9 +129,24 @@ def put_back(version: Version, bundles: Path) -> Imported:
     """Make a version the promoted voice again, with its certificate and signatures.
 
     Raises:
-        BundleError: see `voicemill.bundle.packing.import_bundle`.
+        BundleError, StorageError: see `replace`.
     """
-    return import_bundle(version.path, bundles)
+    return replace(version.path, bundles, version.voice)
+
+
+def replace(archive: Path, bundles: Path, voice: str) -> Imported:
+    """Import an exported bundle in place of the promoted one of a voice; no answer of a listener is lost.
+
+    Raises:
+        BundleError, StorageError: see `voicemill.bundle.packing.import_bundle`; `opinions_invalid`.
+    """
+    before = opinions.read(bundles / voice / "voice_bundle").answers
+    imported = import_bundle(archive, bundles)
+    known = set(opinions.read(imported.root).answers)
+    missing = [answer for answer in before if answer not in known]
+    if missing:
+        opinions.add(imported.root, missing)
+    return imported
 
 
 def unpack(workspace: Workspace, version: Version) -> str:

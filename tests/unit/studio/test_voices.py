@@ -17,6 +17,7 @@ from voicemill.dataset.rights import Rights
 from voicemill.errors import RefusedError
 from voicemill.evaluation.model import Evaluation
 from voicemill.settings import REPOSITORY
+from voicemill.verify import opinions
 from voicemill_cloning.voice_file import SpeakingVoice
 from voicemill_serve.job_store import ScriptJob
 from voicemill_studio import overview, versions
@@ -167,6 +168,17 @@ class TestVoice:
         voice = server.get("/studio/voices/nora").text
         assert ">certified</span>" in voice
         assert "<b>4.00</b>" in voice, "the answers are still those about this bundle"
+        assert "1 answer of 1 rater" in voice
+        # The next one replaces it: answers about both are kept, also when the first one is put back.
+        publish(made, work / "candidates", "nora", "Nora 2")
+        page = post(server, "/studio/listening-tests", rater="Ben", first="nora", sentences="Good evening.")
+        post(server, page.headers["location"], number="0", answer="2")
+        assert post(server, "/studio/voices/nora/promote").status_code == 303
+        assert len(opinions.read(work / "bundles/nora/voice_bundle").answers) == 2
+        (work / "bundles/nora/opinions.json").unlink()
+        (kept,) = (path.stem for path in (work / "versions/nora").glob("*.tar"))
+        assert post(server, "/studio/voices/nora/restore", version=kept).status_code == 303
+        assert "2 answers of 2 raters" in server.get("/studio/voices/nora").text
         again = post(server, "/studio/voices/nora/promote")
         assert again.headers["x-voicemill-reason"] == "not_found", "the last training was of another voice"
 
