@@ -30,13 +30,14 @@ test: ## pytest without the exhaustive tests, in a container where an engine ans
 test-fast: ## the unit tests that train nothing and start no app, here: under two minutes
 	@TOOLBOX_RUNTIME=direct TEST_HALVES="tests/unit/audio tests/unit/dataset tests/unit/evaluation tests/unit/runtime tests/unit/serve tests/unit/studio" bash scripts/test.sh -m "not slow" $(ARGS)
 
-test-all: ## every test: pytest with the exhaustive ones, all shell suites, images and containers
+test-all: ## every test: all shell suites, images and containers, pytest with the exhaustive ones here, and make test in a container
 	@bash tests/local/run-all.sh
-	@$(MAKE) --no-print-directory test-docker
-	@bash scripts/test.sh $(ARGS)
+	@$(MAKE) --no-print-directory test-docker EXHAUSTIVE=1
+	@TOOLBOX_RUNTIME=direct bash scripts/test.sh $(ARGS)
+	@TEST_ENGINE=own bash scripts/test.sh -m "not exhaustive" $(ARGS)
 
-test-docker: ## the tests that build images and run containers
-	@$(dev) && "$$VOICEMILL_PYTHON" -m pytest tests/docker --timeout 3600 $(ARGS)
+test-docker: ## the tests that build images and run containers (EXHAUSTIVE=1: the CUDA image too, 12 GB of disk)
+	@$(dev) && "$$VOICEMILL_PYTHON" -m pytest tests/docker --timeout 3600 $(if $(EXHAUSTIVE),,-m "not exhaustive") $(ARGS)
 
 test-local: ## the numbered shell suites of tests/local (ONLY="01 02", SKIP="03" choose)
 	@bash tests/local/run-all.sh

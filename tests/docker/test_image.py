@@ -276,6 +276,42 @@ def test_the_cuda_images_are_built_from_the_same_lock(
     checkout.run("docker", "image", "rm", "voicemill:cuda-stub", "voicemill:cuda-base-stub")
 
 
+CUDA_DISK = 25e9
+"""Bytes that the engine's disk needs for the CUDA image and for what its build keeps."""
+
+
+@pytest.mark.exhaustive
+def test_the_cuda_image_of_pypis_wheels_is_built_and_imported(checkout: Checkout, image: str, place: Path) -> None:
+    """2.7 GB of downloads. Without a GPU the app refuses; torch, its libraries and NeMo load."""
+    root = checkout.run("docker", "info", "--format", "{{.DockerRootDir}}").stdout.strip()
+    if shutil.disk_usage(root).free < CUDA_DISK:
+        give_up(f"{root} has less than {CUDA_DISK / 1e9:.0f} GB free")
+    log, base, thin = place / "real-cuda.log", "voicemill:cuda-base-real", "voicemill:cuda-real"
+    try:
+        built = checkout.run(
+            *("docker/build.sh", "cuda-base", "--tag", base, "--log", str(log)), timeout=3000, VOICEMILL_WHEELS_IMAGE="scratch"
+        )
+        assert built.returncode == 0, log.read_text()[-3000:]
+        built = checkout.run(
+            *("docker/build.sh", "cuda", "--tag", thin, "--log", str(log)), VOICEMILL_CUDA_BASE_IMAGE=base
+        )
+        assert built.returncode == 0, log.read_text()[-3000:]
+        size = int(checkout.run("docker", "image", "inspect", "--format", "{{.Size}}", thin).stdout)
+        assert size < 9e9, f"{size / 1e9:.2f} GB"
+        script = (
+            "import torch; from nemo.collections.tts.models import FastPitchModel, HifiGanModel;"
+            " print(torch.version.cuda, torch.backends.cudnn.version() // 10000, torch.cuda.nccl.version()[0],"
+            " torch.cuda.is_available(), 'sm_90' in torch.cuda.get_arch_list())"
+        )
+        shown = inside(checkout, thin, "python3", "-W", "ignore", "-c", script)
+        assert shown.stdout.split() == ["13.0", "9", "2", "False", "True"], shown.stderr[-3000:]
+        refused = inside(checkout, thin, "voice-train-prod", "--preset", "smoke", "--voice", "dora")
+        assert refused.returncode == 2
+        assert "[tts-prod][error] cuda_unavailable" in refused.stderr
+    finally:
+        checkout.run("docker", "image", "rm", thin, base)
+
+
 def test_a_torch_of_another_cuda_than_was_asked_for_is_refused(checkout: Checkout, image: str, place: Path) -> None:
     folder = place / "wrong-wheels"
     folder.mkdir()

@@ -1,10 +1,22 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from voicemill.errors import TrainingError
-from voicemill.training.memory import MemoryEstimate, available_bytes, estimate_acoustic, is_out_of_memory
+from voicemill.training.config import load_config
+from voicemill.training.data import read_dataset
+from voicemill.training.fastpitch_model import build_fastpitch, write_nemo_lexicon
+from voicemill.training.memory import (
+    MemoryEstimate,
+    available_bytes,
+    estimate_acoustic,
+    is_out_of_memory,
+    measure_memory,
+)
+from voicemill.training.runtime import nemo_runtime
 
 from .conftest import tiny_config
 
@@ -46,3 +58,39 @@ def test_what_counts_as_out_of_memory() -> None:
         torch.ones(2) @ torch.ones(3)
     assert not is_out_of_memory(caught.value)
     assert is_out_of_memory(MemoryError())
+
+
+LONGEST = 1034
+"""Frames of twelve seconds, the longest clip that voice-prep cuts by default."""
+TOKENS = 170
+SMALL_GPU = 8e9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_a_step_of_the_preset_gpu_fits_a_small_gpu(
+    repository: Path, tone_dataset: Path, tmp_path: Path, bfloat16: bool
+) -> None:
+    """A dry measurement on the CPU: what autograd keeps for the whole batch of longest clips, with weights and their states."""
+    config = load_config(repository / "configs/voice/prod_tts/nemo_fastpitch_hifigan.yaml", "gpu")
+    dataset = read_dataset(tone_dataset)
+    write_nemo_lexicon(tone_dataset / "lexicon.dict", tmp_path / "lexicon")
+    with nemo_runtime():
+        model = build_fastpitch(config, dataset.pitch_statistics, tmp_path / "lexicon")
+    frames = torch.full((TOKENS,), LONGEST // TOKENS)
+    frames[: LONGEST % TOKENS] += 1
+
+    def forward(clips: int) -> torch.Tensor:
+        tokens = torch.arange(TOKENS).remainder(20).add(1).expand(clips, -1)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            mel, *_ = model(text=tokens, durs=frames.expand(clips, -1), pitch=torch.zeros(clips, TOKENS))
+        assert mel.shape[-1] == LONGEST
+        return mel.sum()
+
+    clips = config.acoustic.batch_size
+    measured = measure_memory(model, forward, clips)
+    weights = sum(weight.numel() for weight in model.parameters())
+    print(f"{weights=} {measured.weights / 1e6:.0f} MB + {measured.batch / 1e6:.0f} MB for {clips} clips")
+    assert measured.weights + measured.batch < SMALL_GPU
+    estimated = estimate_acoustic(config.acoustic, weights, clips, LONGEST, TOKENS)
+    assert measured.batch <= estimated.batch
