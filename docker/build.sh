@@ -109,7 +109,7 @@ ended="$(tail -n 60 "${log:-$temporary}")"
 shows() { grep -qiE "$1" <<<"$ended"; }
 proxies=''
 for name in http_proxy https_proxy HTTP_PROXY HTTPS_PROXY; do [ -z "${!name:-}" ] || proxies+="${proxies:+, }$name"; done
-network="name resolution|could not resolve|name or service not known|no such host|network is unreachable|no route to host|timed out"
+network="name resolution|failure resolving|could not resolve|could not connect to|name or service not known|no such host|network is unreachable|no route to host|timed out"
 network+="|i/o timeout|handshake timeout|TimeoutError|connection (refused|reset|aborted|broken)|NewConnectionError|IncompleteRead|unexpected EOF"
 failed="The image $tag could not be built"
 trace="${log:+ The log is $log.}"

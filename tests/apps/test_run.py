@@ -636,6 +636,8 @@ def test_a_given_image_is_used_as_it_is(host: Host) -> None:
     [
         ("write /x: no space left on device", "the engine's disk is full"),
         ("Could not resolve 'deb.debian.org'", "a download failed"),
+        ("W: Failed to fetch http://x/InRelease  Temporary failure resolving 'deb.debian.org'", "a download failed"),
+        ("Could not connect to deb.debian.org:80 (1.2.3.4), connection timed out", "a download failed"),
         ("dial tcp: lookup registry-1.docker.io: no such host", "a download failed"),
         ("ReadTimeoutError: Read timed out.", "a download failed"),
         ("ProxyError('Cannot connect to proxy.')", "the proxy of the engine refused"),

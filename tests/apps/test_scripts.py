@@ -57,6 +57,25 @@ def test_shellcheck_is_clean_on_every_script() -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
+ON_MACOS = ("run", "docker/engine.sh", "docker/mounts.sh", "docker/source.sh", "docker/build.sh", "scripts/publish.sh", "scripts/shell.sh")
+"""What a user of macOS starts, and what that sources; everything else needs Linux."""
+FILLED = {"mounts", "USER_OPTIONS", "WRITE_OPTIONS", "GPU_OPTIONS", "patterns"}
+"""Arrays that are made empty and always filled before they are used."""
+
+
+def test_the_launchers_run_in_the_bash_of_macos() -> None:
+    """Version 3.2, in which an empty array is an unset variable. It cannot be installed here, so the text is searched."""
+    texts = {name: re.sub(r"(?m)^\s*#.*", "", (ROOT / name).read_text(encoding="utf-8")) for name in ON_MACOS}
+    later = r"declare -A|\bmapfile\b|\breadarray\b|\$\{\w+(?:,|\^)|printf '?%\(|local -n|;;&|\|&|wait -n|\bcoproc\b|\[-1\]|&>>|\{\w+\}>"
+    found = {name: re.findall(later, text) for name, text in texts.items()}
+    assert found == {name: [] for name in ON_MACOS}
+    everything = "\n".join(texts.values())
+    empty = set(re.findall(r"\b(\w+)=\(\)", everything)) - FILLED
+    assert len(empty) > 4
+    unguarded = set(re.findall(r'(?<!\+)"\$\{(\w+)\[@\]\}"', everything))
+    assert empty & unguarded == set()
+
+
 def test_hadolint_is_clean_on_every_dockerfile() -> None:
     assert {"Dockerfile", "Dockerfile.cuda", "Dockerfile.cuda-base", "Dockerfile.qwen", "Dockerfile.speak"} == {
         path.name for path in DOCKERFILES

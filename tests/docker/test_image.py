@@ -353,6 +353,25 @@ def test_a_build_that_fails_says_so_and_keeps_the_engines_exit_code(
     assert "[run][error] docker_build_failed" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("environment", "advice"),
+    [
+        ({"VOICEMILL_NETWORK": "none"}, "Check the network"),
+        ({"http_proxy": "http://me:planted-secret@127.0.0.1:9"}, "the proxy of http_proxy"),
+    ],
+)
+def test_a_network_that_is_gone_during_the_build_is_named(
+    checkout: Checkout, image: str, place: Path, environment: dict[str, str], advice: str
+) -> None:
+    log = place / "network.log"
+    built = checkout.run("docker/build.sh", "cpu", "--no-cache", "--tag", "voicemill:x", "--log", str(log), **environment)
+    assert built.returncode not in (0, 2)
+    assert "a download failed" in built.stderr, log.read_text()[-3000:]
+    assert advice in built.stderr
+    assert len(built.stderr.splitlines()) == 1
+    assert "planted-secret" not in built.stderr
+
+
 def test_a_full_disk_during_the_build_is_named(checkout: Checkout, building: dict[str, str], place: Path) -> None:
     """A second daemon whose whole store is a memory disk, a little larger than the base image."""
     if os.getuid() != 0 or not shutil.which("dockerd"):

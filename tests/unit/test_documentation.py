@@ -133,3 +133,10 @@ def test_the_packages_are_listed_in_their_one_order() -> None:
     assert tree - {"__init__"} == set(names), "a module is missing in the order"
     assert rows == [name for name in names if (ROOT / "lib/voicemill" / name).is_dir()]
     assert modules == [name for name in names if not (ROOT / "lib/voicemill" / name).is_dir()]
+
+
+@pytest.mark.parametrize("name", [page for page in PAGES if page not in HISTORY])
+def test_tests_that_a_page_names_exist(name: str) -> None:
+    named = set(re.findall(r"(tests/[\w/]+\.py)::(\w+)", (ROOT / name).read_text(encoding="utf-8")))
+    missing = [f"{path}::{test}" for path, test in sorted(named) if f"def {test}(" not in (ROOT / path).read_text("utf-8")]
+    assert missing == []
