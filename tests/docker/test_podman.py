@@ -52,6 +52,7 @@ def podman(building: dict[str, str], place: Path) -> Iterator[dict[str, str]]:
     (folder / "containers.conf").write_text(SETTINGS)
     (folder / "bin").mkdir()
     environment = building | {"PATH": f"{folder / 'bin'}{os.pathsep}{building['PATH']}", "TOOLBOX_RUNTIME": "podman"}
+    environment |= {"VOICEMILL_NETWORK": "host"}  # a network of its own needs the plugins of another package
     own = bash("podman info", building).returncode != 0
     if own:
         packages = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "voicemill/podman"

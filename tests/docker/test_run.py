@@ -302,7 +302,7 @@ def test_a_container_that_runs_out_of_memory_is_one_sentence(checkout: Checkout,
         wait_for(child, "PROGRESS 1 ")
         (name,) = containers(checkout).split()
         assert checkout.run("docker", "kill", "--signal", "KILL", name).returncode == 0
-        _, err = child.communicate(timeout=100)
+        _, err = child.communicate(timeout=300)
     assert child.returncode == 137
     reason, sentence = err.splitlines()[-2:]
     assert reason == "[run][error] container_killed"
@@ -316,7 +316,7 @@ def test_make_shell_is_a_shell_with_both_folders(checkout: Checkout, image: str)
         stderr=subprocess.STDOUT, env=checkout.environment | {"TERM": "xterm"}, start_new_session=True,
     ) as child:  # fmt: skip
         os.write(ours, b"touch /work/from-a-shell /cache/from-a-shell; python3 -c 'import torch'; exit 7\n")
-        out, _ = child.communicate(timeout=100)
+        out, _ = child.communicate(timeout=600)
     os.close(ours)
     os.close(theirs)
     assert child.returncode == 7, out
