@@ -15,6 +15,11 @@ if [ "$COMPUTE" = cpu ] && [ -z "${TORCH_INDEX:-}" ] && ! compgen -G "/mnt/wheel
     echo "$small does not respond: torch comes from pip's index, with code for CUDA, which makes the image about 0.5 GB larger." >&2
   fi
 fi
+# PyTorch's CPU index is checked against our own hash; an image of wheels, or an index that was named, may have other builds.
+what=("$pin" "$@")
+if [ "${#index[@]}" != 0 ] && [ -z "${TORCH_INDEX:-}" ] && [ "$(uname -m)" = x86_64 ]; then
+  what=(--no-deps --require-hashes -r /mnt/locks/torch-cpu.txt)
+fi
 if compgen -G "/mnt/wheels/torch-*+$COMPUTE-*.whl" >/dev/null; then index=(--no-index --find-links /mnt/wheels); fi
 packages="$(python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 if [ "$COMPUTE" = cpu ]; then
@@ -22,7 +27,7 @@ if [ "$COMPUTE" = cpu ]; then
   DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends binutils
 fi
 if [ "${#index[@]}" != 0 ]; then
-  python3 -m pip install --no-compile "${index[@]}" "$pin" "$@"
+  python3 -m pip install --no-compile "${index[@]}" "${what[@]}"
 else
   taken='[a-z0-9-]+'
   [ "$COMPUTE" != cpu ] || taken='torch|nvidia-cuda-(runtime|cupti)'

@@ -23,16 +23,32 @@ pip_step() { # pip_step LOG SENTENCE ARGUMENTS...
   fi
 }
 
-# The index for torch. A machine without an NVIDIA device takes PyTorch's CPU index (locks/torch-index.txt) if it responds: the build
-# of pip's default index also runs there and is several gigabytes larger.
-torch_index() {
-  if [ -n "${VOICEMILL_TORCH_INDEX:-}" ]; then printf '%s' "$VOICEMILL_TORCH_INDEX"; return; fi
-  if [ -e /dev/nvidiactl ] || command -v nvidia-smi >/dev/null 2>&1; then return; fi
-  local small; small="$(cat "$voicemill_root/locks/torch-index.txt")"
-  if "$VOICEMILL_PYTHON" -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1] + "/torch/", timeout=15)' "$small" 2>/dev/null; then
-    printf '%s' "$small"
-  else
+responds() { "$VOICEMILL_PYTHON" -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1] + "/torch/", timeout=15)' "$1" 2>/dev/null; }
+
+# install_torch LOG: with the hashes of locks/, except from an index that VOICEMILL_TORCH_INDEX names, and for processors other than
+# x86-64. Without an NVIDIA device it takes the CPU build, from pip's find-links or PyTorch's CPU index (locks/torch-index.txt): the
+# build of pip's default index also runs there and is several gigabytes larger.
+install_torch() {
+  local log="$1" locks="$voicemill_root/locks" what="Installing $voicemill_torch" small pinned=(--no-deps --require-hashes -r)
+  if [ -n "${VOICEMILL_TORCH_INDEX:-}" ]; then
+    pip_step "$log" "$what from $VOICEMILL_TORCH_INDEX." --index-url "$VOICEMILL_TORCH_INDEX" "$voicemill_torch"; return
+  fi
+  if [ ! -e /dev/nvidiactl ] && ! has nvidia-smi; then
+    small="$(cat "$locks/torch-index.txt")"
+    if [ "$(uname -m)" = x86_64 ]; then
+      say "$what for the CPU."
+      if "$VOICEMILL_PYTHON" -m pip install --disable-pip-version-check --no-input "${pinned[@]}" "$locks/torch-cpu.txt" >>"$log" 2>&1; then return; fi
+      if responds "$small"; then pip_step "$log" "It comes from $small." --index-url "$small" "${pinned[@]}" "$locks/torch-cpu.txt"; return; fi
+    elif responds "$small"; then
+      pip_step "$log" "$what for the CPU." --index-url "$small" "$voicemill_torch"; return
+    fi
     say "$small does not respond: torch comes from pip's index, with CUDA, which takes several gigabytes more."
+  fi
+  if [ "$(uname -m)" = x86_64 ]; then # a requirement and its hashes are one block
+    awk '/^[a-z]/ { take = !/^torchaudio==/ } take' "$locks/torch-pypi.txt" > "$log.torch"
+    pip_step "$log" "$what with CUDA." "${pinned[@]}" "$log.torch"
+  else
+    pip_step "$log" "$what." "$voicemill_torch"
   fi
 }
 
@@ -50,7 +66,7 @@ bootstrap() {
   local stamp="$venv/.voicemill-$kind" log want
   check_machine || return
   VOICEMILL_PYTHON="$venv/bin/python"
-  want="$(cat "$locks/requirements.txt" "$locks/requirements-dev.txt" "$locks/torch.txt" "${BASH_SOURCE[0]}" | sha256sum | cut -d' ' -f1)"
+  want="$(cat "$locks/requirements.txt" "$locks/requirements-dev.txt" "$locks"/torch*.txt "${BASH_SOURCE[0]}" | sha256sum | cut -d' ' -f1)"
   if [ "$(cat "$stamp" 2>/dev/null)" = "$want" ] && [ -x "$VOICEMILL_PYTHON" ]; then
     has_ffmpeg || install_ffmpeg /dev/null; return
   fi
@@ -68,8 +84,7 @@ bootstrap() {
     fi
     forget_halves "$venv"
     if ! "$VOICEMILL_PYTHON" -c "import importlib.metadata as m; raise SystemExit('torch==' + m.version('torch').split('+')[0] != '$voicemill_torch')" 2>/dev/null; then
-      url="$(torch_index)"; index=(); [ -z "$url" ] || index=(--index-url "$url")
-      pip_step "$log" "Installing $voicemill_torch." "${index[@]}" "$voicemill_torch" || exit 1
+      install_torch "$log" || exit 1
     fi
     pip_step "$log" "Installing the locked packages." --no-deps --require-hashes -r "$locks/requirements.txt" || exit 1
     if [ "$kind" = dev ]; then

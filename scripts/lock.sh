@@ -42,6 +42,16 @@ printf '%s\n' 'demucs>=4.1,<4.2' julius lameenc sphn resemblyzer==0.1.4 speechmo
   | "$tools/bin/uv" pip compile - --generate-hashes --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
   --no-header --no-annotate --no-emit-index-url --default-index "$POETRY_PYPI_MIRROR_URL" -q \
   | only "torchaudio|$companions" > locks/torch-pypi.txt
+# torch for the CPU, from PyTorch's own index; where it does not respond, the file stays as it is while the version does.
+small="$(cat locks/torch-index.txt)" new="$(mktemp)"
+if sed 's/$/+cpu/' locks/torch.txt | "$tools/bin/uv" pip compile - --no-deps --generate-hashes --python-version 3.11 \
+  --python-platform x86_64-manylinux_2_28 --no-header --no-annotate --no-emit-index-url --default-index "$small" -q > "$new"; then
+  { grep '^#' locks/torch-cpu.txt; cat "$new"; } > "$new.whole" && mv "$new.whole" locks/torch-cpu.txt
+elif ! grep -q "^$(cat locks/torch.txt)+cpu " locks/torch-cpu.txt; then
+  echo "$small does not respond: put the hash of the CPU build of $(cat locks/torch.txt) into locks/torch-cpu.txt (pip hash WHEEL)." >&2
+  exit 1
+fi
+rm -f "$new"
 # The image voicemill:speak: what the runtime and the server import, at the versions of the lock above.
 mkdir -p locks/speak
 sed -E 's/ ;.*//; s/ \\$//' locks/requirements.txt | grep -E '^[a-z]' > locks/speak/versions
@@ -55,7 +65,7 @@ override="$(mktemp)"
 { printf '%s\n' 'gradio ; sys_platform == "never"'; cat locks/torch.txt; } > "$override"
 printf '%s\n' qwen-tts==0.1.1 | "$tools/bin/uv" pip compile - --override "$override" --generate-hashes --python-version 3.11 \
   --python-platform linux --no-header --no-annotate --no-emit-index-url --default-index "$POETRY_PYPI_MIRROR_URL" -q \
-  | without_torch > locks/qwen/requirements.txt
+  | without "$companions" > locks/qwen/requirements.txt
 rm "$override"
 # vast.ai's client has an environment of its own (docs/adr/0010). borb (AGPL) writes invoices as PDF; nothing here calls it.
 vast="$(mktemp -d)"

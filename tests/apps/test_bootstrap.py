@@ -38,8 +38,10 @@ class Checkout:
             (root / folder).mkdir(parents=True)
         for name in ("bootstrap.sh", "machine.sh"):
             shutil.copy(repository / "scripts" / name, root / "scripts")
-        pin = shutil.copy(repository / "locks/torch.txt", root / "locks")
-        _wheel(self.wheels, "torch", Path(pin).read_text().strip().split("==")[1])
+        pin = Path(shutil.copy(repository / "locks/torch.txt", root / "locks")).read_text().strip()
+        shutil.copy(repository / "locks/torch-index.txt", root / "locks")
+        digest = _wheel(self.wheels, "torch", pin.split("==")[1])
+        (root / "locks/torch-cpu.txt").write_text(f"{pin} --hash=sha256:{digest}\n")
         self.lock("1.0")
         (root / "locks/requirements-dev.txt").write_text("")
         self.site = root / "venv/lib/python3.11/site-packages"
@@ -121,3 +123,70 @@ def test_a_folder_that_cannot_be_written_is_named(checkout: Checkout) -> None:
     finally:
         moved.unlink()
         (checkout.root / "aside").rename(moved)
+
+
+PIP = """#!/usr/bin/env bash
+case "$1" in
+  -c) exit {responds} ;;
+  -m) echo "$*" >> "{log}"; for last; do :; done; [ ! -f "$last" ] || grep -o '^[a-z0-9-]*==[^ ]*' "$last" >> "{log}"
+      case "$*" in *torch-cpu.txt*) case "$*" in *--index-url*) ;; *) exit {local} ;; esac ;; esac ;;
+esac
+"""
+CPU, CUDA = "--require-hashes -r ./locks/torch-cpu.txt", "--require-hashes -r setup.log.torch"
+
+
+@pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="this machine has a GPU")
+@pytest.mark.parametrize(
+    ("machine", "responds", "local", "environment", "asked"),
+    [
+        ("x86_64", 1, 0, {}, [CPU]),
+        ("x86_64", 0, 1, {}, [CPU, f"--index-url INDEX --no-deps {CPU}"]),
+        ("x86_64", 1, 1, {}, [CPU, CUDA]),
+        ("x86_64", 0, 1, {"gpu": "1"}, [CUDA]),
+        ("x86_64", 0, 1, {"VOICEMILL_TORCH_INDEX": "https://mirror"}, ["--index-url https://mirror PIN"]),
+        ("aarch64", 0, 1, {}, ["--index-url INDEX PIN"]),
+        ("aarch64", 1, 1, {}, ["PIN"]),
+    ],
+)
+def test_torch_is_installed_with_hashes_where_they_are_known(
+    tmp_path: Path, repository: Path, machine: str, responds: int, local: int, environment: dict[str, str], asked: list[str]
+) -> None:
+    """With a stand-in for pip that records its arguments; `local` is the answer of pip's find-links."""
+    for folder in ("scripts", "locks", "bin"):
+        (tmp_path / folder).mkdir()
+    for name in ("scripts/bootstrap.sh", "scripts/machine.sh", *(f"locks/{each.name}" for each in (repository / "locks").glob("torch*.txt"))):
+        shutil.copy(repository / name, tmp_path / name)
+    log = tmp_path / "pip.log"
+    programs = {"python": PIP.format(responds=responds, local=local, log=log), "uname": f"#!/bin/sh\necho {machine}\n"}
+    if environment.pop("gpu", ""):
+        programs["nvidia-smi"] = "#!/bin/sh\n"
+    for name, text in programs.items():
+        (tmp_path / "bin" / name).write_text(text)
+        (tmp_path / "bin" / name).chmod(0o755)
+    script = "set -euo pipefail; voicemill_root=.; . scripts/bootstrap.sh; voicemill_root=.; VOICEMILL_PYTHON=python; install_torch setup.log"
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin", **environment},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    lines = log.read_text().splitlines()
+    pin = (repository / "locks/torch.txt").read_text().strip()
+    index = (repository / "locks/torch-index.txt").read_text().strip()
+    calls = [line for line in lines if line.startswith("-m pip install")]
+    assert len(calls) == len(asked)
+    for call, end in zip(calls, asked, strict=True):
+        assert call.endswith(" " + end.replace("PIN", pin).replace("INDEX", index))
+    if asked[-1] == CUDA:
+        assert {pin, "nvidia-nccl-cu13"} <= {line if line == pin else line.partition("==")[0] for line in lines}
+        assert not [line for line in lines if line.startswith("torchaudio")]
+        assert ("several gigabytes more" in done.stderr) == (machine == "x86_64" and "nvidia-smi" not in programs)
+
+
+def test_a_build_of_torch_with_another_hash_is_not_installed(tmp_path: Path, repository: Path) -> None:
+    made = Checkout(tmp_path / "other", repository)
+    (made.root / "locks/torch-pypi.txt").write_text("")
+    pin = (made.root / "locks/torch-cpu.txt").read_text().partition(" ")[0]
+    (made.root / "locks/torch-cpu.txt").write_text(f"{pin} --hash=sha256:{'0' * 64}\n")
+    done = made.start()
+    assert done.returncode != 0
+    assert not list(made.site.glob("torch*"))

@@ -171,12 +171,14 @@ def test_a_cpu_image_takes_the_small_build_of_torch(
         (tmp_path / "wheels/torch-1+cpu-cp311.whl").touch()
     pip, stderr = install_torch(tmp_path, environment, responds=responds)
     small = (ROOT / "locks/torch-index.txt").read_text(encoding="utf-8").strip()
-    expected = {"the CPU index": f"--index-url {small} ", "wheels": f"--no-index --find-links {tmp_path}/wheels "}
     pin = (ROOT / "locks/torch.txt").read_text(encoding="utf-8").strip()
-    what = "--no-deps --require-hashes -r FILE"
-    if index is not None:
-        what = f"{expected.get(index, f'--index-url {index} ')}{pin}"
-    assert re.sub("(?<= -r ).*", "FILE", pip.splitlines()[0]) == f"-m pip install --no-compile {what}"
+    expected = {
+        "the CPU index": f"--index-url {small} --no-deps --require-hashes -r {tmp_path}/locks/torch-cpu.txt",
+        "wheels": f"--no-index --find-links {tmp_path}/wheels {pin}",
+        "https://mirror": f"--index-url https://mirror {pin}",
+    }
+    asked = re.sub(r"(?<= -r )\S*/tmp\.\w+$", "FILE", pip.splitlines()[0])
+    assert asked == f"-m pip install --no-compile {expected.get(index or '', '--no-deps --require-hashes -r FILE')}"
     assert ("0.5 GB larger" in stderr) == (not responds)
 
 
@@ -197,6 +199,13 @@ def install_torch(folder: Path, environment: dict[str, str], *extra: str, respon
         ["bash", "-c", script, "install-torch.sh", *extra], env=path | environment, capture_output=True, text=True, check=True
     )  # fmt: skip
     return done.stdout, done.stderr
+
+
+def test_the_cpu_build_of_torch_is_pinned_by_its_hash() -> None:
+    pin = (ROOT / "locks/torch.txt").read_text(encoding="utf-8").strip()
+    lines = [line for line in (ROOT / "locks/torch-cpu.txt").read_text(encoding="utf-8").splitlines() if line[0] != "#"]
+    assert lines[0].split() == [f"{pin}+cpu", "\\"]
+    assert re.fullmatch("--hash=sha256:[0-9a-f]{64}", lines[1].strip())
 
 
 def test_torch_of_pypi_is_pinned_by_hashes_with_the_libraries_that_it_loads(tmp_path: Path) -> None:
