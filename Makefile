@@ -5,7 +5,7 @@ dev = . scripts/bootstrap.sh && bootstrap dev
 bin = "$$(dirname "$$VOICEMILL_PYTHON")"
 launcher = $(if $(filter direct,$(TOOLBOX_RUNTIME)),./run-direct,./run)
 
-.PHONY: help build build-gpu shell shell-gpu test test-fast test-all test-docker test-local test-local-fast synth-test qwen-check lint format lock demo batch bench bench-quality mutants vast-search vast-run vast-shell \
+.PHONY: help build build-gpu shell shell-gpu test test-fast test-all test-docker test-local test-local-fast test-local-cli test-local-synth test-local-cv synth-test qwen-check lint format lock demo batch bench bench-quality mutants vast-search vast-run vast-shell \
   vast-status vast-pull vast-destroy vast-remote-test \
   schemas publish-cpu publish-cuda-base publish-cuda clean-work clean-cache
 
@@ -42,11 +42,20 @@ test-docker: ## the tests that build images and run containers (EXHAUSTIVE=1: th
 test-local: ## the numbered shell suites of tests/local (ONLY="01 02", SKIP="03" choose)
 	@bash tests/local/run-all.sh
 
-synth-test: ## the shell suites of cloned, built-in and designed voices; what needs weights of Qwen3-TTS is left out where there are none
+synth-test: ## the shell suites of cloned, built-in and designed voices; without weights of Qwen3-TTS their part is left out; QWEN_TINY=1 runs it with tiny models
 	@ONLY="$(or $(ONLY),$(shell seq -s ' ' 20 39))" bash tests/local/run-all.sh
 
 qwen-check: ## the same on a machine that has the weights: the check list of docs/cloning.md
 	@QWEN_REQUIRED=1 ONLY="$(or $(ONLY),$(shell seq -s ' ' 20 39))" bash tests/local/run-all.sh
+
+test-local-cli: ## voices and capabilities of voice-synth: suite 20
+	@ONLY=20 bash tests/local/run-all.sh
+
+test-local-synth: ## cloned and designed voices: suites 22 to 28
+	@ONLY="22 23 24 25 26 27 28" bash tests/local/run-all.sh
+
+test-local-cv: ## built-in speakers: suites 29 to 34
+	@ONLY="29 30 31 32 33 34" bash tests/local/run-all.sh
 
 test-local-fast: ## their fast subset
 	@SKIP_SLOW=1 bash tests/local/run-all.sh

@@ -234,8 +234,22 @@ def pickle_prompts(model: Path, folder: Path) -> None:
         (folder / f"{name}.pkl").write_bytes(pickle.dumps(prompt))
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """`--allowlist FOLDER`: models, weights cache and allowlist, with any Python of voicemill; else see the module."""
+    if sys.argv[1] == "--allowlist":
+        import os
+
+        from voicemill.settings import REPOSITORY
+        from voicemill_cloning.worker.environment import QwenEnvironment
+
+        folder = Path(sys.argv[2])
+        TinyQwen(QwenEnvironment.of(os.environ, REPOSITORY, REPOSITORY / "cache").python(), folder)
+        return
     for each, (kind, size) in MODELS.items():
         build(Path(sys.argv[1]) / each, kind, size)
     if len(sys.argv) > 2:
         pickle_prompts(Path(sys.argv[1]) / "Qwen/Qwen3-TTS-12Hz-0.6B-Base", Path(sys.argv[2]))
+
+
+if __name__ == "__main__":
+    main()

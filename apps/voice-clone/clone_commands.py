@@ -16,7 +16,7 @@ from voicemill_cloning.app_options import (
     text_options,
     timeout_option,
 )
-from voicemill_cloning.clone_options import clone_options
+from voicemill_cloning.clone_options import clone_options, self_test_options
 
 if TYPE_CHECKING:
     from voicemill_cloning.app_context import AppContext
@@ -73,10 +73,13 @@ def synth_command(
 
 @click.command("prepare-ref")
 @clone_options
+@click.option("--language", hidden=True, expose_value=False)
+@click.option("--seed", type=int, hidden=True, expose_value=False)
 @model_options
 @cache_options
 def prepare_command(clone: CloneRequest, engine: ModelSettings, context: AppContext) -> None:
     """Prepare the reference of a voice and build its prompt, so that it can speak."""
+    # --language and --seed are taken as the earlier toolbox took them; a reference depends on neither.
     from voicemill import console
     from voicemill.protocol import Protocol
     from voicemill_cloning import cloning
@@ -103,16 +106,22 @@ def prepare_command(clone: CloneRequest, engine: ModelSettings, context: AppCont
 
 
 @click.command("self-test")
+@self_test_options
+@click.option("--language", default="Auto", show_default=True, help="Of the sentence.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of the take.")
 @timeout_option
 @model_options
 @folder_options
-def self_test_command(timeout: float, engine: ModelSettings, context: AppContext) -> None:
+def self_test_command(
+    clone: CloneRequest, language: str, seed: int, timeout: float, engine: ModelSettings, context: AppContext
+) -> None:
     """Clone the voice of the bundled demo recording, speak a sentence with it, and check the sound."""
     from voicemill import console
     from voicemill_cloning import clone_run
 
     with console.Interrupts(), console.Terminal() as terminal:
-        made = clone_run.self_test(context, context.engine_options(engine, timeout), terminal)
+        opened = context.engine_options(engine, timeout)
+        made = clone_run.self_test(context, opened, terminal, clone, language=language, seed=seed)
     _print(made, status="ok")
 
 

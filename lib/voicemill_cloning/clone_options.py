@@ -17,16 +17,20 @@ if TYPE_CHECKING:
     from voicemill_cloning.cloning import CloneRequest
     from voicemill_cloning.references import ReferenceCandidate
 
-_JUDGING = (
-    click.option("--ref-text", metavar="TEXT", help="Words of the reference.  [default: recognised]"),
+_PREPARING = (
     click.option("--ref-language", default="Auto", show_default=True, help="Language of the reference."),
     whisper_option,
-    click.option("--force-bad-ref", is_flag=True, help="Take a reference that is judged bad."),
     click.option("--x-vector-only", is_flag=True, help="Take the speaker's embedding alone, without words and sound."),
-    click.option("--tone", metavar="NAME", help="The prompt is for this tone of the voice."),
     click.option("--force", is_flag=True, help="Build the prompt again."),
+)
+_JUDGING = (
+    click.option("--ref-text", metavar="TEXT", help="Words of the reference.  [default: recognised]"),
+    *_PREPARING,
+    click.option("--force-bad-ref", is_flag=True, help="Take a reference that is judged bad."),
+    click.option("--tone", metavar="NAME", help="The prompt is for this tone of the voice."),
     *RIGHTS,
 )
+_INTERACTIVE = click.option("--interactive", "-i", is_flag=True, help="Choose among the candidates on the terminal.")
 
 
 def _request(
@@ -34,17 +38,17 @@ def _request(
     ref_audio: Path | None = None,
     voice: str | None = None,
     voice_name: str | None = None,
-    ref_text: str | None,
+    ref_text: str | None = None,
     ref_start: float | None = None,
     ref_end: float | None = None,
     ref_language: str,
     whisper_model: str | None,
-    force_bad_ref: bool,
     x_vector_only: bool,
-    tone: str | None,
     force: bool,
-    consent: str | None,
-    licence: str | None,
+    force_bad_ref: bool = False,
+    tone: str | None = None,
+    consent: str | None = None,
+    licence: str | None = None,
     interactive: bool = False,
 ) -> CloneRequest:
     """The request that the options make."""
@@ -74,6 +78,12 @@ def _of_new_voice(voice_name: str, **values: Any) -> CloneRequest:
     return _request(voice=voice_slug(voice_name), **values)
 
 
+def _of_the_demo(**values: Any) -> CloneRequest:
+    from voicemill.settings import DEMO_AUDIO
+
+    return _request(ref_audio=DEMO_AUDIO, force_bad_ref=True, **values)
+
+
 clone_options = in_one(
     "clone",
     _request,
@@ -83,7 +93,7 @@ clone_options = in_one(
     click.option("--ref-start", type=float, metavar="S", help="Where the reference begins in the recording."),
     click.option("--ref-end", type=float, metavar="S", help="Where it ends.  [default: the best of the candidates]"),
     *_JUDGING,
-    click.option("--interactive", "-i", is_flag=True, help="Choose among the candidates on the terminal."),
+    _INTERACTIVE,
 )
 """A recording or a voice, its reference and rights, as `clone`, a `CloneRequest`."""
 new_voice_options = in_one(
@@ -93,6 +103,10 @@ new_voice_options = in_one(
     *_JUDGING,
 )
 """The same for a voice that is being registered."""
+
+
+self_test_options = in_one("clone", _of_the_demo, *_PREPARING, _INTERACTIVE)
+"""How the reference of the self-test is taken, as `clone`."""
 
 
 def choose_candidate(candidates: Sequence[ReferenceCandidate]) -> int:

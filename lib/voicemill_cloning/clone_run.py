@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -131,8 +131,24 @@ def clone_and_speak(context: AppContext, request: CloneRun, options: EngineOptio
     return CloneOutcome(run, cloned, written)
 
 
-def self_test(context: AppContext, options: EngineOptions, observer: Observer) -> CloneOutcome:
+def self_test(
+    context: AppContext,
+    options: EngineOptions,
+    observer: Observer,
+    clone: CloneRequest | None = None,
+    *,
+    language: str = AUTO,
+    seed: int = 0,
+) -> CloneOutcome:
     """Clone the demo recording, speak a sentence, and check the sound.
+
+    Args:
+        context: of the app.
+        options: of the model.
+        observer: the person's display.
+        clone: how the reference is taken; its recording is replaced by the demo's.
+        language: of the sentence.
+        seed: of the take.
 
     Raises:
         BlockedError: `self_test_failed`, the sound cannot be the sentence.
@@ -143,9 +159,10 @@ def self_test(context: AppContext, options: EngineOptions, observer: Observer) -
         part = Path(folder) / "reference.wav"
         start, end = _SELF_TEST_PART
         decode.decode(source, part, sample_rate=44_100, start=start, end=end)
-        request = CloneRun(
-            CloneRequest(audio=part, language="English", force_bad=True), SELF_TEST_TEXT, GenerationOptions(), seed=0
-        )
+        wanted = clone or CloneRequest(audio=part, force_bad=True)
+        known = "English" if wanted.language == AUTO and wanted.recogniser is None else wanted.language
+        wanted = replace(wanted, audio=part, language=known)
+        request = CloneRun(wanted, SELF_TEST_TEXT, GenerationOptions(), language=language, seed=seed)
         made = clone_and_speak(context, request, options, observer)
     take = made.run.chosen.take
     peak = float(np.abs(take.samples).max(initial=0.0))

@@ -3,8 +3,7 @@
 . "$(dirname "$0")/cloning.sh"
 [ "${SKIP_DESIGN:-0}" != 1 ] || exit 0
 need_qwen
-expect 0 '' app voice-synth design-voice --instruct 'A calm woman with a low voice.' --ref-text "$TEXT_EN It will open again in spring." \
-  --voice-name smoke-designed --force "${engine[@]}"
+designed smoke-designed 'A calm woman with a low voice.' "$TEXT_EN It will open again in spring."
 for profile in stable balanced; do speak "designed-$profile" 1 --voice smoke-designed --text "$TEXT_EN" --profile "$profile"; done
 speak designed-qa 1 --voice smoke-designed --text "$TEXT_EN" --profile expressive --qa
 grep -q intelligibility "$OUT/designed-qa/takes.meta.json" || fail "the take is not judged"

@@ -9,4 +9,4 @@ speak variants-qa 2 "${who[@]}" --text "$TEXT_EN" --variants 2 --qa
 speak one-qa 1 "${who[@]}" --text "$TEXT_EN" --qa
 grep -q '"transcript"' "$OUT/one-qa/takes.meta.json" || fail "the take is not judged"
 speak french 2 --speaker espeak-ng:fr-fr --language French --text "$TEXT_FR" --variants 2
-expect 1 'language_not_judged:French' app voice-synth speak --speaker espeak-ng:fr-fr --language French --text "$TEXT_FR" --select-best
+expect 1 'language_not_judged:French' app voice-synth speak --speaker espeak-ng:fr-fr --language French --text "$TEXT_FR" --select-best --whisper-model tiny.en

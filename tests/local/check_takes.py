@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
-from voicemill_cloning.durations import expected_seconds
+from voicemill_cloning.durations import BUDGET_SECONDS, expected_seconds
 from voicemill_marks.detector import detect_in_file
 
 SHORTEST, LONGEST = 0.3, 3.5
@@ -49,9 +50,10 @@ def _faults(path: Path, meta: dict, take: dict) -> list[str]:
     found = []
     if abs(seconds - take["duration_sec"]) > 0.01:
         found.append(f"{seconds:.2f} s, and the record says {take['duration_sec']}")
-    if not SHORTEST <= seconds / expected <= LONGEST:
+    tiny = os.environ.get("QWEN_TINY") == "1"  # random numbers go on to the limit, or end at once
+    if not (0.0 if tiny else SHORTEST) <= seconds / expected <= (LONGEST + BUDGET_SECONDS / expected if tiny else LONGEST):
         found.append(f"{seconds:.2f} s for a text of about {expected:.2f} s")
-    if not np.isfinite(samples).all() or np.abs(samples).max() < 0.01:
+    if not np.isfinite(samples).all() or np.abs(samples).max() < (1e-4 if tiny else 0.01):
         found.append("silent or not finite")
     if seconds >= LEAST_FOR_MARK and not detect_in_file(path).marked:
         found.append("no watermark")

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # Sourced by the suites 20 to 39, which follow the earlier toolbox's 01 to 19. Each of them checks what was written.
+#   QWEN_TINY=1       tiny models of random numbers in place of the weights: every command runs, and their speech is noise
 #   QWEN_REQUIRED=1   missing weights of Qwen3-TTS are a failure (make qwen-check); else such parts are left out
 #   THREADS, DTYPE    passed on; DTYPE is float32 by default
 #   TEST_AUDIO        recording for 37 and 38 (the demo by default); TEST_AUDIO_LONG=1 trims it, too
@@ -12,6 +13,17 @@ engine=(--dtype "${DTYPE:-float32}")
 [ -z "${THREADS:-}" ] || engine+=(--threads "$THREADS")
 audio="${TEST_AUDIO:-data/demo/demo.flac}"
 app() { ./run-direct "$@"; }
+# tiny_models: the models of tests/qwen_models.py in a cache that all suites of a run share, with an allowlist that pins them.
+tiny_models() {
+  local shared="${TINY_MODELS:-${SCRATCH%/*}/voicemill-tiny-qwen}"
+  if [ ! -f "$shared/allowlist.json" ]; then
+    PYTHONPATH=lib:. "$VOICEMILL_PYTHON" tests/qwen_models.py --allowlist "$shared" || fail "no tiny models could be made"
+  fi
+  export PROD_TTS_ALLOWLIST="$shared/allowlist.json" QWEN_REQUIRED=1
+  mkdir -p "$CACHE_DIR"
+  [ -e "$CACHE_DIR/weights" ] || ln -s "$shared/cache/weights" "$CACHE_DIR/weights"
+}
+[ "${QWEN_TINY:-0}" != 1 ] || tiny_models
 # qwen: whether a model of Qwen3-TTS can be loaded; asked for once.
 qwen() {
   if [ -z "${QWEN_THERE:-}" ]; then
@@ -36,6 +48,15 @@ speak() {
 }
 # checked FOLDER TAKES [PROFILE]: sounds of a length that fits the text, marked, and a record that names them.
 checked() { PYTHONPATH=lib "$VOICEMILL_PYTHON" tests/local/check_takes.py "$@" || fail "the files in $1 are not right"; }
+# designed NAME INSTRUCTION TEXT: a voice from a description; random numbers may speak no reference.
+designed() {
+  if [ "${QWEN_TINY:-0}" = 1 ]; then
+    app voice-synth design-voice --voice-name "$1" --instruct "$2" --ref-text "$3" --force "${engine[@]}" >"$SCRATCH/out" 2>"$SCRATCH/err" && return 0
+    grep -q '\[error\] reference_' "$SCRATCH/err" || { cat "$SCRATCH/err"; fail "no voice was designed"; }
+    echo "left out: the tiny model spoke no reference"; exit 0
+  fi
+  expect 0 '' app voice-synth design-voice --voice-name "$1" --instruct "$2" --ref-text "$3" --force "${engine[@]}"
+}
 # cloned NAME: a voice from the recording, made once.
 cloned() {
   [ -f "$CACHE_DIR/voices/$1/ref.wav" ] || expect 0 '' app voice-register --audio "$audio" --voice-name "$1" --clips 1 --length 12 \
