@@ -73,27 +73,21 @@ class TinyQwen:
 
 
 def write_allowlist(weights: Path, target: Path) -> None:
-    """List the models of a weights folder with the digests of their files."""
+    """Write the shipped allowlist with the models of a weights folder in place of the published ones."""
     from voicemill import files
+    from voicemill.settings import REPOSITORY
+    from voicemill.weights.allowlist import SHIPPED
 
-    entries = [
-        {
-            "id": model,
-            "kind": "tts",
-            "source": "random numbers",
-            "weights_license": "Apache-2.0",
-            "code_license": "Apache-2.0",
-            "commercial_use_allowed": True,
-            "license_url": "https://a.example",
-            "files": [
-                {"path": path.relative_to(weights / model).as_posix(), "sha256": files.sha256_file(path)}
-                for path in sorted((weights / model).rglob("*"))
+    listed = json.loads((REPOSITORY / SHIPPED).read_text("utf-8"))
+    for entry in listed["weights"]:
+        if entry["id"] in MODELS:
+            entry["source"] = "random numbers"
+            entry["files"] = [
+                {"path": path.relative_to(weights / entry["id"]).as_posix(), "sha256": files.sha256_file(path)}
+                for path in sorted((weights / entry["id"]).rglob("*"))
                 if path.is_file()
-            ],
-        }
-        for model in MODELS
-    ]
-    target.write_text(json.dumps({"version": "prod_tts_allowlist/3", "weights": entries}))
+            ]
+    target.write_text(json.dumps(listed), "utf-8")
 
 
 def build(folder: Path, kind: str, size: str) -> None:
