@@ -11,7 +11,6 @@ from tests.qwen_models import MODELS, write_allowlist
 from .conftest import ROOT, Checkout
 
 pytestmark = pytest.mark.exhaustive
-LAYER = "voicemill:cpu-qwen"
 PYTHON = "/opt/qwen/bin/python"
 SPEAK = ("./run", "voice-synth", "speak", "--text", "Good morning.", "--max-new-tokens", "12", "--out-exact", "work/x")
 
@@ -24,7 +23,8 @@ def layer(checkout: Checkout, image: str) -> str:
     assert f"Adding Qwen3-TTS to the image {image}" in done.stderr
     found = json.loads(done.stdout)["api_compatibility"]
     assert (found["compatible"], found["missing"], found["error"]) == (True, {}, None)
-    return LAYER
+    digest = checkout.run("bash", "-c", ". docker/source.sh && source_digest .").stdout
+    return f"{image}-{digest[:12]}-qwen"
 
 
 @pytest.fixture(scope="module")
@@ -89,17 +89,17 @@ def test_a_recording_becomes_a_voice(checkout: Checkout, allowlist: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("arguments", "which"),
+    ("arguments", "with_qwen"),
     [
-        (("voice-synth", "list-voices"), "voicemill:cpu"),
-        (("voice-synth", "speak", "--speaker", "espeak-ng:de", "--text", "Ja."), "voicemill:cpu"),
-        (("voice-split", "--audio", "none.wav"), "voicemill:cpu"),
-        (("voice-synth", "list-speakers"), LAYER),
-        (("voice-clone", "prepare-ref", "--ref-audio", "none.wav"), LAYER),
+        (("voice-synth", "list-voices"), False),
+        (("voice-synth", "speak", "--speaker", "espeak-ng:de", "--text", "Ja."), False),
+        (("voice-split", "--audio", "none.wav"), False),
+        (("voice-synth", "list-speakers"), True),
+        (("voice-clone", "prepare-ref", "--ref-audio", "none.wav"), True),
     ],
 )
 def test_each_command_starts_the_image_that_it_needs(
-    checkout: Checkout, layer: str, place: Path, arguments: tuple[str, ...], which: str
+    checkout: Checkout, layer: str, place: Path, arguments: tuple[str, ...], with_qwen: bool
 ) -> None:
     """The engine's client is replaced by one that notes its arguments and passes them on."""
     notes, folder = place / "notes", place / "client"
@@ -109,8 +109,8 @@ def test_each_command_starts_the_image_that_it_needs(
     (folder / "docker").chmod(0o755)
     notes.write_text("")
     notes.chmod(0o666)
-    checkout.own(place / "client")
+    checkout.own(folder)
     done = checkout.run("./run", *arguments, PATH=f"{folder}:{checkout.environment['PATH']}")
     assert "Adding Qwen3-TTS" not in done.stderr
-    assert which in notes.read_text().splitlines()
-    assert (LAYER in notes.read_text().split("--rm")[-1].splitlines()) == (which == LAYER)
+    started = notes.read_text().split("\nrun\n")[-1].splitlines()
+    assert (layer.removesuffix("-qwen") in started, layer in started) == (not with_qwen, with_qwen)
