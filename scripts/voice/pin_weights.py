@@ -7,12 +7,16 @@ files of the entry are pinned in place (in the repository, or below cache/weight
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "lib"))
+if importlib.util.find_spec("click") is None:  # a Python without the toolbox's packages: start again with its own
+    code = '. "$1/scripts/bootstrap.sh" && bootstrap runtime && shift && exec "$VOICEMILL_PYTHON" "$0" "$@"'
+    os.execvp("bash", ["bash", "-c", code, __file__, str(ROOT), *sys.argv[1:]])  # noqa: S606
 
 import click
 
