@@ -27,6 +27,8 @@ GAP, LEAST = 0.35, 0.6
 """Pause inside a stretch of speech, and the shortest stretch, in seconds."""
 SHORTEST_REFERENCE = 5.0
 """Seconds of the clip that a voice is registered with, at least."""
+LONGEST_PAUSE = 1.5
+"""Seconds inside that clip, where no stretch of speech is long enough."""
 _STEP = 4
 """Windows begin at every quarter of a window."""
 _SPREAD_DB = 6.0
@@ -217,15 +219,33 @@ def cut_clips(
 def best_reference(pool: list[PooledSpeech], length: float) -> PooledSpeech | None:
     """The stretch to register: long, and with little behind it; None if none has 5 seconds.
 
-    The choice does not depend on the preview clips.
+    Where a reader makes pauses after each few words, stretches are joined over them. The choice does not depend on the
+    preview clips.
     """
-    enough = [stretch for stretch in pool if stretch.span.duration >= SHORTEST_REFERENCE]
+    enough = _enough(pool) or _enough(over_pauses(pool))
 
     def value(stretch: PooledSpeech) -> tuple[float, float]:
         seconds = min(length, stretch.span.duration)
         return float(np.log2(seconds)) - max(stretch.background_db, -60.0) / _SPREAD_DB, -stretch.position
 
     return max(enough, key=value, default=None)
+
+
+def over_pauses(pool: list[PooledSpeech]) -> list[PooledSpeech]:
+    """Stretches with the pauses of up to `LONGEST_PAUSE` between them."""
+    found: list[PooledSpeech] = []
+    for one in sorted(pool, key=lambda stretch: (stretch.sound, stretch.span.start)):
+        last = found[-1] if found else None
+        if last is not None and last.sound == one.sound and one.span.start - last.span.end <= LONGEST_PAUSE:
+            span = Span(last.span.start, max(last.span.end, one.span.end))
+            found[-1] = replace(last, span=span, background_db=max(last.background_db, one.background_db))
+        else:
+            found.append(one)
+    return found
+
+
+def _enough(pool: list[PooledSpeech]) -> list[PooledSpeech]:
+    return [stretch for stretch in pool if stretch.span.duration >= SHORTEST_REFERENCE]
 
 
 def _written(sound: Path, start: float, end: float, position: float, target: Path) -> SplitClip:

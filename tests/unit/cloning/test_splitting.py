@@ -80,6 +80,17 @@ def test_the_clip_to_register_is_long_and_clean() -> None:
     )
 
 
+def test_short_stretches_are_registered_with_their_pauses() -> None:
+    def part(start: float, end: float, sound: str = "x", background: float = -60.0) -> PooledSpeech:
+        return PooledSpeech(Path(sound), Span(start, end), 100.0 + start, background)
+
+    assert best_reference([part(4.2, 6.0), part(0.0, 3.0)], 30.0) == part(0.0, 6.0)
+    assert best_reference([part(0.0, 3.0), part(4.6, 6.0)], 30.0) is None
+    assert best_reference([part(0.0, 3.0), part(3.5, 6.0, "y")], 30.0) is None
+    assert best_reference([part(0.0, 3.0, background=-30.0), part(3.5, 6.0)], 30.0) == part(0.0, 6.0, background=-30.0)
+    assert best_reference([part(0.0, 3.0), part(3.5, 6.0), part(9.0, 14.5)], 30.0) == part(9.0, 14.5)
+
+
 def test_clips_of_a_recording(interview: Path, tmp_path: Path) -> None:
     recording = _open(SourcePart(audio=interview), tmp_path)
     assert (recording.name, recording.source) == ("The-interview", VoiceSource(type="file", path=str(interview)))
