@@ -129,6 +129,7 @@ def prepare_command(
     force: bool,
 ) -> int:
     """Decode, level, cut and align recordings; write NeMo manifests, pitch, and a report of the rejected clips."""
+    from voicemill.bundle.origins import promoted_origins
     from voicemill.dataset.description import read as read_description
     from voicemill.dataset.explain import as_rows
     from voicemill.dataset.limits import with_changes
@@ -140,6 +141,7 @@ def prepare_command(
     from voicemill.errors import UsageError
     from voicemill.protocol import Protocol
     from voicemill.settings import Settings
+    from voicemill_marks.anchors import anchors_of_environment
 
     settings = Settings.from_environment(os.environ)
     lengths = {"min_duration": min_seconds, "max_duration": max_seconds}
@@ -172,6 +174,8 @@ def prepare_command(
         seed=seed,
         separate=separate,
         separator=separator or DEFAULT_SEPARATOR,
+        known_voices=promoted_origins(settings.paths.promoted_bundles),
+        trusted_signers=anchors_of_environment(),
         rights=source.rights(),
         allowlist=settings.weights.allowlist,
         device=device,

@@ -35,7 +35,7 @@ _ORDER = 128
 _PILOT_SHARE = 4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Code:
     """The cells of a key.
 
@@ -71,13 +71,15 @@ class Code:
             shape (SYMBOLS, 256), of variance 1 without a mark.
         """
         signed = cells.reshape(-1) * self.signs
-        scores = np.empty((SYMBOLS, 2 * _ORDER))
-        for index in range(SYMBOLS):
-            own = self.symbol == index
-            elements = np.bincount(self.element[own], weights=signed[own], minlength=_ORDER)
-            row = hadamard() @ elements / (np.linalg.norm(signed[own]) + 1e-9)
-            scores[index] = np.concatenate((row, -row))
-        return scores
+        place = (self.symbol + 1) * _ORDER + self.element
+        elements = np.bincount(place, weights=signed, minlength=(SYMBOLS + 1) * _ORDER).reshape(-1, _ORDER)[1:]
+        energy = np.bincount(self.symbol + 1, weights=signed**2, minlength=SYMBOLS + 1)[1:]
+        rows = elements @ hadamard() / (np.sqrt(energy)[:, None] + 1e-9)
+        return np.concatenate((rows, -rows), axis=1)
+
+    def pilot_spectra(self) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
+        """For a correlation over all offsets: of the pilot's signs and of its cells, shape (BANDS, frequencies)."""
+        return _pilot_spectra(self)
 
 
 @lru_cache(maxsize=32)
@@ -93,6 +95,13 @@ def code_of(key: bytes) -> Code:
     symbol[carriers] = np.arange(carriers.size) % SYMBOLS
     element[carriers] = np.arange(carriers.size) // SYMBOLS % _ORDER
     return Code(signs, symbol, element)
+
+
+@lru_cache(maxsize=32)
+def _pilot_spectra(code: Code) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
+    frames = np.zeros((BANDS, PERIOD_FRAMES))
+    frames[:, CHIP_FRAMES // 2 :: CHIP_FRAMES] = code.pilot()
+    return np.fft.rfft(frames, axis=1).conj(), np.fft.rfft(np.abs(frames), axis=1).conj()
 
 
 @lru_cache(maxsize=1)

@@ -1,11 +1,12 @@
 """The watermark's detector: compares windows of a recording with the code at every offset and, if needed, speed.
 
 A window's score is the sum of the squares of the pilot's correlation and of each symbol's best one. Without a mark it
-is about 51 with a standard deviation of about 5. docs/marking.md has the measured share of false alarms at `THRESHOLD`.
+is about 52 with a standard deviation of about 5. docs/marking.md has the measured share of false alarms at `THRESHOLD`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,20 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from voicemill_marks.code import (
-    BANDS,
-    CHIP_FRAMES,
-    FRAME,
-    FRAMES_PER_WINDOW,
-    PAYLOAD_BYTES,
-    PERIOD_FRAMES,
-    PUBLIC_KEY,
-    SYMBOLS,
-    Code,
-    bands_of_bins,
-    checksum,
-    code_of,
-)
+from voicemill_marks.code import PUBLIC_KEY, Code, code_of
+from voicemill_marks.features import Spectrogram, at_tempo
+from voicemill_marks.matching import Match, match, pilot_fit, read_payload
 
 Reader = Callable[[int, int], NDArray[np.float32]]
 """Gives the samples between two positions."""
@@ -43,9 +33,11 @@ _SPEED_STEPS = 13
 """Each way: from 0.896 to 1.104 of the speed."""
 _SEARCHED_WINDOWS = 12
 """Windows of a long recording that are searched at other speeds."""
-_CANDIDATE_OFFSETS = 4
-_CLIP = 6.0
-"""In dB, of the difference of a cell and its surroundings."""
+_CANDIDATE_SPEEDS = 3
+_REFINEMENTS = (0.004, 0.002)
+"""Changes of the best speed that are tried in turn."""
+_GAIN_OF_REFINEMENT = 30.0
+"""Of the score, at most where it is near the threshold."""
 
 
 @dataclass(frozen=True)
@@ -94,12 +86,6 @@ class Detection:
         return bool(self.spans)
 
 
-@dataclass(frozen=True)
-class _Match:
-    score: float
-    symbols: NDArray[np.float64]
-
-
 def detect(samples: NDArray[np.float32], rate: int, key: bytes = PUBLIC_KEY, *, speeds: bool = True) -> Detection:
     """Look for the mark of a key.
 
@@ -138,13 +124,20 @@ def _detect(read: Reader, count: int, rate: int, key: bytes, *, speeds: bool, mo
     windows = list(_windows(count, rate))
     if most is not None:
         windows = _spread(windows, most)
-    found = _scan(read, rate, code, windows, Speed())
-    if speeds and not any(match.score >= THRESHOLD for match in found):
-        speed = _search_speed(read, rate, code, windows)
-        if speed != Speed():
-            found = _scan(read, rate, code, windows, speed)
-            return _detection(windows, found, rate, speed, SEARCHED_THRESHOLD)
-    return _detection(windows, found, rate, Speed(), THRESHOLD)
+    found = [_scan(read(*window), rate, code, Speed()) for window in windows]
+    detection = _detection(windows, found, rate, Speed(), THRESHOLD)
+    if detection.marked or not speeds:
+        return detection
+    speed = _search_speed(read, rate, code, windows)
+    if speed is None:
+        return detection
+    found = [_scan(read(*window), rate, code, speed) for window in windows]
+    return _detection(windows, found, rate, speed, SEARCHED_THRESHOLD)
+
+
+def _for_windows(count: int) -> float:
+    """What the threshold grows by where many windows are examined, so that a long recording is not marked by chance."""
+    return 2 * math.log(max(1, count))
 
 
 def _windows(count: int, rate: int) -> Iterator[tuple[int, int]]:
@@ -161,91 +154,60 @@ def _spread(windows: Sequence[tuple[int, int]], most: int) -> list[tuple[int, in
     return list(windows[:: max(1, -(-len(windows) // most))])
 
 
-def _scan(read: Reader, rate: int, code: Code, windows: Sequence[tuple[int, int]], speed: Speed) -> list[_Match]:
-    return [match(features(read(start, end), rate, speed), code) for start, end in windows]
+def _scan(samples: NDArray[np.float32], rate: int, code: Code, speed: Speed) -> Match:
+    return match(at_tempo(Spectrogram.of(samples, rate).features(speed.pitch), speed.tempo), code)
 
 
-def _search_speed(read: Reader, rate: int, code: Code, windows: Sequence[tuple[int, int]]) -> Speed:
-    """The speed at which some windows, spread over the recording, fit best."""
+def _search_speed(read: Reader, rate: int, code: Code, windows: Sequence[tuple[int, int]]) -> Speed | None:
+    """The speed at which one of some windows, spread over the recording, has a mark; None without one."""
     chosen = _spread(windows, _SEARCHED_WINDOWS)
-    best, best_score = Speed(), 0.0
+    searched = (best_of_speeds(Spectrogram.of(read(*window), rate), code) for window in chosen)
+    speed, score = max(searched, key=lambda each: each[1], default=(Speed(), 0.0))
+    return speed if score >= SEARCHED_THRESHOLD + _for_windows(len(chosen)) else None
+
+
+def best_of_speeds(spectrogram: Spectrogram, code: Code) -> tuple[Speed, float]:
+    """The speed from 0.9 to 1.1, with or without the pitch, at which the code fits best, and its score."""
+    scores = {speed: _score(spectrogram, code, speed) for speed in _likely_speeds(spectrogram, code)}
+    best = max(scores, key=lambda speed: scores[speed])
+    for change in _REFINEMENTS if scores[best] > SEARCHED_THRESHOLD - _GAIN_OF_REFINEMENT else ():
+        for step in (-change, change):
+            near = Speed(best.tempo + step, best.pitch + step * (best.pitch != 1))
+            scores[near] = _score(spectrogram, code, near)
+        best = max(scores, key=lambda speed: scores[speed])
+    return best, scores[best]
+
+
+def _score(spectrogram: Spectrogram, code: Code, speed: Speed) -> float:
+    return match(at_tempo(spectrogram.features(speed.pitch), speed.tempo), code).score
+
+
+def _likely_speeds(spectrogram: Spectrogram, code: Code) -> list[Speed]:
+    """The speeds at which the pilot fits best; while they are compared, two share the features of one pitch."""
+    found: list[tuple[float, Speed]] = []
+    original = changed = spectrogram.features()
     for step in range(-_SPEED_STEPS, _SPEED_STEPS + 1):
-        tempo = 1 + step * _SPEED_STEP
-        for speed in (Speed(tempo, tempo), Speed(tempo, 1.0)) if step else ():
-            score = max((m.score for m in _scan(read, rate, code, chosen, speed)), default=0.0)
-            if score > best_score:
-                best, best_score = speed, score
-    return best
+        if step % 2:
+            changed = spectrogram.features(1 + (step + 0.5) * _SPEED_STEP)
+        if step:
+            tempo = 1 + step * _SPEED_STEP
+            found.append((pilot_fit(at_tempo(changed, tempo), code), Speed(tempo, tempo)))
+            found.append((pilot_fit(at_tempo(original, tempo), code), Speed(tempo, 1.0)))
+    found.sort(key=lambda each: -each[0])
+    return [speed for _, speed in found[:_CANDIDATE_SPEEDS]]
 
 
 def _detection(
-    windows: Sequence[tuple[int, int]], found: Sequence[_Match], rate: int, speed: Speed, threshold: float
+    windows: Sequence[tuple[int, int]], found: Sequence[Match], rate: int, speed: Speed, threshold: float
 ) -> Detection:
-    spans = tuple(
-        MarkedSpan(start / rate, end / rate, match.score)
-        for (start, end), match in zip(windows, found, strict=True)
-        if match.score >= threshold
+    """The spans are all windows over the threshold of one window, if any is over that of the whole recording."""
+    needed = threshold + _for_windows(len(windows))
+    marked = any(each.score >= needed for each in found)
+    over = [each for each in zip(windows, found, strict=True) if marked and each[1].score >= threshold]
+    return Detection(
+        spans=tuple(MarkedSpan(start / rate, end / rate, each.score) for (start, end), each in over),
+        payload=read_payload(np.sum([each.symbols for _, each in over], axis=0)) if over else None,
+        score=max((each.score for each in found), default=0.0),
+        speed=speed,
+        threshold=needed,
     )
-    payload = None
-    if spans:
-        total = sum(match.symbols for match in found if match.score >= threshold)
-        values = bytes(int(value) for value in np.argmax(total, axis=1))
-        if checksum(values[:PAYLOAD_BYTES]) == values[PAYLOAD_BYTES:]:
-            payload = values[:PAYLOAD_BYTES]
-    return Detection(spans, payload, max((match.score for match in found), default=0.0), speed, threshold)
-
-
-def features(samples: NDArray[np.float32], rate: int, speed: Speed | None = None) -> NDArray[np.float64]:
-    """How far each band differs from its surroundings in time and frequency, shape (BANDS, frames), of variance 1."""
-    speed = speed or Speed()
-    window = FRAMES_PER_WINDOW * max(1, round(FRAME * rate))
-    if len(samples) < window:
-        samples = np.pad(samples, (0, window - len(samples)))
-    hop = FRAME * rate / speed.tempo
-    starts = np.round(np.arange(1 + int((len(samples) - window) / hop)) * hop).astype(np.int64)
-    taper = np.sqrt(np.hanning(window + 1)[:-1])
-    frames = np.lib.stride_tricks.sliding_window_view(samples, window)[starts]
-    power = np.abs(np.fft.rfft(frames * taper, axis=1)) ** 2
-    membership = np.eye(BANDS + 1)[bands_of_bins(window, rate, speed.pitch), :BANDS]
-    return _whiten(10 * np.log10(np.maximum((power @ membership).T, 1e-12)))
-
-
-def _whiten(levels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Levels in dB, shape (BANDS, frames), without their noise floor, envelope and shared changes."""
-    floor = np.maximum(np.percentile(levels, 10, axis=1, keepdims=True), levels.max() - 70)
-    levels = 10 * np.log10(10 ** (levels / 10) + 10 ** (floor / 10))
-    local = _moving_mean(levels, CHIP_FRAMES) - _moving_mean(levels, 5 * CHIP_FRAMES)
-    local -= _moving_mean(np.pad(local, ((3, 3), (0, 0)), mode="edge").T, 7).T[3:-3]
-    local = np.clip(local, -_CLIP, _CLIP)
-    whitened: NDArray[np.float64] = local / (local.std() + 1e-9)
-    return whitened
-
-
-def _moving_mean(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    """The mean over `width` columns around each one, fewer at the ends."""
-    sums = np.concatenate((np.zeros((len(values), 1)), np.cumsum(values, axis=1)), axis=1)
-    columns = np.arange(values.shape[1])
-    first, last = np.maximum(columns - width // 2, 0), np.minimum(columns + width - width // 2, values.shape[1])
-    mean: NDArray[np.float64] = (sums[:, last] - sums[:, first]) / (last - first)
-    return mean
-
-
-def match(whitened: NDArray[np.float64], code: Code) -> _Match:
-    """The best fit of the code over all offsets: its score, and the scores of all values of the symbols."""
-    folded = np.zeros((BANDS, PERIOD_FRAMES))
-    for start in range(0, whitened.shape[1], PERIOD_FRAMES):
-        part = whitened[:, start : start + PERIOD_FRAMES]
-        folded[:, : part.shape[1]] += part
-    pilot = np.zeros((BANDS, PERIOD_FRAMES))
-    pilot[:, CHIP_FRAMES // 2 :: CHIP_FRAMES] = code.pilot()
-    spectra = np.fft.rfft(pilot, axis=1).conj(), np.fft.rfft(np.abs(pilot), axis=1).conj()
-    sums = np.fft.irfft((np.fft.rfft(folded, axis=1) * spectra[0]).sum(axis=0), n=PERIOD_FRAMES)
-    energy = np.fft.irfft((np.fft.rfft(folded**2, axis=1) * spectra[1]).sum(axis=0), n=PERIOD_FRAMES)
-    correlation = sums / np.sqrt(np.maximum(energy, 1e-9))
-    best = _Match(0.0, np.zeros((SYMBOLS, 256)))
-    for offset in np.argsort(-correlation)[:_CANDIDATE_OFFSETS]:
-        scores = code.symbol_scores(np.roll(folded, -offset, axis=1)[:, CHIP_FRAMES // 2 :: CHIP_FRAMES])
-        score = float(correlation[offset] ** 2 + (scores.max(axis=1) ** 2).sum())
-        if score > best.score:
-            best = _Match(score, scores)
-    return best

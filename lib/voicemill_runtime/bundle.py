@@ -19,6 +19,7 @@ from typing import Any
 from voicemill import files
 from voicemill.bundle.contents import GRAPH, LEXICON, open_regular
 from voicemill.bundle.manifest import MANIFEST, MAX_MANIFEST_BYTES
+from voicemill.bundle.origins import manifest_origin
 from voicemill.errors import BundleFileError, UsageError
 from voicemill.text.lexicon import Lexicon, Phones, read_own
 from voicemill.weights.onnx_bytes import metadata_of_graph
@@ -64,7 +65,7 @@ def open_voice(root: Path, threads: int = 1, lexicon: Path | None = None) -> Voi
     with _graph(root, entries[GRAPH]) as (content, model):
         metadata_of_graph(content)
         graph = VoiceGraph(model, threads)
-    origin = Origin.of_manifest(manifest, manifest_sha256, root)
+    origin = manifest_origin(manifest, manifest_sha256, root)
     return Voice(graph, Lexicon(_with_own(_entries(_listed(root, entries[LEXICON])), own)), origin)
 
 
@@ -75,7 +76,7 @@ def bundle_origin(root: Path) -> Origin | None:
         BundleFileError: `manifest_invalid` and other faults of the manifest.
     """
     manifest, sha256 = _manifest(root)
-    return Origin.of_manifest(manifest, sha256, root)
+    return manifest_origin(manifest, sha256, root)
 
 
 def _manifest(root: Path) -> tuple[dict[str, Any], str]:

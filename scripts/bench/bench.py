@@ -406,18 +406,22 @@ def vocoders(speakers: tuple[Path, ...], bases: tuple[Path, ...], count: int) ->
 
 
 @main.command()
-@click.argument("recordings", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("groups", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option(
     "--music", type=click.Path(path_type=Path, exists=True), multiple=True, help="To mix with speech; repeatable."
 )
-@click.option("--count", default=200, show_default=True, help="Windows of 5 s that are marked and attacked.")
-@click.option("--trials", default=100_000, show_default=True, help="Windows with wrong keys.")
-@click.option("--searches", default=500, show_default=True, help="Windows with wrong keys at every speed.")
-def marks(recordings: Path, music: tuple[Path, ...], count: int, trials: int, searches: int) -> None:
-    """The watermark under attack, and where there is none."""
-    from marks import report
+@click.option("--count", default=200, show_default=True, help="Windows of 5 s of each group that are marked and attacked.")
+@click.option("--scheme", default="voicemill", show_default=True, help="voicemill, or perth where it is installed.")
+@click.option("--trials", default=0, show_default=True, help="Windows with wrong keys.")
+@click.option("--searches", default=0, show_default=True, help="Windows with wrong keys at every speed.")
+def marks(groups: tuple[Path, ...], music: tuple[Path, ...], count: int, scheme: str, trials: int, searches: int) -> None:
+    """The watermark under attack on each folder of recordings, and where there is none."""
+    from marks import attack_report, false_alarm_report
 
-    click.echo(report(recordings, music, count, trials, searches))
+    if count:
+        click.echo(attack_report(groups, music, count, scheme))
+    if trials or searches:
+        click.echo(false_alarm_report(groups, trials, searches))
 
 
 @main.command()

@@ -4,60 +4,101 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 import soxr
+from mark_schemes import SCHEMES, Scheme
 
 from voicemill_marks.code import code_of
-from voicemill_marks.detector import THRESHOLD, Speed, detect, features, match
-from voicemill_marks.watermark import Watermark
+from voicemill_marks.detector import SEARCHED_THRESHOLD, THRESHOLD, best_of_speeds
+from voicemill_marks.features import Spectrogram
+from voicemill_marks.matching import match
 
 SECONDS = 5.0
 KEYS = 1000
 _Samples = npt.NDArray[np.float32]
+_Rows = dict[str, list[tuple[float, bool, bool]]]
 
 
-def report(recordings: Path, music: tuple[Path, ...], count: int, trials: int, searches: int) -> str:
-    """The tables as Markdown.
+def attack_report(groups: Sequence[Path], music: tuple[Path, ...], count: int, scheme: str) -> str:
+    """The table of attacks as Markdown.
 
     Args:
-        recordings: folder with recordings of people, at any depth.
+        groups: folders with recordings, at any depth; each is a column.
         music: sound files to mix with speech.
-        count: windows of five seconds that are marked and attacked.
+        count: windows of five seconds of each group that are marked and attacked.
+        scheme: of `SCHEMES`.
+    """
+    chosen = SCHEMES[scheme]()
+    backgrounds = [_mono(path) for path in music]
+    columns, lines = [], [chosen.name]
+    for folder in groups:
+        rows, line = _attacked(_recordings(folder), backgrounds, count, chosen)
+        columns.append(rows)
+        lines.append(f"{folder.name}: {line}")
+    head = "".join(f" {folder.name}: detected | payload read | lowest, median score |" for folder in groups)
+    lines += ["", f"| attack |{head}", "|---|" + "---:|---:|---:|" * len(groups)]
+    for name in columns[0]:
+        lines.append(f"| {name} |" + "".join(_cells(rows[name]) for rows in columns))
+    return "\n".join(lines)
+
+
+def false_alarm_report(groups: Sequence[Path], trials: int, searches: int) -> str:
+    """The table of false alarms as Markdown.
+
+    Args:
+        groups: folders with recordings of people, at any depth.
         trials: pairs of a window and a wrong key.
         searches: pairs of a window and a wrong key that are searched at every speed.
     """
-    paths = sorted(path for ending in ("*.flac", "*.wav") for path in recordings.rglob(ending))
-    backgrounds = [_mono(path) for path in music]
-    return "\n".join((*_attacks(paths, backgrounds, count), "", *_false_alarms(paths, trials, searches)))
+    return "\n".join(_false_alarms([path for folder in groups for path in _recordings(folder)], trials, searches))
 
 
-def _attacks(paths: list[Path], music: list[tuple[_Samples, int]], count: int) -> Iterator[str]:
+def _recordings(folder: Path) -> list[Path]:
+    return sorted(path for ending in ("*.flac", "*.wav") for path in folder.rglob(ending))
+
+
+def _attacked(paths: list[Path], music: list[tuple[_Samples, int]], count: int, scheme: Scheme) -> tuple[_Rows, str]:
     random = np.random.default_rng(0)
-    rows: dict[str, list[tuple[float, bool, bool]]] = {}
+    rows: _Rows = {}
     levels, embedding, detecting = [], 0.0, 0.0
     for samples, rate in _windows(paths, random, count):
         payload = random.bytes(4)
         start = time.process_time()
-        marked = Watermark(rate, payload).mark(samples)
+        marked = scheme.mark(samples, rate, payload)
         embedding += time.process_time() - start
         levels.append(segmental_ratio(samples, marked, rate))
         for name, attacked, attacked_rate in attacks(marked, rate, music, random):
             start = time.process_time()
-            found = detect(attacked, attacked_rate)
+            score, detected, read = scheme.find(attacked, attacked_rate)
             detecting += (time.process_time() - start) * (name == "none")
-            rows.setdefault(name, []).append((found.score, found.marked, found.payload == payload))
+            rows.setdefault(name, []).append((score, detected, read == payload))
+        rows.setdefault("(no mark)", []).append((*scheme.find(samples, rate)[:2], False))
     total = count * SECONDS
-    yield f"{count} windows of 5 s; mark {np.mean(levels):.1f} dB below the speech (segmental, worst {min(levels):.1f});"
-    yield f"embedded at {total / embedding:.0f} x real time, detected at {total / detecting:.0f} x (one core, CPU seconds).\n"
-    yield "| attack | detected | payload read | lowest score | median score |\n|---|---:|---:|---:|---:|"
-    for name, found in rows.items():
-        scores, detected, read = np.asarray(found, dtype=float).T
-        yield f"| {name} | {detected.mean():.1%} | {read.mean():.1%} | {scores.min():.0f} | {np.median(scores):.0f} |"
+    return rows, (
+        f"{count} windows of 5 s; mark {np.mean(levels):.1f} dB below the speech (segmental, worst {min(levels):.1f}); "
+        f"embedded at {total / embedding:.0f} x real time, detected at {total / detecting:.0f} x (one core, CPU seconds)"
+    )
+
+
+def _cells(found: list[tuple[float, bool, bool]]) -> str:
+    scores, detected, read = np.asarray(found, dtype=float).T
+    low, high = interval(int(detected.sum()), len(found))
+    share = f"{detected.mean():.1%} ({low:.1%} to {high:.1%})"
+    return f" {share} | {read.mean():.1%} | {scores.min():.4g}, {np.median(scores):.4g} |"
+
+
+def interval(hits: int, count: int) -> tuple[float, float]:
+    """Wilson's interval of 95 % of a share."""
+    z = 1.96
+    share = hits / count
+    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def attacks(
@@ -94,25 +135,27 @@ def segmental_ratio(samples: _Samples, marked: _Samples, rate: int) -> float:
 
 def _false_alarms(paths: list[Path], trials: int, searches: int) -> Iterator[str]:
     random = np.random.default_rng(1)
+    codes = [code_of(b"wrong %d" % key) for key in range(KEYS)]
     plain: list[float] = []
-    for samples, rate in _windows(paths, random, -(-trials // 100)):
-        whitened = features(samples, rate)
-        plain.extend(match(whitened, code_of(b"wrong %d" % key)).score for key in random.choice(KEYS, 100, replace=False))
+    for samples, rate in _windows(paths, random, -(-trials // 200)):
+        features = Spectrogram.of(samples, rate).features()
+        plain.extend(match(features, codes[key]).score for key in random.choice(KEYS, 200, replace=False))
     searched: list[float] = []
-    steps = [1 + step * 0.008 for step in range(-13, 14)]
-    speeds = [Speed(tempo, pitch) for tempo in steps for pitch in {tempo, 1.0}]
     for samples, rate in _windows(paths, random, -(-searches // 10)):
-        at_speeds = [features(samples, rate, speed) for speed in speeds]
+        spectrogram = Spectrogram.of(samples, rate)
         for key in random.choice(KEYS, 10, replace=False):
-            searched.append(max(match(each, code_of(b"wrong %d" % key)).score for each in at_speeds))
-    yield f"| windows of human speech x {KEYS} wrong keys | trials | mean | sd | 99.9 % | highest | at least {THRESHOLD:g} |"
-    yield "|---|---:|---:|---:|---:|---:|---:|"
-    for name, scores in (("original speed", plain), ("every speed", searched)):
+            searched.append(best_of_speeds(spectrogram, codes[key])[1])
+    yield f"| windows of human speech x {KEYS} wrong keys | trials | mean | sd | 99.9 % | highest | threshold | over it |"
+    yield "|---|---:|---:|---:|---:|---:|---:|---:|"
+    for name, scores, limit in (
+        ("original speed", plain, THRESHOLD),
+        ("every speed", searched, SEARCHED_THRESHOLD),
+    ):
         if scores:
-            high = sum(score >= THRESHOLD for score in scores)
+            high = sum(score >= limit for score in scores)
             yield (
                 f"| {name} | {len(scores)} | {np.mean(scores):.1f} | {np.std(scores):.1f} | "
-                f"{np.quantile(scores, 0.999):.1f} | {max(scores):.1f} | {high} |"
+                f"{np.quantile(scores, 0.999):.1f} | {max(scores):.1f} | {limit:g} | {high} |"
             )
 
 
@@ -138,8 +181,10 @@ def _mixed(samples: _Samples, other: npt.NDArray[np.floating], decibels: float) 
 
 def _coded(samples: _Samples, rate: int, form: str, *options: str) -> _Samples:
     raw = ["-f", "f32le", "-ar", str(rate), "-ac", "1"]
-    run: Callable[[list[str], bytes], bytes] = lambda argv, data: subprocess.run(  # noqa: E731
-        ["ffmpeg", "-v", "error", *argv, "-"], input=data, stdout=subprocess.PIPE, check=True
-    ).stdout
+
+    def run(argv: list[str], data: bytes) -> bytes:
+        argv = ["ffmpeg", "-v", "error", *argv, "-"]
+        return subprocess.run(argv, input=data, stdout=subprocess.PIPE, check=True).stdout
+
     coded = run([*raw, "-i", "-", *options, "-f", form], samples.astype("<f4").tobytes())
     return np.frombuffer(run(["-i", "-", *raw], coded), dtype="<f4")

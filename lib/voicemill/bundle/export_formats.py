@@ -20,6 +20,7 @@ from voicemill.bundle.build import ATTRIBUTION
 from voicemill.bundle.contents import GRAPH, LEXICON, open_unchanged
 from voicemill.bundle.differences import BundleCheck, check_bundle
 from voicemill.bundle.manifest import PromotedManifest, source_manifest, unmarked
+from voicemill.bundle.origins import manifest_origin
 from voicemill.bundle.piper_format import piper_config, piper_graph
 from voicemill.errors import BundleError, UsageError
 from voicemill.text.letters import LETTER_NAMES
@@ -72,7 +73,7 @@ def export_format(root: Path, target: Path, form: Format) -> list[str]:
             hint="Train the voice longer, so that its neural vocoder is chosen.",
         )
     manifest = check.loaded.manifest
-    origin = Origin.of_manifest(check.loaded.raw, check.loaded.sha256, root)
+    origin = manifest_origin(check.loaded.raw, check.loaded.sha256, root)
     if origin is not None:
         graph = _marked(graph, metadata, origin)
     source = source_manifest(check.loaded.raw["provenance"]) if isinstance(manifest, PromotedManifest) else {}

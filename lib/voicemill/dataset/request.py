@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from voicemill.dataset.description import DatasetDescription, PreparationSettings
     from voicemill.dataset.edits import ClipEdit
     from voicemill.dataset.figures import SeparationMode
+    from voicemill_marks.origin import Origin
 
 DEFAULT_SEED: Final = 1
 """Seed of the validation split in every app, so that a training finds the dataset that voice-prep made."""
@@ -262,6 +263,10 @@ class PreparationRequest:
     # separation of the voice from music and noise
     separate: SeparationMode = "auto"  # where music or noise is measured, always, or never
     separator: str = DEFAULT_SEPARATOR  # id of the weights on the allowlist
+
+    # what marked recordings are compared with
+    known_voices: tuple[Origin, ...] = ()  # whose synthetic speech is named if it is among the recordings
+    trusted_signers: str | None = None  # certificates (PEM) whose signatures of recordings count as verified
 
     # decisions of people
     rights: Rights | None = None  # None keeps the statement made for the same recordings before

@@ -158,12 +158,12 @@ def sign_sample(settings: Settings, promoted: PromotedBundle) -> Path | None:
         UsageError: the key of the environment cannot be used, see `MarkSigner.find`.
         StorageError: it cannot be written.
     """
+    from voicemill.bundle.origins import manifest_origin
     from voicemill_marks.credentials import sidecar
-    from voicemill_marks.origin import Origin
     from voicemill_marks.signer import MarkSigner
 
     raw = load_manifest(promoted.root).raw
-    origin = None if promoted.manifest.dry_run else Origin.of_manifest(raw, promoted.manifest_sha256, promoted.root)
+    origin = None if promoted.manifest.dry_run else manifest_origin(raw, promoted.manifest_sha256, promoted.root)
     sample, target = promoted.root / SAMPLE, promoted.root.parent / SAMPLE_CREDENTIALS
     if origin is None or not sample.is_file():
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from voicemill.bundle.origins import promoted_origins
 from voicemill.dataset.request import (
     INHERITABLE,
     ClipFolderSource,
@@ -22,6 +23,7 @@ from voicemill.launch.preflight import RAY
 from voicemill.settings import DEFAULT_VOICE, DEMO_AUDIO, FROM_SCRATCH, Settings, is_demo
 from voicemill.weights.allowlist import load_allowlist
 from voicemill.workspace import display_name
+from voicemill_marks.anchors import anchors_of_environment
 
 DEMO_SCRIPT = Path("data/demo/script.txt")
 CLUSTER_OF_THIS_MACHINE = "auto"
@@ -109,6 +111,8 @@ class LaneRequest:
             track=options.source.track,
             channel=options.source.channel,
             lexicon=options.source.lexicon,
+            known_voices=promoted_origins(settings.paths.promoted_bundles),
+            trusted_signers=anchors_of_environment(),
             rights=options.source.rights(),
             allowlist=settings.weights.allowlist,
             ray=_cluster(options, settings),

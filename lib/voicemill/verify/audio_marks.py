@@ -7,24 +7,21 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from voicemill import files
 from voicemill.audio.decode import decode
-from voicemill.bundle.manifest import MANIFEST, MAX_MANIFEST_BYTES
+from voicemill.bundle.manifest import MANIFEST
+from voicemill.bundle.origins import known_origins
 from voicemill.errors import AudioError
 from voicemill_marks.credentials import Credentials, read_credentials, sidecar_path
 from voicemill_marks.detector import Detection, detect_in_file
+from voicemill_marks.evidence import UNTRUSTED, Evidence, evidence
 from voicemill_marks.origin import Origin
 
 RATE = 16_000
 """Hz; the watermark ends below 8 kHz."""
 SHORTEST = 0.05
 _BLOCK = 1 << 18
-UNTRUSTED = "claimed, signer not trusted"
-Evidence = Literal["watermark", "claimed", "verified"]
-"""`watermark`: the payload is the voice's, which anyone can write; `claimed`: valid metadata names the voice, by a
-signer who is not trusted; `verified`: the same by a trusted signer."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +121,8 @@ def inspect_audio(
             _decode_without_ffmpeg(path, wave, most_seconds)
         watermark = detect_in_file(wave)
     credentials = read_credentials(path, anchors, _beside_bundle(path))
-    named = ((root, origin, _evidence(origin, watermark, credentials)) for root, origin in _origins(bundles))
-    voices = tuple(NamedVoice(root, origin, evidence) for root, origin, evidence in named if evidence is not None)
+    named = ((root, origin, evidence(origin, watermark, credentials)) for root, origin in known_origins(bundles))
+    voices = tuple(NamedVoice(root, origin, found) for root, origin, found in named if found is not None)
     return MarkReport(path, credentials, watermark, voices)
 
 
@@ -154,15 +151,6 @@ def _beside_bundle(path: Path) -> Path | None:
     """The manifest of a sound inside a bundle, which lies beside the folder: the folder holds listed files only."""
     beside = sidecar_path(path.parent.parent / path.name)
     return beside if (path.parent / MANIFEST).is_file() and beside.is_file() else None
-
-
-def _evidence(origin: Origin, watermark: Detection, held: Credentials | None) -> Evidence | None:
-    """The strongest evidence that names a voice, None without any."""
-    if held is not None and held.valid:
-        claims = held.claims
-        if (claims.get("voice"), claims.get("model_sha256")) == (origin.voice, origin.model_sha256):
-            return "verified" if held.trusted else "claimed"
-    return "watermark" if origin.payload == watermark.payload else None
 
 
 def lines(report: MarkReport, *, with_paths: bool = True) -> Iterator[str]:
@@ -208,16 +196,3 @@ def _merged(found: Detection) -> list[tuple[float, float]]:
         else:
             merged.append((span.start, span.end))
     return merged
-
-
-def _origins(bundles: Sequence[Path]) -> Iterator[tuple[Path, Origin]]:
-    """The origins of the bundles whose manifest can be read."""
-    for root in bundles:
-        path = root / MANIFEST
-        try:
-            manifest = files.read_json(path, max_bytes=MAX_MANIFEST_BYTES)
-            origin = Origin.of_manifest(manifest, files.sha256_file(path), root)
-        except (OSError, files.InvalidJsonError, KeyError, TypeError, AttributeError, ValueError):
-            continue
-        if origin is not None:
-            yield root, origin

@@ -303,9 +303,9 @@ def test_any_bytes_are_a_manifest_or_not(data):
 
 def test_a_voice_that_is_unmarked_by_decision_says_so(training):
     from voicemill.bundle.manifest import load_manifest
+    from voicemill.bundle.origins import manifest_origin
     from voicemill.verify.certificate import bundle_metrics
     from voicemill.verify.checklist import lines, verify_bundle
-    from voicemill_marks.origin import Origin
 
     reason = "an announcer for a model railway"
     production = training.build(unmarked=reason)
@@ -313,20 +313,20 @@ def test_a_voice_that_is_unmarked_by_decision_says_so(training):
     for root in (production.root, promoted.root):
         raw = json.loads((root / "manifest.json").read_text())
         assert load_manifest(root).artifact_sha256_ok
-        assert Origin.of_manifest(raw, "0" * 64, root) is None
+        assert manifest_origin(raw, "0" * 64, root) is None
         verification = verify_bundle(root, training.allowlist)
         assert any("Marks" in line and f"off: {reason}" in line for line in lines(verification))
         assert bundle_metrics(verification.check, verification.rows)["marking.unmarked"] == reason
 
 
 def test_a_voice_is_marked_unless_it_was_decided_otherwise(training):
+    from voicemill.bundle.origins import manifest_origin
     from voicemill.verify.certificate import bundle_metrics
     from voicemill.verify.checklist import verify_bundle
-    from voicemill_marks.origin import Origin
 
     root = training.build().root
     raw = json.loads((root / "manifest.json").read_text())
     assert "unmarked" not in raw
-    assert Origin.of_manifest(raw, "0" * 64, root) is not None
+    assert manifest_origin(raw, "0" * 64, root) is not None
     verification = verify_bundle(root, training.allowlist)
     assert "marking.unmarked" not in bundle_metrics(verification.check, verification.rows)

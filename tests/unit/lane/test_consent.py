@@ -16,6 +16,7 @@ import soundfile
 from tests.unit.conftest import Voice
 
 from voicemill import files
+from voicemill.bundle.origins import manifest_origin
 from voicemill.dataset import recorded_consent
 from voicemill.dataset.recorded_consent import RecordedConsent
 from voicemill.errors import (
@@ -33,7 +34,6 @@ from voicemill.settings import REPOSITORY, RequiredConsent, Settings
 from voicemill.verify.certificate import bundle_metrics
 from voicemill.verify.checklist import verify_bundle
 from voicemill.weights.allowlist import SHIPPED
-from voicemill_marks.origin import Origin
 
 PEOPLE = REPOSITORY / "tests/data/people"
 STATEMENT = next(
@@ -164,7 +164,7 @@ def test_certificate_and_signed_metadata_name_the_recording(voice: Voice) -> Non
     assert metrics["consent.recording_sha256"] == "ef" * 32
     assert metrics["consent.speaker_similarity"] == 0.91
     manifest = json.loads((root / "manifest.json").read_text())
-    origin = Origin.of_manifest(manifest, "00" * 32, root)
+    origin = manifest_origin(manifest, "00" * 32, root)
     assert origin is not None
     assert origin.claims()["consent_sha256"] == "ef" * 32
 

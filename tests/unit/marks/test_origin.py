@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from voicemill_marks.origin import Origin
+from voicemill.bundle.origins import manifest_origin
 
 
 @pytest.mark.parametrize("promoted", [False, True])
@@ -22,11 +22,11 @@ def test_the_licences_of_every_model_are_named(promoted: bool, tmp_path: Path) -
         "files": [{"path": "voice.onnx", "sha256": "ab" * 32}],
         **({"provenance": {"source_weights_refs": references}} if promoted else {"weights_refs": references}),
     }
-    origin = Origin.of_manifest(manifest, "cd" * 32, tmp_path / "voice_bundle")
+    origin = manifest_origin(manifest, "cd" * 32, tmp_path / "voice_bundle")
     assert origin is not None
     assert origin.licences == ("Apache-2.0", "MIT", "CC-BY-4.0")
     del references["runtime_vocoder"]
     references["vocoder"] = None
-    origin = Origin.of_manifest(manifest, "cd" * 32, tmp_path / "voice_bundle")
+    origin = manifest_origin(manifest, "cd" * 32, tmp_path / "voice_bundle")
     assert origin is not None
     assert origin.licences == ("Apache-2.0",)

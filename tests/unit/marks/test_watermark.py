@@ -13,7 +13,9 @@ import soxr
 from numpy.typing import NDArray
 
 from voicemill_marks.code import CHIPS, PERIOD_FRAMES, SYMBOLS, checksum, code_of
-from voicemill_marks.detector import THRESHOLD, Speed, detect, features, match
+from voicemill_marks.detector import SEARCHED_THRESHOLD, STEP_SECONDS, THRESHOLD, detect, detect_in_file
+from voicemill_marks.features import Spectrogram, at_tempo
+from voicemill_marks.matching import match, read_payload
 from voicemill_marks.watermark import Watermark
 
 Samples = NDArray[np.float32]
@@ -97,8 +99,8 @@ def test_the_mark_is_at_least_25_db_below_the_speech(marked: Samples, speech: tu
 def test_speech_without_a_mark_and_other_keys_are_not_marked(marked: Samples, speech: tuple[Samples, int]) -> None:
     samples, rate = speech
     assert not detect(samples, rate).marked
-    whitened = features(marked, rate)
-    scores = [match(whitened, code_of(b"key %d" % number)).score for number in range(50)]
+    features = Spectrogram.of(marked, rate).features()
+    scores = [match(features, code_of(b"key %d" % number)).score for number in range(50)]
     assert max(scores) < THRESHOLD
 
 
@@ -161,7 +163,63 @@ def test_the_checksum_is_part_of_the_payload() -> None:
 
 
 def test_features_of_another_speed_line_up(marked: Samples, speech: tuple[Samples, int]) -> None:
-    faster = soxr.resample(marked, speech[1], speech[1] / 1.08)
-    assert match(features(faster, speech[1]), code_of(b"voicemill watermark 1")).score < THRESHOLD
-    assert match(features(faster, speech[1], Speed(1.08, 1.08)), code_of(b"voicemill watermark 1")).score > THRESHOLD
-    assert features(faster, speech[1]).shape[1] < PERIOD_FRAMES * 2
+    code = code_of(b"voicemill watermark 1")
+    spectrogram = Spectrogram.of(soxr.resample(marked, speech[1], speech[1] / 1.08), speech[1])
+    assert match(spectrogram.features(), code).score < THRESHOLD
+    restored = at_tempo(spectrogram.features(1.08), 1.08)
+    assert match(restored, code).score > THRESHOLD
+    assert abs(restored.shape[1] - Spectrogram.of(marked, speech[1]).features().shape[1]) <= 8
+    assert spectrogram.features().shape[1] < PERIOD_FRAMES * 2
+
+
+@pytest.mark.parametrize("speed", [0.9, 0.953, 1.047, 1.1])
+def test_the_speed_that_is_found_is_the_one_that_was_played(
+    speed: float, marked: Samples, speech: tuple[Samples, int]
+) -> None:
+    found = detect(soxr.resample(marked, speech[1], speech[1] / speed), speech[1])
+    assert found.speed.tempo == pytest.approx(speed, abs=0.005)
+    assert found.speed.pitch == pytest.approx(speed, abs=0.02)
+    assert found.threshold == SEARCHED_THRESHOLD
+
+
+def test_speech_that_is_covered_by_noise_for_the_most_part_is_read(
+    marked: Samples, speech: tuple[Samples, int]
+) -> None:
+    """A second of speech and four of noise at the level of 20 dB below the whole."""
+    rate = speech[1]
+    quiet = marked.copy()
+    quiet[int(2.5 * rate) :] *= np.float32(0.001)
+    found = detect(noise(quiet, 20), rate)
+    assert found.marked
+    assert found.payload == PAYLOAD
+
+
+def test_a_symbol_that_is_second_best_is_read_by_the_checksum() -> None:
+    values = (*PAYLOAD, *checksum(PAYLOAD))
+    symbols = np.zeros((SYMBOLS, 256))
+    symbols[np.arange(SYMBOLS), values] = 9.0
+    assert read_payload(symbols) == PAYLOAD
+    symbols[1, 7] = 9.5
+    assert read_payload(symbols) == PAYLOAD
+    symbols[2, 8] = 9.5
+    assert read_payload(symbols) != PAYLOAD
+
+
+def test_two_hours_are_examined_a_window_at_a_time(
+    marked: Samples, speech: tuple[Samples, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two hours a quarter of a minute is marked speech; the windows are a minute apart here."""
+    monkeypatch.setattr("voicemill_marks.detector.STEP_SECONDS", 20 * STEP_SECONDS)
+    rate = 8000
+    own = soxr.resample(np.tile(marked, 3), speech[1], rate)
+    path = tmp_path / "two hours.wav"
+    with soundfile.SoundFile(path, "w", rate, 1, "PCM_16") as file:
+        for minute in range(120):
+            part = np.zeros(60 * rate, dtype=np.float32)
+            if minute == 71:
+                part[: own.size] = own
+            file.write(part)
+    found = detect_in_file(path, speeds=False)
+    assert found.payload == PAYLOAD
+    assert {round(span.start) for span in found.spans} == {71 * 60}
+    assert found.threshold > THRESHOLD, "a long recording must not be marked by chance"
