@@ -61,7 +61,7 @@ class Spectrogram:
         taper = np.sqrt(np.hanning(window + 1)[:-1]).astype(np.float32)
         frames = np.lib.stride_tricks.sliding_window_view(samples, window)[starts]
         spectrum = np.fft.rfft(frames * taper, axis=1)
-        return cls(spectrum.real**2 + spectrum.imag**2, window, rate)
+        return cls((spectrum.real**2 + spectrum.imag**2).astype(np.float32), window, rate)
 
     def features(self, pitch: float = 1.0) -> Matrix:
         """The whitened and weighted level of each band in each frame, shape (BANDS, frames).
@@ -81,15 +81,17 @@ def at_tempo(features: Matrix, tempo: float) -> Matrix:
     moments = np.arange(int((features.shape[1] - 1) * tempo) + 1) / tempo
     first = np.minimum(moments.astype(np.int64), max(0, features.shape[1] - 2))
     share = np.minimum(moments - first, 1.0)
-    after: Matrix = features[:, np.minimum(first + 1, features.shape[1] - 1)]
-    return features[:, first] * (1 - share) + after * share
+    after = features[:, np.minimum(first + 1, features.shape[1] - 1)]
+    restored: Matrix = features[:, first] * (1 - share) + after * share
+    return restored
 
 
 def _levels(energy: Matrix) -> Matrix:
     """In dB, without the mean of a second, shape (BANDS, frames)."""
     floor = energy.max() * 10 ** (-_RANGE / 10) + 1e-12
     levels = 10 * np.log10(np.maximum(energy, floor))
-    return np.clip(levels - _mean_of_frames(levels, _TREND_FRAMES), -_LARGEST_LEVEL, _LARGEST_LEVEL)
+    clipped: Matrix = np.clip(levels - _mean_of_frames(levels, _TREND_FRAMES), -_LARGEST_LEVEL, _LARGEST_LEVEL)
+    return clipped
 
 
 def _whitened(levels: Matrix) -> Matrix:

@@ -25,6 +25,8 @@ _SHORTFALL = 0.1
 """Seconds that a file may be shorter than its header declares, for codec delay and rounding."""
 _LOSSY_SHORTFALL = 0.02
 """Relative tolerance for lossy files, whose duration is estimated from the bit rate if there is no index."""
+_WITHOUT_LENGTH = ("aac",)
+"""Containers (ADTS) whose header has no length; ffprobe guesses one from the bit rate of the first frames."""
 _HALF_SAMPLE = re.compile(r"Invalid PCM packet, data has size|Error while decoding stream|Error submitting packet")
 """ffmpeg's messages about a WAV that ends within a sample."""
 
@@ -92,7 +94,7 @@ def _judge_end(declared: Declared, seconds: float, code: int, log: str) -> None:
     if declared.container == "wav" and "Invalid PCM packet" in log and missing <= allowed:
         complaints, code = [line for line in complaints if not _HALF_SAMPLE.search(line)], 0
     damaged = code != 0 or (declared.lossless and bool(complaints))
-    if missing > allowed:
+    if missing > allowed and declared.container not in _WITHOUT_LENGTH:
         raise AudioError(
             f"{declared.path.name} is truncated at second {seconds:.2f} of {declared.duration:.2f}.",
             reason="audio_truncated",

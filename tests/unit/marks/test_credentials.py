@@ -89,6 +89,55 @@ def test_claims_of_another_sound_are_noticed(signer: MarkSigner, tmp_path: Path)
     assert not found.valid
 
 
+def test_the_manifest_of_another_sound_is_noticed(signer: MarkSigner, tmp_path: Path) -> None:
+    """The signed chunk of one file in place of the other's: both signatures are genuine."""
+    one = marked_bytes(SOUND, RATE, ".wav", ORIGIN, signer)
+    other = marked_bytes(SOUND[::-1].copy(), RATE, ".wav", ORIGIN, signer)
+    swapped = without_chunk(one, b"C2PA") + chunk(other, b"C2PA")
+    swapped = swapped[:4] + (len(swapped) - 8).to_bytes(4, "little") + swapped[8:]
+    found = read_credentials(write(tmp_path / "a.wav", swapped))
+    assert found is not None
+    assert not found.valid
+    write(tmp_path / "b.ogg", sound_bytes(SOUND, RATE, ".ogg", ORIGIN))
+    write(tmp_path / "b.c2pa", sidecar(sound_bytes(SOUND[::-1].copy(), RATE, ".ogg", ORIGIN), ORIGIN, signer))
+    beside = read_credentials(tmp_path / "b.ogg")
+    assert beside is not None
+    assert not beside.valid
+
+
+def chunk(data: bytes, name: bytes) -> bytes:
+    """A chunk of a RIFF file, with its header."""
+    start = data.index(name)
+    size = int.from_bytes(data[start + 4 : start + 8], "little")
+    return data[start : start + 8 + size + size % 2]
+
+
+def without_chunk(data: bytes, name: bytes) -> bytes:
+    """A RIFF file without a chunk."""
+    return data.replace(chunk(data, name), b"")
+
+
+def test_stripped_metadata_leaves_nothing_to_read(signer: MarkSigner, tmp_path: Path) -> None:
+    stripped = without_chunk(marked_bytes(SOUND, RATE, ".wav", ORIGIN, signer), b"C2PA")
+    stripped = stripped[:4] + (len(stripped) - 8).to_bytes(4, "little") + stripped[8:]
+    path = write(tmp_path / "a.wav", stripped)
+    assert read_credentials(path) is None
+    samples, _ = soundfile.read(path)
+    assert samples.size == SOUND.size
+
+
+def test_a_signature_of_an_expired_certificate_does_not_become_verified(tmp_path: Path, signer: MarkSigner) -> None:
+    """What another program signed with an expired certificate, for which our signer refuses to open."""
+    late = MarkSigner(signer.key, self_made_chain(signer.key.public_key(), "late", days=-1))
+    try:
+        data = marked_bytes(SOUND, RATE, ".wav", ORIGIN, late)
+    except c2pa.C2paError:
+        return  # the library refuses it as well
+    found = read_credentials(write(tmp_path / "a.wav", data), root_of(late))
+    assert found is not None
+    assert not found.trusted
+
+
 def test_a_file_without_metadata_has_none(signer: MarkSigner, tmp_path: Path) -> None:
     assert read_credentials(write(tmp_path / "a.wav", sound_bytes(SOUND, RATE, ".wav"))) is None
     assert read_credentials(write(tmp_path / "a.ogg", marked_bytes(SOUND, RATE, ".ogg", ORIGIN, signer))) is None

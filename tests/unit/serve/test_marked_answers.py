@@ -15,6 +15,7 @@ import pytest
 import soundfile
 from tests.unit.serve.conftest import APP, LONG, TEXT, Server, Start
 
+from voicemill.verify.audio_marks import inspect_audio
 from voicemill_marks.signer import MarkSigner
 
 
@@ -64,6 +65,22 @@ def test_a_stream_names_the_marks_that_it_has(form: str, expected: str, server: 
             assert file.artist == "anna"
             assert "Synthetic" in file.comment
             assert file.frames > 22_050
+
+
+@pytest.mark.parametrize("form", ["wav", "mp3", "opus", "aac"])
+def test_every_stream_has_the_watermark(form: str, server: Server, tmp_path: Path) -> None:
+    path = tmp_path / f"speech.{form}"
+    path.write_bytes(speak(server, f"{LONG} {LONG}", form).content)
+    assert inspect_audio(path, []).watermark.marked
+
+
+def test_the_voice_api_signs_and_has_the_watermark(server: Server, tmp_path: Path) -> None:
+    answer = server.post("/api/voice/speak", {"text": LONG, "voiceProfile": "anna", "format": "mp3"})
+    assert answer.status_code == 200, answer.text
+    assert claims(answer.content, "audio/mpeg")["voice"] == "anna"
+    path = tmp_path / "speech.mp3"
+    path.write_bytes(answer.content)
+    assert inspect_audio(path, []).watermark.marked
 
 
 def test_opus_has_comments_and_events_have_no_signed_metadata(server: Server) -> None:
