@@ -20,8 +20,8 @@ from voicemill_marks.matching import Match, match, pilot_fit, read_payload
 
 Reader = Callable[[int, int], NDArray[np.float32]]
 """Gives the samples between two positions."""
-THRESHOLD = 90.0
-SEARCHED_THRESHOLD = 97.0
+THRESHOLD = 100.0
+SEARCHED_THRESHOLD = 106.0
 """At other speeds: 52 of them are compared, so chance reaches a higher score."""
 CHANCE_MEAN, CHANCE_DEVIATION = 52.2, 4.9
 """Of the scores of human speech and wrong keys, measured (docs/marking.md)."""

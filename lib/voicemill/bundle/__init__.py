@@ -9,6 +9,7 @@ there are no other files; the same inputs give the same bytes.
     instructions    the page that says how other programs speak with it
     promote         a production bundle as the voice of a profile
     manifest        the manifests of both bundles as typed models
+    origins         what the marks of a voice's speech name, as its bundle states it
     contents        the files of a folder, read without following links
     differences     differences between a manifest and its folder
     places          paths as the files state them, and folders that may be replaced
