@@ -24,6 +24,7 @@ from voicemill.launch.lanes import RUNTIME
 from voicemill.progress import Observer
 from voicemill.settings import Settings
 from voicemill.training.config import TrainingConfig, load_config
+from voicemill.training.fastpitch_weights import has_own_tokenizer
 from voicemill.training_status import Ancestor
 from voicemill.weights import allowlist, gate
 from voicemill.weights.allowlist import LoadedAllowlist
@@ -90,7 +91,8 @@ def clear(request: LaneRequest, settings: Settings, observer: Observer | None = 
                 inspect_archive(found)
             elif selection.entry.files:
                 bases[index] = found = store.resolve(selection.entry).main
-                inspect_archive(found)
+                if not has_own_tokenizer(found):  # a `.nemo`
+                    inspect_archive(found)
         if runtime_vocoder is not None:
             runtime_vocoder_base = store.resolve(runtime_vocoder.entry).main
     return Cleared(

@@ -14,6 +14,7 @@ from voicemill.lane.trained_voice import RECORD, RUNTIME_VOCODER, VOCODER, Model
 from voicemill.training import launch, rate_search
 from voicemill.training.checkpoint import StepReport, TrainingResult
 from voicemill.training.config import TrainingConfig
+from voicemill.training.fastpitch_weights import has_own_tokenizer
 from voicemill.training.hooks import Hooks
 from voicemill.training.store import commits
 from voicemill.training.worker import TrainingJob
@@ -106,7 +107,7 @@ def _runtime_vocoder(
         if not context.request.force and istft_weights.key_of(placed) == key:
             run.reporter.note("The vocoder is tuned already from the same data and settings; --force tunes it again.")
             return placed
-        inputs = tune_vocoder.TuningInputs(base, acoustic, strict=context.cleared.acoustic_base is None)
+        inputs = tune_vocoder.TuningInputs(base, acoustic, strict=has_own_tokenizer(context.cleared.acoustic_base))
         result = tune_vocoder.tune_vocoder(
             context.cleared.config, dataset.root, placed, inputs, key=key, on_step=run.reporter.advance
         )
@@ -203,7 +204,7 @@ def _train_vocoder(
     from voicemill.training.train_hifigan import VocoderInputs, train_vocoder
 
     aligned = folder / "aligned_mels"
-    own_tokenizer = context.cleared.acoustic_base is None  # a base model may have another dictionary and phone set
+    own_tokenizer = has_own_tokenizer(context.cleared.acoustic_base)
     speaker = load_speaker(acoustic)
     ground_truth_aligned_mels(speaker.fastpitch, read_dataset(dataset.root), aligned, strict=own_tokenizer)
     config, base = context.cleared.config, context.cleared.vocoder_base

@@ -13,6 +13,7 @@ from voicemill.training.checkpoint import TrainingResult, fingerprint, save_nemo
 from voicemill.training.config import TrainingConfig
 from voicemill.training.data import TrainingDataset, read_dataset
 from voicemill.training.examples import ExampleSource, aligned_text
+from voicemill.training.fastpitch_weights import has_own_tokenizer, load_base
 from voicemill.training.fitting import TrainingRun, fit, new_trainer
 from voicemill.training.hooks import Hooks
 from voicemill.training.memory import MemoryEstimate, estimate_acoustic
@@ -20,6 +21,7 @@ from voicemill.training.previews import with_previews
 from voicemill.training.store import CheckpointStore
 
 if TYPE_CHECKING:
+    import torch
     from nemo.collections.tts.models import FastPitchModel
 
     from voicemill.training.fastpitch_module import AcousticModule
@@ -45,7 +47,8 @@ def train_acoustic(
         dataset_dir: a prepared dataset, see `voicemill.training.data`.
         out_dir: for the `.nemo`, the lexicon in NeMo's format, and the checkpoints to resume from.
         resume: continue from the newest good checkpoint in `out_dir`, which must be of the same settings and data.
-        init_from: a FastPitch `.nemo` to start from instead of random weights; its sizes, tokenizer and lexicon stay.
+        init_from: start from its weights instead of random ones: a FastPitch `.nemo`, whose sizes, tokenizer and
+            lexicon stay, or a base of weights alone (`training.fastpitch_weights`).
         hooks: callbacks of the caller.
 
     Raises:
@@ -63,11 +66,16 @@ def train_acoustic(
     with nemo_runtime(), seeded(config.seed, config.threads):
         from voicemill.training.fastpitch_module import AcousticModule
 
-        model, strict = _prepare_model(config, dataset, out_dir, init_from)
+        model, base_mean = _prepare_model(config, dataset, out_dir, init_from)
         source = ExampleSource(
-            model, dataset.train, dataset.pitch_statistics, config.audio, config.acoustic.alignment, strict
+            model,
+            dataset.train,
+            dataset.pitch_statistics,
+            config.audio,
+            config.acoustic.alignment,
+            has_own_tokenizer(init_from),
         )
-        _start_from_data(config, dataset, source, from_base=init_from is not None)
+        _start_from_data(config, dataset, source, base_mean)
         if config.acoustic.optimiser.find_learning_rate:
             _find_rate(run, source, resume=resume)
         module = AcousticModule(model, run.config.acoustic, seed=config.seed)
@@ -91,21 +99,26 @@ def train_acoustic(
 
 def _prepare_model(
     config: TrainingConfig, dataset: TrainingDataset, out_dir: Path, init_from: Path | None
-) -> tuple[FastPitchModel, bool]:
-    """The model to train, and whether its tokens are the aligned phones one to one."""
+) -> tuple[FastPitchModel, torch.Tensor | None]:
+    """The model to train, and the mean log-mel of a base of weights alone, shape (mels,)."""
     from voicemill.training.fastpitch_model import LEXICON_NAME, build_fastpitch, write_nemo_lexicon
     from voicemill.training.finetune import base_fastpitch
 
-    if init_from is not None:
-        return base_fastpitch(config, dataset.pitch_statistics, init_from), False
+    if init_from is not None and not has_own_tokenizer(init_from):
+        return base_fastpitch(config, dataset.pitch_statistics, init_from), None
     lexicon = out_dir / LEXICON_NAME
     if ranks.rank() == 0:
         write_nemo_lexicon(dataset.lexicon, lexicon)
     ranks.broadcast(None)  # all ranks wait until it is written
-    return build_fastpitch(config, dataset.pitch_statistics, lexicon), True
+    model = build_fastpitch(config, dataset.pitch_statistics, lexicon)
+    if init_from is not None:
+        return model, load_base(model, config.acoustic, config.audio, init_from)
+    return model, None
 
 
-def _start_from_data(config: TrainingConfig, dataset: TrainingDataset, source: ExampleSource, from_base: bool) -> None:
+def _start_from_data(
+    config: TrainingConfig, dataset: TrainingDataset, source: ExampleSource, base_mean: torch.Tensor | None
+) -> None:
     """Set the model's pitch statistics and output bias from the dataset; makes, and so checks, the examples."""
     import torch
 
@@ -116,9 +129,10 @@ def _start_from_data(config: TrainingConfig, dataset: TrainingDataset, source: E
         model.fastpitch.pitch_mean.fill_(dataset.pitch_statistics.pitch_mean)
         model.fastpitch.pitch_std.fill_(dataset.pitch_statistics.pitch_std)
         mean = mean_log_mel(source)
-        if config.acoustic.bias_from_data and not from_base:
+        if config.acoustic.bias_from_data and source.strict:
             # Log-mels average about -5; from a bias of zero the first 150 steps would be spent on it.
-            model.fastpitch.proj.bias.copy_(mean)
+            bias = model.fastpitch.proj.bias
+            bias.copy_(mean if base_mean is None else bias + mean - base_mean)
 
 
 def _find_rate(run: TrainingRun, source: ExampleSource, *, resume: bool) -> None:

@@ -1,0 +1,160 @@
+"""The base FastPitch: trained on several speakers, written as weights alone, the start of a voice."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from voicemill.errors import TrainingError
+from voicemill.training.train_fastpitch import train_acoustic
+
+from .conftest import RATE, tiny_config
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+pytestmark = pytest.mark.slow  # trains small models, with NeMo
+
+STEPS = 150
+CONFIG = tiny_config(max_steps=2, optimiser={"learning_rate": 1e-2})
+
+
+@pytest.fixture(scope="module")
+def folders(tone_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two speakers with the same clips, one of them five times as loud."""
+    import soundfile
+
+    root = tmp_path_factory.mktemp("speakers")
+    quiet, loud = (Path(shutil.copytree(tone_dataset, root / name)) for name in ("anna", "bert"))
+    for clip in (loud / "clips").iterdir():
+        soundfile.write(clip, soundfile.read(clip)[0] * 3, RATE, subtype="PCM_16")
+    return [quiet, loud]
+
+
+@pytest.fixture(scope="module")
+def training(folders: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A finished training."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(REPOSITORY / "scripts/base_acoustic"))
+        from speakers import merged_lexicon, read_speakers
+
+        from voicemill.training.runtime import nemo_runtime, seeded
+
+        folder = tmp_path_factory.mktemp("base")
+        merged_lexicon(folders, folder / "lexicon.dict")
+        with nemo_runtime(), seeded(3, 1):
+            from multi_speaker import BaseTraining
+
+            made = BaseTraining(CONFIG, read_speakers(folders), folder)
+            for step in range(STEPS):
+                made.take_step(step / STEPS)
+            return made
+
+
+@pytest.fixture(scope="module")
+def base(training: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from voicemill.training.runtime import nemo_runtime
+
+    folder = tmp_path_factory.mktemp("exported")
+    training.save(folder / "checkpoint.pt")
+    with nemo_runtime():
+        training.export(folder / "base.safetensors")
+    return folder / "base.safetensors"
+
+
+def test_it_learns_and_tells_the_speakers_apart(training: Any) -> None:
+    import torch
+
+    recent = list(training._recent)
+    assert sum(mel for mel, _, _ in recent[-10:]) < 0.8 * sum(mel for mel, _, _ in recent[:10])
+    apart = training._pitch_vectors.weight[0] - training._pitch_vectors.weight[1]
+    assert float(torch.linalg.vector_norm(apart)) > 0.01
+
+
+def test_a_voice_starts_from_it(base: Path, folders: list[Path], tmp_path: Path) -> None:
+    fresh = train_acoustic(CONFIG, folders[0], tmp_path / "fresh")
+    started = train_acoustic(CONFIG, folders[0], tmp_path / "started", init_from=base)
+    assert started.loss_curve[0][2] < 0.8 * fresh.loss_curve[0][2]
+    assert started.nemo_path is not None
+
+
+def test_the_exported_speaker_has_the_mean_of_the_vectors(
+    base: Path, training: Any, folders: list[Path], tmp_path: Path
+) -> None:
+    """The base gives what the model of many speakers gives for a speaker with the mean vectors."""
+    import torch
+
+    from voicemill.training.config import TrainingConfig
+    from voicemill.training.data import read_dataset
+    from voicemill.training.fastpitch_model import build_fastpitch
+    from voicemill.training.fastpitch_weights import load_base
+    from voicemill.training.runtime import nemo_runtime
+
+    with nemo_runtime(), torch.no_grad():
+        statistics = read_dataset(folders[0]).pitch_statistics
+        fresh = build_fastpitch(CONFIG, statistics, _lexicon(folders[0], tmp_path)).eval()
+        load_base(fresh, CONFIG.acoustic, TrainingConfig(preset="tiny").audio, base)
+        batch, _ = training.batches.batch(0)
+        many = training._model.eval()
+        many.load_state_dict(fresh.state_dict() | _with_checkpoint(base, training))
+        for vectors in (training._symbol_vectors, training._pitch_vectors):
+            vectors.weight.copy_(vectors.weight.mean(0).expand_as(vectors.weight))
+        training._chosen = torch.zeros(len(batch.tokens), dtype=torch.long)
+        one, several = (model(text=batch.tokens, durs=batch.durations, pitch=batch.pitch)[0] for model in (fresh, many))
+    assert float((one - several).abs().max()) < 0.02  # the base is rounded to float16
+
+
+def _with_checkpoint(base: Path, training: Any) -> dict[str, Any]:
+    """The weights of the checkpoint's average, by name, as they were before the export added the vectors."""
+    import torch
+
+    state = torch.load(base.with_name("checkpoint.pt"), weights_only=True)
+    names = [name for name, value in training._model.named_parameters() if value.requires_grad]
+    for vectors, value in zip((training._symbol_vectors, training._pitch_vectors), state["average"][-2:], strict=True):
+        vectors.weight.copy_(value)
+    return dict(zip(names, state["average"][:-2], strict=True))
+
+
+def _lexicon(dataset: Path, folder: Path) -> Path:
+    from voicemill.training.fastpitch_model import write_nemo_lexicon
+
+    write_nemo_lexicon(dataset / "lexicon.dict", folder / "lexicon.cmudict")
+    return folder / "lexicon.cmudict"
+
+
+@pytest.mark.parametrize(("what", "change"), [("sizes", {"width": 24}), ("file", b"damaged"), ("tensors", None)])
+def test_a_base_that_does_not_fit_is_refused_by_name(
+    base: Path, folders: list[Path], tmp_path: Path, what: str, change: object
+) -> None:
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+
+    given, config = tmp_path / "base.safetensors", CONFIG
+    shutil.copyfile(base, given)
+    if isinstance(change, dict):
+        config = tiny_config(max_steps=1, **change)
+    elif isinstance(change, bytes):
+        given.write_bytes(change)
+    else:
+        with safe_open(base, framework="pt") as opened:
+            tensors = {name: opened.get_tensor(name) for name in list(opened.keys())[1:]}
+            save_file(tensors, given, opened.metadata())
+    with pytest.raises(TrainingError) as caught:
+        train_acoustic(config, folders[0], tmp_path / "out", init_from=given)
+    assert caught.value.reason == f"base_unusable:{what}"
+
+
+def test_the_speakers_on_whom_voices_are_measured_are_refused(folders: list[Path], tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(REPOSITORY / "scripts/base_acoustic"))
+        from speakers import read_speakers
+
+        for name in ("kathleen", "LJ", "slt_extra"):
+            with pytest.raises(ValueError, match="measured"):
+                read_speakers([Path(shutil.copytree(folders[0], tmp_path / name))])
+        found = read_speakers([folders[0]])
+    assert [(one.name, len(one.clips)) for one in found] == [("anna", 6)]
+    assert found[0].pitch.pitch_mean == pytest.approx(175, abs=3)
+    assert json.loads((folders[0] / "dataset.json").read_text())["pitch_mean"] == 180.0
