@@ -1,4 +1,7 @@
-"""Layered configuration: a base file with a preset of a few lines merged over it."""
+"""Layered configuration: a base file with a preset of a few lines merged over it.
+
+A preset may extend another: `extends: <name>`.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,10 @@ def merge(base: Mapping[str, object], over: Mapping[str, object]) -> dict[str, o
     return merged
 
 
+EXTENDS = "extends"
+"""Key of a preset that names the preset that it is merged over."""
+
+
 def read_layers(path: Path, preset: str) -> dict[str, object]:
     """A base file with a preset merged over it, not yet checked against any model.
 
@@ -28,15 +35,28 @@ def read_layers(path: Path, preset: str) -> dict[str, object]:
     Raises:
         ConfigError: `config_missing`, `config_invalid`, `unknown_preset`.
     """
-    base = _read_mapping(path)
-    presets = path.parent / "presets"
+    return merge(_read_mapping(path), _read_preset(path.parent / "presets", preset))
+
+
+def _read_preset(presets: Path, preset: str, extended_by: tuple[str, ...] = ()) -> dict[str, object]:
+    """A preset, merged over the one that it extends."""
     preset_path = presets / f"{preset}.yaml"
     if not preset_path.is_file() or preset_path.parent != presets:
         known = ", ".join(sorted(found.stem for found in presets.glob("*.yaml")))
         raise ConfigError(
             f"There is no preset {preset!r}.", reason=f"unknown_preset:{preset}", hint=f"Choose one of: {known}."
         )
-    return merge(base, _read_mapping(preset_path))
+    values = _read_mapping(preset_path)
+    parent = values.pop(EXTENDS, None)
+    if parent is None:
+        return values
+    if not isinstance(parent, str) or parent in (preset, *extended_by):
+        raise ConfigError(
+            f"The preset {preset!r} must extend the name of another preset.",
+            reason=f"config_invalid:{EXTENDS}",
+            hint="Presets may not extend one another in a circle.",
+        )
+    return merge(_read_preset(presets, parent, (preset, *extended_by)), values)
 
 
 def _read_mapping(path: Path) -> dict[str, object]:

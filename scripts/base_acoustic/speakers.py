@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,7 @@ class SpeakerClips:
 
 
 def read_speakers(folders: Sequence[Path]) -> list[SpeakerClips]:
-    """The speakers of prepared datasets; LibriSpeech's clip names, `<speaker>-<chapter>-<clip>`, tell them apart.
+    """The speakers of prepared datasets; LibriSpeech's file names, `<speaker>-<chapter>-<clip>`, tell them apart.
 
     Raises:
         ValueError: a dataset is of a speaker on whom voices are measured.
@@ -42,12 +43,22 @@ def read_speakers(folders: Sequence[Path]) -> list[SpeakerClips]:
         if any(judge in folder.name.lower() for judge in JUDGES):
             raise ValueError(f"{folder.name} is a speaker on whom voices are measured.")
         by_speaker: dict[str, list[TrainingClip]] = {}
-        dataset = read_dataset(folder)
+        dataset, recordings = read_dataset(folder), _recordings(folder)
         for clip in (*dataset.train, *dataset.validation):
-            name, dash, _ = clip.id.partition("-")
+            name, dash, _ = recordings[clip.id].partition("-")
             by_speaker.setdefault(name if dash else folder.name, []).append(clip)
         speakers += [_speaker(name, clips, dataset) for name, clips in sorted(by_speaker.items())]
     return speakers
+
+
+def _recordings(folder: Path) -> dict[str, str]:
+    """The names of the files that clips were cut from, by the names of the clips."""
+    lines = [
+        json.loads(line)
+        for name in ("train.jsonl", "validation.jsonl")
+        for line in (folder / name).read_text(encoding="utf-8").splitlines()
+    ]
+    return {line["id"]: Path(line.get("source", "")).name for line in lines}
 
 
 def _speaker(name: str, clips: list[TrainingClip], dataset: TrainingDataset) -> SpeakerClips:

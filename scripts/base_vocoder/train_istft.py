@@ -112,7 +112,7 @@ def main(
 
 
 def _export(training: IstftTraining, crops: PeopleCrops, target: Path) -> None:
-    """Write the averaged weights with what they learned from."""
+    """Write the averaged weights and the discriminators, with what they learned from."""
     from voicemill.training.istft_weights import write_istft
 
     origin = {
@@ -120,10 +120,10 @@ def _export(training: IstftTraining, crops: PeopleCrops, target: Path) -> None:
         "recordings": "LibriSpeech train-clean-100, CC BY 4.0, (c) 2014 by Vassil Panayotov",
         "minutes_of_audio": f"{crops.seconds / 60:.1f}",
         "steps": str(training.step),
-        "adversarial_steps": str(training.adversarial_steps),
+        "adversarial_steps": str(training.adversary.steps),
         "cpu_minutes": f"{training.seconds / 60:.1f}",
     }
-    write_istft(training.averaged_model(), target, origin)
+    write_istft(training.averaged_model(), target, origin, training.adversary.discriminators)
     click.echo(f"{target} after {training.step} steps", err=True)
 
 

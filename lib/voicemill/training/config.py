@@ -180,6 +180,8 @@ class RuntimeVocoderConfig(_Settings):
     batch_size: int = Field(default=8, gt=0, description="segments")
     segment_frames: int = Field(default=48, gt=0, description="mel frames of a segment (0.56 s)")
     learning_rate: float = Field(default=2e-4, gt=0)
+    adversarial: bool = Field(default=True, description="with the base's discriminators, where its file has them")
+    adversarial_ramp: int = Field(default=50, gt=0, description="steps until their losses have full weight")
     check_interval: int = Field(default=25, gt=0, description="steps between losses on held-out clips")
     patience: int = Field(default=3, gt=0, description="checks without a lower loss after which the tuning ends")
     clips: int = Field(default=40, gt=0, description="training clips at most, spread evenly")

@@ -1,4 +1,4 @@
-"""Tunes the iSTFT vocoder to its speaker: reconstruction only, the best held-out weights win. Imports torch at once."""
+"""Tunes the iSTFT vocoder to its speaker; the weights with the best held-out loss win. Imports torch at once."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from voicemill.synthesis.mel import AudioConfig
 from voicemill.training.config import RuntimeVocoderConfig
+from voicemill.training.istft_adversary import Adversary
 from voicemill.training.istft_losses import SpectralLoss
 from voicemill.training.istft_network import IstftNetwork
 
@@ -61,6 +62,7 @@ def tune_istft(
     settings: RuntimeVocoderConfig,
     *,
     seed: int,
+    adversary: Adversary | None = None,
     on_step: Callable[[int, float], None] = lambda step, loss: None,
 ) -> TuningResult:
     """Tune a vocoder in place; it keeps the weights with the lowest held-out loss, at worst its own.
@@ -74,6 +76,7 @@ def tune_istft(
         held_out: recordings that no step uses; at least one.
         settings: steps, batch, rate, and the checks that end it early.
         seed: of the crops.
+        adversary: the base's discriminators, which go on learning; None: reconstruction only.
         on_step: called with the step, from 1, and its loss.
     """
     started = time.monotonic()
@@ -88,7 +91,7 @@ def tune_istft(
     best_step = step = misses = 0
     while step < settings.max_steps and misses < settings.patience:
         random = np.random.default_rng([seed, step])
-        loss = _step(network, usable, settings, loss_of, random)
+        loss = _step_loss(network, usable, settings, loss_of, random, adversary)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(weights, 5.0)
@@ -131,12 +134,13 @@ def _pair(clip: TuningClip, loss_of: SpectralLoss, audio: AudioConfig) -> tuple[
     return samples[: frames * audio.hop_length], mel[:, :frames]
 
 
-def _step(
+def _step_loss(
     network: IstftNetwork,
     pairs: Sequence[tuple[torch.Tensor, torch.Tensor]],
     settings: RuntimeVocoderConfig,
     loss_of: SpectralLoss,
     random: np.random.Generator,
+    adversary: Adversary | None,
 ) -> torch.Tensor:
     frames, hop = min(settings.segment_frames, *(pair[1].shape[1] for pair in pairs)), network.audio.hop_length
     crops, mels = [], []
@@ -150,7 +154,9 @@ def _step(
     wanted, mel = torch.stack(crops), torch.stack(mels)
     with torch.no_grad():
         hertz = network.pitch(mel)
-    return loss_of(network.synthesise(mel, hertz), wanted, _whole_band(len(wanted), network))
+    made, band = network.synthesise(mel, hertz), _whole_band(len(wanted), network)
+    loss = loss_of(made, wanted, band)
+    return loss if adversary is None else loss + adversary.take_step(wanted, made, band, random)[0]
 
 
 def _whole_band(size: int, network: IstftNetwork) -> torch.Tensor:

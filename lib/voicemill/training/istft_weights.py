@@ -1,4 +1,7 @@
-"""Files of the iSTFT vocoder: safetensors in float16, with its sizes and mel settings as metadata."""
+"""Files of the iSTFT vocoder: safetensors in float16, with its sizes and mel settings as metadata.
+
+A base's file also holds the discriminators that it was trained with.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +16,28 @@ from voicemill.errors import TrainingError
 from voicemill.synthesis.mel import AudioConfig
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from voicemill.training.istft_network import IstftNetwork
 
 FORMAT = "voicemill-istft-vocoder-1"
+_DISCRIMINATORS = "discriminators."
+"""Start of the names of the discriminators' tensors."""
 
 
-def write_istft(network: IstftNetwork, path: Path, origin: dict[str, str] | None = None) -> Path:
+def write_istft(
+    network: IstftNetwork,
+    path: Path,
+    origin: dict[str, str] | None = None,
+    discriminators: nn.Module | None = None,
+) -> Path:
     """Write a vocoder's weights atomically, rounded to float16.
 
     Args:
         network: on any device.
         path: of the file.
         origin: what it was trained on and how, in words, for people.
+        discriminators: to go on with when the vocoder is tuned.
 
     Raises:
         StorageError: it cannot be written.
@@ -32,7 +45,10 @@ def write_istft(network: IstftNetwork, path: Path, origin: dict[str, str] | None
     import torch
     from safetensors.torch import save
 
-    tensors = {name: value.detach().to("cpu", torch.float16) for name, value in network.state_dict().items()}
+    weights = dict(network.state_dict())
+    if discriminators is not None:
+        weights |= {f"{_DISCRIMINATORS}{name}": value for name, value in discriminators.state_dict().items()}
+    tensors = {name: value.detach().to("cpu", torch.float16).contiguous() for name, value in weights.items()}
     metadata = {
         "format": FORMAT,
         "sizes": json.dumps(network.config.model_dump(), sort_keys=True),
@@ -62,7 +78,8 @@ def read_istft(path: Path, audio: AudioConfig) -> IstftNetwork:
             facts = opened.metadata() or {}
             if facts.get("format") != FORMAT:
                 raise _unusable(path, "format")
-            tensors = {name: opened.get_tensor(name).to(torch.float32) for name in opened.keys()}  # noqa: SIM118
+            names = [name for name in opened.keys() if not name.startswith(_DISCRIMINATORS)]  # noqa: SIM118
+            tensors = {name: opened.get_tensor(name).to(torch.float32) for name in names}
         sizes, mel = IstftConfig.model_validate_json(facts["sizes"]), AudioConfig.model_validate_json(facts["mel"])
     except (SafetensorError, OSError, KeyError, ValidationError) as error:
         raise _unusable(path, "file") from error
@@ -75,6 +92,27 @@ def read_istft(path: Path, audio: AudioConfig) -> IstftNetwork:
         raise _unusable(path, "tensors") from error
     network.eval()
     return network
+
+
+def read_discriminators(path: Path, discriminators: nn.Module) -> bool:
+    """Replace the weights of new discriminators by those in a base's file.
+
+    Returns:
+        False where the file has none, or others.
+    """
+    import torch
+    from safetensors import SafetensorError, safe_open
+
+    wanted = discriminators.state_dict()
+    try:
+        with safe_open(path, framework="pt") as opened:
+            tensors = {name: opened.get_tensor(f"{_DISCRIMINATORS}{name}").to(torch.float32) for name in wanted}
+    except (SafetensorError, OSError):
+        return False
+    if any(tensors[name].shape != value.shape for name, value in wanted.items()):
+        return False
+    discriminators.load_state_dict(tensors)
+    return True
 
 
 def key_of(path: Path) -> str | None:

@@ -60,8 +60,9 @@ def tune_vocoder(
         StorageError: the file cannot be written.
     """
     from voicemill.training.aligned_mels import ground_truth_aligned_mels
+    from voicemill.training.istft_adversary import Adversary
     from voicemill.training.istft_tuning import TuningClip, tune_istft
-    from voicemill.training.istft_weights import read_istft, write_istft
+    from voicemill.training.istft_weights import read_discriminators, read_istft, write_istft
     from voicemill.training.runtime import nemo_runtime, restore_fastpitch, seeded
 
     settings, dataset = config.runtime_vocoder, read_dataset(dataset_dir)
@@ -81,12 +82,15 @@ def tune_vocoder(
             mel = np.load(Path(folder) / f"{clip.id}.npy", allow_pickle=False)
             return TuningClip(read_audio(clip.audio, config.audio.sample_rate), mel)
 
+        adversary = Adversary(config.audio.sample_rate, ramp=settings.adversarial_ramp)
+        known = settings.adversarial and read_discriminators(inputs.base, adversary.discriminators)
         result = tune_istft(
             network,
             [read(clip) for clip in train],
             [read(clip) for clip in held_out],
             settings,
             seed=config.seed,
+            adversary=adversary if known else None,
             on_step=lambda step, loss: on_step(step, f"loss {loss:.3f}"),
         )
         write_istft(network, target, {"key": key})

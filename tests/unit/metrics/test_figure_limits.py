@@ -40,7 +40,7 @@ def test_unknown_names_and_values_without_sense_are_errors(wrong: dict[str, obje
         FigureLimits.model_validate(wrong)
 
 
-@pytest.mark.parametrize("preset", ["cpu", "gpu", "finetune", "scratch"])
+@pytest.mark.parametrize("preset", ["cpu", "fine", "gpu", "finetune", "scratch"])
 def test_presets_of_voices_that_ship_have_limits(repository: Path, preset: str) -> None:
     settings = load_config(repository / BASE, preset).evaluation
     assert settings.long_sentences

@@ -155,6 +155,12 @@ def test_the_speakers_on_whom_voices_are_measured_are_refused(folders: list[Path
             with pytest.raises(ValueError, match="measured"):
                 read_speakers([Path(shutil.copytree(folders[0], tmp_path / name))])
         found = read_speakers([folders[0]])
+        many = Path(shutil.copytree(folders[0], tmp_path / "many"))
+        lines = [json.loads(line) for line in (many / "train.jsonl").read_text().splitlines()]
+        sources = [{"source": f"wavs/{19 + number % 2}-198-000{number}.flac"} for number in range(len(lines))]
+        written = (json.dumps(line | source) for line, source in zip(lines, sources, strict=True))
+        (many / "train.jsonl").write_text("\n".join(written) + "\n")
+        assert [(one.name, len(one.clips)) for one in read_speakers([many])] == [("19", 3), ("20", 2), ("many", 1)]
     assert [(one.name, len(one.clips)) for one in found] == [("anna", 6)]
     assert found[0].pitch.pitch_mean == pytest.approx(175, abs=3)
     assert json.loads((folders[0] / "dataset.json").read_text())["pitch_mean"] == 180.0

@@ -12,11 +12,30 @@ from voicemill.training.config import TrainingConfig, load_config
 BASE = Path("configs", "voice", "prod_tts", "nemo_fastpitch_hifigan.yaml")
 
 
-@pytest.mark.parametrize("preset", ["smoke", "cpu", "gpu", "finetune", "scratch"])
+@pytest.mark.parametrize("preset", ["smoke", "cpu", "fine", "gpu", "finetune", "scratch"])
 def test_presets_load(repository: Path, preset: str) -> None:
     config = load_config(repository / BASE, preset)
     assert config.preset == preset
     assert config.audio.frames_per_second == pytest.approx(86.13, abs=0.01)
+
+
+def test_a_preset_that_extends_another_says_only_what_is_different(repository: Path) -> None:
+    cpu, fine = (load_config(repository / BASE, preset) for preset in ("cpu", "fine"))
+    assert fine.acoustic.max_steps > cpu.acoustic.max_steps
+    assert fine.runtime_vocoder.max_steps > cpu.runtime_vocoder.max_steps
+    assert fine.acoustic == cpu.acoustic.model_copy(update={"max_steps": fine.acoustic.max_steps})
+    assert fine.evaluation == cpu.evaluation
+
+
+@pytest.mark.parametrize("parent", ["p", "q", "[cpu]", "3"])
+def test_a_preset_that_extends_itself_or_no_preset_is_refused(tmp_path: Path, parent: str) -> None:
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets" / "p.yaml").write_text(f"extends: {parent}\n")
+    (tmp_path / "presets" / "q.yaml").write_text("extends: p\n")
+    (tmp_path / "base.yaml").write_text("seed: 1\n")
+    with pytest.raises(ConfigError) as caught:
+        load_config(tmp_path / "base.yaml", "p")
+    assert caught.value.reason == "config_invalid:extends"
 
 
 def test_overrides_win_over_preset_and_base(repository: Path) -> None:

@@ -141,6 +141,33 @@ def test_tuning_comes_nearer_to_the_speaker() -> None:
     assert result.best_step in (8, 16)
 
 
+def test_tuning_goes_on_with_the_discriminators_of_the_base(tmp_path: Path) -> None:
+    import torch
+
+    from voicemill.training.istft_adversary import Adversary
+    from voicemill.training.istft_tuning import TuningClip, tune_istft
+    from voicemill.training.istft_weights import read_discriminators, read_istft, write_istft
+
+    torch.manual_seed(1)
+    base, fresh, adversary = small_network(), Adversary(AUDIO.sample_rate), Adversary(AUDIO.sample_rate, ramp=1)
+    plain = write_istft(base, tmp_path / "plain.safetensors")
+    path = write_istft(base, tmp_path / "base.safetensors", discriminators=fresh.discriminators)
+    assert not read_discriminators(plain, adversary.discriminators)
+    assert not read_discriminators(path, torch.nn.Linear(2, 2))
+    assert read_discriminators(path, adversary.discriminators)
+    clips, settings = [TuningClip(recording("LJ001-0005"))], RuntimeVocoderConfig(max_steps=4, batch_size=2)
+    networks = {}
+    for name, judge in (("alone", None), ("judged", adversary)):
+        networks[name] = read_istft(path, AUDIO)
+        result = tune_istft(networks[name], clips, clips, settings, seed=1, adversary=judge)
+        assert result.steps == 4
+    assert adversary.steps == 4
+    for ours, theirs in zip(adversary.discriminators.parameters(), fresh.discriminators.parameters(), strict=True):
+        assert not torch.equal(ours, theirs)
+    alone, judged = (network.state_dict() for network in networks.values())
+    assert any(not torch.equal(value, judged[name]) for name, value in alone.items())
+
+
 def test_tuning_that_does_harm_keeps_the_base() -> None:
     import torch
 
