@@ -21,6 +21,7 @@
     recognise  words that a recogniser gets wrong of a person's recordings
     session  a recording session of the studio with a person's recordings as the microphone: minutes, and every verdict
     vocoders copy synthesis of people by every vocoder, beside the recordings
+    likeness a voice trained on a prepared dataset, by every judge, beside the speaker's recordings
     marks    what the watermark survives, its level, and its false alarms on human speech
     curve    error rate, distortion and pitch error against minutes of training, stock NeMo beside ours (needs flite)
     quality  character error rate against minutes of training, on sentences outside the training data (needs flite)
@@ -383,6 +384,35 @@ def judges(speakers: tuple[Path, ...], count: int) -> None:
     from judges import report
 
     for line in report(speakers, count):
+        click.echo(line)
+
+
+@main.command()
+@click.argument("dataset", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--preset", default="cpu", show_default=True)
+@click.option("--set", "overrides", default="{}", help="YAML merged over the preset.")
+@click.option("--acoustic", type=click.Path(path_type=Path), help="Base FastPitch.  [default: random weights]")
+@click.option(
+    "--istft",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    default=ROOT / "data/base/base-en-people-istft.safetensors",
+    help="Base vocoder.",
+)
+@click.option("--seed", default=1, show_default=True)
+@click.pass_obj
+def likeness(
+    work: Path, dataset: Path, preset: str, overrides: str, acoustic: Path | None, istft: Path, seed: int
+) -> None:
+    """Train a voice on DATASET, a prepared one, and judge forty sentences of it beside its held-out recordings."""
+    import yaml
+    from likeness import Bases, report
+
+    from voicemill.training.config import load_config
+
+    config = load_config(CONFIG, preset, {"seed": seed, "threads": 1, **yaml.safe_load(overrides)})
+    out = work / f"likeness-{time.time_ns()}"
+    out.mkdir(parents=True)
+    for line in report(dataset, config, Bases(acoustic, istft), out):
         click.echo(line)
 
 
