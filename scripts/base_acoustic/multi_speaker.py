@@ -41,7 +41,8 @@ class BaseTraining:
     def __init__(self, config: TrainingConfig, speakers: Sequence[SpeakerClips], folder: Path) -> None:
         self._config, self._speakers = config, speakers
         write_nemo_lexicon(folder / "lexicon.dict", folder / "lexicon.cmudict")
-        self._model = build_fastpitch(config, speakers[0].pitch, folder / "lexicon.cmudict").eval()
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._model = build_fastpitch(config, speakers[0].pitch, folder / "lexicon.cmudict").to(self._device).eval()
         self._module = AcousticModule(self._model, config.acoustic, seed=config.seed)
         self.batches = SpeakerBatches(
             self._model, speakers, config.audio, size=config.acoustic.batch_size, seed=config.seed
@@ -50,10 +51,12 @@ class BaseTraining:
         with torch.no_grad():
             self._model.fastpitch.proj.bias.copy_(self._mean_log_mel)
         self._symbol_vectors, self._pitch_vectors = (
-            nn.Embedding.from_pretrained(torch.zeros(len(speakers), config.acoustic.width), freeze=False)
+            nn.Embedding.from_pretrained(torch.zeros(len(speakers), config.acoustic.width), freeze=False).to(
+                self._device
+            )
             for _ in range(2)
         )
-        self._chosen = torch.zeros(0, dtype=torch.long)
+        self._chosen = torch.zeros(0, dtype=torch.long, device=self._device)
         fastpitch = self._model.fastpitch
         fastpitch.encoder.word_emb.register_forward_hook(self._add_to_symbols)
         fastpitch.pitch_emb.register_forward_hook(self._add_to_pitch)
@@ -85,9 +88,10 @@ class BaseTraining:
         for group in self._optimiser.param_groups:
             rate = self._config.acoustic.optimiser.learning_rate
             group["lr"] = rate * falling * min(1.0, (self.step + 1) / WARMUP_STEPS)
-        batch, self._chosen = self.batches.batch(self.step)
+        batch, chosen = self.batches.batch(self.step)
+        self._chosen = chosen.to(self._device)
         self._model.train()
-        losses = self._module.losses(MicroBatch(batch))
+        losses = self._module.losses(MicroBatch(batch.to(self._device)))
         self._optimiser.zero_grad()
         losses.total.backward()
         nn.utils.clip_grad_norm_(self._weights, self._config.acoustic.optimiser.gradient_clip)
@@ -122,7 +126,7 @@ class BaseTraining:
         Raises:
             ValueError: it is of other speakers.
         """
-        state: dict[str, Any] = torch.load(path, weights_only=True)
+        state: dict[str, Any] = torch.load(path, map_location=self._device, weights_only=True)
         if state["speakers"] != [speaker.name for speaker in self._speakers]:
             raise ValueError(f"{path} is the checkpoint of other speakers.")
         with torch.no_grad():
