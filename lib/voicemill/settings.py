@@ -24,6 +24,8 @@ DEFAULT_BASE_WEIGHTS = "nvidia/nemo-tts-fastpitch-en"
 """Base weights of the NeMo lane and the PROD_TTS steps by default; otherwise the preset decides."""
 FROM_SCRATCH = "voicemill/from-scratch"
 """Allowlist id for training without third-party weights."""
+BASE_FASTPITCH = "voicemill/base-en-people-fastpitch"
+"""Allowlist id of the embedded base of weights alone."""
 DEMO_AUDIO = Path("data/demo/demo.flac")
 """The bundled recording, below the repository."""
 RUNTIMES = ("docker", "podman", "direct")

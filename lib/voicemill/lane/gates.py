@@ -31,6 +31,7 @@ from voicemill.weights.allowlist import LoadedAllowlist
 from voicemill.weights.archive import inspect_archive
 from voicemill.weights.download import fetch
 from voicemill.weights.store import WeightsStore
+from voicemill.weights.tensor_file import inspect_tensors
 
 NEMO_MODELS = "nemo.collections.tts.models"
 """The part of NeMo that training needs: it may be installed and fail to load a shared library."""
@@ -91,8 +92,8 @@ def clear(request: LaneRequest, settings: Settings, observer: Observer | None = 
                 inspect_archive(found)
             elif selection.entry.files:
                 bases[index] = found = store.resolve(selection.entry).main
-                if not has_own_tokenizer(found):  # a `.nemo`
-                    inspect_archive(found)
+                inspect = inspect_tensors if has_own_tokenizer(found) else inspect_archive
+                inspect(found)
         if runtime_vocoder is not None:
             runtime_vocoder_base = store.resolve(runtime_vocoder.entry).main
     return Cleared(

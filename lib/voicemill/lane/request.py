@@ -20,7 +20,7 @@ from voicemill.dataset.request import (
 )
 from voicemill.errors import AudioError, BlockedError, UsageError
 from voicemill.launch.preflight import RAY
-from voicemill.settings import DEFAULT_VOICE, DEMO_AUDIO, FROM_SCRATCH, Settings, is_demo
+from voicemill.settings import BASE_FASTPITCH, DEFAULT_VOICE, DEMO_AUDIO, FROM_SCRATCH, Settings, is_demo
 from voicemill.weights.allowlist import load_allowlist
 from voicemill.workspace import display_name
 from voicemill_marks.anchors import anchors_of_environment
@@ -200,12 +200,15 @@ def _require_files(preparation: PreparationRequest) -> None:
 def default_preset(settings: Settings, base_weights: str | None = None) -> str:
     """PROD_TTS_PRESET, else a preset for the base weights and the device.
 
-    A checkpoint of the allowlist is fine-tuned. Without one, the preset is `cpu` without an NVIDIA GPU. With one it is
-    `scratch` if the base weights are `voicemill/from-scratch`, else `finetune` if the allowlist pins its checkpoints,
-    else `gpu`, which needs none. A GPU is detected by its device node, without importing torch.
+    A checkpoint of the allowlist is fine-tuned; the embedded base FastPitch has the sizes of `cpu`. Without either, the
+    preset is `cpu` without an NVIDIA GPU. With one it is `scratch` if the base weights are `voicemill/from-scratch`,
+    else `finetune` if the allowlist pins its checkpoints, else `gpu`, which needs none. A GPU is detected by its device
+    node, without importing torch.
     """
     if settings.training.preset:
         return settings.training.preset
+    if base_weights == BASE_FASTPITCH:
+        return "cpu"
     if base_weights and base_weights != FROM_SCRATCH:
         return "finetune"
     device = settings.training.device

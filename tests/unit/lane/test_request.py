@@ -153,6 +153,7 @@ def test_a_missing_text_is_refused(repository: Path, tmp_path: Path) -> None:
     [
         ({}, "cpu"),
         ({"PROD_TTS_BASE_WEIGHTS_ID": "voicemill/from-scratch"}, "cpu"),
+        ({"TORCH_DEVICE": "cuda", "PROD_TTS_BASE_WEIGHTS_ID": "voicemill/base-en-people-fastpitch"}, "cpu"),
         ({"PROD_TTS_BASE_WEIGHTS_ID": "nvidia/nemo-tts-fastpitch-en"}, "finetune"),
         ({"PROD_TTS_BASE_WEIGHTS_ID": "nvidia/nemo-tts-fastpitch-en", "PROD_TTS_PRESET": "smoke"}, "smoke"),
         ({"TORCH_DEVICE": "cuda"}, "gpu"),

@@ -146,6 +146,28 @@ def test_a_base_that_does_not_fit_is_refused_by_name(
     assert caught.value.reason == f"base_unusable:{what}"
 
 
+def test_the_shipped_base_learned_from_none_of_them_and_fits_the_preset(repository: Path, tmp_path: Path) -> None:
+    from safetensors import safe_open
+
+    from voicemill.training.config import load_config
+    from voicemill.training.data import PitchStatistics
+    from voicemill.training.fastpitch_model import build_fastpitch
+    from voicemill.training.fastpitch_weights import load_base
+    from voicemill.training.runtime import nemo_runtime
+
+    base = repository / "data/base/base-en-people-fastpitch.safetensors"
+    with safe_open(base, framework="pt") as opened:
+        speakers = set(opened.metadata()["speakers"].split())
+    assert {name for name in speakers if not name.isdigit()} == {"base_awb", "base_rms"}
+    assert len(speakers) == 138
+    config = load_config(repository / "configs/voice/prod_tts/nemo_fastpitch_hifigan.yaml", "cpu")
+    (tmp_path / "lexicon.cmudict").write_text("HELLO  HH AH L OW\n")
+    with nemo_runtime():
+        statistics = PitchStatistics(pitch_mean=120, pitch_std=20, pitch_fmin=60, pitch_fmax=400)
+        model = build_fastpitch(config, statistics, tmp_path / "lexicon.cmudict")
+        load_base(model, config.acoustic, config.audio, base)
+
+
 def test_the_speakers_on_whom_voices_are_measured_are_refused(folders: list[Path], tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(REPOSITORY / "scripts/base_acoustic"))
