@@ -54,8 +54,8 @@ sample.wav, and reports/<voice>.html. Exit codes: 0 done, 1 refused, 2 blocked (
 @click.option("--display-name", help="Name of the voice for people.  [default: Dottie, or the profile id]")
 @click.option(
     "--preset",
-    help="smoke, cpu, fine, gpu, finetune or scratch.  [default: cpu; on a GPU gpu, or finetune once its checkpoints are "
-    "pinned]",
+    help="smoke, cpu, fine, gpu, finetune or scratch.  [default: cpu; on a GPU gpu, or finetune once its checkpoints "
+    "are pinned]",
 )
 @click.option("--max-steps", type=click.IntRange(min=1), help="Cap on the training steps of each model.")
 @click.option(
