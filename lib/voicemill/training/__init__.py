@@ -12,9 +12,10 @@ Settings and data:
 Models and their steps:
 
     fastpitch_model      NeMo's FastPitchModel from our settings; finetune: from a base checkpoint
+    fastpitch_weights    the file of the base FastPitch: weights alone
     hifigan_model        NeMo's HifiGanModel, likewise
     istft_network        the vocoder of the graph, which NeMo does not know; istft_weights: its file
-    istft_losses         its losses
+    istft_losses         its losses; istft_adversary: its discriminators
     manual_optimisation  the LightningModule of both trainings, and recovery from non-finite losses
     fastpitch_module     a step of FastPitch; hifigan_module: a step of HiFi-GAN
     memory               memory of a step, and micro-batches that fit
