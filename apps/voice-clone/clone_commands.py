@@ -20,10 +20,10 @@ from voicemill_cloning.clone_options import clone_options, self_test_options
 
 if TYPE_CHECKING:
     from voicemill_cloning.app_context import AppContext
-    from voicemill_cloning.app_options import ModelSettings
     from voicemill_cloning.clone_run import CloneOutcome
     from voicemill_cloning.cloning import CloneRequest
     from voicemill_cloning.generation import GenerationOptions
+    from voicemill_cloning.opening import ModelSettings
 
 
 @click.command("synth")

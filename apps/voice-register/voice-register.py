@@ -19,8 +19,8 @@ from voicemill_cloning.source_options import source_part_options
 
 if TYPE_CHECKING:
     from voicemill_cloning.app_context import AppContext
-    from voicemill_cloning.app_options import ModelSettings
     from voicemill_cloning.cloning import CloneRequest
+    from voicemill_cloning.opening import ModelSettings
     from voicemill_cloning.source_recording import SourcePart
 
 

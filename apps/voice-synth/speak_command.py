@@ -21,9 +21,9 @@ from voicemill_cloning.app_options import (
 
 if TYPE_CHECKING:
     from voicemill_cloning.app_context import AppContext
-    from voicemill_cloning.app_options import ModelSettings
     from voicemill_cloning.choice import VoiceChoice
     from voicemill_cloning.generation import Generation, GenerationOptions
+    from voicemill_cloning.opening import ModelSettings
     from voicemill_cloning.results import SpokenRun
 
 

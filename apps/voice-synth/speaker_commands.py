@@ -19,7 +19,7 @@ from voicemill_cloning.app_options import (
 if TYPE_CHECKING:
     from voicemill.dataset.rights import Rights
     from voicemill_cloning.app_context import AppContext
-    from voicemill_cloning.app_options import ModelSettings
+    from voicemill_cloning.opening import ModelSettings
 
 
 @click.command("list-speakers")

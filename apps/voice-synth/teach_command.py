@@ -13,8 +13,8 @@ from voicemill_cloning.app_options import PATH, cache_options, instruct_options,
 if TYPE_CHECKING:
     from voicemill.dataset.rights import Rights
     from voicemill_cloning.app_context import AppContext
-    from voicemill_cloning.app_options import ModelSettings
     from voicemill_cloning.choice import VoiceChoice
+    from voicemill_cloning.opening import ModelSettings
 
 
 @click.command(

@@ -14,10 +14,9 @@ from voicemill.progress import Observer
 from voicemill.settings import Settings
 from voicemill.weights.registry import WeightsRegistry
 from voicemill.workspace import Workspace
-from voicemill_cloning.app_options import ModelSettings
 from voicemill_cloning.choice import SWITCH, VoiceChoice, choose_speaker, choose_voice, custom_voice_enabled
 from voicemill_cloning.judging import TakeJudges
-from voicemill_cloning.opening import EngineOptions
+from voicemill_cloning.opening import EngineOptions, ModelSettings
 from voicemill_cloning.registry import SpeakingVoices
 from voicemill_cloning.styles import SHIPPED, Instruction, find_instruction
 from voicemill_cloning.worker.environment import QwenEnvironment

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from voicemill.dataset.rights import Rights
     from voicemill_cloning.app_context import AppContext
     from voicemill_cloning.generation import GenerationOptions
+    from voicemill_cloning.opening import ModelSettings
 
 PATH = click.Path(path_type=Path)
 DTYPES = ("auto", "float32", "float16", "bfloat16")
@@ -42,15 +42,6 @@ instruct_options = with_options(
 )
 
 
-@dataclass(frozen=True)
-class ModelSettings:
-    """`--model`, `--threads`, `--dtype`; see `opening.EngineOptions`."""
-
-    model: str | None = None
-    threads: int | None = None
-    dtype: str = "auto"
-
-
 def _context(cache: Path | None, out: Path | None = None) -> AppContext:
     from voicemill_cloning.app_context import AppContext
 
@@ -70,6 +61,12 @@ def _generation(**values: Any) -> GenerationOptions:
     return GenerationOptions(**values)
 
 
+def _model_settings(**values: Any) -> ModelSettings:
+    from voicemill_cloning.opening import ModelSettings
+
+    return ModelSettings(**values)
+
+
 def _text(text: str | None, text_file: Path | None) -> str:
     from voicemill_cloning.app_context import read_text
 
@@ -82,7 +79,7 @@ folder_options = in_one("context", _context, _OUT, _CACHE)
 """`--out` and `--cache`, as `context`."""
 model_options = in_one(
     "engine",
-    ModelSettings,
+    _model_settings,
     click.option("--model", metavar="ID", help="Weights of Qwen3-TTS, by their id on the allowlist."),
     click.option("--threads", type=click.IntRange(1, 256), help="Threads of the processor."),
     click.option("--dtype", type=click.Choice(DTYPES), default="auto", show_default=True, help="Numbers of the model."),

@@ -11,7 +11,7 @@ import re
 
 from voicemill.text.frontend.sentences import split_sentences
 from voicemill_cloning.durations import expected_seconds
-from voicemill_cloning.engines.engine import AUTO
+from voicemill_cloning.languages import AUTO
 from voicemill_cloning.text_language import by_text
 
 LONGEST = 15.0

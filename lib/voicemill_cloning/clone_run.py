@@ -19,8 +19,9 @@ from voicemill_cloning.app_context import AppContext
 from voicemill_cloning.choice import VoiceChoice
 from voicemill_cloning.clone_results import write_clone
 from voicemill_cloning.cloning import ClonedReference, CloneRequest
-from voicemill_cloning.engines.engine import AUTO, SpeechEngine
+from voicemill_cloning.engines.engine import SpeechEngine
 from voicemill_cloning.generation import GenerationOptions, as_defaults, resolve
+from voicemill_cloning.languages import AUTO
 from voicemill_cloning.opening import EngineOptions
 from voicemill_cloning.results import SpokenRun
 from voicemill_cloning.speak_run import SpeakRequest, speak_run

@@ -14,9 +14,9 @@ from voicemill.errors import GateError, UsageError
 from voicemill.progress import Observer
 from voicemill_cloning import judging, languages
 from voicemill_cloning.app_context import AppContext
-from voicemill_cloning.engines.engine import AUTO
 from voicemill_cloning.engines.qwen import DEFAULT_MODELS, QwenModel
 from voicemill_cloning.judging import TakeJudges, TakeRecogniser
+from voicemill_cloning.languages import AUTO
 from voicemill_cloning.listing import UNNAMED
 from voicemill_cloning.opening import EngineOptions
 from voicemill_cloning.prompts import SUFFIX, prompt_name, read_prompt

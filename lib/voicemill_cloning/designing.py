@@ -11,7 +11,7 @@ from voicemill.progress import Observer
 from voicemill_cloning import cloning, languages, voice_file
 from voicemill_cloning.app_context import AppContext
 from voicemill_cloning.cloning import CloneRequest
-from voicemill_cloning.engines.engine import AUTO
+from voicemill_cloning.languages import AUTO
 from voicemill_cloning.marked_files import speech_origin, write_take
 from voicemill_cloning.opening import EngineOptions
 from voicemill_cloning.speaking import SpeakOptions, speak

@@ -19,7 +19,7 @@ import unicodedata
 from voicemill.errors import DatasetError
 from voicemill.text.frontend import read
 from voicemill.text.lexicon import default_lexicon
-from voicemill_cloning.engines.engine import AUTO
+from voicemill_cloning.languages import AUTO
 from voicemill_cloning.text_language import by_text
 
 PHONE, MARK, SENTENCE = 0.09, 0.2, 0.4

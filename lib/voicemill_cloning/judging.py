@@ -22,8 +22,8 @@ from voicemill.metrics.judges import WHISPER, Judges, find_judges, spoken_form, 
 from voicemill.progress import Observer, SilentObserver
 from voicemill.weights.registry import WeightsRegistry
 from voicemill_cloning import recogniser_files
-from voicemill_cloning.engines.engine import AUTO, Samples
-from voicemill_cloning.languages import CODES
+from voicemill_cloning.engines.engine import Samples
+from voicemill_cloning.languages import AUTO, CODES
 
 ENGLISH_MODEL, OTHER_MODEL = "tiny.en", "base"
 """Names of the recognisers for English and for the other languages."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 
 from voicemill.errors import UsageError
-from voicemill_cloning.engines.engine import AUTO
 
+AUTO = "Auto"
+"""The language that the text seems to be in."""
 CODES = {
     "Chinese": "zh",
     "English": "en",

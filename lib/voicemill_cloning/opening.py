@@ -21,6 +21,15 @@ from voicemill_runtime.bundle import bundle_origin
 
 
 @dataclass(frozen=True)
+class ModelSettings:
+    """`--model`, `--threads`, `--dtype`; see `EngineOptions`."""
+
+    model: str | None = None
+    threads: int | None = None
+    dtype: str = "auto"
+
+
+@dataclass(frozen=True)
 class EngineOptions:
     """How an engine computes.
 

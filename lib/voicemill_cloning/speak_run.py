@@ -22,9 +22,10 @@ from voicemill.text.lexicon import default_lexicon
 from voicemill.text.readings import reading_of
 from voicemill_cloning import chunking, judging, languages, selection
 from voicemill_cloning.choice import VoiceChoice
-from voicemill_cloning.engines.engine import AUTO, SpeechEngine
+from voicemill_cloning.engines.engine import SpeechEngine
 from voicemill_cloning.generation import Generation
 from voicemill_cloning.judging import RecognisedTake, ReferenceVoice, TakeJudges, TakeRecogniser
+from voicemill_cloning.languages import AUTO
 from voicemill_cloning.opening import origin_of, require_spoken
 from voicemill_cloning.results import JudgedTake, SpokenRun
 from voicemill_cloning.speaking import SpeakOptions, SynthesisedTake, speak

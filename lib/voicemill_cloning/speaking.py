@@ -10,7 +10,8 @@ import numpy as np
 
 from voicemill.errors import BlockedError, UsageError
 from voicemill_cloning import chunking, durations
-from voicemill_cloning.engines.engine import AUTO, EngineRequest, Samples, SamplingOptions, SpeechEngine
+from voicemill_cloning.engines.engine import EngineRequest, Samples, SamplingOptions, SpeechEngine
+from voicemill_cloning.languages import AUTO
 
 PAUSE = 0.3
 """Seconds of silence between two pieces."""

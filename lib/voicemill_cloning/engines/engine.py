@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicemill.errors import UsageError
+from voicemill_cloning.languages import AUTO
 
 Samples = NDArray[np.float32]
 """Mono samples (n,), full scale 1.0."""
-AUTO = "Auto"
-"""The language that the text seems to be in."""
 
 
 @dataclass(frozen=True)

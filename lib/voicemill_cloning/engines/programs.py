@@ -20,12 +20,12 @@ import soundfile
 
 from voicemill.errors import BlockedError, DependencyError, UsageError
 from voicemill_cloning.engines.engine import (
-    AUTO,
     EngineDescription,
     EngineRequest,
     EngineSpeech,
     require_language,
 )
+from voicemill_cloning.languages import AUTO
 from voicemill_cloning.text_language import by_text
 
 _SECONDS = 300
