@@ -93,7 +93,7 @@ def detect(samples: NDArray[np.float32], rate: int, key: bytes = PUBLIC_KEY, *, 
         samples: mono, shape (samples,).
         rate: in Hz.
         key: of the mark.
-        speeds: whether to search other speeds where the original one shows no mark.
+        speeds: whether to search other speeds where the original one shows no mark, or one that cannot be read.
     """
     return _detect(lambda start, end: samples[start:end], len(samples), rate, key, speeds=speeds)
 
@@ -126,13 +126,14 @@ def _detect(read: Reader, count: int, rate: int, key: bytes, *, speeds: bool, mo
         windows = _spread(windows, most)
     found = [_scan(read(*window), rate, code, Speed()) for window in windows]
     detection = _detection(windows, found, rate, Speed(), THRESHOLD)
-    if detection.marked or not speeds:
+    if detection.payload is not None or not speeds:
         return detection
     speed = _search_speed(read, rate, code, windows)
     if speed is None:
         return detection
     found = [_scan(read(*window), rate, code, speed) for window in windows]
-    return _detection(windows, found, rate, speed, SEARCHED_THRESHOLD)
+    searched = _detection(windows, found, rate, speed, SEARCHED_THRESHOLD)
+    return detection if detection.marked and searched.payload is None else searched
 
 
 def _for_windows(count: int) -> float:

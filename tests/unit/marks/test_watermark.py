@@ -12,6 +12,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from voicemill_marks import detector
 from voicemill_marks.code import CHIPS, PERIOD_FRAMES, SYMBOLS, checksum, code_of
 from voicemill_marks.detector import SEARCHED_THRESHOLD, STEP_SECONDS, THRESHOLD, detect, detect_in_file
 from voicemill_marks.features import Spectrogram, at_tempo
@@ -160,6 +161,18 @@ def test_the_code_uses_every_cell_once() -> None:
 def test_the_checksum_is_part_of_the_payload() -> None:
     assert len(checksum(PAYLOAD)) == 1
     assert checksum(PAYLOAD) != checksum(bytes(4))
+
+
+def test_a_mark_that_the_original_speed_shows_and_cannot_read_is_read_at_its_speed(
+    marked: Samples, speech: tuple[Samples, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed, rate = through_codec(marked, speech[1], "wav", "-filter:a", "atempo=1.07"), speech[1]
+    monkeypatch.setattr(detector, "THRESHOLD", 20.0)  # so that the original speed is over it
+    assert detect(changed, rate, speeds=False).marked
+    assert detect(changed, rate, speeds=False).payload is None
+    found = detect(changed, rate)
+    assert found.payload == PAYLOAD
+    assert found.speed.tempo == pytest.approx(1.07, abs=0.003)
 
 
 def test_features_of_another_speed_line_up(marked: Samples, speech: tuple[Samples, int]) -> None:
