@@ -28,6 +28,15 @@ FORMATS = (
     "matroska",
     "webm",
     "asf",
+    "wv",
+    "tta",
+    "ape",
+    "ac3",
+    "eac3",
+    "amr",
+    "avi",
+    "flv",
+    "mpegts",
 )
 """ffmpeg demuxers that may open a source: self-contained audio files only, no formats that refer to other files."""
 

@@ -120,8 +120,8 @@ def test_a_plain_header_is_read_as_ffprobe_reads_it(
     with monkeypatch.context() as without:
         without.setattr(ffmpeg, "ffprobe", lambda *_: pytest.fail("ffprobe was started"))
         own = probing.inspect(path)
-    monkeypatch.setattr(probing, "_flac_header", lambda _: None)
-    monkeypatch.setattr(probing, "_wav_header", lambda _: None)
+    monkeypatch.setattr(probing, "flac_header", lambda _: None)
+    monkeypatch.setattr(probing, "plain_wav_header", lambda _: None)
     found = probing.inspect(path)
     assert own.duration == pytest.approx(found.duration, abs=1e-6)
     assert dataclasses.replace(own, duration=found.duration) == found

@@ -12,6 +12,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from voicemill.verify.audio_marks import inspect_audio
 from voicemill_marks import detector
 from voicemill_marks.code import CHIPS, PERIOD_FRAMES, SYMBOLS, checksum, code_of
 from voicemill_marks.detector import SEARCHED_THRESHOLD, STEP_SECONDS, THRESHOLD, detect, detect_in_file
@@ -81,6 +82,51 @@ ATTACKS: dict[str, Callable[[Samples, int], tuple[Samples, int]]] = {
 def test_the_payload_survives_every_single_attack(attack: str, marked: Samples, speech: tuple[Samples, int]) -> None:
     samples, rate = ATTACKS[attack](marked, speech[1])
     found = detect(samples, rate)
+    assert found.marked
+    assert found.payload == PAYLOAD
+
+
+FORMATS = {
+    "wav": ("-c:a", "pcm_s16le"),
+    "w64": ("-c:a", "pcm_f32le"),
+    "aiff": (),
+    "au": (),
+    "caf": (),
+    "flac": (),
+    "wv": (),
+    "tta": (),
+    "mp3": (),
+    "ogg": ("-c:a", "libvorbis"),
+    "opus": (),
+    "aac": (),
+    "m4a": (),
+    "m4a with ALAC": ("-c:a", "alac"),
+    "ac3": (),
+    "eac3": (),
+    "wma": (),
+    "mka": ("-c:a", "libopus"),
+    "webm": ("-c:a", "libopus"),
+    "mp4": ("-c:a", "aac"),
+    "mov": ("-c:a", "pcm_s16le"),
+    "avi": ("-c:a", "mp3"),
+    "ts": ("-c:a", "mp2"),
+    "flv": ("-c:a", "aac"),
+    "wav of A-law": ("-c:a", "pcm_alaw", "-ar", "8000"),
+    "wav of ADPCM": ("-c:a", "adpcm_ms"),
+    "wav in stereo": ("-ac", "2", "-ar", "48000"),
+}
+"""File formats, by the ending of the name, and how ffmpeg writes them."""
+
+
+@pytest.mark.parametrize("form", FORMATS, ids=str)
+def test_a_file_of_any_usual_format_is_read(
+    form: str, marked: Samples, speech: tuple[Samples, int], tmp_path: Path
+) -> None:
+    soundfile.write(tmp_path / "marked.wav", marked, speech[1])
+    target = tmp_path / f"sound.{form.partition(' ')[0]}"
+    argv = ["ffmpeg", "-v", "error", "-i", str(tmp_path / "marked.wav"), *FORMATS[form], str(target)]
+    subprocess.run(argv, check=True, capture_output=True)
+    found = inspect_audio(target, []).watermark
     assert found.marked
     assert found.payload == PAYLOAD
 
