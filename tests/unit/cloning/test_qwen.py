@@ -228,7 +228,7 @@ def test_a_running_generation_can_be_stopped(open_model: Callable[..., QwenModel
 
 @pytest.mark.exhaustive
 def test_a_generation_over_time_is_one_sentence(open_model: Callable[..., QwenModel]) -> None:
-    engine = open_model("custom_voice", timeout=0.3).built_in("Ryan")
+    engine = open_model("custom_voice", timeout=0.001).built_in("Ryan")
     greedy = SamplingOptions(max_new_tokens=4000, do_sample=False)
     with pytest.raises(BlockedError) as caught:
         engine.synthesise(EngineRequest("A sentence.", sampling=greedy))
