@@ -139,17 +139,11 @@ class LoadedQwen:
         most = int(request.options.get("max_new_tokens") or self._model.generate_defaults.get("max_new_tokens", 2048))
         progress.begin(most, config.codec_eos_token_id, request.timeout)
         self._progress = progress
-        options = {"language": request.language, **request.options}
-        if self.description.kind == "base":
-            sounds, rate = self._model.generate_voice_clone(
-                request.text, voice_clone_prompt=[self._prompt(Path(request.prompt))], **options
-            )
-        elif self.description.kind == "custom_voice":
-            sounds, rate = self._model.generate_custom_voice(
-                request.text, request.speaker, instruct=request.instruct or None, **options
-            )
-        else:
-            sounds, rate = self._model.generate_voice_design(request.text, request.instruct, **options)
+        try:
+            sounds, rate = self._speak(request)
+        except (RuntimeError, ValueError, IndexError):
+            if not progress.timed_out:  # one that is stopped at its first frame has no sound to decode
+                raise
         if progress.timed_out:
             raise EngineFailureError(
                 f"The speech was not finished in {request.timeout:g} s, at {progress.tokens} of {most} frames.",
@@ -165,6 +159,18 @@ class LoadedQwen:
             )
         soundfile.write(request.target, samples, rate, subtype="FLOAT")
         return messages.Generated(len(samples) / rate, int(rate), progress.tokens, progress.ended)
+
+    def _speak(self, request: messages.GenerateRequest) -> tuple[Any, int]:
+        options = {"language": request.language, **request.options}
+        if self.description.kind == "base":
+            prompt = [self._prompt(Path(request.prompt))]
+            found = self._model.generate_voice_clone(request.text, voice_clone_prompt=prompt, **options)
+        elif self.description.kind == "custom_voice":
+            instruct = request.instruct or None
+            found = self._model.generate_custom_voice(request.text, request.speaker, instruct=instruct, **options)
+        else:
+            found = self._model.generate_voice_design(request.text, request.instruct, **options)
+        return found[0], int(found[1])
 
     def _check(self, request: messages.GenerateRequest) -> None:
         """Refuse what the model would reject in a sentence of its own, or silently ignore."""
