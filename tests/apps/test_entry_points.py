@@ -77,7 +77,7 @@ def test_a_lane_as_a_job_server_starts_it(run, tmp_path, head, lane):
 
 
 def test_the_lanes_differ_in_what_they_start_from(run, tmp_path):
-    for lane, weights in (("tts", "voicemill/from-scratch"), ("nemo", "nvidia/nemo-tts-fastpitch-en")):
+    for lane, weights in (("tts", "voicemill/base-en-people-fastpitch"), ("nemo", "nvidia/nemo-tts-fastpitch-en")):
         assert run(f"train_production_{lane}.py", PROD_TTS_DRY_RUN=1, TORCH_DEVICE="cpu").returncode == 0
         assert json.loads((tmp_path / STATUS).read_text())["selected_weights_id"] == weights
 

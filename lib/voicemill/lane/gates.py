@@ -23,8 +23,7 @@ from voicemill.lane.request import LaneRequest
 from voicemill.launch.lanes import RUNTIME
 from voicemill.progress import Observer
 from voicemill.settings import Settings
-from voicemill.training.config import TrainingConfig, load_config
-from voicemill.training.fastpitch_weights import has_own_tokenizer
+from voicemill.training.config import TrainingConfig, has_own_tokenizer, load_config
 from voicemill.training_status import Ancestor
 from voicemill.weights import allowlist, gate
 from voicemill.weights.allowlist import LoadedAllowlist

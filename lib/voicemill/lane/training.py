@@ -13,8 +13,7 @@ from voicemill.lane.run import TrainingContext
 from voicemill.lane.trained_voice import RECORD, RUNTIME_VOCODER, VOCODER, Models, TrainingRecord
 from voicemill.training import launch, rate_search
 from voicemill.training.checkpoint import StepReport, TrainingResult
-from voicemill.training.config import TrainingConfig
-from voicemill.training.fastpitch_weights import has_own_tokenizer
+from voicemill.training.config import TrainingConfig, has_own_tokenizer
 from voicemill.training.hooks import Hooks
 from voicemill.training.store import commits
 from voicemill.training.worker import TrainingJob

@@ -241,6 +241,14 @@ def _budget(most: int, per_minute: float | None, seconds: float) -> int:
     return most if per_minute is None else min(most, max(1, round(per_minute * seconds / 60)))
 
 
+def has_own_tokenizer(base: Path | None) -> bool:
+    """Whether a voice that starts from `base` has our tokenizer and its dataset's lexicon, not those of a `.nemo`.
+
+    A base of weights alone is a `.safetensors`, see `training.fastpitch_weights`.
+    """
+    return base is None or base.suffix == ".safetensors"
+
+
 def load_config(path: Path, preset: str, overrides: Mapping[str, object] | None = None) -> TrainingConfig:
     """Read the base file, merge the preset and the overrides over it, and check the result.
 

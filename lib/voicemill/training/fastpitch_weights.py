@@ -18,16 +18,10 @@ if TYPE_CHECKING:
     from voicemill.synthesis.mel import AudioConfig
 
 FORMAT = "voicemill-fastpitch-base-1"
-SUFFIX = ".safetensors"
 MEAN_LOG_MEL = "mean_log_mel"
 """Tensor beside the weights: the mean log-mel of what the base was trained on, shape (mels,)."""
 _NOT_SHARED = ("aligner.", "pitch_mean", "pitch_std")
 """Starts of the names of weights that a base does not hold: an aligner that is not trained, and a voice's own pitch."""
-
-
-def has_own_tokenizer(base: Path | None) -> bool:
-    """Whether a voice that starts from `base` has our tokenizer and its dataset's lexicon, not those of a `.nemo`."""
-    return base is None or base.suffix == SUFFIX
 
 
 def write_base(

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from voicemill.training import ranks, rate_search, speedups
 from voicemill.training.batches import BatchPlan
 from voicemill.training.checkpoint import TrainingResult, fingerprint, save_nemo
-from voicemill.training.config import TrainingConfig
+from voicemill.training.config import TrainingConfig, has_own_tokenizer
 from voicemill.training.data import TrainingDataset, read_dataset
 from voicemill.training.examples import ExampleSource, aligned_text
-from voicemill.training.fastpitch_weights import has_own_tokenizer, load_base
+from voicemill.training.fastpitch_weights import load_base
 from voicemill.training.fitting import TrainingRun, fit, new_trainer
 from voicemill.training.hooks import Hooks
 from voicemill.training.memory import MemoryEstimate, estimate_acoustic
