@@ -37,7 +37,7 @@ elif verb == "build":
 elif verb in ("run", "start") :
     mounts = dict(
         (part.split("target=")[1].split(",")[0].rstrip('"'), part.split("source=")[1].split(",target=")[0].rstrip('"'))
-        for flag, part in zip(sys.argv, sys.argv[1:]) if flag == "--mount"
+        for flag, part in zip(sys.argv, sys.argv[1:]) if flag == "--mount" and "source=" in part
     )
     status = pathlib.Path(mounts["/work/artifacts"]) / "train_status.tts_prod_train.json"
     say = lambda line: print(line, flush=True)
