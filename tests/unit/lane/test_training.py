@@ -14,6 +14,7 @@ from voicemill.lane.reporter import LaneReporter
 from voicemill.progress import SilentObserver
 from voicemill.protocol import Protocol
 from voicemill.training.checkpoint import TrainingResult
+from voicemill.training.config import TrainingConfig
 from voicemill.training.hooks import Hooks
 
 
@@ -21,7 +22,8 @@ def test_a_training_that_ends_without_a_model_is_no_success(tmp_path: Path) -> N
     reporter = LaneReporter(Protocol(io.StringIO()), None, SilentObserver())
     context = SimpleNamespace(
         folder=tmp_path,
-        request=SimpleNamespace(force=False, resume=False),
+        request=SimpleNamespace(force=False, resume=False, ray=None),
+        cleared=SimpleNamespace(config=TrainingConfig(preset="one process")),
         run=SimpleNamespace(reporter=reporter, interrupts=Interrupts(), clock=StageClock(reporter, list)),
     )
 
