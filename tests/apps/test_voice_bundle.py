@@ -69,7 +69,7 @@ def test_build_promote_inspect(work):
     assert [line.split(" ")[0] for line in out] == ["PROGRESS", "PROGRESS", "STATS", "ARTIFACT"]
     assert out[-1] == "ARTIFACT checkpoints/prod_tts_voice_bundle/manifest.json"
     stats = json.loads(out[2].removeprefix("STATS "))
-    assert stats["files"] == 5
+    assert stats["files"] == 6
     assert out[2] == "STATS " + json.dumps(stats, sort_keys=True, separators=(",", ":"))
 
     done = run(work, "promote", "--voice", "anna", "--display-name", "Anna", SOURCE_DATE_EPOCH="1771891200")
