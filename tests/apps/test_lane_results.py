@@ -108,7 +108,7 @@ def test_an_early_signal_reaches_the_lane_below_the_shell_script(checkout, tmp_p
     out, errors = process.communicate(timeout=60)
     status = json.loads(path.read_text())
     if status["state"] == "completed":  # the lane was faster, and its shell may have had the signal afterwards
-        assert process.returncode in (0, 143), errors
+        assert process.returncode in (0, 143, -signal.SIGTERM), errors
         return
     assert process.returncode == 143, errors
     assert (status["state"], status["reason"]) == ("error", "interrupted:sigterm")
