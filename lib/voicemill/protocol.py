@@ -10,6 +10,7 @@ import json
 import os
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Literal
 
@@ -30,6 +31,12 @@ def one_line(text: str, most: int | None = None) -> str:
         most: number of characters to keep.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text[:most])
+
+
+def first_of(names: Sequence[str], most: int = 3, separator: str = ", ") -> str:
+    """The first `most` of some names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{separator.join(names[:most])}{more}"
 
 
 def read_progress(line: str) -> tuple[int, int] | None:

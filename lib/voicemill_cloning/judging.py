@@ -17,7 +17,7 @@ from voicemill.align.transcription import RecogniserModel, WhisperTranscriber
 from voicemill.audio.decode import resample
 from voicemill.audio.embedding import SpeakerModel, centroid
 from voicemill.errors import DependencyError, GateError, NotMeasurableError, UsageError
-from voicemill.metrics.error_rate import ErrorRate
+from voicemill.metrics.error_rate import ErrorRate, errors_in_words
 from voicemill.metrics.judges import WHISPER, Judges, find_judges, spoken_form, whisper_model
 from voicemill.progress import Observer, SilentObserver
 from voicemill.weights.registry import WeightsRegistry
@@ -33,6 +33,7 @@ MODELS = {
     "small": "Systran/faster-whisper-small",
 }
 """Name of a Whisper model -> id on the weights allowlist."""
+_AS_ENGLISH = ("English", AUTO)
 _BY_CHARACTER = ("Chinese", "Japanese", "Korean")
 """Languages whose words are not, or not always, written apart: their characters are compared."""
 _WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
@@ -45,7 +46,7 @@ class TakeRecogniser:
     Attributes:
         name: one of `MODELS`.
         model: after the weights gate.
-        language: a name of `voicemill_cloning.languages`; `AUTO` lets a multilingual model judge.
+        language: a name of `voicemill_cloning.languages`; `AUTO` lets a multilingual model detect it.
     """
 
     name: str
@@ -65,7 +66,7 @@ class TakeRecogniser:
     def transcribe(self, samples: Samples, rate: int) -> str:
         """The words of mono samples; English in lower case with digits and signs spelled out."""
         text = self.load().transcribe([resample(samples, rate, SAMPLE_RATE)])[0]
-        return spoken_form(text) if self.language in ("English", AUTO) else text
+        return spoken_form(text) if self.language in _AS_ENGLISH else text
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def recogniser_name(language: str, name: str | None) -> str:
     Raises:
         UsageError: `unknown_recogniser:<name>`; `language_not_judged:<language>`, the model knows English only.
     """
-    english = language in ("English", AUTO)
+    english = language in _AS_ENGLISH
     chosen = (name or (ENGLISH_MODEL if english else OTHER_MODEL)).removeprefix("openai/whisper-")
     if chosen not in MODELS:
         raise UsageError(
@@ -183,7 +184,7 @@ def spoken_units(text: str, language: str) -> list[str]:
         text: as written, or as recognised.
         language: a name of `voicemill_cloning.languages`; `AUTO` counts as English.
     """
-    if language in ("English", AUTO):
+    if language in _AS_ENGLISH:
         return spoken_form(text).split()
     plain = unicodedata.normalize("NFKC", text).casefold().replace("\u0451", "\u0435")
     if language in _BY_CHARACTER:
@@ -197,16 +198,12 @@ def error_rate(text: str, transcript: str, language: str) -> ErrorRate:
     Raises:
         NotMeasurableError: the text has no words.
     """
-    import jiwer
-
     expected, found = (" ".join(spoken_units(each, language)) for each in (text, transcript))
     if not expected:
         raise NotMeasurableError("The text has no words.")
     if not found:
         return ErrorRate(len(expected.split()), len(expected.split()))
-    counted = jiwer.process_words(expected, found)
-    errors = counted.substitutions + counted.insertions + counted.deletions
-    return ErrorRate(errors, counted.hits + counted.substitutions + counted.deletions)
+    return errors_in_words(expected, found)
 
 
 def recognise(recogniser: TakeRecogniser, samples: Samples, rate: int, text: str) -> RecognisedTake:

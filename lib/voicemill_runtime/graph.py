@@ -98,4 +98,3 @@ class VoiceGraph:
             return GraphOutput(samples[0], durations[0], None)
         durations, mel = self._session.run(["durations", "mel"], feed)
         return GraphOutput(None, durations[0], mel[0])
-

@@ -56,4 +56,3 @@ class PackedEntries(Mapping[str, Phones]):
         start = self._starts[index]
         end = self._data.find(b"\n", start)
         return self._data[start : len(self._data) if end < 0 else end].split()
-

@@ -2,8 +2,8 @@
 
     python scripts/bench/cluster.py [HOST:PORT] [ROUNDS]     a cluster with as many CPUs as this machine has cores
 
-The recording is recognised once, before the rounds; each round asks for another loudness, so that clips, alignment and pitch are made
-anew. The seconds to join the cluster are counted separately: a preparation joins once.
+The recording is recognised once, before the rounds; each round asks for another loudness, so that clips, alignment and
+pitch are made anew. The seconds to join the cluster are counted separately: a preparation joins once.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import soundfile
 import soxr
 from mark_schemes import SCHEMES, Scheme
 
+from voicemill.metrics.shares import wilson
 from voicemill_marks.code import code_of
 from voicemill_marks.detector import SEARCHED_THRESHOLD, THRESHOLD, best_of_speeds
 from voicemill_marks.features import Spectrogram
@@ -87,18 +88,9 @@ def _attacked(paths: list[Path], music: list[tuple[_Samples, int]], count: int, 
 
 def _cells(found: list[tuple[float, bool, bool]]) -> str:
     scores, detected, read = np.asarray(found, dtype=float).T
-    low, high = interval(int(detected.sum()), len(found))
+    low, high = wilson(int(detected.sum()), len(found))
     share = f"{detected.mean():.1%} ({low:.1%} to {high:.1%})"
     return f" {share} | {read.mean():.1%} | {scores.min():.4g}, {np.median(scores):.4g} |"
-
-
-def interval(hits: int, count: int) -> tuple[float, float]:
-    """Wilson's interval of 95 % of a share."""
-    z = 1.96
-    share = hits / count
-    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def attacks(

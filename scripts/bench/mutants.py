@@ -11,7 +11,6 @@ import argparse
 import ast
 import functools
 import json
-import math
 import random
 import shutil
 import sqlite3
@@ -25,6 +24,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "lib"))
+
+from voicemill.metrics.shares import wilson
+
 TOOL = "cosmic-ray==8.7.0"  # MIT
 TESTS = {
     "weights": ("lib/voicemill/weights", "tests/unit/weights"),
@@ -58,13 +61,6 @@ class Result:
     @property
     def run(self) -> int:
         return self.killed + len(self.survivors)
-
-    def interval(self, z: float = 1.96) -> tuple[float, float]:
-        """The share killed lies between these with 95 % confidence (Wilson's interval)."""
-        share, squared = self.killed / self.run, z * z / self.run
-        middle = (share + squared / 2) / (1 + squared)
-        half = z * math.sqrt(share * (1 - share) / self.run + squared / (4 * self.run)) / (1 + squared)
-        return middle - half, middle + half
 
 
 def tool(folder: Path) -> Path:
@@ -147,9 +143,7 @@ def _annotations(path: Path) -> tuple[tuple[tuple[int, int], tuple[int, int]], .
         return ()
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     found = [each for function in functions for each in _of(function)]
-    return tuple(
-        ((node.lineno, node.col_offset), (node.end_lineno or 0, node.end_col_offset or 0)) for node in found
-    )
+    return tuple(((node.lineno, node.col_offset), (node.end_lineno or 0, node.end_col_offset or 0)) for node in found)
 
 
 def _of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.expr]:
@@ -191,7 +185,7 @@ def main() -> int:
         found = mutate(name, options.work.resolve(), options.count, 60 * options.minutes, options.seed)
         share, interval = "none", ""
         if found.run:
-            low, high = found.interval()
+            low, high = wilson(found.killed, found.run)
             share, interval = f"{found.killed / found.run:.0%}", f"{low:.0%} to {high:.0%}"
         print(f"| {name} | {found.total} | {found.run} | {found.killed} | {share} | {interval} |", flush=True)
         for survivor in found.survivors:

@@ -1,14 +1,13 @@
 """How many wrong texts of people a preparation finds: the measurement of `bench.py wrong-text`.
 
 Each clip is judged with its own text and with changed ones: a word, drawn at random, replaced, left out or added, the
-last word left out, one half of the text, and the text of another clip. Three rules judge, as in a preparation: the aligner's scores, speech
-outside all words, and the check of words with Whisper.
+last word left out, one half of the text, and the text of another clip. Three rules judge, as in a preparation: the
+aligner's scores, speech outside all words, and the check of words with Whisper.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from voicemill.dataset.cached_recognition import find_second_recogniser
 from voicemill.dataset.stages.alignment import unwritten_speech
 from voicemill.dataset.stages.voice_activity import SpeechTask, speech_of
 from voicemill.errors import DatasetError
+from voicemill.metrics.shares import wilson
 from voicemill.settings import REPOSITORY
 from voicemill.text import normalise
 from voicemill.text.frontend import SpokenWord
@@ -87,14 +87,6 @@ def table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
         shares = " | ".join(f"{sum(row[rule] for row in of) / len(of):.1%}" for rule in ("aligner", "all", "marked"))
         low, high = wilson(sum(row["marked"] for row in of), len(of))
         yield f"| {kind} | {len(of)} | {shares} | {low:.1%} to {high:.1%} |"
-
-
-def wilson(hits: int, count: int) -> tuple[float, float]:
-    """Wilson's 95% interval of a share."""
-    share, z = hits / count, 1.96
-    middle, scale = share + z * z / (2 * count), 1 + z * z / count
-    half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return (middle - half) / scale, (middle + half) / scale
 
 
 def _bench(clips: Sequence[Clip], work: Path) -> Bench:

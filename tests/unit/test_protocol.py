@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from voicemill.protocol import Protocol, read_progress
+from voicemill.protocol import Protocol, first_of, read_progress
+
+
+def test_further_names_are_counted() -> None:
+    names = ["a", "b", "c", "d"]
+    assert first_of(names[:3]) == "a, b, c"
+    assert first_of(names) == "a, b, c and 1 more"
+    assert first_of(names, 1) == "a and 3 more"
+    assert first_of(names, 2, "; ") == "a; b and 2 more"
 
 
 def test_progress_never_goes_back_and_never_passes_the_total() -> None:

@@ -46,7 +46,7 @@ _ALIKE_PHONES, _ALIKE_SHARE = 6, 0.7
 _LIKE_A_NAME = 0.4
 """Share of equal phones from which a word that no dictionary lists may be another spelling of a word of the text."""
 _IN_PIECES = 0.6
-"""The same from which several recognised words are one word of the text, of which one is in no dictionary."""
+"""The same, from which several recognised words may be one word of the text if a dictionary lacks one of them."""
 _MOST_REGIONS = 8
 _REPEATED = 4
 """Words of a run that comes twice: Whisper started again."""
@@ -175,9 +175,9 @@ def differences(words: Sequence[_Spoken], recognised: Sequence[_Spoken], known: 
     matcher = difflib.SequenceMatcher(None, text, other, autojunk=False)
     found = [
         region
-        for kind, *whole in matcher.get_opcodes()
+        for kind, first, last, start, end in matcher.get_opcodes()
         if kind != "equal"
-        for region in _without_names((whole[0], whole[1], whole[2], whole[3]), words, recognised, known)
+        for region in _without_names((first, last, start, end), words, recognised, known)
     ]
 
     def same(first: int, last: int, start: int, end: int) -> bool:

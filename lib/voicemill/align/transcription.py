@@ -49,7 +49,7 @@ class RecogniserModel:
         path: its archive (`nemo`) or folder (`faster-whisper`).
         digest: of the pinned digests of its files.
         pins: file name and sha256 of each file.
-        language: ISO 639-1 code of the speech, of which a multilingual Whisper needs to know; None lets it judge.
+        language: ISO 639-1 code of the speech, for a multilingual Whisper; None lets it detect the language.
     """
 
     engine: str

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from voicemill import files
-from voicemill.bundle.contents import GRAPH
+from voicemill.bundle.contents import CERTIFICATE, GRAPH
 from voicemill.bundle.manifest import MANIFEST, MAX_MANIFEST_BYTES, consent, is_recorded, unmarked
 from voicemill_marks.origin import Origin
 
@@ -64,7 +64,7 @@ def promoted_origins(promoted: Path) -> tuple[Origin, ...]:
 
 def _certificate(root: Path, manifest_sha256: str) -> str | None:
     """The hash of the certificate beside a bundle, if it is for this manifest; `voice-verify` checks it."""
-    path = root.resolve().parent / "certificate.json"
+    path = root.resolve().parent / CERTIFICATE
     try:
         if path.is_symlink() or path.stat().st_size > _MAX_CERTIFICATE_BYTES:
             return None

@@ -9,6 +9,7 @@ import numpy as np
 
 from voicemill.dataset import speaker_groups
 from voicemill.dataset.candidates import CandidateClip
+from voicemill.protocol import first_of
 
 if TYPE_CHECKING:
     from voicemill.dataset.context import PreparationContext
@@ -43,11 +44,6 @@ def of_second_speaker(context: PreparationContext, clips: Sequence[CandidateClip
     names = [f"{clips[index].id} ({clips[index].utterance.recording.source.name})" for index in found.smaller]
     context.observer.note(
         f"WARNING: {len(names)} of {len(clips)} clips differ from the others as a second speaker does (distance "
-        f"{found.distance:.2f}; one speaker in one room: up to 0.15): {_first(names)}. Another room, "
+        f"{found.distance:.2f}; one speaker in one room: up to 0.15): {first_of(names)}. Another room, "
         "microphone or noise differs so, too: listen to them, and leave out another person's clips"
     )
-
-
-def _first(names: Sequence[str]) -> str:
-    """The first three of some names, and how many more there are."""
-    return f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from voicemill.dataset.context import PreparationContext
 from voicemill.dataset.recordings import DecodedRecording
-from voicemill.protocol import one_line
+from voicemill.protocol import first_of, one_line
 from voicemill_marks.credentials import Credentials, read_credentials
 from voicemill_marks.detector import Detection, detect_in_file
 from voicemill_marks.evidence import UNTRUSTED, evidence
@@ -16,8 +16,6 @@ WINDOWS, RECORDINGS = 10, 200
 """Windows of 6 s that are examined in a recording, spread over it, and the number of recordings, the first ones."""
 _LONGEST_NAME = 64
 """Characters of a name that anyone can have written into a file."""
-_NAMED = 3
-"""Recordings that the warning names."""
 
 
 def warn(context: PreparationContext, decoded: Sequence[DecodedRecording]) -> None:
@@ -29,10 +27,9 @@ def warn(context: PreparationContext, decoded: Sequence[DecodedRecording]) -> No
         if whose := _voice(recording, request.known_voices, request.trusted_signers):
             marked.append(f"{recording.source.path.name} ({whose})")
     if marked:
-        more = f" and {len(marked) - _NAMED} more" if len(marked) > _NAMED else ""
         context.observer.note(
             f"WARNING: {len(marked)} of {len(examined)} recordings are marked as synthetic speech: "
-            f"{'; '.join(marked[:_NAMED])}{more}. A voice trained on them is not the voice of a person"
+            f"{first_of(marked, separator='; ')}. A voice trained on them is not the voice of a person"
         )
 
 

@@ -14,6 +14,7 @@
     judged         the metrics of the judges
     estimates      error rates and means as estimates
     bootstrap      95% interval of a mean over sentences
+    shares         95% interval of a share
 
 A metric that has no meaning for its input raises `NotMeasurableError`; it never returns an invented number.
 `docs/evaluation.md` gives the source of every formula.

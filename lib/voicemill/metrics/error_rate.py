@@ -41,11 +41,14 @@ def word_errors(references: Sequence[str], hypotheses: Sequence[str]) -> list[Er
     Raises:
         NotMeasurableError: the lists differ in length, or a reference contains no word.
     """
+    return [errors_in_words(reference, hypothesis) for reference, hypothesis in _pairs(references, hypotheses)]
+
+
+def errors_in_words(reference: str, hypothesis: str) -> ErrorRate:
+    """Errors of one sentence whose words are separated by blanks and compared as they are; `reference` has a word."""
     import jiwer
 
-    return [
-        _count(jiwer.process_words(reference, hypothesis)) for reference, hypothesis in _pairs(references, hypotheses)
-    ]
+    return _count(jiwer.process_words(reference, hypothesis))
 
 
 def character_errors(references: Sequence[str], hypotheses: Sequence[str]) -> list[ErrorRate]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from voicemill.dataset import description
 from voicemill.dataset.prepared import PreparedDataset, load
 from voicemill.errors import DatasetError, UsageError
+from voicemill.protocol import first_of
 from voicemill.workspace import Workspace, profile_id
 
 
@@ -40,8 +41,7 @@ def load_checked(root: Path) -> PreparedDataset:
         raise _unusable(root, f"it has no {description.NAME} of this version")
     found = description.differences(root, described)
     if found:
-        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-        raise _unusable(root, f"{', '.join(found[:3])}{more}")
+        raise _unusable(root, first_of(found))
     loaded = load(root)
     if loaded is None:
         raise _unusable(root, "its manifest cannot be read")

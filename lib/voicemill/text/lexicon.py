@@ -119,7 +119,8 @@ class Lexicon:
         known = self._entries.get(word)
         if known is not None:
             return Pronunciation(known, guessed=False)
-        if word not in self._guesses:
+        phones = self._guesses.get(word)  # read once: another thread may clear the guesses
+        if phones is None:
             if len(self._guesses) >= _MOST_GUESSES:
                 self._guesses.clear()  # a server meets unknown words without end
             if not _PLAIN_WORD.fullmatch(word):
@@ -127,16 +128,17 @@ class Lexicon:
             parts = [word[start : start + _LONGEST_WORD] for start in range(0, len(word), _LONGEST_WORD)]
             phones = tuple(phone for part in parts for phone in self._guess(part.strip("'") or "a"))
             self._guesses[word] = phones
-            return Pronunciation(phones, guessed=True)
-        return Pronunciation(self._guesses[word], guessed=True)
+        return Pronunciation(phones, guessed=True)
 
     def _guess(self, part: str) -> Phones:
         """Phones of a word, or of a part of a long one; each is guessed once."""
-        if part not in self._guesses:
+        phones = self._guesses.get(part)
+        if phones is None:
             from voicemill.text import letters
 
-            self._guesses[part] = letters.guess(part, self._entries.get)
-        return self._guesses[part]
+            phones = letters.guess(part, self._entries.get)
+            self._guesses[part] = phones
+        return phones
 
     def write(self, path: Path, extra_words: Iterable[str] = ()) -> list[str]:
         """Write the dictionary and `extra_words` in the CMU format that NeMo's EnglishG2p reads.

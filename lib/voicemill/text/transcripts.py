@@ -13,6 +13,7 @@ from pathlib import Path
 
 from voicemill.audio import probing
 from voicemill.errors import DatasetError
+from voicemill.protocol import first_of
 from voicemill.text.captions import Caption, find_timed, is_timed, read_captions
 from voicemill.text.frontend.sentences import split_sentences
 from voicemill.text.lexicon import default_lexicon
@@ -105,8 +106,7 @@ def read_sidecars(folder: Path, tier: str | None = None, *, all_of_them: bool = 
     found = {path: find_sidecar(path) for path in recordings}
     absent = [path.name for path, sidecar in found.items() if sidecar is None]
     if absent and all_of_them:
-        more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
-        raise missing(f"No .txt, .lab, .srt, .vtt or .TextGrid beside {', '.join(absent[:5])}{more} in {folder}.")
+        raise missing(f"No .txt, .lab, .srt, .vtt or .TextGrid beside {first_of(absent, 5)} in {folder}.")
     return [
         read_beside(path, sidecar, tier) if sidecar else ClipTranscript(path, "", None, f"{path}:0")
         for path, sidecar in found.items()

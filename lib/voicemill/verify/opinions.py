@@ -6,7 +6,6 @@ preference            each answer is one of two sounds, or neither; blind, in ra
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +19,11 @@ from voicemill.bundle.contents import OPINIONS
 from voicemill.errors import BundleError
 from voicemill.locks import folder_lock
 from voicemill.metrics.bootstrap import interval_of_mean
+from voicemill.metrics.shares import wilson
 
 MOST_ANSWERS = 100_000
 SCORES = ("Bad", "Poor", "Fair", "Good", "Excellent")
 """ITU-T P.800's words for the scores 1 to 5."""
-Z = 1.96
-"""Standard deviations of a normal distribution that hold 95 %."""
 
 
 class Answer(BaseModel):
@@ -165,12 +163,3 @@ def _preference(answers: Sequence[Answer], other: str) -> Preference:
         neither=sum(one.preferred == "neither" for one in answers),
         raters=len({one.rater.casefold() for one in answers}),
     )
-
-
-def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """The 95 % interval of a share (E. B. Wilson, 1927)."""
-    share = successes / trials
-    centre = share + Z * Z / (2 * trials)
-    spread = Z * math.sqrt(share * (1 - share) / trials + Z * Z / (4 * trials * trials))
-    bottom = 1 + Z * Z / trials
-    return max(0.0, (centre - spread) / bottom), min(1.0, (centre + spread) / bottom)

@@ -23,6 +23,7 @@ from voicemill.bundle.manifest import (
     meets,
     source_manifest,
 )
+from voicemill.bundle.origins import ACOUSTIC_MODEL
 from voicemill.bundle.signature_check import check_signature
 from voicemill.bundle.statements import signature_path
 from voicemill.errors import BundleFileError, GateError, NotAcceptableError, UsageError
@@ -33,7 +34,7 @@ from voicemill.verify import plain_files
 from voicemill.weights import archive, gate, onnx_bytes
 from voicemill.weights.allowlist import AllowlistEntry, Kind, LoadedAllowlist
 
-ACOUSTIC_MODEL, NEURAL_VOCODER = "fastpitch.nemo", "hifigan.nemo"
+NEURAL_VOCODER = "hifigan.nemo"
 ALWAYS_NEEDED = (ACOUSTIC_MODEL, EVALUATION, "sample.wav", ATTRIBUTION)
 MODEL_CLASSES = {ACOUSTIC_MODEL: "FastPitchModel", NEURAL_VOCODER: "HifiGanModel"}
 """Archive of each role -> the class that its configuration must name."""
@@ -290,9 +291,10 @@ def _graph_problem(handle: BinaryIO, vocoder: str) -> str:
 def reproducible_row(source: dict[str, Any]) -> ChecklistRow:
     title = "Reproducibility: commit, config hash, dataset hash"
     bad = [name for name in ("config_sha256", "dataset_sha256") if not is_digest(str(source.get(name) or ""))]
-    commit = source.get("commit")
-    if bad or not isinstance(commit, str) or not commit.strip():
-        missing = [*bad, *([] if commit and str(commit).strip() else ["commit"])]
+    stated = source.get("commit")
+    commit = stated if isinstance(stated, str) and stated.strip() else ""
+    missing = bad if commit else [*bad, "commit"]
+    if missing:
         return ChecklistRow("reproducibility", title, False, f"missing: {', '.join(missing)}")
     if commit == "unknown":
         return ChecklistRow(

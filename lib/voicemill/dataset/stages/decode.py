@@ -11,6 +11,7 @@ from voicemill.audio import decode, waveform
 from voicemill.audio.channels import ChannelSelection
 from voicemill.dataset.recordings import DecodedRecording, DecodedRecordings, Recording, Refusal
 from voicemill.errors import AudioError, DatasetError
+from voicemill.protocol import first_of
 
 if TYPE_CHECKING:
     from voicemill.dataset.context import PreparationContext
@@ -72,19 +73,21 @@ def decode_one(task: DecodeTask) -> Decoded | Refusal:
 def _note_channels(context: PreparationContext, results: Sequence[tuple[str, Decoded | Refusal]]) -> None:
     """Notes about inverted channels, further tracks, and the channel that was chosen."""
     decoded = [(name, result) for name, result in results if isinstance(result, Decoded)]
-
-    def named(names: Sequence[str]) -> str:
-        return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]
-
     if inverted := [name for name, result in decoded if result.inverted]:
-        context.observer.note(f"one channel of {named(inverted)} was inverted; it was turned before they were mixed")
+        context.observer.note(
+            f"one channel of {first_of(inverted, 1)} was inverted; it was turned before they were mixed"
+        )
     several = [name for name, result in decoded if result.tracks > 1]
     if several and context.request.track is None:
-        context.observer.note(f"{named(several)} has several audio tracks; the first was taken (--track names another)")
+        context.observer.note(
+            f"{first_of(several, 1)} has several audio tracks; the first was taken (--track names another)"
+        )
     if context.request.channel == "best":
         for side, label in ((1, "left"), (2, "right")):
             if chosen := [name for name, result in decoded if result.channel == side]:
-                context.observer.note(f"the {label} channel of {named(chosen)} has the clearer voice and was taken")
+                context.observer.note(
+                    f"the {label} channel of {first_of(chosen, 1)} has the clearer voice and was taken"
+                )
 
 
 def run(context: PreparationContext, recordings: Sequence[Recording]) -> DecodedRecordings:
