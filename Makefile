@@ -60,8 +60,11 @@ test-local-cv: ## built-in speakers: suites 29 to 34
 test-local-fast: ## their fast subset
 	@SKIP_SLOW=1 bash tests/local/run-all.sh
 
+# The scripts of each folder import one another by their bare names, so each folder is checked apart.
+scripts_typed := for each in scripts/*/; do MYPYPATH=$$each:scripts/bench:tests $(bin)/mypy $$each || exit 1; done
+
 lint: ## ruff, mypy --strict, import-linter, shellcheck, hadolint
-	@$(dev) && $(bin)/ruff check . && $(bin)/mypy && PYTHONPATH=lib $(bin)/lint-imports --no-logo && \
+	@$(dev) && $(bin)/ruff check . && $(bin)/mypy && $(scripts_typed) && PYTHONPATH=lib $(bin)/lint-imports --no-logo && \
 	  $(bin)/shellcheck -x $$(git ls-files --cached --others --exclude-standard '*.sh' run run-direct .ci/run) && \
 	  $(bin)/hadolint docker/Dockerfile*
 

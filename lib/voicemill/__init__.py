@@ -13,6 +13,8 @@ import os
 
 __version__ = "0.1.0"
 
-# Waiting OpenMP threads sleep instead of spinning (docs/benchmarks.md, "Waiting threads"). libgomp reads the variable
-# when torch is loaded, so it is set here, before every other import, and child processes inherit it.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Waiting OpenMP threads spin for a moment and then sleep (docs/benchmarks.md, "Waiting threads"). libgomp reads the
+# variables when torch is loaded, so they are set here, before every other import, and child processes inherit them.
+# Other OpenMP libraries know the policy only.
+if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
+    os.environ |= {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}

@@ -89,7 +89,8 @@ class IstftTraining:
         with torch.no_grad():
             for weight, average in zip(model.parameters(), self.average, strict=True):
                 weight.copy_(average)
-        return model.eval()
+        model.eval()
+        return model
 
     def start_from(self, weights: IstftNetwork) -> None:
         """Begin with the weights of a finished base of the same sizes, and new optimisers."""

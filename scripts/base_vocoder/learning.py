@@ -137,10 +137,10 @@ class VocoderTraining:
             loss = loss + part + model.feature_loss(fmap_r=real_features, fmap_g=fake_features)
         return loss
 
-    @torch.no_grad()
     def _average(self) -> None:
         now = min(AVERAGE_DECAY, (1 + self.step) / (10 + self.step))
-        torch._foreach_lerp_(self.average, list(self.model.generator.parameters()), 1 - now)
+        with torch.no_grad():
+            torch._foreach_lerp_(self.average, list(self.model.generator.parameters()), 1 - now)
 
     def averaged_model(self) -> HifiGanModel:
         """The model with the averaged generator, on the CPU, ready to save."""

@@ -153,7 +153,7 @@ class PeopleCrops:
         known = np.flatnonzero(track > 0)
         hertz = np.interp(at, known, track[known]) if len(known) else np.full(frames, 150.0)
         cutoff = min(self._cutoffs[clip] * ratio, rate / 2 + 1)
-        return crop, hertz * ratio, voiced, np.asarray(cutoff)
+        return crop, (hertz * ratio).astype(np.float32), voiced, np.asarray(cutoff, np.float32)
 
 
 class PreparedCrops:
@@ -212,4 +212,5 @@ def _coloured(crop: NDArray[np.float32], random: np.random.Generator, rate: int)
         spectrum = spectrum * 10 ** (decibels / 20)
     result = np.fft.irfft(spectrum, size)[: len(crop)]
     scale = np.sqrt((crop**2).mean() / max(1e-12, (result**2).mean()))
-    return (result * scale).astype(np.float32)
+    coloured: NDArray[np.float32] = (result * scale).astype(np.float32)
+    return coloured

@@ -36,6 +36,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -528,7 +529,7 @@ def curve(
     # One thread on both sides: the measure is CPU time, which waiting threads would use too.
     os.environ |= {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
     import curve as curves
-    from quality import prepared_voice, recordings
+    from quality import error_rates, prepared_voice, recordings
 
     from voicemill.training.config import load_config
     from voicemill.training.data import read_dataset
@@ -542,7 +543,7 @@ def curve(
         folder = dataset or prepared_voice(script, voice, work / f"voice-{voice}-{script.stem}")
         statistics = read_dataset(folder).pitch_statistics
         test = curves.TestSet(voice, texts, sounds, (statistics.pitch_fmin, statistics.pitch_fmax))
-        real[voice] = curves.error_rates(texts, sounds, test.sample_rate)
+        real[voice] = error_rates(texts, sounds, test.sample_rate)
         click.echo(f"{voice}: recordings of {len(texts)} sentences: CER {real[voice]:.3f}\n\n{curves.HEAD}")
         for amount in [float(each) for each in audio.split(",")]:
             out = work / f"curve-{time.time_ns()}"
@@ -609,7 +610,7 @@ def say_(work: Path, bundle: Path, threads: int) -> None:
     speaker = load_promoted_voice(Settings.from_environment(os.environ), None, bundle)
     speaker.synthesise("The first sentence warms everything up.")
     loaded = time.perf_counter() - started
-    for name, spoken in (
+    ways: tuple[tuple[str, Callable[[], float]], ...] = (
         (
             "speech alone",
             lambda: len(synthesise(speaker, text, SynthesisOptions())) / speaker.audio.sample_rate,
@@ -618,7 +619,8 @@ def say_(work: Path, bundle: Path, threads: int) -> None:
             "with loudness and the file",
             lambda: synthesise_to_file(speaker, text, work / "long_text.wav", SynthesisOptions())[0],
         ),
-    ):
+    )
+    for name, spoken in ways:
         before, started = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
         seconds = spoken()
         wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF)

@@ -53,7 +53,8 @@ KINDS: dict[str, Callable[[int, np.random.Generator], npt.NDArray[np.float64]]] 
 
 def _mixed(clean: Samples, noise: npt.NDArray[np.float64], decibels: float) -> Samples:
     scale = float(np.sqrt(np.mean(np.square(clean)) / np.mean(np.square(noise)))) * 10.0 ** (-decibels / 20.0)
-    return (clean + scale * noise).astype(np.float32)
+    mixed: Samples = (clean + scale * noise).astype(np.float32)
+    return mixed
 
 
 def _sdr(wanted: Samples, found: Samples) -> float:

@@ -263,7 +263,8 @@ def prepare(job: Job) -> Undisturbed:
     shutil.rmtree(job.folder / "states", ignore_errors=True)
     job.restore(None)
     job.configure()
-    starts, facts = [], {}
+    starts: list[tuple[str, float]] = []
+    facts: dict[str | None, dict[str, str]] = {}
     run = job.start()
     began = time.monotonic()
     try:
@@ -392,7 +393,7 @@ class Killer:
         seen: set[str] = set()
         reached: str | None = None
         while len(seen) < wanted and time.monotonic() < deadline and run.code is None:
-            reached = ([*run.stages(0.0)] or [reached])[-1]
+            reached = next(reversed([*run.stages(0.0)]), reached)
             for _, folders, names in os.walk(checkpoints):
                 seen.update(name for name in (*folders, *names) if TEMPORARY in name)
         time.sleep(self.chance.uniform(0.0, 0.02))

@@ -51,9 +51,9 @@ def main() -> None:
 
 def recordings(folder: Path) -> Iterator[tuple[Path, str]]:
     """Recordings with their texts; of prompts at most `MOST` that have `LEAST_WORDS`."""
-    for text in sorted(folder.glob("*.txt")):
-        for audio in (each for each in folder.glob(f"{text.stem}.*") if each != text):
-            yield audio, text.read_text("utf-8")
+    for path in sorted(folder.glob("*.txt")):
+        for audio in (each for each in folder.glob(f"{path.stem}.*") if each != path):
+            yield audio, path.read_text("utf-8")
     count = 0
     for listed in sorted(folder.rglob("core-sounds-*.txt.gz")):
         for line in sorted(gzip.decompress(listed.read_bytes()).decode("utf-8", "replace").splitlines()):

@@ -168,7 +168,8 @@ def _mono(path: Path) -> tuple[_Samples, int]:
 
 def _mixed(samples: _Samples, other: npt.NDArray[np.floating], decibels: float) -> _Samples:
     scale = np.sqrt(np.mean(np.square(samples)) / np.mean(np.square(other))) * 10 ** (decibels / 20)
-    return (samples + scale * other).astype(np.float32)
+    mixed: _Samples = (samples + scale * other).astype(np.float32)
+    return mixed
 
 
 def _coded(samples: _Samples, rate: int, form: str, *options: str) -> _Samples:

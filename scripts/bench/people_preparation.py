@@ -106,7 +106,7 @@ def prompts(cache: Path, limit: int) -> list[Clip]:
                 target = cache / "wavs" / f"{stem}.wav"
                 if not target.is_file():
                     target.parent.mkdir(exist_ok=True)
-                    argv = ["ffmpeg", "-v", "error", "-y", "-f", "g722", "-i", sounds[stem], target]
+                    argv = ["ffmpeg", "-v", "error", "-y", "-f", "g722", "-i", str(sounds[stem]), str(target)]
                     subprocess.run(argv, check=True)
                 found.append(Clip(stem, target, text.strip()))
     return list({clip.name: clip for clip in found}.values())[:limit]
@@ -125,7 +125,8 @@ def changed(samples: Samples, condition: str, seed: int) -> Samples:
         return samples * np.float32(10.0 ** (-30.0 / 20.0))
     if condition.startswith("noise"):
         noise = random.standard_normal(len(samples)) * loud * 10.0 ** (-15.0 / 20.0)
-        return (samples + noise).astype(np.float32) * np.float32(0.7)
+        noisy: Samples = (samples + noise).astype(np.float32) * np.float32(0.7)
+        return noisy
     if condition.startswith("room"):
         decay = np.exp(-6.9 * np.arange(round(0.6 * RATE)) / (0.6 * RATE))
         response = np.random.default_rng(0).standard_normal(len(decay)) * decay
@@ -133,7 +134,8 @@ def changed(samples: Samples, condition: str, seed: int) -> Samples:
         response[0] = 1.0
         size = 1 << (len(samples) + len(response)).bit_length()
         wet = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(response, size), size)[: len(samples)]
-        return (wet * 0.7 / max(float(np.max(np.abs(wet))), 1e-6)).astype(np.float32)
+        scaled: Samples = (wet * 0.7 / max(float(np.max(np.abs(wet))), 1e-6)).astype(np.float32)
+        return scaled
     return samples
 
 
@@ -142,7 +144,7 @@ def _write(path: Path, samples: Samples, condition: str) -> Path:
     if not condition.startswith("MP3"):
         return path
     target = path.with_suffix(".mp3")
-    argv = ["ffmpeg", "-v", "error", "-y", "-i", path, "-codec:a", "libmp3lame", "-b:a", "64k", target]
+    argv = ["ffmpeg", "-v", "error", "-y", "-i", str(path), "-codec:a", "libmp3lame", "-b:a", "64k", str(target)]
     subprocess.run(argv, check=True)
     path.unlink()
     return target
@@ -161,7 +163,7 @@ def prepare(name: str, clips: list[Clip], condition: str, joined: bool, work: Pa
         take = np.concatenate([part for sound in sounds for part in (gap, sound)] + [gap])
         audio = _write(folder / "take.wav", take, condition)
         (folder / "take.txt").write_text("\n".join(clip.text for clip in clips) + "\n", "utf-8")
-        source = ["--audio", audio, "--script", folder / "take.txt"]
+        source = ["--audio", str(audio), "--script", str(folder / "take.txt")]
     else:
         paths = [
             _write(folder / "wavs" / f"{clip.name}.wav", sound, condition)
@@ -169,9 +171,9 @@ def prepare(name: str, clips: list[Clip], condition: str, joined: bool, work: Pa
         ]
         for clip, path in zip(clips, paths, strict=True):
             path.with_suffix(".txt").write_text(clip.text + "\n", "utf-8")
-        source = ["--audio", folder / "wavs"]
+        source = ["--audio", str(folder / "wavs")]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    argv = [sys.executable, ROOT / "apps/voice-prep/voice-prep.py", "--voice", "bench", "--preset", "archive", *source]
+    argv = [sys.executable, str(ROOT / "apps/voice-prep/voice-prep.py"), "--voice", "bench", "--preset", "archive", *source]
     environment = {
         **os.environ,
         "WORK_DIR": str(folder / "work"),

@@ -31,7 +31,10 @@ def run(folder: Path, audio: Path, options: Sequence[str], count: int) -> None:
     settings = Settings.from_environment(os.environ)
     registry = WeightsRegistry(settings.weights.allowlist, settings.workspace.weights_cache, settings.repository)
     clips = clips_of(folder, audio)[:count]
-    sounds = [resample(*soundfile.read(path, dtype="float32"), transcription.SAMPLE_RATE) for path, _ in clips]
+    sounds = []
+    for path, _ in clips:
+        samples, rate = soundfile.read(path, dtype="float32")
+        sounds.append(resample(samples, rate, transcription.SAMPLE_RATE))
     seconds = sum(map(len, sounds)) / transcription.SAMPLE_RATE
     click.echo(
         "| recogniser | clips | words | wrong | clips without an error | × real time |\n|---|---:|---:|---:|---:|---:|"

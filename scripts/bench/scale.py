@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 import yaml
@@ -80,7 +81,7 @@ class Amount(click.FloatRange):
     def __init__(self) -> None:
         super().__init__(min=0, min_open=True, max=1e12)
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number = super().convert(value, param, ctx)
         if number != number:
             self.fail("not a number", param, ctx)
@@ -272,7 +273,7 @@ def bottleneck(model: Model) -> list[list[str]]:
     "--gpu", "gpus", multiple=True, default=("RTX 4090=0.40,0.6", "A100 80 GB=1.20,1.0", "H100=2.20,1.8"), show_default=True,
     help="NAME=PRICE,SPEED: US dollars an hour, and speed as a multiple of an A100's.",
 )  # fmt: skip
-def main(gpus: tuple[str, ...], **assumed: float) -> None:
+def main(gpus: tuple[str, ...], **assumed: Any) -> None:
     """Print docs/scale.md for these figures."""
     job = Job(gpus=tuple(Gpu.parse(text) for text in gpus), **assumed)
     click.echo(page(Model(load(), job)), nl=False)

@@ -168,11 +168,11 @@ class Ours:
 
         self.plan, self._config = plan, config
         out.mkdir(parents=True)
-        model, strict = train_fastpitch._prepare_model(config, prepared, out, None)
+        model, _ = train_fastpitch.prepare_model(config, prepared, out, None)
         self._source = ExampleSource(
-            model, prepared.train, prepared.pitch_statistics, config.audio, config.acoustic.alignment, strict
+            model, prepared.train, prepared.pitch_statistics, config.audio, config.acoustic.alignment, strict=True
         )
-        train_fastpitch._start_from_data(config, prepared, self._source, from_base=False)
+        train_fastpitch.start_from_data(config, prepared, self._source, None)
         self._module = AcousticModule(model, config.acoustic, seed=config.seed)
         self._watched = model
         device = speedups_of.device_of(config)
@@ -219,7 +219,7 @@ def speedups(prepared: TrainingDataset, config: TrainingConfig, out: Path, *, co
     """Our side as it is, in bfloat16, and with `compiling` also compiled."""
     lengths = [clip.seconds for clip in prepared.train]
     plan = BatchPlan(lengths, config.acoustic.batch_size, config.seed, config.acoustic.bucket)
-    found = []
+    found: list[Side] = []
     wanted = [("float32", "float32", False), ("bfloat16", "bfloat16", False)]
     for name, precision, compiled in wanted + [("float32, compiled", "float32", True)] * compiling:
         acoustic = config.acoustic.model_copy(update={"compile": compiled})

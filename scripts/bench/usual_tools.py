@@ -17,7 +17,7 @@ import time
 def main(recording: str, seconds: float) -> None:
     """Prepare and print where the time went."""
     import librosa
-    import pyloudnorm
+    import pyloudnorm  # type: ignore[import-untyped]
     import torch
     from silero_vad import get_speech_timestamps, load_silero_vad
 

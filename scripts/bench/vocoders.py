@@ -58,7 +58,7 @@ def report(folders: tuple[Path, ...], bases: tuple[Path, ...], count: int) -> It
     audio = AudioConfig()
     with nemo_runtime():
         hifigan = restore_hifigan(HIFIGAN, device="cpu")
-    vocoders = {"Griffin-Lim": GriffinLimVocoder(audio), "embedded HiFi-GAN": HifiganVocoder(hifigan, audio)}
+    vocoders: dict[str, Vocoder] = {"Griffin-Lim": GriffinLimVocoder(audio), "embedded HiFi-GAN": HifiganVocoder(hifigan, audio)}
     copies = {name: Copies(vocoder) for name, vocoder in vocoders.items()}
     copies |= {base.stem: Copies(IstftVocoder(read_istft(base, audio))) for base in bases}
     changes: dict[str, Callable[[_Samples], _Samples]] = dict(copies)

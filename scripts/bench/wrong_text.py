@@ -23,6 +23,7 @@ from voicemill.align.text_check import wrong_words_of
 from voicemill.audio import decode
 from voicemill.audio.vad import Span
 from voicemill.dataset.cached_recognition import find_second_recogniser
+from voicemill.dataset.manifest import WordRow
 from voicemill.dataset.stages.alignment import unwritten_speech
 from voicemill.dataset.stages.voice_activity import SpeechTask, speech_of
 from voicemill.errors import DatasetError
@@ -155,5 +156,5 @@ def _aligner_accepts(
         found = aligner.align(samples, text, phones)
     except DatasetError:
         return False
-    rows = [(word.text, word.start, word.end, []) for word in found.words]
+    rows: list[WordRow] = [(word.text, word.start, word.end, []) for word in found.words]
     return found.fits and not unwritten_speech(rows, speech).excessive

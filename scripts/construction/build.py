@@ -31,7 +31,9 @@ import soxr
 from music import play
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt
-from speech import EDGE, RATE, Lexicon, Spoken, speak
+from speech import EDGE, RATE, Spoken, speak
+
+from voicemill.text.lexicon import Lexicon
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = ROOT / "data/construction/time-machine.txt"
@@ -89,7 +91,8 @@ def plan(
 
     `pace` is the mean length of a word in seconds, including the pauses between sentences.
     """
-    needed, script = minutes * 60.0, []
+    needed = minutes * 60.0
+    script: list[str] = []
     while needed > 0:
         script.append(lines[len(script) % len(lines)])
         needed -= len(script[-1].split()) * pace
@@ -132,7 +135,7 @@ def synthesise_all(events: list[Event], jobs: int) -> dict[tuple[str, str], Spok
     lexicon = Lexicon.load()
     wanted = list(dict.fromkeys((event.text, event.voice) for event in events if event.voice))
     with ThreadPoolExecutor(jobs) as pool:
-        return dict(zip(wanted, pool.map(lambda key: speak(*key, lexicon), wanted), strict=True))
+        return dict(zip(wanted, pool.map(lambda key: speak(key[0], key[1], lexicon), wanted), strict=True))
 
 
 def assemble(

@@ -193,7 +193,8 @@ def _edge_errors(
 def _lost(
     events: list[dict[str, Any]], clips: list[tuple[float, float]], described: DatasetDescription
 ) -> tuple[list[dict[str, Any]], dict[str, dict[str, int]]]:
-    lost, fates = [], {}
+    lost: list[dict[str, Any]] = []
+    fates: dict[str, dict[str, int]] = {}
     for event in events:
         length = event["end"] - event["start"]
         kept = _inside(event, clips) / length

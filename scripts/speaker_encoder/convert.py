@@ -82,7 +82,9 @@ def load(checkpoint: Path) -> SpeakerEncoder:
     if files.sha256_bytes(data) != SHA256:
         raise SystemExit(f"{checkpoint} is not resemblyzer 0.1.4's pretrained.pt (sha256 {SHA256}).")
     state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)["model_state"]
-    return SpeakerEncoder({name: value for name, value in state.items() if name.startswith(("lstm", "linear"))}).eval()
+    encoder = SpeakerEncoder({name: value for name, value in state.items() if name.startswith(("lstm", "linear"))})
+    encoder.eval()
+    return encoder
 
 
 def graph(encoder: SpeakerEncoder) -> bytes:

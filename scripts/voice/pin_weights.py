@@ -41,16 +41,18 @@ def main(weights_id: str, file: Path | None) -> None:
     place = store.WeightsStore(settings.workspace.weights_cache, ROOT).place
     targets = {item.path: file or place(entry, item) for item in entry.files[: 1 if file else None]}
     classes = nemo_config.RECOGNITION_TARGETS if entry.kind == "asr" else nemo_config.ALLOWED_TARGETS
+    found: dict[str, Path] = {}
     for path, target in targets.items():
         if target is None or not target.is_file():
             raise UsageError(f"There is no file at {target}.", hint="Put the checkpoint there, or name it.")
+        found[path] = target
         if path.endswith(".nemo"):
             archive.inspect_archive(target, classes)
         elif path.endswith(".th"):
             demucs_package.inspect_package(target)
         elif path.endswith(".safetensors"):
             tensor_file.inspect_tensors(target)
-    for path, target in targets.items():
+    for path, target in found.items():
         click.echo(f"{allowlist.pin(settings.weights.allowlist, weights_id, path, target)}  {path}")
 
 

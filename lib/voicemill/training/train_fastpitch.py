@@ -66,7 +66,7 @@ def train_acoustic(
     with nemo_runtime(), seeded(config.seed, config.threads):
         from voicemill.training.fastpitch_module import AcousticModule
 
-        model, base_mean = _prepare_model(config, dataset, out_dir, init_from)
+        model, base_mean = prepare_model(config, dataset, out_dir, init_from)
         source = ExampleSource(
             model,
             dataset.train,
@@ -75,7 +75,7 @@ def train_acoustic(
             config.acoustic.alignment,
             has_own_tokenizer(init_from),
         )
-        _start_from_data(config, dataset, source, base_mean)
+        start_from_data(config, dataset, source, base_mean)
         if config.acoustic.optimiser.find_learning_rate:
             _find_rate(run, source, resume=resume)
         module = AcousticModule(model, run.config.acoustic, seed=config.seed)
@@ -97,7 +97,7 @@ def train_acoustic(
         return run.result(module.step, nemo_path, weights_sha256(model))
 
 
-def _prepare_model(
+def prepare_model(
     config: TrainingConfig, dataset: TrainingDataset, out_dir: Path, init_from: Path | None
 ) -> tuple[FastPitchModel, torch.Tensor | None]:
     """The model to train, and the mean log-mel of a base of weights alone, shape (mels,)."""
@@ -116,7 +116,7 @@ def _prepare_model(
     return model, None
 
 
-def _start_from_data(
+def start_from_data(
     config: TrainingConfig, dataset: TrainingDataset, source: ExampleSource, base_mean: torch.Tensor | None
 ) -> None:
     """Set the model's pitch statistics and output bias from the dataset; makes, and so checks, the examples."""

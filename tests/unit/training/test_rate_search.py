@@ -124,8 +124,8 @@ def test_micro_batches_give_the_same_search(tone_dataset: Path, tmp_path: Path) 
         with nemo_runtime(), seeded(1, 1):
             from voicemill.training.fastpitch_module import AcousticModule, StepBatches
 
-            model, strict = train_fastpitch._prepare_model(config, dataset, folder, None)
-            source = ExampleSource(model, dataset.train, dataset.pitch_statistics, config.audio, "durations", strict)
+            model, _ = train_fastpitch.prepare_model(config, dataset, folder, None)
+            source = ExampleSource(model, dataset.train, dataset.pitch_statistics, config.audio, "durations", True)
             module = AcousticModule(model, config.acoustic, seed=1)
             module.micro_batches = count
             before = {name: value.clone() for name, value in model.state_dict().items()}
