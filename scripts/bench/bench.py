@@ -561,8 +561,8 @@ def curve(
 
 
 @main.command("kills")
-@click.option("--count", default=200, show_default=True, help="Kills; some seconds of processor time each.")
-@click.option("--cpu-minutes", default=60.0, show_default=True, help="No further kill after so much processor time.")
+@click.option("--count", default=200, show_default=True, help="No further job after so many kills.")
+@click.option("--cpu-minutes", default=60.0, show_default=True, help="No further job after so much processor time.")
 @click.option("--steps", default=10, show_default=True, help="Training steps of the acoustic model.")
 @click.option("--sentences", default=12, show_default=True, help="Sentences of the recording.")
 @click.option("--seed", default=1, show_default=True, help="Of the moments.")

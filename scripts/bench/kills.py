@@ -1,8 +1,8 @@
 """Kills at random moments of a tiny job, each followed by `--resume`: what was recovered, and what was lost.
 
-One undisturbed job is stopped where each stage begins, and its folders are copied. A kill starts from the copy of its
-stage, so it costs the stage and not the whole job. Jobs are forked from this process, which has imported their modules.
-The kills are recorded one by one, so that an interrupted measurement goes on.
+One undisturbed job shows what is finished where each stage begins. Each further job is killed in every stage, one after
+the other: it is resumed, killed in the next stage, and so on up to its end. Jobs are forked from this process, which has
+imported their modules. The kills are recorded, so that an interrupted measurement goes on.
 """
 
 from __future__ import annotations
@@ -18,17 +18,16 @@ import runpy
 import select
 import shutil
 import signal
-import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parents[2]
-APP = ROOT / "apps/voice-train-prod/voice-train-prod.py"
+APP, VERIFY = ROOT / "apps/voice-train-prod/voice-train-prod.py", ROOT / "apps/voice-verify/voice-verify.py"
 CONFIG = Path("configs/voice/prod_tts")
 STAGE_END = " …"
 """The end of a line on stderr that names the stage which begins."""
@@ -53,8 +52,8 @@ PRELOADED = (
     "voicemill.lane.evaluation",
     "voicemill.lane.bundling",
 )
-PHASES = {"preparation": "decode", "FastPitch": "FastPitch", "HiFi-GAN": "HiFi-GAN", "evaluation": "evaluation"}
-"""The stage with which each phase begins; after a kill, the job goes on until the next of them, or to its end."""
+TRAININGS = ("FastPitch", "HiFi-GAN")
+"""The stages that write checkpoints."""
 SAVING = "saving"
 """The row of kills while a training writes a checkpoint or its model."""
 TEMPORARY = ".voicemill-"
@@ -62,8 +61,6 @@ TEMPORARY = ".voicemill-"
 EVALUATION = "prod_tts_eval.json"
 TIMED = {"real_time_factor", "speed"}
 """Figures of the evaluation that depend on the machine's load."""
-TO_THE_END = 21
-"""One kill of so many is followed by a run to the end of the job, wherever it was; the others to the next phase."""
 LONGEST_SECONDS = 1800.0
 UNDISTURBED, RECORD = "undisturbed.json", "kills.jsonl"
 """Files of an earlier measurement in the job's folder, and its kills, one a line."""
@@ -150,7 +147,7 @@ class Job:
 
     Attributes:
         audio: the recording, with its text beside it.
-        folder: has the work and cache folders of the run at hand, and the copies.
+        folder: has the work and cache folders of the run at hand.
         steps: training steps of the acoustic model.
     """
 
@@ -160,7 +157,7 @@ class Job:
 
     @property
     def work(self) -> Path:
-        """The work folder of every run: always the same path, so that a copy of one is what a kill leaves."""
+        """The work folder of every run: always the same path, so that what is written does not differ by it."""
         return self.folder / "work"
 
     def argv(self, *arguments: str) -> list[str]:
@@ -190,27 +187,18 @@ class Job:
         """Start the job in a forked process."""
         return Run(self.argv(*arguments), self.environment)
 
-    def save(self, name: str) -> None:
-        """Copy the folders of the job."""
-        for part in ("work", "cache"):
-            if (self.folder / part).is_dir():
-                shutil.copytree(self.folder / part, self.folder / "states" / name / part, symlinks=True)
-
-    def restore(self, name: str | None) -> None:
-        """Put the folders of a copy in place; None leaves none."""
+    def clear(self) -> None:
+        """Remove the work and cache folders of the run before."""
         for part in ("work", "cache"):
             shutil.rmtree(self.folder / part, ignore_errors=True)
-            if name is not None and (self.folder / "states" / name / part).is_dir():
-                shutil.copytree(self.folder / "states" / name / part, self.folder / part, symlinks=True)
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of the undisturbed job: its name, its seconds, and the stage at which the next phase begins."""
+    """A stage of the undisturbed job: its name and its seconds."""
 
     name: str
     seconds: float
-    phase_end: str | None
 
 
 @dataclass(frozen=True)
@@ -218,8 +206,8 @@ class Undisturbed:
     """The undisturbed job.
 
     Attributes:
-        stages: in their order; a copy of the job's folders at the start of each is in `Job.folder / "states"`.
-        facts: what was finished where each phase ends (None: at the end of the job).
+        stages: in their order.
+        facts: what was finished where each stage begins (None: at the end of the job).
     """
 
     stages: tuple[Stage, ...]
@@ -227,7 +215,7 @@ class Undisturbed:
 
     def write(self, path: Path) -> None:
         """Write it as JSON."""
-        rows = [[stage.name, stage.seconds, stage.phase_end] for stage in self.stages]
+        rows = [[stage.name, stage.seconds] for stage in self.stages]
         facts = [[end, found] for end, found in self.facts.items()]
         path.write_text(json.dumps({"code": code(), "stages": rows, "facts": facts}), encoding="utf-8")
 
@@ -249,7 +237,7 @@ def code() -> str:
 
 
 def prepare(job: Job) -> Undisturbed:
-    """Run the job once, and copy its folders at the start of each stage; an earlier preparation is kept.
+    """Run the job once, and note what is finished at the start of each stage; an earlier run is kept.
 
     Raises:
         RuntimeError: it fails.
@@ -260,8 +248,7 @@ def prepare(job: Job) -> Undisturbed:
     if (earlier := Undisturbed.read(known)) is not None:
         return earlier
     (job.folder / RECORD).unlink(missing_ok=True)
-    shutil.rmtree(job.folder / "states", ignore_errors=True)
-    job.restore(None)
+    job.clear()
     job.configure()
     starts: list[tuple[str, float]] = []
     facts: dict[str | None, dict[str, str]] = {}
@@ -272,7 +259,6 @@ def prepare(job: Job) -> Undisturbed:
             starts.append((stage, time.monotonic() - began))
             run.send(signal.SIGSTOP)
             stopped = time.monotonic()
-            job.save(stage)
             facts[stage] = finished(job.work)
             began += time.monotonic() - stopped
             run.send(signal.SIGCONT)
@@ -280,14 +266,9 @@ def prepare(job: Job) -> Undisturbed:
         run.kill()
     if run.code != 0 or not verifies(job.work):
         raise RuntimeError("the undisturbed job fails:\n" + "\n".join(run.lines[-20:]))
-    ends = [*starts[1:], ("", time.monotonic() - began)]
-    boundaries, phase_end = tuple(PHASES.values()), None
-    stages: list[Stage] = []
-    for (name, start), (_, end) in reversed(list(zip(starts, ends, strict=True))):
-        stages.insert(0, Stage(name, end - start, phase_end))
-        phase_end = name if name in boundaries else phase_end
-    facts[None] = finished(job.work)
-    whole = Undisturbed(tuple(stages), {end: facts[end] for end in {stage.phase_end for stage in stages}})
+    ends = [*(start for _, start in starts[1:]), time.monotonic() - began]
+    stages = tuple(Stage(name, end - start) for (name, start), end in zip(starts, ends, strict=True))
+    whole = Undisturbed(stages, facts | {None: finished(job.work)})
     whole.write(known)
     return whole
 
@@ -319,9 +300,9 @@ def litter(work: Path) -> list[str]:
 
 def verifies(work: Path) -> bool:
     """Whether the promoted bundle is as its manifest says."""
-    argv = [sys.executable, str(ROOT / "apps/voice-verify/voice-verify.py"), "bundle"]
-    done = subprocess.run([*argv, str(work / "bundles/killed/voice_bundle")], capture_output=True, check=False)
-    return done.returncode == 0
+    run = Run([str(VERIFY), "bundle", str(work / "bundles/killed/voice_bundle")], {})
+    run.until(())
+    return run.code == 0
 
 
 def take(folder: Path, sentences: int = 12) -> Path:
@@ -346,74 +327,125 @@ class Kill:
     """One kill.
 
     Attributes:
-        stage: in which the job was killed, or `SAVING`; None if it had ended before.
+        chain: number of the job that was killed.
+        stage: in which it was killed, or `SAVING`.
         fault: what was lost; empty if nothing was.
     """
 
-    stage: str | None
+    chain: int
+    stage: str
     fault: str
 
 
 @dataclass(frozen=True)
-class Killer:
-    """Kills a job, from the copies that `prepare` made."""
+class Target:
+    """Where a job is killed next: at a random moment of a stage, or while a training of this stage saves."""
+
+    stage: Stage
+    saving: bool = False
+
+    @property
+    def name(self) -> str:
+        """The row of the table."""
+        return SAVING if self.saving else self.stage.name
+
+
+@dataclass
+class Chain:
+    """One job that is killed in one stage after the other, and goes on with `--resume` each time, up to its end.
+
+    Attributes:
+        number: names the job in the record.
+        chance: of the moments.
+    """
 
     job: Job
     whole: Undisturbed
+    number: int
     chance: random.Random
+    _open: list[str] = field(default_factory=list)
 
-    def kill(self, stage: Stage, *, saving: bool, to_the_end: bool) -> Kill:
-        """Kill the job once in a stage, and resume it.
+    def run(self, targets: Sequence[Target]) -> Iterator[Kill]:
+        """Kill the job once at each target that it reaches; each kill is returned once its outcome is known."""
+        names = [stage.name for stage in self.whole.stages]
+        self.job.clear()
+        place = 0
+        for target in targets:
+            if (wanted := names.index(target.stage.name)) < place:  # the kill before came after this stage
+                continue
+            run = self.job.start("--resume")
+            try:
+                begun = run.until(tuple(names[wanted:]))  # a later one if the dataset is complete
+                if begun is None:
+                    yield from self._settle(f"exit code {run.code}: " + " / ".join(run.lines[-5:]))
+                    return
+                stage = self.whole.stages[names.index(begun)]
+                yield from self._compare(run, stage)
+                saving = target.saving and begun == target.stage.name
+                reached = self._await_saving(run, begun) if saving else self._await_moment(run, stage)
+                if reached is not None and run.kill():
+                    self._open.append(SAVING if saving else reached)
+                    place = names.index(reached)
+            finally:
+                run.kill()
+        yield from self._finish()
 
-        Args:
-            stage: from whose beginning the job goes on.
-            saving: kill while a file of the training's folder is being written.
-            to_the_end: resume to the end of the job, not only to the end of the phase.
-        """
-        self.job.restore(stage.name)
-        run = self.job.start("--resume")
-        reached = run.until((stage.name,))
-        if saving:
-            reached = self._await_saving(run) or reached
-        for later in run.stages(0.0 if saving else self.chance.uniform(0.0, stage.seconds)):
-            reached = later
-        if not run.kill() or reached is None:
-            return Kill(None, f"ended before it was killed (exit code {run.code})")
-        ends = {each.name: each.phase_end for each in self.whole.stages}
-        return Kill(SAVING if saving else reached, self._fault(None if to_the_end else ends[reached]))
+    def _await_moment(self, run: Run, stage: Stage) -> str | None:
+        """Wait until a random moment of the stage that has begun; the stage of that moment, None if the job has ended."""
+        later = [*run.stages(self.chance.uniform(0.0, stage.seconds))]
+        return [stage.name, *later][-1] if run.code is None else None
 
-    def _await_saving(self, run: Run) -> str | None:
-        """Wait until files below the checkpoints are being written, and a moment that may be after it.
-
-        Returns:
-            The stage that has begun meanwhile, if one has.
-        """
+    def _await_saving(self, run: Run, stage: str) -> str | None:
+        """Wait until files below the checkpoints are being written, and a moment that may be after it; else None."""
         checkpoints, deadline = self.job.work / "checkpoints", time.monotonic() + 60
         wanted = 1 + self.chance.randrange(4)
         seen: set[str] = set()
-        reached: str | None = None
         while len(seen) < wanted and time.monotonic() < deadline and run.code is None:
-            reached = next(reversed([*run.stages(0.0)]), reached)
+            stage = next(reversed([*run.stages(0.0)]), stage)
             for _, folders, names in os.walk(checkpoints):
                 seen.update(name for name in (*folders, *names) if TEMPORARY in name)
+            time.sleep(0.001)
         time.sleep(self.chance.uniform(0.0, 0.02))
-        return reached
+        return stage if seen and run.code is None else None
 
-    def _fault(self, end: str | None) -> str:
-        """Resume the job until the stage `end` begins, or to its end; what is not as in the undisturbed one."""
+    def _compare(self, run: Run, stage: Stage) -> Iterator[Kill]:
+        """At the start of a stage after the preparation: is what is finished as in the undisturbed job?"""
+        if not self._open or not self.whole.facts[stage.name]:  # nothing is finished inside the preparation
+            return
+        run.send(signal.SIGSTOP)
+        fault = self._difference(self.whole.facts[stage.name])
+        run.send(signal.SIGCONT)
+        yield from self._settle(fault)
+
+    def _finish(self) -> Iterator[Kill]:
+        """Run to the end and compare all."""
         run = self.job.start("--resume")
-        reached = run.until((end,) if end else ())
-        if reached != end or (end is None and run.code != 0):
-            return f"exit code {run.code}: " + " / ".join(run.lines[-5:])
-        if end:
-            run.send(signal.SIGSTOP)
-        found, expected = finished(self.job.work), self.whole.facts[end]
-        different = sorted(name for name in {*found, *expected} if found.get(name) != expected.get(name))
-        remains = [] if end else litter(self.job.work)
-        run.kill()
-        if different or remains:
-            return f"differs in {different[:5]}, left {remains[:5]}"
-        return "" if end or verifies(self.job.work) else "the bundle does not verify"
+        run.until(())
+        fault = self._difference(self.whole.facts[None])
+        if remains := litter(self.job.work):
+            fault = fault or f"left {remains[:5]}"
+        if run.code != 0:
+            fault = f"exit code {run.code}: " + " / ".join(run.lines[-5:])
+        elif not fault and not verifies(self.job.work):
+            fault = "the bundle does not verify"
+        yield from self._settle(fault)
+
+    def _difference(self, expected: dict[str, str]) -> str:
+        """What is not as expected, in words; empty if all is. A later stage may have run before the last kill."""
+        found = finished(self.job.work)
+        known = {row for facts in self.whole.facts.values() for row in facts.items()}
+        different = sorted(
+            name
+            for name in {*found, *expected}
+            if found.get(name) != expected.get(name) and (name in expected or (name, found[name]) not in known)
+        )
+        return f"differs in {different[:5]}" if different else ""
+
+    def _settle(self, fault: str) -> Iterator[Kill]:
+        """The kills since the last comparison, with its result."""
+        for stage in self._open:
+            yield Kill(self.number, stage, fault)
+        self._open.clear()
 
 
 @dataclass
@@ -437,9 +469,9 @@ def measure(
 
     Args:
         job: the job; its undisturbed run is the measure of the others.
-        kills: ends after so many, those of an interrupted measurement included.
+        kills: no further job is begun after so many, those of an interrupted measurement included.
         seed: of the moments.
-        cpu_seconds: no further kill once this process and its jobs have taken so much processor time.
+        cpu_seconds: no further job is begun once this process and its jobs have taken so much processor time.
         show: called with one line per kill.
         only: names of the stages in which the job is killed, `SAVING` among them; by default all.
 
@@ -448,33 +480,32 @@ def measure(
     """
     whole = prepare(job)
     show(f"prepared: {spent():.1f} s of processor time")
-    stages = {stage.name: stage for stage in whole.stages}
-    short = [(stage, False) for stage in whole.stages if stage.phase_end is not None]
-    short += [(stages[name], True) for name in ("FastPitch", "HiFi-GAN") if name in stages]
-    # A resumed job evaluates again before it bundles, so each kill after the trainings costs two evaluations.
-    rounds = 3 * short + [(stage, False) for stage in whole.stages if stage.phase_end is None]
-    if only:
-        rounds = [row for row in short + rounds[len(short) * 3 :] if (SAVING if row[1] else row[0].name) in only]
+    targets: list[Target] = []
+    for stage in whole.stages:
+        targets.append(Target(stage))
+        if stage.name in TRAININGS:
+            targets.append(Target(stage, saving=True))
+    targets = [target for target in targets if not only or target.name in only]
     record = job.folder / RECORD
     found = [Kill(**json.loads(line)) for line in record.read_text().splitlines()] if record.exists() else []
-    for number in range(len(found), kills):
-        if spent() > cpu_seconds:
-            break
-        began, (stage, saving) = spent(), rounds[number % len(rounds)]
-        to_the_end = not only and number % TO_THE_END == 0
-        killer = Killer(job, whole, random.Random(f"{seed} {number}"))  # noqa: S311 - a schedule, no secret
-        found.append(killer.kill(stage, saving=saving, to_the_end=to_the_end))
+    number = max((kill.chain for kill in found), default=-1) + 1
+    while len(found) < kills and spent() <= cpu_seconds:
+        began = spent()
+        chance = random.Random(f"{seed} {number}")  # noqa: S311 - a schedule, no secret
         with record.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(vars(found[-1])) + "\n")
-        ending = ", to the end" if to_the_end else ""
-        show(f"{number + 1}. {found[-1].stage}: {found[-1].fault or 'recovered'} ({spent() - began:.1f} s{ending})")
-    tallies = {name: Tally() for name in (*stages, SAVING)}
+            for kill in Chain(job, whole, number, chance).run(targets):
+                found.append(kill)
+                file.write(json.dumps(vars(kill)) + "\n")
+                file.flush()
+                show(f"{len(found)}. {kill.stage}: {kill.fault or 'recovered'}")
+        show(f"job {number}: {spent() - began:.1f} s of processor time")
+        number += 1
+    tallies = {name: Tally() for name in (*(stage.name for stage in whole.stages), SAVING)}
     for kill in found:
-        if kill.stage is not None:
-            tally = tallies[kill.stage]
-            tally.killed += 1
-            tally.lost += bool(kill.fault)
-            tally.recovered += not kill.fault
+        tally = tallies[kill.stage]
+        tally.killed += 1
+        tally.lost += bool(kill.fault)
+        tally.recovered += not kill.fault
     return tallies
 
 

@@ -1,25 +1,25 @@
-"""Mutation testing with cosmic-ray: which share of small changes to a module its tests notice (`make mutants`).
+"""Mutation testing: which share of small changes to a module its tests notice (`make mutants`).
 
-cosmic-ray runs in an environment of its own, on a copy of the tree: it edits sources in place. The mutants are
-shuffled with a seed and a number of them is run, so that a run is a sample. Annotations that Python does not evaluate
-are left out: a change of them changes nothing.
+cosmic-ray makes the changes, in an environment of its own; a random sample of them is tried on a copy of the tree. The
+tests run once under coverage; then each change is tried with the tests that run its line, in a forked process that has
+imported all but the project. Annotations that Python does not evaluate are left out: a change of them changes nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import difflib
 import functools
 import json
+import os
 import random
 import shutil
 import sqlite3
 import subprocess
 import sys
-import time
 import venv
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,20 +29,46 @@ sys.path.insert(0, str(ROOT / "lib"))
 from voicemill.metrics.shares import wilson
 
 TOOL = "cosmic-ray==8.7.0"  # MIT
+COVERAGE = "coverage>=7.6,<8"  # Apache-2.0
+HERE = Path(__file__).parent
 TESTS = {
     "weights": ("lib/voicemill/weights", "tests/unit/weights"),
     "bundle": ("lib/voicemill/bundle", "tests/unit/bundle tests/unit/verify"),
     "verify": ("lib/voicemill/verify", "tests/unit/verify"),
     "casimir": ("lib/voicemill/casimir", "tests/unit/casimir"),
-    "lane": ("lib/voicemill/lane", "tests/unit/lane"),
+    "lane": (
+        "lib/voicemill/lane",
+        "tests/unit/lane tests/apps/test_first_second.py tests/apps/test_lane_locks.py tests/apps/test_lane_results.py",
+    ),
     "lane_status": ("lib/voicemill/lane_status.py", "tests/unit/test_lane_status.py"),
     "records": ("lib/voicemill/records.py", "tests/unit/weights/test_manifest.py tests/unit/bundle"),
-    "weights_manifest": ("lib/voicemill/weights/manifest.py", "tests/unit/weights/test_manifest.py"),
-    "licence": ("lib/voicemill/weights/licence.py", "tests/unit/weights/test_licence.py"),
-    "cache_keys": ("lib/voicemill/dataset/stage_cache.py", "tests/unit/dataset"),
+    "cache_keys": (
+        "lib/voicemill/dataset/stage_cache.py lib/voicemill/dataset/cached_recognition.py "
+        "lib/voicemill/dataset/resolution.py lib/voicemill/dataset/prepare.py",
+        "tests/unit/dataset",
+    ),
 }
 """Names of `make mutants ARGS=`: what is mutated, and the tests that have to notice it."""
-TIMEOUT_SECONDS = 300.0
+MOST_SECONDS = 30.0
+"""Of the tests that run a changed line, the fastest are taken up to so much processor time in all."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change.
+
+    Attributes:
+        place: first and last line.
+        edit: what cosmic-ray needs to make it: operator, its arguments, number of the occurrence.
+    """
+
+    path: str
+    place: tuple[int, int]
+    column: int
+    edit: tuple[str, dict[str, object], int]
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.place[0]} {self.edit[0].rpartition('/')[2]}"
 
 
 @dataclass(frozen=True)
@@ -51,7 +77,7 @@ class Result:
 
     Attributes:
         total: that there are, without those of annotations.
-        survivors: file, line and operator of those that no test noticed.
+        survivors: those that no test noticed, with the lines that they change.
     """
 
     total: int
@@ -63,71 +89,181 @@ class Result:
         return self.killed + len(self.survivors)
 
 
+class Tree:
+    """A copy of the tracked files, where sources are changed and tests run."""
+
+    def __init__(self, folder: Path, libraries: Path) -> None:
+        self.folder = folder
+        self.environment = os.environ | {"PYTHONPATH": str(libraries), "OMP_NUM_THREADS": "1"}
+        shutil.rmtree(folder, ignore_errors=True)
+        listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        tracked = subprocess.run(listed, cwd=ROOT, capture_output=True, check=True).stdout.decode()
+        for path in filter(None, tracked.split("\0")):
+            if (ROOT / path).is_file():
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / path, folder / path)
+
+    def cover(self, tests: str) -> Coverage:
+        """Run the tests once.
+
+        Raises:
+            SystemExit: they fail.
+        """
+        out = self.folder / "coverage.json"
+        argv = [sys.executable, str(HERE / "mutant_tests.py"), "cover", str(out), "--", *tests.split()]
+        done = subprocess.run(argv, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"The tests fail without a mutant:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+        found = json.loads(out.read_text())
+        lines = {file: {int(line): names for line, names in each.items()} for file, each in found["lines"].items()}
+        return Coverage(lines, found["seconds"])
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Which tests run a line of a file, and the seconds that each takes."""
+
+    lines: dict[str, dict[int, list[str]]]
+    seconds: dict[str, float]
+
+    def tests(self, tree: Path, mutant: Mutant) -> list[str]:
+        """The tests to try on a mutant, the fastest first: of its statement, else of its function, else of its file."""
+        lines = self.lines.get(mutant.path, {})
+        names: set[str] = set()
+        for first, last in (*enclosing(tree / mutant.path, mutant.place), (0, 1 << 30)):
+            names = {name for line, each in lines.items() if first <= line <= last for name in each}
+            if names:
+                break
+        chosen, total = [], 0.0
+        for name in sorted(names, key=lambda name: (self.seconds.get(name, 0.0), name)):
+            total += self.seconds.get(name, 0.0)
+            if not chosen or total <= MOST_SECONDS:
+                chosen.append(name)
+        return chosen
+
+
+class Server:
+    """The process whose children run the tests."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(HERE / "mutant_tests.py"), "serve", str(tree.folder / "coverage.json")],
+            cwd=tree.folder,
+            env=tree.environment | {"PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def passes(self, tests: Sequence[str], seconds: float) -> tuple[bool, float]:
+        """Whether tests pass within a time, and the processor time that they took."""
+        asked, answered = self._process.stdin, self._process.stdout
+        if asked is None or answered is None:
+            raise RuntimeError("a process without pipes")
+        asked.write(json.dumps({"tests": tests, "seconds": seconds}) + "\n")
+        asked.flush()
+        code, taken = json.loads(answered.readline())
+        if code == 5:
+            raise RuntimeError(f"pytest did not find {tests}")
+        return code == 0, taken
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+
 def tool(folder: Path) -> Path:
-    """cosmic-ray's program, installed once into an environment below `folder`."""
-    program = folder / "venv/bin/cosmic-ray"
-    if not program.is_file():
+    """The folder of cosmic-ray's programs, installed once into an environment below `folder`."""
+    programs, pip = folder / "venv/bin", ["-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    if not (programs / "cosmic-ray").is_file():
         venv.create(folder / "venv", with_pip=True)
-        pip = [str(folder / "venv/bin/python"), "-m", "pip", "install", "-q", "--disable-pip-version-check", TOOL]
-        subprocess.run(pip, check=True)
-    return program
+        subprocess.run([str(programs / "python"), *pip, TOOL], check=True)
+    libraries = folder / "libraries"
+    if not libraries.is_dir():
+        subprocess.run([str(programs / "python"), *pip, "--target", str(libraries), COVERAGE], check=True)
+        start = "import os\nif os.environ.get('COVERAGE_PROCESS_START'):\n    import coverage\n"
+        (libraries / "sitecustomize.py").write_text(start + "    coverage.process_startup()\n")
+    return programs
 
 
 def mutate(name: str, folder: Path, count: int, seconds: float, seed: int) -> Result:
-    """Run `count` random mutants of one entry of `TESTS`, or fewer if the time is over before."""
+    """Run `count` random mutants of one entry of `TESTS`; no further one after so much processor time."""
     module, tests = TESTS[name]
-    copy = folder / f"tree-{name}"
-    shutil.rmtree(copy, ignore_errors=True)
-    copy.mkdir(parents=True)
-    tracked = (
-        subprocess.run(
-            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-            cwd=ROOT,
-            capture_output=True,
-            check=True,
-        )
-        .stdout.decode()
-        .split("\0")
-    )
-    for path in filter(None, tracked):
-        if (ROOT / path).is_file():
-            (copy / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / path, copy / path)
-    config, session = copy / "cosmic-ray.toml", copy / "session.sqlite"
-    command = f"{sys.executable} -m pytest -x -q -p no:cacheprovider -m 'not slow' {tests}"
+    programs = tool(folder)
+    tree = Tree(folder / f"tree-{name}", folder / "libraries")
+    covered = tree.cover(tests)
+    chosen, total = sample(mutants(tree.folder, module, programs), count, seed)
+    edits = [[mutant.path, *mutant.edit] for mutant in chosen]
+    argv = [str(programs / "python"), str(HERE / "mutant_sources.py")]
+    done = subprocess.run(argv, cwd=tree.folder, input=json.dumps(edits), capture_output=True, text=True, check=True)
+    for path in {mutant.path for mutant in chosen}:  # compiled code of a source is not used for its mutants
+        for compiled in (tree.folder / path).parent.glob(f"__pycache__/{Path(path).stem}.*"):
+            compiled.unlink()
+    server = Server(tree)
+    killed, survivors, spent = 0, [], 0.0
+    for mutant, text in zip(chosen, json.loads(done.stdout), strict=True):
+        if spent > seconds:
+            break
+        path, names = tree.folder / mutant.path, covered.tests(tree.folder, mutant)
+        original = path.read_text(encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
+        lived, taken = server.passes(names, 60.0 + 10 * MOST_SECONDS) if names else (True, 0.0)
+        path.write_text(original, encoding="utf-8")
+        spent += taken
+        print(f"{mutant}: {'lived' if lived else 'killed'} ({len(names)} tests, {taken:.1f} s)", file=sys.stderr)
+        killed += not lived
+        if lived:
+            survivors.append(f"{mutant}\n{changes(original, text)}")
+    server.close()
+    return Result(total, killed, tuple(survivors))
+
+
+def mutants(tree: Path, module: str, programs: Path) -> list[Mutant]:
+    """All changes of a module, except those of annotations that Python does not evaluate."""
+    config, session = tree / "cosmic-ray.toml", tree / "session.sqlite"
     config.write_text(
-        "[cosmic-ray]\n"
-        f"module-path = {json.dumps(module)}\ntimeout = {TIMEOUT_SECONDS}\nexcluded-modules = []\n"
-        f'test-command = {json.dumps(command)}\n[cosmic-ray.distributor]\nname = "local"\n'
+        f"[cosmic-ray]\nmodule-path = {json.dumps(module.split())}\ntimeout = 10\nexcluded-modules = []\n"
+        'test-command = "true"\n[cosmic-ray.distributor]\nname = "local"\n'
     )
-    program = str(tool(folder))
-    baseline = subprocess.run(command, shell=True, cwd=copy, capture_output=True, check=False)  # noqa: S602 - ours
-    if baseline.returncode:
-        raise SystemExit(f"The tests of {name} fail without a mutant:\n{baseline.stdout.decode()[-2000:]}")
-    subprocess.run([program, "init", str(config), str(session)], cwd=copy, check=True, capture_output=True)
-    total = sample(session, copy, count, seed)
-    running = subprocess.Popen([program, "exec", str(config), str(session)], cwd=copy, process_group=0)
-    deadline = time.monotonic() + seconds
-    while running.poll() is None and time.monotonic() < deadline:
-        time.sleep(1)
-    running.terminate()
-    running.wait()
-    return read(session, total)
-
-
-def sample(session: Path, tree: Path, count: int, seed: int) -> int:
-    """Keep `count` random mutants of a session, in a random order; how many there were to choose from."""
+    init = [str(programs / "cosmic-ray"), "init", str(config), str(session)]
+    subprocess.run(init, cwd=tree, check=True, capture_output=True)
     with sqlite3.connect(session) as database:
-        specs = database.execute("SELECT job_id, module_path, start_pos_row, start_pos_col FROM mutation_specs")
-        jobs = sorted(job for job, path, row, column in specs if not unevaluated(tree / path, (row, column)))
-        chosen = random.Random(seed).sample(jobs, min(count, len(jobs)))  # noqa: S311 - a choice, no secret
-        database.execute("CREATE TEMP TABLE chosen (number INTEGER PRIMARY KEY, job_id TEXT)")
-        database.executemany("INSERT INTO chosen VALUES (?, ?)", enumerate(chosen, 1))
-        for table in ("mutation_specs", "work_items"):
-            database.execute(f"DELETE FROM {table} WHERE job_id NOT IN (SELECT job_id FROM chosen)")  # noqa: S608
-        # cosmic-ray runs them in the order of their rows.
-        database.execute("UPDATE work_items SET rowid = -(SELECT number FROM chosen WHERE job_id = work_items.job_id)")
-    return len(jobs)
+        rows = database.execute(
+            "SELECT module_path, start_pos_row, end_pos_row, start_pos_col, operator_name, operator_args, occurrence "
+            "FROM mutation_specs"
+        ).fetchall()
+    found = [
+        Mutant(path, (first, last), column, (operator, json.loads(arguments), occurrence))
+        for path, first, last, column, operator, arguments, occurrence in rows
+    ]
+    return [each for each in found if not unevaluated(tree / each.path, (each.place[0], each.column))]
+
+
+def sample(found: list[Mutant], count: int, seed: int) -> tuple[list[Mutant], int]:
+    """Random mutants in a random order, and how many there were to choose from."""
+    ordered = sorted(found, key=lambda mutant: (mutant.path, mutant.place, mutant.column, repr(mutant.edit)))
+    return random.Random(seed).sample(ordered, min(count, len(ordered))), len(ordered)  # noqa: S311 - no secret
+
+
+def changes(before: str, after: str) -> str:
+    """The changed lines."""
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=0, lineterm="")
+    return "\n".join(line for line in lines if not line.startswith(("---", "+++", "@@")))
+
+
+def enclosing(path: Path, place: tuple[int, int]) -> list[tuple[int, int]]:
+    """First and last lines of the statement that holds these lines, and of its function, if it is in one."""
+    statement: tuple[int, int] | None = None
+    function: tuple[int, int] | None = None
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.stmt) and node.lineno <= place[0] and place[1] <= (node.end_lineno or 0):
+            last = node.end_lineno or 0
+            if body := getattr(node, "body", None):  # of a compound statement, only its head
+                last = body[0].lineno - 1 if place[0] < body[0].lineno else last
+            statement = (node.lineno, last)
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                function = (node.body[0].lineno, node.end_lineno or 0)
+    return [lines for lines in (statement, function) if lines is not None]
 
 
 def unevaluated(path: Path, place: tuple[int, int]) -> bool:
@@ -154,27 +290,11 @@ def _of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.expr]:
             yield node.annotation
 
 
-def read(session: Path, total: int) -> Result:
-    """The results of a session."""
-    with sqlite3.connect(session) as database:
-        rows = database.execute(
-            "SELECT r.test_outcome, m.module_path, m.start_pos_row, m.operator_name FROM work_results r "
-            "JOIN mutation_specs m ON m.job_id = r.job_id WHERE r.test_outcome IS NOT NULL"
-        ).fetchall()
-    outcomes = Counter(str(outcome).rpartition(".")[2].lower() for outcome, *_ in rows)
-    survivors = sorted(
-        f"{path}:{row} {operator.rpartition('/')[2]}"
-        for outcome, path, row, operator in rows
-        if str(outcome).rpartition(".")[2].lower() == "survived"
-    )
-    return Result(total, outcomes["killed"] + outcomes["incompetent"], tuple(survivors))
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help=f"of {', '.join(TESTS)} (default: all)")
     parser.add_argument("--count", type=int, default=60, help="mutants of each (default: 60)")
-    parser.add_argument("--minutes", type=float, default=60.0, help="at most, for each")
+    parser.add_argument("--minutes", type=float, default=60.0, help="of processor time, for each")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--work", type=Path, default=ROOT / "cache/mutants")
     options = parser.parse_args()
@@ -189,7 +309,7 @@ def main() -> int:
             share, interval = f"{found.killed / found.run:.0%}", f"{low:.0%} to {high:.0%}"
         print(f"| {name} | {found.total} | {found.run} | {found.killed} | {share} | {interval} |", flush=True)
         for survivor in found.survivors:
-            print(f"survived: {survivor}", file=sys.stderr)
+            print(f"survived: {survivor}\n", file=sys.stderr)
     return 0
 
 

@@ -90,7 +90,7 @@ def test_a_disk_that_fails_in_each_phase(kills, heavy_driver: Driver, tmp_path: 
 
     assert run(Fault()).code == 0
     undisturbed = kills.finished(job.work)
-    job.restore(None)
+    job.clear()
     for phase, suffix in PUBLISHED.items():
         done = run(Fault(RENAME, FAIL_FROM, at=1, error=number, suffix=suffix), "--resume")
         assert done.code == 2, (phase, done.stderr)

@@ -49,15 +49,13 @@ class DemucsSeparator:
             GateError: `weights_checksum_mismatch:<id>`, `unsafe_archive:<why>`.
         """
         api = _demucs()
-        package = demucs_package.load_package(model.path, model.weights_id, model.sha256)
+        built = demucs_package.build_model(model.path, model.weights_id, model.sha256)
 
         class Separator(api.Separator):  # type: ignore[misc, name-defined]  # Demucs is not typed
             """Demucs's separator with a model that was loaded from inspected bytes, not from a path."""
 
             def _load_model(self) -> None:
-                from demucs.states import load_model
-
-                self._model = load_model(package).eval()
+                self._model = built
                 self._audio_channels = self._model.audio_channels
                 self._samplerate = self._model.samplerate
 

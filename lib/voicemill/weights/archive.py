@@ -97,6 +97,7 @@ def inspect_open(handle: BinaryIO, targets: frozenset[str] = ALLOWED_TARGETS) ->
     found = checkpoint.read(handle, members[WEIGHTS])
     tensors = found.tensors(found.value)
     nemo_arguments.check_sizes(config, tensors)
+    nemo_arguments.check_types(config)
     return ArchiveReport(
         bytes=size,
         target=str(config.get("target", "")),

@@ -57,6 +57,8 @@ ORDERED_DICT = ("collections", "OrderedDict")
 REBUILD_TENSOR = ("torch._utils", "_rebuild_tensor_v2")
 REBUILD_PARAMETER = ("torch._utils", "_rebuild_parameter")
 FRACTION = ("fractions", "Fraction")
+_MOST_COUNT = 1 << 32
+"""Largest size, stride or offset of a tensor, also where the tensor is empty: torch's own end at 63 bits."""
 _RATIO = re.compile(r"[0-9]{1,9}(?:/[1-9][0-9]{0,8})?")
 
 
@@ -435,7 +437,7 @@ def checked_tensor(storage: object, offset: object, shape: object, stride: objec
     if not isinstance(storage, Storage) or not isinstance(shape, tuple) or not isinstance(stride, tuple):
         raise ValueError("not a tensor")
     sizes, steps = tuple(map(_count, shape)), tuple(map(_count, stride))
-    if len(sizes) != len(steps) or len(sizes) > 8:
+    if len(sizes) != len(steps) or len(sizes) > 8 or max((*sizes, *steps, _count(offset))) > _MOST_COUNT:
         raise ValueError("not a tensor's shape")
     numel = math.prod(sizes)
     last = _count(offset) + sum((size - 1) * step for size, step in zip(sizes, steps, strict=True))

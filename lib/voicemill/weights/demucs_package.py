@@ -13,13 +13,17 @@ import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from voicemill import files
 from voicemill.errors import GateError
 from voicemill.weights import checkpoint
 from voicemill.weights.archive_bytes import Member, unsafe
+from voicemill.weights.build_limits import build_limits
 from voicemill.weights.checkpoint import FRACTION, Checkpoint, Named
+
+if TYPE_CHECKING:
+    import torch
 
 HTDEMUCS = Named("demucs.htdemucs", "HTDemucs")
 KEYS = frozenset({"klass", "args", "kwargs", "state", "training_args"})
@@ -127,3 +131,22 @@ def load_package(path: Path, weights_id: str, sha256: str) -> dict[str, Any]:
 
     tensors = checkpoint.load_tensors(handle, found.tensors(found.value["state"]), found.storages)
     return {**found.value, "klass": HTDemucs, "state": tensors}
+
+
+def build_model(path: Path, weights_id: str, sha256: str) -> torch.nn.Module:
+    """The model of a package, built on the CPU within bounds of time and memory; arguments as in `load_package`.
+
+    Raises:
+        GateError: see `load_package`; `unsafe_archive:package_invalid`: the arguments build no model, or the tensors do
+            not fit it; `unsafe_archive:build_time`, `unsafe_archive:build_memory`.
+    """
+    package = load_package(path, weights_id, sha256)
+    from demucs.states import load_model
+
+    try:
+        with build_limits(path, "cpu"):
+            model: torch.nn.Module = load_model(package, strict=True).eval()
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        why = (str(error) or repr(error)).splitlines()[0]
+        raise unsafe("package_invalid", f"The package's arguments and tensors make no model: {why}.") from error
+    return model

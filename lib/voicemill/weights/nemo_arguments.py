@@ -1,17 +1,19 @@
 """The arguments that the classes of a `.nemo` configuration may have, and the sizes that its tensors justify.
 
 `nemo_config` decides which classes may be named. Here each class has a list of arguments: components that write files
-have no argument for a place, paths are members of the archive, and sizes are bound before anything is built. Sections
-of datasets are not judged: a restored model never builds them.
+have no argument for a place, paths are members of the archive, and sizes are bound before anything is built. The
+model's own sections of datasets are not judged: a restored model never builds them.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from voicemill.weights.archive_bytes import unsafe
 from voicemill.weights.checkpoint import Tensor
+from voicemill.weights.nemo_config import TARGET_KEYS
 
 DATASET_SECTIONS = frozenset({"train_ds", "validation_ds", "test_ds"})
 MEMBER = "nemo:"
@@ -65,11 +67,31 @@ ARGUMENTS: dict[str, frozenset[str]] = {
     }.items()
 }
 """Class -> the arguments that a configuration may give it. `Normalizer` has no `cache_dir`, where it would write."""
+_WHOLE = frozenset(
+    {"n_layer", "n_layers", "n_head", "n_heads", "d_model", "d_head", "d_inner", "d_embed", "n_embed", "kernel_size"}
+    | {"input_size", "filter_size", "n_mel_channels", "n_text_channels", "n_att_channels", "upsample_initial_channel"}
+    | {"initial_input_size", "n_fft", "n_window_size", "n_window_stride", "features", "nfilt", "frame_splicing"}
+    | {"feat_in", "num_classes", "subsampling_factor", "conv_kernel_size", "pos_emb_max_len"}
+    | {"freq_masks", "time_masks", "rect_masks"}
+)
+"""Arguments that are whole numbers or null."""
+_LISTS = frozenset(
+    {"upsample_rates", "upsample_kernel_sizes", "resblock_kernel_sizes", "resblock_dilation_sizes", "condition_types"}
+    | {"vocabulary", "non_default_punct_list", "fixed_vocab", "jasper"}
+)
+"""Arguments that are lists or null."""
 PATHS = frozenset(
     {"phoneme_dict", "heteronyms", "mapping_file", "whitelist", "model_path", "vocab_path", "vocab_file"}
     | {"spe_tokenizer_vocab", "cache_dir"}
 )
 """Arguments that name files; their value is a member of the archive or null."""
+_PATH_NAME = re.compile(r"(?:\A|_)(?:paths?|files?|filepaths?|dirs?|folders?|caches?|lexicon|kenlm)\Z")
+"""The end of a name that says that the value is a place."""
+_EXPONENT = re.compile(r"[-+]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)[eE][-+]?[0-9]+")
+_MISSING = "???"
+"""What OmegaConf writes for a value that was left open."""
+MODELS = frozenset({"FastPitchModel", "HifiGanModel", "EncDecCTCModel", "EncDecCTCModelBPE"})
+"""Classes that only the configuration itself may name; every other one has its arguments above."""
 _SIZED = frozenset(
     {"FFTransformerEncoder", "FFTransformerDecoder", "AlignmentEncoder", "TemporalPredictor", "Generator"}
     | {"ConvASREncoder", "ConformerEncoder", "ConvASRDecoder"}
@@ -80,7 +102,7 @@ _NO_DIMENSIONS = frozenset({"pos_emb_max_len", "padding_idx", "stochastic_depth_
 _MOST = {
     "n_fft": 65_536, "n_window_size": 65_536, "features": 1024, "nfilt": 1024, "n_mel_channels": 1024,
     "n_mels": 1024, "frame_splicing": 16, "pad_to": 1024, "pos_emb_max_len": 20_000, "sample_rate": 384_000,
-    "pitch_embedding_kernel_size": 1025, "energy_embedding_kernel_size": 1025,
+    "pitch_embedding_kernel_size": 1025, "energy_embedding_kernel_size": 1025, "symbols_embedding_dim": 16_384,
 }  # fmt: skip
 """Largest values of numbers that decide over memory and are no dimensions of a tensor."""
 _SMALLEST_TENSOR = 1 << 16
@@ -97,13 +119,14 @@ def check_arguments(config: Mapping[str, Any], members: Collection[str]) -> None
         members: names of the archive's members.
 
     Raises:
-        GateError: `unsafe_archive:` with `config_argument:<class>.<name>`, `config_path:<key>`.
+        GateError: `unsafe_archive:` with `config_target:<class>`, `config_argument:<class>.<name>`,
+            `config_path:<key>`.
     """
     for section in _sections(config):
-        kind = _kind(section)
+        kind = _check_target(section, whole=section is config)
         known = ARGUMENTS.get(kind)
         for name, value in section.items():
-            if known is not None and name not in known and name not in ("_target_", "cls", "target"):
+            if known is not None and name not in known and name not in TARGET_KEYS:
                 raise unsafe(
                     f"config_argument:{kind}.{name}",
                     f"The archive's configuration gives {kind} the argument {name!r}, which is not allowed.",
@@ -111,7 +134,21 @@ def check_arguments(config: Mapping[str, Any], members: Collection[str]) -> None
             # A tokenizer's training folder is not read where its model is a member.
             unread = name == "dir" and str(section.get("model_path", "")).startswith(MEMBER)
             if not unread:
-                _check_paths(name, value, members)
+                _check_paths(str(name), value, members)
+
+
+def _check_target(section: Mapping[str, Any], *, whole: bool) -> str:
+    """The class of a section, without its package: a model for the whole configuration, else one with arguments."""
+    named = [str(section[key]) for key in sorted(TARGET_KEYS & section.keys())]
+    kinds = [name.rpartition(".")[2] for name in named]
+    known: Collection[str] = MODELS if whole else ARGUMENTS
+    for name, kind in zip(named, kinds, strict=True):
+        if kind not in known or len(named) > 1:
+            raise unsafe(
+                f"config_target:{name}",
+                f"The archive's configuration names the class {name!r} in a place where it is not allowed.",
+            )
+    return kinds[0] if kinds else ""
 
 
 def _check_paths(name: str, value: Any, members: Collection[str]) -> None:
@@ -119,12 +156,13 @@ def _check_paths(name: str, value: Any, members: Collection[str]) -> None:
         for each in value:
             _check_paths(name, each, members)
         return
-    if not isinstance(value, str) or (len(value) == 1 and name not in PATHS):
+    place = name in PATHS or (_PATH_NAME.search(name) is not None and value != _MISSING)
+    if not isinstance(value, str) or (len(value) == 1 and not place):
         if name in PATHS and value is not None:
             raise unsafe(f"config_path:{name}", f"The archive's configuration has no member at {name!r}.")
         return
     path_like = any(mark in value for mark in ("/", "\\", "\0")) or value.startswith(("~", MEMBER))
-    if (name in PATHS or path_like) and not (value.startswith(MEMBER) and value.removeprefix(MEMBER) in members):
+    if (place or path_like) and not (value.startswith(MEMBER) and value.removeprefix(MEMBER) in members):
         raise unsafe(
             f"config_path:{name}",
             f"The archive's configuration names the file {value!r} at {name!r}, which is not a member of the archive.",
@@ -140,12 +178,13 @@ def check_sizes(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Non
     largest = max((tensor.numel for tensor in tensors.values()), default=0)
     area = _SLACK * max(largest, _SMALLEST_TENSOR)
     count = max(len(tensors), _FEW_TENSORS)
-    _check_area("n_speakers", [config.get("n_speakers"), config.get("symbols_embedding_dim")], area)
+    _check_area("n_speakers", [_number(config.get(name)) for name in ("n_speakers", "symbols_embedding_dim")], area)
     for section in _sections(config):
         sized = _kind(section) in _SIZED
         dimensions = []
-        for name, value in _numbers("", section) if sized else section.items():
-            if not isinstance(value, (int, float)) or isinstance(value, bool):
+        for name, leaf in _numbers("", section) if sized else section.items():
+            value = _number(leaf)
+            if value is None:
                 continue
             most = count if sized and name in _COUNTS else _MOST.get(name, area if sized else float("inf"))
             if not abs(value) <= most:
@@ -159,8 +198,26 @@ def check_sizes(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Non
             _check_area(_kind(section), dimensions, area)
 
 
-def _check_area(name: str, values: Collection[Any], most: int) -> None:
-    numbers = sorted((abs(value) for value in values if isinstance(value, (int, float))), reverse=True)
+def check_types(config: Mapping[str, Any]) -> None:
+    """Refuse a number where a list belongs, and something else where a whole number does.
+
+    Raises:
+        GateError: `unsafe_archive:config_type:<class>.<name>`.
+    """
+    for section in _sections(config):
+        kind = _kind(section)
+        for name, value in section.items() if kind in ARGUMENTS else ():
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            wrong = (name in _WHOLE and not whole) or (name in _LISTS and not isinstance(value, list))
+            if wrong and value is not None:
+                raise unsafe(
+                    f"config_type:{kind}.{name}",
+                    f"The archive's configuration gives {kind} a {type(value).__name__} as {name!r}.",
+                )
+
+
+def _check_area(name: str, values: Collection[int | float | None], most: int) -> None:
+    numbers = sorted((abs(value) for value in values if value is not None), reverse=True)
     if len(numbers) >= 2 and not numbers[0] * numbers[1] <= most:
         raise unsafe(
             f"config_size:{name}",
@@ -168,21 +225,27 @@ def _check_area(name: str, values: Collection[Any], most: int) -> None:
         )
 
 
+def _number(value: Any) -> int | float | None:
+    """A number, also where only OmegaConf takes a text for one: `1e9` is a text in YAML 1.1."""
+    if isinstance(value, str) and _EXPONENT.fullmatch(value):
+        return float(value.replace("_", ""))
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
 def _kind(section: Mapping[str, Any]) -> str:
-    named = section.get("_target_", section.get("cls", ""))
-    return str(named).rpartition(".")[2]
+    return next((str(section[key]).rpartition(".")[2] for key in sorted(TARGET_KEYS & section.keys())), "")
 
 
-def _sections(value: Any) -> Iterator[Mapping[str, Any]]:
-    """Every mapping of a configuration but those of datasets."""
+def _sections(value: Any, *, top: bool = True) -> Iterator[Mapping[str, Any]]:
+    """Every mapping of a configuration but those of the model's datasets, which stand at its top."""
     if isinstance(value, Mapping):
         yield value
         for name, inner in value.items():
-            if name not in DATASET_SECTIONS:
-                yield from _sections(inner)
+            if not (top and name in DATASET_SECTIONS):
+                yield from _sections(inner, top=False)
     elif isinstance(value, list):
         for inner in value:
-            yield from _sections(inner)
+            yield from _sections(inner, top=False)
 
 
 def _numbers(name: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,11 @@ from tests.records import finished
 
 from voicemill.bundle.build import build_bundle
 from voicemill.bundle.promote import promote
-from voicemill.errors import BundleFileError, UsageError, VoicemillError
+from voicemill.dataset.request import SourceOptions
+from voicemill.errors import BundleFileError, GateError, UsageError, VoicemillError
 from voicemill.lane import gates
-from voicemill.settings import REPOSITORY
+from voicemill.lane.request import LaneOptions, LaneRequest
+from voicemill.settings import REPOSITORY, Settings
 from voicemill.training_status import write_training_status
 from voicemill.weights import allowlist
 from voicemill.weights.allowlist import SHIPPED, LoadedAllowlist
@@ -29,6 +33,10 @@ def listed() -> LoadedAllowlist:
 @pytest.fixture
 def voice(tmp_path: Path, model: bytes) -> Path:
     """The model in a promoted bundle."""
+    return publish(tmp_path, model)
+
+
+def publish(tmp_path: Path, model: bytes) -> Path:
     (tmp_path / "fastpitch.nemo").write_bytes(model)
     status = finished(
         selected_weights_id=SCRATCH,
@@ -85,6 +93,42 @@ def test_a_model_of_unknown_origin_is_refused(voice: Path, listed: LoadedAllowli
         gates.select_ancestor(path, listed)
     assert caught.value.reason == f"init_from_unrecorded:{path.name}"
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ("  phoneme_dict: /etc/passwd\n", "config_path:phoneme_dict"),
+        ("  phoneme_dict: nemo:../../private.txt\n", "config_path:phoneme_dict"),
+        ("  word_tokenize_func: x\n", "config_argument:EnglishG2p.word_tokenize_func"),
+    ],
+)
+def test_a_voice_whose_model_names_a_local_file_is_no_start(
+    tmp_path: Path, model: bytes, lines: str, reason: str
+) -> None:
+    """The file would go into the archive of the new voice."""
+    changed = io.BytesIO()
+    with tarfile.open(fileobj=io.BytesIO(model)) as source, tarfile.open(fileobj=changed, mode="w:") as target:
+        for member in source:
+            data = source.extractfile(member).read()
+            if member.name.endswith("model_config.yaml"):
+                data += f"g2p:\n  _target_: nemo.collections.tts.g2p.models.en_us_arpabet.EnglishG2p\n{lines}".encode()
+                member.size = len(data)
+            target.addfile(member, io.BytesIO(data))
+    start = publish(tmp_path, changed.getvalue())
+    clip = tmp_path / "clips/one.wav"
+    clip.parent.mkdir()
+    clip.write_bytes((REPOSITORY / "data/demo/demo.flac").read_bytes()[:4000])
+    clip.with_suffix(".txt").write_text("One.\n")
+    environ = {"WORK_DIR": str(tmp_path / "work"), "CACHE_DIR": str(tmp_path / "cache")}
+    settings = Settings.from_environment(environ, repository=REPOSITORY)
+    known = settings.workspace.cache / gates.RUNTIME_CHECKS / f"{gates._installation()}.json"
+    known.parent.mkdir(parents=True)
+    known.write_text("{}")  # NeMo was tried before
+    options = LaneOptions(SourceOptions(audio=str(clip.parent)), init_from=start, preset="smoke")
+    with pytest.raises(GateError) as caught:
+        gates.clear(LaneRequest.from_options(settings, options), settings)
+    assert caught.value.reason == f"unsafe_archive:{reason}"
 
 
 def test_a_checkpoint_is_not_a_model(tmp_path: Path, listed: LoadedAllowlist) -> None:

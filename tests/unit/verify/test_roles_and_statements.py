@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import json
 import shutil
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -107,11 +108,28 @@ def test_listed_content_that_is_code_is_refused_under_any_name(voice, built: Pat
     assert not rows(verify_bundle(built, voice.shipped))["archives"]
 
 
+@pytest.mark.parametrize("comment", [b"", b"of any length", bytes(0xFFFF)])
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [("take.wav", b"RIFF....WAVE"), ("t.flac", b"fLaC"), ("t.ogg", b"OggS"), ("t.mp3", b"ID3"), ("t.png", b"\x89PNG\r\n\x1a\n")],
+)  # fmt: skip
+def test_a_sound_or_picture_that_is_a_zip_too_is_refused(
+    voice, built: Path, name: str, start: bytes, comment: bytes
+) -> None:
+    with zipfile.ZipFile(built / name, "w") as other:
+        other.writestr("data.pkl", b"cos\nsystem\n(S'id'\ntR.")
+        other.comment = comment
+    (built / name).write_bytes(start + bytes(100) + (built / name).read_bytes())
+    assert zipfile.is_zipfile(built / name)
+    reseal(built)
+    assert not rows(verify_bundle(built, voice.shipped))["archives"]
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
         ("NOTICE", "Anna – née Müller\n".encode()), ("notes.TXT", b""), ("a.wav", b"RIFF....WAVE"),
-        ("a.flac", b"fLaC...."), ("a.ogg", b"OggS"), ("notes.md", b"\xef\xbb\xbf# Notes"), ("a.json", b"{}"),
+        ("b.wav", b"RIFF....WAVE" + b"PK\x05\x06" * 9 + bytes(16)), ("a.flac", b"fLaC...."), ("a.ogg", b"OggS"), ("notes.md", b"\xef\xbb\xbf# Notes"), ("a.json", b"{}"),
         ("v1.2.txt", b"cos and sin are functions.\n"),
     ],
 )  # fmt: skip

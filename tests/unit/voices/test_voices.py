@@ -455,6 +455,64 @@ def test_no_byte_of_an_archive_is_unaccounted_for(home: Workspace, tmp_path: Pat
     _refused(path, "voice_archive_unsafe:not_a_zip", tmp_path)
 
 
+def _extra(data: bytes, extra: bytes) -> bytes:
+    """The archive with an extra field in the local header of its last entry."""
+    directory, at = data.index(b"PK\x01\x02"), data.rindex(b"PK\x03\x04")
+    name = struct.unpack_from("<H", data, at + 26)[0]
+    header = data[at : at + 28] + struct.pack("<H", len(extra)) + data[at + 30 : at + 30 + name] + extra
+    end = data[:-6] + struct.pack("<LH", directory + len(extra), 0)
+    return data[:at] + header + end[at + 30 + name :]
+
+
+def _wide_end(data: bytes) -> bytes:
+    """The archive with the 64-bit end records that only large ones need."""
+    count, size, start = struct.unpack("<HLL", data[-12:-2])
+    record = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, size, start)
+    return data[:-22] + record + struct.pack("<4sLQL", b"PK\x06\x07", 0, start + size, 1) + data[-22:]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda data: _extra(data, b""), _wide_end, lambda data: _extra(data, b"UT\x05\0\x01abcd")],
+    ids=["plain", "64-bit end", "times"],
+)
+def test_what_other_programs_add_to_a_zip_is_accepted(home: Workspace, tmp_path: Path, change) -> None:
+    path = archive.export(home, "ann", tmp_path / "voice.zip").path
+    path.write_bytes(change(path.read_bytes()))
+    assert archive.import_voice(home, path, "eve").record.slug == "eve"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: _extra(data, b"ZZ\x04\0evil"),
+        lambda data: _extra(data, b"UT\x24\0" + bytes(36)),
+        lambda data: _extra(data, b"UT\x09\0short"),
+        lambda data: _extra(data, b"\x01\0\x10\0" + bytes(16))[:-1] + b"\x01x",
+        lambda data: data[:-22] + bytes(76) + data[-22:],
+        *[lambda data, at=at: _flipped(_wide_end(data), len(_wide_end(data)) - 98 + at) for at in (0, 4, 24, 40, 48, 56, 64, 72)],
+        *[lambda data, at=at: _flipped(data, at) for at in (0, 6, 8, 14, 18, 22, 30)],
+    ],
+)  # fmt: skip
+def test_headers_of_a_zip_that_disagree_or_hold_more_are_refused(home: Workspace, tmp_path: Path, change) -> None:
+    path = archive.export(home, "ann", tmp_path / "voice.zip").path
+    path.write_bytes(change(path.read_bytes()))
+    _refused(path, "voice_archive_unsafe:not_a_zip", tmp_path)
+
+
+def _flipped(data: bytes, at: int) -> bytes:
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+def test_the_data_of_an_entry_do_not_reach_into_the_directory(home: Workspace, tmp_path: Path) -> None:
+    path = archive.export(home, "ann", tmp_path / "voice.zip").path
+    data = path.read_bytes()
+    start = struct.unpack("<L", data[-6:-2])[0]
+    inner = data[start : start + 46]
+    path.write_bytes(data[:start] + inner + data[start:-6] + struct.pack("<LH", start, 0))
+    _refused(path, "voice_archive_unsafe:not_a_zip", tmp_path)
+
+
 @pytest.mark.parametrize("place", ["/etc/passwd", "../../x.wav", "rejected/none.wav"])
 def test_a_rejected_sound_is_a_file_of_the_dataset(prepared: PreparedDataset, place: str) -> None:
     from pydantic import ValidationError

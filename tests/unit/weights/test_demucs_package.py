@@ -152,6 +152,26 @@ def test_sizes_that_would_fill_the_memory_are_refused(save: Save) -> None:
     assert refused(save(kwargs={"sources": ["vocals"], "channels": 10**9})) == "unsafe_archive:package_invalid"
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"channels": 900_000, "depth": 6}, "build_memory"),
+        ({"t_layers": 1000, "t_hidden_scale": 1000.0, "bottom_channels": 900_000}, "build_memory"),
+        ({"channels": "many"}, "package_invalid"),
+        ({"depth": [1]}, "package_invalid"),
+        ({"nfft": 0}, "package_invalid"),
+        ({"no_such_argument": 1}, "package_invalid"),
+        ({"channels": 4, "depth": 1}, "package_invalid"),  # the tensors do not fit
+    ],
+)
+def test_arguments_that_build_no_model_are_refused(save: Save, changes: dict[str, Any], reason: str) -> None:
+    path = save(kwargs={"sources": ["music", "vocals"], **changes})
+    assert inspect_package(path).sources == ("music", "vocals")
+    with pytest.raises(GateError) as caught:
+        demucs_package.build_model(path, "a/b", files.sha256_file(path))
+    assert caught.value.reason == f"unsafe_archive:{reason}"
+
+
 def test_demucs_builds_the_inspected_package(separator_package: Path) -> None:
     from demucs.states import load_model
 

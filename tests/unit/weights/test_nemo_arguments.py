@@ -103,6 +103,7 @@ def test_unknown_arguments_are_refused(archives, refusal, path, kind):
     ("path", "value"),
     [
         (("input_fft", "d_inner"), 30_000_000),
+        (("input_fft", "d_inner"), -30_000_000),
         (("input_fft", "d_inner"), 3e7),
         (("input_fft", "d_model"), float("inf")),
         (("input_fft", "d_model"), float("nan")),
@@ -123,14 +124,75 @@ def test_sizes_are_bound_by_the_tensors(archives, refusal, path: tuple[str, ...]
     assert time.process_time() - start < 2
 
 
+@pytest.mark.parametrize("value", ["3e7", "+3e7", "3.e7", "30_000_000e0", ".3e8", "3E+7", "1e400"])
+def test_a_size_that_only_omegaconf_reads_as_a_number_is_one(archives, refusal, value):
+    """NeMo reads the file with OmegaConf, for which `3e7` is a number; for YAML 1.1 it is a text."""
+    config = CONFIG.replace("d_inner: 768", f"d_inner: {value}")
+    assert refusal(archives.write(config=config)) == "config_size:d_inner"
+
+
+NESTED = {
+    "_target_": "nemo_text_processing.text_normalization.normalize.Normalizer",
+    "lang": "en",
+    "cache_dir": "/tmp/evil",
+}
+
+
+@pytest.mark.parametrize("section", ["train_ds", "validation_ds", "test_ds"])
+@pytest.mark.parametrize("where", [("text_tokenizer", "punct"), ("preprocessor", "window"), ("optim",)])
+def test_only_the_models_own_sections_of_datasets_are_not_judged(archives, refusal, where, section):
+    """Hydra builds what is nested in a component, whatever the keys on the way are called."""
+    path = archives.write(config=changed(*where, value={section: {"deep": NESTED}}))
+    assert refusal(path) == "config_argument:Normalizer.cache_dir"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nemo.collections.tts.data.dataset.TTSDataset",
+        "nemo.collections.tts.torch.data.VocoderDataset",
+        "nemo.collections.tts.models.FastPitchModel",
+        "nemo.collections.tts.models.hifigan.HifiGanModel",
+    ],
+)
+@pytest.mark.parametrize("where", [("preprocessor",), ("text_tokenizer", "punct"), ("input_fft", "condition_types")])
+def test_a_dataset_or_a_model_is_no_component(archives, refusal, name, where):
+    """TTSDataset makes the folder `sup_data_path`, and has no list of arguments."""
+    value = {"_target_": name, "manifest_filepath": [], "sup_data_path": "evil"}
+    assert refusal(archives.write(config=changed(*where, value=value))) == f"config_target:{name}"
+
+
+def test_the_model_is_no_component(archives, refusal):
+    name = "nemo.collections.tts.modules.transformer.FFTransformerEncoder"
+    assert refusal(archives.write(config=changed("target", value=name))) == f"config_target:{name}"
+    assert refusal(archives.write(config=changed("_target_", value=name))).startswith("config_target:")
+
+
+@pytest.mark.parametrize("key", ["cls", "class", "class_path", "target"])
+def test_a_section_names_one_class(archives, refusal, key):
+    name = "nemo.collections.asr.modules.AudioToMelSpectrogramPreprocessor"
+    assert refusal(archives.write(config=changed("preprocessor", key, value=name))).startswith("config_target:")
+
+
+@pytest.mark.parametrize("name", ["path", "kenlm_path", "log_dir", "manifest_filepath", "vocab_files", "lexicon"])
+@pytest.mark.parametrize("where", [(), ("optim",), ("decoding", "beam")])
+def test_a_name_that_says_path_has_a_member(archives, refusal, where, name):
+    value: object = {name: "local"}
+    for part in where[1:]:
+        value = {part: value}
+    config = changed(where[0], value=value) if where else changed(name, value="local")
+    assert refusal(archives.write(config=config)) == f"config_path:{name}"
+    for harmless in (None, "???", "nemo:0a1b_lexicon.cmudict"):
+        assert inspect_archive(archives.write(config=changed("optim", value={name: harmless}))).tensors == 7
+
+
 def test_every_class_that_may_be_named_has_its_arguments():
-    from voicemill.weights.nemo_arguments import ARGUMENTS
+    from voicemill.weights.nemo_arguments import ARGUMENTS, MODELS
     from voicemill.weights.nemo_config import ALLOWED_TARGETS, RECOGNITION_TARGETS
 
-    models = {"FastPitchModel", "HifiGanModel", "EncDecCTCModel", "EncDecCTCModelBPE"}
     datasets = {"TTSDataset", "VocoderDataset", "MelAudioDataset", "AudioDataset"}
     named = {each.rpartition(".")[2] for each in ALLOWED_TARGETS | RECOGNITION_TARGETS}
-    assert named == set(ARGUMENTS) | models | datasets
+    assert named == set(ARGUMENTS) | MODELS | datasets
 
 
 def test_the_configuration_of_our_training_passes() -> None:

@@ -1,0 +1,19 @@
+"""Apply mutations of a cosmic-ray session to their sources; run by the Python that has cosmic-ray.
+
+Reads JSON from stdin, a list of [file, operator, arguments of the operator, occurrence], and writes the list of texts.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from cosmic_ray.mutating import mutate_code  # type: ignore[import-not-found]
+from cosmic_ray.plugins import get_operator  # type: ignore[import-not-found]
+
+texts = []
+for path, operator, arguments, occurrence in json.load(sys.stdin):
+    source = Path(path).read_text(encoding="utf-8")
+    texts.append(mutate_code(source, get_operator(operator)(**arguments), occurrence))
+json.dump(texts, sys.stdout)
