@@ -437,12 +437,14 @@ def checked_tensor(storage: object, offset: object, shape: object, stride: objec
     if not isinstance(storage, Storage) or not isinstance(shape, tuple) or not isinstance(stride, tuple):
         raise ValueError("not a tensor")
     sizes, steps = tuple(map(_count, shape)), tuple(map(_count, stride))
-    if len(sizes) != len(steps) or len(sizes) > 8 or max((*sizes, *steps, _count(offset))) > _MOST_COUNT:
+    if len(sizes) != len(steps) or len(sizes) > 8:
         raise ValueError("not a tensor's shape")
     numel = math.prod(sizes)
     last = _count(offset) + sum((size - 1) * step for size, step in zip(sizes, steps, strict=True))
     if numel > storage.numel or (numel and last >= storage.numel):
         raise unsafe("tensor_outside_storage", f"A tensor of shape {sizes} claims more than its storage holds.")
+    if max((*sizes, *steps, _count(offset))) > _MOST_COUNT:
+        raise ValueError("a number that no tensor needs")
     return Tensor(storage, _count(offset), sizes, steps)
 
 

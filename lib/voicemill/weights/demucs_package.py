@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -144,7 +145,8 @@ def build_model(path: Path, weights_id: str, sha256: str) -> torch.nn.Module:
     from demucs.states import load_model
 
     try:
-        with build_limits(path, "cpu"):
+        with build_limits(path, "cpu"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             model: torch.nn.Module = load_model(package, strict=True).eval()
     except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         why = (str(error) or repr(error)).splitlines()[0]

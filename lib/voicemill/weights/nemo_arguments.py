@@ -77,7 +77,7 @@ _WHOLE = frozenset(
 """Arguments that are whole numbers or null."""
 _LISTS = frozenset(
     {"upsample_rates", "upsample_kernel_sizes", "resblock_kernel_sizes", "resblock_dilation_sizes", "condition_types"}
-    | {"vocabulary", "non_default_punct_list", "fixed_vocab", "jasper"}
+    | {"vocabulary", "non_default_punct_list", "jasper"}
 )
 """Arguments that are lists or null."""
 PATHS = frozenset(

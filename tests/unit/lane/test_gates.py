@@ -123,6 +123,7 @@ def test_a_voice_whose_model_names_a_local_file_is_no_start(
     environ = {"WORK_DIR": str(tmp_path / "work"), "CACHE_DIR": str(tmp_path / "cache")}
     settings = Settings.from_environment(environ, repository=REPOSITORY)
     known = settings.workspace.cache / gates.RUNTIME_CHECKS / f"{gates._installation()}.json"
+    settings.workspace.work.mkdir()
     known.parent.mkdir(parents=True)
     known.write_text("{}")  # NeMo was tried before
     options = LaneOptions(SourceOptions(audio=str(clip.parent)), init_from=start, preset="smoke")

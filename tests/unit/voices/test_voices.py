@@ -457,7 +457,7 @@ def test_no_byte_of_an_archive_is_unaccounted_for(home: Workspace, tmp_path: Pat
 
 def _extra(data: bytes, extra: bytes) -> bytes:
     """The archive with an extra field in the local header of its last entry."""
-    directory, at = data.index(b"PK\x01\x02"), data.rindex(b"PK\x03\x04")
+    directory, at = struct.unpack("<L", data[-6:-2])[0], data.rindex(b"PK\x03\x04")
     name = struct.unpack_from("<H", data, at + 26)[0]
     header = data[at : at + 28] + struct.pack("<H", len(extra)) + data[at + 30 : at + 30 + name] + extra
     end = data[:-6] + struct.pack("<LH", directory + len(extra), 0)

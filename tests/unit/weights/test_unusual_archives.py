@@ -185,7 +185,7 @@ def test_every_tag_is_refused(archives, refusal, config):
     assert refusal(archives.write(config=config)) == "config_tag"
 
 
-@pytest.mark.parametrize("value", [[1, 2], {"a": 1}, True, "many", "", 1.5, "0x7f", "2001-01-01", "1e3"])
+@pytest.mark.parametrize("value", [[1, 2], {"a": 1}, True, "many", "", 1.5, "0x7f", "2001-01-01", "1e1"])
 @pytest.mark.parametrize("name", ["n_layer", "d_model", "kernel_size"])
 def test_a_size_is_a_whole_number(archives, refusal, value, name):
     config = {
