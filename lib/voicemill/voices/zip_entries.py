@@ -122,7 +122,7 @@ def _check_local(handle: IO[bytes], info: zipfile.ZipInfo) -> int:
     known = (info.flag_bits, info.compress_type, info.CRC, info.compress_size, info.file_size)
     if found != (b"PK\x03\x04", *known, info.orig_filename.encode()):
         raise unsafe("not_a_zip", f"the header of '{shown}' differs from the directory")
-    return info.header_offset + _LOCAL.size + name_size + extra_size + info.compress_size
+    return int(info.header_offset + _LOCAL.size + name_size + extra_size + info.compress_size)
 
 
 def _extra_fields(data: bytes, shown: str) -> dict[int, bytes]:
