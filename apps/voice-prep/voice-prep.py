@@ -129,7 +129,7 @@ def prepare_command(
     force: bool,
 ) -> int:
     """Decode, level, cut and align recordings; write NeMo manifests, pitch, and a report of the rejected clips."""
-    from voicemill.bundle.origins import promoted_origins
+    from voicemill.bundle.origins import PromotedOrigins
     from voicemill.dataset.description import read as read_description
     from voicemill.dataset.explain import as_rows
     from voicemill.dataset.limits import with_changes
@@ -174,7 +174,7 @@ def prepare_command(
         seed=seed,
         separate=separate,
         separator=separator or DEFAULT_SEPARATOR,
-        known_voices=promoted_origins(settings.paths.promoted_bundles),
+        known_voices=PromotedOrigins(settings.paths.promoted_bundles),
         trusted_signers=anchors_of_environment(),
         rights=source.rights(),
         allowlist=settings.weights.allowlist,

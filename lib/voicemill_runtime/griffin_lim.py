@@ -42,7 +42,10 @@ def griffin_lim(log_mel: NDArray[np.float32], mel: dict[str, Any], iterations: i
 
 
 def mel_bands(mel: dict[str, Any]) -> NDArray[np.float32]:
-    """Slaney's mel bands with area normalisation, shape (mels, n_fft // 2 + 1)."""
+    """Slaney's mel bands with area normalisation, shape (mels, n_fft // 2 + 1).
+
+    The order of the operations must not change: the shipped base vocoder was trained with these bits.
+    """
     edges = _to_hertz(np.linspace(_to_mel(mel["fmin"]), _to_mel(mel["fmax"]), mel["n_mels"] + 2))
     bins = np.linspace(0.0, mel["sample_rate"] / 2, mel["n_fft"] // 2 + 1)
     ramps = edges[:, None] - bins[None]

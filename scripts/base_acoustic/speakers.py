@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from unseen_speakers import JUDGES
 
 from voicemill.synthesis.mel import AudioConfig
 from voicemill.training.batches import Batch, BatchPlan, collate
@@ -18,9 +19,6 @@ from voicemill.training.examples import ExampleSource, mean_log_mel
 
 if TYPE_CHECKING:
     from nemo.collections.tts.models import FastPitchModel
-
-JUDGES = ("lj", "allison", "asterisk", "kathleen", "cathy", "slt", "demo", "dottie")
-"""Speakers on whom voices are measured: they may be in no base's training."""
 
 
 @dataclass(frozen=True)

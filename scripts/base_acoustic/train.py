@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "lib"), str(Path(__file__).resolve().parent)]
+sys.path[:0] = [str(ROOT / "lib"), str(ROOT / "scripts"), str(Path(__file__).resolve().parent)]
 
 import click
 

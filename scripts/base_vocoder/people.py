@@ -11,12 +11,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from unseen_speakers import JUDGES
 
 from voicemill.files import atomic_path
 from voicemill.synthesis.mel import AudioConfig
 
-JUDGES = ("lj", "allison", "asterisk", "kathleen", "cathy", "slt", "demo")
-"""Speakers whom the vocoder is measured on: they may be in no base's training."""
 PEAK = 0.6
 PITCH_LIMITS = (60.0, 600.0)
 SHIFT = (0.82, 1.38)

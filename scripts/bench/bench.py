@@ -65,6 +65,8 @@ def main(context: click.Context, work: Path) -> None:
 @click.pass_obj
 def stages(work: Path, preset: str, known_installation: bool, checkout: Path, until_first_step: bool) -> None:
     """The main job on the demo from a cold cache."""
+    from processes import cpu_seconds, tree
+
     from voicemill.lane.gates import RUNTIME_CHECKS, check_runtime
 
     run = work / f"stages-{int(time.time())}"
@@ -76,7 +78,8 @@ def stages(work: Path, preset: str, known_installation: bool, checkout: Path, un
     with subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
         for line in child.stdout or ():
             if not first and '"model":"FastPitch"' in line:
-                first = f"{time.perf_counter() - started:.1f} s, {_cpu_seconds(child.pid):.1f} s of CPU time"
+                used = sum(cpu_seconds(pid, ended_children=True) for pid in tree(child.pid))
+                first = f"{time.perf_counter() - started:.1f} s, {used:.1f} s of CPU time"
                 if until_first_step:
                     child.terminate()
     whole = time.perf_counter() - started
@@ -90,14 +93,6 @@ def stages(work: Path, preset: str, known_installation: bool, checkout: Path, un
     for row in rows:
         speed = f"{row['audio_seconds'] / row['seconds']:.0f}" if row["audio_seconds"] and row["seconds"] else ""
         click.echo(f"| {row['name']} | {row['seconds']:.1f} | {speed} | {row['peak_mib'] or ''} |")
-
-
-def _cpu_seconds(pid: int) -> float:
-    """CPU time of a process, of its ended children, and of the processes that it has now (Linux)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    own = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")  # user and system, its own and of ended children
-    children = Path(f"/proc/{pid}/task").glob("*/children")
-    return own + sum(_cpu_seconds(int(child)) for listed in children for child in listed.read_text().split())
 
 
 @main.command()

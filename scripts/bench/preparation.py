@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from processes import resident_mib, tree
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -51,26 +53,8 @@ def run(argv: list[str], **environment: str) -> Run:
 def _watch(child: subprocess.Popen[str], peak: list[float]) -> None:
     """The sum of the resident memory of the tree every 200 ms; pages that two processes share count in both."""
     while child.poll() is None:
-        peak[0] = max(peak[0], sum(_resident_mib(pid) for pid in _tree(child.pid)))
+        peak[0] = max(peak[0], sum(resident_mib(pid) for pid in tree(child.pid)))
         time.sleep(0.2)
-
-
-def _tree(root: int) -> list[int]:
-    found = [root]
-    for pid in found:
-        for listed in Path(f"/proc/{pid}/task").glob("*/children"):
-            try:
-                found += [int(each) for each in listed.read_text().split()]
-            except OSError:  # it has just ended
-                continue
-    return found
-
-
-def _resident_mib(pid: int) -> float:
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
-    except OSError:
-        return 0.0
 
 
 def prepare(recording: Path, work: Path) -> tuple[Run, Path]:

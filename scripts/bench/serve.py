@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from processes import cpu_seconds, resident_mib
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "apps/voice-serve/voice-serve.py"
@@ -64,14 +65,12 @@ class Side:
     @property
     def mib(self) -> float:
         """Resident memory."""
-        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+        return resident_mib(self.process.pid)
 
     @property
     def cpu(self) -> float:
         """Seconds that all its threads have computed."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds(self.process.pid)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,14 +53,19 @@ def known_origins(bundles: Sequence[Path]) -> Iterator[tuple[Path, Origin]]:
             yield root, origin
 
 
-def promoted_origins(promoted: Path) -> tuple[Origin, ...]:
-    """The origins of all promoted voices.
+@dataclass(frozen=True)
+class PromotedOrigins:
+    """The origins of all promoted voices; an iteration reads their manifests.
 
-    Args:
+    Attributes:
         promoted: has a folder for each voice, with its bundle.
     """
-    roots = sorted(path.parent for path in promoted.glob(f"*/voice_bundle/{MANIFEST}"))
-    return tuple(origin for _, origin in known_origins(roots))
+
+    promoted: Path
+
+    def __iter__(self) -> Iterator[Origin]:
+        roots = sorted(path.parent for path in self.promoted.glob(f"*/voice_bundle/{MANIFEST}"))
+        return (origin for _, origin in known_origins(roots))
 
 
 def _certificate(root: Path, manifest_sha256: str) -> str | None:

@@ -13,6 +13,7 @@ A source is one of six:
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -265,7 +266,7 @@ class PreparationRequest:
     separator: str = DEFAULT_SEPARATOR  # id of the weights on the allowlist
 
     # what marked recordings are compared with
-    known_voices: tuple[Origin, ...] = ()  # whose synthetic speech is named if it is among the recordings
+    known_voices: Iterable[Origin] = ()  # whose synthetic speech is named if it is among the recordings
     trusted_signers: str | None = None  # certificates (PEM) whose signatures of recordings count as verified
 
     # decisions of people

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from voicemill.dataset.context import PreparationContext
 from voicemill.dataset.recordings import DecodedRecording
@@ -33,7 +33,7 @@ def warn(context: PreparationContext, decoded: Sequence[DecodedRecording]) -> No
         )
 
 
-def _voice(recording: DecodedRecording, known: Sequence[Origin], anchors: str | None) -> str | None:
+def _voice(recording: DecodedRecording, known: Iterable[Origin], anchors: str | None) -> str | None:
     """Whose synthetic speech a recording is, and by which marks; None for one that is not marked."""
     watermark = detect_in_file(recording.path, speeds=False, most=WINDOWS)
     held = read_credentials(recording.source.path, anchors)
@@ -50,7 +50,7 @@ def _of_credentials(held: Credentials | None) -> Iterator[str]:
         yield f"voice {voice}, signed by {held.signer[:_LONGEST_NAME]}, {status}"
 
 
-def _of_watermark(found: Detection, held: Credentials | None, known: Sequence[Origin]) -> Iterator[str]:
+def _of_watermark(found: Detection, held: Credentials | None, known: Iterable[Origin]) -> Iterator[str]:
     """The voices that only the watermark names; its digits where no known voice has them."""
     if not found.marked:
         return

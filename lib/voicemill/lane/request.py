@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from voicemill.bundle.origins import promoted_origins
+from voicemill.bundle.origins import PromotedOrigins
 from voicemill.dataset.request import (
     INHERITABLE,
     ClipFolderSource,
@@ -111,7 +111,7 @@ class LaneRequest:
             track=options.source.track,
             channel=options.source.channel,
             lexicon=options.source.lexicon,
-            known_voices=promoted_origins(settings.paths.promoted_bundles),
+            known_voices=PromotedOrigins(settings.paths.promoted_bundles),
             trusted_signers=anchors_of_environment(),
             rights=options.source.rights(),
             allowlist=settings.weights.allowlist,

@@ -41,8 +41,12 @@ class MelSettings:
 
 
 @lru_cache(maxsize=8)
-def _filters(settings: MelSettings) -> NDArray[np.float32]:
-    """Slaney mel bands (n_mels, n_fft // 2 + 1), equal to those of librosa, whose import takes a second of CPU time."""
+def mel_bands(settings: MelSettings) -> NDArray[np.float32]:
+    """Slaney mel bands (n_mels, n_fft // 2 + 1), equal to those of librosa, whose import takes a second of CPU time.
+
+    `voicemill_runtime.griffin_lim.mel_bands` computes them in another order, up to 2e-9 beside these. It stays: the
+    shipped base vocoder, the vocoders tuned from it and the fallback voices depend on its bits.
+    """
     lowest, highest = _mel(np.array([settings.low_hz, settings.high_hz]))
     edges = _hertz(np.linspace(float(lowest), float(highest), settings.n_mels + 2))
     bins = np.fft.rfftfreq(n=settings.n_fft, d=1.0 / settings.sample_rate)
@@ -102,7 +106,7 @@ def log_mel(samples: NDArray[np.float32], settings: MelSettings | None = None) -
     """
     settings = settings or MelSettings()
     spectrum = magnitudes(samples, n_fft=settings.n_fft, hop_length=settings.hop_length, win_length=settings.win_length)
-    return np.asarray(np.log(_filters(settings) @ spectrum + np.float32(settings.guard)), dtype=np.float32)
+    return np.asarray(np.log(mel_bands(settings) @ spectrum + np.float32(settings.guard)), dtype=np.float32)
 
 
 def mel_cepstra(mel: NDArray[np.float32], order: int = CEPSTRAL_ORDER) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from voicemill.metrics.spectral import MelSettings, mel_bands
 from voicemill.synthesis.mel import AudioConfig
 
 if TYPE_CHECKING:
@@ -57,12 +58,11 @@ def griffin_lim(
 def mel_basis(audio: AudioConfig) -> torch.Tensor:
     """Slaney mel bands, shape (mels, n_fft // 2 + 1), the same as in NeMo's front end."""
     import torch
-    from librosa.filters import mel as mel_filters
 
-    basis = mel_filters(
-        sr=audio.sample_rate, n_fft=audio.n_fft, n_mels=audio.n_mels, fmin=audio.fmin, fmax=audio.fmax, norm="slaney"
+    settings = MelSettings(
+        sample_rate=audio.sample_rate, n_fft=audio.n_fft, n_mels=audio.n_mels, low_hz=audio.fmin, high_hz=audio.fmax
     )
-    return torch.from_numpy(basis.astype(np.float32))
+    return torch.from_numpy(mel_bands(settings))
 
 
 def linear_magnitude(log_mel: NDArray[np.float32], audio: AudioConfig) -> torch.Tensor:

@@ -37,6 +37,7 @@ def folders(tone_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> lis
 def training(folders: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A finished training."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(REPOSITORY / "scripts"))
         patch.syspath_prepend(str(REPOSITORY / "scripts/base_acoustic"))
         from speakers import merged_lexicon, read_speakers
 
@@ -170,6 +171,7 @@ def test_the_shipped_base_learned_from_none_of_them_and_fits_the_preset(reposito
 
 def test_the_speakers_on_whom_voices_are_measured_are_refused(folders: list[Path], tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(REPOSITORY / "scripts"))
         patch.syspath_prepend(str(REPOSITORY / "scripts/base_acoustic"))
         from speakers import read_speakers
 

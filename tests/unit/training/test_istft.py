@@ -188,6 +188,7 @@ def test_tuning_that_does_harm_keeps_the_base() -> None:
 def test_the_shipped_base_learned_from_none_of_the_speakers_who_judge(monkeypatch: pytest.MonkeyPatch) -> None:
     from safetensors import safe_open
 
+    monkeypatch.syspath_prepend(str(REPOSITORY / "scripts"))
     monkeypatch.syspath_prepend(str(REPOSITORY / "scripts/base_vocoder"))
     import people
 
@@ -230,6 +231,7 @@ def test_the_shipped_base_speaks_like_an_unseen_person() -> None:
     ],
 )
 def test_speakers_who_judge_are_in_no_training(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(REPOSITORY / "scripts"))
     monkeypatch.syspath_prepend(str(REPOSITORY / "scripts/base_vocoder"))
     import people
 

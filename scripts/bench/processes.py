@@ -1,0 +1,37 @@
+"""Processor time and memory of a process and of those below it, from /proc (Linux)."""
+
+from __future__ import annotations
+
+import os
+import resource
+from pathlib import Path
+
+
+def tree(root: int) -> list[int]:
+    """A process and all that descend from it; one that has just ended has none."""
+    found = [root]
+    for pid in found:
+        for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+            try:
+                found += [int(each) for each in listed.read_text().split()]
+            except OSError:  # it has just ended
+                continue
+    return found
+
+
+def cpu_seconds(pid: int, *, ended_children: bool = False) -> float:
+    """Seconds that the threads of a process have computed, user and system.
+
+    Args:
+        ended_children: also those of its children that have ended.
+    """
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11 : 15 if ended_children else 13])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_mib(pid: int) -> float:
+    """Resident memory; 0 for a process that has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+    except OSError:
+        return 0.0
