@@ -13,10 +13,10 @@ from voicemill import files
 from voicemill.audio import background_level, denoising, quality
 from voicemill.audio.vad import Span
 from voicemill.audio.waveform import FileWaveform
-from voicemill.dataset.context import SeparatorChoice
 from voicemill.dataset.figures import SeparationMode
+from voicemill.dataset.models import SeparatorChoice, choose_separator
 from voicemill.dataset.request import DEFAULT_SEPARATOR
-from voicemill.dataset.stages.separation import LIMIT_DB, WindowTask, choose_separator, separate_one
+from voicemill.dataset.stages.separation import LIMIT_DB, WindowTask, separate_one
 from voicemill.dataset.stages.voice_activity import SpeechTask, speech_of
 from voicemill.errors import AudioError, UsageError
 from voicemill.progress import Observer

@@ -25,7 +25,7 @@ from voicemill.audio import quality
 from voicemill.audio.decode import resample
 from voicemill.audio.quality import ClipQuality
 from voicemill.audio.vad import speech_spans
-from voicemill.dataset.cached_recognition import find_second_recogniser
+from voicemill.dataset.models import find_second_recogniser
 from voicemill.errors import AudioError, DatasetError
 from voicemill.text import normalise
 from voicemill.text.frontend import SpokenWord

@@ -12,7 +12,7 @@ from judges import shipped_judges
 
 from voicemill.audio import decode
 from voicemill.audio.denoising import WEIGHTS_ID, DeepFilterDenoiser
-from voicemill.dataset.stages.separation import choose_separator
+from voicemill.dataset.models import choose_separator
 from voicemill.metrics.opinion import OpinionModel
 from voicemill.settings import REPOSITORY
 from voicemill.weights.allowlist import SHIPPED

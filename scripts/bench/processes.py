@@ -23,6 +23,7 @@ def cpu_seconds(pid: int, *, ended_children: bool = False) -> float:
     """Seconds that the threads of a process have computed, user and system.
 
     Args:
+        pid: of the process.
         ended_children: also those of its children that have ended.
     """
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

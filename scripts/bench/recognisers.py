@@ -13,7 +13,7 @@ from takes import clips_of
 
 from voicemill.align import transcription
 from voicemill.audio.decode import resample
-from voicemill.dataset.cached_recognition import choose_recogniser
+from voicemill.dataset.models import choose_recogniser
 from voicemill.metrics.error_rate import spoken_words, word_errors
 from voicemill.settings import Settings
 from voicemill.weights.registry import WeightsRegistry

@@ -22,8 +22,8 @@ from voicemill.align.spoken_reading import spoken_reading
 from voicemill.align.text_check import wrong_words_of
 from voicemill.audio import decode
 from voicemill.audio.vad import Span
-from voicemill.dataset.cached_recognition import find_second_recogniser
 from voicemill.dataset.manifest import WordRow
+from voicemill.dataset.models import find_second_recogniser
 from voicemill.dataset.stages.alignment import unwritten_speech
 from voicemill.dataset.stages.voice_activity import SpeechTask, speech_of
 from voicemill.errors import DatasetError

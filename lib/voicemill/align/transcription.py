@@ -10,6 +10,7 @@ import importlib.util
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib import metadata as packages
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,7 +24,8 @@ Samples = npt.NDArray[np.float32]
 
 SAMPLE_RATE = 16_000
 """Sample rate (Hz) of both recognisers."""
-ENGINES = ("nemo", "faster-whisper")
+_PACKAGES = {"nemo": "nemo-toolkit", "faster-whisper": "faster-whisper"}
+ENGINES = tuple(_PACKAGES)
 _BATCH = 8
 """Utterances per batch, which bounds the memory."""
 
@@ -58,6 +60,12 @@ class RecogniserModel:
     digest: str
     pins: tuple[tuple[str, str], ...] = ()
     language: str | None = "en"
+
+    @property
+    def tools(self) -> dict[str, str]:
+        """Package and weights, as `tools` of dataset.json names them."""
+        package = _PACKAGES[self.engine]
+        return {package: packages.version(package), self.weights_id: self.digest}
 
 
 def parse(text: str) -> tuple[str, str]:

@@ -4,8 +4,8 @@ The preparation:
 
     request             a preparation: its source and every setting
     prepare             runs the stages in order and publishes the dataset atomically
-    resolution          from the request to its inputs: recordings, text, settings that are taken over
-    existing            the dataset that a preparation finds under its voice's name
+    resolution          from the request to its inputs: recordings, text, the dataset of the voice's name
+    models              the models that the allowlist permits and this machine has
     context             the request, models and folders that the stages of one preparation share
     stages              one module a stage, from `decode` to `manifest`
 
@@ -23,10 +23,9 @@ Parts of stages:
     captioned           captions of a timed transcript to stretches of speech
     cached_recognition  speech recognition with a cache
     limits, presets     limits of a clip's figures, and the presets that set them
-    judging, screening  faults of a clip: figure, unit, limit; the clips that are rejected for them
+    judging             clips that are unfit for training, rejected with figure, unit and limit
     word_edges          sound beside the words of a clip, cut off
-    recording_warnings  warnings about the bandwidth of a telephone, and about a second speaker
-    synthetic_speech    a warning about recordings that carry a watermark
+    recording_warnings  warnings about marked synthetic speech, the bandwidth of a telephone, a second speaker
     teacher             recordings that are synthetic speech on purpose: what spoke them, and how it was judged
     speakers            similarity of each clip to the speaker of most clips
     speaker_groups      two groups of clips that differ as two speakers do

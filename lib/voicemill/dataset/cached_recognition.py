@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import metadata as packages
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from voicemill import files
-from voicemill.align import script_recognition, second_recogniser, transcription
+from voicemill.align import script_recognition, transcription
 from voicemill.align.script_recognition import HypothesisWord, Script
 from voicemill.align.transcription import SAMPLE_RATE, RecogniserModel
 from voicemill.audio import waveform
@@ -18,12 +17,9 @@ from voicemill.audio.vad import Span
 from voicemill.audio.waveform import MemoryWaveform, Waveform
 from voicemill.dataset import stage_cache
 from voicemill.dataset.pool import TaskPool
-from voicemill.errors import DependencyError, GateError
 from voicemill.progress import Observer
 from voicemill.text import lexicon
-from voicemill.weights.registry import WeightsRegistry
 
-_PACKAGES = {"nemo": "nemo-toolkit", "faster-whisper": "faster-whisper"}
 _AT_ONCE = 8
 """Utterances that are in memory together."""
 
@@ -88,39 +84,6 @@ class _CachedText(BaseModel):
     text: str
 
 
-def choose_recogniser(name: str | None, registry: WeightsRegistry) -> RecogniserModel | None:
-    """The recogniser that `--recognise` names, its files checked; None where none is named.
-
-    Raises:
-        UsageError: it does not name a recogniser.
-        GateError: its weights may not be used or are not there.
-        DependencyError: `extra_missing:faster-whisper`, `nemo_runtime_unavailable`.
-    """
-    if name is None:
-        return None
-    engine, weights_id = transcription.parse(name)
-    registry.entry(weights_id, "asr")  # the licence gate comes first
-    transcription.require(engine)
-    found = registry.resolve(weights_id, "asr", download=True)
-    digest = files.content_key([item.sha256 for item in found.entry.files])
-    pins = tuple((Path(item.path).name, item.sha256 or "") for item in found.entry.files)
-    return RecogniserModel(engine, weights_id, found.main if engine == "nemo" else found.main.parent, digest, pins)
-
-
-def find_second_recogniser(registry: WeightsRegistry) -> RecogniserModel | None:
-    """The recogniser that checks texts (`align.second_recogniser`), its files checked; None where it is not installed
-    or not on the allowlist.
-    """
-    try:
-        transcription.require("faster-whisper")
-        found = registry.resolve(second_recogniser.WEIGHTS_ID, "asr", download=False)
-    except (DependencyError, GateError):
-        return None
-    pins = tuple((Path(item.path).name, item.sha256 or "") for item in found.entry.files)
-    digest = files.content_key([item.sha256 for item in found.entry.files])
-    return RecogniserModel("faster-whisper", found.entry.id, found.main.parent, digest, pins)
-
-
 @dataclass(frozen=True)
 class CachedTranscriber:
     """A recogniser with a cache, one entry an utterance.
@@ -132,12 +95,6 @@ class CachedTranscriber:
 
     recogniser: RecogniserModel
     cache: Path
-
-    @property
-    def tools(self) -> dict[str, str]:
-        """Package and weights, as `tools` of dataset.json names them."""
-        package = _PACKAGES[self.recogniser.engine]
-        return {package: packages.version(package), self.recogniser.weights_id: self.recogniser.digest}
 
     def transcribe(self, recording: Waveform, spans: Sequence[Span]) -> list[str]:
         """The text of each stretch of a recording; empty where the recogniser finds none."""
@@ -158,4 +115,5 @@ class CachedTranscriber:
         return texts
 
     def _key(self, samples: MemoryWaveform) -> Path:
-        return stage_cache.model_entry(self.cache, "recognition", __name__, self.tools, waveform.digest(samples))
+        tools, digest = self.recogniser.tools, waveform.digest(samples)
+        return stage_cache.model_entry(self.cache, "recognition", __name__, tools, digest)

@@ -14,7 +14,6 @@ from voicemill.text import normalise
 
 if TYPE_CHECKING:
     from voicemill.align.text_check import WrongWords
-    from voicemill.dataset.judging import Fault
 
 REJECTED = "rejected"
 """Folder of the audio of rejected clips, where it is kept."""
@@ -38,6 +37,17 @@ class CandidateClip:
     def words(self) -> str:
         """Its words in normalised spelling."""
         return " ".join(normalise.words(self.utterance.normalized))
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a clip is left out: a stable reason, the figure, its unit, the limit that it passed, and a sentence."""
+
+    reason: str
+    figure: float
+    unit: str
+    limit: float
+    detail: str
 
 
 @dataclass(frozen=True)

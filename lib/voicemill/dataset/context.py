@@ -9,28 +9,17 @@ from typing import TypeVar
 
 from voicemill.align.transcription import RecogniserModel
 from voicemill.audio.embedding import SpeakerModel
-from voicemill.audio.separation_model import SeparationModel
 from voicemill.dataset.cached_recognition import CachedTranscriber
-from voicemill.dataset.figures import SeparationMode
+from voicemill.dataset.models import SeparatorChoice
 from voicemill.dataset.pool import TaskPool
 from voicemill.dataset.request import PreparationRequest
 from voicemill.dataset.stage_clock import StageClock
-from voicemill.errors import VoicemillError
 from voicemill.progress import Observer
 from voicemill.text import normalise
 from voicemill.text.lexicon import Lexicon
 
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
-
-
-@dataclass(frozen=True)
-class SeparatorChoice:
-    """The mode and the model of the separation; without a model, `missing` is the reason."""
-
-    mode: SeparationMode
-    model: SeparationModel | None = None
-    missing: VoicemillError | None = None
 
 
 @dataclass(frozen=True)

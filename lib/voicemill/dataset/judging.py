@@ -1,33 +1,78 @@
-"""Faults of a clip that is unfit for training: reason, figure, unit and limit."""
+"""Judges clips by their audio, their speech and their speaker, and finds copies: those unfit for training are rejected,
+with reason, figure, unit and limit.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from voicemill.audio.fingerprints import Fingerprint, similarity
+from voicemill.audio import decode, fingerprints
+from voicemill.audio.embedding import SpeakerModel
+from voicemill.audio.fingerprints import Fingerprint
 from voicemill.audio.quality import ClipQuality
 from voicemill.audio.voice_traits import VoiceTraits
+from voicemill.dataset import recording_warnings, speakers
+from voicemill.dataset.candidates import CandidateClip, Fault, RejectedClip, reject, sift
 from voicemill.dataset.limits import QualityLimits
 from voicemill.dataset.manifest import WordRow
+
+if TYPE_CHECKING:
+    from voicemill.dataset.context import PreparationContext
 
 MIN_CLIPS = 5
 """With fewer clips, the speaker of most of them cannot be determined."""
 
 
-@dataclass(frozen=True)
-class Fault:
-    """Why a clip is left out: a stable reason, the figure, its unit, the limit that it passed, and a sentence."""
+def by_audio(clips: Sequence[CandidateClip], limits: QualityLimits) -> tuple[list[CandidateClip], list[RejectedClip]]:
+    """Reject clips that a review edit drops, and those whose audio is unfit."""
+    dropped = [
+        reject(clip, "dropped_in_review", "left out by a person") for clip in clips if clip.utterance.verdict == "drop"
+    ]
+    clips = [clip for clip in clips if clip.utterance.verdict != "drop"]
+    kept, unfit = sift(clips, [of_sound(clip.cut.quality, limits) for clip in clips])
+    return kept, [*dropped, *unfit]
 
-    reason: str
-    figure: float
-    unit: str
-    limit: float
-    detail: str
+
+def by_speech(
+    context: PreparationContext, clips: Sequence[CandidateClip]
+) -> tuple[list[CandidateClip], list[RejectedClip]]:
+    """Reject clips that differ from their text, clips of another speaker, and copies.
+
+    The speaker model compares speakers; without one, pitch and formants do.
+    """
+    limits, model = context.request.quality, context.speaker
+    kept, misheard = sift(
+        clips,
+        [
+            of_speech(clip.aligned.words if clip.aligned else [], clip.utterance.character_errors, limits)
+            for clip in clips
+        ],
+    )
+    if isinstance(model, str):
+        kept, others = sift(kept, of_voices([clip.cut.voice for clip in kept], limits))
+        recording_warnings.of_second_speaker(context, kept)
+    else:
+        kept = _compared(context, kept, model)
+        kept, others = sift(kept, of_speakers([clip.similarity for clip in kept], limits, model.name))
+
+    def print_of(index: int) -> Fingerprint:
+        return fingerprints.fingerprint(*decode.read_mono(kept[index].path))
+
+    copies = of_copies([clip.words for clip in kept], [clip.cut.sha256 for clip in kept], print_of, limits)
+    kept, copied = sift(kept, copies)
+    return kept, [*misheard, *others, *copied]
+
+
+def _compared(context: PreparationContext, clips: Sequence[CandidateClip], model: SpeakerModel) -> list[CandidateClip]:
+    tasks = [speakers.EmbedTask(clip.path, clip.cut.sha256, model, context.cache) for clip in clips]
+    found = speakers.similarities(context.pool.map(speakers.embed, tasks))
+    return [dataclasses.replace(clip, similarity=one) for clip, one in zip(clips, found, strict=True)]
 
 
 def of_sound(figures: ClipQuality, limits: QualityLimits) -> Fault | None:
@@ -136,7 +181,8 @@ def of_copies(
         for index in members if len(members) > 1 else ():
             same = next((earlier for earlier in prints if digests[earlier] == digests[index]), None)
             own = print_of(index)
-            best = 1.0 if same is not None else max((similarity(own, one) for one in prints.values()), default=0.0)
+            likeness = (fingerprints.similarity(own, one) for one in prints.values())
+            best = 1.0 if same is not None else max(likeness, default=0.0)
             if best > limits.max_likeness:
                 faults[index] = _fault(
                     "duplicate", best, "correlation", limits.max_likeness, "with an earlier clip of the same text"

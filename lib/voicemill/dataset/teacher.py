@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from voicemill import files
 from voicemill.dataset import rights
+from voicemill.dataset.request import ClipFolderSource, RecordingSource, Source
 from voicemill.errors import DatasetError
 
 NAME = "synthetic_speech.json"
@@ -89,6 +90,19 @@ class SyntheticSpeech(_Part):
             "record_sha256": sha256,
         }
         return {_PREFIX + name: value for name, value in values.items() if value}
+
+
+def of_source(source: Source) -> dict[str, str]:
+    """What spoke the recordings, where they are synthetic speech and say so.
+
+    Raises:
+        DatasetError: `synthetic_speech_invalid`.
+    """
+    if isinstance(source, ClipFolderSource):
+        return of_folder(source.folder)
+    if isinstance(source, RecordingSource):
+        return of_folder(source.audio if source.audio.is_dir() else source.audio.parent)
+    return {}
 
 
 def of_folder(folder: Path) -> dict[str, str]:

@@ -17,7 +17,6 @@ Parts of the steps:
     training       trains both models; a finished run is found again by its content key
     monitoring     progress, time left and pages while they are trained
     trained_voice  the models that a training status names
-    graph_export   the ONNX graph of a trained voice, compared with NeMo
     evaluation     evaluates a voice, or a finished bundle, and applies a preset's limits
     bundling       builds the production bundle and promotes it
     placeholders   the results of a dry run
@@ -33,8 +32,7 @@ What starts it:
     entry          what the files below `scripts/voice/` start
     colab_entry    all steps, ending in a report
     load_voice     a promoted voice for `say`
-    stability      the measurement of stability on a promoted voice
-    stability_section  the figures of stability in the report of the voice
+    stability      the measurement of stability on a promoted voice, and its section of the report
 
 The steps pass files, not objects: the training status names the models and the dataset, the evaluation names the
 vocoder, the production bundle holds what is promoted. `entry`, `colab_entry`, `runner` and `plan` need the standard

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from voicemill.bundle.promote import PromotedBundle
     from voicemill.dataset.prepared import PreparedDataset
     from voicemill.evaluation.evaluate import VoiceEvaluation
-    from voicemill.lane.graph_export import ExportedGraph
     from voicemill.lane.trained_voice import TrainedVoice
+    from voicemill.training.onnx_export import ExportedGraph
 
 SHOWN_FIGURES = ("cer", "cer_real", "wer", "wer_real")
 """Figures of the evaluation in STATS."""
@@ -136,8 +136,8 @@ def _evaluate(run: LaneRun) -> list[TableRow]:
     from voicemill.evaluation.evaluate import STAGE
     from voicemill.evaluation.limit_results import require_limits
     from voicemill.lane import evaluation
-    from voicemill.lane.graph_export import export_graph
     from voicemill.lane.trained_voice import TrainedVoice
+    from voicemill.training.onnx_export import export_graph
 
     settings, reporter = run.settings, run.reporter
     with reporter.step(plan.EVALUATE, [STAGE]):

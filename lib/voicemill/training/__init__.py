@@ -36,7 +36,7 @@ Trained voices:
 
     runtime              restored models, seeds, digest of weights
     speaker              text -> samples through saved checkpoints
-    onnx_export          a trained voice as one ONNX graph
+    onnx_export          a trained voice as one ONNX graph, compared with NeMo
     aligned_mels         ground-truth-aligned mels, for fine-tuning the vocoder
 
 torch, NeMo and Lightning are imported inside the functions that need them, except in modules that say otherwise.

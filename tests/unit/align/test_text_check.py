@@ -10,7 +10,7 @@ import soundfile
 from voicemill.align.forced_alignment import Aligner
 from voicemill.align.second_recogniser import SecondRecogniser, load
 from voicemill.align.text_check import WrongWords, differences, same_letters, sound_alike, wrong_words
-from voicemill.dataset.cached_recognition import find_second_recogniser
+from voicemill.dataset.models import find_second_recogniser
 from voicemill.settings import REPOSITORY
 from voicemill.text.frontend import SpokenWord, read
 from voicemill.text.lexicon import Lexicon

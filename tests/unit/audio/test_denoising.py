@@ -12,9 +12,9 @@ from voicemill.audio import decode
 from voicemill.audio.denoising import WEIGHTS_ID, DeepFilterDenoiser
 from voicemill.audio.separation import load, require
 from voicemill.audio.separation_model import SeparationModel
+from voicemill.dataset.models import choose_separator
 from voicemill.dataset.prepare import prepare
 from voicemill.dataset.request import PreparationRequest, recording_source
-from voicemill.dataset.stages.separation import choose_separator
 from voicemill.errors import DependencyError, GateError
 from voicemill.settings import REPOSITORY
 from voicemill.weights.allowlist import SHIPPED

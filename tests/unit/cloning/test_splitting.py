@@ -14,7 +14,7 @@ import soundfile
 
 from voicemill.audio import download, quality
 from voicemill.audio.vad import Span
-from voicemill.dataset.context import SeparatorChoice
+from voicemill.dataset.models import SeparatorChoice
 from voicemill.dataset.stages.voice_activity import SpeechTask, speech_of
 from voicemill.errors import UsageError, VoicemillError
 from voicemill.progress import SilentObserver

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from voicemill.dataset.context import PreparationContext, SeparatorChoice
+from voicemill.dataset.context import PreparationContext
 from voicemill.dataset.manifest import ManifestEntry
+from voicemill.dataset.models import SeparatorChoice
 from voicemill.dataset.pool import ClipPool
 from voicemill.dataset.request import PreparationRequest, recording_source
 from voicemill.dataset.stage_clock import StageClock

@@ -14,7 +14,8 @@ from voicemill.align import transcription
 from voicemill.audio import decode, segmentation, vad
 from voicemill.audio.level_envelope import LevelEnvelope
 from voicemill.audio.segmentation import Segmentation
-from voicemill.dataset.cached_recognition import CachedTranscriber, choose_recogniser
+from voicemill.dataset.cached_recognition import CachedTranscriber
+from voicemill.dataset.models import choose_recogniser
 from voicemill.dataset.prepare import prepare
 from voicemill.dataset.request import INHERITABLE, PreparationRequest, PreparedVoiceSource, recording_source
 from voicemill.errors import DatasetError, GateError, UsageError, VoicemillError

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from voicemill.dataset import synthetic_speech
+from voicemill.dataset import recording_warnings
 from voicemill_marks.credentials import sidecar, signed
 from voicemill_marks.detector import detect_in_file
 from voicemill_marks.origin import Origin
@@ -57,7 +57,7 @@ def warn(tmp_path: Path) -> Warn:
             decoded = tmp_path / f"decoded-{index}.wav"
             soundfile.write(decoded, *soundfile.read(path, dtype="float32"), subtype="FLOAT")
             recordings.append(SimpleNamespace(path=decoded, source=SimpleNamespace(path=path)))
-        synthetic_speech.warn(context, recordings)  # type: ignore[arg-type]
+        recording_warnings.of_synthetic_speech(context, recordings)  # type: ignore[arg-type]
         return notes
 
     return of

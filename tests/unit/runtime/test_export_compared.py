@@ -8,8 +8,8 @@ import pytest
 from tests.unit.runtime.test_graph import TEXTS
 
 from voicemill.errors import TrainingError
-from voicemill.lane import graph_export
-from voicemill.lane.graph_export import export_graph, largest_difference
+from voicemill.training import onnx_export
+from voicemill.training.onnx_export import export_graph, largest_difference
 from voicemill.training.speaker import Speaker
 from voicemill_runtime.graph import VoiceGraph
 
@@ -32,7 +32,7 @@ def test_a_graph_of_other_weights_is_refused(
 ) -> None:
     graph = VoiceGraph((exported / "voice.onnx").read_bytes())
     assert largest_difference(speaker, graph, TEXTS[:2]) <= 1e-4
-    monkeypatch.setattr(graph_export, "export_voice", lambda *_: (exported / "voice.onnx", exported / "lexicon.txt"))
+    monkeypatch.setattr(onnx_export, "export_voice", lambda *_: (exported / "voice.onnx", exported / "lexicon.txt"))
     predict = Speaker.predict_mel
     monkeypatch.setattr(Speaker, "predict_mel", lambda self, text: predict(self, text) + 0.01)
     with pytest.raises(TrainingError) as caught:

@@ -18,9 +18,8 @@ from voicemill.align.spoken_reading import spoken_reading
 from voicemill.audio import decode
 from voicemill.audio.vad import Span
 from voicemill.dataset import stage_cache, word_edges
-from voicemill.dataset.candidates import CandidateClip, RejectedClip, reject
+from voicemill.dataset.candidates import CandidateClip, Fault, RejectedClip, reject
 from voicemill.dataset.clip_results import AlignedClip
-from voicemill.dataset.judging import Fault
 from voicemill.dataset.manifest import WordRow
 from voicemill.dataset.report import Rejection, require_fitting
 from voicemill.dataset.utterances import outside

@@ -12,44 +12,22 @@ from typing import TYPE_CHECKING
 from voicemill import files
 from voicemill.audio import background_level, separation, waveform
 from voicemill.audio.background_level import BackgroundLevel
-from voicemill.audio.separation_model import SeparationModel
 from voicemill.audio.vad import Span
 from voicemill.audio.waveform import FileWaveform
 from voicemill.dataset import stage_cache
-from voicemill.dataset.context import SeparatorChoice
-from voicemill.dataset.figures import RecordingBackground, SeparationFigures, SeparationMode
+from voicemill.dataset.figures import RecordingBackground, SeparationFigures
 from voicemill.dataset.recordings import DecodedRecording, DecodedRecordings
 from voicemill.dataset.stages.voice_activity import SpeechTask, speech_of, with_speech
-from voicemill.errors import DependencyError, GateError
 
 if TYPE_CHECKING:
+    from voicemill.audio.separation_model import SeparationModel
     from voicemill.dataset.context import PreparationContext
-    from voicemill.weights.registry import WeightsRegistry
+    from voicemill.dataset.models import SeparatorChoice
 
 NAME = "separation"
 LIMIT_DB = -22.0
 """Background against speech above which `auto` separates. Clean recordings of people reach -24 dB, noise 15 dB below
 the speech gives -21 to -17 (docs/benchmarks.md, People)."""
-
-
-def choose_separator(mode: SeparationMode, weights_id: str, registry: WeightsRegistry) -> SeparatorChoice:
-    """Find the separator's weights. `auto` takes them from the cache and downloads nothing.
-
-    Raises:
-        GateError: the weights may not be used, or, where they are asked for, are not there.
-        DependencyError: `extra_missing:<package>`, where they are asked for.
-    """
-    if mode == "never":
-        return SeparatorChoice(mode)
-    try:
-        separation.require(weights_id)
-        found = registry.resolve(weights_id, "separation", download=mode == "always")
-    except (DependencyError, GateError) as error:
-        known = ("extra_missing", "weights_unavailable", "allowlist_rejected", "allowlist_commercial_rejected")
-        if mode == "always" or error.code not in known:
-            raise
-        return SeparatorChoice(mode, missing=error)
-    return SeparatorChoice(mode, SeparationModel(found.main, weights_id, found.entry.files[0].sha256 or ""))
 
 
 @dataclass(frozen=True)

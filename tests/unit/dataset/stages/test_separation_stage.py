@@ -17,15 +17,16 @@ from voicemill.audio import decode
 from voicemill.audio.background_level import background_level
 from voicemill.audio.separation_model import SeparationModel
 from voicemill.audio.waveform import MemoryWaveform
-from voicemill.dataset.context import PreparationContext, SeparatorChoice
+from voicemill.dataset.context import PreparationContext
 from voicemill.dataset.figures import SeparationFigures
+from voicemill.dataset.models import SeparatorChoice, choose_separator
 from voicemill.dataset.pool import ClipPool
 from voicemill.dataset.prepare import prepare
 from voicemill.dataset.prepared import PreparedDataset
 from voicemill.dataset.recordings import DecodedRecording, DecodedRecordings, Recording
 from voicemill.dataset.request import DEFAULT_SEPARATOR, PreparationRequest, recording_source
 from voicemill.dataset.stages import separation, voice_activity
-from voicemill.dataset.stages.separation import LIMIT_DB, choose_separator
+from voicemill.dataset.stages.separation import LIMIT_DB
 from voicemill.dataset.utterances import Utterance
 from voicemill.errors import DatasetError, DependencyError, GateError
 from voicemill.progress import SilentObserver

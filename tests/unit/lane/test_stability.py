@@ -8,7 +8,7 @@ import pytest
 
 from voicemill.evaluation.model import dry_run_evaluation
 from voicemill.evaluation.voice_report import ReportData, write_report
-from voicemill.lane.stability_section import MOST_SENTENCES, add_to_report
+from voicemill.lane.stability import MOST_SENTENCES, add_to_report
 from voicemill.verify.stability import FailedSentence, Stability
 
 DIGEST = "a" * 64
