@@ -18,7 +18,7 @@ import click
 
 from voicemill import files
 from voicemill.audio.decode import read_mono
-from voicemill.evaluation.speaker_profiles import SHIPPED, SpeakerFile
+from voicemill.evaluation.other_speakers import PROFILES, SpeakerFile
 from voicemill.metrics.speaker import StoredProfile, speaker_profile
 
 VOICES = ("awb", "kal", "rms")
@@ -26,7 +26,7 @@ SENTENCES = 60
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path), default=ROOT / SHIPPED, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=ROOT / PROFILES, show_default=True)
 def main(out: Path) -> None:
     """Let each voice read the first sentences of the base corpus, and keep second-order statistics of the sound."""
     lines = (ROOT / "data/base/corpus.txt").read_text(encoding="utf-8").splitlines()[:SENTENCES]

@@ -14,9 +14,9 @@ def publish(
     prepared: PreparedDataset, workspace: Workspace, terminal: Terminal, workers: int | None, report: bool
 ) -> list[tuple[str, str]]:
     """Register the voice and write its report where that is asked for; rows for the table."""
+    from voicemill.dataset.rights import licence_warning
     from voicemill.review.dataset_page import write_report
     from voicemill.voices import registry
-    from voicemill.voices.rights import warning
 
     registry.register(prepared.root, workspace)
     shown = []
@@ -26,7 +26,7 @@ def publish(
         write_report(prepared, workspace.stage_cache, terminal, workers=workers)
     if path.is_file():
         shown.append(("report", str(path)))
-    caution = warning(prepared.description.rights)
+    caution = licence_warning(prepared.description.rights)
     return [*shown, ("note", caution)] if caution else shown
 
 

@@ -18,7 +18,7 @@ from voicemill.audio.decode import read_mono, resample
 from voicemill.audio.embedding import SpeakerModel, centroid
 from voicemill.evaluation.figures import figures_of
 from voicemill.evaluation.judging import Panel
-from voicemill.evaluation.people import shipped_people
+from voicemill.evaluation.other_speakers import shipped_people
 from voicemill.metrics.inputs import JudgedPair
 from voicemill.metrics.judges import Judges, find_judges
 from voicemill.metrics.spectral import MelSettings, log_mel

@@ -13,7 +13,7 @@ import soundfile
 import soxr
 from mark_schemes import SCHEMES, Scheme
 
-from voicemill.metrics.shares import wilson
+from voicemill.metrics.intervals import wilson
 from voicemill_marks.code import code_of
 from voicemill_marks.detector import SEARCHED_THRESHOLD, THRESHOLD, best_of_speeds
 from voicemill_marks.features import Spectrogram

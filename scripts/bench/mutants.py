@@ -26,7 +26,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "lib"))
 
-from voicemill.metrics.shares import wilson
+from voicemill.metrics.intervals import wilson
 
 TOOL = "cosmic-ray==8.7.0"  # MIT
 COVERAGE = "coverage>=7.6,<8"  # Apache-2.0

@@ -27,7 +27,7 @@ from voicemill.dataset.models import find_second_recogniser
 from voicemill.dataset.stages.alignment import unwritten_speech
 from voicemill.dataset.stages.voice_activity import SpeechTask, speech_of
 from voicemill.errors import DatasetError
-from voicemill.metrics.shares import wilson
+from voicemill.metrics.intervals import wilson
 from voicemill.settings import REPOSITORY
 from voicemill.text import normalise
 from voicemill.text.frontend import SpokenWord

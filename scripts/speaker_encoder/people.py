@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT / "lib"))
 from voicemill import files
 from voicemill.audio.decode import read_mono
 from voicemill.audio.embedding import SpeakerModel, centroid
-from voicemill.evaluation.people import SHIPPED, PeopleFile, pack
+from voicemill.evaluation.other_speakers import PEOPLE, PeopleFile, pack
 
 SOURCE = "190 speakers of LibriSpeech train-clean-100, (c) 2014 Vassil Panayotov, CC BY 4.0, http://www.openslr.org/12/"
 
@@ -38,8 +38,8 @@ def main(arguments: list[str]) -> int:
         clips = sorted([*person.glob("*.flac"), *person.glob("*.wav")])
         found.append(centroid(np.array([encoder.embed(*read_mono(clip)) for clip in clips])))
     written = PeopleFile(encoder=encoder.sha256, source=SOURCE, people=len(found), embeddings=pack(np.array(found)))
-    files.write_json(ROOT / SHIPPED, written.model_dump(mode="json"))
-    print(f"{ROOT / SHIPPED}: {len(found)} people")
+    files.write_json(ROOT / PEOPLE, written.model_dump(mode="json"))
+    print(f"{ROOT / PEOPLE}: {len(found)} people")
     return 0
 
 

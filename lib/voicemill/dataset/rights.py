@@ -90,6 +90,16 @@ def effective_rights(new: Rights | None, old: Rights | None, recordings: Iterabl
     return base.model_copy(update={**changes, "recordings": covered})
 
 
+def licence_warning(held: Rights | None) -> str | None:
+    """A sentence for the operator when the stated licence may not allow a commercial voice."""
+    if held is None or held.licence is None:
+        return None
+    judged = spdx.judge(held.licence)
+    if judged.permitted or held.licence.startswith("LicenseRef-"):
+        return None
+    return f"The licence of the recordings may not allow a commercial voice: {judged.why}."
+
+
 def of_manifest(manifest: Path, sha256: str) -> Rights | None:
     """Rights of the finished dataset that a manifest belongs to; None where there is none, or another by now.
 

@@ -6,12 +6,11 @@
     evaluate          the whole evaluation beside recordings
     reference_free    the evaluation of a voice without recordings
     judging           the judges on the sentences of an evaluation
-    people            embeddings of other people to compare a voice with
+    other_speakers    embeddings and profiles of other people to compare a voice with
     trials            test sentences without a recording: long ones, and numbers and dates
     recogniser_pool   recognition of many sounds in several processes
     vocoder_choice    the choice of the vocoder by measurement
     limit_results     the limits of a preset, applied to an evaluation
-    speaker_profiles  profiles of other speakers
     wording           figures as text
     charts            small SVG charts in the reader's light or dark theme
     pages             template rendering and parts shared by all HTML pages

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from voicemill.errors import NotAcceptableError
 from voicemill.evaluation.model import VocoderResult
-from voicemill.metrics.bootstrap import interval_of_mean
 from voicemill.metrics.inputs import JudgedSentences
+from voicemill.metrics.intervals import interval_of_mean
 
 TIE_ABSOLUTE, TIE_RELATIVE = 0.01, 0.1
 """Error rates this close to the best are a tie: a dozen sentences cannot distinguish them. The absolute tolerance is

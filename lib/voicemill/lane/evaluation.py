@@ -134,7 +134,7 @@ def shipped_judges(settings: Settings) -> Judges:
 
 
 def _other_people(judges: Judges, settings: Settings) -> NDArray[np.float64] | None:
-    from voicemill.evaluation.people import shipped_people
+    from voicemill.evaluation.other_speakers import shipped_people
 
     model = judges.speaker
     return shipped_people(settings.repository, model.sha256) if isinstance(model, SpeakerModel) else None
@@ -153,7 +153,7 @@ def plan_test_sentences(settings: Settings, wanted: EvaluationSettings, *, plain
 
 def other_speakers(own: Sequence[Samples], sample_rate: int, repository: Path) -> dict[str, SpeakerProfile]:
     """The shipped speaker profiles, without the one of this voice's own speaker."""
-    from voicemill.evaluation.speaker_profiles import shipped_profiles
+    from voicemill.evaluation.other_speakers import shipped_profiles
 
     mine = speaker_profile(own, sample_rate)
     return {

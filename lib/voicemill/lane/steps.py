@@ -75,14 +75,14 @@ def train(request: LaneRequest, run: LaneRun) -> list[TableRow]:
 def _prepare(request: LaneRequest, cleared: gates.Cleared, run: LaneRun) -> PreparedDataset:
     from voicemill.dataset.lanefile import write_lane_manifest
     from voicemill.dataset.prepare import prepare
-    from voicemill.voices.rights import warning
+    from voicemill.dataset.rights import licence_warning
 
     config, workspace = cleared.config, run.settings.workspace
     with run.reporter.step(plan.PREPARE, STAGES):
         preparation = request.preparation.for_training(config.audio.sample_rate, config.seed, config.quality)
         dataset = prepare(preparation, workspace, run.reporter)
         write_lane_manifest(workspace.dataset_manifest(run.job), dataset)
-        caution = warning(dataset.description.rights)
+        caution = licence_warning(dataset.description.rights)
         if caution:
             run.reporter.note(caution)
     run.reporter.stats(

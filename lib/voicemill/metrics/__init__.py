@@ -1,7 +1,7 @@
 """Metrics: numbers about sound and text, each with a published definition, computed without side effects.
 
     catalogue      every metric of the evaluation: name, unit, method, input, function, limits, rounding
-    metric         the declaration of a metric
+    metric         the declaration of a metric; error rates and means as estimates
     inputs         what metrics are computed from
     figure_limits  bounds of figures, as a preset sets them
     error_rate     word and character error rate of a recogniser's text against the text that was spoken
@@ -12,9 +12,7 @@
     judges         learned models that measure finished speech: Whisper, a speaker encoder, DNSMOS
     opinion        opinion scores that DNSMOS predicts
     judged         the metrics of the judges
-    estimates      error rates and means as estimates
-    bootstrap      95% interval of a mean over sentences
-    shares         95% interval of a share
+    intervals      95% intervals of a mean over sentences, and of a share
 
 A metric that has no meaning for its input raises `NotMeasurableError`; it never returns an invented number.
 `docs/evaluation.md` gives the source of every formula.

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from voicemill.errors import NotMeasurableError
-from voicemill.metrics.estimates import ENOUGH_EXCESS, excess, rate
 from voicemill.metrics.inputs import (
     CopyPair,
     HeldOutSentences,
@@ -23,7 +22,17 @@ from voicemill.metrics.inputs import (
     duration_error,
 )
 from voicemill.metrics.judged import JUDGED
-from voicemill.metrics.metric import FACTOR, PLAIN, Better, Estimate, LimitRule, Metric
+from voicemill.metrics.metric import (
+    ENOUGH_EXCESS,
+    FACTOR,
+    PLAIN,
+    Better,
+    Estimate,
+    LimitRule,
+    Metric,
+    excess,
+    rate,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from voicemill.errors import NotMeasurableError
-from voicemill.metrics.bootstrap import draws
+from voicemill.metrics.intervals import draws
 from voicemill.text import normalise
 
 

@@ -6,9 +6,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from voicemill.errors import NotMeasurableError
-from voicemill.metrics.estimates import ENOUGH_EXCESS, excess, mean, rate
 from voicemill.metrics.inputs import JudgedPair, JudgedRecordings, JudgedSentences
-from voicemill.metrics.metric import FACTOR, Better, Estimate, LimitRule, Metric
+from voicemill.metrics.metric import (
+    ENOUGH_EXCESS,
+    FACTOR,
+    Better,
+    Estimate,
+    LimitRule,
+    Metric,
+    excess,
+    mean,
+    rate,
+)
 
 if TYPE_CHECKING:
     from voicemill.metrics.inputs import Likeness

@@ -18,8 +18,7 @@ from voicemill import files
 from voicemill.bundle.contents import OPINIONS
 from voicemill.errors import BundleError
 from voicemill.locks import folder_lock
-from voicemill.metrics.bootstrap import interval_of_mean
-from voicemill.metrics.shares import wilson
+from voicemill.metrics.intervals import interval_of_mean, wilson
 
 MOST_ANSWERS = 100_000
 SCORES = ("Bad", "Poor", "Fair", "Good", "Excellent")

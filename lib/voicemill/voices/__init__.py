@@ -4,7 +4,6 @@
     registry     register, list, show, rename, delete
     archive      a voice as one zip: deterministic to write, strict to read
     zip_entries  the entries of a zip, judged before one is unpacked
-    rights       consent and licence from the command line, the licence as an SPDX expression
 
 The dataset in `work/datasets/<slug>` is authoritative; its record describes it and can be rebuilt from it.
 """

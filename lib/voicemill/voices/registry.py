@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 from voicemill import files
 from voicemill.dataset import description
+from voicemill.dataset.rights import licence_warning
 from voicemill.errors import StorageError, UsageError
 from voicemill.locks import folder_lock, require_unused
 from voicemill.voices import record
 from voicemill.voices.record import VoiceRecord
-from voicemill.voices.rights import warning
 from voicemill.workspace import Workspace, profile_id
 
 State = Literal["ready", "missing"]
@@ -44,7 +44,7 @@ class RegisteredVoice:
         ]
         if known.prepared_as != known.slug:
             shown.append(("prepared as", known.prepared_as))
-        caution = warning(held)
+        caution = licence_warning(held)
         if caution:
             shown.append(("note", caution))
         return [*shown, ("sha256", known.dataset_sha256)]

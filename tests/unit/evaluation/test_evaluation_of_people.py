@@ -17,7 +17,7 @@ from voicemill.audio.embedding import SpeakerModel
 from voicemill.evaluation.candidates import Candidate, ReferenceSentence
 from voicemill.evaluation.evaluate import SpeakerReferences, TestMaterial, evaluate_voice
 from voicemill.evaluation.limit_results import apply_limits
-from voicemill.evaluation.people import shipped_people
+from voicemill.evaluation.other_speakers import shipped_people
 from voicemill.evaluation.recogniser_pool import RecogniserPool
 from voicemill.evaluation.wording import lines
 from voicemill.metrics.figure_limits import FigureLimits

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from voicemill.errors import ConfigError
-from voicemill.evaluation.speaker_profiles import SHIPPED, SpeakerFile, shipped_profiles
+from voicemill.evaluation.other_speakers import PROFILES, SpeakerFile, shipped_profiles
 from voicemill.metrics.speaker import StoredProfile, speaker_distance, speaker_profile
 
 
@@ -22,7 +22,7 @@ def test_the_shipped_speakers_are_others_than_the_demo_s_and_differ(repository: 
 
 @pytest.mark.parametrize("content", [None, "", "{}", '{"version": "voicemill_speakers/2", "speakers": []}'])
 def test_a_missing_or_broken_file_is_refused(tmp_path: Path, content: str | None) -> None:
-    path = tmp_path / SHIPPED
+    path = tmp_path / PROFILES
     path.parent.mkdir(parents=True)
     if content is not None:
         path.write_text(content, encoding="utf-8")
@@ -34,7 +34,7 @@ def test_a_missing_or_broken_file_is_refused(tmp_path: Path, content: str | None
 def test_a_written_file_is_read_back(tmp_path: Path, talk) -> None:
     profile = speaker_profile([talk()])
     stored = SpeakerFile(speakers=(StoredProfile.of("one", "a test", profile),))
-    path = tmp_path / SHIPPED
+    path = tmp_path / PROFILES
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(stored.model_dump()), encoding="utf-8")
     assert shipped_profiles(tmp_path)["one"].frames == profile.frames

@@ -1,4 +1,8 @@
-"""Other people to compare a voice with: speaker embeddings, shipped without recordings (`data/base/people.json`)."""
+"""Other speakers to compare a voice with, shipped without recordings.
+
+data/base/people.json     embeddings of people, for the judge
+data/base/speakers.json   profiles of speakers
+"""
 
 from __future__ import annotations
 
@@ -12,11 +16,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from voicemill import files
 from voicemill.errors import ConfigError
+from voicemill.metrics.speaker import SpeakerProfile, StoredProfile
 
-SHIPPED = Path("data/base/people.json")
+PEOPLE = Path("data/base/people.json")
 DIMENSIONS = 256
 SCALE = 254.0
 """Of the stored bytes: the encoder's values lie between 0 and 1, hardly ever above a half."""
+PROFILES = Path("data/base/speakers.json")
 
 
 class PeopleFile(BaseModel):
@@ -47,17 +53,43 @@ def shipped_people(repository: Path, encoder: str) -> NDArray[np.float64]:
     Raises:
         ConfigError: the file is missing or invalid (`speakers_invalid`).
     """
-    path = repository / SHIPPED
+    path = repository / PEOPLE
     try:
         found = PeopleFile.model_validate(files.read_json(path))
         data = np.frombuffer(base64.b64decode(found.embeddings, validate=True), dtype=np.uint8)
         vectors = data.reshape(found.people, DIMENSIONS).astype(np.float64)
     except (OSError, files.InvalidJsonError, ValidationError, ValueError) as error:
         raise ConfigError(
-            f"The embeddings of other people, {SHIPPED}, cannot be read: {str(error).splitlines()[0]}.",
+            f"The embeddings of other people, {PEOPLE}, cannot be read: {str(error).splitlines()[0]}.",
             reason="speakers_invalid",
             hint="Restore the file from the repository, or create it again with scripts/speaker_encoder/people.py.",
         ) from error
     if found.encoder != encoder:
         return np.empty((0, DIMENSIONS))
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+
+class SpeakerFile(BaseModel):
+    """The file, written by scripts/speaker_profiles.py: one profile for each speaker."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    version: Literal["voicemill_speakers/1"] = "voicemill_speakers/1"
+    speakers: tuple[StoredProfile, ...]
+
+
+def shipped_profiles(repository: Path) -> dict[str, SpeakerProfile]:
+    """Profiles of the shipped speakers by name.
+
+    Raises:
+        ConfigError: the file is missing or invalid (`speakers_invalid`).
+    """
+    path = repository / PROFILES
+    try:
+        found = SpeakerFile.model_validate(files.read_json(path))
+    except (OSError, files.InvalidJsonError, ValidationError) as error:
+        raise ConfigError(
+            f"The speaker profiles {PROFILES} cannot be read: {str(error).splitlines()[0]}.",
+            reason="speakers_invalid",
+            hint="Restore the file from the repository, or create it again with scripts/speaker_profiles.py.",
+        ) from error
+    return {speaker.name: speaker.profile() for speaker in found.speakers}

@@ -1,10 +1,11 @@
-"""Bootstrap over sentences: the 95% interval of a mean (B. Efron and R. Tibshirani, 1993), deterministic by seed.
+"""95% intervals: of a share by Wilson, and of a mean over sentences by the bootstrap, which is deterministic by seed.
 
-It covers only the choice of sentences, and is wide for a few of them.
+The bootstrap (B. Efron and R. Tibshirani, 1993) covers only the choice of sentences, and is wide for a few of them.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,19 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+Z = 1.96
+"""Standard deviations of a normal distribution that hold 95%."""
 RESAMPLES = 2000
 """Enough for two digits of a 95% interval."""
+
+
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    """The 95% interval of a share (E. B. Wilson, 1927)."""
+    share = successes / trials
+    centre = share + Z * Z / (2 * trials)
+    spread = Z * math.sqrt(share * (1 - share) / trials + Z * Z / (4 * trials * trials))
+    bottom = 1 + Z * Z / trials
+    return max(0.0, (centre - spread) / bottom), min(1.0, (centre + spread) / bottom)
 
 
 def draws(count: int, seed: int = 0) -> NDArray[np.int64]:
