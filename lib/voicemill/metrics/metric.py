@@ -1,12 +1,19 @@
-"""A metric's declaration: what it is called, how it is measured, and how it is shown and limited."""
+"""A metric's declaration: what it is called, how it is measured, and how it is shown and limited; error rates and means
+as estimates.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from voicemill.metrics.error_rate import ErrorRate
+
+ENOUGH_EXCESS = 0.02
+"""An error rate that is not further above the recordings' keeps every limit of their ratio."""
 TIMES = "\N{MULTIPLICATION SIGN}"
 
 

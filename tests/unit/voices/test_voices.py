@@ -21,11 +21,11 @@ import pytest
 from voicemill.dataset import description, edits
 from voicemill.dataset.edits import ClipEdit
 from voicemill.dataset.prepared import PreparedDataset, load
-from voicemill.dataset.rights import Rights, parse_rights
+from voicemill.dataset.rights import Rights, licence_warning, parse_rights
 from voicemill.errors import DatasetError, StorageError, UsageError, VoicemillError
 from voicemill.locks import in_use
 from voicemill.settings import REPOSITORY
-from voicemill.voices import archive, record, registry, rights
+from voicemill.voices import archive, record, registry
 from voicemill.workspace import Workspace
 
 
@@ -143,7 +143,7 @@ def test_licences_that_are_spdx(licence: str, stated: str, warns: bool) -> None:
     held = parse_rights(None, licence)
     assert held is not None
     assert held.licence == stated
-    assert (rights.warning(held) is not None) is warns
+    assert (licence_warning(held) is not None) is warns
 
 
 @pytest.mark.parametrize(
