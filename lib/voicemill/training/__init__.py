@@ -11,7 +11,7 @@ Settings and data:
 
 Models and their steps:
 
-    fastpitch_model      NeMo's FastPitchModel from our settings; finetune: from a base checkpoint
+    fastpitch_model      NeMo's FastPitchModel from our settings, or from a base checkpoint
     fastpitch_weights    the file of the base FastPitch: weights alone
     hifigan_model        NeMo's HifiGanModel, likewise
     istft_network        the vocoder of the graph, which NeMo does not know; istft_weights: its file
@@ -26,10 +26,9 @@ A run:
     train_fastpitch      FastPitch, from a dataset to a `.nemo`; train_hifigan: HiFi-GAN
     tune_vocoder         tunes the graph's vocoder to its speaker; istft_tuning: its steps
     rate_search          learning-rate range test before the first step
-    fitting              the Lightning Trainer; hooks: its callbacks to the caller
+    fitting              the Lightning Trainer; hooks: its callbacks to the caller, with previews
     checkpoint           counts, results, and the saved model; store: checkpoints to resume from
     validation           held-out sentences measured in a child process; selection: the best weights, early stopping
-    previews             mels of fixed sentences during a run
     launch               several processes under torchrun; cluster: on Ray; worker, ranks: one of the processes
 
 Trained voices:

@@ -15,9 +15,8 @@ from voicemill.training.data import TrainingDataset, read_dataset
 from voicemill.training.examples import ExampleSource, aligned_text
 from voicemill.training.fastpitch_weights import load_base
 from voicemill.training.fitting import TrainingRun, fit, new_trainer
-from voicemill.training.hooks import Hooks
+from voicemill.training.hooks import Hooks, with_previews
 from voicemill.training.memory import MemoryEstimate, estimate_acoustic
-from voicemill.training.previews import with_previews
 from voicemill.training.store import CheckpointStore
 
 if TYPE_CHECKING:
@@ -101,8 +100,7 @@ def prepare_model(
     config: TrainingConfig, dataset: TrainingDataset, out_dir: Path, init_from: Path | None
 ) -> tuple[FastPitchModel, torch.Tensor | None]:
     """The model to train, and the mean log-mel of a base of weights alone, shape (mels,)."""
-    from voicemill.training.fastpitch_model import LEXICON_NAME, build_fastpitch, write_nemo_lexicon
-    from voicemill.training.finetune import base_fastpitch
+    from voicemill.training.fastpitch_model import LEXICON_NAME, base_fastpitch, build_fastpitch, write_nemo_lexicon
 
     if init_from is not None and not has_own_tokenizer(init_from):
         return base_fastpitch(config, dataset.pitch_statistics, init_from), None
