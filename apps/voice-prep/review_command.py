@@ -30,15 +30,16 @@ Exit codes: 0 done, 1 refused, 2 blocked (no dataset, port taken, disk full), 14
 def review_command(dataset: str, port: int, open_browser: bool, only_report: bool, workers: int | None) -> int:
     """Listen to a prepared dataset, fix texts, leave clips out or take them back, on a page for this machine only."""
     from voicemill import console
+    from voicemill.dataset.prepared import find_dataset, load_checked
     from voicemill.errors import InterruptedRunError
     from voicemill.protocol import Protocol
-    from voicemill.review import dataset_page, loading, server
+    from voicemill.review import dataset_page, server
     from voicemill.settings import Settings
 
     workspace = Settings.from_environment(os.environ).workspace
     protocol = Protocol(sys.stdout)
     with console.Interrupts() as interrupts, console.Terminal() as terminal:
-        loaded = loading.load_checked(loading.find_dataset(dataset, workspace))
+        loaded = load_checked(find_dataset(dataset, workspace))
         if only_report:
             protocol.artifact(dataset_page.write_report(loaded, workspace.stage_cache, terminal, workers=workers))
             return 0

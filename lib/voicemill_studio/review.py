@@ -16,12 +16,11 @@ from starlette.routing import BaseRoute, Route
 
 from voicemill import files
 from voicemill.dataset import doubts
-from voicemill.dataset.prepared import PreparedDataset
+from voicemill.dataset.prepared import PreparedDataset, load_checked
 from voicemill.errors import UsageError
 from voicemill.evaluation.pages import Card
 from voicemill.review import dataset_view, rejections
 from voicemill.review.dataset_view import ClipRow
-from voicemill.review.loading import load_checked
 from voicemill.review.pictures import PictureTask, pictures_of
 from voicemill.review.rejections import ClipSound, RejectedRow
 from voicemill.review.session import Decision, ReviewSession, RowState

@@ -32,7 +32,7 @@ Parts of stages:
 
 Files of a dataset:
 
-    prepared            a finished dataset, read back with every file checked
+    prepared            a finished dataset, found by folder or voice, every file checked
     manifest            NeMo manifests: one line a clip
     description         dataset.json: inputs, settings, figures, rejected clips, a digest of every file
     figures             figures of the stages in dataset.json

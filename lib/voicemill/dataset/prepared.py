@@ -1,4 +1,4 @@
-"""A finished dataset, read back with every file checked."""
+"""A finished dataset: found by folder or voice, read back with every file checked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from voicemill.dataset.report import Report
 from voicemill.dataset.rights import Rights
 from voicemill.dataset.stage_clock import StageTime
 from voicemill.dataset.statistics import Statistics
-from voicemill.errors import DatasetError
+from voicemill.errors import DatasetError, UsageError
+from voicemill.protocol import first_of
+from voicemill.workspace import Workspace, profile_id
 
 _TIMES = TypeAdapter(list[StageTime])
 
@@ -97,6 +99,51 @@ def load(root: Path, key: str | None = None) -> PreparedDataset | None:
     except (OSError, ValidationError):
         stages = ()
     return PreparedDataset(root, tuple(entries), described, stages, cache_hit=True)
+
+
+def find_dataset(name: str, workspace: Workspace) -> Path:
+    """The folder of a dataset, given by path or by the name of a prepared voice.
+
+    Raises:
+        UsageError: `dataset_not_found`.
+    """
+    if Path(name).is_dir():
+        return Path(name)
+    if "/" not in name:
+        root = workspace.dataset(profile_id(name))
+        if root.is_dir():
+            return root
+    raise UsageError(
+        f"There is no prepared dataset and no voice named {name}.",
+        reason=f"dataset_not_found:{name}",
+        hint="Give a folder such as work/datasets/<voice>, or a voice that voice-prep list shows.",
+    )
+
+
+def load_checked(root: Path) -> PreparedDataset:
+    """Load a dataset after every file was checked against its digest.
+
+    Raises:
+        DatasetError: `dataset_incomplete`, it is not a dataset, or a file was changed other than by a review.
+    """
+    described = description.read(root)
+    if described is None:
+        raise _unusable(root, f"it has no {description.NAME} of this version")
+    found = description.differences(root, described)
+    if found:
+        raise _unusable(root, first_of(found))
+    loaded = load(root)
+    if loaded is None:
+        raise _unusable(root, "its manifest cannot be read")
+    return loaded
+
+
+def _unusable(root: Path, why: str) -> DatasetError:
+    return DatasetError(
+        f"{root} is not a complete prepared dataset: {why}.",
+        reason=f"dataset_incomplete:{root.name}",
+        hint="Prepare it again with voice-prep.",
+    )
 
 
 def with_rights(known: PreparedDataset, held: Rights | None) -> PreparedDataset:

@@ -1,6 +1,5 @@
 """Review of a prepared dataset: look at it, listen to it, and correct it.
 
-    loading        finds a dataset and its edits, and checks them
     pictures       waveform, spectrogram and pitch of each clip, cached by content
     dataset_view   the content of the pages, worked out in advance
     rejections     stretches that did not become clips: reasons, values, limits

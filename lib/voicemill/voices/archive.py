@@ -17,9 +17,9 @@ from pathlib import Path
 
 from voicemill import files
 from voicemill.dataset import description, edits
+from voicemill.dataset.prepared import load_checked
 from voicemill.errors import DatasetError, UsageError
 from voicemill.locks import folder_lock
-from voicemill.review import loading
 from voicemill.voices import record, registry, zip_entries
 from voicemill.voices.record import VoiceRecord
 from voicemill.voices.registry import RegisteredVoice
@@ -59,7 +59,7 @@ def export(workspace: Workspace, slug: str, target: Path | None = None) -> Expor
         StorageError: it cannot be written.
     """
     voice = registry.get(workspace, slug)
-    dataset = loading.load_checked(voice.dataset)
+    dataset = load_checked(voice.dataset)
     names = [*dataset.description.files, description.NAME]
     if (voice.dataset / edits.NAME).is_file():
         names.append(edits.NAME)
@@ -172,7 +172,7 @@ def _check(staging: Path, stated: VoiceRecord) -> None:
     if VoiceRecord.of(described, stated.slug) != stated:
         raise _mismatch(record.NAME, "it differs from dataset.json")
     edits.read(staging)
-    loading.load_checked(staging)
+    load_checked(staging)
 
 
 def _mismatch(name: str, why: str) -> DatasetError:

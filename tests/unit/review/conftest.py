@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from voicemill.dataset.prepared import PreparedDataset
+from voicemill.dataset.prepared import PreparedDataset, load_checked
 from voicemill.dataset.report import Rejection, make_report
-from voicemill.review import loading
 
 EVIL = "</script><img src=x onerror=alert(1)> \"'&{{7*7}}"
 
@@ -17,7 +16,7 @@ EVIL = "</script><img src=x onerror=alert(1)> \"'&{{7*7}}"
 def dataset(prepared: PreparedDataset, tmp_path: Path) -> PreparedDataset:
     """A copy that tests may change."""
     shutil.copytree(prepared.root, tmp_path / "demo")
-    return loading.load_checked(tmp_path / "demo")
+    return load_checked(tmp_path / "demo")
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import pytest
 import soundfile
 from PIL import Image
 
-from voicemill.dataset.prepared import PreparedDataset, load
+from voicemill.dataset.prepared import PreparedDataset, find_dataset, load, load_checked
 from voicemill.errors import DatasetError, UsageError
-from voicemill.review import dataset_page, dataset_view, loading, pictures, rejections
+from voicemill.review import dataset_page, dataset_view, pictures, rejections
 from voicemill.review.pictures import ClipPictures
 from voicemill.review.rejections import ClipSound
 from voicemill.review.session import sound_paths
@@ -165,12 +165,12 @@ def test_a_waveform_spans_the_loud_part() -> None:
 def test_an_incomplete_dataset_is_refused(dataset: PreparedDataset, tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "work", tmp_path / "cache")
     with pytest.raises(UsageError) as missing:
-        loading.find_dataset("nobody", workspace)
+        find_dataset("nobody", workspace)
     assert missing.value.reason == "dataset_not_found:nobody"
-    assert loading.find_dataset(str(dataset.root), workspace) == dataset.root
+    assert find_dataset(str(dataset.root), workspace) == dataset.root
     (dataset.root / "clips" / f"{dataset.entries[0].id}.wav").unlink()
     with pytest.raises(DatasetError, match=r"missing clips/demo_0001\.wav"):
-        loading.load_checked(dataset.root)
+        load_checked(dataset.root)
     with pytest.raises(DatasetError) as none:
-        loading.load_checked(tmp_path)
+        load_checked(tmp_path)
     assert none.value.code == "dataset_incomplete"

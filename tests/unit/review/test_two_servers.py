@@ -9,19 +9,18 @@ from pathlib import Path
 import pytest
 
 from voicemill.dataset import edits
-from voicemill.dataset.prepared import PreparedDataset
-from voicemill.review import loading
+from voicemill.dataset.prepared import PreparedDataset, load_checked
 
 pytestmark = pytest.mark.slow
 
 SERVER = """
 import json, sys, threading, urllib.request
 from pathlib import Path
-from voicemill.review import loading
+from voicemill.dataset.prepared import load_checked
 from voicemill.review.server import ReviewServer
 from voicemill.review.session import ReviewSession
 
-dataset = loading.load_checked(Path(sys.argv[1]))
+dataset = load_checked(Path(sys.argv[1]))
 mine = json.loads(sys.argv[2])
 server = ReviewServer(ReviewSession(dataset), lambda: "")
 threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -61,6 +60,6 @@ def test_all_decisions_of_two_servers_are_kept(dataset: PreparedDataset, reposit
     for server in running:
         server.communicate(timeout=120)
     assert [server.returncode for server in running] == [0, 0]
-    kept = edits.read(loading.load_checked(dataset.root).root)
+    kept = edits.read(load_checked(dataset.root).root)
     assert len(kept) == len(ids)
     assert {edit.text for edit in kept} == {"The last text."}
