@@ -13,7 +13,6 @@ import bisect
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from voicemill.align.forced_alignment import Aligner
 from voicemill.align.long_utterances import split_long_utterance
@@ -26,7 +25,7 @@ from voicemill.audio.segmentation import Segmentation, pad
 from voicemill.audio.vad import Span
 from voicemill.audio.waveform import Waveform
 from voicemill.errors import DatasetError
-from voicemill.progress import Observer, SilentObserver
+from voicemill.progress import SilentObserver
 from voicemill.text.normalise import words as words_of
 
 MIN_SHARE = 0.5
@@ -111,23 +110,13 @@ class ScriptMatch:
     matched_seconds: float
 
 
-class ScriptRecogniser(Protocol):
-    """Recognises the speech spans of a recording: `script_recognition.recognise_script`, or a cache in front of it."""
-
-    def __call__(
-        self, waveform: Waveform, spans: Sequence[Span], script: Script, observer: Observer, /
-    ) -> list[HypothesisWord]:
-        """See `script_recognition.recognise_script`."""
-
-
 def match_script(
     waveform: Waveform,
     spans: Sequence[Span],
     script: Script,
-    observer: Observer | None = None,
+    hypothesis: Sequence[HypothesisWord] | None = None,
     *,
     limits: Segmentation | None = None,
-    recognise: ScriptRecogniser = recognise_script,
 ) -> ScriptMatch:
     """Find the sentences of a script in a recording.
 
@@ -135,24 +124,17 @@ def match_script(
         waveform: the recording.
         spans: speech from `vad.speech_spans`, ascending and disjoint.
         script: normalised sentences in reading order, and their lexicon.
-        observer: `advance` counts the recognised spans (`len(spans)` in all); the caller announces the stage.
+        hypothesis: the words that were recognised in the spans; None recognises them here.
         limits: durations and padding of utterances.
-        recognise: recognises the speech.
 
     Raises:
-        DatasetError: `missing_transcript`, the script has no words; `no_speech`, there are no spans; `script_mismatch`,
-            the recording reads another text (the message names the first spans without text).
+        DatasetError: see `require_words_and_speech`; `script_mismatch`, the recording reads another text (the message
+            names the first spans without text).
     """
     limits = limits or Segmentation()
-    if not any(script.words):
-        raise DatasetError(
-            "The script contains no words.", reason="missing_transcript", hint="Give the text that is read."
-        )
-    if not spans:
-        raise DatasetError(
-            "The recording contains no speech.", reason="no_speech", hint="Check the microphone and the level."
-        )
-    hypothesis = recognise(waveform, spans, script, observer or SilentObserver())
+    require_words_and_speech(script, spans)
+    if hypothesis is None:
+        hypothesis = recognise_script(waveform, spans, script, SilentObserver())
     takes, repeated = choose_takes(find_takes(script.words, [word.text for word in hypothesis]), script.words)
     regions = SpeechRegions(spans, hypothesis)
     drafts = _draft(draft_utterances(takes, regions, script.sentences, limits), waveform, script, limits)
@@ -178,6 +160,22 @@ def match_script(
         speech_seconds=speech,
         matched_seconds=matched,
     )
+
+
+def require_words_and_speech(script: Script, spans: Sequence[Span]) -> None:
+    """Refuse a script or a recording in which there is nothing to find.
+
+    Raises:
+        DatasetError: `missing_transcript`, the script has no words; `no_speech`, there are no spans.
+    """
+    if not any(script.words):
+        raise DatasetError(
+            "The script contains no words.", reason="missing_transcript", hint="Give the text that is read."
+        )
+    if not spans:
+        raise DatasetError(
+            "The recording contains no speech.", reason="no_speech", hint="Check the microphone and the level."
+        )
 
 
 def _draft(
@@ -280,8 +278,8 @@ __all__ = [
     "RepeatedTake",
     "Script",
     "ScriptMatch",
-    "ScriptRecogniser",
     "ScriptUtterance",
     "Unusable",
     "match_script",
+    "require_words_and_speech",
 ]

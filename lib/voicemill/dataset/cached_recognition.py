@@ -32,7 +32,7 @@ class _CachedWords(BaseModel):
 
 @dataclass(frozen=True)
 class CachedScriptRecogniser:
-    """A `ScriptRecogniser` with a cache, keyed by recordings, stretches of speech, script and pronunciations.
+    """Recognises a script's words, with a cache keyed by recordings, stretches of speech, script and pronunciations.
 
     Attributes:
         digests: of the recordings, in order.
@@ -48,7 +48,7 @@ class CachedScriptRecogniser:
     pool: TaskPool
     shared: Path
 
-    def __call__(
+    def recognise(
         self,
         waveform: Waveform,
         spans: Sequence[Span],

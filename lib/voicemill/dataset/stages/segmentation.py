@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from voicemill.align.script import Script, ScriptMatch, match_script
+from voicemill.align.script import Script, ScriptMatch, match_script, require_words_and_speech
 from voicemill.audio import segmentation
 from voicemill.audio.cuts import CutReason
 from voicemill.audio.level_envelope import LevelEnvelope
@@ -209,20 +209,12 @@ def from_script(
         for start, recording in zip(starts, recordings, strict=True)
         for span in recording.spans
     ]
-    match = match_script(
-        joined,
-        spans,
-        Script(tuple(normalized), context.lexicon),
-        observer,
-        limits=context.request.segmentation,
-        recognise=CachedScriptRecogniser(
-            tuple(recording.digest for recording in recordings),
-            GAP_SECONDS,
-            context.cache,
-            context.pool,
-            context.staging,
-        ),
-    )
+    read = Script(tuple(normalized), context.lexicon)
+    require_words_and_speech(read, spans)
+    digests = tuple(recording.digest for recording in recordings)
+    recogniser = CachedScriptRecogniser(digests, GAP_SECONDS, context.cache, context.pool, context.staging)
+    hypothesis = recogniser.recognise(joined, spans, read, observer)
+    match = match_script(joined, spans, read, hypothesis, limits=context.request.segmentation)
     return _placed(match, recordings, starts, script, normalized)
 
 

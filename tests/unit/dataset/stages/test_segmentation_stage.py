@@ -111,6 +111,8 @@ def test_times_of_the_joined_recordings_go_back_to_each(
         )
 
     monkeypatch.setattr(segmentation, "match_script", match)
+    monkeypatch.setattr(segmentation, "require_words_and_speech", lambda script, spans: None)
+    monkeypatch.setattr(segmentation.CachedScriptRecogniser, "recognise", lambda *_: [])
     found = from_script(parts, ["One \u2014 and two.", "Three."], context, SilentObserver())
     first, other = found.utterances
     assert (first.recording.source.name, first.start) == ("part0.flac", 0.5)
