@@ -28,7 +28,7 @@ SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmic
 MAX_CLAIMS_CHARACTERS = 16_384
 MAX_SIDECAR_BYTES = 4 * 1024 * 1024
 _ANY_MEDIA_TYPE = "audio/ogg"
-"""For sounds whose manifest is a file of its own: the library hashes the whole sound, whatever its format."""
+"""For sounds whose manifest is a file of its own: the library hashes the whole sound, in any format."""
 
 
 @dataclass(frozen=True)

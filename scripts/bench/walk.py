@@ -9,20 +9,26 @@ first called, so the walk is that of a reader who opens each function once:
     stay    functions of one file, one after the other
     return  a stay in a file that was left before
 
-WALK_ROOT names another checkout, for instance of an older commit. docs/architecture.md has the figures.
+The main path is the same walk without what `BESIDE` lists: settings, files, protocol and display, licence gates and
+other checks, caches, reports. WALK_ROOT names another checkout, for instance of an older commit. WALK_LIST=1 prints the
+stays of the main path with their functions. docs/architecture.md has the figures.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import runpy
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
 ROOT = Path(os.environ.get("WALK_ROOT", Path(__file__).resolve().parents[2])).resolve()
 OURS = tuple(f"{ROOT / part}/" for part in ("lib", "apps"))
+BESIDE = re.compile("")
 
 
 class Walk:
@@ -60,15 +66,32 @@ class Walk:
             caller = caller.f_back
         return False
 
+    @property
+    def main_path(self) -> list[tuple[str, str]]:
+        """Files, from the root, and functions of the main path, in the order of their first call."""
+        called = [(Path(name).relative_to(ROOT).as_posix(), function) for name, function in self.functions]
+        return [(name, function) for name, function in called if not BESIDE.match(name)]
+
     def __str__(self) -> str:
-        stays = [name for name, _ in self.functions]
-        stays = [name for name, before in zip(stays, [None, *stays], strict=False) if name != before]
-        files = sorted(set(stays))
-        listed = "\n".join(f"  {Path(name).relative_to(ROOT)}" for name in files)
+        called = [Path(name).relative_to(ROOT).as_posix() for name, _ in self.functions]
+        path = self.main_path
+        listed = "\n".join(f"  {name}" for name in sorted(set(called)))
+        if os.environ.get("WALK_LIST"):
+            listed = "\n".join(
+                f"  {name}: {' '.join(function for _, function in stay)}"
+                for name, stay in itertools.groupby(path, key=lambda one: one[0])
+            )
         return (
-            f"{listed}\n{len(files)} files, {len(self.functions)} functions, {len(self.links)} links, "
-            f"{len(stays)} stays, {len(stays) - len(files)} returns"
+            f"{listed}\n"
+            f"whole run: {counts(called)}, {len(self.links)} links\n"
+            f"main path: {counts([name for name, _ in path])}"
         )
+
+
+def counts(called: Sequence[str]) -> str:
+    """Files, functions, stays and returns of functions that are called in this order, by the names of their files."""
+    stays, files = sum(1 for _ in itertools.groupby(called)), len(set(called))
+    return f"{files} files, {len(called)} functions, {stays} stays, {stays - files} returns"
 
 
 def main() -> None:

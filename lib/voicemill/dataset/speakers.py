@@ -49,8 +49,8 @@ def embed(task: EmbedTask) -> Embedded:
 def similarities(clips: Sequence[Embedded]) -> list[float | None]:
     """Cosine of each clip to the speaker of most of them, -1 to 1; None for a clip without a vector.
 
-    The speaker is the centre of the half of the clips that lie nearest to the centre of all, so that guests do not pull
-    it over.
+    The speaker is the centre of the half of the clips that lie nearest to the centre of all, so that other speakers
+    do not shift it.
     """
     known = [clip.vector for clip in clips if clip.vector is not None]
     if not known:

@@ -131,8 +131,8 @@ def restore(
 ) -> _Model:
     """NeMo's own `restore_from`, but the members and the weights come from our reader. Call within `nemo_runtime()`.
 
-    Neither `tarfile` nor `torch.load` sees the archive, so exactly the inspected bytes are loaded, whatever the
-    environment sets.
+    Neither `tarfile` nor `torch.load` sees the archive, so exactly the inspected bytes are loaded under any
+    settings of the environment.
 
     Args:
         path: the archive.
