@@ -20,7 +20,7 @@ from voicemill.commands import WithDefault
 from voicemill.source_options import source_options
 
 if TYPE_CHECKING:
-    from voicemill.dataset.figures import SeparationMode
+    from voicemill.dataset.description_parts import SeparationMode
     from voicemill.dataset.request import Source, SourceOptions
 
 EXAMPLES = """\b

@@ -17,7 +17,7 @@ from voicemill_cloning.app_options import folder_options, rights_options
 from voicemill_cloning.source_options import choose_clip, source_part_options
 
 if TYPE_CHECKING:
-    from voicemill.dataset.figures import SeparationMode
+    from voicemill.dataset.description_parts import SeparationMode
     from voicemill.dataset.rights import Rights
     from voicemill_cloning.app_context import AppContext
     from voicemill_cloning.source_recording import SourcePart

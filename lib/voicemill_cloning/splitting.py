@@ -13,7 +13,7 @@ from voicemill import files
 from voicemill.audio import background_level, denoising, quality
 from voicemill.audio.vad import Span
 from voicemill.audio.waveform import FileWaveform
-from voicemill.dataset.figures import SeparationMode
+from voicemill.dataset.description_parts import SeparationMode
 from voicemill.dataset.models import SeparatorChoice, choose_separator
 from voicemill.dataset.request import DEFAULT_SEPARATOR
 from voicemill.dataset.stages.separation import LIMIT_DB, WindowTask, separate_one

@@ -9,7 +9,8 @@ import pytest
 
 from voicemill import machine
 from voicemill.lane.monitoring import StepDisplay
-from voicemill.lane.reporter import LaneReporter, note_load
+from voicemill.lane.reporter import LaneReporter
+from voicemill.lane.steps import note_load
 from voicemill.machine import Load
 from voicemill.progress import SilentObserver
 from voicemill.protocol import Protocol

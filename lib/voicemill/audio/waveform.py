@@ -141,20 +141,6 @@ def blocks_at(waveform: Waveform, rate: int) -> Iterator[Samples]:
         yield convert(np.zeros(0, dtype=np.float32), True)
 
 
-def shift(path: Path, offset: float) -> None:
-    """Add a constant to every sample of a mono float WAV, block by block."""
-    import soundfile
-
-    with soundfile.SoundFile(path, "r+") as target:
-        position = 0
-        while position < target.frames:
-            target.seek(position)
-            block = target.read(1 << 18, dtype="float32")
-            target.seek(position)
-            target.write(block + np.float32(offset))
-            position += len(block)
-
-
 def digest(waveform: Waveform) -> str:
     """sha256 over the sample rate and the samples, without the headers of files."""
     found = hashlib.sha256(str(waveform.rate).encode())

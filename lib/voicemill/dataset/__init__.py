@@ -11,7 +11,6 @@ The preparation:
 
 Values that the stages pass on:
 
-    source_file         one input, as the description records it
     sources             recordings of a source, with one script for all of them or one text for each
     recordings          source files and their decoded audio
     utterances          a stretch of a recording and its text
@@ -35,9 +34,8 @@ Files of a dataset:
     prepared            a finished dataset, found by folder or voice, every file checked
     manifest            NeMo manifests: one line a clip
     description         dataset.json: inputs, settings, figures, rejected clips, a digest of every file
-    figures             figures of the stages in dataset.json
+    description_parts   its parts: inputs, figures of the stages, statistics
     report              seconds of the input: kept, pause, or rejected by reason
-    statistics          pitch and length figures
     explain             cuts.tsv: the reason for each cut
     doubts              doubts.jsonl: words of kept clips that may be wrong
     edits               edits.jsonl: decisions of a review

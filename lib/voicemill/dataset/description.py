@@ -9,12 +9,16 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from voicemill import files, path_names
 from voicemill.dataset import edits, recorded_consent, rights
-from voicemill.dataset.figures import LoudnessFigures, SeparationFigures, SeparationMode
+from voicemill.dataset.description_parts import (
+    LoudnessFigures,
+    SeparationFigures,
+    SeparationMode,
+    SourceFile,
+    Statistics,
+)
 from voicemill.dataset.limits import QualityLimits
 from voicemill.dataset.report import Report
 from voicemill.dataset.rights import Rights
-from voicemill.dataset.source_file import SourceFile
-from voicemill.dataset.statistics import Statistics
 
 NAME = rights.DATASET
 TIMINGS = "timings.json"

@@ -16,7 +16,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from voicemill import files
-from voicemill.dataset.source_file import SourceFile
+from voicemill.dataset.description_parts import SourceFile
 from voicemill.errors import DatasetError
 
 NAME = "edits.jsonl"

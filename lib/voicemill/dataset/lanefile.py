@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict
 
 from voicemill import files
 from voicemill.dataset.description import MANIFEST, PreparationSettings
+from voicemill.dataset.description_parts import SourceFile
 from voicemill.dataset.manifest import Split, read_manifest
 from voicemill.dataset.report import ReasonTotal, Rejection
-from voicemill.dataset.source_file import SourceFile
 
 if TYPE_CHECKING:
     from voicemill.dataset.prepared import PreparedDataset

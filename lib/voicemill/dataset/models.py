@@ -13,7 +13,7 @@ from voicemill.align.transcription import RecogniserModel
 from voicemill.audio import embedding, separation
 from voicemill.audio.embedding import SpeakerModel
 from voicemill.audio.separation_model import SeparationModel
-from voicemill.dataset.figures import SeparationMode
+from voicemill.dataset.description_parts import SeparationMode
 from voicemill.errors import DependencyError, GateError, VoicemillError
 from voicemill.settings import REPOSITORY
 from voicemill.weights.allowlist import SHIPPED

@@ -11,11 +11,11 @@ from pydantic import TypeAdapter, ValidationError
 from voicemill import files
 from voicemill.dataset import description, explain
 from voicemill.dataset.description import DatasetDescription
+from voicemill.dataset.description_parts import Statistics
 from voicemill.dataset.manifest import ManifestEntry, read_entries
 from voicemill.dataset.report import Report
 from voicemill.dataset.rights import Rights
 from voicemill.dataset.stage_clock import StageTime
-from voicemill.dataset.statistics import Statistics
 from voicemill.errors import DatasetError, UsageError
 from voicemill.protocol import first_of
 from voicemill.workspace import Workspace, profile_id

@@ -29,8 +29,8 @@ from voicemill.workspace import profile_id
 
 if TYPE_CHECKING:
     from voicemill.dataset.description import DatasetDescription, PreparationSettings
+    from voicemill.dataset.description_parts import SeparationMode
     from voicemill.dataset.edits import ClipEdit
-    from voicemill.dataset.figures import SeparationMode
     from voicemill_marks.origin import Origin
 
 DEFAULT_SEED: Final = 1

@@ -18,6 +18,7 @@ from voicemill.audio.channels import ChannelSelection
 from voicemill.audio.decode import MIXED, require_selection
 from voicemill.dataset import description, edits, prepared, rights
 from voicemill.dataset.description import DatasetDescription, PreparationSettings
+from voicemill.dataset.description_parts import SourceFile
 from voicemill.dataset.prepared import PreparedDataset
 from voicemill.dataset.request import (
     INHERITABLE,
@@ -30,7 +31,6 @@ from voicemill.dataset.request import (
     Source,
     WebRecordingSource,
 )
-from voicemill.dataset.source_file import SourceFile
 from voicemill.dataset.sources import Sources, gather
 from voicemill.errors import DatasetError, RefusedError, UsageError
 from voicemill.progress import Observer

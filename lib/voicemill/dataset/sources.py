@@ -8,10 +8,10 @@ from pathlib import Path
 
 from voicemill import files, path_names
 from voicemill.audio import probing
+from voicemill.dataset.description_parts import SourceFile
 from voicemill.dataset.manifest import ManifestLine, read_manifest
 from voicemill.dataset.recordings import Recording
 from voicemill.dataset.request import ClipFolderSource, LJSpeechSource, ManifestSource, RecordingSource, Source
-from voicemill.dataset.source_file import SourceFile
 from voicemill.errors import AudioError, DatasetError, UsageError
 from voicemill.protocol import one_line
 from voicemill.text import transcripts

@@ -21,7 +21,7 @@ Parts of the steps:
     bundling       builds the production bundle and promotes it
     placeholders   the results of a dry run
     statuses       the training status and the evaluation as a lane writes them
-    notation       how they write paths, times and versions
+    notation       how they write paths and times
     report         the HTML report of a trained voice
     marked_sounds  the marks of the synthetic sounds in its players
     consent        examines a recorded statement of consent

@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from voicemill import machine
 from voicemill.lane import plan
 from voicemill.lane.plan import LaneStep
 from voicemill.lane_status import StatusFile
@@ -125,11 +124,3 @@ class LaneReporter:
             self._protocol.progress(current, plan.end(self._steps))
             if self._status:
                 self._status.update(progress=(self._protocol.current, self._protocol.total))
-
-
-def note_load(reporter: LaneReporter) -> None:
-    """Report a busy machine: the run takes longer, with the same results."""
-    found = machine.load()
-    if found is not None and found.busy():
-        reporter.note(f"This machine is busy ({found.text}): the run takes longer than on quiet cores.")
-        reporter.stats({"cores": found.cores, "load": round(found.processes, 1)})

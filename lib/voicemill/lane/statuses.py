@@ -6,6 +6,8 @@ Needs no torch at import: a dry run writes a training status too.
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
+import platform
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +85,7 @@ def training_status(
         seed=config.seed,
         started_at=notation.rfc3339(started),
         ended_at=notation.now(),
-        versions=notation.versions(),
+        versions=_versions(),
         device="cuda" if gpu else "cpu",
         peak_memory_bytes=max(record.peak_memory_bytes for record in (acoustic, vocoder) if record),
         settings=config.model_dump(mode="json"),
@@ -102,7 +104,7 @@ def _is_demo(dataset: PreparedDataset, settings: Settings) -> bool:
 def weights_fields(cleared: Cleared, settings: Settings) -> dict[str, Any]:
     """The fields of a training status that record its path, the selected weights and the allowlist."""
     return {
-        "status_json": notation.own_path(settings),
+        "status_json": _own_path(settings),
         "selected_weights_id": cleared.acoustic.entry.id,
         "selected_weights": _recorded(cleared.acoustic),
         "vocoder_weights_id": cleared.vocoder.entry.id,
@@ -110,6 +112,28 @@ def weights_fields(cleared: Cleared, settings: Settings) -> dict[str, Any]:
         "allowlist_path": notation.shown(cleared.acoustic.allowlist_path, settings),
         "allowlist_sha256": cleared.acoustic.allowlist_sha256,
     }
+
+
+def _own_path(settings: Settings) -> str:
+    """The path of the training status as it was given, or relative to the work directory."""
+    given = settings.paths.training_status_given
+    return notation.shown(settings.paths.training_status, settings) if given is None else given.as_posix()
+
+
+def _versions() -> dict[str, str | None]:
+    """Versions of Python and of the packages that train."""
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    for package, distribution in (
+        ("torch", "torch"),
+        ("nemo", "nemo-toolkit"),
+        ("lightning", "lightning"),
+        ("numpy", "numpy"),
+    ):
+        try:
+            found[package] = importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = None
+    return found
 
 
 def _recorded(selection: gate.SelectedWeights) -> RecordedWeights:
@@ -133,7 +157,7 @@ def write_blocked(settings: Settings, reason: str) -> None:
             status="blocked",
             root_cause=reason,
             dry_run=settings.dry_run,
-            status_json=notation.own_path(settings),
+            status_json=_own_path(settings),
             selected_weights_id=settings.weights.base_id or "",
             commit=settings.commit,
             ended_at=notation.now(),

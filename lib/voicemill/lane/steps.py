@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voicemill import files
+from voicemill import files, machine
 from voicemill.dataset.stage_clock import write_timings
 from voicemill.dataset.stages import STAGES
 from voicemill.errors import BlockedError, NotAcceptableError
 from voicemill.lane import bundling, gates, notation, plan, statuses
-from voicemill.lane.reporter import TableRow, note_load
+from voicemill.lane.reporter import LaneReporter, TableRow
 from voicemill.lane.request import LaneRequest
 from voicemill.lane.run import LaneRun, TrainingContext
 from voicemill.protocol import Scalar
@@ -70,6 +70,14 @@ def train(request: LaneRequest, run: LaneRun) -> list[TableRow]:
         ("FastPitch", run_summary(models.acoustic_record)),
         ("HiFi-GAN", run_summary(models.vocoder_record)),
     ]
+
+
+def note_load(reporter: LaneReporter) -> None:
+    """Report a busy machine: the run takes longer, with the same results."""
+    found = machine.load()
+    if found is not None and found.busy():
+        reporter.note(f"This machine is busy ({found.text}): the run takes longer than on quiet cores.")
+        reporter.stats({"cores": found.cores, "load": round(found.processes, 1)})
 
 
 def _prepare(request: LaneRequest, cleared: gates.Cleared, run: LaneRun) -> PreparedDataset:

@@ -1,4 +1,4 @@
-"""Reports of steps and runs, atomic saving of models, and the fingerprint that ties a checkpoint to its settings."""
+"""Reports of steps and runs, and atomic saving of models."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voicemill.atomic import claim_folder
-from voicemill.files import atomic_path, content_key, library_writes, sha256_file
-from voicemill.training import ranks
-from voicemill.training.config import TrainingConfig
-from voicemill.training.data import TrainingDataset
+from voicemill.files import atomic_path, library_writes
 
 if TYPE_CHECKING:
     from nemo.core.classes import ModelPT
@@ -96,32 +93,3 @@ def _staged_beside(path: Path) -> Iterator[None]:
     finally:
         tempfile.tempdir = before
         staging.release()
-
-
-def fingerprint(config: TrainingConfig, dataset: TrainingDataset, init_from: Path | None) -> str:
-    """Digest of everything that determines an acoustic training: settings, number of processes, data and base.
-
-    A run may be resumed with other settings of the names excluded here.
-    """
-    excluded = {
-        "vocoder",
-        "threads",
-        "checkpoint_interval",
-        "accelerator",
-        "precision",
-        "preset",
-        "evaluation",
-        "training_pages",
-        "devices",
-        "nodes",
-    }
-    settings = config.model_dump(mode="json", exclude=excluded)
-    manifest = sha256_file(dataset.root / "train.jsonl")
-    return content_key(
-        "acoustic",
-        settings,
-        ranks.world(),
-        manifest,
-        dataset.pitch_statistics.model_dump(mode="json"),
-        sha256_file(init_from) if init_from else None,
-    )

@@ -7,9 +7,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from voicemill.files import content_key, sha256_file
 from voicemill.training import ranks, rate_search, speedups
 from voicemill.training.batches import BatchPlan
-from voicemill.training.checkpoint import TrainingResult, fingerprint, save_nemo
+from voicemill.training.checkpoint import TrainingResult, save_nemo
 from voicemill.training.config import TrainingConfig, has_own_tokenizer
 from voicemill.training.data import TrainingDataset, read_dataset
 from voicemill.training.examples import ExampleSource, aligned_text
@@ -206,4 +207,33 @@ def _memory_estimate(module: AcousticModule, source: ExampleSource, plan: BatchP
         len(largest),
         max(example.mel.shape[1] for example in examples),
         max(len(example.tokens) for example in examples),
+    )
+
+
+def fingerprint(config: TrainingConfig, dataset: TrainingDataset, init_from: Path | None) -> str:
+    """Digest of everything that determines an acoustic training: settings, number of processes, data and base.
+
+    A run may be resumed with other settings of the names excluded here.
+    """
+    excluded = {
+        "vocoder",
+        "threads",
+        "checkpoint_interval",
+        "accelerator",
+        "precision",
+        "preset",
+        "evaluation",
+        "training_pages",
+        "devices",
+        "nodes",
+    }
+    settings = config.model_dump(mode="json", exclude=excluded)
+    manifest = sha256_file(dataset.root / "train.jsonl")
+    return content_key(
+        "acoustic",
+        settings,
+        ranks.world(),
+        manifest,
+        dataset.pitch_statistics.model_dump(mode="json"),
+        sha256_file(init_from) if init_from else None,
     )

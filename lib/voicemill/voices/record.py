@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from voicemill import files
 from voicemill.dataset.description import DatasetDescription, PreparationSettings
+from voicemill.dataset.description_parts import SourceFile
 from voicemill.dataset.report import ReasonTotal
 from voicemill.dataset.rights import Rights
-from voicemill.dataset.source_file import SourceFile
 from voicemill.errors import DatasetError
 
 NAME = "voice.json"

@@ -7,7 +7,7 @@ import pytest
 
 from voicemill.dataset.clip_results import PitchResult, PitchSettings
 from voicemill.dataset.manifest import ManifestEntry
-from voicemill.dataset.statistics import summarise
+from voicemill.dataset.stages.manifest import summarise
 from voicemill.errors import DatasetError
 
 Make = Callable[..., ManifestEntry]

@@ -110,11 +110,11 @@ def test_a_lost_search_is_repeated(
 def test_micro_batches_give_the_same_search(tone_dataset: Path, tmp_path: Path) -> None:
     """The gradients of micro-batches add up to the batch's, except for a little padding: the curves agree."""
     from voicemill.training import train_fastpitch
-    from voicemill.training.checkpoint import fingerprint
     from voicemill.training.data import read_dataset
     from voicemill.training.examples import ExampleSource
     from voicemill.training.runtime import nemo_runtime, seeded
     from voicemill.training.store import CheckpointStore
+    from voicemill.training.train_fastpitch import fingerprint
 
     config, dataset, curves = tiny_config(optimiser=FIND, bucket=False), read_dataset(tone_dataset), []
     for count in (1, 2):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voicemill.audio import decode, waveform
+from voicemill.audio import decode
 from voicemill.audio.channels import ChannelSelection
 from voicemill.dataset.recordings import DecodedRecording, DecodedRecordings, Recording, Refusal
 from voicemill.errors import AudioError, DatasetError
@@ -66,8 +66,23 @@ def decode_one(task: DecodeTask) -> Decoded | Refusal:
     except AudioError as error:
         return Refusal.of(error)
     if abs(info.offset) > _OFFSET:
-        waveform.shift(task.target, -info.offset)
+        _shift(task.target, -info.offset)
     return Decoded(info.duration, info.sample_rate, info.inverted, info.tracks, info.channel)
+
+
+def _shift(path: Path, offset: float) -> None:
+    """Add a constant to every sample of a mono float WAV, block by block."""
+    import numpy as np
+    import soundfile
+
+    with soundfile.SoundFile(path, "r+") as target:
+        position = 0
+        while position < target.frames:
+            target.seek(position)
+            block = target.read(1 << 18, dtype="float32")
+            target.seek(position)
+            target.write(block + np.float32(offset))
+            position += len(block)
 
 
 def _note_channels(context: PreparationContext, results: Sequence[tuple[str, Decoded | Refusal]]) -> None:

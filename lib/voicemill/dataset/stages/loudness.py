@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from voicemill.audio import loudness
 from voicemill.audio.loudness import Loudness, gain_to
-from voicemill.dataset.figures import LoudnessFigures
+from voicemill.dataset.description_parts import LoudnessFigures
 from voicemill.dataset.recordings import DecodedRecordings, Refusal
 from voicemill.dataset.request import PEAK_LIMIT_DBFS
 from voicemill.errors import AudioError

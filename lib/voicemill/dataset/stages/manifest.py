@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,12 +17,10 @@ from voicemill.dataset import description, doubts, explain, judging
 from voicemill.dataset.candidates import CandidateClip, RejectedClip
 from voicemill.dataset.clip_results import AlignedClip, PitchResult, PitchSettings
 from voicemill.dataset.description import DatasetDescription
-from voicemill.dataset.figures import LoudnessFigures, SeparationFigures
+from voicemill.dataset.description_parts import LoudnessFigures, SeparationFigures, SourceFile, Statistics
 from voicemill.dataset.manifest import ManifestEntry, Quality, Split, write_manifest
 from voicemill.dataset.recordings import DecodedRecordings
 from voicemill.dataset.report import make_report
-from voicemill.dataset.source_file import SourceFile
-from voicemill.dataset.statistics import summarise
 from voicemill.dataset.utterances import SegmentationResult
 from voicemill.errors import DatasetError
 
@@ -159,6 +158,42 @@ def _quality(clip: CandidateClip, aligned: AlignedClip) -> Quality:
         pitch_hz=None if voice is None else round(voice.pitch_hz, 2),
         formant_hz=None if voice is None else round(voice.formant_hz, 1),
         speaker_similarity=None if clip.similarity is None else round(clip.similarity, 4),
+    )
+
+
+def summarise(entries: Sequence[ManifestEntry], pitches: Sequence[PitchResult], settings: PitchSettings) -> Statistics:
+    """Statistics of clips and their pitch, in the same order.
+
+    Raises:
+        DatasetError: `no_pitch`, when no training clip has voiced speech.
+    """
+    train = [found for entry, found in zip(entries, pitches, strict=True) if entry.split == "train"]
+    voiced = sum(found.voiced for found in train)
+    mean = sum(found.total for found in train) / max(voiced, 1)
+    variance = sum(found.squares for found in train) / max(voiced, 1) - mean * mean
+    if voiced == 0 or variance <= 0:
+        raise DatasetError(
+            "No pitch was found in the clips: they hold no voiced speech.",
+            reason="no_pitch",
+            hint="Check that the recording is of voiced speech, not of whispering.",
+        )
+    seconds = {
+        split: sum(entry.duration for entry in entries if entry.split == split) for split in ("train", "validation")
+    }
+    lengths = [entry.duration for entry in entries]
+    return Statistics(
+        pitch_mean=round(mean, 4),
+        pitch_std=round(math.sqrt(variance), 4),
+        pitch_fmin=settings.fmin,
+        pitch_fmax=settings.fmax,
+        voiced_share=round(voiced / sum(found.frames for found in train), 4),
+        train_clips=len(train),
+        validation_clips=len(entries) - len(train),
+        train_seconds=round(seconds["train"], 3),
+        validation_seconds=round(seconds["validation"], 3),
+        shortest_seconds=round(min(lengths), 3),
+        longest_seconds=round(max(lengths), 3),
+        words=sum(len(entry.alignment) for entry in entries),
     )
 
 

@@ -15,7 +15,7 @@ from voicemill.audio.background_level import BackgroundLevel
 from voicemill.audio.vad import Span
 from voicemill.audio.waveform import FileWaveform
 from voicemill.dataset import stage_cache
-from voicemill.dataset.figures import RecordingBackground, SeparationFigures
+from voicemill.dataset.description_parts import RecordingBackground, SeparationFigures
 from voicemill.dataset.recordings import DecodedRecording, DecodedRecordings
 from voicemill.dataset.stages.voice_activity import SpeechTask, speech_of, with_speech
 

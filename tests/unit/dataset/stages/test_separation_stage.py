@@ -18,7 +18,7 @@ from voicemill.audio.background_level import background_level
 from voicemill.audio.separation_model import SeparationModel
 from voicemill.audio.waveform import MemoryWaveform
 from voicemill.dataset.context import PreparationContext
-from voicemill.dataset.figures import SeparationFigures
+from voicemill.dataset.description_parts import SeparationFigures
 from voicemill.dataset.models import SeparatorChoice, choose_separator
 from voicemill.dataset.pool import ClipPool
 from voicemill.dataset.prepare import prepare

@@ -1,12 +1,24 @@
-"""Figures of the stages that dataset.json carries."""
+"""Parts of dataset.json: inputs, figures of the stages, statistics of the clips."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 SeparationMode = Literal["auto", "always", "never"]
+
+
+class SourceFile(BaseModel):
+    """One input: its name without any machine path, its digest, and what it is for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    role: str
+    bytes: int
+    sha256: str
+    url: str | None = None
 
 
 class LoudnessFigures(BaseModel):
@@ -57,3 +69,30 @@ class SeparationFigures(BaseModel):
     sha256: str | None = None
     unavailable: str | None = None
     recordings: tuple[RecordingBackground, ...] = ()
+
+
+class Statistics(BaseModel):
+    """Pitch in Hz, lengths in seconds.
+
+    Attributes:
+        pitch_mean: over the voiced frames of the training clips, what NeMo's `pitch_mean` wants.
+        pitch_std: of the same frames.
+        pitch_fmin: lower end of the range that was searched, the speaker's own.
+        pitch_fmax: upper end.
+        voiced_share: voiced frames of all frames, training clips.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pitch_mean: float = Field(gt=0)
+    pitch_std: float = Field(gt=0)
+    pitch_fmin: float = Field(gt=0)
+    pitch_fmax: float = Field(gt=0)
+    voiced_share: float
+    train_clips: int
+    validation_clips: int
+    train_seconds: float
+    validation_seconds: float
+    shortest_seconds: float
+    longest_seconds: float
+    words: int
