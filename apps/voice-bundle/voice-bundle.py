@@ -17,7 +17,8 @@ from voicemill import console
 from voicemill.commands import consent_option
 
 if TYPE_CHECKING:
-    from voicemill.settings import RequiredConsent, Settings
+    from voicemill.settings import Settings
+    from voicemill.variables import RequiredConsent
 
 PATH = click.Path(path_type=Path)
 MAX_NOTICE_BYTES = 1024 * 1024

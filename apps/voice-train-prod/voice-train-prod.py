@@ -18,8 +18,9 @@ from say_command import say_command
 
 from voicemill import console
 from voicemill.commands import WithDefault, consent_option
-from voicemill.settings import RequiredConsent, Settings
+from voicemill.settings import Settings
 from voicemill.source_options import source_options
+from voicemill.variables import RequiredConsent
 
 if TYPE_CHECKING:
     from voicemill.dataset.request import SourceOptions

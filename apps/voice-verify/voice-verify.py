@@ -21,7 +21,7 @@ from voicemill import console
 from voicemill.commands import consent_option
 
 if TYPE_CHECKING:
-    from voicemill.settings import RequiredConsent
+    from voicemill.variables import RequiredConsent
 
 PATH = click.Path(path_type=Path)
 

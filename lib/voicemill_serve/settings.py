@@ -11,7 +11,7 @@ from pathlib import Path
 
 from voicemill import files
 from voicemill.errors import StorageError, UsageError
-from voicemill.settings import DEFAULT_VOICE
+from voicemill.variables import DEFAULT_VOICE
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 5051

@@ -21,8 +21,9 @@ from voicemill import files
 from voicemill.audio.decode import resample
 from voicemill.bundle.build import build_bundle
 from voicemill.bundle.promote import promote
-from voicemill.settings import REPOSITORY, RequiredConsent
+from voicemill.settings import REPOSITORY
 from voicemill.training_status import TrainingStatus, write_training_status
+from voicemill.variables import RequiredConsent
 from voicemill.weights.allowlist import SHIPPED
 from voicemill.workspace import Workspace
 

@@ -19,7 +19,7 @@ from voicemill.bundle.contents import read_regular
 from voicemill.errors import BundleFileError
 from voicemill.protocol import one_line
 from voicemill.records import RecordError, Rule, Sha256
-from voicemill.settings import RequiredConsent
+from voicemill.variables import RequiredConsent
 
 MANIFEST = "manifest.json"
 PRODUCTION_VERSION = "prod_tts_voice_bundle/1"

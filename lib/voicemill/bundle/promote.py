@@ -29,7 +29,7 @@ from voicemill.bundle.manifest import (
 )
 from voicemill.bundle.places import check_replaceable, portable
 from voicemill.errors import BundleError, BundleFileError, UsageError
-from voicemill.settings import RequiredConsent
+from voicemill.variables import RequiredConsent
 from voicemill.workspace import profile_id
 
 

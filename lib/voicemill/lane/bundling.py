@@ -12,7 +12,8 @@ from voicemill.bundle.contents import SAMPLE, SAMPLE_CREDENTIALS
 from voicemill.bundle.manifest import MANIFEST, load_manifest
 from voicemill.bundle.promote import PromotedBundle, check_consent, source_date
 from voicemill.protocol import Protocol, Scalar
-from voicemill.settings import RequiredConsent, Settings
+from voicemill.settings import Settings
+from voicemill.variables import RequiredConsent
 
 if TYPE_CHECKING:
     from voicemill.bundle.build import BuiltBundle

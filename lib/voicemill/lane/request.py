@@ -20,7 +20,8 @@ from voicemill.dataset.request import (
 )
 from voicemill.errors import AudioError, BlockedError, UsageError
 from voicemill.launch.preflight import RAY
-from voicemill.settings import BASE_FASTPITCH, DEFAULT_VOICE, DEMO_AUDIO, FROM_SCRATCH, Settings, is_demo
+from voicemill.settings import BASE_FASTPITCH, DEMO_AUDIO, FROM_SCRATCH, Settings, is_demo
+from voicemill.variables import DEFAULT_VOICE
 from voicemill.weights.allowlist import load_allowlist
 from voicemill.workspace import display_name
 from voicemill_marks.anchors import anchors_of_environment

@@ -15,8 +15,9 @@ from voicemill.bundle.differences import BundleCheck, compare
 from voicemill.bundle.manifest import LoadedManifest, ProductionManifest, source_manifest
 from voicemill.casimir.packs import SHIPPED_PACKS
 from voicemill.protocol import one_line
-from voicemill.settings import REPOSITORY, RequiredConsent
+from voicemill.settings import REPOSITORY
 from voicemill.training_status import TrainingStatus
+from voicemill.variables import RequiredConsent
 from voicemill.verify import certificate
 from voicemill.verify.rows import (
     ChecklistRow,

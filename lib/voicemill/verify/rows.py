@@ -28,8 +28,8 @@ from voicemill.bundle.signature_check import check_signature
 from voicemill.bundle.statements import signature_path
 from voicemill.errors import BundleFileError, GateError, NotAcceptableError, UsageError
 from voicemill.protocol import one_line
-from voicemill.settings import RequiredConsent
 from voicemill.training_status import TrainingStatus, is_digest
+from voicemill.variables import RequiredConsent
 from voicemill.verify import plain_files
 from voicemill.weights import archive, gate, onnx_bytes
 from voicemill.weights.allowlist import AllowlistEntry, Kind, LoadedAllowlist

@@ -30,7 +30,8 @@ from voicemill.errors import (
 from voicemill.lane import first_checks
 from voicemill.lane.consent import record_consent
 from voicemill.metrics.judges import Judges
-from voicemill.settings import REPOSITORY, RequiredConsent, Settings
+from voicemill.settings import REPOSITORY, Settings
+from voicemill.variables import RequiredConsent
 from voicemill.verify.certificate import bundle_metrics
 from voicemill.verify.checklist import verify_bundle
 from voicemill.weights.allowlist import SHIPPED
