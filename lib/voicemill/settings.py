@@ -48,6 +48,8 @@ CHECKED = (
     LANE_LOCK,
 )
 """Variables whose values can make no sense."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """The contract's environment variables, by purpose.

@@ -69,9 +69,7 @@ class ResolvedRequest:
     before: DatasetDescription | None
 
 
-def resolve(
-    request: PreparationRequest, workspace: Workspace, observer: Observer
-) -> ResolvedRequest | PreparedDataset:
+def resolve(request: PreparationRequest, workspace: Workspace, observer: Observer) -> ResolvedRequest | PreparedDataset:
     """Find the recordings of a request, and take over settings, rights and edits of the dataset of the same name.
 
     A `PreparedVoiceSource` whose review edits are all applied already is that dataset.
