@@ -436,15 +436,11 @@ def vocoders(speakers: tuple[Path, ...], bases: tuple[Path, ...], count: int) ->
 @click.option(
     "--music", type=click.Path(path_type=Path, exists=True), multiple=True, help="To mix with speech; repeatable."
 )
-@click.option(
-    "--count", default=200, show_default=True, help="Windows of 5 s of each group that are marked and attacked."
-)
+@click.option("--count", default=200, show_default=True, help="Windows of 5 s of each group that are marked and attacked.")
 @click.option("--scheme", default="voicemill", show_default=True, help="voicemill, or perth where it is installed.")
 @click.option("--trials", default=0, show_default=True, help="Windows with wrong keys.")
 @click.option("--searches", default=0, show_default=True, help="Windows with wrong keys at every speed.")
-def marks(
-    groups: tuple[Path, ...], music: tuple[Path, ...], count: int, scheme: str, trials: int, searches: int
-) -> None:
+def marks(groups: tuple[Path, ...], music: tuple[Path, ...], count: int, scheme: str, trials: int, searches: int) -> None:
     """The watermark under attack on each folder of recordings, and where there is none."""
     from marks import attack_report, false_alarm_report
 

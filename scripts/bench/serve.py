@@ -155,11 +155,7 @@ def measure(bundle: Path, work: Path, requests: int, endurance: int) -> str:
                     f"{p95 * 1000:.0f} ms | {load.real_time:.1f} | {load.of_a_core:.1f} | {load.wrong} |"
                 )
         if endurance:
-            rows += [
-                "",
-                f"| server | MiB after the load | after {endurance // 10} short requests | after {endurance} | wrong |",
-                "|---|---:|---:|---:|---:|",
-            ]
+            rows += ["", "| server | MiB after the load | after " f"{endurance // 10} short requests | after {endurance} | wrong |", "|---|---:|---:|---:|---:|"]
         for side in sides if endurance else ():
             short = [SHORT[number % len(SHORT)] for number in range(endurance)]
             found, wrong = [side.mib], 0
@@ -174,9 +170,7 @@ def measure(bundle: Path, work: Path, requests: int, endurance: int) -> str:
             side.process.terminate()
             side.process.wait(60)
     load_average = os.getloadavg()[0]
-    return "\n".join(
-        [*rows, "", f"Load average {load_average:.1f}, {cores} cores, {requests} requests of each number of clients."]
-    )
+    return "\n".join([*rows, "", f"Load average {load_average:.1f}, {cores} cores, {requests} requests of each number of clients."])
 
 
 def _start(argv: list[str], work: Path) -> tuple[subprocess.Popen[str], dict[str, object]]:
@@ -190,18 +184,7 @@ def _ours(bundle: Path, work: Path) -> Side:
     voices = work / f"serve-{time.time_ns()}"
     (voices / "voice").mkdir(parents=True)
     (voices / "voice/voice_bundle").symlink_to(bundle.absolute())
-    argv = [
-        sys.executable,
-        str(APP),
-        "--port",
-        "0",
-        "--bundles",
-        str(voices),
-        "--uncertified",
-        "--no-training",
-        "--queue",
-        "1000",
-    ]
+    argv = [sys.executable, str(APP), "--port", "0", "--bundles", str(voices), "--uncertified", "--no-training", "--queue", "1000"]
     process, line = _start(argv, work)
     return Side("voice-serve", process, f"http://127.0.0.1:{line['port']}/v1/audio/speech", 24_000)
 
