@@ -150,6 +150,7 @@ def prepare_command(
         preset,
         {name: value for name, value in lengths.items() if value is not None},
     )
+    quality = with_changes(chosen.quality, changes)
     named: Source | None = source.source()
     if named is None and voice is not None and read_description(settings.workspace.dataset(voice)) is not None:
         source.require_alone(voice)
@@ -168,7 +169,7 @@ def prepare_command(
         sample_rate=sample_rate,
         segmentation=chosen.segmentation,
         target_lufs=loudness,
-        quality=with_changes(chosen.quality, changes),
+        quality=quality,
         keep_rejected=keep_rejected,
         check_words=not no_check_words,
         seed=seed,

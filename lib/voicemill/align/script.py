@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from voicemill.align.forced_alignment import Aligner
 from voicemill.align.long_utterances import split_long_utterance
 from voicemill.align.script_matching import choose_takes, find_takes
-from voicemill.align.script_recognition import HypothesisWord, Script, recognise_script
+from voicemill.align.script_recognition import HypothesisWord, Script, recognise_script, require_words_and_speech
 from voicemill.align.utterance_boundaries import SpeechRegions, UtteranceDraft, draft_utterances
 from voicemill.audio.cuts import Cut, Join
 from voicemill.audio.level_envelope import LevelEnvelope
@@ -162,26 +162,12 @@ def match_script(
     )
 
 
-def require_words_and_speech(script: Script, spans: Sequence[Span]) -> None:
-    """Refuse a script or a recording in which there is nothing to find.
-
-    Raises:
-        DatasetError: `missing_transcript`, the script has no words; `no_speech`, there are no spans.
-    """
-    if not any(script.words):
-        raise DatasetError(
-            "The script contains no words.", reason="missing_transcript", hint="Give the text that is read."
-        )
-    if not spans:
-        raise DatasetError(
-            "The recording contains no speech.", reason="no_speech", hint="Check the microphone and the level."
-        )
-
-
 def _draft(
     drafts: Sequence[UtteranceDraft], waveform: Waveform, script: Script, limits: Segmentation
 ) -> list[UtteranceDraft]:
     """The drafts, those that are too long split by forced alignment where possible."""
+    if not any(draft.problem == "too_long" for draft in drafts):
+        return list(drafts)
     aligner = Aligner(script.lexicon)
     return [
         part
@@ -281,5 +267,4 @@ __all__ = [
     "ScriptUtterance",
     "Unusable",
     "match_script",
-    "require_words_and_speech",
 ]

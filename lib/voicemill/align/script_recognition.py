@@ -30,6 +30,7 @@ from voicemill.align.features import SAMPLE_RATE
 from voicemill.align.recognition import PocketSphinxRecogniser, RecognisedWord
 from voicemill.audio.vad import Span
 from voicemill.audio.waveform import Waveform, excerpt
+from voicemill.errors import DatasetError
 from voicemill.progress import Observer, SilentObserver
 from voicemill.text.lexicon import Lexicon
 from voicemill.text.normalise import words as words_of
@@ -69,6 +70,22 @@ class Script:
     def words(self) -> list[list[str]]:
         """The words of each sentence; an empty list for a sentence without words."""
         return [words_of(sentence) for sentence in self.sentences]
+
+
+def require_words_and_speech(script: Script, spans: Sequence[Span]) -> None:
+    """Refuse a script or a recording in which there is nothing to find.
+
+    Raises:
+        DatasetError: `missing_transcript`, the script has no words; `no_speech`, there are no spans.
+    """
+    if not any(script.words):
+        raise DatasetError(
+            "The script contains no words.", reason="missing_transcript", hint="Give the text that is read."
+        )
+    if not spans:
+        raise DatasetError(
+            "The recording contains no speech.", reason="no_speech", hint="Check the microphone and the level."
+        )
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,9 @@ from numpy.typing import NDArray
 from voicemill.audio import onnx
 from voicemill.audio.decode import resample
 from voicemill.errors import NotMeasurableError
-from voicemill.weights.registry import WeightsRegistry
 
 RATE = 16_000
 """Sample rate (Hz) of the model's input."""
-NO_MODEL = "No speaker-embedding model is on the weights allowlist."
 
 
 @dataclass(frozen=True)
@@ -52,14 +50,6 @@ class SpeakerModel:
         if not np.isfinite(length) or length == 0.0:
             raise NotMeasurableError("The embedding of a sound is empty or not finite.")
         return np.asarray(vector / length)
-
-
-def find_speaker_model(registry: WeightsRegistry) -> SpeakerModel | str:
-    """The first speaker model of the allowlist that is installed and passes the licence gate, or why there is none."""
-    found, why = registry.first("speaker")
-    if found is None:
-        return why or NO_MODEL
-    return SpeakerModel(found.entry.id, found.main, found.entry.files[0].sha256 or "")
 
 
 def centroid(vectors: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -80,6 +80,22 @@ def _parsed(path: Path, summary: str, log: str) -> Loudness:
     return Loudness(integrated_lufs=integrated, true_peak_dbfs=peak, range_lu=span)
 
 
+def joint_loudness(figures: Sequence[Loudness], seconds: Sequence[float]) -> Loudness:
+    """Loudness of several recordings as one: energies averaged by length, the highest peak.
+
+    All clips of a voice get one gain, so that a soft sentence stays softer than a loud one. The gating of EBU R 128
+    works on each recording alone, so this differs a little from the figure of the recordings joined.
+    """
+    energy = sum(
+        length * 10.0 ** (figure.integrated_lufs / 10.0) for figure, length in zip(figures, seconds, strict=True)
+    )
+    return Loudness(
+        integrated_lufs=10.0 * math.log10(energy / sum(seconds)),
+        true_peak_dbfs=max(figure.true_peak_dbfs for figure in figures),
+        range_lu=max(figure.range_lu for figure in figures),
+    )
+
+
 def gain_to(loudness: Loudness, target_lufs: float = -23.0, peak_limit_dbfs: float = -1.0) -> float:
     """The constant gain to `target_lufs`, limited so that the true peak stays at or below `peak_limit_dbfs`.
 

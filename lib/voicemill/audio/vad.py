@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from voicemill.audio import onnx
+from voicemill.audio import decode, onnx
 from voicemill.audio.level_envelope import LevelEnvelope
-from voicemill.audio.waveform import Waveform, blocks_at, excerpt
+from voicemill.audio.waveform import Samples, Waveform, excerpt
 
 SAMPLE_RATE = 16_000
 """Sample rate (Hz) of the sequence model."""
@@ -84,6 +84,14 @@ def detect_speech(waveform: Waveform, gain: float = 1.0) -> list[Span]:
 
     probabilities = _probabilities(padded())
     return _inside(_spans(probabilities, length + 2 * _LEAD), length)
+
+
+def blocks_at(waveform: Waveform, rate: int) -> Iterator[Samples]:
+    """All samples in order, resampled to `rate` Hz, in blocks."""
+    with decode.resampler(waveform.rate, rate) as convert:
+        for block in waveform.blocks():
+            yield convert(block, False)
+        yield convert(np.zeros(0, dtype=np.float32), True)
 
 
 def recover_missed_onsets(waveform: Waveform, spans: Sequence[Span], gain: float = 1.0) -> list[Span]:

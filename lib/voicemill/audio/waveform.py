@@ -133,14 +133,6 @@ def excerpt(waveform: Waveform, start: float, end: float, rate: int) -> Samples:
     return decode.resample(waveform.read(start, end), waveform.rate, rate)
 
 
-def blocks_at(waveform: Waveform, rate: int) -> Iterator[Samples]:
-    """All samples in order, resampled to `rate` Hz, in blocks."""
-    with decode.resampler(waveform.rate, rate) as convert:
-        for block in waveform.blocks():
-            yield convert(block, False)
-        yield convert(np.zeros(0, dtype=np.float32), True)
-
-
 def digest(waveform: Waveform) -> str:
     """sha256 over the sample rate and the samples, without the headers of files."""
     found = hashlib.sha256(str(waveform.rate).encode())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,16 +72,3 @@ def reject(clip: CandidateClip, reason: str, detail: str, fault: Fault | None = 
     if fault is not None:
         changes |= {"figure": fault.figure, "unit": fault.unit, "limit": fault.limit}
     return RejectedClip(clip, clip.utterance.rejected(reason, detail).model_copy(update=changes))
-
-
-def sift(
-    clips: Sequence[CandidateClip], faults: Sequence[Fault | None]
-) -> tuple[list[CandidateClip], list[RejectedClip]]:
-    """Clips without a fault or kept by a review edit, and the rejected ones."""
-    kept, rejected = [], []
-    for clip, fault in zip(clips, faults, strict=True):
-        if fault is None or clip.utterance.verdict == "keep":
-            kept.append(clip)
-        else:
-            rejected.append(reject(clip, fault.reason, fault.detail, fault))
-    return kept, rejected

@@ -15,7 +15,6 @@ from voicemill.dataset.pool import TaskPool
 from voicemill.dataset.request import PreparationRequest
 from voicemill.dataset.stage_clock import StageClock
 from voicemill.progress import Observer
-from voicemill.text import normalise
 from voicemill.text.lexicon import Lexicon
 
 _Task = TypeVar("_Task")
@@ -51,11 +50,6 @@ class PreparationContext:
     checker: RecogniserModel | None = None
 
     @property
-    def decoded(self) -> Path:
-        """Folder of the decoded recordings."""
-        return self.staging / ".decoded"
-
-    @property
     def observer(self) -> Observer:
         """The person's display."""
         return self.clock.observer
@@ -63,10 +57,6 @@ class PreparationContext:
     def map(self, function: Callable[[_Task], _Result], tasks: Sequence[_Task]) -> list[_Result]:
         """The results of a function over tasks, with progress for the observer."""
         return self.pool.map(function, tasks, self.observer)
-
-    def spoken(self, text: str) -> str:
-        """The normalised text."""
-        return normalise.normalise(text)
 
     def note_cached(self, stage: str, cached: Sequence[bool], unit: str = "clips") -> None:
         """Report how many results came from the stage cache."""

@@ -18,7 +18,7 @@ from voicemill.audio.fingerprints import Fingerprint
 from voicemill.audio.quality import ClipQuality
 from voicemill.audio.voice_traits import VoiceTraits
 from voicemill.dataset import recording_warnings, speakers
-from voicemill.dataset.candidates import CandidateClip, Fault, RejectedClip, reject, sift
+from voicemill.dataset.candidates import CandidateClip, Fault, RejectedClip, reject
 from voicemill.dataset.limits import QualityLimits
 from voicemill.dataset.manifest import WordRow
 
@@ -35,7 +35,7 @@ def by_audio(clips: Sequence[CandidateClip], limits: QualityLimits) -> tuple[lis
         reject(clip, "dropped_in_review", "left out by a person") for clip in clips if clip.utterance.verdict == "drop"
     ]
     clips = [clip for clip in clips if clip.utterance.verdict != "drop"]
-    kept, unfit = sift(clips, [of_sound(clip.cut.quality, limits) for clip in clips])
+    kept, unfit = _sift(clips, [of_sound(clip.cut.quality, limits) for clip in clips])
     return kept, [*dropped, *unfit]
 
 
@@ -47,7 +47,7 @@ def by_speech(
     The speaker model compares speakers; without one, pitch and formants do.
     """
     limits, model = context.request.quality, context.speaker
-    kept, misheard = sift(
+    kept, misheard = _sift(
         clips,
         [
             of_speech(clip.aligned.words if clip.aligned else [], clip.utterance.character_errors, limits)
@@ -55,18 +55,31 @@ def by_speech(
         ],
     )
     if isinstance(model, str):
-        kept, others = sift(kept, of_voices([clip.cut.voice for clip in kept], limits))
+        kept, others = _sift(kept, of_voices([clip.cut.voice for clip in kept], limits))
         recording_warnings.of_second_speaker(context, kept)
     else:
         kept = _compared(context, kept, model)
-        kept, others = sift(kept, of_speakers([clip.similarity for clip in kept], limits, model.name))
+        kept, others = _sift(kept, of_speakers([clip.similarity for clip in kept], limits, model.name))
 
     def print_of(index: int) -> Fingerprint:
         return fingerprints.fingerprint(*decode.read_mono(kept[index].path))
 
     copies = of_copies([clip.words for clip in kept], [clip.cut.sha256 for clip in kept], print_of, limits)
-    kept, copied = sift(kept, copies)
+    kept, copied = _sift(kept, copies)
     return kept, [*misheard, *others, *copied]
+
+
+def _sift(
+    clips: Sequence[CandidateClip], faults: Sequence[Fault | None]
+) -> tuple[list[CandidateClip], list[RejectedClip]]:
+    """Clips without a fault or kept by a review edit, and the rejected ones."""
+    kept, rejected = [], []
+    for clip, fault in zip(clips, faults, strict=True):
+        if fault is None or clip.utterance.verdict == "keep":
+            kept.append(clip)
+        else:
+            rejected.append(reject(clip, fault.reason, fault.detail, fault))
+    return kept, rejected
 
 
 def _compared(context: PreparationContext, clips: Sequence[CandidateClip], model: SpeakerModel) -> list[CandidateClip]:

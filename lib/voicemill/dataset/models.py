@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from voicemill import files
 from voicemill.align import second_recogniser, transcription
 from voicemill.align.transcription import RecogniserModel
-from voicemill.audio import embedding, separation
+from voicemill.audio import separation
 from voicemill.audio.embedding import SpeakerModel
 from voicemill.audio.separation_model import SeparationModel
 from voicemill.dataset.description_parts import SeparationMode
@@ -21,6 +21,9 @@ from voicemill.weights.registry import WeightsRegistry
 
 if TYPE_CHECKING:
     from voicemill.dataset.request import PreparationRequest
+
+
+NO_MODEL = "No speaker-embedding model is on the weights allowlist."
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class PreparationModels:
         return cls(
             choose_separator(request.separate, request.separator, registry),
             choose_recogniser(request.recognise, registry),
-            embedding.find_speaker_model(registry),
+            find_speaker_model(registry),
             find_second_recogniser(registry) if request.check_words else None,
         )
 
@@ -116,6 +119,14 @@ def choose_recogniser(name: str | None, registry: WeightsRegistry) -> Recogniser
     digest = files.content_key([item.sha256 for item in found.entry.files])
     pins = tuple((Path(item.path).name, item.sha256 or "") for item in found.entry.files)
     return RecogniserModel(engine, weights_id, found.main if engine == "nemo" else found.main.parent, digest, pins)
+
+
+def find_speaker_model(registry: WeightsRegistry) -> SpeakerModel | str:
+    """The first speaker model of the allowlist that is installed and passes the licence gate, or why there is none."""
+    found, why = registry.first("speaker")
+    if found is None:
+        return why or NO_MODEL
+    return SpeakerModel(found.entry.id, found.main, found.entry.files[0].sha256 or "")
 
 
 def find_second_recogniser(registry: WeightsRegistry) -> RecogniserModel | None:

@@ -45,6 +45,7 @@ from voicemill.locks import folder_lock, require_unused
 from voicemill.progress import Observer, SilentObserver
 from voicemill.text.language import require_english
 from voicemill.text.lexicon import Lexicon
+from voicemill.text.normalise import normalise
 from voicemill.workspace import Workspace
 
 _TOOLS = ("pocketsphinx", "silero-vad", "soxr", "numpy")
@@ -135,11 +136,11 @@ def _run_stages(
     decoded, separated = separation.run(context, decoded)
     decoded, levels = loudness.run(context, decoded)
     segmented = segmentation.run(context, sources, decoded)
-    segmented = edited_utterances.apply(segmented, request.edits or (), digests, context.spoken, context.observer)
+    segmented = edited_utterances.apply(segmented, request.edits or (), digests, normalise, context.observer)
     if request.keep_rejected:
         segmented = clips.keep_rejected(context, segmented, levels.gain_db)
     cut = clips.run(context, segmented, levels.gain_db)
-    shutil.rmtree(context.decoded)
+    shutil.rmtree(context.staging / decode.FOLDER)
     recording_warnings.of_telephone(context, cut)
     kept, unfit = judging.by_audio(cut, request.quality)
     kept, misfits, cut_off = alignment.run(context, kept)

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from voicemill import files
 from voicemill.audio import device, download
 from voicemill.audio.channels import ChannelSelection
-from voicemill.audio.decode import MIXED, require_selection
+from voicemill.audio.decode import require_selection
 from voicemill.dataset import description, edits, prepared, rights
 from voicemill.dataset.description import DatasetDescription, PreparationSettings
 from voicemill.dataset.description_parts import SourceFile
@@ -101,9 +101,9 @@ def resolve(request: PreparationRequest, workspace: Workspace, observer: Observe
         and before.settings.recognise is not None
     )
     sources = gather(source, recognise=inherits_text or request.recognise is not None)
-    if request.selection != MIXED:
+    if request.track is not None or request.channel is not None:
         require_selection(sources.recordings[0].path, request.selection)
-    inputs = _digests(sources, request)
+    inputs = _with_lexicon(request, sources.digests())
     if before is not None and same_source(before, request, inputs):
         request, inputs = inherit(request, inputs, before, workspace)
         device.require(request.device)
@@ -125,8 +125,8 @@ def _with_decisions(
     return dataclasses.replace(request, rights=held, edits=edits.read(root) if request.edits is None else request.edits)
 
 
-def _digests(sources: Sources, request: PreparationRequest) -> tuple[SourceFile, ...]:
-    found = sources.digests()
+def _with_lexicon(request: PreparationRequest, found: tuple[SourceFile, ...]) -> tuple[SourceFile, ...]:
+    """The inputs with the address of a recording from the web, and with the user's own dictionary."""
     if isinstance(request.source, WebRecordingSource):
         address = {"url": request.source.url}
         found = tuple(one.model_copy(update=address) if one.role == "recording" else one for one in found)

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voicemill.audio.embedding import NO_MODEL, SpeakerModel, centroid, find_speaker_model
+from voicemill.audio.embedding import SpeakerModel, centroid
+from voicemill.dataset.models import NO_MODEL, find_speaker_model
 from voicemill.errors import GateError, NotMeasurableError
 from voicemill.files import sha256_file
 from voicemill.weights.allowlist import SHIPPED

@@ -12,8 +12,8 @@ import pytest
 from voicemill.audio import waveform
 from voicemill.audio.decode import resample
 from voicemill.audio.level_envelope import LevelEnvelope
-from voicemill.audio.vad import detect_speech
-from voicemill.audio.waveform import FileWaveform, MemoryWaveform, blocks_at, digest, excerpt
+from voicemill.audio.vad import blocks_at, detect_speech
+from voicemill.audio.waveform import FileWaveform, MemoryWaveform, digest, excerpt
 
 RATE = 22_050
 

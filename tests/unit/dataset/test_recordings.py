@@ -7,11 +7,11 @@ import soundfile
 
 from voicemill.audio import decode, endpointing, vad
 from voicemill.audio.level_envelope import LevelEnvelope
-from voicemill.audio.loudness import Loudness
+from voicemill.audio.loudness import Loudness, joint_loudness
 from voicemill.audio.waveform import MemoryWaveform
 from voicemill.dataset.recordings import Recording, Refusal
 from voicemill.dataset.stages.decode import Decoded, DecodeTask, decode_one
-from voicemill.dataset.stages.loudness import joint_loudness, loudness_of
+from voicemill.dataset.stages.loudness import loudness_of
 from voicemill.dataset.stages.voice_activity import SpeechTask, speech_of
 
 END = 27.76

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from voicemill.dataset.context import PreparationContext
 
 NAME = "decode"
+FOLDER = ".decoded"
+"""Of the decoded recordings, in the staging folder, so that they go away with it."""
 _OFFSET = 0.001
 """Mean of the samples (-60 dBFS) from which it is an offset of the sound card, not chance."""
 
@@ -112,10 +114,11 @@ def run(context: PreparationContext, recordings: Sequence[Recording]) -> Decoded
         AudioError: the only recording cannot be used.
         DatasetError: `dataset_no_valid_audio`, none of several can.
     """
-    context.decoded.mkdir()
+    folder = context.staging / FOLDER
+    folder.mkdir()
     selection = context.request.selection
     tasks = [
-        DecodeTask(recording, context.decoded / f"{number:06d}.wav", context.request.sample_rate, selection)
+        DecodeTask(recording, folder / f"{number:06d}.wav", context.request.sample_rate, selection)
         for number, recording in enumerate(recordings)
     ]
     with context.clock.stage(NAME, len(tasks)):

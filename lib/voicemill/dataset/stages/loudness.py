@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voicemill.audio import loudness
-from voicemill.audio.loudness import Loudness, gain_to
+from voicemill.audio.loudness import Loudness, gain_to, joint_loudness
 from voicemill.dataset.description_parts import LoudnessFigures
 from voicemill.dataset.recordings import DecodedRecordings, Refusal
 from voicemill.dataset.request import PEAK_LIMIT_DBFS
@@ -26,22 +25,6 @@ def loudness_of(decoded: Sequence[Path]) -> list[Loudness | Refusal]:
     """Loudness of decoded recordings: of the mono signal, not of the source's channels."""
     found = loudness.measure_all(decoded)
     return [Refusal.of(one) if isinstance(one, AudioError) else one for one in found]
-
-
-def joint_loudness(figures: Sequence[Loudness], seconds: Sequence[float]) -> Loudness:
-    """Loudness of several recordings as one: energies averaged by length, the highest peak.
-
-    All clips of a voice get one gain, so that a soft sentence stays softer than a loud one. The gating of EBU R 128
-    works on each recording alone, so this differs a little from the figure of the recordings joined.
-    """
-    energy = sum(
-        length * 10.0 ** (figure.integrated_lufs / 10.0) for figure, length in zip(figures, seconds, strict=True)
-    )
-    return Loudness(
-        integrated_lufs=10.0 * math.log10(energy / sum(seconds)),
-        true_peak_dbfs=max(figure.true_peak_dbfs for figure in figures),
-        range_lu=max(figure.range_lu for figure in figures),
-    )
 
 
 def run(context: PreparationContext, decoded: DecodedRecordings) -> tuple[DecodedRecordings, LoudnessFigures]:

@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from voicemill.align.script import Script, ScriptMatch, match_script, require_words_and_speech
+from voicemill.align.script import Script, ScriptMatch, match_script
+from voicemill.align.script_recognition import require_words_and_speech
 from voicemill.audio import segmentation
 from voicemill.audio.cuts import CutReason
 from voicemill.audio.level_envelope import LevelEnvelope
@@ -26,6 +27,7 @@ from voicemill.errors import DatasetError
 from voicemill.progress import Observer, SilentObserver
 from voicemill.text.frontend.sentences import split_sentences
 from voicemill.text.lexicon import default_lexicon
+from voicemill.text.normalise import normalise
 
 if TYPE_CHECKING:
     from voicemill.dataset.context import PreparationContext
@@ -110,7 +112,7 @@ def _one_clip(recording: DecodedRecording, given: ClipText, context: Preparation
         sentences = split_sentences(given.normalized or given.text, default_lexicon())
         found = from_script([recording], sentences, context, SilentObserver())
         return replace(found, utterances=tuple(replace(one, speaker=given.speaker) for one in found.utterances))
-    normalized = context.spoken(given.normalized or given.text)
+    normalized = normalise(given.normalized or given.text)
     # a clip is not cut at its pauses
     whole = replace(limits, min_pause=1e6, max_joined_pause=1e6)
     plan = segmentation.plan_by_levels([voiced], LevelEnvelope.of_waveform(FileWaveform((recording.path,))), whole)
@@ -136,7 +138,7 @@ def _without_text(
     texts = transcriber.transcribe(waveform, plan.kept)
     for span, text, cuts, joins in zip(plan.kept, texts, plan.cuts, plan.joins, strict=True):
         try:
-            spoken = context.spoken(text) if text else ""
+            spoken = normalise(text) if text else ""
         except DatasetError as error:
             if error.code != "text_not_english":
                 raise
@@ -161,7 +163,7 @@ def _with_captions(recording: DecodedRecording, given: ClipText, context: Prepar
     good: list[tuple[captioned.Group, str]] = []
     for one in groups:
         try:
-            spoken = context.spoken(one.text)
+            spoken = normalise(one.text)
         except DatasetError as error:
             if error.code != "text_not_english":
                 raise
@@ -201,7 +203,7 @@ def from_script(
     Raises:
         DatasetError: `script_mismatch` when the recordings do not read the script, `no_speech`.
     """
-    normalized = [context.spoken(sentence) for sentence in script]
+    normalized = [normalise(sentence) for sentence in script]
     joined = FileWaveform(tuple(recording.path for recording in recordings), GAP_SECONDS)
     starts = joined.starts
     spans = [

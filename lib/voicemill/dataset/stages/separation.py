@@ -81,7 +81,9 @@ def run(context: PreparationContext, decoded: DecodedRecordings) -> tuple[Decode
     """Measure the background of every window, and separate the voice where music or noise was measured."""
     choice, usable = context.separator, list(decoded.usable)
     with context.clock.stage(NAME, None, decoded.seconds):
-        measured = _pooled(context.pool.map(measure_one, [MeasureTask(one.path, one.spans) for one in usable]))
+        found = context.pool.map(measure_one, [MeasureTask(one.path, one.spans) for one in usable])
+        levels = iter(background_level.pooled([level for rows in found for _, level in rows]))
+        measured: list[_Measured] = [[(window, next(levels)) for window, _ in rows] for rows in found]
         wanted = [[window for window, level in rows if _wanted(choice, level)] for rows in measured]
         if choice.model is not None:
             usable = _separated(context, usable, wanted, choice.model)
@@ -104,12 +106,6 @@ def run(context: PreparationContext, decoded: DecodedRecordings) -> tuple[Decode
 
 
 _Measured = Sequence[tuple[Span, float | None]]
-
-
-def _pooled(measured: Sequence[Sequence[tuple[Span, BackgroundLevel]]]) -> list[_Measured]:
-    """The windows of each recording with their levels in dB, by `background_level.pooled` over all recordings."""
-    levels = iter(background_level.pooled([level for rows in measured for _, level in rows]))
-    return [[(window, next(levels)) for window, _ in rows] for rows in measured]
 
 
 def _wanted(choice: SeparatorChoice, level: float | None) -> bool:
