@@ -24,6 +24,7 @@ from voicemill.align.features import SAMPLE_RATE
 from voicemill.align.transcription import ScoredText
 from voicemill.audio import decode, loudness, probing, quality
 from voicemill.audio.embedding import SpeakerModel
+from voicemill.audio.level_envelope import frame_levels
 from voicemill.audio.vad import Span
 from voicemill.audio.waveform import FileWaveform, excerpt
 from voicemill.dataset.stages.voice_activity import SpeechTask, speech_of
@@ -352,7 +353,7 @@ def repetitive(text: str) -> bool:
 
 def _continuity(samples: npt.NDArray[np.float32]) -> float:
     """1 minus the share of frames that change between speech and pause."""
-    levels = quality.frame_levels(samples, RATE, 0.03)
+    levels = frame_levels(samples, RATE, 0.03)
     if levels.size < 2:
         return 0.0
     spoken = levels > float(np.percentile(levels, 10.0)) + 10.0

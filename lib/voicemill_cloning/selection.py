@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from voicemill.audio.quality import clipped_share, frame_levels, measure
+from voicemill.audio.level_envelope import frame_levels
+from voicemill.audio.quality import clipped_share, measure
 from voicemill_cloning.durations import LIKELY, expected_seconds
 from voicemill_cloning.engines.engine import Samples
 from voicemill_cloning.judging import error_rate, spoken_units

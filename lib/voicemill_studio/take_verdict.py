@@ -23,6 +23,7 @@ from voicemill.align.spoken_reading import spoken_reading
 from voicemill.align.text_check import WrongWords, wrong_words
 from voicemill.audio import quality
 from voicemill.audio.decode import resample
+from voicemill.audio.level_envelope import FLOOR_DB, frame_levels
 from voicemill.audio.quality import ClipQuality
 from voicemill.audio.vad import speech_spans
 from voicemill.dataset.models import find_second_recogniser
@@ -293,8 +294,7 @@ def _of_text(words: Sequence[SpokenWord], wrong: Sequence[WrongWords]) -> list[T
 def _of_edges(samples: Samples, aligned: Alignment, measured: ClipQuality, limits: TakeLimits) -> list[TakeFault]:
     edge = round(limits.edge_seconds * SAMPLE_RATE)
     first, last = (
-        float(quality.frame_levels(part, SAMPLE_RATE, 0.01).max(initial=quality.FLOOR_DB))
-        for part in (samples[:edge], samples[-edge:])
+        float(frame_levels(part, SAMPLE_RATE, 0.01).max(initial=FLOOR_DB)) for part in (samples[:edge], samples[-edge:])
     )
     loud = measured.loudness_dbfs - limits.edge_db
     faults = []

@@ -18,8 +18,7 @@ import numpy.typing as npt
 
 from voicemill.audio import decode, segmentation
 from voicemill.audio.cuts import Segmentation
-from voicemill.audio.level_envelope import LevelEnvelope
-from voicemill.audio.quality import frame_levels
+from voicemill.audio.level_envelope import LevelEnvelope, frame_levels
 from voicemill.audio.vad import Span
 from voicemill.audio.waveform import FileWaveform
 from voicemill.dataset.stages import voice_activity

@@ -1,4 +1,5 @@
-"""The acoustic model: PocketSphinx's en-us HMM, read from its files, and frame log-likelihoods per senone.
+"""The acoustic model: PocketSphinx's en-us HMM, read from its files, decoding graphs of texts, and frame
+log-likelihoods per senone.
 
 The model (`model/en-us/en-us` in PocketSphinx's wheel) has 42 phones of three HMM states each. The output distribution
 of a state, a *senone*, depends on the phone's context: there are some 5000 senones, shared by 137,000 triphones. All
@@ -7,6 +8,10 @@ senones of a phone mix the same 128 Gaussian densities, the phone's *codebook*, 
 
 Scores are integers in PocketSphinx's unit: 1024 steps of log 1.0001, about 0.1 nat.
 
+In the decoding graph of a text, words follow each other directly or with a silence between them; silences before the
+first and after the last word are optional too. The first and last phone of a word have different senones beside a
+silence and beside another word, so the graph contains both variants.
+
 The densities of many frames are one matrix product here. PocketSphinx computes them one by one, twice, which takes 82%
 of the time of its aligner (docs/adr/0012).
 """
@@ -14,8 +19,9 @@ of the time of its aligner (docs/adr/0012).
 from __future__ import annotations
 
 import functools
+import itertools
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +37,8 @@ SCORE_UNIT = 1024.0 * float(np.log(1.0001))
 """Nats in one unit of a score."""
 WORD_POSITIONS = "ibes"
 """Position of a phone in its word: internal, beginning, end, single; in the order of the model's codes."""
+START = -1
+"""Predecessor of the nodes that begin a path."""
 _MAGIC = 0x11223344
 _MIN_VARIANCE = 1e-4
 _MIN_DENSITY = np.float32(2e-6)
@@ -128,6 +136,33 @@ class AcousticModel:
         return found
 
 
+@dataclass(frozen=True, eq=False)
+class Node:
+    """A phone of the text in its context, or a silence.
+
+    Attributes:
+        word: index of its word; -1 for silence.
+        position: index of the phone in its word.
+        phone: index in the model.
+        senones: (3,) one for each state.
+        predecessors: indices of the nodes before it; -1 is the start of the audio.
+    """
+
+    word: int
+    position: int
+    phone: int
+    senones: npt.NDArray[np.uint16]
+    predecessors: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class DecodingGraph:
+    """All pronunciations of a text, with optional silences; a path ends in one of the nodes `final`."""
+
+    nodes: tuple[Node, ...]
+    final: tuple[int, ...]
+
+
 @functools.lru_cache(maxsize=1)
 def load() -> AcousticModel:
     """Read the model in PocketSphinx's wheel.
@@ -156,6 +191,44 @@ def load() -> AcousticModel:
         context_independent=context_independent,
         triphones=triphones,
     )
+
+
+def decoding_graph(model: AcousticModel, words: Sequence[Sequence[str]]) -> DecodingGraph:
+    """The decoding graph of words, each a sequence of phones."""
+    silence = model.phones[SILENCE]
+    spelled = [[model.phones[name] for name in word] for word in words]
+    nodes: list[Node] = []
+
+    def add(word: int, position: int, phone: int, senones: npt.NDArray[np.uint16], predecessors: Sequence[int]) -> int:
+        nodes.append(Node(word, position, phone, senones, tuple(predecessors)))
+        return len(nodes) - 1
+
+    def pause(predecessors: Sequence[int]) -> int:
+        return add(-1, 0, silence, model.context_independent_senones(silence), predecessors)
+
+    def variants(
+        index: int, position: int, right: int, word_position: str, lefts: Mapping[int, Sequence[int]]
+    ) -> list[int]:
+        """One node for a phone of a word for each left context; `right` is the phone after it."""
+        phone = spelled[index][position]
+        return [
+            add(index, position, phone, model.senones(phone, left, right, word_position), predecessors)
+            for left, predecessors in lefts.items()
+        ]
+
+    # the predecessors of the next nodes, by their left context
+    lefts: dict[int, list[int]] = {silence: [pause([START]), START]}
+    word_ends: list[int] = []
+    for index, word in enumerate(spelled):
+        for position, (phone, right) in enumerate(itertools.pairwise(word)):
+            lefts = {phone: variants(index, position, right, "i" if position else "b", lefts)}
+        end, word_position = len(word) - 1, "e" if len(word) > 1 else "s"
+        word_ends = variants(index, end, silence, word_position, lefts)
+        following = {silence: [pause(word_ends)]}
+        if index + 1 < len(spelled):
+            following[word[-1]] = variants(index, end, spelled[index + 1][0], word_position, lefts)
+        lefts = following
+    return DecodingGraph(tuple(nodes), (*lefts[silence], *word_ends))
 
 
 def _row(table: npt.NDArray[np.uint16], index: int) -> npt.NDArray[np.uint16]:

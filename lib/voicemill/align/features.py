@@ -23,12 +23,23 @@ FRAME_RATE = 100
 """Frames per second of PocketSphinx: times are multiples of 10 ms."""
 COEFFICIENTS = 13
 """Cepstral coefficients per frame."""
+MIN_SAMPLES = 800
+"""Samples (50 ms) below which PocketSphinx's front end gives no frame."""
+_PEAK = 0.5
+"""Samples are scaled to this peak before the conversion to 16 bits, so that quiet recordings keep their resolution."""
 _WINDOW = 410
 """Samples per frame."""
 _DELTA_CONTEXT = 3
 """Frames on each side that the differences need."""
 
 Floats = npt.NDArray[np.float32]
+
+
+def to_pcm16(samples: npt.NDArray[np.float32]) -> bytes:
+    """Mono float samples as 16-bit PCM at a fixed peak, for PocketSphinx."""
+    peak = float(np.max(np.abs(samples), initial=0.0))
+    scaled = np.asarray(samples, dtype=np.float32) * (_PEAK / peak if peak > 0 else 1.0)
+    return np.round(scaled * 32767.0).astype("<i2").tobytes()
 
 
 class FrontEnd:

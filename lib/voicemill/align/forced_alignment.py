@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voicemill.align import acoustic_model, features, viterbi
-from voicemill.align.features import FRAME_RATE, SAMPLE_RATE
+from voicemill.align.features import FRAME_RATE, MIN_SAMPLES, SAMPLE_RATE
 from voicemill.align.viterbi import PhoneSegment
 from voicemill.errors import DatasetError
 from voicemill.text.lexicon import Lexicon
@@ -37,13 +37,9 @@ _MINIMAL_PHONE = 0.035
 """Seconds; phones of the minimal length, three frames, are shorter."""
 MAX_MISSING_PHONES = 1
 """Most phones outside the clip: a tight cut can cause one; two mean that words are missing."""
-MIN_SAMPLES = 800
-"""Samples (50 ms) below which PocketSphinx's front end gives no frame."""
 _PADDING, _PADDING_SOURCE = 0.2, 0.04
 """Seconds of background added before and after a clip, and seconds at each end of the clip that it is mirrored from.
 Without it the first and last phone extend into the short silence of the clip (docs/benchmarks.md)."""
-_PEAK = 0.5
-"""Samples are scaled to this peak before the conversion to 16 bits, so that quiet recordings keep their resolution."""
 
 
 @dataclass(frozen=True)
@@ -155,13 +151,6 @@ class Alignment:
         return self.broken_rule is None
 
 
-def to_pcm16(samples: npt.NDArray[np.float32]) -> bytes:
-    """Mono float samples as 16-bit PCM at a fixed peak, for PocketSphinx."""
-    peak = float(np.max(np.abs(samples), initial=0.0))
-    scaled = np.asarray(samples, dtype=np.float32) * (_PEAK / peak if peak > 0 else 1.0)
-    return np.round(scaled * 32767.0).astype("<i2").tobytes()
-
-
 class Aligner:
     """Aligns clips with their text; contains a front end, so use one instance per process."""
 
@@ -193,7 +182,7 @@ class Aligner:
             raise _failed(text, "the clip is empty")
         model = acoustic_model.load()
         phones = pronounced or [self._lexicon.pronounce(word).phones for word in spoken]
-        found = viterbi.best_path(model, viterbi.decoding_graph(model, phones), self._streams(samples))
+        found = viterbi.best_path(model, acoustic_model.decoding_graph(model, phones), self._streams(samples))
         length = samples.size / SAMPLE_RATE
         if found is None:
             raise _failed(text, f"{length:.2f} s of audio are too short for its {len(spoken)} words")
@@ -211,13 +200,14 @@ class Aligner:
             candidates: for each, the phones of its words.
         """
         model = acoustic_model.load()
-        graphs = [viterbi.decoding_graph(model, words) for words in candidates]
+        graphs = [acoustic_model.decoding_graph(model, words) for words in candidates]
         return viterbi.compare(model, graphs, self._streams(samples))
 
     def _streams(self, samples: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+        padded = _with_padding(samples)
         if self._front is None:
             self._front = features.FrontEnd()
-        return features.streams(self._front.cepstra(to_pcm16(_with_padding(samples))))
+        return features.streams(self._front.cepstra(features.to_pcm16(padded)))
 
 
 def _with_padding(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -14,8 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from voicemill.align.features import FRAME_RATE, SAMPLE_RATE
-from voicemill.align.forced_alignment import MIN_SAMPLES, to_pcm16
+from voicemill.align.features import FRAME_RATE, MIN_SAMPLES, SAMPLE_RATE, to_pcm16
 from voicemill.text.lexicon import pocketsphinx_folder, pocketsphinx_version
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from voicemill.align.forced_alignment import MIN_SAMPLES, Aligner
+from voicemill.align.features import MIN_SAMPLES
+from voicemill.align.forced_alignment import Aligner
 from voicemill.text.readings import Place, TextReading
 
 WORDS_MARGIN = 150

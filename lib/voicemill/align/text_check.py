@@ -21,8 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from voicemill.align.features import SAMPLE_RATE
-from voicemill.align.forced_alignment import MIN_SAMPLES, Aligner
+from voicemill.align.features import MIN_SAMPLES, SAMPLE_RATE
+from voicemill.align.forced_alignment import Aligner
 from voicemill.align.second_recogniser import LONGEST_SECONDS, RecognisedClip, SecondRecogniser
 from voicemill.errors import DatasetError
 from voicemill.text import normalise

@@ -1,55 +1,22 @@
-"""Viterbi alignment of a known text with acoustic features.
-
-In the decoding graph, words follow each other directly or with a silence between them; silences before the first and
-after the last word are optional too. The first and last phone of a word have different senones beside a silence and
-beside another word, so the graph contains both variants.
-"""
+"""Viterbi alignment of a known text, as a decoding graph of `acoustic_model`, with acoustic features."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from voicemill.align.acoustic_model import SILENCE, STATES_PER_PHONE, AcousticModel
+from voicemill.align.acoustic_model import START, STATES_PER_PHONE, AcousticModel, DecodingGraph
 
 SILENCE_COST = -100
 """Score of entering a silence. PocketSphinx's own value, -336 (probability 0.005, language weight 6.5), misses some
 pauses; docs/benchmarks.md compares values."""
 _NEVER = -(2**29)
-_START = -1
 
 Integers = npt.NDArray[np.int32]
-
-
-@dataclass(frozen=True, eq=False)
-class Node:
-    """A phone of the text in its context, or a silence.
-
-    Attributes:
-        word: index of its word; -1 for silence.
-        position: index of the phone in its word.
-        phone: index in the model.
-        senones: (3,) one for each state.
-        predecessors: indices of the nodes before it; -1 is the start of the audio.
-    """
-
-    word: int
-    position: int
-    phone: int
-    senones: npt.NDArray[np.uint16]
-    predecessors: tuple[int, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class DecodingGraph:
-    """All pronunciations of a text, with optional silences; a path ends in one of the nodes `final`."""
-
-    nodes: tuple[Node, ...]
-    final: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -63,44 +30,6 @@ class PhoneSegment:
     score: int
 
 
-def decoding_graph(model: AcousticModel, words: Sequence[Sequence[str]]) -> DecodingGraph:
-    """The decoding graph of words, each a sequence of phones."""
-    silence = model.phones[SILENCE]
-    spelled = [[model.phones[name] for name in word] for word in words]
-    nodes: list[Node] = []
-
-    def add(word: int, position: int, phone: int, senones: npt.NDArray[np.uint16], predecessors: Sequence[int]) -> int:
-        nodes.append(Node(word, position, phone, senones, tuple(predecessors)))
-        return len(nodes) - 1
-
-    def pause(predecessors: Sequence[int]) -> int:
-        return add(-1, 0, silence, model.context_independent_senones(silence), predecessors)
-
-    def variants(
-        index: int, position: int, right: int, word_position: str, lefts: Mapping[int, Sequence[int]]
-    ) -> list[int]:
-        """One node for a phone of a word for each left context; `right` is the phone after it."""
-        phone = spelled[index][position]
-        return [
-            add(index, position, phone, model.senones(phone, left, right, word_position), predecessors)
-            for left, predecessors in lefts.items()
-        ]
-
-    # the predecessors of the next nodes, by their left context
-    lefts: dict[int, list[int]] = {silence: [pause([_START]), _START]}
-    word_ends: list[int] = []
-    for index, word in enumerate(spelled):
-        for position, (phone, right) in enumerate(itertools.pairwise(word)):
-            lefts = {phone: variants(index, position, right, "i" if position else "b", lefts)}
-        end, word_position = len(word) - 1, "e" if len(word) > 1 else "s"
-        word_ends = variants(index, end, silence, word_position, lefts)
-        following = {silence: [pause(word_ends)]}
-        if index + 1 < len(spelled):
-            following[word[-1]] = variants(index, end, spelled[index + 1][0], word_position, lefts)
-        lefts = following
-    return DecodingGraph(tuple(nodes), (*lefts[silence], *word_ends))
-
-
 def best_path(
     model: AcousticModel, graph: DecodingGraph, streams: Sequence[npt.NDArray[np.float32]]
 ) -> list[PhoneSegment] | None:
@@ -110,7 +39,7 @@ def best_path(
 
     Args:
         model: the acoustic model.
-        graph: of the text, see `decoding_graph`.
+        graph: of the text, see `acoustic_model.decoding_graph`.
         streams: (frames, dimensions) of each feature stream, see `features.streams`.
 
     Returns:
@@ -209,9 +138,9 @@ def _links(graph: DecodingGraph, forward: Integers) -> tuple[list[npt.NDArray[np
     origins[0][inner], costs[0][inner] = inner - 1, forward[inner - 1]
     for index, node in enumerate(graph.nodes):
         entry, cost = STATES_PER_PHONE * index, SILENCE_COST if node.word < 0 else 0
-        if _START in node.predecessors:
+        if START in node.predecessors:
             begin[entry] = cost
-        ends = [STATES_PER_PHONE * other + STATES_PER_PHONE - 1 for other in node.predecessors if other != _START]
+        ends = [STATES_PER_PHONE * other + STATES_PER_PHONE - 1 for other in node.predecessors if other != START]
         for origin, price, end in zip(origins, costs, ends, strict=False):
             origin[entry], price[entry] = end, forward[end] + cost
     return origins, costs, begin

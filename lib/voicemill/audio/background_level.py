@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from voicemill.audio.quality import frame_levels
+from voicemill.audio.level_envelope import frame_levels
 from voicemill.audio.vad import Span
 from voicemill.audio.waveform import Waveform
 

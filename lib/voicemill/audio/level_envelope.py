@@ -1,4 +1,4 @@
-"""The level envelope of a recording: its short-time RMS level, which decides where utterances are cut."""
+"""Short-time RMS levels, and the level envelope of a recording, which decides where utterances are cut."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from voicemill.audio.quality import frame_levels
 from voicemill.audio.waveform import MemoryWaveform, Waveform
 
+FRAME_SECONDS = 0.02
+"""Analysis frame, long enough for a pitch period of 50 Hz."""
+FLOOR_DB = -120.0
+"""Level of digital silence (dBFS), so that all values are finite and can be written as JSON."""
 STEP = 0.005
 """Seconds between two points."""
 _SMOOTH = 5
@@ -73,6 +76,31 @@ class LevelEnvelope:
             return None
         index = int(np.argmin(window))
         return float(np.clip(first + index * self.step, low, high)), float(window[index])
+
+
+def frame_levels(
+    samples: npt.NDArray[np.float32], rate: int, seconds: float = FRAME_SECONDS
+) -> npt.NDArray[np.float64]:
+    """RMS level of each consecutive frame.
+
+    Args:
+        samples: mono samples (n,).
+        rate: sample rate (Hz).
+        seconds: frame length; frames do not overlap, and the last one may be shorter.
+
+    Returns:
+        (ceil(n / frame),) levels in dBFS, -120 for digital silence.
+    """
+    size = max(1, round(seconds * rate))
+    count = -(-len(samples) // size)
+    padded = np.zeros(count * size, dtype=np.float64)
+    padded[: len(samples)] = samples
+    lengths = np.full(count, size)
+    if count:
+        lengths[-1] = len(samples) - (count - 1) * size
+    power = np.square(padded).reshape(count, size).sum(axis=1) / lengths
+    levels: npt.NDArray[np.float64] = 10.0 * np.log10(np.maximum(power, 10.0 ** (FLOOR_DB / 10.0)))
+    return levels
 
 
 def _smooth(levels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-FRAME_SECONDS = 0.02
-"""Analysis frame, long enough for a pitch period of 50 Hz."""
-FLOOR_DB = -120.0
-"""Level of digital silence (dBFS), so that all values are finite and can be written as JSON."""
+from voicemill.audio.level_envelope import FLOOR_DB, FRAME_SECONDS, frame_levels
+
 SNR_CEILING_DB = 100.0
 """Higher ratios are within float rounding."""
 _CLIP_LEVEL = 0.999
@@ -105,31 +103,6 @@ def bandwidth(samples: npt.NDArray[np.float32], rate: int) -> float:
     quiet = 10.0 * np.log10(bands[silent].mean(axis=0) + 1e-14)
     carries = np.flatnonzero((loud - quiet >= _BAND_ABOVE_DB) & (loud >= loud.max() - _BAND_BELOW_DB))
     return float((carries[-1] + 1) * rate / size * 2) if carries.size else 0.0
-
-
-def frame_levels(
-    samples: npt.NDArray[np.float32], rate: int, seconds: float = FRAME_SECONDS
-) -> npt.NDArray[np.float64]:
-    """RMS level of each consecutive frame.
-
-    Args:
-        samples: mono samples (n,).
-        rate: sample rate (Hz).
-        seconds: frame length; frames do not overlap, and the last one may be shorter.
-
-    Returns:
-        (ceil(n / frame),) levels in dBFS, -120 for digital silence.
-    """
-    size = max(1, round(seconds * rate))
-    count = -(-len(samples) // size)
-    padded = np.zeros(count * size, dtype=np.float64)
-    padded[: len(samples)] = samples
-    lengths = np.full(count, size)
-    if count:
-        lengths[-1] = len(samples) - (count - 1) * size
-    power = np.square(padded).reshape(count, size).sum(axis=1) / lengths
-    levels: npt.NDArray[np.float64] = 10.0 * np.log10(np.maximum(power, 10.0 ** (FLOOR_DB / 10.0)))
-    return levels
 
 
 def decibels(amplitude: float) -> float:

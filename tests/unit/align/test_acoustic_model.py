@@ -10,8 +10,7 @@ import pytest
 
 from voicemill.align import acoustic_model
 from voicemill.align.acoustic_model import BLOCK_FRAMES, STATES_PER_PHONE, AcousticModel
-from voicemill.align.features import SAMPLE_RATE, FrontEnd, streams
-from voicemill.align.forced_alignment import to_pcm16
+from voicemill.align.features import SAMPLE_RATE, FrontEnd, streams, to_pcm16
 
 Clip = tuple[npt.NDArray[np.float32], str]
 

@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from voicemill.align.features import COEFFICIENTS, FrontEnd, streams
-from voicemill.align.forced_alignment import to_pcm16
+from voicemill.align.features import COEFFICIENTS, FrontEnd, streams, to_pcm16
 from voicemill.errors import StorageError
 
 Clip = tuple[npt.NDArray[np.float32], str]

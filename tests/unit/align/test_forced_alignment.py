@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from voicemill.align.forced_alignment import Aligner, Alignment, Phone, Word, to_pcm16
+from voicemill.align.features import to_pcm16
+from voicemill.align.forced_alignment import Aligner, Alignment, Phone, Word
 from voicemill.errors import DatasetError
 from voicemill.text.lexicon import Lexicon
 from voicemill.text.normalise import words

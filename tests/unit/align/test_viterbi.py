@@ -7,10 +7,9 @@ import numpy.typing as npt
 import pytest
 
 from voicemill.align import acoustic_model, viterbi
-from voicemill.align.acoustic_model import STATES_PER_PHONE, AcousticModel
-from voicemill.align.features import FrontEnd, streams
-from voicemill.align.forced_alignment import to_pcm16
-from voicemill.align.viterbi import DecodingGraph, PhoneSegment, best_path, decoding_graph
+from voicemill.align.acoustic_model import STATES_PER_PHONE, AcousticModel, DecodingGraph, decoding_graph
+from voicemill.align.features import FrontEnd, streams, to_pcm16
+from voicemill.align.viterbi import PhoneSegment, best_path
 from voicemill.text.lexicon import Lexicon
 
 Clip = tuple[npt.NDArray[np.float32], str]

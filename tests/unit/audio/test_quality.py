@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from voicemill.audio import decode
-from voicemill.audio.quality import bandwidth, decibels, frame_levels, measure
+from voicemill.audio.level_envelope import frame_levels
+from voicemill.audio.quality import bandwidth, decibels, measure
 
 RATE = 22_050
 PEOPLE = Path(__file__).parents[2] / "data/people"
