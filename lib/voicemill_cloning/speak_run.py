@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from voicemill.align.features import SAMPLE_RATE
-from voicemill.align.forced_alignment import Aligner
-from voicemill.align.spoken_reading import spoken_reading
+from voicemill.align.forced_alignment import Aligner, spoken_reading
 from voicemill.audio.decode import read_mono, resample
 from voicemill.audio.embedding import SpeakerModel
 from voicemill.errors import DatasetError, NotMeasurableError, UsageError

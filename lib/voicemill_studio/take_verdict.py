@@ -17,9 +17,8 @@ import numpy.typing as npt
 
 from voicemill.align import second_recogniser
 from voicemill.align.features import SAMPLE_RATE
-from voicemill.align.forced_alignment import Aligner, Alignment
+from voicemill.align.forced_alignment import Aligner, Alignment, spoken_reading
 from voicemill.align.second_recogniser import SecondRecogniser
-from voicemill.align.spoken_reading import spoken_reading
 from voicemill.align.text_check import WrongWords, wrong_words
 from voicemill.audio import quality
 from voicemill.audio.decode import resample

@@ -17,8 +17,7 @@ from typing import Any
 from people_preparation import Clip, sets
 
 from voicemill.align import features, second_recogniser
-from voicemill.align.forced_alignment import Aligner
-from voicemill.align.spoken_reading import spoken_reading
+from voicemill.align.forced_alignment import Aligner, spoken_reading
 from voicemill.align.text_check import wrong_words_of
 from voicemill.audio import decode
 from voicemill.audio.vad import Span

@@ -1,10 +1,9 @@
 """Speech aligned with text: everything that takes sound and gives words.
 
-acoustic_model        PocketSphinx's acoustic model: frame log-likelihoods per HMM state (docs/adr/0012)
+acoustic_model        PocketSphinx's acoustic model: decoding graphs, log-likelihoods per HMM state (docs/adr/0012)
 features              the cepstral features that the acoustic model scores
 viterbi               Viterbi decoding over the states of a known text
-forced_alignment      samples + text -> words and phones with times, and a score that detects wrong text
-spoken_reading        of the ways in which a text can be read, the one that was spoken
+forced_alignment      samples + text -> words and phones with times, a score that detects wrong text; the spoken reading
 second_recogniser     Whisper tiny.en: how likely each word of a known text is, and what is recognised
 text_check            wrong words of a text: both recognisers must agree
 recognition           samples -> words; an offline measure of intelligibility, never a source of transcripts

@@ -1,4 +1,5 @@
-"""Forced alignment: the times of each word and phone of a known text, and a score that detects wrong text.
+"""Forced alignment: the times of each word and phone of a known text, a score that detects wrong text, and the reading
+of a text that was spoken.
 
 One pass of Viterbi alignment (`viterbi`) with PocketSphinx's en-us acoustic model and front end (`acoustic_model`,
 `features`). Nothing is pruned, and an alignment does not depend on earlier ones.
@@ -6,6 +7,10 @@ One pass of Viterbi alignment (`viterbi`) with PocketSphinx's en-us acoustic mod
 The score of a word is the mean over its frames of the acoustic score, in units of about 0.1 nat: 0 if the aligned state
 is the best of the text's own states in every frame, lower for a worse match. It compares states within one frame, so it
 does not depend on loudness. Accuracy, speed, and the scores of right and wrong text are in docs/benchmarks.md.
+
+Of the ways in which a text can be read, the one that fits the sound best was spoken. Every option is aligned with the
+clip as a whole, so a place is judged with its neighbours. The likely reading stands unless another one fits clearly
+better: docs/benchmarks.md, Spoken readings.
 """
 
 from __future__ import annotations
@@ -24,6 +29,7 @@ from voicemill.align.viterbi import PhoneSegment
 from voicemill.errors import DatasetError
 from voicemill.text.lexicon import Lexicon
 from voicemill.text.normalise import words as words_of
+from voicemill.text.readings import Place, TextReading
 
 SCORE_THRESHOLD = -36.0
 """Mean score below which the text does not belong to the audio (docs/benchmarks.md)."""
@@ -40,6 +46,13 @@ MAX_MISSING_PHONES = 1
 _PADDING, _PADDING_SOURCE = 0.2, 0.04
 """Seconds of background added before and after a clip, and seconds at each end of the clip that it is mirrored from.
 Without it the first and last phone extend into the short silence of the clip (docs/benchmarks.md)."""
+
+WORDS_MARGIN = 150
+"""Score, in units of about 0.1 nat, by which other words must fit better than the likely ones."""
+PHONES_MARGIN = 300
+"""The same for another pronunciation of a heteronym: one sound differs, and the acoustic model confuses vowels."""
+MOST_PLACES = 24
+"""Places of one clip that are decided by the sound; further ones keep the likely reading."""
 
 
 @dataclass(frozen=True)
@@ -208,6 +221,33 @@ class Aligner:
         if self._front is None:
             self._front = features.FrontEnd()
         return features.streams(self._front.cepstra(features.to_pcm16(padded)))
+
+
+def spoken_reading(aligner: Aligner, samples: npt.NDArray[np.float32], reading: TextReading) -> TextReading:
+    """The reading that was spoken.
+
+    Args:
+        aligner: of the voice's lexicon.
+        samples: (n,) mono float at 16 kHz, one utterance.
+        reading: the text with its places.
+    """
+    places = reading.places[:MOST_PLACES]
+    if not places or samples.size < MIN_SAMPLES:
+        return TextReading(reading.words)
+    tried = [(place, index) for place in places for index in range(1, len(place.options))]
+    candidates = [reading.phones, *(reading.variant([one]).phones for one in tried)]
+    likely, *scores = aligner.compare(samples, candidates)
+    best: dict[Place, tuple[int, int]] = {}
+    for (place, index), score in zip(tried, scores, strict=True):
+        better = score is not None and (likely is None or score > likely + margin(place))
+        if score is not None and better and score > best.get(place, (score - 1, 0))[0]:
+            best[place] = (score, index)
+    return reading.variant([(place, index) for place, (_, index) in best.items()])
+
+
+def margin(place: Place) -> int:
+    """How much better another option than the likely one must fit."""
+    return PHONES_MARGIN if place.same_spelling else WORDS_MARGIN
 
 
 def _with_padding(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -78,8 +78,9 @@ def prepare(request: PreparationRequest, workspace: Workspace, observer: Observe
     root = workspace.dataset(request.voice)
     request, sources, inputs = resolved.request, resolved.sources, resolved.inputs
     models = PreparationModels.find(request, workspace.weights_cache)
+    of_models = models.tools()
     tools = {"voicemill": __version__, **{name: packages.version(name) for name in _TOOLS}}
-    tools |= request.selection.record | models.tools() | teacher.of_source(request.source)
+    tools |= request.selection.record | of_models | teacher.of_source(request.source)
     code = stage_cache.code_digest(__name__)
     key = files.content_key(code, tools, request.settings.model_dump(), [source.model_dump() for source in inputs])
     known = None if request.force else load(root, key)

@@ -1,7 +1,7 @@
 """How a clip's text may have been read: its words with their phones, and the places where a reader has a choice.
 
 A number, a year, a sign or an abbreviation can be read in several ways, and a heteronym has two pronunciations. The
-front end gives the likely reading; which one was spoken is decided by the sound (`voicemill.align.spoken_reading`).
+front end gives the likely reading; which one was spoken is decided by the sound (`voicemill.align.forced_alignment`).
 """
 
 from __future__ import annotations

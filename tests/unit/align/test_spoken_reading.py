@@ -7,8 +7,7 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from voicemill.align.forced_alignment import Aligner
-from voicemill.align.spoken_reading import spoken_reading
+from voicemill.align.forced_alignment import Aligner, spoken_reading
 from voicemill.text.lexicon import Lexicon
 from voicemill.text.normalise import normalise
 from voicemill.text.readings import TextReading, reading_of

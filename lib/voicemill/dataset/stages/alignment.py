@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from voicemill import files
 from voicemill.align import features, forced_alignment
-from voicemill.align.spoken_reading import spoken_reading
+from voicemill.align.forced_alignment import spoken_reading
 from voicemill.audio import decode
 from voicemill.audio.vad import Span
 from voicemill.dataset import stage_cache, word_edges
