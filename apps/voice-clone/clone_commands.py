@@ -66,6 +66,7 @@ def synth_command(
         seed=seed,
         save_defaults=save_profile_default,
     )
+    context.require_writable()
     with console.Interrupts(), console.Terminal() as terminal:
         made = clone_run.clone_and_speak(context, request, context.engine_options(engine, timeout), terminal)
     _print(made)
@@ -84,6 +85,7 @@ def prepare_command(clone: CloneRequest, engine: ModelSettings, context: AppCont
     from voicemill.protocol import Protocol
     from voicemill_cloning import cloning
 
+    context.require_writable(context.cache)
     protocol = Protocol(sys.stdout)
     with console.Interrupts(), console.Terminal() as terminal:
         terminal.stage("reference")
@@ -119,6 +121,7 @@ def self_test_command(
     from voicemill import console
     from voicemill_cloning import clone_run
 
+    context.require_writable()
     with console.Interrupts(), console.Terminal() as terminal:
         opened = context.engine_options(engine, timeout)
         made = clone_run.self_test(context, opened, terminal, clone, language=language, seed=seed)

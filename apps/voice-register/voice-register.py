@@ -83,6 +83,7 @@ def register_command(
     run = CloneRun(clone, check_text(text), generation, language=language, seed=seed)
     options = SplitOptions(clips, length, seed=seed)
     opened = context.engine_options(engine, timeout)
+    context.require_writable()
     with console.Interrupts(), console.Terminal() as terminal:
         made = register_voice(context, part, options, run, opened, terminal, choose=choose, speak=not skip_synth)
     protocol = Protocol(sys.stdout)

@@ -72,14 +72,17 @@ def split_command(
     """Cut clean clips of speech out of a long recording; with --voice-name, register the best one."""
     from voicemill.protocol import Protocol
     from voicemill_cloning import splitting
-    from voicemill_cloning.registration import register_source
+    from voicemill_cloning.registration import register_source, require_cloneable
     from voicemill_cloning.source_recording import open_recording
     from voicemill_cloning.voice_file import voice_slug
 
     slug = None if voice_name is None else voice_slug(voice_name)
     if interactive and slug is None:
         raise click.UsageError("--interactive needs --voice-name.")
+    if slug is not None:
+        require_cloneable(context.voices, slug)
     options = splitting.SplitOptions(clips, length, window_len, candidates, seed, separate)
+    context.require_writable()
     chosen = splitting.find_separator(separate, separator, context.weights)
     stages = context.workspace.stage_cache
     with console.Interrupts(), console.Terminal() as terminal:

@@ -84,6 +84,7 @@ def speak_command(
     choice = context.choice(voice, speaker, tone, context.instruction(instruct, instruct_style))
     check_text(words)
     language_of(language, choice, words)
+    context.require_writable(out_exact or context.out / choice.folder, json_result)
     resolved = resolve(generation, choice.defaults)
     saved = _save_defaults(context, choice, resolved) if save_profile_default else None
     request = SpeakRequest(

@@ -184,6 +184,7 @@ def design_voice(
         clone_model=clone_model,
         again=force,
     )
+    context.require_writable(context.cache)
     with console.Interrupts(), console.Terminal() as terminal:
         made = design(context, request, context.engine_options(dataclasses.replace(engine, model=None)), terminal)
     protocol = Protocol(sys.stdout)
@@ -201,11 +202,15 @@ def convert_prompts(voice: str | None, rights: Rights | None, context: AppContex
     from voicemill.protocol import Protocol
     from voicemill_cloning.conversion import convert
 
-    made = convert(context.voices, voice, rights)
+    made, refused = convert(context.voices, voice, rights)
     protocol = Protocol(sys.stdout)
     protocol.stats({"converted": len(made)})
     for path in made:
         protocol.artifact(path)
+    for error in refused[:-1]:
+        click.echo(f"WARNING: {error}", err=True)
+    if refused:
+        raise refused[-1]
 
 
 SPEAKER_COMMANDS = (list_speakers, capabilities_command, register_builtin, design_voice, convert_prompts)

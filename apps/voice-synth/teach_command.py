@@ -106,6 +106,7 @@ def teach_command(
     )
     read = sentences.reading_list(seed) if text_file is None else iter(lesson.own_sentences(text_file))
     opened = context.engine_options(engine)
+    context.require_writable(context.workspace.work)
     protocol = Protocol(sys.stdout)
     with console.Interrupts(), console.Terminal() as terminal:
         taught = lesson.give(plan, context, read, opened, terminal, protocol, workers=workers, force=force)

@@ -23,7 +23,9 @@ def list_voices(as_json: bool, context: AppContext) -> None:
     from voicemill.terminal import json_text
     from voicemill_cloning.listing import listing
 
-    found = listing(context.voices)
+    found, damaged = listing(context.voices)
+    for error in damaged:
+        click.echo(f"WARNING: {error} {error.hint}", err=True)
     if as_json:
         click.echo(json_text(found))
         return
@@ -63,17 +65,16 @@ def delete_voice(voice: str, yes: bool, context: AppContext) -> None:
     from voicemill.errors import UsageError
 
     voices = context.voices
-    known = voices.get(voice)
-    if not yes and known.file is not None:
+    slug = voices.deletable(voice)
+    if not yes:
         if not sys.stdin.isatty():
             raise UsageError(
-                f"Deleting {known.slug} needs a confirmation.",
+                f"Deleting {slug} needs a confirmation.",
                 reason="confirmation_needed",
                 hint="Use --yes without a terminal.",
             )
-        click.confirm(f"Delete {known.slug} in {known.folder}?", abort=True, err=True)
-    voices.delete(known.slug)
-    click.echo(f"{known.slug} is deleted.", err=True)
+        click.confirm(f"Delete {slug} in {voices.folder(slug)}?", abort=True, err=True)
+    click.echo(f"{voices.delete(slug)} is deleted.", err=True)
 
 
 @click.command("export-voice")

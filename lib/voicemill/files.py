@@ -156,6 +156,31 @@ def ensure_space(folder: Path, needed: int, purpose: str) -> None:
         )
 
 
+def require_writable(folder: Path) -> None:
+    """Refuse a folder in which no file can be written; it need not exist yet.
+
+    Raises:
+        StorageError: `not_writable:<path>`, `disk_full:<path>`.
+    """
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path))
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise StorageError.from_os_error(error, existing) from error
+
+
+def require_writable_file(path: Path) -> None:
+    """Refuse a file that cannot be written; it need not exist yet.
+
+    Raises:
+        StorageError: `not_writable:<path>`, `disk_full:<path>`.
+    """
+    if path.is_dir():
+        raise StorageError.from_os_error(IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)), path)
+    require_writable(path.parent)
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

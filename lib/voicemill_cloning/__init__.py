@@ -31,6 +31,7 @@ From a recording to a voice:
     source_recording  a file or web address, decoded, with its stretches of speech
     splitting         clean clips of a recording
     references        the reference of a voice: chosen among candidates, judged
+    reference_candidates  the candidates: stretches of a recording, with their scores
     cloning           reference, prompt and registry in one
     designing         a voice from a description
     built_in          built-in speakers, and voices that are one of them

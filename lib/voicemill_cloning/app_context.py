@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from voicemill import files
 from voicemill.errors import UsageError
 from voicemill.lane.load_voice import read_input_text
 from voicemill.progress import Observer
@@ -95,6 +96,22 @@ class AppContext:
                 raise UsageError("--tone belongs to a voice of the registry; --speaker takes --instruct instead.")
             return choose_speaker(speaker, instruction, enabled=self.custom_voice)
         return choose_voice(self.voices, voice or "", tone=tone, instruction=instruction, enabled=self.custom_voice)
+
+    def require_writable(self, folder: Path | None = None, *targets: Path | None) -> None:
+        """Refuse results that could not be written, before anything is computed.
+
+        Args:
+            folder: of the results; None is `out`.
+            targets: further files.
+
+        Raises:
+            StorageError: `not_writable:<path>`, `disk_full:<path>`.
+        """
+        for each in (folder or self.out, self.cache):
+            files.require_writable(each)
+        for target in targets:
+            if target is not None:
+                files.require_writable_file(target)
 
     def engine_options(self, settings: ModelSettings, timeout: float = 0.0) -> EngineOptions:
         """Options of an engine.

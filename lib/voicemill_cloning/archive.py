@@ -136,8 +136,7 @@ def _publish(
             path.parent.mkdir(exist_ok=True)
             with archive.open(entry) as data, path.open("xb") as out:
                 shutil.copyfileobj(data, out, 1 << 20)
-        existing = voices.get(slug).file if force and voices.has(slug) else None
-        dataset = existing.dataset if existing else None
+        dataset = voices.dataset_of(slug) if force else None
         files.write_text(staging / voice_file.NAME, voice.model_copy(update={"dataset": dataset}).dump())
         with folder_lock(voices.folder(slug)):
             if not force:

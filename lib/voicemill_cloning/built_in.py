@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 
 from voicemill.errors import UsageError
 from voicemill_cloning import languages, voice_file
-from voicemill_cloning.engines.qwen import DEFAULT_MODELS, MODELS, SPEAKERS
+from voicemill_cloning.engines.qwen import DEFAULT_MODELS, MODELS, SPEAKERS, find_speaker
 from voicemill_cloning.opening import EngineOptions, built_in_model
 from voicemill_cloning.registry import SpeakingVoices
 from voicemill_cloning.styles import Instruction
@@ -56,24 +55,6 @@ def speakers_of(model: str, options: EngineOptions) -> tuple[tuple[str, ...], st
         return SPEAKERS, "published"
     with options.open_model("custom_voice", model) as loaded:
         return tuple(loaded.loaded.speakers), "runtime"
-
-
-def find_speaker(name: str, known: tuple[str, ...]) -> str:
-    """The speaker of that name, without regard to case.
-
-    Raises:
-        UsageError: `unknown_speaker:<name>`, with names that are near it.
-    """
-    by_name = {each.casefold(): each for each in known}
-    wanted = name.strip().casefold()
-    if wanted in by_name:
-        return by_name[wanted]
-    near = [by_name[each] for each in difflib.get_close_matches(wanted, by_name, 3)]
-    raise UsageError(
-        f"There is no speaker {name[:60]!r}.",
-        reason=f"unknown_speaker:{name[:60]}",
-        hint=f"Did you mean {' or '.join(near)}?" if near else f"Choose one of: {', '.join(known)}.",
-    )
 
 
 def register(voices: SpeakingVoices, request: BuiltInRequest, options: EngineOptions) -> SpeakingVoice:

@@ -15,7 +15,7 @@ from voicemill_cloning.source_options import choose_on_terminal
 
 if TYPE_CHECKING:
     from voicemill_cloning.cloning import CloneRequest
-    from voicemill_cloning.references import ReferenceCandidate
+    from voicemill_cloning.reference_candidates import ReferenceCandidate
 
 _PREPARING = (
     click.option("--ref-language", default="Auto", show_default=True, help="Language of the reference."),

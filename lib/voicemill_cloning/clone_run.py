@@ -80,6 +80,7 @@ def clone_and_speak(context: AppContext, request: CloneRun, options: EngineOptio
     started = time.monotonic()
     if request.save_defaults and request.clone.slug is None:
         raise UsageError("--save-profile-default needs a voice.", hint="Name one with --voice or --voice-name.")
+    options.require_model("base")
     observer.stage("reference")
     cloned = cloning.prepare(context, request.clone, observer)
     chosen = cloned.reference.prepared.chosen
@@ -155,6 +156,7 @@ def self_test(
         BlockedError: `self_test_failed`, the sound cannot be the sentence.
         VoicemillError: see `clone_and_speak`.
     """
+    options.require_model("base")
     source = context.settings.repository / DEMO_AUDIO
     with tempfile.TemporaryDirectory(prefix="voicemill-self-test-") as folder:
         part = Path(folder) / "reference.wav"

@@ -20,8 +20,15 @@ from voicemill_cloning.languages import AUTO
 from voicemill_cloning.listing import UNNAMED
 from voicemill_cloning.opening import EngineOptions
 from voicemill_cloning.prompts import SUFFIX, prompt_name, read_prompt
-from voicemill_cloning.references import Reference, ReferenceCandidate, ReferenceRequest, prepare_reference
-from voicemill_cloning.registration import register_prompt, register_reference, register_source, source_of
+from voicemill_cloning.reference_candidates import ReferenceCandidate
+from voicemill_cloning.references import Reference, ReferenceRequest, prepare_reference
+from voicemill_cloning.registration import (
+    register_prompt,
+    register_reference,
+    register_source,
+    require_cloneable,
+    source_of,
+)
 from voicemill_cloning.source_recording import RATE as SOURCE_RATE
 from voicemill_cloning.text_language import by_text
 from voicemill_cloning.voice_file import PROMPTS, VoiceSource, voice_slug
@@ -109,6 +116,8 @@ def prepare(context: AppContext, request: CloneRequest, observer: Observer) -> C
         audio = source_of(context.voices, known.slug)
         if known.file is not None:
             source, rights = known.file.source or source, rights or known.file.rights
+    if request.slug is not None:
+        require_cloneable(context.voices, request.slug)
     wanted = ReferenceRequest(
         audio or Path(), request.text, request.start, request.end, request.force_bad, request.choose
     )

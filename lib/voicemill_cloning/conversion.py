@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from voicemill import files
 from voicemill.dataset.rights import Rights
+from voicemill.errors import GateError, UsageError, VoicemillError
 from voicemill_cloning.listing import unnamed_prompts
 from voicemill_cloning.prompt_pickles import read_pickled_prompt
 from voicemill_cloning.prompts import SUFFIX, write_prompt
@@ -17,7 +20,9 @@ _KEPT = ("model", "mode", "ref_hash", "transcript", "ref_language_detected", "in
 """Members of the file beside a prompt that the new file keeps."""
 
 
-def convert(voices: SpeakingVoices, name: str | None, rights: Rights | None = None) -> list[Path]:
+def convert(
+    voices: SpeakingVoices, name: str | None, rights: Rights | None = None
+) -> tuple[list[Path], list[VoicemillError]]:
     """Convert the prompts of a voice, or of all voices and those without a voice.
 
     The pickles stay, so that the earlier toolbox goes on working; the voice's file names the new prompts.
@@ -28,17 +33,30 @@ def convert(voices: SpeakingVoices, name: str | None, rights: Rights | None = No
         rights: consent and licence to record in the voice.
 
     Returns:
-        The files that were written.
+        The files that were written; and with all voices what was refused, while the others were converted.
 
     Raises:
         UsageError: `voice_not_found`, `prompt_missing`.
-        GateError: `unsafe_archive:<why>`, a pickle holds more than a prompt.
+        GateError: `unsafe_archive:<why>`, a pickle of the voice holds more than a prompt.
         StorageError: a file cannot be written.
     """
     if name is not None:
-        return _of_voice(voices, voices.find(name), rights)
-    made = [path for known in voices.known() for path in _of_voice(voices, known, rights)]
-    return made + [_converted(path) for path in unnamed_prompts(voices.cache) if path.suffix == ".pkl"]
+        return _of_voice(voices, voices.find(name), rights), []
+    known, refused = voices.known()
+    steps: list[Callable[[], list[Path]]] = [partial(_of_voice, voices, each, rights) for each in known]
+    steps += [partial(_of_file, path) for path in unnamed_prompts(voices.cache) if path.suffix == ".pkl"]
+    made: list[Path] = []
+    errors: list[VoicemillError] = [*refused]
+    for step in steps:
+        try:
+            made += step()
+        except (GateError, UsageError) as error:
+            errors.append(error)
+    return made, errors
+
+
+def _of_file(path: Path) -> list[Path]:
+    return [_converted(path)]
 
 
 def _of_voice(voices: SpeakingVoices, known: KnownVoice, rights: Rights | None) -> list[Path]:

@@ -6,21 +6,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from voicemill.errors import ConfigError
 from voicemill_cloning.registry import KnownVoice, SpeakingVoices
 
 UNNAMED = Path("voice-clone/prompts")
 """Prompts without a voice, below the cache folder."""
 
 
-def listing(voices: SpeakingVoices) -> dict[str, Any]:
-    """The voices as `list-voices --json` prints them, the newest first.
-
-    Raises:
-        ConfigError: `voice_invalid:<slug>`.
-    """
-    named = [_named(known) for known in voices.known()]
+def listing(voices: SpeakingVoices) -> tuple[dict[str, Any], list[ConfigError]]:
+    """The voices as `list-voices --json` prints them, the newest first; and what is wrong with damaged files."""
+    known, damaged = voices.known()
+    named = [_named(each) for each in known]
     unnamed = [_unnamed(path) for path in unnamed_prompts(voices.cache)]
-    return {
+    found = {
         "cache": str(voices.cache),
         "registry_dir": str(voices.root),
         "legacy_dir": str(voices.cache / UNNAMED),
@@ -30,6 +28,7 @@ def listing(voices: SpeakingVoices) -> dict[str, Any]:
         "named": named,
         "legacy": unnamed,
     }
+    return found, damaged
 
 
 def unnamed_prompts(cache: Path) -> list[Path]:

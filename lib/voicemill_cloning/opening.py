@@ -11,7 +11,7 @@ from voicemill.weights.registry import WeightsRegistry
 from voicemill_cloning.choice import VoiceChoice
 from voicemill_cloning.engines.engine import SpeechEngine, require_language
 from voicemill_cloning.engines.programs import EspeakEngine, FliteEngine
-from voicemill_cloning.engines.qwen import DEFAULT_MODELS, MODELS, Kind, QwenModel, QwenOptions
+from voicemill_cloning.engines.qwen import DEFAULT_MODELS, MODELS, SPEAKERS, Kind, QwenModel, QwenOptions, find_speaker
 from voicemill_cloning.engines.trained import TrainedEngine
 from voicemill_cloning.marked_files import speech_origin
 from voicemill_cloning.prompts import read_prompt
@@ -48,6 +48,14 @@ class EngineOptions:
     threads: int | None = None
     dtype: str = "auto"
     timeout: float = 0.0
+
+    def require_model(self, kind: Kind, model: str | None = None) -> None:
+        """Refuse a model whose weights are not allowed or not pinned, before anything else is computed.
+
+        Raises:
+            GateError: the refusals of the gate, `weights_unavailable:<id>`.
+        """
+        self.weights.require_pinned(self.model or model or DEFAULT_MODELS[kind], "tts")
 
     def open_model(self, kind: Kind, model: str | None = None) -> QwenModel:
         """Load a model of Qwen3-TTS; see `QwenModel` for what it may raise.
@@ -97,7 +105,10 @@ def open_engine(choice: VoiceChoice, options: EngineOptions) -> SpeechEngine:
         stated = read_prompt(choice.prompt).metadata.get("model")
         known = stated if stated in MODELS["base"] else None
         return options.open_model("base", known).cloned(choice.prompt, choice.voice_id)
-    model = options.open_model("custom_voice", choice.model or built_in_model(choice.instruction.text))
+    wanted = choice.model or built_in_model(choice.instruction.text)
+    if (options.model or wanted) in MODELS["custom_voice"]:
+        find_speaker(choice.speaker or "", SPEAKERS)
+    model = options.open_model("custom_voice", wanted)
     try:
         return model.built_in(choice.speaker or "")
     except UsageError:

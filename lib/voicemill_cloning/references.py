@@ -8,7 +8,6 @@ is refused.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,25 +20,26 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from voicemill import files
 from voicemill.align.features import SAMPLE_RATE
-from voicemill.align.transcription import ScoredText
-from voicemill.audio import decode, loudness, probing, quality
+from voicemill.audio import decode, loudness, probing
 from voicemill.audio.embedding import SpeakerModel
-from voicemill.audio.level_envelope import frame_levels
 from voicemill.audio.vad import Span
 from voicemill.audio.waveform import FileWaveform, excerpt
 from voicemill.dataset.stages.voice_activity import SpeechTask, speech_of
 from voicemill.errors import AudioError, NotMeasurableError, UsageError
-from voicemill_cloning.source_recording import merged
+from voicemill_cloning.reference_candidates import (
+    LONGEST,
+    SHORTEST,
+    ReferenceCandidate,
+    ScoringRecogniser,
+    candidate_of,
+    candidate_spans,
+    given_part,
+)
 
 RATE = 24_000
 """Hz of a reference."""
-GAP, LEAST = 0.2, 0.3
-"""Pause inside a stretch of speech, and the shortest stretch, in seconds."""
-SHORTEST, LONGEST, BEST = 3.0, 12.0, 8.5
-"""Seconds of a reference: limits, and the length that is aimed at."""
 MAX_SOURCE = 900.0
 """Seconds of the recording that a reference is looked for in."""
-CANDIDATES = 3
 MIN_LOG_PROBABILITY = -1.2
 """Mean log probability of the transcript's tokens below which a reference is refused."""
 MIN_SIMILARITY = 0.65
@@ -47,16 +47,8 @@ MIN_SIMILARITY = 0.65
 each (LibriSpeech) the least similar windows of 2 s have 0.63 to 0.87 (0.66 and more in 99%), in 167 pairs of two people
 0.33 to 0.64."""
 _WINDOW, _HOP = 2.0, 1.0
-_REPETITIVE = 6
-"""Words of a transcript from which its repetitions are judged."""
 SCORING_VERSION = 4
 """Of the rules in this module: results of other versions are computed again."""
-
-
-class ScoringRecogniser(Protocol):
-    """Recognises (n,) mono samples at 16 kHz, and says how sure it is."""
-
-    def scored(self, samples: npt.NDArray[np.float32]) -> ScoredText: ...
 
 
 class LoadableRecogniser(Protocol):
@@ -69,38 +61,6 @@ class LoadableRecogniser(Protocol):
     def language(self) -> str: ...
 
     def load(self) -> ScoringRecogniser: ...
-
-
-class ReferenceCandidate(BaseModel):
-    """A stretch that may become the reference.
-
-    Attributes:
-        start: seconds in the recording; `end` likewise.
-        score: 0 to 1, by which the best is chosen.
-        transcript: as recognised; empty without a recogniser.
-        log_probability: mean of the transcript's tokens; None without a recogniser.
-        language: ISO code of the transcript; `language_probability` how sure the recogniser is of it, None where it
-            was stated.
-        clipping, noise, continuity: 0 (bad) to 1 (good).
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    start: float
-    end: float
-    score: float
-    transcript: str
-    log_probability: float | None
-    language: str | None = None
-    language_probability: float | None = None
-    clipping: float
-    noise: float
-    continuity: float
-
-    @property
-    def seconds(self) -> float:
-        """Length."""
-        return self.end - self.start
 
 
 class PreparedReference(BaseModel):
@@ -147,6 +107,12 @@ class ReferenceRequest:
         if (self.start is None) != (self.end is None):
             raise UsageError("--ref-start and --ref-end belong together.", hint="Give both, or neither.")
         if self.start is not None and self.end is not None:
+            if self.start < 0.0:
+                raise UsageError(
+                    "--ref-start lies before the beginning of the recording.",
+                    reason="reference_outside",
+                    hint="Give a time inside the recording.",
+                )
             _require_length(self.end - self.start)
 
 
@@ -219,34 +185,6 @@ def prepare_reference(
     return Reference(target, prepared, (request.text or chosen.transcript).strip())
 
 
-def score(candidate: ReferenceCandidate) -> float:
-    """The score of a candidate, 0 to 1: words 0.45, length 0.20, sound 0.35; without a recogniser the last two."""
-    length = 1.0 - abs(candidate.seconds - BEST) / LONGEST
-    sound = 0.40 * candidate.clipping + 0.30 * candidate.noise + 0.30 * candidate.continuity
-    if candidate.log_probability is None:
-        return round((0.20 * length + 0.35 * sound) / 0.55, 4)
-    words = min(1.0, max(0.0, (candidate.log_probability + 2.0) / 2.0)) if candidate.transcript else 0.0
-    return round(0.45 * words + 0.20 * length + 0.35 * sound, 4)
-
-
-def candidate_spans(spans: Sequence[Span], seconds: float) -> list[Span]:
-    """Stretches that may become the reference: at most three, those with lengths nearest to 8.5 s."""
-    speech = merged(list(spans), GAP, LEAST)
-    fitting = _long_enough(speech)
-    if not fitting:  # many short stretches: some of them with the pauses between them
-        fitting = _long_enough(merged(list(spans), 1.5, LEAST))
-    if not fitting and speech:
-        start = speech[0].start
-        inside = sum(max(0.0, min(span.end, start + LONGEST) - span.start) for span in speech)
-        if inside >= SHORTEST:
-            fitting = [Span(start, min(seconds, start + LONGEST))]
-    return sorted(sorted(fitting, key=lambda span: (abs(span.duration - BEST), span.start))[:CANDIDATES])
-
-
-def _long_enough(speech: Sequence[Span]) -> list[Span]:
-    return [Span(span.start, min(span.end, span.start + LONGEST)) for span in speech if span.duration >= SHORTEST]
-
-
 def least_similarity(encoder: SpeakerModel, samples: npt.NDArray[np.float32], rate: int) -> float | None:
     """Cosine of the two least similar windows of 2 s; None where there are fewer than two windows."""
     size, hop = round(_WINDOW * rate), round(_HOP * rate)
@@ -277,13 +215,7 @@ def _choose(
             hint="Give a recording of one person who speaks for 3 to 12 seconds.",
         )
     if request.start is not None and request.end is not None:
-        if request.end > waveform.seconds + 0.5:
-            raise UsageError(
-                f"--ref-end lies behind the end of {request.audio.name}, which has {waveform.seconds:.1f} seconds.",
-                reason="reference_outside",
-                hint="Give a time inside the recording.",
-            )
-        spans = [Span(request.start, min(request.end, waveform.seconds))]
+        spans = [given_part(request.audio.name, request.start, request.end, waveform.seconds, speech)]
     else:
         spans = candidate_spans(speech, waveform.seconds)
     if not spans:
@@ -294,7 +226,7 @@ def _choose(
             hint="Give a longer recording.",
         )
     model = recogniser.load() if recogniser is not None and request.text is None else None
-    candidates = [_candidate(waveform, span, model) for span in spans]
+    candidates = [candidate_of(waveform, span, model) for span in spans]
     index = max(range(len(candidates)), key=lambda number: (candidates[number].score, -number))
     if request.choose is not None and len(candidates) > 1:
         index = request.choose(candidates)
@@ -324,40 +256,6 @@ def _speech_only(
     ]
     parts = [samples[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)] for start, end in inside]
     return np.concatenate(parts) if parts else samples
-
-
-def _candidate(waveform: FileWaveform, span: Span, model: ScoringRecogniser | None) -> ReferenceCandidate:
-    samples = waveform.read(span.start, span.end)
-    measured = quality.measure(samples, RATE)
-    found = model.scored(excerpt(waveform, span.start, span.end, SAMPLE_RATE)) if model is not None else None
-    candidate = ReferenceCandidate(
-        start=round(span.start, 3),
-        end=round(span.end, 3),
-        score=0.0,
-        transcript=found.text if found and not repetitive(found.text) else "",
-        log_probability=round(found.log_probability, 4) if found else None,
-        language=found.language if found else None,
-        language_probability=found.language_probability if found else None,
-        clipping=round(1.0 - min(1.0, measured.clipped_share / 0.01), 4),
-        noise=round(min(1.0, max(0.0, (measured.snr_db - 10.0) / 30.0)), 4),
-        continuity=round(_continuity(samples), 4),
-    )
-    return candidate.model_copy(update={"score": score(candidate)})
-
-
-def repetitive(text: str) -> bool:
-    """Whether most of a transcript is one word again and again, as recognisers write of what they do not know."""
-    words = re.findall(r"[^\W_]+", text.casefold())
-    return len(words) >= _REPETITIVE and 2 * max(map(words.count, words)) > len(words)
-
-
-def _continuity(samples: npt.NDArray[np.float32]) -> float:
-    """1 minus the share of frames that change between speech and pause."""
-    levels = frame_levels(samples, RATE, 0.03)
-    if levels.size < 2:
-        return 0.0
-    spoken = levels > float(np.percentile(levels, 10.0)) + 10.0
-    return 1.0 - float(np.mean(spoken[1:] != spoken[:-1]))
 
 
 def _judge(request: ReferenceRequest, prepared: PreparedReference) -> None:

@@ -13,7 +13,7 @@ from voicemill_cloning import cloning, splitting
 from voicemill_cloning.app_context import AppContext
 from voicemill_cloning.clone_run import CloneRun, clone_and_speak
 from voicemill_cloning.opening import EngineOptions
-from voicemill_cloning.registration import register_source
+from voicemill_cloning.registration import register_source, require_cloneable
 from voicemill_cloning.source_recording import SourcePart, open_recording
 from voicemill_cloning.splitting import SplitClip, SplitOptions, SplitResult
 
@@ -60,6 +60,8 @@ def register_voice(
         VoicemillError: see `clone_and_speak`.
     """
     slug = run.clone.slug or ""
+    engine.require_model("base")
+    require_cloneable(context.voices, slug)
     stages = context.workspace.stage_cache
     recording = open_recording(part, context.cache, stages, observer)
     separator = splitting.find_separator(options.separate, None, context.weights)

@@ -13,6 +13,17 @@ from voicemill_cloning.registry import SpeakingVoices
 from voicemill_cloning.voice_file import SpeakingVoice, VoiceReference, VoiceSource
 
 
+def require_cloneable(voices: SpeakingVoices, slug: str) -> None:
+    """Refuse a name that a built-in speaker has, before anything is computed.
+
+    Raises:
+        UsageError: `voice_of_another_kind:<slug>`.
+        ConfigError: `voice_invalid:<slug>`.
+    """
+    if voices.has(slug) and voices.get(slug).engine == "custom_voice":
+        raise _other_kind(slug)
+
+
 def register_source(
     voices: SpeakingVoices, slug: str, clip: Path, source: VoiceSource, rights: Rights | None = None
 ) -> SpeakingVoice:

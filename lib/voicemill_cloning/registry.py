@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voicemill import files
-from voicemill.errors import ConfigError, StorageError, UsageError
+from voicemill.errors import ConfigError, DatasetError, StorageError, UsageError
 from voicemill.locks import folder_lock
 from voicemill.voices import record
+from voicemill.voices.record import VoiceRecord
 from voicemill.workspace import profile_id
 from voicemill_cloning import voice_file
 from voicemill_cloning.voice_file import SpeakingVoice, voice_slug
@@ -76,16 +77,20 @@ class SpeakingVoices:
         """Folder of a voice."""
         return self.root / profile_id(slug)
 
-    def known(self) -> list[KnownVoice]:
-        """All voices, the newest first, then those without a date by name.
+    def known(self) -> tuple[list[KnownVoice], list[ConfigError]]:
+        """All voices, the newest first, then those without a date by name; and what is wrong with damaged files.
 
         Raises:
-            ConfigError: `voice_invalid:<slug>`.
+            StorageError: a file cannot be read.
         """
-        slugs = {path.parent.name for path in self.root.glob(f"*/{voice_file.NAME}") if record.read_speaking(path)}
-        slugs |= {path.parent.parent.name for path in self.bundles.glob("*/voice_bundle/manifest.json")}
-        found = [self._read(slug) for slug in sorted(slugs) if not slug.startswith(".")]
-        return sorted(found, key=lambda voice: voice.file.created_at if voice.file else "", reverse=True)
+        found, damaged = [], []
+        for slug in self._names():
+            try:
+                found.append(self._read(slug))
+            except ConfigError as error:
+                damaged.append(error)
+        found.sort(key=lambda voice: voice.file.created_at if voice.file else "", reverse=True)
+        return found, damaged
 
     def get(self, name: str) -> KnownVoice:
         """One voice by its full name.
@@ -170,22 +175,39 @@ class SpeakingVoices:
                 _copy_tree(voice.folder, staging)
                 renamed = known.model_copy(update=changes)
                 files.write_text(staging / voice_file.NAME, renamed.dump())
-            self._remove(voice.slug, known)
+            self._remove(voice.slug, known.dataset)
             return renamed
 
-    def delete(self, name: str) -> KnownVoice:
-        """Remove a voice's folder; a dataset and a bundle of the same name stay.
+    def delete(self, name: str) -> str:
+        """Remove a voice's folder, also where its file is damaged; a dataset and a bundle of the same name stay.
+
+        Raises:
+            UsageError: see `deletable`.
+            StorageError: it cannot be removed.
+        """
+        slug = self.deletable(name)
+        with folder_lock(self.folder(slug)):
+            self._remove(slug, self.dataset_of(slug))
+        return slug
+
+    def deletable(self, name: str) -> str:
+        """The full name of a voice that can be deleted here.
 
         Raises:
             UsageError: `voice_not_found`, `trained_voice_fixed`.
-            StorageError: it cannot be removed.
         """
-        voice = self._own(self.get(name), "deleted")
-        with folder_lock(voice.folder):
-            known = self._read(voice.slug).file
-            if known is not None:
-                self._remove(voice.slug, known)
-        return voice
+        try:
+            return self._own(self.get(name), "deleted").slug
+        except ConfigError:
+            return name if self.has(name) else voice_slug(name)
+
+    def dataset_of(self, slug: str) -> VoiceRecord | None:
+        """The record of the dataset that has the name of a voice; None where its file is too damaged to hold one."""
+        path = self.folder(slug) / voice_file.NAME
+        try:
+            return record.read_record(path) if record.has_record(path) else None
+        except (DatasetError, OSError):
+            return None
 
     def has(self, slug: str) -> bool:
         """Whether a voice has exactly this name."""
@@ -193,8 +215,10 @@ class SpeakingVoices:
             profile_id(slug)
         except UsageError:
             return False
-        speaking = record.read_speaking(self.folder(slug) / voice_file.NAME) is not None
-        return speaking or (self.bundles / slug / "voice_bundle" / "manifest.json").is_file()
+        return (
+            record.may_speak(self.folder(slug) / voice_file.NAME)
+            or (self.bundles / slug / "voice_bundle" / "manifest.json").is_file()
+        )
 
     def require_free(self, slug: str) -> None:
         """Refuse a name that is taken.
@@ -209,11 +233,11 @@ class SpeakingVoices:
                 hint="Choose another name, or delete that one first with voice-synth delete-voice.",
             )
 
-    def _remove(self, slug: str, known: SpeakingVoice) -> None:
+    def _remove(self, slug: str, dataset: VoiceRecord | None) -> None:
         """Remove the folder; the record of a dataset of this name stays, as `voicemill.voices` writes it."""
         files.remove_directory(self.folder(slug))
-        if known.dataset is not None:
-            files.write_text(self.folder(slug) / record.NAME, known.dataset.dump())
+        if dataset is not None:
+            files.write_text(self.folder(slug) / record.NAME, dataset.dump())
 
     def _own(self, voice: KnownVoice, what: str) -> KnownVoice:
         if voice.file is None:
@@ -237,7 +261,7 @@ class SpeakingVoices:
         path = folder / voice_file.NAME
         known = None
         try:
-            if record.read_speaking(path) is not None:
+            if record.may_speak(path):
                 known = voice_file.parse_voice(files.read_bounded(path, files.MAX_JSON_BYTES), slug)
         except OSError as error:
             raise StorageError.unreadable(error, path) from error
@@ -250,8 +274,9 @@ class SpeakingVoices:
         return KnownVoice(slug, folder, known, bundle if (bundle / "manifest.json").is_file() else None)
 
     def _names(self) -> list[str]:
-        named = {path.parent.name for path in self.root.glob(f"*/{voice_file.NAME}") if record.read_speaking(path)}
-        return sorted(named | {path.parent.parent.name for path in self.bundles.glob("*/voice_bundle/manifest.json")})
+        named = {path.parent.name for path in self.root.glob(f"*/{voice_file.NAME}") if record.may_speak(path)}
+        named |= {path.parent.parent.name for path in self.bundles.glob("*/voice_bundle/manifest.json")}
+        return sorted(name for name in named if not name.startswith("."))
 
     def _unknown(self, name: str) -> UsageError:
         near = difflib.get_close_matches(name.strip().lower(), self._names(), 3, _NEAR)

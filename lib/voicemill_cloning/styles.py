@@ -16,11 +16,12 @@ SHIPPED = Path("configs/voice/styles.yaml")
 """Below the repository."""
 _TEXTS = ("instruct", "instruction")
 _STAGE_DIRECTIONS = (
-    re.compile(r"^\s*(?:\[[^\]]{1,80}\]|\([^)]{1,80}\))"),
+    re.compile(r"^\s*(?:\[[^\]]{1,80}\]|\([^)]{1,80}\)|\{[^}]{1,80}\}|<[^>]{1,80}>)"),
+    re.compile(r"^\s*(?:【[^】]{1,80}】|\uff08[^\uff09]{1,80}\uff09|\uff3b[^\uff3d]{1,80}\uff3d)"),
     re.compile(r"^\s*(?:style|tone|emotion|mood|voice)\s*[:=]", re.IGNORECASE),
     re.compile(r"\bin the style of\b", re.IGNORECASE),
     re.compile(r"\b(?:speak|read|say)\s+(?:(?:this|it|that)\s+)?(?:in an?|with an?|like an?)\b", re.IGNORECASE),
-    re.compile(r"^\s*(?:speak|read|say)\s+(?:this|it|that)\s+(?:in|with)\b", re.IGNORECASE),
+    re.compile(r"(?:^|[.!?:;,]|\bplease)\s*(?:speak|read|say)\s+(?:this|it|that)\s+(?:in|with)\b", re.IGNORECASE),
     re.compile(r"^\s*\*[^*\n]{1,60}\*"),
 )
 

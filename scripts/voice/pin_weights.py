@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Record sha256 and size of a checkpoint in the shipped allowlist: `pin_weights.py ID [FILE]`.
+"""Fetch, inspect and pin the files of an entry of the weights allowlist: `pin_weights.py ID [FILE]`.
 
-Do this once, after you have checked the origin of the file: from then on only these bytes are loaded. Without FILE, all
-files of the entry are pinned in place (in the repository, or below cache/weights/ID/); FILE is the first of them.
+Files that are not in their place (in the repository, or below cache/weights/ID/) are downloaded from the addresses on the
+list, over HTTPS. Each is inspected without running anything of it; then sha256 and size of all are recorded, and from then
+on only these bytes are loaded. Compare the printed digests with those that the provider publishes. FILE is the entry's first
+file, where it is elsewhere.
 """
 
 from __future__ import annotations
@@ -27,10 +29,10 @@ from voicemill import console
 @click.argument("weights_id", metavar="ID")
 @click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
 def main(weights_id: str, file: Path | None) -> None:
-    """Record sha256 and size of the files of the allowlist entry ID."""
-    from voicemill.errors import UsageError
+    """Fetch, inspect and pin the files of the allowlist entry ID."""
+    from voicemill.errors import GateError, UsageError
     from voicemill.settings import Settings
-    from voicemill.weights import allowlist, archive, demucs_package, gate, nemo_config, store, tensor_file
+    from voicemill.weights import allowlist, archive, demucs_package, download, gate, nemo_config, store, tensor_file
     from voicemill_musicgen import weights as experimental
 
     settings = Settings.from_environment(os.environ, repository=ROOT)
@@ -38,12 +40,23 @@ def main(weights_id: str, file: Path | None) -> None:
     entry = (own(settings.weights.allowlist) if own else gate.select(weights_id, settings.weights.allowlist)).entry
     if not entry.files:
         raise UsageError(f"{weights_id} has no files.", hint="Choose an entry with a checkpoint.")
-    place = store.WeightsStore(settings.workspace.weights_cache, ROOT).place
-    targets = {item.path: file or place(entry, item) for item in entry.files[: 1 if file else None]}
+    targets: dict[str, Path] = {}
+    with console.Interrupts(), console.Terminal() as terminal:
+        weights = store.WeightsStore(
+            settings.workspace.weights_cache, ROOT, fetch=download.fetch, judge=lambda entry: None, observer=terminal
+        )
+        for item in entry.files[: 1 if file else None]:
+            try:
+                targets[item.path] = file or weights.obtain(entry, item)
+            except GateError as error:
+                place = weights.place(entry, item)
+                raise UsageError(
+                    f"There is no file at {place}. {error}", reason=error.reason, hint=error.hint
+                ) from error
     classes = nemo_config.RECOGNITION_TARGETS if entry.kind == "asr" else nemo_config.ALLOWED_TARGETS
     found: dict[str, Path] = {}
     for path, target in targets.items():
-        if target is None or not target.is_file():
+        if not target.is_file():
             raise UsageError(f"There is no file at {target}.", hint="Put the checkpoint there, or name it.")
         found[path] = target
         if path.endswith(".nemo"):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
+from tests.weights_server import FileServer, serving
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts/voice/pin_weights.py"
@@ -21,8 +25,10 @@ def allowlist(tmp_path: Path) -> Path:
     return Path(shutil.copy(ROOT / "configs/voice/prod_tts/weights_allowlist.json", tmp_path / "list.json"))
 
 
-def pin(allowlist: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PROD_TTS_ALLOWLIST": str(allowlist), "CACHE_DIR": str(allowlist.parent / "cache")}
+def pin(allowlist: Path, *arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
+    offline = {"https_proxy": "http://127.0.0.1:9"} if not more else {"no_proxy": "*"}
+    own = {"PROD_TTS_ALLOWLIST": str(allowlist), "CACHE_DIR": str(allowlist.parent / "cache")}
+    environment = {**os.environ, **own, **offline, **more}
     return subprocess.run(
         [sys.executable, str(SCRIPT), *map(str, arguments)],
         capture_output=True,
@@ -30,6 +36,23 @@ def pin(allowlist: Path, *arguments: object) -> subprocess.CompletedProcess[str]
         check=False,
         env=environment,
     )
+
+
+def honest_archive() -> bytes:
+    """A checkpoint as NeMo writes it."""
+    import torch
+
+    weights, packed = io.BytesIO(), io.BytesIO()
+    torch.save(torch.nn.Linear(2, 2).state_dict(), weights)
+    with tarfile.open(fileobj=packed, mode="w:") as tar:
+        for name, data in (
+            ("./model_config.yaml", b"nemo_version: 3.0.0\n"),
+            ("./model_weights.ckpt", weights.getvalue()),
+        ):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return packed.getvalue()
 
 
 def test_only_a_safe_archive_is_pinned(allowlist, tmp_path):
@@ -42,23 +65,8 @@ def test_only_a_safe_archive_is_pinned(allowlist, tmp_path):
 
 
 def test_an_honest_archive_is_pinned_and_nothing_else_changes(allowlist, tmp_path):
-    import hashlib
-    import io
-    import tarfile
-
-    import torch
-
-    weights = io.BytesIO()
-    torch.save(torch.nn.Linear(2, 2).state_dict(), weights)
     model = tmp_path / "model.nemo"
-    with tarfile.open(model, "w:") as tar:
-        for name, data in (
-            ("./model_config.yaml", b"nemo_version: 3.0.0\n"),
-            ("./model_weights.ckpt", weights.getvalue()),
-        ):
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
+    model.write_bytes(honest_archive())
     before = json.loads(allowlist.read_text(encoding="utf-8"))
     done = pin(allowlist, ID, model)
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
@@ -70,6 +78,44 @@ def test_an_honest_archive_is_pinned_and_nothing_else_changes(allowlist, tmp_pat
         sha256=digest, bytes=item["bytes"]
     )
     assert after == before
+
+
+def pin_from(server: FileServer, allowlist: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """As `pin`, with every address of the list on the server, which serves one file for all of them."""
+    listed = json.loads(allowlist.read_text(encoding="utf-8"))
+    for entry in listed["weights"]:
+        for item in entry["files"]:
+            if item["location"] == "cache":
+                item["url"] = server.url
+    allowlist.write_text(json.dumps(listed), encoding="utf-8")
+    return pin(allowlist, *arguments, SSL_CERT_FILE=str(server.certificate))
+
+
+def test_one_command_fetches_inspects_and_pins(allowlist, tmp_path):
+    with serving(tmp_path, honest_archive()) as server:
+        server.breaks = [1000]
+        done = pin_from(server, allowlist, ID)
+        assert done.returncode == 0, done.stderr
+        digest = hashlib.sha256(server.data).hexdigest()
+        assert done.stdout == f"{digest}  tts_hifigan.nemo\n"
+        assert server.ranges == [None, "bytes=1000-"]
+        again = pin_from(server, allowlist, ID)  # in its place now
+        assert (again.returncode, again.stdout, len(server.ranges)) == (0, done.stdout, 2)
+    kept = tmp_path / "cache/weights" / ID / "tts_hifigan.nemo"
+    assert kept.read_bytes() == server.data
+    item = next(entry for entry in json.loads(allowlist.read_text())["weights"] if entry["id"] == ID)["files"][0]
+    assert (item["sha256"], item["bytes"]) == (digest, len(server.data))
+
+
+@pytest.mark.parametrize(("data", "code", "reason"), [(b"<html>", 2, "unsafe_archive"), (None, 1, "weights_unavailable")])
+def test_what_is_fetched_is_inspected_before_it_is_pinned(allowlist, tmp_path, data, code, reason):
+    with serving(tmp_path, data or b"") as server:
+        server.refusals = [] if data else [404]
+        done = pin_from(server, allowlist, ID)
+    assert (done.returncode, done.stdout) == (code, ""), done.stderr
+    assert reason in done.stderr
+    listed = json.loads(allowlist.read_text())["weights"]
+    assert next(entry for entry in listed if entry["id"] == ID)["files"][0]["sha256"] is None
 
 
 def test_what_cannot_be_pinned(allowlist, tmp_path):

@@ -242,3 +242,24 @@ def test_the_tag_of_the_cuda_base_changes_with_everything_that_makes_it(tmp_path
     with (tmp_path / name).open("a") as stream:
         stream.write("\n")
     assert digest() != before
+
+
+@pytest.mark.parametrize(
+    ("target", "first", "last", "required"),
+    [
+        ("synth-test", 20, 39, False),
+        ("qwen-check", 20, 39, True),
+        ("test-local-cli", 20, 20, False),
+        ("test-local-synth", 22, 28, False),
+        ("test-local-cv", 29, 34, False),
+    ],
+)
+def test_the_targets_of_the_shell_suites_name_suites_that_exist(
+    target: str, first: int, last: int, required: bool
+) -> None:
+    shown = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    numbers = re.findall(r"\d+", re.search(r'ONLY="?([\d ]+)', shown)[1])  # type: ignore[index]
+    assert numbers == [str(number) for number in range(first, last + 1)]
+    assert ("QWEN_REQUIRED=1" in shown) is required
+    for number in numbers:
+        assert len(list((ROOT / "tests/local").glob(f"{number}-*.sh"))) == 1

@@ -7,7 +7,6 @@ configuration come before these checks, packages and checkpoints after them (`la
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from voicemill.audio import probing
 from voicemill.dataset import description, recorded_consent, sources
 from voicemill.dataset.manifest import read_manifest
 from voicemill.dataset.request import ManifestSource, PreparedVoiceSource, WebRecordingSource
-from voicemill.errors import DatasetError, StorageError
+from voicemill.errors import DatasetError
 from voicemill.lane.request import LaneRequest
 from voicemill.settings import Settings
 from voicemill.training.config import AcousticConfig, TrainingConfig, TransformerConfig
@@ -106,12 +105,7 @@ def check_writable(run: Run) -> None:
         StorageError: `not_writable:<path>`, `disk_full:<path>`.
     """
     for folder in dict.fromkeys(_folders(run.settings.paths)):
-        existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path))
-        try:
-            with tempfile.TemporaryFile(dir=existing):
-                pass
-        except OSError as error:
-            raise StorageError.from_os_error(error, existing) from error
+        files.require_writable(folder)
 
 
 def _folders(paths: Paths) -> Iterator[Path]:

@@ -152,6 +152,16 @@ def read_speaking(path: Path) -> dict[str, Any] | None:
     return value if is_speaking(value) else None
 
 
+def may_speak(path: Path) -> bool:
+    """Whether a file is that of a speaking voice, or is there and too damaged to be told."""
+    if not path.is_file():
+        return False
+    try:
+        return is_speaking(files.read_json(path))
+    except (OSError, files.InvalidJsonError):
+        return True
+
+
 def has_record(path: Path) -> bool:
     """Whether a file is there and is more than that of a speaking voice without a dataset."""
     speaking = read_speaking(path)

@@ -24,6 +24,8 @@ _KNOWN_EXTRA = frozenset({_WIDE, 0x5455, 0x7875})
 """64-bit sizes; times and owner, which other programs add."""
 _MOST_EXTRA = 32
 """Bytes of one extra field."""
+_MAX_INFLATION, _SMALL = 50, 32 * 1024**2
+"""Bytes that an archive may claim for each of its own, unless it claims few. Recordings have two to four."""
 _UTF8, _LEVEL = 0x0800, 0x0006
 """Flags: UTF-8 names; the level of a compression. Encryption and sizes that follow the data are refused."""
 
@@ -74,6 +76,8 @@ def judged(archive: zipfile.ZipFile, size: int, rules: ArchiveRules) -> dict[str
     if claimed > rules.max_bytes or (claimed > size and not rules.compressed):
         most = f"{rules.max_bytes // 1024**2:,} MiB" if rules.compressed else f"{rules.max_bytes // 1024**3} GiB"
         raise unsafe("too_large", f"its entries claim more bytes than it has, or more than {most}")
+    if claimed > max(_MAX_INFLATION * size, _SMALL):
+        raise unsafe("too_large", f"its entries claim more than {_MAX_INFLATION} times the bytes that it has")
     ordered = sorted(infos, key=lambda info: info.header_offset)
     for one, other in itertools.pairwise(ordered):
         if one.header_offset + _LOCAL.size + len(one.filename.encode()) + one.compress_size > other.header_offset:

@@ -36,6 +36,14 @@ class WeightsRegistry:
         gate.require_kind(entry, kind)
         return entry
 
+    def require_pinned(self, weights_id: str, kind: Kind) -> None:
+        """Refuse an entry that could never be used as the list is; reads and downloads nothing.
+
+        Raises:
+            GateError: see `entry`; `weights_unavailable:<id>`, a file has no digest on the list.
+        """
+        self._store(download=False).require_pinned(self.entry(weights_id, kind))
+
     def resolve(self, weights_id: str, kind: Kind, *, download: bool) -> ResolvedWeights:
         """The checked files of an entry.
 

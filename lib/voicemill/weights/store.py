@@ -21,6 +21,8 @@ from voicemill.weights.gate import check_entry
 
 MAX_DOWNLOAD_BYTES = 2 * 1024**3
 """Larger downloads are cut off; NVIDIA's FastPitch and HiFi-GAN archives are below 400 MB."""
+LARGEST_MODEL_BYTES = 8 * 1024**3
+"""The same for a file that is being pinned, whose size is not on the list yet."""
 _MEGABYTE = 1_000_000
 
 
@@ -72,14 +74,30 @@ class WeightsStore:
         self._judge(entry)
         return ResolvedWeights(entry, {item.path: self._resolve_file(entry, item) for item in entry.files})
 
+    def require_pinned(self, entry: AllowlistEntry) -> None:
+        """Refuse an entry that could never be used as the list is, without reading its files.
+
+        Raises:
+            GateError: the refusals of the gate, `weights_unavailable:<id>`, a file has no digest on the list.
+        """
+        self._judge(entry)
+        for item in entry.files:
+            if item.sha256 is None:
+                raise self._not_pinned(entry, item)
+
+    def obtain(self, entry: AllowlistEntry, item: WeightsFile) -> Path:
+        """A file that is about to be pinned: where it belongs, else downloaded there. Its content is not judged here.
+
+        Raises:
+            GateError: `weights_unavailable:<id>`, it is not there and cannot be downloaded.
+        """
+        path = self.place(entry, item)
+        return path if path is not None and path.is_file() else self._download(entry, item, LARGEST_MODEL_BYTES)
+
     def _resolve_file(self, entry: AllowlistEntry, item: WeightsFile) -> Path:
         path = self.place(entry, item)
         if item.sha256 is None:
-            raise _unavailable(
-                entry,
-                f"{item.path} is not pinned: the allowlist gives no sha256 for it",
-                self._how_to_pin(entry, item),
-            )
+            raise self._not_pinned(entry, item)
         if path is None or not path.is_file():
             path = self._download(entry, item)
         if item.bytes not in (None, path.stat().st_size) or files.sha256_file(path) != item.sha256:
@@ -90,16 +108,14 @@ class WeightsStore:
             )
         return path
 
-    def _how_to_pin(self, entry: AllowlistEntry, item: WeightsFile) -> str:
-        if len(entry.files) > 1:
-            return (
-                f"Get the {len(entry.files)} files of the entry from {entry.source or 'its provider'}, put them below "
-                f"{self._cache / entry.id}, and pin them: scripts/voice/pin_weights.py {entry.id}."
-            )
-        return (
-            f"Get the file from {item.url or 'its provider'}, then pin it: "
-            f"scripts/voice/pin_weights.py {entry.id} FILE. Other presets need no checkpoint."
-        )
+    def _not_pinned(self, entry: AllowlistEntry, item: WeightsFile) -> GateError:
+        files_of_it = "its file" if len(entry.files) == 1 else f"its {len(entry.files)} files"
+        if all(each.url for each in entry.files):
+            how = f"Fetch, inspect and pin {files_of_it} in one command: scripts/voice/pin_weights.py {entry.id}."
+        else:
+            place = self._cache / entry.id
+            how = f"Put {files_of_it} below {place}, then pin: scripts/voice/pin_weights.py {entry.id}."
+        return _unavailable(entry, f"{item.path} is not pinned: the allowlist gives no sha256 for it", how)
 
     def place(self, entry: AllowlistEntry, item: WeightsFile) -> Path | None:
         """The path of a file, present or not; `None` where its package is not installed."""
@@ -112,7 +128,7 @@ class WeightsStore:
         except importlib.metadata.PackageNotFoundError:
             return None
 
-    def _download(self, entry: AllowlistEntry, item: WeightsFile) -> Path:
+    def _download(self, entry: AllowlistEntry, item: WeightsFile, most: int = MAX_DOWNLOAD_BYTES) -> Path:
         if item.location != "cache" or item.url is None or self._fetch is None:
             raise _unavailable(
                 entry,
@@ -124,19 +140,19 @@ class WeightsStore:
         partial = target.with_name(f".{target.name}.{(item.sha256 or '')[:16]}.part")
         try:
             partial.parent.mkdir(parents=True, exist_ok=True)
+            if item.sha256 is None:
+                partial.unlink(missing_ok=True)  # without a digest nothing tells whether it is a part of the same file
         except OSError as error:
             raise StorageError.from_os_error(error, partial.parent) from error
         try:
-            self._fetch(
-                item.url, partial, max_bytes=item.bytes or MAX_DOWNLOAD_BYTES, progress=self._progress(entry, item)
-            )
+            self._fetch(item.url, partial, max_bytes=item.bytes or most, progress=self._progress(entry, item))
         except DownloadError as error:
             raise _unavailable(
                 entry,
                 f"{item.url} could not be downloaded: {error}",
                 f"Start again: the download resumes. Or put the file at {target} by hand.",
             ) from error
-        if files.sha256_file(partial) != item.sha256:
+        if item.sha256 is not None and files.sha256_file(partial) != item.sha256:
             partial.unlink()
             raise GateError(
                 f"The file from {item.url} is not the one that the allowlist pins for {entry.id}.",

@@ -7,6 +7,7 @@ measures times; an engine does none of that.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Protocol
@@ -170,3 +171,14 @@ class SpeechEngine(Protocol):
 
     def close(self) -> None:
         """Release models and processes; a closed engine may be closed again."""
+
+
+def unknown_speaker(engine: str, name: str, known: Sequence[str]) -> UsageError:
+    """The refusal of a speaker that an engine or a model does not have, with the names that are near it."""
+    by_name = {each.casefold(): each for each in known}
+    near = [by_name[each] for each in difflib.get_close_matches(name.strip().casefold(), by_name, 3)]
+    return UsageError(
+        f"{engine} has no speaker {name[:60]!r}.",
+        reason=f"unknown_speaker:{name[:60]}",
+        hint=f"Did you mean {' or '.join(near)}?" if near else f"Choose one of: {', '.join(known[:40])}.",
+    )

@@ -18,12 +18,13 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from voicemill.errors import BlockedError, DependencyError, UsageError
+from voicemill.errors import BlockedError, DependencyError
 from voicemill_cloning.engines.engine import (
     EngineDescription,
     EngineRequest,
     EngineSpeech,
     require_language,
+    unknown_speaker,
 )
 from voicemill_cloning.languages import AUTO
 from voicemill_cloning.text_language import by_text
@@ -63,7 +64,7 @@ class FliteEngine:
         """
         known = flite_voices()
         if voice not in known:
-            raise _unknown("flite", voice, known)
+            raise unknown_speaker("flite", voice, known)
         self.description = EngineDescription(
             engine="flite",
             voice=voice,
@@ -100,7 +101,7 @@ class EspeakEngine:
         """
         known = espeak_voices()
         if voice and voice.partition("+")[0] not in known:
-            raise _unknown("espeak-ng", voice, known)
+            raise unknown_speaker("espeak-ng", voice, known)
         self._voice = voice
         self.description = EngineDescription(
             engine="espeak-ng",
@@ -204,14 +205,6 @@ def _speech(program: str, data: bytes) -> EngineSpeech:
 
 def _require_language(description: EngineDescription, language: str) -> None:
     require_language(description.engine, description.voice, description.languages, language)
-
-
-def _unknown(engine: str, voice: str, known: Sequence[str]) -> UsageError:
-    return UsageError(
-        f"{engine} has no voice {voice!r}.",
-        reason=f"unknown_speaker:{voice}",
-        hint=f"Choose one of: {', '.join(known[:40])}.",
-    )
 
 
 def _failed(program: str, why: str) -> BlockedError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,7 +20,13 @@ from voicemill import files
 from voicemill.errors import GateError, UsageError
 from voicemill.weights.allowlist import AllowlistEntry
 from voicemill.weights.registry import WeightsRegistry
-from voicemill_cloning.engines.engine import EngineDescription, EngineRequest, EngineSpeech, require_language
+from voicemill_cloning.engines.engine import (
+    EngineDescription,
+    EngineRequest,
+    EngineSpeech,
+    require_language,
+    unknown_speaker,
+)
 from voicemill_cloning.languages import LANGUAGES
 from voicemill_cloning.worker import messages
 from voicemill_cloning.worker.environment import QwenEnvironment
@@ -39,6 +45,18 @@ MODELS: dict[Kind, tuple[str, ...]] = {
 }
 SPEAKERS = ("Aiden", "Dylan", "Eric", "Ono_Anna", "Ryan", "Serena", "Sohee", "Uncle_Fu", "Vivian")
 """Built-in speakers of the published custom-voice models. A loaded model states its own."""
+
+
+def find_speaker(name: str, known: Sequence[str], model: str = "Qwen3-TTS") -> str:
+    """The speaker of that name, without regard to case.
+
+    Raises:
+        UsageError: `unknown_speaker:<name>`, with names that are near it.
+    """
+    found = {each.casefold(): each for each in known}.get(name.strip().casefold())
+    if found is None:
+        raise unknown_speaker(model, name, known)
+    return found
 
 
 @dataclass(frozen=True)
@@ -183,14 +201,8 @@ class QwenModel:
         Raises:
             UsageError: `unknown_speaker:<name>`.
         """
-        known = {name.casefold(): name for name in self.loaded.speakers}
-        if speaker.casefold() not in known:
-            raise UsageError(
-                f"The model {self.weights.id} has no speaker {speaker!r}.",
-                reason=f"unknown_speaker:{speaker}",
-                hint=f"Choose one of: {', '.join(self.loaded.speakers)}.",
-            )
-        return QwenEngine(self, speaker, speaker=known[speaker.casefold()])
+        known = find_speaker(speaker, self.loaded.speakers, f"The model {self.weights.id}")
+        return QwenEngine(self, speaker, speaker=known)
 
     def designed(self, instruct: str) -> QwenEngine:
         """The voice of a description, as an engine that owns this model."""

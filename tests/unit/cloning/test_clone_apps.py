@@ -99,6 +99,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
         return StandIn(kind, options.model or model or DEFAULT_MODELS[kind], found)  # type: ignore[index]
 
     monkeypatch.setattr(EngineOptions, "open_model", open_model)
+    monkeypatch.setattr(EngineOptions, "require_model", lambda *unused: None)
     return found
 
 
@@ -362,6 +363,33 @@ def test_without_weights_the_reference_is_kept(run: Run, speech: Path, voices: S
         assert (code, "weights_unavailable" in err) == (2, True), err
 
 
+def test_without_weights_nothing_is_computed_first(run: Run, interview: Path, tmp_path: Path) -> None:
+    recording = ("--audio", str(interview), "--voice-name", "ann", "--text", TEXT)
+    for command in (
+        ("voice-register", *recording),
+        ("voice-register", *recording, "--skip-synth"),
+        ("voice-clone", "synth", "--ref-audio", str(interview), "--text", TEXT),
+    ):
+        code, out, err = run(*command)
+        assert (code, "weights_unavailable" in err, "pin_weights.py" in err, out) == (2, True, True, ""), err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_built_in_voice_is_refused_before_its_recording_is_split(
+    run: Run, interview: Path, voices: SpeakingVoices, opened: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    assert run("voice-synth", "register-builtin", "--voice-name", "desk", "--speaker", "Ryan")[0] == 0
+    for command in (
+        ("voice-split", "--audio", str(interview), "--voice-name", "desk"),
+        ("voice-register", "--audio", str(interview), "--voice-name", "desk", "--text", TEXT),
+        ("voice-clone", "prepare-ref", "--ref-audio", str(interview), "--voice-name", "desk"),
+    ):
+        code, out, err = run(*command)
+        assert (code, "voice_of_another_kind:desk" in err, out) == (1, True, ""), err
+    assert not (tmp_path / "work").exists()
+    assert not (tmp_path / "cache/splits").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
@@ -459,5 +487,14 @@ def test_pickled_prompts_are_converted(run: Run, voices: SpeakingVoices) -> None
     assert (folder / "prompts/p.pkl").is_file()
     (folder / "prompts/p.pkl").write_bytes(b"cos\nsystem\n(S'touch owned'\ntR.")
     voices.change("old", lambda file: file.model_copy(update={"prompts": {"p": "prompts/p.pkl"}}))
-    code, _, err = run("voice-synth", "convert-prompts")
+    other = voices.folder("other")
+    (other / "prompts").mkdir(parents=True)
+    (other / "prompts/p.pkl").write_bytes(examples[0].read_bytes())
+    (other / "voice.json").write_text(json.dumps({**record, "slug": "other"}), "utf-8")
+    (voices.cache / "voice-clone/prompts").mkdir(parents=True)
+    (voices.cache / "voice-clone/prompts/alone.pkl").write_bytes(examples[0].read_bytes())
+    code, out, err = run("voice-synth", "convert-prompts")
     assert (code, "unsafe_archive" in err, Path("owned").exists()) == (2, True, False), err
+    assert '"converted":2' in out  # the refused one keeps no other from being converted
+    assert voices.find("other").ready
+    assert run("voice-synth", "convert-prompts", "other")[0] == 0

@@ -84,7 +84,8 @@ def test_an_unknown_style_names_those_that_are_near() -> None:
     [
         "[softly] Come in.", "(laughing) No!", "Style: sad. It was late.", "tone: warm", "Emotion = joy. Yes.",
         "MOOD: dark", "Read this in a calm voice: hello.", "Say it with anger.", "Tell it in the style of a pirate.",
-        "*sighs* All right.", "Speak in a whisper. Hello.",
+        "*sighs* All right.", "Speak in a whisper. Hello.", "Please read this with feeling.", "Good. Say it with joy.",
+        "{angry} Go away.", "<whisper>Come here.", "\uff08小声\uff09你好。", "【开心】早上好。",
     ],
 )  # fmt: skip
 def test_texts_that_look_like_directions(text: str) -> None:
@@ -96,7 +97,7 @@ def test_texts_that_look_like_directions(text: str) -> None:
     [
         "Good morning.", "The tone was warm.", "He read the letter in silence.", "She could speak with animals.",
         "I will say this in the morning again.", "Prices (with tax) rise.", "His style: none at all.", "Mood swings.",
-        "They say it in every village.", "2 * 3 is 6.",
+        "They say it in every village.", "2 * 3 is 6.", "2 < 3 and 5 > 4.", "I can read that with ease.",
     ],
 )  # fmt: skip
 def test_texts_that_do_not(text: str) -> None:

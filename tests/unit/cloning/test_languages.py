@@ -21,7 +21,7 @@ from voicemill_cloning import judging, languages, lesson, recogniser_files
 from voicemill_cloning.choice import VoiceChoice
 from voicemill_cloning.durations import expected_seconds
 from voicemill_cloning.judging import TakeJudges, error_rate, recogniser_name, spoken_units
-from voicemill_cloning.references import repetitive
+from voicemill_cloning.reference_candidates import repetitive
 from voicemill_cloning.selection import repeated_share
 from voicemill_cloning.speak_run import language_of
 from voicemill_cloning.text_language import by_text, language_if_clear

@@ -20,16 +20,8 @@ from voicemill.settings import REPOSITORY
 from voicemill.weights.allowlist import SHIPPED
 from voicemill.weights.registry import WeightsRegistry
 from voicemill_cloning import references
-from voicemill_cloning.references import (
-    LONGEST,
-    SHORTEST,
-    Reference,
-    ReferenceCandidate,
-    ReferenceRequest,
-    candidate_spans,
-    prepare_reference,
-    score,
-)
+from voicemill_cloning.reference_candidates import LONGEST, SHORTEST, ReferenceCandidate, candidate_spans, score
+from voicemill_cloning.references import Reference, ReferenceRequest, prepare_reference
 from voicemill_cloning.registration import register_prompt, register_reference, register_source, source_of
 from voicemill_cloning.registry import SpeakingVoices
 from voicemill_cloning.voice_file import CustomVoice, SpeakingVoice, VoiceSource, now
@@ -208,6 +200,8 @@ def test_recordings_that_are_no_reference(people: Path, tmp_path: Path, prepare:
         ({"start": 1.0, "end": 20.0}, "reference_too_long"),
         ({"start": 5.0, "end": 1.0}, "reference_too_short"),
         ({"start": 48.0, "end": 58.0}, "reference_outside"),
+        ({"start": -8.0, "end": 1.0}, "reference_outside"),
+        ({"start": 0.0, "end": 3.0, "text": "Words."}, "reference_silent"),
         ({"start": 1.0}, "bad_usage"),
         ({"text": "  "}, "bad_usage"),
     ],

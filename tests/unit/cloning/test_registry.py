@@ -137,7 +137,7 @@ def test_known_voices_the_newest_first(voices: SpeakingVoices) -> None:
     voices.create(_voice("old", created_at="2025-01-01T00:00:00+00:00"))
     voices.create(_voice("new", created_at="2026-01-01T00:00:00+00:00"))
     _bundle(voices, "trained")
-    assert [known.slug for known in voices.known()] == ["new", "old", "trained"]
+    assert [known.slug for known in voices.known()[0]] == ["new", "old", "trained"]
 
 
 @pytest.mark.parametrize("name", ["", "-a", "a-", "a_b", "a.b", "ä", "a" * 65, "a b", "../a"])
@@ -161,7 +161,7 @@ def test_rename_and_delete(ann: SpeakingVoices) -> None:
     _bundle(ann, "trained")
     assert _reason(lambda: ann.rename("trained", "other"))[0] == "trained_voice_fixed:trained"
     assert _reason(lambda: ann.delete("trained"))[0] == "trained_voice_fixed:trained"
-    assert ann.delete("york").slug == "york"
+    assert ann.delete("york") == "york"
     assert list(ann.root.iterdir()) == []
     assert _reason(lambda: ann.delete("york"))[0] == "voice_not_found:york"
 
@@ -233,7 +233,27 @@ def test_damaged_files_are_named(voices: SpeakingVoices, damage: dict[str, objec
     folder = voices.folder("ann-old")
     folder.mkdir(parents=True)
     (folder / "voice.json").write_text(json.dumps({**EARLIER, **damage}), "utf-8")
-    assert _reason(voices.known)[0] == "voice_invalid:ann-old"
+    assert _reason(lambda: voices.find("ann-old"))[0] == "voice_invalid:ann-old"
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe", b"[" * 100_000, json.dumps({**EARLIER, "tones": 3}).encode()])
+def test_a_damaged_file_hides_no_other_voice_and_can_be_replaced(
+    ann: SpeakingVoices, tmp_path: Path, data: bytes
+) -> None:
+    made = archive.export_voice(ann, "ann", tmp_path / "ann.zip")
+    ann.create(_voice("eve"))
+    path = ann.folder("ann") / "voice.json"
+    path.write_bytes(data)
+    found, damaged = ann.known()
+    assert ([known.slug for known in found], [error.reason for error in damaged]) == (["eve"], ["voice_invalid:ann"])
+    for call in (lambda: ann.find("ann"), lambda: ann.create(_voice("ann")), lambda: ann.rename("ann", "york")):
+        assert _reason(call)[0] == "voice_invalid:ann"
+    assert _reason(lambda: archive.import_voice(ann, made.path))[0] == "voice_exists:ann"
+    assert archive.import_voice(ann, made.path, force=True).slug == "ann"
+    assert ann.find("ann").ready
+    path.write_bytes(data)
+    assert ann.delete("ann") == "ann"
+    assert not ann.folder("ann").exists()
 
 
 def test_a_built_in_voice_is_ready_without_files(voices: SpeakingVoices) -> None:
@@ -346,6 +366,8 @@ def test_links_bombs_and_other_files_are_refused(voices: SpeakingVoices, tmp_pat
         data[at + offset : at + offset + 4] = struct.pack("<I", 0xF0000000)
     bomb.write_bytes(data)
     assert _reason(lambda: archive.import_voice(voices, bomb))[0] == "voice_archive_unsafe:too_large"
+    inflated = _zip(tmp_path / "i.zip", {"x/voice.json": RECORD, "x/ref.wav": bytes(40_000_000)})
+    assert _reason(lambda: archive.import_voice(voices, inflated))[0] == "voice_archive_unsafe:too_large"
     (tmp_path / "n.zip").write_bytes(b"not a zip")
     assert _reason(lambda: archive.import_voice(voices, tmp_path / "n.zip"))[0] == "voice_archive_unsafe:not_a_zip"
     assert _reason(lambda: archive.import_voice(voices, tmp_path / "none.zip"))[0] == "voice_archive_missing"

@@ -203,6 +203,12 @@ def test_words_that_are_not_in_a_take() -> None:
         (("--speaker", "Ryan", "--tone", "warm", "--text", "a"), 1, "bad_usage"),
         (("--speaker", "flite:nobody", "--text", "a"), 1, "unknown_speaker:nobody"),
         (("--speaker", "flite:slt", "--text", "a", "--save-profile-default"), 1, "bad_usage"),
+        (("--speaker", "Ryna", "--text", "a"), 1, "unknown_speaker:Ryna"),
+        (("--speaker", "espeak-ng:klingon", "--text", "a"), 1, "unknown_speaker:klingon"),
+        (("--speaker", "flite:slt", "--text", "a", "--json-result", "."), 2, "not_writable:."),
+        (("--speaker", "flite:slt", "--text", "a", "--out-exact", "/dev/null"), 2, "not_writable:/dev/null"),
+        (("--speaker", "flite:slt", "--text", "a", "--out", "/dev/null/x"), 2, "not_writable:/dev/null"),
+        (("--speaker", "flite:slt", "--text", "a", "--cache", "/dev/null/x"), 2, "not_writable:/dev/null"),
         (("--speaker", "flite:slt", "--text", "a", "--instruct", "b"), 1, "instruction_not_taken"),
         (("--speaker", "flite:slt", "--text", "Bonjour", "--language", "fr", "--qa"), 1, "language_not_spoken:French"),
         (
@@ -228,6 +234,22 @@ def test_names_that_are_near_are_offered(run: Run, voices: SpeakingVoices) -> No
     assert "newsroom" in run("speak", "--voice", "newsrom", "--text", "a")[2]
     assert "warm" in run("speak", "--voice", "newsroom", "--tone", "wram", "--text", "a")[2]
     assert "calm" in run("speak", "--voice", "newsroom", "--tone", "tender", "--text", "a")[2]
+    for speaker, near in (
+        ("Ryna", "Ryan"),
+        ("uncle fu", "Uncle_Fu"),
+        ("flite:stl", "slt"),
+        ("espeak-ng:en-gd", "en-gb"),
+    ):
+        assert near in run("speak", "--speaker", speaker, "--text", "a")[2]
+    assert "German" in run("speak", "--speaker", "Ryan", "--text", "a", "--language", "Germn")[2]
+    assert "warm" in run("speak", "--speaker", "Ryan", "--text", "a", "--instruct-style", "wram")[2]
+    for command in (
+        ("delete-voice", "newsrom", "--yes"),
+        ("export-voice", "newsrom"),
+        ("rename-voice", "newsrom", "b"),
+    ):
+        assert "newsroom" in run(*command)[2]
+    assert "newsroom" in run("teach", "--voice", "newsrom")[2]
 
 
 def test_the_switch_of_built_in_speakers(run: Run, voices: SpeakingVoices, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,6 +302,9 @@ def test_the_list_of_voices(run: Run, home: Path, voices: SpeakingVoices) -> Non
     assert (by_name["newsroom"]["_ready"], found["legacy"][0]["_ready"]) == (True, False)
     assert "newsreel" in run("list-voices")[2]
     assert json.loads(run("list-voices", "--json", "--cache", "elsewhere")[1])["total"] == 0
+    (voices.folder("newsreel") / "voice.json").write_text("{", "utf-8")
+    code, out, err = run("list-voices", "--json")
+    assert (code, json.loads(out)["named_count"], "voice.json of newsreel is not valid" in err) == (0, 1, True)
 
 
 def test_managing_voices(run: Run, home: Path, voices: SpeakingVoices) -> None:
