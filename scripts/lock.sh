@@ -67,6 +67,10 @@ printf '%s\n' qwen-tts==0.1.1 | "$tools/bin/uv" pip compile - --override "$overr
   --python-platform linux --no-header --no-annotate --no-emit-index-url --default-index "$POETRY_PYPI_MIRROR_URL" -q \
   | without "$companions" > locks/qwen/requirements.txt
 rm "$override"
+# yt-dlp is installed at its first use (voicemill.audio.web_tool).
+{ grep '^#' locks/web/requirements.txt; echo yt-dlp | "$tools/bin/uv" pip compile - --no-deps --generate-hashes --python-version 3.11 \
+  --no-header --no-annotate --no-emit-index-url --default-index "$POETRY_PYPI_MIRROR_URL" -q; } > locks/web/new
+mv locks/web/new locks/web/requirements.txt
 # vast.ai's client has an environment of its own (docs/adr/0010). borb (AGPL) writes invoices as PDF; nothing here calls it.
 vast="$(mktemp -d)"
 trap 'rm -rf "$vast"' EXIT

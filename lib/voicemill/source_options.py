@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(path_type=Path)
 _OPTIONS = (
-    click.option("--audio", help="Recording, folder of recordings, or web address of a recording (needs yt-dlp)."),
+    click.option("--audio", help="Recording, folder of recordings, or web address of a recording."),
     click.option("--start", help="Where to begin in one long recording: 90, 1:30 or 1:02:30.5."),
     click.option("--end", help="Where to stop in it."),
     click.option("--script", type=_FILE, help="Text of the recording, in reading order, or a timed transcript."),

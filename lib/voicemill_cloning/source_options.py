@@ -33,7 +33,7 @@ source_part_options = with_options(
     in_one(
         "part",
         _part,
-        click.option("--url", metavar="URL", help="Web address of a recording (needs yt-dlp)."),
+        click.option("--url", metavar="URL", help="Web address of a recording."),
         click.option("--audio", type=PATH, metavar="FILE", help="Recording instead."),
         click.option("--start", metavar="TIME", help="Where to begin: 90, 1:30 or 1:02:30.5."),
         click.option("--end", metavar="TIME", help="Where to stop."),

@@ -107,7 +107,9 @@ def test_one_command_fetches_inspects_and_pins(allowlist, tmp_path):
     assert (item["sha256"], item["bytes"]) == (digest, len(server.data))
 
 
-@pytest.mark.parametrize(("data", "code", "reason"), [(b"<html>", 2, "unsafe_archive"), (None, 1, "weights_unavailable")])
+@pytest.mark.parametrize(
+    ("data", "code", "reason"), [(b"<html>", 2, "unsafe_archive"), (None, 1, "weights_unavailable")]
+)
 def test_what_is_fetched_is_inspected_before_it_is_pinned(allowlist, tmp_path, data, code, reason):
     with serving(tmp_path, data or b"") as server:
         server.refusals = [] if data else [404]

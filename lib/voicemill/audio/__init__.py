@@ -6,7 +6,8 @@ probing            what a recording declares about itself
 file_headers       headers of WAV, FLAC and Ogg files
 channels           which track and channel of a file is taken
 ffmpeg             ffmpeg and ffprobe on untrusted files
-download           a URL -> a file (yt-dlp, optional)
+download           a URL -> a file, by yt-dlp
+web_tool           yt-dlp, set up at its first use
 timestamps         `1:02:30.5` -> seconds
 waveform           a recording that is read in parts
 level_envelope     the short-time level of a recording

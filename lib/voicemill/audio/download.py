@@ -1,4 +1,4 @@
-"""Recordings from a URL, downloaded with yt-dlp, which is an optional dependency.
+"""Recordings from a URL, downloaded with yt-dlp, which is set up at its first use.
 
 Only http and https URLs are accepted, for a single recording and not a list, and nothing is post-processed. The
 downloaded file is as untrusted as any other and goes through `decode`.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from voicemill import files, path_names
+from voicemill.audio import web_tool
 from voicemill.errors import AudioError, DependencyError, UsageError
 from voicemill.progress import Observer, SilentObserver
 
@@ -79,7 +81,7 @@ def fetch(
         observer.note(f"{url}: already downloaded")
         return known
     jar = None if cookies is None else _checked_cookies(cookies)
-    tool = _yt_dlp()
+    tool = _tool(cache.parent / "tools", observer)
     observer.note(f"downloading {url}")
     with files.atomic_directory(folder) as staging:
         got, info = _download(tool, url, staging, jar)
@@ -133,14 +135,29 @@ def _known(folder: Path, url: str) -> Path | None:
         return None  # missing or incomplete: downloaded again
 
 
+def _tool(tools: Path, observer: Observer) -> Any:
+    """yt-dlp, set up where it is not installed.
+
+    Raises:
+        DependencyError: `extra_missing:yt-dlp`.
+        StorageError: the cache cannot be written.
+    """
+    try:
+        return _yt_dlp()
+    except DependencyError:
+        if "yt_dlp" in sys.modules or not web_tool.set_up(tools, observer):  # an import that was ruled out stays so
+            raise
+    return _yt_dlp()
+
+
 def _yt_dlp() -> Any:
     try:
         return importlib.import_module("yt_dlp")
     except ImportError as error:
         raise DependencyError(
-            "A recording from a URL needs yt-dlp, which is not installed.",
+            "A recording from a URL needs yt-dlp, which is not installed and could not be fetched.",
             reason="extra_missing:yt-dlp",
-            hint="Install it (pip install yt-dlp), or download the recording yourself and give its path.",
+            hint="Check the network, or install it (pip install yt-dlp), or download the recording and give its path.",
         ) from error
 
 

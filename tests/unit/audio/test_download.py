@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import http.server
-import importlib.util
+import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -14,11 +15,21 @@ import numpy as np
 import pytest
 
 from voicemill import files
-from voicemill.audio import download
+from voicemill.audio import download, web_tool
 from voicemill.audio.download import fetch, is_url, parse_source
 from voicemill.errors import AudioError, DependencyError, UsageError
+from voicemill.progress import SilentObserver
 
-installed = pytest.mark.skipif(importlib.util.find_spec("yt_dlp") is None, reason="yt-dlp is an optional extra")
+
+@pytest.fixture(scope="session")
+def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder with yt-dlp as `set_up` installs it; it is importable from then on."""
+    folder = tmp_path_factory.mktemp("web") / "tools"
+    if not web_tool.set_up(folder, SilentObserver()):
+        if os.environ.get("CI"):
+            pytest.fail("yt-dlp could not be installed")
+        pytest.skip("the package index is not in reach")
+    return folder
 
 
 def test_urls() -> None:
@@ -53,6 +64,22 @@ def test_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+def test_it_is_set_up_once_from_the_pinned_package(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder,) = tools.iterdir()
+    assert str(folder) in sys.path
+    assert (folder / "yt_dlp/YoutubeDL.py").is_file()
+    monkeypatch.setattr(web_tool, "_install", None)  # a second set-up starts nothing
+    assert web_tool.set_up(tools, SilentObserver())
+
+
+def test_a_package_with_another_hash_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = tmp_path / "lock.txt"
+    lock.write_text(web_tool.LOCK.read_text().rpartition(":")[0] + ":" + "0" * 64 + "\n")
+    monkeypatch.setattr(web_tool, "LOCK", lock)
+    assert not web_tool.set_up(tmp_path / "tools", SilentObserver())
+    assert list((tmp_path / "tools").iterdir()) == []
+
+
 @pytest.fixture
 def site(tmp_path: Path, wav: Callable[..., Path]) -> Iterator[tuple[str, list[str], Path]]:
     """A web server over a folder that holds `take.wav` and a page; it records who asks."""
@@ -79,7 +106,7 @@ def site(tmp_path: Path, wav: Callable[..., Path]) -> Iterator[tuple[str, list[s
     thread.join()
 
 
-@installed
+@pytest.mark.usefixtures("tools")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_a_download_is_made_once(site: tuple[str, list[str], Path], tmp_path: Path) -> None:
     address, asked, root = site
@@ -97,7 +124,7 @@ def test_a_download_is_made_once(site: tuple[str, list[str], Path], tmp_path: Pa
     gc.collect()  # yt-dlp leaves sockets to the collector, whose warnings are this test's to ignore
 
 
-@installed
+@pytest.mark.usefixtures("tools")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 @pytest.mark.parametrize("name", ["page.html", "none.wav"])
 def test_a_url_without_a_recording(name: str, site: tuple[str, list[str], Path], tmp_path: Path) -> None:
