@@ -18,6 +18,8 @@ from voicemill_marks.detector import detect_in_file
 
 SHORTEST, LONGEST = 0.3, 3.5
 """Length of a take over the expected one."""
+LEAST_WORDS = 0.5
+"""Intelligibility of a take by an engine that speaks."""
 LEAST_FOR_MARK = 2.0
 """Seconds in which the watermark is found with certainty."""
 
@@ -57,8 +59,8 @@ def _faults(path: Path, meta: dict, take: dict) -> list[str]:
         found.append("silent or not finite")
     if seconds >= LEAST_FOR_MARK and not detect_in_file(path).marked:
         found.append("no watermark")
-    if "qa" in take and not 0.0 <= take["qa"]["intelligibility"] <= 1.0:
-        found.append("intelligibility outside 0 to 1")
+    if "qa" in take and not (0.0 if tiny else LEAST_WORDS) <= take["qa"]["intelligibility"] <= 1.0:
+        found.append(f"intelligibility {take['qa']['intelligibility']}: {take['qa']['transcript']}")
     return found
 
 
