@@ -165,7 +165,7 @@ foreach ($rule in $paths) {
     $value = [Environment]::GetEnvironmentVariable($rule.Name)
     if ($value) { $environment += '--env', "$($rule.Name)=$(Map $rule $value)" }
 }
-$passed = '^(PROD_TTS_.*|TRAIN_.*|VOICE_.*|LOCAL_TTS_.*|TTS_BASE_URL|KNOWLEDGE_.*|DATASET_PREP_MODE|CASIMIR_.*|VOICEMILL_UNMARKED|QWEN3_ENABLE_CUSTOMVOICE|EXPECTED_HEAD|TORCH_DEVICE|SOURCE_DATE_EPOCH|OMP_NUM_THREADS|NO_COLOR|HF_TOKEN|HF_ENDPOINT|HF_HUB_OFFLINE|https?_proxy|no_proxy)$'
+$passed = '^(PROD_TTS_.*|TRAIN_.*|VOICE_.*|LOCAL_TTS_.*|TTS_BASE_URL|KNOWLEDGE_.*|DATASET_PREP_MODE|CASIMIR_.*|VOICEMILL_UNMARKED|VOICEMILL_REQUIRE_CONSENT|ELEVENLABS_.*|RAY_ADDRESS|QWEN3_ENABLE_CUSTOMVOICE|EXPECTED_HEAD|TORCH_DEVICE|SOURCE_DATE_EPOCH|OMP_NUM_THREADS|NO_COLOR|HF_TOKEN|HF_ENDPOINT|HF_HUB_OFFLINE|https?_proxy|no_proxy)$'
 Get-ChildItem env: | Where-Object { $_.Name -match $passed -and $_.Name -notin $paths.Name } | ForEach-Object { $environment += '--env', $_.Name }
 if ($commit -and -not $env:VOICEMILL_IMAGE) { $environment += '--env', "VOICEMILL_COMMIT=$commit" }
 $gpu = if ($variant -eq 'gpu') { '--gpus', 'all' } else { @() }

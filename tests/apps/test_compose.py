@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -147,3 +149,56 @@ def test_compose_reads_the_service_of_the_server(tmp_path: Path) -> None:
     assert service["volumes"][0] == {"type": "bind", "source": str(ROOT), "target": "/checkout"}
     assert service["command"][:3] == ["voice-serve", "--host", "0.0.0.0"]
     assert "network_mode" not in service  # a network of the host would ignore the ports
+
+
+LAUNCHERS_OWN = {
+    "DOCKERFILE", "IMAGE_TAG", "LOG_PATH", "TOOLBOX_RUNTIME", "TOOLBOX_VARIANT", "VOICEMILL_LANE_LOCK", "VOICEMILL_VENV",
+    "WORK_DIR", "CACHE_DIR", "HF_HOME", "TORCH_HOME",
+}  # fmt: skip
+"""Variables that decide what is started, or that a launcher sets in a container."""
+OF_SCRIPTS = {
+    "TRAIN_BACKEND",
+    "TRAIN_LANE",
+    "TRAIN_PYTHON",
+    "KNOWLEDGE_SOURCE_DIR",
+    "KNOWLEDGE_AUDIO_DIR",
+    "DATASET_PREP_MODE",
+}
+"""Of programs that Compose does not start; the address of the server is that of its service."""
+
+
+def contract_variables() -> list[str]:
+    page = (ROOT / "docs/operator-contract.md").read_text(encoding="utf-8")
+    rows = page.partition("## 5. Environment")[2].partition("\n## ")[0].splitlines()
+    found = [
+        name for row in rows for name in re.findall(r"`([A-Z][A-Z0-9_*]+)`", row.split("|")[1] if "|" in row else "")
+    ]
+    assert len(found) > 40
+    return found
+
+
+def test_every_variable_of_the_contract_reaches_the_container_of_run() -> None:
+    script = (ROOT / "run").read_text(encoding="utf-8")
+    listed = script[script.index("/PROD_TTS_*|") : script.index(') MAPPED="${!name}"')].replace("\\\n", "")
+    patterns = [each.strip().lstrip("/") for each in listed.split("|")]
+    table = (ROOT / "lib/voicemill/launch/paths.tsv").read_text(encoding="utf-8").splitlines()
+    patterns += [row.split("\t")[2] for row in table if row.startswith("environment\t")]
+    missing = [
+        name
+        for name in contract_variables()
+        if name not in LAUNCHERS_OWN and not any(fnmatch.fnmatchcase(name, each) for each in patterns)
+    ]
+    assert missing == []
+
+
+def test_every_variable_of_the_contract_reaches_the_containers_of_compose() -> None:
+    """Compose has no patterns: of a family such as VOICE_SPEAK_*, those that the server reads."""
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
+    passed = {name for service in services.values() for name in service["environment"]}
+    wanted = {name for name in contract_variables() if "*" not in name and not name.startswith("PROD_TTS_PIP_")}
+    wanted |= {"HF_TOKEN", "HF_ENDPOINT", "HF_HUB_OFFLINE", "QWEN3_ENABLE_CUSTOMVOICE", "OMP_NUM_THREADS"}
+    wanted |= {each for name in ("http_proxy", "https_proxy", "no_proxy") for each in (name, name.upper())}
+    sources = "".join(path.read_text("utf-8") for path in (ROOT / "lib/voicemill_serve").rglob("*.py"))
+    wanted |= set(re.findall(r'"((?:VOICE|ELEVENLABS)_[A-Z_]+[A-Z])"', sources))
+    wanted |= {f"VOICE_SPEAK_{name}" for name in re.findall(r'f"\{prefix\}([A-Z0-9_]+)"', sources)}
+    assert wanted - passed - LAUNCHERS_OWN - OF_SCRIPTS - {"LOCAL_TTS_HOST", "LOCAL_TTS_PORT"} == set()
