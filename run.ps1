@@ -98,6 +98,7 @@ $table | Where-Object { $_.Command -eq $command -and $_.Use -ne 'default' } | Fo
 $count = 0
 function Map($rule, $value) {
     if (-not $rule -or $rule.Use -notin 'read', 'write') { return $value }
+    if ($rule.Scope -eq 'prompt' -and $value -notlike '*.safetensors' -and $value -notlike '*.pkl') { return $value }
     $there = Test-Path -LiteralPath $value
     if (($rule.Use -eq 'read' -or $rule.Scope -eq 'folder-or-name') -and -not $there) { return $value }
     $script:count++

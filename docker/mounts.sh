@@ -66,6 +66,7 @@ in_work() { case "$1" in "$work"|"$work"/*) return 0 ;; *) return 1 ;; esac; }
 map_input() {
   local path="$1" scope="$2" source folder name listed
   MAPPED="$path"
+  case "$scope/$path" in prompt/*.safetensors|prompt/*.pkl) ;; prompt/*) return 0 ;; esac
   [ -e "$path" ] || return 0 # the app reports a missing path by the name that the user gave
   source="$(absolute "$path")" || return 0
   if in_work "$source"; then MAPPED="$source"; return 0; fi

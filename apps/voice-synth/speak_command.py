@@ -36,7 +36,7 @@ Examples:
   voice-synth speak --speaker Ryan --instruct-style formal --text "Good morning."
   voice-synth speak --voice anna --text-file talk.txt --chunk --out-exact talk --json-result talk/result.json""",
 )
-@click.option("--voice", metavar="NAME", help="A voice, the beginning of its name, or a file of a prompt.")
+@click.option("--voice", metavar="NAME|FILE", help="A voice, the beginning of its name, or a file of a prompt.")
 @click.option(
     "--speaker", metavar="NAME", help="A built-in speaker of Qwen3-TTS, flite:VOICE or espeak-ng:VOICE instead."
 )

@@ -28,7 +28,7 @@ Examples:
 \b
 The takes lie in work/teaching/<name>/, the dataset in work/datasets/<name>/. A run that was stopped goes on.""",
 )
-@click.option("--voice", metavar="NAME", help="The voice that teaches: cloned, designed, built in or trained.")
+@click.option("--voice", metavar="NAME|FILE", help="The voice that teaches, or a file of a prompt.")
 @click.option("--speaker", metavar="NAME", help="A built-in speaker, flite:VOICE or espeak-ng:VOICE instead.")
 @click.option("--tone", metavar="NAME", help="One of the voice's tones.")
 @instruct_options

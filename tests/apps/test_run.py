@@ -400,6 +400,18 @@ def test_an_option_whose_value_may_be_left_out(host: Host) -> None:
     assert host.started().argv == ["voice-prep", "--ray", "--audio", "/in/1/take.wav"]
 
 
+def test_a_prompt_is_mounted_and_a_voice_of_the_same_name_as_a_folder_is_not(host: Host) -> None:
+    (host.folder / "anna").mkdir()
+    (host.folder / "p.safetensors").touch()
+    host.run("voice-synth", "speak", "--voice", "anna", "--text", "a", VOICEMILL_IMAGE="voicemill:x")
+    assert host.started().argv[:4] == ["voice-synth", "speak", "--voice", "anna"]
+    (host.folder / "log").unlink()
+    host.run("voice-synth", "speak", "--voice", "p.safetensors", "--text", "a", VOICEMILL_IMAGE="voicemill:x")
+    started = host.started()
+    assert started.argv[:4] == ["voice-synth", "speak", "--voice", "/in/1/p.safetensors"]
+    assert started.mounts["/in/1/p.safetensors"] == (str(host.folder / "p.safetensors"), True)
+
+
 def test_a_bundle_comes_with_what_lies_beside_it(host: Host) -> None:
     root = host.folder / "bundles" / "anna"
     (root / "voice_bundle").mkdir(parents=True)

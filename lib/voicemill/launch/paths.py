@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TABLE = Path(__file__).with_name("paths.tsv")
+PROMPTS = (".safetensors", ".pkl")
+"""Suffixes of files that may stand in place of a voice's name."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,8 @@ def accesses(app: str, arguments: Sequence[str]) -> list[Access]:
         else:
             position += 1
             rule, value = known.get(str(position)), word
+        if rule and rule.scope == "prompt" and not value.endswith(PROMPTS):
+            continue  # the name of a voice
         if rule and rule.use in ("read", "write"):
             found.append(Access(Path(value), rule.use, rule.scope))
     here = known.get(".")

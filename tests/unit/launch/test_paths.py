@@ -102,6 +102,9 @@ def test_the_companions_of_a_recording_are_the_transcripts_that_the_preparation_
         ("voice-verify", ["bundle", "--json", "b"], [("b", "read")]),
         ("voice-verify", ["--help"], []),
         ("voice-prep", ["--audio"], []),
+        ("voice-synth", ["speak", "--voice", "anna", "--text", "a"], []),
+        ("voice-synth", ["speak", "--voice=p/x.safetensors", "--text", "a"], [("p/x.safetensors", "read")]),
+        ("voice-synth", ["teach", "--voice", "p/x.pkl"], [("p/x.pkl", "read")]),
     ],
 )
 def test_the_paths_of_an_invocation(app: str, arguments: list[str], expected: list[tuple[str, str]]) -> None:
