@@ -54,18 +54,16 @@ def main(weights_id: str, file: Path | None) -> None:
                     f"There is no file at {place}. {error}", reason=error.reason, hint=error.hint
                 ) from error
     classes = nemo_config.RECOGNITION_TARGETS if entry.kind == "asr" else nemo_config.ALLOWED_TARGETS
-    found: dict[str, Path] = {}
     for path, target in targets.items():
         if not target.is_file():
             raise UsageError(f"There is no file at {target}.", hint="Put the checkpoint there, or name it.")
-        found[path] = target
         if path.endswith(".nemo"):
             archive.inspect_archive(target, classes)
         elif path.endswith(".th"):
             demucs_package.inspect_package(target)
         elif path.endswith(".safetensors"):
             tensor_file.inspect_tensors(target)
-    for path, target in found.items():
+    for path, target in targets.items():
         click.echo(f"{allowlist.pin(settings.weights.allowlist, weights_id, path, target)}  {path}")
 
 
