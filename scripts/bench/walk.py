@@ -2,16 +2,18 @@
 
     python scripts/bench/walk.py voice-prep --voice ann --audio piece.flac --script piece.txt --workers 1
 
-Counted are functions of `lib/` and `apps/` that were called; what an import runs is not. A function counts where it is
-first called, so the walk is that of a reader who opens each function once:
+Counted are functions and methods of `lib/` and `apps/` that were called; a nested function, a lambda or a comprehension
+is a part of the function that holds it, and what an import runs is not counted. A function counts where it is first
+called, so the walk is that of a reader who opens each function once:
 
     link    a pair of files of which one calls the other
     stay    functions of one file, one after the other
     return  a stay in a file that was left before
 
-The main path is the same walk without what `BESIDE` lists: settings, files, protocol and display, licence gates and
-other checks, caches, reports. WALK_ROOT names another checkout, for instance of an older commit. WALK_LIST=1 prints the
-stays of the main path with their functions. docs/architecture.md has the figures.
+The main path is the same walk without what is beside it: settings, files, display, caches, checks and reports (`BESIDE`),
+and what these call. `CARRIERS` call the main path: they are left out, and what they call is not. WALK_ROOT names another
+checkout, for instance of an older commit. WALK_LIST=1 prints the stays of the main path with their functions.
+docs/architecture.md has the figures.
 """
 
 from __future__ import annotations
@@ -28,7 +30,30 @@ from types import FrameType
 
 ROOT = Path(os.environ.get("WALK_ROOT", Path(__file__).resolve().parents[2])).resolve()
 OURS = tuple(f"{ROOT / part}/" for part in ("lib", "apps"))
-BESIDE = re.compile("")
+BESIDE = re.compile(
+    r"""
+    .*\.(j2|css|js)$
+    | apps/[^/]+/outcome\.py
+    | lib/voicemill/[^/]+\.py
+    | lib/voicemill/(launch|review|voices|weights)/
+    | lib/voicemill_marks/
+    | lib/voicemill/audio/(channels|device|download|file_headers|fingerprints|likeness|probing|times|timestamps)\.py
+    | lib/voicemill/bundle/(origins|summary)\.py
+    | lib/voicemill/dataset/(cluster|description|doubts|edits|explain|lanefile|pool|prepared|recorded_consent
+        |recording_warnings|report|rights|speaker_groups|stage_cache|stage_clock|stages|teacher)\.py
+    | lib/voicemill/evaluation/(charts|contents|media|pages?|report|report_charts|report_sentences|training_page|view
+        |voice_report|wording)\.py
+    | lib/voicemill/(lane|backends)/(ancestry|bare_gates|events|first_checks|gates|lanes|live|marked_sounds|monitoring
+        |notation|preflight|report|reporter|summary|watching)\.py
+    | lib/voicemill/text/language\.py
+    """,
+    re.VERBOSE,
+)
+"""Files beside the main path, those of 7855f66 among them."""
+CARRIERS = re.compile(
+    r"lib/voicemill/([^/]+\.py|launch/lanes\.py|dataset/(cluster|pool|stage_cache|stage_clock|stages)\.py"
+    r"|(lane|backends)/(live|monitoring|reporter|watching)\.py|weights/nemo_(guest|runtime)\.py)"
+)
 
 
 class Walk:
@@ -36,7 +61,7 @@ class Walk:
 
     def __init__(self, script: str) -> None:
         self.script = script
-        self.functions: dict[tuple[str, str], None] = {}
+        self.functions: dict[tuple[str, str], tuple[str, str] | None] = {}  # with the function that called it
         self.links: set[tuple[str, str]] = set()
 
     def profile(self, frame: FrameType, event: str, _: object) -> None:
@@ -52,7 +77,8 @@ class Walk:
         link = None if caller is None else (caller.f_code.co_filename, code.co_filename)
         if (known in self.functions and (link is None or link in self.links)) or self._importing(frame):
             return
-        self.functions[known] = None
+        if known not in self.functions:
+            self.functions[known] = None if caller is None else (caller.f_code.co_filename, caller.f_code.co_qualname)
         if link is not None and link[0] != link[1]:
             self.links.add(link)
 
@@ -66,16 +92,24 @@ class Walk:
             caller = caller.f_back
         return False
 
-    @property
-    def main_path(self) -> list[tuple[str, str]]:
-        """Files, from the root, and functions of the main path, in the order of their first call."""
-        called = [(Path(name).relative_to(ROOT).as_posix(), function) for name, function in self.functions]
-        return [(name, function) for name, function in called if not BESIDE.match(name)]
+    def walks(self) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        """Files, from the root, and functions in the order of their first call: of the whole run, of the main path."""
+        whole, path, beside = [], [], set()
+        for known, caller in self.functions.items():
+            name = Path(known[0]).relative_to(ROOT).as_posix()
+            here = bool(BESIDE.match(name))
+            if caller in beside or (here and not CARRIERS.match(name)):
+                beside.add(known)
+            if "<" in known[1]:  # a part of the function that holds it
+                continue
+            whole.append((name, known[1]))
+            if known not in beside and not here:
+                path.append((name, known[1]))
+        return whole, path
 
     def __str__(self) -> str:
-        called = [Path(name).relative_to(ROOT).as_posix() for name, _ in self.functions]
-        path = self.main_path
-        listed = "\n".join(f"  {name}" for name in sorted(set(called)))
+        whole, path = self.walks()
+        listed = "\n".join(f"  {name}" for name in sorted({name for name, _ in whole}))
         if os.environ.get("WALK_LIST"):
             listed = "\n".join(
                 f"  {name}: {' '.join(function for _, function in stay)}"
@@ -83,7 +117,7 @@ class Walk:
             )
         return (
             f"{listed}\n"
-            f"whole run: {counts(called)}, {len(self.links)} links\n"
+            f"whole run: {counts([name for name, _ in whole])}, {len(self.links)} links\n"
             f"main path: {counts([name for name, _ in path])}"
         )
 

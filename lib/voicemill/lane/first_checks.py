@@ -52,8 +52,8 @@ def check_dataset(run: Run) -> None:
             `missing_transcript`, `dataset_incomplete:<voice>`, or another fault of a text.
         AudioError: the recording is no audio file.
     """
-    source, workspace = run.request.source, run.settings.workspace
-    root = workspace.dataset(run.request.voice)
+    source, workspace = run.request.preparation.source, run.settings.workspace
+    root = workspace.dataset(run.request.preparation.voice)
     before = description.read(root)
     match source:
         case WebRecordingSource():
@@ -130,7 +130,7 @@ def check_disk_space(run: Run) -> None:
 
 def audio_bytes(run: Run) -> int:
     """Least size of the decoded recordings and their clips; 0 if nothing is decoded, or the recordings are not here."""
-    source = run.request.source
+    source = run.request.preparation.source
     if isinstance(source, WebRecordingSource | PreparedVoiceSource):
         return 0
     total = 0.0
@@ -173,7 +173,7 @@ def check_consent(run: Run) -> None:
     Raises:
         DatasetError: `voice_without_consent:<voice>`.
     """
-    required, root = run.settings.voice.require_consent, run.settings.workspace.dataset(run.request.voice)
+    required, root = run.settings.voice.require_consent, run.settings.workspace.dataset(run.request.preparation.voice)
     given = run.request.preparation.rights
     if required is None or (required == "any" and given is not None and given.consent):
         return
@@ -183,8 +183,8 @@ def check_consent(run: Run) -> None:
     if not recorded and not (required == "any" and written):
         what = "recorded consent" if required == "recorded" else "consent"
         raise DatasetError(
-            f"There is no {what} of the speaker of {run.request.voice}.",
-            reason=f"voice_without_consent:{run.request.voice}",
+            f"There is no {what} of the speaker of {run.request.preparation.voice}.",
+            reason=f"voice_without_consent:{run.request.preparation.voice}",
             hint="Prepare the voice, then record the statement: voice-prep consent VOICE --recording FILE --text TEXT.",
         )
 

@@ -51,7 +51,7 @@ def write_placeholders(request: LaneRequest, run: LaneRun) -> list[TableRow]:
 
 def _dataset(request: LaneRequest, settings: Settings) -> Path:
     """The manifest of the request, or one of a single line."""
-    source = request.source
+    source = request.preparation.source
     if isinstance(source, ManifestSource) and source.manifest.is_file():
         return source.manifest
     path = settings.paths.artifacts / DATASET_NAME

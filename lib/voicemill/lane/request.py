@@ -75,26 +75,6 @@ class LaneRequest:
     dry_run: bool
     note: str | None = None  # a sentence for the person about the choice of the source
 
-    @property
-    def voice(self) -> str:
-        """Profile id of the voice."""
-        return self.preparation.voice
-
-    @property
-    def source(self) -> Source:
-        """Where recordings and text come from."""
-        return self.preparation.source
-
-    @property
-    def force(self) -> bool:
-        """Run finished steps again."""
-        return self.preparation.force
-
-    @property
-    def ray(self) -> str | None:
-        """Address of the Ray cluster that prepares and trains."""
-        return self.preparation.ray
-
     @classmethod
     def from_options(cls, settings: Settings, options: LaneOptions) -> LaneRequest:
         """Join the command line with the environment; an option wins over a variable, a variable over the default.

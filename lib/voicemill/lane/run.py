@@ -69,4 +69,4 @@ class TrainingContext:
     @property
     def folder(self) -> Path:
         """Checkpoints of the voice."""
-        return self.run.settings.paths.checkpoints / self.request.voice
+        return self.run.settings.paths.checkpoints / self.request.preparation.voice

@@ -73,7 +73,7 @@ def run_lane(
             rows = [row for step in plan.PROCESSES for row in _take(step, run, request)]
         reporter.finish()
     protocol.result("completed", None, status.path)
-    protocol.done(preflight.LOCAL if request.ray is None else preflight.RAY)
+    protocol.done(preflight.LOCAL if request.preparation.ray is None else preflight.RAY)
     return rows
 
 
@@ -136,7 +136,7 @@ def _lane_run(
         reporter=reporter,
         interrupts=interrupts,
         job=job,
-        voice=request.voice if request else settings.voice.profile_id,
+        voice=request.preparation.voice if request else settings.voice.profile_id,
         display_name=request.display_name if request else settings.voice.display_name,
     )
 
@@ -144,8 +144,8 @@ def _lane_run(
 def _note_processes(request: LaneRequest, reporter: LaneReporter) -> None:
     """How a real run would start its training processes."""
     processes = request.devices * request.nodes
-    if request.ray is not None:
-        reporter.note(f"It would train on the Ray cluster at {request.ray}, in {processes} process(es).")
+    if request.preparation.ray is not None:
+        reporter.note(f"It would train on the Ray cluster at {request.preparation.ray}, in {processes} process(es).")
     elif processes > 1:
         from voicemill.training import launch
 

@@ -103,7 +103,7 @@ def _runtime_vocoder(
     key = files.content_key("runtime vocoder", acoustic_key, settings.model_dump(), _digest(base))
     run = context.run
     with run.clock.stage(TUNING, settings.max_steps):
-        if not context.request.force and istft_weights.key_of(placed) == key:
+        if not context.request.preparation.force and istft_weights.key_of(placed) == key:
             run.reporter.note("The vocoder is tuned already from the same data and settings; --force tunes it again.")
             return placed
         inputs = tune_vocoder.TuningInputs(base, acoustic, strict=has_own_tokenizer(context.cleared.acoustic_base))
@@ -123,7 +123,7 @@ def _run(context: TrainingContext, name: str, title: str, key: str, max_steps: i
     """One training run, or the record of an earlier one with the same key."""
     run, folder = context.run, context.folder / name
     record_path = folder / RECORD
-    found = None if context.request.force else TrainingRecord.find(record_path, key)
+    found = None if context.request.preparation.force else TrainingRecord.find(record_path, key)
     if found is not None:
         with run.clock.stage(title, max_steps):
             run.reporter.note(f"{title} is trained already from the same data and settings; --force trains it again.")
@@ -169,13 +169,13 @@ def _train_acoustic(
     from voicemill.training.train_fastpitch import train_acoustic
 
     page = TrainingPage(
-        path=page_path(context.run.settings.workspace.reports, request.voice),
+        path=page_path(context.run.settings.workspace.reports, request.preparation.voice),
         display_name=request.display_name,
-        voice=request.voice,
+        voice=request.preparation.voice,
         audio=config.audio,
         pitch_range=(dataset.stats.pitch_fmin, dataset.stats.pitch_fmax),
         max_steps=config.acoustic.max_steps,
-        synthetic_uri=MarkedPlayer.of_training(context.run.settings, request.voice),
+        synthetic_uri=MarkedPlayer.of_training(context.run.settings, request.preparation.voice),
         rate_search=folder / rate_search.NAME if config.acoustic.optimiser.find_learning_rate else None,
     )
     with report_page(hooks, page, config.training_pages) as hooks:
@@ -217,15 +217,15 @@ def _train_vocoder(
 
 def _in_processes(context: TrainingContext) -> bool:
     """Whether other processes train while this one waits."""
-    return context.request.ray is not None or bool(_process_count(context.cleared.config))
+    return context.request.preparation.ray is not None or bool(_process_count(context.cleared.config))
 
 
 def _train_in_processes(context: TrainingContext, job: TrainingJob, hooks: Hooks) -> TrainingResult:
-    if context.request.ray is None:
+    if context.request.preparation.ray is None:
         return launch.train(job, hooks)
     from voicemill.training import cluster
 
-    return cluster.train(job, hooks, context.request.ray)
+    return cluster.train(job, hooks, context.request.preparation.ray)
 
 
 def _process_count(config: TrainingConfig) -> list[int]:

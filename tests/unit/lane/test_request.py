@@ -41,9 +41,9 @@ def prepared(made: LaneRequest, **changes: Any) -> PreparationRequest:
 
 def test_the_demo_is_the_default(repository: Path) -> None:
     found = request(repository)
-    assert found.source == RecordingSource(repository / "data/demo/demo.flac", repository / "data/demo/script.txt")
+    assert found.preparation.source == RecordingSource(repository / "data/demo/demo.flac", repository / "data/demo/script.txt")
     assert found.note is None
-    assert (found.voice, found.display_name, found.seed) == ("dottie_default", "Dottie", None)
+    assert (found.preparation.voice, found.display_name, found.seed) == ("dottie_default", "Dottie", None)
 
 
 def test_an_option_wins_over_a_variable(repository: Path, tmp_path: Path) -> None:
@@ -56,20 +56,20 @@ def test_an_option_wins_over_a_variable(repository: Path, tmp_path: Path) -> Non
         "AUDIO_PATH": str(take),
     }
     from_variables = request(repository, environment)
-    assert (from_variables.voice, from_variables.max_steps) == ("env", 7)
-    assert from_variables.source == RecordingSource(take)
+    assert (from_variables.preparation.voice, from_variables.max_steps) == ("env", 7)
+    assert from_variables.preparation.source == RecordingSource(take)
     from_options = request(repository, environment, voice="anna", max_steps=3)
-    assert (from_options.voice, from_options.display_name, from_options.max_steps) == ("anna", "anna", 3)
+    assert (from_options.preparation.voice, from_options.display_name, from_options.max_steps) == ("anna", "anna", 3)
 
 
 def test_the_backend_or_an_option_chooses_a_cluster(repository: Path) -> None:
-    assert request(repository, {"RAY_ADDRESS": "head:1"}).ray is None
-    assert request(repository, {"TRAIN_BACKEND": "ray"}).ray == "auto"
-    assert request(repository, {"TRAIN_BACKEND": "ray", "RAY_ADDRESS": "head:1"}).ray == "head:1"
-    assert request(repository, {"RAY_ADDRESS": "head:1"}, ray="auto").ray == "head:1"
+    assert request(repository, {"RAY_ADDRESS": "head:1"}).preparation.ray is None
+    assert request(repository, {"TRAIN_BACKEND": "ray"}).preparation.ray == "auto"
+    assert request(repository, {"TRAIN_BACKEND": "ray", "RAY_ADDRESS": "head:1"}).preparation.ray == "head:1"
+    assert request(repository, {"RAY_ADDRESS": "head:1"}, ray="auto").preparation.ray == "head:1"
     many = {"TRAIN_BACKEND": "ray", "RAY_ADDRESS": "head:1", "PROD_TTS_DEVICES": "4", "PROD_TTS_NODES": "2"}
     found = request(repository, many, ray="other:2", nodes=3)
-    assert (found.ray, found.devices, found.nodes) == ("other:2", 4, 3)
+    assert (found.preparation.ray, found.devices, found.nodes) == ("other:2", 4, 3)
     assert prepared(found).ray == "other:2"
 
 
@@ -85,8 +85,8 @@ def test_a_recording_replaces_the_manifest_of_the_environment(repository: Path, 
     take = tmp_path / "take.wav"
     take.write_bytes(b"x")
     environment = {"PROD_TTS_DATASET_MANIFEST": "train.jsonl"}
-    assert request(repository, environment).source == ManifestSource(Path("train.jsonl"))
-    assert request(repository, environment, audio=str(take)).source == RecordingSource(take)
+    assert request(repository, environment).preparation.source == ManifestSource(Path("train.jsonl"))
+    assert request(repository, environment, audio=str(take)).preparation.source == RecordingSource(take)
 
 
 @pytest.mark.parametrize(
@@ -182,10 +182,10 @@ def test_sources_of_the_environment(repository: Path, tmp_path: Path) -> None:
     folder.mkdir()
     environment = {"PROD_TTS_SOURCE_DIR": str(folder), "PROD_TTS_DATASET_MANIFEST": str(manifest)}
     missing = request(repository, environment)
-    assert missing.source == ClipFolderSource(folder)
+    assert missing.preparation.source == ClipFolderSource(folder)
     manifest.touch()
     there = request(repository, environment)
-    assert there.source == ManifestSource(manifest)
+    assert there.preparation.source == ManifestSource(manifest)
     assert request(repository, {"PROD_TTS_RESUME": "1"}).resume
 
 
@@ -193,10 +193,10 @@ def test_a_web_address_and_a_part_of_it(repository: Path) -> None:
     wanted = request(
         repository, {"AUDIO_PATH": "elsewhere.wav"}, audio="https://example.org/a?b=c//d", start="1:30", end="1:02:30.5"
     )
-    assert wanted.source == WebRecordingSource("https://example.org/a?b=c//d", start=90.0, end=3750.5)
+    assert wanted.preparation.source == WebRecordingSource("https://example.org/a?b=c//d", start=90.0, end=3750.5)
     limits = QualityLimits(min_snr_db=20.0)
     made = prepared(wanted, quality=limits)
-    assert (made.source, made.quality) == (wanted.source, limits)
+    assert (made.source, made.quality) == (wanted.preparation.source, limits)
     assert "quality" not in made.inherited  # a limit of the training configuration comes before the dataset's
     with pytest.raises(UsageError, match="two sources"):
         request(repository, audio="https://example.org/a", dataset=Path("m.jsonl"))
@@ -220,21 +220,21 @@ def test_the_dataset_of_a_named_voice_is_its_source(repository: Path, tmp_path: 
     work = tmp_path / "work"
     environment = {"WORK_DIR": str(work)}
     none = request(repository, environment, voice="ann")
-    assert isinstance(none.source, RecordingSource)
+    assert isinstance(none.preparation.source, RecordingSource)
     assert none.note == (
         "No dataset is prepared under the name ann, and no source is named: the demo recording is trained."
     )
     (work / "datasets/ann").mkdir(parents=True)
     (work / "datasets/ann/dataset.json").write_text("{}")
     found = request(repository, environment, voice="ann")
-    assert (found.source, found.note) == (PreparedVoiceSource("ann"), None)
-    assert request(repository, environment | {"VOICE_PROFILE_ID": "ann"}).source == PreparedVoiceSource("ann")
+    assert (found.preparation.source, found.note) == (PreparedVoiceSource("ann"), None)
+    assert request(repository, environment | {"VOICE_PROFILE_ID": "ann"}).preparation.source == PreparedVoiceSource("ann")
     take = tmp_path / "take.wav"
     take.write_bytes(b"x")
-    assert request(repository, environment, voice="ann", audio=str(take)).source == RecordingSource(take)
+    assert request(repository, environment, voice="ann", audio=str(take)).preparation.source == RecordingSource(take)
     with_take = environment | {"AUDIO_PATH": str(take), "VOICE_PROFILE_ID": "ann"}
-    assert request(repository, with_take).source == RecordingSource(take)
-    assert request(repository, with_take, voice="ann").source == PreparedVoiceSource("ann")
+    assert request(repository, with_take).preparation.source == RecordingSource(take)
+    assert request(repository, with_take, voice="ann").preparation.source == PreparedVoiceSource("ann")
     for option in ({"start": "3"}, {"tier": "words"}, {"lexicon": take}):
         with pytest.raises(UsageError, match="needs the recordings"):
             request(repository, environment, voice="ann", **option)
