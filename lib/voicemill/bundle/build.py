@@ -28,6 +28,7 @@ from voicemill.bundle.manifest import (
 )
 from voicemill.bundle.places import check_replaceable, portable
 from voicemill.errors import BundleError, GateError
+from voicemill.protocol import Scalar
 from voicemill.training_status import TrainingStatus, is_digest, read_training_status
 from voicemill.weights import gate
 from voicemill.weights.allowlist import AllowlistEntry, LoadedAllowlist, load_allowlist
@@ -51,6 +52,11 @@ class BuiltBundle:
     @property
     def manifest_path(self) -> Path:
         return self.root / MANIFEST
+
+    @property
+    def stats(self) -> dict[str, Scalar]:
+        """Values of a STATS line."""
+        return {"status": "ok", "files": len(self.manifest.files), "manifest_sha256": self.manifest_sha256}
 
 
 def build_bundle(

@@ -29,6 +29,7 @@ from voicemill.bundle.manifest import (
 )
 from voicemill.bundle.places import check_replaceable, portable
 from voicemill.errors import BundleError, BundleFileError, UsageError
+from voicemill.protocol import Scalar
 from voicemill.variables import RequiredConsent
 from voicemill.workspace import profile_id
 
@@ -44,6 +45,16 @@ class PromotedBundle:
     @property
     def manifest_path(self) -> Path:
         return self.root / MANIFEST
+
+    @property
+    def stats(self) -> dict[str, Scalar]:
+        """Values of a STATS line."""
+        return {
+            "status": "ok",
+            "profile": self.manifest.voice_profile_id,
+            "files": len(self.manifest.files),
+            "manifest_sha256": self.manifest_sha256,
+        }
 
 
 def promote(

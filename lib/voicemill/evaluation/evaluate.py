@@ -150,6 +150,7 @@ def evaluate_voice(
     """
     references, rate = material.references, material.sample_rate
     _check(candidates, references)
+    pitch_range = _pitch_range(references, rate)
     panel = material.panel
     judged_sets = 1 + len(candidates) if panel.names else 0
     steps = len(references) * (1 + 2 * len(candidates) + judged_sets) + 2 * len(material.trials.trials)
@@ -157,7 +158,6 @@ def evaluate_voice(
     runs = [synthesise(candidate, references, rate, progress) for candidate in candidates]
     texts = recognise(pool, references, runs, rate, progress)
     recorded = RecognisedRecordings.compare([reference.text for reference in references], texts)
-    pitch_range = _pitch_range(references, rate)
     for run in runs:
         if run.problem is None:
             measure_candidate(run, references, rate, pitch_range, recorded)

@@ -7,6 +7,7 @@ data/base/speakers.json   profiles of speakers
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -15,14 +16,18 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from voicemill import files
+from voicemill.audio.embedding import SpeakerModel
 from voicemill.errors import ConfigError
-from voicemill.metrics.speaker import SpeakerProfile, StoredProfile
+from voicemill.metrics.judges import Judges
+from voicemill.metrics.speaker import SpeakerProfile, StoredProfile, speaker_distance, speaker_profile
 
 PEOPLE = Path("data/base/people.json")
 DIMENSIONS = 256
 SCALE = 254.0
 """Of the stored bytes: the encoder's values lie between 0 and 1, hardly ever above a half."""
 PROFILES = Path("data/base/speakers.json")
+SAME_SPEAKER = 0.2
+"""Distance below which two profiles are of one speaker (docs/evaluation.md)."""
 
 
 class PeopleFile(BaseModel):
@@ -93,3 +98,19 @@ def shipped_profiles(repository: Path) -> dict[str, SpeakerProfile]:
             hint="Restore the file from the repository, or create it again with scripts/speaker_profiles.py.",
         ) from error
     return {speaker.name: speaker.profile() for speaker in found.speakers}
+
+
+def other_speakers(own: Sequence[NDArray[np.float32]], sample_rate: int, repository: Path) -> dict[str, SpeakerProfile]:
+    """The shipped speaker profiles, without the one of this voice's own speaker."""
+    mine = speaker_profile(own, sample_rate)
+    return {
+        name: profile
+        for name, profile in shipped_profiles(repository).items()
+        if speaker_distance(mine, profile) > SAME_SPEAKER
+    }
+
+
+def other_people(judges: Judges, repository: Path) -> NDArray[np.float64] | None:
+    """The shipped embeddings of people, (people, 256); None without the judge that compares speakers."""
+    model = judges.speaker
+    return shipped_people(repository, model.sha256) if isinstance(model, SpeakerModel) else None

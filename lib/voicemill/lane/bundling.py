@@ -11,7 +11,7 @@ from voicemill.bundle import promote as promotion
 from voicemill.bundle.contents import SAMPLE, SAMPLE_CREDENTIALS
 from voicemill.bundle.manifest import MANIFEST, load_manifest
 from voicemill.bundle.promote import PromotedBundle, check_consent, source_date
-from voicemill.protocol import Protocol, Scalar
+from voicemill.protocol import Protocol
 from voicemill.settings import Settings
 from voicemill.variables import RequiredConsent
 
@@ -173,33 +173,13 @@ def sign_sample(settings: Settings, promoted: PromotedBundle) -> Path | None:
     return target
 
 
-def build_stats(built: BuiltBundle, folder: str) -> dict[str, Scalar]:
-    """STATS of a built bundle; `folder` is its path as printed."""
-    return {
-        "status": "ok",
-        "bundle_dir": folder,
-        "files": len(built.manifest.files),
-        "manifest_sha256": built.manifest_sha256,
-    }
-
-
-def promotion_stats(promoted: PromotedBundle) -> dict[str, Scalar]:
-    """STATS of a promoted bundle."""
-    return {
-        "status": "ok",
-        "profile": promoted.manifest.voice_profile_id,
-        "files": len(promoted.manifest.files),
-        "manifest_sha256": promoted.manifest_sha256,
-    }
-
-
 def show_built(protocol: Protocol, built: BuiltBundle) -> None:
     """Write a built bundle as STATS and ARTIFACT lines."""
-    protocol.stats(build_stats(built, protocol.shown(built.root)))
+    protocol.stats({"bundle_dir": protocol.shown(built.root), **built.stats})
     protocol.artifact(built.manifest_path)
 
 
 def show_promoted(protocol: Protocol, promoted: PromotedBundle) -> None:
     """Write a promoted bundle as STATS and ARTIFACT lines."""
-    protocol.stats(promotion_stats(promoted))
+    protocol.stats(promoted.stats)
     protocol.artifact(promoted.manifest_path)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voicemill.audio.embedding import SpeakerModel
 from voicemill.dataset.prepared import PreparedDataset
 from voicemill.dataset.stage_clock import StageClock
 from voicemill.errors import UsageError
@@ -21,11 +20,11 @@ from voicemill.evaluation.evaluate import (
     evaluate_voice,
 )
 from voicemill.evaluation.limit_results import apply_limits
+from voicemill.evaluation.other_speakers import other_people, other_speakers
 from voicemill.evaluation.recogniser_pool import RecogniserPool
 from voicemill.evaluation.trials import Trials, plan, shipped_sentences
 from voicemill.metrics.figure_limits import EvaluationSettings, FigureLimits
 from voicemill.metrics.judges import Judges, find_judges
-from voicemill.metrics.speaker import SpeakerProfile, speaker_distance, speaker_profile
 from voicemill.progress import Observer, SilentObserver
 from voicemill.settings import Settings
 from voicemill.synthesis.vocoders import IstftVocoder
@@ -34,8 +33,6 @@ from voicemill.weights.registry import WeightsRegistry
 from voicemill.workers import usable_cores
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
     from voicemill.evaluation.model import Evaluation
     from voicemill.lane.trained_voice import TrainedVoice
@@ -45,8 +42,6 @@ HIFIGAN = "hifigan"
 ISTFT = "istft"
 GRIFFIN_LIM_ITERATIONS = 60
 """More iterations are hardly clearer (docs/benchmarks.md)."""
-SAME_SPEAKER = 0.2
-"""Distance below which two profiles are of one speaker (docs/evaluation.md)."""
 
 
 def load_speakers(voice: TrainedVoice) -> dict[str, Speaker]:
@@ -110,16 +105,16 @@ def evaluate_against_dataset(
     """Measure candidates against a dataset's held-out recordings; arguments as in `evaluate_voice`."""
     from voicemill.align.recognition import PocketSphinxRecogniser
 
-    own = _recordings(dataset, "train", sample_rate)
+    own, sentences = _recordings(dataset, "train", sample_rate), references(dataset, sample_rate)
     judges = shipped_judges(settings)
     speakers = SpeakerReferences(
         own=own,
         others=other_speakers(own, sample_rate, settings.repository),
-        people=_other_people(judges, settings),
+        people=other_people(judges, settings.repository),
     )
     return evaluate_voice(
         candidates,
-        TestMaterial(sample_rate, references(dataset, sample_rate), speakers, trials, judges),
+        TestMaterial(sample_rate, sentences, speakers, trials, judges),
         RecogniserPool(PocketSphinxRecogniser(), workers=usable_cores()),
         TrainingSummary(final_loss=final_loss),
         observer,
@@ -133,13 +128,6 @@ def shipped_judges(settings: Settings) -> Judges:
     )
 
 
-def _other_people(judges: Judges, settings: Settings) -> NDArray[np.float64] | None:
-    from voicemill.evaluation.other_speakers import shipped_people
-
-    model = judges.speaker
-    return shipped_people(settings.repository, model.sha256) if isinstance(model, SpeakerModel) else None
-
-
 def plan_test_sentences(settings: Settings, wanted: EvaluationSettings, *, plain: bool) -> Trials:
     """The shipped test sentences that the preset asks for; numbers are read by the normaliser that `say` uses.
 
@@ -149,18 +137,6 @@ def plan_test_sentences(settings: Settings, wanted: EvaluationSettings, *, plain
     from voicemill.text.normalise import normalise
 
     return plan(shipped_sentences(settings.repository), wanted, normalise, plain=plain)
-
-
-def other_speakers(own: Sequence[Samples], sample_rate: int, repository: Path) -> dict[str, SpeakerProfile]:
-    """The shipped speaker profiles, without the one of this voice's own speaker."""
-    from voicemill.evaluation.other_speakers import shipped_profiles
-
-    mine = speaker_profile(own, sample_rate)
-    return {
-        name: profile
-        for name, profile in shipped_profiles(repository).items()
-        if speaker_distance(mine, profile) > SAME_SPEAKER
-    }
 
 
 def candidate_of(name: str, speaker: Speaker, description: str) -> Candidate:

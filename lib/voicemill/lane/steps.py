@@ -239,7 +239,7 @@ def bundle(run: LaneRun) -> list[TableRow]:
     """
     with run.reporter.step(plan.BUNDLE, ["bundle"]), run.clock.stage("bundle"):
         built = bundling.build(run.settings)
-    run.reporter.stats(bundling.build_stats(built, run.reporter.shown(built.root)))
+    run.reporter.stats({"bundle_dir": run.reporter.shown(built.root), **built.stats})
     run.reporter.artifact(built.manifest_path)
     return []
 
@@ -268,7 +268,7 @@ def promote(run: LaneRun) -> list[TableRow]:
             rows, artifacts = _results(run, promoted)
             rows += checks
             bundling.sign_sample(settings, promoted)
-    run.reporter.stats(bundling.promotion_stats(promoted) | ({} if status.dry_run else {"bundle_valid": True}))
+    run.reporter.stats(promoted.stats | ({} if status.dry_run else {"bundle_valid": True}))
     for path in artifacts:
         run.reporter.artifact(path)
     return rows
