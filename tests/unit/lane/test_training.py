@@ -22,7 +22,7 @@ def test_a_training_that_ends_without_a_model_is_no_success(tmp_path: Path) -> N
     reporter = LaneReporter(Protocol(io.StringIO()), None, SilentObserver())
     context = SimpleNamespace(
         folder=tmp_path,
-        request=SimpleNamespace(force=False, resume=False, ray=None),
+        request=SimpleNamespace(preparation=SimpleNamespace(force=False, ray=None), resume=False),
         cleared=SimpleNamespace(config=TrainingConfig(preset="one process")),
         run=SimpleNamespace(reporter=reporter, interrupts=Interrupts(), clock=StageClock(reporter, list)),
     )
