@@ -8,16 +8,18 @@ from __future__ import annotations
 import itertools
 import math
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
-from corpus import Crops
 from nemo.collections.tts.models import HifiGanModel
+from numpy.typing import NDArray
 from torch.nn import functional
 
 from voicemill.files import atomic_path
 from voicemill.training.config import TrainingConfig
 from voicemill.training.hifigan_model import build_hifigan
+from voicemill.training.runtime import restore_hifigan
 
 RESOLUTIONS = (512, 1024, 2048)
 """Samples in a transform, hop a quarter: the multi-resolution STFT loss of Parallel WaveGAN (Yamamoto et al., 2020)."""
@@ -29,6 +31,13 @@ BLURRED_PART = 0.4
 """Part of the segments whose mel is blurred, as an acoustic model blurs it; the target samples are not."""
 LARGEST_BLUR = (1.5, 1.2)
 """Standard deviation of that blur: in mel bands, in frames."""
+
+
+class Crops(Protocol):
+    """Random pieces of recordings; those of a step depend on a seed and the step only."""
+
+    def batch(self, step: int, size: int, length: int) -> NDArray[np.float32]:
+        """Float32 (size, length) in -1..1."""
 
 
 class VocoderTraining:
@@ -150,6 +159,11 @@ class VocoderTraining:
             for weight, average in zip(model.generator.parameters(), self.average, strict=True):
                 weight.copy_(average)
         return model.eval()
+
+    def start_from(self, path: Path) -> None:
+        """Begin with the weights of a finished base `.nemo`, its discriminators among them, and new optimisers."""
+        self.model.load_state_dict(restore_hifigan(path).state_dict())
+        self.average = [weight.detach().clone() for weight in self.model.generator.parameters()]
 
     def save(self, path: Path) -> None:
         """Save the state for a resumed run, atomically."""

@@ -155,6 +155,17 @@ class PeopleCrops:
         return crop, (hertz * ratio).astype(np.float32), voiced, np.asarray(cutoff, np.float32)
 
 
+class Segments:
+    """The samples of `PeopleCrops` alone, by their length in samples: what HiFi-GAN's training takes."""
+
+    def __init__(self, crops: PeopleCrops, audio: AudioConfig) -> None:
+        self._crops, self._hop = crops, audio.hop_length
+
+    def batch(self, step: int, size: int, length: int) -> NDArray[np.float32]:
+        """Float32 (size, length) in -1..1; the length is whole frames."""
+        return self._crops.batch(step, size, length // self._hop).samples
+
+
 class PreparedCrops:
     """Batches of `PeopleCrops`, made by other processes ahead of their steps: a GPU takes them faster than one core."""
 

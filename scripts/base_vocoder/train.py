@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Train the embedded base vocoder (data/base/base-en-small-hifigan.nemo) on flite's voices, from random weights.
+"""Train the embedded base vocoder (data/base/base-en-small-hifigan.nemo) on flite's voices, from random weights; with
+--speakers on recordings of people, with --init from the weights of a finished one.
 
 There are two phases, each with its budget of wall-clock minutes. First the generator alone is trained to match spectra
 (a multi-resolution STFT loss and a mel loss), which is cheap and soon intelligible. Then NeMo's discriminators are
@@ -38,6 +39,10 @@ CONFIG = TrainingConfig(preset="base-vocoder", vocoder=VocoderConfig(learning_ra
 )
 @click.option("--folder", type=click.Path(path_type=Path), required=True, help="Corpus, checkpoint and log.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The .nemo to write.")
+@click.option(
+    "--speakers", type=click.Path(path_type=Path, exists=True), multiple=True, help="<speaker>/<clip>.flac below it."
+)
+@click.option("--init", type=click.Path(path_type=Path, exists=True), help="A base (.nemo) to start from.")
 @click.option("--reconstruction-minutes", type=float, default=30.0)
 @click.option("--adversarial-minutes", type=float, default=60.0)
 @click.option("--shifted-part", type=float, default=0.6, help="Part of the crops at another pitch.")
@@ -49,6 +54,8 @@ def main(
     text: Path,
     folder: Path,
     out: Path,
+    speakers: tuple[Path, ...],
+    init: Path | None,
     reconstruction_minutes: float,
     adversarial_minutes: float,
     shifted_part: float,
@@ -57,14 +64,17 @@ def main(
     resume: bool,
     export: bool,
 ) -> None:
-    """Render the corpus if it is missing, train, save."""
+    """Render or read the corpus if it is missing, train, save."""
     from corpus import Crops, render
+    from people import PeopleCrops, Segments, read_speakers
 
     from voicemill.training.runtime import nemo_runtime
 
-    corpus = folder / "corpus.npz"
+    corpus = folder / ("people.npz" if speakers else "corpus.npz")
     rate = CONFIG.audio.sample_rate
-    if not corpus.is_file():
+    if speakers and not corpus.is_file():
+        read_speakers(speakers, corpus, CONFIG.audio)
+    elif not corpus.is_file():
         sentences = [line.strip() for line in text.read_text(encoding="utf-8").splitlines() if line.strip()]
         render(sentences, corpus, sample_rate=rate, seed=seed, jobs=threads)
     with nemo_runtime():
@@ -74,8 +84,15 @@ def main(
         torch.set_num_threads(threads)
         torch.set_flush_denormal(True)
         torch.manual_seed(seed)
-        training = VocoderTraining(CONFIG, Crops(corpus, sample_rate=rate, seed=seed, shifted_part=shifted_part))
+        training = VocoderTraining(
+            CONFIG,
+            Segments(PeopleCrops(corpus, CONFIG.audio, seed=seed), CONFIG.audio)
+            if speakers
+            else Crops(corpus, sample_rate=rate, seed=seed, shifted_part=shifted_part),
+        )
         checkpoint = folder / "checkpoint.pt"
+        if init and not resume:
+            training.start_from(init)
         if resume or export:
             training.load(checkpoint)
         if not export:

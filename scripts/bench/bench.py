@@ -387,28 +387,50 @@ def judges(speakers: tuple[Path, ...], count: int) -> None:
 @click.argument("dataset", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--preset", default="cpu", show_default=True)
 @click.option("--set", "overrides", default="{}", help="YAML merged over the preset.")
-@click.option("--acoustic", type=click.Path(path_type=Path), help="Base FastPitch.  [default: random weights]")
+@click.option(
+    "--acoustic",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    default=ROOT / "data/base/base-en-people-fastpitch.safetensors",
+    help="Base FastPitch.",
+)
+@click.option("--from-scratch", is_flag=True, help="Without a base FastPitch.")
 @click.option(
     "--istft",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     default=ROOT / "data/base/base-en-people-istft.safetensors",
     help="Base vocoder.",
 )
-@click.option("--seed", default=1, show_default=True)
+@click.option("--seed", default=1, show_default=True, help="Of fold 0; each further fold adds its number.")
+@click.option("--folds", default=8, show_default=True, help="The clips are divided into so many.")
+@click.option("--fold", "chosen", type=int, multiple=True, default=(0, 1, 2), show_default=True, help="To measure.")
+@click.option("--minutes", type=float, help="Audio to train on.  [default: all outside the fold]")
+@click.option("--out", type=click.Path(path_type=Path), help="Results; those of other folds there count, too.")
 @click.pass_obj
 def likeness(
-    work: Path, dataset: Path, preset: str, overrides: str, acoustic: Path | None, istft: Path, seed: int
+    work: Path,
+    dataset: Path,
+    preset: str,
+    overrides: str,
+    acoustic: Path,
+    from_scratch: bool,
+    istft: Path,
+    seed: int,
+    folds: int,
+    chosen: tuple[int, ...],
+    minutes: float | None,
+    out: Path | None,
 ) -> None:
-    """Train a voice on DATASET, a prepared one, and judge forty sentences of it beside its held-out recordings."""
+    """Train a voice on DATASET, a prepared one, without a fold of it, and judge it beside that fold's recordings."""
     import yaml
     from likeness import Bases, report
 
     from voicemill.training.config import load_config
 
     config = load_config(CONFIG, preset, {"seed": seed, "threads": 1, **yaml.safe_load(overrides)})
-    out = work / f"likeness-{time.time_ns()}"
-    out.mkdir(parents=True)
-    for line in report(dataset, config, Bases(acoustic, istft), out):
+    out = out or work / f"likeness-{time.time_ns()}"
+    out.mkdir(parents=True, exist_ok=True)
+    bases = Bases(None if from_scratch else acoustic, istft)
+    for line in report(dataset, config, bases, out, folds=folds, chosen=chosen, minutes=minutes):
         click.echo(line)
 
 
@@ -436,11 +458,15 @@ def vocoders(speakers: tuple[Path, ...], bases: tuple[Path, ...], count: int) ->
 @click.option(
     "--music", type=click.Path(path_type=Path, exists=True), multiple=True, help="To mix with speech; repeatable."
 )
-@click.option("--count", default=200, show_default=True, help="Windows of 5 s of each group that are marked and attacked.")
+@click.option(
+    "--count", default=200, show_default=True, help="Windows of 5 s of each group that are marked and attacked."
+)
 @click.option("--scheme", default="voicemill", show_default=True, help="voicemill, or perth where it is installed.")
 @click.option("--trials", default=0, show_default=True, help="Windows with wrong keys.")
 @click.option("--searches", default=0, show_default=True, help="Windows with wrong keys at every speed.")
-def marks(groups: tuple[Path, ...], music: tuple[Path, ...], count: int, scheme: str, trials: int, searches: int) -> None:
+def marks(
+    groups: tuple[Path, ...], music: tuple[Path, ...], count: int, scheme: str, trials: int, searches: int
+) -> None:
     """The watermark under attack on each folder of recordings, and where there is none."""
     from marks import attack_report, false_alarm_report
 

@@ -168,7 +168,8 @@ def _fit(run: TrainingRun, module: AcousticModule, source: ExampleSource, select
     module.split_to_fit(_memory_estimate(module, source, plan), trainer.strategy.root_device, run.hooks.note)
     if speedups.compiles(run.config, device):
         module.forward_pass = speedups.compiled(module.forward_pass, device, run.hooks.note)
-    fit(trainer, module, StepBatches(source, plan, range(module.step, module.max_steps)), run.hooks)
+    steps = range(module.step, module.max_steps)
+    fit(trainer, module, StepBatches(source, plan, steps, excerpts=run.config.acoustic.excerpts), run.hooks)
 
 
 def _selection(run: TrainingRun, dataset: TrainingDataset, module: AcousticModule) -> Selection | None:
