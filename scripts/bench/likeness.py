@@ -17,7 +17,7 @@ import numpy as np
 from judges import shipped_judges
 
 from voicemill.evaluation.judging import Panel
-from voicemill.metrics.bootstrap import interval_of_mean
+from voicemill.metrics.intervals import interval_of_mean
 from voicemill.metrics.inputs import JudgedSentences
 from voicemill.synthesis.vocoders import IstftVocoder
 from voicemill.training.config import TrainingConfig
