@@ -17,8 +17,8 @@ import numpy as np
 from judges import shipped_judges
 
 from voicemill.evaluation.judging import Panel
-from voicemill.metrics.intervals import interval_of_mean
 from voicemill.metrics.inputs import JudgedSentences
+from voicemill.metrics.intervals import interval_of_mean
 from voicemill.synthesis.vocoders import IstftVocoder
 from voicemill.training.config import TrainingConfig
 from voicemill.training.data import TrainingClip, TrainingDataset, read_audio, read_dataset
