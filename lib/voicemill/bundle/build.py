@@ -106,12 +106,14 @@ def build_bundle(
     tools = gate.select_all((*status.weights_used, *lexicon), loaded)
     used = [selected, *([vocoder] if vocoder else []), *(selection.entry for selection in tools)]
     check_replaceable(out_dir)
+    attribution = attribution_text(used, data_notice)
+    page = None if status.dry_run or INSTRUCTIONS in sources else instructions(sources)
     with files.atomic_directory(out_dir) as staging:
         digests = [copy_checked(source.parent, source.name, staging / name) for name, source in sources.items()]
         digests = [Digest(name, digest.bytes, digest.sha256) for name, digest in zip(sources, digests, strict=True)]
-        (staging / ATTRIBUTION).write_text(attribution_text(used, data_notice), encoding="utf-8", newline="\n")
-        if not status.dry_run and INSTRUCTIONS not in sources:
-            (staging / INSTRUCTIONS).write_text(instructions(sources), encoding="utf-8", newline="\n")
+        (staging / ATTRIBUTION).write_text(attribution, encoding="utf-8", newline="\n")
+        if page is not None:
+            (staging / INSTRUCTIONS).write_text(page, encoding="utf-8", newline="\n")
             digests.append(digest_file(staging, INSTRUCTIONS))
         digests.append(digest_file(staging, ATTRIBUTION))
         in_graph = next((selection.entry for selection in tools if selection.entry.kind == "vocoder"), None)

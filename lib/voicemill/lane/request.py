@@ -86,6 +86,7 @@ class LaneRequest:
         if options.base_weights and options.init_from:
             raise UsageError("--base-weights and --init-from are two starts; choose one.")
         voice = options.voice or settings.voice.profile_id
+        cluster, inherited = _cluster(options, settings), INHERITABLE - _given(options)
         preparation = PreparationRequest(
             voice=voice,
             source=_source(settings, options, voice),
@@ -96,9 +97,9 @@ class LaneRequest:
             trusted_signers=anchors_of_environment(),
             rights=options.source.rights(),
             allowlist=settings.weights.allowlist,
-            ray=_cluster(options, settings),
+            ray=cluster,
             force=options.force,
-            inherited=INHERITABLE - _given(options),
+            inherited=inherited,
             replace_reviewed=options.source.replace_reviewed,
         )
         _require_files(preparation)
