@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from voicemill.dataset.clip_results import AlignedClip, CutClip
 from voicemill.dataset.report import Rejection
 from voicemill.dataset.utterances import Utterance
-from voicemill.text import normalise
 
 if TYPE_CHECKING:
     from voicemill.align.text_check import WrongWords
@@ -31,11 +30,6 @@ class CandidateClip:
     aligned: AlignedClip | None = None
     similarity: float | None = None
     doubts: tuple[WrongWords, ...] = ()
-
-    @property
-    def words(self) -> str:
-        """Its words in normalised spelling."""
-        return " ".join(normalise.words(self.utterance.normalized))
 
 
 @dataclass(frozen=True)

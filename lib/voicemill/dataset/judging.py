@@ -21,6 +21,7 @@ from voicemill.dataset import recording_warnings, speakers
 from voicemill.dataset.candidates import CandidateClip, Fault, RejectedClip, reject
 from voicemill.dataset.limits import QualityLimits
 from voicemill.dataset.manifest import WordRow
+from voicemill.text import normalise
 
 if TYPE_CHECKING:
     from voicemill.dataset.context import PreparationContext
@@ -64,7 +65,8 @@ def by_speech(
     def print_of(index: int) -> Fingerprint:
         return fingerprints.fingerprint(*decode.read_mono(kept[index].path))
 
-    copies = of_copies([clip.words for clip in kept], [clip.cut.sha256 for clip in kept], print_of, limits)
+    texts = [" ".join(normalise.words(clip.utterance.normalized)) for clip in kept]
+    copies = of_copies(texts, [clip.cut.sha256 for clip in kept], print_of, limits)
     kept, copied = _sift(kept, copies)
     return kept, [*misheard, *others, *copied]
 

@@ -27,9 +27,9 @@ class LaneRun:
     Attributes:
         job: names the lane's files.
         voice: profile id of the voice.
-        held: locks that end with the run.
-        measured: figures and sounds of the evaluation, once this process has made it.
         clock: measures the stages after the preparation.
+        measured: figures and sounds of the evaluation, once this process has made it.
+        held: locks that end with the run.
     """
 
     settings: Settings
@@ -38,13 +38,10 @@ class LaneRun:
     job: str
     voice: str
     display_name: str
+    clock: StageClock
     measured: VoiceEvaluation | None = None
-    clock: StageClock = field(init=False)
     held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _dataset: Path | None = None
-
-    def __post_init__(self) -> None:
-        self.clock = StageClock(self.reporter, list)
 
     def keep(self, dataset: PreparedDataset) -> None:
         """Keep others from replacing or removing the dataset until the run ends.
@@ -60,13 +57,13 @@ class LaneRun:
 
 @dataclass(frozen=True)
 class TrainingContext:
-    """A training within a run of the lane."""
+    """A training within a run of the lane.
+
+    Attributes:
+        folder: checkpoints of the voice.
+    """
 
     request: LaneRequest
     cleared: Cleared
     run: LaneRun
-
-    @property
-    def folder(self) -> Path:
-        """Checkpoints of the voice."""
-        return self.run.settings.paths.checkpoints / self.request.preparation.voice
+    folder: Path

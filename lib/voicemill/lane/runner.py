@@ -129,6 +129,7 @@ def _take(step: LaneStep, run: LaneRun, request: LaneRequest | None) -> list[Tab
 def _lane_run(
     settings: Settings, reporter: LaneReporter, interrupts: Interrupts, job: str, request: LaneRequest | None
 ) -> LaneRun:
+    from voicemill.dataset.stage_clock import StageClock
     from voicemill.lane.run import LaneRun
 
     return LaneRun(
@@ -138,6 +139,7 @@ def _lane_run(
         job=job,
         voice=request.preparation.voice if request else settings.voice.profile_id,
         display_name=request.display_name if request else settings.voice.display_name,
+        clock=StageClock(reporter, list),
     )
 
 

@@ -56,7 +56,8 @@ def train(request: LaneRequest, run: LaneRun) -> list[TableRow]:
     run.keep(dataset)
     # The number of training steps depends on the length of the recordings.
     cleared = dataclasses.replace(cleared, config=cleared.config.for_audio(dataset.stats.train_seconds))
-    context = TrainingContext(request=request, cleared=cleared, run=run)
+    folder = settings.paths.checkpoints / request.preparation.voice
+    context = TrainingContext(request=request, cleared=cleared, run=run, folder=folder)
     with reporter.step(plan.TRAIN, training.stages(cleared.config)):
         models = training.train_models(context, dataset)
         status = statuses.training_status(context, dataset, models, started)
