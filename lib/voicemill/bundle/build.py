@@ -105,9 +105,9 @@ def build_bundle(
     lexicon = (gate.LEXICON_WEIGHTS,) if LEXICON in sources and not status.dry_run else ()
     tools = gate.select_all((*status.weights_used, *lexicon), loaded)
     used = [selected, *([vocoder] if vocoder else []), *(selection.entry for selection in tools)]
-    check_replaceable(out_dir)
     attribution = attribution_text(used, data_notice)
     page = None if status.dry_run or INSTRUCTIONS in sources else instructions(sources)
+    check_replaceable(out_dir)
     with files.atomic_directory(out_dir) as staging:
         digests = [copy_checked(source.parent, source.name, staging / name) for name, source in sources.items()]
         digests = [Digest(name, digest.bytes, digest.sha256) for name, digest in zip(sources, digests, strict=True)]
