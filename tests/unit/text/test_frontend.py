@@ -24,6 +24,9 @@ HALVES = {
     "sentences-8.tsv": 174,
     "sentences-9.tsv": 174,
     "sentences-10.tsv": 79,
+    "sentences-11.tsv": 163,
+    "sentences-12.tsv": 163,
+    "sentences-13.tsv": 157,
 }
 """Parts of the test set, and the least number of sentences in each."""
 GOAL = 0.97

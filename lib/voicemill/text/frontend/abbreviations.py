@@ -76,6 +76,10 @@ _BARE_TITLES = frozenset(word_list("mr mrs ms dr prof capt lt sgt cpl rev"))
 """Those that are also written without a dot."""
 _JOINED_TITLES = frozenset(word_list("mr mrs ms dr"))
 """Those that are also written without a dot and a name, as in `Mr and Mrs`."""
+_NOUNS = frozenset(word_list("dr prof sgt rev capt"))
+"""Those that also stand alone: `is there a Dr here`."""
+_OWNERS = frozenset(word_list("a the my your his her our their this that another"))
+"""Before a title that stands alone."""
 _PLACES = {
     "st": "street",
     "ave": "avenue",
@@ -104,7 +108,7 @@ _POSITIONS = frozenset(
     )
 )
 """After `Sr.`, which means senior there and sister before other names."""
-_DIRECTIONS = {
+DIRECTIONS = {
     "N": "north",
     "S": "south",
     "E": "east",
@@ -114,6 +118,15 @@ _DIRECTIONS = {
     "SE": "southeast",
     "SW": "southwest",
 }
+"""Compass points."""
+_REGIONS = frozenset(
+    word_list(
+        "Africa America Asia Atlantic Carolina Dakota Europe Germany Ireland Korea Macedonia Pacific Sudan Virginia "
+        "Vietnam Wales Yorkshire Sussex Midlands Hampshire London Timor Anglia England Yemen Bengal Australia Sea Coast "
+        "Territory Island Islands"
+    )
+)
+"""Names of places after a compass letter, besides streets: `N. Korea`."""
 _TOWARDS = frozenset(word_list("from to toward towards in into on facing lies"))
 """Before `the` and a direction: wind from the W."""
 _GENERAL = {
@@ -132,6 +145,8 @@ _GENERAL = {
     "misc": "miscellaneous",
     "tel": "telephone",
     "temp": "temperature",
+    "lat": "latitude",
+    "ret": "retired",
     "est": "established",
     "avg": "average",
     "inc": "incorporated",
@@ -353,7 +368,7 @@ def expand(word: str, context: WordContext) -> Abbreviation | None:
     key, capital, dotted = word.lower(), word[0].isupper(), context.dotted
     before_name, after_name = context.after[:1].isupper(), context.before[:1].isupper()
     numbered = re.fullmatch(r"\d+(?:st|nd|rd|th)", context.before) is not None
-    final = dotted and (not context.after or (before_name and context.after not in _DIRECTIONS)) and not context.mark
+    final = dotted and (not context.after or (before_name and context.after not in DIRECTIONS)) and not context.mark
     if key in _AFTER_NUMBERS and dotted and not word[1:2].isupper() and context.before[-1:].isdigit():
         one, many = _AFTER_NUMBERS[key]
         part = re.fullmatch(r"\d+/\d+", context.before) is not None
@@ -390,6 +405,8 @@ def expand(word: str, context: WordContext) -> Abbreviation | None:
             return _done(_TITLES[key])
     if capital and key in _JOINED_TITLES and context.after in ("and", "or", "&"):
         return _done(_TITLES[key])
+    if capital and key in _NOUNS and context.before.lower() in _OWNERS and not before_name:
+        return _done(_TITLES[key], final and not context.after)
     if capital and key in _PLACES and (after_name or numbered):
         return _done(_PLACES[key], final)
     if key == "sr" and word == "Sr" and dotted and before_name and not after_name and context.after not in _POSITIONS:
@@ -422,22 +439,26 @@ def direction(letters: str, before: Sequence[str], after: Sequence[str]) -> str:
         before: words before, as written, the nearest first; an empty string is a mark.
         after: words after, likewise.
     """
-    if letters not in _DIRECTIONS:
+    if letters not in DIRECTIONS:
         return ""
     towards = before[0].lower() == "due" or (before[0].lower() == "the" and before[1].lower() in _TOWARDS)
     if towards and (not after[0] or after[0] in FUNCTION_WORDS):
-        return _DIRECTIONS[letters]
+        return DIRECTIONS[letters]
+    if len(letters) == 1 and re.search(r"\d ?\u00b0$", before[0]):
+        return DIRECTIONS[letters]
+    if len(letters) == 1 and after[0] in _REGIONS:
+        return DIRECTIONS[letters] + ("ern" if after[0] in ("Ireland", "Territory") else "")
     numbered = before[0].isdigit() and before[1].lower() in ("hwy", "highway", "route", "rte", "interstate")
     if len(letters) == 1 and (numbered or re.fullmatch(r"(?:I|US|SR)-?\d+", before[0])):
-        return _DIRECTIONS[letters]
+        return DIRECTIONS[letters]
     nearest = before[0] or (before[1] if before[1].lower() in _PLACES else "")
     if _is_street(nearest) and nearest[:1].isupper() and not (len(letters) == 1 and after[0][:1].isupper()):
-        return _DIRECTIONS[letters]
+        return DIRECTIONS[letters]
     if before[0][:1].isupper() and before[0].lower() not in _STARTERS:
         return ""
     for position, word in enumerate(after):
         if position and _is_street(word):
-            return _DIRECTIONS[letters]
+            return DIRECTIONS[letters]
         if not (word[:1].isupper() or re.fullmatch(r"\d+(?:st|nd|rd|th)", word)):
             break
     return ""

@@ -13,7 +13,11 @@ from voicemill.text.frontend.forms import (
 )
 from voicemill.text.frontend.units import word_list
 
-_TOP_LEVEL = "com|org|net|edu|gov|io|dev|info|co\\.uk|ac\\.uk|org\\.uk|de|fr|nl|eu|ch|at|se|no|jp|au|ca"
+_TOP_LEVEL = (
+    "com|org|net|edu|gov|mil|io|dev|info|biz|co\\.uk|ac\\.uk|org\\.uk|gov\\.uk|nhs\\.uk|com\\.au|edu\\.au|gov\\.au|co\\.nz|co\\.za|co\\.jp|"
+    "co\\.in|com\\.br|de|fr|nl|eu|ch|at|se|no|jp|au|ca|us|tv|ai|cc|ie|nz|pl|cz|dk|fi|pt|gr|es|br|mx|ru|cn|kr|tk|ly|"
+    "gg|fm|app|tech|online|site|store|shop|blog|cloud|page|xyz|news|media|museum|academy|studio|design"
+)
 _FILE_SUFFIX = (
     "txt|pdf|py|json|csv|tsv|jpe?g|png|gif|svg|mp3|mp4|wav|flac|docx?|xlsx?|pptx?|html?|zip|exe|md|ya?ml|xml|sh|"
     "js|ts|css|cpp|rs|rb|php|ini|cfg|conf|log|bat|dll|rtf|odt|epub|mkv|mov|avi|ogg|opus|webp|tar|gz|toml|ipynb|onnx"
@@ -181,7 +185,8 @@ FORMS = {
     "zip_code": Form(r"(?<![\w-])\d{5}-\d{4}(?![\w-])", _zip_code),
     "phone": Form(
         r"(?<![\w+-])(?:\+\d{1,3}(?:[ -]\(?\d{1,8}\)?){2,5}|(?:\+?1[ .-])?(?:\(\d{3}\) ?|\d{3}[.-])\d{3}[.-]\d{4}"
-        r"|\d{3}-\d{4}|0\d{2,4}(?: \d{3,8}){1,3})(?![\w-]|[.,]\d)",
+        r"|\d{3}-\d{4}|0\d{2,4}(?: \d{3,8}){1,3}"
+        r"|(?<=[Tt]el[.:] )\d{3} \d{4}|1 ?[38]00[ -]\d{3}[ -]\d{3,4})(?![\w-]|[.,]\d)",
         _phone,
     ),
 }

@@ -166,7 +166,7 @@ def _joined_words(word: str, listed: Callable[[str], bool]) -> Reading:
 
 def _numeral(word: str, around: Surroundings) -> list[Reading] | None:
     before = around.before.lower()
-    lower = word.islower() and around.before[:1].isupper() and before in _SMALL_NUMERALS
+    lower = word.islower() and before in _SMALL_NUMERALS and (around.before[:1].isupper() or len(word) > 1)
     upper = word.upper() if lower else word
     value = numbers.roman(upper)
     if upper == "IV" and (before == "an" or around.after.lower() in _INFUSED):

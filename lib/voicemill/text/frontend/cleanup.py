@@ -83,6 +83,8 @@ _FENCE = re.compile(r"^\s{0,3}(?:```|~~~).*$", re.MULTILINE)
 _RULE = re.compile(r"^\s{0,3}(?:[-*_][ \t]?){3,}$", re.MULTILINE)
 _LINE_MARK = re.compile(r"^[ \t]{0,8}(?:#{1,6}[ \t]+|>[ \t]?|[-*+][ \t]+(?:\[[ xX]\][ \t]+)?)", re.MULTILINE)
 _LINK = re.compile(r"!?\[([^\[\]\n]{1,300})\]\([^()\s]{1,2000}\)")
+_BRACKETED_ADDRESS = re.compile(r"<((?:https?://|mailto:)[^\s<>]{1,500}|[\w.+-]{1,64}@[\w.-]{1,250})>")
+"""An address in angle brackets, as Markdown and the headers of e-mail have it."""
 _EMPHASIS = re.compile(r"(?<![\w*])(\*{1,3}|~~)(?=\S)([^*~\n]{1,500}?)(?<=\S)\1(?![\w*])")
 _UNDERLINE = re.compile(r"(?<!\w)(_{1,3})(?=[^\s_])([^_\n]{1,500}?)(?<=[^\s_])\1(?!\w)")
 _TAG = re.compile(
@@ -137,6 +139,7 @@ def clean(text: str) -> str:
     """Plain text: no markup, no emoji, ASCII quotes and apostrophes, spaces collapsed, paragraphs kept as lines."""
     text = unicodedata.normalize("NFC", _without_long_runs_of_marks(text))
     text = _TAG.sub(" ", unescape(text))
+    text = _BRACKETED_ADDRESS.sub(lambda match: match[1].removeprefix("mailto:"), text)
     text = _COPYRIGHT_TWICE.sub(r"\1", text)
     text = _SECTION_TWICE.sub(r"\1", text)
     text = _COMPOSED_SIGN.sub(lambda match: _COMPOSED_SIGNS[match[0]], _CALL.sub("", text))

@@ -7,13 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from voicemill.text.frontend import numbers
-from voicemill.text.frontend.units import MAGNITUDES, word_list
+from voicemill.text.frontend.units import CURRENCIES, MAGNITUDES, MONTHS, WEEKDAYS, word_list
 
 Reading = list[str]
 """Lower-case words; a single upper-case letter is the letter's name (`A` is /EY/)."""
 NUMBER = r"(?:\d{1,3}(?:,\d{3}){1,12}|\d{1,60})"
 """Digits, with or without thousands separators."""
 MAGNITUDE = "|".join(sorted(map(re.escape, MAGNITUDES), key=len, reverse=True))
+"""Words and letters for powers of ten, as alternatives of a pattern."""
+CURRENCY_SIGNS = "".join(map(re.escape, CURRENCIES))
+"""Signs of currencies, as characters of a pattern."""
 
 FUNCTION_WORDS = frozenset(
     word_list(
@@ -23,6 +26,9 @@ FUNCTION_WORDS = frozenset(
     )
 )
 """After a quantity, no noun that it qualifies."""
+
+_DAYS = frozenset(WEEKDAYS) | frozenset(MONTHS)
+"""Capitalised words after a quantity that it does not qualify."""
 
 SIGNS: dict[str, Reading] = {
     "&": ["and"],
@@ -41,6 +47,7 @@ SIGNS: dict[str, Reading] = {
     "\u00f7": ["divided", "by"],
     "\u221a": ["square", "root", "of"],
     "\u221e": ["infinity"],
+    "\u2211": ["sum", "of"],
     "\u00a7": ["section"],
     "@": ["at"],
     "%": ["percent"],
@@ -124,3 +131,11 @@ def sign_words(sign: str) -> Reading:
     return {"-": ["minus"], "\u2013": ["minus"], "+": ["plus"], "\u00b1": SIGNS["\u00b1"], "~": SIGNS["~"]}.get(
         sign, []
     )
+
+
+def is_attributive(around: Neighbours) -> bool:
+    """Whether a quantity qualifies the noun after it: `a 27 inch screen`."""
+    following = around.next_word()
+    if around.last_word() not in ("a", "an", "the") or following.lower() in FUNCTION_WORDS:
+        return False
+    return following[:1].islower() or (len(following) > 1 and following.lower() not in _DAYS)

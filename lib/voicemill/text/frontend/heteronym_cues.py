@@ -32,6 +32,10 @@ CURTSY = frozenset(
 BOWED = frozenset(
     word_list("arrow arrows archer hunter violin violins cello viola tie ties ribbon hair yew string quiver dress")
 )
+QUARRELS = frozenset(word_list("broke breaks erupted erupts over about between blew flared"))
+"""After `row`, a quarrel."""
+QUARRELSOME = frozenset(word_list("blazing furious fierce heated bitter diplomatic political public angry terrible"))
+"""Before `row`, likewise."""
 CRYING = frozenset(
     word_list(
         "eye eyes cheek cheeks face cry cried crying shed sheds wiped wipe rolled ran gas wept fell single sad fought "

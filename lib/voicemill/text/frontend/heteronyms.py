@@ -280,6 +280,13 @@ def _bow(place: _Context) -> str:
     return VERB if _is_verb(place) or cues.CURTSY & near else NOUN
 
 
+def _row(place: _Context) -> str:
+    near = {place.before(step) for step in range(1, 3)}
+    after = place.after()
+    quarrel = after in cues.QUARRELS or (near & cues.QUARRELSOME and after not in ("of", "boat", "boats", "house"))
+    return "quarrel" if quarrel else NOUN
+
+
 def _bass(place: _Context) -> str:
     if place.after() in ("player", "guitar", "line", "drum", "clef", "notes", "singer", "voice", "guitarist", "solo"):
         return NOUN
@@ -369,6 +376,8 @@ _SPECIAL: dict[str, Callable[[_Context], str]] = {
     "tears": _tear,
     "bow": _bow,
     "bows": _bow,
+    "row": _row,
+    "rows": _row,
     "bass": _bass,
     "dove": _dove,
     "minute": _minute,

@@ -55,6 +55,11 @@ def ordinal(value: int) -> list[str]:
     return [*(words := cardinal(value))[:-1], _as_ordinal(words[-1])]
 
 
+def ordinal_ending(value: int) -> str:
+    """`st`, `nd`, `rd` or `th`, as it follows a number in digits."""
+    return "th" if value // 10 % 10 == 1 else {1: "st", 2: "nd", 3: "rd"}.get(value % 10, "th")
+
+
 def digits(text: str, zero: str = "zero") -> list[str]:
     """Each digit by its name; other characters are skipped."""
     return [zero if character == "0" else _ONES[int(character)] for character in text if character in "0123456789"]

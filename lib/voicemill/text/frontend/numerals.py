@@ -20,6 +20,7 @@ from voicemill.text.frontend.forms import (
     spelled,
 )
 from voicemill.text.frontend.units import MAGNITUDES, MONTHS, word_list
+from voicemill.text.frontend.word_classes import is_plural
 
 _YEAR_CUES = frozenset(
     word_list(
@@ -35,14 +36,18 @@ _CODE_CUES = frozenset(
         "gulfstream honda yamaha suzuki kawasaki ducati chrysler pontiac intel nokia boxer studio area psalm sonnet"
     )
 )
-_DIGIT_CUES = frozenset(["dial", "call", "code", "pin", "zip", "extension"])
+_DIGIT_CUES = frozenset(word_list("dial call ring text sms code passcode password pin zip extension ext"))
+"""Before a number that is read digit by digit."""
 _EMERGENCY = re.compile(r"\b(?:dial|call|ring|phone|text)\s+(?:\d{3},?\s+){1,3}(?:or|and)\s+$", re.I)
 _STREET = re.compile(
     rf" (?:[NSEW]\.? |[NS][EW] )?(?:[A-Z][a-z]+ |\d+(?:st|nd|rd|th) ){{1,3}}(?:{'|'.join(sorted(STREETS))})\b",
     re.IGNORECASE,
 )
 _RATED = re.compile(r"\b(?:rate[ds]?|rating|score[ds]?|gave|gives|got)\b[^.]{0,24}$", re.I)
-_EQUATION = re.compile(r"^\s*(?:[=<>+*/\u00d7\u00f7\u2260\u2264\u2265]\s*[\w(]|minus\b)")
+_EQUATION = re.compile(
+    r"^\s*(?:[=<>+*/\u00d7\u00f7\u2260\u2264\u2265]\s*[\w(]|minus\b|(?:is|equals|makes|gives)\s+(?:not\s+)?\d)"
+)
+_ASKED = re.compile(r"(?:[=+\u00d7\u00f7<>]|\b(?:what(?:'s| is)|solve|compute|calculate))\s*$", re.IGNORECASE)
 _SCORE_CUES = re.compile(
     r"\b(?:won|win|lost|lose|beat|score|scored|ended|finished|lead|leads|led|drew|tied|trail\w*)\b", re.I
 )
@@ -117,7 +122,10 @@ def _product(text: str, around: Neighbours) -> list[Reading]:
 
 def _in_equation(around: Neighbours) -> bool:
     """Whether a sign of arithmetic is next to the numbers."""
-    return _EQUATION.match(around.after) is not None or re.search(r"[=+\u00d7\u00f7<>]\s*$", around.before) is not None
+    asked = re.search(
+        r"(?:[=+\u00d7\u00f7<>]|\b(?:what(?:'s| is)|solve|compute|calculate|work out))\s*$", around.before, re.I
+    )
+    return asked is not None or _EQUATION.match(around.after) is not None
 
 
 def _division(text: str, _: Neighbours) -> list[Reading]:
@@ -138,6 +146,21 @@ def _roman_range(text: str, _: Neighbours) -> list[Reading]:
         return [[word for part in re.split(r"[-\u2013]", text) for word in spelled(part)]]
     joined = [*numbers.cardinal(first), "to", *numbers.cardinal(second)]
     return [joined, ["through" if word == "to" else word for word in joined]]
+
+
+def _roman_ordinal(text: str, _: Neighbours) -> list[Reading]:
+    """`XIXth`; letters with another ending are a word."""
+    value = numbers.roman(text[:-2])
+    right = value is not None and numbers.ordinal_ending(value) == text[-2:]
+    return [numbers.ordinal(value) if value is not None and right else [text.lower()]]
+
+
+def _letter_range(text: str, around: Neighbours) -> list[Reading]:
+    """`rows A-F`, `A\u2013F`; other letters with a hyphen are spelled."""
+    first, second = spelled(text)
+    found = [[first, "to", second], [first, "through", second]]
+    ranged = text[1] != "-" or is_plural(around.last_word())
+    return [*found, [first, second]] if ranged and text[0] < text[2] else [[first, second], *found]
 
 
 def _range(text: str, around: Neighbours) -> list[Reading]:
@@ -208,8 +231,9 @@ def _number(text: str, around: Neighbours) -> list[Reading]:
     last = around.last_word()
     if amount[0] == "0" or len(amount) > 15:
         return [spelled_out, ["oh" if word == "zero" else word for word in spelled_out], whole]
-    if len(amount) == 3 and (last in _DIGIT_CUES or _EMERGENCY.search(around.before)):
-        return [spelled_out, whole]
+    called = last in _DIGIT_CUES and len(amount) > 2 and not _counts(around)
+    if called or (len(amount) == 3 and _EMERGENCY.search(around.before)):
+        return [spelled_out, whole, numbers.pairs(amount)] if len(amount) < 5 else [spelled_out, whole]
     if 3 <= len(amount) <= 4 and last in _CODE_CUES:
         return [numbers.pairs(amount), whole, spelled_out]
     if len(amount) == 4 and _is_year(int(amount), around, last):
@@ -217,6 +241,12 @@ def _number(text: str, around: Neighbours) -> list[Reading]:
     if len(amount) == 4:
         return [whole, numbers.pairs(amount), spelled_out]
     return [whole, spelled_out] if len(amount) < 3 else [whole, spelled_out, numbers.pairs(amount)]
+
+
+def _counts(around: Neighbours) -> bool:
+    """Whether the number counts what follows: `call 100 people`."""
+    following = around.next_word()
+    return following[:1].islower() and is_plural(following)
 
 
 def _is_year(value: int, around: Neighbours, last: str) -> bool:
@@ -233,6 +263,13 @@ def _hexadecimal(text: str, _: Neighbours) -> list[Reading]:
     return [["zero", "x", *spelled(text[2:])]]
 
 
+def _scientific(text: str, _: Neighbours) -> list[Reading]:
+    """`3e-4`, `1.5E6`."""
+    amount, exponent = re.split("[eE]", text)
+    power = [*(["minus"] if "-" in exponent else []), *numbers.cardinal(int(exponent.lstrip("+-")))]
+    return [[*amount_words(amount), "e", *power], [*amount_words(amount), "times", "ten", "to", "the", *power]]
+
+
 def _times(text: str, _: Neighbours) -> list[Reading]:
     """`2x faster`."""
     amount = amount_words(text[:-1])
@@ -241,6 +278,7 @@ def _times(text: str, _: Neighbours) -> list[Reading]:
 
 FORMS = {
     "hexadecimal": Form(r"(?<!\w)0x[\dA-Fa-f]{1,32}(?!\w)", _hexadecimal),
+    "scientific": Form(r"(?<![\w.,])\d{1,9}(?:\.\d{1,9})?[eE][+-]?\d{1,3}(?![\w.,]\d)(?!\w)", _scientific),
     "times": Form(rf"(?<![\w.,]){NUMBER}(?:\.\d{{1,9}})?x(?= [a-z])", _times),
     "slang": Form(r"(?<![\d/.])(?:9/11|24/7|50/50)(?![\d/])", _slang),
     "mixed": Form(r"(?<![\w.,/])\d{1,4} \d{1,2}/\d{1,3}(?![\w/])", mixed),
@@ -255,6 +293,8 @@ FORMS = {
         r"(?:(?<=[ (\d][a-z])|(?<=^[a-z])|(?<=\))) [-\u2013] (?=\d{0,9}[a-z]?(?!\w)[^.!?]{0,24}[=<>\u2264\u2265])",
         _minus,
     ),
+    "letter_range": Form(r"(?<![\w-])[A-Z][-\u2013][A-Z](?![\w-])", _letter_range),
+    "roman_ordinal": Form(r"(?<![\w-])[IVXLC]{1,8}(?:st|nd|rd|th)(?!\w)", _roman_ordinal),
     "roman_range": Form(r"(?<![\w-])[IVXLC]{1,8}[-\u2013][IVXLC]{1,8}(?![\w-])", _roman_range),
     "range": Form(
         rf"(?<![\w.,-]){NUMBER}(?:\.\d{{1,9}})? ?[-\u2013] ?{NUMBER}(?:\.\d{{1,9}})?(?![\w-]|[.,]\d)", _range

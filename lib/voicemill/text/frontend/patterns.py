@@ -6,20 +6,28 @@ repetition is bounded or unambiguous, so that scanning is linear in the length o
 
 from __future__ import annotations
 
-from voicemill.text.frontend import addresses, chat, dates, numerals, places, quantities, symbols
+from voicemill.text.frontend import addresses, chat, dates, money, numerals, places, quantities, symbols
 from voicemill.text.frontend.forms import Form, Neighbours, Reading
 from voicemill.text.frontend.units import word_list
 
 _FORMS: dict[str, Form] = (
-    addresses.FORMS | dates.FORMS | quantities.FORMS | numerals.FORMS | places.FORMS | symbols.FORMS | chat.FORMS
+    addresses.FORMS
+    | dates.FORMS
+    | money.FORMS
+    | quantities.FORMS
+    | numerals.FORMS
+    | places.FORMS
+    | symbols.FORMS
+    | chat.FORMS
 )
 _ORDER = word_list(
     "url email host_port site file suffix drive path shortcut flag with handle language star zip_code phone iso_date "
-    "dotted_date slash_date month_days month_day day_month calendar_range slang clock_range lap clock "
-    "dotted_clock timetable hour decade short_year years era tablespoons old_money money money_code heat pence per "
-    "feet_product feet_inches feet inches product_unit unit_range fraction_inches fraction_unit mixed short_date "
-    "fraction division unit ordinal version ratio hexadecimal times countdown double_equals minus product range "
-    "roman_range party state_dotted state_name state formula_group formula ion zone chat team code square number"
+    "dotted_date slash_date month_days month_day day_month calendar_range slang clock_range lap clock dotted_clock "
+    "timetable hour decade duration stones per_amount short_year years era tablespoons old_money money money_code "
+    "heat pence per feet_product feet_inches feet feet_alone inches product_unit unit_range fraction_inches "
+    "fraction_unit mixed short_date fraction division unit ordinal version ratio hexadecimal scientific times "
+    "countdown double_equals minus product range roman_ordinal roman_range letter_range bearing party state_dotted "
+    "state_name state formula_group formula ion zone chat team code square number"
 )
 PATTERN = "|".join(f"(?P<{name}>{_FORMS[name].pattern})" for name in _ORDER)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from voicemill.text.frontend import numbers
+from voicemill.text.frontend.abbreviations import DIRECTIONS
 from voicemill.text.frontend.forms import Form, Neighbours, Reading, parts, spelled
 from voicemill.text.frontend.units import word_list
 
@@ -70,6 +71,7 @@ _STARTERS = (
 )
 
 FORMS = {
+    "bearing": Form(r"(?<=\d\u00b0)[NSEW](?!\w)", lambda text, _: [[DIRECTIONS[text]]]),
     "party": Form(rf"(?<=\()[DRI]-(?:(?:{_DOTTED})\.|(?:{_POSTAL}))(?=\))", _party),
     "state_dotted": Form(rf"(?<=[a-z.], )(?:{_INITIALS}|W\. ?Va)\.", _dotted_state),
     "state_name": Form(

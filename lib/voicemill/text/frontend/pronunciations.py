@@ -24,6 +24,8 @@ PRONUNCIATIONS: dict[str, dict[str, str]] = {
     "tears": {NOUN: "T IH R Z", VERB: "T EH R Z"},
     "bow": {NOUN: "B OW", VERB: "B AW"},
     "bows": {NOUN: "B OW Z", VERB: "B AW Z"},
+    "row": {NOUN: "R OW", "quarrel": "R AW"},
+    "rows": {NOUN: "R OW Z", "quarrel": "R AW Z"},
     "bass": {NOUN: "B EY S", "fish": "B AE S"},
     "sow": {VERB: "S OW", NOUN: "S AW"},
     "dove": {NOUN: "D AH V", PAST: "D OW V"},

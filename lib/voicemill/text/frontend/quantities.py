@@ -1,4 +1,4 @@
-"""Money, and numbers with a unit."""
+"""Numbers with a unit."""
 
 from __future__ import annotations
 
@@ -7,22 +7,20 @@ import re
 from voicemill.text.frontend import numbers, numerals
 from voicemill.text.frontend.abbreviations import STREETS
 from voicemill.text.frontend.forms import (
-    FUNCTION_WORDS,
-    MAGNITUDE,
+    CURRENCY_SIGNS,
     NUMBER,
     Form,
     Neighbours,
     Reading,
     amount_words,
     integer,
+    is_attributive,
     parts,
     sign_words,
     spelled,
 )
-from voicemill.text.frontend.units import CURRENCIES, CURRENCY_CODES, MAGNITUDES, PER, UNITS, word_list
+from voicemill.text.frontend.units import PER, UNITS, word_list
 
-_CODES = "(?:" + "|".join(map(re.escape, sorted(CURRENCY_CODES, key=len, reverse=True))) + ")"
-_CURRENCY = "".join(map(re.escape, CURRENCIES))
 _UNIT = "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True))
 _AMPERE = r"A(?=\s+(?:at|fuse|of|current|and|or|from|per)\b|[.,;:?!)]|$)"
 """The letter is a unit where nothing follows that it could belong to, unlike in `2 A levels`."""
@@ -33,72 +31,14 @@ _LABELLED = frozenset(
     )
 )
 """Before a number with a letter that is no unit, as in `exit 12A`."""
-_RESOLUTIONS = frozenset(word_list("144 240 360 480 540 576 720 1080 1440 2160 4320"))
-"""Lines of a picture, before the letter `p`."""
-_COUNTRIES = {
-    "A": ["australian"],
-    "AU": ["australian"],
-    "C": ["canadian"],
-    "CA": ["canadian"],
-    "NZ": ["new", "zealand"],
-    "HK": ["hong", "kong"],
-    "S": ["singapore"],
-}
-"""Letters before a dollar sign."""
 _STREET = rf"(?:[A-Z][a-z]{{1,20}} ){{1,2}}(?:{'|'.join(name.capitalize() for name in sorted(STREETS))})\b"
 """A street's name, before which a capital letter is a direction and no unit."""
+_CLOCK_UNITS = {"h": "hour", "m": "minute", "s": "second"}
 _PER = "|".join(sorted(map(re.escape, PER), key=len, reverse=True))
 
 
-def _money(text: str, around: Neighbours) -> list[Reading]:
-    sign = sign_words(text[0])
-    return [[*sign, *words] for words in _amount_of_money(text, around)]
-
-
-def _amount_of_money(text: str, around: Neighbours) -> list[Reading]:
-    found = parts(
-        rf"[-\u2013+\u00b1~]?([A-Z]*)([{_CURRENCY}]) ?([\d.,]+) ?({MAGNITUDE})??"
-        rf"(?: ?[-\u2013] ?[{_CURRENCY}]?([\d.,]+))?(?:[ -]?({MAGNITUDE}))?",
-        text,
-    )
-    country, sign, first, scale, second, magnitude = found.groups()
-    one, many, cent, cents = CURRENCIES[sign]
-    first = re.sub(r",(\d\d)$", r".\1", first)
-    whole, _, fraction = first.replace(",", "").partition(".")
-    prefix = spelled(country) if country == "US" else _COUNTRIES.get(country, [])
-    singular = around.last_word() in ("a", "an") and around.next_word()[:1].islower()
-    if magnitude or second or not whole or len(fraction) not in (0, 2):
-        amount = [
-            *amount_words(first),
-            *([MAGNITUDES[scale]] if scale else []),
-            *(["to", *amount_words(second)] if second else []),
-        ]
-        if magnitude:
-            amount.append(MAGNITUDES[magnitude])
-        return [[*amount, *prefix, one if singular else many]]
-    unit = one if singular or int(whole) == 1 else many
-    words = [*numbers.cardinal(int(whole)), *prefix, unit] if int(whole) or not fraction else []
-    if not fraction or not int(fraction):
-        return [words or ["zero", many]]
-    part = numbers.cardinal(int(fraction))
-    named = [*part, cent if int(fraction) == 1 else cents]
-    if not words:
-        return [named]
-    return [[*words, "and", *named], [*words, *part], [*numbers.cardinal(int(whole)), *part]]
-
-
-def _money_code(text: str, around: Neighbours) -> list[Reading]:
-    found = parts(rf"({_CODES}|\u20ac)? ?({NUMBER}(?:\.\d+)?)[ -]?({MAGNITUDE})? ?({_CODES}|\u20ac)?", text)
-    before, amount, magnitude, after = found.groups()
-    code = before or after
-    one, many = CURRENCY_CODES.get(code, CURRENCIES.get(code, ("", ""))[:2])
-    single = (amount == "1" and not magnitude) or _is_attributive(around)
-    scale = [MAGNITUDES[magnitude]] if magnitude else []
-    return [[*amount_words(amount), *scale, *(one if single else many).split()]]
-
-
 def _per(text: str, around: Neighbours) -> list[Reading]:
-    symbol = len(text) < 4 and not re.search(rf"\d ?(?:[{_CURRENCY}%]|{_UNIT})?$", around.before)
+    symbol = len(text) < 4 and not re.search(rf"\d ?(?:[{CURRENCY_SIGNS}%]|{_UNIT})?$", around.before)
     if symbol and not re.search(r"[a-z]{3}$", around.before):
         return [spelled(text)]
     return [["per", *PER[text[1:]].split()], ["a", *PER[text[1:]].split()]]
@@ -134,14 +74,8 @@ def _inches(text: str, around: Neighbours) -> list[Reading]:
     amount = amount_words(text[:-1])
     if around.before.count('"') % 2:  # the mark closes a quotation
         return [amount]
-    single = text == '1"' or _is_attributive(around)
+    single = text == '1"' or is_attributive(around)
     return [[*amount, "inch" if single else "inches"]]
-
-
-def _is_attributive(around: Neighbours) -> bool:
-    """Whether a quantity qualifies the noun after it: `a 27 inch screen`."""
-    following = around.next_word()
-    return around.last_word() in ("a", "an", "the") and following[:1].islower() and following not in FUNCTION_WORDS
 
 
 def _feet(text: str, _: Neighbours) -> list[Reading]:
@@ -162,7 +96,7 @@ def _product_unit(text: str, around: Neighbours) -> list[Reading]:
     sides = re.findall(rf"([\d.,]*\d)[ -]?((?:{_UNIT}|in)?)\.?(?= ?[x\u00d7]|$)", text)
     last, unit = sides[-1]
     named = [_side(amount, own, plural=amount != "1") for amount, own in sides[:-1]]
-    named.append(_side(last, unit, plural=last != "1" and not _is_attributive(around)))
+    named.append(_side(last, unit, plural=last != "1" and not is_attributive(around)))
     found = [[word for side in named for word in (join, *side)][1:] for join in ("by", "times")]
     return found if unit in _LENGTHS else found[::-1]
 
@@ -177,23 +111,6 @@ def _heat(text: str, around: Neighbours) -> list[Reading]:
 def _side(amount: str, unit: str, *, plural: bool) -> Reading:
     names = {"": ("", ""), "in": ("inch", "inches")}.get(unit) or UNITS[unit]
     return [*amount_words(amount), *names[plural].split()]
-
-
-def _old_money(text: str, around: Neighbours) -> list[Reading]:
-    """Shillings and pence before 1971: `3s. 6d.`, `2 1/2d.`."""
-    found = parts(r"(?:(\d+)s\.? ?)?(?:(\d+) ?)??(\d+/\d+)?d\.?", text)
-    shillings, whole, part = found.groups()
-    if not shillings and not part and around.last_word() in ("in", "a", "the", "full", "true"):
-        return [[*numbers.cardinal(int(whole or "0")), "d"]]  # three dimensions
-    if part:
-        amount = numerals.mixed(f"{whole} {part}", around)[0] if whole else numerals.fraction(part, around)[0]
-    else:
-        amount = numbers.cardinal(int(whole))
-    pence = [*amount, "penny" if whole == "1" and not part else "pence"]
-    if not shillings:
-        return [pence]
-    first = [*numbers.cardinal(int(shillings)), "shilling" if shillings == "1" else "shillings"]
-    return [[*first, "and", *pence], [*first, *pence]]
 
 
 def _unit_range(text: str, around: Neighbours) -> list[Reading]:
@@ -216,23 +133,47 @@ def _fraction_inches(text: str, around: Neighbours) -> list[Reading]:
     return [[*words[0], "inch"], [*words[0], "of", "an", "inch"]]
 
 
-def _pence(text: str, _: Neighbours) -> list[Reading]:
-    amount = text[:-1]
-    if amount in _RESOLUTIONS:
-        return [[*numbers.pairs(amount), "p"], [*amount_words(amount), "p"]]
-    return [[*amount_words(amount), "penny" if amount == "1" else "pence"], [*amount_words(amount), "p"]]
-
-
 def _unit(text: str, around: Neighbours) -> list[Reading]:
     found = parts(rf"([-\u2013+\u00b1~]?)([\d.,]+)(?:[-\u2013]([\d.,]+))?[ -]?({_UNIT}|{_AMPERE})\.?", text)
     sign, first, second, unit = found.groups()
     if len(unit) == 1 and unit.isalpha() and text[-2].isdigit() and around.last_word() in _LABELLED:
         return [[*numbers.cardinal(integer(first)), *spelled(unit)]] if first.isdigit() else [spelled(text)]
     one, many = UNITS.get(unit, ("amp", "amps"))
-    attributive = unit not in ("%", "\u00b0") and _is_attributive(around)
+    attributive = unit not in ("%", "\u00b0") and is_attributive(around)
     single = first in ("1", "-1") and not second
     words = [*sign_words(sign), *amount_words(first), *(["to", *amount_words(second)] if second else [])]
     return [[*words, *(one if single or attributive else many).split()]]
+
+
+def _duration(text: str, _: Neighbours) -> list[Reading]:
+    """`2h 15m`, `3m20s`."""
+    found = re.findall(r"(\d+) ?([hms])", text)
+    named = [[*numbers.cardinal(int(value)), _CLOCK_UNITS[unit] + "s" * (value != "1")] for value, unit in found]
+    plain = [word for words in named for word in words]
+    return [plain, [*(word for words in named[:-1] for word in words), "and", *named[-1]]]
+
+
+def _stones(text: str, _: Neighbours) -> list[Reading]:
+    """`14 st. 6 lb.`, `11st 4`."""
+    stones, pounds = re.findall(r"\d+", text)
+    whole = [*numbers.cardinal(int(stones)), "stone", *numbers.cardinal(int(pounds))]
+    return [[*whole, "pound" if pounds == "1" else "pounds"], whole]
+
+
+def _feet_alone(text: str, around: Neighbours) -> list[Reading]:
+    """`10' high`, `a 6' fence`."""
+    amount = numbers.cardinal(int(text[:-1]))
+    if re.search(r"(?:^|[\s(])'\w[^']*$", around.before):  # the mark closes a quotation
+        return [amount]
+    return [[*amount, "foot" if text == "1'" or is_attributive(around) else "feet"]]
+
+
+def _per_amount(text: str, _: Neighbours) -> list[Reading]:
+    """`/100 km` after a unit."""
+    amount, unit = parts(r"/(\d+) ?(.+)", text).groups()
+    words = [*numbers.cardinal(int(amount)), *UNITS[unit][amount != "1"].split()]
+    found = [["per", *words]]
+    return [*found, ["per", *words[1:]]] if words[:2] == ["one", "hundred"] else found
 
 
 def _tablespoons(text: str, around: Neighbours) -> list[Reading]:
@@ -242,19 +183,19 @@ def _tablespoons(text: str, around: Neighbours) -> list[Reading]:
 
 
 FORMS = {
+    "duration": Form(
+        r"(?<![\w.,])\d{1,3} ?h(?:rs?)? ?[0-5]?\d ?m(?:ins?)?(?: ?[0-5]?\d ?s(?:ecs?)?)?(?!\w)"
+        r"|(?<![\w.,])[0-5]?\d ?m(?:ins?)? ?[0-5]?\d ?s(?:ecs?)?(?!\w)",
+        _duration,
+    ),
+    "stones": Form(r"(?<![\w.,])\d{1,2} ?st\.? \d{1,2} ?lbs?(?!\w)(?:\.(?=\s+[a-z]|[,;:]))?", _stones),
+    "feet_alone": Form(
+        r"(?<![\w.,'])\d{1,4}'(?= (?:high|tall|long|wide|deep|thick|above|below|away|apart|across|by|from|of)\b)"
+        r"|(?<=\b[Aa] )\d{1,4}'(?= [a-z])|(?<=\b[Tt]he )\d{1,4}'(?= [a-z])",
+        _feet_alone,
+    ),
+    "per_amount": Form(rf"(?<=[a-zA-Z\d])/\d{{1,6}} ?(?:{_UNIT})(?![\w/])", _per_amount),
     "tablespoons": Form(r"(?<![\w.,/-])\d{1,2}(?: \d/\d)? ?T\.(?= [a-z])", _tablespoons),
-    "money": Form(
-        rf"(?:(?<![\w.,)])[-\u2013+\u00b1~])?(?<!\w)(?:US|AU?|CA?|NZ|HK|S)?[{_CURRENCY}] ?"
-        rf"(?:{NUMBER}(?:\.\d{{1,9}}|,\d\d(?!\d))?|\.\d{{1,9}})"
-        rf"(?:(?: ?(?:{MAGNITUDE}))? ?[-\u2013] ?[{_CURRENCY}]?{NUMBER}(?:\.\d{{1,9}})?)?"
-        rf"(?:[ -]?(?:{MAGNITUDE})(?!\w))?",
-        _money,
-    ),
-    "money_code": Form(
-        rf"(?<!\w)(?:{_CODES} ?{NUMBER}(?:\.\d{{1,9}})?(?: ?(?:{MAGNITUDE}))?"
-        rf"|{NUMBER}(?:\.\d{{1,9}})?(?: ?(?:{MAGNITUDE}))? ?(?:{_CODES}|\u20ac))(?!\w)",
-        _money_code,
-    ),
     "feet": Form(
         r"(?<![\w.,])\d{1,3}' ?\d{1,2}(?:\"|'')?(?!\w)",
         _feet,
@@ -274,11 +215,6 @@ FORMS = {
         r"(?<=\b(?:at|to|is|of) )\d{2,3} ?[CF](?![\w-]|/\d|\s+[A-Z])",
         _heat,
     ),
-    "old_money": Form(
-        r"(?<![\w.,/])(?:\d{1,3}s\.? ?(?:\d{1,2} )?\d{1,2}(?:/\d)?d\.?|(?:\d{1,3} )?\d{1,2}/\d{1,2}d\.?|\d{1,3}d\.)"
-        r"(?!\w)",
-        _old_money,
-    ),
     "unit_range": Form(
         rf"(?<![\w.,])[-+]?{NUMBER}(?:\.\d{{1,9}})? ?(?:{_UNIT})\.?[-\u2013]{NUMBER}(?:\.\d{{1,9}})? ?(?:{_UNIT})"
         r"(?![\w\u00b2\u00b3/])(?:(?<=[a-z])\.(?=\s+[a-z]|[,;:]))?",
@@ -287,7 +223,6 @@ FORMS = {
     "fraction_inches": Form(
         r"(?<![\w.,/])(?:\d{1,3} )?\d{1,2}/\d{1,2}\"(?=\s+[a-z]|\s?[x\u00d7]|[.,;:)]|$)", _fraction_inches
     ),
-    "pence": Form(r"(?<![\w.,])\d{1,4}p(?!\w)", _pence),
     "product_unit": Form(
         rf"(?<![\w.,])(?:{NUMBER}(?:\.\d{{1,9}})?(?: ?(?:{_UNIT}))? ?[x\u00d7] ?){{1,2}}{NUMBER}(?:\.\d{{1,9}})?[ -]?"
         rf"(?:{_UNIT}|in(?=[.,;:?!)]|$))(?![\w\u00b2\u00b3/])(?:(?<=[a-z])\.(?=\s+[a-z]|[,;:]))?",

@@ -6,12 +6,22 @@ import re
 
 from voicemill.text.frontend import numbers
 from voicemill.text.frontend.forms import SIGNS, Form, Neighbours, Reading, spelled
+from voicemill.text.frontend.units import word_list
+from voicemill.text.frontend.word_classes import AUXILIARIES, PREPOSITIONS, is_past
 
 _ELEMENT = (
     "(?:A[cglmrstu]|B[aehikr]?|C[adeflmorsu]?|D[bsy]|E[rsu]|F[emr]?|G[ade]|H[efgos]?|I[nr]?|K[r]?|L[airu]|M[dgno]|"
     "N[abdeiop]?|O[s]?|P[abdmortu]?|R[abefhnu]|S[bceimnr]?|T[abcehil]|U|V|W|X[e]|Y[b]?|Z[nr])"
 )
 _MONEY = {"$": "dollar", "\u20ac": "euro", "\u00a3": "pound"}
+_TAKING = frozenset(
+    word_list(
+        "take takes took need needs weigh weighs cost costs earn earns have has require requires use uses last lasts "
+        "contain contains hold holds get gets reach reaches exceed rise rises fall falls grow grows drop drops "
+        "score add"
+    )
+)
+"""Verbs before an amount."""
 _KEY_BEFORE = re.compile(
     r"\b(?:the|(?:press|hit|push|dial|enter|type)(?:[^.!?]{0,40}\b(?:then|or|and|by|plus)|[^.!?]{0,40},)?)\s*$",
     re.IGNORECASE,
@@ -34,12 +44,19 @@ def sign(text: str, around: Neighbours) -> list[Reading]:
     if words is None:
         return [[]]
     if text in "<>" and not re.search(r"\b(?:is|are|was|were)\b[^.]{0,20}$", around.before, re.IGNORECASE):
-        return [["is", *words], words]
+        found = [["is", *words], words]
+        return found[::-1] if _is_amount(around) else found
     if text == "=":
         return [words, ["is"]]
     if text == "\u221a" and around.last_word() != "the":
         return [words, ["the", *words], ["root"]]
     return [words]
+
+
+def _is_amount(around: Neighbours) -> bool:
+    """Whether `>` and a number after it are an amount, as after a verb or a preposition: `rose > 20%`, `for > 2 h`."""
+    last, number = around.last_word(), re.match(r"\s*[$\u20ac\u00a3]?\d", around.after)
+    return number is not None and (is_past(last) or last in PREPOSITIONS or last in AUXILIARIES or last in _TAKING)
 
 
 def _formula(text: str, _: Neighbours) -> list[Reading]:
