@@ -58,8 +58,8 @@ class Outcome:
     cpu: float
 
 
-def sets(people: Path, limit: int) -> Iterator[tuple[str, list[Clip]]]:
-    """The sets of the folder by speaker, each with at most `limit` clips."""
+def sets(people: Path, limit: int, least: int = 5) -> Iterator[tuple[str, list[Clip]]]:
+    """The sets of the folder by speaker, each with `least` to `limit` clips."""
     for folder in sorted(path for path in people.iterdir() if (path / "metadata.csv").is_file()):
         sounds = {path.stem: path for path in folder.rglob("*.flac")}
         speakers: dict[str, list[Clip]] = {}
@@ -70,7 +70,7 @@ def sets(people: Path, limit: int) -> Iterator[tuple[str, list[Clip]]]:
                     speaker = "" if folder.name == "lj" else row[1]
                     speakers.setdefault(speaker, []).append(Clip(stem, sounds[stem], row[2]))
         for speaker, clips in speakers.items():
-            if len(clips) >= 5:
+            if len(clips) >= least:
                 yield f"{folder.name} {speaker}".strip(), clips[:limit]
     texts = sorted((people / "austen").glob("*.txt"))
     if texts:

@@ -2,7 +2,8 @@
 
 Each clip is judged with its own text and with changed ones: a word, drawn at random, replaced, left out or added, the
 last word left out, one half of the text, and the text of another clip. Three rules judge, as in a preparation: the
-aligner's scores, speech outside all words, and the check of words with Whisper.
+aligner's scores, speech outside all words, and the check of words with Whisper. What does not depend on the text, the
+speech of a clip and what Whisper recognises in it, is computed once for a clip.
 """
 
 from __future__ import annotations
@@ -36,9 +37,10 @@ from voicemill.weights.allowlist import SHIPPED
 from voicemill.weights.registry import WeightsRegistry
 
 MACHINE_TEXTS = "librispeech_many"
-"""A set whose texts a recogniser wrote; they are not known to be right."""
+"""A set with one clip a person, whose texts a recogniser wrote; they are not known to be right."""
 _FEWEST_WORDS = 4
-_NOT_DRAWN = ("right", "last word left out", "second half missing", "first half missing")
+_RIGHT, _MACHINE = "right", "right, written by a recogniser"
+_NOT_DRAWN = (_RIGHT, "last word left out", "second half missing", "first half missing")
 
 
 @dataclass(frozen=True)
@@ -57,24 +59,24 @@ def report(people: Path, work: Path, count: int, rounds: int, seed: int) -> Iter
     """One row for each change, as Markdown, over `count` clips of each person with `rounds` draws of every change.
 
     Every judged text is appended to `work/judged-SEED.jsonl`, from which the table is made; a run that was interrupted
-    goes on after the last one.
+    goes on after the last clip.
     """
     chance = random.Random(seed)  # noqa: S311
     found = {name: every for name, every in sets(people, 400) if not name.startswith(MACHINE_TEXTS)}
     clips = [clip for every in found.values() for clip in chance.sample(every, min(count, len(every)))]
+    clips += [clip for _, every in sets(people, 1, least=1) for clip in every if MACHINE_TEXTS in clip.path.parts]
     chance.shuffle(clips)
     bench = _bench(clips, work)
     stored = work / f"judged-{seed}.jsonl"
     rows = [json.loads(line) for line in stored.read_text().splitlines()] if stored.is_file() else []
     done = {(row["clip"], row["round"]) for row in rows}
     with stored.open("a") as file:
-        for turn in range(rounds):
-            for clip in clips:
-                if (clip.name, turn) not in done:
-                    of = _judged(bench, clip, turn, random.Random(f"{seed} {clip.name} {turn}"))  # noqa: S311
-                    file.write("".join(json.dumps(row) + "\n" for row in of))
-                    file.flush()
-                    rows += of
+        for clip in clips:
+            turns = [turn for turn in range(rounds) if (clip.name, turn) not in done]
+            of = _judged(bench, clip, turns, seed) if turns else []
+            file.write("".join(json.dumps(row) + "\n" for row in of))
+            file.flush()
+            rows += of
     yield from table(rows)
 
 
@@ -100,7 +102,7 @@ def _bench(clips: Sequence[Clip], work: Path) -> Bench:
     return Bench(Aligner(lexicon), lexicon, second_recogniser.load(model), work / "cache", vocabulary, texts)
 
 
-def _judged(bench: Bench, clip: Clip, turn: int, chance: random.Random) -> list[dict[str, Any]]:
+def _judged(bench: Bench, clip: Clip, turns: Sequence[int], seed: int) -> list[dict[str, Any]]:
     """The verdicts on one clip's texts; the right one and halves in the first turn only, as they are not drawn."""
     likely = reading_of(clip.text, normalise.normalise(clip.text), bench.lexicon)
     samples = decode.resample(*decode.read_mono(clip.path), features.SAMPLE_RATE)
@@ -110,19 +112,28 @@ def _judged(bench: Bench, clip: Clip, turn: int, chance: random.Random) -> list[
     speech = [Span(*span) for span in speech_of(SpeechTask(clip.path, bench.cache)).spans]
     (recognised,) = bench.recogniser.recognise([samples])
     rows: list[dict[str, Any]] = []
-    for kind, text in _changes(words, bench, chance).items():
-        if turn and kind in _NOT_DRAWN:
-            continue
-        aligned = _aligner_accepts(bench.aligner, samples, text, speech)
-        found = wrong_words_of(recognised, bench.aligner, bench.lexicon, samples, text) if aligned else []
-        rejected = not aligned or any(one.certain for one in found)
-        verdict = {"aligner": not aligned, "all": rejected, "marked": rejected or bool(found)}
-        doubts = [(one.first, one.last, one.recognised, one.gain, one.certain) for one in found]
-        spoken = " ".join(word.text for word in text)
-        rows.append(
-            {"clip": clip.name, "round": turn, "kind": kind, **verdict, "text": spoken, "recognised": recognised.text}
-            | {"found": doubts}
-        )
+    for turn in turns:
+        chance = random.Random(f"{seed} {clip.name} {turn}")  # noqa: S311
+        for kind, text in _changes(words, bench, chance).items():
+            if turn and kind in _NOT_DRAWN:
+                continue
+            aligned = _aligner_accepts(bench.aligner, samples, text, speech)
+            found = wrong_words_of(recognised, bench.aligner, bench.lexicon, samples, text) if aligned else []
+            rejected = not aligned or any(one.certain for one in found)
+            rows.append(
+                {
+                    "clip": clip.name,
+                    "round": turn,
+                    "kind": _MACHINE if kind == _RIGHT and MACHINE_TEXTS in clip.path.parts else kind,
+                    "aligner": not aligned,
+                    "all": rejected,
+                    "marked": rejected or bool(found),
+                    "text": " ".join(word.text for word in text),
+                    "right": " ".join(word.text for word in words),
+                    "recognised": recognised.text,
+                    "found": [(one.first, one.last, one.recognised, one.gain, one.certain) for one in found],
+                }
+            )
     return rows
 
 

@@ -170,9 +170,10 @@ class Aligner:
     def __init__(self, lexicon: Lexicon) -> None:
         self._lexicon = lexicon
         self._front: features.FrontEnd | None = None
+        self._last: tuple[npt.NDArray[np.float32], list[npt.NDArray[np.float32]]] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_lexicon": self._lexicon, "_front": None}
+        return {"_lexicon": self._lexicon, "_front": None, "_last": None}
 
     def align(
         self, samples: npt.NDArray[np.float32], text: str, pronounced: Sequence[Sequence[str]] | None = None
@@ -217,10 +218,15 @@ class Aligner:
         return viterbi.compare(model, graphs, self._streams(samples))
 
     def _streams(self, samples: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+        """Features of a clip; those of the last one are kept: its readings are compared before it is aligned."""
+        if self._last is not None and self._last[0] is samples:
+            return self._last[1]
         padded = _with_padding(samples)
         if self._front is None:
             self._front = features.FrontEnd()
-        return features.streams(self._front.cepstra(features.to_pcm16(padded)))
+        found = features.streams(self._front.cepstra(features.to_pcm16(padded)))
+        self._last = samples, found
+        return found
 
 
 def spoken_reading(aligner: Aligner, samples: npt.NDArray[np.float32], reading: TextReading) -> TextReading:

@@ -122,8 +122,8 @@ DIRECTIONS = {
 _REGIONS = frozenset(
     word_list(
         "Africa America Asia Atlantic Carolina Dakota Europe Germany Ireland Korea Macedonia Pacific Sudan Virginia "
-        "Vietnam Wales Yorkshire Sussex Midlands Hampshire London Timor Anglia England Yemen Bengal Australia Sea Coast "
-        "Territory Island Islands"
+        "Vietnam Wales Yorkshire Sussex Midlands Hampshire London Timor Anglia England Yemen Bengal Australia Sea "
+        "Coast Territory Island Islands"
     )
 )
 """Names of places after a compass letter, besides streets: `N. Korea`."""
