@@ -14,6 +14,7 @@
     preparation  a long recording with its script beside a script of the usual tools (needs flite)
     kills    a tiny job killed with SIGKILL at random moments of each stage and resumed (docs/benchmarks.md)
     people   how exactly clips of people are cut, and what a preparation keeps of them
+    producer  a producer's hour of people: clips, a long take with its script; words that are lost
     wrong-text  how many wrong texts of people a preparation finds
     denoise  what DeepFilterNet changes on recordings of people
     judges   the judges of the evaluation on recordings of people, their copies, noise and other people
@@ -308,6 +309,18 @@ def people(work: Path, recordings: Path | None, count: int, limit: int, only: tu
     scratch = work / f"people-{int(time.time())}"
     for row in people_preparation.report(folder, work / "prompts", scratch, limit, only):
         click.echo(row)
+
+
+@main.command()
+@click.argument("recordings", type=click.Path(path_type=Path, exists=True, file_okay=False), required=False)
+@click.option("--only", multiple=True, metavar="NAME", help="Only these parts, by the beginning of their name.")
+@click.pass_obj
+def producer(work: Path, recordings: Path | None, only: tuple[str, ...]) -> None:
+    """Recordings of people as producers send them; RECORDINGS holds a folder a set."""
+    from producer import report
+
+    for line in report(recordings or ROOT / "tests/data/people", work / f"producer-{int(time.time())}", only):
+        click.echo(line)
 
 
 @main.command("wrong-text")

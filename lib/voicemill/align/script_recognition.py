@@ -1,6 +1,7 @@
 """Script recognition: words with times in a long recording, recognised with a language model of its own script.
 
-The language model is a trigram model of the script's words. Speech spans are recognised in up to three passes:
+The language model is a trigram model of the script's words. Every fourth span is recognised, and the words between are
+placed by forced alignment where they fit (`script_following`). The other spans are recognised in up to three passes:
 
 1. First pass over every span: PocketSphinx with every other frame skipped, two densities per codebook, and no second
    search.
@@ -20,12 +21,12 @@ from __future__ import annotations
 import functools
 import itertools
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from voicemill.align import script_windows
+from voicemill.align import script_following, script_windows
 from voicemill.align.features import SAMPLE_RATE
 from voicemill.align.recognition import PocketSphinxRecogniser, RecognisedWord
 from voicemill.audio.vad import Span
@@ -142,8 +143,32 @@ class _SpanRecogniser:
     """Recognises speech spans of one recording."""
 
     waveform: Waveform
+    spans: Sequence[Span]
     windows: Sequence[Span]
+    script: Script
     run: TaskRunner
+
+    def follow(self, found: Mapping[int, Sequence[RecognisedWord]], sure: Set[int]) -> dict[int, list[RecognisedWord]]:
+        """The words of spans between those that are sure, by their index, where the reader followed the script."""
+        texts = {index: [word.text for word in words] for index, words in found.items()}
+        flat = [word for sentence in self.script.words for word in sentence]
+        stretches = list(script_following.stretches(texts, self.spans, flat, sure))
+        tasks = [
+            script_following.FollowTask(
+                self.waveform,
+                tuple(self.windows[one.first : one.last + 1]),
+                MARGIN + _MAX_EDGE_SILENCE,
+                one.words,
+                tuple(self.script.lexicon.pronounce(word).phones for word in one.words),
+            )
+            for one in stretches
+        ]
+        placed = self.run(script_following.follow, tasks, SilentObserver())
+        return {
+            one.first + offset: words
+            for one, of_windows in zip(stretches, placed, strict=True)
+            for offset, words in enumerate(of_windows or ())
+        }
 
     def recognise(
         self, models: Mapping[int, _LanguageModel], observer: Observer, *, full_pass: bool = False
@@ -219,7 +244,7 @@ def recognise_script(
     sentences = script.words
     with tempfile.TemporaryDirectory(prefix=".script-", dir=folder) as made:
         whole = _write_models(Path(made) / "script", sentences, script.lexicon)
-        recogniser = _SpanRecogniser(waveform, windows, run or _run_serially)
+        recogniser = _SpanRecogniser(waveform, spans, windows, script, run or _run_serially)
         found: dict[int, list[RecognisedWord]] = {}
         models = dict.fromkeys(range(len(windows)), whole)
         if anchors := script_windows.anchor_spans(len(windows)):
@@ -230,13 +255,24 @@ def recognise_script(
                     Path(made) / f"near-{block.start}", sentences[part.start : part.stop], script.lexicon
                 )
                 models |= dict.fromkeys(block, near)
+
+        def unsure_of(indices: Iterable[int]) -> dict[int, _LanguageModel]:
+            return {
+                index: models[index]
+                for index in indices
+                if needs_full_pass(found[index], windows[index].duration, models[index].text)
+            }
+
+        first = {index: models[index] for index in script_following.landmarks(len(windows)) if index not in found}
+        found |= recogniser.recognise(first, _OffsetObserver(observer, len(found)))
+        placed = recogniser.follow(found, found.keys() - unsure_of(found).keys())
+        found |= placed
         rest = {index: one for index, one in models.items() if index not in found}
         found |= recogniser.recognise(rest, _OffsetObserver(observer, len(found)))
-        unsure = {
-            index: one
-            for index, one in models.items()
-            if needs_full_pass(found[index], windows[index].duration, one.text)
-        }
+        unsure = unsure_of(found.keys() - placed.keys())
+        again = recogniser.follow(found, found.keys() - unsure.keys()) if rest else {}
+        found |= again
+        unsure = {index: one for index, one in unsure.items() if index not in again}
         if unsure:
             observer.note(f"segmentation: full recognition pass for {len(unsure)} of {len(windows)} speech spans")
         found |= recogniser.recognise(unsure, SilentObserver(), full_pass=True)

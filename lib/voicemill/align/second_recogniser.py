@@ -142,13 +142,16 @@ class RecognisedClip:
     frames: int
     text: str
 
-    def log_probabilities(self, words: Sequence[SpokenWord]) -> list[float]:
+    def log_probabilities(self, words: Sequence[SpokenWord], enough: float = math.inf) -> list[float]:
         """For each word the logarithm of the probability of its least likely token, after the words before it.
 
         Whisper writes capital letters and marks, which a text may lack, so each word counts with the better of two
-        spellings of the text: as given, and in lower case without marks.
+        spellings of the text: as given, and in lower case without marks. The second is not computed where every word
+        has `enough` in the first.
         """
         given = self._scores([(word.written or word.text, word.mark) for word in words])
+        if min(given, default=0.0) >= enough:
+            return given
         plain = self._scores([(_PRONOUN_I.get(word.text, word.text), "") for word in words])
         return [max(pair) for pair in zip(given, plain, strict=True)]
 

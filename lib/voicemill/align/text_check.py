@@ -109,7 +109,7 @@ def wrong_words_of(
     recognised = _without_repeats(_spoken(clip.text))
     if recognised == [word.text for word in words]:
         return []
-    likely = clip.log_probabilities(words)
+    likely = clip.log_probabilities(words, enough=LIKELY)
     found = _judged(aligner, lexicon, samples, words, recognised, likely) if recognised else []
     known = {index for one in found for index in range(one.first, one.last + 1)}
     found += [
@@ -133,7 +133,11 @@ def _judged(
     regions = differences(
         [(word.text, word.phones) for word in words], list(zip(recognised, others, strict=True)), lexicon
     )
-    if not regions or len(regions) > _MOST_REGIONS:
+    if len(regions) > _MOST_REGIONS:
+        return []
+    # words that Whisper finds likely need no comparison, unless words are missing between them
+    regions = [one for one in regions if one[0] == one[1] or min(likely[one[0] : one[1] + 1]) < LIKELY]
+    if not regions:
         return []
     changed = [[*phones[:first], *others[start:end], *phones[last:]] for first, last, start, end in regions]
     base, *scores = aligner.compare(samples, [phones, *(one for one in changed if one)])

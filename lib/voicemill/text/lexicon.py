@@ -9,10 +9,11 @@ from __future__ import annotations
 import functools
 import re
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
+from typing import Any
 
 from voicemill import files
 from voicemill.errors import DatasetError, DependencyError
@@ -94,7 +95,7 @@ class Lexicon:
         """
         listed = _read(pocketsphinx_folder() / _DICTIONARY)
         own = read_own(extra) if extra is not None else {}
-        return cls(listed | own if own else listed, own)
+        return cls(_Listed(listed | dict.fromkeys(own, "") if own else listed, own), own)
 
     def __contains__(self, word: str) -> bool:
         return word in self._entries
@@ -176,15 +177,52 @@ def _write(path: Path, entries: Iterable[tuple[str, Phones]], *, separator: str)
     files.write_text(path, "".join(f"{word}{separator}{' '.join(phones)}\n" for word, phones in entries))
 
 
+class _Listed(Mapping[str, Phones]):
+    """Entries of a dictionary; the phones of a word are split when they are asked for, which halves the start."""
+
+    def __init__(self, lines: Mapping[str, str], own: Mapping[str, Phones]) -> None:
+        """
+        Args:
+            lines: words and their phones, separated by spaces.
+            own: entries that come before these; their words are in `lines`.
+        """
+        self._lines = lines
+        self._phones = dict(own)
+
+    def __getitem__(self, word: str) -> Phones:
+        found = self.get(word)
+        if found is None:
+            raise KeyError(word)
+        return found
+
+    def get(self, word: str, default: Any = None) -> Any:
+        """Phones of a word, or the default."""
+        found = self._phones.get(word)
+        if found is None:
+            line = self._lines.get(word)
+            if line is None:
+                return default
+            found = self._phones[word] = tuple(map(sys.intern, line.split()))
+        return found
+
+    def __contains__(self, word: object) -> bool:
+        return word in self._lines
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._lines)
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+
 @functools.cache
-def _read(path: Path) -> dict[str, Phones]:
+def _read(path: Path) -> dict[str, str]:
     """The first pronunciations of a dictionary in PocketSphinx's format, read once; lexicons share them."""
-    entries: dict[str, Phones] = {}
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            word, *phones = line.split()
-            if phones and not word.endswith(")"):
-                entries.setdefault(word, tuple(map(sys.intern, phones)))
+    entries: dict[str, str] = {}
+    for line in path.read_text(encoding="utf-8").split("\n"):
+        word, _, phones = line.partition(" ")
+        if phones and word[-1:] != ")" and word not in entries:
+            entries[word] = phones
     return entries
 
 

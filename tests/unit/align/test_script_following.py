@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from voicemill.align.script_following import FEWEST_SPANS, FollowTask, Stretch, follow, landmarks, stretches
+from voicemill.align.script_recognition import MARGIN, Script, recognise_script
+from voicemill.audio.vad import Span, speech_spans
+from voicemill.audio.waveform import MemoryWaveform
+from voicemill.progress import Observer, SilentObserver
+from voicemill.text.lexicon import Lexicon
+from voicemill.text.normalise import words as words_of
+
+Samples = npt.NDArray[np.float32]
+SCRIPT = list("abcdefghijklmnop")
+
+
+def spans(*seconds: float) -> list[Span]:
+    """Spans of these lengths with pauses of 0.2 s."""
+    found, start = [], 0.0
+    for length in seconds:
+        found.append(Span(start, start + length))
+        start += length + 0.2
+    return found
+
+
+def test_a_short_recording_is_recognised_as_a_whole() -> None:
+    assert landmarks(FEWEST_SPANS - 1) == list(range(FEWEST_SPANS - 1))
+    assert landmarks(18) == [0, 4, 8, 12, 16, 17]
+
+
+def test_the_words_between_two_spans_are_those_of_the_script() -> None:
+    found = {0: SCRIPT[:4], 3: SCRIPT[9:13]}
+    assert list(stretches(found, spans(1, 1, 1, 1), SCRIPT, {0, 3})) == [Stretch(1, 2, tuple(SCRIPT[4:9]))]
+
+
+def test_spans_that_no_words_can_fill_are_recognised() -> None:
+    four = spans(1, 1, 1, 1)
+    assert not list(stretches({0: SCRIPT[:4], 3: SCRIPT[4:8]}, four, SCRIPT, {0, 3})), "nothing lies between"
+    assert not list(stretches({0: SCRIPT[8:12], 3: SCRIPT[:4]}, four, SCRIPT, {0, 3})), "the reader went back"
+    assert not list(stretches({0: SCRIPT[:3], 2: SCRIPT[13:]}, spans(1, 1, 1), SCRIPT, {0, 2})), "too many words"
+    assert not list(stretches({0: ["a", "x", "c"], 3: SCRIPT[9:13]}, four, SCRIPT, {0, 3})), "not of the script"
+    assert not list(stretches({0: SCRIPT[:2], 3: SCRIPT[9:13]}, four, SCRIPT, {0, 3})), "words of many places"
+
+
+def test_of_several_places_the_nearest_are_taken() -> None:
+    script = [*SCRIPT, *SCRIPT]
+    found = {0: SCRIPT[:4], 2: SCRIPT[6:10]}
+    assert list(stretches(found, spans(1, 1, 1), script, {0, 2})) == [Stretch(1, 1, ("e", "f"))]
+
+
+class Recorded:
+    """Runs tasks in this process and counts them by function."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+
+    def __call__(self, function: Callable[..., Any], tasks: Sequence[Any], observer: Observer) -> list[Any]:
+        self.counts[function.__name__] = self.counts.get(function.__name__, 0) + len(tasks)
+        return [function(task) for task in tasks]
+
+
+def test_a_reader_who_follows_the_script(
+    assemble: Callable[..., Samples], sentences: list[str], lexicon: Lexicon
+) -> None:
+    recording, run = assemble(*range(14)), Recorded()
+    speech = speech_spans(recording)
+    script = Script(tuple(sentences[:14]), lexicon)
+    found = recognise_script(MemoryWaveform(recording, 16_000), speech, script, SilentObserver(), run=run)
+    wanted = [word for sentence in script.words for word in sentence]
+    assert len(speech) >= FEWEST_SPANS
+    assert [word.text for word in found] == wanted
+    assert run.counts["_recognise_span"] < 0.6 * len(speech)
+    assert all(before.end <= after.start + 0.011 for before, after in itertools.pairwise(found))
+
+
+def test_speech_that_the_script_lacks_is_not_taken_for_its_words(
+    clips: list[tuple[Samples, str]], lexicon: Lexicon
+) -> None:
+    (samples, text), pause = clips[0], np.zeros(4_000, dtype=np.float32)
+    words = tuple(words_of(text))
+    phones = tuple(lexicon.pronounce(word).phones for word in words)
+
+    def placed(sound: Samples) -> object:
+        window = Span(0.0, len(sound) / 16_000)
+        return follow(FollowTask(MemoryWaveform(sound, 16_000), (window,), MARGIN + 0.35, words, phones))
+
+    assert placed(samples)
+    assert placed(np.concatenate((samples[:16_000], pause, samples))) is None, "a false start"
+    assert placed(np.concatenate((samples, pause, clips[1][0]))) is None, "another sentence"
