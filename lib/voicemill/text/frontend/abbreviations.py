@@ -53,6 +53,7 @@ _TITLES = {
     "rev": "reverend",
     "fr": "father",
     "sen": "senator",
+    "sec": "secretary",
     "rep": "representative",
     "gov": "governor",
     "pres": "president",
@@ -290,6 +291,9 @@ _AFTER_NUMBERS = {
     "mos": ("month", "months"),
     "pcs": ("piece", "pieces"),
     "secs": ("second", "seconds"),
+    "tab": ("tablet", "tablets"),
+    "tabs": ("tablet", "tablets"),
+    "caps": ("capsule", "capsules"),
 }
 _AFTER_ORDINALS = {
     "c": "century",
@@ -298,6 +302,9 @@ _AFTER_ORDINALS = {
     "flr": "floor",
     "ed": "edition",
     "gen": "generation",
+    "cir": "circuit",
+    "inf": "infantry",
+    "regt": "regiment",
 }
 _LATIN = {
     "e.g": "for example",
@@ -388,11 +395,20 @@ def expand(word: str, context: WordContext) -> Abbreviation | None:
         return Abbreviation([name], counted=name if context.after == "A" else "")
     if dotted and key in ("no", "nos") and context.before.lower() in _COUNTED_BY_NUMBER:
         return _done(_BEFORE_NUMBERS[key][0])
+    if key in ("min", "maj") and dotted and re.fullmatch("[A-G]", context.before):
+        return _done({"min": "minor", "maj": "major"}[key], final and not context.after)
+    if key == "sec" and dotted and capital and context.after == "of":
+        return _done("secretary")
     if word == "Min" and dotted and context.before.lower() in _MINISTRIES:
         return _done("minister")
     if key == "assoc" and dotted and context.after.lower() in ("prof", "professor", "editor", "dean", "director"):
         return _done("associate")
-    if capital and (dotted or key in _BARE_CALENDAR) and key in _CALENDAR and _is_calendar(key, context):
+    if (
+        capital
+        and (dotted or key in _BARE_CALENDAR)
+        and key in _CALENDAR
+        and _is_calendar(key, context, shouted=word.isupper())
+    ):
         return _done(_CALENDAR[key], final and not context.after)
     if capital and key in _BEFORE_PLACES and before_name and not (after_name and key in _PLACES and dotted and final):
         bare = key == "st" or dotted
@@ -444,6 +460,8 @@ def direction(letters: str, before: Sequence[str], after: Sequence[str]) -> str:
     towards = before[0].lower() == "due" or (before[0].lower() == "the" and before[1].lower() in _TOWARDS)
     if towards and (not after[0] or after[0] in FUNCTION_WORDS):
         return DIRECTIONS[letters]
+    if after[0] in ("wind", "winds", "corner") or (len(letters) == 2 and after[0] in ("of", "coast", "side")):
+        return DIRECTIONS[letters]
     if len(letters) == 1 and re.search(r"\d ?\u00b0$", before[0]):
         return DIRECTIONS[letters]
     if len(letters) == 1 and after[0] in _REGIONS:
@@ -472,7 +490,9 @@ def _done(words: str, ends_sentence: bool = False) -> Abbreviation:
     return Abbreviation(words.split(), ends_sentence)
 
 
-def _is_calendar(key: str, context: WordContext) -> bool:
+def _is_calendar(key: str, context: WordContext, *, shouted: bool) -> bool:
+    if shouted and not (context.after[:1].isdigit() or re.search(r"\d(?:st|nd|rd|th)?$", context.before)):
+        return context.dotted  # `4% APR`, `the SAT`
     if key not in _AMBIGUOUS_CALENDAR:
         return True
     if context.after[:1].isdigit() or context.before[:1].isdigit():

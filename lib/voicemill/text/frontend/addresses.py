@@ -180,7 +180,7 @@ FORMS = {
     "drive": Form(r"(?<!\w)[A-Z]:[\\/](?:[\w-][\w.\\/-]{0,200}[\w\\/])?", _drive),
     "flag": Form(r"(?<=\w )-(?:[B-HJ-Zb-z]|[Aa](?! [a-z]))(?![\w'-])", _flag),
     "star": Form(r"(?<!\S)\*\d{1,4}#?(?!\w)", _star),
-    "handle": Form(r"(?<![\w&])[#@][A-Za-z]\w{0,60}", _handle),
+    "handle": Form(r"(?<![\w&])(?:@|#(?![A-Z]{1,3}-?\d))[A-Za-z]\w{0,60}", _handle),
     "language": Form(r"(?<!\w)(?:[A-Z]\+\+|[CF]#)(?!\w)", _language),
     "zip_code": Form(r"(?<![\w-])\d{5}-\d{4}(?![\w-])", _zip_code),
     "phone": Form(

@@ -207,7 +207,17 @@ def _era(text: str, _: Neighbours) -> list[Reading]:
     return [[*numbers.year(int(found[1])), *spelled(found[2])]]
 
 
+def _working_days(_: str, around: Neighbours) -> list[Reading]:
+    """`M-F`."""
+    hours = re.search(r"\b(?:open|hours|closed|daily|available)\b[^.]{0,24}$", around.before, re.I)
+    timed = re.match(r"[,:]? ?(?:from )?\d", around.after)
+    return (
+        [["monday", join, "friday"] for join in ("to", "through")] if hours or timed else [["m", "f"], ["m", "to", "f"]]
+    )
+
+
 FORMS = {
+    "working_days": Form(r"(?<!\w)M ?[-\u2013] ?F(?!\w)", _working_days),
     "iso_date": Form(
         r"(?<![\w./-])(?:1\d|20)\d\d(?:-(?:0[1-9]|1[0-2])-|/(?:0?[1-9]|1[0-2])/|\.(?:0[1-9]|1[0-2])\.)"
         r"(?:0[1-9]|[12]\d|3[01])(?![\w/-]|\.\d)",

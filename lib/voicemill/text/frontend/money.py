@@ -76,6 +76,8 @@ def _money_code(text: str, around: Neighbours) -> list[Reading]:
     found = parts(rf"({_CODES}|\u20ac)? ?({NUMBER}(?:\.\d+)?)[ -]?({MAGNITUDE})? ?({_CODES}|\u20ac)?", text)
     before, amount, magnitude, after = found.groups()
     code = before or after
+    if code.startswith("Rs") and re.search(r"\dRs", text) and around.last_word() == "the":
+        return [[*amount_words(amount), "r", "s"]]
     one, many = CURRENCY_CODES.get(code, CURRENCIES.get(code, ("", ""))[:2])
     single = (amount == "1" and not magnitude) or is_attributive(around)
     scale = [MAGNITUDES[magnitude]] if magnitude else []

@@ -80,6 +80,8 @@ def fraction(text: str, around: Neighbours) -> list[Reading]:
     if denominator in (0, 1) or denominator > 100 or numerator > denominator * (3 if denominator < 20 else 1):
         return [over]
     words = numbers.fraction(numerator, denominator)
+    if numerator == denominator:
+        return [[*numbers.cardinal(numerator), "out", "of", *numbers.cardinal(denominator)], over]
     if denominator in (5, 10, 20, 100) and (
         _RATED.search(around.before) or around.next_word() in ("rating", "score", "stars")
     ):
@@ -111,6 +113,16 @@ def _version(text: str, _: Neighbours) -> list[Reading]:
 def _ratio(text: str, _: Neighbours) -> list[Reading]:
     first, second = text.split(":")
     return [[*numbers.cardinal(int(first)), "to", *numbers.cardinal(int(second))]]
+
+
+def _verses(text: str, _: Neighbours) -> list[Reading]:
+    """`23:1-4`."""
+    chapter, first, last = (numbers.cardinal(int(part)) for part in re.split("[:\\-\u2013]", text))
+    return [
+        [*chapter, *first, "to", *last],
+        [*chapter, *first, "through", *last],
+        [*chapter, "verses", *first, "to", *last],
+    ]
 
 
 def _product(text: str, around: Neighbours) -> list[Reading]:
@@ -168,6 +180,8 @@ def _range(text: str, around: Neighbours) -> list[Reading]:
     if len(first) > 2 and first.isdigit() and first[0] == "0" and second.isdigit():  # a code, not two amounts
         return [[*numbers.digits(first), *numbers.digits(second)]]
     joined = [*amount_words(first), "to", *amount_words(second)]
+    if re.fullmatch(r"\d{3}-\d00", text) and int(first) > int(second):  # the model of an aircraft
+        return [[*numbers.pairs(first), *amount_words(second)], joined]
     apart = [*amount_words(first), *amount_words(second)]
     if " - " in text and _in_equation(around):
         return [[*amount_words(first), "minus", *amount_words(second)], joined]
@@ -224,6 +238,8 @@ def _number(text: str, around: Neighbours) -> list[Reading]:
     if len(amount) == 4 and around.next_word() in ("hours", "hrs") and int(amount[:2]) < 25:
         end = ["hundred"] if amount[2:] == "00" else numbers.cardinal(int(amount[2:]))
         return [[*(["zero"] if amount[0] == "0" else []), *numbers.cardinal(int(amount[:2])), *end], whole]
+    if 3 <= len(amount) <= 4 and around.next_word() in ("AM", "FM"):  # a radio station
+        return [numbers.pairs(amount), whole]
     if len(amount) == 4 and _STREET.match(around.after):
         hundreds = [*numbers.cardinal(int(amount[:2])), "hundred"]
         return [hundreds if amount[2:] == "00" and amount[1] != "0" else numbers.pairs(amount), whole]
@@ -252,6 +268,8 @@ def _counts(around: Neighbours) -> bool:
 def _is_year(value: int, around: Neighbours, last: str) -> bool:
     if not 1000 <= value <= 2100:
         return False
+    if value >= 1000 and re.search(r"\b(?:A\.? ?D|B\.? ?C(?:\.? ?E)?)\.?\s*$", around.before):
+        return True
     if last in _YEAR_CUES or re.search(r"\b(?:pre|post|mid)-$", around.before, re.IGNORECASE):
         return True
     following = around.next_word()
@@ -285,6 +303,7 @@ FORMS = {
     "fraction": Form(r"(?<![\w.,/])\d{1,4}/\d{1,4}(?![\w/])", fraction),
     "ordinal": Form(r"(?<![\w.,])\d{1,3}(?:,?\d{3}){0,3}(?:st|nd|rd|th)(?!\w)", _ordinal),
     "version": Form(r"(?<![\w.])(?:\d{1,5}(?:\.\d{1,5}){2,6}|[vV]\d{1,5}(?:\.\d{1,5}){1,6})(?![\w]|\.\d)", _version),
+    "verses": Form(r"(?<=[a-z] )\d{1,3}:\d{1,3}[-\u2013]\d{1,3}(?![\d:])", _verses),
     "ratio": Form(r"(?<![\d:.])\d{1,4}:\d{1,4}(?![\d:])", _ratio),
     "product": Form(rf"(?<![\w.,]){NUMBER} ?[x\u00d7] ?{NUMBER}(?: ?[x\u00d7] ?{NUMBER})?(?![\w.,]\d)", _product),
     "division": Form(rf"(?<![\w.,/]){NUMBER} / {NUMBER}(?![\w/]|[.,]\d)", _division),

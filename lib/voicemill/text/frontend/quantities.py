@@ -139,7 +139,8 @@ def _unit(text: str, around: Neighbours) -> list[Reading]:
     if len(unit) == 1 and unit.isalpha() and text[-2].isdigit() and around.last_word() in _LABELLED:
         return [[*numbers.cardinal(integer(first)), *spelled(unit)]] if first.isdigit() else [spelled(text)]
     one, many = UNITS.get(unit, ("amp", "amps"))
-    attributive = unit not in ("%", "\u00b0") and is_attributive(around)
+    joined = re.search(r"\d-[A-Za-z]", text) is not None and around.next_word() != ""
+    attributive = unit not in ("%", "\u00b0") and (joined or is_attributive(around))
     single = first in ("1", "-1") and not second
     words = [*sign_words(sign), *amount_words(first), *(["to", *amount_words(second)] if second else [])]
     return [[*words, *(one if single or attributive else many).split()]]

@@ -33,7 +33,12 @@ def sign(text: str, around: Neighbours) -> list[Reading]:
     """Readings of a single sign; an empty one where it is silent."""
     before, after = around.before.rstrip()[-1:], around.after[:1]
     if text == "#":
-        return [["number"]] if after.isdigit() else [["pound"], ["hash"]] if _KEY_BEFORE.search(around.before) else [[]]
+        if around.before[-1:].isdigit() and re.search(
+            r"\b(?:press|dial|enter|type|key)\b[^.!?]{0,40}$", around.before, re.I
+        ):
+            return [["pound"], ["hash"]]
+        numbered = re.match(r"(?:[A-Z]{1,3}-?)?\d", around.after)
+        return [["number"]] if numbered else [["pound"], ["hash"]] if _KEY_BEFORE.search(around.before) else [[]]
     if text == "*" and _KEY_BEFORE.search(around.before):
         return [["star"]]
     if text == "*" and before.isdigit() and around.after.strip()[:1].isdigit():
@@ -96,6 +101,7 @@ FORMS = {
         r"(?<!\w)T ?[-+\u2013] ?\d{1,5}(?= ?(?:(?:sec(?:ond)?|min(?:ute)?|hour|hr|day|week)s?\b|and counting))",
         _countdown,
     ),
+    "degree": Form(r"\u00b0 ?[CF](?!\w)", lambda text, _: [["degrees", {"C": "celsius", "F": "fahrenheit"}[text[-1]]]]),
     "double_equals": Form(r"(?<!=)==(?!=)", _double_equals),
     "formula_group": Form(
         rf"(?<!\w)(?:{_ELEMENT}\d{{0,3}}){{1,6}}\((?:{_ELEMENT}\d{{0,3}}){{1,6}}\)\d{{1,3}}(?!\w)", _formula
