@@ -297,8 +297,18 @@ def verify(work: Path, megabytes: int, rounds: int) -> None:
 @click.option("--count", default=100, show_default=True, help="Clips whose edges are measured; 0 leaves them out.")
 @click.option("--limit", default=60, show_default=True, help="Most clips of one person that are prepared.")
 @click.option("--only", multiple=True, metavar="NAME", help="Only these sets, by the beginning of their name.")
+@click.option("--condition", "conditions", multiple=True, help="Only these conditions.  [default: all five]")
+@click.option("--form", type=click.Choice(["clips", "joined"]), help="Only clips, or only joined to one recording.")
 @click.pass_obj
-def people(work: Path, recordings: Path | None, count: int, limit: int, only: tuple[str, ...]) -> None:
+def people(
+    work: Path,
+    recordings: Path | None,
+    count: int,
+    limit: int,
+    only: tuple[str, ...],
+    conditions: tuple[str, ...],
+    form: str | None,
+) -> None:
     """Edges and whole preparations of people; RECORDINGS holds a folder a set, beside prompts that apt-get fetches."""
     import people as edges
     import people_preparation
@@ -307,7 +317,8 @@ def people(work: Path, recordings: Path | None, count: int, limit: int, only: tu
     if count:
         click.echo(edges.report(folder, count))
     scratch = work / f"people-{int(time.time())}"
-    for row in people_preparation.report(folder, work / "prompts", scratch, limit, only):
+    forms = {"clips": (False,), "joined": (True,)}.get(form or "", (False, True))
+    for row in people_preparation.report(folder, work / "prompts", scratch, limit, only, conditions, forms):
         click.echo(row)
 
 

@@ -8,12 +8,14 @@ other than the quality of its sound is an error.
 from __future__ import annotations
 
 import csv
+import difflib
 import json
 import os
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +24,7 @@ import numpy.typing as npt
 import soundfile
 
 from voicemill.audio import decode
+from voicemill.text import normalise
 
 ROOT = Path(__file__).resolve().parents[2]
 RATE = 22_050
@@ -44,17 +47,37 @@ class Clip:
     text: str
 
 
+BESIDE = "sound beside the words"
+"""Beginning of the detail of stretches that belong to no word."""
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """A preparation: seconds of the input, lost for reasons of text, rejected for quality, and CPU seconds."""
+    """A preparation.
+
+    Attributes:
+        seconds: of the input.
+        lost: seconds of clips and pieces that were rejected for reasons of text.
+        beside: seconds of sound beside the words of kept clips that were cut off.
+        quality: seconds that were rejected for the quality of their sound.
+        words: of the texts.
+        lost_words: that no kept clip has.
+        reasons: of the stretches that were left out.
+        wall: seconds of the whole command.
+        cpu: CPU seconds of the whole command.
+    """
 
     name: str
     condition: str
     joined: bool
     seconds: float
     lost: float
+    beside: float
     quality: float
+    words: int
+    lost_words: int
     reasons: str
+    wall: float
     cpu: float
 
 
@@ -110,6 +133,22 @@ def prompts(cache: Path, limit: int) -> list[Clip]:
                     subprocess.run(argv, check=True)
                 found.append(Clip(stem, target, text.strip()))
     return list({clip.name: clip for clip in found}.values())[:limit]
+
+
+def lost_words(root: Path, clips: Sequence[Clip]) -> tuple[int, list[str]]:
+    """The number of words of the clips' texts, and those that no kept clip of the dataset `root` has, one an entry."""
+    rows = [json.loads(line) for line in (root / "manifest.jsonl").read_text().splitlines()]
+    rows.sort(key=lambda row: (row["source"], row["start"]))
+    kept = [word[0] for row in rows for word in row["alignment"]]
+    wanted = [word for clip in clips for word in normalise.words(normalise.normalise(clip.text))]
+    matcher = difflib.SequenceMatcher(None, wanted, kept, autojunk=False)
+    lost = [
+        f"{' '.join(wanted[first:last])} > {' '.join(kept[start:end])}"
+        for kind, first, last, start, end in matcher.get_opcodes()
+        if kind in ("delete", "replace")
+        for _ in range(last - first)
+    ]
+    return len(wanted), lost
 
 
 def _made(folder: Path) -> Path:
@@ -172,7 +211,7 @@ def prepare(name: str, clips: list[Clip], condition: str, joined: bool, work: Pa
         for clip, path in zip(clips, paths, strict=True):
             path.with_suffix(".txt").write_text(clip.text + "\n", "utf-8")
         source = ["--audio", str(folder / "wavs")]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     argv = [sys.executable, str(ROOT / "apps/voice-prep/voice-prep.py"), "--voice", "bench", "--preset", "archive", *source]
     environment = {
         **os.environ,
@@ -183,38 +222,73 @@ def prepare(name: str, clips: list[Clip], condition: str, joined: bool, work: Pa
     done = subprocess.run(
         [*argv, "--no-report", "--separate", "never"], env=environment, capture_output=True, text=True, check=False
     )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     described = folder / "work/datasets/bench/dataset.json"
     seconds = sum(len(sound) for sound in sounds) / RATE
     if not described.is_file():
         print(f"{name}, {condition}: {done.stderr.strip()[-300:]}", file=sys.stderr)
-        return Outcome(name, condition, joined, seconds, seconds, 0.0, "refused as a whole", cpu)
+        words = sum(len(normalise.words(normalise.normalise(clip.text))) for clip in clips)
+        whole = "refused as a whole"
+        return Outcome(name, condition, joined, seconds, seconds, 0.0, 0.0, words, words, whole, wall, cpu)
     report = json.loads(described.read_text())["report"]
-    totals = report["by_reason"]
-    lost = sum(total["seconds"] for reason, total in totals.items() if reason not in QUALITY)
-    quality = sum(total["seconds"] for reason, total in totals.items() if reason in QUALITY)
-    reasons = ", ".join(f"{reason} {total['count']}" for reason, total in totals.items())
-    for row in report["rejected"]:
+    rejected = report["rejected"]
+    by_reason = {
+        kind: sum(row["seconds"] for row in rejected if _kind(row) == kind) for kind in ("text", "beside", "quality")
+    }
+    words, lost = lost_words(described.parent, sorted(clips, key=lambda clip: clip.name) if not joined else clips)
+    reasons = ", ".join(f"{reason} {total['count']}" for reason, total in report["by_reason"].items())
+    for row in rejected:
         print(
-            name, condition, joined, row["source"], row["seconds"], row["reason"], row["detail"][:90], file=sys.stderr
+            name,
+            condition,
+            joined,
+            row["source"],
+            row["seconds"],
+            row["reason"],
+            row["detail"][:120],
+            sep="|",
+            file=sys.stderr,
         )
-    return Outcome(name, condition, joined, seconds, lost, quality, reasons, cpu)
+    for line in dict.fromkeys(lost):
+        print(name, condition, joined, line, sep="|", file=sys.stderr)
+    text, beside, quality = by_reason.values()
+    return Outcome(
+        name, condition, joined, seconds, text, beside, quality, words, len(lost), reasons or "none", wall, cpu
+    )
 
 
-def report(people: Path, cache: Path, work: Path, limit: int, only: tuple[str, ...]) -> Iterator[str]:
-    """Rows of a Markdown table, one for each preparation as it ends."""
-    yield "| people | condition | as | seconds | lost s | lost | for quality s | reasons | CPU s | × real time, 2 cores |"
-    yield "|---|---|---|---:|---:|---:|---:|---|---:|---:|"
+def _kind(row: dict[str, str]) -> str:
+    if row["detail"].startswith(BESIDE):
+        return "beside"
+    return "quality" if row["reason"] in QUALITY else "text"
+
+
+def report(
+    people: Path,
+    cache: Path,
+    work: Path,
+    limit: int,
+    only: tuple[str, ...],
+    conditions: tuple[str, ...],
+    forms: tuple[bool, ...],
+) -> Iterator[str]:
+    """Rows of a Markdown table, one for each preparation as it ends; `forms` are those to prepare: joined or not."""
+    yield (
+        "| people | condition | as | seconds | lost s | lost | beside words s | for quality s | words | lost words "
+        "| reasons | wall s | × real time | CPU s |"
+    )
+    yield "|---|---|---|---:|---:|---:|---:|---:|---:|---:|---|---:|---:|---:|"
     found = [*sets(people, limit), ("prompts", prompts(cache, limit))]
     for name, clips in found:
         if not clips or (only and not any(name.startswith(one) for one in only)):
             continue
-        for condition in CONDITIONS:
-            for joined in (False, True):
+        for condition in conditions or CONDITIONS:
+            for joined in forms:
                 one = prepare(name, clips, condition, joined, work)
                 yield (
                     f"| {one.name} ({len(clips)}) | {one.condition} | {'one recording' if joined else 'clips'} "
-                    f"| {one.seconds:.0f} | {one.lost:.1f} | {one.lost / one.seconds:.1%} | {one.quality:.1f} "
-                    f"| {one.reasons} | {one.cpu:.0f} | {2 * one.seconds / one.cpu:.0f} |"
+                    f"| {one.seconds:.0f} | {one.lost:.1f} | {one.lost / one.seconds:.1%} | {one.beside:.1f} "
+                    f"| {one.quality:.1f} | {one.words} | {one.lost_words} | {one.reasons} "
+                    f"| {one.wall:.1f} | {one.seconds / one.wall:.0f} | {one.cpu:.0f} |"
                 )

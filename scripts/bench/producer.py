@@ -7,7 +7,6 @@ twice, and a script with chapters, page numbers and stage directions.
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import re
@@ -21,11 +20,10 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from people_preparation import ROOT, Clip, sets
+from people_preparation import ROOT, Clip, lost_words, sets
 from wrong_text import MACHINE_TEXTS
 
 from voicemill.audio import decode
-from voicemill.text import normalise
 from voicemill.text.frontend import numbers
 
 RATE = 48_000
@@ -86,7 +84,7 @@ def _read_in_one(clips: Sequence[Clip], folder: Path) -> list[str]:
             file.write(samples)
             lines += [f"## Chapter {number // 50 + 1}"] * (number % 50 == 0) + ["[pause]"] * (number % 30 == 29)
             lines += [clip.text] + [str(number // 25)] * (number % 25 == 24)
-    coded = ["ffmpeg", "-v", "error", "-i", folder / "take.wav", "-b:a", "128k", folder / "take.mp3"]
+    coded = ["ffmpeg", "-v", "error", "-i", str(folder / "take.wav"), "-b:a", "128k", str(folder / "take.mp3")]
     subprocess.run(coded, check=True)
     (folder / "take.wav").unlink()
     (folder / "script.txt").write_text("\n\n".join(lines) + "\n", "utf-8")
@@ -94,7 +92,7 @@ def _read_in_one(clips: Sequence[Clip], folder: Path) -> list[str]:
 
 
 def _prepared(name: str, clips: Sequence[Clip], source: list[str], folder: Path) -> Part:
-    argv = [sys.executable, ROOT / "apps/voice-prep/voice-prep.py", "--voice", "bench", "--preset", "archive", *source]
+    argv = [sys.executable, str(ROOT / "apps/voice-prep/voice-prep.py"), "--voice", "bench", "--preset", "archive", *source]
     argv += ["--no-report", "--separate", "never", "--limit", "min_speaker_similarity=-1"]
     environment = {
         **os.environ,
@@ -108,24 +106,24 @@ def _prepared(name: str, clips: Sequence[Clip], source: list[str], folder: Path)
     if done.returncode:
         raise SystemExit(f"{name}: {done.stderr.strip()[-600:]}")
     root = folder / "work/datasets/bench"
-    rows = [json.loads(line) for path in root.glob("*manifest*.jsonl") for line in path.read_text().splitlines()]
-    rows = list({row["id"]: row for row in rows}.values())
-    kept = [word[0] for row in sorted(rows, key=lambda row: (row["source"], row["start"])) for word in row["alignment"]]
     report = json.loads((root / "dataset.json").read_text())["report"]
     for row in report["rejected"]:
-        print(name, row["source"], row["start"], row["seconds"], row["reason"], row["detail"], row["text"][:90], sep="|")
-    wanted = [word for clip in clips for word in normalise.words(normalise.normalise(clip.text))]
-    matcher = difflib.SequenceMatcher(None, wanted, kept, autojunk=False)
-    lost = [
-        f"{' '.join(wanted[first:last])} > {' '.join(kept[start:end])}"
-        for kind, first, last, start, end in matcher.get_opcodes()
-        if kind in ("delete", "replace")
-        for _ in range(last - first)
-    ]
+        print(
+            name,
+            row["source"],
+            row["start"],
+            row["seconds"],
+            row["reason"],
+            row["detail"],
+            row["text"][:90],
+            sep="|",
+            file=sys.stderr,
+        )
+    words, lost = lost_words(root, clips)
     reasons = ", ".join(f"{reason} {total['count']}" for reason, total in report["by_reason"].items())
     seconds = sum(soundfile.info(clip.path).duration for clip in clips)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Part(name, seconds, len(wanted), lost, reasons, wall, cpu)
+    return Part(name, seconds, words, lost, reasons, wall, cpu)
 
 
 def report(people: Path, work: Path, only: tuple[str, ...]) -> Iterator[str]:
@@ -141,7 +139,7 @@ def report(people: Path, work: Path, only: tuple[str, ...]) -> Iterator[str]:
         folder = work / re.sub(r"\W+", "-", name)
         part = _prepared(name, clips, written(clips, folder / "in"), folder)
         for line in dict.fromkeys(part.lost):
-            print(name, line, sep="|")
+            print(name, line, sep="|", file=sys.stderr)
         yield (
             f"| {name} | {len(clips)} | {part.seconds:.0f} | {part.words} | {len(part.lost)} | {part.reasons} "
             f"| {part.wall:.0f} | {part.seconds / part.wall:.0f} | {part.cpu:.0f} |"
