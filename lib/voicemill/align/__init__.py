@@ -9,6 +9,8 @@ text_check            wrong words of a text: both recognisers must agree
 recognition           samples -> words; an offline measure of intelligibility, never a source of transcripts
 transcription         text for recordings without any, by NeMo or faster-whisper
 script_recognition    a long recording -> words, with the script's own language model
+script_following      words between recognised spans, placed by forced alignment
+script_language_model language models of a script, as PocketSphinx reads them
 script_windows        the part of a long script that each stretch of a recording is likely to read
 script_matching       recognised words -> takes of the script's sentences
 utterance_boundaries  takes -> utterances cut in pauses

@@ -19,16 +19,16 @@ docs/benchmarks.md.
 from __future__ import annotations
 
 import functools
-import itertools
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from voicemill.align import script_following, script_windows
 from voicemill.align.features import SAMPLE_RATE
 from voicemill.align.recognition import PocketSphinxRecogniser, RecognisedWord
+from voicemill.align.script_language_model import LanguageModel, joined, write_models
 from voicemill.audio.vad import Span
 from voicemill.audio.waveform import Waveform, excerpt
 from voicemill.errors import DatasetError
@@ -119,15 +119,6 @@ class TaskRunner(Protocol):
 
 
 @dataclass(frozen=True)
-class _LanguageModel:
-    """The language model of a script or of a window of it: two files, and the words in one string."""
-
-    model: Path
-    dictionary: Path
-    text: str
-
-
-@dataclass(frozen=True)
 class _RecognitionTask:
     """One speech span to recognise."""
 
@@ -138,21 +129,51 @@ class _RecognitionTask:
     full_pass: bool
 
 
-@dataclass(frozen=True)
-class _SpanRecogniser:
-    """Recognises speech spans of one recording."""
+@dataclass
+class _Search:
+    """The passes over the spans of one recording.
+
+    Attributes:
+        models: the language model of each span.
+        found: words by the index of their span.
+        thorough: spans that had the full pass.
+    """
 
     waveform: Waveform
     spans: Sequence[Span]
     windows: Sequence[Span]
     script: Script
     run: TaskRunner
+    observer: Observer
+    models: dict[int, LanguageModel]
+    found: dict[int, list[RecognisedWord]] = field(default_factory=dict)
+    thorough: set[int] = field(default_factory=set)
 
-    def follow(self, found: Mapping[int, Sequence[RecognisedWord]], sure: Set[int]) -> dict[int, list[RecognisedWord]]:
-        """The words of spans between those that are sure, by their index, where the reader followed the script."""
-        texts = {index: [word.text for word in words] for index, words in found.items()}
+    def recognise(self, indices: Iterable[int], *, full_pass: bool = False) -> None:
+        """Recognise spans, each with its language model."""
+        # grouped by model, because a process keeps one model at a time; the longest first, so that no process is left
+        # with a long span at the end
+        order = sorted(indices, key=lambda index: (str(self.models[index].model), -self.windows[index].duration))
+        tasks = [
+            _RecognitionTask(
+                self.waveform, self.windows[index], self.models[index].model, self.models[index].dictionary, full_pass
+            )
+            for index in order
+        ]
+        if not tasks:
+            return
+        observer = SilentObserver() if full_pass else _OffsetObserver(self.observer, len(self.found))
+        self.found |= zip(order, self.run(_recognise_span, tasks, observer), strict=True)
+        self.thorough |= set(order) if full_pass else set()
+
+    def follow(self) -> None:
+        """Place the words of the spans between those that are sure, where the reader followed the script."""
+        sure = self.found.keys() - self.unsure(self.found)
+        texts = {index: [word.text for word in self.found[index]] for index in sure}
         flat = [word for sentence in self.script.words for word in sentence]
         stretches = list(script_following.stretches(texts, self.spans, flat, sure))
+        if not stretches:
+            return
         tasks = [
             script_following.FollowTask(
                 self.waveform,
@@ -163,27 +184,19 @@ class _SpanRecogniser:
             )
             for one in stretches
         ]
-        placed = self.run(script_following.follow, tasks, SilentObserver())
-        return {
-            one.first + offset: words
-            for one, of_windows in zip(stretches, placed, strict=True)
-            for offset, words in enumerate(of_windows or ())
-        }
+        known, placed = len(self.found), self.run(script_following.follow, tasks, SilentObserver())
+        for one, of_windows in zip(stretches, placed, strict=True):
+            self.found |= dict(enumerate(of_windows or (), start=one.first))
+        if len(self.found) > known:
+            self.observer.advance(len(self.found))
 
-    def recognise(
-        self, models: Mapping[int, _LanguageModel], observer: Observer, *, full_pass: bool = False
-    ) -> dict[int, list[RecognisedWord]]:
-        """The words of each span, by its index, with the language model given for it."""
-        # grouped by model, because a process keeps one model at a time; the longest first, so that no process is left
-        # with a long span at the end
-        order = sorted(models, key=lambda index: (str(models[index].model), -self.windows[index].duration))
-        tasks = [
-            _RecognitionTask(
-                self.waveform, self.windows[index], models[index].model, models[index].dictionary, full_pass
-            )
-            for index in order
+    def unsure(self, indices: Iterable[int]) -> list[int]:
+        """The spans among these whose words are not certain."""
+        return [
+            index
+            for index in indices
+            if needs_full_pass(self.found[index], self.windows[index].duration, self.models[index].text)
         ]
-        return dict(zip(order, self.run(_recognise_span, tasks, observer), strict=True))
 
 
 class _OffsetObserver(SilentObserver):
@@ -195,27 +208,6 @@ class _OffsetObserver(SilentObserver):
 
     def advance(self, done: int, note: str = "") -> None:
         self._observer.advance(self._finished + done, note)
-
-
-def write_language_model(path: Path, sentences: Sequence[Sequence[str]]) -> None:
-    """Write a trigram model of a script in ARPA format, trained on each sentence and on the whole script as one line.
-
-    The line with the whole script lets a span begin in the middle of a sentence or run on into the next one.
-    """
-    from pocketsphinx.lm import ArpaBoLM
-
-    model = ArpaBoLM()
-    # counted here: the time of PocketSphinx's own reader grows with the square of a line's length
-    for words in (*filter(None, sentences), [word for sentence in sentences for word in sentence]):
-        line = ["<s>", *words, "</s>"]
-        for word in line:
-            model.grams_1[word] += 1
-        for one, two in itertools.pairwise(line):
-            model.grams_2[one][two] += 1
-        for one, two, three in zip(line, line[1:], line[2:], strict=False):
-            model.grams_3[one][two][three] += 1
-    model.compute()
-    model.write_file(str(path))
 
 
 def recognise_script(
@@ -243,43 +235,38 @@ def recognise_script(
     windows = _padded(spans, waveform.seconds)
     sentences = script.words
     with tempfile.TemporaryDirectory(prefix=".script-", dir=folder) as made:
-        whole = _write_models(Path(made) / "script", sentences, script.lexicon)
-        recogniser = _SpanRecogniser(waveform, spans, windows, script, run or _run_serially)
-        found: dict[int, list[RecognisedWord]] = {}
+        whole = write_models(Path(made) / "script", sentences, script.lexicon)
         models = dict.fromkeys(range(len(windows)), whole)
+        search = _Search(waveform, spans, windows, script, run or _run_serially, observer, models)
         if anchors := script_windows.anchor_spans(len(windows)):
-            found |= recogniser.recognise(dict.fromkeys(anchors, whole), observer)
-            hypotheses = {index: [word.text for word in words] for index, words in found.items()}
+            search.recognise(anchors)
+            hypotheses = {index: [word.text for word in words] for index, words in search.found.items()}
             for block, part in script_windows.windows(len(windows), hypotheses, sentences):
-                near = _write_models(
+                near = write_models(
                     Path(made) / f"near-{block.start}", sentences[part.start : part.stop], script.lexicon
                 )
                 models |= dict.fromkeys(block, near)
-
-        def unsure_of(indices: Iterable[int]) -> dict[int, _LanguageModel]:
-            return {
-                index: models[index]
-                for index in indices
-                if needs_full_pass(found[index], windows[index].duration, models[index].text)
-            }
-
-        first = {index: models[index] for index in script_following.landmarks(len(windows)) if index not in found}
-        found |= recogniser.recognise(first, _OffsetObserver(observer, len(found)))
-        placed = recogniser.follow(found, found.keys() - unsure_of(found).keys())
-        found |= placed
-        rest = {index: one for index, one in models.items() if index not in found}
-        found |= recogniser.recognise(rest, _OffsetObserver(observer, len(found)))
-        unsure = unsure_of(found.keys() - placed.keys())
-        again = recogniser.follow(found, found.keys() - unsure.keys()) if rest else {}
-        found |= again
-        unsure = {index: one for index, one in unsure.items() if index not in again}
+        landmarks = script_following.landmarks(len(windows))
+        search.recognise(index for index in landmarks if index not in search.found)
+        if len(landmarks) < len(windows):
+            search.recognise(search.unsure(landmarks), full_pass=True)
+            search.follow()
+            search.recognise(index for index in models if index not in search.found)
+        search.follow()
+        unsure = [index for index in search.unsure(models) if index not in search.thorough]
         if unsure:
             observer.note(f"segmentation: full recognition pass for {len(unsure)} of {len(windows)} speech spans")
-        found |= recogniser.recognise(unsure, SilentObserver(), full_pass=True)
-        lost = [index for index, one in unsure.items() if one is not whole and off_script(found[index], one.text)]
+        search.recognise(unsure, full_pass=True)
+        lost = [
+            index
+            for index in sorted(search.thorough)
+            if models[index] is not whole and off_script(search.found[index], models[index].text)
+        ]
         if lost:
             observer.note(f"segmentation: {len(lost)} of them once more, with the whole script as language model")
-        found |= recogniser.recognise(dict.fromkeys(lost, whole), SilentObserver(), full_pass=True)
+        models |= dict.fromkeys(lost, whole)
+        search.recognise(lost, full_pass=True)
+        found = search.found
     _recogniser.cache_clear()  # frees the model if tasks ran in this process
     return [
         HypothesisWord(word.text, window.start + word.start, window.start + word.end, index)
@@ -294,32 +281,18 @@ def needs_full_pass(words: Sequence[RecognisedWord], seconds: float, text: str) 
     Args:
         words: of the first pass, in one span.
         seconds: length of the span with its margins.
-        text: the words that the language model was trained on, see `_joined`.
+        text: the words that the language model was trained on, see `script_language_model.joined`.
     """
     if not words or words[0].start > MARGIN + _MAX_EDGE_SILENCE or words[-1].end < seconds - MARGIN - _MAX_EDGE_SILENCE:
         return True
-    return _joined(word.text for word in words) not in text
+    return joined(word.text for word in words) not in text
 
 
 def off_script(words: Sequence[RecognisedWord], text: str) -> bool:
     """Whether so few words lie in runs that the script contains that the span reads another part of the script."""
-    runs = [_joined(word.text for word in words[at : at + _RUN]) in text for at in range(len(words) - _RUN + 1)]
+    runs = [joined(word.text for word in words[at : at + _RUN]) in text for at in range(len(words) - _RUN + 1)]
     within = sum(any(runs[max(0, at - _RUN + 1) : at + 1]) for at in range(len(words)))
     return not words or within < _MIN_RUN_SHARE * len(words)
-
-
-def _joined(words: Iterable[str]) -> str:
-    """Words separated and surrounded by spaces, so that `in` compares whole words."""
-    return f" {' '.join(words)} "
-
-
-def _write_models(stem: Path, sentences: Sequence[Sequence[str]], lexicon: Lexicon) -> _LanguageModel:
-    """Write the files `stem`.lm and `stem`.dict."""
-    words = [word for sentence in sentences for word in sentence]
-    written = _LanguageModel(stem.with_suffix(".lm"), stem.with_suffix(".dict"), _joined(words))
-    write_language_model(written.model, sentences)
-    lexicon.subset(written.dictionary, words)
-    return written
 
 
 def _padded(spans: Sequence[Span], length: float) -> list[Span]:

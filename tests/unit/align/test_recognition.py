@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from voicemill.align.recognition import PocketSphinxRecogniser, Recogniser
-from voicemill.align.script_recognition import write_language_model
+from voicemill.align.script_language_model import write_language_model
 from voicemill.text.lexicon import Lexicon
 from voicemill.text.normalise import words
 
