@@ -190,7 +190,7 @@ class _Listed(Mapping[str, Phones]):
         self._phones = dict(own)
 
     def __getitem__(self, word: str) -> Phones:
-        found = self.get(word)
+        found: Phones | None = self.get(word)
         if found is None:
             raise KeyError(word)
         return found
