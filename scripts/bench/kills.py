@@ -366,7 +366,11 @@ class Chain:
     _open: list[str] = field(default_factory=list)
 
     def run(self, targets: Sequence[Target]) -> Iterator[Kill]:
-        """Kill the job once at each target that it reaches; each kill is returned once its outcome is known."""
+        """Kill the job once at each target that it reaches, and let it go on to the stage after the last of them.
+
+        Returns:
+            Each kill, once its outcome is known.
+        """
         names = [stage.name for stage in self.whole.stages]
         self.job.clear()
         place = 0
@@ -388,7 +392,7 @@ class Chain:
                     place = names.index(reached)
             finally:
                 run.kill()
-        yield from self._finish()
+        yield from self._finish((*names, None)[names.index(targets[-1].stage.name) + 1])
 
     def _await_moment(self, run: Run, stage: Stage) -> str | None:
         """Wait until a random moment of the stage that has begun; the stage of that moment, None if the job has ended."""
@@ -417,9 +421,13 @@ class Chain:
         run.send(signal.SIGCONT)
         yield from self._settle(fault)
 
-    def _finish(self) -> Iterator[Kill]:
-        """Run to the end and compare all."""
+    def _finish(self, end: str | None) -> Iterator[Kill]:
+        """Run until the stage `end` begins and compare; None is the end of the job, where the bundle is verified too."""
         run = self.job.start("--resume")
+        if end is not None and run.until((end,)) == end:
+            yield from self._compare(run, next(stage for stage in self.whole.stages if stage.name == end))
+            run.kill()
+            return
         run.until(())
         fault = self._difference(self.whole.facts[None])
         if remains := litter(self.job.work):

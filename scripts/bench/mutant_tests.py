@@ -30,6 +30,8 @@ NODE = "MUTANT_TEST"
 """Variable with the test at hand: the coverage of the processes that it starts is recorded under this name."""
 BEFORE = "before any test"
 QUIET = ("-q", "-x", "-p", "no:cacheprovider", "-m", "not exhaustive", "--no-header", "--no-summary")
+PRELOADED = ("-W", "ignore::pytest.PytestAssertRewriteWarning")
+"""Plugins of pytest are among the modules that the server has imported."""
 
 
 class Recorder:
@@ -60,7 +62,7 @@ def spent() -> float:
 
 def cover(out: Path, arguments: list[str]) -> int:
     """Run pytest, and write the tests of each line, the seconds of each test, and the modules that they import."""
-    import coverage
+    import coverage  # type: ignore[import-not-found]
 
     folder = out.parent / "coverage-data"
     config = out.parent / "coverage.cfg"
@@ -113,11 +115,10 @@ def serve(out: Path) -> None:
             os.dup2(null, 0)
             code = 70
             try:
-                code = int(pytest.main([*QUIET, *request["tests"]]))
+                code = int(pytest.main([*QUIET, *PRELOADED, *request["tests"]]))
             finally:
                 os._exit(code)
-        code = wait(child, request["seconds"])
-        answers.write(json.dumps([code, spent() - began]) + "\n")
+        answers.write(json.dumps([wait(child, request["seconds"]), spent() - began]) + "\n")
         answers.flush()
 
 

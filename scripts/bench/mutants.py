@@ -2,7 +2,8 @@
 
 cosmic-ray makes the changes, in an environment of its own; a random sample of them is tried on a copy of the tree. The
 tests run once under coverage; then each change is tried with the tests that run its line, in a forked process that has
-imported all but the project. Annotations that Python does not evaluate are left out: a change of them changes nothing.
+imported all but the project. Annotations that Python does not evaluate and `frozen=True` are left out: a change of them
+changes nothing that a program does.
 """
 
 from __future__ import annotations
@@ -134,7 +135,8 @@ class Coverage:
             names = {name for line, each in lines.items() if first <= line <= last for name in each}
             if names:
                 break
-        chosen, total = [], 0.0
+        chosen: list[str] = []
+        total = 0.0
         for name in sorted(names, key=lambda name: (self.seconds.get(name, 0.0), name)):
             total += self.seconds.get(name, 0.0)
             if not chosen or total <= MOST_SECONDS:
@@ -196,10 +198,13 @@ def mutate(name: str, folder: Path, count: int, seconds: float, seed: int) -> Re
     edits = [[mutant.path, *mutant.edit] for mutant in chosen]
     argv = [str(programs / "python"), str(HERE / "mutant_sources.py")]
     done = subprocess.run(argv, cwd=tree.folder, input=json.dumps(edits), capture_output=True, text=True, check=True)
-    for path in {mutant.path for mutant in chosen}:  # compiled code of a source is not used for its mutants
-        for compiled in (tree.folder / path).parent.glob(f"__pycache__/{Path(path).stem}.*"):
+    for source in {tree.folder / mutant.path for mutant in chosen}:  # its compiled code is not used for its mutants
+        for compiled in source.parent.glob(f"__pycache__/{source.stem}.*"):
             compiled.unlink()
     server = Server(tree)
+    known = next(filter(None, (covered.tests(tree.folder, mutant) for mutant in chosen)))
+    if not server.passes(known, 60.0 + 10 * MOST_SECONDS)[0]:
+        raise RuntimeError(f"the server's tests fail without a mutant: {known}")
     killed, survivors, spent = 0, [], 0.0
     for mutant, text in zip(chosen, json.loads(done.stdout), strict=True):
         if spent > seconds:
@@ -233,7 +238,7 @@ def mutants(tree: Path, module: str, programs: Path) -> list[Mutant]:
             "FROM mutation_specs"
         ).fetchall()
     found = [
-        Mutant(path, (first, last), column, (operator, json.loads(arguments), occurrence))
+        Mutant(path, (first, last), column, (operator, json.loads(json.loads(arguments)), occurrence))
         for path, first, last, column, operator, arguments, occurrence in rows
     ]
     return [each for each in found if not unevaluated(tree / each.path, (each.place[0], each.column))]
@@ -267,18 +272,20 @@ def enclosing(path: Path, place: tuple[int, int]) -> list[tuple[int, int]]:
 
 
 def unevaluated(path: Path, place: tuple[int, int]) -> bool:
-    """Whether a place of a file, as line and column, is part of an annotation that Python does not evaluate."""
-    return any(start <= place < end for start, end in _annotations(path))
+    """Whether a place of a file, as line and column, is part of an annotation that is not evaluated, or of `frozen=`."""
+    return any(start <= place < end for start, end in _declarations(path))
 
 
 @functools.cache
-def _annotations(path: Path) -> tuple[tuple[tuple[int, int], tuple[int, int]], ...]:
-    """Start and end of the annotations of functions and of variables in them; classes read those of their fields."""
+def _declarations(path: Path) -> tuple[tuple[tuple[int, int], tuple[int, int]], ...]:
+    """Start and end of `frozen=…`, and of the annotations in functions; classes read those of their fields."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    if not any(isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in tree.body):
-        return ()
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    found = [each for function in functions for each in _of(function)]
+    found: list[ast.expr] = [
+        node.value for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "frozen"
+    ]
+    if any(isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in tree.body):
+        functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        found += [each for function in functions for each in _of(function)]
     return tuple(((node.lineno, node.col_offset), (node.end_lineno or 0, node.end_col_offset or 0)) for node in found)
 
 
