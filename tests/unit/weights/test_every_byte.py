@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import os
 import pickle
+import shutil
 import struct
 import tarfile
 import zipfile
@@ -250,3 +252,101 @@ def test_a_changed_archive_is_refused_or_loaded_as_others_would(
     path.write_bytes(bytes(raw))
     if answer(path) == "safe":
         assert equal(archive.load_weights(path), stock(path))
+
+
+PIECES = [
+    b"",
+    b"x",
+    bytes(512),
+    b"FB\x02\0ZZ",
+    b"PK\x03\x04",
+    b"PK\x05\x06" + bytes(18),
+    pickle.dumps(Evil(), 2),
+    legacy({"w": torch.ones(2)}),
+    stored_zip([("archive/data.pkl", pickle.dumps(Evil(), 2))]),
+]
+JUNK = st.sampled_from(PIECES)
+GAP = st.sampled_from([b""] * 60 + PIECES)
+"""Mostly nothing, so that one fault at a time is tried as well as several."""
+
+
+@st.composite
+def zips(draw: st.DrawFn, honest: bytes) -> bytes:
+    """A zip made of an honest one: junk in its gaps, entries left out, doubled, in another order or of another name."""
+    entries = parts(honest)
+    for _ in range(draw(st.integers(0, 2))):
+        at, other = (draw(st.integers(0, len(entries) - 1)) for _ in range(2))
+        name, content = entries[at]
+        how = draw(st.sampled_from(["double", "drop", "swap", "rename", "replace"]))
+        if how == "double":
+            entries.insert(other, (name, draw(JUNK) or content))
+        elif how == "drop" and len(entries) > 1:
+            entries.pop(at)
+        elif how == "swap":
+            entries[at], entries[other] = entries[other], entries[at]
+        elif how == "rename":
+            entries[at] = (
+                draw(st.sampled_from([name.upper(), f"{name}/", f"other/{name}", entries[other][0]])),
+                content,
+            )
+        elif how == "replace":
+            entries[at] = (name, draw(JUNK))
+    gaps = {
+        name: draw(JUNK) for name in ("prefix", "between", "before_directory", "after_directory", "extra", "comment")
+    }
+    return draw(GAP) + stored_zip(entries, shifted=draw(st.booleans()), **gaps) + draw(GAP)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_composed_zip_is_refused_or_loaded_as_others_would(
+    archives, checkpoint, data: st.DataObject, answer: Callable[[Path], str]
+) -> None:
+    path = archives.write(weights=data.draw(zips(checkpoint)))
+    if answer(path) == "safe":
+        assert equal(archive.load_weights(path), stock(path))
+
+
+@st.composite
+def tars(draw: st.DrawFn, honest: list[tuple[tarfile.TarInfo, bytes]]) -> bytes:
+    """A tar made of honest members: some doubled, of other kinds, names, formats or headers, and junk around them."""
+    found = [(copy.copy(info), data) for info, data in honest]
+    for _ in range(draw(st.integers(0, 2))):
+        at, other = (draw(st.integers(0, len(found) - 1)) for _ in range(2))
+        info, content = copy.copy(found[at][0]), draw(st.one_of(st.just(found[at][1]), JUNK))
+        info.size = len(content)
+        info.type = draw(
+            st.sampled_from([tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, b"S", b"7"])
+        )
+        info.linkname = draw(st.sampled_from(["", "model_config.yaml", "../x"]))
+        info.pax_headers = draw(st.sampled_from([{}, {"path": "model_config.yaml"}, {"size": "1"}, {"mtime": "1.5"}]))
+        info.name = draw(st.sampled_from([info.name, info.name.upper(), f"a/{info.name}", found[other][0].name]))
+        if draw(st.booleans()):
+            found.insert(other, (info, content))
+        else:
+            found[at] = (info, content)
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:", format=draw(st.sampled_from([0, 1, 2]))) as tar:
+        for info, content in found:
+            tar.addfile(info, io.BytesIO(content))
+    return draw(GAP) + out.getvalue() + draw(GAP)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_composed_tar_is_refused_or_loaded_as_others_would(
+    archives, data: st.DataObject, answer: Callable[[Path], str]
+) -> None:
+    path = archives.write()
+    with tarfile.open(path) as tar:
+        honest = [(info, tar.extractfile(info).read() if info.isfile() else b"") for info in tar]
+    path.write_bytes(data.draw(tars(honest)))
+    if answer(path) == "safe":
+        assert equal(archive.load_weights(path), stock(path))
+        folder = path.parent / "out"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        archive.extract(path, folder)
+        with tarfile.open(path) as tar:
+            theirs = {Path(info.name).name: tar.extractfile(info).read() for info in tar if info.isfile()}
+        assert {each.name: each.read_bytes() for each in folder.iterdir()} == theirs
