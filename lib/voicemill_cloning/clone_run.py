@@ -80,7 +80,7 @@ def clone_and_speak(context: AppContext, request: CloneRun, options: EngineOptio
     started = time.monotonic()
     if request.save_defaults and request.clone.slug is None:
         raise UsageError("--save-profile-default needs a voice.", hint="Name one with --voice or --voice-name.")
-    options.require_model("base")
+    options.announce_model("base", observer)
     observer.stage("reference")
     cloned = cloning.prepare(context, request.clone, observer)
     chosen = cloned.reference.prepared.chosen

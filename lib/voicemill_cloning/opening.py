@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voicemill.dataset.rights import Rights
-from voicemill.errors import UsageError
+from voicemill.errors import GateError, UsageError
+from voicemill.progress import Observer
 from voicemill.weights.registry import WeightsRegistry
 from voicemill_cloning.choice import VoiceChoice
 from voicemill_cloning.engines.engine import SpeechEngine, require_language
@@ -56,6 +57,19 @@ class EngineOptions:
             GateError: the refusals of the gate, `weights_unavailable:<id>`.
         """
         self.weights.require_pinned(self.model or model or DEFAULT_MODELS[kind], "tts")
+
+    def announce_model(self, kind: Kind, observer: Observer) -> None:
+        """Say at once that a model cannot be loaded yet, where the work before it is of use without one.
+
+        Raises:
+            GateError: the refusals of the gate, except for weights that are not pinned.
+        """
+        try:
+            self.require_model(kind)
+        except GateError as error:
+            if error.code != "weights_unavailable":
+                raise
+            observer.note(f"WARNING: the voice gets its reference, and no prompt. {error} {error.hint}")
 
     def open_model(self, kind: Kind, model: str | None = None) -> QwenModel:
         """Load a model of Qwen3-TTS; see `QwenModel` for what it may raise.

@@ -60,8 +60,8 @@ def register_voice(
         VoicemillError: see `clone_and_speak`.
     """
     slug = run.clone.slug or ""
-    engine.require_model("base")
     require_cloneable(context.voices, slug)
+    engine.announce_model("base", observer)
     stages = context.workspace.stage_cache
     recording = open_recording(part, context.cache, stages, observer)
     separator = splitting.find_separator(options.separate, None, context.weights)

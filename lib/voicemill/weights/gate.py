@@ -6,6 +6,7 @@ listed, licence metadata missing, commercial use refused.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,10 +58,12 @@ def listed(weights_id: str, loaded: LoadedAllowlist) -> AllowlistEntry:
     """
     entry = loaded.find(weights_id)
     if entry is None:
+        near = difflib.get_close_matches(weights_id, [each.id for each in loaded.allowlist.weights], 1)
         raise GateError(
             f"The weights {weights_id!r} are not on the allowlist {loaded.path}.",
             reason="allowlist_rejected:selected_weights_not_listed",
-            hint="Choose an id of the list, or add an entry with licence, evidence and sha256 after review.",
+            hint=(f"Did you mean {near[0]}? " if near else "")
+            + "Choose an id of the list, or add an entry with licence, evidence and sha256 after review.",
         )
     return entry
 

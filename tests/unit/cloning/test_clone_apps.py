@@ -363,16 +363,28 @@ def test_without_weights_the_reference_is_kept(run: Run, speech: Path, voices: S
         assert (code, "weights_unavailable" in err) == (2, True), err
 
 
-def test_without_weights_nothing_is_computed_first(run: Run, interview: Path, tmp_path: Path) -> None:
-    recording = ("--audio", str(interview), "--voice-name", "ann", "--text", TEXT)
-    for command in (
-        ("voice-register", *recording),
-        ("voice-register", *recording, "--skip-synth"),
-        ("voice-clone", "synth", "--ref-audio", str(interview), "--text", TEXT),
-    ):
-        code, out, err = run(*command)
-        assert (code, "weights_unavailable" in err, "pin_weights.py" in err, out) == (2, True, True, ""), err
-    assert not list(tmp_path.iterdir())
+def test_without_weights_a_recording_becomes_a_reference_with_a_warning_at_once(
+    run: Run, interview: Path, two_people: Path, voices: SpeakingVoices, tmp_path: Path
+) -> None:
+    options = ("--voice-name", "ann", "--text", TEXT, "--clips", "1", "--length", "8")
+    code, _, err = run("voice-register", "--audio", str(interview), *options)
+    assert (code, "pin_weights.py" in err) == (2, True), err
+    assert err.index("WARNING: the voice gets its reference, and no prompt") < err.index("decoding")
+    known = voices.find("ann")
+    assert known.file is not None
+    assert (known.file.ref is not None, known.ready) == (True, False)
+    # What is wrong with a reference is told before what is missing for a prompt of it.
+    code, _, err = run("voice-clone", "synth", "--ref-audio", str(two_people), "--text", TEXT)
+    assert (code, "[error] reference_two_speakers" in err) == (1, True), err
+    code, out, err = run("voice-clone", "self-test")
+    assert (code, "weights_unavailable" in err, out, (tmp_path / "cache/voice-clone/prompts").exists()) == (
+        2,
+        True,
+        "",
+        False,
+    )
+    code, out, err = run("voice-clone", "synth", "--ref-audio", str(interview), "--text", TEXT, "--model", "Qwen/none")
+    assert (code, "allowlist_rejected" in err, out) == (2, True, "")
 
 
 def test_a_built_in_voice_is_refused_before_its_recording_is_split(
