@@ -14,7 +14,7 @@ from voicemill.errors import BlockedError, UsageError
 from voicemill.progress import Observer
 from voicemill.protocol import Scalar
 from voicemill.settings import DEMO_AUDIO
-from voicemill_cloning import cloning
+from voicemill_cloning import cloning, languages
 from voicemill_cloning.app_context import AppContext
 from voicemill_cloning.choice import VoiceChoice
 from voicemill_cloning.clone_results import write_clone
@@ -50,6 +50,12 @@ class CloneRun:
     seed: int | None = None
     save_defaults: bool = False
 
+    def __post_init__(self) -> None:
+        if self.save_defaults and self.clone.slug is None:
+            raise UsageError("--save-profile-default needs a voice.", hint="Name one with --voice or --voice-name.")
+        languages.find_language(self.language)
+        resolve(self.generation, GenerationDefaults())  # refuses a profile and numbers that make no sense
+
 
 @dataclass(frozen=True)
 class CloneOutcome:
@@ -78,8 +84,6 @@ def clone_and_speak(context: AppContext, request: CloneRun, options: EngineOptio
         GateError, DependencyError, BlockedError: the model cannot be used, or fails.
     """
     started = time.monotonic()
-    if request.save_defaults and request.clone.slug is None:
-        raise UsageError("--save-profile-default needs a voice.", hint="Name one with --voice or --voice-name.")
     options.announce_model("base", observer)
     observer.stage("reference")
     cloned = cloning.prepare(context, request.clone, observer)

@@ -426,6 +426,38 @@ def test_references_that_cannot_be(run: Run, arguments: tuple[str, ...], reason:
     assert (code, f"[error] {reason}" in err, out) == (1, True, ""), err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("--text", "..."), "nothing_to_say"),
+        (("--text", TEXT, "--language", "Klingon"), "unknown_language:Klingon"),
+        (("--text", TEXT, "--max-new-tokens", "0"), "bad_usage"),
+        (("--text", TEXT, "--consent", " "), "consent_unreadable"),
+    ],
+)
+def test_what_cannot_be_spoken_is_refused_before_a_recording_is_opened(
+    run: Run, interview: Path, tmp_path: Path, arguments: tuple[str, ...], reason: str
+) -> None:
+    for command in (
+        ("voice-register", "--audio", str(interview), "--voice-name", "ann"),
+        ("voice-clone", "synth", "--ref-audio", str(interview), "--voice-name", "ann"),
+    ):
+        code, out, err = run(*command, *arguments)
+        assert (code, f"[error] {reason}" in err, out) == (1, True, ""), err
+    assert not list(tmp_path.iterdir())
+
+
+def test_options_of_a_clone_are_refused_before_its_reference_is_taken(run: Run, speech: Path, tmp_path: Path) -> None:
+    for arguments, reason in (
+        (("--profile", "stabel"), "unknown_profile:stabel"),
+        (("--temperature", "9"), "bad_usage"),
+        (("--save-profile-default",), "bad_usage"),
+    ):
+        code, out, err = run("voice-clone", "synth", "--ref-audio", str(speech), "--text", TEXT, *arguments)
+        assert (code, f"[error] {reason}" in err, out) == (1, True, ""), err
+    assert not list(tmp_path.iterdir())
+
+
 def test_two_people_are_refused_and_can_be_forced(run: Run, two_people: Path, opened: list[tuple[str, str]]) -> None:
     code, _, err = run("voice-clone", "prepare-ref", "--ref-audio", str(two_people), "--voice-name", "both")
     assert (code, "reference_two_speakers" in err) == (1, True), err
