@@ -17,14 +17,16 @@ SPEAK = ("./run", "voice-synth", "speak", "--text", "Good morning.", "--max-new-
 
 @pytest.fixture(scope="module")
 def layer(checkout: Checkout, image: str) -> str:
-    """Built by the first command that needs it."""
+    """Built by the first command that needs it, also where the engine has it of an earlier run."""
+    digest = checkout.run("bash", "-c", ". docker/source.sh && source_digest .").stdout
+    name = f"{image}-{digest[:12]}-qwen"
+    checkout.run("docker", "image", "rm", name)
     done = checkout.run("./run", "voice-synth", "capabilities", "--json", "--skip-speaker-probe", timeout=3000)
     assert done.returncode == 0, done.stderr
     assert f"Adding Qwen3-TTS to the image {image}" in done.stderr
     found = json.loads(done.stdout)["api_compatibility"]
     assert (found["compatible"], found["missing"], found["error"]) == (True, {}, None)
-    digest = checkout.run("bash", "-c", ". docker/source.sh && source_digest .").stdout
-    return f"{image}-{digest[:12]}-qwen"
+    return name
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +37,9 @@ def allowlist(checkout: Checkout, layer: str) -> Path:
     checkout.own(checkout.root / "cache")
     made = checkout.run(
         "docker", "run", "--rm", "--network", "none", "--user", f"{checkout.uid}:{checkout.uid}",
-        "--volume", f"{weights}:/models", "--volume", f"{ROOT / 'tests/qwen_models.py'}:/qwen_models.py:ro",
-        "--entrypoint", PYTHON, layer, "/qwen_models.py", "/models",
+        "--mount", f'type=bind,"source={weights}",target=/models',
+        "--mount", f'type=bind,"source={ROOT / "tests/qwen_models.py"}",target=/qwen_models.py,readonly',
+        "--env", "NUMBA_CACHE_DIR=/tmp/numba", "--entrypoint", PYTHON, layer, "/qwen_models.py", "/models",
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
     path = checkout.root / "cache/allowlist.json"
