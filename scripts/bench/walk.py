@@ -11,9 +11,9 @@ called, so the walk is that of a reader who opens each function once:
     return  a stay in a file that was left before
 
 The main path is the same walk without what is beside it: settings, files, display, caches, checks and reports (`BESIDE`),
-and what these call. `CARRIERS` call the main path: they are left out, and what they call is not. WALK_ROOT names another
-checkout, for instance of an older commit. WALK_LIST=1 prints the stays of the main path with their functions.
-docs/architecture.md has the figures.
+and what these call. `CARRIERS` call the main path: they are left out, and what they call is not. A third count leaves out
+what commit 7855f66 does not do (`SINCE`). WALK_ROOT names another checkout, for instance of an older commit. WALK_LIST=1
+prints the stays of the main path with their functions. docs/architecture.md has the figures.
 """
 
 from __future__ import annotations
@@ -54,6 +54,23 @@ CARRIERS = re.compile(
     r"lib/voicemill/([^/]+\.py|launch/lanes\.py|dataset/(cluster|pool|stage_cache|stage_clock|stages)\.py"
     r"|(lane|backends)/(live|monitoring|reporter|watching)\.py|weights/nemo_(guest|runtime)\.py)"
 )
+SINCE = re.compile(
+    r"""
+    lib/(voicemill_marks|voicemill_runtime)/
+    | lib/voicemill/(text/(frontend/|readings|unspoken)
+        |align/(second_recogniser|spoken_reading|text_check|transcription)
+        |audio/steady_sound
+        |bundle/instructions
+        |dataset/(stages/text_check|word_edges)
+        |evaluation/judging
+        |metrics/(judged|judges|opinion)
+        |training/(fastpitch_weights|istft_|onnx_export|tune_vocoder)
+        |lane/graph_export|verify/plain_files)
+    """,
+    re.VERBOSE,
+)
+"""Files of behaviour that 7855f66 does not have: the text front end, readings, the check of words, judges, the vocoder
+of the graph and its export, marks."""
 
 
 class Walk:
@@ -118,7 +135,8 @@ class Walk:
         return (
             f"{listed}\n"
             f"whole run: {counts([name for name, _ in whole])}, {len(self.links)} links\n"
-            f"main path: {counts([name for name, _ in path])}"
+            f"main path: {counts([name for name, _ in path])}\n"
+            f"without behaviour since 7855f66: {counts([name for name, _ in path if not SINCE.match(name)])}"
         )
 
 

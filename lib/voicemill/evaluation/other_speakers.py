@@ -102,10 +102,10 @@ def shipped_profiles(repository: Path) -> dict[str, SpeakerProfile]:
 
 def other_speakers(own: Sequence[NDArray[np.float32]], sample_rate: int, repository: Path) -> dict[str, SpeakerProfile]:
     """The shipped speaker profiles, without the one of this voice's own speaker."""
-    mine = speaker_profile(own, sample_rate)
+    shipped, mine = shipped_profiles(repository), speaker_profile(own, sample_rate)
     return {
         name: profile
-        for name, profile in shipped_profiles(repository).items()
+        for name, profile in shipped.items()
         if speaker_distance(mine, profile) > SAME_SPEAKER
     }
 

@@ -62,8 +62,16 @@ def train(request: LaneRequest, run: LaneRun) -> list[TableRow]:
         models = training.train_models(context, dataset)
         status = statuses.training_status(context, dataset, models, started)
         write_training_status(settings.paths.training_status, status)
-    run.reporter.checkpoint(models.acoustic)
-    _show_status(run, status)
+    reporter.checkpoint(models.acoustic)
+    reporter.stats(
+        {
+            "dry_run": status.dry_run,
+            "final_loss": status.metrics.final_loss,
+            "objective_status": status.objective_status,
+            "status": status.status,
+        }
+    )
+    reporter.artifact(settings.paths.training_status)
     clips, seconds = dataset.stats, dataset.stats.train_seconds + dataset.stats.validation_seconds
     return [
         ("voice", f"{run.display_name} ({run.voice})"),
@@ -102,18 +110,6 @@ def _prepare(request: LaneRequest, cleared: gates.Cleared, run: LaneRun) -> Prep
     )
     run.reporter.artifact(workspace.dataset_manifest(run.job))
     return dataset
-
-
-def _show_status(run: LaneRun, status: TrainingStatus) -> None:
-    run.reporter.stats(
-        {
-            "dry_run": status.dry_run,
-            "final_loss": status.metrics.final_loss,
-            "objective_status": status.objective_status,
-            "status": status.status,
-        }
-    )
-    run.reporter.artifact(run.settings.paths.training_status)
 
 
 def evaluate(run: LaneRun) -> list[TableRow]:
@@ -258,6 +254,7 @@ def promote(run: LaneRun) -> list[TableRow]:
     with run.reporter.step(plan.PROMOTE, stages):
         with run.clock.stage("promotion"):
             promoted = bundling.promote(settings, run.voice, run.display_name)
+        values = promoted.stats
         if status.dry_run:
             rows = [
                 ("dry run", "nothing was trained; the bundle holds placeholders and can never be certified"),
@@ -269,7 +266,7 @@ def promote(run: LaneRun) -> list[TableRow]:
             rows, artifacts = _results(run, promoted)
             rows += checks
             bundling.sign_sample(settings, promoted)
-    run.reporter.stats(promoted.stats | ({} if status.dry_run else {"bundle_valid": True}))
+    run.reporter.stats(values | ({} if status.dry_run else {"bundle_valid": True}))
     for path in artifacts:
         run.reporter.artifact(path)
     return rows

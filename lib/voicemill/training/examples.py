@@ -65,11 +65,11 @@ class ExampleSource:
 
         samples = read_audio(clip.audio, self.audio.sample_rate)
         mel = log_mel(self.model, samples)
+        frames = mel.shape[1]
+        pitch = self._normalised_pitch(clip, frames)
         tokens, symbols = encode(self.model, aligned_text(self.model, clip, strict=self.strict))
         seconds = len(samples) / self.audio.sample_rate
-        frames = mel.shape[1]
         spans = token_spans(symbols, clip.words, seconds, clip=clip.id, strict=self.strict)
-        pitch = self._normalised_pitch(clip, frames)
         durations = prior = None
         if self.mode == "durations":
             counts = frame_counts(spans, frames, self.audio.frames_per_second)
