@@ -278,7 +278,7 @@ def _dripping(handler: http.server.BaseHTTPRequestHandler, body: Any) -> None:
     handler.send_response(200)
     handler.end_headers()
     try:
-        for _ in range(100):
+        for _ in range(1200):
             handler.wfile.write(b" ")
             handler.wfile.flush()
             time.sleep(0.1)

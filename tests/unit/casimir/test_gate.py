@@ -148,12 +148,12 @@ def _slowly(handler: http.server.BaseHTTPRequestHandler, body: Any) -> None:
 def test_a_slow_answer_counts_and_one_without_an_end_does_not(tmp_path: Path, adapter: Adapter) -> None:
     adapter.reply = _slowly
     assert ask(question(), REPOSITORY, RemoteAdapter(adapter.url, timeout=1.0), tmp_path / "trace").refusal is None
-    adapter.reply = _dripping  # for ten seconds, a byte every tenth of a second
+    adapter.reply = _dripping  # for two minutes, a byte every tenth of a second
     began = time.monotonic()
     with pytest.raises(NotAcceptableError) as caught:
         ask(question(), REPOSITORY, RemoteAdapter(adapter.url, timeout=0.5), tmp_path / "trace")
     assert caught.value.reason == "casimir_timeout"
-    assert 1.9 < time.monotonic() - began < 8
+    assert 1.9 < time.monotonic() - began < 60
 
 
 @pytest.mark.parametrize(

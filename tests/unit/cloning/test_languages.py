@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -143,11 +142,9 @@ def test_without_a_source_the_recogniser_is_refused_in_a_sentence(
                 del item["url"]
     (tmp_path / "list.json").write_text(json.dumps(shipped), "utf-8")
     registry = WeightsRegistry(tmp_path / "list.json", tmp_path / "weights", REPOSITORY)
-    started = time.monotonic()
     with pytest.raises(GateError) as caught:
         TakeJudges(registry).recogniser("German")
     assert caught.value.reason == "weights_unavailable:openai/whisper-base"
-    assert time.monotonic() - started < 20
     with pytest.raises(GateError) as caught:
         TakeJudges(registry).recogniser("German", "small")
     assert caught.value.reason == "weights_unavailable:Systran/faster-whisper-small"

@@ -251,7 +251,7 @@ def test_a_stop_does_not_wait_for_those_who_watch(jobs: Jobs, tmp_path: Path) ->
         next(lines)
         started = time.monotonic()
         assert server.stop() == 0
-        assert time.monotonic() - started < 30  # far below the limit of a request
+        assert time.monotonic() - started < 60  # without the stop, the stream ends with the limit of a request, 120 s
     (tmp_path / "go").touch()
 
 
