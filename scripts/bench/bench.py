@@ -299,6 +299,7 @@ def verify(work: Path, megabytes: int, rounds: int) -> None:
 @click.option("--only", multiple=True, metavar="NAME", help="Only these sets, by the beginning of their name.")
 @click.option("--condition", "conditions", multiple=True, help="Only these conditions.  [default: all five]")
 @click.option("--form", type=click.Choice(["clips", "joined"]), help="Only clips, or only joined to one recording.")
+@click.option("--voices", type=int, metavar="N", help="Train and judge the voices of sets of N clips and more instead.")
 @click.pass_obj
 def people(
     work: Path,
@@ -308,15 +309,22 @@ def people(
     only: tuple[str, ...],
     conditions: tuple[str, ...],
     form: str | None,
+    voices: int | None,
 ) -> None:
-    """Edges and whole preparations of people; RECORDINGS holds a folder a set, beside prompts that apt-get fetches."""
+    """Edges and whole preparations of people, or their voices; RECORDINGS holds a folder a set, beside prompts that
+    apt-get fetches.
+    """
     import people as edges
     import people_preparation
 
     folder = recordings or ROOT / "tests/data/people"
+    scratch = work / f"people-{int(time.time())}"
+    if voices:
+        for line in people_preparation.voices(folder, work / "prompts", scratch, limit, only, voices):
+            click.echo(line)
+        return
     if count:
         click.echo(edges.report(folder, count))
-    scratch = work / f"people-{int(time.time())}"
     forms = {"clips": (False,), "joined": (True,)}.get(form or "", (False, True))
     for row in people_preparation.report(folder, work / "prompts", scratch, limit, only, conditions, forms):
         click.echo(row)

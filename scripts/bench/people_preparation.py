@@ -33,6 +33,8 @@ QUALITY = ("clipped", "noisy", "narrow_band", "long_silence")
 """Reasons that judge the sound and not whether it belongs to its text."""
 PAUSE = 0.35
 """Seconds between the clips of a joined recording."""
+FOLDS = 4
+"""Parts of a person's clips; each is held out once while the others are trained on."""
 PROMPTS = "asterisk-core-sounds-en-g722"
 PROMPT_TEXTS = "asterisk-core-sounds-en"
 Samples = npt.NDArray[np.float32]
@@ -189,9 +191,34 @@ def _write(path: Path, samples: Samples, condition: str) -> Path:
     return target
 
 
+def voices(people: Path, cache: Path, work: Path, limit: int, only: tuple[str, ...], least: int) -> Iterator[str]:
+    """Lines of the voice of every set of at least `least` clips: prepared, trained and judged fold by fold."""
+    from likeness import Bases, report
+
+    from voicemill.training.config import load_config
+
+    config = load_config(ROOT / "configs/voice/prod_tts/nemo_fastpitch_hifigan.yaml", "cpu", {"threads": 1})
+    base = ROOT / "data/base"
+    bases = Bases(base / "base-en-people-fastpitch.safetensors", base / "base-en-people-istft.safetensors")
+    for name, clips in (*sets(people, limit), ("prompts", prompts(cache, limit))):
+        if len(clips) < least or (only and not any(name.startswith(one) for one in only)):
+            continue
+        folder = _folder(work, name, CONDITIONS[0], joined=False)
+        if not folder.exists():
+            prepare(name, clips, CONDITIONS[0], False, work)
+        yield f"{name}, {len(clips)} clips"
+        yield from report(
+            folder / "work/datasets/bench", config, bases, _made(folder / "voices"), folds=FOLDS, chosen=range(FOLDS)
+        )
+
+
+def _folder(work: Path, name: str, condition: str, *, joined: bool) -> Path:
+    return work / f"{name} {condition} {joined}".replace("/", " ").replace(" ", "_")
+
+
 def prepare(name: str, clips: list[Clip], condition: str, joined: bool, work: Path) -> Outcome:
     """Prepare a set with `voice-prep --preset archive` in an empty cache."""
-    folder = work / f"{name} {condition} {joined}".replace("/", " ").replace(" ", "_")
+    folder = _folder(work, name, condition, joined=joined)
     (folder / "wavs").mkdir(parents=True)
     sounds = [
         changed(decode.resample(*decode.read_mono(clip.path), RATE), condition, number)

@@ -112,6 +112,11 @@ class AcousticConfig(_Settings):
         description="share of the steps that see parts of the clips, from word to word, instead of whole clips; with "
         "alignment: durations",
     )
+    adversarial: bool = Field(
+        default=False,
+        description="with a discriminator of mel patches, against blurred mels (training.mel_adversary); with "
+        "alignment: durations, and in one process",
+    )
     average_decay: float = Field(
         default=0.0,
         ge=0,

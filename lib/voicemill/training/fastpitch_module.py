@@ -6,6 +6,7 @@ Imports torch and Lightning at once: import it inside functions, within `nemo_ru
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from voicemill.training.checkpoint import StepReport
 from voicemill.training.config import AcousticConfig, OptimiserConfig
 from voicemill.training.examples import ExampleSource
 from voicemill.training.manual_optimisation import ManualOptimisation
+from voicemill.training.mel_adversary import MelAdversary
 
 EXCERPT_PARTS = (0.2, 0.7)
 """Range of the part of a clip's frames that an excerpt has."""
@@ -101,6 +103,7 @@ class AcousticModule(ManualOptimisation):
 
     Attributes:
         average: moving average of the trained weights; None if none is kept.
+        adversary: a discriminator of the mels, whose loss is added to the total; None: none.
         forward_pass: the model's forward pass; it may be compiled (`training.speedups`).
     """
 
@@ -115,6 +118,7 @@ class AcousticModule(ManualOptimisation):
         )
         self.acoustic = acoustic
         self.average: list[torch.Tensor] | None = None
+        self.adversary: MelAdversary | None = None
         self._losses: Losses | None = None
         self._rate = 0.0
         self._frames = 0
@@ -137,11 +141,14 @@ class AcousticModule(ManualOptimisation):
         return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
 
     def state(self) -> dict[str, object]:
-        return super().state() | {"average": self.average}
+        adversary = None if self.adversary is None else self.adversary.state()
+        return super().state() | {"average": self.average, "adversary": adversary}
 
     def restore(self, state: dict[str, Any]) -> None:
         super().restore(state)
         self.average = state["average"]
+        if self.adversary is not None:
+            self.adversary.restore(state["adversary"])
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         self._rate = self.set_rate(learning_rate(self.acoustic.optimiser, self.step, self.max_steps))
@@ -196,7 +203,11 @@ class AcousticModule(ManualOptimisation):
         mel, _, _, log_durations, pitch, *_ = self.forward_pass(
             text=batch.tokens, durs=batch.durations, pitch=batch.pitch
         )
-        return self._sum(micro_batch, (mel, log_durations, pitch), batch.durations, batch.pitch)
+        losses = self._sum(micro_batch, (mel, log_durations, pitch), batch.durations, batch.pitch)
+        if self.adversary is None:
+            return losses
+        judged = self.adversary.take_step(mel, batch.mels, batch.mel_lengths) * micro_batch.values
+        return dataclasses.replace(losses, total=losses.total + judged)
 
     def _losses_with_aligner(self, micro_batch: MicroBatch) -> Losses:
         model, batch = self.model, micro_batch.batch

@@ -65,6 +65,7 @@ def train_acoustic(
     run = TrainingRun(config, store, hooks or Hooks(), started)
     with nemo_runtime(), seeded(config.seed, config.threads):
         from voicemill.training.fastpitch_module import AcousticModule
+        from voicemill.training.mel_adversary import MelAdversary
 
         model, base_mean = prepare_model(config, dataset, out_dir, init_from)
         source = ExampleSource(
@@ -79,6 +80,8 @@ def train_acoustic(
         if config.acoustic.optimiser.find_learning_rate:
             _find_rate(run, source, resume=resume)
         module = AcousticModule(model, run.config.acoustic, seed=config.seed)
+        if config.acoustic.adversarial and config.acoustic.alignment == "durations" and ranks.world() == 1:
+            module.adversary = MelAdversary(config.seed)
         run.hooks = with_previews(run.hooks, module, dataset)
         selection = _selection(run, dataset, module)
         with selection.worker_running() if selection else contextlib.nullcontext():

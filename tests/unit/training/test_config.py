@@ -97,7 +97,7 @@ def test_steps_follow_the_minutes_of_audio(repository: Path) -> None:
     assert capped.for_audio(180).acoustic.max_steps == 100
     smoke, cpu = load_config(base, "smoke"), load_config(base, "cpu")
     assert smoke.for_audio(180) == smoke
-    assert [cpu.for_audio(60 * minutes).acoustic.max_steps for minutes in (1, 3, 30)] == [290, 870, 1500]
+    assert [cpu.for_audio(60 * minutes).acoustic.max_steps for minutes in (1, 3, 30)] == [120, 360, 500]
 
 
 def test_the_quick_presets_have_no_validation(repository: Path) -> None:

@@ -79,11 +79,11 @@ def test_same_seed_same_weights(
     assert other.weights_sha256 != again.weights_sha256
 
 
-@pytest.mark.parametrize("average", [0.0, 0.9])
+@pytest.mark.parametrize("settings", [{}, {"average_decay": 0.9}, {"adversarial": True, "excerpts": 0.5}])
 def test_an_interrupted_run_resumes_as_if_nothing_had_happened(
-    tone_dataset: Path, tmp_path: Path, average: float
+    tone_dataset: Path, tmp_path: Path, settings: dict[str, float]
 ) -> None:
-    config = tiny_config(average_decay=average)
+    config = tiny_config(**settings)
     whole = train_acoustic(config, tone_dataset, tmp_path / "whole")
     seen: list[int] = []
     stopped = train_acoustic(
@@ -199,9 +199,13 @@ def poisoned(tone_dataset: Path, target: Path, clips: list[str]) -> Path:
     return root
 
 
-def test_a_non_finite_batch_is_skipped_and_halves_the_rate(tone_dataset: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("adversarial", [False, True])
+def test_a_non_finite_batch_is_skipped_and_halves_the_rate(
+    tone_dataset: Path, tmp_path: Path, adversarial: bool
+) -> None:
     root = poisoned(tone_dataset, tmp_path / "d", ["c1"])
-    config = tiny_config(max_steps=5, optimiser={"schedule": "constant", "warmup_steps": 0, "learning_rate": 1e-3})
+    optimiser = {"schedule": "constant", "warmup_steps": 0, "learning_rate": 1e-3}
+    config = tiny_config(max_steps=5, optimiser=optimiser, adversarial=adversarial)
     plan = BatchPlan([clip.seconds for clip in read_dataset(root).train], 2, config.seed, bucket=True)
     bad = [step + 1 for step in range(5) if 1 in plan.batch(step)]
     assert bad
