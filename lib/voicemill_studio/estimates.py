@@ -15,7 +15,7 @@ CONFIG = REPOSITORY / "configs/voice/prod_tts/nemo_fastpitch_hifigan.yaml"
 PRESETS = {
     "smoke": ("Try the path", "Proves that everything works. The voice does not learn to speak."),
     "cpu": ("Without a GPU", "The whole training on this machine's processor, for some minutes of speech."),
-    "fine": ("Without a GPU, longer", "As before, with twice the steps and a longer tuning to the speaker."),
+    "fine": ("Without a GPU, longer", "As before, with three times the steps and a longer tuning to the speaker."),
     "gpu": ("With a GPU", "From nothing, for some minutes to an hour of speech."),
     "finetune": ("From a published voice", "Starts from a published English voice, where its checkpoints are pinned."),
     "scratch": ("Full size", "The largest model from nothing, for a GPU and an hour of speech or more."),
