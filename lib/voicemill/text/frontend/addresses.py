@@ -171,7 +171,10 @@ FORMS = {
     ),
     "file": Form(rf"(?<![\w.@-])[A-Za-z0-9_-]{{1,64}}\.(?:{_FILE_SUFFIX})(?![\w-])", _file),
     "suffix": Form(rf"(?<![\w.])\.(?:NET|{_FILE_SUFFIX})(?!\w)", _suffix),
-    "path": Form(r"(?<![\w/.])(?:~|\.{1,2})?(?:/[\w.-]{0,62}\w){2,12}/?(?![\w/])", _address),
+    "path": Form(
+        r"(?<![\w/.~])(?:(?:\.{1,2})?(?:/[\w.-]{0,62}\w){2,12}|(?:~|\.{1,2})(?:/[\w.-]{0,62}\w){1,12})/?(?![\w/])",
+        _address,
+    ),
     "shortcut": Form(
         r"(?<!\w)(?:Ctrl|Control|Alt|Shift|Cmd|Command|Option|Win|Fn)"
         r"(?:[+-](?:Ctrl|Alt|Shift|Delete|Del|Tab|Enter|Esc|F\d{1,2}|[A-Z\d])){1,4}(?!\w)",

@@ -20,7 +20,7 @@ from voicemill.text.frontend.forms import (
     spelled,
 )
 from voicemill.text.frontend.units import MAGNITUDES, MONTHS, word_list
-from voicemill.text.frontend.word_classes import is_plural
+from voicemill.text.frontend.word_classes import is_finite, is_plural
 
 _YEAR_CUES = frozenset(
     word_list(
@@ -96,6 +96,12 @@ def fraction(text: str, around: Neighbours) -> list[Reading]:
     elif numerator == 1:
         found.insert(1, ["a", *words[1:]])
     return found
+
+
+def _marked_out_of(text: str, _: Neighbours) -> list[Reading]:
+    """`9.75/10`."""
+    first, second = map(amount_words, text.split("/"))
+    return [[*first, "out", "of", *second], [*first, "over", *second]]
 
 
 def _ordinal(text: str, _: Neighbours) -> list[Reading]:
@@ -180,8 +186,10 @@ def _range(text: str, around: Neighbours) -> list[Reading]:
     if len(first) > 2 and first.isdigit() and first[0] == "0" and second.isdigit():  # a code, not two amounts
         return [[*numbers.digits(first), *numbers.digits(second)]]
     joined = [*amount_words(first), "to", *amount_words(second)]
-    if re.fullmatch(r"\d{3}-\d00", text) and int(first) > int(second):  # the model of an aircraft
-        return [[*numbers.pairs(first), *amount_words(second)], joined]
+    if re.fullmatch(r"\d{3}-\d{1,3}", text) and _names_model(first, second, around):
+        paired = len(second) == 3 and not second.endswith("00")
+        model = [*numbers.pairs(first), *(numbers.pairs(second) if paired else amount_words(second))]
+        return [model, joined]
     apart = [*amount_words(first), *amount_words(second)]
     if " - " in text and _in_equation(around):
         return [[*amount_words(first), "minus", *amount_words(second)], joined]
@@ -196,6 +204,14 @@ def _range(text: str, around: Neighbours) -> list[Reading]:
             return [named, joined, apart]
         return [apart, joined]
     return [joined, apart]
+
+
+def _names_model(first: str, second: str, around: Neighbours) -> bool:
+    """Whether two numbers with a hyphen name one thing, as in `the 747-400`, and are no range."""
+    last, following = around.last_word(), around.next_word()
+    if last in _CODE_CUES or (re.fullmatch("7[0-8]7", first) and second.endswith("00")):
+        return True
+    return last in ("a", "an", "the") and (int(first) > int(second) or not following or is_finite(following))
 
 
 def _minus(_: str, __: Neighbours) -> list[Reading]:
@@ -301,6 +317,7 @@ FORMS = {
     "slang": Form(r"(?<![\d/.])(?:9/11|24/7|50/50)(?![\d/])", _slang),
     "mixed": Form(r"(?<![\w.,/])\d{1,4} \d{1,2}/\d{1,3}(?![\w/])", mixed),
     "fraction": Form(r"(?<![\w.,/])\d{1,4}/\d{1,4}(?![\w/])", fraction),
+    "marked_out_of": Form(r"(?<![\w.,/])\d{1,3}\.\d{1,2}/\d{1,3}(?![\w/])", _marked_out_of),
     "ordinal": Form(r"(?<![\w.,])\d{1,3}(?:,?\d{3}){0,3}(?:st|nd|rd|th)(?!\w)", _ordinal),
     "version": Form(r"(?<![\w.])(?:\d{1,5}(?:\.\d{1,5}){2,6}|[vV]\d{1,5}(?:\.\d{1,5}){1,6})(?![\w]|\.\d)", _version),
     "verses": Form(r"(?<=[a-z] )\d{1,3}:\d{1,3}[-\u2013]\d{1,3}(?![\d:])", _verses),

@@ -39,6 +39,8 @@ _DOTTED_FORMS = frozenset(
 )
 """Forms whose pattern may include a last dot."""
 _CLOSES = re.compile(r"[\"')\]]*(?:\s|$)")
+_OPERATOR = re.compile(r"\s*(?:[=<>\u2264\u2265\u2260\u2248\u00d7\u00f7\u00b1]|[+*/-] )")
+"""A sign between two terms, which begins no sentence: `2 hrs. = 120 min.`."""
 _QUOTED = re.compile(r"[\"']\s+[a-z]")
 _LAST_OR_CAPITAL = re.compile(r"\s*$|[\"')\]]*\s+[\"'(]*[A-Z]")
 _STARTER = re.compile(
@@ -205,6 +207,8 @@ def _tokens(line: str, listed: Callable[[str], bool]) -> Iterator[_Token]:
             token.readings = patterns.readings(kind, text, around)
             token.ends_sentence = kind in _DOTTED_FORMS and _dot_ends(text, around)
             token.mark = "." if token.ends_sentence else ""
+        if token.ends_sentence and token.written[-1:] not in "?!" and _OPERATOR.match(line, token.end):
+            token.ends_sentence, token.mark = False, ""
         yield token
 
 

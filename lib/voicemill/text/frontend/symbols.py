@@ -14,6 +14,7 @@ _ELEMENT = (
     "N[abdeiop]?|O[s]?|P[abdmortu]?|R[abefhnu]|S[bceimnr]?|T[abcehil]|U|V|W|X[e]|Y[b]?|Z[nr])"
 )
 _MONEY = {"$": "dollar", "\u20ac": "euro", "\u00a3": "pound"}
+_COMPARISONS = frozenset("<>\u2264\u2265\u2260\u2248")
 _TAKING = frozenset(
     word_list(
         "take takes took need needs weigh weighs cost costs earn earns have has require requires use uses last lasts "
@@ -48,7 +49,9 @@ def sign(text: str, around: Neighbours) -> list[Reading]:
     words = SIGNS.get(text)
     if words is None:
         return [[]]
-    if text in "<>" and not re.search(r"\b(?:is|are|was|were)\b[^.]{0,20}$", around.before, re.IGNORECASE):
+    if text == "~" and (after == "/" or after.isalpha()):
+        return [["tilde"], words]
+    if text in _COMPARISONS and not re.search(r"\b(?:is|are|was|were)\b[^.]{0,20}$", around.before, re.IGNORECASE):
         found = [["is", *words], words]
         return found[::-1] if _is_amount(around) else found
     if text == "=":
@@ -61,6 +64,8 @@ def sign(text: str, around: Neighbours) -> list[Reading]:
 def _is_amount(around: Neighbours) -> bool:
     """Whether `>` and a number after it are an amount, as after a verb or a preposition: `rose > 20%`, `for > 2 h`."""
     last, number = around.last_word(), re.match(r"\s*[$\u20ac\u00a3]?\d", around.after)
+    if re.match(r"\s*[\d.,]+\s+(?:is|are|was|were)\b", around.after):  # `values > 10 are`
+        return True
     return number is not None and (is_past(last) or last in PREPOSITIONS or last in AUXILIARIES or last in _TAKING)
 
 
