@@ -131,12 +131,14 @@ def _from_recording(source: RecordingSource, recognise: bool) -> Sources:
 
 def _from_sidecars(audio: Path, tier: str | None, recognise: bool) -> Sources:
     if audio.is_dir():
-        clips = transcripts.read_sidecars(audio, tier, all_of_them=not recognise)
+        notes: list[str] = []
+        clips = transcripts.read_sidecars(audio, tier, notes.append, all_of_them=not recognise)
         return Sources(
             tuple(_recording(clip.audio, audio) for clip in clips),
             (),
             tuple(ClipText(clip.text, captions=clip.captions) for clip in clips),
             tuple(side for clip in clips if (side := transcripts.find_sidecar(clip.audio))),
+            tuple(notes),
         )
     recording = _recording(audio, audio.parent)
     beside = transcripts.find_sidecar(audio)
@@ -160,12 +162,14 @@ def _with_script(recordings: tuple[Recording, ...], script: Path) -> Sources:
 
 
 def _timed(audio: Path, transcript: Path, tier: str | None) -> Sources:
-    transcribed = transcripts.read_beside(audio, transcript, tier)
+    notes: list[str] = []
+    transcribed = transcripts.read_beside(audio, transcript, tier, notes.append)
     return Sources(
         (_recording(audio, audio.parent),),
         (),
         (ClipText(transcribed.text, captions=transcribed.captions),),
         (transcript,),
+        tuple(notes),
     )
 
 

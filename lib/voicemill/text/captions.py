@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -49,12 +50,13 @@ def find_timed(audio: Path) -> Path | None:
     return next((side for suffix in SUFFIXES if (side := audio.with_suffix(suffix)).is_file()), None)
 
 
-def read_captions(path: Path, tier: str | None = None) -> list[Caption]:
+def read_captions(path: Path, tier: str | None = None, note: Callable[[str], None] | None = None) -> list[Caption]:
     """The captions of a timed transcript that contain words, in ascending order.
 
     Args:
         path: a file whose suffix is one of `SUFFIXES`.
         tier: of a TextGrid; see `textgrid.read_intervals`.
+        note: as for `text_files.read_text`.
 
     Raises:
         DatasetError: `captions_invalid:<name>:<line>`; `missing_transcript`, no caption contains words.
@@ -62,7 +64,7 @@ def read_captions(path: Path, tier: str | None = None) -> list[Caption]:
     if path.suffix.lower() == ".textgrid":
         found = [Caption(one.start, one.end, one.text, one.line) for one in textgrid.read_intervals(path, tier)]
     else:
-        found = _blocks(path, read_text(path))
+        found = _blocks(path, read_text(path, note=note))
     found = [Caption(one.start, one.end, _plain(one.text), one.line) for one in found]
     found = [one for one in found if any(character.isalnum() for character in one.text)]
     if not found:

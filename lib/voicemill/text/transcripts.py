@@ -7,7 +7,7 @@ where there is one.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from voicemill.text.metadata import read_rows
 from voicemill.text.text_files import missing, read_text
 from voicemill.text.unspoken import spoken_line
 
+_DOCUMENTS = (".rtf", ".docx", ".doc", ".odt", ".pages")
 SIDECAR_SUFFIXES = (".txt", ".lab")
 _CLOSING = "\"'\u2019\u201d)]"
 
@@ -84,12 +85,15 @@ def read_metadata(
     ]
 
 
-def read_sidecars(folder: Path, tier: str | None = None, *, all_of_them: bool = True) -> list[ClipTranscript]:
+def read_sidecars(
+    folder: Path, tier: str | None = None, note: Callable[[str], None] | None = None, *, all_of_them: bool = True
+) -> list[ClipTranscript]:
     """The recordings of a folder, each with the text file of the same name, sorted by name.
 
     Args:
         folder: with recordings and text files.
         tier: of TextGrids, see `textgrid.read_intervals`.
+        note: is given a sentence about texts in another encoding; see `text_files.read_text`.
         all_of_them: require a text for every recording; otherwise a missing text is empty.
 
     Raises:
@@ -104,24 +108,52 @@ def read_sidecars(folder: Path, tier: str | None = None, *, all_of_them: bool = 
             hint="Put audio files there, each with a .txt of the same name.",
         )
     found = {path: find_sidecar(path) for path in recordings}
-    absent = [path.name for path, sidecar in found.items() if sidecar is None]
+    absent = [path for path, sidecar in found.items() if sidecar is None]
     if absent and all_of_them:
-        raise missing(f"No .txt, .lab, .srt, .vtt or .TextGrid beside {first_of(absent, 5)} in {folder}.")
-    return [
-        read_beside(path, sidecar, tier) if sidecar else ClipTranscript(path, "", None, f"{path}:0")
+        message = (
+            f"No .txt, .lab, .srt, .vtt or .TextGrid beside {first_of([one.name for one in absent], 5)} in {folder}."
+        )
+        documents = [
+            other.name for one in absent for suffix in _DOCUMENTS if (other := one.with_suffix(suffix)).is_file()
+        ]
+        if documents:
+            raise missing(
+                f"{message} Documents of word processors are not read: {first_of(documents, 2)}.",
+                "Save each as plain text (UTF-8) with the suffix .txt.",
+            )
+        raise missing(message)
+    notes: list[str] = []
+    clips = [
+        read_beside(path, sidecar, tier, note and notes.append)
+        if sidecar
+        else ClipTranscript(path, "", None, f"{path}:0")
         for path, sidecar in found.items()
     ]
+    for sentence in _of_all(notes) if note else ():
+        note(sentence)
+    return clips
 
 
-def read_beside(audio: Path, sidecar: Path, tier: str | None = None) -> ClipTranscript:
-    """The text beside a recording, timed or not; `tier` is of a TextGrid.
+def _of_all(notes: Sequence[str]) -> Iterator[str]:
+    """Notes about single files, `name: what`, as one for each `what`."""
+    names: dict[str, list[str]] = {}
+    for one in notes:
+        name, _, what = one.rpartition(": ")
+        names.setdefault(what, []).append(name)
+    return (f"{first_of(files, 1)}: {what}" for what, files in names.items())
+
+
+def read_beside(
+    audio: Path, sidecar: Path, tier: str | None = None, note: Callable[[str], None] | None = None
+) -> ClipTranscript:
+    """The text beside a recording, timed or not; `tier` is of a TextGrid, `note` as for `text_files.read_text`.
 
     Raises:
         DatasetError: see `read_sidecar` and `captions.read_captions`.
     """
     if not is_timed(sidecar):
-        return ClipTranscript(audio, read_sidecar(sidecar), None, f"{sidecar}:1")
-    captions = tuple(read_captions(sidecar, tier))
+        return ClipTranscript(audio, read_sidecar(sidecar, note), None, f"{sidecar}:1")
+    captions = tuple(read_captions(sidecar, tier, note))
     return ClipTranscript(audio, " ".join(one.text for one in captions), None, f"{sidecar}:1", captions)
 
 
@@ -131,13 +163,13 @@ def find_sidecar(audio: Path) -> Path | None:
     return plain or find_timed(audio)
 
 
-def read_sidecar(path: Path) -> str:
-    """The text of one clip, as one line.
+def read_sidecar(path: Path, note: Callable[[str], None] | None = None) -> str:
+    """The text of one clip, as one line; `note` as for `text_files.read_text`.
 
     Raises:
         DatasetError: `missing_transcript`, the file has no words or is not UTF-8 text.
     """
-    text = " ".join(" ".join(map(spoken_line, read_text(path).splitlines())).split())
+    text = " ".join(" ".join(map(spoken_line, read_text(path, note=note).splitlines())).split())
     if not _has_words(text):
         raise missing(f"{path} contains no words.")
     return text

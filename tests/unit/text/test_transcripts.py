@@ -166,3 +166,25 @@ def test_a_folder_without_recordings(tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         read_sidecars(tmp_path)
     assert caught.value.code == "dataset_no_valid_audio"
+
+
+@pytest.mark.parametrize(("encoding", "name"), [("utf-16", "UTF-16"), ("cp1252", "Windows-1252")])
+def test_texts_beside_recordings_in_other_encodings(tmp_path: Path, encoding: str, name: str) -> None:
+    caption = "1\n00:00:01,000 --> 00:00:02,500\nThe café’s door.\n"
+    texts = {"a.txt": "A naïve café’s door.", "b.txt": "A “second” one.", "c.srt": caption}
+    for file, text in texts.items():
+        (tmp_path / file).with_suffix(".wav").write_bytes(b"")
+        (tmp_path / file).write_bytes(text.encode(encoding))
+    notes: list[str] = []
+    found = read_sidecars(tmp_path, note=notes.append)
+    assert [clip.text for clip in found] == [texts["a.txt"], texts["b.txt"], "The café’s door."]
+    assert notes == [f"a.txt and 2 more: read as {name}; save it as UTF-8 if characters look wrong"]
+
+
+def test_documents_of_word_processors_beside_recordings_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"")
+    (tmp_path / "a.rtf").write_bytes(b"{\\rtf1 x}")
+    with pytest.raises(DatasetError) as caught:
+        read_sidecars(tmp_path)
+    assert caught.value.code == "missing_transcript"
+    assert "a.rtf" in str(caught.value)
