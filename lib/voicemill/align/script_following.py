@@ -29,6 +29,8 @@ _FEWEST_WORDS = 3
 """Words of a span that is looked up in the script: fewer stand in many places."""
 _PACE = (0.8, 7.0)
 """Fewest and most words in a second of speech."""
+_LONGEST_GAP = 0.5
+"""Seconds of a span outside all words; a clip with more than that is refused as well (`dataset.stages.alignment`)."""
 _LONGEST = 40.0
 """Seconds of audio that are aligned at once."""
 
@@ -49,14 +51,14 @@ class FollowTask:
     Attributes:
         waveform: the recording.
         windows: the spans with their margins.
-        slack: seconds without a word at the edges of a window, and between two words, up to which none is missing.
+        margin: seconds of each window before and after its span.
         words: of the script.
         phones: of each word.
     """
 
     waveform: Waveform
     windows: tuple[Span, ...]
-    slack: float
+    margin: float
     words: tuple[str, ...]
     phones: tuple[tuple[str, ...], ...]
 
@@ -114,7 +116,7 @@ def follow(task: FollowTask) -> list[list[RecognisedWord]] | None:
     if not found.fits or found.missing_phones:
         return None
     of_window = _by_window(found.later(first).words, task.windows)
-    if not all(_covers(words, window, task.slack) for words, window in zip(of_window, task.windows, strict=True)):
+    if not all(_covers(words, window, task.margin) for words, window in zip(of_window, task.windows, strict=True)):
         return None
     return [
         [RecognisedWord(word.text, word.start - window.start, word.end - window.start) for word in words]
@@ -132,11 +134,11 @@ def _by_window(words: Sequence[Word], windows: Sequence[Span]) -> list[list[Word
     return found
 
 
-def _covers(words: Sequence[Word], window: Span, slack: float) -> bool:
-    """Whether the words fill the window without a gap in which another word may be spoken."""
-    starts = [*(word.start for word in words), window.end]
-    ends = [window.start, *(word.end for word in words)]
-    return bool(words) and all(start - end <= slack for start, end in zip(starts, ends, strict=True))
+def _covers(words: Sequence[Word], window: Span, margin: float) -> bool:
+    """Whether the words fill the span of a window without a gap that may hold other speech."""
+    starts = [*(word.start for word in words), window.end - margin]
+    ends = [window.start + margin, *(word.end for word in words)]
+    return bool(words) and all(start - end <= _LONGEST_GAP for start, end in zip(starts, ends, strict=True))
 
 
 @functools.lru_cache(maxsize=1)

@@ -137,6 +137,7 @@ class _Search:
         models: the language model of each span.
         found: words by the index of their span.
         thorough: spans that had the full pass.
+        placed: spans whose words were placed by forced alignment.
     """
 
     waveform: Waveform
@@ -148,6 +149,7 @@ class _Search:
     models: dict[int, LanguageModel]
     found: dict[int, list[RecognisedWord]] = field(default_factory=dict)
     thorough: set[int] = field(default_factory=set)
+    placed: set[int] = field(default_factory=set)
 
     def recognise(self, indices: Iterable[int], *, full_pass: bool = False) -> None:
         """Recognise spans, each with its language model."""
@@ -178,7 +180,7 @@ class _Search:
             script_following.FollowTask(
                 self.waveform,
                 tuple(self.windows[one.first : one.last + 1]),
-                MARGIN + _MAX_EDGE_SILENCE,
+                MARGIN,
                 one.words,
                 tuple(self.script.lexicon.pronounce(word).phones for word in one.words),
             )
@@ -186,7 +188,9 @@ class _Search:
         ]
         known, placed = len(self.found), self.run(script_following.follow, tasks, SilentObserver())
         for one, of_windows in zip(stretches, placed, strict=True):
-            self.found |= dict(enumerate(of_windows or (), start=one.first))
+            if of_windows is not None:
+                self.found |= dict(enumerate(of_windows, start=one.first))
+                self.placed |= set(range(one.first, one.last + 1))
         if len(self.found) > known:
             self.observer.advance(len(self.found))
 
@@ -195,7 +199,8 @@ class _Search:
         return [
             index
             for index in indices
-            if needs_full_pass(self.found[index], self.windows[index].duration, self.models[index].text)
+            if index not in self.placed
+            and needs_full_pass(self.found[index], self.windows[index].duration, self.models[index].text)
         ]
 
 
@@ -259,7 +264,7 @@ def recognise_script(
         search.recognise(unsure, full_pass=True)
         lost = [
             index
-            for index in sorted(search.thorough)
+            for index in sorted(search.thorough - search.placed)
             if models[index] is not whole and off_script(search.found[index], models[index].text)
         ]
         if lost:

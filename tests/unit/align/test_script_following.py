@@ -10,7 +10,7 @@ import pytest
 
 from voicemill.align import script_following
 from voicemill.align.script_following import FEWEST_SPANS, FollowTask, Stretch, follow, landmarks, stretches
-from voicemill.align.script_recognition import MARGIN, Script, recognise_script
+from voicemill.align.script_recognition import Script, recognise_script
 from voicemill.audio.vad import Span, speech_spans
 from voicemill.audio.waveform import MemoryWaveform
 from voicemill.progress import Observer, SilentObserver
@@ -89,7 +89,7 @@ def test_speech_that_the_script_lacks_is_not_taken_for_its_words(
 
     def placed(sound: Samples) -> object:
         window = Span(0.0, len(sound) / 16_000)
-        return follow(FollowTask(MemoryWaveform(sound, 16_000), (window,), MARGIN + 0.35, words, phones))
+        return follow(FollowTask(MemoryWaveform(sound, 16_000), (window,), 0.0, words, phones))
 
     assert placed(samples)
     assert placed(np.concatenate((samples[:16_000], pause, samples))) is None, "a false start"
