@@ -125,7 +125,8 @@ def _lines(path: Path, text: str) -> tuple[str, list[tuple[int, list[str]]]]:
         "|",
     )
     if separator == "|" or separator == "\t":
-        return separator, [(number, [field.strip() for field in line.split(separator)]) for number, line in plain]
+        split = _unquoted if separator == "\t" else str.strip
+        return separator, [(number, [split(field) for field in line.split(separator)]) for number, line in plain]
     found = []
     try:
         for number, line in plain:
@@ -134,6 +135,14 @@ def _lines(path: Path, text: str) -> tuple[str, list[tuple[int, list[str]]]]:
     except (csv.Error, ValueError) as error:
         raise _invalid(path, number, f"quotes that do not end on this line ({error})") from error
     return separator, found
+
+
+def _unquoted(field: str) -> str:
+    """A cell as a spreadsheet exports it with tabs: in quotes, which are doubled inside, where it needs them."""
+    cell = field.strip()
+    inner = cell[1:-1]
+    quoted = len(cell) > 1 and cell[0] == cell[-1] == '"' and '"' not in inner.replace('""', "")
+    return inner.replace('""', '"').strip() if quoted else cell
 
 
 def _header(fields: Sequence[str]) -> _Columns | None:
@@ -204,13 +213,18 @@ def folders(path: Path, given: Path | None) -> tuple[Path, Path]:
 
 
 def find_audio(path: Path, clip: str, given: Path | None) -> Path | None:
-    """The recording of a clip, or None."""
-    for folder in folders(path, given):
-        exact = folder / clip
+    """The recording of a clip, or None.
+
+    A folder that is given may be the one that the metadata name: `--audio corpus/wavs` where they say `wavs/a.wav`.
+    """
+    parents = PurePosixPath(clip).parts[:-1]
+    named = given is not None and bool(parents) and given.absolute().parts[-len(parents) :] == parents
+    for folder, name in [(each, clip) for each in folders(path, given)] + [(given, PurePosixPath(clip).name)] * named:
+        exact = folder / name
         if exact.suffix.lower() in SOURCE_SUFFIXES and exact.is_file():
             return exact
         for suffix in (".wav", *sorted(SOURCE_SUFFIXES - {".wav"})):
-            candidate = folder / f"{clip}{suffix}"
+            candidate = folder / f"{name}{suffix}"
             if candidate.is_file():
                 return candidate
     return None

@@ -109,3 +109,20 @@ def test_missing_clips_are_counted(corpus: Path) -> None:
     ) as caught:
         read(corpus, "a|One.\nw|Two.\nx|Three.\ny|Four.\nz|Five.\n")
     assert caught.value.reason == "missing_clip:w"
+
+
+def test_the_folder_that_the_metadata_name_may_be_given(corpus: Path) -> None:
+    path = corpus / "metadata.csv"
+    path.write_text("audio_file|text\n" + lines("wavs/{clip}.wav|{text}"), encoding="utf-8")
+    found = read_metadata(path, corpus / "wavs", lambda note: None)
+    assert [clip.audio for clip in found] == [corpus / f"wavs/{name}.wav" for name in "abc"]
+    (corpus / "other").mkdir()
+    with pytest.raises(DatasetError) as caught:
+        read_metadata(path, corpus / "other")
+    assert caught.value.code.startswith("missing_clip")
+
+
+def test_a_spreadsheet_exports_cells_in_quotes_with_tabs(corpus: Path) -> None:
+    data = 'file\ttext\na\t"She said ""no"", twice."\nb\t"Yes," he said.\nc\t"Three, I think."\n'
+    found, _ = read(corpus, data)
+    assert [text for _, text, _ in found] == ['She said "no", twice.', '"Yes," he said.', "Three, I think."]
