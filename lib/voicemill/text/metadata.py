@@ -217,9 +217,11 @@ def find_audio(path: Path, clip: str, given: Path | None) -> Path | None:
 
     A folder that is given may be the one that the metadata name: `--audio corpus/wavs` where they say `wavs/a.wav`.
     """
+    places = [(folder, clip) for folder in folders(path, given)]
     parents = PurePosixPath(clip).parts[:-1]
-    named = given is not None and bool(parents) and given.absolute().parts[-len(parents) :] == parents
-    for folder, name in [(each, clip) for each in folders(path, given)] + [(given, PurePosixPath(clip).name)] * named:
+    if given is not None and parents and given.absolute().parts[-len(parents) :] == parents:
+        places.append((given, PurePosixPath(clip).name))
+    for folder, name in places:
         exact = folder / name
         if exact.suffix.lower() in SOURCE_SUFFIXES and exact.is_file():
             return exact
