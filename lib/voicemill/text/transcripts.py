@@ -129,8 +129,9 @@ def read_sidecars(
         else ClipTranscript(path, "", None, f"{path}:0")
         for path, sidecar in found.items()
     ]
-    for sentence in _of_all(notes) if note else ():
-        note(sentence)
+    if note is not None:
+        for sentence in _of_all(notes):
+            note(sentence)
     return clips
 
 
