@@ -48,6 +48,7 @@ def test_edges_stay_without_a_clear_level_difference() -> None:
     assert refine([span], levels_of([(1.0, 2.5)], 4.0, noise=0.1)) == [span]
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(st.lists(st.tuples(st.floats(0.3, 2.0), st.floats(0.06, 1.0)), min_size=1, max_size=6), st.floats(-0.03, 0.03))
 def test_spans_stay_in_order_and_apart(parts: list[tuple[float, float]], shift: float) -> None:

@@ -26,6 +26,7 @@ def quiet(step):
     """Hears of a step and does nothing."""
 
 
+@pytest.mark.slow
 def test_the_loss_falls_and_the_base_stays_as_it_was(tiny_musicgen, clip):
     base = load(tiny_musicgen)
     before = {name: value.clone() for name, value in base.model.state_dict().items()}

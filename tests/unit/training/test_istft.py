@@ -126,6 +126,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     assert reason(cut) == "base_unusable:file"
 
 
+@pytest.mark.slow
 def test_tuning_comes_nearer_to_the_speaker() -> None:
     from voicemill.training.istft_tuning import TuningClip, tune_istft
 

@@ -105,6 +105,7 @@ def test_music_is_taken_out_where_it_is_and_only_there(
     assert prepare(dataclasses.replace(request, target_lufs=-20.0), place).cache_hit
 
 
+@pytest.mark.slow
 def test_the_background_falls_and_the_rest_of_the_recording_stays(
     noisy_audio: Path, separator_package: Path, make_context: Callable[..., PreparationContext], tmp_path: Path
 ) -> None:
