@@ -27,8 +27,8 @@ shell-gpu: ## a shell in the CUDA image, with all GPUs
 test: ## pytest without the exhaustive tests, in a container where an engine answers, else here (TOOLBOX_RUNTIME=direct: always here)
 	@bash scripts/test.sh -m "not exhaustive" $(ARGS)
 
-test-fast: ## the unit tests that train nothing and start no app, here: under two minutes
-	@TOOLBOX_RUNTIME=direct TEST_HALVES="tests/unit/audio tests/unit/dataset tests/unit/evaluation tests/unit/runtime tests/unit/serve tests/unit/studio" bash scripts/test.sh -m "not slow" $(ARGS)
+test-fast: ## the unit tests that train nothing and start no app or server, here: under two minutes
+	@TOOLBOX_RUNTIME=direct TEST_HALVES="tests/unit/align tests/unit/audio tests/unit/dataset tests/unit/evaluation tests/unit/runtime tests/unit/serve tests/unit/studio" bash scripts/test.sh -m "not slow" $(ARGS)
 
 test-all: ## every test: all shell suites, images and containers, pytest with the exhaustive ones here, and make test in a container
 	@bash tests/local/run-all.sh

@@ -11,6 +11,8 @@ import httpx
 import pytest
 from tests.unit.serve.conftest import TEXT, Server, Start
 
+pytestmark = pytest.mark.slow  # a server is started
+
 
 def test_the_first_line_says_what_is_served(server: Server) -> None:
     line = server.started

@@ -13,6 +13,8 @@ from tests.unit.serve.conftest import LONG, Server, Start
 
 from voicemill.settings import REPOSITORY
 
+pytestmark = pytest.mark.slow  # a server is started
+
 ADDRESS = "/v1/audio/marks"
 
 

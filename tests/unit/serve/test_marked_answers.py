@@ -18,6 +18,8 @@ from tests.unit.serve.conftest import APP, LONG, TEXT, Server, Start
 from voicemill.verify.audio_marks import inspect_audio
 from voicemill_marks.signer import MarkSigner
 
+pytestmark = pytest.mark.slow  # a server is started
+
 
 def speak(server: Server, text: str, form: str, **more: object) -> httpx.Response:
     body = {"model": "tts-1", "voice": "anna", "input": text, "response_format": form, **more}

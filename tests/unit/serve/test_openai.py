@@ -18,6 +18,8 @@ import pytest
 import soundfile
 from tests.unit.serve.conftest import LONG, TEXT, Server
 
+pytestmark = pytest.mark.slow  # a server is started
+
 
 @pytest.fixture(scope="module")
 def client(server: Server) -> Iterator[openai.OpenAI]:

@@ -76,9 +76,7 @@ def test_a_service_that_refuses(client: Client, service: Backend, status: int, e
     assert KEY not in answer.text
 
 
-def test_a_service_that_cannot_be_reached(
-    client: Client, service: Backend, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_service_that_cannot_be_reached(client: Client, service: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ELEVENLABS_API_BASE", "http://127.0.0.1:9")
     for streaming in (False, True):
         answer = client.ask(ASKED | {"streaming": streaming})

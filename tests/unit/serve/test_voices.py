@@ -107,6 +107,7 @@ def test_a_bundle_of_a_dry_run_is_not_served(bundles: Path, pool: ThreadPoolExec
     assert refused(VoiceStore([bundles], pool, uncertified=True), "anna").code == "voice_not_served"
 
 
+@pytest.mark.slow
 def test_every_answer_of_a_server_of_uncertified_voices_says_so(start: Start, made: Path, tmp_path: Path) -> None:
     publish(made, tmp_path / "fresh", "bob", "Bob")
     server = start(tmp_path / "fresh", "--uncertified")
@@ -115,6 +116,7 @@ def test_every_answer_of_a_server_of_uncertified_voices_says_so(start: Start, ma
     assert server.post("/speak", {"text": TEXT}).headers["x-voice-certified"] == "false"
 
 
+@pytest.mark.slow
 def test_a_voice_that_appears_is_served_and_one_that_is_damaged_says_why(
     start: Start, bundles: Path, made: Path
 ) -> None:

@@ -36,6 +36,7 @@ def server(certified: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     end(found)
 
 
+@pytest.mark.slow
 def test_a_report_has_its_own_policy(server: Server) -> None:
     answer = server.get("/studio/voices/anna/reports/voice/content")
     assert answer.headers["content-security-policy"] == POLICY
