@@ -137,6 +137,7 @@ def serve_command(
             hosts=hosts,
             uncertified=uncertified,
             sample_fallback=given.sample_fallback,
+            sample=given.sample,
             loudness_lufs=loudness,
             log_text=log_text,
             open_detector=open_detector,

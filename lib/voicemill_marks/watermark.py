@@ -22,6 +22,7 @@ from voicemill_marks.code import (
 )
 
 Samples = NDArray[np.float32]
+_LOGARITHM_OF_A_DECIBEL = np.float32(np.log(10) / 20)
 LARGEST_CHANGE = 4.0
 """Of a cell, in dB."""
 CHANGE_AT_MEAN = 0.85
@@ -42,12 +43,14 @@ class Watermark:
         if len(payload) != PAYLOAD_BYTES:
             raise ValueError(f"the payload has {len(payload)} bytes, not {PAYLOAD_BYTES}")
         self._rate = rate
-        self._pattern = code_of(key).pattern(payload)
+        # One more row, for the frequencies outside all bands.
+        self._signs = np.zeros((BANDS + 1, CHIPS), dtype=np.float32)
+        self._signs[:BANDS] = code_of(key).pattern(payload)
         self._hop = max(1, round(FRAME * rate))
         self._window = FRAMES_PER_WINDOW * self._hop
-        self._taper = np.sqrt(np.hanning(self._window + 1)[:-1])
+        self._taper = np.sqrt(np.hanning(self._window + 1)[:-1]).astype(np.float32)
         self._band = bands_of_bins(self._window, rate)
-        self._membership = np.eye(BANDS + 1)[self._band]
+        self._membership = np.eye(BANDS + 1, dtype=np.float32)[self._band]
         self._position = 0
 
     def mark(self, samples: Samples) -> Samples:
@@ -55,31 +58,31 @@ class Watermark:
         start, self._position = self._position, self._position + len(samples)
         if not samples.any():
             return samples
-        padded = np.pad(samples.astype(np.float64), (self._window, 2 * self._window))
+        padded = np.pad(samples.astype(np.float32), (self._window, 2 * self._window))
         frames = np.lib.stride_tricks.sliding_window_view(padded, self._window)[:: self._hop]
         spectrum = np.fft.rfft(frames * self._taper, axis=1)
         centres = np.arange(len(frames)) * self._hop - self._window // 2 + start
         chips = centres * CHIPS_PER_SECOND // self._rate % CHIPS
-        signs = np.concatenate((self._pattern, np.zeros((1, CHIPS))))[:, chips].T
-        gain = 10 ** (signs * self._change(spectrum) / 20)
-        changed = np.fft.irfft(spectrum * gain[:, self._band], n=self._window, axis=1) * self._taper
-        marked = self._overlap_add(changed, len(padded))[self._window : self._window + len(samples)]
-        return marked.astype(np.float32)
+        gain = np.exp(self._signs.T[chips] * self._change(spectrum) * _LOGARITHM_OF_A_DECIBEL)
+        spectrum *= gain[:, self._band]
+        changed = np.fft.irfft(spectrum, n=self._window, axis=1) * self._taper
+        return self._overlap_add(changed, len(padded))[self._window : self._window + len(samples)]
 
-    def _change(self, spectrum: NDArray[np.complex128]) -> NDArray[np.float64]:
+    def _change(self, spectrum: NDArray[np.complex64]) -> Samples:
         """The change of each band in each frame in dB, shape (frames, BANDS + 1); the last is all other frequencies."""
-        energy = (np.abs(spectrum) ** 2) @ self._membership
-        energy = (energy + np.roll(energy, 1, axis=0) + np.roll(energy, -1, axis=0)) / 3 + 1e-12
+        energy = (spectrum.real**2 + spectrum.imag**2) @ self._membership
+        energy = (energy + np.roll(energy, 1, axis=0) + np.roll(energy, -1, axis=0)) / 3 + np.float32(1e-12)
         mean = energy.sum(axis=1, keepdims=True) / BANDS
-        change: NDArray[np.float64] = np.minimum(LARGEST_CHANGE, CHANGE_AT_MEAN * np.sqrt(mean / energy))
+        change: Samples = np.minimum(LARGEST_CHANGE, CHANGE_AT_MEAN * np.sqrt(mean / energy))
         return change
 
-    def _overlap_add(self, frames: NDArray[np.float64], length: int) -> NDArray[np.float64]:
+    def _overlap_add(self, frames: Samples, length: int) -> Samples:
         """Windowed frames, shape (frames, window), as one signal, divided by the sum of the squared windows."""
-        total, weight = np.zeros(length), np.zeros(length)
+        total, weight = np.zeros(length, dtype=np.float32), np.zeros(length, dtype=np.float32)
         for phase in range(FRAMES_PER_WINDOW):
             part = frames[phase::FRAMES_PER_WINDOW].reshape(-1)
             start = phase * self._hop
             total[start : start + part.size] += part
             weight[start : start + part.size] += np.tile(self._taper**2, part.size // self._window)
-        return total / np.maximum(weight, 1e-6)
+        found: Samples = total / np.maximum(weight, 1e-6)
+        return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
 
 import numpy as np
@@ -76,8 +77,26 @@ def sound_bytes(samples: NDArray[np.float32], rate: int, suffix: str, origin: Or
 
 
 def resample(samples: NDArray[np.float32], rate: int, target: int) -> NDArray[np.float32]:
-    """Band-limited samples at another rate, computed over the whole signal at once."""
-    count = round(len(samples) * target / rate)
-    moved = np.fft.irfft(np.fft.rfft(samples), n=count) * (count / max(1, len(samples)))
-    result: NDArray[np.float32] = moved.astype(np.float32)
+    """Band-limited samples at another rate, computed over the whole signal at once.
+
+    The signal is lengthened with silence to a length whose transforms are fast at both rates.
+    """
+    divisor = math.gcd(rate, target)
+    blocks = _product_of_small_primes(math.ceil(len(samples) / (rate // divisor)))
+    length, longer = blocks * (rate // divisor), blocks * (target // divisor)
+    moved = np.fft.irfft(np.fft.rfft(samples, n=length), n=longer)[: round(len(samples) * target / rate)]
+    result: NDArray[np.float32] = (moved * (target / rate)).astype(np.float32)
     return result
+
+
+def _product_of_small_primes(least: int) -> int:
+    """The smallest number from `least` on without a prime factor above 5."""
+    found = max(1, least)
+    while True:
+        rest = found
+        for prime in (2, 3, 5):
+            while rest % prime == 0:
+                rest //= prime
+        if rest == 1:
+            return found
+        found += 1

@@ -35,13 +35,16 @@ class BackendState:
 
     Attributes:
         mode: `nemo`, `sample_fallback` or `unavailable`.
-        error_code: empty if the voice can speak.
+        root: folder of the bundle.
+        sample: the sound that answers in mode `sample_fallback`.
+        error_code: why the voice cannot speak; empty if it can, and in mode `sample_fallback`.
     """
 
     voice: str
     mode: str
     rate: int
     root: Path
+    sample: Path
     error_code: str = ""
     error_message: str = ""
 
@@ -51,7 +54,7 @@ class BackendState:
             "mode": self.mode,
             "fastpitch_path": str(self.root / "fastpitch.nemo"),
             "hifigan_path": str(self.root / "hifigan.nemo"),
-            "sample_path": str(self.root / "sample.wav"),
+            "sample_path": str(self.sample),
             "allow_sample_fallback": services.settings.sample_fallback,
             "error_code": self.error_code or None,
             "error_message": self.error_message or None,
@@ -63,14 +66,15 @@ async def backend_state(services: Services) -> BackendState:
     voice = services.default_voice()
     missing = services.settings.bundles[0] / voice / "voice_bundle"
     root = services.voices.folders().get(voice, missing)
+    sample = services.settings.sample or root / "sample.wav"
     try:
         served = await services.voices.get(voice)
-        return BackendState(voice, "nemo", served.voice.sample_rate, root)
+        return BackendState(voice, "nemo", served.voice.sample_rate, root, sample)
     except VoicemillError as error:
+        if services.settings.sample_fallback and sample.is_file():
+            return BackendState(voice, "sample_fallback", DEFAULT_RATE, root, sample)
         code = "tts_bundle_missing" if error.code == "voice_unknown" else "nemo_runtime_unavailable"
-        fallback = services.settings.sample_fallback and (root / "sample.wav").is_file()
-        mode = "sample_fallback" if fallback else "unavailable"
-        return BackendState(voice, mode, DEFAULT_RATE, root, code, f"{error} {error.hint}".strip())
+        return BackendState(voice, "unavailable", DEFAULT_RATE, root, sample, code, f"{error} {error.hint}".strip())
 
 
 def routes(services: Services) -> list[BaseRoute]:
@@ -93,6 +97,8 @@ def routes(services: Services) -> list[BaseRoute]:
         return json_response(body)
 
     async def speak(request: Request) -> Response:
+        if request.url.query:
+            return json_response({"error": "not_found"}, 404)
         try:
             payload = files.parse_json(await request.body() or b"{}")
             if not isinstance(payload, dict):
@@ -164,7 +170,7 @@ async def _unavailable(services: Services, trace: Any) -> Response:
             "X-Voice-Profile": state.voice,
             "X-Audio-Sample-Rate": str(state.rate),
         }
-        return Response((state.root / "sample.wav").read_bytes(), media_type="audio/wav", headers=headers)
+        return Response(state.sample.read_bytes(), media_type="audio/wav", headers=headers)
     body = {
         "error": "voice_unavailable",
         "message": "tts voice is unavailable",

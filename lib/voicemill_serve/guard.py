@@ -18,13 +18,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from voicemill.errors import VoicemillError
 from voicemill_serve.areas import PageArea, PathRule, area_of, refused
 from voicemill_serve.metrics import Metrics
-from voicemill_serve.refusals import RequestRefusedError
+from voicemill_serve.refusals import CROSS_ORIGIN, RequestRefusedError
 from voicemill_serve.settings import ServeSettings
 
 OPEN_PATHS = ("/ready",)
 """Answered without a token and under any host name: probes of a cluster."""
-CROSS_ORIGIN = "/api/voice/"
-"""Pages of other origins may call these (their answers have CORS headers)."""
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 BODY_SECONDS = 30.0
 MOST_CLIENTS = 10_000

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from voicemill_marks.signer import MarkSigner
+from voicemill_runtime.voice import SPEEDS
 from voicemill_serve import encoders
 from voicemill_serve.guard import note
 from voicemill_serve.refusals import RequestRefusedError, json_response
@@ -42,7 +43,7 @@ class SpeechBody(BaseModel):
     input: str
     voice: str | VoiceName
     response_format: str = "mp3"
-    speed: Annotated[float, Field(ge=0.5, le=2.0)] = 1.0
+    speed: Annotated[float, Field(ge=SPEEDS[0], le=SPEEDS[1])] = 1.0
     stream_format: Literal["audio", "sse"] = "audio"
     instructions: str | None = None
 

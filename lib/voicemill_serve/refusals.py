@@ -9,6 +9,13 @@ from starlette.responses import JSONResponse, Response
 from voicemill.errors import RefusedError, VoicemillError
 
 JSON_TYPE = "application/json; charset=utf-8"
+CROSS_ORIGIN = "/api/voice/"
+"""Pages of other origins may call these paths; all of their answers have the headers `CORS`."""
+CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+    "Access-Control-Allow-Headers": "Content-Type, Authorization, X-Tenant-Id, X-Customer-Id",
+}
 _STATUS = {
     "voice_unknown": 404,
     "version_unknown": 404,
@@ -80,7 +87,7 @@ def refusal(path: str, error: VoicemillError, status: int | None = None) -> Resp
     """The answer to a refused request, in the shape that clients of the path expect."""
     status = status or status_of(error)
     message = f"{error} {error.hint}".strip()
-    headers = {"X-Voicemill-Reason": error.code}
+    headers = {"X-Voicemill-Reason": error.code, **(CORS if path.startswith(CROSS_ORIGIN) else {})}
     if status in (429, 503):
         headers["Retry-After"] = str(RETRY_AFTER)
     if status == 401:

@@ -96,7 +96,8 @@ class ServeSettings:
         tokens: without one, every client that reaches the port is served.
         hosts: names by which clients may call the server, beside those of the loopback interface.
         uncertified: serve voices without a certificate too; every answer then has a header that says so.
-        sample_fallback: `POST /speak` answers with the bundle's sample if the voice cannot speak.
+        sample_fallback: `POST /speak` answers with a sample if the voice cannot speak.
+        sample: that sample; None for the bundle's.
         loudness_lufs: of the speech.
         log_text: write the spoken texts into the log.
         wyoming_port: for Home Assistant; None for none, 0 for a free one.
@@ -117,6 +118,7 @@ class ServeSettings:
     hosts: tuple[str, ...] = ()
     uncertified: bool = False
     sample_fallback: bool = False
+    sample: Path | None = None
     loudness_lufs: float = -23.0
     log_text: bool = False
     wyoming_port: int | None = None
@@ -176,27 +178,36 @@ class BackendEnvironment:
 
     Attributes:
         bundles: the folder of the bundle that `LOCAL_TTS_FASTPITCH_PATH` lies in.
+        sample: a sound in place of the bundle's sample.
     """
 
     host: str
     port: int
     bundles: tuple[Path, ...]
     sample_fallback: bool
+    sample: Path | None
 
 
 def backend_environment(environ: Mapping[str, str]) -> BackendEnvironment:
-    """Read `LOCAL_TTS_HOST`, `_PORT`, `_FASTPITCH_PATH` and `_ENABLE_SAMPLE_FALLBACK`; an empty one is unset.
+    """Read `LOCAL_TTS_HOST`, `_PORT`, `_FASTPITCH_PATH`, `_SAMPLE_PATH` and `_ENABLE_SAMPLE_FALLBACK`.
+
+    White space around a value does not count, and an empty one is unset.
 
     Raises:
         UsageError: the port is not a number from 0 to 65535.
     """
-    port = environ.get("LOCAL_TTS_PORT") or str(DEFAULT_PORT)
+
+    def value(name: str) -> str:
+        return environ.get(f"LOCAL_TTS_{name}", "").strip()
+
+    port = value("PORT") or str(DEFAULT_PORT)
     if not (port.isascii() and port.isdigit() and int(port[:6]) < 65_536):
         raise UsageError(f"LOCAL_TTS_PORT must be a port, not {port[:40]!r}.")
-    model = environ.get("LOCAL_TTS_FASTPITCH_PATH")
+    model, sample = value("FASTPITCH_PATH"), value("SAMPLE_PATH")
     return BackendEnvironment(
-        host=environ.get("LOCAL_TTS_HOST") or DEFAULT_HOST,
+        host=value("HOST") or DEFAULT_HOST,
         port=int(port),
         bundles=(Path(model).parent,) if model else (),
-        sample_fallback=environ.get("LOCAL_TTS_ENABLE_SAMPLE_FALLBACK", "").lower() in ("1", "true", "yes", "on"),
+        sample_fallback=value("ENABLE_SAMPLE_FALLBACK").lower() in ("1", "true", "yes", "on"),
+        sample=Path(sample) if sample else None,
     )

@@ -17,13 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicemill.synthesis.options import SynthesisOptions
-from voicemill_runtime.voice import SpokenChunk, TimedMark, TimedWord
+from voicemill_runtime.voice import SPEEDS, SpokenChunk, TimedMark, TimedWord
 from voicemill_serve.metrics import Metrics
 from voicemill_serve.refusals import RequestRefusedError
 from voicemill_serve.settings import Limits
 from voicemill_serve.voice_store import ServedVoice, VoiceStore
 
 Samples = NDArray[np.float32]
+
+
+class RequestOptions(SynthesisOptions):
+    """Options with the range of speeds that OpenAI's interface has, which is all that a voice can speak."""
+
+    SPEEDS = SPEEDS
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class SpeechRequest:
     Attributes:
         voice: name of the voice.
         text: checked with `checked_text`.
-        speed: 1 as trained, 0.5 to 2.
+        speed: 1 as trained, within `SPEEDS`.
         semitones: shift of the pitch, -12 to 12.
     """
 
@@ -157,7 +163,7 @@ class SpeechService:
             BundleError: `synthesis_non_finite`.
         """
         started = time.monotonic()
-        options = SynthesisOptions(speed=request.speed, semitones=request.semitones)
+        options = RequestOptions(speed=request.speed, semitones=request.semitones)
         if self.active >= self.limits.queue:
             raise RequestRefusedError(
                 "The server speaks for as many clients as it may.", reason="server_busy", hint="Try again in a second."

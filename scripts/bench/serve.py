@@ -42,7 +42,7 @@ def make(text):
 async def speak(request):
     text = json.loads(await request.body())["input"]
     return Response(await asyncio.get_running_loop().run_in_executor(pool, make, text), media_type="audio/pcm")
-listener = socket.socket(); listener.bind(("127.0.0.1", 0)); listener.listen(512)
+listener = socket.socket(proto=socket.IPPROTO_TCP); listener.bind(("127.0.0.1", 0)); listener.listen(512)
 print(json.dumps({"port": listener.getsockname()[1]}), flush=True)
 app = Starlette(routes=[Route("/v1/audio/speech", speak, methods=["POST"])])
 uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False)).run(sockets=[listener])

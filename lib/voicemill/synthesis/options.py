@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from voicemill.errors import UsageError
 from voicemill.synthesis.prosody import LONGEST_BREAK
@@ -12,9 +13,11 @@ from voicemill.synthesis.prosody import LONGEST_BREAK
 class SynthesisOptions:
     """Options of synthesis."""
 
+    SPEEDS: ClassVar[tuple[float, float]] = (0.5, 2.0)
+
     # The acoustic model.
     speed: float = 1.0
-    """1 as trained, 2 twice as fast; 0.5 to 2."""
+    """1 as trained, 2 twice as fast; within `SPEEDS`."""
     semitones: float = 0.0
     """Pitch shift, -12 to 12. The voice's mean pitch moves by this ratio, and every frame by the same number of Hz,
     which is what FastPitch supports; beyond a few semitones the voice no longer sounds like the person."""
@@ -29,7 +32,7 @@ class SynthesisOptions:
 
     def __post_init__(self) -> None:
         for name, low, high in (
-            ("speed", 0.5, 2.0),
+            ("speed", *self.SPEEDS),
             ("semitones", -12.0, 12.0),
             ("sentence_pause", 0.0, LONGEST_BREAK),
             ("paragraph_pause", 0.0, LONGEST_BREAK),

@@ -8,16 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from voicemill_serve.guard import note
-from voicemill_serve.refusals import json_response
+from voicemill_serve.refusals import CORS, json_response
 from voicemill_serve.voice_api.cache import CachedSpeech
 from voicemill_serve.voice_api.policies import Denial
 from voicemill_serve.voice_api.requests import VoiceRequest
-
-CORS = {
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
-    "Access-Control-Allow-Headers": "Content-Type, Authorization, X-Tenant-Id, X-Customer-Id",
-}
 
 
 def without_voice(request: Request, asked: VoiceRequest, provider: str, why: dict[str, Any]) -> Response:
@@ -61,10 +55,7 @@ def error_answer(status: int, error: str, message: str, details: dict[str, Any],
 
 
 def sound_answer(asked: VoiceRequest, speech: CachedSpeech, cache: str) -> Response:
-    headers = sound_headers(asked, cache) | dict(speech.headers)
-    if "x-voice-meter-duration-ms" not in headers and asked.durationMs is not None:
-        headers["x-voice-meter-duration-ms"] = str(asked.durationMs)
-    return Response(speech.data, headers=headers)
+    return Response(speech.data, headers=sound_headers(asked, cache) | dict(speech.headers))
 
 
 def sound_headers(asked: VoiceRequest, cache: str) -> dict[str, str]:

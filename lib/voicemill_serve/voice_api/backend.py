@@ -23,6 +23,8 @@ BREAKER_WINDOW_MS = 60_000
 BREAKER_FAILURES = 3
 BREAKER_OPEN_MS = 30_000
 MAX_DETAIL = 400
+PROXY = "proxy"
+"""Name of the backend, and of this server's own voices, in answers."""
 MAX_SOUND = 64 * 1024 * 1024
 
 
@@ -124,18 +126,18 @@ async def speak_there(call: BackendCall) -> BackendSpeech:
         BackendError: with every attempt.
     """
     attempts: list[dict[str, Any]] = []
-    status, timed_out = 502, False
+    status = 502
     async with httpx.AsyncClient(timeout=TIMEOUT_MS / 1000, trust_env=False) as client:
         for number in range(ATTEMPTS):
             try:
                 async with asyncio.timeout(TIMEOUT_MS / 1000):
                     answer = await _post(client, call)
             except (TimeoutError, httpx.TimeoutException):
-                timed_out, retry = True, True
-                attempts.append(_attempt(number, call.provider, None, retry, "timeout"))
+                status, retry = 504, True
+                attempts.append(_attempt(number, call.provider, status, retry, "timeout"))
             except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-                timed_out, status, retry = False, 502, True
-                attempts.append(_attempt(number, call.provider, None, retry, f"{type(error).__name__}: {error}"))
+                status, retry = 502, True
+                attempts.append(_attempt(number, call.provider, status, retry, f"{type(error).__name__}: {error}"))
             else:
                 if answer.is_success:
                     return BackendSpeech(
@@ -143,15 +145,15 @@ async def speak_there(call: BackendCall) -> BackendSpeech:
                         answer.headers.get("content-type", call.content_type),
                         answer.headers.get("x-audio-duration-ms"),
                     )
-                timed_out, status = False, answer.status_code if answer.status_code < 500 else 502
+                status = answer.status_code if answer.status_code < 500 else 502
                 retry = answer.status_code in RETRYABLE or answer.status_code >= 500
-                attempts.append(_attempt(number, call.provider, answer.status_code, retry, answer.text))
+                attempts.append(_attempt(number, call.provider, status, retry, answer.text))
             if not retry:
                 break
             if number + 1 < ATTEMPTS:
                 await asyncio.sleep((80 + 70 * number + random.randrange(90)) / 1000)  # noqa: S311 - only a pause
     details = {"timeoutMs": TIMEOUT_MS, "attempts": attempts}
-    if timed_out:
+    if status == 504:
         raise BackendError(504, "voice_backend_timeout", "Voice backend timed out.", details)
     raise BackendError(status, "voice_backend_error", "Voice backend request failed.", details)
 
@@ -169,6 +171,11 @@ async def _post(client: httpx.AsyncClient, call: BackendCall) -> httpx.Response:
     return httpx.Response(answer.status_code, headers=headers, content=b"".join(parts))
 
 
-def _attempt(number: int, provider: str, status: int | None, retry: bool, text: str) -> dict[str, Any]:
-    body = " ".join(text.split())[:MAX_DETAIL]
-    return {"attempt": number + 1, "provider": provider, "status": status, "retryable": retry, "body": body}
+def _attempt(number: int, provider: str, status: int, retry: bool, text: str) -> dict[str, Any]:
+    return {"attempt": number + 1, "provider": provider, "status": status, "retryable": retry, "body": one_line(text)}
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks, at most `MAX_DETAIL` characters long."""
+    line = " ".join(text.split())
+    return line if len(line) <= MAX_DETAIL else f"{line[: MAX_DETAIL - 3]}..."

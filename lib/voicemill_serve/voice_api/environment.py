@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 LOCAL_PROVIDER = "local-chatterbox"
+_NUMBER = re.compile(r"\s*[+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})")
+
+
+def leading_number(text: str, default: float) -> float:
+    """The number that a text begins with, as in `50`, `-14dB` or `7.5 s`; without one the default."""
+    found = _NUMBER.match(text)
+    return float(found[0]) if found else default
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,7 @@ class VoiceEnvironment:
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> VoiceEnvironment:
-        """From the environment; a value that makes no sense is the default."""
+        """From the environment; a value that is no number, and a count of 0 or less, is the default."""
 
         def flag(name: str, default: bool) -> bool:
             return {"1": True, "true": True, "0": False, "false": False}.get(
@@ -65,11 +73,11 @@ class VoiceEnvironment:
             )
 
         def number(name: str, default: float, low: float, high: float) -> float:
-            try:
-                value = float(environ.get(name, "").strip())
-            except ValueError:
-                return default
-            return min(max(value, low), high) if value == value else default
+            return min(max(leading_number(environ.get(name, ""), default), low), high)
+
+        def count(name: str, default: int, low: int = 1, high: int = 10**12) -> int:
+            found = int(leading_number(environ.get(name, ""), default))
+            return min(max(found, low), high) if found > 0 else default
 
         only = environ.get("VOICE_PROVIDER_MODE", "").strip().lower() == "local_only"
         prefix, listed = "VOICE_SPEAK_", environ.get("VOICE_PROVIDER_ALLOWLIST", "")
@@ -80,10 +88,10 @@ class VoiceEnvironment:
             commercial=flag("VOICE_COMMERCIAL_MODE", False),
             managed=flag("VOICE_MANAGED_PROVIDERS_ENABLED", True),
             local_missions=only or flag("VOICE_LOCAL_ONLY_MISSION_MODE", True),
-            mission_window_ms=int(number("VOICE_BUDGET_MISSION_WINDOW_MS", 60_000, 0, 1e12)),
-            mission_requests=int(number("VOICE_BUDGET_MISSION_MAX_REQUESTS", 12, 0, 1e9)),
-            tenant_requests=int(number("VOICE_BUDGET_TENANT_DAILY_MAX_REQUESTS", 500, 0, 1e9)),
-            cache_ms=int(number("VOICE_CHUNK_CACHE_TTL_MS", 30_000, 1000, 1e9)),
+            mission_window_ms=count("VOICE_BUDGET_MISSION_WINDOW_MS", 60_000),
+            mission_requests=count("VOICE_BUDGET_MISSION_MAX_REQUESTS", 12),
+            tenant_requests=count("VOICE_BUDGET_TENANT_DAILY_MAX_REQUESTS", 500),
+            cache_ms=count("VOICE_CHUNK_CACHE_TTL_MS", 30_000, low=1000),
             replay_clock=flag("VOICE_REPLAY_CLOCK_TRUSTED", False),
             loudness=LoudnessTargets(
                 enabled=flag(f"{prefix}NORMALIZE_ENABLED", True),
@@ -93,7 +101,7 @@ class VoiceEnvironment:
                 min_gain=number(f"{prefix}MIN_GAIN_DB", -14.0, -24.0, 0.0),
                 min_delta=number(f"{prefix}MIN_DELTA_DB", 0.3, 0.0, 6.0),
                 mp3=flag(f"{prefix}MP3_NORMALIZE_ENABLED", True),
-                kbps=int(number(f"{prefix}MP3_BITRATE_KBPS", 192, 48, 320)),
+                kbps=count(f"{prefix}MP3_BITRATE_KBPS", 192, 48, 320),
                 ffmpeg=environ.get(f"{prefix}MP3_FFMPEG_PATH", "").strip() or "ffmpeg",
             ),
         )

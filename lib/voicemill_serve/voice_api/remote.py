@@ -17,7 +17,7 @@ import httpx
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from voicemill_serve.voice_api.backend import MAX_DETAIL, TIMEOUT_MS, BackendCall, BackendError
+from voicemill_serve.voice_api.backend import TIMEOUT_MS, BackendCall, BackendError, one_line
 
 REMOTE_PROVIDER = "elevenlabs"
 REQUIRED_VARIABLES = ["ELEVENLABS_API_KEY", "ELEVENLABS_VOICE_ID|voice_profile_id"]
@@ -121,7 +121,7 @@ async def open_stream(call: BackendCall) -> _OpenStream:
             sent = client.stream("POST", call.url, json=call.body, headers=call.headers)
             answer = await stack.enter_async_context(sent)
             if not answer.is_success:
-                details["body"] = " ".join((await answer.aread()).decode("utf-8", "replace").split())[:MAX_DETAIL]
+                details["body"] = one_line((await answer.aread()).decode("utf-8", "replace"))
                 status = answer.status_code if answer.status_code < 500 else 502
                 raise BackendError(status, "voice_backend_error", "The remote service refused.", details)
     except BackendError:

@@ -20,10 +20,9 @@ from voicemill_marks.signer import MarkSigner
 from voicemill_runtime.sound_files import marked_bytes
 from voicemill_serve.encoders import marks
 from voicemill_serve.guard import note
-from voicemill_serve.refusals import json_response
+from voicemill_serve.refusals import CORS, json_response
 from voicemill_serve.services import Services
 from voicemill_serve.voice_api.answers import (
-    CORS,
     denied,
     error_answer,
     sound_answer,
@@ -32,6 +31,7 @@ from voicemill_serve.voice_api.answers import (
 )
 from voicemill_serve.voice_api.authority import is_narration
 from voicemill_serve.voice_api.backend import (
+    PROXY,
     BackendCall,
     BackendError,
     BackendSpeech,
@@ -40,7 +40,7 @@ from voicemill_serve.voice_api.backend import (
     speak_there,
 )
 from voicemill_serve.voice_api.cache import CachedSpeech, RecentEvents, SpeechCache
-from voicemill_serve.voice_api.environment import LOCAL_PROVIDER, VoiceEnvironment
+from voicemill_serve.voice_api.environment import LOCAL_PROVIDER, VoiceEnvironment, leading_number
 from voicemill_serve.voice_api.loudness import normalise
 from voicemill_serve.voice_api.policies import Denial, Policies
 from voicemill_serve.voice_api.remote import (
@@ -184,7 +184,7 @@ class _VoiceApi:
                 return without_voice(request, asked, provider, {"requiredEnv": REQUIRED_VARIABLES})
             return _Source(remote.voice, remote.call(asked.text), remote)
         if env.backend:
-            return _Source(asked.profile, BackendCall(f"{env.backend}/speak", asked.forwarded(provider), provider))
+            return _Source(asked.profile, BackendCall(f"{env.backend}/speak", asked.forwarded(provider), PROXY))
         voice = asked.profile or self._services.default_voice()
         try:
             stamp = str((await self._services.voices.get(voice)).state.stamp)
@@ -214,7 +214,7 @@ class _VoiceApi:
             "x-voice-streaming": "1",
         }
         duration = opened.answer.headers.get("x-audio-duration-ms") or asked.durationMs
-        if duration is not None:
+        if duration:
             headers["x-voice-meter-duration-ms"] = str(duration)
         return RemoteStream(opened, headers)
 
@@ -250,12 +250,9 @@ class _VoiceApi:
     async def recent(self, request: Request) -> Response:
         """The last requests, without their texts."""
         query = request.query_params
-        try:
-            limit = min(max(int(query.get("limit", "50")[:6]), 1), 200)
-        except ValueError:
-            limit = 50
-        narrator = any(query.get(name) in ("1", "true") for name in ("narrator", "narratorOnly"))
-        kind = query.get("chunkKind") or None
+        limit = min(max(int(leading_number(query.get("limit", ""), 50)), 1), 200)
+        narrator = query.get("narrator", query.get("narratorOnly", "")).strip().lower() in ("1", "true")
+        kind = query.get("chunkKind", "").strip() or None
         events = self._events.newest(limit, narrator_only=narrator, chunk_kind=kind)
         body = {
             "schema": "helix.voice_speak_debug_recent.v1",
@@ -310,7 +307,7 @@ def _finished(
         data = signed(data, ".wav", speech.origin, signer)
     headers = {
         "content-type": content_type,
-        "x-voice-provider": REMOTE_PROVIDER if source.remote else "proxy",
+        "x-voice-provider": REMOTE_PROVIDER if source.remote else PROXY,
         "x-voice-normalization": made.applied,
         "x-voice-normalization-benchmark": env.loudness.header,
     }
@@ -321,8 +318,8 @@ def _finished(
         headers["x-voice-marks"] = marks(name, speech.origin, streamed=False)
     if made.gain_db is not None:
         headers["x-voice-normalization-gain-db"] = f"{made.gain_db:.2f}"
-    if speech.duration_ms is not None:
-        headers["x-voice-meter-duration-ms"] = speech.duration_ms
+    if duration := speech.duration_ms or asked.durationMs:
+        headers["x-voice-meter-duration-ms"] = str(duration)
     return CachedSpeech(data, headers, _now() + env.cache_ms)
 
 

@@ -78,7 +78,9 @@ def test_what_is_no_request(server: Server, content: bytes, message: str) -> Non
 
 
 def test_other_paths_and_methods(server: Server) -> None:
-    for answer in (server.get("/speak"), server.get("/"), server.post("/other", {}), server.get("/health/")):
+    answers = [server.get(path) for path in ("/speak", "/", "/health/", "/health?a=1")]
+    answers += [server.post(path, {"text": TEXT}) for path in ("/other", "/speak/", "/speak?a=1", "/health")]
+    for answer in answers:
         assert (answer.status_code, answer.content) == (404, b'{"error":"not_found"}')
 
 
@@ -107,9 +109,15 @@ def test_the_sample_speaks_where_the_operator_wants_it(start: Start, bundles: Pa
     (bundle / "voice.onnx").write_bytes(b"damaged")
     sample = (bundle / "sample.wav").read_bytes()
     server = start(bundles, LOCAL_TTS_ENABLE_SAMPLE_FALLBACK="yes")
-    assert server.started["mode"] == "sample_fallback"
+    assert (server.started["mode"], server.started["error_code"]) == ("sample_fallback", None)
     answer = server.post("/speak", {"text": TEXT})
     assert answer.headers["x-voice-provider"] == "local-sample-fallback"
     assert answer.content == sample
+    other = bundles / "other.wav"
+    other.write_bytes(sample[:-2])
+    variables = {"LOCAL_TTS_ENABLE_SAMPLE_FALLBACK": " On ", "LOCAL_TTS_SAMPLE_PATH": str(other)}
+    second = start(bundles, **variables)
+    assert second.get("/health").json()["sample_path"] == str(other)
+    assert second.post("/speak", {"text": TEXT}).content == other.read_bytes()
     shutil.rmtree(bundles)
     assert server.post("/speak", {"text": TEXT}).status_code == 503

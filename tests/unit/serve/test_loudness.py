@@ -99,5 +99,9 @@ def test_variables_outside_of_their_limits() -> None:
     assert (read("TARGET_PEAK_DBFS", "5").peak, read("TARGET_RMS_DBFS", "-99").rms) == (-0.1, -30.0)
     assert (read("MAX_GAIN_DB", "x").max_gain, read("MP3_BITRATE_KBPS", "1").kbps) == (20.0, 48)
     assert read("NORMALIZE_ENABLED", "perhaps").enabled
+    assert (read("TARGET_RMS_DBFS", "-20 dB").rms, read("MP3_BITRATE_KBPS", "0").kbps) == (-20.0, 192)
     assert VoiceEnvironment.read({"VOICE_CHUNK_CACHE_TTL_MS": "5"}).cache_ms == 1000
+    assert VoiceEnvironment.read({"VOICE_CHUNK_CACHE_TTL_MS": "0"}).cache_ms == 30_000
+    assert VoiceEnvironment.read({"VOICE_BUDGET_MISSION_MAX_REQUESTS": "-1"}).mission_requests == 12
+    assert VoiceEnvironment.read({"VOICE_BUDGET_TENANT_DAILY_MAX_REQUESTS": "7.9"}).tenant_requests == 7
     assert VoiceEnvironment.read({"TTS_BASE_URL": " http://a/// "}).backend == "http://a"

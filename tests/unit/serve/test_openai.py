@@ -88,9 +88,12 @@ def test_aac_through_ffmpeg(client: openai.OpenAI) -> None:
 
 
 def test_speed(client: openai.OpenAI) -> None:
-    assert len(wav(client, TEXT, speed=2.0)) < 0.7 * len(wav(client, TEXT))
+    plain = len(wav(client, TEXT))
+    assert len(wav(client, TEXT, speed=2.0)) < 0.7 * plain
+    assert len(wav(client, TEXT, speed=4.0)) < 0.5 * plain
+    assert len(wav(client, TEXT, speed=0.25)) > 2 * plain
     with pytest.raises(openai.BadRequestError) as caught:
-        wav(client, TEXT, speed=3.0)
+        wav(client, TEXT, speed=4.1)
     assert caught.value.param == "speed"
 
 

@@ -200,6 +200,17 @@ def test_options(plain: Client) -> None:
     assert answer.headers["access-control-allow-origin"] == "*"
 
 
+def test_a_page_of_another_origin_can_read_every_refusal(plain: Client) -> None:
+    answers = [
+        plain.ask({"text": "a" * 1_100_000}),
+        plain.ask(path="nothing", method="GET"),
+        plain.ask(method="GET"),
+        plain.ask({"text": "Hello."}, headers={"Host": "elsewhere.example"}),
+    ]
+    assert [answer.status_code for answer in answers] == [413, 404, 404, 403]
+    assert {answer.headers["access-control-allow-origin"] for answer in answers} == {"*"}
+
+
 def test_recent_events_have_no_text(plain: Client) -> None:
     plain.ask({"text": "A secret.", "chunkKind": "narrator_read", "eventId": "e", "evidenceRefs": ["a", "b"]})
     body = plain.ask(path="debug/recent?limit=1", method="GET").json()
@@ -220,6 +231,11 @@ def test_recent_events_have_no_text(plain: Client) -> None:
     narrated = plain.ask(path="debug/recent?narratorOnly=true&limit=999", method="GET").json()
     assert (narrated["limit"], [event["eventId"] for event in narrated["events"]]) == (200, ["e"])
     assert plain.ask(path="debug/recent?chunkKind=final", method="GET").json()["count"] == 0
+    limits = {"": 50, "x": 50, "7.9": 7, "12x": 12, "-5": 1, "0": 1, "1" * 30: 200}
+    asked = {given: plain.ask(path=f"debug/recent?limit={given}", method="GET").json()["limit"] for given in limits}
+    assert asked == limits
+    filters = plain.ask(path="debug/recent?narrator=0&narratorOnly=1&chunkKind=%20", method="GET").json()["filters"]
+    assert filters == {"chunkKind": None, "narratorOnly": False}
 
 
 @pytest.fixture
@@ -251,6 +267,14 @@ def test_a_backend_gets_the_request_with_its_defaults(proxy: Client, backend: Ba
     assert answer.headers["x-voice-profile"] == "p"
 
 
+def test_the_duration_of_the_meter(proxy: Client, backend: Backend) -> None:
+    backend.duration = None
+    given = [proxy.ask({"text": f"Number {n}.", "durationMs": n}).headers for n in (0, 5)]
+    assert [headers.get("x-voice-meter-duration-ms") for headers in given] == [None, "5"]
+    again = proxy.ask({"text": "Number 5."}).headers
+    assert (again["x-voice-cache"], again["x-voice-meter-duration-ms"]) == ("hit", "5")
+
+
 @pytest.mark.parametrize(
     ("answers", "status", "error", "calls"),
     [
@@ -270,13 +294,15 @@ def test_a_backend_that_fails(
         body = answer.json()
         assert (body["error"], body["traceId"], body["details"]["timeoutMs"]) == (error, "t", 15_000)
         attempts = body["details"]["attempts"]
-        assert [attempt["status"] for attempt in attempts] == [given for given, _, _ in answers]
+        assert [attempt["status"] for attempt in attempts] == [given if given < 500 else 502 for given, _, _ in answers]
+        assert {attempt["provider"] for attempt in attempts} == {"proxy"}
         assert all(len(attempt["body"]) <= 400 and "\n" not in attempt["body"] for attempt in attempts)
+        assert [attempt["body"].endswith("...") for attempt in attempts] == [len(data) > 400 for _, _, data in answers]
 
 
 def test_a_backend_that_cannot_be_reached_or_takes_too_long(proxy: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TTS_BASE_URL", "http://127.0.0.1:9")
-    assert proxy.ask({"text": "Hello."}).json()["details"]["attempts"][1]["status"] is None
+    assert [attempt["status"] for attempt in proxy.ask({"text": "Hello."}).json()["details"]["attempts"]] == [502, 502]
     from voicemill_serve.voice_api import backend as module
 
     monkeypatch.setattr(module, "TIMEOUT_MS", 50)
@@ -284,6 +310,7 @@ def test_a_backend_that_cannot_be_reached_or_takes_too_long(proxy: Client, monke
         monkeypatch.setenv("TTS_BASE_URL", f"http://127.0.0.1:{silent.server_address[1]}")
         answer = proxy.ask({"text": "Hello."})
     assert (answer.status_code, answer.json()["error"]) == (504, "voice_backend_timeout")
+    assert [attempt["status"] for attempt in answer.json()["details"]["attempts"]] == [504, 504]
 
 
 def test_the_circuit_breaker(proxy: Client, backend: Backend) -> None:

@@ -54,6 +54,7 @@ class Backend(socketserver.ThreadingTCPServer):
         self.answers: list[tuple[int, str, bytes]] = []
         self.bodies: list[dict[str, Any]] = []
         self.calls: list[tuple[str, dict[str, str]]] = []
+        self.duration: str | None = "1000"
         tone = 0.01 * np.sin(np.arange(RATE) * 0.06)
         self.tone = wav_bytes(tone.astype(np.float32), RATE)
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -69,12 +70,11 @@ class _Handler(BaseHTTPRequestHandler):
         answers = self.server.answers
         status, kind, data = answers.pop(0) if answers else (200, "audio/wav", self.server.tone)
         self.send_response(status)
-        for name, value in (
-            ("Content-Type", kind),
-            ("Content-Length", str(len(data))),
-            ("x-audio-duration-ms", "1000"),
-        ):
-            self.send_header(name, value)
+        duration = self.server.duration
+        headers = {"Content-Type": kind, "Content-Length": str(len(data)), "x-audio-duration-ms": duration}
+        for name, value in headers.items():
+            if value is not None:
+                self.send_header(name, value)
         self.end_headers()
         self.wfile.write(data)
 
