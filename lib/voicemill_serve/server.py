@@ -26,8 +26,8 @@ KEEP_ALIVE_SECONDS = 30
 def listen(host: str, port: int, option: str = "--port") -> socket.socket:
     """A socket that listens on an address.
 
-    It names TCP as its protocol, because asyncio switches Nagle's algorithm off only on connections of such a socket. With
-    the algorithm, the last part of a stream waits 40 ms for the client's acknowledgement.
+    It names TCP as its protocol, because asyncio switches Nagle's algorithm off only on connections of such a socket.
+    With the algorithm, the last part of a stream waits 40 ms for the client's acknowledgement.
 
     Raises:
         StorageError: `port_unavailable:<port>`.
