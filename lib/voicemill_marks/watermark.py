@@ -6,6 +6,8 @@ frame, and quiet cells, which the loud ones mask, carry most of the mark.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,6 +31,14 @@ CHANGE_AT_MEAN = 0.85
 """In dB, of a cell that has the mean energy of its frame's cells."""
 
 
+@lru_cache(maxsize=32)
+def _signs(payload: bytes, key: bytes) -> Samples:
+    """The sign of each band in each chip, shape (CHIPS, BANDS + 1); 0 in the last column, all other frequencies."""
+    signs = np.zeros((CHIPS, BANDS + 1), dtype=np.float32)
+    signs[:, :BANDS] = code_of(key).pattern(payload).T
+    return signs
+
+
 class Watermark:
     """The watermark of a stream of speech: mark its parts one after the other."""
 
@@ -43,9 +53,7 @@ class Watermark:
         if len(payload) != PAYLOAD_BYTES:
             raise ValueError(f"the payload has {len(payload)} bytes, not {PAYLOAD_BYTES}")
         self._rate = rate
-        # One more row, for the frequencies outside all bands.
-        self._signs = np.zeros((BANDS + 1, CHIPS), dtype=np.float32)
-        self._signs[:BANDS] = code_of(key).pattern(payload)
+        self._signs = _signs(payload, key)
         self._hop = max(1, round(FRAME * rate))
         self._window = FRAMES_PER_WINDOW * self._hop
         self._taper = np.sqrt(np.hanning(self._window + 1)[:-1]).astype(np.float32)
@@ -63,7 +71,7 @@ class Watermark:
         spectrum = np.fft.rfft(frames * self._taper, axis=1)
         centres = np.arange(len(frames)) * self._hop - self._window // 2 + start
         chips = centres * CHIPS_PER_SECOND // self._rate % CHIPS
-        gain = np.exp(self._signs.T[chips] * self._change(spectrum) * _LOGARITHM_OF_A_DECIBEL)
+        gain = np.exp(self._signs[chips] * self._change(spectrum) * _LOGARITHM_OF_A_DECIBEL)
         spectrum *= gain[:, self._band]
         changed = np.fft.irfft(spectrum, n=self._window, axis=1) * self._taper
         return self._overlap_add(changed, len(padded))[self._window : self._window + len(samples)]
