@@ -16,18 +16,20 @@ import click
 def stability(voice: str, count: int, seed: int, allow: int, as_json: bool) -> None:
     """Speak generated sentences of one word to 400 characters, and count those that came out wrong.
 
-    Whisper recognises them; length, silence, clipping and repeatability are measured. The figures are written beside
-    the bundle, as stability.json, and `certify` puts them into the certificate.
+    Whisper recognises them; a larger Whisper decides about those that the first one gets wrong. Length, silence,
+    clipping and repeatability are measured. The figures are written beside the bundle, as stability.json, and `certify`
+    puts them into the certificate.
     """
     from voicemill import console
     from voicemill.lane.stability import measure_bundle
     from voicemill.settings import Settings
     from voicemill.terminal import json_text, plain_text
-    from voicemill.verify.stability import lines, require_stable
+    from voicemill.verify.stability_figures import lines, require_stable
+    from voicemill_cloning import recogniser_files
 
     settings = Settings.from_environment(os.environ)
     with console.Terminal() as terminal:
-        found = measure_bundle(settings, voice, count=count, seed=seed, observer=terminal)
+        found = measure_bundle(settings, voice, count=count, seed=seed, observer=terminal, fetch=recogniser_files.fetch)
     if as_json:
         click.echo(json_text(found.model_dump(mode="json")))
     else:

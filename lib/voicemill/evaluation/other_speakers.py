@@ -103,11 +103,7 @@ def shipped_profiles(repository: Path) -> dict[str, SpeakerProfile]:
 def other_speakers(own: Sequence[NDArray[np.float32]], sample_rate: int, repository: Path) -> dict[str, SpeakerProfile]:
     """The shipped speaker profiles, without the one of this voice's own speaker."""
     shipped, mine = shipped_profiles(repository), speaker_profile(own, sample_rate)
-    return {
-        name: profile
-        for name, profile in shipped.items()
-        if speaker_distance(mine, profile) > SAME_SPEAKER
-    }
+    return {name: profile for name, profile in shipped.items() if speaker_distance(mine, profile) > SAME_SPEAKER}
 
 
 def other_people(judges: Judges, repository: Path) -> NDArray[np.float64] | None:

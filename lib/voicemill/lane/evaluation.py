@@ -33,7 +33,6 @@ from voicemill.weights.registry import WeightsRegistry
 from voicemill.workers import usable_cores
 
 if TYPE_CHECKING:
-
     from voicemill.evaluation.model import Evaluation
     from voicemill.lane.trained_voice import TrainedVoice
 

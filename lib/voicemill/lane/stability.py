@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from voicemill import files
 from voicemill.bundle.manifest import load_manifest
 from voicemill.errors import GateError
 from voicemill.evaluation.pages import render
-from voicemill.metrics.judges import WHISPER, find_judges
+from voicemill.metrics.judges import WHISPER, WHISPER_BASE, WhisperRecogniser, find_whisper
 from voicemill.progress import Observer
 from voicemill.settings import Settings
-from voicemill.verify.stability import Stability, measure, stability_path
+from voicemill.verify.stability import measure
+from voicemill.verify.stability_figures import Stability, stability_path
 from voicemill.verify.stability_texts import sentences
 from voicemill.weights.registry import WeightsRegistry
 from voicemill_runtime.bundle import open_voice
@@ -27,9 +29,13 @@ _LABELS = {
     "clipping": "clipped",
     "repeat": "other samples the second time",
 }
+Fetch = Callable[[WeightsRegistry, Observer], bool]
+"""Fetches Whisper base into the registry's cache; False where it cannot."""
 
 
-def measure_bundle(settings: Settings, voice: str, *, count: int, seed: int, observer: Observer) -> Stability:
+def measure_bundle(
+    settings: Settings, voice: str, *, count: int, seed: int, observer: Observer, fetch: Fetch = lambda *_: False
+) -> Stability:
     """Speak `count` generated sentences with a voice; write the figures beside its bundle and into the voice's report.
 
     Args:
@@ -38,6 +44,7 @@ def measure_bundle(settings: Settings, voice: str, *, count: int, seed: int, obs
         count: sentences.
         seed: of the sentences.
         observer: called for each sentence.
+        fetch: of the larger recogniser, called if it is needed.
 
     Raises:
         BundleFileError: `manifest_missing`, `checksum_mismatch` and other faults of files.
@@ -50,13 +57,20 @@ def measure_bundle(settings: Settings, voice: str, *, count: int, seed: int, obs
     manifest = load_manifest(root)
     speaker = open_voice(root)
     registry = WeightsRegistry(settings.weights.allowlist, settings.workspace.weights_cache, settings.repository)
-    recogniser = find_judges(registry).recogniser
+    recogniser = find_whisper(registry, WHISPER)
     if isinstance(recogniser, str):
         raise GateError(
             recogniser,
             reason=f"weights_unavailable:{WHISPER}",
             hint="Install the locked packages (./run-direct does it), or list the recogniser on the allowlist.",
         )
+
+    def second() -> WhisperRecogniser | None:
+        fetch(registry, observer)
+        found = find_whisper(registry, WHISPER_BASE)
+        observer.stage("Recognising doubted sentences again")
+        return found if isinstance(found, WhisperRecogniser) else None
+
     observer.stage("Speaking and recognising sentences", count)
     found = measure(
         speaker,
@@ -64,6 +78,7 @@ def measure_bundle(settings: Settings, voice: str, *, count: int, seed: int, obs
         recogniser,
         manifest_sha256=manifest.sha256,
         seed=seed,
+        second=second,
         progress=observer.advance,
     )
     files.write_json(stability_path(root), found.model_dump(mode="json"))
@@ -102,6 +117,8 @@ def section(found: Stability) -> str:
         ("sentences", str(found.count)),
         ("came out wrong", str(found.failed)),
         *((_LABELS[failure], str(count)) for failure, count in found.failures.items()),
+        *([(f"wrong by {found.recogniser}", str(found.doubted))] if found.doubted else []),
+        *([("decided by", found.second_recogniser)] if found.second_recogniser else []),
         ("word error rate", f"{100 * found.word_error_rate:.1f} %"),
         ("speech", f"{found.seconds_of_speech:.0f} s"),
         ("recogniser", found.recogniser),

@@ -15,13 +15,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voicemill.align import transcription
-from voicemill.align.transcription import RecogniserModel
+from voicemill.align.transcription import RecogniserModel, WhisperTranscriber
 from voicemill.audio.embedding import SpeakerModel
 from voicemill.errors import DatasetError, VoicemillError
 from voicemill.metrics.opinion import OpinionModel
@@ -30,8 +30,10 @@ from voicemill.weights.allowlist import Kind
 from voicemill.weights.registry import WeightsRegistry
 from voicemill.weights.store import ResolvedWeights
 
+WHISPER_BASE = "openai/whisper-base"
+"""Id on the weights allowlist of a larger recogniser, which `find_judges` does not look for."""
 WHISPER, ENCODER, DNSMOS = "openai/whisper-tiny.en", "resemble-ai/voice-encoder", "microsoft/dnsmos"
-"""Ids on the weights allowlist."""
+"""Ids on the weights allowlist of the judges."""
 NO_JUDGE = "No judge was given."
 NO_OWN = "There are no other recordings of the speaker to compare with."
 _Judge = TypeVar("_Judge")
@@ -55,6 +57,11 @@ class WhisperRecogniser:
         """Words of (n,) mono samples at 16 kHz, in lower case, digits and signs spelled out."""
         return spoken_form(transcription.load(self.model).transcribe([samples])[0])
 
+    def transcribe_after(self, samples: NDArray[np.float32], start: float) -> str:
+        """As `transcribe`, but only the words after a time in seconds: what is before it prepares the recogniser."""
+        words = cast("WhisperTranscriber", transcription.load(self.model)).words(samples)
+        return spoken_form(" ".join(word.text for word in words if (word.start + word.end) / 2 > start))
+
 
 @dataclass(frozen=True)
 class Judges:
@@ -68,10 +75,15 @@ class Judges:
 def find_judges(registry: WeightsRegistry) -> Judges:
     """Look for each judge; downloads nothing and loads no model."""
     return Judges(
-        recogniser=_find(registry, WHISPER, "asr", _recogniser),
+        recogniser=find_whisper(registry, WHISPER),
         speaker=_find(registry, ENCODER, "judge", _encoder),
         opinion=_find(registry, DNSMOS, "judge", OpinionModel.of),
     )
+
+
+def find_whisper(registry: WeightsRegistry, weights_id: str) -> WhisperRecogniser | str:
+    """A Whisper model of the allowlist, or the reason that it cannot be used; downloads nothing and loads no model."""
+    return _find(registry, weights_id, "asr", _recogniser)
 
 
 def whisper_model(weights: ResolvedWeights) -> RecogniserModel:

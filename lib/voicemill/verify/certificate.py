@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from voicemill import __version__, files
 from voicemill.bundle.build import EVALUATION
-from voicemill.bundle.contents import CERTIFICATE, STABILITY, open_unchanged
+from voicemill.bundle.contents import CERTIFICATE, open_unchanged
 from voicemill.bundle.differences import BundleCheck
 from voicemill.bundle.manifest import consent, is_recorded, synthetic_recordings, unmarked
 from voicemill.casimir.answer import answer_of, refusal
@@ -25,6 +25,7 @@ from voicemill.casimir.packs import PACK_FILES, load_packs
 from voicemill.errors import BundleError, NotAcceptableError
 from voicemill.evaluation.model import Evaluation, parse_evaluation
 from voicemill.verify.rows import ChecklistRow
+from voicemill.verify.stability_figures import read_stability
 
 PACK = "voice-promotion"
 FIRST_PACK = "voice-promotion-1.json"
@@ -95,11 +96,8 @@ def bundle_metrics(check: BundleCheck, rows: Sequence[ChecklistRow]) -> dict[str
     metrics["speaker.own_nearest"] = found.own_speaker_nearest if found else None
     if version > 1:
         metrics |= {name: _value(found, figure) for name, figure in _FIGURES_OF_JUDGES.items()}
-    if (check.root.resolve().parent / STABILITY).exists():
-        from voicemill.verify.stability import read_stability  # loads the runtime
-
-        if stable := read_stability(check.root, check.loaded.sha256 if check.loaded else None):
-            metrics["stability.sentences"], metrics["stability.failed"] = stable.count, stable.failed
+    if stable := read_stability(check.root, check.loaded.sha256 if check.loaded else None):
+        metrics["stability.sentences"], metrics["stability.failed"] = stable.count, stable.failed
     if check.loaded and (reason := unmarked(check.loaded.raw)):
         metrics["marking.unmarked"] = reason
     agreed = consent(check.loaded.raw) if check.loaded else None

@@ -27,7 +27,7 @@ from voicemill.lane_status import LaneStatus, LaneStatusV1
 from voicemill.training_status import TrainingStatus
 from voicemill.verify.certificate import VoiceCertificate
 from voicemill.verify.opinions import Opinions
-from voicemill.verify.stability import Stability
+from voicemill.verify.stability_figures import Stability, StabilityV1
 from voicemill.voices.record import VoiceRecord
 from voicemill.weights.allowlist import Allowlist, AllowlistV1, AllowlistV2
 from voicemill.weights.manifest import WeightsManifest
@@ -92,7 +92,7 @@ FORMATS = (
     Format("prod-tts-voice-bundle", 1, ProductionManifest),
     Format("voice-bundle", 1, PromotedManifest),
     Format("voice-certificate", 1, VoiceCertificate),
-    Format("voice-stability", 1, Stability),
+    Format("voice-stability", 2, Stability, {1: StabilityV1}),
     Format("voice-opinions", 1, Opinions),
 )
 

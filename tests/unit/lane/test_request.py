@@ -41,7 +41,9 @@ def prepared(made: LaneRequest, **changes: Any) -> PreparationRequest:
 
 def test_the_demo_is_the_default(repository: Path) -> None:
     found = request(repository)
-    assert found.preparation.source == RecordingSource(repository / "data/demo/demo.flac", repository / "data/demo/script.txt")
+    assert found.preparation.source == RecordingSource(
+        repository / "data/demo/demo.flac", repository / "data/demo/script.txt"
+    )
     assert found.note is None
     assert (found.preparation.voice, found.display_name, found.seed) == ("dottie_default", "Dottie", None)
 
@@ -228,7 +230,9 @@ def test_the_dataset_of_a_named_voice_is_its_source(repository: Path, tmp_path: 
     (work / "datasets/ann/dataset.json").write_text("{}")
     found = request(repository, environment, voice="ann")
     assert (found.preparation.source, found.note) == (PreparedVoiceSource("ann"), None)
-    assert request(repository, environment | {"VOICE_PROFILE_ID": "ann"}).preparation.source == PreparedVoiceSource("ann")
+    assert request(repository, environment | {"VOICE_PROFILE_ID": "ann"}).preparation.source == PreparedVoiceSource(
+        "ann"
+    )
     take = tmp_path / "take.wav"
     take.write_bytes(b"x")
     assert request(repository, environment, voice="ann", audio=str(take)).preparation.source == RecordingSource(take)

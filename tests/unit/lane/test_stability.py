@@ -9,7 +9,7 @@ import pytest
 from voicemill.evaluation.model import dry_run_evaluation
 from voicemill.evaluation.voice_report import ReportData, write_report
 from voicemill.lane.stability import MOST_SENTENCES, add_to_report
-from voicemill.verify.stability import FailedSentence, Stability
+from voicemill.verify.stability_figures import FailedSentence, Stability
 
 DIGEST = "a" * 64
 
@@ -26,6 +26,8 @@ def measured(failed: int) -> Stability:
         count=1000,
         failed=failed,
         failures={"recogniser": failed} if failed else {},
+        doubted=failed,
+        second_recogniser="openai/whisper-base" if failed else "",
         word_error_rate=0.0312,
         seconds_of_speech=5000.4,
         sentences=sentences,
@@ -66,7 +68,9 @@ def test_later_figures_replace_earlier_ones(report: Path) -> None:
     assert "Number" not in document
 
 
-@pytest.mark.parametrize("content", [None, f"an older report {DIGEST}", "<!-- stability: begin --><!-- stability: end -->"])
+@pytest.mark.parametrize(
+    "content", [None, f"an older report {DIGEST}", "<!-- stability: begin --><!-- stability: end -->"]
+)
 def test_another_report_is_left_alone(report: Path, content: str | None) -> None:
     report.unlink() if content is None else report.write_text(content)
     assert not add_to_report(report, measured(1))

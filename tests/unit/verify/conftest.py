@@ -17,7 +17,7 @@ from voicemill.evaluation.model import write_evaluation
 from voicemill.settings import REPOSITORY
 from voicemill.verify import certificate
 from voicemill.verify.checklist import verify_bundle
-from voicemill.verify.stability import Stability, stability_path
+from voicemill.verify.stability_figures import Stability, stability_path
 
 
 def speaking(voice, *, vocoder: str = "hifigan", data: bytes | None = None) -> None:
@@ -68,6 +68,7 @@ def write_stability(root: Path, *, failed: int = 0) -> None:
         count=100,
         failed=failed,
         failures={},
+        doubted=0,
         word_error_rate=0.0,
         seconds_of_speech=200.0,
         sentences=(),

@@ -15,13 +15,16 @@ from numpy.typing import NDArray
 from voicemill import files
 from voicemill.audio.decode import read_mono
 from voicemill.errors import NotAcceptableError
+from voicemill.metrics.error_rate import errors_in_words
 from voicemill.metrics.judges import WhisperRecogniser, find_judges
 from voicemill.settings import REPOSITORY
 from voicemill.text.frontend import read
-from voicemill.verify.stability import Stability, lines, measure, read_stability, require_stable, stability_path
+from voicemill.verify.stability import LEAD_IN, measure
+from voicemill.verify.stability_figures import Stability, lines, read_stability, require_stable, stability_path
 from voicemill.verify.stability_texts import LONGEST, sentences
 from voicemill.weights.allowlist import SHIPPED
 from voicemill.weights.registry import WeightsRegistry
+from voicemill_runtime.sound_files import resample
 from voicemill_runtime.voice import SpokenChunk, TimedPhone, TimedWord
 
 pytestmark = pytest.mark.slow
@@ -38,14 +41,15 @@ class RecordedVoice:
         with (LJ / "metadata.csv").open(encoding="utf-8") as handle:
             rows = list(csv.reader(handle, delimiter="|", quoting=csv.QUOTE_NONE))
         self.texts = {text: LJ / f"{name}.flac" for name, _, text in rows[:3]}
+        self._lead_in = LJ / f"{rows[3][0]}.flac"
         self.sample_rate = 0
         self._change = change
         self._takes = 0
 
     def speak(self, text: str) -> Iterator[SpokenChunk]:
         self._takes += 1
-        samples, self.sample_rate = read_mono(self.texts[text])
-        samples = self._change(samples, self._takes)
+        samples, self.sample_rate = read_mono(self.texts.get(text, self._lead_in))
+        samples = samples if text == LEAD_IN else self._change(samples, self._takes)
         spoken = [word for sentence in read(text) for word in sentence.words]
         edges = np.linspace(0, len(samples) / self.sample_rate, len(spoken) + 1)
         words = tuple(
@@ -121,15 +125,64 @@ def test_damaged_speech_fails(
     assert caught.value.reason == f"voice_unstable:{found.failed}"
 
 
+class Deaf:
+    """A recogniser that recognises nothing, so that every sentence is left to the second one."""
+
+    name = "deaf"
+
+    def transcribe(self, samples: Samples) -> str:
+        return ""
+
+
+@pytest.mark.parametrize(("change", "failed"), [(lambda samples, _: samples, 0), (reversed_, 1)])
+def test_a_second_recogniser_decides_about_what_the_first_gets_wrong(
+    change: Callable[[Samples, int], Samples], failed: int, whisper: WhisperRecogniser
+) -> None:
+    voice = RecordedVoice(change)
+    texts = list(voice.texts)[:1]
+    alone = measure(voice, texts, Deaf(), manifest_sha256=DIGEST, seed=1)  # type: ignore[arg-type]
+    assert (alone.doubted, alone.failures, alone.second_recogniser) == (1, {"recogniser": 1}, "")
+    found = measure(voice, texts, Deaf(), manifest_sha256=DIGEST, seed=1, second=lambda: whisper)  # type: ignore[arg-type]
+    assert (found.doubted, found.failed, found.second_recogniser) == (1, failed, whisper.name)
+    assert f"wrong_by_deaf: 1, decided by {whisper.name}" in list(lines(found))
+    assert found.word_error_rate == 1
+    assert all(each.recognised for each in found.sentences)
+
+
+def test_nothing_is_doubted_where_the_first_recogniser_is_right(whisper: WhisperRecogniser) -> None:
+    def second() -> WhisperRecogniser:
+        raise AssertionError("it is not needed")
+
+    voice = RecordedVoice()
+    found = measure(voice, list(voice.texts)[:1], whisper, manifest_sha256=DIGEST, seed=1, second=second)  # type: ignore[arg-type]
+    assert (found.doubted, found.second_recogniser) == (0, "")
+
+
+def test_only_the_words_after_a_time_count(whisper: WhisperRecogniser) -> None:
+    first, second = [read_mono(path)[0] for path in list(RecordedVoice().texts.values())[:2]]
+    pause = np.zeros(8_000, np.float32)
+    both = [resample(samples, 22_050, 16_000) for samples in (first, second)]
+    found = whisper.transcribe_after(np.concatenate((both[0], pause, both[1])), both[0].size / 16_000 + 0.25)
+    alone = whisper.transcribe(both[1])
+    assert errors_in_words(alone, found).rate < 0.2
+    assert len(found.split()) < 1.2 * len(alone.split())
+
+
 def test_figures_belong_to_one_bundle(tmp_path: Path) -> None:
     root = tmp_path / "voice_bundle"
     root.mkdir()
     figures = {"recogniser": "r", "seed": 1, "count": 10, "failed": 0, "failures": {}, "word_error_rate": 0.1}
-    found = Stability(bundle_manifest_sha256=DIGEST, seconds_of_speech=20.0, sentences=(), **figures)  # type: ignore[arg-type]
+    found = Stability(bundle_manifest_sha256=DIGEST, seconds_of_speech=20.0, sentences=(), doubted=0, **figures)  # type: ignore[arg-type]
     assert read_stability(root, DIGEST) is None
     files.write_json(stability_path(root), found.model_dump(mode="json"))
     assert read_stability(root, DIGEST) == found
     assert read_stability(root, "1" * 64) is None
+    older = found.model_dump(mode="json", exclude={"second_recogniser", "doubted"})
+    older |= {"stability_version": "voice_stability/1", "failed": 2, "failures": {"recogniser": 1, "clipping": 1}}
+    files.write_json(stability_path(root), older)
+    read = read_stability(root, DIGEST)
+    assert read is not None
+    assert (read.failed, read.doubted, read.second_recogniser) == (2, 1, "")
     stability_path(root).write_text(json.dumps({"count": 1}))
     assert read_stability(root, DIGEST) is None
 
