@@ -68,12 +68,12 @@ class Watermark:
             return samples
         padded = np.pad(samples.astype(np.float32), (self._window, 2 * self._window))
         frames = np.lib.stride_tricks.sliding_window_view(padded, self._window)[:: self._hop]
-        spectrum = np.fft.rfft(frames * self._taper, axis=1)
+        spectrum = np.fft.rfft(frames * self._taper, axis=1).astype(np.complex64, copy=False)
         centres = np.arange(len(frames)) * self._hop - self._window // 2 + start
         chips = centres * CHIPS_PER_SECOND // self._rate % CHIPS
         gain = np.exp(self._signs[chips] * self._change(spectrum) * _LOGARITHM_OF_A_DECIBEL)
         spectrum *= gain[:, self._band]
-        changed = np.fft.irfft(spectrum, n=self._window, axis=1) * self._taper
+        changed = np.fft.irfft(spectrum, n=self._window, axis=1).astype(np.float32, copy=False) * self._taper
         return self._overlap_add(changed, len(padded))[self._window : self._window + len(samples)]
 
     def _change(self, spectrum: NDArray[np.complex64]) -> Samples:
@@ -92,5 +92,5 @@ class Watermark:
             start = phase * self._hop
             total[start : start + part.size] += part
             weight[start : start + part.size] += np.tile(self._taper**2, part.size // self._window)
-        found: Samples = total / np.maximum(weight, 1e-6)
+        found: Samples = (total / np.maximum(weight, 1e-6)).astype(np.float32, copy=False)
         return found
