@@ -11,6 +11,7 @@
     certificate      the Casimir gate on a bundle, and the certificate beside it
     opinions         what listeners think of a voice
     stability        how many generated sentences come out wrong
+    stability_figures  the figures of stability: their file, and as text
     stability_texts  these sentences
     number_words     numbers in them as digits, so that two readings compare as equal
     audio_marks      the marks of a sound file
