@@ -150,16 +150,18 @@ class Lexicon:
         Returns:
             The words of `extra_words` whose pronunciation is guessed.
         """
-        entries = {word: phones for word, phones in self._entries.items() if _TOKENIZER_WORD.fullmatch(word)}
+        spelled = self._entries.lines() if isinstance(self._entries, _Listed) else _joined(self._entries.items())
+        lines = {word: phones for word, phones in spelled if _TOKENIZER_WORD.fullmatch(word)}
         guessed = sorted({word for word in extra_words if word not in self._entries})
-        entries |= {word: self.pronounce(word).phones for word in guessed}
-        _write(path, ((word.upper(), phones) for word, phones in sorted(entries.items())), separator="  ")
+        lines |= _joined((word, self.pronounce(word).phones) for word in guessed)
+        files.write_text(path, "".join(f"{word.upper()}  {phones}\n" for word, phones in sorted(lines.items())))
         return guessed
 
     def subset(self, path: Path, words: Iterable[str]) -> list[str]:
         """Write only `words` (lower case), in PocketSphinx's format; returns those with a guessed pronunciation."""
         chosen = {word: self.pronounce(word) for word in sorted(set(words))}
-        _write(path, ((word, found.phones) for word, found in chosen.items()), separator=" ")
+        spelled = _joined((word, found.phones) for word, found in chosen.items())
+        files.write_text(path, "".join(f"{word} {phones}\n" for word, phones in spelled))
         return [word for word, found in chosen.items() if found.guessed]
 
 
@@ -173,8 +175,9 @@ def default_lexicon() -> Lexicon:
     return Lexicon.load()
 
 
-def _write(path: Path, entries: Iterable[tuple[str, Phones]], *, separator: str) -> None:
-    files.write_text(path, "".join(f"{word}{separator}{' '.join(phones)}\n" for word, phones in entries))
+def _joined(entries: Iterable[tuple[str, Phones]]) -> Iterator[tuple[str, str]]:
+    """Words with their phones in one string."""
+    return ((word, " ".join(phones)) for word, phones in entries)
 
 
 class _Listed(Mapping[str, Phones]):
@@ -187,6 +190,7 @@ class _Listed(Mapping[str, Phones]):
             own: entries that come before these; their words are in `lines`.
         """
         self._lines = lines
+        self._own = own
         self._phones = dict(own)
 
     def __getitem__(self, word: str) -> Phones:
@@ -204,6 +208,10 @@ class _Listed(Mapping[str, Phones]):
                 return default
             found = self._phones[word] = tuple(map(sys.intern, line.split()))
         return found
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """Words with their phones in one string."""
+        return ((word, " ".join(self._own.get(word, ())) or phones) for word, phones in self._lines.items())
 
     def __contains__(self, word: object) -> bool:
         return word in self._lines
