@@ -21,10 +21,11 @@ from voicemill.align import features, second_recogniser
 from voicemill.align.forced_alignment import Aligner, spoken_reading
 from voicemill.align.text_check import wrong_words_of
 from voicemill.audio import decode
+from voicemill.audio.level_envelope import LevelEnvelope
 from voicemill.audio.vad import Span
+from voicemill.dataset import unwritten
 from voicemill.dataset.manifest import WordRow
 from voicemill.dataset.models import find_second_recogniser
-from voicemill.dataset.stages.alignment import unwritten_speech
 from voicemill.dataset.stages.voice_activity import SpeechTask, speech_of
 from voicemill.errors import DatasetError
 from voicemill.metrics.intervals import wilson
@@ -167,4 +168,4 @@ def _aligner_accepts(
     except DatasetError:
         return False
     rows: list[WordRow] = [(word.text, word.start, word.end, []) for word in found.words]
-    return found.fits and not unwritten_speech(rows, speech).excessive
+    return found.fits and not unwritten.speech(rows, speech, LevelEnvelope.of(samples, features.SAMPLE_RATE)).excessive

@@ -24,6 +24,7 @@ Parts of stages:
     limits, presets     limits of a clip's figures, and the presets that set them
     judging             clips that are unfit for training, rejected with figure, unit and limit
     word_edges          sound beside the words of a clip, cut off
+    unwritten           speech of a clip that is in no word of its text
     recording_warnings  warnings about marked synthetic speech, the bandwidth of a telephone, a second speaker
     teacher             recordings that are synthetic speech on purpose: what spoke them, and how it was judged
     speakers            similarity of each clip to the speaker of most clips

@@ -16,13 +16,13 @@ from voicemill import files
 from voicemill.align import features, forced_alignment
 from voicemill.align.forced_alignment import spoken_reading
 from voicemill.audio import decode
+from voicemill.audio.level_envelope import LevelEnvelope
 from voicemill.audio.vad import Span
-from voicemill.dataset import stage_cache, word_edges
+from voicemill.dataset import stage_cache, unwritten, word_edges
 from voicemill.dataset.candidates import CandidateClip, Fault, RejectedClip, reject
 from voicemill.dataset.clip_results import AlignedClip
 from voicemill.dataset.manifest import WordRow
 from voicemill.dataset.report import Rejection, require_fitting
-from voicemill.dataset.utterances import outside
 from voicemill.errors import DatasetError
 from voicemill.text import lexicon
 from voicemill.text.readings import reading_of
@@ -31,18 +31,11 @@ if TYPE_CHECKING:
     from voicemill.dataset.context import PreparationContext
 
 NAME = "alignment"
-MAX_UNWRITTEN_RUN = 0.5
-"""Seconds of continuous speech outside all words."""
-MAX_UNWRITTEN_SHARE = 0.15
-"""Share of the speech outside all words, from `MIN_UNWRITTEN_SECONDS` on."""
-MIN_UNWRITTEN_SECONDS = 0.3
 _GAIN, _TOTAL_GAIN = 0.15, 1.5
 """Score that an alignment gains if a sound that is no speech is left out, and the score times the seconds of the words.
 Where it is a word, the score falls or rises by at most 0.1."""
 _MARGIN = 0.1
 """Seconds of silence between such a sound and the speech, and what is left of it before the speech."""
-_TOLERANCE = 0.08
-"""Seconds before and after a word that belong to it: voice activity detection adds a margin to speech."""
 
 
 @dataclass(frozen=True)
@@ -187,45 +180,6 @@ def loaded_aligner(extra: Path | None, digest: str | None) -> tuple[forced_align
     return forced_alignment.Aligner(pronunciations), pronunciations
 
 
-@dataclass(frozen=True)
-class UnwrittenSpeech:
-    """Speech of a clip outside all words of its text, in seconds, and its share of all speech."""
-
-    seconds: float
-    longest: float
-    share: float
-
-    @property
-    def excessive(self) -> bool:
-        """Whether the text probably lacks words that are spoken (docs/benchmarks.md, People)."""
-        return self.longest > MAX_UNWRITTEN_RUN or (
-            self.share > MAX_UNWRITTEN_SHARE and self.seconds > MIN_UNWRITTEN_SECONDS
-        )
-
-
-def unwritten_speech(words: Sequence[WordRow], speech: Sequence[Span]) -> UnwrittenSpeech:
-    """Speech outside all words.
-
-    Args:
-        words: of the alignment.
-        speech: stretches of speech in seconds of the clip, from voice activity detection.
-    """
-    spoken = [Span(max(0.0, start - _TOLERANCE), end + _TOLERANCE) for _, start, end, _ in words]
-    rest = [part.duration for span in speech for part in outside(span, spoken)]
-    total = sum(span.duration for span in speech)
-    return UnwrittenSpeech(sum(rest), max(rest, default=0.0), sum(rest) / total if total else 0.0)
-
-
-def _unwritten(clip: CandidateClip, words: Sequence[WordRow]) -> UnwrittenSpeech:
-    start, end = clip.utterance.start, clip.utterance.end
-    inside = [
-        Span(max(span.start, start) - start, min(span.end, end) - start)
-        for span in clip.utterance.recording.spans
-        if span.start < end and start < span.end
-    ]
-    return unwritten_speech(words, inside)
-
-
 def _misfit(aligned: AlignedClip) -> Fault | None:
     """The rule of the aligner that a clip breaks."""
     if aligned.fits or aligned.figure is None or aligned.limit is None:
@@ -234,15 +188,17 @@ def _misfit(aligned: AlignedClip) -> Fault | None:
     return Fault("text_mismatch", aligned.figure, aligned.unit, aligned.limit, detail)
 
 
-def _unwritten_fault(found: UnwrittenSpeech) -> Fault | None:
-    if not found.excessive:
+def _unwritten_fault(clip: CandidateClip, words: Sequence[WordRow]) -> Fault | None:
+    """Whether a clip has speech outside all words of its text; its sound is read only where that seems so."""
+    start, end = clip.utterance.start, clip.utterance.end
+    inside = [
+        Span(max(span.start, start) - start, min(span.end, end) - start)
+        for span in clip.utterance.recording.spans
+        if span.start < end and start < span.end
+    ]
+    if not unwritten.speech(words, inside).excessive:
         return None
-    if found.longest > MAX_UNWRITTEN_RUN:
-        figure, unit, limit, what = found.longest, "s", MAX_UNWRITTEN_RUN, f"{found.longest:.2f} s without a break"
-    else:
-        figure, unit, limit, what = found.share, "share", MAX_UNWRITTEN_SHARE, f"{found.share:.0%}"
-    detail = f"unwritten: {what} of the speech are in no word of the text; the limit is {limit:g} {unit}"
-    return Fault("text_mismatch", round(figure, 4), unit, limit, detail)
+    return unwritten.fault(unwritten.speech(words, inside, LevelEnvelope.of(*decode.read_mono(clip.path))))
 
 
 def _as_read(clip: CandidateClip, aligned: AlignedClip) -> CandidateClip:
@@ -291,7 +247,7 @@ def run(
         if clip.aligned is None or result.score is None:
             rejected.append(reject(clip, "alignment_failed", result.problem or ""))
             continue
-        fault = _misfit(result) or _unwritten_fault(_unwritten(clip, clip.aligned.words))
+        fault = _misfit(result) or _unwritten_fault(clip, clip.aligned.words)
         if fault is None or clip.utterance.verdict == "keep":
             kept.append(clip)
         else:

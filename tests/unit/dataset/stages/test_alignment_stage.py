@@ -3,15 +3,18 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 
 from voicemill.align.forced_alignment import Aligner
+from voicemill.audio.level_envelope import LevelEnvelope
 from voicemill.audio.vad import Span, speech_spans
+from voicemill.dataset import unwritten
 from voicemill.dataset.manifest import WordRow
 from voicemill.dataset.prepared import PreparedDataset
 from voicemill.dataset.stages import alignment
-from voicemill.dataset.stages.alignment import AlignTask, unwritten_speech
+from voicemill.dataset.stages.alignment import AlignTask
 from voicemill.text.lexicon import Lexicon
 from voicemill.text.normalise import normalise
 
@@ -62,14 +65,23 @@ def test_another_pronunciation_is_another_entry(prepared: PreparedDataset, tmp_p
 
 def test_speech_outside_all_words() -> None:
     words: list[WordRow] = [("one", 0.2, 0.6, []), ("two", 0.6, 1.0, [])]
-    inside = unwritten_speech(words, [Span(0.15, 1.05)])
+    inside = unwritten.speech(words, [Span(0.15, 1.05)])
     assert (inside.seconds, inside.longest, inside.share, inside.excessive) == (0.0, 0.0, 0.0, False)
-    tail = unwritten_speech(words, [Span(0.2, 1.0), Span(1.4, 2.0)])
+    tail = unwritten.speech(words, [Span(0.2, 1.0), Span(1.4, 2.0)])
     assert tail.longest == pytest.approx(0.6)
     assert tail.excessive
-    short = unwritten_speech(words, [Span(0.2, 1.0), Span(1.4, 1.6)])
+    short = unwritten.speech(words, [Span(0.2, 1.0), Span(1.4, 1.6)])
     assert short.share == pytest.approx(0.2)
     assert not short.excessive
+
+
+@pytest.mark.parametrize(("decibels", "excessive"), [(-20.0, False), (-8.0, True)])
+def test_a_stretch_that_is_too_soft_for_a_word_is_no_speech(decibels: float, excessive: bool) -> None:
+    noise = np.random.default_rng(0).standard_normal(32_000).astype(np.float32) * np.float32(0.1)
+    noise[16_000:] *= np.float32(10.0 ** (decibels / 20.0))
+    words: list[WordRow] = [("one", 0.0, 0.5, []), ("two", 0.5, 1.0, [])]
+    found = unwritten.speech(words, [Span(0.0, 2.0)], LevelEnvelope.of(noise, 16_000))
+    assert found.excessive is excessive
 
 
 @pytest.mark.parametrize("part", [slice(2), slice(6, None)])
@@ -83,4 +95,4 @@ def test_a_text_that_lacks_half_of_what_a_person_says_is_found(part: slice) -> N
     for text, excessive in ((whole, False), (" ".join(whole.split()[part]), True)):
         found = aligner.align(samples, normalise(text))
         rows: list[WordRow] = [(word.text, word.start, word.end, []) for word in found.words]
-        assert unwritten_speech(rows, speech).excessive is excessive
+        assert unwritten.speech(rows, speech, LevelEnvelope.of(samples, rate)).excessive is excessive

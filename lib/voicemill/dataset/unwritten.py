@@ -1,0 +1,77 @@
+"""Speech of a clip that is in no word of its text: the text probably lacks words that are spoken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from voicemill.audio.level_envelope import LevelEnvelope
+from voicemill.audio.vad import Span
+from voicemill.dataset.candidates import Fault
+from voicemill.dataset.manifest import WordRow
+from voicemill.dataset.utterances import outside
+
+MAX_RUN = 0.5
+"""Seconds of continuous speech outside all words."""
+MAX_SHARE = 0.15
+"""Share of the speech outside all words, from `MIN_SECONDS` on."""
+MIN_SECONDS = 0.3
+SOFTEST_DB = -14.0
+"""Level, against the loud parts of the clip, below which a stretch is a breath, noise or an echo and no word: words of
+0.3 s and more have at least -11.6 dB (docs/benchmarks.md, People)."""
+_TOLERANCE = 0.08
+"""Seconds before and after a word that belong to it: voice activity detection adds a margin to speech."""
+
+
+@dataclass(frozen=True)
+class UnwrittenSpeech:
+    """Speech of a clip outside all words of its text, in seconds, and its share of all speech."""
+
+    seconds: float
+    longest: float
+    share: float
+
+    @property
+    def excessive(self) -> bool:
+        """Whether the text probably lacks words that are spoken (docs/benchmarks.md, People)."""
+        return self.longest > MAX_RUN or (self.share > MAX_SHARE and self.seconds > MIN_SECONDS)
+
+
+def speech(words: Sequence[WordRow], spans: Sequence[Span], levels: LevelEnvelope | None = None) -> UnwrittenSpeech:
+    """Speech outside all words.
+
+    Args:
+        words: of the alignment.
+        spans: stretches of speech in seconds of the clip, from voice activity detection.
+        levels: of the clip; with it, stretches that are too soft for a word do not count.
+    """
+    spoken = [Span(max(0.0, start - _TOLERANCE), end + _TOLERANCE) for _, start, end, _ in words]
+    rest = [part for span in spans for part in outside(span, spoken)]
+    if levels is not None:
+        rest = [part for part in rest if _is_loud(part, levels)]
+    seconds = [part.duration for part in rest]
+    total = sum(span.duration for span in spans)
+    return UnwrittenSpeech(sum(seconds), max(seconds, default=0.0), sum(seconds) / total if total else 0.0)
+
+
+def _is_loud(part: Span, levels: LevelEnvelope) -> bool:
+    """Whether the mean power of a stretch is that of a word."""
+    values, _ = levels.between(part.start, part.end)
+    loud = levels.loud_level()
+    if loud is None or not values.size:
+        return False
+    return 10.0 * float(np.log10(np.mean(10.0 ** (values / 10.0)))) > loud + SOFTEST_DB
+
+
+def fault(found: UnwrittenSpeech) -> Fault | None:
+    """`text_mismatch` where it is excessive."""
+    if not found.excessive:
+        return None
+    if found.longest > MAX_RUN:
+        figure, unit, limit, what = found.longest, "s", MAX_RUN, f"{found.longest:.2f} s without a break"
+    else:
+        figure, unit, limit, what = found.share, "share", MAX_SHARE, f"{found.share:.0%}"
+    detail = f"unwritten: {what} of the speech are in no word of the text; the limit is {limit:g} {unit}"
+    return Fault("text_mismatch", round(figure, 4), unit, limit, detail)
