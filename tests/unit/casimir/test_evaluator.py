@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,28 @@ def test_soft_constraints_count_when_the_mode_is_all() -> None:
     assert strict.first_fail.id == "runtime_ms"
 
 
+def test_the_first_failing_hard_constraint_is_named_before_a_soft_one() -> None:
+    failing = {"runtime.ms": 1e9, "provenance.missing.count": 5.0}
+    outcome = evaluate({"id": "tool-use-budget", "metrics": BUDGET | failing}, PACKS)
+    failed = [each for each in outcome.entries if each.status == "fail"]
+    assert {each.severity for each in failed} == {"HARD", "SOFT"}
+    assert outcome.first_fail is not None
+    assert outcome.first_fail.severity == "HARD"
+    soft = evaluate({"id": "tool-use-budget", "metrics": BUDGET | {"runtime.ms": 1e9}}, PACKS).first_fail
+    assert soft is not None
+    assert soft.severity == "SOFT"
+
+
+@pytest.mark.parametrize(
+    ("microsecond", "shown"), [(0, ".000Z"), (999, ".000Z"), (1000, ".001Z"), (59_999, ".059Z"), (999_999, ".999Z")]
+)
+def test_the_time_of_a_trace_has_milliseconds(microsecond: int, shown: str) -> None:
+    outcome = evaluate({"id": "tool-use-budget", "metrics": BUDGET}, PACKS)
+    now = datetime(2026, 11, 30, 16, 5, 9, microsecond, tzinfo=timezone(timedelta(hours=1)))
+    trace = json.loads(trace_line(outcome, answer_of(outcome, "t"), now))
+    assert trace["ts"] == f"2026-11-30T15:05:09{shown}"
+
+
 def test_the_ladder_is_lowered_on_request_and_can_be_demanded() -> None:
     request = {"id": "tool-use-budget", "metrics": BUDGET}
     assert evaluate({**request, "ladderTier": "certified"}, PACKS).tier == "certified"
@@ -186,6 +209,18 @@ def test_totals_stand_in_where_the_first_choice_is_absent() -> None:
             "policy-override-pack-mismatch",
         ),
         ({"id": "repo-convergence", "metrics": [1.0]}, "casimir_request_invalid:metrics"),
+        *[
+            (
+                {"id": "repo-convergence", "metrics": {"a": 1.0}, "certificate": {name: value}},
+                f"casimir_request_invalid:certificate.{name}",
+            )
+            for name, value in (
+                ("status", 5.0),
+                ("certificateHash", True),
+                ("certificateId", []),
+                ("integrityOk", "yes"),
+            )
+        ],
         ({"id": "repo-convergence", "metrics": {"a": 1.0}, "ladderTier": "top"}, "casimir_request_invalid:ladderTier"),
         ({"id": "repo-convergence", "metrics": {"a": 1.0}, "typo": 1.0}, "casimir_request_invalid:typo"),
         (

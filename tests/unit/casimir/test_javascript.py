@@ -73,6 +73,19 @@ def test_every_bit_pattern_prints_as_in_node(patterns: list[int]) -> None:
     assert node("String(x)", [repr(number) for number in finite]) == [number_text(number) for number in finite]
 
 
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("0b101", 5), ("0B11", 3), ("0o17", 15), ("0XfF", 255), (" 0x10\n", 16), ("", 0), ("-1.5e3", -1500), ("+.5", 0.5)],
+)
+def test_a_text_is_the_number_that_javascript_reads(text: str, number: float) -> None:
+    assert number_of(text) == number
+
+
+@pytest.mark.parametrize("text", ["0b2", "0o8", "0xg", "0b", "-0x10", "1_0", "1e", "e1", "infinity", "1 2", "0x1.8"])
+def test_a_text_that_is_no_number_in_javascript_is_none_here(text: str) -> None:
+    assert math.isnan(number_of(text))
+
+
 NUMERIC = st.text(alphabet="0123456789abcdefxob.+-eE_ \tInfinty" + WHITE, max_size=12)
 
 
