@@ -29,16 +29,17 @@ OURS = ("voicemill", "tests", "conftest")
 NODE = "MUTANT_TEST"
 """Variable with the test at hand: the coverage of the processes that it starts is recorded under this name."""
 BEFORE = "before any test"
-QUIET = ("-q", "-x", "-p", "no:cacheprovider", "-m", "not exhaustive", "--no-header", "--no-summary")
-PRELOADED = ("-W", "ignore::pytest.PytestAssertRewriteWarning")
+QUIET = ("-q", "-p", "no:cacheprovider", "-m", "not exhaustive", "--no-header", "--no-summary")
+PRELOADED = ("-x", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 """Plugins of pytest are among the modules that the server has imported."""
 
 
 class Recorder:
-    """A plugin of pytest: names the test at hand to coverage, and notes how long each takes."""
+    """A plugin of pytest: names the test at hand to coverage, and notes how long each takes and which fail."""
 
     def __init__(self, coverage: Any) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
+        self.failed: set[str] = set()
         self._coverage = coverage
 
     @pytest.hookimpl(wrapper=True)
@@ -53,6 +54,11 @@ class Recorder:
             self.seconds[name] += spent() - began
             self._coverage.switch_context(BEFORE)
 
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A result; a test that measures time may fail under coverage."""
+        if report.failed:
+            self.failed.add(report.nodeid.partition("[")[0])
+
 
 def spent() -> float:
     """Processor time of this process and the children that have ended, in seconds."""
@@ -61,7 +67,11 @@ def spent() -> float:
 
 
 def cover(out: Path, arguments: list[str]) -> int:
-    """Run pytest, and write the tests of each line, the seconds of each test, and the modules that they import."""
+    """Run pytest, and write the tests of each line, the seconds of each test, and the modules that they import.
+
+    Returns:
+        Its exit code; 0 where some tests fail, which are left out.
+    """
     import coverage  # type: ignore[import-not-found]
 
     folder = out.parent / "coverage-data"
@@ -84,16 +94,17 @@ def cover(out: Path, arguments: list[str]) -> int:
             data.read()
             for file in data.measured_files():
                 for line, contexts in data.contexts_by_lineno(file).items():  # of this tree, or of a test's copy of it
-                    lines[LIBRARY + file.rpartition(LIBRARY)[2]][line] |= {*contexts} - {"", BEFORE}
+                    lines[LIBRARY + file.rpartition(LIBRARY)[2]][line] |= {*contexts} - {"", BEFORE} - recorder.failed
     found = {
         "lines": {
             file: {line: sorted(tests) for line, tests in sorted(each.items()) if tests} for file, each in lines.items()
         },
         "seconds": recorder.seconds,
+        "failed": sorted(recorder.failed),
         "modules": sorted(name for name in sys.modules if name.partition(".")[0].partition("_")[0] not in OURS),
     }
     out.write_text(json.dumps(found))
-    return int(code)
+    return 0 if code == pytest.ExitCode.TESTS_FAILED else int(code)
 
 
 def serve(out: Path) -> None:
