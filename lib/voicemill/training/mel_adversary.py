@@ -77,7 +77,7 @@ class MelAdversary:
         Returns:
             The loss of the predicted mels, shape (); 0 where the discriminator's own loss is not finite.
         """
-        self.discriminator.to(predicted.device)
+        self._move(predicted.device)
         random = np.random.default_rng([self._seed, self.steps, _PLACES])
         window = min(WINDOW, int(lengths.min()))
         starts = [int(random.integers(length - window + 1)) for length in lengths.tolist()]
@@ -90,6 +90,13 @@ class MelAdversary:
         weight = min(1.0, self.steps / RAMP)
         adversarial, features = self._losses(theirs, ours)
         return weight * (ADVERSARIAL_SCALE * adversarial + FEATURE_SCALE * features)
+
+    def _move(self, device: torch.device) -> None:
+        """Move the discriminator, and with it the optimiser's moments, which may come from a checkpoint."""
+        if next(self.discriminator.parameters()).device != device:
+            moments = self._optimiser.state_dict()
+            self.discriminator.to(device)
+            self._optimiser.load_state_dict(moments)
 
     def _train(self, real: torch.Tensor, fake: torch.Tensor) -> bool:
         """Hinge loss, one step; False where it is not finite, and no weight changes."""
