@@ -150,7 +150,7 @@ class WeightsStore:
             raise _unavailable(
                 entry,
                 f"{item.url} could not be downloaded: {error}",
-                f"Start again: the download resumes. Or put the file at {target} by hand.",
+                f"Start again{': the download resumes' if item.sha256 else ''}. Or put the file at {target} by hand.",
             ) from error
         if item.sha256 is not None and files.sha256_file(partial) != item.sha256:
             partial.unlink()
