@@ -254,17 +254,18 @@ def promote(run: LaneRun) -> list[TableRow]:
     with run.reporter.step(plan.PROMOTE, stages):
         with run.clock.stage("promotion"):
             promoted = bundling.promote(settings, run.voice, run.display_name)
-        values = promoted.stats
+        values, manifest = promoted.stats, promoted.manifest_path
         if status.dry_run:
             rows = [
                 ("dry run", "nothing was trained; the bundle holds placeholders and can never be certified"),
                 ("bundle", str(promoted.root)),
             ]
-            artifacts = [promoted.manifest_path]
+            artifacts = [manifest]
         else:
             checks = _certify(run, promoted, status)
-            rows, artifacts = _results(run, promoted)
+            rows, shown = _results(run, promoted)
             rows += checks
+            artifacts = [manifest, *shown]
             bundling.sign_sample(settings, promoted)
     run.reporter.stats(values | ({} if status.dry_run else {"bundle_valid": True}))
     for path in artifacts:
@@ -299,7 +300,7 @@ def _certify(run: LaneRun, promoted: PromotedBundle, status: TrainingStatus) -> 
 
 
 def _results(run: LaneRun, promoted: PromotedBundle) -> tuple[list[TableRow], list[Path]]:
-    """Draw the report and write the stage times; the last rows of the table, and the files of the voice."""
+    """Draw the report and write the stage times; the last rows of the table, and what a person listens to."""
     from voicemill.bundle.contents import SAMPLE
     from voicemill.lane.report import draw_report
     from voicemill.lane.trained_voice import TrainedVoice
@@ -312,7 +313,7 @@ def _results(run: LaneRun, promoted: PromotedBundle) -> tuple[list[TableRow], li
         ("slowest stages", ", ".join(f"{stage.name} {stage.seconds:.0f} s" for stage in slowest)),
         ("bundle", f"{promoted.root} (verified)"),
     ]
-    artifacts = [promoted.manifest_path, promoted.root / SAMPLE]
+    artifacts = [promoted.root / SAMPLE]
     if run.measured is not None:
         report = draw_report(run, voice, run.measured, promoted)
         rows.append(("listen", str(report)))

@@ -1,7 +1,7 @@
 """Metrics: numbers about sound and text, each with a published definition, computed without side effects.
 
     catalogue      every metric of the evaluation: name, unit, method, input, function, limits, rounding
-    metric         the declaration of a metric; error rates and means as estimates
+    metric         the declaration of a metric, and an estimate
     inputs         what metrics are computed from
     figure_limits  bounds of figures, as a preset sets them
     error_rate     word and character error rate of a recogniser's text against the text that was spoken

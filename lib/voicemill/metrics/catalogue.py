@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from voicemill.errors import NotMeasurableError
+from voicemill.metrics.error_rate import excess, pooled, rate
 from voicemill.metrics.inputs import (
     CopyPair,
     HeldOutSentences,
@@ -30,8 +31,6 @@ from voicemill.metrics.metric import (
     Estimate,
     LimitRule,
     Metric,
-    excess,
-    rate,
 )
 
 if TYPE_CHECKING:
@@ -44,8 +43,6 @@ SPEAKER_DISTANCE = "Bhattacharyya distance of Gaussians over mel cepstra 1 to 12
 
 
 def _error_ratio(held_out: HeldOutSentences) -> Estimate:
-    from voicemill.metrics.error_rate import pooled
-
     synthesised, recorded = pooled(held_out.synthesised.characters), pooled(held_out.recorded.characters)
     if not recorded.errors:
         raise NotMeasurableError("The recogniser made no error on the real recordings: there is nothing to divide by.")

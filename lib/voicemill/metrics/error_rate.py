@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from voicemill.errors import NotMeasurableError
 from voicemill.metrics.intervals import draws
-from voicemill.text import normalise
+from voicemill.metrics.metric import Estimate
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class ErrorRate:
 
 def spoken_words(text: str) -> str:
     """Normalised `text` as lower-case words joined by single blanks, the form in which two texts are compared."""
+    from voicemill.text import normalise
+
     return " ".join(normalise.words(text))
 
 
@@ -62,6 +64,17 @@ def character_errors(references: Sequence[str], hypotheses: Sequence[str]) -> li
         _count(jiwer.process_characters(reference, hypothesis))
         for reference, hypothesis in _pairs(references, hypotheses)
     ]
+
+
+def rate(sentences: Sequence[ErrorRate]) -> Estimate:
+    """Error rate of a set of sentences, with its 95% interval (for two sentences or more)."""
+    spread = interval(sentences) if len(sentences) > 1 else None
+    return Estimate(pooled(sentences).rate, samples=len(sentences), interval=spread)
+
+
+def excess(sentences: Sequence[ErrorRate], baseline: Sequence[ErrorRate]) -> Estimate:
+    """Error rate of a set less that of another."""
+    return Estimate(pooled(sentences).rate - pooled(baseline).rate, samples=len(sentences))
 
 
 def pooled(sentences: Sequence[ErrorRate]) -> ErrorRate:

@@ -9,6 +9,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from voicemill.metrics.metric import Estimate
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -33,6 +35,11 @@ def draws(count: int, seed: int = 0) -> NDArray[np.int64]:
     import numpy as np
 
     return np.random.default_rng(seed).integers(0, count, size=(RESAMPLES, count))
+
+
+def mean(values: Sequence[float]) -> Estimate:
+    """Mean of one value a sentence, with its 95% interval (for two sentences or more)."""
+    return Estimate(sum(values) / len(values), samples=len(values), interval=interval_of_mean(values))
 
 
 def interval_of_mean(values: Sequence[float]) -> tuple[float, float] | None:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from voicemill.errors import NotMeasurableError
+from voicemill.metrics.error_rate import excess, pooled, rate
 from voicemill.metrics.inputs import JudgedPair, JudgedRecordings, JudgedSentences
+from voicemill.metrics.intervals import mean
 from voicemill.metrics.metric import (
     ENOUGH_EXCESS,
     FACTOR,
@@ -14,9 +16,6 @@ from voicemill.metrics.metric import (
     Estimate,
     LimitRule,
     Metric,
-    excess,
-    mean,
-    rate,
 )
 
 if TYPE_CHECKING:
@@ -43,8 +42,6 @@ def _known(given: Sequence[_Given] | str) -> Sequence[_Given]:
 
 
 def _whisper_ratio(pair: JudgedPair) -> Estimate:
-    from voicemill.metrics.error_rate import pooled
-
     made, real = pooled(_known(pair.synthesised.words)), pooled(_known(pair.recorded.words))
     if not real.errors:
         raise NotMeasurableError("Whisper made no error on the real recordings: there is nothing to divide by.")

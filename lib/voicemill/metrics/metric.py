@@ -1,16 +1,11 @@
-"""A metric's declaration: what it is called, how it is measured, and how it is shown and limited; error rates and means
-as estimates.
-"""
+"""A metric's declaration: what it is called, how it is measured, and how it is shown and limited."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from voicemill.metrics.error_rate import ErrorRate
+from typing import Any
 
 ENOUGH_EXCESS = 0.02
 """An error rate that is not further above the recordings' keeps every limit of their ratio."""
@@ -133,25 +128,3 @@ def display_of(unit: str, metric: Metric | None = None) -> Display:
     if metric is not None and metric.display is not None:
         return metric.display
     return UNIT_DISPLAYS.get(unit, Display(suffix=unit))
-
-
-def rate(sentences: Sequence[ErrorRate]) -> Estimate:
-    """Error rate of a set of sentences, with its 95% interval (for two sentences or more)."""
-    from voicemill.metrics.error_rate import interval, pooled
-
-    spread = interval(sentences) if len(sentences) > 1 else None
-    return Estimate(pooled(sentences).rate, samples=len(sentences), interval=spread)
-
-
-def excess(sentences: Sequence[ErrorRate], baseline: Sequence[ErrorRate]) -> Estimate:
-    """Error rate of a set less that of another."""
-    from voicemill.metrics.error_rate import pooled
-
-    return Estimate(pooled(sentences).rate - pooled(baseline).rate, samples=len(sentences))
-
-
-def mean(values: Sequence[float]) -> Estimate:
-    """Mean of one value a sentence, with its 95% interval (for two sentences or more)."""
-    from voicemill.metrics.intervals import interval_of_mean
-
-    return Estimate(sum(values) / len(values), samples=len(values), interval=interval_of_mean(values))

@@ -63,10 +63,10 @@ class ExampleSource:
     def _make(self, clip: TrainingClip) -> Example:
         import torch
 
-        samples = read_audio(clip.audio, self.audio.sample_rate)
+        samples, hertz = read_audio(clip.audio, self.audio.sample_rate), read_pitch(clip)
         mel = log_mel(self.model, samples)
         frames = mel.shape[1]
-        pitch = self._normalised_pitch(clip, frames)
+        pitch = self._normalised_pitch(clip, hertz, frames)
         tokens, symbols = encode(self.model, aligned_text(self.model, clip, strict=self.strict))
         seconds = len(samples) / self.audio.sample_rate
         spans = token_spans(symbols, clip.words, seconds, clip=clip.id, strict=self.strict)
@@ -81,9 +81,8 @@ class ExampleSource:
             prior = torch.from_numpy(beta_binomial_prior(len(tokens), frames))
         return Example(torch.tensor(tokens), mel, torch.from_numpy(pitch), durations, prior)
 
-    def _normalised_pitch(self, clip: TrainingClip, frames: int) -> NDArray[np.float32]:
+    def _normalised_pitch(self, clip: TrainingClip, hertz: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
         """(f0 - mean) / std where voiced, 0 elsewhere; cut to the mel, which is one frame shorter."""
-        hertz = read_pitch(clip)
         if not 0 <= len(hertz) - frames <= 1:
             raise DatasetError(
                 f"The pitch of clip {clip.id} has {len(hertz)} frames and its mel {frames}.",
