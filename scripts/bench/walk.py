@@ -58,7 +58,7 @@ SINCE = re.compile(
     r"""
     lib/(voicemill_marks|voicemill_runtime)/
     | lib/voicemill/(text/(frontend/|readings|unspoken)
-        |align/(second_recogniser|spoken_reading|text_check|transcription)
+        |align/(script_following|second_recogniser|spoken_reading|text_check|transcription)
         |audio/steady_sound
         |bundle/instructions
         |dataset/(stages/text_check|word_edges)
