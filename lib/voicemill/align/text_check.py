@@ -47,6 +47,8 @@ _LIKE_A_NAME = 0.4
 """Share of equal phones from which a word that no dictionary lists may be another spelling of a word of the text."""
 _IN_PIECES = 0.6
 """The same, from which several recognised words may be one word of the text if a dictionary lacks one of them."""
+_SPELLED_ALIKE = 0.75
+"""Share of equal letters from which a word that no dictionary lists may be an old spelling of another."""
 _MOST_REGIONS = 8
 _REPEATED = 4
 """Words of a run that comes twice: Whisper started again."""
@@ -187,7 +189,11 @@ def differences(words: Sequence[_Spoken], recognised: Sequence[_Spoken], known: 
     def same(first: int, last: int, start: int, end: int) -> bool:
         pair = words[first:last], recognised[start:end]
         phones, others = ([phone for _, each in part for phone in each] for part in pair)
-        return sound_alike(phones, others) or same_letters(text[first:last], other[start:end])
+        return (
+            sound_alike(phones, others)
+            or same_letters(text[first:last], other[start:end])
+            or old_spelling(text[first:last], other[start:end], known)
+        )
 
     return [region for region in found if not same(*region)]
 
@@ -241,6 +247,13 @@ def same_letters(words: Sequence[str], others: Sequence[str]) -> bool:
     if len(words) != len(others):
         first, second = (re.sub(r"(.)\1", r"\1", each) for each in (first, second))
     return first == second
+
+
+def old_spelling(words: Sequence[str], others: Sequence[str], known: Lexicon) -> bool:
+    """Whether a word that no dictionary lists is another spelling of the recognised one: "shew" and "show"."""
+    if len(words) != 1 or len(others) != 1 or words[0] in known or others[0] not in known:
+        return False
+    return difflib.SequenceMatcher(None, words[0], others[0], autojunk=False).ratio() >= _SPELLED_ALIKE
 
 
 def _spoken(text: str) -> list[str]:

@@ -9,7 +9,7 @@ import soundfile
 
 from voicemill.align.forced_alignment import Aligner
 from voicemill.align.second_recogniser import SecondRecogniser, load
-from voicemill.align.text_check import WrongWords, differences, same_letters, sound_alike, wrong_words
+from voicemill.align.text_check import WrongWords, differences, old_spelling, same_letters, sound_alike, wrong_words
 from voicemill.dataset.models import find_second_recogniser
 from voicemill.settings import REPOSITORY
 from voicemill.text.frontend import SpokenWord, read
@@ -144,6 +144,14 @@ def test_a_fast_reader_is_recognised_to_the_end(recogniser: SecondRecogniser) ->
 )
 def test_words_that_differ_in_their_spaces_are_the_same(words: str, others: str, same: bool) -> None:
     assert same_letters(words.split(), others.split()) is same
+
+
+@pytest.mark.parametrize(
+    ("word", "other", "same"),
+    [("connexion", "connection", True), ("shewed", "showed", True), ("showed", "shewed", False), ("ship", "shop", False)],
+)
+def test_an_old_spelling_is_no_difference(word: str, other: str, same: bool) -> None:
+    assert old_spelling([word], [other], Lexicon.load()) is same
 
 
 @pytest.mark.parametrize(

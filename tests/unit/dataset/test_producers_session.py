@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 from voicemill.audio import decode
+from voicemill.audio.segmentation import Segmentation
 from voicemill.dataset.prepare import prepare
 from voicemill.dataset.prepared import PreparedDataset
 from voicemill.dataset.request import PreparationRequest, recording_source
@@ -106,3 +107,18 @@ def test_prompts_with_numbers(tmp_path: Path) -> None:
         *words(PROMPTS["arctic_b0208"]),
         *words("Oolong was two hundred and fifty miles from the nearest land."),
     ]
+
+
+def test_a_clip_that_is_too_long_with_the_silence_at_its_ends_is_parted_in_a_pause(tmp_path: Path) -> None:
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    name, text = next((name, text) for name, text in LJ.items() if len(text) > 90)
+    samples, rate = decode.read_mono(PEOPLE / f"lj/{name}.flac")
+    for number in range(2):
+        soundfile.write(clips / f"{number}.wav", samples, rate)
+        (clips / f"{number}.txt").write_text(text + "\n", encoding="utf-8")
+    longest = len(samples) / rate + 0.02
+    dataset = prepared(tmp_path, clips, segmentation=Segmentation(max_duration=longest))
+    assert "too_long" not in {one.reason for one in dataset.report.rejected}
+    assert spoken(dataset)[: len(words(text))] == words(text)
+    assert all(entry.duration <= longest for entry in dataset.entries)

@@ -59,6 +59,11 @@ def test_heteronyms_are_pronounced_by_their_part_of_speech(lexicon: Lexicon) -> 
     assert len(wrong) <= (1 - GOAL) * len(places), wrong
 
 
+def test_old_spellings_of_show_are_pronounced_like_it(lexicon: Lexicon) -> None:
+    old, new = (read(f"They {word} it.", lexicon)[0].words[1].phones for word in ("shewed", "showed"))
+    assert old == new
+
+
 def test_a_case_that_is_read_wrongly_is_noticed(lexicon: Lexicon) -> None:
     case = next(case for case in CASES if case.phones)
     word, occurrence = next(iter(case.phones))

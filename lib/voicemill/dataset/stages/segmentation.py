@@ -108,21 +108,21 @@ def _one_clip(recording: DecodedRecording, given: ClipText, context: Preparation
     if not given.text and context.transcriber is not None:
         return _without_text(recording, context, context.transcriber)
     voiced = Span(recording.spans[0].start, recording.spans[-1].end)
-    if voiced.duration > limits.max_duration:
-        sentences = split_sentences(given.normalized or given.text, default_lexicon())
-        found = from_script([recording], sentences, context, SilentObserver())
-        return replace(found, utterances=tuple(replace(one, speaker=given.speaker) for one in found.utterances))
-    normalized = normalise(given.normalized or given.text)
-    # a clip is not cut at its pauses
-    whole = replace(limits, min_pause=1e6, max_joined_pause=1e6)
-    plan = segmentation.plan_by_levels([voiced], LevelEnvelope.of_waveform(FileWaveform((recording.path,))), whole)
-    if len(plan.kept) == 1:
-        span, cuts = plan.kept[0], plan.cuts[0]
-        return SegmentationResult(
-            (Utterance(recording, span.start, span.end, given.text, normalized, given.speaker, cuts=cuts),), ()
-        )
-    reason = "too_short" if voiced.duration < limits.min_duration else "too_long"
-    return SegmentationResult((), (rejection(recording, voiced, reason, given.text),))
+    if voiced.duration <= limits.max_duration:
+        # a clip is not cut at its pauses
+        whole = replace(limits, min_pause=1e6, max_joined_pause=1e6)
+        plan = segmentation.plan_by_levels([voiced], LevelEnvelope.of_waveform(FileWaveform((recording.path,))), whole)
+        if len(plan.kept) == 1:
+            span, cuts = plan.kept[0], plan.cuts[0]
+            spoken = normalise(given.normalized or given.text)
+            one = Utterance(recording, span.start, span.end, given.text, spoken, given.speaker, cuts=cuts)
+            return SegmentationResult((one,), ())
+        if voiced.duration < limits.min_duration:
+            return SegmentationResult((), (rejection(recording, voiced, "too_short", given.text),))
+    # longer than a clip may be, or too long with the silence at its ends
+    sentences = split_sentences(given.normalized or given.text, default_lexicon())
+    found = from_script([recording], sentences, context, SilentObserver())
+    return replace(found, utterances=tuple(replace(one, speaker=given.speaker) for one in found.utterances))
 
 
 def _without_text(
