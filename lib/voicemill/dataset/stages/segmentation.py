@@ -118,7 +118,7 @@ def _one_clip(recording: DecodedRecording, given: ClipText, context: Preparation
             one = Utterance(recording, span.start, span.end, given.text, spoken, given.speaker, cuts=cuts)
             return SegmentationResult((one,), ())
         if voiced.duration < limits.min_duration:
-            return SegmentationResult((), (rejection(recording, voiced, "too_short", given.text),))
+            return SegmentationResult((), (rejection(recording, voiced, reason="too_short", text=given.text),))
     # longer than a clip may be, or too long with the silence at its ends
     sentences = split_sentences(given.normalized or given.text, default_lexicon())
     found = from_script([recording], sentences, context, SilentObserver())
