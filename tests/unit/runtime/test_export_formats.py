@@ -171,7 +171,9 @@ print(json.dumps([len(found), float(max(map(abs, found))), importlib.util.find_s
 
 
 @pytest.mark.parametrize("form", ["onnx", "sherpa-onnx"])
-def test_the_page_of_an_export_speaks_where_this_repository_is_not(form: Format, promoted: Path, tmp_path: Path) -> None:
+def test_the_page_of_an_export_speaks_where_this_repository_is_not(
+    form: Format, promoted: Path, tmp_path: Path
+) -> None:
     """The tar is unpacked elsewhere, and the code of its page runs there in an isolated interpreter."""
     export_format(promoted, tmp_path / "voice.tar", form)
     with tarfile.open(tmp_path / "voice.tar") as tar:
@@ -179,7 +181,12 @@ def test_the_page_of_an_export_speaks_where_this_repository_is_not(form: Format,
     folder = tmp_path / "elsewhere/voice"
     (code,) = re.findall(r"```python\n(.+?)```", (folder / "README.md").read_text(), re.DOTALL)
     done = subprocess.run(
-        [sys.executable, "-I", "-c", code + AFTERWARDS], cwd=folder, capture_output=True, text=True, timeout=120, check=True
+        [sys.executable, "-I", "-c", code + AFTERWARDS],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
     )
     count, peak, alone = json.loads(done.stdout.splitlines()[-1])
     assert count > 22_050 / 10

@@ -20,7 +20,7 @@ from voicemill.errors import BundleError, BundleFileError, GateError, TrainingEr
 from voicemill.synthesis.options import SynthesisOptions
 from voicemill.synthesis.vocoders import IstftVocoder
 from voicemill.text.frontend import read
-from voicemill.text.frontend.chunks import split
+from voicemill.text.frontend.chunks import LONGEST_CHUNK, split
 from voicemill.text.lexicon import Lexicon
 from voicemill.training.examples import encode as nemo_encode
 from voicemill.training.onnx_export import export_voice, graph_bytes
@@ -61,13 +61,16 @@ def test_tokens_are_those_of_nemo(text: str, speaker: Speaker, graph: VoiceGraph
 
 def predict(speaker: Speaker, annotated: str, speed: float, semitones: float) -> np.ndarray:
     """NeMo's own mel of a text whose words are all known or written as phones."""
+    return predict_tokens(speaker, nemo_encode(speaker.fastpitch, annotated)[0], speed, semitones)
+
+
+def predict_tokens(speaker: Speaker, ids: list[int], speed: float = 1.0, semitones: float = 0.0) -> np.ndarray:
     import torch
 
     from voicemill.training.runtime import nemo_runtime
 
     module = speaker.fastpitch.fastpitch
     shift = float(module.pitch_mean / module.pitch_std) * (2 ** (semitones / 12) - 1)
-    ids, _ = nemo_encode(speaker.fastpitch, annotated)
     with nemo_runtime(), torch.no_grad():
         return module.infer(text=torch.tensor([ids]), pitch=torch.full((1, 1), shift), pace=speed)[0][0].numpy()
 
@@ -108,11 +111,22 @@ def test_samples_of_the_istft_vocoder_are_those_of_torch(tmp_path: Path, lexicon
         assert np.abs(output.samples - expected).max() <= 1e-4
 
 
-def test_one_phone(graph: VoiceGraph) -> None:
-    ids = np.array([graph.tokens.index("AA")], dtype=np.int64)
-    output = graph.run(ids, np.ones(1, np.float32), np.zeros(1, np.float32))
-    assert output.samples is not None
-    assert len(output.samples) == output.durations.sum() * graph.hop_length > 0
+LONGEST_WORD = 9
+"""Tokens of a long word with its space; a chunk has at most `LONGEST_CHUNK` words."""
+
+
+def test_every_length_from_one_phone_to_the_longest_chunk_is_that_of_nemo(speaker: Speaker, graph: VoiceGraph) -> None:
+    phones = [index for index, symbol in enumerate(graph.tokens) if symbol.isalpha() and symbol.isupper()]
+    random = np.random.default_rng(1)
+    lengths = [1, 2, 3, 4, 5, 7, 11, 18, 29, 47, 76, 123, 199, 322, LONGEST_CHUNK * LONGEST_WORD]
+    for length in lengths:
+        ids = random.choice(phones, length)
+        output = graph.run(ids, np.ones(length, np.float32), np.zeros(length, np.float32))
+        expected = speaker.vocode(predict_tokens(speaker, ids.tolist()))
+        assert output.samples is not None
+        assert output.samples.shape == expected.shape, length
+        assert np.abs(output.samples - expected).max() <= 1e-4, length
+        assert len(output.samples) == output.durations.sum() * graph.hop_length > 0
 
 
 def test_griffin_lim_in_numpy_is_that_of_torch(mel_speaker: Speaker, tmp_path: Path, lexicon: Lexicon) -> None:
