@@ -18,7 +18,7 @@ MAX_RUN = 0.5
 MAX_SHARE = 0.15
 """Share of the speech outside all words, from `MIN_SECONDS` on."""
 MIN_SECONDS = 0.3
-SOFTEST_DB = -14.0
+SOFTEST_DB = -12.5
 """Level, against the loud parts of the clip, below which a stretch is a breath, noise or an echo and no word: words of
 0.3 s and more have at least -11.6 dB (docs/benchmarks.md, People)."""
 _TOLERANCE = 0.08
