@@ -93,7 +93,8 @@ def _read_in_one(clips: Sequence[Clip], folder: Path) -> list[str]:
 
 def _prepared(name: str, clips: Sequence[Clip], source: list[str], folder: Path) -> Part:
     argv = [sys.executable, str(ROOT / "apps/voice-prep/voice-prep.py"), "--voice", "bench", "--preset", "archive", *source]
-    argv += ["--no-report", "--separate", "never", "--limit", "min_speaker_similarity=-1"]
+    argv += ["--no-report", "--separate", "never"]
+    argv += ["--limit", "min_speaker_similarity=-1", "--limit", "max_pitch_shift=60"]  # several people read one take
     environment = {
         **os.environ,
         "WORK_DIR": str(folder / "work"),

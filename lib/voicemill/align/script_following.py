@@ -7,11 +7,15 @@ exact. It is refused where speech lies outside the words, as after a false start
 
 from __future__ import annotations
 
+import bisect
 import functools
 import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 
 from voicemill.align.features import SAMPLE_RATE
 from voicemill.align.forced_alignment import Aligner, Word
@@ -35,13 +39,27 @@ _LONGEST = 40.0
 """Seconds of audio that are aligned at once."""
 
 
+_LONGEST_PHONE = 0.5
+"""Seconds; longer ones have taken up other speech, such as a sentence that was begun twice."""
+_MISFIT = 0.1
+"""Largest share of the speech in words that sound unlike it; a clip may have twice as much."""
+_SHORT_SENTENCE = 4
+"""Words of a sentence that alignment can place in speech that lacks it: page numbers and headings."""
+_UNREAD_MARGIN = 100
+"""Score by which the text must fit worse without such a sentence, in units of about 0.1 nat."""
+
+
 @dataclass(frozen=True)
 class Stretch:
-    """Spans `first` to `last` (inclusive) that may read these words."""
+    """Spans `first` to `last` (inclusive) that may read these words; `short` are sentences that may be unread.
+
+    Each is a pair of indices of its first word and the word after it.
+    """
 
     first: int
     last: int
     words: tuple[str, ...]
+    short: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,6 +72,7 @@ class FollowTask:
         margin: seconds of each window before and after its span.
         words: of the script.
         phones: of each word.
+        short: see `Stretch`.
     """
 
     waveform: Waveform
@@ -61,6 +80,7 @@ class FollowTask:
     margin: float
     words: tuple[str, ...]
     phones: tuple[tuple[str, ...], ...]
+    short: tuple[tuple[int, int], ...] = ()
 
 
 def landmarks(count: int) -> list[int]:
@@ -71,16 +91,19 @@ def landmarks(count: int) -> list[int]:
 
 
 def stretches(
-    found: Mapping[int, Sequence[str]], spans: Sequence[Span], script: Sequence[str], sure: Set[int]
+    found: Mapping[int, Sequence[str]], spans: Sequence[Span], sentences: Sequence[Sequence[str]], sure: Set[int]
 ) -> Iterator[Stretch]:
     """Stretches between spans whose words the script contains.
 
     Args:
         found: recognised words by the index of their span.
         spans: of speech, in seconds.
-        script: its words in reading order.
+        sentences: words of the script in reading order.
         sure: indices of spans whose words are certain; the others lie in stretches.
     """
+    script = [word for sentence in sentences for word in sentence]
+    begins = [0, *itertools.accumulate(len(sentence) for sentence in sentences)]
+    short = [(start, end) for start, end in itertools.pairwise(begins) if 0 < end - start <= _SHORT_SENTENCE]
     index: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for place in range(len(script) - _FEWEST_WORDS + 1):
         index[tuple(script[place : place + _FEWEST_WORDS])].append(place)
@@ -99,7 +122,9 @@ def stretches(
         between = sorted((start - end, end) for start in places(right) for end in ends if start > end)
         for count, end in between:
             if _PACE[0] <= count / seconds <= _PACE[1]:
-                yield Stretch(left + 1, right - 1, tuple(script[end : end + count]))
+                inside = short[bisect.bisect_left(short, (end, end)) :]
+                unread = tuple((one - end, two - end) for one, two in inside if two <= end + count)
+                yield Stretch(left + 1, right - 1, tuple(script[end : end + count]), unread)
                 break
 
 
@@ -113,7 +138,10 @@ def follow(task: FollowTask) -> list[list[RecognisedWord]] | None:
         if error.code != "alignment_failed":
             raise
         return None
-    if not found.fits or found.missing_phones:
+    phones = [phone for word in found.words for phone in word.phones]
+    if not found.fits or found.missing_phones or found.misfit > _MISFIT:
+        return None
+    if max(phone.end - phone.start for phone in phones) > _LONGEST_PHONE or _may_lack(task, samples):
         return None
     of_window = _by_window(found.later(first).words, task.windows)
     if not all(_covers(words, window, task.margin) for words, window in zip(of_window, task.windows, strict=True)):
@@ -122,6 +150,15 @@ def follow(task: FollowTask) -> list[list[RecognisedWord]] | None:
         [RecognisedWord(word.text, word.start - window.start, word.end - window.start) for word in words]
         for words, window in zip(of_window, task.windows, strict=True)
     ]
+
+
+def _may_lack(task: FollowTask, samples: npt.NDArray[np.float32]) -> bool:
+    """Whether the text fits as well without one of its short sentences, which then was probably not read."""
+    if not task.short:
+        return False
+    without = [(*task.phones[:first], *task.phones[last:]) for first, last in task.short]
+    base, *others = _aligner().compare(samples, [task.phones, *(one for one in without if one)])
+    return base is None or any(other is not None and other > base - _UNREAD_MARGIN for other in others)
 
 
 def _by_window(words: Sequence[Word], windows: Sequence[Span]) -> list[list[Word]]:

@@ -172,8 +172,7 @@ class _Search:
         """Place the words of the spans between those that are sure, where the reader followed the script."""
         sure = self.found.keys() - self.unsure(self.found)
         texts = {index: [word.text for word in self.found[index]] for index in sure}
-        flat = [word for sentence in self.script.words for word in sentence]
-        stretches = list(script_following.stretches(texts, self.spans, flat, sure))
+        stretches = list(script_following.stretches(texts, self.spans, self.script.words, sure))
         if not stretches:
             return
         tasks = [
@@ -183,6 +182,7 @@ class _Search:
                 MARGIN,
                 one.words,
                 tuple(self.script.lexicon.pronounce(word).phones for word in one.words),
+                one.short,
             )
             for one in stretches
         ]

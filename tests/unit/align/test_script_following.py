@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -37,22 +38,22 @@ def test_a_short_recording_is_recognised_as_a_whole() -> None:
 
 def test_the_words_between_two_spans_are_those_of_the_script() -> None:
     found = {0: SCRIPT[:4], 3: SCRIPT[9:13]}
-    assert list(stretches(found, spans(1, 1, 1, 1), SCRIPT, {0, 3})) == [Stretch(1, 2, tuple(SCRIPT[4:9]))]
+    assert list(stretches(found, spans(1, 1, 1, 1), [SCRIPT], {0, 3})) == [Stretch(1, 2, tuple(SCRIPT[4:9]))]
 
 
 def test_spans_that_no_words_can_fill_are_recognised() -> None:
     four = spans(1, 1, 1, 1)
-    assert not list(stretches({0: SCRIPT[:4], 3: SCRIPT[4:8]}, four, SCRIPT, {0, 3})), "nothing lies between"
-    assert not list(stretches({0: SCRIPT[8:12], 3: SCRIPT[:4]}, four, SCRIPT, {0, 3})), "the reader went back"
-    assert not list(stretches({0: SCRIPT[:3], 2: SCRIPT[13:]}, spans(1, 1, 1), SCRIPT, {0, 2})), "too many words"
-    assert not list(stretches({0: ["a", "x", "c"], 3: SCRIPT[9:13]}, four, SCRIPT, {0, 3})), "not of the script"
-    assert not list(stretches({0: SCRIPT[:2], 3: SCRIPT[9:13]}, four, SCRIPT, {0, 3})), "words of many places"
+    assert not list(stretches({0: SCRIPT[:4], 3: SCRIPT[4:8]}, four, [SCRIPT], {0, 3})), "nothing lies between"
+    assert not list(stretches({0: SCRIPT[8:12], 3: SCRIPT[:4]}, four, [SCRIPT], {0, 3})), "the reader went back"
+    assert not list(stretches({0: SCRIPT[:3], 2: SCRIPT[13:]}, spans(1, 1, 1), [SCRIPT], {0, 2})), "too many words"
+    assert not list(stretches({0: ["a", "x", "c"], 3: SCRIPT[9:13]}, four, [SCRIPT], {0, 3})), "not of the script"
+    assert not list(stretches({0: SCRIPT[:2], 3: SCRIPT[9:13]}, four, [SCRIPT], {0, 3})), "words of many places"
 
 
 def test_of_several_places_the_nearest_are_taken() -> None:
     script = [*SCRIPT, *SCRIPT]
     found = {0: SCRIPT[:4], 2: SCRIPT[6:10]}
-    assert list(stretches(found, spans(1, 1, 1), script, {0, 2})) == [Stretch(1, 1, ("e", "f"))]
+    assert list(stretches(found, spans(1, 1, 1), [script], {0, 2})) == [Stretch(1, 1, ("e", "f"))]
 
 
 class Recorded:
@@ -94,3 +95,19 @@ def test_speech_that_the_script_lacks_is_not_taken_for_its_words(
     assert placed(samples)
     assert placed(np.concatenate((samples[:16_000], pause, samples))) is None, "a false start"
     assert placed(np.concatenate((samples, pause, clips[1][0]))) is None, "another sentence"
+
+
+def test_a_short_sentence_is_marked_as_one_that_may_be_unread() -> None:
+    sentences = [SCRIPT[:4], SCRIPT[4:5], SCRIPT[5:9], SCRIPT[9:]]
+    [stretch] = stretches({0: SCRIPT[:4], 3: SCRIPT[9:13]}, spans(1, 1, 1, 1), sentences, {0, 3})
+    assert stretch == Stretch(1, 2, tuple(SCRIPT[4:9]), ((0, 1), (1, 5)))
+
+
+def test_a_page_number_that_is_not_read_is_not_placed(clips: list[tuple[Samples, str]], lexicon: Lexicon) -> None:
+    samples, text = clips[0]
+    words = ("twelve", *words_of(text))
+    phones = tuple(lexicon.pronounce(word).phones for word in words)
+    window = Span(0.0, len(samples) / 16_000)
+    task = FollowTask(MemoryWaveform(samples, 16_000), (window,), 0.0, words, phones, ((0, 1),))
+    assert follow(task) is None
+    assert follow(dataclasses.replace(task, words=words[1:], phones=phones[1:], short=((0, len(words) - 1),)))
