@@ -50,7 +50,7 @@ _UNREAD_MARGIN = 100
 
 
 @dataclass(frozen=True)
-class Stretch:
+class ScriptStretch:
     """Spans `first` to `last` (inclusive) that may read these words; `short` are sentences that may be unread.
 
     Each is a pair of indices of its first word and the word after it.
@@ -72,7 +72,7 @@ class FollowTask:
         margin: seconds of each window before and after its span.
         words: of the script.
         phones: of each word.
-        short: see `Stretch`.
+        short: see `ScriptStretch`.
     """
 
     waveform: Waveform
@@ -92,7 +92,7 @@ def landmarks(count: int) -> list[int]:
 
 def stretches(
     found: Mapping[int, Sequence[str]], spans: Sequence[Span], sentences: Sequence[Sequence[str]], sure: Set[int]
-) -> Iterator[Stretch]:
+) -> Iterator[ScriptStretch]:
     """Stretches between spans whose words the script contains.
 
     Args:
@@ -124,7 +124,7 @@ def stretches(
             if _PACE[0] <= count / seconds <= _PACE[1]:
                 inside = short[bisect.bisect_left(short, (end, end)) :]
                 unread = tuple((one - end, two - end) for one, two in inside if two <= end + count)
-                yield Stretch(left + 1, right - 1, tuple(script[end : end + count]), unread)
+                yield ScriptStretch(left + 1, right - 1, tuple(script[end : end + count]), unread)
                 break
 
 

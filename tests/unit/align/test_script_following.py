@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from voicemill.align import script_following
-from voicemill.align.script_following import FEWEST_SPANS, FollowTask, Stretch, follow, landmarks, stretches
+from voicemill.align.script_following import FEWEST_SPANS, FollowTask, ScriptStretch, follow, landmarks, stretches
 from voicemill.align.script_recognition import Script, recognise_script
 from voicemill.audio.vad import Span, speech_spans
 from voicemill.audio.waveform import MemoryWaveform
@@ -38,7 +38,7 @@ def test_a_short_recording_is_recognised_as_a_whole() -> None:
 
 def test_the_words_between_two_spans_are_those_of_the_script() -> None:
     found = {0: SCRIPT[:4], 3: SCRIPT[9:13]}
-    assert list(stretches(found, spans(1, 1, 1, 1), [SCRIPT], {0, 3})) == [Stretch(1, 2, tuple(SCRIPT[4:9]))]
+    assert list(stretches(found, spans(1, 1, 1, 1), [SCRIPT], {0, 3})) == [ScriptStretch(1, 2, tuple(SCRIPT[4:9]))]
 
 
 def test_spans_that_no_words_can_fill_are_recognised() -> None:
@@ -53,7 +53,7 @@ def test_spans_that_no_words_can_fill_are_recognised() -> None:
 def test_of_several_places_the_nearest_are_taken() -> None:
     script = [*SCRIPT, *SCRIPT]
     found = {0: SCRIPT[:4], 2: SCRIPT[6:10]}
-    assert list(stretches(found, spans(1, 1, 1), [script], {0, 2})) == [Stretch(1, 1, ("e", "f"))]
+    assert list(stretches(found, spans(1, 1, 1), [script], {0, 2})) == [ScriptStretch(1, 1, ("e", "f"))]
 
 
 class Recorded:
@@ -100,7 +100,7 @@ def test_speech_that_the_script_lacks_is_not_taken_for_its_words(
 def test_a_short_sentence_is_marked_as_one_that_may_be_unread() -> None:
     sentences = [SCRIPT[:4], SCRIPT[4:5], SCRIPT[5:9], SCRIPT[9:]]
     [stretch] = stretches({0: SCRIPT[:4], 3: SCRIPT[9:13]}, spans(1, 1, 1, 1), sentences, {0, 3})
-    assert stretch == Stretch(1, 2, tuple(SCRIPT[4:9]), ((0, 1), (1, 5)))
+    assert stretch == ScriptStretch(1, 2, tuple(SCRIPT[4:9]), ((0, 1), (1, 5)))
 
 
 def test_a_page_number_that_is_not_read_is_not_placed(clips: list[tuple[Samples, str]], lexicon: Lexicon) -> None:
