@@ -37,16 +37,14 @@ TESTS = {
     "bundle": ("lib/voicemill/bundle", "tests/unit/bundle tests/unit/verify"),
     "verify": ("lib/voicemill/verify", "tests/unit/verify"),
     "casimir": ("lib/voicemill/casimir", "tests/unit/casimir"),
-    "lane": (
-        "lib/voicemill/lane",
-        "tests/unit/lane tests/apps/test_first_second.py tests/apps/test_lane_locks.py tests/apps/test_lane_results.py",
-    ),
+    "lane": ("lib/voicemill/lane", "tests/unit/lane"),
     "lane_status": ("lib/voicemill/lane_status.py", "tests/unit/test_lane_status.py"),
     "records": ("lib/voicemill/records.py", "tests/unit/weights/test_manifest.py tests/unit/bundle"),
     "cache_keys": (
         "lib/voicemill/dataset/stage_cache.py lib/voicemill/dataset/cached_recognition.py "
-        "lib/voicemill/dataset/resolution.py lib/voicemill/dataset/prepare.py",
-        "tests/unit/dataset",
+        "lib/voicemill/dataset/resolution.py",
+        "tests/unit/dataset/test_stage_cache.py tests/unit/dataset/test_cached_recognition.py "
+        "tests/unit/dataset/test_existing.py",
     ),
 }
 """Names of `make mutants ARGS=`: what is mutated, and the tests that have to notice it."""
