@@ -199,3 +199,8 @@ def test_sentences_of_every_kind_and_length() -> None:
     assert sum(len(text.split()) == 1 for text in made) == 100
     assert sum(re.search(r"\d", text) is not None for text in made) >= 190
     assert all(text[-1] in ".?!" for text in made)
+    lists = [re.fullmatch(r"We need (\w+(?:, \w+)+) and (\w+) .+", text) for text in made[7::10]]
+    things = [[*found[1].split(", "), found[2]] for found in lists if found]
+    assert len(things) == 100
+    assert {len(each) for each in things} == set(range(3, 8))
+    assert all(len(set(each)) == len(each) for each in things)
