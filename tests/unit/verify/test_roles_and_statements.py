@@ -18,7 +18,7 @@ from voicemill.bundle.manifest import artifact_sha256
 from voicemill.bundle.signing import generate_keys, read_public_key
 from voicemill.bundle.statements import BESIDE, COMPANIONS, sign_bundle
 from voicemill.verify.checklist import Verification, verify_bundle
-from voicemill.verify.rows import Demand
+from voicemill.verify.rows import MAX_ATTRIBUTION_BYTES, Demand
 
 Change = Callable[[Path], object]
 
@@ -78,6 +78,14 @@ def test_each_role_demands_its_licence_its_notice_and_its_class(voice, built: Pa
     assert found.check.ok
     assert not found.ok
     assert [key for key, go in rows(found).items() if not go] == [*row.split(), "casimir"]
+
+
+@pytest.mark.parametrize(("more", "go"), [(0, True), (1, False)])
+def test_an_attribution_has_a_bound(voice, built: Path, more: int, go: bool) -> None:
+    path = built / "ATTRIBUTION.txt"
+    path.write_bytes(path.read_bytes().ljust(MAX_ATTRIBUTION_BYTES + more, b" "))
+    reseal(built)
+    assert rows(verify_bundle(built, voice.shipped))["complete"] == go
 
 
 @pytest.mark.parametrize(
