@@ -4,7 +4,7 @@
     mutant_tests.py serve FILE                run tests in forked children that have imported all but the project
 
 A server reads one line of JSON, {"tests": […], "seconds": …}, and answers with one: the exit code of pytest, or null
-for a test that did not end, and the processor time in seconds.
+for a test that did not end, and the processor time in seconds. A child has so many seconds of processor time.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+import math
 import os
 import resource
 import select
@@ -30,6 +31,8 @@ NODE = "MUTANT_TEST"
 """Variable with the test at hand: the coverage of the processes that it starts is recorded under this name."""
 BEFORE = "before any test"
 QUIET = ("-q", "-p", "no:cacheprovider", "-m", "not exhaustive", "--no-header", "--no-summary")
+WAIT = 30.0
+"""Wall time that a child may take for each second of processor time that it has, on a busy machine."""
 PRELOADED = ("-x", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 """Plugins of pytest are among the modules that the server has imported."""
 
@@ -124,12 +127,14 @@ def serve(out: Path) -> None:
         if child == 0:
             os.setpgrp()
             os.dup2(null, 0)
+            most = math.ceil(request["seconds"])
+            resource.setrlimit(resource.RLIMIT_CPU, (most, most))
             code = 70
             try:
                 code = int(pytest.main([*QUIET, *PRELOADED, *request["tests"]]))
             finally:
                 os._exit(code)
-        answers.write(json.dumps([wait(child, request["seconds"]), spent() - began]) + "\n")
+        answers.write(json.dumps([wait(child, WAIT * request["seconds"]), spent() - began]) + "\n")
         answers.flush()
 
 
