@@ -213,6 +213,8 @@ def mutate(name: str, folder: Path, count: int, seconds: float, seed: int) -> Re
     for mutant, text in zip(chosen, json.loads(done.stdout), strict=True):
         if spent > seconds:
             break
+        if text is None:
+            continue
         path, names = tree.folder / mutant.path, covered.tests(tree.folder, mutant)
         original = path.read_text(encoding="utf-8")
         path.write_text(text, encoding="utf-8")
