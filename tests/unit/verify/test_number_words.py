@@ -37,6 +37,7 @@ def named(text: str) -> str:
         ("hundred", "hundred"),
         ("three hundred and", "3 0 0 and"),
         ("five thousand six thousand", "5 0 0 0 6 0 0 0"),
+        ("five thousand one thousand", "5 0 0 0 1 0 0 0"),
         ("zero", "0"),
         ("", ""),
     ],

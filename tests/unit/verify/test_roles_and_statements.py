@@ -19,6 +19,7 @@ from voicemill.bundle.signing import generate_keys, read_public_key
 from voicemill.bundle.statements import BESIDE, COMPANIONS, sign_bundle
 from voicemill.verify.checklist import Verification, verify_bundle
 from voicemill.verify.rows import MAX_ATTRIBUTION_BYTES, Demand
+from voicemill.weights.allowlist import load_allowlist
 
 Change = Callable[[Path], object]
 
@@ -78,6 +79,18 @@ def test_each_role_demands_its_licence_its_notice_and_its_class(voice, built: Pa
     assert found.check.ok
     assert not found.ok
     assert [key for key, go in rows(found).items() if not go] == [*row.split(), "casimir"]
+
+
+def test_the_notice_that_weights_demand_is_in_the_attribution(voice, built: Path) -> None:
+    path = built / "ATTRIBUTION.txt"
+    text = " ".join(path.read_text().split())
+    entries = [each for each in load_allowlist(voice.shipped).allowlist.weights if each.id in text]
+    demanded = [" ".join(each.attribution.split()) for each in entries if each.attribution_required]
+    assert demanded
+    for notice in ("", *demanded):
+        path.write_text(text.replace(notice, "") if notice else text)
+        reseal(built)
+        assert rows(verify_bundle(built, voice.shipped))["complete"] == (not notice), notice
 
 
 @pytest.mark.parametrize(("more", "go"), [(0, True), (1, False)])
