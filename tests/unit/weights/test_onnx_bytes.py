@@ -33,6 +33,7 @@ def test_a_graph_of_plain_operators() -> None:
     constant = field(4, b"Constant") + field(5, field(1, b"value") + field(5, tensor))
     data = model(field(1, NODE) + field(1, constant) + field(5, tensor))
     assert metadata_of_graph(data) == {"format": "voicemill-voice-1"}
+    assert metadata_of_graph(model(subgraph(7))) == {"format": "voicemill-voice-1"}, "eight graphs deep"
 
 
 EXTERNAL = field(13, field(1, b"location") + field(2, b"/etc/passwd"))
@@ -55,7 +56,7 @@ EXTERNAL = field(13, field(1, b"location") + field(2, b"/etc/passwd"))
         (model(field(1, NODE), field(25, b"")), "field_25"),
         (model(field(1, NODE), field(20, b"")), "field_20"),
         (model(field(15, b"")), "field_15"),
-        (model(subgraph(9)), "depth"),
+        (model(subgraph(8)), "depth"),
         (b"\xff" * 20, "malformed"),
         (field(7, 1), "malformed"),
     ],
