@@ -6,6 +6,7 @@ import json
 import pytest
 from tests.unit.verify.conftest import speaking
 
+from voicemill.verify.certificate import bundle_metrics
 from voicemill.verify.checklist import lines, verify_bundle
 
 
@@ -246,3 +247,18 @@ def test_what_a_bundle_says_cannot_forge_a_line_of_the_answer(voice):
     shown = list(lines(verify_bundle(root, voice.shipped)))
     assert all(line.isprintable() for line in shown)
     assert not any(line.startswith("GO     Casimir") for line in shown)
+
+
+def test_a_certificate_has_the_figures_of_a_recorded_consent(voice) -> None:
+    stated = {"statement_sha256": "a" * 64, "recording_sha256": "b" * 64}
+    figures = {"word_errors_permille": 125, "speaker_similarity_permille": 905}
+    verification = verify_bundle(voice.publish(consent=stated | figures), voice.shipped)
+    metrics = bundle_metrics(verification.check, verification.demands)
+    found = {name: value for name, value in metrics.items() if name.startswith("consent.")}
+    assert found == {
+        "consent.recording_sha256": "b" * 64,
+        "consent.word_errors": 0.125,
+        "consent.speaker_similarity": 0.905,
+    }
+    written = verify_bundle(voice.publish(consent=stated | {"recording_sha256": None}), voice.shipped)
+    assert not any(name.startswith("consent.") for name in bundle_metrics(written.check, written.demands))
