@@ -22,7 +22,7 @@ class GraphOutput:
     Attributes:
         samples: in -1..1, shape (frames * hop,); None where the graph ends at the mel.
         durations: frames of each token, shape (tokens,).
-        mel: log-mel, shape (mels, frames); None where samples were computed.
+        mel: log-mel, shape (mels, frames); None from a graph that does not give it beside samples.
     """
 
     samples: NDArray[np.float32] | None
@@ -77,7 +77,8 @@ class VoiceGraph:
                 reason="graph_invalid",
                 hint="Export the bundle again.",
             ) from error
-        self.neural = "samples" in {output.name for output in self._session.get_outputs()}
+        self._outputs = [output.name for output in self._session.get_outputs()]
+        self.neural = "samples" in self._outputs
 
     def run(self, tokens: NDArray[np.int64], pace: NDArray[np.float32], semitones: NDArray[np.float32]) -> GraphOutput:
         """Compute one sequence.
@@ -93,8 +94,5 @@ class VoiceGraph:
             "pace": pace[None].astype(np.float32),
             "pitch": shift[None].astype(np.float32),
         }
-        if self.neural:
-            samples, durations = self._session.run(["samples", "durations"], feed)
-            return GraphOutput(samples[0], durations[0], None)
-        durations, mel = self._session.run(["durations", "mel"], feed)
-        return GraphOutput(None, durations[0], mel[0])
+        found = {name: value[0] for name, value in zip(self._outputs, self._session.run(None, feed), strict=True)}
+        return GraphOutput(found.get("samples"), found["durations"], found.get("mel"))
