@@ -34,11 +34,9 @@ _FEWEST_WORDS = 3
 _PACE = (0.8, 7.0)
 """Fewest and most words in a second of speech."""
 _LONGEST_GAP = 0.5
-"""Seconds of a span outside all words; a clip with more than that is refused as well (`dataset.stages.alignment`)."""
+"""Seconds of a span outside all words; a clip with more than that is refused as well (`dataset.unwritten`)."""
 _LONGEST = 40.0
 """Seconds of audio that are aligned at once."""
-
-
 _LONGEST_PHONE = 0.5
 """Seconds; longer ones have taken up other speech, such as a sentence that was begun twice."""
 _MISFIT = 0.1
