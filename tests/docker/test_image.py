@@ -304,7 +304,7 @@ def test_the_cuda_image_of_pypis_wheels_is_built_and_imported(checkout: Checkout
         size = int(checkout.run("docker", "image", "inspect", "--format", "{{.Size}}", thin).stdout)
         assert size < 9e9, f"{size / 1e9:.2f} GB"
         script = (
-            "import torch; from nemo.collections.tts.models import FastPitchModel, HifiGanModel;"
+            "import torch, torchaudio; from nemo.collections.tts.models import FastPitchModel, HifiGanModel;"
             " print(torch.version.cuda, torch.backends.cudnn.version() // 10000, torch.cuda.nccl.version()[0],"
             " torch.cuda.is_available(), 'sm_90' in torch.cuda.get_arch_list())"
         )
