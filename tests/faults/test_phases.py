@@ -69,13 +69,14 @@ def measured(folder: Path, *options: str) -> dict[str, tuple[int, int, int]]:
 @pytest.mark.timeout(1800)
 def test_a_kill_in_each_phase(tmp_path: Path) -> None:
     """One job, killed in one phase after the other; a kill may come a stage later than it was meant to."""
-    stages = ("pitch", "FastPitch", "HiFi-GAN", "vocoder tuning", "saving", "evaluation")
+    stages = ("segmentation", "pitch", "FastPitch", "HiFi-GAN", "vocoder tuning", "saving", "evaluation")
     options = [word for stage in stages for word in ("--stage", stage)]
     found = measured(tmp_path, "--count", "5", *options)
     killed, recovered, lost = found.pop("all")
     assert killed >= 5
     assert (recovered, lost) == (killed, 0)
-    phases = (("pitch", "manifest"), ("FastPitch", "HiFi-GAN"), ("HiFi-GAN", "vocoder tuning"), ("saving",))
+    preparation = ("segmentation", "clips", "alignment", "text-check", "pitch", "manifest")
+    phases = (preparation, ("FastPitch", "HiFi-GAN"), ("HiFi-GAN", "vocoder tuning"), ("saving",))
     for phase in (*phases, ("evaluation", "bundle", "promotion")):
         assert sum(found[stage][0] for stage in phase), (phase, found)
 
