@@ -56,6 +56,6 @@ user_options
 network=(); [ -z "${VOICEMILL_NETWORK:-}" ] || network=(--network "$VOICEMILL_NETWORK")
 code=0
 "$ENGINE" run --rm --init "${USER_OPTIONS[@]}" ${network[@]+"${network[@]}"} --shm-size 1gb --workdir /src \
-  --mount "type=bind,\"source=$root\",target=/src" --env PYTHONDONTWRITEBYTECODE=1 --env VOICEMILL_VAST_VENV=/tmp/vast-client --env HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis \
+  --mount "type=bind,\"source=$root\",target=/src" --env PYTHONDONTWRITEBYTECODE=1 --env VOICEMILL_VAST_VENV=/tmp/vast-client --env HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis --env NUMBA_CACHE_DIR=/tmp/numba \
   voicemill:dev python3 -m pytest -p no:cacheprovider --ignore=tests/docker "$@" || code=$?
 exit "$code"
