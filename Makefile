@@ -61,7 +61,7 @@ test-local-fast: ## their fast subset
 	@SKIP_SLOW=1 bash tests/local/run-all.sh
 
 # The scripts of each folder import one another by their bare names, so each folder is checked apart.
-scripts_typed := for each in scripts/*/; do MYPYPATH=$$each:scripts/bench:tests $(bin)/mypy $$each || exit 1; done
+scripts_typed := for each in scripts/*/; do MYPYPATH=$$each:scripts/bench:scripts:tests $(bin)/mypy $$each || exit 1; done
 
 lint: ## ruff, mypy --strict, import-linter, shellcheck, hadolint
 	@$(dev) && $(bin)/ruff check . && $(bin)/mypy && $(scripts_typed) && PYTHONPATH=lib $(bin)/lint-imports --no-logo && \
