@@ -14,7 +14,7 @@ PARTS = ("tests/unit/test_machine.py", "tests/unit/test_git.py", "tests/apps/tes
 @pytest.mark.exhaustive
 def test_make_test_runs_in_the_development_image(checkout: Checkout, image: str) -> None:
     """A few folders stand for all: the tools of each kind of test are there, and nothing in the checkout changes owner."""
-    done = checkout.run("bash", "scripts/test.sh", "-q", "-m", "not exhaustive", *PARTS, timeout=3000, TEST_ENGINE="own")
+    done = checkout.run("bash", "scripts/test.sh", "-m", "not exhaustive", *PARTS, timeout=3000, TEST_ENGINE="own")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert re.search(r"^\d+ passed", done.stdout.splitlines()[-1])
     assert checkout.run("git", "status", "--porcelain").stdout == ""
