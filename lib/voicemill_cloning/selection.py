@@ -8,7 +8,7 @@ The score of a take is the weighted mean of what could be measured of it, each p
 * duration: 1 for a length that 90% of readers have (`durations.LIKELY`), 0 at two and a half times beyond.
 * pauses: 1 for pauses up to 0.8 s inside and half a second at the ends, 0 from 2 s.
 
-A take with a fault comes after every take without one, regardless of its score: words said twice, words left out, a
+A take with a fault comes after every take without one, regardless of its score: repeated words, words left out, a
 generation that was stopped at its longest, clipping.
 """
 

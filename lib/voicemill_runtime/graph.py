@@ -22,7 +22,7 @@ class GraphOutput:
     Attributes:
         samples: in -1..1, shape (frames * hop,); None where the graph ends at the mel.
         durations: frames of each token, shape (tokens,).
-        mel: log-mel, shape (mels, frames); None from a graph that does not give it beside samples.
+        mel: log-mel, shape (mels, frames); None beside samples, unless it was asked for.
     """
 
     samples: NDArray[np.float32] | None
@@ -77,16 +77,23 @@ class VoiceGraph:
                 reason="graph_invalid",
                 hint="Export the bundle again.",
             ) from error
-        self._outputs = [output.name for output in self._session.get_outputs()]
-        self.neural = "samples" in self._outputs
+        self.neural = "samples" in {output.name for output in self._session.get_outputs()}
 
-    def run(self, tokens: NDArray[np.int64], pace: NDArray[np.float32], semitones: NDArray[np.float32]) -> GraphOutput:
+    def run(
+        self,
+        tokens: NDArray[np.int64],
+        pace: NDArray[np.float32],
+        semitones: NDArray[np.float32],
+        *,
+        with_mel: bool = False,
+    ) -> GraphOutput:
         """Compute one sequence.
 
         Args:
             tokens: ids, shape (tokens,).
             pace: speed of each token, 1 as trained, shape (tokens,).
             semitones: pitch shift of each token, shape (tokens,).
+            with_mel: give the log-mel also where the graph goes on to samples.
         """
         shift = self._pitch_ratio * (2.0 ** (semitones / 12.0) - 1.0)
         feed = {
@@ -94,5 +101,6 @@ class VoiceGraph:
             "pace": pace[None].astype(np.float32),
             "pitch": shift[None].astype(np.float32),
         }
-        found = {name: value[0] for name, value in zip(self._outputs, self._session.run(None, feed), strict=True)}
+        wanted = ["durations", *(["samples"] if self.neural else []), *(["mel"] if with_mel or not self.neural else [])]
+        found = {name: value[0] for name, value in zip(wanted, self._session.run(wanted, feed), strict=True)}
         return GraphOutput(found.get("samples"), found["durations"], found.get("mel"))

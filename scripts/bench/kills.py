@@ -13,7 +13,6 @@ import itertools
 import json
 import os
 import random
-import resource
 import runpy
 import select
 import shutil
@@ -25,6 +24,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
+
+from processes import spent
 
 ROOT = Path(__file__).resolve().parents[2]
 APP, VERIFY = ROOT / "apps/voice-train-prod/voice-train-prod.py", ROOT / "apps/voice-verify/voice-verify.py"
@@ -515,11 +516,3 @@ def measure(
         tally.lost += bool(kill.fault)
         tally.recovered += not kill.fault
     return tallies
-
-
-def spent() -> float:
-    """Processor time of this process and all its finished children, in seconds."""
-    return sum(
-        usage.ru_utime + usage.ru_stime
-        for usage in (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
-    )

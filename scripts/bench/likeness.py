@@ -93,7 +93,7 @@ def report(
     chosen: Sequence[int],
     minutes: float | None = None,
 ) -> Iterator[str]:
-    """Lines of each fold, and of all folds of which `out` has results.
+    """Lines of each fold, and of all folds that have results in `out`.
 
     Args:
         dataset: folder of a prepared dataset.

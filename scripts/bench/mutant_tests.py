@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import spent
 
 LIBRARY = "lib/voicemill"
 OURS = ("voicemill", "tests", "conftest")
@@ -61,12 +62,6 @@ class Recorder:
         """A result; a test that measures time may fail under coverage."""
         if report.failed:
             self.failed.add(report.nodeid.partition("[")[0])
-
-
-def spent() -> float:
-    """Processor time of this process and the children that have ended, in seconds."""
-    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def cover(out: Path, arguments: list[str]) -> int:

@@ -11,10 +11,8 @@ import csv
 import difflib
 import json
 import os
-import resource
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import soundfile
+from processes import run_timed
 
 from voicemill.audio import decode
 from voicemill.text import normalise
@@ -238,7 +237,6 @@ def prepare(name: str, clips: list[Clip], condition: str, joined: bool, work: Pa
         for clip, path in zip(clips, paths, strict=True):
             path.with_suffix(".txt").write_text(clip.text + "\n", "utf-8")
         source = ["--audio", str(folder / "wavs")]
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     argv = [sys.executable, str(ROOT / "apps/voice-prep/voice-prep.py"), "--voice", "bench", "--preset", "archive", *source]
     environment = {
         **os.environ,
@@ -246,11 +244,7 @@ def prepare(name: str, clips: list[Clip], condition: str, joined: bool, work: Pa
         "CACHE_DIR": str(folder / "cache"),
         "OMP_NUM_THREADS": "1",
     }
-    done = subprocess.run(
-        [*argv, "--no-report", "--separate", "never"], env=environment, capture_output=True, text=True, check=False
-    )
-    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    done, wall, cpu = run_timed([*argv, "--no-report", "--separate", "never"], environment)
     described = folder / "work/datasets/bench/dataset.json"
     seconds = sum(len(sound) for sound in sounds) / RATE
     if not described.is_file():

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import resource
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
@@ -17,6 +20,22 @@ def tree(root: int) -> list[int]:
             except OSError:  # it has just ended
                 continue
     return found
+
+
+def spent() -> float:
+    """Seconds that this process and its ended children have computed, user and system."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def run_timed(
+    argv: Sequence[str], environment: Mapping[str, str]
+) -> tuple[subprocess.CompletedProcess[str], float, float]:
+    """A finished command with its output, its seconds, and the seconds that it and its children computed."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return done, wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def cpu_seconds(pid: int, *, ended_children: bool = False) -> float:

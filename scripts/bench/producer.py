@@ -10,10 +10,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import resource
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from people_preparation import ROOT, Clip, lost_words, sets
+from processes import run_timed
 from wrong_text import MACHINE_TEXTS
 
 from voicemill.audio import decode
@@ -101,9 +100,7 @@ def _prepared(name: str, clips: Sequence[Clip], source: list[str], folder: Path)
         "CACHE_DIR": str(folder / "cache"),
         "OMP_NUM_THREADS": "1",
     }
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
-    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    done, wall, cpu = run_timed(argv, environment)
     if done.returncode:
         raise SystemExit(f"{name}: {done.stderr.strip()[-600:]}")
     root = folder / "work/datasets/bench"
@@ -123,7 +120,6 @@ def _prepared(name: str, clips: Sequence[Clip], source: list[str], folder: Path)
     words, lost = lost_words(root, clips)
     reasons = ", ".join(f"{reason} {total['count']}" for reason, total in report["by_reason"].items())
     seconds = sum(soundfile.info(clip.path).duration for clip in clips)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Part(name, seconds, words, lost, reasons, wall, cpu)
 
 

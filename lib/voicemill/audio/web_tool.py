@@ -7,11 +7,10 @@ the environment comes first: web sites change, and a newer one may be needed.
 from __future__ import annotations
 
 import importlib
-import subprocess
 import sys
 from pathlib import Path
 
-from voicemill import files
+from voicemill import files, locked_packages
 from voicemill.progress import Observer
 
 LOCK = Path(__file__).resolve().parents[3] / "locks" / "web" / "requirements.txt"
@@ -36,7 +35,8 @@ def set_up(tools: Path, observer: Observer) -> bool:
         observer.note("installing yt-dlp (3 MB, once)")
         try:
             with files.atomic_directory(folder) as staging:
-                _install(staging)
+                if not locked_packages.run_pip("install", LOCK, staging, _SECONDS):
+                    raise _NotInstalledError
         except _NotInstalledError:
             return False
     if str(folder) not in sys.path:
@@ -47,23 +47,3 @@ def set_up(tools: Path, observer: Observer) -> bool:
 
 class _NotInstalledError(Exception):
     """pip failed."""
-
-
-def _install(folder: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-input",
-        "--no-deps",
-    ]
-    command += ["--require-hashes", "--retries=1", "--timeout=20", f"--target={folder}", f"--requirement={LOCK}"]
-    try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise _NotInstalledError from error
-    if done.returncode != 0:
-        raise _NotInstalledError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,7 @@ def known_origins(bundles: Sequence[Path]) -> Iterator[tuple[Path, Origin]]:
 
 @dataclass(frozen=True)
 class PromotedOrigins:
-    """The origins of all promoted voices; an iteration reads their manifests.
+    """The origins of all promoted voices; the first iteration reads their manifests.
 
     Attributes:
         promoted: has a folder for each voice, with its bundle.
@@ -64,8 +65,12 @@ class PromotedOrigins:
     promoted: Path
 
     def __iter__(self) -> Iterator[Origin]:
+        return iter(self._origins)
+
+    @functools.cached_property
+    def _origins(self) -> tuple[Origin, ...]:
         roots = sorted(path.parent for path in self.promoted.glob(f"*/voice_bundle/{MANIFEST}"))
-        return (origin for _, origin in known_origins(roots))
+        return tuple(origin for _, origin in known_origins(roots))
 
 
 def _certificate(root: Path, manifest_sha256: str) -> str | None:

@@ -18,6 +18,7 @@ from voicemill.errors import DependencyError, GateError, VoicemillError
 from voicemill.settings import REPOSITORY
 from voicemill.weights.allowlist import SHIPPED
 from voicemill.weights.registry import WeightsRegistry
+from voicemill.weights.store import ResolvedWeights
 
 if TYPE_CHECKING:
     from voicemill.dataset.request import PreparationRequest
@@ -116,9 +117,7 @@ def choose_recogniser(name: str | None, registry: WeightsRegistry) -> Recogniser
     registry.entry(weights_id, "asr")  # the licence gate comes first
     transcription.require(engine)
     found = registry.resolve(weights_id, "asr", download=True)
-    digest = files.content_key([item.sha256 for item in found.entry.files])
-    pins = tuple((Path(item.path).name, item.sha256 or "") for item in found.entry.files)
-    return RecogniserModel(engine, weights_id, found.main if engine == "nemo" else found.main.parent, digest, pins)
+    return _recogniser(engine, found)
 
 
 def find_speaker_model(registry: WeightsRegistry) -> SpeakerModel | str:
@@ -138,6 +137,12 @@ def find_second_recogniser(registry: WeightsRegistry) -> RecogniserModel | None:
         found = registry.resolve(second_recogniser.WEIGHTS_ID, "asr", download=False)
     except (DependencyError, GateError):
         return None
-    pins = tuple((Path(item.path).name, item.sha256 or "") for item in found.entry.files)
-    digest = files.content_key([item.sha256 for item in found.entry.files])
-    return RecogniserModel("faster-whisper", found.entry.id, found.main.parent, digest, pins)
+    return _recogniser("faster-whisper", found)
+
+
+def _recogniser(engine: str, weights: ResolvedWeights) -> RecogniserModel:
+    """Checked weights for an engine of `transcription`: NeMo loads the file, faster-whisper its folder."""
+    pins = tuple((Path(item.path).name, item.sha256 or "") for item in weights.entry.files)
+    digest = files.content_key([item.sha256 for item in weights.entry.files])
+    place = weights.main if engine == "nemo" else weights.main.parent
+    return RecogniserModel(engine, weights.entry.id, place, digest, pins)

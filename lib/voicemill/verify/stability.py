@@ -176,9 +176,8 @@ def _recognise_again(
     voice: Voice, indices: Sequence[int], spoken: Sequence[_Spoken], recogniser: SentenceRecogniser
 ) -> list[tuple[_Spoken, ErrorRate]]:
     """Sentences with what another recogniser makes of them after a lead-in."""
-    start = _PADDING + _LEAD_PAUSE / 2
     lead_in = _at_recogniser_rate(voice, LEAD_IN)
-    start += lead_in.size / _RECOGNISER_RATE
+    start = _PADDING + lead_in.size / _RECOGNISER_RATE + _LEAD_PAUSE / 2
     again = []
     for each in (spoken[index] for index in indices):
         parts = (_silence(_PADDING), lead_in, _silence(_LEAD_PAUSE), _at_recogniser_rate(voice, each.text))

@@ -153,7 +153,7 @@ def read_speaking(path: Path) -> dict[str, Any] | None:
 
 
 def may_speak(path: Path) -> bool:
-    """Whether a file is that of a speaking voice, or is there and too damaged to be told."""
+    """Whether a file is that of a speaking voice, or is there and too damaged to be read."""
     if not path.is_file():
         return False
     try:

@@ -141,7 +141,7 @@ class WeightsStore:
         try:
             partial.parent.mkdir(parents=True, exist_ok=True)
             if item.sha256 is None:
-                partial.unlink(missing_ok=True)  # without a digest nothing tells whether it is a part of the same file
+                partial.unlink(missing_ok=True)  # without a digest it cannot be checked after it is resumed
         except OSError as error:
             raise StorageError.from_os_error(error, partial.parent) from error
         try:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voicemill import files
+from voicemill import files, locked_packages
 from voicemill.audio import download, web_tool
 from voicemill.audio.download import fetch, is_url, parse_source
 from voicemill.errors import AudioError, DependencyError, UsageError
@@ -68,7 +68,7 @@ def test_it_is_set_up_once_from_the_pinned_package(tools: Path, monkeypatch: pyt
     (folder,) = tools.iterdir()
     assert str(folder) in sys.path
     assert (folder / "yt_dlp/YoutubeDL.py").is_file()
-    monkeypatch.setattr(web_tool, "_install", None)  # a second set-up starts nothing
+    monkeypatch.setattr(locked_packages, "run_pip", None)  # a second set-up starts nothing
     assert web_tool.set_up(tools, SilentObserver())
 
 

@@ -47,7 +47,9 @@ _RATED = re.compile(r"\b(?:rate[ds]?|rating|score[ds]?|gave|gives|got)\b[^.]{0,2
 _EQUATION = re.compile(
     r"^\s*(?:[=<>+*/\u00d7\u00f7\u2260\u2264\u2265]\s*[\w(]|minus\b|(?:is|equals|makes|gives)\s+(?:not\s+)?\d)"
 )
-_ASKED = re.compile(r"(?:[=+\u00d7\u00f7<>]|\b(?:what(?:'s| is)|solve|compute|calculate))\s*$", re.IGNORECASE)
+_ASKED = re.compile(
+    r"(?:[=+\u00d7\u00f7<>]|\b(?:what(?:'s| is)|solve|compute|calculate|work out))\s*$", re.IGNORECASE
+)
 _SCORE_CUES = re.compile(
     r"\b(?:won|win|lost|lose|beat|score|scored|ended|finished|lead|leads|led|drew|tied|trail\w*)\b", re.I
 )
@@ -140,10 +142,7 @@ def _product(text: str, around: Neighbours) -> list[Reading]:
 
 def _in_equation(around: Neighbours) -> bool:
     """Whether a sign of arithmetic is next to the numbers."""
-    asked = re.search(
-        r"(?:[=+\u00d7\u00f7<>]|\b(?:what(?:'s| is)|solve|compute|calculate|work out))\s*$", around.before, re.I
-    )
-    return asked is not None or _EQUATION.match(around.after) is not None
+    return _ASKED.search(around.before) is not None or _EQUATION.match(around.after) is not None
 
 
 def _division(text: str, _: Neighbours) -> list[Reading]:
@@ -284,7 +283,7 @@ def _counts(around: Neighbours) -> bool:
 def _is_year(value: int, around: Neighbours, last: str) -> bool:
     if not 1000 <= value <= 2100:
         return False
-    if value >= 1000 and re.search(r"\b(?:A\.? ?D|B\.? ?C(?:\.? ?E)?)\.?\s*$", around.before):
+    if re.search(r"\b(?:A\.? ?D|B\.? ?C(?:\.? ?E)?)\.?\s*$", around.before):
         return True
     if last in _YEAR_CUES or re.search(r"\b(?:pre|post|mid)-$", around.before, re.IGNORECASE):
         return True
