@@ -256,8 +256,16 @@ def run_task(function: Callable[[Any], object], task: object) -> tuple[bool, obj
 
 
 def _exit(signum: int, frame: FrameType | None) -> NoReturn:
-    """Exit through the `finally` clauses, which remove half-written files and stop ffmpeg."""
+    """Exit through the `finally` clauses, which remove half-written files and stop ffmpeg.
+
+    A signal to the whole process group is followed by one from the parent, which must not interrupt these clauses.
+    """
+    signal.signal(signum, _exiting)
     raise SystemExit(128 + signum)
+
+
+def _exiting(signum: int, frame: FrameType | None) -> None:
+    """A further signal; the parent kills a worker that takes too long."""
 
 
 def _exit_with_parent(sentinel: int) -> None:

@@ -7,7 +7,7 @@ failed at every single call in `test_bundle_faults.py`.
 from __future__ import annotations
 
 import errno
-import importlib.util
+import importlib
 import json
 import subprocess
 import sys
@@ -38,14 +38,12 @@ TINY = ("--sentences", "6", "--steps", "4")
 
 
 @pytest.fixture(scope="module")
-def kills() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("kills", BENCH / "kills.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["kills"] = module
-    spec.loader.exec_module(module)
-    return module
+def kills() -> Iterator[ModuleType]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(BENCH))
+        yield importlib.import_module("kills")
+    for name in ("kills", "processes"):
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture(scope="module")

@@ -60,6 +60,16 @@ def work(marker):
     finally:
         marker.unlink()
 
+def clear_up_slowly(marker):
+    try:
+        Path(marker).touch()
+        while True:
+            sum(range(10_000))
+    finally:
+        Path(marker + ".clearing").touch()
+        time.sleep(1)
+        Path(marker + ".clearing").unlink()
+
 def hold_on(marker):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     Path(marker).touch()
@@ -143,6 +153,13 @@ def test_a_worker_killed_by_the_system_is_reported(tasks: ModuleType, end: str) 
     assert (caught.value.reason, caught.value.exit_code) == ("worker_died", 2)
 
 
+def wait_for(paths: list[Path]) -> None:
+    deadline = time.monotonic() + 120
+    while not all(path.exists() for path in paths):
+        assert time.monotonic() < deadline, f"not all of {paths} were written"
+        time.sleep(0.01)
+
+
 class Program:
     """A process group: a program with two workers, each of which shows by a file that it is busy."""
 
@@ -156,10 +173,7 @@ class Program:
         )
         assert self.process.stdout is not None
         self.workers = [int(pid) for pid in self.process.stdout.readline().split()]
-        deadline = time.monotonic() + 120
-        while not all(marker.exists() for marker in self.markers):
-            assert time.monotonic() < deadline, "the workers never began"
-            time.sleep(0.01)
+        wait_for(self.markers)
 
     def end(self) -> tuple[int, str]:
         try:
@@ -182,6 +196,20 @@ def test_a_signal_while_all_are_busy_ends_them_all(
     assert "Traceback" not in errors
     assert not [pid for pid in program.workers if _runs(pid)]
     assert not [marker for marker in program.markers if marker.exists()]  # they cleared up
+
+
+def test_a_second_signal_does_not_interrupt_what_clears_up(tasks: ModuleType, tmp_path: Path) -> None:
+    """A signal to the whole group is followed by one from the parent."""
+    program = Program(tasks, tmp_path, "clear_up_slowly")
+    os.killpg(program.process.pid, signal.SIGTERM)
+    clearing = [marker.with_name(f"{marker.name}.clearing") for marker in program.markers]
+    wait_for(clearing)
+    for pid in program.workers:
+        os.kill(pid, signal.SIGTERM)
+    code, errors = program.end()
+    assert code == 143, errors
+    assert "Traceback" not in errors
+    assert not [path for path in clearing if path.exists()]
 
 
 @pytest.mark.slow
