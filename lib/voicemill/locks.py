@@ -133,11 +133,19 @@ def in_use(dataset: Path) -> Iterator[None]:
         RefusedError: `lane_busy:<name>`: it is being replaced or removed.
         StorageError: it cannot be read.
     """
-    with folder_lock(dataset):
-        try:
-            descriptor = os.open(dataset, os.O_RDONLY)
-        except OSError as error:
-            raise StorageError.unreadable(error, dataset) from error
+    with contextlib.ExitStack() as use:
+        with folder_lock(dataset):
+            use.enter_context(in_use_unlocked(dataset))
+        yield
+
+
+@contextlib.contextmanager
+def in_use_unlocked(dataset: Path) -> Iterator[None]:
+    """`in_use` for a caller that holds the `folder_lock` while this begins."""
+    try:
+        descriptor = os.open(dataset, os.O_RDONLY)
+    except OSError as error:
+        raise StorageError.unreadable(error, dataset) from error
     with _held_open(descriptor):
         _flock_or_refuse(descriptor, fcntl.LOCK_SH, dataset)
         yield

@@ -25,7 +25,7 @@ from voicemill.dataset.cluster import RayPool
 from voicemill.dataset.context import PreparationContext
 from voicemill.dataset.models import PreparationModels
 from voicemill.dataset.pool import ClipPool
-from voicemill.dataset.prepared import PreparedDataset, load, with_rights
+from voicemill.dataset.prepared import PreparedDataset, keep, load, require_kept, with_rights
 from voicemill.dataset.request import PreparationRequest
 from voicemill.dataset.sources import Sources
 from voicemill.dataset.stage_clock import StageClock, write_timings
@@ -41,7 +41,7 @@ from voicemill.dataset.stages import (
     text_check,
     voice_activity,
 )
-from voicemill.locks import folder_lock, require_unused
+from voicemill.locks import folder_lock, in_use_unlocked, require_unused
 from voicemill.progress import Observer, SilentObserver
 from voicemill.text.language import require_english
 from voicemill.text.lexicon import Lexicon
@@ -52,7 +52,12 @@ _TOOLS = ("pocketsphinx", "silero-vad", "soxr", "numpy")
 """Packages whose version is part of the content key."""
 
 
-def prepare(request: PreparationRequest, workspace: Workspace, observer: Observer | None = None) -> PreparedDataset:
+def prepare(
+    request: PreparationRequest,
+    workspace: Workspace,
+    observer: Observer | None = None,
+    held: contextlib.ExitStack | None = None,
+) -> PreparedDataset:
     """Prepare the dataset of a voice, or take it from the last run.
 
     The same inputs, settings and seed give byte-identical manifests, clips and supplementary data on the same machine.
@@ -61,20 +66,28 @@ def prepare(request: PreparationRequest, workspace: Workspace, observer: Observe
         request: inputs and settings.
         workspace: the result goes to `workspace.dataset(voice)`, results of single clips to `workspace.stage_cache`.
         observer: the person's display.
+        held: gets a lock with which nobody replaces or removes the dataset; by default it ends with this function.
 
     Raises:
         UsageError: inputs that contradict each other; `dataset_reviewed`, a reviewed dataset would be replaced;
             `dataset_sample_rate`.
+        RefusedError: `lane_busy:<voice>`, a lane is using the dataset, or another process has replaced it meanwhile.
         AudioError: the recording cannot be used.
         DatasetError: text or manifest cannot be used, text and sound do not belong together, or too little is left.
         DependencyError: a tool is missing.
         GateError: weights that are asked for may not be used, or are not there.
         StorageError: the result cannot be written.
     """
-    observer = observer or SilentObserver()
+    with contextlib.ExitStack() as own:
+        return _prepare(request, workspace, observer or SilentObserver(), own if held is None else held)
+
+
+def _prepare(
+    request: PreparationRequest, workspace: Workspace, observer: Observer, held: contextlib.ExitStack
+) -> PreparedDataset:
     resolved = resolution.resolve(request, workspace, observer)
     if isinstance(resolved, PreparedDataset):
-        return resolved
+        return require_kept(resolved, held)
     root = workspace.dataset(request.voice)
     request, sources, inputs = resolved.request, resolved.sources, resolved.inputs
     models = PreparationModels.find(request, workspace.weights_cache)
@@ -84,7 +97,7 @@ def prepare(request: PreparationRequest, workspace: Workspace, observer: Observe
     code = stage_cache.code_digest(__name__)
     key = files.content_key(code, tools, request.settings.model_dump(), [source.model_dump() for source in inputs])
     known = None if request.force else load(root, key)
-    if known is not None:
+    if known is not None and keep(known, held):
         resolution.announce(known, request.voice, observer)
         resolution.record(request, workspace, key)
         return with_rights(known, request.rights)
@@ -92,30 +105,28 @@ def prepare(request: PreparationRequest, workspace: Workspace, observer: Observe
     pronunciations = Lexicon.load(request.lexicon)
     require_english(sources.script or [one.normalized or one.text for one in sources.texts], pronunciations)
     require_unused(root)
-    # The processes end first, or they would write into a folder that is being removed.
-    with (
-        contextlib.ExitStack() as publication,
-        files.atomic_directory(root) as staging,
-        _pool(request, staging) as pool,
-    ):
-        cache = staging / ".fresh" if request.force else workspace.stage_cache
-        context = PreparationContext(
-            request=request,
-            pool=pool,
-            clock=StageClock(observer, pool.worker_ids),
-            staging=staging,
-            cache=cache,
-            lexicon=pronunciations,
-            separator=models.separator,
-            speaker=models.speaker,
-            transcriber=CachedTranscriber(models.recogniser, cache) if models.recogniser else None,
-            checker=models.checker,
-        )
-        _run_stages(context, sources, edits.recordings(inputs), manifest.Identity(key, inputs, tools))
-        publication.enter_context(folder_lock(root))  # no edit is saved between the copy and the publication
-        require_unused(root)
-        resolution.require_unchanged(root, resolved.before, key)
-        edits.carry(root, staging)
+    with contextlib.ExitStack() as publication:
+        # The processes end first, or they would write into a folder that is being removed.
+        with files.atomic_directory(root) as staging, _pool(request, staging) as pool:
+            cache = staging / ".fresh" if request.force else workspace.stage_cache
+            context = PreparationContext(
+                request=request,
+                pool=pool,
+                clock=StageClock(observer, pool.worker_ids),
+                staging=staging,
+                cache=cache,
+                lexicon=pronunciations,
+                separator=models.separator,
+                speaker=models.speaker,
+                transcriber=CachedTranscriber(models.recogniser, cache) if models.recogniser else None,
+                checker=models.checker,
+            )
+            _run_stages(context, sources, edits.recordings(inputs), manifest.Identity(key, inputs, tools))
+            publication.enter_context(folder_lock(root))  # no edit is saved between the copy and the publication
+            require_unused(root)
+            resolution.require_unchanged(root, resolved.before, key)
+            edits.carry(root, staging)
+        held.enter_context(in_use_unlocked(root))
     made = load(root, key)
     if made is None:
         raise RuntimeError(f"{root} is not the dataset that was just written")

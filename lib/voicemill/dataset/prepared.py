@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,8 @@ from voicemill.dataset.manifest import ManifestEntry, read_entries
 from voicemill.dataset.report import Report
 from voicemill.dataset.rights import Rights
 from voicemill.dataset.stage_clock import StageTime
-from voicemill.errors import DatasetError, UsageError
+from voicemill.errors import DatasetError, RefusedError, UsageError
+from voicemill.locks import folder_lock, in_use_unlocked
 from voicemill.protocol import first_of
 from voicemill.workspace import Workspace, profile_id
 
@@ -99,6 +101,35 @@ def load(root: Path, key: str | None = None) -> PreparedDataset | None:
     except (OSError, ValidationError):
         stages = ()
     return PreparedDataset(root, tuple(entries), described, stages, cache_hit=True)
+
+
+def keep(known: PreparedDataset, held: contextlib.ExitStack) -> bool:
+    """Keep others from replacing or removing a dataset that was read, until `held` ends.
+
+    Returns:
+        False if another process has replaced or removed it since it was read: then nothing is kept.
+    """
+    with folder_lock(known.root):
+        now = description.read(known.root)
+        if now is None or now.dataset_sha256 != known.sha256:
+            return False
+        held.enter_context(in_use_unlocked(known.root))
+    return True
+
+
+def require_kept(known: PreparedDataset, held: contextlib.ExitStack) -> PreparedDataset:
+    """Keep a dataset that was read, as `keep` does, and return it.
+
+    Raises:
+        RefusedError: `lane_busy:<name>`, another process has replaced or removed it since it was read.
+    """
+    if not keep(known, held):
+        raise RefusedError(
+            f"Another process has replaced or removed the dataset at {known.root} meanwhile.",
+            reason=f"lane_busy:{known.root.name}",
+            hint="Start again when it has finished.",
+        )
+    return known
 
 
 def find_dataset(name: str, workspace: Workspace) -> Path:

@@ -17,6 +17,7 @@ from voicemill.variables import RequiredConsent
 
 if TYPE_CHECKING:
     from voicemill.bundle.build import BuiltBundle
+    from voicemill.lane.reporter import LaneReporter
     from voicemill.training_status import TrainingStatus
 
 DEMO_NOTICE = Path("data/demo/LICENSE.flite.txt")
@@ -173,10 +174,10 @@ def sign_sample(settings: Settings, promoted: PromotedBundle) -> Path | None:
     return target
 
 
-def show_built(protocol: Protocol, built: BuiltBundle) -> None:
-    """Write a built bundle as STATS and ARTIFACT lines."""
-    protocol.stats({"bundle_dir": protocol.shown(built.root), **built.stats})
-    protocol.artifact(built.manifest_path)
+def show_built(lines: Protocol | LaneReporter, built: BuiltBundle) -> None:
+    """Write a built bundle as STATS and ARTIFACT lines; in a lane, in its status file too."""
+    lines.stats({"bundle_dir": lines.shown(built.root), **built.stats})
+    lines.artifact(built.manifest_path)
 
 
 def show_promoted(protocol: Protocol, promoted: PromotedBundle) -> None:

@@ -11,7 +11,6 @@ from voicemill.boundary import Interrupts
 from voicemill.dataset.stage_clock import StageClock
 from voicemill.lane.reporter import LaneReporter
 from voicemill.lane.request import LaneRequest
-from voicemill.locks import in_use
 from voicemill.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,7 +40,6 @@ class LaneRun:
     clock: StageClock
     measured: VoiceEvaluation | None = None
     held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
-    _dataset: Path | None = None
 
     def keep(self, dataset: PreparedDataset) -> None:
         """Keep others from replacing or removing the dataset until the run ends.
@@ -49,10 +47,9 @@ class LaneRun:
         Raises:
             RefusedError: `lane_busy:<name>`.
         """
-        folder = dataset.manifest.parent
-        if folder != self._dataset:
-            self.held.enter_context(in_use(folder))
-            self._dataset = folder
+        from voicemill.dataset.prepared import require_kept
+
+        require_kept(dataset, self.held)
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,6 @@ def train(request: LaneRequest, run: LaneRun) -> list[TableRow]:
     from voicemill.lane.trained_voice import run_summary
 
     dataset = _prepare(request, cleared, run)
-    run.keep(dataset)
     # The number of training steps depends on the length of the recordings.
     cleared = dataclasses.replace(cleared, config=cleared.config.for_audio(dataset.stats.train_seconds))
     folder = settings.paths.checkpoints / request.preparation.voice
@@ -97,7 +96,7 @@ def _prepare(request: LaneRequest, cleared: gates.Cleared, run: LaneRun) -> Prep
     config, workspace = cleared.config, run.settings.workspace
     with run.reporter.step(plan.PREPARE, STAGES):
         preparation = request.preparation.for_training(config.audio.sample_rate, config.seed, config.quality)
-        dataset = prepare(preparation, workspace, run.reporter)
+        dataset = prepare(preparation, workspace, run.reporter, run.held)
         write_lane_manifest(workspace.dataset_manifest(run.job), dataset)
         caution = licence_warning(dataset.description.rights)
         if caution:
@@ -236,8 +235,7 @@ def bundle(run: LaneRun) -> list[TableRow]:
     """
     with run.reporter.step(plan.BUNDLE, ["bundle"]), run.clock.stage("bundle"):
         built = bundling.build(run.settings)
-    run.reporter.stats({"bundle_dir": run.reporter.shown(built.root), **built.stats})
-    run.reporter.artifact(built.manifest_path)
+    bundling.show_built(run.reporter, built)
     return []
 
 

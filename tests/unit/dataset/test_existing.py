@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -20,8 +22,9 @@ from voicemill.dataset.request import (
     PreparedVoiceSource,
     recording_source,
 )
-from voicemill.errors import DatasetError, UsageError
+from voicemill.errors import DatasetError, RefusedError, UsageError, VoicemillError
 from voicemill.progress import SilentObserver
+from voicemill.voices import registry
 from voicemill.workspace import Workspace
 
 pytestmark = pytest.mark.slow
@@ -166,3 +169,72 @@ def test_a_prepared_voice_that_cannot_be_trained(home: Workspace, by_name: Prepa
     with pytest.raises(DatasetError) as damaged:
         prepare(by_name, home)
     assert damaged.value.reason == "dataset_incomplete:demo"
+
+
+class DeletesWhenAnnounced(SilentObserver):
+    """Another program removes the dataset between the moment it is read and the end of the preparation."""
+
+    def __init__(self, home: Workspace) -> None:
+        self.home = home
+        self.refused: list[str] = []
+
+    def note(self, text: str) -> None:
+        if "taken from the last run" in text:
+            try:
+                registry.delete(self.home, "demo")
+            except RefusedError as error:
+                self.refused.append(error.reason)
+
+
+def test_a_dataset_that_is_removed_once_it_was_read_is_refused(home: Workspace, by_name: PreparationRequest) -> None:
+    with contextlib.ExitStack() as held:
+        observer = DeletesWhenAnnounced(home)
+        with pytest.raises(RefusedError) as caught:
+            prepare(by_name, home, observer, held)
+        assert caught.value.reason == "lane_busy:demo"
+        assert observer.refused == []
+    assert not home.dataset("demo").exists()
+
+
+def test_a_dataset_found_by_its_source_is_kept_before_it_is_announced(
+    home: Workspace, from_source: PreparationRequest
+) -> None:
+    with contextlib.ExitStack() as held:
+        observer = DeletesWhenAnnounced(home)
+        found = prepare(from_source, home, observer, held)
+        assert observer.refused == ["lane_busy:demo"]
+        with pytest.raises(RefusedError, match="is using the dataset"):
+            registry.delete(home, "demo")
+        assert found.manifest.is_file()
+    registry.delete(home, "demo")
+
+
+def test_a_dataset_is_kept_from_the_moment_at_which_it_is_in_place(
+    home: Workspace, from_source: PreparationRequest
+) -> None:
+    """Deletions without pause: each comes before the dataset is in place, or is refused."""
+    shutil.rmtree(home.dataset("demo"))
+    ended, tried, refusals = threading.Event(), threading.Event(), []
+
+    def delete() -> None:
+        while not ended.is_set():
+            before = made is not None
+            try:
+                registry.delete(home, "demo")
+            except VoicemillError as error:
+                refusals.append(error.reason)
+            if before:
+                tried.set()
+
+    made = None
+    deleting = threading.Thread(target=delete)
+    deleting.start()
+    try:
+        with contextlib.ExitStack() as held:
+            made = prepare(from_source, home, None, held)
+            assert tried.wait(60)
+            assert made.manifest.is_file()
+    finally:
+        ended.set()
+        deleting.join()
+    assert set(refusals) == {"voice_not_found:demo", "lane_busy:demo"}
