@@ -64,6 +64,7 @@ _TITLES = {
     "amb": "ambassador",
     "br": "brother",
     "dep": "deputy",
+    "cllr": "councillor",
     "drs": "doctors",
     "profs": "professors",
     "revs": "reverends",
@@ -75,6 +76,12 @@ _TITLES = {
 """Before a name, and first names as letters and documents abbreviate them."""
 _BARE_TITLES = frozenset(word_list("mr mrs ms dr prof capt lt sgt cpl rev"))
 """Those that are also written without a dot."""
+_BARE_BEFORE_NAMES = frozenset(
+    word_list(
+        "mx mme mlle messrs gen col maj adm cmdr cdr pvt sen rep gov pres msgr supt insp det amb hon fr cllr rt brig"
+    )
+)
+"""Those that are also written without a dot, with one capital letter, before a name."""
 _JOINED_TITLES = frozenset(word_list("mr mrs ms dr"))
 """Those that are also written without a dot and a name, as in `Mr and Mrs`."""
 _NOUNS = frozenset(word_list("dr prof sgt rev capt"))
@@ -414,7 +421,8 @@ def expand(word: str, context: WordContext) -> Abbreviation | None:
         bare = key == "st" or dotted
         if bare and not (after_name and key == "st" and _street_before(context.before)):
             return _done(_BEFORE_PLACES[key])
-    if capital and key in _TITLES and (dotted or key in _BARE_TITLES):
+    bare_title = key in _BARE_TITLES or (key in _BARE_BEFORE_NAMES and _is_name(context.after) and word[1:].islower())
+    if capital and key in _TITLES and (dotted or bare_title):
         if before_name and not (key == "dr" and after_name and _street_before(context.before)):
             return _done(_TITLES[key])
         if key not in _PLACES and dotted and context.after:
@@ -425,7 +433,14 @@ def expand(word: str, context: WordContext) -> Abbreviation | None:
         return _done(_TITLES[key], final and not context.after)
     if capital and key in _PLACES and (after_name or numbered):
         return _done(_PLACES[key], final)
-    if key == "sr" and word == "Sr" and dotted and before_name and not after_name and context.after not in _POSITIONS:
+    if (
+        key == "sr"
+        and word == "Sr"
+        and (dotted or not context.before)
+        and before_name
+        and not after_name
+        and context.after not in _POSITIONS
+    ):
         return _done("sister")
     if key in _SUFFIXES and capital:
         return _done(_SUFFIXES[key], final and not context.after)
@@ -439,6 +454,11 @@ def expand(word: str, context: WordContext) -> Abbreviation | None:
         ends = final and (key in _SENTENCE_FINAL or not context.after)
         return Abbreviation(_GENERAL[key].split(), ends, _GENERAL[key] if context.after in ("no", "nos") else "")
     return None
+
+
+def _is_name(word: str) -> bool:
+    """Whether a word is written as a name is: a capital letter and small ones."""
+    return re.match(r"[A-Z](?:'[A-Z]|[A-Z]?[a-z])", word) is not None
 
 
 def expand_dotted(text: str) -> list[str]:

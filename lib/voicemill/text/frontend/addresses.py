@@ -20,8 +20,13 @@ _TOP_LEVEL = (
 )
 _FILE_SUFFIX = (
     "txt|pdf|py|json|csv|tsv|jpe?g|png|gif|svg|mp3|mp4|wav|flac|docx?|xlsx?|pptx?|html?|zip|exe|md|ya?ml|xml|sh|"
-    "js|ts|css|cpp|rs|rb|php|ini|cfg|conf|log|bat|dll|rtf|odt|epub|mkv|mov|avi|ogg|opus|webp|tar|gz|toml|ipynb|onnx"
+    "js|ts|css|cpp|rs|rb|php|ini|cfg|conf|log|bat|dll|rtf|odt|epub|mkv|mov|avi|ogg|opus|webp|tar|gz|toml|ipynb|onnx|"
+    "java|kt|swift|go|lua|sql|vue|jsx|tsx|scss|hpp|cc|iso|dmg|apk|deb|rpm|msi|jar|lock|cmake|tex|bib|srt|vtt|aiff|"
+    "m4a|aac|mid|psd|tiff?|bmp|ico|heic|webm|bak|diff|patch|pem|crt|db|sqlite|parquet|npz|npy|pth|pkl|ckpt"
 )
+_SPOKEN_SUFFIXES = frozenset(word_list("go lua vue bat log zip tar lock"))
+_SHORT_SUFFIX = r"(?<![\w.@-])[A-Za-z_][A-Za-z0-9_-]{1,63}\.(?:[chRodfvys]|so|hh|mk|pl|pt|h5|7z|rc)(?![\w-]|\.\w)"
+"""A file's name with a suffix of one or two letters: `main.c`."""
 
 
 _INITIALISMS = frozenset(
@@ -32,6 +37,14 @@ _INITIALISMS = frozenset(
 )
 """Parts of web addresses that are spelled although they have vowels."""
 _KEYS = {"ctrl": "control", "cmd": "command", "alt": "alt", "esc": "escape", "del": "delete", "win": "windows"}
+
+
+_RELATIVE_PATH = (
+    r"(?<![\w/.~@-])(?:(?:src|lib|usr|bin|var|tmp|opt|pkg|cmd|dist|node_modules|origin|upstream|refs|hotfix|bugfix)/"
+    r"|(?:docs?|tests?|apps?|scripts?|internal|build|public|static|assets|configs?|data|models?|include|examples?|feature|"
+    r"release|api|images?|home)/(?=[\w-]*[/._\d-]))(?:[\w.-]{0,62}\w)(?:/[\w.-]{0,62}\w){0,12}/?(?![\w/])"
+)
+"""A path that begins with a customary folder: `src/app`."""
 
 
 def _address_part(part: str) -> Reading:
@@ -94,7 +107,10 @@ def _address(text: str, _: Neighbours) -> list[Reading]:
 
 def _file(text: str, around: Neighbours) -> list[Reading]:
     name, _, suffix = text.rpartition(".")
-    spoken = [suffix] if re.search("[aeiou]", suffix) and len(suffix) > 3 else spelled(suffix)
+    if len(suffix) == 1 or suffix in ("so", "hh", "mk", "pl", "pt", "h5", "7z", "rc"):
+        return [[*_address_part(name), "dot", *spelled(suffix)]]
+    word = suffix.lower() in _SPOKEN_SUFFIXES or (re.search("[aeiou]", suffix) and len(suffix) > 3)
+    spoken = [suffix.lower()] if word else spelled(suffix)
     return [[*_address_part(name), "dot", *spoken]]
 
 
@@ -169,10 +185,14 @@ FORMS = {
         r"(?![\w-]|\.\w)",
         _address,
     ),
-    "file": Form(rf"(?<![\w.@-])[A-Za-z0-9_-]{{1,64}}\.(?:{_FILE_SUFFIX})(?![\w-])", _file),
+    "file": Form(
+        rf"(?<![\w.@-])[A-Za-z0-9_-]{{1,64}}\.(?:[A-Za-z0-9_-]{{1,24}}\.)?(?:{_FILE_SUFFIX})(?![\w-])|{_SHORT_SUFFIX}",
+        _file,
+    ),
     "suffix": Form(rf"(?<![\w.])\.(?:NET|{_FILE_SUFFIX})(?!\w)", _suffix),
     "path": Form(
-        r"(?<![\w/.~])(?:(?:\.{1,2})?(?:/[\w.-]{0,62}\w){2,12}|(?:~|\.{1,2})(?:/[\w.-]{0,62}\w){1,12})/?(?![\w/])",
+        r"(?<![\w/.~])(?:(?:\.{1,2})?(?:/[\w.-]{0,62}\w){2,12}|(?:~|\.{1,2})(?:/[\w.-]{0,62}\w){1,12})/?(?![\w/])"
+        rf"|{_RELATIVE_PATH}",
         _address,
     ),
     "shortcut": Form(

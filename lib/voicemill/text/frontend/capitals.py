@@ -100,12 +100,15 @@ class Surroundings:
         earlier: the word before that.
         after: the word after.
         shouting: most words of the sentence are in capitals.
+        series: how the Roman numeral is read that this word continues, as in `Pius XI and XII`: `ordinal`, `cardinal`,
+            or empty where there is none.
     """
 
     before: str
     earlier: str
     after: str
     shouting: bool
+    series: str = ""
 
 
 def read_capitals(word: str, around: Surroundings, listed: Callable[[str], bool]) -> list[Reading] | None:
@@ -120,7 +123,7 @@ def read_capitals(word: str, around: Surroundings, listed: Callable[[str], bool]
     numeral = _numeral(word.removesuffix("'s"), around)
     if numeral:
         return [_with_ending(reading, "'s") for reading in numeral] if word.endswith("'s") else numeral
-    if key in _MIXED and (not word.islower() or key in ("wifi", "ebook")):
+    if key in _MIXED and (not word.islower() or key in ("wifi", "ebook", "ok")):
         return [list(_MIXED[key])]
     mixed = re.fullmatch(r"(.+?)('?s)", key)
     if mixed and mixed[1] in _MIXED and not word.islower():
@@ -144,6 +147,16 @@ def read_capitals(word: str, around: Surroundings, listed: Callable[[str], bool]
     if end:
         return [[*letters[:-1], letters[-1].lower() + "'s"], [*letters, "s"]]
     return [letters, [stem]] if listed(stem) and stem not in _LETTERED else [letters]
+
+
+def numeral_kind(word: str, reading: Reading) -> str:
+    """How a word was read: `ordinal` or `cardinal` for a Roman numeral, otherwise empty."""
+    value = numbers.roman(word)
+    if value is None:
+        return ""
+    if reading == numbers.cardinal(value):
+        return "cardinal"
+    return "ordinal" if reading == ["the", *numbers.ordinal(value)] else ""
 
 
 def _with_ending(words: Reading, ending: str) -> Reading:
@@ -173,11 +186,18 @@ def _numeral(word: str, around: Surroundings) -> list[Reading] | None:
         return [spelled(upper), numbers.cardinal(value or 4)]
     if value is None or upper in _NOT_NUMERALS or (around.shouting and len(upper) < 3):
         return None
+    if around.series and value is not None and upper.isupper() and value < 60 and upper not in _NOT_NUMERALS:
+        if upper == "I" and around.after.islower():  # the pronoun
+            return None
+        ordinal, cardinal = ["the", *numbers.ordinal(value)], numbers.cardinal(value)
+        return [ordinal, cardinal] if around.series == "ordinal" else [cardinal, ordinal]
     royal = before in _MONARCHS or (around.earlier.lower() in _ROYAL and around.before[:1].isupper())
     if royal and value < 40 and around.before[:1].isupper():
         if len(upper) > 1 or around.earlier.lower() in _ROYAL:
             return [["the", *numbers.ordinal(value)], numbers.cardinal(value)]
-        if upper == "I" and around.after.islower() and around.after not in _VERBS - {"was", "had", "did"}:
+        if upper == "I" and (
+            not around.after or (around.after.islower() and around.after not in _VERBS - {"was", "had", "did"})
+        ):
             return [["the", "first"]]
         return [["the", *numbers.ordinal(value)], spelled(upper)] if upper == "V" else None
     if (before in _COUNTED or before.removesuffix("s") in _COUNTED) and not (

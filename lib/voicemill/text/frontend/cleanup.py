@@ -10,6 +10,7 @@ import functools
 import re
 import unicodedata
 
+from voicemill.text.frontend import special_signs
 from voicemill.text.unspoken import unescape
 
 _QUOTES = dict.fromkeys("\u2018\u2019\u201a\u201b\u0060\u00b4\u02bc", "'")
@@ -79,6 +80,7 @@ _VULGAR = {
 _VULGAR_FRACTION = re.compile(rf"(?<=(\d))?([{''.join(_VULGAR)}])")
 _COPYRIGHT_TWICE = re.compile(r"(?i)\b(copyright)\s{0,3}(?:\u00a9|\(c\))")
 _SECTION_TWICE = re.compile(r"(?i)\b(section)\s{0,3}\u00a7")
+_ET_CETERA = re.compile(r"(?<=[\s,])&c\.?(?!\w)")
 _FENCE = re.compile(r"^\s{0,3}(?:```|~~~).*$", re.MULTILINE)
 _RULE = re.compile(r"^\s{0,3}(?:[-*_][ \t]?){3,}$", re.MULTILINE)
 _LINE_MARK = re.compile(r"^[ \t]{0,8}(?:#{1,6}[ \t]+|>[ \t]?|[-*+][ \t]+(?:\[[ xX]\][ \t]+)?)", re.MULTILINE)
@@ -138,7 +140,7 @@ _KEPT_PICTURES = frozenset("\u00b0^")
 def clean(text: str) -> str:
     """Plain text: no markup, no emoji, ASCII quotes and apostrophes, spaces collapsed, paragraphs kept as lines."""
     text = unicodedata.normalize("NFC", _without_long_runs_of_marks(text))
-    text = _TAG.sub(" ", unescape(text))
+    text = special_signs.spell_out(_ET_CETERA.sub("etc.", _TAG.sub(" ", unescape(text))))
     text = _BRACKETED_ADDRESS.sub(lambda match: match[1].removeprefix("mailto:"), text)
     text = _COPYRIGHT_TWICE.sub(r"\1", text)
     text = _SECTION_TWICE.sub(r"\1", text)

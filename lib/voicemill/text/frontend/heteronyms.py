@@ -12,7 +12,16 @@ from dataclasses import dataclass
 
 from voicemill.text.frontend import heteronym_cues as cues
 from voicemill.text.frontend import word_classes as classes
-from voicemill.text.frontend.pronunciations import ADJECTIVE, NOUN, PAST, PRONUNCIATIONS, VERB
+from voicemill.text.frontend.pronunciations import (
+    ADJECTIVE,
+    NAMES,
+    NOUN,
+    PAST,
+    PLACE_NAMES,
+    PRONUNCIATIONS,
+    PROPER,
+    VERB,
+)
 
 Phones = tuple[str, ...]
 
@@ -25,11 +34,21 @@ class _Context:
         words: the sentence, lower case.
         index: of the word.
         marks: the mark after each word, or an empty string.
+        written: the sentence with its capital letters, or nothing.
     """
 
     words: Sequence[str]
     index: int
     marks: Sequence[str]
+    written: Sequence[str] = ()
+
+    def is_name(self) -> bool:
+        """Whether the word has a capital letter that is not due to the beginning of the sentence."""
+        if not self.written or not self.written[self.index][:1].isupper():
+            return False
+        if self.index and not self.marks[self.index - 1] and not self.written[self.index].isupper():
+            return not all(word[:1].isupper() for word in self.written)
+        return False
 
     def before(self, steps: int = 1) -> str:
         """The word `steps` earlier, or an empty string beyond the sentence or a colon, semicolon or stop."""
@@ -65,6 +84,8 @@ class _Context:
             word = self.before(step)
             if not word or word in classes.CLAUSE_STARTS:
                 break
+            if word in classes.AUXILIARIES and self.before(step + 1) in _QUESTIONS:
+                break
             if classes.is_finite(word):
                 return True
         for step in range(1, 4):
@@ -81,18 +102,21 @@ def _nearer(words: Sequence[str], word: str) -> int:
     return (words.index(word) + 1) // 2 if word in words else len(words)
 
 
-def choose(words: Sequence[str], index: int, marks: Sequence[str] = ()) -> Phones | None:
+def choose(words: Sequence[str], index: int, marks: Sequence[str] = (), written: Sequence[str] = ()) -> Phones | None:
     """Phones of the word at `index` of a sentence, or None if it is no heteronym.
 
     Args:
         words: the sentence, lower case.
         index: the word.
         marks: the mark after each word, or an empty string; none by default.
+        written: the sentence with its capital letters; without it, a name is not told from a word.
     """
     entry = PRONUNCIATIONS.get(words[index])
-    if entry is None:
+    if entry is None and words[index] not in NAMES:
         return None
-    place = _Context(words, index, marks or [""] * len(words))
+    place = _Context(words, index, marks or [""] * len(words), written)
+    if entry is None:
+        return tuple(NAMES[words[index]].split()) if _is_named(place) else None
     special = _SPECIAL.get(words[index])
     kind = special(place) if special else _part_of_speech(place, entry)
     return tuple(entry.get(kind, next(iter(entry.values()))).split())
@@ -103,9 +127,34 @@ def pronunciations(word: str) -> list[Phones]:
     return list(dict.fromkeys(tuple(phones.split()) for phones in PRONUNCIATIONS.get(word, {}).values()))
 
 
+_TIMES = frozenset(("at", "on", "early", "late", "today"))
+_QUESTIONS = frozenset(
+    ("", "what", "when", "where", "why", "how", "which", "who", "whom", "and", "so", "time", "often")
+)
+"""Before an auxiliary that asks."""
+
+
+def _ends_question(place: _Context) -> bool:
+    """Whether the word is the verb of a question: `does the shop close?`, `did the band record it?`"""
+    after = place.after()
+    if after and after not in classes.DETERMINERS | classes.OBJECTS | classes.PLACES | _TIMES:
+        return False
+    for step in range(2, 6):
+        if place.before(step) in classes.AUXILIARIES:
+            first, last = place.before(step - 1), place.before()
+            if step == 2:
+                return classes.is_plural(last) or last in classes.SUBJECTS | classes.THIRD
+            return first in classes.DETERMINERS and last not in classes.DETERMINERS | classes.PREPOSITIONS
+        if place.before(step) in classes.CLAUSE_STARTS or classes.is_finite(place.before(step)):
+            return False
+    return False
+
+
 def _is_verb(place: _Context) -> bool:
     """Whether the neighbours make the word a verb."""
     (before, earlier), after = place.subject(), place.after()
+    if _ends_question(place):
+        return True
     if before == "to":
         return earlier not in ("due", "thanks", "close", "according", "access", "of", "exposed")
     if before == "not":
@@ -318,6 +367,12 @@ def _minute(place: _Context) -> str:
 
 def _content(place: _Context) -> str:
     (before, earlier), after = place.subject(), place.after()
+    if place.marks[place.index] and not before:  # `Content, she slept.`
+        return ADJECTIVE if place.marks[place.index] == "," else NOUN
+    if place.index and place.marks[place.index - 1] == ",":  # `He sighed, content.`, `The cat, content, purred.`
+        last = before in classes.OBJECTS or classes.is_past(before)
+        if (last and after == "") or (place.marks[place.index] == "," and classes.is_past(after)):
+            return ADJECTIVE
     if before in classes.BE | classes.SEEMING or before in ("quite", "very", "perfectly", "not", "more"):
         return ADJECTIVE
     if before in classes.SUBJECTS | classes.THIRD and earlier in classes.BE:
@@ -325,6 +380,22 @@ def _content(place: _Context) -> str:
     if before in ("and", "or") and earlier in ("happy", "warm", "calm", "quiet", "safe", "peaceful"):
         return ADJECTIVE
     return ADJECTIVE if after in ("with", "to") or after in cues.CONTENTED else NOUN
+
+
+def _polish(place: _Context) -> str:
+    starts = not place.index and bool(place.written)
+    named = place.is_name() or (starts and place.after() not in classes.DETERMINERS | {"up", "it", "and"})
+    return PROPER if named else VERB
+
+
+def _is_named(place: _Context) -> bool:
+    """Whether a word is a name that is pronounced otherwise than the word: `Nice`, `Job`."""
+    if not place.is_name():
+        return False
+    before = place.subject()[0]
+    if place.words[place.index] in PLACE_NAMES:
+        return before in ("in", "to", "from", "near", "of", "at", "between", "for")
+    return before not in classes.DETERMINERS
 
 
 def _does(place: _Context) -> str:
@@ -388,4 +459,5 @@ _SPECIAL: dict[str, Callable[[_Context], str]] = {
     "blessed": _learned,
     "aged": _aged,
     "refuse": _refuse,
+    "polish": _polish,
 }

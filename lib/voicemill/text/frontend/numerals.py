@@ -33,11 +33,25 @@ _CODE_CUES = frozenset(
     word_list(
         "room flight route highway channel bus apartment apt suite gate extension interstate hwy area unit line "
         "boeing airbus porsche peugeot ferrari bmw audi mazda fiat volvo cessna learjet lockheed fokker embraer piper "
-        "gulfstream honda yamaha suzuki kawasaki ducati chrysler pontiac intel nokia boxer studio area psalm sonnet"
+        "gulfstream honda yamaha suzuki kawasaki ducati chrysler pontiac intel nokia boxer studio area psalm sonnet "
+        "error http status form proposition lot locker box model fahrenheit levi's"
     )
 )
 _DIGIT_CUES = frozenset(word_list("dial call ring text sms code passcode password pin zip extension ext"))
 """Before a number that is read digit by digit."""
+_DIGIT_PHRASE = re.compile(
+    r"(?:\b(?:pin|code|passcode|password|extension|ext|zip|postcode|id)(?:\s(?:number|code|no))?"
+    r"|\b(?:account|card|reference|confirmation|tracking|booking|serial|policy|member|membership|routing|customer|"
+    r"order|ticket|case|invoice|claim|registration|part|licen[sc]e)\s(?:number|code|no|id)"
+    r"|\b(?:account|card|phone)\b[^.?!]{0,16}\b(?:ending|ends)\s(?:in|with))"
+    r"\.?\s?(?:(?:is|was|now|:|=|of)\s?){0,3}$",
+    re.IGNORECASE,
+)
+"""Before a number of three digits or more that is read digit by digit."""
+_BEGUN = frozenset(word_list("was is has had saw brought marked will would became began proved ended gave"))
+"""Verbs after a year that is their subject."""
+_FAILURE = re.compile(r"\s(?:errors?\b|Not Found|not found|page\b|status\b)")
+"""After the number of a web server's answer: `a 404 page`."""
 _EMERGENCY = re.compile(r"\b(?:dial|call|ring|phone|text)\s+(?:\d{3},?\s+){1,3}(?:or|and)\s+$", re.I)
 _STREET = re.compile(
     rf" (?:[NSEW]\.? |[NS][EW] )?(?:[A-Z][a-z]+ |\d+(?:st|nd|rd|th) ){{1,3}}(?:{'|'.join(sorted(STREETS))})\b",
@@ -47,9 +61,7 @@ _RATED = re.compile(r"\b(?:rate[ds]?|rating|score[ds]?|gave|gives|got)\b[^.]{0,2
 _EQUATION = re.compile(
     r"^\s*(?:[=<>+*/\u00d7\u00f7\u2260\u2264\u2265]\s*[\w(]|minus\b|(?:is|equals|makes|gives)\s+(?:not\s+)?\d)"
 )
-_ASKED = re.compile(
-    r"(?:[=+\u00d7\u00f7<>]|\b(?:what(?:'s| is)|solve|compute|calculate|work out))\s*$", re.IGNORECASE
-)
+_ASKED = re.compile(r"(?:[=+\u00d7\u00f7<>]|\b(?:what(?:'s| is)|solve|compute|calculate|work out))\s*$", re.IGNORECASE)
 _SCORE_CUES = re.compile(
     r"\b(?:won|win|lost|lose|beat|score|scored|ended|finished|lead|leads|led|drew|tied|trail\w*)\b", re.I
 )
@@ -262,10 +274,11 @@ def _number(text: str, around: Neighbours) -> list[Reading]:
     last = around.last_word()
     if amount[0] == "0" or len(amount) > 15:
         return [spelled_out, ["oh" if word == "zero" else word for word in spelled_out], whole]
-    called = last in _DIGIT_CUES and len(amount) > 2 and not _counts(around)
+    called = len(amount) > 2 and not _counts(around) and (last in _DIGIT_CUES or _DIGIT_PHRASE.search(around.before))
     if called or (len(amount) == 3 and _EMERGENCY.search(around.before)):
         return [spelled_out, whole, numbers.pairs(amount)] if len(amount) < 5 else [spelled_out, whole]
-    if 3 <= len(amount) <= 4 and last in _CODE_CUES:
+    failed = len(amount) == 3 and amount[0] in "45" and _FAILURE.match(around.after)
+    if failed or (3 <= len(amount) <= 4 and (last.removesuffix("s") in _CODE_CUES or _is_next_code(around))):
         return [numbers.pairs(amount), whole, spelled_out]
     if len(amount) == 4 and _is_year(int(amount), around, last):
         return [numbers.year(int(amount)), whole, spelled_out]
@@ -280,6 +293,12 @@ def _counts(around: Neighbours) -> bool:
     return following[:1].islower() and is_plural(following)
 
 
+def _is_next_code(around: Neighbours) -> bool:
+    """Whether a number continues others that name rooms, flights and the like: `rooms 101 and 102`."""
+    found = re.search(r"(\w+) (?:\d{3,4}, ){0,3}\d{3,4},? (?:and|or|to) $", around.before)
+    return found is not None and found[1].lower().removesuffix("s") in _CODE_CUES
+
+
 def _is_year(value: int, around: Neighbours, last: str) -> bool:
     if not 1000 <= value <= 2100:
         return False
@@ -289,7 +308,8 @@ def _is_year(value: int, around: Neighbours, last: str) -> bool:
         return True
     following = around.next_word()
     counted = following.endswith("s") and following[:1].islower() and following not in ("was", "is", "has")
-    return value >= 1100 and not counted and (bool(last) or (value >= 1900 and not following))
+    subject = following in _BEGUN or (value >= 1900 and not following)
+    return value >= 1100 and not counted and (bool(last) or subject)
 
 
 def _hexadecimal(text: str, _: Neighbours) -> list[Reading]:
@@ -309,7 +329,22 @@ def _times(text: str, _: Neighbours) -> list[Reading]:
     return [[*amount, "times"], [*amount, "x"]]
 
 
+def _plan(text: str, _: Neighbours) -> list[Reading]:
+    """`401(k)`, `501(c)(3)`, `401k`."""
+    number, *others = re.findall(r"\d+|[A-Za-z]", text)
+    named = [word for other in others for word in spelled(other)]
+    return [[*numbers.pairs(number), *named], [*numbers.digits(number), *named]]
+
+
+def _broadcast(text: str, _: Neighbours) -> list[Reading]:
+    """`8/7c`: eight o'clock in the east, seven in the middle of North America."""
+    first, second = re.findall(r"\d+", text)
+    return [[*numbers.cardinal(int(first)), *numbers.cardinal(int(second)), "central"]]
+
+
 FORMS = {
+    "plan": Form(r"(?<![\w.,$])(?:\d{3}\([a-z]\)(?:\(\d{1,2}\))?|40[13][kb])(?![\w(])", _plan),
+    "broadcast": Form(r"(?<![\w.,/])(?:12/11|11/10|10/9|9/8|8/7|7/6)(?:c| Central)(?!\w)", _broadcast),
     "hexadecimal": Form(r"(?<!\w)0x[\dA-Fa-f]{1,32}(?!\w)", _hexadecimal),
     "scientific": Form(r"(?<![\w.,])\d{1,9}(?:\.\d{1,9})?[eE][+-]?\d{1,3}(?![\w.,]\d)(?!\w)", _scientific),
     "times": Form(rf"(?<![\w.,]){NUMBER}(?:\.\d{{1,9}})?x(?= [a-z])", _times),

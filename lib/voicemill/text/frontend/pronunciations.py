@@ -5,7 +5,7 @@ Merriam-Webster's first pronunciations, as ARPABET without stress.
 
 from __future__ import annotations
 
-NOUN, VERB, PAST, ADJECTIVE = "noun", "verb", "past", "adjective"
+NOUN, VERB, PAST, ADJECTIVE, PROPER = "noun", "verb", "past", "adjective", "proper"
 
 PRONUNCIATIONS: dict[str, dict[str, str]] = {
     "read": {VERB: "R IY D", PAST: "R EH D"},
@@ -83,7 +83,7 @@ PRONUNCIATIONS: dict[str, dict[str, str]] = {
     "entrance": {NOUN: "EH N T R AH N S", VERB: "EH N T R AE N S"},
     "extract": {NOUN: "EH K S T R AE K T", VERB: "IH K S T R AE K T"},
     "export": {NOUN: "EH K S P AO R T", VERB: "IH K S P AO R T"},
-    "polish": {VERB: "P AA L IH SH", NOUN: "P AA L IH SH", "proper": "P OW L IH SH"},
+    "polish": {VERB: "P AA L IH SH", NOUN: "P AA L IH SH", PROPER: "P OW L IH SH"},
     "buffet": {NOUN: "B AH F EY", VERB: "B AH F AH T"},
     "compound": {NOUN: "K AA M P AW N D", VERB: "K AH M P AW N D"},
     "console": {NOUN: "K AA N S OW L", VERB: "K AH N S OW L"},
@@ -94,3 +94,17 @@ PRONUNCIATIONS: dict[str, dict[str, str]] = {
     "blessed": {VERB: "B L EH S T", ADJECTIVE: "B L EH S AH D"},
     "aged": {VERB: "EY JH D", ADJECTIVE: "EY JH AH D"},
 }
+
+NAMES = {
+    "nice": "N IY S",
+    "reading": "R EH D IH NG",
+    "mobile": "M OW B IY L",
+    "job": "JH OW B",
+    "herb": "HH ER B",
+    "lima": "L IY M AH",
+    "slough": "S L AW",
+    "natal": "N AH T AA L",
+}
+"""Words that are pronounced otherwise as names; the dictionary has the word."""
+PLACE_NAMES = frozenset(["nice", "reading", "mobile", "slough", "natal"])
+"""Those that are names of places, which a preposition shows."""

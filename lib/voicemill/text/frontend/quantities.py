@@ -33,6 +33,16 @@ _LABELLED = frozenset(
 """Before a number with a letter that is no unit, as in `exit 12A`."""
 _STREET = rf"(?:[A-Z][a-z]{{1,20}} ){{1,2}}(?:{'|'.join(name.capitalize() for name in sorted(STREETS))})\b"
 """A street's name, before which a capital letter is a direction and no unit."""
+_COUNTED_IN_MILLIONS = frozenset(
+    word_list(
+        "people users viewers customers subscribers voters jobs homes households women men children workers patients "
+        "passengers visitors readers listeners players copies downloads views followers tonnes tons barrels doses "
+        "euros dollars pounds records rows tokens parameters streams refugees residents cases deaths tests shares "
+        "members tourists students adults employees migrants animals trees votes words lines transactions accounts "
+        "devices vehicles cars units tickets fans pensioners taxpayers drivers bottles hits clicks"
+    )
+)
+"""After a number and `m`, which stands for million there and not for meters."""
 _CLOCK_UNITS = {"h": "hour", "m": "minute", "s": "second"}
 _PER = "|".join(sorted(map(re.escape, PER), key=len, reverse=True))
 
@@ -139,11 +149,21 @@ def _unit(text: str, around: Neighbours) -> list[Reading]:
     if len(unit) == 1 and unit.isalpha() and text[-2].isdigit() and around.last_word() in _LABELLED:
         return [[*numbers.cardinal(integer(first)), *spelled(unit)]] if first.isdigit() else [spelled(text)]
     one, many = UNITS.get(unit, ("amp", "amps"))
-    joined = re.search(r"\d-[A-Za-z]", text) is not None and around.next_word() != ""
+    if unit == "m" and text.endswith("m") and text[-2].isdigit() and _counts_millions(first, around):
+        return [[*amount_words(first), *(["to", *amount_words(second)] if second else []), "million"]]
+    joined = re.search(r"\d-[A-Za-z]", text) is not None and re.match(r"\)?\s*[A-Za-z]", around.after) is not None
     attributive = unit not in ("%", "\u00b0") and (joined or is_attributive(around))
     single = first in ("1", "-1") and not second
     words = [*sign_words(sign), *amount_words(first), *(["to", *amount_words(second)] if second else [])]
     return [[*words, *(one if single or attributive else many).split()]]
+
+
+def _counts_millions(amount: str, around: Neighbours) -> bool:
+    """Whether the letter m stands for a million: `1.5m people`, `2m Britons`."""
+    following = around.next_word()
+    if following.lower() in _COUNTED_IN_MILLIONS:
+        return True
+    return re.fullmatch(r"[A-Z][a-z]+(?:ans|ons|ese|ish|is)", following) is not None
 
 
 def _duration(text: str, _: Neighbours) -> list[Reading]:

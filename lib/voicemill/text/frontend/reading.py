@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from voicemill.text.frontend import abbreviations, capitals, chat, heteronyms, patterns, symbols
@@ -52,6 +52,34 @@ _STARTER = re.compile(
 _LABEL = re.compile(r"[aA](?:[,;:)?!]|\.(?!\.))|A(?:[-/]\w|[+&])")
 """The letter and not the article: `a) bread`, `A, B or C`, `A-frame`."""
 _VARIABLE = re.compile(r"\s*[<>=+\u00d7\u00f7*/\u2264\u2265\u2260]\s")
+
+
+_JOINERS = frozenset((",", "and", "or", "&", "to", "through", "\u2013"))
+"""Between Roman numerals of one series."""
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a word stands in its line.
+
+    Attributes:
+        written: words and numbers of the line as written; an empty string for a mark.
+        index: of the word.
+        shouting: most words of the line are in capitals.
+        series: how the Roman numeral before is read, see `capitals.Surroundings`.
+        listed: whether the dictionary lists a word that is not spoken as the names of its letters.
+    """
+
+    written: Sequence[str]
+    index: int
+    shouting: bool
+    series: str
+    listed: Callable[[str], bool]
+
+    def surroundings(self, *, shouting: bool) -> capitals.Surroundings:
+        """The words around, for words in capitals."""
+        before, earlier, after = (_adjacent(self.written, self.index + step) for step in (-1, -2, 1))
+        return capitals.Surroundings(before, earlier, after, shouting, self.series)
 
 
 @dataclass
@@ -154,6 +182,7 @@ def _tokens(line: str, listed: Callable[[str], bool]) -> Iterator[_Token]:
     matches = list(_SCANNER.finditer(line))
     written = [match[0] if match[0] == "&" or match.lastgroup not in _MARKS else "" for match in matches]
     shouting = _is_shouting(line)
+    numerals: dict[int, str] = {}
     skip = -1
     for index, match in enumerate(matches):
         if index <= skip:
@@ -179,7 +208,9 @@ def _tokens(line: str, listed: Callable[[str], bool]) -> Iterator[_Token]:
                     skip, token.end = index + 1, match.end() + 1
                     written[index + 1] = short.counted
             else:
-                token.readings, dotted_initial = _word(text, context, written, index, shouting, listed)
+                place = _Place(written, index, shouting, _series(matches, numerals, index), listed)
+                token.readings, dotted_initial = _word(text, context, place)
+                numerals[index] = capitals.numeral_kind(text, token.readings[0])
                 if (text == "a" and _VARIABLE.match(around.after)) or (
                     text in "aA" and _LABEL.match(line, match.start())
                 ):
@@ -216,44 +247,45 @@ def _adjacent(written: Sequence[str], index: int) -> str:
     return written[index] if 0 <= index < len(written) else ""
 
 
-def _word(
-    text: str,
-    context: abbreviations.WordContext,
-    written: Sequence[str],
-    index: int,
-    shouting: bool,
-    listed: Callable[[str], bool],
-) -> tuple[list[Reading], bool]:
+def _series(matches: Sequence[re.Match[str]], numerals: Mapping[int, str], index: int) -> str:
+    """How the Roman numeral is read that `and`, `or` or a comma joins with the word at `index`; empty without one."""
+    for before in range(index - 1, max(-1, index - 4), -1):
+        if matches[before][0] not in _JOINERS:
+            return numerals.get(before, "") if before < index - 1 else ""
+    return ""
+
+
+def _word(text: str, context: abbreviations.WordContext, place: _Place) -> tuple[list[Reading], bool]:
     """Readings of a word that is no abbreviation, and whether the dot after it belongs to it (an initial)."""
     plain = strip_accents(text)
     if len(text) == 1 and text.isupper():
-        if compass := _compass(text, context, written, index):
+        if compass := _compass(text, context, place):
             return [[compass]], context.dotted and bool(context.after)
         named = context.after[:1].isupper() or context.before[:1].isupper()
         initial = context.dotted and (named or (context.after[:1].islower() and text not in "AI"))
-        single = capitals.read_capitals(text, _surroundings(written, index, False), listed)
+        single = capitals.read_capitals(text, place.surroundings(shouting=False), place.listed)
         if single and (not initial or not context.after or _STARTER.match(context.after)):
             return single, False
         if text in "AI" and not initial:
             return [["A" if text == "A" and _names_letter(context) else text.lower()]], False
         return [spelled(text)], initial
-    if text in ("NE", "NW", "SE", "SW") and (compass := _compass(text, context, written, index)):
+    if text in ("NE", "NW", "SE", "SW") and (compass := _compass(text, context, place)):
         return [[compass]], False
-    found = capitals.read_capitals(plain, _surroundings(written, index, shouting), listed)
+    found = capitals.read_capitals(plain, place.surroundings(shouting=place.shouting), place.listed)
     if found is not None:
         return found, False
-    small = chat.read_small(text, listed)
+    small = chat.read_small(text, place.listed)
     if small:
         return [small], False
     ascii_word = "".join(c for c in plain if c.isascii() and (c.isalpha() or c == "'")).strip("'")
     return ([[ascii_word.lower()]] if ascii_word else [[]]), False
 
 
-def _compass(text: str, context: abbreviations.WordContext, written: Sequence[str], index: int) -> str:
+def _compass(text: str, context: abbreviations.WordContext, place: _Place) -> str:
     """The direction that a letter abbreviates before or after a street's name, with or without dots; else empty."""
-    first = index + (2 if context.dotted else 1)
-    after = [_adjacent(written, first + step) for step in range(5)]
-    before = [_adjacent(written, index - step) for step in (1, 2)]
+    first = place.index + (2 if context.dotted else 1)
+    after = [_adjacent(place.written, first + step) for step in range(5)]
+    before = [_adjacent(place.written, place.index - step) for step in (1, 2)]
     return abbreviations.direction(text, before, after)
 
 
@@ -281,12 +313,6 @@ def _names_letter(context: abbreviations.WordContext) -> bool:
         return True
     return bool(before) and (
         context.after in ("", "in", "to", "and", "or", "is", "for", "on") and not context.before.isupper()
-    )
-
-
-def _surroundings(written: Sequence[str], index: int, shouting: bool) -> capitals.Surroundings:
-    return capitals.Surroundings(
-        _adjacent(written, index - 1), _adjacent(written, index - 2), _adjacent(written, index + 1), shouting
     )
 
 
@@ -339,9 +365,7 @@ def _sentence(text: str, tokens: Sequence[_Token], origins: Sequence[int], lexic
     lower = [word.lower() for word in spoken]
     if marks and marks[-1] in (",", ";", ":"):
         marks[-1] = "."
-    words = tuple(
-        _spoken_word(lower, index, spoken[index], shown[index], marks, lexicon) for index in range(len(lower))
-    )
+    words = tuple(_spoken_word(lower, index, spoken[index], shown, marks, lexicon) for index in range(len(lower)))
     if any(parts):
         words = tuple(replace(word, part=part) for word, part in zip(words, parts, strict=True))
     return ReadSentence(text, words, tuple(choices))
@@ -361,12 +385,12 @@ def _stronger(first: str, second: str) -> str:
 
 
 def _spoken_word(
-    lower: Sequence[str], index: int, spoken: str, shown: str, marks: Sequence[str], lexicon: Lexicon
+    lower: Sequence[str], index: int, spoken: str, written: Sequence[str], marks: Sequence[str], lexicon: Lexicon
 ) -> SpokenWord:
-    word, mark = lower[index], marks[index]
+    word, mark, shown = lower[index], marks[index], written[index]
     if spoken == "A":
         return SpokenWord(word, LETTER_A, mark, shown)
-    if word not in lexicon.own and (chosen := heteronyms.choose(lower, index, marks)):
+    if word not in lexicon.own and (chosen := heteronyms.choose(lower, index, marks, written)):
         others = tuple(phones for phones in heteronyms.pronunciations(word) if phones != chosen)
         return SpokenWord(word, chosen, mark, shown, others)
     return SpokenWord(word, lexicon.pronounce(word).phones, mark, shown)

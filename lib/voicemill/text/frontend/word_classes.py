@@ -11,6 +11,7 @@ DETERMINERS = frozenset(
         "such"
     )
 )
+POSSESSIVES = frozenset(word_list("my your his her its our their whose"))
 AUXILIARIES = frozenset(
     word_list(
         "will would can could shall should may might must do does did don't doesn't didn't won't can't couldn't "
