@@ -28,6 +28,7 @@ HALVES = {
     "sentences-12.tsv": 163,
     "sentences-13.tsv": 157,
     "sentences-14.tsv": 171,
+    "sentences-15.tsv": 178,
 }
 """Parts of the test set, and the least number of sentences in each."""
 GOAL = 0.97
