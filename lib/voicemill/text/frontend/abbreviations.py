@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from voicemill.text.frontend.forms import FUNCTION_WORDS
+from voicemill.text.frontend.names import AFTER_STREETS, BEFORE_SAINTS, SAINTS, STREET_NAMES
 from voicemill.text.frontend.units import MONTHS, WEEKDAYS, word_list
 
 _TITLES = {
@@ -88,6 +89,8 @@ _NOUNS = frozenset(word_list("dr prof sgt rev capt"))
 """Those that also stand alone: `is there a Dr here`."""
 _OWNERS = frozenset(word_list("a the my your his her our their this that another"))
 """Before a title that stands alone."""
+_NEW_SENTENCE = frozenset(word_list("He She It They We I The A This That But And Then When"))
+"""Capitalised words that begin a sentence and are no names."""
 _PLACES = {
     "st": "street",
     "ave": "avenue",
@@ -208,8 +211,67 @@ _GENERAL = {
     "capt": "captain",
     "sgt": "sergeant",
     "lieut": "lieutenant",
+    "hosp": "hospital",
+    "stn": "station",
+    "jct": "junction",
+    "gdns": "gardens",
+    "twp": "township",
+    "ctr": "center",
+    "acad": "academy",
+    "inst": "institute",
+    "treas": "treasurer",
+    "chmn": "chairman",
+    "anon": "anonymous",
+    "contd": "continued",
+    "recd": "received",
+    "suppl": "supplement",
+    "illus": "illustrated",
+    "mkt": "market",
+    "mfr": "manufacturer",
+    "ctte": "committee",
+    "pkt": "packet",
+    "qtr": "quarter",
+    "amt": "amount",
+    "pmt": "payment",
+    "stmt": "statement",
+    "hdqrs": "headquarters",
+    "bdrm": "bedroom",
+    "mtg": "meeting",
+    "yrs": "years",
+    "hrs": "hours",
+    "mos": "months",
+    "wks": "weeks",
+    "vocab": "vocabulary",
+    "admin": "administration",
+    "regt": "regiment",
+    "batt": "battalion",
 }
 """With a dot; those of `_BARE` without one too."""
+_SIZES = {"lg": "large", "lge": "large", "sm": "small", "sml": "small", "med": "medium"}
+"""In recipes and orders, before what they qualify."""
+_FIGURES = {
+    "pop": "population",
+    "alt": "altitude",
+    "elev": "elevation",
+    "wt": "weight",
+    "ht": "height",
+    "amt": "amount",
+    "bal": "balance",
+    "fol": "folio",
+    "col": "column",
+    "cols": "columns",
+    "ep": "episode",
+    "eps": "episodes",
+    "v": "verse",
+    "vv": "verses",
+    "l": "line",
+    "ll": "lines",
+    "n": "note",
+    "nn": "notes",
+    "op": "opus",
+    "mm": "measures",
+}
+"""Before a number alone."""
 _BARE = frozenset(["vs", "dept", "approx", "blvd", "ave", "etc", "bldg", "ctrl", "utd"])
 _BEFORE_NUMBERS = {
     "no": ("number", "numbers"),
@@ -328,11 +390,12 @@ _CALENDAR = {
     "sept": "september",
     **{day[:3]: day for day in WEEKDAYS},
     "tues": "tuesday",
+    "weds": "wednesday",
     "thur": "thursday",
     "thurs": "thursday",
 }
 _AMBIGUOUS_CALENDAR = frozenset(word_list("may mar jan jun sun sat wed mon"))
-_BARE_CALENDAR = frozenset(word_list("mon tue tues wed thu thur thurs fri feb apr aug sept oct nov dec"))
+_BARE_CALENDAR = frozenset(word_list("mon tue tues wed weds thu thur thurs fri feb apr aug sept oct nov dec"))
 _SENTENCE_FINAL = frozenset(word_list("etc inc ltd corp co jr sr esq bros al")) | _PLACES.keys()
 """May end a sentence: before a capital letter their dot is a full stop too."""
 
@@ -417,11 +480,14 @@ def expand(word: str, context: WordContext) -> Abbreviation | None:
         and _is_calendar(key, context, shouted=word.isupper())
     ):
         return _done(_CALENDAR[key], final and not context.after)
-    if capital and key in _BEFORE_PLACES and before_name and not (after_name and key in _PLACES and dotted and final):
-        bare = key == "st" or dotted
-        if bare and not (after_name and key == "st" and _street_before(context.before)):
-            return _done(_BEFORE_PLACES[key])
+    street = key == "st" and after_name and _is_street_before(context)
+    if capital and key in _BEFORE_PLACES and before_name and (key == "st" or dotted) and not street:
+        return _done(_BEFORE_PLACES[key])
     bare_title = key in _BARE_TITLES or (key in _BARE_BEFORE_NAMES and _is_name(context.after) and word[1:].islower())
+    if word == "v" and dotted and before_name and after_name:  # of a trial
+        return _done("versus")
+    if capital and key in _NOUNS and dotted and context.before.lower() in _OWNERS and context.after in _NEW_SENTENCE:
+        return _done(_TITLES[key], True)
     if capital and key in _TITLES and (dotted or bare_title):
         if before_name and not (key == "dr" and after_name and _street_before(context.before)):
             return _done(_TITLES[key])
@@ -432,7 +498,7 @@ def expand(word: str, context: WordContext) -> Abbreviation | None:
     if capital and key in _NOUNS and context.before.lower() in _OWNERS and not before_name:
         return _done(_TITLES[key], final and not context.after)
     if capital and key in _PLACES and (after_name or numbered):
-        return _done(_PLACES[key], final)
+        return _done(_PLACES[key], final and context.after.lower() not in AFTER_STREETS)
     if (
         key == "sr"
         and word == "Sr"
@@ -442,6 +508,18 @@ def expand(word: str, context: WordContext) -> Abbreviation | None:
         and context.after not in _POSITIONS
     ):
         return _done("sister")
+    if not capital and key in _NOUNS and dotted and context.before.lower() in _OWNERS:
+        return _done(_TITLES[key], final)
+    if word == "Hon" and context.before.lower() in ("the", "rt", "right"):
+        return _done(_TITLES[key])
+    if word == "Ste" and before_name:
+        return _done("saint")
+    if word == "Sts" and dotted and before_name:
+        return _done("saints")
+    if key in _SIZES and dotted and not capital and (context.after[:1].islower() or context.before[-1:].isdigit()):
+        return _done(_SIZES[key])
+    if key in _FIGURES and dotted and context.after[:1].isdigit():
+        return _done(_FIGURES[key])
     if key in _SUFFIXES and capital:
         return _done(_SUFFIXES[key], final and not context.after)
     if (
@@ -518,6 +596,16 @@ def _is_calendar(key: str, context: WordContext, *, shouted: bool) -> bool:
     if context.after[:1].isdigit() or context.before[:1].isdigit():
         return True
     return context.dotted and (key in ("mon", "sat", "sun", "wed", "jan", "jun"))
+
+
+def _is_street_before(context: WordContext) -> bool:
+    """Whether a capitalised word before `St.` and a name after it make it a street and no saint."""
+    before, after = context.before.lower(), context.after.lower().removesuffix("'s")
+    if before in BEFORE_SAINTS:
+        return False
+    if before in STREET_NAMES:
+        return True
+    return after not in SAINTS and _street_before(context.before)
 
 
 def _street_before(word: str) -> bool:

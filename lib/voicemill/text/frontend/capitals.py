@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from voicemill.text.frontend import numbers
 from voicemill.text.frontend.forms import Reading, spelled
+from voicemill.text.frontend.names import GIVEN_NAMES
 from voicemill.text.frontend.units import word_list
 
 _ACRONYMS = frozenset(
@@ -21,12 +22,16 @@ _ACRONYMS = frozenset(
 """Read as words although they are written in capitals."""
 _EMPHASISED = frozenset(
     word_list(
-        "a i the no not all and or but yes you never very must stop go now only this that he she we they is was "
-        "are do did can will new old one two big bad out off up down in on at to of for from with what who why "
-        "how when where if so my me your our his her its be been has had have get got let may more most any every "
-        "ever just too also here there then than them him some such own same few both each other over under again "
-        "once about after before good great best free help please thank thanks hello love live real true false "
-        "right wrong left high low open close push pull exit enter danger warning caution note important red fire"
+        "a i the no not all and or but yes you never very must stop go now only this that he she we they is was are do "
+        "did can will new old one two big bad out off up down in on at to of for from with what who why how when where "
+        "if so my me your our his her its be been has had have get got let may more most any every ever just too also "
+        "here there then than them him some such own same few both each other over under again once about after before "
+        "good great best free help please thank thanks hello love live real true false right wrong left high low open "
+        "close push pull exit enter danger warning caution note important red fire buy max pro fun win hot wet dry run "
+        "job day man men boy guy mom dad car bus gas sun sky war law key cut eat pay end far few six ten yet via top "
+        "try use ask put set sit see saw say age air arm bag bar bed bit box cat cup dog egg eye fit fly fox gap gun "
+        "hat hit ice joy kid kit lap leg lie lot mad map mix mud net nut oil own pan pen pie pig pot raw rid row sad "
+        "sex shy ski tax tea tie tip toe toy van add ago"
     )
 )
 """Ordinary words that people write in capitals to stress them."""
@@ -53,9 +58,13 @@ _MIXED = {
     "json": ["jason"],
     "dvds": ["d", "v", "d", "s"],
     "cds": ["c", "d", "s"],
+    "gmbh": ["g", "m", "b", "h"],
+    "mmhg": ["millimeters", "of", "mercury"],
     "saas": ["sass"],
     "paas": ["pass"],
 }
+_DEGREE = re.compile(r"([BMD])(Sc|Phil|Eng|Ed|Mus|Litt|Arch|Tech|Com|Res|Des|Pharm|Th|Min|Div)('?s)?")
+"""An academic degree: `MSc`, `BEngs`."""
 _MONARCHS = frozenset(
     word_list(
         "henry louis elizabeth charles george william james edward richard mary philip napoleon paul john pius "
@@ -130,6 +139,11 @@ def read_capitals(word: str, around: Surroundings, listed: Callable[[str], bool]
         return [_with_ending(_MIXED[mixed[1]], mixed[2])]
     if re.fullmatch(r"[a-z][A-Z]{1,4}|[A-Z][a-z][A-Z]", word):
         return [spelled(word)]
+    degree = _DEGREE.fullmatch(word)
+    if degree:
+        field = degree[2] if degree[2] in ("Phil", "Tech") else ""
+        names = [*spelled(degree[1]), *([field.lower()] if field else spelled(degree[2]))]
+        return [_with_ending(names, degree[3] or "")]
     joined = _joined_words(word, listed)
     if joined:
         return [joined]
@@ -162,6 +176,8 @@ def numeral_kind(word: str, reading: Reading) -> str:
 def _with_ending(words: Reading, ending: str) -> Reading:
     """Words with a plural or possessive ending on the last; a letter's name takes an apostrophe."""
     last = words[-1].lower()
+    if not ending:
+        return words
     return [*words[:-1], last + ("'s" if len(last) == 1 else ending)]
 
 
@@ -211,7 +227,10 @@ def _numeral(word: str, around: Surroundings) -> list[Reading] | None:
     if set(upper) <= set("IVX") and word.isupper():
         if before == "the" or around.after.lower() in ("century", "centuries"):
             return [numbers.ordinal(value), numbers.cardinal(value), spelled(upper)]
-        return [numbers.cardinal(value), ["the", *numbers.ordinal(value)], spelled(upper)]
+        ordinal, cardinal = ["the", *numbers.ordinal(value)], numbers.cardinal(value)
+        person = around.before[:1].isupper() and around.earlier.lower() in GIVEN_NAMES and before not in _COUNTED
+        first, second = (ordinal, cardinal) if person and value < 10 else (cardinal, ordinal)
+        return [first, second, spelled(upper)]
     if len(upper) > 2 and around.before[:1].isupper():
         return [numbers.cardinal(value), spelled(upper)]
     return None

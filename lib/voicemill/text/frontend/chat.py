@@ -69,7 +69,7 @@ _SPELLED = frozenset(
     )
 )
 """Initialisms that people write in small letters; those without vowels are recognised unless they begin a sentence."""
-_SOUNDS = frozenset(word_list("hm hmm mm mmm shh sh psst pst brr grr pfft zzz tsk nth mhm ugh mr mrs ms dr st vs"))
+_SOUNDS = frozenset(word_list("hm hmm mm mmm shh sh psst pst brr grr pfft zzz tsk nth mhm ugh th mr mrs ms dr st vs"))
 """Words without a vowel that are no initialisms."""
 
 
@@ -96,7 +96,7 @@ def _with_digits(text: str, _: Neighbours) -> list[Reading]:
 def _team(text: str, _: Neighbours) -> list[Reading]:
     """`76ers`."""
     *others, last = numbers.cardinal(int(text[:-3]))
-    return [[*others, last + "ers"]]
+    return [[*others, last.removesuffix("e") + "ers"]]
 
 
 FORMS = {

@@ -81,6 +81,24 @@ _VULGAR_FRACTION = re.compile(rf"(?<=(\d))?([{''.join(_VULGAR)}])")
 _COPYRIGHT_TWICE = re.compile(r"(?i)\b(copyright)\s{0,3}(?:\u00a9|\(c\))")
 _SECTION_TWICE = re.compile(r"(?i)\b(section)\s{0,3}\u00a7")
 _ET_CETERA = re.compile(r"(?<=[\s,])&c\.?(?!\w)")
+_HYPHENED_MIXED = re.compile(r"(?<![\w./-])(\d{1,3})-(\d{1,2}/(?:2|3|4|5|6|8|10|12|16|32|64))(?![\w/-])")
+"""`2-3/8` inches."""
+_FOOTNOTE = re.compile(
+    r"\[\^[^\]\s]{1,20}\]:?|(?<=[.,;:!?\"\u201d])(?:\[\d{1,3}\]){1,9}(?!\w)|\[citation needed\]"
+    r"|(?:(?<=[.,;:!?\"\u201d])|(?<=(?<!sin)(?<!cos)(?<!tan)(?<!log)(?<!ile)(?<!ter)(?<!eet)(?<!nch)[a-z]{4}))"
+    r"[\u00b9\u00b2\u00b3\u2074-\u2079][\u2070\u00b9\u00b2\u00b3\u2074-\u2079]?(?!\w)"
+)
+"""The sign of a footnote or a source: `[^1]`, `.[12]`, `results\u00b9`."""
+_VARIABLES = re.compile(r"(?<![\w'])(?<!\d )(?!mm|cm|km|dm|nm|ft|in|mi|yd)([a-z])([a-z])(?=[\u00b2\u00b3]|\^\d)")
+"""A product of two quantities: `mc\u00b2`."""
+_PRODUCT = re.compile(
+    r"(?<=[=+] )(?!(?:is|of|in|to|it|on|at|by|as|or|an|no|so|we|he|me|my|up|us|do|go|if|pi|ln|ok)\b)([a-z])([a-z])"
+    r"(?=\s*(?:[-+=.,;)*/]|$))",
+    re.MULTILINE,
+)
+"""A product of two quantities in a formula: `= ma`."""
+_STYLED = re.compile(r"(?<![A-Za-z])([A-Z])!(?=[a-z]{2})|(?<=[A-Za-z])\$(?=[a-zA-Z]{2})")
+"""Signs for letters in names: `P!nk`, `Ke$ha`."""
 _FENCE = re.compile(r"^\s{0,3}(?:```|~~~).*$", re.MULTILINE)
 _RULE = re.compile(r"^\s{0,3}(?:[-*_][ \t]?){3,}$", re.MULTILINE)
 _LINE_MARK = re.compile(r"^[ \t]{0,8}(?:#{1,6}[ \t]+|>[ \t]?|[-*+][ \t]+(?:\[[ xX]\][ \t]+)?)", re.MULTILINE)
@@ -149,6 +167,9 @@ def clean(text: str) -> str:
     text = _LOGICAL_OR.sub("or", _LOGICAL_AND.sub("and", text))
     text = _GROUPED_BY_DOTS.sub(lambda match: match[0].translate(_SWAPPED), text)
     text = _GROUPED_BY_SPACES.sub(lambda match: re.sub(r"\D", ",", match[0]), text)
+    text = _VARIABLES.sub(r"\1 \2", _FOOTNOTE.sub("", _HYPHENED_MIXED.sub(r"\1 \2", text)))
+    text = _PRODUCT.sub(r"\1 \2", text) if "=" in text else text
+    text = _STYLED.sub(lambda match: match[1] + "i" if match[1] else "s", text)
     text = _DOTTED_LABEL.sub(")", text)
     if "ii)" in text:
         text = _ROMAN_LABEL.sub(lambda match: f"{_ROMAN_LABELS.index(match[1]) + 1})", text)

@@ -73,7 +73,7 @@ class Neighbours:
 
     def last_word(self) -> str:
         """The word before, lower case, or an empty string."""
-        found = re.search(r"([A-Za-z]+)'?[\s.,:(]*$", self.before)
+        found = re.search(r"([A-Za-z]+)(?:'s?)?[\s.,:(]*$", self.before)
         return found[1].lower() if found else ""
 
     def next_word(self) -> str:

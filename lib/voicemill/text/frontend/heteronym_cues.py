@@ -63,11 +63,11 @@ KEEPING = frozenset(
 )
 CONTENTED = frozenset(
     word_list(
-        "life man men woman women cat cats dog dogs puppy kitten cow cows animal animals smile sigh child children baby "
-        "babies boy girl person people look heart mind old crowd customer customers employee employees worker workers "
-        "family families couple husband wife mother father parent parents king queen population citizen citizens "
-        "resident residents nation face expression silence purr grin mood retirement existence soul spirit guest guests "
-        "passenger passengers pupil pupils student students farmer shepherd farmers"
+        "life man men woman women cat cats dog dogs puppy kitten cow cows animal animals smile sigh child children "
+        "baby babies boy girl person people look heart mind old crowd customer customers employee employees worker "
+        "workers family families couple husband wife mother father parent parents king queen population citizen "
+        "citizens resident residents nation face expression silence purr grin mood retirement existence soul spirit "
+        "guest guests passenger passengers pupil pupils student students farmer shepherd farmers"
     )
 )
 """After `content`, which describes people and animals there, their looks and their lives."""

@@ -399,7 +399,10 @@ def _is_named(place: _Context) -> bool:
 
 
 def _does(place: _Context) -> str:
-    before = place.before()
+    before, after = place.before(), place.after()
+    asked = not before or before in classes.CLAUSE_STARTS or before in ("and", "so", "how")
+    if asked and (after in classes.DETERMINERS or after in classes.SUBJECTS | classes.THIRD | {"anyone", "anybody"}):
+        return VERB
     counted = before in ("the", "two", "three", "four", "five", "six", "wild", "several", "female", "these", "those")
     herd = cues.DEER & place.near() and before not in classes.THIRD | {
         "what",

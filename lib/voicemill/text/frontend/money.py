@@ -52,6 +52,7 @@ def _amount_of_money(text: str, around: Neighbours) -> list[Reading]:
     whole, _, fraction = first.replace(",", "").partition(".")
     prefix = spelled(country) if country == "US" else _COUNTRIES.get(country, [])
     singular = around.last_word() in ("a", "an") and around.next_word()[:1].islower()
+    whole = whole or ("0" if len(fraction) == 2 else "")
     if magnitude or second or not whole or len(fraction) not in (0, 2):
         amount = [
             *amount_words(first),

@@ -34,7 +34,7 @@ _CODE_CUES = frozenset(
         "room flight route highway channel bus apartment apt suite gate extension interstate hwy area unit line "
         "boeing airbus porsche peugeot ferrari bmw audi mazda fiat volvo cessna learjet lockheed fokker embraer piper "
         "gulfstream honda yamaha suzuki kawasaki ducati chrysler pontiac intel nokia boxer studio area psalm sonnet "
-        "error http status form proposition lot locker box model fahrenheit levi's"
+        "error http status form proposition lot locker box model fahrenheit levi levis"
     )
 )
 _DIGIT_CUES = frozenset(word_list("dial call ring text sms code passcode password pin zip extension ext"))
@@ -48,6 +48,14 @@ _DIGIT_PHRASE = re.compile(
     re.IGNORECASE,
 )
 """Before a number of three digits or more that is read digit by digit."""
+_TEXTED = re.compile(r"\b(?:text(?:ed|ing)?|sms|txt|message|send|sent)\b[^.?!]{1,30}\bto\s$", re.IGNORECASE)
+"""Before the short number that a message goes to."""
+_ADDRESSED = re.compile(
+    r"\b(?:st|ave|rd|blvd|suite|apt|box|street|avenue|road|drive|dr|lane|ln|court|ct|place|pl|way|square|sq|nyc)\b"
+    r"[^?!;]{0,30} ?(?:[A-Za-z]{2,15}),?\s$",
+    re.IGNORECASE,
+)
+"""An address before its ZIP code."""
 _BEGUN = frozenset(word_list("was is has had saw brought marked will would became began proved ended gave"))
 """Verbs after a year that is their subject."""
 _FAILURE = re.compile(r"\s(?:errors?\b|Not Found|not found|page\b|status\b)")
@@ -94,6 +102,8 @@ def fraction(text: str, around: Neighbours) -> list[Reading]:
     if denominator in (0, 1) or denominator > 100 or numerator > denominator * (3 if denominator < 20 else 1):
         return [over]
     words = numbers.fraction(numerator, denominator)
+    if numerator == denominator and around.next_word() in ("vision", "hindsight", "eyesight"):
+        return [[*numbers.cardinal(numerator), *numbers.cardinal(denominator)], over]
     if numerator == denominator:
         return [[*numbers.cardinal(numerator), "out", "of", *numbers.cardinal(denominator)], over]
     if denominator in (5, 10, 20, 100) and (
@@ -132,7 +142,8 @@ def _version(text: str, _: Neighbours) -> list[Reading]:
 
 def _ratio(text: str, _: Neighbours) -> list[Reading]:
     first, second = text.split(":")
-    return [[*numbers.cardinal(int(first)), "to", *numbers.cardinal(int(second))]]
+    found = [[*numbers.cardinal(int(first)), join, *numbers.cardinal(int(second))] for join in ("to", "by")]
+    return found[::-1] if text in ("16:9", "4:3", "21:9") else found
 
 
 def _verses(text: str, _: Neighbours) -> list[Reading]:
@@ -149,7 +160,7 @@ def _product(text: str, around: Neighbours) -> list[Reading]:
     parts = [numbers.cardinal(integer(part)) for part in re.split(r" ?[x\u00d7] ?", text)]
     by = [word for part in parts for word in ("by", *part)][1:]
     found = [by, ["times" if word == "by" else word for word in by]]
-    return found[::-1] if _in_equation(around) else found
+    return found[::-1] if _in_equation(around) or around.after.startswith("^") else found
 
 
 def _in_equation(around: Neighbours) -> bool:
@@ -230,12 +241,16 @@ def _minus(_: str, __: Neighbours) -> list[Reading]:
     return [["minus"]]
 
 
+_ENDINGS = frozenset(word_list("ish way ply day man odd bit pin cup can set lap gig bed pax fold"))
+"""Words of three letters after a number that are no initialism: `7ish`."""
+
+
 def _code(text: str, around: Neighbours) -> list[Reading]:
     words: Reading = []
     for chunk in re.findall(r"[A-Za-z]+|\d+", text):
         if chunk.isalpha():
             hyphened = len(chunk) > 1 and chunk.islower() and "-" + chunk in text
-            speakable = (len(chunk) > 3 or hyphened) and re.search("[aeiouAEIOU]", chunk)
+            speakable = chunk in _ENDINGS or ((len(chunk) > 3 or hyphened) and re.search("[aeiouAEIOU]", chunk))
             words += [chunk.lower()] if speakable else spelled(chunk)
         elif len(chunk) == 4 and text[0].isupper() and 1900 <= int(chunk) <= 2100 and "-" not in text:
             words += numbers.year(int(chunk))
@@ -277,6 +292,10 @@ def _number(text: str, around: Neighbours) -> list[Reading]:
     called = len(amount) > 2 and not _counts(around) and (last in _DIGIT_CUES or _DIGIT_PHRASE.search(around.before))
     if called or (len(amount) == 3 and _EMERGENCY.search(around.before)):
         return [spelled_out, whole, numbers.pairs(amount)] if len(amount) < 5 else [spelled_out, whole]
+    if len(amount) in (5, 6) and _TEXTED.search(around.before):
+        return [spelled_out, whole]
+    if len(amount) == 5 and not around.next_word()[:1].islower() and _ADDRESSED.search(around.before):
+        return [spelled_out, whole]
     failed = len(amount) == 3 and amount[0] in "45" and _FAILURE.match(around.after)
     if failed or (3 <= len(amount) <= 4 and (last.removesuffix("s") in _CODE_CUES or _is_next_code(around))):
         return [numbers.pairs(amount), whole, spelled_out]
@@ -308,6 +327,8 @@ def _is_year(value: int, around: Neighbours, last: str) -> bool:
         return True
     following = around.next_word()
     counted = following.endswith("s") and following[:1].islower() and following not in ("was", "is", "has")
+    if 1010 <= value < 1100 and value % 10 and last in ("the", "a") and following[:1].islower() and not counted:
+        return True
     subject = following in _BEGUN or (value >= 1900 and not following)
     return value >= 1100 and not counted and (bool(last) or subject)
 
@@ -329,22 +350,7 @@ def _times(text: str, _: Neighbours) -> list[Reading]:
     return [[*amount, "times"], [*amount, "x"]]
 
 
-def _plan(text: str, _: Neighbours) -> list[Reading]:
-    """`401(k)`, `501(c)(3)`, `401k`."""
-    number, *others = re.findall(r"\d+|[A-Za-z]", text)
-    named = [word for other in others for word in spelled(other)]
-    return [[*numbers.pairs(number), *named], [*numbers.digits(number), *named]]
-
-
-def _broadcast(text: str, _: Neighbours) -> list[Reading]:
-    """`8/7c`: eight o'clock in the east, seven in the middle of North America."""
-    first, second = re.findall(r"\d+", text)
-    return [[*numbers.cardinal(int(first)), *numbers.cardinal(int(second)), "central"]]
-
-
 FORMS = {
-    "plan": Form(r"(?<![\w.,$])(?:\d{3}\([a-z]\)(?:\(\d{1,2}\))?|40[13][kb])(?![\w(])", _plan),
-    "broadcast": Form(r"(?<![\w.,/])(?:12/11|11/10|10/9|9/8|8/7|7/6)(?:c| Central)(?!\w)", _broadcast),
     "hexadecimal": Form(r"(?<!\w)0x[\dA-Fa-f]{1,32}(?!\w)", _hexadecimal),
     "scientific": Form(r"(?<![\w.,])\d{1,9}(?:\.\d{1,9})?[eE][+-]?\d{1,3}(?![\w.,]\d)(?!\w)", _scientific),
     "times": Form(rf"(?<![\w.,]){NUMBER}(?:\.\d{{1,9}})?x(?= [a-z])", _times),

@@ -6,7 +6,7 @@ repetition is bounded or unambiguous, so that scanning is linear in the length o
 
 from __future__ import annotations
 
-from voicemill.text.frontend import addresses, chat, dates, money, numerals, places, quantities, symbols
+from voicemill.text.frontend import addresses, chat, dates, money, notations, numerals, places, quantities, symbols
 from voicemill.text.frontend.forms import Form, Neighbours, Reading
 from voicemill.text.frontend.units import word_list
 
@@ -16,6 +16,7 @@ _FORMS: dict[str, Form] = (
     | money.FORMS
     | quantities.FORMS
     | numerals.FORMS
+    | notations.FORMS
     | places.FORMS
     | symbols.FORMS
     | chat.FORMS
@@ -24,7 +25,8 @@ _ORDER = word_list(
     "url email host_port site file suffix drive path shortcut flag with handle language star zip_code phone "
     "iso_date dotted_date slash_date month_days month_day day_month calendar_range slang verses working_days "
     "clock_range lap clock dotted_clock timetable hour decade duration stones per_amount short_year years era "
-    "plan broadcast tablespoons old_money money money_code heat pence per feet_product feet_inches feet feet_alone inches "
+    "plan broadcast size_range old_ordinal caliber stone_alone tablespoons old_money money money_code heat pence per "
+    "feet_product feet_inches feet feet_alone inches "
     "product_unit unit_range fraction_inches fraction_unit mixed marked_out_of short_date fraction division unit "
     "ordinal version ratio hexadecimal scientific times countdown degree double_equals minus product range "
     "roman_ordinal roman_range letter_range bearing party state_dotted state_name state formula_group formula ion "

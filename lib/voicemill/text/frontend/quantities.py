@@ -48,7 +48,7 @@ _PER = "|".join(sorted(map(re.escape, PER), key=len, reverse=True))
 
 
 def _per(text: str, around: Neighbours) -> list[Reading]:
-    symbol = len(text) < 4 and not re.search(rf"\d ?(?:[{CURRENCY_SIGNS}%]|{_UNIT})?$", around.before)
+    symbol = len(text) < 4 and not re.search(rf"\d ?(?:[{CURRENCY_SIGNS}%kKmMbB]|bn|{_UNIT})?$", around.before)
     if symbol and not re.search(r"[a-z]{3}$", around.before):
         return [spelled(text)]
     return [["per", *PER[text[1:]].split()], ["a", *PER[text[1:]].split()]]
@@ -139,7 +139,7 @@ def _fraction_inches(text: str, around: Neighbours) -> list[Reading]:
     if around.before.count('"') % 2:  # the mark closes a quotation
         return words
     if whole:
-        return [[*one, "inches"] for one in words]
+        return [[*one, "inch" if is_attributive(around) else "inches"] for one in words]
     return [[*words[0], "inch"], [*words[0], "of", "an", "inch"]]
 
 
@@ -181,6 +181,14 @@ def _stones(text: str, _: Neighbours) -> list[Reading]:
     return [[*whole, "pound" if pounds == "1" else "pounds"], whole]
 
 
+def _stone_alone(text: str, around: Neighbours) -> list[Reading]:
+    """`15 st`, which is no ordinal."""
+    amount = text.removesuffix(".").removesuffix("st").strip()
+    if numbers.ordinal_ending(int(amount)) == "st" and not re.search(r"\bweigh\w*\b[^.]{0,20}$", around.before):
+        return [numbers.ordinal(int(amount))]
+    return [[*numbers.cardinal(int(amount)), "stone"]]
+
+
 def _feet_alone(text: str, around: Neighbours) -> list[Reading]:
     """`10' high`, `a 6' fence`."""
     amount = numbers.cardinal(int(text[:-1]))
@@ -210,6 +218,7 @@ FORMS = {
         _duration,
     ),
     "stones": Form(r"(?<![\w.,])\d{1,2} ?st\.? \d{1,2} ?lbs?(?!\w)(?:\.(?=\s+[a-z]|[,;:]))?", _stones),
+    "stone_alone": Form(r"(?<![\w.,])\d{1,2} ?st(?!\w)(?:\.(?!\s+[A-Z]|$))?", _stone_alone),
     "feet_alone": Form(
         r"(?<![\w.,'])\d{1,4}'(?= (?:high|tall|long|wide|deep|thick|above|below|away|apart|across|by|from|of)\b)"
         r"|(?<=\b[Aa] )\d{1,4}'(?= [a-z])|(?<=\b[Tt]he )\d{1,4}'(?= [a-z])",

@@ -15,7 +15,7 @@ POSSESSIVES = frozenset(word_list("my your his her its our their whose"))
 AUXILIARIES = frozenset(
     word_list(
         "will would can could shall should may might must do does did don't doesn't didn't won't can't couldn't "
-        "wouldn't shouldn't"
+        "wouldn't shouldn't cannot needn't mustn't mightn't shan't"
     )
 )
 MODALS = AUXILIARIES | frozenset(
