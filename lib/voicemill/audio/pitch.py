@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,7 +112,43 @@ def pyin(
     return Pitch(f0=f0, voiced=voiced, probability=probability)
 
 
-def range_of(samples: Samples, rate: int, *, seconds: float = 60.0) -> tuple[float, float]:
+@dataclass(frozen=True, eq=False)
+class RangePart:
+    """Samples (n,) at `rate` Hz, a part of what a speaker's pitch range is taken from."""
+
+    samples: Samples
+    rate: int
+
+    @property
+    def frame(self) -> int:
+        """Length of a frame (samples), about 46 ms."""
+        return 1 << max(6, round(math.log2(self.rate * 0.046)))
+
+    @property
+    def widest(self) -> tuple[float, float]:
+        """Lowest and highest pitch (Hz) that is looked for."""
+        return max(50.0, math.ceil(2 * self.rate / self.frame) + 1.0), min(800.0, self.rate / 2)
+
+    def voiced(self) -> Floats:
+        """Pitch (Hz) of the frames that are certainly voiced, every 23 ms."""
+        low, high = self.widest
+        found = pyin(
+            self.samples, sample_rate=self.rate, fmin=low, fmax=high, frame_length=self.frame, hop_length=self.frame // 2
+        )
+        return found.f0[found.voiced & (found.probability > _SURELY_VOICED)]
+
+
+def _in_order(function: Callable[[RangePart], Floats], parts: Sequence[RangePart]) -> list[Floats]:
+    return [function(part) for part in parts]
+
+
+def range_of(
+    samples: Samples,
+    rate: int,
+    *,
+    seconds: float = 60.0,
+    run: Callable[[Callable[[RangePart], Floats], Sequence[RangePart]], Sequence[Floats]] = _in_order,
+) -> tuple[float, float]:
     """A speaker's own pitch range, from a first pass over a wide one.
 
     A narrow range avoids octave errors and is faster. The rule is three quarters of the first quartile to one and a
@@ -123,24 +159,20 @@ def range_of(samples: Samples, rate: int, *, seconds: float = 60.0) -> tuple[flo
         samples: recording or joined clips (n,).
         rate: Hz.
         seconds: at most this much is analysed, in ten parts spread evenly.
+        run: applies a function to the parts; here one after the other, in a pool side by side.
 
     Returns:
         (fmin, fmax) in whole Hz; (65, 600) if less than half a second is voiced.
     """
-    frame = 1 << max(6, round(math.log2(rate * 0.046)))
-    lowest, highest = max(50.0, math.ceil(2 * rate / frame) + 1.0), min(800.0, rate / 2)
-    hop = frame // 2
+    whole = RangePart(samples, rate)
+    lowest, highest = whole.widest
     stretch = int(rate * seconds / 10)
     starts = [0] if len(samples) <= 10 * stretch else np.linspace(0, len(samples) - stretch, 10).astype(int).tolist()
     size = len(samples) if len(starts) == 1 else stretch
-    voiced = []
-    for start in starts:
-        part = samples[start : start + size]
-        if len(part):
-            found = pyin(part, sample_rate=rate, fmin=lowest, fmax=highest, frame_length=frame, hop_length=hop)
-            voiced.append(found.f0[found.voiced & (found.probability > _SURELY_VOICED)])
-    f0 = np.concatenate(voiced) if voiced else np.zeros(0)
-    if f0.size * hop < rate / 2:
+    parts = [RangePart(samples[start : start + size], rate) for start in starts if len(samples) > start]
+    voiced = run(RangePart.voiced, parts)
+    f0 = np.concatenate(voiced) if parts else np.zeros(0)
+    if f0.size * (whole.frame // 2) < rate / 2:
         return 65.0, min(600.0, rate / 2)
     low, first, third, high = np.percentile(f0, (1.0, 25.0, 75.0, 99.0)).tolist()
     return (

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,13 +31,31 @@ _LONGEST_NAME = 64
 """Characters of a name that anyone can have written into a file."""
 
 
+@dataclass(frozen=True)
+class MarksTask:
+    """The marks of a recording: of the sound in `decoded` and of its file, `source`."""
+
+    decoded: Path
+    source: Path
+    trusted_signers: str | None
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Watermark of a recording, and the credentials that say that it is synthetic speech."""
+
+    watermark: Detection
+    credentials: Credentials | None
+
+
 def of_synthetic_speech(context: PreparationContext, decoded: Sequence[DecodedRecording]) -> None:
     """Name the recordings that are synthetic speech, and whose: a voice trained on them is not a person's."""
     examined = decoded[:RECORDINGS]
     request = context.request
+    tasks = [MarksTask(one.path, one.source.path, request.trusted_signers) for one in examined]
     marked = []
-    for recording in examined:
-        if whose := _voice(recording, request.known_voices, request.trusted_signers):
+    for recording, marks in zip(examined, context.pool.map(marks_of, tasks), strict=True):
+        if whose := _voice(marks, request.known_voices):
             marked.append(f"{recording.source.path.name} ({whose})")
     if marked:
         context.observer.note(
@@ -44,14 +64,18 @@ def of_synthetic_speech(context: PreparationContext, decoded: Sequence[DecodedRe
         )
 
 
-def _voice(recording: DecodedRecording, known: Iterable[Origin], anchors: str | None) -> str | None:
+def marks_of(task: MarksTask) -> Marks:
+    """Look for the marks of synthetic speech in one recording."""
+    watermark = detect_in_file(task.decoded, speeds=False, most=WINDOWS)
+    held = read_credentials(task.source, task.trusted_signers)
+    return Marks(watermark, held if held is not None and held.valid and held.synthetic else None)
+
+
+def _voice(marks: Marks, known: Iterable[Origin]) -> str | None:
     """Whose synthetic speech a recording is, and by which marks; None for one that is not marked."""
-    watermark = detect_in_file(recording.path, speeds=False, most=WINDOWS)
-    held = read_credentials(recording.source.path, anchors)
-    if held is not None and not (held.valid and held.synthetic):
-        held = None
-    marks = "; ".join((*_of_credentials(held), *_of_watermark(watermark, held, known)))
-    return one_line(marks) if marks else None
+    held = marks.credentials
+    found = "; ".join((*_of_credentials(held), *_of_watermark(marks.watermark, held, known)))
+    return one_line(found) if found else None
 
 
 def _of_credentials(held: Credentials | None) -> Iterator[str]:

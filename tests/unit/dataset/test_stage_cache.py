@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import shutil
 from pathlib import Path
 
@@ -82,6 +83,40 @@ def test_modules_that_are_reached_through_others_count() -> None:
     assert "voicemill.audio.onnx" in import_closure("voicemill.audio.vad")
     assert "voicemill.weights.nemo_runtime" in import_closure("voicemill.align.transcription")
     assert "voicemill.training" not in import_closure("voicemill.dataset.prepare")
+
+
+def test_the_pattern_finds_what_a_parser_finds() -> None:
+    """In every module of the library, beside imports for type checkers."""
+    for path in (LIBRARY / "voicemill").rglob("*.py"):
+        name = ".".join(path.relative_to(LIBRARY).with_suffix("").parts).removesuffix(".__init__")
+        assert set(stage_cache._imports(path, name, LIBRARY)) == _parsed_imports(path), path
+
+
+def _parsed_imports(path: Path) -> set[str]:
+    tree = ast.parse(path.read_bytes())
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+    found = set()
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}", *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {one for one in found if one.partition(".")[0] == "voicemill" and stage_cache._source(one, LIBRARY)}
+
+
+def test_a_relative_import_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "voicemill").mkdir()
+    (tmp_path / "voicemill/a.py").write_text("from .b import value\n")
+    with pytest.raises(ValueError, match=r"voicemill\.a has a relative import"):
+        import_closure("voicemill.a", tmp_path)
 
 
 def test_imports_of_functions_count_and_those_of_type_checkers_do_not(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from voicemill.audio import decode, device, pitch
 from voicemill.dataset import stage_cache
 from voicemill.dataset.candidates import CandidateClip
 from voicemill.dataset.clip_results import PitchResult, PitchSettings
-from voicemill.dataset.pool import ClipPool
+from voicemill.dataset.pool import ClipPool, TaskPool
 
 if TYPE_CHECKING:
     from voicemill.dataset.context import PreparationContext
@@ -41,7 +41,7 @@ class PitchTask:
     target: Path
 
 
-def range_of_clips(clips: Sequence[Path]) -> tuple[float, float]:
+def range_of_clips(clips: Sequence[Path], pool: TaskPool) -> tuple[float, float]:
     """The speaker's pitch range (Hz) from clips spread evenly over the recording, about a minute in all."""
     chosen: list[npt.NDArray[np.float32]] = []
     seconds, rate = 0.0, 0
@@ -52,7 +52,7 @@ def range_of_clips(clips: Sequence[Path]) -> tuple[float, float]:
         seconds += len(samples) / rate
         if seconds >= RANGE_SECONDS:
             break
-    return pitch.range_of(np.concatenate(chosen), rate)
+    return pitch.range_of(np.concatenate(chosen), rate, run=pool.map)
 
 
 def pitch_of(task: PitchTask) -> PitchResult:
@@ -112,7 +112,7 @@ def run(context: PreparationContext, clips: Sequence[CandidateClip]) -> tuple[Pi
     folder.mkdir()
     chosen = context.request.device
     with context.clock.stage(NAME, len(clips), sum(clip.cut.seconds for clip in clips)):
-        fmin, fmax = range_of_clips([clip.path for clip in clips])
+        fmin, fmax = range_of_clips([clip.path for clip in clips], context.pool)
         settings = PitchSettings(context.request.sample_rate, round(fmin, 2), round(fmax, 2), device=chosen)
         tasks = [
             PitchTask(clip.path, clip.cut.sha256, settings, context.cache, folder / f"{clip.id}.npz") for clip in clips

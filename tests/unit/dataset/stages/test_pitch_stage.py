@@ -10,6 +10,7 @@ import soundfile
 from voicemill import files
 from voicemill.audio import pitch
 from voicemill.dataset.clip_results import PitchSettings
+from voicemill.dataset.pool import ClipPool
 from voicemill.dataset.stages.pitch import PitchTask, pitch_of, range_of_clips
 
 RATE = 22_050
@@ -60,5 +61,5 @@ def test_a_clip_of_another_rate_is_a_mistake(task: PitchTask) -> None:
 
 
 def test_the_range_holds_the_pitch(task: PitchTask) -> None:
-    low, high = range_of_clips([task.clip] * 3)
+    low, high = range_of_clips([task.clip] * 3, ClipPool(1))
     assert low < 120 < high
