@@ -27,8 +27,8 @@ from voicemill.text.lexicon import default_lexicon
 
 FEWEST_SPANS = 16
 """With fewer spans of speech, all are recognised."""
-_INTERVAL = 4
-"""Every so many spans, one is recognised."""
+INTERVALS = (8, 4)
+"""Every so many spans, one is recognised; the smaller interval where the words between were not placed."""
 _FEWEST_WORDS = 3
 """Words of a span that is looked up in the script: fewer stand in many places."""
 _PACE = (0.8, 7.0)
@@ -81,11 +81,11 @@ class FollowTask:
     short: tuple[tuple[int, int], ...] = ()
 
 
-def landmarks(count: int) -> list[int]:
-    """Indices of the spans that are recognised first; all of them in a short recording."""
+def landmarks(count: int, interval: int) -> list[int]:
+    """Indices of the spans that are recognised first, one in `interval`; all of them in a short recording."""
     if count < FEWEST_SPANS:
         return list(range(count))
-    return sorted({*range(0, count, _INTERVAL), count - 1})
+    return sorted({*range(0, count, interval), count - 1})
 
 
 def stretches(

@@ -1,7 +1,7 @@
 """Script recognition: words with times in a long recording, recognised with a language model of its own script.
 
-The language model is a trigram model of the script's words. Every fourth span is recognised, and the words between are
-placed by forced alignment where they fit (`script_following`). The other spans are recognised in up to three passes:
+The language model is a trigram model of the script's words. Every eighth span is recognised, and the words between are
+placed by forced alignment where they fit (`script_following`); where they do not, every fourth is. The other spans are recognised in up to three passes:
 
 1. First pass over every span: PocketSphinx with every other frame skipped, two densities per codebook, and no second
    search.
@@ -168,6 +168,13 @@ class _Search:
         self.found |= zip(order, self.run(_recognise_span, tasks, observer), strict=True)
         self.thorough |= set(order) if full_pass else set()
 
+    def follow_from(self, landmarks: Sequence[int]) -> None:
+        """Recognise some of the spans, and place the words between them."""
+        self.recognise(index for index in landmarks if index not in self.found)
+        if len(landmarks) < len(self.spans):
+            self.recognise([index for index in self.unsure(landmarks) if index not in self.thorough], full_pass=True)
+            self.follow()
+
     def follow(self) -> None:
         """Place the words of the spans between those that are sure, where the reader followed the script."""
         sure = self.found.keys() - self.unsure(self.found)
@@ -251,12 +258,9 @@ def recognise_script(
                     Path(made) / f"near-{block.start}", sentences[part.start : part.stop], script.lexicon
                 )
                 models |= dict.fromkeys(block, near)
-        landmarks = script_following.landmarks(len(windows))
-        search.recognise(index for index in landmarks if index not in search.found)
-        if len(landmarks) < len(windows):
-            search.recognise(search.unsure(landmarks), full_pass=True)
-            search.follow()
-            search.recognise(index for index in models if index not in search.found)
+        for interval in script_following.INTERVALS:
+            search.follow_from(script_following.landmarks(len(windows), interval))
+        search.recognise(index for index in models if index not in search.found)
         search.follow()
         unsure = [index for index in search.unsure(models) if index not in search.thorough]
         if unsure:
