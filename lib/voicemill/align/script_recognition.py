@@ -1,7 +1,8 @@
 """Script recognition: words with times in a long recording, recognised with a language model of its own script.
 
 The language model is a trigram model of the script's words. Every eighth span is recognised, and the words between are
-placed by forced alignment where they fit (`script_following`); where they do not, every fourth is. The other spans are recognised in up to three passes:
+placed by forced alignment where they fit (`script_following`); where they do not, every fourth is recognised. The other
+spans are recognised in up to three passes:
 
 1. First pass over every span: PocketSphinx with every other frame skipped, two densities per codebook, and no second
    search.

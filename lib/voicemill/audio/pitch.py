@@ -133,7 +133,12 @@ class RangePart:
         """Pitch (Hz) of the frames that are certainly voiced, every 23 ms."""
         low, high = self.widest
         found = pyin(
-            self.samples, sample_rate=self.rate, fmin=low, fmax=high, frame_length=self.frame, hop_length=self.frame // 2
+            self.samples,
+            sample_rate=self.rate,
+            fmin=low,
+            fmax=high,
+            frame_length=self.frame,
+            hop_length=self.frame // 2,
         )
         return found.f0[found.voiced & (found.probability > _SURELY_VOICED)]
 
