@@ -37,7 +37,11 @@ TESTS = {
     "bundle": ("lib/voicemill/bundle", "tests/unit/bundle tests/unit/verify"),
     "verify": ("lib/voicemill/verify", "tests/unit/verify tests/unit/runtime/test_marked_speech.py"),
     "casimir": ("lib/voicemill/casimir", "tests/unit/casimir"),
-    "lane": ("lib/voicemill/lane", "tests/unit/lane"),
+    "lane": (
+        "lib/voicemill/lane",
+        "tests/unit/lane tests/unit/test_machine.py tests/apps/test_entry_points.py tests/apps/test_first_second.py "
+        "tests/apps/test_lane_results.py tests/apps/test_voice_train_prod.py",
+    ),
     "lane_status": ("lib/voicemill/lane_status.py", "tests/unit/test_lane_status.py"),
     "records": ("lib/voicemill/records.py", "tests/unit/weights/test_manifest.py tests/unit/bundle"),
     "cache_keys": (
@@ -65,6 +69,11 @@ class Mutant:
     place: tuple[int, int]
     column: int
     edit: tuple[str, dict[str, object], int]
+
+    @property
+    def key(self) -> str:
+        """The change as text, the same in every run on the same source."""
+        return json.dumps([self.path, self.place, self.column, self.edit])
 
     def __str__(self) -> str:
         return f"{self.path}:{self.place[0]} {self.edit[0].rpartition('/')[2]}"
@@ -192,13 +201,36 @@ def tool(folder: Path) -> Path:
     return programs
 
 
-def mutate(name: str, folder: Path, count: int, seconds: float, seed: int) -> Result:
-    """Run `count` random mutants of one entry of `TESTS`; no further one after so much processor time."""
+class Outcomes:
+    """The mutants of earlier runs with one seed that a test noticed, in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.killed = set(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else set()
+
+    def add(self, mutant: Mutant) -> None:
+        """Record a mutant that a test noticed."""
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(f"{mutant.key}\n")
+
+
+def mutate(name: str, folder: Path, count: int, seconds: float, seed: int, *, again: bool = False) -> Result:
+    """Run `count` random mutants of one entry of `TESTS`; no further one after so much processor time.
+
+    Args:
+        name: of the entry.
+        folder: of the tool, the copy of the tree and the outcomes of earlier runs.
+        count: of the sample.
+        seconds: of processor time.
+        seed: of the sample.
+        again: count those that a test noticed in an earlier run with this seed as killed, without another try.
+    """
     module, tests = TESTS[name]
     programs = tool(folder)
     tree = Tree(folder / f"tree-{name}", folder / "libraries")
     covered = tree.cover(tests)
     chosen, total = sample(mutants(tree.folder, module, programs), count, seed)
+    outcomes = Outcomes(folder / f"killed-{name}-{seed}.jsonl")
     edits = [[mutant.path, *mutant.edit] for mutant in chosen]
     argv = [str(programs / "python"), str(HERE / "mutant_sources.py")]
     done = subprocess.run(argv, cwd=tree.folder, input=json.dumps(edits), capture_output=True, text=True, check=True)
@@ -215,6 +247,9 @@ def mutate(name: str, folder: Path, count: int, seconds: float, seed: int) -> Re
             break
         if text is None:
             continue
+        if again and mutant.key in outcomes.killed:
+            killed += 1
+            continue
         path, names = tree.folder / mutant.path, covered.tests(tree.folder, mutant)
         original = path.read_text(encoding="utf-8")
         path.write_text(text, encoding="utf-8")
@@ -223,7 +258,9 @@ def mutate(name: str, folder: Path, count: int, seconds: float, seed: int) -> Re
         spent += taken
         print(f"{mutant}: {'lived' if lived else 'killed'} ({len(names)} tests, {taken:.1f} s)", file=sys.stderr)
         killed += not lived
-        if lived:
+        if not lived:
+            outcomes.add(mutant)
+        else:
             survivors.append(f"{mutant}\n{changes(original, text)}")
     server.close()
     return Result(total, killed, tuple(survivors))
@@ -309,13 +346,15 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=60, help="mutants of each (default: 60)")
     parser.add_argument("--minutes", type=float, default=60.0, help="of processor time, for each")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--again", action="store_true", help="try only those that lived in earlier runs with this seed")
     parser.add_argument("--work", type=Path, default=ROOT / "cache/mutants")
     options = parser.parse_args()
     if unknown := set(options.names) - set(TESTS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     print("| module | mutants | run | killed | share | 95 % |\n|---|---:|---:|---:|---:|---:|")
     for name in options.names or TESTS:
-        found = mutate(name, options.work.resolve(), options.count, 60 * options.minutes, options.seed)
+        work, seconds = options.work.resolve(), 60 * options.minutes
+        found = mutate(name, work, options.count, seconds, options.seed, again=options.again)
         share, interval = "none", ""
         if found.run:
             low, high = wilson(found.killed, found.run)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import itertools
 import json
 import shutil
+import struct
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,6 +19,7 @@ from tests.unit.verify.conftest import Signed, certify, write_stability
 from voicemill.bundle.manifest import artifact_sha256
 from voicemill.bundle.signing import generate_keys, read_public_key
 from voicemill.bundle.statements import BESIDE, COMPANIONS, sign_bundle
+from voicemill.verify import plain_files
 from voicemill.verify.checklist import Verification, verify_bundle
 from voicemill.verify.rows import MAX_ATTRIBUTION_BYTES, Demand
 from voicemill.weights.allowlist import load_allowlist
@@ -299,3 +302,15 @@ def test_a_signature_of_an_earlier_version_still_holds(voice, signed: Signed, ke
     assert not verify_bundle(root, voice.shipped, signature=demand).ok  # nothing covers the bill of materials
     (beside / "voice_bundle.cdx.json").unlink()
     assert verify_bundle(root, voice.shipped, signature=demand).ok == (kept == "none")
+
+
+def test_a_zip_at_the_end_is_found_whatever_its_comment_is() -> None:
+    """The end record may be followed by a comment of up to 65,535 bytes, and begin at the file's first byte."""
+    for before in (b"fLaC" + bytes(1000), b"fLaC"):
+        for comment in (0, 1, 0xFFFF):
+            record = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0, 0, 0, 0, comment)
+            found = plain_files.fault("a.flac", io.BytesIO(before + record + bytes(comment)))
+            assert found == "it is a zip when read from its end", (len(before), comment)
+            assert plain_files.fault("a.flac", io.BytesIO(before + record + bytes(comment + 1))) == ""
+    record = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0, 0, 0, 0, 0xFFFF)
+    assert plain_files._ends_as_zip(io.BytesIO(record + bytes(0xFFFF)))

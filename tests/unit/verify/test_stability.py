@@ -176,7 +176,10 @@ def test_figures_belong_to_one_bundle(tmp_path: Path) -> None:
     assert read_stability(root, DIGEST) is None
     files.write_json(stability_path(root), found.model_dump(mode="json"))
     assert read_stability(root, DIGEST) == found
-    assert read_stability(root, "1" * 64) is None
+    for digest in ("1" * 64, "f" * 64):
+        other = found.model_copy(update={"bundle_manifest_sha256": "8" * 64})
+        files.write_json(stability_path(root), other.model_dump(mode="json"))
+        assert read_stability(root, digest) is None
     older = found.model_dump(mode="json", exclude={"second_recogniser", "doubted"})
     older |= {"stability_version": "voice_stability/1", "failed": 2, "failures": {"recogniser": 1, "clipping": 1}}
     files.write_json(stability_path(root), older)
@@ -185,6 +188,29 @@ def test_figures_belong_to_one_bundle(tmp_path: Path) -> None:
     assert (read.failed, read.doubted, read.second_recogniser) == (2, 1, "")
     stability_path(root).write_text(json.dumps({"count": 1}))
     assert read_stability(root, DIGEST) is None
+
+
+def test_the_sentences_stay_the_same() -> None:
+    """The figures of different versions are of the same sentences."""
+    made = sentences(500, seed=1)
+    assert (
+        files.sha256_bytes("\n".join(made).encode())
+        == "ca4520612fbcfc6c0eb2cd8d3ec5514158593213df6e452c4e8144c4d57ee2a7"
+    )
+
+
+def test_a_word_that_ends_after_the_sound_is_a_wrong_length(whisper: WhisperRecogniser) -> None:
+    class Late(RecordedVoice):
+        """Whose last word ends a tenth of a second after its samples."""
+
+        def speak(self, text: str) -> Iterator[SpokenChunk]:
+            (chunk,) = super().speak(text)
+            last = chunk.words[-1]
+            yield SpokenChunk(
+                chunk.samples, (*chunk.words[:-1], TimedWord(last.text, last.start, last.end + 0.1, last.phones))
+            )
+
+    assert measured(Late(), whisper, 1).failures["length"] == 1
 
 
 def test_sentences_of_every_kind_and_length() -> None:
