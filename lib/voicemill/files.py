@@ -17,6 +17,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -246,15 +247,32 @@ def read_json(path: Path, *, max_bytes: int = MAX_JSON_BYTES) -> Any:
     return parse_json(read_bounded(path, max_bytes), max_bytes=max_bytes)
 
 
+def regular_reader(descriptor: int, path: Path | str) -> BufferedReader:
+    """A reader of an open regular file; the descriptor of anything else, a folder too, is closed.
+
+    Args:
+        descriptor: open for reading, with O_NONBLOCK where it may be a pipe.
+        path: for the error.
+
+    Raises:
+        OSError: it is no regular file (EISDIR, EINVAL).
+    """
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise OSError(errno.EINVAL, "not a regular file", str(path))
+
+
 def read_bounded(path: Path, max_bytes: int) -> bytes:
     """The bytes of a regular file, at most one more than `max_bytes`; it never waits for a pipe or device.
 
     Raises:
         OSError: it cannot be read, or is no regular file.
     """
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as handle:
-        if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", str(path))
+    with regular_reader(os.open(path, os.O_RDONLY | os.O_NONBLOCK), path) as handle:
         return handle.read(max_bytes + 1)
 
 

@@ -268,8 +268,11 @@ def test_a_whole_file_is_read_only_within_its_bound(kind: str, tmp_path: Path) -
     else:
         with path.open("wb") as handle:
             handle.truncate(300 * 10**9)
+    open_before = len(os.listdir("/proc/self/fd"))
     with pytest.raises(OSError) as caught:  # noqa: PT011 - the number is compared
         files.read_whole(path, 1000)
+    assert len(os.listdir("/proc/self/fd")) == open_before
+    assert caught.value.filename == str(path)
     assert caught.value.errno == {"folder": errno.EISDIR, "sparse": errno.EFBIG}.get(kind, errno.EINVAL)
 
 

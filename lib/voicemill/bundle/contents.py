@@ -6,7 +6,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import stat
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from typing import TypeVar
 
 from voicemill import path_names
 from voicemill.errors import BundleFileError, StorageError
+from voicemill.files import regular_reader
 from voicemill.workers import usable_cores
 
 MAX_ENTRIES = 10_000
@@ -174,9 +174,11 @@ def open_regular(root: Path, relative: str) -> Iterator[BufferedReader]:
         raise _irregular(relative) from error
     finally:
         os.close(folder)
-    with os.fdopen(descriptor, "rb") as handle:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise _irregular(relative)
+    try:
+        opened = regular_reader(descriptor, relative)
+    except OSError as error:
+        raise _irregular(relative) from error
+    with opened as handle:
         yield handle
 
 

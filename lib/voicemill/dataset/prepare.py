@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import shutil
-from collections.abc import Mapping
 from importlib import metadata as packages
 from pathlib import Path
 
@@ -27,7 +26,7 @@ from voicemill.dataset.models import PreparationModels
 from voicemill.dataset.pool import ClipPool
 from voicemill.dataset.prepared import PreparedDataset, keep, load, require_kept, with_rights
 from voicemill.dataset.request import PreparationRequest
-from voicemill.dataset.sources import Sources
+from voicemill.dataset.sources import require_unchanged
 from voicemill.dataset.stage_clock import StageClock, write_timings
 from voicemill.dataset.stages import (
     alignment,
@@ -121,7 +120,7 @@ def _prepare(
                 transcriber=CachedTranscriber(models.recogniser, cache) if models.recogniser else None,
                 checker=models.checker,
             )
-            _run_stages(context, sources, edits.recordings(inputs), manifest.Identity(key, inputs, tools))
+            _run_stages(context, resolved, manifest.Identity(key, inputs, tools))
             publication.enter_context(folder_lock(root))  # no edit is saved between the copy and the publication
             require_unused(root)
             resolution.require_unchanged(root, resolved.before, key)
@@ -139,11 +138,13 @@ def _pool(request: PreparationRequest, shared: Path) -> ClipPool | RayPool:
 
 
 def _run_stages(
-    context: PreparationContext, sources: Sources, digests: Mapping[str, str], identity: manifest.Identity
+    context: PreparationContext, resolved: resolution.ResolvedRequest, identity: manifest.Identity
 ) -> None:
     """Run the stages in their order and leave the finished dataset in the staging folder."""
-    request = context.request
-    decoded = voice_activity.run(context, decode.run(context, sources.recordings))
+    request, sources, digests = context.request, resolved.sources, edits.recordings(identity.inputs)
+    decoded = decode.run(context, sources.recordings)
+    require_unchanged(resolved.stamps)
+    decoded = voice_activity.run(context, decoded)
     recording_warnings.of_synthetic_speech(context, decoded.usable)
     decoded, separated = separation.run(context, decoded)
     decoded, levels = loudness.run(context, decoded)

@@ -31,7 +31,7 @@ from voicemill.dataset.request import (
     Source,
     WebRecordingSource,
 )
-from voicemill.dataset.sources import Sources, gather
+from voicemill.dataset.sources import Sources, Stamp, gather
 from voicemill.errors import DatasetError, RefusedError, UsageError
 from voicemill.progress import Observer
 from voicemill.workspace import Workspace
@@ -61,12 +61,14 @@ class ResolvedRequest:
         sources: recordings and texts.
         inputs: digest of every input, for the content key.
         before: the dataset of this name, None where there is none.
+        stamps: of the input files, taken before they were hashed.
     """
 
     request: PreparationRequest
     sources: Sources
     inputs: tuple[SourceFile, ...]
     before: DatasetDescription | None
+    stamps: Mapping[Path, Stamp]
 
 
 def resolve(request: PreparationRequest, workspace: Workspace, observer: Observer) -> ResolvedRequest | PreparedDataset:
@@ -103,6 +105,7 @@ def resolve(request: PreparationRequest, workspace: Workspace, observer: Observe
     sources = gather(source, recognise=inherits_text or request.recognise is not None)
     if request.track is not None or request.channel is not None:
         require_selection(sources.recordings[0].path, request.selection)
+    stamps = sources.stamps()
     inputs = _with_lexicon(request, sources.digests())
     if before is not None and same_source(before, request, inputs):
         request, inputs = inherit(request, inputs, before, workspace)
@@ -114,7 +117,7 @@ def resolve(request: PreparationRequest, workspace: Workspace, observer: Observe
     request = _with_decisions(request, root, before, inputs)
     inputs = (*inputs, *edits.source_file(request.edits or ()))
     require_replaceable(request, inputs, before, root)
-    return ResolvedRequest(request, sources, inputs, before)
+    return ResolvedRequest(request, sources, inputs, before, stamps)
 
 
 def _with_decisions(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from voicemill.protocol import one_line
 from voicemill.text import transcripts
 from voicemill.text.captions import Caption, is_timed
 from voicemill.text.metadata import unlisted
+
+Stamp = tuple[int, int] | None
+"""Bytes and nanoseconds of the last change."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,10 @@ class Sources:
     documents: tuple[Path, ...]
     notes: tuple[str, ...] = ()
 
+    def stamps(self) -> dict[Path, Stamp]:
+        """Size and time of every input file; None for one that is not there."""
+        return {path: _stamp(path) for path in (*(each.path for each in self.recordings), *self.documents)}
+
     def digests(self) -> tuple[SourceFile, ...]:
         """Name, size and sha256 of every input file, recordings first."""
         recordings = {recording.path: recording.name for recording in self.recordings}
@@ -56,6 +64,29 @@ class Sources:
             *(_digest(path, name, "recording", required=len(recordings) == 1) for path, name in recordings.items()),
             *(_digest(path, path.name, "text", required=True) for path in self.documents),
         )
+
+
+def require_unchanged(stamps: Mapping[Path, Stamp]) -> None:
+    """Refuse inputs that were written to since they were stamped: what was decoded is not what was hashed.
+
+    Raises:
+        DatasetError: `input_changed:<name>`.
+    """
+    for path, stamp in stamps.items():
+        if _stamp(path) != stamp:
+            raise DatasetError(
+                f"{path} was changed while it was being read.",
+                reason=f"input_changed:{path.name}",
+                hint="Wait until it is complete, then start again.",
+            )
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 def gather(source: Source, *, recognise: bool = False) -> Sources:

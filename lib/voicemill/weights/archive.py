@@ -67,8 +67,16 @@ def inspect_archive(path: Path, targets: frozenset[str] = ALLOWED_TARGETS) -> Ar
             reason=f"archive_missing:{path.as_posix()}",
             hint="Give the path of a .nemo file.",
         ) from error
-    with os.fdopen(descriptor, "rb") as handle:
+    try:
+        opened = files.regular_reader(descriptor, path)
+    except OSError as error:
+        raise _irregular() from error
+    with opened as handle:
         return inspect_open(handle, targets)
+
+
+def _irregular() -> GateError:
+    return unsafe("not_a_regular_file", "The archive is not a regular file.")
 
 
 def inspect_open(handle: BinaryIO, targets: frozenset[str] = ALLOWED_TARGETS) -> ArchiveReport:
@@ -79,7 +87,7 @@ def inspect_open(handle: BinaryIO, targets: frozenset[str] = ALLOWED_TARGETS) ->
     """
     status = os.fstat(handle.fileno())
     if not stat.S_ISREG(status.st_mode):
-        raise unsafe("not_a_regular_file", "The archive is not a regular file.")
+        raise _irregular()
     size = status.st_size
     if size > MAX_ARCHIVE_BYTES:
         raise unsafe("too_large", f"The archive is larger than {MAX_ARCHIVE_BYTES} bytes.")

@@ -185,6 +185,29 @@ def test_a_dataset_that_came_meanwhile_stays(
     assert [each.name for each in (tmp_path / "datasets").iterdir()] == ["demo"]
 
 
+@pytest.mark.parametrize("which", ["recording", "script"])
+def test_an_input_that_grows_while_it_is_read_is_refused(
+    request_of: PreparationRequest, piece_audio: Path, piece_script: Path, tmp_path: Path, which: str
+) -> None:
+    """A copy that had not ended: other bytes would be decoded than were hashed."""
+    audio, script = tmp_path / "take.flac", tmp_path / "take.txt"
+    shutil.copy(piece_audio, audio)
+    shutil.copy(piece_script, script)
+
+    class Writing(SilentObserver):
+        def stage(self, name: str, total: int | None = None) -> None:
+            if name == "decode":
+                with (audio if which == "recording" else script).open("ab") as file:
+                    file.write(bytes(1))
+
+    place = Workspace(work=tmp_path / "work", cache=tmp_path / "cache")
+    changed = dataclasses.replace(request_of, source=recording_source(audio, script))
+    with pytest.raises(DatasetError) as caught:
+        prepare(changed, place, Writing())
+    assert caught.value.reason == f"input_changed:{'take.flac' if which == 'recording' else 'take.txt'}"
+    assert not place.dataset("demo").exists()
+
+
 def test_a_changed_file_is_noticed(prepared: PreparedDataset, tmp_path: Path) -> None:
     root = tmp_path / "copy"
     shutil.copytree(prepared.root, root)

@@ -164,7 +164,11 @@ def test_alias_bomb_is_refused_quickly_in_bounded_memory(archives, refusal):
 
 def test_files_that_are_no_archives(tmp_path, refusal):
     os.mkfifo(tmp_path / "fifo.nemo")
-    assert refusal(tmp_path / "fifo.nemo") == "not_a_regular_file"
+    (tmp_path / "folder.nemo").mkdir()
+    open_before = len(os.listdir("/proc/self/fd"))
+    for name in ("fifo.nemo", "folder.nemo"):
+        assert refusal(tmp_path / name) == "not_a_regular_file"
+    assert len(os.listdir("/proc/self/fd")) == open_before
     (tmp_path / "text.nemo").write_text("dry run placeholder")
     assert refusal(tmp_path / "text.nemo") == "not_a_plain_tar"
     with pytest.raises(UsageError) as caught:
