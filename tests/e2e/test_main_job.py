@@ -3,14 +3,21 @@ us."""
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
 import subprocess
 import sys
+import time
+import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
+from voicemill.dataset import edits
+from voicemill.dataset.prepared import load
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
@@ -222,20 +229,106 @@ def test_the_bundle_verifies_after_a_move_and_a_flipped_bit_is_named(
     assert [row["path"] for row in json.loads(done.stdout)["differences"]] == ["sample.wav"]
 
 
-def test_a_second_run_reuses_everything_and_force_gives_the_same_weights(
+def voice_prep(work: Path, *arguments: str) -> subprocess.Popen[str]:
+    argv, environment = command(work, Path(), Path())
+    return subprocess.Popen(
+        [argv[0], "voice-prep", *arguments],
+        env=environment,
+        cwd=work,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def race(work: Path, recording: tuple[Path, Path]) -> tuple[subprocess.Popen[str], str]:
+    """Two lanes started together: the one that runs, and what the other, which has ended, wrote to stderr."""
+    argv, environment = command(work, *recording)
+    lanes = [
+        subprocess.Popen(
+            argv,
+            env=environment,
+            cwd=work,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        for _ in range(2)
+    ]
+    while all(lane.poll() is None for lane in lanes):
+        time.sleep(0.05)
+    running, refused = sorted(lanes, key=lambda lane: lane.returncode is not None)
+    _, errors = refused.communicate(timeout=60)
+    assert refused.returncode == 1, errors
+    return running, errors
+
+
+def drop(review: subprocess.Popen[str], dataset: str, clips: list[str]) -> int:
+    """Drop clips on the page of a review; the number of decisions that it has saved."""
+    assert review.stdout is not None
+    page = urllib.parse.urlsplit(json.loads(review.stdout.readline().removeprefix("STATS "))["url"])
+    saved = 0
+    for clip in clips:
+        server = http.client.HTTPConnection(page.netloc, timeout=60)
+        body = json.dumps({"dataset": dataset, "clip": clip, "verdict": "drop"})
+        headers = {"Content-Type": "application/json", "Origin": f"http://{page.netloc}"}
+        server.request("POST", f"{page.path}edit", body, headers)
+        saved += server.getresponse().status == 200
+        server.close()
+    return saved
+
+
+def test_two_lanes_two_reviews_and_a_deletion_at_once(
     finished: tuple[Path, subprocess.CompletedProcess[str]], recording: tuple[Path, Path]
 ) -> None:
+    """One lane ends as if it were alone, the other and the deletion are refused at once, and no decision is lost."""
+    work = finished[0]
+    folder, status = work / "work/datasets/anna", work / "work/artifacts/prod_tts_train_status.json"
+    before, dataset = json.loads(status.read_text()), load(folder)
+    assert dataset is not None
+    lane, refused = race(work, recording)
+    assert "[tts-prod][error] lane_busy:work" in refused
+    assert lane.stdout is not None
+    assert any("ARTIFACT" in line and "dataset_manifest" in line for line in lane.stdout)
+    os.killpg(lane.pid, signal.SIGSTOP)  # so that the lane does not end before the other programs have begun
+    try:
+        deletion = voice_prep(work, "delete", "anna", "--yes")
+        _, errors = deletion.communicate(timeout=120)
+        assert (deletion.returncode, "[voice-prep][error] lane_busy:anna" in errors) == (1, True), errors
+        reviews = [voice_prep(work, "review", "anna", "--workers", "1") for _ in range(2)]
+    finally:
+        os.killpg(lane.pid, signal.SIGCONT)
+    clips = [entry.id for entry in dataset.entries]
+    with ThreadPoolExecutor() as threads:
+        saved = list(threads.map(drop, reviews, [dataset.sha256] * 2, [clips[::2], clips[1::2]]))
+    for review in reviews:
+        review.send_signal(signal.SIGINT)
+        _, errors = review.communicate(timeout=60)
+        assert review.returncode == 0, errors
+    _, errors = lane.communicate(timeout=600)
+    assert lane.returncode == 0, errors
+    assert "unchanged" in errors
+    assert "trained already" in errors
+    assert json.loads(status.read_text())["metrics"]["weights_sha256"] == before["metrics"]["weights_sha256"]
+    assert saved == [len(clips[::2]), len(clips[1::2])]
+    assert {(edit.start, edit.verdict) for edit in edits.read(folder)} == {(e.start, "drop") for e in dataset.entries}
+    (folder / edits.NAME).unlink()
+
+
+def test_force_gives_the_same_weights_while_the_dataset_is_deleted(
+    finished: tuple[Path, subprocess.CompletedProcess[str]], recording: tuple[Path, Path]
+) -> None:
+    """A deletion at the same moment comes before the lane has a dataset, or is refused."""
     work = finished[0]
     status = work / "work/artifacts/prod_tts_train_status.json"
     before = json.loads(status.read_text())
-    argv, environment = command(work, *recording)
-    again = subprocess.run(argv, env=environment, cwd=work, capture_output=True, text=True, timeout=600, check=False)
-    assert again.returncode == 0, again.stderr
-    assert "unchanged" in again.stderr
-    assert "trained already" in again.stderr
     argv, environment = command(work, *recording, "--force")
+    deletion = voice_prep(work, "delete", "anna", "--yes")
     forced = subprocess.run(argv, env=environment, cwd=work, capture_output=True, text=True, timeout=1200, check=False)
+    _, errors = deletion.communicate(timeout=60)
     assert forced.returncode == 0, forced.stderr
+    assert deletion.returncode == 0 or "[voice-prep][error] lane_busy:anna" in errors, errors
     after = json.loads(status.read_text())
     # The first run was interrupted and resumed, this one was not: the weights are the same all the same.
     assert after["metrics"]["weights_sha256"] == before["metrics"]["weights_sha256"]
