@@ -33,9 +33,12 @@ TOOL = "cosmic-ray==8.7.0"  # MIT
 COVERAGE = "coverage>=7.6,<8"  # Apache-2.0
 HERE = Path(__file__).parent
 TESTS = {
-    "weights": ("lib/voicemill/weights", "tests/unit/weights"),
-    "bundle": ("lib/voicemill/bundle", "tests/unit/bundle tests/unit/verify"),
-    "verify": ("lib/voicemill/verify", "tests/unit/verify tests/unit/runtime/test_marked_speech.py"),
+    "weights": ("lib/voicemill/weights", "tests/unit/weights tests/unit/test_bounds.py"),
+    "bundle": ("lib/voicemill/bundle", "tests/unit/bundle tests/unit/verify tests/unit/test_bounds.py"),
+    "verify": (
+        "lib/voicemill/verify",
+        "tests/unit/verify tests/unit/runtime/test_marked_speech.py tests/unit/test_bounds.py",
+    ),
     "casimir": ("lib/voicemill/casimir", "tests/unit/casimir"),
     "lane": (
         "lib/voicemill/lane",
@@ -48,7 +51,7 @@ TESTS = {
         "lib/voicemill/dataset/stage_cache.py lib/voicemill/dataset/cached_recognition.py "
         "lib/voicemill/dataset/resolution.py",
         "tests/unit/dataset/test_stage_cache.py tests/unit/dataset/test_cached_recognition.py "
-        "tests/unit/dataset/test_existing.py",
+        "tests/unit/dataset/test_resolution.py tests/unit/dataset/test_existing.py",
     ),
 }
 """Names of `make mutants ARGS=`: what is mutated, and the tests that have to notice it."""

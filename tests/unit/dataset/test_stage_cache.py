@@ -3,10 +3,12 @@ from __future__ import annotations
 import ast
 import shutil
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from pydantic import BaseModel
 
+from voicemill import files
 from voicemill.dataset import stage_cache
 from voicemill.dataset.stage_cache import LIBRARY, code_digest, import_closure
 
@@ -29,6 +31,52 @@ def test_a_file_is_computed_once(tmp_path: Path) -> None:
     assert [stage_cache.cached_file(path, make) for _ in range(2)] == [False, True]
     assert len(made) == 1
     assert path.read_bytes() == b"x"
+
+
+def test_the_place_of_an_entry(tmp_path: Path) -> None:
+    assert stage_cache.entry(tmp_path, "pitch", "abcd", ".bin") == tmp_path / "pitch" / "ab" / "abcd.bin"
+    digest = files.content_key(code_digest(PITCH), 1, "two")
+    found = stage_cache.model_entry(tmp_path, "kind", PITCH, 1, "two")
+    assert found == tmp_path / "kind" / digest[:2] / f"{digest}.json"
+
+
+def test_packages_and_their_parents_are_found(tmp_path: Path) -> None:
+    """A package's code is its `__init__`, and a module runs that of every package that it lies in."""
+    package = tmp_path / "voicemill/inner"
+    package.mkdir(parents=True)
+    (tmp_path / "voicemill/__init__.py").touch()
+    (package / "__init__.py").write_text(
+        "from voicemill import (\n    other,  # a comment, with a comma\n    third\n)\n"
+    )
+    (package / "deep.py").write_text("import os, voicemill.third\nimport voicemillx.no\nfrom voicemill.none import x\n")
+    (tmp_path / "voicemill/other.py").write_text("x = 1\n")
+    (tmp_path / "voicemill/third.py").write_text("from voicemill.inner.deep import y\n")
+    found = import_closure("voicemill.inner.deep", tmp_path)
+    assert found == {
+        "voicemill": tmp_path / "voicemill/__init__.py",
+        "voicemill.inner": package / "__init__.py",
+        "voicemill.inner.deep": package / "deep.py",
+        "voicemill.other": tmp_path / "voicemill/other.py",
+        "voicemill.third": tmp_path / "voicemill/third.py",
+    }
+    assert list(found) == sorted(found)
+    assert import_closure("voicemill.none", tmp_path) == {}
+
+
+def test_the_digest_of_packages_is_of_their_sources(tmp_path: Path) -> None:
+    def package(name: str, text: str) -> ModuleType:
+        folder = tmp_path / name / "inner"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "a.py").write_text(text)
+        (folder / "data.txt").write_text(name)
+        made = ModuleType(name)
+        made.__path__ = [str(tmp_path / name)]
+        return made
+
+    one, two, three = package("one", "x = 1"), package("two", "x = 1"), package("three", "x = 2")
+    assert stage_cache.package_digest(one) == stage_cache.package_digest(two)
+    assert stage_cache.package_digest(one) != stage_cache.package_digest(three)
+    assert stage_cache.package_digest(one, three) != stage_cache.package_digest(one)
 
 
 def test_a_failed_entry_leaves_nothing(tmp_path: Path) -> None:
