@@ -68,6 +68,8 @@ def guarded(
             on_error,
         )
     except OSError as error:
+        if (long := path_names.too_long(error)) is not None:
+            return _report(long, program, on_error)
         return _report(StorageError.from_os_error(error, error.filename or "a file"), program, on_error)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import unicodedata
 from pathlib import PurePosixPath
@@ -32,6 +33,18 @@ def check_utf8(name: str, where: str) -> None:
             reason=f"name_not_utf8:{shown}",
             hint="Rename it, for instance with convmv, and start again.",
         )
+
+
+def too_long(error: OSError) -> UsageError | None:
+    """The refusal of a name that is longer than the file system allows; None for another error."""
+    if error.errno != errno.ENAMETOOLONG:
+        return None
+    shown = str(error.filename)[:60].encode("unicode_escape").decode("ascii")
+    return UsageError(
+        f"A name is longer than the file system allows: {shown}…",
+        reason=f"name_too_long:{shown}",
+        hint="Give a shorter path; of a text, check that its option takes a text.",
+    )
 
 
 def safe_relative(path: str) -> PurePosixPath:

@@ -77,3 +77,34 @@ def test_a_command_inside_such_a_folder(tmp_path: Path) -> None:
     (folder / "bundle").mkdir()
     code, said = run("voice-verify", "bundle", "bundle", cwd=folder)
     assert code in (1, 2, 3), said
+
+
+LONG = b"x" * 300
+
+
+@pytest.mark.parametrize(
+    ("app", "arguments"),
+    [
+        ("voice-prep", ["--audio", LONG + b".wav"]),
+        ("voice-prep", ["review", LONG]),
+        ("voice-prep", ["import", LONG]),
+        ("voice-verify", ["bundle", LONG]),
+        ("voice-verify", ["status", LONG]),
+        ("voice-bundle", ["import", LONG]),
+        ("voice-train-prod", ["--audio", LONG]),
+        ("voice-train-prod", ["--init-from", LONG]),
+        ("voice-train-prod", ["say", "--bundle", LONG, "--text", "x", "--out", "a.wav"]),
+    ],
+)
+def test_a_name_that_is_too_long_is_refused(app: str, arguments: list[str | bytes], tmp_path: Path) -> None:
+    places = {"WORK_DIR": bytes(tmp_path / "work"), "CACHE_DIR": bytes(tmp_path / "cache")}
+    code, said = run(app, *arguments, cwd=tmp_path, **places)
+    assert (code, b"[error] name_too_long:" in said) == (1, True), said
+    assert b"Cannot write" not in said
+
+
+def test_a_setting_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    places = {"WORK_DIR": bytes(tmp_path / "work"), "CACHE_DIR": bytes(tmp_path / "cache")}
+    for name in ("AUDIO_PATH", "PROD_TTS_DATASET_MANIFEST"):
+        code, said = run("voice-train-prod", "--dry-run", cwd=tmp_path, **places, **{name: LONG})
+        assert (code, b"[error] name_too_long:" in said) == (1, True), said

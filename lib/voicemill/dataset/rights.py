@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -119,10 +120,9 @@ def of_manifest(manifest: Path, sha256: str) -> Rights | None:
 
 def _statement(consent: str) -> str:
     if "\n" not in consent and len(consent) < 4096:
-        path = Path(consent)
-        if path.is_file():
-            return _from_file(path)
-        if consent.lower().endswith(_FILE_SUFFIXES) or path.is_dir():
+        if os.path.isfile(consent):  # pathlib raises for a name that is too long, as a statement is
+            return _from_file(Path(consent))
+        if consent.lower().endswith(_FILE_SUFFIXES) or os.path.lexists(consent):
             raise UsageError(
                 f"There is no file {consent} with a statement of consent.",
                 reason="consent_missing",

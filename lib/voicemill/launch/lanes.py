@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from voicemill import git
+from voicemill import git, path_names
 from voicemill.boundary import Interrupts, missing_module
 from voicemill.errors import DependencyError, InterruptedRunError, RefusedError, StorageError, VoicemillError
 from voicemill.lane_status import StatusFile, describe, liveness, read_lane_status
@@ -188,6 +188,7 @@ def final_state(
 
     Raises:
         DependencyError: a package could not be imported.
+        UsageError: `name_too_long`.
         InterruptedRunError: the reader of stdout has exited.
     """
     try:
@@ -196,6 +197,10 @@ def final_state(
                 yield
             except BrokenPipeError as error:
                 raise InterruptedRunError(signal.SIGPIPE) from error
+            except OSError as error:
+                if (long := path_names.too_long(error)) is not None:
+                    raise long from error
+                raise
     except VoicemillError as error:
         with contextlib.suppress(StorageError):  # if the disk failed, report the first error
             _finish(status, state_of(error), error.reason)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,27 @@ def test_what_is_no_statement(tmp_path: Path, name: str, data: bytes | None, rea
     with pytest.raises(UsageError) as caught:
         rights.parse_rights(str(tmp_path / name), None)
     assert caught.value.reason == reason
+
+
+def test_a_statement_in_one_long_line_is_no_path() -> None:
+    statement = "I, Ann Lee, agree that my recordings are made into a synthetic voice. " * 20
+    found = rights.parse_rights(statement, None)
+    assert found is not None
+    assert found.consent == statement.strip()
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "loop", "device"])
+def test_a_path_of_something_else_is_no_statement(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "signed"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero" if kind == "device" else "signed")
+    with pytest.raises(UsageError) as caught:
+        rights.parse_rights(str(path), None)
+    assert caught.value.reason == "consent_missing"
 
 
 def test_an_empty_statement() -> None:
