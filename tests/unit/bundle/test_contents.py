@@ -91,11 +91,12 @@ def test_no_link_is_followed_below_the_root(tmp_path):
     (tmp_path / "linked").symlink_to("real")
     (tmp_path / "root").symlink_to("real")
     (tmp_path / "real/link").symlink_to("inner/file")
+    os.mkfifo(tmp_path / "pipe")
     with contents.open_regular(tmp_path, "real/inner/file") as handle:
         assert handle.read() == b"x"
     with contents.open_regular(tmp_path / "root", "inner/file") as handle:
         assert handle.read() == b"x", "the root itself may be a link"
-    for relative in ("linked/inner/file", "real/link", "real/inner", "real/inner/file/more"):
+    for relative in ("linked/inner/file", "real/link", "real/inner", "real/inner/file/more", "pipe/file"):
         with pytest.raises(BundleFileError) as caught:
             contents.digest_file(tmp_path, relative)
         assert caught.value.code == "not_a_regular_file", relative
@@ -106,6 +107,10 @@ def test_no_link_is_followed_below_the_root(tmp_path):
     with pytest.raises(BundleFileError) as caught:
         contents.digest_file(tmp_path, "../x")
     assert caught.value.code == "unsafe_path"
+    long = "x" * 300
+    with pytest.raises(StorageError) as unreadable:
+        contents.digest_file(tmp_path, long)
+    assert unreadable.value.reason == f"not_readable:{tmp_path / long}"
     with pytest.raises(StorageError) as unreadable:
         contents.digest_file(tmp_path / "none", "file")
     assert unreadable.value.reason == f"not_readable:{tmp_path / 'none'}"
