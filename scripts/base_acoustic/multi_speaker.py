@@ -21,6 +21,7 @@ from voicemill.training.config import TrainingConfig
 from voicemill.training.fastpitch_model import build_fastpitch, write_nemo_lexicon
 from voicemill.training.fastpitch_module import AcousticModule
 from voicemill.training.fastpitch_weights import write_base
+from voicemill.training.mel_adversary import MelAdversary
 
 WARMUP_STEPS, FINAL_RATIO = 200, 0.02
 AVERAGE_DECAY = 0.999
@@ -30,7 +31,7 @@ RECENT = 200
 
 
 class BaseTraining:
-    """One training of a base.
+    """One training of a base, with a discriminator of its mels where the preset has one.
 
     Attributes:
         batches: of all speakers.
@@ -44,6 +45,7 @@ class BaseTraining:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._model = build_fastpitch(config, speakers[0].pitch, folder / "lexicon.cmudict").to(self._device).eval()
         self._module = AcousticModule(self._model, config.acoustic, seed=config.seed)
+        self._module.adversary = MelAdversary(config.seed) if config.acoustic.adversarial else None
         self.batches = SpeakerBatches(
             self._model, speakers, config.audio, size=config.acoustic.batch_size, seed=config.seed
         )
@@ -100,6 +102,7 @@ class BaseTraining:
         self.step += 1
         decay = min(AVERAGE_DECAY, (1 + self.step) / (10 + self.step))
         torch._foreach_lerp_(self._average, [weight.detach() for weight in self._weights], 1 - decay)
+        losses = losses.detached()
         self._recent.append((float(losses.mel), float(losses.duration), float(losses.pitch)))
 
     def mean_losses(self) -> dict[str, float]:
@@ -113,6 +116,7 @@ class BaseTraining:
             "weights": [weight.detach() for weight in self._weights],
             "average": self._average,
             "optimiser": self._optimiser.state_dict(),
+            "adversary": None if self._module.adversary is None else self._module.adversary.state(),
             "speakers": [speaker.name for speaker in self._speakers],
             "step": self.step,
             "seconds": self.seconds,
@@ -134,6 +138,8 @@ class BaseTraining:
                 for weight, value in zip(weights, saved, strict=True):
                     weight.copy_(value)
         self._optimiser.load_state_dict(state["optimiser"])
+        if self._module.adversary is not None and state["adversary"] is not None:
+            self._module.adversary.restore(state["adversary"])
         self.step, self.seconds = state["step"], state["seconds"]
 
     def export(self, path: Path) -> None:

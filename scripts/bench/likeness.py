@@ -12,12 +12,12 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from judges import shipped_judges
 
-from voicemill.evaluation.judging import Panel
-from voicemill.metrics.inputs import JudgedSentences
+from voicemill.evaluation.judging import Judged, Panel
 from voicemill.metrics.intervals import interval_of_mean
 from voicemill.synthesis.vocoders import IstftVocoder
 from voicemill.training.config import TrainingConfig
@@ -140,8 +140,11 @@ def _measure(fold: Fold, config: TrainingConfig, bases: Bases, out: Path, number
 
 def judge(
     fold: Fold, dataset: TrainingDataset, config: TrainingConfig, acoustic: Path, vocoder: Path, folder: Path
-) -> list[dict[str, float]]:
-    """Figures of each sentence of a fold and of its recording (`real_…`); the sounds are written to `folder`."""
+) -> list[dict[str, Any]]:
+    """Figures and recognised text of each sentence of a fold and of its recording (`real_…`).
+
+    The sounds are written to `folder`.
+    """
     import soundfile
 
     rate = config.audio.sample_rate
@@ -153,15 +156,14 @@ def judge(
     judges, _, people = shipped_judges()
     panel = Panel(rate, judges, [read_audio(clip.audio, rate) for clip in dataset.train], people)
     recordings = [read_audio(clip.audio, rate) for clip in fold.held_out]
-    real = _figures(panel.judge(recordings, texts, lambda: None).sentences)
-    made = _figures(panel.judge(sounds, texts, lambda: None).sentences)
+    real, made = (_figures(panel.judge(each, texts, lambda: None)) for each in (recordings, sounds))
     return [
-        ours | {f"real_{name}": value for name, value in theirs.items()}
-        for ours, theirs in zip(made, real, strict=True)
+        {"text": text} | ours | {f"real_{name}": value for name, value in theirs.items()}
+        for text, ours, theirs in zip(texts, made, real, strict=True)
     ]
 
 
-def summary(sentences: Sequence[dict[str, float]], folds: int) -> Iterator[str]:
+def summary(sentences: Sequence[dict[str, Any]], folds: int) -> Iterator[str]:
     """Lines of the recordings, of the voice, and of the comparison, with 95 % intervals over the sentences."""
     for name, start in (("recordings", "real_"), ("voice", "")):
         rate = _sum(sentences, f"{start}errors") / _sum(sentences, f"{start}words")
@@ -175,8 +177,8 @@ def summary(sentences: Sequence[dict[str, float]], folds: int) -> Iterator[str]:
     yield f"{folds} folds: similarity {ratio} x, P.808 {below} below, errors {above} above"
 
 
-def _figures(judged: JudgedSentences) -> list[dict[str, float]]:
-    words, likeness, opinions = judged.words, judged.likeness, judged.opinions
+def _figures(judged: Judged) -> list[dict[str, Any]]:
+    words, likeness, opinions = judged.sentences.words, judged.sentences.likeness, judged.sentences.opinions
     if isinstance(words, str) or isinstance(likeness, str) or isinstance(opinions, str):
         raise SystemExit(next(each for each in (words, likeness, opinions) if isinstance(each, str)))
     return [
@@ -186,8 +188,9 @@ def _figures(judged: JudgedSentences) -> list[dict[str, float]]:
             "similarity": like.own,
             "overall": opinion.overall,
             "p808": opinion.p808,
+            "recognised": sound.recognised if sound else None,
         }
-        for word, like, opinion in zip(words, likeness, opinions, strict=True)
+        for word, like, opinion, sound in zip(words, likeness, opinions, judged.sounds, strict=True)
     ]
 
 
@@ -196,7 +199,7 @@ def _with_interval(values: list[float], digits: int) -> str:
     return f"{np.mean(values):.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
-def _sum(sentences: Sequence[dict[str, float]], name: str) -> float:
+def _sum(sentences: Sequence[dict[str, Any]], name: str) -> float:
     return sum(each[name] for each in sentences)
 
 

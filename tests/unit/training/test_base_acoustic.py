@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from voicemill.errors import TrainingError
+from voicemill.training.config import TrainingConfig
 from voicemill.training.train_fastpitch import train_acoustic
 
 from .conftest import RATE, tiny_config
@@ -36,6 +37,14 @@ def folders(tone_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> lis
 @pytest.fixture(scope="module")
 def training(folders: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A finished training."""
+    made = _training(folders, tmp_path_factory.mktemp("base"), CONFIG)
+    for step in range(STEPS):
+        made.take_step(step / STEPS)
+    return made
+
+
+def _training(folders: list[Path], folder: Path, config: TrainingConfig) -> Any:
+    """A training that has taken no step."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(REPOSITORY / "scripts"))
         patch.syspath_prepend(str(REPOSITORY / "scripts/base_acoustic"))
@@ -43,15 +52,50 @@ def training(folders: list[Path], tmp_path_factory: pytest.TempPathFactory) -> A
 
         from voicemill.training.runtime import nemo_runtime, seeded
 
-        folder = tmp_path_factory.mktemp("base")
+        folder.mkdir(exist_ok=True)
         merged_lexicon(folders, folder / "lexicon.dict")
         with nemo_runtime(), seeded(3, 1):
             from multi_speaker import BaseTraining
 
-            made = BaseTraining(CONFIG, read_speakers(folders), folder)
-            for step in range(STEPS):
-                made.take_step(step / STEPS)
-            return made
+            return BaseTraining(config, read_speakers(folders), folder)
+
+
+def test_it_is_trained_with_the_discriminator_and_resumes_to_the_same_weights(
+    folders: list[Path], tmp_path: Path
+) -> None:
+    import torch
+
+    steps = 6
+    stack = {"layers": 1, "heads": 1, "head_width": 8, "inner_width": 16, "dropout": 0, "attention_dropout": 0}
+    predictor = {"width": 8, "dropout": 0}  # no random number that is not of the seed and the step
+    sizes = {"encoder": stack, "decoder": stack, "duration_predictor": predictor, "pitch_predictor": predictor}
+    plain, whole, interrupted, resumed = (
+        _training(folders, tmp_path / name, tiny_config(adversarial=name != "plain", **sizes))
+        for name in ("plain", "whole", "interrupted", "resumed")
+    )
+    for step in range(steps):
+        whole.take_step(step / steps)
+        plain.take_step(step / steps)
+    for step in range(3):
+        interrupted.take_step(step / steps)
+    interrupted.save(tmp_path / "checkpoint.pt")
+    resumed.load(tmp_path / "checkpoint.pt")
+    assert resumed._module.adversary.steps == 3
+    for step in range(3, steps):
+        resumed.take_step(step / steps)
+    for ours, theirs in zip(whole._weights, resumed._weights, strict=True):
+        assert torch.equal(ours, theirs)
+    assert any(not torch.equal(ours, theirs) for ours, theirs in zip(whole._weights, plain._weights, strict=True))
+
+
+def test_a_checkpoint_without_a_discriminator_goes_on_with_a_new_one(folders: list[Path], tmp_path: Path) -> None:
+    before = _training(folders, tmp_path / "before", tiny_config())
+    before.take_step(0)
+    before.save(tmp_path / "checkpoint.pt")
+    after = _training(folders, tmp_path / "after", tiny_config(adversarial=True))
+    after.load(tmp_path / "checkpoint.pt")
+    after.take_step(0.5)
+    assert (after.step, after._module.adversary.steps) == (2, 1)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +114,7 @@ def test_it_learns_and_tells_the_speakers_apart(training: Any) -> None:
 
     recent = list(training._recent)
     assert sum(mel for mel, _, _ in recent[-10:]) < 0.8 * sum(mel for mel, _, _ in recent[:10])
-    apart = training._pitch_vectors.weight[0] - training._pitch_vectors.weight[1]
+    apart = (training._pitch_vectors.weight[0] - training._pitch_vectors.weight[1]).detach()
     assert float(torch.linalg.vector_norm(apart)) > 0.01
 
 
@@ -87,7 +131,6 @@ def test_the_exported_speaker_has_the_mean_of_the_vectors(
     """The base gives what the model of many speakers gives for a speaker with the mean vectors."""
     import torch
 
-    from voicemill.training.config import TrainingConfig
     from voicemill.training.data import read_dataset
     from voicemill.training.fastpitch_model import build_fastpitch
     from voicemill.training.fastpitch_weights import load_base
