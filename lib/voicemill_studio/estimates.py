@@ -21,8 +21,8 @@ PRESETS = {
     "scratch": ("Full size", "The largest model from nothing, for a GPU and an hour of speech or more."),
 }
 """Name and description of each preset, for people."""
-MEASURED = {"smoke": 90.0, "cpu": 300.0}
-"""Seconds on the demo's six minutes of speech, on two quiet cores, as the README says."""
+MEASURED = {"smoke": 90.0, "cpu": 194.0}
+"""Seconds of the whole job on the demo, which has six minutes of speech; `cpu`: docs/benchmarks.md, the first table."""
 RECENT = 5
 """Trainings of the same preset whose times are taken."""
 

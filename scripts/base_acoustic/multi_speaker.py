@@ -159,4 +159,7 @@ class BaseTraining:
             "steps": str(self.step),
             "cpu_minutes": f"{self.seconds / 60:.1f}",
         }
-        write_base(self._model, self._config.acoustic, self._config.audio, self._mean_log_mel, path, origin)
+        adversary = self._module.adversary
+        discriminator = None if adversary is None else adversary.discriminator
+        config = self._config
+        write_base(self._model, config.acoustic, config.audio, self._mean_log_mel, path, origin, discriminator)

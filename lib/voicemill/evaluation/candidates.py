@@ -116,7 +116,7 @@ def synthesise(
     """Synthesise every sentence; the first that gives no usable sound disqualifies the candidate."""
     run = CandidateRun(candidate)
     for sentence in sentences:
-        progress.step(f"speaking with {candidate.name}")
+        progress.step(f"synthesising with {candidate.name}")
         if run.problem is not None:
             continue
         started = time.perf_counter()
@@ -148,7 +148,7 @@ def recognise(
     """Recognise the recordings and the sounds of all usable candidates; returns the texts of the recordings."""
     usable = [run for run in runs if run.problem is None]
     sounds = [reference.samples for reference in references] + [sound for run in usable for sound in run.sounds]
-    note = f"listening with {pool.recogniser.name}"
+    note = f"recognising with {pool.recogniser.name}"
     texts = pool.transcribe(sounds, sample_rate, lambda: progress.step(note))
     count = len(references)
     for index, run in enumerate(usable, start=1):

@@ -179,7 +179,7 @@ def run_trials(
     if run.problem is not None:
         figures |= missing_figures(_names({trial.kind for trial in trials}), f"The {run.problem}.")
         return TrialOutcome(figures, [], [], run.problem)
-    note = f"listening with {pool.recogniser.name}"
+    note = f"recognising with {pool.recogniser.name}"
     texts = pool.transcribe(run.sounds, sample_rate, lambda: progress.step(note))
     errors = RecognisedSentences.compare([trial.expected for trial in trials], texts)
     for kind in dict.fromkeys(trial.kind for trial in trials):

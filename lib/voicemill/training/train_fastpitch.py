@@ -14,7 +14,7 @@ from voicemill.training.checkpoint import TrainingResult, save_nemo
 from voicemill.training.config import TrainingConfig, has_own_tokenizer
 from voicemill.training.data import TrainingDataset, read_dataset
 from voicemill.training.examples import ExampleSource, aligned_text
-from voicemill.training.fastpitch_weights import load_base
+from voicemill.training.fastpitch_weights import load_base, load_discriminator
 from voicemill.training.fitting import TrainingRun, fit, new_trainer
 from voicemill.training.hooks import Hooks, with_previews
 from voicemill.training.memory import MemoryEstimate, estimate_acoustic
@@ -25,10 +25,13 @@ if TYPE_CHECKING:
     from nemo.collections.tts.models import FastPitchModel
 
     from voicemill.training.fastpitch_module import AcousticModule
+    from voicemill.training.mel_adversary import MelAdversary
     from voicemill.training.selection import Selection
 
 MODEL = "fastpitch"
 NEMO_NAME = f"{MODEL}.nemo"
+TEMPO_SENTENCES = 40
+"""Held-out sentences at most whose tempo the voice gets."""
 
 
 def train_acoustic(
@@ -65,23 +68,21 @@ def train_acoustic(
     run = TrainingRun(config, store, hooks or Hooks(), started)
     with nemo_runtime(), seeded(config.seed, config.threads):
         from voicemill.training.fastpitch_module import AcousticModule
-        from voicemill.training.mel_adversary import MelAdversary
+        from voicemill.training.tempo import SpeakerTempo
 
         model, base_mean = prepare_model(config, dataset, out_dir, init_from)
-        source = ExampleSource(
-            model,
-            dataset.train,
-            dataset.pitch_statistics,
-            config.audio,
-            config.acoustic.alignment,
-            has_own_tokenizer(init_from),
+        strict = has_own_tokenizer(init_from)
+        source, held_out = (
+            ExampleSource(model, clips, dataset.pitch_statistics, config.audio, config.acoustic.alignment, strict)
+            for clips in (dataset.train, dataset.validation[:TEMPO_SENTENCES])
         )
         start_from_data(config, dataset, source, base_mean)
+        tempo = SpeakerTempo(model, held_out)
         if config.acoustic.optimiser.find_learning_rate:
             _find_rate(run, source, resume=resume)
         module = AcousticModule(model, run.config.acoustic, seed=config.seed)
         if config.acoustic.adversarial and config.acoustic.alignment == "durations" and ranks.world() == 1:
-            module.adversary = MelAdversary(config.seed)
+            module.adversary = _adversary(config.seed, init_from)
         run.hooks = with_previews(run.hooks, module, dataset)
         selection = _selection(run, dataset, module)
         with selection.worker_running() if selection else contextlib.nullcontext():
@@ -95,7 +96,7 @@ def train_acoustic(
             module.use_average()
             if selection:
                 selection.use_best()
-            model.eval()
+            tempo.match(model.eval())
             nemo_path = save_nemo(model, out_dir / NEMO_NAME) if ranks.rank() == 0 else None
         return run.result(module.step, nemo_path, weights_sha256(model))
 
@@ -135,6 +136,16 @@ def start_from_data(
             # Log-mels average about -5; from a bias of zero the first 150 steps would be spent on it.
             bias = model.fastpitch.proj.bias
             bias.copy_(mean if base_mean is None else bias + mean - base_mean)
+
+
+def _adversary(seed: int, init_from: Path | None) -> MelAdversary:
+    """A discriminator of mels, that of the base if it holds one."""
+    from voicemill.training.mel_adversary import MelAdversary
+
+    adversary = MelAdversary(seed)
+    if init_from is not None and has_own_tokenizer(init_from):
+        load_discriminator(adversary.discriminator, init_from)
+    return adversary
 
 
 def _find_rate(run: TrainingRun, source: ExampleSource, *, resume: bool) -> None:

@@ -67,7 +67,7 @@ class TestEstimates:
         found = presets_for(10.0, [])
         assert [preset.name for preset in found] == list(PRESETS)
         assert all(preset.estimate.steps[0] > 0 for preset in found)
-        assert next(one for one in found if one.name == "cpu").estimate.text == "about 5 minutes"
+        assert next(one for one in found if one.name == "cpu").estimate.text == "about 3 minutes"
         assert next(one for one in found if one.name == "gpu").estimate.text == "not known yet"
 
     def test_trainings_on_this_machine_decide(self) -> None:

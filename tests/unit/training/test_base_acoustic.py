@@ -88,6 +88,47 @@ def test_it_is_trained_with_the_discriminator_and_resumes_to_the_same_weights(
     assert any(not torch.equal(ours, theirs) for ours, theirs in zip(whole._weights, plain._weights, strict=True))
 
 
+def test_a_base_holds_its_discriminator_and_a_voice_goes_on_with_it(folders: list[Path], tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    from voicemill.training.fastpitch_weights import load_discriminator
+    from voicemill.training.mel_adversary import MelDiscriminator
+    from voicemill.training.runtime import nemo_runtime
+
+    config, path = tiny_config(adversarial=True, max_steps=1), tmp_path / "base.safetensors"
+    made = _training(folders, tmp_path / "base", config)
+    made.take_step(0)
+    with nemo_runtime():
+        made.export(path)
+    own, loaded = made._module.adversary.discriminator, MelDiscriminator()
+    assert load_discriminator(loaded, path)
+    for ours, theirs in zip(own.state_dict().values(), loaded.state_dict().values(), strict=True):
+        assert torch.allclose(ours, theirs, atol=2e-3)  # rounded to float16
+    with_it = train_acoustic(config, folders[0], tmp_path / "with", init_from=path)
+
+    tensors, metadata, plain = load_file(path), _metadata(path), tmp_path / "plain.safetensors"
+    save_file({name: value for name, value in tensors.items() if not name.startswith("disc")}, plain, metadata)
+    assert not load_discriminator(loaded, plain)
+    without = train_acoustic(config, folders[0], tmp_path / "without", init_from=plain)
+    # The first step's verdict weighs 1 / RAMP; the mels are the same.
+    assert without.loss_curve[0][2] == with_it.loss_curve[0][2]
+    assert without.loss_curve[0][1] != with_it.loss_curve[0][1]
+
+    broken = tmp_path / "broken.safetensors"
+    save_file({name: value for name, value in tensors.items() if name != "discriminator.head.bias"}, broken, metadata)
+    with pytest.raises(TrainingError) as caught:
+        train_acoustic(config, folders[0], tmp_path / "broken", init_from=broken)
+    assert caught.value.reason == "base_unusable:discriminator"
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as opened:
+        return dict(opened.metadata())
+
+
 def test_a_checkpoint_without_a_discriminator_goes_on_with_a_new_one(folders: list[Path], tmp_path: Path) -> None:
     before = _training(folders, tmp_path / "before", tiny_config())
     before.take_step(0)
