@@ -77,7 +77,7 @@ def train_acoustic(
             for clips in (dataset.train, dataset.validation[:TEMPO_SENTENCES])
         )
         start_from_data(config, dataset, source, base_mean)
-        tempo = SpeakerTempo(model, held_out)
+        tempo = SpeakerTempo(model, [held_out[index] for index in range(len(held_out))])
         if config.acoustic.optimiser.find_learning_rate:
             _find_rate(run, source, resume=resume)
         module = AcousticModule(model, run.config.acoustic, seed=config.seed)
