@@ -18,7 +18,7 @@ Models and their steps:
     istft_losses         its losses; istft_adversary: its discriminators
     manual_optimisation  the LightningModule of both trainings, and recovery from non-finite losses
     fastpitch_module     a step of FastPitch; hifigan_module: a step of HiFi-GAN
-    mel_adversary        a discriminator of FastPitch's mels
+    mel_adversary        a discriminator of FastPitch's mels; tempo: of held-out sentences, given to the voice
     memory               memory of a step, and micro-batches that fit
     speedups             bfloat16 and torch.compile
 
