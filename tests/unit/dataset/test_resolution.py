@@ -14,13 +14,11 @@ from voicemill.dataset import description, edits, resolution
 from voicemill.dataset.description import DatasetDescription
 from voicemill.dataset.description_parts import SourceFile
 from voicemill.dataset.edits import ClipEdit
-from voicemill.dataset.prepared import PreparedDataset
 from voicemill.dataset.request import (
     INHERITABLE,
     PreparationRequest,
     RecordingSource,
     WebRecordingSource,
-    recording_source,
 )
 from voicemill.errors import DatasetError, RefusedError, UsageError
 from voicemill.workspace import Workspace
@@ -29,15 +27,18 @@ DICTIONARY = SourceFile(name="own.dict", role="lexicon", bytes=9, sha256="d" * 6
 EDITS = SourceFile(name="edits.jsonl", role="edits", bytes=9, sha256="e" * 64)
 
 
-@pytest.fixture
-def before(prepared: PreparedDataset) -> DatasetDescription:
-    return prepared.description
+@pytest.fixture(scope="module")
+def before() -> DatasetDescription:
+    """As a preparation of the demo's first seven sentences wrote it."""
+    return DatasetDescription.model_validate_json(Path(__file__).with_name("description.json").read_text("utf-8"))
 
 
 @pytest.fixture
-def request_of(piece_audio: Path, piece_script: Path) -> PreparationRequest:
-    """The one that `prepared` was made by."""
-    return PreparationRequest(voice="demo", source=recording_source(piece_audio, piece_script), seed=3)
+def request_of(tmp_path: Path) -> PreparationRequest:
+    audio, script = tmp_path / "piece.flac", tmp_path / "script.txt"
+    for path in (audio, script):
+        path.write_text("x")
+    return PreparationRequest(voice="demo", source=RecordingSource(audio, script), seed=3)
 
 
 @pytest.fixture
