@@ -34,7 +34,11 @@ COVERAGE = "coverage>=7.6,<8"  # Apache-2.0
 HERE = Path(__file__).parent
 TESTS = {
     "weights": ("lib/voicemill/weights", "tests/unit/weights tests/unit/test_bounds.py"),
-    "bundle": ("lib/voicemill/bundle", "tests/unit/bundle tests/unit/verify tests/unit/test_bounds.py"),
+    "bundle": (
+        "lib/voicemill/bundle",
+        "tests/unit/bundle tests/unit/verify tests/unit/test_bounds.py tests/unit/marks/test_origin.py "
+        "tests/unit/runtime/test_export_formats.py",
+    ),
     "verify": (
         "lib/voicemill/verify",
         "tests/unit/verify tests/unit/runtime/test_marked_speech.py tests/unit/test_bounds.py",
