@@ -29,6 +29,7 @@ HALVES = {
     "sentences-13.tsv": 157,
     "sentences-14.tsv": 171,
     "sentences-15.tsv": 178,
+    "sentences-16.tsv": 124,
 }
 """Parts of the test set, and the least number of sentences in each."""
 GOAL = 0.97

@@ -315,7 +315,8 @@ _MINISTRIES = frozenset(word_list("prime foreign finance defense defence interio
 _COUNTED_BY_NUMBER = frozenset(
     word_list(
         "telephone phone fax serial account part order model id reference catalog catalogue item flight "
-        "license licence room house page policy invoice case registration batch lot"
+        "license licence room house page policy invoice case registration batch lot "
+        "docket claim file application ticket"
     )
 )
 """Before `no.`, which is a number there."""
@@ -458,7 +459,9 @@ def expand(word: str, context: WordContext) -> Abbreviation | None:
     if key in _BEFORE_NUMBERS and (
         numeral or (context.after[:1].isdigit() and (dotted or (capital and key in _BARE_BEFORE_NUMBERS)))
     ):
-        names = _BEFORE_NUMBERS[key]["-" in context.after or "\u2013" in context.after]
+        several = "-" in context.after or "\u2013" in context.after
+        one = key == "no" and (context.before.lower() in _COUNTED_BY_NUMBER or re.match(r"\d\d-\d{4}", context.after))
+        names = _BEFORE_NUMBERS[key][several and not one]
         return Abbreviation([names], counted=names.capitalize() if numeral else "")
     if dotted and key in _LETTERED and re.fullmatch("[A-HJ-Z]", context.after) and (capital or context.after != "A"):
         name = _BEFORE_NUMBERS[key][0]

@@ -16,7 +16,7 @@ from voicemill.text.frontend.units import word_list
 _TOP_LEVEL = (
     "com|org|net|edu|gov|mil|io|dev|info|biz|co\\.uk|ac\\.uk|org\\.uk|gov\\.uk|nhs\\.uk|com\\.au|edu\\.au|gov\\.au|co\\.nz|co\\.za|co\\.jp|"
     "co\\.in|com\\.br|de|fr|nl|eu|ch|at|se|no|jp|au|ca|us|tv|ai|cc|ie|nz|pl|cz|dk|fi|pt|gr|es|br|mx|ru|cn|kr|tk|ly|"
-    "gg|fm|app|tech|online|site|store|shop|blog|cloud|page|xyz|news|media|museum|academy|studio|design"
+    "gg|fm|app|tech|online|site|store|shop|blog|cloud|page|xyz|news|media|museum|academy|studio|design|co|me|int|club|link|wiki|games|agency|health|bank"
 )
 _FILE_SUFFIX = (
     "txt|pdf|py|json|csv|tsv|jpe?g|png|gif|svg|mp3|mp4|wav|flac|docx?|xlsx?|pptx?|html?|zip|exe|md|ya?ml|xml|sh|"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
-from voicemill.text.frontend import numbers
-from voicemill.text.frontend.forms import Form, Neighbours, Reading, spelled
+from voicemill.text.frontend import numbers, numerals
+from voicemill.text.frontend.forms import Form, Neighbours, Reading, amount_words, parts, spelled
 
 _SIZE = r"(?:X{0,3}[SL]|[2-6]X[SL]|M)"
+_MIXED = r"(?:\d{1,3} )?\d{1,2}/\d{1,2}"
+_SIDE = r"(?:\d{1,3}(?: \d{1,2}/\d{1,2}|\.\d{1,2}|/\d{1,2})?)"
 _GUN = "(?:caliber|calibre|cal\\b|[Mm]agnum|pistol|revolver|rifle|handgun|gun|rounds?|bullets?|Special|ACP|Winchester)"
 
 
@@ -25,6 +27,52 @@ def _old_ordinal(text: str, _: Neighbours) -> list[Reading]:
 def _caliber(text: str, _: Neighbours) -> list[Reading]:
     """`.22 caliber`, `.357 Magnum`."""
     return [numbers.pairs(text[1:]) if len(text) == 4 else numbers.cardinal(int(text[1:]))]
+
+
+def _mixed_range(text: str, around: Neighbours) -> list[Reading]:
+    """`1-1 1/2` hours, `1/4-1/2` inch."""
+    sides = re.split(r" ?[-\u2013] ?", text)
+    first, second = (_amount(side, around) for side in sides)
+    return [[*first, join, *second] for join in ("to", "or", "through")]
+
+
+def _amount(text: str, around: Neighbours) -> Reading:
+    if "/" not in text:
+        return amount_words(text)
+    if " " in text:
+        return numerals.mixed(text, around)[0]
+    numerator, denominator = map(int, text.split("/"))
+    return numbers.fraction(numerator, denominator) if denominator else [*numbers.cardinal(numerator), "over", "zero"]
+
+
+def _letter_decimal(text: str, _: Neighbours) -> list[Reading]:
+    """`M6.4`, `USB3.0`, `GPT-4.5`."""
+    found = parts(r"([A-Za-z]+)-?([\d.]+)", text)
+    name = found[1].lower() if len(found[1]) > 3 and not found[1].isupper() else ""
+    amount = amount_words(found[2])
+    return [[*([name] if name else spelled(found[1])), *amount]]
+
+
+def _aperture(text: str, _: Neighbours) -> list[Reading]:
+    """`f/2.8`."""
+    return [["f", *amount_words(text[2:])]]
+
+
+def _episode(text: str, _: Neighbours) -> list[Reading]:
+    """`S2E5`."""
+    season, episode = (numbers.cardinal(int(value)) for value in re.findall(r"\d+", text))
+    return [["season", *season, "episode", *episode], ["s", *season, "e", *episode]]
+
+
+def _plural_product(text: str, _: Neighbours) -> list[Reading]:
+    """`2x4s`."""
+    first, second = (numbers.cardinal(int(value)) for value in re.findall(r"\d+", text))
+    return [[*first, "by", *numbers.plural(second)]]
+
+
+def _airliners(text: str, _: Neighbours) -> list[Reading]:
+    """`747s`."""
+    return [numbers.plural(numbers.pairs(text[:-1]))]
 
 
 def _plan(text: str, _: Neighbours) -> list[Reading]:
@@ -49,6 +97,15 @@ FORMS = {
     "old_ordinal": Form(
         r"(?<=\b[Tt]he )\d{0,2}[23]d(?= of\b| [A-Z][a-z]+(?:ry|nt|on)\b|\.?$|\.\s+[A-Z]|[,;])", _old_ordinal
     ),
+    "mixed_range": Form(
+        rf"(?<![\w.,/-]){_MIXED} ?[-\u2013] ?{_SIDE}(?![\w/])|(?<![\w.,/-]){_SIDE}[-\u2013]{_MIXED}(?![\w/])",
+        _mixed_range,
+    ),
+    "letter_decimal": Form(r"(?<![\w.-])[A-Za-z]{1,12}-?\d{1,3}\.\d{1,3}(?![\w-]|\.\w)", _letter_decimal),
+    "aperture": Form(r"(?<!\w)f/\d{1,2}(?:\.\d)?(?![\w/])", _aperture),
+    "episode": Form(r"(?<!\w)[Ss]\d{1,2}[Ee]\d{1,3}(?!\w)", _episode),
+    "plural_product": Form(r"(?<![\w.,])\d{1,2}[x\u00d7]\d{1,2}s(?!\w)", _plural_product),
+    "airliners": Form(r"(?<![\w.,])7[0-8]7s(?!\w)", _airliners),
     "caliber": Form(rf"(?<![\w.])\.\d{{2,3}}(?=[ -]{_GUN})", _caliber),
     "broadcast": Form(r"(?<![\w.,/])(?:12/11|11/10|10/9|9/8|8/7|7/6)(?:c| Central)(?!\w)", _broadcast),
 }

@@ -98,7 +98,7 @@ def plural(words: list[str]) -> list[str]:
     if last.endswith("y"):
         last = last[:-1] + "ies"
     else:
-        last += "es" if last.endswith("x") else "s"
+        last += "es" if last.endswith("x") else "'s" if len(last) == 1 else "s"
     return [*words[:-1], last]
 
 

@@ -207,6 +207,10 @@ def _range(text: str, around: Neighbours) -> list[Reading]:
     first, second = re.split(r" ?[-\u2013] ?", text)
     if len(first) > 2 and first.isdigit() and first[0] == "0" and second.isdigit():  # a code, not two amounts
         return [[*numbers.digits(first), *numbers.digits(second)]]
+    if _is_docket(first, second) and not is_plural(around.next_word()):
+        docket = [*numbers.cardinal(int(first)), *numbers.pairs(second)] if len(second) == 4 else None
+        spelled_out = [*numbers.cardinal(int(first)), *numbers.digits(second)]
+        return [docket, spelled_out] if docket else [spelled_out]
     joined = [*amount_words(first), "to", *amount_words(second)]
     if re.fullmatch(r"\d{3}-\d{1,3}", text) and _names_model(first, second, around):
         paired = len(second) == 3 and not second.endswith("00")
@@ -215,6 +219,8 @@ def _range(text: str, around: Neighbours) -> list[Reading]:
     apart = [*amount_words(first), *amount_words(second)]
     if " - " in text and _in_equation(around):
         return [[*amount_words(first), "minus", *amount_words(second)], joined]
+    if re.fullmatch(r"\d{1,2}[-\u2013]\d{1,2}", text) and _descends(int(first), int(second)):
+        return [apart, joined]
     between_names = re.search(r"[A-Z][a-z]+ $", around.before) and re.match(r" [A-Z][a-z]", around.after)
     if len(first) <= 3 and (between_names or _SCORE_CUES.search(around.before[-40:])):
         if len(first) == 3:
@@ -226,6 +232,16 @@ def _range(text: str, around: Neighbours) -> list[Reading]:
             return [named, joined, apart]
         return [apart, joined]
     return [joined, apart]
+
+
+def _descends(first: int, second: int) -> bool:
+    """Whether two numbers are a score, because they fall, and no hours of work, as in `9-5`."""
+    return first > second and not (7 <= first <= 12 and 1 <= second <= 8)
+
+
+def _is_docket(first: str, second: str) -> bool:
+    """Whether two numbers with a hyphen are the year and the number of a case, as in `22-1047`."""
+    return len(first) == 2 and 4 <= len(second) <= 5 and second.isdigit() and first.isdigit() and second[-1] != "0"
 
 
 def _names_model(first: str, second: str, around: Neighbours) -> bool:
@@ -248,7 +264,9 @@ _ENDINGS = frozenset(word_list("ish way ply day man odd bit pin cup can set lap 
 def _code(text: str, around: Neighbours) -> list[Reading]:
     words: Reading = []
     for chunk in re.findall(r"[A-Za-z]+|\d+", text):
-        if chunk.isalpha():
+        if chunk == "s" and text.endswith("s") and words and text[0].isupper():
+            words = numbers.plural(words)
+        elif chunk.isalpha():
             hyphened = len(chunk) > 1 and chunk.islower() and "-" + chunk in text
             speakable = chunk in _ENDINGS or ((len(chunk) > 3 or hyphened) and re.search("[aeiouAEIOU]", chunk))
             words += [chunk.lower()] if speakable else spelled(chunk)
@@ -379,6 +397,7 @@ FORMS = {
         r"(?<![\w.,-])(?!(?:mid|pre|post|non|anti|early|late|over|under|sub|ex|all|top)-\d)(?:[A-Za-z]{1,12}-?\d{1,6}[A-Za-z]{0,3}|\d{1,6}-?[A-Za-z]{1,12}\d{0,4})(?![\w])",
         _code,
     ),
+    "mixed_code": Form(r"(?<![A-Za-z\d])(?=[A-Za-z]{1,20}\d|\d{1,20}[A-Za-z])[A-Za-z\d]{2,60}(?![A-Za-z\d])", _code),
     "number": Form(
         rf"(?<![\w])[-\u2013+\u00b1~]?(?:{NUMBER}(?:\.\d{{1,60}})?|(?<![\d.])\.\d{{1,60}})(?: ?(?:{MAGNITUDE})(?!\w))?",
         _number,

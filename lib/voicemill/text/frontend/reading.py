@@ -54,6 +54,8 @@ _LABEL = re.compile(r"[aA](?:[,;:)?!]|\.(?!\.))|A(?:[-/]\w|[+&])")
 _VARIABLE = re.compile(r"\s*[<>=+\u00d7\u00f7*/\u2264\u2265\u2260]\s")
 
 
+_SYMBOLS = frozenset(("symbol", "symbols", "Symbol", "Symbols"))
+"""Before the letters of a chemical element."""
 _JOINERS = frozenset((",", "and", "or", "&", "to", "through", "\u2013"))
 """Between Roman numerals of one series."""
 
@@ -271,6 +273,8 @@ def _word(text: str, context: abbreviations.WordContext, place: _Place) -> tuple
         return [spelled(text)], initial
     if text in ("NE", "NW", "SE", "SW") and (compass := _compass(text, context, place)):
         return [[compass]], False
+    if re.fullmatch(symbols.ELEMENT, text) and _SYMBOLS & set(place.written[max(0, place.index - 8) : place.index]):
+        return [spelled(text)], False
     found = capitals.read_capitals(plain, place.surroundings(shouting=place.shouting), place.listed)
     if found is not None:
         return found, False

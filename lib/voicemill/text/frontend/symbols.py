@@ -9,7 +9,7 @@ from voicemill.text.frontend.forms import SIGNS, Form, Neighbours, Reading, spel
 from voicemill.text.frontend.units import word_list
 from voicemill.text.frontend.word_classes import AUXILIARIES, PREPOSITIONS, is_past
 
-_ELEMENT = (
+ELEMENT = (
     "(?:A[cglmrstu]|B[aehikr]?|C[adeflmorsu]?|D[bsy]|E[rsu]|F[emr]?|G[ade]|H[efgos]?|I[nr]?|K[r]?|L[airu]|M[dgno]|"
     "N[abdeiop]?|O[s]?|P[abdmortu]?|R[abefhnu]|S[bceimnr]?|T[abcehil]|U|V|W|X[e]|Y[b]?|Z[nr])"
 )
@@ -109,10 +109,10 @@ FORMS = {
     "degree": Form(r"\u00b0 ?[CF](?!\w)", lambda text, _: [["degrees", {"C": "celsius", "F": "fahrenheit"}[text[-1]]]]),
     "double_equals": Form(r"(?<!=)==(?!=)", _double_equals),
     "formula_group": Form(
-        rf"(?<!\w)(?:{_ELEMENT}\d{{0,3}}){{1,6}}\((?:{_ELEMENT}\d{{0,3}}){{1,6}}\)\d{{1,3}}(?!\w)", _formula
+        rf"(?<!\w)(?:{ELEMENT}\d{{0,3}}){{1,6}}\((?:{ELEMENT}\d{{0,3}}){{1,6}}\)\d{{1,3}}(?!\w)", _formula
     ),
     "formula": Form(
-        rf"(?<!\w)(?=[A-Z\d]*[A-Z][a-z][A-Z\d]|[A-Z\d]+[A-Z][a-rt-z](?!\w)|[A-Z]\d)(?:{_ELEMENT}\d{{0,3}}){{2,10}}(?!\w)",
+        rf"(?<!\w)(?=[A-Z\d]*[A-Z][a-z][A-Z\d]|[A-Z\d]+[A-Z][a-rt-z](?!\w)|[A-Z]\d)(?:{ELEMENT}\d{{0,3}}){{2,10}}(?!\w)",
         _formula,
     ),
     "ion": Form(r"(?<!\w)(?:[A-Z][a-z]|H|K|OH|NH4|NO3|SO4|CO3|PO4)\d?[+-](?=[\s.,;:)]|$)", _ion),
