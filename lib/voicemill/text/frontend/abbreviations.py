@@ -280,7 +280,8 @@ _BEFORE_NUMBERS = {
     "vols": ("volumes", "volumes"),
     "p": ("page", "page"),
     "pp": ("pages", "pages"),
-    "pg": ("page", "page"),
+    "pg": ("page", "pages"),
+    "pgs": ("pages", "pages"),
     "fig": ("figure", "figure"),
     "figs": ("figures", "figures"),
     "ch": ("chapter", "chapter"),
@@ -327,6 +328,8 @@ _PARTS = frozenset(word_list("vol vols ch chap pt bk sec sect art app fig figs t
 _BEFORE_YEARS = {"b": "born", "d": "died", "fl": "flourished", "r": "reigned"}
 """Of a person, in small letters."""
 _YEAR = re.compile(r"[1-9]\d{2,3}(?!\d)|ca?$")
+_BARE_PARTS = frozenset(word_list("pg pgs pp vol vols fig figs chap para ext"))
+"""Those that are written without a dot in small letters too."""
 _BARE_BEFORE_NUMBERS = frozenset(word_list("hwy rte ste vol fig figs rm chap"))
 """Those that are also written without a dot, with a capital letter."""
 _AFTER_NUMBERS = {
@@ -457,7 +460,8 @@ def expand(word: str, context: WordContext) -> Abbreviation | None:
         return _done(_BEFORE_YEARS[word])
     numeral = dotted and (_PART_NUMERAL if key in _PARTS else _NUMERAL).fullmatch(context.after) is not None
     if key in _BEFORE_NUMBERS and (
-        numeral or (context.after[:1].isdigit() and (dotted or (capital and key in _BARE_BEFORE_NUMBERS)))
+        numeral
+        or (context.after[:1].isdigit() and (dotted or (capital and key in _BARE_BEFORE_NUMBERS) or key in _BARE_PARTS))
     ):
         several = "-" in context.after or "\u2013" in context.after
         one = key == "no" and (context.before.lower() in _COUNTED_BY_NUMBER or re.match(r"\d\d-\d{4}", context.after))

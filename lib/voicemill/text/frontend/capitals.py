@@ -13,6 +13,7 @@ from voicemill.text.frontend.units import word_list
 
 _ACRONYMS = frozenset(
     word_list(
+        "qwerty vax hal hipaa fafsa wipo defra toefl "
         "nasa nato unesco unicef opec aids radar sonar laser scuba fifa uefa ikea nafta fema osha covid sars swat "
         "asean interpol brexit pin sim ram rom gif lego visa imax nascar bafta oscar aids ansi ascii wasp yuppie "
         "awol moma nasdaq sat act ged mensa captcha wysiwyg tofu asap epcot maga potus scotus flotus dodge hamas "
@@ -20,8 +21,16 @@ _ACRONYMS = frozenset(
     )
 ) - {"asap", "ged", "esa", "iso", "sat", "act"}
 """Read as words although they are written in capitals."""
+_VOWELS = "(?:ai|au|ea|ee|ei|ie|oa|oe|oi|oo|ou|ue|ui|[aeiou])"
+_SPEAKABLE = re.compile(
+    r"(?:[bdfghjklmnprstvz]|c(?=[aoiurl])|bl|br|cl|cr|dr|fl|fr|gl|gr|pl|pr|sc|sk|sl|sm|sn|sp|st|str|sw|tr|th|sh|ch|qu)"
+    rf"{_VOWELS}(?:(?:[bcdfgklmnprstvxz]|[lmnr][bcdfgkpstvz]|ct|ft|ks|ps|pt|sk|sp|st|ck|ll|ss|nn|tt|ff|dd){_VOWELS})*"
+    r"(?:[bcdfgklmnprstxyz]|[lmnr][dfgkmnpst]|ct|ft|ks|ps|pt|sk|st|ts|ck|ll|ss|ff|ng|nk|sh|th|ch)?"
+)
+"""Unknown letters that are read as a word, as `DARPA` and `NIST` are: they alternate as syllables do."""
 _EMPHASISED = frozenset(
     word_list(
+        "hey bug dot gin lan dos wow yay ugh bye sir god oh ah ha hi ho yo uh um "
         "a i the no not all and or but yes you never very must stop go now only this that he she we they is was are do "
         "did can will new old one two big bad out off up down in on at to of for from with what who why how when where "
         "if so my me your our his her its be been has had have get got let may more most any every ever just too also "
@@ -58,6 +67,7 @@ _MIXED = {
     "json": ["jason"],
     "dvds": ["d", "v", "d", "s"],
     "cds": ["c", "d", "s"],
+    "readme": ["read", "me"],
     "gmbh": ["g", "m", "b", "h"],
     "mmhg": ["millimeters", "of", "mercury"],
     "saas": ["sass"],
@@ -156,7 +166,8 @@ def read_capitals(word: str, around: Surroundings, listed: Callable[[str], bool]
         return [_with_ending(letters, "'s") if end else letters, [stem + end]]
     if around.shouting and (listed(stem) or len(stem) > 5):
         return [[stem + end]]
-    if stem in _ACRONYMS or (len(stem) >= 4 and (listed(stem) or len(stem) > 6)) or stem in _EMPHASISED:
+    word_like = listed(stem) or len(stem) > 6 or _SPEAKABLE.fullmatch(stem) is not None
+    if stem in _ACRONYMS or (len(stem) >= 4 and word_like) or stem in _EMPHASISED:
         return [[stem + end], [*spelled(stem), *([end.strip("'")] if end else [])]]
     if end:
         return [[*letters[:-1], letters[-1].lower() + "'s"], [*letters, "s"]]

@@ -97,6 +97,13 @@ _PRODUCT = re.compile(
     re.MULTILINE,
 )
 """A product of two quantities in a formula: `= ma`."""
+_TRADEMARK = re.compile(r"(?<=\w)\s?\((?:tm|TM|SM)\)|(?<=\w)\(R\)")
+_PLACEHOLDER = re.compile(r"(?<![\w<])<([A-Za-z][\w.:-]{0,40})>")
+"""A word in angle brackets: a placeholder or who speaks in a chat."""
+_APOSTROPHE_ORDINAL = re.compile(r"(?<=\d)'(?=(?:st|nd|rd|th)\b)")
+_OF_WINDOWS = "[\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u2122]"
+_MISREAD = re.compile(f"[\u00c2\u00c3]{_OF_WINDOWS}|\u00e2\u20ac{_OF_WINDOWS}?")
+"""Bytes of UTF-8 that were read as Windows-1252, as in `don\u00e2\u20ac\u2122t`."""
 _STYLED = re.compile(r"(?<![A-Za-z])([A-Z])!(?=[a-z]{2})|(?<=[A-Za-z])\$(?=[a-zA-Z]{2})")
 """Signs for letters in names: `P!nk`, `Ke$ha`."""
 _FENCE = re.compile(r"^\s{0,3}(?:```|~~~).*$", re.MULTILINE)
@@ -158,8 +165,11 @@ _KEPT_PICTURES = frozenset("\u00b0^")
 def clean(text: str) -> str:
     """Plain text: no markup, no emoji, ASCII quotes and apostrophes, spaces collapsed, paragraphs kept as lines."""
     text = unicodedata.normalize("NFC", _without_long_runs_of_marks(text))
+    if not text.isascii():
+        text = _MISREAD.sub(_decoded, text)
     text = special_signs.spell_out(_ET_CETERA.sub("etc.", _TAG.sub(" ", unescape(text))))
     text = _BRACKETED_ADDRESS.sub(lambda match: match[1].removeprefix("mailto:"), text)
+    text = _APOSTROPHE_ORDINAL.sub("", _PLACEHOLDER.sub(r" \1 ", _TRADEMARK.sub("", text)))
     text = _COPYRIGHT_TWICE.sub(r"\1", text)
     text = _SECTION_TWICE.sub(r"\1", text)
     text = _COMPOSED_SIGN.sub(lambda match: _COMPOSED_SIGNS[match[0]], _CALL.sub("", text))
@@ -187,6 +197,18 @@ def clean(text: str) -> str:
     text = text.translate(_CHARACTERS)
     text = "".join(map(_compatible, text))
     return "\n".join(line for line in (" ".join(line.split()) for line in text.splitlines()) if line)
+
+
+def _decoded(match: re.Match[str]) -> str:
+    """The character whose bytes were read in another encoding; the match where they are none."""
+    if len(match[0]) == 2 and match[0][0] == "\u00e2":  # a quotation mark whose last byte is no character
+        return '"'
+    try:
+        return b"".join(
+            character.encode("latin-1" if ord(character) < 256 else "cp1252") for character in match[0]
+        ).decode("utf-8")
+    except UnicodeError:
+        return match[0]
 
 
 def _without_long_runs_of_marks(text: str) -> str:

@@ -23,6 +23,8 @@ _DATED = re.compile(
     r"(?:mon|tue|tues|wed|thu|thurs|fri|sat|sun)\.?),? $",
     re.IGNORECASE,
 )
+_STAMPED = re.compile(rf"(?:\d{{4}}[-/]\d\d?[-/]\d\d?|{_MONTH} \d{{1,2}}|\d{{4}}),? ?T?$")
+"""A date before hours, minutes and seconds of the day."""
 _TIME = r"\d{1,2}(?::[0-5]\d)?"
 _DAY = r"(?:3[01]|[12]\d|0?[1-9])"
 _HALF = r"[aApP]\.?[mM](?:\.|(?!\w))"
@@ -105,6 +107,10 @@ def _clock(text: str, around: Neighbours) -> list[Reading]:
         for value, name in ((hour, "hour"), (minute, "minute"), (second, "second")):
             if int(value):
                 named += [*numbers.cardinal(int(value)), name if int(value) == 1 else name + "s"]
+        if _STAMPED.search(around.before) and int(hour) < 24:  # a time of day
+            seconds = [*numbers.cardinal(int(second)), "second" if int(second) == 1 else "seconds"]
+            start = [*numbers.cardinal(int(hour)), *(_minutes(minute) or ["o'clock"])]
+            return [[*start, *(["and", *seconds] if int(second) else []), *end]]
         return [[*named, *end], [*numbers.cardinal(int(hour)), *_minutes(minute), *_minutes(second), *end]]
     if int(hour) > 24:
         return [[*numbers.cardinal(int(hour)), *_minutes(minute), *end]]
@@ -202,9 +208,17 @@ def _years(text: str, _: Neighbours) -> list[Reading]:
     return [[*numbers.year(int(first)), "to", *end], [*numbers.year(int(first)), *end]]
 
 
+def _month_year(text: str, _: Neighbours) -> list[Reading]:
+    """`9/1990`."""
+    month, year = map(int, text.split("/"))
+    return [[MONTHS[month - 1], *numbers.year(year)], [*numbers.cardinal(month), "slash", *numbers.year(year)]]
+
+
 def _era(text: str, _: Neighbours) -> list[Reading]:
-    found = parts(r"(\d+) ?([A-Z]+)", text)
-    return [[*numbers.year(int(found[1])), *spelled(found[2])]]
+    found = parts(r"(\d+) ?([A-Z]+)", text.replace(".", ""))
+    value = int(found[1])
+    years = [numbers.cardinal(value), numbers.year(value)] if "." in text and value < 1000 else [numbers.year(value)]
+    return [[*year, *spelled(found[2])] for year in years]
 
 
 def _working_days(_: str, around: Neighbours) -> list[Reading]:
@@ -263,5 +277,6 @@ FORMS = {
     "hour": Form(r"(?<![\d:.,])(?:1[0-2]|0?[1-9])\s?[aApP]\.?[mM](?:\.|(?!\w))", _hour),
     "decade": Form(r"(?<!\w)(?:(?:1[0-9]|20)\d0|'?[1-9]0)'?s(?!\w)", _decade),
     "years": Form(r"(?<![\w$.,-])(?:1[0-9]|20)\d\d ?[-\u2013] ?(?:(?:1[0-9]|20)\d\d|\d\d)(?![\w-]|[.,]\d)", _years),
-    "era": Form(r"(?<![\w.,])\d{1,4} ?(?:AD|BC|BCE|CE)(?!\w)", _era),
+    "era": Form(r"(?<![\w.,])\d{1,4} ?(?:AD|BCE?|CE|(?:A\.D|B\.C|B\.C\.E|C\.E)(?:\.(?!\s+[A-Z]|\s*$))?)(?!\w)", _era),
+    "month_year": Form(r"(?<![\w./,-])(?:0?[1-9]|1[0-2])/(?:19|20)\d\d(?![\w/])", _month_year),
 }

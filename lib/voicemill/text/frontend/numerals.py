@@ -56,6 +56,10 @@ _ADDRESSED = re.compile(
     re.IGNORECASE,
 )
 """An address before its ZIP code."""
+_BATTED = re.compile(
+    r"\b(?:hit|hits|hitting|bat|bats|batted|batting|average|averages|averaged|slugging)\b[^.?!]{0,16}$"
+)
+"""Before a share of hits in baseball: `hit .350`."""
 _BEGUN = frozenset(word_list("was is has had saw brought marked will would became began proved ended gave"))
 """Verbs after a year that is their subject."""
 _FAILURE = re.compile(r"\s(?:errors?\b|Not Found|not found|page\b|status\b)")
@@ -129,7 +133,7 @@ def _marked_out_of(text: str, _: Neighbours) -> list[Reading]:
 
 
 def _ordinal(text: str, _: Neighbours) -> list[Reading]:
-    return [numbers.ordinal(integer(re.sub(r"[a-z]", "", text)))]
+    return [numbers.ordinal(integer(re.sub(r"[A-Za-z]", "", text)))]
 
 
 def _version(text: str, _: Neighbours) -> list[Reading]:
@@ -140,8 +144,24 @@ def _version(text: str, _: Neighbours) -> list[Reading]:
     return found[::-1] if len(pieces) == 4 else found
 
 
-def _ratio(text: str, _: Neighbours) -> list[Reading]:
+_SCRIPTURES = frozenset(
+    word_list(
+        "genesis exodus leviticus numbers deuteronomy joshua judges ruth samuel kings chronicles ezra nehemiah esther "
+        "job psalm psalms proverbs ecclesiastes isaiah jeremiah lamentations ezekiel daniel hosea joel amos obadiah "
+        "jonah micah nahum habakkuk zephaniah haggai zechariah malachi matthew mark luke john acts romans corinthians "
+        "galatians ephesians philippians colossians thessalonians timothy titus philemon hebrews james peter jude "
+        "revelation quran koran surah sura solomon songs tobit sirach gen exod lev deut ps prov isa jer matt rom cor "
+        "gal eph phil rev"
+    )
+)
+"""Books whose chapters and verses a colon parts."""
+
+
+def _ratio(text: str, around: Neighbours) -> list[Reading]:
     first, second = text.split(":")
+    if around.last_word() in _SCRIPTURES:
+        chapter, verse = numbers.cardinal(int(first)), numbers.cardinal(int(second))
+        return [[*chapter, *verse], ["chapter", *chapter, "verse", *verse], [*chapter, "verse", *verse]]
     found = [[*numbers.cardinal(int(first)), join, *numbers.cardinal(int(second))] for join in ("to", "by")]
     return found[::-1] if text in ("16:9", "4:3", "21:9") else found
 
@@ -219,7 +239,7 @@ def _range(text: str, around: Neighbours) -> list[Reading]:
     apart = [*amount_words(first), *amount_words(second)]
     if " - " in text and _in_equation(around):
         return [[*amount_words(first), "minus", *amount_words(second)], joined]
-    if re.fullmatch(r"\d{1,2}[-\u2013]\d{1,2}", text) and _descends(int(first), int(second)):
+    if re.fullmatch(r"\d{1,2}[-\u2013]\d{1,2}", text) and _is_score(int(first), int(second), around):
         return [apart, joined]
     between_names = re.search(r"[A-Z][a-z]+ $", around.before) and re.match(r" [A-Z][a-z]", around.after)
     if len(first) <= 3 and (between_names or _SCORE_CUES.search(around.before[-40:])):
@@ -234,8 +254,11 @@ def _range(text: str, around: Neighbours) -> list[Reading]:
     return [joined, apart]
 
 
-def _descends(first: int, second: int) -> bool:
-    """Whether two numbers are a score, because they fall, and no hours of work, as in `9-5`."""
+def _is_score(first: int, second: int, around: Neighbours) -> bool:
+    """Whether two numbers are a score, because they fall or follow one, and no hours of work, as in `9-5`."""
+    before = re.search(r"(?<![\w-])(\d{1,2})[-\u2013](\d{1,2})(?: \([\d-]+\))?,? (?:and )?$", around.before)
+    if before and int(before[1]) > int(before[2]):
+        return not 7 <= int(before[1]) <= 12
     return first > second and not (7 <= first <= 12 and 1 <= second <= 8)
 
 
@@ -261,6 +284,10 @@ _ENDINGS = frozenset(word_list("ish way ply day man odd bit pin cup can set lap 
 """Words of three letters after a number that are no initialism: `7ish`."""
 
 
+_SYLLABLE = re.compile(r"[A-Zbcdfghjklmnprstvwyz][aeiou][bcdfgklmnprstvxz]")
+"""Three letters that are a word or a part of one: `Win95`, `cat6`."""
+
+
 def _code(text: str, around: Neighbours) -> list[Reading]:
     words: Reading = []
     for chunk in re.findall(r"[A-Za-z]+|\d+", text):
@@ -268,7 +295,11 @@ def _code(text: str, around: Neighbours) -> list[Reading]:
             words = numbers.plural(words)
         elif chunk.isalpha():
             hyphened = len(chunk) > 1 and chunk.islower() and "-" + chunk in text
-            speakable = chunk in _ENDINGS or ((len(chunk) > 3 or hyphened) and re.search("[aeiouAEIOU]", chunk))
+            speakable = (
+                chunk in _ENDINGS
+                or _SYLLABLE.fullmatch(chunk)
+                or ((len(chunk) > 3 or hyphened) and re.search("[aeiouAEIOU]", chunk))
+            )
             words += [chunk.lower()] if speakable else spelled(chunk)
         elif len(chunk) == 4 and text[0].isupper() and 1900 <= int(chunk) <= 2100 and "-" not in text:
             words += numbers.year(int(chunk))
@@ -293,6 +324,8 @@ def _number(text: str, around: Neighbours) -> list[Reading]:
         scaled = MAGNITUDES[magnitude] if len(magnitude) > 1 else magnitude.lower()
         return [[*prefix, *amount_words(amount), scaled]]
     whole = amount_words(amount)
+    if re.fullmatch(r"\.\d{3}", amount) and not sign and _BATTED.search(around.before):
+        return [numbers.pairs(amount[1:]), whole]
     if sign or "," in amount or "." in amount or len(amount) == 1:
         return [[*prefix, *whole]]
     if len(amount) == 4 and around.next_word() in ("hours", "hrs") and int(amount[:2]) < 25:
@@ -376,7 +409,7 @@ FORMS = {
     "mixed": Form(r"(?<![\w.,/])\d{1,4} \d{1,2}/\d{1,3}(?![\w/])", mixed),
     "fraction": Form(r"(?<![\w.,/])\d{1,4}/\d{1,4}(?![\w/])", fraction),
     "marked_out_of": Form(r"(?<![\w.,/])\d{1,3}\.\d{1,2}/\d{1,3}(?![\w/])", _marked_out_of),
-    "ordinal": Form(r"(?<![\w.,])\d{1,3}(?:,?\d{3}){0,3}(?:st|nd|rd|th)(?!\w)", _ordinal),
+    "ordinal": Form(r"(?<![\w.,])\d{1,3}(?:,?\d{3}){0,3}(?:st|nd|rd|th|ST|ND|RD|TH)(?!\w)", _ordinal),
     "version": Form(r"(?<![\w.])(?:\d{1,5}(?:\.\d{1,5}){2,6}|[vV]\d{1,5}(?:\.\d{1,5}){1,6})(?![\w]|\.\d)", _version),
     "verses": Form(r"(?<=[a-z] )\d{1,3}:\d{1,3}[-\u2013]\d{1,3}(?![\d:])", _verses),
     "ratio": Form(r"(?<![\d:.])\d{1,4}:\d{1,4}(?![\d:])", _ratio),

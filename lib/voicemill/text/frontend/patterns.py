@@ -25,7 +25,7 @@ _ORDER = word_list(
     "url email host_port site file suffix drive path shortcut flag with handle language star zip_code phone "
     "iso_date dotted_date slash_date month_days month_day day_month calendar_range slang verses working_days "
     "clock_range lap clock dotted_clock timetable hour decade duration stones per_amount short_year years era "
-    "plural_product airliners mixed_range aperture episode plan broadcast size_range old_ordinal caliber "
+    "month_year plural_product airliners mixed_range aperture episode plan broadcast size_range old_ordinal caliber "
     "stone_alone tablespoons old_money money money_code heat pence per feet_product feet_inches feet feet_alone "
     "inches product_unit unit_range fraction_inches fraction_unit mixed marked_out_of short_date fraction division "
     "unit ordinal version letter_decimal ratio hexadecimal scientific times countdown degree double_equals minus "

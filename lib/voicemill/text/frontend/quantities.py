@@ -22,7 +22,7 @@ from voicemill.text.frontend.forms import (
 from voicemill.text.frontend.units import PER, UNITS, word_list
 
 _UNIT = "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True))
-_AMPERE = r"A(?=\s+(?:at|fuse|of|current|and|or|from|per)\b|[.,;:?!)]|$)"
+_AMPERE = r"A(?=\s+(?:at|fuse|of|current|and|or|from|per)\b|[.,;?!)]|$)"
 """The letter is a unit where nothing follows that it could belong to, unlike in `2 A levels`."""
 _LABELLED = frozenset(
     word_list(
@@ -43,6 +43,8 @@ _COUNTED_IN_MILLIONS = frozenset(
     )
 )
 """After a number and `m`, which stands for million there and not for meters."""
+_TYPE = re.compile(r"\b(?:font|type|typeface|Times|Arial|Helvetica|Courier|Garamond|Calibri|spacing|margin)\b")
+"""Near sizes in points."""
 _CLOCK_UNITS = {"h": "hour", "m": "minute", "s": "second"}
 _PER = "|".join(sorted(map(re.escape, PER), key=len, reverse=True))
 
@@ -113,9 +115,12 @@ def _product_unit(text: str, around: Neighbours) -> list[Reading]:
 
 def _heat(text: str, around: Neighbours) -> list[Reading]:
     """`180C` in a recipe."""
+    if around.last_word() in _LABELLED | {"size", "bra", "a"}:
+        return [[*amount_words(text[:-1].strip("- ")), text[-1].lower()]]
+    sign, text = (["minus"], text[1:]) if text[0] == "-" else ([], text)
     name = "celsius" if text[-1] == "C" else "fahrenheit"
     amount = amount_words(text[:-1].strip())
-    return [[*amount, "degrees", name], [*amount, text[-1].lower()]]
+    return [[*sign, *amount, "degrees", name], [*sign, *amount, text[-1].lower()]]
 
 
 def _side(amount: str, unit: str, *, plural: bool) -> Reading:
@@ -148,7 +153,9 @@ def _unit(text: str, around: Neighbours) -> list[Reading]:
     sign, first, second, unit = found.groups()
     if len(unit) == 1 and unit.isalpha() and text[-2].isdigit() and around.last_word() in _LABELLED:
         return [[*numbers.cardinal(integer(first)), *spelled(unit)]] if first.isdigit() else [spelled(text)]
-    one, many = UNITS.get(unit, ("amp", "amps"))
+    if unit == "pt" and (re.search(r"\dpt$", text) or _TYPE.search(around.before + around.after)):
+        unit = "point"
+    one, many = {"point": ("point", "point")}.get(unit) or UNITS.get(unit, ("amp", "amps"))
     if unit == "m" and text.endswith("m") and text[-2].isdigit() and _counts_millions(first, around):
         return [[*amount_words(first), *(["to", *amount_words(second)] if second else []), "million"]]
     joined = re.search(r"\d-[A-Za-z]", text) is not None and re.match(r"\)?\s*[A-Za-z]", around.after) is not None
@@ -242,7 +249,8 @@ FORMS = {
         _fraction_unit,
     ),
     "heat": Form(
-        r"(?<=\b(?:at|to|is|of) )\d{2,3} ?[CF](?![\w-]|/\d|\s+[A-Z])",
+        r"(?<=\b(?:at|to|is|of) )\d{2,3} ?[CF](?![\w-]|/\d|\s+[A-Z])"
+        r"|(?<![\w.,-])-?\d{2,3}(?:\.\d)?[CF](?![\w-]|/\d|\s+[A-Z])",
         _heat,
     ),
     "unit_range": Form(
