@@ -242,7 +242,6 @@ _GENERAL = {
     "mos": "months",
     "wks": "weeks",
     "vocab": "vocabulary",
-    "admin": "administration",
     "regt": "regiment",
     "batt": "battalion",
 }
@@ -525,7 +524,7 @@ def expand(word: str, context: WordContext) -> Abbreviation | None:
         return _done("saints")
     if key in _SIZES and dotted and not capital and (context.after[:1].islower() or context.before[-1:].isdigit()):
         return _done(_SIZES[key])
-    if key in _FIGURES and dotted and context.after[:1].isdigit():
+    if (word if len(word) < 3 else key) in _FIGURES and dotted and context.after[:1].isdigit():
         return _done(_FIGURES[key])
     if key in _SUFFIXES and capital:
         return _done(_SUFFIXES[key], final and not context.after)
