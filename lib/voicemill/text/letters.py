@@ -18,6 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
+from voicemill.text.endings import plural
+
 Phones = tuple[str, ...]
 Chunk = tuple[str, Phones]
 """A letter and the 0 to 2 phones it is pronounced as."""
@@ -33,8 +35,6 @@ _BEAM = 40
 _INITIALS = 4
 """Longest word without a vowel letter that is spelled letter by letter."""
 
-_SIBILANTS = frozenset(("S", "Z", "SH", "ZH", "CH", "JH"))
-_VOICELESS = frozenset(("P", "T", "K", "F", "TH"))
 LETTER_NAMES: dict[str, Phones] = {
     letter: tuple(phones.split())
     for letter, phones in {
@@ -169,10 +169,3 @@ def guess(word: str, known: Callable[[str], Phones | None]) -> Phones:
 
 def _spelled(letters: str) -> Phones:
     return tuple(phone for letter in letters for phone in LETTER_NAMES[letter])
-
-
-def plural(phones: Phones) -> Phones:
-    """The sound of a plural, possessive or third-person `s` after `phones`."""
-    if phones[-1] in _SIBILANTS:
-        return ("AH", "Z")
-    return ("S",) if phones[-1] in _VOICELESS else ("Z",)

@@ -138,6 +138,14 @@ _REGIONS = frozenset(
     )
 )
 """Names of places after a compass letter, besides streets: `N. Korea`."""
+_BLOWING = frozenset(word_list("wind winds breeze breezes gusts"))
+_MOVING = frozenset(
+    word_list(
+        "flows flow flowed runs run ran heads head headed heading drive drove turn turned go went travel miles km mi"
+    )
+)
+_ALONG = frozenset(word_list("through along past across toward towards until"))
+"""Before and after a compass letter besides streets: `flows N through Egypt`."""
 _TOWARDS = frozenset(word_list("from to toward towards in into on facing lies"))
 """Before `the` and a direction: wind from the W."""
 _GENERAL = {
@@ -235,6 +243,8 @@ _GENERAL = {
     "pmt": "payment",
     "stmt": "statement",
     "hdqrs": "headquarters",
+    "phila": "philadelphia",
+    "xmas": "christmas",
     "bdrm": "bedroom",
     "mtg": "meeting",
     "yrs": "years",
@@ -307,8 +317,24 @@ _BEFORE_NUMBERS = {
     "rte": ("route", "routes"),
     "hwy": ("highway", "highways"),
     "iss": ("issue", "issues"),
+    "cat": ("category", "categories"),
+    "div": ("division", "divisions"),
+    "dist": ("district", "districts"),
+    "gr": ("grade", "grades"),
+    "lvl": ("level", "levels"),
+    "blk": ("block", "blocks"),
+    "flt": ("flight", "flights"),
+    "sched": ("schedule", "schedules"),
+    "q": ("question", "questions"),
+    "qs": ("questions", "questions"),
+    "ques": ("question", "questions"),
+    "pl": ("plate", "plates"),
+    "exh": ("exhibit", "exhibits"),
+    "cls": ("clauses", "clauses"),
+    "jct": ("junction", "junctions"),
+    "ll": ("lines", "lines"),
 }
-_LETTERED = frozenset(word_list("app fig figs sec sect ex tab pt vol bk ser rm ste"))
+_LETTERED = frozenset(word_list("app fig figs sec sect ex tab pt vol bk ser rm ste sched exh div cat"))
 """Those that also stand before a single capital letter, as in `App. B`."""
 _MINISTRIES = frozenset(word_list("prime foreign finance defense defence interior health first deputy cabinet justice"))
 """Before `Min.`, which is a minister there."""
@@ -366,6 +392,13 @@ _AFTER_NUMBERS = {
     "tab": ("tablet", "tablets"),
     "tabs": ("tablet", "tablets"),
     "caps": ("capsule", "capsules"),
+    "pp": ("page", "pages"),
+    "pgs": ("page", "pages"),
+    "vols": ("volume", "volumes"),
+    "ct": ("count", "count"),
+    "ea": ("each", "each"),
+    "bdrm": ("bedroom", "bedrooms"),
+    "bdrms": ("bedroom", "bedrooms"),
 }
 _AFTER_ORDINALS = {
     "c": "century",
@@ -463,8 +496,10 @@ def expand(word: str, context: WordContext) -> Abbreviation | None:
         or (context.after[:1].isdigit() and (dotted or (capital and key in _BARE_BEFORE_NUMBERS) or key in _BARE_PARTS))
     ):
         several = "-" in context.after or "\u2013" in context.after
-        one = key == "no" and (context.before.lower() in _COUNTED_BY_NUMBER or re.match(r"\d\d-\d{4}", context.after))
-        names = _BEFORE_NUMBERS[key][several and not one]
+        single = key == "no" and (
+            context.before.lower() in _COUNTED_BY_NUMBER or re.match(r"\d\d-\d{4}", context.after)
+        )
+        names = _BEFORE_NUMBERS[key][several and not single]
         return Abbreviation([names], counted=names.capitalize() if numeral else "")
     if dotted and key in _LETTERED and re.fullmatch("[A-HJ-Z]", context.after) and (capital or context.after != "A"):
         name = _BEFORE_NUMBERS[key][0]
@@ -524,8 +559,10 @@ def expand(word: str, context: WordContext) -> Abbreviation | None:
         return _done("saints")
     if key in _SIZES and dotted and not capital and (context.after[:1].islower() or context.before[-1:].isdigit()):
         return _done(_SIZES[key])
-    if (word if len(word) < 3 else key) in _FIGURES and dotted and context.after[:1].isdigit():
+    if (word if len(word) == 1 else key) in _FIGURES and dotted and context.after[:1].isdigit():
         return _done(_FIGURES[key])
+    if key == "conf" and dotted and context.after.lower() in ("rm", "room", "call", "center", "centre", "ctr"):
+        return _done("conference")
     if key in _SUFFIXES and capital:
         return _done(_SUFFIXES[key], final and not context.after)
     if (
@@ -561,6 +598,10 @@ def direction(letters: str, before: Sequence[str], after: Sequence[str]) -> str:
     """
     if letters not in DIRECTIONS:
         return ""
+    if before[0].lower() in _BLOWING and not after[0][:1].isupper():
+        return DIRECTIONS[letters]
+    if before[0].lower() in _MOVING and (not after[0] or after[0] in FUNCTION_WORDS or after[0] in _ALONG):
+        return DIRECTIONS[letters]
     towards = before[0].lower() == "due" or (before[0].lower() == "the" and before[1].lower() in _TOWARDS)
     if towards and (not after[0] or after[0] in FUNCTION_WORDS):
         return DIRECTIONS[letters]

@@ -68,6 +68,8 @@ _MIXED = {
     "dvds": ["d", "v", "d", "s"],
     "cds": ["c", "d", "s"],
     "readme": ["read", "me"],
+    "cc": ["c", "c"],
+    "bcc": ["b", "c", "c"],
     "gmbh": ["g", "m", "b", "h"],
     "mmhg": ["millimeters", "of", "mercury"],
     "saas": ["sass"],
@@ -142,7 +144,7 @@ def read_capitals(word: str, around: Surroundings, listed: Callable[[str], bool]
     numeral = _numeral(word.removesuffix("'s"), around)
     if numeral:
         return [_with_ending(reading, "'s") for reading in numeral] if word.endswith("'s") else numeral
-    if key in _MIXED and (not word.islower() or key in ("wifi", "ebook", "ok")):
+    if key in _MIXED and (not word.islower() or key in ("wifi", "ebook", "ok", "cc", "bcc")):
         return [list(_MIXED[key])]
     mixed = re.fullmatch(r"(.+?)('?s)", key)
     if mixed and mixed[1] in _MIXED and not word.islower():

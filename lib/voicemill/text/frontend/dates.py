@@ -27,6 +27,13 @@ _STAMPED = re.compile(rf"(?:\d{{4}}[-/]\d\d?[-/]\d\d?|{_MONTH} \d{{1,2}}|\d{{4}}
 """A date before hours, minutes and seconds of the day."""
 _TIME = r"\d{1,2}(?::[0-5]\d)?"
 _DAY = r"(?:3[01]|[12]\d|0?[1-9])"
+_MIXED = re.compile(
+    r"\b(?:dilut\w+|ratio|odds|scale|mix\w*|proportions?|gradient|slope|concentration|leverage|split)\b[^.?!\d]{0,20}$",
+    re.I,
+)
+"""Before two numbers that are a ratio and no time."""
+_WEEKDAY = {day[:3]: day for day in WEEKDAYS}
+_SHORT_DAY = r"(?:Mon|Tues?|Weds?|Thu(?:rs?)?|Fri|Sat|Sun)"
 _HALF = r"[aApP]\.?[mM](?:\.|(?!\w))"
 _DAY_OR_MONTH = (
     rf"(?:{_MONTH}|Mon(?:day)?|Tue(?:s|sday)?|Wed(?:nesday)?|Thu(?:rs|rsday|r)?|Fri(?:day)?|Sat(?:urday)?|Sun(?:day)?)"
@@ -102,6 +109,8 @@ def _clock(text: str, around: Neighbours) -> list[Reading]:
     found = parts(r"(\d+)[:.](\d\d)(?::(\d\d))?\s?(?:([aApP]))?.*", text)
     hour, minute, second, half = found.groups()
     end = [*spelled(half), "m"] if half else []
+    if second is None and not half and _MIXED.search(around.before):
+        return [[*numbers.cardinal(int(hour)), "to", *numbers.cardinal(int(minute))]]
     if second is not None:
         named: Reading = []
         for value, name in ((hour, "hour"), (minute, "minute"), (second, "second")):
@@ -161,7 +170,7 @@ def _month_days(text: str, around: Neighbours) -> list[Reading]:
 def _short_date(text: str, around: Neighbours) -> list[Reading]:
     """`11/30`: a day where a fraction of these numbers is unlikely, or after a word that a date follows."""
     month, day = map(int, text.split("/"))
-    dated = _DATED.search(around.before) is not None and around.next_word() != "of"
+    dated = (day == 1 or _DATED.search(around.before) is not None) and around.next_word() != "of"
     if dated or (day > 12 and day not in (16, 20, 24) and around.next_word() != "of"):
         return [*_date_words(month, day, None, around.before), [*numbers.cardinal(month), *numbers.cardinal(day)]]
     return numerals.fraction(text, around)
@@ -221,6 +230,12 @@ def _era(text: str, _: Neighbours) -> list[Reading]:
     return [[*year, *spelled(found[2])] for year in years]
 
 
+def _weekdays(text: str, _: Neighbours) -> list[Reading]:
+    """`Mon, Wed & Fri`."""
+    words = re.findall(r"[A-Za-z]+", text.replace("&", " and "))
+    return [[_WEEKDAY.get(word[:3].lower(), word) if word != "and" else word for word in words]]
+
+
 def _working_days(_: str, around: Neighbours) -> list[Reading]:
     """`M-F`."""
     hours = re.search(r"\b(?:open|hours|closed|daily|available)\b[^.]{0,24}$", around.before, re.I)
@@ -231,6 +246,9 @@ def _working_days(_: str, around: Neighbours) -> list[Reading]:
 
 
 FORMS = {
+    "weekdays": Form(
+        rf"(?<!\w){_SHORT_DAY}\.?(?:(?:,? (?:&|and) |, |/){_SHORT_DAY}(?:\.(?=,| ?&| and))?){{1,6}}(?!\w)", _weekdays
+    ),
     "working_days": Form(r"(?<!\w)M ?[-\u2013] ?F(?!\w)", _working_days),
     "iso_date": Form(
         r"(?<![\w./-])(?:1\d|20)\d\d(?:-(?:0[1-9]|1[0-2])-|/(?:0?[1-9]|1[0-2])/|\.(?:0[1-9]|1[0-2])\.)"

@@ -14,6 +14,7 @@ from voicemill.text.frontend import heteronym_cues as cues
 from voicemill.text.frontend import word_classes as classes
 from voicemill.text.frontend.pronunciations import (
     ADJECTIVE,
+    MOSTLY_VERBS,
     NAMES,
     NOUN,
     PAST,
@@ -117,7 +118,7 @@ def choose(words: Sequence[str], index: int, marks: Sequence[str] = (), written:
     place = _Context(words, index, marks or [""] * len(words), written)
     if entry is None:
         return tuple(NAMES[words[index]].split()) if _is_named(place) else None
-    special = _SPECIAL.get(words[index])
+    special = _SPECIAL.get(words[index]) or (_mostly_verb if words[index] in MOSTLY_VERBS else None)
     kind = special(place) if special else _part_of_speech(place, entry)
     return tuple(entry.get(kind, next(iter(entry.values()))).split())
 
@@ -127,6 +128,10 @@ def pronunciations(word: str) -> list[Phones]:
     return list(dict.fromkeys(tuple(phones.split()) for phones in PRONUNCIATIONS.get(word, {}).values()))
 
 
+_DEGREES = frozenset(
+    ("so", "too", "very", "as", "how", "quite", "really", "extremely", "fairly", "pretty", "more", "most")
+)
+"""Before adjectives."""
 _TIMES = frozenset(("at", "on", "early", "late", "today"))
 _QUESTIONS = frozenset(
     ("", "what", "when", "where", "why", "how", "which", "who", "whom", "and", "so", "time", "often")
@@ -260,7 +265,7 @@ def _lives(place: _Context) -> str:
 
 def _wind(place: _Context) -> str:
     nearby = {place.after(step) for step in range(1, 4)}
-    if nearby & cues.WEATHER:
+    if nearby & cues.WEATHER or (place.words[place.index] == "winds" and not place.before()):
         return NOUN
     start = not place.before() and bool(nearby & (cues.WINDABLE | classes.DETERMINERS)) and place.after() != "and"
     return VERB if start or _is_verb(place) else NOUN
@@ -272,6 +277,8 @@ def _wound(place: _Context) -> str:
         place.after() in classes.DETERMINERS | classes.OBJECTS and before not in classes.DETERMINERS
     ) or place.after() in ("up", "around", "down", "its", "his", "her", "round", "through")
     rolled = before in classes.DETERMINERS and place.after() in cues.WINDABLE
+    if before in classes.BE or place.before() in classes.BE:
+        return PAST
     return PAST if before in classes.THIRD | classes.SUBJECTS or winding or rolled else NOUN
 
 
@@ -287,6 +294,8 @@ def _close(place: _Context) -> str:
         return VERB if before in classes.MODALS and after not in ("to", "by") else ADJECTIVE
     if before in classes.DETERMINERS:
         return VERB if after in ("it", "them") else ADJECTIVE
+    if place.before() in _DEGREES and after not in classes.DETERMINERS - {"that"}:
+        return ADJECTIVE
     held = cues.KEEPING & {place.before(step) for step in range(1, 5)}
     if held and after not in classes.DETERMINERS:
         return ADJECTIVE
@@ -382,6 +391,20 @@ def _content(place: _Context) -> str:
     return ADJECTIVE if after in ("with", "to") or after in cues.CONTENTED else NOUN
 
 
+def _mostly_verb(place: _Context) -> str:
+    (before, earlier), after = place.subject(), place.after()
+    entry = PRONUNCIATIONS[place.words[place.index]]
+    other = next(kind for kind in entry if kind != VERB)
+    if before == "to" or before in classes.MODALS or after in classes.OBJECTS:
+        return VERB
+    described = other == ADJECTIVE and (before in classes.BE or before in _DEGREES or place.before() in _DEGREES)
+    named = before in classes.DETERMINERS and earlier not in classes.CLAUSE_STARTS
+    ended = not after or classes.is_closed_class(after)
+    named = named or (ended and earlier in classes.DETERMINERS and not classes.is_closed_class(before))
+    named = named or before in classes.PREPOSITIONS or place.before().endswith("'s")
+    return other if described or (named and after not in classes.DETERMINERS) else VERB
+
+
 def _polish(place: _Context) -> str:
     starts = not place.index and bool(place.written)
     named = place.is_name() or (starts and place.after() not in classes.DETERMINERS | {"up", "it", "and"})
@@ -431,6 +454,12 @@ def _aged(place: _Context) -> str:
     return ADJECTIVE if old else VERB
 
 
+def _dogged(place: _Context) -> str:
+    """`dogged`: the adjective before a noun."""
+    before = place.subject()[0]
+    return ADJECTIVE if before in classes.DETERMINERS | classes.PREPOSITIONS and place.after() != "by" else VERB
+
+
 def _refuse(place: _Context) -> str:
     return VERB if place.after() == "to" or _is_verb(place) else NOUN
 
@@ -461,6 +490,7 @@ _SPECIAL: dict[str, Callable[[_Context], str]] = {
     "learned": _learned,
     "blessed": _learned,
     "aged": _aged,
+    "dogged": _dogged,
     "refuse": _refuse,
     "polish": _polish,
 }

@@ -26,8 +26,9 @@ GIVEN_NAMES = frozenset(
 """Frequent ones of men, lower case; women seldom bear a numeral."""
 BEFORE_SAINTS = frozenset(
     word_list(
-        "rue avenue place boulevard via port fort mont mount bay lake cape sault ile isle east west north south new "
-        "hotel church cathedral chapel abbey bury chalfont lytham convent college feast patron"
+        "rue gare quai pont porte faubourg basilique avenue place boulevard via port fort mont mount bay lake cape "
+        "sault ile isle east west north south new hotel church cathedral chapel abbey bury chalfont lytham convent "
+        "college feast patron"
     )
 )
 """Words after which `St.` is a saint, though a name follows them: `Port St. Lucie`."""
@@ -40,7 +41,7 @@ SAINTS = frozenset(
         "pierre jean laurent marie anthony catherine stephen mark luke matthew barnabas bartholomew gallen etienne "
         "maarten anne agnes brigid christopher columba cuthbert dominic dunstan edward elizabeth helena helen hilda "
         "ignatius jerome jude kilda leonard margaret neot nicks oswald philip simon swithin teresa theresa ursula "
-        "valentine wilfrid"
+        "valentine wilfrid lazare malo tropez"
     )
 )
 """After `St.`, lower case."""

@@ -6,6 +6,7 @@ import re
 
 from voicemill.text.frontend import numbers, numerals
 from voicemill.text.frontend.forms import Form, Neighbours, Reading, amount_words, parts, spelled
+from voicemill.text.frontend.word_classes import is_plural
 
 _SIZE = r"(?:X{0,3}[SL]|[2-6]X[SL]|M)"
 _MIXED = r"(?:\d{1,3} )?\d{1,2}/\d{1,2}"
@@ -75,6 +76,14 @@ def _airliners(text: str, _: Neighbours) -> list[Reading]:
     return [numbers.plural(numbers.pairs(text[:-1]))]
 
 
+def _millions(text: str, around: Neighbours) -> list[Reading]:
+    """`1M downloads`, `8B people`."""
+    amount = amount_words(text[:-1])
+    scaled = [*amount, {"M": "million", "B": "billion"}[text[-1]]]
+    lettered = [*amount, text[-1].lower()]
+    return [scaled, lettered] if is_plural(around.next_word()) else [lettered, scaled]
+
+
 def _plan(text: str, _: Neighbours) -> list[Reading]:
     """`401(k)`, `501(c)(3)`, `401k`."""
     number, *others = re.findall(r"\d+|[A-Za-z]", text)
@@ -106,6 +115,7 @@ FORMS = {
     "episode": Form(r"(?<!\w)[Ss]\d{1,2}[Ee]\d{1,3}(?!\w)", _episode),
     "plural_product": Form(r"(?<![\w.,])\d{1,2}[x\u00d7]\d{1,2}s(?!\w)", _plural_product),
     "airliners": Form(r"(?<![\w.,])7[0-8]7s(?!\w)", _airliners),
+    "millions": Form(r"(?<![\w.,-])\d{1,3}(?:\.\d{1,2})?[MB](?= [a-z]+s\b)", _millions),
     "caliber": Form(rf"(?<![\w.])\.\d{{2,3}}(?=[ -]{_GUN})", _caliber),
     "broadcast": Form(r"(?<![\w.,/])(?:12/11|11/10|10/9|9/8|8/7|7/6)(?:c| Central)(?!\w)", _broadcast),
 }

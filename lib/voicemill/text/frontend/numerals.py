@@ -401,7 +401,12 @@ def _times(text: str, _: Neighbours) -> list[Reading]:
     return [[*amount, "times"], [*amount, "x"]]
 
 
+def _long_digits(text: str, _: Neighbours) -> list[Reading]:
+    return [numbers.digits(text)]
+
+
 FORMS = {
+    "long_digits": Form(r"(?<!\w)\d{61,}", _long_digits),
     "hexadecimal": Form(r"(?<!\w)0x[\dA-Fa-f]{1,32}(?!\w)", _hexadecimal),
     "scientific": Form(r"(?<![\w.,])\d{1,9}(?:\.\d{1,9})?[eE][+-]?\d{1,3}(?![\w.,]\d)(?!\w)", _scientific),
     "times": Form(rf"(?<![\w.,]){NUMBER}(?:\.\d{{1,9}})?x(?= [a-z])", _times),
@@ -417,7 +422,8 @@ FORMS = {
     "division": Form(rf"(?<![\w.,/]){NUMBER} / {NUMBER}(?![\w/]|[.,]\d)", _division),
     "square": Form(r"[\u00b2\u00b3]", _square),
     "minus": Form(
-        r"(?:(?<=[ (\d][a-z])|(?<=^[a-z])|(?<=\))) [-\u2013] (?=\d{0,9}[a-z]?(?!\w)[^.!?]{0,24}[=<>\u2264\u2265])",
+        r"(?:(?<=[ (\d][a-z])|(?<=^[a-z])|(?<=[)\u00b2\u00b3])|(?<=\^\d)) [-\u2013] "
+        r"(?=\d{0,9}[a-z]?(?!\w)(?:[^.!?]{0,24}[=<>\u2264\u2265]|\)))",
         _minus,
     ),
     "letter_range": Form(r"(?<![\w-])[A-Z][-\u2013][A-Z](?![\w-])", _letter_range),
@@ -430,7 +436,7 @@ FORMS = {
         r"(?<![\w.,-])(?!(?:mid|pre|post|non|anti|early|late|over|under|sub|ex|all|top)-\d)(?:[A-Za-z]{1,12}-?\d{1,6}[A-Za-z]{0,3}|\d{1,6}-?[A-Za-z]{1,12}\d{0,4})(?![\w])",
         _code,
     ),
-    "mixed_code": Form(r"(?<![A-Za-z\d])(?=[A-Za-z]{1,20}\d|\d{1,20}[A-Za-z])[A-Za-z\d]{2,60}(?![A-Za-z\d])", _code),
+    "mixed_code": Form(r"(?<![A-Za-z\d])(?=[A-Za-z]{1,20}\d|\d{1,20}[A-Za-z])[A-Za-z\d]{2,}(?![A-Za-z\d])", _code),
     "number": Form(
         rf"(?<![\w])[-\u2013+\u00b1~]?(?:{NUMBER}(?:\.\d{{1,60}})?|(?<![\d.])\.\d{{1,60}})(?: ?(?:{MAGNITUDE})(?!\w))?",
         _number,

@@ -5,6 +5,9 @@ Merriam-Webster's first pronunciations, as ARPABET without stress.
 
 from __future__ import annotations
 
+from voicemill.text.endings import plural
+from voicemill.text.frontend.units import word_list
+
 NOUN, VERB, PAST, ADJECTIVE, PROPER = "noun", "verb", "past", "adjective", "proper"
 
 PRONUNCIATIONS: dict[str, dict[str, str]] = {
@@ -93,7 +96,53 @@ PRONUNCIATIONS: dict[str, dict[str, str]] = {
     "learned": {VERB: "L ER N D", ADJECTIVE: "L ER N AH D"},
     "blessed": {VERB: "B L EH S T", ADJECTIVE: "B L EH S AH D"},
     "aged": {VERB: "EY JH D", ADJECTIVE: "EY JH AH D"},
+    "dogged": {VERB: "D AO G D", ADJECTIVE: "D AO G AH D"},
+    "progress": {NOUN: "P R AA G R EH S", VERB: "P R AH G R EH S"},
+    "refund": {NOUN: "R IY F AH N D", VERB: "R IH F AH N D"},
+    "defect": {NOUN: "D IY F EH K T", VERB: "D IH F EH K T"},
+    "proceeds": {NOUN: "P R OW S IY D Z", VERB: "P R AH S IY D Z"},
+    "convert": {VERB: "K AH N V ER T", NOUN: "K AA N V ER T"},
+    "construct": {VERB: "K AH N S T R AH K T", NOUN: "K AA N S T R AH K T"},
+    "exploit": {VERB: "IH K S P L OY T", NOUN: "EH K S P L OY T"},
+    "recall": {VERB: "R IH K AO L", NOUN: "R IY K AO L"},
+    "reject": {VERB: "R IH JH EH K T", NOUN: "R IY JH EH K T"},
+    "converse": {VERB: "K AH N V ER S", NOUN: "K AA N V ER S"},
+    "diffuse": {VERB: "D IH F Y UW Z", ADJECTIVE: "D IH F Y UW S"},
+    "coordinate": {VERB: "K OW AO R D AH N EY T", NOUN: "K OW AO R D AH N AH T"},
+    "initiate": {VERB: "IH N IH SH IY EY T", NOUN: "IH N IH SH IY AH T"},
+    "affiliate": {VERB: "AH F IH L IY EY T", NOUN: "AH F IH L IY AH T"},
+    "articulate": {VERB: "AA R T IH K Y AH L EY T", ADJECTIVE: "AA R T IH K Y AH L AH T"},
+    "animate": {VERB: "AE N AH M EY T", ADJECTIVE: "AE N AH M AH T"},
+    "approximate": {ADJECTIVE: "AH P R AA K S AH M AH T", VERB: "AH P R AA K S AH M EY T"},
+    "aggregate": {NOUN: "AE G R AH G AH T", VERB: "AE G R AH G EY T"},
+    "legitimate": {ADJECTIVE: "L AH JH IH T AH M AH T", VERB: "L AH JH IH T AH M EY T"},
+    "subordinate": {ADJECTIVE: "S AH B AO R D AH N AH T", VERB: "S AH B AO R D AH N EY T"},
+    "predicate": {NOUN: "P R EH D AH K AH T", VERB: "P R EH D AH K EY T"},
+    "syndicate": {NOUN: "S IH N D AH K AH T", VERB: "S IH N D AH K EY T"},
+    "degenerate": {ADJECTIVE: "D IH JH EH N ER AH T", VERB: "D IH JH EH N ER EY T"},
+    "consummate": {ADJECTIVE: "K AA N S AH M AH T", VERB: "K AA N S AH M EY T"},
+    "houses": {NOUN: "HH AW Z AH Z", VERB: "HH AW Z AH Z"},
 }
+MOSTLY_VERBS = frozenset(
+    word_list(
+        "convert construct exploit recall reject converse diffuse coordinate initiate affiliate articulate animate"
+    )
+)
+"""Words that are verbs unless a determiner, a preposition or a form of `be` is before them."""
+_WITH_S = word_list(
+    "protest conduct contest contrast convict extract export compound subject refund convert construct defect "
+    "exploit reject console advocate alternate associate delegate duplicate graduate separate attribute abuse "
+    "coordinate initiate affiliate aggregate predicate house subordinate syndicate recall perfect"
+)
+for _word in _WITH_S:  # the plural of the noun and the third person of the verb
+    PRONUNCIATIONS.setdefault(
+        _word + "s",
+        {
+            NOUN if kind == ADJECTIVE else kind: " ".join((*phones.split(), *plural(tuple(phones.split()))))
+            for kind, phones in PRONUNCIATIONS[_word].items()
+        },
+    )
+MOSTLY_VERBS |= {_word + "s" for _word in MOSTLY_VERBS & set(_WITH_S)}
 
 NAMES = {
     "nice": "N IY S",

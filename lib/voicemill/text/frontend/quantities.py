@@ -43,6 +43,12 @@ _COUNTED_IN_MILLIONS = frozenset(
     )
 )
 """After a number and `m`, which stands for million there and not for meters."""
+_PEOPLED = re.compile(
+    r"\b(?:population|pop|populace|audience|turnout|sales|membership|revenues?|readership|viewership|downloads|votes|budget|"
+    r"profits?|circulation)\b[^?!]{0,32}$",
+    re.IGNORECASE,
+)
+"""Before amounts that are no lengths."""
 _TYPE = re.compile(r"\b(?:font|type|typeface|Times|Arial|Helvetica|Courier|Garamond|Calibri|spacing|margin)\b")
 """Near sizes in points."""
 _CLOCK_UNITS = {"h": "hour", "m": "minute", "s": "second"}
@@ -168,7 +174,7 @@ def _unit(text: str, around: Neighbours) -> list[Reading]:
 def _counts_millions(amount: str, around: Neighbours) -> bool:
     """Whether the letter m stands for a million: `1.5m people`, `2m Britons`."""
     following = around.next_word()
-    if following.lower() in _COUNTED_IN_MILLIONS:
+    if following.lower() in _COUNTED_IN_MILLIONS or _PEOPLED.search(around.before):
         return True
     return re.fullmatch(r"[A-Z][a-z]+(?:ans|ons|ese|ish|is)", following) is not None
 
@@ -204,10 +210,12 @@ def _feet_alone(text: str, around: Neighbours) -> list[Reading]:
     return [[*amount, "foot" if text == "1'" or is_attributive(around) else "feet"]]
 
 
-def _per_amount(text: str, _: Neighbours) -> list[Reading]:
+def _per_amount(text: str, around: Neighbours) -> list[Reading]:
     """`/100 km` after a unit."""
     amount, unit = parts(r"/(\d+) ?(.+)", text).groups()
     words = [*numbers.cardinal(int(amount)), *UNITS[unit][amount != "1"].split()]
+    if not re.search(rf"\d ?(?:{_UNIT})$", around.before):  # `28 mpg city/36 mpg highway`
+        return [words]
     found = [["per", *words]]
     return [*found, ["per", *words[1:]]] if words[:2] == ["one", "hundred"] else found
 
@@ -242,7 +250,7 @@ FORMS = {
         r"(?<![\w.,])\d{1,3} ?(?:ft|feet|foot)\.? \d{1,2} ?in(?!\w)(?:\.(?!\s+[A-Z]|$))?", _feet_inches
     ),
     "inches": Form(r"(?<![\w.,])\d{1,4}(?:\.\d{1,4})?\"(?=\s+[a-z]|\s?[x\u00d7])", _inches),
-    "per": Form(rf"(?<=[\w%\u00a2\u00b0])/(?:{_PER})(?!\w)", _per),
+    "per": Form(rf"(?<=[\w%\u00a2\u00b0\u00d7])/(?:{_PER})(?!\w)", _per),
     "fraction_unit": Form(
         rf"(?<![\w.,/])(?:\d{{1,3}} )?\d{{1,2}}/\d{{1,2}} ?(?:{_UNIT})(?![\w\u00b2\u00b3/])"
         r"(?:(?<=[a-z])\.(?=\s+[a-z]|[,;:]))?",

@@ -46,6 +46,8 @@ def sign(text: str, around: Neighbours) -> list[Reading]:
         return [["times"]]
     if text in _MONEY and (after.isalpha() or around.last_word() in ("the", "a")):
         return [[_MONEY[text]]]
+    if text == ">" and re.search(r"[A-Z][\w'-]+ $", around.before) and re.match(r" [A-Z][\w'-]+", around.after):
+        return [[]]  # a path through menus
     words = SIGNS.get(text)
     if words is None:
         return [[]]
@@ -113,6 +115,10 @@ FORMS = {
     ),
     "formula": Form(
         rf"(?<!\w)(?=[A-Z\d]*[A-Z][a-z][A-Z\d]|[A-Z\d]+[A-Z][a-rt-z](?!\w)|[A-Z]\d)(?:{ELEMENT}\d{{0,3}}){{2,10}}(?!\w)",
+        _formula,
+    ),
+    "element": Form(
+        r"(?<=\()(?:A[glru]|B[ar]|C[adlru]?|F[e]?|Hg?|K|Li|M[gn]|N[ai]?|O|P[bdt]?|R[a]|S[ein]?|Ti|U|Xe|Zn)(?=[,)])",
         _formula,
     ),
     "ion": Form(r"(?<!\w)(?:[A-Z][a-z]|H|K|OH|NH4|NO3|SO4|CO3|PO4)\d?[+-](?=[\s.,;:)]|$)", _ion),
