@@ -12,6 +12,7 @@ lexicon        word -> phones (ARPABET without stress): CMU dictionary, the user
 frontend       the text front end behind `normalise`: sentences to spoken words and phones
 readings       a clip's words with their phones, and the places where a reader has a choice
 sentence_choice  our own sentences to record or to have read, by the phones that they contain
+endings        the sound of a plural's or a third person's s
 letters        letter-to-sound: joint letter-phone n-grams trained on the dictionary (docs/adr/0003)
 
 Invariant: `normalise.words` is the only tokenisation. The lexicon has one pronunciation per word; the front end gives

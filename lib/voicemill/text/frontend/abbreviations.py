@@ -105,6 +105,12 @@ _PLACES = {
     "pkwy": "parkway",
     "dr": "drive",
     "ter": "terrace",
+    "terr": "terrace",
+    "cir": "circle",
+    "hts": "heights",
+    "xing": "crossing",
+    "expy": "expressway",
+    "tpke": "turnpike",
     "cres": "crescent",
 }
 """After a name."""

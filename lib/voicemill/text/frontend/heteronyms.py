@@ -195,6 +195,17 @@ def _told_in_the_past(words: Sequence[str]) -> bool:
     return any(word == "read" and who in ("he", "she") and do not in classes.AUXILIARIES for who, word, do in pairs)
 
 
+def _is_repeated(place: _Context) -> bool:
+    """Whether a word of frequency belongs to the clause of the word: `I read the news daily`."""
+    for step in range(1, 10):
+        following = place.after(step)
+        if following in classes.FREQUENCY:
+            return True
+        if not following or following in classes.SUBJECTS | classes.THIRD:
+            break
+    return any(place.before(step) in classes.FREQUENCY for step in range(1, 6))
+
+
 def _read(place: _Context) -> str:
     (before, earlier), after = place.subject(), place.after()
     if before in classes.SUBJECTS and earlier not in classes.AUXILIARIES and _told_in_the_past(place.words):
@@ -219,7 +230,7 @@ def _read(place: _Context) -> str:
     if before in ("and", "or", "but"):
         return VERB
     if before in ("i", "we", "they") and after not in ("every", "about", "a", "in", "to", "and", "books", ""):
-        return PAST if after in classes.DETERMINERS and not classes.FREQUENCY & place.near() else VERB
+        return PAST if after in classes.DETERMINERS and not _is_repeated(place) else VERB
     if before in classes.SUBJECTS or classes.is_plural(before):
         return VERB
     return PAST

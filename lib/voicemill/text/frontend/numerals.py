@@ -357,6 +357,11 @@ def _number(text: str, around: Neighbours) -> list[Reading]:
     return [whole, spelled_out] if len(amount) < 3 else [whole, spelled_out, numbers.pairs(amount)]
 
 
+def amount_of_road(text: str) -> Reading:
+    """The number of a road, such as `101` or `66`."""
+    return numbers.pairs(text) if 3 <= len(text) <= 4 and text.isdigit() else amount_words(text)
+
+
 def _counts(around: Neighbours) -> bool:
     """Whether the number counts what follows: `call 100 people`."""
     following = around.next_word()

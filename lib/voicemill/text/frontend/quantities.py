@@ -49,6 +49,8 @@ _PEOPLED = re.compile(
     re.IGNORECASE,
 )
 """Before amounts that are no lengths."""
+_ROADS = frozenset(word_list("rte route hwy highway interstate us sr"))
+"""Before a number that a direction follows, as in `Rte. 66 W`."""
 _TYPE = re.compile(r"\b(?:font|type|typeface|Times|Arial|Helvetica|Courier|Garamond|Calibri|spacing|margin)\b")
 """Near sizes in points."""
 _CLOCK_UNITS = {"h": "hour", "m": "minute", "s": "second"}
@@ -161,6 +163,8 @@ def _unit(text: str, around: Neighbours) -> list[Reading]:
         return [[*numbers.cardinal(integer(first)), *spelled(unit)]] if first.isdigit() else [spelled(text)]
     if unit == "pt" and (re.search(r"\dpt$", text) or _TYPE.search(around.before + around.after)):
         unit = "point"
+    if unit == "W" and around.last_word() in _ROADS:
+        return [[*numerals.amount_of_road(first), "west"]]
     one, many = {"point": ("point", "point")}.get(unit) or UNITS.get(unit, ("amp", "amps"))
     if unit == "m" and text.endswith("m") and text[-2].isdigit() and _counts_millions(first, around):
         return [[*amount_words(first), *(["to", *amount_words(second)] if second else []), "million"]]
