@@ -134,8 +134,8 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
 def test_a_copy_has_the_digest_and_the_size_of_its_bytes(tmp_path):
     data = bytes(range(256)) * 8192  # two blocks and a part
     (tmp_path / "f").write_bytes(data + b"end")
-    found = contents.copy_checked(tmp_path, "f", tmp_path / "deep/copy")
-    assert (tmp_path / "deep/copy").read_bytes() == data + b"end"
+    found = contents.copy_checked(tmp_path, "f", tmp_path / "deep/er/copy")
+    assert (tmp_path / "deep/er/copy").read_bytes() == data + b"end"
     whole = contents.digest_file(tmp_path, "f", len(data) + 3)
     assert (found.bytes, found.sha256) == (whole.bytes, whole.sha256) == (2**21 + 3, sha256_bytes(data + b"end"))
     assert contents.read_regular(tmp_path, "f", 5) == data[:6]
@@ -143,7 +143,7 @@ def test_a_copy_has_the_digest_and_the_size_of_its_bytes(tmp_path):
         contents.digest_file(tmp_path, "f", 5)
     assert caught.value.code == "bytes_mismatch"
     with pytest.raises(FileExistsError):
-        contents.copy_checked(tmp_path, "f", tmp_path / "deep/copy")
+        contents.copy_checked(tmp_path, "f", tmp_path / "deep/er/copy")
 
 
 def test_a_file_that_grows_while_it_is_hashed_is_refused(tmp_path):

@@ -6,6 +6,7 @@ import io
 import shutil
 import tarfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from voicemill.bundle.packing import export_bundle, import_bundle
-from voicemill.errors import BundleError, VoicemillError
+from voicemill.errors import BundleError, UsageError, VoicemillError
 
 Members = list[tuple[tarfile.TarInfo, bytes]]
 
@@ -137,3 +138,64 @@ def test_a_changed_tar_is_refused_or_unpacked_as_others_would(
         return
     unpacked = {str(path.relative_to(folder)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
     assert unpacked == {info.name: content for info, content in members(changed)}
+
+
+def test_the_tar_of_an_export_has_nothing_of_the_machine(exported: Path, voice) -> None:
+    with tarfile.open(exported) as tar:
+        found = tar.getmembers()
+    assert [info.name for info in found] == sorted(info.name for info in found)
+    assert {info.name.partition("/")[0] for info in found} == {"anna"}
+    moment = int(datetime(2026, 2, 24, tzinfo=UTC).timestamp())
+    assert {(info.mtime, info.mode, info.uid, info.gid, info.uname, info.gname) for info in found} == {
+        (moment, 0o644, 0, 0, "", "")
+    }
+    assert all(info.isreg() for info in found)
+    again = exported.with_name("again.tar")
+    assert export_bundle(voice.root / "bundles/anna/voice_bundle", again) == [info.name for info in found]
+    assert again.read_bytes() == exported.read_bytes()
+    with pytest.raises(BundleError) as caught:
+        export_bundle(voice.root / "built", again)
+    assert caught.value.reason.startswith("manifest_invalid")
+
+
+def test_an_imported_voice_replaces_one_of_its_name_and_nothing_else(exported: Path, voice, tmp_path: Path) -> None:
+    folder = tmp_path / "imported"
+    first = import_bundle(exported, folder)
+    assert (first.voice, first.root) == ("anna", folder / "anna/voice_bundle")
+    (first.root / "sample.wav").write_bytes(b"changed")
+    assert import_bundle(exported, folder).root.joinpath("sample.wav").read_bytes() == b"RIFF....WAVE"
+    (folder / "anna/notes.txt").write_text("mine")
+    with pytest.raises(BundleError) as caught:
+        import_bundle(exported, folder)
+    assert caught.value.reason == f"output_not_a_bundle:{folder / 'anna'}"
+    assert (folder / "anna/notes.txt").read_text() == "mine"
+    dry, other = tmp_path / "dry.tar", tmp_path / "other"
+    shutil.rmtree(voice.root / "bundles")
+    export_bundle(voice.publish(dry_run=True), dry)
+    import_bundle(dry, other)
+    import_bundle(dry, other)
+    import_bundle(exported, other)  # a real one replaces a dry run
+    with pytest.raises(BundleError) as caught:
+        import_bundle(dry, other)
+    assert caught.value.reason == "dry_run_would_replace_real:anna"
+    with pytest.raises(UsageError) as missing:
+        import_bundle(tmp_path / "none.tar", other)
+    assert missing.value.reason == f"import_missing:{tmp_path / 'none.tar'}"
+
+
+@pytest.mark.parametrize("name", ["aaa", "zzz"])
+def test_a_voice_under_another_name_is_refused(exported: Path, name: str) -> None:
+    def rename(found: Members) -> None:
+        for info, _ in found:
+            info.name = f"{name}/{info.name.partition('/')[2]}"
+
+    assert refused(rewritten(exported, rename)) == "import_unsafe:foreign_member"
+
+
+def test_a_large_member_is_unpacked_whole(voice, tmp_path: Path) -> None:
+    (voice.root / "sample.wav").write_bytes(b"RIFF" + bytes(range(256)) * 10_000)
+    target = tmp_path / "large.tar"
+    root = voice.publish()
+    export_bundle(root, target)
+    found = import_bundle(target, tmp_path / "imported").root
+    assert (found / "sample.wav").read_bytes() == (root / "sample.wav").read_bytes()
