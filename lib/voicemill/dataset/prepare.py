@@ -137,9 +137,7 @@ def _pool(request: PreparationRequest, shared: Path) -> ClipPool | RayPool:
     return ClipPool(request.workers) if request.ray is None else RayPool(request.ray, shared)
 
 
-def _run_stages(
-    context: PreparationContext, resolved: resolution.ResolvedRequest, identity: manifest.Identity
-) -> None:
+def _run_stages(context: PreparationContext, resolved: resolution.ResolvedRequest, identity: manifest.Identity) -> None:
     """Run the stages in their order and leave the finished dataset in the staging folder."""
     request, sources, digests = context.request, resolved.sources, edits.recordings(identity.inputs)
     decoded = decode.run(context, sources.recordings)

@@ -69,6 +69,62 @@ def test_old_spellings_of_show_are_pronounced_like_it(lexicon: Lexicon) -> None:
     assert old == new
 
 
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        ("7" * 100, "seven " * 100),
+        ("1x" * 80, "one x " * 80),
+        ("S1E" * 40, "s one e " * 40),
+        ("P-K4", "p k four"),
+        ("user_id2", "user i d two"),
+        ("a1b2c3", "a one b two c three"),
+    ],
+)
+def test_no_digit_is_lost(text: str, spoken: str, lexicon: Lexicon) -> None:
+    assert [word for sentence in read(text, lexicon) for word in sentence.spoken] == spoken.split()
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        ("He\u00e2\u20ac\u2122s paid \u00c2\u00a35.", "he's paid five pounds"),
+        ("A word\u00b9 and a note.[12] Next.", "a word and a note next"),
+        ("Windows(tm) asks <name> twice.", "windows asks name twice"),
+        ("Open Settings > Sound > Volume.", "open settings sound volume"),
+    ],
+)
+def test_what_is_no_part_of_the_text_is_not_read(text: str, spoken: str, lexicon: Lexicon) -> None:
+    assert [word for sentence in read(text, lexicon) for word in sentence.spoken] == spoken.split()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("Smith v. Jones was heard. It failed.", 2),
+        ("The Wall St. Journal wrote it. She read it.", 2),
+        ("Ask the Dr. He knows.", 2),
+        ("My dr. said so.", 1),
+        ("He died in 44 B.C. in Rome.", 1),
+    ],
+)
+def test_dots_of_abbreviations_cut_no_sentence(text: str, sentences: int, lexicon: Lexicon) -> None:
+    assert len(read(text, lexicon)) == sentences
+
+
+def test_a_name_is_pronounced_otherwise_than_the_word(lexicon: Lexicon) -> None:
+    (sentence,) = read("A nice man polished the Polish table in Nice.", lexicon)
+    phones = {(word.text, word.written): word.phones for word in sentence.words}
+    assert phones["nice", "nice"] == ("N", "AY", "S")
+    assert phones["nice", "Nice"] == ("N", "IY", "S")
+    assert phones["polish", "Polish"][1] == "OW"
+
+
+def test_a_greek_letter_is_a_symbol_in_a_formula_and_foreign_elsewhere(lexicon: Lexicon) -> None:
+    assert read("Let \u03bb = 5.", lexicon)[0].spoken == ["let", "lambda", "equals", "five"]
+    assert not foreign_letters("Let \u03bb = 5.")
+    assert foreign_letters("\u03bb\u03cc\u03b3\u03bf\u03c2") != []
+
+
 def test_a_case_that_is_read_wrongly_is_noticed(lexicon: Lexicon) -> None:
     case = next(case for case in CASES if case.phones)
     word, occurrence = next(iter(case.phones))
@@ -152,7 +208,8 @@ def test_any_text_is_read(parts: list[str], cut: int) -> None:
 
 @pytest.mark.parametrize(
     "unit",
-    ["a ", ". ", "1", "1,", "a.", "-", "'", "(", "x\u0301", "*a ", "_a_ ", "12-", "St. ", "I ", "$", "1/", "a@", "&", "www.",
+    ["1x", "S1E", "[^1]", "a.[1]", "\u2605\u2606", "\u03b1-", "= ma", "I, ", "1 1/2-", "src/", "<a>", "BAB",
+     "\u00e2\u20ac", "a ", ". ", "1", "1,", "a.", "-", "'", "(", "x\u0301", "*a ", "_a_ ", "12-", "St. ", "I ", "$", "1/", "a@", "&", "www.",
      "~~a", "5'", "A.B.", "[a](", "\n- ", "AA", "1 ", " ", "Mr. ", "<b"],
 )  # fmt: skip
 def test_time_grows_with_the_length(unit: str) -> None:
