@@ -46,6 +46,8 @@ MOST_CLIPS, MOST_SECONDS = 16, 120
 """Most clips, and seconds with their silence, of a batch; its memory grows with both."""
 _FRAMES_PER_SECOND = 100
 _FLOOR = 1e-9
+_WIDER_BEAM = 5
+"""Texts that the second search of a clip follows at once."""
 _PRONOUN_I = {"i": "I", "i'm": "I'm", "i'll": "I'll", "i've": "I've", "i'd": "I'd"}
 
 
@@ -98,14 +100,12 @@ class SecondRecogniser:
         padded = [np.pad(samples, (0, seconds * SAMPLE_RATE - len(samples))) for samples in clips]
         mels = np.stack([self._model.feature_extractor(samples)[:, :frames] for samples in padded])
         encoded = self._model.encode(mels)
-        prompt = [self._tokenizer.sot, self._tokenizer.no_timestamps]
-        longest = min(_MOST_TOKENS, _MORE_TOKENS + _TOKENS_PER_SECOND * seconds)
-        # CTranslate2 stops at half of max_length.
+        prompt = _prompt(self._tokenizer)
         found = self._model.model.generate(
             encoded,
             [prompt] * len(clips),
             beam_size=1,
-            max_length=2 * longest,
+            max_length=_most_tokens(seconds),
             repetition_penalty=_REPETITION_PENALTY,
         )
         texts = [str(self._tokenizer.decode(one.sequences_ids[0])).strip() for one in found]
@@ -114,6 +114,15 @@ class SecondRecogniser:
             RecognisedClip(self._model, self._tokenizer, ctranslate2.StorageView.from_array(part), frames, text)
             for part, text in zip(np.split(each, len(clips)), texts, strict=True)
         ]
+
+
+def _prompt(tokenizer: Any) -> list[int]:
+    return [tokenizer.sot, tokenizer.no_timestamps]
+
+
+def _most_tokens(seconds: int) -> int:
+    """CTranslate2's `max_length`, of which it uses half."""
+    return 2 * min(_MOST_TOKENS, _MORE_TOKENS + _TOKENS_PER_SECOND * seconds)
 
 
 def padded_seconds(samples: int) -> int:
@@ -141,6 +150,16 @@ class RecognisedClip:
     encoded: Any
     frames: int
     text: str
+
+    def recognise_again(self) -> str:
+        """What is spoken, by a wider search without a penalty for repetitions: another text where Whisper is unsure."""
+        [found] = self.model.model.generate(
+            self.encoded,
+            [_prompt(self.tokenizer)],
+            beam_size=_WIDER_BEAM,
+            max_length=_most_tokens(self.frames // _FRAMES_PER_SECOND),
+        )
+        return str(self.tokenizer.decode(found.sequences_ids[0])).strip()
 
     def log_probabilities(self, words: Sequence[SpokenWord], enough: float = math.inf) -> list[float]:
         """For each word the logarithm of the probability of its least likely token, after the words before it.

@@ -8,13 +8,14 @@
 3. PocketSphinx's acoustic model aligns the clip with the text and with the text after each change. The score by which
    the change fits better is the region's gain.
 
-A region is wrong if both models prefer the change; docs/benchmarks.md, Wrong text, has the figures.
+A region is wrong if both models prefer the change and Whisper differs from the text there in a wider search, too. It is
+only doubtful where a name of the text sounds like the recognised words, because Whisper knows few names.
+docs/benchmarks.md, Wrong text, has the figures.
 """
 
 from __future__ import annotations
 
-import difflib
-import re
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ import numpy.typing as npt
 from voicemill.align.features import MIN_SAMPLES, SAMPLE_RATE
 from voicemill.align.forced_alignment import Aligner
 from voicemill.align.second_recogniser import LONGEST_SECONDS, RecognisedClip, SecondRecogniser
+from voicemill.align.word_differences import Region, differences, likeness_of
 from voicemill.errors import DatasetError
 from voicemill.text import normalise
 from voicemill.text.frontend import SpokenWord
@@ -35,20 +37,15 @@ UNLIKELY = -5.0
 """Log probability below which Whisper does not expect the word."""
 IMPOSSIBLE = -10.0
 """Log probability below which a word is doubtful even if no other words fit better."""
-REPLACED_GAIN, MISSING_GAIN, ADDED_GAIN = 250, 80, 0
-"""Gains, in units of about 0.1 nat, above which other words, more words or fewer words fit clearly better, where
-Whisper finds the text unlikely."""
+REPLACED_GAIN, MISSING_GAIN, ADDED_GAIN, UNLISTED_GAIN = (250, 400), (80, 200), (0, 150), (400, 500)
+"""Gains, in units of about 0.1 nat, above which a region is doubtful and above which it is wrong, where Whisper finds
+the text unlikely: for other words, more words, fewer words, and other words that no dictionary lists."""
 SURE_GAIN = 400
 """Gain above which words are missing in the text even if Whisper finds what follows likely."""
 DOUBTFUL_GAIN = 150
-"""Gain above which a region is doubtful, where Whisper does not find the text likely."""
-_ALIKE_PHONES, _ALIKE_SHARE = 6, 0.7
-_LIKE_A_NAME = 0.4
-"""Share of equal phones from which a word that no dictionary lists may be another spelling of a word of the text."""
-_IN_PIECES = 0.6
-"""The same, from which several recognised words may be one word of the text if a dictionary lacks one of them."""
-_SPELLED_ALIKE = 0.75
-"""Share of equal letters from which a word that no dictionary lists may be an old spelling of another."""
+"""Least gain of a doubtful region that Whisper finds neither likely nor unlikely."""
+_LIKE_A_NAME = 0.5
+"""Share of equal phones from which the recognised words may be a name of the text."""
 _MOST_REGIONS = 8
 _REPEATED = 4
 """Words of a run that comes twice: Whisper started again."""
@@ -113,6 +110,11 @@ def wrong_words_of(
         return []
     likely = clip.log_probabilities(words, enough=LIKELY)
     found = _judged(aligner, lexicon, samples, words, recognised, likely) if recognised else []
+    if any(one.certain for one in found):
+        again = _differences(words, _without_repeats(_spoken(clip.recognise_again())), lexicon)
+        found = [
+            dataclasses.replace(one, certain=one.certain and _certain(one, words, again, lexicon)) for one in found
+        ]
     known = {index for one in found for index in range(one.first, one.last + 1)}
     found += [
         WrongWords(index, index + 1, (), None, certain=False)
@@ -132,9 +134,7 @@ def _judged(
 ) -> list[WrongWords]:
     phones = [word.phones for word in words]
     others = [lexicon.pronounce(word).phones for word in recognised]
-    regions = differences(
-        [(word.text, word.phones) for word in words], list(zip(recognised, others, strict=True)), lexicon
-    )
+    regions = _differences(words, recognised, lexicon)
     if len(regions) > _MOST_REGIONS:
         return []
     # words that Whisper finds likely need no comparison, unless words are missing between them
@@ -150,110 +150,43 @@ def _judged(
         if score is None or base is None:
             continue
         gain, expected = score - base, min(likely[first : last + 1], default=0.0)
-        limit = MISSING_GAIN if first == last else ADDED_GAIN if start == end else REPLACED_GAIN
+        limit, wrong = MISSING_GAIN if first == last else ADDED_GAIN if start == end else REPLACED_GAIN
         if any(word not in lexicon for word in recognised[start:end]):
-            limit = SURE_GAIN
-        certain = (gain > limit and expected < UNLIKELY) or (first == last and gain > SURE_GAIN)
-        if certain or (gain > max(limit, DOUBTFUL_GAIN) and expected < LIKELY):
+            limit, wrong = UNLISTED_GAIN
+        certain = (gain > wrong and expected < UNLIKELY) or (first == last and gain > SURE_GAIN)
+        enough = limit if expected < UNLIKELY else max(limit, DOUBTFUL_GAIN)
+        if certain or (gain > enough and expected < LIKELY):
             found.append(WrongWords(first, last, tuple(recognised[start:end]), gain, certain))
     return found
 
 
-_Spoken = tuple[str, Sequence[str]]
-"""A word and its phones."""
-_Region = tuple[int, int, int, int]
-"""Words of the text, first and last (exclusive), and the recognised words in their place."""
+def _differences(words: Sequence[SpokenWord], recognised: Sequence[str], lexicon: Lexicon) -> list[Region]:
+    others = [(word, lexicon.pronounce(word).phones) for word in recognised]
+    return differences([(word.text, word.phones) for word in words], others, lexicon)
 
 
-def differences(words: Sequence[_Spoken], recognised: Sequence[_Spoken], known: Lexicon) -> list[_Region]:
-    """Where the recognised words differ from a text by more than spelling.
-
-    Whisper spells names freely: a recognised word that no dictionary lists stands for the word of the text that sounds
-    most like it. Words beside a name still differ. Where no word sounds like it, the region is left out, unless the
-    text has no word there.
-
-    Args:
-        words: of the text.
-        recognised: what Whisper wrote.
-        known: words that a dictionary lists.
-    """
-    text, other = ([word for word, _ in each] for each in (words, recognised))
-    matcher = difflib.SequenceMatcher(None, text, other, autojunk=False)
-    found = [
-        region
-        for kind, first, last, start, end in matcher.get_opcodes()
-        if kind != "equal"
-        for region in _without_names((first, last, start, end), words, recognised, known)
-    ]
-
-    def same(first: int, last: int, start: int, end: int) -> bool:
-        pair = words[first:last], recognised[start:end]
-        phones, others = ([phone for _, each in part for phone in each] for part in pair)
-        return (
-            sound_alike(phones, others)
-            or same_letters(text[first:last], other[start:end])
-            or old_spelling(text[first:last], other[start:end], known)
-        )
-
-    return [region for region in found if not same(*region)]
+def _certain(wrong: WrongWords, words: Sequence[SpokenWord], again: Sequence[Region], lexicon: Lexicon) -> bool:
+    """Whether words that both models find wrong are: confirmed by the regions of another search, and no name."""
+    return confirms(again, wrong) and not _a_name(wrong, words, lexicon)
 
 
-def _without_names(
-    region: _Region, words: Sequence[_Spoken], recognised: Sequence[_Spoken], known: Lexicon
-) -> list[_Region]:
-    """The parts of a region beside the names in it."""
-    first, last, start, end = region
-    names = [index for index in range(start, end) if recognised[index][0] not in known]
-    if not names or first == last:
-        return [region] if first < last or start < end else []
-    pieces = [phone for _, phones in recognised[start:end] for phone in phones]
-    if last - first == 1 and _likeness(words[first][1], pieces) >= _IN_PIECES:
-        return []
-    pairs = [(place, name) for place in range(first, last) for name in names]
-    likeness, place, name = max((_likeness(words[place][1], recognised[name][1]), place, name) for place, name in pairs)
-    if likeness < _LIKE_A_NAME:
-        return []
-    return [
-        *_without_names((first, place, start, name), words, recognised, known),
-        *_without_names((place + 1, last, name + 1, end), words, recognised, known),
-    ]
+def confirms(again: Sequence[Region], wrong: WrongWords) -> bool:
+    """Whether the regions of another search have a difference of the same kind in the same place."""
+    if wrong.first == wrong.last:  # words are missing in the text
+        return any(first <= wrong.first <= last and end - start > last - first for first, last, start, end in again)
+    return any(first < wrong.last and wrong.first < last for first, last, _, _ in again)
 
 
-def _likeness(phones: Sequence[str], others: Sequence[str]) -> float:
-    return difflib.SequenceMatcher(None, phones, others, autojunk=False).ratio()
-
-
-def sound_alike(phones: Sequence[str], others: Sequence[str]) -> bool:
-    """Whether a recogniser may take one for the other: "flaxen" and "flakes in", "forearms" and "farms".
-
-    Six phones or more that begin and end with the same phone and share most of what lies between. Endings such as those
-    of "consider" and "considered" tell words apart.
-    """
-    if list(phones) == list(others):
-        return True
-    longest = max(len(phones), len(others))
-    if longest < _ALIKE_PHONES or not phones or not others or phones[0] != others[0] or phones[-1] != others[-1]:
+def _a_name(wrong: WrongWords, words: Sequence[SpokenWord], lexicon: Lexicon) -> bool:
+    """Whether the words are names, by their capitals inside a sentence, that sound like what was recognised."""
+    capitals = [word.written[:1].isupper() for word in words]
+    if not all(capitals[wrong.first : wrong.last]) or all(capitals) or wrong.first in (0, wrong.last):
         return False
-    matcher = difflib.SequenceMatcher(None, phones, others, autojunk=False)
-    return sum(block.size for block in matcher.get_matching_blocks()) >= _ALIKE_SHARE * longest
-
-
-def same_letters(words: Sequence[str], others: Sequence[str]) -> bool:
-    """Whether words differ in their spaces only: "some thing" and "something", "with all" and "withal".
-
-    Where the number of words differs, a doubled letter counts once.
-    """
-    first, second = "".join(words), "".join(others)
-    if len(words) != len(others):
-        first, second = (re.sub(r"(.)\1", r"\1", each) for each in (first, second))
-    return first == second
-
-
-def old_spelling(words: Sequence[str], others: Sequence[str], known: Lexicon) -> bool:
-    """Whether a word that no dictionary lists is another spelling of the recognised one: "shew" and "show"."""
-    if len(words) != 1 or len(others) != 1 or words[0] in known or others[0] not in known:
+    if words[wrong.first - 1].mark in (".", "?", "!"):
         return False
-    return difflib.SequenceMatcher(None, words[0], others[0], autojunk=False).ratio() >= _SPELLED_ALIKE
+    phones = [phone for word in words[wrong.first : wrong.last] for phone in word.phones]
+    others = [phone for word in wrong.recognised for phone in lexicon.pronounce(word).phones]
+    return likeness_of(phones, others) >= _LIKE_A_NAME
 
 
 def _spoken(text: str) -> list[str]:

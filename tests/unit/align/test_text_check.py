@@ -9,7 +9,8 @@ import soundfile
 
 from voicemill.align.forced_alignment import Aligner
 from voicemill.align.second_recogniser import SecondRecogniser, load
-from voicemill.align.text_check import WrongWords, differences, old_spelling, same_letters, sound_alike, wrong_words
+from voicemill.align.text_check import WrongWords, confirms, wrong_words
+from voicemill.align.word_differences import differences, old_spelling, same_letters, sound_alike
 from voicemill.dataset.models import find_second_recogniser
 from voicemill.settings import REPOSITORY
 from voicemill.text.frontend import SpokenWord, read
@@ -77,6 +78,43 @@ def test_one_wrong_word_is_found_and_named(
         assert [(last - first, recognised) for first, last, recognised in found] == [(1, "")]
     else:
         assert found == wrong
+
+
+@pytest.mark.parametrize(
+    ("wrong", "again", "confirmed"),
+    [
+        ((4, 5), [(4, 5, 4, 5)], True),
+        ((4, 5), [(3, 6, 3, 4)], True),
+        ((4, 5), [(5, 6, 5, 6)], False),
+        ((4, 4), [(4, 4, 4, 5)], True),
+        ((4, 4), [(3, 4, 3, 5)], True),
+        ((4, 4), [(3, 4, 3, 4)], False),
+        ((4, 4), [], False),
+    ],
+)
+def test_another_search_confirms_a_difference_of_the_same_kind_in_the_same_place(
+    wrong: tuple[int, int], again: list[tuple[int, int, int, int]], confirmed: bool
+) -> None:
+    assert confirms(again, WrongWords(*wrong, recognised=("word",), gain=900, certain=True)) == confirmed
+
+
+def test_the_wider_search_recognises_the_clip_too(recogniser: SecondRecogniser, sound: npt.NDArray[np.float32]) -> None:
+    [clip] = recogniser.recognise([sound])
+    assert clip.recognise_again().lower() == SPOKEN.lower()
+
+
+@pytest.mark.parametrize(("name", "certain"), [("sterling", True), ("Sterling", False)])
+def test_a_name_that_sounds_like_the_recognised_word_is_doubtful(
+    name: str,
+    certain: bool,
+    recogniser: SecondRecogniser,
+    aligner: Aligner,
+    lexicon: Lexicon,
+    sound: npt.NDArray[np.float32],
+) -> None:
+    text = words(SPOKEN.replace("startling", name), lexicon)
+    [found] = wrong_words(recogniser, aligner, lexicon, [(sound, text)])[0]
+    assert (found.first, found.recognised, found.certain) == (6, ("startling",), certain)
 
 
 @pytest.mark.parametrize("name", ["LJ001-0005", "LJ001-0006", "LJ001-0011", "LJ001-0013"])
