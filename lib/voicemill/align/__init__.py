@@ -6,6 +6,7 @@ viterbi               Viterbi decoding over the states of a known text
 forced_alignment      samples + text -> words and phones with times, a score that detects wrong text; the spoken reading
 second_recogniser     Whisper tiny.en: how likely each word of a known text is, and what is recognised
 text_check            wrong words of a text: both recognisers must agree
+word_differences      where recognised words differ from a text by more than spelling
 recognition           samples -> words; an offline measure of intelligibility, never a source of transcripts
 transcription         text for recordings without any, by NeMo or faster-whisper
 script_recognition    a long recording -> words, with the script's own language model
