@@ -32,6 +32,7 @@ HALVES = {
     "sentences-16.tsv": 124,
     "sentences-17.tsv": 116,
     "sentences-18.tsv": 99,
+    "sentences-19.tsv": 82,
 }
 """Parts of the test set, and the least number of sentences in each."""
 GOAL = 0.97
