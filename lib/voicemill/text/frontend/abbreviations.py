@@ -250,6 +250,16 @@ _GENERAL = {
     "stmt": "statement",
     "hdqrs": "headquarters",
     "phila": "philadelphia",
+    "yr": "year",
+    "hr": "hour",
+    "wk": "week",
+    "lb": "pound",
+    "lbs": "pounds",
+    "obt": "obedient",
+    "servt": "servant",
+    "hble": "humble",
+    "genl": "general",
+    "govr": "governor",
     "xmas": "christmas",
     "bdrm": "bedroom",
     "mtg": "meeting",
@@ -287,6 +297,8 @@ _FIGURES = {
     "mm": "measures",
 }
 """Before a number alone."""
+_SMALL_LETTERS = frozenset(word_list("hr yr wk lb lbs"))
+"""In capitals no abbreviations but initialisms."""
 _BARE = frozenset(["vs", "dept", "approx", "blvd", "ave", "etc", "bldg", "ctrl", "utd"])
 _BEFORE_NUMBERS = {
     "no": ("number", "numbers"),
@@ -415,6 +427,9 @@ _AFTER_ORDINALS = {
     "gen": "generation",
     "cir": "circuit",
     "inf": "infantry",
+    "inst": "instant",
+    "ult": "ultimo",
+    "prox": "proximo",
     "regt": "regiment",
 }
 _LATIN = {
@@ -438,7 +453,16 @@ _CALENDAR = {
 }
 _AMBIGUOUS_CALENDAR = frozenset(word_list("may mar jan jun sun sat wed mon"))
 _BARE_CALENDAR = frozenset(word_list("mon tue tues wed weds thu thur thurs fri feb apr aug sept oct nov dec"))
-_SENTENCE_FINAL = frozenset(word_list("etc inc ltd corp co jr sr esq bros al")) | _PLACES.keys()
+_SIGNED = frozenset(word_list("obt most humble hble affectionate loving obedient letter friend servt faithful"))
+"""After `yr.` in old letters."""
+_BEFORE_DATES = frozenset(
+    word_list(
+        "on in by until till since next last this every from to through of early late mid and or before after for "
+        "each between fri thu thurs tue tues wed mon sat sun feb apr aug sept oct nov dec"
+    )
+)
+"""Words before a month or a weekday."""
+_SENTENCE_FINAL = frozenset(word_list("etc inc ltd corp co jr sr esq bros al hr yr wk lb lbs")) | _PLACES.keys()
 """May end a sentence: before a capital letter their dot is a full stop too."""
 
 DOTTED = "|".join(sorted(map(re.escape, _LATIN), key=len, reverse=True))
@@ -486,7 +510,7 @@ def expand(word: str, context: WordContext) -> Abbreviation | None:
     """
     key, capital, dotted = word.lower(), word[0].isupper(), context.dotted
     before_name, after_name = context.after[:1].isupper(), context.before[:1].isupper()
-    numbered = re.fullmatch(r"\d+(?:st|nd|rd|th)", context.before) is not None
+    numbered = re.fullmatch(r"\d+(?:st|nd|rd|th|d)", context.before) is not None
     final = dotted and (not context.after or (before_name and context.after not in DIRECTIONS)) and not context.mark
     if key in _AFTER_NUMBERS and dotted and not word[1:2].isupper() and context.before[-1:].isdigit():
         one, many = _AFTER_NUMBERS[key]
@@ -567,6 +591,8 @@ def expand(word: str, context: WordContext) -> Abbreviation | None:
         return _done(_SIZES[key])
     if (word if len(word) == 1 else key) in _FIGURES and dotted and context.after[:1].isdigit():
         return _done(_FIGURES[key])
+    if key == "yr" and context.after.lower() in _SIGNED:
+        return _done("your")
     if key == "conf" and dotted and context.after.lower() in ("rm", "room", "call", "center", "centre", "ctr"):
         return _done("conference")
     if key in _SUFFIXES and capital:
@@ -577,7 +603,7 @@ def expand(word: str, context: WordContext) -> Abbreviation | None:
         and context.after in ("", "Code", "and")
     ):
         return None
-    if key in _GENERAL and (dotted or key in _BARE):
+    if key in _GENERAL and (dotted or key in _BARE) and not (word.isupper() and key in _SMALL_LETTERS):
         ends = final and (key in _SENTENCE_FINAL or not context.after)
         return Abbreviation(_GENERAL[key].split(), ends, _GENERAL[key] if context.after in ("no", "nos") else "")
     return None
@@ -646,9 +672,18 @@ def _is_calendar(key: str, context: WordContext, *, shouted: bool) -> bool:
         return context.dotted  # `4% APR`, `the SAT`
     if key not in _AMBIGUOUS_CALENDAR:
         return True
+    if key == "sun" and context.before == "the" and not context.after[:1].islower():
+        return False  # `from the Sun.`
+    if key == "jan" and not (_dates(context.before) or context.after[:1].isdigit() or context.mark):
+        return False  # `I met Jan.`
     if context.after[:1].isdigit() or context.before[:1].isdigit():
         return True
     return context.dotted and (key in ("mon", "sat", "sun", "wed", "jan", "jun"))
+
+
+def _dates(word: str) -> bool:
+    """Whether a date may follow a word, which is empty at the start or after a mark."""
+    return word.lower() in _BEFORE_DATES or word[-1:].isdigit() or word == ""
 
 
 def _is_street_before(context: WordContext) -> bool:

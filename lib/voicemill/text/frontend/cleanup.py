@@ -105,6 +105,8 @@ _OF_WINDOWS = "[\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u0
 _MISREAD = re.compile(f"[\u00c2\u00c3]{_OF_WINDOWS}|\u00e2\u20ac{_OF_WINDOWS}?")
 """Bytes of UTF-8 that were read as Windows-1252, as in `don\u00e2\u20ac\u2122t`."""
 _NUMBER_SIGNS = re.compile(r"(?<![\w&#])#'?s\b")
+_FEDERAL_RULE = re.compile(r"\bFed\. ?R\. ?(Civ\. ?P|Crim\. ?P|App\. ?P|Evid)\.")
+_PROCEDURES = {"Ci": "Civil Procedure", "Cr": "Criminal Procedure", "Ap": "Appellate Procedure", "Ev": "Evidence"}
 _STYLED = re.compile(r"(?<![A-Za-z])([A-Z])!(?=[a-z]{2})|(?<=[A-Za-z])\$(?=[a-zA-Z]{2})")
 """Signs for letters in names: `P!nk`, `Ke$ha`."""
 _FENCE = re.compile(r"^\s{0,3}(?:```|~~~).*$", re.MULTILINE)
@@ -170,6 +172,7 @@ def clean(text: str) -> str:
         text = _MISREAD.sub(_decoded, text)
     text = special_signs.spell_out(_ET_CETERA.sub("etc.", _TAG.sub(" ", unescape(text))))
     text = _BRACKETED_ADDRESS.sub(lambda match: match[1].removeprefix("mailto:"), text)
+    text = _FEDERAL_RULE.sub(lambda match: f"Federal Rule of {_PROCEDURES[match[1][:2]]}", text)
     text = _NUMBER_SIGNS.sub("numbers", text)
     text = _APOSTROPHE_ORDINAL.sub("", _PLACEHOLDER.sub(r" \1 ", _TRADEMARK.sub("", text)))
     text = _COPYRIGHT_TWICE.sub(r"\1", text)

@@ -78,13 +78,13 @@ def _dotted_date(text: str, around: Neighbours) -> list[Reading]:
 
 
 def _month_day(text: str, around: Neighbours) -> list[Reading]:
-    found = parts(rf"({_MONTH})\.? (\d+)(?:st|nd|rd|th)?(?:,? (\d{{4}}))?", text)
+    found = parts(rf"({_MONTH})\.? (\d+)(?:st|nd|rd|th|d)?(?:,? (\d{{4}}))?", text)
     year = int(found[3]) if found[3] else None
     return _date_words(_month_number(found[1]), int(found[2]), year, around.before)
 
 
 def _day_month(text: str, around: Neighbours) -> list[Reading]:
-    found = parts(rf"(\d+)(?:st|nd|rd|th)?(?: of)? ({_MONTH})\.?(?:,? (\d{{4}}))?", text)
+    found = parts(rf"(\d+)(?:st|nd|rd|th|d)?(?: of)? ({_MONTH})\.?(?:,? (\d{{4}}))?", text)
     year = int(found[3]) if found[3] else None
     first, second, *others = _date_words(_month_number(found[2]), int(found[1]), year, around.before)
     return [second, first, *others]
@@ -262,11 +262,12 @@ FORMS = {
         r"(?<![\d/])(?:0?[1-9]|[12]\d|3[01])/(?:0?[1-9]|[12]\d|3[01])/(?:\d{4}|\d{2})(?![\d/])", _slash_date
     ),
     "month_day": Form(
-        rf"(?<!\w){_MONTH}\.? (?:[0-2]?\d|3[01])(?:st|nd|rd|th)?(?:,? (?:1\d|20)\d\d)?(?![\w%]|[.,:/]\d|-\d)",
+        rf"(?<!\w){_MONTH}\.? (?:[0-2]?\d|3[01])(?:st|nd|rd|th|d)?(?:,? (?:1\d|20)\d\d)?(?![\w%]|[.,:/]\d|-\d)",
         _month_day,
     ),
     "day_month": Form(
-        rf"(?<![\w.,:/-])(?:[0-2]?\d|3[01])(?:st|nd|rd|th)?(?: of)? {_MONTH}\.?(?:,? (?:1\d|20)\d\d)?(?![\w]|[.,:]\d)",
+        rf"(?<![\w.,:/-])(?:[0-2]?\d|3[01])(?:st|nd|rd|th|d)?(?: of)? {_MONTH}\.?"
+        r"(?:,? (?:1\d|20)\d\d)?(?![\w]|[.,:]\d)",
         _day_month,
     ),
     "month_days": Form(

@@ -104,7 +104,8 @@ FORMS = {
         _size_range,
     ),
     "old_ordinal": Form(
-        r"(?<=\b[Tt]he )\d{0,2}[23]d(?= of\b| [A-Z][a-z]+(?:ry|nt|on)\b|\.?$|\.\s+[A-Z]|[,;])", _old_ordinal
+        r"(?<=\b[Tt]he )\d{0,2}[23]d(?= (?:of|inst|ult|prox)\b| [A-Z][a-z]+(?:ry|nt|on)\b|\.?$|\.\s+[A-Z]|[,;])",
+        _old_ordinal,
     ),
     "mixed_range": Form(
         rf"(?<![\w.,/-]){_MIXED} ?[-\u2013] ?{_SIDE}(?![\w/])|(?<![\w.,/-]){_SIDE}[-\u2013]{_MIXED}(?![\w/])",

@@ -157,6 +157,12 @@ _SCRIPTURES = frozenset(
 """Books whose chapters and verses a colon parts."""
 
 
+def _major_version(text: str, _: Neighbours) -> list[Reading]:
+    """`v18`."""
+    number = numbers.cardinal(int(text[1:]))
+    return [["version", *number], ["v", *number]]
+
+
 def _ratio(text: str, around: Neighbours) -> list[Reading]:
     first, second = text.split(":")
     if around.last_word() in _SCRIPTURES:
@@ -421,6 +427,7 @@ FORMS = {
     "marked_out_of": Form(r"(?<![\w.,/])\d{1,3}\.\d{1,2}/\d{1,3}(?![\w/])", _marked_out_of),
     "ordinal": Form(r"(?<![\w.,])\d{1,3}(?:,?\d{3}){0,3}(?:st|nd|rd|th|ST|ND|RD|TH)(?!\w)", _ordinal),
     "version": Form(r"(?<![\w.])(?:\d{1,5}(?:\.\d{1,5}){2,6}|[vV]\d{1,5}(?:\.\d{1,5}){1,6})(?![\w]|\.\d)", _version),
+    "major_version": Form(r"(?<![\w.-])v\d{1,3}(?![\w.-]|\+\d)", _major_version),
     "verses": Form(r"(?<=[a-z] )\d{1,3}:\d{1,3}[-\u2013]\d{1,3}(?![\d:])", _verses),
     "ratio": Form(r"(?<![\d:.])\d{1,4}:\d{1,4}(?![\d:])", _ratio),
     "product": Form(rf"(?<![\w.,]){NUMBER} ?[x\u00d7] ?{NUMBER}(?: ?[x\u00d7] ?{NUMBER})?(?![\w.,]\d)", _product),

@@ -7,6 +7,7 @@ import re
 from voicemill.text.frontend import numbers
 from voicemill.text.frontend.abbreviations import DIRECTIONS
 from voicemill.text.frontend.forms import Form, Neighbours, Reading, parts, spelled
+from voicemill.text.frontend.names import GIVEN_NAMES
 from voicemill.text.frontend.units import word_list
 
 _CODES = dict(
@@ -30,6 +31,11 @@ _POSTAL = "|".join(code for code in _CODES if code.isupper())
 _DOTTED = "|".join(code for code in _CODES if not code.isupper())
 _ZIP = r"(?: \d{5}(?:-\d{4})?(?![\w-]))?"
 _PLACE_BEFORE = re.compile(r"\b([A-Z][a-z]+)\.?, $")
+_GRADUATE = re.compile(
+    rf"(?:\b(?:Dr|Prof)\b\.?|(?<![\w.])[A-DF-MO-RT-VX-Z]\.|\b(?:{'|'.join(sorted(map(str.capitalize, GIVEN_NAMES)))}))"
+    r" [A-Z][^,.?!]{0,24}, $"
+)
+"""A person before a degree: `Dr. Ruiz, MD`."""
 _NO_PLACES = frozenset(word_list("yes no well so sure right now then but and hey oh fine good please thanks"))
 
 
@@ -38,6 +44,8 @@ def _state(text: str, around: Neighbours) -> list[Reading]:
     code, digits = found[1], numbers.digits(found[2] or "")
     place = _PLACE_BEFORE.search(around.before)
     name, letters = [*_CODES[code].split("-"), *digits], [*spelled(code), *digits]
+    if code in ("MD", "DO", "MA", "PA") and _GRADUATE.search(around.before):
+        return [letters, name]
     if place is None or place[1].lower() in _NO_PLACES:
         ordinary = code in ("OR", "IN", "ME", "HI", "OH") and not digits
         return [[code.lower()] if ordinary else ["okay"] if code == "OK" else letters, name]

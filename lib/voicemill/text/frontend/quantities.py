@@ -8,6 +8,7 @@ from voicemill.text.frontend import numbers, numerals
 from voicemill.text.frontend.abbreviations import STREETS
 from voicemill.text.frontend.forms import (
     CURRENCY_SIGNS,
+    FUNCTION_WORDS,
     NUMBER,
     Form,
     Neighbours,
@@ -49,6 +50,12 @@ _PEOPLED = re.compile(
     re.IGNORECASE,
 )
 """Before amounts that are no lengths."""
+_PACKED = re.compile(
+    r"\.?\)\s*(?:cans?|jars?|packages?|pkgs?|box|boxes|bags?|bottles?|containers?|tins?|packs?|blocks?|cartons?|tubs?|sticks?)\b"
+)
+"""After the size of a package in parentheses: `1 (28 oz.) can`."""
+_SCREEN = re.compile(r"\s+(?:\d{3,4}p|\d{1,2}K|HD|O?LED|QLED|LCD|TV|IPS)\b")
+"""After the size of a screen."""
 _ROADS = frozenset(word_list("rte route hwy highway interstate us sr"))
 """Before a number that a direction follows, as in `Rte. 66 W`."""
 _TYPE = re.compile(r"\b(?:font|type|typeface|Times|Arial|Helvetica|Courier|Garamond|Calibri|spacing|margin)\b")
@@ -94,7 +101,8 @@ def _inches(text: str, around: Neighbours) -> list[Reading]:
     amount = amount_words(text[:-1])
     if around.before.count('"') % 2:  # the mark closes a quotation
         return [amount]
-    single = text == '1"' or is_attributive(around)
+    screen = around.last_word() in ("a", "an", "the") and _SCREEN.match(around.after) is not None
+    single = text == '1"' or is_attributive(around) or screen
     return [[*amount, "inch" if single else "inches"]]
 
 
@@ -153,6 +161,10 @@ def _fraction_inches(text: str, around: Neighbours) -> list[Reading]:
         return words
     if whole:
         return [[*one, "inch" if is_attributive(around) else "inches"] for one in words]
+    if part == "1/2":
+        half = [["half", "inch"], ["half", "an", "inch"], ["one", "half", "inch"]]
+        following = around.next_word()
+        return half if following and following not in FUNCTION_WORDS else [half[1], half[0], half[2]]
     return [[*words[0], "inch"], [*words[0], "of", "an", "inch"]]
 
 
@@ -169,7 +181,8 @@ def _unit(text: str, around: Neighbours) -> list[Reading]:
     if unit == "m" and text.endswith("m") and text[-2].isdigit() and _counts_millions(first, around):
         return [[*amount_words(first), *(["to", *amount_words(second)] if second else []), "million"]]
     joined = re.search(r"\d-[A-Za-z]", text) is not None and re.match(r"\)?\s*[A-Za-z]", around.after) is not None
-    attributive = unit not in ("%", "\u00b0") and (joined or is_attributive(around))
+    packed = _PACKED.match(around.after) is not None
+    attributive = unit not in ("%", "\u00b0") and (joined or packed or is_attributive(around))
     single = first in ("1", "-1") and not second
     words = [*sign_words(sign), *amount_words(first), *(["to", *amount_words(second)] if second else [])]
     return [[*words, *(one if single or attributive else many).split()]]
@@ -208,7 +221,7 @@ def _stone_alone(text: str, around: Neighbours) -> list[Reading]:
 
 def _feet_alone(text: str, around: Neighbours) -> list[Reading]:
     """`10' high`, `a 6' fence`."""
-    amount = numbers.cardinal(int(text[:-1]))
+    amount = numbers.cardinal(integer(text[:-1]))
     if re.search(r"(?:^|[\s(])'\w[^']*$", around.before):  # the mark closes a quotation
         return [amount]
     return [[*amount, "foot" if text == "1'" or is_attributive(around) else "feet"]]
@@ -225,9 +238,10 @@ def _per_amount(text: str, around: Neighbours) -> list[Reading]:
 
 
 def _tablespoons(text: str, around: Neighbours) -> list[Reading]:
-    amount = text.removesuffix("T.").strip()
+    amount = text[:-2].strip()
     words = numerals.mixed(amount, around)[0] if " " in amount else amount_words(amount)
-    return [[*words, "tablespoon" if amount == "1" else "tablespoons"]]
+    name = "tablespoon" if text[-2] == "T" else "teaspoon"
+    return [[*words, name if amount == "1" else name + "s"]]
 
 
 FORMS = {
@@ -240,11 +254,14 @@ FORMS = {
     "stone_alone": Form(r"(?<![\w.,])\d{1,2} ?st(?!\w)(?:\.(?!\s+[A-Z]|$))?", _stone_alone),
     "feet_alone": Form(
         r"(?<![\w.,'])\d{1,4}'(?= (?:high|tall|long|wide|deep|thick|above|below|away|apart|across|by|from|of)\b)"
-        r"|(?<=\b[Aa] )\d{1,4}'(?= [a-z])|(?<=\b[Tt]he )\d{1,4}'(?= [a-z])",
+        r"|(?<![\w.,'])\d{1,3},\d{3}'(?=[\s.,;:)]|$)|(?<=\b[Aa] )\d{1,4}'(?= [a-z])|(?<=\b[Tt]he )\d{1,4}'(?= [a-z])",
         _feet_alone,
     ),
     "per_amount": Form(rf"(?<=[a-zA-Z\d])/\d{{1,6}} ?(?:{_UNIT})(?![\w/])", _per_amount),
-    "tablespoons": Form(r"(?<![\w.,/-])\d{1,2}(?: \d/\d)? ?T\.(?= [a-z])", _tablespoons),
+    "tablespoons": Form(
+        r"(?<![\w.,/-])\d{1,2}(?: \d/\d)? ?T\.(?= [a-z])|(?<![\w.,/-])[1-4](?: \d/\d)? ?t\.(?= (?!of\b)[a-z])",
+        _tablespoons,
+    ),
     "feet": Form(
         r"(?<![\w.,])\d{1,3}' ?\d{1,2}(?:\"|'')?(?!\w)",
         _feet,
@@ -253,7 +270,10 @@ FORMS = {
     "feet_inches": Form(
         r"(?<![\w.,])\d{1,3} ?(?:ft|feet|foot)\.? \d{1,2} ?in(?!\w)(?:\.(?!\s+[A-Z]|$))?", _feet_inches
     ),
-    "inches": Form(r"(?<![\w.,])\d{1,4}(?:\.\d{1,4})?\"(?=\s+[a-z]|\s?[x\u00d7])", _inches),
+    "inches": Form(
+        r"(?<![\w.,])\d{1,4}(?:\.\d{1,4})?\"(?=\s+[a-z]|\s?[x\u00d7]|\s+(?:\d{3,4}p|\d{1,2}K|HD|O?LED|QLED|LCD|TV|IPS)\b)|(?<![\w.,])\d{1,3}\.\d{1,2}\"",
+        _inches,
+    ),
     "per": Form(rf"(?<=[\w%\u00a2\u00b0\u00d7])/(?:{_PER})(?!\w)", _per),
     "fraction_unit": Form(
         rf"(?<![\w.,/])(?:\d{{1,3}} )?\d{{1,2}}/\d{{1,2}} ?(?:{_UNIT})(?![\w\u00b2\u00b3/])"
@@ -283,7 +303,7 @@ FORMS = {
         rf"[ -]?(?:{_UNIT}|{_AMPERE})(?![\w\u00b2\u00b3]|(?<!\u00b0[CF])/(?!\d|(?:{_PER})(?!\w)))"
         r"(?!(?<=[NESW]) (?:[A-Z][a-z]|\d{1,3}(?:st|nd|rd|th))"
         rf"|(?<=[NESW])\. (?:\d{{1,3}}(?:st|nd|rd|th)\b|{_STREET}))"
-        r"(?:(?<=[a-z])\.(?=\s+[a-z]|[,;:]))?",
+        r"(?:(?<=[a-z])\.(?=\s+[a-z]|[,;:)]))?",
         _unit,
     ),
 }

@@ -82,7 +82,7 @@ def _formula(text: str, _: Neighbours) -> list[Reading]:
 
 
 def _with(text: str, _: Neighbours) -> list[Reading]:
-    return [{"w/": ["with"], "w/o": ["without"], "c/o": ["care", "of"], "b/c": ["because"]}[text]]
+    return [{"w/": ["with"], "w/o": ["without"], "c/o": ["care", "of"], "b/c": ["because"], "b/w": ["between"]}[text]]
 
 
 def _ion(text: str, _: Neighbours) -> list[Reading]:
@@ -123,5 +123,5 @@ FORMS = {
     ),
     "ion": Form(r"(?<!\w)(?:[A-Z][a-z]|H|K|OH|NH4|NO3|SO4|CO3|PO4)\d?[+-](?=[\s.,;:)]|$)", _ion),
     "zone": Form(r"(?<!\w)(?:UTC|GMT)[+-]\d{1,2}(?::[0-5]\d)?(?![\w:])", _zone),
-    "with": Form(r"(?<![\w/])(?:w/o?(?=\s|[a-z])(?![\w]/|w(?!\w))|[cb]/[oc](?!\w)(?<=c/o|b/c))", _with),
+    "with": Form(r"(?<![\w/])(?:w/o?(?=\s|[a-z])(?![\w]/|w(?!\w))|[cb]/[ocw](?!\w)(?<=c/o|b/c|b/w))", _with),
 }
