@@ -81,7 +81,7 @@ def _millions(text: str, around: Neighbours) -> list[Reading]:
     amount = amount_words(text[:-1])
     scaled = [*amount, {"M": "million", "B": "billion"}[text[-1]]]
     lettered = [*amount, text[-1].lower()]
-    return [scaled, lettered] if is_plural(around.next_word()) else [lettered, scaled]
+    return [scaled, lettered] if is_plural(around.next_word()) and text != "3M" else [lettered, scaled]
 
 
 def _plan(text: str, _: Neighbours) -> list[Reading]:
