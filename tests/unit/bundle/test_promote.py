@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from voicemill.bundle.contents import check_paths
-from voicemill.bundle.manifest import load_manifest, parse_manifest
-from voicemill.bundle.promote import source_date
-from voicemill.errors import BundleFileError, UsageError, VoicemillError
+from voicemill.bundle.manifest import consent, load_manifest, meets, parse_manifest, synthetic_recordings, unmarked
+from voicemill.bundle.promote import check_consent, source_date
+from voicemill.errors import BundleError, BundleFileError, UsageError, VoicemillError
 
 
 def edit(training, change, *, rehash: bool = True) -> None:
@@ -330,3 +330,31 @@ def test_a_voice_is_marked_unless_it_was_decided_otherwise(training):
     assert manifest_origin(raw, "0" * 64, root) is not None
     verification = verify_bundle(root, training.allowlist)
     assert "marking.unmarked" not in bundle_metrics(verification.check, verification.rows)
+
+
+def test_what_counts_as_consent():
+    digest = "a" * 64
+    written, recorded = {"statement_sha256": digest}, {"statement_sha256": digest, "recording_sha256": digest}
+    for stated, kinds in ((None, ()), (written, ("any",)), (recorded, ("any", "recorded"))):
+        for required in ("any", "recorded"):
+            assert meets(stated, required) == (required in kinds)
+            if required in kinds:
+                check_consent(stated, required)
+                continue
+            with pytest.raises(BundleError) as caught:
+                check_consent(stated, required)
+            assert caught.value.reason == "bundle_without_consent"
+            assert ("recorded consent" in str(caught.value)) == (required == "recorded")
+    assert consent({"consent": written}) == written
+    assert consent({"provenance": {"source_consent": recorded}}) == recorded
+    assert consent({"provenance": {}, "consent": written}) is None, "a promoted bundle states that of its source"
+    for wrong in (
+        {},
+        {"consent": []},
+        {"consent": {"statement_sha256": "A" * 64}},
+        {"consent": {"statement_sha256": digest[1:]}},
+    ):
+        assert consent(wrong) is None
+    assert (unmarked({"unmarked": "a reason"}), unmarked({"provenance": {"source_unmarked": ""}})) == ("a reason", None)
+    assert synthetic_recordings({"provenance": {"source_synthetic_recordings": "a voice"}}) == "a voice"
+    assert synthetic_recordings({}) is None
