@@ -314,3 +314,9 @@ def test_a_zip_at_the_end_is_found_whatever_its_comment_is() -> None:
             assert plain_files.fault("a.flac", io.BytesIO(before + record + bytes(comment + 1))) == ""
     record = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0, 0, 0, 0, 0xFFFF)
     assert plain_files._ends_as_zip(io.BytesIO(record + bytes(0xFFFF)))
+
+
+def test_a_text_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plain_files, "MAX_TEXT_BYTES", 1000)
+    assert plain_files.fault("a.txt", io.BytesIO(b"x" * 1000)) == ""
+    assert plain_files.fault("a.txt", io.BytesIO(b"x" * 1001)) == "it is larger than any text of a voice"
