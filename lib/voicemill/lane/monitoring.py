@@ -263,7 +263,7 @@ def report_page(hooks: Hooks, page: TrainingPage, times: int) -> Iterator[Hooks]
         hooks.on_step(report)
         process.step(report)
 
-    every = max(1, -(-page.max_steps // times))
+    every = preview_interval(page.max_steps, times)
     try:
         yield replace(hooks, on_step=on_step, preview_every=every, on_preview=process.preview)
         if not process.finish():
@@ -272,6 +272,11 @@ def report_page(hooks: Hooks, page: TrainingPage, times: int) -> Iterator[Hooks]
             )
     finally:
         process.stop()
+
+
+def preview_interval(steps: int, times: int) -> int:
+    """Steps between two previews of a training, so that it has at most `times` of them."""
+    return max(1, -(-steps // times))
 
 
 def page_path(reports: Path, voice: str) -> Path:

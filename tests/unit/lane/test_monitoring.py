@@ -13,7 +13,7 @@ import pytest
 
 from voicemill.errors import TrainingError
 from voicemill.evaluation.training_page import TrainingPage
-from voicemill.lane.monitoring import TENSORBOARD, StepDisplay, event_log, page_path, report_page
+from voicemill.lane.monitoring import TENSORBOARD, StepDisplay, event_log, page_path, preview_interval, report_page
 from voicemill.lane.reporter import LaneReporter
 from voicemill.protocol import Protocol
 from voicemill.training import rate_search
@@ -171,3 +171,10 @@ def test_a_vocoder_has_no_duration_and_pitch() -> None:
     screen = Screen()
     StepDisplay("HiFi-GAN", 40, LaneReporter(Protocol(io.StringIO()), None, screen)).step(report(1, 1.0, duration=0.0))
     assert "duration" not in screen.lines[0][1]
+
+
+@pytest.mark.parametrize(
+    ("steps", "times", "every"), [(10, 3, 4), (9, 3, 3), (10, 1, 10), (2, 5, 1), (1, 1, 1), (40, 7, 6)]
+)
+def test_previews_are_spread_over_the_training(steps: int, times: int, every: int) -> None:
+    assert preview_interval(steps, times) == every
