@@ -33,6 +33,7 @@ HALVES = {
     "sentences-17.tsv": 116,
     "sentences-18.tsv": 99,
     "sentences-19.tsv": 82,
+    "sentences-20.tsv": 80,
 }
 """Parts of the test set, and the least number of sentences in each."""
 GOAL = 0.97
