@@ -249,6 +249,7 @@ _GENERAL = {
     "pmt": "payment",
     "stmt": "statement",
     "hdqrs": "headquarters",
+    "exc": "except",
     "phila": "philadelphia",
     "yr": "year",
     "hr": "hour",
@@ -427,6 +428,11 @@ _AFTER_ORDINALS = {
     "gen": "generation",
     "cir": "circuit",
     "inf": "infantry",
+    "bn": "battalion",
+    "bde": "brigade",
+    "div": "division",
+    "cav": "cavalry",
+    "sqn": "squadron",
     "inst": "instant",
     "ult": "ultimo",
     "prox": "proximo",
@@ -585,6 +591,10 @@ def expand(word: str, context: WordContext) -> Abbreviation | None:
         return _done(_TITLES[key])
     if word == "Ste" and before_name:
         return _done("saint")
+    if word in ("Sta", "Sto") and dotted and before_name and not after_name:
+        return _done({"Sta": "santa", "Sto": "santo"}[word])
+    if word == "c" and dotted and context.after in ("A.D.", "AD", "A.D"):
+        return _done("circa")
     if word == "Sts" and dotted and before_name:
         return _done("saints")
     if key in _SIZES and dotted and not capital and (context.after[:1].islower() or context.before[-1:].isdigit()):

@@ -30,7 +30,7 @@ _SPEAKABLE = re.compile(
 """Unknown letters that are read as a word, as `DARPA` and `NIST` are: they alternate as syllables do."""
 _EMPHASISED = frozenset(
     word_list(
-        "hey bug dot gin lan dos wow yay ugh bye sir god oh ah ha hi ho yo uh um "
+        "hey sum bug dot gin lan dos wow yay ugh bye sir god oh ah ha hi ho yo uh um "
         "a i the no not all and or but yes you never very must stop go now only this that he she we they is was are do "
         "did can will new old one two big bad out off up down in on at to of for from with what who why how when where "
         "if so my me your our his her its be been has had have get got let may more most any every ever just too also "

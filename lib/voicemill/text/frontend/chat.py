@@ -35,6 +35,7 @@ _SHORTENED = {
     "mgmt": "management",
     "acct": "account",
     "yrs": "years",
+    "xmas": "christmas",
     "hr": "hour",
     "yr": "year",
     "wk": "week",

@@ -107,6 +107,7 @@ _MISREAD = re.compile(f"[\u00c2\u00c3]{_OF_WINDOWS}|\u00e2\u20ac{_OF_WINDOWS}?")
 _NUMBER_SIGNS = re.compile(r"(?<![\w&#])#'?s\b")
 _FEDERAL_RULE = re.compile(r"\bFed\. ?R\. ?(Civ\. ?P|Crim\. ?P|App\. ?P|Evid)\.")
 _PROCEDURES = {"Ci": "Civil Procedure", "Cr": "Criminal Procedure", "Ap": "Appellate Procedure", "Ev": "Evidence"}
+_POWER = re.compile(r"(?<=[\w)])\^[23](?![\w.])|(?<=[\w)])\^[23](?=\.(?!\d))")
 _STYLED = re.compile(r"(?<![A-Za-z])([A-Z])!(?=[a-z]{2})|(?<=[A-Za-z])\$(?=[a-zA-Z]{2})")
 """Signs for letters in names: `P!nk`, `Ke$ha`."""
 _FENCE = re.compile(r"^\s{0,3}(?:```|~~~).*$", re.MULTILINE)
@@ -185,6 +186,7 @@ def clean(text: str) -> str:
     text = _VARIABLES.sub(r"\1 \2", _FOOTNOTE.sub("", _HYPHENED_MIXED.sub(r"\1 \2", text)))
     text = _PRODUCT.sub(r"\1 \2", text) if "=" in text else text
     text = _STYLED.sub(lambda match: match[1] + "i" if match[1] else "s", text)
+    text = _POWER.sub(lambda match: "\u00b2" if match[0] == "^2" else "\u00b3", text)
     text = _DOTTED_LABEL.sub(")", text)
     if "ii)" in text:
         text = _ROMAN_LABEL.sub(lambda match: f"{_ROMAN_LABELS.index(match[1]) + 1})", text)

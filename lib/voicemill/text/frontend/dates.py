@@ -19,8 +19,8 @@ _MONTH = (
     r"Nov(?:ember)?|Dec(?:ember)?)"
 )
 _DATED = re.compile(
-    rf"\b(?:due|ends?|ending|on|since|dated|starts?|starting|until|till|expires|opens|closes|{'|'.join(WEEKDAYS)}|"
-    r"(?:mon|tue|tues|wed|thu|thurs|fri|sat|sun)\.?),? $",
+    rf"\b(?:due|ends?|ending|on|since|dated|starts?|starting|until|till|expires|opens|closes|updated?|edit|edited|posted|effective|{'|'.join(WEEKDAYS)}|"
+    r"(?:mon|tue|tues|wed|thu|thurs|fri|sat|sun)\.?),? \(?$",
     re.IGNORECASE,
 )
 _STAMPED = re.compile(rf"(?:\d{{4}}[-/]\d\d?[-/]\d\d?|{_MONTH} \d{{1,2}}|\d{{4}}),? ?T?$")

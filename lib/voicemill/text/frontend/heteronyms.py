@@ -195,6 +195,10 @@ def _told_in_the_past(words: Sequence[str]) -> bool:
     return any(word == "read" and who in ("he", "she") and do not in classes.AUXILIARIES for who, word, do in pairs)
 
 
+_DEFINITE = frozenset(("the", "his", "this", "that", "it"))
+"""Before one thing that was read, unlike `children read books`."""
+
+
 def _is_repeated(place: _Context) -> bool:
     """Whether a word of frequency belongs to the clause of the word: `I read the news daily`."""
     for step in range(1, 10):
@@ -231,6 +235,8 @@ def _read(place: _Context) -> str:
         return VERB
     if before in ("i", "we", "they") and after not in ("every", "about", "a", "in", "to", "and", "books", ""):
         return PAST if after in classes.DETERMINERS and not _is_repeated(place) else VERB
+    if classes.is_plural(before) and after in _DEFINITE and not _is_repeated(place):
+        return PAST
     if before in classes.SUBJECTS or classes.is_plural(before):
         return VERB
     return PAST

@@ -7,6 +7,7 @@ import re
 from voicemill.text.frontend import numbers, numerals
 from voicemill.text.frontend.forms import (
     CURRENCY_SIGNS,
+    FUNCTION_WORDS,
     MAGNITUDE,
     NUMBER,
     Form,
@@ -19,6 +20,7 @@ from voicemill.text.frontend.forms import (
     spelled,
 )
 from voicemill.text.frontend.units import CURRENCIES, CURRENCY_CODES, MAGNITUDES, word_list
+from voicemill.text.frontend.word_classes import OBJECTS, PREPOSITIONS, SUBJECTS, THIRD, is_finite, is_past
 
 _CODES = "(?:" + "|".join(map(re.escape, sorted(CURRENCY_CODES, key=len, reverse=True))) + ")"
 _RESOLUTIONS = frozenset(word_list("144 240 360 480 540 576 720 1080 1440 2160 4320"))
@@ -51,7 +53,7 @@ def _amount_of_money(text: str, around: Neighbours) -> list[Reading]:
     first = re.sub(r",(\d\d)$", r".\1", first)
     whole, _, fraction = first.replace(",", "").partition(".")
     prefix = spelled(country) if country == "US" else _COUNTRIES.get(country, [])
-    singular = around.last_word() in ("a", "an") and around.next_word()[:1].islower()
+    singular = _qualifies(around)
     whole = whole or ("0" if len(fraction) == 2 else "")
     if magnitude or second or not whole or len(fraction) not in (0, 2):
         amount = [
@@ -71,6 +73,25 @@ def _amount_of_money(text: str, around: Neighbours) -> list[Reading]:
     if not words:
         return [named]
     return [[*words, "and", *named], [*words, *part], [*numbers.cardinal(int(whole)), *part]]
+
+
+def _qualifies(around: Neighbours) -> bool:
+    """Whether an amount qualifies the noun after it: `a $20 bill`, `the $20 one`."""
+    last, following = around.last_word(), around.next_word()
+    if last in ("a", "an"):
+        return following[:1].islower()
+    verb = is_past(following) or is_finite(following) or following in SUBJECTS | THIRD | OBJECTS
+    return last in ("the", "this", "that", "each", "every") and following[:1].islower() and not (
+        verb or following in FUNCTION_WORDS or following in PREPOSITIONS
+    )  # fmt: skip
+
+
+def _pounds_shillings(text: str, around: Neighbours) -> list[Reading]:
+    """`\u00a33 10s. 6d.`"""
+    pounds, shillings, pence = parts(r"\u00a3([\d,]+),? (\d+)s\.?(?: (\d+)d\.?)?", text).groups()
+    words = [*amount_words(pounds), "pound" if pounds == "1" else "pounds"]
+    words += [*numbers.cardinal(int(shillings)), "shilling" if shillings == "1" else "shillings"]
+    return [[*words, *(["and", *numbers.cardinal(int(pence)), "penny" if pence == "1" else "pence"] if pence else [])]]
 
 
 def _money_code(text: str, around: Neighbours) -> list[Reading]:
@@ -122,6 +143,7 @@ FORMS = {
         rf"|{NUMBER}(?:\.\d{{1,9}})?(?: ?(?:{MAGNITUDE}))? ?(?:{_CODES}|\u20ac))(?!\w)",
         _money_code,
     ),
+    "pounds_shillings": Form(r"\u00a3\d{1,3}(?:,\d{3})?,? \d{1,2}s(?!\w)\.?(?: \d{1,2}d(?!\w)\.?)?", _pounds_shillings),
     "old_money": Form(
         r"(?<![\w.,/])(?:\d{1,3}s\.? ?(?:\d{1,2} )?\d{1,2}(?:/\d)?d\.?|(?:\d{1,3} )?\d{1,2}/\d{1,2}d\.?|\d{1,3}d\.)"
         r"(?!\w)",

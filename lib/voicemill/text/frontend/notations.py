@@ -84,6 +84,11 @@ def _millions(text: str, around: Neighbours) -> list[Reading]:
     return [scaled, lettered] if is_plural(around.next_word()) and text != "3M" else [lettered, scaled]
 
 
+def _age_group(text: str, _: Neighbours) -> list[Reading]:
+    """`under-16s`."""
+    return [numbers.plural(numbers.cardinal(int(text[:-1])))]
+
+
 def _plan(text: str, _: Neighbours) -> list[Reading]:
     """`401(k)`, `501(c)(3)`, `401k`."""
     number, *others = re.findall(r"\d+|[A-Za-z]", text)
@@ -117,6 +122,7 @@ FORMS = {
     "plural_product": Form(r"(?<![\w.,])\d{1,2}[x\u00d7]\d{1,2}s(?!\w)", _plural_product),
     "airliners": Form(r"(?<![\w.,])7[0-8]7s(?!\w)", _airliners),
     "millions": Form(r"(?<![\w.,-])\d{1,3}(?:\.\d{1,2})?[MB](?= [a-z]+s\b)", _millions),
+    "age_group": Form(r"(?:(?<=[Uu]nder-)|(?<=[Oo]ver-))\d{1,3}s(?!\w)", _age_group),
     "caliber": Form(rf"(?<![\w.])\.\d{{2,3}}(?=[ -]{_GUN})", _caliber),
     "broadcast": Form(r"(?<![\w.,/])(?:12/11|11/10|10/9|9/8|8/7|7/6)(?:c| Central)(?!\w)", _broadcast),
 }

@@ -111,7 +111,9 @@ def fraction(text: str, around: Neighbours) -> list[Reading]:
     if numerator == denominator:
         return [[*numbers.cardinal(numerator), "out", "of", *numbers.cardinal(denominator)], over]
     if denominator in (5, 10, 20, 100) and (
-        _RATED.search(around.before) or around.next_word() in ("rating", "score", "stars")
+        (around.before.endswith("(") and around.after.startswith(")"))
+        or _RATED.search(around.before)
+        or around.next_word() in ("rating", "score", "stars")
     ):
         return [[*numbers.cardinal(numerator), "out", "of", *numbers.cardinal(denominator)], words]
     found = [words, over]

@@ -51,7 +51,7 @@ _STARTER = re.compile(
 )
 _LABEL = re.compile(r"[aA](?:[,;:)?!]|\.(?!\.))|A(?:[-/]\w|[+&])")
 """The letter and not the article: `a) bread`, `A, B or C`, `A-frame`."""
-_VARIABLE = re.compile(r"\s*[<>=+\u00d7\u00f7*/\u2264\u2265\u2260]\s")
+_VARIABLE = re.compile(r"[\u00b2\u00b3^]|\s*[<>=+\u00d7\u00f7*/\u2264\u2265\u2260]\s")
 
 
 _SYMBOLS = frozenset(("symbol", "symbols", "Symbol", "Symbols"))
