@@ -176,6 +176,11 @@ def read_capitals(word: str, around: Surroundings, listed: Callable[[str], bool]
     return [letters, [stem]] if listed(stem) and stem not in _LETTERED else [letters]
 
 
+def is_word(stem: str) -> bool:
+    """Whether letters of three or more are read as a word although they are written in capitals; lower case."""
+    return len(stem) > 2 and (stem in _ACRONYMS or stem in _EMPHASISED)
+
+
 def numeral_kind(word: str, reading: Reading) -> str:
     """How a word was read: `ordinal` or `cardinal` for a Roman numeral, otherwise empty."""
     value = numbers.roman(word)

@@ -71,6 +71,13 @@ def _slash_date(text: str, around: Neighbours) -> list[Reading]:
     return _date_words(month, day, full, around.before)
 
 
+def _hyphen_date(text: str, around: Neighbours) -> list[Reading]:
+    """`Oct-14-1996`, `22-Feb-2008`."""
+    first, second, year = text.split("-")
+    name, day = (second, first) if first.isdigit() else (first, second)
+    return _date_words(_month_number(name), int(day), int(year), around.before)
+
+
 def _dotted_date(text: str, around: Neighbours) -> list[Reading]:
     day, month, year = (int(part) for part in text.split("."))
     first, second, *others = _date_words(month, day, year, around.before)
@@ -255,6 +262,7 @@ FORMS = {
         r"(?:0[1-9]|[12]\d|3[01])(?![\w/-]|\.\d)",
         _iso_date,
     ),
+    "hyphen_date": Form(rf"(?<![\w.-])(?:{_MONTH}-{_DAY}|{_DAY}-{_MONTH})-(?:1\d|20)\d\d(?![\w-])", _hyphen_date),
     "dotted_date": Form(
         r"(?<![\w.])(?:0?[1-9]|[12]\d|3[01])\.(?:0?[1-9]|1[0-2])\.(?:1\d|20)\d\d(?![\w]|\.\d)", _dotted_date
     ),

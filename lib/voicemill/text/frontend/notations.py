@@ -49,9 +49,12 @@ def _amount(text: str, around: Neighbours) -> Reading:
 def _letter_decimal(text: str, _: Neighbours) -> list[Reading]:
     """`M6.4`, `USB3.0`, `GPT-4.5`."""
     found = parts(r"([A-Za-z]+)-?([\d.]+)", text)
-    name = found[1].lower() if len(found[1]) > 3 and not found[1].isupper() else ""
-    amount = amount_words(found[2])
-    return [[*([name] if name else spelled(found[1])), *amount]]
+    spoken = len(found[1]) > 2 and not found[1].isupper() and re.search("[aeiouy]", found[1])
+    name = [found[1].lower()] if spoken else spelled(found[1])
+    if found[2].count(".") == 1:
+        return [[*name, *amount_words(found[2])]]
+    counted = [word for part in found[2].split(".") for word in ("point", *numbers.cardinal(int(part)))]
+    return [[*name, *counted[1:]]]
 
 
 def _aperture(text: str, _: Neighbours) -> list[Reading]:
@@ -116,7 +119,7 @@ FORMS = {
         rf"(?<![\w.,/-]){_MIXED} ?[-\u2013] ?{_SIDE}(?![\w/])|(?<![\w.,/-]){_SIDE}[-\u2013]{_MIXED}(?![\w/])",
         _mixed_range,
     ),
-    "letter_decimal": Form(r"(?<![\w.-])[A-Za-z]{1,12}-?\d{1,3}\.\d{1,3}(?![\w-]|\.\w)", _letter_decimal),
+    "letter_decimal": Form(r"(?<![\w.-])[A-Za-z]{1,12}-?\d{1,3}(?:\.\d{1,4}){1,4}(?![\w-]|\.\w)", _letter_decimal),
     "aperture": Form(r"(?<!\w)f/\d{1,2}(?:\.\d)?(?![\w/])", _aperture),
     "episode": Form(r"(?<!\w)[Ss]\d{1,2}[Ee]\d{1,3}(?!\w)", _episode),
     "plural_product": Form(r"(?<![\w.,])\d{1,2}[x\u00d7]\d{1,2}s(?!\w)", _plural_product),

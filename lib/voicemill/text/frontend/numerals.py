@@ -6,6 +6,7 @@ import re
 
 from voicemill.text.frontend import numbers
 from voicemill.text.frontend.abbreviations import STREETS
+from voicemill.text.frontend.capitals import is_word
 from voicemill.text.frontend.forms import (
     FUNCTION_WORDS,
     MAGNITUDE,
@@ -306,6 +307,7 @@ def _code(text: str, around: Neighbours) -> list[Reading]:
             speakable = (
                 chunk in _ENDINGS
                 or _SYLLABLE.fullmatch(chunk)
+                or is_word(chunk.lower())
                 or ((len(chunk) > 3 or hyphened) and re.search("[aeiouAEIOU]", chunk))
             )
             words += [chunk.lower()] if speakable else spelled(chunk)

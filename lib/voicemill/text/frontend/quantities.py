@@ -99,6 +99,8 @@ def _feet_product(text: str, _: Neighbours) -> list[Reading]:
 
 def _inches(text: str, around: Neighbours) -> list[Reading]:
     amount = amount_words(text[:-1])
+    if re.fullmatch(r'(?:1[5-9]|20)\d\d"', text):
+        return [numbers.year(int(text[:-1]))]
     if around.before.count('"') % 2:  # the mark closes a quotation
         return [amount]
     screen = around.last_word() in ("a", "an", "the") and _SCREEN.match(around.after) is not None
