@@ -34,6 +34,7 @@ HALVES = {
     "sentences-18.tsv": 99,
     "sentences-19.tsv": 82,
     "sentences-20.tsv": 80,
+    "sentences-21.tsv": 70,
 }
 """Parts of the test set, and the least number of sentences in each."""
 GOAL = 0.97

@@ -225,7 +225,8 @@ def _read(place: _Context) -> str:
     if before in classes.OBJECTS and earlier in classes.CAUSATIVES:
         return VERB
     if place.before().endswith("ly") or place.before() == "well":
-        return PAST if place.before(2) in classes.DETERMINERS or after == "" else VERB
+        described = place.before() == "well" and place.before(2) in classes.BE
+        return PAST if described or place.before(2) in classes.DETERMINERS or after == "" else VERB
     if before in ("a", "good", "quick", "great", "must", "long", "easy", "interesting"):
         return VERB
     past = any(classes.is_past(word) for word in place.near() - {"read"}) or classes.PAST_TIMES & place.near()
@@ -328,8 +329,10 @@ def _use(place: _Context) -> str:
 
 
 def _used(place: _Context) -> str:
-    passive = place.before() in classes.BE
-    return "used to" if place.after() == "to" and not passive else VERB
+    passive = place.subject()[0] in classes.BE
+    what = place.after(2)
+    familiar = what.endswith("ing") or what in classes.DETERMINERS or what in classes.OBJECTS  # `he is used to it`
+    return "used to" if place.after() == "to" and (familiar or not passive) else VERB
 
 
 def _lead(place: _Context) -> str:

@@ -25,7 +25,7 @@ MODALS = AUXILIARIES | frozenset(
     )
 )
 SUBJECTS = frozenset(["i", "you", "we", "they", "who"])
-THIRD = frozenset(["he", "she", "it", "nobody", "everybody", "everyone", "someone"])
+THIRD = frozenset(word_list("he she it nobody everybody everyone someone somebody anyone anybody"))
 OBJECTS = frozenset(["me", "him", "us", "them", "it", "you"])
 CAUSATIVES = frozenset(word_list("let lets help helps make makes made see saw hear heard watch watched"))
 BE = frozenset(
