@@ -358,3 +358,19 @@ def test_what_counts_as_consent():
     assert (unmarked({"unmarked": "a reason"}), unmarked({"provenance": {"source_unmarked": ""}})) == ("a reason", None)
     assert synthetic_recordings({"provenance": {"source_synthetic_recordings": "a voice"}}) == "a voice"
     assert synthetic_recordings({}) is None
+
+
+def test_the_origins_of_promoted_voices(voice):
+    from voicemill.bundle.origins import PromotedOrigins, known_origins
+
+    root = voice.publish()
+    bundles = voice.root / "bundles"
+    (found,) = PromotedOrigins(bundles)
+    assert (found.voice, found.certificate) == ("anna", None)
+    assert found.manifest_sha256 == hashlib.sha256((root / "manifest.json").read_bytes()).hexdigest()
+    assert found.model_sha256 == hashlib.sha256((root / "fastpitch.nemo").read_bytes()).hexdigest()
+    for name, text in (("broken", "{"), ("list", "[]"), ("empty", "{}")):
+        (bundles / name / "voice_bundle").mkdir(parents=True)
+        (bundles / name / "voice_bundle/manifest.json").write_text(text)
+    assert [place for place, _ in known_origins(sorted(bundles.glob("*/voice_bundle")))] == [root]
+    assert list(PromotedOrigins(bundles / "none")) == []

@@ -8,7 +8,7 @@ import pytest
 
 from voicemill.evaluation.model import dry_run_evaluation
 from voicemill.evaluation.voice_report import ReportData, write_report
-from voicemill.lane.stability import MOST_SENTENCES, add_to_report
+from voicemill.lane.stability import MOST_SENTENCES, add_to_report, section
 from voicemill.verify.stability_figures import FailedSentence, Stability
 
 DIGEST = "a" * 64
@@ -57,6 +57,15 @@ def test_the_report_gets_the_figures(report: Path) -> None:
     assert "&lt;b&gt;Number 1." in after
     assert "<b>Number" not in after
     assert after.replace(after[after.index("begin -->") + 9 : after.index("<!-- stability: end")], "") == before
+
+
+def test_the_rows_name_the_recognisers_that_decided() -> None:
+    doubted = section(measured(2))
+    for row in ("wrong by openai/whisper-tiny.en", "openai/whisper-base", "3.1 %", "5000 s", "far from the text"):
+        assert row in doubted, row
+    sure = section(measured(0))
+    for row in ("wrong by", "decided by", "far from the text"):
+        assert row not in sure, row
 
 
 def test_later_figures_replace_earlier_ones(report: Path) -> None:

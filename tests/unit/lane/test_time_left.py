@@ -65,5 +65,13 @@ def test_the_first_step_does_not_count() -> None:
     assert clock.update(11, 70.0) == 0
 
 
+def test_steps_of_more_than_a_minute_follow_the_last_one() -> None:
+    clock = TimeLeft(10)
+    assert clock.update(1, 100.0, 100.0) is None
+    assert clock.update(2, 200.0, 200.0) == pytest.approx(800.0)
+    assert clock.update(3, 400.0, 300.0) == pytest.approx(1400.0), "half of a core since the step before"
+    assert clock.work == pytest.approx(700.0)
+
+
 def test_format() -> None:
     assert [format_duration(seconds) for seconds in (3.4, 123.0, 3723.0)] == ["0:03", "2:03", "1:02:03"]
