@@ -21,6 +21,8 @@ MIN_SECONDS = 0.3
 SOFTEST_DB = -12.5
 """Level, against the loud parts of the clip, below which a stretch is a breath, noise or an echo and no word: words of
 0.3 s and more have at least -11.6 dB (docs/benchmarks.md, People)."""
+_BACKGROUND_PERCENT = 5
+"""Percentile of a clip's levels that is its background, which is no part of the level of speech."""
 _TOLERANCE = 0.08
 """Seconds before and after a word that belong to it: voice activity detection adds a margin to speech."""
 
@@ -57,12 +59,14 @@ def speech(words: Sequence[WordRow], spans: Sequence[Span], levels: LevelEnvelop
 
 
 def _is_loud(part: Span, levels: LevelEnvelope) -> bool:
-    """Whether the mean power of a stretch is that of a word."""
+    """Whether the mean power of a stretch, without that of the background, is that of a word."""
     values, _ = levels.between(part.start, part.end)
     loud = levels.loud_level()
     if loud is None or not values.size:
         return False
-    return 10.0 * float(np.log10(np.mean(10.0 ** (values / 10.0)))) > loud + SOFTEST_DB
+    background = 10.0 ** (float(np.percentile(levels.values, _BACKGROUND_PERCENT)) / 10.0)
+    power = float(np.mean(10.0 ** (values / 10.0))) - background
+    return power > (10.0 ** (loud / 10.0) - background) * 10.0 ** (SOFTEST_DB / 10.0)
 
 
 def fault(found: UnwrittenSpeech) -> Fault | None:
