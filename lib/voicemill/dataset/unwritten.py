@@ -64,9 +64,10 @@ def _is_loud(part: Span, levels: LevelEnvelope) -> bool:
     loud = levels.loud_level()
     if loud is None or not values.size:
         return False
-    background = 10.0 ** (float(np.percentile(levels.values, _BACKGROUND_PERCENT)) / 10.0)
-    power = float(np.mean(10.0 ** (values / 10.0))) - background
-    return power > (10.0 ** (loud / 10.0) - background) * 10.0 ** (SOFTEST_DB / 10.0)
+    background: float = 10.0 ** (float(np.percentile(levels.values, _BACKGROUND_PERCENT)) / 10.0)
+    loudest: float = 10.0 ** (loud / 10.0)
+    softest: float = 10.0 ** (SOFTEST_DB / 10.0)
+    return float(np.mean(10.0 ** (values / 10.0))) - background > (loudest - background) * softest
 
 
 def fault(found: UnwrittenSpeech) -> Fault | None:
