@@ -9,7 +9,7 @@
     heteronyms     words with two pronunciations, chosen by their neighbours; pronunciations, heteronym_cues and
                    word_classes are its tables
     forms          what the modules of written forms share
-    addresses, dates, places, money, quantities, numerals, notations, symbols   the written forms
+    addresses, dates, places, money, quantities, numerals, ranges, notations, symbols   the written forms
     special_signs  stars, notes, Greek letters and other signs as words
     names          of people, saints and streets
     units          names of units, currencies, months and weekdays

@@ -514,10 +514,30 @@ def expand(word: str, context: WordContext) -> Abbreviation | None:
         word: letters, as written, without the dot.
         context: its neighbours.
     """
+    before_name = context.after[:1].isupper()
+    final = context.dotted and not context.mark
+    final = final and (not context.after or (before_name and context.after not in DIRECTIONS))
+    for kind in (_beside_numbers, _in_phrases, _titles_and_streets, _before_others):
+        found = kind(word, context, final)
+        if found is not None:
+            return found
+    key, dotted = word.lower(), context.dotted
+    if (
+        word in ("EST", "VS")
+        and not (word == "EST" and context.after[:1].isdigit())
+        and context.after in ("", "Code", "and")
+    ):
+        return None
+    if key in _GENERAL and (dotted or key in _BARE) and not (word.isupper() and key in _SMALL_LETTERS):
+        ends = final and (key in _SENTENCE_FINAL or not context.after)
+        return Abbreviation(_GENERAL[key].split(), ends, _GENERAL[key] if context.after in ("no", "nos") else "")
+    return None
+
+
+def _beside_numbers(word: str, context: WordContext, final: bool) -> Abbreviation | None:
+    """Abbreviations of what a number counts or names."""
     key, capital, dotted = word.lower(), word[0].isupper(), context.dotted
-    before_name, after_name = context.after[:1].isupper(), context.before[:1].isupper()
     numbered = re.fullmatch(r"\d+(?:st|nd|rd|th|d)", context.before) is not None
-    final = dotted and (not context.after or (before_name and context.after not in DIRECTIONS)) and not context.mark
     if key in _AFTER_NUMBERS and dotted and not word[1:2].isupper() and context.before[-1:].isdigit():
         one, many = _AFTER_NUMBERS[key]
         part = re.fullmatch(r"\d+/\d+", context.before) is not None
@@ -542,6 +562,12 @@ def expand(word: str, context: WordContext) -> Abbreviation | None:
         return Abbreviation([name], counted=name if context.after == "A" else "")
     if dotted and key in ("no", "nos") and context.before.lower() in _COUNTED_BY_NUMBER:
         return _done(_BEFORE_NUMBERS[key][0])
+    return None
+
+
+def _in_phrases(word: str, context: WordContext, final: bool) -> Abbreviation | None:
+    """Abbreviations whose neighbours give them another sense, months and weekdays."""
+    key, capital, dotted = word.lower(), word[0].isupper(), context.dotted
     if key in ("min", "maj") and dotted and re.fullmatch("[A-G]", context.before):
         return _done({"min": "minor", "maj": "major"}[key], final and not context.after)
     if key == "sec" and dotted and capital and context.after == "of":
@@ -557,6 +583,14 @@ def expand(word: str, context: WordContext) -> Abbreviation | None:
         and _is_calendar(key, context, shouted=word.isupper())
     ):
         return _done(_CALENDAR[key], final and not context.after)
+    return None
+
+
+def _titles_and_streets(word: str, context: WordContext, final: bool) -> Abbreviation | None:
+    """Titles before names, streets after them."""
+    key, capital, dotted = word.lower(), word[0].isupper(), context.dotted
+    before_name, after_name = context.after[:1].isupper(), context.before[:1].isupper()
+    numbered = re.fullmatch(r"\d+(?:st|nd|rd|th|d)", context.before) is not None
     street = key == "st" and after_name and _is_street_before(context)
     if capital and key in _BEFORE_PLACES and before_name and (key == "st" or dotted) and not street:
         return _done(_BEFORE_PLACES[key])
@@ -585,6 +619,13 @@ def expand(word: str, context: WordContext) -> Abbreviation | None:
         and context.after not in _POSITIONS
     ):
         return _done("sister")
+    return None
+
+
+def _before_others(word: str, context: WordContext, final: bool) -> Abbreviation | None:
+    """Short words that are abbreviations only beside certain others."""
+    key, capital, dotted = word.lower(), word[0].isupper(), context.dotted
+    before_name, after_name = context.after[:1].isupper(), context.before[:1].isupper()
     if not capital and key in _NOUNS and dotted and context.before.lower() in _OWNERS:
         return _done(_TITLES[key], final)
     if word == "Hon" and context.before.lower() in ("the", "rt", "right"):
@@ -607,15 +648,6 @@ def expand(word: str, context: WordContext) -> Abbreviation | None:
         return _done("conference")
     if key in _SUFFIXES and capital:
         return _done(_SUFFIXES[key], final and not context.after)
-    if (
-        word in ("EST", "VS")
-        and not (word == "EST" and context.after[:1].isdigit())
-        and context.after in ("", "Code", "and")
-    ):
-        return None
-    if key in _GENERAL and (dotted or key in _BARE) and not (word.isupper() and key in _SMALL_LETTERS):
-        ends = final and (key in _SENTENCE_FINAL or not context.after)
-        return Abbreviation(_GENERAL[key].split(), ends, _GENERAL[key] if context.after in ("no", "nos") else "")
     return None
 
 

@@ -27,7 +27,7 @@ _STAMPED = re.compile(rf"(?:\d{{4}}[-/]\d\d?[-/]\d\d?|{_MONTH} \d{{1,2}}|\d{{4}}
 """A date before hours, minutes and seconds of the day."""
 _TIME = r"\d{1,2}(?::[0-5]\d)?"
 _DAY = r"(?:3[01]|[12]\d|0?[1-9])"
-_MIXED = re.compile(
+_RATIO_BEFORE = re.compile(
     r"\b(?:dilut\w+|ratio|odds|scale|mix\w*|proportions?|gradient|slope|concentration|leverage|split)\b[^.?!\d]{0,20}$",
     re.I,
 )
@@ -116,7 +116,7 @@ def _clock(text: str, around: Neighbours) -> list[Reading]:
     found = parts(r"(\d+)[:.](\d\d)(?::(\d\d))?\s?(?:([aApP]))?.*", text)
     hour, minute, second, half = found.groups()
     end = [*spelled(half), "m"] if half else []
-    if second is None and not half and _MIXED.search(around.before):
+    if second is None and not half and _RATIO_BEFORE.search(around.before):
         return [[*numbers.cardinal(int(hour)), "to", *numbers.cardinal(int(minute))]]
     if second is not None:
         named: Reading = []

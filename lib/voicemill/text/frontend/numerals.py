@@ -21,7 +21,7 @@ from voicemill.text.frontend.forms import (
     spelled,
 )
 from voicemill.text.frontend.units import MAGNITUDES, MONTHS, word_list
-from voicemill.text.frontend.word_classes import is_finite, is_plural
+from voicemill.text.frontend.word_classes import is_plural
 
 _YEAR_CUES = frozenset(
     word_list(
@@ -30,7 +30,7 @@ _YEAR_CUES = frozenset(
     )
     + MONTHS
 )
-_CODE_CUES = frozenset(
+CODE_CUES = frozenset(
     word_list(
         "room flight route highway channel bus apartment apt suite gate extension interstate hwy area unit line "
         "boeing airbus porsche peugeot ferrari bmw audi mazda fiat volvo cessna learjet lockheed fokker embraer piper "
@@ -75,9 +75,6 @@ _EQUATION = re.compile(
     r"^\s*(?:[=<>+*/\u00d7\u00f7\u2260\u2264\u2265]\s*[\w(]|minus\b|(?:is|equals|makes|gives)\s+(?:not\s+)?\d)"
 )
 _ASKED = re.compile(r"(?:[=+\u00d7\u00f7<>]|\b(?:what(?:'s| is)|solve|compute|calculate|work out))\s*$", re.IGNORECASE)
-_SCORE_CUES = re.compile(
-    r"\b(?:won|win|lost|lose|beat|score|scored|ended|finished|lead|leads|led|drew|tied|trail\w*)\b", re.I
-)
 
 
 def _slang(text: str, _: Neighbours) -> list[Reading]:
@@ -147,52 +144,20 @@ def _version(text: str, _: Neighbours) -> list[Reading]:
     return found[::-1] if len(pieces) == 4 else found
 
 
-_SCRIPTURES = frozenset(
-    word_list(
-        "genesis exodus leviticus numbers deuteronomy joshua judges ruth samuel kings chronicles ezra nehemiah esther "
-        "job psalm psalms proverbs ecclesiastes isaiah jeremiah lamentations ezekiel daniel hosea joel amos obadiah "
-        "jonah micah nahum habakkuk zephaniah haggai zechariah malachi matthew mark luke john acts romans corinthians "
-        "galatians ephesians philippians colossians thessalonians timothy titus philemon hebrews james peter jude "
-        "revelation quran koran surah sura solomon songs tobit sirach gen exod lev deut ps prov isa jer matt rom cor "
-        "gal eph phil rev"
-    )
-)
-"""Books whose chapters and verses a colon parts."""
-
-
 def _major_version(text: str, _: Neighbours) -> list[Reading]:
     """`v18`."""
     number = numbers.cardinal(int(text[1:]))
     return [["version", *number], ["v", *number]]
 
 
-def _ratio(text: str, around: Neighbours) -> list[Reading]:
-    first, second = text.split(":")
-    if around.last_word() in _SCRIPTURES:
-        chapter, verse = numbers.cardinal(int(first)), numbers.cardinal(int(second))
-        return [[*chapter, *verse], ["chapter", *chapter, "verse", *verse], [*chapter, "verse", *verse]]
-    found = [[*numbers.cardinal(int(first)), join, *numbers.cardinal(int(second))] for join in ("to", "by")]
-    return found[::-1] if text in ("16:9", "4:3", "21:9") else found
-
-
-def _verses(text: str, _: Neighbours) -> list[Reading]:
-    """`23:1-4`."""
-    chapter, first, last = (numbers.cardinal(int(part)) for part in re.split("[:\\-\u2013]", text))
-    return [
-        [*chapter, *first, "to", *last],
-        [*chapter, *first, "through", *last],
-        [*chapter, "verses", *first, "to", *last],
-    ]
-
-
 def _product(text: str, around: Neighbours) -> list[Reading]:
     parts = [numbers.cardinal(integer(part)) for part in re.split(r" ?[x\u00d7] ?", text)]
     by = [word for part in parts for word in ("by", *part)][1:]
     found = [by, ["times" if word == "by" else word for word in by]]
-    return found[::-1] if _in_equation(around) or around.after.startswith("^") else found
+    return found[::-1] if in_equation(around) or around.after.startswith("^") else found
 
 
-def _in_equation(around: Neighbours) -> bool:
+def in_equation(around: Neighbours) -> bool:
     """Whether a sign of arithmetic is next to the numbers."""
     return _ASKED.search(around.before) is not None or _EQUATION.match(around.after) is not None
 
@@ -209,79 +174,11 @@ def _square(text: str, _: Neighbours) -> list[Reading]:
     return [["squared" if text == "\u00b2" else "cubed"]]
 
 
-def _roman_range(text: str, _: Neighbours) -> list[Reading]:
-    first, second = (numbers.roman(part) for part in re.split(r"[-\u2013]", text))
-    if first is None or second is None or first >= second:
-        return [[word for part in re.split(r"[-\u2013]", text) for word in spelled(part)]]
-    joined = [*numbers.cardinal(first), "to", *numbers.cardinal(second)]
-    return [joined, ["through" if word == "to" else word for word in joined]]
-
-
 def _roman_ordinal(text: str, _: Neighbours) -> list[Reading]:
     """`XIXth`; letters with another ending are a word."""
     value = numbers.roman(text[:-2])
     right = value is not None and numbers.ordinal_ending(value) == text[-2:]
     return [numbers.ordinal(value) if value is not None and right else [text.lower()]]
-
-
-def _letter_range(text: str, around: Neighbours) -> list[Reading]:
-    """`rows A-F`, `A\u2013F`; other letters with a hyphen are spelled."""
-    first, second = spelled(text)
-    found = [[first, "to", second], [first, "through", second]]
-    ranged = text[1] != "-" or is_plural(around.last_word())
-    return [*found, [first, second]] if ranged and text[0] < text[2] else [[first, second], *found]
-
-
-def _range(text: str, around: Neighbours) -> list[Reading]:
-    first, second = re.split(r" ?[-\u2013] ?", text)
-    if len(first) > 2 and first.isdigit() and first[0] == "0" and second.isdigit():  # a code, not two amounts
-        return [[*numbers.digits(first), *numbers.digits(second)]]
-    if _is_docket(first, second) and not is_plural(around.next_word()):
-        docket = [*numbers.cardinal(int(first)), *numbers.pairs(second)] if len(second) == 4 else None
-        spelled_out = [*numbers.cardinal(int(first)), *numbers.digits(second)]
-        return [docket, spelled_out] if docket else [spelled_out]
-    joined = [*amount_words(first), "to", *amount_words(second)]
-    if re.fullmatch(r"\d{3}-\d{1,3}", text) and _names_model(first, second, around):
-        paired = len(second) == 3 and not second.endswith("00")
-        model = [*numbers.pairs(first), *(numbers.pairs(second) if paired else amount_words(second))]
-        return [model, joined]
-    apart = [*amount_words(first), *amount_words(second)]
-    if " - " in text and _in_equation(around):
-        return [[*amount_words(first), "minus", *amount_words(second)], joined]
-    if re.fullmatch(r"\d{1,2}[-\u2013]\d{1,2}", text) and _is_score(int(first), int(second), around):
-        return [apart, joined]
-    between_names = re.search(r"[A-Z][a-z]+ $", around.before) and re.match(r" [A-Z][a-z]", around.after)
-    if len(first) <= 3 and (between_names or _SCORE_CUES.search(around.before[-40:])):
-        if len(first) == 3:
-            named = [
-                *numbers.pairs(first),
-                "to",
-                *(numbers.pairs(second) if len(second) == 3 else amount_words(second)),
-            ]
-            return [named, joined, apart]
-        return [apart, joined]
-    return [joined, apart]
-
-
-def _is_score(first: int, second: int, around: Neighbours) -> bool:
-    """Whether two numbers are a score, because they fall or follow one, and no hours of work, as in `9-5`."""
-    before = re.search(r"(?<![\w-])(\d{1,2})[-\u2013](\d{1,2})(?: \([\d-]+\))?,? (?:and )?$", around.before)
-    if before and int(before[1]) > int(before[2]):
-        return not 7 <= int(before[1]) <= 12
-    return first > second and not (7 <= first <= 12 and 1 <= second <= 8)
-
-
-def _is_docket(first: str, second: str) -> bool:
-    """Whether two numbers with a hyphen are the year and the number of a case, as in `22-1047`."""
-    return len(first) == 2 and 4 <= len(second) <= 5 and second.isdigit() and first.isdigit() and second[-1] != "0"
-
-
-def _names_model(first: str, second: str, around: Neighbours) -> bool:
-    """Whether two numbers with a hyphen name one thing, as in `the 747-400`, and are no range."""
-    last, following = around.last_word(), around.next_word()
-    if last in _CODE_CUES or (re.fullmatch("7[0-8]7", first) and second.endswith("00")):
-        return True
-    return last in ("a", "an", "the") and (int(first) > int(second) or not following or is_finite(following))
 
 
 def _minus(_: str, __: Neighbours) -> list[Reading]:
@@ -358,7 +255,7 @@ def _number(text: str, around: Neighbours) -> list[Reading]:
     if len(amount) == 5 and not around.next_word()[:1].islower() and _ADDRESSED.search(around.before):
         return [spelled_out, whole]
     failed = len(amount) == 3 and amount[0] in "45" and _FAILURE.match(around.after)
-    if failed or (3 <= len(amount) <= 4 and (last.removesuffix("s") in _CODE_CUES or _is_next_code(around))):
+    if failed or (3 <= len(amount) <= 4 and (last.removesuffix("s") in CODE_CUES or _is_next_code(around))):
         return [numbers.pairs(amount), whole, spelled_out]
     if len(amount) == 4 and _is_year(int(amount), around, last):
         return [numbers.year(int(amount)), whole, spelled_out]
@@ -381,7 +278,7 @@ def _counts(around: Neighbours) -> bool:
 def _is_next_code(around: Neighbours) -> bool:
     """Whether a number continues others that name rooms, flights and the like: `rooms 101 and 102`."""
     found = re.search(r"(\w+) (?:\d{3,4}, ){0,3}\d{3,4},? (?:and|or|to) $", around.before)
-    return found is not None and found[1].lower().removesuffix("s") in _CODE_CUES
+    return found is not None and found[1].lower().removesuffix("s") in CODE_CUES
 
 
 def _is_year(value: int, around: Neighbours, last: str) -> bool:
@@ -432,8 +329,6 @@ FORMS = {
     "ordinal": Form(r"(?<![\w.,])\d{1,3}(?:,?\d{3}){0,3}(?:st|nd|rd|th|ST|ND|RD|TH)(?!\w)", _ordinal),
     "version": Form(r"(?<![\w.])(?:\d{1,5}(?:\.\d{1,5}){2,6}|[vV]\d{1,5}(?:\.\d{1,5}){1,6})(?![\w]|\.\d)", _version),
     "major_version": Form(r"(?<![\w.-])v\d{1,3}(?![\w.-]|\+\d)", _major_version),
-    "verses": Form(r"(?<=[a-z] )\d{1,3}:\d{1,3}[-\u2013]\d{1,3}(?![\d:])", _verses),
-    "ratio": Form(r"(?<![\d:.])\d{1,4}:\d{1,4}(?![\d:])", _ratio),
     "product": Form(rf"(?<![\w.,]){NUMBER} ?[x\u00d7] ?{NUMBER}(?: ?[x\u00d7] ?{NUMBER})?(?![\w.,]\d)", _product),
     "division": Form(rf"(?<![\w.,/]){NUMBER} / {NUMBER}(?![\w/]|[.,]\d)", _division),
     "square": Form(r"[\u00b2\u00b3]", _square),
@@ -442,12 +337,7 @@ FORMS = {
         r"(?=\d{0,9}[a-z]?(?!\w)(?:[^.!?]{0,24}[=<>\u2264\u2265]|\)))",
         _minus,
     ),
-    "letter_range": Form(r"(?<![\w-])[A-Z][-\u2013][A-Z](?![\w-])", _letter_range),
     "roman_ordinal": Form(r"(?<![\w-])[IVXLC]{1,8}(?:st|nd|rd|th)(?!\w)", _roman_ordinal),
-    "roman_range": Form(r"(?<![\w-])[IVXLC]{1,8}[-\u2013][IVXLC]{1,8}(?![\w-])", _roman_range),
-    "range": Form(
-        rf"(?<![\w.,-]){NUMBER}(?:\.\d{{1,9}})? ?[-\u2013] ?{NUMBER}(?:\.\d{{1,9}})?(?![\w-]|[.,]\d)", _range
-    ),
     "code": Form(
         r"(?<![\w.,-])(?!(?:mid|pre|post|non|anti|early|late|over|under|sub|ex|all|top)-\d)(?:[A-Za-z]{1,12}-?\d{1,6}[A-Za-z]{0,3}|\d{1,6}-?[A-Za-z]{1,12}\d{0,4})(?![\w])",
         _code,

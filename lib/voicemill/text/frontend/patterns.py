@@ -6,7 +6,18 @@ repetition is bounded or unambiguous, so that scanning is linear in the length o
 
 from __future__ import annotations
 
-from voicemill.text.frontend import addresses, chat, dates, money, notations, numerals, places, quantities, symbols
+from voicemill.text.frontend import (
+    addresses,
+    chat,
+    dates,
+    money,
+    notations,
+    numerals,
+    places,
+    quantities,
+    ranges,
+    symbols,
+)
 from voicemill.text.frontend.forms import Form, Neighbours, Reading
 from voicemill.text.frontend.units import word_list
 
@@ -17,6 +28,7 @@ _FORMS: dict[str, Form] = (
     | quantities.FORMS
     | numerals.FORMS
     | notations.FORMS
+    | ranges.FORMS
     | places.FORMS
     | symbols.FORMS
     | chat.FORMS
