@@ -353,6 +353,8 @@ _BEFORE_NUMBERS = {
     "jct": ("junction", "junctions"),
     "ll": ("lines", "lines"),
 }
+_WORDS_TOO = frozenset(word_list("cat div gr dist pl q sched"))
+"""Those that need a capital letter, because a sentence may end with them: `a cat. 4 dogs`."""
 _LETTERED = frozenset(word_list("app fig figs sec sect ex tab pt vol bk ser rm ste sched exh div cat"))
 """Those that also stand before a single capital letter, as in `App. B`."""
 _MINISTRIES = frozenset(word_list("prime foreign finance defense defence interior health first deputy cabinet justice"))
@@ -547,9 +549,16 @@ def _beside_numbers(word: str, context: WordContext, final: bool) -> Abbreviatio
     if word in _BEFORE_YEARS and dotted and _YEAR.match(context.after):
         return _done(_BEFORE_YEARS[word])
     numeral = dotted and (_PART_NUMERAL if key in _PARTS else _NUMERAL).fullmatch(context.after) is not None
-    if key in _BEFORE_NUMBERS and (
-        numeral
-        or (context.after[:1].isdigit() and (dotted or (capital and key in _BARE_BEFORE_NUMBERS) or key in _BARE_PARTS))
+    if (
+        key in _BEFORE_NUMBERS
+        and (capital or key not in _WORDS_TOO)
+        and (
+            numeral
+            or (
+                context.after[:1].isdigit()
+                and (dotted or (capital and key in _BARE_BEFORE_NUMBERS) or key in _BARE_PARTS)
+            )
+        )
     ):
         several = "-" in context.after or "\u2013" in context.after
         single = key == "no" and (
