@@ -11,9 +11,6 @@ import numpy as np
 if TYPE_CHECKING:
     import torch
 
-MIN_EXCERPT_FRAMES = 60
-"""Of a part of a clip (0.7 s at the default hop)."""
-
 
 @dataclass(frozen=True)
 class Example:
@@ -132,38 +129,6 @@ def collate(examples: Sequence[Example], padding: int) -> Batch:
         pitch=pad_sequence([example.pitch for example in examples], batch_first=True),
         durations=pad_sequence(durations, batch_first=True) if durations else None,
         prior=prior,
-    )
-
-
-def excerpt(example: Example, space: int, part: float, random: np.random.Generator) -> Example:
-    """Consecutive words of an example with durations; without its first and last token where those are spaces.
-
-    Args:
-        example: of a clip.
-        space: id of the token between words.
-        part: of the example's frames that the words have at least, 0..1.
-        random: chooses the first word.
-
-    Returns:
-        The words' tokens with their frames; the example itself where no shorter run of words is long enough.
-    """
-    if example.durations is None:
-        return example
-    is_space = np.concatenate(([True], example.tokens.numpy() == space, [True]))
-    starts, ends = np.flatnonzero(is_space[:-1] & ~is_space[1:]), np.flatnonzero(~is_space[:-1] & is_space[1:])
-    frames = np.concatenate(([0], np.cumsum(example.durations.numpy())))
-    least = max(MIN_EXCERPT_FRAMES, int(part * frames[-1]))
-    possible = np.flatnonzero(frames[ends[-1]] - frames[starts] >= least) if len(starts) else starts
-    if len(possible) == 0:
-        return example
-    first = starts[int(random.integers(len(possible)))]
-    last = ends[int(np.flatnonzero((ends > first) & (frames[ends] - frames[first] >= least))[0])]
-    return Example(
-        tokens=example.tokens[first:last],
-        mel=example.mel[:, frames[first] : frames[last]],
-        pitch=example.pitch[first:last],
-        durations=example.durations[first:last],
-        prior=None,
     )
 
 

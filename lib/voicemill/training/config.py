@@ -105,13 +105,6 @@ class AcousticConfig(_Settings):
     validation: ValidationConfig = ValidationConfig()
     batch_size: int = Field(default=16, gt=0, description="clips")
     bucket: bool = Field(default=True, description="batches of similar length: less padding to compute")
-    excerpts: float = Field(
-        default=0.0,
-        ge=0,
-        le=1,
-        description="share of the steps that see parts of the clips, from word to word, instead of whole clips; with "
-        "alignment: durations",
-    )
     adversarial: bool = Field(
         default=False,
         description="with a discriminator of mel patches, against blurred mels (training.mel_adversary); with "

@@ -12,22 +12,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from nemo.collections.tts.models import FastPitchModel
 
 from voicemill.training import ranks
-from voicemill.training.batches import Batch, BatchPlan, MicroBatch, collate, excerpt, split_batch
+from voicemill.training.batches import Batch, BatchPlan, MicroBatch, collate, split_batch
 from voicemill.training.checkpoint import StepReport
 from voicemill.training.config import AcousticConfig, OptimiserConfig
 from voicemill.training.examples import ExampleSource
 from voicemill.training.manual_optimisation import ManualOptimisation
 from voicemill.training.mel_adversary import MelAdversary
-
-EXCERPT_PARTS = (0.2, 0.7)
-"""Range of the part of a clip's frames that an excerpt has."""
-_EXCERPTS = 1
-"""Distinguishes the random numbers of excerpts from others of the same seed and step."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +72,10 @@ class StepBatches:
         source: makes the examples.
         plan: the clips of each step.
         steps: numbers of the steps, from 0.
-        excerpts: share of the steps whose examples are parts of their clips, 0..1.
     """
 
-    def __init__(self, source: ExampleSource, plan: BatchPlan, steps: range, *, excerpts: float = 0.0) -> None:
-        self._source, self._plan, self._steps, self._excerpts = source, plan, steps, excerpts
+    def __init__(self, source: ExampleSource, plan: BatchPlan, steps: range) -> None:
+        self._source, self._plan, self._steps = source, plan, steps
 
     def __len__(self) -> int:
         return len(self._steps)
@@ -90,12 +83,7 @@ class StepBatches:
     def __iter__(self) -> Iterator[Batch]:
         for step in self._steps:
             indices = self._plan.batch(step)
-            examples = [self._source[index] for index in ranks.share(indices)]
-            random = np.random.default_rng([self._plan.seed, step, _EXCERPTS])
-            if random.random() < self._excerpts:
-                part = random.uniform(*EXCERPT_PARTS)
-                examples = [excerpt(one, self._source.model.vocab.space, part, random) for one in examples]
-            yield collate(examples, self._source.model.vocab.pad)
+            yield collate([self._source[index] for index in ranks.share(indices)], self._source.model.vocab.pad)
 
 
 class AcousticModule(ManualOptimisation):

@@ -183,7 +183,7 @@ def _fit(run: TrainingRun, module: AcousticModule, source: ExampleSource, select
     if speedups.compiles(run.config, device):
         module.forward_pass = speedups.compiled(module.forward_pass, device, run.hooks.note)
     steps = range(module.step, module.max_steps)
-    fit(trainer, module, StepBatches(source, plan, steps, excerpts=run.config.acoustic.excerpts), run.hooks)
+    fit(trainer, module, StepBatches(source, plan, steps), run.hooks)
 
 
 def _selection(run: TrainingRun, dataset: TrainingDataset, module: AcousticModule) -> Selection | None:
