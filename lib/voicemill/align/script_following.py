@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voicemill.align.features import SAMPLE_RATE
-from voicemill.align.forced_alignment import Aligner, Word
+from voicemill.align.forced_alignment import WORD_THRESHOLD, Aligner, Word
 from voicemill.align.recognition import RecognisedWord
 from voicemill.audio.vad import Span
 from voicemill.audio.waveform import Waveform, excerpt
@@ -41,6 +41,8 @@ _LONGEST_PHONE = 0.5
 """Seconds; longer ones have taken up other speech, such as a sentence that was begun twice."""
 _MISFIT = 0.1
 """Largest share of the speech in words that sound unlike it; a clip may have twice as much."""
+_MISFIT_WINDOWS = 3
+"""Consecutive windows whose share counts: in more of them, a sentence that was begun twice would be a small share."""
 _SHORT_SENTENCE = 4
 """Words of a sentence that alignment can place in speech that lacks it: page numbers and headings."""
 _UNREAD_MARGIN = 100
@@ -137,17 +139,30 @@ def follow(task: FollowTask) -> list[list[RecognisedWord]] | None:
             raise
         return None
     phones = [phone for word in found.words for phone in word.phones]
-    if not found.fits or found.missing_phones or found.misfit > _MISFIT:
+    if not found.fits or found.missing_phones:
         return None
     if max(phone.end - phone.start for phone in phones) > _LONGEST_PHONE or _may_lack(task, samples):
         return None
     of_window = _by_window(found.later(first).words, task.windows)
+    if _misfit(of_window) > _MISFIT:
+        return None
     if not all(_covers(words, window, task.margin) for words, window in zip(of_window, task.windows, strict=True)):
         return None
     return [
         [RecognisedWord(word.text, word.start - window.start, word.end - window.start) for word in words]
         for words, window in zip(of_window, task.windows, strict=True)
     ]
+
+
+def _misfit(of_window: Sequence[Sequence[Word]]) -> float:
+    """The largest share, 0 to 1, of the words' time in words that sound unlike the speech, of `_MISFIT_WINDOWS`."""
+    shares = []
+    for first in range(max(1, len(of_window) - _MISFIT_WINDOWS + 1)):
+        words = [word for words in of_window[first : first + _MISFIT_WINDOWS] for word in words]
+        spoken = sum(word.end - word.start for word in words)
+        unlike = sum(word.end - word.start for word in words if word.score < WORD_THRESHOLD)
+        shares.append(unlike / spoken if spoken else 0.0)
+    return max(shares)
 
 
 def _may_lack(task: FollowTask, samples: npt.NDArray[np.float32]) -> bool:
