@@ -144,7 +144,7 @@ def follow(task: FollowTask) -> list[list[RecognisedWord]] | None:
     if max(phone.end - phone.start for phone in phones) > _LONGEST_PHONE or _may_lack(task, samples):
         return None
     of_window = _by_window(found.later(first).words, task.windows)
-    if _misfit(of_window) > _MISFIT:
+    if misfit(of_window) > _MISFIT:
         return None
     if not all(_covers(words, window, task.margin) for words, window in zip(of_window, task.windows, strict=True)):
         return None
@@ -154,7 +154,7 @@ def follow(task: FollowTask) -> list[list[RecognisedWord]] | None:
     ]
 
 
-def _misfit(of_window: Sequence[Sequence[Word]]) -> float:
+def misfit(of_window: Sequence[Sequence[Word]]) -> float:
     """The largest share, 0 to 1, of the words' time in words that sound unlike the speech, of `_MISFIT_WINDOWS`."""
     shares = []
     for first in range(max(1, len(of_window) - _MISFIT_WINDOWS + 1)):

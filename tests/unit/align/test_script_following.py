@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from voicemill.align import script_following
+from voicemill.align.forced_alignment import WORD_THRESHOLD, Word
 from voicemill.align.script_following import (
     FEWEST_SPANS,
     INTERVALS,
@@ -17,6 +18,7 @@ from voicemill.align.script_following import (
     ScriptStretch,
     follow,
     landmarks,
+    misfit,
     stretches,
 )
 from voicemill.align.script_recognition import Script, recognise_script
@@ -118,6 +120,13 @@ def test_speech_that_the_script_lacks_is_not_taken_for_its_words(
     assert placed(samples)
     assert placed(np.concatenate((samples[:16_000], pause, samples))) is None, "a false start"
     assert placed(np.concatenate((samples, pause, clips[1][0]))) is None, "another sentence"
+
+
+@pytest.mark.parametrize(("unlike", "share"), [(None, 0.0), (0, 1 / 3), (4, 1 / 3), (7, 1 / 3)])
+def test_the_words_of_one_window_are_no_small_share_of_many(unlike: int | None, share: float) -> None:
+    scores = [WORD_THRESHOLD - 1 if index == unlike else WORD_THRESHOLD + 30 for index in range(8)]
+    windows = [[Word("word", float(index), index + 0.5, (), score)] for index, score in enumerate(scores)]
+    assert misfit(windows) == pytest.approx(share)
 
 
 def test_a_short_sentence_is_marked_as_one_that_may_be_unread() -> None:
