@@ -200,7 +200,7 @@ def _with_interval(values: list[float], digits: int) -> str:
 
 
 def _sum(sentences: Sequence[dict[str, Any]], name: str) -> float:
-    return sum(each[name] for each in sentences)
+    return sum(float(each[name]) for each in sentences)
 
 
 def _lines(path: Path) -> list[str]:

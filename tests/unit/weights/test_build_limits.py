@@ -146,3 +146,11 @@ def test_the_loader_of_nemo_archives_keeps_these_bounds(
     with pytest.raises(GateError) as caught:
         nemo_runtime.restore(path, Endless, "cpu")  # type: ignore[type-var]
     assert caught.value.reason == "unsafe_archive:build_time"
+
+
+def test_a_model_of_a_hundred_megabytes_is_built_within_the_usual_limits(archive: Path) -> None:
+    """The libraries that build it need address space too."""
+    import torch
+
+    with build_limits(archive, "cpu"):
+        assert torch.zeros(25_000_000).nbytes == 100_000_000

@@ -15,7 +15,7 @@ from demucs.htdemucs import HTDemucs
 from voicemill import files
 from voicemill.errors import GateError
 from voicemill.weights import demucs_package
-from voicemill.weights.demucs_package import inspect_package, load_package
+from voicemill.weights.demucs_package import MAX_DEPTH, inspect_package, load_package
 
 pytestmark = pytest.mark.slow
 
@@ -150,6 +150,19 @@ def test_the_loaded_bytes_are_compared_in_full_before_anything_reads_them(save: 
 
 def test_sizes_that_would_fill_the_memory_are_refused(save: Save) -> None:
     assert refused(save(kwargs={"sources": ["vocals"], "channels": 10**9})) == "unsafe_archive:package_invalid"
+
+
+@pytest.mark.parametrize(("depth", "fits"), [(MAX_DEPTH - 2, True), (MAX_DEPTH + 2, False)])
+@pytest.mark.parametrize("wrap", [lambda inner: {"in": inner}, lambda inner: [inner]])
+def test_arguments_have_a_depth(save: Save, depth: int, fits: bool, wrap: Callable[[object], object]) -> None:
+    deep: object = 1
+    for _ in range(depth):
+        deep = wrap(deep)
+    path = save(kwargs={"sources": ["music", "vocals"], "deep": deep})
+    if fits:
+        assert inspect_package(path).sources == ("music", "vocals")
+    else:
+        assert refused(path) == "unsafe_archive:package_invalid"
 
 
 @pytest.mark.parametrize(

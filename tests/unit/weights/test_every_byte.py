@@ -103,6 +103,14 @@ def test_no_byte_may_lie_between_the_parts(archives, checkpoint, refusal, gap):
     assert refusal(archives.write(weights=stored_zip(parts(checkpoint), **gap))) == "weights_not_a_plain_zip"
 
 
+@pytest.mark.parametrize(("offset", "value"), [(4, 1), (6, 1), (8, 1), (20, 1)])
+def test_the_end_record_states_one_disk_and_no_comment(archives, checkpoint, refusal, offset, value):
+    """The numbers of two disks, the entries of this disk, the length of a comment: each alone, with the bytes as before."""
+    weights = bytearray(stored_zip(parts(checkpoint)))
+    weights[-22 + offset] ^= value
+    assert refusal(archives.write(weights=bytes(weights))) == "weights_not_a_plain_zip"
+
+
 def test_a_second_directory_is_refused(archives, checkpoint, refusal):
     other = stored_zip([("archive/data.pkl", pickle.dumps(Evil(), 2))])
     for weights in (
