@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from voicemill.errors import GateError
-from voicemill.weights.onnx_bytes import metadata_of_graph
+from voicemill.weights.onnx_bytes import metadata_of_graph, opset_of_graph
 
 
 def field(number: int, data: bytes | int) -> bytes:
@@ -65,3 +65,13 @@ def test_graphs_that_are_refused(data: bytes, why: str) -> None:
     with pytest.raises(GateError) as caught:
         metadata_of_graph(data)
     assert caught.value.reason == f"unsafe_graph:{why}"
+
+
+def test_the_version_of_the_operators() -> None:
+    own, other = field(8, field(2, 17)), field(8, field(1, b"com.microsoft") + field(2, 3))
+    for imports in ((own,), (other, own), (own, other)):
+        assert opset_of_graph(model(field(1, NODE), *imports)) == 17
+    for without in ((), (other,), (field(8, field(1, b"")),)):
+        with pytest.raises(GateError) as caught:
+            opset_of_graph(model(field(1, NODE), *without))
+        assert caught.value.reason == "unsafe_graph:malformed"
