@@ -240,3 +240,23 @@ def _lexicon() -> Lexicon:
     if not _CACHE:
         _CACHE.append(Lexicon.load())
     return _CACHE[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken", "phones"),
+    [
+        ("See @dev's note.", "see at dev's note", "D EH V Z"),
+        ("AT&T's offers.", "a t and t's offers", "T IY Z"),
+        ("H2O's taste.", "h two o's taste", "OW Z"),
+        ("google.com's page.", "google dot com's page", "K AA M Z"),
+        ("README.md's end.", "readme dot m d's end", "D IY Z"),
+        ("The 3M's tape.", "the three m's tape", "EH M Z"),
+        ("Boeing 747's wings.", "boeing seven forty seven's wings", "S EH V AH N Z"),
+        ("The U.K.'s plan.", "the u k's plan", "K EY Z"),
+    ],
+)
+def test_a_possessive_belongs_to_the_form_before_it(text: str, spoken: str, phones: str, lexicon: Lexicon) -> None:
+    [sentence] = read(text, lexicon)
+    assert " ".join(word.text for word in sentence.words) == spoken
+    [owner] = [word for word in sentence.words if word.text.endswith("'s")]
+    assert " ".join(owner.phones) == phones

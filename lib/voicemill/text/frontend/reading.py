@@ -34,6 +34,9 @@ _SCANNER = re.compile(
     + r"|(?P<sign>[^\s\w\"'-])"
 )
 _MARKS = frozenset(("mark", "bracket", "dash", "ellipsis", "sign"))
+_WITHOUT_ENDING = _MARKS | {"word", "initials"}
+"""Kinds whose pattern includes a possessive ending, and those that have none."""
+_ENDING = re.compile(r"'s(?!\w)")
 _DOTTED_FORMS = frozenset(
     ("clock", "clock_range", "dotted_clock", "hour", "unit", "fraction_unit", "state", "state_dotted", "old_money")
 )
@@ -240,6 +243,9 @@ def _tokens(line: str, listed: Callable[[str], bool]) -> Iterator[_Token]:
             token.readings = patterns.readings(kind, text, around)
             token.ends_sentence = kind in _DOTTED_FORMS and _dot_ends(text, around)
             token.mark = "." if token.ends_sentence else ""
+        if kind not in _WITHOUT_ENDING and _ENDING.match(line, match.end()):
+            token.readings = [[*words[:-1], words[-1] + "'s"] for words in token.readings if words] or [[]]
+            skip, token.end = index + 1, match.end() + len("'s")
         if token.ends_sentence and token.written[-1:] not in "?!" and _OPERATOR.match(line, token.end):
             token.ends_sentence, token.mark = False, ""
         yield token
