@@ -260,3 +260,27 @@ def test_a_possessive_belongs_to_the_form_before_it(text: str, spoken: str, phon
     assert " ".join(word.text for word in sentence.words) == spoken
     [owner] = [word for word in sentence.words if word.text.endswith("'s")]
     assert " ".join(owner.phones) == phones
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        ("Pre-2020 rents.", "pre twenty twenty rents"),
+        ("The Mid-1990s.", "the mid nineteen nineties"),
+        ("Martin Luther King Jr. Blvd. is long.", "martin luther king junior boulevard is long"),
+        ('It snowed 2-3".', "it snowed two to three inches"),
+        ("The Tolkien estate v. Warner.", "the tolkien estate versus warner"),
+        ("See v. 12.", "see verse twelve"),
+        ("A ruling (2d Cir. 2011).", "a ruling second circuit twenty eleven"),
+        ("T&Cs apply.", "t and c's apply"),
+        ("She got an A-, then a B+.", "she got an a minus then a b plus"),
+        ("From L.A. to N.Y.C., then Albany, N.Y.", "from l a to n y c then albany new york"),
+        ("He had 20 pts, 8 rebs and 1 asts.", "he had twenty points eight rebounds and one assist"),
+        ("ISBN 978-3-16-148410-X", "i s b n nine seven eight three one six one four eight four one zero x"),
+        ("Call +44 (0)20 7946 0958.", "call plus four four zero two zero seven nine four six zero nine five eight"),
+        ("Open Sat 10-2.", "open saturday ten to two"),
+        ("Human Svcs.", "human services"),
+    ],
+)
+def test_short_forms_are_read_in_full(text: str, spoken: str, lexicon: Lexicon) -> None:
+    assert " ".join(word.text for sentence in read(text, lexicon) for word in sentence.words) == spoken

@@ -158,6 +158,8 @@ _GENERAL = {
     "etc": "et cetera",
     "vs": "versus",
     "dept": "department",
+    "svc": "service",
+    "svcs": "services",
     "univ": "university",
     "assn": "association",
     "assoc": "association",
@@ -298,6 +300,8 @@ _FIGURES = {
     "mm": "measures",
 }
 """Before a number alone."""
+_STREETS_ONLY = frozenset(word_list("blvd ave pkwy hwy"))
+"""Those that mean nothing else, so that they may follow `Jr.`."""
 _SMALL_LETTERS = frozenset(word_list("hr yr wk lb lbs"))
 """In capitals no abbreviations but initialisms."""
 _BARE = frozenset(["vs", "dept", "approx", "blvd", "ave", "etc", "bldg", "ctrl", "utd"])
@@ -587,7 +591,7 @@ def _in_phrases(word: str, context: WordContext, final: bool) -> Abbreviation | 
         return _done("associate")
     if (
         capital
-        and (dotted or key in _BARE_CALENDAR)
+        and (dotted or key in _BARE_CALENDAR or (key in ("sat", "sun") and context.after[:1].isdigit()))
         and key in _CALENDAR
         and _is_calendar(key, context, shouted=word.isupper())
     ):
@@ -604,7 +608,7 @@ def _titles_and_streets(word: str, context: WordContext, final: bool) -> Abbrevi
     if capital and key in _BEFORE_PLACES and before_name and (key == "st" or dotted) and not street:
         return _done(_BEFORE_PLACES[key])
     bare_title = key in _BARE_TITLES or (key in _BARE_BEFORE_NAMES and _is_name(context.after) and word[1:].islower())
-    if word == "v" and dotted and before_name and after_name:  # of a trial
+    if word == "v" and dotted and before_name and context.before[:1].isalpha():  # of a trial
         return _done("versus")
     if capital and key in _NOUNS and dotted and context.before.lower() in _OWNERS and context.after in _NEW_SENTENCE:
         return _done(_TITLES[key], True)
@@ -617,7 +621,7 @@ def _titles_and_streets(word: str, context: WordContext, final: bool) -> Abbrevi
         return _done(_TITLES[key])
     if capital and key in _NOUNS and context.before.lower() in _OWNERS and not before_name:
         return _done(_TITLES[key], final and not context.after)
-    if capital and key in _PLACES and (after_name or numbered):
+    if capital and key in _PLACES and (after_name or numbered or (dotted and key in _STREETS_ONLY)):
         return _done(_PLACES[key], final and context.after.lower() not in AFTER_STREETS)
     if (
         key == "sr"

@@ -167,6 +167,11 @@ def _phone(text: str, _: Neighbours) -> list[Reading]:
     return [words, ["oh" if word == "zero" else word for word in words]]
 
 
+def _isbn(text: str, _: Neighbours) -> list[Reading]:
+    last = spelled("X") if text.endswith("X") else numbers.digits(text[-1])
+    return [[*numbers.digits(re.sub(r"\D", "", text[:-1])), *last]]
+
+
 def _zip_code(text: str, _: Neighbours) -> list[Reading]:
     first, second = text.split("-")
     return [[*numbers.digits(first), *numbers.digits(second)]]
@@ -206,8 +211,10 @@ FORMS = {
     "handle": Form(r"(?<![\w&])(?:@|#(?![A-Z]{1,3}-?\d))[A-Za-z]\w{0,60}", _handle),
     "language": Form(r"(?<!\w)(?:[A-Z]\+\+|[CF]#)(?!\w)", _language),
     "zip_code": Form(r"(?<![\w-])\d{5}-\d{4}(?![\w-])", _zip_code),
+    "isbn": Form(r"(?<![\w-])97[89](?:-\d{1,7}){3}-[\dX](?![\w-])", _isbn),
     "phone": Form(
-        r"(?<![\w+-])(?:\+\d{1,3}(?:[ -]\(?\d{1,8}\)?){2,5}|(?:\+?1[ .-])?(?:\(\d{3}\) ?|\d{3}[.-])\d{3}[.-]\d{4}"
+        r"(?<![\w+-])(?:\+\d{1,3}(?: \(0\)\d{1,4})?(?:[ -]\(?\d{1,8}\)?){2,5}"
+        r"|(?:\+?1[ .-])?(?:\(\d{3}\) ?|\d{3}[.-])\d{3}[.-]\d{4}"
         r"|\d{3}-\d{4}|0\d{2,4}(?: \d{3,8}){1,3}"
         r"|(?<=[Tt]el[.:] )\d{3} \d{4}|1 ?[38]00[ -]\d{3}[ -]\d{3,4})(?![\w-]|[.,]\d)",
         _phone,

@@ -112,7 +112,8 @@ FORMS = {
         _size_range,
     ),
     "old_ordinal": Form(
-        r"(?<=\b[Tt]he )\d{0,2}[23]d(?= (?:of|inst|ult|prox)\b| [A-Z][a-z]+(?:ry|nt|on)\b|\.?$|\.\s+[A-Z]|[,;])",
+        r"(?<=\b[Tt]he )\d{0,2}[23]d(?= (?:of|inst|ult|prox)\b| [A-Z][a-z]+(?:ry|nt|on)\b|\.?$|\.\s+[A-Z]|[,;])"
+        r"|(?<![\w.,-])\d{0,2}[23]d(?= (?:Cir|Dist|Cav|Inf|Regt|Div)\b)",
         _old_ordinal,
     ),
     "mixed_range": Form(

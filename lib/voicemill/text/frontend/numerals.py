@@ -339,7 +339,7 @@ FORMS = {
     ),
     "roman_ordinal": Form(r"(?<![\w-])[IVXLC]{1,8}(?:st|nd|rd|th)(?!\w)", _roman_ordinal),
     "code": Form(
-        r"(?<![\w.,-])(?!(?:mid|pre|post|non|anti|early|late|over|under|sub|ex|all|top)-\d)(?:[A-Za-z]{1,12}-?\d{1,6}[A-Za-z]{0,3}|\d{1,6}-?[A-Za-z]{1,12}\d{0,4})(?![\w])",
+        r"(?<![\w.,-])(?!(?i:mid|pre|post|non|anti|early|late|over|under|sub|ex|all|top)-\d)(?:[A-Za-z]{1,12}-?\d{1,6}[A-Za-z]{0,3}|\d{1,6}-?[A-Za-z]{1,12}\d{0,4})(?![\w])",
         _code,
     ),
     "mixed_code": Form(r"(?<![A-Za-z\d])(?=[A-Za-z]{1,20}\d|\d{1,20}[A-Za-z])[A-Za-z\d]{2,}(?![A-Za-z\d])", _code),

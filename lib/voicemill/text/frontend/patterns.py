@@ -35,7 +35,7 @@ _FORMS: dict[str, Form] = (
 )
 _ORDER = word_list(
     "long_digits url email host_port site file suffix drive path shortcut flag with handle language star zip_code "
-    "phone iso_date hyphen_date dotted_date slash_date month_days month_day day_month calendar_range slang verses "
+    "isbn phone iso_date hyphen_date dotted_date slash_date month_days month_day day_month calendar_range slang verses "
     "weekdays working_days clock_range lap clock dotted_clock timetable hour decade duration stones per_amount "
     "short_year years era month_year plural_product airliners mixed_range aperture episode plan broadcast "
     "size_range old_ordinal millions age_group caliber stone_alone tablespoons old_money pounds_shillings money "
@@ -43,7 +43,7 @@ _ORDER = word_list(
     "fraction_inches fraction_unit mixed marked_out_of short_date fraction division unit ordinal major_version "
     "version letter_decimal ratio hexadecimal scientific times countdown degree double_equals minus product range "
     "roman_ordinal roman_range letter_range bearing party state_dotted state_name state formula_group formula "
-    "element ion zone chat team code mixed_code square number "
+    "element grade ion zone chat team code mixed_code square number "
 )
 PATTERN = "|".join(f"(?P<{name}>{_FORMS[name].pattern})" for name in _ORDER)
 

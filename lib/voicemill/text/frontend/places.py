@@ -81,7 +81,7 @@ _STARTERS = (
 FORMS = {
     "bearing": Form(r"(?<=\d\u00b0)[NSEW](?!\w)", lambda text, _: [[DIRECTIONS[text]]]),
     "party": Form(rf"(?<=\()[DRI]-(?:(?:{_DOTTED})\.|(?:{_POSTAL}))(?=\))", _party),
-    "state_dotted": Form(rf"(?<=[a-z.], )(?:{_INITIALS}|W\. ?Va)\.", _dotted_state),
+    "state_dotted": Form(rf"(?<=[a-z.], )(?:{_INITIALS}|W\. ?Va)\.(?![A-Z]\.)", _dotted_state),
     "state_name": Form(
         rf"(?<=[a-z\d] )(?:{_NAMED})\.(?= (?:state|law|statutes?)\b| (?!(?:{_STARTERS})\b)[A-Z][a-z])", _state_name
     ),

@@ -98,6 +98,9 @@ def _feet_product(text: str, _: Neighbours) -> list[Reading]:
 
 
 def _inches(text: str, around: Neighbours) -> list[Reading]:
+    if sides := re.fullmatch(r'(\d+)[-\u2013](\d+)"', text):
+        first, second = (numbers.cardinal(int(side)) for side in sides.groups())
+        return [[*first, "to", *second, *([] if around.before.count('"') % 2 else ["inches"])]]
     amount = amount_words(text[:-1])
     if re.fullmatch(r'(?:1[5-9]|20)\d\d"', text):
         return [numbers.year(int(text[:-1]))]
@@ -273,7 +276,7 @@ FORMS = {
         r"(?<![\w.,])\d{1,3} ?(?:ft|feet|foot)\.? \d{1,2} ?in(?!\w)(?:\.(?!\s+[A-Z]|$))?", _feet_inches
     ),
     "inches": Form(
-        r"(?<![\w.,])\d{1,4}(?:\.\d{1,4})?\"(?=\s+[a-z]|\s?[x\u00d7]|\s+(?:\d{3,4}p|\d{1,2}K|HD|O?LED|QLED|LCD|TV|IPS)\b)|(?<![\w.,])\d{1,3}\.\d{1,2}\"",
+        r"(?<![\w.,])\d{1,4}(?:\.\d{1,4})?\"(?=\s+[a-z]|\s?[x\u00d7]|\s+(?:\d{3,4}p|\d{1,2}K|HD|O?LED|QLED|LCD|TV|IPS)\b)|(?<![\w.,])\d{1,3}\.\d{1,2}\"|(?<![\w.,-])\d{1,2}[-\u2013]\d{1,3}\"",
         _inches,
     ),
     "per": Form(rf"(?<=[\w%\u00a2\u00b0\u00d7])/(?:{_PER})(?!\w)", _per),

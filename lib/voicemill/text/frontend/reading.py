@@ -25,7 +25,7 @@ _SCANNER = re.compile(
     patterns.PATTERN
     + rf"|(?P<latin>(?<![\w.])(?i:{abbreviations.DOTTED})\.?(?!\w))"
     + r"|(?P<initials>(?<![\w.])(?:[A-Za-z]\.){2,8}(?:[A-Za-z](?![\w.]))?(?:'s\b)?)"
-    + r"|(?P<ampersand>(?<!\w)[A-Z]{1,4}&[A-Z]{1,4}(?!\w))"
+    + r"|(?P<ampersand>(?<!\w)[A-Z]{1,4}&[A-Z]{1,4}s?(?!\w))"
     + r"|(?P<word>[^\W\d_\u00b2\u00b3]+(?:'[^\W\d_\u00b2\u00b3]+)*)"
     + r"|(?P<ellipsis>\.{2,})"
     + r"|(?P<mark>[.?!]+|[,;:])"
@@ -234,7 +234,9 @@ def _tokens(line: str, listed: Callable[[str], bool]) -> Iterator[_Token]:
             token.mark = "." if token.ends_sentence else ""
         elif kind == "ampersand":
             first, _, second = text.partition("&")
-            token.readings = [[*spelled(first), "and", *spelled(second)]]
+            names = spelled(second.removesuffix("s"))
+            names[-1] += "'s" if second.endswith("s") else ""
+            token.readings = [[*spelled(first), "and", *names]]
         elif kind in ("mark", "ellipsis", "dash", "bracket"):
             _punctuate(token, kind, line)
         elif kind == "sign":

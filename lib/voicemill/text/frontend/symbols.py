@@ -103,6 +103,10 @@ def _double_equals(_: str, __: Neighbours) -> list[Reading]:
     return [["equals", "equals"], ["equals"]]
 
 
+def _grade(text: str, _: Neighbours) -> list[Reading]:
+    return [[*spelled(text[0]), "plus" if text[1] == "+" else "minus"]]
+
+
 FORMS = {
     "countdown": Form(
         r"(?<!\w)T ?[-+\u2013] ?\d{1,5}(?= ?(?:(?:sec(?:ond)?|min(?:ute)?|hour|hr|day|week)s?\b|and counting))",
@@ -121,6 +125,7 @@ FORMS = {
         r"(?<=\()(?:A[glru]|B[ar]|C[adlru]?|F[e]?|Hg?|K|Li|M[gn]|N[ai]?|O|P[bdt]?|R[a]|S[ein]?|Ti|U|Xe|Zn)(?=[,)])",
         _formula,
     ),
+    "grade": Form(r"(?<![\w-])[A-D](?:\+|-(?=[.,;:!?)]|'s|\s*$))(?![\w+])", _grade),
     "ion": Form(r"(?<!\w)(?:[A-Z][a-z]|H|K|OH|NH4|NO3|SO4|CO3|PO4)\d?[+-](?=[\s.,;:)]|$)", _ion),
     "zone": Form(r"(?<!\w)(?:UTC|GMT)[+-]\d{1,2}(?::[0-5]\d)?(?![\w:])", _zone),
     "with": Form(r"(?<![\w/])(?:w/o?(?=\s|[a-z])(?![\w]/|w(?!\w))|[cb]/[ocw](?!\w)(?<=c/o|b/c|b/w))", _with),
