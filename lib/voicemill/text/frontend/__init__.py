@@ -4,6 +4,7 @@
     patterns       the scanner: every written form with digits or signs, in order
     numbers        cardinals, ordinals, years, fractions, Roman numerals
     abbreviations  titles, streets, months, Latin and other abbreviations, with or without their dot
+    abbreviation_lists  their tables, and the words beside which they mean something
     capitals       initialisms, acronyms, Roman numerals in context
     chat           words of chat: shortened words, initialisms in small letters
     heteronyms     words with two pronunciations, chosen by their neighbours; pronunciations, heteronym_cues and

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from voicemill.text.frontend import numbers
-from voicemill.text.frontend.abbreviations import DIRECTIONS
+from voicemill.text.frontend.abbreviation_lists import DIRECTIONS
 from voicemill.text.frontend.forms import Form, Neighbours, Reading, parts, spelled
 from voicemill.text.frontend.names import GIVEN_NAMES
 from voicemill.text.frontend.units import word_list

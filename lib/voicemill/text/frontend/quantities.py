@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from voicemill.text.frontend import numbers, numerals
-from voicemill.text.frontend.abbreviations import STREETS
+from voicemill.text.frontend.abbreviation_lists import STREETS
 from voicemill.text.frontend.forms import (
     CURRENCY_SIGNS,
     FUNCTION_WORDS,

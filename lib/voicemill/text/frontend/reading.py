@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from voicemill.text.frontend import abbreviations, capitals, chat, heteronyms, patterns, symbols
+from voicemill.text.frontend import abbreviation_lists, abbreviations, capitals, chat, heteronyms, patterns, symbols
 from voicemill.text.frontend.cleanup import BOUNDARY, clean, strip_accents
 from voicemill.text.frontend.forms import Neighbours, Reading, spelled
 from voicemill.text.frontend.spoken_words import ReadingChoice, ReadSentence, SpokenWord
@@ -23,7 +23,7 @@ LETTER_A: Phones = ("EY",)
 """The name of the letter, which the article does not have."""
 _SCANNER = re.compile(
     patterns.PATTERN
-    + rf"|(?P<latin>(?<![\w.])(?i:{abbreviations.DOTTED})\.?(?!\w))"
+    + rf"|(?P<latin>(?<![\w.])(?i:{abbreviation_lists.DOTTED})\.?(?!\w))"
     + r"|(?P<initials>(?<![\w.])(?:[A-Za-z]\.){2,8}(?:[A-Za-z](?![\w.]))?(?:'s\b)?)"
     + r"|(?P<ampersand>(?<!\w)[A-Z]{1,4}&[A-Z]{1,4}s?(?!\w))"
     + r"|(?P<word>[^\W\d_\u00b2\u00b3]+(?:'[^\W\d_\u00b2\u00b3]+)*)"
