@@ -113,6 +113,49 @@ PLACES = {
 STREETS = PLACES.keys() | frozenset(PLACES.values())
 """Kinds of streets, lower case, abbreviated or in full."""
 BEFORE_PLACES = {"st": "saint", "mt": "mount", "ft": "fort", "pt": "point"}
+BIBLE = {
+    "gen": "genesis",
+    "exod": "exodus",
+    "lev": "leviticus",
+    "num": "numbers",
+    "deut": "deuteronomy",
+    "josh": "joshua",
+    "judg": "judges",
+    "sam": "samuel",
+    "kgs": "kings",
+    "chr": "chronicles",
+    "chron": "chronicles",
+    "neh": "nehemiah",
+    "ps": "psalm",
+    "prov": "proverbs",
+    "eccl": "ecclesiastes",
+    "isa": "isaiah",
+    "jer": "jeremiah",
+    "lam": "lamentations",
+    "ezek": "ezekiel",
+    "dan": "daniel",
+    "hos": "hosea",
+    "mic": "micah",
+    "zech": "zechariah",
+    "mal": "malachi",
+    "matt": "matthew",
+    "mk": "mark",
+    "lk": "luke",
+    "jn": "john",
+    "rom": "romans",
+    "cor": "corinthians",
+    "gal": "galatians",
+    "eph": "ephesians",
+    "phil": "philippians",
+    "col": "colossians",
+    "thess": "thessalonians",
+    "tim": "timothy",
+    "heb": "hebrews",
+    "jas": "james",
+    "pet": "peter",
+    "rev": "revelation",
+}
+"""Before a chapter and a verse."""
 SUFFIXES = {"jr": "junior", "sr": "senior", "esq": "esquire"}
 POSITIONS = frozenset(
     word_list(

@@ -144,6 +144,13 @@ def _titles_and_streets(word: str, context: WordContext, final: bool) -> Abbrevi
     before_name, after_name = context.after[:1].isupper(), context.before[:1].isupper()
     numbered = re.fullmatch(r"\d+(?:st|nd|rd|th|d)", context.before) is not None
     street = key == "st" and after_name and _is_street_before(context)
+    if (
+        capital
+        and dotted
+        and key in lists.BIBLE
+        and (re.match(r"\d{1,3}:\d", context.after) or (key == "ps" and context.after.isdigit()))
+    ):
+        return _done(lists.BIBLE[key])
     if capital and key in lists.BEFORE_PLACES and before_name and (key == "st" or dotted) and not street:
         return _done(lists.BEFORE_PLACES[key])
     bare_title = key in lists.BARE_TITLES or (

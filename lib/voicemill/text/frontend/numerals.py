@@ -289,11 +289,12 @@ def _is_year(value: int, around: Neighbours, last: str) -> bool:
     if last in _YEAR_CUES or re.search(r"\b(?:pre|post|mid)-$", around.before, re.IGNORECASE):
         return True
     following = around.next_word()
+    in_series = re.search(r"\b(?:1\d|20)\d\d, (?:and |or )?$", around.before) is not None
     counted = following.endswith("s") and following[:1].islower() and following not in ("was", "is", "has")
     if 1010 <= value < 1100 and value % 10 and last in ("the", "a") and following[:1].islower() and not counted:
         return True
     subject = following in _BEGUN or (value >= 1900 and not following)
-    return value >= 1100 and not counted and (bool(last) or subject)
+    return value >= 1100 and not counted and (bool(last) or subject or in_series)
 
 
 def _hexadecimal(text: str, _: Neighbours) -> list[Reading]:
@@ -318,6 +319,10 @@ def _long_digits(text: str, _: Neighbours) -> list[Reading]:
 
 
 FORMS = {
+    "book": Form(
+        r"(?<![\w.,:-])[123](?= (?:Sam|Kgs|Chr|Chron|Cor|Thess|Tim|Pet|Jn)\. \d)",
+        lambda text, _: [numbers.ordinal(int(text))],
+    ),
     "long_digits": Form(r"(?<!\w)\d{61,}", _long_digits),
     "hexadecimal": Form(r"(?<!\w)0x[\dA-Fa-f]{1,32}(?!\w)", _hexadecimal),
     "scientific": Form(r"(?<![\w.,])\d{1,9}(?:\.\d{1,9})?[eE][+-]?\d{1,3}(?![\w.,]\d)(?!\w)", _scientific),

@@ -34,7 +34,7 @@ _FORMS: dict[str, Form] = (
     | chat.FORMS
 )
 _ORDER = word_list(
-    "long_digits url email host_port site file suffix drive path shortcut flag with handle language star zip_code "
+    "long_digits book url email host_port site file suffix drive path shortcut flag with handle language star zip_code "
     "isbn phone iso_date hyphen_date dotted_date slash_date month_days month_day day_month calendar_range slang verses "
     "weekdays working_days clock_range lap clock dotted_clock timetable hour decade duration stones per_amount "
     "short_year years era month_year plural_product airliners mixed_range aperture episode plan broadcast "

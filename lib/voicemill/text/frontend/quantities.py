@@ -97,17 +97,28 @@ def _feet_product(text: str, _: Neighbours) -> list[Reading]:
     return [[word for words in named for word in ("by", *words)][1:]]
 
 
+_DIMENSIONS = frozenset(
+    word_list("x wide long tall deep high thick apart across round square below above away off more less longer taller")
+)
+"""After inches in the plural: `12" wide`."""
+
+
+_QUOTE = re.compile(r'(?<!\d)"')
+
+
 def _inches(text: str, around: Neighbours) -> list[Reading]:
     if sides := re.fullmatch(r'(\d+)[-\u2013](\d+)"', text):
         first, second = (numbers.cardinal(int(side)) for side in sides.groups())
-        return [[*first, "to", *second, *([] if around.before.count('"') % 2 else ["inches"])]]
+        return [[*first, "to", *second, *([] if len(_QUOTE.findall(around.before)) % 2 else ["inches"])]]
     amount = amount_words(text[:-1])
     if re.fullmatch(r'(?:1[5-9]|20)\d\d"', text):
         return [numbers.year(int(text[:-1]))]
-    if around.before.count('"') % 2:  # the mark closes a quotation
+    if len(_QUOTE.findall(around.before)) % 2:  # the mark closes a quotation
         return [amount]
     screen = around.last_word() in ("a", "an", "the") and _SCREEN.match(around.after) is not None
-    single = text == '1"' or is_attributive(around) or screen
+    following = around.next_word()
+    noun = following.islower() and following not in FUNCTION_WORDS | _DIMENSIONS
+    single = text == '1"' or noun or is_attributive(around) or screen
     return [[*amount, "inch" if single else "inches"]]
 
 
@@ -162,7 +173,7 @@ def _unit_range(text: str, around: Neighbours) -> list[Reading]:
 def _fraction_inches(text: str, around: Neighbours) -> list[Reading]:
     whole, _, part = text[:-1].rpartition(" ")
     words = numerals.mixed(text[:-1], around) if whole else numerals.fraction(part, around)
-    if around.before.count('"') % 2:  # the mark closes a quotation
+    if len(_QUOTE.findall(around.before)) % 2:  # the mark closes a quotation
         return words
     if whole:
         return [[*one, "inch" if is_attributive(around) else "inches"] for one in words]

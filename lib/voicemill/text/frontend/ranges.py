@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from voicemill.text.frontend import numbers
+from voicemill.text.frontend.abbreviation_lists import BIBLE
 from voicemill.text.frontend.forms import NUMBER, Form, Neighbours, Reading, amount_words, spelled
 from voicemill.text.frontend.numerals import CODE_CUES, in_equation
 from voicemill.text.frontend.units import word_list
@@ -19,10 +20,9 @@ _SCRIPTURES = frozenset(
         "job psalm psalms proverbs ecclesiastes isaiah jeremiah lamentations ezekiel daniel hosea joel amos obadiah "
         "jonah micah nahum habakkuk zephaniah haggai zechariah malachi matthew mark luke john acts romans corinthians "
         "galatians ephesians philippians colossians thessalonians timothy titus philemon hebrews james peter jude "
-        "revelation quran koran surah sura solomon songs tobit sirach gen exod lev deut ps prov isa jer matt rom cor "
-        "gal eph phil rev"
+        "revelation quran koran surah sura solomon songs tobit sirach"
     )
-)
+) | frozenset(BIBLE)
 """Books whose chapters and verses a colon parts."""
 
 
@@ -114,7 +114,7 @@ def _names_model(first: str, second: str, around: Neighbours) -> bool:
 
 
 FORMS = {
-    "verses": Form(r"(?<=[a-z] )\d{1,3}:\d{1,3}[-\u2013]\d{1,3}(?![\d:])", _verses),
+    "verses": Form(r"(?:(?<=[a-z] )|(?<=[a-z]\. ))\d{1,3}:\d{1,3}[-\u2013]\d{1,3}(?![\d:])", _verses),
     "ratio": Form(r"(?<![\d:.])\d{1,4}:\d{1,4}(?![\d:])", _ratio),
     "letter_range": Form(r"(?<![\w-])[A-Z][-\u2013][A-Z](?![\w-])", _letter_range),
     "roman_range": Form(r"(?<![\w-])[IVXLC]{1,8}[-\u2013][IVXLC]{1,8}(?![\w-])", _roman_range),

@@ -34,6 +34,8 @@ _SCANNER = re.compile(
     + r"|(?P<sign>[^\s\w\"'-])"
 )
 _MARKS = frozenset(("mark", "bracket", "dash", "ellipsis", "sign"))
+_READ_SIGNS = frozenset("&@#")
+"""Signs that are words, so that no sentence ends before them."""
 _WITHOUT_ENDING = _MARKS | {"word", "initials"}
 """Kinds whose pattern includes a possessive ending, and those that have none."""
 _ENDING = re.compile(r"'s(?!\w)")
@@ -185,7 +187,7 @@ def _is_word(word: str, lexicon: Lexicon) -> bool:
 
 def _tokens(line: str, listed: Callable[[str], bool]) -> Iterator[_Token]:
     matches = list(_SCANNER.finditer(line))
-    written = [match[0] if match[0] == "&" or match.lastgroup not in _MARKS else "" for match in matches]
+    written = [match[0] if match[0] in _READ_SIGNS or match.lastgroup not in _MARKS else "" for match in matches]
     shouting = _is_shouting(line)
     numerals: dict[int, str] = {}
     skip = -1
