@@ -23,6 +23,8 @@ SOFTEST_DB = -12.5
 0.3 s and more have at least -11.6 dB (docs/benchmarks.md, People)."""
 _BACKGROUND_PERCENT = 5
 """Percentile of a clip's levels that is its background, which is no part of the level of speech."""
+_LOUDEST_BACKGROUND_DB = -15.0
+"""Against the loud parts; what is louder in a clip without a pause is speech."""
 _TOLERANCE = 0.08
 """Seconds before and after a word that belong to it: voice activity detection adds a margin to speech."""
 
@@ -64,7 +66,8 @@ def _is_loud(part: Span, levels: LevelEnvelope) -> bool:
     loud = levels.loud_level()
     if loud is None or not values.size:
         return False
-    background: float = 10.0 ** (float(np.percentile(levels.values, _BACKGROUND_PERCENT)) / 10.0)
+    quiet = min(float(np.percentile(levels.values, _BACKGROUND_PERCENT)), loud + _LOUDEST_BACKGROUND_DB)
+    background: float = 10.0 ** (quiet / 10.0)
     loudest: float = 10.0 ** (loud / 10.0)
     softest: float = 10.0 ** (SOFTEST_DB / 10.0)
     return float(np.mean(10.0 ** (values / 10.0))) - background > (loudest - background) * softest
