@@ -12,6 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from voicemill.dataset import recording_warnings
+from voicemill.dataset.pool import ClipPool
 from voicemill_marks.credentials import sidecar, signed
 from voicemill_marks.detector import detect_in_file
 from voicemill_marks.origin import Origin
@@ -50,6 +51,7 @@ def warn(tmp_path: Path) -> Warn:
         notes: list[str] = []
         context = SimpleNamespace(
             observer=SimpleNamespace(note=notes.append),
+            pool=ClipPool(1),
             request=SimpleNamespace(known_voices=known, trusted_signers=trusted),
         )
         recordings = []
