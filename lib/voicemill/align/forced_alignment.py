@@ -94,6 +94,12 @@ class BrokenRule:
     detail: str
 
 
+def misfit_of(words: Sequence[Word]) -> float:
+    """Share of the words' time, 0 to 1, in words with a score below `WORD_THRESHOLD`; 0 without words."""
+    spoken = sum(word.end - word.start for word in words)
+    return sum(word.end - word.start for word in words if word.score < WORD_THRESHOLD) / spoken if spoken else 0.0
+
+
 @dataclass(frozen=True)
 class Alignment:
     """The words of a text in order, each with its phones in the lexicon.
@@ -126,8 +132,7 @@ class Alignment:
     @property
     def misfit(self) -> float:
         """Share of the speech, 0 to 1, in words with a score below `WORD_THRESHOLD`; high if some words are wrong."""
-        spoken = sum(word.end - word.start for word in self.words)
-        return sum(word.end - word.start for word in self.words if word.score < WORD_THRESHOLD) / spoken
+        return misfit_of(self.words)
 
     @property
     def longest_minimal_run(self) -> int:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voicemill.align.features import SAMPLE_RATE
-from voicemill.align.forced_alignment import WORD_THRESHOLD, Aligner, Word
+from voicemill.align.forced_alignment import Aligner, Word, misfit_of
 from voicemill.align.recognition import RecognisedWord
 from voicemill.audio.vad import Span
 from voicemill.audio.waveform import Waveform, excerpt
@@ -156,13 +156,10 @@ def follow(task: FollowTask) -> list[list[RecognisedWord]] | None:
 
 def misfit(of_window: Sequence[Sequence[Word]]) -> float:
     """The largest share, 0 to 1, of the words' time in words that sound unlike the speech, of `_MISFIT_WINDOWS`."""
-    shares = []
-    for first in range(max(1, len(of_window) - _MISFIT_WINDOWS + 1)):
-        words = [word for words in of_window[first : first + _MISFIT_WINDOWS] for word in words]
-        spoken = sum(word.end - word.start for word in words)
-        unlike = sum(word.end - word.start for word in words if word.score < WORD_THRESHOLD)
-        shares.append(unlike / spoken if spoken else 0.0)
-    return max(shares)
+    starts = range(max(1, len(of_window) - _MISFIT_WINDOWS + 1))
+    return max(
+        misfit_of([word for words in of_window[first : first + _MISFIT_WINDOWS] for word in words]) for first in starts
+    )
 
 
 def _may_lack(task: FollowTask, samples: npt.NDArray[np.float32]) -> bool:

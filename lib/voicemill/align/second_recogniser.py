@@ -100,15 +100,9 @@ class SecondRecogniser:
         padded = [np.pad(samples, (0, seconds * SAMPLE_RATE - len(samples))) for samples in clips]
         mels = np.stack([self._model.feature_extractor(samples)[:, :frames] for samples in padded])
         encoded = self._model.encode(mels)
-        prompt = _prompt(self._tokenizer)
-        found = self._model.model.generate(
-            encoded,
-            [prompt] * len(clips),
-            beam_size=1,
-            max_length=_most_tokens(seconds),
-            repetition_penalty=_REPETITION_PENALTY,
+        texts = _search(
+            self._model, self._tokenizer, encoded, len(clips), frames, beam=1, repetition_penalty=_REPETITION_PENALTY
         )
-        texts = [str(self._tokenizer.decode(one.sequences_ids[0])).strip() for one in found]
         each = np.array(encoded)
         return [
             RecognisedClip(self._model, self._tokenizer, ctranslate2.StorageView.from_array(part), frames, text)
@@ -116,13 +110,19 @@ class SecondRecogniser:
         ]
 
 
-def _prompt(tokenizer: Any) -> list[int]:
-    return [tokenizer.sot, tokenizer.no_timestamps]
-
-
-def _most_tokens(seconds: int) -> int:
-    """CTranslate2's `max_length`, of which it uses half."""
-    return 2 * min(_MOST_TOKENS, _MORE_TOKENS + _TOKENS_PER_SECOND * seconds)
+def _search(
+    model: Any, tokenizer: Any, encoded: Any, clips: int, frames: int, *, beam: int, repetition_penalty: float = 1.0
+) -> list[str]:
+    """The texts of encoded clips of so many frames each."""
+    longest = min(_MOST_TOKENS, _MORE_TOKENS + _TOKENS_PER_SECOND * (frames // _FRAMES_PER_SECOND))
+    found = model.model.generate(
+        encoded,
+        [[tokenizer.sot, tokenizer.no_timestamps]] * clips,
+        beam_size=beam,
+        max_length=2 * longest,  # CTranslate2 stops at half of it
+        repetition_penalty=repetition_penalty,
+    )
+    return [str(tokenizer.decode(one.sequences_ids[0])).strip() for one in found]
 
 
 def padded_seconds(samples: int) -> int:
@@ -153,13 +153,8 @@ class RecognisedClip:
 
     def recognise_again(self) -> str:
         """What is spoken, by a wider search without a penalty for repetitions: another text where Whisper is unsure."""
-        [found] = self.model.model.generate(
-            self.encoded,
-            [_prompt(self.tokenizer)],
-            beam_size=_WIDER_BEAM,
-            max_length=_most_tokens(self.frames // _FRAMES_PER_SECOND),
-        )
-        return str(self.tokenizer.decode(found.sequences_ids[0])).strip()
+        [text] = _search(self.model, self.tokenizer, self.encoded, 1, self.frames, beam=_WIDER_BEAM)
+        return text
 
     def log_probabilities(self, words: Sequence[SpokenWord], enough: float = math.inf) -> list[float]:
         """For each word the logarithm of the probability of its least likely token, after the words before it.

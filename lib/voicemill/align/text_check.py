@@ -25,7 +25,7 @@ import numpy.typing as npt
 from voicemill.align.features import MIN_SAMPLES, SAMPLE_RATE
 from voicemill.align.forced_alignment import Aligner
 from voicemill.align.second_recogniser import LONGEST_SECONDS, RecognisedClip, SecondRecogniser
-from voicemill.align.word_differences import Region, differences, likeness_of
+from voicemill.align.word_differences import Region, SpokenPhones, differences, likeness_of
 from voicemill.errors import DatasetError
 from voicemill.text import normalise
 from voicemill.text.frontend import SpokenWord
@@ -44,7 +44,7 @@ SURE_GAIN = 400
 """Gain above which words are missing in the text even if Whisper finds what follows likely."""
 DOUBTFUL_GAIN = 150
 """Least gain of a doubtful region that Whisper finds neither likely nor unlikely."""
-_LIKE_A_NAME = 0.5
+_MAY_BE_NAME = 0.5
 """Share of equal phones from which the recognised words may be a name of the text."""
 _MOST_REGIONS = 8
 _REPEATED = 4
@@ -111,7 +111,8 @@ def wrong_words_of(
     likely = clip.log_probabilities(words, enough=LIKELY)
     found = _judged(aligner, lexicon, samples, words, recognised, likely) if recognised else []
     if any(one.certain for one in found):
-        again = _differences(words, _without_repeats(_spoken(clip.recognise_again())), lexicon)
+        spoken = _pronounced(_without_repeats(_spoken(clip.recognise_again())), lexicon)
+        again = _differences(words, spoken, lexicon)
         found = [
             dataclasses.replace(one, certain=one.certain and _certain(one, words, again, lexicon)) for one in found
         ]
@@ -133,8 +134,9 @@ def _judged(
     likely: Sequence[float],
 ) -> list[WrongWords]:
     phones = [word.phones for word in words]
-    others = [lexicon.pronounce(word).phones for word in recognised]
-    regions = _differences(words, recognised, lexicon)
+    spoken = _pronounced(recognised, lexicon)
+    others = [phones for _, phones in spoken]
+    regions = _differences(words, spoken, lexicon)
     if len(regions) > _MOST_REGIONS:
         return []
     # words that Whisper finds likely need no comparison, unless words are missing between them
@@ -160,9 +162,12 @@ def _judged(
     return found
 
 
-def _differences(words: Sequence[SpokenWord], recognised: Sequence[str], lexicon: Lexicon) -> list[Region]:
-    others = [(word, lexicon.pronounce(word).phones) for word in recognised]
-    return differences([(word.text, word.phones) for word in words], others, lexicon)
+def _pronounced(words: Sequence[str], lexicon: Lexicon) -> list[SpokenPhones]:
+    return [(word, lexicon.pronounce(word).phones) for word in words]
+
+
+def _differences(words: Sequence[SpokenWord], spoken: Sequence[SpokenPhones], lexicon: Lexicon) -> list[Region]:
+    return differences([(word.text, word.phones) for word in words], spoken, lexicon)
 
 
 def _certain(wrong: WrongWords, words: Sequence[SpokenWord], again: Sequence[Region], lexicon: Lexicon) -> bool:
@@ -185,8 +190,8 @@ def _a_name(wrong: WrongWords, words: Sequence[SpokenWord], lexicon: Lexicon) ->
     if words[wrong.first - 1].mark in (".", "?", "!"):
         return False
     phones = [phone for word in words[wrong.first : wrong.last] for phone in word.phones]
-    others = [phone for word in wrong.recognised for phone in lexicon.pronounce(word).phones]
-    return likeness_of(phones, others) >= _LIKE_A_NAME
+    others = [phone for _, each in _pronounced(wrong.recognised, lexicon) for phone in each]
+    return likeness_of(phones, others) >= _MAY_BE_NAME
 
 
 def _spoken(text: str) -> list[str]:

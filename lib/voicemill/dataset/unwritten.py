@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from voicemill.audio.level_envelope import LevelEnvelope
 from voicemill.audio.vad import Span
@@ -53,24 +55,27 @@ def speech(words: Sequence[WordRow], spans: Sequence[Span], levels: LevelEnvelop
     """
     spoken = [Span(max(0.0, start - _TOLERANCE), end + _TOLERANCE) for _, start, end, _ in words]
     rest = [part for span in spans for part in outside(span, spoken)]
-    if levels is not None:
-        rest = [part for part in rest if _is_loud(part, levels)]
+    if levels is not None and rest:
+        softest = _softest_word(levels)
+        rest = [part for part in rest if _power(levels.between(part.start, part.end)[0]) > softest]
     seconds = [part.duration for part in rest]
     total = sum(span.duration for span in spans)
     return UnwrittenSpeech(sum(seconds), max(seconds, default=0.0), sum(seconds) / total if total else 0.0)
 
 
-def _is_loud(part: Span, levels: LevelEnvelope) -> bool:
-    """Whether the mean power of a stretch, without that of the background, is that of a word."""
-    values, _ = levels.between(part.start, part.end)
+def _softest_word(levels: LevelEnvelope) -> float:
+    """Least mean power of a word in a clip, on top of its background; infinite for digital silence."""
     loud = levels.loud_level()
-    if loud is None or not values.size:
-        return False
+    if loud is None:
+        return math.inf
     quiet = min(float(np.percentile(levels.values, _BACKGROUND_PERCENT)), loud + _LOUDEST_BACKGROUND_DB)
-    background: float = 10.0 ** (quiet / 10.0)
-    loudest: float = 10.0 ** (loud / 10.0)
-    softest: float = 10.0 ** (SOFTEST_DB / 10.0)
-    return float(np.mean(10.0 ** (values / 10.0))) - background > (loudest - background) * softest
+    background, loudest, softest = (float(10.0 ** (level / 10.0)) for level in (quiet, loud, SOFTEST_DB))
+    return background + (loudest - background) * softest
+
+
+def _power(levels: npt.NDArray[np.float64]) -> float:
+    """Mean power of levels in dBFS; 0 of none."""
+    return float(np.mean(10.0 ** (levels / 10.0))) if levels.size else 0.0
 
 
 def fault(found: UnwrittenSpeech) -> Fault | None:

@@ -98,10 +98,8 @@ def load_discriminator(discriminator: nn.Module, path: Path) -> bool:
     Raises:
         TrainingError: `base_unusable:<what>`: the file is damaged, or its discriminator is of another kind.
     """
-    _, found = _read(path)
-    tensors = {
-        name.removeprefix(_DISCRIMINATOR): value for name, value in found.items() if name.startswith(_DISCRIMINATOR)
-    }
+    _, found = _read(path, start=_DISCRIMINATOR)
+    tensors = {name.removeprefix(_DISCRIMINATOR): value for name, value in found.items()}
     if not tensors:
         return False
     wanted = {name: value.shape for name, value in discriminator.state_dict().items()}
@@ -112,14 +110,14 @@ def load_discriminator(discriminator: nn.Module, path: Path) -> bool:
     return True
 
 
-def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
-    """Metadata and tensors in float32."""
+def _read(path: Path, *, start: str = "") -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    """Metadata, and the tensors whose names have this start, in float32."""
     import torch
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="pt") as opened:
-            names = list(opened.keys())
+            names = [name for name in opened.keys() if name.startswith(start)]  # noqa: SIM118
             return opened.metadata() or {}, {name: opened.get_tensor(name).to(torch.float32) for name in names}
     except (SafetensorError, OSError) as error:
         raise _unusable(path, "file") from error

@@ -17,6 +17,8 @@ from voicemill.training.checkpoint import TrainingResult
 from voicemill.training.config import TrainingConfig
 from voicemill.training.hooks import Hooks
 
+from .conftest import training_result
+
 
 def test_a_training_that_ends_without_a_model_is_no_success(tmp_path: Path) -> None:
     reporter = LaneReporter(Protocol(io.StringIO()), None, SilentObserver())
@@ -28,21 +30,7 @@ def test_a_training_that_ends_without_a_model_is_no_success(tmp_path: Path) -> N
     )
 
     def train(folder: Path, resume: bool, hooks: Hooks) -> TrainingResult:
-        return TrainingResult(
-            nemo_path=None,
-            checkpoint_path=folder / "fastpitch-0001.checkpoint",
-            steps=3,
-            final_loss=1.0,
-            average_loss=1.0,
-            loss_curve=(),
-            seconds=0.1,
-            seconds_to_first_step=0.1,
-            peak_memory_bytes=1,
-            peak_gpu_memory_bytes=None,
-            weights_sha256="0" * 64,
-            learning_rate=1e-3,
-            interrupted=True,
-        )
+        return training_result(None, checkpoint_path=folder / "fastpitch-0001.checkpoint", interrupted=True)
 
     with pytest.raises(TrainingError) as caught:
         training._run(context, "acoustic", "FastPitch", "key", 9, train)  # type: ignore[arg-type]

@@ -25,6 +25,8 @@ from voicemill.training.checkpoint import StepReport, TrainingResult
 from voicemill.training.config import TrainingConfig
 from voicemill.training.hooks import Hooks
 
+from .conftest import training_result
+
 
 class Screen(SilentObserver):
     def __init__(self) -> None:
@@ -71,22 +73,7 @@ def requested(context: TrainingContext, *, force: bool = False, resume: bool = F
 def result(folder: Path, **changes: object) -> TrainingResult:
     model = folder / "fastpitch.nemo"
     model.write_bytes(b"weights")
-    made = TrainingResult(
-        nemo_path=model,
-        checkpoint_path=None,
-        steps=3,
-        final_loss=1.5,
-        average_loss=2.0,
-        loss_curve=((1, 3.0, 2.0), (2, 2.0, 1.5), (3, 1.5, 1.0)),
-        seconds=0.12345,
-        seconds_to_first_step=0.1,
-        peak_memory_bytes=7,
-        peak_gpu_memory_bytes=None,
-        weights_sha256="0" * 64,
-        learning_rate=1e-3,
-        interrupted=False,
-    )
-    return dataclasses.replace(made, **changes)
+    return training_result(model, **changes)
 
 
 def test_the_stages_are_the_trainings_that_take_place(context: TrainingContext) -> None:

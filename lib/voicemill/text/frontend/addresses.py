@@ -107,8 +107,6 @@ def _address(text: str, _: Neighbours) -> list[Reading]:
 
 def _file(text: str, around: Neighbours) -> list[Reading]:
     name, _, suffix = text.rpartition(".")
-    if len(suffix) == 1 or suffix in ("so", "hh", "mk", "pl", "pt", "h5", "7z", "rc"):
-        return [[*_address_part(name), "dot", *spelled(suffix)]]
     word = suffix.lower() in _SPOKEN_SUFFIXES or (re.search("[aeiou]", suffix) and len(suffix) > 3)
     spoken = [suffix.lower()] if word else spelled(suffix)
     return [[*_address_part(name), "dot", *spoken]]

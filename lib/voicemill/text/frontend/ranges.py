@@ -14,15 +14,12 @@ from voicemill.text.frontend.word_classes import is_finite, is_plural
 _SCORE_CUES = re.compile(
     r"\b(?:won|win|lost|lose|beat|score|scored|ended|finished|lead|leads|led|drew|tied|trail\w*)\b", re.I
 )
-_SCRIPTURES = frozenset(
+_SCRIPTURES = frozenset((*BIBLE, *BIBLE.values())) | frozenset(
     word_list(
-        "genesis exodus leviticus numbers deuteronomy joshua judges ruth samuel kings chronicles ezra nehemiah esther "
-        "job psalm psalms proverbs ecclesiastes isaiah jeremiah lamentations ezekiel daniel hosea joel amos obadiah "
-        "jonah micah nahum habakkuk zephaniah haggai zechariah malachi matthew mark luke john acts romans corinthians "
-        "galatians ephesians philippians colossians thessalonians timothy titus philemon hebrews james peter jude "
-        "revelation quran koran surah sura solomon songs tobit sirach"
+        "acts amos esther ezra habakkuk haggai job joel jonah jude koran nahum obadiah philemon psalms quran "
+        "ruth sirach solomon songs sura surah titus tobit zephaniah"
     )
-) | frozenset(BIBLE)
+)
 """Books whose chapters and verses a colon parts."""
 
 

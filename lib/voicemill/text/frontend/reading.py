@@ -24,7 +24,7 @@ LETTER_A: Phones = ("EY",)
 _SCANNER = re.compile(
     patterns.PATTERN
     + rf"|(?P<latin>(?<![\w.])(?i:{abbreviation_lists.DOTTED})\.?(?!\w))"
-    + r"|(?P<initials>(?<![\w.])(?:[A-Za-z]\.){2,8}(?:[A-Za-z](?![\w.]))?(?:'s\b)?)"
+    + r"|(?P<initials>(?<![\w.])(?:[A-Za-z]\.){2,8}(?:[A-Za-z](?![\w.]))?)"
     + r"|(?P<ampersand>(?<!\w)[A-Z]{1,4}&[A-Z]{1,4}s?(?!\w))"
     + r"|(?P<word>[^\W\d_\u00b2\u00b3]+(?:'[^\W\d_\u00b2\u00b3]+)*)"
     + r"|(?P<ellipsis>\.{2,})"
@@ -36,8 +36,8 @@ _SCANNER = re.compile(
 _MARKS = frozenset(("mark", "bracket", "dash", "ellipsis", "sign"))
 _READ_SIGNS = frozenset("&@#")
 """Signs that are words, so that no sentence ends before them."""
-_WITHOUT_ENDING = _MARKS | {"word", "initials"}
-"""Kinds whose pattern includes a possessive ending, and those that have none."""
+_WITHOUT_ENDING = _MARKS | {"word"}
+"""Words, whose pattern includes a possessive ending, and what has none."""
 _ENDING = re.compile(r"'s(?!\w)")
 _DOTTED_FORMS = frozenset(
     ("clock", "clock_range", "dotted_clock", "hour", "unit", "fraction_unit", "state", "state_dotted", "old_money")
@@ -228,10 +228,7 @@ def _tokens(line: str, listed: Callable[[str], bool]) -> Iterator[_Token]:
         elif kind == "latin":
             token.readings = [abbreviations.expand_dotted(text)]
         elif kind == "initials":
-            letters = [letter for letter in text if letter.isalpha()]
-            owner = text.endswith("'s")
-            names = spelled("".join(letters[:-1] if owner else letters))
-            token.readings = [[*names[:-1], names[-1] + "'s"]] if owner else [names]
+            token.readings = [spelled(text.replace(".", ""))]
             token.ends_sentence = _dot_ends(text, around)
             token.mark = "." if token.ends_sentence else ""
         elif kind == "ampersand":
