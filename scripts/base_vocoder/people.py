@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from corpus import Crops
 from numpy.typing import NDArray
 from unseen_speakers import JUDGES
 
@@ -155,15 +156,17 @@ class PeopleCrops:
         return crop, (hertz * ratio).astype(np.float32), voiced, np.asarray(cutoff, np.float32)
 
 
-class Segments:
-    """The samples of `PeopleCrops` alone, by their length in samples: what HiFi-GAN's training takes."""
+class MixedCrops:
+    """Crops of flite's voices and of people, half of each batch: what HiFi-GAN's training takes."""
 
-    def __init__(self, crops: PeopleCrops, audio: AudioConfig) -> None:
-        self._crops, self._hop = crops, audio.hop_length
+    def __init__(self, flite: Crops, people: PeopleCrops, audio: AudioConfig) -> None:
+        self._flite, self._people, self._hop = flite, people, audio.hop_length
 
     def batch(self, step: int, size: int, length: int) -> NDArray[np.float32]:
         """Float32 (size, length) in -1..1; the length is whole frames."""
-        return self._crops.batch(step, size, length // self._hop).samples
+        half = size // 2
+        people = self._people.batch(step, size - half, length // self._hop).samples
+        return np.concatenate((self._flite.batch(step, half, length), people))
 
 
 class PreparedCrops:

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Train the embedded base vocoder (data/base/base-en-small-hifigan.nemo) on flite's voices, from random weights; with
---speakers on recordings of people, with --init from the weights of a finished one.
+"""Train the embedded base vocoder (data/base/base-en-small-hifigan.nemo) on flite's voices, from random weights. With
+--speakers half of each batch are recordings of people; with --init it starts from the weights of a finished one.
 
-There are two phases, each with its budget of wall-clock minutes. First the generator alone is trained to match spectra
+There are two phases, each with its budget of CPU minutes (--wall: of wall-clock minutes). First the generator alone is trained to match spectra
 (a multi-resolution STFT loss and a mel loss), which is cheap and soon intelligible. Then NeMo's discriminators are
 added with HiFi-GAN's own losses, which removes the buzz. The saved weights are a moving average. The training can be
 stopped at any time and continued with --resume; --export writes the `.nemo` of the last checkpoint and ends.
@@ -16,11 +16,12 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "lib"), str(Path(__file__).resolve().parent)]
+sys.path[:0] = [str(ROOT / "lib"), str(ROOT / "scripts"), str(Path(__file__).resolve().parent)]
 
 import click
 
@@ -47,6 +48,7 @@ CONFIG = TrainingConfig(preset="base-vocoder", vocoder=VocoderConfig(learning_ra
 @click.option("--adversarial-minutes", type=float, default=60.0)
 @click.option("--shifted-part", type=float, default=0.6, help="Part of the crops at another pitch.")
 @click.option("--threads", type=int, default=2)
+@click.option("--wall", is_flag=True, help="Minutes are wall-clock time: for a GPU, which no processor time measures.")
 @click.option("--seed", type=int, default=1)
 @click.option("--resume", is_flag=True, help="Continue from the checkpoint in --folder.")
 @click.option("--export", is_flag=True, help="Write the .nemo of the last checkpoint and end.")
@@ -60,23 +62,27 @@ def main(
     adversarial_minutes: float,
     shifted_part: float,
     threads: int,
+    wall: bool,
     seed: int,
     resume: bool,
     export: bool,
 ) -> None:
     """Render or read the corpus if it is missing, train, save."""
     from corpus import Crops, render
-    from people import PeopleCrops, Segments, read_speakers
+    from people import MixedCrops, PeopleCrops, read_speakers
 
     from voicemill.training.runtime import nemo_runtime
 
-    corpus = folder / ("people.npz" if speakers else "corpus.npz")
+    corpus, people = folder / "corpus.npz", folder / "people.npz"
     rate = CONFIG.audio.sample_rate
-    if speakers and not corpus.is_file():
-        read_speakers(speakers, corpus, CONFIG.audio)
-    elif not corpus.is_file():
+    if not corpus.is_file():
         sentences = [line.strip() for line in text.read_text(encoding="utf-8").splitlines() if line.strip()]
         render(sentences, corpus, sample_rate=rate, seed=seed, jobs=threads)
+    if speakers and not people.is_file():
+        read_speakers(speakers, people, CONFIG.audio)
+    crops: Crops | MixedCrops = Crops(corpus, sample_rate=rate, seed=seed, shifted_part=shifted_part)
+    if speakers:
+        crops = MixedCrops(crops, PeopleCrops(people, CONFIG.audio, seed=seed), CONFIG.audio)
     with nemo_runtime():
         import torch
         from learning import VocoderTraining
@@ -84,35 +90,33 @@ def main(
         torch.set_num_threads(threads)
         torch.set_flush_denormal(True)
         torch.manual_seed(seed)
-        training = VocoderTraining(
-            CONFIG,
-            Segments(PeopleCrops(corpus, CONFIG.audio, seed=seed), CONFIG.audio)
-            if speakers
-            else Crops(corpus, sample_rate=rate, seed=seed, shifted_part=shifted_part),
-        )
+        training = VocoderTraining(CONFIG, crops)
         checkpoint = folder / "checkpoint.pt"
         if init and not resume:
             training.start_from(init)
         if resume or export:
             training.load(checkpoint)
         if not export:
-            _train(training, checkpoint, folder / "log.jsonl", reconstruction_minutes * 60, adversarial_minutes * 60)
+            clock = time.monotonic if wall else time.process_time
+            phases = (reconstruction_minutes * 60, adversarial_minutes * 60)
+            _train(training, checkpoint, folder / "log.jsonl", phases, clock)
         with atomic_path(out, suffix=".nemo") as temporary:
             training.averaged_model().save_to(str(temporary))
     click.echo(f"{out} after {training.step} steps", err=True)
 
 
 def _train(
-    training: VocoderTraining, checkpoint: Path, log: Path, reconstruction: float, adversarial_seconds: float
+    training: VocoderTraining, checkpoint: Path, log: Path, phases: tuple[float, float], clock: Callable[[], float]
 ) -> None:
-    """Take steps until the time is used; saves a checkpoint and a line of the log every minute."""
-    last_save = now = time.monotonic()
+    """Take steps until the seconds of both phases are used; saves a checkpoint and a line of the log every minute."""
+    last_save = now = clock()
+    reconstruction, adversarial_seconds = phases
     budget = reconstruction + adversarial_seconds
     while training.seconds < budget:
         adversarial = training.seconds >= reconstruction
         done = (training.seconds - reconstruction) / adversarial_seconds if adversarial else training.seconds / budget
         losses = training.take_step(adversarial=adversarial, done=done)
-        then, now = now, time.monotonic()
+        then, now = now, clock()
         training.seconds += now - then
         if now - last_save > 60 or training.seconds >= budget:
             last_save = now

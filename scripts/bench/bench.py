@@ -476,12 +476,20 @@ def likeness(
     default=(ROOT / "data/base/base-en-people-istft.safetensors",),
     help="An iSTFT vocoder; repeatable.",
 )
+@click.option(
+    "--hifigan",
+    "hifigans",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    multiple=True,
+    default=(ROOT / "data/base/base-en-small-hifigan.nemo",),
+    help="A HiFi-GAN (.nemo); repeatable.",
+)
 @click.option("--count", default=10, show_default=True, help="Clips of each speaker.")
-def vocoders(speakers: tuple[Path, ...], bases: tuple[Path, ...], count: int) -> None:
+def vocoders(speakers: tuple[Path, ...], bases: tuple[Path, ...], hifigans: tuple[Path, ...], count: int) -> None:
     """Copy synthesis of people by every vocoder; each of SPEAKERS holds clips and a metadata.csv."""
     from vocoders import report
 
-    for line in report(speakers, bases, count):
+    for line in report(speakers, bases, hifigans, count):
         click.echo(line)
 
 

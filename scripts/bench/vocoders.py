@@ -16,13 +16,11 @@ import numpy.typing as npt
 from judges import RATE, conditions, shipped_judges
 
 from voicemill.metrics.spectral import MelSettings, log_mel
-from voicemill.settings import REPOSITORY
 from voicemill.synthesis.mel import AudioConfig
 from voicemill.synthesis.vocoders import GriffinLimVocoder, HifiganVocoder, IstftVocoder, Vocoder
 from voicemill.training.istft_weights import read_istft
 from voicemill.training.runtime import nemo_runtime, restore_hifigan
 
-HIFIGAN = REPOSITORY / "data/base/base-en-small-hifigan.nemo"
 _Samples = npt.NDArray[np.float32]
 
 
@@ -44,23 +42,26 @@ class Copies:
         return copy
 
 
-def report(folders: tuple[Path, ...], bases: tuple[Path, ...], count: int) -> Iterator[str]:
+def report(
+    folders: tuple[Path, ...], bases: tuple[Path, ...], hifigans: tuple[Path, ...], count: int
+) -> Iterator[str]:
     """Lines of the table, as they are measured.
 
     Args:
         folders: one for each speaker, with recordings and a `metadata.csv`.
         bases: iSTFT vocoders.
+        hifigans: HiFi-GANs.
         count: clips of each speaker.
     """
     import torch
 
     torch.set_num_threads(1)
     audio = AudioConfig()
+    vocoders: dict[str, Vocoder] = {"Griffin-Lim": GriffinLimVocoder(audio)}
     with nemo_runtime():
-        hifigan = restore_hifigan(HIFIGAN, device="cpu")
-    vocoders: dict[str, Vocoder] = {"Griffin-Lim": GriffinLimVocoder(audio), "embedded HiFi-GAN": HifiganVocoder(hifigan, audio)}
+        vocoders |= {path.stem: HifiganVocoder(restore_hifigan(path, device="cpu"), audio) for path in hifigans}
+    vocoders |= {path.stem: IstftVocoder(read_istft(path, audio)) for path in bases}
     copies = {name: Copies(vocoder) for name, vocoder in vocoders.items()}
-    copies |= {base.stem: Copies(IstftVocoder(read_istft(base, audio))) for base in bases}
     changes: dict[str, Callable[[_Samples], _Samples]] = dict(copies)
     judges, _, people = shipped_judges()
     for folder in folders:
