@@ -80,9 +80,8 @@ def main(
         render(sentences, corpus, sample_rate=rate, seed=seed, jobs=threads)
     if speakers and not people.is_file():
         read_speakers(speakers, people, CONFIG.audio)
-    crops: Crops | MixedCrops = Crops(corpus, sample_rate=rate, seed=seed, shifted_part=shifted_part)
-    if speakers:
-        crops = MixedCrops(crops, PeopleCrops(people, CONFIG.audio, seed=seed), CONFIG.audio)
+    flite = Crops(corpus, sample_rate=rate, seed=seed, shifted_part=shifted_part)
+    mixed = MixedCrops(flite, PeopleCrops(people, CONFIG.audio, seed=seed), CONFIG.audio) if speakers else None
     with nemo_runtime():
         import torch
         from learning import VocoderTraining
@@ -90,7 +89,7 @@ def main(
         torch.set_num_threads(threads)
         torch.set_flush_denormal(True)
         torch.manual_seed(seed)
-        training = VocoderTraining(CONFIG, crops)
+        training = VocoderTraining(CONFIG, mixed or flite)
         checkpoint = folder / "checkpoint.pt"
         if init and not resume:
             training.start_from(init)
