@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from judges import shipped_judges
 
-from voicemill.evaluation.judging import Judged, Panel
+from voicemill.evaluation.judging import MOST_SENTENCES, Judged, Panel
 from voicemill.metrics.intervals import interval_of_mean
 from voicemill.synthesis.vocoders import IstftVocoder
 from voicemill.training.config import TrainingConfig
@@ -156,7 +157,7 @@ def judge(
     judges, _, people = shipped_judges()
     panel = Panel(rate, judges, [read_audio(clip.audio, rate) for clip in dataset.train], people)
     recordings = [read_audio(clip.audio, rate) for clip in fold.held_out]
-    real, made = (_figures(panel.judge(each, texts, lambda: None)) for each in (recordings, sounds))
+    real, made = (_figures(panel, each, texts) for each in (recordings, sounds))
     return [
         {"text": text} | ours | {f"real_{name}": value for name, value in theirs.items()}
         for text, ours, theirs in zip(texts, made, real, strict=True)
@@ -177,7 +178,16 @@ def summary(sentences: Sequence[dict[str, Any]], folds: int) -> Iterator[str]:
     yield f"{folds} folds: similarity {ratio} x, P.808 {below} below, errors {above} above"
 
 
-def _figures(judged: Judged) -> list[dict[str, Any]]:
+def _figures(panel: Panel, sounds: Sequence[npt.NDArray[np.float32]], texts: Sequence[str]) -> list[dict[str, Any]]:
+    """Figures of every sentence; a panel takes `MOST_SENTENCES` at a time."""
+    figures: list[dict[str, Any]] = []
+    for first in range(0, len(sounds), MOST_SENTENCES):
+        part = slice(first, first + MOST_SENTENCES)
+        figures += _figures_of(panel.judge(sounds[part], texts[part], lambda: None))
+    return figures
+
+
+def _figures_of(judged: Judged) -> list[dict[str, Any]]:
     words, likeness, opinions = judged.sentences.words, judged.sentences.likeness, judged.sentences.opinions
     if isinstance(words, str) or isinstance(likeness, str) or isinstance(opinions, str):
         raise SystemExit(next(each for each in (words, likeness, opinions) if isinstance(each, str)))

@@ -63,3 +63,22 @@ def test_the_figures_are_those_of_all_sentences(likeness: ModuleType) -> None:
     assert compared.startswith(
         "2 folds: similarity 0.700 (0.600 to 0.800) x, P.808 0.75 (0.50 to 1.00) below, errors 0.062"
     )
+
+
+def test_more_sentences_than_a_panel_takes_are_judged_in_parts(
+    likeness: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import numpy as np
+    from judges import shipped_judges
+
+    from voicemill.training.data import read_audio
+
+    paths = [REPOSITORY / f"tests/data/people/lj/LJ001-{number}.flac" for number in ("0002", "0008")]
+    sounds = [np.asarray(read_audio(path, 22_050)) for path in paths]
+    judges, _, people = shipped_judges()
+    panel = likeness.Panel(22_050, judges, sounds, people)
+    texts = ["in being comparatively modern", "has never been surpassed"]
+    whole = likeness._figures(panel, sounds, texts)
+    monkeypatch.setattr(likeness, "MOST_SENTENCES", 1)
+    assert likeness._figures(panel, sounds, texts) == whole
+    assert [figures["recognised"] for figures in whole] == texts
