@@ -8,14 +8,17 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from corpus import Crops
 from numpy.typing import NDArray
 from unseen_speakers import JUDGES
 
 from voicemill.files import atomic_path
 from voicemill.synthesis.mel import AudioConfig
+
+if TYPE_CHECKING:
+    from corpus import Crops
 
 PEAK = 0.6
 PITCH_LIMITS = (60.0, 600.0)

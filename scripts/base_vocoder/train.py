@@ -2,10 +2,11 @@
 """Train the embedded base vocoder (data/base/base-en-small-hifigan.nemo) on flite's voices, from random weights. With
 --speakers half of each batch are recordings of people; with --init it starts from the weights of a finished one.
 
-There are two phases, each with its budget of CPU minutes (--wall: of wall-clock minutes). First the generator alone is trained to match spectra
-(a multi-resolution STFT loss and a mel loss), which is cheap and soon intelligible. Then NeMo's discriminators are
-added with HiFi-GAN's own losses, which removes the buzz. The saved weights are a moving average. The training can be
-stopped at any time and continued with --resume; --export writes the `.nemo` of the last checkpoint and ends.
+There are two phases, each with its budget of CPU minutes (--wall: of wall-clock minutes). First the generator alone is
+trained to match spectra (a multi-resolution STFT loss and a mel loss), which is cheap and soon intelligible. Then NeMo's
+discriminators are added with HiFi-GAN's own losses, which removes the buzz. The saved weights are a moving average. The
+training can be stopped at any time and continued with --resume; --export writes the `.nemo` of the last checkpoint and
+ends.
 
 The same seed gives the same crops. The weights also depend on the number of steps in the time, so another machine gives
 a different, similar vocoder.
@@ -81,7 +82,9 @@ def main(
     if speakers and not people.is_file():
         read_speakers(speakers, people, CONFIG.audio)
     flite = Crops(corpus, sample_rate=rate, seed=seed, shifted_part=shifted_part)
-    mixed = MixedCrops(flite, PeopleCrops(people, CONFIG.audio, seed=seed), CONFIG.audio) if speakers else None
+    crops: Crops | MixedCrops = flite
+    if speakers:
+        crops = MixedCrops(flite, PeopleCrops(people, CONFIG.audio, seed=seed), CONFIG.audio)
     with nemo_runtime():
         import torch
         from learning import VocoderTraining
@@ -89,7 +92,7 @@ def main(
         torch.set_num_threads(threads)
         torch.set_flush_denormal(True)
         torch.manual_seed(seed)
-        training = VocoderTraining(CONFIG, mixed or flite)
+        training = VocoderTraining(CONFIG, crops)
         checkpoint = folder / "checkpoint.pt"
         if init and not resume:
             training.start_from(init)

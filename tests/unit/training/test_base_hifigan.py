@@ -19,9 +19,8 @@ def test_half_of_each_batch_are_people(tmp_path: Path) -> None:
     folder, speakers, target = tmp_path / "work", tmp_path / "speakers", tmp_path / "base.nemo"
     folder.mkdir()
     shutil.copytree(REPOSITORY / "tests/data/people/austen", speakers / "austen")
-    tone = (8000 * np.sin(np.arange(44_100) / 20)).astype(
-        np.int16
-    )  # in the place of flite, which need not be installed
+    # A tone in the place of flite, which need not be installed.
+    tone = (8000 * np.sin(np.arange(44_100) / 20)).astype(np.int16)
     np.savez(folder / "corpus.npz", samples=np.tile(tone, 2), bounds=np.array([0, len(tone), 2 * len(tone)]))
     program = REPOSITORY / "scripts/base_vocoder/train.py"
     arguments = ["--folder", folder, "--out", target, "--speakers", speakers, "--threads", "1"]

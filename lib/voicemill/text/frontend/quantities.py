@@ -106,14 +106,19 @@ _DIMENSIONS = frozenset(
 _QUOTE = re.compile(r'(?<!\d)"')
 
 
+def _closes_quotation(around: Neighbours) -> bool:
+    """Whether a double quote here ends a quotation, and is no sign of inches."""
+    return len(_QUOTE.findall(around.before)) % 2 == 1
+
+
 def _inches(text: str, around: Neighbours) -> list[Reading]:
     if sides := re.fullmatch(r'(\d+)[-\u2013](\d+)"', text):
         first, second = (numbers.cardinal(int(side)) for side in sides.groups())
-        return [[*first, "to", *second, *([] if len(_QUOTE.findall(around.before)) % 2 else ["inches"])]]
+        return [[*first, "to", *second, *([] if _closes_quotation(around) else ["inches"])]]
     amount = amount_words(text[:-1])
     if re.fullmatch(r'(?:1[5-9]|20)\d\d"', text):
         return [numbers.year(int(text[:-1]))]
-    if len(_QUOTE.findall(around.before)) % 2:  # the mark closes a quotation
+    if _closes_quotation(around):
         return [amount]
     screen = around.last_word() in ("a", "an", "the") and _SCREEN.match(around.after) is not None
     following = around.next_word()
@@ -173,7 +178,7 @@ def _unit_range(text: str, around: Neighbours) -> list[Reading]:
 def _fraction_inches(text: str, around: Neighbours) -> list[Reading]:
     whole, _, part = text[:-1].rpartition(" ")
     words = numerals.mixed(text[:-1], around) if whole else numerals.fraction(part, around)
-    if len(_QUOTE.findall(around.before)) % 2:  # the mark closes a quotation
+    if _closes_quotation(around):
         return words
     if whole:
         return [[*one, "inch" if is_attributive(around) else "inches"] for one in words]
